@@ -1,0 +1,153 @@
+"""The reference engine: a graph run with torch ops, on any device and dtype, to any order of derivative. The truth in all tests."""
+
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ..graph import Graph, Node
+
+# Each op as torch computes it. Where two values are equal, maximum and minimum give the first one the gradient, as `gradient.RULES` do.
+MATHS: dict[str, Callable] = {
+    "add": torch.add,
+    "sub": torch.sub,
+    "mul": torch.mul,
+    "div": torch.div,
+    "neg": torch.neg,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "exp": torch.exp,
+    "log": torch.log,
+    "sqrt": torch.sqrt,
+    "softplus": lambda x: F.softplus(x, threshold=1e9),
+    "hard_sigmoid": F.hardsigmoid,
+    "abs": torch.abs,
+    "maximum": lambda a, b: torch.where(a < b, b, a),
+    "minimum": lambda a, b: torch.where(b < a, b, a),
+    "where": torch.where,
+    "less": torch.lt,
+}
+
+
+def evaluate(
+    nodes: Iterable[Node],
+    values: dict[Node, Tensor],
+    weights: Mapping[str, Tensor],
+    sizes: Mapping[str, int],
+    maths: Mapping[str, Callable] = MATHS,
+) -> None:
+    """Compute nodes in order, into `values`.
+
+    Args:
+        nodes: The nodes to compute, arguments first.
+        values: The leaves, each with its units last; what is computed is added. A node already there is not computed again.
+        weights: The weights by name.
+        sizes: What each letter stands for.
+        maths: The function of each pointwise op.
+    """
+    like = next(iter(weights.values())) if weights else next(iter(values.values()))
+    for node in nodes:
+        if node in values:
+            continue
+        args = [values[a] for a in node.args]
+        match node.op:
+            case "number":
+                result = like.new_tensor(node.value)
+            case "weight":
+                result = weights[node.value]
+            case "product":
+                name, transposed = node.value
+                result = args[0] @ (weights[name] if transposed else weights[name].T)
+            case "slice":
+                start, stop = (s.at(sizes) for s in node.value)
+                result = args[0][..., start:stop]
+            case "concat":
+                lead = torch.broadcast_shapes(*(a.shape[:-1] for a in args))
+                result = torch.cat([a.expand(*lead, a.shape[-1]) for a in args], -1)
+            case "sum":
+                result = args[0].sum(-1, keepdim=True)
+            case "mean":
+                result = args[0].mean(-1, keepdim=True)
+            case "broadcast":
+                size = node.size.at(sizes)
+                result = (args[0] / size if node.value == "mean" else args[0]).expand(*args[0].shape[:-1], size)
+            case "pad":
+                start, total = node.value.at(sizes), node.size.at(sizes)
+                result = F.pad(args[0], (start, total - start - args[0].shape[-1]))
+            case op:
+                result = maths[op](*args)
+        values[node] = result
+
+
+def scan(
+    graph: Graph,
+    *,
+    inputs: tuple[Tensor, ...],
+    states: tuple[Tensor, ...],
+    weights: Mapping[str, Tensor],
+    lengths: Tensor | None = None,
+    reverse: bool = False,
+    maths: Mapping[str, Callable] | None = None,
+) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Run a cell over a sequence.
+
+    Args:
+        graph: The cell's step.
+        inputs: One tensor for each input, each (T, B, its size).
+        states: The initial states, each (B, its size).
+        weights: The weights by name.
+        lengths: Valid steps of each row, (B,), integers from 0 to T; None where all rows are T long.
+        reverse: Go from each row's last valid step to its first.
+        maths: Functions to put in place of torch's for some ops, by op.
+
+    Returns:
+        The outputs (T, B, size of the output), 0 past a row's end, and the final states, each (B, its size): those after the
+        row's last valid step, the initial ones where the length is 0.
+    """
+    functions = MATHS | dict(maths or {})
+    sizes = graph.bind(inputs, states, weights)
+    steps, batch = inputs[0].shape[:2]
+    time = torch.arange(steps, device=inputs[0].device)[:, None]
+    if lengths is not None:
+        lengths = lengths.to(inputs[0].device)
+        valid = (time < lengths)[..., None]
+        inputs = tuple(torch.where(valid, x, 0.0) for x in inputs)
+    if reverse:
+        ends = steps if lengths is None else lengths
+        order = torch.where(time < ends, ends - 1 - time, time).expand(steps, batch)[..., None]
+        inputs = tuple(x.gather(0, order.expand_as(x)) for x in inputs)
+
+    # What sees no state is computed for all steps at once.
+    nodes = graph.nodes
+    stateful = _reached({n for n in nodes if n.op == "state"}, nodes)
+    timed = _reached({n for n in nodes if n.op == "input"}, nodes)
+    values = {n: inputs[list(graph.inputs).index(n.value)] for n in nodes if n.op == "input"}
+    evaluate([n for n in nodes if n not in stateful], values, weights, sizes, functions)
+    loop = [n for n in nodes if n in stateful]
+    outputs = []
+    for t in range(steps):
+        here = {n: v[t] if n in timed else v for n, v in values.items()}
+        here |= {n: states[list(graph.states).index(n.value)] for n in loop if n.op == "state"}
+        evaluate(loop, here, weights, sizes, functions)
+        output = here[graph.output].expand(batch, -1)
+        new = tuple(here[n].expand_as(s) for n, s in zip(graph.new_states, states))
+        if lengths is not None:
+            output = torch.where(valid[t], output, 0.0)
+            new = tuple(torch.where(valid[t], n, s) for n, s in zip(new, states))
+        outputs.append(output)
+        states = new
+    if not outputs:
+        return inputs[0].new_zeros(0, batch, graph.output.size.at(sizes)), states
+    output_TBO = torch.stack(outputs)
+    return output_TBO.gather(0, order.expand_as(output_TBO)) if reverse else output_TBO, states
+
+
+def _reached(start: set[Node], nodes: list[Node]) -> set[Node]:
+    """The nodes that depend on any of `start`, those included."""
+    found = set(start)
+    for node in nodes:
+        if not found.isdisjoint(node.args):
+            found.add(node)
+    return found

@@ -1,0 +1,24 @@
+"""The few errors a person can meet, each named for what went wrong.
+
+Every message repeats what was given, says what was wanted, and shows the mend.
+"""
+
+
+class OstinatoError(Exception):
+    """What all errors of this package have in common; the command line prints it and exits with 2."""
+
+
+class CellError(OstinatoError):
+    """A cell's equations cannot be read: the message names the line."""
+
+
+class SizeError(OstinatoError, ValueError):
+    """Sizes or shapes that do not fit each other."""
+
+
+class InputError(OstinatoError, ValueError):
+    """A file, an option or an argument that cannot be used."""
+
+
+class EngineError(OstinatoError, RuntimeError):
+    """An engine cannot run what was asked of it."""

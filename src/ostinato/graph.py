@@ -1,0 +1,266 @@
+"""Sizes as letters, the closed list of operations, and the graph of one step.
+
+Dimensions, everywhere in this package: B batch, T time, I input, H hidden, G gates, L layers, D directions, V vocabulary.
+"""
+
+import ast
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from .errors import CellError, SizeError
+
+
+class Size:
+    """A number of units as a polynomial of letters: `4*H`, `H + P`, `1`.
+
+    Args:
+        given: An int, another Size, or text made of letters, whole numbers, `+`, `-` and `*`.
+
+    Raises:
+        CellError: The text is no such expression.
+    """
+
+    __slots__ = ("terms",)
+
+    def __init__(self, given):
+        if isinstance(given, Size):
+            self.terms = given.terms
+        elif isinstance(given, dict):
+            self.terms = tuple(sorted((k, v) for k, v in given.items() if v))
+        elif isinstance(given, int):
+            self.terms = (((), given),) if given else ()
+        elif isinstance(given, str):
+            try:
+                self.terms = self._read(ast.parse(given, mode="eval").body).terms
+            except (SyntaxError, TypeError):
+                raise CellError(f"{given!r} is no size: write letters and whole numbers, such as 'H' or '4*H'") from None
+        else:
+            raise CellError(f"{given!r} is no size: write letters and whole numbers, such as 'H' or '4*H'")
+
+    @classmethod
+    def _read(cls, tree):
+        match tree:
+            case ast.Name(id=name):
+                return cls({(name,): 1})
+            case ast.Constant(value=int(number)):
+                return cls(number)
+            case ast.BinOp(left=a, op=ast.Add(), right=b):
+                return cls._read(a) + cls._read(b)
+            case ast.BinOp(left=a, op=ast.Sub(), right=b):
+                return cls._read(a) - cls._read(b)
+            case ast.BinOp(left=a, op=ast.Mult(), right=b):
+                return cls._read(a) * cls._read(b)
+        raise TypeError(tree)
+
+    def __add__(self, other):
+        total = dict(self.terms)
+        for letters, count in Size(other).terms:
+            total[letters] = total.get(letters, 0) + count
+        return Size(total)
+
+    def __mul__(self, other):
+        total = {}
+        for a, m in self.terms:
+            for b, n in Size(other).terms:
+                letters = tuple(sorted(a + b))
+                total[letters] = total.get(letters, 0) + m * n
+        return Size(total)
+
+    def __sub__(self, other):
+        return self + Size(other) * -1
+
+    def __eq__(self, other):
+        return isinstance(other, Size) and self.terms == other.terms
+
+    def __hash__(self):
+        return hash(self.terms)
+
+    def parts(self, count: int) -> "Size | None":
+        """The size of each of `count` equal parts, or None where it does not divide."""
+        if any(n % count for _, n in self.terms):
+            return None
+        return Size({letters: n // count for letters, n in self.terms})
+
+    def at(self, sizes: dict[str, int]) -> int:
+        """The number of units, given what each letter stands for."""
+        return sum(n * math.prod(sizes[letter] for letter in letters) for letters, n in self.terms)
+
+    @property
+    def letters(self) -> set[str]:
+        return {letter for letters, _ in self.terms for letter in letters}
+
+    def __str__(self):
+        words = []
+        for letters, n in self.terms:
+            factors = ([str(n)] if n != 1 or not letters else []) + list(letters)
+            words.append("*".join(factors))
+        return " + ".join(words).replace("+ -", "- ") or "0"
+
+    __repr__ = __str__
+
+
+ONE = Size(1)
+
+
+@dataclass(frozen=True)
+class Op:
+    """One pointwise operation: how many values it takes and how it is written."""
+
+    arity: int
+    text: str
+    latex: str
+
+
+# The closed list. Besides these there are the leaves (input, state, weight, number), the product with a weight,
+# split and concat (slice, concat), and the sums over units (sum, mean).
+POINTWISE = {
+    "add": Op(2, "{} + {}", "{} + {}"),
+    "sub": Op(2, "{} - {}", "{} - {}"),
+    "mul": Op(2, "{} * {}", r"{} \odot {}"),
+    "div": Op(2, "{} / {}", r"\frac{{{}}}{{{}}}"),
+    "neg": Op(1, "-{}", "-{}"),
+    "sigmoid": Op(1, "sigmoid({})", r"\sigma({})"),
+    "tanh": Op(1, "tanh({})", r"\tanh({})"),
+    "relu": Op(1, "relu({})", r"\mathrm{{relu}}({})"),
+    "exp": Op(1, "exp({})", r"\exp({})"),
+    "log": Op(1, "log({})", r"\log({})"),
+    "sqrt": Op(1, "sqrt({})", r"\sqrt{{{}}}"),
+    "softplus": Op(1, "softplus({})", r"\mathrm{{softplus}}({})"),
+    "hard_sigmoid": Op(1, "hard_sigmoid({})", r"\mathrm{{hard\sigma}}({})"),
+    "abs": Op(1, "abs({})", r"\lvert {} \rvert"),
+    "maximum": Op(2, "maximum({}, {})", r"\max({}, {})"),
+    "minimum": Op(2, "minimum({}, {})", r"\min({}, {})"),
+    "less": Op(2, "{} < {}", "{} < {}"),
+    "where": Op(3, "where({}, {}, {})", r"\mathrm{{where}}({}, {}, {})"),
+}
+MASKS = {"less"}
+
+
+class Node:
+    """One value of a step: an operation on other nodes. Compared by identity; equal nodes are made once.
+
+    Attributes:
+        op: A name in `POINTWISE`, or one of input, state, weight, number, product, slice, concat, pad, broadcast, sum,
+            mean, and in backward graphs gradient (what comes in from outside the step).
+        args: The nodes it is made of.
+        value: What the op needs besides: a name; a number; (weight, transposed) of a product; (start, stop) of a slice;
+            the start of a pad (zeros around its argument); "mean" of a broadcast that also divides by its size.
+        size: How many units it has.
+    """
+
+    __slots__ = ("op", "args", "value", "size")
+
+    def __init__(self, op, args, value, size):
+        self.op, self.args, self.value, self.size = op, args, value, size
+
+    def __repr__(self):
+        return f"<{self.op} {self.value if self.value is not None else ''} [{self.size}]>"
+
+
+class Builder:
+    """Makes nodes; the same operation on the same nodes gives the same node."""
+
+    def __init__(self):
+        self._known: dict[tuple, Node] = {}
+
+    def node(self, op, args=(), value=None, size=ONE) -> Node:
+        key = (op, tuple(map(id, args)), value, size)
+        if key not in self._known:
+            self._known[key] = Node(op, tuple(args), value, size)
+        return self._known[key]
+
+    def number(self, value: float) -> Node:
+        return self.node("number", value=float(value))
+
+    def pointwise(self, op: str, *args: Node) -> Node:
+        sizes = {a.size for a in args} - {ONE}
+        if len(sizes) > 1:
+            raise SizeError(" and ".join(map(str, sizes)))
+        return self.node(op, args, None, sizes.pop() if sizes else ONE)
+
+    def slice(self, arg: Node, start: Size, stop: Size) -> Node:
+        return arg if (start, stop) == (Size(0), arg.size) else self.node("slice", (arg,), (start, stop), stop - start)
+
+
+def walk(roots: Iterable[Node]) -> list[Node]:
+    """Every node that the roots need, each once, arguments first."""
+    order, seen, stack = [], set(), [(r, False) for r in reversed(list(roots))]
+    while stack:
+        node, ready = stack.pop()
+        if ready:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((a, False) for a in reversed(node.args) if a not in seen)
+    return order
+
+
+@dataclass(frozen=True)
+class Weight:
+    """A weight as a cell declares it: its shape in letters, and how it starts."""
+
+    shape: tuple[Size, ...]
+    init: object = None
+
+
+@dataclass(frozen=True, eq=False)
+class Graph:
+    """One step of a cell: from the inputs and the previous states to the output and the new states."""
+
+    name: str
+    inputs: dict[str, Size]
+    states: dict[str, Size]
+    weights: dict[str, Weight]
+    output: Node
+    new_states: tuple[Node, ...]
+    labels: dict[Node, str] = field(repr=False)
+    builder: Builder = field(repr=False)
+
+    @property
+    def nodes(self) -> list[Node]:
+        return walk((self.output, *self.new_states))
+
+    @property
+    def key(self) -> str:
+        """The graph as text, the same for equal graphs: what kernels are cached by."""
+        nodes = self.nodes
+        number = {n: i for i, n in enumerate(nodes)}
+        lines = [f"{n.op} {[number[a] for a in n.args]} {n.value} {n.size}" for n in nodes]
+        ends = [number[n] for n in (self.output, *self.new_states)]
+        return "\n".join([*lines, str(ends), str(list(self.inputs)), str(list(self.states))])
+
+    def bind(self, inputs, states, weights) -> dict[str, int]:
+        """What each letter stands for, read off tensors.
+
+        Args:
+            inputs: A tensor for each input, units last.
+            states: A tensor for each state, units last.
+            weights: The weights by name.
+
+        Raises:
+            SizeError: Two tensors disagree; the message says which and what each wants.
+        """
+        given = [(f"input {name!r}", (size,), x.shape[-1:]) for (name, size), x in zip(self.inputs.items(), inputs, strict=True)]
+        given += [(f"state {name!r}", (size,), s.shape[-1:]) for (name, size), s in zip(self.states.items(), states, strict=True)]
+        given += [(f"weight {name!r}", w.shape, tuple(weights[name].shape)) for name, w in self.weights.items()]
+        sizes: dict[str, int] = {}
+        for _, wanted, shape in given:
+            for size, units in zip(wanted, shape):
+                if len(size.terms) == 1 and len(size.terms[0][0]) == 1:
+                    (((letter,), count),) = size.terms
+                    sizes.setdefault(letter, units // count)
+        for what, wanted, shape in given:
+            expected = tuple(size.at(sizes) for size in wanted)
+            if expected != tuple(shape):
+                letters = ", ".join(f"{k}={v}" for k, v in sorted(sizes.items()))
+                raise SizeError(f"{what} of cell {self.name!r} is {tuple(shape)}; it should be "
+                                f"({', '.join(map(str, wanted))}) = {expected} with {letters}")
+        return sizes
+
+    @property
+    def letters(self) -> set[str]:
+        """Every letter that a size of this cell uses."""
+        sizes = [*self.inputs.values(), *self.states.values(), *(s for w in self.weights.values() for s in w.shape)]
+        return {letter for size in sizes for letter in size.letters}
