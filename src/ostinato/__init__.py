@@ -5,5 +5,6 @@ from .language import (
     weight, where,
 )
 from .language import sum_units as sum  # noqa: A004
+from .layers import GRU, LSTM, RNN, Recurrent
 
 __version__ = "0.1.0"

@@ -1,0 +1,511 @@
+"""Torch modules: any cell as a recurrent layer, and torch.nn's RNN, LSTM and GRU under their own names."""
+
+import contextlib
+import numbers
+import warnings
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+
+from . import engines
+from .cells import CELLS, elman, gru, lstm, lstm_projected
+from .errors import InputError, SizeError
+from .language import Cell, relu
+from .stream import Stream
+from .weights import INITIALISERS, initialise, near, torch_names
+
+__all__ = ["GRU", "INITIALISERS", "LSTM", "RNN", "Recurrent"]
+
+
+class Recurrent(nn.Module):
+    """A cell over sequences: stacked, in one or both directions, over batches of unequal lengths.
+
+    Its parameters are the cell's weights, named `W_l0`, `U_l0`, ... with `_reverse` at the end for the other direction.
+
+    Args:
+        cell: A cell, or the name of one in `ostinato.cells.CELLS`.
+        input_size: I, units of the input.
+        hidden_size: H, units of a state.
+        num_layers: L, layers one above another; each takes the output of the one below.
+        bidirectional: Have a second direction that goes from each row's last valid step to its first; the two outputs stand
+            side by side.
+        dropout: Rate from 0 to 1 at which outputs between layers are dropped in training.
+        sizes: The units of each further letter of the cell: {"P": 3}.
+        batch_first: The sequences are (B, T, units), or with False (T, B, units). States are (L * D, B, units) either way.
+        learned_state: Make the initial state a parameter (starting at 0); without, it is 0 where none is given.
+        names: Which parameters add up to a weight of the cell, for a cell whose weights should have other names:
+            {"b": ("bias_ih", "bias_hh")}. None at all means that the weight stays 0.
+        engine: What runs it: "cpu", "reference", or None to choose.
+        device: Where the parameters are.
+        dtype: What the parameters are.
+
+    Raises:
+        InputError: An argument that cannot be used.
+        SizeError: A size that is missing or too many.
+
+    Example:
+        >>> import torch, ostinato
+        >>> layer = ostinato.Recurrent("lstm", input_size=3, hidden_size=5, num_layers=2)
+        >>> output, (h, c) = layer(torch.zeros(4, 6, 3), lengths=[6, 2, 0, 5])
+        >>> output.shape, h.shape
+        (torch.Size([4, 6, 5]), torch.Size([2, 4, 5]))
+    """
+
+    def __init__(self, cell: Cell | str, input_size: int, hidden_size: int, num_layers: int = 1, *, bidirectional: bool = False,
+                 dropout: float = 0.0, sizes: Mapping[str, int] | None = None, batch_first: bool = True, learned_state: bool = False,
+                 names: Mapping[str, tuple[str, ...]] | None = None, engine: str | None = None, device=None, dtype=None):
+        super().__init__()
+        self.cell = _cell(cell)
+        self.input_size = _whole("input_size", input_size)
+        self.hidden_size = _whole("hidden_size", hidden_size)
+        self.num_layers = _whole("num_layers", num_layers)
+        self.bidirectional, self.batch_first, self.learned_state = (
+            _truth(name, value) for name, value in
+            {"bidirectional": bidirectional, "batch_first": batch_first, "learned_state": learned_state}.items())
+        self.dropout = _rate(dropout, num_layers)
+        self.sizes = dict(sizes or {})
+        self.engine = engine
+        self._check_sizes()
+        graph = self.cell.graph
+        self.names = {weight: (weight,) for weight in graph.weights} | dict(names or {})
+        for layer, direction in self._runs():
+            for weight, declared in graph.weights.items():
+                shape = [size.at(self._letters(layer)) for size in declared.shape]
+                for name in self.names[weight]:
+                    self.register_parameter(name + _suffix(layer, direction),
+                                            nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+            for name, size in graph.states.items() if learned_state else ():
+                parameter = nn.Parameter(torch.empty(size.at(self._letters(layer)), device=device, dtype=dtype))
+                self.register_parameter(f"initial_{name}{_suffix(layer, direction)}", parameter)
+        self.reset_parameters()
+
+    # ------------------------------------------------------------ sizes and weights
+
+    @property
+    def num_directions(self) -> int:
+        """D: 2 where it is bidirectional, else 1."""
+        return 1 + self.bidirectional
+
+    @property
+    def output_size(self) -> int:
+        """Units of the output, all directions together."""
+        return self.num_directions * self.cell.graph.output.size.at(self._letters(0))
+
+    def _runs(self):
+        return [(layer, direction) for layer in range(self.num_layers) for direction in range(self.num_directions)]
+
+    def _letters(self, layer: int) -> dict[str, int]:
+        letters = {"I": self.input_size, "H": self.hidden_size} | self.sizes
+        return letters | {"I": self.num_directions * self.cell.graph.output.size.at(letters)} if layer else letters
+
+    def _check_sizes(self):
+        graph = self.cell.graph
+        wanted = (graph.letters | graph.output.size.letters) - {"I", "H"}
+        if set(self.sizes) != wanted:
+            example = "sizes={" + ", ".join(f"{letter!r}: {self.hidden_size}" for letter in sorted(wanted)) + "}"
+            raise SizeError(f"cell {self.cell.name!r} was given sizes={self.sizes}; besides I (input_size) and H (hidden_size) it has "
+                            + (f"{', '.join(sorted(wanted))}: write {example}" if wanted else "no letters: leave sizes out"))
+        for letter, units in self.sizes.items():
+            _whole(f"sizes[{letter!r}]", units)
+        for name, size in list(graph.inputs.items())[1:]:
+            if self.num_layers > 1 and size.at(self._letters(0)) != size.at(self._letters(1)):
+                raise SizeError(f"input {name!r} of cell {self.cell.name!r} has {size} units, and I is {self.input_size} in the first layer "
+                                f"and {self._letters(1)['I']} in those above: write num_layers=1, or declare it with a letter of its own")
+
+    def cell_weights(self, layer: int, direction: int = 0) -> dict[str, Tensor]:
+        """The cell's weights, by name, of one layer and direction (1 is the reverse one)."""
+        weights, suffix, letters = {}, _suffix(layer, direction), self._letters(layer)
+        for weight, declared in self.cell.graph.weights.items():
+            parts = [getattr(self, name + suffix) for name in self.names[weight]]
+            if parts:
+                weights[weight] = sum(parts[1:], parts[0])
+            else:
+                like = next(self.parameters())
+                weights[weight] = like.new_zeros([size.at(letters) for size in declared.shape])
+        return weights
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Start all parameters anew, each as its cell's weight says; see `ostinato.weights.INITIALISERS`."""
+        for layer, direction in self._runs():
+            suffix = _suffix(layer, direction)
+            for weight, declared in self.cell.graph.weights.items():
+                for name in self.names[weight]:
+                    initialise(getattr(self, name + suffix), declared.init, name=name + suffix, hidden_size=self.hidden_size)
+            for name in self.cell.graph.states if self.learned_state else ():
+                getattr(self, f"initial_{name}{suffix}").zero_()
+
+    def extra_repr(self) -> str:
+        words = [self.cell.name, str(self.input_size), str(self.hidden_size)]
+        defaults = {"num_layers": 1, "bidirectional": False, "dropout": 0.0, "sizes": {}, "batch_first": True, "learned_state": False,
+                    "engine": None}
+        words += [f"{name}={getattr(self, name)!r}" for name, default in defaults.items() if getattr(self, name) != default]
+        return ", ".join(words)
+
+    # ------------------------------------------------------------ reading what was given
+
+    def full_precision(self):
+        """Where autocast is on, leave it: the recurrence runs in the dtype of the weights."""
+        device = next((p.device.type for p in self.parameters()), "cpu")
+        return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else contextlib.nullcontext()
+
+    def checked_inputs(self, inputs: tuple) -> tuple[Tensor, ...]:
+        """The inputs, (T, B, units) each, in the dtype of the weights; an error where their number, units, dtype or device is wrong."""
+        graph = self.cell.graph
+        if len(inputs) != len(graph.inputs):
+            raise InputError(f"cell {graph.name!r} was given {len(inputs)} input(s) and has {len(graph.inputs)} ({', '.join(graph.inputs)}): "
+                             f"write {_call(graph.inputs)}")
+        letters, lead = self._letters(0), inputs[0].shape[:2]
+        like = next(self.parameters(), inputs[0])
+        checked = []
+        for (name, size), x in zip(graph.inputs.items(), inputs):
+            if x.shape[-1] != size.at(letters):
+                raise SizeError(f"input {name!r} is {self._layout(x)}, so {x.shape[-1]} units; it should have {size.at(letters)} ({size})")
+            if x.shape[:2] != lead:
+                raise SizeError(f"input {name!r} is {self._layout(x)} and the first one {self._layout(inputs[0])}: "
+                                "batch and time should be the same")
+            if x.device != like.device:
+                raise InputError(f"input {name!r} is on {x.device} and the weights are on {like.device}: write layer.to({str(x.device)!r})")
+            if x.dtype != like.dtype:
+                if not torch.is_autocast_enabled(x.device.type):
+                    raise InputError(f"input {name!r} is {x.dtype} and the weights are {like.dtype}: write x.to({like.dtype}), "
+                                     f"or layer.to({x.dtype})")
+                x = x.to(like.dtype)
+            checked.append(x)
+        return tuple(checked)
+
+    def _layout(self, x: Tensor) -> tuple[int, ...]:
+        """A time-major shape as the person gave it."""
+        steps, batch, *units = x.shape
+        return (batch, steps, *units) if self.batch_first else (steps, batch, *units)
+
+    def initial_state(self, batch_size: int, given=None, *, like: Tensor | None = None) -> tuple[Tensor, ...]:
+        """The states to start from, (L * D, B, units) each.
+
+        Args:
+            batch_size: B.
+            given: A state as the layer returns it, or None for zeros or the learned one.
+            like: A tensor of the dtype and device of zeros, for a cell without weights.
+
+        Raises:
+            InputError: It is no such state.
+            SizeError: Its shape is another one.
+        """
+        graph, runs, letters = self.cell.graph, self._runs(), self._letters(0)
+        like = next(self.parameters(), torch.empty(0) if like is None else like)
+        shapes = {name: (len(runs), batch_size, size.at(letters)) for name, size in graph.states.items()}
+        if given is None:
+            if not self.learned_state:
+                return tuple(like.new_zeros(shape) for shape in shapes.values())
+            learned = ([getattr(self, f"initial_{name}{_suffix(*run)}") for run in runs] for name in graph.states)
+            return tuple(torch.stack(rows)[:, None].expand(shape) for rows, shape in zip(learned, shapes.values()))
+        states = (given,) if isinstance(given, Tensor) else given
+        if not isinstance(states, (tuple, list)) or len(states) != len(shapes) or not all(isinstance(s, Tensor) for s in states):
+            what = (f"{len(states)} value(s)" if isinstance(states, (tuple, list)) else type(given).__name__)
+            wanted = f"({', '.join(shapes)}{',' * (len(shapes) == 1)})"
+            raise InputError(f"the state given is {what}; cell {graph.name!r} wants a tuple of {len(shapes)} tensor(s), {wanted}")
+        for (name, shape), s in zip(shapes.items(), states):
+            if tuple(s.shape) != shape:
+                raise SizeError(f"state {name!r} is {tuple(s.shape)}; it should be (layers * directions, batch, units) = {shape}, "
+                                "whatever batch_first is")
+            if s.dtype != like.dtype or s.device != like.device:
+                raise InputError(f"state {name!r} is {s.dtype} on {s.device} and the weights are {like.dtype} on {like.device}: "
+                                 f"write state.to({str(like.device)!r}, {like.dtype})")
+        return tuple(states)
+
+    def returned_state(self, states: tuple[Tensor, ...]):
+        """The state in the form that calling the layer returns."""
+        return states
+
+    # ------------------------------------------------------------ running
+
+    def forward(self, x, state=None, lengths=None):
+        """Run over sequences.
+
+        Args:
+            x: The input, (B, T, I) with batch_first, else (T, B, I); (T, I) for one sequence alone; a PackedSequence; or, for a
+                cell of several inputs, a tuple of one such for each. The first goes up through the layers, and further ones go
+                to every layer as they are.
+            state: The initial states, a tuple of (L * D, B, units), in the cell's order; layer 0, layer 0 reverse, layer 1, ...
+            lengths: Valid steps of each row: B whole numbers from 0 to T, in any order, on any device; None where all are T.
+
+        Returns:
+            The output, laid out as x, with 0 past a row's end; and the states after each row's last valid step (the initial ones
+            where the length is 0), shaped as `state`. A PackedSequence gives a PackedSequence.
+
+        Raises:
+            InputError: An argument of the wrong kind.
+            SizeError: A shape that does not fit.
+        """
+        inputs = tuple(x) if isinstance(x, (tuple, list)) and not isinstance(x, PackedSequence) else (x,)
+        packed = [i for i in inputs if isinstance(i, PackedSequence)]
+        if packed:
+            inputs, lengths = _unpacked(inputs, lengths)
+        elif not all(isinstance(i, Tensor) for i in inputs):
+            given = ", ".join(type(i).__name__ for i in inputs)
+            raise InputError(f"the layer was given {given or 'no input'}: write {_call(self.cell.graph.inputs)} with tensors")
+        alone = not packed and all(i.dim() == 2 for i in inputs)
+        if alone:
+            inputs = tuple(i[:, None] for i in inputs)
+            if isinstance(state, Tensor):
+                state = state[:, None]
+            elif isinstance(state, (tuple, list)) and all(isinstance(s, Tensor) for s in state):
+                state = tuple(s[:, None] for s in state)
+        elif any(i.dim() != 3 for i in inputs):
+            layout = "(batch, time, units)" if self.batch_first else "(time, batch, units)"
+            raise SizeError(f"the layer was given {', '.join(str(tuple(i.shape)) for i in inputs)}; it wants {layout}, or (time, units) "
+                            f"for one sequence alone (batch_first={self.batch_first})")
+        elif self.batch_first and not packed:
+            inputs = tuple(i.transpose(0, 1) for i in inputs)
+        inputs = self.checked_inputs(inputs)
+        steps, batch = inputs[0].shape[:2]
+        if lengths is not None:
+            lengths = _lengths(lengths, steps, batch, inputs[0].device)
+        with self.full_precision():
+            output_TBO, states = self._run(inputs, self.initial_state(batch, state, like=inputs[0]), lengths)
+        if packed:
+            return _packed(output_TBO, packed[0]), self.returned_state(states)
+        if alone:
+            return output_TBO[:, 0], self.returned_state(tuple(s[:, 0] for s in states))
+        return output_TBO.transpose(0, 1) if self.batch_first else output_TBO, self.returned_state(states)
+
+    def _run(self, inputs, states, lengths):
+        below, further = inputs[0], inputs[1:]
+        ends = []
+        for layer in range(self.num_layers):
+            if layer and self.training and self.dropout:
+                below = F.dropout(below, self.dropout)
+            outputs = []
+            for direction in range(self.num_directions):
+                output, end = engines.scan(
+                    self.cell.graph, inputs=(below, *further), states=tuple(s[len(ends)] for s in states),
+                    weights=self.cell_weights(layer, direction), lengths=lengths, reverse=direction == 1, engine=self.engine)
+                outputs.append(output)
+                ends.append(end)
+            below = torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
+        return below, tuple(torch.stack(of_runs) for of_runs in zip(*ends))
+
+    def stream(self, batch_size: int = 1) -> Stream:
+        """The layer one step at a time, with the same weights; see `Stream`."""
+        return Stream(self, batch_size)
+
+
+# ---------------------------------------------------------------- torch.nn's layers
+
+
+class _TorchNamed(Recurrent):
+    """What RNN, LSTM and GRU have in common: torch.nn's parameter names, argument names and form of the state."""
+
+    def __init__(self, cell, input_size, hidden_size, num_layers, *, bias, **others):
+        super().__init__(cell, input_size, hidden_size, num_layers, names=torch_names(cell.graph, bias=_truth("bias", bias)), **others)
+        self.bias = bias
+        self.proj_size = self.sizes.get("P", 0)
+
+    def forward(self, input, hx=None, lengths=None):
+        """Run over sequences, as torch.nn does; `lengths` as for `Recurrent`.
+
+        Args:
+            input: (T, B, I), with batch_first (B, T, I); (T, I) for one sequence alone; or a PackedSequence.
+            hx: The initial state: h, or for LSTM (h, c); each (L * D, B, units).
+            lengths: Valid steps of each row, B whole numbers from 0 to T.
+
+        Returns:
+            The output, laid out as the input, and the final state, shaped as hx.
+        """
+        return super().forward(input, hx, lengths)
+
+    def returned_state(self, states):
+        return states if len(states) > 1 else states[0]
+
+    def flatten_parameters(self) -> None:
+        """Nothing: torch.nn's layers need it for cuDNN, and these do not."""
+
+    @property
+    def all_weights(self) -> list[list[nn.Parameter]]:
+        """The parameters of each layer and direction, in torch.nn's order."""
+        return [[getattr(self, name + _suffix(*run)) for names in self.names.values() for name in names] for run in self._runs()]
+
+    def extra_repr(self) -> str:
+        words = [str(self.input_size), str(self.hidden_size)]
+        defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False,
+                    "engine": None}
+        return ", ".join(words + [f"{name}={getattr(self, name)!r}" for name, default in defaults.items() if getattr(self, name) != default])
+
+
+class RNN(_TorchNamed):
+    """torch.nn.RNN: the same arguments, `state_dict`, start and results.
+
+    As in torch.nn the default is (T, B, I); write batch_first=True for (B, T, I).
+
+    Args:
+        input_size: I.
+        hidden_size: H.
+        num_layers: L.
+        nonlinearity: "tanh" or "relu".
+        bias: Have `bias_ih` and `bias_hh`.
+        batch_first: Sequences are (B, T, units).
+        dropout: Rate between layers, in training.
+        bidirectional: Have a second direction.
+        device: Where the parameters are.
+        dtype: What the parameters are.
+        engine: What runs it: "cpu", "reference", or None to choose.
+
+    Raises:
+        InputError: An argument that cannot be used.
+    """
+
+    def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, dropout=0.0,
+                 bidirectional=False, device=None, dtype=None, *, engine=None):
+        cells = {"tanh": elman, "relu": elman.with_constants(activation=relu)}
+        if nonlinearity not in cells:
+            raise InputError(f"nonlinearity={nonlinearity!r}: write 'tanh' or 'relu'; for another one make a cell, "
+                             "Recurrent(elman.with_constants(activation=...), ...)")
+        super().__init__(cells[nonlinearity], input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dropout=dropout,
+                         bidirectional=bidirectional, engine=engine, device=device, dtype=dtype)
+        self.nonlinearity = nonlinearity
+
+
+class LSTM(_TorchNamed):
+    """torch.nn.LSTM: the same arguments, `state_dict`, start and results.
+
+    As in torch.nn the default is (T, B, I); write batch_first=True for (B, T, I).
+
+    Args:
+        input_size: I.
+        hidden_size: H.
+        num_layers: L.
+        bias: Have `bias_ih` and `bias_hh`.
+        batch_first: Sequences are (B, T, units).
+        dropout: Rate between layers, in training.
+        bidirectional: Have a second direction.
+        proj_size: Units of a projected output, below H; 0 for none.
+        device: Where the parameters are.
+        dtype: What the parameters are.
+        engine: What runs it: "cpu", "reference", or None to choose.
+
+    Raises:
+        InputError: An argument that cannot be used.
+    """
+
+    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, proj_size=0,
+                 device=None, dtype=None, *, engine=None):
+        if not isinstance(proj_size, int) or isinstance(proj_size, bool) or not 0 <= proj_size < max(hidden_size, 1):
+            raise InputError(f"proj_size={proj_size!r} with hidden_size={hidden_size}: write a whole number from 1 to hidden_size - 1, "
+                             "or 0 for none")
+        super().__init__(lstm_projected if proj_size else lstm, input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first,
+                         dropout=dropout, bidirectional=bidirectional, sizes={"P": proj_size} if proj_size else None, engine=engine,
+                         device=device, dtype=dtype)
+
+
+class GRU(_TorchNamed):
+    """torch.nn.GRU: the same arguments, `state_dict`, start and results.
+
+    As in torch.nn the default is (T, B, I); write batch_first=True for (B, T, I).
+
+    Args:
+        input_size: I.
+        hidden_size: H.
+        num_layers: L.
+        bias: Have `bias_ih` and `bias_hh`.
+        batch_first: Sequences are (B, T, units).
+        dropout: Rate between layers, in training.
+        bidirectional: Have a second direction.
+        device: Where the parameters are.
+        dtype: What the parameters are.
+        engine: What runs it: "cpu", "reference", or None to choose.
+
+    Raises:
+        InputError: An argument that cannot be used.
+    """
+
+    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False,
+                 device=None, dtype=None, *, engine=None):
+        super().__init__(gru, input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dropout=dropout,
+                         bidirectional=bidirectional, engine=engine, device=device, dtype=dtype)
+
+
+# ---------------------------------------------------------------- reading arguments
+
+
+def _suffix(layer: int, direction: int) -> str:
+    return f"_l{layer}{'_reverse' * direction}"
+
+
+def _call(inputs) -> str:
+    """How the layer is called with these inputs."""
+    names = list(inputs)
+    return f"layer({names[0]})" if len(names) == 1 else f"layer(({', '.join(names)}))"
+
+
+def _cell(given) -> Cell:
+    if isinstance(given, Cell):
+        return given
+    if isinstance(given, str):
+        if given in CELLS:
+            return CELLS[given]
+        raise InputError(f"cell={given!r} is no cell's name{near(given, CELLS)}; the cells are {', '.join(sorted(CELLS))}")
+    if callable(given) and hasattr(given, "__name__"):
+        raise InputError(f"cell={given.__name__} is a plain function: write @cell above its def")
+    raise InputError(f"cell={given!r} is no cell: write a name, such as 'lstm', or a function with @cell above it")
+
+
+def _whole(name: str, given) -> int:
+    if not isinstance(given, numbers.Integral) or isinstance(given, bool) or given < 1:
+        raise InputError(f"{name}={given!r}: write a whole number above 0")
+    return int(given)
+
+
+def _truth(name: str, given) -> bool:
+    if not isinstance(given, bool):
+        raise InputError(f"{name}={given!r}: write True or False")
+    return given
+
+
+def _rate(given, num_layers: int) -> float:
+    if not isinstance(given, numbers.Real) or isinstance(given, bool) or not 0 <= given <= 1:
+        raise InputError(f"dropout={given!r}: write the rate to drop at, from 0 to 1")
+    if given and num_layers == 1:
+        warnings.warn(f"dropout={given} is between layers and num_layers is 1, so it does nothing; write nn.Dropout after the layer, "
+                      "or more layers", stacklevel=4)
+    return float(given)
+
+
+def _lengths(given, steps: int, batch: int, device) -> Tensor:
+    """Lengths as whole numbers on the device of the input."""
+    mend = f"write {batch} whole number(s) from 0 to {steps}, the valid steps of each row"
+    try:
+        lengths = torch.as_tensor(given)
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"lengths={given!r} cannot be read: {mend}") from None
+    if lengths.shape != (batch,):
+        raise SizeError(f"lengths has the shape {tuple(lengths.shape)} and the batch has {batch} row(s): {mend}")
+    if lengths.dtype == torch.bool or lengths.is_complex():
+        raise InputError(f"lengths are {lengths.dtype}: {mend}" + ("; of a mask take mask.sum(1)" if lengths.dtype == torch.bool else ""))
+    if batch:
+        if lengths.is_floating_point() and not (lengths == lengths.round()).all():
+            raise InputError(f"lengths={lengths.tolist()} are not whole: {mend}")
+        low, high = lengths.min().item(), lengths.max().item()
+        if low < 0 or high > steps:
+            raise SizeError(f"lengths go from {low} to {high} and the sequences have {steps} step(s): {mend}")
+    return lengths.to(device, torch.long)
+
+
+def _unpacked(inputs, lengths) -> tuple[tuple[Tensor, ...], Tensor]:
+    """Packed inputs as (T, B, units), in the order before they were sorted, and their lengths."""
+    if lengths is not None:
+        raise InputError("lengths were given with a PackedSequence, which has its own: leave lengths out")
+    if not all(isinstance(i, PackedSequence) and torch.equal(i.batch_sizes, inputs[0].batch_sizes) for i in inputs):
+        raise InputError("of several inputs some are packed and some are not, or they have other lengths: pack all, or none and give lengths")
+    padded, lengths = zip(*map(pad_packed_sequence, inputs))
+    return padded, lengths[0]
+
+
+def _packed(output_TBO: Tensor, like: PackedSequence) -> PackedSequence:
+    """The output packed as the input was."""
+    if like.sorted_indices is not None:
+        output_TBO = output_TBO.index_select(1, like.sorted_indices)
+    valid = torch.arange(output_TBO.shape[1]) < like.batch_sizes[:, None]
+    return PackedSequence(output_TBO[valid.to(output_TBO.device)], like.batch_sizes, like.sorted_indices, like.unsorted_indices)

@@ -1,0 +1,105 @@
+"""A layer taken one step at a time, with its state kept between steps."""
+
+import torch
+from torch import Tensor
+
+from . import engines
+from .errors import InputError, SizeError
+
+
+class Stream:
+    """One step of a layer at a time, with the layer's own weights; made by `layer.stream(batch_size)`.
+
+    What it gives equals what the layer gives for the whole sequence. It works without gradients and without dropout.
+
+    Args:
+        layer: A layer of one direction.
+        batch_size: How many sequences run side by side.
+
+    Raises:
+        InputError: The layer is bidirectional, or the batch size is no whole number above 0.
+
+    Example:
+        >>> import torch, ostinato
+        >>> layer = ostinato.Recurrent("gru", 3, 5)
+        >>> stream = layer.stream()
+        >>> stream.step(torch.zeros(1, 3)).shape
+        torch.Size([1, 5])
+    """
+
+    def __init__(self, layer, batch_size: int = 1):
+        if layer.bidirectional:
+            raise InputError("stream() of a layer with bidirectional=True: the reverse direction starts at the last step, which a "
+                             "stream has not seen; make the layer with bidirectional=False")
+        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
+            raise InputError(f"stream(batch_size={batch_size!r}): write a whole number above 0")
+        self.layer, self.batch_size = layer, batch_size
+        self.reset()
+
+    def __repr__(self):
+        return f"Stream(batch_size={self.batch_size}) of {self.layer!r}"
+
+    @property
+    def state(self):
+        """The state after the last step, as the layer returns it; can be set to such a state."""
+        return self.layer.returned_state(tuple(torch.stack(of_layers) for of_layers in zip(*self._states)))
+
+    @state.setter
+    def state(self, given):
+        with torch.no_grad():
+            states = self.layer.initial_state(self.batch_size, given)
+            self._states = [tuple(s[layer].detach() for s in states) for layer in range(self.layer.num_layers)]
+
+    def reset(self, rows=None) -> None:
+        """Go back to the initial state.
+
+        Args:
+            rows: The sequences to reset, as row numbers or as one truth value for each row; None for all.
+
+        Raises:
+            InputError: A row that there is not.
+        """
+        if rows is None:
+            self.state = None
+            return
+        device = self._states[0][0].device
+        rows = torch.as_tensor(rows, device=device)
+        chosen = torch.zeros(self.batch_size, dtype=torch.bool, device=device)
+        if rows.dtype == torch.bool and rows.shape == chosen.shape:
+            chosen = rows
+        elif rows.numel() == 0 or (not rows.is_floating_point() and rows.dtype != torch.bool
+                                   and 0 <= rows.min() and rows.max() < self.batch_size):
+            chosen[rows.reshape(-1).long()] = True
+        else:
+            raise InputError(f"reset(rows={rows.tolist()}): the rows are 0 to {self.batch_size - 1}; "
+                             f"write row numbers, or {self.batch_size} truth values")
+        before = self._states
+        self.reset()
+        self._states = [tuple(torch.where(chosen[:, None], new, old) for new, old in zip(*states))
+                        for states in zip(self._states, before)]
+
+    @torch.no_grad()
+    def step(self, x) -> Tensor:
+        """One step.
+
+        Args:
+            x: This step's input, (B, I), or a tuple of one tensor for each input of the cell.
+
+        Returns:
+            The output, (B, size of the output).
+
+        Raises:
+            SizeError: The input is of another shape.
+        """
+        layer = self.layer
+        inputs = tuple(x) if isinstance(x, (tuple, list)) else (x,)
+        if any(not isinstance(i, Tensor) or i.shape[:-1] != (self.batch_size,) for i in inputs):
+            given = ", ".join(str(tuple(i.shape)) if isinstance(i, Tensor) else type(i).__name__ for i in inputs)
+            raise SizeError(f"step() was given {given}; it wants (batch, units) with a batch of {self.batch_size}: "
+                            "give one step, x[:, t], or make the stream with another batch_size")
+        below, *further = layer.checked_inputs(tuple(i[None] for i in inputs))
+        with layer.full_precision():
+            for k in range(layer.num_layers):
+                below, self._states[k] = engines.scan(layer.cell.graph, inputs=(below, *further), states=self._states[k],
+                                                      weights=layer.cell_weights(k), engine=layer.engine)
+        return below[0]

@@ -1,0 +1,89 @@
+"""How the weights of a layer start, and what torch.nn calls them."""
+
+import difflib
+import math
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import init
+
+from .errors import InputError
+from .graph import Graph
+
+
+def _identity(weight: Tensor, hidden_size: int) -> None:
+    rows, columns = weight.shape
+    weight.copy_(torch.eye(columns, dtype=weight.dtype, device=weight.device).repeat(-(-rows // columns), 1)[:rows])
+
+
+# Each fills a weight in place, given the layer's hidden size. A weight of two dimensions that stacks several gates is taken
+# as one matrix, as Keras and TensorFlow 1 do.
+INITIALISERS: dict[str, Callable[[Tensor, int], object]] = {
+    # torch.nn.RNNBase.reset_parameters
+    "uniform": lambda w, hidden: init.uniform_(w, -1 / math.sqrt(hidden), 1 / math.sqrt(hidden)),
+    "normal": lambda w, hidden: init.normal_(w, 0.0, 1 / math.sqrt(hidden)),
+    "zeros": lambda w, hidden: init.zeros_(w),
+    "ones": lambda w, hidden: init.ones_(w),
+    # Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks (2010), equation 16
+    "glorot": lambda w, hidden: init.xavier_uniform_(w),
+    # He, Zhang, Ren and Sun, Delving Deep into Rectifiers (2015), equation 10
+    "he": lambda w, hidden: init.kaiming_normal_(w, nonlinearity="relu"),
+    # Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning (2013)
+    "orthogonal": lambda w, hidden: init.orthogonal_(w),
+    # Le, Jaitly and Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear Units (2015)
+    "identity": _identity,
+}
+MATRICES_ONLY = {"glorot", "he", "orthogonal", "identity"}
+
+
+@torch.no_grad()
+def initialise(weight: Tensor, how, *, name: str, hidden_size: int) -> None:
+    """Fill a weight in place.
+
+    Args:
+        weight: The weight.
+        how: None for "uniform", a name in `INITIALISERS`, a number, or a function of the shape that returns a tensor.
+        name: What errors call the weight.
+        hidden_size: The layer's H.
+
+    Raises:
+        InputError: No such initialiser, one that needs a matrix on a vector, or a function that returns another shape.
+    """
+    how = "uniform" if how is None else how
+    if isinstance(how, str):
+        if how not in INITIALISERS:
+            raise InputError(f"weight {name!r} has init={how!r}{near(how, INITIALISERS)}; the initialisers are {', '.join(INITIALISERS)}")
+        if how in MATRICES_ONLY and weight.dim() != 2:
+            raise InputError(f"weight {name!r} has init={how!r} and is a vector of {len(weight)}: {how} needs two dimensions; "
+                             "write a number, 'uniform' or 'normal'")
+        INITIALISERS[how](weight, hidden_size)
+    elif callable(how):
+        made = torch.as_tensor(how(tuple(weight.shape)))
+        if made.shape != weight.shape:
+            raise InputError(f"the init of weight {name!r} returned the shape {tuple(made.shape)}; it should be {tuple(weight.shape)}")
+        weight.copy_(made)
+    elif isinstance(how, (int, float)) and not isinstance(how, bool):
+        weight.fill_(how)
+    else:
+        raise InputError(f"weight {name!r} has init={how!r}: write a number, a function of the shape, or one of {', '.join(INITIALISERS)}")
+
+
+def near(given: str, known) -> str:
+    """The words of an error message that name what was probably meant, or none."""
+    matches = difflib.get_close_matches(str(given), list(known), 3, 0.5)
+    return f": did you mean {' or '.join(map(repr, matches))}?" if matches else ""
+
+
+# What torch.nn registers for each weight of a cell, in its order; where there are several, the weight is their sum.
+TORCH_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
+    "elman": {"W": ("weight_ih",), "U": ("weight_hh",), "b": ("bias_ih", "bias_hh")},
+    "lstm": {"W": ("weight_ih",), "U": ("weight_hh",), "b": ("bias_ih", "bias_hh")},
+    "lstm_projected": {"W": ("weight_ih",), "U": ("weight_hh",), "b": ("bias_ih", "bias_hh"), "R": ("weight_hr",)},
+    "gru": {"W": ("weight_ih",), "U": ("weight_hh",), "b": ("bias_ih",), "d": ("bias_hh",)},
+}
+
+
+def torch_names(graph: Graph, *, bias: bool) -> Mapping[str, tuple[str, ...]]:
+    """torch.nn's names for the weights of a cell; without `bias` its vectors have none and stay 0."""
+    return {weight: names if bias or len(graph.weights[weight].shape) == 2 else () for weight, names in TORCH_NAMES[graph.name].items()}
