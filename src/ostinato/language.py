@@ -5,6 +5,8 @@ A cell is a Python function of one step. It is called once, on symbols; what it 
 """
 
 import difflib
+import functools
+import importlib
 import inspect
 import linecache
 import sys
@@ -442,6 +444,12 @@ class Cell:
         """The same equations with other constants: `lstm.with_constants(forget_bias=1.0)`."""
         return Cell(self.function, **(self.constants | constants))
 
+    def __deepcopy__(self, memo):
+        return self  # it never changes, and its graph's nodes are known by identity
+
+    def __reduce__(self):
+        return _found, (self.function.__module__, self.function.__qualname__, self.constants)
+
     def _fail(self, problem, mend):
         raise CellError(f"{_line(self.function)}\n  {problem}\n  {mend}")
 
@@ -522,6 +530,11 @@ class Cell:
             raise CellError(f"{code.co_filename}, line {trace.tb_lineno}, cell {self.name!r}\n  {error}\n  {OPERATIONS}") from error
         finally:
             sys.setprofile(before)
+
+
+def _found(module: str, name: str, constants: dict) -> Cell:
+    """A pickled cell, by the place it was defined at."""
+    return functools.reduce(getattr, name.split("."), importlib.import_module(module)).with_constants(**constants)
 
 
 def cell(function: Callable) -> Cell:
