@@ -8,9 +8,9 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence
 
-from . import engines
+from . import engines, ragged
 from .cells import CELLS, elman, gru, lstm, lstm_projected
 from .errors import InputError, SizeError
 from .language import Cell, relu
@@ -66,11 +66,15 @@ class Recurrent(nn.Module):
             _truth(name, value) for name, value in
             {"bidirectional": bidirectional, "batch_first": batch_first, "learned_state": learned_state}.items())
         self.dropout = _rate(dropout, num_layers)
-        self.sizes = dict(sizes or {})
+        self.sizes = _table("sizes", sizes, '{"P": 3}')
         self.engine = engine
         self._check_sizes()
         graph = self.cell.graph
-        self.names = {weight: (weight,) for weight in graph.weights} | dict(names or {})
+        names = _table("names", names, '{"b": ("bias_ih", "bias_hh")}')
+        for weight in names:
+            if weight not in graph.weights:
+                raise InputError(f"names={names} has {weight!r}, and the weights of cell {graph.name!r} are {', '.join(graph.weights)}")
+        self.names = {weight: (weight,) for weight in graph.weights} | names
         for layer, direction in self._runs():
             for weight, declared in graph.weights.items():
                 shape = [size.at(self._letters(layer)) for size in declared.shape]
@@ -243,7 +247,7 @@ class Recurrent(nn.Module):
         inputs = tuple(x) if isinstance(x, (tuple, list)) and not isinstance(x, PackedSequence) else (x,)
         packed = [i for i in inputs if isinstance(i, PackedSequence)]
         if packed:
-            inputs, lengths = _unpacked(inputs, lengths)
+            inputs, lengths = ragged.unpack(inputs, lengths)
         elif not all(isinstance(i, Tensor) for i in inputs):
             given = ", ".join(type(i).__name__ for i in inputs)
             raise InputError(f"the layer was given {given or 'no input'}: write {_call(self.cell.graph.inputs)} with tensors")
@@ -263,11 +267,11 @@ class Recurrent(nn.Module):
         inputs = self.checked_inputs(inputs)
         steps, batch = inputs[0].shape[:2]
         if lengths is not None:
-            lengths = _lengths(lengths, steps, batch, inputs[0].device)
+            lengths = ragged.read_lengths(lengths, steps, batch, inputs[0].device)
         with self.full_precision():
             output_TBO, states = self._run(inputs, self.initial_state(batch, state, like=inputs[0]), lengths)
         if packed:
-            return _packed(output_TBO, packed[0]), self.returned_state(states)
+            return ragged.pack(output_TBO, packed[0]), self.returned_state(states)
         if alone:
             return output_TBO[:, 0], self.returned_state(tuple(s[:, 0] for s in states))
         return output_TBO.transpose(0, 1) if self.batch_first else output_TBO, self.returned_state(states)
@@ -392,7 +396,7 @@ class LSTM(_TorchNamed):
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, proj_size=0,
                  device=None, dtype=None, *, engine=None):
-        if not isinstance(proj_size, int) or isinstance(proj_size, bool) or not 0 <= proj_size < max(hidden_size, 1):
+        if not isinstance(proj_size, int) or isinstance(proj_size, bool) or not 0 <= proj_size < _whole("hidden_size", hidden_size):
             raise InputError(f"proj_size={proj_size!r} with hidden_size={hidden_size}: write a whole number from 1 to hidden_size - 1, "
                              "or 0 for none")
         super().__init__(lstm_projected if proj_size else lstm, input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first,
@@ -458,6 +462,12 @@ def _whole(name: str, given) -> int:
     return int(given)
 
 
+def _table(name: str, given, example: str) -> dict:
+    if not isinstance(given, Mapping | None):
+        raise InputError(f"{name}={given!r}: write a dict, such as {name}={example}")
+    return dict(given or {})
+
+
 def _truth(name: str, given) -> bool:
     if not isinstance(given, bool):
         raise InputError(f"{name}={given!r}: write True or False")
@@ -471,41 +481,3 @@ def _rate(given, num_layers: int) -> float:
         warnings.warn(f"dropout={given} is between layers and num_layers is 1, so it does nothing; write nn.Dropout after the layer, "
                       "or more layers", stacklevel=4)
     return float(given)
-
-
-def _lengths(given, steps: int, batch: int, device) -> Tensor:
-    """Lengths as whole numbers on the device of the input."""
-    mend = f"write {batch} whole number(s) from 0 to {steps}, the valid steps of each row"
-    try:
-        lengths = torch.as_tensor(given)
-    except (TypeError, ValueError, RuntimeError):
-        raise InputError(f"lengths={given!r} cannot be read: {mend}") from None
-    if lengths.shape != (batch,):
-        raise SizeError(f"lengths has the shape {tuple(lengths.shape)} and the batch has {batch} row(s): {mend}")
-    if lengths.dtype == torch.bool or lengths.is_complex():
-        raise InputError(f"lengths are {lengths.dtype}: {mend}" + ("; of a mask take mask.sum(1)" if lengths.dtype == torch.bool else ""))
-    if batch:
-        if lengths.is_floating_point() and not (lengths == lengths.round()).all():
-            raise InputError(f"lengths={lengths.tolist()} are not whole: {mend}")
-        low, high = lengths.min().item(), lengths.max().item()
-        if low < 0 or high > steps:
-            raise SizeError(f"lengths go from {low} to {high} and the sequences have {steps} step(s): {mend}")
-    return lengths.to(device, torch.long)
-
-
-def _unpacked(inputs, lengths) -> tuple[tuple[Tensor, ...], Tensor]:
-    """Packed inputs as (T, B, units), in the order before they were sorted, and their lengths."""
-    if lengths is not None:
-        raise InputError("lengths were given with a PackedSequence, which has its own: leave lengths out")
-    if not all(isinstance(i, PackedSequence) and torch.equal(i.batch_sizes, inputs[0].batch_sizes) for i in inputs):
-        raise InputError("of several inputs some are packed and some are not, or they have other lengths: pack all, or none and give lengths")
-    padded, lengths = zip(*map(pad_packed_sequence, inputs))
-    return padded, lengths[0]
-
-
-def _packed(output_TBO: Tensor, like: PackedSequence) -> PackedSequence:
-    """The output packed as the input was."""
-    if like.sorted_indices is not None:
-        output_TBO = output_TBO.index_select(1, like.sorted_indices)
-    valid = torch.arange(output_TBO.shape[1]) < like.batch_sizes[:, None]
-    return PackedSequence(output_TBO[valid.to(output_TBO.device)], like.batch_sizes, like.sorted_indices, like.unsorted_indices)
