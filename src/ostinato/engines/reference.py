@@ -21,8 +21,10 @@ MATHS: dict[str, Callable] = {
     "exp": torch.exp,
     "log": torch.log,
     "sqrt": torch.sqrt,
-    "softplus": lambda x: F.softplus(x, threshold=1e9),
-    "hard_sigmoid": F.hardsigmoid,
+    # Above 40 log(1 + exp(x)) is x in float64 too, and exp(x) has not yet overflowed in float32.
+    "softplus": lambda x: F.softplus(x, threshold=40.0),
+    # F.hardsigmoid takes 1/6 as a float32 in its float64 kernels, which puts it off by 1e-8.
+    "hard_sigmoid": lambda x: torch.where(x.abs() < 3, x / 6 + 0.5, (x.detach() / 6 + 0.5).clamp(0, 1)),
     "abs": torch.abs,
     "maximum": lambda a, b: torch.where(a < b, b, a),
     "minimum": lambda a, b: torch.where(b < a, b, a),

@@ -1,0 +1,39 @@
+"""What all tests share: the one table of tolerances, the engines, and fixed seeds."""
+
+import pytest
+import torch
+
+from ostinato import engines
+
+# How far a result may be from the truth, as a part of the largest value there (or of 1, where that is less).
+TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5, torch.float16: 4e-3, torch.bfloat16: 3e-2}
+
+
+def _assert_close(actual, wanted, dtype=None):
+    assert actual.shape == wanted.shape
+    if not wanted.numel():
+        return
+    actual, wanted = actual.detach().cpu(), wanted.detach().cpu()
+    allowed = TOLERANCES[dtype or actual.dtype] * max(1.0, wanted.abs().max().item())
+    off = (actual.double() - wanted.double()).abs().max().item()
+    assert off <= allowed, f"off by {off:.3g}, allowed {allowed:.3g}"
+
+
+@pytest.fixture(scope="session")
+def close():
+    """Assert that a tensor is as near the wanted one as its dtype (or the one given) allows; NaN is never near."""
+    return _assert_close
+
+
+@pytest.fixture(autouse=True)
+def _seed():
+    torch.manual_seed(0)
+
+
+@pytest.fixture(params=["reference", "cpu"])
+def engine(request):
+    """Each engine in turn; one that does not run here is skipped, with its reason."""
+    reasons = {name: why for name, runs, why in engines.doctor() if not runs}
+    if request.param not in {name for name, runs, _ in engines.doctor() if runs}:
+        pytest.skip(reasons.get(request.param, f"there is no {request.param} engine here"))
+    return request.param
