@@ -208,7 +208,7 @@ class Recurrent(nn.Module):
             return tuple(torch.stack(rows)[:, None].expand(shape) for rows, shape in zip(learned, shapes.values()))
         states = (given,) if isinstance(given, Tensor) else given
         if not isinstance(states, (tuple, list)) or len(states) != len(shapes) or not all(isinstance(s, Tensor) for s in states):
-            what = (f"{len(states)} value(s)" if isinstance(states, (tuple, list)) else type(given).__name__)
+            what = f"{len(given)} value(s)" if isinstance(given, (tuple, list)) else type(given).__name__
             wanted = f"({', '.join(shapes)}{',' * (len(shapes) == 1)})"
             raise InputError(f"the state given is {what}; cell {graph.name!r} wants a tuple of {len(shapes)} tensor(s), {wanted}")
         for (name, shape), s in zip(shapes.items(), states):
@@ -250,7 +250,7 @@ class Recurrent(nn.Module):
             inputs, lengths = ragged.unpack(inputs, lengths)
         elif not all(isinstance(i, Tensor) for i in inputs):
             given = ", ".join(type(i).__name__ for i in inputs)
-            raise InputError(f"the layer was given {given or 'no input'}: write {_call(self.cell.graph.inputs)} with tensors")
+            raise InputError(f"the layer was given {given}: write {_call(self.cell.graph.inputs)} with tensors")
         alone = not packed and all(i.dim() == 2 for i in inputs)
         if alone:
             inputs = tuple(i[:, None] for i in inputs)
