@@ -35,9 +35,25 @@ def scan(
     """
     if engine not in (None, *ENGINES):
         raise EngineError(f"engine={engine!r}: the engines are {', '.join(ENGINES)}")
-    return reference.scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
+    run = reference.scan
+    if engine != "reference":
+        from . import cpu
+
+        refusal = cpu.refusal(inputs, states, weights)
+        if refusal is None:
+            run = cpu.scan
+        elif engine == "cpu":
+            raise EngineError(f"engine='cpu' cannot run this: {refusal}; leave engine out to have the reference engine run it")
+    return run(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
 
 
 def doctor() -> list[tuple[str, bool, str]]:
     """Each engine's name, whether it runs here, and why."""
-    return [("reference", True, "torch ops: any device, any dtype, any order of derivative")]
+    from . import native
+
+    target, why = native.host()
+    threads = "threads from torch's OpenMP pool" if native.openmp() else "threads of its own"
+    return [
+        ("cpu", target is not None, f"{why}; {threads}; float32 and float64" if target else why),
+        ("reference", True, "torch ops: any device, any dtype, any order of derivative; runs what the cpu engine does not"),
+    ]

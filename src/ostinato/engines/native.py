@@ -1,0 +1,89 @@
+"""Turning a kernel's text into a function of this process, and running it on threads."""
+
+import ctypes
+import functools
+import threading
+
+import llvmlite.binding as llvm
+
+from .kernel import Target
+
+
+@functools.cache
+def host() -> tuple[Target | None, str]:
+    """This processor as a kernel's target, and why; None where it has no vector unit that the kernels use."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    features = llvm.get_host_cpu_features()
+    name = llvm.get_host_cpu_name()
+    if features.get("avx512f") and features.get("avx512vl"):
+        return Target(16, 32), f"{name}: AVX-512, 16 float32 lanes"
+    if features.get("avx2") and features.get("fma"):
+        return Target(8, 16), f"{name}: AVX2 and FMA, 8 float32 lanes"
+    if features.get("neon") or llvm.get_default_triple().startswith(("aarch64", "arm64")):
+        return Target(4, 32), f"{name}: NEON, 4 float32 lanes"
+    return None, f"{name} has neither AVX2 with FMA, nor AVX-512, nor NEON"
+
+
+@functools.cache
+def _machine() -> llvm.TargetMachine:
+    features = llvm.get_host_cpu_features().flatten()
+    if features:
+        features += ",-prefer-256-bit"
+    return llvm.Target.from_default_triple().create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3)
+
+
+_compiling = threading.Lock()
+_alive: list = []
+
+
+class Function:
+    """A compiled kernel.
+
+    Args:
+        text: An LLVM module with the functions `run(words, thread, threads)` and `team(words)`.
+    """
+
+    def __init__(self, text: str):
+        with _compiling:
+            target, why = host()
+            if target is None:
+                raise RuntimeError(why)
+            module = llvm.parse_assembly(text)
+            module.verify()
+            machine = _machine()
+            builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
+            builder.getModulePassManager().run(module, builder)
+            engine = llvm.create_mcjit_compiler(module, machine)
+            engine.finalize_object()
+            _alive.append(engine)
+            self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(engine.get_function_address("run"))
+            self._team = engine.get_function_address("team") if openmp() else None
+
+    def __call__(self, words: int, threads: int):
+        """Run on so many threads; `words` is the address of the kernel's arguments."""
+        if threads == 1:
+            self._run(words, 0, 1)
+        elif self._team:
+            openmp()(self._team, words, threads, 0)
+        else:
+            others = [threading.Thread(target=self._run, args=(words, k, threads)) for k in range(1, threads)]
+            for other in others:
+                other.start()
+            self._run(words, 0, threads)
+            for other in others:
+                other.join()
+
+
+@functools.cache
+def openmp():
+    """torch's own pool of threads, where torch runs on GNU OpenMP: entering it costs microseconds, and no thread of ours
+    competes with torch's. None elsewhere."""
+    try:
+        library = ctypes.CDLL(None)
+        enter = library.GOMP_parallel
+        _ = library.omp_get_thread_num, library.omp_get_num_threads
+    except (AttributeError, OSError):
+        return None
+    enter.argtypes, enter.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
+    return enter
