@@ -16,7 +16,7 @@ from ostinato import GRU, LSTM, RNN, Recurrent, cell, layers, sigmoid, state, ta
 from ostinato import input as further_input
 from ostinato.cells import CELLS, elman
 from ostinato.errors import InputError, SizeError
-from ostinato.weights import INITIALISERS
+from ostinato.weights import INITIALISERS, initialise
 
 pytestmark = [
     pytest.mark.filterwarnings("error"),
@@ -511,13 +511,12 @@ def test_a_number_and_a_function_start_a_weight():
     assert (Recurrent(with_start(0.5), 2, 3).W_l0 == 0.5).all()
     assert torch.equal(Recurrent(with_start(lambda shape: torch.arange(12.0).reshape(shape)), 2, 3).W_l0, torch.arange(12.0).reshape(6, 2))
     layer = Recurrent("layer_norm_lstm", 2, 3)
-    assert (layer.gain_l0 == 1).all() and (layer.b_c_l0 == 0).all()
+    assert (layer.gain_c_l0 == 1).all() and (layer.b_c_l0 == 0).all()
 
 
 @pytest.mark.parametrize("how, match", [
     ("glorott", "weight 'W_l0' has init='glorott': did you mean 'glorot'"),
     (lambda shape: torch.zeros(2, 2), r"init of weight 'W_l0' returned the shape \(2, 2\); it should be \(6, 2\)"),
-    ([1], r"weight 'W_l0' has init=\[1\]: write a number, a function"),
 ], ids=str)
 def test_wrong_initialisers_are_refused(how, match):
     with pytest.raises(InputError, match=match):
@@ -531,6 +530,11 @@ def test_an_initialiser_of_matrices_is_refused_for_a_vector():
 
     with pytest.raises(InputError, match="is a vector of 3: orthogonal needs two dimensions"):
         Recurrent(shifted, 3, 3)
+
+
+def test_a_start_that_is_nothing_of_the_kind_is_refused():
+    with pytest.raises(InputError, match=r"weight 'W_l0' has init=\[1\]: write a number, a function of the shape, or one of uniform"):
+        initialise(torch.empty(2, 3), [1], name="W_l0", hidden_size=3)
 
 
 # ---------------------------------------------------------------- streams

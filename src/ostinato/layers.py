@@ -75,15 +75,19 @@ class Recurrent(nn.Module):
             if weight not in graph.weights:
                 raise InputError(f"names={names} has {weight!r}, and the weights of cell {graph.name!r} are {', '.join(graph.weights)}")
         self.names = {weight: (weight,) for weight in graph.weights} | names
-        for layer, direction in self._runs():
+        self._runs = [(layer, direction) for layer in range(self.num_layers) for direction in range(self.num_directions)]
+        letters = self._letters(0)
+        self._input_units = {name: size.at(letters) for name, size in graph.inputs.items()}
+        self._state_units = {name: size.at(letters) for name, size in graph.states.items()}
+        for layer, direction in self._runs:
             for weight, declared in graph.weights.items():
                 shape = [size.at(self._letters(layer)) for size in declared.shape]
                 for name in self.names[weight]:
                     self.register_parameter(name + _suffix(layer, direction),
                                             nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
-            for name, size in graph.states.items() if learned_state else ():
-                parameter = nn.Parameter(torch.empty(size.at(self._letters(layer)), device=device, dtype=dtype))
-                self.register_parameter(f"initial_{name}{_suffix(layer, direction)}", parameter)
+            for name, units in self._state_units.items() if learned_state else ():
+                self.register_parameter(f"initial_{name}{_suffix(layer, direction)}",
+                                        nn.Parameter(torch.empty(units, device=device, dtype=dtype)))
         self.reset_parameters()
 
     # ------------------------------------------------------------ sizes and weights
@@ -97,9 +101,6 @@ class Recurrent(nn.Module):
     def output_size(self) -> int:
         """Units of the output, all directions together."""
         return self.num_directions * self.cell.graph.output.size.at(self._letters(0))
-
-    def _runs(self):
-        return [(layer, direction) for layer in range(self.num_layers) for direction in range(self.num_directions)]
 
     def _letters(self, layer: int) -> dict[str, int]:
         letters = {"I": self.input_size, "H": self.hidden_size} | self.sizes
@@ -121,20 +122,24 @@ class Recurrent(nn.Module):
 
     def cell_weights(self, layer: int, direction: int = 0) -> dict[str, Tensor]:
         """The cell's weights, by name, of one layer and direction (1 is the reverse one)."""
-        weights, suffix, letters = {}, _suffix(layer, direction), self._letters(layer)
+        weights, suffix = {}, _suffix(layer, direction)
         for weight, declared in self.cell.graph.weights.items():
             parts = [getattr(self, name + suffix) for name in self.names[weight]]
             if parts:
-                weights[weight] = sum(parts[1:], parts[0])
+                weights[weight] = parts[0] if len(parts) == 1 else sum(parts[1:], parts[0])
             else:
-                like = next(self.parameters())
-                weights[weight] = like.new_zeros([size.at(letters) for size in declared.shape])
+                weights[weight] = self._like().new_zeros([size.at(self._letters(layer)) for size in declared.shape])
         return weights
+
+    def _like(self, otherwise: Tensor | None = None) -> Tensor | None:
+        """A parameter, for its dtype and device; a cell without weights has none."""
+        # Those of the module itself come first because going through all submodules takes ten times as long.
+        return next(iter(self._parameters.values()), None) if self._parameters else next(self.parameters(), otherwise)
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
         """Start all parameters anew, each as its cell's weight says; see `ostinato.weights.INITIALISERS`."""
-        for layer, direction in self._runs():
+        for layer, direction in self._runs:
             suffix = _suffix(layer, direction)
             for weight, declared in self.cell.graph.weights.items():
                 for name in self.names[weight]:
@@ -153,7 +158,8 @@ class Recurrent(nn.Module):
 
     def full_precision(self):
         """Where autocast is on, leave it: the recurrence runs in the dtype of the weights."""
-        device = next((p.device.type for p in self.parameters()), "cpu")
+        like = self._like()
+        device = "cpu" if like is None else like.device.type
         return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else contextlib.nullcontext()
 
     def checked_inputs(self, inputs: tuple) -> tuple[Tensor, ...]:
@@ -162,12 +168,11 @@ class Recurrent(nn.Module):
         if len(inputs) != len(graph.inputs):
             raise InputError(f"cell {graph.name!r} was given {len(inputs)} input(s) and has {len(graph.inputs)} ({', '.join(graph.inputs)}): "
                              f"write {_call(graph.inputs)}")
-        letters, lead = self._letters(0), inputs[0].shape[:2]
-        like = next(self.parameters(), inputs[0])
+        lead, like = inputs[0].shape[:2], self._like(inputs[0])
         checked = []
-        for (name, size), x in zip(graph.inputs.items(), inputs):
-            if x.shape[-1] != size.at(letters):
-                raise SizeError(f"input {name!r} is {self._layout(x)}, so {x.shape[-1]} units; it should have {size.at(letters)} ({size})")
+        for (name, units), x in zip(self._input_units.items(), inputs):
+            if x.shape[-1] != units:
+                raise SizeError(f"input {name!r} is {self._layout(x)}, so {x.shape[-1]} units; it should have {units} ({graph.inputs[name]})")
             if x.shape[:2] != lead:
                 raise SizeError(f"input {name!r} is {self._layout(x)} and the first one {self._layout(inputs[0])}: "
                                 "batch and time should be the same")
@@ -198,9 +203,9 @@ class Recurrent(nn.Module):
             InputError: It is no such state.
             SizeError: Its shape is another one.
         """
-        graph, runs, letters = self.cell.graph, self._runs(), self._letters(0)
-        like = next(self.parameters(), torch.empty(0) if like is None else like)
-        shapes = {name: (len(runs), batch_size, size.at(letters)) for name, size in graph.states.items()}
+        graph, runs = self.cell.graph, self._runs
+        like = self._like(torch.empty(0) if like is None else like)
+        shapes = {name: (len(runs), batch_size, units) for name, units in self._state_units.items()}
         if given is None:
             if not self.learned_state:
                 return tuple(like.new_zeros(shape) for shape in shapes.values())
@@ -330,7 +335,7 @@ class _TorchNamed(Recurrent):
     @property
     def all_weights(self) -> list[list[nn.Parameter]]:
         """The parameters of each layer and direction, in torch.nn's order."""
-        return [[getattr(self, name + _suffix(*run)) for names in self.names.values() for name in names] for run in self._runs()]
+        return [[getattr(self, name + _suffix(*run)) for names in self.names.values() for name in names] for run in self._runs]
 
     def extra_repr(self) -> str:
         words = [str(self.input_size), str(self.hidden_size)]
