@@ -1,12 +1,21 @@
-"""Every cell as its equations, each with its paper. The derivatives, time loops and kernels all follow from these lines."""
+"""Every cell as its equations, each with its paper. The derivatives, time loops and kernels all follow from these lines.
+
+`cell.equations()` prints them. Biases are kept where a paper leaves them out.
+"""
 
 from .language import Cell, cell, clip, mean, sigmoid, split, sqrt, state, tanh, weight
 
-__all__ = ["CELLS", "elman", "gru", "gru_original", "layer_norm_lstm", "lstm", "lstm_full", "lstm_peephole", "lstm_projected", "min_gru"]
+__all__ = [
+    "CELLS", "elman", "gru", "gru_original", "layer_norm_lstm", "lstm", "lstm_full", "lstm_peephole", "lstm_projected", "min_gru",
+]
 
 
 def _shifted(x, bias):
     return x + bias if bias else x
+
+
+def _clipped(x, limit):
+    return x if limit is None else clip(x, -limit, limit)
 
 
 def _normalised(x, epsilon):
@@ -16,36 +25,44 @@ def _normalised(x, epsilon):
 
 @cell
 def elman(x, h, *, W=weight("H", "I"), U=weight("H", "H"), b=weight("H"), activation=tanh):
-    """The simple recurrent network. Source: Elman, Finding Structure in Time (1990)."""
+    """The simple recurrent network. Source: Elman, Finding Structure in Time (1990), whose activation is the sigmoid."""
     return activation(W @ x + U @ h + b)
 
 
 @cell
-def lstm(x, h, c, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H"), forget_bias=0.0, activation=tanh):
-    """Long short-term memory with a forget gate.
+def lstm(x, h, c, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H"), forget_bias=0.0, cell_clip=None,
+         activation=tanh):
+    """Long short-term memory with a forget gate. `cell_clip` holds the cell state within that distance of 0.
 
     Source: Hochreiter and Schmidhuber (1997); Gers, Schmidhuber and Cummins, Learning to Forget (2000).
     """
     i, f, g, o = split(W @ x + U @ h + b, 4)
-    c = sigmoid(_shifted(f, forget_bias)) * c + sigmoid(i) * activation(g)
+    c = _clipped(sigmoid(_shifted(f, forget_bias)) * c + sigmoid(i) * activation(g), cell_clip)
     h = sigmoid(o) * activation(c)
     return h, c
 
 
 @cell
 def lstm_peephole(x, h, c, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H"),
-                  p_i=weight("H"), p_f=weight("H"), p_o=weight("H"), forget_bias=0.0):
-    """LSTM whose gates see the cell state. Source: Gers, Schraudolph and Schmidhuber (2002)."""
+                  p_i=weight("H"), p_f=weight("H"), p_o=weight("H"), forget_bias=0.0, cell_clip=None, activation=tanh):
+    """LSTM whose gates see the cell state.
+
+    Source: Gers, Schraudolph and Schmidhuber, Learning Precise Timing with LSTM Recurrent Networks (2002).
+    """
     i, f, g, o = split(W @ x + U @ h + b, 4)
     c_prev = c
-    c = sigmoid(_shifted(f, forget_bias) + p_f * c_prev) * c_prev + sigmoid(i + p_i * c_prev) * tanh(g)
-    h = sigmoid(o + p_o * c) * tanh(c)
+    c = sigmoid(_shifted(f, forget_bias) + p_f * c_prev) * c_prev + sigmoid(i + p_i * c_prev) * activation(g)
+    c = _clipped(c, cell_clip)
+    h = sigmoid(o + p_o * c) * activation(c)
     return h, c
 
 
 @cell
 def lstm_projected(x, h=state("P"), c=state("H"), *, W=weight("4*H", "I"), U=weight("4*H", "P"), b=weight("4*H"), R=weight("P", "H")):
-    """LSTM whose output is projected to P units. Source: Sak, Senior and Beaufays (2014)."""
+    """LSTM whose output is projected to P units, without peepholes as in torch.nn.LSTM(proj_size=P).
+
+    Source: Sak, Senior and Beaufays, Long Short-Term Memory Based Recurrent Neural Network Architectures (2014).
+    """
     i, f, g, o = split(W @ x + U @ h + b, 4)
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
     h = R @ (sigmoid(o) * tanh(c))
@@ -55,32 +72,31 @@ def lstm_projected(x, h=state("P"), c=state("H"), *, W=weight("4*H", "I"), U=wei
 @cell
 def lstm_full(x, h=state("P"), c=state("H"), *, W=weight("4*H", "I"), U=weight("4*H", "P"), b=weight("4*H"),
               p_i=weight("H"), p_f=weight("H"), p_o=weight("H"), R=weight("P", "H"), forget_bias=0.0, peepholes=True,
-              projection=True, cell_clip=None, projection_clip=None, activation=tanh):
-    """LSTM with everything that TensorFlow 1's LSTMCell has: peepholes, clips and a projection, each of which can be off.
+              cell_clip=None, projection_clip=None, activation=tanh):
+    """LSTM with all that TensorFlow 1's LSTMCell has: peepholes (or none), clips and a projection.
 
-    Without a projection give P the value of H. Source: Sak, Senior and Beaufays (2014); tf.nn.rnn_cell.LSTMCell.
+    Without a projection it is `lstm_peephole`, or `lstm` where there are no peepholes either.
+
+    Source: Sak, Senior and Beaufays (2014); tf.nn.rnn_cell.LSTMCell.
     """
     i, f, g, o = split(W @ x + U @ h + b, 4)
     f = _shifted(f, forget_bias)
     if peepholes:
         i = i + p_i * c
         f = f + p_f * c
-    c = sigmoid(f) * c + sigmoid(i) * activation(g)
-    if cell_clip is not None:
-        c = clip(c, -cell_clip, cell_clip)
+    c = _clipped(sigmoid(f) * c + sigmoid(i) * activation(g), cell_clip)
     if peepholes:
         o = o + p_o * c
-    h = sigmoid(o) * activation(c)
-    if projection:
-        h = R @ h
-        if projection_clip is not None:
-            h = clip(h, -projection_clip, projection_clip)
+    h = _clipped(R @ (sigmoid(o) * activation(c)), projection_clip)
     return h, c
 
 
 @cell
 def gru(x, h, *, W=weight("3*H", "I"), U=weight("3*H", "H"), b=weight("3*H"), d=weight("3*H")):
-    """Gated recurrent unit with the reset gate after the product (cuDNN's and torch.nn's). Source: Cho et al. (2014), v1."""
+    """Gated recurrent unit with the reset gate after the product (cuDNN's and torch.nn's).
+
+    Source: Cho et al., Learning Phrase Representations (2014), arXiv:1406.1078v1.
+    """
     xr, xz, xn = split(W @ x + b, 3)
     hr, hz, hn = split(U @ h + d, 3)
     r = sigmoid(xr + hr)
@@ -91,7 +107,10 @@ def gru(x, h, *, W=weight("3*H", "I"), U=weight("3*H", "H"), b=weight("3*H"), d=
 
 @cell
 def gru_original(x, h, *, W=weight("3*H", "I"), U_rz=weight("2*H", "H"), U_n=weight("H", "H"), b=weight("3*H"), activation=tanh):
-    """Gated recurrent unit with the reset gate before the product. Source: Cho et al. (2014), v3, equations 5 to 8."""
+    """Gated recurrent unit with the reset gate before the product.
+
+    Source: Cho et al., Learning Phrase Representations (2014), arXiv:1406.1078v3, equations 5 to 8.
+    """
     xr, xz, xn = split(W @ x + b, 3)
     hr, hz = split(U_rz @ h, 2)
     r = sigmoid(xr + hr)
@@ -109,11 +128,15 @@ def min_gru(x, h, *, W=weight("2*H", "I"), b=weight("2*H")):
 
 
 @cell
-def layer_norm_lstm(x, h, c, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H"), gain=weight("4*H", init=1.0),
-                    gain_c=weight("H", init=1.0), b_c=weight("H", init=0.0), epsilon=1e-5):
-    """LSTM with each gate and the cell state normalised over its units. Source: Ba, Kiros and Hinton (2016), section 3."""
-    gates = zip(split(W @ x + U @ h, 4), split(gain, 4), split(b, 4))
-    i, f, g, o = (_normalised(z, epsilon) * scale + shift for z, scale, shift in gates)
+def layer_norm_lstm(x, h, c, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H", init=0.0),
+                    gain_x=weight("4*H", init=1.0), gain_h=weight("4*H", init=1.0), gain_c=weight("H", init=1.0), b_c=weight("H", init=0.0), epsilon=1e-5):
+    """LSTM with layer normalisation of both products and of the cell state that the output sees.
+
+    The paper's three biases of the gates (of each normalisation, and of the gates) only ever add up; here they are one.
+
+    Source: Ba, Kiros and Hinton, Layer Normalization (2016), equations 20 to 22 of the supplement.
+    """
+    i, f, g, o = split(_normalised(W @ x, epsilon) * gain_x + _normalised(U @ h, epsilon) * gain_h + b, 4)
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
     h = sigmoid(o) * tanh(_normalised(c, epsilon) * gain_c + b_c)
     return h, c

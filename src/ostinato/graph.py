@@ -5,7 +5,7 @@ Dimensions, everywhere in this package: B batch, T time, I input, H hidden, G ga
 
 import ast
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .errors import CellError, SizeError
@@ -19,6 +19,12 @@ class Size:
 
     Raises:
         CellError: The text is no such expression.
+
+    Example:
+        >>> Size("4*H") + Size("H - P")
+        5*H - P
+        >>> Size("4*H + I").at({"H": 2, "I": 3})
+        11
     """
 
     __slots__ = ("terms",)
@@ -32,8 +38,8 @@ class Size:
             self.terms = (((), given),) if given else ()
         elif isinstance(given, str):
             try:
-                self.terms = self._read(ast.parse(given, mode="eval").body).terms
-            except (SyntaxError, TypeError):
+                self.terms = self._read(ast.parse(given.strip(), mode="eval").body).terms
+            except (SyntaxError, TypeError, ValueError):
                 raise CellError(f"{given!r} is no size: write letters and whole numbers, such as 'H' or '4*H'") from None
         else:
             raise CellError(f"{given!r} is no size: write letters and whole numbers, such as 'H' or '4*H'")
@@ -82,12 +88,29 @@ class Size:
             return None
         return Size({letters: n // count for letters, n in self.terms})
 
-    def at(self, sizes: dict[str, int]) -> int:
+    def at(self, sizes: Mapping[str, int]) -> int:
         """The number of units, given what each letter stands for."""
         return sum(n * math.prod(sizes[letter] for letter in letters) for letters, n in self.terms)
 
+    def solve(self, units: int, sizes: Mapping[str, int]) -> tuple[str, int] | None:
+        """The one letter that is not known yet and its value, or None where there is no such letter.
+
+        Args:
+            units: How many units there are.
+            sizes: The letters already known.
+        """
+        unknown = [(letters, n) for letters, n in self.terms if not all(letter in sizes for letter in letters)]
+        if len(unknown) != 1:
+            return None
+        ((letters, n),) = unknown
+        letter, *more = (letter for letter in letters if letter not in sizes)
+        each = n * math.prod(sizes[known] for known in letters if known in sizes)
+        rest = units - Size({k: v for k, v in self.terms if k != letters}).at(sizes)
+        return None if more or not each else (letter, rest // each)
+
     @property
     def letters(self) -> set[str]:
+        """The letters it is made of."""
         return {letter for letters, _ in self.terms for letter in letters}
 
     def __str__(self):
@@ -122,17 +145,17 @@ POINTWISE = {
     "neg": Op(1, "-{}", "-{}"),
     "sigmoid": Op(1, "sigmoid({})", r"\sigma({})"),
     "tanh": Op(1, "tanh({})", r"\tanh({})"),
-    "relu": Op(1, "relu({})", r"\mathrm{{relu}}({})"),
+    "relu": Op(1, "relu({})", r"\operatorname{{relu}}({})"),
     "exp": Op(1, "exp({})", r"\exp({})"),
     "log": Op(1, "log({})", r"\log({})"),
     "sqrt": Op(1, "sqrt({})", r"\sqrt{{{}}}"),
-    "softplus": Op(1, "softplus({})", r"\mathrm{{softplus}}({})"),
-    "hard_sigmoid": Op(1, "hard_sigmoid({})", r"\mathrm{{hard\sigma}}({})"),
+    "softplus": Op(1, "softplus({})", r"\operatorname{{softplus}}({})"),
+    "hard_sigmoid": Op(1, "hard_sigmoid({})", r"\sigma_{{\mathrm{{hard}}}}({})"),
     "abs": Op(1, "abs({})", r"\lvert {} \rvert"),
     "maximum": Op(2, "maximum({}, {})", r"\max({}, {})"),
     "minimum": Op(2, "minimum({}, {})", r"\min({}, {})"),
     "less": Op(2, "{} < {}", "{} < {}"),
-    "where": Op(3, "where({}, {}, {})", r"\mathrm{{where}}({}, {}, {})"),
+    "where": Op(3, "where({}, {}, {})", r"\operatorname{{where}}({}, {}, {})"),
 }
 MASKS = {"less"}
 
@@ -159,27 +182,38 @@ class Node:
 
 
 class Builder:
-    """Makes nodes; the same operation on the same nodes gives the same node."""
+    """Makes nodes; the same operation on the same nodes gives the same node. Iterating gives them in the order they were made."""
 
     def __init__(self):
         self._known: dict[tuple, Node] = {}
 
     def node(self, op, args=(), value=None, size=ONE) -> Node:
-        key = (op, tuple(map(id, args)), value, size)
+        """The node of this operation, argument nodes, value and size; see `Node`."""
+        key = (op, tuple(args), value, size)
         if key not in self._known:
             self._known[key] = Node(op, tuple(args), value, size)
         return self._known[key]
 
+    def __iter__(self) -> Iterator[Node]:
+        return iter(self._known.values())
+
     def number(self, value: float) -> Node:
+        """A number, of size 1."""
         return self.node("number", value=float(value))
 
     def pointwise(self, op: str, *args: Node) -> Node:
+        """One of `POINTWISE` on values of one size; a value of size 1 goes with any.
+
+        Raises:
+            SizeError: The sizes differ.
+        """
         sizes = {a.size for a in args} - {ONE}
         if len(sizes) > 1:
             raise SizeError(" and ".join(map(str, sizes)))
         return self.node(op, args, None, sizes.pop() if sizes else ONE)
 
     def slice(self, arg: Node, start: Size, stop: Size) -> Node:
+        """The units of a value from start up to stop."""
         return arg if (start, stop) == (Size(0), arg.size) else self.node("slice", (arg,), (start, stop), stop - start)
 
 
@@ -207,7 +241,18 @@ class Weight:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """One step of a cell: from the inputs and the previous states to the output and the new states."""
+    """One step of a cell: from the inputs and the previous states to the output and the new states.
+
+    Attributes:
+        name: The cell's name.
+        inputs: The size of each input, by name.
+        states: The size of each state, by name.
+        weights: The weights that the step uses, by name.
+        output: The output; the first new state where the cell returns no other.
+        new_states: The new states, in the order of `states`.
+        labels: The names that the cell's body gave to its values, in the order in which it gave them.
+        builder: What made the nodes.
+    """
 
     name: str
     inputs: dict[str, Size]
@@ -220,6 +265,7 @@ class Graph:
 
     @property
     def nodes(self) -> list[Node]:
+        """Every node of the step, arguments first."""
         return walk((self.output, *self.new_states))
 
     @property
@@ -229,7 +275,7 @@ class Graph:
         number = {n: i for i, n in enumerate(nodes)}
         lines = [f"{n.op} {[number[a] for a in n.args]} {n.value} {n.size}" for n in nodes]
         ends = [number[n] for n in (self.output, *self.new_states)]
-        return "\n".join([*lines, str(ends), str(list(self.inputs)), str(list(self.states))])
+        return "\n".join([*lines, str(ends), str(self.inputs), str(self.states)])
 
     def bind(self, inputs, states, weights) -> dict[str, int]:
         """What each letter stands for, read off tensors.
@@ -240,17 +286,24 @@ class Graph:
             weights: The weights by name.
 
         Raises:
-            SizeError: Two tensors disagree; the message says which and what each wants.
+            SizeError: Two tensors disagree, or a letter cannot be told; the message says which and what each wants.
         """
         given = [(f"input {name!r}", (size,), x.shape[-1:]) for (name, size), x in zip(self.inputs.items(), inputs, strict=True)]
         given += [(f"state {name!r}", (size,), s.shape[-1:]) for (name, size), s in zip(self.states.items(), states, strict=True)]
         given += [(f"weight {name!r}", w.shape, tuple(weights[name].shape)) for name, w in self.weights.items()]
+        pairs = [(size, units) for _, wanted, shape in given for size, units in zip(wanted, shape)]
         sizes: dict[str, int] = {}
-        for _, wanted, shape in given:
-            for size, units in zip(wanted, shape):
-                if len(size.terms) == 1 and len(size.terms[0][0]) == 1:
-                    (((letter,), count),) = size.terms
-                    sizes.setdefault(letter, units // count)
+        for size, units in pairs:
+            if len(size.terms) == 1 and len(size.terms[0][0]) == 1:
+                (((letter,), count),) = size.terms
+                sizes.setdefault(letter, units // count)
+        # What is left are letters that stand only in sums and products.
+        left = [(size, units) for size, units in pairs if not size.letters <= sizes.keys()]
+        while found := next(filter(None, (size.solve(units, sizes) for size, units in left)), None):
+            sizes |= [found]
+        if missing := sorted({letter for size, _ in left for letter in size.letters} - sizes.keys()):
+            raise SizeError(f"cell {self.name!r}: the tensors do not tell what {', '.join(missing)} is: "
+                            "give one of its inputs, states or weights that letter as its size")
         for what, wanted, shape in given:
             expected = tuple(size.at(sizes) for size in wanted)
             if expected != tuple(shape):

@@ -1,229 +1,34 @@
-"""The cell language: symbols, what can be done with them, and the tracing of a cell to a graph.
+"""The cell language: its operations, its declarations, and the tracing of a cell to a graph.
 
-A cell is a Python function of one step. It is called once, on symbols; what it does to them becomes a `Graph`
+A cell is a Python function of one step. It is called once, on symbols (`symbols.py`); what it does to them becomes a `Graph`
 (`graph.py`), from which gradients (`gradient.py`), time loops (`plan.py`) and kernels (`engines/`) are made.
 """
 
 import difflib
+import dis
 import functools
 import importlib
 import inspect
-import linecache
+import numbers
+import reprlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
-from .errors import CellError, SizeError
-from .graph import MASKS, ONE, POINTWISE, Builder, Graph, Node, Size, Weight, walk
+from .errors import CellError
+from .graph import ONE, Builder, Graph, Node, Size, Weight, walk
+from .symbols import OPERATIONS, Matrix, Vector, head, is_between, line, place, refuse, words
 
-# ---------------------------------------------------------------- symbols: what a cell's body sees
-
-
-def _line(function=None) -> str:
-    """Where the person's code stands: the innermost frame that is not this file's."""
-    frame = sys._getframe(1)
-    while frame and frame.f_code.co_filename == __file__:
-        frame = frame.f_back
-    if function is not None or frame is None:
-        code = function.__code__
-        return f"{code.co_filename}, line {code.co_firstlineno}, cell {function.__name__!r}"
-    name, line = frame.f_code.co_filename, frame.f_lineno
-    source = linecache.getline(name, line).strip()
-    return f"{name}, line {line}" + (f": `{source}`" if source else "")
+# ---------------------------------------------------------------- operations
 
 
-def _refuse(problem: str, mend: str):
-    raise CellError(f"{_line()}\n  {problem}\n  {mend}")
-
-
-OPERATIONS = (
-    "The operations are: W @ x; + - * / and ** (2, 3, 0.5, -1); < and >; sigmoid, tanh, relu, exp, log, sqrt, softplus, "
-    "hard_sigmoid, abs, maximum, minimum, where; split, concat; sum and mean over units."
-)
-
-
-def _text(node: Node, depth=0) -> str:
-    """A short reading of an expression for error messages."""
-    if node.op in ("input", "state", "weight"):
-        return node.value
-    if node.op == "number":
-        return f"{node.value:g}"
-    if depth > 3:
-        return "..."
-    words = [_text(a, depth + 1) for a in node.args]
-    if node.op == "product":
-        return f"{node.value[0]} @ {words[0]}"
-    if node.op in POINTWISE:
-        return POINTWISE[node.op].text.format(*words)
-    return f"{node.op}({', '.join(words)})"
-
-
-class Symbol:
-    """What stands for a value while a cell is traced."""
-
-    __slots__ = ()
-    __hash__ = object.__hash__
-
-    def __bool__(self):
-        _refuse(f"a step cannot branch on {self}: its value is not known while the cell is read.",
-                "Write where(condition, a, b); for the builtins min and max write minimum(a, b) and maximum(a, b).")
-
-    def __getattr__(self, name):
-        if name.startswith("__"):
-            raise AttributeError(name)
-        _refuse(f"{self} has no `.{name}`.", OPERATIONS)
-
-    def __getitem__(self, index):
-        _refuse(f"{self} cannot be indexed with [{index!r}].", "Write `a, b = split(z, 2)`, or split(z, ('H', 'P')) for unequal parts.")
-
-    def __iter__(self):
-        _refuse(f"{self} cannot be unpacked or looped over.", "Write `a, b = split(z, 2)`.")
-
-    def __len__(self):
-        _refuse(f"{self} has no len().", "Sizes are letters: use mean(z), or give the number as a constant of the cell.")
-
-    def __float__(self):
-        _refuse(f"{self} is not a number: its value is not known while the cell is read.", OPERATIONS)
-
-    __int__ = __index__ = __complex__ = __float__
-
-    def __eq__(self, other):
-        _refuse(f"{self} cannot be compared with ==.", "Write where(a < b, ...) or where(a >= b, ...).")
-
-    __ne__ = __eq__
-
-    def __array__(self, *args, **kwargs):
-        _refuse(f"NumPy cannot work on {self}.", OPERATIONS)
-
-    def __array_ufunc__(self, ufunc, *args, **kwargs):
-        _refuse(f"numpy.{ufunc.__name__} is not in the language.", OPERATIONS)
-
-    @classmethod
-    def __torch_function__(cls, function, types, args=(), kwargs=None):
-        _refuse(f"torch's {getattr(function, '__name__', function)} is not in the language.", OPERATIONS)
-
-
-class Matrix(Symbol):
-    """A weight of two dimensions; all that it does is `W @ x` and `W.T @ x`."""
-
-    __slots__ = ("builder", "name", "shape", "transposed")
-
-    def __init__(self, builder, name, shape, transposed=False):
-        self.builder, self.name, self.shape, self.transposed = builder, name, shape, transposed
-
-    def __str__(self):
-        return f"weight {self.name} ({self.shape[0]} x {self.shape[1]})"
-
-    @property
-    def T(self):
-        return Matrix(self.builder, self.name, self.shape[::-1], not self.transposed)
-
-    def __matmul__(self, other):
-        if isinstance(other, Matrix) or not isinstance(other, Vector):
-            _refuse(f"{self} @ {other} is not in the language: a weight multiplies a vector of this step.", "Write W @ x.")
-        if other.node.op in MASKS:
-            _refuse(f"{self} @ {other}: a comparison is no number.", "Write where(condition, 1.0, 0.0) to make one.")
-        if other.node.size != self.shape[1]:
-            _refuse(f"{self.name} is {self.shape[0]} x {self.shape[1]}, and `{_text(other.node)}` has {other.node.size} units: "
-                    f"{self.name} @ {_text(other.node)} needs {self.shape[1]}.",
-                    f"Declare {self.name}=weight(\"{self.shape[0]}\", \"{other.node.size}\"), or give it a vector of {self.shape[1]}.")
-        return Vector(self.builder, self.builder.node("product", (other.node,), (self.name, self.transposed), self.shape[0]))
-
-    def _only_products(self, *others):
-        _refuse(f"{self} is a matrix: it can only multiply a vector.", "Write W @ x; for a weight a unit declare weight(\"H\").")
-
-    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = _only_products
-    __pow__ = __lt__ = __gt__ = __le__ = __ge__ = __abs__ = __rmatmul__ = _only_products
-
-
-class Vector(Symbol):
-    """A value of one step: an input, a state, a weight of one dimension, or what was made of them."""
-
-    __slots__ = ("builder", "node")
-
-    def __init__(self, builder, node):
-        self.builder, self.node = builder, node
-
-    def __str__(self):
-        return f"`{_text(self.node)}` ({self.node.size})"
-
-    def _pointwise(self, op, *args):
-        nodes = []
-        for a in args:
-            if isinstance(a, Matrix):
-                a._only_products()
-            elif isinstance(a, Vector):
-                if a.node.op in MASKS and not (op == "where" and not nodes):
-                    _refuse(f"{a} is a comparison, no number.", "Write where(condition, a, b).")
-                nodes.append(a.node)
-            elif isinstance(a, (int, float)) and not isinstance(a, bool):
-                nodes.append(self.builder.number(a))
-            else:
-                _refuse(f"{a!r} ({type(a).__name__}) cannot be used in a step.", OPERATIONS)
-        try:
-            return Vector(self.builder, self.builder.pointwise(op, *nodes))
-        except SizeError:
-            parts = ", ".join(f"`{_text(n)}` has {n.size} units" for n in nodes)
-            _refuse(f"sizes do not match: {parts}.", "Give both the same size; a size of 1 goes with any.")
-
-    def __add__(self, other):
-        return self._pointwise("add", self, other)
-
-    def __radd__(self, other):
-        return self._pointwise("add", other, self)
-
-    def __sub__(self, other):
-        return self._pointwise("sub", self, other)
-
-    def __rsub__(self, other):
-        return self._pointwise("sub", other, self)
-
-    def __mul__(self, other):
-        return self._pointwise("mul", self, other)
-
-    def __rmul__(self, other):
-        return self._pointwise("mul", other, self)
-
-    def __truediv__(self, other):
-        return self._pointwise("div", self, other)
-
-    def __rtruediv__(self, other):
-        return self._pointwise("div", other, self)
-
-    def __neg__(self):
-        return self._pointwise("neg", self)
-
-    def __abs__(self):
-        return self._pointwise("abs", self)
-
-    def __lt__(self, other):
-        return self._pointwise("less", self, other)
-
-    def __gt__(self, other):
-        return self._pointwise("less", other, self)
-
-    def __le__(self, other):
-        _refuse("<= is not in the language.", "Write a < b, or where(b < a, y, x) for where(a <= b, x, y).")
-
-    __ge__ = __le__
-
-    def __matmul__(self, other):
-        _refuse(f"{self} @ {other}: the weight stands on the left.", "Write W @ x.")
-
-    def __rmatmul__(self, other):
-        _refuse(f"{other!r} @ {self}: only a declared weight multiplies.", "Declare W=weight(\"H\", \"I\") after the `*` and write W @ x.")
-
-    def __pow__(self, power):
-        match power:
-            case 2:
-                return self * self
-            case 3:
-                return self * self * self
-            case 0.5:
-                return sqrt(self)
-            case -1:
-                return 1.0 / self
-        _refuse(f"{self} ** {power!r} is not in the language.", "Powers are 2, 3, 0.5 and -1; write exp(p * log(x)) for others.")
+def _vector(x, name: str, example: str) -> Vector:
+    if isinstance(x, Matrix):
+        x.only_products()
+    if not isinstance(x, Vector):
+        refuse(f"{name}() was given {reprlib.repr(x)}, which is no value of a step.", f"Write {example}.")
+    return x.value(f"{name}()")
 
 
 def _operation(op: str, *args):
@@ -231,11 +36,13 @@ def _operation(op: str, *args):
     if vector is None:
         for a in args:
             if isinstance(a, Matrix):
-                a._only_products()
-        if all(isinstance(a, (int, float)) for a in args):
-            raise CellError(f"{op}{args} has only numbers: work it out beforehand, with Python's math module")
-        given = ", ".join(type(a).__name__ for a in args)
-        raise CellError(f"{op}() was given {given}: it works on the values of a step, inside a cell. For tensors use torch.{op}.")
+                a.only_products()
+        given = ", ".join(reprlib.repr(a) for a in args)
+        if all(isinstance(a, numbers.Real) for a in args):
+            refuse(f"{op}({given}) has only numbers.", "Work it out beforehand, with Python's math module.")
+        kinds = ", ".join(type(a).__name__ for a in args)
+        refuse(f"{op}() was given {given} ({kinds}): it works on the values of a step, inside a cell.",
+               f"Call it in a function under @cell; for tensors there is torch.{op}.")
     return vector._pointwise(op, *args)
 
 
@@ -291,8 +98,8 @@ def minimum(a, b):
 
 def where(condition, a, b):
     """a where the condition (`x < y`, `x > y`) holds, else b; no gradient goes to the condition."""
-    if not (isinstance(condition, Vector) and condition.node.op in MASKS):
-        _refuse(f"where() was given {condition} as its condition.", "Write where(a < b, x, y).")
+    if not (isinstance(condition, Vector) and condition.is_mask):
+        refuse(f"where() was given {reprlib.repr(condition)} as its condition.", "Write where(a < b, x, y).")
     return condition._pointwise("where", condition, a, b)
 
 
@@ -307,8 +114,7 @@ def identity(x):
 
 
 def _reduction(op, x):
-    if not isinstance(x, Vector):
-        _refuse(f"{op}() was given {x!r}.", f"Write {op}(z) with a value of this step; it is the {op} over its units.")
+    x = _vector(x, op, f"{op}(z) with a value of this step: it is the {op} over its units")
     return x if x.node.size == ONE else Vector(x.builder, x.builder.node(op, (x.node,)))
 
 
@@ -331,47 +137,44 @@ def split(x, parts):
 
     Returns:
         The parts, in order.
+
+    Raises:
+        CellError: The parts are not the whole.
     """
-    if not isinstance(x, Vector):
-        _refuse(f"split() was given {x!r} to cut.", "Write split(W @ x, 4).")
+    x = _vector(x, "split", "split(W @ x, 4)")
+    size = x.node.size
     if isinstance(parts, int) and not isinstance(parts, bool) and parts > 0:
-        each = x.node.size.parts(parts)
+        each = size.parts(parts)
         if each is None:
-            _refuse(f"`{_text(x.node)}` has {x.node.size} units, which do not make {parts} equal parts.",
-                    f"Declare its weights with \"{parts}*H\" rows, or split into {x.node.size}'s own parts.")
+            refuse(f"`{words(x.node)}` has {size} units, which do not make {parts} equal parts.",
+                   f"Declare its weights with \"{parts}*H\" rows, or give the size of each part: split(z, (\"H\", \"P\")).")
         sizes = [each] * parts
     elif isinstance(parts, (tuple, list)) and parts:
-        sizes = [Size(p) for p in parts]
-        total = Size(0)
-        for size in sizes:
-            total = total + size
-        if total != x.node.size:
-            _refuse(f"`{_text(x.node)}` has {x.node.size} units, and the parts {tuple(map(str, sizes))} have {total}.",
-                    "Make the parts add up.")
+        sizes = [_size(p) for p in parts]
+        total = sum(sizes, Size(0))
+        if total != size:
+            refuse(f"`{words(x.node)}` has {size} units, and the parts ({', '.join(map(str, sizes))}) have {total}.",
+                   "Make the parts add up.")
     else:
-        _refuse(f"split() was given {parts!r} parts.", "Write split(z, 4), or split(z, ('H', 'P')).")
+        refuse(f"split() was given {parts!r} parts.", "Write split(z, 4), or split(z, (\"H\", \"P\")).")
     pieces, start = [], Size(0)
-    for size in sizes:
-        pieces.append(Vector(x.builder, x.builder.slice(x.node, start, start + size)))
-        start = start + size
+    for part in sizes:
+        pieces.append(Vector(x.builder, x.builder.slice(x.node, start, start + part)))
+        start = start + part
     return tuple(pieces)
 
 
 def concat(*values):
     """Join values end to end."""
-    for v in values:
-        if not isinstance(v, Vector):
-            _refuse(f"concat() was given {v!r}.", "Write concat(x, h) with values of this step.")
-    if len(values) < 2:
-        _refuse(f"concat() was given {len(values)} value(s).", "Write concat(x, h) with two or more.")
-    total = Size(0)
-    for v in values:
-        total = total + v.node.size
-    builder = values[0].builder
-    return Vector(builder, builder.node("concat", tuple(v.node for v in values), None, total))
+    vectors = [_vector(v, "concat", "concat(x, h) with values of this step") for v in values]
+    if len(vectors) < 2:
+        refuse(f"concat() was given {len(vectors)} value(s).", "Write concat(x, h) with two or more.")
+    total = sum((v.node.size for v in vectors), Size(0))
+    builder = vectors[0].builder
+    return Vector(builder, builder.node("concat", tuple(v.node for v in vectors), None, total))
 
 
-# ---------------------------------------------------------------- cells
+# ---------------------------------------------------------------- declarations
 
 
 @dataclass(frozen=True)
@@ -380,30 +183,53 @@ class _Declared:
     size: Size
 
 
-def weight(*shape, init=None):
+def _size(given) -> Size:
+    """A size as a person writes it, at least one unit."""
+    try:
+        size = Size(given)
+    except CellError as error:
+        raise CellError(f"{line()}\n  {error}") from None
+    if all(count <= 0 for _, count in size.terms):
+        refuse(f"{given!r} is no size: it has no units.", "Write letters and whole numbers above 0, such as 'H' or '4*H'.")
+    return size
+
+
+# What declares returns Any: a type checker then takes `W` in a cell's body for the symbol that it will be.
+def weight(*shape, init=None) -> Any:
     """Declare a weight of a cell, as the default of a keyword-only argument.
 
     Args:
         shape: One size (a value for each unit) or two (rows, columns), in letters: `weight("4*H", "I")`.
         init: How it starts: None for uniform within 1/sqrt(H) (torch.nn's rule), a number, the name of an initialiser
-            (see `ostinato.layers.INITIALISERS`), or a function of the shape that returns a tensor.
+            (see `ostinato.weights.INITIALISERS`), or a function of the shape that returns a tensor.
+
+    Returns:
+        The declaration.
 
     Raises:
         CellError: No shape, more than two sizes, or a size that cannot be read.
+
+    Example:
+        >>> from ostinato import weight
+        >>> weight("4*H", "I").shape
+        (4*H, I)
     """
     if not 1 <= len(shape) <= 2:
-        raise CellError(f"weight{shape} has {len(shape)} sizes: write weight(\"H\") for a vector, weight(\"H\", \"I\") for a matrix")
-    return Weight(tuple(Size(s) for s in shape), init)
+        refuse(f"weight{shape} has {len(shape)} sizes.", "Write weight(\"H\") for a value a unit, weight(\"H\", \"I\") for a matrix.")
+    return Weight(tuple(_size(s) for s in shape), init)
 
 
-def state(size="H"):
+def state(size="H") -> Any:
     """Declare a state whose size is not H: `h=state("P")`."""
-    return _Declared("state", Size(size))
+    return _Declared("state", _size(size))
 
 
-def input(size="I"):
+def input(size="I") -> Any:
     """Declare a further input: `def phased(x, t=ostinato.input(1), h=state(), ...)`."""
-    return _Declared("input", Size(size))
+    return _Declared("input", _size(size))
+
+
+# ---------------------------------------------------------------- cells
 
 
 class Cell:
@@ -422,14 +248,14 @@ class Cell:
 
     def __init__(self, function: Callable, **constants):
         self.function = function
+        functools.update_wrapper(self, function)
         self.name = function.__name__
-        self.__doc__ = function.__doc__
         self._read_signature()
         for name in constants:
             if name not in self.constants:
                 near = difflib.get_close_matches(name, self.constants, 1)
-                raise CellError(f"cell {self.name!r} has no constant {name!r}" + (f"; did you mean {near[0]!r}?" if near else ":")
-                                + f" it has {sorted(self.constants) or 'none'}")
+                refuse(f"cell {self.name!r} has no constant {name!r}{f': did you mean {near[0]!r}?' if near else '.'}",
+                       f"It has {', '.join(self.constants) or 'none'}; a constant is a default after the `*`, such as scale=1.0.")
         self.constants |= constants
         self.graph = self._trace()
 
@@ -437,12 +263,42 @@ class Cell:
         return f"<cell {self.name}({', '.join([*self.graph.inputs, *self.graph.states])})>"
 
     def __call__(self, *args, **kwargs):
-        raise CellError(f"a cell is no function to call: make a layer of it, ostinato.Recurrent({self.name}, input_size, hidden_size), "
-                        f"or change its constants with {self.name}.with_constants(...)")
+        refuse(f"the cell {self.name!r} is no function to call.",
+               f"Make a layer of it, ostinato.Recurrent({self.name}, input_size, hidden_size), or change its constants with "
+               f"{self.name}.with_constants(...); equations that several cells share go in a plain function.")
 
     def with_constants(self, **constants) -> "Cell":
-        """The same equations with other constants: `lstm.with_constants(forget_bias=1.0)`."""
+        """The same equations with other constants: `lstm.with_constants(forget_bias=1.0)`.
+
+        Args:
+            constants: New values by name.
+
+        Raises:
+            CellError: There is no such constant, or the equations cannot be read with it.
+        """
         return Cell(self.function, **(self.constants | constants))
+
+    def equations(self, style: str = "text") -> str:
+        r"""The equations, printed from the graph.
+
+        Args:
+            style: "text", or "latex" for an aligned environment that MathJax and KaTeX read.
+
+        Raises:
+            InputError: There is no such style.
+
+        Example:
+            >>> from ostinato.cells import elman
+            >>> print(elman.equations())
+            h_t = tanh(W x_t + U h_{t-1} + b)
+            >>> print(elman.equations("latex"))
+            \begin{aligned}
+            h_{t} &= \tanh(W x_{t} + U h_{t-1} + b)
+            \end{aligned}
+        """
+        from . import notation  # it is needed here alone, and a cell is made at every import
+
+        return notation.equations(self.graph, style)
 
     def __deepcopy__(self, memo):
         return self  # it never changes, and its graph's nodes are known by identity
@@ -450,8 +306,8 @@ class Cell:
     def __reduce__(self):
         return _found, (self.function.__module__, self.function.__qualname__, self.constants)
 
-    def _fail(self, problem, mend):
-        raise CellError(f"{_line(self.function)}\n  {problem}\n  {mend}")
+    def _fail(self, problem, mend, at=None):
+        refuse(f"cell {self.name!r}: {problem}", mend, at or head(self.function.__code__))
 
     def _read_signature(self):
         self.inputs, self.states, self.weights, self.constants = {}, {}, {}, {}
@@ -464,7 +320,7 @@ class Cell:
                     self.weights[p.name] = p.default
                 elif p.default is empty or isinstance(p.default, _Declared):
                     self._fail(f"`{p.name}` stands after the `*` and is no weight and no constant.",
-                               f"Write {p.name}=weight(\"H\", \"I\"), or {p.name}=1.0 for a constant.")
+                               f"Write {p.name}=weight(\"H\", \"I\"), or {p.name}=1.0 for a constant; inputs and states stand before it.")
                 else:
                     self.constants[p.name] = p.default
             elif isinstance(p.default, Weight):
@@ -474,6 +330,8 @@ class Cell:
             elif p.default is not empty:
                 self._fail(f"`{p.name}={p.default!r}` stands before the `*`: it is neither an input nor a state.",
                            f"Put constants after the `*`; declare a state as {p.name}=state(\"H\").")
+            elif p.name in ("self", "cls"):
+                self._fail(f"`{p.name}` shows a method.", "Write the step as a plain function, outside a class.")
             elif not self.inputs:
                 self.inputs[p.name] = Size("I")
             else:
@@ -482,54 +340,82 @@ class Cell:
             self._fail("a cell takes an input and at least one state.", "Write def cell(x, h, *, W=weight(\"H\", \"I\"), ...).")
 
     def _trace(self) -> Graph:
-        builder, symbols = Builder(), dict(self.constants)
+        builder, symbols = Builder(), {}
         for kind, declared in (("input", self.inputs), ("state", self.states)):
             for name, size in declared.items():
                 symbols[name] = Vector(builder, builder.node(kind, (), name, size))
         for name, w in self.weights.items():
             one = len(w.shape) == 1
             symbols[name] = Vector(builder, builder.node("weight", (), name, w.shape[0])) if one else Matrix(builder, name, w.shape)
-        result, local = self._call(symbols)
+        result, names, end = self._call(symbols | self.constants)
+        results = self._check(result, end)
+        nodes = [r.node for r in results]
+        used = {n.value[0] if n.op == "product" else n.value for n in walk(nodes) if n.op in ("product", "weight")}
+        # A constant may switch a weight off; one that the body never names is a slip whatever the constants.
+        for name in self.weights:
+            if name not in used and (not self.constants or name not in _named(self.function)):
+                self._fail(f"the weight `{name}` is declared and not used.", "Use it in an equation or take it out.")
+        weights = {name: w for name, w in self.weights.items() if name in used}
+        new_states = tuple(nodes[-len(self.states):])
+        return Graph(self.name, self.inputs, self.states, weights, nodes[0], new_states, names, builder)
+
+    def _check(self, result, end: str) -> list[Vector]:
+        """The values that a body returned: the new states, perhaps after an output that is no state."""
         results = result if isinstance(result, tuple) else (result,)
-        count = len(self.states)
-        if len(results) not in (count, count + 1):
-            self._fail(f"it returns {len(results)} value(s) and has {count} state(s) ({', '.join(self.states)}).",
-                       f"Return the new states in order, {', '.join(self.states)}; an output that is no state goes first.")
+        names, count = ", ".join(self.states), len(self.states)
         for r in results:
-            if not isinstance(r, Vector) or r.node.op in MASKS:
-                self._fail(f"it returns {r if isinstance(r, Symbol) else repr(r)}, which is no value of a step.",
-                           "Return the new states, each made of inputs, states and weights.")
+            if isinstance(r, Vector) and not r.is_mask:
+                continue
+            given = "a comparison, " + str(r) if isinstance(r, Vector) else reprlib.repr(r)
+            self._fail(f"it returns {given}, which is no value of a step.",
+                       f"Write return {names}: the new states, each made of inputs, states and weights.", end)
+        if len(results) not in (count, count + 1):
+            self._fail(f"it returns {len(results)} value(s) and has {count} state(s) ({names}).",
+                       f"Return the new states in order, {names}; an output that is no state goes first.", end)
         for r, (name, size) in zip(results[-count:], self.states.items()):
             if r.node.size != size:
                 self._fail(f"the new state `{name}` has {r.node.size} units and the state has {size}.",
-                           f"Declare {name}=state(\"{r.node.size}\"), or return {size} units.")
-        labels = {v.node: k for k, v in local.items() if isinstance(v, Vector) and v.node.args}
-        nodes = [r.node for r in results]
-        used = {n.value[0] if n.op == "product" else n.value for n in walk(nodes) if n.op in ("product", "weight")}
-        unused = [w for w in self.weights if w not in used]
-        if unused and not self.constants:
-            self._fail(f"the weight `{unused[0]}` is declared and not used.", "Use it in an equation or take it out.")
-        weights = {name: w for name, w in self.weights.items() if name in used}
-        return Graph(self.name, self.inputs, self.states, weights, nodes[0], tuple(nodes[-count:]), labels, builder)
+                           f"Declare {name}=state(\"{r.node.size}\"), or return {size} units.", end)
+        return list(results)
 
-    def _call(self, symbols):
-        """Call the body, and see the names it gave to its values (they name the lines of the printed equations)."""
-        local, code, before = {}, self.function.__code__, sys.getprofile()
+    def _call(self, symbols) -> tuple[Any, dict[Node, str], str]:
+        """Call the body: what it returns, the names that it gave to its values, and the line it ended at.
+
+        The names are those of the printed equations. A name's bindings stand in their order; a value has its first name.
+        """
+        names, ends, code, before = {}, [], self.function.__code__, sys.getprofile()
 
         def watch(frame, event, arg):
-            if event == "return" and frame.f_code is code:
-                local.update(frame.f_locals)
+            if event == "call":
+                frame = frame.f_back
+            if frame is None or frame.f_code is not code:
+                return
+            for name, value in frame.f_locals.items():
+                if isinstance(value, Vector) and value.node.args:
+                    names.setdefault(value.node, name)
+            if event == "return":
+                ends.append(place(code.co_filename, frame.f_lineno))
 
+        positional = [symbols.pop(p.name) for p in inspect.signature(self.function).parameters.values() if p.kind != p.KEYWORD_ONLY]
         sys.setprofile(watch)
         try:
-            return self.function(**symbols), local
+            return self.function(*positional, **symbols), names, ends[-1]
         except (TypeError, ValueError, AttributeError) as error:
-            trace = error.__traceback__
-            while trace.tb_next and trace.tb_frame.f_code is not code:
+            # Python's own refusal: the innermost line of the person's code is the one to mend.
+            trace, at = error.__traceback__, None
+            while trace:
+                if not is_between(trace.tb_frame.f_globals.get("__name__", "")):
+                    at = place(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
                 trace = trace.tb_next
-            raise CellError(f"{code.co_filename}, line {trace.tb_lineno}, cell {self.name!r}\n  {error}\n  {OPERATIONS}") from error
+            refuse(f"cell {self.name!r}: {error}", OPERATIONS, at)
         finally:
             sys.setprofile(before)
+
+
+def _named(function) -> Iterator[str]:
+    """The names that a function's body uses."""
+    for step in dis.get_instructions(function):
+        yield from step.argval if isinstance(step.argval, tuple) else (step.argval,)
 
 
 def _found(module: str, name: str, constants: dict) -> Cell:
@@ -547,6 +433,9 @@ def cell(function: Callable) -> Cell:
     Args:
         function: The step, written with the operations of this module.
 
+    Returns:
+        The cell.
+
     Raises:
         CellError: Something in it is not in the language; the message says the line, what was given, and the mend.
 
@@ -558,6 +447,11 @@ def cell(function: Callable) -> Cell:
         >>> elman
         <cell elman(x, h)>
     """
+    mend = "It goes above a function: def my_cell(x, h, *, W=weight(\"H\", \"I\")): ..."
     if not inspect.isfunction(function):
-        raise CellError(f"@cell was given {function!r}: it goes above a function, def my_cell(x, h, *, W=weight(...)): ...")
+        refuse(f"@cell was given {reprlib.repr(function)} ({type(function).__name__}).", mend)
+    if function.__name__ == "<lambda>":
+        refuse("@cell was given a lambda, which has no name.", mend)
+    if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        refuse(f"the function {function.__name__!r} is async or yields.", "A step is computed at once: write def and return.")
     return Cell(function)
