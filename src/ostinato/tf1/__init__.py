@@ -1,0 +1,132 @@
+"""TensorFlow 1's names for recurrent networks: its programs run again, with the same digits.
+
+    import ostinato.tf1 as tf
+
+in place of `import tensorflow as tf`. Weights come from TensorFlow's own generator under its numbering of graph operations,
+cells run on Ostinato's equations in TensorFlow's float32 arithmetic, and lengths, states and both directions follow its rules.
+TensorFlow 1.13.1 is what is followed where versions differ.
+
+Example:
+    >>> import numpy as np
+    >>> import ostinato.tf1 as tf
+    >>> tf.reset_default_graph()
+    >>> tf.set_random_seed(777)
+    >>> cell = tf.nn.rnn_cell.BasicLSTMCell(num_units=2)
+    >>> outputs, state = tf.nn.dynamic_rnn(cell, np.array([[[1, 0, 0, 0]]], dtype=np.float32), dtype=tf.float32)
+    >>> outputs
+    <tf.Tensor 'rnn/transpose_1:0' shape=(1, 1, 2) dtype=float32>
+    >>> with tf.Session() as sess:
+    ...     sess.run(tf.global_variables_initializer())
+    ...     print(sess.run(outputs))
+    [[[0.04945214 0.04316235]]]
+"""
+
+import difflib
+import logging as _logging
+
+from . import cells as _cells
+from . import operations as _operations
+from . import rnn as _rnn
+from . import session as _session
+from .graph import (
+    DTYPES, DType, Graph, NotProvided, Operation, Tensor, TensorShape, as_dtype, get_default_graph, reset_default_graph,
+    set_random_seed,
+)
+from .operations import (
+    add, argmax, cast, concat, constant, convert_to_tensor, divide, expand_dims, gradients, identity, matmul, multiply, negative,
+    ones, placeholder, random_uniform, reduce_mean, reduce_sum, reshape, shape, sigmoid, square, squeeze, stack, subtract, tanh,
+    transpose, unstack, zeros,
+)
+from .random import device_seed, set_device_seed
+from .session import InteractiveSession, Session
+from .variables import (
+    AUTO_REUSE, Variable, constant_initializer, get_variable, get_variable_scope, global_variables, global_variables_initializer,
+    glorot_uniform_initializer, ones_initializer, random_uniform_initializer, trainable_variables, variable_scope,
+    variables_initializer, zeros_initializer,
+)
+
+__version__ = VERSION = "1.13.1"
+
+float32, float64, int32, int64, bool = DTYPES.values()  # noqa: A001
+
+
+def name_scope(name: str | None):
+    """Put a prefix before the names of operations inside a `with`.
+
+    Args:
+        name: The prefix; one that is taken gets a number.
+    """
+    return get_default_graph().name_scope(name)
+
+
+def _missing(where: str, name: str, names) -> NotProvided:
+    names = sorted(n for n in names if not n.startswith("_"))
+    near = difflib.get_close_matches(name, names, 1)
+    return NotProvided(
+        f"{where}.{name} is not provided by ostinato.tf1, which has what TensorFlow 1's recurrent programs need"
+        + (f"; did you mean {where}.{near[0]}?" if near else "")
+        + f" In {where} there is: {', '.join(names)}"
+    )
+
+
+class _Names:
+    """A namespace that says what it has when it is asked for what it has not."""
+
+    def __init__(self, where: str, **names):
+        self.__dict__.update(names)
+        self._where = where
+
+    def __getattr__(self, name: str):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        raise _missing(self._where, name, vars(self))
+
+    def __repr__(self):
+        return f"<{self._where}>"
+
+
+def __getattr__(name: str):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    raise _missing("tf", name, [n for n in globals() if n not in ("arithmetic", "cells", "graph", "operations", "random", "rnn", "session", "variables")])
+
+
+_CELLS = {
+    name: getattr(_cells, name)
+    for name in (
+        "BasicLSTMCell", "BasicRNNCell", "DropoutWrapper", "GRUCell", "LSTMCell", "LSTMStateTuple", "MultiRNNCell", "RNNCell",
+        "ResidualWrapper",
+    )
+}
+
+nn = _Names(
+    "tf.nn",
+    rnn_cell=_Names("tf.nn.rnn_cell", **_CELLS),
+    dynamic_rnn=_rnn.dynamic_rnn,
+    bidirectional_dynamic_rnn=_rnn.bidirectional_dynamic_rnn,
+    static_rnn=_rnn.static_rnn,
+    tanh=_operations.tanh,
+    sigmoid=_operations.sigmoid,
+    relu=_operations.relu,
+    softmax=_operations.softmax,
+)
+
+contrib = _Names("tf.contrib", rnn=_Names("tf.contrib.rnn", static_rnn=_rnn.static_rnn, **_CELLS))
+
+errors = _Names(
+    "tf.errors", FailedPreconditionError=_session.FailedPreconditionError, InvalidArgumentError=_session.InvalidArgumentError
+)
+
+_logger = _logging.getLogger("ostinato.tf1")
+logging = _Names(
+    "tf.logging",
+    **{level: getattr(_logging, level) for level in ("DEBUG", "INFO", "WARN", "ERROR", "FATAL")},
+    set_verbosity=_logger.setLevel,
+    get_verbosity=_logger.getEffectiveLevel,
+    debug=_logger.debug,
+    info=_logger.info,
+    warn=_logger.warning,
+    warning=_logger.warning,
+    error=_logger.error,
+    fatal=_logger.critical,
+)

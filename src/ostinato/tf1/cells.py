@@ -1,0 +1,644 @@
+"""TensorFlow 1's recurrent cells: its weights' names, shapes and gate orders over the equations of `ostinato.cells`.
+
+No equation is written here. A cell names one of `ostinato.cells`, says how TensorFlow's variables become that cell's weights, and
+lists the operations that TensorFlow 1.13.1 puts into the graph for one step, which number the seeds of what comes later.
+"""
+
+import hashlib
+from collections import namedtuple
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+
+from .. import cells as equations
+from .. import language
+from ..errors import InputError, SizeError
+from . import arithmetic, operations
+from .graph import Computation, Graph, Operation, Tensor, VariableScope, as_dtype, get_default_graph, merge
+from .variables import Variable, constant_initializer, get_variable, zeros_initializer
+
+LSTMStateTuple = namedtuple("LSTMStateTuple", ("c", "h"))
+LSTMStateTuple.__doc__ = "The state of an LSTM: the cell state c and the output h, in TensorFlow's order."
+
+# TensorFlow's LSTM kernel holds i, j, f, o; ours i, f, g, o, where g is its j. TensorFlow's GRU gates r, u are our r, z.
+_LSTM_ORDER = (0, 2, 1, 3)
+
+# What `activation=` may be, by the function given: the operation in the language and TensorFlow's name of it.
+_ACTIVATIONS = {
+    None: (language.tanh, "Tanh"),
+    operations.tanh: (language.tanh, "Tanh"),
+    operations.relu: (language.relu, "Relu"),
+    operations.sigmoid: (language.sigmoid, "Sigmoid"),
+}
+
+
+def flatten(state) -> list:
+    """The parts of a state, in order."""
+    return [s for part in state for s in flatten(part)] if isinstance(state, (tuple, list)) else [state]
+
+
+def pack(like, parts: Sequence):
+    """Parts put together as another state is.
+
+    Args:
+        like: A state, or a cell's `state_size`.
+        parts: As many parts as it has.
+    """
+    parts = iter(parts)
+
+    def build(node):
+        if hasattr(node, "_fields"):
+            return type(node)(*(build(n) for n in node))
+        return tuple(build(n) for n in node) if isinstance(node, (tuple, list)) else next(parts)
+
+    return build(like)
+
+
+@dataclass
+class Step:
+    """One step of a cell as it was put into a graph.
+
+    Attributes:
+        advance: Takes the run, the input (T, B, I), the states (B, size) and the lengths (B,) or None; returns the outputs
+            (T, B, size of the output), 0 past a row's end, and the states after the row's last valid step.
+        output: The operation that TensorFlow names the output by.
+        states: The same for each state.
+        reads: The tensors of the variables that it uses.
+    """
+
+    advance: Callable
+    output: Operation
+    states: list[Operation]
+    reads: list[Tensor]
+
+
+class RNNCell:
+    """What the cells have in common.
+
+    Attributes:
+        state_size: The size of each state, put together as the state is.
+        output_size: The size of the output.
+    """
+
+    state_size = None
+    output_size = None
+
+    def zero_state(self, batch_size: int | Tensor, dtype):
+        """A state of zeros.
+
+        Args:
+            batch_size: How many rows; a whole number, or a tensor of one.
+            dtype: tf.float32 or tf.float64.
+        """
+        dtype, known = as_dtype(dtype), not isinstance(batch_size, Tensor)
+        graph = get_default_graph()
+        batch = None if known else batch_size
+        # The batch size is joined to the state's size once to make the zeros and once more to know their shape.
+        prefix = "Const" if known else "ExpandDims(dim)"
+
+        def zero(size):
+            function = lambda run, *n: (torch.zeros(batch_size if known else int(n[0]), size, dtype=dtype.torch),)  # noqa: E731
+            op = graph.record(f"{prefix} Const concat(axis) zeros(Const)=zeros {prefix} Const")["zeros"]
+            return Tensor(op, dtype, (batch_size if known else None, size), Computation([batch] if batch is not None else [], function))
+
+        with graph.name_scope(f"{type(self).__name__}ZeroState"):
+            return pack(self.state_size, [zero(size) for size in flatten(self.state_size)])
+
+    def __call__(self, inputs, state, scope=None):
+        """Put one step into the graph.
+
+        Args:
+            inputs: (B, size of the input).
+            state: The state before, put together as `state_size` is.
+
+        Returns:
+            The output (B, output_size) and the new state.
+        """
+        graph = get_default_graph()
+        x = operations.convert_to_tensor(inputs)
+        states = [operations.convert_to_tensor(s) for s in check_state(self, state)]
+        batch = None
+        for t in (x, *states):
+            batch = merge(batch, t.shape[0], f"{type(self).__name__}: rows of the input {x.shape} and the state")
+        with graph.open_variable_scope(scope) if scope else nullcontext():
+            step = self.trace(graph, input_depth(x, self), x.dtype)
+
+        def advance(run, x, *rest):
+            output, new = step.advance(run, x[None], list(rest[: len(states)]), None)
+            return output[0], *new
+
+        computation = Computation([x, *states, *step.reads], advance)
+        output = Tensor(step.output, x.dtype, (batch, self.output_size), computation)
+        # Where the output is a state too, TensorFlow has one tensor for both.
+        new = [
+            output if op is step.output else Tensor(op, x.dtype, (batch, size), computation, i + 1)
+            for i, (op, size) in enumerate(zip(step.states, flatten(self.state_size)))
+        ]
+        return output, pack(self.state_size, new)
+
+    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+        """Put one step into a graph, with the variables if this is the first one.
+
+        Args:
+            graph: The graph.
+            input_size: The size of the input.
+            dtype: The dtype of everything.
+        """
+        raise NotImplementedError
+
+
+def check_state(cell: RNNCell, state) -> list:
+    """The parts of a state, which must be put together as the cell's are."""
+    sizes, parts = flatten(cell.state_size), flatten(state)
+    if len(parts) != len(sizes):
+        raise SizeError(
+            f"{type(cell).__name__} was given a state of {len(parts)} part(s): give it as cell.zero_state(batch_size, dtype) makes it, "
+            f"{cell.state_size!r}"
+        )
+    for part, size in zip(parts, sizes):
+        if isinstance(part, Tensor) and part.shape[-1] not in (None, size):
+            raise SizeError(f"{type(cell).__name__} was given a state of {part.shape} where one of size {size} is wanted: {cell.state_size!r}")
+    return parts
+
+
+def input_depth(x: Tensor, cell: RNNCell) -> int:
+    """The size of an input, which must be known beforehand: weights are made for it."""
+    if not x.shape or x.shape[-1] is None:
+        raise SizeError(f"{type(cell).__name__} was given {x}: its last size must be known; give the placeholder a number there")
+    return x.shape[-1]
+
+
+def _zeroed(output_TBO: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+    if lengths is None:
+        return output_TBO
+    time = torch.arange(len(output_TBO))[:, None]
+    return torch.where((time < lengths)[..., None], output_TBO, 0.0)
+
+
+# ---------------------------------------------------------------- the cells
+
+
+class _Layer(RNNCell):
+    """A cell with weights of its own.
+
+    A subclass has `equations`, the cell of `ostinato.cells` with its constants; `declared`, its variables as (name, shape,
+    initialiser); `recipe`, its operations; and `weights`, which turns the variables' values into the equations' weights.
+    """
+
+    joined = False
+
+    def __init__(self, num_units: int, reuse, name: str | None, default_name: str, activation):
+        if activation not in _ACTIVATIONS:
+            raise InputError(f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or tf.nn.sigmoid")
+        if num_units is None or num_units < 1:
+            raise SizeError(f"{type(self).__name__}(num_units={num_units!r}): give a whole number, 1 or more")
+        self.activation, self.activation_name = _ACTIVATIONS[activation]
+        self.num_units, self.reuse, self.base_name = num_units, reuse, name or default_name
+        self.scope: VariableScope | None = None
+        self.resource = None
+        self.variables: list[Variable] = []
+
+    @property
+    def trainable_variables(self) -> list[Variable]:
+        """Its variables, which all are trained."""
+        return self.variables
+
+    @contextmanager
+    def _within(self, graph: Graph) -> Iterator[None]:
+        if self.scope is None:
+            given = self.base_name if self.reuse else None
+            with graph.open_variable_scope(given, default_name=self.base_name, reuse=self.reuse) as self.scope:
+                pass
+        with graph.again(self.scope):
+            yield
+
+    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+        with self._within(graph):
+            declared = self.declared(input_size)
+            if not self.variables:
+                self.variables = [
+                    get_variable(name, shape, dtype, initializer, use_resource=self.resource, default=default)
+                    for name, shape, initializer, default in declared
+                ]
+            elif list(self.variables[0].shape) != declared[0][1]:
+                have = self.variables[0].shape[0] - declared[0][1][0] + input_size
+                raise SizeError(f"{self.base_name} has weights for inputs of size {have} and was given size {input_size}: use another cell object for it")
+            resource = self.variables[0].resource and not graph.loop
+            read = "ReadVariableOp" if resource else ""
+            uses = {name: f"{name}({read})[Enter]" for name in ("MatMul", "BiasAdd")}
+            marks = graph.record(self.recipe(uses["MatMul"], uses["BiasAdd"], f"{read} mul[Enter]"))
+        reads = [v.read for v in self.variables]
+        sizes = flatten(self.state_size)
+        parts = sizes if not self.joined else [self.num_units, sizes[0] - self.num_units]
+
+        def advance(run, x, states, lengths):
+            states = list(states[0].split(parts, -1)) if self.joined else states
+            weights = self.weights(input_size, *(run[r] for r in reads))
+            # TensorFlow's states are (c, h), ours (h, c).
+            output, new = arithmetic.scan(self.equations.graph, x, states[::-1], weights, lengths)
+            new = new[::-1]
+            return output, [torch.cat(new, -1)] if self.joined else new
+
+        return Step(advance, marks["h"], [marks[m] for m in self.marks], reads)
+
+    @property
+    def marks(self) -> tuple[str, ...]:
+        """The marks of the states in the recipe."""
+        return ("h",)
+
+
+class BasicRNNCell(_Layer):
+    """The simple recurrent network: `ostinato.cells.elman`.
+
+    Args:
+        num_units: The size of the state.
+        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
+        reuse: Whether its variables exist already.
+        name: What its variables are named by; None for `basic_rnn_cell`.
+    """
+
+    def __init__(self, num_units: int, activation=None, reuse=None, name: str | None = None):
+        super().__init__(num_units, reuse, name, "basic_rnn_cell", activation)
+        self.state_size = self.output_size = num_units
+        self.equations = equations.elman.with_constants(activation=self.activation)
+
+    def declared(self, input_size: int) -> list[tuple]:
+        """Its variables."""
+        return [("kernel", [input_size + self.num_units, self.num_units], None, None), ("bias", [self.num_units], zeros_initializer(), None)]
+
+    def recipe(self, matmul: str, bias: str, product: str) -> str:
+        """Its operations."""
+        return f"concat(axis) {matmul} {bias} {self.activation_name}=h"
+
+    def weights(self, input_size: int, kernel: torch.Tensor, bias: torch.Tensor) -> dict[str, torch.Tensor]:
+        """The equations' weights."""
+        return {"W": kernel[:input_size].T, "U": kernel[input_size:].T, "b": bias}
+
+
+class GRUCell(_Layer):
+    """The gated recurrent unit with the reset gate before the product: `ostinato.cells.gru_original`.
+
+    Args:
+        num_units: The size of the state.
+        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
+        reuse: Whether its variables exist already.
+        kernel_initializer: What its two kernels begin with; None for the scope's, else glorot_uniform.
+        bias_initializer: What its two biases begin with; None for 1 in the gates' and 0 in the candidate's.
+        name: What its variables are named by; None for `gru_cell`.
+    """
+
+    def __init__(self, num_units: int, activation=None, reuse=None, kernel_initializer=None, bias_initializer=None, name: str | None = None):
+        super().__init__(num_units, reuse, name, "gru_cell", activation)
+        self.state_size = self.output_size = num_units
+        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
+        self.equations = equations.gru_original.with_constants(activation=self.activation)
+
+    def declared(self, input_size: int) -> list[tuple]:
+        """Its variables."""
+        rows, units, kernel, bias = input_size + self.num_units, self.num_units, self.kernel_initializer, self.bias_initializer
+        return [
+            ("gates/kernel", [rows, 2 * units], kernel, None),
+            ("gates/bias", [2 * units], constant_initializer(1.0) if bias is None else bias, None),
+            ("candidate/kernel", [rows, units], kernel, None),
+            ("candidate/bias", [units], zeros_initializer() if bias is None else bias, None),
+        ]
+
+    def recipe(self, matmul: str, bias: str, product: str) -> str:
+        """Its operations."""
+        return (
+            f"concat(axis) {matmul} {bias} Sigmoid Const split(split_dim) mul concat(axis) {matmul} {bias} {self.activation_name} "
+            "mul sub(x) mul add=h"
+        )
+
+    def weights(self, input_size: int, gates, gates_bias, candidate, candidate_bias) -> dict[str, torch.Tensor]:
+        """The equations' weights."""
+        return {
+            "W": torch.cat([gates[:input_size], candidate[:input_size]], 1).T,
+            "U_rz": gates[input_size:].T,
+            "U_n": candidate[input_size:].T,
+            "b": torch.cat([gates_bias, candidate_bias]),
+        }
+
+
+class _LSTM(_Layer):
+    @property
+    def marks(self) -> tuple[str, ...]:
+        return ("state",) if self.joined else ("c", "h")
+
+    def _sizes(self, output_size: int, state_is_tuple: bool):
+        self.output_size, self.joined = output_size, not state_is_tuple
+        self.state_size = LSTMStateTuple(self.num_units, output_size) if state_is_tuple else self.num_units + output_size
+
+    def weights(self, input_size: int, kernel, bias, **more) -> dict[str, torch.Tensor]:
+        """The equations' weights."""
+        order = lambda w: torch.cat([w.chunk(4, -1)[i] for i in _LSTM_ORDER], -1)  # noqa: E731
+        kernel = order(kernel)
+        return {"W": kernel[:input_size].T, "U": kernel[input_size:].T, "b": order(bias), **more}
+
+
+class BasicLSTMCell(_LSTM):
+    """The LSTM with a forget gate: `ostinato.cells.lstm`.
+
+    Args:
+        num_units: The size of each state.
+        forget_bias: What is added to the forget gate as it runs.
+        state_is_tuple: False to keep c and h in one state of twice the size.
+        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
+        reuse: Whether its variables exist already.
+        name: What its variables are named by; None for `basic_lstm_cell`.
+    """
+
+    def __init__(self, num_units: int, forget_bias: float = 1.0, state_is_tuple: bool = True, activation=None, reuse=None, name: str | None = None):
+        super().__init__(num_units, reuse, name, "basic_lstm_cell", activation)
+        self._sizes(num_units, state_is_tuple)
+        self.equations = equations.lstm.with_constants(forget_bias=float(forget_bias), activation=self.activation)
+
+    def declared(self, input_size: int) -> list[tuple]:
+        """Its variables."""
+        return [
+            ("kernel", [input_size + self.num_units, 4 * self.num_units], None, None),
+            ("bias", [4 * self.num_units], zeros_initializer(), None),
+        ]
+
+    def recipe(self, matmul: str, bias: str, product: str) -> str:
+        """Its operations."""
+        act = self.activation_name
+        cut, join = ("Const split", "concat(axis)=state") if self.joined else ("", "")
+        return (
+            f"Const {cut} concat(axis) {matmul} {bias} Const split Const Add Sigmoid Mul Sigmoid {act} Mul Add=c "
+            f"{act} Sigmoid Mul=h {join}"
+        )
+
+
+class LSTMCell(_LSTM):
+    """The LSTM with everything, each part of which can be off: `ostinato.cells.lstm_full`.
+
+    Args:
+        num_units: The size of the cell state.
+        use_peepholes: Whether the gates see the cell state.
+        cell_clip: The cell state is held within this; None for no bound.
+        initializer: What its weights begin with, but for the bias; None for the scope's, else glorot_uniform.
+        num_proj: The size of the output, projected; None for no projection.
+        proj_clip: The output is held within this; None for no bound. Without a projection it does nothing.
+        forget_bias: What is added to the forget gate as it runs.
+        state_is_tuple: False to keep c and h in one state.
+        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
+        reuse: Whether its variables exist already.
+        name: What its variables are named by; None for `lstm_cell`.
+    """
+
+    def __init__(
+        self,
+        num_units: int,
+        use_peepholes: bool = False,
+        cell_clip: float | None = None,
+        initializer=None,
+        num_proj: int | None = None,
+        proj_clip: float | None = None,
+        num_unit_shards=None,
+        num_proj_shards=None,
+        forget_bias: float = 1.0,
+        state_is_tuple: bool = True,
+        activation=None,
+        reuse=None,
+        name: str | None = None,
+    ):
+        if num_unit_shards or num_proj_shards:
+            raise InputError("LSTMCell(num_unit_shards=..., num_proj_shards=...): weights in several pieces are not provided; leave both out")
+        super().__init__(num_units, reuse, name, "lstm_cell", activation)
+        self._sizes(num_proj or num_units, state_is_tuple)
+        self.peepholes, self.initializer, self.projection = use_peepholes, initializer, bool(num_proj)
+        self.cell_clip, self.proj_clip = cell_clip, proj_clip
+        self.equations = equations.lstm_full.with_constants(
+            forget_bias=float(forget_bias), peepholes=self.peepholes, projection=self.projection, cell_clip=self.cell_clip,
+            projection_clip=proj_clip, activation=self.activation,
+        )
+
+    def declared(self, input_size: int) -> list[tuple]:
+        """Its variables."""
+        units, begin = self.num_units, self.initializer
+        names = [("kernel", [input_size + self.output_size, 4 * units], begin, None), ("bias", [4 * units], zeros_initializer(), None)]
+        if self.peepholes:
+            names += [(f"w_{gate}_diag", [units], begin, None) for gate in "fio"]
+        if self.projection:
+            names += [("projection/kernel", [units, self.output_size], begin, None)]
+        return names
+
+    def recipe(self, matmul: str, bias: str, product: str) -> str:
+        """Its operations."""
+        act, peep = self.activation_name, f"{product} add" if self.peepholes else ""
+        cut, join = ("Slice(begin size) Slice(begin size)", "concat(axis)=state") if self.joined else ("", "")
+        clip = "clip_by_value(Minimum(y) y)"
+        cell = "add=c" if self.cell_clip is None else f"add {clip}=c"
+        output = "mul=h"
+        if self.projection:
+            output = f"mul {matmul}=h" if self.proj_clip is None else f"mul {matmul} {clip}=h"
+        return (
+            f"{cut} concat(axis) {matmul} {bias} Const split(split_dim) add(y) {peep} Sigmoid mul {peep} Sigmoid {act} mul {cell} "
+            f"{peep} Sigmoid {act} {output} {join}"
+        )
+
+    def weights(self, input_size: int, kernel, bias, *more) -> dict[str, torch.Tensor]:
+        """The equations' weights."""
+        names = (["p_f", "p_i", "p_o"] if self.peepholes else []) + (["R"] if self.projection else [])
+        return super().weights(input_size, kernel, bias, **{n: w.T if n == "R" else w for n, w in zip(names, more)})
+
+
+# ---------------------------------------------------------------- cells made of cells
+
+
+def _check_cell(cell, of: str):
+    if not isinstance(cell, RNNCell):
+        raise InputError(f"{of} was given {cell!r} ({type(cell).__name__}): give it a cell, such as tf.nn.rnn_cell.BasicLSTMCell(num_units=2)")
+
+
+class MultiRNNCell(RNNCell):
+    """Several cells, each of which takes the output of the one before.
+
+    Args:
+        cells: The cells, the first one's input first.
+        state_is_tuple: False to keep all states in one.
+    """
+
+    def __init__(self, cells: Sequence[RNNCell], state_is_tuple: bool = True):
+        if not cells:
+            raise InputError("MultiRNNCell was given no cells: give it a list of them")
+        for cell in cells:
+            _check_cell(cell, "MultiRNNCell")
+            if not state_is_tuple and isinstance(cell.state_size, tuple):
+                raise InputError(f"MultiRNNCell(state_is_tuple=False) was given {type(cell).__name__} with a tuple of states: make that with "
+                                 "state_is_tuple=False too")
+        self.cells, self.joined = list(cells), not state_is_tuple
+        sizes = tuple(c.state_size for c in cells)
+        self.state_size = sum(sizes) if self.joined else sizes
+        self.output_size = cells[-1].output_size
+        self.scope: VariableScope | None = None
+
+    def zero_state(self, batch_size: int | Tensor, dtype):
+        with get_default_graph().name_scope("MultiRNNCellZeroState"):
+            return super().zero_state(batch_size, dtype) if self.joined else tuple(c.zero_state(batch_size, dtype) for c in self.cells)
+
+    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+        sizes = [len(flatten(c.state_size)) for c in self.cells]
+        steps = []
+        # TensorFlow opens the scope that it is in once more, which puts its name into the operations' names a second time.
+        with graph.open_variable_scope(graph.variable_scope):
+            if self.scope is None:
+                with graph.open_variable_scope(None, default_name="multi_rnn_cell") as self.scope:
+                    pass
+            with graph.again(self.scope):
+                for i, cell in enumerate(self.cells):
+                    with graph.open_variable_scope(f"cell_{i}"):
+                        if self.joined:
+                            graph.record("Slice(begin size)")
+                        steps.append(cell.trace(graph, input_size, dtype))
+                    input_size = cell.output_size
+                states = [graph.record("concat(axis)").last] if self.joined else [op for s in steps for op in s.states]
+
+        def advance(run, x, states, lengths):
+            if self.joined:
+                states = list(states[0].split([c.state_size for c in self.cells], -1))
+            new, start = [], 0
+            for step, size in zip(steps, sizes):
+                x, after = step.advance(run, x, states[start : start + size], lengths)
+                new += after
+                start += size
+            return x, [torch.cat(new, -1)] if self.joined else new
+
+        return Step(advance, steps[-1].output, states, [r for s in steps for r in s.reads])
+
+
+class _Wrapper(RNNCell):
+    def __init__(self, cell: RNNCell):
+        _check_cell(cell, type(self).__name__)
+        self.cell = cell
+        # In 1.13 a cell with weights that becomes an attribute of a wrapper makes variables of the newer kind.
+        if isinstance(cell, _Layer):
+            cell.resource = True
+
+    @property
+    def state_size(self):
+        return self.cell.state_size
+
+    @property
+    def output_size(self):
+        return self.cell.output_size
+
+    def zero_state(self, batch_size: int | Tensor, dtype):
+        with get_default_graph().name_scope(f"{type(self).__name__}ZeroState"):
+            return self.cell.zero_state(batch_size, dtype)
+
+
+class ResidualWrapper(_Wrapper):
+    """A cell whose input is added to its output.
+
+    Args:
+        cell: The cell; its output is as large as its input.
+    """
+
+    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+        if input_size != self.output_size:
+            raise SizeError(f"ResidualWrapper: an input of size {input_size} cannot be added to an output of size {self.output_size}; make them equal")
+        step = self.cell.trace(graph, input_size, dtype)
+        op = graph.record("add").last
+
+        def advance(run, x, states, lengths):
+            output, new = step.advance(run, x, states, lengths)
+            return _zeroed(x + output, lengths), new
+
+        return Step(advance, op, step.states, step.reads)
+
+
+class DropoutWrapper(_Wrapper):
+    """A cell with dropout on its input, its output and its new state, with TensorFlow's own draws.
+
+    The state c of an LSTMStateTuple is never dropped.
+
+    Args:
+        cell: The cell.
+        input_keep_prob, output_keep_prob, state_keep_prob: How much is kept, above 0 and up to 1.
+        seed: A seed of its own; None for the graph's.
+    """
+
+    def __init__(
+        self,
+        cell: RNNCell,
+        input_keep_prob: float = 1.0,
+        output_keep_prob: float = 1.0,
+        state_keep_prob: float = 1.0,
+        variational_recurrent: bool = False,
+        input_size=None,
+        dtype=None,
+        seed: int | None = None,
+    ):
+        super().__init__(cell)
+        if variational_recurrent:
+            raise InputError("DropoutWrapper(variational_recurrent=True) is not provided: leave it out, for a new draw in each step")
+        for name, p in (("input", input_keep_prob), ("output", output_keep_prob), ("state", state_keep_prob)):
+            if isinstance(p, Tensor) or not 0 < p <= 1:
+                raise InputError(f"DropoutWrapper({name}_keep_prob={p!r}): give a number above 0 and up to 1")
+        self.input_keep_prob, self.output_keep_prob, self.state_keep_prob = input_keep_prob, output_keep_prob, state_keep_prob
+        self.seed = seed
+        get_default_graph().record("DropoutWrapperInit{Const Const Const}")
+
+    def _dropout(self, graph: Graph, keep: float, what: str, index: int) -> tuple[Operation, Callable]:
+        own = None
+        if self.seed is not None:
+            digest = hashlib.md5(f"{self.seed}{what}_{index}".encode(), usedforsecurity=False).hexdigest()
+            own = int(digest[:8], 16) & 0x7FFFFFFF
+        marks = graph.random_uniform(
+            "dropout{rate Shape sub(x) random_uniform(min max RandomUniform=random sub mul) add Floor truediv mul=result}", own
+        )
+
+        def drop(run, values_TBN, steps):
+            # TensorFlow draws in each step that it makes, and makes none past the longest row.
+            kept = 1 - torch.tensor(1 - keep, dtype=values_TBN.dtype)
+            draws = [run.uniform(marks["random"], values_TBN.shape[1:], values_TBN.dtype) for _ in range(steps)]
+            draws += [torch.zeros_like(values_TBN[0])] * (len(values_TBN) - steps)
+            return values_TBN / kept * torch.floor(kept + torch.stack(draws)) if draws else values_TBN
+
+        return marks["result"], drop
+
+    def _dropped(self, size) -> list[bool]:
+        if isinstance(size, LSTMStateTuple):
+            return [False, True]
+        return [d for s in size for d in self._dropped(s)] if isinstance(size, tuple) else [True]
+
+    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+        drop_input = drop_output = None
+        drop_states: dict[int, Callable] = {}
+        if self.input_keep_prob < 1:
+            _, drop_input = self._dropout(graph, self.input_keep_prob, "input", 0)
+        step = self.cell.trace(graph, input_size, dtype)
+        output, states = step.output, list(step.states)
+        if self.state_keep_prob < 1:
+            for i, dropped in enumerate(self._dropped(self.state_size)):
+                if dropped:
+                    states[i], drop_states[i] = self._dropout(graph, self.state_keep_prob, "state", i)
+        if self.output_keep_prob < 1:
+            output, drop_output = self._dropout(graph, self.output_keep_prob, "output", 0)
+
+        def one_by_one(run, x, states, lengths, steps):
+            # A dropped state goes into the next step, so that the steps cannot run in one scan.
+            outputs = []
+            for t in range(steps):
+                left = None if lengths is None else (lengths - t).clamp(0, 1)
+                output, new = step.advance(run, x[t : t + 1], states, left)
+                for i, drop in drop_states.items():
+                    new[i] = drop(run, new[i][None], 1)[0]
+                states = new if left is None else [torch.where(left[:, None] > 0, n, s) for n, s in zip(new, states)]
+                outputs.append(output)
+            return torch.cat([*outputs, x.new_zeros(len(x) - steps, x.shape[1], self.output_size)]), states
+
+        def advance(run, x, states, lengths):
+            steps = len(x) if lengths is None else min(len(x), max([1, *lengths.tolist()]))
+            if drop_input:
+                x = drop_input(run, x, steps)
+            output, new = one_by_one(run, x, states, lengths, steps) if drop_states else step.advance(run, x, states, lengths)
+            if drop_output:
+                output = _zeroed(drop_output(run, output, steps), lengths)
+            return output, new
+
+        return Step(advance, output, states, step.reads)

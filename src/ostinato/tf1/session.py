@@ -1,0 +1,219 @@
+"""Sessions: where variables have values, and where tensors get theirs."""
+
+from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
+
+import numpy as np
+import torch
+
+from ..errors import EngineError, InputError, SizeError
+from . import graph as graphs
+from .graph import Computation, Graph, Operation, Tensor, pushed
+from .random import UniformStream
+
+
+class FailedPreconditionError(EngineError):
+    """A variable was read before it had a value."""
+
+
+class InvalidArgumentError(InputError):
+    """A run that lacks a value, or was given one that does not fit."""
+
+
+class Run:
+    """One call of `Session.run`: the values so far.
+
+    Args:
+        session: Whose variables and random streams are used.
+        feeds: Values given for tensors.
+        fetches: The tensors wanted.
+    """
+
+    def __init__(self, session: "Session", feeds: Mapping[Tensor, torch.Tensor], fetches: Iterable[Computation]):
+        self.session = session
+        self.order = self._order(fetches, feeds)
+        gradients = [c for c in self.order if c.sources]
+        self.differentiated = {s for c in gradients for s in c.sources}
+        # Only where one gradient is taken of another does torch have to keep the graph of a backward pass.
+        self.of_gradients = len(gradients) > 1
+        self.feeds = {t: self._source(t, v) for t, v in feeds.items()}
+        self.values: dict[Computation, tuple[torch.Tensor, ...]] = {}
+        self.slots = {(s.computation, s.slot): s for s in self.differentiated}
+
+    @staticmethod
+    def _order(fetches, feeds) -> list[Computation]:
+        """What has to be computed, inputs first, without recursion: a static_rnn may be thousands of computations deep."""
+        order, seen = [], set()
+        stack = [(c, False) for c in reversed(list(fetches))]
+        while stack:
+            computation, ready = stack.pop()
+            if ready:
+                order.append(computation)
+            elif computation not in seen:
+                seen.add(computation)
+                stack.append((computation, True))
+                stack += [(t.computation, False) for t in reversed(computation.inputs) if t not in feeds]
+        return order
+
+    def _source(self, tensor: Tensor, value: torch.Tensor) -> torch.Tensor:
+        if tensor in self.differentiated and value.is_floating_point() and not value.requires_grad:
+            return value.detach().requires_grad_()
+        return value
+
+    def __getitem__(self, tensor: Tensor) -> torch.Tensor:
+        return self.feeds[tensor] if tensor in self.feeds else self.values[tensor.computation][tensor.slot]
+
+    def compute(self) -> None:
+        """Compute everything, in order."""
+        with torch.set_grad_enabled(bool(self.differentiated)):
+            for c in self.order:
+                values = c.function(self, *(self[t] for t in c.inputs))
+                self.values[c] = tuple(
+                    self._source(self.slots[c, i], v) if (c, i) in self.slots else v for i, v in enumerate(values)
+                )
+
+    def uniform(self, op: Operation, shape, dtype: torch.dtype) -> torch.Tensor:
+        """The next numbers in [0, 1) of a random operation."""
+        if op not in self.session.streams:
+            self.session.streams[op] = UniformStream(*op.seeds)
+        numpy_dtype = np.float64 if dtype == torch.float64 else np.float32
+        return torch.from_numpy(self.session.streams[op].draw(tuple(shape), numpy_dtype))
+
+
+class Session:
+    """Runs a graph. It is a context manager: inside `with`, `tensor.eval()` runs in it.
+
+    Args:
+        graph: The graph to run; None for the default one as it is now.
+
+    Example:
+        >>> import ostinato.tf1 as tf
+        >>> tf.reset_default_graph()
+        >>> a = tf.constant([1.0, 2.0])
+        >>> with tf.Session() as sess:
+        ...     print(sess.run(a * 2.0))
+        [2. 4.]
+    """
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config=None):
+        self.graph = graph or graphs.get_default_graph()
+        self.variables: dict = {}
+        self.streams: dict[Operation, UniformStream] = {}
+        self._context = None
+
+    def run(self, fetches, feed_dict: Mapping | None = None):
+        """Compute.
+
+        Args:
+            fetches: A tensor, variable, operation, name of a tensor, or a list, tuple or dict of these.
+            feed_dict: Values by placeholder (or by any other tensor, whose own value they replace).
+
+        Returns:
+            NumPy arrays in the same structure; None for an operation.
+
+        Raises:
+            InvalidArgumentError: A placeholder has no value, or a value does not fit.
+            FailedPreconditionError: A variable has no value yet.
+        """
+        feeds = {}
+        for key, value in (feed_dict or {}).items():
+            tensor = self._tensor(key)
+            if tensor is None:
+                raise InvalidArgumentError(f"feed_dict has the key {key!r}: feed placeholders, or other tensors of this session's graph")
+            feeds[tensor] = self._fed(tensor, value)
+        wanted = []
+        self._collect(fetches, wanted)
+        run = Run(self, feeds, [c for c in wanted if c is not None])
+        run.compute()
+        return self._answer(fetches, run)
+
+    def _tensor(self, fetch) -> Tensor | None:
+        if isinstance(fetch, str):
+            fetch = self.graph.get_tensor_by_name(fetch)
+        tensor = fetch if isinstance(fetch, Tensor) else getattr(fetch, "read", None)
+        if tensor is not None and tensor.graph is not self.graph:
+            raise InvalidArgumentError(
+                f"{tensor} is not in this session's graph: make the session after the graph (after tf.reset_default_graph()), "
+                f"or with tf.Session(graph=...)"
+            )
+        return tensor if isinstance(tensor, Tensor) else None
+
+    def _parts(self, fetches):
+        if isinstance(fetches, Mapping):
+            return fetches.values()
+        return fetches if isinstance(fetches, (list, tuple)) else None
+
+    def _collect(self, fetches, wanted):
+        parts = self._parts(fetches)
+        if parts is not None:
+            for f in parts:
+                self._collect(f, wanted)
+        elif isinstance(fetches, Operation):
+            if fetches.effect is None and not fetches.outputs:
+                raise InvalidArgumentError(f"{fetches.name} cannot be run: it is kept for its name and number only")
+            wanted.append(fetches.effect or fetches.outputs[0].computation)
+        elif (tensor := self._tensor(fetches)) is not None:
+            wanted.append(tensor.computation)
+        else:
+            raise InvalidArgumentError(f"sess.run was given {fetches!r} ({type(fetches).__name__}): give tensors, variables or operations")
+
+    def _answer(self, fetches, run):
+        if isinstance(fetches, Mapping):
+            return type(fetches)((k, self._answer(f, run)) for k, f in fetches.items())
+        if isinstance(fetches, tuple) and hasattr(fetches, "_fields"):
+            return type(fetches)(*(self._answer(f, run) for f in fetches))
+        if isinstance(fetches, (list, tuple)):
+            return type(fetches)(self._answer(f, run) for f in fetches)
+        if isinstance(fetches, Operation):
+            return None
+        # Indexing with () makes a NumPy scalar of an array of no dimensions, as TensorFlow returns.
+        return run[self._tensor(fetches)].detach().numpy().copy()[()]
+
+    def _fed(self, tensor: Tensor, value) -> torch.Tensor:
+        if isinstance(value, Tensor):
+            raise InvalidArgumentError(f"feed_dict has {value} as a value: feed numbers or NumPy arrays; run the tensor first")
+        array = np.asarray(value, tensor.dtype.as_numpy_dtype)
+        fits = array.ndim == len(tensor.shape) and all(d in (None, n) for d, n in zip(tensor.shape, array.shape))
+        if not fits:
+            raise SizeError(
+                f"Cannot feed value of shape {array.shape} for Tensor {tensor.name!r}, which has shape {str(tensor.shape)!r}: give it that shape"
+            )
+        return torch.from_numpy(np.array(array))
+
+    def value(self, variable) -> torch.Tensor:
+        """A variable's value in this session."""
+        if variable not in self.variables:
+            raise FailedPreconditionError(
+                f"Attempting to use uninitialized value {variable.op.name}: run sess.run(tf.global_variables_initializer()) first"
+            )
+        return self.variables[variable]
+
+    def as_default(self):
+        """Make this the default session inside a `with`, without closing it after."""
+        return pushed("session", self)
+
+    def close(self) -> None:
+        """Forget the variables."""
+        self.variables.clear()
+        self.streams.clear()
+        graphs.uninstall_session(self)
+
+    def __enter__(self):
+        self._context = self.as_default()
+        return self._context.__enter__()
+
+    def __exit__(self, *error):
+        self._context.__exit__(*error)
+        self.close()
+
+
+class InteractiveSession(Session):
+    """A session that is the default one from when it is made until it is closed."""
+
+    def __init__(self, target: str = "", graph: Graph | None = None, config=None):
+        super().__init__(target, graph, config)
+        graphs.install_session(self)
+
+    def __enter__(self):
+        self._context = nullcontext(self)
+        return self._context.__enter__()

@@ -1,0 +1,295 @@
+"""Variables, their initialisers, and the scopes that name them."""
+
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+
+from ..errors import InputError, SizeError
+from .graph import Computation, DType, Operation, Tensor, TensorShape, Value, VariableScope, as_dtype, get_default_graph, session_for
+from .operations import constant, convert_to_tensor, ones, random_uniform, zeros
+from .random import glorot_limit
+
+AUTO_REUSE = "auto"
+
+
+class Variable(Value):
+    """A value that a session keeps.
+
+    Attributes:
+        op, name, dtype, shape: As of a tensor.
+        initializer: The operation that gives it its first value.
+        read: The tensor of its value.
+        trainable: Whether `tf.trainable_variables()` lists it.
+
+    Args:
+        initial_value: A number, an array or a tensor.
+        trainable: See above.
+        name: Its name; None for `Variable`.
+        dtype: Its kind of number; None for the initial value's.
+    """
+
+    def __init__(self, initial_value, trainable: bool = True, name: str | None = None, dtype=None):
+        graph = get_default_graph()
+        with graph.name_scope(name or "Variable") as scope:
+            if not isinstance(initial_value, Tensor):
+                initial_value = constant(initial_value, dtype=dtype, name="initial_value")
+            self._record(scope, initial_value, trainable, graph.variable_scope.use_resource)
+
+    @classmethod
+    def _named(cls, name: str, shape: TensorShape, dtype: DType, initializer, trainable: bool, resource: bool) -> "Variable":
+        variable = cls.__new__(cls)
+        graph = get_default_graph()
+        with graph.name_scope(None), graph.name_scope(name) as scope:
+            if callable(initializer):
+                with graph.name_scope("Initializer"):
+                    initial_value = initializer(shape, dtype=dtype)
+            else:
+                initial_value = initializer if isinstance(initializer, Tensor) else constant(initializer, dtype=dtype, name="initial_value")
+            variable._record(scope, initial_value, trainable, resource)
+        return variable
+
+    def _record(self, scope: str, initial_value: Tensor, trainable: bool, resource: bool):
+        graph = get_default_graph()
+        self.trainable, self.dtype, self.shape, self.initial_value = trainable, initial_value.dtype, initial_value.shape, initial_value
+        self.resource = resource
+        self.op = Operation(graph, scope[:-1])
+        if resource:
+            marks = graph.record(f"IsInitialized{{VarIsInitializedOp}} Assign=assign Read{{ReadVariableOp=read {'Identity' if graph.loop else ''}}}")
+        else:
+            marks = graph.record("Assign=assign read=read")
+        self.initializer = marks["assign"]
+        self.initializer.effect = Computation([initial_value], lambda run, value: self._store(run.session, value))
+        self.read = Tensor(marks["read"], self.dtype, self.shape, Computation([], lambda run: (run.session.value(self),)))
+        graph.variables.append(self)
+
+    def _store(self, session, value: torch.Tensor) -> tuple[torch.Tensor]:
+        session.variables[self] = value.detach().clone()
+        return (value,)
+
+    @property
+    def name(self) -> str:
+        """Its name, with `:0` as TensorFlow writes it."""
+        return f"{self.op.name}:0"
+
+    @property
+    def graph(self):
+        """The graph that it is in."""
+        return self.op.graph
+
+    def get_shape(self) -> TensorShape:
+        """Its shape."""
+        return self.shape
+
+    def value(self) -> Tensor:
+        """The tensor of its value."""
+        return self.read
+
+    def eval(self, session=None) -> np.ndarray:
+        """Its value in a session, the default one if none is given."""
+        return self.read.eval(session=session)
+
+    def load(self, value, session=None) -> None:
+        """Give it a value in a session.
+
+        Args:
+            value: Numbers of its shape.
+            session: None for the default session.
+
+        Raises:
+            SizeError: The shape is another one.
+        """
+        array = np.asarray(value, self.dtype.as_numpy_dtype)
+        if array.shape != tuple(self.shape):
+            raise SizeError(f"{self.name}.load was given shape {array.shape}; the variable has {self.shape}: give it that shape")
+        self._store(session_for(session, f"{self.name}.load"), torch.from_numpy(array))
+
+    def assign(self, value) -> Tensor:
+        """A tensor that gives the variable a value when it is run."""
+        with self.graph.name_scope("Assign") as scope:
+            tensor = convert_to_tensor(value, dtype=self.dtype, name="value")
+            op = Operation(self.graph, scope[:-1])
+        return Tensor(op, self.dtype, self.shape, Computation([tensor], lambda run, v: self._store(run.session, v)))
+
+    def __repr__(self):
+        kind = self.dtype.name if self.resource else f"{self.dtype.name}_ref"
+        return f"<tf.Variable {self.name!r} shape={self.shape} dtype={kind}>"
+
+
+# ---------------------------------------------------------------- initialisers
+
+
+class glorot_uniform_initializer:
+    """Uniform within sqrt(6 / (rows + columns)): what variables begin with when nothing is said.
+
+    Args:
+        seed: A seed of its own; None for the graph's.
+    """
+
+    def __init__(self, seed: int | None = None, dtype="float32"):
+        self.seed, self.dtype = seed, dtype
+
+    def __call__(self, shape, dtype=None, partition_info=None) -> Tensor:
+        limit = glorot_limit(tuple(shape))
+        return random_uniform(shape, -limit, limit, dtype=dtype or self.dtype, seed=self.seed)
+
+
+class random_uniform_initializer:
+    """Uniform between two numbers.
+
+    Args:
+        minval, maxval: The numbers.
+        seed: A seed of its own; None for the graph's.
+    """
+
+    def __init__(self, minval: float = 0.0, maxval: float = 1.0, seed: int | None = None, dtype="float32"):
+        self.minval, self.maxval, self.seed, self.dtype = minval, maxval, seed, dtype
+
+    def __call__(self, shape, dtype=None, partition_info=None) -> Tensor:
+        return random_uniform(shape, self.minval, self.maxval, dtype=dtype or self.dtype, seed=self.seed)
+
+
+class zeros_initializer:
+    """All zeros."""
+
+    def __init__(self, dtype="float32"):
+        self.dtype = dtype
+
+    def __call__(self, shape, dtype=None, partition_info=None) -> Tensor:
+        return zeros(shape, dtype=dtype or self.dtype)
+
+
+class ones_initializer:
+    """All ones."""
+
+    def __init__(self, dtype="float32"):
+        self.dtype = dtype
+
+    def __call__(self, shape, dtype=None, partition_info=None) -> Tensor:
+        return ones(shape, dtype=dtype or self.dtype)
+
+
+class constant_initializer:
+    """The same number everywhere, or an array.
+
+    Args:
+        value: Which.
+    """
+
+    def __init__(self, value=0.0, dtype="float32"):
+        self.value, self.dtype = value, dtype
+
+    def __call__(self, shape, dtype=None, partition_info=None) -> Tensor:
+        return constant(self.value, dtype=dtype or self.dtype, shape=shape)
+
+
+# ---------------------------------------------------------------- getting variables
+
+
+def get_variable(
+    name: str, shape=None, dtype="float32", initializer=None, trainable: bool = True, use_resource: bool | None = None, default=None
+) -> Variable:
+    """A variable of the current variable scope: a new one, or where the scope says `reuse` the one that there is.
+
+    Args:
+        name: Its name below the scope's.
+        shape: Its sizes; not needed where the initialiser is a value.
+        dtype: Its kind of number.
+        initializer: A function of a shape, or a value; None for the scope's, else for glorot_uniform.
+        trainable: Whether `tf.trainable_variables()` lists it.
+        use_resource: Whether it is of TensorFlow's newer kind; None for what the scope says.
+        default: The initialiser where neither this call nor the scope names one.
+
+    Raises:
+        InputError: It exists and the scope does not reuse, or the other way about.
+    """
+    graph = get_default_graph()
+    scope = graph.variable_scope
+    full = f"{scope.name}/{name}" if scope.name else name
+    found = next((v for v in graph.variables if v.op.name == full), None)
+    if found is not None:
+        if not scope.reuse:
+            raise InputError(
+                f"Variable {full} already exists, disallowed: a second use of its weights needs tf.variable_scope(..., reuse=True); other "
+                f"weights need another scope; a program run again in the same process needs tf.reset_default_graph() first"
+            )
+        if shape is not None and tuple(shape) != tuple(found.shape):
+            raise SizeError(f"Variable {full} exists with shape {found.shape} and was asked for with {TensorShape(shape)}: ask for its own shape")
+        return found
+    if scope.reuse is True:
+        raise InputError(f"Variable {full} does not exist, and the scope says reuse=True: make it first, or say reuse=tf.AUTO_REUSE")
+    initializer = scope.initializer if initializer is None else initializer
+    initializer = (default or glorot_uniform_initializer()) if initializer is None else initializer
+    if isinstance(initializer, type):
+        initializer = initializer()
+    if shape is None and callable(initializer):
+        raise InputError(f"get_variable({name!r}) was given no shape: give shape=[...], or a value as initializer")
+    sizes = None if shape is None else TensorShape(np.atleast_1d(shape).tolist())
+    resource = scope.use_resource if use_resource is None else use_resource
+    return Variable._named(full, sizes, as_dtype(dtype), initializer, trainable, resource)
+
+
+@contextmanager
+def variable_scope(name_or_scope, default_name: str | None = None, initializer=None, reuse=None, use_resource: bool | None = None):
+    """Name variables and operations below a scope inside a `with`.
+
+    Args:
+        name_or_scope: A name, a scope to open again, or None for `default_name` with a number where it is taken.
+        default_name: See there.
+        initializer: What begins the variables that name no initialiser.
+        reuse: True to find variables that exist, tf.AUTO_REUSE to find or make them.
+        use_resource: Whether variables are of TensorFlow's newer kind.
+    """
+    if name_or_scope is None and default_name is None:
+        raise InputError("tf.variable_scope(None) needs default_name='...', or give it a name")
+    with get_default_graph().open_variable_scope(
+        name_or_scope, default_name=default_name, reuse=reuse, initializer=initializer, use_resource=use_resource
+    ) as scope:
+        yield scope
+
+
+def get_variable_scope() -> VariableScope:
+    """The variable scope that holds now."""
+    return get_default_graph().variable_scope
+
+
+def global_variables(scope: str | None = None) -> list[Variable]:
+    """Every variable of the default graph, in order.
+
+    Args:
+        scope: Only those whose names begin so.
+    """
+    return [v for v in get_default_graph().variables if v.name.startswith(scope or "")]
+
+
+def trainable_variables(scope: str | None = None) -> list[Variable]:
+    """The variables that are trained, in order.
+
+    Args:
+        scope: Only those whose names begin so.
+    """
+    return [v for v in global_variables(scope) if v.trainable]
+
+
+def variables_initializer(var_list: list[Variable], name: str = "init") -> Operation:
+    """The operation that gives variables their first values.
+
+    Args:
+        var_list: Which.
+        name: Its name.
+    """
+    variables = list(var_list)
+    op = get_default_graph().record(name).last
+
+    def store(run, *values):
+        for v, value in zip(variables, values):
+            v._store(run.session, value)
+        return ()
+
+    op.effect = Computation([v.initial_value for v in variables], store)
+    return op
+
+
+def global_variables_initializer() -> Operation:
+    """The operation that gives every variable of the default graph its first value."""
+    return variables_initializer(global_variables())
