@@ -1,0 +1,1 @@
+"""What recurrent networks are used for, one file a task."""

@@ -1,0 +1,286 @@
+"""Reading text: from a file to characters, from characters to numbers, from numbers to batches.
+
+A character here is what a reader calls one: a grapheme cluster (Unicode Annex 29), after composition to NFC, so that a Korean
+syllable, an accented letter or a family of emoji is one, however the file spells it.
+"""
+
+import codecs
+import json
+import unicodedata
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import regex
+
+from .errors import InputError
+from .files import read_bytes
+
+VOCABULARIES = ("character", "byte-pair")
+# Code points that can be a part of a longer grapheme cluster; in a text without any, each code point is one character.
+_JOINING = regex.compile(r"[\r\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=L}\p{GCB=V}\p{GCB=T}"
+                         r"\p{GCB=Regional_Indicator}]")
+_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+# ---------------------------------------------------------------- text
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file, composed (NFC), with line ends as "\\n".
+
+    Raises:
+        InputError: The file is missing, a directory, empty, or not UTF-8; the message says where.
+    """
+    content = read_bytes(path)
+    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), None)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{str(path)!r} is not UTF-8: byte {error.start} (line {line}) is 0x{content[error.start]:02x}"
+            + (f", and it starts as {encoding} does" if encoding else "")
+            + f"; write it as UTF-8, for example: iconv -f {encoding or 'ENCODING'} -t utf-8 {path} > utf8.txt") from error
+    if not text.strip():
+        raise InputError(f"{str(path)!r} has no text in it ({len(content)} bytes); give a text to learn from")
+    return compose(text)
+
+
+def compose(text: str) -> str:
+    """A text as the models read it: NFC, line ends as "\\n"."""
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def characters(text: str) -> list[str]:
+    """The characters of a composed text.
+
+    Example:
+        >>> characters(compose("한글 e\\u0301"))
+        ['한', '글', ' ', 'é']
+    """
+    return regex.findall(r"\X", text) if _JOINING.search(text) else list(text)
+
+
+# ---------------------------------------------------------------- vocabularies
+
+
+class CharacterVocabulary:
+    """One number for each character.
+
+    Args:
+        tokens: The characters, in the order of their numbers.
+    """
+
+    kind = "character"
+
+    def __init__(self, tokens: list[str]):
+        self.tokens = list(tokens)
+        self.numbers = {token: number for number, token in enumerate(self.tokens)}
+
+    @classmethod
+    def of(cls, text: str) -> "CharacterVocabulary":
+        """The vocabulary of a text, in code point order."""
+        return cls(sorted(set(characters(text))))
+
+    def __len__(self):
+        return len(self.tokens)
+
+    def encode(self, text: str) -> np.ndarray:
+        """The numbers of a composed text, int32.
+
+        Raises:
+            InputError: A character that is not in the vocabulary.
+        """
+        found = characters(text)
+        try:
+            return np.fromiter((self.numbers[c] for c in found), np.int32, len(found))
+        except KeyError:
+            unseen = list(dict.fromkeys(c for c in found if c not in self.numbers))
+            shown = ", ".join(map(repr, unseen[:5])) + (f" and {len(unseen) - 5} more" if len(unseen) > 5 else "")
+            raise InputError(f"{shown}: not in the text that the model was trained on, so it has no number for it; leave it out, "
+                             "or train with --vocabulary byte-pair, which can spell anything") from None
+
+    def decoder(self) -> "Decoder":
+        """What turns numbers back into text, one at a time."""
+        return Decoder(self.tokens.__getitem__, whole=True)
+
+    def to_json(self) -> dict:
+        """What `vocabulary_from_json` reads."""
+        return {"kind": self.kind, "tokens": self.tokens}
+
+
+class BytePairVocabulary:
+    """One number for each frequent piece of text, learned from a text; any other text is spelled by its bytes.
+
+    Args:
+        tokenizer: A byte-level byte-pair `tokenizers.Tokenizer`.
+    """
+
+    kind = "byte-pair"
+
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+        alphabet = _byte_letters()
+        tokens = [tokenizer.id_to_token(number) for number in range(tokenizer.get_vocab_size())]
+        self.pieces = [bytes(alphabet[letter] for letter in token) for token in tokens]
+
+    @classmethod
+    def of(cls, text: str, size: int) -> "BytePairVocabulary":
+        """The vocabulary of `size` pieces of a text.
+
+        Raises:
+            InputError: The text does not have so many different pieces.
+        """
+        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+        tokenizer = Tokenizer(models.BPE())
+        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        tokenizer.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, initial_alphabet=sorted(_byte_letters()))
+        tokenizer.train_from_iterator(text.splitlines(keepends=True), trainer)
+        if tokenizer.get_vocab_size() != size:
+            raise InputError(f"--vocabulary-size {size}: this text gives {tokenizer.get_vocab_size()} pieces and no more; "
+                             f"write --vocabulary-size {tokenizer.get_vocab_size()} or less")
+        return cls(tokenizer)
+
+    def __len__(self):
+        return len(self.pieces)
+
+    def encode(self, text: str) -> np.ndarray:
+        """The numbers of a composed text, int32."""
+        lines = text.splitlines(keepends=True)
+        return np.fromiter((number for line in self.tokenizer.encode_batch(lines) for number in line.ids), np.int32)
+
+    def decoder(self) -> "Decoder":
+        """What turns numbers back into text, one at a time."""
+        utf8 = codecs.getincrementaldecoder("utf-8")("replace")
+        return Decoder(lambda number: utf8.decode(self.pieces[number]), whole=False)
+
+    def to_json(self) -> dict:
+        """What `vocabulary_from_json` reads."""
+        return {"kind": self.kind, "tokenizer": json.loads(self.tokenizer.to_str())}
+
+
+class Decoder:
+    """Numbers to characters, one number at a time, giving each character when it is sure to be whole.
+
+    Args:
+        text_of: The text that a number adds.
+        whole: Each number is one whole character.
+    """
+
+    def __init__(self, text_of, *, whole: bool):
+        self.text_of, self.whole, self.kept = text_of, whole, ""
+
+    def feed(self, number: int) -> list[str]:
+        """The characters that are whole once this number is known."""
+        text = self.text_of(number)
+        if self.whole:
+            return [text]
+        # What comes next can still belong to the last character: an accent, the next emoji of a family.
+        *done, self.kept = characters(self.kept + text) or [""]
+        return done
+
+
+def _byte_letters() -> dict[str, int]:
+    """The letter by which byte-level tokenizers write each byte. Source: GPT-2's encoder.py, bytes_to_unicode (2019)."""
+    printed = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), ord("ÿ") + 1)]
+    others = [byte for byte in range(256) if byte not in printed]
+    return {chr(byte): byte for byte in printed} | {chr(256 + place): byte for place, byte in enumerate(others)}
+
+
+def make_vocabulary(kind: str, size: int, *, learned_from: str, held_out: str):
+    """The vocabulary of a text.
+
+    Args:
+        kind: One of `VOCABULARIES`.
+        size: How many pieces a byte-pair vocabulary has.
+        learned_from: The part that is trained on; byte pairs are learned from it alone.
+        held_out: The rest. Its characters have numbers too, so that each has a probability and bits per character leave none out.
+    """
+    return CharacterVocabulary.of(learned_from + held_out) if kind == "character" else BytePairVocabulary.of(learned_from, size)
+
+
+def vocabulary_from_json(value: dict, *, path: Path):
+    """The vocabulary that `to_json` gave.
+
+    Raises:
+        InputError: It is no vocabulary; the message names the file it came from.
+    """
+    try:
+        if value["kind"] == "character":
+            tokens = value["tokens"]
+            if tokens and all(isinstance(token, str) and token for token in tokens) and len(set(tokens)) == len(tokens):
+                return CharacterVocabulary(tokens)
+        elif value["kind"] == "byte-pair":
+            from tokenizers import Tokenizer
+
+            return BytePairVocabulary(Tokenizer.from_str(json.dumps(value["tokenizer"])))
+    # tokenizers raises a bare Exception for a tokenizer that it cannot read
+    except Exception as error:
+        raise InputError(f"{str(path)!r} holds no vocabulary ({error!r}); restore the file, or train the model again") from error
+    raise InputError(f"{str(path)!r} holds no vocabulary of {' or '.join(VOCABULARIES)}; restore the file, or train the model again")
+
+
+# ---------------------------------------------------------------- batches
+
+
+class Lanes:
+    """A text as B readers who go through it side by side, each from its own place, all round the text.
+
+    The batch of a step follows from the step's number alone, so a run can go on from any step; and each row goes on where it
+    stopped, so states can be carried from one batch to the next (truncated back-propagation through time).
+
+    Args:
+        numbers: The text, encoded, int32.
+        batch: B, readers.
+        length: T, how far each reads in a step.
+
+    Example:
+        >>> x, y = Lanes(np.arange(10, dtype=np.int32), batch=2, length=3).at(1)
+        >>> x.tolist(), y.tolist()
+        ([[3, 4, 5], [8, 9, 0]], [[4, 5, 6], [9, 0, 1]])
+    """
+
+    def __init__(self, numbers: np.ndarray, *, batch: int, length: int):
+        self.numbers, self.batch, self.length = numbers, batch, length
+        self.starts = np.arange(batch) * (len(numbers) // batch)
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """In how many steps all the text is read once."""
+        return len(self.numbers) / (self.batch * self.length)
+
+    def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
+        """The inputs and the targets of a step, (B, T) int64 each."""
+        places = self.starts[:, None] + step * self.length + np.arange(self.length + 1)
+        read = self.numbers[places % len(self.numbers)].astype(np.int64)
+        return read[:, :-1], read[:, 1:]
+
+
+class HeldOut:
+    """A text to be measured on: each of its numbers but the first is predicted once, in pieces with the state carried over.
+
+    Args:
+        numbers: The text, encoded, int32.
+        lane: How long one reader's part should be at least; shorter ones measure a model with less to go on.
+        lanes: How many readers there are at most.
+        length: T of the pieces.
+    """
+
+    # What marks a target that is past the end; torch's cross_entropy leaves it out by default.
+    NOTHING = -100
+
+    def __init__(self, numbers: np.ndarray, *, lane: int = 2048, lanes: int = 32, length: int = 256):
+        self.numbers, self.length = numbers, length
+        self.count = len(numbers) - 1
+        self.batch = max(1, min(lanes, self.count // lane))
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The pieces in order: inputs and targets, (B, T) int64 each."""
+        steps = -(-self.count // self.batch)
+        x, y = (np.full((self.batch, steps), filler, np.int64) for filler in (0, self.NOTHING))
+        x.flat[:self.count], y.flat[:self.count] = self.numbers[:-1], self.numbers[1:]
+        for start in range(0, steps, self.length):
+            yield x[:, start:start + self.length], y[:, start:start + self.length]

@@ -1,0 +1,102 @@
+"""Files written whole and read with care: JSON for what is said, safetensors for numbers, and never a pickle."""
+
+import contextlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from .errors import InputError
+
+# How the name of a file that is still being written ends.
+UNFINISHED = ".unfinished"
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file so that, whatever happens, there is either the old one or the new one and never a part.
+
+    Raises:
+        InputError: The place cannot be written.
+    """
+    path = Path(path)
+    unfinished = path.with_name(f".{path.name}{UNFINISHED}")
+    try:
+        with open(unfinished, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise InputError(f"cannot write {str(path)!r}: {error.strerror}; choose a place that can be written and has room") from error
+
+
+def write_json(path: Path, value) -> None:
+    """Write a JSON file whole, as people read it: indented, and in the letters it is written in."""
+    write_whole(path, (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
+
+
+def read_json(path: Path) -> dict:
+    """The object in a JSON file.
+
+    Raises:
+        InputError: There is no such file, or it holds no JSON object; the message says where it breaks.
+    """
+    try:
+        value = json.loads(read_bytes(path))
+    except json.JSONDecodeError as error:
+        raise InputError(f"{str(path)!r} is not whole JSON: {error.msg} at line {error.lineno}, column {error.colno}; "
+                         "restore the file, or train the model again") from error
+    except (UnicodeDecodeError, RecursionError) as error:
+        raise InputError(f"{str(path)!r} is not JSON text ({error}); restore the file, or train the model again") from error
+    if not isinstance(value, dict):
+        raise InputError(f"{str(path)!r} holds a {type(value).__name__}; it should hold a JSON object, {{...}}; "
+                         "restore the file, or train the model again")
+    return value
+
+
+def write_tensors(path: Path, tensors: Mapping, metadata: Mapping | None = None) -> None:
+    """Write torch tensors as one safetensors file, whole; `metadata` is anything JSON can say."""
+    from safetensors.torch import save
+
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_whole(path, save(whole, {"json": json.dumps(metadata or {}, allow_nan=False)}))
+
+
+def read_tensors(path: Path) -> tuple[dict, dict]:
+    """The tensors and the metadata that `write_tensors` wrote.
+
+    Raises:
+        InputError: There is no such file, or it is cut short or damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
+    content = read_bytes(path)
+    try:
+        tensors = load(content)
+        header = json.loads(content[8:8 + int.from_bytes(content[:8], "little")])
+        metadata = json.loads(header.get("__metadata__", {}).get("json", "{}"))
+    except (SafetensorError, ValueError) as error:
+        raise InputError(f"{str(path)!r} ({len(content)} bytes) is cut short or damaged ({error}); "
+                         "restore the file, or train the model again") from error
+    return tensors, metadata
+
+
+def read_bytes(path: Path) -> bytes:
+    """What is in a file.
+
+    Raises:
+        InputError: There is no such file, or it cannot be read.
+    """
+    try:
+        return Path(path).read_bytes()
+    except IsADirectoryError as error:
+        raise InputError(f"{str(path)!r} is a directory; give the path of a file in it") from error
+    except FileNotFoundError as error:
+        raise InputError(f"there is no file {str(path)!r}; check the path (it is looked for from {os.getcwd()!r})") from error
+    except OSError as error:
+        raise InputError(f"cannot read {str(path)!r}: {error.strerror}; check the path and its permissions") from error
+    except ValueError as error:
+        raise InputError(f"{str(path)!r} is no path: {error}") from error

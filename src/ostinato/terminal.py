@@ -1,0 +1,56 @@
+"""What a run shows in the terminal: one line that moves in a terminal, one line for each measurement elsewhere."""
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+# The bar and its numbers fit in 80 columns.
+BAR = 20
+
+
+class Display:
+    """Shows a run; a watcher for `ostinato.train.fit`.
+
+    Args:
+        console: Where to.
+    """
+
+    def __init__(self, console: Console):
+        self.console = console
+        self.bar = Progress(
+            BarColumn(BAR), TextColumn("{task.percentage:3.0f}%"), TextColumn("{task.description}"),
+            console=console, transient=True, disable=not console.is_terminal, refresh_per_second=4)
+        self.task = self.bar.add_task("starting", total=1.0)
+        self.latest = None
+
+    def __enter__(self):
+        self.bar.start()
+        return self
+
+    def __exit__(self, *error):
+        self.bar.stop()
+
+    def stepped(self, moment) -> None:
+        """The bar moves."""
+        self.latest = moment
+        if self.console.is_terminal:
+            self.bar.update(self.task, completed=moment.used, description=(
+                f"loss {moment.loss:.3f}  {moment.bits:.2f} bits/char  {speed(moment)}  {left(moment)}"))
+
+    def measured(self, entry: dict) -> None:
+        """A line that stays."""
+        moment = self.latest
+        self.bar.print(f"step {entry['step']:>6}  loss {moment.loss:.3f}  {moment.bits:.2f} bits/char  held out {entry['held_out_bits']:.3f}  "
+                       f"{speed(moment)}  {left(moment)}", highlight=False, soft_wrap=True)
+
+
+def speed(moment) -> str:
+    """Characters per second."""
+    rate = moment.characters_per_second
+    return f"{rate / 1000:.0f}k char/s" if rate >= 9950 else f"{rate:.0f} char/s"
+
+
+def left(moment) -> str:
+    """The time left."""
+    minutes, seconds = divmod(round(moment.seconds_left), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02} left" if hours else f"{minutes}:{seconds:02} left"

@@ -1,0 +1,396 @@
+"""Training over one long sequence with PyTorch Lightning: the loop, the schedule, checkpoints, and going on after a kill.
+
+Lightning's own .ckpt files are pickles, which can run code when they are loaded, so none is ever written or read: a checkpoint
+here is one safetensors file with the weights, the optimizer's and the random generators' states, the carried recurrent state,
+and, as JSON in its header, the counters. It is written whole. A batch follows from the number of its step (`data.Lanes`), so
+nothing else has to be remembered, and a run that was killed ends with the numbers of one that was not.
+"""
+
+import contextlib
+import logging
+import math
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+import lightning.pytorch as lightning
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping
+from torch.nn import functional as F
+
+from .data import HeldOut, Lanes
+from .errors import InputError
+from .files import read_tensors, write_tensors
+
+CHECKPOINT_VERSION = 1
+# How many times a run is measured on the held-out text.
+MEASUREMENTS = 12
+WARM_UP = 0.05
+LAST_RATE = 0.02
+
+
+@dataclass(frozen=True)
+class Budget:
+    """How long to train: so many steps, or so many seconds, those before a kill counted in."""
+
+    steps: int | None = None
+    seconds: float | None = None
+
+    def used(self, step: int, seconds: float) -> float:
+        """How much of it is used, from 0 to 1."""
+        return min(1.0, seconds / self.seconds if self.steps is None else step / self.steps)
+
+    def end_of(self, part: int) -> float:
+        """Where one of the run's `MEASUREMENTS` parts ends: after so many steps, or seconds."""
+        return self.seconds * part / MEASUREMENTS if self.steps is None else math.ceil(self.steps * part / MEASUREMENTS)
+
+    def part_after(self, part: int, seconds: float) -> int:
+        """Which part comes after one that ended now; a slow one can have used the time of those that follow."""
+        return part + 1 if self.steps is not None else max(part + 1, int(MEASUREMENTS * seconds / self.seconds))
+
+    def is_used_up(self, step: int, part: int) -> bool:
+        """Whether the run is at its end, after so many steps and parts."""
+        return part >= MEASUREMENTS if self.steps is None else step >= self.steps
+
+
+@dataclass
+class Progress:
+    """What a run has done so far; with the tensors, all that a checkpoint holds."""
+
+    step: int = 0
+    seconds: float = 0.0
+    part: int = 0
+    waited: int = 0
+    best: float | None = None
+    finished: bool = False
+    history: list[dict] = field(default_factory=list)
+    part_loss: float = 0.0
+    part_steps: int = 0
+
+
+@dataclass(frozen=True)
+class Moment:
+    """What a watcher of a run is told after a step."""
+
+    step: int
+    used: float
+    loss: float
+    bits: float
+    characters_per_second: float
+    seconds_left: float
+
+
+class Watcher:
+    """Who wants to see a run go by; this one looks away."""
+
+    def stepped(self, moment: Moment) -> None:
+        """After every step."""
+
+    def measured(self, entry: dict) -> None:
+        """After each measurement on the held-out text: the new line of the history."""
+
+
+def learning_rate_at(used: float) -> float:
+    """The part of the full learning rate to use when this much of the budget is used: warm-up, then half a cosine.
+
+    Source: Loshchilov and Hutter, SGDR (2017), equation 5, without restarts; linear warm-up as in Goyal et al. (2017).
+    """
+    if used < WARM_UP:
+        return max(used / WARM_UP, LAST_RATE)
+    falling = (used - WARM_UP) / (1 - WARM_UP)
+    return LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + math.cos(math.pi * falling))
+
+
+class Training(lightning.LightningModule):
+    """A next-number model under training: `model(numbers, state)` gives logits (B, T, V) and the state to carry.
+
+    Args:
+        model: The model.
+        lanes: The text it learns from.
+        budget: How long.
+        learning_rate: The highest rate of AdamW.
+        characters_per_number: How many characters one number stands for, on average, in training and in the held-out text.
+        progress: Where the run stands.
+    """
+
+    def __init__(self, model, lanes: Lanes, budget: Budget, *, learning_rate: float, characters_per_number: tuple[float, float],
+                 progress: Progress):
+        super().__init__()
+        self.model, self.lanes, self.budget, self.progress = model, lanes, budget, progress
+        self.learning_rate = learning_rate
+        self.training_characters, self.held_out_characters = characters_per_number
+        self.carried, self.restored = None, None
+        self.started, self.ends_part = None, False
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of training, those before a kill counted in."""
+        return self.progress.seconds + (time.perf_counter() - self.started if self.started is not None else 0.0)
+
+    def configure_optimizers(self):
+        """AdamW, in its state from before the kill where there is one. Source: Loshchilov and Hutter (2019)."""
+        optimizer = torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad],
+                                      lr=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+        if self.restored:
+            optimizer.load_state_dict(optimizer.state_dict() | {"state": self.restored})
+        return optimizer
+
+    def on_train_start(self):
+        self.started = time.perf_counter()
+
+    def on_train_batch_start(self, batch, batch_index):
+        rate = self.learning_rate * learning_rate_at(self.budget.used(self.progress.step, self.seconds))
+        for group in self.optimizers(use_pl_optimizer=False).param_groups:
+            group["lr"] = rate
+
+    def training_step(self, batch, batch_index):
+        x, y = batch
+        logits, state = self.model(x, self.carried)
+        self.carried = tuple(s.detach() for s in state)
+        return F.cross_entropy(logits.flatten(0, 1), y.reshape(-1))
+
+    def count_step(self, loss: float) -> None:
+        """Note that a step is done.
+
+        Raises:
+            InputError: Its loss is no number any more.
+        """
+        if not math.isfinite(loss):
+            raise InputError(f"the loss became {loss} at step {self.progress.step + 1} with --learning-rate {self.learning_rate:g}; "
+                             "write a smaller one, or a smaller --clip")
+        self.progress.step += 1
+        self.progress.part_steps += 1
+        self.progress.part_loss += loss
+
+    def on_validation_start(self):
+        self.measured_state, self.nats, self.count = None, 0.0, 0
+
+    def validation_step(self, batch, batch_index):
+        nats, count, self.measured_state = piece_nats(self.model, *batch, self.measured_state)
+        self.nats += nats
+        self.count += count
+
+    def on_validation_epoch_end(self):
+        progress = self.progress
+        progress.part = self.budget.part_after(progress.part, self.seconds)
+        bits = self.nats / self.count / math.log(2) / self.held_out_characters
+        trained = progress.part_loss / progress.part_steps / math.log(2) / self.training_characters
+        progress.part_loss, progress.part_steps = 0.0, 0
+        progress.history.append({"step": progress.step, "seconds": round(self.seconds, 2), "training_bits": trained, "held_out_bits": bits})
+        # in float64: rounding would make two unequal measurements look equal to EarlyStopping
+        self.log("held_out_bits", torch.tensor(bits, dtype=torch.float64))
+
+
+def piece_nats(model, x, y, state) -> tuple[float, int, tuple]:
+    """Summed nats and the number of predictions of one piece of held-out text, and the state to carry to the next."""
+    logits, state = model(x, state)
+    nats = F.cross_entropy(logits.flatten(0, 1), y.reshape(-1), ignore_index=HeldOut.NOTHING, reduction="sum")
+    return nats.double().item(), int((y != HeldOut.NOTHING).sum()), state
+
+
+@torch.no_grad()
+def measure(model, held_out: HeldOut) -> float:
+    """Nats per number of a held-out text."""
+    device = next(model.parameters()).device
+    nats, count, state = 0.0, 0, None
+    model.eval()
+    for x, y in held_out:
+        new, counted, state = piece_nats(model, torch.from_numpy(x).to(device), torch.from_numpy(y).to(device), state)
+        nats, count = nats + new, count + counted
+    return nats / count
+
+
+class _Keeper(Callback):
+    """Tells the watcher, keeps the best weights, writes checkpoints, and ends the run when its budget is used."""
+
+    def __init__(self, path: Path, every: float, watcher: Watcher, keep_best: Callable[[], None], patience: EarlyStopping | None):
+        self.path, self.every, self.watcher, self.keep_best, self.patience = path, every, watcher, keep_best, patience
+        self.loss = self.saved = self.first = self.measuring_since = None
+        self.measuring = 0.0
+
+    def on_train_start(self, trainer, training):
+        self.saved, self.first = training.seconds, (training.seconds, training.progress.step)
+
+    def on_train_batch_end(self, trainer, training, outputs, batch, batch_index):
+        loss = outputs["loss"].item()
+        training.count_step(loss)
+        progress, seconds = training.progress, training.seconds
+        self.loss = loss if self.loss is None else 0.95 * self.loss + 0.05 * loss
+        steps, spent = progress.step - self.first[1], max(seconds - self.first[0], 1e-9)
+        numbers = steps * training.lanes.batch * training.lanes.length
+        budget = training.budget
+        left = budget.seconds - seconds if budget.steps is None else (budget.steps - progress.step) * spent / steps
+        bits = self.loss / math.log(2) / training.training_characters
+        self.watcher.stepped(Moment(progress.step, budget.used(progress.step, seconds), self.loss, bits,
+                                    numbers * training.training_characters / max(spent - self.measuring, 1e-9), max(left, 0.0)))
+        # at the end of a part the measurement comes first: a run that goes on from here would not know that it is due
+        if seconds - self.saved >= self.every and not training.ends_part:
+            self.write(training)
+
+    def on_validation_start(self, trainer, training):
+        self.measuring_since = training.seconds
+
+    def on_validation_end(self, trainer, training):
+        self.measuring += training.seconds - self.measuring_since
+        progress = training.progress
+        bits = progress.history[-1]["held_out_bits"]
+        if progress.best is None or bits < progress.best:
+            progress.best = bits
+            self.keep_best()
+        if self.patience:
+            progress.waited = self.patience.wait_count
+        if training.budget.is_used_up(progress.step, progress.part) or trainer.should_stop:
+            trainer.should_stop = progress.finished = True
+        self.write(training)
+        self.watcher.measured(progress.history[-1])
+
+    def write(self, training):
+        """Write the checkpoint."""
+        self.saved = training.seconds
+        write_checkpoint(self.path, training, self.saved)
+
+
+def write_checkpoint(path: Path, training: Training, seconds: float) -> None:
+    """Write all that a run needs to go on, after so many seconds of training, as if nothing had been."""
+    tensors = {f"model/{name}": value for name, value in training.model.state_dict().items()}
+    for number, states in training.optimizers(use_pl_optimizer=False).state_dict()["state"].items():
+        tensors |= {f"optimizer/{number}/{name}": value for name, value in states.items()}
+    tensors |= {f"carried/{number}": value for number, value in enumerate(training.carried)}
+    tensors["random/cpu"] = torch.get_rng_state()
+    if training.device.type == "cuda":
+        tensors["random/cuda"] = torch.cuda.get_rng_state(training.device)
+    progress = replace(training.progress, seconds=seconds)
+    write_tensors(path, tensors, {"version": CHECKPOINT_VERSION, "progress": asdict(progress)})
+
+
+def read_checkpoint(path: Path) -> tuple[Progress, dict]:
+    """Where a run stands, and its tensors.
+
+    Raises:
+        InputError: The file is damaged, or of another version.
+    """
+    tensors, said = read_tensors(path)
+    if said.get("version") != CHECKPOINT_VERSION:
+        raise InputError(f"{str(path)!r} is a checkpoint of version {said.get('version')}; this ostinato reads version "
+                         f"{CHECKPOINT_VERSION}: go on with the ostinato that wrote it, or train anew into another --out")
+    try:
+        return Progress(**said["progress"]), tensors
+    except (KeyError, TypeError) as error:
+        raise InputError(f"{str(path)!r} does not say where its run stands ({error}); train anew into another --out") from error
+
+
+def _restore(training: Training, tensors: dict, path: Path, device: torch.device) -> None:
+    """Put a run back to where its checkpoint was written."""
+    grouped: dict[str, dict] = {"model": {}, "optimizer": {}, "carried": {}, "random": {}}
+    for name, tensor in tensors.items():
+        kind, _, rest = name.partition("/")
+        grouped.setdefault(kind, {})[rest] = tensor
+    try:
+        training.model.load_state_dict(grouped["model"])
+        training.restored = {}
+        for name, tensor in grouped["optimizer"].items():
+            number, _, what = name.partition("/")
+            training.restored.setdefault(int(number), {})[what] = tensor
+        training.carried = tuple(grouped["carried"][str(number)].to(device) for number in range(len(grouped["carried"])))
+        torch.set_rng_state(grouped["random"]["cpu"])
+        if device.type == "cuda" and "cuda" in grouped["random"]:
+            torch.cuda.set_rng_state(grouped["random"]["cuda"], device)
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise InputError(f"{str(path)!r} does not fit the run in its directory ({error}); train anew into another --out") from error
+
+
+def fit(model, lanes: Lanes, held_out: HeldOut, *, budget: Budget, learning_rate: float, clip: float, patience: int,
+        characters_per_number: tuple[float, float], checkpoint: Path, keep_best: Callable[[], None],
+        checkpoint_seconds: float = 10.0, watcher: Watcher | None = None, device: str = "cpu") -> Progress:
+    """Train a model, from its checkpoint where there is one.
+
+    Args:
+        model: The model; it ends with the weights of the last step.
+        lanes: The text to learn from.
+        held_out: The text to be measured on.
+        budget: How long.
+        learning_rate: The highest rate of the schedule.
+        clip: The norm that gradients are cut to.
+        patience: Stop after so many measurements without a better one; 0 for never.
+        characters_per_number: Characters that one number stands for, in training and in the held-out text.
+        checkpoint: Where the checkpoint is, or will be.
+        keep_best: Called when the model is better than ever on the held-out text.
+        checkpoint_seconds: Seconds between checkpoints; one more follows each measurement.
+        watcher: Who is told how it goes.
+        device: "cpu" or "cuda".
+
+    Returns:
+        What the run has done.
+
+    Raises:
+        InputError: A checkpoint that cannot be used, or a loss that is no number any more.
+    """
+    checkpoint = Path(checkpoint)
+    progress, tensors = read_checkpoint(checkpoint) if checkpoint.exists() else (Progress(), None)
+    if progress.finished:
+        return progress
+    training = Training(model, lanes, budget, learning_rate=learning_rate, characters_per_number=characters_per_number, progress=progress)
+    if tensors is not None:
+        _restore(training, tensors, checkpoint, torch.device(device))
+    stopping = EarlyStopping("held_out_bits", patience=patience, check_on_train_epoch_end=False) if patience else None
+    if stopping and progress.best is not None:
+        stopping.wait_count, stopping.best_score = progress.waited, torch.tensor(progress.best, dtype=torch.float64)
+    keeper = _Keeper(checkpoint, checkpoint_seconds, watcher or Watcher(), keep_best, stopping)
+    with _quiet():
+        trainer = lightning.Trainer(
+            accelerator="gpu" if device == "cuda" else "cpu", devices=1, max_epochs=-1, gradient_clip_val=clip, logger=False,
+            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
+            use_distributed_sampler=False, callbacks=[stopping, keeper] if stopping else [keeper])
+        try:
+            trainer.fit(training, _Batches(training), _Pieces(held_out))
+        except SystemExit as stop:
+            # Lightning turns Ctrl-C into an exit
+            raise KeyboardInterrupt from stop
+    progress.seconds = keeper.saved
+    return progress
+
+
+class _Batches:
+    """The batches up to the next measurement: what Lightning takes for an epoch."""
+
+    def __init__(self, training: Training):
+        self.training = training
+
+    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        training, progress = self.training, self.training.progress
+        # counted here: Lightning asks for one batch more than it has trained on, to know the last
+        step, end = progress.step, training.budget.end_of(progress.part + 1)
+        training.ends_part = False
+        while not training.ends_part:
+            batch = tuple(torch.from_numpy(numbers) for numbers in training.lanes.at(step))
+            step += 1
+            training.ends_part = (training.seconds if training.budget.steps is None else step) >= end
+            yield batch
+
+
+class _Pieces:
+    """The held-out text as tensors."""
+
+    def __init__(self, held_out: HeldOut):
+        self.held_out = held_out
+
+    def __iter__(self):
+        return ((torch.from_numpy(x), torch.from_numpy(y)) for x, y in self.held_out)
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Without Lightning's notes on hardware and its tips, none of which a person at the terminal can act on."""
+    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
+    levels = [logger.level for logger in loggers]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        finally:
+            for logger, level in zip(loggers, levels):
+                logger.setLevel(level)

@@ -1,0 +1,263 @@
+"""The command line: what it prints, and that wrong input gives one clear error, exit code 2 and nothing half-written."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from ostinato import cli
+
+TEXT = "되풀이되는 가락을 오스티나토라고 한다. An ostinato is a phrase that repeats.\n" * 40
+SMALL = ["--hidden", "15", "--embedding", "7", "--batch", "4", "--sequence-length", "16", "--steps", "6", "--threads", "1"]
+
+
+@pytest.fixture
+def ostinato(monkeypatch, capsys, tmp_path):
+    """Run a command line in an empty directory: its exit code, what it printed, and its errors."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["ostinato", *map(str, words)])
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        printed = capsys.readouterr()
+        return end.value.code, printed.out, printed.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def text_file(tmp_path_factory):
+    path = tmp_path_factory.mktemp("text") / "text.txt"
+    path.write_text(TEXT, encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(text_file, tmp_path_factory):
+    """A trained model's directory."""
+    from ostinato.tasks.generate import Options, train
+
+    out = tmp_path_factory.mktemp("cli") / "model"
+    train(text_file, out, Options(hidden=15, embedding=7, batch=4, sequence_length=16, steps=6), threads=1)
+    return out
+
+
+# ---------------------------------------------------------------- what works
+
+
+def test_training_shows_its_numbers_and_what_to_do_next(ostinato, text_file, tmp_path):
+    code, out, err = ostinato("train", "generate", text_file, "--out", "model", *SMALL)
+    assert code == 0
+    lines = [line for line in err.splitlines() if line.startswith("step ")]
+    form = r"step +\d+  loss \d\.\d{3}  \d\.\d\d bits/char  held out \d\.\d{3}  [\dk]+ char/s  \d+:\d\d left"
+    assert len(lines) == 6 and all(re.fullmatch(form, line) and len(line) <= 80 for line in lines)
+    assert re.search(r"^384 characters in 6 steps and \d+ s\nheld out: \d\.\d{3} bits per character\n\n", out, re.M)
+    assert out.endswith("model           model\nlearning curve  model/learning_curve.png\n"
+                        "more text       ostinato generate model --length 500 --temperature 0.7\n")
+    assert (tmp_path / "model" / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
+    assert not [path for path in (tmp_path / "model").iterdir() if path.name.startswith(".")]
+
+
+def test_training_goes_on_with_resume(ostinato, text_file):
+    first = ostinato("train", "generate", text_file, "--out", "model", *SMALL)
+    again = ostinato("train", "generate", text_file, "--out", "model", *SMALL, "--resume")
+    assert first[0] == again[0] == 0 and first[1] == again[1]
+
+
+def test_generating_starts_with_the_prompt_and_goes_by_the_seed(ostinato, model):
+    code, out, err = ostinato("generate", model, "--prompt", "가락", "--length", "63", "--temperature", "0.5", "--seed", "3")
+    assert (code, err) == (0, "") and out.startswith("가락") and len(out) == 2 + 63 + 1
+    assert ostinato("generate", model, "--prompt", "가락", "--length", "63", "--temperature", "0.5", "--seed", "3")[1] == out
+
+
+def test_characters_come_one_at_a_time(model):
+    command = [sys.executable, "-m", "ostinato", "generate", str(model), "--length", "1000000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        first = process.stdout.read(10)
+        running = process.poll() is None
+        # the reader goes away: no complaint
+        process.stdout.close()
+        errors = process.stderr.read()
+    assert len(first) == 10 and running and errors == b"" and process.returncode == 0
+
+
+def test_doctor_says_which_engines_run_here_and_why(ostinato):
+    from ostinato import engines
+
+    code, out, _ = ostinato("doctor")
+    assert code == 0 and all(name in out for name, _, _ in engines.doctor())
+
+
+def test_the_demo_trains_on_the_language_reference(ostinato, tmp_path, monkeypatch):
+    import pydoc_data.topics
+
+    monkeypatch.setattr(pydoc_data.topics, "topics", {"a": TEXT, "b": "The " + TEXT})
+    code, out, _ = ostinato("demo", "--steps", "2", "--threads", "1", "--compare")
+    assert code == 0 and "of the Python language reference, the last tenth held out" in out
+    ours, theirs, difference = re.search(r"ostinato +([\d.]+) bits.*\ntorch.nn.LSTM +([\d.]+) bits.*\ndifference +([-+\d.]+) %", out).groups()
+    assert abs(float(difference)) < 2 and float(ours) == pytest.approx(float(theirs), rel=0.02)
+    assert (tmp_path / "demo" / "text.txt").read_text(encoding="utf-8").count("\n") > 50
+    (tmp_path / "demo" / "model" / "mine.txt").write_text("mine")
+    code, out, err = ostinato("demo", "--steps", "1", "--threads", "1")
+    assert code == 2 and "demo/model: the directory is not empty; it holds no run" in err and (tmp_path / "demo/model/mine.txt").exists()
+
+
+def test_help_and_version_are_quick_and_name_the_commands(ostinato):
+    code, out, _ = ostinato("--help")
+    assert code == 0 and all(name in out for name in ("train", "generate", "demo", "doctor", "bench"))
+    code, out, _ = ostinato("train", "generate", "--help")
+    assert code == 0 and "--sequence-length" in out and "--checkpoint-seconds" not in out and max(map(len, out.splitlines())) <= 80
+    assert re.fullmatch(r"ostinato \d+\.\d+\.\d+\n", ostinato("--version")[1])
+
+
+def test_bench_is_called_with_its_options(ostinato, monkeypatch):
+    import types
+
+    calls = []
+    monkeypatch.setitem(sys.modules, "ostinato.bench", types.SimpleNamespace(run=lambda **options: calls.append(options)))
+    assert ostinato("bench", "--quick", "--threads", "2")[0] == 0
+    assert calls == [{"json": False, "threads": 2, "quick": True}]
+
+
+# ---------------------------------------------------------------- what does not
+
+
+def latin(tmp_path):
+    (tmp_path / "latin.txt").write_bytes(b"one\ntwo\ncaf\xe9\n" * 1000)
+
+
+def empty(tmp_path):
+    (tmp_path / "empty.txt").write_bytes(b"")
+
+
+def short(tmp_path):
+    (tmp_path / "short.txt").write_text("short")
+
+
+def occupied(tmp_path):
+    (tmp_path / "occupied").mkdir()
+    (tmp_path / "occupied" / "mine.txt").write_text("mine")
+
+
+def blocked(tmp_path):
+    (tmp_path / "blocked").write_text("a file")
+
+
+def nothing(tmp_path):
+    pass
+
+
+WRONG_TRAINING = [
+    (nothing, "nowhere.txt --out m", "there is no file 'nowhere.txt'; check the path"),
+    (nothing, ". --out m", "'.' is a directory; give the path of a file in it"),
+    (empty, "empty.txt --out m", r"'empty.txt' has no text in it \(0 bytes\); give a text to learn from"),
+    (latin, "latin.txt --out m", r"'latin.txt' is not UTF-8: byte 11 \(line 3\) is 0xe9; write it as UTF-8, for example: iconv"),
+    (short, "short.txt --out m", r"'short.txt' has 5 characters; 32 rows of 64 .* take 2286 at least: .* write --batch 4"),
+    (nothing, "TEXT", "Missing option '--out'"),
+    (nothing, "--out m", "Missing argument 'TEXT_FILE'"),
+    (nothing, "TEXT --out m --cell lstmm", r"--cell lstmm: did you mean lstm\? Write one of .*gru"),
+    (nothing, "TEXT --out m --vocabulary word", "--vocabulary word: Write one of character, byte-pair"),
+    (nothing, "TEXT --out m --hidden 0", "--hidden 0: write a whole number from 1 to 16384, such as 256"),
+    (nothing, "TEXT --out m --hidden -3", "--hidden -3: write a whole number"),
+    (nothing, "TEXT --out m --hidden many", "Invalid value for '--hidden': 'many'; write a whole number; see: ostinato train generate --help"),
+    (nothing, "TEXT --out m --layers 0", "--layers 0: write a whole number from 1 to 64, such as 1"),
+    (nothing, "TEXT --out m --batch 0", "--batch 0: write a whole number"),
+    (nothing, "TEXT --out m --sequence-length -64", "--sequence-length -64: write a whole number"),
+    (nothing, "TEXT --out m --learning-rate 0", "--learning-rate 0.0: write a number from 1e-09 to 10, such as 0.01"),
+    (nothing, "TEXT --out m --dropout 1.5", "--dropout 1.5: write a number from 0 to 0.99, such as 0"),
+    (nothing, "TEXT --out m --held-out 0", "--held-out 0.0: write a number from 0.001 to 0.9, such as 0.1"),
+    (nothing, "TEXT --out m --epochs 2 --seconds 5", "--epochs 2 and --seconds 5: a run has one budget; keep one of them"),
+    (nothing, "TEXT --out m --threads 0", "--threads 0: write a whole number from 1 to 1024"),
+    (nothing, "TEXT --out m --batch 10000", r"'.*text.txt' has \d+ characters; 10000 rows of 64"),
+    (nothing, "TEXT --out m --vocabulary byte-pair --vocabulary-size 50000", r"--vocabulary-size 50000: this text gives \d+ pieces"),
+    (nothing, "TEXT --out m --epoch 3", r"No such option: --epoch.*--epochs"),
+    (occupied, "TEXT --out occupied", "--out occupied: the directory is not empty; it holds no run; give another --out"),
+    (occupied, "TEXT --out occupied --resume", "--out occupied: the directory is not empty; it holds no run"),
+    (blocked, "TEXT --out blocked", "--out blocked: there is a file of that name; give a directory that is new or empty"),
+    (blocked, "TEXT --out blocked/m", r"--out blocked/m: cannot make this directory \(Not a directory\); give a place"),
+    (nothing, "TEXT --out MODEL", "the directory is not empty; give another --out, or add --resume to go on with the run in it"),
+    (nothing, "TEXT --out MODEL --resume --hidden 99", r"--hidden 99 with --resume: the run in '.*' has --hidden 15; leave the option out"),
+    (latin, "short2.txt --out MODEL --resume", "there is no file 'short2.txt'"),
+]
+
+
+def one_error(result, message):
+    code, out, err = result
+    assert code == 2 and out == ""
+    assert err.startswith("error: ") and err.count("error: ") == 1 and "Traceback" not in err
+    assert re.search(message, err, re.S), err
+
+
+def tree(directory):
+    return {str(path.relative_to(directory)): path.is_file() and path.read_bytes() for path in directory.rglob("*")}
+
+
+@pytest.mark.parametrize("prepare, words, message", WRONG_TRAINING, ids=[words for _, words, _ in WRONG_TRAINING])
+def test_wrong_training_input_is_one_error_and_nothing_is_written(ostinato, text_file, model, tmp_path, prepare, words, message):
+    prepare(tmp_path)
+    before = tree(tmp_path), tree(model)
+    words = [{"TEXT": text_file, "MODEL": model}.get(word, word) for word in words.split()]
+    one_error(ostinato("train", "generate", *words), message)
+    assert (tree(tmp_path), tree(model)) == before
+
+
+WRONG_GENERATING = [
+    ("nowhere", "there is no model directory 'nowhere'; give the --out of `ostinato train generate`"),
+    ("MODEL --temperature 0", "--temperature 0: write a number from 0.001 to 100"),
+    ("MODEL --temperature -1", "--temperature -1: "),
+    ("MODEL --temperature hot", "Invalid value for '--temperature': 'hot'; write a number; see: ostinato generate --help"),
+    ("MODEL --length -1", "--length -1: write how many characters to generate, 0 or more, such as 500"),
+    ("MODEL --prompt Ω", "'Ω': not in the text that the model was trained on"),
+    ("MODEL --seed -1", "--seed -1: write a whole number"),
+    ("MODEL extra", r"unexpected extra argument.*\(extra\)"),
+    ("", "Missing argument 'DIR'"),
+]
+
+
+@pytest.mark.parametrize("words, message", WRONG_GENERATING, ids=[words for words, _ in WRONG_GENERATING])
+def test_wrong_generating_input_is_one_error(ostinato, model, words, message):
+    one_error(ostinato("generate", *({"MODEL": model}.get(word, word) for word in words.split())), message)
+
+
+@pytest.mark.parametrize("name, content, message", [
+    ("config.json", b'{"format": "ost', r"config.json' is not whole JSON: .* at line 1, column \d+; restore the file, or train"),
+    ("config.json", b'{"format": "ostinato language model", "version": 2}', "is of format version 2 and this ostinato reads version 1"),
+    ("config.json", b'{"format": "ostinato language model", "version": 1, "options": {"hidden": -1}}', "options that cannot be used"),
+    ("config.json", b"{}", "says format None"),
+    ("vocabulary.json", b'{"kind": "character"}', "vocabulary.json' holds no vocabulary"),
+    ("model.safetensors", b"\x10\x00\x00", r"model.safetensors' \(3 bytes\) is cut short or damaged"),
+    ("model.safetensors", None, "has no model yet; go on with it"),
+    ("vocabulary.json", None, "there is no file '.*vocabulary.json'"),
+])
+def test_a_damaged_model_is_one_error(ostinato, model, tmp_path, name, content, message):
+    for path in model.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    (tmp_path / name).unlink()
+    if content is not None:
+        (tmp_path / name).write_bytes(content)
+    one_error(ostinato("generate", "."), message)
+
+
+def test_unknown_commands_are_one_error(ostinato):
+    one_error(ostinato("trian"), "No such command 'trian'")
+    one_error(ostinato("train", "translate"), "No such command 'translate'")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
+def test_a_parent_that_cannot_be_written_is_one_error(ostinato, text_file, tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    one_error(ostinato("train", "generate", text_file, "--out", "closed/m"), r"--out closed/m: cannot make this directory \(Permission denied\)")
+
+
+def test_an_error_in_a_real_process_has_no_traceback(model):
+    done = subprocess.run([sys.executable, "-m", "ostinato", "generate", str(model), "--temperature", "0"], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1 and done.stderr.startswith("error: --temperature 0:")
+
+
+def test_the_files_of_a_model_say_what_they_are(model):
+    config = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    assert (config["format"], config["version"]) == ("ostinato language model", 1)
