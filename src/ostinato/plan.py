@@ -111,7 +111,7 @@ class _Values:
             return self.number(0.0)
         if op == "neg" and args[0].op == "number":
             return self.number(-args[0].ref)
-        if op == "add" and all(a.op == "product" for a in args):
+        if op == "add" and all(a.op == "product" for a in args) and set(args[0].args).isdisjoint(args[1].args):
             a, b = args
             return self.make("product", a.args + b.args, a.ref + b.ref, a.size)
         return self.make(op, args, None, max(a.size for a in args))

@@ -81,6 +81,8 @@ class Loop:
                 arrays[name] = _scratch(like, rows, self.program.buffers[name].width)
         if kernel.sums:
             arrays["partial"] = like.new_zeros(rows * kernel.sums * kernel.lanes)
+        if kernel.aside:
+            arrays["aside"] = _scratch(like, rows * (threads if kernel.shared_units else 1), kernel.aside)
         packed = self.packed(weights)
         barrier = np.zeros(8, np.int64)
         words = np.array([schedule.tasks, schedule.table.ctypes.data, schedule.tokens.ctypes.data, schedule.advance,
@@ -103,20 +105,19 @@ def _stamp(w: Tensor):
 
 
 def _pack(pack: Pack, weights: dict[str, Tensor]) -> Tensor:
-    blocks = -(-pack.size // pack.width)
+    tile, lanes, blocks = pack.tile, pack.lanes, pack.blocks
     parts = []
     for name, transposed, row, column in pack.parts:
         matrix = weights[name].T if transposed else weights[name]
-        parts.append(matrix[row : row + pack.size, column : column + pack.depth])
-    if blocks * pack.width == pack.size:
-        whole = torch.stack([p.T.unflatten(1, (blocks, pack.width)) for p in parts])
-    else:
-        whole = parts[0].new_zeros(len(parts), pack.depth, blocks * pack.width)
-        for k, p in enumerate(parts):
-            whole[k, :, : pack.size] = p.T
-        whole = whole.unflatten(2, (blocks, pack.width))
-    # (parts, depth, blocks, width) to (blocks, depth, parts, width)
-    return whole.permute(2, 1, 0, 3).contiguous()
+        part = matrix[row : row + pack.size, column : column + pack.depth].T
+        if pack.size % (tile.vectors * lanes):
+            part = torch.nn.functional.pad(part, (0, blocks * tile.vectors * lanes - pack.size))
+        parts.append(part)
+    # A chunk is some vectors of one part, or all vectors of some parts.
+    together = max(1, tile.chunk // tile.vectors)
+    inside = min(tile.chunk, tile.vectors)
+    cut = torch.stack(parts).view(-1, together, pack.depth, blocks, tile.vectors // inside, inside, lanes)
+    return cut.permute(3, 0, 4, 2, 1, 5, 6).contiguous()
 
 
 class Plans:
@@ -153,11 +154,14 @@ def _multiply_adds(program: Program) -> int:
 
 
 _plans: dict[tuple, Plans] = {}
+_keys: weakref.WeakKeyDictionary[Graph, str] = weakref.WeakKeyDictionary()
 
 
 def plans(graph: Graph, sizes: dict[str, int]) -> Plans:
     """The plan and the kernels of a graph at these sizes; made once in a process."""
-    key = graph.key, tuple(sorted(sizes.items()))
+    if graph not in _keys:
+        _keys[graph] = graph.key
+    key = _keys[graph], tuple(sorted(sizes.items()))
     if key not in _plans:
         _plans[key] = Plans(graph, sizes)
     return _plans[key]

@@ -4,8 +4,9 @@ The kernel is one function of one array of 64-bit words (`WORDS`, then a pointer
 matrix), which every thread calls. A task is a share of the batch's rows, and runs all its steps alone; where there are
 fewer rows than threads, the units are shared instead and a barrier ends each phase.
 
-A phase goes over blocks of units, and for each over tiles of rows: the products fill a tile of accumulators in registers,
-which pass through the stack to the pointwise work, row by row.
+A phase goes over blocks of units. For each block the products are made in register tiles (rows of the batch times vectors
+of units), with the weights at hand kept within the first-level cache, and put aside for all rows; then the pointwise work
+takes them up, row by row.
 """
 
 from contextlib import contextmanager
@@ -36,46 +37,71 @@ class Target:
 
 @dataclass(frozen=True)
 class Tile:
-    """Rows, and vectors of units, of a register tile."""
+    """How a product of a row by a matrix is cut.
 
-    rows: int
+    Attributes:
+        vectors: Vectors of units in a block.
+        chunk: Vectors (of any of the parts) whose sums are in registers at once.
+        rows: Rows whose sums are in registers at once.
+    """
+
     vectors: int
+    chunk: int
+    rows: int
 
 
 @dataclass(frozen=True)
 class Pack:
-    """A matrix that a kernel wants packed: blocks of units, then the argument's units, then the parts, then lanes.
+    """A matrix that a kernel wants packed: blocks of units, chunks of vectors, the argument's units, vectors, lanes.
 
     Attributes:
         parts: (weight, transposed, first row, first column) of each block that is multiplied by the same argument.
         size: Rows of each part (units of the result).
         depth: Columns (units of the argument).
-        width: Units in a block: vectors times lanes.
+        tile: How it is cut.
+        lanes: Units of a vector.
     """
 
     parts: tuple[tuple[str, bool, int, int], ...]
     size: int
     depth: int
-    width: int
+    tile: Tile
+    lanes: int
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.size // (self.tile.vectors * self.lanes))
 
 
-def choose_tile(products: int, units: int, lanes: int, registers: int, *, one_row: bool) -> Tile:
-    """The tile that fills the registers with accumulators and pads the units least."""
-    budget = registers - 4
+# Bytes of packed weights that stay in the first-level cache while the rows go by.
+NEAR = 16384
+
+
+def choose_vectors(parts: int, units: int, lanes: int, registers: int, *, one_row: bool) -> int:
+    """Vectors in a block of units: as many as give a good tile, and pad the units least."""
     vectors = -(-units // lanes)
-
-    def waste(v):
-        return -(-vectors // v) * v - vectors
-
     if one_row:
-        wanted = max(1, min(vectors, (budget if registers <= 16 else 16) // products))
-        return Tile(1, min(range(1, wanted + 1), key=lambda v: (waste(v), -v)))
-    options = [Tile(min(8, budget // (products * v)), v) for v in (1, 2, 3, 4) if products * v <= budget and v <= vectors]
-    if not options:
-        return Tile(1, 1)
-    # Loads a multiply-add: one for each vector of weights and one for each row, over their product.
-    return min(options, key=lambda t: ((1 + waste(t.vectors) / vectors) * max(1.0, (t.rows + products * t.vectors) / (1.5 * t.rows * products * t.vectors)),
-                                       (t.rows + products * t.vectors) / (t.rows * products * t.vectors)))
+        options = range(1, max(1, min(vectors, (12 if registers <= 16 else 16) // parts)) + 1)
+        return min(options, key=lambda v: (-(-vectors // v) * v - vectors, -v))
+    options = [v for v in (1, 2, 3, 4) if v <= vectors]
+    return min(options, key=lambda v: ((-(-vectors // v) * v - vectors) / vectors > 0.02, _loads(choose_tile(parts, v, registers, one_row=False)), v))
+
+
+def choose_tile(parts: int, vectors: int, registers: int, *, one_row: bool) -> Tile:
+    """The tile that needs the fewest loads a multiply-add among those whose sums fit the registers."""
+    chunks = [c for c in range(1, parts * vectors + 1)
+              if vectors % c == 0 or c % vectors == 0 and parts % (c // vectors) == 0]
+    if one_row:
+        return Tile(vectors, max(c for c in chunks if c <= max(registers - 4, 1)), 1)
+    budget = registers - 4
+    tiles = [Tile(vectors, c, min(budget // c, 12)) for c in chunks if c <= 4]
+    return min(tiles, key=lambda t: (_loads(t), t.chunk))
+
+
+def _loads(tile: Tile) -> float:
+    """Loads a multiply-add, counting what does not hide behind the multiply-adds: few sums leave those waiting for each other."""
+    sums = tile.chunk * tile.rows
+    return max((tile.chunk + tile.rows) / sums, 0.67) * max(1.0, 8 / sums)
 
 
 class Kernel:
@@ -95,6 +121,7 @@ class Kernel:
         storages: The arrays whose pointers the kernel takes, in order.
         packs: The packed matrices whose pointers follow.
         sums: How many sums over units a row has (their scratch is `sum` and `partial`).
+        aside: Units a row needs in the scratch `aside`, for each thread where threads share units.
     """
 
     def __init__(self, program: Program, bits: int, target: Target, *, descending: bool, one_row: bool, shared_units: bool,
@@ -109,6 +136,9 @@ class Kernel:
         self.storages = list(dict.fromkeys(b.storage for b in program.buffers.values()))
         if self.sums:
             self.storages.append("partial")
+        if any(g.products for g in program.groups):
+            self.storages.append("aside")
+        self.aside = 0
         self.packs: list[Pack] = []
         self.module = ir.Module("kernel")
         self._build(openmp)
@@ -181,9 +211,6 @@ class Kernel:
         self.bases = {name: b.inttoptr(self.word(self.words, len(WORDS) + k), PTR) for k, name in enumerate(self.storages)}
         self.table = b.inttoptr(self.given["table"], PTR)
         self.tokens = b.inttoptr(self.given["tokens"], PTR)
-        # The accumulators of one tile; made as large as the largest group asks.
-        self.stack = b.alloca(self.vec, size=self.i64(1), name="tile")
-        self.stack_vectors = 1
         if self.shared_units:
             self.met = b.alloca(I64)
             b.store(self.i64(0), self.met)
@@ -192,7 +219,6 @@ class Kernel:
             with self._tasks() as task:
                 self._task(task)
         self.b.ret_void()
-        self.stack.operands[0] = self.i64(self.stack_vectors)
 
     @contextmanager
     def _tasks(self):
@@ -285,39 +311,30 @@ class Kernel:
 
     def _group(self, group: Group):
         b, lanes = self.b, self.lanes
-        chains = self._chains(group)
-        tile = choose_tile(max(1, len(group.products)), group.size, lanes, self.target.registers, one_row=self.one_row)
-        packs = []
-        for argument, uses in chains:
-            pack = Pack(tuple(part for _, part in uses), group.size, argument.size, tile.vectors * lanes)
-            self.packs.append(pack)
-            packs.append(b.inttoptr(self.word(self.words, len(WORDS) + len(self.storages) + len(self.packs) - 1), PTR))
-        vectors = -(-group.size // lanes)
-        full, blocks = group.size // lanes, -(-vectors // tile.vectors)
-        rows = tile.rows if chains else 1 << 62
-        self.stack_vectors = max(self.stack_vectors, len(group.products) * tile.vectors * (tile.rows if chains else 0))
+        chains, products = self._chains(group), max(1, len(group.products))
+        width = choose_vectors(products, group.size, lanes, self.target.registers, one_row=self.one_row)
+        vectors, full = -(-group.size // lanes), group.size // lanes
+        blocks = -(-vectors // width)
         first, last = self.i64(0), self.i64(blocks)
         if self.shared_units:
             first = b.sdiv(b.mul(last, self.thread), self.threads)
             last = b.sdiv(b.mul(last, b.add(self.thread, self.i64(1))), self.threads)
         with self.loop(first, last) as block:
-            at = b.mul(block, self.i64(tile.vectors))
-            with self.loop(0, self.rows, rows if chains else 1 << 62) as m:
-                here = self.min64(b.sub(self.rows, m), self.i64(rows)) if chains else self.rows
-                if chains:
-                    self._fill(group, chains, packs, tile, block, m, here)
-                whole = self.min64(b.sub(self.i64(full), at), self.i64(tile.vectors))
-                with self.loop(0, here) as r:
-                    row = b.add(m, r)
-                    pointers = {name: self._row(name, row) for name in self._named(group)}
-                    with self.loop(0, whole) as v:
-                        self._pointwise(group, tile, pointers, r, v, b.add(at, v), None)
-                    if group.size % lanes:
-                        edge = b.icmp_signed("==", block, self.i64(blocks - 1))
-                        with b.if_then(edge):
-                            v = self.i64(full - (blocks - 1) * tile.vectors)
-                            mask = ir.Constant(ir.VectorType(I1, lanes), [k < group.size % lanes for k in range(lanes)])
-                            self._pointwise(group, tile, pointers, r, v, self.i64(full), mask)
+            begun: set[int] = set()
+            for argument, uses in chains:
+                self._fill(group, argument, uses, width, block, begun)
+            at = b.mul(block, self.i64(width))
+            whole = self.min64(b.sub(self.i64(full), at), self.i64(width))
+            with self.loop(0, self.rows) as m:
+                pointers = {name: self._row(name, m) for name in self._named(group)}
+                sums = self._aside(group, width, m) if chains else None
+                with self.loop(0, whole) as v:
+                    self._pointwise(group, width, pointers, sums, v, b.add(at, v), None)
+                if group.size % lanes:
+                    with b.if_then(b.icmp_signed("==", block, self.i64(blocks - 1))):
+                        v = self.i64(full - (blocks - 1) * width)
+                        mask = ir.Constant(ir.VectorType(I1, lanes), [k < group.size % lanes for k in range(lanes)])
+                        self._pointwise(group, width, pointers, sums, v, self.i64(full), mask)
 
     def _chains(self, group: Group):
         """The arguments that the group's products need, and which products use each, with what part of which weight."""
@@ -330,53 +347,104 @@ class Kernel:
     def _home(self, value: Value) -> tuple[str, int]:
         return value.ref if value.op == "read" and self.program.buffers[value.ref[0]].rows != "fixed" else self.program.homes[value]
 
-    def _fill(self, group, chains, packs, tile: Tile, block, m, here):
-        """Fill the tile on the stack with the products; one piece of code for each number of rows."""
+    def _aside(self, group: Group, width: int, m):
+        """Where row m's products of one block are put aside: by product, then vector."""
+        units = len(group.products) * width * self.lanes
+        self.aside = max(self.aside, units)
+        row = self.b.add(self.first, m)
+        if self.shared_units:
+            row = self.b.add(row, self.b.mul(self.thread, self.given["carried"]))
+        return self.at(self.bases["aside"], self.b.mul(row, self.i64(units)))
+
+    def _fill(self, group: Group, argument: Value, uses, width: int, block, begun: set[int]):
+        """Multiply one argument by the packed weights of the products that use it, for all rows.
+
+        `begun` holds the products that have sums already, from another argument.
+        """
+        b, depth = self.b, argument.size
+        tile = choose_tile(len(uses), width, self.target.registers, one_row=self.one_row)
+        pack = Pack(tuple(part for _, part in uses), group.size, depth, tile, self.lanes)
+        self.packs.append(pack)
+        words = len(WORDS) + len(self.storages) + len(self.packs) - 1
+        base = b.inttoptr(self.word(self.words, words), PTR)
+        cells = [(p, v) for p, _ in uses for v in range(width)]
+        line = tile.chunk * self.lanes
+        share = -(-depth // max(1, -(-depth * line * self.bytes // NEAR)))
+        share = depth if share >= depth or self.one_row else -(-share // 4) * 4
+        for c in range(0, len(cells), tile.chunk):
+            chunk = cells[c : c + tile.chunk]
+            start = self.at(base, b.mul(b.add(b.mul(block, self.i64(len(cells))), self.i64(c)), self.i64(depth * self.lanes)))
+            old = {p for p, _ in chunk} & begun
+            if share == depth:
+                self._tiles(group, argument, chunk, tile, width, start, self.i64(0), depth, old, None)
+                continue
+            rounds = depth // share
+            with self.loop(0, rounds) as k:
+                self._tiles(group, argument, chunk, tile, width, start, b.mul(k, self.i64(share)), share, old,
+                            b.icmp_signed(">", k, self.i64(0)))
+            if depth % share:
+                rest = {p for p, _ in chunk}
+                self._tiles(group, argument, chunk, tile, width, start, self.i64(rounds * share), depth % share, rest, None)
+        begun |= {p for p, _ in uses}
+
+    def _tiles(self, group, argument, chunk, tile: Tile, width, start, k0, depth, old, again):
+        """Go over the rows, a tile at a time; one piece of code for each number of rows.
+
+        Args:
+            start: The chunk's packed weights.
+            k0, depth: The share of the argument's units.
+            old: Products whose sums go on from what was put aside.
+            again: True (at run time) where all do.
+        """
         b = self.b
-        end = b.append_basic_block("filled")
-        pieces = [b.append_basic_block(f"rows{n}") for n in range(1, tile.rows + 1)]
-        choice = b.switch(here, pieces[-1])
-        for n, piece in enumerate(pieces[:-1], 1):
-            choice.add_case(self.i64(n), piece)
-        for n, piece in enumerate(pieces, 1):
-            b.position_at_end(piece)
-            sums: dict[tuple[int, int, int], object] = {}
-            for (argument, uses), pack in zip(chains, packs):
-                name, offset = self._home(argument)
-                rows = [self.at(self._row(name, b.add(m, self.i64(r))), offset) for r in range(n)]
-                self._multiply(sums, uses, rows, pack, tile, block, argument.size)
-            for (r, p, v), total in sums.items():
-                b.store(total, self._cell(tile, len(group.products), self.i64(r), p, self.i64(v)))
-            b.branch(end)
-        b.position_at_end(end)
+        name, offset = self._home(argument)
+        line = self.i64(len(chunk) * self.lanes)
+        weights = self.at(start, b.mul(k0, line))
+        with self.loop(0, self.rows, tile.rows) as m:
+            here = self.min64(b.sub(self.rows, m), self.i64(tile.rows))
+            end = b.append_basic_block("filled")
+            pieces = [b.append_basic_block(f"rows{n}") for n in range(1, tile.rows + 1)]
+            choice = b.switch(here, pieces[-1])
+            for n, piece in enumerate(pieces[:-1], 1):
+                choice.add_case(self.i64(n), piece)
+            for n, piece in enumerate(pieces, 1):
+                b.position_at_end(piece)
+                places = [b.add(m, self.i64(r)) for r in range(n)]
+                rows = [self.at(self.at(self._row(name, place), offset), k0) for place in places]
+                asides = [self._aside(group, width, place) for place in places]
+                addresses = {(r, k): self.at(asides[r], (p * width + v) * self.lanes) for r in range(n) for k, (p, v) in enumerate(chunk)}
+                sums = {}
+                for (r, k), address in addresses.items():
+                    if chunk[k][0] in old or again is not None:
+                        sums[r, k] = b.load(address, typ=self.vec, align=self.bytes)
+                        if again is not None and chunk[k][0] not in old:
+                            sums[r, k] = b.select(again, sums[r, k], self.constant(0.0))
+                    else:
+                        sums[r, k] = self.constant(0.0)
+                for key, total in self._multiply(sums, rows, weights, len(chunk), depth).items():
+                    b.store(total, addresses[key], align=self.bytes)
+                b.branch(end)
+            b.position_at_end(end)
 
-    def _cell(self, tile: Tile, products: int, r, p: int, v):
-        """Where the stack keeps a product's vector: by row, product, vector."""
-        index = self.b.add(self.b.mul(r, self.i64(products * tile.vectors)), self.b.add(v, self.i64(p * tile.vectors)))
-        return self.b.gep(self.stack, [index], source_etype=self.vec)
-
-    def _multiply(self, sums, uses, rows, pack, tile: Tile, block, depth: int):
-        """Add argument times packed weights to the sums: depth goes by, all rows and vectors at once."""
-        b, width = self.b, len(uses) * tile.vectors * self.lanes
-        base = self.at(pack, b.mul(block, self.i64(depth * width)))
-        keys = [(r, p, v) for r in range(len(rows)) for p, _ in uses for v in range(tile.vectors)]
+    def _multiply(self, sums, rows, weights, vectors: int, depth: int):
+        """Add rows times packed weights to the sums: depth goes by, all rows and vectors at once."""
+        b, width, keys = self.b, vectors * self.lanes, list(sums)
         unroll = min(4, depth)
-        # Few accumulators leave the multiply-adds waiting for each other: use several sets, added up at the end.
+        # Few sums leave the multiply-adds waiting for each other: use several sets, added up at the end.
         sets = max(1, min(unroll, 8 // len(keys)))
         zero = self.constant(0.0)
-        current = [{key: sums.get(key, zero) if k == 0 else zero for key in keys} for k in range(sets)]
+        current = [dict(sums) if k == 0 else dict.fromkeys(keys, zero) for k in range(sets)]
 
-        def go(k_first, count, start):
+        def go(k_first, count):
             for u in range(count):
                 k = b.add(k_first, self.i64(u))
-                line = self.at(base, b.mul(k, self.i64(width)))
-                into = current[(start + u) % sets]
+                line = self.at(weights, b.mul(k, self.i64(width)))
+                into = current[u % sets]
                 broadcast = [self.splat(b.load(self.at(row, k), typ=self.elem)) for row in rows]
-                for q, (p, _) in enumerate(uses):
-                    for v in range(tile.vectors):
-                        w = b.load(self.at(line, (q * tile.vectors + v) * self.lanes), typ=self.vec, align=self.bytes)
-                        for r, a in enumerate(broadcast):
-                            into[r, p, v] = self.fma(a, w, into[r, p, v])
+                for v in range(vectors):
+                    w = b.load(self.at(line, v * self.lanes), typ=self.vec, align=self.bytes)
+                    for r, a in enumerate(broadcast):
+                        into[r, v] = self.fma(a, w, into[r, v])
 
         rounds = depth // unroll
         if rounds > 1:
@@ -389,8 +457,8 @@ class Kernel:
             for phi, value in zip(phis, current):
                 for key in keys:
                     phi[key].add_incoming(value[key], entry)
-            current = [dict(phi) for phi in phis]
-            go(k, unroll, 0)
+            current[:] = [dict(phi) for phi in phis]
+            go(k, unroll)
             after = b.add(k, self.i64(unroll))
             k.add_incoming(after, b.block)
             for phi, value in zip(phis, current):
@@ -400,12 +468,11 @@ class Kernel:
             b.position_at_end(end)
         else:
             rounds = 0
-        go(self.i64(rounds * unroll), depth - rounds * unroll, 0)
-        for key in keys:
-            total = current[0][key]
-            for more in current[1:]:
-                total = b.fadd(total, more[key])
-            sums[key] = total
+        go(self.i64(rounds * unroll), depth - rounds * unroll)
+        total = current[0]
+        for more in current[1:]:
+            total = {key: b.fadd(total[key], more[key]) for key in keys}
+        return total
 
     # ------------------------------------------------------------ pointwise work on one vector of units
 
@@ -445,8 +512,8 @@ class Kernel:
         assert program.levels[v] == group.level or v.op not in COSTLY
         return None
 
-    def _pointwise(self, group: Group, tile: Tile, pointers, r, v, vector, mask):
-        """The group's values for row r and one vector of units: read, work out, write."""
+    def _pointwise(self, group: Group, width: int, pointers, sums, v, vector, mask):
+        """The group's values for one row and one vector of units (the v-th of its block): read, work out, write."""
         b = self.b
         unit = b.mul(vector, self.i64(self.lanes))
         done: dict[Value, object] = {}
@@ -466,8 +533,8 @@ class Kernel:
             elif value.op == "number":
                 result = self.constant(value.ref)
             elif value in group.products:
-                cell = self._cell(tile, len(group.products), r, group.products.index(value), v)
-                result = b.load(cell, typ=self.vec)
+                cell = b.add(b.mul(v, self.i64(self.lanes)), self.i64(group.products.index(value) * width * self.lanes))
+                result = b.load(self.at(sums, cell), typ=self.vec, align=self.bytes)
             elif value.op == "spread":
                 result = emit(value.args[0])
             else:
