@@ -138,7 +138,7 @@ class Kernel:
             self.storages.append("partial")
         if any(g.products for g in program.groups):
             self.storages.append("aside")
-        self.aside = 0
+        self.aside = max((len(g.products) * self._width(g) * self.lanes for g in program.groups), default=0)
         self.packs: list[Pack] = []
         self.module = ir.Module("kernel")
         self._build(openmp)
@@ -311,8 +311,7 @@ class Kernel:
 
     def _group(self, group: Group):
         b, lanes = self.b, self.lanes
-        chains, products = self._chains(group), max(1, len(group.products))
-        width = choose_vectors(products, group.size, lanes, self.target.registers, one_row=self.one_row)
+        chains, width = self._chains(group), self._width(group)
         vectors, full = -(-group.size // lanes), group.size // lanes
         blocks = -(-vectors // width)
         first, last = self.i64(0), self.i64(blocks)
@@ -327,7 +326,7 @@ class Kernel:
             whole = self.min64(b.sub(self.i64(full), at), self.i64(width))
             with self.loop(0, self.rows) as m:
                 pointers = {name: self._row(name, m) for name in self._named(group)}
-                sums = self._aside(group, width, m) if chains else None
+                sums = self._aside(m) if chains else None
                 with self.loop(0, whole) as v:
                     self._pointwise(group, width, pointers, sums, v, b.add(at, v), None)
                 if group.size % lanes:
@@ -344,17 +343,19 @@ class Kernel:
                 chains.setdefault(argument, []).append((index, part))
         return list(chains.items())
 
+    def _width(self, group: Group) -> int:
+        """Vectors in a block of a group's units."""
+        return choose_vectors(max(1, len(group.products)), group.size, self.lanes, self.target.registers, one_row=self.one_row)
+
     def _home(self, value: Value) -> tuple[str, int]:
         return value.ref if value.op == "read" and self.program.buffers[value.ref[0]].rows != "fixed" else self.program.homes[value]
 
-    def _aside(self, group: Group, width: int, m):
+    def _aside(self, m):
         """Where row m's products of one block are put aside: by product, then vector."""
-        units = len(group.products) * width * self.lanes
-        self.aside = max(self.aside, units)
         row = self.b.add(self.first, m)
         if self.shared_units:
             row = self.b.add(row, self.b.mul(self.thread, self.given["carried"]))
-        return self.at(self.bases["aside"], self.b.mul(row, self.i64(units)))
+        return self.at(self.bases["aside"], self.b.mul(row, self.i64(self.aside)))
 
     def _fill(self, group: Group, argument: Value, uses, width: int, block, begun: set[int]):
         """Multiply one argument by the packed weights of the products that use it, for all rows.
@@ -411,7 +412,7 @@ class Kernel:
                 b.position_at_end(piece)
                 places = [b.add(m, self.i64(r)) for r in range(n)]
                 rows = [self.at(self.at(self._row(name, place), offset), k0) for place in places]
-                asides = [self._aside(group, width, place) for place in places]
+                asides = [self._aside(place) for place in places]
                 addresses = {(r, k): self.at(asides[r], (p * width + v) * self.lanes) for r in range(n) for k, (p, v) in enumerate(chunk)}
                 sums = {}
                 for (r, k), address in addresses.items():
