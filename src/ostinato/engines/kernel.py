@@ -441,10 +441,10 @@ class Kernel:
                 k = b.add(k_first, self.i64(u))
                 line = self.at(weights, b.mul(k, self.i64(width)))
                 into = current[u % sets]
-                broadcast = [self.splat(b.load(self.at(row, k), typ=self.elem)) for row in rows]
-                for v in range(vectors):
-                    w = b.load(self.at(line, v * self.lanes), typ=self.vec, align=self.bytes)
-                    for r, a in enumerate(broadcast):
+                of_weights = [b.load(self.at(line, v * self.lanes), typ=self.vec, align=self.bytes) for v in range(vectors)]
+                for r, row in enumerate(rows):
+                    a = self.splat(b.load(self.at(row, k), typ=self.elem))
+                    for v, w in enumerate(of_weights):
                         into[r, v] = self.fma(a, w, into[r, v])
 
         rounds = depth // unroll
