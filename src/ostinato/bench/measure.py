@@ -18,14 +18,14 @@ from torch import nn
 from ..errors import EngineError
 from .peak import Peak
 from .peers import MAKERS, Runner, missing, ours, own
-from .rows import BUILT_IN, GRID, LAYERS, MODES, OWN_GRID, PEERS, QUICK_GRID, Row, Run, Times
+from .rows import BUILT_IN, GRID, LAYERS, MODES, OWN_GRID, PEERS, QUICK_GRID, QUICK_OWN_GRID, Row, Run, Times
 
 # A sample is so many calls that it takes this long, or one call.
 SAMPLE = 2e-3
 # A call that takes longer than this is not made once more, untimed, before its sample.
 LONG = 20e-3
 # For each row, the seconds after which no further round begins and the fewest rounds; and the most rounds.
-FULL, QUICK, MOST = (2.5, 5), (0.15, 3), 60
+FULL, QUICK, MOST = (2.0, 5), (0.1, 3), 60
 # The longest wait for threads to be quiet, and how long they have to be: systems count a thread's time every 10 ms or more often.
 SPINNING, WINDOW = 2.0, 12e-3
 # How far numbers may be apart, as a part of the largest (or of 1): outputs, and gradients, which are long sums.
@@ -40,7 +40,7 @@ def measure(*, threads: int, quick: bool = False, layers: Sequence[str] = LAYERS
 
     Args:
         threads: CPU threads of everyone; JAX has as many as this process has processors, or as NPROC said when it started.
-        quick: Few samples, and QUICK_GRID.
+        quick: Few samples of a small part of the grid.
         layers, modes: Rows to take.
         peers: Names of PEERS; those that are not installed are left out, and told in the run's `missing`.
         shapes: (B, T, I, H) each, in place of the grids.
@@ -55,8 +55,9 @@ def measure(*, threads: int, quick: bool = False, layers: Sequence[str] = LAYERS
         absent = missing(peers)
         present = [name for name in peers if name not in absent]
         peak = Peak(threads)
+        grids = {"": QUICK_GRID, "own": QUICK_OWN_GRID} if quick else {"": GRID, "own": OWN_GRID}
         wanted = [(layer, mode, shape) for layer in layers for mode in modes
-                  for shape in shapes or (QUICK_GRID if quick else OWN_GRID if layer == "own" else GRID)]
+                  for shape in shapes or grids["own" if layer == "own" else ""]]
         rows = []
         for k, (layer, mode, shape) in enumerate(wanted):
             watcher(rows[-1] if rows else None, f"{k + 1} of {len(wanted)}: {layer} {mode} {','.join(map(str, shape))}")

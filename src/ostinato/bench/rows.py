@@ -8,7 +8,7 @@ GRID = ((1, 1, 16, 16), (1, 100, 32, 32), (1, 100, 256, 256), (32, 100, 64, 128)
         (1, 100, 1024, 1024))
 # Where a user's own cell is held against the built-in LSTM.
 OWN_GRID = ((1, 100, 32, 32), (1, 100, 256, 256), (32, 100, 64, 128), (64, 100, 256, 512))
-QUICK_GRID = ((1, 100, 256, 256), (32, 100, 64, 128))
+QUICK_GRID, QUICK_OWN_GRID = ((1, 100, 32, 32), (32, 100, 64, 128)), ((32, 100, 64, 128),)
 
 LAYERS, MODES = ("RNN", "LSTM", "GRU", "own"), ("inference", "training")
 PEERS = {"torch": "torch.nn", "onnxruntime": "ONNX Runtime", "jax": "JAX"}
@@ -164,6 +164,6 @@ def table(run: Run) -> list:
     parts += [f"{PEERS[name]} is left out: {why}" for name, why in run.missing.items()]
     parts += [f"peak: {run.peak / 1e9:.0f} GFLOP/s, multiply-adds in registers alone on all threads, in this run" if run.peak
               else "peak: none, since the cpu engine does not run here (see: ostinato doctor)"]
-    parts += ["first, again: our first call with these sizes, compiling included; a second layer's"]
+    parts += ["first, again: our first call with these sizes (it compiles); a second layer's"]
     parts += ["~ unsteady: half of someone's samples are far apart; was the machine busy?"] * any(row.unsteady for row in run.rows)
     return parts
