@@ -8,7 +8,7 @@ GRID = ((1, 1, 16, 16), (1, 100, 32, 32), (1, 100, 256, 256), (32, 100, 64, 128)
         (1, 100, 1024, 1024))
 # Where a user's own cell is held against the built-in LSTM.
 OWN_GRID = ((1, 100, 32, 32), (1, 100, 256, 256), (32, 100, 64, 128), (64, 100, 256, 512))
-QUICK_GRID, QUICK_OWN_GRID = ((1, 100, 32, 32), (32, 100, 64, 128)), ((32, 100, 64, 128),)
+QUICK_GRID, QUICK_OWN_GRID = ((1, 100, 32, 32), (32, 100, 64, 128)), ((1, 100, 256, 256),)
 
 LAYERS, MODES = ("RNN", "LSTM", "GRU", "own"), ("inference", "training")
 PEERS = {"torch": "torch.nn", "onnxruntime": "ONNX Runtime", "jax": "JAX"}
