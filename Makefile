@@ -1,0 +1,37 @@
+# make demo    train a model on real text, in about a minute
+# make test    run every test
+# Both set up .venv first, once; after that they need no network. Another Python: make demo PYTHON=python3.12
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+
+.PHONY: demo test slow clean
+
+demo: $(READY)
+	@$(VENV)/bin/ostinato demo
+
+test: $(READY)
+	$(VENV)/bin/python -m pytest
+
+# the exhaustive checks, which take much longer
+slow: $(READY)
+	$(VENV)/bin/python -m pytest -m slow
+
+# Set up anew where what is asked for has changed, or where an earlier set-up did not come to its end.
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) > /dev/null || { \
+	    echo "error: there is no $(PYTHON); install Python 3.11 or later, or name one: make PYTHON=/path/to/python3" >&2; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	    echo "error: $(PYTHON) is $$($(PYTHON) --version 2>&1), and Ostinato needs 3.11 or later;" \
+	        "name one: make PYTHON=python3.12" >&2; exit 2; }
+	@if test -x $(VENV)/bin/python && ! $(VENV)/bin/python -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then \
+	    echo "error: $(VENV) is of an older Python, or of one that is gone; take it away: make clean" >&2; exit 2; fi
+	@echo "setting up $(VENV), once: this downloads torch and some smaller packages"
+	@test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	    echo "error: $(PYTHON) could not make $(VENV); on Debian and Ubuntu: apt install python3-venv" >&2; exit 2; }
+	$(VENV)/bin/python -m pip install --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV)
