@@ -5,7 +5,7 @@ expression have the same units side by side, and is cut into phases. A phase is 
 (the states, or what an earlier phase made), followed by pointwise work; a sum over units also ends a phase.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -123,6 +123,8 @@ class Plan:
     Args:
         graph: The cell's step.
         sizes: What each letter stands for.
+        ahead: Make the products that need no state for all steps at once, outside the loop. For short runs they had better be
+            made inside, where they cost no call.
 
     Attributes:
         before: Products of the inputs alone; each is one product over all steps, and a stream that the loop reads.
@@ -133,8 +135,8 @@ class Plan:
         backward: The loop of the backward steps.
     """
 
-    def __init__(self, graph: Graph, sizes: dict[str, int]):
-        self.graph, self.sizes = graph, dict(sizes)
+    def __init__(self, graph: Graph, sizes: Mapping[str, int], *, ahead: bool = True):
+        self.graph, self.sizes, self.ahead = graph, dict(sizes), ahead
         self.derived: Backward = derive(graph)
         self._values = _Values()
         self._sort()
@@ -149,10 +151,10 @@ class Plan:
         self._forward = set(forward)
         self.stateful = _reached({n for n in forward if n.op == "state"}, forward)
         needed = set(walk(graph.new_states))
-        self.before = [n for n in forward if n.op == "product" and n not in self.stateful]
+        self.before = [n for n in forward if self.ahead and n.op == "product" and n not in self.stateful]
         late: set[Node] = set()
         for n in forward:
-            if n not in needed and n in self.stateful and (n.op == "product" or not late.isdisjoint(n.args)):
+            if self.ahead and n not in needed and n in self.stateful and (n.op == "product" or not late.isdisjoint(n.args)):
                 late.add(n)
         self.late = late
         self.after = graph.output in late or graph.output not in self.stateful
@@ -164,10 +166,10 @@ class Plan:
         self.carried = _reached(leaves, nodes)
         self.graded = _reached({n for n in nodes if n.op == "gradient"}, nodes)
         in_loop = set(walk(derived.states.values()))
-        self.before_backward = [n for n in nodes if n.op == "product" and n in in_loop and n not in self.carried and n in self.graded]
+        self.before_backward = [n for n in nodes if self.ahead and n.op == "product" and n in in_loop and n not in self.carried and n in self.graded]
         late = set()
         for n in nodes:
-            if n not in self._forward and n not in in_loop and (n.op == "product" or not late.isdisjoint(n.args)):
+            if self.ahead and n not in self._forward and n not in in_loop and (n.op == "product" or not late.isdisjoint(n.args)):
                 late.add(n)
         self.late_backward = late
         # Weights of one dimension whose gradient is added up inside the loop; the others are added up after it.

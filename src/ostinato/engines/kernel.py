@@ -120,8 +120,8 @@ class Kernel:
         text: The LLVM module.
         storages: The arrays whose pointers the kernel takes, in order.
         packs: The packed matrices whose pointers follow.
-        sums: How many sums over units a row has (their scratch is `sum` and `partial`).
-        aside: Units a row needs in the scratch `aside`, for each thread where threads share units.
+        scratch: Numbers that a row needs of each storage that lasts for the run alone; these come last in `storages`. `aside`
+            is needed once for each thread where threads share units; `partial` must be 0 at first.
     """
 
     def __init__(self, program: Program, bits: int, target: Target, *, descending: bool, one_row: bool, shared_units: bool,
@@ -133,12 +133,12 @@ class Kernel:
         self.vec = ir.VectorType(self.elem, self.lanes)
         self.bytes = bits // 8
         self.sums = program.buffers["sum"].width if "sum" in program.buffers else 0
-        self.storages = list(dict.fromkeys(b.storage for b in program.buffers.values()))
-        if self.sums:
-            self.storages.append("partial")
-        if any(g.products for g in program.groups):
-            self.storages.append("aside")
         self.aside = max((len(g.products) * self._width(g) * self.lanes for g in program.groups), default=0)
+        widths = {name: program.buffers[name].width for name in ("scratch", "sum") if name in program.buffers}
+        self.scratch = widths | {"partial": self.sums * self.lanes, "aside": self.aside}
+        self.scratch = {name: width for name, width in self.scratch.items() if width}
+        storages = dict.fromkeys(b.storage for b in program.buffers.values())
+        self.storages = [*(name for name in storages if name not in self.scratch), *self.scratch]
         self.packs: list[Pack] = []
         self.module = ir.Module("kernel")
         self._build(openmp)

@@ -60,8 +60,9 @@ class Function:
             self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(engine.get_function_address("run"))
             self._team = engine.get_function_address("team") if openmp() else None
 
-    def __call__(self, words: int, threads: int):
-        """Run on so many threads; `words` is the address of the kernel's arguments."""
+    def __call__(self, words, threads: int):
+        """Run on so many threads; `words` is an array (ctypes) of the kernel's arguments."""
+        words = ctypes.addressof(words)
         if threads == 1:
             self._run(words, 0, 1)
         elif self._team:
