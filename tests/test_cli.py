@@ -5,10 +5,12 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
+from unittest.mock import create_autospec
 
 import pytest
 
-from ostinato import cli
+from ostinato import bench, cli
 
 TEXT = "되풀이되는 가락을 오스티나토라고 한다. An ostinato is a phrase that repeats.\n" * 40
 SMALL = ["--hidden", "15", "--embedding", "7", "--batch", "4", "--sequence-length", "16", "--steps", "6", "--threads", "1"]
@@ -111,16 +113,32 @@ def test_help_and_version_are_quick_and_name_the_commands(ostinato):
     assert code == 0 and all(name in out for name in ("train", "generate", "demo", "doctor", "bench"))
     code, out, _ = ostinato("train", "generate", "--help")
     assert code == 0 and "--sequence-length" in out and "--checkpoint-seconds" not in out and max(map(len, out.splitlines())) <= 80
+    assert "(all cores)" in out and "(10)" in out
     assert re.fullmatch(r"ostinato \d+\.\d+\.\d+\n", ostinato("--version")[1])
 
 
 def test_bench_is_called_with_its_options(ostinato, monkeypatch):
-    import types
+    command = create_autospec(bench.command)
+    monkeypatch.setattr(bench, "command", command)
+    assert ostinato("bench")[0] == 0
+    command.assert_called_once_with(threads=None, quick=False, json=None, only=None, peers=None)
+    assert ostinato("bench", "--quick", "--threads", "2", "--json", "b.json", "--only", "LSTM", "--only", "training", "--peers", "jax")[0] == 0
+    command.assert_called_with(threads=2, quick=True, json=Path("b.json"), only=["LSTM", "training"], peers=["jax"])
 
-    calls = []
-    monkeypatch.setitem(sys.modules, "ostinato.bench", types.SimpleNamespace(run=lambda **options: calls.append(options)))
-    assert ostinato("bench", "--quick", "--threads", "2")[0] == 0
-    assert calls == [{"json": False, "threads": 2, "quick": True}]
+
+@pytest.mark.parametrize("called, shown", [
+    ("ostinato", "ostinato"),
+    ("/usr/local/bin/ostinato", "ostinato"),
+    (".venv/bin/ostinato", ".venv/bin/ostinato"),
+    ("HERE/.venv/bin/ostinato", ".venv/bin/ostinato"),
+    ("/anywhere/ostinato/__main__.py", "python -m ostinato"),
+])
+def test_hints_name_the_program_as_it_was_called(monkeypatch, capsys, tmp_path, called, shown):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [called.replace("HERE", str(tmp_path)), "generate", "m", "--length", "many"])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert capsys.readouterr().err.endswith(f"; see: {shown} generate --help\n")
 
 
 # ---------------------------------------------------------------- what does not
@@ -240,6 +258,18 @@ def test_a_damaged_model_is_one_error(ostinato, model, tmp_path, name, content, 
     if content is not None:
         (tmp_path / name).write_bytes(content)
     one_error(ostinato("generate", "."), message)
+
+
+@pytest.mark.parametrize("words, message", [
+    ("--threads 0", "--threads 0: write a whole number from 1 to "),
+    ("--threads two", "Invalid value for '--threads': 'two'; write a whole number; see: ostinato bench --help"),
+    ("--only cake", "--only cake: write one of RNN, LSTM, GRU, own, inference, training"),
+    ("--peers keras", "--peers keras: write one of torch, onnxruntime, jax"),
+    ("--json nowhere/b.json", "--json nowhere/b.json: 'nowhere' is no directory that can be written; give a file in one that can"),
+])
+def test_wrong_benchmark_input_is_one_error(ostinato, tmp_path, words, message):
+    one_error(ostinato("bench", *words.split()), message)
+    assert not list(tmp_path.iterdir())
 
 
 def test_unknown_commands_are_one_error(ostinato):

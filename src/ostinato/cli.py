@@ -74,7 +74,7 @@ def train_generate(
     dropout: Annotated[float, _real("Rate of dropout.", rich_help_panel=MODEL)] = 0.0,
     vocabulary: Annotated[str, Option(help="character or byte-pair.", rich_help_panel=MODEL)] = "character",
     vocabulary_size: Annotated[int, _whole("Pieces, for byte-pair.", rich_help_panel=MODEL)] = 1024,
-    epochs: Annotated[Optional[float], _real("Times to read the text.  [default: 10]", rich_help_panel=BUDGET)] = None,
+    epochs: Annotated[Optional[float], _real("Times to read the text.", show_default="10", rich_help_panel=BUDGET)] = None,
     steps: Annotated[Optional[int], _whole("Steps.", rich_help_panel=BUDGET)] = None,
     seconds: Annotated[Optional[float], _real("Seconds.", rich_help_panel=BUDGET)] = None,
     batch: Annotated[int, _whole("Rows that read side by side.", rich_help_panel=LEARNING)] = 32,
@@ -86,7 +86,7 @@ def train_generate(
                                     rich_help_panel=LEARNING)] = 5,
     seed: Annotated[int, _whole("The same seed gives the same model.", rich_help_panel=RUN)] = 1,
     device: Annotated[str, Option(help="cpu or cuda.", rich_help_panel=RUN)] = "cpu",
-    threads: Annotated[Optional[int], _whole("CPU threads.  [default: all cores]", rich_help_panel=RUN)] = None,
+    threads: Annotated[Optional[int], _whole("CPU threads.", show_default="all cores", rich_help_panel=RUN)] = None,
     resume: Annotated[bool, Option("--resume", help="Go on with the run in --out after a stop or a kill.", rich_help_panel=RUN)] = False,
     checkpoint_seconds: Annotated[float, _real("", hidden=True)] = 10.0,
     engine: Annotated[Optional[str], Option(hidden=True)] = None,
@@ -130,11 +130,9 @@ def _show(result, out: Path, *, prompt: str):
     typer.echo(f"{result.characters:,} characters in {result.steps} steps and {result.seconds:.0f} s{early}")
     typer.echo(f"held out: {result.held_out_bits:.3f} bits per character\n")
     _stream(out, prompt=prompt, length=300, temperature=0.7, seed=1)
-    command = Path(sys.argv[0])
-    shown = os.path.relpath(command) if command.name == "ostinato" and command.is_relative_to(Path.cwd()) else "ostinato"
     prompted = f" --prompt {shlex.quote(prompt)}" if prompt else ""
     typer.echo(f"\nmodel           {out}\nlearning curve  {out / CURVE}\n"
-               f"more text       {shown} generate {out}{prompted} --length 500 --temperature 0.7")
+               f"more text       {_program()} generate {out}{prompted} --length 500 --temperature 0.7")
 
 
 def _stream(directory: Path, *, prompt: str, length: int, temperature: float, seed: int):
@@ -159,7 +157,7 @@ def generate_text(
     prompt: Annotated[str, Option(help="What the text starts with.")] = "",
     length: Annotated[int, _whole("Characters to write.")] = 500,
     temperature: Annotated[float, _real("Below 1 surer, above 1 bolder.")] = 0.8,
-    seed: Annotated[Optional[int], _whole("The same seed writes the same text.  [default: another each time]")] = None,
+    seed: Annotated[Optional[int], _whole("The same seed writes the same text.", show_default="another each time")] = None,
 ):
     """Write text with a trained model, as it comes."""
     _stream(directory, prompt=prompt, length=length, temperature=temperature,
@@ -171,7 +169,7 @@ def demo(
     out: Annotated[Path, Option(help="Directory for the text and the model; an earlier demo there is replaced.")] = Path("demo"),
     seconds: Annotated[float, _real("How long to train.")] = 60.0,
     steps: Annotated[Optional[int], _whole("Or how many steps.")] = None,
-    threads: Annotated[Optional[int], _whole("CPU threads.  [default: all cores]")] = None,
+    threads: Annotated[Optional[int], _whole("CPU threads.", show_default="all cores")] = None,
     compare: Annotated[bool, Option("--compare", help="Train torch.nn.LSTM too, in the same loop for as many steps (800).")] = False,
 ):
     """Train a character model for a minute on a text that Python brings along: its language reference."""
@@ -233,14 +231,26 @@ def doctor():
 
 @app.command()
 def bench(
-    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
-    threads: Annotated[Optional[int], _whole("CPU threads.  [default: all cores]")] = None,
-    quick: Annotated[bool, Option("--quick", help="Fewer sizes and runs.")] = False,
+    threads: Annotated[Optional[int], _whole("CPU threads of everyone.", show_default="one a core")] = None,
+    quick: Annotated[bool, Option("--quick", help="A small part of the sizes, in under half a minute.")] = False,
+    json: Annotated[Optional[Path], Option(metavar="FILE", help="Write everything to a JSON file too.")] = None,
+    only: Annotated[Optional[list[str]], Option(metavar="NAME", help="Keep RNN, LSTM, GRU, own, inference or training; may be repeated.")] = None,
+    peers: Annotated[Optional[list[str]], Option(metavar="NAME", help="onnxruntime or jax; may be repeated.", show_default="those installed")] = None,
 ):
-    """Time Ostinato beside its peers."""
-    from .bench import run
+    """Time the layers beside torch.nn, ONNX Runtime and JAX."""
+    from .bench import command
 
-    run(json=json, threads=threads, quick=quick)
+    command(threads=threads, quick=quick, json=json, only=only or None, peers=peers or None)
+
+
+def _program() -> str:
+    """How this program was called, for hints that can be typed again."""
+    command = Path(sys.argv[0])
+    if command.name == "__main__.py":
+        return "python -m ostinato"
+    # one found through PATH or from elsewhere has the name that the person knows; one below here may not be on PATH
+    below = len(command.parts) > 1 and (Path.cwd() / command).is_relative_to(Path.cwd())
+    return os.path.relpath(command) if below else "ostinato"
 
 
 def _console():
@@ -252,7 +262,7 @@ def _console():
 def main() -> None:
     """Run the command line."""
     try:
-        code = app(standalone_mode=False)
+        code = app(prog_name=_program(), standalone_mode=False)
     except OstinatoError as error:
         code = _fail(str(error))
     except ClickError as error:
