@@ -411,10 +411,11 @@ class LSTMCell(_LSTM):
         self._sizes(num_proj or num_units, state_is_tuple)
         self.peepholes, self.initializer, self.projection = use_peepholes, initializer, bool(num_proj)
         self.cell_clip, self.proj_clip = cell_clip, proj_clip
-        self.equations = equations.lstm_full.with_constants(
-            forget_bias=float(forget_bias), peepholes=self.peepholes, projection=self.projection, cell_clip=self.cell_clip,
-            projection_clip=proj_clip, activation=self.activation,
-        )
+        constants = {"forget_bias": float(forget_bias), "cell_clip": cell_clip, "activation": self.activation}
+        if self.projection:
+            constants |= {"peepholes": self.peepholes, "projection_clip": proj_clip}
+        cell = equations.lstm_full if self.projection else equations.lstm_peephole if self.peepholes else equations.lstm
+        self.equations = cell.with_constants(**constants)
 
     def declared(self, input_size: int) -> list[tuple]:
         """Its variables."""
