@@ -75,6 +75,8 @@ class Pack:
 
 # Bytes of packed weights that stay in the first-level cache while the rows go by.
 NEAR = 16384
+# Units of an argument that a turn of the innermost loop takes.
+UNROLL = 4
 
 
 def choose_vectors(parts: int, units: int, lanes: int, registers: int, *, one_row: bool) -> int:
@@ -102,6 +104,39 @@ def _loads(tile: Tile) -> float:
     """Loads a multiply-add, counting what does not hide behind the multiply-adds: few sums leave those waiting for each other."""
     sums = tile.chunk * tile.rows
     return max((tile.chunk + tile.rows) / sums, 0.67) * max(1.0, 8 / sums)
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """An argument of products: where it lies, its units, and which products (by number) use it with which part of which weight."""
+
+    buffer: str
+    offset: int
+    depth: int
+    uses: tuple[tuple[int, tuple[str, bool, int, int]], ...]
+
+    def joined(self, other: "_Chain") -> "_Chain | None":
+        """Both as one, where what `other` multiplies goes on where this ends, in memory and in the weights."""
+        if (other.buffer, other.offset) != (self.buffer, self.offset + self.depth):
+            return None
+        if [(p, (*part[:3], part[3] + self.depth)) for p, part in self.uses] != list(other.uses):
+            return None
+        return _Chain(self.buffer, self.offset, self.depth + other.depth, self.uses)
+
+
+def _runs(chunks: list[list[int]], width: int, begun: set[int]) -> list[tuple[int, int, int]]:
+    """Runs of chunks that one piece of code makes: the first, how many, and from one to the next how many vectors further."""
+    runs = []
+    for c, chunk in enumerate(chunks):
+        if runs:
+            first, count, step = runs[-1]
+            moved = chunk[0] - chunks[c - 1][0]
+            same = [(v - chunk[0], v // width in begun) for v in chunk] == [(v - chunks[first][0], v // width in begun) for v in chunks[first]]
+            if same and (count == 1 or moved == step):
+                runs[-1] = first, count + 1, moved
+                continue
+        runs.append((c, 1, 0))
+    return runs
 
 
 class Kernel:
@@ -320,8 +355,8 @@ class Kernel:
             last = b.sdiv(b.mul(last, b.add(self.thread, self.i64(1))), self.threads)
         with self.loop(first, last) as block:
             begun: set[int] = set()
-            for argument, uses in chains:
-                self._fill(group, argument, uses, width, block, begun)
+            for chain in chains:
+                self._fill(group, chain, width, block, begun)
             at = b.mul(block, self.i64(width))
             whole = self.min64(b.sub(self.i64(full), at), self.i64(width))
             with self.loop(0, self.rows) as m:
@@ -335,13 +370,22 @@ class Kernel:
                         mask = ir.Constant(ir.VectorType(I1, lanes), [k < group.size % lanes for k in range(lanes)])
                         self._pointwise(group, width, pointers, sums, v, self.i64(full), mask)
 
-    def _chains(self, group: Group):
-        """The arguments that the group's products need, and which products use each, with what part of which weight."""
-        chains: dict[Value, list] = {}
+    def _chains(self, group: Group) -> list["_Chain"]:
+        """What the group's products multiply, and which products use each, with what part of which weight."""
+        uses: dict[Value, list] = {}
         for index, product in enumerate(group.products):
             for argument, part in zip(product.args, product.ref):
-                chains.setdefault(argument, []).append((index, part))
-        return list(chains.items())
+                uses.setdefault(argument, []).append((index, part))
+        chains = sorted((_Chain(*self._home(argument), argument.size, tuple(used)) for argument, used in uses.items()),
+                        key=lambda c: (c.buffer, c.offset))
+        merged: list[_Chain] = []
+        for chain in chains:
+            longer = merged[-1].joined(chain) if merged else None
+            if longer:
+                merged[-1] = longer
+            else:
+                merged.append(chain)
+        return merged
 
     def _width(self, group: Group) -> int:
         """Vectors in a block of a group's units."""
@@ -357,88 +401,94 @@ class Kernel:
             row = self.b.add(row, self.b.mul(self.thread, self.given["carried"]))
         return self.at(self.bases["aside"], self.b.mul(row, self.i64(self.aside)))
 
-    def _fill(self, group: Group, argument: Value, uses, width: int, block, begun: set[int]):
-        """Multiply one argument by the packed weights of the products that use it, for all rows.
+    def _fill(self, group: Group, chain: "_Chain", width: int, block, begun: set[int]):
+        """Multiply an argument by the packed weights of the products that use it, for all rows.
 
         `begun` holds the products that have sums already, from another argument.
         """
-        b, depth = self.b, argument.size
+        b, depth, uses = self.b, chain.depth, chain.uses
         tile = choose_tile(len(uses), width, self.target.registers, one_row=self.one_row)
         pack = Pack(tuple(part for _, part in uses), group.size, depth, tile, self.lanes)
         self.packs.append(pack)
         words = len(WORDS) + len(self.storages) + len(self.packs) - 1
         base = b.inttoptr(self.word(self.words, words), PTR)
-        cells = [(p, v) for p, _ in uses for v in range(width)]
-        line = tile.chunk * self.lanes
-        share = -(-depth // max(1, -(-depth * line * self.bytes // NEAR)))
-        share = depth if share >= depth or self.one_row else -(-share // 4) * 4
-        for c in range(0, len(cells), tile.chunk):
-            chunk = cells[c : c + tile.chunk]
-            start = self.at(base, b.mul(b.add(b.mul(block, self.i64(len(cells))), self.i64(c)), self.i64(depth * self.lanes)))
-            old = {p for p, _ in chunk} & begun
-            if share == depth:
-                self._tiles(group, argument, chunk, tile, width, start, self.i64(0), depth, old, None)
-                continue
-            rounds = depth // share
-            with self.loop(0, rounds) as k:
-                self._tiles(group, argument, chunk, tile, width, start, b.mul(k, self.i64(share)), share, old,
-                            b.icmp_signed(">", k, self.i64(0)))
-            if depth % share:
-                rest = {p for p, _ in chunk}
-                self._tiles(group, argument, chunk, tile, width, start, self.i64(rounds * share), depth % share, rest, None)
+        cells = [p * width + v for p, _ in uses for v in range(width)]
+        shares = 1 if self.one_row else max(1, depth * tile.chunk * self.lanes * self.bytes // NEAR)
+        for c, count, step in _runs([cells[c : c + tile.chunk] for c in range(0, len(cells), tile.chunk)], width, begun):
+            chunk = cells[c * tile.chunk : (c + 1) * tile.chunk]
+            with self.loop(0, count) as turn:
+                passed = b.add(b.mul(block, self.i64(len(cells))), b.mul(b.add(turn, self.i64(c)), self.i64(tile.chunk)))
+                start = self.at(base, b.mul(passed, self.i64(depth * self.lanes)))
+                aside = b.mul(turn, self.i64(step * self.lanes))
+                old = [v // width in begun for v in chunk]
+                if shares == 1:
+                    self._tiles(chain, chunk, tile, start, aside, self.i64(0), depth, old, None)
+                    continue
+                # All shares but the last are whole rounds of the unrolled loop.
+                share = depth // shares // UNROLL * UNROLL
+                with self.loop(0, shares) as k:
+                    last = b.icmp_signed("==", k, self.i64(shares - 1))
+                    here = b.select(last, self.i64(depth - share * (shares - 1)), self.i64(share))
+                    again = b.icmp_signed(">", k, self.i64(0))
+                    self._tiles(chain, chunk, tile, start, aside, b.mul(k, self.i64(share)), here, old, again)
         begun |= {p for p, _ in uses}
 
-    def _tiles(self, group, argument, chunk, tile: Tile, width, start, k0, depth, old, again):
-        """Go over the rows, a tile at a time; one piece of code for each number of rows.
+    def _tiles(self, chain, chunk, tile: Tile, start, aside, k0, depth, old, again):
+        """Go over the rows, a tile at a time.
+
+        There is code for tiles of some numbers of rows only: a tile with fewer takes its last row several times.
 
         Args:
+            chunk: Which vectors of the row that is put aside the tile makes, `aside` numbers further on.
             start: The chunk's packed weights.
-            k0, depth: The share of the argument's units.
-            old: Products whose sums go on from what was put aside.
-            again: True (at run time) where all do.
+            k0, depth: The share of the argument's units; `depth` is an integer if it is known here.
+            old: For each vector, whether its sums go on from what was put aside.
+            again: True (at run time) where all do; None where that is never so.
         """
         b = self.b
-        name, offset = self._home(argument)
-        line = self.i64(len(chunk) * self.lanes)
-        weights = self.at(start, b.mul(k0, line))
+        weights = self.at(start, b.mul(k0, self.i64(len(chunk) * self.lanes)))
+        heights = [tile.rows]
+        while heights[-1] > 1:
+            heights.append(heights[-1] // 2)
+        last = b.sub(self.rows, self.i64(1))
         with self.loop(0, self.rows, tile.rows) as m:
-            here = self.min64(b.sub(self.rows, m), self.i64(tile.rows))
+            left = b.sub(self.rows, m)
             end = b.append_basic_block("filled")
-            pieces = [b.append_basic_block(f"rows{n}") for n in range(1, tile.rows + 1)]
-            choice = b.switch(here, pieces[-1])
-            for n, piece in enumerate(pieces[:-1], 1):
-                choice.add_case(self.i64(n), piece)
-            for n, piece in enumerate(pieces, 1):
-                b.position_at_end(piece)
-                places = [b.add(m, self.i64(r)) for r in range(n)]
-                rows = [self.at(self.at(self._row(name, place), offset), k0) for place in places]
-                asides = [self._aside(place) for place in places]
-                addresses = {(r, k): self.at(asides[r], (p * width + v) * self.lanes) for r in range(n) for k, (p, v) in enumerate(chunk)}
-                sums = {}
+            for height, less in zip(heights, [*heights[1:], 0]):
+                if less:
+                    piece, smaller = b.append_basic_block(f"rows{height}"), b.append_basic_block("fewer")
+                    b.cbranch(b.icmp_signed(">", left, self.i64(less)), piece, smaller)
+                    b.position_at_end(piece)
+                places = [self.min64(b.add(m, self.i64(r)), last) if r else m for r in range(height)]
+                rows = [self.at(self.at(self._row(chain.buffer, place), chain.offset), k0) for place in places]
+                asides = [self.at(self._aside(place), aside) for place in places]
+                addresses = {(r, k): self.at(asides[r], cell * self.lanes) for r in range(height) for k, cell in enumerate(chunk)}
+                sums = dict.fromkeys(addresses, self.constant(0.0))
                 for (r, k), address in addresses.items():
-                    if chunk[k][0] in old or again is not None:
-                        sums[r, k] = b.load(address, typ=self.vec, align=self.bytes)
-                        if again is not None and chunk[k][0] not in old:
-                            sums[r, k] = b.select(again, sums[r, k], self.constant(0.0))
-                    else:
-                        sums[r, k] = self.constant(0.0)
-                for key, total in self._multiply(sums, rows, weights, len(chunk), depth).items():
+                    if old[k] or again is not None:
+                        total = b.load(address, typ=self.vec, align=self.bytes)
+                        sums[r, k] = total if old[k] else b.select(again, total, sums[r, k])
+                for key, total in self._multiply(sums, rows, weights, len(chunk), depth, chain.depth).items():
                     b.store(total, addresses[key], align=self.bytes)
                 b.branch(end)
+                if less:
+                    b.position_at_end(smaller)
             b.position_at_end(end)
 
-    def _multiply(self, sums, rows, weights, vectors: int, depth: int):
-        """Add rows times packed weights to the sums: depth goes by, all rows and vectors at once."""
+    def _multiply(self, sums, rows, weights, vectors: int, depth, whole: int):
+        """Add rows times packed weights to the sums: depth goes by, all rows and vectors at once.
+
+        `depth` is known at run time if it is a share of the whole; then it has at least `UNROLL` units.
+        """
         b, width, keys = self.b, vectors * self.lanes, list(sums)
-        unroll = min(4, depth)
         # Few sums leave the multiply-adds waiting for each other: use several sets, added up at the end.
-        sets = max(1, min(unroll, 8 // len(keys)))
+        sets = max(1, min(UNROLL, whole, 8 // len(keys)))
         zero = self.constant(0.0)
         current = [dict(sums) if k == 0 else dict.fromkeys(keys, zero) for k in range(sets)]
 
-        def go(k_first, count):
+        def go(first, count):
             for u in range(count):
-                k = b.add(k_first, self.i64(u))
+                k = b.add(first, self.i64(u))
                 line = self.at(weights, b.mul(k, self.i64(width)))
                 into = current[u % sets]
                 of_weights = [b.load(self.at(line, v * self.lanes), typ=self.vec, align=self.bytes) for v in range(vectors)]
@@ -447,29 +497,51 @@ class Kernel:
                     for v, w in enumerate(of_weights):
                         into[r, v] = self.fma(a, w, into[r, v])
 
-        rounds = depth // unroll
-        if rounds > 1:
+        def loop(start, stop, step):
+            """go(k, step) for k from start to stop; at least once."""
             entry, body, end = b.block, b.append_basic_block("depth"), b.append_basic_block("deep")
             b.branch(body)
             b.position_at_end(body)
             k = b.phi(I64)
-            k.add_incoming(self.i64(0), entry)
+            k.add_incoming(start, entry)
             phis = [{key: b.phi(self.vec) for key in keys} for _ in range(sets)]
             for phi, value in zip(phis, current):
                 for key in keys:
                     phi[key].add_incoming(value[key], entry)
             current[:] = [dict(phi) for phi in phis]
-            go(k, unroll)
-            after = b.add(k, self.i64(unroll))
+            go(k, step)
+            after = b.add(k, self.i64(step))
             k.add_incoming(after, b.block)
             for phi, value in zip(phis, current):
                 for key in keys:
                     phi[key].add_incoming(value[key], b.block)
-            b.cbranch(b.icmp_signed("<", after, self.i64(rounds * unroll)), body, end)
+            b.cbranch(b.icmp_signed("<", after, stop), body, end)
             b.position_at_end(end)
+
+        rest = whole % UNROLL
+        if isinstance(depth, int):
+            if depth >= UNROLL:
+                loop(self.i64(0), self.i64(depth - rest), UNROLL)
+            go(self.i64(depth - rest), rest)
         else:
-            rounds = 0
-        go(self.i64(rounds * unroll), depth - rounds * unroll)
+            rounds = b.and_(depth, self.i64(-UNROLL))
+            loop(self.i64(0), rounds, UNROLL)
+            if rest:
+                # The last share alone has these; the others add 0 of them.
+                before = [dict(c) for c in current]
+                head, more, end = b.block, b.append_basic_block("rest"), b.append_basic_block("done")
+                b.cbranch(b.icmp_signed("<", rounds, depth), more, end)
+                b.position_at_end(more)
+                go(rounds, rest)
+                after, tail = [dict(c) for c in current], b.block
+                b.branch(end)
+                b.position_at_end(end)
+                for k in range(sets):
+                    for key in keys:
+                        phi = b.phi(self.vec)
+                        phi.add_incoming(before[k][key], head)
+                        phi.add_incoming(after[k][key], tail)
+                        current[k][key] = phi
         total = current[0]
         for more in current[1:]:
             total = {key: b.fadd(total[key], more[key]) for key in keys}
