@@ -4,7 +4,7 @@ What is known from the shapes alone is worked out once, so that a call costs lit
 a value is (T, B, units).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ..graph import Graph, Node
 from . import memory, reference, schedule
-from .loops import Loop, Loops, Scratch
+from .loops import Loop, Loops, Packed, Scratch
 from .schedule import Schedule
 
 BITS = {torch.float32: 32, torch.float64: 64}
@@ -29,6 +29,7 @@ class _Pass:
         when: Who runs what, where all rows are equally long.
         scratch: What `Loop.run` takes.
         there: The places that are filled once it has run.
+        made: The places that it fills and nothing else does, with their shapes.
     """
 
     loop: Loop
@@ -37,6 +38,7 @@ class _Pass:
     when: Schedule | None
     scratch: Scratch
     there: frozenset[str]
+    made: list[tuple[str, tuple[int, ...]]]
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,30 @@ class _Script:
     nodes: list[Node]
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """The gradients asked for, each with its number among the tensors, and how to get them once the backward loop has run.
+
+    Attributes:
+        script: Computes all nodes that are named here.
+        inputs, vectors: A node each: the gradient, or what is to be added up over all steps and rows.
+        products: Pairs of nodes each, whose outer products are to be added up.
+        added: The place of a gradient that the loop has added up, by task.
+        states: The place of a state's gradient.
+    """
+
+    script: _Script
+    inputs: list[tuple[int, Node]]
+    vectors: list[tuple[int, Node]]
+    products: list[tuple[int, list[tuple[Node, Node]]]]
+    added: list[tuple[int, str]]
+    states: list[tuple[int, str]]
+
+
 class Call:
     """A cell run over sequences of one shape.
+
+    Tensors are given in one order everywhere: the inputs (T, B, units), the initial states (B, units), the weights.
 
     Args:
         loops: The cell at its sizes.
@@ -67,20 +91,43 @@ class Call:
         self.reverse, self.ragged, self.threads = reverse, ragged, threads
         self.sizes = loops.plan.sizes
         self._tokens = steps * rows
-        self._passes: dict[str, _Pass] = {}
         self._scripts: dict[tuple, _Script] = {}
+        self._asked: dict[tuple[bool, ...], _Wanted] = {}
+        graph = self.graph
+        self._inputs = [f"input {name}" for name in graph.inputs]
+        self._states = [f"state {name}" for name in graph.states]
+        self._vectors = [(f"weight {name}", name) for name, w in graph.weights.items() if len(w.shape) == 1]
+        self._matrices = [name for name, w in graph.weights.items() if len(w.shape) == 2]
+
+    def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor], dict[str, Tensor]]:
+        """The inputs, the states, and the weights by name."""
+        a, b = len(self._inputs), len(self._inputs) + len(self._states)
+        return tensors[:a], tensors[a:b], dict(zip(self.graph.weights, tensors[b:]))
 
     # ------------------------------------------------------------ what is known from the shapes
 
-    def _pass(self, kind: str) -> _Pass:
-        if kind not in self._passes:
-            threads, shared = self.loops.split(kind, self.rows, self.steps, self.threads)
-            tasks = 1 if shared else threads
-            loop = self.loops.loop(kind, BITS[self.dtype], one_row=self.rows <= tasks, shared_units=shared)
-            when = None if self.ragged else schedule.even(self.rows, self.steps, tasks, self.reverse)
-            there = self._went_back if kind == "backward" else self._there(kind)
-            self._passes[kind] = _Pass(loop, threads, tasks, when, loop.scratch(self.rows, threads), there)
-        return self._passes[kind]
+    @cached_property
+    def _infer(self) -> _Pass:
+        return self._pass("infer", self._there("infer"))
+
+    @cached_property
+    def _train(self) -> _Pass:
+        return self._pass("train", self._there("train"))
+
+    @cached_property
+    def _backward(self) -> _Pass:
+        after = (*self.plan.before_backward, *self.plan.backward_streams)
+        return self._pass("backward", self._trained | {self.plan.stream(n) for n in after})
+
+    def _pass(self, kind: str, there: frozenset[str]) -> _Pass:
+        threads, shared = self.loops.split(kind, self.rows, self.steps, self.threads)
+        tasks = 1 if shared else threads
+        loop = self.loops.loop(kind, BITS[self.dtype], one_row=self.rows <= tasks, shared_units=shared)
+        when = None if self.ragged else schedule.even(self.rows, self.steps, tasks, self.reverse)
+        written = {buffer for group in loop.program.groups for _, buffer, _ in group.stores}
+        made = [(place, (self.steps, self.rows, buffer.width)) for place, buffer in loop.program.buffers.items()
+                if place in written and place in loop.storages and buffer.rows == "token"]
+        return _Pass(loop, threads, tasks, when, loop.scratch(self.rows, threads), there, made)
 
     @cached_property
     def _places(self) -> dict[Node, list[str]]:
@@ -99,7 +146,7 @@ class Call:
     def _there(self, kind: str) -> frozenset[str]:
         """The places that are filled once a loop, "infer" or "train", has run."""
         program = getattr(self.plan, kind)
-        there = {f"input {name}" for name in self.graph.inputs} | {self.plan.stream(n) for n in self.plan.before}
+        there = {*self._inputs, *(self.plan.stream(n) for n in self.plan.before)}
         there |= {name for name in program.buffers if name.startswith("forward ")}
         for name in self.graph.states:
             if any(b.storage == f"state {name}" and b.rows in ("before", "after") for b in program.buffers.values()):
@@ -107,27 +154,54 @@ class Call:
         return frozenset(there)
 
     @cached_property
-    def _inputs(self) -> frozenset[str]:
-        return frozenset(f"input {name}" for name in self.graph.inputs)
-
-    @cached_property
     def _trained(self) -> frozenset[str]:
+        """The places that are filled once backward begins."""
         return self._there("train") | {"gradient output"}
 
     @cached_property
-    def _went_back(self) -> frozenset[str]:
-        """The places that are filled once the backward loop has run."""
-        return self._trained | {self.plan.stream(n) for n in (*self.plan.before_backward, *self.plan.backward_streams)}
-
-    @cached_property
-    def needed(self) -> list[str]:
+    def _kept(self) -> list[str]:
         """The arrays of forward that backward reads."""
-        derived = self.plan.derived
-        targets = [*derived.inputs.values(), *(n for pairs in derived.products.values() for pair in pairs for n in pair),
-                   *(n for name, n in derived.vectors.items() if name not in self.plan.added)]
-        reads = [*self._script(targets, self._went_back).reads, *self._script(self.plan.before_backward, self._trained).reads]
+        wanted = self._wanted((True,) * (len(self._inputs) + len(self._states) + len(self.graph.weights)))
+        reads = [*wanted.script.reads, *self._before_backward.reads]
         needed = {place for _, place, _ in reads} | {b.storage for b in self.plan.backward.buffers.values()}
         return sorted(needed & (self._there("train") | {"kept"}))
+
+    @cached_property
+    def _before(self):
+        """The products before the loop: place, argument, how to get that, and the weight."""
+        there = frozenset(self._inputs)
+        return [(self.plan.stream(n), n.args[0], self._script(n.args, there), n.value) for n in self.plan.before]
+
+    @cached_property
+    def _before_backward(self) -> _Script:
+        return self._script(self.plan.before_backward, self._trained)
+
+    @cached_property
+    def _state_arrays(self) -> dict[str, list[tuple[str, bool, tuple[int, ...]]]]:
+        """For each forward loop: the array of each state, whether it holds all steps (or two in turn), and its shape."""
+        arrays = {}
+        for kind in ("infer", "train"):
+            buffers, arrays[kind] = getattr(self.plan, kind).buffers, []
+            for name in self.graph.states:
+                buffer = buffers.get(f"next {name}") or buffers[f"state {name}"]
+                streamed = buffer.rows in ("after", "before")
+                arrays[kind].append((f"state {name}", streamed, (self.steps + 1 if streamed else 2, self.rows, buffer.width)))
+        return arrays
+
+    def _wanted(self, needs: tuple[bool, ...]) -> _Wanted:
+        """How to get the gradients of those tensors that need one."""
+        if needs not in self._asked:
+            plan, derived = self.plan, self.plan.derived
+            a, b = len(self._inputs), len(self._inputs) + len(self._states)
+            numbers = {name: k for k, name in enumerate([*self.graph.inputs, *self._states, *self.graph.weights]) if needs[k]}
+            inputs = [(k, derived.inputs[name]) for name, k in numbers.items() if k < a]
+            vectors = [(k, derived.vectors[name]) for name, k in numbers.items() if name in derived.vectors and name not in plan.added]
+            products = [(k, derived.products[name]) for name, k in numbers.items() if k >= b and name in derived.products]
+            added = [(k, f"added {name}") for name, k in numbers.items() if k >= b and name in plan.added]
+            states = [(k, f"gradient {name.removeprefix('state ')}") for name, k in numbers.items() if a <= k < b]
+            targets = [n for _, n in inputs] + [n for _, n in vectors] + [n for _, pairs in products for pair in pairs for n in pair]
+            self._asked[needs] = _Wanted(self._script(targets, self._backward.there), inputs, vectors, products, added, states)
+        return self._asked[needs]
 
     def _script(self, targets: Iterable[Node], there: frozenset[str]) -> _Script:
         """How to compute nodes from what lies there."""
@@ -149,8 +223,6 @@ class Call:
             self._scripts[key] = _Script(reads, nodes)
         return self._scripts[key]
 
-    # ------------------------------------------------------------ work outside the loops
-
     def _part(self, place: str) -> tuple[str, slice | None]:
         """The array of a place, and which of its T + 1 steps are meant where it is a state's."""
         kind, _, name = place.partition(" ")
@@ -158,10 +230,10 @@ class Call:
             return place, None
         return f"state {name}", slice(1, None) if (kind == "next") != self.reverse else slice(0, -1)
 
+    # ------------------------------------------------------------ work outside the loops
+
     def _evaluate(self, script: _Script, arrays: Mapping[str, Tensor], weights) -> dict[Node, Tensor]:
-        values = {}
-        for node, place, part in script.reads:
-            values[node] = arrays[place] if part is None else arrays[place][part]
+        values = {node: arrays[place] if part is None else arrays[place][part] for node, place, part in script.reads}
         if script.nodes:
             reference.evaluate(script.nodes, values, weights, self.sizes)
         return values
@@ -181,66 +253,59 @@ class Call:
         """An array that a loop writes: what no step writes must be 0 where rows end early."""
         return memory.zeros(shape, self.dtype) if self.ragged else memory.empty(shape, self.dtype)
 
-    def _run(self, this: _Pass, when: Schedule, arrays: dict[str, Tensor], weights):
-        """Run a loop; what `arrays` lacks is made here."""
-        given = []
-        for place in this.loop.storages:
-            if place not in arrays:
-                name = place.removeprefix("weight ")
-                arrays[place] = (weights[name].contiguous() if name != place else
-                                 self._new((self.steps, self.rows, this.loop.program.buffers[place].width)))
-            given.append(arrays[place])
-        this.loop.run(when, given, this.scratch, weights, this.threads)
+    def _run(self, this: _Pass, when: Schedule, arrays: dict[str, Tensor], packed: Packed, weights):
+        """Run a loop, making the arrays that it alone fills."""
+        for place, name in self._vectors:
+            arrays[place] = weights[name].contiguous()
+        for place, shape in this.made:
+            arrays[place] = self._new(shape)
+        this.loop.run(when, [arrays[place] for place in this.loop.storages], this.scratch, packed.addresses(this.loop, weights), self.dtype,
+                      this.threads)
 
     # ------------------------------------------------------------ forward
 
-    def forward(self, inputs, states, weights: Mapping[str, Tensor], lengths: Tensor | None, *, keep: bool):
+    def forward(self, tensors: Sequence[Tensor], lengths: Tensor | None, *, keep: bool):
         """Run the loop.
 
         Args:
-            inputs: (T, B, units) each.
-            states: The initial states, (B, units) each.
-            weights: By name.
+            tensors: The inputs, the initial states and the weights.
             lengths: Valid steps of each row; None where all are T.
             keep: Keep what backward needs.
 
         Returns:
-            The output (T, B, units), the final states (B, units) each, and the arrays that `needed` names, if they are kept.
+            The output (T, B, units); the final states (B, units) each; and what `backward` takes besides: arrays, if they are
+            kept, and the packed weights.
         """
-        kind, graph = "train" if keep else "infer", self.graph
-        this = self._pass(kind)
+        this = self._train if keep else self._infer
+        inputs, states, weights = self.split(tensors)
         when = this.when or schedule.ragged(self.rows, self.steps, this.tasks, self.reverse, lengths)
-        buffers = this.loop.program.buffers
         if keep and self.ragged:
             valid = self._valid(lengths)
             inputs = [torch.where(valid, x, 0.0) for x in inputs]
-        arrays = {f"input {name}": x.contiguous() for name, x in zip(graph.inputs, inputs)}
-        for node, place, (argument,), script, (name, transposed) in self._before:
+        packed = self.loops.packed([weights[name] for name in self._matrices])
+        arrays = {place: x.contiguous() for place, x in zip(self._inputs, inputs)}
+        for place, argument, script, (name, transposed) in self._before:
             rows = self._matrix(self._evaluate(script, arrays, weights)[argument], argument)
             matrix = weights[name] if transposed else weights[name].t()
             product = memory.empty((self.steps, self.rows, matrix.shape[1]), self.dtype)
             torch.mm(rows, matrix, out=product.view(self._tokens, -1))
             arrays[place] = product
-        for name, s in zip(graph.states, states):
-            buffer = buffers.get(f"next {name}") or buffers[f"state {name}"]
-            if buffer.rows in ("after", "before"):
-                stream = arrays[f"state {name}"] = self._new((self.steps + 1, self.rows, buffer.width))
-                if lengths is None or not self.reverse:
-                    stream[-1 if self.reverse else 0].copy_(s)
-                else:
-                    stream[lengths, torch.arange(self.rows)] = s
+        state_arrays = self._state_arrays["train" if keep else "infer"]
+        for s, (place, streamed, shape) in zip(states, state_arrays):
+            if not streamed:
+                array = memory.empty(shape, self.dtype)
+                array[0] = s if when.order is None else s[when.order]
             else:
-                pair = arrays[f"state {name}"] = memory.empty((2, self.rows, buffer.width), self.dtype)
-                pair[0] = s if when.order is None else s[when.order]
-        self._run(this, when, arrays, weights)
+                array = self._new(shape)
+                if lengths is None or not self.reverse:
+                    array[-1 if self.reverse else 0] = s
+                else:
+                    array[lengths, torch.arange(self.rows)] = s
+            arrays[place] = array
+        self._run(this, when, arrays, packed, weights)
         output = self._output(this, arrays, weights, lengths)
-        final = tuple(self._final(arrays[f"state {name}"], f"state {name}" in this.there, when, lengths) for name in graph.states)
-        return output, final, [arrays[name] for name in self.needed] if keep else []
-
-    @cached_property
-    def _before(self):
-        """The products before the loop: node, place, arguments, how to get them, and the weight."""
-        return [(n, self.plan.stream(n), n.args, self._script(n.args, self._inputs), n.value) for n in self.plan.before]
+        final = [self._final(arrays[place], streamed, when, lengths) for place, streamed, _ in state_arrays]
+        return output, final, [arrays[name] for name in self._kept] if keep else [], packed
 
     def _output(self, this: _Pass, arrays, weights, lengths) -> Tensor:
         node = self.graph.output
@@ -262,68 +327,60 @@ class Call:
 
     # ------------------------------------------------------------ backward
 
-    def backward(self, kept: list[Tensor], weights: Mapping[str, Tensor], lengths: Tensor | None, d_output: Tensor | None, d_states,
-                 wanted: frozenset[str]) -> dict[str, Tensor]:
+    def backward(self, weights: Mapping[str, Tensor], kept: Sequence[Tensor], packed: Packed, lengths: Tensor | None,
+                 d_output: Tensor | None, d_states: Sequence[Tensor | None], needs: tuple[bool, ...]) -> list[Tensor | None]:
         """Run the backward loop and what comes after it.
 
         Args:
-            kept: The arrays that `forward` kept.
-            weights, lengths: As for `forward`.
+            weights: By name.
+            kept, packed: What `forward` gave.
+            lengths: As for `forward`.
             d_output: The gradient of the outputs, (T, B, size of the output); None for 0.
             d_states: The gradients of the final states, (B, size) or None each.
-            wanted: Names of the inputs and weights whose gradient is asked for, and of the states, as "state NAME".
+            needs: For each of forward's tensors, whether its gradient is asked for.
 
         Returns:
-            The gradients by name: of inputs and weights, and of the initial states under "state NAME".
+            The gradients of forward's tensors, None where they are not asked for.
         """
-        plan, graph, derived = self.plan, self.graph, self.plan.derived
-        this = self._pass("backward")
+        plan, graph, this = self.plan, self.graph, self._backward
         when = this.when or schedule.ragged(self.rows, self.steps, this.tasks, self.reverse, lengths)
-        buffers = this.loop.program.buffers
-        arrays = dict(zip(self.needed, kept, strict=True))
+        wanted = self._wanted(needs)
+        arrays = dict(zip(self._kept, kept))
         if d_output is None:
             d_output = memory.zeros((self.steps, self.rows, graph.output.size.at(self.sizes)), self.dtype)
         elif lengths is not None:
             d_output = torch.where(self._valid(lengths), d_output, 0.0)
         arrays["gradient output"] = d_output.contiguous()
         if plan.before_backward:
-            values = self._evaluate(self._script(plan.before_backward, self._trained), arrays, weights)
+            values = self._evaluate(self._before_backward, arrays, weights)
             for n in plan.before_backward:
                 arrays[plan.stream(n)] = self._wide(values[n], n).contiguous()
-        pairs = {}
-        for name, d, size in zip(graph.states, d_states, graph.states.values()):
-            if f"gradient {name}" in buffers or f"earlier {name}" in buffers:
-                if d is None:
-                    pair = memory.zeros((2, self.rows, size.at(self.sizes)), self.dtype)
-                else:
-                    d = d if when.order is None else d[when.order]
-                    pair = torch.stack([d, d])
-                arrays[f"gradient {name}"] = pairs[name] = pair
-        for name in plan.added:
-            arrays[f"added {name}"] = memory.zeros((this.tasks, derived.vectors[name].size.at(self.sizes)), self.dtype)
-        self._run(this, when, arrays, weights)
-
-        result = {}
-        for name, pair in pairs.items():
-            if f"state {name}" in wanted:
-                d = pair[0]
-                result[f"state {name}"] = d if when.order is None else torch.empty_like(d).index_copy_(0, when.order, d)
-        targets = {name: [n] for name, n in derived.inputs.items() if name in wanted}
-        targets |= {name: [n for pair in pairs for n in pair] for name, pairs in derived.products.items() if name in wanted}
-        targets |= {name: [n] for name, n in derived.vectors.items() if name in wanted and name not in plan.added}
-        values = self._evaluate(self._script((n for nodes in targets.values() for n in nodes), this.there), arrays, weights)
-        for name, nodes in targets.items():
-            if name in derived.inputs:
-                result[name] = self._wide(values[nodes[0]], nodes[0])
-            elif name in derived.vectors:
-                result[name] = self._matrix(values[nodes[0]], nodes[0]).sum(0)
+        for (name, size), d in zip(graph.states.items(), d_states):
+            if d is None:
+                pair = memory.zeros((2, self.rows, size.at(self.sizes)), self.dtype)
             else:
-                total = None
-                for g, a in derived.products[name]:
-                    g, a = self._matrix(values[g], g).t(), self._matrix(values[a], a)
-                    total = torch.mm(g, a) if total is None else total.addmm_(g, a)
-                result[name] = total
-        for name in wanted & plan.added.keys():
-            added = arrays[f"added {name}"]
-            result[name] = added.sum(0) if this.tasks > 1 else added.view(-1)
-        return result
+                d = d if when.order is None else d[when.order]
+                pair = torch.stack([d, d])
+            arrays[f"gradient {name}"] = pair
+        for name in plan.added:
+            arrays[f"added {name}"] = memory.zeros((this.tasks, plan.derived.vectors[name].size.at(self.sizes)), self.dtype)
+        self._run(this, when, arrays, packed, weights)
+
+        found: list[Tensor | None] = [None] * len(needs)
+        values = self._evaluate(wanted.script, arrays, weights)
+        for k, node in wanted.inputs:
+            found[k] = self._wide(values[node], node)
+        for k, node in wanted.vectors:
+            found[k] = self._matrix(values[node], node).sum(0)
+        for k, pairs in wanted.products:
+            total = None
+            for g, a in pairs:
+                d, x = self._matrix(values[g], g).t(), self._matrix(values[a], a)
+                total = torch.mm(d, x) if total is None else total.addmm_(d, x)
+            found[k] = total
+        for k, place in wanted.added:
+            found[k] = arrays[place].sum(0) if this.tasks > 1 else arrays[place].view(-1)
+        for k, place in wanted.states:
+            d = arrays[place][0]
+            found[k] = d if when.order is None else torch.empty_like(d).index_copy_(0, when.order, d)
+        return found

@@ -4,7 +4,7 @@ import ctypes
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from ..graph import Graph
 from ..plan import Plan, Program
 from . import memory, native
-from .kernel import Kernel, Pack
+from .kernel import WORDS, Kernel, Pack
 from .schedule import Schedule
 
 # Multiply-adds below which a second thread costs more than it brings.
@@ -25,7 +25,7 @@ WORTH_A_MEETING = 60_000
 WORTH_A_CALL = 1_000_000
 # Numbers of a weight that are compared, besides its version, to see that it has not changed.
 LOOKED_AT = 512
-# Packed sets of weights that a loop keeps.
+# Sets of packed weights that are kept of each plan.
 KEPT = 64
 
 
@@ -39,10 +39,11 @@ class Scratch:
 
 
 class Loop:
-    """One compiled loop and the packed weights it uses.
+    """One compiled loop.
 
     Attributes:
         storages: The arrays that `run` is given, in order.
+        packs: The matrices that it wants packed.
     """
 
     def __init__(self, program: Program, bits: int, *, descending: bool, one_row: bool, shared_units: bool):
@@ -51,25 +52,10 @@ class Loop:
         self.shared_units = shared_units
         self.kernel = Kernel(program, bits, target, descending=descending, one_row=one_row, shared_units=shared_units,
                              openmp=native.openmp() is not None)
+        self.packs = self.kernel.packs
         self.function = native.Function(self.kernel.text)
         self.storages = [name for name in self.kernel.storages if name not in self.kernel.scratch]
-        self._weights = list(dict.fromkeys(part[0] for pack in self.kernel.packs for part in pack.parts))
-        self._packed: OrderedDict[tuple[int, ...], _Packed] = OrderedDict()
-        self._lock = threading.RLock()
-
-    def packed(self, weights: Mapping[str, Tensor]) -> "_Packed":
-        """The kernel's matrices, packed anew only where a weight has changed."""
-        used = [weights[name] for name in self._weights]
-        key = tuple(map(id, used))
-        with self._lock:
-            found = self._packed.get(key)
-        if found is None or not found.holds(used):
-            found = _Packed(used, [_pack(pack, weights) for pack in self.kernel.packs], lambda _: self._packed.pop(key, None))
-            with self._lock:
-                self._packed[key] = found
-                if len(self._packed) > KEPT:
-                    self._packed.popitem(last=False)
-        return found
+        self._words = ctypes.c_int64 * (len(WORDS) + len(self.kernel.storages) + len(self.packs))
 
     def scratch(self, rows: int, threads: int) -> Scratch:
         """How much memory of its own a run needs, and what lies where in it."""
@@ -79,36 +65,59 @@ class Loop:
             total += -(-width * rows * (threads if name == "aside" and self.shared_units else 1) // 16) * 16
         return Scratch(total, tuple(offsets), clear="partial" in self.kernel.scratch)
 
-    def run(self, when: Schedule, arrays: list[Tensor], scratch: Scratch, weights: Mapping[str, Tensor], threads: int):
-        """Run all steps; `arrays` are those of `storages`."""
-        block = memory.empty((scratch.size,), arrays[0].dtype)
-        if scratch.clear:
-            block.zero_()
-        start = block.data_ptr()
-        packed = self.packed(weights)
+    def run(self, when: Schedule, arrays: Iterable[Tensor], scratch: Scratch, packed: list[int], dtype: torch.dtype, threads: int):
+        """Run all steps.
+
+        Args:
+            when: Who runs what.
+            arrays: Those of `storages`.
+            scratch: What `Loop.scratch` says.
+            packed: Where the packed matrices lie.
+            dtype: Of all arrays.
+            threads: How many run.
+        """
+        start = 0
+        if scratch.size:
+            block = (memory.zeros if scratch.clear else memory.empty)((scratch.size,), dtype)
+            start = block.data_ptr()
         barrier = (ctypes.c_int64 * 8)()
-        words = [*when.words, ctypes.addressof(barrier), *[a.data_ptr() for a in arrays], *[start + at for at in scratch.offsets],
-                 *packed.addresses]
-        self.function((ctypes.c_int64 * len(words))(*words), threads)
+        words = self._words(*when.words, ctypes.addressof(barrier), *[a.data_ptr() for a in arrays],
+                            *[start + at for at in scratch.offsets], *packed)
+        self.function(words, threads)
 
 
-class _Packed:
-    """Packed weights, and how to tell that they are still those of these tensors; `gone` is called when one of these is no more."""
+class Packed:
+    """The matrices of some weights as the loops want them, for as long as the weights stay as they are.
 
-    def __init__(self, used: list[Tensor], tensors: list[Tensor], gone: Callable):
-        self.tensors = tensors
-        self.addresses = [t.data_ptr() for t in tensors]
+    Args:
+        weights: The matrices among them.
+        gone: Called when one of these is no more.
+    """
+
+    def __init__(self, weights: Sequence[Tensor], gone: Callable):
+        self._packs: dict[Loop, tuple[list[Tensor], list[int]]] = {}
         self._seen = []
-        for w in used:
+        for w in weights:
             look = w.detach()
             if w.numel() > LOOKED_AT:
                 look = look.as_strided((LOOKED_AT,), (w.numel() // LOOKED_AT,)) if w.is_contiguous() else look[:1]
             self._seen.append((weakref.ref(w, gone), w.data_ptr(), _version(w), look, look.clone()))
 
-    def holds(self, used: list[Tensor]) -> bool:
+    def holds(self, weights: Sequence[Tensor]) -> bool:
+        """Whether these are the same weights, and unchanged."""
         # Torch's version misses a change made through `.data`, so numbers are looked at too.
-        return all(ref() is w and w.data_ptr() == address and _version(w) == version and torch.equal(look, copy)
-                   for w, (ref, address, version, look, copy) in zip(used, self._seen))
+        for w, (ref, address, version, look, copy) in zip(weights, self._seen):
+            if ref() is not w or w.data_ptr() != address or _version(w) != version or not torch.equal(look, copy):
+                return False
+        return True
+
+    def addresses(self, loop: Loop, weights: Mapping[str, Tensor]) -> list[int]:
+        """Where a loop's packed matrices lie; they are packed here if they are not yet."""
+        found = self._packs.get(loop)
+        if found is None:
+            tensors = [_pack(pack, weights) for pack in loop.packs]
+            found = self._packs[loop] = tensors, [t.data_ptr() for t in tensors]
+        return found[1]
 
 
 def _version(w: Tensor) -> int | None:
@@ -139,7 +148,20 @@ class Loops:
     def __init__(self, plan: Plan):
         self.plan = plan
         self._loops: dict[tuple, Loop] = {}
+        self._packed: OrderedDict[tuple[int, ...], Packed] = OrderedDict()
         self._lock = threading.RLock()
+
+    def packed(self, weights: Sequence[Tensor]) -> Packed:
+        """The packed form of these matrices, new where one has changed."""
+        key = tuple(map(id, weights))
+        found = self._packed.get(key)
+        if found is None or not found.holds(weights):
+            found = Packed(weights, lambda _: self._packed.pop(key, None))
+            with self._lock:
+                self._packed[key] = found
+                if len(self._packed) > KEPT:
+                    self._packed.popitem(last=False)
+        return found
 
     def loop(self, kind: str, bits: int, *, one_row: bool, shared_units: bool) -> Loop:
         key = kind, bits, one_row, shared_units
