@@ -282,14 +282,14 @@ class Graph:
 
         Args:
             inputs: A tensor for each input, units last.
-            states: A tensor for each state, units last.
+            states: A tensor for each state, units last; None where it is not given.
             weights: The weights by name.
 
         Raises:
             SizeError: Two tensors disagree, or a letter cannot be told; the message says which and what each wants.
         """
         given = [(f"input {name!r}", (size,), x.shape[-1:]) for (name, size), x in zip(self.inputs.items(), inputs, strict=True)]
-        given += [(f"state {name!r}", (size,), s.shape[-1:]) for (name, size), s in zip(self.states.items(), states, strict=True)]
+        given += [(f"state {name!r}", (size,), s.shape[-1:]) for (name, size), s in zip(self.states.items(), states, strict=True) if s is not None]
         given += [(f"weight {name!r}", w.shape, tuple(weights[name].shape)) for name, w in self.weights.items()]
         pairs = [(size, units) for _, wanted, shape in given for size, units in zip(wanted, shape)]
         sizes: dict[str, int] = {}

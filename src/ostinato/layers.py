@@ -17,6 +17,8 @@ from .language import Cell, relu
 from .stream import Stream
 from .weights import INITIALISERS, initialise, near, torch_names
 
+_NOTHING = contextlib.nullcontext()
+
 __all__ = ["GRU", "INITIALISERS", "LSTM", "RNN", "Recurrent"]
 
 
@@ -76,9 +78,14 @@ class Recurrent(nn.Module):
                 raise InputError(f"names={names} has {weight!r}, and the weights of cell {graph.name!r} are {', '.join(graph.weights)}")
         self.names = {weight: (weight,) for weight in graph.weights} | names
         self._runs = [(layer, direction) for layer in range(self.num_layers) for direction in range(self.num_directions)]
+        self._parts = {run: [(weight, [name + _suffix(*run) for name in parts]) for weight, parts in self.names.items()] for run in self._runs}
         letters = self._letters(0)
         self._input_units = {name: size.at(letters) for name, size in graph.inputs.items()}
         self._state_units = {name: size.at(letters) for name, size in graph.states.items()}
+        # Where a layer starts is left to the engine if it is 0 and the tensors tell how many units a state has.
+        told = {letter for size in (*graph.inputs.values(), *(s for w in graph.weights.values() for s in w.shape)) for letter in size.letters}
+        self._starts_at_zero = not learned_state and all(size.letters <= told for size in graph.states.values())
+        self._zeros = (None,) * len(graph.states)
         for layer, direction in self._runs:
             for weight, declared in graph.weights.items():
                 shape = [size.at(self._letters(layer)) for size in declared.shape]
@@ -120,15 +127,17 @@ class Recurrent(nn.Module):
                 raise SizeError(f"input {name!r} of cell {self.cell.name!r} has {size} units, and I is {self.input_size} in the first layer "
                                 f"and {self._letters(1)['I']} in those above: write num_layers=1, or declare it with a letter of its own")
 
-    def cell_weights(self, layer: int, direction: int = 0) -> dict[str, Tensor]:
-        """The cell's weights, by name, of one layer and direction (1 is the reverse one)."""
-        weights, suffix = {}, _suffix(layer, direction)
-        for weight, declared in self.cell.graph.weights.items():
-            parts = [getattr(self, name + suffix) for name in self.names[weight]]
+    def cell_weights(self, layer: int, direction: int = 0) -> dict[str, Tensor | tuple[Tensor, ...]]:
+        """The cell's weights, by name, of one layer and direction (1 is the reverse one); a tuple stands for a sum."""
+        weights = {}
+        for weight, names in self._parts[layer, direction]:
+            # What is no parameter any more, as under torch.nn.utils.parametrize, is an attribute.
+            parts = tuple(p if (p := self._parameters.get(name)) is not None else getattr(self, name) for name in names)
             if parts:
-                weights[weight] = parts[0] if len(parts) == 1 else sum(parts[1:], parts[0])
+                weights[weight] = parts[0] if len(parts) == 1 else parts
             else:
-                weights[weight] = self._like().new_zeros([size.at(self._letters(layer)) for size in declared.shape])
+                shape = self.cell.graph.weights[weight].shape
+                weights[weight] = self._like().new_zeros([size.at(self._letters(layer)) for size in shape])
         return weights
 
     def _like(self, otherwise: Tensor | None = None) -> Tensor | None:
@@ -160,7 +169,7 @@ class Recurrent(nn.Module):
         """Where autocast is on, leave it: the recurrence runs in the dtype of the weights."""
         like = self._like()
         device = "cpu" if like is None else like.device.type
-        return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else contextlib.nullcontext()
+        return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else _NOTHING
 
     def checked_inputs(self, inputs: tuple) -> tuple[Tensor, ...]:
         """The inputs, (T, B, units) each, in the dtype of the weights; an error where their number, units, dtype or device is wrong."""
@@ -169,16 +178,18 @@ class Recurrent(nn.Module):
             raise InputError(f"cell {graph.name!r} was given {len(inputs)} input(s) and has {len(graph.inputs)} ({', '.join(graph.inputs)}): "
                              f"write {_call(graph.inputs)}")
         lead, like = inputs[0].shape[:2], self._like(inputs[0])
+        device, dtype = like.device, like.dtype
         checked = []
         for (name, units), x in zip(self._input_units.items(), inputs):
-            if x.shape[-1] != units:
+            shape = x.shape
+            if shape[-1] != units:
                 raise SizeError(f"input {name!r} is {self._layout(x)}, so {x.shape[-1]} units; it should have {units} ({graph.inputs[name]})")
-            if x.shape[:2] != lead:
+            if shape[:2] != lead:
                 raise SizeError(f"input {name!r} is {self._layout(x)} and the first one {self._layout(inputs[0])}: "
                                 "batch and time should be the same")
-            if x.device != like.device:
+            if x.device != device:
                 raise InputError(f"input {name!r} is on {x.device} and the weights are on {like.device}: write layer.to({str(x.device)!r})")
-            if x.dtype != like.dtype:
+            if x.dtype != dtype:
                 if not torch.is_autocast_enabled(x.device.type):
                     raise InputError(f"input {name!r} is {x.dtype} and the weights are {like.dtype}: write x.to({like.dtype}), "
                                      f"or layer.to({x.dtype})")
@@ -273,8 +284,12 @@ class Recurrent(nn.Module):
         steps, batch = inputs[0].shape[:2]
         if lengths is not None:
             lengths = ragged.read_lengths(lengths, steps, batch, inputs[0].device)
+        if state is None and self._starts_at_zero:
+            states = self._zeros
+        else:
+            states = self.initial_state(batch, state, like=inputs[0])
         with self.full_precision():
-            output_TBO, states = self._run(inputs, self.initial_state(batch, state, like=inputs[0]), lengths)
+            output_TBO, states = self._run(inputs, states, lengths)
         if packed:
             return ragged.pack(output_TBO, packed[0]), self.returned_state(states)
         if alone:
@@ -282,6 +297,12 @@ class Recurrent(nn.Module):
         return output_TBO.transpose(0, 1) if self.batch_first else output_TBO, self.returned_state(states)
 
     def _run(self, inputs, states, lengths):
+        """Run all layers; a state may be None, for zeros."""
+        graph = self.cell.graph
+        if len(self._runs) == 1:
+            output, ends = engines.scan(graph, inputs=inputs, states=states if states is self._zeros else tuple(s[0] for s in states),
+                                        weights=self.cell_weights(0), lengths=lengths, engine=self.engine)
+            return output, tuple(s[None] for s in ends)
         below, further = inputs[0], inputs[1:]
         ends = []
         for layer in range(self.num_layers):
@@ -290,7 +311,7 @@ class Recurrent(nn.Module):
             outputs = []
             for direction in range(self.num_directions):
                 output, end = engines.scan(
-                    self.cell.graph, inputs=(below, *further), states=tuple(s[len(ends)] for s in states),
+                    graph, inputs=(below, *further), states=tuple(s if s is None else s[len(ends)] for s in states),
                     weights=self.cell_weights(layer, direction), lengths=lengths, reverse=direction == 1, engine=self.engine)
                 outputs.append(output)
                 ends.append(end)

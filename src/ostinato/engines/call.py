@@ -30,6 +30,7 @@ class _Pass:
         scratch: What `Loop.run` takes.
         there: The places that are filled once it has run.
         made: The places that it fills and nothing else does, with their shapes.
+        output: How to get the cell's output once a forward loop has run.
     """
 
     loop: Loop
@@ -39,6 +40,7 @@ class _Pass:
     scratch: Scratch
     there: frozenset[str]
     made: list[tuple[str, tuple[int, ...]]]
+    output: "_Script | None"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class _Script:
 
 @dataclass(frozen=True)
 class _Wanted:
-    """The gradients asked for, each with its number among the tensors, and how to get them once the backward loop has run.
+    """The gradients asked for, by name, and how to get them once the backward loop has run.
 
     Attributes:
         script: Computes all nodes that are named here.
@@ -62,29 +64,29 @@ class _Wanted:
     """
 
     script: _Script
-    inputs: list[tuple[int, Node]]
-    vectors: list[tuple[int, Node]]
-    products: list[tuple[int, list[tuple[Node, Node]]]]
-    added: list[tuple[int, str]]
-    states: list[tuple[int, str]]
+    inputs: list[tuple[str, Node]]
+    vectors: list[tuple[str, Node]]
+    products: list[tuple[str, list[tuple[Node, Node]]]]
+    added: list[tuple[str, str]]
+    states: list[tuple[str, str]]
 
 
 class Call:
     """A cell run over sequences of one shape.
-
-    Tensors are given in one order everywhere: the inputs (T, B, units), the initial states (B, units), the weights.
 
     Args:
         loops: The cell at its sizes.
         rows: B.
         steps: T.
         dtype: Of everything.
+        counts: How many tensors are given for each initial state (0 or 1: without one it is 0) and each weight (their sum it is).
         reverse: Go from each row's last valid step to its first.
         ragged: Rows may end early.
         threads: How many may run.
     """
 
-    def __init__(self, loops: Loops, rows: int, steps: int, dtype: torch.dtype, *, reverse: bool, ragged: bool, threads: int):
+    def __init__(self, loops: Loops, rows: int, steps: int, dtype: torch.dtype, counts: tuple[int, ...], *, reverse: bool, ragged: bool,
+                 threads: int):
         self.loops, self.plan = loops, loops.plan
         self.graph: Graph = loops.plan.graph
         self.rows, self.steps, self.dtype = rows, steps, dtype
@@ -95,14 +97,30 @@ class Call:
         self._asked: dict[tuple[bool, ...], _Wanted] = {}
         graph = self.graph
         self._inputs = [f"input {name}" for name in graph.inputs]
-        self._states = [f"state {name}" for name in graph.states]
+        self._given_states, self._parts = counts[: len(graph.states)], counts[len(graph.states) :]
+        self._summed = max(self._parts, default=1) > 1
         self._vectors = [(f"weight {name}", name) for name, w in graph.weights.items() if len(w.shape) == 1]
         self._matrices = [name for name, w in graph.weights.items() if len(w.shape) == 2]
 
-    def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], Sequence[Tensor], dict[str, Tensor]]:
-        """The inputs, the states, and the weights by name."""
-        a, b = len(self._inputs), len(self._inputs) + len(self._states)
-        return tensors[:a], tensors[a:b], dict(zip(self.graph.weights, tensors[b:]))
+    def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], list[Tensor | None], dict[str, Tensor]]:
+        """The inputs, the initial states, and the weights by name, from all tensors in that order."""
+        k, states, weights = len(self._inputs), [], {}
+        inputs = tensors[:k]
+        for count in self._given_states:
+            states.append(tensors[k] if count else None)
+            k += count
+        if not self._summed:
+            return inputs, states, dict(zip(self.graph.weights, tensors[k:]))
+        for name, count in zip(self.graph.weights, self._parts):
+            weights[name] = tensors[k] if count == 1 else sum(tensors[k + 1 : k + count], tensors[k])
+            k += count
+        return inputs, states, weights
+
+    @cached_property
+    def _names(self) -> list[str]:
+        """What each tensor is, or is a part of."""
+        names = [*self._inputs, *(f"state {name}" for name, count in zip(self.graph.states, self._given_states) if count)]
+        return names + [f"weight {name}" for name, count in zip(self.graph.weights, self._parts) for _ in range(count)]
 
     # ------------------------------------------------------------ what is known from the shapes
 
@@ -127,7 +145,8 @@ class Call:
         written = {buffer for group in loop.program.groups for _, buffer, _ in group.stores}
         made = [(place, (self.steps, self.rows, buffer.width)) for place, buffer in loop.program.buffers.items()
                 if place in written and place in loop.storages and buffer.rows == "token"]
-        return _Pass(loop, threads, tasks, when, loop.scratch(self.rows, threads), there, made)
+        output = None if kind == "backward" else self._script((self.graph.output,), there)
+        return _Pass(loop, threads, tasks, when, loop.scratch(self.rows, threads), there, made, output)
 
     @cached_property
     def _places(self) -> dict[Node, list[str]]:
@@ -161,7 +180,7 @@ class Call:
     @cached_property
     def _kept(self) -> list[str]:
         """The arrays of forward that backward reads."""
-        wanted = self._wanted((True,) * (len(self._inputs) + len(self._states) + len(self.graph.weights)))
+        wanted = self._wanted((True,) * len(self._names))
         reads = [*wanted.script.reads, *self._before_backward.reads]
         needed = {place for _, place, _ in reads} | {b.storage for b in self.plan.backward.buffers.values()}
         return sorted(needed & (self._there("train") | {"kept"}))
@@ -191,16 +210,22 @@ class Call:
     def _wanted(self, needs: tuple[bool, ...]) -> _Wanted:
         """How to get the gradients of those tensors that need one."""
         if needs not in self._asked:
-            plan, derived = self.plan, self.plan.derived
-            a, b = len(self._inputs), len(self._inputs) + len(self._states)
-            numbers = {name: k for k, name in enumerate([*self.graph.inputs, *self._states, *self.graph.weights]) if needs[k]}
-            inputs = [(k, derived.inputs[name]) for name, k in numbers.items() if k < a]
-            vectors = [(k, derived.vectors[name]) for name, k in numbers.items() if name in derived.vectors and name not in plan.added]
-            products = [(k, derived.products[name]) for name, k in numbers.items() if k >= b and name in derived.products]
-            added = [(k, f"added {name}") for name, k in numbers.items() if k >= b and name in plan.added]
-            states = [(k, f"gradient {name.removeprefix('state ')}") for name, k in numbers.items() if a <= k < b]
-            targets = [n for _, n in inputs] + [n for _, n in vectors] + [n for _, pairs in products for pair in pairs for n in pair]
-            self._asked[needs] = _Wanted(self._script(targets, self._backward.there), inputs, vectors, products, added, states)
+            derived, inputs, vectors, products, added, states = self.plan.derived, {}, {}, {}, {}, {}
+            for full in dict.fromkeys(name for name, need in zip(self._names, needs) if need):
+                kind, _, name = full.partition(" ")
+                if kind == "input":
+                    inputs[full] = derived.inputs[name]
+                elif kind == "state":
+                    states[full] = f"gradient {name}"
+                elif name in self.plan.added:
+                    added[full] = f"added {name}"
+                elif name in derived.vectors:
+                    vectors[full] = derived.vectors[name]
+                else:
+                    products[full] = derived.products[name]
+            targets = [*inputs.values(), *vectors.values(), *(n for pairs in products.values() for pair in pairs for n in pair)]
+            script = self._script(targets, self._backward.there)
+            self._asked[needs] = _Wanted(script, *(list(d.items()) for d in (inputs, vectors, products, added, states)))
         return self._asked[needs]
 
     def _script(self, targets: Iterable[Node], there: frozenset[str]) -> _Script:
@@ -264,11 +289,14 @@ class Call:
 
     # ------------------------------------------------------------ forward
 
-    def forward(self, tensors: Sequence[Tensor], lengths: Tensor | None, *, keep: bool):
+    def forward(self, inputs: Sequence[Tensor], states: Sequence[Tensor | None], weights: Mapping[str, Tensor], lengths: Tensor | None, *,
+                keep: bool):
         """Run the loop.
 
         Args:
-            tensors: The inputs, the initial states and the weights.
+            inputs: (T, B, units) each.
+            states: The initial states, (B, units) each; None for 0.
+            weights: By name.
             lengths: Valid steps of each row; None where all are T.
             keep: Keep what backward needs.
 
@@ -277,7 +305,6 @@ class Call:
             kept, and the packed weights.
         """
         this = self._train if keep else self._infer
-        inputs, states, weights = self.split(tensors)
         when = this.when or schedule.ragged(self.rows, self.steps, this.tasks, self.reverse, lengths)
         if keep and self.ragged:
             valid = self._valid(lengths)
@@ -292,7 +319,9 @@ class Call:
             arrays[place] = product
         state_arrays = self._state_arrays["train" if keep else "infer"]
         for s, (place, streamed, shape) in zip(states, state_arrays):
-            if not streamed:
+            if s is None:
+                array = memory.zeros(shape, self.dtype)
+            elif not streamed:
                 array = memory.empty(shape, self.dtype)
                 array[0] = s if when.order is None else s[when.order]
             else:
@@ -309,7 +338,7 @@ class Call:
 
     def _output(self, this: _Pass, arrays, weights, lengths) -> Tensor:
         node = self.graph.output
-        result = self._wide(self._evaluate(self._script((node,), this.there), arrays, weights)[node], node)
+        result = self._wide(self._evaluate(this.output, arrays, weights)[node], node)
         if lengths is not None and (self.plan.after or self.reverse):
             result = torch.where(self._valid(lengths), result, 0.0)
         return result
@@ -337,10 +366,10 @@ class Call:
             lengths: As for `forward`.
             d_output: The gradient of the outputs, (T, B, size of the output); None for 0.
             d_states: The gradients of the final states, (B, size) or None each.
-            needs: For each of forward's tensors, whether its gradient is asked for.
+            needs: For each of the tensors that `split` took, whether its gradient is asked for.
 
         Returns:
-            The gradients of forward's tensors, None where they are not asked for.
+            Their gradients, None where they are not asked for.
         """
         plan, graph, this = self.plan, self.graph, self._backward
         when = this.when or schedule.ragged(self.rows, self.steps, this.tasks, self.reverse, lengths)
@@ -366,21 +395,21 @@ class Call:
             arrays[f"added {name}"] = memory.zeros((this.tasks, plan.derived.vectors[name].size.at(self.sizes)), self.dtype)
         self._run(this, when, arrays, packed, weights)
 
-        found: list[Tensor | None] = [None] * len(needs)
+        found = {}
         values = self._evaluate(wanted.script, arrays, weights)
-        for k, node in wanted.inputs:
-            found[k] = self._wide(values[node], node)
-        for k, node in wanted.vectors:
-            found[k] = self._matrix(values[node], node).sum(0)
-        for k, pairs in wanted.products:
+        for name, node in wanted.inputs:
+            found[name] = self._wide(values[node], node)
+        for name, node in wanted.vectors:
+            found[name] = self._matrix(values[node], node).sum(0)
+        for name, pairs in wanted.products:
             total = None
             for g, a in pairs:
                 d, x = self._matrix(values[g], g).t(), self._matrix(values[a], a)
                 total = torch.mm(d, x) if total is None else total.addmm_(d, x)
-            found[k] = total
-        for k, place in wanted.added:
-            found[k] = arrays[place].sum(0) if this.tasks > 1 else arrays[place].view(-1)
-        for k, place in wanted.states:
+            found[name] = total
+        for name, place in wanted.added:
+            found[name] = arrays[place].sum(0) if this.tasks > 1 else arrays[place].view(-1)
+        for name, place in wanted.states:
             d = arrays[place][0]
-            found[k] = d if when.order is None else torch.empty_like(d).index_copy_(0, when.order, d)
-        return found
+            found[name] = d if when.order is None else torch.empty_like(d).index_copy_(0, when.order, d)
+        return [found[name] if need else None for name, need in zip(self._names, needs)]

@@ -22,7 +22,7 @@ def refusal(inputs, states, weights) -> str | None:
     target, why = native.host()
     if target is None:
         return why
-    tensors = (*inputs, *states, *weights.values())
+    tensors, _ = _flat(inputs, states, weights.values())
     dtype = tensors[0].dtype
     if dtype not in BITS:
         return f"a tensor is {dtype}: the cpu engine has float32 and float64"
@@ -38,15 +38,32 @@ def refusal(inputs, states, weights) -> str | None:
     return None
 
 
-def _call(graph: Graph, tensors, lengths, reverse: bool) -> Call:
-    first, threads = tensors[0], torch.get_num_threads()
-    key = graph, first.dtype, reverse, lengths is None, threads, *[t.shape for t in tensors]
+def _flat(inputs, states, weights) -> tuple[list[Tensor], tuple[int, ...]]:
+    """All tensors in one list, and how many each state and weight has there: a state may be None, a weight a sum."""
+    tensors, counts = [*inputs], []
+    for s in states:
+        counts.append(0 if s is None else 1)
+        if s is not None:
+            tensors.append(s)
+    for w in weights:
+        if isinstance(w, Tensor):
+            tensors.append(w)
+            counts.append(1)
+        else:
+            tensors += w
+            counts.append(len(w))
+    return tensors, tuple(counts)
+
+
+def _call(graph: Graph, inputs, states, weights, tensors, counts, lengths, reverse: bool) -> Call:
+    first, threads = inputs[0], torch.get_num_threads()
+    key = graph, first.dtype, reverse, lengths is None, threads, counts, *[t.shape for t in tensors]
     call = _calls.get(key)
     if call is None:
-        a, b = len(graph.inputs), len(graph.inputs) + len(graph.states)
-        sizes = graph.bind(tensors[:a], tensors[a:b], dict(zip(graph.weights, tensors[b:])))
+        sizes = graph.bind(inputs, states, {name: w if isinstance(w, Tensor) else w[0] for name, w in weights.items()})
         steps, rows = first.shape[:2]
-        call = Call(loops(graph, sizes, steps * rows), rows, steps, first.dtype, reverse=reverse, ragged=lengths is not None, threads=threads)
+        call = Call(loops(graph, sizes, steps * rows), rows, steps, first.dtype, counts, reverse=reverse, ragged=lengths is not None,
+                    threads=threads)
         _calls[key] = call
         if len(_calls) > KEPT:
             _calls.popitem(last=False)
@@ -56,8 +73,9 @@ def _call(graph: Graph, tensors, lengths, reverse: bool) -> Call:
 class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(ctx, call: Call, lengths, *tensors):
-        output, final, kept, ctx.packed = call.forward(tensors, lengths, keep=True)
-        ctx.call, ctx.lengths = call, lengths
+        inputs, states, weights = call.split(tensors)
+        output, final, kept, packed = call.forward(inputs, states, weights, lengths, keep=True)
+        ctx.call, ctx.lengths, ctx.weights, ctx.packed = call, lengths, weights, packed
         ctx.set_materialize_grads(False)
         # The output is saved too: changing it in place would change what backward reads.
         ctx.save_for_backward(*tensors, *kept, output)
@@ -68,9 +86,9 @@ class _Scan(torch.autograd.Function):
         call: Call = ctx.call
         saved, needs = ctx.saved_tensors, ctx.needs_input_grad[2:]
         tensors, kept = saved[: len(needs)], saved[len(needs) : -1]
-        inputs, states, weights = call.split(tensors)
         if not torch.is_grad_enabled():
-            return None, None, *call.backward(weights, kept, ctx.packed, ctx.lengths, d_output, d_states, needs)
+            return None, None, *call.backward(ctx.weights, kept, ctx.packed, ctx.lengths, d_output, d_states, needs)
+        inputs, states, weights = call.split(tensors)
         # A derivative of this derivative is asked for: the reference engine gives one that has derivatives itself.
         output, final = reference.scan(call.graph, inputs=inputs, states=states, weights=weights, lengths=ctx.lengths, reverse=call.reverse)
         roots = [(y, d) for y, d in zip((output, *final), (d_output, *d_states)) if d is not None]
@@ -83,8 +101,8 @@ def scan(
     graph: Graph,
     *,
     inputs: tuple[Tensor, ...],
-    states: tuple[Tensor, ...],
-    weights: Mapping[str, Tensor],
+    states: tuple[Tensor | None, ...],
+    weights: Mapping[str, Tensor | tuple[Tensor, ...]],
     lengths: Tensor | None = None,
     reverse: bool = False,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
@@ -94,11 +112,14 @@ def scan(
     if torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
             return scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
-    tensors = (*inputs, *states, *[weights[name] for name in graph.weights])
-    call = _call(graph, tensors, lengths, reverse)
-    if torch.is_grad_enabled() and any(t.requires_grad for t in tensors):
-        output, *final = _Scan.apply(call, lengths, *tensors)
-    else:
-        with torch.no_grad():
-            output, final, *_ = call.forward(tensors, lengths, keep=False)
+    weights = {name: weights[name] for name in graph.weights}
+    tensors, counts = _flat(inputs, states, weights.values())
+    call = _call(graph, inputs, states, weights, tensors, counts, lengths, reverse)
+    if torch.is_grad_enabled():
+        for t in tensors:
+            if t.requires_grad:
+                output, *final = _Scan.apply(call, lengths, *tensors)
+                return output, tuple(final)
+    with torch.no_grad():
+        output, final, *_ = call.forward(*call.split(tensors), lengths, keep=False)
     return output, tuple(final)

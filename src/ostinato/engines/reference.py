@@ -87,8 +87,8 @@ def scan(
     graph: Graph,
     *,
     inputs: tuple[Tensor, ...],
-    states: tuple[Tensor, ...],
-    weights: Mapping[str, Tensor],
+    states: tuple[Tensor | None, ...],
+    weights: Mapping[str, Tensor | tuple[Tensor, ...]],
     lengths: Tensor | None = None,
     reverse: bool = False,
     maths: Mapping[str, Callable] | None = None,
@@ -98,8 +98,8 @@ def scan(
     Args:
         graph: The cell's step.
         inputs: One tensor for each input, each (T, B, its size).
-        states: The initial states, each (B, its size).
-        weights: The weights by name.
+        states: The initial states, each (B, its size); None for zeros.
+        weights: The weights by name; a tuple stands for the sum of what is in it.
         lengths: Valid steps of each row, (B,), integers from 0 to T; None where all rows are T long.
         reverse: Go from each row's last valid step to its first.
         maths: Functions to put in place of torch's for some ops, by op.
@@ -109,8 +109,10 @@ def scan(
         row's last valid step, the initial ones where the length is 0.
     """
     functions = MATHS | dict(maths or {})
+    weights = {name: w if isinstance(w, Tensor) else sum(w[1:], w[0]) for name, w in weights.items()}
     sizes = graph.bind(inputs, states, weights)
     steps, batch = inputs[0].shape[:2]
+    states = tuple(inputs[0].new_zeros(batch, size.at(sizes)) if s is None else s for s, size in zip(states, graph.states.values()))
     time = torch.arange(steps, device=inputs[0].device)[:, None]
     if lengths is not None:
         lengths = lengths.to(inputs[0].device)
