@@ -31,8 +31,6 @@ def refusal(inputs, states, weights) -> str | None:
             return f"a tensor is on {t.device}: the cpu engine works on the CPU's own memory"
         if t.dtype != dtype:
             return "the tensors are of several dtypes"
-    if inputs[0].shape[0] == 0 or inputs[0].shape[1] == 0:
-        return "there is no step or no row to run"
     if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
         return "the call is being traced or transformed"
     return None
@@ -112,6 +110,9 @@ def scan(
     if torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
             return scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
+    if inputs[0].numel() == 0 and 0 in inputs[0].shape[:2]:
+        # No step or no row: there is no loop to run.
+        return reference.scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
     weights = {name: weights[name] for name in graph.weights}
     tensors, counts = _flat(inputs, states, weights.values())
     call = _call(graph, inputs, states, weights, tensors, counts, lengths, reverse)
