@@ -5,6 +5,7 @@ lists the operations that TensorFlow 1.13.1 puts into the graph for one step, wh
 """
 
 import hashlib
+import numbers
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
@@ -192,7 +193,7 @@ class _Layer(RNNCell):
     def __init__(self, num_units: int, reuse, name: str | None, default_name: str, activation):
         if activation not in _ACTIVATIONS:
             raise InputError(f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or tf.nn.sigmoid")
-        if num_units is None or num_units < 1:
+        if not isinstance(num_units, numbers.Integral) or num_units < 1:
             raise SizeError(f"{type(self).__name__}(num_units={num_units!r}): give a whole number, 1 or more")
         self.activation, self.activation_name = _ACTIVATIONS[activation]
         self.num_units, self.reuse, self.base_name = num_units, reuse, name or default_name

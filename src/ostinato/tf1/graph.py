@@ -14,6 +14,7 @@ nothing of names.
 """
 
 import functools
+import numbers
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -525,10 +526,15 @@ def reset_default_graph() -> None:
     _root = Graph()
 
 
-def set_random_seed(seed: int) -> None:
+def set_random_seed(seed: int | None) -> None:
     """Set the default graph's seed; random operations made from now on get theirs from it and from their number.
 
     Args:
-        seed: A whole number.
+        seed: A whole number, or None for numbers that nobody knows beforehand.
+
+    Raises:
+        InputError: It is neither.
     """
-    default("graph").seed = int(seed)
+    if seed is not None and not isinstance(seed, numbers.Integral):
+        raise InputError(f"tf.set_random_seed({seed!r}): give a whole number, such as 777")
+    default("graph").seed = None if seed is None else int(seed)

@@ -4,6 +4,8 @@ Source: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (2011); Matsu
 TensorFlow 1.13.1, philox_random.h, random_distributions.h, random.cc and random_seed.py.
 """
 
+import numbers
+import os
 import secrets
 
 import numpy as np
@@ -18,6 +20,9 @@ _LOW = np.uint64(0xFFFFFFFF)
 
 # An op reserves this many blocks for each value that it draws (GuardedPhiloxRandom::ReserveRandomOutputs(n, 256)).
 _BLOCKS_A_VALUE = 256
+
+# Fixes the device's seed of a program that is to stay as it is: "seed" or "seed:position".
+ENVIRONMENT = "OSTINATO_TF1_DEVICE_SEED"
 
 # What stands in for the graph's seed where only an op was given one (random_seed.DEFAULT_GRAPH_SEED).
 _DEFAULT_GRAPH_SEED = 87654321
@@ -101,12 +106,12 @@ class Device:
 
     def __init__(self, seed: int | None = None, position: int = 0):
         seed = secrets.randbits(32) if seed is None else seed
-        if not 0 <= seed < 2**32:
-            raise InputError(f"set_device_seed({seed!r}): a device seed is a whole number of 32 bits; give one from 0 to 4294967295")
-        if position < 0:
-            raise InputError(f"set_device_seed(position={position!r}): give how many numbers were drawn before, 0 or more")
-        self.seed, self.position = seed, 0
-        self._state = [seed]
+        if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**32:
+            raise InputError(f"device seed {seed!r}: it is a whole number of 32 bits; give one from 0 to 4294967295")
+        if not isinstance(position, numbers.Integral) or position < 0:
+            raise InputError(f"device seed {seed} at position {position!r}: give how many numbers were drawn before, 0 or more")
+        self.seed, self.position = int(seed), 0
+        self._state = [self.seed]
         for i in range(1, self._SIZE):
             last = self._state[-1]
             self._state.append((6364136223846793005 * (last ^ last >> 62) + i) & self._MASK)
@@ -132,11 +137,21 @@ class Device:
             s[i] = s[(i + self._SHIFT) % self._SIZE] ^ y >> 1 ^ (self._MATRIX if y & 1 else 0)
 
 
-device = Device()
+def _from_environment() -> Device:
+    given = os.environ.get(ENVIRONMENT, "")
+    seed, _, position = given.partition(":")
+    if given and not (seed.isdecimal() and (position or "0").isdecimal()):
+        raise InputError(f"{ENVIRONMENT}={given!r}: give a seed, or a seed and a position, as in {ENVIRONMENT}=4124492660:66")
+    return Device(int(seed), int(position or 0)) if given else Device()
+
+
+device = _from_environment()
 
 
 def set_device_seed(seed: int | None, position: int = 0) -> None:
     """Fix what unseeded ops draw (Ostinato's own; TensorFlow 1 takes this number from the system and tells nobody).
+
+    The environment variable OSTINATO_TF1_DEVICE_SEED, "seed" or "seed:position", does the same for a program left as it is.
 
     Args:
         seed: From 0 to 2**32 - 1, or None to ask the system again.

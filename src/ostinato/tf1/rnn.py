@@ -62,6 +62,11 @@ def dynamic_rnn(
         x = operations.convert_to_tensor(inputs)
         if len(x.shape) != 3:
             raise SizeError(f"dynamic_rnn was given inputs of shape {x.shape}: give them three dimensions, (batch, time, size)")
+        if dtype is not None and as_dtype(dtype) is not x.dtype:
+            raise InputError(
+                f"dynamic_rnn was given inputs of {x.dtype.name} and dtype={as_dtype(dtype)!r}: make the inputs "
+                f"np.{as_dtype(dtype).name}, or the dtype tf.{x.dtype.name}"
+            )
         if not time_major:
             graph.record(_TRANSPOSE)
         lengths = None if sequence_length is None else _lengths(graph, sequence_length)
@@ -89,11 +94,6 @@ def dynamic_rnn(
         with graph.name_scope("while"):
             graph.record("iteration_counter")
             states = [operations.convert_to_tensor(s, dtype=x.dtype) for s in check_state(cell, initial_state)]
-            if dtype is not None and as_dtype(dtype) is not x.dtype:
-                raise InputError(
-                    f"dynamic_rnn was given inputs of {x.dtype.name} and dtype={as_dtype(dtype)!r}: make the inputs "
-                    f"np.{as_dtype(dtype).name}, or the dtype tf.{x.dtype.name}"
-                )
             static = batch
             for s in states:
                 static = merge(static, s.shape[0], f"dynamic_rnn: rows of the inputs {x.shape} and the initial state {s.shape}")

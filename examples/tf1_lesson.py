@@ -1,0 +1,45 @@
+"""A first lesson on recurrent networks, as it was written for TensorFlow 1: only the import is another.
+
+Letters are one-hot vectors, and an LSTM of two units reads them: one letter, one word, a batch of three words. Nothing is
+trained; the numbers are what the first weights make of the letters.
+
+    python examples/tf1_lesson.py
+
+The last part sets no seed, and prints other numbers each time, unless the device's seed is fixed (see docs/tf1.md):
+
+    OSTINATO_TF1_DEVICE_SEED=4124492660:66 python examples/tf1_lesson.py
+"""
+
+import numpy as np
+
+import ostinato.tf1 as tf
+
+tf.logging.set_verbosity(tf.logging.ERROR)
+
+h, e, l, o = np.eye(4, dtype=np.float32).tolist()  # noqa: E741
+hidden_size = 2
+
+
+def run(x_data):
+    """Read letters with a new LSTM, and print what it gives."""
+    print("input", x_data.shape)
+    cell = tf.contrib.rnn.BasicLSTMCell(num_units=hidden_size, state_is_tuple=True)
+    outputs, _states = tf.nn.dynamic_rnn(cell, x_data, dtype=tf.float32)
+    print(outputs)
+    sess = tf.Session()
+    sess.run(tf.global_variables_initializer())
+    print(outputs.eval(session=sess))
+
+
+# one letter
+tf.set_random_seed(777)
+run(np.array([[h]], dtype=np.float32))
+
+# one word
+tf.reset_default_graph()
+tf.set_random_seed(777)
+run(np.array([[h, e, l, l, o]], dtype=np.float32))
+
+# a batch of three words; a new graph has no seed
+tf.reset_default_graph()
+run(np.array([[h, e, l, l, o], [e, o, l, l, l], [l, l, e, e, l]], dtype=np.float32))

@@ -1,0 +1,360 @@
+"""TensorFlow 1's lesson prints every digit, and what its names do and refuse is what TensorFlow 1 did and what the docs say."""
+
+import doctest
+import importlib
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ostinato.tf1 as tf
+from ostinato.errors import InputError, SizeError
+from ostinato.tf1 import random
+
+ROOT = Path(__file__).parent.parent
+LESSON = ROOT / "examples" / "tf1_lesson.py"
+
+# What the program printed under TensorFlow 1.13.1; the third part was drawn by the device, whose seed was found afterwards.
+DEVICE = 4124492660, 66
+ONE_LETTER = """\
+input (1, 1, 4)
+Tensor("rnn/transpose_1:0", shape=(1, 1, 2), dtype=float32)
+[[[0.04945214 0.04316235]]]
+"""
+ONE_WORD = """\
+input (1, 5, 4)
+Tensor("rnn/transpose_1:0", shape=(1, 5, 2), dtype=float32)
+[[[ 0.04945214  0.04316235]
+  [-0.00104636  0.06992362]
+  [ 0.06311742 -0.06535073]
+  [ 0.11887082 -0.16511463]
+  [ 0.16751593 -0.26476774]]]
+"""
+THREE_WORDS = """\
+input (3, 5, 4)
+Tensor("rnn/transpose_1:0", shape=(3, 5, 2), dtype=float32)
+[[[-0.04283834 -0.05121393]
+  [-0.03094209  0.10285935]
+  [ 0.11129723 -0.03200451]
+  [ 0.22397222 -0.12367146]
+  [ 0.21238048 -0.0769559 ]]
+
+ [[ 0.01226371  0.13834858]
+  [ 0.08454693  0.03562944]
+  [ 0.21645911 -0.06988609]
+  [ 0.29929954 -0.14282013]
+  [ 0.35645092 -0.18373272]]
+
+ [[ 0.13940895 -0.10760844]
+  [ 0.24243172 -0.16845688]
+  [ 0.16465393  0.04037705]
+  [ 0.16442199  0.17125313]
+  [ 0.30980796  0.02960309]]]
+"""
+
+
+@pytest.fixture(autouse=True)
+def _fresh():
+    tf.reset_default_graph()
+    before = tf.device_seed()
+    yield
+    tf.set_device_seed(*before)
+
+
+def lesson(printed):
+    """What the lesson's program prints, run in this process."""
+    tf.reset_default_graph()
+    exec(compile(LESSON.read_text(encoding="utf-8"), LESSON.name, "exec"), {"__name__": "__main__"})
+    return printed.readouterr().out
+
+
+# ---------------------------------------------------------------- the lesson
+
+
+def test_the_program_prints_every_digit_where_the_environment_fixes_the_device():
+    environment = os.environ | {"OSTINATO_TF1_DEVICE_SEED": "{}:{}".format(*DEVICE), "PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-W", "error", LESSON], env=environment, capture_output=True, text=True, check=False)
+    assert done.stderr == ""
+    assert done.stdout == ONE_LETTER + ONE_WORD + THREE_WORDS
+
+
+def test_the_program_prints_every_digit_where_a_call_fixes_the_device(capsys):
+    tf.set_device_seed(DEVICE[0], position=DEVICE[1])
+    assert lesson(capsys) == ONE_LETTER + ONE_WORD + THREE_WORDS
+    assert tf.device_seed() == (DEVICE[0], DEVICE[1] + 2)
+
+
+def test_the_seeded_parts_are_the_same_and_the_unseeded_part_another_each_time(capsys):
+    first, second = lesson(capsys), lesson(capsys)
+    assert first.startswith(ONE_LETTER + ONE_WORD) and second.startswith(ONE_LETTER + ONE_WORD)
+    assert first != second
+
+
+def test_the_program_is_tensorflows_but_for_its_import():
+    imports = re.findall(r"^import .*|^from .*", LESSON.read_text(encoding="utf-8"), re.M)
+    assert imports == ["import numpy as np", "import ostinato.tf1 as tf"]
+
+
+@pytest.mark.parametrize("given", ["lesson", "-1", "12:x", "4294967296"])
+def test_a_device_seed_of_the_environment_that_is_none_is_refused(given, monkeypatch):
+    monkeypatch.setenv(random.ENVIRONMENT, given)
+    with pytest.raises(InputError, match=re.escape(given.partition(":")[0])):
+        random._from_environment()
+
+
+# ---------------------------------------------------------------- random numbers
+
+
+def test_the_device_is_the_standards_mersenne_twister():
+    # The C++ standard, [rand.predef]: the 10000th number from the default seed.
+    assert random.Device(5489, position=9999).draw() == 9981545732273789042
+
+
+def test_philox_gives_its_authors_known_answers():
+    # Random123 1.09, kat_vectors: philox4x32 10, a counter and a key of ones.
+    words = random.philox(2**64 - 1, 2**64 - 1, start=2**64 - 1, count=4)
+    assert [hex(w) for w in words] == ["0x408f276d", "0x41c83b0e", "0xa20bc7c6", "0x6d5451fd"]
+
+
+def test_a_device_goes_on_from_where_it_is_said_to_be():
+    tf.set_device_seed(7)
+    drawn = [random.device.draw() for _ in range(700)]
+    tf.set_device_seed(7, position=650)
+    assert [random.device.draw() for _ in range(50)] == drawn[650:]
+
+
+def test_unseeded_numbers_differ_by_session_and_come_again_with_the_device():
+    x = tf.random_uniform([3])
+    tf.set_device_seed(1)
+    first, second = (x.eval(session=tf.Session()) for _ in range(2))
+    assert not np.array_equal(first, second)
+    tf.set_device_seed(1)
+    assert np.array_equal(x.eval(session=tf.Session()), first)
+
+
+@pytest.mark.parametrize(
+    "graph_seed, op_seed, wanted",
+    [(None, None, (0, 0)), (None, 5, (87654321, 5)), (777, None, (777, 86)), (777, 5, (777, 5)), (0, 0, (0, 2**31 - 1)),
+     (2**31 - 1, 0, (0, 2**31 - 1)), (2**31 + 6, None, (7, 86))],
+)
+def test_seeds_come_from_the_graph_the_operation_and_its_number(graph_seed, op_seed, wanted):
+    assert random.op_seeds(graph_seed, op_seed, 86) == wanted
+
+
+# ---------------------------------------------------------------- sessions, graphs and names
+
+
+def test_a_session_keeps_its_own_values_of_the_variables():
+    v = tf.Variable(2.0)
+    one, other = tf.Session(), tf.Session()
+    for sess in one, other:
+        sess.run(tf.global_variables_initializer())
+    one.run(v.assign(v * 5.0))
+    assert (one.run(v), other.run(v)) == (10.0, 2.0)
+
+
+def test_a_run_answers_in_the_structure_that_it_was_asked_in():
+    a, b = tf.constant([1.0, 2.0]), tf.constant(3)
+    state = tf.nn.rnn_cell.LSTMStateTuple(a, b)
+    with tf.Session() as sess:
+        answer = sess.run({"one": a, "both": [b, state], "nothing": tf.global_variables_initializer()})
+    assert list(answer) == ["one", "both", "nothing"] and answer["nothing"] is None
+    assert answer["one"].dtype == np.float32 and answer["one"].tolist() == [1, 2]
+    assert answer["both"][0] == 3 and answer["both"][0].dtype == np.int32
+    assert type(answer["both"][1]) is type(state) and answer["both"][1].c.tolist() == [1, 2]
+
+
+def test_a_placeholder_takes_batches_of_any_size():
+    x = tf.placeholder(tf.float32, [None, 5, 4])
+    outputs, state = tf.nn.dynamic_rnn(tf.nn.rnn_cell.GRUCell(3), x, dtype=tf.float32)
+    assert str(outputs) == 'Tensor("rnn/transpose_1:0", shape=(?, 5, 3), dtype=float32)'
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        for rows in 1, 4:
+            out, last = sess.run([outputs, state], feed_dict={x: np.ones((rows, 5, 4))})
+            assert out.shape == (rows, 5, 3) and np.array_equal(out[:, -1], last)
+
+
+def test_names_are_tensorflows():
+    cells = [tf.nn.rnn_cell.BasicLSTMCell(2), tf.nn.rnn_cell.LSTMCell(3, use_peepholes=True)]
+    tf.nn.dynamic_rnn(tf.nn.rnn_cell.MultiRNNCell(cells), np.zeros((1, 2, 4), np.float32), dtype=tf.float32)
+    inner = "rnn/multi_rnn_cell/cell_1/lstm_cell"
+    assert [v.name for v in tf.global_variables()] == [
+        "rnn/multi_rnn_cell/cell_0/basic_lstm_cell/kernel:0", "rnn/multi_rnn_cell/cell_0/basic_lstm_cell/bias:0",
+        f"{inner}/kernel:0", f"{inner}/bias:0", f"{inner}/w_f_diag:0", f"{inner}/w_i_diag:0", f"{inner}/w_o_diag:0",
+    ]
+    assert repr(tf.global_variables()[0]) == (
+        "<tf.Variable 'rnn/multi_rnn_cell/cell_0/basic_lstm_cell/kernel:0' shape=(6, 8) dtype=float32_ref>"
+    )
+
+
+def test_static_rnn_gives_what_dynamic_rnn_gives():
+    x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
+    cell = tf.nn.rnn_cell.LSTMCell(5, num_proj=2)
+    with tf.variable_scope("rnn", reuse=tf.AUTO_REUSE) as scope:
+        steps, last = tf.nn.static_rnn(cell, tf.unstack(tf.constant(x), axis=1), dtype=tf.float32, scope=scope)
+        outputs, state = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32, scope=scope)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        steps, last, outputs, state = sess.run([steps, last, outputs, state])
+    assert np.array_equal(np.stack(steps, 1), outputs)
+    assert np.array_equal(last.c, state.c) and np.array_equal(last.h, state.h)
+
+
+def test_dropout_keeps_what_it_says_scaled_and_draws_anew_in_each_run():
+    x = np.zeros((4, 50, 1), np.float32)
+    cell = tf.nn.rnn_cell.BasicRNNCell(8)
+    dropped = tf.nn.rnn_cell.DropoutWrapper(cell, output_keep_prob=0.25)
+    initial = tf.ones([4, 8])
+    tf.set_random_seed(1)
+    plain, _ = tf.nn.dynamic_rnn(cell, x, initial_state=initial)
+    with tf.variable_scope("dropped", initializer=tf.ones_initializer()):
+        outputs, _ = tf.nn.dynamic_rnn(dropped, x, initial_state=initial)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        for v in tf.global_variables()[2:]:
+            v.load(tf.global_variables()[0].eval())
+        whole, first, second = sess.run(plain), sess.run(outputs), sess.run(outputs)
+    kept = first != 0
+    assert 0.15 < kept.mean() < 0.35
+    np.testing.assert_allclose(first[kept], whole[kept] * 4, rtol=1e-6)
+    assert not np.array_equal(first, second)
+
+
+# ---------------------------------------------------------------- errors
+
+
+def _x(*shape):
+    return np.zeros(shape or (1, 2, 4), np.float32)
+
+
+def _cell(units=2):
+    return tf.nn.rnn_cell.BasicLSTMCell(units)
+
+
+def _twice():
+    for _ in range(2):
+        tf.nn.dynamic_rnn(_cell(), _x(), dtype=tf.float32)
+
+
+def _other_graph():
+    a = tf.constant(1.0)
+    tf.reset_default_graph()
+    tf.Session().run(a)
+
+
+def _other_input():
+    cell = _cell()
+    cell(tf.constant(_x(1, 4)), cell.zero_state(1, tf.float32))
+    cell(tf.constant(_x(1, 3)), cell.zero_state(1, tf.float32))
+
+
+def _random_after_gradients():
+    tf.set_random_seed(1)
+    w = tf.get_variable("w", [2])
+    tf.gradients(w * w, w)
+    tf.get_variable("v", [2])
+
+
+def _fed_with_another_shape():
+    x = tf.placeholder(tf.float32, [None, 3], name="x")
+    tf.Session().run(x, {x: _x(2, 4)})
+
+
+def _dropout(**options):
+    return tf.nn.rnn_cell.DropoutWrapper(_cell(), **options)
+
+
+WRONG = {
+    "a name that TensorFlow 1 has and this has not": (
+        lambda: tf.layers, AttributeError, r"tf\.layers is not provided"),
+    "a name with a letter wrong": (lambda: tf.nn.dynamic_rn, AttributeError, r"did you mean tf\.nn\.dynamic_rnn\?"),
+    "a cell of contrib": (lambda: tf.contrib.rnn.IndRNNCell, AttributeError, r"tf\.contrib\.rnn\.IndRNNCell is not provided"),
+    "no units": (lambda: tf.nn.rnn_cell.GRUCell(0), SizeError, r"GRUCell\(num_units=0\).*1 or more"),
+    "units that are no number": (lambda: tf.nn.rnn_cell.GRUCell("2"), SizeError, r"num_units='2'.*whole number"),
+    "an activation by name": (lambda: tf.nn.rnn_cell.GRUCell(2, activation="tanh"), InputError, r"activation='tanh'.*tf\.nn\.tanh"),
+    "weights in pieces": (lambda: tf.nn.rnn_cell.LSTMCell(2, num_unit_shards=2), InputError, "weights in several pieces are not provided"),
+    "no cells": (lambda: tf.nn.rnn_cell.MultiRNNCell([]), InputError, "was given no cells"),
+    "a layer that is no cell": (lambda: tf.nn.rnn_cell.MultiRNNCell([3]), InputError, r"MultiRNNCell was given 3 \(int\)"),
+    "states joined over states in tuples": (
+        lambda: tf.nn.rnn_cell.MultiRNNCell([_cell()], state_is_tuple=False), InputError, "make that with state_is_tuple=False too"),
+    "a wrapper around no cell": (lambda: tf.nn.rnn_cell.ResidualWrapper(None), InputError, "ResidualWrapper was given None"),
+    "a residual of another size": (
+        lambda: tf.nn.dynamic_rnn(tf.nn.rnn_cell.ResidualWrapper(_cell(3)), _x(), dtype=tf.float32), SizeError, "input of size 4 .* size 3"),
+    "dropout of everything": (lambda: _dropout(input_keep_prob=0), InputError, r"input_keep_prob=0\): give a number above 0"),
+    "one dropout mask for all steps": (lambda: _dropout(variational_recurrent=True), InputError, "variational_recurrent=True.*leave it out"),
+    "no cell": (lambda: tf.nn.dynamic_rnn("lstm", _x(), dtype=tf.float32), InputError, "dynamic_rnn was given 'lstm'"),
+    "a matrix as a sequence": (lambda: tf.nn.dynamic_rnn(_cell(), _x(2, 4), dtype=tf.float32), SizeError, r"\(2, 4\).*three dimensions"),
+    "neither a state nor a dtype": (lambda: tf.nn.dynamic_rnn(_cell(), _x()), InputError, r"give dtype=tf\.float32"),
+    "another dtype than the input's": (lambda: tf.nn.dynamic_rnn(_cell(), _x(), dtype=tf.float64), InputError, r"float32.*tf\.float64"),
+    "lengths for other rows": (
+        lambda: tf.nn.dynamic_rnn(_cell(), _x(), [1, 2], dtype=tf.float32), SizeError, "1 and 2 differ"),
+    "lengths that are no whole numbers": (
+        lambda: tf.nn.dynamic_rnn(_cell(), _x(), [1.5], dtype=tf.float32), InputError, "one whole number for each row"),
+    "an input of unknown size": (
+        lambda: tf.nn.dynamic_rnn(_cell(), tf.placeholder(tf.float32, [1, 2, None]), dtype=tf.float32), SizeError, "last size must be known"),
+    "a state of another size": (
+        lambda: tf.nn.dynamic_rnn(_cell(), _x(), initial_state=_cell(3).zero_state(1, tf.float32)), SizeError, r"\(1, 3\) .*size 2"),
+    "a state with a part missing": (
+        lambda: tf.nn.dynamic_rnn(_cell(), _x(), initial_state=tf.zeros([1, 2])), SizeError, r"state of 1 part.*zero_state"),
+    "the same variables twice": (_twice, InputError, r"already exists, disallowed.*tf\.reset_default_graph\(\)"),
+    "a cell for an input of another size": (_other_input, SizeError, "inputs of size 4 and was given size 3"),
+    "lengths for static_rnn": (
+        lambda: tf.nn.static_rnn(_cell(), [_x(1, 4)], dtype=tf.float32, sequence_length=[1]), InputError, r"use tf\.nn\.dynamic_rnn"),
+    "one array for static_rnn": (lambda: tf.nn.static_rnn(_cell(), _x(), dtype=tf.float32), InputError, r"tf\.unstack"),
+    "a value before a session": (lambda: tf.constant(1.0).eval(), InputError, r"Const:0\.eval\(\) needs a session"),
+    "a tensor of another graph": (_other_graph, InputError, "not in this session's graph"),
+    "a tensor that does not exist": (lambda: tf.Session().run("rnn/transpose:0"), InputError, "'rnn/transpose:0' is in no operation"),
+    "a run of nothing": (lambda: tf.Session().run(3), tf.errors.InvalidArgumentError, r"was given 3 \(int\)"),
+    "variables without values": (
+        lambda: tf.Session().run(tf.Variable(1.0)), tf.errors.FailedPreconditionError, "uninitialized value Variable.*global_variables_initializer"),
+    "a placeholder without a value": (
+        lambda: tf.Session().run(tf.placeholder(tf.float32, [2], name="x") * 2.0), tf.errors.InvalidArgumentError, "'x'.*feed_dict"),
+    "a placeholder without a shape": (lambda: tf.placeholder(tf.float32), InputError, r"\[None, None, 4\]"),
+    "a value of another shape": (_fed_with_another_shape, SizeError, r"\(2, 4\).*'x:0'.*\(\?, 3\)"),
+    "a key that is no tensor": (lambda: tf.Session().run(tf.constant(1.0), {3: 1}), tf.errors.InvalidArgumentError, "the key 3"),
+    "a seed after gradients": (_random_after_gradients, InputError, r"after tf\.gradients: its seed depends"),
+    "a derivative by whole numbers": (lambda: tf.gradients(tf.constant(1.0), tf.constant(1)), InputError, "no derivative by whole numbers"),
+    "dtypes mixed": (lambda: tf.constant(1.0) + tf.constant(1), InputError, r"int32 where float32 is wanted: write tf\.cast"),
+    "a dtype that is not there": (lambda: tf.constant(1.0, dtype="float16"), InputError, r"'float16' is not provided: use one of tf\.float32"),
+    "matrices that do not fit": (lambda: tf.matmul(tf.ones([2, 3]), tf.ones([4, 2])), SizeError, r"\(2, 3\) and \(4, 2\): 3 and 4 differ"),
+    "an if on a tensor": (lambda: bool(tf.constant(1.0)), TypeError, r"`if` cannot ask it"),
+    "a loop over a tensor": (lambda: list(tf.constant([1.0])), TypeError, r"tf\.unstack"),
+    "a graph reset inside a with": (lambda: _reset_inside(), InputError, r"outside the `with`"),
+    "a variable without a shape": (lambda: tf.get_variable("w"), InputError, r"get_variable\('w'\) was given no shape"),
+    "a variable to be reused that is none": (lambda: _reuse(), InputError, r"s/w does not exist.*tf\.AUTO_REUSE"),
+    "a graph seed that is no number": (lambda: tf.set_random_seed("777"), InputError, r"set_random_seed\('777'\)"),
+    "a device seed that is too large": (lambda: tf.set_device_seed(2**32), InputError, "4294967296.*from 0 to 4294967295"),
+    "a device seed that is no number": (lambda: tf.set_device_seed("7"), InputError, "'7'.*from 0 to 4294967295"),
+    "a device before its beginning": (lambda: tf.set_device_seed(1, position=-1), InputError, "position -1.*0 or more"),
+}
+
+
+def _reset_inside():
+    with tf.Graph().as_default():
+        tf.reset_default_graph()
+
+
+def _reuse():
+    with tf.variable_scope("s", reuse=True):
+        tf.get_variable("w", [2])
+
+
+@pytest.mark.parametrize("wrong", list(WRONG))
+def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(wrong):
+    call, error, message = WRONG[wrong]
+    with pytest.raises(error, match=message):
+        call()
+
+
+# ---------------------------------------------------------------- the documentation
+
+
+@pytest.mark.parametrize("name", ["", ".random", ".session"])
+def test_examples_in_docstrings_run(name):
+    failed, tried = doctest.testmod(importlib.import_module(f"ostinato.tf1{name}"))
+    assert tried and not failed
