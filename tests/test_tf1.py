@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -353,8 +354,39 @@ def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(wrong):
 
 # ---------------------------------------------------------------- the documentation
 
+PAGES = ("docs/tf1.md", "docs/tf1.ko.md")
+
+
+def _blocks(page):
+    return re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
+
 
 @pytest.mark.parametrize("name", ["", ".random", ".session"])
 def test_examples_in_docstrings_run(name):
     failed, tried = doctest.testmod(importlib.import_module(f"ostinato.tf1{name}"))
     assert tried and not failed
+
+
+def test_every_example_of_the_page_prints_what_it_shows(capsys):
+    blocks, shared = _blocks(PAGES[0]), {"__name__": "page"}
+    examples = [(code, wanted) for (language, code), (_, wanted) in zip(blocks, blocks[1:]) if language == "python"]
+    assert len(examples) == len([language for language, _ in blocks if language == "text"])
+    for code, wanted in examples:
+        exec(compile(code, PAGES[0], "exec"), shared)
+        assert capsys.readouterr().out == wanted
+
+
+def test_both_languages_show_the_same_and_have_the_same_parts():
+    assert _blocks(PAGES[0]) == _blocks(PAGES[1])
+    outlines = [re.findall(r"^(#+ |- |\|)", (ROOT / page).read_text(encoding="utf-8"), re.M) for page in PAGES]
+    assert outlines[0] == outlines[1]
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_name_that_is_there_is_on_the_page(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    # What these are is told where they are met: types of what calls return, and TensorFlow's version.
+    told = {"DTYPES", "DType", "NotProvided", "Operation", "RNNCell", "Tensor", "TensorShape", "VERSION", "as_dtype", "contrib", "nn", "rnn_cell"}
+    there = vars(tf) | vars(tf.nn) | vars(tf.nn.rnn_cell)
+    names = [n for n, v in there.items() if not n.startswith("_") and not isinstance(v, types.ModuleType) and n not in told]
+    assert [n for n in names if f"`{n}`" not in text and f"`tf.nn.{n}`" not in text] == [] and len(names) > 60
