@@ -26,6 +26,9 @@ LSTMStateTuple.__doc__ = "The state of an LSTM: the cell state c and the output 
 # TensorFlow's LSTM kernel holds i, j, f, o; ours i, f, g, o, where g is its j. TensorFlow's GRU gates r, u are our r, z.
 _LSTM_ORDER = (0, 2, 1, 3)
 
+# What the LSTM's other variables are in the equations; a projection is the other way about.
+_LSTM_NAMES = {"w_f_diag": "p_f", "w_i_diag": "p_i", "w_o_diag": "p_o", "projection/kernel": "R"}
+
 # What `activation=` may be, by the function given: the operation in the language and TensorFlow's name of it.
 _ACTIVATIONS = {
     None: (language.tanh, "Tanh"),
@@ -184,19 +187,23 @@ def _zeroed(output_TBO: torch.Tensor, lengths: torch.Tensor | None) -> torch.Ten
 class _Layer(RNNCell):
     """A cell with weights of its own.
 
-    A subclass has `equations`, the cell of `ostinato.cells` with its constants; `declared`, its variables as (name, shape,
-    initialiser); `recipe`, its operations; and `weights`, which turns the variables' values into the equations' weights.
+    A subclass sets `equations`, the cell of `ostinato.cells` with its constants; `declared`, its variables as (name, shape,
+    initialiser), where a size of None is that of the input and the output together; `recipe`, its operations, with `{use}` where
+    a variable is read within an operation and `{read}` where it is read before one; and `marks`, the marks of its states there.
+    `weights` turns the variables' values into the equations' weights.
     """
 
     joined = False
+    marks: tuple[str, ...] = ("h",)
 
-    def __init__(self, num_units: int, reuse, name: str | None, default_name: str, activation):
+    def __init__(self, num_units: int, activation, reuse, name: str):
         if activation not in _ACTIVATIONS:
             raise InputError(f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or tf.nn.sigmoid")
         if not isinstance(num_units, numbers.Integral) or num_units < 1:
             raise SizeError(f"{type(self).__name__}(num_units={num_units!r}): give a whole number, 1 or more")
         self.activation, self.activation_name = _ACTIVATIONS[activation]
-        self.num_units, self.reuse, self.base_name = num_units, reuse, name or default_name
+        self.state_size = self.output_size = self.num_units = int(num_units)
+        self.reuse, self.base_name = reuse, name
         self.scope: VariableScope | None = None
         self.resource = None
         self.variables: list[Variable] = []
@@ -206,33 +213,27 @@ class _Layer(RNNCell):
         """Its variables, which all are trained."""
         return self.variables
 
-    @contextmanager
-    def _within(self, graph: Graph) -> Iterator[None]:
+    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         if self.scope is None:
             given = self.base_name if self.reuse else None
             with graph.open_variable_scope(given, default_name=self.base_name, reuse=self.reuse) as self.scope:
                 pass
         with graph.again(self.scope):
-            yield
-
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
-        with self._within(graph):
-            declared = self.declared(input_size)
+            rows = input_size + self.output_size
             if not self.variables:
                 self.variables = [
-                    get_variable(name, shape, dtype, initializer, use_resource=self.resource, default=default)
-                    for name, shape, initializer, default in declared
+                    get_variable(name, [n or rows for n in shape], dtype, initializer, use_resource=self.resource)
+                    for name, shape, initializer in self.declared
                 ]
-            elif list(self.variables[0].shape) != declared[0][1]:
-                have = self.variables[0].shape[0] - declared[0][1][0] + input_size
-                raise SizeError(f"{self.base_name} has weights for inputs of size {have} and was given size {input_size}: use another cell object for it")
-            resource = self.variables[0].resource and not graph.loop
-            read = "ReadVariableOp" if resource else ""
-            uses = {name: f"{name}({read})[Enter]" for name in ("MatMul", "BiasAdd")}
-            marks = graph.record(self.recipe(uses["MatMul"], uses["BiasAdd"], f"{read} mul[Enter]"))
+            elif (had := self.variables[0].shape[0]) != rows:
+                raise SizeError(
+                    f"{self.base_name} has weights for inputs of size {had - self.output_size} and was given size {input_size}: "
+                    f"use another cell object for it"
+                )
+            read = "ReadVariableOp" if self.variables[0].resource and not graph.loop else ""
+            marks = graph.record(self.recipe.format(use=f"({read})[Enter]", read=read))
         reads = [v.read for v in self.variables]
-        sizes = flatten(self.state_size)
-        parts = sizes if not self.joined else [self.num_units, sizes[0] - self.num_units]
+        parts = [self.num_units, self.output_size]
 
         def advance(run, x, states, lengths):
             states = list(states[0].split(parts, -1)) if self.joined else states
@@ -243,11 +244,6 @@ class _Layer(RNNCell):
             return output, [torch.cat(new, -1)] if self.joined else new
 
         return Step(advance, marks["h"], [marks[m] for m in self.marks], reads)
-
-    @property
-    def marks(self) -> tuple[str, ...]:
-        """The marks of the states in the recipe."""
-        return ("h",)
 
 
 class BasicRNNCell(_Layer):
@@ -261,17 +257,10 @@ class BasicRNNCell(_Layer):
     """
 
     def __init__(self, num_units: int, activation=None, reuse=None, name: str | None = None):
-        super().__init__(num_units, reuse, name, "basic_rnn_cell", activation)
-        self.state_size = self.output_size = num_units
+        super().__init__(num_units, activation, reuse, name or "basic_rnn_cell")
         self.equations = equations.elman.with_constants(activation=self.activation)
-
-    def declared(self, input_size: int) -> list[tuple]:
-        """Its variables."""
-        return [("kernel", [input_size + self.num_units, self.num_units], None, None), ("bias", [self.num_units], zeros_initializer(), None)]
-
-    def recipe(self, matmul: str, bias: str, product: str) -> str:
-        """Its operations."""
-        return f"concat(axis) {matmul} {bias} {self.activation_name}=h"
+        self.declared = [("kernel", [None, num_units], None), ("bias", [num_units], zeros_initializer())]
+        self.recipe = f"concat(axis) MatMul{{use}} BiasAdd{{use}} {self.activation_name}=h"
 
     def weights(self, input_size: int, kernel: torch.Tensor, bias: torch.Tensor) -> dict[str, torch.Tensor]:
         """The equations' weights."""
@@ -291,27 +280,16 @@ class GRUCell(_Layer):
     """
 
     def __init__(self, num_units: int, activation=None, reuse=None, kernel_initializer=None, bias_initializer=None, name: str | None = None):
-        super().__init__(num_units, reuse, name, "gru_cell", activation)
-        self.state_size = self.output_size = num_units
-        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
+        super().__init__(num_units, activation, reuse, name or "gru_cell")
         self.equations = equations.gru_original.with_constants(activation=self.activation)
-
-    def declared(self, input_size: int) -> list[tuple]:
-        """Its variables."""
-        rows, units, kernel, bias = input_size + self.num_units, self.num_units, self.kernel_initializer, self.bias_initializer
-        return [
-            ("gates/kernel", [rows, 2 * units], kernel, None),
-            ("gates/bias", [2 * units], constant_initializer(1.0) if bias is None else bias, None),
-            ("candidate/kernel", [rows, units], kernel, None),
-            ("candidate/bias", [units], zeros_initializer() if bias is None else bias, None),
+        self.declared = [
+            ("gates/kernel", [None, 2 * num_units], kernel_initializer),
+            ("gates/bias", [2 * num_units], constant_initializer(1.0) if bias_initializer is None else bias_initializer),
+            ("candidate/kernel", [None, num_units], kernel_initializer),
+            ("candidate/bias", [num_units], zeros_initializer() if bias_initializer is None else bias_initializer),
         ]
-
-    def recipe(self, matmul: str, bias: str, product: str) -> str:
-        """Its operations."""
-        return (
-            f"concat(axis) {matmul} {bias} Sigmoid Const split(split_dim) mul concat(axis) {matmul} {bias} {self.activation_name} "
-            "mul sub(x) mul add=h"
-        )
+        product = "concat(axis) MatMul{use} BiasAdd{use}"
+        self.recipe = f"{product} Sigmoid Const split(split_dim) mul {product} {self.activation_name} mul sub(x) mul add=h"
 
     def weights(self, input_size: int, gates, gates_bias, candidate, candidate_bias) -> dict[str, torch.Tensor]:
         """The equations' weights."""
@@ -324,19 +302,16 @@ class GRUCell(_Layer):
 
 
 class _LSTM(_Layer):
-    @property
-    def marks(self) -> tuple[str, ...]:
-        return ("state",) if self.joined else ("c", "h")
-
-    def _sizes(self, output_size: int, state_is_tuple: bool):
+    def _states(self, output_size: int, state_is_tuple: bool):
         self.output_size, self.joined = output_size, not state_is_tuple
         self.state_size = LSTMStateTuple(self.num_units, output_size) if state_is_tuple else self.num_units + output_size
+        self.marks = ("c", "h") if state_is_tuple else ("state",)
 
-    def weights(self, input_size: int, kernel, bias, **more) -> dict[str, torch.Tensor]:
+    def weights(self, input_size: int, kernel, bias, *more) -> dict[str, torch.Tensor]:
         """The equations' weights."""
-        order = lambda w: torch.cat([w.chunk(4, -1)[i] for i in _LSTM_ORDER], -1)  # noqa: E731
-        kernel = order(kernel)
-        return {"W": kernel[:input_size].T, "U": kernel[input_size:].T, "b": order(bias), **more}
+        kernel, bias = (torch.cat([w.chunk(4, -1)[i] for i in _LSTM_ORDER], -1) for w in (kernel, bias))
+        others = {_LSTM_NAMES[name]: w.T if w.dim() > 1 else w for (name, *_), w in zip(self.declared[2:], more)}
+        return {"W": kernel[:input_size].T, "U": kernel[input_size:].T, "b": bias, **others}
 
 
 class BasicLSTMCell(_LSTM):
@@ -352,24 +327,14 @@ class BasicLSTMCell(_LSTM):
     """
 
     def __init__(self, num_units: int, forget_bias: float = 1.0, state_is_tuple: bool = True, activation=None, reuse=None, name: str | None = None):
-        super().__init__(num_units, reuse, name, "basic_lstm_cell", activation)
-        self._sizes(num_units, state_is_tuple)
+        super().__init__(num_units, activation, reuse, name or "basic_lstm_cell")
+        self._states(num_units, state_is_tuple)
         self.equations = equations.lstm.with_constants(forget_bias=float(forget_bias), activation=self.activation)
-
-    def declared(self, input_size: int) -> list[tuple]:
-        """Its variables."""
-        return [
-            ("kernel", [input_size + self.num_units, 4 * self.num_units], None, None),
-            ("bias", [4 * self.num_units], zeros_initializer(), None),
-        ]
-
-    def recipe(self, matmul: str, bias: str, product: str) -> str:
-        """Its operations."""
-        act = self.activation_name
+        self.declared = [("kernel", [None, 4 * num_units], None), ("bias", [4 * num_units], zeros_initializer())]
         cut, join = ("Const split", "concat(axis)=state") if self.joined else ("", "")
-        return (
-            f"Const {cut} concat(axis) {matmul} {bias} Const split Const Add Sigmoid Mul Sigmoid {act} Mul Add=c "
-            f"{act} Sigmoid Mul=h {join}"
+        self.recipe = (
+            f"Const {cut} concat(axis) MatMul{{use}} BiasAdd{{use}} Const split Const Add Sigmoid Mul Sigmoid {self.activation_name} "
+            f"Mul Add=c {self.activation_name} Sigmoid Mul=h {join}"
         )
 
 
@@ -391,67 +356,41 @@ class LSTMCell(_LSTM):
     """
 
     def __init__(
-        self,
-        num_units: int,
-        use_peepholes: bool = False,
-        cell_clip: float | None = None,
-        initializer=None,
-        num_proj: int | None = None,
-        proj_clip: float | None = None,
-        num_unit_shards=None,
-        num_proj_shards=None,
-        forget_bias: float = 1.0,
-        state_is_tuple: bool = True,
-        activation=None,
-        reuse=None,
-        name: str | None = None,
-    ):
+        self, num_units: int, use_peepholes: bool = False, cell_clip: float | None = None, initializer=None, num_proj: int | None = None,
+        proj_clip: float | None = None, num_unit_shards=None, num_proj_shards=None, forget_bias: float = 1.0,
+        state_is_tuple: bool = True, activation=None, reuse=None, name: str | None = None,
+    ):  # fmt: skip
         if num_unit_shards or num_proj_shards:
             raise InputError("LSTMCell(num_unit_shards=..., num_proj_shards=...): weights in several pieces are not provided; leave both out")
-        super().__init__(num_units, reuse, name, "lstm_cell", activation)
-        self._sizes(num_proj or num_units, state_is_tuple)
-        self.peepholes, self.initializer, self.projection = use_peepholes, initializer, bool(num_proj)
-        self.cell_clip, self.proj_clip = cell_clip, proj_clip
+        super().__init__(num_units, activation, reuse, name or "lstm_cell")
+        self._states(num_proj or num_units, state_is_tuple)
         constants = {"forget_bias": float(forget_bias), "cell_clip": cell_clip, "activation": self.activation}
-        if self.projection:
-            constants |= {"peepholes": self.peepholes, "projection_clip": proj_clip}
-        cell = equations.lstm_full if self.projection else equations.lstm_peephole if self.peepholes else equations.lstm
+        if num_proj:
+            constants |= {"peepholes": use_peepholes, "projection_clip": proj_clip}
+        cell = equations.lstm_full if num_proj else equations.lstm_peephole if use_peepholes else equations.lstm
         self.equations = cell.with_constants(**constants)
 
-    def declared(self, input_size: int) -> list[tuple]:
-        """Its variables."""
-        units, begin = self.num_units, self.initializer
-        names = [("kernel", [input_size + self.output_size, 4 * units], begin, None), ("bias", [4 * units], zeros_initializer(), None)]
-        if self.peepholes:
-            names += [(f"w_{gate}_diag", [units], begin, None) for gate in "fio"]
-        if self.projection:
-            names += [("projection/kernel", [units, self.output_size], begin, None)]
-        return names
+        self.declared = [("kernel", [None, 4 * num_units], initializer), ("bias", [4 * num_units], zeros_initializer())]
+        if use_peepholes:
+            self.declared += [(f"w_{gate}_diag", [num_units], initializer) for gate in "fio"]
+        if num_proj:
+            self.declared += [("projection/kernel", [num_units, num_proj], initializer)]
 
-    def recipe(self, matmul: str, bias: str, product: str) -> str:
-        """Its operations."""
-        act, peep = self.activation_name, f"{product} add" if self.peepholes else ""
         cut, join = ("Slice(begin size) Slice(begin size)", "concat(axis)=state") if self.joined else ("", "")
+        peep = "{read} mul[Enter] add" if use_peepholes else ""
         clip = "clip_by_value(Minimum(y) y)"
-        cell = "add=c" if self.cell_clip is None else f"add {clip}=c"
-        output = "mul=h"
-        if self.projection:
-            output = f"mul {matmul}=h" if self.proj_clip is None else f"mul {matmul} {clip}=h"
-        return (
-            f"{cut} concat(axis) {matmul} {bias} Const split(split_dim) add(y) {peep} Sigmoid mul {peep} Sigmoid {act} mul {cell} "
-            f"{peep} Sigmoid {act} {output} {join}"
+        held = "add=c" if cell_clip is None else f"add {clip}=c"
+        output = "mul=h" if not num_proj else "mul MatMul{use}=h" if proj_clip is None else f"mul MatMul{{use}} {clip}=h"
+        self.recipe = (
+            f"{cut} concat(axis) MatMul{{use}} BiasAdd{{use}} Const split(split_dim) add(y) {peep} Sigmoid mul {peep} Sigmoid "
+            f"{self.activation_name} mul {held} {peep} Sigmoid {self.activation_name} {output} {join}"
         )
-
-    def weights(self, input_size: int, kernel, bias, *more) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
-        names = (["p_f", "p_i", "p_o"] if self.peepholes else []) + (["R"] if self.projection else [])
-        return super().weights(input_size, kernel, bias, **{n: w.T if n == "R" else w for n, w in zip(names, more)})
 
 
 # ---------------------------------------------------------------- cells made of cells
 
 
-def _check_cell(cell, of: str):
+def check_cell(cell, of: str):
     if not isinstance(cell, RNNCell):
         raise InputError(f"{of} was given {cell!r} ({type(cell).__name__}): give it a cell, such as tf.nn.rnn_cell.BasicLSTMCell(num_units=2)")
 
@@ -468,7 +407,7 @@ class MultiRNNCell(RNNCell):
         if not cells:
             raise InputError("MultiRNNCell was given no cells: give it a list of them")
         for cell in cells:
-            _check_cell(cell, "MultiRNNCell")
+            check_cell(cell, "MultiRNNCell")
             if not state_is_tuple and isinstance(cell.state_size, tuple):
                 raise InputError(f"MultiRNNCell(state_is_tuple=False) was given {type(cell).__name__} with a tuple of states: make that with "
                                  "state_is_tuple=False too")
@@ -514,7 +453,7 @@ class MultiRNNCell(RNNCell):
 
 class _Wrapper(RNNCell):
     def __init__(self, cell: RNNCell):
-        _check_cell(cell, type(self).__name__)
+        check_cell(cell, type(self).__name__)
         self.cell = cell
         # In 1.13 a cell with weights that becomes an attribute of a wrapper makes variables of the newer kind.
         if isinstance(cell, _Layer):
@@ -594,12 +533,9 @@ class DropoutWrapper(_Wrapper):
             "dropout{rate Shape sub(x) random_uniform(min max RandomUniform=random sub mul) add Floor truediv mul=result}", own
         )
 
-        def drop(run, values_TBN, steps):
-            # TensorFlow draws in each step that it makes, and makes none past the longest row.
-            kept = 1 - torch.tensor(1 - keep, dtype=values_TBN.dtype)
-            draws = [run.uniform(marks["random"], values_TBN.shape[1:], values_TBN.dtype) for _ in range(steps)]
-            draws += [torch.zeros_like(values_TBN[0])] * (len(values_TBN) - steps)
-            return values_TBN / kept * torch.floor(kept + torch.stack(draws)) if draws else values_TBN
+        def drop(run, value):
+            kept = 1 - torch.tensor(1 - keep, dtype=value.dtype)
+            return value / kept * torch.floor(kept + run.uniform(marks["random"], value.shape, value.dtype))
 
         return marks["result"], drop
 
@@ -609,12 +545,13 @@ class DropoutWrapper(_Wrapper):
         return [d for s in size for d in self._dropped(s)] if isinstance(size, tuple) else [True]
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
-        drop_input = drop_output = None
-        drop_states: dict[int, Callable] = {}
+        keep = lambda run, value: value  # noqa: E731
+        drop_input = drop_output = keep
         if self.input_keep_prob < 1:
             _, drop_input = self._dropout(graph, self.input_keep_prob, "input", 0)
         step = self.cell.trace(graph, input_size, dtype)
         output, states = step.output, list(step.states)
+        drop_states = [keep] * len(states)
         if self.state_keep_prob < 1:
             for i, dropped in enumerate(self._dropped(self.state_size)):
                 if dropped:
@@ -622,25 +559,16 @@ class DropoutWrapper(_Wrapper):
         if self.output_keep_prob < 1:
             output, drop_output = self._dropout(graph, self.output_keep_prob, "output", 0)
 
-        def one_by_one(run, x, states, lengths, steps):
-            # A dropped state goes into the next step, so that the steps cannot run in one scan.
+        def advance(run, x, states, lengths):
+            # TensorFlow draws in each step that it makes, and makes none past the longest row.
+            steps = len(x) if lengths is None else min(len(x), max([1, *lengths.tolist()]))
             outputs = []
             for t in range(steps):
                 left = None if lengths is None else (lengths - t).clamp(0, 1)
-                output, new = step.advance(run, x[t : t + 1], states, left)
-                for i, drop in drop_states.items():
-                    new[i] = drop(run, new[i][None], 1)[0]
+                value, new = step.advance(run, drop_input(run, x[t])[None], states, left)
+                new = [drop(run, n) for drop, n in zip(drop_states, new)]
+                outputs.append(_zeroed(drop_output(run, value[0])[None], left))
                 states = new if left is None else [torch.where(left[:, None] > 0, n, s) for n, s in zip(new, states)]
-                outputs.append(output)
             return torch.cat([*outputs, x.new_zeros(len(x) - steps, x.shape[1], self.output_size)]), states
-
-        def advance(run, x, states, lengths):
-            steps = len(x) if lengths is None else min(len(x), max([1, *lengths.tolist()]))
-            if drop_input:
-                x = drop_input(run, x, steps)
-            output, new = one_by_one(run, x, states, lengths, steps) if drop_states else step.advance(run, x, states, lengths)
-            if drop_output:
-                output = _zeroed(drop_output(run, output, steps), lengths)
-            return output, new
 
         return Step(advance, output, states, step.reads)

@@ -6,7 +6,7 @@ import torch
 
 from ..errors import InputError, SizeError
 from . import operations
-from .cells import RNNCell, _check_cell, check_state, flatten, input_depth, pack
+from .cells import RNNCell, check_cell, check_state, flatten, input_depth, pack
 from .graph import Computation, Graph, Operation, Tensor, as_dtype, get_default_graph, merge
 from .session import InvalidArgumentError
 
@@ -56,7 +56,7 @@ def dynamic_rnn(
         InputError: Neither an initial state nor a dtype was given, or the dtypes differ.
         SizeError: Sizes do not fit each other.
     """
-    _check_cell(cell, "dynamic_rnn")
+    check_cell(cell, "dynamic_rnn")
     graph = get_default_graph()
     with graph.open_variable_scope(scope or "rnn"):
         x = operations.convert_to_tensor(inputs)
@@ -183,8 +183,8 @@ def bidirectional_dynamic_rnn(
     Returns:
         The outputs of both, in the order of the inputs, and the final states of both.
     """
-    _check_cell(cell_fw, "bidirectional_dynamic_rnn")
-    _check_cell(cell_bw, "bidirectional_dynamic_rnn")
+    check_cell(cell_fw, "bidirectional_dynamic_rnn")
+    check_cell(cell_bw, "bidirectional_dynamic_rnn")
     graph = get_default_graph()
     given = {"sequence_length": sequence_length, "dtype": dtype, "time_major": time_major}
     with graph.open_variable_scope(scope or "bidirectional_rnn"):
@@ -236,7 +236,7 @@ def static_rnn(
     Returns:
         The outputs, one (B, output_size) for each step, and the final state.
     """
-    _check_cell(cell, "static_rnn")
+    check_cell(cell, "static_rnn")
     if sequence_length is not None:
         raise InputError("static_rnn(sequence_length=...) is not provided: use tf.nn.dynamic_rnn, which takes it")
     if not isinstance(inputs, (list, tuple)) or not inputs:

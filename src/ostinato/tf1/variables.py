@@ -187,7 +187,7 @@ class constant_initializer:
 
 
 def get_variable(
-    name: str, shape=None, dtype="float32", initializer=None, trainable: bool = True, use_resource: bool | None = None, default=None
+    name: str, shape=None, dtype="float32", initializer=None, trainable: bool = True, use_resource: bool | None = None
 ) -> Variable:
     """A variable of the current variable scope: a new one, or where the scope says `reuse` the one that there is.
 
@@ -198,7 +198,6 @@ def get_variable(
         initializer: A function of a shape, or a value; None for the scope's, else for glorot_uniform.
         trainable: Whether `tf.trainable_variables()` lists it.
         use_resource: Whether it is of TensorFlow's newer kind; None for what the scope says.
-        default: The initialiser where neither this call nor the scope names one.
 
     Raises:
         InputError: It exists and the scope does not reuse, or the other way about.
@@ -219,7 +218,7 @@ def get_variable(
     if scope.reuse is True:
         raise InputError(f"Variable {full} does not exist, and the scope says reuse=True: make it first, or say reuse=tf.AUTO_REUSE")
     initializer = scope.initializer if initializer is None else initializer
-    initializer = (default or glorot_uniform_initializer()) if initializer is None else initializer
+    initializer = glorot_uniform_initializer() if initializer is None else initializer
     if isinstance(initializer, type):
         initializer = initializer()
     if shape is None and callable(initializer):
