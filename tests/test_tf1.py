@@ -279,6 +279,7 @@ WRONG = {
     "units that are no number": (lambda: tf.nn.rnn_cell.GRUCell("2"), SizeError, r"num_units='2'.*whole number"),
     "an activation by name": (lambda: tf.nn.rnn_cell.GRUCell(2, activation="tanh"), InputError, r"activation='tanh'.*tf\.nn\.tanh"),
     "weights in pieces": (lambda: tf.nn.rnn_cell.LSTMCell(2, num_unit_shards=2), InputError, "weights in several pieces are not provided"),
+    "a projection to nothing": (lambda: tf.nn.rnn_cell.LSTMCell(2, num_proj=0), SizeError, r"num_proj=0\).*leave it out"),
     "no cells": (lambda: tf.nn.rnn_cell.MultiRNNCell([]), InputError, "was given no cells"),
     "a layer that is no cell": (lambda: tf.nn.rnn_cell.MultiRNNCell([3]), InputError, r"MultiRNNCell was given 3 \(int\)"),
     "states joined over states in tuples": (

@@ -23,11 +23,13 @@ Example:
 
 import difflib
 import logging as _logging
+import types
 
 from . import cells as _cells
 from . import operations as _operations
 from . import rnn as _rnn
 from . import session as _session
+from . import wrappers as _wrappers
 from .graph import (
     DTYPES, DType, Graph, NotProvided, Operation, Tensor, TensorShape, as_dtype, get_default_graph, reset_default_graph,
     set_random_seed,
@@ -88,15 +90,16 @@ class _Names:
 def __getattr__(name: str):
     if name.startswith("__"):
         raise AttributeError(name)
-    raise _missing("tf", name, [n for n in globals() if n not in ("arithmetic", "cells", "graph", "operations", "random", "rnn", "session", "variables")])
+    raise _missing("tf", name, [n for n, v in globals().items() if not isinstance(v, types.ModuleType)])
 
 
 _CELLS = {
-    name: getattr(_cells, name)
-    for name in (
-        "BasicLSTMCell", "BasicRNNCell", "DropoutWrapper", "GRUCell", "LSTMCell", "LSTMStateTuple", "MultiRNNCell", "RNNCell",
-        "ResidualWrapper",
+    name: getattr(module, name)
+    for module, names in (
+        (_cells, ("BasicLSTMCell", "BasicRNNCell", "GRUCell", "LSTMCell", "LSTMStateTuple", "RNNCell")),
+        (_wrappers, ("DropoutWrapper", "MultiRNNCell", "ResidualWrapper")),
     )
+    for name in names
 }
 
 nn = _Names(
