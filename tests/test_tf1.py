@@ -73,9 +73,6 @@ def lesson(printed):
     return printed.readouterr().out
 
 
-# ---------------------------------------------------------------- the lesson
-
-
 def test_the_program_prints_every_digit_where_the_environment_fixes_the_device():
     environment = os.environ | {"OSTINATO_TF1_DEVICE_SEED": "{}:{}".format(*DEVICE), "PYTHONPATH": str(ROOT / "src")}
     done = subprocess.run([sys.executable, "-W", "error", LESSON], env=environment, capture_output=True, text=True, check=False)
@@ -100,14 +97,19 @@ def test_the_program_is_tensorflows_but_for_its_import():
     assert imports == ["import numpy as np", "import ostinato.tf1 as tf"]
 
 
+def test_the_import_brings_torch_and_nothing_else_that_is_slow():
+    heavy = ["lightning", "llvmlite", "matplotlib", "rich", "tokenizers", "typer"]
+    code = f"import sys, ostinato.tf1; print([name for name in {heavy} if name in sys.modules])"
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
 @pytest.mark.parametrize("given", ["lesson", "-1", "12:x", "4294967296"])
 def test_a_device_seed_of_the_environment_that_is_none_is_refused(given, monkeypatch):
     monkeypatch.setenv(random.ENVIRONMENT, given)
     with pytest.raises(InputError, match=re.escape(given.partition(":")[0])):
         random._from_environment()
-
-
-# ---------------------------------------------------------------- random numbers
 
 
 def test_the_device_is_the_standards_mersenne_twister():
@@ -146,9 +148,6 @@ def test_seeds_come_from_the_graph_the_operation_and_its_number(graph_seed, op_s
     assert random.op_seeds(graph_seed, op_seed, 86) == wanted
 
 
-# ---------------------------------------------------------------- sessions, graphs and names
-
-
 def test_a_session_keeps_its_own_values_of_the_variables():
     v = tf.Variable(2.0)
     one, other = tf.Session(), tf.Session()
@@ -167,6 +166,17 @@ def test_a_run_answers_in_the_structure_that_it_was_asked_in():
     assert answer["one"].dtype == np.float32 and answer["one"].tolist() == [1, 2]
     assert answer["both"][0] == 3 and answer["both"][0].dtype == np.int32
     assert type(answer["both"][1]) is type(state) and answer["both"][1].c.tolist() == [1, 2]
+
+
+def test_inside_a_with_the_session_and_its_graph_are_the_default_ones():
+    graph = tf.Graph()
+    with tf.Session(graph=graph):
+        doubled = tf.constant([1.0, 2.0]) * 2.0
+        assert doubled.graph is graph and doubled.eval().tolist() == [2, 4]
+    assert tf.get_default_graph() is not graph
+    session = tf.InteractiveSession()
+    assert tf.constant(3.0).eval() == 3
+    session.close()
 
 
 def test_a_placeholder_takes_batches_of_any_size():
@@ -226,9 +236,6 @@ def test_dropout_keeps_what_it_says_scaled_and_draws_anew_in_each_run():
     assert not np.array_equal(first, second)
 
 
-# ---------------------------------------------------------------- errors
-
-
 def _x(*shape):
     return np.zeros(shape or (1, 2, 4), np.float32)
 
@@ -279,7 +286,7 @@ WRONG = {
     "units that are no number": (lambda: tf.nn.rnn_cell.GRUCell("2"), SizeError, r"num_units='2'.*whole number"),
     "an activation by name": (lambda: tf.nn.rnn_cell.GRUCell(2, activation="tanh"), InputError, r"activation='tanh'.*tf\.nn\.tanh"),
     "weights in pieces": (lambda: tf.nn.rnn_cell.LSTMCell(2, num_unit_shards=2), InputError, "weights in several pieces are not provided"),
-    "a projection to nothing": (lambda: tf.nn.rnn_cell.LSTMCell(2, num_proj=0), SizeError, r"num_proj=0\).*leave it out"),
+    "a projection to less than nothing": (lambda: tf.nn.rnn_cell.LSTMCell(2, num_proj=-1), SizeError, r"num_proj=-1\).*leave it out"),
     "no cells": (lambda: tf.nn.rnn_cell.MultiRNNCell([]), InputError, "was given no cells"),
     "a layer that is no cell": (lambda: tf.nn.rnn_cell.MultiRNNCell([3]), InputError, r"MultiRNNCell was given 3 \(int\)"),
     "states joined over states in tuples": (
@@ -308,6 +315,7 @@ WRONG = {
     "lengths for static_rnn": (
         lambda: tf.nn.static_rnn(_cell(), [_x(1, 4)], dtype=tf.float32, sequence_length=[1]), InputError, r"use tf\.nn\.dynamic_rnn"),
     "one array for static_rnn": (lambda: tf.nn.static_rnn(_cell(), _x(), dtype=tf.float32), InputError, r"tf\.unstack"),
+    "a session that is closed": (lambda: _closed(), RuntimeError, r"closed Session.*tf\.Session\(\)"),
     "a value before a session": (lambda: tf.constant(1.0).eval(), InputError, r"Const:0\.eval\(\) needs a session"),
     "a tensor of another graph": (_other_graph, InputError, "not in this session's graph"),
     "a tensor that does not exist": (lambda: tf.Session().run("rnn/transpose:0"), InputError, "'rnn/transpose:0' is in no operation"),
@@ -336,6 +344,12 @@ WRONG = {
 }
 
 
+def _closed():
+    with tf.Session() as sess:
+        sess.close()
+    sess.run(tf.constant(1.0))
+
+
 def _reset_inside():
     with tf.Graph().as_default():
         tf.reset_default_graph()
@@ -352,8 +366,6 @@ def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(wrong):
     with pytest.raises(error, match=message):
         call()
 
-
-# ---------------------------------------------------------------- the documentation
 
 PAGES = ("docs/tf1.md", "docs/tf1.ko.md")
 

@@ -31,9 +31,6 @@ def _graph():
     tf.reset_default_graph()
 
 
-# ---------------------------------------------------------------- cells
-
-
 def _cell(kind, options):
     options = dict(options)
     if kind == "MultiRNNCell":
@@ -97,9 +94,6 @@ def test_outputs_states_and_gradients_are_tensorflows(name, precision):
         assert not np.any(results[key][value == 0]), f"{key}: padding is exactly 0"
 
 
-# ---------------------------------------------------------------- random words
-
-
 def _random_cases():
     if not GOLDEN.is_dir():
         return []
@@ -117,8 +111,6 @@ def test_uniform_numbers_are_tensorflows_bit_by_bit_run_after_run(case):
         wanted = recorded[f"{case}/{run}"]
         assert stream.draw(wanted.shape, dtype).tobytes() == wanted.tobytes()
 
-
-# ---------------------------------------------------------------- seeds of operations
 
 SEEDS = _read("op_seeds.json")
 # TensorFlow 1.13.1 is what is followed; its differences stand beside what 1.15.5 recorded.

@@ -96,8 +96,6 @@ def sigmoid(x: Tensor) -> Tensor:
 MATHS = {"tanh": tanh, "sigmoid": sigmoid}
 
 
-# ---------------------------------------------------------------- products and sums
-
 # Up to this many terms are added one after another, each product and each sum rounded, as Eigen does within one block of
 # its matrix product. Longer sums are torch's: their order depends on Eigen's block sizes, and so on the size of the CPU's caches.
 _LONGEST_SUM = 256

@@ -184,9 +184,6 @@ def input_depth(x: Tensor, cell: RNNCell) -> int:
     return x.shape[-1]
 
 
-# ---------------------------------------------------------------- cells with weights
-
-
 class Layer(RNNCell):
     """A cell with weights of its own.
 
@@ -365,7 +362,7 @@ class LSTMCell(_LSTM):
     ):  # fmt: skip
         if num_unit_shards or num_proj_shards:
             raise InputError("LSTMCell(num_unit_shards=..., num_proj_shards=...): weights in several pieces are not provided; leave both out")
-        if num_proj is not None and (not isinstance(num_proj, numbers.Integral) or num_proj < 1):
+        if num_proj and (not isinstance(num_proj, numbers.Integral) or num_proj < 0):
             raise SizeError(f"LSTMCell(num_proj={num_proj!r}): give a whole number, 1 or more, or leave it out for no projection")
         super().__init__(num_units, activation, reuse, name or "lstm_cell")
         self._states(num_proj or num_units, state_is_tuple)

@@ -14,10 +14,12 @@ nothing of names.
 """
 
 import functools
+import itertools
 import numbers
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -30,26 +32,19 @@ class NotProvided(OstinatoError, AttributeError):
     """Something of TensorFlow that this module does not have."""
 
 
-# ---------------------------------------------------------------- dtypes and shapes
-
-
 class DType:
     """The kind of number that a tensor holds.
 
     Attributes:
         name: As TensorFlow names it.
         torch, as_numpy_dtype: The same in torch and NumPy.
+        is_floating: Whether it holds fractions.
     """
 
     def __init__(self, name: str):
         self.name = name
         self.torch: torch.dtype = getattr(torch, name)
-        self.as_numpy_dtype = np.dtype(name).type
-
-    @property
-    def is_floating(self) -> bool:
-        """Whether it holds fractions."""
-        return self.torch.is_floating_point
+        self.as_numpy_dtype, self.is_floating = np.dtype(name).type, self.torch.is_floating_point
 
     def __repr__(self):
         return f"tf.{self.name}"
@@ -110,9 +105,6 @@ def merge(a: int | None, b: int | None, what: str) -> int | None:
     return b if a is None else a
 
 
-# ---------------------------------------------------------------- operations and tensors
-
-
 class Operation:
     """An operation by its name and number; what computes its values, if anything does, is the tensors' business.
 
@@ -131,11 +123,15 @@ class Operation:
         graph.operations.append(self)
         self._id = len(graph.operations)
 
-    def get_attr(self, name: str) -> int:
-        """`seed` or `seed2` of a random op."""
-        if self.seeds is None or name not in ("seed", "seed2"):
-            raise InputError(f"{self.name}.get_attr({name!r}): only 'seed' and 'seed2' of a random operation can be asked for")
-        return self.seeds[name == "seed2"]
+    def computed(self, dtype: DType, shape, inputs: Sequence["Tensor"], function: Callable) -> "Tensor":
+        """Its output, computed from tensors.
+
+        Args:
+            dtype, shape: The output's.
+            inputs: The tensors that it is computed from.
+            function: From their values, as torch tensors, to its own.
+        """
+        return Tensor(self, dtype, shape, Computation(inputs, lambda run, *values: (function(*values),)))
 
     def run(self, feed_dict=None, session=None) -> None:
         """Run it for its effect, in the session given or the default one."""
@@ -166,6 +162,15 @@ class Value:
     __array_priority__ = 100
     __hash__ = object.__hash__
 
+    @property
+    def graph(self) -> "Graph":
+        """The graph that it is in."""
+        return self.op.graph
+
+    def get_shape(self) -> TensorShape:
+        """The shape, as far as it is known."""
+        return self.shape
+
     def __bool__(self):
         raise TypeError(f"{self} has no value before it is run: `if` cannot ask it; run it first, sess.run(...)")
 
@@ -194,15 +199,6 @@ class Tensor(Value):
         """The operation's name and the number of the output."""
         return f"{self.op.name}:{self.index}"
 
-    @property
-    def graph(self) -> "Graph":
-        """The graph that it is in."""
-        return self.op.graph
-
-    def get_shape(self) -> TensorShape:
-        """The shape, as far as it is known."""
-        return self.shape
-
     def eval(self, feed_dict=None, session=None) -> np.ndarray:
         """Its value.
 
@@ -225,40 +221,31 @@ def session_for(session, call: str):
     Raises:
         InputError: There is neither.
     """
-    session = session or default("session")
-    if session is None:
+    if session is None and not sessions:
         raise InputError(f"{call} needs a session: write it inside `with tf.Session():`, or pass session=sess")
-    return session
+    return sessions[-1] if session is None else session
 
 
-# ---------------------------------------------------------------- recipes
+_CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
 @functools.cache
 def _parse(recipe: str) -> tuple:
-    tokens = re.findall(r"[^\s(){}\[\]]+|[(){}\[\]]", recipe)
+    """A recipe's operations: name, mark, what comes before it and after it in its scope, and whether it is a scope alone."""
+    tokens = re.findall(r"=?[^\s(){}\[\]=]+|[(){}\[\]]", recipe)
 
-    def nodes(end):
+    def nodes(end=None):
         found = []
-        while tokens and tokens[0] != end:
-            name, _, mark = tokens.pop(0).partition("=")
-            before, after, scope_only = (), (), False
-            while tokens and tokens[0] in "({[":
-                match tokens.pop(0):
-                    case "(":
-                        before = nodes(")")
-                    case "[":
-                        after = nodes("]")
-                    case "{":
-                        before, scope_only = nodes("}"), True
-            if tokens and tokens[0].startswith("="):
-                mark = tokens.pop(0)[1:]
-            found.append((name, mark, before, after, scope_only))
-        if tokens:
-            tokens.pop(0)
+        while tokens and (name := tokens.pop(0)) != end:
+            inside = {}
+            while tokens and tokens[0] in _CLOSING:
+                bracket = tokens.pop(0)
+                inside[bracket] = nodes(_CLOSING[bracket])
+            mark = tokens.pop(0)[1:] if tokens and tokens[0][0] == "=" else ""
+            found.append((name, mark, inside.get("(", inside.get("{", ())), inside.get("[", ()), "{" in inside))
         return tuple(found)
 
-    return nodes(None)
+    return nodes()
 
 
 class Marks(dict):
@@ -267,9 +254,7 @@ class Marks(dict):
     last: Operation
 
 
-# ---------------------------------------------------------------- scopes and the graph
-
-
+@dataclass
 class VariableScope:
     """Where variables are named, and how they begin.
 
@@ -281,9 +266,11 @@ class VariableScope:
         use_resource: Whether variables are of TensorFlow's newer kind, which takes more operations.
     """
 
-    def __init__(self, name: str, original_name_scope: str, reuse=False, initializer=None, use_resource=False):
-        self.name, self.original_name_scope, self.reuse = name, original_name_scope, reuse
-        self.initializer, self.use_resource = initializer, use_resource
+    name: str
+    original_name_scope: str
+    reuse: bool | str = False
+    initializer: Callable | Tensor | None = None
+    use_resource: bool = False
 
 
 class Graph:
@@ -311,7 +298,7 @@ class Graph:
 
     def as_default(self):
         """Make this the default graph inside a `with`."""
-        return pushed("graph", self)
+        return on_top(graphs, self)
 
     def get_operations(self) -> list[Operation]:
         """Every operation, in order."""
@@ -350,12 +337,7 @@ class Graph:
     def name_scope(self, name: str | None) -> Iterator[str]:
         """Put a prefix before names: a new one, an old one again (`"a/b/"`), or none at all (None)."""
         old = self._scope
-        if not name:
-            self._scope = ""
-        elif name.endswith("/"):
-            self._scope = name[:-1]
-        else:
-            self._scope = self.unique_name(name)
+        self._scope = "" if not name else name[:-1] if name.endswith("/") else self.unique_name(name)
         try:
             yield f"{self._scope}/" if self._scope else ""
         finally:
@@ -370,19 +352,19 @@ class Graph:
         marks = Marks()
 
         def add(nodes):
+            op = None
             for name, mark, before, after, scope_only in nodes:
                 with self.name_scope(name) as scope:
-                    add(before)
+                    op = add(before)
                     if not scope_only:
-                        marks.last = Operation(self, scope[:-1])
+                        op = Operation(self, scope[:-1])
                         if mark:
-                            marks[mark] = marks.last
-                    op = marks.last
+                            marks[mark] = op
                     if self.loop:
                         add(after)
-                    marks.last = op
+            return op
 
-        add(_parse(recipe))
+        marks.last = add(_parse(recipe))
         return marks
 
     def computed(self, recipe: str, dtype: DType, shape, inputs: Sequence[Tensor], function: Callable) -> Tensor:
@@ -390,12 +372,9 @@ class Graph:
 
         Args:
             recipe: See the top of this file.
-            dtype, shape: The result's.
-            inputs: The tensors that it is computed from.
-            function: From their values, as torch tensors, to its own.
+            dtype, shape, inputs, function: See `Operation.computed`.
         """
-        op = self.record(recipe).last
-        return Tensor(op, dtype, shape, Computation(inputs, lambda run, *values: (function(*values),)))
+        return self.record(recipe).last.computed(dtype, shape, inputs, function)
 
     def random_uniform(self, recipe: str, seed: int | None) -> Marks:
         """Record a recipe with one operation marked `random`, and give that one its seeds.
@@ -470,60 +449,39 @@ class Graph:
         prefix = f"{self.variable_scope.name}/" if self.variable_scope.name else ""
         if not self._opened.get(prefix + name):
             return name
-        i = 1
-        while self._opened.get(f"{prefix}{name}_{i}"):
-            i += 1
-        return f"{name}_{i}"
+        return next(f"{name}_{i}" for i in itertools.count(1) if not self._opened.get(f"{prefix}{name}_{i}"))
 
 
-# ---------------------------------------------------------------- the defaults
-
-_stacks: dict[str, list] = {"graph": [], "session": []}
-_root = Graph()
-
-
-def default(kind: str):
-    """The default "graph" or "session": the innermost one of a `with`."""
-    stack = _stacks[kind]
-    return stack[-1] if stack else _root if kind == "graph" else None
+# The last of each is the default one; below all others there is always a graph.
+graphs: list[Graph] = [Graph()]
+sessions: list = []
 
 
 @contextmanager
-def pushed(kind: str, value) -> Iterator:
-    """Make a value the default of its kind inside a `with`."""
-    _stacks[kind].append(value)
+def on_top(stack: list, value) -> Iterator:
+    """Make a graph or a session the default inside a `with`."""
+    stack.append(value)
     try:
         yield value
     finally:
-        _stacks[kind].remove(value)
-
-
-def install_session(session) -> None:
-    """Make a session the default until it is closed."""
-    _stacks["session"].append(session)
-
-
-def uninstall_session(session) -> None:
-    """Undo `install_session`; does nothing for a session that was not installed."""
-    if session in _stacks["session"]:
-        _stacks["session"].remove(session)
+        if value in stack:
+            stack.remove(value)
 
 
 def get_default_graph() -> Graph:
     """The graph that operations go to."""
-    return default("graph")
+    return graphs[-1]
 
 
 def reset_default_graph() -> None:
     """Start a new default graph: no operations, no variables, and no seed.
 
     Raises:
-        InputError: Inside `with graph.as_default()`.
+        InputError: Inside `with graph.as_default()` or `with tf.Session()`.
     """
-    global _root
-    if _stacks["graph"]:
-        raise InputError("tf.reset_default_graph() inside `with graph.as_default()`: call it outside the `with`")
-    _root = Graph()
+    if len(graphs) > 1:
+        raise InputError("tf.reset_default_graph() inside `with graph.as_default()` or `with tf.Session()`: call it outside the `with`")
+    graphs[0] = Graph()
 
 
 def set_random_seed(seed: int | None) -> None:
@@ -537,4 +495,4 @@ def set_random_seed(seed: int | None) -> None:
     """
     if seed is not None and not isinstance(seed, numbers.Integral):
         raise InputError(f"tf.set_random_seed({seed!r}): give a whole number, such as 777")
-    default("graph").seed = None if seed is None else int(seed)
+    graphs[-1].seed = None if seed is None else int(seed)

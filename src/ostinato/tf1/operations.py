@@ -7,17 +7,10 @@ import torch
 
 from ..errors import InputError, SizeError
 from . import arithmetic
-from .graph import Computation, DType, Operation, Tensor, TensorShape, Value, as_dtype, get_default_graph, merge
+from .graph import Computation, Operation, Tensor, TensorShape, Value, as_dtype, get_default_graph, merge
 
 # From this size on TensorFlow fills an array as it runs instead of writing it into the graph, which takes two operations more.
 _LARGE = 1000
-
-
-# ---------------------------------------------------------------- making tensors
-
-
-def _tensor(op: Operation, dtype: DType, shape, inputs: Sequence[Tensor], function: Callable) -> Tensor:
-    return Tensor(op, dtype, shape, Computation(inputs, lambda run, *values: (function(*values),)))
 
 
 def constant(value, dtype=None, shape=None, name: str = "Const") -> Tensor:
@@ -121,9 +114,6 @@ def random_uniform(shape, minval: float = 0, maxval: float = 1, dtype="float32",
     return Tensor(random["value"], dtype, shape, Computation([], draw))
 
 
-# ---------------------------------------------------------------- arithmetic
-
-
 def _broadcast(a: TensorShape, b: TensorShape, what: str) -> TensorShape:
     short, long = sorted((a, b), key=len)
     padded = (1,) * (len(long) - len(short)) + tuple(short)
@@ -140,7 +130,7 @@ def _binary(name: str, x, y, function: Callable) -> Tensor:
             y = convert_to_tensor(y, name="y")
             x = convert_to_tensor(x, dtype=y.dtype, name="x")
         op = Operation(graph, scope[:-1])
-    return _tensor(op, x.dtype, _broadcast(x.shape, y.shape, op.name), [x, y], function)
+    return op.computed(x.dtype, _broadcast(x.shape, y.shape, op.name), [x, y], function)
 
 
 def _unary(name: str, x, function: Callable, argument: str = "x") -> Tensor:
@@ -148,7 +138,7 @@ def _unary(name: str, x, function: Callable, argument: str = "x") -> Tensor:
     with graph.name_scope(name) as scope:
         x = convert_to_tensor(x, name=argument)
         op = Operation(graph, scope[:-1])
-    return _tensor(op, x.dtype, x.shape, [x], function)
+    return op.computed(x.dtype, x.shape, [x], function)
 
 
 def add(x, y, name: str | None = None) -> Tensor:
@@ -212,7 +202,7 @@ def cast(x, dtype, name: str | None = None) -> Tensor:
     if x.dtype is dtype:
         return x
     op = get_default_graph().record(name or "Cast").last
-    return _tensor(op, dtype, x.shape, [x], lambda v: v.to(dtype.torch))
+    return op.computed(dtype, x.shape, [x], lambda v: v.to(dtype.torch))
 
 
 def matmul(a, b, name: str | None = None) -> Tensor:
@@ -225,10 +215,7 @@ def matmul(a, b, name: str | None = None) -> Tensor:
     if len(a.shape) != 2 or len(b.shape) != 2:
         raise SizeError(f"tf.matmul was given shapes {a.shape} and {b.shape}: give it two matrices; tf.reshape makes one of more dimensions")
     merge(a.shape[1], b.shape[0], f"tf.matmul of {a.shape} and {b.shape}")
-    return _tensor(op, a.dtype, (a.shape[0], b.shape[1]), [a, b], lambda m, n: arithmetic.accumulate(None, m, n))
-
-
-# ---------------------------------------------------------------- shapes
+    return op.computed(a.dtype, (a.shape[0], b.shape[1]), [a, b], lambda m, n: arithmetic.accumulate(None, m, n))
 
 
 def reshape(tensor, shape: Sequence[int], name: str | None = None) -> Tensor:
@@ -359,8 +346,6 @@ def _getitem(x, index) -> Tensor:
     return get_default_graph().computed("strided_slice(stack stack_1 stack_2)", x.dtype, sizes, [x], lambda v: v[index])
 
 
-# ---------------------------------------------------------------- operators
-
 _OPERATORS = {
     "__add__": lambda x, y: _binary("add", x, y, torch.add),
     "__radd__": lambda y, x: _binary("add", x, y, torch.add),
@@ -376,9 +361,6 @@ _OPERATORS = {
 }
 for _name, _function in _OPERATORS.items():
     setattr(Value, _name, _function)
-
-
-# ---------------------------------------------------------------- gradients
 
 
 def gradients(ys, xs, grad_ys=None, name: str = "gradients") -> list[Tensor | None]:

@@ -154,8 +154,7 @@ def _lengths(graph: Graph, given) -> Tensor:
         if lengths.dtype.is_floating or len(lengths.shape) != 1:
             raise InputError(f"sequence_length was given {lengths}: give one whole number for each row")
         if lengths.dtype.name != "int32":
-            op, wide = Operation(graph, scope[:-1]), lengths
-            lengths = Tensor(op, as_dtype("int32"), wide.shape, Computation([wide], lambda run, v: (v.to(torch.int32),)))
+            lengths = Operation(graph, scope[:-1]).computed(as_dtype("int32"), lengths.shape, [lengths], lambda v: v.to(torch.int32))
     return operations.identity(lengths, name="sequence_length")
 
 
@@ -202,7 +201,7 @@ def _reverse(graph: Graph, x, lengths, time_major: bool) -> Tensor:
         x = operations.convert_to_tensor(x, name="tensor" if lengths is None else "input")
         if lengths is None:
             graph.record("axis")
-            return _after(graph, scope, x, [x], lambda v: v.flip(axis))
+            return Operation(graph, scope[:-1]).computed(x.dtype, x.shape, [x], lambda v: v.flip(axis))
         lengths = operations.convert_to_tensor(lengths, name="seq_lengths")
 
         def reverse(v, n):
@@ -212,12 +211,7 @@ def _reverse(graph: Graph, x, lengths, time_major: bool) -> Tensor:
             order = torch.where(time < n, n - 1 - time, time)
             return v.gather(axis, order[..., None].expand_as(v))
 
-        return _after(graph, scope, x, [x, lengths], reverse)
-
-
-def _after(graph: Graph, scope: str, like: Tensor, inputs: list[Tensor], function) -> Tensor:
-    op = Operation(graph, scope[:-1])
-    return Tensor(op, like.dtype, like.shape, Computation(inputs, lambda run, *values: (function(*values),)))
+        return Operation(graph, scope[:-1]).computed(x.dtype, x.shape, [x, lengths], reverse)
 
 
 def static_rnn(

@@ -1,14 +1,13 @@
 """Sessions: where variables have values, and where tensors get theirs."""
 
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from contextlib import ExitStack
 
 import numpy as np
 import torch
 
 from ..errors import EngineError, InputError, SizeError
-from . import graph as graphs
-from .graph import Computation, Graph, Operation, Tensor, pushed
+from .graph import Computation, Graph, Operation, Tensor, get_default_graph, on_top, sessions
 from .random import UniformStream
 
 
@@ -96,9 +95,10 @@ class Session:
     """
 
     def __init__(self, target: str = "", graph: Graph | None = None, config=None):
-        self.graph = graph or graphs.get_default_graph()
+        self.graph = graph or get_default_graph()
         self.variables: dict = {}
         self.streams: dict[Operation, UniformStream] = {}
+        self.closed = False
         self._context = None
 
     def run(self, fetches, feed_dict: Mapping | None = None):
@@ -114,7 +114,10 @@ class Session:
         Raises:
             InvalidArgumentError: A placeholder has no value, or a value does not fit.
             FailedPreconditionError: A variable has no value yet.
+            EngineError: The session is closed.
         """
+        if self.closed:
+            raise EngineError("Attempted to use a closed Session: run inside its `with`, or make a new one with tf.Session()")
         feeds = {}
         for key, value in (feed_dict or {}).items():
             tensor = self._tensor(key)
@@ -190,20 +193,23 @@ class Session:
 
     def as_default(self):
         """Make this the default session inside a `with`, without closing it after."""
-        return pushed("session", self)
+        return on_top(sessions, self)
 
     def close(self) -> None:
-        """Forget the variables."""
+        """Forget the variables; nothing can be run any more."""
+        self.closed = True
         self.variables.clear()
         self.streams.clear()
-        graphs.uninstall_session(self)
+        if self in sessions:
+            sessions.remove(self)
 
     def __enter__(self):
-        self._context = self.as_default()
-        return self._context.__enter__()
+        self._context = ExitStack()
+        self._context.enter_context(self.graph.as_default())
+        return self._context.enter_context(self.as_default())
 
     def __exit__(self, *error):
-        self._context.__exit__(*error)
+        self._context.close()
         self.close()
 
 
@@ -212,8 +218,4 @@ class InteractiveSession(Session):
 
     def __init__(self, target: str = "", graph: Graph | None = None, config=None):
         super().__init__(target, graph, config)
-        graphs.install_session(self)
-
-    def __enter__(self):
-        self._context = nullcontext(self)
-        return self._context.__enter__()
+        sessions.append(self)

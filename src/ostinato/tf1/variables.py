@@ -72,15 +72,6 @@ class Variable(Value):
         """Its name, with `:0` as TensorFlow writes it."""
         return f"{self.op.name}:0"
 
-    @property
-    def graph(self):
-        """The graph that it is in."""
-        return self.op.graph
-
-    def get_shape(self) -> TensorShape:
-        """Its shape."""
-        return self.shape
-
     def value(self) -> Tensor:
         """The tensor of its value."""
         return self.read
@@ -114,9 +105,6 @@ class Variable(Value):
     def __repr__(self):
         kind = self.dtype.name if self.resource else f"{self.dtype.name}_ref"
         return f"<tf.Variable {self.name!r} shape={self.shape} dtype={kind}>"
-
-
-# ---------------------------------------------------------------- initialisers
 
 
 class glorot_uniform_initializer:
@@ -181,9 +169,6 @@ class constant_initializer:
 
     def __call__(self, shape, dtype=None, partition_info=None) -> Tensor:
         return constant(self.value, dtype=dtype or self.dtype, shape=shape)
-
-
-# ---------------------------------------------------------------- getting variables
 
 
 def get_variable(

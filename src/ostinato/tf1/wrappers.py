@@ -95,7 +95,9 @@ class ResidualWrapper(_Wrapper):
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         if input_size != self.output_size:
-            raise SizeError(f"ResidualWrapper: an input of size {input_size} cannot be added to an output of size {self.output_size}; make them equal")
+            raise SizeError(
+                f"ResidualWrapper: an input of size {input_size} cannot be added to an output of size {self.output_size}; make them equal"
+            )
         step = self.cell.trace(graph, input_size, dtype)
         op = graph.record("add").last
 
