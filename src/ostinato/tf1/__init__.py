@@ -63,7 +63,7 @@ def name_scope(name: str | None):
 
 def _missing(where: str, name: str, names) -> NotProvided:
     names = sorted(n for n in names if not n.startswith("_"))
-    near = difflib.get_close_matches(name, names, 1)
+    near = difflib.get_close_matches(name, names, 1, cutoff=0.75)
     return NotProvided(
         f"{where}.{name} is not provided by ostinato.tf1, which has what TensorFlow 1's recurrent programs need"
         + (f"; did you mean {where}.{near[0]}?" if near else "")

@@ -8,6 +8,7 @@ import torch
 from ..errors import InputError, SizeError
 from . import arithmetic
 from .graph import Computation, Operation, Tensor, TensorShape, Value, as_dtype, get_default_graph, merge
+from .session import InvalidArgumentError
 
 # From this size on TensorFlow fills an array as it runs instead of writing it into the graph, which takes two operations more.
 _LARGE = 1000
@@ -63,8 +64,6 @@ def placeholder(dtype, shape=None, name: str = "Placeholder") -> Tensor:
     dtype, shape = as_dtype(dtype), TensorShape(shape)
 
     def missing():
-        from .session import InvalidArgumentError
-
         raise InvalidArgumentError(
             f"You must feed a value for placeholder tensor {tensor.op.name!r} with dtype {dtype.name} and shape {shape}: "
             f"sess.run(..., feed_dict={{x: value}})"
