@@ -129,12 +129,14 @@ class Recurrent(nn.Module):
 
     def cell_weights(self, layer: int, direction: int = 0) -> dict[str, Tensor | tuple[Tensor, ...]]:
         """The cell's weights, by name, of one layer and direction (1 is the reverse one); a tuple stands for a sum."""
-        weights = {}
+        weights, parameters = {}, self._parameters
         for weight, names in self._parts[layer, direction]:
             # What is no parameter any more, as under torch.nn.utils.parametrize, is an attribute.
-            parts = tuple(p if (p := self._parameters.get(name)) is not None else getattr(self, name) for name in names)
-            if parts:
-                weights[weight] = parts[0] if len(parts) == 1 else parts
+            parts = [p if (p := parameters.get(name)) is not None else getattr(self, name) for name in names]
+            if len(parts) == 1:
+                weights[weight] = parts[0]
+            elif parts:
+                weights[weight] = tuple(parts)
             else:
                 shape = self.cell.graph.weights[weight].shape
                 weights[weight] = self._like().new_zeros([size.at(self._letters(layer)) for size in shape])
@@ -168,7 +170,7 @@ class Recurrent(nn.Module):
     def full_precision(self):
         """Where autocast is on, leave it: the recurrence runs in the dtype of the weights."""
         like = self._like()
-        device = "cpu" if like is None else like.device.type
+        device = "cpu" if like is None or like.is_cpu else like.device.type
         return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else _NOTHING
 
     def checked_inputs(self, inputs: tuple) -> tuple[Tensor, ...]:
@@ -177,8 +179,8 @@ class Recurrent(nn.Module):
         if len(inputs) != len(graph.inputs):
             raise InputError(f"cell {graph.name!r} was given {len(inputs)} input(s) and has {len(graph.inputs)} ({', '.join(graph.inputs)}): "
                              f"write {_call(graph.inputs)}")
-        lead, like = inputs[0].shape[:2], self._like(inputs[0])
-        device, dtype = like.device, like.dtype
+        like = self._like(inputs[0])
+        lead, device, dtype = inputs[0].shape[:2], like.device, like.dtype
         checked = []
         for (name, units), x in zip(self._input_units.items(), inputs):
             shape = x.shape
@@ -189,7 +191,7 @@ class Recurrent(nn.Module):
                                 "batch and time should be the same")
             if x.device != device:
                 raise InputError(f"input {name!r} is on {x.device} and the weights are on {like.device}: write layer.to({str(x.device)!r})")
-            if x.dtype != dtype:
+            if x.dtype is not dtype:
                 if not torch.is_autocast_enabled(x.device.type):
                     raise InputError(f"input {name!r} is {x.dtype} and the weights are {like.dtype}: write x.to({like.dtype}), "
                                      f"or layer.to({x.dtype})")
@@ -264,17 +266,17 @@ class Recurrent(nn.Module):
         packed = [i for i in inputs if isinstance(i, PackedSequence)]
         if packed:
             inputs, lengths = ragged.unpack(inputs, lengths)
-        elif not all(isinstance(i, Tensor) for i in inputs):
+        elif not all([isinstance(i, Tensor) for i in inputs]):
             given = ", ".join(type(i).__name__ for i in inputs)
             raise InputError(f"the layer was given {given}: write {_call(self.cell.graph.inputs)} with tensors")
-        alone = not packed and all(i.dim() == 2 for i in inputs)
+        alone = not packed and all([i.dim() == 2 for i in inputs])
         if alone:
             inputs = tuple(i[:, None] for i in inputs)
             if isinstance(state, Tensor):
                 state = state[:, None]
             elif isinstance(state, (tuple, list)) and all(isinstance(s, Tensor) for s in state):
                 state = tuple(s[:, None] for s in state)
-        elif any(i.dim() != 3 for i in inputs):
+        elif any([i.dim() != 3 for i in inputs]):
             layout = "(batch, time, units)" if self.batch_first else "(time, batch, units)"
             raise SizeError(f"the layer was given {', '.join(str(tuple(i.shape)) for i in inputs)}; it wants {layout}, or (time, units) "
                             f"for one sequence alone (batch_first={self.batch_first})")
@@ -302,7 +304,7 @@ class Recurrent(nn.Module):
         if len(self._runs) == 1:
             output, ends = engines.scan(graph, inputs=inputs, states=states if states is self._zeros else tuple(s[0] for s in states),
                                         weights=self.cell_weights(0), lengths=lengths, engine=self.engine)
-            return output, tuple(s[None] for s in ends)
+            return output, tuple([s.unsqueeze(0) for s in ends])
         below, further = inputs[0], inputs[1:]
         ends = []
         for layer in range(self.num_layers):

@@ -1,5 +1,6 @@
 """What runs a cell over a sequence: the reference engine everywhere, the CPU engine where it can."""
 
+import functools
 from collections.abc import Mapping
 
 from torch import Tensor
@@ -35,16 +36,21 @@ def scan(
     """
     if engine not in (None, *ENGINES):
         raise EngineError(f"engine={engine!r}: the engines are {', '.join(ENGINES)}")
-    run = reference.scan
     if engine != "reference":
-        from . import cpu
+        try:
+            return _cpu().scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
+        except EngineError:
+            if engine == "cpu":
+                raise
+    return reference.scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
 
-        refusal = cpu.refusal(inputs, states, weights)
-        if refusal is None:
-            run = cpu.scan
-        elif engine == "cpu":
-            raise EngineError(f"engine='cpu' cannot run this: {refusal}; leave engine out to have the reference engine run it")
-    return run(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
+
+@functools.cache
+def _cpu():
+    """The CPU engine, imported when it is first needed, for LLVM takes a while."""
+    from . import cpu
+
+    return cpu
 
 
 def doctor() -> list[tuple[str, bool, str]]:

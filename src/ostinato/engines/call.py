@@ -4,16 +4,16 @@ What is known from the shapes alone is worked out once, so that a call costs lit
 a value is (T, B, units).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor
 
-from ..graph import Graph, Node
-from . import memory, reference, schedule
-from .loops import Loop, Loops, Packed, Scratch
+from ..graph import Graph, Node, walk
+from . import memory, once, reference, schedule
+from .loops import Loop, Loops, Packed, Scratch, multiply_adds
 from .schedule import Schedule
 
 BITS = {torch.float32: 32, torch.float64: 64}
@@ -93,6 +93,11 @@ class Call:
         self.reverse, self.ragged, self.threads = reverse, ragged, threads
         self.sizes = loops.plan.sizes
         self._tokens = steps * rows
+        # Where all arrays together are short, none needs to be measured.
+        units = sum(n.size.at(self.sizes) for n in {*walk([*loops.plan.graph.nodes, *loops.plan.derived.states.values()])})
+        short = (steps + 1) * rows * units * dtype.itemsize < memory.LONG
+        self._empty = partial(torch.empty if short else memory.empty, dtype=dtype)
+        self._zeros = partial(torch.zeros if short else memory.zeros, dtype=dtype)
         self._scripts: dict[tuple, _Script] = {}
         self._asked: dict[tuple[bool, ...], _Wanted] = {}
         graph = self.graph
@@ -115,6 +120,25 @@ class Call:
             weights[name] = tensors[k] if count == 1 else sum(tensors[k + 1 : k + count], tensors[k])
             k += count
         return inputs, states, weights
+
+    @cached_property
+    def once(self) -> Callable | None:
+        """The same by torch operations, where those cost less; takes what `forward` takes first."""
+        if self.steps > 1 or self.ragged or self.rows * multiply_adds(self.graph, self.sizes) > once.SMALL:
+            return None
+        step = once.function(self.graph, self.sizes, self._parts)
+        zeros = [torch.zeros(self.rows, size.at(self.sizes), dtype=self.dtype) for size in self.graph.states.values()]
+
+        def run(tensors):
+            k = len(self._inputs)
+            given = [x.squeeze(0) for x in tensors[:k]]
+            for count, zero in zip(self._given_states, zeros):
+                given.append(tensors[k] if count else zero)
+                k += count
+            output, *final = step(*given, *tensors[k:])
+            return output, tuple(final)
+
+        return run if step else None
 
     @cached_property
     def _names(self) -> list[str]:
@@ -276,7 +300,7 @@ class Call:
 
     def _new(self, shape: tuple[int, ...]) -> Tensor:
         """An array that a loop writes: what no step writes must be 0 where rows end early."""
-        return memory.zeros(shape, self.dtype) if self.ragged else memory.empty(shape, self.dtype)
+        return self._zeros(shape) if self.ragged else self._empty(shape)
 
     def _run(self, this: _Pass, when: Schedule, arrays: dict[str, Tensor], packed: Packed, weights):
         """Run a loop, making the arrays that it alone fills."""
@@ -314,15 +338,15 @@ class Call:
         for place, argument, script, (name, transposed) in self._before:
             rows = self._matrix(self._evaluate(script, arrays, weights)[argument], argument)
             matrix = weights[name] if transposed else weights[name].t()
-            product = memory.empty((self.steps, self.rows, matrix.shape[1]), self.dtype)
+            product = self._empty((self.steps, self.rows, matrix.shape[1]))
             torch.mm(rows, matrix, out=product.view(self._tokens, -1))
             arrays[place] = product
         state_arrays = self._state_arrays["train" if keep else "infer"]
         for s, (place, streamed, shape) in zip(states, state_arrays):
             if s is None:
-                array = memory.zeros(shape, self.dtype)
+                array = self._zeros(shape)
             elif not streamed:
-                array = memory.empty(shape, self.dtype)
+                array = self._empty(shape)
                 array[0] = s if when.order is None else s[when.order]
             else:
                 array = self._new(shape)
@@ -346,10 +370,10 @@ class Call:
     def _final(self, array: Tensor, streamed: bool, when: Schedule, lengths: Tensor | None) -> Tensor:
         if streamed:
             if lengths is None or self.reverse:
-                return array[0 if self.reverse else -1].clone()
+                return torch.select_copy(array, 0, 0 if self.reverse else -1)
             return array[lengths, torch.arange(self.rows)]
         if when.order is None:
-            return array[self.steps % 2].clone()
+            return torch.select_copy(array, 0, self.steps % 2)
         result = torch.empty_like(array[0])
         result[when.order] = array[lengths[when.order] % 2, torch.arange(self.rows)]
         return result
@@ -376,7 +400,7 @@ class Call:
         wanted = self._wanted(needs)
         arrays = dict(zip(self._kept, kept))
         if d_output is None:
-            d_output = memory.zeros((self.steps, self.rows, graph.output.size.at(self.sizes)), self.dtype)
+            d_output = self._zeros((self.steps, self.rows, graph.output.size.at(self.sizes)))
         elif lengths is not None:
             d_output = torch.where(self._valid(lengths), d_output, 0.0)
         arrays["gradient output"] = d_output.contiguous()
@@ -386,13 +410,13 @@ class Call:
                 arrays[plan.stream(n)] = self._wide(values[n], n).contiguous()
         for (name, size), d in zip(graph.states.items(), d_states):
             if d is None:
-                pair = memory.zeros((2, self.rows, size.at(self.sizes)), self.dtype)
+                pair = self._zeros((2, self.rows, size.at(self.sizes)))
             else:
                 d = d if when.order is None else d[when.order]
                 pair = torch.stack([d, d])
             arrays[f"gradient {name}"] = pair
         for name in plan.added:
-            arrays[f"added {name}"] = memory.zeros((this.tasks, plan.derived.vectors[name].size.at(self.sizes)), self.dtype)
+            arrays[f"added {name}"] = self._zeros((this.tasks, plan.derived.vectors[name].size.at(self.sizes)))
         self._run(this, when, arrays, packed, weights)
 
         found = {}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
+from ..errors import EngineError
 from ..graph import Graph
 from . import native, reference
 from .call import BITS, Call
@@ -17,20 +18,19 @@ KEPT = 512
 _calls: OrderedDict[tuple, Call] = OrderedDict()
 
 
-def refusal(inputs, states, weights) -> str | None:
+def _refusal(tensors: list[Tensor]) -> str | None:
     """Why this engine cannot run these tensors; None where it can."""
     target, why = native.host()
     if target is None:
         return why
-    tensors, _ = _flat(inputs, states, weights.values())
     dtype = tensors[0].dtype
     if dtype not in BITS:
         return f"a tensor is {dtype}: the cpu engine has float32 and float64"
     for t in tensors:
+        if t.dtype is not dtype:
+            return "the tensors are of several dtypes"
         if not t.is_cpu:
             return f"a tensor is on {t.device}: the cpu engine works on the CPU's own memory"
-        if t.dtype != dtype:
-            return "the tensors are of several dtypes"
     if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
         return "the call is being traced or transformed"
     return None
@@ -104,21 +104,29 @@ def scan(
     lengths: Tensor | None = None,
     reverse: bool = False,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Run a cell over a sequence; the arguments and results are `reference.scan`'s."""
+    """Run a cell over a sequence; the arguments and results are `reference.scan`'s.
+
+    Raises:
+        EngineError: This engine cannot run it; the message says why.
+    """
+    weights = {name: weights[name] for name in graph.weights}
+    tensors, counts = _flat(inputs, states, weights.values())
+    if why := _refusal(tensors):
+        raise EngineError(f"engine='cpu' cannot run this: {why}; leave engine out to have the reference engine run it")
     if lengths is not None:
         lengths = lengths.to("cpu", torch.int64)
     if torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
             return scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
-    if inputs[0].numel() == 0 and 0 in inputs[0].shape[:2]:
+    if 0 in inputs[0].shape[:2]:
         # No step or no row: there is no loop to run.
         return reference.scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
-    weights = {name: weights[name] for name in graph.weights}
-    tensors, counts = _flat(inputs, states, weights.values())
     call = _call(graph, inputs, states, weights, tensors, counts, lengths, reverse)
     if torch.is_grad_enabled():
         for t in tensors:
             if t.requires_grad:
+                if call.once:
+                    return call.once(tensors)
                 output, *final = _Scan.apply(call, lengths, *tensors)
                 return output, tuple(final)
     with torch.no_grad():

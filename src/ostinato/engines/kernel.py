@@ -312,7 +312,7 @@ class Kernel:
         b.cbranch(b.icmp_signed(">=", seen, goal), end, wait)
         b.position_at_end(wait)
         # A thread that waits long gives its processor to one that may have lost it.
-        with b.if_then(b.icmp_signed("==", b.and_(spins, self.i64(4095)), self.i64(0)), likely=False):
+        with b.if_then(b.icmp_signed("==", b.and_(spins, self.i64(511)), self.i64(0)), likely=False):
             b.call(self.intrinsic("sched_yield", I32, []), [])
         spins.add_incoming(b.add(spins, self.i64(1)), b.block)
         b.branch(head)

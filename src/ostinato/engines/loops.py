@@ -3,6 +3,7 @@
 import ctypes
 import threading
 import weakref
+from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from torch.nn import functional as F
 from ..graph import Graph
 from ..plan import Plan, Program
 from . import memory, native
-from .kernel import WORDS, Kernel, Pack
+from .kernel import Kernel, Pack
 from .schedule import Schedule
 
 # Multiply-adds below which a second thread costs more than it brings.
@@ -23,8 +24,10 @@ WORTH_A_THREAD = 200_000
 WORTH_A_MEETING = 60_000
 # Multiply-adds from which a product is worth a call outside the loop.
 WORTH_A_CALL = 1_000_000
-# Numbers of a weight that are compared, besides its version, to see that it has not changed.
-LOOKED_AT = 512
+# Bytes of a weight that are compared, besides its version, to see that it has not changed.
+LOOKED_AT = 4096
+# Numbers in which threads count who has come to a meeting; they have a cache line of their own.
+BARRIER = 16
 # Sets of packed weights that are kept of each plan.
 KEPT = 64
 
@@ -55,7 +58,6 @@ class Loop:
         self.packs = self.kernel.packs
         self.function = native.Function(self.kernel.text)
         self.storages = [name for name in self.kernel.storages if name not in self.kernel.scratch]
-        self._words = ctypes.c_int64 * (len(WORDS) + len(self.kernel.storages) + len(self.packs))
 
     def scratch(self, rows: int, threads: int) -> Scratch:
         """How much memory of its own a run needs, and what lies where in it."""
@@ -76,14 +78,13 @@ class Loop:
             dtype: Of all arrays.
             threads: How many run.
         """
-        start = 0
-        if scratch.size:
-            block = (memory.zeros if scratch.clear else memory.empty)((scratch.size,), dtype)
-            start = block.data_ptr()
-        barrier = (ctypes.c_int64 * 8)()
-        words = self._words(*when.words, ctypes.addressof(barrier), *[a.data_ptr() for a in arrays],
-                            *[start + at for at in scratch.offsets], *packed)
-        self.function(words, threads)
+        block = (memory.zeros if scratch.clear else memory.empty)((scratch.size + BARRIER,), dtype)
+        start = block.data_ptr()
+        if self.shared_units:
+            block[-BARRIER:] = 0
+        words = array("q", [*when.words, start + scratch.size * dtype.itemsize, *[a.data_ptr() for a in arrays],
+                            *[start + at for at in scratch.offsets], *packed])
+        self.function(words.buffer_info()[0], threads)
 
 
 class Packed:
@@ -96,19 +97,18 @@ class Packed:
 
     def __init__(self, weights: Sequence[Tensor], gone: Callable):
         self._packs: dict[Loop, tuple[list[Tensor], list[int]]] = {}
-        self._seen = []
-        for w in weights:
-            look = w.detach()
-            if w.numel() > LOOKED_AT:
-                look = look.as_strided((LOOKED_AT,), (w.numel() // LOOKED_AT,)) if w.is_contiguous() else look[:1]
-            self._seen.append((weakref.ref(w, gone), w.data_ptr(), _version(w), look, look.clone()))
+        self._seen = [(weakref.ref(w, gone), w.data_ptr(), _version(w), [(at, ctypes.string_at(at, n)) for at, n in _looks(w)])
+                      for w in weights]
 
     def holds(self, weights: Sequence[Tensor]) -> bool:
         """Whether these are the same weights, and unchanged."""
-        # Torch's version misses a change made through `.data`, so numbers are looked at too.
-        for w, (ref, address, version, look, copy) in zip(weights, self._seen):
-            if ref() is not w or w.data_ptr() != address or _version(w) != version or not torch.equal(look, copy):
+        for w, (ref, address, version, looks) in zip(weights, self._seen):
+            if ref() is not w or w.data_ptr() != address or _version(w) != version:
                 return False
+            # Torch's version misses a change made through `.data`, so numbers are looked at too.
+            for at, numbers in looks:
+                if ctypes.string_at(at, len(numbers)) != numbers:
+                    return False
         return True
 
     def addresses(self, loop: Loop, weights: Mapping[str, Tensor]) -> list[int]:
@@ -118,6 +118,15 @@ class Packed:
             tensors = [_pack(pack, weights) for pack in loop.packs]
             found = self._packs[loop] = tensors, [t.data_ptr() for t in tensors]
         return found[1]
+
+
+def _looks(w: Tensor) -> list[tuple[int, int]]:
+    """Some stretches of a weight's memory: addresses and bytes. All of it where it is short."""
+    size = w.numel() * w.element_size() if w.is_contiguous() else w.element_size()
+    if size <= LOOKED_AT:
+        return [(w.data_ptr(), size)]
+    each = LOOKED_AT // 16
+    return [(w.data_ptr() + (size - each) * k // 15, each) for k in range(16)]
 
 
 def _version(w: Tensor) -> int | None:
@@ -174,7 +183,7 @@ class Loops:
     def split(self, kind: str, rows: int, steps: int, threads: int) -> tuple[int, bool]:
         """How many threads run a loop, and whether they share units rather than rows."""
         program: Program = getattr(self.plan, kind)
-        work = _multiply_adds(program)
+        work = _work(program)
         if threads == 1 or work * rows * steps < WORTH_A_THREAD:
             return 1, False
         if rows < threads and work * rows >= WORTH_A_MEETING and not any(g.sums for g in program.groups):
@@ -182,10 +191,15 @@ class Loops:
         return min(threads, rows), False
 
 
-def _multiply_adds(program: Program) -> int:
+def _work(program: Program) -> int:
     """Multiply-adds of one row and step; a pointwise operation counts as a few."""
     products = sum(v.size * a.size for g in program.groups for v in g.products for a in v.args)
     return products + sum(20 * g.size for g in program.groups)
+
+
+def multiply_adds(graph: Graph, sizes: Mapping[str, int]) -> int:
+    """Those of the products of one row and step."""
+    return sum(n.size.at(sizes) * n.args[0].size.at(sizes) for n in graph.nodes if n.op == "product")
 
 
 _made: dict[tuple, Loops] = {}
@@ -194,8 +208,7 @@ _making = threading.Lock()
 
 def loops(graph: Graph, sizes: Mapping[str, int], tokens: int) -> Loops:
     """The plan and the kernels of a graph at these sizes, for so many steps times rows; made once in a process."""
-    work = sum(n.size.at(sizes) * n.args[0].size.at(sizes) for n in graph.nodes if n.op == "product")
-    ahead = tokens * work >= WORTH_A_CALL
+    ahead = tokens * multiply_adds(graph, sizes) >= WORTH_A_CALL
     key = graph.key, tuple(sorted(sizes.items())), ahead
     with _making:
         if key not in _made:

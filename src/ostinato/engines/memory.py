@@ -38,7 +38,10 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
 
 def zeros(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """A tensor of float32 or float64 full of 0."""
-    return empty(shape, dtype).zero_()
+    size = dtype.itemsize
+    for n in shape:
+        size *= n
+    return torch.zeros(shape, dtype=dtype) if size < LONG else empty(shape, dtype).zero_()
 
 
 def _take(size: int) -> np.ndarray:

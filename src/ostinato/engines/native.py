@@ -52,17 +52,15 @@ class Function:
             module = llvm.parse_assembly(text)
             module.verify()
             machine = _machine()
-            builder = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=2))
-            builder.getModulePassManager().run(module, builder)
+            # The passes of an optimiser, run here, take as long again and find nothing in a kernel's code.
             engine = llvm.create_mcjit_compiler(module, machine)
             engine.finalize_object()
             _alive.append(engine)
             self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(engine.get_function_address("run"))
             self._team = engine.get_function_address("team") if openmp() else None
 
-    def __call__(self, words, threads: int):
-        """Run on so many threads; `words` is an array (ctypes) of the kernel's arguments."""
-        words = ctypes.addressof(words)
+    def __call__(self, words: int, threads: int):
+        """Run on so many threads; at the address `words` are the kernel's arguments."""
         if threads == 1:
             self._run(words, 0, 1)
         elif self._team:
