@@ -94,6 +94,30 @@ def test_outputs_states_and_gradients_are_tensorflows(name, precision):
         assert not np.any(results[key][value == 0]), f"{key}: padding is exactly 0"
 
 
+SAVED = {
+    "tf1_basic_lstm": lambda: tf.nn.rnn_cell.BasicLSTMCell(5),
+    "tf1_multi_gru": lambda: tf.nn.rnn_cell.MultiRNNCell([tf.nn.rnn_cell.GRUCell(5), tf.nn.rnn_cell.GRUCell(3)]),
+}
+
+
+@pytest.mark.parametrize("name", list(SAVED))
+def test_a_saved_model_began_with_these_very_weights_and_gives_the_same(name):
+    recorded = np.load(GOLDEN / "checkpoints" / name / "io.npz")
+    tf.set_random_seed(777)
+    x = tf.placeholder(tf.float32, recorded["x"].shape)
+    outputs, state = tf.nn.dynamic_rnn(SAVED[name](), x, sequence_length=recorded["sequence_length"], dtype=tf.float32)
+    weights = {v.op.name: v for v in tf.global_variables()}
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        for key, value in sess.run(weights).items():
+            assert value.tobytes() == recorded[f"seeded_init/{key}"].tobytes(), key
+        for key, v in weights.items():
+            v.load(recorded[f"w/{key}"])
+        outputs, *finals = sess.run([outputs, *cells.flatten(state)], feed_dict={x: recorded["x"]})
+    for ours, key in zip((outputs, *finals), ("outputs", "final/0", "final/1"), strict=True):
+        assert np.abs(ours - recorded[key]).max() <= TOLERANCES["f32"] * min(1.0, np.abs(recorded[key]).max())
+
+
 def _random_cases():
     if not GOLDEN.is_dir():
         return []

@@ -76,7 +76,7 @@ class _Sigmoid(torch.autograd.Function):
 
 
 def tanh(x: Tensor) -> Tensor:
-    """The hyperbolic tangent as TensorFlow 1 computes it; in float64 it is the C library's.
+    """The hyperbolic tangent as TensorFlow 1 computes it: in float32 within 7 * 2**-24 of the exact value; in float64 it is torch's.
 
     Args:
         x: float32 or float64, any shape.
@@ -85,7 +85,7 @@ def tanh(x: Tensor) -> Tensor:
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x)) as TensorFlow 1 computes it.
+    """1 / (1 + exp(-x)) as TensorFlow 1 computes it: in float32 within 4 * 2**-24 of the exact value.
 
     Args:
         x: float32 or float64, any shape.
