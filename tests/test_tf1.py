@@ -287,6 +287,7 @@ WRONG = {
     "an activation by name": (lambda: tf.nn.rnn_cell.GRUCell(2, activation="tanh"), InputError, r"activation='tanh'.*tf\.nn\.tanh"),
     "weights in pieces": (lambda: tf.nn.rnn_cell.LSTMCell(2, num_unit_shards=2), InputError, "weights in several pieces are not provided"),
     "a projection to less than nothing": (lambda: tf.nn.rnn_cell.LSTMCell(2, num_proj=-1), SizeError, r"num_proj=-1\).*leave it out"),
+    "a state for nobody knows how many": (lambda: _cell().zero_state(None, tf.float32), InputError, r"zero_state\(None.*tf\.shape\(x\)\[0\]"),
     "no cells": (lambda: tf.nn.rnn_cell.MultiRNNCell([]), InputError, "was given no cells"),
     "a layer that is no cell": (lambda: tf.nn.rnn_cell.MultiRNNCell([3]), InputError, r"MultiRNNCell was given 3 \(int\)"),
     "states joined over states in tuples": (

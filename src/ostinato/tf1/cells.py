@@ -95,16 +95,17 @@ class RNNCell:
             batch_size: How many rows; a whole number, or a tensor of one.
             dtype: tf.float32 or tf.float64.
         """
-        dtype, known = as_dtype(dtype), not isinstance(batch_size, Tensor)
-        graph = get_default_graph()
-        batch = None if known else batch_size
+        if not isinstance(batch_size, (Tensor, numbers.Integral)):
+            raise InputError(f"{type(self).__name__}.zero_state({batch_size!r}, ...): give a number of rows, or a tensor such as tf.shape(x)[0]")
+        dtype, graph = as_dtype(dtype), get_default_graph()
+        inputs = [batch_size] if isinstance(batch_size, Tensor) else []
+        rows = None if inputs else int(batch_size)
         # The batch size is joined to the state's size once to make the zeros and once more to know their shape.
-        prefix = "Const" if known else "ExpandDims(dim)"
+        prefix = "ExpandDims(dim)" if inputs else "Const"
 
         def zero(size):
-            function = lambda run, *n: (torch.zeros(batch_size if known else int(n[0]), size, dtype=dtype.torch),)  # noqa: E731
             op = graph.record(f"{prefix} Const concat(axis) zeros(Const)=zeros {prefix} Const")["zeros"]
-            return Tensor(op, dtype, (batch_size if known else None, size), Computation([batch] if batch is not None else [], function))
+            return op.computed(dtype, (rows, size), inputs, lambda *n: torch.zeros(int(n[0]) if n else rows, size, dtype=dtype.torch))
 
         with graph.name_scope(f"{type(self).__name__}ZeroState"):
             return pack(self.state_size, [zero(size) for size in flatten(self.state_size)])
