@@ -136,7 +136,7 @@ class _Writer:
                 terms.append(m)
         free = [m for m in terms if self._uses[m] == 1 or m is n]
         vectors = [(part, m.size) for m in terms if m.op == "weight" for part in self._parts[m.value]]
-        products = [m for m in free if m.op == "product" and len(self._parts[m.value[0]]) == 1]
+        products = [m for m in free if m.op == "product"]
         muls = [m for m in free if m.op == "mul" and not any(a.op == "number" for a in m.args)]
         others = [m for m in terms if m.op != "weight" and m not in products and m not in muls]
         if any(m is n for m in others):
@@ -145,7 +145,7 @@ class _Writer:
         for product in products:
             argument = self.name(product.args[0])
             weight, transposed = product.value
-            matrix = self._parts[weight][0] + (".t()" if transposed else "")
+            matrix = f"({' + '.join(self._parts[weight])}){'.t()' if transposed else ''}"
             bias = next((vector for vector in vectors if vector[1] == product.size), None)
             if bias:
                 vectors.remove(bias)
