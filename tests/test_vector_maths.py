@@ -46,7 +46,8 @@ def compiled(name, bits, lanes):
     def apply(x):
         x = np.ascontiguousarray(x, DTYPES[bits])
         result = np.full_like(x, NAN)
-        function((ctypes.c_int64 * 3)(x.ctypes.data, result.ctypes.data, x.size), 1)
+        words = (ctypes.c_int64 * 3)(x.ctypes.data, result.ctypes.data, x.size)
+        function(ctypes.addressof(words), 1)
         return result
 
     return apply

@@ -171,7 +171,7 @@ class Recurrent(nn.Module):
         """Where autocast is on, leave it: the recurrence runs in the dtype of the weights."""
         like = self._like()
         device = "cpu" if like is None or like.is_cpu else like.device.type
-        return torch.autocast(device, enabled=False) if torch.is_autocast_enabled(device) else _NOTHING
+        return torch.autocast(device, enabled=False) if _autocast(device) else _NOTHING
 
     def checked_inputs(self, inputs: tuple) -> tuple[Tensor, ...]:
         """The inputs, (T, B, units) each, in the dtype of the weights; an error where their number, units, dtype or device is wrong."""
@@ -192,7 +192,7 @@ class Recurrent(nn.Module):
             if x.device != device:
                 raise InputError(f"input {name!r} is on {x.device} and the weights are on {like.device}: write layer.to({str(x.device)!r})")
             if x.dtype is not dtype:
-                if not torch.is_autocast_enabled(x.device.type):
+                if not _autocast(x.device.type):
                     raise InputError(f"input {name!r} is {x.dtype} and the weights are {like.dtype}: write x.to({like.dtype}), "
                                      f"or layer.to({x.dtype})")
                 x = x.to(like.dtype)
@@ -460,6 +460,11 @@ class GRU(_TorchNamed):
 
 
 # ---------------------------------------------------------------- reading arguments
+
+
+def _autocast(device: str) -> bool:
+    """Whether autocast is on for a kind of device; there are some that have none."""
+    return (device == "cpu" or torch.amp.is_autocast_available(device)) and torch.is_autocast_enabled(device)
 
 
 def _suffix(layer: int, direction: int) -> str:

@@ -75,7 +75,9 @@ class _Scan(torch.autograd.Function):
         output, final, kept, packed = call.forward(inputs, states, weights, lengths, keep=True)
         ctx.call, ctx.lengths, ctx.weights, ctx.packed = call, lengths, weights, packed
         ctx.set_materialize_grads(False)
-        # The output is saved too: changing it in place would change what backward reads.
+        # To autograd the output must be no view of what is kept, or it could not be changed in place. It is saved, for a change would
+        # be one of what backward reads.
+        output = output.data
         ctx.save_for_backward(*tensors, *kept, output)
         return output, *final
 

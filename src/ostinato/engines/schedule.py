@@ -42,7 +42,10 @@ def _schedule(rows, steps, tasks, reverse, lengths) -> Schedule:
     else:
         ends = lengths.astype(np.int64)
         falling = np.argsort(-ends, kind="stable")
-        shares = [falling[k::tasks] for k in range(tasks)]
+        # To and fro: whoever took the longest row of one round takes the shortest of the next.
+        turn = np.arange(rows) % (2 * tasks)
+        turn = np.minimum(turn, 2 * tasks - 1 - turn)
+        shares = [falling[turn == k] for k in range(tasks)]
         order = torch.from_numpy(np.concatenate(shares))
     places = np.concatenate(shares)
     tokens = np.ascontiguousarray(places + (ends[places] - 1) * rows if reverse else places, np.int64)

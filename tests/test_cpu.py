@@ -1,0 +1,198 @@
+"""The CPU engine beside its results: packed weights, threads, memory, errors, first calls."""
+
+import gc
+import threading
+import time
+import weakref
+
+import pytest
+import torch
+
+from ostinato import LSTM, Recurrent
+from ostinato.cells import CELLS
+from ostinato.engines import cpu, doctor, memory, reference, schedule
+from ostinato.errors import EngineError
+
+pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
+
+
+@pytest.fixture
+def threads():
+    """Set the number of torch's threads; it is put back afterwards."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def both(layer, x, **others):
+    """A layer's output by the CPU engine and by the reference."""
+    results = []
+    for engine in ("cpu", "reference"):
+        layer.engine = engine
+        results.append(layer(x, **others)[0])
+    return results
+
+
+# ---------------------------------------------------------------- packed weights
+
+
+@pytest.mark.parametrize("change", [
+    lambda w: w.add_(1.0),
+    lambda w: w.data.add_(1.0),
+    lambda w: w.data.copy_(torch.zeros(w.shape)),
+], ids=["in place", "in place through .data", "copied through .data"])
+@pytest.mark.parametrize("units", [3, 80])
+def test_a_changed_weight_is_seen(units, change, close):
+    layer, x = Recurrent("gru", 4, units), torch.randn(2, 3, 4)
+    before = layer(x)[0].detach()
+    with torch.no_grad():
+        change(layer.U_l0)
+    mine, wanted = both(layer, x)
+    close(mine, wanted)
+    assert not torch.equal(mine, before)
+
+
+def test_a_weight_set_to_new_memory_is_seen(close):
+    layer, x = LSTM(4, 5), torch.randn(3, 2, 4)
+    layer(x)
+    layer.weight_hh_l0.data = torch.randn(20, 5)
+    close(*both(layer, x))
+
+
+def test_an_optimiser_step_is_seen(close):
+    layer, x = LSTM(4, 5), torch.randn(3, 2, 4)
+    optimiser = torch.optim.Adam(layer.parameters(), 0.1)
+    for _ in range(3):
+        optimiser.zero_grad()
+        layer(x)[0].square().sum().backward()
+        optimiser.step()
+        close(*both(layer, x))
+
+
+def test_packed_weights_go_with_their_weights():
+    layer = LSTM(4, 5)
+    layer(torch.randn(3, 2, 4))
+    kept = weakref.ref(layer.weight_hh_l0)
+    del layer
+    gc.collect()
+    assert kept() is None
+
+
+def test_weights_that_are_no_rows_of_memory(close):
+    graph = CELLS["elman"].graph
+    W, U = torch.randn(4, 5).T, torch.randn(10, 5)[::2]
+    given = dict(inputs=(torch.randn(6, 2, 4),), states=(torch.zeros(2, 5),), weights={"W": W, "U": U, "b": torch.zeros(10)[::2]})
+    close(cpu.scan(graph, **given)[0], reference.scan(graph, **given)[0])
+
+
+# ---------------------------------------------------------------- threads
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+@pytest.mark.parametrize("cell", ["lstm", "gru_original", "layer_norm_lstm"])
+def test_any_number_of_threads_gives_the_same(cell, batch, threads, close):
+    layer, x = Recurrent(cell, 30, 260, dtype=torch.float64), torch.randn(batch, 9, 30, dtype=torch.float64)
+    results = []
+    for count in (1, 2, 3):
+        threads(count)
+        layer.zero_grad()
+        layer(x)[0].square().sum().backward()
+        results.append([layer(x)[0].detach(), *(p.grad for p in layer.parameters())])
+    for result in results[1:]:
+        for mine, wanted in zip(result, results[0], strict=True):
+            close(mine, wanted)
+
+
+def test_several_python_threads_at_once(close):
+    layer, x = LSTM(8, 12), [torch.randn(20, 3, 8) for _ in range(4)]
+    wanted = [layer(each)[0].detach() for each in x]
+    found = [None] * 4
+
+    def work(k):
+        for _ in range(20):
+            found[k] = layer(x[k])[0]
+
+    workers = [threading.Thread(target=work, args=(k,)) for k in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    for mine, right in zip(found, wanted):
+        close(mine.detach(), right)
+
+
+@pytest.mark.parametrize("tasks", [2, 3])
+def test_rows_are_shared_out_by_their_lengths(tasks):
+    lengths = torch.randperm(60)
+    order = schedule.ragged(60, 60, tasks, False, lengths).order
+    assert sorted(order.tolist()) == list(range(60))
+    shares = lengths[order].view(tasks, -1)
+    assert (shares.diff() < 0).all()
+    assert shares.sum(1).max() - shares.sum(1).min() <= tasks
+
+
+# ---------------------------------------------------------------- memory and autograd
+
+
+def test_long_memory_is_used_again_only_when_nobody_looks_at_it():
+    size = (memory.LONG // 4 + 1000,)
+    memory._idle.clear()
+    a = memory.empty(size, torch.float32)
+    part, address = a[5:10], a.data_ptr()
+    del a
+    other = memory.empty(size, torch.float32)
+    assert other.data_ptr() != address
+    del part
+    assert memory.empty(size, torch.float32).data_ptr() == address
+
+
+def test_an_output_changed_in_place_is_an_error_in_backward():
+    layer = LSTM(4, 5)
+    y, _ = layer(torch.randn(3, 2, 4))
+    loss = y.square().sum()
+    with torch.no_grad():
+        y.mul_(2.0)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_backward_twice_wants_a_kept_graph():
+    layer, x = LSTM(4, 5), torch.randn(3, 2, 4)
+    loss = layer(x)[0].sum()
+    loss.backward(retain_graph=True)
+    first = layer.weight_ih_l0.grad.clone()
+    loss.backward()
+    assert torch.equal(layer.weight_ih_l0.grad, 2 * first)
+    with pytest.raises(RuntimeError, match="second time"):
+        loss.backward()
+
+
+def test_only_the_gradients_asked_for_are_made(close):
+    layer, x = LSTM(4, 5), torch.randn(3, 2, 4)
+    layer.weight_ih_l0.requires_grad_(False)
+    layer(x)[0].sum().backward()
+    assert layer.weight_ih_l0.grad is None and layer.weight_hh_l0.grad is not None
+
+
+# ---------------------------------------------------------------- errors and first calls
+
+
+@pytest.mark.parametrize("given, why", [
+    (dict(dtype=torch.float16), "float32 and float64"),
+    (dict(device="meta"), "CPU's own memory"),
+], ids=["half", "meta"])
+def test_what_the_engine_cannot_run_is_said(given, why):
+    layer = LSTM(2, 3, engine="cpu", **given)
+    with pytest.raises(EngineError, match=f"engine='cpu' cannot run this: .*{why}.*leave engine out"):
+        layer(torch.zeros(4, 1, 2, **given))
+
+
+@pytest.mark.slow
+def test_a_new_shape_of_lstm_compiles_in_half_a_second():
+    times = []
+    for hidden in (97, 98, 99):
+        layer, x = LSTM(61, hidden), torch.randn(10, 16, 61)
+        start = time.perf_counter()
+        layer(x)[0].sum().backward()
+        times.append(time.perf_counter() - start)
+    assert sorted(times)[1] < 0.5
