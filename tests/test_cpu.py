@@ -4,14 +4,18 @@ import gc
 import threading
 import time
 import weakref
+from collections import OrderedDict
 
+import llvmlite.binding as llvm
 import pytest
 import torch
 
 from ostinato import LSTM, Recurrent
 from ostinato.cells import CELLS
-from ostinato.engines import cpu, doctor, memory, reference, schedule
+from ostinato.engines import cpu, doctor, loops, memory, native, reference, schedule
+from ostinato.engines.kernel import Kernel, Target
 from ostinato.errors import EngineError
+from ostinato.plan import Plan
 
 pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
 
@@ -196,3 +200,56 @@ def test_a_new_shape_of_lstm_compiles_in_half_a_second():
         layer(x)[0].sum().backward()
         times.append(time.perf_counter() - start)
     assert sorted(times)[1] < 0.5
+
+
+# ---------------------------------------------------------------- other processors
+
+
+@pytest.fixture
+def made_for(monkeypatch):
+    """Have kernels made for another vector unit than this processor's widest; narrower ones run here too."""
+
+    def choose(target):
+        monkeypatch.setattr(native, "host", lambda: (target, "chosen by a test"))
+
+    monkeypatch.setattr(loops, "_made", {})
+    monkeypatch.setattr(cpu, "_calls", OrderedDict())
+    return choose
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("name", ["lstm", "layer_norm_lstm", "gru_original"])
+@pytest.mark.parametrize("target", [Target(4, 32), Target(8, 16)], ids=["NEON", "AVX2"])
+def test_kernels_of_every_width_agree(target, name, dtype, made_for, close):
+    widest, _ = native.host()
+    if widest.lanes < target.lanes:
+        pytest.skip(f"this processor has {widest.lanes} float32 lanes")
+    made_for(target)
+    layer, x = Recurrent(name, 5, 21, dtype=dtype), torch.randn(7, 6, 5, dtype=dtype)
+    results = []
+    for engine in ("cpu", "reference"):
+        layer.engine = engine
+        layer.zero_grad()
+        y, ends = layer(x, lengths=[6, 0, 3, 3, 1, 6, 2])
+        (y.square().sum() + sum(s.sum() for s in ends)).backward()
+        results.append([y, *ends, *(p.grad for p in layer.parameters())])
+    for mine, wanted in zip(*results, strict=True):
+        close(mine, wanted)
+
+
+@pytest.mark.parametrize("triple, processor, features, target, multiply", [
+    ("aarch64-linux-gnu", "neoverse-n1", "+neon", Target(4, 32), "fmla"),
+    ("x86_64-linux-gnu", "haswell", "+avx2,+fma", Target(8, 16), "vfmadd"),
+    ("x86_64-linux-gnu", "skylake-avx512", "+avx512f,+avx512vl,-prefer-256-bit", Target(16, 32), "zmm"),
+], ids=["NEON", "AVX2", "AVX-512"])
+def test_kernels_compile_for_every_processor(triple, processor, features, target, multiply):
+    llvm.initialize_all_targets()
+    llvm.initialize_all_asmprinters()
+    graph = CELLS["lstm"].graph
+    plan = Plan(graph, {"I": 20, "H": 40})
+    for program in (plan.infer, plan.train, plan.backward):
+        kernel = Kernel(program, 32, target, descending=program is plan.backward, one_row=False, shared_units=False)
+        machine = llvm.Target.from_triple(triple).create_target_machine(cpu=processor, features=features, opt=3)
+        module = llvm.parse_assembly(kernel.text)
+        module.triple = triple
+        assert multiply in machine.emit_assembly(module)
