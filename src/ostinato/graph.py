@@ -34,7 +34,7 @@ class Size:
             self.terms = given.terms
         elif isinstance(given, dict):
             self.terms = tuple(sorted((k, v) for k, v in given.items() if v))
-        elif isinstance(given, int):
+        elif isinstance(given, int) and not isinstance(given, bool):
             self.terms = (((), given),) if given else ()
         elif isinstance(given, str):
             try:
@@ -115,10 +115,11 @@ class Size:
 
     def __str__(self):
         words = []
-        for letters, n in self.terms:
-            factors = ([str(n)] if n != 1 or not letters else []) + list(letters)
-            words.append("*".join(factors))
-        return " + ".join(words).replace("+ -", "- ") or "0"
+        # A size that begins with a minus would not read back.
+        for letters, n in sorted(self.terms, key=lambda term: term[1] < 0):
+            factors = ([str(abs(n))] if abs(n) != 1 or not letters else []) + list(letters)
+            words.append(("- " if n < 0 else "+ ") + "*".join(factors))
+        return " ".join(words).removeprefix("+ ") or "0"
 
     __repr__ = __str__
 

@@ -12,7 +12,7 @@ import inspect
 import numbers
 import reprlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,10 @@ from .graph import ONE, Builder, Graph, Node, Size, Weight, walk
 from .symbols import OPERATIONS, Matrix, Vector, head, is_between, line, place, refuse, words
 
 # ---------------------------------------------------------------- operations
+
+
+# torch's names for operations that it calls otherwise.
+IN_TORCH = {"softplus": "nn.functional.softplus", "hard_sigmoid": "nn.functional.hardsigmoid"}
 
 
 def _vector(x, name: str, example: str) -> Vector:
@@ -42,7 +46,7 @@ def _operation(op: str, *args):
             refuse(f"{op}({given}) has only numbers.", "Work it out beforehand, with Python's math module.")
         kinds = ", ".join(type(a).__name__ for a in args)
         refuse(f"{op}() was given {given} ({kinds}): it works on the values of a step, inside a cell.",
-               f"Call it in a function under @cell; for tensors there is torch.{op}.")
+               f"Call it in a function under @cell; for tensors there is torch.{IN_TORCH.get(op, op)}.")
     return vector._pointwise(op, *args)
 
 
@@ -300,10 +304,58 @@ class Cell:
 
         return notation.equations(self.graph, style)
 
-    def __deepcopy__(self, memo):
+    def plan(self, sizes: Mapping[str, int], *, dtype=None) -> str:
+        """How the CPU engine runs it: the parts before, in and after the time loop, and what each costs for a step of a row.
+
+        A phase of the loop is products of what is complete, followed by work unit by unit; it ends before the next begins.
+        `U.T` is the transpose of `U`, `dh_t` the gradient of `h_t`, and `z[0:8]` the first 8 units of `z`. The gradients of
+        matrices, such as `dU`, are products too, one over all steps.
+
+        Args:
+            sizes: What each letter stands for: {"I": 64, "H": 128}.
+            dtype: Of all numbers: torch.float32, which None stands for, or torch.float64.
+
+        Returns:
+            A table of multiply-adds and of bytes, in training and with every gradient asked for, with what each part multiplies
+            and makes, and with what forward keeps for backward.
+
+        Raises:
+            SizeError: A letter is missing or too many, or is no whole number above 0.
+            InputError: The CPU engine has no such dtype.
+
+        Example:
+            >>> from ostinato.cells import elman
+            >>> print(elman.plan({"I": 64, "H": 128}))  # doctest: +ELLIPSIS
+            elman, H=128, I=64, torch.float32: one step of one row
+            weights are read once for all rows, and outside the loop once for all steps
+            for 41 or more steps x rows; fewer have all products in the loop
+                                        multiply-adds weight bytes  bytes read bytes written
+            forward
+              before the loop                   8,192       32,768         256           512
+                multiplies W x_t
+              in the loop                      16,384       66,048       1,024           512
+                multiplies U h_{t-1}
+                makes h_t
+              in all                           24,576       98,816       1,280         1,024
+              kept for backward: 768 bytes
+                x_t 256, h_t 512
+            backward
+            ...
+        """
+        from . import plan_text  # as above; it needs torch, too
+
+        return plan_text.plan_text(self.graph, sizes, **({} if dtype is None else {"dtype": dtype}))
+
+    def __copy__(self):
         return self  # it never changes, and its graph's nodes are known by identity
 
+    def __deepcopy__(self, memo):
+        return self
+
     def __reduce__(self):
+        if "<locals>" in self.function.__qualname__:
+            refuse(f"the cell {self.name!r} is made inside a function and cannot be pickled: a pickle finds its cell by name.",
+                   "Move it to the top of a module.")
         return _found, (self.function.__module__, self.function.__qualname__, self.constants)
 
     def _fail(self, problem, mend, at=None):
@@ -400,14 +452,17 @@ class Cell:
         sys.setprofile(watch)
         try:
             return self.function(*positional, **symbols), names, ends[-1]
-        except (TypeError, ValueError, AttributeError) as error:
+        except (TypeError, ValueError, AttributeError, NameError, ArithmeticError, LookupError) as error:
             # Python's own refusal: the innermost line of the person's code is the one to mend.
             trace, at = error.__traceback__, None
             while trace:
                 if not is_between(trace.tb_frame.f_globals.get("__name__", "")):
                     at = place(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
                 trace = trace.tb_next
-            refuse(f"cell {self.name!r}: {error}", OPERATIONS, at)
+            constants = ", ".join(f"{name}={value!r}" for name, value in self.constants.items())
+            plain = f"That came of plain Python values and not of the step: the cell's constants are {constants or 'none'}."
+            mend = plain if isinstance(error, (ArithmeticError, LookupError)) else OPERATIONS
+            refuse(f"cell {self.name!r}: {type(error).__name__}: {error}", mend, at)
         finally:
             sys.setprofile(before)
 
@@ -453,5 +508,6 @@ def cell(function: Callable) -> Cell:
     if function.__name__ == "<lambda>":
         refuse("@cell was given a lambda, which has no name.", mend)
     if inspect.iscoroutinefunction(function) or inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        refuse(f"the function {function.__name__!r} is async or yields.", "A step is computed at once: write def and return.")
+        refuse(f"the function {function.__name__!r} is async or yields.", "A step is computed at once: write def and return.",
+               head(function.__code__))
     return Cell(function)

@@ -142,17 +142,22 @@ def equations(graph: Graph, style: str = "text") -> str:
     """
     if style not in STYLES:
         raise InputError(f"style={style!r}: the styles are {', '.join(map(repr, STYLES))}")
-    return _Page(graph, STYLES[style]()).text()
+    return Page(graph, STYLES[style]()).text()
 
 
-class _Page:
-    """The names and lines of one graph in one style."""
+class Page:
+    """The names and lines of one graph in one style.
+
+    Attributes:
+        style: What writes.
+        leaves: The names of inputs, states and weights.
+        lines: What has a line of its own, by name.
+    """
 
     def __init__(self, graph: Graph, style: Text):
         self.graph, self.style = graph, style
         self.nodes = graph.nodes
         self.leaves = {n: style.name(n.value, MOMENTS[n.op]) for n in self.nodes if n.op in MOMENTS}
-        # What has a line of its own, by name.
         self.lines: dict[Node, str] = {}
         self.cuts = self._cuts()
         times = [*graph.inputs, *graph.states]
@@ -182,6 +187,9 @@ class _Page:
         uses.update(next(p for p in cut if isinstance(p, Node)).args[0] for cut in self.cuts)
         parts = {part for cut in self.cuts for part in cut if isinstance(part, Node)}
         mine = {n: name for n, name in labels.items() if (n in uses or n in parts) and n not in self.lines}
+        # What is called `_` is called nothing: any number of parts that nothing uses may be.
+        mine = {n: name for n, name in mine.items() if name != "_"}
+        self.lines |= {n: self.style.name("_") for n in parts if not (n in uses or n in mine or n in self.lines)}
         last = {name: n for n, name in mine.items()}
         # A name that was bound again belongs to its last value; a value before it stands in its place, or gets a number.
         for name, n in last.items():
@@ -204,11 +212,11 @@ class _Page:
         return 1 + sum(self._operations(a) for a in node.args if a.args and a not in self.lines)
 
     def _cuts(self) -> list[list[Node | Size]]:
-        """The slices gathered to splits: for each, its parts in order, a size standing for a part that nothing uses or names."""
+        """The slices gathered to splits, where anything is used or named: for each, its parts in order, a size standing for a gap."""
         reached, one = set(self.nodes), dict.fromkeys(self.graph.letters, 1)
         whole: dict[Node, list[Node]] = {}
         for n in self.graph.builder:
-            if n.op == "slice" and (n in reached or n in self.graph.labels and n.args[0] in reached):
+            if n.op == "slice" and n.args[0] in reached:
                 whole.setdefault(n.args[0], []).append(n)
         cuts = []
         for arg, left in whole.items():
@@ -223,7 +231,8 @@ class _Page:
                         continue
                     cut += [part] if start == end else [start - end, part]
                     end = stop
-                cuts.append(cut if end == arg.size else [*cut, arg.size - end])
+                if any(part in reached or part in self.graph.labels for part in cut):
+                    cuts.append(cut if end == arg.size else [*cut, arg.size - end])
                 left = others
         return cuts
 
@@ -237,23 +246,23 @@ class _Page:
             if n in first:
                 yield self._split(first[n])
             elif n in self.lines and n.op != "slice":
-                yield self.lines[n], self._write(n, LOOSE, named=False)
+                yield self.lines[n], self.write(n, LOOSE, named=False)
         for state, new in zip(self.graph.states, self.graph.new_states):
             if self.lines.get(new) != self.style.name(state, "t"):
-                yield self.style.name(state, "t"), self._write(new, LOOSE)
+                yield self.style.name(state, "t"), self.write(new, LOOSE)
         if self.graph.output not in self.lines or self.graph.output in self.graph.new_states[1:]:
             if self.graph.output is not self.graph.new_states[0]:
-                yield self._new("y", "t"), self._write(self.graph.output, LOOSE)
+                yield self._new("y", "t"), self.write(self.graph.output, LOOSE)
 
     def _split(self, cut: list[Node | Size]) -> tuple[str, str]:
         arg = next(p for p in cut if isinstance(p, Node)).args[0]
         sizes = [p.size if isinstance(p, Node) else p for p in cut]
         parts = len(cut) if len(set(sizes)) == 1 else [self.style.size(size) for size in sizes]
         names = [self.lines[p] if isinstance(p, Node) else self.style.name("_") for p in cut]
-        return ", ".join(names), self.style.split(self._write(arg, LOOSE), parts)
+        return ", ".join(names), self.style.split(self.write(arg, LOOSE), parts)
 
-    def _write(self, node: Node, place: int, named: bool = True) -> str:
-        """An expression as it is written in a place of this tightness.
+    def write(self, node: Node, place: int = LOOSE, named: bool = True) -> str:
+        """An expression of the step as it is written in a place of this tightness.
 
         Args:
             node: The expression.
@@ -267,12 +276,12 @@ class _Page:
             own, text = SUM if node.value < 0 else ATOM, style.number(node.value)
         elif node.op == "product":
             (name, transposed), own = node.value, PRODUCT
-            text = style.product(style.name(name), transposed, self._write(node.args[0], PRODUCT))
+            text = style.product(style.name(name), transposed, self.write(node.args[0], PRODUCT))
         elif power := self._power(node):
-            own, text = POWER, style.power(self._write(node.args[-1], ATOM), power)
+            own, text = POWER, style.power(self.write(node.args[-1], ATOM), power)
         else:
             own, *places = style.levels.get(node.op, (ATOM, *[LOOSE] * len(node.args)))
-            text = style.operation(node, [self._write(a, p) for a, p in zip(node.args, places)])
+            text = style.operation(node, [self.write(a, p) for a, p in zip(node.args, places)])
         return text if own >= place else f"({text})"
 
     def _power(self, node: Node) -> int | None:

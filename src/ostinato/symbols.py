@@ -41,8 +41,8 @@ def line() -> str:
 def head(code: CodeType) -> str:
     """The line with a function's name: the code of a decorated function starts at its decorators."""
     first = code.co_firstlineno
-    lines = (number for number in range(first, first + 9) if linecache.getline(code.co_filename, number).lstrip().startswith("def "))
-    return place(code.co_filename, next(lines, first))
+    lines = ((number, linecache.getline(code.co_filename, number).lstrip()) for number in range(first, first + 9))
+    return place(code.co_filename, next((number for number, text in lines if text.startswith(("def ", "async def "))), first))
 
 
 def refuse(problem: str, mend: str, at: str | None = None) -> NoReturn:
@@ -96,7 +96,7 @@ class Symbol:
         refuse(f"{self} cannot be indexed with [{index!r}].", "Write `a, b = split(z, 2)`, or split(z, (\"H\", \"P\")) for unequal parts.")
 
     def __iter__(self):
-        refuse(f"{self} cannot be unpacked or looped over.", "Write `a, b = split(z, 2)`.")
+        refuse(f"{self} cannot be unpacked or looped over.", "Write `a, b = split(z, 2)`; over units there are ostinato.sum(z) and mean(z).")
 
     def __len__(self):
         refuse(f"{self} has no len().", "Sizes are letters: use mean(z), or give the number as a constant of the cell.")
@@ -120,10 +120,11 @@ class Symbol:
         refuse(f"NumPy cannot work on {self}.", OPERATIONS)
 
     def __array_ufunc__(self, ufunc, method, *args, **kwargs):
-        # A NumPy number on the left of an operator comes here.
-        known = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "div"}
+        # A NumPy number on the left of an operator comes here, on the left of a comparison as an array without dimensions.
+        known = {"add": "add", "subtract": "sub", "multiply": "mul", "divide": "div", "less": "less", "greater": "less"}
         if isinstance(self, Vector) and method == "__call__" and ufunc.__name__ in known:
-            return self._pointwise(known[ufunc.__name__], *args)
+            args = [a if isinstance(a, Symbol) or getattr(a, "shape", None) != () else a.item() for a in args]
+            return self._pointwise(known[ufunc.__name__], *(args[::-1] if ufunc.__name__ == "greater" else args))
         refuse(f"numpy.{ufunc.__name__} is not in the language.", OPERATIONS)
 
     @classmethod
@@ -140,7 +141,7 @@ class Matrix(Symbol):
         self.builder, self.name, self.shape, self.transposed = builder, name, shape, transposed
 
     def __str__(self):
-        return f"weight {self.name} ({self.shape[0]} x {self.shape[1]})"
+        return f"weight {self.name}{'.T' if self.transposed else ''} ({self.shape[0]} x {self.shape[1]})"
 
     @property
     def T(self):
@@ -165,7 +166,7 @@ class Matrix(Symbol):
                f"Write {self.name} @ x; for a weight a unit declare {self.name}=weight(\"{self.shape[0]}\").")
 
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = __neg__ = only_products
-    __pow__ = __rpow__ = __lt__ = __gt__ = __le__ = __ge__ = __abs__ = __rmatmul__ = only_products
+    __pow__ = __rpow__ = __lt__ = __gt__ = __le__ = __ge__ = __abs__ = __rmatmul__ = __getitem__ = __iter__ = only_products
 
 
 def _both_ways(op):
