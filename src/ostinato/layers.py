@@ -165,6 +165,32 @@ class Recurrent(nn.Module):
         words += [f"{name}={getattr(self, name)!r}" for name, default in defaults.items() if getattr(self, name) != default]
         return ", ".join(words)
 
+    def plan(self) -> str:
+        """How the CPU engine runs it, for a step of a row in one direction; layers above the first apart, where I differs there.
+
+        Raises:
+            InputError: The CPU engine has not the layer's dtype.
+
+        Example:
+            >>> import ostinato
+            >>> print(ostinato.Recurrent("min_gru", input_size=8, hidden_size=16, num_layers=3).plan())  # doctest: +ELLIPSIS
+            layer 0: min_gru, H=16, I=8, torch.float32: one step of one row
+            ...
+            layers 1 to 2: min_gru, H=16, I=16, torch.float32: one step of one row
+            ...
+
+        See `Cell.plan`.
+        """
+        graph, like = self.cell.graph, self._like()
+        used = graph.letters | graph.output.size.letters
+        first, above = ({letter: self._letters(layer)[letter] for letter in used} for layer in (0, 1))
+        dtype = None if like is None else like.dtype
+        if self.num_layers == 1 or first == above:
+            return self.cell.plan(first, dtype=dtype)
+        last = self.num_layers - 1
+        title = "layer 1" if last == 1 else f"layers 1 to {last}"
+        return f"layer 0: {self.cell.plan(first, dtype=dtype)}\n\n{title}: {self.cell.plan(above, dtype=dtype)}"
+
     # ------------------------------------------------------------ reading what was given
 
     def full_precision(self):

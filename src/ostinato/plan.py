@@ -129,10 +129,13 @@ class Plan:
     Attributes:
         before: Products of the inputs alone; each is one product over all steps, and a stream that the loop reads.
         after: True where the output is worked out from streams after the loop.
-        streams: Nodes of the loop that are written for each step and row, by the name of their buffer.
+        cuts: Where each node is cut, 0 and its size among them, so that everything pointwise has the same units side by side.
+        forward_streams, backward_streams: Nodes of the loop in training, and of the backward loop, that are written for each
+            step and row.
         infer: The loop that keeps nothing.
         train: The loop that keeps what backward needs.
         backward: The loop of the backward steps.
+        kept, recalled: Once `backward` is made: what forward keeps for it alone, and what it has in place of each value.
     """
 
     def __init__(self, graph: Graph, sizes: Mapping[str, int], *, ahead: bool = True):
@@ -244,7 +247,7 @@ class Plan:
                     places = set().union(*(cuts[m] for m in wide)) if wide else set()
                     for m in wide:
                         changed |= give(m, places)
-        self._cuts = {n: [0, *sorted(cuts[n]), size[n]] for n in nodes}
+        self.cuts = {n: [0, *sorted(cuts[n]), size[n]] for n in nodes}
         self._size = size
 
     def segments(self, node: Node) -> tuple[Value, ...]:
@@ -256,7 +259,7 @@ class Plan:
         return self._segments[node]
 
     def _lower(self, n: Node):
-        make, cuts = self._values.make, self._cuts[n]
+        make, cuts = self._values.make, self.cuts[n]
         spans = list(zip(cuts, cuts[1:]))
         if n in self.graph.weights or n.op in ("input", "state", "weight", "gradient"):
             kind = {"input": "input", "state": "state", "weight": "weight", "gradient": "gradient"}[n.op]
@@ -268,24 +271,24 @@ class Plan:
                 return [self._values.number(n.value)]
             case "product":
                 (arg,), (name, transposed) = n.args, n.value
-                parts = [(place, v) for place, v in zip(self._cuts[arg], self.segments(arg)) if not (v.op == "number" and v.ref == 0)]
+                parts = [(place, v) for place, v in zip(self.cuts[arg], self.segments(arg)) if not (v.op == "number" and v.ref == 0)]
                 if not parts:
                     return [self._values.number(0.0) for _ in spans]
-                return [make("product", [self._wide(v, self._cuts[arg], c) for c, v in parts],
+                return [make("product", [self._wide(v, self.cuts[arg], c) for c, v in parts],
                              tuple((name, transposed, a, c) for c, _ in parts), b - a) for a, b in spans]
             case "slice":
                 start, stop = (s.at(self.sizes) for s in n.value)
-                return [v for place, v in zip(self._cuts[n.args[0]], self.segments(n.args[0])) if start <= place < stop]
+                return [v for place, v in zip(self.cuts[n.args[0]], self.segments(n.args[0])) if start <= place < stop]
             case "concat":
                 return [v for arg in n.args for v in self.segments(arg)]
             case "pad":
                 start, arg = n.value.at(self.sizes), n.args[0]
-                inner = dict(zip((p + start for p in self._cuts[arg]), self.segments(arg)))
+                inner = dict(zip((p + start for p in self.cuts[arg]), self.segments(arg)))
                 return [inner.get(a, self._values.number(0.0)) for a, _ in spans]
             case "sum" | "mean":
                 total = self._values.number(0.0)
                 arg = n.args[0]
-                for (a, b), v in zip(zip(self._cuts[arg], self._cuts[arg][1:]), self.segments(arg)):
+                for (a, b), v in zip(zip(self.cuts[arg], self.cuts[arg][1:]), self.segments(arg)):
                     if v.size == 1 and b - a > 1:
                         part = self._values.pointwise("mul", (v, self._values.number(float(b - a))))
                     else:
@@ -314,7 +317,7 @@ class Plan:
         raise KeyError(node)
 
     def _stores(self, node: Node, buffer: str) -> list[tuple[Value, str, int]]:
-        return [(self._wide(v, self._cuts[node], place), buffer, place) for place, v in zip(self._cuts[node], self.segments(node))]
+        return [(self._wide(v, self.cuts[node], place), buffer, place) for place, v in zip(self.cuts[node], self.segments(node))]
 
     # ------------------------------------------------------------ the three loops
 
@@ -382,20 +385,23 @@ class Plan:
             stores += self._stores(n, f"added {name}")
         for n in self.before_backward:
             buffers[self.stream(n)] = Buffer(self.stream(n), "token", self._size[n])
-        next_state = {}
-        for (name, _), node in zip(graph.states.items(), graph.new_states):
-            if name in self.state_streams or name == self.output_state:
-                for place, v in zip(self._cuts[node], self.segments(node)):
-                    next_state.setdefault(v, (f"next {name}", place))
+        streams = [(f"next {name}", node) for name, node in zip(graph.states, graph.new_states)
+                   if name in self.state_streams or name == self.output_state]
+        streams += [(self.stream(n), n) for n in self.forward_streams if not (n is graph.output and self.output_state)]
+        stored: dict[Value, tuple[str, int]] = {}
+        for buffer, node in streams:
+            for place, v in zip(self.cuts[node], self.segments(node)):
+                if v.op != "number":
+                    stored.setdefault(v, (buffer, place))
         known_forward = set(walk(v for n in self.forward_nodes for v in self.segments(n)))
-        memo: dict[Value, Value] = {}
+        memo = self.recalled = {}
 
         def recall(v: Value) -> Value:
             """A value in terms of what the backward loop can read: forward values are kept, or worked out again."""
             if v in memo:
                 return memo[v]
-            if v in next_state:
-                result = self._values.make("read", ref=next_state[v], size=v.size)
+            if v in stored:
+                result = self._values.make("read", ref=stored[v], size=v.size)
             elif v.op in ("read", "number"):
                 result = v
             elif v in known_forward and (v.op in COSTLY or v.op in ("product", "sum")):
@@ -420,6 +426,8 @@ class Plan:
         for (name, size) in graph.states.items():
             buffers[f"state {name}"] = Buffer(f"state {name}", "before", size.at(self.sizes))
             buffers[f"next {name}"] = Buffer(f"state {name}", "after", size.at(self.sizes))
+        for n in self.forward_streams:
+            buffers[self.stream(n)] = Buffer(self.stream(n), "token", self._size[n])
         program = self._program(stores, buffers)
         # A state that backward reads must have a stream.
         reads = {v.ref[0] for g in program.groups for v in _pulled(g) if v.op == "read"}
