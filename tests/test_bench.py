@@ -150,7 +150,7 @@ def test_of_a_peers_settings_the_fastest_is_timed(monkeypatch):
 def test_a_peer_that_is_not_there_is_said_to_be_missing(monkeypatch, run):
     monkeypatch.setitem(peers._NEEDS, "jax", ("no_such_library",))
     found = measure.measure(threads=1, quick=True, layers=("RNN",), modes=("inference",), peers=["jax"], shapes=[SHAPE])
-    assert found.missing == {"jax": "no_such_library is not installed (pip install 'ostinato[bench]')"}
+    assert found.missing == {"jax": "no_such_library is not installed (pip install '.[bench]')"}
     assert found.rows[0].peers == {}
     assert "JAX is left out: no_such_library is not installed" in _printed(found)
 

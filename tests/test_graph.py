@@ -96,6 +96,7 @@ def test_the_same_operation_on_the_same_nodes_is_one_node():
               builder.node("product", (x,), ("V", False), Size("P")), builder.node("product", (x,), ("W", False), Size("Q"))]
     assert len({builder.pointwise("add", x, h), *others}) == 6
     assert Builder().number(2) is not builder.number(2), "each builder has its own"
+    assert [str(builder.number(zero).value) for zero in (0.0, -0.0, 0)] == ["0.0", "-0.0", "0.0"]
 
 
 def test_a_builder_gives_its_nodes_in_the_order_they_were_made():

@@ -14,7 +14,7 @@ import torch
 
 import ostinato
 from ostinato import (
-    cell, clip, concat, exp, hard_sigmoid, log, maximum, mean, minimum, relu, sigmoid, softplus, split, sqrt, state, tanh, weight, where,
+    cell, clip, concat, exp, log, maximum, mean, minimum, relu, sigmoid, softplus, split, sqrt, state, tanh, weight, where,
 )
 from ostinato import input as further_input
 from ostinato import sum as sum_units
@@ -182,7 +182,7 @@ def vector_that_is_indexed(x, h):
     return h[0]  # here
 
 
-@wrong("'Vector' object does not support item assignment", OPERATIONS)
+@wrong("`h` (H) cannot be indexed with [0]", "split(z, (\"H\", \"P\")) for unequal parts")
 def vector_that_is_assigned_to(x, h):
     h[0] = 1.0  # here
     return h
@@ -198,9 +198,19 @@ def comparison_with_equality(x, h):
     return where(h <= 0, 0.0, h)  # here
 
 
-@wrong("mul was given `0 < h` (H), which is a comparison and no number", "Write where(condition, 1.0, 0.0) to make one")
+@wrong("* was given `0 < h` (H), which is a comparison and no number", "Write where(condition, 1.0, 0.0) to make one")
 def comparison_as_a_number(x, h):
     return (h > 0) * h  # here
+
+
+@wrong("+ was given `0 < h` (H), which is a comparison and no number", "Write where(condition, 1.0, 0.0) to make one")
+def sum_of_a_comparison(x, h):
+    return 1.0 + (h > 0)  # here
+
+
+@wrong("sigmoid() was given `0 < h` (H), which is a comparison and no number", "Write where(condition, 1.0, 0.0) to make one")
+def operation_on_a_comparison(x, h):
+    return sigmoid(h > 0)  # here
 
 
 @wrong("it returns a comparison, `0 < h` (H)", "Write return h")
@@ -223,12 +233,52 @@ def power_of_a_number(x, h):
     return 2 ** h  # here
 
 
-@wrong("unsupported operand type(s) for //", OPERATIONS)
+@wrong("`h` (H) // 2 is not in the language", OPERATIONS)
 def floor_division(x, h):
     return h // 2  # here
 
 
-@wrong("name 'sigmod' is not defined", OPERATIONS)
+@wrong("2 % `h` (H) is not in the language", OPERATIONS)
+def remainder(x, h):
+    return 2 % h  # here
+
+
+@wrong("`h` (H) & `0 < x` (I) is not in the language", OPERATIONS)
+def logical_and(x, h):
+    return h & (x > 0)  # here
+
+
+@wrong("weight W (H x H) | 1 is not in the language", OPERATIONS)
+def operator_on_a_matrix(x, h, *, W=weight("H", "H")):
+    return W | 1  # here
+
+
+@wrong("`h + 1` is divided by the number 0", "Divide by another number, or by a value of this step")
+def division_by_zero(x, h):
+    return (h + 1) / 0  # here
+
+
+@wrong("H (Size) cannot be used in a step", "Use numbers and the values of this step")
+def size_as_a_number(x, h, *, W=weight("H", "I")):
+    return W.shape[0] * h  # here
+
+
+@wrong("'W' (str) cannot be used in a step", "Use numbers and the values of this step")
+def name_as_a_number(x, h, *, W=weight("H", "I")):
+    return W.name + h  # here
+
+
+@wrong("`h` (H) has no `.shape`", OPERATIONS)
+def shape_of_a_vector(x, h):
+    return h / h.shape[0]  # here
+
+
+@wrong("name 'hard_sigmoid' is not defined", "Import it: from ostinato import hard_sigmoid.")
+def function_not_imported(x, h):
+    return hard_sigmoid(h)  # noqa: F821  # here
+
+
+@wrong("name 'sigmod' is not defined: did you mean 'sigmoid'?", OPERATIONS)
 def unknown_function(x, h):
     return sigmod(h)  # noqa: F821  # here
 
@@ -251,6 +301,11 @@ def too_many_arguments(x, h):
 @wrong("tanh(0.5) has only numbers", "with Python's math module")
 def operation_on_a_number(x, h):
     return h * tanh(0.5)  # here
+
+
+@wrong("clip() was given 1.0, which is no value of a step", "Write clip(z, low, high) with a value of this step")
+def clip_of_a_number(x, h):
+    return h * clip(1.0, 0, 2)  # here
 
 
 @wrong("sqrt() was given 'h' (str)", "Call it in a function under @cell; for tensors there is torch.sqrt")
@@ -278,9 +333,19 @@ def loop_over_a_symbol(x, h):
     return [unit for unit in h][0]  # here
 
 
-@wrong("`h` (H) cannot be unpacked or looped over", "over units there are ostinato.sum(z) and mean(z)")
+@wrong("`h` (H) cannot be unpacked or looped over", "over units there are ostinato.sum(z) and ostinato.mean(z)")
 def builtin_sum(x, h):
     return h / sum(h)  # here
+
+
+@wrong("`h` (H) cannot be unpacked or looped over", "over units there are ostinato.sum(z) and ostinato.mean(z)")
+def builtin_max_over_units(x, h):
+    return h / max(h)  # here
+
+
+@wrong("`h` (H) cannot be unpacked or looped over", "Write `a, b = split(z, 2)`")
+def builtin_sorted(x, h):
+    return sorted(h)[0]  # here
 
 
 @wrong("`h` (H) has no len()", "use mean(z), or give the number as a constant of the cell")
@@ -380,6 +445,11 @@ def unused_weight_beside_a_constant(x, h, *, v=weight("H"), scale=1.0):  # here
     return h * scale
 
 
+@wrong("name 'gain_hh' is not defined: did you mean 'gain_h'?", OPERATIONS)
+def misspelt_weight(x, h, *, gain_h=weight("H")):
+    return gain_hh * h  # noqa: F821  # here
+
+
 @wrong("name 'U' is not defined", OPERATIONS)
 def missing_weight(x, h, *, W=weight("H", "I")):
     return W @ x + U @ h  # noqa: F821  # here
@@ -460,6 +530,11 @@ def weight_of_no_size():
     weight()  # here
 
 
+@wrong("init='glorott' is no initialiser: did you mean 'glorot'?", "Write a number, a function of the shape, or one of uniform, ", make=called)
+def unknown_initialiser():
+    weight("H", "I", init="glorott")  # here
+
+
 @wrong("0 is no size: it has no units", "whole numbers above 0", make=called)
 def size_of_no_units():
     further_input(0)  # here
@@ -517,10 +592,11 @@ def mistake_in_a_helper(x, h):
 
 def stumbling_helper(z):
     """A person's own function, where Python itself refuses."""
-    return z % 2  # here
+    a, b = split(z, 1)  # here
+    return a + b
 
 
-@wrong("unsupported operand type(s) for %", OPERATIONS, within=stumbling_helper)
+@wrong("not enough values to unpack (expected 2, got 1)", OPERATIONS, within=stumbling_helper)
 def refusal_of_python_in_a_helper(x, h):
     return functools.reduce(lambda z, _: stumbling_helper(z), range(3), h)
 
@@ -528,8 +604,9 @@ def refusal_of_python_in_a_helper(x, h):
 @pytest.mark.parametrize("name", WRONG)
 def test_what_is_wrong_is_refused_with_its_line_what_was_given_and_the_mend(name):
     function, make, within, given, mend = WRONG[name]
-    with pytest.raises(CellError, match=message(within, given, mend)):
+    with pytest.raises(CellError, match=message(within, given, mend)) as caught:
         make(function)
+    assert caught.value.__suppress_context__, "one traceback is shown and not two"
 
 
 @pytest.mark.parametrize("given", ["H/2", "4H", "-H", "", "H.T", "H(2)", 2.5, True, None, ("H", "I")], ids=repr)
@@ -613,7 +690,7 @@ OPS = {
     "log": (lambda a, h: log(a), "log", "a"),
     "sqrt": (lambda a, h: sqrt(a), "sqrt", "a"),
     "softplus": (lambda a, h: softplus(a), "softplus", "a"),
-    "hard_sigmoid": (lambda a, h: hard_sigmoid(a), "hard_sigmoid", "a"),
+    "hard_sigmoid": (lambda a, h: ostinato.hard_sigmoid(a), "hard_sigmoid", "a"),
     "maximum": (lambda a, h: maximum(a, h), "maximum", "ah"),
     "maximum of a number": (lambda a, h: maximum(2, a), "maximum", "ka"),
     "minimum": (lambda a, h: minimum(a, h), "minimum", "ah"),
@@ -725,6 +802,20 @@ def test_split_by_number_and_by_sizes_cuts_where_it_says():
 
     a, b = [n for n in halves.graph.nodes if n.op == "slice"]
     assert [*map(str, (*a.value, *b.value))] == ["0", "H", "H", "2*H"], "a split into one part is the value itself"
+
+
+def test_whole_numbers_of_numpy_are_sizes_and_counts():
+    @cell
+    def cut(x, h=state(np.int64(2)), *, W=weight(np.int64(4), "I")):
+        a, b = split(W @ x, np.int64(2))
+        return a + b + h
+
+    @cell
+    def plain(x, h=state(2), *, W=weight(4, "I")):
+        a, b = split(W @ x, 2)
+        return a + b + h
+
+    assert of(cut) == of(plain)
 
 
 def test_concat_adds_sizes_and_keeps_the_order():

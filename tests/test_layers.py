@@ -514,13 +514,9 @@ def test_a_number_and_a_function_start_a_weight():
     assert (layer.gain_c_l0 == 1).all() and (layer.b_c_l0 == 0).all()
 
 
-@pytest.mark.parametrize("how, match", [
-    ("glorott", "weight 'W_l0' has init='glorott': did you mean 'glorot'"),
-    (lambda shape: torch.zeros(2, 2), r"init of weight 'W_l0' returned the shape \(2, 2\); it should be \(6, 2\)"),
-], ids=str)
-def test_wrong_initialisers_are_refused(how, match):
-    with pytest.raises(InputError, match=match):
-        Recurrent(with_start(how), 2, 3)
+def test_an_initialiser_that_gives_another_shape_is_refused():
+    with pytest.raises(InputError, match=r"init of weight 'W_l0' returned the shape \(2, 2\); it should be \(6, 2\)"):
+        Recurrent(with_start(lambda shape: torch.zeros(2, 2)), 2, 3)
 
 
 def test_an_initialiser_of_matrices_is_refused_for_a_vector():

@@ -8,7 +8,7 @@ from torch import nn
 
 from ostinato.cells import CELLS
 from ostinato.errors import InputError
-from ostinato.weights import INITIALISERS, MATRICES_ONLY, TORCH_NAMES, initialise, near, torch_names
+from ostinato.weights import INITIALISERS, MATRICES_ONLY, TORCH_NAMES, initialise, torch_names
 
 pytestmark = pytest.mark.filterwarnings("error")
 HIDDEN = 25
@@ -134,12 +134,6 @@ def test_a_parameter_is_filled_in_place_and_stays_a_leaf():
 def test_a_start_that_cannot_be_is_refused_with_those_that_can(how, shape, match):
     with pytest.raises(InputError, match=match):
         started(how, shape)
-
-
-def test_what_is_near_is_named_and_what_is_far_is_not():
-    assert near("orthogonl", INITIALISERS) == ": did you mean 'orthogonal'?"
-    assert near("one", ["ones", "none"]) in (": did you mean 'ones' or 'none'?", ": did you mean 'none' or 'ones'?")
-    assert near("xyz", INITIALISERS) == near(3, INITIALISERS) == ""
 
 
 # ---------------------------------------------------------------- torch.nn's names

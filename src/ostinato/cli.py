@@ -70,7 +70,7 @@ def train_generate(
     cell: Annotated[str, Option(help="Cell: elman, lstm, lstm_peephole, gru, min_gru, ...", rich_help_panel=MODEL)] = "lstm",
     hidden: Annotated[int, _whole("Units of each layer.", rich_help_panel=MODEL)] = 256,
     layers: Annotated[int, _whole("Layers.", rich_help_panel=MODEL)] = 1,
-    embedding: Annotated[int, _whole("Units that stand for a character.", rich_help_panel=MODEL)] = 64,
+    embedding: Annotated[int, _whole("Units that stand for a character or a piece.", rich_help_panel=MODEL)] = 64,
     dropout: Annotated[float, _real("Rate of dropout.", rich_help_panel=MODEL)] = 0.0,
     vocabulary: Annotated[str, Option(help="character or byte-pair.", rich_help_panel=MODEL)] = "character",
     vocabulary_size: Annotated[int, _whole("Pieces, for byte-pair.", rich_help_panel=MODEL)] = 1024,
@@ -78,7 +78,7 @@ def train_generate(
     steps: Annotated[Optional[int], _whole("Steps.", rich_help_panel=BUDGET)] = None,
     seconds: Annotated[Optional[float], _real("Seconds.", rich_help_panel=BUDGET)] = None,
     batch: Annotated[int, _whole("Rows that read side by side.", rich_help_panel=LEARNING)] = 32,
-    sequence_length: Annotated[int, _whole("Characters that gradients go back.", rich_help_panel=LEARNING)] = 64,
+    sequence_length: Annotated[int, _whole("Steps of time that a gradient goes back.", rich_help_panel=LEARNING)] = 64,
     learning_rate: Annotated[float, _real("The highest of the schedule.", rich_help_panel=LEARNING)] = 0.01,
     clip: Annotated[float, _real("Norm that gradients are cut to.", rich_help_panel=LEARNING)] = 1.0,
     held_out: Annotated[float, _real("Part of the text that is kept to measure on.", rich_help_panel=LEARNING)] = 0.1,
@@ -93,7 +93,7 @@ def train_generate(
 ):
     """Train a language model on a text file.
 
-    A run that was stopped or killed goes on with the same command and --resume, and ends with the same numbers.
+    A run that was stopped or killed goes on with the same command and --resume; without --seconds, to the same numbers.
     """
     given = frozenset(name for name in context.params if context.get_parameter_source(name).name == "COMMANDLINE")
     chosen = {name: value for name, value in context.params.items()

@@ -3,6 +3,9 @@
 Every message repeats what was given, says what was wanted, and shows the mend.
 """
 
+import difflib
+from collections.abc import Iterable
+
 
 class OstinatoError(Exception):
     """What all errors of this package have in common; the command line prints it and exits with 2."""
@@ -22,3 +25,9 @@ class InputError(OstinatoError, ValueError):
 
 class EngineError(OstinatoError, RuntimeError):
     """An engine cannot run what was asked of it."""
+
+
+def near(given: str, known: Iterable[str]) -> str:
+    """The words of an error message that name what was probably meant, or none."""
+    matches = difflib.get_close_matches(given, list(known), 1)
+    return f": did you mean {matches[0]!r}?" if matches else ""

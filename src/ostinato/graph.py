@@ -4,11 +4,23 @@ Dimensions, everywhere in this package: B batch, T time, I input, H hidden, G ga
 """
 
 import ast
+import functools
 import math
+import numbers
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .errors import CellError, SizeError
+
+
+def _of_sizes(method):
+    """Take what can be read as a size; whatever else stands beside a size has to say itself what it makes of that."""
+
+    @functools.wraps(method)
+    def arithmetic(self, other):
+        return method(self, Size(other)) if isinstance(other, (Size, str, numbers.Integral)) else NotImplemented
+
+    return arithmetic
 
 
 class Size:
@@ -34,8 +46,8 @@ class Size:
             self.terms = given.terms
         elif isinstance(given, dict):
             self.terms = tuple(sorted((k, v) for k, v in given.items() if v))
-        elif isinstance(given, int) and not isinstance(given, bool):
-            self.terms = (((), given),) if given else ()
+        elif isinstance(given, numbers.Integral) and not isinstance(given, bool):
+            self.terms = (((), int(given)),) if given else ()
         elif isinstance(given, str):
             try:
                 self.terms = self._read(ast.parse(given.strip(), mode="eval").body).terms
@@ -59,22 +71,25 @@ class Size:
                 return cls._read(a) * cls._read(b)
         raise TypeError(tree)
 
+    @_of_sizes
     def __add__(self, other):
         total = dict(self.terms)
-        for letters, count in Size(other).terms:
+        for letters, count in other.terms:
             total[letters] = total.get(letters, 0) + count
         return Size(total)
 
+    @_of_sizes
     def __mul__(self, other):
         total = {}
         for a, m in self.terms:
-            for b, n in Size(other).terms:
+            for b, n in other.terms:
                 letters = tuple(sorted(a + b))
                 total[letters] = total.get(letters, 0) + m * n
         return Size(total)
 
+    @_of_sizes
     def __sub__(self, other):
-        return self + Size(other) * -1
+        return self + other * -1
 
     def __eq__(self, other):
         return isinstance(other, Size) and self.terms == other.terms
@@ -190,7 +205,8 @@ class Builder:
 
     def node(self, op, args=(), value=None, size=ONE) -> Node:
         """The node of this operation, argument nodes, value and size; see `Node`."""
-        key = (op, tuple(args), value, size)
+        # As text, -0.0 is another number than 0.0.
+        key = (op, tuple(args), repr(value), size)
         if key not in self._known:
             self._known[key] = Node(op, tuple(args), value, size)
         return self._known[key]

@@ -4,7 +4,6 @@ A cell is a Python function of one step. It is called once, on symbols (`symbols
 (`graph.py`), from which gradients (`gradient.py`), time loops (`plan.py`) and kernels (`engines/`) are made.
 """
 
-import difflib
 import dis
 import functools
 import importlib
@@ -16,13 +15,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .errors import CellError
-from .graph import ONE, Builder, Graph, Node, Size, Weight, walk
+from .errors import CellError, near
+from .graph import ONE, POINTWISE, Builder, Graph, Node, Size, Weight, walk
 from .symbols import OPERATIONS, Matrix, Vector, head, is_between, line, place, refuse, words
 
 # ---------------------------------------------------------------- operations
 
 
+FUNCTIONS = [*(name for name, op in POINTWISE.items() if op.text.startswith(name)), "clip", "split", "concat", "sum", "mean"]
 # torch's names for operations that it calls otherwise.
 IN_TORCH = {"softplus": "nn.functional.softplus", "hard_sigmoid": "nn.functional.hardsigmoid"}
 
@@ -109,7 +109,7 @@ def where(condition, a, b):
 
 def clip(x, low, high):
     """x held within low and high."""
-    return minimum(maximum(x, low), high)
+    return minimum(maximum(_vector(x, "clip", "clip(z, low, high) with a value of this step"), low), high)
 
 
 def identity(x):
@@ -147,7 +147,7 @@ def split(x, parts):
     """
     x = _vector(x, "split", "split(W @ x, 4)")
     size = x.node.size
-    if isinstance(parts, int) and not isinstance(parts, bool) and parts > 0:
+    if isinstance(parts, numbers.Integral) and not isinstance(parts, bool) and parts > 0:
         each = size.parts(parts)
         if each is None:
             refuse(f"`{words(x.node)}` has {size} units, which do not make {parts} equal parts.",
@@ -211,7 +211,7 @@ def weight(*shape, init=None) -> Any:
         The declaration.
 
     Raises:
-        CellError: No shape, more than two sizes, or a size that cannot be read.
+        CellError: No shape, more than two sizes, a size that cannot be read, or no such initialiser.
 
     Example:
         >>> from ostinato import weight
@@ -220,6 +220,12 @@ def weight(*shape, init=None) -> Any:
     """
     if not 1 <= len(shape) <= 2:
         refuse(f"weight{shape} has {len(shape)} sizes.", "Write weight(\"H\") for a value a unit, weight(\"H\", \"I\") for a matrix.")
+    if isinstance(init, str):
+        from .weights import INITIALISERS  # it needs torch
+
+        if init not in INITIALISERS:
+            refuse(f"init={init!r} is no initialiser{near(init, INITIALISERS) or '.'}",
+                   f"Write a number, a function of the shape, or one of {', '.join(INITIALISERS)}.")
     return Weight(tuple(_size(s) for s in shape), init)
 
 
@@ -257,8 +263,7 @@ class Cell:
         self._read_signature()
         for name in constants:
             if name not in self.constants:
-                near = difflib.get_close_matches(name, self.constants, 1)
-                refuse(f"cell {self.name!r} has no constant {name!r}{f': did you mean {near[0]!r}?' if near else '.'}",
+                refuse(f"cell {self.name!r} has no constant {name!r}{near(name, self.constants) or '.'}",
                        f"It has {', '.join(self.constants) or 'none'}; a constant is a default after the `*`, such as scale=1.0.")
         self.constants |= constants
         self.graph = self._trace()
@@ -328,7 +333,7 @@ class Cell:
             >>> print(elman.plan({"I": 64, "H": 128}))  # doctest: +ELLIPSIS
             elman, H=128, I=64, torch.float32: one step of one row
             weights are read once for all rows, and outside the loop once for all steps
-            for 41 or more steps x rows; fewer have all products in the loop
+            for one row a thread, 41 or more steps; others have all products in the loop
                                         multiply-adds weight bytes  bytes read bytes written
             forward
               before the loop                   8,192       32,768         256           512
@@ -461,8 +466,12 @@ class Cell:
                 trace = trace.tb_next
             constants = ", ".join(f"{name}={value!r}" for name, value in self.constants.items())
             plain = f"That came of plain Python values and not of the step: the cell's constants are {constants or 'none'}."
-            mend = plain if isinstance(error, (ArithmeticError, LookupError)) else OPERATIONS
-            refuse(f"cell {self.name!r}: {type(error).__name__}: {error}", mend, at)
+            mend, meant = plain if isinstance(error, (ArithmeticError, LookupError)) else OPERATIONS, ""
+            if isinstance(error, NameError) and error.name in FUNCTIONS:
+                mend = f"Import it: from ostinato import {error.name}."
+            elif isinstance(error, NameError):
+                meant = near(error.name or "", [*symbols, *self.inputs, *self.states, *FUNCTIONS])
+            refuse(f"cell {self.name!r}: {type(error).__name__}: {error}{meant}", mend, at)
         finally:
             sys.setprofile(before)
 

@@ -12,10 +12,10 @@ from torch.nn.utils.rnn import PackedSequence
 
 from . import engines, ragged
 from .cells import CELLS, elman, gru, lstm, lstm_projected
-from .errors import InputError, SizeError
+from .errors import InputError, SizeError, near
 from .language import Cell, relu
 from .stream import Stream
-from .weights import INITIALISERS, initialise, near, torch_names
+from .weights import INITIALISERS, initialise, torch_names
 
 _NOTHING = contextlib.nullcontext()
 

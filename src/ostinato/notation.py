@@ -16,15 +16,15 @@ GREEK = {
     "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
 }
 # How tightly a form holds together, from loose to tight; what is looser than its place gets parentheses.
-LOOSE, COMPARISON, SUM, TERM, POWER, PRODUCT, ATOM = range(7)
+LOOSE, COMPARISON, SUM, SIGNED, TERM, POWER, PRODUCT, ATOM = range(8)
 # For each op that is no function call: how tight it is, and how tight each of its arguments must be.
 LEVELS = {
     "less": (COMPARISON, SUM, SUM),
     "add": (SUM, SUM, TERM),
     "sub": (SUM, SUM, TERM),
-    "neg": (SUM, PRODUCT),
-    "mul": (TERM, TERM, POWER),
-    "div": (TERM, TERM, POWER),
+    "neg": (SIGNED, POWER),
+    "mul": (TERM, SIGNED, POWER),
+    "div": (TERM, SIGNED, POWER),
 }
 MOMENTS = {"input": "t", "state": "t-1", "weight": ""}
 # An expression of this many operations that nobody named gets a name where it is used twice.
@@ -42,7 +42,7 @@ class Text:
 
     def number(self, value: float) -> str:
         """A number, as short as it reads back the same."""
-        return str(int(value)) if value.is_integer() and abs(value) < 1e16 else repr(value)
+        return repr(value) if repr(value) == "-0.0" else repr(value).removesuffix(".0")
 
     def size(self, size: Size) -> str:
         """A size in letters."""
@@ -273,7 +273,7 @@ class Page:
             return self.lines.get(node) or self.leaves[node]
         style, own = self.style, ATOM
         if node.op == "number":
-            own, text = SUM if node.value < 0 else ATOM, style.number(node.value)
+            text = style.number(node.value)
         elif node.op == "product":
             (name, transposed), own = node.value, PRODUCT
             text = style.product(style.name(name), transposed, self.write(node.args[0], PRODUCT))
@@ -282,6 +282,8 @@ class Page:
         else:
             own, *places = style.levels.get(node.op, (ATOM, *[LOOSE] * len(node.args)))
             text = style.operation(node, [self.write(a, p) for a, p in zip(node.args, places)])
+        if text.startswith("-"):
+            own = min(own, SIGNED)
         return text if own >= place else f"({text})"
 
     def _power(self, node: Node) -> int | None:

@@ -2,6 +2,7 @@
 
 import linecache
 import numbers
+import re
 import reprlib
 import sys
 from types import CodeType
@@ -47,7 +48,7 @@ def head(code: CodeType) -> str:
 
 def refuse(problem: str, mend: str, at: str | None = None) -> NoReturn:
     """Say what cannot be read, where, and what to write instead."""
-    raise CellError(f"{at or line()}\n  {problem}\n  {mend}")
+    raise CellError(f"{at or line()}\n  {problem}\n  {mend}") from None
 
 
 def words(node: Node, depth: int = 0) -> str:
@@ -66,6 +67,16 @@ def words(node: Node, depth: int = 0) -> str:
     if node.op in POINTWISE:
         return POINTWISE[node.op].text.format(*(f"({a})" if n.op in ("add", "sub") else a for n, a in zip(node.args, args)))
     return f"{node.op}({', '.join(args)})"
+
+
+def _refused(sign):
+    def ours(self, other):
+        refuse(f"{self} {sign} {reprlib.repr(other)} is not in the language.", OPERATIONS)
+
+    def theirs(self, other):
+        refuse(f"{reprlib.repr(other)} {sign} {self} is not in the language.", OPERATIONS)
+
+    return ours, theirs
 
 
 class Symbol:
@@ -92,11 +103,20 @@ class Symbol:
     def __call__(self, *args, **kwargs):
         refuse(f"{self} is no function.", "Write * to multiply; where a weight or a state has the name of an operation, rename it.")
 
-    def __getitem__(self, index):
+    __mod__, __rmod__ = _refused("%")
+    __floordiv__, __rfloordiv__ = _refused("//")
+    __and__, __rand__ = _refused("&")
+    __or__, __ror__ = _refused("|")
+    __xor__, __rxor__ = _refused("^")
+
+    def __getitem__(self, index, *assigned):
         refuse(f"{self} cannot be indexed with [{index!r}].", "Write `a, b = split(z, 2)`, or split(z, (\"H\", \"P\")) for unequal parts.")
 
+    __setitem__ = __getitem__
+
     def __iter__(self):
-        refuse(f"{self} cannot be unpacked or looped over.", "Write `a, b = split(z, 2)`; over units there are ostinato.sum(z) and mean(z).")
+        refuse(f"{self} cannot be unpacked or looped over.",
+               "Write `a, b = split(z, 2)`; over units there are ostinato.sum(z) and ostinato.mean(z).")
 
     def __len__(self):
         refuse(f"{self} has no len().", "Sizes are letters: use mean(z), or give the number as a constant of the cell.")
@@ -201,12 +221,15 @@ class Vector(Symbol):
             if isinstance(a, Matrix):
                 a.only_products()
             elif isinstance(a, Vector):
-                nodes.append(a.node if op == "where" and not nodes else a.value(op).node)
+                # `{} * {}` is said as `*`, `exp({})` as `exp()`
+                nodes.append(a.node if op == "where" and not nodes else a.value(re.sub("[{}, ]", "", POINTWISE[op].text)).node)
             elif isinstance(a, numbers.Real) and not isinstance(a, bool):
                 nodes.append(self.builder.number(a))
             else:
                 refuse(f"{reprlib.repr(a)} ({type(a).__name__}) cannot be used in a step.",
                        "Use numbers and the values of this step; declare what is learned as a weight, and what is given as an input.")
+        if op == "div" and nodes[1].op == "number" and not nodes[1].value:
+            refuse(f"`{words(nodes[0])}` is divided by the number 0.", "Divide by another number, or by a value of this step.")
         try:
             return Vector(self.builder, self.builder.pointwise(op, *nodes))
         except SizeError:

@@ -1,6 +1,5 @@
 """How the weights of a layer start, and what torch.nn calls them."""
 
-import difflib
 import math
 from collections.abc import Callable, Mapping
 
@@ -8,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import init
 
-from .errors import InputError
+from .errors import InputError, near
 from .graph import Graph
 
 
@@ -67,12 +66,6 @@ def initialise(weight: Tensor, how, *, name: str, hidden_size: int) -> None:
         weight.fill_(how)
     else:
         raise InputError(f"weight {name!r} has init={how!r}: write a number, a function of the shape, or one of {', '.join(INITIALISERS)}")
-
-
-def near(given: str, known) -> str:
-    """The words of an error message that name what was probably meant, or none."""
-    matches = difflib.get_close_matches(str(given), list(known), 3, 0.5)
-    return f": did you mean {' or '.join(map(repr, matches))}?" if matches else ""
 
 
 # What torch.nn registers for each weight of a cell, in its order; where there are several, the weight is their sum.

@@ -176,7 +176,7 @@ def missing(names) -> dict[str, str]:
             try:
                 importlib.import_module(module)
             except ModuleNotFoundError as error:
-                reasons[name] = f"{error.name} is not installed (pip install 'ostinato[bench]')"
+                reasons[name] = f"{error.name} is not installed (pip install '.[bench]')"
             except ImportError as error:
                 reasons[name] = f"{module} cannot be imported ({error})"
     return reasons

@@ -37,7 +37,7 @@ class Options:
         cell: A name in `ostinato.cells.CELLS`.
         hidden: H, units of each layer.
         layers: L.
-        embedding: Units that stand for one character.
+        embedding: Units that stand for one character or piece.
         dropout: Rate between the layers and before the readout.
         vocabulary: "character" or "byte-pair".
         vocabulary_size: V of a byte-pair vocabulary.
