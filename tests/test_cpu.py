@@ -10,10 +10,11 @@ import llvmlite.binding as llvm
 import pytest
 import torch
 
-from ostinato import LSTM, Recurrent
+from ostinato import LSTM, Recurrent, cell, tanh, weight
 from ostinato.cells import CELLS
 from ostinato.engines import cpu, doctor, loops, memory, native, reference, schedule
-from ostinato.engines.kernel import Kernel, Target
+from ostinato.engines.code import Target
+from ostinato.engines.kernel import Kernel
 from ostinato.errors import EngineError
 from ostinato.plan import Plan
 
@@ -176,6 +177,24 @@ def test_only_the_gradients_asked_for_are_made(close):
     layer.weight_ih_l0.requires_grad_(False)
     layer(x)[0].sum().backward()
     assert layer.weight_ih_l0.grad is None and layer.weight_hh_l0.grad is not None
+
+
+# ---------------------------------------------------------------- before the loop
+
+
+def test_a_product_of_a_product_of_the_input_is_made_of_it(monkeypatch, close):
+    @cell
+    def deep(x, h, *, A=weight("H", "I"), W=weight("H", "H"), U=weight("H", "H")):
+        a = A @ x
+        return tanh(W @ tanh(a) + a + U @ h)
+
+    layer, x = Recurrent(deep, 30, 40, engine="cpu"), torch.randn(1, 400, 30)
+    made, evaluate = [], reference.evaluate
+    with monkeypatch.context() as patch, torch.no_grad():
+        patch.setattr(reference, "evaluate", lambda nodes, *others: (made.extend(n.op for n in nodes), evaluate(nodes, *others)))
+        layer(x)
+    assert made == ["tanh"], "the product has been made, and is not made again"
+    close(*both(layer, x))
 
 
 # ---------------------------------------------------------------- errors and first calls

@@ -505,6 +505,10 @@ class Plan:
         if widths["sum"]:
             buffers["sum"] = Buffer("sum", "row", widths["sum"])
         ordered = [groups[key] for key in sorted(groups)]
+        for g in ordered:
+            # Products that share an argument stand side by side, so that they are made together.
+            place = {a: k for k, a in enumerate(dict.fromkeys(a for p in g.products for a in p.args))}
+            g.products.sort(key=lambda p: sum(place[a] for a in p.args) / len(p.args))
         used = {b for g in ordered for _, b, _ in g.stores} | {h[0] for h in homes.values()}
         used |= {v.ref[0] for g in ordered for v in _pulled(g) if v.op == "read"}
         return Program(ordered, {name: b for name, b in buffers.items() if name in used}, homes, levels)

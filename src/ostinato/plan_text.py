@@ -67,13 +67,15 @@ def plan_text(graph: Graph, sizes: Mapping[str, int], *, dtype: torch.dtype = to
         elman, H=2, I=3, torch.float32: one step of one row
     """
     _check(graph, sizes, dtype)
-    report, each = Report(Plan(graph, sizes)), dtype.itemsize
+    plan, each = Plan(graph, sizes), dtype.itemsize
+    report = Report(plan)
     letters = ", ".join(f"{letter}={units}" for letter, units in sorted(sizes.items()))
     page = [f"{graph.name}, {letters}, {dtype}: one step of one row",
             "weights are read once for all rows, and outside the loop once for all steps"]
-    least = math.ceil(WORTH_A_CALL / max(1, multiply_adds(graph, sizes)))
-    if least > 1:
-        page.append(f"for {least:,} or more steps x rows; fewer have all products in the loop")
+    if plan.before or plan.before_backward or plan.late or plan.late_backward:
+        least = math.ceil(WORTH_A_CALL / max(1, multiply_adds(graph, sizes)))
+        steps = f", {least:,} or more steps" if least > 1 else ""
+        page.append(f"for one row a thread{steps}; others have all products in the loop")
     page.append(HEAD)
     for name, parts in (("forward", report.forward), ("backward", report.backward)):
         page.append(name)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..graph import Graph, Node, walk
-from . import memory, once, reference, schedule
+from . import memory, once, outer, reference, schedule
 from .loops import Loop, Loops, Packed, Scratch, multiply_adds
 from .schedule import Schedule
 
@@ -211,9 +211,12 @@ class Call:
 
     @cached_property
     def _before(self):
-        """The products before the loop: place, argument, how to get that, and the weight."""
-        there = frozenset(self._inputs)
-        return [(self.plan.stream(n), n.args[0], self._script(n.args, there), n.value) for n in self.plan.before]
+        """The products before the loop: place, argument, how to get that from the inputs and earlier products, and the weight."""
+        there, products = frozenset(self._inputs), []
+        for n in self.plan.before:
+            products.append((self.plan.stream(n), n.args[0], self._script(n.args, there), n.value))
+            there |= {self.plan.stream(n)}
+        return products
 
     @cached_property
     def _before_backward(self) -> _Script:
@@ -343,15 +346,15 @@ class Call:
             arrays[place] = product
         state_arrays = self._state_arrays["train" if keep else "infer"]
         for s, (place, streamed, shape) in zip(states, state_arrays):
-            if s is None:
+            if self.ragged and s is None:
                 array = self._zeros(shape)
             elif not streamed:
                 array = self._empty(shape)
-                array[0] = s if when.order is None else s[when.order]
+                array[0] = 0.0 if s is None else s if when.order is None else s[when.order]
             else:
                 array = self._new(shape)
                 if lengths is None or not self.reverse:
-                    array[-1 if self.reverse else 0] = s
+                    array[-1 if self.reverse else 0] = 0.0 if s is None else s
                 else:
                     array[lengths, torch.arange(self.rows)] = s
             arrays[place] = array
@@ -426,11 +429,8 @@ class Call:
         for name, node in wanted.vectors:
             found[name] = self._matrix(values[node], node).sum(0)
         for name, pairs in wanted.products:
-            total = None
-            for g, a in pairs:
-                d, x = self._matrix(values[g], g).t(), self._matrix(values[a], a)
-                total = torch.mm(d, x) if total is None else total.addmm_(d, x)
-            found[name] = total
+            matrices = ((self._matrix(values[g], g), self._matrix(values[a], a)) for g, a in pairs)
+            found[name] = outer.sum_outer(matrices, threads=self.threads)
         for name, place in wanted.added:
             found[name] = arrays[place].sum(0) if this.tasks > 1 else arrays[place].view(-1)
         for name, place in wanted.states:

@@ -60,8 +60,8 @@ def _call(graph: Graph, inputs, states, weights, tensors, counts, lengths, rever
     if call is None:
         sizes = graph.bind(inputs, states, {name: w if isinstance(w, Tensor) else w[0] for name, w in weights.items()})
         steps, rows = first.shape[:2]
-        call = Call(loops(graph, sizes, steps * rows), rows, steps, first.dtype, counts, reverse=reverse, ragged=lengths is not None,
-                    threads=threads)
+        call = Call(loops(graph, sizes, rows=rows, steps=steps, threads=threads), rows, steps, first.dtype, counts, reverse=reverse,
+                    ragged=lengths is not None, threads=threads)
         _calls[key] = call
         if len(_calls) > KEPT:
             _calls.popitem(last=False)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from llvmlite import ir
 
 from ..plan import COSTLY, Group, Program, Value
-from . import vector_maths
-
-I1, I32, I64, PTR, VOID = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.PointerType(), ir.VoidType()
+from . import product, vector_maths
+from .code import I1, I32, I64, PTR, Code, Target
+from .product import NEAR, UNROLL, Tile, choose_tile, choose_vectors, gap
 
 # The words every kernel is given before its pointers:
 # tasks: their number; table: four words a task (first row, steps, pointer to the active rows at each step, unused);
@@ -25,29 +25,6 @@ I1, I32, I64, PTR, VOID = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.Poin
 # before, after: tokens from a step to the state's row before and after it; carried: rows of an old / new buffer;
 # barrier: where threads meet.
 WORDS = ("tasks", "table", "tokens", "advance", "before", "after", "carried", "barrier")
-
-
-@dataclass(frozen=True)
-class Target:
-    """What the code is made for: vector lanes of float32 and the number of vector registers."""
-
-    lanes: int
-    registers: int
-
-
-@dataclass(frozen=True)
-class Tile:
-    """How a product of a row by a matrix is cut.
-
-    Attributes:
-        vectors: Vectors of units in a block.
-        chunk: Vectors (of any of the parts) whose sums are in registers at once.
-        rows: Rows whose sums are in registers at once.
-    """
-
-    vectors: int
-    chunk: int
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -73,39 +50,6 @@ class Pack:
         return -(-self.size // (self.tile.vectors * self.lanes))
 
 
-# Bytes of packed weights that stay in the first-level cache while the rows go by.
-NEAR = 16384
-# Units of an argument that a turn of the innermost loop takes.
-UNROLL = 4
-
-
-def choose_vectors(parts: int, units: int, lanes: int, registers: int, *, one_row: bool) -> int:
-    """Vectors in a block of units: as many as give a good tile, and pad the units least."""
-    vectors = -(-units // lanes)
-    if one_row:
-        options = range(1, max(1, min(vectors, (12 if registers <= 16 else 16) // parts)) + 1)
-        return min(options, key=lambda v: (-(-vectors // v) * v - vectors, -v))
-    options = [v for v in (1, 2, 3, 4) if v <= vectors]
-    return min(options, key=lambda v: ((-(-vectors // v) * v - vectors) / vectors > 0.02, _loads(choose_tile(parts, v, registers, one_row=False)), v))
-
-
-def choose_tile(parts: int, vectors: int, registers: int, *, one_row: bool) -> Tile:
-    """The tile that needs the fewest loads a multiply-add among those whose sums fit the registers."""
-    chunks = [c for c in range(1, parts * vectors + 1)
-              if vectors % c == 0 or c % vectors == 0 and parts % (c // vectors) == 0]
-    if one_row:
-        return Tile(vectors, max(c for c in chunks if c <= max(registers - 4, 1)), 1)
-    budget = registers - 4
-    tiles = [Tile(vectors, c, min(budget // c, 12)) for c in chunks if c <= 4]
-    return min(tiles, key=lambda t: (_loads(t), t.chunk))
-
-
-def _loads(tile: Tile) -> float:
-    """Loads a multiply-add, counting what does not hide behind the multiply-adds: few sums leave those waiting for each other."""
-    sums = tile.chunk * tile.rows
-    return max((tile.chunk + tile.rows) / sums, 0.67) * max(1.0, 8 / sums)
-
-
 @dataclass(frozen=True)
 class _Chain:
     """An argument of products: where it lies, its units, and which products (by number) use it with which part of which weight."""
@@ -124,6 +68,10 @@ class _Chain:
         return _Chain(self.buffer, self.offset, self.depth + other.depth, self.uses)
 
 
+def _chunks(cells: list[int], tile: Tile) -> list[list[int]]:
+    return [cells[c : c + tile.chunk] for c in range(0, len(cells), tile.chunk)]
+
+
 def _runs(chunks: list[list[int]], width: int, begun: set[int]) -> list[tuple[int, int, int]]:
     """Runs of chunks that one piece of code makes: the first, how many, and from one to the next how many vectors further."""
     runs = []
@@ -139,7 +87,7 @@ def _runs(chunks: list[list[int]], width: int, begun: set[int]) -> list[tuple[in
     return runs
 
 
-class Kernel:
+class Kernel(Code):
     """The code of one loop.
 
     Args:
@@ -155,94 +103,34 @@ class Kernel:
         text: The LLVM module.
         storages: The arrays whose pointers the kernel takes, in order.
         packs: The packed matrices whose pointers follow.
+        products: The chunk and rows of each form of tile that the code calls; see `product.make`.
         scratch: Numbers that a row needs of each storage that lasts for the run alone; these come last in `storages`. `aside`
-            is needed once for each thread where threads share units; `partial` must be 0 at first.
+            and `lines` are needed once for each thread where threads share units; `partial` must be 0 at first.
     """
 
     def __init__(self, program: Program, bits: int, target: Target, *, descending: bool, one_row: bool, shared_units: bool,
                  openmp: bool = True):
-        self.program, self.bits, self.target = program, bits, target
+        super().__init__(bits, target)
+        self.enter(WORDS, openmp=openmp)
+        self.program = program
         self.descending, self.one_row, self.shared_units = descending, one_row, shared_units
-        self.elem = ir.FloatType() if bits == 32 else ir.DoubleType()
-        self.lanes = target.lanes * 32 // bits
-        self.vec = ir.VectorType(self.elem, self.lanes)
-        self.bytes = bits // 8
         self.sums = program.buffers["sum"].width if "sum" in program.buffers else 0
         self.aside = max((len(g.products) * self._width(g) * self.lanes for g in program.groups), default=0)
         widths = {name: program.buffers[name].width for name in ("scratch", "sum") if name in program.buffers}
-        self.scratch = widths | {"partial": self.sums * self.lanes, "aside": self.aside}
+        self.lines = max((len(self._chains(g)) for g in program.groups), default=0)
+        self.scratch = widths | {"partial": self.sums * self.lanes, "aside": self.aside, "lines": self.lines * 8 // self.bytes}
         self.scratch = {name: width for name, width in self.scratch.items() if width}
         storages = dict.fromkeys(b.storage for b in program.buffers.values())
         self.storages = [*(name for name in storages if name not in self.scratch), *self.scratch]
         self.packs: list[Pack] = []
-        self.module = ir.Module("kernel")
-        self._build(openmp)
+        self.products: set[tuple[int, int]] = set()
+        self._build()
         self.text = str(self.module)
-
-    # ------------------------------------------------------------ small pieces
-
-    def i64(self, n: int):
-        return ir.Constant(I64, n)
-
-    def intrinsic(self, name, result, args):
-        known = self.module.globals.get(name)
-        return known or ir.Function(self.module, ir.FunctionType(result, args), name)
-
-    @contextmanager
-    def loop(self, start, stop, step=1):
-        """for (i = start; i < stop; i += step)"""
-        b = self.b
-        start, stop = (self.i64(n) if isinstance(n, int) else n for n in (start, stop))
-        entry, head = b.block, b.append_basic_block("head")
-        body, end = b.append_basic_block("body"), b.append_basic_block("end")
-        b.branch(head)
-        b.position_at_end(head)
-        i = b.phi(I64)
-        i.add_incoming(start, entry)
-        b.cbranch(b.icmp_signed("<", i, stop), body, end)
-        b.position_at_end(body)
-        yield i
-        i.add_incoming(b.add(i, self.i64(step)), b.block)
-        b.branch(head)
-        b.position_at_end(end)
-
-    def at(self, pointer, units):
-        """The address `units` elements further."""
-        return self.b.gep(pointer, [units if not isinstance(units, int) else self.i64(units)], source_etype=self.elem)
-
-    def word(self, pointer, index):
-        index = self.i64(index) if isinstance(index, int) else index
-        return self.b.load(self.b.gep(pointer, [index], source_etype=I64), typ=I64)
-
-    def splat(self, scalar):
-        one = self.b.insert_element(ir.Constant(self.vec, ir.Undefined), scalar, ir.Constant(I32, 0))
-        return self.b.shuffle_vector(one, ir.Constant(self.vec, ir.Undefined), ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes))
-
-    def constant(self, number):
-        return ir.Constant(self.vec, [float(number)] * self.lanes)
-
-    def fma(self, a, b, c):
-        name = f"llvm.fma.v{self.lanes}f{self.bits}"
-        return self.b.call(self.intrinsic(name, self.vec, [self.vec] * 3), [a, b, c])
-
-    def min64(self, a, b):
-        return self.b.select(self.b.icmp_signed("<", a, b), a, b)
 
     # ------------------------------------------------------------ the function
 
-    def _build(self, openmp):
-        run = ir.Function(self.module, ir.FunctionType(VOID, [PTR, I64, I64]), "run")
-        if openmp:
-            team = ir.Function(self.module, ir.FunctionType(VOID, [PTR]), "team")
-            which = self.intrinsic("omp_get_thread_num", I32, [])
-            count = self.intrinsic("omp_get_num_threads", I32, [])
-            b = ir.IRBuilder(team.append_basic_block())
-            b.call(run, [team.args[0], b.sext(b.call(which, []), I64), b.sext(b.call(count, []), I64)])
-            b.ret_void()
-
-        self.b = b = ir.IRBuilder(run.append_basic_block())
-        self.words, self.thread, self.threads = run.args
-        self.given = {name: self.word(self.words, k) for k, name in enumerate(WORDS)}
+    def _build(self):
+        b = self.b
         self.bases = {name: b.inttoptr(self.word(self.words, len(WORDS) + k), PTR) for k, name in enumerate(self.storages)}
         self.table = b.inttoptr(self.given["table"], PTR)
         self.tokens = b.inttoptr(self.given["tokens"], PTR)
@@ -353,10 +241,11 @@ class Kernel:
         if self.shared_units:
             first = b.sdiv(b.mul(last, self.thread), self.threads)
             last = b.sdiv(b.mul(last, b.add(self.thread, self.i64(1))), self.threads)
+        lines = [self._lines(k, chain) for k, chain in enumerate(chains)]
         with self.loop(first, last) as block:
             begun: set[int] = set()
-            for chain in chains:
-                self._fill(group, chain, width, block, begun)
+            for rows, chain in zip(lines, chains):
+                self._fill(group, chain, rows, width, block, begun)
             at = b.mul(block, self.i64(width))
             whole = self.min64(b.sub(self.i64(full), at), self.i64(width))
             with self.loop(0, self.rows) as m:
@@ -401,151 +290,62 @@ class Kernel:
             row = self.b.add(row, self.b.mul(self.thread, self.given["carried"]))
         return self.at(self.bases["aside"], self.b.mul(row, self.i64(self.aside)))
 
-    def _fill(self, group: Group, chain: "_Chain", width: int, block, begun: set[int]):
+    def _lines(self, number: int, chain: "_Chain"):
+        """Write down where the rows of an argument lie, one address after another; returns where they are written down."""
+        b = self.b
+        row = b.add(b.mul(self.i64(number), self.given["carried"]), self.first)
+        if self.shared_units:
+            row = b.add(row, b.mul(self.thread, b.mul(self.i64(self.lines), self.given["carried"])))
+        lines = b.gep(self.bases["lines"], [row], source_etype=I64)
+        with self.loop(0, self.rows) as m:
+            address = b.ptrtoint(self.at(self._row(chain.buffer, m), chain.offset), I64)
+            b.store(address, b.gep(lines, [m], source_etype=I64))
+        return lines
+
+    def _fill(self, group: Group, chain: "_Chain", rows, width: int, block, begun: set[int]):
         """Multiply an argument by the packed weights of the products that use it, for all rows.
 
         `begun` holds the products that have sums already, from another argument.
         """
         b, depth, uses = self.b, chain.depth, chain.uses
+        cells = [p * width + v for p, _ in uses for v in range(width)]
         tile = choose_tile(len(uses), width, self.target.registers, one_row=self.one_row)
+        chunks = _chunks(cells, tile)
+        if None in map(gap, chunks):
+            # The vectors of one part lie side by side.
+            tile = choose_tile(1, width, self.target.registers, one_row=self.one_row)
+            chunks = _chunks(cells, tile)
         pack = Pack(tuple(part for _, part in uses), group.size, depth, tile, self.lanes)
         self.packs.append(pack)
+        self.products.add((tile.chunk, tile.rows))
+        multiply = self.intrinsic(product.name(self.bits, self.target, tile.chunk, tile.rows), *product.SIGNATURE)
         words = len(WORDS) + len(self.storages) + len(self.packs) - 1
         base = b.inttoptr(self.word(self.words, words), PTR)
-        cells = [p * width + v for p, _ in uses for v in range(width)]
+        # All shares but the last are whole rounds of the unrolled loop.
         shares = 1 if self.one_row else max(1, depth * tile.chunk * self.lanes * self.bytes // NEAR)
-        for c, count, step in _runs([cells[c : c + tile.chunk] for c in range(0, len(cells), tile.chunk)], width, begun):
-            chunk = cells[c * tile.chunk : (c + 1) * tile.chunk]
+        share = depth // shares // UNROLL * UNROLL if shares > 1 else depth
+        line = self._aside(self.i64(0))
+        for c, count, step in _runs(chunks, width, begun):
+            chunk = chunks[c]
+            old = sum(1 << k for k, v in enumerate(chunk) if v // width in begun)
             with self.loop(0, count) as turn:
                 passed = b.add(b.mul(block, self.i64(len(cells))), b.mul(b.add(turn, self.i64(c)), self.i64(tile.chunk)))
-                start = self.at(base, b.mul(passed, self.i64(depth * self.lanes)))
-                aside = b.mul(turn, self.i64(step * self.lanes))
-                old = [v // width in begun for v in chunk]
+                weights = self.at(base, b.mul(passed, self.i64(depth * self.lanes)))
+                aside = self.at(line, b.add(b.mul(turn, self.i64(step * self.lanes)), self.i64(chunk[0] * self.lanes)))
+
+                def add(start, units, going_on):
+                    of_share = self.at(weights, b.mul(start, self.i64(tile.chunk * self.lanes)))
+                    b.call(multiply, [rows, start, self.rows, aside, self.i64(self.aside), self.i64(gap(chunk) * self.lanes), going_on, of_share, units])
+
                 if shares == 1:
-                    self._tiles(chain, chunk, tile, start, aside, self.i64(0), depth, old, None)
+                    add(self.i64(0), self.i64(depth), self.i64(old))
                     continue
-                # All shares but the last are whole rounds of the unrolled loop.
-                share = depth // shares // UNROLL * UNROLL
                 with self.loop(0, shares) as k:
                     last = b.icmp_signed("==", k, self.i64(shares - 1))
                     here = b.select(last, self.i64(depth - share * (shares - 1)), self.i64(share))
-                    again = b.icmp_signed(">", k, self.i64(0))
-                    self._tiles(chain, chunk, tile, start, aside, b.mul(k, self.i64(share)), here, old, again)
+                    again = b.select(b.icmp_signed(">", k, self.i64(0)), self.i64(-1), self.i64(old))
+                    add(b.mul(k, self.i64(share)), here, again)
         begun |= {p for p, _ in uses}
-
-    def _tiles(self, chain, chunk, tile: Tile, start, aside, k0, depth, old, again):
-        """Go over the rows, a tile at a time.
-
-        There is code for tiles of some numbers of rows only: a tile with fewer takes its last row several times.
-
-        Args:
-            chunk: Which vectors of the row that is put aside the tile makes, `aside` numbers further on.
-            start: The chunk's packed weights.
-            k0, depth: The share of the argument's units; `depth` is an integer if it is known here.
-            old: For each vector, whether its sums go on from what was put aside.
-            again: True (at run time) where all do; None where that is never so.
-        """
-        b = self.b
-        weights = self.at(start, b.mul(k0, self.i64(len(chunk) * self.lanes)))
-        heights = [tile.rows]
-        while heights[-1] > 1:
-            heights.append(heights[-1] // 2)
-        last = b.sub(self.rows, self.i64(1))
-        with self.loop(0, self.rows, tile.rows) as m:
-            left = b.sub(self.rows, m)
-            end = b.append_basic_block("filled")
-            for height, less in zip(heights, [*heights[1:], 0]):
-                if less:
-                    piece, smaller = b.append_basic_block(f"rows{height}"), b.append_basic_block("fewer")
-                    b.cbranch(b.icmp_signed(">", left, self.i64(less)), piece, smaller)
-                    b.position_at_end(piece)
-                places = [self.min64(b.add(m, self.i64(r)), last) if r else m for r in range(height)]
-                rows = [self.at(self.at(self._row(chain.buffer, place), chain.offset), k0) for place in places]
-                asides = [self.at(self._aside(place), aside) for place in places]
-                addresses = {(r, k): self.at(asides[r], cell * self.lanes) for r in range(height) for k, cell in enumerate(chunk)}
-                sums = dict.fromkeys(addresses, self.constant(0.0))
-                for (r, k), address in addresses.items():
-                    if old[k] or again is not None:
-                        total = b.load(address, typ=self.vec, align=self.bytes)
-                        sums[r, k] = total if old[k] else b.select(again, total, sums[r, k])
-                for key, total in self._multiply(sums, rows, weights, len(chunk), depth, chain.depth).items():
-                    b.store(total, addresses[key], align=self.bytes)
-                b.branch(end)
-                if less:
-                    b.position_at_end(smaller)
-            b.position_at_end(end)
-
-    def _multiply(self, sums, rows, weights, vectors: int, depth, whole: int):
-        """Add rows times packed weights to the sums: depth goes by, all rows and vectors at once.
-
-        `depth` is known at run time if it is a share of the whole; then it has at least `UNROLL` units.
-        """
-        b, width, keys = self.b, vectors * self.lanes, list(sums)
-        # Few sums leave the multiply-adds waiting for each other: use several sets, added up at the end.
-        sets = max(1, min(UNROLL, whole, 8 // len(keys)))
-        zero = self.constant(0.0)
-        current = [dict(sums) if k == 0 else dict.fromkeys(keys, zero) for k in range(sets)]
-
-        def go(first, count):
-            for u in range(count):
-                k = b.add(first, self.i64(u))
-                line = self.at(weights, b.mul(k, self.i64(width)))
-                into = current[u % sets]
-                of_weights = [b.load(self.at(line, v * self.lanes), typ=self.vec, align=self.bytes) for v in range(vectors)]
-                for r, row in enumerate(rows):
-                    a = self.splat(b.load(self.at(row, k), typ=self.elem))
-                    for v, w in enumerate(of_weights):
-                        into[r, v] = self.fma(a, w, into[r, v])
-
-        def loop(start, stop, step):
-            """go(k, step) for k from start to stop; at least once."""
-            entry, body, end = b.block, b.append_basic_block("depth"), b.append_basic_block("deep")
-            b.branch(body)
-            b.position_at_end(body)
-            k = b.phi(I64)
-            k.add_incoming(start, entry)
-            phis = [{key: b.phi(self.vec) for key in keys} for _ in range(sets)]
-            for phi, value in zip(phis, current):
-                for key in keys:
-                    phi[key].add_incoming(value[key], entry)
-            current[:] = [dict(phi) for phi in phis]
-            go(k, step)
-            after = b.add(k, self.i64(step))
-            k.add_incoming(after, b.block)
-            for phi, value in zip(phis, current):
-                for key in keys:
-                    phi[key].add_incoming(value[key], b.block)
-            b.cbranch(b.icmp_signed("<", after, stop), body, end)
-            b.position_at_end(end)
-
-        rest = whole % UNROLL
-        if isinstance(depth, int):
-            if depth >= UNROLL:
-                loop(self.i64(0), self.i64(depth - rest), UNROLL)
-            go(self.i64(depth - rest), rest)
-        else:
-            rounds = b.and_(depth, self.i64(-UNROLL))
-            loop(self.i64(0), rounds, UNROLL)
-            if rest:
-                # The last share alone has these; the others add 0 of them.
-                before = [dict(c) for c in current]
-                head, more, end = b.block, b.append_basic_block("rest"), b.append_basic_block("done")
-                b.cbranch(b.icmp_signed("<", rounds, depth), more, end)
-                b.position_at_end(more)
-                go(rounds, rest)
-                after, tail = [dict(c) for c in current], b.block
-                b.branch(end)
-                b.position_at_end(end)
-                for k in range(sets):
-                    for key in keys:
-                        phi = b.phi(self.vec)
-                        phi.add_incoming(before[k][key], head)
-                        phi.add_incoming(after[k][key], tail)
-                        current[k][key] = phi
-        total = current[0]
-        for more in current[1:]:
-            total = {key: b.fadd(total[key], more[key]) for key in keys}
-        return total
 
     # ------------------------------------------------------------ pointwise work on one vector of units
 
@@ -595,7 +395,7 @@ class Kernel:
             address = self.at(pointers[name], offset)
             if size == 1:
                 return self.splat(b.load(address, typ=self.elem))
-            return self._load(self.at(address, unit), mask)
+            return self.load(self.at(address, unit), mask)
 
         def emit(value: Value):
             if value in done:
@@ -620,28 +420,13 @@ class Kernel:
         for result, buffer, offset in results:
             address = self.at(self.at(pointers[buffer], offset), unit)
             if self.program.buffers[buffer].rows == "added":
-                result = b.fadd(self._load(address, mask), result)
-            self._store(result, address, mask)
+                result = b.fadd(self.load(address, mask), result)
+            self.store(result, address, mask)
         for result, slot in parts:
             if mask is not None:
                 result = b.select(mask, result, self.constant(0.0))
             address = self._partial(pointers["sum"], slot)
             b.store(b.fadd(b.load(address, typ=self.vec, align=self.bytes), result), address, align=self.bytes)
-
-    def _load(self, address, mask):
-        if mask is None:
-            return self.b.load(address, typ=self.vec, align=self.bytes)
-        name = f"llvm.masked.load.v{self.lanes}f{self.bits}.p0"
-        load = self.intrinsic(name, self.vec, [PTR, I32, mask.type, self.vec])
-        return self.b.call(load, [address, ir.Constant(I32, self.bytes), mask, self.constant(0.0)])
-
-    def _store(self, value, address, mask):
-        if mask is None:
-            self.b.store(value, address, align=self.bytes)
-            return
-        name = f"llvm.masked.store.v{self.lanes}f{self.bits}.p0"
-        store = self.intrinsic(name, VOID, [self.vec, PTR, I32, mask.type])
-        self.b.call(store, [value, address, ir.Constant(I32, self.bytes), mask])
 
     def _operation(self, op, args, value):
         b, zero, one = self.b, self.constant(0.0), self.constant(1.0)

@@ -14,12 +14,11 @@ from torch.nn import functional as F
 
 from ..graph import Graph
 from ..plan import Plan, Program
-from . import memory, native
+from . import memory, native, product
 from .kernel import Kernel, Pack
+from .outer import WORTH_A_THREAD
 from .schedule import Schedule
 
-# Multiply-adds below which a second thread costs more than it brings.
-WORTH_A_THREAD = 200_000
 # Multiply-adds a step from which threads share the units of one row, meeting at every phase.
 WORTH_A_MEETING = 60_000
 # Multiply-adds from which a product is worth a call outside the loop.
@@ -56,6 +55,8 @@ class Loop:
         self.kernel = Kernel(program, bits, target, descending=descending, one_row=one_row, shared_units=shared_units,
                              openmp=native.openmp() is not None)
         self.packs = self.kernel.packs
+        for chunk, height in self.kernel.products:
+            product.make(bits, target, chunk, height)
         self.function = native.Function(self.kernel.text)
         self.storages = [name for name in self.kernel.storages if name not in self.kernel.scratch]
 
@@ -64,7 +65,7 @@ class Loop:
         offsets, total = [], 0
         for name, width in self.kernel.scratch.items():
             offsets.append(total * self.kernel.bytes)
-            total += -(-width * rows * (threads if name == "aside" and self.shared_units else 1) // 16) * 16
+            total += -(-width * rows * (threads if name in ("aside", "lines") and self.shared_units else 1) // 16) * 16
         return Scratch(total, tuple(offsets), clear="partial" in self.kernel.scratch)
 
     def run(self, when: Schedule, arrays: Iterable[Tensor], scratch: Scratch, packed: list[int], dtype: torch.dtype, threads: int):
@@ -206,9 +207,13 @@ _made: dict[tuple, Loops] = {}
 _making = threading.Lock()
 
 
-def loops(graph: Graph, sizes: Mapping[str, int], tokens: int) -> Loops:
-    """The plan and the kernels of a graph at these sizes, for so many steps times rows; made once in a process."""
-    ahead = tokens * multiply_adds(graph, sizes) >= WORTH_A_CALL
+def loops(graph: Graph, sizes: Mapping[str, int], *, rows: int, steps: int, threads: int) -> Loops:
+    """The plan and the kernels of a graph at these sizes, fit for so many rows, steps and threads; made once in a process.
+
+    A thread with several rows uses a weight that it reads for all of them, so all products are made in the loop; one with a single row
+    would read all weights at every step, and has what needs no state made for all steps at once.
+    """
+    ahead = rows <= threads and rows * steps * multiply_adds(graph, sizes) >= WORTH_A_CALL
     key = graph.key, tuple(sorted(sizes.items())), ahead
     with _making:
         if key not in _made:

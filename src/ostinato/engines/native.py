@@ -6,7 +6,7 @@ import threading
 
 import llvmlite.binding as llvm
 
-from .kernel import Target
+from .code import Target
 
 
 @functools.cache
@@ -37,27 +37,37 @@ _compiling = threading.Lock()
 _alive: list = []
 
 
+def compiled(text: str, *names: str) -> dict[str, int]:
+    """Compile an LLVM module: the addresses of its functions of these names, which stay for as long as the process."""
+    with _compiling:
+        target, why = host()
+        if target is None:
+            raise RuntimeError(why)
+        module = llvm.parse_assembly(text)
+        module.verify()
+        # The passes of an optimiser, run here, take as long again and find nothing in a kernel's code.
+        engine = llvm.create_mcjit_compiler(module, _machine())
+        engine.finalize_object()
+        _alive.append(engine)
+        return {name: engine.get_function_address(name) for name in names}
+
+
+def publish(name: str, address: int) -> None:
+    """Let modules that are compiled from now on call a function by its name."""
+    llvm.add_symbol(name, address)
+
+
 class Function:
     """A compiled kernel.
 
     Args:
-        text: An LLVM module with the functions `run(words, thread, threads)` and `team(words)`.
+        text: An LLVM module with the functions `run(words, thread, threads)` and, where there is OpenMP, `team(words)`.
     """
 
     def __init__(self, text: str):
-        with _compiling:
-            target, why = host()
-            if target is None:
-                raise RuntimeError(why)
-            module = llvm.parse_assembly(text)
-            module.verify()
-            machine = _machine()
-            # The passes of an optimiser, run here, take as long again and find nothing in a kernel's code.
-            engine = llvm.create_mcjit_compiler(module, machine)
-            engine.finalize_object()
-            _alive.append(engine)
-            self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(engine.get_function_address("run"))
-            self._team = engine.get_function_address("team") if openmp() else None
+        found = compiled(text, "run", *["team"] * bool(openmp()))
+        self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(found["run"])
+        self._team = found.get("team")
 
     def __call__(self, words: int, threads: int):
         """Run on so many threads; at the address `words` are the kernel's arguments."""

@@ -1,0 +1,125 @@
+"""The pieces that all kernels are written in: LLVM code by llvmlite, on vectors of one processor's width."""
+
+from collections.abc import Iterable
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+I1, I32, I64, PTR, VOID = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.PointerType(), ir.VoidType()
+
+
+@dataclass(frozen=True)
+class Target:
+    """What the code is made for: vector lanes of float32 and the number of vector registers."""
+
+    lanes: int
+    registers: int
+
+
+class Code:
+    """A module under construction.
+
+    Args:
+        bits: 32 or 64: float32 or float64.
+        target: The processor.
+
+    Attributes:
+        b: Where code is added.
+    """
+
+    def __init__(self, bits: int, target: Target):
+        self.bits, self.target, self.bytes = bits, target, bits // 8
+        self.lanes = target.lanes * 32 // bits
+        self.elem = ir.FloatType() if bits == 32 else ir.DoubleType()
+        self.vec = ir.VectorType(self.elem, self.lanes)
+        self.module = ir.Module("kernel")
+
+    def enter(self, words: Iterable[str], *, openmp: bool):
+        """Begin the function `run(words, thread, threads)`, which every thread calls.
+
+        Args:
+            words: The names of the 64-bit words that its first argument points to, as far as they have names; `given` has them.
+            openmp: Also make `team(words)`, which an OpenMP team's threads enter.
+        """
+        run = ir.Function(self.module, ir.FunctionType(VOID, [PTR, I64, I64]), "run")
+        if openmp:
+            team = ir.Function(self.module, ir.FunctionType(VOID, [PTR]), "team")
+            which = self.intrinsic("omp_get_thread_num", I32, [])
+            count = self.intrinsic("omp_get_num_threads", I32, [])
+            b = ir.IRBuilder(team.append_basic_block())
+            b.call(run, [team.args[0], b.sext(b.call(which, []), I64), b.sext(b.call(count, []), I64)])
+            b.ret_void()
+        self.b = ir.IRBuilder(run.append_basic_block())
+        self.words, self.thread, self.threads = run.args
+        self.given = {name: self.word(self.words, k) for k, name in enumerate(words)}
+
+    def i64(self, n: int):
+        return ir.Constant(I64, n)
+
+    def intrinsic(self, name, result, args):
+        known = self.module.globals.get(name)
+        return known or ir.Function(self.module, ir.FunctionType(result, args), name)
+
+    @contextmanager
+    def loop(self, start, stop, step=1):
+        """for (i = start; i < stop; i += step)"""
+        b = self.b
+        start, stop = (self.i64(n) if isinstance(n, int) else n for n in (start, stop))
+        entry, head = b.block, b.append_basic_block("head")
+        body, end = b.append_basic_block("body"), b.append_basic_block("end")
+        b.branch(head)
+        b.position_at_end(head)
+        i = b.phi(I64)
+        i.add_incoming(start, entry)
+        b.cbranch(b.icmp_signed("<", i, stop), body, end)
+        b.position_at_end(body)
+        yield i
+        i.add_incoming(b.add(i, self.i64(step)), b.block)
+        b.branch(head)
+        b.position_at_end(end)
+
+    def at(self, pointer, units):
+        """The address `units` elements further."""
+        return self.b.gep(pointer, [units if not isinstance(units, int) else self.i64(units)], source_etype=self.elem)
+
+    def word(self, pointer, index):
+        index = self.i64(index) if isinstance(index, int) else index
+        return self.b.load(self.b.gep(pointer, [index], source_etype=I64), typ=I64)
+
+    def splat(self, scalar):
+        one = self.b.insert_element(ir.Constant(self.vec, ir.Undefined), scalar, ir.Constant(I32, 0))
+        return self.b.shuffle_vector(one, ir.Constant(self.vec, ir.Undefined), ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes))
+
+    def constant(self, number):
+        return ir.Constant(self.vec, [float(number)] * self.lanes)
+
+    def fma(self, a, b, c):
+        name = f"llvm.fma.v{self.lanes}f{self.bits}"
+        return self.b.call(self.intrinsic(name, self.vec, [self.vec] * 3), [a, b, c])
+
+    def min64(self, a, b):
+        return self.b.select(self.b.icmp_signed("<", a, b), a, b)
+
+    def load(self, address, mask=None):
+        """A vector; where the mask is off, 0."""
+        if mask is None:
+            return self.b.load(address, typ=self.vec, align=self.bytes)
+        name = f"llvm.masked.load.v{self.lanes}f{self.bits}.p0"
+        load = self.intrinsic(name, self.vec, [PTR, I32, mask.type, self.vec])
+        return self.b.call(load, [address, ir.Constant(I32, self.bytes), mask, self.constant(0.0)])
+
+    def store(self, value, address, mask=None):
+        """Write a vector, where the mask is on."""
+        if mask is None:
+            self.b.store(value, address, align=self.bytes)
+            return
+        name = f"llvm.masked.store.v{self.lanes}f{self.bits}.p0"
+        store = self.intrinsic(name, VOID, [self.vec, PTR, I32, mask.type])
+        self.b.call(store, [value, address, ir.Constant(I32, self.bytes), mask])
+
+    def fetch(self, address):
+        """Have a line of memory brought to the first-level cache."""
+        fetch = self.intrinsic("llvm.prefetch.p0", VOID, [PTR, I32, I32, I32])
+        # for reading, to be kept, data
+        self.b.call(fetch, [address, ir.Constant(I32, 0), ir.Constant(I32, 3), ir.Constant(I32, 1)])

@@ -1,0 +1,194 @@
+"""Products of rows by packed weights, in register tiles: the part of every loop that takes the time.
+
+The code is made once in a process for each form of tile, and all kernels call it.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from llvmlite import ir
+
+from . import native
+from .code import I64, PTR, VOID, Code, Target
+
+# Bytes of packed weights that stay in the first-level cache while the rows go by, and of one line of it.
+NEAR, CACHE_LINE = 16384, 64
+# Units of an argument that a turn of the innermost loop takes.
+UNROLL = 4
+# What the function takes: the addresses of the arguments' rows, the first unit of them to take, and how many rows; where row 0's
+# sums are put aside, numbers from row to row there, and from vector to vector; bits that say which vectors' sums go on from what is
+# there; the chunk's weights; and how many units to take.
+ARGUMENTS = {"rows": PTR, "start": I64, "count": I64, "aside": PTR, "stride": I64, "gap": I64, "old": I64, "weights": PTR, "depth": I64}
+SIGNATURE = VOID, list(ARGUMENTS.values())
+
+
+@dataclass(frozen=True)
+class Tile:
+    """How a product of a row by a matrix is cut.
+
+    Attributes:
+        vectors: Vectors of units in a block.
+        chunk: Vectors (of any of the parts) whose sums are in registers at once.
+        rows: Rows whose sums are in registers at once.
+    """
+
+    vectors: int
+    chunk: int
+    rows: int
+
+
+def choose_vectors(parts: int, units: int, lanes: int, registers: int, *, one_row: bool) -> int:
+    """Vectors in a block of units: as many as give a good tile, and pad the units least."""
+    vectors = -(-units // lanes)
+    if one_row:
+        options = range(1, max(1, min(vectors, (12 if registers <= 16 else 16) // parts)) + 1)
+        return min(options, key=lambda v: (-(-vectors // v) * v - vectors, -v))
+    options = [v for v in (1, 2, 3, 4) if v <= vectors]
+    return min(options, key=lambda v: ((-(-vectors // v) * v - vectors) / vectors > 0.02, _loads(choose_tile(parts, v, registers, one_row=False)), v))
+
+
+def choose_tile(parts: int, vectors: int, registers: int, *, one_row: bool) -> Tile:
+    """The tile that needs the fewest loads a multiply-add among those whose sums fit the registers."""
+    chunks = [c for c in range(1, parts * vectors + 1)
+              if vectors % c == 0 or c % vectors == 0 and parts % (c // vectors) == 0]
+    if one_row:
+        return Tile(vectors, max(c for c in chunks if c <= max(registers - 4, 1)), 1)
+    budget = registers - 4
+    tiles = [Tile(vectors, c, min(budget // c, 12)) for c in chunks if c <= 4]
+    return min(tiles, key=lambda t: (_loads(t), t.chunk))
+
+
+def heights(rows: int) -> list[int]:
+    """The numbers of rows for which there are tiles: thirds of the largest, so that few rows are taken twice, then halves."""
+    heights = sorted({rows, 2 * rows // 3, rows // 3} - {0}, reverse=True)
+    while heights[-1] > 1:
+        heights.append(heights[-1] // 2)
+    return heights
+
+
+def _loads(tile: Tile) -> float:
+    """Loads a multiply-add, counting what does not hide behind the multiply-adds: few sums leave those waiting for each other."""
+    sums = tile.chunk * tile.rows
+    return max((tile.chunk + tile.rows) / sums, 0.67) * max(1.0, 8 / sums)
+
+
+def gap(cells: Sequence[int]) -> int | None:
+    """How far apart the vectors of a chunk lie where they are put aside; None if not evenly."""
+    gaps = {b - a for a, b in zip(cells, cells[1:])} or {1}
+    return gaps.pop() if len(gaps) == 1 else None
+
+
+class Product(Code):
+    """The code of one form of tile, as a function of `ARGUMENTS`.
+
+    Args:
+        bits: 32 or 64: float32 or float64.
+        target: The processor.
+        chunk, rows: As of `Tile`.
+
+    Attributes:
+        name: The function's.
+        text: The LLVM module.
+    """
+
+    def __init__(self, bits: int, target: Target, chunk: int, rows: int):
+        super().__init__(bits, target)
+        self.name, self.chunk, self.height = name(bits, target, chunk, rows), chunk, rows
+        function = ir.Function(self.module, ir.FunctionType(*SIGNATURE), self.name)
+        self.b = ir.IRBuilder(function.append_basic_block())
+        self.given = dict(zip(ARGUMENTS, function.args))
+        self._build()
+        self.text = str(self.module)
+
+    def _build(self):
+        """Go over the rows, a tile at a time; where fewer are left than there is a tile for, the last is taken several times."""
+        b, count = self.b, self.given["count"]
+        bits = [b.icmp_signed("!=", b.and_(self.given["old"], self.i64(1 << v)), self.i64(0)) for v in range(self.chunk)]
+        last = b.sub(count, self.i64(1))
+        sizes = heights(self.height)
+        with self.loop(0, count, self.height) as m:
+            left = b.sub(count, m)
+            end = b.append_basic_block("filled")
+            for height, less in zip(sizes, [*sizes[1:], 0]):
+                if less:
+                    piece, smaller = b.append_basic_block(f"rows{height}"), b.append_basic_block("fewer")
+                    b.cbranch(b.icmp_signed(">", left, self.i64(less)), piece, smaller)
+                    b.position_at_end(piece)
+                self._tile([self.min64(b.add(m, self.i64(r)), last) if r else m for r in range(height)], bits)
+                b.branch(end)
+                if less:
+                    b.position_at_end(smaller)
+            b.position_at_end(end)
+        b.ret_void()
+
+    def _tile(self, places, old):
+        b, given = self.b, self.given
+        rows = [self.at(b.inttoptr(self.word(given["rows"], place), PTR), given["start"]) for place in places]
+        asides = [self.at(given["aside"], b.mul(place, given["stride"])) for place in places]
+        addresses = {(r, v): self.at(aside, b.mul(self.i64(v), given["gap"])) for r, aside in enumerate(asides) for v in range(self.chunk)}
+        sums = {(r, v): b.select(old[v], self.load(address), self.constant(0.0)) for (r, v), address in addresses.items()}
+        for key, total in self._multiply(sums, rows).items():
+            self.store(total, addresses[key])
+
+    def _multiply(self, sums, rows):
+        """Add rows times packed weights to the sums: depth goes by, all rows and vectors at once."""
+        b, keys, depth, width = self.b, list(sums), self.given["depth"], self.chunk * self.lanes
+        # Few sums leave the multiply-adds waiting for each other: use several sets, added up at the end.
+        sets = max(1, min(UNROLL, 8 // len(keys)))
+        current = [dict(sums), *(dict.fromkeys(keys, self.constant(0.0)) for _ in range(sets - 1))]
+        # What comes next in memory is wanted next, once all rows have gone by: they have it fetched.
+        share = b.mul(depth, self.i64(width)) if len(rows) > 1 else None
+
+        def go(k, into):
+            line = self.at(self.given["weights"], b.mul(k, self.i64(width)))
+            weights = [self.load(self.at(line, v * self.lanes)) for v in range(self.chunk)]
+            if share is not None:
+                for unit in range(0, width, CACHE_LINE // self.bytes):
+                    self.fetch(self.at(self.at(line, unit), share))
+            for r, row in enumerate(rows):
+                a = self.splat(b.load(self.at(row, k), typ=self.elem))
+                for v, w in enumerate(weights):
+                    into[r, v] = self.fma(a, w, into[r, v])
+
+        def loop(start, stop, step, carried):
+            """go(k, ...) for k from start to stop, so many at a turn."""
+            entry, head, body, end = b.block, b.append_basic_block("depth"), b.append_basic_block("body"), b.append_basic_block("deep")
+            b.branch(head)
+            b.position_at_end(head)
+            k = b.phi(I64)
+            k.add_incoming(start, entry)
+            phis = [{key: b.phi(self.vec) for key in keys} for _ in carried]
+            for phi, value in zip(phis, carried):
+                for key in keys:
+                    phi[key].add_incoming(value[key], entry)
+            b.cbranch(b.icmp_signed("<", k, stop), body, end)
+            b.position_at_end(body)
+            new = [dict(phi) for phi in phis]
+            for u in range(step):
+                go(b.add(k, self.i64(u)), new[u % len(new)])
+            k.add_incoming(b.add(k, self.i64(step)), b.block)
+            for phi, value in zip(phis, new):
+                for key in keys:
+                    phi[key].add_incoming(value[key], b.block)
+            b.branch(head)
+            b.position_at_end(end)
+            return phis
+
+        rounds = b.and_(depth, self.i64(-UNROLL))
+        total, *others = loop(self.i64(0), rounds, UNROLL, current)
+        for more in others:
+            total = {key: b.fadd(total[key], more[key]) for key in keys}
+        return loop(rounds, depth, 1, [total])[0]
+
+
+def name(bits: int, target: Target, chunk: int, rows: int) -> str:
+    """What the function of a tile is called."""
+    return f"product_f{bits}_{target.lanes}_{target.registers}_{chunk}x{rows}"
+
+
+@functools.cache
+def make(bits: int, target: Target, chunk: int, rows: int) -> None:
+    """Compile the function of a tile, if it is not there yet, so that kernels can call it by its name."""
+    product = Product(bits, target, chunk, rows)
+    native.publish(product.name, native.compiled(product.text, product.name)[product.name])

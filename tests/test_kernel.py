@@ -1,0 +1,81 @@
+"""The generated code of two kernels is what it was. Where a change of it is meant, `python tests/test_kernel.py` writes it anew."""
+
+import re
+from pathlib import Path
+
+import llvmlite.binding as llvm
+import pytest
+
+from ostinato.cells import CELLS
+from ostinato.engines.code import Target
+from ostinato.engines.kernel import Kernel
+from ostinato.plan import Plan
+
+GOLDEN = Path(__file__).parent / "kernels"
+# One with a product and an activation, and one that runs from the last step to the first and adds up a gradient. 5 units are a
+# vector of 4 and a masked one.
+KERNELS = [("elman", "infer"), ("min_gru", "backward")]
+SIZES = {"I": 3, "H": 5}
+# Of no machine in particular, so that the text is the same on all.
+TARGET = Target(lanes=4, registers=32)
+
+
+def made(cell: str, loop: str) -> Kernel:
+    return Kernel(getattr(Plan(CELLS[cell].graph, SIZES), loop), 32, TARGET, descending=loop == "backward", one_row=True, shared_units=False)
+
+
+def write():
+    """Write the golden texts."""
+    GOLDEN.mkdir(exist_ok=True)
+    for cell, loop in KERNELS:
+        (GOLDEN / f"{cell}_{loop}.ll").write_text(made(cell, loop).text, encoding="utf-8")
+
+
+@pytest.mark.parametrize("cell, loop", KERNELS)
+def test_the_code_of_a_kernel_is_what_it_was(cell, loop):
+    wanted = (GOLDEN / f"{cell}_{loop}.ll").read_text(encoding="utf-8")
+    assert made(cell, loop).text.splitlines() == wanted.splitlines()
+
+
+@pytest.mark.parametrize("cell, loop", KERNELS)
+def test_the_code_is_valid(cell, loop):
+    module = llvm.parse_assembly(made(cell, loop).text)
+    module.verify()
+    assert {f.name for f in module.functions if not f.is_declaration} == {"run", "team"}
+
+
+def test_a_kernel_makes_each_product_with_its_weights_packed():
+    elman, min_gru = made("elman", "infer"), made("min_gru", "backward")
+    (pack,) = elman.packs
+    assert (pack.parts, pack.size, pack.depth, pack.lanes) == ((("U", False, 0, 0),), 5, 5, 4)
+    assert elman.products == {(2, 1)}
+    assert min_gru.packs == []
+
+
+def test_a_kernel_takes_the_arrays_of_its_loop_and_makes_none_for_itself():
+    assert made("elman", "infer").storages == ["weight b", "before 0", "state h", "aside", "lines"]
+    assert made("elman", "infer").scratch == {"aside": 8, "lines": 2}
+    assert set(made("min_gru", "backward").storages) == {
+        "gradient h", "gradient output", "backward 0", "added b", "kept", "weight b", "before 0", "state h"}
+
+
+def test_units_that_fill_no_vector_are_masked():
+    assert re.search(r"llvm\.masked\.store\.v4f32.*i1 true, i1 false, i1 false, i1 false", made("elman", "infer").text)
+
+
+@pytest.mark.parametrize("bits, lanes", [(32, 4), (64, 2)])
+def test_a_vector_of_float64_has_half_the_lanes(bits, lanes):
+    program = Plan(CELLS["elman"].graph, SIZES).infer
+    kernel = Kernel(program, bits, TARGET, descending=False, one_row=True, shared_units=False)
+    assert kernel.lanes == lanes
+    assert f"llvm.fma.v{lanes}f{bits}" in kernel.text
+
+
+def test_threads_that_share_units_meet_after_each_phase():
+    plan = Plan(CELLS["gru_original"].graph, SIZES)
+    kernel = Kernel(plan.infer, 32, TARGET, descending=False, one_row=True, shared_units=True)
+    assert kernel.text.count("atomicrmw add") == plan.infer.phases == 2
+
+
+if __name__ == "__main__":
+    write()

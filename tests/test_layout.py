@@ -1,0 +1,87 @@
+"""What imports what, what `import ostinato` costs, and how long a file is."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SOURCE = Path(__file__).parent.parent / "src" / "ostinato"
+
+# A module imports only those before it. Packages stand after the modules that they gather; `ostinato` is the package itself.
+# What is imported in a function, when it is needed, is free: `language` reaches `notation`, `plan_text` and `weights` so.
+ORDER = """
+    errors graph symbols language notation gradient plan
+    engines.vector_maths engines.code engines.native engines.product engines.outer engines.kernel engines.memory engines.schedule engines.loops
+    engines.reference engines.once engines.call engines.cpu engines
+    plan_text cells weights stream ragged layers ostinato
+    tf1.random tf1.graph tf1.session tf1.arithmetic tf1.operations tf1.variables tf1.cells tf1.rnn tf1.wrappers tf1
+    files data train tasks.generate tasks
+    report terminal bench.rows bench.peak bench.peers bench.measure bench
+    cli __main__
+""".split()
+
+# Longer than 500 lines, each for a reason.
+LONG = {
+    "language": "the declarations, the operations and the tracing of a cell are one language, read from top to bottom",
+    "plan": "the parts of a step before, in and after the loop decide about each other",
+    "layers": "the layer of any cell and torch.nn's three, which are that layer under other names",
+}
+HEAVY = {"llvmlite", "lightning", "matplotlib", "pandas", "typer", "rich", "tokenizers", "safetensors", "regex", "onnx", "onnxruntime", "jax"}
+
+
+def name(path: Path) -> str:
+    """The module that a file is, as `ORDER` has it."""
+    parts = path.relative_to(SOURCE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts) or "ostinato"
+
+
+FILES = {name(path): path for path in SOURCE.rglob("*.py")}
+
+
+def statements(tree):
+    """All statements that run when a module is imported."""
+    for child in ast.iter_child_nodes(tree):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            yield child
+            yield from statements(child)
+
+
+def imported(module: str) -> set[str]:
+    """The modules of this package that a module imports when it is imported itself."""
+    found, path = set(), FILES[module]
+    package = ["ostinato", *path.relative_to(SOURCE).parts[:-1]]
+    for statement in statements(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(statement, ast.Import):
+            found |= {alias.name for alias in statement.names}
+        elif isinstance(statement, ast.ImportFrom):
+            above = package[: len(package) + 1 - statement.level] if statement.level else []
+            origin = ".".join([*above, *filter(None, [statement.module])])
+            names = [f"{origin}.{alias.name}" for alias in statement.names]
+            found |= {name if name.removeprefix("ostinato.") in FILES else origin for name in names}
+    return {name.removeprefix("ostinato.") for name in found} & FILES.keys()
+
+
+def test_every_module_has_its_place_in_the_order():
+    assert sorted(ORDER) == sorted(FILES)
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_a_module_imports_only_those_before_it(module):
+    assert imported(module) <= set(ORDER[: ORDER.index(module)])
+
+
+def test_imports_are_seen():
+    assert imported("errors") == set() and {"graph", "engines.reference", "engines.loops"} <= imported("engines.call")
+    assert "ostinato" in imported("bench.peers") and "plan_text" not in imported("language") and "layers" in imported("ostinato")
+
+
+def test_importing_the_package_imports_nothing_that_few_need():
+    code = "import sys, ostinato; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "ostinato.layers" in loaded and HEAVY.intersection(loaded) == set()
+
+
+def test_a_file_is_short_unless_there_is_a_reason():
+    assert {module for module, path in FILES.items() if len(path.read_text(encoding="utf-8").splitlines()) > 500} <= LONG.keys() <= FILES.keys()
