@@ -288,13 +288,16 @@ class Recurrent(nn.Module):
             InputError: An argument of the wrong kind.
             SizeError: A shape that does not fit.
         """
-        inputs = tuple(x) if isinstance(x, (tuple, list)) and not isinstance(x, PackedSequence) else (x,)
-        packed = [i for i in inputs if isinstance(i, PackedSequence)]
-        if packed:
-            inputs, lengths = ragged.unpack(inputs, lengths)
-        elif not all([isinstance(i, Tensor) for i in inputs]):
-            given = ", ".join(type(i).__name__ for i in inputs)
-            raise InputError(f"the layer was given {given}: write {_call(self.cell.graph.inputs)} with tensors")
+        inputs, packed = (x,), []
+        # What most calls give is looked at first, for looking takes a tenth of a short call's time.
+        if not isinstance(x, Tensor):
+            inputs = tuple(x) if isinstance(x, (tuple, list)) and not isinstance(x, PackedSequence) else (x,)
+            packed = [i for i in inputs if isinstance(i, PackedSequence)]
+            if packed:
+                inputs, lengths = ragged.unpack(inputs, lengths)
+            elif not all([isinstance(i, Tensor) for i in inputs]):
+                given = ", ".join(type(i).__name__ for i in inputs)
+                raise InputError(f"the layer was given {given}: write {_call(self.cell.graph.inputs)} with tensors")
         alone = not packed and all([i.dim() == 2 for i in inputs])
         if alone:
             inputs = tuple(i[:, None] for i in inputs)

@@ -126,12 +126,12 @@ class Call:
         """The same by torch operations, where those cost less; takes what `forward` takes first."""
         if self.steps > 1 or self.ragged or self.rows * multiply_adds(self.graph, self.sizes) > once.SMALL:
             return None
-        step = once.function(self.graph, self.sizes, self._parts)
+        step = once.function(self.graph, self.sizes, self._parts, one_row=self.rows == 1)
         zeros = [torch.zeros(self.rows, size.at(self.sizes), dtype=self.dtype) for size in self.graph.states.values()]
 
         def run(tensors):
             k = len(self._inputs)
-            given = [x.squeeze(0) for x in tensors[:k]]
+            given = [*tensors[:k]]
             for count, zero in zip(self._given_states, zeros):
                 given.append(tensors[k] if count else zero)
                 k += count
@@ -427,9 +427,10 @@ class Call:
         for name, node in wanted.inputs:
             found[name] = self._wide(values[node], node)
         for name, node in wanted.vectors:
-            found[name] = self._matrix(values[node], node).sum(0)
+            rows = self._matrix(values[node], node)
+            found[name] = rows.sum(0) if len(rows) > 1 else rows.view(-1)
         for name, pairs in wanted.products:
-            matrices = ((self._matrix(values[g], g), self._matrix(values[a], a)) for g, a in pairs)
+            matrices = [(self._matrix(values[g], g), self._matrix(values[a], a)) for g, a in pairs]
             found[name] = outer.sum_outer(matrices, threads=self.threads)
         for name, place in wanted.added:
             found[name] = arrays[place].sum(0) if this.tasks > 1 else arrays[place].view(-1)

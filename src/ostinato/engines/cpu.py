@@ -124,11 +124,11 @@ def scan(
         # No step or no row: there is no loop to run.
         return reference.scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
     call = _call(graph, inputs, states, weights, tensors, counts, lengths, reverse)
+    if call.once:
+        return call.once(tensors)
     if torch.is_grad_enabled():
         for t in tensors:
             if t.requires_grad:
-                if call.once:
-                    return call.once(tensors)
                 output, *final = _Scan.apply(call, lengths, *tensors)
                 return output, tuple(final)
     with torch.no_grad():

@@ -2,7 +2,8 @@
 
 A kernel's calls, forward and backward, cost about as much as a dozen torch operations, so a sequence of one small step is run
 by these where they are no more. The code is a Python function made from the graph, in which a sum takes in its products:
-W @ x + b is one operation, and so are a + b * c and (1 - z) * a + z * b. torch derives the gradients.
+W @ x + b is one operation, and so are a + b * c and (1 - z) * a + z * b. A single row is a vector, whose products torch derives with
+fewer operations than a matrix's. torch derives the gradients.
 """
 
 from collections import Counter
@@ -18,27 +19,28 @@ from .reference import MATHS
 # Multiply-adds from which a kernel is worth its call.
 SMALL = 50_000
 # Operations that torch runs and derives in the time of a kernel's two calls.
-FEW = 8
+FEW = 12
 
 
-def function(graph: Graph, sizes: Mapping[str, int], counts: tuple[int, ...]) -> Callable | None:
+def function(graph: Graph, sizes: Mapping[str, int], counts: tuple[int, ...], *, one_row: bool) -> Callable | None:
     """The step of a graph as a function of tensors, or None where it has too many operations or one that is not known here.
 
     Args:
         graph: The step.
         sizes: What each letter stands for.
         counts: How many tensors each weight is the sum of.
+        one_row: B is 1.
 
     Returns:
-        A function of the inputs and states, (B, units) each, and all weights' tensors, which returns the output, (1, B, units), and
-        the new states, (B, units) each, as new tensors.
+        A function of the inputs, (1, B, units) each, the states, (B, units) each, and all weights' tensors, which returns the output,
+        (1, B, units), and the new states, (B, units) each, as new tensors.
     """
-    return _function(graph, tuple(sorted(sizes.items())), counts)
+    return _function(graph, tuple(sorted(sizes.items())), counts, one_row)
 
 
 @cache
-def _function(graph, sizes, counts) -> Callable | None:
-    writer = _Writer(graph, dict(sizes), counts)
+def _function(graph, sizes, counts, one_row) -> Callable | None:
+    writer = _Writer(graph, dict(sizes), counts, one_row)
     ends = dict(zip(graph.new_states, graph.states.values()))
     if any(n.size != size for n, size in ends.items()) or any(not _changes(n) for n in (graph.output, *ends)):
         return None
@@ -50,10 +52,16 @@ def _function(graph, sizes, counts) -> Callable | None:
         return None
     # Two results must not share memory, nor a result and what was given.
     returned = [f"{r}.clone()" if r in writer.given or r in returned[:k] else r for k, r in enumerate(returned)]
-    returned[0] += ".unsqueeze(0)"
+    if one_row:
+        shapes = "1, 1, -1", *["1, -1"] * len(graph.states)
+        returned = [f"{r}.view({shape})" for r, shape in zip(returned, shapes)]
+    else:
+        returned[0] += ".unsqueeze(0)"
+    rows = [f"input_{name} = input_{name}.{'reshape(-1)' if one_row else 'squeeze(0)'}" for name in graph.inputs]
+    rows += [f"state_{name} = state_{name}.reshape(-1)" for name in graph.states if one_row]
     given = ", ".join([f"input_{name}" for name in graph.inputs] + [f"state_{name}" for name in graph.states]
                       + [f"weight_{name}_{k}" for name, count in zip(graph.weights, counts) for k in range(count)])
-    text = f"def step({given}):\n" + "".join(f"    {line}\n" for line in [*writer.lines, f"return {', '.join(returned)},"])
+    text = f"def step({given}):\n" + "".join(f"    {line}\n" for line in [*rows, *writer.lines, f"return {', '.join(returned)},"])
     names = {"torch": torch, "linear": F.linear} | {f"maths_{op}": f for op, f in MATHS.items()}
     exec(text, names)
     return names["step"]
@@ -67,8 +75,8 @@ def _changes(node: Node) -> bool:
 class _Writer:
     """Writes the code: `lines`, one operation each."""
 
-    def __init__(self, graph: Graph, sizes, counts):
-        self.graph, self.sizes = graph, sizes
+    def __init__(self, graph: Graph, sizes, counts, one_row: bool):
+        self.graph, self.sizes, self.one_row = graph, sizes, one_row
         self.lines: list[str] = []
         self.given: set[str] = set()
         self._names: dict[Node, str] = {}
@@ -146,9 +154,14 @@ class _Writer:
             argument = self.name(product.args[0])
             weight, transposed = product.value
             matrix = f"({' + '.join(self._parts[weight])}){'.t()' if transposed else ''}"
-            bias = next((vector for vector in vectors if vector[1] == product.size), None)
+            # The sum so far takes the vector's place, where there is one.
+            bias = None if self.one_row and total else next((vector for vector in vectors if vector[1] == product.size), None)
             if bias:
                 vectors.remove(bias)
+            if self.one_row:
+                bias = total or (bias and bias[0])
+                total = self._new(f"torch.addmv({bias}, {matrix}, {argument})" if bias else f"torch.mv({matrix}, {argument})")
+                continue
             made = self._new(f"linear({argument}, {matrix}{f', {bias[0]}' if bias else ''})")
             total = made if total is None else self._new(f"{total} + {made}")
         for more in [*map(self.name, others), *(part for part, _ in vectors)]:

@@ -9,6 +9,7 @@ import functools
 from array import array
 from collections.abc import Iterable
 
+import torch
 from llvmlite import ir
 from torch import Tensor
 
@@ -138,10 +139,10 @@ def sum_outer(pairs: Iterable[tuple[Tensor, Tensor]], *, threads: int) -> Tensor
     """
     out, (target, _) = None, native.host()
     for d, x in pairs:
+        (count, rows), columns = d.shape, x.shape[1]
         d, x, more = d.contiguous(), x.contiguous(), out is not None
         if out is None:
-            out = d.new_empty(d.shape[1], x.shape[1])
-        function = _function(d.element_size() * 8, target)
-        words = array("q", [out.data_ptr(), d.data_ptr(), x.data_ptr(), len(d), *out.shape, more])
-        function(words.buffer_info()[0], threads if d.numel() * x.shape[1] >= WORTH_A_THREAD else 1)
+            out = torch.empty((rows, columns), dtype=d.dtype)
+        words = array("q", (out.data_ptr(), d.data_ptr(), x.data_ptr(), count, rows, columns, more))
+        _function(d.element_size() * 8, target)(words.buffer_info()[0], threads if count * rows * columns >= WORTH_A_THREAD else 1)
     return out
