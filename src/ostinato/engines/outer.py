@@ -86,8 +86,7 @@ class Outer(Code):
                 masks[v] = b.icmp_signed("<", lanes, every)
         end = self.min64(b.add(m, i64(self.tile.rows)), self.given["rows"])
         for height in heights(self.tile.rows):
-            here = b.load(row, typ=I64)
-            with b.if_then(b.icmp_signed(">=", b.sub(end, here), i64(height))):
+            with self.loop(b.load(row, typ=I64), b.sub(end, i64(height - 1)), height) as here:
                 self._tile(here, n, k, stop, more, height, masks)
                 b.store(b.add(here, i64(height)), row)
 

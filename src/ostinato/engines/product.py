@@ -59,12 +59,9 @@ def choose_tile(parts: int, vectors: int, registers: int, *, one_row: bool) -> T
     return min(tiles, key=lambda t: (_loads(t), t.chunk))
 
 
-def heights(rows: int) -> list[int]:
-    """The numbers of rows for which there are tiles: thirds of the largest, so that few rows are taken twice, then halves."""
-    heights = sorted({rows, 2 * rows // 3, rows // 3} - {0}, reverse=True)
-    while heights[-1] > 1:
-        heights.append(heights[-1] // 2)
-    return heights
+def heights(rows: int) -> tuple[int, ...]:
+    """The numbers of rows that there are tiles for: all code that is made takes time to compile, and a third fills up most rests."""
+    return tuple(dict.fromkeys((rows, max(rows // 3, 1), 1)))
 
 
 def _loads(tile: Tile) -> float:
@@ -102,24 +99,26 @@ class Product(Code):
         self.text = str(self.module)
 
     def _build(self):
-        """Go over the rows, a tile at a time; where fewer are left than there is a tile for, the last is taken several times."""
+        """Go over the rows, a tile at a time; where fewer are left than the tile has, the last is taken several times."""
         b, count = self.b, self.given["count"]
         bits = [b.icmp_signed("!=", b.and_(self.given["old"], self.i64(1 << v)), self.i64(0)) for v in range(self.chunk)]
         last = b.sub(count, self.i64(1))
+        entry, head, end = b.block, b.append_basic_block("rows"), b.append_basic_block("done")
+        b.branch(head)
+        b.position_at_end(head)
+        m = b.phi(I64)
+        m.add_incoming(self.i64(0), entry)
+        left = b.sub(count, m)
         sizes = heights(self.height)
-        with self.loop(0, count, self.height) as m:
-            left = b.sub(count, m)
-            end = b.append_basic_block("filled")
-            for height, less in zip(sizes, [*sizes[1:], 0]):
-                if less:
-                    piece, smaller = b.append_basic_block(f"rows{height}"), b.append_basic_block("fewer")
-                    b.cbranch(b.icmp_signed(">", left, self.i64(less)), piece, smaller)
-                    b.position_at_end(piece)
-                self._tile([self.min64(b.add(m, self.i64(r)), last) if r else m for r in range(height)], bits)
-                b.branch(end)
-                if less:
-                    b.position_at_end(smaller)
-            b.position_at_end(end)
+        for height, less in zip(sizes, [*sizes[1:], 0]):
+            piece, smaller = b.append_basic_block(f"rows{height}"), b.append_basic_block("fewer") if less else end
+            # A tile may take as many rows too much as the next smaller one has, less one.
+            b.cbranch(b.icmp_signed(">", left, self.i64(height - less if less > 1 else less)), piece, smaller)
+            b.position_at_end(piece)
+            self._tile([self.min64(b.add(m, self.i64(r)), last) if r else m for r in range(height)], bits)
+            m.add_incoming(b.add(m, self.i64(height)), b.block)
+            b.branch(head)
+            b.position_at_end(smaller)
         b.ret_void()
 
     def _tile(self, places, old):
