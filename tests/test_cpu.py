@@ -172,6 +172,19 @@ def test_backward_twice_wants_a_kept_graph():
         loss.backward()
 
 
+@pytest.mark.parametrize("steps", [1, 9])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_first_call_in_inference_mode_leaves_nothing_that_training_cannot_use(cell, steps):
+    graph = CELLS[cell].graph
+    layer = Recurrent(cell, 11, 19, sizes={letter: 5 for letter in (graph.letters | graph.output.size.letters) - {"I", "H"}})
+    x = torch.randn(1, steps, 11)
+    with torch.inference_mode():
+        before, _ = layer(x)
+    output, _ = layer(x)
+    output.sum().backward()
+    torch.testing.assert_close(output, before.clone())
+
+
 def test_only_the_gradients_asked_for_are_made(close):
     layer, x = LSTM(4, 5), torch.randn(3, 2, 4)
     layer.weight_ih_l0.requires_grad_(False)

@@ -127,7 +127,9 @@ class Call:
         if self.steps > 1 or self.ragged or self.rows * multiply_adds(self.graph, self.sizes) > once.SMALL:
             return None
         step = once.function(self.graph, self.sizes, self._parts, one_row=self.rows == 1)
-        zeros = [torch.zeros(self.rows, size.at(self.sizes), dtype=self.dtype) for size in self.graph.states.values()]
+        # A tensor made in inference mode could not be used outside it.
+        with torch.inference_mode(False):
+            zeros = [torch.zeros(self.rows, size.at(self.sizes), dtype=self.dtype) for size in self.graph.states.values()]
 
         def run(tensors):
             k = len(self._inputs)
