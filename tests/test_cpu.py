@@ -108,6 +108,13 @@ def test_any_number_of_threads_gives_the_same(cell, batch, threads, close):
             close(mine, wanted)
 
 
+def test_threads_share_the_units_of_few_rows_with_many_weights(close):
+    few = loops.loops(CELLS["lstm"].graph, {"I": 300, "H": 300}, rows=5, steps=9, threads=2)
+    assert few.split("train", 5, 9, 2) == (2, True) and few.split("train", 13, 9, 2) == (2, False)
+    layer, x = Recurrent("lstm", 300, 300, dtype=torch.float64), torch.randn(5, 9, 300, dtype=torch.float64)
+    close(*both(layer, x, lengths=[9, 0, 4, 7, 1]))
+
+
 def test_several_python_threads_at_once(close):
     layer, x = LSTM(8, 12), [torch.randn(20, 3, 8) for _ in range(4)]
     wanted = [layer(each)[0].detach() for each in x]

@@ -114,7 +114,7 @@ def derive(graph: Graph) -> Backward:
             give(arg, builder.node("product", (g,), (name, not transposed), arg.size))
             products.setdefault(name, []).append((arg, g) if transposed else (g, arg))
         elif node.op == "slice":
-            (arg,), (start, stop) = node.args, node.value
+            (arg,), (start, _) = node.args, node.value
             give(arg, builder.node("pad", (g,), start, arg.size))
         elif node.op == "concat":
             start = Size(0)

@@ -262,8 +262,8 @@ class Kernel(Code):
     def _chains(self, group: Group) -> list["_Chain"]:
         """What the group's products multiply, and which products use each, with what part of which weight."""
         uses: dict[Value, list] = {}
-        for index, product in enumerate(group.products):
-            for argument, part in zip(product.args, product.ref):
+        for index, made in enumerate(group.products):
+            for argument, part in zip(made.args, made.ref):
                 uses.setdefault(argument, []).append((index, part))
         chains = sorted((_Chain(*self._home(argument), argument.size, tuple(used)) for argument, used in uses.items()),
                         key=lambda c: (c.buffer, c.offset))

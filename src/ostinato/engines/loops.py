@@ -21,6 +21,8 @@ from .schedule import Schedule
 
 # Multiply-adds a step from which threads share the units of one row, meeting at every phase.
 WORTH_A_MEETING = 60_000
+# Numbers of weights that the second-level cache does not hold: each thread had better read its part of them, for a few rows too.
+FAR = 250_000
 # Multiply-adds from which a product is worth a call outside the loop.
 WORTH_A_CALL = 1_000_000
 # Bytes of a weight that are compared, besides its version, to see that it has not changed.
@@ -187,15 +189,20 @@ class Loops:
         work = _work(program)
         if threads == 1 or work * rows * steps < WORTH_A_THREAD:
             return 1, False
-        if rows < threads and work * rows >= WORTH_A_MEETING and not any(g.sums for g in program.groups):
+        few = rows < threads or rows <= 6 * threads and _products(program) >= FAR
+        if few and work * rows >= WORTH_A_MEETING and not any(g.sums for g in program.groups):
             return threads, True
         return min(threads, rows), False
 
 
 def _work(program: Program) -> int:
     """Multiply-adds of one row and step; a pointwise operation counts as a few."""
-    products = sum(v.size * a.size for g in program.groups for v in g.products for a in v.args)
-    return products + sum(20 * g.size for g in program.groups)
+    return _products(program) + sum(20 * g.size for g in program.groups)
+
+
+def _products(program: Program) -> int:
+    """Multiply-adds of the products of one row and step, which is how many numbers of weights they read."""
+    return sum(v.size * a.size for g in program.groups for v in g.products for a in v.args)
 
 
 def multiply_adds(graph: Graph, sizes: Mapping[str, int]) -> int:
