@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..engines.memory import no_collecting
 from ..errors import EngineError
 from .peak import Peak
 from .peers import MAKERS, Runner, missing, ours, own
@@ -141,7 +142,8 @@ def alternate(runners: Mapping[str, Runner], budget: float, fewest: int) -> dict
             takes[name] = _sample(runner.call, calls[name])
     samples: dict[str, list[float]] = {name: [] for name in runners}
     names, rounds = list(runners), 0
-    with _no_collecting():
+    gc.collect()
+    with no_collecting():
         end = time.perf_counter() + budget
         while rounds < fewest or rounds < MOST and time.perf_counter() < end:
             turn = rounds % len(names)
@@ -174,19 +176,6 @@ def _sample(call: Callable[[], object], calls: int) -> float:
     for _ in range(calls):
         call()
     return time.perf_counter() - start
-
-
-@contextlib.contextmanager
-def _no_collecting():
-    """No garbage collection in the middle of a sample."""
-    enabled = gc.isenabled()
-    gc.collect()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _machine() -> dict:

@@ -54,8 +54,9 @@ class Loop:
         target, _ = native.host()
         self.program = program
         self.shared_units = shared_units
-        self.kernel = Kernel(program, bits, target, descending=descending, one_row=one_row, shared_units=shared_units,
-                             openmp=native.openmp() is not None)
+        with memory.no_collecting():  # the code's many small objects would set it off
+            self.kernel = Kernel(program, bits, target, descending=descending, one_row=one_row, shared_units=shared_units,
+                                 openmp=native.openmp() is not None)
         self.packs = self.kernel.packs
         for chunk, height in self.kernel.products:
             product.make(bits, target, chunk, height)
