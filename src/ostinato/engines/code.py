@@ -62,22 +62,26 @@ class Code:
         return known or ir.Function(self.module, ir.FunctionType(result, args), name)
 
     @contextmanager
-    def loop(self, start, stop, step=1):
-        """for (i = start; i < stop; i += step)"""
-        b = self.b
-        start, stop = (self.i64(n) if isinstance(n, int) else n for n in (start, stop))
+    def loop(self, start, stop, step=1, carried=None):
+        """for (i = start; i < stop; i += step). What the list `carried` holds goes from turn to turn, and is there afterwards."""
+        b, carried = self.b, [] if carried is None else carried
+        start, stop, step = (self.i64(n) if isinstance(n, int) else n for n in (start, stop, step))
         entry, head = b.block, b.append_basic_block("head")
         body, end = b.append_basic_block("body"), b.append_basic_block("end")
         b.branch(head)
         b.position_at_end(head)
-        i = b.phi(I64)
-        i.add_incoming(start, entry)
+        i, phis = b.phi(I64), [b.phi(value.type) for value in carried]
+        for phi, before in zip((i, *phis), (start, *carried)):
+            phi.add_incoming(before, entry)
         b.cbranch(b.icmp_signed("<", i, stop), body, end)
         b.position_at_end(body)
+        carried[:] = phis
         yield i
-        i.add_incoming(b.add(i, self.i64(step)), b.block)
+        for phi, after in zip((i, *phis), (b.add(i, step), *carried)):
+            phi.add_incoming(after, b.block)
         b.branch(head)
         b.position_at_end(end)
+        carried[:] = phis
 
     def at(self, pointer, units):
         """The address `units` elements further."""
@@ -88,8 +92,10 @@ class Code:
         return self.b.load(self.b.gep(pointer, [index], source_etype=I64), typ=I64)
 
     def splat(self, scalar):
-        one = self.b.insert_element(ir.Constant(self.vec, ir.Undefined), scalar, ir.Constant(I32, 0))
-        return self.b.shuffle_vector(one, ir.Constant(self.vec, ir.Undefined), ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes))
+        """A vector of the same number, of any type, in all lanes."""
+        nothing = ir.Constant(ir.VectorType(scalar.type, self.lanes), ir.Undefined)
+        one = self.b.insert_element(nothing, scalar, ir.Constant(I32, 0))
+        return self.b.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes))
 
     def constant(self, number):
         return ir.Constant(self.vec, [float(number)] * self.lanes)

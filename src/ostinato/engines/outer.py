@@ -81,9 +81,7 @@ class Outer(Code):
             lanes = ir.Constant(ir.VectorType(I32, self.lanes), list(range(self.lanes)))
             for v in range(VECTORS):
                 many = b.trunc(b.sub(columns, i64(v * self.lanes)), I32)
-                every = b.insert_element(ir.Constant(lanes.type, ir.Undefined), many, ir.Constant(I32, 0))
-                every = b.shuffle_vector(every, ir.Constant(lanes.type, ir.Undefined), ir.Constant(lanes.type, [0] * self.lanes))
-                masks[v] = b.icmp_signed("<", lanes, every)
+                masks[v] = b.icmp_signed("<", lanes, self.splat(many))
         end = self.min64(b.add(m, i64(self.tile.rows)), self.given["rows"])
         for height in heights(self.tile.rows):
             with self.loop(b.load(row, typ=I64), b.sub(end, i64(height - 1)), height) as here:
@@ -94,30 +92,18 @@ class Outer(Code):
         b, given = self.b, self.given
         places = [self.at(self.at(self.out, b.add(b.mul(b.add(m, self.i64(r)), given["columns"]), n)), v * self.lanes)
                   for r in range(height) for v in range(VECTORS)]
-        old = [b.select(more, self.load(place, masks[j % VECTORS]), self.constant(0.0)) for j, place in enumerate(places)]
-        entry, body, end = b.block, b.append_basic_block("sum"), b.append_basic_block("summed")
-        b.branch(body)
-        b.position_at_end(body)
-        at = b.phi(I64)
-        at.add_incoming(k, entry)
-        sums = [b.phi(self.vec) for _ in old]
-        d, x = self.at(self.d, b.add(b.mul(at, given["rows"]), m)), self.at(self.x, b.add(b.mul(at, given["columns"]), n))
-        self.fetch(self.at(d, b.mul(given["rows"], self.i64(AHEAD))))
-        for v in range(VECTORS):
-            self.fetch(self.at(self.at(x, b.mul(given["columns"], self.i64(AHEAD))), v * self.lanes))
-        of_x = [self.load(self.at(x, v * self.lanes), masks[v]) for v in range(VECTORS)]
-        new = []
-        for r in range(height):
-            one = self.splat(b.load(self.at(d, r), typ=self.elem))
-            new += [self.fma(one, of_x[v], sums[r * VECTORS + v]) for v in range(VECTORS)]
-        for total, before, after in zip(sums, old, new):
-            total.add_incoming(before, entry)
-            total.add_incoming(after, b.block)
-        following = b.add(at, self.i64(1))
-        at.add_incoming(following, b.block)
-        b.cbranch(b.icmp_signed("<", following, stop), body, end)
-        b.position_at_end(end)
-        for j, (place, total) in enumerate(zip(places, new)):
+        sums = [b.select(more, self.load(place, masks[j % VECTORS]), self.constant(0.0)) for j, place in enumerate(places)]
+        with self.loop(k, stop, carried=sums) as at:
+            d, x = self.at(self.d, b.add(b.mul(at, given["rows"]), m)), self.at(self.x, b.add(b.mul(at, given["columns"]), n))
+            self.fetch(self.at(d, b.mul(given["rows"], self.i64(AHEAD))))
+            for v in range(VECTORS):
+                self.fetch(self.at(self.at(x, b.mul(given["columns"], self.i64(AHEAD))), v * self.lanes))
+            of_x = [self.load(self.at(x, v * self.lanes), masks[v]) for v in range(VECTORS)]
+            for r in range(height):
+                one = self.splat(b.load(self.at(d, r), typ=self.elem))
+                for j, vector in enumerate(of_x, r * VECTORS):
+                    sums[j] = self.fma(one, vector, sums[j])
+        for j, (place, total) in enumerate(zip(places, sums)):
             self.store(total, place, masks[j % VECTORS])
 
 

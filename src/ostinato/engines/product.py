@@ -125,21 +125,22 @@ class Product(Code):
         b, given = self.b, self.given
         rows = [self.at(b.inttoptr(self.word(given["rows"], place), PTR), given["start"]) for place in places]
         asides = [self.at(given["aside"], b.mul(place, given["stride"])) for place in places]
-        addresses = {(r, v): self.at(aside, b.mul(self.i64(v), given["gap"])) for r, aside in enumerate(asides) for v in range(self.chunk)}
-        sums = {(r, v): b.select(old[v], self.load(address), self.constant(0.0)) for (r, v), address in addresses.items()}
-        for key, total in self._multiply(sums, rows).items():
-            self.store(total, addresses[key])
+        addresses = [self.at(aside, b.mul(self.i64(v), given["gap"])) for aside in asides for v in range(self.chunk)]
+        sums = [b.select(going_on, self.load(address), self.constant(0.0)) for going_on, address in zip(old * len(rows), addresses)]
+        for total, address in zip(self._multiply(sums, rows), addresses):
+            self.store(total, address)
 
-    def _multiply(self, sums, rows):
+    def _multiply(self, sums: list, rows: list) -> list:
         """Add rows times packed weights to the sums: depth goes by, all rows and vectors at once."""
-        b, keys, depth, width = self.b, list(sums), self.given["depth"], self.chunk * self.lanes
+        b, depth, width, count = self.b, self.given["depth"], self.chunk * self.lanes, len(sums)
         # Few sums leave the multiply-adds waiting for each other: use several sets, added up at the end.
-        sets = max(1, min(UNROLL, 8 // len(keys)))
-        current = [dict(sums), *(dict.fromkeys(keys, self.constant(0.0)) for _ in range(sets - 1))]
+        sets = max(1, min(UNROLL, 8 // count))
+        sums = sums + [self.constant(0.0)] * (count * (sets - 1))
         # What comes next in memory is wanted next, once all rows have gone by: they have it fetched.
         share = b.mul(depth, self.i64(width)) if len(rows) > 1 else None
 
-        def go(k, into):
+        def add(k, first):
+            """Add the products of unit k to the set of sums that begins there."""
             line = self.at(self.given["weights"], b.mul(k, self.i64(width)))
             weights = [self.load(self.at(line, v * self.lanes)) for v in range(self.chunk)]
             if share is not None:
@@ -147,38 +148,19 @@ class Product(Code):
                     self.fetch(self.at(self.at(line, unit), share))
             for r, row in enumerate(rows):
                 a = self.splat(b.load(self.at(row, k), typ=self.elem))
-                for v, w in enumerate(weights):
-                    into[r, v] = self.fma(a, w, into[r, v])
-
-        def loop(start, stop, step, carried):
-            """go(k, ...) for k from start to stop, so many at a turn."""
-            entry, head, body, end = b.block, b.append_basic_block("depth"), b.append_basic_block("body"), b.append_basic_block("deep")
-            b.branch(head)
-            b.position_at_end(head)
-            k = b.phi(I64)
-            k.add_incoming(start, entry)
-            phis = [{key: b.phi(self.vec) for key in keys} for _ in carried]
-            for phi, value in zip(phis, carried):
-                for key in keys:
-                    phi[key].add_incoming(value[key], entry)
-            b.cbranch(b.icmp_signed("<", k, stop), body, end)
-            b.position_at_end(body)
-            new = [dict(phi) for phi in phis]
-            for u in range(step):
-                go(b.add(k, self.i64(u)), new[u % len(new)])
-            k.add_incoming(b.add(k, self.i64(step)), b.block)
-            for phi, value in zip(phis, new):
-                for key in keys:
-                    phi[key].add_incoming(value[key], b.block)
-            b.branch(head)
-            b.position_at_end(end)
-            return phis
+                for place, w in enumerate(weights, first + r * self.chunk):
+                    sums[place] = self.fma(a, w, sums[place])
 
         rounds = b.and_(depth, self.i64(-UNROLL))
-        total, *others = loop(self.i64(0), rounds, UNROLL, current)
-        for more in others:
-            total = {key: b.fadd(total[key], more[key]) for key in keys}
-        return loop(rounds, depth, 1, [total])[0]
+        with self.loop(0, rounds, UNROLL, carried=sums) as k:
+            for u in range(UNROLL):
+                add(b.add(k, self.i64(u)), u % sets * count)
+        while len(sums) > count:
+            sums[:count] = [b.fadd(total, more) for total, more in zip(sums, sums[count : 2 * count])]
+            del sums[count : 2 * count]
+        with self.loop(rounds, depth, carried=sums) as k:
+            add(k, 0)
+        return sums
 
 
 def name(bits: int, target: Target, chunk: int, rows: int) -> str:
