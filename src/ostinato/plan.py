@@ -85,6 +85,22 @@ class Program:
     def phases(self) -> int:
         return 1 + max((g.level for g in self.groups), default=-1)
 
+    def row(self, argument: Value) -> tuple[str, int]:
+        """Where an argument of a product is read from: a weight is put aside for that, as what an earlier phase made is."""
+        held = argument.op == "read" and self.buffers[argument.ref[0]].rows != "fixed"
+        return argument.ref if held else self.homes[argument]
+
+    def place(self, value: Value, group: Group) -> tuple[str, int] | None:
+        """Where a value is read from, or None where this group works it out."""
+        if value.op == "read":
+            return value.ref
+        if value.op == "number" or value in group.products:
+            return None
+        if value.op in ("sum", "product") or self.levels[value] < group.level and value in self.homes:
+            return self.homes[value]
+        assert self.levels[value] == group.level or value.op not in COSTLY
+        return None
+
 
 class _Values:
     """Makes values; the same operation on the same values gives the same value, and idle arithmetic is left out."""

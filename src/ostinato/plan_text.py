@@ -276,20 +276,16 @@ class Report:
                 for a, ref in zip(v.args, v.ref):
                     part.multiply_adds += v.size * a.size
                     blocks[ref] = v.size * a.size
-                    # A weight is put aside before it is multiplied.
-                    place = a.ref if a.op == "read" and program.buffers[a.ref[0]].rows != "fixed" else program.homes[a]
-                    reads[place] = a.size
+                    reads[program.row(a)] = a.size
             seen, stack = set(), [v for v, *_ in g.stores] + [v.args[0] for v, _ in g.sums]
             while stack:
                 v = stack.pop()
-                if v in seen or v.op == "number" or v in g.products:
+                if v in seen:
                     continue
                 seen.add(v)
-                if v.op == "read":
-                    reads[v.ref] = v.size
-                elif v in program.homes and (v.op in ("sum", "product") or program.levels[v] < g.level):
-                    reads[program.homes[v]] = v.size
-                else:
+                if place := program.place(v, g):
+                    reads[place] = v.size
+                elif v not in g.products:
                     stack += v.args
             reads |= {(buffer, offset): v.size for v, buffer, offset in g.stores if program.buffers[buffer].rows == "added"}
             part.written += sum(v.size for v, *_ in g.stores) + len(g.sums)

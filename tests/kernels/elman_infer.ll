@@ -38,12 +38,12 @@ define void @"run"(ptr %".1", i64 %".2", i64 %".3")
   %".36" = inttoptr i64 %".35" to ptr
   %".37" = inttoptr i64 %".9" to ptr
   %".38" = inttoptr i64 %".11" to ptr
-  br label %"tasks"
-tasks:
-  %".40" = phi  i64 [%".2", %".5"], [%".240", %"end"]
+  br label %"head"
+head:
+  %".40" = phi  i64 [%".2", %".5"], [%".240", %"end.1"]
   %".41" = icmp slt i64 %".40", %".7"
-  br i1 %".41", label %"task", label %"done"
-task:
+  br i1 %".41", label %"body", label %"end"
+body:
   %".43" = mul i64 %".40", 4
   %".44" = getelementptr i64, ptr %".37", i64 %".43"
   %".45" = load i64, ptr %".44"
@@ -54,14 +54,14 @@ task:
   %".50" = getelementptr i64, ptr %".37", i64 %".49"
   %".51" = load i64, ptr %".50"
   %".52" = inttoptr i64 %".51" to ptr
-  br label %"head"
-done:
+  br label %"head.1"
+end:
   ret void
-head:
-  %".54" = phi  i64 [0, %"task"], [%".238", %"end.2"]
+head.1:
+  %".54" = phi  i64 [0, %"body"], [%".238", %"end.3"]
   %".55" = icmp slt i64 %".54", %".48"
-  br i1 %".55", label %"body", label %"end"
-body:
+  br i1 %".55", label %"body.1", label %"end.1"
+body.1:
   %".57" = getelementptr i64, ptr %".52", i64 %".54"
   %".58" = load i64, ptr %".57"
   %".59" = mul i64 %".54", %".13"
@@ -72,15 +72,15 @@ body:
   %".64" = mul i64 0, %".19"
   %".65" = add i64 %".64", %".45"
   %".66" = getelementptr i64, ptr %".36", i64 %".65"
-  br label %"head.1"
-end:
+  br label %"head.2"
+end.1:
   %".240" = add i64 %".40", %".3"
-  br label %"tasks"
-head.1:
-  %".68" = phi  i64 [0, %"body"], [%".82", %"body.1"]
+  br label %"head"
+head.2:
+  %".68" = phi  i64 [0, %"body.1"], [%".82", %"body.2"]
   %".69" = icmp slt i64 %".68", %".58"
-  br i1 %".69", label %"body.1", label %"end.1"
-body.1:
+  br i1 %".69", label %"body.2", label %"end.2"
+body.2:
   %".71" = add i64 %".45", %".68"
   %".72" = getelementptr i64, ptr %".38", i64 %".71"
   %".73" = load i64, ptr %".72"
@@ -93,29 +93,29 @@ body.1:
   %".80" = getelementptr i64, ptr %".66", i64 %".68"
   store i64 %".79", ptr %".80"
   %".82" = add i64 %".68", 1
-  br label %"head.1"
-end.1:
   br label %"head.2"
-head.2:
-  %".85" = phi  i64 [0, %"end.1"], [%".236", %"end.4"]
+end.2:
+  br label %"head.3"
+head.3:
+  %".85" = phi  i64 [0, %"end.2"], [%".236", %"end.5"]
   %".86" = icmp slt i64 %".85", 1
-  br i1 %".86", label %"body.2", label %"end.2"
-body.2:
+  br i1 %".86", label %"body.3", label %"end.3"
+body.3:
   %".88" = getelementptr i64, ptr %".1", i64 13
   %".89" = load i64, ptr %".88"
   %".90" = inttoptr i64 %".89" to ptr
   %".91" = add i64 %".45", 0
   %".92" = mul i64 %".91", 8
   %".93" = getelementptr float, ptr %".33", i64 %".92"
-  br label %"head.3"
-end.2:
+  br label %"head.4"
+end.3:
   %".238" = add i64 %".54", 1
-  br label %"head"
-head.3:
-  %".95" = phi  i64 [0, %"body.2"], [%".110", %"body.3"]
+  br label %"head.1"
+head.4:
+  %".95" = phi  i64 [0, %"body.3"], [%".110", %"body.4"]
   %".96" = icmp slt i64 %".95", 1
-  br i1 %".96", label %"body.3", label %"end.3"
-body.3:
+  br i1 %".96", label %"body.4", label %"end.4"
+body.4:
   %".98" = mul i64 %".85", 2
   %".99" = add i64 %".95", 0
   %".100" = mul i64 %".99", 2
@@ -129,18 +129,18 @@ body.3:
   %".108" = getelementptr float, ptr %".103", i64 %".107"
   call void @"product_f32_4_32_2x1"(ptr %".66", i64 0, i64 %".58", ptr %".106", i64 8, i64 4, i64 0, ptr %".108", i64 5)
   %".110" = add i64 %".95", 1
-  br label %"head.3"
-end.3:
+  br label %"head.4"
+end.4:
   %".112" = mul i64 %".85", 2
   %".113" = sub i64 1, %".112"
   %".114" = icmp slt i64 %".113", 2
   %".115" = select  i1 %".114", i64 %".113", i64 2
-  br label %"head.4"
-head.4:
-  %".117" = phi  i64 [0, %"end.3"], [%".234", %"end.5.endif"]
+  br label %"head.5"
+head.5:
+  %".117" = phi  i64 [0, %"end.4"], [%".234", %"end.6.endif"]
   %".118" = icmp slt i64 %".117", %".58"
-  br i1 %".118", label %"body.4", label %"end.4"
-body.4:
+  br i1 %".118", label %"body.5", label %"end.5"
+body.5:
   %".120" = add i64 %".45", %".117"
   %".121" = getelementptr i64, ptr %".38", i64 %".120"
   %".122" = load i64, ptr %".121"
@@ -157,15 +157,15 @@ body.4:
   %".133" = add i64 %".45", %".117"
   %".134" = mul i64 %".133", 8
   %".135" = getelementptr float, ptr %".33", i64 %".134"
-  br label %"head.5"
-end.4:
+  br label %"head.6"
+end.5:
   %".236" = add i64 %".85", 1
-  br label %"head.2"
-head.5:
-  %".137" = phi  i64 [0, %"body.4"], [%".185", %"body.5"]
+  br label %"head.3"
+head.6:
+  %".137" = phi  i64 [0, %"body.5"], [%".185", %"body.6"]
   %".138" = icmp slt i64 %".137", %".115"
-  br i1 %".138", label %"body.5", label %"end.5"
-body.5:
+  br i1 %".138", label %"body.6", label %"end.6"
+body.6:
   %".140" = add i64 %".112", %".137"
   %".141" = mul i64 %".140", 4
   %".142" = getelementptr float, ptr %".125", i64 0
@@ -212,11 +212,11 @@ body.5:
   %".183" = getelementptr float, ptr %".182", i64 %".141"
   store <4 x float> %".181", ptr %".183", align 4
   %".185" = add i64 %".137", 1
-  br label %"head.5"
-end.5:
+  br label %"head.6"
+end.6:
   %".187" = icmp eq i64 %".85", 0
-  br i1 %".187", label %"end.5.if", label %"end.5.endif"
-end.5.if:
+  br i1 %".187", label %"end.6.if", label %"end.6.endif"
+end.6.if:
   %".189" = mul i64 1, 4
   %".190" = getelementptr float, ptr %".125", i64 0
   %".191" = getelementptr float, ptr %".190", i64 %".189"
@@ -261,10 +261,10 @@ end.5.if:
   %".230" = getelementptr float, ptr %".132", i64 0
   %".231" = getelementptr float, ptr %".230", i64 %".189"
   call void @"llvm.masked.store.v4f32.p0"(<4 x float> %".229", ptr %".231", i32 4, <4 x i1> <i1 true, i1 false, i1 false, i1 false>)
-  br label %"end.5.endif"
-end.5.endif:
+  br label %"end.6.endif"
+end.6.endif:
   %".234" = add i64 %".117", 1
-  br label %"head.4"
+  br label %"head.5"
 }
 
 define void @"team"(ptr %".1")

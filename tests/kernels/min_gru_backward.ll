@@ -47,12 +47,12 @@ define void @"run"(ptr %".1", i64 %".2", i64 %".3")
   %".45" = inttoptr i64 %".44" to ptr
   %".46" = inttoptr i64 %".9" to ptr
   %".47" = inttoptr i64 %".11" to ptr
-  br label %"tasks"
-tasks:
-  %".49" = phi  i64 [%".2", %".5"], [%".242", %"end"]
+  br label %"head"
+head:
+  %".49" = phi  i64 [%".2", %".5"], [%".242", %"end.1"]
   %".50" = icmp slt i64 %".49", %".7"
-  br i1 %".50", label %"task", label %"done"
-task:
+  br i1 %".50", label %"body", label %"end"
+body:
   %".52" = mul i64 %".49", 4
   %".53" = getelementptr i64, ptr %".46", i64 %".52"
   %".54" = load i64, ptr %".53"
@@ -63,14 +63,14 @@ task:
   %".59" = getelementptr i64, ptr %".46", i64 %".58"
   %".60" = load i64, ptr %".59"
   %".61" = inttoptr i64 %".60" to ptr
-  br label %"head"
-done:
+  br label %"head.1"
+end:
   ret void
-head:
-  %".63" = phi  i64 [0, %"task"], [%".240", %"end.1"]
+head.1:
+  %".63" = phi  i64 [0, %"body"], [%".240", %"end.2"]
   %".64" = icmp slt i64 %".63", %".57"
-  br i1 %".64", label %"body", label %"end"
-body:
+  br i1 %".64", label %"body.1", label %"end.1"
+body.1:
   %".66" = sub i64 %".57", 1
   %".67" = sub i64 %".66", %".63"
   %".68" = getelementptr i64, ptr %".61", i64 %".67"
@@ -80,28 +80,28 @@ body:
   %".72" = xor i64 %".71", 1
   %".73" = mul i64 %".72", %".19"
   %".74" = mul i64 %".71", %".19"
-  br label %"head.1"
-end:
+  br label %"head.2"
+end.1:
   %".242" = add i64 %".49", %".3"
-  br label %"tasks"
-head.1:
-  %".76" = phi  i64 [0, %"body"], [%".238", %"end.2"]
+  br label %"head"
+head.2:
+  %".76" = phi  i64 [0, %"body.1"], [%".238", %"end.3"]
   %".77" = icmp slt i64 %".76", 1
-  br i1 %".77", label %"body.1", label %"end.1"
-body.1:
+  br i1 %".77", label %"body.2", label %"end.2"
+body.2:
   %".79" = mul i64 %".76", 2
   %".80" = sub i64 1, %".79"
   %".81" = icmp slt i64 %".80", 2
   %".82" = select  i1 %".81", i64 %".80", i64 2
-  br label %"head.2"
-end.1:
+  br label %"head.3"
+end.2:
   %".240" = add i64 %".63", 1
-  br label %"head"
-head.2:
-  %".84" = phi  i64 [0, %"body.1"], [%".236", %"end.3.endif"]
+  br label %"head.1"
+head.3:
+  %".84" = phi  i64 [0, %"body.2"], [%".236", %"end.4.endif"]
   %".85" = icmp slt i64 %".84", %".69"
-  br i1 %".85", label %"body.2", label %"end.2"
-body.2:
+  br i1 %".85", label %"body.3", label %"end.3"
+body.3:
   %".87" = add i64 %".54", %".84"
   %".88" = getelementptr i64, ptr %".47", i64 %".87"
   %".89" = load i64, ptr %".88"
@@ -143,15 +143,15 @@ body.2:
   %".125" = getelementptr float, ptr %".30", i64 %".124"
   %".126" = mul i64 %".49", 10
   %".127" = getelementptr float, ptr %".33", i64 %".126"
-  br label %"head.3"
-end.2:
+  br label %"head.4"
+end.3:
   %".238" = add i64 %".76", 1
-  br label %"head.1"
-head.3:
-  %".129" = phi  i64 [0, %"body.2"], [%".182", %"body.3"]
+  br label %"head.2"
+head.4:
+  %".129" = phi  i64 [0, %"body.3"], [%".182", %"body.4"]
   %".130" = icmp slt i64 %".129", %".82"
-  br i1 %".130", label %"body.3", label %"end.3"
-body.3:
+  br i1 %".130", label %"body.4", label %"end.4"
+body.4:
   %".132" = add i64 %".79", %".129"
   %".133" = mul i64 %".132", 4
   %".134" = getelementptr float, ptr %".92", i64 0
@@ -203,11 +203,11 @@ body.3:
   %".180" = fadd <4 x float> %".179", %".162"
   store <4 x float> %".180", ptr %".178", align 4
   %".182" = add i64 %".129", 1
-  br label %"head.3"
-end.3:
+  br label %"head.4"
+end.4:
   %".184" = icmp eq i64 %".76", 0
-  br i1 %".184", label %"end.3.if", label %"end.3.endif"
-end.3.if:
+  br i1 %".184", label %"end.4.if", label %"end.4.endif"
+end.4.if:
   %".186" = mul i64 1, 4
   %".187" = getelementptr float, ptr %".92", i64 0
   %".188" = getelementptr float, ptr %".187", i64 %".186"
@@ -257,10 +257,10 @@ end.3.if:
   %".232" = call <4 x float> @"llvm.masked.load.v4f32.p0"(ptr %".231", i32 4, <4 x i1> <i1 true, i1 false, i1 false, i1 false>, <4 x float> <float              0x0, float              0x0, float              0x0, float              0x0>)
   %".233" = fadd <4 x float> %".232", %".215"
   call void @"llvm.masked.store.v4f32.p0"(<4 x float> %".233", ptr %".231", i32 4, <4 x i1> <i1 true, i1 false, i1 false, i1 false>)
-  br label %"end.3.endif"
-end.3.endif:
+  br label %"end.4.endif"
+end.4.endif:
   %".236" = add i64 %".84", 1
-  br label %"head.2"
+  br label %"head.3"
 }
 
 define void @"team"(ptr %".1")

@@ -9,12 +9,11 @@ of units), with the weights at hand kept within the first-level cache, and put a
 takes them up, row by row.
 """
 
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from llvmlite import ir
 
-from ..plan import COSTLY, Group, Program, Value
+from ..plan import Group, Program, Value
 from . import product, vector_maths
 from .code import I1, I32, I64, PTR, Code, Target
 from .product import NEAR, UNROLL, Tile, choose_tile, choose_vectors, gap
@@ -139,24 +138,9 @@ class Kernel(Code):
             b.store(self.i64(0), self.met)
             self._task(self.i64(0))
         else:
-            with self._tasks() as task:
+            with self.loop(self.thread, self.given["tasks"], self.threads) as task:
                 self._task(task)
         self.b.ret_void()
-
-    @contextmanager
-    def _tasks(self):
-        b = self.b
-        entry, head, body, end = b.block, b.append_basic_block("tasks"), b.append_basic_block("task"), b.append_basic_block("done")
-        b.branch(head)
-        b.position_at_end(head)
-        task = b.phi(I64)
-        task.add_incoming(self.thread, entry)
-        b.cbranch(b.icmp_signed("<", task, self.given["tasks"]), body, end)
-        b.position_at_end(body)
-        yield task
-        task.add_incoming(b.add(task, self.threads), b.block)
-        b.branch(head)
-        b.position_at_end(end)
 
     def _task(self, task):
         b = self.b
@@ -265,7 +249,7 @@ class Kernel(Code):
         for index, made in enumerate(group.products):
             for argument, part in zip(made.args, made.ref):
                 uses.setdefault(argument, []).append((index, part))
-        chains = sorted((_Chain(*self._home(argument), argument.size, tuple(used)) for argument, used in uses.items()),
+        chains = sorted((_Chain(*self.program.row(argument), argument.size, tuple(used)) for argument, used in uses.items()),
                         key=lambda c: (c.buffer, c.offset))
         merged: list[_Chain] = []
         for chain in chains:
@@ -279,9 +263,6 @@ class Kernel(Code):
     def _width(self, group: Group) -> int:
         """Vectors in a block of a group's units."""
         return choose_vectors(max(1, len(group.products)), group.size, self.lanes, self.target.registers, one_row=self.one_row)
-
-    def _home(self, value: Value) -> tuple[str, int]:
-        return value.ref if value.op == "read" and self.program.buffers[value.ref[0]].rows != "fixed" else self.program.homes[value]
 
     def _aside(self, m):
         """Where row m's products of one block are put aside: by product, then vector."""
@@ -357,7 +338,7 @@ class Kernel(Code):
             if v in seen:
                 return
             seen.add(v)
-            place = self._place(v, group)
+            place = self.program.place(v, group)
             if place:
                 names.append(place[0])
             elif v not in group.products:
@@ -372,18 +353,6 @@ class Kernel(Code):
         if group.sums:
             names.append("sum")
         return list(dict.fromkeys(names))
-
-    def _place(self, v: Value, group: Group) -> tuple[str, int] | None:
-        """Where a value is read from, or None where this group works it out."""
-        program = self.program
-        if v.op == "read":
-            return v.ref
-        if v.op == "number" or v in group.products:
-            return None
-        if v.op in ("sum", "product") or program.levels[v] < group.level and v in program.homes:
-            return program.homes[v]
-        assert program.levels[v] == group.level or v.op not in COSTLY
-        return None
 
     def _pointwise(self, group: Group, width: int, pointers, sums, v, vector, mask):
         """The group's values for one row and one vector of units (the v-th of its block): read, work out, write."""
@@ -400,7 +369,7 @@ class Kernel(Code):
         def emit(value: Value):
             if value in done:
                 return done[value]
-            place = self._place(value, group)
+            place = self.program.place(value, group)
             if place:
                 result = read(*place, value.size)
             elif value.op == "number":
