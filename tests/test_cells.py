@@ -9,7 +9,6 @@ from ostinato.cells import CELLS
 from ostinato.errors import CellError
 from ostinato.language import identity
 
-pytestmark = pytest.mark.filterwarnings("error")
 I, H, P, ROWS, STEPS = 3, 7, 4, 5, 3
 
 

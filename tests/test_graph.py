@@ -11,8 +11,6 @@ from ostinato.cells import CELLS, lstm, lstm_projected
 from ostinato.errors import CellError, SizeError
 from ostinato.graph import ONE, POINTWISE, Builder, Size, walk
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 # ---------------------------------------------------------------- sizes
 
 SIZES = ["0", "1", "7", "H", "4*H", "H + P", "2*H + P + 3", "H - P", "H*P", "2*H*P + H*H - 5", "P - 1"]

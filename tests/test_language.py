@@ -25,8 +25,6 @@ from ostinato.graph import POINTWISE, Size
 from ostinato.language import Cell, identity
 from ostinato.symbols import OPERATIONS
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 # ---------------------------------------------------------------- what is refused
 
 # Each wrong thing by its name: what makes it, how, where its line is, and what the message repeats and shows.

@@ -17,8 +17,6 @@ from ostinato.errors import InputError
 from ostinato.gradient import derive
 from ostinato.notation import GREEK, STYLES
 
-pytestmark = pytest.mark.filterwarnings("error")
-
 # ---------------------------------------------------------------- reading equations back
 
 

@@ -4,8 +4,9 @@ import math
 
 import pytest
 import torch
+from odd_cells import parts, reduced, transposed
 
-from ostinato import cell, concat, exp, mean, split, state, tanh, weight
+from ostinato import cell, concat, split, state, tanh, weight
 from ostinato import sum as sum_units
 from ostinato.cells import CELLS
 from ostinato.engines.reference import MATHS, evaluate
@@ -13,30 +14,9 @@ from ostinato.gradient import derive
 from ostinato.graph import ONE, Builder, Graph, Size, Weight, walk
 from ostinato.plan import Plan
 
-pytestmark = pytest.mark.filterwarnings("error")
 SIZES = {"I": 3, "H": 5, "P": 2, "V": 4}
 ROWS = 3
 F64 = torch.float64
-
-
-@cell
-def parts(x, h, c=state("P"), *, W=weight("2*H + P", "I"), U=weight("H", "H + P"), v=weight("P")):
-    """Slices of unequal size, and a concat that is multiplied."""
-    a, b, d = split(W @ x, ("H", "P", "H"))
-    return tanh(a + U @ concat(h, c * v)) + d, tanh(b) * c
-
-
-@cell
-def transposed(x, h, *, W=weight("H", "I"), U=weight("I", "H")):
-    """One weight in both directions, twice."""
-    return tanh(W @ tanh(W.T @ h + x) + U.T @ x) + W @ x
-
-
-@cell
-def reduced(x, h, *, W=weight("H", "I"), w=weight("H")):
-    """Sums and means over units that go back to all units."""
-    z = W @ x + w * h
-    return exp(z - mean(z)) / sum_units(exp(z)) + mean(h * h) + sum_units(x)
 
 
 @cell

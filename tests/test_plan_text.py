@@ -14,7 +14,6 @@ from ostinato.layers import Recurrent
 from ostinato.plan import Plan
 from ostinato.plan_text import Report, plan_text
 
-pytestmark = pytest.mark.filterwarnings("error")
 I, H, P = 6, 10, 4
 
 
@@ -35,7 +34,6 @@ def report(name):
 
 def figures(parts):
     return [(part.title.strip(), *part.figures) for part in parts]
-
 
 # ---------------------------------------------------------------- figures
 

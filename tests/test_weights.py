@@ -10,7 +10,6 @@ from ostinato.cells import CELLS
 from ostinato.errors import InputError
 from ostinato.weights import INITIALISERS, MATRICES_ONLY, TORCH_NAMES, initialise, torch_names
 
-pytestmark = pytest.mark.filterwarnings("error")
 HIDDEN = 25
 SHAPE = (4 * HIDDEN, 60)
 

@@ -1,0 +1,24 @@
+"""Cells that nobody would train, each for what it makes a planner and a gradient do."""
+
+from ostinato import cell, concat, exp, mean, split, state, tanh, weight
+from ostinato import sum as sum_units
+
+
+@cell
+def parts(x, h, c=state("P"), *, W=weight("2*H + P", "I"), U=weight("H", "H + P"), v=weight("P")):
+    """Slices of unequal size, and a concat that is multiplied."""
+    a, b, d = split(W @ x, ("H", "P", "H"))
+    return tanh(a + U @ concat(h, c * v)) + d, tanh(b) * c
+
+
+@cell
+def transposed(x, h, *, W=weight("H", "I"), U=weight("I", "H")):
+    """One weight in both directions, twice."""
+    return tanh(W @ tanh(W.T @ h + x) + U.T @ x) + W @ x
+
+
+@cell
+def reduced(x, h, *, W=weight("H", "I"), w=weight("H")):
+    """Sums and means over units that go back to all units."""
+    z = W @ x + w * h
+    return exp(z - mean(z)) / sum_units(exp(z)) + mean(h * h) + sum_units(x)
