@@ -1,9 +1,9 @@
-"""The gradient of a weight, summed over all steps and rows, beside torch's product."""
+"""The gradients of weights, added up over tokens, beside torch's."""
 
 import pytest
 import torch
 
-from ostinato.engines import doctor, native, outer
+from ostinato.engines import doctor, native, outer, team
 from ostinato.engines.code import Target
 
 pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
@@ -12,23 +12,54 @@ pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["
 SIZES = [(1, 1, 1), (5, 7, 3), (outer.STRETCH + 1, 13, 37), (2 * outer.STRETCH, 48, 64), (33, 1, outer.PANEL + 17), (300, 63, 2 * outer.PANEL)]
 
 
+BITS = {torch.float32: 32, torch.float64: 64}
+
+
+def tokens(numbers) -> torch.Tensor:
+    return torch.tensor([*numbers, *[0] * outer.AHEAD])
+
+
+def sum_outer(pairs, listed, threads=1):
+    """The sum over pairs of (d, x), whose rows may be parts of longer ones."""
+    (d, x), *_ = pairs
+    out = torch.full((d.shape[1], x.shape[1]), torch.nan, dtype=d.dtype)
+    jobs = [outer.outer(BITS[d.dtype], out.data_ptr(), *out.shape, (d.data_ptr(), d.stride(0)), (x.data_ptr(), x.stride(0)),
+                        (listed.data_ptr(), len(listed) - outer.AHEAD), threads, more=k > 0) for k, (d, x) in enumerate(pairs)]
+    team.run([team.Work(jobs, team.Bases()).at({})])
+    return out
+
+
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("count, rows, columns", SIZES)
-def test_a_sum_of_outer_products_is_a_product(count, rows, columns, dtype, threads, monkeypatch, close):
-    monkeypatch.setattr(outer, "WORTH_A_THREAD", 0)
+def test_a_sum_of_outer_products_is_a_product(count, rows, columns, dtype, threads, close):
     d, x = torch.randn(count, rows, dtype=torch.float64), torch.randn(count, columns, dtype=torch.float64)
-    close(outer.sum_outer([(d.to(dtype), x.to(dtype))], threads=threads), d.T @ x, dtype)
+    close(sum_outer([(d.to(dtype), x.to(dtype))], tokens(range(count)), threads), d.T @ x, dtype)
 
 
 def test_several_pairs_add_up(close):
-    pairs = [(torch.randn(k, 20), torch.randn(k, 35)) for k in (3, 250, 40)]
-    close(outer.sum_outer(pairs, threads=2), sum(d.T @ x for d, x in pairs))
+    pairs = [(torch.randn(90, 20), torch.randn(90, 35)) for _ in range(3)]
+    close(sum_outer(pairs, tokens(range(90)), threads=2), sum(d.T @ x for d, x in pairs))
 
 
-def test_what_is_no_rows_of_memory_is_taken_too(close):
-    d, x = torch.randn(20, 50).T, torch.randn(50, 60)[:, ::2]
-    close(outer.sum_outer([(d, x)], threads=1), d.T @ x)
+def test_only_the_tokens_that_are_listed_count_and_rows_may_be_parts_of_longer_ones(close):
+    d, x = torch.randn(50, 40)[:, 3:20], torch.randn(50, 60)[:, 9:]
+    listed = [0, 3, 4, 17, 49]
+    d[1] = torch.nan
+    close(sum_outer([(d, x)], tokens(listed)), d[listed].T @ x[listed])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("count, columns", [(1, 1), (7, 16), (30, 127), (90, 300)])
+def test_a_total_is_a_sum_over_tokens(count, columns, dtype, threads, close):
+    d = torch.randn(count + 1, columns + 5, dtype=torch.float64).to(dtype)[:, 5:]
+    d[0], listed = torch.nan, tokens(range(1, count + 1))
+    out = torch.full((columns + 1,), 7.0, dtype=dtype)
+    job = outer.total(BITS[dtype], out.data_ptr(), columns, (d.data_ptr(), d.stride(0)), (listed.data_ptr(), count), threads)
+    team.run([team.Work([job], team.Bases()).at({})])
+    close(out[:-1], d[1:].sum(0))
+    assert out[-1] == 7
 
 
 @pytest.mark.parametrize("target", [Target(4, 32), Target(8, 16)], ids=["NEON", "AVX2"])
@@ -36,5 +67,7 @@ def test_the_code_of_every_width_agrees(target, monkeypatch, close):
     if native.host()[0].lanes < target.lanes:
         pytest.skip(f"this processor has {native.host()[0].lanes} float32 lanes")
     monkeypatch.setattr(native, "host", lambda: (target, "chosen by a test"))
+    outer._function.cache_clear()
     d, x = torch.randn(70, 29), torch.randn(70, 43)
-    close(outer.sum_outer([(d, x)], threads=2), d.T @ x)
+    close(sum_outer([(d, x)], tokens(range(70)), threads=2), d.T @ x)
+    outer._function.cache_clear()

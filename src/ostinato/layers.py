@@ -1,6 +1,6 @@
 """Torch modules: any cell as a recurrent layer, and torch.nn's RNN, LSTM and GRU under their own names."""
 
-import contextlib
+import functools
 import numbers
 import warnings
 from collections.abc import Mapping
@@ -10,14 +10,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
-from . import engines, ragged
+from . import checkpoint, engines, ragged
 from .cells import CELLS, elman, gru, lstm, lstm_projected
 from .errors import InputError, SizeError, near
 from .language import Cell, relu
 from .stream import Stream
 from .weights import INITIALISERS, initialise, torch_names
 
-_NOTHING = contextlib.nullcontext()
+# Shapes whose inference a layer has ready.
+READY = 16
 
 __all__ = ["GRU", "INITIALISERS", "LSTM", "RNN", "Recurrent"]
 
@@ -41,6 +42,11 @@ class Recurrent(nn.Module):
         names: Which parameters add up to a weight of the cell, for a cell whose weights should have other names:
             {"b": ("bias_ih", "bias_hh")}. None at all means that the weight stays 0.
         engine: What runs it: "cpu", "reference", or None to choose.
+        checkpoint: Train in less memory: keep every k-th state only, and make those between again in backward. A whole number is k; with
+            True it is about sqrt(T), so that some 2 * sqrt(T) steps are in memory at a time, not T. Gradients are the same, and a step
+            of training takes about a third longer, more where k steps are little work. Use it where sequences are hundreds of steps long
+            and memory is short. The input, the output and their gradients stay whole, and so does all else where a second derivative
+            is asked for.
         device: Where the parameters are.
         dtype: What the parameters are.
 
@@ -58,7 +64,8 @@ class Recurrent(nn.Module):
 
     def __init__(self, cell: Cell | str, input_size: int, hidden_size: int, num_layers: int = 1, *, bidirectional: bool = False,
                  dropout: float = 0.0, sizes: Mapping[str, int] | None = None, batch_first: bool = True, learned_state: bool = False,
-                 names: Mapping[str, tuple[str, ...]] | None = None, engine: str | None = None, device=None, dtype=None):
+                 names: Mapping[str, tuple[str, ...]] | None = None, engine: str | None = None,
+                 checkpoint: int | bool | None = None, device=None, dtype=None):
         super().__init__()
         self.cell = _cell(cell)
         self.input_size = _whole("input_size", input_size)
@@ -70,6 +77,7 @@ class Recurrent(nn.Module):
         self.dropout = _rate(dropout, num_layers)
         self.sizes = _table("sizes", sizes, '{"P": 3}')
         self.engine = engine
+        self.checkpoint = _every(checkpoint)
         self._check_sizes()
         graph = self.cell.graph
         names = _table("names", names, '{"b": ("bias_ih", "bias_hh")}')
@@ -86,6 +94,7 @@ class Recurrent(nn.Module):
         told = {letter for size in (*graph.inputs.values(), *(s for w in graph.weights.values() for s in w.shape)) for letter in size.letters}
         self._starts_at_zero = not learned_state and all(size.letters <= told for size in graph.states.values())
         self._zeros = (None,) * len(graph.states)
+        self._ready: dict = {}
         for layer, direction in self._runs:
             for weight, declared in graph.weights.items():
                 shape = [size.at(self._letters(layer)) for size in declared.shape]
@@ -161,7 +170,7 @@ class Recurrent(nn.Module):
     def extra_repr(self) -> str:
         words = [self.cell.name, str(self.input_size), str(self.hidden_size)]
         defaults = {"num_layers": 1, "bidirectional": False, "dropout": 0.0, "sizes": {}, "batch_first": True, "learned_state": False,
-                    "engine": None}
+                    "engine": None, "checkpoint": None}
         words += [f"{name}={getattr(self, name)!r}" for name, default in defaults.items() if getattr(self, name) != default]
         return ", ".join(words)
 
@@ -197,7 +206,7 @@ class Recurrent(nn.Module):
         """Where autocast is on, leave it: the recurrence runs in the dtype of the weights."""
         like = self._like()
         device = "cpu" if like is None or like.is_cpu else like.device.type
-        return torch.autocast(device, enabled=False) if _autocast(device) else _NOTHING
+        return engines.full_precision(device)
 
     def checked_inputs(self, inputs: tuple) -> tuple[Tensor, ...]:
         """The inputs, (T, B, units) each, in the dtype of the weights; an error where their number, units, dtype or device is wrong."""
@@ -218,7 +227,7 @@ class Recurrent(nn.Module):
             if x.device != device:
                 raise InputError(f"input {name!r} is on {x.device} and the weights are on {like.device}: write layer.to({str(x.device)!r})")
             if x.dtype is not dtype:
-                if not _autocast(x.device.type):
+                if not engines.autocast_is_on(x.device.type):
                     raise InputError(f"input {name!r} is {x.dtype} and the weights are {like.dtype}: write x.to({like.dtype}), "
                                      f"or layer.to({x.dtype})")
                 x = x.to(like.dtype)
@@ -288,6 +297,9 @@ class Recurrent(nn.Module):
             InputError: An argument of the wrong kind.
             SizeError: A shape that does not fit.
         """
+        short = state is None and lengths is None and not torch.is_grad_enabled() and type(x) is Tensor
+        if short and (found := self._at_once(x)) is not None:
+            return found
         inputs, packed = (x,), []
         # What most calls give is looked at first, for looking takes a tenth of a short call's time.
         if not isinstance(x, Tensor):
@@ -321,32 +333,73 @@ class Recurrent(nn.Module):
             states = self.initial_state(batch, state, like=inputs[0])
         with self.full_precision():
             output_TBO, states = self._run(inputs, states, lengths)
+        if short and not alone:
+            self._make_ready(x, inputs)
         if packed:
             return ragged.pack(output_TBO, packed[0]), self.returned_state(states)
         if alone:
             return output_TBO[:, 0], self.returned_state(tuple(s[:, 0] for s in states))
         return output_TBO.transpose(0, 1) if self.batch_first else output_TBO, self.returned_state(states)
 
+    def _at_once(self, x: Tensor):
+        """What `forward` returns for a shape whose inference is ready; None where it is not."""
+        ready = self._ready.get((x.shape, torch.get_num_threads()))
+        if ready is None or x.dtype is not ready.dtype or not x.is_cpu or not x.is_contiguous() or engines.traced():
+            return None
+        if not ready.holds(self._parameters.values()):
+            self._ready.clear()
+            return None
+        found = ready((x,))
+        if found is None:
+            return None
+        output, states = found
+        return output.transpose(0, 1) if self.batch_first else output, self.returned_state(states)
+
+    def _make_ready(self, x: Tensor, inputs: tuple[Tensor, ...]):
+        """Have such a call's next one ready, if it is short, and all there is to it is one layer in one direction."""
+        alike = x.shape[0] == 1 or not self.batch_first
+        if alike and len(self._runs) == len(inputs) == 1 and self._starts_at_zero and self.engine != "reference" and self._plain():
+            if len(self._ready) >= READY:
+                self._ready.clear()
+            if (ready := engines.make_ready(self.cell.graph, inputs, self.cell_weights(0))) is not None:
+                self._ready[x.shape, torch.get_num_threads()] = ready
+
+    def make_steps(self, x: Tensor, states: list[tuple[Tensor, ...]]):
+        """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's states; None where they cannot be."""
+        if self.engine == "reference" or len(self.cell.graph.inputs) > 1 or not self._plain():
+            return None
+        weights = [self.cell_weights(layer) for layer in range(self.num_layers)]
+        return engines.make_steps(self.cell.graph, x, states, weights, [*self._parameters.values()])
+
+    def _plain(self) -> bool:
+        """Whether all weights are this module's own parameters, and in order."""
+        return [name for parts in self._parts.values() for _, names in parts for name in names] == [*self._parameters]
+
+    def __getstate__(self):
+        return self.__dict__ | {"_ready": {}}
+
     def _run(self, inputs, states, lengths):
         """Run all layers; a state may be None, for zeros."""
         graph = self.cell.graph
+        scan = functools.partial(checkpoint.scan, every=self.checkpoint) if self.checkpoint else engines.scan
         if len(self._runs) == 1:
-            output, ends = engines.scan(graph, inputs=inputs, states=states if states is self._zeros else tuple(s[0] for s in states),
-                                        weights=self.cell_weights(0), lengths=lengths, engine=self.engine)
+            output, ends = scan(graph, inputs=inputs, states=states if states is self._zeros else tuple(s[0] for s in states),
+                                weights=self.cell_weights(0), lengths=lengths, engine=self.engine)
             return output, tuple([s.unsqueeze(0) for s in ends])
         below, further = inputs[0], inputs[1:]
         ends = []
         for layer in range(self.num_layers):
             if layer and self.training and self.dropout:
                 below = F.dropout(below, self.dropout)
-            outputs = []
-            for direction in range(self.num_directions):
-                output, end = engines.scan(
-                    graph, inputs=(below, *further), states=tuple(s if s is None else s[len(ends)] for s in states),
-                    weights=self.cell_weights(layer, direction), lengths=lengths, reverse=direction == 1, engine=self.engine)
-                outputs.append(output)
-                ends.append(end)
-            below = torch.cat(outputs, -1) if len(outputs) > 1 else outputs[0]
+            given = [{"states": tuple(s if s is None else s[layer * self.num_directions + direction] for s in states),
+                      "weights": self.cell_weights(layer, direction)} for direction in range(self.num_directions)]
+            common = {"inputs": (below, *further), "lengths": lengths, "engine": self.engine}
+            if self.bidirectional and not self.checkpoint:
+                found = engines.both(graph, **common, **{name: [one[name] for one in given] for name in ("states", "weights")})
+            else:
+                found = [scan(graph, **common, **one, reverse=direction == 1) for direction, one in enumerate(given)]
+            below = torch.cat([output for output, _ in found], -1) if self.bidirectional else found[0][0]
+            ends += [end for _, end in found]
         return below, tuple(torch.stack(of_runs) for of_runs in zip(*ends))
 
     def stream(self, batch_size: int = 1) -> Stream:
@@ -392,7 +445,7 @@ class _TorchNamed(Recurrent):
     def extra_repr(self) -> str:
         words = [str(self.input_size), str(self.hidden_size)]
         defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False,
-                    "engine": None}
+                    "engine": None, "checkpoint": None}
         return ", ".join(words + [f"{name}={getattr(self, name)!r}" for name, default in defaults.items() if getattr(self, name) != default])
 
 
@@ -413,19 +466,20 @@ class RNN(_TorchNamed):
         device: Where the parameters are.
         dtype: What the parameters are.
         engine: What runs it: "cpu", "reference", or None to choose.
+        checkpoint: Train in less memory by keeping every k-th state only: k, or True to choose; see `Recurrent`.
 
     Raises:
         InputError: An argument that cannot be used.
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, dropout=0.0,
-                 bidirectional=False, device=None, dtype=None, *, engine=None):
+                 bidirectional=False, device=None, dtype=None, *, engine=None, checkpoint=None):
         cells = {"tanh": elman, "relu": elman.with_constants(activation=relu)}
         if nonlinearity not in cells:
             raise InputError(f"nonlinearity={nonlinearity!r}: write 'tanh' or 'relu'; for another one make a cell, "
                              "Recurrent(elman.with_constants(activation=...), ...)")
         super().__init__(cells[nonlinearity], input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dropout=dropout,
-                         bidirectional=bidirectional, engine=engine, device=device, dtype=dtype)
+                         bidirectional=bidirectional, engine=engine, checkpoint=checkpoint, device=device, dtype=dtype)
         self.nonlinearity = nonlinearity
 
 
@@ -446,19 +500,20 @@ class LSTM(_TorchNamed):
         device: Where the parameters are.
         dtype: What the parameters are.
         engine: What runs it: "cpu", "reference", or None to choose.
+        checkpoint: Train in less memory by keeping every k-th state only: k, or True to choose; see `Recurrent`.
 
     Raises:
         InputError: An argument that cannot be used.
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, proj_size=0,
-                 device=None, dtype=None, *, engine=None):
+                 device=None, dtype=None, *, engine=None, checkpoint=None):
         if not isinstance(proj_size, int) or isinstance(proj_size, bool) or not 0 <= proj_size < _whole("hidden_size", hidden_size):
             raise InputError(f"proj_size={proj_size!r} with hidden_size={hidden_size}: write a whole number from 1 to hidden_size - 1, "
                              "or 0 for none")
         super().__init__(lstm_projected if proj_size else lstm, input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first,
                          dropout=dropout, bidirectional=bidirectional, sizes={"P": proj_size} if proj_size else None, engine=engine,
-                         device=device, dtype=dtype)
+                         checkpoint=checkpoint, device=device, dtype=dtype)
 
 
 class GRU(_TorchNamed):
@@ -477,23 +532,19 @@ class GRU(_TorchNamed):
         device: Where the parameters are.
         dtype: What the parameters are.
         engine: What runs it: "cpu", "reference", or None to choose.
+        checkpoint: Train in less memory by keeping every k-th state only: k, or True to choose; see `Recurrent`.
 
     Raises:
         InputError: An argument that cannot be used.
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False,
-                 device=None, dtype=None, *, engine=None):
+                 device=None, dtype=None, *, engine=None, checkpoint=None):
         super().__init__(gru, input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dropout=dropout,
-                         bidirectional=bidirectional, engine=engine, device=device, dtype=dtype)
+                         bidirectional=bidirectional, engine=engine, checkpoint=checkpoint, device=device, dtype=dtype)
 
 
 # ---------------------------------------------------------------- reading arguments
-
-
-def _autocast(device: str) -> bool:
-    """Whether autocast is on for a kind of device; there are some that have none."""
-    return (device == "cpu" or torch.amp.is_autocast_available(device)) and torch.is_autocast_enabled(device)
 
 
 def _suffix(layer: int, direction: int) -> str:
@@ -521,6 +572,16 @@ def _cell(given) -> Cell:
 def _whole(name: str, given) -> int:
     if not isinstance(given, numbers.Integral) or isinstance(given, bool) or given < 1:
         raise InputError(f"{name}={given!r}: write a whole number above 0")
+    return int(given)
+
+
+def _every(given) -> int | bool | None:
+    """The steps from one kept state to the next, True to choose them, None to keep all."""
+    if given is None or isinstance(given, bool):
+        return given or None
+    if not isinstance(given, numbers.Integral) or given < 1:
+        raise InputError(f"checkpoint={given!r}: write after how many steps a state is kept, a whole number above 0; or True for about the "
+                         "square root of the steps there are, or None to keep all states")
     return int(given)
 
 

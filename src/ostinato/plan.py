@@ -15,6 +15,9 @@ from .graph import ONE, Graph, Node, walk
 # Results that forward keeps for backward rather than have them worked out again, and that no phase works out twice.
 COSTLY = {"sigmoid", "tanh", "exp", "log", "softplus"}
 
+# Numbers of which a row of a product that is made outside the loop has a multiple, so that the last vectors have room.
+ROW = 32
+
 
 class Value:
     """One lowered value of `size` units, or of 1 that goes with any.
@@ -354,7 +357,7 @@ class Plan:
             if len(w.shape) == 1:
                 buffers[f"weight {name}"] = Buffer(f"weight {name}", "fixed", w.shape[0].at(self.sizes))
         for n in self.before:
-            buffers[self.stream(n)] = Buffer(self.stream(n), "token", self._size[n])
+            buffers[self.stream(n)] = Buffer(self.stream(n), "token", -(-self._size[n] // ROW) * ROW)
         output_state = self.output_state
         for (name, size), node in zip(graph.states.items(), graph.new_states):
             width, streamed = size.at(self.sizes), name in state_streams or name == output_state
@@ -400,7 +403,7 @@ class Plan:
             buffers[f"added {name}"] = Buffer(f"added {name}", "added", self._size[n])
             stores += self._stores(n, f"added {name}")
         for n in self.before_backward:
-            buffers[self.stream(n)] = Buffer(self.stream(n), "token", self._size[n])
+            buffers[self.stream(n)] = Buffer(self.stream(n), "token", -(-self._size[n] // ROW) * ROW)
         streams = [(f"next {name}", node) for name, node in zip(graph.states, graph.new_states)
                    if name in self.state_streams or name == self.output_state]
         streams += [(self.stream(n), n) for n in self.forward_streams if not (n is graph.output and self.output_state)]
@@ -438,7 +441,7 @@ class Plan:
             if len(w.shape) == 1:
                 buffers[f"weight {name}"] = Buffer(f"weight {name}", "fixed", w.shape[0].at(self.sizes))
         for n in self.before:
-            buffers[self.stream(n)] = Buffer(self.stream(n), "token", self._size[n])
+            buffers[self.stream(n)] = Buffer(self.stream(n), "token", -(-self._size[n] // ROW) * ROW)
         for (name, size) in graph.states.items():
             buffers[f"state {name}"] = Buffer(f"state {name}", "before", size.at(self.sizes))
             buffers[f"next {name}"] = Buffer(f"state {name}", "after", size.at(self.sizes))

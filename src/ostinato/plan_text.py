@@ -8,7 +8,7 @@ from numbers import Integral
 
 import torch
 
-from .engines.call import BITS
+from .engines.passes import BITS
 from .engines.loops import WORTH_A_CALL, multiply_adds
 from .errors import InputError, SizeError
 from .graph import Graph, Node

@@ -34,6 +34,7 @@ class Stream:
         if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
             raise InputError(f"stream(batch_size={batch_size!r}): write a whole number above 0")
         self.layer, self.batch_size = layer, batch_size
+        self._ready = None
         self.reset()
 
     def __repr__(self):
@@ -42,13 +43,20 @@ class Stream:
     @property
     def state(self):
         """The state after the last step, as the layer returns it; can be set to such a state."""
-        return self.layer.returned_state(tuple(torch.stack(of_layers) for of_layers in zip(*self._states)))
+        return self.layer.returned_state(tuple(torch.stack(of_layers) for of_layers in zip(*self._states())))
 
     @state.setter
     def state(self, given):
         with torch.no_grad():
             states = self.layer.initial_state(self.batch_size, given)
-            self._states = [tuple(s[layer].detach() for s in states) for layer in range(self.layer.num_layers)]
+            self._set([tuple(s[layer].detach() for s in states) for layer in range(self.layer.num_layers)])
+
+    def _states(self) -> list[tuple[Tensor, ...]]:
+        """The states of each layer, (B, units) each."""
+        return self._ready.states if self._ready else self._slow
+
+    def _set(self, states: list[tuple[Tensor, ...]]):
+        self._ready, self._slow = None, states
 
     def reset(self, rows=None) -> None:
         """Go back to the initial state.
@@ -62,7 +70,7 @@ class Stream:
         if rows is None:
             self.state = None
             return
-        device = self._states[0][0].device
+        device = self._states()[0][0].device
         rows = torch.as_tensor(rows, device=device)
         chosen = torch.zeros(self.batch_size, dtype=torch.bool, device=device)
         if rows.dtype == torch.bool and rows.shape == chosen.shape:
@@ -73,33 +81,39 @@ class Stream:
         else:
             raise InputError(f"reset(rows={rows.tolist()}): the rows are 0 to {self.batch_size - 1}; "
                              f"write row numbers, or {self.batch_size} truth values")
-        before = self._states
+        before = self._states()
         self.reset()
-        self._states = [tuple(torch.where(chosen[:, None], new, old) for new, old in zip(*states))
-                        for states in zip(self._states, before)]
+        self._set([tuple(torch.where(chosen[:, None], new, old) for new, old in zip(*states)) for states in zip(self._states(), before)])
 
-    @torch.no_grad()
-    def step(self, x) -> Tensor:
+    def step(self, x, out: Tensor | None = None) -> Tensor:
         """One step.
 
         Args:
             x: This step's input, (B, I), or a tuple of one tensor for each input of the cell.
+            out: Where to write the output, which saves making a tensor for it: (B, size of the output), of the weights' dtype.
 
         Returns:
-            The output, (B, size of the output).
+            The output, (B, size of the output); `out` where that is given.
 
         Raises:
             SizeError: The input is of another shape.
         """
-        layer = self.layer
+        if self._ready and (output := self._ready(x, out, self.layer._parameters.values())) is not None:
+            return output
         inputs = tuple(x) if isinstance(x, (tuple, list)) else (x,)
         if any(not isinstance(i, Tensor) or i.shape[:-1] != (self.batch_size,) for i in inputs):
             given = ", ".join(str(tuple(i.shape)) if isinstance(i, Tensor) else type(i).__name__ for i in inputs)
             raise SizeError(f"step() was given {given}; it wants (batch, units) with a batch of {self.batch_size}: "
                             "give one step, x[:, t], or make the stream with another batch_size")
+        layer, states = self.layer, self._states()
+        if out is not None and (not isinstance(out, Tensor) or out.shape != (self.batch_size, layer.output_size)):
+            given = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
+            raise SizeError(f"step(out=...) was given {given}; it wants a tensor of {(self.batch_size, layer.output_size)}, (batch, units)")
         below, *further = layer.checked_inputs(tuple(i[None] for i in inputs))
-        with layer.full_precision():
+        with torch.no_grad(), layer.full_precision():
             for k in range(layer.num_layers):
-                below, self._states[k] = engines.scan(layer.cell.graph, inputs=(below, *further), states=self._states[k],
-                                                      weights=layer.cell_weights(k), engine=layer.engine)
-        return below[0]
+                below, states[k] = engines.scan(layer.cell.graph, inputs=(below, *further), states=states[k],
+                                                weights=layer.cell_weights(k), engine=layer.engine)
+        self._set(states)
+        self._ready = layer.make_steps(inputs[0].detach(), states)
+        return below[0] if out is None else out.copy_(below[0])

@@ -145,7 +145,7 @@ body.5:
   %".121" = getelementptr i64, ptr %".38", i64 %".120"
   %".122" = load i64, ptr %".121"
   %".123" = add i64 %".122", %".59"
-  %".124" = mul i64 %".123", 5
+  %".124" = mul i64 %".123", 32
   %".125" = getelementptr float, ptr %".27", i64 %".124"
   %".126" = add i64 %".45", %".117"
   %".127" = getelementptr i64, ptr %".38", i64 %".126"
@@ -266,21 +266,6 @@ end.6.endif:
   %".234" = add i64 %".117", 1
   br label %"head.5"
 }
-
-define void @"team"(ptr %".1")
-{
-.3:
-  %".4" = call i32 @"omp_get_thread_num"()
-  %".5" = sext i32 %".4" to i64
-  %".6" = call i32 @"omp_get_num_threads"()
-  %".7" = sext i32 %".6" to i64
-  call void @"run"(ptr %".1", i64 %".5", i64 %".7")
-  ret void
-}
-
-declare i32 @"omp_get_thread_num"()
-
-declare i32 @"omp_get_num_threads"()
 
 declare void @"product_f32_4_32_2x1"(ptr %".1", i64 %".2", i64 %".3", ptr %".4", i64 %".5", i64 %".6", i64 %".7", ptr %".8", i64 %".9")
 

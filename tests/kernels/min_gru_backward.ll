@@ -126,7 +126,7 @@ body.3:
   %".108" = getelementptr i64, ptr %".47", i64 %".107"
   %".109" = load i64, ptr %".108"
   %".110" = add i64 %".109", %".70"
-  %".111" = mul i64 %".110", 10
+  %".111" = mul i64 %".110", 32
   %".112" = getelementptr float, ptr %".42", i64 %".111"
   %".113" = add i64 %".54", %".84"
   %".114" = getelementptr i64, ptr %".47", i64 %".113"
@@ -262,21 +262,6 @@ end.4.endif:
   %".236" = add i64 %".84", 1
   br label %"head.3"
 }
-
-define void @"team"(ptr %".1")
-{
-.3:
-  %".4" = call i32 @"omp_get_thread_num"()
-  %".5" = sext i32 %".4" to i64
-  %".6" = call i32 @"omp_get_num_threads"()
-  %".7" = sext i32 %".6" to i64
-  call void @"run"(ptr %".1", i64 %".5", i64 %".7")
-  ret void
-}
-
-declare i32 @"omp_get_thread_num"()
-
-declare i32 @"omp_get_num_threads"()
 
 declare <4 x float> @"llvm.fma.v4f32"(<4 x float> %".1", <4 x float> %".2", <4 x float> %".3")
 

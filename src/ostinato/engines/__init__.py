@@ -1,8 +1,10 @@
 """What runs a cell over a sequence: the reference engine everywhere, the CPU engine where it can."""
 
+import contextlib
 import functools
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from ..errors import EngineError
@@ -10,6 +12,8 @@ from ..graph import Graph
 from . import reference
 
 ENGINES = ("cpu", "reference")
+
+_NOTHING = contextlib.nullcontext()
 
 
 def scan(
@@ -45,12 +49,61 @@ def scan(
     return reference.scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
 
 
+def both(graph: Graph, *, inputs, states, weights, lengths: Tensor | None = None, engine: str | None = None) -> list:
+    """Run a cell in both directions, side by side.
+
+    Args:
+        graph, inputs, lengths, engine: As for `scan`.
+        states, weights: As for `scan`, a pair: forward, and reverse.
+
+    Returns:
+        What `scan` returns, of each direction.
+
+    Raises:
+        EngineError: As for `scan`.
+    """
+    runs = [{"inputs": inputs, "states": s, "weights": w, "reverse": reverse} for s, w, reverse in zip(states, weights, (False, True))]
+    if engine in (None, "cpu"):
+        try:
+            return _cpu().scans(graph, runs, lengths)
+        except EngineError:
+            if engine == "cpu":
+                raise
+    return [scan(graph, **run, lengths=lengths, engine=engine or "reference") for run in runs]
+
+
+def make_ready(graph: Graph, inputs: tuple[Tensor, ...], weights: Mapping[str, Tensor | tuple[Tensor, ...]]):
+    """Short inference by the CPU engine, made ready (`ready.Ready`); None where that is not worth it, or cannot be."""
+    return _cpu().make_ready(graph, inputs, weights)
+
+
+def make_steps(graph: Graph, x: Tensor, states, weights, parameters):
+    """Single steps by the CPU engine, made ready (`ready.Steps`); None where it cannot, or it is not worth it. Arguments as for
+    `cpu.make_steps`."""
+    return _cpu().make_steps(graph, x, states, weights, parameters)
+
+
+def traced() -> bool:
+    """Whether calls are being traced or transformed rather than just run."""
+    return torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None
+
+
 @functools.cache
 def _cpu():
     """The CPU engine, imported when it is first needed, for LLVM takes a while."""
     from . import cpu
 
     return cpu
+
+
+def autocast_is_on(device: str) -> bool:
+    """Whether autocast is on for a kind of device; there are some that have none."""
+    return (device == "cpu" or torch.amp.is_autocast_available(device)) and torch.is_autocast_enabled(device)
+
+
+def full_precision(device: str):
+    """Where autocast is on for a kind of device, leave it: a recurrence runs in the dtype of its weights."""
+    return torch.autocast(device, enabled=False) if autocast_is_on(device) else _NOTHING
 
 
 def doctor() -> list[tuple[str, bool, str]]:

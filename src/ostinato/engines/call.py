@@ -1,74 +1,21 @@
-"""One call of the CPU engine: what is allocated, what runs, and what comes out of it.
+"""One call of the CPU engine: memory is given out, the jobs run, and what they have made is read.
 
-What is known from the shapes alone is worked out once, so that a call costs little more than its kernel. Outside the loops
-a value is (T, B, units).
+Forward and backward are each a generator: it gives work to be run (`team.together`), so that several calls can run side by side.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property, partial
+import ctypes
+import functools
+from collections.abc import Generator, Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
-from ..graph import Graph, Node, walk
-from . import memory, once, outer, reference, schedule
-from .loops import Loop, Loops, Packed, Scratch, multiply_adds
+from ..graph import Graph, Node
+from . import memory, outer, reference, schedule
+from .loops import Loops, Packed
+from .passes import Block, Forward, Pass, Passes, Script
 from .schedule import Schedule
-
-BITS = {torch.float32: 32, torch.float64: 64}
-
-
-@dataclass(frozen=True)
-class _Pass:
-    """A loop as one shape runs it.
-
-    Attributes:
-        loop: The loop.
-        threads, tasks: How many run it.
-        when: Who runs what, where all rows are equally long.
-        scratch: What `Loop.run` takes.
-        there: The places that are filled once it has run.
-        made: The places that it fills and nothing else does, with their shapes.
-        output: How to get the cell's output once a forward loop has run.
-    """
-
-    loop: Loop
-    threads: int
-    tasks: int
-    when: Schedule | None
-    scratch: Scratch
-    there: frozenset[str]
-    made: list[tuple[str, tuple[int, ...]]]
-    output: "_Script | None"
-
-
-@dataclass(frozen=True)
-class _Script:
-    """Work outside the loops: what it reads (a node, its place, and its part of the array), and the nodes to compute, in order."""
-
-    reads: list[tuple[Node, str, slice | None]]
-    nodes: list[Node]
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """The gradients asked for, by name, and how to get them once the backward loop has run.
-
-    Attributes:
-        script: Computes all nodes that are named here.
-        inputs, vectors: A node each: the gradient, or what is to be added up over all steps and rows.
-        products: Pairs of nodes each, whose outer products are to be added up.
-        added: The place of a gradient that the loop has added up, by task.
-        states: The place of a state's gradient.
-    """
-
-    script: _Script
-    inputs: list[tuple[str, Node]]
-    vectors: list[tuple[str, Node]]
-    products: list[tuple[str, list[tuple[Node, Node]]]]
-    added: list[tuple[str, str]]
-    states: list[tuple[str, str]]
 
 
 class Call:
@@ -83,35 +30,36 @@ class Call:
         reverse: Go from each row's last valid step to its first.
         ragged: Rows may end early.
         threads: How many may run.
+
+    Attributes:
+        count: How many tensors it takes.
+        passes: What it does.
+        states: For each state its array, that of its gradient, and its units.
     """
 
     def __init__(self, loops: Loops, rows: int, steps: int, dtype: torch.dtype, counts: tuple[int, ...], *, reverse: bool, ragged: bool,
                  threads: int):
         self.loops, self.plan = loops, loops.plan
         self.graph: Graph = loops.plan.graph
-        self.rows, self.steps, self.dtype = rows, steps, dtype
+        self.rows, self.steps, self.dtype, self._bytes = rows, steps, dtype, dtype.itemsize
         self.reverse, self.ragged, self.threads = reverse, ragged, threads
         self.sizes = loops.plan.sizes
-        self._tokens = steps * rows
-        # Where all arrays together are short, none needs to be measured.
-        units = sum(n.size.at(self.sizes) for n in {*walk([*loops.plan.graph.nodes, *loops.plan.derived.states.values()])})
-        short = (steps + 1) * rows * units * dtype.itemsize < memory.LONG
-        self._empty = partial(torch.empty if short else memory.empty, dtype=dtype)
-        self._zeros = partial(torch.zeros if short else memory.zeros, dtype=dtype)
-        self._scripts: dict[tuple, _Script] = {}
-        self._asked: dict[tuple[bool, ...], _Wanted] = {}
-        graph = self.graph
-        self._inputs = [f"input {name}" for name in graph.inputs]
-        self._given_states, self._parts = counts[: len(graph.states)], counts[len(graph.states) :]
+        graph, states = self.graph, len(self.graph.states)
+        self._given, self._parts = counts[:states], counts[states:]
         self._summed = max(self._parts, default=1) > 1
-        self._vectors = [(f"weight {name}", name) for name, w in graph.weights.items() if len(w.shape) == 1]
+        self.states = [(f"state {name}", f"gradient {name}", size.at(self.sizes)) for name, size in graph.states.items()]
         self._matrices = [name for name, w in graph.weights.items() if len(w.shape) == 2]
+        names = [f"input {name}" for name in graph.inputs]
+        names += [f"state {name}" for name, count in zip(graph.states, self._given) if count]
+        names += [f"weight {name}" for name, count in zip(graph.weights, self._parts) for _ in range(count)]
+        self.count = len(names)
+        self.passes = Passes(loops, rows, steps, dtype, names, reverse=reverse, ragged=ragged, threads=threads)
 
     def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], list[Tensor | None], dict[str, Tensor]]:
         """The inputs, the initial states, and the weights by name, from all tensors in that order."""
-        k, states, weights = len(self._inputs), [], {}
+        k, states, weights = len(self.graph.inputs), [], {}
         inputs = tensors[:k]
-        for count in self._given_states:
+        for count in self._given:
             states.append(tensors[k] if count else None)
             k += count
         if not self._summed:
@@ -121,173 +69,39 @@ class Call:
             k += count
         return inputs, states, weights
 
-    @cached_property
-    def once(self) -> Callable | None:
-        """The same by torch operations, where those cost less; takes what `forward` takes first."""
-        if self.steps > 1 or self.ragged or self.rows * multiply_adds(self.graph, self.sizes) > once.SMALL:
-            return None
-        step = once.function(self.graph, self.sizes, self._parts, one_row=self.rows == 1)
-        # A tensor made in inference mode could not be used outside it.
-        with torch.inference_mode(False):
-            zeros = [torch.zeros(self.rows, size.at(self.sizes), dtype=self.dtype) for size in self.graph.states.values()]
+    # ------------------------------------------------------------ what both directions do
 
-        def run(tensors):
-            k = len(self._inputs)
-            given = [*tensors[:k]]
-            for count, zero in zip(self._given_states, zeros):
-                given.append(tensors[k] if count else zero)
-                k += count
-            output, *final = step(*given, *tensors[k:])
-            return output, tuple(final)
+    def begin(self, this: Pass, inputs: Sequence[Tensor], weights, users, lengths: Tensor | None) -> "_Memory":
+        """The memory of a pass, and the numbers of its bases, as far as both directions have them."""
+        given = _Memory(self.dtype, this, lengths, self.loops.packed([weights[name] for name in self._matrices]))
+        given.when = this.when or schedule.ragged(self.rows, self.steps, this.tasks, self.reverse, lengths)
+        if not this.when:
+            given.numbers |= {"table": given.when.table, "tokens": given.when.tokens}
+        for place, x in zip(self.passes.inputs, inputs):
+            given.add(place, x)
+        for place, name in self.passes.vectors:
+            given.add(place, weights[name].contiguous())
+        k = 0
+        for user in users:
+            for address in given.packed.addresses(user, weights):
+                given.numbers[f"pack {k}"] = address
+                k += 1
+        return given
 
-        return run if step else None
+    def _arguments(self, products: Mapping[str, object], given: "_Memory", weights):
+        """Have torch work out those arguments of products that are in no array."""
+        for place, product in products.items():
+            if product.script.nodes:
+                values, node = self._evaluate(product.script, given, weights), product.node.args[0]
+                given.add(f"argument {place}", self._wide(values[node], node).contiguous())
 
-    @cached_property
-    def _names(self) -> list[str]:
-        """What each tensor is, or is a part of."""
-        names = [*self._inputs, *(f"state {name}" for name, count in zip(self.graph.states, self._given_states) if count)]
-        return names + [f"weight {name}" for name, count in zip(self.graph.weights, self._parts) for _ in range(count)]
-
-    # ------------------------------------------------------------ what is known from the shapes
-
-    @cached_property
-    def _infer(self) -> _Pass:
-        return self._pass("infer", self._there("infer"))
-
-    @cached_property
-    def _train(self) -> _Pass:
-        return self._pass("train", self._there("train"))
-
-    @cached_property
-    def _backward(self) -> _Pass:
-        after = (*self.plan.before_backward, *self.plan.backward_streams)
-        return self._pass("backward", self._trained | {self.plan.stream(n) for n in after})
-
-    def _pass(self, kind: str, there: frozenset[str]) -> _Pass:
-        threads, shared = self.loops.split(kind, self.rows, self.steps, self.threads)
-        tasks = 1 if shared else threads
-        loop = self.loops.loop(kind, BITS[self.dtype], one_row=self.rows <= tasks, shared_units=shared)
-        when = None if self.ragged else schedule.even(self.rows, self.steps, tasks, self.reverse)
-        written = {buffer for group in loop.program.groups for _, buffer, _ in group.stores}
-        made = [(place, (self.steps, self.rows, buffer.width)) for place, buffer in loop.program.buffers.items()
-                if place in written and place in loop.storages and buffer.rows == "token"]
-        output = None if kind == "backward" else self._script((self.graph.output,), there)
-        return _Pass(loop, threads, tasks, when, loop.scratch(self.rows, threads), there, made, output)
-
-    @cached_property
-    def _places(self) -> dict[Node, list[str]]:
-        """The arrays in which each node may lie for all steps at once."""
-        graph, plan, node = self.graph, self.plan, self.graph.builder.node
-        places: dict[Node, list[str]] = {node("gradient", (), "output", graph.output.size): ["gradient output"]}
-        places |= {node("input", (), name, size): [f"input {name}"] for name, size in graph.inputs.items()}
-        places |= {node("state", (), name, size): [f"state {name}"] for name, size in graph.states.items()}
-        for name, new in zip(graph.states, graph.new_states):
-            if new in plan.stateful:
-                places.setdefault(new, []).append(f"next {name}")
-        for n in (*plan.before, *plan.before_backward, *plan.forward_streams, *plan.backward_streams):
-            places.setdefault(n, []).append(plan.stream(n))
-        return places
-
-    def _there(self, kind: str) -> frozenset[str]:
-        """The places that are filled once a loop, "infer" or "train", has run."""
-        program = getattr(self.plan, kind)
-        there = {*self._inputs, *(self.plan.stream(n) for n in self.plan.before)}
-        there |= {name for name in program.buffers if name.startswith("forward ")}
-        for name in self.graph.states:
-            if any(b.storage == f"state {name}" and b.rows in ("before", "after") for b in program.buffers.values()):
-                there |= {f"state {name}", f"next {name}"}
-        return frozenset(there)
-
-    @cached_property
-    def _trained(self) -> frozenset[str]:
-        """The places that are filled once backward begins."""
-        return self._there("train") | {"gradient output"}
-
-    @cached_property
-    def _kept(self) -> list[str]:
-        """The arrays of forward that backward reads."""
-        wanted = self._wanted((True,) * len(self._names))
-        reads = [*wanted.script.reads, *self._before_backward.reads]
-        needed = {place for _, place, _ in reads} | {b.storage for b in self.plan.backward.buffers.values()}
-        return sorted(needed & (self._there("train") | {"kept"}))
-
-    @cached_property
-    def _before(self):
-        """The products before the loop: place, argument, how to get that from the inputs and earlier products, and the weight."""
-        there, products = frozenset(self._inputs), []
-        for n in self.plan.before:
-            products.append((self.plan.stream(n), n.args[0], self._script(n.args, there), n.value))
-            there |= {self.plan.stream(n)}
-        return products
-
-    @cached_property
-    def _before_backward(self) -> _Script:
-        return self._script(self.plan.before_backward, self._trained)
-
-    @cached_property
-    def _state_arrays(self) -> dict[str, list[tuple[str, bool, tuple[int, ...]]]]:
-        """For each forward loop: the array of each state, whether it holds all steps (or two in turn), and its shape."""
-        arrays = {}
-        for kind in ("infer", "train"):
-            buffers, arrays[kind] = getattr(self.plan, kind).buffers, []
-            for name in self.graph.states:
-                buffer = buffers.get(f"next {name}") or buffers[f"state {name}"]
-                streamed = buffer.rows in ("after", "before")
-                arrays[kind].append((f"state {name}", streamed, (self.steps + 1 if streamed else 2, self.rows, buffer.width)))
-        return arrays
-
-    def _wanted(self, needs: tuple[bool, ...]) -> _Wanted:
-        """How to get the gradients of those tensors that need one."""
-        if needs not in self._asked:
-            derived, inputs, vectors, products, added, states = self.plan.derived, {}, {}, {}, {}, {}
-            for full in dict.fromkeys(name for name, need in zip(self._names, needs) if need):
-                kind, _, name = full.partition(" ")
-                if kind == "input":
-                    inputs[full] = derived.inputs[name]
-                elif kind == "state":
-                    states[full] = f"gradient {name}"
-                elif name in self.plan.added:
-                    added[full] = f"added {name}"
-                elif name in derived.vectors:
-                    vectors[full] = derived.vectors[name]
-                else:
-                    products[full] = derived.products[name]
-            targets = [*inputs.values(), *vectors.values(), *(n for pairs in products.values() for pair in pairs for n in pair)]
-            script = self._script(targets, self._backward.there)
-            self._asked[needs] = _Wanted(script, *(list(d.items()) for d in (inputs, vectors, products, added, states)))
-        return self._asked[needs]
-
-    def _script(self, targets: Iterable[Node], there: frozenset[str]) -> _Script:
-        """How to compute nodes from what lies there."""
-        key = tuple(targets), there
-        if key not in self._scripts:
-            reads, nodes, seen, stack = [], [], set(), [(n, False) for n in reversed(key[0])]
-            while stack:
-                n, ready = stack.pop()
-                if ready:
-                    nodes.append(n)
-                elif n not in seen:
-                    seen.add(n)
-                    place = next((place for place in self._places.get(n, ()) if place in there), None)
-                    if place:
-                        reads.append((n, *self._part(place)))
-                    else:
-                        stack.append((n, True))
-                        stack.extend((a, False) for a in reversed(n.args))
-            self._scripts[key] = _Script(reads, nodes)
-        return self._scripts[key]
-
-    def _part(self, place: str) -> tuple[str, slice | None]:
-        """The array of a place, and which of its T + 1 steps are meant where it is a state's."""
-        kind, _, name = place.partition(" ")
-        if kind not in ("state", "next"):
-            return place, None
-        return f"state {name}", slice(1, None) if (kind == "next") != self.reverse else slice(0, -1)
-
-    # ------------------------------------------------------------ work outside the loops
-
-    def _evaluate(self, script: _Script, arrays: Mapping[str, Tensor], weights) -> dict[Node, Tensor]:
-        values = {node: arrays[place] if part is None else arrays[place][part] for node, place, part in script.reads}
+    def _evaluate(self, script: Script, given: "_Memory", weights) -> dict[Node, Tensor]:
+        values = {}
+        for node, name, part in script.reads:
+            whole, units = given.tensor(name), node.size.at(self.sizes)
+            if part is not None:
+                whole = whole.narrow(0, part.start or 0, self.steps)
+            values[node] = whole if whole.shape[-1] == units else whole[..., :units]
         if script.nodes:
             reference.evaluate(script.nodes, values, weights, self.sizes)
         return values
@@ -296,30 +110,18 @@ class Call:
         """A value for all steps and rows, of which it may have but one."""
         return value if value.dim() == 3 else value.expand(self.steps, self.rows, node.size.at(self.sizes))
 
-    def _matrix(self, value: Tensor, node: Node) -> Tensor:
-        """A value with a row for each step and row of the batch."""
-        return self._wide(value, node).reshape(self._tokens, -1)
-
-    def _valid(self, lengths: Tensor) -> Tensor:
-        return (torch.arange(self.steps)[:, None] < lengths)[..., None]
+    def _valid(self, value: Tensor, lengths: Tensor | None) -> Tensor:
+        """A value with 0 past a row's end."""
+        return value if lengths is None else torch.where((torch.arange(self.steps)[:, None] < lengths)[..., None], value, 0.0)
 
     def _new(self, shape: tuple[int, ...]) -> Tensor:
-        """An array that a loop writes: what no step writes must be 0 where rows end early."""
-        return self._zeros(shape) if self.ragged else self._empty(shape)
-
-    def _run(self, this: _Pass, when: Schedule, arrays: dict[str, Tensor], packed: Packed, weights):
-        """Run a loop, making the arrays that it alone fills."""
-        for place, name in self._vectors:
-            arrays[place] = weights[name].contiguous()
-        for place, shape in this.made:
-            arrays[place] = self._new(shape)
-        this.loop.run(when, [arrays[place] for place in this.loop.storages], this.scratch, packed.addresses(this.loop, weights), self.dtype,
-                      this.threads)
+        """An array that a loop writes and that is given away: what no step writes must be 0 where rows end early."""
+        return (memory.zeros if self.ragged else memory.empty)(shape, self.dtype)
 
     # ------------------------------------------------------------ forward
 
     def forward(self, inputs: Sequence[Tensor], states: Sequence[Tensor | None], weights: Mapping[str, Tensor], lengths: Tensor | None, *,
-                keep: bool):
+                keep: bool) -> Generator[tuple, None, tuple]:
         """Run the loop.
 
         Args:
@@ -330,68 +132,72 @@ class Call:
             keep: Keep what backward needs.
 
         Returns:
-            The output (T, B, units); the final states (B, units) each; and what `backward` takes besides: arrays, if they are
-            kept, and the packed weights.
+            The output (T, B, units); the final states (B, units) each; and the tensors that `backward` takes.
         """
-        this = self._train if keep else self._infer
-        when = this.when or schedule.ragged(self.rows, self.steps, this.tasks, self.reverse, lengths)
-        if keep and self.ragged:
-            valid = self._valid(lengths)
-            inputs = [torch.where(valid, x, 0.0) for x in inputs]
-        packed = self.loops.packed([weights[name] for name in self._matrices])
-        arrays = {place: x.contiguous() for place, x in zip(self._inputs, inputs)}
-        for place, argument, script, (name, transposed) in self._before:
-            rows = self._matrix(self._evaluate(script, arrays, weights)[argument], argument)
-            matrix = weights[name] if transposed else weights[name].t()
-            product = self._empty((self.steps, self.rows, matrix.shape[1]))
-            torch.mm(rows, matrix, out=product.view(self._tokens, -1))
-            arrays[place] = product
-        state_arrays = self._state_arrays["train" if keep else "infer"]
-        for s, (place, streamed, shape) in zip(states, state_arrays):
-            if self.ragged and s is None:
-                array = self._zeros(shape)
-            elif not streamed:
-                array = self._empty(shape)
-                array[0] = 0.0 if s is None else s if when.order is None else s[when.order]
-            else:
-                array = self._new(shape)
-                if lengths is None or not self.reverse:
-                    array[-1 if self.reverse else 0] = 0.0 if s is None else s
-                else:
-                    array[lengths, torch.arange(self.rows)] = s
-            arrays[place] = array
-        self._run(this, when, arrays, packed, weights)
-        output = self._output(this, arrays, weights, lengths)
-        final = [self._final(arrays[place], streamed, when, lengths) for place, streamed, _ in state_arrays]
-        return output, final, [arrays[name] for name in self._kept] if keep else [], packed
-
-    def _output(self, this: _Pass, arrays, weights, lengths) -> Tensor:
+        this = self.passes.train if keep else self.passes.infer
+        kept = [x.contiguous() for x in inputs]
+        given = self.begin(this, kept, weights, this.users, lengths)
+        if this.kept.size:
+            kept.append(memory.empty((this.kept.size,), self.dtype))
+            given.add_block("kept", kept[-1], this.kept)
+        if this.own:
+            kept.append(self._new(this.shapes[this.own]))
+            given.add(this.own, kept[-1])
+        for s, (place, _, units) in zip(states, self.states):
+            self._start(place, units, s, this, given)
+        for stage in this.stages:
+            self._arguments(stage.arguments, given, weights)
+            yield stage.work.at(given.numbers)
         node = self.graph.output
-        result = self._wide(self._evaluate(this.output, arrays, weights)[node], node)
-        if lengths is not None and (self.plan.after or self.reverse):
-            result = torch.where(self._valid(lengths), result, 0.0)
-        return result
+        output = self._wide(self._evaluate(this.output, given, weights)[node], node)
+        if lengths is not None and (this.own is None or self.reverse):
+            output = self._valid(output, lengths)
+        final = [self._end(place, units, this, given) for place, _, units in self.states]
+        return output, final, kept
 
-    def _final(self, array: Tensor, streamed: bool, when: Schedule, lengths: Tensor | None) -> Tensor:
-        if streamed:
-            if lengths is None or self.reverse:
-                return torch.select_copy(array, 0, 0 if self.reverse else -1)
-            return array[lengths, torch.arange(self.rows)]
-        if when.order is None:
-            return torch.select_copy(array, 0, self.steps % 2)
-        result = torch.empty_like(array[0])
-        result[when.order] = array[lengths[when.order] % 2, torch.arange(self.rows)]
+    def _start(self, place: str, units: int, s: Tensor | None, this: Forward, given: "_Memory"):
+        """Write an initial state into its array."""
+        streamed, order = place in this.streamed, given.when.order
+        if streamed and self.reverse and given.lengths is not None:
+            given.tensor(place)[given.lengths, torch.arange(self.rows)] = 0.0 if s is None else s
+            return
+        size = self.rows * units * self._bytes
+        at = given.at(place) + self.ends(place, this)[0] * size
+        if s is None:
+            ctypes.memset(at, 0, size)
+        else:
+            s = (s if streamed or order is None else s[order]).contiguous()
+            ctypes.memmove(at, s.data_ptr(), size)
+
+    def _end(self, place: str, units: int, this: Forward, given: "_Memory") -> Tensor:
+        """A state after each row's last step."""
+        streamed, lengths, order = place in this.streamed, given.lengths, given.when.order
+        if lengths is not None and not (streamed and self.reverse):
+            array, rows = given.tensor(place), torch.arange(self.rows)
+            return array[lengths, rows] if streamed else _scatter(array[lengths[order] % 2, rows], order)
+        return self._copied(given.at(place), self.ends(place, this)[1], units)
+
+    def ends(self, place: str, this: Forward) -> tuple[int, int]:
+        """At which steps of its array a state begins, and ends where all rows have T steps."""
+        if place in this.streamed:
+            return (self.steps, 0) if self.reverse else (0, self.steps)
+        return 0, self.steps % 2
+
+    def _copied(self, at: int, step: int, units: int) -> Tensor:
+        """A step of a state's array as a tensor of its own, (B, units)."""
+        result, size = torch.empty((self.rows, units), dtype=self.dtype), self.rows * units * self._bytes
+        ctypes.memmove(result.data_ptr(), at + step * size, size)
         return result
 
     # ------------------------------------------------------------ backward
 
-    def backward(self, weights: Mapping[str, Tensor], kept: Sequence[Tensor], packed: Packed, lengths: Tensor | None,
-                 d_output: Tensor | None, d_states: Sequence[Tensor | None], needs: tuple[bool, ...]) -> list[Tensor | None]:
-        """Run the backward loop and what comes after it.
+    def backward(self, weights: Mapping[str, Tensor], kept: Sequence[Tensor], lengths: Tensor | None,
+                 d_output: Tensor | None, d_states: Sequence[Tensor | None], needs: tuple[bool, ...]) -> Generator[tuple, None, list]:
+        """Run the backward loop, and add up what it has made.
 
         Args:
             weights: By name.
-            kept, packed: What `forward` gave.
+            kept: What `forward` gave.
             lengths: As for `forward`.
             d_output: The gradient of the outputs, (T, B, size of the output); None for 0.
             d_states: The gradients of the final states, (B, size) or None each.
@@ -400,43 +206,117 @@ class Call:
         Returns:
             Their gradients, None where they are not asked for.
         """
-        plan, graph, this = self.plan, self.graph, self._backward
-        when = this.when or schedule.ragged(self.rows, self.steps, this.tasks, self.reverse, lengths)
-        wanted = self._wanted(needs)
-        arrays = dict(zip(self._kept, kept))
+        wanted, this, forward = self.passes.wanted(needs), self.passes.backward, self.passes.train
+        count = len(self.passes.inputs)
+        given = self.begin(this, kept[:count], weights, [*this.users, *(p.rows for p in wanted.products.values())], lengths)
+        if forward.kept.size:
+            given.add_block("kept", kept[count], forward.kept)
+        if forward.own:
+            given.add(forward.own, kept[-1])
+        given.shapes |= forward.shapes
         if d_output is None:
-            d_output = self._zeros((self.steps, self.rows, graph.output.size.at(self.sizes)))
-        elif lengths is not None:
-            d_output = torch.where(self._valid(lengths), d_output, 0.0)
-        arrays["gradient output"] = d_output.contiguous()
-        if plan.before_backward:
-            values = self._evaluate(self._before_backward, arrays, weights)
-            for n in plan.before_backward:
-                arrays[plan.stream(n)] = self._wide(values[n], n).contiguous()
-        for (name, size), d in zip(graph.states.items(), d_states):
-            if d is None:
-                pair = self._zeros((2, self.rows, size.at(self.sizes)))
-            else:
-                d = d if when.order is None else d[when.order]
-                pair = torch.stack([d, d])
-            arrays[f"gradient {name}"] = pair
-        for name in plan.added:
-            arrays[f"added {name}"] = self._zeros((this.tasks, plan.derived.vectors[name].size.at(self.sizes)))
-        self._run(this, when, arrays, packed, weights)
-
+            d_output = torch.zeros((self.steps, self.rows, self.graph.output.size.at(self.sizes)), dtype=self.dtype)
+        given.add("gradient output", d_output.contiguous())
+        for (_, place, units), d in zip(self.states, d_states):
+            if d is not None:
+                d = (d if given.when.order is None else d[given.when.order]).contiguous()
+                size = self.rows * units * self._bytes
+                for turn in (0, 1):
+                    ctypes.memmove(given.at(place) + turn * size, d.data_ptr(), size)
         found = {}
-        values = self._evaluate(wanted.script, arrays, weights)
-        for name, node in wanted.inputs:
+        for name, place in wanted.made.items():
+            found[name] = self._new(this.shapes[place])
+            given.add(place, found[name])
+        for place, product in wanted.products.items():
+            whole = memory.empty((self.steps, self.rows, product.rows.width), self.dtype)
+            given.add(place, whole)
+            units = product.node.size.at(self.sizes)
+            found[place.removeprefix("d ")] = whole if product.rows.width == units else whole[..., :units]
+        all_of_them, tokens = _tokens(self.steps, self.rows, lengths)
+        given.add("all", all_of_them)
+        given.numbers["count"] = tokens
+        for name, shape in wanted.shapes.items():
+            found[name] = (torch.empty if tokens else torch.zeros)(shape, dtype=self.dtype)
+            given.add(name, found[name])
+        for stage in wanted.stages:
+            self._arguments(stage.arguments, given, weights)
+            yield stage.work.at(given.numbers)
+        values = self._evaluate(wanted.script, given, weights) if wanted.script.reads else {}
+        for name, node in wanted.operands.items():
+            given.add(name, self._wide(values[node], node).contiguous())
+        for work in wanted.after:
+            yield work.at(given.numbers)
+        for name, node in wanted.others.items():
             found[name] = self._wide(values[node], node)
-        for name, node in wanted.vectors:
-            rows = self._matrix(values[node], node)
-            found[name] = rows.sum(0) if len(rows) > 1 else rows.view(-1)
-        for name, pairs in wanted.products:
-            matrices = [(self._matrix(values[g], g), self._matrix(values[a], a)) for g, a in pairs]
-            found[name] = outer.sum_outer(matrices, threads=self.threads)
-        for name, place in wanted.added:
-            found[name] = arrays[place].sum(0) if this.tasks > 1 else arrays[place].view(-1)
-        for name, place in wanted.states:
-            d = arrays[place][0]
-            found[name] = d if when.order is None else torch.empty_like(d).index_copy_(0, when.order, d)
-        return [found[name] if need else None for name, need in zip(self._names, needs)]
+        if lengths is not None:
+            for name in (*wanted.others, *(place.removeprefix("d ") for place in wanted.products)):
+                found[name] = self._valid(found[name], lengths)
+        for name, place in wanted.added.items():
+            found[name] = given.tensor(place).sum(0)
+        for name, place in wanted.states.items():
+            d = self._copied(given.at(place), 0, this.shapes[place][-1])
+            found[name] = d if given.when.order is None else _scatter(d, given.when.order)
+        return [found[name] if need else None for name, need in zip(self.passes.names, needs)]
+
+
+class _Memory:
+    """The arrays of one pass, and the numbers of its bases.
+
+    Attributes:
+        numbers: What each base stands for.
+        shapes: The shape of each array of a block.
+        when: Who runs what.
+        lengths: Valid steps of each row, or None.
+        packed: The packed weights.
+    """
+
+    when: Schedule
+
+    def __init__(self, dtype: torch.dtype, this: Pass, lengths: Tensor | None, packed: Packed):
+        self._bytes, self.shapes, self.lengths, self.packed = dtype.itemsize, this.shapes, lengths, packed
+        self._blocks, self._tensors, self.numbers = {}, {}, {}
+        block = memory.empty((this.block.size,), dtype)
+        self.add_block("block", block, this.block)
+        ctypes.memset(self.numbers["block"], 0, this.clear * self._bytes)
+
+    def add_block(self, name: str, numbers: Tensor, block: Block):
+        self._blocks[name] = numbers, block
+        self.numbers[name] = numbers.data_ptr()
+
+    def add(self, name: str, tensor: Tensor):
+        """Take a tensor as an array; it is held as long as this is."""
+        self._tensors[name] = tensor
+        self.numbers[name] = tensor.data_ptr()
+
+    def at(self, place: str) -> int:
+        """The address of an array."""
+        for name, (_, block) in self._blocks.items():
+            if place in block.places:
+                return self.numbers[name] + block.places[place] * self._bytes
+        return self.numbers[place]
+
+    def tensor(self, place: str) -> Tensor:
+        """An array as a tensor."""
+        if place not in self._tensors:
+            numbers, block = next((numbers, block) for numbers, block in self._blocks.values() if place in block.places)
+            shape, start = self.shapes[place], block.places[place]
+            self._tensors[place] = numbers[start : start + functools.reduce(int.__mul__, shape)].view(shape)
+        return self._tensors[place]
+
+
+def _scatter(rows: Tensor, order: Tensor) -> Tensor:
+    """Rows in the places that they had before they were put in order."""
+    return torch.empty_like(rows).index_copy_(0, order, rows)
+
+
+@functools.lru_cache(maxsize=64)
+def _all_tokens(count: int) -> Tensor:
+    return F.pad(torch.arange(count), (0, outer.AHEAD))
+
+
+def _tokens(steps: int, rows: int, lengths: Tensor | None) -> tuple[Tensor, int]:
+    """The valid tokens as `outer` takes them, and how many they are."""
+    if lengths is None:
+        return _all_tokens(steps * rows), steps * rows
+    valid = (torch.arange(steps)[:, None] < lengths).view(-1).nonzero().view(-1)
+    return F.pad(valid, (0, outer.AHEAD)), len(valid)

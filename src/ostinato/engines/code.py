@@ -35,7 +35,7 @@ class Code:
         self.vec = ir.VectorType(self.elem, self.lanes)
         self.module = ir.Module("kernel")
 
-    def enter(self, words: Iterable[str], *, openmp: bool):
+    def enter(self, words: Iterable[str], *, openmp: bool = False):
         """Begin the function `run(words, thread, threads)`, which every thread calls.
 
         Args:
@@ -83,6 +83,26 @@ class Code:
         b.position_at_end(end)
         carried[:] = phis
 
+    def meet(self, counter, goal):
+        """Count this thread in, and wait until the count reaches the goal."""
+        b = self.b
+        b.atomic_rmw("add", counter, self.i64(1), "acq_rel")
+        head, wait, end = b.append_basic_block("meet"), b.append_basic_block("wait"), b.append_basic_block("met")
+        start = b.block
+        b.branch(head)
+        b.position_at_end(head)
+        spins = b.phi(I64)
+        spins.add_incoming(self.i64(1), start)
+        seen = b.load_atomic(counter, "acquire", 8, typ=I64)
+        b.cbranch(b.icmp_signed(">=", seen, goal), end, wait)
+        b.position_at_end(wait)
+        # A thread that waits long gives its processor to one that may have lost it.
+        with b.if_then(b.icmp_signed("==", b.and_(spins, self.i64(511)), self.i64(0)), likely=False):
+            b.call(self.intrinsic("sched_yield", I32, []), [])
+        spins.add_incoming(b.add(spins, self.i64(1)), b.block)
+        b.branch(head)
+        b.position_at_end(end)
+
     def at(self, pointer, units):
         """The address `units` elements further."""
         return self.b.gep(pointer, [units if not isinstance(units, int) else self.i64(units)], source_etype=self.elem)
@@ -96,6 +116,11 @@ class Code:
         nothing = ir.Constant(ir.VectorType(scalar.type, self.lanes), ir.Undefined)
         one = self.b.insert_element(nothing, scalar, ir.Constant(I32, 0))
         return self.b.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes))
+
+    def below(self, many):
+        """A mask of so many lanes: all where there are more, none where it is 0 or less."""
+        lanes = ir.Constant(ir.VectorType(I64, self.lanes), list(range(self.lanes)))
+        return self.b.icmp_signed("<", lanes, self.splat(many))
 
     def constant(self, number):
         return ir.Constant(self.vec, [float(number)] * self.lanes)

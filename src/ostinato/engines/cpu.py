@@ -1,16 +1,19 @@
 """The CPU engine: plans made into kernels, run on tensors, inside torch's autograd."""
 
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from ..errors import EngineError
 from ..graph import Graph
-from . import native, reference
-from .call import BITS, Call
+from . import native, reference, traced
+from .call import Call
 from .loops import loops
+from .passes import BITS
+from .ready import Ready, Steps
+from .team import together
 
 # Shapes whose calls are kept.
 KEPT = 512
@@ -31,7 +34,7 @@ def _refusal(tensors: list[Tensor]) -> str | None:
             return "the tensors are of several dtypes"
         if not t.is_cpu:
             return f"a tensor is on {t.device}: the cpu engine works on the CPU's own memory"
-    if torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None:
+    if traced():
         return "the call is being traced or transformed"
     return None
 
@@ -53,8 +56,8 @@ def _flat(inputs, states, weights) -> tuple[list[Tensor], tuple[int, ...]]:
     return tensors, tuple(counts)
 
 
-def _call(graph: Graph, inputs, states, weights, tensors, counts, lengths, reverse: bool) -> Call:
-    first, threads = inputs[0], torch.get_num_threads()
+def _call(graph: Graph, inputs, states, weights, tensors, counts, lengths, reverse: bool, threads: int) -> Call:
+    first = inputs[0]
     key = graph, first.dtype, reverse, lengths is None, threads, counts, *[t.shape for t in tensors]
     call = _calls.get(key)
     if call is None:
@@ -69,32 +72,49 @@ def _call(graph: Graph, inputs, states, weights, tensors, counts, lengths, rever
 
 
 class _Scan(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, call: Call, lengths, *tensors):
-        inputs, states, weights = call.split(tensors)
-        output, final, kept, packed = call.forward(inputs, states, weights, lengths, keep=True)
-        ctx.call, ctx.lengths, ctx.weights, ctx.packed = call, lengths, weights, packed
-        ctx.set_materialize_grads(False)
-        # To autograd the output must be no view of what is kept, or it could not be changed in place. It is saved, for a change would
-        # be one of what backward reads.
-        output = output.data
-        ctx.save_for_backward(*tensors, *kept, output)
-        return output, *final
+    """Calls side by side: of several, each has its part of the tensors, and gives its output and final states."""
 
     @staticmethod
-    def backward(ctx, d_output, *d_states):
-        call: Call = ctx.call
-        saved, needs = ctx.saved_tensors, ctx.needs_input_grad[2:]
-        tensors, kept = saved[: len(needs)], saved[len(needs) : -1]
+    def forward(ctx, calls: tuple[Call, ...], lengths, *tensors):
+        given = [call.split(part) for call, part in zip(calls, _parts(calls, tensors))]
+        found = together([call.forward(*parts, lengths, keep=True) for call, parts in zip(calls, given)])
+        ctx.calls, ctx.lengths, ctx.weights = calls, lengths, [weights for *_, weights in given]
+        ctx.kept = [len(kept) for *_, kept in found]
+        ctx.set_materialize_grads(False)
+        # To autograd an output must be no view of what is kept, or it could not be changed in place. It is saved, for a change would
+        # be one of what backward reads.
+        outputs = [output.data for output, *_ in found]
+        ctx.save_for_backward(*tensors, *(tensor for *_, kept in found for tensor in kept), *outputs)
+        return tuple(result for output, (_, final, _) in zip(outputs, found) for result in (output, *final))
+
+    @staticmethod
+    def backward(ctx, *gradients):
+        calls, lengths, needs = ctx.calls, ctx.lengths, ctx.needs_input_grad[2:]
+        tensors, kept = ctx.saved_tensors[: len(needs)], iter(ctx.saved_tensors[len(needs) :])
+        gradients = iter(gradients)
+        given = [(next(gradients), [next(gradients) for _ in call.states]) for call in calls]
         if not torch.is_grad_enabled():
-            return None, None, *call.backward(ctx.weights, kept, ctx.packed, ctx.lengths, d_output, d_states, needs)
-        inputs, states, weights = call.split(tensors)
+            works = [call.backward(weights, [next(kept) for _ in range(count)], lengths, *d, part)
+                     for call, weights, count, d, part in zip(calls, ctx.weights, ctx.kept, given, _parts(calls, needs))]
+            return None, None, *(d for found in together(works) for d in found)
         # A derivative of this derivative is asked for: the reference engine gives one that has derivatives itself.
-        output, final = reference.scan(call.graph, inputs=inputs, states=states, weights=weights, lengths=ctx.lengths, reverse=call.reverse)
-        roots = [(y, d) for y, d in zip((output, *final), (d_output, *d_states)) if d is not None]
+        roots = []
+        for call, part, (d_output, d_states) in zip(calls, _parts(calls, tensors), given):
+            inputs, states, weights = call.split(part)
+            output, final = reference.scan(call.graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=call.reverse)
+            roots += [(y, d) for y, d in zip((output, *final), (d_output, *d_states)) if d is not None]
         wanted = [t for t, need in zip(tensors, needs) if need]
         found = iter(torch.autograd.grad([y for y, _ in roots], wanted, [d for _, d in roots], create_graph=True, allow_unused=True))
         return None, None, *(next(found) if need else None for need in needs)
+
+
+def _parts(calls: Sequence[Call], values: Sequence) -> list[Sequence]:
+    """What of the values belongs to each call."""
+    parts, start = [], 0
+    for call in calls:
+        parts.append(values[start : start + call.count])
+        start += call.count
+    return parts
 
 
 def scan(
@@ -111,26 +131,82 @@ def scan(
     Raises:
         EngineError: This engine cannot run it; the message says why.
     """
-    weights = {name: weights[name] for name in graph.weights}
-    tensors, counts = _flat(inputs, states, weights.values())
-    if why := _refusal(tensors):
-        raise EngineError(f"engine='cpu' cannot run this: {why}; leave engine out to have the reference engine run it")
-    if lengths is not None:
-        lengths = lengths.to("cpu", torch.int64)
+    return scans(graph, [{"inputs": inputs, "states": states, "weights": weights, "reverse": reverse}], lengths)[0]
+
+
+def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
+    """Run a cell over several sequences side by side.
+
+    Args:
+        graph: The cell.
+        runs: `inputs`, `states`, `weights` and `reverse` of each, as for `scan`.
+        lengths: As for `scan`, of all.
+
+    Returns:
+        What `scan` returns, of each.
+
+    Raises:
+        EngineError: This engine cannot run it; the message says why.
+    """
     if torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
-            return scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
-    if 0 in inputs[0].shape[:2]:
-        # No step or no row: there is no loop to run.
-        return reference.scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
-    call = _call(graph, inputs, states, weights, tensors, counts, lengths, reverse)
-    if call.once:
-        return call.once(tensors)
-    if torch.is_grad_enabled():
-        for t in tensors:
-            if t.requires_grad:
-                output, *final = _Scan.apply(call, lengths, *tensors)
-                return output, tuple(final)
-    with torch.no_grad():
-        output, final, *_ = call.forward(*call.split(tensors), lengths, keep=False)
-    return output, tuple(final)
+            return scans(graph, runs, lengths)
+    if lengths is not None:
+        lengths = lengths.to("cpu", torch.int64)
+    # Each has its share of the threads, at least one, as far as they go.
+    threads = torch.get_num_threads()
+    side_by_side = min(len(runs), threads)
+    calls, tensors = [], []
+    for run in runs:
+        inputs, states, weights = run["inputs"], run["states"], {name: run["weights"][name] for name in graph.weights}
+        mine, counts = _flat(inputs, states, weights.values())
+        if why := _refusal(mine):
+            raise EngineError(f"engine='cpu' cannot run this: {why}; leave engine out to have the reference engine run it")
+        if 0 in inputs[0].shape[:2]:
+            # No step or no row: there is no loop to run.
+            return [reference.scan(graph, lengths=lengths, **run) for run in runs]
+        calls.append(_call(graph, inputs, states, weights, mine, counts, lengths, run["reverse"], threads // side_by_side))
+        tensors += mine
+    if side_by_side < len(runs):
+        return [found for run in runs for found in scans(graph, [run], lengths)]
+    if torch.is_grad_enabled() and any([t.requires_grad for t in tensors]):
+        results = _Scan.apply(tuple(calls), lengths, *tensors)
+        each = 1 + len(graph.states)
+        return [(results[k], results[k + 1 : k + each]) for k in range(0, len(results), each)]
+    found = together([call.forward(*call.split(part), lengths, keep=False) for call, part in zip(calls, _parts(calls, tensors))])
+    return [(output, tuple(final)) for output, final, _ in found]
+
+
+def make_ready(graph: Graph, inputs, weights) -> Ready | None:
+    """Inference for inputs of these shapes with these weights, made ready; None where it is not worth it. Arguments as for `scan`."""
+    states = (None,) * len(graph.states)
+    weights = {name: weights[name] for name in graph.weights}
+    tensors, counts = _flat(inputs, states, weights.values())
+    if _refusal(tensors) or 0 in inputs[0].shape[:2]:
+        return None
+    call = _call(graph, inputs, states, weights, tensors, counts, None, False, torch.get_num_threads())
+    return Ready(call, tensors) if Ready.can_be(call) else None
+
+
+def make_steps(graph: Graph, x: Tensor, states, weights, parameters: Sequence[Tensor]) -> Steps | None:
+    """Stacked layers made ready for single steps; None where this engine cannot, or it is not worth it.
+
+    Args:
+        graph: The cell, of one input.
+        x: An input, (B, units).
+        states, weights: Of each layer, as for `scan`.
+        parameters: All tensors that there are in `weights`.
+    """
+    layers = []
+    for mine, given in zip(states, weights):
+        given = {name: given[name] for name in graph.weights}
+        tensors, counts = _flat((x[None],), mine, given.values())
+        if _refusal(tensors) or 0 in x.shape:
+            return None
+        layers.append((_call(graph, (x[None],), mine, given, tensors, counts, None, False, torch.get_num_threads()), tensors))
+        if not Ready.can_be(layers[-1][0]):
+            return None
+        x = x.new_empty(x.shape[0], graph.output.size.at(layers[-1][0].sizes))
+    made = Steps(layers, parameters)
+    made.begin(states)
+    return made

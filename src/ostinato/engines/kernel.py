@@ -96,7 +96,6 @@ class Kernel(Code):
         descending: True for backward: the last step first.
         one_row: Every task has one row at most.
         shared_units: Threads share the units of a phase, not the rows of the batch.
-        openmp: Also make `team(words)`, which an OpenMP team's threads enter.
 
     Attributes:
         text: The LLVM module.
@@ -107,10 +106,9 @@ class Kernel(Code):
             and `lines` are needed once for each thread where threads share units; `partial` must be 0 at first.
     """
 
-    def __init__(self, program: Program, bits: int, target: Target, *, descending: bool, one_row: bool, shared_units: bool,
-                 openmp: bool = True):
+    def __init__(self, program: Program, bits: int, target: Target, *, descending: bool, one_row: bool, shared_units: bool):
         super().__init__(bits, target)
-        self.enter(WORDS, openmp=openmp)
+        self.enter(WORDS)
         self.program = program
         self.descending, self.one_row, self.shared_units = descending, one_row, shared_units
         self.sums = program.buffers["sum"].width if "sum" in program.buffers else 0
@@ -169,26 +167,9 @@ class Kernel(Code):
 
     def _meet(self):
         """Wait until every thread is here."""
-        b = self.b
-        barrier = b.inttoptr(self.given["barrier"], PTR)
-        goal = b.add(b.load(self.met, typ=I64), self.threads)
-        b.store(goal, self.met)
-        b.atomic_rmw("add", barrier, self.i64(1), "acq_rel")
-        head, wait, end = b.append_basic_block("meet"), b.append_basic_block("wait"), b.append_basic_block("met")
-        start = b.block
-        b.branch(head)
-        b.position_at_end(head)
-        spins = b.phi(I64)
-        spins.add_incoming(self.i64(1), start)
-        seen = b.load_atomic(barrier, "acquire", 8, typ=I64)
-        b.cbranch(b.icmp_signed(">=", seen, goal), end, wait)
-        b.position_at_end(wait)
-        # A thread that waits long gives its processor to one that may have lost it.
-        with b.if_then(b.icmp_signed("==", b.and_(spins, self.i64(511)), self.i64(0)), likely=False):
-            b.call(self.intrinsic("sched_yield", I32, []), [])
-        spins.add_incoming(b.add(spins, self.i64(1)), b.block)
-        b.branch(head)
-        b.position_at_end(end)
+        goal = self.b.add(self.b.load(self.met, typ=I64), self.threads)
+        self.b.store(goal, self.met)
+        self.meet(self.b.inttoptr(self.given["barrier"], PTR), goal)
 
     # ------------------------------------------------------------ rows of buffers
 

@@ -3,11 +3,10 @@
 import ctypes
 import threading
 import weakref
-from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -16,8 +15,8 @@ from ..graph import Graph
 from ..plan import Plan, Program
 from . import memory, native, product
 from .kernel import Kernel, Pack
-from .outer import WORTH_A_THREAD
-from .schedule import Schedule
+from .rows import Rows
+from .team import WORTH_A_THREAD
 
 # Multiply-adds a step from which threads share the units of one row, meeting at every phase.
 WORTH_A_MEETING = 60_000
@@ -27,26 +26,16 @@ FAR = 250_000
 WORTH_A_CALL = 1_000_000
 # Bytes of a weight that are compared, besides its version, to see that it has not changed.
 LOOKED_AT = 4096
-# Numbers in which threads count who has come to a meeting; they have a cache line of their own.
-BARRIER = 16
 # Sets of packed weights that are kept of each plan.
 KEPT = 64
-
-
-@dataclass(frozen=True)
-class Scratch:
-    """Memory that a run needs for itself: numbers, where each part begins (bytes), and whether it must be 0 at first."""
-
-    size: int
-    offsets: tuple[int, ...]
-    clear: bool
 
 
 class Loop:
     """One compiled loop.
 
     Attributes:
-        storages: The arrays that `run` is given, in order.
+        function: Its address.
+        storages: The arrays whose addresses `words` is given, those that it needs for itself last.
         packs: The matrices that it wants packed.
     """
 
@@ -55,82 +44,80 @@ class Loop:
         self.program = program
         self.shared_units = shared_units
         with memory.no_collecting():  # the code's many small objects would set it off
-            self.kernel = Kernel(program, bits, target, descending=descending, one_row=one_row, shared_units=shared_units,
-                                 openmp=native.openmp() is not None)
-        self.packs = self.kernel.packs
+            self.kernel = Kernel(program, bits, target, descending=descending, one_row=one_row, shared_units=shared_units)
+        self.packs, self.storages = self.kernel.packs, self.kernel.storages
         for chunk, height in self.kernel.products:
             product.make(bits, target, chunk, height)
-        self.function = native.Function(self.kernel.text)
-        self.storages = [name for name in self.kernel.storages if name not in self.kernel.scratch]
+        self.function = native.compiled(self.kernel.text, "run")["run"]
 
-    def scratch(self, rows: int, threads: int) -> Scratch:
-        """How much memory of its own a run needs, and what lies where in it."""
-        offsets, total = [], 0
-        for name, width in self.kernel.scratch.items():
-            offsets.append(total * self.kernel.bytes)
-            total += -(-width * rows * (threads if name in ("aside", "lines") and self.shared_units else 1) // 16) * 16
-        return Scratch(total, tuple(offsets), clear="partial" in self.kernel.scratch)
+    def scratch(self, rows: int, threads: int) -> dict[str, int]:
+        """How many numbers a run needs of each array of its own; `partial` is to be 0 at first."""
+        each = {name: rows * (threads if name in ("aside", "lines") and self.shared_units else 1) for name in self.kernel.scratch}
+        return {name: width * each[name] for name, width in self.kernel.scratch.items()}
 
-    def run(self, when: Schedule, arrays: Iterable[Tensor], scratch: Scratch, packed: list[int], dtype: torch.dtype, threads: int):
-        """Run all steps.
+    def words(self, scheduled: Sequence[int], at: Mapping[str, int], packed: Sequence[int]) -> list[int]:
+        """What the function takes.
 
         Args:
-            when: Who runs what.
-            arrays: Those of `storages`.
-            scratch: What `Loop.scratch` says.
+            scheduled: What `schedule.words` says.
+            at: Where the arrays of `storages` lie, and `barrier`, a number that is 0.
             packed: Where the packed matrices lie.
-            dtype: Of all arrays.
-            threads: How many run.
         """
-        block = (memory.zeros if scratch.clear else memory.empty)((scratch.size + BARRIER,), dtype)
-        start = block.data_ptr()
-        if self.shared_units:
-            block[-BARRIER:] = 0
-        words = array("q", [*when.words, start + scratch.size * dtype.itemsize, *[a.data_ptr() for a in arrays],
-                            *[start + at for at in scratch.offsets], *packed])
-        self.function(words.buffer_info()[0], threads)
+        return [*scheduled, at["barrier"], *[at[name] for name in self.storages], *packed]
 
 
-class Packed:
-    """The matrices of some weights as the loops want them, for as long as the weights stay as they are.
+class Seen:
+    """Weights as they were.
 
     Args:
-        weights: The matrices among them.
+        weights: The weights.
         gone: Called when one of these is no more.
     """
 
-    def __init__(self, weights: Sequence[Tensor], gone: Callable):
-        self._packs: dict[Loop, tuple[list[Tensor], list[int]]] = {}
-        self._seen = [(weakref.ref(w, gone), w.data_ptr(), _version(w), [(at, ctypes.string_at(at, n)) for at, n in _looks(w)])
-                      for w in weights]
+    def __init__(self, weights: Sequence[Tensor], gone: Callable | None = None):
+        looks = [_look(w) for w in weights]
+        self._seen = [(weakref.ref(w, gone), w.data_ptr(), _version(w), look, look()) for w, look in zip(weights, looks)]
 
-    def holds(self, weights: Sequence[Tensor]) -> bool:
+    def holds(self, weights: Iterable[Tensor]) -> bool:
         """Whether these are the same weights, and unchanged."""
-        for w, (ref, address, version, looks) in zip(weights, self._seen):
-            if ref() is not w or w.data_ptr() != address or _version(w) != version:
-                return False
+        for w, (ref, address, version, look, numbers) in zip(weights, self._seen):
             # Torch's version misses a change made through `.data`, so numbers are looked at too.
-            for at, numbers in looks:
-                if ctypes.string_at(at, len(numbers)) != numbers:
-                    return False
+            if ref() is not w or w.data_ptr() != address or _version(w) != version or look() != numbers:
+                return False
         return True
 
-    def addresses(self, loop: Loop, weights: Mapping[str, Tensor]) -> list[int]:
-        """Where a loop's packed matrices lie; they are packed here if they are not yet."""
-        found = self._packs.get(loop)
+
+class Packed(Seen):
+    """The matrices of some weights as the loops want them, for as long as the weights stay as they are; arguments as for `Seen`."""
+
+    def __init__(self, weights: Sequence[Tensor], gone: Callable):
+        super().__init__(weights, gone)
+        self._packs: dict[object, tuple[list[Tensor], list[int]]] = {}
+
+    def addresses(self, user: Loop | Rows, weights: Mapping[str, Tensor]) -> list[int]:
+        """Where the packed matrices lie that one wants; they are packed here if they are not yet."""
+        found = self._packs.get(user)
         if found is None:
-            tensors = [_pack(pack, weights) for pack in loop.packs]
-            found = self._packs[loop] = tensors, [t.data_ptr() for t in tensors]
+            tensors = [_pack(pack, weights) for pack in user.packs]
+            found = self._packs[user] = tensors, [t.data_ptr() for t in tensors]
         return found[1]
 
 
-def _looks(w: Tensor) -> list[tuple[int, int]]:
-    """Some stretches of a weight's memory: addresses and bytes. All of it where it is short."""
+def stretches(w: Tensor) -> list[tuple[int, int]]:
+    """Where numbers of a weight are looked at to see that it has not changed: addresses and bytes; all of it where it is short."""
     size = w.numel() * w.element_size() if w.is_contiguous() else w.element_size()
     if size <= LOOKED_AT:
         return [(w.data_ptr(), size)]
     each = LOOKED_AT // 16
-    return [(w.data_ptr() + (size - each) * k // 15, each) for k in range(16)]
+    return [(w.data_ptr() + (size - each) // 15 * k, each) for k in range(16)]
+
+
+def _look(w: Tensor) -> Callable[[], bytes]:
+    """Reads those stretches of a weight's memory, for as long as it lies there."""
+    (first, each), *others = stretches(w)
+    step = others[0][0] - first if others else each
+    memory = np.frombuffer((ctypes.c_char * (step * len(others) + each)).from_address(first), np.uint8)
+    return np.lib.stride_tricks.as_strided(memory, (1 + len(others), each), (step, 1)).tobytes
 
 
 def _version(w: Tensor) -> int | None:
@@ -160,7 +147,7 @@ class Loops:
 
     def __init__(self, plan: Plan):
         self.plan = plan
-        self._loops: dict[tuple, Loop] = {}
+        self._loops: dict[tuple, Loop | Rows] = {}
         self._packed: OrderedDict[tuple[int, ...], Packed] = OrderedDict()
         self._lock = threading.RLock()
 
@@ -182,6 +169,14 @@ class Loops:
             if key not in self._loops:
                 self._loops[key] = Loop(getattr(self.plan, kind), bits, descending=kind == "backward", one_row=one_row,
                                         shared_units=shared_units)
+            return self._loops[key]
+
+    def rows(self, weight: str, transposed: bool, size: int, depth: int, bits: int) -> Rows:
+        """The product of many rows by a matrix of these sizes."""
+        key = "rows", weight, transposed, bits
+        with self._lock:
+            if key not in self._loops:
+                self._loops[key] = Rows(weight, transposed, size, depth, bits)
             return self._loops[key]
 
     def split(self, kind: str, rows: int, steps: int, threads: int) -> tuple[int, bool]:

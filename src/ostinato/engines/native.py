@@ -2,6 +2,8 @@
 
 import ctypes
 import functools
+import os
+import queue
 import threading
 
 import llvmlite.binding as llvm
@@ -33,13 +35,14 @@ def _machine() -> llvm.TargetMachine:
     return llvm.Target.from_default_triple().create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3)
 
 
-_compiling = threading.Lock()
+# Whoever makes kernels holds it; a thread that forks has it too, so that no child waits for a maker that it has not.
+making = threading.RLock()
 _alive: list = []
 
 
 def compiled(text: str, *names: str) -> dict[str, int]:
     """Compile an LLVM module: the addresses of its functions of these names, which stay for as long as the process."""
-    with _compiling:
+    with making:
         target, why = host()
         if target is None:
             raise RuntimeError(why)
@@ -76,12 +79,7 @@ class Function:
         elif self._team:
             openmp()(self._team, words, threads, 0)
         else:
-            others = [threading.Thread(target=self._run, args=(words, k, threads)) for k in range(1, threads)]
-            for other in others:
-                other.start()
-            self._run(words, 0, threads)
-            for other in others:
-                other.join()
+            _run_on_workers(self._run, words, threads)
 
 
 @functools.cache
@@ -91,8 +89,72 @@ def openmp():
     try:
         library = ctypes.CDLL(None)
         enter = library.GOMP_parallel
-        _ = library.omp_get_thread_num, library.omp_get_num_threads
-    except (AttributeError, OSError):
+        _ = library.omp_get_thread_num, library.omp_get_num_threads, library.omp_pause_resource_all
+    except (AttributeError, OSError, TypeError):  # TypeError: on Windows no library stands for all
         return None
     enter.argtypes, enter.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
     return enter
+
+
+# ---------------------------------------------------------------- threads of our own, where there is no OpenMP
+
+# Where each thread that has nothing to do waits for work.
+_idle: list[queue.SimpleQueue] = []
+
+
+def _work(todo: queue.SimpleQueue):
+    while True:
+        done, function, *given = todo.get()
+        function(*given)
+        done.set()
+
+
+def _worker() -> queue.SimpleQueue:
+    """Where a thread waits that nobody else has: those of one run may wait for each other, and none of them for another run."""
+    try:
+        return _idle.pop()
+    except IndexError:
+        todo = queue.SimpleQueue()
+        threading.Thread(target=_work, args=(todo,), name="ostinato", daemon=True).start()
+        return todo
+
+
+def _run_together(run, words: int, threads: int):
+    """Run on this thread and others."""
+    others = [(_worker(), threading.Event()) for _ in range(1, threads)]
+    for k, (todo, done) in enumerate(others, 1):
+        todo.put((done, run, words, k, threads))
+    run(words, 0, threads)
+    for todo, done in others:
+        done.wait()
+        _idle.append(todo)
+
+
+def _run_on_workers(run, words: int, threads: int):
+    """Run on other threads alone: an interrupt (Ctrl-C) stops Python's main thread only, and that waits until they are done with its memory."""
+    todo, done = _worker(), threading.Event()
+    try:
+        todo.put((done, _run_together, run, words, threads))
+        done.wait()
+    finally:
+        done.wait()
+        _idle.append(todo)
+
+
+# ---------------------------------------------------------------- fork
+
+
+def _before_fork():
+    """Make no kernel meanwhile, and end the threads of GNU OpenMP's pool: a child has none of them, and would wait for them for ever."""
+    making.acquire()
+    if openmp():
+        ctypes.CDLL(None).omp_pause_resource_all(1)  # 1: omp_pause_soft, which keeps torch.set_num_threads
+
+
+def _in_child():
+    making.release()
+    _idle.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=making.release, after_in_child=_in_child)

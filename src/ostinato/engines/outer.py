@@ -1,52 +1,49 @@
-"""Sums of outer products: the gradient of a weight, out[m, n] = sum of d[k, m] * x[k, n] over all steps and rows k.
+"""What adds up over all steps and rows: the gradients of weights.
 
-One kernel does for all sizes. The result is cut into tiles of rows times vectors whose sums fit the registers, and the k into
-stretches that fit the caches; threads share out the tiles. What a tile takes of d and x lies side by side in each of their rows,
-so nothing is packed or transposed.
+Of a matrix it is a sum of outer products, out[m, n] = sum of d[k, m] * x[k, n]; of a vector, out[n] = sum of d[k, n]; k goes over a
+list of tokens, so that what rows that end early have not is passed over. One kernel does for all sizes. The result is cut into
+tiles of rows times vectors whose sums fit the registers, and the k into stretches that fit the caches; threads share out the tiles.
+What a tile takes of d and x lies side by side in each of their rows, so nothing is packed or transposed.
 """
 
 import functools
-from array import array
-from collections.abc import Iterable
-
-import torch
-from llvmlite import ir
-from torch import Tensor
 
 from . import native
-from .code import I32, I64, PTR, Code, Target
+from .code import I64, PTR, Code, Target
 from .product import choose_tile, heights
+from .team import Job
 
-# The words of the kernel: addresses; how many k, and rows and columns of the result; 1 where it goes on from the sums that are there.
-WORDS = ("out", "d", "x", "count", "rows", "columns", "more")
+# The words of the kernels: addresses, of the tokens' list too; how many tokens; rows and columns of the result; numbers from one token to
+# the next in d and x; 1 where it goes on from the sums that are there.
+OUTER_WORDS = ("out", "d", "x", "tokens", "count", "rows", "columns", "d_width", "x_width", "more")
+TOTAL_WORDS = ("out", "d", "tokens", "count", "columns", "d_width")
 # How many k a tile takes before the next tile takes the same.
 STRETCH = 192
 # Columns of x that all tiles take before the next ones.
 PANEL = 256
-# From the k whose rows are multiplied to the one whose rows are fetched.
+# From the k whose rows are multiplied to the one whose rows are fetched: so many more tokens the list has, for these to be read.
 AHEAD = 8
 VECTORS = 2
-# Multiply-adds below which a second thread costs more than it brings.
-WORTH_A_THREAD = 200_000
+# Vectors whose columns are added up at once.
+COLUMNS = 8
 
 
 class Outer(Code):
-    """The code.
+    """The code for a matrix.
 
     Args:
         bits: 32 or 64: float32 or float64.
         target: The processor.
-        openmp: Also make `team(words)`.
 
     Attributes:
         text: The LLVM module.
     """
 
-    def __init__(self, bits: int, target: Target, *, openmp: bool):
+    def __init__(self, bits: int, target: Target):
         super().__init__(bits, target)
-        self.enter(WORDS, openmp=openmp)
+        self.enter(OUTER_WORDS)
         self.tile = choose_tile(1, VECTORS, target.registers, one_row=False)
-        self.out, self.d, self.x = (self.b.inttoptr(self.given[name], PTR) for name in ("out", "d", "x"))
+        self.out, self.d, self.x, self.tokens = (self.b.inttoptr(self.given[name], PTR) for name in ("out", "d", "x", "tokens"))
         self.row = self.b.alloca(I64)
         self._build()
         self.text = str(self.module)
@@ -78,10 +75,7 @@ class Outer(Code):
         b.store(m, row)
         masks = [None] * VECTORS
         if columns is not None:
-            lanes = ir.Constant(ir.VectorType(I32, self.lanes), list(range(self.lanes)))
-            for v in range(VECTORS):
-                many = b.trunc(b.sub(columns, i64(v * self.lanes)), I32)
-                masks[v] = b.icmp_signed("<", lanes, self.splat(many))
+            masks = [self.below(b.sub(columns, i64(v * self.lanes))) for v in range(VECTORS)]
         end = self.min64(b.add(m, i64(self.tile.rows)), self.given["rows"])
         for height in heights(self.tile.rows):
             with self.loop(b.load(row, typ=I64), b.sub(end, i64(height - 1)), height) as here:
@@ -94,10 +88,12 @@ class Outer(Code):
                   for r in range(height) for v in range(VECTORS)]
         sums = [b.select(more, self.load(place, masks[j % VECTORS]), self.constant(0.0)) for j, place in enumerate(places)]
         with self.loop(k, stop, carried=sums) as at:
-            d, x = self.at(self.d, b.add(b.mul(at, given["rows"]), m)), self.at(self.x, b.add(b.mul(at, given["columns"]), n))
-            self.fetch(self.at(d, b.mul(given["rows"], self.i64(AHEAD))))
+            (d, x), (later_d, later_x) = (
+                (self.at(self.d, b.add(b.mul(token, given["d_width"]), m)), self.at(self.x, b.add(b.mul(token, given["x_width"]), n)))
+                for token in (self.word(self.tokens, place) for place in (at, b.add(at, self.i64(AHEAD)))))
+            self.fetch(later_d)
             for v in range(VECTORS):
-                self.fetch(self.at(self.at(x, b.mul(given["columns"], self.i64(AHEAD))), v * self.lanes))
+                self.fetch(self.at(later_x, v * self.lanes))
             of_x = [self.load(self.at(x, v * self.lanes), masks[v]) for v in range(VECTORS)]
             for r in range(height):
                 one = self.splat(b.load(self.at(d, r), typ=self.elem))
@@ -107,27 +103,62 @@ class Outer(Code):
             self.store(total, place, masks[j % VECTORS])
 
 
+class Total(Code):
+    """The code for a vector; arguments and attributes as `Outer`'s."""
+
+    def __init__(self, bits: int, target: Target):
+        super().__init__(bits, target)
+        self.enter(TOTAL_WORDS)
+        b, given, i64 = self.b, self.given, self.i64
+        self.out, self.d, self.tokens = (b.inttoptr(given[name], PTR) for name in ("out", "d", "tokens"))
+        vectors = b.sdiv(b.add(given["columns"], i64(self.lanes - 1)), i64(self.lanes))
+        first, last = (b.sdiv(b.mul(vectors, k), self.threads) for k in (self.thread, b.add(self.thread, i64(1))))
+        left = b.srem(b.sub(last, first), i64(COLUMNS))
+        whole = b.sub(last, left)
+        with self.loop(first, whole, COLUMNS) as v:
+            self._columns(v, COLUMNS)
+        with self.loop(whole, last) as v:
+            self._columns(v, 1)
+        b.ret_void()
+        self.text = str(self.module)
+
+    def _columns(self, vector, many: int):
+        """Add up some vectors of columns; past the last column nothing is read or written."""
+        b, given = self.b, self.given
+        n = b.mul(vector, self.i64(self.lanes))
+        masks = [self.below(b.sub(given["columns"], b.add(n, self.i64(j * self.lanes)))) for j in range(many)]
+        sums = [self.constant(0.0)] * many
+        with self.loop(0, given["count"], carried=sums) as k:
+            row = self.at(self.d, b.add(b.mul(self.word(self.tokens, k), given["d_width"]), n))
+            for j in range(many):
+                sums[j] = b.fadd(sums[j], self.load(self.at(row, j * self.lanes), masks[j]))
+        for j in range(many):
+            self.store(sums[j], self.at(self.at(self.out, n), j * self.lanes), masks[j])
+
+
 @functools.cache
-def _function(bits: int, target: Target) -> native.Function:
-    return native.Function(Outer(bits, target, openmp=native.openmp() is not None).text)
+def _function(kind: type[Outer] | type[Total], bits: int) -> int:
+    """The address of the compiled function."""
+    target, _ = native.host()
+    return native.compiled(kind(bits, target).text, "run")["run"]
 
 
-def sum_outer(pairs: Iterable[tuple[Tensor, Tensor]], *, threads: int) -> Tensor:
-    """The sum of d.T @ x over pairs (d, x).
+def outer(bits: int, out: int, rows: int, columns: int, d: tuple[int, int], x: tuple[int, int], tokens: tuple[int, int], threads: int, *,
+          more: bool = False) -> Job:
+    """The job that makes the sum of the outer products of d and x.
 
     Args:
-        pairs: One or more; (K, M) and (K, N) each, float32 or float64 as all are. K may differ from pair to pair.
-        threads: How many may run.
-
-    Returns:
-        The sum, (M, N).
+        bits: 32 or 64: float32 or float64.
+        out: The address of the result.
+        rows, columns: The result's: the units of d and of x.
+        d, x: The address of the first token's units, and how many numbers further the next one's are.
+        tokens: The address of the tokens' numbers, int64, and `AHEAD` more; and how many there are.
+        threads: How many run.
+        more: Add to what `out` has.
     """
-    out, (target, _) = None, native.host()
-    for d, x in pairs:
-        (count, rows), columns = d.shape, x.shape[1]
-        d, x, more = d.contiguous(), x.contiguous(), out is not None
-        if out is None:
-            out = torch.empty((rows, columns), dtype=d.dtype)
-        words = array("q", (out.data_ptr(), d.data_ptr(), x.data_ptr(), count, rows, columns, more))
-        _function(d.element_size() * 8, target)(words.buffer_info()[0], threads if count * rows * columns >= WORTH_A_THREAD else 1)
-    return out
+    return Job(_function(Outer, bits), [out, d[0], x[0], *tokens, rows, columns, d[1], x[1], more], threads)
+
+
+def total(bits: int, out: int, columns: int, d: tuple[int, int], tokens: tuple[int, int], threads: int) -> Job:
+    """The job that makes the sum of d, which has `columns` units; arguments as for `outer`."""
+    return Job(_function(Total, bits), [out, d[0], *tokens, columns, d[1]], threads)

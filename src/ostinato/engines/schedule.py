@@ -14,13 +14,19 @@ class Schedule:
 
     Attributes:
         order: The row of the batch at each place; None where they are as given. Rows of a task go from the longest down.
-        words: What the kernel takes first (`kernel.WORDS`), but for the barrier.
-        held: What the words point to.
+        table, tokens: The addresses that the kernel takes (`kernel.WORDS`).
+        held: What lies there.
     """
 
     order: Tensor | None
-    words: tuple[int, ...]
+    table: int
+    tokens: int
     held: tuple[np.ndarray, ...]
+
+
+def words(rows: int, tasks: int, reverse: bool, table: int, tokens: int) -> list[int]:
+    """What the kernel takes first, but for the barrier."""
+    return [tasks, table, tokens, -rows if reverse else rows, rows if reverse else 0, 0 if reverse else rows, rows]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -57,5 +63,4 @@ def _schedule(rows, steps, tasks, reverse, lengths) -> Schedule:
         table[k] = first, last, active.ctypes.data, 0
         held.append(active)
         first += len(share)
-    words = (tasks, table.ctypes.data, tokens.ctypes.data, -rows if reverse else rows, rows if reverse else 0, 0 if reverse else rows, rows)
-    return Schedule(order, words, (table, tokens, *held))
+    return Schedule(order, table.ctypes.data, tokens.ctypes.data, (table, tokens, *held))

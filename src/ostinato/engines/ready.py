@@ -1,0 +1,222 @@
+"""Short inferences with everything made ready: for one shape, and weights that stay as they are, a call is a few addresses and a jump.
+
+A sequence of a few small steps takes a kernel microseconds; to look at what is given, to give out memory and to list the jobs takes ten
+times as long. Here all that is done once.
+"""
+
+import ctypes
+import functools
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from itertools import accumulate
+
+import torch
+from llvmlite import ir
+from torch import Tensor
+
+from . import native, traced
+from .call import Call
+from .code import I32, I64, PTR, Code, Target
+from .loops import Seen, stretches
+from .team import Bases, Job, Listed, Work
+
+# Bytes of arrays above which a call's cost does not count, and its memory had better be given back.
+SMALL = 1 << 20
+
+
+class _Made:
+    """The arrays of an inference, but for the inputs' and the output's.
+
+    Attributes:
+        this: The pass.
+        given: Its memory.
+        shape: The output's array's shape.
+        first: Its step that is the first of the output.
+        states: For each state whether it is in the output's array; where it begins and ends, in bytes from there or else as addresses; its
+            bytes and its units.
+        clear: Where threads count who has come, as `ctypes.memset` takes it.
+    """
+
+    def __init__(self, call: Call, tensors: Sequence[Tensor]):
+        inputs, _, weights = call.split(tensors)
+        self.this = call.passes.infer
+        self.given = call.begin(self.this, [x.contiguous() for x in inputs], weights, self.this.users, None)
+        self.shape = self.this.shapes[self.this.own]
+        part = self.this.output.reads[0][2]
+        self.first = part.start or 0 if part else 0
+        self.states = []
+        for place, _, units in call.states:
+            begins, ends = call.ends(place, self.this)
+            size, mine = call.rows * units * call.dtype.itemsize, place == self.this.own
+            at = 0 if mine else self.given.at(place)
+            self.states.append((mine, at + begins * size, at + ends * size, size, units))
+        self.clear = self.given.numbers["block"], 0, self.this.clear * call.dtype.itemsize
+
+
+class Ready:
+    """Inference over whole sequences of one shape, from states of 0.
+
+    Args:
+        call: The shape; see `can_be`.
+        tensors: The inputs and the weights, as `Call.split` takes them. Of the inputs only the shape counts.
+
+    Attributes:
+        dtype: Of everything.
+    """
+
+    def __init__(self, call: Call, tensors: Sequence[Tensor]):
+        self._made, self.dtype = _Made(call, tensors), call.dtype
+        self._steps, self._rows, self._lock = call.steps, call.rows, threading.Lock()
+        self._seen = Seen(tensors[len(call.passes.inputs) :])
+        self._listed = Listed(self._made.this.stages[0].work, self._made.given.numbers, [*call.passes.inputs, self._made.this.own])
+
+    @staticmethod
+    def can_be(call: Call) -> bool:
+        """Whether a call is short, and has no work that torch does."""
+        this = call.passes.infer
+        numbers = this.block.size + sum(map(torch.Size.numel, map(torch.Size, this.shapes.values())))
+        plain = len(this.stages) == 1 and not (call.ragged or this.output.nodes or this.stages[0].arguments or this.own is None)
+        return plain and numbers * call.dtype.itemsize < SMALL
+
+    def holds(self, weights: Iterable[Tensor]) -> bool:
+        """Whether these are the weights, all of them, and unchanged."""
+        return self._seen.holds(weights)
+
+    def __call__(self, inputs: Iterable[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]] | None:
+        """The output (T, B, units) and the final states (1, B, units) each; None while another thread is at it.
+
+        Args:
+            inputs: Contiguous, of the shape and dtype.
+        """
+        if not self._lock.acquire(blocking=False):
+            return None
+        made, final = self._made, []
+        try:
+            own = torch.empty(made.shape, dtype=self.dtype)
+            address = own.data_ptr()
+            for mine, begins, _, size, _ in made.states:
+                ctypes.memset(address + begins if mine else begins, 0, size)
+            if made.this.threads > 1:
+                ctypes.memset(*made.clear)
+            self._listed.run([*[x.data_ptr() for x in inputs], address])
+            for mine, _, ends, size, units in made.states:
+                state = torch.empty((1, self._rows, units), dtype=self.dtype)
+                ctypes.memmove(state.data_ptr(), address + ends if mine else ends, size)
+                final.append(state)
+        finally:
+            self._lock.release()
+        return own if len(own) == self._steps else own.narrow(0, made.first, self._steps), tuple(final)
+
+
+class Steps:
+    """Layers one above another, one step at a time, with states that stay.
+
+    Args:
+        layers: Of each layer, from below, a call of one step, and the tensors that `Call.split` takes.
+        parameters: All tensors that the weights are, or are sums of.
+    """
+
+    def __init__(self, layers: Sequence[tuple[Call, Sequence[Tensor]]], parameters: Sequence[Tensor]):
+        bases, jobs, copies, self._states, self._held, self._clear = Bases(), [], [], [], [], []
+        below = bases["x"]
+        for call, tensors in layers:
+            made = _Made(call, tensors)
+            own = torch.zeros(made.shape, dtype=call.dtype)
+            made.given.add(made.this.own, own)
+            placed = made.this.stages[0].work.jobs(made.given.numbers | {call.passes.inputs[0]: below})
+            jobs += [replace(job, waits=job.waits or k == 0 and bool(jobs)) for k, job in enumerate(placed)]
+            row = own[0].numel() * own.element_size()
+            below = own.data_ptr() + made.first * row
+            states = [(mine * own.data_ptr() + begins, mine * own.data_ptr() + ends, size, units) for mine, begins, ends, size, units in made.states]
+            copies += [number for begins, ends, size, _ in states for number in (begins, ends, size)]
+            self._states.append([(begins, size, (call.rows, units)) for begins, _, size, units in states])
+            self._held.append((made, own))
+            self._clear += [made.clear] * (made.this.threads > 1)
+        copies += bases["out"], below, row
+        looks = [(at, size) for p in parameters for at, size in stretches(p)]
+        self._saved = b"".join(ctypes.string_at(at, size) for at, size in looks)
+        saved = ctypes.cast(self._saved, ctypes.c_void_p).value
+        compared = [number for (at, size), before in zip(looks, accumulate([0, *(size for _, size in looks)])) for number in (at, saved + before, size)]
+        jobs.append(Job(_finish(), [0, len(looks), len(copies) // 3, *compared, *copies], 1, waits=True))
+        work = Work(jobs, bases)
+        self._listed = Listed(work, {}, ["x", "out"])
+        self._start, self._words, self._run = self._listed.start, self._listed.words, self._listed.run
+        self._changed = len(self._words) - len(jobs[-1].words)
+        self._seen = [(p, p._version, p.data_ptr()) for p in parameters]
+        self._input, self._output, self._dtype = torch.Size((call.rows, layers[0][1][0].shape[-1])), torch.Size((call.rows, row // call.rows // call.dtype.itemsize)), call.dtype
+        self._lock = threading.Lock()
+
+    def __call__(self, x: Tensor, out: Tensor | None, parameters: Iterable[Tensor]) -> Tensor | None:
+        """The output of a step, (B, units); None where it has to be run anew, because x is of another kind, or the weights have changed.
+
+        Args:
+            x: The input.
+            out: Where to write the output; None for a new tensor.
+            parameters: What they are now.
+        """
+        if type(x) is not Tensor or x.shape != self._input or x.dtype is not self._dtype or not x.is_cpu or not x.is_contiguous() or traced():
+            return None
+        for p, (known, version, at) in zip(parameters, self._seen):
+            if p is not known or p._version != version or p.data_ptr() != at:
+                return None
+        if out is None:
+            out = torch.empty(self._output, dtype=self._dtype)
+        elif type(out) is not Tensor or out.shape != self._output or out.dtype is not self._dtype or not out.is_cpu or not out.is_contiguous():
+            return None
+        with self._lock:
+            for clear in self._clear:
+                ctypes.memset(*clear)
+            self._run((x.data_ptr(), out.data_ptr()))
+            return None if self._words[self._changed] else out
+
+    @property
+    def states(self) -> list[tuple[Tensor, ...]]:
+        """Each layer's states, (B, units) each."""
+        found = []
+        for states in self._states:
+            found.append(tuple(torch.empty(shape, dtype=self._dtype) for *_, shape in states))
+            for (begins, size, _), s in zip(states, found[-1]):
+                ctypes.memmove(s.data_ptr(), begins, size)
+        return found
+
+    def begin(self, states: Iterable[Iterable[Tensor]]):
+        """Set each layer's states, (B, units) each."""
+        for given, mine in zip(states, self._states):
+            for s, (begins, size, _) in zip(given, mine):
+                s = s.contiguous()
+                ctypes.memmove(begins, s.data_ptr(), size)
+
+
+class _Finish(Code):
+    """The end of a step: where the weights are as they were, what the step has made is copied to where the next one finds it; else that
+    they are not is noted, and nothing is copied."""
+
+    def __init__(self, target: Target):
+        super().__init__(32, target)
+        self.enter(("changed", "compared", "copied"))
+        b, first = self.b, self.i64(3)
+        compare = self.intrinsic("memcmp", I32, [PTR, PTR, I64])
+        copy = self.intrinsic("memcpy", PTR, [PTR, PTR, I64])
+        differ = [self.i64(0)]
+        with self.loop(0, self.given["compared"], carried=differ) as k:
+            now, before, size = self._three(b.add(first, b.mul(k, self.i64(3))))
+            differ[0] = b.or_(differ[0], b.zext(b.icmp_signed("!=", b.call(compare, [now, before, size]), ir.Constant(I32, 0)), I64))
+        b.store(differ[0], self.words)
+        many = b.select(b.icmp_signed("==", differ[0], self.i64(0)), self.given["copied"], self.i64(0))
+        first = b.add(first, b.mul(self.given["compared"], self.i64(3)))
+        with self.loop(0, many) as k:
+            to, what, size = self._three(b.add(first, b.mul(k, self.i64(3))))
+            b.call(copy, [to, what, size])
+        b.ret_void()
+        self.text = str(self.module)
+
+    def _three(self, place):
+        b = self.b
+        return (b.inttoptr(self.word(self.words, place), PTR), b.inttoptr(self.word(self.words, b.add(place, self.i64(1))), PTR),
+                self.word(self.words, b.add(place, self.i64(2))))
+
+
+@functools.cache
+def _finish() -> int:
+    return native.compiled(_Finish(native.host()[0]).text, "run")["run"]

@@ -1,0 +1,24 @@
+"""Products of many rows by one matrix, beside torch's."""
+
+import pytest
+import torch
+
+from ostinato.engines import doctor, loops, rows, team
+
+pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("bits", [32, 64])
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize("count, depth, size", [(1, 1, 1), (7, 5, 3), (13, 33, 50), (rows.STRETCH + 5, 300, 64), (30, 16, 127)])
+def test_rows_times_a_matrix(count, depth, size, transposed, bits, threads, close):
+    dtype = {32: torch.float32, 64: torch.float64}[bits]
+    x, weight = torch.randn(count, depth + 2, dtype=dtype)[:, 2:], torch.randn(size, depth, dtype=dtype)
+    product = rows.Rows("W", transposed, size, depth, bits)
+    packed = loops._pack(product.packs[0], {"W": weight.T.contiguous() if transposed else weight})
+    out = torch.full((count, product.width + 1), 7.0, dtype=dtype)
+    words = product.words(out.data_ptr(), out.stride(0), x.data_ptr(), x.stride(0), count, packed.data_ptr())
+    team.run([team.Work([team.Job(product.function, words, threads)], team.Bases()).at({})])
+    close(out[:, :size], x @ weight.T)
+    assert (out[:, -1] == 7).all()
