@@ -121,9 +121,17 @@ def test_bench_is_called_with_its_options(ostinato, monkeypatch):
     command = create_autospec(bench.command)
     monkeypatch.setattr(bench, "command", command)
     assert ostinato("bench")[0] == 0
-    command.assert_called_once_with(threads=None, quick=False, json=None, only=None, peers=None)
-    assert ostinato("bench", "--quick", "--threads", "2", "--json", "b.json", "--only", "LSTM", "--only", "training", "--peers", "jax")[0] == 0
-    command.assert_called_with(threads=2, quick=True, json=Path("b.json"), only=["LSTM", "training"], peers=["jax"])
+    others = {"save_ratios": None, "compare": None, "roofline": None, "ragged": False, "memory": False}
+    command.assert_called_once_with(threads=None, quick=False, json=None, only=None, peers=None, **others)
+    assert ostinato("bench", "--quick", "--threads", "2", "--json", "b.json", "--only", "LSTM", "--only", "training", "--peers", "jax",
+                    "--save-ratios", "new.json", "--compare", "old.json")[0] == 0
+    command.assert_called_with(threads=2, quick=True, json=Path("b.json"), only=["LSTM", "training"], peers=["jax"],
+                               **others | {"save_ratios": Path("new.json"), "compare": Path("old.json")})
+    for words, given in {("--roofline", "a.png"): {"roofline": Path("a.png")}, ("--ragged",): {"ragged": True}, ("--memory",): {"memory": True}}.items():
+        assert ostinato("bench", *words)[0] == 0
+        command.assert_called_with(threads=None, quick=False, json=None, only=None, peers=None, **others | given)
+    command.return_value = False
+    assert ostinato("bench", "--compare", "old.json") == (1, "", "")
 
 
 @pytest.mark.parametrize("called, shown", [
@@ -264,7 +272,7 @@ def test_a_damaged_model_is_one_error(ostinato, model, tmp_path, name, content, 
     ("--threads 0", "--threads 0: write a whole number from 1 to "),
     ("--threads two", "Invalid value for '--threads': 'two'; write a whole number; see: ostinato bench --help"),
     ("--only cake", "--only cake: write one of RNN, LSTM, GRU, own, inference, training"),
-    ("--peers keras", "--peers keras: write one of torch, onnxruntime, jax"),
+    ("--peers cudnn", "--peers cudnn: write one of torch, onnxruntime, jax, keras"),
     ("--json nowhere/b.json", "--json nowhere/b.json: 'nowhere' is no directory that can be written; give a file in one that can"),
 ])
 def test_wrong_benchmark_input_is_one_error(ostinato, tmp_path, words, message):

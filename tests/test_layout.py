@@ -13,12 +13,13 @@ SOURCE = Path(__file__).parent.parent / "src" / "ostinato"
 # What is imported in a function, when it is needed, is free: `language` reaches `notation`, `plan_text` and `weights` so.
 ORDER = """
     errors graph symbols language notation gradient plan
-    engines.vector_maths engines.code engines.native engines.product engines.outer engines.kernel engines.memory engines.schedule engines.loops
-    engines.reference engines.once engines.call engines.cpu engines
-    plan_text cells weights stream ragged layers ostinato
+    engines.vector_maths engines.code engines.native engines.team engines.product engines.outer engines.kernel engines.rows engines.memory
+    engines.schedule engines.loops engines.passes engines.reference engines engines.call engines.ready engines.cpu
+    plan_text cells weights stream ragged checkpoint layers ostinato
     tf1.random tf1.graph tf1.session tf1.arithmetic tf1.operations tf1.variables tf1.cells tf1.rnn tf1.wrappers tf1
     files data train tasks.generate tasks
-    report terminal bench.rows bench.peak bench.peers bench.measure bench
+    report terminal bench.rows bench.peak bench.peers bench.own bench.ratios bench.measure
+    bench.roofline bench.ragged bench.memory bench
     cli __main__
 """.split()
 
@@ -28,7 +29,7 @@ LONG = {
     "plan": "the parts of a step before, in and after the loop decide about each other",
     "layers": "the layer of any cell and torch.nn's three, which are that layer under other names",
 }
-HEAVY = {"llvmlite", "lightning", "matplotlib", "pandas", "typer", "rich", "tokenizers", "safetensors", "regex", "onnx", "onnxruntime", "jax"}
+HEAVY = {"llvmlite", "lightning", "matplotlib", "pandas", "typer", "rich", "tokenizers", "safetensors", "regex", "onnx", "onnxruntime", "jax", "keras"}
 
 
 def name(path: Path) -> str:

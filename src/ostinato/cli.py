@@ -229,18 +229,29 @@ def doctor():
     Console(highlight=False).print(table)
 
 
+ELSE = "Something else instead (one of these)"
+
+
 @app.command()
 def bench(
     threads: Annotated[Optional[int], _whole("CPU threads of everyone.", show_default="one a core")] = None,
     quick: Annotated[bool, Option("--quick", help="A small part of the sizes, in under half a minute.")] = False,
     json: Annotated[Optional[Path], Option(metavar="FILE", help="Write everything to a JSON file too.")] = None,
     only: Annotated[Optional[list[str]], Option(metavar="NAME", help="Keep RNN, LSTM, GRU, own, inference or training; may be repeated.")] = None,
-    peers: Annotated[Optional[list[str]], Option(metavar="NAME", help="onnxruntime or jax; may be repeated.", show_default="those installed")] = None,
+    peers: Annotated[Optional[list[str]], Option(metavar="NAME", help="onnxruntime, jax or keras; may be repeated.", show_default="those installed")] = None,
+    save_ratios: Annotated[Optional[Path], Option(metavar="FILE", help="Write the ratios to a file, for later runs to be held against.")] = None,
+    compare: Annotated[Optional[Path], Option(metavar="FILE", help="Hold this run against such a file; exit code 1 if a row got worse.")] = None,
+    roofline: Annotated[Optional[Path], Option(metavar="FILE", rich_help_panel=ELSE,
+                                               help="Our times beside the processor's limits, drawn in a PNG file.")] = None,
+    ragged: Annotated[bool, Option("--ragged", rich_help_panel=ELSE, help="Rows of unequal lengths, beside torch.nn's PackedSequence.")] = False,
+    memory: Annotated[bool, Option("--memory", rich_help_panel=ELSE, help="The memory that training takes, beside torch.nn.LSTM's.")] = False,
 ):
-    """Time the layers beside torch.nn, ONNX Runtime and JAX."""
+    """Time the layers beside torch.nn, ONNX Runtime, JAX and Keras."""
     from .bench import command
 
-    command(threads=threads, quick=quick, json=json, only=only or None, peers=peers or None)
+    if not command(threads=threads, quick=quick, json=json, only=only or None, peers=peers or None, save_ratios=save_ratios, compare=compare,
+                   roofline=roofline, ragged=ragged, memory=memory):
+        raise typer.Exit(1)
 
 
 def _program() -> str:

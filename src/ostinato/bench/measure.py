@@ -17,21 +17,23 @@ from torch import nn
 
 from ..engines.memory import no_collecting
 from ..errors import EngineError
+from .own import contenders
 from .peak import Peak
-from .peers import MAKERS, Runner, missing, ours, own
-from .rows import BUILT_IN, GRID, LAYERS, MODES, OWN_GRID, PEERS, QUICK_GRID, QUICK_OWN_GRID, Row, Run, Times
+from .peers import MAKERS, LeftOut, Runner, Work, missing, ours
+from .rows import GRID, LAYERS, MODES, OWN, OWN_GRID, PEERS, QUICK_GRID, QUICK_OWN_GRID, Row, Run, Shape, Times
 
 # A sample is so many calls that it takes this long, or one call.
 SAMPLE = 2e-3
 # A call that takes longer than this is not made once more, untimed, before its sample.
 LONG = 20e-3
+# A setting is tried by so many calls after its first, or fewer when so many seconds are over.
+TRIES, TRYING = 3, 0.5
 # For each row, the seconds after which no further round begins and the fewest rounds; and the most rounds.
 FULL, QUICK, MOST = (2.0, 5), (0.1, 3), 60
 # The longest wait for threads to be quiet, and how long they have to be: systems count a thread's time every 10 ms or more often.
 SPINNING, WINDOW = 2.0, 12e-3
-# How far numbers may be apart, as a part of the largest (or of 1): outputs, and gradients, which are long sums.
-ALLOWED = {"outputs": 1e-4, "gradients of the input": 1e-3, "gradients of weight_ih": 1e-3, "gradients of weight_hh": 1e-3,
-           "gradients of bias_ih": 1e-3}
+# How far numbers may be apart, as a part of the largest (or of 1); gradients are long sums.
+ALLOWED, ALLOWED_GRADIENTS = 1e-4, 1e-3
 
 
 def measure(*, threads: int, quick: bool = False, layers: Sequence[str] = LAYERS, modes: Sequence[str] = MODES,
@@ -44,99 +46,140 @@ def measure(*, threads: int, quick: bool = False, layers: Sequence[str] = LAYERS
         quick: Few samples of a small part of the grid.
         layers, modes: Rows to take.
         peers: Names of PEERS; those that are not installed are left out, and told in the run's `missing`.
-        shapes: (B, T, I, H) each, in place of the grids.
+        shapes: (B, T, I, H) or (B, T, I, H, L, D) each, in place of the grids.
         watcher: Called with the row just taken (None at first) and what comes next.
 
     Raises:
         EngineError: A peer's numbers are not ours.
     """
+    absent = missing(peers)
+    present = [name for name in peers if name not in absent]
+    grids = (shapes, shapes) if shapes else (QUICK_GRID, QUICK_OWN_GRID) if quick else (GRID, OWN_GRID)
+    wanted = _wanted(layers, modes, *grids)
+    rows = []
+    with torch_threads(threads):
+        peak = Peak(threads)
+        for k, (layer, mode, shape) in enumerate(wanted):
+            watcher(rows[-1] if rows else None, f"{k + 1} of {len(wanted)}: {layer} {mode} {shape}")
+            peak()
+            rows.append(_row(layer, mode, shape, present, threads, absent, *(QUICK if quick else FULL)))
+        watcher(rows[-1] if rows else None, "done")
+    if peak.best:
+        rows = [replace(row, share=row.operations / row.ours.median / peak.best) for row in rows]
+    return Run(rows, threads, processors(), peak.best, absent, machine())
+
+
+@contextlib.contextmanager
+def torch_threads(threads: int):
+    """Have torch, and ours with it, take so many threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        absent = missing(peers)
-        present = [name for name in peers if name not in absent]
-        peak = Peak(threads)
-        grids = {"": QUICK_GRID, "own": QUICK_OWN_GRID} if quick else {"": GRID, "own": OWN_GRID}
-        wanted = [(layer, mode, shape) for layer in layers for mode in modes
-                  for shape in shapes or grids["own" if layer == "own" else ""]]
-        rows = []
-        for k, (layer, mode, shape) in enumerate(wanted):
-            watcher(rows[-1] if rows else None, f"{k + 1} of {len(wanted)}: {layer} {mode} {','.join(map(str, shape))}")
-            peak()
-            rows.append(_row(layer, mode, tuple(shape), present, threads, *(QUICK if quick else FULL)))
-        watcher(rows[-1], "done")
+        yield
     finally:
         torch.set_num_threads(before)
-    if peak.best:
-        rows = [replace(row, share=row.operations / row.ours.median / peak.best) for row in rows]
-    processors = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
-    return Run(rows, threads, processors, peak.best, absent, _machine())
 
 
-def _row(layer: str, mode: str, shape: tuple, peers: Sequence[str], threads: int, budget: float, fewest: int) -> Row:
-    batch, steps, inputs, hidden = shape
+def processors() -> list[int] | None:
+    """The processors that this process may use; None where the system does not say."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+
+
+def _wanted(layers: Sequence[str], modes: Sequence[str], grid: Sequence, own_grid: Sequence) -> list[tuple[str, str, Shape]]:
+    named = [(name, mode, Shape(*shape)) for layer in layers for name in (OWN if layer == "own" else [layer]) for mode in modes
+             for shape in (own_grid if layer == "own" else grid)]
+    return [(name, mode, shape) for name, mode, shape in named if mode == "inference" or shape.steps > 1]
+
+
+def make_work(layer: str, mode: str, shape: Shape, threads: int) -> Work:
+    """The layer, its weights and its inputs, the same at each call."""
     random = torch.Generator().manual_seed(0)
-    module = getattr(nn, "LSTM" if layer == "own" else layer)(inputs, hidden)
+    module = getattr(nn, "LSTM" if layer in OWN else layer)(shape.inputs, shape.hidden, shape.layers, bidirectional=shape.directions == 2)
     with torch.no_grad():
         for p in module.parameters():
-            p.uniform_(-(hidden**-0.5), hidden**-0.5, generator=random)
-    x, g = torch.randn(steps, batch, inputs, generator=random), torch.randn(steps, batch, hidden, generator=random)
-    made = (module, x, g, mode == "training", threads)
+            p.uniform_(-(shape.hidden**-0.5), shape.hidden**-0.5, generator=random)
+    x = torch.randn(shape.steps, shape.batch, shape.inputs, generator=random)
+    g = torch.randn(shape.steps, shape.batch, shape.directions * shape.hidden, generator=random)
+    streamed = shape.steps == 1 and shape.single and mode == "inference" and layer not in OWN
+    state = tuple(torch.rand(1, shape.batch, shape.hidden, generator=random) for _ in range(1 + (layer == "LSTM")))
+    return Work(module, x, g, state if streamed else None, mode == "training", threads)
 
-    mine = own if layer == "own" else ours
-    runners, known = {"": mine(*made)}, {}
-    first, result = _timed(runners[""].call)
-    known[""] = (first, "")
+
+def _row(layer: str, mode: str, shape: Shape, peers: Sequence[str], threads: int, absent: dict, budget: float, fewest: int) -> Row:
+    work = make_work(layer, mode, shape, threads)
+    mine, others = contenders(layer) if layer in OWN else (ours, {name: MAKERS[name] for name in peers})
+    runners = {"": mine(work)}
+    first, result = timed(runners[""].call)
     truth = runners[""].arrays(result)
-    warm, result = _timed(mine(*made).call)
-    for name, settings in {BUILT_IN: {"": ours}}.items() if layer == "own" else {name: MAKERS[name] for name in peers}.items():
-        tried = []
+    warm, result = timed(mine(work).call)
+    takes, known = {"": tried(runners[""])}, {"": (first, "")}
+    for name, settings in others.items():
         for setting, make in settings.items():
-            if (other := make(*made)) is not None:
-                _settle()
-                first, result = _timed(other.call)
-                _compare(f"{PEERS.get(name, name)}, {layer} {mode} {shape}", other.arrays(result), truth)
-                trial = min(_timed(other.call)[0] for _ in range(3)) if len(settings) > 1 else 0.0
-                tried.append((trial, first, setting, other))
-        if tried:
-            _, *known[name], runners[name] = min(tried, key=lambda found: found[0])
+            if (other := make(work)) is None:
+                continue
+            _settle()
+            try:
+                first, result = timed(other.call)
+            except LeftOut as left:
+                absent[left.what] = str(left)
+                continue
+            if other.arrays:
+                compare(f"{PEERS.get(name, name)}, {layer} {mode} {shape}", other.arrays(result), truth)
+            took = tried(other)
+            if name not in takes or took < takes[name]:
+                runners[name], takes[name], known[name] = other, took, (first, setting)
     del result
-    times = {name: Times(*found, *known[name]) for name, found in alternate(runners, budget, fewest).items()}
+    times = {name: Times(*found, *known[name]) for name, found in alternate(runners, takes, budget, fewest).items()}
     return Row(layer, mode, shape, times.pop(""), warm, times)
 
 
-def _timed(call: Callable[[], object]) -> tuple[float, object]:
+def tried(runner: Runner) -> float:
+    """Seconds of a call after the first, in which libraries still prepare."""
+    taken = []
+    while len(taken) < TRIES and sum(taken) < TRYING:
+        taken.append(timed(runner.call)[0])
+    return min(taken)
+
+
+def timed(call: Callable[[], object]) -> tuple[float, object]:
+    """The seconds that a call takes, and its result."""
     start = time.perf_counter()
     result = call()
     return time.perf_counter() - start, result
 
 
-def _compare(peer: str, given: list[np.ndarray], wanted: list[np.ndarray]) -> None:
-    for (name, allowed), a, b in zip(ALLOWED.items(), given, wanted):
+def compare(peer: str, given: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> None:
+    """Refuse a peer whose arrays are not those wanted.
+
+    Raises:
+        EngineError: They are too far apart.
+    """
+    for name, a in given.items():
+        b = wanted[name]
         off = np.abs(a - b).max() if a.shape == b.shape else np.inf
-        allowed *= max(1.0, np.abs(b).max())
+        allowed = (ALLOWED_GRADIENTS if name.startswith("gradients") else ALLOWED) * max(1.0, np.abs(b).max())
         # not "off > allowed", which NaN would pass
         if not off <= allowed:
             raise EngineError(f"{peer}: its {name} are up to {off:.2g} from ours and may be {allowed:.2g}, so the two do not compute the "
                               "same and cannot be compared; leave this peer out with --peers, or report it")
 
 
-def alternate(runners: Mapping[str, Runner], budget: float, fewest: int) -> dict[str, tuple[float, float, float, int, int]]:
+def alternate(runners: Mapping[str, Runner], takes: Mapping[str, float], budget: float,
+              fewest: int) -> dict[str, tuple[float, float, float, int, int]]:
     """Time these by turns, one sample each, round by round; who begins a round changes.
 
     Args:
         runners: What to time, by name.
+        takes: About how many seconds a call of each takes.
         budget: Seconds after which no further round begins.
         fewest: Rounds there are in any case.
 
     Returns:
         By name: the median and the quartiles of a call's seconds, the number of samples, and the calls in each.
     """
-    calls, takes = dict.fromkeys(runners, 1), {}
+    calls, takes = dict.fromkeys(runners, 1), dict(takes)
     for name, runner in runners.items():
         _settle()
-        # The second call counts: libraries still prepare in their first ones.
-        takes[name] = [_timed(runner.call)[0] for _ in range(2)][1]
         while takes[name] < SAMPLE:
             calls[name] = max(2 * calls[name], int(calls[name] * SAMPLE / takes[name] / 2))
             takes[name] = _sample(runner.call, calls[name])
@@ -178,9 +221,10 @@ def _sample(call: Callable[[], object], calls: int) -> float:
     return time.perf_counter() - start
 
 
-def _machine() -> dict:
+def machine() -> dict:
+    """The processor, the system, and the version of everything."""
     versions = {}
-    for name in ("ostinato", "torch", "onnxruntime", "jax", "jaxlib", "numpy", "llvmlite"):
+    for name in ("ostinato", "torch", "onnxruntime", "jax", "jaxlib", "keras", "numpy", "llvmlite"):
         with contextlib.suppress(metadata.PackageNotFoundError):
             versions[name] = metadata.version(name)
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines() if Path("/proc/cpuinfo").exists() else []

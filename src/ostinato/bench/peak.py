@@ -1,7 +1,8 @@
-"""The processor's peak: multiply-adds that stay in registers."""
+"""The processor's peak, multiply-adds that stay in registers, and how a rate is measured."""
 
 import ctypes
 import time
+from collections.abc import Sequence
 
 from ..engines import native
 from ..engines.code import Code, Target
@@ -34,34 +35,54 @@ class _Chains(Code):
         self.text = str(self.module)
 
 
-class Peak:
-    """Measures the peak as often as it is called, and remembers the best; `best` is None where there is no kernel to run.
+class Rate:
+    """Measures how much of some work all threads do a second, as often as it is called, and remembers the best.
+
+    Args:
+        text: The kernel, an LLVM module; its first word says how many turns each thread makes, and it may write a line of each
+            thread's own behind a first one.
+        threads: Threads that work at once.
+        words: The kernel's further words.
+        work: What all threads do in one turn together.
+    """
+
+    def __init__(self, text: str, threads: int, words: Sequence[int], work: int):
+        self.threads, self.best = threads, 0.0
+        self._function, self._work = native.Function(text), work
+        self._words = (ctypes.c_int64 * (LINE // 8 * (threads + 1)))(1, *words)
+        # One thread says how many turns are enough: several may seem to take long where they only wait for each other.
+        while self._least(1) < SECONDS:
+            self._words[0] *= 2
+
+    def _least(self, threads: int) -> float:
+        """The fewest seconds of a few calls."""
+        taken = []
+        for _ in range(3):
+            start = time.perf_counter()
+            self._function(self._words, threads)
+            taken.append(time.perf_counter() - start)
+        return min(taken)
+
+    def __call__(self) -> None:
+        """Measure once more."""
+        self.best = max(self.best, self._work * self._words[0] / self._least(self.threads))
+
+
+class Peak(Rate):
+    """Operations a second of multiply-adds in registers; `best` is None where there is no kernel to run.
 
     Args:
         threads: Threads that multiply at once.
     """
 
     def __init__(self, threads: int):
-        self.threads, self.best = threads, None
-        target, _ = native.host()
-        self._function = None
+        self.best, (target, _) = None, native.host()
         if target:
             # Enough chains to hide a multiply-add's latency, and few enough for the registers.
             sums = 24 if target.registers >= 32 else 12
-            self._function = native.Function(_Chains(target, sums, openmp=native.openmp() is not None).text)
-            self._operations = 2 * target.lanes * sums * UNROLLED * threads
-            self._words = (ctypes.c_int64 * (8 * (threads + 1)))(1000)
-            # Not one call alone, which may have had to wait for its threads.
-            while min(self._call() for _ in range(3)) < SECONDS:
-                self._words[0] *= 2
-
-    def _call(self) -> float:
-        start = time.perf_counter()
-        self._function(self._words, self.threads)
-        return time.perf_counter() - start
+            text = _Chains(target, sums, openmp=native.openmp() is not None).text
+            super().__init__(text, threads, (), 2 * target.lanes * sums * UNROLLED * threads)
 
     def __call__(self) -> None:
-        """Measure once more."""
-        if self._function:
-            rate = self._operations * self._words[0] / min(self._call() for _ in range(3))
-            self.best = max(rate, self.best or 0.0)
+        if self.best is not None:
+            super().__call__()

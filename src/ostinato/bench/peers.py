@@ -1,11 +1,10 @@
 """Each implementation of a layer on the same weights, as one call to time.
 
-A maker takes a torch.nn layer (time first, one layer, one direction) with the weights to use, the input (T, B, I), the gradient of
-the output (T, B, H), and the number of threads; it gives None for what the peer cannot do.
+A maker takes the work there is and gives a runner, or None for what the peer cannot do.
 """
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +13,43 @@ from torch import Tensor, nn
 
 import ostinato
 
-from ..language import cell, sigmoid, split, tanh, weight
+
+@dataclass(frozen=True)
+class Work:
+    """What everyone computes.
+
+    Attributes:
+        layer: A torch.nn layer with the weights to use.
+        x: The input, (T, B, I).
+        g: The gradient of the output, (T, B, D * H).
+        state: The states that a stream starts from, (1, B, H) each; None for whole sequences, which start from 0.
+        training: Forward and backward, not forward alone.
+        threads: How many threads it may take.
+    """
+
+    layer: nn.Module
+    x: Tensor
+    g: Tensor
+    state: tuple[Tensor, ...] | None
+    training: bool
+    threads: int
+
+    @property
+    def kind(self) -> str:
+        """RNN, LSTM or GRU."""
+        return type(self.layer).__name__
+
+    @property
+    def directions(self) -> int:
+        """D."""
+        return 1 + self.layer.bidirectional
+
+    def like(self, layers, **others) -> nn.Module:
+        """A layer of the same sizes and weights, from a module that has layers of torch's names."""
+        layer = self.layer
+        made = getattr(layers, self.kind)(layer.input_size, layer.hidden_size, layer.num_layers, bidirectional=layer.bidirectional, **others)
+        made.load_state_dict(layer.state_dict())
+        return made
 
 
 @dataclass(frozen=True)
@@ -23,149 +58,352 @@ class Runner:
 
     Attributes:
         call: One call; it returns when everything is computed.
-        arrays: Makes of its result the output (T, B, H), and in training also the gradients of the input, of the two matrices and
-            of the first bias, as torch.nn lays them out.
+        arrays: Makes of its result what is compared, by name and as torch lays it out: "outputs"; in training also gradients of the
+            input and of weights; for a stream the states alone. None for what computes something else.
     """
 
     call: Callable[[], object]
-    arrays: Callable[[object], list[np.ndarray]]
+    arrays: Callable[[object], dict[str, np.ndarray]] | None = None
 
 
-@cell
-def own_cell(x, h, c, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H"), p_i=weight("H"), p_f=weight("H"), p_o=weight("H")):
-    """A cell as a user would write it; with peepholes of 0 it is the LSTM."""
-    i, f, g, o = split(W @ x + U @ h + b, 4)
-    c_next = sigmoid(f + p_f * c) * c + sigmoid(i + p_i * c) * tanh(g)
-    return sigmoid(o + p_o * c_next) * tanh(c_next), c_next
+class LeftOut(Exception):
+    """What does not work here, and why."""
+
+    def __init__(self, what: str, why: str):
+        super().__init__(why)
+        self.what = what
 
 
-def _module(module: nn.Module, x: Tensor, g: Tensor, training: bool, batch_first: bool = False) -> Runner:
-    if batch_first:
-        x, g = x.transpose(0, 1).contiguous(), g.transpose(0, 1).contiguous()
-    x = x.clone().requires_grad_(training)
-    wanted = (x, *module.parameters())
+# ---------------------------------------------------------------- ours and torch's
+
+
+def in_torch(work: Work, run: Callable, weights: Mapping[str, Tensor], batch_first: bool = False) -> Runner:
+    """Run something that torch differentiates.
+
+    Args:
+        work: The work.
+        run: From the input to a sequence whose first item is the output.
+        weights: What else has gradients, by torch's names.
+        batch_first: Its input and output are (B, T, units).
+    """
+    x, g = ((t.transpose(0, 1).contiguous() for t in (work.x, work.g)) if batch_first else (work.x, work.g))
+    x = x.clone().requires_grad_(work.training)
+    wanted = (x, *weights.values())
+    names = ("outputs", "gradients of the input", *(f"gradients of {name}" for name in weights))
 
     def inference():
         with torch.inference_mode():
-            return module(x)[:1]
+            return run(x)[:1]
 
     def train():
-        output = module(x)[0]
+        output = run(x)[0]
         return output, *torch.autograd.grad(output, wanted, g)
 
     def arrays(result):
-        laid = [a.transpose(0, 1) if batch_first and k < 2 else a for k, a in enumerate(result[:5])]
-        return [a.detach().numpy() for a in laid]
+        laid = [a.transpose(0, 1) if batch_first and place < 2 else a for place, a in enumerate(result)]
+        return {name: a.detach().numpy() for name, a in zip(names, laid)}
 
-    return Runner(train if training else inference, arrays)
-
-
-def ours(layer: nn.Module, x: Tensor, g: Tensor, training: bool, threads: int) -> Runner:
-    """The public layer of the same name."""
-    module = getattr(ostinato, type(layer).__name__)(layer.input_size, layer.hidden_size)
-    module.load_state_dict(layer.state_dict())
-    return _module(module, x, g, training)
+    return Runner(train if work.training else inference, arrays)
 
 
-def own(layer: nn.LSTM, x: Tensor, g: Tensor, training: bool, threads: int) -> Runner:
-    """A user's own cell as a layer."""
-    module = ostinato.Recurrent(own_cell, layer.input_size, layer.hidden_size, batch_first=False)
-    zero = torch.zeros(layer.hidden_size)
-    module.load_state_dict({"W_l0": layer.weight_ih_l0, "U_l0": layer.weight_hh_l0, "b_l0": layer.bias_ih_l0 + layer.bias_hh_l0,
-                            "p_i_l0": zero, "p_f_l0": zero, "p_o_l0": zero})
-    return _module(module, x, g, training)
+def _states(given) -> dict[str, np.ndarray]:
+    """A stream's states by name, (B, H) each."""
+    parts = given if isinstance(given, (tuple, list)) else (given,)
+    return {name: np.asarray(part).reshape(-1, part.shape[-1]) for name, part in zip(("hidden states", "cell states"), parts)}
+
+
+def _stepping(step: Callable, state) -> Runner:
+    """One step a call, from the state that the call before gave."""
+    last = [state]
+
+    def call():
+        last[0] = step(last[0])
+
+    return Runner(call, lambda _: _states(last[0]))
+
+
+def _unpacked(state: tuple):
+    """States as torch.nn takes them: a tuple of two, or one alone."""
+    return state if len(state) > 1 else state[0]
+
+
+def ours(work: Work) -> Runner:
+    """The public layer of the same name, and its stream."""
+    layer = work.like(ostinato)
+    if work.state is None:
+        return in_torch(work, layer, dict(layer.named_parameters()))
+    stream, x = layer.stream(work.x.shape[1]), work.x[0]
+    stream.state = _unpacked(work.state)
+    return Runner(lambda: stream.step(x), lambda _: _states(stream.state))
 
 
 def _torch(batch_first: bool):
-    def make(layer: nn.Module, x: Tensor, g: Tensor, training: bool, threads: int) -> Runner:
-        module = type(layer)(layer.input_size, layer.hidden_size, batch_first=batch_first)
-        module.load_state_dict(layer.state_dict())
-        return _module(module, x, g, training, batch_first)
+    def make(work: Work) -> Runner:
+        layer = work.like(nn, batch_first=batch_first)
+        if work.state is None:
+            return in_torch(work, layer, dict(layer.named_parameters()), batch_first)
+        x = work.x.transpose(0, 1) if batch_first else work.x
+        return _stepping(torch.inference_mode()(lambda state: layer(x, state)[1]), _unpacked(work.state))
 
     return make
 
 
-def _onnxruntime(layer: nn.Module, x: Tensor, g: Tensor, training: bool, threads: int) -> Runner | None:
-    if training:
+def _torch_cell(compiled: bool):
+    """torch.nn's cell for one step, which its layer is slower at."""
+
+    def make(work: Work) -> Runner | None:
+        if work.state is None:
+            return None
+        cell = getattr(nn, f"{work.kind}Cell")(work.layer.input_size, work.layer.hidden_size)
+        cell.load_state_dict({name.removesuffix("_l0"): value for name, value in work.layer.state_dict().items()})
+        step, x = torch.compile(cell) if compiled else cell, work.x[0]
+        return _stepping(torch.inference_mode()(lambda state: step(x, state)), _unpacked(tuple(s[0] for s in work.state)))
+
+    return make
+
+
+def _torch_compiled(work: Work) -> Runner:
+    """torch.compile: of the cell for one step, else of the layer."""
+    if work.state is None:
+        layer = work.like(nn)
+        runner = in_torch(work, torch.compile(layer), dict(layer.named_parameters()))
+    else:
+        runner = _torch_cell(compiled=True)(work)
+
+    def call():
+        try:
+            return runner.call()
+        except Exception as error:
+            raise LeftOut("torch.compile", f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}") from error
+
+    return Runner(call, runner.arrays)
+
+
+# ---------------------------------------------------------------- ONNX Runtime
+
+
+def _reordered(a: np.ndarray, order: list[int]) -> np.ndarray:
+    """A matrix or bias whose gates, one below another, are put in another order."""
+    return a.reshape(len(order), -1, *a.shape[1:])[order].reshape(a.shape)
+
+
+def _runs(layer: nn.Module) -> list[list[np.ndarray]]:
+    """Of each layer and direction the two matrices and the two biases."""
+    return [[p.detach().numpy() for p in weights] for weights in layer.all_weights]
+
+
+def _onnxruntime(work: Work) -> Runner | None:
+    if work.training:
         return None
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
-    kind, steps, batch, hidden = type(layer).__name__, *x.shape[:2], layer.hidden_size
+    kind, (steps, batch, inputs), hidden, D = work.kind, work.x.shape, work.layer.hidden_size, work.directions
     # ONNX has the LSTM's gates as i o f g and the GRU's as z r n.
     order = {"RNN": [0], "LSTM": [0, 3, 1, 2], "GRU": [1, 0, 2]}[kind]
+    runs = [[_reordered(w, order) for w in weights] for weights in _runs(work.layer)]
+    states = [] if work.state is None else [f"state{k}" for k in range(len(work.state))]
+    nodes, constants, below = [], {}, "x"
+    for k in range(work.layer.num_layers):
+        if k:
+            nodes += [helper.make_node("Transpose", [f"y{k - 1}"], [f"turned{k}"], perm=[0, 2, 1, 3]),
+                      helper.make_node("Reshape", [f"turned{k}", "joined"], [f"x{k}"])]
+            below, constants["joined"] = f"x{k}", np.array([steps, batch, D * hidden])
+        W, R, b, d = (np.stack(parts) for parts in zip(*runs[k * D:(k + 1) * D]))
+        constants |= {f"W{k}": W, f"R{k}": R, f"b{k}": np.concatenate([b, d], 1)}
+        nodes.append(helper.make_node(
+            kind, [below, f"W{k}", f"R{k}", f"b{k}", *(["", *states] if states else [])],
+            ["", *(f"next_{name}" for name in states)] if states else [f"y{k}"], hidden_size=hidden,
+            direction="bidirectional" if D > 1 else "forward", **({"linear_before_reset": 1} if kind == "GRU" else {})))
 
-    def gates(t: Tensor) -> np.ndarray:
-        return t.detach().unflatten(0, (len(order), hidden))[order].flatten(0, 1).numpy()
+    def declared(name, shape):
+        return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
-    weights = {"W": gates(layer.weight_ih_l0)[None], "R": gates(layer.weight_hh_l0)[None],
-               "b": np.concatenate([gates(layer.bias_ih_l0), gates(layer.bias_hh_l0)])[None]}
-    node = helper.make_node(kind, ["x", *weights], ["y"], hidden_size=hidden, **({"linear_before_reset": 1} if kind == "GRU" else {}))
-    graph = helper.make_graph(
-        [node], "layer", [helper.make_tensor_value_info("x", TensorProto.FLOAT, list(x.shape))],
-        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [steps, 1, batch, hidden])],
-        [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in weights.items()])
+    results = {f"next_{name}": [D, batch, hidden] for name in states} or {nodes[-1].output[0]: [steps, D, batch, hidden]}
+    graph = helper.make_graph(nodes, "layer", [declared("x", [steps, batch, inputs]), *(declared(name, [D, batch, hidden]) for name in states)],
+                              [declared(*result) for result in results.items()],
+                              [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in constants.items()])
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.intra_op_num_threads, options.inter_op_num_threads = work.threads, 1
     session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    # Bound input and output: nothing is copied or looked up by name in a call.
-    bound = session.io_binding()
-    bound.bind_ortvalue_input("x", onnxruntime.OrtValue.ortvalue_from_numpy(x.numpy()))
-    output = onnxruntime.OrtValue.ortvalue_from_shape_and_type([steps, 1, batch, hidden], np.float32)
-    bound.bind_ortvalue_output("y", output)
-    return Runner(lambda: session.run_with_iobinding(bound), lambda _: [output.numpy()[:, 0]])
+    x = onnxruntime.OrtValue.ortvalue_from_numpy(work.x.numpy())
+
+    # Bound inputs and outputs: nothing is copied or looked up by name in a call.
+    def bound(given, taken):
+        binding = session.io_binding()
+        binding.bind_ortvalue_input("x", x)
+        for name, value in zip(states, given):
+            binding.bind_ortvalue_input(name, value)
+        for name, value in zip(results, taken):
+            binding.bind_ortvalue_output(name, value)
+        return binding
+
+    taken = [onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, np.float32) for shape in results.values()]
+    if not states:
+        binding = bound([], taken)
+        # (T, D, B, H) to torch's (T, B, D * H)
+        return Runner(lambda: session.run_with_iobinding(binding),
+                      lambda _: {"outputs": np.concatenate(list(taken[0].numpy().swapaxes(0, 1)), -1)})
+    given = [onnxruntime.OrtValue.ortvalue_from_numpy(s.numpy().copy()) for s in work.state]
+    # Two bindings by turns: what one call gives is what the next takes.
+    turns = [(bound(given, taken), taken), (bound(taken, given), given)]
+
+    def call():
+        binding, result = turns[0]
+        session.run_with_iobinding(binding)
+        turns.reverse()
+        return result
+
+    return Runner(call, lambda result: _states([value.numpy() for value in result]))
 
 
-def _jax(layer: nn.Module, x: Tensor, g: Tensor, training: bool, threads: int) -> Runner:
+# ---------------------------------------------------------------- JAX and Keras
+
+
+def _in_jax(work: Work, forward: Callable, weights: list, laid: Callable, batch_first: bool = False) -> Runner:
+    """Run something that JAX compiles and differentiates.
+
+    Args:
+        work: The work.
+        forward: From the input, the weights and the states (or None) to the output and the last states.
+        weights: A list of arrays for each layer and direction.
+        laid: Makes of the gradients of such a list those of torch's two matrices and first bias.
+        batch_first: Its input and output are (B, T, units).
+    """
     import jax
     from jax import numpy as jnp
 
-    kind, hidden = type(layer).__name__, layer.hidden_size
-    start = jnp.zeros((x.shape[1], hidden), jnp.float32)
-    W, U, b, d = (jnp.array(p.detach().numpy().T, jnp.float32) for p in layer.parameters())
-    weights = (W, U, b, d) if kind == "GRU" else (W, U, b + d)
-    x, g = jnp.array(x.numpy()), jnp.array(g.numpy())
-
-    def rnn(U, h, z):
-        h = jnp.tanh(z + h @ U)
-        return h, h
-
-    def lstm(U, state, z):
-        h, c = state
-        i, f, g, o = jnp.split(z + h @ U, 4, -1)
-        c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
-        h = jax.nn.sigmoid(o) * jnp.tanh(c)
-        return (h, c), h
-
-    def gru(U, d, h, z):
-        xr, xz, xn = jnp.split(z, 3, -1)
-        hr, hz, hn = jnp.split(h @ U + d, 3, -1)
-        z = jax.nn.sigmoid(xz + hz)
-        h = (1 - z) * jnp.tanh(xn + jax.nn.sigmoid(xr + hr) * hn) + z * h
-        return h, h
-
-    step = {"RNN": rnn, "LSTM": lstm, "GRU": gru}[kind]
+    x, g = (jnp.array(t.transpose(0, 1).numpy() if batch_first else t.numpy()) for t in (work.x, work.g))
 
     @jax.jit
-    def inference(x, W, U, b, *d):
-        return jax.lax.scan(lambda s, z: step(U, *d, s, z), (start, start) if kind == "LSTM" else start, x @ W + b)[1]
+    def inference(x, weights):
+        return forward(x, weights, None)[0]
 
     @jax.jit
-    def train(x, g, *weights):
-        output, back = jax.vjp(inference, x, *weights)
-        return output, *back(g)
+    def train(x, g, weights):
+        output, back = jax.vjp(inference, x, weights)
+        return output, back(g)
 
-    if training:
-        return Runner(lambda: jax.block_until_ready(train(x, g, *weights)),
-                      lambda result: [np.asarray(a).T if k in (2, 3) else np.asarray(a) for k, a in enumerate(result[:5])])
-    return Runner(lambda: jax.block_until_ready(inference(x, *weights)), lambda result: [np.asarray(result)])
+    @jax.jit
+    def step(x, weights, state):
+        return forward(x, weights, state)[1]
+
+    def turned(a):
+        return np.asarray(a).swapaxes(0, 1) if batch_first else np.asarray(a)
+
+    def arrays(result):
+        output, (dx, runs) = result
+        found = {"outputs": turned(output), "gradients of the input": turned(dx)}
+        for k, gradients in enumerate(runs):
+            suffix = f"_l{k // work.directions}{'_reverse' * (k % work.directions)}"
+            found |= {f"gradients of {name}{suffix}": np.asarray(a) for name, a in zip(("weight_ih", "weight_hh", "bias_ih"), laid(gradients))}
+        return found
+
+    if work.state is not None:
+        return _stepping(lambda state: jax.block_until_ready(step(x, weights, state)), [jnp.array(s[0].numpy()) for s in work.state])
+    if work.training:
+        return Runner(lambda: jax.block_until_ready(train(x, g, weights)), arrays)
+    return Runner(lambda: jax.block_until_ready(inference(x, weights)), lambda result: {"outputs": turned(result)})
+
+
+def _jax(hoisted: bool):
+    """With the input's product for all steps before the loop, or with each step's in it."""
+
+    def make(work: Work) -> Runner | None:
+        if work.state is not None and not hoisted:
+            return None
+        import jax
+        from jax import numpy as jnp
+
+        kind, directions, hidden = work.kind, work.directions, work.layer.hidden_size
+        weights = [[jnp.array(W.T), jnp.array(U.T), *((jnp.array(b), jnp.array(d)) if kind == "GRU" else (jnp.array(b + d),))]
+                   for W, U, b, d in _runs(work.layer)]
+
+        def rnn(state, z, U):
+            return [jnp.tanh(z + state[0] @ U)]
+
+        def lstm(state, z, U):
+            h, c = state
+            i, f, g, o = jnp.split(z + h @ U, 4, -1)
+            c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+            return [jax.nn.sigmoid(o) * jnp.tanh(c), c]
+
+        def gru(state, z, U, d):
+            h, = state
+            xr, xz, xn = jnp.split(z, 3, -1)
+            hr, hz, hn = jnp.split(h @ U + d, 3, -1)
+            z = jax.nn.sigmoid(xz + hz)
+            return [(1 - z) * jnp.tanh(xn + jax.nn.sigmoid(xr + hr) * hn) + z * h]
+
+        cell = {"RNN": rnn, "LSTM": lstm, "GRU": gru}[kind]
+
+        def scanned(x, weights, reverse):
+            W, U, b, *d = weights
+            start = [jnp.zeros((x.shape[1], hidden), jnp.float32)] * (1 + (kind == "LSTM"))
+
+            def step(state, of_step):
+                state = cell(state, of_step if hoisted else of_step @ W + b, U, *d)
+                return state, state[0]
+
+            return jax.lax.scan(step, start, x @ W + b if hoisted else x, reverse=reverse)[1]
+
+        def forward(x, weights, state):
+            if state is not None:
+                (W, U, b, *d), = weights
+                state = cell(state, x[0] @ W + b, U, *d)
+                return state[0], state
+            for first in range(0, len(weights), directions):
+                outputs = [scanned(x, of_run, reverse=place > 0) for place, of_run in enumerate(weights[first:first + directions])]
+                x = jnp.concatenate(outputs, -1) if directions > 1 else outputs[0]
+            return x, None
+
+        return _in_jax(work, forward, weights, lambda gradients: [gradients[0].T, gradients[1].T, gradients[2]])
+
+    return make
+
+
+def _keras(work: Work) -> Runner:
+    import keras
+    from jax import numpy as jnp
+
+    kind, directions, hidden = work.kind, work.directions, work.layer.hidden_size
+    # Keras has the GRU's gates as z r n, and its two biases as one matrix.
+    order = {"RNN": [0], "LSTM": [0, 1, 2, 3], "GRU": [1, 0, 2]}[kind]
+    weights = [[jnp.array(a) for a in (_reordered(W, order).T, _reordered(U, order).T,
+                                       np.stack([_reordered(b, order), _reordered(d, order)]) if kind == "GRU" else b + d)]
+               for W, U, b, d in _runs(work.layer)]
+    layers, (steps, batch, units) = [], work.x.shape
+    for _ in range(work.layer.num_layers):
+        # zeros, since they take no time: each call is given the weights
+        layer = getattr(keras.layers, {"RNN": "SimpleRNN"}.get(kind, kind))(
+            hidden, return_sequences=True, return_state=work.state is not None, kernel_initializer="zeros", recurrent_initializer="zeros")
+        layers.append(layer if directions == 1 else keras.layers.Bidirectional(layer))
+        layers[-1].build((batch, steps, units))
+        units = directions * hidden
+    # What it keeps besides its weights are the seeds of dropout, of which there is none here.
+    seeds = [[variable.value for variable in layer.non_trainable_variables] for layer in layers]
+
+    def forward(x, weights, state):
+        for k, layer in enumerate(layers):
+            own = [a for of_run in weights[k * directions:(k + 1) * directions] for a in of_run]
+            x, _ = layer.stateless_call(own, seeds[k], x, **({} if state is None else {"initial_state": state}))
+        return (x, None) if state is None else (x[0], x[1:])
+
+    def laid(gradients):
+        W, U, b = map(np.asarray, gradients)
+        return [_reordered(a, order) for a in (W.T, U.T, b[0] if kind == "GRU" else b)]
+
+    return _in_jax(work, forward, weights, laid, batch_first=True)
 
 
 # By peer, the settings that are tried: the fastest is timed.
-MAKERS = {"torch": {"batch_first=False": _torch(False), "batch_first=True": _torch(True)},
-          "onnxruntime": {"": _onnxruntime}, "jax": {"": _jax}}
-_NEEDS = {"torch": ("torch",), "onnxruntime": ("onnxruntime", "onnx"), "jax": ("jax",)}
+MAKERS = {"torch": {"batch_first=False": _torch(False), "batch_first=True": _torch(True), "cell": _torch_cell(compiled=False),
+                    "torch.compile": _torch_compiled},
+          "onnxruntime": {"": _onnxruntime},
+          "jax": {"input's product before the loop": _jax(True), "input's product in the loop": _jax(False)},
+          "keras": {"": _keras}}
+_NEEDS = {"torch": ("torch",), "onnxruntime": ("onnxruntime", "onnx"), "jax": ("jax",), "keras": ("jax", "keras")}
 
 
 def missing(names) -> dict[str, str]:
@@ -179,4 +417,6 @@ def missing(names) -> dict[str, str]:
                 reasons[name] = f"{error.name} is not installed (pip install '.[bench]')"
             except ImportError as error:
                 reasons[name] = f"{module} cannot be imported ({error})"
+    if "keras" in names and "keras" not in reasons and (backend := importlib.import_module("keras").backend.backend()) != "jax":
+        reasons["keras"] = f"it was imported with the backend {backend}; set KERAS_BACKEND=jax before Python starts"
     return reasons

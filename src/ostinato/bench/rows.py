@@ -2,20 +2,45 @@
 
 import math
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
-# (B, T, I, H)
-GRID = ((1, 1, 16, 16), (1, 100, 32, 32), (1, 100, 256, 256), (32, 100, 64, 128), (64, 100, 256, 512), (256, 50, 128, 256),
-        (1, 100, 1024, 1024))
-# Where a user's own cell is held against the built-in LSTM.
-OWN_GRID = ((1, 100, 32, 32), (1, 100, 256, 256), (32, 100, 64, 128), (64, 100, 256, 512))
-QUICK_GRID, QUICK_OWN_GRID = ((1, 100, 32, 32), (32, 100, 64, 128)), ((1, 100, 256, 256),)
 
-LAYERS, MODES = ("RNN", "LSTM", "GRU", "own"), ("inference", "training")
-PEERS = {"torch": "torch.nn", "onnxruntime": "ONNX Runtime", "jax": "JAX"}
-BUILT_IN = "ostinato.LSTM"
-GATES = {"RNN": 1, "LSTM": 4, "GRU": 3, "own": 4}
+class Shape(NamedTuple):
+    """B, T, I, H, and L layers in D directions."""
 
-FORMAT = 1
+    batch: int
+    steps: int
+    inputs: int
+    hidden: int
+    layers: int = 1
+    directions: int = 1
+
+    @property
+    def single(self) -> bool:
+        """Whether it is one layer in one direction."""
+        return self.layers == self.directions == 1
+
+    def __str__(self):
+        return ",".join(map(str, self[:4])) + "*" * (not self.single)
+
+
+# One step alone is a step of a stream, and has no training.
+GRID = (Shape(1, 1, 16, 16), Shape(1, 100, 32, 32), Shape(1, 100, 256, 256), Shape(1, 100, 1024, 1024), Shape(8, 200, 64, 64),
+        Shape(32, 100, 64, 128), Shape(64, 100, 256, 512), Shape(256, 50, 128, 256), Shape(128, 256, 512, 512), Shape(32, 100, 128, 256, 2, 2))
+OWN_GRID = (Shape(1, 100, 32, 32), Shape(32, 100, 64, 128))
+QUICK_GRID, QUICK_OWN_GRID = (Shape(32, 100, 64, 128),), (Shape(1, 100, 32, 32),)
+
+MODES = ("inference", "training")
+PEERS = {"torch": "torch.nn", "onnxruntime": "ONNX Runtime", "jax": "JAX", "keras": "Keras"}
+BUILT_IN, LOOP = "ostinato.LSTM", "torch loop"
+# Cells as a user would write them: the most of the built-in LSTM's time that each should take.
+OWN = {"peephole LSTM": 1.1, "original GRU": 1.3, "layer-norm LSTM": 1.6}
+# How many times as fast as the same cell in a Python loop each should be.
+LOOP_BAR = 10.0
+LAYERS = ("RNN", "LSTM", "GRU", "own")
+GATES = {"RNN": 1, "LSTM": 4, "GRU": 3, "peephole LSTM": 4, "original GRU": 3, "layer-norm LSTM": 4}
+
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -38,15 +63,20 @@ class Times:
     first: float
     setting: str
 
+    @property
+    def uncertainty(self) -> float:
+        """The standard error of the median, as a part of it: 1.2533 s / sqrt(n) for n normal samples, whose quartiles are 1.349 s apart."""
+        return 1.2533 / 1.349 * (self.upper - self.lower) / math.sqrt(self.samples) / self.median
+
 
 @dataclass(frozen=True)
 class Row:
     """One layer in one mode at one shape.
 
     Attributes:
-        layer: One of LAYERS; "own" is the user's own cell, whose only peer is the built-in LSTM.
+        layer: RNN, LSTM or GRU; or one of OWN, whose peers are the built-in LSTM and a Python loop.
         mode: "inference", or "training": forward, and backward to input and weights.
-        shape: (B, T, I, H).
+        shape: Its sizes.
         ours: Our time; its `first` is the first call of such a layer in this process, compiling included.
         warm: Seconds of the first call of a second layer of the same sizes.
         peers: The peers' times, by name.
@@ -55,7 +85,7 @@ class Row:
 
     layer: str
     mode: str
-    shape: tuple[int, int, int, int]
+    shape: Shape
     ours: Times
     warm: float
     peers: dict[str, Times]
@@ -67,10 +97,17 @@ class Row:
         return {name: times.median / self.ours.median for name, times in self.peers.items()}
 
     @property
-    def operations(self) -> float:
+    def best(self) -> float | None:
+        """The ratio of the fastest peer; None where there is no peer."""
+        return min(self.ratios.values(), default=None)
+
+    @property
+    def operations(self) -> int:
         """Multiplications and additions of the products alone; backward has twice as many as forward."""
-        batch, steps, inputs, hidden = self.shape
-        return 2 * batch * steps * GATES[self.layer] * hidden * (inputs + hidden) * (3 if self.mode == "training" else 1)
+        batch, steps, inputs, hidden, layers, directions = self.shape
+        above = directions * hidden
+        units = directions * hidden * (inputs + hidden + (layers - 1) * (above + hidden))
+        return 2 * batch * steps * GATES[self.layer] * units * (3 if self.mode == "training" else 1)
 
     @property
     def unsteady(self) -> bool:
@@ -79,12 +116,12 @@ class Row:
 
     def dump(self) -> dict:
         """As JSON has it."""
-        return asdict(self) | {"ratios": self.ratios}
+        return asdict(self) | {"ratios": self.ratios, "best": self.best}
 
     def line(self) -> str:
         """One line of text, for while the measuring goes on."""
-        ratios = "  ".join(f"{PEERS.get(name, name)} {ratio:.2f}x" for name, ratio in self.ratios.items())
-        return f"{self.layer:4} {self.mode:9} {','.join(map(str, self.shape)):15} {milliseconds(self.ours.median):>6} ms  {ratios}"
+        ratios = "  ".join(f"{PEERS.get(name, name)} {times_as_fast(ratio)}" for name, ratio in self.ratios.items())
+        return f"{self.layer:4} {self.mode:9} {self.shape!s:15} {milliseconds(self.ours.median):>6} ms  {ratios}"
 
 
 @dataclass(frozen=True)
@@ -96,7 +133,7 @@ class Run:
         threads: CPU threads of everyone.
         processors: The processors they ran on; None where the system does not say.
         peak: The measured peak, in operations a second on all threads (a multiply-add is two); None without one.
-        missing: Peers that were asked for and are not there, each with why.
+        missing: Peers, and settings of theirs, that were asked for and are not there, each with why.
         machine: The processor, the system, and the version of everything.
     """
 
@@ -118,52 +155,86 @@ def milliseconds(seconds: float) -> str:
     return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}" if 1e-2 < value < 99.5 else f"{value:.0f}" if value > 1 else f"{value:.4f}"
 
 
-def _ratio(value: float) -> str:
-    return f"[{'green' if value >= 1 else 'red'}]{value:.2f}x[/]"
+def times_as_fast(ratio: float) -> str:
+    """A ratio with an x behind it, in five letters."""
+    return f"{ratio:.{2 if ratio < 9.995 else 1 if ratio < 99.95 else 0}f}x"
+
+
+def held(text: str, good: bool) -> str:
+    """Green where a bar is held, red where it is missed."""
+    return f"[{'green' if good else 'red'}]{text}[/]"
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else held(times_as_fast(value), value >= 1)
+
+
+def _mean(values: list[float]) -> float | None:
+    """The geometric mean of what there is."""
+    return math.exp(sum(map(math.log, values)) / len(values)) if values else None
+
+
+def drawn(title: str, rows: list, columns: dict, words: int = 2):
+    """A table for rich.
+
+    Args:
+        title: What stands above it.
+        rows: What it has a line of each for.
+        columns: By heading, what makes of a row the text of its cell.
+        words: How many columns there are, from the left, of words; the others are of numbers.
+    """
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    for place, heading in enumerate(columns):
+        table.add_column(heading, justify="left" if place < words else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(cell(row) for cell in columns.values()))
+    return table
+
+
+# What the tables of a run end with.
+_LAST = {"peak": lambda row: "-" if row.share is None else f"{100 * row.share:.0f}%", "first": lambda row: milliseconds(row.ours.first),
+         "again": lambda row: milliseconds(row.warm)}
+
+
+def _bar(text: str, good: bool) -> str:
+    return held(text + "!" * (not good), good)
+
+
+def _ours(row: Row) -> str:
+    return milliseconds(row.ours.median) + "~" * row.unsteady
 
 
 def table(run: Run) -> list:
     """What to print of a run with rich, one after another, at 80 columns or more: tables, and lines that say what they show."""
-    from rich.table import Table
-
-    names = [name for name in PEERS if any(name in row.peers for row in run.rows)]
     parts = []
-
-    def draw(title: str, rows: list[Row], first: str, headings: dict, last: tuple = ()):
-        drawn = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
-        drawn.add_column(first, no_wrap=True)
-        drawn.add_column("B,T,I,H", no_wrap=True)
-        headings = {"ours ms": lambda row: milliseconds(row.ours.median) + "~ "[not row.unsteady]} | headings | {
-            "of peak": lambda row: "-" if row.share is None else f"{100 * row.share:.0f}%",
-            "first ms": lambda row: milliseconds(row.ours.first), "again": lambda row: milliseconds(row.warm)}
-        for heading in headings:
-            drawn.add_column(heading, justify="right", no_wrap=True)
-        for row in rows:
-            drawn.add_row(getattr(row, first), ",".join(map(str, row.shape)), *(cell(row) for cell in headings.values()))
-        if last:
-            drawn.add_row(*last)
-        parts.extend([drawn, ""])
-
-    def ratio(name: str):
-        return lambda row: _ratio(row.ratios[name]) if name in row.peers else ""
-
     for mode in MODES:
-        rows = [row for row in run.rows if row.mode == mode and row.layer != "own"]
-        shown = [name for name in names if any(name in row.peers for row in rows)]
-        means = [_ratio(math.exp(sum(map(math.log, found)) / len(found)))
-                 for found in ([row.ratios[name] for row in rows if name in row.peers] for name in shown)]
-        if rows:
-            draw(f"{mode}: how many times as fast as each peer", rows, "layer",
-                 {PEERS[name].replace("Runtime", "RT"): ratio(name) for name in shown}, ("", "geometric mean", "", *means))
-    if own := [row for row in run.rows if row.layer == "own"]:
-        draw(f"a user's own cell (LSTM with peepholes) beside {BUILT_IN}", own, "mode",
-             {"LSTM ms": lambda row: milliseconds(row.peers[BUILT_IN].median), "own / LSTM": lambda row: f"{1 / row.ratios[BUILT_IN]:.2f}"})
+        if rows := [row for row in run.rows if row.mode == mode and row.layer not in OWN]:
+            names = [name for name in PEERS if any(name in row.peers for row in rows)]
+            ratios = {"best": lambda row: row.best} | {PEERS[name].split()[0]: lambda row, name=name: row.ratios.get(name) for name in names}
+            shown = drawn(f"{mode}: times as fast as the best peer, and as each", rows, {
+                "layer": lambda row: row.layer, "B,T,I,H": lambda row: str(row.shape), "ms": _ours}
+                | {heading: lambda row, ratio=ratio: _ratio(ratio(row)) for heading, ratio in ratios.items()} | _LAST)
+            means = ([value for value in map(ratio, rows) if value is not None] for ratio in ratios.values())
+            shown.add_row("", "geometric mean", "", *(_ratio(_mean(found)) for found in means))
+            parts += [shown, ""]
+    if own := [row for row in run.rows if row.layer in OWN]:
+        parts += [drawn(f"own cells: part of {BUILT_IN}'s time, and times as fast as a Python loop", own, {
+            "cell": lambda row: row.layer, "mode": lambda row: row.mode, "B,T,I,H": lambda row: str(row.shape), "ms": _ours,
+            "of LSTM": lambda row: _bar(f"{1 / row.ratios[BUILT_IN]:.2f}", 1 / row.ratios[BUILT_IN] <= OWN[row.layer]),
+            "loop": lambda row: _bar(times_as_fast(row.ratios[LOOP]), row.ratios[LOOP] >= LOOP_BAR)} | _LAST, words=3), "",
+            f"own cells should take {', '.join(map(str, OWN.values()))} of the LSTM's time at most, in this order,",
+            f"and be {LOOP_BAR:g} times as fast as the loop at least; ! is behind what misses that"]
     versions = run.machine["versions"]
+    beside = [name for name in PEERS if any(name in row.peers for row in run.rows)]
     parts += [f"{run.machine['processor']}, {run.threads} thread{'s' * (run.threads > 1)} for everyone, float32, medians"]
-    parts += [f"beside {', '.join(f'{PEERS[name]} {versions[name]}' for name in names)}"] * bool(names)
-    parts += [f"{PEERS[name]} is left out: {why}" for name, why in run.missing.items()]
+    parts += [f"beside {', '.join(f'{PEERS[name]} {versions[name]}' for name in beside)}"] * bool(beside)
+    parts += [f"{PEERS.get(name, name)} is left out: {why}" for name, why in run.missing.items()]
     parts += [f"peak: {run.peak / 1e9:.0f} GFLOP/s, multiply-adds in registers alone on all threads, in this run" if run.peak
               else "peak: none, since the cpu engine does not run here (see: ostinato doctor)"]
-    parts += ["first, again: our first call with these sizes (it compiles); a second layer's"]
+    parts += ["first, again: ms of our first call at such sizes (it compiles), of a second layer's"]
+    parts += ["one step (T = 1) is a step of a stream: the state is given and returned"] * any(row.shape.steps == 1 for row in run.rows)
+    parts += ["* two layers, both directions"] * any(not row.shape.single for row in run.rows)
     parts += ["~ unsteady: half of someone's samples are far apart; was the machine busy?"] * any(row.unsteady for row in run.rows)
     return parts

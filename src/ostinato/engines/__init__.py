@@ -14,6 +14,7 @@ from . import reference
 ENGINES = ("cpu", "reference")
 
 _NOTHING = contextlib.nullcontext()
+_peek = torch._C._functorch.peek_interpreter_stack
 
 
 def scan(
@@ -85,7 +86,7 @@ def make_steps(graph: Graph, x: Tensor, states, weights, parameters):
 
 def traced() -> bool:
     """Whether calls are being traced or transformed rather than just run."""
-    return torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None
+    return _peek() is not None or torch.compiler.is_compiling()
 
 
 @functools.cache

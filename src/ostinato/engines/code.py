@@ -149,8 +149,8 @@ class Code:
         store = self.intrinsic(name, VOID, [self.vec, PTR, I32, mask.type])
         self.b.call(store, [value, address, ir.Constant(I32, self.bytes), mask])
 
-    def fetch(self, address):
-        """Have a line of memory brought to the first-level cache."""
+    def fetch(self, address, *, write: bool = False):
+        """Have a line of memory brought to the first-level cache, to be read or written."""
         fetch = self.intrinsic("llvm.prefetch.p0", VOID, [PTR, I32, I32, I32])
-        # for reading, to be kept, data
-        self.b.call(fetch, [address, ir.Constant(I32, 0), ir.Constant(I32, 3), ir.Constant(I32, 1)])
+        # for reading or writing, to be kept, data
+        self.b.call(fetch, [address, ir.Constant(I32, int(write)), ir.Constant(I32, 3), ir.Constant(I32, 1)])

@@ -24,6 +24,8 @@ from .product import NEAR, UNROLL, Tile, choose_tile, choose_vectors, gap
 # before, after: tokens from a step to the state's row before and after it; carried: rows of an old / new buffer;
 # barrier: where threads meet.
 WORDS = ("tasks", "table", "tokens", "advance", "before", "after", "carried", "barrier")
+# How many rows before it is worked on a row of an array with all steps is brought near.
+FETCHED = 2
 
 
 @dataclass(frozen=True)
@@ -341,11 +343,19 @@ class Kernel(Code):
         unit = b.mul(vector, self.i64(self.lanes))
         done: dict[Value, object] = {}
 
+        def fetch(name, address, write=False):
+            """Have what a later row has there brought near: rows lie apart, and processors foresee no such thing."""
+            buffer = self.program.buffers[name]
+            if not self.one_row and buffer.rows in ("token", "before", "after"):
+                self.fetch(self.at(address, FETCHED * buffer.width), write=write)
+
         def read(name, offset, size):
             address = self.at(pointers[name], offset)
             if size == 1:
                 return self.splat(b.load(address, typ=self.elem))
-            return self.load(self.at(address, unit), mask)
+            address = self.at(address, unit)
+            fetch(name, address)
+            return self.load(address, mask)
 
         def emit(value: Value):
             if value in done:
@@ -369,6 +379,7 @@ class Kernel(Code):
         parts = [(emit(value.args[0]), slot) for value, slot in group.sums]
         for result, buffer, offset in results:
             address = self.at(self.at(pointers[buffer], offset), unit)
+            fetch(buffer, address, write=True)
             if self.program.buffers[buffer].rows == "added":
                 result = b.fadd(self.load(address, mask), result)
             self.store(result, address, mask)

@@ -14,6 +14,8 @@ from .code import I64, PTR, VOID, Code, Target
 
 # Bytes of packed weights that stay in the first-level cache while the rows go by, and of one line of it.
 NEAR, CACHE_LINE = 16384, 64
+# Vectors of all parts in a block, about: pointwise work takes up that many of a row at once.
+BLOCK = 8
 # Units of an argument that a turn of the innermost loop takes.
 UNROLL = 4
 # What the function takes: the addresses of the arguments' rows, the first unit of them to take, and how many rows; where row 0's
@@ -44,8 +46,9 @@ def choose_vectors(parts: int, units: int, lanes: int, registers: int, *, one_ro
     if one_row:
         options = range(1, max(1, min(vectors, (12 if registers <= 16 else 16) // parts)) + 1)
         return min(options, key=lambda v: (-(-vectors // v) * v - vectors, -v))
-    options = [v for v in (1, 2, 3, 4) if v <= vectors]
-    return min(options, key=lambda v: ((-(-vectors // v) * v - vectors) / vectors > 0.02, _loads(choose_tile(parts, v, registers, one_row=False)), v))
+    options = range(1, min(vectors, BLOCK) + 1)
+    return min(options, key=lambda v: ((-(-vectors // v) * v - vectors) / vectors > 0.02, _loads(choose_tile(parts, v, registers, one_row=False)),
+                                       abs(parts * v - BLOCK)))
 
 
 def choose_tile(parts: int, vectors: int, registers: int, *, one_row: bool) -> Tile:

@@ -141,9 +141,14 @@ class Steps:
         jobs.append(Job(_finish(), [0, len(looks), len(copies) // 3, *compared, *copies], 1, waits=True))
         work = Work(jobs, bases)
         self._listed = Listed(work, {}, ["x", "out"])
-        self._start, self._words, self._run = self._listed.start, self._listed.words, self._listed.run
+        self._words, self._start = self._listed.words, self._listed.short if work.threads == 1 else self._start_several
         self._changed = len(self._words) - len(jobs[-1].words)
-        self._seen = [(p, p._version, p.data_ptr()) for p in parameters]
+        # The input is the first layer's alone, and the output is copied once.
+        (self._x, _, _), (self._out, _, _) = sorted(self._listed.moves, key=lambda move: move[1])
+        # The numbers of short ones are all compared; of others the version is looked at too.
+        self._seen = [(p, p.data_ptr()) for p in parameters]
+        self._long = [(p, p._version) for p in parameters if len(stretches(p)) > 1]
+        self._last: Tensor | None = None
         self._input, self._output, self._dtype = torch.Size((call.rows, layers[0][1][0].shape[-1])), torch.Size((call.rows, row // call.rows // call.dtype.itemsize)), call.dtype
         self._lock = threading.Lock()
 
@@ -155,20 +160,32 @@ class Steps:
             out: Where to write the output; None for a new tensor.
             parameters: What they are now.
         """
-        if type(x) is not Tensor or x.shape != self._input or x.dtype is not self._dtype or not x.is_cpu or not x.is_contiguous() or traced():
+        if (type(x) is not Tensor or x.shape != self._input or x.dtype is not self._dtype or not x.is_cpu or not x.is_contiguous()
+                or traced()):
             return None
-        for p, (known, version, at) in zip(parameters, self._seen):
-            if p is not known or p._version != version or p.data_ptr() != at:
+        for p, (known, at) in zip(parameters, self._seen):
+            if p is not known or p.data_ptr() != at:
+                return None
+        for p, version in self._long:
+            if p._version != version:
                 return None
         if out is None:
             out = torch.empty(self._output, dtype=self._dtype)
-        elif type(out) is not Tensor or out.shape != self._output or out.dtype is not self._dtype or not out.is_cpu or not out.is_contiguous():
-            return None
+        elif out is not self._last:
+            if type(out) is not Tensor or out.shape != self._output or out.dtype is not self._dtype or not out.is_cpu or not out.is_contiguous():
+                return None
+            self._last = out
         with self._lock:
-            for clear in self._clear:
-                ctypes.memset(*clear)
-            self._run((x.data_ptr(), out.data_ptr()))
-            return None if self._words[self._changed] else out
+            words = self._words
+            words[self._x], words[self._out] = x.data_ptr(), out.data_ptr()
+            self._start()
+            return None if words[self._changed] else out
+
+    def _start_several(self):
+        for clear in self._clear:
+            ctypes.memset(*clear)
+        self._listed.clear()
+        self._listed.start()
 
     @property
     def states(self) -> list[tuple[Tensor, ...]]:

@@ -174,7 +174,7 @@ class Listed:
     Attributes:
         words: The list.
         moves: Where in it the others belong: the place, which of them, and what to add.
-        start: Runs it.
+        start: Runs it; `short` does so on this thread alone, see `native.Function.short`.
     """
 
     def __init__(self, work: Work, numbers: Mapping[str, int], others: Sequence[str]):
@@ -182,15 +182,20 @@ class Listed:
         head = len(self.words) - work.size
         self.moves = [(head + place, others.index(name), more) for place, name, more in work.moves if name in others]
         self._met = head + HEAD.index("met")
-        self.start = functools.partial(_function(), self.words.buffer_info()[0], threads)
+        address = self.words.buffer_info()[0]
+        self.start, self.short = functools.partial(_function(), address, threads), _function().short(address)
 
     def run(self, others: Sequence[int]):
         """Run, with these numbers for the others."""
         words = self.words
         for place, which, more in self.moves:
             words[place] = others[which] + more
-        words[self._met] = 0
+        self.clear()
         self.start()
+
+    def clear(self):
+        """Have threads count anew who has come."""
+        self.words[self._met] = 0
 
 
 def together(calls: Sequence[Generator[tuple[int, array], None, object]]) -> list:
