@@ -183,7 +183,7 @@ def test_the_picture_has_every_row_and_its_labels_cover_neither_each_other_nor_p
 def test_the_command_prints_tables_and_draws(kernels, tmp_path, capsys):
     bench.command(threads=1, quick=True, only=["rnn", "inference"], roofline=tmp_path / "roof.png", json=tmp_path / "roof.json")
     printed = capsys.readouterr().out
-    assert "inference: what binds, and how much of that limit we reach" in printed and f"picture: {tmp_path / 'roof.png'}" in printed.replace("\n", "")
+    assert "inference: what binds, and how much of that limit we reach" in printed and f"picture: {tmp_path / 'roof.png'}\n" in printed
     assert (tmp_path / "roof.png").read_bytes().startswith(b"\x89PNG\r\n")
     assert [p["layer"] for p in json.loads((tmp_path / "roof.json").read_text())["points"]] == ["RNN"] * len(bench.QUICK_GRID)
 

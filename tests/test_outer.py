@@ -71,3 +71,11 @@ def test_the_code_of_every_width_agrees(target, monkeypatch, close):
     d, x = torch.randn(70, 29), torch.randn(70, 43)
     close(sum_outer([(d, x)], tokens(range(70)), threads=2), d.T @ x)
     outer._function.cache_clear()
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_tokens_are_cleared_and_no_others(threads):
+    out, listed = torch.ones(9, 7), torch.tensor([0, 4, 8])
+    job = outer.clear(32, out.data_ptr(), 7, (listed.data_ptr(), 3), threads)
+    team.run([team.Work([job], team.Bases()).at({})])
+    assert out.sum(1).tolist() == [0, 7, 7, 7, 0, 7, 7, 7, 0]

@@ -132,9 +132,9 @@ def ours(work: Work) -> Runner:
     layer = work.like(ostinato)
     if work.state is None:
         return in_torch(work, layer, dict(layer.named_parameters()))
-    stream, x = layer.stream(work.x.shape[1]), work.x[0]
+    stream, x, out = layer.stream(work.x.shape[1]), work.x[0], torch.empty_like(work.state[0][0])
     stream.state = _unpacked(work.state)
-    return Runner(lambda: stream.step(x), lambda _: _states(stream.state))
+    return Runner(lambda: stream.step(x, out), lambda _: _states(stream.state))
 
 
 def _torch(batch_first: bool):
@@ -246,16 +246,17 @@ def _onnxruntime(work: Work) -> Runner | None:
         return Runner(lambda: session.run_with_iobinding(binding),
                       lambda _: {"outputs": np.concatenate(list(taken[0].numpy().swapaxes(0, 1)), -1)})
     given = [onnxruntime.OrtValue.ortvalue_from_numpy(s.numpy().copy()) for s in work.state]
-    # Two bindings by turns: what one call gives is what the next takes.
-    turns = [(bound(given, taken), taken), (bound(taken, given), given)]
+    # Two bindings by turns: what one call gives is what the next takes. A step's input is a new array, and its output is read.
+    turns, new = [(bound(given, taken), taken), (bound(taken, given), given)], work.x.numpy()
 
     def call():
         binding, result = turns[0]
+        x.update_inplace(new)
         session.run_with_iobinding(binding)
         turns.reverse()
-        return result
+        return result, result[0].numpy()
 
-    return Runner(call, lambda result: _states([value.numpy() for value in result]))
+    return Runner(call, lambda result: _states([value.numpy() for value in result[0]]))
 
 
 # ---------------------------------------------------------------- JAX and Keras

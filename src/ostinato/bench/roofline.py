@@ -21,7 +21,7 @@ from .measure import processors
 from .peak import LINE, Rate
 from .rows import GATES, LAYERS, MODES, Row, Run, drawn, milliseconds
 
-# Of a cache, the part that is read: what else runs has some of it. Memory is read over this many times the last cache.
+# Of a cache half is read, for whatever else runs has some of it; for memory, so many times the last cache, which then holds little of it.
 HALF, BEYOND = 0.5, 4
 # Bytes of each thread's and of the shared cache where the system does not tell.
 UNTOLD = (("L1", 32 << 10, False), ("L2", 512 << 10, False), ("L3", 16 << 20, True))

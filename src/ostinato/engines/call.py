@@ -7,15 +7,15 @@ import ctypes
 import functools
 from collections.abc import Generator, Mapping, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..graph import Graph, Node
 from . import memory, outer, reference, schedule
 from .loops import Loops, Packed
 from .passes import Block, Forward, Pass, Passes, Script
-from .schedule import Schedule
+from .schedule import Schedule, Tokens
 
 
 class Call:
@@ -73,10 +73,12 @@ class Call:
 
     def begin(self, this: Pass, inputs: Sequence[Tensor], weights, users, lengths: Tensor | None) -> "_Memory":
         """The memory of a pass, and the numbers of its bases, as far as both directions have them."""
-        given = _Memory(self.dtype, this, lengths, self.loops.packed([weights[name] for name in self._matrices]))
+        given = _Memory(self.dtype, this, self.loops.packed([weights[name] for name in self._matrices]))
         given.when = this.when or schedule.ragged(self.rows, self.steps, this.tasks, self.reverse, lengths)
-        if not this.when:
-            given.numbers |= {"table": given.when.table, "tokens": given.when.tokens}
+        tokens = given.tokens = schedule.tokens(self.steps, self.rows, lengths.numpy().tobytes() if self.ragged else None, outer.AHEAD)
+        given.numbers |= {"all": tokens.address, "count": tokens.count}
+        if self.ragged:
+            given.numbers |= {"table": given.when.table, "tokens": given.when.tokens, "others": tokens.others, "other count": tokens.other_count}
         for place, x in zip(self.passes.inputs, inputs):
             given.add(place, x)
         for place, name in self.passes.vectors:
@@ -114,10 +116,6 @@ class Call:
         """A value with 0 past a row's end."""
         return value if lengths is None else torch.where((torch.arange(self.steps)[:, None] < lengths)[..., None], value, 0.0)
 
-    def _new(self, shape: tuple[int, ...]) -> Tensor:
-        """An array that a loop writes and that is given away: what no step writes must be 0 where rows end early."""
-        return (memory.zeros if self.ragged else memory.empty)(shape, self.dtype)
-
     # ------------------------------------------------------------ forward
 
     def forward(self, inputs: Sequence[Tensor], states: Sequence[Tensor | None], weights: Mapping[str, Tensor], lengths: Tensor | None, *,
@@ -141,7 +139,7 @@ class Call:
             kept.append(memory.empty((this.kept.size,), self.dtype))
             given.add_block("kept", kept[-1], this.kept)
         if this.own:
-            kept.append(self._new(this.shapes[this.own]))
+            kept.append(memory.empty(this.shapes[this.own], self.dtype))
             given.add(this.own, kept[-1])
         for s, (place, _, units) in zip(states, self.states):
             self._start(place, units, s, this, given)
@@ -150,7 +148,7 @@ class Call:
             yield stage.work.at(given.numbers)
         node = self.graph.output
         output = self._wide(self._evaluate(this.output, given, weights)[node], node)
-        if lengths is not None and (this.own is None or self.reverse):
+        if not this.cleared:
             output = self._valid(output, lengths)
         final = [self._end(place, units, this, given) for place, _, units in self.states]
         return output, final, kept
@@ -158,23 +156,22 @@ class Call:
     def _start(self, place: str, units: int, s: Tensor | None, this: Forward, given: "_Memory"):
         """Write an initial state into its array."""
         streamed, order = place in this.streamed, given.when.order
-        if streamed and self.reverse and given.lengths is not None:
-            given.tensor(place)[given.lengths, torch.arange(self.rows)] = 0.0 if s is None else s
+        if streamed and self.reverse and self.ragged:
+            given.array(place)[given.when.lengths, np.arange(self.rows)] = 0.0 if s is None else s.detach().numpy()
             return
         size = self.rows * units * self._bytes
         at = given.at(place) + self.ends(place, this)[0] * size
         if s is None:
             ctypes.memset(at, 0, size)
         else:
-            s = (s if streamed or order is None else s[order]).contiguous()
-            ctypes.memmove(at, s.data_ptr(), size)
+            self._copy(at, s if streamed else _ordered(s, order))
 
     def _end(self, place: str, units: int, this: Forward, given: "_Memory") -> Tensor:
         """A state after each row's last step."""
-        streamed, lengths, order = place in this.streamed, given.lengths, given.when.order
-        if lengths is not None and not (streamed and self.reverse):
-            array, rows = given.tensor(place), torch.arange(self.rows)
-            return array[lengths, rows] if streamed else _scatter(array[lengths[order] % 2, rows], order)
+        streamed, order = place in this.streamed, given.when.order
+        if self.ragged and not (streamed and self.reverse):
+            array, rows, lengths = given.array(place), np.arange(self.rows), given.when.lengths
+            return torch.from_numpy(array[lengths, rows] if streamed else _scattered(array[lengths[order] % 2, rows], order))
         return self._copied(given.at(place), self.ends(place, this)[1], units)
 
     def ends(self, place: str, this: Forward) -> tuple[int, int]:
@@ -182,6 +179,10 @@ class Call:
         if place in this.streamed:
             return (self.steps, 0) if self.reverse else (0, self.steps)
         return 0, self.steps % 2
+
+    def _copy(self, to: int, s: Tensor):
+        s = s.contiguous()
+        ctypes.memmove(to, s.data_ptr(), s.numel() * self._bytes)
 
     def _copied(self, at: int, step: int, units: int) -> Tensor:
         """A step of a state's array as a tensor of its own, (B, units)."""
@@ -219,24 +220,19 @@ class Call:
         given.add("gradient output", d_output.contiguous())
         for (_, place, units), d in zip(self.states, d_states):
             if d is not None:
-                d = (d if given.when.order is None else d[given.when.order]).contiguous()
-                size = self.rows * units * self._bytes
                 for turn in (0, 1):
-                    ctypes.memmove(given.at(place) + turn * size, d.data_ptr(), size)
+                    self._copy(given.at(place) + turn * self.rows * units * self._bytes, _ordered(d, given.when.order))
         found = {}
         for name, place in wanted.made.items():
-            found[name] = self._new(this.shapes[place])
+            found[name] = memory.empty(this.shapes[place], self.dtype)
             given.add(place, found[name])
         for place, product in wanted.products.items():
             whole = memory.empty((self.steps, self.rows, product.rows.width), self.dtype)
             given.add(place, whole)
             units = product.node.size.at(self.sizes)
             found[place.removeprefix("d ")] = whole if product.rows.width == units else whole[..., :units]
-        all_of_them, tokens = _tokens(self.steps, self.rows, lengths)
-        given.add("all", all_of_them)
-        given.numbers["count"] = tokens
         for name, shape in wanted.shapes.items():
-            found[name] = (torch.empty if tokens else torch.zeros)(shape, dtype=self.dtype)
+            found[name] = (torch.empty if given.tokens.count else torch.zeros)(shape, dtype=self.dtype)
             given.add(name, found[name])
         for stage in wanted.stages:
             self._arguments(stage.arguments, given, weights)
@@ -255,7 +251,7 @@ class Call:
             found[name] = given.tensor(place).sum(0)
         for name, place in wanted.states.items():
             d = self._copied(given.at(place), 0, this.shapes[place][-1])
-            found[name] = d if given.when.order is None else _scatter(d, given.when.order)
+            found[name] = d if given.when.order is None else torch.from_numpy(_scattered(d.numpy(), given.when.order))
         return [found[name] if need else None for name, need in zip(self.passes.names, needs)]
 
 
@@ -266,14 +262,15 @@ class _Memory:
         numbers: What each base stands for.
         shapes: The shape of each array of a block.
         when: Who runs what.
-        lengths: Valid steps of each row, or None.
+        tokens: The tokens.
         packed: The packed weights.
     """
 
     when: Schedule
+    tokens: Tokens
 
-    def __init__(self, dtype: torch.dtype, this: Pass, lengths: Tensor | None, packed: Packed):
-        self._bytes, self.shapes, self.lengths, self.packed = dtype.itemsize, this.shapes, lengths, packed
+    def __init__(self, dtype: torch.dtype, this: Pass, packed: Packed):
+        self._bytes, self.shapes, self.packed = dtype.itemsize, this.shapes, packed
         self._blocks, self._tensors, self.numbers = {}, {}, {}
         block = memory.empty((this.block.size,), dtype)
         self.add_block("block", block, this.block)
@@ -295,6 +292,9 @@ class _Memory:
                 return self.numbers[name] + block.places[place] * self._bytes
         return self.numbers[place]
 
+    def array(self, place: str) -> np.ndarray:
+        return self.tensor(place).numpy()
+
     def tensor(self, place: str) -> Tensor:
         """An array as a tensor."""
         if place not in self._tensors:
@@ -304,19 +304,13 @@ class _Memory:
         return self._tensors[place]
 
 
-def _scatter(rows: Tensor, order: Tensor) -> Tensor:
+def _ordered(rows: Tensor, order: np.ndarray | None) -> Tensor:
+    """Rows in an order."""
+    return rows if order is None else torch.from_numpy(rows.detach().numpy()[order])
+
+
+def _scattered(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Rows in the places that they had before they were put in order."""
-    return torch.empty_like(rows).index_copy_(0, order, rows)
-
-
-@functools.lru_cache(maxsize=64)
-def _all_tokens(count: int) -> Tensor:
-    return F.pad(torch.arange(count), (0, outer.AHEAD))
-
-
-def _tokens(steps: int, rows: int, lengths: Tensor | None) -> tuple[Tensor, int]:
-    """The valid tokens as `outer` takes them, and how many they are."""
-    if lengths is None:
-        return _all_tokens(steps * rows), steps * rows
-    valid = (torch.arange(steps)[:, None] < lengths).view(-1).nonzero().view(-1)
-    return F.pad(valid, (0, outer.AHEAD)), len(valid)
+    result = np.empty_like(rows)
+    result[order] = rows
+    return result

@@ -71,7 +71,7 @@ class Function:
     def __init__(self, text: str):
         found = compiled(text, "run", *["team"] * bool(openmp()))
         self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(found["run"])
-        self._team = found.get("team")
+        self._team, self._most = found.get("team"), _most_threads()
         # Without letting other Python threads run meanwhile, which costs a tenth of a short call.
         self._short = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(found["run"])
 
@@ -83,7 +83,7 @@ class Function:
         """Run on so many threads; at the address `words` are the kernel's arguments."""
         if threads == 1:
             self._run(words, 0, 1)
-        elif self._team:
+        elif threads <= self._most:
             openmp()(self._team, words, threads, 0)
         else:
             _run_on_workers(self._run, words, threads)
@@ -101,6 +101,13 @@ def openmp():
         return None
     enter.argtypes, enter.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
     return enter
+
+
+@functools.cache
+def _most_threads() -> int:
+    """How many threads that pool is sure to have if they are asked for (OMP_THREAD_LIMIT, OMP_DYNAMIC): of fewer, some would wait for ever."""
+    library = ctypes.CDLL(None) if openmp() else None
+    return library.omp_get_thread_limit() if library and not library.omp_get_dynamic() else 0
 
 
 # ---------------------------------------------------------------- threads of our own, where there is no OpenMP

@@ -8,14 +8,17 @@ What a tile takes of d and x lies side by side in each of their rows, so nothing
 
 import functools
 
+from llvmlite import ir
+
 from . import native
-from .code import I64, PTR, Code, Target
+from .code import I32, I64, PTR, Code, Target
 from .product import choose_tile, heights
 from .team import Job
 
 # The words of the kernels: addresses, of the tokens' list too; how many tokens; rows and columns of the result; numbers from one token to
 # the next in d and x; 1 where it goes on from the sums that are there.
 OUTER_WORDS = ("out", "d", "x", "tokens", "count", "rows", "columns", "d_width", "x_width", "more")
+CLEAR_WORDS = ("out", "tokens", "count", "width")
 TOTAL_WORDS = ("out", "d", "tokens", "count", "columns", "d_width")
 # How many k a tile takes before the next tile takes the same.
 STRETCH = 192
@@ -136,8 +139,24 @@ class Total(Code):
             self.store(sums[j], self.at(self.at(self.out, n), j * self.lanes), masks[j])
 
 
+class Clear(Code):
+    """The code that sets tokens to 0; arguments and attributes as `Outer`'s."""
+
+    def __init__(self, bits: int, target: Target):
+        super().__init__(bits, target)
+        self.enter(CLEAR_WORDS)
+        b, given = self.b, self.given
+        first, last = (b.sdiv(b.mul(given["count"], k), self.threads) for k in (self.thread, b.add(self.thread, self.i64(1))))
+        out, tokens = (b.inttoptr(given[name], PTR) for name in ("out", "tokens"))
+        size, fill = b.mul(given["width"], self.i64(self.bytes)), self.intrinsic("memset", PTR, [PTR, I32, I64])
+        with self.loop(first, last) as k:
+            b.call(fill, [self.at(out, b.mul(self.word(tokens, k), given["width"])), ir.Constant(I32, 0), size])
+        b.ret_void()
+        self.text = str(self.module)
+
+
 @functools.cache
-def _function(kind: type[Outer] | type[Total], bits: int) -> int:
+def _function(kind: type[Outer] | type[Total] | type[Clear], bits: int) -> int:
     """The address of the compiled function."""
     target, _ = native.host()
     return native.compiled(kind(bits, target).text, "run")["run"]
@@ -162,3 +181,8 @@ def outer(bits: int, out: int, rows: int, columns: int, d: tuple[int, int], x: t
 def total(bits: int, out: int, columns: int, d: tuple[int, int], tokens: tuple[int, int], threads: int) -> Job:
     """The job that makes the sum of d, which has `columns` units; arguments as for `outer`."""
     return Job(_function(Total, bits), [out, d[0], *tokens, columns, d[1]], threads)
+
+
+def clear(bits: int, out: int, width: int, tokens: tuple[int, int], threads: int) -> Job:
+    """The job that sets tokens to 0, which have `width` numbers each; arguments as for `outer`."""
+    return Job(_function(Clear, bits), [out, *tokens, width], threads)

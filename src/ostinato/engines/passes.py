@@ -105,12 +105,14 @@ class Forward(Pass):
         streamed: The states whose arrays have all T + 1 steps; the others' have two, in turn.
         own: The array, if any, whose part is the cell's output; it has memory of its own.
         output: How to get the output.
+        cleared: Past a row's end it is 0.
         stages: The jobs.
     """
 
     streamed: frozenset[str] = frozenset()
     own: str | None = None
     output: Script | None = None
+    cleared: bool = False
     stages: list[Stage] = field(default_factory=list)
 
 
@@ -210,8 +212,14 @@ class Passes:
         bare = Pass(loop, threads, tasks, when, products, shapes, block, clear, held)
         bases = Bases()
         at = self._addresses(bases, bare, own)
-        stages = [Stage(arguments, Work(jobs, bases)) for arguments, jobs in self._stages(bases, bare, at, self._given | shapes)]
-        return Forward(loop, threads, tasks, when, products, shapes, block, clear, held, streamed, own, output, stages)
+        stages = self._stages(bases, bare, at, self._given | shapes)
+        # Where a state begins past a row's last step, it is not to be cleared.
+        cleared = own is not None and self.ragged and not (self.reverse and own in self.names)
+        if cleared:
+            place, width = self._row(output.reads[0][1:], at, shapes)
+            stages[-1][1].append(self._clear(bases, place, width))
+        stages = [Stage(arguments, Work(jobs, bases)) for arguments, jobs in stages]
+        return Forward(loop, threads, tasks, when, products, shapes, block, clear, held, streamed, own, output, cleared, stages)
 
     def _run(self, kind: str) -> tuple[Loop, int, int, Schedule | None]:
         threads, shared = self.loops.split(kind, self.rows, self.steps, self.threads)
@@ -283,6 +291,10 @@ class Passes:
         made = not product.script.nodes and product.script.reads[0][1] not in self._given
         return Job(rows.function, words, self._many(rows.depth * rows.width), waits=made)
 
+    def _clear(self, bases: Bases, place: int, width: int) -> Job:
+        """Sets to 0 what is past a row's end."""
+        return outer.clear(self._bits, place, width, (bases["others"], bases["other count"]), self._many(width))
+
     def _many(self, multiply_adds: int) -> int:
         """The threads that so many multiply-adds for a token are worth."""
         return self.threads if multiply_adds * self.steps * self.rows >= WORTH_A_THREAD else 1
@@ -300,6 +312,8 @@ class Passes:
         at = self._addresses(bases, this, forward.own, [*wanted.made.values(), *ends])
         at |= {place: bases["kept"] + start * self.dtype.itemsize for place, start in forward.kept.places.items()}
         stages, after = self._stages(bases, this, at, shapes), []
+        if self.ragged:
+            stages[-1][1].extend(self._clear(bases, at[place], this.shapes[place][-1]) for place in wanted.made.values())
         for place, product in wanted.products.items():
             after.append(self._job(product, bases, at, shapes, place, sum(len(user.packs) for user in this.users) + len(after)))
         names = {node: name for name, node in wanted.operands.items()}

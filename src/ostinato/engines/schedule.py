@@ -4,7 +4,6 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 
@@ -15,12 +14,14 @@ class Schedule:
     Attributes:
         order: The row of the batch at each place; None where they are as given. Rows of a task go from the longest down.
         table, tokens: The addresses that the kernel takes (`kernel.WORDS`).
-        held: What lies there.
+        lengths: The rows' valid steps, as given.
+        held: What lies at those addresses.
     """
 
-    order: Tensor | None
+    order: np.ndarray | None
     table: int
     tokens: int
+    lengths: np.ndarray
     held: tuple[np.ndarray, ...]
 
 
@@ -37,7 +38,43 @@ def even(rows: int, steps: int, tasks: int, reverse: bool) -> Schedule:
 
 def ragged(rows: int, steps: int, tasks: int, reverse: bool, lengths: Tensor) -> Schedule:
     """Share rows out so that each task has about the same number of steps to run."""
-    return _schedule(rows, steps, tasks, reverse, lengths.numpy())
+    return _ragged(rows, steps, tasks, reverse, lengths.numpy().tobytes())
+
+
+# Forward, backward and the other direction ask for the same.
+@functools.lru_cache(maxsize=64)
+def _ragged(rows: int, steps: int, tasks: int, reverse: bool, lengths: bytes) -> Schedule:
+    return _schedule(rows, steps, tasks, reverse, np.frombuffer(lengths, np.int64))
+
+
+class Tokens:
+    """The tokens of a batch.
+
+    Attributes:
+        address: Of the numbers of those that are valid.
+        count: How many these are.
+        others: The address of the others' numbers.
+        other_count: How many those are.
+    """
+
+    def __init__(self, steps: int, rows: int, lengths: np.ndarray | None, more: int):
+        valid = np.ones((steps, rows), bool) if lengths is None else np.arange(steps)[:, None] < lengths
+        self._valid, self._others = np.pad(np.flatnonzero(valid), (0, more)), np.flatnonzero(~valid)
+        self.address, self.count = self._valid.ctypes.data, len(self._valid) - more
+        self.others, self.other_count = self._others.ctypes.data, len(self._others)
+
+
+@functools.lru_cache(maxsize=64)
+def tokens(steps: int, rows: int, lengths: bytes | None, more: int) -> Tokens:
+    """The tokens of a batch.
+
+    Args:
+        steps: T.
+        rows: B.
+        lengths: Valid steps of each row, int64; None where all are T.
+        more: How many numbers, all 0, follow those of the valid ones.
+    """
+    return Tokens(steps, rows, None if lengths is None else np.frombuffer(lengths, np.int64), more)
 
 
 def _schedule(rows, steps, tasks, reverse, lengths) -> Schedule:
@@ -46,13 +83,13 @@ def _schedule(rows, steps, tasks, reverse, lengths) -> Schedule:
         bounds = [rows * k // tasks for k in range(tasks + 1)]
         shares = [np.arange(a, b) for a, b in zip(bounds, bounds[1:])]
     else:
-        ends = lengths.astype(np.int64)
+        ends = lengths
         falling = np.argsort(-ends, kind="stable")
         # To and fro: whoever took the longest row of one round takes the shortest of the next.
         turn = np.arange(rows) % (2 * tasks)
         turn = np.minimum(turn, 2 * tasks - 1 - turn)
         shares = [falling[turn == k] for k in range(tasks)]
-        order = torch.from_numpy(np.concatenate(shares))
+        order = np.concatenate(shares)
     places = np.concatenate(shares)
     tokens = np.ascontiguousarray(places + (ends[places] - 1) * rows if reverse else places, np.int64)
     table, held, first = np.zeros((tasks, 4), np.int64), [], 0
@@ -63,4 +100,4 @@ def _schedule(rows, steps, tasks, reverse, lengths) -> Schedule:
         table[k] = first, last, active.ctypes.data, 0
         held.append(active)
         first += len(share)
-    return Schedule(order, table.ctypes.data, tokens.ctypes.data, (table, tokens, *held))
+    return Schedule(order, table.ctypes.data, tokens.ctypes.data, ends, (table, tokens, *held))
