@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ostinato import engines
 from ostinato.cells import CELLS
-from ostinato.engines import call, loops, memory, outer
+from ostinato.engines import loops, memory, passes
 from ostinato.graph import Graph
 from ostinato.language import Cell
 
@@ -95,10 +95,11 @@ def given(case: Case, number: int) -> dict[str, Tensor]:
     tensors = {}
     for name, shape in case.shapes.items():
         numbers = torch.randn(shape, generator=generator, dtype=torch.float64)
+        # Gates that are seldom saturated: of differences of nearly equal numbers float32 has few digits.
         if not name.startswith("weight "):
             numbers *= SCALE.get(case.graph.name, 1.0)
-        elif len(shape) == 2:
-            numbers /= max(shape) ** 0.5
+        else:
+            numbers *= 0.5 if len(shape) == 1 else max(shape) ** -0.5
         if name.startswith("input ") and case.lengths is not None:
             past = torch.arange(case.steps)[:, None] >= torch.tensor(case.lengths)
             numbers.masked_fill_(past[..., None], torch.nan)
@@ -146,8 +147,9 @@ def nan_memory(monkeypatch):
 @pytest.mark.parametrize("number", [pytest.param(n, id=title(n), marks=[pytest.mark.slow] if n % OFTEN else []) for n in range(CASES)])
 def test_a_random_case_agrees_with_the_reference_in_float64(number, threads, nan_memory, monkeypatch, close):
     case = draw(number)
-    for module, name in [(module, name) for name in case.lowered for module in (loops, call, outer) if module is loops or hasattr(module, name)]:
-        monkeypatch.setattr(module, name, 1)
+    for name in case.lowered:
+        monkeypatch.setattr(loops, name, 1)
+        monkeypatch.setattr(passes, name, 1, raising=name == "WORTH_A_THREAD")
     tensors = given(case, number)
     wanted = differentiated(case, {name: t.double() for name, t in tensors.items()}, "reference")
     threads(case.threads)

@@ -13,8 +13,8 @@ SOURCE = Path(__file__).parent.parent / "src" / "ostinato"
 # What is imported in a function, when it is needed, is free: `language` reaches `notation`, `plan_text` and `weights` so.
 ORDER = """
     errors graph symbols language notation gradient plan
-    engines.vector_maths engines.code engines.native engines.team engines.product engines.outer engines.kernel engines.rows engines.memory
-    engines.schedule engines.loops engines.passes engines.reference engines engines.call engines.ready engines.cpu
+    engines.vector_maths engines.code engines.native engines.team engines.product engines.pairs engines.outer engines.kernel engines.rows engines.memory
+    engines.schedule engines.loops engines.passes engines.reference engines.precision engines engines.call engines.ready engines.cpu
     plan_text cells weights stream ragged checkpoint layers ostinato
     tf1.random tf1.graph tf1.session tf1.arithmetic tf1.operations tf1.variables tf1.cells tf1.rnn tf1.wrappers tf1
     files data train tasks.generate tasks

@@ -89,7 +89,7 @@ def test_what_is_said_to_be_kept_is_what_the_engine_keeps(name, monkeypatch):
     layer = Recurrent(name, I, H, sizes={"P": P} if "P" in graph.letters else None)
     weights, inputs, states = layer.cell_weights(0), (torch.randn(steps, rows, I),), (None,) * len(graph.states)
     tensors, counts = cpu._flat(inputs, states, weights.values())
-    call = cpu._call(graph, inputs, states, weights, tensors, counts, None, False)
+    call = cpu._call(graph, inputs, states, weights, tensors, counts, None, False, rows)
     train = call.passes.train
     arrays = {*call.passes.inputs, *train.kept.places, train.own} - {None}
     # An array of a state has a step more, for the one before the first; a product's row may have more numbers than units.

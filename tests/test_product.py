@@ -49,7 +49,7 @@ def test_the_sums_of_a_tile_fit_the_registers(registers, one_row):
 
 
 def test_there_is_code_for_any_number_of_rows():
-    assert product.heights(12) == (12, 4, 1) and product.heights(6) == (6, 2, 1) and product.heights(1) == (1,)
+    assert product.heights(12) == (12, 8, 4, 1) and product.heights(6) == (6, 4, 2, 1) and product.heights(1) == (1,)
 
 
 @pytest.mark.parametrize("cells, wanted", [([3], 1), ([0, 1, 2], 1), ([0, 2, 4], 2), ([0, 1, 3], None)])

@@ -18,7 +18,7 @@ def test_rows_times_a_matrix(count, depth, size, transposed, bits, threads, clos
     product = rows.Rows("W", transposed, size, depth, bits)
     packed = loops._pack(product.packs[0], {"W": weight.T.contiguous() if transposed else weight})
     out = torch.full((count, product.width + 1), 7.0, dtype=dtype)
-    words = product.words(out.data_ptr(), out.stride(0), x.data_ptr(), x.stride(0), count, packed.data_ptr())
+    words = product.words(out.data_ptr(), out.stride(0), x.data_ptr(), x.stride(0), count, packed.data_ptr(), 0)
     team.run([team.Work([team.Job(product.function, words, threads)], team.Bases()).at({})])
     close(out[:, :size], x @ weight.T)
     assert (out[:, -1] == 7).all()

@@ -17,7 +17,7 @@ class _Segments:
     """A sequence in segments.
 
     Args:
-        graph, lengths, reverse, engine: As for `engines.scan`.
+        graph, lengths, reverse, engine, precision: As for `engines.scan`.
         steps: T.
         every: Steps of a segment; the last one may have fewer.
 
@@ -25,8 +25,8 @@ class _Segments:
         spans: The steps of each segment, in the order in which they run.
     """
 
-    def __init__(self, graph: Graph, steps: int, every: int, lengths: Tensor | None, reverse: bool, engine: str | None):
-        self.graph, self.lengths, self.reverse, self.engine = graph, lengths, reverse, engine
+    def __init__(self, graph: Graph, steps: int, every: int, lengths: Tensor | None, reverse: bool, engine: str | None, precision: str | None):
+        self.graph, self.lengths, self.reverse, self.engine, self.precision = graph, lengths, reverse, engine, precision
         self.spans = [slice(start, min(start + every, steps)) for start in range(0, steps, every)]
         if reverse:
             self.spans.reverse()
@@ -44,7 +44,7 @@ class _Segments:
             # In reverse too: a row that ends before these steps keeps its state, and one that ends among them starts there.
             lengths = (lengths - first).clamp(0, inputs[0].shape[0])
         output, ends = engines.scan(self.graph, inputs=tuple(inputs), states=tuple(states), weights=dict(zip(self.graph.weights, weights)),
-                                    lengths=lengths, reverse=self.reverse, engine=self.engine)
+                                    lengths=lengths, reverse=self.reverse, engine=self.engine, precision=self.precision)
         return output, *ends
 
 
@@ -131,18 +131,19 @@ def scan(
     lengths: Tensor | None = None,
     reverse: bool = False,
     engine: str | None = None,
+    precision: str | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run a cell over a sequence; where gradients will be asked for, keep every k-th state only.
 
     Args:
         every: k; True for about the square root of the number of steps.
-        graph, inputs, states, weights, lengths, reverse, engine: As for `engines.scan`.
+        graph, inputs, states, weights, lengths, reverse, engine, precision: As for `engines.scan`.
 
     Returns:
         The outputs (T, B, size of the output) and the final states, each (B, its size).
 
     Raises:
-        EngineError: The engine named is unknown or cannot run this.
+        EngineError, InputError: As for `engines.scan`.
     """
     steps, batch = inputs[0].shape[:2]
     if every is True:
@@ -151,9 +152,10 @@ def scan(
     trained = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (*inputs, *states, *weights.values()))
     transformed = torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None
     if steps <= every or not trained or transformed:
-        return engines.scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse, engine=engine)
+        return engines.scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse, engine=engine,
+                            precision=precision)
     sizes = graph.bind(inputs, states, weights)
     states = [inputs[0].new_zeros(batch, size.at(sizes)) if s is None else s for s, size in zip(states, graph.states.values())]
-    output, *ends = _Checkpointed.apply(_Segments(graph, steps, every, lengths, reverse, engine), graph.output.size.at(sizes),
+    output, *ends = _Checkpointed.apply(_Segments(graph, steps, every, lengths, reverse, engine, precision), graph.output.size.at(sizes),
                                         *inputs, *states, *weights.values())
     return output, tuple(ends)

@@ -42,6 +42,8 @@ class Recurrent(nn.Module):
         names: Which parameters add up to a weight of the cell, for a cell whose weights should have other names:
             {"b": ("bias_ih", "bias_hh")}. None at all means that the weight stays 0.
         engine: What runs it: "cpu", "reference", or None to choose.
+        precision: "bfloat16" has the factors of all products rounded to bfloat16 and multiplied by the processor's own instructions for
+            that, in training too; sums, states, parameters and all else stay float32. None or "float32" rounds nothing.
         checkpoint: Train in less memory: keep every k-th state only, and make those between again in backward. A whole number is k; with
             True it is about sqrt(T), so that some 2 * sqrt(T) steps are in memory at a time, not T. Gradients are the same, and a step
             of training takes about a third longer, more where k steps are little work. Use it where sequences are hundreds of steps long
@@ -64,7 +66,7 @@ class Recurrent(nn.Module):
 
     def __init__(self, cell: Cell | str, input_size: int, hidden_size: int, num_layers: int = 1, *, bidirectional: bool = False,
                  dropout: float = 0.0, sizes: Mapping[str, int] | None = None, batch_first: bool = True, learned_state: bool = False,
-                 names: Mapping[str, tuple[str, ...]] | None = None, engine: str | None = None,
+                 names: Mapping[str, tuple[str, ...]] | None = None, engine: str | None = None, precision: str | None = None,
                  checkpoint: int | bool | None = None, device=None, dtype=None):
         super().__init__()
         self.cell = _cell(cell)
@@ -76,7 +78,7 @@ class Recurrent(nn.Module):
             {"bidirectional": bidirectional, "batch_first": batch_first, "learned_state": learned_state}.items())
         self.dropout = _rate(dropout, num_layers)
         self.sizes = _table("sizes", sizes, '{"P": 3}')
-        self.engine = engine
+        self.engine, self.precision = engine, precision
         self.checkpoint = _every(checkpoint)
         self._check_sizes()
         graph = self.cell.graph
@@ -170,7 +172,7 @@ class Recurrent(nn.Module):
     def extra_repr(self) -> str:
         words = [self.cell.name, str(self.input_size), str(self.hidden_size)]
         defaults = {"num_layers": 1, "bidirectional": False, "dropout": 0.0, "sizes": {}, "batch_first": True, "learned_state": False,
-                    "engine": None, "checkpoint": None}
+                    "engine": None, "precision": None, "checkpoint": None}
         words += [f"{name}={getattr(self, name)!r}" for name, default in defaults.items() if getattr(self, name) != default]
         return ", ".join(words)
 
@@ -343,7 +345,7 @@ class Recurrent(nn.Module):
 
     def _at_once(self, x: Tensor):
         """What `forward` returns for a shape whose inference is ready; None where it is not."""
-        ready = self._ready.get((x.shape, torch.get_num_threads()))
+        ready = self._ready.get((x.shape, torch.get_num_threads(), self.precision))
         if ready is None or x.dtype is not ready.dtype or not x.is_cpu or not x.is_contiguous() or engines.traced():
             return None
         if not ready.holds(self._parameters.values()):
@@ -361,15 +363,15 @@ class Recurrent(nn.Module):
         if alike and len(self._runs) == len(inputs) == 1 and self._starts_at_zero and self.engine != "reference" and self._plain():
             if len(self._ready) >= READY:
                 self._ready.clear()
-            if (ready := engines.make_ready(self.cell.graph, inputs, self.cell_weights(0))) is not None:
-                self._ready[x.shape, torch.get_num_threads()] = ready
+            if (ready := engines.make_ready(self.cell.graph, inputs, self.cell_weights(0), self.precision)) is not None:
+                self._ready[x.shape, torch.get_num_threads(), self.precision] = ready
 
     def make_steps(self, x: Tensor, states: list[tuple[Tensor, ...]]):
         """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's states; None where they cannot be."""
         if self.engine == "reference" or len(self.cell.graph.inputs) > 1 or not self._plain():
             return None
         weights = [self.cell_weights(layer) for layer in range(self.num_layers)]
-        return engines.make_steps(self.cell.graph, x, states, weights, [*self._parameters.values()])
+        return engines.make_steps(self.cell.graph, x, states, weights, [*self._parameters.values()], self.precision)
 
     def _plain(self) -> bool:
         """Whether all weights are this module's own parameters, and in order."""
@@ -384,7 +386,7 @@ class Recurrent(nn.Module):
         scan = functools.partial(checkpoint.scan, every=self.checkpoint) if self.checkpoint else engines.scan
         if len(self._runs) == 1:
             output, ends = scan(graph, inputs=inputs, states=states if states is self._zeros else tuple(s[0] for s in states),
-                                weights=self.cell_weights(0), lengths=lengths, engine=self.engine)
+                                weights=self.cell_weights(0), lengths=lengths, engine=self.engine, precision=self.precision)
             return output, tuple([s.unsqueeze(0) for s in ends])
         below, further = inputs[0], inputs[1:]
         ends = []
@@ -393,7 +395,7 @@ class Recurrent(nn.Module):
                 below = F.dropout(below, self.dropout)
             given = [{"states": tuple(s if s is None else s[layer * self.num_directions + direction] for s in states),
                       "weights": self.cell_weights(layer, direction)} for direction in range(self.num_directions)]
-            common = {"inputs": (below, *further), "lengths": lengths, "engine": self.engine}
+            common = {"inputs": (below, *further), "lengths": lengths, "engine": self.engine, "precision": self.precision}
             if self.bidirectional and not self.checkpoint:
                 found = engines.both(graph, **common, **{name: [one[name] for one in given] for name in ("states", "weights")})
             else:
@@ -445,7 +447,7 @@ class _TorchNamed(Recurrent):
     def extra_repr(self) -> str:
         words = [str(self.input_size), str(self.hidden_size)]
         defaults = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False, "dropout": 0.0, "bidirectional": False,
-                    "engine": None, "checkpoint": None}
+                    "engine": None, "precision": None, "checkpoint": None}
         return ", ".join(words + [f"{name}={getattr(self, name)!r}" for name, default in defaults.items() if getattr(self, name) != default])
 
 
@@ -466,6 +468,7 @@ class RNN(_TorchNamed):
         device: Where the parameters are.
         dtype: What the parameters are.
         engine: What runs it: "cpu", "reference", or None to choose.
+        precision: "bfloat16" rounds the factors of products; see `Recurrent`.
         checkpoint: Train in less memory by keeping every k-th state only: k, or True to choose; see `Recurrent`.
 
     Raises:
@@ -473,13 +476,13 @@ class RNN(_TorchNamed):
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, dropout=0.0,
-                 bidirectional=False, device=None, dtype=None, *, engine=None, checkpoint=None):
+                 bidirectional=False, device=None, dtype=None, *, engine=None, precision=None, checkpoint=None):
         cells = {"tanh": elman, "relu": elman.with_constants(activation=relu)}
         if nonlinearity not in cells:
             raise InputError(f"nonlinearity={nonlinearity!r}: write 'tanh' or 'relu'; for another one make a cell, "
                              "Recurrent(elman.with_constants(activation=...), ...)")
         super().__init__(cells[nonlinearity], input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dropout=dropout,
-                         bidirectional=bidirectional, engine=engine, checkpoint=checkpoint, device=device, dtype=dtype)
+                         bidirectional=bidirectional, engine=engine, precision=precision, checkpoint=checkpoint, device=device, dtype=dtype)
         self.nonlinearity = nonlinearity
 
 
@@ -500,6 +503,7 @@ class LSTM(_TorchNamed):
         device: Where the parameters are.
         dtype: What the parameters are.
         engine: What runs it: "cpu", "reference", or None to choose.
+        precision: "bfloat16" rounds the factors of products; see `Recurrent`.
         checkpoint: Train in less memory by keeping every k-th state only: k, or True to choose; see `Recurrent`.
 
     Raises:
@@ -507,13 +511,13 @@ class LSTM(_TorchNamed):
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, proj_size=0,
-                 device=None, dtype=None, *, engine=None, checkpoint=None):
+                 device=None, dtype=None, *, engine=None, precision=None, checkpoint=None):
         if not isinstance(proj_size, int) or isinstance(proj_size, bool) or not 0 <= proj_size < _whole("hidden_size", hidden_size):
             raise InputError(f"proj_size={proj_size!r} with hidden_size={hidden_size}: write a whole number from 1 to hidden_size - 1, "
                              "or 0 for none")
         super().__init__(lstm_projected if proj_size else lstm, input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first,
                          dropout=dropout, bidirectional=bidirectional, sizes={"P": proj_size} if proj_size else None, engine=engine,
-                         checkpoint=checkpoint, device=device, dtype=dtype)
+                         precision=precision, checkpoint=checkpoint, device=device, dtype=dtype)
 
 
 class GRU(_TorchNamed):
@@ -532,6 +536,7 @@ class GRU(_TorchNamed):
         device: Where the parameters are.
         dtype: What the parameters are.
         engine: What runs it: "cpu", "reference", or None to choose.
+        precision: "bfloat16" rounds the factors of products; see `Recurrent`.
         checkpoint: Train in less memory by keeping every k-th state only: k, or True to choose; see `Recurrent`.
 
     Raises:
@@ -539,9 +544,9 @@ class GRU(_TorchNamed):
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False,
-                 device=None, dtype=None, *, engine=None, checkpoint=None):
+                 device=None, dtype=None, *, engine=None, precision=None, checkpoint=None):
         super().__init__(gru, input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first, dropout=dropout,
-                         bidirectional=bidirectional, engine=engine, checkpoint=checkpoint, device=device, dtype=dtype)
+                         bidirectional=bidirectional, engine=engine, precision=precision, checkpoint=checkpoint, device=device, dtype=dtype)
 
 
 # ---------------------------------------------------------------- reading arguments

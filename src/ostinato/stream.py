@@ -113,7 +113,7 @@ class Stream:
         with torch.no_grad(), layer.full_precision():
             for k in range(layer.num_layers):
                 below, states[k] = engines.scan(layer.cell.graph, inputs=(below, *further), states=states[k],
-                                                weights=layer.cell_weights(k), engine=layer.engine)
+                                                weights=layer.cell_weights(k), engine=layer.engine, precision=layer.precision)
         self._set(states)
         self._ready = layer.make_steps(inputs[0].detach(), states)
         return below[0] if out is None else out.copy_(below[0])

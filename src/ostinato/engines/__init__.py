@@ -9,6 +9,7 @@ from torch import Tensor
 
 from ..errors import EngineError
 from ..graph import Graph
+from . import precision as precisions
 from . import reference
 
 ENGINES = ("cpu", "reference")
@@ -26,62 +27,77 @@ def scan(
     lengths: Tensor | None = None,
     reverse: bool = False,
     engine: str | None = None,
+    precision: str | None = None,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run a cell over a sequence with the fastest engine that can, or with the one that is named.
 
     Args:
         graph, inputs, states, weights, lengths, reverse: As for `reference.scan`.
         engine: "cpu", "reference", or None to choose.
+        precision: "bfloat16" to have the factors of products rounded to that; "float32" or None not to.
 
     Returns:
         The outputs (T, B, size of the output) and the final states, each (B, its size).
 
     Raises:
-        EngineError: The engine named is unknown or cannot run this.
+        EngineError: The engine named is unknown or cannot run this, or this processor has no products of bfloat16 numbers.
+        InputError: A precision for tensors that are not float32.
     """
     if engine not in (None, *ENGINES):
         raise EngineError(f"engine={engine!r}: the engines are {', '.join(ENGINES)}")
+    narrow = _is_narrow(precision, inputs[0], engine)
     if engine != "reference":
         try:
-            return _cpu().scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
+            return _cpu().scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse, narrow=narrow)
         except EngineError:
             if engine == "cpu":
                 raise
-    return reference.scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse)
+    maths = precisions.MATHS if narrow else None
+    return reference.scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse, maths=maths)
 
 
-def both(graph: Graph, *, inputs, states, weights, lengths: Tensor | None = None, engine: str | None = None) -> list:
+def both(graph: Graph, *, inputs, states, weights, lengths: Tensor | None = None, engine: str | None = None,
+         precision: str | None = None) -> list:
     """Run a cell in both directions, side by side.
 
     Args:
-        graph, inputs, lengths, engine: As for `scan`.
+        graph, inputs, lengths, engine, precision: As for `scan`.
         states, weights: As for `scan`, a pair: forward, and reverse.
 
     Returns:
         What `scan` returns, of each direction.
 
     Raises:
-        EngineError: As for `scan`.
+        EngineError, InputError: As for `scan`.
     """
     runs = [{"inputs": inputs, "states": s, "weights": w, "reverse": reverse} for s, w, reverse in zip(states, weights, (False, True))]
     if engine in (None, "cpu"):
+        narrow = _is_narrow(precision, inputs[0], engine)
         try:
-            return _cpu().scans(graph, runs, lengths)
+            return _cpu().scans(graph, runs, lengths, narrow)
         except EngineError:
             if engine == "cpu":
                 raise
-    return [scan(graph, **run, lengths=lengths, engine=engine or "reference") for run in runs]
+    return [scan(graph, **run, lengths=lengths, engine=engine or "reference", precision=precision) for run in runs]
 
 
-def make_ready(graph: Graph, inputs: tuple[Tensor, ...], weights: Mapping[str, Tensor | tuple[Tensor, ...]]):
+def _is_narrow(precision: str | None, x: Tensor, engine: str | None) -> bool:
+    """Whether products of inputs like x are of bfloat16 numbers; an error where they cannot be."""
+    narrow = precisions.is_narrow(precision, x.dtype)
+    if narrow and engine != "reference" and x.is_cpu and (why := _cpu().native.no_bfloat16()):
+        raise EngineError(f"precision='bfloat16': {why}; leave precision out, or have engine='reference' round and multiply in float32")
+    return narrow
+
+
+def make_ready(graph: Graph, inputs: tuple[Tensor, ...], weights: Mapping[str, Tensor | tuple[Tensor, ...]], precision: str | None):
     """Short inference by the CPU engine, made ready (`ready.Ready`); None where that is not worth it, or cannot be."""
-    return _cpu().make_ready(graph, inputs, weights)
+    return _cpu().make_ready(graph, inputs, weights, precision == "bfloat16")
 
 
-def make_steps(graph: Graph, x: Tensor, states, weights, parameters):
+def make_steps(graph: Graph, x: Tensor, states, weights, parameters, precision: str | None):
     """Single steps by the CPU engine, made ready (`ready.Steps`); None where it cannot, or it is not worth it. Arguments as for
     `cpu.make_steps`."""
-    return _cpu().make_steps(graph, x, states, weights, parameters)
+    return _cpu().make_steps(graph, x, states, weights, parameters, precision == "bfloat16")
 
 
 def traced() -> bool:
@@ -113,7 +129,8 @@ def doctor() -> list[tuple[str, bool, str]]:
 
     target, why = native.host()
     threads = "threads from torch's OpenMP pool" if native.openmp() else "threads of its own"
+    numbers = f"float32 and float64, {'no ' * bool(native.no_bfloat16())}products of bfloat16"
     return [
-        ("cpu", target is not None, f"{why}; {threads}; float32 and float64" if target else why),
+        ("cpu", target is not None, f"{why}; {threads}; {numbers}" if target else why),
         ("reference", True, "torch ops: any device, any dtype, any order of derivative; runs what the cpu engine does not"),
     ]

@@ -4,7 +4,7 @@ Forward and backward are each a generator: it gives work to be run (`team.togeth
 """
 
 import ctypes
-import functools
+import math
 from collections.abc import Generator, Mapping, Sequence
 
 import numpy as np
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..graph import Graph, Node
-from . import memory, outer, reference, schedule
+from . import memory, outer, precision, reference, schedule
 from .loops import Loops, Packed
 from .passes import Block, Forward, Pass, Passes, Script
 from .schedule import Schedule, Tokens
@@ -30,19 +30,22 @@ class Call:
         reverse: Go from each row's last valid step to its first.
         ragged: Rows may end early.
         threads: How many may run.
+        narrow: The factors of products are rounded to bfloat16.
 
     Attributes:
         count: How many tensors it takes.
         passes: What it does.
         states: For each state its array, that of its gradient, and its units.
+        maths: How torch does what no kernel does.
     """
 
     def __init__(self, loops: Loops, rows: int, steps: int, dtype: torch.dtype, counts: tuple[int, ...], *, reverse: bool, ragged: bool,
-                 threads: int):
+                 threads: int, narrow: bool = False):
         self.loops, self.plan = loops, loops.plan
         self.graph: Graph = loops.plan.graph
         self.rows, self.steps, self.dtype, self._bytes = rows, steps, dtype, dtype.itemsize
         self.reverse, self.ragged, self.threads = reverse, ragged, threads
+        self.maths = reference.MATHS | (precision.MATHS if narrow else {})
         self.sizes = loops.plan.sizes
         graph, states = self.graph, len(self.graph.states)
         self._given, self._parts = counts[:states], counts[states:]
@@ -53,7 +56,7 @@ class Call:
         names += [f"state {name}" for name, count in zip(graph.states, self._given) if count]
         names += [f"weight {name}" for name, count in zip(graph.weights, self._parts) for _ in range(count)]
         self.count = len(names)
-        self.passes = Passes(loops, rows, steps, dtype, names, reverse=reverse, ragged=ragged, threads=threads)
+        self.passes = Passes(loops, rows, steps, dtype, names, reverse=reverse, ragged=ragged, threads=threads, narrow=narrow)
 
     def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], list[Tensor | None], dict[str, Tensor]]:
         """The inputs, the initial states, and the weights by name, from all tensors in that order."""
@@ -105,7 +108,7 @@ class Call:
                 whole = whole.narrow(0, part.start or 0, self.steps)
             values[node] = whole if whole.shape[-1] == units else whole[..., :units]
         if script.nodes:
-            reference.evaluate(script.nodes, values, weights, self.sizes)
+            reference.evaluate(script.nodes, values, weights, self.sizes, self.maths)
         return values
 
     def _wide(self, value: Tensor, node: Node) -> Tensor:
@@ -146,8 +149,11 @@ class Call:
         for stage in this.stages:
             self._arguments(stage.arguments, given, weights)
             yield stage.work.at(given.numbers)
-        node = self.graph.output
-        output = self._wide(self._evaluate(this.output, given, weights)[node], node)
+        if this.own:
+            part = this.output.reads[0][2]
+            output = kept[-1] if part is None else kept[-1].narrow(0, part.start or 0, self.steps)
+        else:
+            output = self._wide(self._evaluate(this.output, given, weights)[self.graph.output], self.graph.output)
         if not this.cleared:
             output = self._valid(output, lengths)
         final = [self._end(place, units, this, given) for place, _, units in self.states]
@@ -172,7 +178,8 @@ class Call:
         if self.ragged and not (streamed and self.reverse):
             array, rows, lengths = given.array(place), np.arange(self.rows), given.when.lengths
             return torch.from_numpy(array[lengths, rows] if streamed else _scattered(array[lengths[order] % 2, rows], order))
-        return self._copied(given.at(place), self.ends(place, this)[1], units)
+        at = given.at(place) + self.ends(place, this)[1] * self.rows * units * self._bytes
+        return self._copied(at, (self.rows, units))
 
     def ends(self, place: str, this: Forward) -> tuple[int, int]:
         """At which steps of its array a state begins, and ends where all rows have T steps."""
@@ -184,10 +191,10 @@ class Call:
         s = s.contiguous()
         ctypes.memmove(to, s.data_ptr(), s.numel() * self._bytes)
 
-    def _copied(self, at: int, step: int, units: int) -> Tensor:
-        """A step of a state's array as a tensor of its own, (B, units)."""
-        result, size = torch.empty((self.rows, units), dtype=self.dtype), self.rows * units * self._bytes
-        ctypes.memmove(result.data_ptr(), at + step * size, size)
+    def _copied(self, at: int, shape: tuple[int, ...]) -> Tensor:
+        """Numbers of an array as a tensor of its own."""
+        result = torch.empty(shape, dtype=self.dtype)
+        ctypes.memmove(result.data_ptr(), at, math.prod(shape) * self._bytes)
         return result
 
     # ------------------------------------------------------------ backward
@@ -231,6 +238,12 @@ class Call:
             given.add(place, whole)
             units = product.node.size.at(self.sizes)
             found[place.removeprefix("d ")] = whole if product.rows.width == units else whole[..., :units]
+        if wanted.paired:
+            # Outer products have two tokens in place of one, all of them in order.
+            half, places = -(-given.tokens.count // 2), schedule.tokens(self.steps, self.rows, None, outer.AHEAD)
+            given.numbers |= {"places": places.address, "half": half}
+            for name, units in wanted.paired.items():
+                given.add(name, memory.empty((half, units), self.dtype))
         for name, shape in wanted.shapes.items():
             found[name] = (torch.empty if given.tokens.count else torch.zeros)(shape, dtype=self.dtype)
             given.add(name, found[name])
@@ -248,9 +261,10 @@ class Call:
             for name in (*wanted.others, *(place.removeprefix("d ") for place in wanted.products)):
                 found[name] = self._valid(found[name], lengths)
         for name, place in wanted.added.items():
-            found[name] = given.tensor(place).sum(0)
+            tasks, units = this.shapes[place]
+            found[name] = given.tensor(place).sum(0) if tasks > 1 else self._copied(given.at(place), (units,))
         for name, place in wanted.states.items():
-            d = self._copied(given.at(place), 0, this.shapes[place][-1])
+            d = self._copied(given.at(place), this.shapes[place][1:])
             found[name] = d if given.when.order is None else torch.from_numpy(_scattered(d.numpy(), given.when.order))
         return [found[name] if need else None for name, need in zip(self.passes.names, needs)]
 
@@ -300,7 +314,7 @@ class _Memory:
         if place not in self._tensors:
             numbers, block = next((numbers, block) for numbers, block in self._blocks.values() if place in block.places)
             shape, start = self.shapes[place], block.places[place]
-            self._tensors[place] = numbers[start : start + functools.reduce(int.__mul__, shape)].view(shape)
+            self._tensors[place] = numbers[start : start + math.prod(shape)].view(shape)
         return self._tensors[place]
 
 

@@ -6,32 +6,34 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-I1, I32, I64, PTR, VOID = ir.IntType(1), ir.IntType(32), ir.IntType(64), ir.PointerType(), ir.VoidType()
+I1, I16, I32, I64, PTR, VOID = ir.IntType(1), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.PointerType(), ir.VoidType()
 
 
 @dataclass(frozen=True)
 class Target:
-    """What the code is made for: vector lanes of float32 and the number of vector registers."""
+    """What the code is made for: vector lanes of float32, the number of vector registers, and whether it multiplies bfloat16."""
 
     lanes: int
     registers: int
+    bfloat16: bool = False
 
 
 class Code:
     """A module under construction.
 
     Args:
-        bits: 32 or 64: float32 or float64.
+        bits: 32 or 64: float32 or float64; 16: float32, and products of bfloat16.
         target: The processor.
 
     Attributes:
         b: Where code is added.
+        factors: Bits of what is multiplied by a matrix. Where these are 16, a pair of bfloat16 lies in place of each float32.
     """
 
     def __init__(self, bits: int, target: Target):
-        self.bits, self.target, self.bytes = bits, target, bits // 8
-        self.lanes = target.lanes * 32 // bits
-        self.elem = ir.FloatType() if bits == 32 else ir.DoubleType()
+        self.factors, self.bits, self.target = bits, max(bits, 32), target
+        self.bytes, self.lanes = self.bits // 8, target.lanes * 32 // self.bits
+        self.elem = ir.FloatType() if self.bits == 32 else ir.DoubleType()
         self.vec = ir.VectorType(self.elem, self.lanes)
         self.module = ir.Module("kernel")
 
@@ -128,6 +130,28 @@ class Code:
     def fma(self, a, b, c):
         name = f"llvm.fma.v{self.lanes}f{self.bits}"
         return self.b.call(self.intrinsic(name, self.vec, [self.vec] * 3), [a, b, c])
+
+    # llvmlite has no type for bfloat16, but LLVM still takes whole numbers in its place, as its first instructions for it had them.
+
+    def multiply_add(self, a, b, c):
+        """c plus, in each lane, the product of two factors; of two pairs the dot product."""
+        if self.factors > 16:
+            return self.fma(a, b, c)
+        pairs = ir.VectorType(I32, self.lanes)
+        dot = self.intrinsic(f"llvm.x86.avx512bf16.dpbf16ps.{self.lanes * 32}", self.vec, [self.vec, pairs, pairs])
+        return self.b.call(dot, [c, self.b.bitcast(a, pairs), self.b.bitcast(b, pairs)])
+
+    def to_bfloat16(self, vector):
+        """The numbers of a vector of float32, rounded, in half its length."""
+        half = ir.VectorType(I16, self.lanes)
+        return self.b.call(self.intrinsic(f"llvm.x86.avx512bf16.cvtneps2bf16.{self.lanes * 32}", half, [self.vec]), [vector])
+
+    def round_row(self, row, out, units):
+        """Write a row's units as bfloat16: whole vectors, with 0 past the last unit."""
+        b = self.b
+        with self.loop(0, units, self.lanes) as k:
+            rounded = self.to_bfloat16(self.load(self.at(row, k), self.below(b.sub(units, k))))
+            b.store(rounded, b.gep(out, [k], source_etype=I16), align=self.bytes)
 
     def min64(self, a, b):
         return self.b.select(self.b.icmp_signed("<", a, b), a, b)

@@ -56,15 +56,15 @@ def _flat(inputs, states, weights) -> tuple[list[Tensor], tuple[int, ...]]:
     return tensors, tuple(counts)
 
 
-def _call(graph: Graph, inputs, states, weights, tensors, counts, lengths, reverse: bool, threads: int) -> Call:
+def _call(graph: Graph, inputs, states, weights, tensors, counts, lengths, reverse: bool, threads: int, narrow: bool = False) -> Call:
     first = inputs[0]
-    key = graph, first.dtype, reverse, lengths is None, threads, counts, *[t.shape for t in tensors]
+    key = graph, first.dtype, narrow, reverse, lengths is None, threads, counts, *[t.shape for t in tensors]
     call = _calls.get(key)
     if call is None:
         sizes = graph.bind(inputs, states, {name: w if isinstance(w, Tensor) else w[0] for name, w in weights.items()})
         steps, rows = first.shape[:2]
         call = Call(loops(graph, sizes, rows=rows, steps=steps, threads=threads), rows, steps, first.dtype, counts, reverse=reverse,
-                    ragged=lengths is not None, threads=threads)
+                    ragged=lengths is not None, threads=threads, narrow=narrow)
         _calls[key] = call
         if len(_calls) > KEPT:
             _calls.popitem(last=False)
@@ -101,7 +101,8 @@ class _Scan(torch.autograd.Function):
         roots = []
         for call, part, (d_output, d_states) in zip(calls, _parts(calls, tensors), given):
             inputs, states, weights = call.split(part)
-            output, final = reference.scan(call.graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=call.reverse)
+            output, final = reference.scan(call.graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=call.reverse,
+                                           maths=call.maths)
             roots += [(y, d) for y, d in zip((output, *final), (d_output, *d_states)) if d is not None]
         wanted = [t for t, need in zip(tensors, needs) if need]
         found = iter(torch.autograd.grad([y for y, _ in roots], wanted, [d for _, d in roots], create_graph=True, allow_unused=True))
@@ -125,22 +126,26 @@ def scan(
     weights: Mapping[str, Tensor | tuple[Tensor, ...]],
     lengths: Tensor | None = None,
     reverse: bool = False,
+    narrow: bool = False,
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run a cell over a sequence; the arguments and results are `reference.scan`'s.
+
+    Args:
+        narrow: Round the factors of products to bfloat16, as `precision.MATHS` does.
 
     Raises:
         EngineError: This engine cannot run it; the message says why.
     """
-    return scans(graph, [{"inputs": inputs, "states": states, "weights": weights, "reverse": reverse}], lengths)[0]
+    return scans(graph, [{"inputs": inputs, "states": states, "weights": weights, "reverse": reverse}], lengths, narrow)[0]
 
 
-def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
+def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None, narrow: bool = False) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
     """Run a cell over several sequences side by side.
 
     Args:
         graph: The cell.
         runs: `inputs`, `states`, `weights` and `reverse` of each, as for `scan`.
-        lengths: As for `scan`, of all.
+        lengths, narrow: As for `scan`, of all.
 
     Returns:
         What `scan` returns, of each.
@@ -150,7 +155,7 @@ def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None) -> 
     """
     if torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
-            return scans(graph, runs, lengths)
+            return scans(graph, runs, lengths, narrow)
     if lengths is not None:
         lengths = lengths.to("cpu", torch.int64)
     # Each has its share of the threads, at least one, as far as they go.
@@ -165,10 +170,10 @@ def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None) -> 
         if 0 in inputs[0].shape[:2]:
             # No step or no row: there is no loop to run.
             return [reference.scan(graph, lengths=lengths, **run) for run in runs]
-        calls.append(_call(graph, inputs, states, weights, mine, counts, lengths, run["reverse"], threads // side_by_side))
+        calls.append(_call(graph, inputs, states, weights, mine, counts, lengths, run["reverse"], threads // side_by_side, narrow))
         tensors += mine
     if side_by_side < len(runs):
-        return [found for run in runs for found in scans(graph, [run], lengths)]
+        return [found for run in runs for found in scans(graph, [run], lengths, narrow)]
     if torch.is_grad_enabled() and any([t.requires_grad for t in tensors]):
         results = _Scan.apply(tuple(calls), lengths, *tensors)
         each = 1 + len(graph.states)
@@ -177,18 +182,18 @@ def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None) -> 
     return [(output, tuple(final)) for output, final, _ in found]
 
 
-def make_ready(graph: Graph, inputs, weights) -> Ready | None:
+def make_ready(graph: Graph, inputs, weights, narrow: bool) -> Ready | None:
     """Inference for inputs of these shapes with these weights, made ready; None where it is not worth it. Arguments as for `scan`."""
     states = (None,) * len(graph.states)
     weights = {name: weights[name] for name in graph.weights}
     tensors, counts = _flat(inputs, states, weights.values())
     if _refusal(tensors) or 0 in inputs[0].shape[:2]:
         return None
-    call = _call(graph, inputs, states, weights, tensors, counts, None, False, torch.get_num_threads())
+    call = _call(graph, inputs, states, weights, tensors, counts, None, False, torch.get_num_threads(), narrow)
     return Ready(call, tensors) if Ready.can_be(call) else None
 
 
-def make_steps(graph: Graph, x: Tensor, states, weights, parameters: Sequence[Tensor]) -> Steps | None:
+def make_steps(graph: Graph, x: Tensor, states, weights, parameters: Sequence[Tensor], narrow: bool) -> Steps | None:
     """Stacked layers made ready for single steps; None where this engine cannot, or it is not worth it.
 
     Args:
@@ -196,6 +201,7 @@ def make_steps(graph: Graph, x: Tensor, states, weights, parameters: Sequence[Te
         x: An input, (B, units).
         states, weights: Of each layer, as for `scan`.
         parameters: All tensors that there are in `weights`.
+        narrow: As for `scan`.
     """
     layers = []
     for mine, given in zip(states, weights):
@@ -203,7 +209,7 @@ def make_steps(graph: Graph, x: Tensor, states, weights, parameters: Sequence[Te
         tensors, counts = _flat((x[None],), mine, given.values())
         if _refusal(tensors) or 0 in x.shape:
             return None
-        layers.append((_call(graph, (x[None],), mine, given, tensors, counts, None, False, torch.get_num_threads()), tensors))
+        layers.append((_call(graph, (x[None],), mine, given, tensors, counts, None, False, torch.get_num_threads(), narrow), tensors))
         if not Ready.can_be(layers[-1][0]):
             return None
         x = x.new_empty(x.shape[0], graph.output.size.at(layers[-1][0].sizes))

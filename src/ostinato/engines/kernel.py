@@ -24,6 +24,8 @@ from .product import NEAR, UNROLL, Tile, choose_tile, choose_vectors, gap
 # before, after: tokens from a step to the state's row before and after it; carried: rows of an old / new buffer;
 # barrier: where threads meet.
 WORDS = ("tasks", "table", "tokens", "advance", "before", "after", "carried", "barrier")
+# Scratch that each thread has for itself where threads share units.
+EACH = ("aside", "lines", "rounded")
 # How many rows before it is worked on a row of an array with all steps is brought near.
 FETCHED = 2
 
@@ -38,6 +40,7 @@ class Pack:
         depth: Columns (units of the argument).
         tile: How it is cut.
         lanes: Units of a vector.
+        narrow: Columns stand in pairs of bfloat16 in place of one float32; an odd depth's last has 0 beside it.
     """
 
     parts: tuple[tuple[str, bool, int, int], ...]
@@ -45,10 +48,16 @@ class Pack:
     depth: int
     tile: Tile
     lanes: int
+    narrow: bool = False
 
     @property
     def blocks(self) -> int:
         return -(-self.size // (self.tile.vectors * self.lanes))
+
+    @property
+    def turns(self) -> int:
+        """Columns, or pairs of them, that are multiplied one after another."""
+        return -(-self.depth // 2) if self.narrow else self.depth
 
 
 @dataclass(frozen=True)
@@ -93,7 +102,7 @@ class Kernel(Code):
 
     Args:
         program: The loop.
-        bits: 32 or 64: float32 or float64.
+        bits: As of `Code`.
         target: The processor.
         descending: True for backward: the last step first.
         one_row: Every task has one row at most.
@@ -104,8 +113,8 @@ class Kernel(Code):
         storages: The arrays whose pointers the kernel takes, in order.
         packs: The packed matrices whose pointers follow.
         products: The chunk and rows of each form of tile that the code calls; see `product.make`.
-        scratch: Numbers that a row needs of each storage that lasts for the run alone; these come last in `storages`. `aside`
-            and `lines` are needed once for each thread where threads share units; `partial` must be 0 at first.
+        scratch: Numbers that a row needs of each storage that lasts for the run alone; these come last in `storages`. Those named in
+            `EACH` are needed once for each thread where threads share units; `partial` must be 0 at first.
     """
 
     def __init__(self, program: Program, bits: int, target: Target, *, descending: bool, one_row: bool, shared_units: bool):
@@ -118,6 +127,10 @@ class Kernel(Code):
         widths = {name: program.buffers[name].width for name in ("scratch", "sum") if name in program.buffers}
         self.lines = max((len(self._chains(g)) for g in program.groups), default=0)
         self.scratch = widths | {"partial": self.sums * self.lanes, "aside": self.aside, "lines": self.lines * 8 // self.bytes}
+        if bits == 16:
+            depth = max((chain.depth for g in program.groups for chain in self._chains(g)), default=0)
+            self.rounded = -(-depth // self.lanes) * self.lanes // 2
+            self.scratch["rounded"] = self.lines * self.rounded
         self.scratch = {name: width for name, width in self.scratch.items() if width}
         storages = dict.fromkeys(b.storage for b in program.buffers.values())
         self.storages = [*(name for name in storages if name not in self.scratch), *self.scratch]
@@ -255,15 +268,22 @@ class Kernel(Code):
         return self.at(self.bases["aside"], self.b.mul(row, self.i64(self.aside)))
 
     def _lines(self, number: int, chain: "_Chain"):
-        """Write down where the rows of an argument lie, one address after another; returns where they are written down."""
+        """Write down where the rows of an argument lie, one address after another; returns where they are written down.
+
+        Where products are of bfloat16, the rows are rounded, and lie where that is written.
+        """
         b = self.b
         row = b.add(b.mul(self.i64(number), self.given["carried"]), self.first)
         if self.shared_units:
             row = b.add(row, b.mul(self.thread, b.mul(self.i64(self.lines), self.given["carried"])))
         lines = b.gep(self.bases["lines"], [row], source_etype=I64)
         with self.loop(0, self.rows) as m:
-            address = b.ptrtoint(self.at(self._row(chain.buffer, m), chain.offset), I64)
-            b.store(address, b.gep(lines, [m], source_etype=I64))
+            address = self.at(self._row(chain.buffer, m), chain.offset)
+            if self.factors == 16:
+                out = self.at(self.bases["rounded"], b.mul(b.add(row, m), self.i64(self.rounded)))
+                self.round_row(address, out, self.i64(chain.depth))
+                address = out
+            b.store(b.ptrtoint(address, I64), b.gep(lines, [m], source_etype=I64))
         return lines
 
     def _fill(self, group: Group, chain: "_Chain", rows, width: int, block, begun: set[int]):
@@ -271,7 +291,7 @@ class Kernel(Code):
 
         `begun` holds the products that have sums already, from another argument.
         """
-        b, depth, uses = self.b, chain.depth, chain.uses
+        b, uses = self.b, chain.uses
         cells = [p * width + v for p, _ in uses for v in range(width)]
         tile = choose_tile(len(uses), width, self.target.registers, one_row=self.one_row)
         chunks = _chunks(cells, tile)
@@ -279,10 +299,11 @@ class Kernel(Code):
             # The vectors of one part lie side by side.
             tile = choose_tile(1, width, self.target.registers, one_row=self.one_row)
             chunks = _chunks(cells, tile)
-        pack = Pack(tuple(part for _, part in uses), group.size, depth, tile, self.lanes)
+        pack = Pack(tuple(part for _, part in uses), group.size, chain.depth, tile, self.lanes, self.factors == 16)
         self.packs.append(pack)
+        depth = pack.turns
         self.products.add((tile.chunk, tile.rows))
-        multiply = self.intrinsic(product.name(self.bits, self.target, tile.chunk, tile.rows), *product.SIGNATURE)
+        multiply = self.intrinsic(product.name(self.factors, self.target, tile.chunk, tile.rows), *product.SIGNATURE)
         words = len(WORDS) + len(self.storages) + len(self.packs) - 1
         base = b.inttoptr(self.word(self.words, words), PTR)
         # All shares but the last are whole rounds of the unrolled loop.

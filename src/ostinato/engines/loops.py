@@ -1,7 +1,6 @@
 """The compiled loops of a plan, with the weights as they want them packed."""
 
 import ctypes
-import threading
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -14,7 +13,7 @@ from torch.nn import functional as F
 from ..graph import Graph
 from ..plan import Plan, Program
 from . import memory, native, product
-from .kernel import Kernel, Pack
+from .kernel import EACH, Kernel, Pack
 from .rows import Rows
 from .team import WORTH_A_THREAD
 
@@ -52,7 +51,7 @@ class Loop:
 
     def scratch(self, rows: int, threads: int) -> dict[str, int]:
         """How many numbers a run needs of each array of its own; `partial` is to be 0 at first."""
-        each = {name: rows * (threads if name in ("aside", "lines") and self.shared_units else 1) for name in self.kernel.scratch}
+        each = {name: rows * (threads if name in EACH and self.shared_units else 1) for name in self.kernel.scratch}
         return {name: width * each[name] for name, width in self.kernel.scratch.items()}
 
     def words(self, scheduled: Sequence[int], at: Mapping[str, int], packed: Sequence[int]) -> list[int]:
@@ -99,7 +98,8 @@ class Packed(Seen):
         found = self._packs.get(user)
         if found is None:
             tensors = [_pack(pack, weights) for pack in user.packs]
-            found = self._packs[user] = tensors, [t.data_ptr() for t in tensors]
+            # Another thread may have done the same meanwhile: the first one's are everyone's.
+            found = self._packs.setdefault(user, (tensors, [t.data_ptr() for t in tensors]))
         return found[1]
 
 
@@ -130,16 +130,29 @@ def _pack(pack: Pack, weights: Mapping[str, Tensor]) -> Tensor:
     together, inside = max(1, tile.chunk // tile.vectors), min(tile.chunk, tile.vectors)
     pieces = tile.vectors // inside
     dtype = weights[pack.parts[0][0]].dtype
-    packed = memory.empty((blocks, len(pack.parts) // together, pieces, pack.depth, together, inside, lanes), dtype)
+    packed = memory.empty((blocks, len(pack.parts) // together, pieces, pack.turns, together, inside, lanes), dtype)
     missing = blocks * tile.vectors * lanes - pack.size
     for k, (name, transposed, row, column) in enumerate(pack.parts):
         matrix = weights[name].detach()
         part = (matrix.T if transposed else matrix)[row : row + pack.size, column : column + pack.depth]
+        if pack.narrow:
+            part = _pairs(part)
         if missing:
             part = F.pad(part, (0, 0, 0, missing))
         cut = part.unflatten(0, (blocks, pieces, inside, lanes)).permute(0, 1, 4, 2, 3)
         packed[:, k // together, :, :, k % together].copy_(cut)
     return packed
+
+
+def _pairs(part: Tensor) -> Tensor:
+    """(units, depth) as (units, depth / 2): two columns of bfloat16 in place of one of float32."""
+    if part.shape[1] % 2:
+        part = F.pad(part, (0, 1))
+    part = part.to(torch.bfloat16)
+    if part.stride(0) == 1:
+        # Where columns lie in memory one after another this takes half as long as to copy them to rows.
+        return torch.stack((part.T[::2], part.T[1::2]), -1).view(torch.float32).squeeze(-1).T
+    return part.contiguous().view(torch.float32)
 
 
 class Loops:
@@ -149,7 +162,6 @@ class Loops:
         self.plan = plan
         self._loops: dict[tuple, Loop | Rows] = {}
         self._packed: OrderedDict[tuple[int, ...], Packed] = OrderedDict()
-        self._lock = threading.RLock()
 
     def packed(self, weights: Sequence[Tensor]) -> Packed:
         """The packed form of these matrices, new where one has changed."""
@@ -157,7 +169,7 @@ class Loops:
         found = self._packed.get(key)
         if found is None or not found.holds(weights):
             found = Packed(weights, lambda _: self._packed.pop(key, None))
-            with self._lock:
+            with native.making:
                 self._packed[key] = found
                 if len(self._packed) > KEPT:
                     self._packed.popitem(last=False)
@@ -165,7 +177,7 @@ class Loops:
 
     def loop(self, kind: str, bits: int, *, one_row: bool, shared_units: bool) -> Loop:
         key = kind, bits, one_row, shared_units
-        with self._lock:
+        with native.making:
             if key not in self._loops:
                 self._loops[key] = Loop(getattr(self.plan, kind), bits, descending=kind == "backward", one_row=one_row,
                                         shared_units=shared_units)
@@ -174,7 +186,7 @@ class Loops:
     def rows(self, weight: str, transposed: bool, size: int, depth: int, bits: int) -> Rows:
         """The product of many rows by a matrix of these sizes."""
         key = "rows", weight, transposed, bits
-        with self._lock:
+        with native.making:
             if key not in self._loops:
                 self._loops[key] = Rows(weight, transposed, size, depth, bits)
             return self._loops[key]
@@ -207,7 +219,6 @@ def multiply_adds(graph: Graph, sizes: Mapping[str, int]) -> int:
 
 
 _made: dict[tuple, Loops] = {}
-_making = threading.Lock()
 
 
 def loops(graph: Graph, sizes: Mapping[str, int], *, rows: int, steps: int, threads: int) -> Loops:
@@ -218,7 +229,7 @@ def loops(graph: Graph, sizes: Mapping[str, int], *, rows: int, steps: int, thre
     """
     ahead = rows <= threads and rows * steps * multiply_adds(graph, sizes) >= WORTH_A_CALL
     key = graph.key, tuple(sorted(sizes.items())), ahead
-    with _making:
+    with native.making:
         if key not in _made:
             _made[key] = Loops(Plan(graph, sizes, ahead=ahead))
         return _made[key]

@@ -20,12 +20,21 @@ def host() -> tuple[Target | None, str]:
     features = llvm.get_host_cpu_features()
     name = llvm.get_host_cpu_name()
     if features.get("avx512f") and features.get("avx512vl"):
-        return Target(16, 32), f"{name}: AVX-512, 16 float32 lanes"
+        bfloat16 = bool(features.get("avx512bf16"))
+        return Target(16, 32, bfloat16), f"{name}: AVX-512{' with BF16' * bfloat16}, 16 float32 lanes"
     if features.get("avx2") and features.get("fma"):
         return Target(8, 16), f"{name}: AVX2 and FMA, 8 float32 lanes"
     if features.get("neon") or llvm.get_default_triple().startswith(("aarch64", "arm64")):
         return Target(4, 32), f"{name}: NEON, 4 float32 lanes"
     return None, f"{name} has neither AVX2 with FMA, nor AVX-512, nor NEON"
+
+
+def no_bfloat16() -> str | None:
+    """Why this processor has no products of bfloat16 numbers; None where it has."""
+    target, why = host()
+    if target is None or target.bfloat16:
+        return None if target else why
+    return f"this processor has no instructions for products of bfloat16 numbers, AVX512_BF16 ({why})"
 
 
 @functools.cache
@@ -36,7 +45,7 @@ def _machine() -> llvm.TargetMachine:
     return llvm.Target.from_default_triple().create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3)
 
 
-# Whoever makes kernels holds it; a thread that forks has it too, so that no child waits for a maker that it has not.
+# Held by a thread that makes kernels, and by one that forks: a child has that thread alone, and must not find a kernel half made.
 making = threading.RLock()
 _alive: list = []
 

@@ -35,7 +35,7 @@ class Outer(Code):
     """The code for a matrix.
 
     Args:
-        bits: 32 or 64: float32 or float64.
+        bits: As of `Code`; with 16 each token is two, as `pairs.pairs` makes them.
         target: The processor.
 
     Attributes:
@@ -101,7 +101,7 @@ class Outer(Code):
             for r in range(height):
                 one = self.splat(b.load(self.at(d, r), typ=self.elem))
                 for j, vector in enumerate(of_x, r * VECTORS):
-                    sums[j] = self.fma(one, vector, sums[j])
+                    sums[j] = self.multiply_add(one, vector, sums[j])
         for j, (place, total) in enumerate(zip(places, sums)):
             self.store(total, place, masks[j % VECTORS])
 
@@ -167,7 +167,7 @@ def outer(bits: int, out: int, rows: int, columns: int, d: tuple[int, int], x: t
     """The job that makes the sum of the outer products of d and x.
 
     Args:
-        bits: 32 or 64: float32 or float64.
+        bits: As of `Outer`.
         out: The address of the result.
         rows, columns: The result's: the units of d and of x.
         d, x: The address of the first token's units, and how many numbers further the next one's are.

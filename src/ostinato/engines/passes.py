@@ -13,7 +13,7 @@ import torch
 
 from ..graph import Graph, Node
 from ..plan import ROW, Program
-from . import outer, schedule
+from . import outer, pairs, schedule
 from .loops import Loop, Loops
 from .rows import Rows
 from .schedule import Schedule
@@ -133,6 +133,7 @@ class Wanted:
         stages: The jobs: all of them, or where the script has nodes those before it.
         after: Those after it.
         shapes: Those of the gradients of `matrices` and `vectors`.
+        paired: Arrays of tokens two by two, for products of bfloat16, and their units.
     """
 
     made: dict[str, str]
@@ -147,6 +148,7 @@ class Wanted:
     stages: list[Stage]
     after: list[Work]
     shapes: dict[str, tuple[int, ...]]
+    paired: dict[str, int] = field(default_factory=dict)
 
 
 class Passes:
@@ -161,16 +163,18 @@ class Passes:
         reverse: Go from each row's last valid step to its first.
         ragged: Rows may end early.
         threads: How many may run.
+        narrow: The factors of products are rounded to bfloat16.
     """
 
-    def __init__(self, loops: Loops, rows: int, steps: int, dtype: torch.dtype, names: list[str], *, reverse: bool, ragged: bool, threads: int):
+    def __init__(self, loops: Loops, rows: int, steps: int, dtype: torch.dtype, names: list[str], *, reverse: bool, ragged: bool, threads: int,
+                 narrow: bool):
         self.loops, self.plan, self.names = loops, loops.plan, names
         self.graph: Graph = loops.plan.graph
         self.rows, self.steps, self.dtype = rows, steps, dtype
         self.reverse, self.ragged, self.threads = reverse, ragged, threads
         self.inputs = [f"input {name}" for name in self.graph.inputs]
         self.vectors = [(f"weight {name}", name) for name, w in self.graph.weights.items() if len(w.shape) == 1]
-        self._bits = BITS[dtype]
+        self._bits, self._narrow = 16 if narrow else BITS[dtype], narrow
         self._scripts: dict[tuple, Script] = {}
         self._asked: dict[tuple[bool, ...], Wanted] = {}
 
@@ -197,7 +201,8 @@ class Passes:
         del shapes["gradient output"]
         clear = {name: math.prod(shape) for name, shape in shapes.items() if name.startswith(("gradient ", "added "))}
         sizes = {name: math.prod(shape) for name, shape in shapes.items() if name not in clear}
-        return Pass(loop, threads, tasks, when, products, shapes, *self._block(clear, sizes, loop.scratch(self.rows, threads)))
+        later = self._wanted((True,) * len(self.names)).products
+        return Pass(loop, threads, tasks, when, products, shapes, *self._block(clear, sizes, self._scratch(loop, threads, products | later)))
 
     def _forward(self, kind: str, kept: frozenset[str]) -> Forward:
         loop, threads, tasks, when = self._run(kind)
@@ -207,7 +212,7 @@ class Passes:
         own = output.reads[0][1] if not output.nodes and output.reads[0][1] not in self.inputs else None
         sizes = {name: math.prod(shape) for name, shape in shapes.items() if name != own}
         held = Block.of({name: sizes.pop(name) for name in sorted(kept & sizes.keys())})
-        block, clear = self._block({}, sizes, loop.scratch(self.rows, threads))
+        block, clear = self._block({}, sizes, self._scratch(loop, threads, products))
         streamed = frozenset(b.storage for b in loop.program.buffers.values() if b.rows in ("before", "after"))
         bare = Pass(loop, threads, tasks, when, products, shapes, block, clear, held)
         bases = Bases()
@@ -226,6 +231,11 @@ class Passes:
         tasks = 1 if shared else self.rows if self.plan.ahead else threads
         loop = self.loops.loop(kind, self._bits, one_row=self.rows <= tasks, shared_units=shared)
         return loop, threads, tasks, None if self.ragged else schedule.even(self.rows, self.steps, tasks, self.reverse)
+
+    def _scratch(self, loop: Loop, threads: int, products: Mapping[str, Product]) -> dict[str, int]:
+        """How many numbers a loop, and the products before and after it, need for themselves."""
+        most = max((product.rows.scratch for product in products.values()), default=0)
+        return loop.scratch(self.rows, threads) | {"rounded rows": self.threads * most}
 
     def _block(self, clear: dict[str, int], sizes: dict[str, int], scratch: dict[str, int]) -> tuple[Block, int]:
         """The block, in which comes first what is 0 at first; and how many numbers that is."""
@@ -287,7 +297,7 @@ class Passes:
         argument = bases[f"argument {place}"], units
         if not product.script.nodes:
             argument = self._row(product.script.reads[0][1:], at, shapes)
-        words = rows.words(at[place], shapes[place][-1], *argument, self.steps * self.rows, bases[f"pack {pack}"])
+        words = rows.words(at[place], shapes[place][-1], *argument, self.steps * self.rows, bases[f"pack {pack}"], at["rounded rows"])
         made = not product.script.nodes and product.script.reads[0][1] not in self._given
         return Job(rows.function, words, self._many(rows.depth * rows.width), waits=made)
 
@@ -321,19 +331,33 @@ class Passes:
         def operand(node: Node) -> tuple[int, int]:
             return (bases[names[node]], node.size.at(sizes)) if node in names else self._row(self._held(node), at, shapes)
 
-        tokens = bases["all"], bases["count"]
+        tokens, two_by_two, rounds, sums = (bases["all"], bases["count"]), {}, [], []
+
+        def factor(node: Node) -> tuple[int, int]:
+            if not self._narrow:
+                return operand(node)
+            units = node.size.at(sizes)
+            if node not in two_by_two:
+                two_by_two[node] = name = f"pairs {len(two_by_two)}"
+                wanted.paired[name] = units
+                rounds.append(pairs.pairs(bases[name], units, operand(node), tokens, self._many(units)))
+            return bases[two_by_two[node]], units
+
+        summed = (bases["places"], bases["half"]) if self._narrow else tokens
         for name, node in wanted.vectors.items():
             units = node.size.at(sizes)
             after.append(outer.total(self._bits, bases[name], units, operand(node), tokens, self._many(units)))
-        for name, pairs in wanted.matrices.items():
-            for k, (g, a) in enumerate(pairs):
+        for name, factors in wanted.matrices.items():
+            for k, (g, a) in enumerate(factors):
                 rows, columns = g.size.at(sizes), a.size.at(sizes)
                 threads = self._many(rows * columns)
-                after.append(outer.outer(self._bits, bases[name], rows, columns, operand(g), operand(a), tokens, threads, more=k > 0))
+                sums.append(outer.outer(self._bits, bases[name], rows, columns, factor(g), factor(a), summed, threads, more=k > 0))
+        waiting = [after + rounds, sums] if rounds else [after + sums]
+        after = [replace(job, waits=k == 0) for jobs in waiting for k, job in enumerate(jobs)]
         if wanted.script.nodes:
             wanted.after.extend([Work(after, bases)] if after else [])
         else:
-            stages[-1][1].extend(replace(job, waits=k == 0) for k, job in enumerate(after))
+            stages[-1][1].extend(after)
         wanted.stages.extend(Stage(arguments, Work(jobs, bases)) for arguments, jobs in stages)
 
     # ------------------------------------------------------------ what lies where

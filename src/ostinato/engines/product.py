@@ -63,8 +63,8 @@ def choose_tile(parts: int, vectors: int, registers: int, *, one_row: bool) -> T
 
 
 def heights(rows: int) -> tuple[int, ...]:
-    """The numbers of rows that there are tiles for: all code that is made takes time to compile, and a third fills up most rests."""
-    return tuple(dict.fromkeys((rows, max(rows // 3, 1), 1)))
+    """The numbers of rows that there are tiles for: all code that is made takes time to compile, and thirds fill up most rests."""
+    return tuple(dict.fromkeys((rows, max(2 * rows // 3, 1), max(rows // 3, 1), 1)))
 
 
 def _loads(tile: Tile) -> float:
@@ -83,7 +83,7 @@ class Product(Code):
     """The code of one form of tile, as a function of `ARGUMENTS`.
 
     Args:
-        bits: 32 or 64: float32 or float64.
+        bits: As of `Code`; with 16 a pair counts as a unit in `start` and `depth`.
         target: The processor.
         chunk, rows: As of `Tile`.
 
@@ -152,7 +152,7 @@ class Product(Code):
             for r, row in enumerate(rows):
                 a = self.splat(b.load(self.at(row, k), typ=self.elem))
                 for place, w in enumerate(weights, first + r * self.chunk):
-                    sums[place] = self.fma(a, w, sums[place])
+                    sums[place] = self.multiply_add(a, w, sums[place])
 
         rounds = b.and_(depth, self.i64(-UNROLL))
         with self.loop(0, rounds, UNROLL, carried=sums) as k:

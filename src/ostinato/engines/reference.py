@@ -30,6 +30,7 @@ MATHS: dict[str, Callable] = {
     "minimum": lambda a, b: torch.where(b < a, b, a),
     "where": torch.where,
     "less": torch.lt,
+    "product": torch.matmul,
 }
 
 
@@ -47,7 +48,7 @@ def evaluate(
         values: The leaves, each with its units last; what is computed is added. A node already there is not computed again.
         weights: The weights by name.
         sizes: What each letter stands for.
-        maths: The function of each pointwise op.
+        maths: The function of each pointwise op and of the product.
     """
     like = next(iter(weights.values())) if weights else next(iter(values.values()))
     for node in nodes:
@@ -61,7 +62,7 @@ def evaluate(
                 result = weights[node.value]
             case "product":
                 name, transposed = node.value
-                result = args[0] @ (weights[name] if transposed else weights[name].T)
+                result = maths["product"](args[0], weights[name] if transposed else weights[name].T)
             case "slice":
                 start, stop = (s.at(sizes) for s in node.value)
                 result = args[0][..., start:stop]

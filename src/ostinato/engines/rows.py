@@ -11,8 +11,8 @@ from .kernel import Pack
 from .product import NEAR, UNROLL, Tile, choose_tile
 
 # The words: where the result and the rows are; how many rows, and numbers from one to the next in each; the rows' units, and
-# chunks of the result's; the packed matrix.
-WORDS = ("out", "x", "count", "out_width", "x_width", "depth", "chunks", "packed")
+# chunks of the result's; the packed matrix; where rows are rounded, if they are.
+WORDS = ("out", "x", "count", "out_width", "x_width", "depth", "chunks", "packed", "rounded")
 # Rows that take a chunk of weights before the next ones do.
 STRETCH = 192
 
@@ -24,7 +24,12 @@ class _Rows(Code):
         super().__init__(bits, target)
         self.enter(WORDS)
         b, given, i64 = self.b, self.given, self.i64
-        out, x, packed = (b.inttoptr(given[name], PTR) for name in ("out", "x", "packed"))
+        out, x, packed, rounded = (b.inttoptr(given[name], PTR) for name in ("out", "x", "packed", "rounded"))
+        depth = given["depth"]
+        if bits == 16:
+            # Each thread rounds a stretch's rows for itself, and multiplies pairs.
+            each = b.lshr(b.and_(b.add(depth, i64(self.lanes - 1)), i64(-self.lanes)), i64(1))
+            rounded, depth = self.at(rounded, b.mul(b.mul(self.thread, i64(STRETCH)), each)), b.lshr(b.add(depth, i64(1)), i64(1))
         multiply = self.intrinsic(product.name(bits, target, tile.chunk, tile.rows), *product.SIGNATURE)
         lines = b.alloca(I64, STRETCH)
         width = i64(tile.chunk * self.lanes)
@@ -35,13 +40,16 @@ class _Rows(Code):
             count = self.min64(b.sub(given["count"], start), i64(STRETCH))
             with self.loop(0, count) as m:
                 row = self.at(x, b.mul(b.add(start, m), given["x_width"]))
+                if bits == 16:
+                    exact, row = row, self.at(rounded, b.mul(m, each))
+                    self.round_row(exact, row, given["depth"])
                 b.store(b.ptrtoint(row, I64), b.gep(lines, [m], source_etype=I64))
             rows = self.at(out, b.mul(start, given["out_width"]))
             with self.loop(first, last) as chunk:
-                weights = self.at(packed, b.mul(chunk, b.mul(given["depth"], width)))
+                weights = self.at(packed, b.mul(chunk, b.mul(depth, width)))
                 aside = self.at(rows, b.mul(chunk, width))
-                with self.loop(0, given["depth"], share) as k:
-                    units = self.min64(b.sub(given["depth"], k), share)
+                with self.loop(0, depth, share) as k:
+                    units = self.min64(b.sub(depth, k), share)
                     going_on = b.select(b.icmp_signed(">", k, i64(0)), i64(-1), i64(0))
                     b.call(multiply, [lines, k, count, aside, given["out_width"], i64(self.lanes), going_on, self.at(weights, b.mul(k, width)), units])
         b.ret_void()
@@ -61,25 +69,27 @@ class Rows:
         weight: The matrix's name.
         transposed: Multiply by W.T instead.
         size, depth: Units of the result and of x.
-        bits: 32 or 64: float32 or float64.
+        bits: As of `Code`.
 
     Attributes:
         function: The compiled function's address.
         packs: The one matrix that it wants packed.
         width: Numbers of a row of the result: its units, and some more for the last vectors.
+        scratch: Numbers that each thread needs to round rows.
     """
 
     def __init__(self, weight: str, transposed: bool, size: int, depth: int, bits: int):
         target, _ = native.host()
-        lanes = target.lanes * 32 // bits
+        lanes = target.lanes * 32 // max(bits, 32)
         vectors = min(2, -(-size // lanes))
         tile = choose_tile(1, vectors, target.registers, one_row=False)
         tile = Tile(tile.chunk, tile.chunk, tile.rows)
-        self.packs = [Pack(((weight, transposed, 0, 0),), size, depth, tile, lanes)]
+        self.packs = [Pack(((weight, transposed, 0, 0),), size, depth, tile, lanes, bits == 16)]
         self.depth, self.chunks = depth, self.packs[0].blocks
         self.width = self.chunks * tile.chunk * lanes
+        self.scratch = STRETCH * (-(-depth // lanes) * lanes // 2) if bits == 16 else 0
         self.function = _made(bits, target, tile)
 
-    def words(self, out: int, out_width: int, x: int, x_width: int, count: int, packed: int) -> list[int]:
+    def words(self, out: int, out_width: int, x: int, x_width: int, count: int, packed: int, rounded: int) -> list[int]:
         """The words of `function` for `count` rows; those of the result are `width` numbers apart or more."""
-        return [out, x, count, out_width, x_width, self.depth, self.chunks, packed]
+        return [out, x, count, out_width, x_width, self.depth, self.chunks, packed, rounded]
