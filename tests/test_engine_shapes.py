@@ -31,7 +31,7 @@ ROWS = (1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 16, 17, 24, 25, 31, 40)
 THRESHOLDS = ("WORTH_A_THREAD", "WORTH_A_MEETING", "WORTH_A_CALL", "FAR")
 
 # So many cases share a cell, its sizes and its dtype, and with them most kernels, whose making takes the time.
-CASES, SHARING = 1000, 4
+CASES, SHARING = 1000, 5
 # Every so many-th case is not slow.
 OFTEN = 25
 

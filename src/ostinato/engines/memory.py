@@ -6,6 +6,7 @@ made here lies in comes back when the last tensor that looks at it is gone.
 
 import contextlib
 import gc
+import os
 import threading
 import weakref
 
@@ -21,6 +22,16 @@ IDLE = 1 << 29
 _NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
 _idle: list[np.ndarray] = []
 _lock = threading.RLock()
+
+
+def _in_child():
+    """A child of a fork has none of the threads that may hold the lock."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)
 
 
 def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:

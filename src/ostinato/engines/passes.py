@@ -5,7 +5,7 @@ backward reads. Work that no kernel does is left to torch, as scripts. Outside t
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -13,7 +13,7 @@ import torch
 
 from ..graph import Graph, Node
 from ..plan import ROW, Program
-from . import outer, pairs, schedule
+from . import native, outer, pairs, schedule
 from .loops import Loop, Loops
 from .rows import Rows
 from .schedule import Schedule
@@ -83,7 +83,7 @@ class Pass:
     clear: int
     kept: Block = Block({}, 0)
 
-    @cached_property
+    @property
     def users(self) -> list[Loop | Rows]:
         """Those who want packed matrices, in the order of their jobs."""
         return [*(product.rows for product in self.products.values()), self.loop]
@@ -177,15 +177,32 @@ class Passes:
         self._bits, self._narrow = 16 if narrow else BITS[dtype], narrow
         self._scripts: dict[tuple, Script] = {}
         self._asked: dict[tuple[bool, ...], Wanted] = {}
+        self._passes: dict[str, Pass] = {}
 
     # ------------------------------------------------------------ the passes
 
-    @cached_property
+    @property
     def infer(self) -> Forward:
-        return self._forward("infer", frozenset())
+        """Forward that keeps nothing."""
+        return self._passes.get("infer") or self._make("infer", lambda: self._forward("infer", frozenset()))
 
-    @cached_property
+    @property
     def train(self) -> Forward:
+        """Forward that keeps what backward reads."""
+        return self._passes.get("train") or self._make("train", self._train)
+
+    @property
+    def backward(self) -> Pass:
+        return self._passes.get("backward") or self._make("backward", self._backward)
+
+    def _make(self, name: str, make: Callable[[], Pass]) -> Pass:
+        # A property that is cached would hold a lock of its own meanwhile, which a fork could take along.
+        with native.making:
+            if name not in self._passes:
+                self._passes[name] = make()
+            return self._passes[name]
+
+    def _train(self) -> Forward:
         backward, all_of_them = self.backward, self._wanted((True,) * len(self.names))
         scripts = [all_of_them.script, *(p.script for p in (*all_of_them.products.values(), *backward.products.values()))]
         read = {place for script in scripts for _, place, _ in script.reads}
@@ -193,8 +210,7 @@ class Passes:
         read |= {b.storage for b in self.plan.backward.buffers.values()}
         return self._forward("train", read & (self._there("train") | {"kept"}))
 
-    @cached_property
-    def backward(self) -> Pass:
+    def _backward(self) -> Pass:
         loop, threads, tasks, when = self._run("backward")
         products = self._products(self.plan.before_backward, self._there("train") | {"gradient output"})
         shapes = self._shapes(loop.program, tasks, products, ("gradient ", "added ", "backward ", "before_backward "))
@@ -429,9 +445,10 @@ class Passes:
     def wanted(self, needs: tuple[bool, ...]) -> Wanted:
         """How to get the gradients of those tensors that need one."""
         if needs not in self._asked:
-            found = self._wanted(needs)
-            self._finish(found)
-            self._asked[needs] = found
+            with native.making:
+                found = self._wanted(needs)
+                self._finish(found)
+                self._asked[needs] = found
         return self._asked[needs]
 
     def _wanted(self, needs: tuple[bool, ...]) -> Wanted:
