@@ -66,7 +66,8 @@ def test_what_is_given_is_not_changed_by_a_later_call():
     lambda module: setattr(module, "weight_hh_l0", nn.Parameter(torch.randn(20, 5))),
     lambda module: module.load_state_dict(LSTM(4, 5).state_dict()),
     lambda module: nn.utils.parametrize.register_parametrization(module, "weight_hh_l0", nn.Tanh()),
-], ids=["in place", "through .data", "new memory", "new parameter", "loaded", "parametrized"])
+    lambda module: nn.utils.parametrize.register_parametrization(module, "bias_hh_l0", nn.Sigmoid()),
+], ids=["in place", "through .data", "new memory", "new parameter", "loaded", "parametrized", "the last one parametrized"])
 def test_changed_weights_are_seen_by_calls_and_streams(change, close):
     module, x = LSTM(4, 5), torch.randn(6, 1, 4)
     stream = module.stream()

@@ -345,7 +345,7 @@ class Recurrent(nn.Module):
 
     def _at_once(self, x: Tensor):
         """What `forward` returns for a shape whose inference is ready; None where it is not."""
-        ready = self._ready.get((x.shape, torch.get_num_threads(), self.precision))
+        ready = self._ready.get((x.shape, torch.get_num_threads(), self.precision, self.engine))
         if ready is None or x.dtype is not ready.dtype or not x.is_cpu or not x.is_contiguous() or engines.traced():
             return None
         if not ready.holds(self._parameters.values()):
@@ -364,7 +364,7 @@ class Recurrent(nn.Module):
             if len(self._ready) >= READY:
                 self._ready.clear()
             if (ready := engines.make_ready(self.cell.graph, inputs, self.cell_weights(0), self.precision)) is not None:
-                self._ready[x.shape, torch.get_num_threads(), self.precision] = ready
+                self._ready[x.shape, torch.get_num_threads(), self.precision, self.engine] = ready
 
     def make_steps(self, x: Tensor, states: list[tuple[Tensor, ...]]):
         """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's states; None where they cannot be."""

@@ -3,7 +3,7 @@
 import ctypes
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -77,8 +77,10 @@ class Seen:
         looks = [_look(w) for w in weights]
         self._seen = [(weakref.ref(w, gone), w.data_ptr(), _version(w), look, look()) for w, look in zip(weights, looks)]
 
-    def holds(self, weights: Iterable[Tensor]) -> bool:
+    def holds(self, weights: Collection[Tensor]) -> bool:
         """Whether these are the same weights, and unchanged."""
+        if len(weights) != len(self._seen):
+            return False
         for w, (ref, address, version, look, numbers) in zip(weights, self._seen):
             # Torch's version misses a change made through `.data`, so numbers are looked at too.
             if ref() is not w or w.data_ptr() != address or _version(w) != version or look() != numbers:

@@ -7,7 +7,7 @@ times as long. Here all that is done once.
 import ctypes
 import functools
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
@@ -79,7 +79,7 @@ class Ready:
         plain = len(this.stages) == 1 and not (call.ragged or this.output.nodes or this.stages[0].arguments or this.own is None)
         return plain and numbers * call.dtype.itemsize < SMALL
 
-    def holds(self, weights: Iterable[Tensor]) -> bool:
+    def holds(self, weights: Collection[Tensor]) -> bool:
         """Whether these are the weights, all of them, and unchanged."""
         return self._seen.holds(weights)
 
@@ -152,7 +152,7 @@ class Steps:
         self._input, self._output, self._dtype = torch.Size((call.rows, layers[0][1][0].shape[-1])), torch.Size((call.rows, row // call.rows // call.dtype.itemsize)), call.dtype
         self._lock = threading.Lock()
 
-    def __call__(self, x: Tensor, out: Tensor | None, parameters: Iterable[Tensor]) -> Tensor | None:
+    def __call__(self, x: Tensor, out: Tensor | None, parameters: Collection[Tensor]) -> Tensor | None:
         """The output of a step, (B, units); None where it has to be run anew, because x is of another kind, or the weights have changed.
 
         Args:
@@ -162,6 +162,8 @@ class Steps:
         """
         if (type(x) is not Tensor or x.shape != self._input or x.dtype is not self._dtype or not x.is_cpu or not x.is_contiguous()
                 or traced()):
+            return None
+        if len(parameters) != len(self._seen):
             return None
         for p, (known, at) in zip(parameters, self._seen):
             if p is not known or p.data_ptr() != at:
