@@ -150,8 +150,7 @@ def scan(
         every = max(1, round(steps**0.5))
     weights = {name: w if isinstance(w := weights[name], Tensor) else sum(w[1:], w[0]) for name in graph.weights}
     trained = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (*inputs, *states, *weights.values()))
-    transformed = torch.compiler.is_compiling() or torch._C._functorch.peek_interpreter_stack() is not None
-    if steps <= every or not trained or transformed:
+    if steps <= every or not trained or engines.traced():
         return engines.scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse, engine=engine,
                             precision=precision)
     sizes = graph.bind(inputs, states, weights)

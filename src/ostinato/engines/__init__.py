@@ -43,17 +43,8 @@ def scan(
         EngineError: The engine named is unknown or cannot run this, or this processor has no products of bfloat16 numbers.
         InputError: A precision for tensors that are not float32.
     """
-    if engine not in (None, *ENGINES):
-        raise EngineError(f"engine={engine!r}: the engines are {', '.join(ENGINES)}")
-    narrow = _is_narrow(precision, inputs[0], engine)
-    if engine != "reference":
-        try:
-            return _cpu().scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse, narrow=narrow)
-        except EngineError:
-            if engine == "cpu":
-                raise
-    maths = precisions.MATHS if narrow else None
-    return reference.scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse, maths=maths)
+    run = {"inputs": inputs, "states": states, "weights": weights, "reverse": reverse}
+    return _scans(graph, [run], lengths, engine, precision)[0]
 
 
 def both(graph: Graph, *, inputs, states, weights, lengths: Tensor | None = None, engine: str | None = None,
@@ -71,14 +62,22 @@ def both(graph: Graph, *, inputs, states, weights, lengths: Tensor | None = None
         EngineError, InputError: As for `scan`.
     """
     runs = [{"inputs": inputs, "states": s, "weights": w, "reverse": reverse} for s, w, reverse in zip(states, weights, (False, True))]
-    if engine in (None, "cpu"):
-        narrow = _is_narrow(precision, inputs[0], engine)
+    return _scans(graph, runs, lengths, engine, precision)
+
+
+def _scans(graph: Graph, runs: list[dict], lengths: Tensor | None, engine: str | None, precision: str | None) -> list:
+    """Run a cell over several sequences of one shape; `runs` as for `cpu.scans`, all else as for `scan`."""
+    if engine not in (None, *ENGINES):
+        raise EngineError(f"engine={engine!r}: the engines are {', '.join(ENGINES)}")
+    narrow = _is_narrow(precision, runs[0]["inputs"][0], engine)
+    if engine != "reference":
         try:
             return _cpu().scans(graph, runs, lengths, narrow)
         except EngineError:
             if engine == "cpu":
                 raise
-    return [scan(graph, **run, lengths=lengths, engine=engine or "reference", precision=precision) for run in runs]
+    maths = precisions.MATHS if narrow else None
+    return [reference.scan(graph, **run, lengths=lengths, maths=maths) for run in runs]
 
 
 def _is_narrow(precision: str | None, x: Tensor, engine: str | None) -> bool:

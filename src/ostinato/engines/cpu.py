@@ -1,7 +1,7 @@
 """The CPU engine: plans made into kernels, run on tensors, inside torch's autograd."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -118,37 +118,17 @@ def _parts(calls: Sequence[Call], values: Sequence) -> list[Sequence]:
     return parts
 
 
-def scan(
-    graph: Graph,
-    *,
-    inputs: tuple[Tensor, ...],
-    states: tuple[Tensor | None, ...],
-    weights: Mapping[str, Tensor | tuple[Tensor, ...]],
-    lengths: Tensor | None = None,
-    reverse: bool = False,
-    narrow: bool = False,
-) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Run a cell over a sequence; the arguments and results are `reference.scan`'s.
-
-    Args:
-        narrow: Round the factors of products to bfloat16, as `precision.MATHS` does.
-
-    Raises:
-        EngineError: This engine cannot run it; the message says why.
-    """
-    return scans(graph, [{"inputs": inputs, "states": states, "weights": weights, "reverse": reverse}], lengths, narrow)[0]
-
-
 def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None, narrow: bool = False) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
     """Run a cell over several sequences side by side.
 
     Args:
         graph: The cell.
-        runs: `inputs`, `states`, `weights` and `reverse` of each, as for `scan`.
-        lengths, narrow: As for `scan`, of all.
+        runs: `inputs`, `states`, `weights` and `reverse` of each, as for `reference.scan`.
+        lengths: As for `reference.scan`, of all.
+        narrow: Round the factors of products to bfloat16, as `precision.MATHS` does.
 
     Returns:
-        What `scan` returns, of each.
+        What `reference.scan` returns, of each.
 
     Raises:
         EngineError: This engine cannot run it; the message says why.
@@ -183,7 +163,7 @@ def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None, nar
 
 
 def make_ready(graph: Graph, inputs, weights, narrow: bool) -> Ready | None:
-    """Inference for inputs of these shapes with these weights, made ready; None where it is not worth it. Arguments as for `scan`."""
+    """Inference for inputs of these shapes with these weights, made ready; None where it is not worth it. Arguments as for `scans`."""
     states = (None,) * len(graph.states)
     weights = {name: weights[name] for name in graph.weights}
     tensors, counts = _flat(inputs, states, weights.values())
@@ -199,9 +179,9 @@ def make_steps(graph: Graph, x: Tensor, states, weights, parameters: Sequence[Te
     Args:
         graph: The cell, of one input.
         x: An input, (B, units).
-        states, weights: Of each layer, as for `scan`.
+        states, weights: Of each layer, as for `scans`.
         parameters: All tensors that there are in `weights`.
-        narrow: As for `scan`.
+        narrow: As for `scans`.
     """
     layers = []
     for mine, given in zip(states, weights):
