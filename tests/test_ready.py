@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 import ostinato
-from ostinato import LSTM, Recurrent
+from ostinato import LSTM, Recurrent, engines
 from ostinato.engines import doctor
 from ostinato.errors import SizeError
 
@@ -152,6 +152,30 @@ def test_the_output_is_written_where_it_is_wanted():
     assert torch.equal(out, kept) and not torch.equal(other, out)
     with pytest.raises(SizeError, match=r"\(1, 6\); it wants a tensor of \(1, 5\)"):
         stream.step(x, torch.empty(1, 6))
+
+
+def test_nothing_is_made_ready_twice(monkeypatch, close):
+    made = []
+    for name in ("make_ready", "make_steps"):
+        make = getattr(engines, name)
+        monkeypatch.setattr(engines, name, lambda *given, make=make: (made.append(make.__name__), make(*given))[1])
+    module, x = ostinato.GRU(4, 5), torch.randn(3, 6, 4).transpose(0, 1)
+    large, wide = ostinato.GRU(4, 5), torch.randn(8000, 12, 4)
+    stream = module.stream(3)
+    with torch.no_grad():
+        wanted = slow(module, x)[0]
+        for _ in range(4):
+            close(module(x)[0], wanted)
+            large(wide)
+        for t in range(6):
+            close(stream.step(x[t]), wanted[t])
+            assert not x[t].is_contiguous()
+    assert made == ["make_ready", "make_ready", "make_steps"]
+    assert [*large._ready.values()] == [None]
+    with torch.no_grad():
+        assert module.double()(x.double())[0].dtype == torch.float64
+        module(x.double())
+    assert [kind[1] for kind in module._ready] == [torch.float32, torch.float64]
 
 
 def test_what_is_of_another_kind_is_taken_by_the_long_way(close):

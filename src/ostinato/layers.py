@@ -345,8 +345,8 @@ class Recurrent(nn.Module):
 
     def _at_once(self, x: Tensor):
         """What `forward` returns for a shape whose inference is ready; None where it is not."""
-        ready = self._ready.get((x.shape, torch.get_num_threads(), self.precision, self.engine))
-        if ready is None or x.dtype is not ready.dtype or not x.is_cpu or not x.is_contiguous() or engines.traced():
+        ready = self._ready.get(self._kind(x.shape, x.dtype))
+        if ready is None or not x.is_cpu or engines.traced():
             return None
         if not ready.holds(self._parameters.values()):
             self._ready.clear()
@@ -359,12 +359,18 @@ class Recurrent(nn.Module):
 
     def _make_ready(self, x: Tensor, inputs: tuple[Tensor, ...]):
         """Have such a call's next one ready, if it is short, and all there is to it is one layer in one direction."""
-        alike = x.shape[0] == 1 or not self.batch_first
-        if alike and len(self._runs) == len(inputs) == 1 and self._starts_at_zero and self.engine != "reference" and self._plain():
+        kind, alike = self._kind(x.shape, inputs[0].dtype), x.shape[0] == 1 or not self.batch_first
+        # What is not worth it is remembered too, as None.
+        if kind in self._ready or not (alike and len(self._runs) == len(inputs) == 1 and self._starts_at_zero and x.is_cpu):
+            return
+        if self.engine != "reference" and self._plain() and not engines.traced():
             if len(self._ready) >= READY:
                 self._ready.clear()
-            if (ready := engines.make_ready(self.cell.graph, inputs, self.cell_weights(0), self.precision)) is not None:
-                self._ready[x.shape, torch.get_num_threads(), self.precision, self.engine] = ready
+            self._ready[kind] = engines.make_ready(self.cell.graph, inputs, self.cell_weights(0), self.precision)
+
+    def _kind(self, shape: torch.Size, dtype: torch.dtype) -> tuple:
+        """What calls have in common that one `Ready` is for."""
+        return shape, dtype, torch.get_num_threads(), self.precision, self.engine
 
     def make_steps(self, x: Tensor, states: list[tuple[Tensor, ...]]):
         """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's states; None where they cannot be."""

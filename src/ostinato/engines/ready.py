@@ -6,6 +6,7 @@ times as long. Here all that is done once.
 
 import ctypes
 import functools
+import math
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -35,7 +36,6 @@ class _Made:
         first: Its step that is the first of the output.
         states: For each state whether it is in the output's array; where it begins and ends, in bytes from there or else as addresses; its
             bytes and its units.
-        clear: Where threads count who has come, as `ctypes.memset` takes it.
     """
 
     def __init__(self, call: Call, tensors: Sequence[Tensor]):
@@ -51,7 +51,12 @@ class _Made:
             size, mine = call.rows * units * call.dtype.itemsize, place == self.this.own
             at = 0 if mine else self.given.at(place)
             self.states.append((mine, at + begins * size, at + ends * size, size, units))
-        self.clear = self.given.numbers["block"], 0, self.this.clear * call.dtype.itemsize
+        self._clear = self.given.numbers["block"], 0, self.this.clear * call.dtype.itemsize
+
+    def clear(self):
+        """Have threads count anew who has come."""
+        if self.this.threads > 1:
+            ctypes.memset(*self._clear)
 
 
 class Ready:
@@ -60,13 +65,10 @@ class Ready:
     Args:
         call: The shape; see `can_be`.
         tensors: The inputs and the weights, as `Call.split` takes them. Of the inputs only the shape counts.
-
-    Attributes:
-        dtype: Of everything.
     """
 
     def __init__(self, call: Call, tensors: Sequence[Tensor]):
-        self._made, self.dtype = _Made(call, tensors), call.dtype
+        self._made, self._dtype = _Made(call, tensors), call.dtype
         self._steps, self._rows, self._lock = call.steps, call.rows, threading.Lock()
         self._seen = Seen(tensors[len(call.passes.inputs) :])
         self._listed = Listed(self._made.this.stages[0].work, self._made.given.numbers, [*call.passes.inputs, self._made.this.own])
@@ -75,7 +77,7 @@ class Ready:
     def can_be(call: Call) -> bool:
         """Whether a call is short, and has no work that torch does."""
         this = call.passes.infer
-        numbers = this.block.size + sum(map(torch.Size.numel, map(torch.Size, this.shapes.values())))
+        numbers = this.block.size + sum(map(math.prod, this.shapes.values()))
         plain = len(this.stages) == 1 and not (call.ragged or this.output.nodes or this.stages[0].arguments or this.own is None)
         return plain and numbers * call.dtype.itemsize < SMALL
 
@@ -87,21 +89,21 @@ class Ready:
         """The output (T, B, units) and the final states (1, B, units) each; None while another thread is at it.
 
         Args:
-            inputs: Contiguous, of the shape and dtype.
+            inputs: Of the shape and dtype.
         """
         if not self._lock.acquire(blocking=False):
             return None
         made, final = self._made, []
         try:
-            own = torch.empty(made.shape, dtype=self.dtype)
+            own = torch.empty(made.shape, dtype=self._dtype)
             address = own.data_ptr()
             for mine, begins, _, size, _ in made.states:
                 ctypes.memset(address + begins if mine else begins, 0, size)
-            if made.this.threads > 1:
-                ctypes.memset(*made.clear)
+            made.clear()
+            inputs = [x.contiguous() for x in inputs]
             self._listed.run([*[x.data_ptr() for x in inputs], address])
             for mine, _, ends, size, units in made.states:
-                state = torch.empty((1, self._rows, units), dtype=self.dtype)
+                state = torch.empty((1, self._rows, units), dtype=self._dtype)
                 ctypes.memmove(state.data_ptr(), address + ends if mine else ends, size)
                 final.append(state)
         finally:
@@ -118,7 +120,7 @@ class Steps:
     """
 
     def __init__(self, layers: Sequence[tuple[Call, Sequence[Tensor]]], parameters: Sequence[Tensor]):
-        bases, jobs, copies, self._states, self._held, self._clear = Bases(), [], [], [], [], []
+        bases, jobs, copies, self._states, self._held = Bases(), [], [], [], []
         below = bases["x"]
         for call, tensors in layers:
             made = _Made(call, tensors)
@@ -132,7 +134,6 @@ class Steps:
             copies += [number for begins, ends, size, _ in states for number in (begins, ends, size)]
             self._states.append([(begins, size, (call.rows, units)) for begins, _, size, units in states])
             self._held.append((made, own))
-            self._clear += [made.clear] * (made.this.threads > 1)
         copies += bases["out"], below, row
         looks = [(at, size) for p in parameters for at, size in stretches(p)]
         self._saved = b"".join(ctypes.string_at(at, size) for at, size in looks)
@@ -148,8 +149,8 @@ class Steps:
         # The numbers of short ones are all compared; of others the version is looked at too.
         self._seen = [(p, p.data_ptr()) for p in parameters]
         self._long = [(p, p._version) for p in parameters if len(stretches(p)) > 1]
-        self._last: Tensor | None = None
-        self._input, self._output, self._dtype = torch.Size((call.rows, layers[0][1][0].shape[-1])), torch.Size((call.rows, row // call.rows // call.dtype.itemsize)), call.dtype
+        self._dtype, self._input = call.dtype, layers[0][1][0].shape[1:]
+        self._output = torch.Size((call.rows, row // call.rows // call.dtype.itemsize))
         self._lock = threading.Lock()
 
     def __call__(self, x: Tensor, out: Tensor | None, parameters: Collection[Tensor]) -> Tensor | None:
@@ -160,8 +161,7 @@ class Steps:
             out: Where to write the output; None for a new tensor.
             parameters: What they are now.
         """
-        if (type(x) is not Tensor or x.shape != self._input or x.dtype is not self._dtype or not x.is_cpu or not x.is_contiguous()
-                or traced()):
+        if type(x) is not Tensor or x.shape != self._input or x.dtype is not self._dtype or not x.is_cpu or traced():
             return None
         if len(parameters) != len(self._seen):
             return None
@@ -173,10 +173,10 @@ class Steps:
                 return None
         if out is None:
             out = torch.empty(self._output, dtype=self._dtype)
-        elif out is not self._last:
-            if type(out) is not Tensor or out.shape != self._output or out.dtype is not self._dtype or not out.is_cpu or not out.is_contiguous():
-                return None
-            self._last = out
+        elif type(out) is not Tensor or out.shape != self._output or out.dtype is not self._dtype or not out.is_cpu or not out.is_contiguous():
+            return None
+        if not x.is_contiguous():
+            x = x.contiguous()
         with self._lock:
             words = self._words
             words[self._x], words[self._out] = x.data_ptr(), out.data_ptr()
@@ -184,8 +184,8 @@ class Steps:
             return None if words[self._changed] else out
 
     def _start_several(self):
-        for clear in self._clear:
-            ctypes.memset(*clear)
+        for made, _ in self._held:
+            made.clear()
         self._listed.clear()
         self._listed.start()
 
