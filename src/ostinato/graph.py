@@ -7,7 +7,7 @@ import ast
 import functools
 import math
 import numbers
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from .errors import CellError, SizeError
@@ -234,8 +234,8 @@ class Builder:
         return arg if (start, stop) == (Size(0), arg.size) else self.node("slice", (arg,), (start, stop), stop - start)
 
 
-def walk(roots: Iterable[Node]) -> list[Node]:
-    """Every node that the roots need, each once, arguments first."""
+def walk(roots: Iterable[Node], ends: Container[Node] = ()) -> list[Node]:
+    """Every node that the roots need, each once, arguments first; of those in `ends` the arguments are not looked at."""
     order, seen, stack = [], set(), [(r, False) for r in reversed(list(roots))]
     while stack:
         node, ready = stack.pop()
@@ -244,7 +244,8 @@ def walk(roots: Iterable[Node]) -> list[Node]:
         elif node not in seen:
             seen.add(node)
             stack.append((node, True))
-            stack.extend((a, False) for a in reversed(node.args) if a not in seen)
+            if node not in ends:
+                stack.extend((a, False) for a in reversed(node.args) if a not in seen)
     return order
 
 

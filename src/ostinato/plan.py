@@ -335,6 +335,10 @@ class Plan:
                 return f"{kind} {nodes.index(node)}"
         raise KeyError(node)
 
+    def width(self, node: Node) -> int:
+        """Numbers of a row of the stream of a product that is made outside the loop."""
+        return -(-node.size.at(self.sizes) // ROW) * ROW
+
     def _stores(self, node: Node, buffer: str) -> list[tuple[Value, str, int]]:
         return [(self._wide(v, self.cuts[node], place), buffer, place) for place, v in zip(self.cuts[node], self.segments(node))]
 
@@ -357,7 +361,7 @@ class Plan:
             if len(w.shape) == 1:
                 buffers[f"weight {name}"] = Buffer(f"weight {name}", "fixed", w.shape[0].at(self.sizes))
         for n in self.before:
-            buffers[self.stream(n)] = Buffer(self.stream(n), "token", -(-self._size[n] // ROW) * ROW)
+            buffers[self.stream(n)] = Buffer(self.stream(n), "token", self.width(n))
         output_state = self.output_state
         for (name, size), node in zip(graph.states.items(), graph.new_states):
             width, streamed = size.at(self.sizes), name in state_streams or name == output_state
@@ -403,7 +407,7 @@ class Plan:
             buffers[f"added {name}"] = Buffer(f"added {name}", "added", self._size[n])
             stores += self._stores(n, f"added {name}")
         for n in self.before_backward:
-            buffers[self.stream(n)] = Buffer(self.stream(n), "token", -(-self._size[n] // ROW) * ROW)
+            buffers[self.stream(n)] = Buffer(self.stream(n), "token", self.width(n))
         streams = [(f"next {name}", node) for name, node in zip(graph.states, graph.new_states)
                    if name in self.state_streams or name == self.output_state]
         streams += [(self.stream(n), n) for n in self.forward_streams if not (n is graph.output and self.output_state)]
@@ -441,7 +445,7 @@ class Plan:
             if len(w.shape) == 1:
                 buffers[f"weight {name}"] = Buffer(f"weight {name}", "fixed", w.shape[0].at(self.sizes))
         for n in self.before:
-            buffers[self.stream(n)] = Buffer(self.stream(n), "token", -(-self._size[n] // ROW) * ROW)
+            buffers[self.stream(n)] = Buffer(self.stream(n), "token", self.width(n))
         for (name, size) in graph.states.items():
             buffers[f"state {name}"] = Buffer(f"state {name}", "before", size.at(self.sizes))
             buffers[f"next {name}"] = Buffer(f"state {name}", "after", size.at(self.sizes))

@@ -14,7 +14,7 @@ from torch import Tensor
 from ..graph import Graph, Node
 from . import memory, outer, precision, reference, schedule
 from .loops import Loops, Packed
-from .passes import Block, Forward, Pass, Passes, Script
+from .passes import Block, Forward, Pass, Passes, Product, Script
 from .schedule import Schedule, Tokens
 
 
@@ -78,9 +78,8 @@ class Call:
         """The memory of a pass, and the numbers of its bases, as far as both directions have them."""
         given = _Memory(self.dtype, this, self.loops.packed([weights[name] for name in self._matrices]))
         given.when = this.when or schedule.ragged(self.rows, self.steps, this.tasks, self.reverse, lengths)
-        tokens = given.tokens = schedule.tokens(self.steps, self.rows, lengths.numpy().tobytes() if self.ragged else None, outer.AHEAD)
-        given.numbers |= {"all": tokens.address, "count": tokens.count}
         if self.ragged:
+            tokens = given.tokens = self._tokens(lengths)
             given.numbers |= {"table": given.when.table, "tokens": given.when.tokens, "others": tokens.others, "other count": tokens.other_count}
         for place, x in zip(self.passes.inputs, inputs):
             given.add(place, x)
@@ -93,12 +92,14 @@ class Call:
                 k += 1
         return given
 
-    def _arguments(self, products: Mapping[str, object], given: "_Memory", weights):
-        """Have torch work out those arguments of products that are in no array."""
+    def _tokens(self, lengths: Tensor | None) -> Tokens:
+        return schedule.tokens(self.steps, self.rows, None if lengths is None else lengths.numpy().tobytes(), outer.AHEAD)
+
+    def _arguments(self, products: Mapping[str, Product], given: "_Memory", weights):
+        """Have torch work out arguments of products."""
         for place, product in products.items():
-            if product.script.nodes:
-                values, node = self._evaluate(product.script, given, weights), product.node.args[0]
-                given.add(f"argument {place}", self._wide(values[node], node).contiguous())
+            values, node = self._evaluate(product.script, given, weights), product.node.args[0]
+            given.add(f"argument {place}", self._wide(values[node], node).contiguous())
 
     def _evaluate(self, script: Script, given: "_Memory", weights) -> dict[Node, Tensor]:
         values = {}
@@ -229,6 +230,8 @@ class Call:
             if d is not None:
                 for turn in (0, 1):
                     self._copy(given.at(place) + turn * self.rows * units * self._bytes, _ordered(d, given.when.order))
+        tokens = given.tokens = self._tokens(lengths)
+        given.numbers |= {"all": tokens.address, "count": tokens.count}
         found = {}
         for name, place in wanted.made.items():
             found[name] = memory.empty(this.shapes[place], self.dtype)
@@ -240,12 +243,12 @@ class Call:
             found[place.removeprefix("d ")] = whole if product.rows.width == units else whole[..., :units]
         if wanted.paired:
             # Outer products have two tokens in place of one, all of them in order.
-            half, places = -(-given.tokens.count // 2), schedule.tokens(self.steps, self.rows, None, outer.AHEAD)
+            half, places = -(-tokens.count // 2), self._tokens(None)
             given.numbers |= {"places": places.address, "half": half}
             for name, units in wanted.paired.items():
                 given.add(name, memory.empty((half, units), self.dtype))
         for name, shape in wanted.shapes.items():
-            found[name] = (torch.empty if given.tokens.count else torch.zeros)(shape, dtype=self.dtype)
+            found[name] = (torch.empty if tokens.count else torch.zeros)(shape, dtype=self.dtype)
             given.add(name, found[name])
         for stage in wanted.stages:
             self._arguments(stage.arguments, given, weights)
@@ -276,7 +279,7 @@ class _Memory:
         numbers: What each base stands for.
         shapes: The shape of each array of a block.
         when: Who runs what.
-        tokens: The tokens.
+        tokens: The tokens, where the pass takes them.
         packed: The packed weights.
     """
 

@@ -85,6 +85,11 @@ class Code:
         b.position_at_end(end)
         carried[:] = phis
 
+    def share(self, count):
+        """This thread's part of so many: the first, and the one behind its last."""
+        b = self.b
+        return tuple(b.sdiv(b.mul(count, k), self.threads) for k in (self.thread, b.add(self.thread, self.i64(1))))
+
     def meet(self, counter, goal):
         """Count this thread in, and wait until the count reaches the goal."""
         b = self.b

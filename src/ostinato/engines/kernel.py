@@ -219,8 +219,7 @@ class Kernel(Code):
         blocks = -(-vectors // width)
         first, last = self.i64(0), self.i64(blocks)
         if self.shared_units:
-            first = b.sdiv(b.mul(last, self.thread), self.threads)
-            last = b.sdiv(b.mul(last, b.add(self.thread, self.i64(1))), self.threads)
+            first, last = self.share(last)
         lines = [self._lines(k, chain) for k, chain in enumerate(chains)]
         with self.loop(first, last) as block:
             begun: set[int] = set()

@@ -1,4 +1,4 @@
-"""What adds up over all steps and rows: the gradients of weights.
+"""What goes over the tokens of a batch: the gradients of weights, which add up over all steps and rows, and clearing those past a row's end.
 
 Of a matrix it is a sum of outer products, out[m, n] = sum of d[k, m] * x[k, n]; of a vector, out[n] = sum of d[k, n]; k goes over a
 list of tokens, so that what rows that end early have not is passed over. One kernel does for all sizes. The result is cut into
@@ -59,7 +59,7 @@ class Outer(Code):
             more = b.or_(b.icmp_signed(">", k, i64(0)), b.icmp_signed("!=", given["more"], i64(0)))
             columns = self.min64(b.sub(given["columns"], panel), i64(PANEL))
             across = b.sdiv(b.add(columns, i64(width - 1)), i64(width))
-            first, last = (b.sdiv(b.mul(b.mul(down, across), thread), self.threads) for thread in (self.thread, b.add(self.thread, i64(1))))
+            first, last = self.share(b.mul(down, across))
             with self.loop(first, last) as tile:
                 m = b.mul(b.sdiv(tile, across), i64(self.tile.rows))
                 n = b.mul(b.srem(tile, across), i64(width))
@@ -115,7 +115,7 @@ class Total(Code):
         b, given, i64 = self.b, self.given, self.i64
         self.out, self.d, self.tokens = (b.inttoptr(given[name], PTR) for name in ("out", "d", "tokens"))
         vectors = b.sdiv(b.add(given["columns"], i64(self.lanes - 1)), i64(self.lanes))
-        first, last = (b.sdiv(b.mul(vectors, k), self.threads) for k in (self.thread, b.add(self.thread, i64(1))))
+        first, last = self.share(vectors)
         left = b.srem(b.sub(last, first), i64(COLUMNS))
         whole = b.sub(last, left)
         with self.loop(first, whole, COLUMNS) as v:
@@ -146,7 +146,7 @@ class Clear(Code):
         super().__init__(bits, target)
         self.enter(CLEAR_WORDS)
         b, given = self.b, self.given
-        first, last = (b.sdiv(b.mul(given["count"], k), self.threads) for k in (self.thread, b.add(self.thread, self.i64(1))))
+        first, last = self.share(given["count"])
         out, tokens = (b.inttoptr(given[name], PTR) for name in ("out", "tokens"))
         size, fill = b.mul(given["width"], self.i64(self.bytes)), self.intrinsic("memset", PTR, [PTR, I32, I64])
         with self.loop(first, last) as k:

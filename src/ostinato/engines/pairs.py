@@ -28,7 +28,7 @@ class Pairs(Code):
         b, i64, given = self.b, self.i64, self.given
         x, out, tokens = (b.inttoptr(given[name], PTR) for name in ("x", "out", "tokens"))
         count = b.lshr(b.add(given["count"], i64(1)), i64(1))
-        first, last = (b.sdiv(b.mul(count, k), self.threads) for k in (self.thread, b.add(self.thread, i64(1))))
+        first, last = self.share(count)
         pairs, sixteen = ir.VectorType(I32, self.lanes), self.splat(ir.Constant(I32, 16))
         with self.loop(first, last) as k:
             places = [b.shl(k, i64(1)), b.add(b.shl(k, i64(1)), i64(1))]

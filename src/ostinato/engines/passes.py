@@ -11,8 +11,8 @@ from functools import cached_property
 
 import torch
 
-from ..graph import Graph, Node
-from ..plan import ROW, Program
+from ..graph import Graph, Node, walk
+from ..plan import Program
 from . import native, outer, pairs, schedule
 from .loops import Loop, Loops
 from .rows import Rows
@@ -203,10 +203,10 @@ class Passes:
             return self._passes[name]
 
     def _train(self) -> Forward:
-        backward, all_of_them = self.backward, self._wanted((True,) * len(self.names))
-        scripts = [all_of_them.script, *(p.script for p in (*all_of_them.products.values(), *backward.products.values()))]
+        backward, wanted = self.backward, self._all
+        scripts = [wanted.script, *(p.script for p in (*wanted.products.values(), *backward.products.values()))]
         read = {place for script in scripts for _, place, _ in script.reads}
-        read |= {found[0] for n in _operands(all_of_them) if (found := self._held(n))}
+        read |= {found[0] for n in _operands(wanted.vectors, wanted.matrices) if (found := self._held(n))}
         read |= {b.storage for b in self.plan.backward.buffers.values()}
         return self._forward("train", read & (self._there("train") | {"kept"}))
 
@@ -217,8 +217,8 @@ class Passes:
         del shapes["gradient output"]
         clear = {name: math.prod(shape) for name, shape in shapes.items() if name.startswith(("gradient ", "added "))}
         sizes = {name: math.prod(shape) for name, shape in shapes.items() if name not in clear}
-        later = self._wanted((True,) * len(self.names)).products
-        return Pass(loop, threads, tasks, when, products, shapes, *self._block(clear, sizes, self._scratch(loop, threads, products | later)))
+        scratch = self._scratch(loop, threads, products | self._all.products)
+        return Pass(loop, threads, tasks, when, products, shapes, *self._block(clear, sizes, scratch))
 
     def _forward(self, kind: str, kept: frozenset[str]) -> Forward:
         loop, threads, tasks, when = self._run(kind)
@@ -263,7 +263,7 @@ class Passes:
         first = {"token": self.steps, "before": self.steps + 1, "after": self.steps + 1, "old": 2, "new": 2}
         shapes = {b.storage: (first[b.rows], self.rows, b.width) for b in program.buffers.values() if b.rows in first}
         shapes |= {b.storage: (tasks, b.width) for b in program.buffers.values() if b.rows == "added"}
-        shapes |= {place: (self.steps, self.rows, -(-p.node.size.at(self.plan.sizes) // ROW) * ROW) for place, p in products.items()}
+        shapes |= {place: (self.steps, self.rows, self.plan.width(p.node)) for place, p in products.items()}
         return {name: shape for name, shape in shapes.items() if name.startswith(kinds)}
 
     @cached_property
@@ -426,20 +426,9 @@ class Passes:
         """How to compute nodes from what lies there."""
         key = tuple(targets), there
         if key not in self._scripts:
-            reads, nodes, seen, stack = [], [], set(), [(n, False) for n in reversed(key[0])]
-            while stack:
-                n, ready = stack.pop()
-                if ready:
-                    nodes.append(n)
-                elif n not in seen:
-                    seen.add(n)
-                    place = next((place for place in self._places.get(n, ()) if place in there), None)
-                    if place:
-                        reads.append((n, *self._part(place)))
-                    else:
-                        stack.append((n, True))
-                        stack.extend((a, False) for a in reversed(n.args))
-            self._scripts[key] = Script(reads, nodes)
+            lies = {n: place for n, places in self._places.items() if (place := next((place for place in places if place in there), None))}
+            nodes = walk(key[0], ends=lies)
+            self._scripts[key] = Script([(n, *self._part(lies[n])) for n in nodes if n in lies], [n for n in nodes if n not in lies])
         return self._scripts[key]
 
     def wanted(self, needs: tuple[bool, ...]) -> Wanted:
@@ -450,6 +439,11 @@ class Passes:
                 self._finish(found)
                 self._asked[needs] = found
         return self._asked[needs]
+
+    @cached_property
+    def _all(self) -> Wanted:
+        """All gradients, without the jobs."""
+        return self._wanted((True,) * len(self.names))
 
     def _wanted(self, needs: tuple[bool, ...]) -> Wanted:
         derived = self.plan.derived
@@ -473,7 +467,7 @@ class Passes:
                 vectors[full] = derived.vectors[name]
             else:
                 matrices[full] = derived.products[name]
-        loose = dict.fromkeys(n for n in _operands_of(vectors, matrices) if not self._held(n))
+        loose = dict.fromkeys(n for n in _operands(vectors, matrices) if not self._held(n))
         script = self.script([*others.values(), *loose], self._done)
         operands = {f"operand {k}": n for k, n in enumerate(loose)}
         shapes = {name: (node.size.at(self.plan.sizes),) for name, node in vectors.items()}
@@ -481,10 +475,6 @@ class Passes:
         return Wanted(made, products, matrices, vectors, added, states, others, script, operands, [], [], shapes)
 
 
-def _operands(wanted: Wanted) -> Iterator[Node]:
-    return _operands_of(wanted.vectors, wanted.matrices)
-
-
-def _operands_of(vectors, matrices) -> Iterator[Node]:
+def _operands(vectors, matrices) -> Iterator[Node]:
     yield from vectors.values()
     yield from (n for pairs in matrices.values() for pair in pairs for n in pair)

@@ -35,7 +35,7 @@ class _Rows(Code):
         width = i64(tile.chunk * self.lanes)
         # Weights of so many units stay in the first-level cache.
         share = i64(max(UNROLL, NEAR // (tile.chunk * self.lanes * self.bytes) // UNROLL * UNROLL))
-        first, last = (b.sdiv(b.mul(given["chunks"], k), self.threads) for k in (self.thread, b.add(self.thread, i64(1))))
+        first, last = self.share(given["chunks"])
         with self.loop(0, given["count"], STRETCH) as start:
             count = self.min64(b.sub(given["count"], start), i64(STRETCH))
             with self.loop(0, count) as m:

@@ -15,7 +15,6 @@ from llvmlite import ir
 from . import native
 from .code import I64, PTR, VOID, Code, Target
 
-
 # Multiply-adds below which a second thread costs more than it brings.
 WORTH_A_THREAD = 200_000
 # What a list begins with: how many jobs; how many threads the team has; where they count who has come to a meeting.
