@@ -1,6 +1,7 @@
 """Cells that nobody would train, each for what it makes a planner and a gradient do."""
 
-from ostinato import cell, concat, exp, mean, split, state, tanh, weight
+from ostinato import cell, concat, exp, mean, sigmoid, split, state, tanh, weight
+from ostinato import input as further_input
 from ostinato import sum as sum_units
 
 
@@ -22,3 +23,22 @@ def reduced(x, h, *, W=weight("H", "I"), w=weight("H")):
     """Sums and means over units that go back to all units."""
     z = W @ x + w * h
     return exp(z - mean(z)) / sum_units(exp(z)) + mean(h * h) + sum_units(x)
+
+
+@cell
+def timed(x, t=further_input(1), h=state(), *, W=weight("H", "I"), U=weight("H", "H"), decay=weight("H")):
+    """A cell of two inputs: the state fades with the time since the step before."""
+    return tanh(W @ x + U @ (h * sigmoid(decay * t)))
+
+
+@cell
+def read_out(x, h, *, W=weight("H", "I"), U=weight("H", "H"), V=weight("Y", "H")):
+    """A cell whose output is no state."""
+    h = tanh(W @ x + U @ h)
+    return V @ h, h
+
+
+@cell
+def faded(x, h=state("I")):
+    """A cell without weights."""
+    return 0.5 * h + x

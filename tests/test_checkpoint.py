@@ -8,39 +8,19 @@ from pathlib import Path
 
 import pytest
 import torch
-from odd_cells import parts, transposed
+from odd_cells import faded, parts, read_out, timed, transposed
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
-from ostinato import GRU, LSTM, RNN, Recurrent, cell, checkpoint, engines, sigmoid, state, tanh, weight
-from ostinato import input as further_input
+from ostinato import GRU, LSTM, RNN, Recurrent, cell, checkpoint, engines, tanh, weight
 from ostinato.cells import CELLS
 from ostinato.errors import EngineError, InputError
-
-
-@cell
-def timed(x, t=further_input(1), h=state(), *, W=weight("H", "I"), U=weight("H", "H"), decay=weight("H")):
-    """Two inputs."""
-    return tanh(W @ x + U @ (h * sigmoid(decay * t)))
-
-
-@cell
-def read_out(x, h, *, W=weight("H", "I"), U=weight("H", "H"), V=weight("Y", "H")):
-    """An output that is no state."""
-    h = tanh(W @ x + U @ h)
-    return V @ h, h
 
 
 @cell
 def scaled(x, h, c, *, W=weight("H", "I")):
     """One state that never changes, and one that nothing reads."""
     return tanh(W @ x) * c, c
-
-
-@cell
-def faded(x, h=state("I")):
-    """No weights."""
-    return 0.5 * h + x
 
 
 EVERY_CELL = CELLS | {c.name: c for c in (timed, read_out, scaled, faded, parts, transposed)}

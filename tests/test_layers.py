@@ -7,12 +7,13 @@ import pickle
 
 import pytest
 import torch
+from odd_cells import faded, read_out, timed
 from torch import nn
 from torch.nn.utils import parametrizations
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence
 
 import ostinato
-from ostinato import GRU, LSTM, RNN, Recurrent, cell, layers, sigmoid, state, tanh, weight
+from ostinato import GRU, LSTM, RNN, Recurrent, cell, layers, state, tanh, weight
 from ostinato import input as further_input
 from ostinato.cells import CELLS, elman
 from ostinato.errors import InputError, SizeError
@@ -22,25 +23,6 @@ pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not sup
 
 DTYPES = [torch.float32, torch.float64]
 STEPS, LENGTHS = 5, [3, 0, 5, 1]
-
-
-@cell
-def timed(x, t=further_input(1), h=state(), *, W=weight("H", "I"), U=weight("H", "H"), decay=weight("H")):
-    """A cell of two inputs: the state fades with the time since the step before."""
-    return tanh(W @ x + U @ (h * sigmoid(decay * t)))
-
-
-@cell
-def read_out(x, h, *, W=weight("H", "I"), U=weight("H", "H"), V=weight("Y", "H")):
-    """A cell whose output is no state."""
-    h = tanh(W @ x + U @ h)
-    return V @ h, h
-
-
-@cell
-def faded(x, h=state("I")):
-    """A cell without weights."""
-    return 0.5 * h + x
 
 
 EVERY_CELL = CELLS | {c.name: c for c in (timed, read_out)}

@@ -14,8 +14,22 @@ UNROLLED = 4
 LINE = 64
 
 
-class _Chains(Code):
-    """LLVM code of `run(words, thread, threads)`: `sums` chains of multiply-adds, as long as the first word says."""
+class Turns(Code):
+    """LLVM code of `run(words, thread, threads)`, which makes as many turns of something as the first word says."""
+
+    def end(self, sums):
+        """Add up what was made, and write it where nothing else is: what is not wanted would not be made at all."""
+        total = self.constant(0.0)
+        for one in sums:
+            total = self.b.fadd(total, one)
+        place = self.b.mul(self.b.add(self.thread, self.i64(1)), self.i64(LINE // self.bytes))
+        self.store(total, self.at(self.words, place))
+        self.b.ret_void()
+        self.text = str(self.module)
+
+
+class _Chains(Turns):
+    """`sums` chains of multiply-adds."""
 
     def __init__(self, target: Target, sums: int, *, openmp: bool):
         super().__init__(32, target)
@@ -26,13 +40,7 @@ class _Chains(Code):
         with self.loop(0, self.given["count"], carried=chains):
             for _ in range(UNROLLED):
                 chains[:] = [self.fma(chain, half, half) for chain in chains]
-        total = self.constant(0.0)
-        for chain in chains:
-            total = self.b.fadd(total, chain)
-        place = self.b.mul(self.b.add(self.thread, self.i64(1)), self.i64(LINE // self.bytes))
-        self.store(total, self.at(self.words, place))
-        self.b.ret_void()
-        self.text = str(self.module)
+        self.end(chains)
 
 
 class Rate:

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from ..engines import native
-from ..engines.code import PTR, Code, Target
+from ..engines.code import PTR, Target
 from ..errors import EngineError
 from ..files import write_whole
 from .measure import measure as measure_rows
 from .measure import processors
-from .peak import LINE, Rate
+from .peak import LINE, Rate, Turns
 from .rows import GATES, LAYERS, MODES, Row, Run, drawn, milliseconds
 
 # Of a cache half is read, for whatever else runs has some of it; for memory, so many times the last cache, which then holds little of it.
@@ -163,8 +163,8 @@ def point(row: Row, threads: int, peak: float, caches: Sequence[Cache]) -> Point
 # ---------------------------------------------------------------- measuring
 
 
-class _Reads(Code):
-    """LLVM code of `run(words, thread, threads)`: each thread reads its part of some memory, as often as the first word says."""
+class _Reads(Turns):
+    """Each thread reads its part of some memory."""
 
     def __init__(self, target: Target, *, openmp: bool):
         super().__init__(32, target)
@@ -177,12 +177,7 @@ class _Reads(Code):
             with self.loop(0, part, SUMS * self.lanes, carried=sums) as k:
                 place = self.at(mine, k)
                 sums[:] = [b.fadd(total, self.load(self.at(place, v * self.lanes))) for v, total in enumerate(sums)]
-        total = self.constant(0.0)
-        for part in sums:
-            total = b.fadd(total, part)
-        self.store(total, self.at(self.words, b.mul(b.add(self.thread, self.i64(1)), self.i64(LINE // self.bytes))))
-        b.ret_void()
-        self.text = str(self.module)
+        self.end(sums)
 
 
 class Reading(Rate):
