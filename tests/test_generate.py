@@ -11,8 +11,8 @@ from ostinato.cells import CELLS
 from ostinato.data import HeldOut, characters
 from ostinato.errors import InputError
 from ostinato.files import read_tensors, write_json, write_tensors
-from ostinato.tasks.generate import LanguageModel, Options, cores, load, train
-from ostinato.train import Watcher, measure
+from ostinato.tasks.generate import LanguageModel, Options, cores, load, measure, train
+from ostinato.train import Watcher
 
 TEXT = "되풀이되는 가락을 오스티나토라고 한다. An ostinato is a phrase that repeats.\n" * 40
 SMALL = {"hidden": 15, "embedding": 7, "batch": 4, "sequence_length": 16, "steps": 24}

@@ -15,7 +15,8 @@ from torch import nn
 from ostinato.data import HeldOut, Lanes
 from ostinato.errors import InputError
 from ostinato.files import read_tensors, write_tensors
-from ostinato.train import MEASUREMENTS, Budget, Watcher, fit, learning_rate_at, measure, read_checkpoint
+from ostinato.tasks.generate import NextNumber, measure
+from ostinato.train import MEASUREMENTS, Budget, Watcher, fit, learning_rate_at, read_checkpoint
 
 V = 5
 
@@ -56,9 +57,10 @@ def run(directory, *, budget=Budget(steps=30), watcher=None, numbers=None, held_
     torch.set_num_threads(1)
     torch.manual_seed(0)
     model, numbers = Tiny(), np.tile(np.array([0, 1, 2, 3, 4, 3, 2, 1], np.int32), 40) if numbers is None else numbers
-    options = {"learning_rate": 0.02, "clip": 1.0, "patience": 0, "characters_per_number": (1.0, 1.0), "checkpoint": directory / "c.safetensors",
+    options = {"learning_rate": 0.02, "clip": 1.0, "patience": 0, "checkpoint": directory / "c.safetensors",
                "keep_best": lambda: write_tensors(directory / "best.safetensors", model.state_dict()), "checkpoint_seconds": 0.0}
-    return model, fit(model, Lanes(numbers, batch=3, length=6), HeldOut(numbers[:90] if held_out is None else held_out), budget=budget, watcher=watcher, **options | changed)
+    problem = NextNumber(model, Lanes(numbers, batch=3, length=6), HeldOut(numbers[:90] if held_out is None else held_out), (1.0, 1.0))
+    return model, fit(problem, budget=budget, watcher=watcher, **options | changed)
 
 
 def weights(model):
@@ -76,7 +78,7 @@ def test_a_pattern_is_learned_and_the_watcher_sees_it(tmp_path):
     assert progress.history[-1]["held_out_bits"] < 0.7 < 1.5 < progress.history[0]["held_out_bits"]
     assert notes.entries == progress.history and [m.step for m in notes.moments] == list(range(1, 201))
     assert notes.moments[-1].used == 1.0 and notes.moments[-1].seconds_left == 0.0
-    assert all(m.characters_per_second > 0 and m.bits == pytest.approx(m.loss / np.log(2)) for m in notes.moments)
+    assert all(m.rate > 0 and m.unit == "char" and m.shown == f"loss {m.loss:.3f}  {m.loss / np.log(2):.2f} bits/char" for m in notes.moments)
 
 
 def test_a_measurement_is_the_mean_over_the_whole_held_out_text(tmp_path):

@@ -12,10 +12,12 @@ class Display:
 
     Args:
         console: Where to.
+        goal: What it is measured by.
+        label: What a line calls that.
     """
 
-    def __init__(self, console: Console):
-        self.console = console
+    def __init__(self, console: Console, goal: str = "held_out_bits", label: str = "held out"):
+        self.console, self.goal, self.label = console, goal, label
         self.bar = Progress(
             BarColumn(BAR), TextColumn("{task.percentage:3.0f}%"), TextColumn("{task.description}"),
             console=console, transient=True, disable=not console.is_terminal, refresh_per_second=4)
@@ -34,19 +36,18 @@ class Display:
         self.latest = moment
         if self.console.is_terminal:
             self.bar.update(self.task, completed=moment.used, description=(
-                f"loss {moment.loss:.3f}  {moment.bits:.2f} bits/char  {speed(moment)}  {left(moment)}"))
+                f"{moment.shown}  {speed(moment)}  {left(moment)}"))
 
     def measured(self, entry: dict) -> None:
         """A line that stays."""
         moment = self.latest
-        self.bar.print(f"step {entry['step']:>6}  loss {moment.loss:.3f}  {moment.bits:.2f} bits/char  held out {entry['held_out_bits']:.3f}  "
-                       f"{speed(moment)}  {left(moment)}", highlight=False, soft_wrap=True)
+        self.bar.print(f"step {entry['step']:>6}  {moment.shown}  {self.label} {entry[self.goal]:.3f}  {speed(moment)}  {left(moment)}",
+                       highlight=False, soft_wrap=True)
 
 
 def speed(moment) -> str:
-    """Characters per second."""
-    rate = moment.characters_per_second
-    return f"{rate / 1000:.0f}k char/s" if rate >= 9950 else f"{rate:.0f} char/s"
+    """Characters, or what else a step takes, per second."""
+    return f"{moment.rate / 1000:.0f}k {moment.unit}/s" if moment.rate >= 9950 else f"{moment.rate:.0f} {moment.unit}/s"
 
 
 def left(moment) -> str:

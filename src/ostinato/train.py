@@ -1,8 +1,8 @@
-"""Training over one long sequence with PyTorch Lightning: the loop, the schedule, checkpoints, and going on after a kill.
+"""Training with PyTorch Lightning: the loop, the schedule, checkpoints, and going on after a kill.
 
 Lightning's own .ckpt files are pickles, which can run code when they are loaded, so none is ever written or read: a checkpoint
 here is one safetensors file with the weights, the optimizer's and the random generators' states, the carried recurrent state,
-and, as JSON in its header, the counters. It is written whole. A batch follows from the number of its step (`data.Lanes`), so
+and, as JSON in its header, the counters. It is written whole. A batch follows from the number of its step (`Problem.batch`), so
 nothing else has to be remembered, and a run that was killed ends with the numbers of one that was not.
 """
 
@@ -18,11 +18,11 @@ from pathlib import Path
 import lightning.pytorch as lightning
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping
-from torch.nn import functional as F
+from torch import Tensor
 
-from .data import HeldOut, Lanes
 from .errors import InputError
 from .files import read_tensors, write_tensors
+from .problem import Problem
 
 CHECKPOINT_VERSION = 1
 # How many times a run is measured on the held-out text.
@@ -77,8 +77,9 @@ class Moment:
     step: int
     used: float
     loss: float
-    bits: float
-    characters_per_second: float
+    shown: str
+    rate: float
+    unit: str
     seconds_left: float
 
 
@@ -89,7 +90,7 @@ class Watcher:
         """After every step."""
 
     def measured(self, entry: dict) -> None:
-        """After each measurement on the held-out text: the new line of the history."""
+        """After each measurement: the new line of the history."""
 
 
 def learning_rate_at(used: float) -> float:
@@ -104,23 +105,20 @@ def learning_rate_at(used: float) -> float:
 
 
 class Training(lightning.LightningModule):
-    """A next-number model under training: `model(numbers, state)` gives logits (B, T, V) and the state to carry.
+    """A problem under training.
 
     Args:
-        model: The model.
-        lanes: The text it learns from.
+        problem: What is learned.
         budget: How long.
         learning_rate: The highest rate of AdamW.
-        characters_per_number: How many characters one number stands for, on average, in training and in the held-out text.
+        weight_decay: Of AdamW.
         progress: Where the run stands.
     """
 
-    def __init__(self, model, lanes: Lanes, budget: Budget, *, learning_rate: float, characters_per_number: tuple[float, float],
-                 progress: Progress):
+    def __init__(self, problem: Problem, budget: Budget, *, learning_rate: float, weight_decay: float, progress: Progress):
         super().__init__()
-        self.model, self.lanes, self.budget, self.progress = model, lanes, budget, progress
-        self.learning_rate = learning_rate
-        self.training_characters, self.held_out_characters = characters_per_number
+        self.model, self.problem, self.budget, self.progress = problem.model, problem, budget, progress
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.carried, self.restored = None, None
         self.started, self.ends_part = None, False
 
@@ -132,7 +130,7 @@ class Training(lightning.LightningModule):
     def configure_optimizers(self):
         """AdamW, in its state from before the kill where there is one. Source: Loshchilov and Hutter (2019)."""
         optimizer = torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad],
-                                      lr=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
+                                      lr=self.learning_rate, betas=(0.9, 0.99), weight_decay=self.weight_decay, fused=True)
         if self.restored:
             optimizer.load_state_dict(optimizer.state_dict() | {"state": self.restored})
         return optimizer
@@ -146,10 +144,16 @@ class Training(lightning.LightningModule):
             group["lr"] = rate
 
     def training_step(self, batch, batch_index):
-        x, y = batch
-        logits, state = self.model(x, self.carried)
-        self.carried = tuple(s.detach() for s in state)
-        return F.cross_entropy(logits.flatten(0, 1), y.reshape(-1))
+        loss, count, carried = self.problem.loss(batch, self.carried)
+        self.carried = tuple(state.detach() for state in carried)
+        return loss / self.mean(count)
+
+    def mean(self, count):
+        """A count, or its mean over processes: gradients are averaged over these, whose counts need not be equal."""
+        if self.trainer.world_size == 1:
+            return count
+        counts = self.all_gather(torch.as_tensor(count, dtype=torch.float64, device=self.device))
+        return counts.mean()
 
     def count_step(self, loss: float) -> None:
         """Note that a step is done.
@@ -165,41 +169,20 @@ class Training(lightning.LightningModule):
         self.progress.part_loss += loss
 
     def on_validation_start(self):
-        self.measured_state, self.nats, self.count = None, 0.0, 0
+        self.measuring = self.problem.measuring()
 
     def validation_step(self, batch, batch_index):
-        nats, count, self.measured_state = piece_nats(self.model, *batch, self.measured_state)
-        self.nats += nats
-        self.count += count
+        self.measuring.add(batch)
 
     def on_validation_epoch_end(self):
         progress = self.progress
         progress.part = self.budget.part_after(progress.part, self.seconds)
-        bits = self.nats / self.count / math.log(2) / self.held_out_characters
-        trained = progress.part_loss / progress.part_steps / math.log(2) / self.training_characters
+        trained = self.problem.trained(progress.part_loss / progress.part_steps)
         progress.part_loss, progress.part_steps = 0.0, 0
-        progress.history.append({"step": progress.step, "seconds": round(self.seconds, 2), "training_bits": trained, "held_out_bits": bits})
+        found = self.measuring.result()
+        progress.history.append({"step": progress.step, "seconds": round(self.seconds, 2), **trained, **found})
         # in float64: rounding would make two unequal measurements look equal to EarlyStopping
-        self.log("held_out_bits", torch.tensor(bits, dtype=torch.float64))
-
-
-def piece_nats(model, x, y, state) -> tuple[float, int, tuple]:
-    """Summed nats and the number of predictions of one piece of held-out text, and the state to carry to the next."""
-    logits, state = model(x, state)
-    nats = F.cross_entropy(logits.flatten(0, 1), y.reshape(-1), ignore_index=HeldOut.NOTHING, reduction="sum")
-    return nats.double().item(), int((y != HeldOut.NOTHING).sum()), state
-
-
-@torch.no_grad()
-def measure(model, held_out: HeldOut) -> float:
-    """Nats per number of a held-out text."""
-    device = next(model.parameters()).device
-    nats, count, state = 0.0, 0, None
-    model.eval()
-    for x, y in held_out:
-        new, counted, state = piece_nats(model, torch.from_numpy(x).to(device), torch.from_numpy(y).to(device), state)
-        nats, count = nats + new, count + counted
-    return nats / count
+        self.log(self.problem.goal, torch.tensor(found[self.problem.goal], dtype=torch.float64))
 
 
 class _Keeper(Callback):
@@ -219,12 +202,11 @@ class _Keeper(Callback):
         progress, seconds = training.progress, training.seconds
         self.loss = loss if self.loss is None else 0.95 * self.loss + 0.05 * loss
         steps, spent = progress.step - self.first[1], max(seconds - self.first[0], 1e-9)
-        numbers = steps * training.lanes.batch * training.lanes.length
-        budget = training.budget
+        budget, problem = training.budget, training.problem
         left = budget.seconds - seconds if budget.steps is None else (budget.steps - progress.step) * spent / steps
-        bits = self.loss / math.log(2) / training.training_characters
-        self.watcher.stepped(Moment(progress.step, budget.used(progress.step, seconds), self.loss, bits,
-                                    numbers * training.training_characters / max(spent - self.measuring, 1e-9), max(left, 0.0)))
+        rate = steps * problem.rate / max(spent - self.measuring, 1e-9)
+        self.watcher.stepped(Moment(progress.step, budget.used(progress.step, seconds), self.loss, problem.shown(self.loss), rate,
+                                    problem.unit, max(left, 0.0)))
         # at the end of a part the measurement comes first: a run that goes on from here would not know that it is due
         if seconds - self.saved >= self.every and not training.ends_part:
             self.write(training)
@@ -235,9 +217,9 @@ class _Keeper(Callback):
     def on_validation_end(self, trainer, training):
         self.measuring += training.seconds - self.measuring_since
         progress = training.progress
-        bits = progress.history[-1]["held_out_bits"]
-        if progress.best is None or bits < progress.best:
-            progress.best = bits
+        found, higher = progress.history[-1][training.problem.goal], training.problem.higher
+        if progress.best is None or (found > progress.best if higher else found < progress.best):
+            progress.best = found
             self.keep_best()
         if self.patience:
             progress.waited = self.patience.wait_count
@@ -301,22 +283,20 @@ def _restore(training: Training, tensors: dict, path: Path, device: torch.device
         raise InputError(f"{str(path)!r} does not fit the run in its directory ({error}); train anew into another --out") from error
 
 
-def fit(model, lanes: Lanes, held_out: HeldOut, *, budget: Budget, learning_rate: float, clip: float, patience: int,
-        characters_per_number: tuple[float, float], checkpoint: Path, keep_best: Callable[[], None],
-        checkpoint_seconds: float = 10.0, watcher: Watcher | None = None, device: str = "cpu") -> Progress:
+def fit(problem: Problem, *, budget: Budget, learning_rate: float, clip: float, patience: int, checkpoint: Path,
+        keep_best: Callable[[], None], weight_decay: float = 0.01, checkpoint_seconds: float = 10.0, watcher: Watcher | None = None,
+        device: str = "cpu") -> Progress:
     """Train a model, from its checkpoint where there is one.
 
     Args:
-        model: The model; it ends with the weights of the last step.
-        lanes: The text to learn from.
-        held_out: The text to be measured on.
+        problem: What is learned; its model ends with the weights of the last step.
         budget: How long.
         learning_rate: The highest rate of the schedule.
         clip: The norm that gradients are cut to.
         patience: Stop after so many measurements without a better one; 0 for never.
-        characters_per_number: Characters that one number stands for, in training and in the held-out text.
         checkpoint: Where the checkpoint is, or will be.
-        keep_best: Called when the model is better than ever on the held-out text.
+        keep_best: Called when the model is better than ever on what is held out.
+        weight_decay: Of AdamW.
         checkpoint_seconds: Seconds between checkpoints; one more follows each measurement.
         watcher: Who is told how it goes.
         device: "cpu" or "cuda".
@@ -331,10 +311,11 @@ def fit(model, lanes: Lanes, held_out: HeldOut, *, budget: Budget, learning_rate
     progress, tensors = read_checkpoint(checkpoint) if checkpoint.exists() else (Progress(), None)
     if progress.finished:
         return progress
-    training = Training(model, lanes, budget, learning_rate=learning_rate, characters_per_number=characters_per_number, progress=progress)
+    training = Training(problem, budget, learning_rate=learning_rate, weight_decay=weight_decay, progress=progress)
     if tensors is not None:
         _restore(training, tensors, checkpoint, torch.device(device))
-    stopping = EarlyStopping("held_out_bits", patience=patience, check_on_train_epoch_end=False) if patience else None
+    stopping = EarlyStopping(problem.goal, mode="max" if problem.higher else "min", patience=patience,
+                             check_on_train_epoch_end=False) if patience else None
     if stopping and progress.best is not None:
         stopping.wait_count, stopping.best_score = progress.waited, torch.tensor(progress.best, dtype=torch.float64)
     keeper = _Keeper(checkpoint, checkpoint_seconds, watcher or Watcher(), keep_best, stopping)
@@ -344,7 +325,7 @@ def fit(model, lanes: Lanes, held_out: HeldOut, *, budget: Budget, learning_rate
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
             use_distributed_sampler=False, callbacks=[stopping, keeper] if stopping else [keeper])
         try:
-            trainer.fit(training, _Batches(training), _Pieces(held_out))
+            trainer.fit(training, _Batches(training), _HeldOut(problem))
         except SystemExit as stop:
             # Lightning turns Ctrl-C into an exit
             raise KeyboardInterrupt from stop
@@ -358,26 +339,26 @@ class _Batches:
     def __init__(self, training: Training):
         self.training = training
 
-    def __iter__(self) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         training, progress = self.training, self.training.progress
         # counted here: Lightning asks for one batch more than it has trained on, to know the last
         step, end = progress.step, training.budget.end_of(progress.part + 1)
         training.ends_part = False
         while not training.ends_part:
-            batch = tuple(torch.from_numpy(numbers) for numbers in training.lanes.at(step))
+            batch = training.problem.batch(step)
             step += 1
             training.ends_part = (training.seconds if training.budget.steps is None else step) >= end
             yield batch
 
 
-class _Pieces:
-    """The held-out text as tensors."""
+class _HeldOut:
+    """What is held out, anew for each measurement."""
 
-    def __init__(self, held_out: HeldOut):
-        self.held_out = held_out
+    def __init__(self, problem: Problem):
+        self.problem = problem
 
     def __iter__(self):
-        return ((torch.from_numpy(x), torch.from_numpy(y)) for x, y in self.held_out)
+        return iter(self.problem.held_out())
 
 
 @contextlib.contextmanager

@@ -23,9 +23,10 @@ from .peers import MAKERS, LeftOut, Runner, Work, missing, ours
 from .rows import GRID, LAYERS, MODES, OWN, OWN_GRID, PEERS, QUICK_GRID, QUICK_OWN_GRID, Row, Run, Shape, Times
 
 # A sample is so many calls that it takes this long, or one call.
-SAMPLE = 2e-3
-# A call that takes longer than this is not made once more, untimed, before its sample.
-LONG = 20e-3
+SAMPLE = 5e-3
+# Before a sample, calls are made untimed for so long (seconds), unless one takes longer than LONG: a system may keep threads that wake
+# on one processor, for 15 ms as measured, and those that meet at every step are then many times as slow.
+WARMING, LONG = 30e-3, 0.3
 # A setting is tried by so many calls after its first, or fewer when so many seconds are over.
 TRIES, TRYING = 3, 0.5
 # For each row, the seconds after which no further round begins and the fewest rounds; and the most rounds.
@@ -136,7 +137,7 @@ def _row(layer: str, mode: str, shape: Shape, peers: Sequence[str], threads: int
 def tried(runner: Runner) -> float:
     """Seconds of a call after the first, in which libraries still prepare."""
     taken = []
-    while len(taken) < TRIES and sum(taken) < TRYING:
+    while (len(taken) < TRIES or sum(taken) < WARMING) and sum(taken) < TRYING:
         taken.append(timed(runner.call)[0])
     return min(taken)
 
@@ -193,7 +194,7 @@ def alternate(runners: Mapping[str, Runner], takes: Mapping[str, float], budget:
             for name in names[turn:] + names[:turn]:
                 _settle()
                 if takes[name] < LONG:
-                    runners[name].call()
+                    _warm(runners[name].call)
                 samples[name].append(_sample(runners[name].call, calls[name]) / calls[name])
             rounds += 1
     found = {}
@@ -212,6 +213,13 @@ def _settle() -> None:
         time.sleep(WINDOW)
         if time.process_time() - used < WINDOW / 10:
             break
+
+
+def _warm(call: Callable[[], object]) -> None:
+    """Call for a while."""
+    end = time.perf_counter() + WARMING
+    while time.perf_counter() < end:
+        call()
 
 
 def _sample(call: Callable[[], object], calls: int) -> float:

@@ -10,12 +10,14 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from ..cells import CELLS
 from ..data import VOCABULARIES, HeldOut, Lanes, characters, compose, make_vocabulary, read_text, vocabulary_from_json
 from ..errors import InputError
 from ..files import UNFINISHED, read_json, read_tensors, write_json, write_tensors
 from ..layers import Recurrent
+from ..problem import Problem
 
 FORMAT, VERSION = "ostinato language model", 1
 CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT = "config.json", "vocabulary.json", "model.safetensors", "checkpoint.safetensors"
@@ -310,6 +312,74 @@ def read_config(directory: Path, **others) -> tuple[dict, Options]:
 # ---------------------------------------------------------------- training
 
 
+class NextNumber(Problem):
+    """What comes next in a text, read in lanes with the state carried over.
+
+    Args:
+        model: `model(numbers, state)` gives logits (B, T, V) and the state to carry.
+        lanes: The text it learns from.
+        pieces: The text it is measured on.
+        characters_per_number: How many characters one number stands for, on average, in training and in the held-out text.
+    """
+
+    goal, higher, unit = "held_out_bits", False, "char"
+
+    def __init__(self, model: nn.Module, lanes: Lanes, pieces: HeldOut, characters_per_number: tuple[float, float]):
+        self.model, self.lanes, self.pieces, self.characters = model, lanes, pieces, characters_per_number
+        self.rate = lanes.batch * lanes.length * characters_per_number[0]
+
+    def batch(self, step):
+        return tuple(torch.from_numpy(numbers) for numbers in self.lanes.at(step))
+
+    def loss(self, batch, carried):
+        x, y = batch
+        logits, state = self.model(x, carried)
+        return F.cross_entropy(logits.flatten(0, 1), y.reshape(-1), reduction="sum"), y.numel(), state
+
+    def held_out(self):
+        return ((torch.from_numpy(x), torch.from_numpy(y)) for x, y in self.pieces)
+
+    def measuring(self):
+        return Nats(self.model, self.characters[1])
+
+    def trained(self, loss):
+        return {"training_bits": self._bits(loss)}
+
+    def shown(self, loss):
+        return f"loss {loss:.3f}  {self._bits(loss):.2f} bits/char"
+
+    def _bits(self, loss):
+        return loss / math.log(2) / self.characters[0]
+
+
+class Nats:
+    """How well a model knew what came, over the pieces of a held-out text in order."""
+
+    def __init__(self, model: nn.Module, characters: float = 1.0):
+        self.model, self.characters, self.state, self.nats, self.count = model, characters, None, 0.0, 0
+
+    def add(self, piece):
+        """One piece; the state goes on to the next."""
+        x, y = piece
+        logits, self.state = self.model(x, self.state)
+        self.nats += F.cross_entropy(logits.flatten(0, 1), y.reshape(-1), ignore_index=HeldOut.NOTHING, reduction="sum").double().item()
+        self.count += int((y != HeldOut.NOTHING).sum())
+
+    def result(self) -> dict[str, float]:
+        """Bits per character."""
+        return {"held_out_bits": self.nats / self.count / math.log(2) / self.characters}
+
+
+@torch.no_grad()
+def measure(model: nn.Module, held_out: HeldOut) -> float:
+    """Nats per number of a held-out text."""
+    device = next(model.parameters()).device
+    nats = Nats(model.eval())
+    for piece in held_out:
+        nats.add(tuple(torch.from_numpy(numbers).to(device) for numbers in piece))
+    return nats.nats / nats.count
+
+
 @dataclass(frozen=True)
 class Result:
     """How a run ended: the file config.json keeps it under "result"."""
@@ -379,12 +449,11 @@ def train(text_file: Path, out: Path, options: Options, *, resume: bool = False,
         write_json(out / CONFIG, config)
     scale = (boundary / len(learned), (len(pieces) - boundary) / len(measured))
     progress = training.fit(
-        model, lanes, HeldOut(measured[:WATCHED]), budget=budget, learning_rate=options.learning_rate, clip=options.clip,
-        patience=options.patience, characters_per_number=scale, checkpoint=out / CHECKPOINT, checkpoint_seconds=checkpoint_seconds,
-        keep_best=lambda: write_tensors(out / WEIGHTS, model.state_dict()), watcher=watcher, device=options.device)
+        NextNumber(model, lanes, HeldOut(measured[:WATCHED]), scale), budget=budget, learning_rate=options.learning_rate,
+        clip=options.clip, patience=options.patience, checkpoint=out / CHECKPOINT, checkpoint_seconds=checkpoint_seconds, keep_best=lambda: write_tensors(out / WEIGHTS, model.state_dict()), watcher=watcher, device=options.device)
     best, _ = read_tensors(out / WEIGHTS)
     model.load_state_dict(best)
-    bits = training.measure(model, HeldOut(measured)) / math.log(2) / scale[1]
+    bits = measure(model, HeldOut(measured)) / math.log(2) / scale[1]
     result = Result(bits, progress.step, round(progress.seconds, 2), round(progress.step * options.batch * options.sequence_length * scale[0]),
                     progress.waited > 0 and not budget.is_used_up(progress.step, progress.part), progress.history)
     write_json(out / CONFIG, config | {"result": asdict(result)})

@@ -1,0 +1,112 @@
+"""What training wants of a task: batches by their number, a loss, and a measure; and rows of unequal lengths as batches."""
+
+import functools
+from collections.abc import Iterable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+
+class Problem:
+    """What is learned, from which batches, and what a run is measured by: a task's own; this class says what one has.
+
+    Attributes:
+        model: The model.
+        goal: The measurement that says which weights are best and when nothing gets better.
+        higher: Whether more of it is better.
+        unit: What `rate` counts, for the terminal.
+        rate: How many of these a step takes, on average.
+    """
+
+    model: torch.nn.Module
+    goal: str
+    higher: bool
+    unit: str
+    rate: float
+
+    def batch(self, step: int) -> tuple[Tensor, ...]:
+        """The batch of a step; it follows from the number alone. A run of several processes gives each its own rows."""
+        raise NotImplementedError
+
+    def loss(self, batch: tuple[Tensor, ...], carried) -> tuple[Tensor, int | Tensor, tuple[Tensor, ...]]:
+        """Summed loss, what it is to be divided by, and the state to carry to the next batch: () where there is none.
+
+        Args:
+            batch: What `batch` gives.
+            carried: What the step before returned, detached; None at the first.
+        """
+        raise NotImplementedError
+
+    def held_out(self) -> Iterable[tuple[Tensor, ...]]:
+        """The batches to measure on."""
+        raise NotImplementedError
+
+    def measuring(self):
+        """Something with `add(batch)`, for each of these, and then `result() -> dict` with the goal in it; the model is in evaluation mode."""
+        raise NotImplementedError
+
+    def trained(self, loss: float) -> dict[str, float]:
+        """What a line of the history says of the training between two measurements, from its mean loss."""
+        return {"training_loss": loss}
+
+    def shown(self, loss: float) -> str:
+        """A loss as the terminal shows it."""
+        return f"loss {loss:.3f}"
+
+
+class Buckets:
+    """Batches of rows whose lengths are near each other, each row once an epoch, in an order that the seed decides.
+
+    A batch costs the sum of its lengths anyway (`Recurrent` leaves out what is past a row's end); what is sorted here saves the
+    parts of a model that have no such rule, as embeddings and readouts.
+
+    Args:
+        lengths: Of each row.
+        batch: Rows of a batch; the last of an epoch may have fewer.
+        seed: Of the order.
+        pool: How many batches' rows are sorted together.
+
+    Example:
+        >>> buckets = Buckets([5, 1, 4, 2, 3], batch=2, seed=0)
+        >>> buckets.steps_per_epoch, sorted(row for step in range(3) for row in buckets.rows(step).tolist())
+        (3, [0, 1, 2, 3, 4])
+    """
+
+    def __init__(self, lengths, *, batch: int, seed: int, pool: int = 64):
+        self.lengths, self.batch, self.seed, self.pool = np.asarray(lengths), batch, seed, pool
+        self.steps_per_epoch = -(-len(self.lengths) // batch)
+        # One epoch's order is kept: steps are asked for one after another.
+        self._order = functools.lru_cache(maxsize=1)(self._batches)
+
+    def rows(self, step: int) -> np.ndarray:
+        """The row numbers of a step's batch."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        return self._order(epoch)[place]
+
+    def _batches(self, epoch: int) -> list[np.ndarray]:
+        random = np.random.default_rng([self.seed, epoch])
+        rows, size = random.permutation(len(self.lengths)), self.pool * self.batch
+        pools = [rows[start:start + size] for start in range(0, len(rows), size)]
+        pools = [pool[np.argsort(self.lengths[pool], kind="stable")] for pool in pools]
+        batches = [pool[start:start + self.batch] for pool in pools for start in range(0, len(pool), self.batch)]
+        return [batches[k] for k in random.permutation(len(batches))]
+
+
+def padded(rows: list[np.ndarray], filler: float = 0) -> tuple[Tensor, Tensor]:
+    """Sequences side by side, and their lengths.
+
+    Args:
+        rows: (T, ...) each, of one dtype.
+        filler: What stands past a row's end.
+
+    Returns:
+        (B, longest T, ...), with whole numbers as int64, and lengths (B,) int64. No row is shorter than 1: an empty one is filler.
+    """
+    lengths = np.array([len(row) for row in rows])
+    first = rows[0]
+    dtype = np.int64 if np.issubdtype(first.dtype, np.integer) else first.dtype
+    whole = np.full((len(rows), max(1, lengths.max()), *first.shape[1:]), filler, dtype)
+    for k, row in enumerate(rows):
+        whole[k, :len(row)] = row
+    return torch.from_numpy(whole), torch.from_numpy(lengths)
