@@ -214,7 +214,8 @@ class Passes:
         loop, threads, tasks, when = self._run("backward")
         products = self._products(self.plan.before_backward, self._there("train") | {"gradient output"})
         shapes = self._shapes(loop.program, tasks, products, ("gradient ", "added ", "backward ", "before_backward "))
-        del shapes["gradient output"]
+        # a product before the loop may be all that reads it
+        shapes.pop("gradient output", None)
         clear = {name: math.prod(shape) for name, shape in shapes.items() if name.startswith(("gradient ", "added "))}
         sizes = {name: math.prod(shape) for name, shape in shapes.items() if name not in clear}
         scratch = self._scratch(loop, threads, products | self._all.products)
