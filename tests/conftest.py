@@ -1,5 +1,8 @@
 """What all tests share: the one table of tolerances, the engines, and fixed seeds."""
 
+import io
+import sys
+
 import pytest
 import torch
 
@@ -37,3 +40,45 @@ def engine(request):
     if request.param not in {name for name, runs, _ in engines.doctor() if runs}:
         pytest.skip(reasons.get(request.param, f"there is no {request.param} engine here"))
     return request.param
+
+
+@pytest.fixture
+def ostinato(monkeypatch, capsys, tmp_path):
+    """Run a command line in an empty directory: its exit code, what it printed, and its errors."""
+    from ostinato import cli
+
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words, given=""):
+        monkeypatch.setattr(sys, "argv", ["ostinato", *map(str, words)])
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given if isinstance(given, bytes) else given.encode())))
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        printed = capsys.readouterr()
+        return end.value.code, printed.out, printed.err
+
+    return run
+
+
+class Broken(Exception):
+    """A run is broken off."""
+
+
+@pytest.fixture
+def breaking():
+    """A watcher that breaks a run off after a step, as a kill would; `pytest.raises(breaking.error)` catches it."""
+    class Watcher:
+        error = Broken
+
+        def __call__(self, step):
+            self.step = step
+            return self
+
+        def stepped(self, moment):
+            if moment.step == self.step:
+                raise Broken
+
+        def measured(self, entry):
+            pass
+
+    return Watcher()

@@ -16,21 +16,6 @@ TEXT = "되풀이되는 가락을 오스티나토라고 한다. An ostinato is a
 SMALL = ["--hidden", "15", "--embedding", "7", "--batch", "4", "--sequence-length", "16", "--steps", "6", "--threads", "1"]
 
 
-@pytest.fixture
-def ostinato(monkeypatch, capsys, tmp_path):
-    """Run a command line in an empty directory: its exit code, what it printed, and its errors."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words):
-        monkeypatch.setattr(sys, "argv", ["ostinato", *map(str, words)])
-        with pytest.raises(SystemExit) as end:
-            cli.main()
-        printed = capsys.readouterr()
-        return end.value.code, printed.out, printed.err
-
-    return run
-
-
 @pytest.fixture(scope="module")
 def text_file(tmp_path_factory):
     path = tmp_path_factory.mktemp("text") / "text.txt"
@@ -41,10 +26,10 @@ def text_file(tmp_path_factory):
 @pytest.fixture(scope="module")
 def model(text_file, tmp_path_factory):
     """A trained model's directory."""
-    from ostinato.tasks.generate import Options, train
+    from ostinato.tasks import Generator
 
     out = tmp_path_factory.mktemp("cli") / "model"
-    train(text_file, out, Options(hidden=15, embedding=7, batch=4, sequence_length=16, steps=6), threads=1)
+    Generator(hidden=15, embedding=7, batch=4, sequence_length=16, steps=6).fit(text_file, out=out, threads=1)
     return out
 
 
@@ -55,11 +40,12 @@ def test_training_shows_its_numbers_and_what_to_do_next(ostinato, text_file, tmp
     code, out, err = ostinato("train", "generate", text_file, "--out", "model", *SMALL)
     assert code == 0
     lines = [line for line in err.splitlines() if line.startswith("step ")]
-    form = r"step +\d+  loss \d\.\d{3}  \d\.\d\d bits/char  held out \d\.\d{3}  [\dk]+ char/s  \d+:\d\d left"
+    form = r"step +\d+  loss \d\.\d{3}  \d\.\d\d bits  held out bits \d\.\d{3}  [\dk]+ char/s  \d+:\d\d left"
     assert len(lines) == 6 and all(re.fullmatch(form, line) and len(line) <= 80 for line in lines)
-    assert re.search(r"^384 characters in 6 steps and \d+ s\nheld out: \d\.\d{3} bits per character\n\n", out, re.M)
-    assert out.endswith("model           model\nlearning curve  model/learning_curve.png\n"
-                        "more text       ostinato generate model --length 500 --temperature 0.7\n")
+    rows = round(len(TEXT) * 0.9)
+    form = rf"{rows:,} characters, 6 steps, \d+ s; measured on {len(TEXT) - rows} characters:\nbits per character +\d\.\d{{4}}\nnats per .*\nperplexity .*\n\n"
+    assert re.match(form, out) and len(out) > 500
+    assert out.endswith("\nmodel     model\nreport    model/report.html\nuse it    ostinato generate model\nmeasure   ostinato evaluate model DATA\n")
     assert (tmp_path / "model" / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     assert not [path for path in (tmp_path / "model").iterdir() if path.name.startswith(".")]
 
@@ -74,6 +60,21 @@ def test_generating_starts_with_the_prompt_and_goes_by_the_seed(ostinato, model)
     code, out, err = ostinato("generate", model, "--prompt", "가락", "--length", "63", "--temperature", "0.5", "--seed", "3")
     assert (code, err) == (0, "") and out.startswith("가락") and len(out) == 2 + 63 + 1
     assert ostinato("generate", model, "--prompt", "가락", "--length", "63", "--temperature", "0.5", "--seed", "3")[1] == out
+
+
+def test_a_search_writes_the_same_text_each_time(ostinato, model):
+    code, out, _ = ostinato("generate", model, "--prompt", "가락", "--length", "9", "--beams", "4")
+    assert code == 0 and len(out) == 2 + 9 + 1 and ostinato("generate", model, "--prompt", "가락", "--length", "9", "--beams", "4")[1] == out
+
+
+def test_a_language_model_is_measured_asked_told_of_and_looked_into_as_any(ostinato, model, text_file, tmp_path):
+    code, out, _ = ostinato("evaluate", model, text_file)
+    assert code == 0 and re.match(r"bits per character +\d\.\d{4}\nnats per character +\d\.\d{4}\nperplexity +\d+\.\d{4}\n$", out)
+    code, out, _ = ostinato("predict", model, given="가락\n\n")
+    assert code == 0 and out.count("\n") == 2
+    code, out, _ = ostinato("info", model)
+    assert code == 0 and "(character)" in out and "characters in 6 steps" in out
+    assert ostinato("inspect", model, "가락")[0] == 0 and (tmp_path / "inspect.png").exists()
 
 
 def test_characters_come_one_at_a_time(model):
@@ -184,7 +185,7 @@ WRONG_TRAINING = [
     (latin, "latin.txt --out m", r"'latin.txt' is not UTF-8: byte 11 \(line 3\) is 0xe9; write it as UTF-8, for example: iconv"),
     (short, "short.txt --out m", r"'short.txt' has 5 characters; 32 rows of 64 .* take 2286 at least: .* write --batch 4"),
     (nothing, "TEXT", "Missing option '--out'"),
-    (nothing, "--out m", "Missing argument 'TEXT_FILE'"),
+    (nothing, "--out m", "Missing argument 'DATA'"),
     (nothing, "TEXT --out m --cell lstmm", r"--cell lstmm: did you mean lstm\? Write one of .*gru"),
     (nothing, "TEXT --out m --vocabulary word", "--vocabulary word: Write one of character, byte-pair"),
     (nothing, "TEXT --out m --hidden 0", "--hidden 0: write a whole number from 1 to 16384, such as 256"),
@@ -232,7 +233,7 @@ def test_wrong_training_input_is_one_error_and_nothing_is_written(ostinato, text
 
 
 WRONG_GENERATING = [
-    ("nowhere", "there is no model directory 'nowhere'; give the --out of `ostinato train generate`"),
+    ("nowhere", "there is no model directory 'nowhere'; give the --out of `ostinato train`"),
     ("MODEL --temperature 0", "--temperature 0: write a number from 0.001 to 100"),
     ("MODEL --temperature -1", "--temperature -1: "),
     ("MODEL --temperature hot", "Invalid value for '--temperature': 'hot'; write a number; see: ostinato generate --help"),
@@ -249,11 +250,18 @@ def test_wrong_generating_input_is_one_error(ostinato, model, words, message):
     one_error(ostinato("generate", *({"MODEL": model}.get(word, word) for word in words.split())), message)
 
 
+def test_a_model_of_another_task_writes_no_text(ostinato):
+    from ostinato.tasks import Classifier
+
+    Classifier(steps=1, hidden=3, embedding=3).fit((["a", "b"] * 4, ["x", "y"] * 4), out=Path("c"), threads=1)
+    one_error(ostinato("generate", "c"), "'c' is a model of `ostinato train classify`; use it with `ostinato predict`")
+
+
 @pytest.mark.parametrize("name, content, message", [
     ("config.json", b'{"format": "ost', r"config.json' is not whole JSON: .* at line 1, column \d+; restore the file, or train"),
-    ("config.json", b'{"format": "ostinato language model", "version": 2}', "is of format version 2 and this ostinato reads version 1"),
-    ("config.json", b'{"format": "ostinato language model", "version": 1, "options": {"hidden": -1}}', "options that cannot be used"),
-    ("config.json", b"{}", "says format None"),
+    ("config.json", b'{"format": "ostinato task", "task": "generate", "version": 2}', "is of format version 2 and this ostinato reads version 1"),
+    ("config.json", b'{"format": "ostinato task", "task": "generate", "version": 1, "options": {"hidden": -1}, "knows": {}}', "options that cannot be used"),
+    ("config.json", b"{}", "says format None and task None"),
     ("vocabulary.json", b'{"kind": "character"}', "vocabulary.json' holds no vocabulary"),
     ("model.safetensors", b"\x10\x00\x00", r"model.safetensors' \(3 bytes\) is cut short or damaged"),
     ("model.safetensors", None, "has no model yet; go on with it"),
@@ -282,7 +290,7 @@ def test_wrong_benchmark_input_is_one_error(ostinato, tmp_path, words, message):
 
 def test_unknown_commands_are_one_error(ostinato):
     one_error(ostinato("trian"), "No such command 'trian'")
-    one_error(ostinato("train", "translate"), "No such command 'translate'")
+    one_error(ostinato("train", "cake"), "No such command 'cake'")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
@@ -298,4 +306,4 @@ def test_an_error_in_a_real_process_has_no_traceback(model):
 
 def test_the_files_of_a_model_say_what_they_are(model):
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
-    assert (config["format"], config["version"]) == ("ostinato language model", 1)
+    assert (config["format"], config["version"], config["task"]) == ("ostinato task", 1, "generate")

@@ -17,10 +17,10 @@ ORDER = """
     engines.schedule engines.loops engines.passes engines.reference engines.precision engines engines.call engines.ready engines.cpu
     plan_text cells weights stream ragged checkpoint layers ostinato
     tf1.random tf1.graph tf1.session tf1.arithmetic tf1.operations tf1.variables tf1.cells tf1.rnn tf1.wrappers tf1
-    files data problem train tasks.generate tasks
-    report terminal bench.rows bench.peak bench.peers bench.own bench.ratios bench.measure
+    files data problem train options pieces examples tables sequences measures report twin decoding inspection
+    tasks.layer tasks.task tasks.classify tasks.generate tasks terminal bench.rows bench.peak bench.peers bench.own bench.ratios bench.measure
     bench.roofline bench.ragged bench.memory bench
-    cli __main__
+    task_commands cli __main__
 """.split()
 
 # Longer than 500 lines, each for a reason.
@@ -29,7 +29,7 @@ LONG = {
     "plan": "the parts of a step before, in and after the loop decide about each other",
     "layers": "the layer of any cell and torch.nn's three, which are that layer under other names",
 }
-HEAVY = {"llvmlite", "lightning", "matplotlib", "pandas", "typer", "rich", "tokenizers", "safetensors", "regex", "onnx", "onnxruntime", "jax", "keras"}
+HEAVY = {"llvmlite", "lightning", "matplotlib", "pandas", "polars", "PIL", "av", "torchmetrics", "sacrebleu", "jinja2", "typer", "rich", "tokenizers", "safetensors", "regex", "onnx", "onnxruntime", "jax", "keras"}
 
 
 def name(path: Path) -> str:

@@ -16,7 +16,7 @@ from ostinato.cells import CELLS
 from ostinato.cli import app
 from ostinato.errors import InputError
 from ostinato.graph import POINTWISE
-from ostinato.tasks import generate
+from ostinato.tasks import Generator, generate, task
 from ostinato.weights import INITIALISERS
 
 ROOT = Path(__file__).parent.parent
@@ -26,7 +26,8 @@ GENERATE = ("docs/generate.md", "docs/generate.ko.md")
 # test_tf1.py runs this page's examples and looks for its names
 TF1 = ("docs/tf1.md", "docs/tf1.ko.md")
 BENCHMARK = ("docs/benchmark.md", "docs/benchmark.ko.md")
-PAIRS = [READMES, LANGUAGE, GENERATE, TF1, BENCHMARK]
+TASKS = ("docs/tasks.md", "docs/tasks.ko.md")
+PAIRS = [READMES, LANGUAGE, GENERATE, TASKS, TF1, BENCHMARK]
 PAGES = [page for pair in PAIRS for page in pair]
 
 
@@ -186,7 +187,7 @@ def test_every_option_is_in_its_table_with_its_default(name, command):
 
 @pytest.mark.parametrize("name", GENERATE)
 def test_every_file_of_a_model_directory_is_named(name):
-    files = [generate.CONFIG, generate.VOCABULARY, generate.WEIGHTS, generate.CHECKPOINT, "learning_curve.png"]
+    files = [task.CONFIG, task.VOCABULARY, task.WEIGHTS, task.CHECKPOINT, task.REPORT, generate.CURVE]
     assert [row[0] for row in rows(name) if row[0].strip("`") in files] == [f"`{file}`" for file in files]
 
 
@@ -207,4 +208,4 @@ def test_the_least_text_is_what_the_page_says(name, words, tmp_path):
     least = int(re.search(words, read(name))[1].replace(",", ""))
     (tmp_path / "short.txt").write_text("a" * (least - 1), encoding="utf-8")
     with pytest.raises(InputError, match=f"take {least} at least"):
-        generate.train(tmp_path / "short.txt", tmp_path / "model", generate.Options())
+        Generator().fit(tmp_path / "short.txt")

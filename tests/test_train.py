@@ -78,7 +78,7 @@ def test_a_pattern_is_learned_and_the_watcher_sees_it(tmp_path):
     assert progress.history[-1]["held_out_bits"] < 0.7 < 1.5 < progress.history[0]["held_out_bits"]
     assert notes.entries == progress.history and [m.step for m in notes.moments] == list(range(1, 201))
     assert notes.moments[-1].used == 1.0 and notes.moments[-1].seconds_left == 0.0
-    assert all(m.rate > 0 and m.unit == "char" and m.shown == f"loss {m.loss:.3f}  {m.loss / np.log(2):.2f} bits/char" for m in notes.moments)
+    assert all(m.rate > 0 and m.unit == "char" and m.shown == f"loss {m.loss:.3f}  {m.loss / np.log(2):.2f} bits" for m in notes.moments)
 
 
 def test_a_measurement_is_the_mean_over_the_whole_held_out_text(tmp_path):
@@ -215,6 +215,6 @@ def test_a_killed_process_goes_on_to_the_same_numbers(tmp_path):
     ends = {}
     for name in ("whole", "killed"):
         result = json.loads((tmp_path / name / "config.json").read_text(encoding="utf-8"))["result"]
-        ends[name] = (result["held_out_bits"], result["steps"], without_time(result["history"]),
+        ends[name] = (result["measures"], result["steps"], without_time(result["history"]),
                       (tmp_path / name / "model.safetensors").read_bytes())
     assert ends["killed"] == ends["whole"]

@@ -17,6 +17,7 @@ class Problem:
         higher: Whether more of it is better.
         unit: What `rate` counts, for the terminal.
         rate: How many of these a step takes, on average.
+        steps_per_epoch: In how many steps all is read once.
     """
 
     model: torch.nn.Module
@@ -24,9 +25,10 @@ class Problem:
     higher: bool
     unit: str
     rate: float
+    steps_per_epoch: float
 
-    def batch(self, step: int) -> tuple[Tensor, ...]:
-        """The batch of a step; it follows from the number alone. A run of several processes gives each its own rows."""
+    def batch(self, step: int, process: int = 0, processes: int = 1) -> tuple[Tensor, ...]:
+        """The batch of a step, or a process's part of it; it follows from the numbers alone."""
         raise NotImplementedError
 
     def loss(self, batch: tuple[Tensor, ...], carried) -> tuple[Tensor, int | Tensor, tuple[Tensor, ...]]:
@@ -79,10 +81,11 @@ class Buckets:
         # One epoch's order is kept: steps are asked for one after another.
         self._order = functools.lru_cache(maxsize=1)(self._batches)
 
-    def rows(self, step: int) -> np.ndarray:
-        """The row numbers of a step's batch."""
+    def rows(self, step: int, process: int = 0, processes: int = 1) -> np.ndarray:
+        """The row numbers of a step's batch, or of a process's part of it; of fewer rows than processes some are taken twice."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        return self._order(epoch)[place]
+        rows = self._order(epoch)[place]
+        return (rows if len(rows) >= processes else np.resize(rows, processes))[process::processes]
 
     def _batches(self, epoch: int) -> list[np.ndarray]:
         random = np.random.default_rng([self.seed, epoch])

@@ -9,6 +9,7 @@ nothing else has to be remembered, and a run that was killed ends with the numbe
 import contextlib
 import logging
 import math
+import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -91,6 +92,17 @@ class Watcher:
 
     def measured(self, entry: dict) -> None:
         """After each measurement: the new line of the history."""
+
+
+def process() -> tuple[int, int]:
+    """The number of this process among those that train together, and how many these are."""
+    group = torch.distributed
+    return (group.get_rank(), group.get_world_size()) if group.is_available() and group.is_initialized() else (0, 1)
+
+
+def is_helper() -> bool:
+    """Whether this process was started by another one to train with it; that one writes and prints."""
+    return os.environ.get("LOCAL_RANK", "0") != "0" or os.environ.get("NODE_RANK", "0") != "0"
 
 
 def learning_rate_at(used: float) -> float:
@@ -218,9 +230,11 @@ class _Keeper(Callback):
         self.measuring += training.seconds - self.measuring_since
         progress = training.progress
         found, higher = progress.history[-1][training.problem.goal], training.problem.higher
-        if progress.best is None or (found > progress.best if higher else found < progress.best):
+        # Of equals the later one has learned more: few held-out rows give many equals.
+        if progress.best is None or (found >= progress.best if higher else found <= progress.best):
             progress.best = found
-            self.keep_best()
+            if trainer.is_global_zero:
+                self.keep_best()
         if self.patience:
             progress.waited = self.patience.wait_count
         if training.budget.is_used_up(progress.step, progress.part) or trainer.should_stop:
@@ -231,7 +245,8 @@ class _Keeper(Callback):
     def write(self, training):
         """Write the checkpoint."""
         self.saved = training.seconds
-        write_checkpoint(self.path, training, self.saved)
+        if training.trainer.is_global_zero:
+            write_checkpoint(self.path, training, self.saved)
 
 
 def write_checkpoint(path: Path, training: Training, seconds: float) -> None:
@@ -285,7 +300,7 @@ def _restore(training: Training, tensors: dict, path: Path, device: torch.device
 
 def fit(problem: Problem, *, budget: Budget, learning_rate: float, clip: float, patience: int, checkpoint: Path,
         keep_best: Callable[[], None], weight_decay: float = 0.01, checkpoint_seconds: float = 10.0, watcher: Watcher | None = None,
-        device: str = "cpu") -> Progress:
+        device: str = "cpu", devices: int = 1, nodes: int = 1) -> Progress:
     """Train a model, from its checkpoint where there is one.
 
     Args:
@@ -300,6 +315,9 @@ def fit(problem: Problem, *, budget: Budget, learning_rate: float, clip: float, 
         checkpoint_seconds: Seconds between checkpoints; one more follows each measurement.
         watcher: Who is told how it goes.
         device: "cpu" or "cuda".
+        devices: Processes on each machine, one a GPU on "cuda"; Lightning starts this program again for each. All take a part of each
+            batch, and their gradients are those of the whole batch.
+        nodes: Machines; each is told its number and the first one's address as Lightning wants it (NODE_RANK, MASTER_ADDR, MASTER_PORT).
 
     Returns:
         What the run has done.
@@ -307,6 +325,9 @@ def fit(problem: Problem, *, budget: Budget, learning_rate: float, clip: float, 
     Raises:
         InputError: A checkpoint that cannot be used, or a loss that is no number any more.
     """
+    if devices * nodes > 1 and budget.steps is None:
+        raise InputError(f"{budget.seconds:g} seconds with {devices * nodes} processes: their clocks would end them at different steps; "
+                         "write --epochs or --steps")
     checkpoint = Path(checkpoint)
     progress, tensors = read_checkpoint(checkpoint) if checkpoint.exists() else (Progress(), None)
     if progress.finished:
@@ -321,7 +342,8 @@ def fit(problem: Problem, *, budget: Budget, learning_rate: float, clip: float, 
     keeper = _Keeper(checkpoint, checkpoint_seconds, watcher or Watcher(), keep_best, stopping)
     with _quiet():
         trainer = lightning.Trainer(
-            accelerator="gpu" if device == "cuda" else "cpu", devices=1, max_epochs=-1, gradient_clip_val=clip, logger=False,
+            accelerator="gpu" if device == "cuda" else "cpu", devices=devices, num_nodes=nodes,
+            strategy="ddp" if devices * nodes > 1 else "auto", max_epochs=-1, gradient_clip_val=clip, logger=False,
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
             use_distributed_sampler=False, callbacks=[stopping, keeper] if stopping else [keeper])
         try:
@@ -345,7 +367,7 @@ class _Batches:
         step, end = progress.step, training.budget.end_of(progress.part + 1)
         training.ends_part = False
         while not training.ends_part:
-            batch = training.problem.batch(step)
+            batch = training.problem.batch(step, *process())
             step += 1
             training.ends_part = (training.seconds if training.budget.steps is None else step) >= end
             yield batch

@@ -1,0 +1,55 @@
+"""Rows of a data set, as the readers give them and the tasks take them."""
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+
+from .errors import InputError
+
+
+class Examples:
+    """Rows of a data set: columns of one length.
+
+    Args:
+        columns: By name; each a list, or None where the data has no such column.
+        source: Where they come from, for messages and the configuration.
+        about: What the reader found, as column names.
+
+    Example:
+        >>> rows = Examples({"text": ["a", "b"], "label": ["x", "y"]}, source="here")
+        >>> len(rows), rows.take([1]).columns["text"]
+        (2, ['b'])
+    """
+
+    def __init__(self, columns: dict[str, list | None], *, source: str, about: dict | None = None):
+        self.columns, self.source, self.about = columns, source, about or {}
+
+    def __len__(self):
+        return len(next(column for column in self.columns.values() if column is not None))
+
+    def __getitem__(self, name: str) -> list | None:
+        return self.columns[name]
+
+    def take(self, rows: Sequence[int]) -> "Examples":
+        """These rows."""
+        columns = {name: None if column is None else [column[int(k)] for k in rows] for name, column in self.columns.items()}
+        return Examples(columns, source=self.source, about=self.about)
+
+    def split(self, part: float, seed: int) -> tuple["Examples", "Examples"]:
+        """The rows without a part of them, and that part, in the order they have."""
+        count = len(self)
+        held = max(1, round(count * part))
+        if count < 2:
+            raise InputError(f"{self.source}: {count} row; two are the fewest that can be split for training and measuring: give more data")
+        order = np.random.default_rng([seed, 7]).permutation(count)
+        return self.take(np.sort(order[held:])), self.take(np.sort(order[:held]))
+
+    def digest(self) -> str:
+        """What tells these examples from others."""
+        hashed = hashlib.sha256()
+        for name, column in sorted(self.columns.items()):
+            hashed.update(name.encode())
+            for value in column or ():
+                hashed.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+        return hashed.hexdigest()

@@ -1,0 +1,420 @@
+"""Looking inside a layer: states and gates at every step, as arrays, a table and a picture, and how far back a gradient reaches.
+
+A gate here is a value of the cell's equations that a sigmoid, a hard sigmoid or a tanh has squashed, and that has a name there.
+"""
+
+import io
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import engines, ragged
+from .cells import CELLS
+from .errors import InputError, SizeError, near
+from .files import write_whole
+from .graph import Graph, Node, walk
+from .language import Cell
+from .layers import Recurrent
+from .notation import Page, Text
+
+# A squashed value is saturated below the first or above the second, where its derivative is below some third of the largest.
+BOUNDS = {"sigmoid": (0.1, 0.9), "hard_sigmoid": (0.1, 0.9), "tanh": (-0.9, 0.9)}
+# What is written for a token that shows nothing.
+SHOWN = {" ": "␣", "\n": "↵", "\t": "⇥"}
+# So many tokens fit below a panel side by side.
+TICKS = 60
+# Okabe and Ito's colours, which the colour-blind tell apart.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
+
+
+# ---------------------------------------------------------------- states and gates
+
+
+@dataclass(frozen=True)
+class Steps:
+    """What was inside a layer at each step of one sequence.
+
+    Names end as those of the layer's weights do: `f_l0` is gate f of the lowest layer, `h_l1_reverse` state h of the next layer's
+    reverse direction. `steps["f_l0"]` is `steps.values["f_l0"]`.
+
+    Attributes:
+        values: States and gates by name, (T, units) each; a state stands at the step that made it.
+        gates: What squashed each gate, by its name: "sigmoid", "hard_sigmoid" or "tanh".
+        states: The names of the states.
+        runs: How the names end, for each layer and direction: "_l0", "_l0_reverse", "_l1", ...
+    """
+
+    values: dict[str, np.ndarray]
+    gates: dict[str, str]
+    states: tuple[str, ...]
+    runs: tuple[str, ...]
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        if name not in self.values:
+            raise InputError(f"there is no {name!r} in these steps{near(str(name), self.values)}; "
+                             f"there are {', '.join(self.values)}")
+        return self.values[name]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.values.values())))
+
+    @property
+    def saturation(self) -> dict[str, tuple[float, float]]:
+        """For each gate the shares of its values, over steps and units, that are at the low and at the high end.
+
+        The ends are below 0.1 and above 0.9 of a sigmoid, below -0.9 and above 0.9 of a tanh.
+        """
+        return {name: tuple(float(share.mean()) for share in self._ends(name)) for name in self.gates}
+
+    def _ends(self, name: str) -> tuple[np.ndarray, np.ndarray]:
+        low, high = BOUNDS[self.gates[name]]
+        return self.values[name] < low, self.values[name] > high
+
+    def table(self, tokens: Sequence[str] | None = None) -> list[dict]:
+        """A row for each step.
+
+        Args:
+            tokens: What the steps were, to stand in the rows.
+
+        Returns:
+            Rows of "step", "token" where tokens are given, "mean f_l0" and "saturated f_l0" for each gate (the share of units at
+            either end), and "norm h_l0" for each state.
+
+        Raises:
+            SizeError: There are more or fewer tokens than steps.
+        """
+        self._check(tokens)
+        saturated = {name: np.logical_or(*self._ends(name)).mean(1) for name in self.gates}
+        rows = []
+        for t in range(len(self)):
+            row = {"step": t} | ({} if tokens is None else {"token": tokens[t]})
+            for name in self.gates:
+                row |= {f"mean {name}": float(self.values[name][t].mean()), f"saturated {name}": float(saturated[name][t])}
+            rows.append(row | {f"norm {name}": float(np.linalg.norm(self.values[name][t])) for name in self.states})
+        return rows
+
+    def _check(self, tokens):
+        if tokens is not None and len(tokens) != len(self):
+            raise SizeError(f"{len(tokens)} token(s) were given and there are {len(self)} step(s): give one token for each step")
+
+    def picture(self, path: Path, tokens: Sequence[str] | None = None) -> None:
+        """Draw gates and states, by step and unit, as a PNG file.
+
+        Args:
+            path: Where to.
+            tokens: What the steps were, to stand below them. One that no font here can write is left as the number of its step.
+
+        Raises:
+            SizeError: There are more or fewer tokens than steps.
+            InputError: The place cannot be written.
+        """
+        self._check(tokens)
+        words = [str(t) for t in range(len(self))] if tokens is None else [_shown(token) for token in tokens]
+        families, missing = fonts("".join(words))
+        words = [str(t) if missing & set(word) else word for t, word in enumerate(words)]
+        write_whole(path, _drawn(self._figure(words, families), "png"))
+
+    def svg(self, tokens: Sequence[str] | None = None) -> str:
+        """What `picture` draws, as SVG, whose tokens are text for the fonts of whoever looks at it.
+
+        Raises:
+            SizeError: There are more or fewer tokens than steps.
+        """
+        self._check(tokens)
+        words = [str(t) for t in range(len(self))] if tokens is None else [_shown(token) for token in tokens]
+        return _drawn(self._figure(words, ["DejaVu Sans"]), "svg").decode()
+
+    def _figure(self, words: list[str], families: list[str]):
+        from matplotlib.figure import Figure
+
+        base = self.runs[0]
+        # A state that is squashed, as Elman's, is drawn once.
+        names = list(dict.fromkeys(name.removesuffix(base) for name in (*self.gates, *self.states) if name.endswith(base)))
+        width = min(max(4.0, 1.2 + 0.2 * len(self)), 14.0)
+        figure = Figure(figsize=(width * len(self.runs), 0.6 + 1.15 * len(names)), dpi=110, layout="constrained")
+        panels = figure.subplots(len(names), len(self.runs), squeeze=False, sharex=True)
+        for row, name in zip(panels, names):
+            for axes, run in zip(row, self.runs):
+                value, squashed = self.values[name + run], self.gates.get(name + run)
+                most = 1.0 if squashed else max(float(np.abs(value).max()), 1e-12)
+                least = -most if squashed in ("tanh", None) else 0.0
+                image = axes.imshow(value.T, aspect="auto", interpolation="nearest", vmin=least, vmax=most,
+                                    cmap="PuOr_r" if least else "cividis")
+                figure.colorbar(image, ax=axes, ticks=[least, most], format="%.3g", aspect=8, pad=0.01)
+                axes.set_yticks([])
+                axes.set_ylabel(name + run if len(name) < 12 else f"{name[:9]}...{run}", parse_math=False,
+                                rotation=0, ha="right", va="center")
+        for axes in panels[-1]:
+            every = range(0, len(self), -(-len(self) // TICKS))
+            axes.set_xticks(every, [words[t] for t in every], family=families, parse_math=False,
+                            rotation=90 if max(map(len, words)) > 2 else 0)
+        return figure
+
+
+def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> Steps:
+    """Run a layer over one sequence, and keep its states and gates at every step.
+
+    Dropout is left out. The reference engine computes it all, from the graph that also the layer's outputs come from.
+
+    Args:
+        layer: A layer with any cell.
+        x: A sequence (T, I), or a batch as the layer takes it; for a cell of several inputs a tuple of one such for each.
+        lengths: Valid steps of each row of a batch; None where all are T.
+        row: Which sequence of a batch.
+
+    Raises:
+        InputError: It is no layer of Ostinato, or there is no such row or no step.
+        SizeError: A shape that does not fit.
+
+    Example:
+        >>> import torch, ostinato
+        >>> steps = inspect_layer(ostinato.LSTM(3, 5), torch.zeros(4, 3))
+        >>> list(steps.values)
+        ['h_l0', 'c_l0', 'i_l0', 'f_l0', 'g_l0', 'o_l0']
+        >>> steps["f_l0"].shape, steps.gates["f_l0"]
+        ((4, 5), 'sigmoid')
+    """
+    if not isinstance(layer, Recurrent):
+        raise InputError(f"the layer given is {type(layer).__name__}; give an ostinato layer: Recurrent, RNN, LSTM or GRU")
+    inputs = layer.checked_inputs(_one_row(layer, x, lengths, row))
+    graph = layer.cell.graph
+    gates = named_gates(graph)
+    states = dict(zip(graph.states, graph.new_states))
+    kept = states | gates
+    outward = next((name for name, node in kept.items() if node is graph.output), "output")
+    kept.setdefault(outward, graph.output)
+    # All that is kept stands side by side as the output, so that the engine's own scan gives it, in both directions.
+    nodes = tuple(kept.values())
+    whole = replace(graph, output=Node("concat", nodes, None, sum((n.size for n in nodes[1:]), nodes[0].size)))
+    values, runs, below = {}, [], inputs[0]
+    with torch.no_grad(), layer.full_precision():
+        starts = layer.initial_state(1, like=inputs[0])
+        for k in range(layer.num_layers):
+            outputs = []
+            for direction in range(layer.num_directions):
+                weights, start = layer.cell_weights(k, direction), tuple(s[k * layer.num_directions + direction] for s in starts)
+                found, _ = engines.scan(whole, inputs=(below, *inputs[1:]), states=start, weights=weights, reverse=direction == 1,
+                                        engine="reference", precision=layer.precision)
+                shapes = {n: w if isinstance(w, Tensor) else w[0] for n, w in weights.items()}
+                sizes = graph.bind((below, *inputs[1:]), start, shapes)
+                parts = dict(zip(kept, found.split([n.size.at(sizes) for n in nodes], -1)))
+                outputs.append(parts[outward])
+                runs.append(f"_l{k}{'_reverse' * direction}")
+                values |= {name + runs[-1]: part[:, 0].double().cpu().numpy() for name, part in parts.items()}
+            below = torch.cat(outputs, -1)
+    return Steps(values, {name + run: node.op for run in runs for name, node in gates.items()},
+                 tuple(name + run for run in runs for name in states), tuple(runs))
+
+
+def _one_row(layer: Recurrent, x, lengths, row: int) -> tuple[Tensor, ...]:
+    """One sequence, as inputs (T, 1, units)."""
+    inputs = tuple(x) if isinstance(x, (tuple, list)) else (x,)
+    if not all(isinstance(i, Tensor) and i.dim() in (2, 3) for i in inputs):
+        given = ", ".join(str(tuple(i.shape)) if isinstance(i, Tensor) else type(i).__name__ for i in inputs)
+        raise SizeError(f"inspect_layer() was given {given}; give a sequence, (time, units), "
+                        "or a batch of them as the layer takes it")
+    inputs = tuple(i[:, None] if i.dim() == 2 else i.transpose(0, 1) if layer.batch_first else i for i in inputs)
+    steps, batch = inputs[0].shape[:2]
+    if row not in range(batch):
+        raise InputError(f"row={row!r}: the batch has {batch} row(s); write a number from 0 to {batch - 1}")
+    if lengths is not None:
+        steps = int(ragged.read_lengths(lengths, steps, batch, inputs[0].device)[row])
+    if not steps:
+        raise InputError(f"row {row} has no steps; give a sequence of at least one")
+    return tuple(i[:steps, row:row + 1] for i in inputs)
+
+
+def named_gates(graph: Graph) -> dict[str, Node]:
+    """The squashed values of a step, by the names that the cell's equations give them.
+
+    A gate has its own name, or that of the one named value it squashes: `f` in `sigmoid(f)` and in `sigmoid(f + 1)`. One that
+    squashes several or none is called what is written of it, `sigmoid(xr + hr)`. What squashes a new state alone, as the
+    `tanh(c_t)` of an LSTM, is left out, for it says what the state says.
+
+    Example:
+        >>> from ostinato.cells import gru, lstm
+        >>> {name: node.op for name, node in named_gates(lstm.graph).items()}
+        {'i': 'sigmoid', 'f': 'sigmoid', 'g': 'tanh', 'o': 'sigmoid'}
+        >>> list(named_gates(gru.graph))
+        ['r', 'z', 'n']
+    """
+    page, order = Page(graph, Text()), [*graph.labels.values()]
+    states = dict(zip(graph.new_states, graph.states))
+    names = {n: page.lines[n].removesuffix("_t" if n is graph.output else "") for n in graph.labels if n in page.lines} | states
+    found, places = {}, {}
+    for node in graph.nodes:
+        if node.op not in BOUNDS:
+            continue
+        squashed = [n for n in walk(node.args, ends=names) if n in names]
+        inside = [n for n in squashed if n not in states]
+        if node not in names and squashed and not inside:
+            continue
+        named = node if node in names else inside[0] if len(inside) == 1 else None
+        name = names.get(named)
+        if name is None or name in found:
+            name, named = page.write(node), None
+        found[name], places[name] = node, order.index(graph.labels[named]) if named in graph.labels else len(order)
+    return {name: found[name] for name in sorted(found, key=places.get)}
+
+
+# ---------------------------------------------------------------- gradients
+
+
+def gradients(output_of: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
+    """How much a result depends on each step: the norm of its gradient with respect to each step's input.
+
+    Args:
+        output_of: Gives a tensor of one number for a sequence (T, I).
+        x: The sequence, (T, I).
+
+    Returns:
+        The norms, (T,).
+
+    Raises:
+        SizeError: The sequence is of another shape, or the result is not one number.
+        InputError: The result does not depend on x.
+
+    Example:
+        >>> import torch
+        >>> gradients(lambda x: (x[0] * 3 + x[1]).sum(), torch.zeros(3, 1)).tolist()
+        [3.0, 1.0, 0.0]
+    """
+    if x.dim() != 2:
+        raise SizeError(f"the sequence is {tuple(x.shape)}; give one alone, (time, units), "
+                        "and have output_of add a batch where it needs one")
+    x = x.detach().clone().requires_grad_()
+    result = output_of(x)
+    if not isinstance(result, Tensor) or result.numel() != 1:
+        given = f"a tensor of shape {tuple(result.shape)}" if isinstance(result, Tensor) else type(result).__name__
+        raise SizeError(f"output_of gave {given}; it should give one number: "
+                        "write what is to be explained, such as logits[0, 3], or .sum()")
+    if not result.requires_grad:
+        raise InputError("what output_of gave has no gradient: compute it from x by torch operations, without torch.no_grad()")
+    (dx,) = torch.autograd.grad(result.sum(), x, allow_unused=True)
+    if dx is None:
+        raise InputError("what output_of gave does not depend on x: compute it from the x that it is given")
+    return dx.norm(dim=-1).double().cpu().numpy()
+
+
+def vanishing(cells: Iterable[str | Cell] = ("elman", "lstm"), steps: int = 100, *, input_size: int = 8, hidden_size: int = 32,
+              seeds: int = 5, forget_bias: float = 1.0) -> dict[str, np.ndarray]:
+    """How the gradient of the last output fades with the steps that it goes back through, in layers that have not learned yet.
+
+    It is the gradient of the last output, seen along a random direction, with respect to the input k steps before, in float64.
+
+    Args:
+        cells: The cells, or their names.
+        steps: T, how many steps there are.
+        input_size: I.
+        hidden_size: H; other letters of a cell are half of it.
+        seeds: How many layers, each with its own weights and input, the mean is over.
+        forget_bias: What the cells that have such a constant add to their forget gate.
+
+    Returns:
+        For each cell, by name, the mean norms (T,); [k] is that of k steps back.
+
+    Raises:
+        InputError: There is no such cell, or a number is no whole number above 0.
+
+    Example:
+        >>> curves = vanishing(steps=50, seeds=2)
+        >>> bool(curves["lstm"][-1] > 1e5 * curves["elman"][-1])
+        True
+    """
+    for name, number in {"steps": steps, "seeds": seeds}.items():
+        if not isinstance(number, int) or isinstance(number, bool) or number < 1:
+            raise InputError(f"{name}={number!r}: write a whole number above 0")
+    found = {}
+    for given in cells:
+        if not isinstance(given, Cell) and given not in CELLS:
+            raise InputError(f"cells has {given!r}, which is no cell's name{near(str(given), CELLS)}; "
+                             f"the cells are {', '.join(sorted(CELLS))}")
+        cell = given if isinstance(given, Cell) else CELLS[given]
+        if "forget_bias" in cell.constants:
+            cell = cell.with_constants(forget_bias=forget_bias)
+        found[cell.name] = np.mean([_faded(cell, steps, input_size, hidden_size, seed) for seed in range(seeds)], 0)
+    return found
+
+
+def _faded(cell: Cell, steps: int, input_size: int, hidden_size: int, seed: int) -> np.ndarray:
+    letters = (cell.graph.letters | cell.graph.output.size.letters) - {"I", "H"}
+    sizes = {letter: max(1, hidden_size // 2) for letter in letters}
+    # The seeds of whoever calls are left as they are.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        layer = Recurrent(cell, input_size, hidden_size, sizes=sizes, dtype=torch.float64)
+        x = torch.randn(steps, input_size, dtype=torch.float64)
+        direction = torch.randn(layer.output_size, dtype=torch.float64)
+    return gradients(lambda x: layer(x)[0][-1] @ direction, x)[::-1].copy()
+
+
+def vanishing_picture(path: Path, curves: Mapping[str, np.ndarray] | None = None) -> None:
+    """Draw gradients by the steps that they go back through, on a logarithmic scale, as a PNG file.
+
+    Args:
+        path: Where to.
+        curves: What `vanishing` gives, under any labels; None for elman beside lstm with a forget bias of 1.
+
+    Raises:
+        InputError: The place cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    if curves is None:
+        found = vanishing()
+        curves = {"elman": found["elman"], "lstm, forget bias 1": found["lstm"]}
+    figure = Figure(figsize=(7, 4), dpi=110, layout="constrained")
+    axes = figure.add_subplot()
+    for (label, curve), colour in zip(curves.items(), COLOURS * len(curves)):
+        axes.semilogy(curve, color=colour, label=label)
+    axes.set(xlabel="steps back in time", ylabel="norm of the gradient", xlim=(0, None))
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    write_whole(path, _drawn(figure, "png"))
+
+
+# ---------------------------------------------------------------- drawing
+
+
+def _shown(token: str) -> str:
+    return "".join(SHOWN.get(character, character) for character in str(token))
+
+
+def fonts(text: str) -> tuple[list[str], set[str]]:
+    """The fonts here that write a text, and the characters that none of them has."""
+    from matplotlib.font_manager import fontManager, get_font
+
+    families, missing = [], set(text)
+    # What comes with matplotlib has no Hangul; what does is looked for only where it is needed.
+    for font in sorted(fontManager.ttflist, key=lambda font: font.name != "DejaVu Sans"):
+        # The last resort has a box for everything.
+        if (font.style, font.weight) != ("normal", 400) or font.name.startswith("Last Resort") or font.name in families:
+            continue
+        has = {character for character in missing if ord(character) in get_font(font.fname).get_charmap()}
+        if has or not families:
+            families.append(font.name)
+            missing -= has
+        if not missing:
+            break
+    return families, missing
+
+
+def _drawn(figure, form: str) -> bytes:
+    """A figure as the bytes of a file; not by pyplot, which keeps figures and looks for a display."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    content = io.BytesIO()
+    with warnings.catch_warnings(), rc_context({"svg.fonttype": "none", "svg.hashsalt": "ostinato"}):
+        if form == "svg":
+            # Its text is written by the fonts of whoever looks at it.
+            warnings.filterwarnings("ignore", "Glyph")
+        figure.savefig(content, format=form, metadata={"Date": None} if form == "svg" else None)
+    return content.getvalue()

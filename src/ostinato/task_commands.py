@@ -1,0 +1,239 @@
+"""The commands of the tasks: train, evaluate, predict, info. Made from each task's options, which are declared once."""
+
+import inspect
+import json as json_text
+import shlex
+import sys
+from dataclasses import fields
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from typer import Argument, Option
+
+from .errors import InputError
+from .options import RUN, Options, flag, kind
+
+# How an option's value is read and called in the help.
+_NAMES = {int: "INTEGER", float: "NUMBER", str: "WORD"}
+
+
+def parsed(of, text: str):
+    """A value as the command line gives it; unlike Typer's own, the error repeats what was given."""
+    try:
+        return of(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r}; write a {'whole ' if of is int else ''}number") from None
+
+
+def parameters(options: type[Options]) -> list[inspect.Parameter]:
+    """A command's parameters for a task's options."""
+    found = []
+    for one in fields(options):
+        about, of = one.metadata, kind(one)
+        settings = {"help": about["help"], "rich_help_panel": about["panel"], "hidden": about["hidden"], "show_default": about["found"] or True}
+        if of in (int, float):
+            settings |= {"parser": lambda text, of=of: parsed(of, text), "metavar": _NAMES[of]}
+        default = one.default
+        names = [f"{flag(one.name)}/--no-{one.name.replace('_', '-')}"] if of is bool else []
+        annotation = Annotated[Optional[of] if about["found"] else of, Option(*names, **settings)]
+        found.append(inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
+    return found
+
+
+_RUN = {
+    "test": (Optional[Path], None, Option(help="Data to measure the trained model on.", rich_help_panel=RUN, show_default=False)),
+    "threads": (Optional[int], None, Option(help="CPU threads.", show_default="all cores", rich_help_panel=RUN, parser=lambda text: parsed(int, text),
+                                            metavar="INTEGER")),
+    "devices": (int, 1, Option(help="Processes on this machine that train together, each on a GPU with --device cuda.", rich_help_panel=RUN,
+                               parser=lambda text: parsed(int, text), metavar="INTEGER")),
+    "num_nodes": (int, 1, Option(help="Machines; each runs this command with NODE_RANK, MASTER_ADDR and MASTER_PORT set.", rich_help_panel=RUN,
+                                 parser=lambda text: parsed(int, text), metavar="INTEGER")),
+    "resume": (bool, False, Option("--resume", help="Go on with the run in --out after a stop or a kill.", rich_help_panel=RUN)),
+    "checkpoint_seconds": (float, 10.0, Option(hidden=True)),
+}
+
+
+def train_command(name: str, task: type, program):
+    """The function behind `ostinato train NAME`."""
+    def command(of_typer: typer.Context, data: Path, out: Path, **given):
+        run = {key: given.pop(key) for key in _RUN}
+        chosen = frozenset(key for key in given if of_typer.get_parameter_source(key).name == "COMMANDLINE")
+        train(task, given, data, out, given=chosen, program=program, **run)
+
+    first = [inspect.Parameter("of_typer", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
+             inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[Path, Argument(metavar="DATA", help=task.data, show_default=False)]),
+             inspect.Parameter("out", inspect.Parameter.KEYWORD_ONLY,
+                               annotation=Annotated[Path, Option(help="Directory for the model; new or empty.", show_default=False)])]
+    last = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[of, option])
+            for key, (of, default, option) in _RUN.items()]
+    # Required ones come first, as Python wants it.
+    command.__signature__ = inspect.Signature([*first, *parameters(task.Options), *last])
+    command.__annotations__ = {one.name: one.annotation for one in command.__signature__.parameters.values()}
+    command.__doc__ = task.summary
+    return command
+
+
+def train(task: type, options: dict, data, out: Path, *, program, given=frozenset(), test=None, threads=None, devices=1, num_nodes=1, resume=False,
+          checkpoint_seconds=10.0):
+    """Train a task, showing what was found from the data, how it goes, and how it ends; gives the task back."""
+    for name, number in (("threads", threads), ("devices", devices), ("num_nodes", num_nodes)):
+        if number is not None and not 1 <= number <= 1024:
+            raise InputError(f"{flag(name)} {number}: write a whole number from 1 to 1024")
+    from rich.console import Console
+
+    from .terminal import Display
+
+    console = Console(stderr=True, highlight=False)
+    one = task(**options)
+    try:
+        with Display(console, task.goal, label=task.goal.replace("_", " ")) as display:
+            one.fit(data, test=test, out=out, resume=resume, given=given, threads=threads, devices=devices, nodes=num_nodes,
+                    checkpoint_seconds=checkpoint_seconds, watcher=display, told=lambda task: _settings(console, task))
+    except KeyboardInterrupt:
+        console.print(f"stopped; the same command with --resume goes on with the run in {out}", soft_wrap=True)
+        raise typer.Exit(130) from None
+    result = one.result
+    if result is None:  # a process that helped another one
+        return one
+    early = ", stopped early" if result.stopped_early else ""
+    typer.echo(f"{result.rows:,} {one.unit}, {result.steps} steps, {result.seconds:.0f} s{early}; measured on {result.held_out_rows:,} {one.unit}:")
+    _print_measures(result.measures)
+    if sample := one.sample():
+        typer.echo(f"\n{sample}")
+    typer.echo(f"\nmodel     {out}\nreport    {out / 'report.html'}\n"
+               f"use it    {program()} {one.use} {shlex.quote(str(out))}\nmeasure   {program()} evaluate {shlex.quote(str(out))} DATA")
+    return one
+
+
+def _settings(console, task):
+    """Every option with its value; those found from the data are marked."""
+    words = [f"{name.replace('_', '-')} {value:g}" if isinstance(value, float) else f"{name.replace('_', '-')} {value}"
+             for name, value in task.options.to_json().items() if value is not None]
+    console.print("  ".join(words))
+    size = sum(p.numel() for p in task.model.parameters() if p.requires_grad)
+    console.print(f"{size:,} parameters" + (f", {len(task.pieces):,} pieces" if task.pieces else ""))
+
+
+def _print_measures(measures: dict):
+    for name, value in measures.items():
+        shown = "none" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
+        typer.echo(f"{name.replace('_', ' '):24} {shown}")
+
+
+def train_config(config: Path, out: Path, *, program, threads=None) -> None:
+    """Do a run again from its config.json."""
+    from .files import read_json
+    from .tasks import TASKS, task_class
+
+    said = read_json(config)
+    if said.get("task") not in TASKS or not isinstance(said.get("options"), dict):
+        raise InputError(f"{str(config)!r} is no configuration of a run; give the config.json that `ostinato train` wrote")
+    if said.get("data") is None:
+        raise InputError(f"{str(config)!r} names no data file: it was trained on rows in memory; train with `ostinato train {said['task']} DATA`")
+    train(task_class(said["task"]), said["options"], Path(said["data"]), out, program=program, test=said.get("test"), threads=threads or said.get("threads"))
+
+
+DIRECTORY = Argument(metavar="DIR", help="The --out of `ostinato train`.", show_default=False)
+
+
+def evaluate(
+    directory: Annotated[Path, DIRECTORY],
+    data: Annotated[Path, Argument(metavar="DATA", help="Data as that trained on, with the answers.", show_default=False)],
+    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+):
+    """Measure a trained model on data it has not seen."""
+    from .tasks import load
+
+    measures = load(directory).evaluate(data)
+    if json:
+        typer.echo(json_text.dumps(measures, ensure_ascii=False))
+    else:
+        _print_measures(measures)
+
+
+def predict(
+    directory: Annotated[Path, DIRECTORY],
+    file: Annotated[str, Argument(metavar="[FILE or -]", help="Data without answers; -, or nothing: lines from standard input.", show_default=False)] = "-",
+    json: Annotated[bool, Option("--json", help="A JSON object a line, with all that is known.")] = False,
+):
+    """Answer with a trained model: a line in, a line out."""
+    from .tasks import load
+
+    task = load(directory)
+    if file != "-":
+        found = task.predict(Path(file))
+    else:
+        sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")
+        found = (answer for number, line in _lines() for answer in _answered(task, line, number))
+    for answer in found:
+        print(json_text.dumps(answer, ensure_ascii=False) if json else task.shown(answer), flush=True)
+
+
+def _lines():
+    try:
+        for number, line in enumerate(sys.stdin, 1):
+            yield number, line.rstrip("\r\n")
+    except UnicodeDecodeError as error:
+        raise InputError(f"standard input is not UTF-8 ({error}); write it as UTF-8, for example: iconv -f ENCODING -t utf-8") from error
+
+
+def _answered(task, line, number):
+    try:
+        return task.predict(task.line(line))
+    except InputError as error:
+        raise InputError(f"line {number} of standard input: {error}") from error
+
+
+def inspect_input(
+    directory: Annotated[Path, DIRECTORY],
+    line: Annotated[str, Argument(metavar="INPUT", help="A line of input, as `predict` takes.", show_default=False)],
+    out: Annotated[Path, Option(help="Where the picture goes.")] = Path("inspect.png"),
+):
+    """Look inside a model as it reads an input: states and gates at every step, and what each step counts for."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from .inspection import gradients, inspect_layer
+    from .tasks import load
+
+    task = load(directory)
+    if task.options.engine == "torch":
+        raise InputError(f"the model in {str(directory)!r} has torch.nn's layers, whose gates cannot be seen; train one without --engine torch")
+    inside = task.inside(task.line(line))
+    steps = inspect_layer(inside.layer, inside.x)
+    counts = gradients(inside.output_of, inside.x[0])
+    rows = steps.table(inside.tokens)
+    for base in steps.runs:
+        names = [name for name in rows[0] if name.startswith(("mean ", "norm ")) and name.endswith(base)]
+        table = Table(box=None, pad_edge=False, title=f"layer {base.removeprefix('_l')}: mean of each gate, norm of each state", title_justify="left")
+        for heading in ("step", "input", *(name.split(" ", 1)[1].removesuffix(base) for name in names), "gradient"):
+            table.add_column(heading, justify="left" if heading == "input" else "right", no_wrap=True, max_width=16 if heading == "input" else None)
+        for row, count in zip(rows, counts):
+            table.add_row(str(row["step"] + 1), row["token"], *(f"{row[name]:.2f}" for name in names), f"{count:.3g}")
+        Console(highlight=False).print(table)
+    shares = ", ".join(f"{name} {low:.0%} low {high:.0%} high" for name, (low, high) in steps.saturation.items())
+    typer.echo(f"saturated: {shares}\ngradient: of the {inside.explained}, by the layer's input at each step")
+    steps.picture(out, inside.tokens)
+    typer.echo(f"picture: {out}")
+
+
+def info(directory: Annotated[Path, DIRECTORY], json: Annotated[bool, Option("--json", help="Print JSON.")] = False):
+    """What is in a model's directory."""
+    from .tasks import load
+    from .tasks.task import CONFIG
+
+    task = load(directory)
+    if json:
+        typer.echo((directory / CONFIG).read_text(encoding="utf-8").rstrip())
+        return
+    typer.echo(f"{task.name}: {task.summary}")
+    for name, value in task.options.to_json().items():
+        if value is not None:
+            typer.echo(f"{flag(name):24} {value}")
+    typer.echo(f"{'parameters':24} {sum(p.numel() for p in task.model.parameters()):,}")
+    if task.pieces:
+        typer.echo(f"{'pieces':24} {len(task.pieces):,} ({task.pieces.kind})")
+    if task.result:
+        typer.echo(f"trained on {task.result.rows:,} {task.unit} in {task.result.steps} steps and {task.result.seconds:.0f} s; on {task.result.held_out_rows:,} others:")
+        _print_measures(task.result.measures)

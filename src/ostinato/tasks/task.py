@@ -1,0 +1,482 @@
+"""What all tasks share: from examples to a trained model in a directory, and from the directory to answers."""
+
+import math
+import os
+import shlex
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from ..errors import InputError, OstinatoError
+from ..examples import Examples
+from ..files import UNFINISHED, read_json, read_tensors, write_json, write_tensors
+from ..options import Options, chosen, flag
+from ..pieces import Pieces
+from ..problem import Buckets, Problem
+
+FORMAT, VERSION = "ostinato task", 1
+CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT, REPORT = "config.json", "vocabulary.json", "model.safetensors", "checkpoint.safetensors", "report.html"
+# While a run goes on it is measured on so many held-out rows at most, to spend its time on training.
+WATCHED = 2000
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended; config.json keeps it under "result"."""
+
+    measures: dict[str, float | None]
+    steps: int
+    seconds: float
+    rows: int
+    held_out_rows: int
+    stopped_early: bool
+    history: list[dict]
+
+
+class Rows(Problem):
+    """The problem of a task whose examples are independent rows.
+
+    Args:
+        task: The task, with its model.
+        learned, measured: Encoded rows (`Task.encode`), one array or tuple of arrays each.
+        lengths: Of the rows that are learned from.
+    """
+
+    def __init__(self, task: "Task", learned: list, measured: list, lengths: Sequence[int]):
+        options = task.options
+        self.task, self.model, self.goal, self.higher, self.unit = task, task.model, task.goal, task.higher, "row"
+        self.learned, self.measured = learned, measured[:WATCHED]
+        self.buckets = Buckets(lengths, batch=min(options.batch, len(learned)), seed=options.seed)
+        self.steps_per_epoch = self.buckets.steps_per_epoch
+        self.rate = len(learned) / self.steps_per_epoch
+
+    def batch(self, step, process=0, processes=1):
+        return self.task.collate([self.learned[k] for k in self.buckets.rows(step, process, processes)])
+
+    def loss(self, batch, carried):
+        return *self.task.loss(batch), ()
+
+    def held_out(self):
+        return batches(self.task, self.measured)
+
+    def measuring(self):
+        return self.task.measuring()
+
+
+def batches(task: "Task", encoded: list):
+    """Encoded rows as batches, in order."""
+    size = task.options.batch
+    return (task.collate(encoded[start:start + size]) for start in range(0, len(encoded), size))
+
+
+@dataclass(frozen=True)
+class Inside:
+    """The way of one input through a layer.
+
+    Attributes:
+        layer: The layer, an `ostinato.Recurrent`.
+        x: Its input, (1, T, units).
+        tokens: What each step is, to be read.
+        output_of: From the layer's input (T, units) to the number that is explained.
+        explained: What that number is.
+    """
+
+    layer: nn.Module
+    x: torch.Tensor
+    tokens: list[str]
+    output_of: Callable[[torch.Tensor], torch.Tensor]
+    explained: str
+
+
+class Task:
+    """A task: `fit`, `evaluate`, `predict`, `save`; `load` gives one back.
+
+    A task has, besides these: `name`, `Options`, `goal` and `higher`; `read`, `prepare`, `build`, `encode`, `collate`, `loss`, `measuring`,
+    `measures` and `answers`, which say what they are below.
+
+    Args:
+        options: Those of the task's `Options`, by name.
+
+    Attributes:
+        options: The task's options; after `fit` those that were found from the data have their values.
+        knows: What was found from the data and is needed to use the model, as JSON can say it: labels, columns, scales.
+        pieces: The vocabulary, where there is one.
+        model: The model, after `fit` or `load`.
+        result: How training ended.
+    """
+
+    name: str
+    # What it does, and what DATA is, for the command line.
+    summary: str
+    data: str
+    Options: type[Options]
+    goal: str
+    higher: bool
+    # What its rows are called, and the command that uses a model.
+    unit, use = "rows", "predict"
+    # From what `pieces.to_json()` gave, back to the vocabulary.
+    vocabulary_from_json = staticmethod(Pieces.from_json)
+
+    def __init__(self, **options):
+        known = {f.name for f in fields(self.Options)}
+        for name in options:
+            if name not in known:
+                raise InputError(f"{type(self).__name__}({name}=...): there is no such option; there are {', '.join(sorted(known))}")
+        self.options = self.Options(**options)
+        self.knows: dict = {}
+        self.pieces: Pieces | None = None
+        self.model: nn.Module | None = None
+        self.result: Result | None = None
+
+    # ------------------------------------------------------------ what a task says of itself
+
+    def read(self, data, *, labelled: bool = True) -> Examples:
+        """Examples from a person's file, or from what is in memory.
+
+        Args:
+            data: A path, or what the task's own `read` says.
+            labelled: The answers are wanted too.
+        """
+        raise NotImplementedError
+
+    def prepare(self, learned: Examples, every: Examples) -> dict:
+        """Find from the data what the model needs: fills `knows` and `pieces`, and returns values for options that are None.
+
+        Args:
+            learned: The rows that are learned from.
+            every: These and the held-out ones; labels come from all, vocabularies from those learned.
+        """
+        raise NotImplementedError
+
+    def build(self) -> nn.Module:
+        """The model, from `options`, `knows` and `pieces`."""
+        raise NotImplementedError
+
+    def encode(self, examples: Examples) -> list:
+        """Each row as arrays of numbers."""
+        raise NotImplementedError
+
+    def length(self, row) -> int:
+        """Steps of an encoded row, to batch it with rows like it."""
+        return len(row[0])
+
+    def collate(self, rows: list) -> tuple[torch.Tensor, ...]:
+        """Encoded rows as a batch."""
+        raise NotImplementedError
+
+    def loss(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, int]:
+        """Summed loss of a batch, and what to divide it by."""
+        raise NotImplementedError
+
+    def measuring(self):
+        """As `Problem.measuring`."""
+        raise NotImplementedError
+
+    def measures(self, examples: Examples) -> dict[str, float | None]:
+        """The task's measures on labelled examples, the goal first."""
+        raise NotImplementedError
+
+    def answers(self, examples: Examples) -> list[dict]:
+        """An answer for each row, as JSON can say it; its first value is what stands in a line of text."""
+        raise NotImplementedError
+
+    def line(self, text: str):
+        """What `read` takes, from a line of standard input."""
+        return [text]
+
+    def shown(self, answer: dict) -> str:
+        """An answer as a line of text."""
+        return str(next(iter(answer.values())))
+
+    def epochs(self, rows: int) -> float:
+        """How many times to read so many rows where no budget is given."""
+        return max(3, min(30, 300_000 / rows))
+
+    def sample(self) -> str:
+        """What the command line shows of a model at the end of its training."""
+        return ""
+
+    def report_parts(self, examples: Examples) -> dict:
+        """What the task's report has besides what all have: fields of `ostinato.report.Report`.
+
+        Args:
+            examples: Those that the trained model was measured on.
+        """
+        return {}
+
+    def inside(self, data) -> "Inside":
+        """What goes on inside the layer that reads an input, for `inspect`.
+
+        Args:
+            data: What `line` gives for one line.
+
+        Raises:
+            InputError: The task has no such view, or the input has no steps.
+        """
+        raise InputError(f"a model of `ostinato train {self.name}` has no layer that can be looked into yet; see `ostinato info`")
+
+    # ------------------------------------------------------------ scikit-learn's habits
+
+    def get_params(self, deep: bool = True) -> dict:
+        """The options by name."""
+        return asdict(self.options)
+
+    def set_params(self, **options) -> "Task":
+        """Change options."""
+        self.options = replace(self.options, **options)
+        return self
+
+    def __repr__(self):
+        given = {f.name: getattr(self.options, f.name) for f in fields(self.options) if getattr(self.options, f.name) != f.default}
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in given.items())})"
+
+    # ------------------------------------------------------------ training
+
+    def fit(self, data, *, test=None, out: Path | None = None, resume: bool = False, given: frozenset[str] = frozenset(),
+            threads: int | None = None, devices: int = 1, nodes: int = 1, checkpoint_seconds: float = 10.0, watcher=None, told=None) -> "Task":
+        """Train.
+
+        Args:
+            data: What `read` takes: a path, or rows in memory.
+            test: Data to measure the trained model on; without it that is the held-out part of `data` (option `held_out`), by which
+                training is stopped and the best weights are chosen in any case.
+            out: A directory for the model that is new or empty; or, to resume, the one of the run. Without one the run leaves no files.
+            resume: Go on with the run in `out`, where there is one.
+            given: The names of the options that the person chose; to resume, these are compared with the run's.
+            threads: CPU threads; None for as many as the run had before, or as there are cores.
+            devices, nodes: Processes on each machine, and machines; see `ostinato.train.fit`. With these `out` is needed.
+            checkpoint_seconds: Seconds between checkpoints.
+            watcher: An `ostinato.train.Watcher`.
+            told: Called with the task once everything is found from the data and training is about to begin.
+
+        Returns:
+            The task itself.
+
+        Raises:
+            InputError: Anything given that cannot be used; then nothing has been written.
+        """
+        run = {"threads": threads, "devices": devices, "nodes": nodes, "checkpoint_seconds": checkpoint_seconds, "watcher": watcher, "told": told}
+        if out is None:
+            if devices * nodes > 1:
+                raise InputError(f"fit(devices={devices}, nodes={nodes}) without out=: the processes share the run's directory; give one")
+            with tempfile.TemporaryDirectory(prefix="ostinato-") as directory:
+                return self._fit(data, test, Path(directory), False, given, **run)
+        return self._fit(data, test, Path(out), resume, given, **run)
+
+    def _fit(self, data, test, out, resume, given, *, threads, devices, nodes, checkpoint_seconds, watcher, told):
+        from .. import train as training
+
+        # the first process has begun the run, and watches over it
+        helper = training.is_helper()
+        resume, watcher, told = resume or helper, None if helper else watcher, None if helper else told
+        every = self.read(data)
+        digest = every.digest()
+        config = self._resumed(out, digest, given) if resume and (out / CONFIG).exists() else None
+        if config is None:
+            check_new(out, resume)
+        learned, watched = self.split(every)
+        measured = watched if test is None else self.read(test)
+        if config is None:
+            found = self.prepare(learned, every)
+            if not (self.options.epochs or self.options.steps or self.options.seconds):
+                found["epochs"] = self.epochs(len(learned))
+            self.options = replace(self.options, **found)
+            config = {"format": FORMAT, "version": VERSION, "task": self.name, "data": str(data) if isinstance(data, (str, Path)) else None,
+                      "test": str(test) if isinstance(test, (str, Path)) else None, "digest": digest, "options": self.options.to_json(),
+                      "found": sorted(found), "knows": self.knows, "pieces": len(self.pieces or ()), "threads": threads or cores()}
+        torch.set_num_threads(threads or config["threads"])
+        torch.manual_seed(self.options.seed)
+        self.model = self.build()
+        problem = self.problem(learned, watched)
+        budget = training.Budget(self.options.steps, self.options.seconds)
+        if budget.steps is None and budget.seconds is None:
+            budget = training.Budget(math.ceil(self.options.epochs * problem.steps_per_epoch))
+        make_directory(out)
+        if not (out / CONFIG).exists():
+            if self.pieces:
+                write_json(out / VOCABULARY, self.pieces.to_json())
+            write_json(out / CONFIG, config)
+        if told:
+            told(self)
+        options = self.options
+        progress = training.fit(
+            problem, budget=budget, learning_rate=options.learning_rate, weight_decay=options.weight_decay, clip=options.clip,
+            patience=options.patience, checkpoint=out / CHECKPOINT, checkpoint_seconds=checkpoint_seconds,
+            keep_best=lambda: write_tensors(out / WEIGHTS, self.model.state_dict()), watcher=watcher, device=options.device,
+            devices=devices, nodes=nodes)
+        if helper:
+            return self
+        self.model.load_state_dict(read_tensors(out / WEIGHTS)[0])
+        self.model.eval()
+        self.result = Result(self.measures(measured), progress.step, round(progress.seconds, 2), len(learned), len(measured),
+                             progress.waited > 0 and not budget.is_used_up(progress.step, progress.part), progress.history)
+        write_json(out / CONFIG, config | {"result": asdict(self.result)})
+        self._report(out, config, measured)
+        return self
+
+    def _report(self, out: Path, config: dict, measured: Examples):
+        from ..report import Report, write_report
+
+        standard, result, found = type(self).Options(), self.result, config["found"]
+        best = max if self.higher else min
+        history = [line for line in result.history if line.get(self.goal) is not None]
+        where = shlex.quote(str(out))
+        parts = {
+            "title": f"{self.name}: {Path(config['data']).name if config['data'] else 'rows in memory'}", "task": self.summary,
+            "when": time.strftime("%Y-%m-%d %H:%M"), "measures": result.measures,
+            "commands": [("answer, a line in, a line out", f"ostinato {self.use} {where}"), ("measure on other data", f"ostinato evaluate {where} DATA"),
+                         ("do the run again", f"ostinato train --config {shlex.quote(str(out / CONFIG))} --out OTHER")],
+            "python": f"from ostinato.tasks import load\n\nmodel = load({str(out)!r})\nmodel.predict(...)",
+            "options": [(flag(f.name), getattr(self.options, f.name), "found" if f.name in found else "default"
+                         if getattr(self.options, f.name) == getattr(standard, f.name) else "given") for f in fields(self.options)],
+            "data": {f"{self.unit} learned from": result.rows, f"{self.unit} measured on": result.held_out_rows, "steps": result.steps, "seconds": result.seconds}
+                    | ({"pieces": f"{len(self.pieces):,} ({self.pieces.kind})"} if self.pieces else {})
+                    | {"parameters": sum(p.numel() for p in self.model.parameters() if p.requires_grad)},
+            "history": result.history, "kept": best(history, key=lambda line: line[self.goal])["step"] if history else None}
+        write_report(out / REPORT, Report(**parts | self.report_parts(measured)))
+
+    def split(self, every: Examples) -> tuple[Examples, Examples]:
+        """What is learned from, and what is held out."""
+        return every.split(self.options.held_out, self.options.seed)
+
+    def problem(self, learned: Examples, measured: Examples) -> Problem:
+        """What training is given."""
+        rows = self.encode(learned)
+        return Rows(self, rows, self.encode(measured), [self.length(row) for row in rows])
+
+    def _resumed(self, out: Path, digest: str, given) -> dict:
+        """The configuration of the run in a directory, if what is given is the same."""
+        config, saved = _read_config(out)
+        if config["task"] != self.name:
+            raise InputError(f"--resume: the run in {str(out)!r} is one of `ostinato train {config['task']}`; give another --out")
+        chosen(self.options, saved.options, given, out)
+        if config.get("digest") != digest:
+            raise InputError(f"--resume: the data is not that of the run in {str(out)!r}; give that data, or start anew with another --out")
+        self.options, self.knows, self.pieces = saved.options, saved.knows, saved.pieces
+        return config
+
+    # ------------------------------------------------------------ use
+
+    def evaluate(self, data) -> dict[str, float | None]:
+        """The task's measures on labelled data.
+
+        Args:
+            data: What `read` takes.
+
+        Raises:
+            InputError: The data cannot be used, or the task has no model yet.
+        """
+        self._trained()
+        return self.measures(self.read(data))
+
+    def predict(self, data) -> list[dict]:
+        """An answer for each row.
+
+        Args:
+            data: What `read` takes, without the answers.
+        """
+        self._trained()
+        return self.answers(self.read(data, labelled=False))
+
+    def save(self, directory: Path) -> None:
+        """Write the model to a directory that is new or empty; `load` reads it.
+
+        Raises:
+            InputError: The task has no model yet, or the place cannot be used.
+        """
+        self._trained()
+        out = Path(directory)
+        check_new(out, False)
+        make_directory(out)
+        if self.pieces:
+            write_json(out / VOCABULARY, self.pieces.to_json())
+        write_tensors(out / WEIGHTS, self.model.state_dict())
+        write_json(out / CONFIG, {"format": FORMAT, "version": VERSION, "task": self.name, "options": self.options.to_json(),
+                                  "knows": self.knows, "pieces": len(self.pieces or ())} | ({"result": asdict(self.result)} if self.result else {}))
+
+    def _trained(self):
+        if self.model is None:
+            raise InputError(f"{type(self).__name__}: there is no model yet; call fit first, or ostinato.tasks.load(directory)")
+
+
+def load(directory: Path) -> Task:
+    """The trained task in a directory.
+
+    Raises:
+        InputError: There is no whole model in it; the message says what is missing or damaged.
+    """
+    directory = Path(directory)
+    if not directory.is_dir():
+        raise InputError(f"there is no model directory {str(directory)!r}; give the --out of `ostinato train`")
+    config, task = _read_config(directory)
+    if not (directory / WEIGHTS).exists():
+        raise InputError(f"the run in {str(directory)!r} has no model yet; go on with it: the same `ostinato train {task.name}`, and --resume")
+    if "result" in config:
+        task.result = Result(**config["result"])
+    task.model = task.build()
+    tensors, _ = read_tensors(directory / WEIGHTS)
+    try:
+        task.model.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise InputError(f"{str(directory / WEIGHTS)!r} does not fit {str(directory / CONFIG)!r} ({str(error).splitlines()[-1].strip()}); "
+                         "restore both from the same run, or train the model again") from error
+    task.model.eval()
+    return task
+
+
+def _read_config(directory: Path) -> tuple[dict, Task]:
+    """What config.json says, and the task that it says, as yet without a model."""
+    from . import TASKS, task_class
+
+    path = directory / CONFIG
+    config = read_json(path)
+    if config.get("format") != FORMAT or config.get("task") not in TASKS:
+        raise InputError(f"{str(path)!r} says format {config.get('format')!r} and task {config.get('task')!r}; it should be {FORMAT!r} and one of "
+                         f"{', '.join(TASKS)}: give the --out of `ostinato train`")
+    if config.get("version") != VERSION:
+        raise InputError(f"{str(path)!r} is of format version {config.get('version')!r} and this ostinato reads version {VERSION}; "
+                         "use the ostinato that wrote it, or train the model again")
+    try:
+        task = task_class(config["task"])(**config["options"] | {"device": "cpu"})
+        task.knows = config["knows"]
+    except (KeyError, TypeError, OstinatoError) as error:
+        raise InputError(f"{str(path)!r} has options that cannot be used ({error}); restore the file, or train the model again") from error
+    if config.get("pieces") or (directory / VOCABULARY).exists():
+        task.pieces = task.vocabulary_from_json(read_json(directory / VOCABULARY), path=directory / VOCABULARY)
+    return config, task
+
+
+def cores() -> int:
+    """How many CPU cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def check_new(out: Path, resume: bool) -> None:
+    """An error unless a new run can go to a directory."""
+    if out.exists() and not out.is_dir():
+        raise InputError(f"--out {out}: there is a file of that name; give a directory that is new or empty")
+    # a run killed before its first file was whole leaves no run, only these
+    begun = {f".{name}{UNFINISHED}" for name in (CONFIG, VOCABULARY)} | ({VOCABULARY} if resume else set())
+    if out.is_dir() and set(os.listdir(out)) - begun:
+        mend = "give another --out, or add --resume to go on with the run in it" if (out / CONFIG).exists() else "it holds no run; give another --out"
+        raise InputError(f"--out {out}: the directory is not empty; {mend}")
+
+
+def make_directory(out: Path) -> None:
+    """Make the directory of a run."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot make this directory ({error.strerror}); give a place that can be written") from error
+
+
+def wanted(value, name: str):
+    """An option's value; an error where it is None."""
+    if value is None:
+        raise InputError(f"{flag(name)}: it is not known; give it")
+    return value
