@@ -6,8 +6,7 @@ Each is a class with `fit`, `evaluate`, `predict` and `save`; `load` gives back 
 import importlib
 
 # Each task's module and class, by its name on the command line.
-TASKS = {"classify": ("classify", "Classifier"), "generate": ("generate", "Generator"),
-         "tag": ("tag", "Tagger"), "frames": ("frames", "FrameTagger")}
+TASKS = {"classify": ("classify", "Classifier"), "generate": ("generate", "Generator")}
 
 __all__ = ["TASKS", "load", "task_class", *(name for _, name in TASKS.values())]
 
