@@ -1,7 +1,9 @@
 """What all tests share: the one table of tolerances, the engines, and fixed seeds."""
 
+import gzip
 import io
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -82,3 +84,14 @@ def breaking():
             pass
 
     return Watcher()
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a file of some text or bytes; give its path."""
+    def write(name: str, content: str | bytes) -> Path:
+        content = content.encode() if isinstance(content, str) else content
+        path = tmp_path / name
+        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
+        return path
+    return write

@@ -17,7 +17,7 @@ ORDER = """
     engines.schedule engines.loops engines.passes engines.reference engines.precision engines engines.call engines.ready engines.cpu
     plan_text cells weights stream ragged checkpoint layers ostinato
     tf1.random tf1.graph tf1.session tf1.arithmetic tf1.operations tf1.variables tf1.cells tf1.rnn tf1.wrappers tf1
-    files data problem train options pieces examples tables sequences measures report twin decoding inspection
+    files data problem train twin options pieces examples tables sequences measures report decoding inspection
     tasks.layer tasks.task tasks.classify tasks.generate tasks terminal bench.rows bench.peak bench.peers bench.own bench.ratios bench.measure
     bench.roofline bench.ragged bench.memory bench
     task_commands cli __main__

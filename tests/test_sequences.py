@@ -1,6 +1,5 @@
 """Sentences with tags, clips, and pictures are read as they are written, and what is wrong in one is named."""
 
-import gzip
 from pathlib import Path
 
 import av
@@ -25,17 +24,6 @@ CONLLU = """# text = 나는 don't 간다
 # text = 가
 1\t가\t가\tVERB\tpvg\t_\t0\troot\t_\t_
 """
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Write a file of some text or bytes; give its path."""
-    def write(name: str, content: str | bytes) -> Path:
-        content = content.encode() if isinstance(content, str) else content
-        path = tmp_path / name
-        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-        return path
-    return write
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Tables are read as they are written, and what is wrong in one is named with its line."""
 
-import gzip
 import json
 from pathlib import Path
 
@@ -13,17 +12,6 @@ from ostinato.tables import read_labelled, read_pairs, read_series, read_table, 
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="there is no ../shared/data beside this checkout")
-
-
-@pytest.fixture
-def write(tmp_path):
-    """Write a file of some text or bytes; give its path."""
-    def write(name: str, content: str | bytes) -> Path:
-        content = content.encode() if isinstance(content, str) else content
-        path = tmp_path / name
-        path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
-        return path
-    return write
 
 
 # ---------------------------------------------------------------- tables

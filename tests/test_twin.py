@@ -21,6 +21,15 @@ def states_of(layer, batch=3):
     return tuple(torch.randn_like(s).requires_grad_() for s in layer.initial_state(batch))
 
 
+def same(found, wanted, close):
+    """Assert that outputs and states are as near as they should be, and of one form."""
+    (output, ends), (wanted_output, states) = found, wanted
+    close(output, wanted_output)
+    assert type(ends) is type(states) and len(ends) == len(states)
+    for end, state in zip(ends, states):
+        close(end, state)
+
+
 @pytest.mark.parametrize("lengths", LENGTHS.values(), ids=LENGTHS)
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one way", "both ways"])
 @pytest.mark.parametrize("cell", CELLS)
@@ -41,11 +50,7 @@ def test_without_a_state_both_start_from_zero(cell, close):
     layer, twin = pair(cell)
     x = torch.randn(3, 5, 3, dtype=torch.float64)
     for lengths in LENGTHS.values():
-        (output, ends), (wanted, states) = twin(x, lengths=lengths), layer(x, lengths=lengths)
-        close(output, wanted)
-        assert len(ends) == len(states)
-        for end, state in zip(ends, states):
-            close(end, state)
+        same(twin(x, lengths=lengths), layer(x, lengths=lengths), close)
 
 
 @pytest.mark.parametrize("cell", CELLS)
@@ -81,11 +86,7 @@ def test_layers_under_torchs_names_have_twins_that_return_the_same_form(kind, ba
     twin = torch_twin(layer)
     x = torch.randn(3, 5, 3, dtype=torch.float64)
     lengths = [1, 0, 3] if batch_first else [1, 0, 3, 2, 3]
-    (output, ends), (wanted, states) = twin(x, lengths=lengths), layer(x, lengths=lengths)
-    close(output, wanted)
-    assert type(ends) is type(states)
-    for end, state in zip(ends, states):
-        close(end, state)
+    same(twin(x, lengths=lengths), layer(x, lengths=lengths), close)
 
 
 @pytest.mark.parametrize("cell", CELLS)

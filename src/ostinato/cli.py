@@ -15,7 +15,7 @@ from typer import Argument, Option
 
 from . import task_commands
 from .errors import InputError, OstinatoError
-from .task_commands import parsed, train_command
+from .task_commands import number, train_command
 from .tasks import TASKS, task_class
 
 # Typer carries its own copy of click since 0.20; its error class is reached through what Typer exports.
@@ -58,18 +58,10 @@ def _train_again(
         task_commands.train_config(config, out, program=_program)
 
 
-def _whole(help: str, **others):
-    """An option for a whole number; unlike Typer's own, its error repeats what was given."""
-    return Option(help=help, parser=partial(parsed, int), metavar="INTEGER", **others)
-
-
-def _real(help: str, **others):
-    """An option for a number."""
-    return Option(help=help, parser=partial(parsed, float), metavar="NUMBER", **others)
-
+_whole, _real = partial(number, int), partial(number, float)
 
 for name in TASKS:
-    train_app.command(name)(train_command(name, task_class(name), lambda: _program()))
+    train_app.command(name)(train_command(task_class(name), lambda: _program()))
 
 
 @app.command("generate")

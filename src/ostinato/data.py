@@ -32,7 +32,11 @@ def read_text(path: Path) -> str:
     Raises:
         InputError: The file is missing, a directory, empty, or not UTF-8; the message says where.
     """
-    content = read_bytes(path)
+    return decode(read_bytes(path), path)
+
+
+def decode(content: bytes, path: Path, *, packed: bool = False) -> str:
+    """What `read_text` gives, from the bytes of a file; from those that it unpacks to, where it is packed with gzip."""
     encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), None)
     try:
         text = content.decode("utf-8-sig")
@@ -41,9 +45,10 @@ def read_text(path: Path) -> str:
         raise InputError(
             f"{str(path)!r} is not UTF-8: byte {error.start} (line {line}) is 0x{content[error.start]:02x}"
             + (f", and it starts as {encoding} does" if encoding else "")
-            + f"; write it as UTF-8, for example: iconv -f {encoding or 'ENCODING'} -t utf-8 {path} > utf8.txt") from error
+            + "; write it as UTF-8, for example: " + (f"zcat {path} | " if packed else "")
+            + f"iconv -f {encoding or 'ENCODING'} -t utf-8 {'' if packed else f'{path} '}> utf8.txt") from error
     if not text.strip():
-        raise InputError(f"{str(path)!r} has no text in it ({len(content)} bytes); give a text to learn from")
+        raise InputError(f"{str(path)!r} has no text in it ({len(content)} bytes{' unpacked' * packed}); give a text to learn from")
     return compose(text)
 
 

@@ -3,8 +3,6 @@
 A gate here is a value of the cell's equations that a sigmoid, a hard sigmoid or a tanh has squashed, and that has a name there.
 """
 
-import io
-import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +19,7 @@ from .graph import Graph, Node, walk
 from .language import Cell
 from .layers import Recurrent
 from .notation import Page, Text
+from .report import figure_bytes
 
 # A squashed value is saturated below the first or above the second, where its derivative is below some third of the largest.
 BOUNDS = {"sigmoid": (0.1, 0.9), "hard_sigmoid": (0.1, 0.9), "tanh": (-0.9, 0.9)}
@@ -117,7 +116,7 @@ class Steps:
         words = [str(t) for t in range(len(self))] if tokens is None else [_shown(token) for token in tokens]
         families, missing = fonts("".join(words))
         words = [str(t) if missing & set(word) else word for t, word in enumerate(words)]
-        write_whole(path, _drawn(self._figure(words, families), "png"))
+        write_whole(path, figure_bytes(self._figure(words, families)))
 
     def svg(self, tokens: Sequence[str] | None = None) -> str:
         """What `picture` draws, as SVG, whose tokens are text for the fonts of whoever looks at it.
@@ -127,7 +126,7 @@ class Steps:
         """
         self._check(tokens)
         words = [str(t) for t in range(len(self))] if tokens is None else [_shown(token) for token in tokens]
-        return _drawn(self._figure(words, ["DejaVu Sans"]), "svg").decode()
+        return figure_bytes(self._figure(words, ["DejaVu Sans"]), "svg").decode()
 
     def _figure(self, words: list[str], families: list[str]):
         from matplotlib.figure import Figure
@@ -376,7 +375,7 @@ def vanishing_picture(path: Path, curves: Mapping[str, np.ndarray] | None = None
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
-    write_whole(path, _drawn(figure, "png"))
+    write_whole(path, figure_bytes(figure))
 
 
 # ---------------------------------------------------------------- drawing
@@ -403,18 +402,3 @@ def fonts(text: str) -> tuple[list[str], set[str]]:
         if not missing:
             break
     return families, missing
-
-
-def _drawn(figure, form: str) -> bytes:
-    """A figure as the bytes of a file; not by pyplot, which keeps figures and looks for a display."""
-    from matplotlib import rc_context
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    FigureCanvasAgg(figure)
-    content = io.BytesIO()
-    with warnings.catch_warnings(), rc_context({"svg.fonttype": "none", "svg.hashsalt": "ostinato"}):
-        if form == "svg":
-            # Its text is written by the fonts of whoever looks at it.
-            warnings.filterwarnings("ignore", "Glyph")
-        figure.savefig(content, format=form, metadata={"Date": None} if form == "svg" else None)
-    return content.getvalue()

@@ -6,11 +6,10 @@ from dataclasses import asdict, dataclass, field, fields
 
 from .cells import CELLS
 from .errors import InputError
+from .twin import TORCH_LAYERS
 
 MODEL, BUDGET, LEARNING, RUN = "The model", "How long (one of these)", "Learning", "The run"
 ENGINES = ("cpu", "reference", "torch")
-# torch.nn's own layer for a cell, to compare with.
-TORCH_CELLS = ("elman", "lstm", "gru")
 
 
 def option(default, help: str, *, panel: str = MODEL, low: float | None = None, high: float | None = None, among: Sequence[str] = (),
@@ -48,8 +47,8 @@ class Options:
     layers: int = option(1, "Layers.", low=1, high=64)
     dropout: float = option(0.3, "Rate of dropout.", low=0, high=0.99)
     epochs: float | None = option(None, "Times to read the data.", panel=BUDGET, low=1e-6, high=1e9, found="from the data")
-    steps: int | None = option(None, "Steps.", panel=BUDGET, low=1, high=10**12, found="from the data")
-    seconds: float | None = option(None, "Seconds.", panel=BUDGET, low=0.1, high=1e9, found="from the data")
+    steps: int | None = option(None, "Steps.", panel=BUDGET, low=1, high=10**12, found="none")
+    seconds: float | None = option(None, "Seconds.", panel=BUDGET, low=0.1, high=1e9, found="none")
     batch: int = option(64, "Rows of a batch.", panel=LEARNING, low=1, high=65536)
     learning_rate: float = option(3e-3, "The highest of the schedule.", panel=LEARNING, low=1e-9, high=10)
     weight_decay: float = option(0.01, "Of AdamW.", panel=LEARNING, low=0, high=10)
@@ -66,8 +65,8 @@ class Options:
         budgets = [f"{flag(name)} {getattr(self, name):g}" for name in ("epochs", "steps", "seconds") if getattr(self, name) is not None]
         if len(budgets) > 1:
             raise InputError(f"{' and '.join(budgets)}: a run has one budget; keep one of them")
-        if self.engine == "torch" and self.cell not in TORCH_CELLS:
-            raise InputError(f"--engine torch with --cell {self.cell}: torch.nn has {', '.join(TORCH_CELLS)}; leave --engine out")
+        if self.engine == "torch" and self.cell not in TORCH_LAYERS:
+            raise InputError(f"--engine torch with --cell {self.cell}: torch.nn has {', '.join(TORCH_LAYERS)}; leave --engine out")
         if self.device == "cuda":
             import torch
 

@@ -2,6 +2,7 @@
 
 import io
 import math
+import warnings
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -421,12 +422,9 @@ def learning_curve(history: list[dict], path: Path, *, title: str) -> None:
         path: Where to.
         title: What stands above it.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    # not pyplot: it keeps figures and looks for a display
     figure = Figure(figsize=(7, 4), dpi=150, layout="constrained")
-    FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     steps = [entry["step"] for entry in history]
     # Okabe and Ito's blue and vermilion, which the colour-blind tell apart
@@ -442,6 +440,19 @@ def learning_curve(history: list[dict], path: Path, *, title: str) -> None:
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False)
+    write_whole(path, figure_bytes(figure))
+
+
+def figure_bytes(figure, form: str = "png") -> bytes:
+    """A figure as the bytes of a file, PNG or SVG; not by pyplot, which keeps figures and looks for a display."""
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
     content = io.BytesIO()
-    figure.savefig(content, format="png")
-    write_whole(path, content.getvalue())
+    with warnings.catch_warnings(), rc_context({"svg.fonttype": "none", "svg.hashsalt": "ostinato"}):
+        if form == "svg":
+            # Its text is written by the fonts of whoever looks at it.
+            warnings.filterwarnings("ignore", "Glyph")
+        figure.savefig(content, format=form, metadata={"Date": None} if form == "svg" else None)
+    return content.getvalue()

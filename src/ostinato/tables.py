@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from .data import compose, read_text
+from .data import compose, decode, read_text
 from .errors import InputError, near
 from .files import read_bytes
 
@@ -51,18 +51,8 @@ def read_unpacked(path: Path) -> bytes:
 
 def read_unpacked_text(path: Path) -> str:
     """What `data.read_text` gives, of a file that may be packed with gzip."""
-    if not str(path).endswith(".gz"):
-        return read_text(path)
-    content = read_unpacked(path)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(f"{str(path)!r} is not UTF-8: byte {error.start} (line {line}) is 0x{content[error.start]:02x}; "
-                         f"write it as UTF-8, for example: zcat {path} | iconv -f ENCODING -t utf-8 > utf8.txt") from error
-    if not text.strip():
-        raise InputError(f"{str(path)!r} has no text in it ({len(content)} bytes unpacked); give a file with data")
-    return compose(text)
+    packed = str(path).endswith(".gz")
+    return decode(read_unpacked(path), path, packed=True) if packed else read_text(path)
 
 
 def listed(names) -> str:

@@ -5,6 +5,7 @@ import json as json_text
 import shlex
 import sys
 from dataclasses import fields
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -14,16 +15,20 @@ from typer import Argument, Option
 from .errors import InputError
 from .options import RUN, Options, flag, kind
 
-# How an option's value is read and called in the help.
-_NAMES = {int: "INTEGER", float: "NUMBER", str: "WORD"}
+# How the help calls a number.
+_NAMES = {int: "INTEGER", float: "NUMBER"}
 
 
-def parsed(of, text: str):
-    """A value as the command line gives it; unlike Typer's own, the error repeats what was given."""
+def _parsed(of, text: str):
     try:
         return of(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r}; write a {'whole ' if of is int else ''}number") from None
+
+
+def number(of: type, help: str, *names: str, **others):
+    """An option for a whole number (int) or a number (float); unlike Typer's own, its error repeats what was given."""
+    return Option(*names, help=help, parser=partial(_parsed, of), metavar=_NAMES[of], **others)
 
 
 def parameters(options: type[Options]) -> list[inspect.Parameter]:
@@ -32,30 +37,25 @@ def parameters(options: type[Options]) -> list[inspect.Parameter]:
     for one in fields(options):
         about, of = one.metadata, kind(one)
         settings = {"help": about["help"], "rich_help_panel": about["panel"], "hidden": about["hidden"], "show_default": about["found"] or True}
-        if of in (int, float):
-            settings |= {"parser": lambda text, of=of: parsed(of, text), "metavar": _NAMES[of]}
-        default = one.default
         names = [f"{flag(one.name)}/--no-{one.name.replace('_', '-')}"] if of is bool else []
-        annotation = Annotated[Optional[of] if about["found"] else of, Option(*names, **settings)]
-        found.append(inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation))
+        option = number(of, **settings) if of in _NAMES else Option(*names, **settings)
+        annotation = Annotated[Optional[of] if about["found"] else of, option]
+        found.append(inspect.Parameter(one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=annotation))
     return found
 
 
 _RUN = {
     "test": (Optional[Path], None, Option(help="Data to measure the trained model on.", rich_help_panel=RUN, show_default=False)),
-    "threads": (Optional[int], None, Option(help="CPU threads.", show_default="all cores", rich_help_panel=RUN, parser=lambda text: parsed(int, text),
-                                            metavar="INTEGER")),
-    "devices": (int, 1, Option(help="Processes on this machine that train together, each on a GPU with --device cuda.", rich_help_panel=RUN,
-                               parser=lambda text: parsed(int, text), metavar="INTEGER")),
-    "num_nodes": (int, 1, Option(help="Machines; each runs this command with NODE_RANK, MASTER_ADDR and MASTER_PORT set.", rich_help_panel=RUN,
-                                 parser=lambda text: parsed(int, text), metavar="INTEGER")),
+    "threads": (Optional[int], None, number(int, "CPU threads.", show_default="all cores", rich_help_panel=RUN)),
+    "devices": (int, 1, number(int, "Processes on this machine that train together, each on a GPU with --device cuda.", rich_help_panel=RUN)),
+    "num_nodes": (int, 1, number(int, "Machines; each runs this command with NODE_RANK, MASTER_ADDR and MASTER_PORT set.", rich_help_panel=RUN)),
     "resume": (bool, False, Option("--resume", help="Go on with the run in --out after a stop or a kill.", rich_help_panel=RUN)),
     "checkpoint_seconds": (float, 10.0, Option(hidden=True)),
 }
 
 
-def train_command(name: str, task: type, program):
-    """The function behind `ostinato train NAME`."""
+def train_command(task: type, program):
+    """The function behind `ostinato train` of a task."""
     def command(of_typer: typer.Context, data: Path, out: Path, **given):
         run = {key: given.pop(key) for key in _RUN}
         chosen = frozenset(key for key in given if of_typer.get_parameter_source(key).name == "COMMANDLINE")
@@ -111,8 +111,7 @@ def _settings(console, task):
     words = [f"{name.replace('_', '-')} {value:g}" if isinstance(value, float) else f"{name.replace('_', '-')} {value}"
              for name, value in task.options.to_json().items() if value is not None]
     console.print("  ".join(words))
-    size = sum(p.numel() for p in task.model.parameters() if p.requires_grad)
-    console.print(f"{size:,} parameters" + (f", {len(task.pieces):,} pieces" if task.pieces else ""))
+    console.print(f"{task.size:,} parameters" + (f", {len(task.pieces):,} pieces" if task.pieces else ""))
 
 
 def _print_measures(measures: dict):
@@ -231,7 +230,7 @@ def info(directory: Annotated[Path, DIRECTORY], json: Annotated[bool, Option("--
     for name, value in task.options.to_json().items():
         if value is not None:
             typer.echo(f"{flag(name):24} {value}")
-    typer.echo(f"{'parameters':24} {sum(p.numel() for p in task.model.parameters()):,}")
+    typer.echo(f"{'parameters':24} {task.size:,}")
     if task.pieces:
         typer.echo(f"{'pieces':24} {len(task.pieces):,} ({task.pieces.kind})")
     if task.result:

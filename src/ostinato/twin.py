@@ -24,13 +24,17 @@ def make_layer(cell: str, input_size: int, hidden_size: int, num_layers: int = 1
         num_layers: L.
         bidirectional: Have a second direction.
         dropout: Rate between layers; nothing where there is one.
-        engine: "cpu", "reference", or None to choose; "torch" is torch's.
+        engine: "cpu", "reference", or None to choose; "torch" is torch's, and what is made after it starts as it would after ours.
     """
     graph = CELLS[cell].graph
     sizes = {letter: max(1, hidden_size // 2) for letter in (graph.letters | graph.output.size.letters) - {"I", "H"}}
     layer = Recurrent(cell, input_size, hidden_size, num_layers, sizes=sizes, bidirectional=bidirectional,
                       dropout=dropout if num_layers > 1 else 0.0, engine=None if engine == "torch" else engine)
-    return torch_twin(layer) if engine == "torch" else layer
+    if engine != "torch":
+        return layer
+    # torch's layer draws a start of its own before it takes ours
+    with torch.random.fork_rng(devices=[]):
+        return torch_twin(layer)
 
 
 def torch_twin(layer: Recurrent) -> "TorchTwin":

@@ -4,7 +4,6 @@ A row's work and bytes follow from a simple model (`traffic`); the limits are me
 from each level of the caches and from memory.
 """
 
-import io
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -16,6 +15,7 @@ from ..engines import native
 from ..engines.code import PTR, Target
 from ..errors import EngineError
 from ..files import write_whole
+from ..report import figure_bytes
 from .measure import measure as measure_rows
 from .measure import processors
 from .peak import LINE, Rate, Turns
@@ -259,12 +259,7 @@ MARKS = {"RNN": ("#0072b2", "o"), "LSTM": ("#d55e00", "s"), "GRU": ("#009e73", "
 
 def draw(found: Roofline, path: Path) -> None:
     """Draw the roofs and a point for each row as a PNG file; a mode has a panel, and the points of one shape have one label."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    figure = picture(found)
-    content = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(content)
-    write_whole(path, content.getvalue())
+    write_whole(path, figure_bytes(picture(found)))
 
 
 def picture(found: Roofline):

@@ -10,12 +10,13 @@ from torch.nn import functional as F
 
 from .. import measures
 from ..errors import InputError
+from ..examples import Examples
 from ..options import LEARNING, MODEL, Options, option
-from ..pieces import KINDS, PAD, Pieces
+from ..pieces import KINDS, PAD, UNKNOWN, Pieces
 from ..problem import padded
 from ..tables import read_labelled
 from .layer import layer_of
-from .task import Examples, Inside, Task, batches
+from .task import Inside, Task, batches
 
 TEXT = "Texts"
 
@@ -167,7 +168,7 @@ class Classifier(Task):
     def loss(self, batch):
         x, lengths, labels = batch
         if self.is_text and self.model.training and self.options.word_dropout:
-            x = x.masked_fill((torch.rand(x.shape, device=x.device) < self.options.word_dropout) & (x != PAD), 1)
+            x = x.masked_fill((torch.rand(x.shape, device=x.device) < self.options.word_dropout) & (x != PAD), UNKNOWN)
         weights = torch.tensor([sum(self.knows["counts"]) / len(self.knows["counts"]) / n for n in self.knows["counts"]],
                                device=x.device) if self.options.class_weights else None
         return F.cross_entropy(self.model(x, lengths), labels, weights, reduction="sum",
@@ -177,25 +178,19 @@ class Classifier(Task):
         return _Scores(self)
 
     @torch.no_grad()
-    def _scores(self, examples):
-        """Scores (N, C) and labels (N,)."""
+    def _scores(self, rows) -> "_Scores":
+        """What the model says of encoded rows."""
         self.model.eval()
         found = _Scores(self)
-        for batch in batches(self, self.encode(examples)):
+        for batch in batches(self, rows):
             found.add(batch)
-        return found.stacked()
-
-    def measures(self, examples):
-        scores, labels = self._scores(examples)
-        found = measures.classification(scores[labels >= 0], labels[labels >= 0])
-        unseen = int((labels < 0).sum())
-        if unseen:
-            # a row whose label the model has never seen cannot be right
-            found |= {"accuracy": (found["accuracy"] or 0.0) * (len(labels) - unseen) / len(labels), "labels_unseen": unseen}
         return found
 
+    def measures(self, examples):
+        return self._scores(self.encode(examples)).result()
+
     def answers(self, examples):
-        scores, _ = self._scores(examples)
+        scores, _ = self._scores(self.encode(examples)).stacked()
         found = []
         for row in torch.softmax(scores.double(), 1):
             order = torch.argsort(row, descending=True, stable=True).tolist()
@@ -214,25 +209,25 @@ class Classifier(Task):
                       lambda x: self.model.scores(x[None], lengths)[0, label], f"score of {self.knows['labels'][label]}")
 
     def report_parts(self, examples):
-        names = self.knows["labels"]
-        scores, labels = self._scores(examples)
+        names, encoded = self.knows["labels"], self.encode(examples)
+        scores, labels = self._scores(encoded).stacked()
         probabilities = torch.softmax(scores.double(), 1)
         sure, given = probabilities.max(1)
         rows = [{"right": label, "given": names[g], "sure": f"{s:.2f}", "input": self._shown_input(x), "length": self.length(row)}
-                for label, g, s, x, row in zip(examples["label"], given.tolist(), sure.tolist(), examples["x"], self.encode(examples))]
-        order = sorted(range(len(rows)), key=lambda k: -float(sure[k]))
-        wrong = [k for k in order if rows[k]["right"] != rows[k]["given"]]
+                for label, g, s, x, row in zip(examples["label"], given.tolist(), sure.tolist(), examples["x"], encoded)]
+        order = torch.argsort(sure, descending=True, stable=True).tolist()
+        wrong, right = ([k for k in order if (rows[k]["right"] == rows[k]["given"]) == well] for well in (False, True))
         seen = labels >= 0
         counts = dict(zip(names, self.knows["counts"]))
-        rare = [k for k in order if rows[k]["right"] == min(counts, key=counts.get)]
-        most = max(counts, key=counts.get)
+        least, most = (end(counts, key=counts.get) for end in (min, max))
         return {
             "baseline": {"accuracy": sum(row["right"] == most for row in rows) / len(rows)}, "baseline_name": f"always {most}",
             "labels": counts, "lengths": [row["length"] for row in rows], "length_of": "pieces" if self.is_text else "steps",
             "confusion": (names, measures.confusion(given[seen], labels[seen], len(names))),
             "examples": {name: [rows[k] for k in chosen[:10]] for name, chosen in (
-                ("Wrong, the surest first", wrong), ("Right, the least sure first", [k for k in reversed(order) if k not in set(wrong)]),
-                ("Longest", sorted(order, key=lambda k: -rows[k]["length"])), (f"Of the rarest label, {min(counts, key=counts.get)}", rare)) if chosen}}
+                ("Wrong, the surest first", wrong), ("Right, the least sure first", right[::-1]),
+                ("Longest", sorted(order, key=lambda k: -rows[k]["length"])),
+                (f"Of the rarest label, {least}", [k for k in order if rows[k]["right"] == least])) if chosen}}
 
     def _shown_input(self, x) -> str:
         text = x if isinstance(x, str) else f"{x.shape[0]} steps of {x.shape[1]}: {np.array2string(x.reshape(-1)[:8], precision=2, separator=', ')}"
@@ -254,5 +249,10 @@ class _Scores:
         return torch.cat(self.scores), torch.cat(self.labels)
 
     def result(self):
+        """The measures; a row whose label the model has never seen cannot be right."""
         scores, labels = self.stacked()
-        return measures.classification(scores[labels >= 0], labels[labels >= 0])
+        seen = labels >= 0
+        found, unseen = measures.classification(scores[seen], labels[seen]), int((~seen).sum())
+        if unseen:
+            found |= {"accuracy": (found["accuracy"] or 0.0) * (len(labels) - unseen) / len(labels), "labels_unseen": unseen}
+        return found

@@ -14,10 +14,11 @@ from .. import measures
 from ..data import VOCABULARIES, HeldOut, Lanes, characters, compose, make_vocabulary, read_text, vocabulary_from_json
 from ..decoding import beam_search
 from ..errors import InputError
+from ..examples import Examples
 from ..options import BUDGET, LEARNING, MODEL, Options, option
 from ..problem import Problem
 from .layer import layer_of
-from .task import Examples, Inside, Task
+from .task import Inside, Task
 
 CURVE = "learning_curve.png"
 # While a run goes on it is measured on so many numbers of the held-out text at most, to spend its time on training.
@@ -34,8 +35,6 @@ class GenerateOptions(Options):
     vocabulary: str = option("character", "character or byte-pair.", among=VOCABULARIES)
     vocabulary_size: int = option(1024, "Pieces, for byte-pair.", panel=MODEL, low=257, high=1_000_000)
     epochs: float | None = option(None, "Times to read the text.", panel=BUDGET, low=1e-6, high=1e9, found="10")
-    steps: int | None = option(None, "Steps.", panel=BUDGET, low=1, high=10**12, found="none")
-    seconds: float | None = option(None, "Seconds.", panel=BUDGET, low=0.1, high=1e9, found="none")
     batch: int = option(32, "Rows that read side by side.", panel=LEARNING, low=1, high=65536)
     sequence_length: int = option(64, "Steps of time that a gradient goes back.", panel=LEARNING, low=1, high=65536)
     learning_rate: float = option(0.01, "The highest of the schedule.", panel=LEARNING, low=1e-9, high=10)

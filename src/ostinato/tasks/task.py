@@ -220,6 +220,11 @@ class Task:
         """
         raise InputError(f"a model of `ostinato train {self.name}` has no layer that can be looked into yet; see `ostinato info`")
 
+    @property
+    def size(self) -> int:
+        """Parameters of the model that are learned."""
+        return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+
     # ------------------------------------------------------------ scikit-learn's habits
 
     def get_params(self, deep: bool = True) -> dict:
@@ -286,9 +291,8 @@ class Task:
             if not (self.options.epochs or self.options.steps or self.options.seconds):
                 found["epochs"] = self.epochs(len(learned))
             self.options = replace(self.options, **found)
-            config = {"format": FORMAT, "version": VERSION, "task": self.name, "data": str(data) if isinstance(data, (str, Path)) else None,
-                      "test": str(test) if isinstance(test, (str, Path)) else None, "digest": digest, "options": self.options.to_json(),
-                      "found": sorted(found), "knows": self.knows, "pieces": len(self.pieces or ()), "threads": threads or cores()}
+            paths = {name: str(given) if isinstance(given, (str, Path)) else None for name, given in (("data", data), ("test", test))}
+            config = self._said() | paths | {"digest": digest, "found": sorted(found), "threads": threads or cores()}
         torch.set_num_threads(threads or config["threads"])
         torch.manual_seed(self.options.seed)
         self.model = self.build()
@@ -298,8 +302,7 @@ class Task:
             budget = training.Budget(math.ceil(self.options.epochs * problem.steps_per_epoch))
         make_directory(out)
         if not (out / CONFIG).exists():
-            if self.pieces:
-                write_json(out / VOCABULARY, self.pieces.to_json())
+            self._write_words(out)
             write_json(out / CONFIG, config)
         if told:
             told(self)
@@ -336,7 +339,7 @@ class Task:
                          if getattr(self.options, f.name) == getattr(standard, f.name) else "given") for f in fields(self.options)],
             "data": {f"{self.unit} learned from": result.rows, f"{self.unit} measured on": result.held_out_rows, "steps": result.steps, "seconds": result.seconds}
                     | ({"pieces": f"{len(self.pieces):,} ({self.pieces.kind})"} if self.pieces else {})
-                    | {"parameters": sum(p.numel() for p in self.model.parameters() if p.requires_grad)},
+                    | {"parameters": self.size},
             "history": result.history, "kept": best(history, key=lambda line: line[self.goal])["step"] if history else None}
         write_report(out / REPORT, Report(**parts | self.report_parts(measured)))
 
@@ -393,11 +396,18 @@ class Task:
         out = Path(directory)
         check_new(out, False)
         make_directory(out)
+        self._write_words(out)
+        write_tensors(out / WEIGHTS, self.model.state_dict())
+        write_json(out / CONFIG, self._said() | ({"result": asdict(self.result)} if self.result else {}))
+
+    def _said(self) -> dict:
+        """What a configuration says of any model of the task."""
+        return {"format": FORMAT, "version": VERSION, "task": self.name, "options": self.options.to_json(), "knows": self.knows,
+                "pieces": len(self.pieces or ())}
+
+    def _write_words(self, out: Path):
         if self.pieces:
             write_json(out / VOCABULARY, self.pieces.to_json())
-        write_tensors(out / WEIGHTS, self.model.state_dict())
-        write_json(out / CONFIG, {"format": FORMAT, "version": VERSION, "task": self.name, "options": self.options.to_json(),
-                                  "knows": self.knows, "pieces": len(self.pieces or ())} | ({"result": asdict(self.result)} if self.result else {}))
 
     def _trained(self):
         if self.model is None:
