@@ -148,7 +148,7 @@ def test_rows_are_shared_out_by_their_lengths(tasks):
 
 def test_long_memory_is_used_again_only_when_nobody_looks_at_it():
     size = (memory.LONG // 4 + 1000,)
-    memory._idle.clear()
+    memory.release()
     a = memory.empty(size, torch.float32)
     part, address = a[5:10], a.data_ptr()
     del a

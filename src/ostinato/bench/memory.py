@@ -4,6 +4,7 @@ Each is measured in a process of its own, for what one leaves behind would serve
 process: the memory that it has (VmRSS) and the most that it has had (VmHWM), which can be set back to the former.
 """
 
+import ctypes
 import gc
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -13,8 +14,9 @@ from torch import nn
 
 import ostinato
 
+from ..engines.memory import release
 from ..errors import EngineError
-from .measure import FULL, QUICK, alternate, machine, make_work, torch_threads, tried
+from .measure import FULL, QUICK, alternate, make_work, torch_threads, tried
 from .peers import Runner, Work, in_torch
 from .rows import Shape, Times, drawn, held
 
@@ -92,6 +94,10 @@ def _read(name: str) -> int:
 def rise(call: Callable[[], object]) -> int:
     """Bytes by which this process's memory rises at most in a call."""
     gc.collect()
+    # what was freed earlier, and is this process's still, would be used again without a rise, or go back during the call
+    release()
+    if trim := getattr(ctypes.CDLL(None), "malloc_trim", None):
+        trim(0)
     before = _read("VmRSS")
     CLEAR.write_text(SET_BACK)
     kept = call()

@@ -80,6 +80,12 @@ def no_collecting():
             gc.enable()
 
 
+def release() -> None:
+    """Give what lies idle back to the system."""
+    with _lock:
+        _idle.clear()
+
+
 def _take(size: int) -> np.ndarray:
     with _lock:
         fits = [k for k, block in enumerate(_idle) if size <= block.nbytes <= 2 * size]
