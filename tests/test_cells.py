@@ -1,19 +1,15 @@
 """Every cell is its paper's equations: one step written out in NumPy from the paper, against the layer on the reference engine."""
 
 import numpy as np
+import papers
 import pytest
 import torch
+from papers import H, I, P, ROWS, STEPS, logistic
 
 from ostinato import Recurrent, relu, sigmoid, tanh
-from ostinato.cells import CELLS
+from ostinato.cells.classic import CELLS
 from ostinato.errors import CellError
 from ostinato.language import identity
-
-I, H, P, ROWS, STEPS = 3, 7, 4, 5, 3
-
-
-def logistic(z):
-    return 1 / (1 + np.exp(-z))
 
 
 def gates(count, w, x, h):
@@ -106,28 +102,8 @@ def layer_norm_lstm(w, x, h, c, epsilon=1e-5):
 PAPERS = {f.__name__: f for f in (elman, lstm, lstm_peephole, lstm_projected, lstm_full, gru, gru_original, min_gru, layer_norm_lstm)}
 
 
-def run(made, scale=1.0):
-    """A layer of a cell with random weights over a random sequence from random states: what went in, and what came out."""
-    sizes = {"P": P} if "P" in made.graph.letters else {}
-    layer = Recurrent(made, I, H, sizes=sizes, engine="reference", dtype=torch.float64)
-    for parameter in layer.parameters():
-        torch.nn.init.normal_(parameter, std=scale)
-    x = torch.randn(ROWS, STEPS, I, dtype=torch.float64)
-    states = tuple(torch.randn(1, ROWS, size.at({"H": H, "P": P}), dtype=torch.float64) for size in made.graph.states.values())
-    output, ends = layer(x, states)
-    weights = {name: w.detach().numpy() for name, w in layer.cell_weights(0).items()}
-    return weights, x.numpy(), tuple(s[0].numpy() for s in states), output, ends
-
-
-def agrees(made, close, scale=1.0, **constants):
-    """Assert that a layer computes what the paper's equations do with these constants; give the output and the new states."""
-    weights, x, states, output, ends = run(made, scale)
-    for t in range(STEPS):
-        wanted, states = PAPERS[made.name](weights, x[:, t], *states, **constants)
-        close(output[:, t], torch.from_numpy(wanted))
-    for end, state in zip(ends, states, strict=True):
-        close(end[0], torch.from_numpy(state))
-    return output, ends
+def agrees(made, close, **more):
+    return papers.agrees(made, PAPERS[made.name], close, **more)
 
 
 def test_every_cell_has_its_paper_here():

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
 from ostinato import GRU, LSTM, RNN, Recurrent, cell, checkpoint, engines, tanh, weight
-from ostinato.cells import CELLS
+from ostinato.cells.classic import CELLS
 from ostinato.errors import EngineError, InputError
 
 

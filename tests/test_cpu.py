@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from ostinato import LSTM, Recurrent, cell, tanh, weight
-from ostinato.cells import CELLS
+from ostinato.cells.classic import CELLS
 from ostinato.engines import cpu, doctor, loops, memory, native, reference, schedule
 from ostinato.engines.code import Target
 from ostinato.engines.kernel import Kernel

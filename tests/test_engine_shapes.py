@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ostinato import engines
-from ostinato.cells import CELLS
+from ostinato.cells.classic import CELLS
 from ostinato.engines import loops, memory, passes
 from ostinato.graph import Graph
 from ostinato.language import Cell

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 import torch
 
-from ostinato.cells import CELLS
+from ostinato.cells.classic import CELLS
 from ostinato.data import HeldOut, characters
 from ostinato.errors import InputError
 from ostinato.files import read_tensors, write_json, write_tensors

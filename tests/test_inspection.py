@@ -10,7 +10,7 @@ from torch import nn
 
 import ostinato
 from ostinato import cell, sigmoid, tanh, weight
-from ostinato.cells import CELLS, elman, gru, lstm, lstm_peephole, min_gru
+from ostinato.cells.classic import CELLS, elman, gru, lstm, lstm_peephole, min_gru
 from ostinato.errors import InputError, SizeError
 from ostinato.inspection import fonts, gradients, inspect_layer, named_gates, vanishing, vanishing_picture
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import llvmlite.binding as llvm
 import pytest
 
-from ostinato.cells import CELLS
+from ostinato.cells.classic import CELLS
 from ostinato.engines.code import Target
 from ostinato.engines.kernel import Kernel
 from ostinato.plan import Plan

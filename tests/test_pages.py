@@ -27,7 +27,8 @@ GENERATE = ("docs/generate.md", "docs/generate.ko.md")
 TF1 = ("docs/tf1.md", "docs/tf1.ko.md")
 BENCHMARK = ("docs/benchmark.md", "docs/benchmark.ko.md")
 TASKS = ("docs/tasks.md", "docs/tasks.ko.md")
-PAIRS = [READMES, LANGUAGE, GENERATE, TASKS, TF1, BENCHMARK]
+FORECAST = ("docs/forecast.md", "docs/forecast.ko.md")
+PAIRS = [READMES, LANGUAGE, GENERATE, TASKS, FORECAST, TF1, BENCHMARK]
 PAGES = [page for pair in PAIRS for page in pair]
 
 

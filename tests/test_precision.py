@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ostinato import GRU, LSTM, RNN, Recurrent
-from ostinato.cells import CELLS
+from ostinato.cells.classic import CELLS
 from ostinato.engines import cpu, doctor, loops, native, outer, pairs, precision, product, reference, rows, team
 from ostinato.engines.code import Target
 from ostinato.engines.kernel import Kernel

@@ -1,10 +1,5 @@
 """The loop, its budget, its checkpoints, and going on after a kill."""
 
-import json
-import os
-import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
@@ -192,29 +187,3 @@ def test_a_checkpoint_of_another_version_or_run_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(InputError, match=r"'.*c.safetensors' \(\d+ bytes\) is cut short or damaged"):
         run(tmp_path)
-
-
-def command(out, text, *more):
-    return [sys.executable, "-m", "ostinato", "train", "generate", str(text), "--out", str(out), "--steps", "300", "--hidden", "7", "--embedding",
-            "3", "--batch", "3", "--sequence-length", "9", "--dropout", "0.1", "--threads", "1", "--checkpoint-seconds", "0", *more]
-
-
-def test_a_killed_process_goes_on_to_the_same_numbers(tmp_path):
-    text = tmp_path / "text.txt"
-    text.write_text("되풀이되는 가락을 오스티나토라고 한다. ostinato\n" * 30, encoding="utf-8")
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    subprocess.run(command(tmp_path / "whole", text), check=True, **quiet)
-    checkpoint = tmp_path / "killed" / "checkpoint.safetensors"
-    with subprocess.Popen(command(tmp_path / "killed", text), **quiet) as process:
-        while process.poll() is None and not (checkpoint.exists() and read_checkpoint(checkpoint)[0].step >= 5):
-            time.sleep(0.01)
-        os.kill(process.pid, signal.SIGKILL)
-    assert process.returncode == -signal.SIGKILL
-    assert 5 <= read_checkpoint(checkpoint)[0].step < 300
-    subprocess.run(command(tmp_path / "killed", text, "--resume"), check=True, **quiet)
-    ends = {}
-    for name in ("whole", "killed"):
-        result = json.loads((tmp_path / name / "config.json").read_text(encoding="utf-8"))["result"]
-        ends[name] = (result["measures"], result["steps"], without_time(result["history"]),
-                      (tmp_path / name / "model.safetensors").read_bytes())
-    assert ends["killed"] == ends["whole"]

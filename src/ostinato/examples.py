@@ -41,7 +41,7 @@ class Examples:
         count = len(self)
         held = max(1, round(count * part))
         if count < 2:
-            raise InputError(f"{self.source}: {count} row; two are the fewest that can be split for training and measuring: give more data")
+            raise InputError(f"{self.source}: {count} {'row' if count == 1 else 'rows'}; two are the fewest that can be split for training and measuring: give more data")
         order = np.random.default_rng([seed, 7]).permutation(count)
         return self.take(np.sort(order[held:])), self.take(np.sort(order[:held]))
 

@@ -20,6 +20,7 @@ VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wm
 # The columns of CoNLL-U that hold a tag. Source: universaldependencies.org/format.html
 CONLLU_TAGS = {"upos": 3, "xpos": 4}
 FILES = ("file", "picture", "image", "path", "filename", "file_name")
+SENTENCES = ("sentences", "sentence", "texts", "text", "captions", "caption")
 CAPTIONS = ("caption", "captions", "text", "description", "title", "en")
 
 
@@ -63,7 +64,7 @@ def find_array(arrays: dict[str, np.ndarray], path: Path, given: str | None, kno
         InputError: There is none of the name given.
     """
     if given is not None and given not in arrays:
-        raise InputError(f"{str(path)!r} has no array {given!r}{near(given, arrays)}; it has {listed(arrays)}")
+        raise InputError(f"{str(path)!r} has no array {given!r}{near(given, arrays) or ';'} it has {listed(arrays)}")
     return given if given is not None else next((name for name in known if name in arrays), None)
 
 
@@ -220,12 +221,13 @@ def _tag_place(path: Path, column: str | int | None, width: int, conllu: bool) -
 
 @dataclass(frozen=True)
 class Clips:
-    """Clips of frames, with a label for each frame.
+    """Clips of frames, with a label for each frame, or with a sentence.
 
     Attributes:
         clips: (T, F) float32 each.
         labels: (T,) int64 each, numbers of `classes`; None where there are none.
         classes: What each number of a label is called.
+        sentences: One of each clip; None where there are none.
         names: Of the clips; None where the file names none.
         columns: Which array was taken for what.
     """
@@ -233,6 +235,7 @@ class Clips:
     clips: list[np.ndarray]
     labels: list[np.ndarray] | None
     classes: list[str] | None
+    sentences: list[str] | None
     names: list[str] | None
     columns: dict[str, str | list[str]]
 
@@ -243,7 +246,7 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
     Args:
         path: The npz file has `x` (or `frames`) as `split_array` reads it, labels as whole numbers or text (N, T), and can have
             what the numbers stand for as a list of text, names of the clips (`names`), and numbers of the clips of a part.
-        label: The array of labels; if not given, the first that has one for each frame.
+        label: The array of labels, or of sentences; if not given, the first that has a label for each frame, and `sentences`.
         part: "train" or "test": only the clips that the array of that name counts.
 
     Raises:
@@ -254,7 +257,7 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
         for name, value in (("label", label), ("part", part)):
             if value is not None:
                 raise InputError(f"{name}={value!r}: {str(path)!r} is no npz file, and has no arrays; leave {name} out")
-        return Clips([_read_frames(path) if path.is_dir() else read_video(path)], None, None, [path.name], {})
+        return Clips([_read_frames(path) if path.is_dir() else read_video(path)], None, None, None, [path.name], {})
     arrays = read_arrays(path)
     x = find_array(arrays, path, None, ("x", "X", "frames", "clips", "data"))
     if x is None:
@@ -268,7 +271,11 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
         fitting = [name for name, array in arrays.items() if array.shape == count and array.dtype.kind in "iuU" and name != x]
         label = next(iter(fitting), None)
     find_array(arrays, path, label, ())
-    labels = classes = None
+    labels = classes = sentences = None
+    spoken = label if label is not None and _is_text(arrays[label], len(clips)) else next(
+        (name for name in SENTENCES if name in arrays and _is_text(arrays[name], len(clips))), None)
+    if spoken is not None:
+        sentences, label = arrays[spoken].tolist(), None if label == spoken else label
     names = [str(name) for name in arrays["names"]] if "names" in arrays and arrays["names"].shape == (len(clips),) else None
     if label is not None:
         numbers, classes = _frame_labels({k: v for k, v in arrays.items() if k != "names" or names is None}, path, label, count)
@@ -279,8 +286,13 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
         if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not chosen.size or chosen.min() < 0 or chosen.max() >= len(clips):
             raise InputError(f"{str(path)!r}: {part!r} is of {chosen.dtype}, shape {chosen.shape}; "
                              f"it should be a list of numbers of clips, 0 to {len(clips) - 1}")
-        clips, labels, names = ([rows[k] for k in chosen] if rows is not None else None for rows in (clips, labels, names))
-    return Clips(clips, labels, classes, names, {"numbers": x} | ({"label": label} if label else {}))
+        clips, labels, sentences, names = (rows and [rows[k] for k in chosen] for rows in (clips, labels, sentences, names))
+    taken = {"numbers": x} | ({"label": label} if label else {}) | ({"sentences": spoken} if spoken else {})
+    return Clips(clips, labels, classes, sentences, names, taken)
+
+
+def _is_text(array: np.ndarray, count: int) -> bool:
+    return array.dtype.kind == "U" and array.shape == (count,)
 
 
 def _frame_labels(arrays: dict[str, np.ndarray], path: Path, label: str, count: tuple[int, ...]) -> tuple[np.ndarray, list[str]]:
@@ -411,7 +423,7 @@ def read_pictures(path: Path, *, caption: str | None = None, picture: str | None
         return _picture_arrays(path, caption, picture, size)
     if path.is_dir() or path.suffix.lower() in PICTURES:
         files = _pictures_in(path) if path.is_dir() else [path]
-        pictures = np.stack([_open_picture(file, lambda opened: _square(opened, size)) for file in files])
+        pictures = np.stack([_open_picture(file, lambda opened: square(opened, size)) for file in files])
         return Pictures(pictures, None, [file.name for file in files], 0, {})
     table = read_table(path)
     for name in (caption, picture):
@@ -432,7 +444,7 @@ def read_pictures(path: Path, *, caption: str | None = None, picture: str | None
     if missing is not None:
         raise InputError(f"{table.where(missing)}: there is no picture {str(place / names[missing])!r}; "
                          "mend its name, or say where the pictures are: folder=...")
-    pictures = np.stack([_open_picture(place / names[row], lambda opened: _square(opened, size), f"{table.where(row)}: ")
+    pictures = np.stack([_open_picture(place / names[row], lambda opened: square(opened, size), f"{table.where(row)}: ")
                          for row in kept])
     taken = {"picture": picture} | ({"caption": caption} if caption else {})
     return Pictures(pictures, captions, [names[row] for row in kept], len(names) - len(kept), taken)
@@ -449,18 +461,20 @@ def _filled(captions: list[str] | None, count: int, path: Path, name: str | None
     return kept, [captions[row] for row in kept]
 
 
-def _square(picture, size: int) -> np.ndarray:
-    """A Pillow image as (size, size, 3) uint8, the way up it was taken, on white."""
+def square(picture, size: int) -> np.ndarray:
+    """A Pillow image, or an array (H, W, 3 or 4) uint8, as (size, size, 3) uint8, the way up it was taken, on white."""
     from PIL import Image, ImageOps
 
+    if isinstance(picture, np.ndarray):
+        if picture.shape == (size, size, 3):
+            return picture
+        picture = Image.fromarray(picture)
     picture = ImageOps.exif_transpose(picture).convert("RGBA")
     picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
     return np.asarray(ImageOps.pad(picture, (size, size), color="white"))
 
 
 def _picture_arrays(path: Path, caption: str | None, picture: str | None, size: int) -> Pictures:
-    from PIL import Image
-
     arrays = read_arrays(path)
     x = find_array(arrays, path, picture, ("x", "X", "pictures", "images"))
     if x is None:
@@ -478,8 +492,6 @@ def _picture_arrays(path: Path, caption: str | None, picture: str | None, size: 
     kept, captions = _filled(arrays[caption].tolist() if caption else None, len(pixels), path, caption)
     naming = next((name for name in ("names", "name", "file", "hexcode") if name in texts), None)
     names = arrays[naming].tolist() if naming else [str(row) for row in range(len(pixels))]
-    pictures = pixels[kept]
-    if pictures.shape[1:] != (size, size, 3):
-        pictures = np.stack([_square(Image.fromarray(one), size) for one in pictures])
+    pictures = np.stack([square(one, size) for one in pixels[kept]])
     taken = {"picture": x} | ({"caption": caption} if caption else {})
     return Pictures(pictures, captions, [names[row] for row in kept], len(pixels) - len(kept), taken)

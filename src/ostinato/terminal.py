@@ -40,8 +40,9 @@ class Display:
 
     def measured(self, entry: dict) -> None:
         """A line that stays."""
-        moment = self.latest
-        self.bar.print(f"step {entry['step']:>6}  {moment.shown}  {self.label} {entry[self.goal]:.3f}  {speed(moment)}  {left(moment)}",
+        moment, value = self.latest, entry[self.goal]
+        shown = "none" if value is None else f"{value:.3f}"
+        self.bar.print(f"step {entry['step']:>6}  {moment.shown}  {self.label} {shown}  {speed(moment)}  {left(moment)}",
                        highlight=False, soft_wrap=True)
 
 

@@ -194,7 +194,7 @@ class Training(lightning.LightningModule):
         found = self.measuring.result()
         progress.history.append({"step": progress.step, "seconds": round(self.seconds, 2), **trained, **found})
         # in float64: rounding would make two unequal measurements look equal to EarlyStopping
-        self.log(self.problem.goal, torch.tensor(found[self.problem.goal], dtype=torch.float64))
+        self.log(self.problem.goal, torch.tensor(_ranked(found[self.problem.goal], self.problem.higher), dtype=torch.float64))
 
 
 class _Keeper(Callback):
@@ -231,7 +231,7 @@ class _Keeper(Callback):
         progress = training.progress
         found, higher = progress.history[-1][training.problem.goal], training.problem.higher
         # Of equals the later one has learned more: few held-out rows give many equals.
-        if progress.best is None or (found >= progress.best if higher else found <= progress.best):
+        if progress.best is None or (_ranked(found, higher) >= progress.best if higher else _ranked(found, higher) <= progress.best):
             progress.best = found
             if trainer.is_global_zero:
                 self.keep_best()
@@ -247,6 +247,11 @@ class _Keeper(Callback):
         self.saved = training.seconds
         if training.trainer.is_global_zero:
             write_checkpoint(self.path, training, self.saved)
+
+
+def _ranked(found: float | None, higher: bool) -> float:
+    """A measurement to compare by; one without a value is the worst."""
+    return found if found is not None else -math.inf if higher else math.inf
 
 
 def write_checkpoint(path: Path, training: Training, seconds: float) -> None:
@@ -336,7 +341,7 @@ def fit(problem: Problem, *, budget: Budget, learning_rate: float, clip: float, 
     if tensors is not None:
         _restore(training, tensors, checkpoint, torch.device(device))
     stopping = EarlyStopping(problem.goal, mode="max" if problem.higher else "min", patience=patience,
-                             check_on_train_epoch_end=False) if patience else None
+                             check_on_train_epoch_end=False, check_finite=False) if patience else None
     if stopping and progress.best is not None:
         stopping.wait_count, stopping.best_score = progress.waited, torch.tensor(progress.best, dtype=torch.float64)
     keeper = _Keeper(checkpoint, checkpoint_seconds, watcher or Watcher(), keep_best, stopping)

@@ -6,7 +6,11 @@ Each is a class with `fit`, `evaluate`, `predict` and `save`; `load` gives back 
 import importlib
 
 # Each task's module and class, by its name on the command line.
-TASKS = {"classify": ("classify", "Classifier"), "generate": ("generate", "Generator")}
+TASKS = {
+    "classify": ("classify", "Classifier"), "tag": ("tag", "Tagger"), "frames": ("frames", "FrameTagger"), "forecast": ("forecast", "Forecaster"),
+    "translate": ("translate", "Translator"), "transcribe": ("transcribe", "Transcriber"), "generate": ("generate", "Generator"),
+    "caption": ("caption", "Captioner"),
+}
 
 __all__ = ["TASKS", "load", "task_class", *(name for _, name in TASKS.values())]
 

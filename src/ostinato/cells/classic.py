@@ -1,12 +1,9 @@
-"""Every cell as its equations, each with its paper. The derivatives, time loops and kernels all follow from these lines.
+"""The cells that everyone knows: Elman's network, the LSTM in its variants, and the GRU's."""
 
-`cell.equations()` prints them. Biases are kept where a paper leaves them out.
-"""
-
-from .language import Cell, cell, clip, mean, sigmoid, split, sqrt, state, tanh, weight
+from ..language import cell, clip, mean, sigmoid, split, sqrt, state, tanh, weight
 
 __all__ = [
-    "CELLS", "elman", "gru", "gru_original", "layer_norm_lstm", "lstm", "lstm_full", "lstm_peephole", "lstm_projected", "min_gru",
+    "elman", "gru", "gru_original", "layer_norm_lstm", "lstm", "lstm_full", "lstm_peephole", "lstm_projected", "min_gru",
 ]
 
 
@@ -142,4 +139,4 @@ def layer_norm_lstm(x, h, c, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=we
     return h, c
 
 
-CELLS: dict[str, Cell] = {name: value for name, value in globals().items() if isinstance(value, Cell)}
+CELLS = {name: globals()[name] for name in __all__}

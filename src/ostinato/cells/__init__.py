@@ -1,0 +1,10 @@
+"""Every cell as its equations, each with its paper. The derivatives, time loops and kernels all follow from these lines.
+
+`cell.equations()` prints them. Biases are kept where a paper leaves them out.
+"""
+
+from ..language import Cell
+from . import classic
+from .classic import *
+
+CELLS: dict[str, Cell] = classic.CELLS

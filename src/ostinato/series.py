@@ -1,0 +1,182 @@
+"""What a series of numbers is like, found from its values: seasons, trend, spread; and how its dates go on."""
+
+import calendar
+from collections import Counter
+from datetime import date, datetime, timedelta
+
+import numpy as np
+
+from .data import compose
+from .errors import InputError
+
+# How dates can be written. Those with the day or the month first are not told apart, so neither is read.
+FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y/%m/%d", "%Y/%m", "%Y.%m.%d", "%Y%m%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
+           "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y년 %m월", "%Y년 %m월 %d일")
+
+
+def series_of(data, columns: list[str] | None = None, time: str | None = None) -> tuple[list[str], np.ndarray, list[str] | None]:
+    """Names of columns, values (T, F) float64 and times of a series in memory.
+
+    Args:
+        data: (T,) or (T, F) numbers, or a dict of columns.
+        columns: Those of a dict that are wanted; None: all but the time.
+        time: The column of a dict that says when; None: the first one of text or dates, where there is one.
+
+    Raises:
+        InputError: A column is not there, is not of numbers, or has a number that is not finite.
+
+    Example:
+        >>> series_of({"when": ["2024-01", "2024-02"], "sold": [3, 4]})
+        (['sold'], array([[3.],
+               [4.]]), ['2024-01', '2024-02'])
+    """
+    names, times = None, None
+    if isinstance(data, dict):
+        given = {compose(str(name)): list(column) for name, column in data.items()}
+        missing = next((name for name in [*(columns or []), time] if name is not None and name not in given), None)
+        if missing is not None:
+            raise InputError(f"the given series has no column {missing!r}; it has {', '.join(map(repr, given))}")
+        time = time or next((name for name, column in given.items() if column and isinstance(column[0], (str, date, np.datetime64))), None)
+        names, times = columns or [name for name in given if name != time], None if time is None else list(map(str, given[time]))
+        lengths = {name: len(column) for name, column in given.items()}
+        if not names or len(set(lengths.values())) > 1:
+            raise InputError(f"the given series has columns of so many steps: {lengths}; give one or more of numbers, all of one length")
+        data = list(zip(*(given[name] for name in names)))
+    try:
+        values = np.asarray(data, np.float64)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"the given series is not of numbers ({error}); give an array, or a dict of columns") from error
+    if values.ndim not in (1, 2) or not values.size:
+        raise InputError(f"the given series has the shape {values.shape}; give (T,), or (T, F) for F columns")
+    values = values.reshape(len(values), -1)
+    names = names or [str(k) for k in range(values.shape[1])]
+    bad = np.argwhere(~np.isfinite(values))
+    if len(bad):
+        raise InputError(f"step {bad[0][0] + 1} of the given series has {values[tuple(bad[0])]} in the column {names[bad[0][1]]!r}; "
+                         "fill the gap, or leave the steps before it out")
+    return names, values, times
+
+
+def varies_with_level(values: np.ndarray) -> bool:
+    """Whether all values (T, F) are above 0 and those of higher parts of the series change the more, in each column.
+
+    Example:
+        >>> growing = np.exp(0.01 * np.arange(200)) * (1.5 + np.sin(np.arange(200)))
+        >>> varies_with_level(growing[:, None]), varies_with_level(np.arange(1.0, 200)[:, None])
+        (True, False)
+    """
+    if (values <= 0).any():
+        return False
+    parts = np.array_split(values, 8)
+    level, change = np.array([part.mean(0) for part in parts]), np.array([np.abs(np.diff(part, axis=0)).mean(0) for part in parts])
+    level, change = level - level.mean(0), change - change.mean(0)
+    both = np.sqrt((level**2).sum(0) * (change**2).sum(0))
+    return bool(((level * change).sum(0) > 0.9 * both).all())
+
+
+def moves_away(y: np.ndarray) -> bool:
+    """Whether a column of (T, F) has its first and its last third further apart than their values spread.
+
+    Example:
+        >>> moves_away(np.arange(30.0)[:, None]), moves_away(np.sin(np.arange(30.0))[:, None])
+        (True, False)
+    """
+    first, _, last = np.array_split(y, 3)
+    return bool((np.abs(first.mean(0) - last.mean(0)) > 1.5 * (first.std(0) + last.std(0)) / 2).any())
+
+
+def season_of(y: np.ndarray, difference: bool = False) -> int:
+    """After how many steps a series (T, F) is most like itself, by the autocorrelation past its first fall below 0; 1 where it is not.
+
+    Args:
+        y: The series.
+        difference: Look at its changes.
+
+    Example:
+        >>> season_of(np.sin(np.arange(120) * 2 * np.pi / 12)[:, None]), season_of(np.arange(50.0)[:, None], True)
+        (12, 1)
+    """
+    y = np.diff(y, axis=0) if difference else y
+    y = y - y.mean(0)
+    size, count = (y**2).sum(0), len(y)
+    y = y[:, size > 1e-18 * count]
+    if not y.size:
+        return 1
+    alike = np.fft.irfft(np.abs(np.fft.rfft(y, 2 * count, axis=0))**2, axis=0)[:count // 3 + 1]
+    alike = (alike / alike[0] * count / (count - np.arange(len(alike)))[:, None]).mean(1)
+    below = np.flatnonzero(alike < 0)
+    start = int(below[0]) if len(below) else len(alike)
+    # the first of peaks that are nearly the highest: the season, and not twice that
+    most = alike[start:].max(initial=0.0)
+    if most < max(0.2, 4 / np.sqrt(count)):
+        return 1
+    lag = start + int(np.flatnonzero(alike[start:] >= 0.9 * most)[0])
+    while lag + 1 < len(alike) and alike[lag + 1] > alike[lag]:
+        lag += 1
+    return lag
+
+
+# ---------------------------------------------------------------- dates
+
+
+def date_of(text: str, form: str, source: str) -> datetime:
+    """A date that is written in a form of `FORMATS`."""
+    try:
+        return datetime.strptime(text.strip(), form)
+    except ValueError:
+        raise InputError(f"{source}: {text!r} is no date as the model learned from; write it as {datetime(2024, 12, 31).strftime(form)!r}") from None
+
+
+def clock_of(times: list[str], source: str) -> dict | None:
+    """How the dates of a series are written and how they go on; None where they are no dates, or have no regular step.
+
+    Raises:
+        InputError: A date is not later than the one before it.
+
+    Example:
+        >>> clock_of(["2024-01", "2024-02", "2024-03"], "here")
+        {'format': '%Y-%m', 'months': 1, 'day': 1, 'seconds': 0}
+    """
+    for form in FORMATS:
+        try:
+            dates = [datetime.strptime(text.strip(), form) for text in times]
+        except ValueError:
+            continue
+        break
+    else:
+        return None
+    if len(dates) < 2:
+        return None
+    for number, (one, other) in enumerate(zip(dates, dates[1:]), 2):
+        if other <= one:
+            raise InputError(f"{source}: step {number} is at {times[number - 1]!r}, no later than the one before it, {times[number - 2]!r}; "
+                             "sort the rows by time, a row for each time")
+    day = max(when.day for when in dates)
+    months = [12 * when.year + when.month for when in dates]
+    if all(when.day == min(day, calendar.monthrange(when.year, when.month)[1]) for when in dates):
+        step, often = Counter(np.diff(months).tolist()).most_common(1)[0]
+        if step and often >= 0.95 * (len(dates) - 1):
+            return {"format": form, "months": int(step), "day": day, "seconds": 0}
+    step, often = Counter((other - one).total_seconds() for one, other in zip(dates, dates[1:])).most_common(1)[0]
+    return {"format": form, "months": 0, "day": 0, "seconds": step} if often >= 0.95 * (len(dates) - 1) else None
+
+
+def later(when: datetime, clock: dict, steps: int) -> datetime:
+    """The date of so many steps on."""
+    if not clock["months"]:
+        return when + timedelta(seconds=clock["seconds"] * steps)
+    year, month = divmod(12 * when.year + when.month - 1 + clock["months"] * steps, 12)
+    return when.replace(year=year, month=month + 1, day=min(clock["day"], calendar.monthrange(year, month + 1)[1]))
+
+
+def cycles_of(clock: dict, count: int) -> list[str]:
+    """Which cycles a step has a place in: those that are longer than it, and that so many steps hold twice."""
+    step = clock["seconds"] or clock["months"] * 30.4 * 86400
+    return [name for name, seconds in (("year", 365.25 * 86400), ("week", 7 * 86400), ("day", 86400)) if 2 * step <= seconds <= step * count / 2]
+
+
+def waves(dates: list[datetime], cycles: list[str]) -> np.ndarray:
+    """(T, 2 C) Sine and cosine of the dates' places in each cycle."""
+    days = np.array([[when.timetuple().tm_yday, when.weekday(), when.hour / 24 + when.minute / 1440] for when in dates])
+    place = {"year": (days[:, 0] - 1 + days[:, 2]) / 365.25, "week": (days[:, 1] + days[:, 2]) / 7, "day": days[:, 2]}
+    return np.stack([wave(2 * np.pi * place[name]) for name in cycles for wave in (np.sin, np.cos)], 1) if cycles else np.zeros((len(dates), 0))

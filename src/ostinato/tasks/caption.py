@@ -1,0 +1,129 @@
+"""One to many: words for a picture."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from ..data import compose
+from ..errors import InputError
+from ..examples import Examples
+from ..options import option
+from ..seq2seq import PictureEncoder
+from ..sequences import read_pictures, square
+from .sentences import SentenceOptions, SentenceTask
+
+# How many pixels of the report's picture a pixel of a picture is.
+ENLARGED = 4
+
+
+@dataclass(frozen=True)
+class CaptionOptions(SentenceOptions):
+    """What can be chosen for a captioner."""
+
+    vocabulary_size: int = option(2000, "Pieces at most.", panel="Texts", low=8, high=1_000_000)
+    caption: str | None = option(None, "The column (or array) of the captions.", panel="Columns", found="by its name or its values")
+    picture: str | None = option(None, "The column of pictures' files, or the array of pictures.", panel="Columns", found="by its name or its values")
+    folder: str | None = option(None, "Where the files are that a table names.", panel="Columns", found="beside the table")
+
+
+class Captioner(SentenceTask):
+    """Learns to say what is in a picture, which is made 32 x 32.
+
+    Data is a table of pictures' files and their captions, or an npz file (see `ostinato.sequences.read_pictures`), or a pair in memory:
+    pictures (H, W, 3) uint8, and a list of captions. `predict` takes a picture, a folder of them, or what it has learned from.
+
+    Args:
+        options: Those of `CaptionOptions`, by name.
+
+    Example:
+        >>> import numpy as np
+        >>> from ostinato.tasks import Captioner
+        >>> low, high = np.full((2, 32, 32, 3), 255, np.uint8)
+        >>> low[20:28, 12:20] = high[4:12, 12:20] = [200, 0, 0]
+        >>> model = Captioner(hidden=8, embedding=8, epochs=40, batch=8, learning_rate=0.02, dropout=0.0, patience=0)
+        >>> model = model.fit(([low, high] * 16, ["a red square below", "a red square above"] * 16))
+        >>> model.predict([high])[0]["text"]
+        'a red square above'
+    """
+
+    name, Options, goal, higher, unit = "caption", CaptionOptions, "chrf", True, "pictures"
+    summary = "One to many: words for a picture."
+    data = "A table of pictures' files and captions, or npz with pictures and captions."
+
+    def read(self, data, *, labelled=True):
+        if isinstance(data, (str, Path)):
+            options = self.options
+            caption = options.caption if labelled else None
+            picture = options.picture if labelled or Path(data).suffix == ".npz" else None
+            found = read_pictures(Path(data), caption=caption, picture=picture, folder=options.folder and Path(options.folder), size=PictureEncoder.SIZE)
+            if labelled and found.captions is None:
+                raise InputError(f"{str(data)!r} has no captions; name the column or array of them with --caption")
+            return Examples({"x": list(found.pictures), "target": found.captions if labelled else None, "name": found.names}, source=str(data),
+                            about=found.columns)
+        pictures, captions = data if labelled else (data, None)
+        pictures = [_picture(picture, number) for number, picture in enumerate(pictures, 1)]
+        if captions is not None and len(captions) != len(pictures):
+            raise InputError(f"{len(pictures)} pictures and {len(captions)} captions; give a caption for each picture")
+        return Examples({"x": pictures, "target": captions and [compose(str(text)) for text in captions], "name": None}, source="the given pictures")
+
+    def line(self, text):
+        return Path(text.strip())
+
+    def epochs(self, rows):
+        return max(10, min(60, 120_000 / rows))
+
+    def encoder(self):
+        return PictureEncoder(units=self.options.hidden, dropout=self.options.dropout)
+
+    def sources(self, examples):
+        return examples["x"]
+
+    def given(self, sources):
+        return (torch.from_numpy(np.stack(sources)),)
+
+    def places(self, source):
+        return PictureEncoder.PLACES
+
+    def shown_source(self, x, name):
+        return name or "a picture"
+
+    def problem(self, learned, measured):
+        # the report measures what the caption of the most alike of these comes to
+        self._learned = learned
+        return super().problem(learned, measured)
+
+    def report_parts(self, examples):
+        nearest = [self._learned["target"][k] for k in _nearest(examples["x"], self._learned["x"])]
+        return super().report_parts(examples) | {
+            "baseline": self.scored(nearest, examples["target"]), "baseline_name": "the caption of the most alike picture learned from"}
+
+    def looked(self, examples, written, order):
+        chosen = [*order[::-1][:2], *order[:1]]
+        tiles = []
+        for k in chosen:
+            picture, said = examples["x"][k], self.pieces.decode(written[k].tokens)
+            tiles.append((_enlarged(picture), f"{said} (right: {examples['target'][k]})"))
+            for piece, weights in zip(self.pieces.spelled(written[k].tokens)[:16], written[k].attention.numpy()):
+                places = round(len(weights) ** 0.5)
+                light = np.kron((weights / weights.max()).reshape(places, places), np.ones((PictureEncoder.SIZE // places,) * 2))
+                tiles.append((_enlarged((picture * (0.2 + 0.8 * light[..., None])).astype(np.uint8)), piece))
+        return {"pictures": tiles}
+
+
+def _picture(given, number: int) -> np.ndarray:
+    picture = np.asarray(given)
+    if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
+        raise InputError(f"picture {number} is of {picture.dtype}, shape {picture.shape}; give (H, W, 3) uint8: red, green and blue, 0 to 255")
+    return square(picture, PictureEncoder.SIZE)
+
+
+def _enlarged(picture: np.ndarray) -> np.ndarray:
+    return picture.repeat(ENLARGED, 0).repeat(ENLARGED, 1)
+
+
+def _nearest(pictures: list[np.ndarray], learned: list[np.ndarray]) -> list[int]:
+    """For each picture the number of the one learned from that is the most like it, pixel by pixel."""
+    ours, theirs = (torch.from_numpy(np.stack(some)).flatten(1).float() for some in (pictures, learned))
+    return [int(k) for part in ours.split(256) for k in torch.cdist(part, theirs).argmin(1)]

@@ -1,0 +1,273 @@
+"""Many to many, aligned: a label for each frame of a clip."""
+
+import itertools
+import re
+import zipfile
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from .. import measures
+from ..errors import InputError
+from ..examples import Examples
+from ..options import LEARNING, MODEL, Options, option
+from ..problem import padded
+from ..sequences import Clips, read_clips
+from .layer import layer_of
+from .tag import StepScores, rows_of, split_filled, step_measures, stepwise_loss, within
+from .task import Inside, Task
+
+# A part of the clips of an npz file, as in grid.npz:train.
+_PART = re.compile(r"(.+\.npz):(\w+)")
+
+
+@dataclass(frozen=True)
+class FrameOptions(Options):
+    """What can be chosen for a labeller of frames."""
+
+    hidden: int = option(128, "Units of each layer and direction.", low=1, high=16384)
+    layers: int = option(2, "Layers.", low=1, high=64)
+    bidirectional: bool = option(True, "Read in both directions.")
+    label: str | None = option(None, "The array of labels in an npz file.", panel="Columns",
+                               found="the first with one for each frame")
+    batch: int = option(16, "Clips of a batch.", panel=LEARNING, low=1, high=65536)
+    label_smoothing: float = option(0.05, "Part of the certainty that is spread over all labels in learning.", panel=LEARNING,
+                                    low=0, high=0.9)
+    dropout: float = option(0.4, "Rate of dropout, between layers and before the readout.", panel=MODEL, low=0, high=0.99)
+
+
+class FrameModel(nn.Module):
+    """Frames to a score for each label: layers over the clip.
+
+    Args:
+        inputs: F numbers of a frame.
+        labels: C.
+        options: Sizes and rates.
+    """
+
+    def __init__(self, inputs: int, labels: int, options: FrameOptions):
+        super().__init__()
+        self.recurrent, units = layer_of(options, inputs, bidirectional=options.bidirectional)
+        self.dropout = nn.Dropout(options.dropout)
+        self.readout = nn.Linear(units, labels)
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+        """Scores (N, C) of all frames of x (B, T, F), clip after clip."""
+        output, _ = self.recurrent(x, lengths=lengths)
+        return self.readout(self.dropout(output[within(lengths, output.shape[1])]))
+
+
+class FrameTagger(Task):
+    """Learns a label for each frame of a clip.
+
+    Data is an npz file with `x` (clips, frames, numbers) and an array with a label for each frame (see
+    `ostinato.sequences.read_clips`); "clips.npz:train" takes the clips whose numbers the array `train` has. In memory it is a
+    pair: a list of arrays (T, F), and a list of labels for each. To predict, it can also be a folder of pictures, the frames of
+    one clip, or a video.
+
+    Args:
+        options: Those of `FrameOptions`, by name.
+
+    Example:
+        >>> from ostinato.tasks import FrameTagger
+        >>> clips = [[[0.], [0.], [1.], [1.]], [[1.], [1.], [0.], [0.]]] * 8
+        >>> labels = [["off", "off", "on", "on"], ["on", "on", "off", "off"]] * 8
+        >>> model = FrameTagger(hidden=8, epochs=20, patience=0, learning_rate=0.02).fit((clips, labels))
+        >>> model.shown(model.predict([[[1.], [0.], [0.]]])[0])
+        'on×1 off×2'
+    """
+
+    name, Options, goal, higher = "frames", FrameOptions, "accuracy", True
+    summary = "Many to many, aligned: a label for each frame of a clip."
+    data = "npz with x (clips, frames, numbers) and labels (clips, frames); FILE.npz:train takes the clips that array train has."
+
+    def read(self, data, *, labelled=True):
+        if isinstance(data, (str, Path)):
+            return self._read_file(str(data), labelled)
+        clips, labels = data if labelled else (data, None)
+        clips = given_clips(clips)
+        if labels is not None:
+            labels = [[str(label) for label in row] for row in labels]
+            if len(labels) != len(clips):
+                raise InputError(f"{len(clips)} clips and {len(labels)} rows of labels; give a row of labels for each clip")
+            for number, (clip, row) in enumerate(zip(clips, labels), 1):
+                if len(clip) != len(row):
+                    raise InputError(f"clip {number} has {len(clip)} frames and {len(row)} labels; give a label for each frame")
+        return Examples({"clips": clips, "labels": labels, "names": None}, source="the given clips")
+
+    def _read_file(self, data: str, labelled: bool) -> Examples:
+        clips = clips_from(data, label=self.options.label, labelled=labelled)
+        if labelled and clips.labels is None:
+            raise InputError(f"{data!r} has no labels of frames; "
+                             "give an npz file with an array (clips, frames) of labels beside x")
+        labels = [[clips.classes[k] for k in row] for row in clips.labels] if labelled else None
+        return Examples({"clips": clips.clips, "labels": labels, "names": clips.names}, source=data, about=clips.columns)
+
+    def line(self, text):
+        return Path(text.strip())
+
+    def shown(self, answer):
+        return " ".join(f"{label}×{len(list(run))}" for label, run in itertools.groupby(answer["labels"]))
+
+    def epochs(self, rows):
+        return max(10, min(40, 20_000 / rows))
+
+    def split(self, every):
+        return split_filled(self, every, "clips")
+
+    def prepare(self, learned, every):
+        labels = [label for row in every["labels"] for label in row]
+        names = sorted(set(labels))
+        if len(names) < 2:
+            raise InputError(f"{every.source}: all frames have the label {names[0]!r}; "
+                             "there have to be two labels or more to tell apart")
+        self.knows = {"labels": names, "counts": [labels.count(name) for name in names], "columns": every.about,
+                      **scales(every["clips"], learned["clips"], every.source),
+                      # what can be said of a frame that is not looked at; the report measures this too
+                      "by_place": [Counter(place).most_common(1)[0][0] for place in _places(learned["labels"])]}
+        return {}
+
+    def build(self):
+        return FrameModel(self.knows["units"], len(self.knows["labels"]), self.options)
+
+    def encode(self, examples):
+        numbers = {label: k for k, label in enumerate(self.knows["labels"])}
+        found = []
+        for frames, row in zip(normalised(examples["clips"], self.knows, examples.source), examples["labels"] or [None] * len(examples)):
+            # -1: a label that was not there in training, or is not known
+            labels = [-1] * len(frames) if row is None else [numbers.get(label, -1) for label in row]
+            found.append((frames, np.array(labels, np.int64)))
+        return found
+
+    def collate(self, rows):
+        return *padded([clip for clip, _ in rows]), torch.from_numpy(np.concatenate([labels for _, labels in rows]))
+
+    def scores(self, batch) -> torch.Tensor:
+        """Scores (N, C) of the frames of a batch, clip after clip."""
+        return self.model(*batch[:2])
+
+    def loss(self, batch):
+        return stepwise_loss(self, batch, self.options.label_smoothing)
+
+    def measuring(self):
+        return StepScores(self)
+
+    def measures(self, examples):
+        return step_measures(*StepScores.of(self, examples))
+
+    def answers(self, examples):
+        scores, _ = StepScores.of(self, examples)
+        found = rows_of([self.knows["labels"][k] for k in scores.argmax(1).tolist()], [len(clip) for clip in examples["clips"]])
+        names = examples["names"] or [None] * len(examples)
+        return [{"labels": row} | ({"clip": name} if name else {}) for row, name in zip(found, names)]
+
+    def inside(self, data):
+        examples = self.read(data, labelled=False)
+        x, lengths, _ = self.collate(self.encode(examples)[:1])
+        if not lengths[0]:
+            raise InputError("an empty clip has no frames to look at; give some")
+        with torch.no_grad():
+            scores = self.model(x, lengths)
+        at = int(torch.softmax(scores, 1).amax(1).argmin())
+        names, given = self.knows["labels"], scores.argmax(1).tolist()
+        return Inside(self.model.recurrent, x, [names[k] for k in given], lambda x: self.model(x[None], lengths)[at, given[at]],
+                      f"score of {names[given[at]]} at frame {at + 1}, the one that it is least sure of")
+
+    def report_parts(self, examples):
+        names, places = self.knows["labels"], self.knows["by_place"]
+        scores, labels = StepScores.of(self, examples)
+        lengths, seen = [len(clip) for clip in examples["clips"]], labels >= 0
+        given = scores.argmax(1)
+        clips = [{"clip": name or str(k + 1), "right": sum(a == b for a, b in zip(row, wanted)) / max(1, len(row)),
+                  "frames": len(row),
+                  "labels": self.shown({"labels": wanted}), "given": self.shown({"labels": row})}
+                 for k, (row, wanted, name) in enumerate(zip(rows_of([names[k] for k in given.tolist()], lengths),
+                                                             examples["labels"], examples["names"] or [None] * len(lengths)))]
+        order = sorted(clips, key=lambda clip: clip["right"])
+        chosen = {"The most wrong": order[:10], "The most right": order[::-1][:10],
+                  "Longest": sorted(clips, key=lambda clip: -clip["frames"])[:5]}
+        by_place = [label == places[min(k, len(places) - 1)] for row in examples["labels"] for k, label in enumerate(row)]
+        return {
+            "baseline": {"accuracy": sum(by_place) / max(1, len(by_place))},
+            "baseline_name": "the most frequent label at that place in a clip", "labels": dict(zip(names, self.knows["counts"])),
+            "lengths": lengths, "length_of": "frames",
+            "confusion": (names, measures.confusion(given[seen], labels[seen], len(names))),
+            "examples": {name: [clip | {"right": f"{clip['right']:.0%}"} for clip in found] for name, found in chosen.items()}}
+
+
+# ---------------------------------------------------------------- clips
+
+
+def clips_from(data: str | Path, *, label: str | None, labelled: bool) -> Clips:
+    """The clips of a file, or of a part of it: "clips.npz:train" has those whose numbers the array `train` has.
+
+    Args:
+        data: The path, and the part.
+        label: The array of labels or sentences.
+        labelled: These are wanted too.
+    """
+    found = _PART.fullmatch(str(data))
+    path, part = (Path(found[1]), found[2]) if found else (Path(data), None)
+    if labelled and part is None and _has_parts(path):
+        raise InputError(f"{str(data)!r} says which of its clips are to learn from and which to measure on; "
+                         f"write {data}:train or {data}:test")
+    return read_clips(path, label=label if labelled else None, part=part)
+
+
+def given_clips(clips) -> list[np.ndarray]:
+    """Clips in memory, (T, F) float32 each."""
+    return [_clip(clip, number) for number, clip in enumerate(clips, 1)]
+
+
+def scales(every: list[np.ndarray], learned: list[np.ndarray], source: str) -> dict:
+    """How many numbers a frame has, and their mean and scale in the clips that are learned from."""
+    units = next((clip.shape[1] for clip in learned if len(clip)), 0)
+    _check_units(every, source, units, f"another has {units}")
+    frames = np.concatenate([clip for clip in learned if len(clip)])
+    return {"units": units, "mean": frames.mean(0, dtype=np.float64).tolist(), "scale": np.maximum(frames.std(0, dtype=np.float64), 1e-6).tolist()}
+
+
+def normalised(clips: list[np.ndarray], knows: dict, source: str) -> list[np.ndarray]:
+    """Clips by the means and scales that `scales` gave."""
+    _check_units(clips, source, knows["units"], f"the model learned from {knows['units']}")
+    mean, scale = (np.array(knows[name], np.float32) for name in ("mean", "scale"))
+    # an empty clip in memory need not say how many numbers a frame has
+    return [((clip if len(clip) else clip.reshape(0, len(mean))) - mean) / scale for clip in clips]
+
+
+def _has_parts(path: Path) -> bool:
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return {"train.npy", "test.npy"} <= set(archive.namelist())
+
+
+def _clip(given, number: int) -> np.ndarray:
+    """A clip in memory as (T, F) float32."""
+    try:
+        clip = np.asarray(given, np.float32)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"clip {number} is no array of numbers ({error}); "
+                         "give frames of equally many numbers, (T, F)") from error
+    if clip.ndim == 0:
+        raise InputError(f"clip {number} is one number; give frames of numbers, (T, F)")
+    if not np.isfinite(clip).all():
+        frame = int(np.argwhere(~np.isfinite(clip))[0][0]) + 1
+        raise InputError(f"clip {number} has nan or infinity in frame {frame}; fill it with a number")
+    return clip.reshape(len(clip), -1) if clip.size else np.zeros((0, clip.shape[1] if clip.ndim > 1 else 0), np.float32)
+
+
+def _check_units(clips: list[np.ndarray], source: str, units: int, wanted: str) -> None:
+    """An error where a clip that is not empty has frames of another size."""
+    for number, clip in enumerate(clips, 1):
+        if len(clip) and clip.shape[1] != units:
+            raise InputError(f"{source}: clip {number} has {clip.shape[1]} numbers a frame, and {wanted}")
+
+
+def _places(rows: list[list[str]]) -> list[list[str]]:
+    """The labels at each place of the rows that are so long."""
+    return [[row[k] for row in rows if k < len(row)] for k in range(max(map(len, rows)))]

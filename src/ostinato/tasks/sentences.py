@@ -1,0 +1,183 @@
+"""What translate, caption and transcribe share: an encoder of what is given, and a decoder with attention that writes a sentence."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from .. import measures
+from ..decoding import Hypothesis
+from ..examples import Examples
+from ..options import LEARNING, Options, option
+from ..pieces import KINDS, PAD, Pieces
+from ..problem import padded
+from ..seq2seq import ATTENTIONS, EncoderDecoder
+from .task import Task
+
+TEXT, WRITING = "Texts", "Writing"
+# While a run goes on, sentences are written for so many held-out rows at most, one beam each; the nats are of all rows watched.
+WRITTEN = 500
+# Rows that are written for at once: a step of the decoder is one small product, which more rows make worth its call.
+TOGETHER = 128
+
+
+@dataclass(frozen=True)
+class SentenceOptions(Options):
+    """What can be chosen for a model that writes sentences."""
+
+    hidden: int = option(256, "Units of each layer and direction.", low=1, high=16384)
+    attention: str = option("luong", "luong (general) or bahdanau (additive).", among=ATTENTIONS)
+    embedding: int = option(128, "Units that stand for a piece.", panel=TEXT, low=1, high=16384)
+    pieces: str = option("byte-pair", "word, character or byte-pair.", panel=TEXT, among=KINDS)
+    vocabulary_size: int = option(8000, "Pieces at most.", panel=TEXT, low=8, high=1_000_000)
+    beams: int = option(5, "Sentences that are followed at a time; 1 takes the likeliest piece at each step.", panel=WRITING, low=1, high=1000)
+    length: int | None = option(None, "Pieces of a sentence at most.", panel=WRITING, low=1, high=100_000, found="a little over the longest learned from")
+    length_norm: float = option(0.6, "How much long sentences are favoured.", panel=WRITING, low=0, high=10)
+    label_smoothing: float = option(0.1, "Part of the certainty that is spread over all pieces in learning.", panel=LEARNING, low=0, high=0.9)
+    sampling: float = option(0.0, "Rate at which the model reads its own guesses in learning (scheduled sampling).", panel=LEARNING, low=0, high=0.99)
+
+
+class SentenceTask(Task):
+    """A task whose answer is a sentence. Its examples have the columns `x`, `target` and `name`.
+
+    Besides what a task has, such a one has `encoder`, `sources` and `given`, which say what they are below.
+    """
+
+    Options: type[SentenceOptions] = SentenceOptions
+
+    def encoder(self) -> nn.Module:
+        """The encoder of what is given, from `options`, `knows` and `pieces`; see `ostinato.seq2seq`."""
+        raise NotImplementedError
+
+    def sources(self, examples: Examples) -> list[np.ndarray]:
+        """What is given in each row, as numbers."""
+        raise NotImplementedError
+
+    def given(self, sources: list[np.ndarray]) -> tuple[torch.Tensor, ...]:
+        """These as what the encoder is called with."""
+        return padded(sources, PAD)
+
+    def places(self, source: np.ndarray) -> int:
+        """How many places the encoder makes of what is given, for attention to look at."""
+        return len(source)
+
+    def shown_source(self, x, name: str | None) -> str:
+        """What was given, for a line of the report."""
+        raise NotImplementedError
+
+    def words(self, learned: Examples) -> Sequence[str]:
+        """The texts that the vocabulary is made from."""
+        return learned["target"]
+
+    def prepare(self, learned, every):
+        options, texts = self.options, self.words(learned)
+        self.pieces = Pieces.of(texts, options.pieces, size=options.vocabulary_size, least=2 if len(texts) > 1000 else 1)
+        self.knows = {"columns": every.about}
+        longest = max(map(len, self.pieces.encode(learned["target"])))
+        # and one for the end
+        return {} if options.length else {"length": longest + longest // 4 + 2}
+
+    def build(self):
+        options = self.options
+        return EncoderDecoder(self.encoder(), len(self.pieces), embedding=options.embedding, hidden=options.hidden, layers=options.layers,
+                              cell=options.cell, attention=options.attention, dropout=options.dropout,
+                              label_smoothing=options.label_smoothing, sampling=options.sampling, engine=options.engine)
+
+    def encode(self, examples):
+        targets = self.pieces.encode(examples["target"] or [""] * len(examples))
+        return list(zip(self.sources(examples), targets))
+
+    def length(self, row):
+        return sum(map(len, row))
+
+    def collate(self, rows):
+        return *self.given([source for source, _ in rows]), *padded([target for _, target in rows], PAD)
+
+    def loss(self, batch):
+        return self.model.loss(batch)
+
+    def measuring(self):
+        return _Written(self)
+
+    def scored(self, written: Sequence[str], wanted: Sequence[str]) -> dict[str, float | None]:
+        """The measures of sentences beside the right ones, the goal first."""
+        found = measures.translation(written, wanted)
+        return {self.goal: found.pop(self.goal)} | found
+
+    @torch.no_grad()
+    def written(self, examples: Examples, *, beams: int | None = None) -> list[Hypothesis]:
+        """The best sentence for each row."""
+        self.model.eval()
+        options, sources = self.options, self.sources(examples)
+        found: list = [None] * len(sources)
+        order = sorted(range(len(sources)), key=lambda k: len(sources[k]))
+        for start in range(0, len(order), TOGETHER):
+            rows = order[start:start + TOGETHER]
+            best = self.model.decode(*self.given([sources[k] for k in rows]), beams=beams or options.beams, length=options.length,
+                                     length_norm=options.length_norm)
+            for k, (first, *_) in zip(rows, best):
+                # without the places past the row's own end, which are there for longer rows beside it
+                found[k] = replace(first, attention=first.attention[:, :self.places(sources[k])])
+        return found
+
+    def measures(self, examples):
+        # the report is of these too
+        self._latest = examples, self.written(examples)
+        return self.scored([self.pieces.decode(one.tokens) for one in self._latest[1]], examples["target"])
+
+    def _written_once(self, examples: Examples) -> list[Hypothesis]:
+        latest, written = getattr(self, "_latest", (None, None))
+        return written if latest is examples else self.written(examples)
+
+    def answers(self, examples):
+        names = examples["name"] or [None] * len(examples)
+        return [{"text": self.pieces.decode(one.tokens), "score": round(one.score, 4), "pieces": self.pieces.spelled(one.tokens),
+                 "attention": [[round(weight, 3) for weight in step] for step in one.attention.tolist()]}
+                | ({"name": name} if name else {}) for one, name in zip(self.written(examples), names)]
+
+    def report_parts(self, examples):
+        written = self._written_once(examples)
+        texts, wanted = [self.pieces.decode(one.tokens) for one in written], examples["target"]
+        names = examples["name"] or [None] * len(examples)
+        rows = [{"given": self.shown_source(x, name), "right": right, "written": text} for x, name, right, text in
+                zip(examples["x"], names, wanted, texts)]
+        # chrF of each alone says how near it is; words are too few in one sentence
+        near = [measures.translation([text], [right])["chrf"] or 0.0 for text, right in zip(texts[:WRITTEN], wanted)]
+        order = sorted(range(len(near)), key=near.__getitem__)
+        longest = sorted(range(len(rows)), key=lambda k: -len(wanted[k]))
+        kinds = {"The most wrong": order[:10], "The most right": [k for k in order[::-1] if texts[k] == wanted[k]][:10], "Longest": longest[:5]}
+        return {"examples": {name: [rows[k] for k in found] for name, found in kinds.items()},
+                "lengths": [len(one.tokens) for one in written], "length_of": "pieces written"} | self.looked(examples, written, order)
+
+    def looked(self, examples: Examples, written: list[Hypothesis], order: list[int]) -> dict:
+        """The parts of the report that show where the model looked as it wrote.
+
+        Args:
+            examples: What was given.
+            written: What was written.
+            order: The numbers of some rows, the most wrong first.
+        """
+        raise NotImplementedError
+
+
+class _Written:
+    """Gathers the nats of rows, and the sentences written for the first of them."""
+
+    def __init__(self, task: SentenceTask):
+        self.task, self.nats, self.count, self.texts, self.wanted = task, 0.0, 0, [], []
+
+    def add(self, batch):
+        task = self.task
+        nats, count = task.model.loss(batch)
+        self.nats, self.count = self.nats + float(nats), self.count + count
+        rows = WRITTEN - len(self.texts)
+        if rows > 0:
+            *given, targets, lengths = (part[:rows] for part in batch)
+            found = task.model.decode(*given, beams=1, length=task.options.length)
+            self.texts += [task.pieces.decode(best[0].tokens) for best in found]
+            self.wanted += [task.pieces.decode(row[:length].tolist()) for row, length in zip(targets.cpu(), lengths)]
+
+    def result(self):
+        return self.task.scored(self.texts, self.wanted) | {"nats_per_piece": self.nats / max(1, self.count)}

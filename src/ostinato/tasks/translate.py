@@ -1,0 +1,93 @@
+"""Many to many, not aligned: a sentence for a sentence."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from ..data import compose
+from ..errors import InputError
+from ..examples import Examples
+from ..options import option
+from ..seq2seq import TextEncoder
+from ..tables import read_pairs
+from .sentences import SentenceOptions, SentenceTask
+from .task import Inside
+
+
+@dataclass(frozen=True)
+class TranslateOptions(SentenceOptions):
+    """What can be chosen for a translator."""
+
+    source: str | None = option(None, "The column of what is given.", panel="Columns", found="the first")
+    target: str | None = option(None, "The column of what is to be written.", panel="Columns", found="the second")
+
+
+class Translator(SentenceTask):
+    """Learns to write a sentence for a sentence: another language, another style, a spelling's sound.
+
+    Data is a TSV, CSV, JSONL or Parquet file of pairs (see `ostinato.tables.read_pairs`), or a pair in memory: a list of sentences,
+    and a list of what is to be written for each. Both share one vocabulary.
+
+    Args:
+        options: Those of `TranslateOptions`, by name.
+
+    Example:
+        >>> from ostinato.tasks import Translator
+        >>> numbers, words = ["1", "2", "1 2", "2 1"] * 16, ["one", "two", "one two", "two one"] * 16
+        >>> model = Translator(hidden=16, embedding=16, pieces="word", epochs=30, learning_rate=0.02, patience=0).fit((numbers, words))
+        >>> model.predict(["2 1"])[0]["text"]
+        'two one'
+    """
+
+    name, Options, goal, higher, unit = "translate", TranslateOptions, "bleu", True, "pairs"
+    summary = "Many to many, not aligned: a sentence for a sentence."
+    data = "TSV, CSV, JSONL or Parquet (also .gz) with pairs of sentences."
+
+    def read(self, data, *, labelled=True):
+        if isinstance(data, (str, Path)):
+            found = read_pairs(Path(data), source=self.options.source, target=self.options.target if labelled else None)
+            if labelled and found.targets is None:
+                raise InputError(f"{str(data)!r} has one column; pairs need two: what is given, and behind a tab what is to be written")
+            return Examples({"x": found.sources, "target": found.targets if labelled else None, "name": None}, source=str(data), about=found.columns)
+        sources, targets = data if labelled else (data, None)
+        sources, targets = ([compose(str(text)) for text in texts] if texts is not None else None for texts in (sources, targets))
+        if targets is not None and len(sources) != len(targets):
+            raise InputError(f"{len(sources)} sentences and {len(targets)} to be written; give one for each")
+        return Examples({"x": sources, "target": targets, "name": None}, source="the given pairs")
+
+    def words(self, learned):
+        return [*learned["x"], *learned["target"]]
+
+    def epochs(self, rows):
+        return max(6, min(40, 600_000 / rows))
+
+    def encoder(self):
+        options = self.options
+        return TextEncoder(len(self.pieces), embedding=options.embedding, hidden=options.hidden, layers=options.layers, cell=options.cell,
+                           dropout=options.dropout, engine=options.engine)
+
+    def sources(self, examples):
+        return self.pieces.encode(examples["x"])
+
+    def shown_source(self, x, name):
+        return x
+
+    def looked(self, examples, written, order):
+        # of a length that can be seen at once
+        chosen = [k for k in order[::-1] if 4 <= len(written[k].tokens) <= 20][:4]
+        sources = dict(zip(chosen, self.pieces.encode([examples["x"][k] for k in chosen])))
+        return {"attention": [(self.pieces.spelled(sources[k]), self.pieces.spelled(written[k].tokens),
+                               written[k].attention.numpy()) for k in chosen]}
+
+    def inside(self, data):
+        (source,) = self.pieces.encode(data)
+        if not len(source):
+            raise InputError("an empty input has no steps to look at; give some")
+        x, lengths = self.given([source])
+        encoder = self.model.encoder
+        (best,), = self.model.decode(x, lengths, beams=self.options.beams, length=self.options.length, length_norm=self.options.length_norm)
+        target = torch.tensor([best.tokens], dtype=torch.int64).reshape(1, -1)
+        return Inside(encoder.recurrent, encoder.steps(x).detach(), self.pieces.spelled(source),
+                      lambda x: -self.model.foretold(encoder.read(x[None], lengths), target, torch.tensor([len(best.tokens)]))[0],
+                      f"log-probability of {self.pieces.decode(best.tokens)!r}")

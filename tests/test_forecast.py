@@ -1,0 +1,248 @@
+"""One to one, fed back: the next values of a series, with intervals; what a series is like is in test_series.py."""
+
+import json
+from datetime import date, timedelta
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ostinato.errors import InputError
+from ostinato.tasks import Forecaster, load
+
+REAL = Path(__file__).parents[2] / "shared" / "data" / "small" / "timeseries"
+SMALL = {"hidden": 8, "steps": 120, "learning_rate": 0.02, "patience": 0, "batch": 8, "horizon": 4}
+LENGTH = 160
+
+
+def waves(count=LENGTH, start=0, noise=0.05):
+    steps = np.arange(start, start + count)
+    return 10 + 3 * np.sin(steps * 2 * np.pi / 12) + noise * np.random.default_rng(1).normal(size=start + count)[start:]
+
+
+def months(count=LENGTH, start=0):
+    return [f"{2000 + k // 12}-{k % 12 + 1:02d}" for k in range(start, start + count)]
+
+
+def table(path, values, times=None, name="판매"):
+    rows = [f"{value}" if times is None else f"{times[k]},{value}" for k, value in enumerate(values)]
+    path.write_text("\n".join([name if times is None else f"달,{name}", *rows]) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """A file of months, the directory of a model of it, and the task."""
+    directory = tmp_path_factory.mktemp("forecast")
+    file = table(directory / "data.csv", waves(), months())
+    return file, directory / "model", Forecaster(**SMALL).fit(file, out=directory / "model", threads=1)
+
+
+def without_time(result):
+    return result.measures, result.steps, [{k: v for k, v in entry.items() if k != "seconds"} for entry in result.history]
+
+
+# ---------------------------------------------------------------- what it learns
+
+
+def test_waves_are_continued_from_a_file(trained, tmp_path):
+    task = trained[2]
+    assert (task.options.season, task.options.log, task.options.difference) == (12, False, False)
+    found = task.evaluate(table(tmp_path / "test.csv", waves(40, LENGTH), months(40, LENGTH)))
+    assert found["mase"] < 0.3 and found["horizon_mase"] < 0.4 and found["naive_mase"] > 0.8 and 0.5 < found["coverage_80"] <= 1
+
+
+def test_dates_go_on_and_every_value_is_in_its_intervals(trained):
+    answers = trained[2].predict(trained[0])
+    assert [answer["time"] for answer in answers] == months(4, LENGTH) and answers[0]["column"] == "판매"
+    for answer in answers:
+        assert answer["low_95"] <= answer["low"] <= answer["value"] <= answer["high"] <= answer["high_95"]
+    assert [answer["value"] for answer in answers] == pytest.approx(waves(4, LENGTH, noise=0), abs=0.8)
+
+
+def test_so_many_steps_as_asked_are_forecast_and_without_data_the_training_series_goes_on(trained):
+    task = trained[2]
+    assert len(task.predict(trained[0], steps=30)) == 30 and task.predict() == task.predict(trained[0])
+    assert task.predict(steps=9)[:4] != [] and [a["value"] for a in task.predict(steps=9)[:4]] == [a["value"] for a in task.predict()]
+
+
+def test_data_that_follows_on_is_read_with_its_past_and_other_data_with_its_own(trained):
+    task = trained[2]
+    need = task.options.window + task.options.season - 1
+    later = task.predict({"달": months(2, LENGTH), "판매": waves(2, LENGTH)})
+    assert [a["time"] for a in later] == months(4, LENGTH + 2)
+    assert later == task.predict({"달": months(LENGTH + 2), "판매": waves(LENGTH + 2)})
+    # of a series of other years only what has a window before it is measured
+    apart = {"달": months(need + 5, 600), "판매": waves(need + 5, 600)}
+    assert len(task._one_ahead(task.read(apart))["wanted"]) == 5
+    assert len(task._one_ahead(task.read({"달": months(5, LENGTH), "판매": waves(5, LENGTH)}))["wanted"]) == 5
+
+
+def test_several_columns_are_forecast_together():
+    both = np.stack([waves(), 100 - 2 * waves()], 1)
+    task = Forecaster(**SMALL).fit(both, threads=1)
+    answers = task.predict(both, steps=2)
+    assert [(a["time"], a["column"]) for a in answers] == [("+1", "0"), ("+1", "1"), ("+2", "0"), ("+2", "1")]
+    assert answers[1]["value"] == pytest.approx(100 - 2 * answers[0]["value"], abs=3)
+    assert task.shown(answers[1]).split("\t")[:2] == ["+1", "1"] and len(task.shown(answers[1]).split("\t")) == 5
+
+
+def test_columns_are_chosen_by_their_names(tmp_path):
+    file = tmp_path / "data.csv"
+    file.write_text("a,b,note\n" + "".join(f"{value},{-value},x\n" for value in waves()), encoding="utf-8")
+    task = Forecaster(**SMALL | {"steps": 2}, columns="b").fit(file, threads=1)
+    assert task.knows["names"] == ["b"] and task.predict(file)[0]["value"] < 0
+
+
+def test_what_grows_by_a_part_of_itself_is_learned_as_logarithms_of_changes():
+    grown = np.exp(0.02 * np.arange(LENGTH)) * waves()
+    task = Forecaster(**SMALL).fit(grown, threads=1)
+    assert task.options.log and task.options.difference and all(a["low_95"] > 0 for a in task.predict(grown))
+    assert not Forecaster(**SMALL | {"steps": 1}, log=False).fit(grown, threads=1).options.log
+
+
+def test_intervals_hold_what_they_say_on_what_was_not_learned():
+    random = np.random.default_rng(0)
+    walk = np.cumsum(random.laplace(size=5000))
+    task = Forecaster(**SMALL | {"steps": 12, "batch": 32}, held_out=0.5, difference=True).fit(walk[:3000], threads=1)
+    found = task.evaluate(walk[3000:])
+    assert found["coverage_80"] == pytest.approx(0.8, abs=0.04) and found["coverage_95"] == pytest.approx(0.95, abs=0.02)
+    assert found["horizon_coverage_80"] == pytest.approx(0.8, abs=0.15) and found["mase"] == pytest.approx(found["naive_mase"], rel=0.1)
+
+
+def test_few_held_out_steps_give_intervals_of_their_greatest_error():
+    task = Forecaster(**SMALL | {"steps": 2}, held_out=0.03).fit(waves(), threads=1)
+    assert task.result.held_out_rows == 5 and task.model.errors[-1] == task.model.errors[190] and (task.model.errors.diff(dim=0) >= 0).all()
+    assert task.result.measures["horizon_mase"] is not None
+    assert Forecaster(**SMALL | {"steps": 2}, held_out=0.01).fit(waves(), threads=1).result.measures["horizon_mase"] is None
+
+
+def test_an_untrained_readout_is_the_naive_forecast():
+    task = Forecaster(**SMALL | {"steps": 1, "learning_rate": 1e-9}).fit(waves(), threads=1)
+    assert task.result.measures["mase"] == pytest.approx(task.result.measures["naive_mase"], rel=1e-5)
+
+
+@pytest.mark.parametrize("options", [{"cell": "elman"}, {"cell": "gru", "layers": 2}, {"cell": "lstm_projected"}, {"engine": "torch"},
+                                     {"engine": "torch", "cell": "gru"}])
+def test_any_layer_can_be_taken(options):
+    task = Forecaster(**SMALL | {"steps": 2} | options).fit(waves(), threads=1)
+    assert len(task.predict()) == 4
+
+
+def test_days_have_places_in_the_week_and_hours_in_the_day(tmp_path):
+    days = [str(date(2023, 1, 1) + timedelta(days=k)) for k in range(120)]
+    values = [float(date.fromisoformat(day).weekday() >= 5) + 0.01 * k % 0.03 for k, day in enumerate(days)]
+    task = Forecaster(**SMALL | {"hidden": 16, "steps": 250}).fit({"day": days, "visits": values}, threads=1)
+    assert task.knows["calendar"] == ["week"] and task.options.season == 7 and task.predict()[0]["time"] == "2023-05-01"
+    assert task.result.measures["mase"] < 0.3
+
+
+@pytest.mark.parametrize("times", [[f"{2000 + k + k // 3}" for k in range(LENGTH)], [f"week {k}" for k in range(LENGTH)]])
+def test_without_regular_dates_steps_have_numbers(times):
+    task = Forecaster(**SMALL | {"steps": 2}).fit({"when": times, "x": waves()}, threads=1)
+    assert task.knows["clock"] is None and task.knows["calendar"] == [] and [a["time"] for a in task.predict()] == ["+1", "+2", "+3", "+4"]
+
+
+# ---------------------------------------------------------------- directories
+
+
+def test_a_directory_gives_the_same_answers(trained, tmp_path):
+    file, out, task = trained
+    assert load(out).predict(file) == task.predict(file) and load(out).evaluate(file) == task.evaluate(file)
+    task.save(tmp_path / "again")
+    assert load(tmp_path / "again").predict(file) == task.predict(file)
+    assert "80 % interval" in (out / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("step", [1, 9, 10, 119])
+def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path, step):
+    file, _, whole = trained
+    with pytest.raises(breaking.error):
+        Forecaster(**SMALL).fit(file, out=tmp_path / "m", threads=1, checkpoint_seconds=0.0, watcher=breaking(step))
+    again = Forecaster(**SMALL).fit(file, out=tmp_path / "m", resume=True, threads=1)
+    assert without_time(again.result) == without_time(whole.result) and again.predict() == whole.predict()
+
+
+def test_the_end_of_a_series_is_held_out(trained):
+    task = trained[2]
+    learned, watched = task.split(task.read(trained[0]))
+    assert learned["time"] + watched["time"] == months() and len(watched) == 24 and task.result.held_out_rows == 24
+
+
+def test_the_command_line_trains_measures_and_answers(trained, ostinato, tmp_path):
+    file = trained[0]
+    words = ["--hidden", "8", "--steps", "24", "--horizon", "3", "--no-log", "--threads", "1"]
+    code, out, err = ostinato("train", "forecast", file, "--out", "m", *words)
+    assert code == 0 and "measured on 24 rows:\nmase " in out, out + err
+    code, out, _ = ostinato("predict", "m", file)
+    lines = [line.split("\t") for line in out.splitlines()]
+    assert code == 0 and [line[0] for line in lines] == months(3, LENGTH) and all(len(line) == 4 for line in lines)
+    code, out, _ = ostinato("evaluate", "m", file, "--json")
+    assert code == 0 and json.loads(out)["mase"] == load("m").evaluate(file)["mase"]
+    code, out, _ = ostinato("predict", "m", given="10, 11.5, 12.6\n")
+    assert code == 0 and len(out.splitlines()) == 3 and out.startswith("2013-08\t")
+    code, _, err = ostinato("predict", "m", given="10, eleven\n")
+    assert code == 2 and "line 1 of standard input: '10, eleven' is no row of numbers" in " ".join(err.split())
+    assert ostinato("inspect", "m", "10, 11.5, 12.6", "--out", "p.png")[0] == 0
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+@pytest.mark.parametrize("data, options, message", [
+    (np.full(100, 5.0), {}, r"the column '0' is 5 at all 85 steps that are learned from; there is nothing to forecast"),
+    (np.arange(20.0), {}, r"the given series: 20 steps, 3 of them held out; 24 are the fewest to learn from"),
+    (waves(100), {"window": 90}, r"85 steps to learn from are fewer than a window: --window 90 and --season 12 want 102"),
+    (waves(100), {"season": 60}, r"--season 60: the 85 steps that are learned from hold no two of them"),
+    (waves(100) - 10, {"log": True}, r"the given series: there is -?\d\S*, and the model learns logarithms, .*--no-log"),
+    ([1.0, float("nan")] * 50, {}, r"step 2 of the given series has nan in the column '0'; fill the gap"),
+    (["a", "b"], {}, r"the given series is not of numbers \("),
+    (np.zeros((3, 3, 3)), {}, r"the given series has the shape \(3, 3, 3\); give \(T,\), or \(T, F\)"),
+    ({"x": waves(50)}, {"columns": "y"}, r"the given series has no column 'y'; it has 'x'"),
+    ({"when": months(50)[::-1], "x": waves(50)}, {}, r"step 2 is at '2004-01', no later than the one before it, '2004-02'; sort the rows"),
+])
+def test_a_series_that_nothing_can_be_learned_from_is_refused(data, options, message, tmp_path):
+    with pytest.raises(InputError, match=message):
+        Forecaster(**SMALL | options).fit(data, out=tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("text, options, message", [
+    ("x\n" + "1\n2\n" * 30 + "three\n", {}, r"data.csv' line 62: there is 'three' in the column 'x', which should hold finite numbers"),
+    ("x,y\n" + "1,2\n2,\n" * 30, {}, r"data.csv' line 3: there is nothing in the column 'y', which should hold finite numbers"),
+    ("x,y\n" + "1,2\n2,3\n" * 30, {"columns": "x, z"}, r"data.csv' has no column 'z'.*; it has 'x', 'y'"),
+    ("x,y\n" + "1,2\n2,3\n" * 30, {"time": "when"}, r"data.csv' has no column 'when'.*; it has 'x', 'y'"),
+    ("x,y\n" + "a,b\n" * 60, {}, r"none of them of numbers to forecast"),
+    ("x,note\n" + "1,a\n" * 60, {"columns": "note"}, r"data.csv' line 2: there is 'a' in the column 'note'"),
+])
+def test_a_file_with_a_column_that_cannot_be_read_is_refused(tmp_path, text, options, message):
+    (tmp_path / "data.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=message):
+        Forecaster(**SMALL | options).fit(tmp_path / "data.csv")
+
+
+def test_data_that_a_model_cannot_go_on_from_is_refused(trained):
+    task = trained[2]
+    for use in (task.predict, task.evaluate):
+        with pytest.raises(InputError, match=r"do not follow on the training series, which ended at 2013-04"):
+            use({"달": months(5, 600), "판매": waves(5)})
+    with pytest.raises(InputError, match=r"'May 2013' is no date as the model learned from; write it as '2024-12'"):
+        task.predict({"달": ["May 2013"], "판매": [1.0]})
+    with pytest.raises(InputError, match="the given series has 2 columns, and the model learned from 1: 판매"):
+        task.predict(np.ones((9, 2)))
+    with pytest.raises(InputError, match=r"predict\(steps=0\): write a whole number above 0"):
+        task.predict(steps=0)
+    with pytest.raises(InputError, match="0 numbers are no steps of 1; write whole steps"):
+        task.line("")
+    with pytest.raises(InputError, match="Forecaster: there is no model yet"):
+        Forecaster().predict(waves())
+
+
+# ---------------------------------------------------------------- real data
+
+
+@pytest.mark.skipif(not REAL.exists(), reason=f"there is no {REAL}")
+def test_daily_temperatures_are_forecast_better_than_by_the_last_value():
+    task = Forecaster(steps=150).fit(REAL / "daily-min-temperatures.train.csv", threads=1)
+    found = task.evaluate(REAL / "daily-min-temperatures.test.csv")
+    assert found["mase"] < 0.83 < found["naive_mase"] and 0.75 < found["coverage_80"] < 0.88 and 0.92 < found["coverage_95"] < 0.995

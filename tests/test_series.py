@@ -1,0 +1,68 @@
+"""What a series is like, found from its values; and how dates go on."""
+
+import numpy as np
+import pytest
+
+from ostinato.errors import InputError
+from ostinato.series import clock_of, cycles_of, date_of, later, moves_away, season_of, series_of, varies_with_level, waves
+
+
+def column(values):
+    return np.asarray(values, float)[:, None]
+
+
+@pytest.mark.parametrize("season", [4, 7, 12, 24])
+def test_a_season_is_found_in_noise_and_on_a_trend(season):
+    steps, noise = np.arange(20 * season), np.random.default_rng(0).normal(size=20 * season)
+    assert season_of(column(3 * np.sin(steps * 2 * np.pi / season) + noise)) == season
+    assert season_of(column(3 * np.sin(steps * 2 * np.pi / season) + 0.1 * noise + steps), True) == season
+
+
+@pytest.mark.parametrize("values", [np.random.default_rng(0).normal(size=500), np.ones(50), np.arange(50.0), [1.0, 2.0]])
+def test_what_has_no_season_has_the_season_1(values):
+    assert season_of(column(values)) == 1
+
+
+def test_a_trend_and_a_spread_that_grows_with_the_level_are_seen():
+    random, steps = np.random.default_rng(0).normal(size=300), np.arange(300)
+    assert moves_away(column(steps + random)) and not moves_away(column(random))
+    assert varies_with_level(column(np.exp(0.01 * steps + 0.1 * random))) and not varies_with_level(column(100 + steps + random))
+    assert not varies_with_level(column(np.maximum(0, steps)))
+
+
+@pytest.mark.parametrize("times, following", [
+    (["2024-11", "2024-12"], "2025-01"), (["2023-12-31", "2024-01-31"], "2024-02-29"), (["2024-02-27", "2024-02-28"], "2024-02-29"),
+    (["2024-01-01 22:00", "2024-01-01 23:00"], "2024-01-02 00:00"), (["2019", "2020"], "2021"), (["2024년 3월", "2024년 6월"], "2024년 09월"),
+    (["2024/01/01", "2024/01/08"], "2024/01/15"),
+])
+def test_dates_go_on(times, following):
+    clock = clock_of(times, "here")
+    assert later(date_of(times[-1], clock["format"], "here"), clock, 1).strftime(clock["format"]) == following
+
+
+def test_a_gap_is_allowed_and_dates_without_a_usual_step_are_none():
+    days = [f"2024-01-{day:02d}" for day in range(1, 31)]
+    assert clock_of(days[:20] + days[21:], "here")["seconds"] == 86400
+    assert clock_of(["2024-01-01", "2024-01-02", "2024-01-05"], "here") is None
+    assert clock_of(["one", "two"], "here") is None and clock_of(["2024-01-01"], "here") is None
+
+
+def test_dates_out_of_order_are_refused():
+    with pytest.raises(InputError, match="here: step 3 is at '2024-01', no later than the one before it, '2024-02'"):
+        clock_of(["2024-01", "2024-02", "2024-01"], "here")
+
+
+def test_steps_have_places_in_cycles_that_the_series_holds_twice():
+    day = {"months": 0, "seconds": 86400}
+    assert cycles_of(day, 800) == ["year", "week"] and cycles_of(day, 100) == ["week"] and cycles_of({"months": 1, "seconds": 0}, 36) == ["year"]
+    assert cycles_of({"months": 12, "seconds": 0}, 100) == [] and cycles_of({"months": 0, "seconds": 3600}, 400) == ["week", "day"]
+    dates = [date_of(f"2024-01-0{k} 12:00", "%Y-%m-%d %H:%M", "here") for k in (1, 8)]
+    found = waves(dates, ["week", "day"])
+    assert found.shape == (2, 4) and np.allclose(found[0], found[1]) and np.allclose(found[0, 2:], [0, -1])
+
+
+def test_a_series_in_memory_has_names_values_and_times():
+    names, values, times = series_of({"때": [np.datetime64("2024-01-01"), np.datetime64("2024-01-02")], "a": [1, 2], "b": [3, 4]}, ["b"])
+    assert names == ["b"] and values.tolist() == [[3], [4]] and times == ["2024-01-01", "2024-01-02"]
+    with pytest.raises(InputError, match=r"columns of so many steps: \{'a': 1, 'b': 2\}; give one or more of numbers, all of one length"):
+        series_of({"a": [1], "b": [1, 2]})
