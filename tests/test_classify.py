@@ -105,7 +105,8 @@ def test_a_label_unseen_in_training_counts_as_wrong_and_is_counted(trained):
 
 def test_a_directory_gives_the_same_answers(trained, tmp_path):
     _, out, task = trained
-    assert sorted(path.name for path in out.iterdir()) == ["checkpoint.safetensors", "config.json", "model.safetensors", "report.html", "vocabulary.json"]
+    assert sorted(path.name for path in out.iterdir()) == ["checkpoint.safetensors", "config.json", "history.csv", "model.safetensors", "report.html",
+                                                        "vocabulary.json"]
     assert load(out).predict(TEXTS) == task.predict(TEXTS)
     task.save(tmp_path / "again")
     assert load(tmp_path / "again").predict(TEXTS) == task.predict(TEXTS)

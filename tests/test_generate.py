@@ -104,7 +104,7 @@ def test_torchs_layer_in_the_same_loop_ends_with_the_same_bits(trained, text_fil
 
 def test_a_directory_holds_the_model_its_options_and_the_result(trained):
     out, result = trained
-    assert sorted(path.name for path in out.iterdir()) == ["checkpoint.safetensors", "config.json", "learning_curve.png", "model.safetensors",
+    assert sorted(path.name for path in out.iterdir()) == ["checkpoint.safetensors", "config.json", "history.csv", "learning_curve.png", "model.safetensors",
                                                            "report.html", "vocabulary.json"]
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     assert config["options"] == asdict(GenerateOptions(**SMALL)) and config["result"]["measures"] == result.measures

@@ -32,6 +32,8 @@ def test_cuda_is_refused_where_there_is_none(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(InputError, match="--device cuda: torch finds no such device here; write --device cpu"):
         Options(device="cuda")
+    with pytest.raises(InputError, match="--mixed-precision without --device cuda: it is for a GPU; leave it out"):
+        Options(mixed_precision=True)
 
 
 def test_every_option_has_a_range_or_words_and_a_help_sentence():

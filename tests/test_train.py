@@ -1,5 +1,6 @@
 """The loop, its budget, its checkpoints, and going on after a kill."""
 
+import csv
 import time
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import nn
 from ostinato.data import HeldOut, Lanes
 from ostinato.errors import InputError
 from ostinato.files import read_tensors, write_tensors
-from ostinato.tasks.generate import NextNumber, measure
+from ostinato.tasks.generate import Nats, NextNumber, measure
 from ostinato.train import MEASUREMENTS, Budget, Watcher, fit, learning_rate_at, read_checkpoint
 
 V = 5
@@ -120,6 +121,34 @@ class SlowNotes(Notes):
     def stepped(self, moment):
         time.sleep(0.025)
         super().stepped(moment)
+
+
+def test_the_history_is_a_csv_file_that_a_run_gone_on_with_keeps_whole(tmp_path):
+    log = tmp_path / "history.csv"
+    with pytest.raises(Stop):
+        run(tmp_path, watcher=Notes(20), log=log)
+    assert len(log.read_text().splitlines()) > 3
+    _, progress = run(tmp_path, log=log)
+    with open(log, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [{name: float(value) for name, value in row.items()} for row in rows] == progress.history
+
+
+def test_products_of_bfloat16_learn_as_well(tmp_path):
+    ends = {}
+    for mixed in (False, True):
+        (tmp_path / str(mixed)).mkdir()
+        _, progress = run(tmp_path / str(mixed), mixed=mixed)
+        ends[mixed] = progress.best
+    assert ends[True] == pytest.approx(ends[False], rel=0.05) and ends[True] != ends[False]
+
+
+def test_a_measurement_without_a_value_is_the_worst(tmp_path, monkeypatch):
+    found = iter([None, 2.0, None, 1.0, *[3.0] * 20])
+    monkeypatch.setattr(Nats, "result", lambda self: {"held_out_bits": next(found)})
+    kept = []
+    _, progress = run(tmp_path, patience=MEASUREMENTS, keep_best=lambda: kept.append(True))
+    assert progress.best == 1.0 and len(kept) == 3
 
 
 def test_it_stops_early_where_nothing_gets_better(tmp_path):

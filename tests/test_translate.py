@@ -127,6 +127,13 @@ def test_the_command_line_trains_writes_and_tells(ostinato, tmp_path):
 # ---------------------------------------------------------------- what is refused
 
 
+def test_a_test_file_that_cannot_be_used_is_told_before_training(tmp_path):
+    (tmp_path / "one.tsv").write_text("just\nwords\n", encoding="utf-8")
+    with pytest.raises(InputError, match="one.tsv' has one column; pairs need two"):
+        Translator(**SMALL).fit(PAIRS, test=tmp_path / "one.tsv", out=tmp_path / "m")
+    assert not (tmp_path / "m").exists()
+
+
 @pytest.mark.parametrize("data, message", [
     ((["a", "b"], ["x"]), "2 sentences and 1 to be written; give one for each"),
     ((["a"], ["x"]), "the given pairs: 1 row; two are the fewest that can be split"),

@@ -57,6 +57,7 @@ class Options:
     patience: int = option(5, "Stop after so many of 12 measurements without a better one; 0: never.", panel=LEARNING, low=0, high=10**6)
     seed: int = option(1, "The same seed gives the same model.", panel=RUN, low=0, high=2**63 - 1)
     device: str = option("cpu", "cpu or cuda.", panel=RUN, among=("cpu", "cuda"))
+    mixed_precision: bool = option(False, "Products of bfloat16 numbers, with --device cuda.", panel=RUN)
     engine: str | None = option(None, "What runs the cell; torch is torch.nn's own layer.", panel=RUN, among=ENGINES, found="the fastest", hidden=True)
 
     def __post_init__(self):
@@ -67,6 +68,8 @@ class Options:
             raise InputError(f"{' and '.join(budgets)}: a run has one budget; keep one of them")
         if self.engine == "torch" and self.cell not in TORCH_LAYERS:
             raise InputError(f"--engine torch with --cell {self.cell}: torch.nn has {', '.join(TORCH_LAYERS)}; leave --engine out")
+        if self.mixed_precision and self.device != "cuda":
+            raise InputError("--mixed-precision without --device cuda: it is for a GPU; leave it out")
         if self.device == "cuda":
             import torch
 

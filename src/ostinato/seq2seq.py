@@ -219,7 +219,9 @@ class EncoderDecoder(nn.Module):
                 written = torch.cat([written[:, :1], torch.where(own, guesses[:, :-1], targets)], 1)
         features = self._features(written, *seen)
         smoothing = self.label_smoothing if self.training else 0.0
-        nats = ReadoutNats.apply(features, self.embedding.weight, self.bias, following[inside], smoothing)
+        # it mixes its operands in place, which autocast would make of two dtypes
+        with torch.autocast(features.device.type, enabled=False):
+            nats = ReadoutNats.apply(features.to(self.bias.dtype), self.embedding.weight, self.bias, following[inside], smoothing)
         return nats, len(features)
 
     def _start(self, summary: Tensor) -> tuple[Tensor, ...]:

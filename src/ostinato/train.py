@@ -7,6 +7,8 @@ nothing else has to be remembered, and a run that was killed ends with the numbe
 """
 
 import contextlib
+import csv
+import io
 import logging
 import math
 import os
@@ -22,7 +24,7 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping
 from torch import Tensor
 
 from .errors import InputError
-from .files import read_tensors, write_tensors
+from .files import read_tensors, write_tensors, write_whole
 from .problem import Problem
 
 CHECKPOINT_VERSION = 1
@@ -125,12 +127,13 @@ class Training(lightning.LightningModule):
         learning_rate: The highest rate of AdamW.
         weight_decay: Of AdamW.
         progress: Where the run stands.
+        fused: Take AdamW's fused steps, which Lightning does not cut gradients for in mixed precision.
     """
 
-    def __init__(self, problem: Problem, budget: Budget, *, learning_rate: float, weight_decay: float, progress: Progress):
+    def __init__(self, problem: Problem, budget: Budget, *, learning_rate: float, weight_decay: float, progress: Progress, fused: bool = True):
         super().__init__()
         self.model, self.problem, self.budget, self.progress = problem.model, problem, budget, progress
-        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.learning_rate, self.weight_decay, self.fused = learning_rate, weight_decay, fused
         self.carried, self.restored = None, None
         self.started, self.ends_part = None, False
 
@@ -142,7 +145,7 @@ class Training(lightning.LightningModule):
     def configure_optimizers(self):
         """AdamW, in its state from before the kill where there is one. Source: Loshchilov and Hutter (2019)."""
         optimizer = torch.optim.AdamW([p for p in self.model.parameters() if p.requires_grad],
-                                      lr=self.learning_rate, betas=(0.9, 0.99), weight_decay=self.weight_decay, fused=True)
+                                      lr=self.learning_rate, betas=(0.9, 0.99), weight_decay=self.weight_decay, fused=self.fused)
         if self.restored:
             optimizer.load_state_dict(optimizer.state_dict() | {"state": self.restored})
         return optimizer
@@ -200,8 +203,8 @@ class Training(lightning.LightningModule):
 class _Keeper(Callback):
     """Tells the watcher, keeps the best weights, writes checkpoints, and ends the run when its budget is used."""
 
-    def __init__(self, path: Path, every: float, watcher: Watcher, keep_best: Callable[[], None], patience: EarlyStopping | None):
-        self.path, self.every, self.watcher, self.keep_best, self.patience = path, every, watcher, keep_best, patience
+    def __init__(self, path: Path, every: float, watcher: Watcher, keep_best: Callable[[], None], patience: EarlyStopping | None, log: Path | None):
+        self.path, self.every, self.watcher, self.keep_best, self.patience, self.log_file = path, every, watcher, keep_best, patience, log
         self.loss = self.saved = self.first = self.measuring_since = None
         self.measuring = 0.0
 
@@ -240,6 +243,8 @@ class _Keeper(Callback):
         if training.budget.is_used_up(progress.step, progress.part) or trainer.should_stop:
             trainer.should_stop = progress.finished = True
         self.write(training)
+        if self.log_file and trainer.is_global_zero:
+            write_history(self.log_file, progress.history)
         self.watcher.measured(progress.history[-1])
 
     def write(self, training):
@@ -252,6 +257,15 @@ class _Keeper(Callback):
 def _ranked(found: float | None, higher: bool) -> float:
     """A measurement to compare by; one without a value is the worst."""
     return found if found is not None else -math.inf if higher else math.inf
+
+
+def write_history(path: Path, history: list[dict]) -> None:
+    """Write what a run was at each measurement as a CSV file, whole; a value that there was none of is empty."""
+    text = io.StringIO()
+    rows = csv.DictWriter(text, list(dict.fromkeys(name for line in history for name in line)), lineterminator="\n")
+    rows.writeheader()
+    rows.writerows(history)
+    write_whole(path, text.getvalue().encode())
 
 
 def write_checkpoint(path: Path, training: Training, seconds: float) -> None:
@@ -305,7 +319,7 @@ def _restore(training: Training, tensors: dict, path: Path, device: torch.device
 
 def fit(problem: Problem, *, budget: Budget, learning_rate: float, clip: float, patience: int, checkpoint: Path,
         keep_best: Callable[[], None], weight_decay: float = 0.01, checkpoint_seconds: float = 10.0, watcher: Watcher | None = None,
-        device: str = "cpu", devices: int = 1, nodes: int = 1) -> Progress:
+        device: str = "cpu", devices: int = 1, nodes: int = 1, mixed: bool = False, log: Path | None = None) -> Progress:
     """Train a model, from its checkpoint where there is one.
 
     Args:
@@ -323,6 +337,8 @@ def fit(problem: Problem, *, budget: Budget, learning_rate: float, clip: float, 
         devices: Processes on each machine, one a GPU on "cuda"; Lightning starts this program again for each. All take a part of each
             batch, and their gradients are those of the whole batch.
         nodes: Machines; each is told its number and the first one's address as Lightning wants it (NODE_RANK, MASTER_ADDR, MASTER_PORT).
+        mixed: Products of bfloat16 numbers under torch's autocast; parameters and sums stay float32.
+        log: A CSV file for the history, written after each measurement.
 
     Returns:
         What the run has done.
@@ -337,18 +353,18 @@ def fit(problem: Problem, *, budget: Budget, learning_rate: float, clip: float, 
     progress, tensors = read_checkpoint(checkpoint) if checkpoint.exists() else (Progress(), None)
     if progress.finished:
         return progress
-    training = Training(problem, budget, learning_rate=learning_rate, weight_decay=weight_decay, progress=progress)
+    training = Training(problem, budget, learning_rate=learning_rate, weight_decay=weight_decay, progress=progress, fused=not mixed)
     if tensors is not None:
         _restore(training, tensors, checkpoint, torch.device(device))
     stopping = EarlyStopping(problem.goal, mode="max" if problem.higher else "min", patience=patience,
                              check_on_train_epoch_end=False, check_finite=False) if patience else None
     if stopping and progress.best is not None:
         stopping.wait_count, stopping.best_score = progress.waited, torch.tensor(progress.best, dtype=torch.float64)
-    keeper = _Keeper(checkpoint, checkpoint_seconds, watcher or Watcher(), keep_best, stopping)
+    keeper = _Keeper(checkpoint, checkpoint_seconds, watcher or Watcher(), keep_best, stopping, log)
     with _quiet():
         trainer = lightning.Trainer(
             accelerator="gpu" if device == "cuda" else "cpu", devices=devices, num_nodes=nodes,
-            strategy="ddp" if devices * nodes > 1 else "auto", max_epochs=-1, gradient_clip_val=clip, logger=False,
+            strategy="ddp" if devices * nodes > 1 else "auto", precision="bf16-mixed" if mixed else "32-true", max_epochs=-1, gradient_clip_val=clip, logger=False,
             enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
             use_distributed_sampler=False, callbacks=[stopping, keeper] if stopping else [keeper])
         try:

@@ -20,7 +20,8 @@ from ..pieces import Pieces
 from ..problem import Buckets, Problem
 
 FORMAT, VERSION = "ostinato task", 1
-CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT, REPORT = "config.json", "vocabulary.json", "model.safetensors", "checkpoint.safetensors", "report.html"
+CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT = "config.json", "vocabulary.json", "model.safetensors", "checkpoint.safetensors"
+HISTORY, REPORT = "history.csv", "report.html"
 # While a run goes on it is measured on so many held-out rows at most, to spend its time on training.
 WATCHED = 2000
 
@@ -297,6 +298,8 @@ class Task:
         torch.manual_seed(self.options.seed)
         self.model = self.build()
         problem = self.problem(learned, watched)
+        if test is not None:
+            self.encode(measured)  # what cannot be used is to be told before training, not after it
         budget = training.Budget(self.options.steps, self.options.seconds)
         if budget.steps is None and budget.seconds is None:
             budget = training.Budget(math.ceil(self.options.epochs * problem.steps_per_epoch))
@@ -311,7 +314,7 @@ class Task:
             problem, budget=budget, learning_rate=options.learning_rate, weight_decay=options.weight_decay, clip=options.clip,
             patience=options.patience, checkpoint=out / CHECKPOINT, checkpoint_seconds=checkpoint_seconds,
             keep_best=lambda: write_tensors(out / WEIGHTS, self.model.state_dict()), watcher=watcher, device=options.device,
-            devices=devices, nodes=nodes)
+            devices=devices, nodes=nodes, mixed=options.mixed_precision, log=out / HISTORY)
         if helper:
             return self
         self.model.load_state_dict(read_tensors(out / WEIGHTS)[0])
@@ -423,7 +426,7 @@ def load(directory: Path) -> Task:
     directory = Path(directory)
     if not directory.is_dir():
         raise InputError(f"there is no model directory {str(directory)!r}; give the --out of `ostinato train`")
-    config, task = _read_config(directory)
+    config, task = _read_config(directory, device="cpu", mixed_precision=False)
     if not (directory / WEIGHTS).exists():
         raise InputError(f"the run in {str(directory)!r} has no model yet; go on with it: the same `ostinato train {task.name}`, and --resume")
     if "result" in config:
@@ -439,8 +442,8 @@ def load(directory: Path) -> Task:
     return task
 
 
-def _read_config(directory: Path) -> tuple[dict, Task]:
-    """What config.json says, and the task that it says, as yet without a model."""
+def _read_config(directory: Path, **options) -> tuple[dict, Task]:
+    """What config.json says, and the task that it says, as yet without a model; these options in place of those that it has."""
     from . import TASKS, task_class
 
     path = directory / CONFIG
@@ -452,7 +455,7 @@ def _read_config(directory: Path) -> tuple[dict, Task]:
         raise InputError(f"{str(path)!r} is of format version {config.get('version')!r} and this ostinato reads version {VERSION}; "
                          "use the ostinato that wrote it, or train the model again")
     try:
-        task = task_class(config["task"])(**config["options"] | {"device": "cpu"})
+        task = task_class(config["task"])(**config["options"] | options)
         task.knows = config["knows"]
     except (KeyError, TypeError, OstinatoError) as error:
         raise InputError(f"{str(path)!r} has options that cannot be used ({error}); restore the file, or train the model again") from error
