@@ -105,7 +105,7 @@ def test_backward_of_an_op_is_autograds(op, sizes, close):
     check(step_of(op, sizes), close, positive)
 
 
-@pytest.mark.parametrize("op", ["relu", "abs", "maximum", "minimum", "where", "less", "hard_sigmoid"])
+@pytest.mark.parametrize("op", ["relu", "abs", "maximum", "minimum", "where", "less", "hard_sigmoid", "floor"])
 def test_backward_at_a_kink_is_autograds(op, close):
     edges = torch.tensor([0.0, -0.0, 3.0, -3.0], dtype=torch.float64).repeat(ROWS, 1)
     check(step_of(op, (WIDE, WIDE, WIDE)), close, {"x": edges, "h": edges.clone()})

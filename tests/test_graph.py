@@ -5,8 +5,11 @@ import random
 import pytest
 import torch
 
-from ostinato import cell, mean, sigmoid, split, state, tanh, weight
+from ostinato import (
+    Recurrent, cell, concat, exp, floor, maximum, mean, sigmoid, split, state, tanh, weight, where,
+)
 from ostinato import input as further_input
+from ostinato import sum as sum_units
 from ostinato.cells import CELLS, lstm, lstm_projected
 from ostinato.errors import CellError, SizeError
 from ostinato.graph import ONE, POINTWISE, Builder, Size, walk
@@ -351,3 +354,78 @@ def test_a_graph_knows_its_letters_and_keeps_what_its_body_named():
     assert lettered.graph.letters == set(AT) and lstm_projected.graph.letters == {"H", "I", "P"}
     assert list(lettered.graph.labels.values()) == ["a", "b", "k"]
     assert set(lettered.graph.nodes) <= set(lettered.graph.builder)
+
+
+# ---------------------------------------------------------------- linear in the state
+
+# Nothing goes from step to step in the grids of one dimension, and a function of nothing is linear too.
+LINEAR = {"min_gru", "min_lstm", "qrnn", "rg_lru", "lru", "sru", "grid1_lstm", "grid1_rnn"}
+
+
+def test_the_cells_that_are_linear_in_their_state_are_recognised():
+    assert {name for name, made in CELLS.items() if made.graph.is_linear} == LINEAR
+
+
+def ends(layer, x, states):
+    with torch.no_grad():
+        return torch.cat(layer(x, states)[1], -1)
+
+
+@pytest.mark.parametrize("name", [name for name in CELLS if name not in {"qrnn", "phased_lstm"}])
+def test_what_is_recognised_as_linear_is_so_in_numbers_and_nothing_else_is(name):
+    graph = CELLS[name].graph
+    sizes = {letter: 3 for letter in graph.letters | graph.output.size.letters}
+    layer = Recurrent(name, 3, 3, sizes={k: v for k, v in sizes.items() if k not in "IH"}, engine="reference", dtype=torch.float64)
+    torch.manual_seed(5)
+    for parameter in layer.parameters():
+        torch.nn.init.normal_(parameter)
+    x = torch.randn(4, 2, 3, dtype=torch.float64)
+    first, second = ([torch.randn(1, 4, size.at(sizes), dtype=torch.float64) for size in graph.states.values()] for _ in range(2))
+    between = [0.25 * a + 0.75 * b for a, b in zip(first, second, strict=True)]
+    off = ends(layer, x, between) - 0.25 * ends(layer, x, first) - 0.75 * ends(layer, x, second)
+    assert (off.abs().max() < 1e-12) == graph.is_linear
+
+
+@pytest.mark.parametrize("linear, written", [
+    (True, lambda g, h, m, U: (g * h + m, m - h)),
+    (True, lambda g, h, m, U: (U @ concat(g * h, m) / (1 + g * g), -m / 3)),
+    (True, lambda g, h, m, U: (where(g < 0, h, 2 * m), mean(h) * g + sum_units(m))),
+    # m holds what the input was, so that it is as good as an input
+    (True, lambda g, h, m, U: (sigmoid(m) * h + m * g, tanh(g))),
+    (False, lambda g, h, m, U: (sigmoid(m) * h, m + g)),
+    (False, lambda g, h, m, U: (h * h, m)),
+    (False, lambda g, h, m, U: (g / h, m)),
+    (False, lambda g, h, m, U: (abs(h), m)),
+    (False, lambda g, h, m, U: (floor(h), m)),
+    (False, lambda g, h, m, U: (where(h < 0, g, g + 1), m)),
+    (False, lambda g, h, m, U: (h, maximum(m, g))),
+    # a comparison of late inputs is one of inputs, and m comes later still
+    (True, lambda g, h, m, U: (where(m < 0, h, g), exp(g))),
+])
+def test_a_step_is_linear_where_no_state_meets_a_state_or_a_function(linear, written):
+    @cell
+    def step(x, h, m, *, W=weight("H", "I"), U=weight("H", "2*H"), spare=None):
+        return written(W @ x, h, m, U)
+
+    assert step.graph.is_linear == linear
+
+
+def test_what_was_an_input_several_steps_ago_is_as_good_as_one():
+    @cell
+    def delayed(x, h, last=state("I"), before=state("I"), *, W=weight("H", "I")):
+        return h * sigmoid(W @ before), x, last
+
+    @cell
+    def circular(x, h, last, before, *, W=weight("H", "I")):
+        return h * sigmoid(before) + W @ x, before, last
+
+    assert delayed.graph.is_linear and not circular.graph.is_linear
+
+
+def test_the_output_may_be_anything_where_the_states_are_linear():
+    @cell
+    def squashed(x, h, *, W=weight("H", "I")):
+        h = 0.5 * h + W @ x
+        return tanh(h * h), h
+
+    assert squashed.graph.is_linear

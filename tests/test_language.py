@@ -689,6 +689,7 @@ OPS = {
     "sqrt": (lambda a, h: sqrt(a), "sqrt", "a"),
     "softplus": (lambda a, h: softplus(a), "softplus", "a"),
     "hard_sigmoid": (lambda a, h: ostinato.hard_sigmoid(a), "hard_sigmoid", "a"),
+    "floor": (lambda a, h: ostinato.floor(a), "floor", "a"),
     "maximum": (lambda a, h: maximum(a, h), "maximum", "ah"),
     "maximum of a number": (lambda a, h: maximum(2, a), "maximum", "ka"),
     "minimum": (lambda a, h: minimum(a, h), "minimum", "ah"),

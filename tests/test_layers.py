@@ -15,7 +15,8 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequen
 import ostinato
 from ostinato import GRU, LSTM, RNN, Recurrent, cell, layers, state, tanh, weight
 from ostinato import input as further_input
-from ostinato.cells import CELLS, elman
+from ostinato.cells import elman
+from ostinato.cells.classic import CELLS
 from ostinato.errors import InputError, SizeError
 from ostinato.weights import INITIALISERS, initialise
 

@@ -8,7 +8,7 @@ import pytest
 
 import ostinato
 from ostinato import (
-    cell, clip, concat, exp, hard_sigmoid, log, maximum, mean, minimum, relu, sigmoid, softplus, split, sqrt, state, tanh, weight, where,
+    cell, clip, concat, exp, floor, hard_sigmoid, log, maximum, mean, minimum, relu, sigmoid, softplus, split, sqrt, state, tanh, weight, where,
 )
 from ostinato import input as further_input
 from ostinato import sum as sum_units
@@ -80,9 +80,10 @@ def text_of(latex):
     while (at := text.find("\\sqrt{")) >= 0:
         under, end = braced(text, at + 5)
         text = f"{text[:at]}sqrt({under}){text[end:]}"
-    text = re.sub(r"_\{([^{}]*)\}", lambda below: "_{t-1}" if below[1] == "t-1" else "_" + below[1].replace(",", "_"), text)
+    text = re.sub(r"_\{([^{}]*)\}", lambda below: re.sub("_t-1$", "_{t-1}", "_" + below[1].replace(",", "_")), text)
     for sign, meant in {
-        "^{\\top}": ".T", "\\odot": "*", "\\cdot": "*", "\\,": "*", "\\lvert ": "abs(", " \\rvert": ")", "\\max": "maximum", "\\min": "minimum",
+        "^{\\top}": ".T", "\\odot": "*", "\\cdot": "*", "\\,": "*", "\\lvert ": "abs(", " \\rvert": ")", "\\lfloor ": "floor(",
+        " \\rfloor": ")", "\\max": "maximum", "\\min": "minimum",
         "[": "concat(", ";\\;": ",", "]": ")", ",\\;": ",", "\\infty": "inf", "\\sigma_hard": "hard_sigmoid", "\\sigma(": "sigmoid(",
     }.items():
         text = text.replace(sign, meant)
@@ -119,7 +120,7 @@ PAIRS = [
     lambda a, b: where(a < b, a, b), lambda a, b: where(a - b > 0.5, 1.0, a * b),
 ]
 SINGLES = [
-    lambda a: -a, abs, lambda a: a ** 2, lambda a: a ** 3, lambda a: a ** -1, sigmoid, tanh, relu, exp, log, sqrt, softplus, hard_sigmoid,
+    lambda a: -a, abs, lambda a: a ** 2, lambda a: a ** 3, lambda a: a ** -1, sigmoid, tanh, relu, exp, log, sqrt, softplus, hard_sigmoid, floor,
     lambda a: 2 * a, lambda a: a - 0.5, lambda a: -1.5 * a, lambda a: a * 2.5e-7, lambda a: 1e-12 + a, lambda a: a / -3, lambda a: clip(a, -1, 1e20),
     lambda a: mean(a) * a, lambda a: a / sum_units(a * a), lambda a: a - 1e-3,
 ]

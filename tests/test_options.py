@@ -53,3 +53,8 @@ def test_a_run_that_goes_on_keeps_its_options():
 
 def test_a_flag_is_spelled_as_on_the_command_line():
     assert flag("learning_rate") == "--learning-rate"
+
+
+def test_a_cell_that_wants_a_second_input_is_none_of_a_task():
+    with pytest.raises(InputError, match="--cell phased_lstm: .*Write one of elman, "):
+        Options(cell="phased_lstm")

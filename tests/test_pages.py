@@ -12,7 +12,7 @@ from typer.main import get_command
 
 import ostinato.language
 from ostinato import tanh
-from ostinato.cells import CELLS
+from ostinato.cells import CELLS, classic
 from ostinato.cli import app
 from ostinato.errors import InputError
 from ostinato.graph import POINTWISE
@@ -28,7 +28,8 @@ TF1 = ("docs/tf1.md", "docs/tf1.ko.md")
 BENCHMARK = ("docs/benchmark.md", "docs/benchmark.ko.md")
 TASKS = ("docs/tasks.md", "docs/tasks.ko.md")
 FORECAST = ("docs/forecast.md", "docs/forecast.ko.md")
-PAIRS = [READMES, LANGUAGE, GENERATE, TASKS, FORECAST, TF1, BENCHMARK]
+CELL_PAGES = ("docs/cells.md", "docs/cells.ko.md")
+PAIRS = [READMES, LANGUAGE, GENERATE, TASKS, FORECAST, TF1, CELL_PAGES, BENCHMARK]
 PAGES = [page for pair in PAIRS for page in pair]
 
 
@@ -118,9 +119,11 @@ def test_every_command_shown_is_one_with_such_options(name):
         assert [word for word in words if word.startswith("--") and word not in known] == []
 
 
-@pytest.mark.parametrize("name", [*READMES, *GENERATE])
+@pytest.mark.parametrize("name", [*READMES, *GENERATE, *CELL_PAGES])
 def test_every_cell_is_named(name):
-    assert [cell for cell in CELLS if f"`{cell}`" not in read(name)] == []
+    cells = CELLS if name in CELL_PAGES else classic.CELLS
+    assert [cell for cell in cells if f"`{cell}`" not in read(name)] == []
+    assert name in CELL_PAGES or re.search(r"\(((docs/)?cells(\.ko)?\.md)\)", read(name)), "the page of all cells is named"
 
 
 # ---------------------------------------------------------------- the language

@@ -8,7 +8,7 @@ from odd_cells import parts, reduced, transposed
 
 from ostinato import cell, concat, split, state, tanh, weight
 from ostinato import sum as sum_units
-from ostinato.cells import CELLS
+from ostinato.cells.classic import CELLS
 from ostinato.engines.reference import MATHS, evaluate
 from ostinato.gradient import derive
 from ostinato.graph import ONE, Builder, Graph, Size, Weight, walk

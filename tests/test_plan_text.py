@@ -114,6 +114,7 @@ def test_the_plan_of_min_gru_is_this_page():
     assert CELLS["min_gru"].plan({"I": 3, "H": 2}) == """\
 min_gru, H=2, I=3, torch.float32: one step of one row
 weights are read once for all rows, and outside the loop once for all steps
+linear in the state: the coefficients are made of inputs and weights alone
 for one row a thread, 83,334 or more steps; others have all products in the loop
                             multiply-adds weight bytes  bytes read bytes written
 forward
@@ -193,6 +194,12 @@ def test_layers_of_one_size_have_one_plan():
 def test_layers_above_have_a_plan_of_their_own_where_their_input_differs(layers, title):
     first, above = (CELLS["gru"].plan({"I": units, "H": H}) for units in (I, 2 * H))
     assert Recurrent("gru", I, H, num_layers=layers, bidirectional=True).plan() == f"layer 0: {first}\n\n{title}: {above}"
+
+
+@pytest.mark.parametrize("name, line", [("min_gru", 1), ("qrnn", 1), ("lstm", 0), ("gru", 0)])
+def test_a_cell_that_is_linear_in_its_state_is_said_to_be(name, line):
+    page = CELLS[name].plan({"I": 6, "H": 4}).splitlines()
+    assert page.count("linear in the state: the coefficients are made of inputs and weights alone") == line
 
 
 # ---------------------------------------------------------------- errors

@@ -42,13 +42,13 @@ def _cell(kind, options):
     return getattr(tf.nn.rnn_cell, kind)(activation=activation and getattr(tf.nn, activation), **options)
 
 
-def _run(case, precision):
-    """A case run: the results by the names that the recording has, and the recording's own."""
-    recorded = np.load(GOLDEN / case["file"])
+def run(case, precision, make=_cell, folder=GOLDEN):
+    """A case run with the cells that `make(name, options)` gives: the results by the names that the recording has, and the recording's own."""
+    recorded = np.load(folder / case["file"])
     dtype = {"f32": tf.float32, "f64": tf.float64}[precision]
     held = lambda name: tf.constant(recorded[name], dtype=dtype)  # noqa: E731
     names = case["state"]
-    both = [_cell(case["cell"], case["hyperparameters"]) for _ in case["outputs"]]
+    both = [make(case["cell"], case["hyperparameters"]) for _ in case["outputs"]]
     x = held("x")
     given = case["initial_state"] == "given"
     initial = {n: held(f"init/{n}") for n in names} if given else {}
@@ -63,7 +63,7 @@ def _run(case, precision):
         outputs, finals = tf.nn.bidirectional_dynamic_rnn(*both, x, initial_state_fw=states[0], initial_state_bw=states[1], **options)
     else:
         output, finals = tf.nn.dynamic_rnn(both[0], x, initial_state=states[0], **options)
-        outputs = [output]
+        outputs = cells.flatten(output)
     results = dict(zip(case["outputs"], outputs))
     results |= {f"final/{n}": f for n, f in zip(names, cells.flatten(finals), strict=True)}
     terms = [tf.reduce_sum(t * held(f"R1/{n}" if n in case["outputs"] else f"R2/{n.removeprefix('final/')}")) for n, t in results.items()]
@@ -81,10 +81,8 @@ def _run(case, precision):
         return sess.run(results), {k.removeprefix(f"{precision}/"): recorded[k] for k in recorded if k.startswith(precision)}
 
 
-@pytest.mark.parametrize("precision", list(TOLERANCES))
-@pytest.mark.parametrize("name", list(CASES))
-def test_outputs_states_and_gradients_are_tensorflows(name, precision):
-    results, wanted = _run(CASES[name], precision)
+def agrees(results, wanted, precision):
+    """Assert that results are the recorded ones: outputs, final states, the loss and every gradient."""
     assert set(results) == set(wanted)
     for key, value in wanted.items():
         assert results[key].shape == value.shape and results[key].dtype == value.dtype, key
@@ -92,6 +90,12 @@ def test_outputs_states_and_gradients_are_tensorflows(name, precision):
         allowed = TOLERANCES[precision] * min(1.0, largest)
         assert off <= allowed, f"{key} is off by {off:.3g}, allowed {allowed:.3g}"
         assert not np.any(results[key][value == 0]), f"{key}: padding is exactly 0"
+
+
+@pytest.mark.parametrize("precision", list(TOLERANCES))
+@pytest.mark.parametrize("name", list(CASES))
+def test_outputs_states_and_gradients_are_tensorflows(name, precision):
+    agrees(*run(CASES[name], precision), precision)
 
 
 SAVED = {

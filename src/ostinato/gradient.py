@@ -69,6 +69,7 @@ RULES: dict[str, Callable] = {
     "hard_sigmoid": lambda m, g, y, a: (
         m.where(m.less(m.abs(a), m.builder.number(3.0)), m.mul(g, m.builder.number(1 / 6)), m.zero),
     ),
+    "floor": lambda m, g, y, a: (None,),
     "abs": lambda m, g, y, a: (m.where(m.less(a, m.zero), m.neg(g), m.where(m.less(m.zero, a), g, m.zero)),),
     "maximum": lambda m, g, y, a, b: (m.where(m.less(a, b), m.zero, g), m.where(m.less(a, b), g, m.zero)),
     "minimum": lambda m, g, y, a, b: (m.where(m.less(b, a), m.zero, g), m.where(m.less(b, a), g, m.zero)),

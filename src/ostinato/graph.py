@@ -167,6 +167,7 @@ POINTWISE = {
     "sqrt": Op(1, "sqrt({})", r"\sqrt{{{}}}"),
     "softplus": Op(1, "softplus({})", r"\operatorname{{softplus}}({})"),
     "hard_sigmoid": Op(1, "hard_sigmoid({})", r"\sigma_{{\mathrm{{hard}}}}({})"),
+    "floor": Op(1, "floor({})", r"\lfloor {} \rfloor"),
     "abs": Op(1, "abs({})", r"\lvert {} \rvert"),
     "maximum": Op(2, "maximum({}, {})", r"\max({}, {})"),
     "minimum": Op(2, "minimum({}, {})", r"\min({}, {})"),
@@ -257,6 +258,34 @@ class Weight:
     init: object = None
 
 
+# What is affine in its arguments, besides a product of which one factor holds no state.
+AFFINE = {"add", "sub", "neg", "product", "slice", "concat", "sum", "mean"}
+
+
+def _degree(node: Node, degrees: Mapping[Node, float], late: Container[str]) -> float:
+    """As a polynomial of the states: 0 where none is in it, 1 where it is affine in them, more or infinite otherwise.
+
+    Args:
+        node: A node of a step.
+        degrees: Those of its arguments.
+        late: States that are no more than inputs.
+    """
+    args = [degrees[a] for a in node.args]
+    if node.op == "state":
+        return node.value not in late
+    if not any(args):
+        return 0
+    if node.op in AFFINE:
+        return max(args)
+    if node.op == "mul":
+        return sum(args)
+    if node.op == "div" and not args[1]:
+        return args[0]
+    if node.op == "where" and not args[0]:
+        return max(args)
+    return math.inf
+
+
 @dataclass(frozen=True, eq=False)
 class Graph:
     """One step of a cell: from the inputs and the previous states to the output and the new states.
@@ -294,6 +323,28 @@ class Graph:
         lines = [f"{n.op} {[number[a] for a in n.args]} {n.value} {n.size}" for n in nodes]
         ends = [number[n] for n in (self.output, *self.new_states)]
         return "\n".join([*lines, str(ends), str(self.inputs), str(self.states)])
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether every new state is affine in the old ones, with coefficients that inputs and weights alone decide.
+
+        Steps of such a cell can be joined in any grouping, as a parallel scan does. A state that holds only what earlier inputs
+        decide is no more than an input that comes late.
+
+        Example:
+            >>> from ostinato.cells import lstm, min_gru
+            >>> min_gru.graph.is_linear, lstm.graph.is_linear
+            (True, False)
+        """
+        late: set[str] = set()
+        while True:
+            degrees: dict[Node, float] = {}
+            for node in self.nodes:
+                degrees[node] = _degree(node, degrees, late)
+            more = {name for name, node in zip(self.states, self.new_states, strict=True) if not degrees[node]} - late
+            if not more:
+                return max(degrees[node] for node in self.new_states) <= 1
+            late |= more
 
     def bind(self, inputs, states, weights) -> dict[str, int]:
         """What each letter stands for, read off tensors.

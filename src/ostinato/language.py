@@ -90,6 +90,11 @@ def hard_sigmoid(x):
     return _operation("hard_sigmoid", x)
 
 
+def floor(x):
+    """The largest whole number that is not above x, unit by unit; its gradient is 0. `z - floor(z)` is z modulo 1."""
+    return _operation("floor", x)
+
+
 def maximum(a, b):
     """The larger of two, unit by unit; where they are equal the gradient goes to the first."""
     return _operation("maximum", a, b)
@@ -322,7 +327,7 @@ class Cell:
 
         Returns:
             A table of multiply-adds and of bytes, in training and with every gradient asked for, with what each part multiplies
-            and makes, and with what forward keeps for backward.
+            and makes, and with what forward keeps for backward. It says so where the new states are linear in the old ones.
 
         Raises:
             SizeError: A letter is missing or too many, or is no whole number above 0.

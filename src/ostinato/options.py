@@ -10,6 +10,8 @@ from .twin import TORCH_LAYERS
 
 MODEL, BUDGET, LEARNING, RUN = "The model", "How long (one of these)", "Learning", "The run"
 ENGINES = ("cpu", "reference", "torch")
+# A task gives a cell its sequence and nothing beside it.
+ONE_INPUT = tuple(name for name, cell in CELLS.items() if len(cell.graph.inputs) == 1)
 
 
 def option(default, help: str, *, panel: str = MODEL, low: float | None = None, high: float | None = None, among: Sequence[str] = (),
@@ -42,7 +44,7 @@ class Options:
         InputError: A value that cannot be used.
     """
 
-    cell: str = option("lstm", "Cell: elman, lstm, lstm_peephole, gru, min_gru, ...", among=CELLS)
+    cell: str = option("lstm", "Cell: elman, lstm, lstm_peephole, gru, min_gru, ...", among=ONE_INPUT)
     hidden: int = option(128, "Units of each layer.", low=1, high=16384)
     layers: int = option(1, "Layers.", low=1, high=64)
     dropout: float = option(0.3, "Rate of dropout.", low=0, high=0.99)

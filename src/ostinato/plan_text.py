@@ -70,8 +70,10 @@ def plan_text(graph: Graph, sizes: Mapping[str, int], *, dtype: torch.dtype = to
     plan, each = Plan(graph, sizes), dtype.itemsize
     report = Report(plan)
     letters = ", ".join(f"{letter}={units}" for letter, units in sorted(sizes.items()))
-    page = [f"{graph.name}, {letters}, {dtype}: one step of one row",
+    page = [*textwrap.wrap(f"{graph.name}, {letters}, {dtype}: one step of one row", 80, subsequent_indent="  "),
             "weights are read once for all rows, and outside the loop once for all steps"]
+    if graph.is_linear:
+        page.append("linear in the state: the coefficients are made of inputs and weights alone")
     if plan.before or plan.before_backward or plan.late or plan.late_backward:
         least = math.ceil(WORTH_A_CALL / max(1, multiply_adds(graph, sizes)))
         steps = f", {least:,} or more steps" if least > 1 else ""

@@ -13,7 +13,7 @@ from .graph import MASKS, POINTWISE, Builder, Node, Size
 
 OPERATIONS = (
     "The operations are: W @ x; + - * / and ** (2, 3, 0.5, -1); < and >; sigmoid, tanh, relu, exp, log, sqrt, softplus, "
-    "hard_sigmoid, abs, maximum, minimum, where, clip; split, concat; sum and mean over units."
+    "hard_sigmoid, floor, abs, maximum, minimum, where, clip; split, concat; sum and mean over units."
 )
 # Code that stands between a person's line and the message about it.
 BETWEEN = {f"{__package__}.{name}" for name in ("graph", "symbols", "language")}

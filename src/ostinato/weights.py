@@ -1,7 +1,7 @@
 """How the weights of a layer start, and what torch.nn calls them."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -34,6 +34,44 @@ INITIALISERS: dict[str, Callable[[Tensor, int], object]] = {
     "identity": _identity,
 }
 MATRICES_ONLY = {"glorot", "he", "orthogonal", "identity"}
+
+
+def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ...]], Tensor]:
+    """An initialiser for the bias of gates, after which each unit remembers for another time, of 1 to `longest` steps.
+
+    Args:
+        longest: T_max, about how many steps apart what belongs together may be; 3 or more.
+        gates: For each gate that the bias stacks: 1 where it keeps, as a forget gate; -1 where it lets in, as an input gate;
+            0 where it does neither, for which the bias starts at 0. The default is for a forget gate alone.
+
+    Returns:
+        A function of the shape, as `weight(init=...)` takes it.
+
+    Raises:
+        InputError: `longest` is below 3, or on a call, the bias is no vector of so many gates.
+
+    Source: Tallec and Ollivier, Can Recurrent Neural Networks Warp Time? (2018): log(u) with u uniform in 1 .. T_max - 1.
+
+    Example:
+        >>> import torch, ostinato
+        >>> from ostinato.weights import chrono
+        >>> layer = ostinato.Recurrent("lstm", 3, 5)
+        >>> with torch.no_grad():
+        ...     b = layer.b_l0.copy_(chrono(784, (-1, 1, 0, 0))(layer.b_l0.shape))  # i, f, g, o
+        >>> bool((b[:5] == -b[5:10]).all()), b[10:].abs().max().item()
+        (True, 0.0)
+    """
+    if not isinstance(longest, int) or longest < 3:
+        raise InputError(f"chrono(longest={longest!r}): write a whole number of steps, 3 or more")
+
+    def fill(shape: tuple[int, ...]) -> Tensor:
+        if len(shape) != 1 or shape[0] % len(gates):
+            raise InputError(f"chrono() with {len(gates)} gate(s) was given a weight of the shape {tuple(shape)}: it is for a "
+                             "bias of that many gates, so write as many numbers in gates=(...) as the bias stacks")
+        kept = torch.empty(shape[0] // len(gates)).uniform_(1.0, longest - 1.0).log_()
+        return torch.cat([gate * kept for gate in gates])
+
+    return fill
 
 
 @torch.no_grad()

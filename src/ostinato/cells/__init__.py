@@ -4,7 +4,9 @@
 """
 
 from ..language import Cell
-from . import classic
+from . import classic, contrib, research
 from .classic import *
+from .contrib import *
+from .research import *
 
-CELLS: dict[str, Cell] = classic.CELLS
+CELLS: dict[str, Cell] = classic.CELLS | contrib.CELLS | research.CELLS

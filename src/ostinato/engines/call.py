@@ -249,7 +249,7 @@ class Call:
                 given.add(name, memory.empty((half, units), self.dtype))
         for name, shape in wanted.shapes.items():
             found[name] = (torch.empty if tokens.count else torch.zeros)(shape, dtype=self.dtype)
-            given.add(name, found[name])
+            given.add(f"gradient of {name}", found[name])
         for stage in wanted.stages:
             self._arguments(stage.arguments, given, weights)
             yield stage.work.at(given.numbers)

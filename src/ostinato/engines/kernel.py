@@ -424,8 +424,9 @@ class Kernel(Code):
                 return b.fneg(x)
             case "relu", (x,):
                 return b.select(b.fcmp_ordered("<=", x, zero), zero, x)
-            case "abs", (x,):
-                return b.call(self.intrinsic(f"llvm.fabs.v{self.lanes}f{self.bits}", self.vec, [self.vec]), [x])
+            case "abs" | "floor", (x,):
+                name = {"abs": "fabs", "floor": "floor"}[op]
+                return b.call(self.intrinsic(f"llvm.{name}.v{self.lanes}f{self.bits}", self.vec, [self.vec]), [x])
             case "less", (x, y):
                 return b.fcmp_ordered("<", x, y)
             case "where", (condition, x, y):

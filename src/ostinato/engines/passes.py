@@ -363,12 +363,13 @@ class Passes:
         summed = (bases["places"], bases["half"]) if self._narrow else tokens
         for name, node in wanted.vectors.items():
             units = node.size.at(sizes)
-            after.append(outer.total(self._bits, bases[name], units, operand(node), tokens, self._many(units)))
+            after.append(outer.total(self._bits, bases[f"gradient of {name}"], units, operand(node), tokens, self._many(units)))
         for name, factors in wanted.matrices.items():
             for k, (g, a) in enumerate(factors):
                 rows, columns = g.size.at(sizes), a.size.at(sizes)
                 threads = self._many(rows * columns)
-                sums.append(outer.outer(self._bits, bases[name], rows, columns, factor(g), factor(a), summed, threads, more=k > 0))
+                found = bases[f"gradient of {name}"]
+                sums.append(outer.outer(self._bits, found, rows, columns, factor(g), factor(a), summed, threads, more=k > 0))
         waiting = [after + rounds, sums] if rounds else [after + sums]
         after = [replace(job, waits=k == 0) for jobs in waiting for k, job in enumerate(jobs)]
         if wanted.script.nodes:

@@ -25,6 +25,7 @@ MATHS: dict[str, Callable] = {
     "softplus": lambda x: F.softplus(x, threshold=40.0),
     # F.hardsigmoid takes 1/6 as a float32 in its float64 kernels, which puts it off by 1e-8.
     "hard_sigmoid": lambda x: torch.where(x.abs() < 3, x / 6 + 0.5, (x.detach() / 6 + 0.5).clamp(0, 1)),
+    "floor": torch.floor,
     "abs": torch.abs,
     "maximum": lambda a, b: torch.where(a < b, b, a),
     "minimum": lambda a, b: torch.where(b < a, b, a),

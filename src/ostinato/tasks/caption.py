@@ -22,6 +22,8 @@ ENLARGED = 4
 class CaptionOptions(SentenceOptions):
     """What can be chosen for a captioner."""
 
+    dropout: float = option(0.1, "Rate of dropout.", low=0, high=0.99)
+    batch: int = option(32, "Pictures of a batch.", panel="Learning", low=1, high=65536)
     vocabulary_size: int = option(2000, "Pieces at most.", panel="Texts", low=8, high=1_000_000)
     caption: str | None = option(None, "The column (or array) of the captions.", panel="Columns", found="by its name or its values")
     picture: str | None = option(None, "The column of pictures' files, or the array of pictures.", panel="Columns", found="by its name or its values")

@@ -26,6 +26,9 @@ import logging as _logging
 import types
 
 from . import cells as _cells
+from . import contrib as _contrib
+from . import contrib_lstm as _contrib_lstm
+from . import grid as _grid
 from . import operations as _operations
 from . import rnn as _rnn
 from . import session as _session
@@ -97,7 +100,7 @@ _CELLS = {
     name: getattr(module, name)
     for module, names in (
         (_cells, ("BasicLSTMCell", "BasicRNNCell", "GRUCell", "LSTMCell", "LSTMStateTuple", "RNNCell")),
-        (_wrappers, ("DropoutWrapper", "MultiRNNCell", "ResidualWrapper")),
+        (_wrappers, ("DeviceWrapper", "DropoutWrapper", "MultiRNNCell", "ResidualWrapper")),
     )
     for name in names
 }
@@ -114,7 +117,17 @@ nn = _Names(
     softmax=_operations.softmax,
 )
 
-contrib = _Names("tf.contrib", rnn=_Names("tf.contrib.rnn", static_rnn=_rnn.static_rnn, **_CELLS))
+def _cells_of(*modules) -> dict:
+    """The classes that modules make for others, by name."""
+    found = {n: v for module in modules for n, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__}
+    return {n: v for n, v in found.items() if isinstance(v, type) and not n.startswith("_")}
+
+
+contrib = _Names(
+    "tf.contrib",
+    rnn=_Names("tf.contrib.rnn", static_rnn=_rnn.static_rnn, **(_CELLS | _cells_of(_contrib, _contrib_lstm, _wrappers))),
+    grid_rnn=_Names("tf.contrib.grid_rnn", **_cells_of(_grid)),
+)
 
 errors = _Names(
     "tf.errors", FailedPreconditionError=_session.FailedPreconditionError, InvalidArgumentError=_session.InvalidArgumentError

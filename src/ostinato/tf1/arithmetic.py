@@ -3,7 +3,7 @@
 It is TensorFlow 1.13.1's, as its Linux wheel computes on an x86-64 CPU with AVX. In float64 it is torch's.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -96,6 +96,15 @@ def sigmoid(x: Tensor) -> Tensor:
 MATHS = {"tanh": tanh, "sigmoid": sigmoid}
 
 
+def passing(bound: Callable) -> Callable:
+    """A bound on a value that the gradient passes as if it were not there: so it is in TensorFlow's LSTMBlockCell.
+
+    Args:
+        bound: torch.minimum or torch.maximum.
+    """
+    return lambda value, limit: bound(value, limit).detach() + (value - value.detach())
+
+
 # Up to this many terms are added one after another, each product and each sum rounded, as Eigen does within one block of
 # its matrix product. Longer sums are torch's: their order depends on Eigen's block sizes, and so on the size of the CPU's caches.
 _LONGEST_SUM = 256
@@ -142,8 +151,9 @@ class _Evaluation:
     and what else is added comes after. So `W @ x + b + U @ h` is summed here as x's terms, then h's, then b.
     """
 
-    def __init__(self, values: dict[Node, Tensor], weights: Mapping[str, Tensor], sizes: Mapping[str, int]):
-        self.values, self.weights, self.sizes = values, weights, sizes
+    def __init__(self, values: dict[Node, Tensor], weights: Mapping[str, Tensor], sizes: Mapping[str, int],
+                 maths: Mapping[str, Callable]):
+        self.values, self.weights, self.sizes, self.maths = values, weights, sizes, maths
 
     def __getitem__(self, node: Node) -> Tensor:
         if node not in self.values:
@@ -152,7 +162,7 @@ class _Evaluation:
             else:
                 for a in node.args:
                     self[a]
-                reference.evaluate([node], self.values, self.weights, self.sizes, reference.MATHS | MATHS)
+                reference.evaluate([node], self.values, self.weights, self.sizes, self.maths)
         return self.values[node]
 
     def _sum(self, node: Node) -> Tensor:
@@ -182,7 +192,8 @@ class _Evaluation:
 
 
 def scan(
-    graph: Graph, x_TBI: Tensor, states: Sequence[Tensor], weights: Mapping[str, Tensor], lengths: Tensor | None
+    graph: Graph, x_TBI: Tensor, states: Sequence[Tensor], weights: Mapping[str, Tensor], lengths: Tensor | None,
+    maths: Mapping[str, Callable] | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
     """Run a cell over a sequence in TensorFlow's arithmetic.
 
@@ -192,6 +203,7 @@ def scan(
         states: The initial states, each (B, its size).
         weights: The weights by name.
         lengths: Valid steps of each row, (B,), from 0 to T; None where all rows are T long.
+        maths: Operations that are others than everywhere else, by name.
 
     Returns:
         The outputs (T, B, size of the output), 0 past a row's end, and the states after each row's last valid step.
@@ -201,7 +213,7 @@ def scan(
     names = list(graph.states)
     for t, x in enumerate(x_TBI):
         leaves = {n: x if n.op == "input" else states[names.index(n.value)] for n in nodes if n.op in ("input", "state")}
-        values = _Evaluation(leaves, weights, sizes)
+        values = _Evaluation(leaves, weights, sizes, reference.MATHS | MATHS | (maths or {}))
         output, new = values[graph.output], [values[n] for n in graph.new_states]
         if lengths is not None:
             valid = (t < lengths)[:, None]

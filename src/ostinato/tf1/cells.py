@@ -29,12 +29,30 @@ _LSTM_ORDER = (0, 2, 1, 3)
 _LSTM_NAMES = {"w_f_diag": "p_f", "w_i_diag": "p_i", "w_o_diag": "p_o", "projection/kernel": "R"}
 
 # What `activation=` may be, by the function given: the operation in the language and TensorFlow's name of it.
-_ACTIVATIONS = {
+ACTIVATIONS = {
     None: (language.tanh, "Tanh"),
     operations.tanh: (language.tanh, "Tanh"),
     operations.relu: (language.relu, "Relu"),
     operations.sigmoid: (language.sigmoid, "Sigmoid"),
 }
+
+
+def ordered(weight: torch.Tensor) -> torch.Tensor:
+    """Our weight of an LSTM's gates i, f, g, o (units in its first dimension) from TensorFlow's (units in its last)."""
+    weight = torch.cat([weight.chunk(4, -1)[i] for i in _LSTM_ORDER], -1)
+    return weight.T if weight.dim() == 2 else weight
+
+
+def refuse(of: str, **given) -> None:
+    """Refuse options that are not provided, unless they are None, False or 0.
+
+    Args:
+        of: Whose options they are.
+        given: Them by name.
+    """
+    for name, value in given.items():
+        if value not in (None, False, 0):
+            raise InputError(f"{of}({name}={value!r}) is not provided by ostinato.tf1: leave {name} out")
 
 
 def flatten(state) -> list:
@@ -83,10 +101,12 @@ class RNNCell:
     Attributes:
         state_size: The size of each state, put together as the state is.
         output_size: The size of the output.
+        of_indices: Whether its input are whole numbers.
     """
 
     state_size = None
     output_size = None
+    of_indices = False
 
     def zero_state(self, batch_size: int | Tensor, dtype):
         """A state of zeros.
@@ -127,20 +147,23 @@ class RNNCell:
         for t in (x, *states):
             batch = merge(batch, t.shape[0], f"{type(self).__name__}: rows of the input {x.shape} and the state")
         with graph.open_variable_scope(scope) if scope else nullcontext():
-            step = self.trace(graph, input_depth(x, self), x.dtype)
+            dtype = states[0].dtype if self.of_indices else x.dtype
+            step = self.trace(graph, input_depth(x, self), dtype)
 
         def advance(run, x, *rest):
             output, new = step.advance(run, x[None], list(rest[: len(states)]), None)
             return output[0], *new
 
         computation = Computation([x, *states, *step.reads], advance)
-        output = Tensor(step.output, x.dtype, (batch, self.output_size), computation)
+        (width,) = flatten(self.output_size)
+        output = Tensor(step.output, dtype, (batch, width), computation)
         # Where the output is a state too, TensorFlow has one tensor for both.
+        shared = max((i for i, op in enumerate(step.states) if op is step.output), default=None)
         new = [
-            output if op is step.output else Tensor(op, x.dtype, (batch, size), computation, i + 1)
+            output if i == shared else Tensor(op, dtype, (batch, size), computation, i + 1)
             for i, (op, size) in enumerate(zip(step.states, flatten(self.state_size)))
         ]
-        return output, pack(self.state_size, new)
+        return pack(self.output_size, [output]), pack(self.state_size, new)
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         """Put one step into a graph, with the variables if this is the first one.
@@ -151,6 +174,22 @@ class RNNCell:
             dtype: The dtype of everything.
         """
         raise NotImplementedError
+
+
+def making(made: dict[str, Variable], declared: dict[str, tuple], dtype, resource: bool | None = None) -> Callable:
+    """What makes the variables of a recipe in the current scope, each where it is named first, and keeps them.
+
+    Args:
+        made: Where it keeps them, by name.
+        declared: The shape and the initialiser of each, by name.
+        dtype, resource: See `get_variable`.
+    """
+    def variable(name):
+        if name not in made:
+            shape, initializer = declared[name]
+            made[name] = get_variable(name, shape, dtype, initializer, use_resource=resource)
+
+    return variable
 
 
 def check_cell(cell, of: str) -> None:
@@ -188,31 +227,38 @@ def input_depth(x: Tensor, cell: RNNCell) -> int:
 class Layer(RNNCell):
     """A cell with weights of its own.
 
-    A subclass sets `equations`, the cell of `ostinato.cells` with its constants; `declared`, its variables as (name, shape,
-    initialiser), where a size of None is that of the input and the output together; `recipe`, its operations, with `{use}` where
-    a variable is read within an operation and `{read}` where it is read before one; and `marks`, the marks of its states there.
-    `weights` turns the variables' values into the equations' weights.
+    A subclass sets `equations`, the cell of `ostinato.cells` with its constants; `recipe`, its operations, with `{use}` where
+    a variable is read within an operation and `{read}` where it is read before one; `marks`, the marks of its states there; and
+    `order`, where each of the equations' states stands among them. `declared` are its variables as (name, shape, initialiser),
+    where a size of None is that of the input and the output together; those of a recipe that names none are made before its
+    operations. `weights` turns the variables' values into the equations' weights. `maths` has operations that the cell computes
+    in its own way.
     """
 
     joined = False
     marks: tuple[str, ...] = ("h",)
+    order: tuple[int, ...] = (0,)
+    input_size: int | None = None
+    maths: dict[str, Callable] | None = None
 
     def __init__(self, num_units: int, activation, reuse, name: str):
-        if activation not in _ACTIVATIONS:
+        if activation not in ACTIVATIONS:
             raise InputError(f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or tf.nn.sigmoid")
         if not isinstance(num_units, numbers.Integral) or num_units < 1:
             raise SizeError(f"{type(self).__name__}(num_units={num_units!r}): give a whole number, 1 or more")
-        self.activation, self.activation_name = _ACTIVATIONS[activation]
+        self.activation, self.activation_name = ACTIVATIONS[activation]
         self.state_size = self.output_size = self.num_units = int(num_units)
         self.reuse, self.base_name = reuse, name
         self.scope: VariableScope | None = None
         self.resource = None
-        self.variables: list[Variable] = []
+        self.made: dict[str, Variable] = {}
 
     @property
     def trainable_variables(self) -> list[Variable]:
         """Its variables, which all are trained."""
-        return self.variables
+        return list(self.made.values())
+
+    variables = trainable_variables
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         if self.scope is None:
@@ -220,31 +266,44 @@ class Layer(RNNCell):
             with graph.open_variable_scope(given, default_name=self.base_name, reuse=self.reuse) as self.scope:
                 pass
         with graph.again(self.scope):
-            rows = input_size + self.output_size
-            if not self.variables:
-                self.variables = [
-                    get_variable(name, [n or rows for n in shape], dtype, initializer, use_resource=self.resource)
-                    for name, shape, initializer in self.declared
-                ]
-            elif (had := self.variables[0].shape[0]) != rows:
+            if self.input_size not in (None, input_size):
                 raise SizeError(
-                    f"{self.base_name} has weights for inputs of size {had - self.output_size} and was given size {input_size}: "
+                    f"{self.base_name} has weights for inputs of size {self.input_size} and was given size {input_size}: "
                     f"use another cell object for it"
                 )
-            read = "ReadVariableOp" if self.variables[0].resource and not graph.loop else ""
-            marks = graph.record(self.recipe.format(use=f"({read})[Enter]", read=read))
-        reads = [v.read for v in self.variables]
+            self.input_size, declared = input_size, self.declare(input_size)
+            variable = making(self.made, declared, dtype, self.resource)
+            first = "" if "$" in self.recipe else " ".join(f"${name}" for name in declared)
+            resource = graph.variable_scope.use_resource if self.resource is None else self.resource
+            read = "ReadVariableOp" if resource and not graph.cached else ""
+            marks = graph.record(f"{first} {self.recipe.format(use=f'({read})[Enter]', read=read)}", variable)
+        reads = [self.made[name].read for name in declared]
         parts = [self.num_units, self.output_size]
 
         def advance(run, x, states, lengths):
             states = list(states[0].split(parts, -1)) if self.joined else states
             weights = self.weights(input_size, *(run[r] for r in reads))
-            # TensorFlow's states are (c, h), ours (h, c).
-            output, new = arithmetic.scan(self.equations.graph, x, states[::-1], weights, lengths)
-            new = new[::-1]
+            output, new = arithmetic.scan(self.equations.graph, x, [states[i] for i in self.order], weights, lengths, self.maths)
+            new = [new[self.order.index(i)] for i in range(len(new))]
             return output, [torch.cat(new, -1)] if self.joined else new
 
         return Step(advance, marks["h"], [marks[m] for m in self.marks], reads)
+
+    def declare(self, input_size: int) -> dict[str, tuple]:
+        """The shape and the initialiser of each variable, by name, for an input of a size."""
+        rows = input_size + self.output_size
+        return {name: ([n or rows for n in shape], initializer) for name, shape, initializer in self.declared}
+
+
+class PlainLayer(Layer):
+    """A layer that is none of TensorFlow's: it opens its outer scope once more, and its variables stay of the older kind."""
+
+    # Wrappers set it to True.
+    resource = property(lambda self: None, lambda self, value: None)
+
+    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+        with graph.open_variable_scope(graph.variable_scope):
+            return super().trace(graph, input_size, dtype)
 
 
 class BasicRNNCell(Layer):
@@ -302,20 +361,22 @@ class GRUCell(Layer):
         }
 
 
-class _LSTM(Layer):
+class LSTMLayer(Layer):
+    """A layer with the states c and h, and TensorFlow's four gates."""
+
     def _states(self, output_size: int, state_is_tuple: bool):
-        self.output_size, self.joined = output_size, not state_is_tuple
+        self.output_size, self.joined, self.order = output_size, not state_is_tuple, (1, 0)
         self.state_size = LSTMStateTuple(self.num_units, output_size) if state_is_tuple else self.num_units + output_size
         self.marks = ("c", "h") if state_is_tuple else ("state",)
 
     def weights(self, input_size: int, kernel, bias, *more) -> dict[str, torch.Tensor]:
         """The equations' weights."""
-        kernel, bias = (torch.cat([w.chunk(4, -1)[i] for i in _LSTM_ORDER], -1) for w in (kernel, bias))
+        kernel, bias = ordered(kernel), ordered(bias)
         others = {_LSTM_NAMES[name]: w.T if w.dim() > 1 else w for (name, *_), w in zip(self.declared[2:], more)}
-        return {"W": kernel[:input_size].T, "U": kernel[input_size:].T, "b": bias, **others}
+        return {"W": kernel[:, :input_size], "U": kernel[:, input_size:], "b": bias, **others}
 
 
-class BasicLSTMCell(_LSTM):
+class BasicLSTMCell(LSTMLayer):
     """The LSTM with a forget gate: `ostinato.cells.lstm`.
 
     Args:
@@ -339,7 +400,7 @@ class BasicLSTMCell(_LSTM):
         )
 
 
-class LSTMCell(_LSTM):
+class LSTMCell(LSTMLayer):
     """The LSTM with everything, each part of which can be off: `ostinato.cells.lstm_full`.
 
     Args:

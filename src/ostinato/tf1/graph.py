@@ -8,6 +8,7 @@ operation that TensorFlow 1.13.1 would put into it, by name; a call's operations
     MatMul[Enter]             operations inside its name scope after it, which exist only within a loop
     Assert{Const Assert}      a name scope that is no operation itself
     Add=c                     a mark, by which the caller finds the operation again
+    $kernel                   no operation: the caller makes a variable here
 
 Names are made unique as TensorFlow does, so a recipe may say `Const` twice. Values are computed by `Computation`s, which know
 nothing of names.
@@ -282,6 +283,7 @@ class Graph:
         variables: Every variable, in order.
         variable_scope: The scope that variables are named in now.
         loop: Whether what is recorded now is the body of a loop.
+        cached: Whether it reads the newer kind of variables once for all, as what runs cells over sequences has it.
         uncounted: The call after which the number of operations is not TensorFlow's any more, or None.
     """
 
@@ -290,11 +292,9 @@ class Graph:
         self.operations: list[Operation] = []
         self.variables: list = []
         self.variable_scope = VariableScope("", "")
-        self.loop = False
+        self.loop = self.cached = False
         self.uncounted: str | None = None
-        self._scope = ""
-        self._used: dict[str, int] = {}
-        self._opened: dict[str, int] = {}
+        self._scope, self._used, self._opened = "", dict[str, int](), dict[str, int]()
 
     def as_default(self):
         """Make this the default graph inside a `with`."""
@@ -343,17 +343,21 @@ class Graph:
         finally:
             self._scope = old
 
-    def record(self, recipe: str) -> Marks:
+    def record(self, recipe: str, variable: Callable[[str], object] | None = None) -> Marks:
         """Add a recipe's operations in the current scope.
 
         Args:
             recipe: See the top of this file.
+            variable: Makes a variable of a name that the recipe has.
         """
         marks = Marks()
 
         def add(nodes):
             op = None
             for name, mark, before, after, scope_only in nodes:
+                if name[0] == "$":
+                    variable(name[1:])
+                    continue
                 with self.name_scope(name) as scope:
                     op = add(before)
                     if not scope_only:
@@ -387,10 +391,8 @@ class Graph:
             InputError: The seed depends on a number of operations that is not known.
         """
         if seed is None and self.seed is not None and self.uncounted:
-            raise InputError(
-                f"a random operation after {self.uncounted}: its seed depends on how many operations TensorFlow 1 puts in there, which is not "
-                f"known here. Make it before {self.uncounted}, or give its initialiser a seed of its own"
-            )
+            raise InputError(f"a random operation after {self.uncounted}: its seed depends on how many operations TensorFlow 1 puts in there, which "
+                             f"is not known here. Make it before {self.uncounted}, or give its initialiser a seed of its own")
         marks = self.record(recipe)
         # TensorFlow asks for the seed when the bounds exist and the operation itself does not.
         op = marks["random"]

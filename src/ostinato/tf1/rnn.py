@@ -62,7 +62,7 @@ def dynamic_rnn(
         x = operations.convert_to_tensor(inputs)
         if len(x.shape) != 3:
             raise SizeError(f"dynamic_rnn was given inputs of shape {x.shape}: give them three dimensions, (batch, time, size)")
-        if dtype is not None and as_dtype(dtype) is not x.dtype:
+        if dtype is not None and as_dtype(dtype) is not x.dtype and not cell.of_indices:
             raise InputError(
                 f"dynamic_rnn was given inputs of {x.dtype.name} and dtype={as_dtype(dtype)!r}: make the inputs "
                 f"np.{as_dtype(dtype).name}, or the dtype tf.{x.dtype.name}"
@@ -93,11 +93,12 @@ def dynamic_rnn(
 
         with graph.name_scope("while"):
             graph.record("iteration_counter")
-            states = [operations.convert_to_tensor(s, dtype=x.dtype) for s in check_state(cell, initial_state)]
-            static = batch
+            kind = (dtype and as_dtype(dtype)) if cell.of_indices else x.dtype
+            states = [operations.convert_to_tensor(s, dtype=kind) for s in check_state(cell, initial_state)]
+            kind, static = states[0].dtype, batch
             for s in states:
                 static = merge(static, s.shape[0], f"dynamic_rnn: rows of the inputs {x.shape} and the initial state {s.shape}")
-            step, exits = _loop(graph, cell, depth, x, len(states), masked=lengths is not None)
+            step, exits = _loop(graph, cell, depth, kind, len(states), masked=lengths is not None)
         output = graph.record(_STACK)["stacked"]
         graph.record("Const" if batch is None or steps is None else "Const Const")
         if not time_major:
@@ -120,25 +121,26 @@ def dynamic_rnn(
     computation = Computation([x, *states, *given, *step.reads], run_all)
     outer = (steps, static) if time_major else (static, steps)
     sizes = flatten(cell.state_size)
-    finals = [Tensor(op, x.dtype, (static, n), computation, i + 1) for i, (op, n) in enumerate(zip(exits, sizes))]
-    return Tensor(output, x.dtype, (*outer, cell.output_size), computation), pack(cell.state_size, finals)
+    finals = [Tensor(op, kind, (static, n), computation, i + 1) for i, (op, n) in enumerate(zip(exits, sizes))]
+    (width,) = flatten(cell.output_size)
+    return pack(cell.output_size, [Tensor(output, kind, (*outer, width), computation)]), pack(cell.state_size, finals)
 
 
-def _loop(graph: Graph, cell: RNNCell, depth: int, x: Tensor, count: int, *, masked: bool):
+def _loop(graph: Graph, cell: RNNCell, depth: int, dtype, count: int, *, masked: bool):
     """Record the loop, with the cell's step in it, and return that and the operations that the final states leave by."""
     # Besides the states, the loop carries its count, the time and the array of outputs.
     carried = 3 + count
-    graph.loop = True
+    graph.loop = graph.cached = True
     try:
         graph.record(f"{'Enter ' * carried} {'Merge ' * carried} {_CONDITION} {'Switch ' * carried} {'Identity ' * carried} {_READ}")
         if masked:
             graph.record("GreaterEqual[Enter]")
-        step = cell.trace(graph, depth, x.dtype)
+        step = cell.trace(graph, depth, dtype)
         if masked:
             graph.record(f"Select[Enter] {'Select ' * count}")
         graph.record(f"{_WRITE} {'NextIteration ' * carried} {'Exit ' * 3}")
     finally:
-        graph.loop = False
+        graph.loop = graph.cached = False
     return step, [graph.record("Exit").last for _ in range(count)]
 
 
@@ -248,7 +250,11 @@ def static_rnn(
             if dtype is None:
                 raise InputError("static_rnn was given neither initial_state nor dtype: give dtype=tf.float32")
             state = cell.zero_state(batch, dtype)
-        for x in steps:
-            output, state = cell(x, state)
-            outputs.append(output)
+        graph.cached = True
+        try:
+            for x in steps:
+                output, state = cell(x, state)
+                outputs.append(output)
+        finally:
+            graph.cached = False
     return outputs, state

@@ -55,7 +55,7 @@ class Variable(Value):
         self.resource = resource
         self.op = Operation(graph, scope[:-1])
         if resource:
-            marks = graph.record(f"IsInitialized{{VarIsInitializedOp}} Assign=assign Read{{ReadVariableOp=read {'Identity' if graph.loop else ''}}}")
+            marks = graph.record(f"IsInitialized{{VarIsInitializedOp}} Assign=assign Read{{ReadVariableOp=read {'Identity' if graph.cached else ''}}}")
         else:
             marks = graph.record("Assign=assign read=read")
         self.initializer = marks["assign"]

@@ -1,13 +1,30 @@
 """Cells made of cells: several one above the other, a cell with its input added, a cell with dropout."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import torch
 
 from ..errors import InputError, SizeError
-from .cells import Layer, LSTMStateTuple, RNNCell, Step, check_cell, flatten
+from . import arithmetic
+from .cells import ACTIVATIONS, Layer, LSTMStateTuple, RNNCell, Step, check_cell, flatten, making
 from .graph import Graph, Operation, Tensor, VariableScope, get_default_graph
+from .session import InvalidArgumentError
+from .variables import constant_initializer, random_uniform_initializer
+
+
+@contextmanager
+def _within(graph: Graph, cell: RNNCell, name: str) -> Iterator[None]:
+    """The variable scope of a cell that is no layer; it is `cell.scope` from the first time on."""
+    # TensorFlow opens the scope that it is in once more, which puts its name into the operations' names a second time.
+    with graph.open_variable_scope(graph.variable_scope):
+        if cell.scope is None:
+            with graph.open_variable_scope(None, default_name=name) as cell.scope:
+                pass
+        with graph.again(cell.scope):
+            yield
 
 
 class MultiRNNCell(RNNCell):
@@ -24,12 +41,12 @@ class MultiRNNCell(RNNCell):
         for cell in cells:
             check_cell(cell, "MultiRNNCell")
             if not state_is_tuple and isinstance(cell.state_size, tuple):
-                raise InputError(f"MultiRNNCell(state_is_tuple=False) was given {type(cell).__name__} with a tuple of states: make that with "
-                                 "state_is_tuple=False too")
+                raise InputError(f"MultiRNNCell(state_is_tuple=False) was given {type(cell).__name__} with a tuple of states: "
+                                 "make that with state_is_tuple=False too")
         self.cells, self.joined = list(cells), not state_is_tuple
         sizes = tuple(c.state_size for c in cells)
         self.state_size = sum(sizes) if self.joined else sizes
-        self.output_size = cells[-1].output_size
+        self.output_size, self.of_indices = cells[-1].output_size, cells[0].of_indices
         self.scope: VariableScope | None = None
 
     def zero_state(self, batch_size: int | Tensor, dtype):
@@ -39,19 +56,14 @@ class MultiRNNCell(RNNCell):
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         sizes = [len(flatten(c.state_size)) for c in self.cells]
         steps = []
-        # TensorFlow opens the scope that it is in once more, which puts its name into the operations' names a second time.
-        with graph.open_variable_scope(graph.variable_scope):
-            if self.scope is None:
-                with graph.open_variable_scope(None, default_name="multi_rnn_cell") as self.scope:
-                    pass
-            with graph.again(self.scope):
-                for i, cell in enumerate(self.cells):
-                    with graph.open_variable_scope(f"cell_{i}"):
-                        if self.joined:
-                            graph.record("Slice(begin size)")
-                        steps.append(cell.trace(graph, input_size, dtype))
-                    input_size = cell.output_size
-                states = [graph.record("concat(axis)").last] if self.joined else [op for s in steps for op in s.states]
+        with _within(graph, self, "multi_rnn_cell"):
+            for i, cell in enumerate(self.cells):
+                with graph.open_variable_scope(f"cell_{i}"):
+                    if self.joined:
+                        graph.record("Slice(begin size)")
+                    steps.append(cell.trace(graph, input_size, dtype))
+                input_size = cell.output_size
+            states = [graph.record("concat(axis)").last] if self.joined else [op for s in steps for op in s.states]
 
         def advance(run, x, states, lengths):
             if self.joined:
@@ -69,7 +81,9 @@ class MultiRNNCell(RNNCell):
 class _Wrapper(RNNCell):
     def __init__(self, cell: RNNCell):
         check_cell(cell, type(self).__name__)
-        self.cell, self.state_size, self.output_size = cell, cell.state_size, cell.output_size
+        self.cell, self.state_size, self.output_size, self.of_indices = cell, cell.state_size, cell.output_size, cell.of_indices
+        self.scope: VariableScope | None = None
+        self.made: dict = {}
         # In 1.13 a cell with weights that becomes an attribute of a wrapper makes variables of the newer kind.
         if isinstance(cell, Layer):
             cell.resource = True
@@ -84,6 +98,19 @@ def _zeroed(output_TBO: torch.Tensor, lengths: torch.Tensor | None) -> torch.Ten
         return output_TBO
     time = torch.arange(len(output_TBO))[:, None]
     return torch.where((time < lengths)[..., None], output_TBO, 0.0)
+
+
+def _stepwise(run, x: torch.Tensor, states: list, lengths: torch.Tensor | None, once: Callable) -> tuple[torch.Tensor, list]:
+    """What `Step.advance` does, by what does it for a step: `once(run, x, states, which rows are valid or None)`."""
+    # TensorFlow makes no step past the longest row, and so no draws.
+    steps = len(x) if lengths is None else min(len(x), max([1, *lengths.tolist()]))
+    outputs = []
+    for t in range(steps):
+        left = None if lengths is None else (lengths - t).clamp(0, 1)
+        output, new = once(run, x[t], states, left)
+        outputs.append(_zeroed(output[None], left))
+        states = new if left is None else [torch.where(left[:, None] > 0, n, s) for n, s in zip(new, states)]
+    return torch.cat([*outputs, output.new_zeros(len(x) - steps, *output.shape)]), states
 
 
 class ResidualWrapper(_Wrapper):
@@ -175,16 +202,251 @@ class DropoutWrapper(_Wrapper):
         if self.output_keep_prob < 1:
             output, drop_output = self._dropout(graph, self.output_keep_prob, "output", 0)
 
+        def once(run, x, states, left):
+            value, new = step.advance(run, drop_input(run, x)[None], states, left)
+            return drop_output(run, value[0]), [drop(run, n) for drop, n in zip(drop_states, new)]
+
         def advance(run, x, states, lengths):
-            # TensorFlow draws in each step that it makes, and makes none past the longest row.
-            steps = len(x) if lengths is None else min(len(x), max([1, *lengths.tolist()]))
-            outputs = []
-            for t in range(steps):
-                left = None if lengths is None else (lengths - t).clamp(0, 1)
-                value, new = step.advance(run, drop_input(run, x[t])[None], states, left)
-                new = [drop(run, n) for drop, n in zip(drop_states, new)]
-                outputs.append(_zeroed(drop_output(run, value[0])[None], left))
-                states = new if left is None else [torch.where(left[:, None] > 0, n, s) for n, s in zip(new, states)]
-            return torch.cat([*outputs, x.new_zeros(len(x) - steps, x.shape[1], self.output_size)]), states
+            return _stepwise(run, x, states, lengths, once)
 
         return Step(advance, output, states, step.reads)
+
+
+class DeviceWrapper(_Wrapper):
+    """A cell with a device, which is taken and not needed.
+
+    Args:
+        cell: The cell.
+        device: Where TensorFlow would run it.
+    """
+
+    def __init__(self, cell: RNNCell, device):
+        super().__init__(cell)
+
+    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+        return self.cell.trace(graph, input_size, dtype)
+
+
+_LINEAR = "MatMul[Enter] BiasAdd[Enter]"
+
+
+def _linear(run, x: torch.Tensor, kernel, bias) -> torch.Tensor:
+    """x @ kernel + bias with the values of two variables, over any dimensions in front."""
+    product = arithmetic.accumulate(None, x.reshape(-1, x.shape[-1]), run[kernel.read])
+    return product.view(*x.shape[:-1], -1) + run[bias.read]
+
+
+class HighwayWrapper(_Wrapper):
+    """A cell with a gate that mixes its input with its output.
+
+    Source: Srivastava, Greff and Schmidhuber, Highway Networks (2015).
+
+    Args:
+        cell: The cell; its output is as large as its input.
+        couple_carry_transform_gates: Whether the output's share is what the input's leaves; False for a gate of its own.
+        carry_bias_init: What the input's gate's bias begins with; the other's begins with its negative.
+    """
+
+    def __init__(self, cell: RNNCell, couple_carry_transform_gates: bool = True, carry_bias_init: float = 1.0):
+        super().__init__(cell)
+        self.coupled, self.carry_bias_init = couple_carry_transform_gates, carry_bias_init
+
+    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+        if input_size != self.output_size:
+            raise SizeError(f"HighwayWrapper: an input of size {input_size} cannot be mixed with an output of size "
+                            f"{self.output_size}; make them equal")
+        step = self.cell.trace(graph, input_size, dtype)
+        declared = {}
+        for name, begin in (("carry", self.carry_bias_init), ("transform", -self.carry_bias_init)):
+            declared |= {f"{name}_w": ([input_size, input_size], None), f"{name}_b": ([input_size], constant_initializer(begin))}
+        gate = "${0}_w ${0}_b xw_plus_b(MatMul[Enter])[Enter] Sigmoid"
+        other = "sub(x)" if self.coupled else gate.format("transform")
+        op = graph.record(f"{gate.format('carry')} {other} mul mul add", making(self.made, declared, dtype)).last
+
+        def advance(run, x, states, lengths):
+            output, new = step.advance(run, x, states, lengths)
+            carry, *transform = [arithmetic.sigmoid(_linear(run, x, self.made[f"{name}_w"], self.made[f"{name}_b"]))
+                                 for name in ("carry", "transform") if f"{name}_w" in self.made]
+            return _zeroed(x * carry + output * (transform[0] if transform else 1 - carry), lengths), new
+
+        return Step(advance, op, step.states, [*step.reads, *(v.read for v in self.made.values())])
+
+
+class _Projection(_Wrapper):
+    def __init__(self, cell: RNNCell, activation):
+        super().__init__(cell)
+        if activation not in ACTIVATIONS:
+            raise InputError(f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or tf.nn.sigmoid, "
+                             "or None for none")
+        self.activation_name = "" if activation is None else ACTIVATIONS[activation][1]
+
+    def _project(self, graph: Graph, rows: int, columns: int, dtype) -> tuple[Operation, Callable]:
+        declared = {"kernel": ([rows, columns], None), "bias": ([columns], constant_initializer(0.0))}
+        op = graph.record(f"$kernel $bias {_LINEAR} {self.activation_name}", making(self.made, declared, dtype)).last
+        functions = {"": lambda v: v, "Tanh": arithmetic.tanh, "Sigmoid": arithmetic.sigmoid, "Relu": torch.relu}
+        return op, lambda run, x: functions[self.activation_name](_linear(run, x, self.made["kernel"], self.made["bias"]))
+
+    def _reads(self, step: Step) -> list[Tensor]:
+        return [*step.reads, *(v.read for v in self.made.values())]
+
+
+class InputProjectionWrapper(_Projection):
+    """A cell whose input is projected first.
+
+    Args:
+        cell: The cell.
+        num_proj: The size of what the cell is given.
+        activation: What is done to it: tf.nn.tanh, tf.nn.relu, tf.nn.sigmoid, or None.
+        input_size: Taken and not needed.
+        reuse: Not provided.
+    """
+
+    def __init__(self, cell: RNNCell, num_proj: int, activation=None, input_size=None, reuse=None):
+        super().__init__(cell, activation)
+        self.num_proj = num_proj
+
+    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+        with _within(graph, self, "input_projection_wrapper"):
+            _, project = self._project(graph, input_size, self.num_proj, dtype)
+            step = self.cell.trace(graph, self.num_proj, dtype)
+
+        def advance(run, x, states, lengths):
+            return step.advance(run, project(run, x), states, lengths)
+
+        return Step(advance, step.output, step.states, self._reads(step))
+
+
+class OutputProjectionWrapper(_Projection):
+    """A cell whose output is projected last; its state stays as it is.
+
+    Args:
+        cell: The cell.
+        output_size: The size of the output.
+        activation: What is done to it: tf.nn.tanh, tf.nn.relu, tf.nn.sigmoid, or None.
+        reuse: Not provided.
+    """
+
+    def __init__(self, cell: RNNCell, output_size: int, activation=None, reuse=None):
+        super().__init__(cell, activation)
+        self.output_size = output_size
+
+    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+        with _within(graph, self, "output_projection_wrapper"):
+            step = self.cell.trace(graph, input_size, dtype)
+            op, project = self._project(graph, self.cell.output_size, self.output_size, dtype)
+
+        def advance(run, x, states, lengths):
+            output, new = step.advance(run, x, states, lengths)
+            return _zeroed(project(run, output), lengths), new
+
+        return Step(advance, op, step.states, self._reads(step))
+
+
+class EmbeddingWrapper(_Wrapper):
+    """A cell that is given whole numbers, (B, 1), of which each has a vector.
+
+    Args:
+        cell: The cell.
+        embedding_classes: How many numbers there are, from 0.
+        embedding_size: The size of a vector.
+        initializer: What the vectors begin with; None for the scope's, else uniform within sqrt(3).
+        reuse: Not provided.
+    """
+
+    def __init__(self, cell: RNNCell, embedding_classes: int, embedding_size: int, initializer=None, reuse=None):
+        super().__init__(cell)
+        self.of_indices = True
+        if embedding_classes < 1 or embedding_size < 1:
+            raise SizeError(f"EmbeddingWrapper(embedding_classes={embedding_classes}, embedding_size={embedding_size}): give two "
+                            "numbers above 0")
+        self.embedding_classes, self.embedding_size, self.initializer = embedding_classes, embedding_size, initializer
+
+    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+        if input_size != 1:
+            raise SizeError(f"EmbeddingWrapper was given an input of size {input_size}: give it one whole number a step, "
+                            "(batch, time, 1)")
+        with _within(graph, self, "embedding_wrapper"):
+            bound = math.sqrt(3)
+            begin = self.initializer or graph.variable_scope.initializer or random_uniform_initializer(-bound, bound)
+            declared = {"embedding": ([self.embedding_classes, self.embedding_size], begin)}
+            after = "[Enter Identity]" if graph.loop else " embedding_lookup{Identity}"
+            graph.record(f"$embedding Reshape(shape) embedding_lookup(axis){after}", making(self.made, declared, dtype))
+            step = self.cell.trace(graph, self.embedding_size, dtype)
+
+        def advance(run, x, states, lengths):
+            numbers, table = x[..., 0].long(), run[self.made["embedding"].read]
+            if numbers.numel() and not 0 <= numbers.min() <= numbers.max() < len(table):
+                raise InvalidArgumentError(f"EmbeddingWrapper was given the numbers {numbers.min()} to {numbers.max()}: give "
+                                           f"whole numbers from 0 to {len(table) - 1}, or more embedding_classes")
+            return step.advance(run, torch.nn.functional.embedding(numbers, table), states, lengths)
+
+        return Step(advance, step.output, step.states, [*step.reads, *(v.read for v in self.made.values())])
+
+
+class AttentionCellWrapper(_Wrapper):
+    """A cell that looks back at its last outputs, which it weighs by its new state.
+
+    Source: Cheng, Dong and Lapata, Long Short-Term Memory-Networks for Machine Reading (2016).
+
+    Args:
+        cell: The cell.
+        attn_length: How many outputs it looks back at.
+        attn_size: The size of the output; None for the cell's.
+        attn_vec_size: The size in which outputs and state are compared; None for `attn_size`.
+        input_size: The size of what the cell is given; None for the input's.
+        state_is_tuple: True; states in one are not provided.
+        reuse: Not provided.
+    """
+
+    def __init__(self, cell: RNNCell, attn_length: int, attn_size: int | None = None, attn_vec_size: int | None = None,
+                 input_size: int | None = None, state_is_tuple: bool = True, reuse=None):
+        super().__init__(cell)
+        if attn_length < 1:
+            raise SizeError(f"AttentionCellWrapper(attn_length={attn_length!r}): give a whole number, 1 or more")
+        if not state_is_tuple:
+            raise InputError("AttentionCellWrapper(state_is_tuple=False) is not provided by ostinato.tf1: leave it out")
+        self.attn_length, self.input_size = attn_length, input_size
+        self.output_size = attn_size or cell.output_size
+        self.attn_vec_size = attn_vec_size or self.output_size
+        self.state_size = (cell.state_size, self.output_size, self.output_size * attn_length)
+
+    def zero_state(self, batch_size: int | Tensor, dtype):
+        return RNNCell.zero_state(self, batch_size, dtype)
+
+    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+        size, compared, sizes = self.output_size, self.attn_vec_size, flatten(self.cell.state_size)
+        given = self.input_size or input_size
+        declared = {"attention/attn_w": ([1, 1, size, compared], None), "attention/attn_v": ([compared], None)}
+        for within, rows, columns in (("", input_size + size, given), ("attention/", sum(sizes), compared),
+                                      ("attn_output_projection/", self.cell.output_size + size, size)):
+            declared |= {f"{within}kernel": ([rows, columns], None), f"{within}bias": ([columns], constant_initializer(0.0))}
+        make = making(self.made, declared, dtype)
+        with _within(graph, self, "attention_cell_wrapper"):
+            graph.record(f"Reshape(shape) $kernel $bias Const concat {_LINEAR}", make)
+            step = self.cell.trace(graph, given, dtype)
+            marks = graph.record(
+                f"concat({'axis' if len(sizes) > 1 else 'concat_dim'}) attention{{$attention/attn_w $attention/attn_v "
+                f"Reshape(shape) Conv2D[Enter] $attention/kernel $attention/bias {_LINEAR} Reshape(shape) add Tanh mul[Enter] "
+                "Sum(reduction_indices) Softmax Reshape(shape) mul Sum(reduction_indices) Reshape(shape)=attended "
+                "Slice(begin size)} attn_output_projection{"
+                f"$attn_output_projection/kernel $attn_output_projection/bias Const concat {_LINEAR}=output}} ExpandDims(dim) "
+                "concat(axis) Reshape(shape)=kept", make)
+
+        def linear(run, within, *parts):
+            return _linear(run, torch.cat(parts, -1), self.made[f"{within}kernel"], self.made[f"{within}bias"])
+
+        def once(run, x, states, left):
+            *states, attended, kept = states
+            value, new = step.advance(run, linear(run, "", x, attended)[None], states, left)
+            past = kept.view(-1, self.attn_length, size)
+            features = past @ run[self.made["attention/attn_w"].read][0, 0] + linear(run, "attention/", *new)[:, None]
+            scores = (run[self.made["attention/attn_v"].read] * arithmetic.tanh(features)).sum(-1)
+            attended = (torch.softmax(scores, -1)[..., None] * past).sum(1)
+            output = linear(run, "attn_output_projection/", value[0], attended)
+            return output, [*new, attended, torch.cat([kept[:, size:], output], -1)]
+
+        def advance(run, x, states, lengths):
+            return _stepwise(run, x, states, lengths, once)
+
+        return Step(advance, marks["output"], [*step.states, marks["attended"], marks["kept"]],
+                    [*step.reads, *(v.read for v in self.made.values())])
