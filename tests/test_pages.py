@@ -1,6 +1,7 @@
 """The README and the guides say what is so: their examples run and print what is shown, their links lead somewhere, languages agree."""
 
 import contextlib
+import functools
 import io
 import linecache
 import re
@@ -11,7 +12,7 @@ import pytest
 from typer.main import get_command
 
 import ostinato.language
-from ostinato import tanh
+from ostinato import tanh, tf1
 from ostinato.cells import CELLS, classic
 from ostinato.cli import app
 from ostinato.errors import InputError
@@ -28,8 +29,9 @@ TF1 = ("docs/tf1.md", "docs/tf1.ko.md")
 BENCHMARK = ("docs/benchmark.md", "docs/benchmark.ko.md")
 TASKS = ("docs/tasks.md", "docs/tasks.ko.md")
 FORECAST = ("docs/forecast.md", "docs/forecast.ko.md")
+CONTRIB = ("docs/contrib.md", "docs/contrib.ko.md")
 CELL_PAGES = ("docs/cells.md", "docs/cells.ko.md")
-PAIRS = [READMES, LANGUAGE, GENERATE, TASKS, FORECAST, TF1, CELL_PAGES, BENCHMARK]
+PAIRS = [READMES, LANGUAGE, GENERATE, TASKS, FORECAST, TF1, CONTRIB, CELL_PAGES, BENCHMARK]
 PAGES = [page for pair in PAIRS for page in pair]
 
 
@@ -124,6 +126,19 @@ def test_every_cell_is_named(name):
     cells = CELLS if name in CELL_PAGES else classic.CELLS
     assert [cell for cell in cells if f"`{cell}`" not in read(name)] == []
     assert name in CELL_PAGES or re.search(r"\(((docs/)?cells(\.ko)?\.md)\)", read(name)), "the page of all cells is named"
+
+
+@pytest.mark.parametrize("name, here", [*zip(CONTRIB, ("here", "있음"))])
+def test_what_the_page_on_contrib_calls_here_is_here(name, here):
+    """So many names has TensorFlow 1.13.1 in each module; those of tf.nn.rnn_cell, which tf.contrib.rnn repeats, once."""
+    counts = {"tf.nn.rnn_cell": 10, "tf.contrib.rnn": 40, "tf.contrib.grid_rnn": 9, "tf.contrib.seq2seq": 29}
+    for part in read(name).split("\n## ")[1:]:
+        module, found = part[1:part.index("`", 1)], re.findall(r"^\| `(\w+)` \| (?:`(\w+)`)? ?\| (.*) \|$", part, re.M)
+        assert len(found) == counts.pop(module)
+        assert {cell for _, cell, _ in found} <= {*CELLS, ""}
+        ours = functools.reduce(lambda at, word: getattr(at, word, None), module.split(".")[1:], tf1)
+        assert [word for word, _, what in found if what.startswith(here) != hasattr(ours, word)] == []
+    assert not counts
 
 
 # ---------------------------------------------------------------- the language
