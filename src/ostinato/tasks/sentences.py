@@ -46,6 +46,8 @@ class SentenceTask(Task):
     """
 
     Options: type[SentenceOptions] = SentenceOptions
+    # Examples that were measured last, and what was written for them: the report is of the same.
+    _latest: tuple[Examples | None, list[Hypothesis]] = (None, [])
 
     def encoder(self) -> nn.Module:
         """The encoder of what is given, from `options`, `knows` and `pieces`; see `ostinato.seq2seq`."""
@@ -107,7 +109,7 @@ class SentenceTask(Task):
         return {self.goal: found.pop(self.goal)} | found
 
     @torch.no_grad()
-    def written(self, examples: Examples, *, beams: int | None = None) -> list[Hypothesis]:
+    def written(self, examples: Examples) -> list[Hypothesis]:
         """The best sentence for each row."""
         self.model.eval()
         options, sources = self.options, self.sources(examples)
@@ -115,7 +117,7 @@ class SentenceTask(Task):
         order = sorted(range(len(sources)), key=lambda k: len(sources[k]))
         for start in range(0, len(order), TOGETHER):
             rows = order[start:start + TOGETHER]
-            best = self.model.decode(*self.given([sources[k] for k in rows]), beams=beams or options.beams, length=options.length,
+            best = self.model.decode(*self.given([sources[k] for k in rows]), beams=options.beams, length=options.length,
                                      length_norm=options.length_norm)
             for k, (first, *_) in zip(rows, best):
                 # without the places past the row's own end, which are there for longer rows beside it
@@ -123,13 +125,9 @@ class SentenceTask(Task):
         return found
 
     def measures(self, examples):
-        # the report is of these too
-        self._latest = examples, self.written(examples)
-        return self.scored([self.pieces.decode(one.tokens) for one in self._latest[1]], examples["target"])
-
-    def _written_once(self, examples: Examples) -> list[Hypothesis]:
-        latest, written = getattr(self, "_latest", (None, None))
-        return written if latest is examples else self.written(examples)
+        written = self.written(examples)
+        self._latest = examples, written
+        return self.scored([self.pieces.decode(one.tokens) for one in written], examples["target"])
 
     def answers(self, examples):
         names = examples["name"] or [None] * len(examples)
@@ -138,7 +136,9 @@ class SentenceTask(Task):
                 | ({"name": name} if name else {}) for one, name in zip(self.written(examples), names)]
 
     def report_parts(self, examples):
-        written = self._written_once(examples)
+        latest, written = self._latest
+        if latest is not examples:
+            written = self.written(examples)
         texts, wanted = [self.pieces.decode(one.tokens) for one in written], examples["target"]
         names = examples["name"] or [None] * len(examples)
         rows = [{"given": self.shown_source(x, name), "right": right, "written": text} for x, name, right, text in

@@ -39,6 +39,13 @@ class Transcriber(SentenceTask):
 
     Args:
         options: Those of `TranscribeOptions`, by name.
+
+    Example:
+        >>> from ostinato.tasks import Transcriber
+        >>> clips, words = [[[0.0], [1.0], [1.0]], [[1.0], [0.0], [0.0]]] * 16, ["no yes", "yes no"] * 16
+        >>> model = Transcriber(hidden=8, layers=1, embedding=8, pieces="word", epochs=40, learning_rate=0.02, dropout=0.0, patience=0)
+        >>> model.fit((clips, words)).predict([[[1.0], [0.0], [0.0]]])[0]["text"]
+        'yes no'
     """
 
     name, Options, goal, higher, unit = "transcribe", TranscribeOptions, "word_error_rate", False, "clips"
