@@ -736,3 +736,14 @@ X, T = torch.randn(4, 5, 2), torch.randn(4, 5, 1)
 def test_wrong_arguments_of_a_call_are_refused(name, given, error, match):
     with pytest.raises(error, match=match):
         Recurrent(EVERY_CELL[name], 2, 3)(*given)
+
+
+@pytest.mark.parametrize("num_layers", [1, 2, 3])
+def test_outputs_as_large_as_the_input_grow_with_every_layer_of_two_directions(engine, num_layers, close):
+    torch.manual_seed(1)
+    layer = Recurrent("intersection", 3, 5, num_layers, bidirectional=True, engine=engine)
+    x = torch.randn(2, 4, 3)
+    output, (h,) = layer(x)
+    assert output.shape[2] == layer.output_size == 3 * 2 ** num_layers and h.shape == (2 * num_layers, 2, 5)
+    torch.manual_seed(1)
+    close(output, Recurrent("intersection", 3, 5, num_layers, bidirectional=True, engine="reference")(x)[0])

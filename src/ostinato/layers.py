@@ -118,11 +118,14 @@ class Recurrent(nn.Module):
     @property
     def output_size(self) -> int:
         """Units of the output, all directions together."""
-        return self.num_directions * self.cell.graph.output.size.at(self._letters(0))
+        return self.num_directions * self.cell.graph.output.size.at(self._letters(self.num_layers - 1))
 
     def _letters(self, layer: int) -> dict[str, int]:
         letters = {"I": self.input_size, "H": self.hidden_size} | self.sizes
-        return letters | {"I": self.num_directions * self.cell.graph.output.size.at(letters)} if layer else letters
+        # one after another: of a cell whose output has I units, both directions' are twice as many in every layer
+        for _ in range(layer):
+            letters |= {"I": self.num_directions * self.cell.graph.output.size.at(letters)}
+        return letters
 
     def _check_sizes(self):
         graph = self.cell.graph
