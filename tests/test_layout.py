@@ -18,7 +18,7 @@ ORDER = """
     plan_text weights cells.classic cells.contrib cells.research cells stream ragged checkpoint layers ostinato
     tf1.random tf1.graph tf1.session tf1.arithmetic tf1.operations tf1.variables tf1.cells tf1.rnn tf1.wrappers tf1.contrib_lstm tf1.contrib tf1.grid tf1
     files data problem train twin options pieces examples tables sequences series measures report decoding attention seq2seq inspection
-    tasks.layer tasks.task tasks.classify tasks.tag tasks.frames tasks.forecast tasks.generate tasks.sentences tasks.translate tasks.caption
+    tasks.layer tasks.task tasks.scores tasks.classify tasks.tag tasks.frames tasks.forecast tasks.generate tasks.sentences tasks.translate tasks.caption
     tasks.transcribe tasks terminal bench.rows bench.peak bench.peers bench.own bench.ratios bench.measure
     bench.roofline bench.ragged bench.memory bench catalogue
     task_commands cli __main__

@@ -113,3 +113,13 @@ def padded(rows: list[np.ndarray], filler: float = 0) -> tuple[Tensor, Tensor]:
     for k, row in enumerate(rows):
         whole[k, :len(row)] = row
     return torch.from_numpy(whole), torch.from_numpy(lengths)
+
+
+def within(lengths: Tensor, steps: int) -> Tensor:
+    """Which steps are inside their row: (B, steps) bool.
+
+    Args:
+        lengths: (B,).
+        steps: T.
+    """
+    return torch.arange(steps, device=lengths.device) < lengths[:, None]

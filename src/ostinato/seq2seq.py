@@ -14,6 +14,7 @@ from .attention import Bahdanau, Luong
 from .decoding import Hypothesis, beam_search
 from .errors import InputError, SizeError
 from .pieces import END, PAD, START
+from .problem import within
 from .twin import make_layer
 
 ATTENTIONS = ("luong", "bahdanau")
@@ -44,7 +45,7 @@ class _Reader(nn.Module):
         memory, states = self.recurrent(x, lengths=lengths)
         directions = 1 + self.recurrent.bidirectional
         summary = torch.cat([s[-directions:].transpose(0, 1).flatten(1) for s in states], 1)
-        return memory, torch.arange(x.shape[1], device=x.device) < lengths[:, None], summary
+        return memory, within(lengths, x.shape[1]), summary
 
 
 class TextEncoder(_Reader):
@@ -207,7 +208,7 @@ class EncoderDecoder(nn.Module):
         """What `loss` gives, from what the encoder gave."""
         memory, mask, summary = encoded
         written = torch.cat([targets.new_full((len(targets), 1), START), targets], 1)
-        inside = torch.arange(written.shape[1], device=targets.device) <= lengths[:, None]
+        inside = within(lengths + 1, written.shape[1])
         following = F.pad(targets, (0, 1)).scatter(1, lengths[:, None].to(targets.device), END)
         seen = memory, mask, self.attention.keys(memory), self._start(summary), lengths + 1, inside
         if self.training and self.sampling:

@@ -13,10 +13,11 @@ from ..errors import InputError
 from ..examples import Examples
 from ..options import LEARNING, MODEL, Options, option
 from ..pieces import KINDS, PAD, UNKNOWN, Pieces
-from ..problem import padded
+from ..problem import padded, within
 from ..tables import read_labelled
 from .layer import layer_of
-from .task import Inside, Task, batches
+from .scores import Scores, measured
+from .task import Inside, Task
 
 TEXT = "Texts"
 
@@ -70,7 +71,7 @@ class ClassifyModel(nn.Module):
     def scores(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Scores (B, C) of what `embedded` gives."""
         output, state = self.recurrent(x, lengths=lengths)
-        inside = (torch.arange(output.shape[1], device=x.device) < lengths[:, None])[:, :, None]
+        inside = within(lengths, output.shape[1])[:, :, None]
         # outputs past the end are 0 already
         mean = output.sum(1) / lengths.clamp(min=1)[:, None]
         most = output.masked_fill(~inside, -torch.inf).amax(1).where(lengths[:, None] > 0, 0.0)
@@ -174,23 +175,18 @@ class Classifier(Task):
         return F.cross_entropy(self.model(x, lengths), labels, weights, reduction="sum",
                                label_smoothing=self.options.label_smoothing), len(labels)
 
-    def measuring(self):
-        return _Scores(self)
+    def scores(self, batch) -> torch.Tensor:
+        """Scores (B, C) of the rows of a batch."""
+        return self.model(*batch[:2])
 
-    @torch.no_grad()
-    def _scores(self, rows) -> "_Scores":
-        """What the model says of encoded rows."""
-        self.model.eval()
-        found = _Scores(self)
-        for batch in batches(self, rows):
-            found.add(batch)
-        return found
+    def measuring(self):
+        return Scores(self)
 
     def measures(self, examples):
-        return self._scores(self.encode(examples)).result()
+        return measured(*Scores.of(self, self.encode(examples)))
 
     def answers(self, examples):
-        scores, _ = self._scores(self.encode(examples)).stacked()
+        scores, _ = Scores.of(self, self.encode(examples))
         found = []
         for row in torch.softmax(scores.double(), 1):
             order = torch.argsort(row, descending=True, stable=True).tolist()
@@ -210,7 +206,7 @@ class Classifier(Task):
 
     def report_parts(self, examples):
         names, encoded = self.knows["labels"], self.encode(examples)
-        scores, labels = self._scores(encoded).stacked()
+        scores, labels = Scores.of(self, encoded)
         probabilities = torch.softmax(scores.double(), 1)
         sure, given = probabilities.max(1)
         rows = [{"right": label, "given": names[g], "sure": f"{s:.2f}", "input": self._shown_input(x), "length": self.length(row)}
@@ -232,27 +228,3 @@ class Classifier(Task):
     def _shown_input(self, x) -> str:
         text = x if isinstance(x, str) else f"{x.shape[0]} steps of {x.shape[1]}: {np.array2string(x.reshape(-1)[:8], precision=2, separator=', ')}"
         return text if len(text) <= 200 else text[:199] + "…"
-
-
-class _Scores:
-    """Gathers scores and labels over batches."""
-
-    def __init__(self, task: Classifier):
-        self.task, self.scores, self.labels = task, [], []
-
-    def add(self, batch):
-        x, lengths, labels = batch
-        self.scores.append(self.task.model(x, lengths).cpu())
-        self.labels.append(labels.cpu())
-
-    def stacked(self):
-        return torch.cat(self.scores), torch.cat(self.labels)
-
-    def result(self):
-        """The measures; a row whose label the model has never seen cannot be right."""
-        scores, labels = self.stacked()
-        seen = labels >= 0
-        found, unseen = measures.classification(scores[seen], labels[seen]), int((~seen).sum())
-        if unseen:
-            found |= {"accuracy": (found["accuracy"] or 0.0) * (len(labels) - unseen) / len(labels), "labels_unseen": unseen}
-        return found

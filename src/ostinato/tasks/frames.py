@@ -15,10 +15,11 @@ from .. import measures
 from ..errors import InputError
 from ..examples import Examples
 from ..options import LEARNING, MODEL, Options, option
-from ..problem import padded
+from ..problem import padded, within
 from ..sequences import Clips, read_clips
 from .layer import layer_of
-from .tag import StepScores, rows_of, split_filled, step_measures, stepwise_loss, within
+from .scores import Scores, measured
+from .tag import rows_of, split_filled, stepwise_loss
 from .task import Inside, Task
 
 # A part of the clips of an npz file, as in grid.npz:train.
@@ -154,13 +155,13 @@ class FrameTagger(Task):
         return stepwise_loss(self, batch, self.options.label_smoothing)
 
     def measuring(self):
-        return StepScores(self)
+        return Scores(self)
 
     def measures(self, examples):
-        return step_measures(*StepScores.of(self, examples))
+        return measured(*Scores.of(self, self.encode(examples)))
 
     def answers(self, examples):
-        scores, _ = StepScores.of(self, examples)
+        scores, _ = Scores.of(self, self.encode(examples))
         found = rows_of([self.knows["labels"][k] for k in scores.argmax(1).tolist()], [len(clip) for clip in examples["clips"]])
         names = examples["names"] or [None] * len(examples)
         return [{"labels": row} | ({"clip": name} if name else {}) for row, name in zip(found, names)]
@@ -179,7 +180,7 @@ class FrameTagger(Task):
 
     def report_parts(self, examples):
         names, places = self.knows["labels"], self.knows["by_place"]
-        scores, labels = StepScores.of(self, examples)
+        scores, labels = Scores.of(self, self.encode(examples))
         lengths, seen = [len(clip) for clip in examples["clips"]], labels >= 0
         given = scores.argmax(1)
         clips = [{"clip": name or str(k + 1), "right": sum(a == b for a, b in zip(row, wanted)) / max(1, len(row)),

@@ -18,11 +18,12 @@ from ..errors import InputError
 from ..examples import Examples
 from ..options import LEARNING, MODEL, Options, option
 from ..pieces import PAD, SPECIAL, UNKNOWN, Pieces
-from ..problem import padded
+from ..problem import padded, within
 from ..sequences import read_tagged
 from ..tables import read_unpacked_text
 from .layer import layer_of
-from .task import Inside, Task, batches
+from .scores import Scores
+from .task import Inside, Task
 
 WORDS = "Words"
 # How a word is taken apart for the layer that reads its characters: as a reader counts them, or Korean syllables in letters.
@@ -55,60 +56,6 @@ class TagOptions(Options):
 
 
 # ---------------------------------------------------------------- a label for each step
-
-
-def within(lengths: torch.Tensor, steps: int) -> torch.Tensor:
-    """Which steps are inside their row: (B, steps) bool.
-
-    Args:
-        lengths: (B,).
-        steps: T.
-    """
-    return torch.arange(steps, device=lengths.device) < lengths[:, None]
-
-
-class StepScores:
-    """Gathers the scores and labels of steps over batches; a task of labels for steps measures itself by it.
-
-    Args:
-        task: One whose `scores` gives (N, C) for the N steps of a batch, whose last part is their labels (N,).
-    """
-
-    def __init__(self, task: Task):
-        self.task, self.scores, self.labels = task, [], []
-
-    @classmethod
-    @torch.no_grad()
-    def of(cls, task: Task, examples: Examples) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores (N, C) and labels (N,), -1 where there is none, of the steps of all examples, one behind another."""
-        task.model.eval()
-        found = cls(task)
-        for batch in batches(task, task.encode(examples)):
-            found.add(batch)
-        return found.stacked()
-
-    def add(self, batch):
-        """Take a batch in."""
-        self.scores.append(self.task.scores(batch).cpu())
-        self.labels.append(batch[-1].cpu())
-
-    def stacked(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores (N, C) and labels (N,)."""
-        return torch.cat(self.scores), torch.cat(self.labels)
-
-    def result(self) -> dict[str, float | None]:
-        """Accuracy and nats; a step whose label was not there in training cannot be right."""
-        return step_measures(*self.stacked())
-
-
-def step_measures(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float | None]:
-    """Accuracy, macro F1 and nats of steps; a step with a label that was not there in training (-1) is wrong, and is counted."""
-    seen = labels >= 0
-    found = measures.classification(scores[seen], labels[seen])
-    if seen.all():
-        return found
-    right = (found["accuracy"] or 0.0) * int(seen.sum())
-    return found | {"accuracy": right / len(labels), "labels_unseen": int((~seen).sum())}
 
 
 def rows_of(steps, lengths: list[int]) -> list[list]:
@@ -306,10 +253,10 @@ class Tagger(Task):
         return stepwise_loss(self, batch, self.options.label_smoothing)
 
     def measuring(self):
-        return StepScores(self)
+        return Scores(self)
 
     def _tags(self, examples: Examples) -> list[list[str]]:
-        scores, _ = StepScores.of(self, examples)
+        scores, _ = Scores.of(self, self.encode(examples))
         return rows_of([self.knows["tags"][k] for k in scores.argmax(1).tolist()], [len(row) for row in examples["words"]])
 
     def measures(self, examples):
@@ -339,7 +286,7 @@ class Tagger(Task):
 
     def report_parts(self, examples):
         names, counts = self.knows["tags"], dict(zip(self.knows["tags"], self.knows["counts"]))
-        scores, labels = StepScores.of(self, examples)
+        scores, labels = Scores.of(self, self.encode(examples))
         probabilities, seen = torch.softmax(scores.double(), 1), labels >= 0
         sure, given = probabilities.max(1)
         lengths = [len(row) for row in examples["words"]]
