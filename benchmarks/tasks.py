@@ -74,7 +74,7 @@ def train(data: Path, row, scratch: Path, **options) -> tuple[dict, float]:
     def found(path):
         return path and (emoji(data, path.removeprefix("emoji:"), scratch) if path.startswith("emoji:") else str(data / path))
 
-    task = task_class(name)(**chosen | options).fit(found(learned), test=found(test), out=options.get("out"))
+    task = task_class(name)(**chosen | options).fit(found(learned), test=found(test))
     return task.result.measures, task.result.seconds
 
 

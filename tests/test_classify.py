@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from runs import without_time
 
 from ostinato.errors import InputError
 from ostinato.tasks import Classifier, load
@@ -28,10 +29,6 @@ def trained(tmp_path_factory):
     directory = tmp_path_factory.mktemp("classify")
     file = table(directory / "data.tsv")
     return file, directory / "model", Classifier(**SMALL).fit(file, out=directory / "model", threads=1)
-
-
-def without_time(result):
-    return result.measures, result.steps, [{k: v for k, v in entry.items() if k != "seconds"} for entry in result.history]
 
 
 # ---------------------------------------------------------------- what it learns

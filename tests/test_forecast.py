@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from runs import without_time
 
 from ostinato.errors import InputError
 from ostinato.tasks import Forecaster, load
@@ -36,10 +37,6 @@ def trained(tmp_path_factory):
     directory = tmp_path_factory.mktemp("forecast")
     file = table(directory / "data.csv", waves(), months())
     return file, directory / "model", Forecaster(**SMALL).fit(file, out=directory / "model", threads=1)
-
-
-def without_time(result):
-    return result.measures, result.steps, [{k: v for k, v in entry.items() if k != "seconds"} for entry in result.history]
 
 
 # ---------------------------------------------------------------- what it learns

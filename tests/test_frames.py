@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from runs import without_time
 
 from ostinato.errors import InputError
 from ostinato.inspection import gradients
@@ -50,10 +51,6 @@ def trained(tmp_path_factory):
     file = arrays(directory / "clips.npz", train=np.arange(16), test=np.arange(16, 20))
     part = f"{file}:train"
     return file, directory / "model", FrameTagger(**SMALL).fit(part, test=f"{file}:test", out=directory / "model", threads=1)
-
-
-def without_time(result):
-    return result.measures, result.steps, [{k: v for k, v in entry.items() if k != "seconds"} for entry in result.history]
 
 
 # ---------------------------------------------------------------- what it learns

@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 import pytest
+from runs import untimed
 
 from ostinato.tasks import TASKS
 from ostinato.train import read_checkpoint
@@ -72,7 +73,7 @@ def test_a_killed_run_ends_with_the_numbers_of_one_that_was_not(task, tmp_path):
 
     def result(out):
         found = json.loads((tmp_path / out / "config.json").read_text(encoding="utf-8"))["result"]
-        return found["measures"], found["steps"], [{name: value for name, value in line.items() if name != "seconds"} for line in found["history"]], (
+        return found["measures"], found["steps"], untimed(found["history"]), (
             tmp_path / out / "model.safetensors").read_bytes()
 
     checkpoint = tmp_path / "killed" / "checkpoint.safetensors"

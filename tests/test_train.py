@@ -6,6 +6,7 @@ import time
 import numpy as np
 import pytest
 import torch
+from runs import untimed
 from torch import nn
 
 from ostinato.data import HeldOut, Lanes
@@ -63,10 +64,6 @@ def weights(model):
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-def without_time(history):
-    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in history]
-
-
 def test_a_pattern_is_learned_and_the_watcher_sees_it(tmp_path):
     notes = Notes()
     model, progress = run(tmp_path, budget=Budget(steps=200), watcher=notes)
@@ -94,14 +91,14 @@ def test_a_run_broken_off_ends_as_one_that_was_not(tmp_path, stop_after):
         run(tmp_path / "broken", watcher=Notes(stop_after))
     again, progress = run(tmp_path / "broken")
     assert torch.equal(weights(model), weights(again))
-    assert without_time(progress.history) == without_time(whole.history)
+    assert untimed(progress.history) == untimed(whole.history)
 
 
 def test_a_finished_run_is_not_done_again(tmp_path):
     _, first = run(tmp_path)
     notes = Notes()
     _, second = run(tmp_path, watcher=notes)
-    assert second == first or without_time(second.history) == without_time(first.history)
+    assert second == first or untimed(second.history) == untimed(first.history)
     assert notes.moments == []
 
 

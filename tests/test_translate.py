@@ -5,6 +5,7 @@ import random
 
 import pytest
 import torch
+from runs import without_time
 
 from ostinato.errors import InputError
 from ostinato.inspection import gradients
@@ -35,10 +36,6 @@ def trained(tmp_path_factory):
     directory = tmp_path_factory.mktemp("translate")
     file, test = table(directory / "pairs.tsv", 240, 0), table(directory / "test.tsv", 30, 1)
     return file, test, directory / "model", Translator(**SMALL).fit(file, test=test, out=directory / "model", threads=1)
-
-
-def without_time(result):
-    return result.measures, result.steps, [{k: v for k, v in entry.items() if k != "seconds"} for entry in result.history]
 
 
 # ---------------------------------------------------------------- what it learns

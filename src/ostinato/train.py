@@ -233,8 +233,9 @@ class _Keeper(Callback):
         self.measuring += training.seconds - self.measuring_since
         progress = training.progress
         found, higher = progress.history[-1][training.problem.goal], training.problem.higher
+        value = _ranked(found, higher)
         # Of equals the later one has learned more: few held-out rows give many equals.
-        if progress.best is None or (_ranked(found, higher) >= progress.best if higher else _ranked(found, higher) <= progress.best):
+        if progress.best is None or (value >= progress.best if higher else value <= progress.best):
             progress.best = found
             if trainer.is_global_zero:
                 self.keep_best()

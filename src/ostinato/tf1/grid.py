@@ -157,25 +157,15 @@ class Grid2LSTMCell(_Grid):
         output_is_tuple: Whether the output is a tuple of one.
     """
 
-    def __init__(self, num_units: int, tied: bool = False, non_recurrent_fn=None, use_peepholes: bool = False,
-                 forget_bias: float = 1.0, state_is_tuple: bool = True, output_is_tuple: bool = True):
-        super().__init__(LSTMCell(num_units, forget_bias=forget_bias), equations.grid2_lstm, output_is_tuple, state_is_tuple,
-                         tied=tied, non_recurrent_fn=non_recurrent_fn, use_peepholes=use_peepholes)
-
-
-class Grid3LSTMCell(_Grid):
-    """Two dimensions and depth, of LSTMs: `ostinato.cells.grid3_lstm`.
-
-    Args:
-        num_units: The size of each state, of the output and of what the input is projected to.
-        tied, non_recurrent_fn: Not provided.
-        use_peepholes: Not provided.
-        forget_bias: What is added to the forget gates as they run.
-        state_is_tuple: True; states in one are not provided.
-        output_is_tuple: Whether the output is a tuple of one.
-    """
+    cell = equations.grid2_lstm
 
     def __init__(self, num_units: int, tied: bool = False, non_recurrent_fn=None, use_peepholes: bool = False,
                  forget_bias: float = 1.0, state_is_tuple: bool = True, output_is_tuple: bool = True):
-        super().__init__(LSTMCell(num_units, forget_bias=forget_bias), equations.grid3_lstm, output_is_tuple, state_is_tuple,
+        super().__init__(LSTMCell(num_units, forget_bias=forget_bias), self.cell, output_is_tuple, state_is_tuple,
                          tied=tied, non_recurrent_fn=non_recurrent_fn, use_peepholes=use_peepholes)
+
+
+class Grid3LSTMCell(Grid2LSTMCell):
+    """Two dimensions and depth, of LSTMs: `ostinato.cells.grid3_lstm`. What it is given is as of `Grid2LSTMCell`."""
+
+    cell = equations.grid3_lstm
