@@ -15,12 +15,14 @@ ORDER = """
     errors graph symbols language notation gradient plan
     engines.vector_maths engines.code engines.native engines.team engines.product engines.pairs engines.outer engines.kernel engines.rows engines.memory
     engines.schedule engines.loops engines.passes engines.reference engines.precision engines engines.call engines.ready engines.cpu
-    plan_text weights cells.classic cells.contrib cells.research cells stream ragged checkpoint layers ostinato
+    plan_text weights cells.classic cells.contrib cells.research cells stream ragged checkpoint arguments regularisation
+    recurrent layers ostinato
     tf1.random tf1.graph tf1.session tf1.arithmetic tf1.operations tf1.variables tf1.cells tf1.rnn tf1.wrappers tf1.contrib_lstm tf1.contrib tf1.grid tf1
     files data problem train twin options pieces examples tables sequences series measures report decoding attention seq2seq inspection
-    tasks.layer tasks.task tasks.scores tasks.classify tasks.tag tasks.frames tasks.forecast tasks.generate tasks.sentences tasks.translate tasks.caption
+    tasks.layer tasks.task tasks.scores tasks.spelling tasks.classify tasks.tag tasks.frames tasks.forecast tasks.generate tasks.sentences tasks.translate tasks.caption
     tasks.transcribe tasks terminal bench.rows bench.peak bench.peers bench.own bench.ratios bench.measure
-    bench.roofline bench.ragged bench.memory bench catalogue
+    bench.roofline bench.ragged bench.memory bench
+    catalogue.words catalogue.counts catalogue.measured catalogue.trained catalogue.picture catalogue.pages catalogue catalogue.__main__
     task_commands cli __main__
 """.split()
 
@@ -28,7 +30,6 @@ ORDER = """
 LONG = {
     "language": "the declarations, the operations and the tracing of a cell are one language, read from top to bottom",
     "plan": "the parts of a step before, in and after the loop decide about each other",
-    "layers": "the layer of any cell and torch.nn's three, which are that layer under other names",
 }
 HEAVY = {"llvmlite", "lightning", "matplotlib", "pandas", "polars", "PIL", "av", "torchmetrics", "sacrebleu", "jinja2", "typer", "rich", "tokenizers", "safetensors", "regex", "onnx", "onnxruntime", "jax", "keras"}
 

@@ -10,7 +10,7 @@ from ostinato import cell, mean, tanh, weight
 from ostinato.cells import CELLS
 from ostinato.engines import cpu, doctor, loops
 from ostinato.errors import InputError, SizeError
-from ostinato.layers import Recurrent
+from ostinato.recurrent import Recurrent
 from ostinato.plan import Plan
 from ostinato.plan_text import Report, plan_text
 

@@ -5,6 +5,7 @@ from .language import (
     tanh, weight, where,
 )
 from .language import sum_units as sum  # noqa: A004
-from .layers import GRU, LSTM, RNN, Recurrent
+from .layers import GRU, LSTM, RNN
+from .recurrent import Recurrent
 
 __version__ = "0.1.0"

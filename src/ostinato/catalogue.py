@@ -19,7 +19,7 @@ from .errors import InputError, OstinatoError
 from .files import read_json, write_json, write_whole
 from .graph import Graph, Size
 from .language import Cell
-from .layers import Recurrent
+from .recurrent import Recurrent
 
 FORMAT = 1
 TIMES = Path("benchmarks/cells.json")

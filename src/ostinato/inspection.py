@@ -17,8 +17,8 @@ from .errors import InputError, SizeError, near
 from .files import write_whole
 from .graph import Graph, Node, walk
 from .language import Cell
-from .layers import Recurrent
 from .notation import Page, Text
+from .recurrent import Recurrent
 from .report import figure_bytes
 
 # A squashed value is saturated below the first or above the second, where its derivative is below some third of the largest.
@@ -181,7 +181,7 @@ def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> Steps:
     if not isinstance(layer, Recurrent):
         raise InputError(f"the layer given is {type(layer).__name__}; give an ostinato layer: Recurrent, RNN, LSTM or GRU")
     inputs = layer.checked_inputs(_one_row(layer, x, lengths, row))
-    graph = layer.cell.graph
+    graph = layer.graph
     gates = named_gates(graph)
     states = dict(zip(graph.states, graph.new_states))
     kept = states | gates

@@ -113,7 +113,7 @@ class Stream:
         below, *further = layer.checked_inputs(tuple(i[None] for i in inputs))
         with torch.no_grad(), layer.full_precision():
             for k in range(layer.num_layers):
-                below, states[k] = engines.scan(layer.cell.graph, inputs=(below, *further), states=states[k],
+                below, states[k] = engines.scan(layer.graph, inputs=(below, *further), states=states[k],
                                                 weights=layer.cell_weights(k), engine=layer.engine, precision=layer.precision)
         self._set(states)
         self._ready = layer.make_steps(inputs[0].detach(), states)

@@ -7,7 +7,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from . import ragged
 from .cells import CELLS
 from .errors import InputError
-from .layers import Recurrent
+from .recurrent import Recurrent
 
 # Which of torch.nn's layers computes a cell.
 TORCH_LAYERS = {"elman": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}

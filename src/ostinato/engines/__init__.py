@@ -44,29 +44,23 @@ def scan(
         InputError: A precision for tensors that are not float32.
     """
     run = {"inputs": inputs, "states": states, "weights": weights, "reverse": reverse}
-    return _scans(graph, [run], lengths, engine, precision)[0]
+    return side_by_side(graph, [run], lengths=lengths, engine=engine, precision=precision)[0]
 
 
-def both(graph: Graph, *, inputs, states, weights, lengths: Tensor | None = None, engine: str | None = None,
-         precision: str | None = None) -> list:
-    """Run a cell in both directions, side by side.
+def side_by_side(graph: Graph, runs: list[dict], *, lengths: Tensor | None = None, engine: str | None = None,
+                 precision: str | None = None) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
+    """Run a cell over several sequences of one shape at the same time, as the two directions of a layer.
 
     Args:
-        graph, inputs, lengths, engine, precision: As for `scan`.
-        states, weights: As for `scan`, a pair: forward, and reverse.
+        graph, lengths, engine, precision: As for `scan`.
+        runs: `inputs`, `states`, `weights` and `reverse` of each, as for `scan`.
 
     Returns:
-        What `scan` returns, of each direction.
+        What `scan` returns, of each.
 
     Raises:
         EngineError, InputError: As for `scan`.
     """
-    runs = [{"inputs": inputs, "states": s, "weights": w, "reverse": reverse} for s, w, reverse in zip(states, weights, (False, True))]
-    return _scans(graph, runs, lengths, engine, precision)
-
-
-def _scans(graph: Graph, runs: list[dict], lengths: Tensor | None, engine: str | None, precision: str | None) -> list:
-    """Run a cell over several sequences of one shape; `runs` as for `cpu.scans`, all else as for `scan`."""
     if engine not in (None, *ENGINES):
         raise EngineError(f"engine={engine!r}: the engines are {', '.join(ENGINES)}")
     narrow = _is_narrow(precision, runs[0]["inputs"][0], engine)

@@ -1,0 +1,303 @@
+"""Regularisers of a recurrent layer: zoneout, recurrent and variational dropout, weight drop; activation and temporal penalties.
+
+Those that draw by chance inside the loop are the cell's own graph with a factor more, whose masks are further inputs: every engine runs it, for
+every cell. Without them, and outside training, a layer runs the graph that it has anyway.
+"""
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from . import ragged
+from .arguments import rate
+from .errors import InputError, SizeError, near
+from .graph import Builder, Graph, Node, Size, walk
+
+# What a sum of new and kept things is made of; a maximum or minimum is where it is a clip, of which one side is a number.
+MIXING = {"add", "sub", "neg", "mul", "div", "slice", "concat", "where"}
+# What an addition ends with, if with anything; other functions make gates.
+ACTIVATIONS = {"tanh", "relu"}
+# What a product may read a state through and still read that state.
+READING = {"mul", "slice", "concat"}
+
+
+class Regularisation:
+    """What of a layer is left to chance in training; made by the layer, from its arguments of the same names.
+
+    Args:
+        graph: The cell's step.
+        recurrent_dropout: Rate at which units of what a step adds to a state that it also keeps are dropped, anew at every step.
+        variational: Rate at which units that products read, of the layer's input and of states, are dropped, with one mask for a whole
+            sequence.
+        zoneout: Rate at which units of a state stay as they were, of all states or by the state's name.
+        weight_drop: Rate at which numbers of the matrices that multiply states are dropped, anew at every call.
+
+    Attributes:
+        at_rest: The step outside training: in place of chance, zoneout has what comes of it in the mean.
+
+    Raises:
+        InputError: A rate is none, or the cell has nothing that it could be for.
+    """
+
+    def __init__(self, graph: Graph, *, recurrent_dropout: float = 0.0, variational: float = 0.0, zoneout: float | Mapping[str, float] = 0.0,
+                 weight_drop: float = 0.0):
+        self.recurrent_dropout = rate("recurrent_dropout", recurrent_dropout)
+        self.variational, self.weight_drop = rate("variational", variational), rate("weight_drop", weight_drop)
+        self.zoneout = _rates(graph, zoneout)
+        self._matrices = [name for name in recurrent_weights(graph)] if self.weight_drop else []
+        if self.weight_drop and not self._matrices:
+            raise InputError(f"weight_drop={weight_drop}: no weight of cell {graph.name!r} multiplies a state; leave weight_drop out")
+        # Of each mask its size, the part of it that is 1, and whether it is the same at all steps.
+        self._masks: dict[str, tuple[Size, float, bool]] = {}
+        self.at_rest = _zoned_out(graph, self.zoneout, None) if self.zoneout else graph
+        changed = graph
+        if self.recurrent_dropout:
+            changed = self._dropping(changed)
+        if self.variational:
+            changed = self._reading_less(changed)
+        if self.zoneout:
+            self._masks |= {f"zoneout of {name}": (graph.states[name], one, False) for name, one in self.zoneout.items()}
+            changed = _zoned_out(changed, self.zoneout, "zoneout of {}")
+        self.in_training = changed
+
+    # ------------------------------------------------------------ the step in training
+
+    def _dropping(self, graph: Graph) -> Graph:
+        found = additions(graph)
+        if not found:
+            raise InputError(f"recurrent_dropout={self.recurrent_dropout}: no step of cell {graph.name!r} adds to a state that it keeps, so there is "
+                             "nothing to drop without losing memory; write zoneout=... or variational=...")
+        names = {node: f"dropout {k}" for k, node in enumerate(found)}
+        self._masks |= {name: (node.size, 1 - self.recurrent_dropout, False) for node, name in names.items()}
+        return _copied(graph, {node: (name, self.recurrent_dropout) for node, name in names.items()}, {})
+
+    def _reading_less(self, graph: Graph) -> Graph:
+        read = {state.value: state for n in graph.nodes if n.op == "product" for state in _read(n.args[0])}
+        self._masks |= {f"read of {name}": (state.size, 1 - self.variational, True) for name, state in read.items()}
+        return _copied(graph, {}, {state: (f"read of {name}", self.variational) for name, state in read.items()})
+
+    # ------------------------------------------------------------ what is drawn
+
+    def masks(self, x: Tensor, letters: Mapping[str, int]) -> tuple[Tensor, ...]:
+        """The further inputs of `in_training`, (T, B, units) each, of 0 where something is dropped (or goes on, for zoneout), else 1.
+
+        Args:
+            x: The layer's input, (T, B, I).
+            letters: What each letter stands for.
+        """
+        steps, batch = x.shape[:2]
+        return tuple(x.new_empty(1 if once else steps, batch, size.at(letters)).bernoulli_(one).expand(steps, -1, -1)
+                     for size, one, once in self._masks.values())
+
+    def inputs(self, x: Tensor) -> Tensor:
+        """The layer's input, with units dropped for a whole sequence."""
+        return F.dropout(x.new_ones(1, *x.shape[1:]), self.variational) * x if self.variational else x
+
+    def weights(self, weights: Mapping[str, Tensor | tuple[Tensor, ...]]) -> dict[str, Tensor | tuple[Tensor, ...]]:
+        """The weights, with numbers dropped of those that multiply states."""
+        return {name: F.dropout(w if isinstance(w, Tensor) else sum(w[1:], w[0]), self.weight_drop) if name in self._matrices else w
+                for name, w in weights.items()}
+
+
+# ---------------------------------------------------------------- what a graph says of itself
+
+
+def recurrent_weights(graph: Graph) -> list[str]:
+    """The matrices that multiply something that depends on a state."""
+    depends: set[Node] = set()
+    for n in graph.nodes:
+        if n.op == "state" or any(a in depends for a in n.args):
+            depends.add(n)
+    return [name for name in graph.weights if any(n.op == "product" and n.value[0] == name and n.args[0] in depends for n in graph.nodes)]
+
+
+def additions(graph: Graph) -> list[Node]:
+    """What a step adds to states that it also keeps: the candidate of an LSTM, a GRU, and of whatever else has one.
+
+    A new state that keeps the old one is a mixture of it, of gates and of additions. An addition is an activation, or a part of the mixture
+    with no gate and no state in it; something was multiplied with a weight for it. What holds its old state only within products or
+    activations keeps nothing, as Elman's network.
+
+    Example:
+        >>> from ostinato.cells import elman, gru, lstm
+        >>> [[node.op for node in additions(cell.graph)] for cell in (lstm, gru, elman)]
+        [['tanh'], ['tanh'], []]
+    """
+    found: dict[Node, None] = {}
+    for name, new in zip(graph.states, graph.new_states):
+        parts = _mixed(new)
+        if any(n.op == "state" and n.value == name for n in parts):
+            linear = _linear(parts)
+            additions = (n for n in parts if n.op in ACTIVATIONS or n in linear and not any(n in m.args and m in linear for m in parts))
+            found |= dict.fromkeys(n for n in additions if any(below.op == "product" for below in walk([n])))
+    return list(found)
+
+
+def _mixed(new: Node) -> list[Node]:
+    """The nodes of a mixture, arguments first; its gates, activations and products are ends."""
+
+    def mixing(n: Node) -> bool:
+        return n.op in MIXING or n.op in ("maximum", "minimum") and any(a.op == "number" for a in n.args)
+
+    ends = {n for n in walk([new]) if not mixing(n)}
+    return walk([new], ends)
+
+
+def _linear(parts: list[Node]) -> set[Node]:
+    """Of a mixture's nodes those that hold neither a state nor a gate nor an activation."""
+    found: set[Node] = set()
+    for n in parts:
+        if n.op in ("product", "weight", "number", "input") or n.args and n.op in MIXING and all(a in found for a in n.args):
+            found.add(n)
+    return found
+
+
+def _read(argument: Node) -> Iterator[Node]:
+    """The states that a product of this argument reads."""
+    if argument.op == "state":
+        yield argument
+    elif argument.op in READING:
+        for a in argument.args:
+            yield from _read(a)
+
+
+# ---------------------------------------------------------------- graphs with chance in them
+
+
+def _copied(graph: Graph, dropped: Mapping[Node, tuple[str, float]], read: Mapping[Node, tuple[str, float]]) -> Graph:
+    """The graph with units dropped.
+
+    Args:
+        graph: The step.
+        dropped: For nodes, the name of the mask and the rate: these are dropped wherever they are used.
+        read: The same for states that are dropped where a product reads them.
+    """
+    builder, made = Builder(), {}
+    inputs = dict(graph.inputs)
+
+    def kept(node: Node, copy: Node, name: str, rate: float) -> Node:
+        inputs[name] = node.size
+        mask = builder.node("input", (), name, node.size)
+        return builder.pointwise("mul", copy, builder.pointwise("mul", mask, builder.number(1 / (1 - rate))))
+
+    def seen(node: Node) -> Node:
+        """A node as a product reads it."""
+        if node in read:
+            return kept(node, made[node], *read[node])
+        if node.op in READING and any(_read(node)):
+            return builder.node(node.op, tuple(seen(a) for a in node.args), node.value, node.size)
+        return made[node]
+
+    for n in graph.nodes:
+        args = tuple(seen(a) if n.op == "product" else made[a] for a in n.args)
+        made[n] = builder.node(n.op, args, n.value, n.size)
+        if n in dropped:
+            made[n] = kept(n, made[n], *dropped[n])
+    labels = {made[n]: label for n, label in graph.labels.items() if n in made}
+    return Graph(graph.name, inputs, graph.states, graph.weights, made[graph.output], tuple(made[n] for n in graph.new_states), labels, builder)
+
+
+def _zoned_out(graph: Graph, rates: Mapping[str, float], mask: str | None) -> Graph:
+    """The graph whose new states are, unit by unit, the old ones: where a mask (named so, with the state in it) is 1, or by the rate."""
+    graph = _copied(graph, {}, {})
+    builder, inputs, new_states, output = graph.builder, dict(graph.inputs), [], graph.output
+    for (name, size), new in zip(graph.states.items(), graph.new_states):
+        zoned = new
+        if name in rates:
+            old, stays = builder.node("state", (), name, size), builder.number(rates[name])
+            if mask is not None:
+                inputs[mask.format(name)] = size
+                stays = builder.node("input", (), mask.format(name), size)
+            zoned = builder.pointwise("add", new, builder.pointwise("mul", stays, builder.pointwise("sub", old, new)))
+        new_states.append(zoned)
+        output = zoned if output is new else output
+    return Graph(graph.name, inputs, graph.states, graph.weights, output, tuple(new_states), graph.labels, builder)
+
+
+# ---------------------------------------------------------------- penalties
+
+
+def activation_penalty(output: Tensor, lengths=None, *, batch_first: bool = True) -> Tensor:
+    """The mean square of a layer's valid outputs: activation regularisation (AR), to be added to a loss with a factor such as 2.
+
+    Args:
+        output: As the layer gives it: (B, T, units) with batch_first, else (T, B, units).
+        lengths: Valid steps of each row, as the layer took them; None where all are.
+        batch_first: As the layer has it.
+
+    Returns:
+        A number, with its gradient; 0 where no step is valid.
+
+    Raises:
+        SizeError: The output has other dimensions.
+        InputError: The lengths are none.
+
+    Source: Merity, McCann and Socher, Revisiting Activation Regularization for Language RNNs (2017), arXiv:1708.01009.
+
+    Example:
+        >>> import torch
+        >>> from ostinato.regularisation import activation_penalty
+        >>> activation_penalty(torch.tensor([[[1.0], [3.0], [9.0]]]), lengths=[2])
+        tensor(5.)
+    """
+    return _mean_square(*_steps(output, lengths, batch_first))
+
+
+def temporal_penalty(output: Tensor, lengths=None, *, batch_first: bool = True) -> Tensor:
+    """The mean square of what a layer's outputs change by from one valid step to the next: temporal activation regularisation (TAR).
+
+    Args:
+        output: As the layer gives it: (B, T, units) with batch_first, else (T, B, units).
+        lengths: Valid steps of each row, as the layer took them; None where all are.
+        batch_first: As the layer has it.
+
+    Returns:
+        A number, with its gradient; 0 where no row has two valid steps.
+
+    Raises:
+        SizeError: The output has other dimensions.
+        InputError: The lengths are none.
+
+    Source: Merity, McCann and Socher (2017), arXiv:1708.01009.
+
+    Example:
+        >>> import torch
+        >>> from ostinato.regularisation import temporal_penalty
+        >>> temporal_penalty(torch.tensor([[[1.0], [3.0], [9.0]]]), lengths=[2])
+        tensor(4.)
+    """
+    output, valid = _steps(output, lengths, batch_first)
+    return _mean_square(output.diff(dim=0), valid[1:])
+
+
+def _steps(output: Tensor, lengths, batch_first: bool) -> tuple[Tensor, Tensor]:
+    """The outputs with time first, and which steps (T, B) are valid."""
+    if output.dim() != 3:
+        raise SizeError(f"the output is {tuple(output.shape)}; it should be a layer's, of batch, time and units in the order that batch_first says")
+    output = output.transpose(0, 1) if batch_first else output
+    steps, batch = output.shape[:2]
+    if lengths is None:
+        return output, output.new_ones(steps, batch, dtype=torch.bool)
+    lengths = ragged.read_lengths(lengths, steps, batch, output.device)
+    return output, torch.arange(steps, device=output.device)[:, None] < lengths.to(output.device)
+
+
+def _mean_square(values: Tensor, valid: Tensor) -> Tensor:
+    return torch.where(valid[..., None], values, 0).square().sum() / max(1, int(valid.sum()) * values.shape[-1])
+
+
+# ---------------------------------------------------------------- reading arguments
+
+
+def _rates(graph: Graph, given) -> dict[str, float]:
+    """Zoneout's rate of each state that has one above 0."""
+    if not isinstance(given, Mapping):
+        given = dict.fromkeys(graph.states, given)
+    for name in given:
+        if name not in graph.states:
+            raise InputError(f"zoneout={dict(given)} has {name!r}{near(str(name), graph.states)}; the states of cell {graph.name!r} are "
+                             f"{', '.join(graph.states)}")
+    found = {name: rate(f"zoneout[{name!r}]", one) for name, one in given.items()}
+    return {name: one for name, one in found.items() if one}
