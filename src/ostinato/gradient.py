@@ -15,7 +15,7 @@ class Backward:
 
     Attributes:
         states: The gradient of each previous state, by name.
-        inputs: The gradient of each input, by name.
+        inputs: The gradient of each input that one goes to, by name.
         products: For each weight of two dimensions, the pairs (gradient of the result, argument) whose outer products
             add up to the weight's gradient; a pair's order is swapped for a transposed weight.
         vectors: For each weight of one dimension, its gradient at one row and step.
@@ -138,7 +138,7 @@ def derive(graph: Graph) -> Backward:
     return Backward(
         graph,
         {name: reached("state", name, size) for name, size in graph.states.items()},
-        {name: reached("input", name, size) for name, size in graph.inputs.items()},
+        {name: reached("input", name, size) for name, size in graph.inputs.items() if name not in graph.given},
         products,
         vectors,
     )

@@ -299,6 +299,7 @@ class Graph:
         new_states: The new states, in the order of `states`.
         labels: The names that the cell's body gave to its values, in the order in which it gave them.
         builder: What made the nodes.
+        given: Inputs that no gradient goes to.
     """
 
     name: str
@@ -309,6 +310,7 @@ class Graph:
     new_states: tuple[Node, ...]
     labels: dict[Node, str] = field(repr=False)
     builder: Builder = field(repr=False)
+    given: frozenset[str] = frozenset()
 
     @property
     def nodes(self) -> list[Node]:
@@ -322,7 +324,7 @@ class Graph:
         number = {n: i for i, n in enumerate(nodes)}
         lines = [f"{n.op} {[number[a] for a in n.args]} {n.value} {n.size}" for n in nodes]
         ends = [number[n] for n in (self.output, *self.new_states)]
-        return "\n".join([*lines, str(ends), str(self.inputs), str(self.states)])
+        return "\n".join([*lines, str(ends), str(self.inputs), str(self.states), *sorted(self.given)])
 
     @property
     def is_linear(self) -> bool:

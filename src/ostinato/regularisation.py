@@ -5,7 +5,7 @@ every cell. Without them, and outside training, a layer runs the graph that it h
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -213,7 +213,8 @@ def _copied(graph: Graph, dropped: Mapping[Node, tuple[str, float]], read: Mappi
         if n in dropped:
             made[n] = kept(n, made[n], *dropped[n])
     labels = {made[n]: label for n, label in graph.labels.items() if n in made}
-    return Graph(graph.name, inputs, graph.states, graph.weights, made[graph.output], tuple(made[n] for n in graph.new_states), labels, builder)
+    return Graph(graph.name, inputs, graph.states, graph.weights, made[graph.output], tuple(made[n] for n in graph.new_states), labels, builder,
+                 _masks(graph, inputs))
 
 
 def _zoned_out(graph: Graph, rates: Mapping[str, float], mask: str | None) -> Graph:
@@ -230,7 +231,12 @@ def _zoned_out(graph: Graph, rates: Mapping[str, float], mask: str | None) -> Gr
             zoned = builder.pointwise("add", new, builder.pointwise("mul", stays, builder.pointwise("sub", old, new)))
         new_states.append(zoned)
         output = zoned if output is new else output
-    return Graph(graph.name, inputs, graph.states, graph.weights, output, tuple(new_states), graph.labels, builder)
+    return Graph(graph.name, inputs, graph.states, graph.weights, output, tuple(new_states), graph.labels, builder, _masks(graph, inputs))
+
+
+def _masks(graph: Graph, inputs: Iterable[str]) -> frozenset[str]:
+    """The inputs to which no gradient goes, where some have been added to a graph's."""
+    return graph.given | (set(inputs) - set(graph.inputs))
 
 
 # ---------------------------------------------------------------- penalties

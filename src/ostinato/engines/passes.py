@@ -452,6 +452,8 @@ class Passes:
         made, products, matrices, vectors, added, states, others = {}, {}, {}, {}, {}, {}, {}
         for full in dict.fromkeys(name for name, need in zip(self.names, needs) if need):
             kind, _, name = full.partition(" ")
+            if kind == "input" and name in self.plan.graph.given:
+                continue
             if kind == "input":
                 node = derived.inputs[name]
                 held = self._held(node)
