@@ -172,6 +172,8 @@ class Plan:
         forward = self.forward_nodes = graph.nodes
         self._forward = set(forward)
         self.stateful = _reached({n for n in forward if n.op == "state"}, forward)
+        # What the loop works out; the rest is worked out outside it.
+        self.looped = self.stateful if self.ahead else {n for n in forward if n.args}
         needed = set(walk(graph.new_states))
         self.before = [n for n in forward if self.ahead and n.op == "product" and n not in self.stateful]
         late: set[Node] = set()
@@ -179,7 +181,7 @@ class Plan:
             if self.ahead and n not in needed and n in self.stateful and (n.op == "product" or not late.isdisjoint(n.args)):
                 late.add(n)
         self.late = late
-        self.after = graph.output in late or graph.output not in self.stateful
+        self.after = graph.output in late or graph.output not in self.looped
 
         pairs = [n for pair in derived.products.values() for p in pair for n in p]
         roots = [*derived.states.values(), *derived.inputs.values(), *derived.vectors.values(), *pairs]
@@ -221,9 +223,9 @@ class Plan:
             if n.op == "state":
                 self.state_streams.add(n.value)
             elif n in self._forward:
-                if n in graph.new_states and n in self.stateful:
+                if n in graph.new_states and n in self.looped:
                     self.state_streams.add(list(graph.states)[graph.new_states.index(n)])
-                elif n in self.stateful and n not in self.late and (n.op in COSTLY or n.op in ("product", "sum", "mean")):
+                elif n in self.looped and n not in self.late and (n.op in COSTLY or n.op in ("product", "sum", "mean")):
                     if n not in self.forward_streams:
                         self.forward_streams.append(n)
                 else:

@@ -242,7 +242,7 @@ class Report:
         places = [(node("gradient", (), "output", graph.output.size), "gradient output")]
         places += [(node("input", (), name, size), f"input {name}") for name, size in graph.inputs.items()]
         places += [(node("state", (), name, size), f"state {name}") for name, size in graph.states.items()]
-        places += [(new, f"state {name}") for name, new in zip(graph.states, graph.new_states) if new in plan.stateful]
+        places += [(new, f"state {name}") for name, new in zip(graph.states, graph.new_states) if new in plan.looped]
         places += [(n, plan.stream(n)) for n in (*plan.before, *plan.before_backward, *plan.forward_streams, *plan.backward_streams)]
         held: dict[Node, str] = {}
         for n, place in places:

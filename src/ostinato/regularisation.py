@@ -13,9 +13,12 @@ from torch import Tensor
 
 from . import engines, ragged
 from .arguments import rate
+from .engines import memory
 from .errors import InputError, SizeError, near
 from .graph import Builder, Graph, Node, Size, walk
 
+# How many masked values are drawn at a time.
+AT_A_TIME = 1 << 17
 # What a sum of new and kept things is made of; a maximum or minimum is where it is a clip, of which one side is a number.
 MIXING = {"add", "sub", "neg", "mul", "div", "slice", "concat", "where"}
 # What an addition ends with, if with anything; other functions make gates.
@@ -111,11 +114,15 @@ def _drawn(like: Tensor, shape: Sequence[int], part: float) -> Tensor:
     """1 with this probability (to 1/65,536), else 0; by torch's seed."""
     if not like.is_cpu or engines.traced():
         return like.new_empty(shape).bernoulli_(part)
-    # NumPy's fastest generator, and two bytes for each: ten times as fast as bernoulli_, which would take a fifth of a layer's time.
-    count = math.prod(shape)
+    # NumPy's fastest generator, two bytes for each, and some at a time so that they stay in the cache: ten times as fast as bernoulli_,
+    # which would take a fifth of a layer's time.
     random = np.random.Generator(np.random.SFC64(int(torch.randint(2**63 - 1, ()))))
-    numbers = torch.from_numpy(random.integers(2**64, size=-(-count // 4), dtype=np.uint64).view(np.int16)[:count])
-    return torch.lt(numbers.view(shape), min(round(part * 2**16), 2**16 - 1) - 2**15, out=like.new_empty(shape))
+    most = min(round(part * 2**16), 2**16 - 1) - 2**15
+    drawn = memory.empty((math.prod(shape),), like.dtype) if like.dtype in memory.DTYPES else like.new_empty(math.prod(shape))
+    for some in drawn.split(AT_A_TIME):
+        numbers = torch.from_numpy(random.integers(2**64, size=-(-len(some) // 4), dtype=np.uint64).view(np.int16))
+        torch.lt(numbers[:len(some)], most, out=some)
+    return drawn.view(tuple(shape))
 
 
 # ---------------------------------------------------------------- what a graph says of itself

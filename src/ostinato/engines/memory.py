@@ -30,7 +30,7 @@ def _physical() -> int:
 # Bytes that lie idle at most.
 IDLE = max(1 << 29, _physical() // 8)
 
-_NUMPY = {torch.float32: np.float32, torch.float64: np.float64}
+DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
 _idle: list[np.ndarray] = []
 _lock = threading.RLock()
 
@@ -54,7 +54,7 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         return torch.empty(shape, dtype=dtype)
     block = _take(size)
     # Tensors keep this view alive, and it the block.
-    view = block[:size].view(_NUMPY[dtype])
+    view = block[:size].view(DTYPES[dtype])
     weakref.finalize(view, _give, block).atexit = False
     with torch.inference_mode(False):
         return torch.from_numpy(view).view(shape)

@@ -388,7 +388,7 @@ class Passes:
         places |= {node("input", (), name, size): [f"input {name}"] for name, size in graph.inputs.items()}
         places |= {node("state", (), name, size): [f"state {name}"] for name, size in graph.states.items()}
         for name, new in zip(graph.states, graph.new_states):
-            if new in plan.stateful:
+            if new in plan.looped:
                 places.setdefault(new, []).append(f"next {name}")
         for n in (*plan.before, *plan.before_backward, *plan.forward_streams, *plan.backward_streams):
             places.setdefault(n, []).append(plan.stream(n))
