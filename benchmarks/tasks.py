@@ -41,15 +41,15 @@ FULL = {
 }
 # The same models, with less data or fewer steps: what is compared is the loop with one layer in it or the other.
 BESIDE = {
-    "classify nsmc": ("classify", "small/nsmc/train.tsv", "small/nsmc/test.tsv", {"epochs": 10, "patience": 0}, "accuracy"),
+    "classify nsmc": ("classify", "small/nsmc/train.tsv", "small/nsmc/test.tsv", {"epochs": 4, "patience": 0}, "accuracy"),
     "classify trec": ("classify", "small/trec/train.tsv", "small/trec/test.tsv", {"epochs": 10, "patience": 0}, "accuracy"),
     "classify hand_gesture": ("classify", "small/hand_gesture/train.csv", "small/hand_gesture/test.csv", {"features": 2, "patience": 0}, "accuracy"),
-    "classify mnist": ("classify", "full/mnist/mnist_train.npz", "full/mnist/mnist_test.npz", {"steps": 600, "patience": 0}, "accuracy"),
-    "generate tinyshakespeare": ("generate", "full/tinyshakespeare/input.txt", None, {"hidden": 256, "sequence_length": 128, "steps": 250}, "nats_per_character"),
-    "tag ewt": ("tag", "small/ud_en_ewt/train.tsv", "small/ud_en_ewt/test.tsv", {"epochs": 8, "patience": 0}, "accuracy"),
-    "translate tatoeba": ("translate", "full/tatoeba_en_fr/train.tsv.gz", "small/tatoeba_en_fr/test.tsv", {"steps": 600, "patience": 0}, "bleu"),
-    "caption emoji": ("caption", "emoji:train", "emoji:test", {"caption": "en", "epochs": 4, "patience": 0}, "chrf"),
-    "frames grid": ("frames", "full/grid_s1/grid_s1_pca16.npz:train", "full/grid_s1/grid_s1_pca16.npz:test", {"epochs": 8, "patience": 0}, "accuracy"),
+    "classify mnist": ("classify", "full/mnist/mnist_train.npz", "full/mnist/mnist_test.npz", {"steps": 300, "patience": 0}, "accuracy"),
+    "generate tinyshakespeare": ("generate", "full/tinyshakespeare/input.txt", None, {"hidden": 256, "sequence_length": 128, "steps": 150}, "nats_per_character"),
+    "tag ewt": ("tag", "small/ud_en_ewt/train.tsv", "small/ud_en_ewt/test.tsv", {"epochs": 4, "patience": 0}, "accuracy"),
+    "translate tatoeba": ("translate", "full/tatoeba_en_fr/train.tsv.gz", "small/tatoeba_en_fr/test.tsv", {"steps": 400, "patience": 0}, "bleu"),
+    "caption emoji": ("caption", "emoji:train", "emoji:test", {"caption": "en", "epochs": 3, "patience": 0}, "chrf"),
+    "frames grid": ("frames", "full/grid_s1/grid_s1_pca16.npz:train", "full/grid_s1/grid_s1_pca16.npz:test", {"epochs": 4, "patience": 0}, "accuracy"),
     "forecast temperatures": ("forecast", "small/timeseries/daily-min-temperatures.train.csv", "small/timeseries/daily-min-temperatures.test.csv", {"patience": 0},
                               "mase"),
 }

@@ -169,12 +169,13 @@ def bench(
                                                help="Our times beside the processor's limits, drawn in a PNG file.")] = None,
     ragged: Annotated[bool, Option("--ragged", rich_help_panel=ELSE, help="Rows of unequal lengths, beside torch.nn's PackedSequence.")] = False,
     memory: Annotated[bool, Option("--memory", rich_help_panel=ELSE, help="The memory that training takes, beside torch.nn.LSTM's.")] = False,
+    regularisers: Annotated[bool, Option("--regularisers", rich_help_panel=ELSE, help="Training with each regulariser, beside the layer without.")] = False,
 ):
     """Time the layers beside torch.nn, ONNX Runtime, JAX and Keras."""
     from .bench import command
 
     if not command(threads=threads, quick=quick, json=json, only=only or None, peers=peers or None, save_ratios=save_ratios, compare=compare,
-                   roofline=roofline, ragged=ragged, memory=memory):
+                   roofline=roofline, ragged=ragged, memory=memory, regularisers=regularisers):
         raise typer.Exit(1)
 
 

@@ -26,7 +26,7 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NPROC
 
 def command(threads: int | None = None, quick: bool = False, json: Path | None = None, only: list[str] | None = None,
             peers: list[str] | None = None, save_ratios: Path | None = None, compare: Path | None = None,
-            roofline: Path | None = None, ragged: bool = False, memory: bool = False) -> bool:
+            roofline: Path | None = None, ragged: bool = False, memory: bool = False, regularisers: bool = False) -> bool:
     """Measure, show each row as it comes, and print the tables.
 
     Args:
@@ -40,6 +40,7 @@ def command(threads: int | None = None, quick: bool = False, json: Path | None =
         roofline: Hold our times against the processor's limits instead, and draw that in this PNG file.
         ragged: Time rows of unequal lengths instead.
         memory: Measure the memory of training instead.
+        regularisers: Time training with each regulariser instead.
 
     Returns:
         False where a row is worse than in `compare`.
@@ -50,7 +51,7 @@ def command(threads: int | None = None, quick: bool = False, json: Path | None =
     """
     from rich.console import Console
 
-    section = _section({"roofline": roofline is not None, "ragged": ragged, "memory": memory}, only,
+    section = _section({"roofline": roofline is not None, "ragged": ragged, "memory": memory, "regularisers": regularisers}, only,
                        {"peers": peers, "save-ratios": save_ratios, "compare": compare})
     chosen = _chosen("only", only, (*LAYERS, *MODES))
     wanted = _chosen("peers", peers, tuple(PEERS))
@@ -96,6 +97,8 @@ def _section(wanted: dict[str, bool], only, others: dict) -> str:
     if not sections:
         return "measure"
     section, = sections
+    if only and section == "regularisers" and {word.lower() for word in only} & {*MODES}:
+        raise InputError("--only with --regularisers: they are for training; give RNN, LSTM or GRU")
     for option, value in others.items():
         if value:
             raise InputError(f"--{option} goes with the times beside all peers, not with --{section}; leave it out")

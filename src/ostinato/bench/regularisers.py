@@ -1,0 +1,108 @@
+"""What each regulariser adds to a layer's time in training."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import ostinato
+
+from .measure import FULL, QUICK, alternate, machine, make_work, timed, torch_threads, tried
+from .peers import Runner, Work, in_torch
+from .rows import LAYERS, Shape, Times, drawn, held, milliseconds
+
+GRID = (Shape(32, 100, 64, 128), Shape(64, 100, 256, 512))
+QUICK_GRID = GRID[:1]
+# At rates that people use; Elman's network, which keeps no memory, has nothing for recurrent dropout.
+REGULARISERS = {"zoneout": 0.1, "recurrent_dropout": 0.25, "variational": 0.25, "weight_drop": 0.5}
+# The most that one should take, as a multiple of the layer's time without.
+COST = 1.1
+
+
+@dataclass(frozen=True)
+class RegularisedRow:
+    """One regulariser of one layer at one shape.
+
+    Attributes:
+        layer, shape: As of `rows.Row`.
+        regulariser: Its argument.
+        ours: The layer's time with it.
+        plain: The layer's time without, taken by turns.
+    """
+
+    layer: str
+    shape: Shape
+    regulariser: str
+    ours: Times
+    plain: Times
+
+    @property
+    def cost(self) -> float:
+        """The time with it as a multiple of that without."""
+        return self.ours.median / self.plain.median
+
+    def dump(self) -> dict:
+        """As JSON has it."""
+        return asdict(self) | {"cost": self.cost}
+
+    def line(self) -> str:
+        """One line of text, for while the measuring goes on."""
+        return f"{self.layer:4} {self.shape!s:15} {self.regulariser:17} {milliseconds(self.ours.median):>6} ms  {self.cost:.2f}"
+
+
+@dataclass(frozen=True)
+class Regularised:
+    """All rows, and what they were measured on.
+
+    Attributes:
+        rows, threads, machine: As of `rows.Run`.
+    """
+
+    rows: list[RegularisedRow]
+    threads: int
+    machine: dict
+
+    def dump(self) -> dict:
+        """As JSON has it."""
+        return asdict(self) | {"rows": [row.dump() for row in self.rows]}
+
+    def table(self) -> list:
+        """What to print with rich, one after another, at 80 columns or more."""
+        return [drawn("training with regularisers", self.rows, {
+            "layer": lambda row: row.layer, "regulariser": lambda row: f"{row.regulariser}={REGULARISERS[row.regulariser]}",
+            "B,T,I,H": lambda row: str(row.shape), "ms": lambda row: milliseconds(row.ours.median), "without": lambda row: milliseconds(row.plain.median),
+            "cost": lambda row: held(f"{row.cost:.2f}", row.cost <= COST), "most": lambda _: f"{COST}"}), "",
+            f"{self.machine['processor']}, {self.threads} thread{'s' * (self.threads > 1)}, float32, medians of forward and backward",
+            "cost: the time with the regulariser as a multiple of the time without"]
+
+
+def ours(work: Work, **regularisers: float) -> Runner:
+    """The public layer in training."""
+    layer = work.like(ostinato, **regularisers)
+    return in_torch(work, layer, dict(layer.named_parameters()))
+
+
+def measure(*, threads: int, quick: bool = False, layers: Sequence[str] = LAYERS, modes: Sequence[str] = (), shapes: Sequence[Shape] | None = None,
+            watcher: Callable[[RegularisedRow | None, str], None] = lambda row, coming: None) -> Regularised:
+    """Measure in this process, as it is; the arguments are those of `bench.measure.measure`, of which `modes` is not looked at."""
+    rows: list[RegularisedRow] = []
+    with torch_threads(threads):
+        for layer in layers:
+            if layer == "own":
+                continue
+            for shape in shapes or (QUICK_GRID if quick else GRID):
+                watcher(rows[-1] if rows else None, f"{layer} {shape}")
+                found = _rows(layer, shape, threads, *(QUICK if quick else FULL))
+                for row in found[:-1]:
+                    watcher(row, f"{layer} {shape}")
+                rows += found
+        watcher(rows[-1] if rows else None, "done")
+    return Regularised(rows, threads, machine())
+
+
+def _rows(layer: str, shape: Shape, threads: int, budget: float, fewest: int) -> list[RegularisedRow]:
+    work = make_work(layer, "training", shape, threads)
+    named = [name for name in REGULARISERS if layer != "RNN" or name != "recurrent_dropout"]
+    runners = {"": ours(work)} | {name: ours(work, **{name: REGULARISERS[name]}) for name in named}
+    first = {name: timed(runner.call)[0] for name, runner in runners.items()}
+    found = alternate(runners, {name: tried(runner) for name, runner in runners.items()}, budget * len(runners) / 2, fewest)
+    times = {name: Times(*taken, first[name], "") for name, taken in found.items()}
+    return [RegularisedRow(layer, shape, name, times[name], times[""]) for name in named]
