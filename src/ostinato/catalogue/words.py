@@ -1,185 +1,4 @@
-"""The pages docs/cells.md and docs/cells.ko.md, made from the cells, and the measurements that they show.
-
-    python -m ostinato.catalogue docs       writes the pages into the directory docs
-    python -m ostinato.catalogue measure    times every cell, and writes benchmarks/cells.json, which the pages show
-"""
-
-import inspect
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-
-import torch
-
-from .cells import CELLS, classic, contrib, research
-from .engines.loops import multiply_adds
-from .errors import InputError, OstinatoError
-from .files import read_json, write_json, write_whole
-from .graph import Graph, Size
-from .language import Cell
-from .recurrent import Recurrent
-
-FORMAT = 1
-TIMES = Path("benchmarks/cells.json")
-PAGES = {"en": "cells.md", "ko": "cells.ko.md"}
-FAMILIES = {"classic": classic.CELLS, "contrib": contrib.CELLS, "research": research.CELLS}
-# B, T, I, H of the measurements; every other letter of a cell stands for OTHER units.
-SHAPE, OTHER = (32, 100, 64, 128), 64
-MODES = ("inference", "training")
-
-# ---------------------------------------------------------------- what is said of a cell
-
-
-def described(cell: Cell) -> tuple[list[str], str]:
-    """A cell's docstring: the paragraphs about it, and its source, each on one line.
-
-    Example:
-        >>> from ostinato.cells import min_gru
-        >>> described(min_gru)
-        (['Minimal GRU: gate and candidate see the input alone.'], 'Feng et al., Were RNNs All We Needed? (2024).')
-    """
-    text, _, source = inspect.getdoc(cell.function).partition("Source: ")
-    return [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")], " ".join(source.split())
-
-
-def parameters(graph: Graph) -> str:
-    """How many parameters a cell has for each of its H units.
-
-    Example:
-        >>> from ostinato.cells import fast_rnn, lstm
-        >>> parameters(lstm.graph), parameters(fast_rnn.graph)
-        ('4*H + 4*I + 4', 'H + I + 1 + 2/H')
-    """
-    total = Size(0)
-    for weight in graph.weights.values():
-        product = Size(1)
-        for size in weight.shape:
-            product = product * size
-        total = total + product
-    terms = []
-    for letters, count in sorted(total.terms, key=lambda term: (-len(term[0]), term)):
-        left = list(letters)
-        over = "" if "H" in left else "/H"
-        if not over:
-            left.remove("H")
-        factors = ([] if count == 1 and left else [str(count)]) + left
-        terms.append("*".join(factors) + over)
-    return " + ".join(terms)
-
-
-def work(graph: Graph, shape: Sequence[int] = SHAPE) -> int:
-    """The multiply-adds of products that a cell makes for a step of a row, at the I and H of a shape (B, T, I, H)."""
-    letters = graph.letters | graph.output.size.letters
-    return multiply_adds(graph, dict.fromkeys(letters, OTHER) | {"I": shape[2], "H": shape[3]})
-
-
-# ---------------------------------------------------------------- times
-
-
-@dataclass(frozen=True)
-class Times:
-    """What was measured, on one machine in one run.
-
-    Attributes:
-        processor: Its name.
-        threads: CPU threads.
-        date: The day.
-        shape: B, T, I, H.
-        seconds: The median of a call, by cell and mode.
-    """
-
-    processor: str
-    threads: int
-    date: str
-    shape: tuple[int, int, int, int]
-    seconds: dict[str, dict[str, float]] = field(default_factory=dict)
-
-    def shown(self, name: str, mode: str) -> list[str]:
-        """Milliseconds, and the time for each multiply-add as a multiple of the LSTM's; dashes where there are none."""
-        if name not in self.seconds:
-            return ["-", "-"]
-        each = [self.seconds[n][mode] / work(CELLS[n].graph, self.shape) for n in (name, "lstm")]
-        return [f"{1e3 * self.seconds[name][mode]:#.3g}", f"{each[0] / each[1]:.2f}x"]
-
-
-def read(path: Path) -> Times:
-    """What `measure` wrote.
-
-    Raises:
-        InputError: There is no such file, or it is no file of times.
-    """
-    found = read_json(path)
-    try:
-        if found["format"] != FORMAT:
-            raise ValueError(f"format {found['format']!r}, and this version reads {FORMAT}")
-        seconds = {name: {mode: float(taken[mode]) for mode in MODES} for name, taken in found["seconds"].items()}
-        shape = tuple(map(int, found["shape"]))
-        if "lstm" not in seconds or len(shape) != len(SHAPE):
-            raise ValueError("no times of the LSTM, or no shape of four sizes")
-        return Times(str(found["processor"]), int(found["threads"]), str(found["date"]), shape, seconds)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{str(path)!r} is no file of cells' times ({type(error).__name__}: {error}); write one with: "
-                         "python -m ostinato.catalogue measure") from error
-
-
-def measure(path: Path, *, names: Sequence[str] = tuple(CELLS), shape: Sequence[int] = SHAPE, threads: int | None = None,
-            budget: float = 60.0, fewest: int = 5, say: Callable[[str], None] = print) -> Times:
-    """Time cells by turns, in this process, and write what came of it.
-
-    Args:
-        path: The JSON file to write.
-        names: The cells; "lstm", beside which the others are shown, is among them in any case.
-        shape: B, T, I, H.
-        threads: CPU threads; None for torch's number.
-        budget: Seconds for each mode after which no further round begins.
-        fewest: Rounds there are in any case.
-        say: Is told what comes next.
-    """
-    from .bench.measure import alternate, machine, torch_threads, tried
-
-    names = list(dict.fromkeys(["lstm", *names]))
-    threads = threads or torch.get_num_threads()
-    seconds: dict[str, dict[str, float]] = {name: {} for name in names}
-    with torch_threads(threads), torch.random.fork_rng(devices=()):
-        for mode in MODES:
-            say(f"{mode}: {len(names)} cells")
-            torch.manual_seed(0)
-            runners = {name: _runner(name, mode, shape) for name in names}
-            takes = {name: tried(runner) for name, runner in runners.items()}
-            for name, (median, *_) in alternate(runners, takes, budget, fewest).items():
-                seconds[name][mode] = float(f"{median:.4g}")
-    times = Times(machine()["processor"], threads, time.strftime("%Y-%m-%d"), tuple(shape), seconds)
-    write_json(path, {"format": FORMAT} | vars(times))
-    return times
-
-
-def _runner(name: str, mode: str, shape: Sequence[int]):
-    """What is timed: a cell's layer without gradients, or with those of the input and of all weights."""
-    from .bench.peers import Runner
-
-    rows, steps, inputs, hidden = shape
-    graph = CELLS[name].graph
-    letters = {letter: OTHER for letter in (graph.letters | graph.output.size.letters) - {"I", "H"}}
-    layer = Recurrent(name, inputs, hidden, sizes=letters, batch_first=False)
-    given = [torch.randn(steps, rows, size.at(letters | {"I": inputs, "H": hidden})) for size in graph.inputs.values()]
-    x = given[0] if len(given) == 1 else tuple(given)
-
-    def inference():
-        with torch.inference_mode():
-            return layer(x)
-
-    gradient = torch.randn(steps, rows, layer.output_size)
-    wanted = [given[0].requires_grad_(mode == "training"), *layer.parameters()]
-
-    def train():
-        return torch.autograd.grad(layer(x)[0], wanted, gradient, allow_unused=True)
-
-    return Runner(train if mode == "training" else inference)
-
-
-# ---------------------------------------------------------------- the pages
+"""What the pages of the cells say beside what is made from the code, in both languages."""
 
 IRNN = '''\
 import torch
@@ -230,16 +49,42 @@ ENGLISH = {
     "all": "All at a glance",
     "columns": (
         "cell", "parameters for each of the H units", "multiply-adds", "linear", "inference, ms", "beside the LSTM",
-        "training, ms", "beside the LSTM",
+        "training, ms", "beside the LSTM", "`classify`, accuracy", "`generate`, nats per character",
     ),
     "legend": (
-        "- Multiply-adds are those of the products for a step of a row, where I is {I}, H is {H} and any other letter "
+        "Multiply-adds are those of the products for a step of a row, where I is {I}, H is {H} and any other letter "
         "{other}.\n- Linear: every new state is linear in the old ones, with coefficients that inputs and weights alone "
         "decide.\n- Times are of a batch of {B} over {T} steps. Beside the LSTM: the time for each multiply-add, as a multiple "
         "of the LSTM's in the same run. Training is forward, and backward to the input and all weights."
     ),
     "measured": "Measured on {date}: {processor}, threads: {threads}.",
-    "unmeasured": "Nothing has been measured yet: `python -m ostinato.catalogue measure` does.",
+    "unmeasured": "Nothing has been timed yet: `python -m ostinato.catalogue measure` does.",
+    "classify": (
+        "`classify`: the accuracy on {test_rows} hand gestures, of 4 kinds, after {steps} steps with {batch} others a batch, "
+        "drawn from {rows:,}. One layer of {hidden} units in each direction, a learning rate of {learning_rate:g} at most. One "
+        "gesture more or fewer is {one:.3f}."
+    ),
+    "generate": (
+        "`generate`: nats per character, of which fewer are better, on {test_rows:,} characters of Shakespeare's plays, after "
+        "{steps} steps with {batch} x {sequence_length} characters a batch, drawn from {rows:,} others. One layer of {hidden} "
+        "units, a learning rate of {learning_rate:g} at most."
+    ),
+    "results": (
+        "Both results are of one seed and of one short budget for all cells, and all else is as `ostinato train` has it. "
+        "Nothing was tuned for a cell: cells that are near each other may change places with another seed, and one that is "
+        "behind may only want more steps or another learning rate. They do not say which cell is best. \"Two "
+        "inputs\": the cell wants the time of each step too, which these tasks do not give. \"Large state\": the classifier "
+        "reads only a state of the output's size."
+    ),
+    "untrained": "Nothing has been trained yet: `python -m ostinato.catalogue train DATA` does.",
+    "alt": "Time of training beside the LSTM's, and result, of every cell: a panel for classify and one for generate",
+    "caption": (
+        "Every cell with a result: to the right what takes longer to train, as a multiple of the LSTM's time at the same H, "
+        "whatever the number of multiply-adds; higher up what came to a better result, on an axis that widens towards the best."
+    ),
+    "diverged": "diverged",
+    "inputs": "two inputs",
+    "state": "large state",
     "yes": "yes",
     "source": "Source: {}",
     "classic": "Cells that everyone knows",
@@ -289,15 +134,40 @@ KOREAN = {
     "all": "한눈에 보기",
     "columns": (
         "셀", "H개 유닛 하나에 드는 매개변수", "곱셈-덧셈", "선형", "추론, ms", "LSTM 대비", "학습, ms", "LSTM 대비",
+        "`classify`, 정확도", "`generate`, 글자당 nat",
     ),
     "legend": (
-        "- 곱셈-덧셈은 한 행의 한 시점에 행렬 곱이 하는 수입니다. I는 {I}, H는 {H}이고 다른 문자는 {other}입니다.\n- 선형: 새 "
+        "곱셈-덧셈은 한 행의 한 시점에 행렬 곱이 하는 수입니다. I는 {I}, H는 {H}이고 다른 문자는 {other}입니다.\n- 선형: 새 "
         "상태가 모두 앞 상태에 대해 선형이고, 그 계수를 입력과 가중치만으로 정합니다.\n- 시간은 배치 {B}, {T}시점의 것입니다. "
         "LSTM 대비는 곱셈-덧셈 하나에 드는 시간이 같은 실행에서 잰 LSTM의 몇 배인지입니다. 학습은 순방향과, 입력과 모든 "
         "가중치까지의 역방향입니다."
     ),
     "measured": "{date}에 쟀습니다: {processor}, 스레드 {threads}개.",
-    "unmeasured": "아직 재지 않았습니다. `python -m ostinato.catalogue measure`가 잽니다.",
+    "unmeasured": "시간은 아직 재지 않았습니다. `python -m ostinato.catalogue measure`가 잽니다.",
+    "classify": (
+        "`classify`: 손짓 {test_rows}개를 4가지로 나눈 정확도입니다. 다른 손짓 {rows:,}개에서 {batch}개씩 뽑은 배치로 {steps}번 "
+        "학습했습니다. 층은 방향마다 유닛 {hidden}개인 하나, 학습률은 최대 {learning_rate:g}입니다. 손짓 하나가 {one:.3f}입니다."
+    ),
+    "generate": (
+        "`generate`: 셰익스피어 희곡 {test_rows:,}자에서 잰 글자당 nat로, 적을수록 좋습니다. 다른 {rows:,}자에서 {batch} x "
+        "{sequence_length}자씩 뽑은 배치로 {steps}번 학습했습니다. 층은 유닛 {hidden}개인 하나, 학습률은 최대 "
+        "{learning_rate:g}입니다."
+    ),
+    "results": (
+        "두 결과 모두 시드 하나와 모든 셀에 똑같은 짧은 예산으로 얻은 것이고, 나머지는 `ostinato train`의 기본값입니다. 셀마다 "
+        "맞춰 조정한 것은 없습니다. 서로 가까운 셀은 시드가 바뀌면 순서도 바뀔 수 있고, 뒤진 셀은 더 긴 학습이나 다른 학습률이 "
+        "필요할 뿐일 수 있습니다. 어느 셀이 가장 좋은지 말해 주지는 않습니다. \"입력 둘\": 시점마다 시각도 받는 셀인데, 이 "
+        "과제들은 시각을 주지 않습니다. \"큰 상태\": 분류기는 출력과 크기가 같은 상태만 읽습니다."
+    ),
+    "untrained": "아직 학습시키지 않았습니다. `python -m ostinato.catalogue train DATA`가 합니다.",
+    "alt": "모든 셀의 LSTM 대비 학습 시간과 결과: classify와 generate 그림 하나씩",
+    "caption": (
+        "결과가 있는 모든 셀입니다. 오른쪽일수록 학습이 오래 걸립니다. 곱셈-덧셈의 수와 상관없이, H가 같은 LSTM의 시간의 몇 "
+        "배인지입니다. 위쪽일수록 결과(정확도, 글자당 nat)가 좋고, 축은 가장 좋은 쪽으로 갈수록 넓어집니다."
+    ),
+    "diverged": "발산",
+    "inputs": "입력 둘",
+    "state": "큰 상태",
     "yes": "예",
     "source": "출처: {}",
     "classic": "누구나 아는 셀",
@@ -409,84 +279,3 @@ IN_KOREAN = {
         "망각 게이트는 시그모이드이고, 헤드는 하나입니다."
     ),
 }
-
-
-def page(language: str, times: Times | None = None) -> str:
-    """One of the pages, as Markdown.
-
-    Args:
-        language: "en" or "ko".
-        times: What was measured; None where nothing was.
-    """
-    words = {"en": ENGLISH, "ko": KOREAN}[language]
-    rows, steps, inputs, hidden = times.shape if times else SHAPE
-    legend = words["legend"].format(B=rows, T=steps, I=inputs, H=hidden, other=OTHER)
-    measured = words["measured"].format(**vars(times)) if times else words["unmeasured"]
-    parts = [f"# {words['title']}", words["other"], *words["intro"]]
-    parts += [f"## {words['all']}", f"{legend}\n- {measured}", _table(words, times)]
-    for family, cells in FAMILIES.items():
-        parts.append(f"## {words[family]}")
-        for name, made in cells.items():
-            parts += _entry(name, made, language, words)
-    parts.append(f"## {words['recipes']}")
-    for (title, text), code in zip(words["recipe"], RECIPES, strict=True):
-        parts += [f"### {title}", text, f"```python\n{code}```"]
-    return "\n\n".join([*parts, "```text\nTrue\n```"]) + "\n"
-
-
-def _table(words: Mapping, times: Times | None) -> str:
-    """All cells, one a line."""
-    lines = [f"| {' | '.join(words['columns'])} |", "|---|---|" + "---:|" * (len(words["columns"]) - 2)]
-    for name, made in CELLS.items():
-        shown = [value for mode in MODES for value in (times.shown(name, mode) if times else ["-", "-"])]
-        cells = [f"[`{name}`](#{name})", f"`{parameters(made.graph)}`", f"{work(made.graph, times.shape if times else SHAPE):,}",
-                 words["yes"] if made.graph.is_linear else "", *shown]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
-
-
-def _entry(name: str, made: Cell, language: str, words: Mapping) -> list[str]:
-    """All that is said of one cell."""
-    paragraphs, source = described(made)
-    if language == "ko":
-        paragraphs = IN_KOREAN[name].split("\n\n")
-    latex = ["<details><summary>LaTeX</summary>", f"```latex\n{made.equations('latex')}\n```", "</details>"]
-    return [f"### `{name}`", *paragraphs, words["source"].format(source), f"```text\n{made.equations()}\n```", *latex]
-
-
-def write(folder: Path, times: Path = TIMES) -> list[Path]:
-    """Write both pages.
-
-    Args:
-        folder: The directory for them.
-        times: What `measure` wrote; where there is no such file the pages say that nothing was measured.
-
-    Raises:
-        InputError: The directory cannot be written, or `times` is no file of times.
-    """
-    known = read(times) if times.exists() else None
-    pages = {folder / name: page(language, known) for language, name in PAGES.items()}
-    for path, text in pages.items():
-        write_whole(path, text.encode())
-    return list(pages)
-
-
-def main(words: Sequence[str]) -> int:
-    """Run `python -m ostinato.catalogue`, with what follows it; gives the exit code."""
-    try:
-        match list(words):
-            case ["docs", *folder] if len(folder) < 2:
-                print("\n".join(map(str, write(Path(*folder or ["docs"])))))
-            case ["measure", *path] if len(path) < 2:
-                measure(Path(*path or [TIMES]))
-            case _:
-                raise InputError(f"python -m ostinato.catalogue {' '.join(words)}: write docs [DIRECTORY] to make the pages, or "
-                                 "measure [FILE.json] to time the cells")
-    except OstinatoError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
