@@ -281,7 +281,7 @@ WRONG = {
     "a name that TensorFlow 1 has and this has not": (
         lambda: tf.layers, AttributeError, r"tf\.layers is not provided"),
     "a name with a letter wrong": (lambda: tf.nn.dynamic_rn, AttributeError, r"did you mean tf\.nn\.dynamic_rnn\?"),
-    "a cell of contrib": (lambda: tf.contrib.rnn.Conv2DLSTMCell, AttributeError, r"tf\.contrib\.rnn\.Conv2DLSTMCell is not provided"),
+    "a cell of contrib": (lambda: tf.contrib.rnn.NTMCell, AttributeError, r"tf\.contrib\.rnn\.NTMCell is not provided"),
     "no units": (lambda: tf.nn.rnn_cell.GRUCell(0), SizeError, r"GRUCell\(num_units=0\).*1 or more"),
     "units that are no number": (lambda: tf.nn.rnn_cell.GRUCell("2"), SizeError, r"num_units='2'.*whole number"),
     "an activation by name": (lambda: tf.nn.rnn_cell.GRUCell(2, activation="tanh"), InputError, r"activation='tanh'.*tf\.nn\.tanh"),
@@ -313,8 +313,6 @@ WRONG = {
         lambda: tf.nn.dynamic_rnn(_cell(), _x(), initial_state=tf.zeros([1, 2])), SizeError, r"state of 1 part.*zero_state"),
     "the same variables twice": (_twice, InputError, r"already exists, disallowed.*tf\.reset_default_graph\(\)"),
     "a cell for an input of another size": (_other_input, SizeError, "inputs of size 4 and was given size 3"),
-    "lengths for static_rnn": (
-        lambda: tf.nn.static_rnn(_cell(), [_x(1, 4)], dtype=tf.float32, sequence_length=[1]), InputError, r"use tf\.nn\.dynamic_rnn"),
     "one array for static_rnn": (lambda: tf.nn.static_rnn(_cell(), _x(), dtype=tf.float32), InputError, r"tf\.unstack"),
     "a session that is closed": (lambda: _closed(), RuntimeError, r"closed Session.*tf\.Session\(\)"),
     "a value before a session": (lambda: tf.constant(1.0).eval(), InputError, r"Const:0\.eval\(\) needs a session"),

@@ -46,6 +46,8 @@ PROGRAMS = {
                                                feature_size=2, frequency_skip=2, num_frequency_blocks=[2]),
     "indrnn relu": lambda: rnn.IndRNNCell(4, activation=tf.nn.relu),
     "minimal sigmoid": lambda: rnn.MinimalRNNCell(4, activation="sigmoid"),
+    "grid2 gru": lambda: grid_rnn.Grid2GRUCell(4),
+    "block gru": lambda: rnn.GRUBlockCell(4),
     "block clip": lambda: rnn.LSTMBlockCell(4, cell_clip=0.05, use_peephole=True, forget_bias=0.0),
 }
 
@@ -83,6 +85,11 @@ RECORDED = {
     ("plain", "indrnn relu"): (130, 43.958961, 4438.668),
     ("plain", "minimal sigmoid"): (129, 9.7380543, 31.32802),
     ("plain", "block clip"): (162, 0.07619594, 1.474709),
+    ("plain", "grid2 gru"): (233, 4.506896, 192.4409),
+    ("plain", "block gru"): (131, 2.3872256, 23.99064),
+    ("ragged", "grid2 gru"): (256, 2.3698199, 40.46261),
+    ("static", "grid2 gru"): (223, 8.1074333, 127.3834),
+    ("static", "block gru"): (42, 2.3597722, 20.59506),
     ("ragged", "residual ugrnn"): (153, 44.867348, 170.3814),
     ("ragged", "attention lstm"): (314, 2.1626005, 85.53261),
     ("ragged", "embedding gru"): (195, 4.131053, 111.016),

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ostinato.tf1 as tf
-from ostinato.tf1 import cells, random
+from ostinato.tf1 import random, steps
 
 GOLDEN = Path(__file__).parents[2] / "shared" / "golden"
 pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"TensorFlow's recordings are not there: {GOLDEN}")
@@ -54,7 +54,7 @@ def run(case, precision, make=_cell, folder=GOLDEN):
     initial = {n: held(f"init/{n}") for n in names} if given else {}
     count = len(names) // len(both)
     states = [
-        cells.pack(c.state_size, [initial[n] for n in names[i * count : (i + 1) * count]]) if given else None
+        steps.pack(c.state_size, [initial[n] for n in names[i * count : (i + 1) * count]]) if given else None
         for i, c in enumerate(both)
     ]
     lengths = case["sequence_length"]
@@ -63,9 +63,9 @@ def run(case, precision, make=_cell, folder=GOLDEN):
         outputs, finals = tf.nn.bidirectional_dynamic_rnn(*both, x, initial_state_fw=states[0], initial_state_bw=states[1], **options)
     else:
         output, finals = tf.nn.dynamic_rnn(both[0], x, initial_state=states[0], **options)
-        outputs = cells.flatten(output)
+        outputs = steps.flatten(output)
     results = dict(zip(case["outputs"], outputs))
-    results |= {f"final/{n}": f for n, f in zip(names, cells.flatten(finals), strict=True)}
+    results |= {f"final/{n}": f for n, f in zip(names, steps.flatten(finals), strict=True)}
     terms = [tf.reduce_sum(t * held(f"R1/{n}" if n in case["outputs"] else f"R2/{n.removeprefix('final/')}")) for n, t in results.items()]
     loss = terms[0]
     for term in terms[1:]:
@@ -117,7 +117,7 @@ def test_a_saved_model_began_with_these_very_weights_and_gives_the_same(name):
             assert value.tobytes() == recorded[f"seeded_init/{key}"].tobytes(), key
         for key, v in weights.items():
             v.load(recorded[f"w/{key}"])
-        outputs, *finals = sess.run([outputs, *cells.flatten(state)], feed_dict={x: recorded["x"]})
+        outputs, *finals = sess.run([outputs, *steps.flatten(state)], feed_dict={x: recorded["x"]})
     for ours, key in zip((outputs, *finals), ("outputs", "final/0", "final/1"), strict=True):
         assert np.abs(ours - recorded[key]).max() <= TOLERANCES["f32"] * min(1.0, np.abs(recorded[key]).max())
 

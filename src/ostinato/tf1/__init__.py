@@ -28,14 +28,24 @@ import types
 from . import cells as _cells
 from . import contrib as _contrib
 from . import contrib_lstm as _contrib_lstm
+from . import convolution as _convolution
+from . import frequency as _frequency
+from . import fused as _fused
 from . import grid as _grid
 from . import operations as _operations
+from . import phased as _phased
+from . import raw as _raw
 from . import rnn as _rnn
 from . import session as _session
+from . import static as _static
 from . import wrappers as _wrappers
 from .graph import (
     DTYPES, DType, Graph, NotProvided, Operation, Tensor, TensorShape, as_dtype, get_default_graph, reset_default_graph,
     set_random_seed,
+)
+from .logic import (
+    TensorArray, cond, equal, greater, greater_equal, less, less_equal, logical_and, logical_not, logical_or, not_equal,
+    reduce_all, reduce_any, tile, where,
 )
 from .operations import (
     add, argmax, cast, concat, constant, convert_to_tensor, divide, expand_dims, gradients, identity, matmul, multiply, negative,
@@ -64,30 +74,30 @@ def name_scope(name: str | None):
     return get_default_graph().name_scope(name)
 
 
-def _missing(where: str, name: str, names) -> NotProvided:
+def _missing(within: str, name: str, names) -> NotProvided:
     names = sorted(n for n in names if not n.startswith("_"))
     near = difflib.get_close_matches(name, names, 1, cutoff=0.75)
     return NotProvided(
-        f"{where}.{name} is not provided by ostinato.tf1, which has what TensorFlow 1's recurrent programs need"
-        + (f"; did you mean {where}.{near[0]}?" if near else "")
-        + f" In {where} there is: {', '.join(names)}"
+        f"{within}.{name} is not provided by ostinato.tf1, which has what TensorFlow 1's recurrent programs need"
+        + (f"; did you mean {within}.{near[0]}?" if near else "")
+        + f" In {within} there is: {', '.join(names)}"
     )
 
 
 class _Names:
     """A namespace that says what it has when it is asked for what it has not."""
 
-    def __init__(self, where: str, **names):
+    def __init__(self, within: str, **names):
         self.__dict__.update(names)
-        self._where = where
+        self._within = within
 
     def __getattr__(self, name: str):
         if name.startswith("__"):
             raise AttributeError(name)
-        raise _missing(self._where, name, vars(self))
+        raise _missing(self._within, name, vars(self))
 
     def __repr__(self):
-        return f"<{self._where}>"
+        return f"<{self._within}>"
 
 
 def __getattr__(name: str):
@@ -110,7 +120,9 @@ nn = _Names(
     rnn_cell=_Names("tf.nn.rnn_cell", **_CELLS),
     dynamic_rnn=_rnn.dynamic_rnn,
     bidirectional_dynamic_rnn=_rnn.bidirectional_dynamic_rnn,
-    static_rnn=_rnn.static_rnn,
+    raw_rnn=_raw.raw_rnn,
+    static_rnn=_static.static_rnn,
+    static_bidirectional_rnn=_static.static_bidirectional_rnn,
     tanh=_operations.tanh,
     sigmoid=_operations.sigmoid,
     relu=_operations.relu,
@@ -123,9 +135,16 @@ def _cells_of(*modules) -> dict:
     return {n: v for n, v in found.items() if isinstance(v, type) and not n.startswith("_")}
 
 
+_CONTRIB = (_contrib, _contrib_lstm, _convolution, _frequency, _fused, _phased, _wrappers)
+
+_LOOPS = {f.__name__: f for f in (
+    _rnn.best_effort_input_batch_size, _rnn.transpose_batch_time, _static.static_rnn, _static.static_bidirectional_rnn,
+    _static.stack_bidirectional_rnn, _static.stack_bidirectional_dynamic_rnn,
+)}
+
 contrib = _Names(
     "tf.contrib",
-    rnn=_Names("tf.contrib.rnn", static_rnn=_rnn.static_rnn, **(_CELLS | _cells_of(_contrib, _contrib_lstm, _wrappers))),
+    rnn=_Names("tf.contrib.rnn", **_LOOPS, **(_CELLS | _cells_of(*_CONTRIB))),
     grid_rnn=_Names("tf.contrib.grid_rnn", **_cells_of(_grid)),
 )
 

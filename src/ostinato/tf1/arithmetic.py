@@ -192,14 +192,14 @@ class _Evaluation:
 
 
 def scan(
-    graph: Graph, x_TBI: Tensor, states: Sequence[Tensor], weights: Mapping[str, Tensor], lengths: Tensor | None,
-    maths: Mapping[str, Callable] | None = None,
+    graph: Graph, inputs: Tensor | tuple[Tensor, ...], states: Sequence[Tensor], weights: Mapping[str, Tensor],
+    lengths: Tensor | None, maths: Mapping[str, Callable] | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
     """Run a cell over a sequence in TensorFlow's arithmetic.
 
     Args:
         graph: The cell's step.
-        x_TBI: The inputs.
+        inputs: The input (T, B, I), or a tuple of such for a cell that is given several.
         states: The initial states, each (B, its size).
         weights: The weights by name.
         lengths: Valid steps of each row, (B,), from 0 to T; None where all rows are T long.
@@ -208,11 +208,12 @@ def scan(
     Returns:
         The outputs (T, B, size of the output), 0 past a row's end, and the states after each row's last valid step.
     """
-    sizes = graph.bind((x_TBI,), states, weights)
+    inputs = inputs if isinstance(inputs, tuple) else (inputs,)
+    sizes = graph.bind(inputs, states, weights)
     nodes, states, outputs = graph.nodes, list(states), []
-    names = list(graph.states)
-    for t, x in enumerate(x_TBI):
-        leaves = {n: x if n.op == "input" else states[names.index(n.value)] for n in nodes if n.op in ("input", "state")}
+    for t, here in enumerate(zip(*inputs)):
+        given = dict(zip(graph.inputs, here)) | dict(zip(graph.states, states))
+        leaves = {n: given[n.value] for n in nodes if n.op in ("input", "state")}
         values = _Evaluation(leaves, weights, sizes, reference.MATHS | MATHS | (maths or {}))
         output, new = values[graph.output], [values[n] for n in graph.new_states]
         if lengths is not None:
@@ -222,5 +223,5 @@ def scan(
         outputs.append(output)
         states = new
     if not outputs:
-        return x_TBI.new_zeros(0, x_TBI.shape[1], graph.output.size.at(sizes)), states
+        return inputs[0].new_zeros(0, inputs[0].shape[1], graph.output.size.at(sizes)), states
     return torch.stack(outputs), states

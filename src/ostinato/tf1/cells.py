@@ -6,9 +6,7 @@ lists the operations that TensorFlow 1.13.1 puts into the graph for one step, wh
 
 import numbers
 from collections import namedtuple
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
+from collections.abc import Callable
 
 import torch
 
@@ -16,8 +14,9 @@ from .. import cells as equations
 from .. import language
 from ..errors import InputError, SizeError
 from . import arithmetic, operations
-from .graph import Computation, Graph, Operation, Tensor, VariableScope, as_dtype, get_default_graph, merge
-from .variables import Variable, constant_initializer, get_variable, zeros_initializer
+from .graph import Graph, VariableScope
+from .steps import RNNCell, Step, flatten, making
+from .variables import Variable, constant_initializer, zeros_initializer
 
 LSTMStateTuple = namedtuple("LSTMStateTuple", ("c", "h"))
 LSTMStateTuple.__doc__ = "The state of an LSTM: the cell state c and the output h, in TensorFlow's order."
@@ -55,187 +54,20 @@ def refuse(of: str, **given) -> None:
             raise InputError(f"{of}({name}={value!r}) is not provided by ostinato.tf1: leave {name} out")
 
 
-def flatten(state) -> list:
-    """The parts of a state, in order."""
-    return [s for part in state for s in flatten(part)] if isinstance(state, (tuple, list)) else [state]
-
-
-def pack(like, parts: Sequence):
-    """Parts put together as another state is.
-
-    Args:
-        like: A state, or a cell's `state_size`.
-        parts: As many parts as it has.
-    """
-    parts = iter(parts)
-
-    def build(node):
-        if hasattr(node, "_fields"):
-            return type(node)(*(build(n) for n in node))
-        return tuple(build(n) for n in node) if isinstance(node, (tuple, list)) else next(parts)
-
-    return build(like)
-
-
-@dataclass
-class Step:
-    """One step of a cell as it was put into a graph.
-
-    Attributes:
-        advance: Takes the run, the input (T, B, I), the states (B, size) and the lengths (B,) or None; returns the outputs
-            (T, B, size of the output), 0 past a row's end, and the states after the row's last valid step.
-        output: The operation that TensorFlow names the output by.
-        states: The same for each state.
-        reads: The tensors of the variables that it uses.
-    """
-
-    advance: Callable
-    output: Operation
-    states: list[Operation]
-    reads: list[Tensor]
-
-
-class RNNCell:
-    """What the cells have in common.
-
-    Attributes:
-        state_size: The size of each state, put together as the state is.
-        output_size: The size of the output.
-        of_indices: Whether its input are whole numbers.
-    """
-
-    state_size = None
-    output_size = None
-    of_indices = False
-
-    def zero_state(self, batch_size: int | Tensor, dtype):
-        """A state of zeros.
-
-        Args:
-            batch_size: How many rows; a whole number, or a tensor of one.
-            dtype: tf.float32 or tf.float64.
-        """
-        if not isinstance(batch_size, (Tensor, numbers.Integral)):
-            raise InputError(f"{type(self).__name__}.zero_state({batch_size!r}, ...): give a number of rows, or a tensor such as tf.shape(x)[0]")
-        dtype, graph = as_dtype(dtype), get_default_graph()
-        inputs = [batch_size] if isinstance(batch_size, Tensor) else []
-        rows = None if inputs else int(batch_size)
-        # The batch size is joined to the state's size once to make the zeros and once more to know their shape.
-        prefix = "ExpandDims(dim)" if inputs else "Const"
-
-        def zero(size):
-            op = graph.record(f"{prefix} Const concat(axis) zeros(Const)=zeros {prefix} Const")["zeros"]
-            return op.computed(dtype, (rows, size), inputs, lambda *n: torch.zeros(int(n[0]) if n else rows, size, dtype=dtype.torch))
-
-        with graph.name_scope(f"{type(self).__name__}ZeroState"):
-            return pack(self.state_size, [zero(size) for size in flatten(self.state_size)])
-
-    def __call__(self, inputs, state, scope=None):
-        """Put one step into the graph.
-
-        Args:
-            inputs: (B, size of the input).
-            state: The state before, put together as `state_size` is.
-
-        Returns:
-            The output (B, output_size) and the new state.
-        """
-        graph = get_default_graph()
-        x = operations.convert_to_tensor(inputs)
-        states = [operations.convert_to_tensor(s) for s in check_state(self, state)]
-        batch = None
-        for t in (x, *states):
-            batch = merge(batch, t.shape[0], f"{type(self).__name__}: rows of the input {x.shape} and the state")
-        with graph.open_variable_scope(scope) if scope else nullcontext():
-            dtype = states[0].dtype if self.of_indices else x.dtype
-            step = self.trace(graph, input_depth(x, self), dtype)
-
-        def advance(run, x, *rest):
-            output, new = step.advance(run, x[None], list(rest[: len(states)]), None)
-            return output[0], *new
-
-        computation = Computation([x, *states, *step.reads], advance)
-        (width,) = flatten(self.output_size)
-        output = Tensor(step.output, dtype, (batch, width), computation)
-        # Where the output is a state too, TensorFlow has one tensor for both.
-        shared = max((i for i, op in enumerate(step.states) if op is step.output), default=None)
-        new = [
-            output if i == shared else Tensor(op, dtype, (batch, size), computation, i + 1)
-            for i, (op, size) in enumerate(zip(step.states, flatten(self.state_size)))
-        ]
-        return pack(self.output_size, [output]), pack(self.state_size, new)
-
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
-        """Put one step into a graph, with the variables if this is the first one.
-
-        Args:
-            graph: The graph.
-            input_size: The size of the input.
-            dtype: The dtype of everything.
-        """
-        raise NotImplementedError
-
-
-def making(made: dict[str, Variable], declared: dict[str, tuple], dtype, resource: bool | None = None) -> Callable:
-    """What makes the variables of a recipe in the current scope, each where it is named first, and keeps them.
-
-    Args:
-        made: Where it keeps them, by name.
-        declared: The shape and the initialiser of each, by name.
-        dtype, resource: See `get_variable`.
-    """
-    def variable(name):
-        if name not in made:
-            shape, initializer = declared[name]
-            made[name] = get_variable(name, shape, dtype, initializer, use_resource=resource)
-
-    return variable
-
-
-def check_cell(cell, of: str) -> None:
-    """Refuse what is no cell.
-
-    Args:
-        cell: What was given.
-        of: What it was given to.
-    """
-    if not isinstance(cell, RNNCell):
-        raise InputError(f"{of} was given {cell!r} ({type(cell).__name__}): give it a cell, such as tf.nn.rnn_cell.BasicLSTMCell(num_units=2)")
-
-
-def check_state(cell: RNNCell, state) -> list:
-    """The parts of a state, which must be put together as the cell's are."""
-    sizes, parts = flatten(cell.state_size), flatten(state)
-    if len(parts) != len(sizes):
-        raise SizeError(
-            f"{type(cell).__name__} was given a state of {len(parts)} part(s): give it as cell.zero_state(batch_size, dtype) makes it, "
-            f"{cell.state_size!r}"
-        )
-    for part, size in zip(parts, sizes):
-        if isinstance(part, Tensor) and part.shape[-1] not in (None, size):
-            raise SizeError(f"{type(cell).__name__} was given a state of {part.shape} where one of size {size} is wanted: {cell.state_size!r}")
-    return parts
-
-
-def input_depth(x: Tensor, cell: RNNCell) -> int:
-    """The size of an input, which must be known beforehand: weights are made for it."""
-    if not x.shape or x.shape[-1] is None:
-        raise SizeError(f"{type(cell).__name__} was given {x}: its last size must be known; give the placeholder a number there")
-    return x.shape[-1]
-
-
 class Layer(RNNCell):
     """A cell with weights of its own.
 
     A subclass sets `equations`, the cell of `ostinato.cells` with its constants; `recipe`, its operations, with `{use}` where
-    a variable is read within an operation and `{read}` where it is read before one; `marks`, the marks of its states there; and
+    a variable is read within an operation, `{read}` where it is read before one and `{taken}` where a state is read first that is
+    not joined to the input; `marks`, the marks of its states there; and
     `order`, where each of the equations' states stands among them. `declared` are its variables as (name, shape, initialiser),
     where a size of None is that of the input and the output together; those of a recipe that names none are made before its
     operations. `weights` turns the variables' values into the equations' weights. `maths` has operations that the cell computes
-    in its own way.
+    in its own way. `joins_state` is whether its first operation takes a state beside the input.
     """
 
     joined = False
+    joins_state = True
     marks: tuple[str, ...] = ("h",)
     order: tuple[int, ...] = (0,)
     input_size: int | None = None
@@ -276,18 +108,28 @@ class Layer(RNNCell):
             first = "" if "$" in self.recipe else " ".join(f"${name}" for name in declared)
             resource = graph.variable_scope.use_resource if self.resource is None else self.resource
             read = "ReadVariableOp" if resource and not graph.cached else ""
-            marks = graph.record(f"{first} {self.recipe.format(use=f'({read})[Enter]', read=read)}", variable)
+            # A branch takes the input and a state from outside where they are joined, and the other states later.
+            branch = graph.loop == "Switch"
+            graph.captures += branch * self.joins_state
+            recipe = self.recipe.format(use=f"({read})[Enter]", read=read, taken="[Enter]" if branch else "")
+            marks = graph.record(f"{first} {recipe}", variable)
+            left = len(flatten(self.state_size)) - self.joins_state - self.recipe.count("{taken}")
+            graph.record("Switch " * (left * branch))
         reads = [self.made[name].read for name in declared]
         parts = [self.num_units, self.output_size]
 
         def advance(run, x, states, lengths):
             states = list(states[0].split(parts, -1)) if self.joined else states
             weights = self.weights(input_size, *(run[r] for r in reads))
-            output, new = arithmetic.scan(self.equations.graph, x, [states[i] for i in self.order], weights, lengths, self.maths)
+            output, new = self.scan(x, [states[i] for i in self.order], weights, lengths)
             new = [new[self.order.index(i)] for i in range(len(new))]
             return output, [torch.cat(new, -1)] if self.joined else new
 
         return Step(advance, marks["h"], [marks[m] for m in self.marks], reads)
+
+    def scan(self, x, states: list[torch.Tensor], weights: dict[str, torch.Tensor], lengths: torch.Tensor | None):
+        """Run the equations: what `Step.advance` does, with the equations' weights and the states in their order."""
+        return arithmetic.scan(self.equations.graph, x, states, weights, lengths, self.maths)
 
     def declare(self, input_size: int) -> dict[str, tuple]:
         """The shape and the initialiser of each variable, by name, for an input of a size."""
@@ -394,9 +236,10 @@ class BasicLSTMCell(LSTMLayer):
         self.equations = equations.lstm.with_constants(forget_bias=float(forget_bias), activation=self.activation)
         self.declared = [("kernel", [None, 4 * num_units], None), ("bias", [4 * num_units], zeros_initializer())]
         cut, join = ("Const split", "concat(axis)=state") if self.joined else ("", "")
+        multiply = "Mul" if self.joined else "Mul{taken}"
         self.recipe = (
-            f"Const {cut} concat(axis) MatMul{{use}} BiasAdd{{use}} Const split Const Add Sigmoid Mul Sigmoid {self.activation_name} "
-            f"Mul Add=c {self.activation_name} Sigmoid Mul=h {join}"
+            f"Const {cut} concat(axis) MatMul{{use}} BiasAdd{{use}} Const split Const Add Sigmoid {multiply} Sigmoid "
+            f"{self.activation_name} Mul Add=c {self.activation_name} Sigmoid Mul=h {join}"
         )
 
 

@@ -274,3 +274,15 @@ class GRUBlockCellV2(GRUCell):
         super().__init__(num_units, reuse=reuse, name=name)
         self.declared[-1] = ("candidate/bias", [num_units], constant_initializer(0.0))
         self.recipe = "GRUBlockCell({read} {read} {read} {read})[Enter Enter Enter Enter]=h"
+
+
+class GRUBlockCell(GRUBlockCellV2):
+    """`GRUBlockCellV2` with other names of its variables.
+
+    Args:
+        num_units, cell_size, reuse, name: As of `GRUBlockCellV2`.
+    """
+
+    def __init__(self, num_units: int | None = None, cell_size: int | None = None, reuse=None, name: str = "gru_cell"):
+        super().__init__(cell_size if num_units is None else num_units, reuse=reuse, name=name)
+        self.declared = [(new, *declared) for new, (_, *declared) in zip(("w_ru", "b_ru", "w_c", "b_c"), self.declared)]

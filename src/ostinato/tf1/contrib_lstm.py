@@ -3,12 +3,9 @@
 WeightNormLSTMCell TensorFlow 1.13.1 has in tensorflow.contrib.rnn.python.ops.rnn_cell alone.
 """
 
-from collections import namedtuple
-
 import torch
 
 from .. import cells as equations
-from ..cells.contrib import frequency_lstm
 from ..errors import InputError, SizeError
 from . import arithmetic, operations
 from .cells import LSTMCell, LSTMLayer, PlainLayer, ordered, refuse
@@ -17,7 +14,7 @@ from .variables import constant_initializer, random_uniform_initializer, zeros_i
 # What recipes have in common; `{{` and `}}` are braces once the recipe is used.
 SPLIT = "Const split(split_dim)"
 LINEAR = "MatMul{use} BiasAdd{use}"
-_CLIP = "clip_by_value(Minimum(y) y)"
+CLIP = "clip_by_value(Minimum(y) y)"
 PEEPHOLE = "{read} mul[Enter] add"
 STRIDED = "strided_slice(stack stack_1 stack_2)"
 
@@ -116,7 +113,7 @@ class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
         if num_proj:
             self.declared += [("W_P_0", [num_units, num_proj], None)]
         diagonals, peephole = ("$W_F_diag $W_O_diag", PEEPHOLE) if use_peepholes else ("", "")
-        output = "mul" if not num_proj else f"mul $W_P_0 MatMul{{use}} {'' if proj_clip is None else _CLIP}".rstrip()
+        output = "mul" if not num_proj else f"mul $W_P_0 MatMul{{use}} {'' if proj_clip is None else CLIP}".rstrip()
         cut, join = ("Slice(begin size) Slice(begin size)", "concat(axis)=state") if self.joined else ("", "")
         act = self.activation_name
         self.recipe = (f"{cut} $W_0 $B concat(axis) {LINEAR} {SPLIT} {diagonals} add(y) {peephole} Sigmoid mul sub(x) {act} mul "
@@ -259,7 +256,7 @@ class WeightNormLSTMCell(PlainLayer, LSTMLayer):
         linear = f"${within}/kernel {normalised} concat(axis) MatMul{{use}} ${within}/bias BiasAdd{{use}}"
         peephole, act = PEEPHOLE if use_peepholes else "", self.activation_name
         made = " ".join(f"${name}" for name, *_ in diagonals)
-        held = "add=c" if cell_clip is None else f"add {_CLIP}=c"
+        held = "add=c" if cell_clip is None else f"add {CLIP}=c"
         self.recipe = (f"{scope(within, linear)} {SPLIT} {made} add(y) {peephole} Sigmoid mul {peephole} Sigmoid {act} mul "
                        f"{held} {peephole} Sigmoid {act} mul=h")
 
@@ -299,95 +296,3 @@ class LSTMBlockCell(LSTMCell):
         self.declared = [kernel, ("bias", [4 * num_units], constant_initializer(0.0)), *diagonals[1::-1], *diagonals[2:]]
         count = 5 if use_peephole else 2
         self.recipe = f"{'' if use_peephole else 'zeros'} LSTMBlockCell({'{read} ' * count})[{'Enter ' * count}]=h"
-
-
-class GridLSTMCell(PlainLayer):
-    """LSTMs over time and over windows of the input: `ostinato.cells.contrib.frequency_lstm`.
-
-    Args:
-        num_units: The size of each state.
-        use_peepholes: Whether all gates see both cell states.
-        share_time_frequency_weights: Whether both LSTMs have the same weights.
-        cell_clip: Both cell states are held within this; None for no bound.
-        initializer: Taken and not used, as by TensorFlow.
-        num_unit_shards: 1; weights in several pieces are not provided.
-        forget_bias: What is added to the forget gates as they run.
-        feature_size: The size of a window.
-        frequency_skip: How far one window is from the next.
-        num_frequency_blocks: A list of one number: how many windows there are, two or more.
-        start_freqindex_list, end_freqindex_list, couple_input_forget_gates: Not provided.
-        state_is_tuple: True; states in one are not provided.
-        reuse: Whether its variables exist already.
-    """
-
-    def __init__(self, num_units: int, use_peepholes: bool = False, share_time_frequency_weights: bool = False,
-                 cell_clip: float | None = None, initializer=None, num_unit_shards: int = 1, forget_bias: float = 1.0,
-                 feature_size: int | None = None, frequency_skip: int | None = None, num_frequency_blocks=None,
-                 start_freqindex_list=None, end_freqindex_list=None, couple_input_forget_gates: bool = False,
-                 state_is_tuple: bool = True, reuse=None):
-        refuse("GridLSTMCell", start_freqindex_list=start_freqindex_list, end_freqindex_list=end_freqindex_list,
-               couple_input_forget_gates=couple_input_forget_gates)
-        if num_unit_shards != 1:
-            raise InputError("GridLSTMCell(num_unit_shards=...): weights in several pieces are not provided; leave it out")
-        if not state_is_tuple:
-            raise InputError("GridLSTMCell(state_is_tuple=False) is not provided by ostinato.tf1: leave state_is_tuple out")
-        if not isinstance(num_frequency_blocks, (list, tuple)) or len(num_frequency_blocks) != 1:
-            raise InputError(f"GridLSTMCell(num_frequency_blocks={num_frequency_blocks!r}): give a list of one number, how many "
-                             "windows there are")
-        if not feature_size or not frequency_skip:
-            raise InputError(f"GridLSTMCell(feature_size={feature_size!r}, frequency_skip={frequency_skip!r}): give both, such "
-                             "as 3 and 1")
-        super().__init__(num_units, None, reuse, "grid_lstm_cell")
-        (windows,) = num_frequency_blocks
-        self.windows, self.feature_size, self.skip = windows, feature_size, frequency_skip
-        self.peepholes, self.ends = use_peepholes, ("f",) if share_time_frequency_weights else ("f", "t")
-        self.constants = {"forget_bias": float(forget_bias), "cell_clip": cell_clip}
-        names = [f"state_f{k:02d}_b00_{part}" for k in range(windows) for part in "cm"]
-        self.state_size = namedtuple("GridLSTMStateTuple", names)(*[num_units] * 2 * windows)
-        self.output_size = 2 * num_units * windows
-        self.marks = tuple(f"{part}{k}" for k in range(windows) for part in "cm")
-        self.order = tuple(i ^ 1 for i in range(2 * windows))
-        made = [name for end in self.ends for name in (f"$W_{end}_0_0", f"$B_{end}_0")] + [f"${name}" for name in self._peepholes]
-        steps = " ".join(map(self._recipe, range(windows)))
-        self.recipe = f"{' '.join(['Slice(begin size)'] * windows)} {' '.join(made)} zeros zeros {steps} concat(axis)=h"
-
-    @property
-    def _peepholes(self) -> list[str]:
-        names = {"f": "freq", "t": "time"}
-        names = [f"W_{gate}_diag_{names[end]}{of}_0" for end in self.ends for gate in "FIO" for of in "ft"]
-        return names if self.peepholes else []
-
-    def _recipe(self, k: int) -> str:
-        # A variable enters the loop where it is used first.
-        def peephole(end):
-            entered = "" if k or end not in self.ends else "[Enter]"
-            return f"mul{entered} add mul{entered} add" if self.peepholes else ""
-
-        linear = f"MatMul{'' if k else '[Enter]'} BiasAdd{'' if k else '[Enter]'} {SPLIT}"
-        clip = _CLIP if self.constants["cell_clip"] is not None else ""
-        cells = [f"{peephole(end)} Sigmoid add(y) {peephole(end)} Sigmoid mul Tanh mul add {clip}" for end in "ft"]
-        outputs = [f"{peephole(end)} Sigmoid Tanh mul" for end in "ft"]
-        linears = " ".join([linear] * len(self.ends))
-        return f"concat(axis) {linears} {cells[0]} {cells[1].rstrip()}=c{k} {outputs[0]} {outputs[1]}=m{k}"
-
-    def declare(self, input_size: int) -> dict[str, tuple]:
-        windows = (input_size - self.feature_size) // self.skip + 1
-        if windows != self.windows:
-            raise SizeError(f"GridLSTMCell(feature_size={self.feature_size}, frequency_skip={self.skip}) has {windows} window(s) "
-                            f"in an input of size {input_size}: give num_frequency_blocks=[{windows}]")
-        self.equations = frequency_lstm(input_size, feature_size=self.feature_size, frequency_skip=self.skip,
-                                        peepholes=self.peepholes, shared=len(self.ends) == 1, **self.constants)
-        rows, size = self.feature_size + 2 * self.num_units, 4 * self.num_units
-        declared = {}
-        for end in self.ends:
-            declared |= {f"W_{end}_0_0": ([rows, size], None), f"B_{end}_0": ([size], zeros_initializer())}
-        return declared | {name: ([self.num_units], None) for name in self._peepholes}
-
-    def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
-        weights = {}
-        for end, kernel, bias in zip(self.ends, given[::2], given[1::2]):
-            W, U, V = ordered(kernel).split([self.feature_size, self.num_units, self.num_units], 1)
-            weights |= {f"W_{end}": W, f"U_{end}": U, f"V_{end}": V, f"b_{end}": ordered(bias)}
-        names = [f"p_{gate}{of}_{end}" for end in self.ends for gate in "fio" for of in "ft"] if self.peepholes else []
-        return weights | dict(zip(names, given[2 * len(self.ends) :]))

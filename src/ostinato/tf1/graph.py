@@ -5,7 +5,7 @@ operation that TensorFlow 1.13.1 would put into it, by name; a call's operations
 
     transpose                 one operation
     concat(values_0 axis)     operations inside its name scope before it
-    MatMul[Enter]             operations inside its name scope after it, which exist only within a loop
+    MatMul[Enter]             operations inside its name scope after it, which exist only within a loop or, as Switch, a branch
     Assert{Const Assert}      a name scope that is no operation itself
     Add=c                     a mark, by which the caller finds the operation again
     $kernel                   no operation: the caller makes a variable here
@@ -63,9 +63,7 @@ def as_dtype(given) -> DType:
     Raises:
         InputError: There is no such dtype here.
     """
-    if isinstance(given, DType):
-        return given
-    name = given if isinstance(given, str) else np.dtype(given).name
+    name = given.name if isinstance(given, DType) else given if isinstance(given, str) else np.dtype(given).name
     if name not in DTYPES:
         raise InputError(f"dtype {given!r} is not provided: use one of {', '.join('tf.' + n for n in DTYPES)}")
     return DTYPES[name]
@@ -282,7 +280,8 @@ class Graph:
         operations: Every operation, in order.
         variables: Every variable, in order.
         variable_scope: The scope that variables are named in now.
-        loop: Whether what is recorded now is the body of a loop.
+        loop: How what is recorded now takes values from outside: "Enter" in the body of a loop, "Switch" in a branch, else "".
+        captures: How many values the next recipe's first operation takes from outside a branch.
         cached: Whether it reads the newer kind of variables once for all, as what runs cells over sequences has it.
         uncounted: The call after which the number of operations is not TensorFlow's any more, or None.
     """
@@ -292,7 +291,7 @@ class Graph:
         self.operations: list[Operation] = []
         self.variables: list = []
         self.variable_scope = VariableScope("", "")
-        self.loop = self.cached = False
+        self.loop, self.captures, self.cached = "", 0, False
         self.uncounted: str | None = None
         self._scope, self._used, self._opened = "", dict[str, int](), dict[str, int]()
 
@@ -350,22 +349,25 @@ class Graph:
             recipe: See the top of this file.
             variable: Makes a variable of a name that the recipe has.
         """
-        marks = Marks()
+        marks, inside, taken, self.captures = Marks(), self.loop, self.captures, 0
 
-        def add(nodes):
+        def add(nodes, constant=False):
+            nonlocal taken
             op = None
             for name, mark, before, after, scope_only in nodes:
                 if name[0] == "$":
                     variable(name[1:])
                     continue
-                with self.name_scope(name) as scope:
-                    op = add(before)
+                with self.name_scope(inside if name == "Enter" else name) as scope:
+                    op = add(before, not scope_only)
                     if not scope_only:
                         op = Operation(self, scope[:-1])
                         if mark:
                             marks[mark] = op
-                    if self.loop:
-                        add(after)
+                        if taken and not constant and name != "Const":
+                            after, taken = taken * _parse("Enter") + after, 0
+                    if inside:
+                        add(after, True)
             return op
 
         marks.last = add(_parse(recipe))
@@ -395,8 +397,7 @@ class Graph:
                              f"is not known here. Make it before {self.uncounted}, or give its initialiser a seed of its own")
         marks = self.record(recipe)
         # TensorFlow asks for the seed when the bounds exist and the operation itself does not.
-        op = marks["random"]
-        op.seeds = random.op_seeds(self.seed, seed, op._id - 1)
+        marks["random"].seeds = random.op_seeds(self.seed, seed, marks["random"]._id - 1)
         return marks
 
     @contextmanager
@@ -410,8 +411,7 @@ class Graph:
             default_name: See there; it gets a number where it is taken.
             reuse, initializer, use_resource: See `VariableScope`; None for what the outer scope has.
         """
-        outer = self.variable_scope
-        opened = dict(self._opened)
+        outer, opened = self.variable_scope, dict(self._opened)
         if isinstance(name_or_scope, VariableScope):
             given, full = name_or_scope, name_or_scope.name
             name_scope = full.rsplit("/", 1)[-1]

@@ -6,12 +6,13 @@ import torch
 
 from .. import cells as equations
 from ..errors import InputError
-from ..language import Cell
-from .cells import BasicLSTMCell, BasicRNNCell, Layer, LSTMCell, PlainLayer, refuse
+from ..language import Cell, cell, sigmoid, split, tanh, weight
+from .cells import BasicLSTMCell, BasicRNNCell, GRUCell, Layer, LSTMCell, PlainLayer, refuse
 from .contrib_lstm import scope
 
 
 class _Grid(PlainLayer):
+    counted = False
     # TensorFlow's opens its scope once.
     trace = Layer.trace
 
@@ -94,6 +95,50 @@ class Grid2BasicRNNCell(_Grid):
                  output_is_tuple: bool = True):
         super().__init__(BasicRNNCell(num_units), equations.grid2_rnn, output_is_tuple, state_is_tuple, tied=tied,
                          non_recurrent_fn=non_recurrent_fn)
+
+
+def _gru(x, h, W, U, U_n, b):
+    r, z, n = split(W @ x + b, 3)
+    h_r, h_z = split(U @ h, 2)
+    z = sigmoid(z + h_z)
+    n = tanh(n + U_n @ (sigmoid(r + h_r) * h))
+    return z * h + (1 - z) * n
+
+
+@cell
+def _grid2_gru(x, h_0, h_1, *, V=weight("H", "I"), W_0=weight("3*H", "H"), W_1=weight("3*H", "H"), U_0=weight("2*H", "H"),
+               U_1=weight("2*H", "H"), U_n_0=weight("H", "H"), U_n_1=weight("H", "H"), b_0=weight("3*H"), b_1=weight("3*H")):
+    """Grid of two dimensions, time (1) and then depth (0), of GRUs; what both carry on is the state of time.
+
+    Source: as `ostinato.cells.grid1_rnn`; tf.contrib.grid_rnn.Grid2GRUCell.
+    """
+    h_0 = V @ x
+    h_1 = _gru(h_0, h_1, W_1, U_1, U_n_1, b_1)
+    return _gru(h_0, h_1, W_0, U_0, U_n_0, b_0), h_1
+
+
+class Grid2GRUCell(_Grid):
+    """Time and depth, of GRUs: `ostinato.cells.gru_original` in a grid as `ostinato.cells.grid2_rnn` is.
+
+    Args:
+        num_units: The size of each state, of the output and of what the input is projected to.
+        tied, non_recurrent_fn: Not provided.
+        state_is_tuple: True; states in one are not provided.
+        output_is_tuple: Whether the output is a tuple of one.
+    """
+
+    def __init__(self, num_units: int, tied: bool = False, non_recurrent_fn=None, state_is_tuple: bool = True,
+                 output_is_tuple: bool = True):
+        super().__init__(GRUCell(num_units), _grid2_gru, output_is_tuple, state_is_tuple, tied=tied,
+                         non_recurrent_fn=non_recurrent_fn)
+
+    def weights(self, input_size: int, project, *given) -> dict[str, torch.Tensor]:
+        """The equations' weights."""
+        weights = {"V": project.T}
+        for d, own in ((1, given[:4]), (0, given[4:])):
+            made = self.inner.weights(self.num_units, *own)
+            weights |= {f"W_{d}": made["W"], f"U_{d}": made["U_rz"], f"U_n_{d}": made["U_n"], f"b_{d}": made["b"]}
+        return weights
 
 
 class Grid1BasicLSTMCell(_Grid):

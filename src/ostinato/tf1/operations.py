@@ -7,7 +7,7 @@ import torch
 
 from ..errors import InputError, SizeError
 from . import arithmetic
-from .graph import Computation, Operation, Tensor, TensorShape, Value, as_dtype, get_default_graph, merge
+from .graph import Computation, DType, Operation, Tensor, TensorShape, Value, as_dtype, get_default_graph, merge
 from .session import InvalidArgumentError
 
 # From this size on TensorFlow fills an array as it runs instead of writing it into the graph, which takes two operations more.
@@ -119,7 +119,7 @@ def _broadcast(a: TensorShape, b: TensorShape, what: str) -> TensorShape:
     return TensorShape(y if x == 1 else x if y == 1 else merge(x, y, what) for x, y in zip(padded, long))
 
 
-def _binary(name: str, x, y, function: Callable) -> Tensor:
+def _binary(name: str, x, y, function: Callable, dtype: DType | None = None) -> Tensor:
     graph = get_default_graph()
     with graph.name_scope(name) as scope:
         if isinstance(x, Value):
@@ -129,7 +129,7 @@ def _binary(name: str, x, y, function: Callable) -> Tensor:
             y = convert_to_tensor(y, name="y")
             x = convert_to_tensor(x, dtype=y.dtype, name="x")
         op = Operation(graph, scope[:-1])
-    return op.computed(x.dtype, _broadcast(x.shape, y.shape, op.name), [x, y], function)
+    return op.computed(dtype or x.dtype, _broadcast(x.shape, y.shape, op.name), [x, y], function)
 
 
 def _unary(name: str, x, function: Callable, argument: str = "x") -> Tensor:

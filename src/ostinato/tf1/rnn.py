@@ -1,26 +1,24 @@
-"""Cells run over sequences: dynamic_rnn, bidirectional_dynamic_rnn and static_rnn, with TensorFlow 1's semantics and operations."""
-
-from collections.abc import Sequence
+"""Cells run over sequences in a loop: dynamic_rnn and what is made of it, with TensorFlow 1's semantics and operations."""
 
 import torch
 
 from ..errors import InputError, SizeError
 from . import operations
-from .cells import RNNCell, check_cell, check_state, flatten, input_depth, pack
 from .graph import Computation, Graph, Operation, Tensor, as_dtype, get_default_graph, merge
 from .session import InvalidArgumentError
+from .steps import RNNCell, check_cell, check_state, dimensions, flatten, input_depth, input_parts, joined, pack
 
 # The operations that TensorFlow 1.13.1 makes for parts of dynamic_rnn; see `graph.py` for how they are written.
 _TRANSPOSE = "Rank range(start delta) concat(values_0 axis) transpose"
-_SIZE = "Shape strided_slice(stack stack_1 stack_2)"
+SIZE = "Shape strided_slice(stack stack_1 stack_2)"
 _CHECK_LENGTHS = "Shape stack Equal Const All Assert{Const Const Assert(data_0 data_2)} CheckSeqLen"
 _EXTREMES = "Const Min Const Max"
-_ARRAYS = (
-    "time TensorArray TensorArray TensorArrayUnstack{Shape strided_slice(stack stack_1 stack_2) range(start delta) "
-    "TensorArrayScatter{TensorArrayScatterV3}} Maximum(x) Minimum"
+_ARRAYS = "time TensorArray {arrays} {unstacks} Maximum(x) Minimum"
+_UNSTACK = (
+    "TensorArrayUnstack{Shape strided_slice(stack stack_1 stack_2) range(start delta) TensorArrayScatter{TensorArrayScatterV3}}"
 )
 _CONDITION = "Less[Enter] Less[Enter] LogicalAnd LoopCond"
-_READ = "add(y) TensorArrayReadV3[Enter Enter]"
+_READ = "TensorArrayReadV3[Enter Enter]"
 _WRITE = "TensorArrayWrite{TensorArrayWriteV3[Enter]} add(y)"
 _STACK = "TensorArrayStack{TensorArraySizeV3 range(start delta) TensorArrayGatherV3=stacked}"
 
@@ -59,23 +57,29 @@ def dynamic_rnn(
     check_cell(cell, "dynamic_rnn")
     graph = get_default_graph()
     with graph.open_variable_scope(scope or "rnn"):
-        x = operations.convert_to_tensor(inputs)
-        if len(x.shape) != 3:
-            raise SizeError(f"dynamic_rnn was given inputs of shape {x.shape}: give them three dimensions, (batch, time, size)")
+        leading = ("time", "batch") if time_major else ("batch", "time")
+        xs = input_parts(cell, inputs, leading, "dynamic_rnn")
+        # Where a cell is given the time and an input, the dtype is the input's.
+        x = xs[-1]
         if dtype is not None and as_dtype(dtype) is not x.dtype and not cell.of_indices:
             raise InputError(
                 f"dynamic_rnn was given inputs of {x.dtype.name} and dtype={as_dtype(dtype)!r}: make the inputs "
                 f"np.{as_dtype(dtype).name}, or the dtype tf.{x.dtype.name}"
             )
         if not time_major:
-            graph.record(_TRANSPOSE)
+            for _ in xs:
+                graph.record(_TRANSPOSE)
         lengths = None if sequence_length is None else _lengths(graph, sequence_length)
-        steps, batch = (x.shape[0], x.shape[1]) if time_major else (x.shape[1], x.shape[0])
-        depth = input_depth(x, cell)
+        steps = batch = None
+        for part in xs:
+            sizes = dict(zip(leading, part.shape))
+            steps = merge(steps, sizes["time"], f"dynamic_rnn: steps of the inputs {x.shape} and {part.shape}")
+            batch = merge(batch, sizes["batch"], f"dynamic_rnn: rows of the inputs {x.shape} and {part.shape}")
+        depth = input_depth(xs, cell)
         rows = batch
         if batch is None:
-            graph.record(_SIZE)
-            rows = _rows(x, 1 if time_major else 0)
+            graph.record(SIZE)
+            rows = count_rows(x, 1 if time_major else 0)
         if initial_state is None:
             if dtype is None:
                 raise InputError("dynamic_rnn was given neither initial_state nor dtype: give dtype=tf.float32")
@@ -83,13 +87,13 @@ def dynamic_rnn(
         if lengths is not None:
             merge(batch, lengths.shape[0], f"dynamic_rnn: rows of the inputs {x.shape} and the lengths {lengths.shape}")
             graph.record(_CHECK_LENGTHS)
-        graph.record(_SIZE)
+        graph.record(SIZE)
         if batch is None:
-            graph.record(_SIZE)
+            graph.record(SIZE)
         graph.record(f"{'ExpandDims(dim)' if batch is None else 'Const'} Const concat(axis) zeros(Const)")
         if lengths is not None:
             graph.record(_EXTREMES)
-        graph.record(_ARRAYS)
+        graph.record(_ARRAYS.format(arrays="TensorArray " * len(xs), unstacks=f"{_UNSTACK} " * len(xs)))
 
         with graph.name_scope("while"):
             graph.record("iteration_counter")
@@ -98,7 +102,7 @@ def dynamic_rnn(
             kind, static = states[0].dtype, batch
             for s in states:
                 static = merge(static, s.shape[0], f"dynamic_rnn: rows of the inputs {x.shape} and the initial state {s.shape}")
-            step, exits = _loop(graph, cell, depth, kind, len(states), masked=lengths is not None)
+            step, exits = _loop(graph, cell, depth, kind, len(xs), len(states), masked=lengths is not None)
         output = graph.record(_STACK)["stacked"]
         graph.record("Const" if batch is None or steps is None else "Const Const")
         if not time_major:
@@ -106,33 +110,37 @@ def dynamic_rnn(
 
     given = [] if lengths is None else [lengths]
 
-    def run_all(run, x, *rest):
-        valid = rest[len(states)].long() if given else None
-        x_TBI = x if time_major else x.transpose(0, 1)
+    def run_all(run, *values):
+        inputs, before = values[: len(xs)], values[len(xs) : len(xs) + len(states)]
+        inputs = [x if time_major else x.transpose(0, 1) for x in inputs]
+        valid = values[len(xs) + len(states)].long() if given else None
         if valid is not None:
-            if valid.shape != (x_TBI.shape[1],):
+            if valid.shape != (inputs[0].shape[1],):
                 raise InvalidArgumentError(
-                    f"Expected shape for Tensor {lengths.name} is [{x_TBI.shape[1]}] but saw shape: {list(valid.shape)}: give a length for each row"
+                    f"Expected shape for Tensor {lengths.name} is [{inputs[0].shape[1]}] but saw shape: {list(valid.shape)}: give "
+                    "a length for each row"
                 )
-            valid = valid.clamp(0, len(x_TBI))
-        output_TBO, new = step.advance(run, x_TBI, list(rest[: len(states)]), valid)
-        return output_TBO if time_major else output_TBO.transpose(0, 1), *new
+            valid = valid.clamp(0, len(inputs[0]))
+        output, new = step.advance(run, joined(inputs), list(before), valid)
+        return output if time_major else output.transpose(0, 1), *new
 
-    computation = Computation([x, *states, *given, *step.reads], run_all)
+    computation = Computation([*xs, *states, *given, *step.reads], run_all)
     outer = (steps, static) if time_major else (static, steps)
     sizes = flatten(cell.state_size)
-    finals = [Tensor(op, kind, (static, n), computation, i + 1) for i, (op, n) in enumerate(zip(exits, sizes))]
+    finals = [Tensor(op, kind, (static, *dimensions(n)), computation, i) for i, (op, n) in enumerate(zip(exits, sizes), 1)]
     (width,) = flatten(cell.output_size)
-    return pack(cell.output_size, [Tensor(output, kind, (*outer, width), computation)]), pack(cell.state_size, finals)
+    result = Tensor(output, kind, (*outer, *dimensions(width)), computation)
+    return pack(cell.output_size, [result]), pack(cell.state_size, finals)
 
 
-def _loop(graph: Graph, cell: RNNCell, depth: int, dtype, count: int, *, masked: bool):
+def _loop(graph: Graph, cell: RNNCell, depth, dtype, inputs: int, count: int, *, masked: bool):
     """Record the loop, with the cell's step in it, and return that and the operations that the final states leave by."""
     # Besides the states, the loop carries its count, the time and the array of outputs.
     carried = 3 + count
-    graph.loop = graph.cached = True
+    graph.loop, graph.cached = "Enter", True
     try:
-        graph.record(f"{'Enter ' * carried} {'Merge ' * carried} {_CONDITION} {'Switch ' * carried} {'Identity ' * carried} {_READ}")
+        enter, merges, switch, identity = (f"{name} " * carried for name in ("Enter", "Merge", "Switch", "Identity"))
+        graph.record(f"{enter} {merges} {_CONDITION} {switch} {identity} add(y) {f'{_READ} ' * inputs}")
         if masked:
             graph.record("GreaterEqual[Enter]")
         step = cell.trace(graph, depth, dtype)
@@ -140,14 +148,41 @@ def _loop(graph: Graph, cell: RNNCell, depth: int, dtype, count: int, *, masked:
             graph.record(f"Select[Enter] {'Select ' * count}")
         graph.record(f"{_WRITE} {'NextIteration ' * carried} {'Exit ' * 3}")
     finally:
-        graph.loop = graph.cached = False
+        graph.loop, graph.cached = "", False
     return step, [graph.record("Exit").last for _ in range(count)]
 
 
-def _rows(x: Tensor, axis: int) -> Tensor:
+def count_rows(x: Tensor, axis: int) -> Tensor:
     """The number of rows as a value of the run; its operations are recorded by the caller."""
     shape = Computation([x], lambda run, v: (torch.tensor(v.shape[axis], dtype=torch.int32),))
     return Tensor(x.graph.operations[-1], as_dtype("int32"), (), shape)
+
+
+def best_effort_input_batch_size(flat_input) -> int | Tensor:
+    """The number of rows of sequences, time first: a number where one of them says it, else a tensor.
+
+    Args:
+        flat_input: A list of tensors, each (T, B, ...).
+    """
+    tensors = [operations.convert_to_tensor(x) for x in flat_input]
+    known = next((x.shape[1] for x in tensors if len(x.shape) > 1 and x.shape[1] is not None), None)
+    if known is None:
+        get_default_graph().record(SIZE)
+        return count_rows(tensors[0], 1)
+    return known
+
+
+def transpose_batch_time(x) -> Tensor:
+    """The first two dimensions of a tensor the other way about.
+
+    Args:
+        x: (B, T, ...) or (T, B, ...).
+    """
+    x = operations.convert_to_tensor(x)
+    if len(x.shape) < 2:
+        raise SizeError(f"transpose_batch_time was given shape {x.shape}: give it two dimensions or more, (batch, time, ...)")
+    turned = (x.shape[1], x.shape[0], *x.shape[2:])
+    return get_default_graph().computed(_TRANSPOSE, x.dtype, turned, [x], lambda v: v.transpose(0, 1))
 
 
 def _lengths(graph: Graph, given) -> Tensor:
@@ -192,12 +227,22 @@ def bidirectional_dynamic_rnn(
         with graph.open_variable_scope("fw") as below:
             output_fw, state_fw = dynamic_rnn(cell_fw, inputs, initial_state=initial_state_fw, scope=below, **given)
         with graph.open_variable_scope("bw") as below:
-            backwards = _reverse(graph, inputs, sequence_length, time_major)
+            several = len(cell_bw.input_dims) > 1 and isinstance(inputs, (list, tuple))
+            backwards = [reverse(graph, x, sequence_length, time_major) for x in (inputs if several else [inputs])]
+            backwards = backwards if several else backwards[0]
             output_bw, state_bw = dynamic_rnn(cell_bw, backwards, initial_state=initial_state_bw, scope=below, **given)
-    return (output_fw, _reverse(graph, output_bw, sequence_length, time_major)), (state_fw, state_bw)
+    return (output_fw, reverse(graph, output_bw, sequence_length, time_major)), (state_fw, state_bw)
 
 
-def _reverse(graph: Graph, x, lengths, time_major: bool) -> Tensor:
+def reverse(graph: Graph, x, lengths, time_major: bool) -> Tensor:
+    """Sequences back to front, each row's valid steps alone where there are lengths.
+
+    Args:
+        graph: The graph.
+        x: (B, T, ...), or (T, B, ...) where `time_major`.
+        lengths: Valid steps of each row, (B,), or None.
+        time_major: See there.
+    """
     axis = 0 if time_major else 1
     with graph.name_scope("ReverseV2" if lengths is None else "ReverseSequence") as scope:
         x = operations.convert_to_tensor(x, name="tensor" if lengths is None else "input")
@@ -211,50 +256,6 @@ def _reverse(graph: Graph, x, lengths, time_major: bool) -> Tensor:
             n = n.long()[None if time_major else slice(None), slice(None) if time_major else None]
             time = time[:, None] if time_major else time[None]
             order = torch.where(time < n, n - 1 - time, time)
-            return v.gather(axis, order[..., None].expand_as(v))
+            return v.gather(axis, order.view(*order.shape, *[1] * (v.dim() - 2)).expand_as(v))
 
         return Operation(graph, scope[:-1]).computed(x.dtype, x.shape, [x, lengths], reverse)
-
-
-def static_rnn(
-    cell: RNNCell, inputs: Sequence, initial_state=None, dtype=None, sequence_length=None, scope=None
-) -> tuple[list[Tensor], object]:
-    """Run a cell over a list of steps, each of which is put into the graph.
-
-    Args:
-        cell: The cell.
-        inputs: One (B, I) for each step.
-        initial_state: As `cell.zero_state` makes it; None for zeros.
-        dtype: tf.float32 or tf.float64; needed where there is no initial state.
-        sequence_length: Not provided.
-        scope: What variables are named below; None for "rnn".
-
-    Returns:
-        The outputs, one (B, output_size) for each step, and the final state.
-    """
-    check_cell(cell, "static_rnn")
-    if sequence_length is not None:
-        raise InputError("static_rnn(sequence_length=...) is not provided: use tf.nn.dynamic_rnn, which takes it")
-    if not isinstance(inputs, (list, tuple)) or not inputs:
-        raise InputError(f"static_rnn was given {inputs!r}: give it a list of steps, such as tf.unstack(x, axis=1)")
-    graph = get_default_graph()
-    outputs = []
-    with graph.open_variable_scope(scope or "rnn"):
-        steps = [operations.convert_to_tensor(x) for x in inputs]
-        state = initial_state
-        batch = steps[0].shape[0]
-        if batch is None:
-            graph.record(_SIZE)
-            batch = _rows(steps[0], 0)
-        if state is None:
-            if dtype is None:
-                raise InputError("static_rnn was given neither initial_state nor dtype: give dtype=tf.float32")
-            state = cell.zero_state(batch, dtype)
-        graph.cached = True
-        try:
-            for x in steps:
-                output, state = cell(x, state)
-                outputs.append(output)
-        finally:
-            graph.cached = False
-    return outputs, state

@@ -9,9 +9,10 @@ import torch
 
 from ..errors import InputError, SizeError
 from . import arithmetic
-from .cells import ACTIVATIONS, Layer, LSTMStateTuple, RNNCell, Step, check_cell, flatten, making
+from .cells import ACTIVATIONS, Layer, LSTMStateTuple
 from .graph import Graph, Operation, Tensor, VariableScope, get_default_graph
 from .session import InvalidArgumentError
+from .steps import RNNCell, Step, check_cell, dimensions, flatten, making
 from .variables import constant_initializer, random_uniform_initializer
 
 
@@ -43,10 +44,15 @@ class MultiRNNCell(RNNCell):
             if not state_is_tuple and isinstance(cell.state_size, tuple):
                 raise InputError(f"MultiRNNCell(state_is_tuple=False) was given {type(cell).__name__} with a tuple of states: "
                                  "make that with state_is_tuple=False too")
+        for below, cell in zip(cells, cells[1:]):
+            if cell.input_dims != (1 + len(dimensions(below.output_size)),):
+                raise InputError(f"MultiRNNCell was given {type(cell).__name__} above {type(below).__name__}, whose output has other "
+                                 "dimensions than its input: give it cells that fit each other")
         self.cells, self.joined = list(cells), not state_is_tuple
         sizes = tuple(c.state_size for c in cells)
         self.state_size = sum(sizes) if self.joined else sizes
-        self.output_size, self.of_indices = cells[-1].output_size, cells[0].of_indices
+        self.output_size, self.of_indices, self.input_dims = cells[-1].output_size, cells[0].of_indices, cells[0].input_dims
+        self.counted = not self.joined and all(c.counted for c in cells)
         self.scope: VariableScope | None = None
 
     def zero_state(self, batch_size: int | Tensor, dtype):
@@ -79,9 +85,16 @@ class MultiRNNCell(RNNCell):
 
 
 class _Wrapper(RNNCell):
+    # What the cell in it may be given: how many tensors a step, and of how many dimensions.
+    most_inputs, most_dims = 1, 2
+
     def __init__(self, cell: RNNCell):
         check_cell(cell, type(self).__name__)
+        if len(cell.input_dims) > self.most_inputs or max(cell.input_dims) > self.most_dims:
+            raise InputError(f"{type(self).__name__} was given {type(cell).__name__}, whose input is no vector: that is not provided "
+                             "by ostinato.tf1; use the cell without it")
         self.cell, self.state_size, self.output_size, self.of_indices = cell, cell.state_size, cell.output_size, cell.of_indices
+        self.input_dims, self.counted = cell.input_dims, self.counted and cell.counted
         self.scope: VariableScope | None = None
         self.made: dict = {}
         # In 1.13 a cell with weights that becomes an attribute of a wrapper makes variables of the newer kind.
@@ -96,11 +109,11 @@ class _Wrapper(RNNCell):
 def _zeroed(output_TBO: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
     if lengths is None:
         return output_TBO
-    time = torch.arange(len(output_TBO))[:, None]
-    return torch.where((time < lengths)[..., None], output_TBO, 0.0)
+    valid = torch.arange(len(output_TBO))[:, None] < lengths
+    return torch.where(valid.view(*valid.shape, *[1] * (output_TBO.dim() - 2)), output_TBO, 0.0)
 
 
-def _stepwise(run, x: torch.Tensor, states: list, lengths: torch.Tensor | None, once: Callable) -> tuple[torch.Tensor, list]:
+def stepwise(run, x: torch.Tensor, states: list, lengths: torch.Tensor | None, once: Callable) -> tuple[torch.Tensor, list]:
     """What `Step.advance` does, by what does it for a step: `once(run, x, states, which rows are valid or None)`."""
     # TensorFlow makes no step past the longest row, and so no draws.
     steps = len(x) if lengths is None else min(len(x), max([1, *lengths.tolist()]))
@@ -109,7 +122,9 @@ def _stepwise(run, x: torch.Tensor, states: list, lengths: torch.Tensor | None, 
         left = None if lengths is None else (lengths - t).clamp(0, 1)
         output, new = once(run, x[t], states, left)
         outputs.append(_zeroed(output[None], left))
-        states = new if left is None else [torch.where(left[:, None] > 0, n, s) for n, s in zip(new, states)]
+        if left is not None:
+            new = [torch.where(left.view(-1, *[1] * (n.dim() - 1)) > 0, n, s) for n, s in zip(new, states)]
+        states = new
     return torch.cat([*outputs, output.new_zeros(len(x) - steps, *output.shape)]), states
 
 
@@ -119,6 +134,8 @@ class ResidualWrapper(_Wrapper):
     Args:
         cell: The cell; its output is as large as its input.
     """
+
+    most_dims = 5
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         if input_size != self.output_size:
@@ -146,6 +163,8 @@ class DropoutWrapper(_Wrapper):
         seed: A seed of its own; None for the graph's.
     """
 
+    most_dims = 5
+
     def __init__(
         self,
         cell: RNNCell,
@@ -172,9 +191,12 @@ class DropoutWrapper(_Wrapper):
         if self.seed is not None:
             digest = hashlib.md5(f"{self.seed}{what}_{index}".encode(), usedforsecurity=False).hexdigest()
             own = int(digest[:8], 16) & 0x7FFFFFFF
+        # What is dropped is taken into a branch only where it is divided, after the random operation.
+        taken, graph.captures = graph.captures, 0
         marks = graph.random_uniform(
             "dropout{rate Shape sub(x) random_uniform(min max RandomUniform=random sub mul) add Floor truediv mul=result}", own
         )
+        graph.record("Switch " * taken)
 
         def drop(run, value):
             kept = 1 - torch.tensor(1 - keep, dtype=value.dtype)
@@ -207,7 +229,7 @@ class DropoutWrapper(_Wrapper):
             return drop_output(run, value[0]), [drop(run, n) for drop, n in zip(drop_states, new)]
 
         def advance(run, x, states, lengths):
-            return _stepwise(run, x, states, lengths, once)
+            return stepwise(run, x, states, lengths, once)
 
         return Step(advance, output, states, step.reads)
 
@@ -219,6 +241,8 @@ class DeviceWrapper(_Wrapper):
         cell: The cell.
         device: Where TensorFlow would run it.
     """
+
+    most_inputs, most_dims = 2, 5
 
     def __init__(self, cell: RNNCell, device):
         super().__init__(cell)
@@ -353,6 +377,8 @@ class EmbeddingWrapper(_Wrapper):
         reuse: Not provided.
     """
 
+    counted = False
+
     def __init__(self, cell: RNNCell, embedding_classes: int, embedding_size: int, initializer=None, reuse=None):
         super().__init__(cell)
         self.of_indices = True
@@ -397,6 +423,8 @@ class AttentionCellWrapper(_Wrapper):
         state_is_tuple: True; states in one are not provided.
         reuse: Not provided.
     """
+
+    counted = False
 
     def __init__(self, cell: RNNCell, attn_length: int, attn_size: int | None = None, attn_vec_size: int | None = None,
                  input_size: int | None = None, state_is_tuple: bool = True, reuse=None):
@@ -446,7 +474,7 @@ class AttentionCellWrapper(_Wrapper):
             return output, [*new, attended, torch.cat([kept[:, size:], output], -1)]
 
         def advance(run, x, states, lengths):
-            return _stepwise(run, x, states, lengths, once)
+            return stepwise(run, x, states, lengths, once)
 
         return Step(advance, marks["output"], [*step.states, marks["attended"], marks["kept"]],
                     [*step.reads, *(v.read for v in self.made.values())])

@@ -1,0 +1,121 @@
+"""The convolutional LSTM, for sequences of pictures or of other values that have a place.
+
+The language of cells has no convolution, so this layer is no cell: it runs on torch's operations, step by step, on any device,
+and torch's autograd differentiates it. What does not depend on the state is computed for all steps at once.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .errors import InputError, SizeError
+
+_CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
+
+
+def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
+    """The convolution that keeps the places: zeros are put around, one more after than before where their number is odd.
+
+    Args:
+        x: (B, channels, places in each dimension).
+        kernel: (channels of the result, channels, its size in each dimension).
+        bias: (channels of the result,); None for none.
+    """
+    around = [n for size in reversed(kernel.shape[2:]) for n in ((size - 1) // 2, size - 1 - (size - 1) // 2)]
+    return _CONVOLUTIONS[x.dim() - 2](F.pad(x, around), kernel, bias)
+
+
+class ConvLSTM(nn.Module):
+    """The LSTM whose products are convolutions. It runs on torch's operations, step by step.
+
+    Args:
+        input_channels: Channels of the input.
+        hidden_channels: Channels of each state and of the output.
+        kernel_size: The size of both kernels: a number, or one for each dimension.
+        dimensions: How many dimensions places have: 1 or 2.
+        peepholes: Whether the gates see the cell state, by a weight for each channel. The paper has one for each place too.
+        batch_first: Whether inputs are (B, T, ...) and not (T, B, ...).
+
+    Source: Shi et al., Convolutional LSTM Network: A Machine Learning Approach for Precipitation Nowcasting (2015),
+    arXiv:1506.04214, equation 3.
+
+    Example:
+        >>> import torch
+        >>> from ostinato.convolution import ConvLSTM
+        >>> layer = ConvLSTM(1, 4, kernel_size=3, dimensions=2)
+        >>> output, (h, c) = layer(torch.zeros(2, 5, 1, 8, 8), lengths=torch.tensor([5, 3]))
+        >>> output.shape, h.shape
+        (torch.Size([2, 5, 4, 8, 8]), torch.Size([2, 4, 8, 8]))
+    """
+
+    def __init__(self, input_channels: int, hidden_channels: int, kernel_size: int | Sequence[int], *, dimensions: int = 2,
+                 peepholes: bool = False, batch_first: bool = True):
+        super().__init__()
+        if dimensions not in (1, 2):
+            raise InputError(f"ConvLSTM(dimensions={dimensions!r}): give 1 for places along a line, or 2 for pictures")
+        sizes = (kernel_size,) * dimensions if isinstance(kernel_size, int) else tuple(kernel_size)
+        if len(sizes) != dimensions or min(input_channels, hidden_channels, *sizes) < 1:
+            raise SizeError(f"ConvLSTM({input_channels}, {hidden_channels}, kernel_size={kernel_size!r}): give numbers above 0, "
+                            f"and for the kernel one or {dimensions}")
+        self.input_channels, self.hidden_channels, self.dimensions = input_channels, hidden_channels, dimensions
+        self.batch_first = batch_first
+        self.W = nn.Parameter(torch.empty(4 * hidden_channels, input_channels, *sizes))
+        self.U = nn.Parameter(torch.empty(4 * hidden_channels, hidden_channels, *sizes))
+        self.b = nn.Parameter(torch.empty(4 * hidden_channels))
+        self.p = nn.Parameter(torch.empty(3, hidden_channels, *[1] * dimensions)) if peepholes else None
+        bound = 1 / math.sqrt(hidden_channels * math.prod(sizes))
+        for parameter in self.parameters():
+            nn.init.uniform_(parameter, -bound, bound)
+
+    def forward(self, x: Tensor, state: tuple[Tensor, Tensor] | None = None,
+                lengths: Tensor | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+        """Run over a batch of sequences.
+
+        Args:
+            x: (B, T, input_channels, places), or (T, B, ...) without `batch_first`.
+            state: (h, c), each (B, hidden_channels, places); None for zeros.
+            lengths: Valid steps of each row, (B,), from 0 to T; None where all are valid.
+
+        Returns:
+            The outputs as x has its dimensions, 0 past a row's end, and (h, c) after each row's last valid step.
+
+        Raises:
+            SizeError: Sizes do not fit each other.
+        """
+        if x.dim() != 3 + self.dimensions or x.shape[2] != self.input_channels:
+            wanted = ["B", "T", *([str(self.input_channels)] + ["places"] * self.dimensions)]
+            raise SizeError(f"ConvLSTM was given x of shape {tuple(x.shape)}: give it ({', '.join(wanted)})")
+        x = x.transpose(0, 1) if self.batch_first else x
+        steps, batch, places = x.shape[0], x.shape[1], x.shape[3:]
+        shape = (batch, self.hidden_channels, *places)
+        h, c = (x.new_zeros(shape), x.new_zeros(shape)) if state is None else state
+        if h.shape != shape or c.shape != shape:
+            raise SizeError(f"ConvLSTM was given states of {tuple(h.shape)} and {tuple(c.shape)}: give both the shape {shape}")
+        if lengths is not None:
+            lengths = torch.as_tensor(lengths, device=x.device)
+            if lengths.shape != (batch,) or batch and not 0 <= lengths.min() <= lengths.max() <= steps:
+                raise SizeError(f"ConvLSTM was given lengths {lengths.tolist()}: give {batch} whole numbers from 0 to {steps}")
+        outputs = []
+        given = convolve(x.flatten(0, 1), self.W, self.b).unflatten(0, (steps, batch)) if steps else x
+        for t in range(steps):
+            new_h, new_c = self._step(given[t], h, c)
+            if lengths is not None:
+                valid = (t < lengths).view(batch, *[1] * (1 + self.dimensions))
+                outputs.append(torch.where(valid, new_h, 0.0))
+                new_h, new_c = torch.where(valid, new_h, h), torch.where(valid, new_c, c)
+            else:
+                outputs.append(new_h)
+            h, c = new_h, new_c
+        output = torch.stack(outputs) if outputs else x.new_zeros(0, *shape)
+        return output.transpose(0, 1) if self.batch_first else output, (h, c)
+
+    def _step(self, given: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
+        i, f, g, o = (given + convolve(h, self.U)).chunk(4, 1)
+        if self.p is not None:
+            i, f = i + self.p[0] * c, f + self.p[1] * c
+        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
+        o = o if self.p is None else o + self.p[2] * c
+        return torch.sigmoid(o) * torch.tanh(c), c

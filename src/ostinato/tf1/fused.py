@@ -1,0 +1,153 @@
+"""The cells of tf.contrib.rnn that are given whole sequences, time first."""
+
+from ..errors import InputError
+from . import operations
+from .contrib_lstm import LSTMBlockCell
+from .graph import Computation, Tensor, VariableScope, as_dtype, get_default_graph, merge
+from .rnn import SIZE, dynamic_rnn, reverse
+from .static import static_rnn
+from .steps import RNNCell, check_cell, check_state, input_depth, input_parts, making, pack
+
+# What TensorFlow 1.13.1 makes after the one operation; see `graph.py`.
+_LAST = "strided_slice(stack stack_1 stack_2)=c strided_slice(stack stack_1 stack_2)=h"
+_MASK = (
+    "SequenceMask{Const Const Const Range ExpandDims(dim) Cast Less Cast} transpose(perm) ExpandDims(dim) Tile(multiples) "
+    "mul=output"
+)
+_GATHER = (
+    "ExpandDims(dim) concat(axis) ExpandDims(dim) concat(axis) range(start limit delta) stack GatherNd=c "
+    "range(start limit delta) stack GatherNd=h"
+)
+
+
+class FusedRNNCell:
+    """What such cells have in common."""
+
+    def __call__(self, inputs, initial_state=None, dtype=None, sequence_length=None, scope=None):
+        """Put a whole run into the graph.
+
+        Args:
+            inputs: (T, B, I), or a list of (B, I) for each step.
+            initial_state: The state before; None for zeros.
+            dtype: tf.float32 or tf.float64; needed where there is no initial state.
+            sequence_length: Valid steps of each row, (B,); None where all are valid.
+            scope: What variables are named below.
+
+        Returns:
+            The outputs, (T, B, output_size) or a list as the inputs are, and the state after each row's last valid step.
+        """
+        raise NotImplementedError
+
+
+class LSTMBlockFusedCell(FusedRNNCell):
+    """TensorFlow's LSTM over a whole sequence in one operation: `ostinato.cells.lstm` or `lstm_peephole`.
+
+    Args:
+        num_units: The size of each state.
+        forget_bias: What is added to the forget gate as it runs.
+        cell_clip: The cell state is held within this, and gradients pass as if it were not; None for no bound.
+        use_peephole: Whether the gates see the cell state.
+        reuse: Whether its variables exist already.
+        dtype: Taken and not needed: it is that of the input.
+        name: What its variables are named by.
+    """
+
+    def __init__(self, num_units: int, forget_bias: float = 1.0, cell_clip: float | None = None, use_peephole: bool = False,
+                 reuse=None, dtype=None, name: str = "lstm_fused_cell"):
+        self.cell = LSTMBlockCell(num_units, forget_bias, cell_clip, use_peephole, reuse=reuse, name=name)
+        self.num_units, self.peephole = num_units, use_peephole
+        self.scope: VariableScope | None = None
+
+    @property
+    def trainable_variables(self) -> list:
+        """Its variables, which all are trained."""
+        return self.cell.trainable_variables
+
+    variables = trainable_variables
+
+    def __call__(self, inputs, initial_state=None, dtype=None, sequence_length=None, scope=None):
+        if initial_state is None and dtype is None:
+            raise InputError("LSTMBlockFusedCell was given neither initial_state nor dtype: give dtype=tf.float32")
+        graph, cell, listed = get_default_graph(), self.cell, isinstance(inputs, list)
+        (x,) = input_parts(cell, operations.stack(inputs) if listed else inputs, ["time", "batch"], type(self).__name__)
+        steps, batch, _ = x.shape
+        depth, kind = input_depth([x], cell), x.dtype if dtype is None else as_dtype(dtype)
+        if self.scope is None:
+            with graph.open_variable_scope(cell.base_name if cell.reuse else None, default_name=cell.base_name,
+                                           reuse=cell.reuse) as self.scope:
+                pass
+        with graph.again(self.scope):
+            declared = cell.declare(depth)
+            graph.record(" ".join(f"${name}" for name in declared), making(cell.made, declared, kind))
+            graph.record(f"{SIZE if batch is None else ''} {SIZE if steps is None else ''}")
+            if initial_state is None:
+                zeros = graph.record("stack zeros(Const)").last
+                zeros = zeros.computed(kind, (batch, self.num_units), [x], lambda v: v.new_zeros(v.shape[1], self.num_units))
+                initial_state = (zeros, zeros)
+            states = [operations.convert_to_tensor(s) for s in check_state(cell, initial_state)]
+            lengths = None if sequence_length is None else operations.convert_to_tensor(sequence_length)
+            for t in (*states, *([] if lengths is None else [lengths])):
+                batch = merge(batch, t.shape[0], f"LSTMBlockFusedCell: rows of the input {x.shape}, the state and the lengths")
+            graph.record(f"{'' if self.peephole else 'zeros'} {'ToInt64(x)' if lengths is None else 'Const Max ToInt64'}")
+            output = graph.record("BlockLSTM").last
+            if lengths is None:
+                marks = graph.record(_LAST)
+            else:
+                output = graph.record(_MASK)["output"]
+                marks = graph.record(_GATHER)
+        reads = [v.read for v in cell.trainable_variables]
+
+        def run_all(run, x, c, h, *rest):
+            weights = cell.weights(depth, *(run[r] for r in reads))
+            valid = None if lengths is None else rest[0].long().clamp(0, len(x))
+            outputs, (h, c) = cell.scan(x, [h, c], weights, valid)
+            return outputs, c, h
+
+        computation = Computation([x, *states, *([] if lengths is None else [lengths]), *reads], run_all)
+        outputs = Tensor(output, kind, (steps, batch, self.num_units), computation)
+        final = [Tensor(marks[name], kind, (batch, self.num_units), computation, i) for i, name in ((1, "c"), (2, "h"))]
+        return operations.unstack(outputs) if listed else outputs, pack(cell.state_size, final)
+
+
+class FusedRNNCellAdaptor(FusedRNNCell):
+    """Any cell, run over whole sequences.
+
+    Args:
+        cell: The cell.
+        use_dynamic_rnn: Whether by dynamic_rnn, and not by static_rnn.
+    """
+
+    def __init__(self, cell: RNNCell, use_dynamic_rnn: bool = False):
+        check_cell(cell, "FusedRNNCellAdaptor")
+        self.cell, self.dynamic = cell, use_dynamic_rnn
+
+    def __call__(self, inputs, initial_state=None, dtype=None, sequence_length=None, scope=None):
+        given = {"initial_state": initial_state, "dtype": dtype, "sequence_length": sequence_length, "scope": scope}
+        listed = isinstance(inputs, list)
+        if self.dynamic:
+            outputs, state = dynamic_rnn(self.cell, operations.stack(inputs) if listed else inputs, time_major=True, **given)
+            return operations.unstack(outputs) if listed else outputs, state
+        outputs, state = static_rnn(self.cell, inputs if listed else operations.unstack(inputs), **given)
+        return outputs if listed else operations.stack(outputs), state
+
+
+class TimeReversedFusedRNN(FusedRNNCell):
+    """A cell over whole sequences that goes backwards, from each row's last valid step.
+
+    Args:
+        cell: The cell, one of this kind.
+    """
+
+    def __init__(self, cell: FusedRNNCell):
+        if not isinstance(cell, FusedRNNCell):
+            raise InputError(f"TimeReversedFusedRNN was given {cell!r}: give it a cell over whole sequences, such as "
+                             "tf.contrib.rnn.FusedRNNCellAdaptor(cell)")
+        self.cell = cell
+
+    def __call__(self, inputs, initial_state=None, dtype=None, sequence_length=None, scope=None):
+        outputs, state = self.cell(self._turned(inputs, sequence_length), initial_state, dtype, sequence_length, scope)
+        return self._turned(outputs, sequence_length), state
+
+    def _turned(self, x, lengths):
+        # TensorFlow turns a list as a whole, lengths or none.
+        return x[::-1] if isinstance(x, list) else reverse(get_default_graph(), x, lengths, True)

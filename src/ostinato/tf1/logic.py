@@ -1,0 +1,232 @@
+"""What loops ask: comparisons, `where`, and values of which one of two is computed."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import torch
+
+from ..errors import InputError
+from . import operations
+from .graph import Computation, Operation, Tensor, TensorShape, Value, as_dtype, get_default_graph
+from .session import InvalidArgumentError, Run
+from .steps import flatten, pack
+
+_BOOL = as_dtype("bool")
+
+
+def _asked(default_name: str, function: Callable, sign: str):
+    def ask(x, y, name: str | None = None) -> Tensor:
+        return operations._binary(name or default_name, x, y, function, _BOOL)
+
+    ask.__doc__ = f"x {sign} y, element by element."
+    return ask
+
+
+equal = _asked("Equal", torch.eq, "==")
+not_equal = _asked("NotEqual", torch.ne, "!=")
+less = _asked("Less", torch.lt, "<")
+less_equal = _asked("LessEqual", torch.le, "<=")
+greater = _asked("Greater", torch.gt, ">")
+greater_equal = _asked("GreaterEqual", torch.ge, ">=")
+logical_and = _asked("LogicalAnd", torch.logical_and, "and")
+logical_or = _asked("LogicalOr", torch.logical_or, "or")
+
+for _operator, _function in (("__lt__", less), ("__le__", less_equal), ("__gt__", greater), ("__ge__", greater_equal)):
+    setattr(Value, _operator, _function)
+
+
+def logical_not(x, name: str | None = None) -> Tensor:
+    """Not x, element by element."""
+    return operations._unary(name or "LogicalNot", x, torch.logical_not)
+
+
+reduce_all = operations._reduction("All", lambda v, axes, keepdims: v.all(tuple(axes), keepdims) if axes else v)
+reduce_any = operations._reduction("Any", lambda v, axes, keepdims: v.any(tuple(axes), keepdims) if axes else v)
+
+
+def where(condition, x, y, name: str | None = None) -> Tensor:
+    """x where a condition holds, else y.
+
+    Args:
+        condition: Of the shape of both, or one for each row.
+        x, y: Values of one shape.
+        name: Its name.
+    """
+    condition, x = operations.convert_to_tensor(condition), operations.convert_to_tensor(x)
+    y = operations.convert_to_tensor(y, dtype=x.dtype)
+    op = get_default_graph().record(name or "Select").last
+    return op.computed(x.dtype, x.shape, [condition, x, y], lambda c, a, b: torch.where(rows(c, a), a, b))
+
+
+def rows(condition: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """A condition for each row as one for each element of them."""
+    return condition.view(*condition.shape, *[1] * (like.dim() - condition.dim()))
+
+
+def tile(input, multiples: Sequence[int], name: str | None = None) -> Tensor:  # noqa: A002
+    """The same numbers several times over along each dimension."""
+    x = operations.convert_to_tensor(input, name="input")
+    shape = [None if n is None else n * m for n, m in zip(x.shape, multiples)]
+    return get_default_graph().computed(f"{name or 'Tile'}(multiples)", x.dtype, shape, [x], lambda v: v.repeat(*multiples))
+
+
+class Inner:
+    """Tensors that are computed within a computation, as often as it takes: a branch, or the body of a loop.
+
+    Args:
+        results: The tensors.
+        given: Those that the computation gives values.
+        start: How many operations there were before what is within.
+
+    Attributes:
+        taken: What is needed from outside: it is computed beforehand, and its variables' gradients are taken through it.
+    """
+
+    def __init__(self, results: Sequence[Tensor], given: Sequence[Tensor], start: int):
+        self.results, self.given, self.taken = list(results), list(given), []
+        reads = {v.read for v in get_default_graph().variables}
+        seen, stack = set(given), list(results)
+        while stack:
+            tensor = stack.pop()
+            if tensor in seen:
+                continue
+            seen.add(tensor)
+            if tensor.op._id <= start or tensor in reads:
+                self.taken.append(tensor)
+            else:
+                stack += tensor.computation.inputs
+
+    def run(self, run: Run, outside: Sequence) -> Callable:
+        """What computes the results, from values of `given`.
+
+        Args:
+            run: The run in which it is.
+            outside: The values of what is taken.
+        """
+        held: Mapping = dict(zip(self.taken, outside))
+        inner = Run(run.session, held | dict.fromkeys(self.given), [t.computation for t in self.results if t not in held])
+
+        def compute(values: Sequence) -> list:
+            inner.values.clear()
+            inner.feeds = held | dict(zip(self.given, values))
+            for c in inner.order:
+                inner.values[c] = c.function(inner, *(inner[t] for t in c.inputs))
+            return [inner[t] for t in self.results]
+
+        return compute
+
+
+def cond(pred, true_fn: Callable, false_fn: Callable, name: str | None = None):
+    """One of two values, of which the other one is not computed.
+
+    TensorFlow puts operations into the graph for this that are not counted here: a random operation made afterwards needs a seed
+    of its own.
+
+    Args:
+        pred: A tensor of one truth value.
+        true_fn, false_fn: Called once each to put their tensors into the graph, a tensor or several put together alike.
+        name: Its name.
+    """
+    if not callable(true_fn) or not callable(false_fn):
+        raise InputError("tf.cond was given no functions: write tf.cond(pred, lambda: x, lambda: y)")
+    graph = get_default_graph()
+    graph.uncounted = graph.uncounted or "tf.cond"
+    pred = operations.convert_to_tensor(pred)
+    with graph.name_scope(name or "cond"):
+        start, branches = len(graph.operations), []
+        for branch in (true_fn, false_fn):
+            value = branch()
+            branches.append([operations.convert_to_tensor(v) for v in flatten(value)])
+        if [t.dtype for t in branches[0]] != [t.dtype for t in branches[1]]:
+            raise InputError(f"tf.cond: one function gives {branches[0]} and the other {branches[1]}: give values of one kind")
+        yes, no = (Inner(tensors, [], start) for tensors in branches)
+
+        def choose(run, asked, *outside):
+            split = len(yes.taken)
+            chosen, values = (yes, outside[:split]) if asked else (no, outside[split:])
+            return tuple(chosen.run(run, values)([]))
+
+        computation = Computation([pred, *yes.taken, *no.taken], choose)
+        made = []
+        for i, (a, b) in enumerate(zip(*branches)):
+            shape = [n if n == m else None for n, m in zip(a.shape, b.shape)]
+            made.append(Tensor(graph.record("Merge").last, a.dtype, shape, computation, i))
+    return pack(value, made)
+
+
+class TensorArray:
+    """Tensors that are read and written by their number, as a loop goes on.
+
+    Args:
+        dtype: Their kind of number.
+        size: How many there are; more are added as they are written.
+        dynamic_size, clear_after_read, tensor_array_name, infer_shape: Taken and not needed.
+        element_shape: The shape of each; None for that of what is put in, which then has to be before it is read.
+        flow, shape: Ostinato's own: what holds the tensors, and the shape of each.
+    """
+
+    def __init__(self, dtype, size=None, dynamic_size=None, clear_after_read=None, tensor_array_name: str | None = None,
+                 infer_shape: bool = True, element_shape=None, *, flow: Tensor | None = None, shape=None):
+        graph = get_default_graph()
+        graph.uncounted = graph.uncounted or "tf.TensorArray"
+        self.dtype, self.shape = as_dtype(dtype), element_shape if shape is None else shape
+        if flow is None:
+            size = operations.convert_to_tensor(0 if size is None else size)
+            flow = graph.record("TensorArray").last.computed(self.dtype, (), [size], lambda n: (None,) * int(n))
+        self.flow = flow
+
+    def _with(self, shape, inputs, function) -> "TensorArray":
+        op = get_default_graph().record("TensorArrayWriteV3").last
+        shape = shape if self.shape is None else TensorShape(n if n == m else None for n, m in zip(shape, self.shape))
+        return TensorArray(self.dtype, flow=op.computed(self.dtype, (), [self.flow, *inputs], function), shape=shape)
+
+    def write(self, index, value) -> "TensorArray":
+        """The array with one of its tensors set.
+
+        Args:
+            index: Its number.
+            value: The tensor.
+        """
+        value = operations.convert_to_tensor(value, dtype=self.dtype)
+
+        def put(held, i, v):
+            held = list(held) + [None] * (int(i) + 1 - len(held))
+            held[int(i)] = v
+            return tuple(held)
+
+        return self._with(value.shape, [operations.convert_to_tensor(index), value], put)
+
+    def unstack(self, value) -> "TensorArray":
+        """The array of the parts of a tensor along its first dimension."""
+        value = operations.convert_to_tensor(value, dtype=self.dtype)
+        return self._with(TensorShape(value.shape[1:]), [value], lambda held, v: v.unbind(0))
+
+    def read(self, index) -> Tensor:
+        """The tensor of a number."""
+        def get(held, i):
+            if not 0 <= i < len(held) or held[int(i)] is None:
+                raise InvalidArgumentError(f"TensorArray of {len(held)} was read at {int(i)}, where nothing was written: read "
+                                           "what is there, or ask first, tf.cond(...)")
+            return held[int(i)]
+
+        return self._read("TensorArrayReadV3", self.shape, [operations.convert_to_tensor(index)], get)
+
+    def stack(self) -> Tensor:
+        """All tensors along a new first dimension."""
+        def put(held):
+            if not held or any(v is None for v in held):
+                raise InvalidArgumentError(f"TensorArray.stack() of {len(held)} tensors, of which some or all were not written: "
+                                           "write them first")
+            return torch.stack(held)
+
+        return self._read("TensorArrayGatherV3", None if self.shape is None else (None, *self.shape), [], put)
+
+    def size(self) -> Tensor:
+        """How many tensors there are."""
+        op = get_default_graph().record("TensorArraySizeV3").last
+        return op.computed(as_dtype("int32"), (), [self.flow], lambda held: torch.tensor(len(held), dtype=torch.int32))
+
+    def _read(self, name: str, shape, inputs, function) -> Tensor:
+        if shape is None:
+            raise InputError(f"{name}: nothing was put into this TensorArray that would tell its shape: write or unstack first")
+        op: Operation = get_default_graph().record(name).last
+        return op.computed(self.dtype, shape, [self.flow, *inputs], function)

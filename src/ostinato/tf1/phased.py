@@ -1,0 +1,139 @@
+"""PhasedLSTMCell of tf.contrib.rnn, which is given the time of each step beside its input."""
+
+import torch
+
+from .. import language
+from ..errors import InputError
+from ..language import cell, sigmoid, split, state, tanh, weight, where
+from . import arithmetic
+from .cells import LSTMLayer, PlainLayer
+from .contrib_lstm import LINEAR, SPLIT, scope
+from .graph import Computation, Tensor, get_default_graph
+from .variables import constant_initializer
+
+
+@cell
+def _phased(x, phi=language.input("H"), h=state(), c=state(), *, W=weight("2*H", "I"), U=weight("2*H", "H"), P=weight("2*H", "H"),
+            b=weight("2*H"), W_n=weight("H", "I"), U_n=weight("H", "H"), b_n=weight("H"), W_o=weight("H", "I"),
+            U_o=weight("H", "H"), P_o=weight("H", "H"), b_o=weight("H"), r_on=weight("H"), leak=0.001, peepholes=False):
+    """`ostinato.cells.phased_lstm` as TensorFlow has it: with whole matrices for peepholes, and a part `r_on` for each unit.
+
+    `phi` is which part of its period is over in each unit.
+    """
+    gates = W @ x + U @ h
+    i, f = split(sigmoid((gates + P @ c if peepholes else gates) + b), 2)
+    c_open = c * f + i * tanh(W_n @ x + U_n @ h + b_n)
+    gate = W_o @ x + U_o @ h
+    o = sigmoid((gate + P_o @ c_open if peepholes else gate) + b_o)
+    h_open = tanh(c_open) * o
+    up = 2 * phi / r_on
+    k = where(phi < 0.5 * r_on, up, where(phi < r_on, 2 - up, leak * phi))
+    return k * h_open + (1 - k) * h, k * c_open + (1 - k) * c
+
+
+def _exponential(low: float, high: float):
+    """What begins the periods: e to a uniform number between the logarithms of two."""
+    def begin(shape, dtype, partition_info=None) -> Tensor:
+        graph = get_default_graph()
+        marks = graph.random_uniform("Log(x) Log(x) random_uniform(shape RandomUniform=random sub mul) Exp=value", None)
+        low_log, high_log = (torch.tensor(v, dtype=dtype.torch).log() for v in (low, high))
+
+        def draw(run):
+            return (torch.exp(run.uniform(marks["random"], tuple(shape), dtype.torch) * (high_log - low_log) + low_log),)
+
+        return Tensor(marks["value"], dtype, shape, Computation([], draw))
+
+    return begin
+
+
+def _below(period):
+    """What begins the phases: uniform from 0 to each unit's period. `period` gives the variable, once it is made."""
+    def begin(shape, dtype, partition_info=None) -> Tensor:
+        marks = get_default_graph().random_uniform("random_uniform(shape min RandomUniform=random sub mul)=value", None)
+
+        def draw(run, high):
+            return (run.uniform(marks["random"], tuple(shape), dtype.torch) * high,)
+
+        return Tensor(marks["value"], dtype, shape, Computation([period().initial_value], draw))
+
+    return begin
+
+
+class PhasedLSTMCell(PlainLayer, LSTMLayer):
+    """The LSTM whose units open in turn: `ostinato.cells.phased_lstm`, with whole matrices for its peepholes.
+
+    It is given a tuple, the times (batch, 1) and the input (batch, size), and in dynamic_rnn both with the steps' dimension. The
+    derivative by the period is TensorFlow's, which is that for a given time since the period began.
+
+    Args:
+        num_units: The size of each state.
+        use_peepholes: Whether the gates see the cell state.
+        leak: What is let through of units that are shut, as a part of the period that is over.
+        ratio_on: For which part of its period a unit is open.
+        trainable_ratio_on: Whether that is trained.
+        period_init_min, period_init_max: Between which the periods begin, as many in each power of ten.
+        reuse: Whether its variables exist already.
+
+    Source: Neil, Pfeiffer and Liu, Phased LSTM (2016), arXiv:1610.09513v1.
+
+    Example:
+        >>> import numpy as np
+        >>> import ostinato.tf1 as tf
+        >>> tf.reset_default_graph()
+        >>> times, x = np.zeros((2, 5, 1), np.float32), np.zeros((2, 5, 3), np.float32)
+        >>> outputs, state = tf.nn.dynamic_rnn(tf.contrib.rnn.PhasedLSTMCell(4), (times, x), dtype=tf.float32)
+        >>> outputs.shape
+        TensorShape((2, 5, 4))
+    """
+
+    input_dims = (2, 2)
+
+    def __init__(self, num_units: int, use_peepholes: bool = False, leak: float = 0.001, ratio_on: float = 0.1,
+                 trainable_ratio_on: bool = True, period_init_min: float = 1.0, period_init_max: float = 1000.0, reuse=None):
+        if not 0 < period_init_min <= period_init_max:
+            raise InputError(f"PhasedLSTMCell(period_init_min={period_init_min!r}, period_init_max={period_init_max!r}): give "
+                             "two numbers above 0, the smaller one first")
+        super().__init__(num_units, None, reuse, "phased_lstm_cell")
+        self._states(num_units, True)
+        self.equations = _phased.with_constants(leak=float(leak), peepholes=use_peepholes)
+        self.peepholes, self.ratio_on, self.trained = use_peepholes, ratio_on, trainable_ratio_on
+        self.periods = float(period_init_min), float(period_init_max)
+
+        def linear(name, activation):
+            return scope(name, f"${name}/kernel ${name}/bias Const concat {LINEAR} {activation}")
+
+        self.recipe = (f"{linear('mask_gates', f'Sigmoid {SPLIT}')} {linear('new_input', 'Tanh')} mul mul{{taken}} add "
+                       f"{linear('output_gate', 'Sigmoid')} Tanh mul $period $phase $ratio_on sub{{use}} FloorMod{{use}} sub "
+                       "StopGradient add truediv mul(x) truediv{use} sub(x) mul(x) Less Select mul(x) Less Select mul sub(x) mul "
+                       "add=c mul sub(x) mul add=h")
+
+    def declare(self, input_size: tuple[int, int]) -> dict[str, tuple]:
+        units, (times, size) = self.num_units, input_size
+        if times != 1:
+            raise InputError(f"PhasedLSTMCell was given times of size {times}: give one number for each step, (batch, time, 1)")
+        rows, zero = size + units, constant_initializer(0.0)
+        peeped = rows + units if self.peepholes else rows
+        declared = {}
+        for name, n, columns in (("mask_gates", peeped, 2 * units), ("new_input", rows, units), ("output_gate", peeped, units)):
+            declared |= {f"{name}/kernel": ([n, columns], None), f"{name}/bias": ([columns], zero)}
+        return declared | {
+            "period": ([units], _exponential(*self.periods)), "phase": ([units], _below(lambda: self.made["period"])),
+            "ratio_on": ([units], constant_initializer(self.ratio_on), self.trained),
+        }
+
+    def weights(self, input_size, gates, b, new, b_n, output, b_o, period, phase, r_on) -> dict[str, torch.Tensor]:
+        """The equations' weights, and what makes `phi`."""
+        size, end = input_size[1], input_size[1] + self.num_units
+        W, W_n, W_o = (kernel[:size].T for kernel in (gates, new, output))
+        U, U_n, U_o = (kernel[size:end].T for kernel in (gates, new, output))
+        weights = {"W": W, "W_n": W_n, "W_o": W_o, "U": U, "U_n": U_n, "U_o": U_o, "b": b, "b_n": b_n, "b_o": b_o}
+        weights |= {"r_on": r_on, "period": period, "phase": phase}
+        return weights | ({"P": gates[end:].T, "P_o": output[end:].T} if self.peepholes else {})
+
+    def scan(self, x, states, weights, lengths):
+        time, x = x
+        weights = dict(weights)
+        period, phase = (weights.pop(name).to(time.dtype) for name in ("period", "phase"))
+        shifted = time - phase
+        over = (torch.remainder(shifted, period) - shifted).detach() + shifted
+        return arithmetic.scan(self.equations.graph, (x, (over / period).to(x.dtype)), states, weights, lengths)

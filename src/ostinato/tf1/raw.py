@@ -1,0 +1,123 @@
+"""raw_rnn: a loop over a cell that a function of the program feeds, step by step."""
+
+from collections.abc import Callable
+
+import torch
+
+from ..errors import InputError
+from . import operations
+from .graph import Computation, Tensor, TensorShape, as_dtype, get_default_graph
+from .logic import Inner, TensorArray, rows
+from .steps import RNNCell, check_cell, dimensions, flatten, input_parts, pack
+
+
+def raw_rnn(
+    cell: RNNCell, loop_fn: Callable, parallel_iterations: int | None = None, swap_memory: bool = False, scope=None,
+) -> tuple[object, object, object]:
+    """Run a cell in a loop whose inputs, states and end are what a function says.
+
+    The function is called twice, to put the first step and a step of the loop into the graph. TensorFlow's operations of the loop
+    are not counted here: a random operation in it or after it needs a seed of its own where the graph has one.
+
+    Args:
+        cell: The cell.
+        loop_fn: Takes the time, the cell's output, its state and a state of the loop, all but the time None at first; returns
+            which rows are finished (B,), the next input, the next state, what is put out and the state of the loop. What is put
+            out at first is None, or tensors of the shapes that will be, without the rows; the state of the loop may be None.
+        parallel_iterations, swap_memory: Taken and not needed.
+        scope: What variables are named below; None for "rnn".
+
+    Returns:
+        A TensorArray of what is put out, or several put together alike, 0 in rows that are finished; the final state, each row's
+        from before it was finished; and the final state of the loop.
+
+    Raises:
+        InputError: There is no function, or it does not return these five.
+    """
+    check_cell(cell, "raw_rnn")
+    if not callable(loop_fn):
+        raise InputError(f"raw_rnn was given loop_fn={loop_fn!r}: give it a function of (time, cell_output, cell_state, "
+                         "loop_state)")
+    graph = get_default_graph()
+    graph.uncounted = graph.uncounted or "tf.nn.raw_rnn"
+    with graph.open_variable_scope(scope or "rnn"):
+        time = operations.constant(0)
+        finished, inputs, state, emit_like, loop_state = _five(loop_fn(time, None, None, None))
+        first = [time, operations.convert_to_tensor(finished), *input_parts(cell, inputs, ["batch"], "raw_rnn")]
+        count, sizes = len(first) - 2, len(flatten(cell.state_size))
+        states = [operations.convert_to_tensor(s) for s in flatten(state)]
+        first += states + [_value(v) for v in _parts(loop_state)]
+        emit_like = cell.output_size if emit_like is None else emit_like
+        with graph.name_scope("while"):
+            start = len(graph.operations)
+            given = [_stand_in(t) for t in first]
+            now, _, *rest = given
+            before, held = rest[count : count + sizes], rest[count + sizes :]
+            graph.loop, graph.cached = "Enter", True
+            try:
+                output, new = cell(tuple(rest[:count]) if count > 1 else rest[0], pack(cell.state_size, before))
+                after = _five(loop_fn(now + 1, output, new, _packed(loop_state, held)))
+            finally:
+                graph.loop, graph.cached = "", False
+            emitted = [operations.convert_to_tensor(e) for e in flatten(after[3])]
+            loop_after = held if after[4] is None else [_value(v) for v in _parts(after[4])]
+            results = [now + 1, operations.convert_to_tensor(after[0]), *input_parts(cell, after[1], ["batch"], "raw_rnn"),
+                       *(operations.convert_to_tensor(s) for s in flatten(after[2])), *loop_after]
+        if len(results) != len(given) or len(emitted) != len(flatten(emit_like)):
+            raise InputError("raw_rnn: loop_fn does not return in a step of the loop what it returned at first: give as many "
+                             "inputs, states and values put out, put together alike")
+        body = Inner([*results, *emitted], given, start)
+        rows_at = range(2 + count, 2 + count + sizes)
+
+        def loop(run, *values):
+            compute, kept = body.run(run, values[len(first) :]), []
+            values = list(values[: len(first)])
+            while not values[1].all():
+                done, following = values[1], compute(values)
+                following, out = following[: len(first)], following[len(first) :]
+                for i in rows_at:
+                    following[i] = torch.where(rows(done, values[i]), values[i], following[i])
+                kept.append([torch.where(rows(done, e), torch.zeros_like(e), e) if e.dim() else e for e in out])
+                following[1] = done | following[1]
+                values = following
+            return *values, *(zip(*kept) if kept else [() for _ in emitted])
+
+        computation = Computation([*first, *body.taken], loop)
+        exits = [graph.record("Exit").last for _ in range(len(first) + len(emitted))]
+        made = [Tensor(op, t.dtype, t.shape, computation, i) for i, (op, t) in enumerate(zip(exits, [*first, *emitted]))]
+        batch = first[2].shape[0]
+        shapes = [(batch, *(e.shape if isinstance(e, Tensor) else dimensions(e))) for e in flatten(emit_like)]
+        arrays = [TensorArray(t.dtype, flow=t, shape=TensorShape(shape)) for t, shape in zip(made[len(first) :], shapes)]
+    final = pack(cell.state_size, made[rows_at.start : rows_at.stop])
+    # An array that was empty at first has its shape from what the loop writes.
+    like = None if loop_state is None else loop_state if after[4] is None else after[4]
+    return pack(emit_like, arrays), final, _packed(like, made[rows_at.stop : len(first)])
+
+
+def _five(returned) -> tuple:
+    if not isinstance(returned, tuple) or len(returned) != 5:
+        raise InputError(f"raw_rnn: loop_fn returned {returned!r}: return a tuple of five, which rows are finished, the next "
+                         "input, the next state, what is put out and the loop's state")
+    return returned
+
+
+def _parts(loop_state) -> list:
+    return [] if loop_state is None else flatten(loop_state)
+
+
+def _value(part) -> Tensor:
+    return part.flow if isinstance(part, TensorArray) else operations.convert_to_tensor(part)
+
+
+def _packed(like, tensors: list[Tensor]):
+    """The state of the loop put together again."""
+    if like is None:
+        return None
+    parts = zip(_parts(like), tensors)
+    return pack(like, [TensorArray(p.dtype, flow=t, shape=p.shape) if isinstance(p, TensorArray) else t for p, t in parts])
+
+
+def _stand_in(tensor: Tensor) -> Tensor:
+    """What stands for a tensor's value in a step of the loop."""
+    op = get_default_graph().record("Identity").last
+    return Tensor(op, as_dtype(tensor.dtype), tensor.shape, Computation([], lambda run: ()))

@@ -1,0 +1,121 @@
+"""The convolutional LSTM is the paper's equations, on pictures and lines, with lengths, states and gradients."""
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from ostinato import LSTM
+from ostinato.convolution import ConvLSTM, convolve
+from ostinato.errors import InputError, SizeError
+
+
+def layer(*args, seed=0, **options):
+    torch.manual_seed(seed)
+    return ConvLSTM(*args, **options).double()
+
+
+def said(weights, x, peepholes):
+    """Equation 3 of the paper, a step at a time, on pictures with a kernel of odd size."""
+    H = weights["U"].shape[1]
+    h = c = x.new_zeros(x.shape[0], H, *x.shape[3:])
+    outputs = []
+    for t in range(x.shape[1]):
+        gate = {}
+        for k, name in enumerate("ifgo"):
+            own = slice(k * H, (k + 1) * H)
+            gate[name] = (F.conv2d(x[:, t], weights["W"][own], weights["b"][own], padding="same")
+                          + F.conv2d(h, weights["U"][own], padding="same"))
+        p = weights["p"] if peepholes else (0, 0, 0)
+        i, f = torch.sigmoid(gate["i"] + p[0] * c), torch.sigmoid(gate["f"] + p[1] * c)
+        c = f * c + i * torch.tanh(gate["g"])
+        h = torch.sigmoid(gate["o"] + p[2] * c) * torch.tanh(c)
+        outputs.append(h)
+    return torch.stack(outputs, 1), h, c
+
+
+@pytest.mark.parametrize("peepholes", [False, True])
+def test_it_is_the_papers_equations(peepholes):
+    net = layer(2, 3, (3, 5), peepholes=peepholes)
+    x = torch.randn(2, 4, 2, 5, 6, dtype=torch.float64)
+    output, (h, c) = net(x)
+    for ours, wanted in zip((output, h, c), said(net.state_dict(), x, peepholes), strict=True):
+        torch.testing.assert_close(ours, wanted, rtol=0, atol=1e-12)
+
+
+def test_on_one_place_it_is_the_lstm():
+    net, lstm = layer(4, 3, 1, dimensions=1), LSTM(4, 3, batch_first=True).double()
+    weights = {name: w.detach() for name, w in net.named_parameters()}
+    lstm.load_state_dict({"weight_ih_l0": weights["W"][..., 0], "weight_hh_l0": weights["U"][..., 0], "bias_ih_l0": weights["b"],
+                          "bias_hh_l0": torch.zeros(12, dtype=torch.float64)})
+    x = torch.randn(2, 5, 4, dtype=torch.float64)
+    wanted, _ = lstm(x)
+    torch.testing.assert_close(net(x[..., None])[0][..., 0], wanted, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("dimensions, kernel", [(1, 3), (1, 2), (2, (2, 3)), (2, 4)])
+def test_lengths_end_rows_and_the_rest_is_what_each_row_gives_alone(dimensions, kernel):
+    net = layer(2, 3, kernel, dimensions=dimensions)
+    places = (5, 4)[:dimensions]
+    x, lengths = torch.randn(3, 4, 2, *places, dtype=torch.float64), torch.tensor([4, 0, 2])
+    state = tuple(torch.randn(3, 3, *places, dtype=torch.float64) for _ in "hc")
+    output, (h, c) = net(x, state, lengths)
+    assert output.shape == (3, 4, 3, *places)
+    for row, n in enumerate(lengths.tolist()):
+        alone, (h_row, c_row) = net(x[row : row + 1, :n], tuple(s[row : row + 1] for s in state))
+        torch.testing.assert_close(output[row : row + 1, :n], alone)
+        torch.testing.assert_close((h[row], c[row]), (h_row[0], c_row[0]))
+        assert not output[row, n:].any()
+
+
+def test_time_may_come_first():
+    net = layer(1, 2, 3, dimensions=1)
+    other = layer(1, 2, 3, dimensions=1, batch_first=False)
+    x = torch.randn(2, 4, 1, 5, dtype=torch.float64)
+    assert torch.equal(net(x)[0], other(x.transpose(0, 1))[0].transpose(0, 1))
+
+
+@pytest.mark.parametrize("peepholes", [False, True])
+def test_gradients_are_finite_differences(peepholes):
+    net = layer(1, 2, 2, peepholes=peepholes)
+    x = torch.randn(2, 2, 1, 1, 2, dtype=torch.float64, requires_grad=True)
+    state = tuple(torch.randn(2, 2, 1, 2, dtype=torch.float64, requires_grad=True) for _ in "hc")
+    names, parameters = zip(*net.named_parameters())
+
+    def run(x, h, c, *weights):
+        output, (h, c) = torch.func.functional_call(net, dict(zip(names, weights)), (x, (h, c), torch.tensor([2, 1])))
+        return output, h, c
+
+    assert torch.autograd.gradcheck(run, (x, *state, *parameters))
+
+
+def test_a_convolution_keeps_the_places_with_kernels_of_any_size():
+    x = torch.arange(4.0).view(1, 1, 4)
+    assert convolve(x, torch.tensor([[[1.0, 10.0]]])).tolist() == [[[10, 21, 32, 3]]]
+    assert convolve(x, torch.tensor([[[1.0, 10.0, 100.0]]]), torch.tensor([1.0])).tolist() == [[[101, 211, 322, 33]]]
+
+
+def test_nothing_to_run_over_gives_nothing_and_the_state_back():
+    output, (h, c) = layer(1, 2, 3)(torch.zeros(3, 0, 1, 4, 4, dtype=torch.float64))
+    assert output.shape == (3, 0, 2, 4, 4) and not h.any() and not c.any()
+
+
+X = torch.zeros(2, 3, 1, 4, 4, dtype=torch.float64)
+MISTAKES = {
+    "three dimensions": (lambda: ConvLSTM(1, 2, 3, dimensions=3), InputError, r"dimensions=3\): give 1"),
+    "a kernel with a size missing": (lambda: ConvLSTM(1, 2, (3,)), SizeError, r"kernel_size=\(3,\)\).*one or 2"),
+    "no channels": (lambda: ConvLSTM(0, 2, 3), SizeError, r"ConvLSTM\(0, 2, .*above 0"),
+    "another number of channels": (
+        lambda: layer(2, 2, 3)(X), SizeError, r"\(2, 3, 1, 4, 4\): give it \(B, T, 2, places, places\)"),
+    "a line for pictures": (lambda: layer(1, 2, 3)(X[..., 0]), SizeError, r"give it \(B, T, 1, places, places\)"),
+    "a state of another shape": (lambda: layer(1, 2, 3)(X, (X[:, 0], X[:, 0])), SizeError, r"give both the shape \(2, 2, 4, 4\)"),
+    "lengths beyond the end": (
+        lambda: layer(1, 2, 3)(X, lengths=torch.tensor([4, 1])), SizeError, r"\[4, 1\]: give 2 whole numbers from 0 to 3"),
+    "lengths for other rows": (lambda: layer(1, 2, 3)(X, lengths=torch.tensor([1])), SizeError, r"\[1\]: give 2 whole numbers"),
+}
+
+
+@pytest.mark.parametrize("mistake", list(MISTAKES))
+def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(mistake):
+    make, error, match = MISTAKES[mistake]
+    with pytest.raises(error, match=match):
+        make()
