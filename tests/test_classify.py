@@ -69,6 +69,45 @@ def test_text_is_read_in_pieces_of_any_kind(pieces):
     assert task.pieces.kind == pieces and task.evaluate((TEXTS, LABELS))["accuracy"] > 0.9
 
 
+def test_words_are_read_by_their_characters_where_pieces_are_words():
+    random = np.random.default_rng(0)
+    endings = {"+": ("ing", "는다"), "-": ("est", "다가")}
+    labels = ["+", "-"] * 60
+    texts = ["".join(random.choice(list("bcdfgh가나라마"), 4)) + random.choice(endings[label]) for label in labels]
+    spelled, plain = (Classifier(**SMALL | {"spelling": on, "epochs": 60}).fit((texts[:80], labels[:80]), threads=1) for on in (True, False))
+    new = texts[80:], labels[80:]
+    assert spelled.evaluate(new)["accuracy"] > 0.9 > 0.75 > plain.evaluate(new)["accuracy"]
+    assert spelled.options.characters == "grapheme" and "letters" not in plain.knows
+
+
+def test_capital_letters_are_small_ones_of_a_word_and_not_of_its_spelling():
+    task = Classifier(**SMALL | {"epochs": 1}).fit((TEXTS + ["IT"], [*LABELS, "+"]), threads=1)
+    (small, _, _), (large, spelled, _) = task.encode(task.read((["it", "IT"], ["+", "+"])))
+    assert task.options.lower and small.tolist() == large.tolist()
+    assert Classifier(**SMALL | {"epochs": 1, "lower": False}).fit((TEXTS + ["IT"], [*LABELS, "+"]), threads=1).pieces.encode(["IT"])[0] != small
+
+
+def test_a_model_from_before_words_were_spelled_is_read(trained, tmp_path):
+    task = Classifier(**SMALL | {"spelling": False, "lower": False}).fit((TEXTS, LABELS), out=tmp_path / "m", threads=1)
+    config = json.loads((tmp_path / "m" / "config.json").read_text(encoding="utf-8"))
+    for name in ("spelling", "characters", "character_embedding", "character_hidden"):
+        del config["options"][name]
+    (tmp_path / "m" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert load(tmp_path / "m").predict(TEXTS) == task.predict(TEXTS)
+
+
+@pytest.mark.parametrize("pieces", ["word", "character"])
+def test_a_file_read_in_tiny_chunks_gives_the_same_model(trained, monkeypatch, pieces):
+    file, _, _ = trained
+    whole = Classifier(**SMALL | {"pieces": pieces, "epochs": 3}).fit(file, test=file, threads=1)
+    monkeypatch.setattr("ostinato.data.CHUNK", 50)
+    monkeypatch.setattr("ostinato.stored.TOGETHER", 3)
+    monkeypatch.setattr("ostinato.tasks.classify.TOGETHER", 5)
+    chunked = Classifier(**SMALL | {"pieces": pieces, "epochs": 3}).fit(file, test=file, threads=1)
+    assert len(chunked.read(file)["x"].starts) > 6
+    assert without_time(chunked.result) == without_time(whole.result)
+
+
 def test_an_empty_text_has_an_answer(trained):
     assert trained[2].predict([""])[0]["label"] in "+-"
 
@@ -112,7 +151,7 @@ def test_a_directory_gives_the_same_answers(trained, tmp_path):
 def test_the_configuration_says_everything_and_reproduces_the_run(trained, ostinato):
     _, out, task = trained
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
-    assert config["options"]["pieces"] == "word" and config["found"] == ["pieces"] and config["options"]["epochs"] == 30
+    assert config["options"]["pieces"] == "word" and config["found"] == ["characters", "lower", "pieces", "word_dropout"] and config["options"]["epochs"] == 30
     assert ostinato("train", "--config", out / "config.json", "--out", "again")[0] == 0
     assert without_time(load("again").result) == without_time(task.result)
 
@@ -255,11 +294,12 @@ def test_data_of_another_run_is_refused(trained, tmp_path):
 def test_padding_changes_no_gradient():
     task = Classifier(**SMALL | {"epochs": 1, "dropout": 0.0, "word_dropout": 0.0}).fit((TEXTS, LABELS), threads=1)
     rows = task.encode(task.read((TEXTS, LABELS)))
-    x, lengths, labels = task.collate(rows)
+    x, lengths, places, *spelled, labels = task.collate(rows)
     found = []
-    for wider in (x, torch.nn.functional.pad(x, (0, 9))):
+    for more in (0, 9):
         task.model.zero_grad()
-        loss, _ = task.loss((wider, lengths, labels))
+        wider, further = (torch.nn.functional.pad(numbers, (0, more)) for numbers in (x, places))
+        loss, _ = task.loss((wider, lengths, further, *spelled, labels))
         loss.backward()
         found.append(torch.cat([p.grad.flatten() for p in task.model.parameters()]))
     torch.testing.assert_close(*found)

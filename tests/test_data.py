@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from ostinato.data import (
-    BytePairVocabulary, CharacterVocabulary, HeldOut, Lanes, characters, compose, make_vocabulary, read_text, vocabulary_from_json,
+    BytePairVocabulary, CharacterVocabulary, HeldOut, Lanes, characters, compose, make_vocabulary, read_chunks, read_text, vocabulary_from_json,
 )
 from ostinato.errors import InputError
+from ostinato.stored import StoredNumbers
 
 KOREAN = "안녕하세요, 세계! 되풀이되는 가락을 오스티나토라고 한다.\n"
 FAMILY = "👨‍👩‍👧"
@@ -72,7 +73,7 @@ def test_the_short_way_for_plain_text_splits_as_the_long_one_does():
 
 def test_character_numbers_turn_back_into_the_text():
     text = compose(KOREAN + FAMILY)
-    vocabulary = CharacterVocabulary.of(text)
+    vocabulary = CharacterVocabulary.of([text])
     numbers = vocabulary.encode(text)
     assert numbers.dtype == np.int32 and len(vocabulary) == len(set(characters(text)))
     decoder = vocabulary.decoder()
@@ -81,13 +82,13 @@ def test_character_numbers_turn_back_into_the_text():
 
 def test_a_character_that_was_never_seen_is_refused_by_name():
     with pytest.raises(InputError, match="'Q', '가': not in the text that the model was trained on.*--vocabulary byte-pair"):
-        CharacterVocabulary.of("abc").encode("aQ가Qb")
+        CharacterVocabulary.of(["abc"]).encode("aQ가Qb")
     with pytest.raises(InputError, match="and 3 more: not in the text"):
-        CharacterVocabulary.of("abc").encode("defghijk")
+        CharacterVocabulary.of(["abc"]).encode("defghijk")
 
 
 def test_byte_pairs_spell_anything_and_come_back_one_character_at_a_time():
-    vocabulary = BytePairVocabulary.of(KOREAN * 20, 280)
+    vocabulary = BytePairVocabulary.of([KOREAN * 20], 280)
     assert len(vocabulary) == 280
     text = compose(f"세계 {FAMILY} zebra\n é ")
     decoder = vocabulary.decoder()
@@ -97,18 +98,18 @@ def test_byte_pairs_spell_anything_and_come_back_one_character_at_a_time():
 
 
 def test_byte_pairs_are_learned_from_the_training_part_alone():
-    ours = make_vocabulary("byte-pair", 270, learned_from=KOREAN * 20, held_out="entirely other letters " * 50)
-    assert ours.pieces == BytePairVocabulary.of(KOREAN * 20, 270).pieces
+    ours = make_vocabulary("byte-pair", 270, learned_from=[KOREAN * 20], every=[KOREAN * 20, "entirely other letters " * 50])
+    assert ours.pieces == BytePairVocabulary.of([KOREAN * 20], 270).pieces
 
 
 def test_more_byte_pairs_than_a_text_has_are_refused():
     with pytest.raises(InputError, match=r"--vocabulary-size 5000: this text gives \d+ pieces.*write --vocabulary-size \d+ or less"):
-        BytePairVocabulary.of(KOREAN * 3, 5000)
+        BytePairVocabulary.of([KOREAN * 3], 5000)
 
 
 @pytest.mark.parametrize("kind", ["character", "byte-pair"])
 def test_a_vocabulary_goes_through_json(kind, tmp_path):
-    vocabulary = make_vocabulary(kind, 270, learned_from=KOREAN * 9, held_out="")
+    vocabulary = make_vocabulary(kind, 270, learned_from=[KOREAN * 9], every=[KOREAN * 9])
     again = vocabulary_from_json(json.loads(json.dumps(vocabulary.to_json())), path=tmp_path)
     assert again.encode(KOREAN).tolist() == vocabulary.encode(KOREAN).tolist()
 
@@ -136,3 +137,40 @@ def test_held_out_text_is_predicted_once_each(count):
     held_out = HeldOut(np.arange(count, dtype=np.int32), lane=100, lanes=7, length=64)
     seen = [(int(x), int(y)) for xs, ys in held_out for x, y in zip(xs.ravel(), ys.ravel()) if y != HeldOut.NOTHING]
     assert sorted(seen) == [(n, n + 1) for n in range(count - 1)] and held_out.count == count - 1
+
+
+# ---------------------------------------------------------------- in chunks
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64])
+@pytest.mark.parametrize("text", [
+    KOREAN * 3, unicodedata.normalize("NFD", KOREAN).replace("\n", " ") * 3, f"{FAMILY}e\u0301\u0302" * 9, "🇰🇷🇫🇷" * 9, "\ufeffa\r\nb\rc\r\n\r\n" * 3, "\n\n \n x"])
+def test_a_text_is_the_same_in_chunks_and_no_character_is_cut(tmp_path, text, size):
+    path = write(tmp_path, text.encode())
+    chunks = [*read_chunks(path, size=size)]
+    assert "".join(chunks) == read_text(path) == compose(text.removeprefix("\ufeff"))
+    assert [c for chunk in chunks for c in characters(chunk)] == characters(read_text(path))
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_a_byte_that_is_no_utf8_is_named_by_its_place_in_any_chunk(tmp_path, size):
+    path = write(tmp_path, "가나다\n라마\n".encode() + b"\xea\xb0")
+    with pytest.raises(InputError, match=r"is not UTF-8: byte 17 \(line 3\) is 0xea; write it as UTF-8, for example: iconv -f ENCODING"):
+        [*read_chunks(path, size=size)]
+    with pytest.raises(InputError, match=r"has no text in it \(5 bytes\)"):
+        [*read_chunks(write(tmp_path, b" \n \n "), size=size)]
+
+
+def test_numbers_in_a_file_are_read_as_those_in_memory():
+    numbers = np.random.default_rng(0).integers(0, 200, 5001).astype(np.uint8)
+    stored = StoredNumbers(np.uint8)
+    stored.extend(numbers)
+    for count, batch, length in ((5001, 4, 63), (5001, 1, 6000), (2, 1, 9)):
+        places = np.arange(batch) * (count // batch)
+        for step in (0, 1, 39, 1000):
+            read = numbers[:count][(places[:, None] + step * length + np.arange(length + 1)) % count]
+            for source in (numbers[:count], *([stored] if count == 5001 else [])):
+                x, y = Lanes(source, batch=batch, length=length).at(step)
+                assert x.dtype == y.dtype == np.int64 and (x == read[:, :-1]).all() and (y == read[:, 1:]).all()
+    for ours, other in zip(HeldOut(numbers, lane=100, lanes=7, length=64), HeldOut(stored, lane=100, lanes=7, length=64), strict=True):
+        assert all((one == two).all() for one, two in zip(ours, other))

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 import pytest
 import torch
+from runs import without_time
 
 from ostinato.cells.classic import CELLS
 from ostinato.data import HeldOut, characters
@@ -150,6 +151,15 @@ def test_byte_pairs_count_bits_by_the_character(text_file, tmp_path):
     assert result.measures["perplexity"] == pytest.approx(math.exp(nats), rel=1e-6)
     assert len(characters("".join(task.write("사과 zebra", length=40, seed=1)))) == 40
     assert 0 < len(characters("".join(task.write("사과 zebra", length=40, beams=3)))) <= 40
+
+
+@pytest.mark.parametrize("options, size", [({}, 37), ({"vocabulary": "byte-pair", "vocabulary_size": 300}, 300)])
+def test_a_text_read_in_tiny_chunks_gives_the_same_model(text_file, tmp_path, monkeypatch, options, size):
+    whole = train(text_file, tmp_path / "whole", **SMALL | options)
+    monkeypatch.setattr("ostinato.data.CHUNK", size)
+    chunked = train(text_file, tmp_path / "chunked", **SMALL | options)
+    assert without_time(chunked.result) == without_time(whole.result) and len([*chunked.read(text_file)]) > 10
+    assert (tmp_path / "chunked" / "model.safetensors").read_bytes() == (tmp_path / "whole" / "model.safetensors").read_bytes()
 
 
 @pytest.mark.parametrize("text, message", [

@@ -7,16 +7,19 @@ syllable, an accented letter or a family of emoji is one, however the file spell
 import codecs
 import json
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import regex
 
 from .errors import InputError
-from .files import read_bytes
+from .files import read_blocks
 
 VOCABULARIES = ("character", "byte-pair")
+# Bytes of a file that are in memory at a time.
+CHUNK = 1 << 20
 # Code points that can be a part of a longer grapheme cluster; in a text without any, each code point is one character.
 _JOINING = regex.compile(r"[\r\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=L}\p{GCB=V}\p{GCB=T}"
                          r"\p{GCB=Regional_Indicator}]")
@@ -32,24 +35,59 @@ def read_text(path: Path) -> str:
     Raises:
         InputError: The file is missing, a directory, empty, or not UTF-8; the message says where.
     """
-    return decode(read_bytes(path), path)
+    return "".join(read_chunks(path))
 
 
-def decode(content: bytes, path: Path, *, packed: bool = False) -> str:
-    """What `read_text` gives, from the bytes of a file; from those that it unpacks to, where it is packed with gzip."""
-    encoding = next((name for mark, name in _MARKS.items() if content.startswith(mark)), None)
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise InputError(
-            f"{str(path)!r} is not UTF-8: byte {error.start} (line {line}) is 0x{content[error.start]:02x}"
-            + (f", and it starts as {encoding} does" if encoding else "")
-            + "; write it as UTF-8, for example: " + (f"zcat {path} | " if packed else "")
-            + f"iconv -f {encoding or 'ENCODING'} -t utf-8 {'' if packed else f'{path} '}> utf8.txt") from error
-    if not text.strip():
-        raise InputError(f"{str(path)!r} has no text in it ({len(content)} bytes{' unpacked' * packed}); give a text to learn from")
-    return compose(text)
+def read_chunks(path: Path, *, size: int | None = None, packed: bool = False) -> Iterator[str]:
+    """What `read_text` gives, chunk by chunk.
+
+    Args:
+        path: Of the file.
+        size: Bytes that are read at a time; `CHUNK`, if not given.
+        packed: It is a gzip file.
+
+    Yields:
+        Text that ends with a line, or, where the chunk holds no line's end, with a character.
+    """
+    kept, empty = "", True
+    for text in _decoded(read_blocks(path, size or CHUNK, packed=packed), path, packed):
+        text = kept + text
+        # what follows a line's end, or a whole character, is no part of it
+        end = text.rfind("\n") + 1 or len(text) - len((regex.findall(r"\X", text) or [""])[-1])
+        text, kept = text[:end], text[end:]
+        empty = empty and not text.strip()
+        yield compose(text)
+    if empty and not kept.strip():
+        raise InputError(f"{str(path)!r} has no text in it ({_size(path, packed)} bytes{' unpacked' * packed}); "
+                         "give a text to learn from")
+    yield compose(kept)
+
+
+def _size(path: Path, packed: bool) -> int:
+    return sum(map(len, read_blocks(path, CHUNK, packed=packed)))
+
+
+def _decoded(blocks: Iterable[bytes], path: Path, packed: bool) -> Iterator[str]:
+    """The text of blocks of UTF-8, without the mark that some programs begin it with."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    before, lines, head, started = 0, 0, None, False
+    for block in chain(blocks, [b""]):
+        head = head or block[:3]
+        kept, _ = decoder.getstate()
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            encoding = next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
+            line = lines + error.object.count(b"\n", 0, error.start) + 1
+            raise InputError(
+                f"{str(path)!r} is not UTF-8: byte {before - len(kept) + error.start} (line {line}) "
+                f"is 0x{error.object[error.start]:02x}"
+                + (f", and it starts as {encoding} does" if encoding else "")
+                + "; write it as UTF-8, for example: " + (f"zcat {path} | " if packed else "")
+                + f"iconv -f {encoding or 'ENCODING'} -t utf-8 {'' if packed else f'{path} '}> utf8.txt") from error
+        yield text if started else text.removeprefix("\ufeff")
+        started = started or text != ""
+        before, lines = before + len(block), lines + block.count(b"\n")
 
 
 def compose(text: str) -> str:
@@ -84,9 +122,12 @@ class CharacterVocabulary:
         self.numbers = {token: number for number, token in enumerate(self.tokens)}
 
     @classmethod
-    def of(cls, text: str) -> "CharacterVocabulary":
-        """The vocabulary of a text, in code point order."""
-        return cls(sorted(set(characters(text))))
+    def of(cls, texts: Iterable[str]) -> "CharacterVocabulary":
+        """The vocabulary of texts, in code point order."""
+        found = set()
+        for text in texts:
+            found.update(characters(text))
+        return cls(sorted(found))
 
     def __len__(self):
         return len(self.tokens)
@@ -131,11 +172,11 @@ class BytePairVocabulary:
         self.pieces = [bytes(alphabet[letter] for letter in token) for token in tokens]
 
     @classmethod
-    def of(cls, text: str, size: int) -> "BytePairVocabulary":
-        """The vocabulary of `size` pieces of a text.
+    def of(cls, texts: Iterable[str], size: int) -> "BytePairVocabulary":
+        """The vocabulary of `size` pieces of texts.
 
         Raises:
-            InputError: The text does not have so many different pieces.
+            InputError: The texts do not have so many different pieces.
         """
         from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -143,7 +184,7 @@ class BytePairVocabulary:
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, initial_alphabet=sorted(_byte_letters()))
-        tokenizer.train_from_iterator(text.splitlines(keepends=True), trainer)
+        tokenizer.train_from_iterator((line for text in texts for line in text.splitlines(keepends=True)), trainer)
         if tokenizer.get_vocab_size() != size:
             raise InputError(f"--vocabulary-size {size}: this text gives {tokenizer.get_vocab_size()} pieces and no more; "
                              f"write --vocabulary-size {tokenizer.get_vocab_size()} or less")
@@ -195,16 +236,17 @@ def _byte_letters() -> dict[str, int]:
     return {chr(byte): byte for byte in printed} | {chr(256 + place): byte for place, byte in enumerate(others)}
 
 
-def make_vocabulary(kind: str, size: int, *, learned_from: str, held_out: str):
+def make_vocabulary(kind: str, size: int, *, learned_from: Iterable[str], every: Iterable[str]):
     """The vocabulary of a text.
 
     Args:
         kind: One of `VOCABULARIES`.
         size: How many pieces a byte-pair vocabulary has.
-        learned_from: The part that is trained on; byte pairs are learned from it alone.
-        held_out: The rest. Its characters have numbers too, so that each has a probability and bits per character leave none out.
+        learned_from: The part that is trained on, in chunks; byte pairs are learned from it alone.
+        every: This part and the rest, in chunks. All its characters have numbers, so that each has a probability and bits per
+            character leave none out.
     """
-    return CharacterVocabulary.of(learned_from + held_out) if kind == "character" else BytePairVocabulary.of(learned_from, size)
+    return CharacterVocabulary.of(every) if kind == "character" else BytePairVocabulary.of(learned_from, size)
 
 
 def vocabulary_from_json(value: dict, *, path: Path):
@@ -238,7 +280,7 @@ class Lanes:
     stopped, so states can be carried from one batch to the next (truncated back-propagation through time).
 
     Args:
-        numbers: The text, encoded, int32.
+        numbers: The text, encoded: an array, or `ostinato.stored.StoredNumbers`.
         batch: B, readers.
         length: T, how far each reads in a step.
 
@@ -248,7 +290,7 @@ class Lanes:
         ([[3, 4, 5], [8, 9, 0]], [[4, 5, 6], [9, 0, 1]])
     """
 
-    def __init__(self, numbers: np.ndarray, *, batch: int, length: int):
+    def __init__(self, numbers, *, batch: int, length: int):
         self.numbers, self.batch, self.length = numbers, batch, length
         self.starts = np.arange(batch) * (len(numbers) // batch)
 
@@ -259,16 +301,24 @@ class Lanes:
 
     def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
         """The inputs and the targets of a step, (B, T) int64 each."""
-        places = self.starts[:, None] + step * self.length + np.arange(self.length + 1)
-        read = self.numbers[places % len(self.numbers)].astype(np.int64)
+        read = np.stack([self._read(start + step * self.length) for start in self.starts.tolist()])
         return read[:, :-1], read[:, 1:]
+
+    def _read(self, start: int) -> np.ndarray:
+        """What a reader who is at a place reads in a step, and the number that comes next."""
+        start, wanted = start % len(self.numbers), self.length + 1
+        read = self.numbers[start:start + wanted]
+        if len(read) < wanted:
+            # round again, as often as it takes
+            read = np.concatenate([read, np.resize(self.numbers[:wanted], wanted - len(read))])
+        return read.astype(np.int64)
 
 
 class HeldOut:
     """A text to be measured on: each of its numbers but the first is predicted once, in pieces with the state carried over.
 
     Args:
-        numbers: The text, encoded, int32.
+        numbers: The text, encoded: an array, or `ostinato.stored.StoredNumbers`.
         lane: How long one reader's part should be at least; shorter ones measure a model with less to go on.
         lanes: How many readers there are at most.
         length: T of the pieces.
@@ -277,7 +327,7 @@ class HeldOut:
     # What marks a target that is past the end; torch's cross_entropy leaves it out by default.
     NOTHING = -100
 
-    def __init__(self, numbers: np.ndarray, *, lane: int = 2048, lanes: int = 32, length: int = 256):
+    def __init__(self, numbers, *, lane: int = 2048, lanes: int = 32, length: int = 256):
         self.numbers, self.length = numbers, length
         self.count = len(numbers) - 1
         self.batch = max(1, min(lanes, self.count // lane))
@@ -285,7 +335,11 @@ class HeldOut:
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The pieces in order: inputs and targets, (B, T) int64 each."""
         steps = -(-self.count // self.batch)
-        x, y = (np.full((self.batch, steps), filler, np.int64) for filler in (0, self.NOTHING))
-        x.flat[:self.count], y.flat[:self.count] = self.numbers[:-1], self.numbers[1:]
         for start in range(0, steps, self.length):
-            yield x[:, start:start + self.length], y[:, start:start + self.length]
+            width = min(self.length, steps - start)
+            x, y = (np.full((self.batch, width), filler, np.int64) for filler in (0, self.NOTHING))
+            for lane in range(self.batch):
+                place = lane * steps + start
+                read = self.numbers[place:place + width + 1]
+                x[lane, :max(0, len(read) - 1)], y[lane, :max(0, len(read) - 1)] = read[:-1], read[1:]
+            yield x, y

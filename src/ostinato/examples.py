@@ -6,13 +6,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from .errors import InputError
+from .stored import Kept
 
 
 class Examples:
     """Rows of a data set: columns of one length.
 
     Args:
-        columns: By name; each a list, or None where the data has no such column.
+        columns: By name; each a list, or a sequence that is in a file (`ostinato.stored`), or None where the data has no such
+            column.
         source: Where they come from, for messages and the configuration.
         about: What the reader found, as column names.
 
@@ -22,19 +24,19 @@ class Examples:
         (2, ['b'])
     """
 
-    def __init__(self, columns: dict[str, list | None], *, source: str, about: dict | None = None):
+    def __init__(self, columns: dict[str, Sequence | None], *, source: str, about: dict | None = None):
         self.columns, self.source, self.about = columns, source, about or {}
 
     def __len__(self):
         return len(next(column for column in self.columns.values() if column is not None))
 
-    def __getitem__(self, name: str) -> list | None:
+    def __getitem__(self, name: str) -> Sequence | None:
         return self.columns[name]
 
     def take(self, rows: Sequence[int]) -> "Examples":
         """These rows."""
-        columns = {name: None if column is None else [column[int(k)] for k in rows] for name, column in self.columns.items()}
-        return Examples(columns, source=self.source, about=self.about)
+        return Examples({name: column if column is None else _taken(column, rows) for name, column in self.columns.items()},
+                        source=self.source, about=self.about)
 
     def split(self, part: float, seed: int) -> tuple["Examples", "Examples"]:
         """The rows without a part of them, and that part, in the order they have."""
@@ -53,3 +55,7 @@ class Examples:
             for value in column or ():
                 hashed.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
         return hashed.hexdigest()
+
+
+def _taken(column: Sequence, rows: Sequence[int]) -> Sequence:
+    return column.take(rows) if isinstance(column, Kept) else [column[int(k)] for k in rows]

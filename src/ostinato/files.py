@@ -1,9 +1,11 @@
 """Files written whole and read with care: JSON for what is said, safetensors for numbers, and never a pickle."""
 
 import contextlib
+import gzip
 import json
 import os
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from .errors import InputError
@@ -90,8 +92,27 @@ def read_bytes(path: Path) -> bytes:
     Raises:
         InputError: There is no such file, or it cannot be read.
     """
+    return b"".join(read_blocks(path, -1))
+
+
+def read_blocks(path: Path, size: int, *, packed: bool = False) -> Iterator[bytes]:
+    """What is in a file, in blocks.
+
+    Args:
+        path: Of the file.
+        size: Bytes of a block, the last one aside; -1 for one block.
+        packed: Unpack it: it is a gzip file.
+
+    Raises:
+        InputError: There is no such file, or it cannot be read, or it is no whole gzip file and should be.
+    """
     try:
-        return Path(path).read_bytes()
+        with gzip.open(path) if packed else open(path, "rb") as file:
+            while block := file.read(size):
+                yield block
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise InputError(f"{str(path)!r} ({os.path.getsize(path)} bytes) is no whole gzip file ({error}); "
+                         "get it again, or take .gz off its name if it is not packed") from error
     except IsADirectoryError as error:
         raise InputError(f"{str(path)!r} is a directory; give the path of a file in it") from error
     except FileNotFoundError as error:

@@ -76,7 +76,8 @@ class Buckets:
     """
 
     def __init__(self, lengths, *, batch: int, seed: int, pool: int = 64):
-        self.lengths, self.batch, self.seed, self.pool = np.asarray(lengths), batch, seed, pool
+        # int32: with a row in each few bytes of a large file, this is what stays in memory
+        self.lengths, self.batch, self.seed, self.pool = np.asarray(lengths, np.int32), batch, seed, pool
         self.steps_per_epoch = -(-len(self.lengths) // batch)
         # One epoch's order is kept: steps are asked for one after another.
         self._order = functools.lru_cache(maxsize=1)(self._batches)
@@ -89,7 +90,7 @@ class Buckets:
 
     def _batches(self, epoch: int) -> list[np.ndarray]:
         random = np.random.default_rng([self.seed, epoch])
-        rows, size = random.permutation(len(self.lengths)), self.pool * self.batch
+        rows, size = random.permutation(len(self.lengths)).astype(np.int32), self.pool * self.batch
         pools = [rows[start:start + size] for start in range(0, len(rows), size)]
         pools = [pool[np.argsort(self.lengths[pool], kind="stable")] for pool in pools]
         batches = [pool[start:start + self.batch] for pool in pools for start in range(0, len(pool), self.batch)]

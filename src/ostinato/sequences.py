@@ -13,7 +13,8 @@ import numpy as np
 from .data import compose
 from .errors import InputError, near
 from .files import read_bytes
-from .tables import LABELS, Labelled, listed, read_table, read_unpacked, read_unpacked_text
+from .formats import LABELS, listed, read_table, read_unpacked, read_unpacked_text
+from .tables import Labelled
 
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".gif")

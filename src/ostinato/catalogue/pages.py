@@ -11,7 +11,7 @@ from ..options import ONE_INPUT
 from .counts import FAMILIES, OTHER, SHAPE, parameters, work
 from .measured import FILE, MODES, Measured, read
 from .picture import draw
-from .trained import TASKS, takes
+from .trained import TASKS
 from .words import ENGLISH, IN_KOREAN, KOREAN, RECIPES
 
 PAGES = {"en": "cells.md", "ko": "cells.ko.md"}
@@ -81,8 +81,8 @@ def _table(words: Mapping, measured: Measured) -> str:
 
 def _result(words: Mapping, name: str, measured: Measured, task: str) -> str:
     """What a cell came to in a task, or why there is nothing to say."""
-    if not takes(task, name):
-        return words["state" if name in ONE_INPUT else "inputs"]
+    if name not in ONE_INPUT:
+        return words["inputs"]
     if task not in measured.learned or name not in measured.learned[task].values:
         return "-"
     value = measured.learned[task].values[name]

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import torch
 
-from ..cells import CELLS
 from ..errors import InputError
 from ..options import ONE_INPUT
 from .measured import Learned, read, write
@@ -23,17 +22,6 @@ TASKS = {
 }
 # How the errors of a run begin whose numbers became none.
 DIVERGED = ("the loss became", "the model's weights give no numbers")
-
-
-def takes(task: str, name: str) -> bool:
-    """Whether a task can be trained with a cell: a classifier reads the first state too, if it is as large as the output.
-
-    Example:
-        >>> takes("classify", "lstm"), takes("classify", "intersection"), takes("generate", "phased_lstm")
-        (True, False, False)
-    """
-    graph = CELLS[name].graph
-    return name in ONE_INPUT and (task != "classify" or next(iter(graph.states.values())) == graph.output.size)
 
 
 def train(path: Path, data: Path, *, only: str | None = None, say: Callable[[str], None] = print) -> None:
@@ -65,7 +53,7 @@ def train(path: Path, data: Path, *, only: str | None = None, say: Callable[[str
         for name in [only] if only else ONE_INPUT:
             for task in TASKS:
                 values = measured.learned[task].values
-                if takes(task, name) and (only or name not in values):
+                if only or name not in values:
                     start = time.perf_counter()
                     values[name] = _result(task, name, data)
                     write(path, measured)

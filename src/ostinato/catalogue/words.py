@@ -73,8 +73,7 @@ ENGLISH = {
         "Both results are of one seed and of one short budget for all cells, and all else is as `ostinato train` has it. "
         "Nothing was tuned for a cell: cells that are near each other may change places with another seed, and one that is "
         "behind may only want more steps or another learning rate. They do not say which cell is best. \"Two "
-        "inputs\": the cell wants the time of each step too, which these tasks do not give. \"Large state\": the classifier "
-        "reads only a state of the output's size."
+        "inputs\": the cell wants the time of each step too, which these tasks do not give."
     ),
     "untrained": "Nothing has been trained yet: `python -m ostinato.catalogue train DATA` does.",
     "alt": "Time of training beside the LSTM's, and result, of every cell: a panel for classify and one for generate",
@@ -84,7 +83,6 @@ ENGLISH = {
     ),
     "diverged": "diverged",
     "inputs": "two inputs",
-    "state": "large state",
     "yes": "yes",
     "source": "Source: {}",
     "classic": "Cells that everyone knows",
@@ -157,7 +155,7 @@ KOREAN = {
         "두 결과 모두 시드 하나와 모든 셀에 똑같은 짧은 예산으로 얻은 것이고, 나머지는 `ostinato train`의 기본값입니다. 셀마다 "
         "맞춰 조정한 것은 없습니다. 서로 가까운 셀은 시드가 바뀌면 순서도 바뀔 수 있고, 뒤진 셀은 더 긴 학습이나 다른 학습률이 "
         "필요할 뿐일 수 있습니다. 어느 셀이 가장 좋은지 말해 주지는 않습니다. \"입력 둘\": 시점마다 시각도 받는 셀인데, 이 "
-        "과제들은 시각을 주지 않습니다. \"큰 상태\": 분류기는 출력과 크기가 같은 상태만 읽습니다."
+        "과제들은 시각을 주지 않습니다."
     ),
     "untrained": "아직 학습시키지 않았습니다. `python -m ostinato.catalogue train DATA`가 합니다.",
     "alt": "모든 셀의 LSTM 대비 학습 시간과 결과: classify와 generate 그림 하나씩",
@@ -167,7 +165,6 @@ KOREAN = {
     ),
     "diverged": "발산",
     "inputs": "입력 둘",
-    "state": "큰 상태",
     "yes": "예",
     "source": "출처: {}",
     "classic": "누구나 아는 셀",

@@ -1,6 +1,9 @@
 """Many to one: a label for a text, or for a sequence of numbers (sensor rows, the rows of a picture)."""
 
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice, repeat
 from pathlib import Path
 
 import numpy as np
@@ -9,35 +12,41 @@ from torch import nn
 from torch.nn import functional as F
 
 from .. import measures
+from ..data import compose
 from ..errors import InputError
 from ..examples import Examples
-from ..options import LEARNING, MODEL, Options, option
-from ..pieces import KINDS, PAD, UNKNOWN, Pieces
+from ..options import LEARNING, MODEL, option
+from ..pieces import KINDS, PAD, SPECIAL, UNKNOWN, Pieces
 from ..problem import padded, within
+from ..stored import TOGETHER, StoredRows
 from ..tables import read_labelled
 from .layer import layer_of
 from .scores import Scores, measured
+from .spelling import WORDS, SpelledWords, Spelling, SpellingOptions, spelled_batch
 from .task import Inside, Task
 
 TEXT = "Texts"
 
 
 @dataclass(frozen=True)
-class ClassifyOptions(Options):
+class ClassifyOptions(SpellingOptions):
     """What can be chosen for a classifier."""
 
     hidden: int = option(128, "Units of each layer and direction.", low=1, high=16384)
     bidirectional: bool = option(True, "Read in both directions.")
     embedding: int = option(128, "Units that stand for a word or character.", panel=TEXT, low=1, high=16384)
     pieces: str | None = option(None, "word, character or byte-pair.", panel=TEXT, among=KINDS, found="words; byte pairs from 20,000 rows")
+    spelling: bool = option(True, "Read each word by its characters too, where pieces are words.", panel=WORDS)
     vocabulary_size: int = option(16000, "Pieces at most.", panel=TEXT, low=8, high=1_000_000)
-    lower: bool = option(False, "Take capital letters for small ones.", panel=TEXT)
+    lower: bool | None = option(None, "Take capital letters for small ones; by its characters a word is read as it is.",
+                                panel=TEXT, found="where words are read by their characters")
     text: str | None = option(None, "The column of the text.", panel="Columns", found="by its name or its values")
     label: str | None = option(None, "The column of the label.", panel="Columns", found="by its name")
     features: int | None = option(None, "Numbers of a step, where a row is a whole sequence.", panel="Columns", low=1, high=10**6, found="1")
     label_smoothing: float = option(0.1, "Part of the certainty that is spread over all labels in learning.", panel=LEARNING, low=0, high=0.9)
     class_weights: bool = option(False, "Have each label count the same in learning, however rare.", panel=LEARNING)
-    word_dropout: float = option(0.05, "Rate at which pieces are taken for unknown ones in training.", panel=LEARNING, low=0, high=0.9)
+    word_dropout: float | None = option(None, "Rate at which pieces are taken for unknown ones in training.", panel=LEARNING,
+                                        low=0, high=0.9, found="0.05; 0.2 where words are read by their characters")
     dropout: float = option(0.4, "Rate of dropout, on the input, between layers and before the readout.", panel=MODEL, low=0, high=0.99)
 
 
@@ -49,34 +58,47 @@ class ClassifyModel(nn.Module):
         labels: C.
         options: Sizes and rates.
         text: The input is text.
+        letters: Characters that words are read by, with the special ones; 0 where they are not.
     """
 
-    def __init__(self, inputs: int, labels: int, options: ClassifyOptions, *, text: bool):
+    def __init__(self, inputs: int, labels: int, options: ClassifyOptions, *, text: bool, letters: int = 0):
         super().__init__()
-        self.embedding = nn.Embedding(inputs, options.embedding, padding_idx=PAD) if text else None
-        if text:
+        self.words = SpelledWords(inputs, letters, options) if letters else None
+        self.embedding = nn.Embedding(inputs, options.embedding, padding_idx=PAD) if text and not letters else None
+        if self.embedding:
             nn.init.normal_(self.embedding.weight, std=0.1)
         self.dropout = nn.Dropout(options.dropout)
-        self.recurrent, units = layer_of(options, options.embedding if text else inputs, bidirectional=options.bidirectional)
+        units = self.words.units if letters else options.embedding if text else inputs
+        self.recurrent, units = layer_of(options, units, bidirectional=options.bidirectional)
         self.readout = nn.Linear(3 * units, labels)
 
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Scores (B, C) of x: (B, T) numbers of pieces or (B, T, F) numbers; rows of length 0 are read as nothing."""
-        return self.scores(self.embedded(x), lengths)
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor, *spelled: torch.Tensor) -> torch.Tensor:
+        """Scores (B, C) of x: (B, T) numbers of pieces or (B, T, F) numbers; rows of length 0 are read as nothing.
 
-    def embedded(self, x: torch.Tensor) -> torch.Tensor:
+        Args:
+            x: These.
+            lengths: (B,).
+            spelled: What `spelled_batch` gives, where words are read by their characters.
+        """
+        return self.scores(self.embedded(x, *spelled), lengths)
+
+    def embedded(self, x: torch.Tensor, *spelled: torch.Tensor) -> torch.Tensor:
         """What the layers are given: (B, T, units)."""
+        if self.words:
+            return self.words.embedded(x, *spelled)
         return x if self.embedding is None else self.dropout(self.embedding(x))
 
     def scores(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Scores (B, C) of what `embedded` gives."""
-        output, state = self.recurrent(x, lengths=lengths)
+        output, _ = self.recurrent(x, lengths=lengths)
         inside = within(lengths, output.shape[1])[:, :, None]
         # outputs past the end are 0 already
         mean = output.sum(1) / lengths.clamp(min=1)[:, None]
         most = output.masked_fill(~inside, -torch.inf).amax(1).where(lengths[:, None] > 0, 0.0)
-        h = state[0]
-        last = h[-2:].transpose(0, 1).flatten(1) if self.recurrent.bidirectional else h[-1]
+        # what each direction gives last: the reverse one does so at the first step
+        ahead = output.shape[2] // (1 + self.recurrent.bidirectional)
+        end = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, ahead)
+        last = torch.cat([output[..., :ahead].gather(1, end)[:, 0], output[:, 0, ahead:]], 1)
         return self.readout(self.dropout(torch.cat([most, mean, last], 1)))
 
 
@@ -129,55 +151,108 @@ class Classifier(Task):
         return [numbers.reshape(-1, self.knows["units"])]
 
     def prepare(self, learned, every):
-        labels = sorted(set(every["label"]))
+        counts = Counter(every["label"])
+        labels = sorted(counts)
         if len(labels) < 2:
             raise InputError(f"{every.source}: all {len(every)} rows have the label {labels[0]!r}; a classifier needs two labels or more to tell apart")
-        counts = [every["label"].count(label) for label in labels]
-        text = isinstance(learned["x"][0], str)
-        self.knows = {"labels": labels, "counts": counts, "columns": every.about, "units": None if text else int(learned["x"][0].shape[1])}
+        first = learned["x"][0]
+        text = isinstance(first, str)
+        self.knows = {"labels": labels, "counts": [counts[label] for label in labels], "columns": every.about,
+                      "units": None if text else int(first.shape[1])}
         if not text:
-            steps = np.concatenate([row for row in learned["x"] if len(row)])
-            self.knows |= {"mean": steps.mean(0).tolist(), "scale": np.maximum(steps.std(0), 1e-6).tolist()}
+            self._check_units(learned)
+            mean, scale = _spread(learned["x"])
+            self.knows |= {"mean": mean.tolist(), "scale": np.maximum(scale, 1e-6).tolist()}
             return {}
         kind = self.options.pieces or ("byte-pair" if len(learned) >= 20_000 else "word")
-        self.pieces = Pieces.of(learned["x"], kind, size=self.options.vocabulary_size, least=2 if len(learned) > 1000 else 1, lower=self.options.lower)
-        return {"pieces": kind}
+        spelled, least = kind == "word" and self.options.spelling, 2 if len(learned) > 1000 else 1
+        lower = self.options.lower if self.options.lower is not None else spelled
+        self.pieces = Pieces.of(learned["x"], kind, size=self.options.vocabulary_size, least=least, lower=lower)
+        found = {"pieces": kind, "lower": lower}
+        if self.options.word_dropout is None:
+            # a word that is taken for unknown still has its characters
+            found["word_dropout"] = 0.2 if spelled else 0.05
+        if not spelled:
+            return found
+        words = Counter(word for _, words in self._words(learned["x"]) for word in words)
+        spelling = Spelling.of(words, self.options.characters, least=least)
+        self.knows["letters"] = spelling.letters
+        return found | {"characters": spelling.apart}
 
     def build(self):
-        return ClassifyModel(len(self.pieces) if self.is_text else self.knows["units"], len(self.knows["labels"]), self.options, text=self.is_text)
+        # a model that was saved before words were spelled knows no letters
+        letters = len(SPECIAL) + len(self.knows["letters"]) if "letters" in self.knows else 0
+        return ClassifyModel(len(self.pieces) if self.is_text else self.knows["units"], len(self.knows["labels"]), self.options,
+                             text=self.is_text, letters=letters)
+
+    def _words(self, texts) -> Iterator[tuple[np.ndarray, list[str]]]:
+        """The numbers of the words of each text, and the words."""
+        for some in _parts(texts):
+            some = [compose(text) for text in some]
+            for text, one in zip(some, self.pieces.tokenizer.encode_batch(some, add_special_tokens=False)):
+                yield np.array(one.ids, np.int32), [text[start:end] for start, end in one.offsets]
 
     def encode(self, examples):
+        numbers = {label: k for k, label in enumerate(self.knows["labels"])}
+        # -1: a label that was not there in training, which no answer can be
+        labels = repeat(-1) if examples["label"] is None else (numbers.get(label, -1) for label in examples["label"])
         if any(isinstance(row, str) != self.is_text for row in examples["x"]):
             raise InputError(f"{examples.source}: the model reads {'texts' if self.is_text else 'numbers'}, and this has {'numbers' if self.is_text else 'texts'}")
+        if "letters" in self.knows:
+            return self._spelled(examples["x"], labels)
         if self.is_text:
-            rows = self.pieces.encode(examples["x"])
+            rows = StoredRows(np.int32, _labelled)
+            encoded = (row for some in _parts(examples["x"]) for row in self.pieces.encode(some))
         else:
-            for number, row in enumerate(examples["x"]):
-                if row.shape[1] != self.knows["units"]:
-                    raise InputError(f"{examples.source}: row {number + 1} has {row.shape[1]} numbers a step, and the model learned from {self.knows['units']}")
+            self._check_units(examples)
             mean, scale = (np.array(self.knows[name], np.float32) for name in ("mean", "scale"))
-            rows = [(row - mean) / scale for row in examples["x"]]
-        numbers = {label: k for k, label in enumerate(self.knows["labels"])}
-        labels = examples["label"] or [None] * len(rows)
-        # -1: a label that was not there in training, which no answer can be
-        return [(row, numbers.get(label, -1)) for row, label in zip(rows, labels)]
+            rows = StoredRows(np.float32, lambda row: _labelled(row, len(mean)))
+            encoded = ((row - mean) / scale for row in examples["x"])
+        for some in _parts(zip(labels, encoded)):
+            rows.extend(_with_label(label, row) for label, row in some)
+        return rows
+
+    def _spelled(self, texts, labels) -> StoredRows:
+        """Rows of texts whose words are read by their characters: the words' numbers, how they are spelled, and the label."""
+        spelling, spelled, places = Spelling(self.options.characters, self.knows["letters"]), [], {}
+
+        def row_of(row: np.ndarray):
+            numbers, label = _labelled(row)
+            numbers, words = numbers.reshape(2, -1)
+            return numbers, [spelled[word] for word in words], label
+
+        rows = StoredRows(np.int32, row_of)
+        for some in _parts(zip(labels, self._words(texts))):
+            for word in dict.fromkeys(word for _, (_, words) in some for word in words):
+                if word not in places:
+                    places[word] = len(spelled)
+                    spelled.append(spelling.spell(word))
+            rows.extend(_with_label(label, np.stack([numbers, np.array([places[word] for word in words], np.int32)]))
+                        for label, (numbers, words) in some)
+        return rows
+
+    def _check_units(self, examples: Examples):
+        for number, row in enumerate(examples["x"], 1):
+            if row.shape[1] != self.knows["units"]:
+                raise InputError(f"{examples.source}: row {number} has {row.shape[1]} numbers a step, "
+                                 f"and the model learned from {self.knows['units']}")
 
     def collate(self, rows):
-        x, lengths = padded([row for row, _ in rows], PAD)
-        return x, lengths, torch.tensor([label for _, label in rows])
+        x, *spelled, labels = zip(*rows)
+        return *padded(x, PAD), *(spelled_batch(spelled[0]) if spelled else ()), torch.tensor(labels)
 
     def loss(self, batch):
-        x, lengths, labels = batch
+        x, *others, labels = batch
         if self.is_text and self.model.training and self.options.word_dropout:
             x = x.masked_fill((torch.rand(x.shape, device=x.device) < self.options.word_dropout) & (x != PAD), UNKNOWN)
         weights = torch.tensor([sum(self.knows["counts"]) / len(self.knows["counts"]) / n for n in self.knows["counts"]],
                                device=x.device) if self.options.class_weights else None
-        return F.cross_entropy(self.model(x, lengths), labels, weights, reduction="sum",
+        return F.cross_entropy(self.model(x, *others), labels, weights, reduction="sum",
                                label_smoothing=self.options.label_smoothing), len(labels)
 
     def scores(self, batch) -> torch.Tensor:
         """Scores (B, C) of the rows of a batch."""
-        return self.model(*batch[:2])
+        return self.model(*batch[:-1])
 
     def measuring(self):
         return Scores(self)
@@ -195,36 +270,67 @@ class Classifier(Task):
 
     def inside(self, data):
         examples = self.read(data, labelled=False)
-        (row, _), = self.encode(examples)
-        if not len(row):
+        row, = self.encode(examples)
+        if not len(row[0]):
             raise InputError("an empty input has no steps to look at; give some")
-        x, lengths, _ = self.collate([(row, -1)])
+        x, lengths, *spelled, _ = self.collate([row])
         label = self.knows["labels"].index(self.answers(examples)[0]["label"])
-        tokens = self.pieces.spelled(row) if self.is_text else [" ".join(f"{n:.2g}" for n in step) for step in examples["x"][0]]
-        return Inside(self.model.recurrent, self.model.embedded(x).detach(), tokens,
+        tokens = self.pieces.spelled(row[0]) if self.is_text else [" ".join(f"{n:.2g}" for n in step) for step in examples["x"][0]]
+        return Inside(self.model.recurrent, self.model.embedded(x, *spelled).detach(), tokens,
                       lambda x: self.model.scores(x[None], lengths)[0, label], f"score of {self.knows['labels'][label]}")
 
     def report_parts(self, examples):
         names, encoded = self.knows["labels"], self.encode(examples)
         scores, labels = Scores.of(self, encoded)
-        probabilities = torch.softmax(scores.double(), 1)
-        sure, given = probabilities.max(1)
-        rows = [{"right": label, "given": names[g], "sure": f"{s:.2f}", "input": self._shown_input(x), "length": self.length(row)}
-                for label, g, s, x, row in zip(examples["label"], given.tolist(), sure.tolist(), examples["x"], encoded)]
-        order = torch.argsort(sure, descending=True, stable=True).tolist()
-        wrong, right = ([k for k in order if (rows[k]["right"] == rows[k]["given"]) == well] for well in (False, True))
-        seen = labels >= 0
+        sure, given = (found.numpy() for found in torch.softmax(scores.double(), 1).max(1))
+        labels, lengths = labels.numpy(), np.array([self.length(row) for row in encoded])
         counts = dict(zip(names, self.knows["counts"]))
-        least, most = (end(counts, key=counts.get) for end in (min, max))
+        least, most = (names.index(end(counts, key=counts.get)) for end in (min, max))
+        order = np.argsort(-sure, kind="stable")
+        right, seen = (given == labels)[order], labels >= 0
+        chosen = {"Wrong, the surest first": order[~right], "Right, the least sure first": order[right][::-1],
+                  "Longest": order[np.argsort(-lengths[order], kind="stable")],
+                  f"Of the rarest label, {names[least]}": order[(labels == least)[order]]}
+
+        def row(k: int) -> dict:
+            return {"right": examples["label"][k], "given": names[given[k]], "sure": f"{sure[k]:.2f}",
+                    "input": self._shown_input(examples["x"][k]), "length": int(lengths[k])}
+
         return {
-            "baseline": {"accuracy": sum(row["right"] == most for row in rows) / len(rows)}, "baseline_name": f"always {most}",
-            "labels": counts, "lengths": [row["length"] for row in rows], "length_of": "pieces" if self.is_text else "steps",
+            "baseline": {"accuracy": float((labels == most).mean())}, "baseline_name": f"always {names[most]}",
+            "labels": counts, "lengths": lengths.tolist(), "length_of": "pieces" if self.is_text else "steps",
             "confusion": (names, measures.confusion(given[seen], labels[seen], len(names))),
-            "examples": {name: [rows[k] for k in chosen[:10]] for name, chosen in (
-                ("Wrong, the surest first", wrong), ("Right, the least sure first", right[::-1]),
-                ("Longest", sorted(order, key=lambda k: -rows[k]["length"])),
-                (f"Of the rarest label, {least}", [k for k in order if rows[k]["right"] == least])) if chosen}}
+            "examples": {name: [row(int(k)) for k in rows[:10]] for name, rows in chosen.items() if len(rows)}}
 
     def _shown_input(self, x) -> str:
         text = x if isinstance(x, str) else f"{x.shape[0]} steps of {x.shape[1]}: {np.array2string(x.reshape(-1)[:8], precision=2, separator=', ')}"
         return text if len(text) <= 200 else text[:199] + "…"
+
+
+def _parts(rows: Iterable) -> Iterator[list]:
+    """Rows, so many together as are in memory at a time."""
+    rows = iter(rows)
+    while some := list(islice(rows, TOGETHER)):
+        yield some
+
+
+def _with_label(label: int, row: np.ndarray) -> np.ndarray:
+    """A row as it is stored: its label, by its bits, before its numbers."""
+    return np.concatenate([np.array([label], np.int32).view(row.dtype), row.reshape(-1)])
+
+
+def _labelled(stored: np.ndarray, *units: int) -> tuple[np.ndarray, int]:
+    """A row and its label, from how they are stored; the row is (T, units) where these are given."""
+    return stored[1:].reshape(-1, *units), int(stored[:1].view(np.int32)[0])
+
+
+def _spread(rows: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """The mean and the standard deviation of each number of a step, over all steps of rows (T, F)."""
+    count, total, squares = 0, 0.0, 0.0
+    for some in _parts(rows):
+        steps = np.concatenate(some).astype(np.float64)
+        count, total = count + len(steps), total + steps.sum(0)
+    mean = total / max(1, count)
+    for some in _parts(rows):
+        squares = squares + ((np.concatenate(some) - mean) ** 2).sum(0)
+    return mean, np.sqrt(squares / max(1, count))

@@ -2,21 +2,25 @@
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import measures
-from ..data import VOCABULARIES, HeldOut, Lanes, characters, compose, make_vocabulary, read_text, vocabulary_from_json
+from ..data import (
+    VOCABULARIES, HeldOut, Lanes, characters, compose, make_vocabulary, read_chunks, read_text, vocabulary_from_json,
+)
 from ..decoding import beam_search
 from ..errors import InputError
 from ..examples import Examples
 from ..options import BUDGET, LEARNING, MODEL, Options, option
 from ..problem import Problem
+from ..stored import StoredNumbers, StoredRows
 from .layer import layer_of
 from .task import Inside, Task
 
@@ -146,15 +150,47 @@ def measure(model: nn.Module, held_out: HeldOut) -> float:
 
 
 class Text(Examples):
-    """A text, whose rows are its characters."""
+    """A text in a temporary file, whose rows are its characters.
+
+    Args:
+        chunks: The text, or another one that this is a part of.
+        source: Where it comes from.
+        part: From which character to which of these chunks; all of them, if not given.
+    """
+
+    def __init__(self, chunks: Iterable[str], *, source: str, part: range | None = None):
+        super().__init__({}, source=source)
+        if isinstance(chunks, Text):
+            self.chunks, self.starts = chunks.chunks, chunks.starts
+        else:
+            self.chunks, self.starts = StoredRows(np.uint8, lambda row: row.tobytes().decode()), [0]
+            for chunk in chunks:
+                self.chunks.extend([np.frombuffer(chunk.encode(), np.uint8)])
+                self.starts.append(self.starts[-1] + len(characters(chunk)))
+        self.part = part if part is not None else range(self.starts[-1])
+
+    def __len__(self):
+        return len(self.part)
+
+    def __iter__(self) -> Iterator[str]:
+        """The chunks."""
+        for number, (start, end) in enumerate(zip(self.starts[:-1], self.starts[1:])):
+            inside = range(max(start, self.part.start), min(end, self.part.stop))
+            if len(inside) == end - start:
+                yield self.chunks[number]
+            elif inside:
+                yield "".join(characters(self.chunks[number])[inside.start - start:inside.stop - start])
 
     def digest(self) -> str:
-        return hashlib.sha256("".join(self["character"]).encode()).hexdigest()
+        hashed = hashlib.sha256()
+        for chunk in self:
+            hashed.update(chunk.encode())
+        return hashed.hexdigest()
 
     def split(self, part: float, seed: int) -> tuple["Text", "Text"]:
         """All but the end, and the end."""
         boundary = round(len(self) * (1 - part))
-        return tuple(Text({"character": some}, source=self.source) for some in (self["character"][:boundary], self["character"][boundary:]))
+        return tuple(Text(self, source=self.source, part=some) for some in (self.part[:boundary], self.part[boundary:]))
 
 
 class Generator(Task):
@@ -181,10 +217,10 @@ class Generator(Task):
 
     def read(self, data, *, labelled=True):
         source = str(data) if isinstance(data, (str, Path)) else "the given text"
-        text = read_text(Path(data)) if isinstance(data, (str, Path)) else None
+        of_file = isinstance(data, (str, Path))
         if labelled:
-            return Text({"character": characters(compose("".join(data)) if text is None else text)}, source=source)
-        return Examples({"prompt": list(data) if text is None else text.splitlines()}, source=source)
+            return Text(read_chunks(Path(data)) if of_file else [compose("".join(data))], source=source)
+        return Examples({"prompt": read_text(Path(data)).splitlines() if of_file else list(data)}, source=source)
 
     def split(self, every):
         options = self.options
@@ -196,8 +232,7 @@ class Generator(Task):
         return learned, measured
 
     def prepare(self, learned, every):
-        text, whole = ("".join(examples["character"]) for examples in (learned, every))
-        self.pieces = make_vocabulary(self.options.vocabulary, self.options.vocabulary_size, learned_from=text, held_out=whole)
+        self.pieces = make_vocabulary(self.options.vocabulary, self.options.vocabulary_size, learned_from=learned, every=every)
         return {}
 
     def build(self):
@@ -207,7 +242,10 @@ class Generator(Task):
         return 10.0
 
     def encode(self, examples):
-        return self.pieces.encode("".join(examples["character"]))
+        numbers = StoredNumbers(np.min_scalar_type(len(self.pieces) - 1))
+        for chunk in examples:
+            numbers.extend(self.pieces.encode(chunk))
+        return numbers
 
     def problem(self, learned, measured):
         numbers = [self.encode(learned), self.encode(measured)]

@@ -1,5 +1,6 @@
 """Scores of labels, gathered over batches, and what they come to: for tasks whose answers are labels, of rows or of their steps."""
 
+import numpy as np
 import torch
 
 from .. import measures
@@ -14,7 +15,8 @@ class Scores:
     """
 
     def __init__(self, task: Task):
-        self.task, self.scores, self.labels = task, [], []
+        # not as tensors: many small ones between the large ones of each batch leave the heap in pieces that nothing fits into
+        self.task, self.count, self.scores, self.labels = task, 0, bytearray(), bytearray()
 
     @classmethod
     @torch.no_grad()
@@ -28,12 +30,15 @@ class Scores:
 
     def add(self, batch):
         """Take a batch in."""
-        self.scores.append(self.task.scores(batch).cpu())
-        self.labels.append(batch[-1].cpu())
+        scores = self.task.scores(batch)
+        self.count = scores.shape[1]
+        self.scores += scores.float().cpu().numpy().tobytes()
+        self.labels += batch[-1].cpu().numpy().tobytes()
 
     def stacked(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Scores (N, C) and labels (N,)."""
-        return torch.cat(self.scores), torch.cat(self.labels)
+        labels = torch.from_numpy(np.frombuffer(self.labels, np.int64))
+        return torch.from_numpy(np.frombuffer(self.scores, np.float32)).reshape(len(labels), self.count), labels
 
     def result(self) -> dict[str, float | None]:
         """What `measured` gives."""

@@ -1,49 +1,36 @@
 """Many to many, aligned: a tag for each word of a sentence."""
 
-import unicodedata
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import regex
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from .. import measures
-from ..data import characters, compose
+from ..data import compose
 from ..errors import InputError
 from ..examples import Examples
-from ..options import LEARNING, MODEL, Options, option
+from ..formats import read_unpacked_text
+from ..options import LEARNING, MODEL, option
 from ..pieces import PAD, SPECIAL, UNKNOWN, Pieces
 from ..problem import padded, within
 from ..sequences import read_tagged
-from ..tables import read_unpacked_text
 from .layer import layer_of
 from .scores import Scores
+from .spelling import WORDS, SpelledWords, Spelling, SpellingOptions, spelled_batch
 from .task import Inside, Task
-
-WORDS = "Words"
-# How a word is taken apart for the layer that reads its characters: as a reader counts them, or Korean syllables in letters.
-CHARACTERS: dict[str, Callable[[str], list[str]]] = {
-    "grapheme": characters, "jamo": lambda word: list(unicodedata.normalize("NFD", word))}
 
 
 @dataclass(frozen=True)
-class TagOptions(Options):
+class TagOptions(SpellingOptions):
     """What can be chosen for a tagger."""
 
     hidden: int = option(160, "Units of each layer and direction, over the words.", low=1, high=16384)
-    embedding: int = option(100, "Units that stand for a word.", panel=WORDS, low=1, high=16384)
     least: int = option(2, "How often a word has to be there to have units of its own; others are known by their characters.",
                         panel=WORDS, low=1, high=10**6)
-    characters: str | None = option(None, "grapheme, or jamo: the letters of Korean syllables.", panel=WORDS,
-                                    among=tuple(CHARACTERS), found="jamo where most characters are Hangul")
-    character_embedding: int = option(48, "Units that stand for a character.", panel=WORDS, low=1, high=16384)
-    character_hidden: int = option(64, "Units of each direction of the layer that reads a word's characters.", panel=WORDS, low=1,
-                                   high=16384)
     column: str | None = option(None, "The column of the tags: upos, xpos, or its number, counted from 0.", panel="Columns",
                                 found="upos of CoNLL-U, else the second")
     batch: int = option(32, "Sentences of a batch.", panel=LEARNING, low=1, high=65536)
@@ -78,8 +65,8 @@ def split_filled(task: Task, every: Examples, column: str) -> tuple[Examples, Ex
 # ---------------------------------------------------------------- the model
 
 
-class TagModel(nn.Module):
-    """Words to a score for each tag: what stands for a word, and what a layer makes of its characters, through layers over all.
+class TagModel(SpelledWords):
+    """Words, each by itself and by its characters, through layers over all to a score for each tag.
 
     Args:
         words: Words that have units of their own, with the special ones.
@@ -89,29 +76,9 @@ class TagModel(nn.Module):
     """
 
     def __init__(self, words: int, letters: int, tags: int, options: TagOptions):
-        super().__init__()
-        self.words = nn.Embedding(words, options.embedding, padding_idx=PAD)
-        self.letters = nn.Embedding(letters, options.character_embedding, padding_idx=PAD)
-        for embedding in (self.words, self.letters):
-            nn.init.normal_(embedding.weight, std=0.1)
-        self.dropout = nn.Dropout(options.dropout)
-        spelling = replace(options, hidden=options.character_hidden, layers=1)
-        self.spelling, units = layer_of(spelling, options.character_embedding, bidirectional=True)
-        self.recurrent, outputs = layer_of(options, options.embedding + units, bidirectional=True)
+        super().__init__(words, letters, options)
+        self.recurrent, outputs = layer_of(options, self.units, bidirectional=True)
         self.readout = nn.Linear(outputs, tags)
-
-    def embedded(self, words, places, spelled, spelled_lengths) -> torch.Tensor:
-        """What the layers over the sentence are given: (B, T, units).
-
-        Args:
-            words: (B, T), numbers of words.
-            places: (B, T), which row of `spelled` each word is.
-            spelled: (D, S), numbers of the characters of each word that is there, read once however often it is there.
-            spelled_lengths: (D,).
-        """
-        _, state = self.spelling(self.letters(spelled), lengths=spelled_lengths)
-        read = state[0].transpose(0, 1).flatten(1)
-        return self.dropout(torch.cat([self.words(words), F.embedding(places, read)], 2))
 
     def scores(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Scores (N, C) of all words, sentence after sentence, from what `embedded` gives."""
@@ -197,8 +164,7 @@ class Tagger(Task):
             raise InputError(f"{every.source}: all words have the tag {next(iter(counts))!r}; "
                              "a tagger needs two tags or more to tell apart")
         words = Counter(word for row in learned["words"] for word in row)
-        of = self.options.characters or ("jamo" if _is_hangul(words) else "grapheme")
-        letters = Counter(letter for word in words for letter in CHARACTERS[of](word))
+        spelling = Spelling.of(words, self.options.characters, least=2 if len(learned) >= 1000 else 1)
         lowered = Counter()
         for word, count in words.items():
             lowered[_lowered(word)] += count
@@ -207,20 +173,16 @@ class Tagger(Task):
         self.pieces = _vocabulary(order)
         self.knows = {"tags": sorted(counts), "counts": [counts[tag] for tag in sorted(counts)], "columns": every.about,
                       "embedded": len(SPECIAL) + sum(count >= self.options.least for count in lowered.values()),
-                      "letters": sorted(letter for letter, count in letters.items() if count > 1 or len(learned) < 1000)}
-        return {"characters": of}
+                      "letters": spelling.letters}
+        return {"characters": spelling.apart}
 
     def build(self):
         return TagModel(self.knows["embedded"], len(SPECIAL) + len(self.knows["letters"]), len(self.knows["tags"]), self.options)
 
     def encode(self, examples):
-        apart = CHARACTERS[self.options.characters]
-        letters = {letter: k for k, letter in enumerate(self.knows["letters"], len(SPECIAL))}
-        distinct = list(dict.fromkeys(word for row in examples["words"] for word in row))
-        numbers = {word: self._number(word) for word in distinct}
-        # as bytes, so that equal words are found in a batch at once
-        spelled = {word: np.array([letters.get(letter, UNKNOWN) for letter in apart(word)], np.int32).tobytes()
-                   for word in distinct}
+        spelling = Spelling(self.options.characters, self.knows["letters"])
+        spelled = spelling.spell_each(word for row in examples["words"] for word in row)
+        numbers = {word: self._number(word) for word in spelled}
         tags = {tag: k for k, tag in enumerate(self.knows["tags"])}
         return [(np.array([numbers[word] for word in row], np.int32), [spelled[word] for word in row],
                  # -1: a tag that was not there in training, or is not known
@@ -233,13 +195,10 @@ class Tagger(Task):
         return number if number is not None and len(SPECIAL) <= number < self.knows["embedded"] else UNKNOWN
 
     def collate(self, rows):
-        # an empty word stands past a sentence's end
-        distinct = {b"": 0}
-        places = [np.array([distinct.setdefault(word, len(distinct)) for word in spelled], np.int32) for _, spelled, _ in rows]
         words, lengths = padded([numbers for numbers, _, _ in rows], PAD)
-        spelled, spelled_lengths = padded([np.frombuffer(word, np.int32) for word in distinct], PAD)
+        places, spelled, spelled_lengths = spelled_batch([spelled for _, spelled, _ in rows])
         tags = torch.from_numpy(np.concatenate([tags for _, _, tags in rows]))
-        return words, padded(places, 0)[0], lengths, spelled, spelled_lengths, tags
+        return words, places, lengths, spelled, spelled_lengths, tags
 
     def scores(self, batch) -> torch.Tensor:
         """Scores (N, C) of the words of a batch, sentence after sentence."""
@@ -317,12 +276,6 @@ class Tagger(Task):
 
 def _lowered(word: str) -> str:
     return compose(word.lower())
-
-
-def _is_hangul(words: Counter) -> bool:
-    """Whether most characters are Hangul."""
-    hangul = sum(len(regex.findall(r"\p{Hangul}", word)) * count for word, count in words.items())
-    return 2 * hangul > sum(len(word) * count for word, count in words.items())
 
 
 def _vocabulary(words: list[str]) -> Pieces:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -353,7 +354,7 @@ class Task:
     def problem(self, learned: Examples, measured: Examples) -> Problem:
         """What training is given."""
         rows = self.encode(learned)
-        return Rows(self, rows, self.encode(measured), [self.length(row) for row in rows])
+        return Rows(self, rows, self.encode(measured), np.fromiter(map(self.length, rows), np.int32, len(rows)))
 
     def _resumed(self, out: Path, digest: str, given) -> dict:
         """The configuration of the run in a directory, if what is given is the same."""
