@@ -24,7 +24,9 @@ from ostinato.tasks import task_class
 FULL = {
     "classify nsmc": ("classify", "full/nsmc/train.tsv.gz", "full/nsmc/test.tsv.gz", {"seconds": 500}, "accuracy"),
     "classify trec": ("classify", "small/trec/train.tsv", "small/trec/test.tsv",
-                      {"dropout": 0.5, "word_dropout": 0.1, "held_out": 0.05, "epochs": 14, "patience": 0}, "accuracy"),
+                      {"dropout": 0.5, "held_out": 0.05, "epochs": 24, "patience": 0}, "accuracy"),
+    "classify trec without spelling": ("classify", "small/trec/train.tsv", "small/trec/test.tsv",
+                                       {"spelling": False, "dropout": 0.5, "word_dropout": 0.1, "held_out": 0.05, "epochs": 14, "patience": 0}, "accuracy"),
     "classify hand_gesture": ("classify", "small/hand_gesture/train.csv", "small/hand_gesture/test.csv", {"features": 2}, "accuracy"),
     "classify mnist": ("classify", "full/mnist/mnist_train.npz", "full/mnist/mnist_test.npz", {"seconds": 360}, "accuracy"),
     "generate tinyshakespeare": ("generate", "full/tinyshakespeare/input.txt", None,
@@ -50,6 +52,8 @@ BESIDE = {
     "translate tatoeba": ("translate", "full/tatoeba_en_fr/train.tsv.gz", "small/tatoeba_en_fr/test.tsv", {"steps": 400, "patience": 0}, "bleu"),
     "caption emoji": ("caption", "emoji:train", "emoji:test", {"caption": "en", "epochs": 3, "patience": 0}, "chrf"),
     "frames grid": ("frames", "full/grid_s1/grid_s1_pca16.npz:train", "full/grid_s1/grid_s1_pca16.npz:test", {"epochs": 4, "patience": 0}, "accuracy"),
+    "transcribe grid": ("transcribe", "full/grid_s1/grid_s1_pca16.npz:train", "full/grid_s1/grid_s1_pca16.npz:test",
+                        {"label": "word", "epochs": 4, "patience": 0}, "word_error_rate"),
     "forecast temperatures": ("forecast", "small/timeseries/daily-min-temperatures.train.csv", "small/timeseries/daily-min-temperatures.test.csv", {"patience": 0},
                               "mase"),
 }
