@@ -80,20 +80,21 @@ class Regularisation:
     def _reading_less(self, graph: Graph) -> Graph:
         read = {state.value: state for n in graph.nodes if n.op == "product" for state in _read(n.args[0])}
         self._masks |= {f"read of {name}": (state.size, 1 - self.variational, True) for name, state in read.items()}
-        return _copied(graph, {}, {state: (f"read of {name}", self.variational) for name, state in read.items()})
+        return _copied(graph, {}, {state: (f"read of {name}", 0.0) for name, state in read.items()})
 
     # ------------------------------------------------------------ what is drawn
 
     def masks(self, x: Tensor, letters: Mapping[str, int]) -> tuple[Tensor, ...]:
-        """The further inputs of `in_training`, (T, B, units) each, of 0 where something is dropped (or goes on, for zoneout), else 1.
+        """The further inputs of `in_training`, (T, B, units) each, of 0 where something is dropped (or goes on, for zoneout), else 1;
+        where one is the same at all steps, what makes up for the dropped ones.
 
         Args:
             x: The layer's input, (T, B, I).
             letters: What each letter stands for.
         """
         steps, batch = x.shape[:2]
-        return tuple(_drawn(x, (1 if once else steps, batch, size.at(letters)), one).expand(steps, -1, -1)
-                     for size, one, once in self._masks.values())
+        return tuple(_drawn(x, (1, batch, size.at(letters)), one).div_(one).expand(steps, -1, -1) if once else
+                     _drawn(x, (steps, batch, size.at(letters)), one) for size, one, once in self._masks.values())
 
     def inputs(self, x: Tensor) -> Tensor:
         """The layer's input, with units dropped for a whole sequence."""
@@ -119,9 +120,10 @@ def _drawn(like: Tensor, shape: Sequence[int], part: float) -> Tensor:
     random = np.random.Generator(np.random.SFC64(int(torch.randint(2**63 - 1, ()))))
     most = min(round(part * 2**16), 2**16 - 1) - 2**15
     drawn = memory.empty((math.prod(shape),), like.dtype) if like.dtype in memory.DTYPES else like.new_empty(math.prod(shape))
-    for some in drawn.split(AT_A_TIME):
-        numbers = torch.from_numpy(random.integers(2**64, size=-(-len(some) // 4), dtype=np.uint64).view(np.int16))
-        torch.lt(numbers[:len(some)], most, out=some)
+    values = drawn.numpy()
+    for start in range(0, len(values), AT_A_TIME):
+        some = values[start:start + AT_A_TIME]
+        some[...] = random.integers(2**64, size=-(-len(some) // 4), dtype=np.uint64).view(np.int16)[:len(some)] < most
     return drawn.view(tuple(shape))
 
 
@@ -195,7 +197,8 @@ def _copied(graph: Graph, dropped: Mapping[Node, tuple[str, float]], read: Mappi
 
     Args:
         graph: The step.
-        dropped: For nodes, the name of the mask and the rate: these are dropped wherever they are used.
+        dropped: For nodes, the name of the mask and the rate: these are dropped wherever they are used. With a rate of 0 the mask
+            itself makes up for what is dropped.
         read: The same for states that are dropped where a product reads them.
     """
     builder, made = Builder(), {}
@@ -204,7 +207,7 @@ def _copied(graph: Graph, dropped: Mapping[Node, tuple[str, float]], read: Mappi
     def kept(node: Node, copy: Node, name: str, rate: float) -> Node:
         inputs[name] = node.size
         mask = builder.node("input", (), name, node.size)
-        return builder.pointwise("mul", copy, builder.pointwise("mul", mask, builder.number(1 / (1 - rate))))
+        return builder.pointwise("mul", copy, builder.pointwise("mul", mask, builder.number(1 / (1 - rate))) if rate else mask)
 
     def seen(node: Node) -> Node:
         """A node as a product reads it."""

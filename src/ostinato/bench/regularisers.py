@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
+import torch
+
 import ostinato
 
 from .measure import FULL, QUICK, alternate, machine, make_work, timed, torch_threads, tried
@@ -75,9 +77,16 @@ class Regularised:
 
 
 def ours(work: Work, **regularisers: float) -> Runner:
-    """The public layer in training."""
+    """The public layer in training, where the weights are others at each call, as after an optimiser's step."""
     layer = work.like(ostinato, **regularisers)
-    return in_torch(work, layer, dict(layer.named_parameters()))
+    weights = [*layer.parameters()]
+
+    def run(x):
+        with torch.no_grad():
+            torch._foreach_mul_(weights, 1.0)
+        return layer(x)
+
+    return in_torch(work, run, dict(layer.named_parameters()))
 
 
 def measure(*, threads: int, quick: bool = False, layers: Sequence[str] = LAYERS, modes: Sequence[str] = (), shapes: Sequence[Shape] | None = None,
