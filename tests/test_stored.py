@@ -4,6 +4,7 @@ import gc
 import subprocess
 import sys
 import tempfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -65,9 +66,10 @@ def test_a_full_disk_is_one_error(monkeypatch):
             numbers.extend([1])
 
 
-# What a task does before it trains, in a process of its own: the memory of one that did more would count too.
+# What a task does before it trains, in a process of its own. Not ru_maxrss: that is at least what the process had that started it.
 READING = """
-import resource, sys
+import re, sys
+from pathlib import Path
 from ostinato.tasks import task_class
 name, path = sys.argv[1:]
 task = task_class(name)(**({"pieces": "character", "spelling": False} if name == "classify" else {}))
@@ -77,11 +79,12 @@ learned, measured = task.split(every)
 task.prepare(learned, every)
 task.model = task.build()
 task.problem(learned, measured).batch(0)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+print(1024 * int(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]))
 """
 
 
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc, which is not there")
 @pytest.mark.parametrize("name, row", [("classify", "{}\t이 영화는 {} 번 보아도 재미있고 the music is good\n"), ("generate", "{} 되풀이되는 가락 {}\n")])
 def test_memory_grows_by_less_than_the_file(tmp_path, name, row):
     sizes, peaks = [], []
@@ -91,4 +94,4 @@ def test_memory_grows_by_less_than_the_file(tmp_path, name, row):
         sizes.append(path.stat().st_size)
         peaks.append(int(subprocess.run([sys.executable, "-c", READING, name, path], capture_output=True, text=True, check=True).stdout))
     # rows that were objects in memory took 25 times the file
-    assert peaks[1] - peaks[0] < sizes[1] - sizes[0]
+    assert peaks[1] - peaks[0] < 0.6 * (sizes[1] - sizes[0])
