@@ -1,5 +1,8 @@
 """Regularisers: what each drops, what comes of it in the mean, that a seed gives it again, and that it is off outside training."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 import torch
@@ -184,6 +187,38 @@ def test_a_given_state_and_a_learned_one_are_taken():
     output, _ = made(torch.randn(2, 3, 5))
     output.sum().backward()
     assert made.initial_h_l0.grad.abs().sum() > 0 and made.initial_c_l0.grad.abs().sum() > 0
+
+
+@ostinato.cell
+def unlike(x, h, c=ostinato.state("P"), *, W=ostinato.weight("H", "I"), V=ostinato.weight("P", "I"), U=ostinato.weight("H", "P"), R=ostinato.weight("P", "H")):
+    c = 0.5 * c + ostinato.tanh(V @ x + R @ h)
+    h = 0.5 * h + ostinato.tanh(W @ x + U @ c)
+    return h, c
+
+
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+def test_masks_of_states_of_unlike_sizes_go_where_they_belong(engine):
+    made = layer(unlike, sizes={"P": 3}, engine=engine, recurrent_dropout=0.3, variational=0.3, zoneout={"c": 0.2})
+    output, (h, c) = made(torch.randn(2, 4, 5))
+    (output.sum() + c.sum()).backward()
+    assert all(torch.isfinite(p.grad).all() for p in made.parameters())
+
+
+def test_a_copy_and_a_pickle_are_the_same_layer():
+    made, x = layer(**ALL), torch.randn(2, 4, 5)
+    results = []
+    for one in (made, copy.deepcopy(made), pickle.loads(pickle.dumps(made))):
+        torch.manual_seed(3)
+        results.append(one(x)[0])
+        assert repr(one) == repr(made)
+    assert torch.equal(results[0], results[1]) and torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float64])
+def test_other_dtypes_are_taken(dtype):
+    made = layer(dtype=dtype, **ALL)
+    made(torch.randn(2, 4, 5, dtype=dtype))[0].sum().backward()
+    assert made.U_l0.grad.dtype == dtype
 
 
 # ------------------------------------------------------------ chance

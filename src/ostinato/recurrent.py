@@ -407,7 +407,12 @@ class Recurrent(nn.Module):
         return [name for parts in self._parts.values() for _, names in parts for name in names] == [*self._parameters]
 
     def __getstate__(self):
-        return self.__dict__ | {"_ready": {}}
+        return self.__dict__ | {"_ready": {}, "_regularisation": None}
+
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if self.regularisers:
+            self._regularisation = Regularisation(self.cell.graph, **self.regularisers)
 
     def _run(self, inputs, states, lengths):
         """Run all layers; a state may be None, for zeros."""

@@ -40,6 +40,7 @@ class Regularisation:
 
     Attributes:
         at_rest: The step outside training: in place of chance, zoneout has what comes of it in the mean.
+        in_training: The step in training, whose further inputs are masks.
 
     Raises:
         InputError: A rate is none, or the cell has nothing that it could be for.
@@ -65,6 +66,7 @@ class Regularisation:
             self._masks |= {f"zoneout of {name}": (graph.states[name], one, False) for name, one in self.zoneout.items()}
             changed = _zoned_out(changed, self.zoneout, "zoneout of {}")
         self.in_training = changed
+        self._order = [self._masks[name] for name in [*changed.inputs][len(graph.inputs):]]
 
     # ------------------------------------------------------------ the step in training
 
@@ -94,7 +96,7 @@ class Regularisation:
         """
         steps, batch = x.shape[:2]
         return tuple(_drawn(x, (1, batch, size.at(letters)), one).div_(one).expand(steps, -1, -1) if once else
-                     _drawn(x, (steps, batch, size.at(letters)), one) for size, one, once in self._masks.values())
+                     _drawn(x, (steps, batch, size.at(letters)), one) for size, one, once in self._order)
 
     def inputs(self, x: Tensor) -> Tensor:
         """The layer's input, with units dropped for a whole sequence."""
@@ -113,13 +115,13 @@ def _dropped(values: Tensor, shape: Sequence[int], rate: float) -> Tensor:
 
 def _drawn(like: Tensor, shape: Sequence[int], part: float) -> Tensor:
     """1 with this probability (to 1/65,536), else 0; by torch's seed."""
-    if not like.is_cpu or engines.traced():
+    if not like.is_cpu or like.dtype not in memory.DTYPES or engines.traced():
         return like.new_empty(shape).bernoulli_(part)
     # NumPy's fastest generator, two bytes for each, and some at a time so that they stay in the cache: ten times as fast as bernoulli_,
     # which would take a fifth of a layer's time.
     random = np.random.Generator(np.random.SFC64(int(torch.randint(2**63 - 1, ()))))
     most = min(round(part * 2**16), 2**16 - 1) - 2**15
-    drawn = memory.empty((math.prod(shape),), like.dtype) if like.dtype in memory.DTYPES else like.new_empty(math.prod(shape))
+    drawn = memory.empty((math.prod(shape),), like.dtype)
     values = drawn.numpy()
     for start in range(0, len(values), AT_A_TIME):
         some = values[start:start + AT_A_TIME]
