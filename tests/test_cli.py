@@ -122,13 +122,14 @@ def test_bench_is_called_with_its_options(ostinato, monkeypatch):
     command = create_autospec(bench.command)
     monkeypatch.setattr(bench, "command", command)
     assert ostinato("bench")[0] == 0
-    others = {"save_ratios": None, "compare": None, "roofline": None, "ragged": False, "memory": False}
+    others = {"save_ratios": None, "compare": None, "roofline": None, "ragged": False, "memory": False, "regularisers": False}
     command.assert_called_once_with(threads=None, quick=False, json=None, only=None, peers=None, **others)
     assert ostinato("bench", "--quick", "--threads", "2", "--json", "b.json", "--only", "LSTM", "--only", "training", "--peers", "jax",
                     "--save-ratios", "new.json", "--compare", "old.json")[0] == 0
     command.assert_called_with(threads=2, quick=True, json=Path("b.json"), only=["LSTM", "training"], peers=["jax"],
                                **others | {"save_ratios": Path("new.json"), "compare": Path("old.json")})
-    for words, given in [("--roofline a.png", {"roofline": Path("a.png")}), ("--ragged", {"ragged": True}), ("--memory", {"memory": True})]:
+    for words, given in [("--roofline a.png", {"roofline": Path("a.png")}), ("--ragged", {"ragged": True}), ("--memory", {"memory": True}),
+                         ("--regularisers", {"regularisers": True})]:
         assert ostinato("bench", *words.split())[0] == 0
         command.assert_called_with(threads=None, quick=False, json=None, only=None, peers=None, **others | given)
     command.return_value = False
