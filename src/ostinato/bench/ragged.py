@@ -11,7 +11,7 @@ import ostinato
 
 from .measure import FULL, QUICK, alternate, compare, machine, make_work, timed, torch_threads, tried
 from .peers import Runner, Work, in_torch
-from .rows import LAYERS, MODES, Shape, Times, drawn, held, milliseconds, times_as_fast
+from .rows import LAYERS, MODES, Shape, Taken, Times, drawn, held, milliseconds, times_as_fast
 
 GRID = (Shape(32, 100, 64, 128), Shape(64, 100, 256, 512), Shape(256, 50, 128, 256))
 QUICK_GRID = GRID[:1]
@@ -64,20 +64,8 @@ class RaggedRow:
 
 
 @dataclass(frozen=True)
-class Ragged:
-    """All rows, and what they were measured on.
-
-    Attributes:
-        rows, threads, machine: As of `rows.Run`.
-    """
-
-    rows: list[RaggedRow]
-    threads: int
-    machine: dict
-
-    def dump(self) -> dict:
-        """As JSON has it."""
-        return asdict(self) | {"rows": [row.dump() for row in self.rows]}
+class Ragged(Taken):
+    """All rows, each a `RaggedRow`, and what they were measured on."""
 
     def table(self) -> list:
         """What to print with rich, one after another, at 80 columns or more."""

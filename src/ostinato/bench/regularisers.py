@@ -9,7 +9,7 @@ import ostinato
 
 from .measure import FULL, QUICK, alternate, machine, make_work, timed, torch_threads, tried
 from .peers import Runner, Work, in_torch
-from .rows import LAYERS, Shape, Times, drawn, held, milliseconds
+from .rows import LAYERS, Shape, Taken, Times, drawn, held, milliseconds
 
 GRID = (Shape(32, 100, 64, 128), Shape(64, 100, 256, 512))
 QUICK_GRID = GRID[:1]
@@ -51,20 +51,8 @@ class RegularisedRow:
 
 
 @dataclass(frozen=True)
-class Regularised:
-    """All rows, and what they were measured on.
-
-    Attributes:
-        rows, threads, machine: As of `rows.Run`.
-    """
-
-    rows: list[RegularisedRow]
-    threads: int
-    machine: dict
-
-    def dump(self) -> dict:
-        """As JSON has it."""
-        return asdict(self) | {"rows": [row.dump() for row in self.rows]}
+class Regularised(Taken):
+    """All rows, each a `RegularisedRow`, and what they were measured on."""
 
     def table(self) -> list:
         """What to print with rich, one after another, at 80 columns or more."""

@@ -149,6 +149,24 @@ class Run:
         return {"format": FORMAT} | asdict(self) | {"rows": [row.dump() for row in self.rows]}
 
 
+@dataclass(frozen=True)
+class Taken:
+    """Rows of one kind, and what they were measured on.
+
+    Attributes:
+        rows: Each with a `dump` of its own.
+        threads, machine: As of `Run`.
+    """
+
+    rows: list
+    threads: int
+    machine: dict
+
+    def dump(self) -> dict:
+        """As JSON has it."""
+        return asdict(self) | {"rows": [row.dump() for row in self.rows]}
+
+
 def milliseconds(seconds: float) -> str:
     """With three digits that count."""
     value = 1e3 * seconds
