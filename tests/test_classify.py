@@ -102,7 +102,6 @@ def test_a_file_read_in_tiny_chunks_gives_the_same_model(trained, monkeypatch, p
     whole = Classifier(**SMALL | {"pieces": pieces, "epochs": 3}).fit(file, test=file, threads=1)
     monkeypatch.setattr("ostinato.data.CHUNK", 50)
     monkeypatch.setattr("ostinato.stored.TOGETHER", 3)
-    monkeypatch.setattr("ostinato.tasks.classify.TOGETHER", 5)
     chunked = Classifier(**SMALL | {"pieces": pieces, "epochs": 3}).fit(file, test=file, threads=1)
     assert len(chunked.read(file)["x"].starts) > 6
     assert without_time(chunked.result) == without_time(whole.result)

@@ -7,6 +7,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .stored import parts
+
 
 class Problem:
     """What is learned, from which batches, and what a run is measured by: a task's own; this class says what one has.
@@ -95,6 +97,22 @@ class Buckets:
         pools = [pool[np.argsort(self.lengths[pool], kind="stable")] for pool in pools]
         batches = [pool[start:start + self.batch] for pool in pools for start in range(0, len(pool), self.batch)]
         return [batches[k] for k in random.permutation(len(batches))]
+
+
+def spread(rows: Iterable[np.ndarray]) -> dict[str, list[float]]:
+    """The mean and the scale, the standard deviation or at least a millionth, of each number of a step, over all steps.
+
+    Args:
+        rows: (T, F) each; they are gone through twice, some at a time.
+    """
+    count, total, squares = 0, 0.0, 0.0
+    for some in parts(rows):
+        steps = np.concatenate(some).astype(np.float64)
+        count, total = count + len(steps), total + steps.sum(0)
+    mean = total / max(1, count)
+    for some in parts(rows):
+        squares = squares + ((np.concatenate(some) - mean) ** 2).sum(0)
+    return {"mean": mean.tolist(), "scale": np.maximum(np.sqrt(squares / max(1, count)), 1e-6).tolist()}
 
 
 def padded(rows: list[np.ndarray], filler: float = 0) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,8 @@ import operator
 import tempfile
 import weakref
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
 
 import numpy as np
 
@@ -16,6 +17,13 @@ from .errors import InputError
 
 # Rows that are read together where all are read in order.
 TOGETHER = 256
+
+
+def parts(rows: Iterable) -> Iterator[list]:
+    """Rows, so many together as are in memory at a time."""
+    rows = iter(rows)
+    while some := list(islice(rows, TOGETHER)):
+        yield some
 
 
 class StoredNumbers:

@@ -1,9 +1,9 @@
 """Many to one: a label for a text, or for a sequence of numbers (sensor rows, the rows of a picture)."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice, repeat
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +17,8 @@ from ..errors import InputError
 from ..examples import Examples
 from ..options import LEARNING, MODEL, option
 from ..pieces import KINDS, PAD, SPECIAL, UNKNOWN, Pieces
-from ..problem import padded, within
-from ..stored import TOGETHER, StoredRows
+from ..problem import padded, spread, within
+from ..stored import StoredRows, parts
 from ..tables import read_labelled
 from .layer import layer_of
 from .scores import Scores, measured
@@ -161,8 +161,7 @@ class Classifier(Task):
                       "units": None if text else int(first.shape[1])}
         if not text:
             self._check_units(learned)
-            mean, scale = _spread(learned["x"])
-            self.knows |= {"mean": mean.tolist(), "scale": np.maximum(scale, 1e-6).tolist()}
+            self.knows |= spread(learned["x"])
             return {}
         kind = self.options.pieces or ("byte-pair" if len(learned) >= 20_000 else "word")
         spelled, least = kind == "word" and self.options.spelling, 2 if len(learned) > 1000 else 1
@@ -187,7 +186,7 @@ class Classifier(Task):
 
     def _words(self, texts) -> Iterator[tuple[np.ndarray, list[str]]]:
         """The numbers of the words of each text, and the words."""
-        for some in _parts(texts):
+        for some in parts(texts):
             some = [compose(text) for text in some]
             for text, one in zip(some, self.pieces.tokenizer.encode_batch(some, add_special_tokens=False)):
                 yield np.array(one.ids, np.int32), [text[start:end] for start, end in one.offsets]
@@ -202,13 +201,13 @@ class Classifier(Task):
             return self._spelled(examples["x"], labels)
         if self.is_text:
             rows = StoredRows(np.int32, _labelled)
-            encoded = (row for some in _parts(examples["x"]) for row in self.pieces.encode(some))
+            encoded = (row for some in parts(examples["x"]) for row in self.pieces.encode(some))
         else:
             self._check_units(examples)
             mean, scale = (np.array(self.knows[name], np.float32) for name in ("mean", "scale"))
             rows = StoredRows(np.float32, lambda row: _labelled(row, len(mean)))
             encoded = ((row - mean) / scale for row in examples["x"])
-        for some in _parts(zip(labels, encoded)):
+        for some in parts(zip(labels, encoded)):
             rows.extend(_with_label(label, row) for label, row in some)
         return rows
 
@@ -222,7 +221,7 @@ class Classifier(Task):
             return numbers, [spelled[word] for word in words], label
 
         rows = StoredRows(np.int32, row_of)
-        for some in _parts(zip(labels, self._words(texts))):
+        for some in parts(zip(labels, self._words(texts))):
             for word in dict.fromkeys(word for _, (_, words) in some for word in words):
                 if word not in places:
                     places[word] = len(spelled)
@@ -279,7 +278,7 @@ class Classifier(Task):
         return Inside(self.model.recurrent, self.model.embedded(x, *spelled).detach(), tokens,
                       lambda x: self.model.scores(x[None], lengths)[0, label], f"score of {self.knows['labels'][label]}")
 
-    def report_parts(self, examples):
+    def reportparts(self, examples):
         names, encoded = self.knows["labels"], self.encode(examples)
         scores, labels = Scores.of(self, encoded)
         sure, given = (found.numpy() for found in torch.softmax(scores.double(), 1).max(1))
@@ -307,13 +306,6 @@ class Classifier(Task):
         return text if len(text) <= 200 else text[:199] + "…"
 
 
-def _parts(rows: Iterable) -> Iterator[list]:
-    """Rows, so many together as are in memory at a time."""
-    rows = iter(rows)
-    while some := list(islice(rows, TOGETHER)):
-        yield some
-
-
 def _with_label(label: int, row: np.ndarray) -> np.ndarray:
     """A row as it is stored: its label, by its bits, before its numbers."""
     return np.concatenate([np.array([label], np.int32).view(row.dtype), row.reshape(-1)])
@@ -322,15 +314,3 @@ def _with_label(label: int, row: np.ndarray) -> np.ndarray:
 def _labelled(stored: np.ndarray, *units: int) -> tuple[np.ndarray, int]:
     """A row and its label, from how they are stored; the row is (T, units) where these are given."""
     return stored[1:].reshape(-1, *units), int(stored[:1].view(np.int32)[0])
-
-
-def _spread(rows: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The mean and the standard deviation of each number of a step, over all steps of rows (T, F)."""
-    count, total, squares = 0, 0.0, 0.0
-    for some in _parts(rows):
-        steps = np.concatenate(some).astype(np.float64)
-        count, total = count + len(steps), total + steps.sum(0)
-    mean = total / max(1, count)
-    for some in _parts(rows):
-        squares = squares + ((np.concatenate(some) - mean) ** 2).sum(0)
-    return mean, np.sqrt(squares / max(1, count))

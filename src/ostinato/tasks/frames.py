@@ -15,7 +15,7 @@ from .. import measures
 from ..errors import InputError
 from ..examples import Examples
 from ..options import LEARNING, MODEL, Options, option
-from ..problem import padded, within
+from ..problem import padded, spread, within
 from ..sequences import Clips, read_clips
 from .layer import layer_of
 from .scores import Scores, measured
@@ -228,8 +228,7 @@ def scales(every: list[np.ndarray], learned: list[np.ndarray], source: str) -> d
     """How many numbers a frame has, and their mean and scale in the clips that are learned from."""
     units = next((clip.shape[1] for clip in learned if len(clip)), 0)
     _check_units(every, source, units, f"another has {units}")
-    frames = np.concatenate([clip for clip in learned if len(clip)])
-    return {"units": units, "mean": frames.mean(0, dtype=np.float64).tolist(), "scale": np.maximum(frames.std(0, dtype=np.float64), 1e-6).tolist()}
+    return {"units": units} | spread([clip for clip in learned if len(clip)])
 
 
 def normalised(clips: list[np.ndarray], knows: dict, source: str) -> list[np.ndarray]:
