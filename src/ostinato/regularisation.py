@@ -6,6 +6,7 @@ every cell. Without them, and outside training, a layer runs the graph that it h
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ MIXING = {"add", "sub", "neg", "mul", "div", "slice", "concat", "where"}
 ACTIVATIONS = {"tanh", "relu"}
 # What a product may read a state through and still read that state.
 READING = {"mul", "slice", "concat"}
+EMPTY: Mapping = MappingProxyType({})
 
 
 class Regularisation:
@@ -54,7 +56,7 @@ class Regularisation:
         self._matrices = recurrent_weights(graph) if self.weight_drop else []
         if self.weight_drop and not self._matrices:
             raise InputError(f"weight_drop={weight_drop}: no weight of cell {graph.name!r} multiplies a state; leave weight_drop out")
-        # Of each mask its size, the part of it that is 1, and whether it is the same at all steps.
+        # Of each mask its size, the part of it that is not 0, and whether it is the same at all steps.
         self._masks: dict[str, tuple[Size, float, bool]] = {}
         self.at_rest = _zoned_out(graph, self.zoneout, None) if self.zoneout else graph
         changed = graph
@@ -66,7 +68,7 @@ class Regularisation:
             self._masks |= {f"zoneout of {name}": (graph.states[name], one, False) for name, one in self.zoneout.items()}
             changed = _zoned_out(changed, self.zoneout, "zoneout of {}")
         self.in_training = changed
-        self._order = [self._masks[name] for name in [*changed.inputs][len(graph.inputs):]]
+        self._masks = {name: self._masks[name] for name in changed.inputs if name not in graph.inputs}
 
     # ------------------------------------------------------------ the step in training
 
@@ -77,12 +79,12 @@ class Regularisation:
                              "nothing to drop without losing memory; write zoneout=... or variational=...")
         names = {node: f"dropout {k}" for k, node in enumerate(found)}
         self._masks |= {name: (node.size, 1 - self.recurrent_dropout, False) for node, name in names.items()}
-        return _copied(graph, {node: (name, self.recurrent_dropout) for node, name in names.items()}, {})
+        return _copied(graph, dropped={node: (name, 1 / (1 - self.recurrent_dropout)) for node, name in names.items()})
 
     def _reading_less(self, graph: Graph) -> Graph:
         read = {state.value: state for n in graph.nodes if n.op == "product" for state in _read(n.args[0])}
         self._masks |= {f"read of {name}": (state.size, 1 - self.variational, True) for name, state in read.items()}
-        return _copied(graph, {}, {state: (f"read of {name}", 0.0) for name, state in read.items()})
+        return _copied(graph, read={state: f"read of {name}" for name, state in read.items()})
 
     # ------------------------------------------------------------ what is drawn
 
@@ -96,7 +98,7 @@ class Regularisation:
         """
         steps, batch = x.shape[:2]
         return tuple(_drawn(x, (1, batch, size.at(letters)), one).div_(one).expand(steps, -1, -1) if once else
-                     _drawn(x, (steps, batch, size.at(letters)), one) for size, one, once in self._order)
+                     _drawn(x, (steps, batch, size.at(letters)), one) for size, one, once in self._masks.values())
 
     def inputs(self, x: Tensor) -> Tensor:
         """The layer's input, with units dropped for a whole sequence."""
@@ -194,27 +196,25 @@ def _read(argument: Node) -> Iterator[Node]:
 # ---------------------------------------------------------------- graphs with chance in them
 
 
-def _copied(graph: Graph, dropped: Mapping[Node, tuple[str, float]], read: Mapping[Node, tuple[str, float]]) -> Graph:
+def _copied(graph: Graph, *, dropped: Mapping[Node, tuple[str, float]] = EMPTY, read: Mapping[Node, str] = EMPTY) -> Graph:
     """The graph with units dropped.
 
     Args:
         graph: The step.
-        dropped: For nodes, the name of the mask and the rate: these are dropped wherever they are used. With a rate of 0 the mask
-            itself makes up for what is dropped.
-        read: The same for states that are dropped where a product reads them.
+        dropped: For nodes, the name of the mask, of 0 and 1, and the number that makes up for what is dropped, wherever they are used.
+        read: For states, the name of the mask, which itself makes up for that, where a product reads them.
     """
     builder, made = Builder(), {}
     inputs = dict(graph.inputs)
 
-    def kept(node: Node, copy: Node, name: str, rate: float) -> Node:
+    def mask(node: Node, name: str) -> Node:
         inputs[name] = node.size
-        mask = builder.node("input", (), name, node.size)
-        return builder.pointwise("mul", copy, builder.pointwise("mul", mask, builder.number(1 / (1 - rate))) if rate else mask)
+        return builder.node("input", (), name, node.size)
 
     def seen(node: Node) -> Node:
         """A node as a product reads it."""
         if node in read:
-            return kept(node, made[node], *read[node])
+            return builder.pointwise("mul", made[node], mask(node, read[node]))
         if node.op in READING and any(_read(node)):
             return builder.node(node.op, tuple(seen(a) for a in node.args), node.value, node.size)
         return made[node]
@@ -223,15 +223,16 @@ def _copied(graph: Graph, dropped: Mapping[Node, tuple[str, float]], read: Mappi
         args = tuple(seen(a) if n.op == "product" else made[a] for a in n.args)
         made[n] = builder.node(n.op, args, n.value, n.size)
         if n in dropped:
-            made[n] = kept(n, made[n], *dropped[n])
+            name, more = dropped[n]
+            made[n] = builder.pointwise("mul", made[n], builder.pointwise("mul", mask(n, name), builder.number(more)))
     labels = {made[n]: label for n, label in graph.labels.items() if n in made}
     return Graph(graph.name, inputs, graph.states, graph.weights, made[graph.output], tuple(made[n] for n in graph.new_states), labels, builder,
-                 _masks(graph, inputs))
+                 _given(graph, inputs))
 
 
 def _zoned_out(graph: Graph, rates: Mapping[str, float], mask: str | None) -> Graph:
     """The graph whose new states are, unit by unit, the old ones: where a mask (named so, with the state in it) is 1, or by the rate."""
-    graph = _copied(graph, {}, {})
+    graph = _copied(graph)
     builder, inputs, new_states, output = graph.builder, dict(graph.inputs), [], graph.output
     for (name, size), new in zip(graph.states.items(), graph.new_states):
         zoned = new
@@ -243,10 +244,10 @@ def _zoned_out(graph: Graph, rates: Mapping[str, float], mask: str | None) -> Gr
             zoned = builder.pointwise("add", new, builder.pointwise("mul", stays, builder.pointwise("sub", old, new)))
         new_states.append(zoned)
         output = zoned if output is new else output
-    return Graph(graph.name, inputs, graph.states, graph.weights, output, tuple(new_states), graph.labels, builder, _masks(graph, inputs))
+    return Graph(graph.name, inputs, graph.states, graph.weights, output, tuple(new_states), graph.labels, builder, _given(graph, inputs))
 
 
-def _masks(graph: Graph, inputs: Iterable[str]) -> frozenset[str]:
+def _given(graph: Graph, inputs: Iterable[str]) -> frozenset[str]:
     """The inputs to which no gradient goes, where some have been added to a graph's."""
     return graph.given | (set(inputs) - set(graph.inputs))
 
