@@ -3,7 +3,7 @@
 Of a matrix it is a sum of outer products, out[m, n] = sum of d[k, m] * x[k, n]; of a vector, out[n] = sum of d[k, n]; k goes over a
 list of tokens, so that what rows that end early have not is passed over. One kernel does for all sizes. The result is cut into
 tiles of rows times vectors whose sums fit the registers, and the k into stretches that fit the caches; threads share out the tiles.
-What a tile takes of d and x lies side by side in each of their rows, so nothing is packed or transposed.
+What a tile takes of a stretch is put side by side before: where rows are a power of two apart, a first-level cache holds but a few of them.
 """
 
 import functools
@@ -12,7 +12,7 @@ from llvmlite import ir
 
 from . import native
 from .code import I32, I64, PTR, Code, Target
-from .product import choose_tile, heights
+from .product import CACHE_LINE, UNROLL, choose_tile, heights
 from .team import Job
 
 # The words of the kernels: addresses, of the tokens' list too; how many tokens; rows and columns of the result; numbers from one token to
@@ -22,11 +22,13 @@ CLEAR_WORDS = ("out", "tokens", "count", "width")
 TOTAL_WORDS = ("out", "d", "tokens", "count", "columns", "d_width")
 # How many k a tile takes before the next tile takes the same.
 STRETCH = 192
-# Columns of x that all tiles take before the next ones.
-PANEL = 256
-# From the k whose rows are multiplied to the one whose rows are fetched: so many more tokens the list has, for these to be read.
+# Columns of x that all tiles take before the next ones: with a stretch's tokens they fit the second-level cache.
+PANEL = 128
+# From the k whose row is put aside to the one whose row is fetched: so many more tokens the list has, for these to be read.
 AHEAD = 8
 VECTORS = 2
+# Columns of d that are put aside at once, about: what a line of memory has is read while it is near.
+GROUP = 48
 # Vectors whose columns are added up at once.
 COLUMNS = 8
 
@@ -48,60 +50,99 @@ class Outer(Code):
         self.tile = choose_tile(1, VECTORS, target.registers, one_row=False)
         self.out, self.d, self.x, self.tokens = (self.b.inttoptr(self.given[name], PTR) for name in ("out", "d", "x", "tokens"))
         self.row = self.b.alloca(I64)
+        # A stretch of a group's columns of d, and of a panel's of x, each tile by tile; a tile's last row is written with whole vectors.
+        self.group, self.apart = max(1, GROUP // self.tile.rows), STRETCH * self.tile.rows + self.lanes
+        self.of_d, self.of_x = (self.b.inttoptr(self.b.ptrtoint(self.b.alloca(self.elem, size), I64), PTR)
+                                for size in (self.group * self.apart, STRETCH * PANEL))
         self._build()
         self.text = str(self.module)
 
     def _build(self):
         b, given, i64, width = self.b, self.given, self.i64, VECTORS * self.lanes
-        down = b.sdiv(b.add(given["rows"], i64(self.tile.rows - 1)), i64(self.tile.rows))
-        with self.loop(0, given["count"], STRETCH) as k, self.loop(0, given["columns"], PANEL) as panel:
-            stop = self.min64(b.add(k, i64(STRETCH)), given["count"])
-            more = b.or_(b.icmp_signed(">", k, i64(0)), b.icmp_signed("!=", given["more"], i64(0)))
+        high = self.group * self.tile.rows
+        groups = b.sdiv(b.add(given["rows"], i64(high - 1)), i64(high))
+        with self.loop(0, given["count"], STRETCH) as start, self.loop(0, given["columns"], PANEL) as panel:
+            self.start, self.depth = start, self.min64(b.sub(given["count"], start), i64(STRETCH))
+            more = b.or_(b.icmp_signed(">", start, i64(0)), b.icmp_signed("!=", given["more"], i64(0)))
             columns = self.min64(b.sub(given["columns"], panel), i64(PANEL))
             across = b.sdiv(b.add(columns, i64(width - 1)), i64(width))
-            first, last = self.share(b.mul(down, across))
+            with self.loop(0, across) as tile:
+                n = b.mul(tile, i64(width))
+                self._put(self.x, "x_width", b.add(panel, n), b.sub(columns, n), self._columns_of(tile), [0], width)
+            # Tiles go down a group before the next columns come, so that what is put aside of x stays near.
+            of_group = b.mul(across, i64(self.group))
+            first, last = self.share(b.mul(groups, of_group))
             with self.loop(first, last) as tile:
-                m = b.mul(b.sdiv(tile, across), i64(self.tile.rows))
-                n = b.mul(b.srem(tile, across), i64(width))
+                top, turn = b.mul(b.sdiv(tile, of_group), i64(high)), b.srem(tile, of_group)
+                with b.if_then(b.or_(b.icmp_signed("==", turn, i64(0)), b.icmp_signed("==", tile, first))):
+                    self._put(self.d, "d_width", top, b.sub(given["rows"], top), self.of_d, [k * self.apart for k in range(self.group)], self.tile.rows)
+                turn, down = b.sdiv(turn, i64(self.group)), b.srem(turn, i64(self.group))
+                m, n = b.add(top, b.mul(down, i64(self.tile.rows))), b.mul(turn, i64(width))
+                height = self.min64(b.sub(given["rows"], m), i64(self.tile.rows))
+                d, x = self.at(self.of_d, b.mul(down, i64(self.apart))), self._columns_of(turn)
                 left = b.sub(columns, n)
                 n = b.add(panel, n)
                 with b.if_else(b.icmp_signed(">=", left, i64(width))) as (whole, part):
                     with whole:
-                        self._tiles(m, n, k, stop, more, None)
+                        self._tiles(m, height, n, d, x, more, None)
                     with part:
-                        self._tiles(m, n, k, stop, more, left)
+                        self._tiles(m, height, n, d, x, more, left)
         b.ret_void()
 
-    def _tiles(self, m, n, k, stop, more, columns):
+    def _columns_of(self, tile):
+        """Where a tile's columns of x are put."""
+        return self.at(self.of_x, self.b.mul(tile, self.i64(STRETCH * VECTORS * self.lanes)))
+
+    def _put(self, array, apart: str, place, units, out, tiles: list[int], width: int):
+        """Put some units of the stretch's tokens aside, for tiles of `width` of them: where each begins, one token's lie side by side, and
+        then the next one's; past the last unit there is 0."""
+        b = self.b
+        parts = [(tile * width + unit, begin + unit) for tile, begin in enumerate(tiles) for unit in range(0, width, self.lanes)]
+        inside = [self.below(b.sub(units, self.i64(unit))) for unit, _ in parts]
+        with b.if_else(b.icmp_signed(">=", units, self.i64(parts[-1][0] + self.lanes))) as (whole, part):
+            for way, masks in ((whole, [None] * len(parts)), (part, inside)):
+                with way, self.loop(0, self.depth) as k:
+                    at = b.add(self.start, k)
+                    row, later = (self.at(array, b.add(b.mul(self.word(self.tokens, token), self.given[apart]), place))
+                                  for token in (at, b.add(at, self.i64(AHEAD))))
+                    aside = self.at(out, b.mul(k, self.i64(width)))
+                    for unit in range(0, len(tiles) * width, CACHE_LINE // self.bytes):
+                        self.fetch(self.at(later, unit))
+                    for (unit, begin), mask in zip(parts, masks):
+                        self.store(self.load(self.at(row, unit), mask), self.at(aside, begin))
+
+    def _tiles(self, m, height, n, d, x, more, columns):
         """The rows from m on: as many as a tile has, or tiles of fewer to the last."""
         b, i64, row = self.b, self.i64, self.row
-        b.store(m, row)
+        b.store(i64(0), row)
         masks = [None] * VECTORS
         if columns is not None:
             masks = [self.below(b.sub(columns, i64(v * self.lanes))) for v in range(VECTORS)]
-        end = self.min64(b.add(m, i64(self.tile.rows)), self.given["rows"])
-        for height in heights(self.tile.rows):
-            with self.loop(b.load(row, typ=I64), b.sub(end, i64(height - 1)), height) as here:
-                self._tile(here, n, k, stop, more, height, masks)
-                b.store(b.add(here, i64(height)), row)
+        for fewer in heights(self.tile.rows):
+            with self.loop(b.load(row, typ=I64), b.sub(height, i64(fewer - 1)), fewer) as here:
+                self._tile(b.add(m, here), n, self.at(d, here), x, more, fewer, masks)
+                b.store(b.add(here, i64(fewer)), row)
 
-    def _tile(self, m, n, k, stop, more, height, masks):
-        b, given = self.b, self.given
-        places = [self.at(self.at(self.out, b.add(b.mul(b.add(m, self.i64(r)), given["columns"]), n)), v * self.lanes)
+    def _tile(self, m, n, d, x, more, height, masks):
+        b, given, i64 = self.b, self.given, self.i64
+        places = [self.at(self.at(self.out, b.add(b.mul(b.add(m, i64(r)), given["columns"]), n)), v * self.lanes)
                   for r in range(height) for v in range(VECTORS)]
         sums = [b.select(more, self.load(place, masks[j % VECTORS]), self.constant(0.0)) for j, place in enumerate(places)]
-        with self.loop(k, stop, carried=sums) as at:
-            (d, x), (later_d, later_x) = (
-                (self.at(self.d, b.add(b.mul(token, given["d_width"]), m)), self.at(self.x, b.add(b.mul(token, given["x_width"]), n)))
-                for token in (self.word(self.tokens, place) for place in (at, b.add(at, self.i64(AHEAD)))))
-            self.fetch(later_d)
-            for v in range(VECTORS):
-                self.fetch(self.at(later_x, v * self.lanes))
-            of_x = [self.load(self.at(x, v * self.lanes), masks[v]) for v in range(VECTORS)]
+
+        def add(k):
+            of_d, of_x = self.at(d, b.mul(k, i64(self.tile.rows))), self.at(x, b.mul(k, i64(VECTORS * self.lanes)))
+            vectors = [self.load(self.at(of_x, v * self.lanes)) for v in range(VECTORS)]
             for r in range(height):
-                one = self.splat(b.load(self.at(d, r), typ=self.elem))
-                for j, vector in enumerate(of_x, r * VECTORS):
+                one = self.splat(b.load(self.at(of_d, r), typ=self.elem))
+                for j, vector in enumerate(vectors, r * VECTORS):
                     sums[j] = self.multiply_add(one, vector, sums[j])
+
+        rounds = b.and_(self.depth, i64(-UNROLL))
+        with self.loop(0, rounds, UNROLL, carried=sums) as k:
+            for u in range(UNROLL):
+                add(b.add(k, i64(u)))
+        with self.loop(rounds, self.depth, carried=sums) as k:
+            add(k)
         for j, (place, total) in enumerate(zip(places, sums)):
             self.store(total, place, masks[j % VECTORS])
 
