@@ -149,9 +149,9 @@ def test_a_loop_without_backward_keeps_nothing(name, ahead):
     ("lstm_peephole", ["sigmoid", "sigmoid", "sigmoid", "tanh", "tanh"], "ch"),
     ("gru", ["product", "sigmoid", "sigmoid", "tanh"], "h"),
     ("min_gru", ["sigmoid"], "h"),
-    # The reset gate, and what is projected, are there for the gradients after the loop.
-    ("gru_original", ["sigmoid", "tanh"], "h"),
-    ("lstm_projected", ["sigmoid", "sigmoid", "tanh"], "ch"),
+    # What a product in the loop reads, the state with its reset gate and what is projected, is there for the gradients after the loop.
+    ("gru_original", ["sigmoid", "sigmoid", "tanh"], "h"),
+    ("lstm_projected", ["sigmoid", "sigmoid", "sigmoid", "tanh", "tanh"], "ch"),
 ])
 def test_forward_keeps_results_that_cost_much_and_nothing_else(name, kept, streams):
     plan = plan_of(name)

@@ -215,6 +215,8 @@ class Plan:
     def _outside(self, roots: Iterable[Node]):
         """Mark what has to be a stream so that these nodes can be worked out outside the loop."""
         graph, seen, stack = self.graph, set(), list(roots)
+        # What a product in the loop reads is written there anyway.
+        multiplied = {n.args[0] for n in self.looped if n.op == "product" and n.args[0].op not in ("slice", "concat")}
         while stack:
             n = stack.pop()
             if n in seen:
@@ -225,7 +227,7 @@ class Plan:
             elif n in self._forward:
                 if n in graph.new_states and n in self.looped:
                     self.state_streams.add(list(graph.states)[graph.new_states.index(n)])
-                elif n in self.looped and n not in self.late and (n.op in COSTLY or n.op in ("product", "sum", "mean")):
+                elif n in self.looped and n not in self.late and (n.op in COSTLY or n.op in ("product", "sum", "mean") or n in multiplied):
                     if n not in self.forward_streams:
                         self.forward_streams.append(n)
                 else:

@@ -4,22 +4,17 @@ Those that draw by chance inside the loop are the cell's own graph with a factor
 every cell. Without them, and outside training, a layer runs the graph that it has anyway.
 """
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from . import engines, ragged
 from .arguments import rate
-from .engines import memory
 from .errors import InputError, SizeError, near
 from .graph import Builder, Graph, Node, Size, walk
 
-# How many masked values are drawn at a time.
-AT_A_TIME = 1 << 17
 # What a sum of new and kept things is made of; a maximum or minimum is where it is a clip, of which one side is a number.
 MIXING = {"add", "sub", "neg", "mul", "div", "slice", "concat", "where"}
 # What an addition ends with, if with anything; other functions make gates.
@@ -117,18 +112,9 @@ def _dropped(values: Tensor, shape: Sequence[int], rate: float) -> Tensor:
 
 def _drawn(like: Tensor, shape: Sequence[int], part: float) -> Tensor:
     """1 with this probability (to 1/65,536), else 0; by torch's seed."""
-    if not like.is_cpu or like.dtype not in memory.DTYPES or engines.traced():
+    if not like.is_cpu or engines.traced() or not engines.can_draw(like.dtype):
         return like.new_empty(shape).bernoulli_(part)
-    # NumPy's fastest generator, two bytes for each, and some at a time so that they stay in the cache: ten times as fast as bernoulli_,
-    # which would take a fifth of a layer's time.
-    random = np.random.Generator(np.random.SFC64(int(torch.randint(2**63 - 1, ()))))
-    most = min(round(part * 2**16), 2**16 - 1) - 2**15
-    drawn = memory.empty((math.prod(shape),), like.dtype)
-    values = drawn.numpy()
-    for start in range(0, len(values), AT_A_TIME):
-        some = values[start:start + AT_A_TIME]
-        some[...] = random.integers(2**64, size=-(-len(some) // 4), dtype=np.uint64).view(np.int16)[:len(some)] < most
-    return drawn.view(tuple(shape))
+    return engines.draw(tuple(shape), like.dtype, part, int(torch.randint(2**63 - 1, ())))
 
 
 # ---------------------------------------------------------------- what a graph says of itself

@@ -93,6 +93,16 @@ def make_steps(graph: Graph, x: Tensor, states, weights, parameters, precision: 
     return _cpu().make_steps(graph, x, states, weights, parameters, precision == "bfloat16")
 
 
+def can_draw(dtype: torch.dtype) -> bool:
+    """Whether `draw` has masks of this dtype."""
+    return _chance().can_draw(dtype)
+
+
+def draw(shape: tuple[int, ...], dtype: torch.dtype, part: float, seed: int) -> Tensor:
+    """A mask in the CPU's memory; arguments as for `chance.draw`."""
+    return _chance().draw(shape, dtype, part, seed)
+
+
 def traced() -> bool:
     """Whether calls are being traced or transformed rather than just run."""
     return _peek() is not None or torch.compiler.is_compiling()
@@ -104,6 +114,14 @@ def _cpu():
     from . import cpu
 
     return cpu
+
+
+@functools.cache
+def _chance():
+    """What draws masks, imported when it is first needed too."""
+    from . import chance
+
+    return chance
 
 
 def autocast_is_on(device: str) -> bool:

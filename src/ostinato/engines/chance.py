@@ -1,0 +1,113 @@
+"""Masks drawn by chance, on the layer's threads: a library's generator, on one thread, takes a tenth of a training step's time and more.
+
+What is drawn at a place comes of the seed and the place alone, so that neither the processor nor the number of threads changes it.
+"""
+
+import functools
+import math
+
+import torch
+from llvmlite import ir
+from torch import Tensor
+
+from . import memory, native, team
+from .code import I16, I32, I64, PTR, Code, Target
+from .passes import BITS
+from .team import WORTH_A_THREAD, Bases, Job, Work
+
+# The words of the kernel: where the masks go; how many blocks of them; the seed; the probability of 1, in 65,536ths.
+WORDS = ("out", "blocks", "seed", "most")
+# Numbers that go through the generator side by side, whatever the processor's vectors are, and draws that come of each.
+SIDE_BY_SIDE, DRAWS = 16, 8
+BLOCK = SIDE_BY_SIDE * DRAWS
+# Philox4x32: the rounds, what two of the four words are multiplied by, and what is added to the two words of the key after each round.
+ROUNDS, FACTORS, STEPS = 7, (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
+
+
+class Chance(Code):
+    """The code: the words of a counter-based generator, each cut in two, and each half held against the probability.
+
+    Source: Salmon, Moraes, Dror and Shaw, Parallel Random Numbers: As Easy as 1, 2, 3 (2011), whose Philox4x32-7 this is.
+
+    Args:
+        bits: 32 or 64, of the masks.
+        target: The processor.
+
+    Attributes:
+        text: The LLVM module.
+    """
+
+    def __init__(self, bits: int, target: Target):
+        super().__init__(bits, target)
+        self.enter(WORDS)
+        b, given, many = self.b, self.given, 4 * SIDE_BY_SIDE
+        out = b.inttoptr(given["out"], PTR)
+        halves, draws = ir.VectorType(I16, many), ir.VectorType(self.elem, many)
+        least = ir.Constant(I32, 1 << 15)  # halves have a sign
+        self.lanes = many  # the compiler cuts long vectors into the processor's
+        most = self.splat(b.trunc(b.sub(b.trunc(given["most"], I32), least), I16))
+        first, last = self.share(given["blocks"])
+        with self.loop(first, last) as block:
+            words = self._words_of(b.mul(block, self.i64(SIDE_BY_SIDE)))
+            for k in (0, 1):
+                pair = b.or_(b.and_(words[2 * k], self._all(0xFFFFFFFF)), b.shl(words[2 * k + 1], self._all(32)))
+                drawn = b.uitofp(b.icmp_signed("<", b.bitcast(pair, halves), most), draws)
+                b.store(drawn, self.at(out, b.add(b.mul(block, self.i64(BLOCK)), self.i64(k * many))), align=self.bytes)
+        b.ret_void()
+        self.text = str(self.module)
+
+    def _words_of(self, place) -> list:
+        """What is drawn for places one after another: four words each, in the lower halves of numbers."""
+        b, low = self.b, self._all(0xFFFFFFFF)
+        self.lanes, lanes = SIDE_BY_SIDE, self.lanes
+        places = b.add(self.splat(place), ir.Constant(low.type, list(range(SIDE_BY_SIDE))))
+        words, keys = [places, b.lshr(places, self._all(32)), self._all(0), self._all(0)], [self.given["seed"], b.lshr(self.given["seed"], self.i64(32))]
+        for _ in range(ROUNDS):
+            whole, other = (b.mul(b.and_(words[k], low), self._all(factor)) for k, factor in zip((0, 2), FACTORS))
+            words = [b.xor(b.xor(b.lshr(product, self._all(32)), word), self.splat(key))
+                     for product, word, key in ((other, words[1], keys[0]), (whole, words[3], keys[1]))]
+            words = [words[0], other, words[1], whole]
+            keys = [b.add(key, self.i64(step)) for key, step in zip(keys, STEPS)]
+        self.lanes = lanes
+        return words
+
+    def _all(self, number: int):
+        return ir.Constant(ir.VectorType(I64, SIDE_BY_SIDE), [number] * SIDE_BY_SIDE)
+
+
+@functools.cache
+def _function(bits: int) -> int:
+    """The address of the compiled function."""
+    target, _ = native.host()
+    return native.compiled(Chance(bits, target).text, "run")["run"]
+
+
+@functools.lru_cache(maxsize=256)
+def _work(bits: int, blocks: int, most: int, threads: int) -> Work:
+    """The drawing of masks of one size."""
+    bases = Bases()
+    return Work([Job(_function(bits), [bases["out"], blocks, bases["seed"], most], threads)], bases)
+
+
+def can_draw(dtype: torch.dtype) -> bool:
+    """Whether there is code for masks of this dtype on this processor."""
+    return dtype in BITS and native.host()[0] is not None
+
+
+def draw(shape: tuple[int, ...], dtype: torch.dtype, part: float, seed: int) -> Tensor:
+    """A tensor of 1 and 0, each 1 with the same probability.
+
+    Args:
+        shape: Its shape.
+        dtype: float32 or float64.
+        part: The probability of 1, from 0 to below 1, which is taken to 1/65,536.
+        seed: From 0 to 2^63 - 1.
+    """
+    count = math.prod(shape)
+    blocks = -(-count // BLOCK)
+    drawn = memory.empty((blocks * BLOCK,), dtype)
+    # A draw costs about as much as ten multiply-adds.
+    threads = torch.get_num_threads() if 10 * count >= WORTH_A_THREAD else 1
+    work = _work(BITS[dtype], blocks, min(round(part * 2**16), 2**16 - 1), threads)
+    team.run([work.at({"out": drawn.data_ptr(), "seed": seed})])
+    return drawn[:count].view(shape)

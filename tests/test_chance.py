@@ -1,0 +1,64 @@
+"""Masks drawn by chance: the generator's published numbers, the same for any number of threads, and what they are in the mean."""
+
+import numpy as np
+import pytest
+import torch
+
+from ostinato.engines import chance, native
+
+pytestmark = pytest.mark.skipif(native.host()[0] is None, reason=f"the cpu engine does not run here: {native.host()[1]}")
+# Philox4x32-7 of a counter and a key of 0: the first line of that generator in kat_vectors of Random123, its authors' library.
+OF_NOTHING = [0x5F6FB709, 0x0D893F64, 0x4F121F81, 0x4F730A48]
+LOW = 0xFFFFFFFF
+
+
+def philox(place: int, seed: int) -> list[int]:
+    """The generator in Python's whole numbers, as the paper has it."""
+    words, keys = [place & LOW, place >> 32, 0, 0], [seed & LOW, seed >> 32]
+    for _ in range(chance.ROUNDS):
+        first, second = (words[k] * factor for k, factor in zip((0, 2), chance.FACTORS))
+        words = [second >> 32 ^ words[1] ^ keys[0], second & LOW, first >> 32 ^ words[3] ^ keys[1], first & LOW]
+        keys = [key + step & LOW for key, step in zip(keys, chance.STEPS)]
+    return words
+
+
+def test_the_generator_gives_its_authors_numbers():
+    assert philox(0, 0) == OF_NOTHING
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_each_draw_is_half_a_word_of_the_generator(dtype):
+    part, seed = 0.3, 0x123456789ABCDEF
+    words = np.array([philox(place, seed) for place in range(3 * chance.SIDE_BY_SIDE)], "<u4").reshape(3, -1, 2, 2)
+    # of sixteen places the first two words come first, then the others; each has its lower half before its upper one
+    halves = words.swapaxes(1, 2).copy().view("<i2").reshape(-1)
+    wanted = halves < round(part * 2**16) - 2**15
+    found = chance.draw((300,), dtype, part, seed)
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found.numpy(), wanted[:300])
+
+
+@pytest.mark.parametrize("part", [0.001, 0.25, 0.9, 0.9999])
+def test_so_many_are_1_as_the_probability_says(part):
+    count = 1 << 20
+    found = chance.draw((count,), torch.float32, part, 7)
+    assert set(found.unique().tolist()) == {0.0, 1.0}
+    # five standard deviations, and the rounding of the probability
+    assert abs(float(found.double().mean()) - part) < 5 * (part * (1 - part) / count) ** 0.5 + 2**-16
+
+
+def test_any_number_of_threads_draws_the_same():
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2, 3):
+            torch.set_num_threads(threads)
+            found.append(chance.draw((70, 33, 41), torch.float32, 0.5, 3))
+    finally:
+        torch.set_num_threads(before)
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
+    assert found[0].shape == (70, 33, 41)
+
+
+def test_another_seed_draws_something_else():
+    one, other = (chance.draw((10_000,), torch.float32, 0.5, seed) for seed in (1, 1 + 2**32))
+    assert 4700 < int((one != other).sum()) < 5300
