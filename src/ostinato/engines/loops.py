@@ -1,19 +1,18 @@
 """The compiled loops of a plan, with the weights as they want them packed."""
 
 import ctypes
+import functools
 import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
 
 import numpy as np
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..graph import Graph
 from ..plan import Plan, Program
-from . import memory, native, product
-from .kernel import EACH, Kernel, Pack
+from . import memory, native, packing, product
+from .kernel import EACH, Kernel
 from .rows import Rows
 from .team import WORTH_A_THREAD
 
@@ -99,7 +98,7 @@ class Packed(Seen):
         """Where the packed matrices lie that one wants; they are packed here if they are not yet."""
         found = self._packs.get(user)
         if found is None:
-            tensors = [_pack(pack, weights) for pack in user.packs]
+            tensors = packing.pack(user.packs, weights) if user.packs else []
             # Another thread may have done the same meanwhile: the first one's are everyone's.
             found = self._packs.setdefault(user, (tensors, [t.data_ptr() for t in tensors]))
         return found[1]
@@ -117,44 +116,15 @@ def stretches(w: Tensor) -> list[tuple[int, int]]:
 def _look(w: Tensor) -> Callable[[], bytes]:
     """Reads those stretches of a weight's memory, for as long as it lies there."""
     (first, each), *others = stretches(w)
-    step = others[0][0] - first if others else each
+    if not others:
+        return functools.partial(ctypes.string_at, first, each)
+    step = others[0][0] - first
     memory = np.frombuffer((ctypes.c_char * (step * len(others) + each)).from_address(first), np.uint8)
     return np.lib.stride_tricks.as_strided(memory, (1 + len(others), each), (step, 1)).tobytes
 
 
 def _version(w: Tensor) -> int | None:
     return None if w.is_inference() else w._version
-
-
-def _pack(pack: Pack, weights: Mapping[str, Tensor]) -> Tensor:
-    tile, lanes, blocks = pack.tile, pack.lanes, pack.blocks
-    # A chunk is some vectors of one part, or all vectors of some parts.
-    together, inside = max(1, tile.chunk // tile.vectors), min(tile.chunk, tile.vectors)
-    pieces = tile.vectors // inside
-    dtype = weights[pack.parts[0][0]].dtype
-    packed = memory.empty((blocks, len(pack.parts) // together, pieces, pack.turns, together, inside, lanes), dtype)
-    missing = blocks * tile.vectors * lanes - pack.size
-    for k, (name, transposed, row, column) in enumerate(pack.parts):
-        matrix = weights[name].detach()
-        part = (matrix.T if transposed else matrix)[row : row + pack.size, column : column + pack.depth]
-        if pack.narrow:
-            part = _pairs(part)
-        if missing:
-            part = F.pad(part, (0, 0, 0, missing))
-        cut = part.unflatten(0, (blocks, pieces, inside, lanes)).permute(0, 1, 4, 2, 3)
-        packed[:, k // together, :, :, k % together].copy_(cut)
-    return packed
-
-
-def _pairs(part: Tensor) -> Tensor:
-    """(units, depth) as (units, depth / 2): two columns of bfloat16 in place of one of float32."""
-    if part.shape[1] % 2:
-        part = F.pad(part, (0, 1))
-    part = part.to(torch.bfloat16)
-    if part.stride(0) == 1:
-        # Where columns lie in memory one after another this takes half as long as to copy them to rows.
-        return torch.stack((part.T[::2], part.T[1::2]), -1).view(torch.float32).squeeze(-1).T
-    return part.contiguous().view(torch.float32)
 
 
 class Loops:

@@ -1,0 +1,96 @@
+"""Weights put in the order in which a kernel's tiles read them; a training step does it anew, for they have changed."""
+
+import functools
+from collections.abc import Mapping, Sequence
+
+import torch
+from llvmlite import ir
+from torch import Tensor
+from torch.nn import functional as F
+
+from . import memory, native, team
+from .code import I32, PTR, Code, Target
+from .kernel import Pack
+from .team import WORTH_A_THREAD, Bases, Job, Work
+
+# The words: addresses; the part's units and depth, and how far these are apart in the weight; vectors of a block and of a piece; and how
+# far blocks, pieces and turns are apart in the result.
+WORDS = ("out", "weight", "size", "depth", "unit", "column", "vectors", "inside", "block", "piece", "turn")
+
+
+class Packing(Code):
+    """The code for one part of a pack: for each vector of units, one column after another; past the last unit there is 0.
+
+    Args:
+        bits: 32 or 64.
+        target: The processor.
+
+    Attributes:
+        text: The LLVM module.
+    """
+
+    def __init__(self, bits: int, target: Target):
+        super().__init__(bits, target)
+        self.enter(WORDS)
+        b, i64, given = self.b, self.i64, self.given
+        out, weight = (b.inttoptr(given[name], PTR) for name in ("out", "weight"))
+        whole = b.sdiv(b.add(given["size"], i64(self.lanes - 1)), i64(self.lanes))
+        vectors = b.mul(b.sdiv(b.add(whole, b.sub(given["vectors"], i64(1))), given["vectors"]), given["vectors"])
+        first, last = self.share(vectors)
+        with self.loop(first, last) as vector:
+            block, within = b.sdiv(vector, given["vectors"]), b.srem(vector, given["vectors"])
+            piece, place = b.sdiv(within, given["inside"]), b.srem(within, given["inside"])
+            start = b.add(b.mul(block, given["block"]), b.add(b.mul(piece, given["piece"]), b.mul(place, i64(self.lanes))))
+            unit, end = b.mul(vector, i64(self.lanes)), b.sub(given["size"], i64(1))
+            inside = self.below(b.sub(given["size"], unit))
+            rows = [self.at(weight, b.mul(self.min64(b.add(unit, i64(lane)), end), given["unit"])) for lane in range(self.lanes)]
+            with self.loop(0, given["depth"]) as k:
+                at, numbers = b.mul(k, given["column"]), ir.Constant(self.vec, ir.Undefined)
+                for lane, row in enumerate(rows):
+                    numbers = b.insert_element(numbers, b.load(self.at(row, at), typ=self.elem), ir.Constant(I32, lane))
+                self.store(b.select(inside, numbers, self.constant(0.0)), self.at(self.at(out, start), b.mul(k, given["turn"])))
+        b.ret_void()
+        self.text = str(self.module)
+
+
+@functools.cache
+def _function(bits: int, target: Target) -> int:
+    """The address of the compiled function."""
+    return native.compiled(Packing(bits, target).text, "run")["run"]
+
+
+def pack(packs: Sequence[Pack], weights: Mapping[str, Tensor]) -> list[Tensor]:
+    """The weights as each pack wants them: blocks, chunks of some vectors of one part or of all vectors of some parts, turns, vectors, lanes."""
+    made, jobs, held, (target, _) = [], [], [], native.host()
+    for one in packs:
+        tile, parts = one.tile, len(one.parts)
+        together, inside = max(1, tile.chunk // tile.vectors), min(tile.chunk, tile.vectors)
+        turn = together * inside * one.lanes
+        piece = one.turns * turn
+        chunk = tile.vectors // inside * piece
+        block = parts // together * chunk
+        packed = memory.empty((one.blocks * block,), weights[one.parts[0][0]].dtype)
+        made.append(packed)
+        threads = torch.get_num_threads() if len(packed) >= WORTH_A_THREAD else 1
+        for k, (name, transposed, row, column) in enumerate(one.parts):
+            part = weights[name].detach()
+            part = (part.T if transposed else part)[row : row + one.size, column : column + one.depth]
+            if one.narrow:
+                part = _pairs(part)
+            held.append(part)
+            at = packed.data_ptr() + (k // together * chunk + k % together * inside * one.lanes) * packed.itemsize
+            words = [at, part.data_ptr(), one.size, one.turns, *part.stride(), tile.vectors, inside, block, piece, turn]
+            jobs.append(Job(_function(8 * packed.itemsize, target), words, threads))
+    team.run([Work(jobs, Bases()).at({})])
+    return made
+
+
+def _pairs(part: Tensor) -> Tensor:
+    """(units, depth) as (units, depth / 2): two columns of bfloat16 in place of one of float32."""
+    if part.shape[1] % 2:
+        part = F.pad(part, (0, 1))
+    part = part.to(torch.bfloat16)
+    if part.stride(0) == 1:
+        # Where columns lie in memory one after another this takes half as long as to copy them to rows.
+        return torch.stack((part.T[::2], part.T[1::2]), -1).view(torch.float32).squeeze(-1).T
+    return part.contiguous().view(torch.float32)

@@ -1,0 +1,38 @@
+"""Weights in the order in which tiles read them, beside the order written out."""
+
+import numpy as np
+import pytest
+import torch
+
+from ostinato.engines import native, packing
+from ostinato.engines.kernel import Pack
+from ostinato.engines.product import Tile
+
+pytestmark = pytest.mark.skipif(native.host()[0] is None, reason=f"the cpu engine does not run here: {native.host()[1]}")
+
+
+def written_out(pack: Pack, weights: dict[str, np.ndarray]) -> list[float]:
+    """Block by block, chunk by chunk, column by column: the chunk's vectors; a unit that is not there is 0."""
+    numbers, vectors = [], pack.tile.vectors
+    cells = [(part, v) for part in range(len(pack.parts)) for v in range(vectors)]
+    for block in range(pack.blocks):
+        for start in range(0, len(cells), pack.tile.chunk):
+            for column in range(pack.depth):
+                for part, v in cells[start:start + pack.tile.chunk]:
+                    name, transposed, row, first = pack.parts[part]
+                    matrix = weights[name].T if transposed else weights[name]
+                    for unit in range((block * vectors + v) * pack.lanes, (block * vectors + v + 1) * pack.lanes):
+                        numbers.append(matrix[row + unit, first + column] if unit < pack.size else 0.0)
+    return numbers
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
+@pytest.mark.parametrize("parts, vectors, chunk", [(1, 1, 1), (1, 4, 2), (4, 2, 2), (4, 2, 4), (4, 2, 8), (3, 3, 3), (2, 4, 1)])
+def test_every_number_is_where_its_tile_reads_it(parts, vectors, chunk, dtype):
+    lanes = native.host()[0].lanes * 4 // dtype.itemsize
+    size, depth = 2 * vectors * lanes + 3, 5
+    weights = {"W": torch.randn(size * 2 + 1, depth + 2, dtype=dtype), "U": torch.randn(depth + 1, size * 2, dtype=dtype)}
+    where = [("W", False, 1, 2), ("U", True, 0, 1), ("W", False, size, 0), ("U", True, size - 1, 0)]
+    pack = Pack(tuple(where[:parts]), size, depth, Tile(vectors, chunk, 1), lanes)
+    (packed,) = packing.pack([pack], weights)
+    assert packed.tolist() == written_out(pack, {name: w.double().numpy() for name, w in weights.items()})
