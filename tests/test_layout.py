@@ -13,7 +13,7 @@ SOURCE = Path(__file__).parent.parent / "src" / "ostinato"
 # What is imported in a function, when it is needed, is free: `language` reaches `notation`, `plan_text` and `weights` so.
 ORDER = """
     errors graph symbols language notation gradient plan
-    engines.vector_maths engines.code engines.native engines.team engines.product engines.pairs engines.outer engines.kernel engines.rows engines.memory engines.packing
+    engines.vector_maths engines.code engines.native engines.team engines.product engines.pairs engines.outer engines.kernel engines.memory engines.packing engines.rows
     engines.schedule engines.loops engines.passes engines.chance engines.reference engines.precision engines engines.call engines.ready engines.cpu
     plan_text weights cells.classic cells.contrib cells.research cells stream ragged checkpoint arguments regularisation
     recurrent layers convolution ostinato

@@ -34,5 +34,7 @@ def test_every_number_is_where_its_tile_reads_it(parts, vectors, chunk, dtype):
     weights = {"W": torch.randn(size * 2 + 1, depth + 2, dtype=dtype), "U": torch.randn(depth + 1, size * 2, dtype=dtype)}
     where = [("W", False, 1, 2), ("U", True, 0, 1), ("W", False, size, 0), ("U", True, size - 1, 0)]
     pack = Pack(tuple(where[:parts]), size, depth, Tile(vectors, chunk, 1), lanes)
-    (packed,) = packing.pack([pack], weights)
-    assert packed.tolist() == written_out(pack, {name: w.double().numpy() for name, w in weights.items()})
+    packed, (first, second) = packing.Packer([pack, pack])(weights)
+    wanted, second = written_out(pack, {name: w.double().numpy() for name, w in weights.items()}), (second - first) // packed.itemsize
+    assert packed.data_ptr() == first
+    assert packed[:len(wanted)].tolist() == packed[second:second + len(wanted)].tolist() == wanted

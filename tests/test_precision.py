@@ -9,7 +9,7 @@ import torch
 
 from ostinato import GRU, LSTM, RNN, Recurrent
 from ostinato.cells.classic import CELLS
-from ostinato.engines import cpu, doctor, native, outer, packing, pairs, precision, product, reference, rows, team
+from ostinato.engines import cpu, doctor, native, outer, pairs, precision, product, reference, rows, team
 from ostinato.engines.code import Target
 from ostinato.engines.kernel import Kernel
 from ostinato.errors import EngineError, InputError
@@ -278,7 +278,7 @@ def test_a_tile_multiplies_every_number_of_rows_and_pairs(chunk, height, close):
 def test_rows_times_a_matrix_have_rounded_factors(count, depth, size, transposed, threads, close):
     x, weight = torch.randn(count, depth + 2)[:, 2:], torch.randn(size, depth)
     many = rows.Rows("W", transposed, size, depth, 16)
-    (packed,) = packing.pack(many.packs, {"W": weight.T.contiguous() if transposed else weight})
+    packed, _ = many.pack({"W": weight.T.contiguous() if transposed else weight})
     out, scratch = torch.full((count, many.width + 1), 7.0), torch.full((threads, many.scratch), torch.nan)
     words = many.words(out.data_ptr(), out.stride(0), x.data_ptr(), x.stride(0), count, packed.data_ptr(), scratch.data_ptr())
     team.run([team.Work([team.Job(many.function, words, threads)], team.Bases()).at({})])

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from ostinato.engines import doctor, packing, rows, team
+from ostinato.engines import doctor, rows, team
 
 pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
 
@@ -16,7 +16,7 @@ def test_rows_times_a_matrix(count, depth, size, transposed, bits, threads, clos
     dtype = {32: torch.float32, 64: torch.float64}[bits]
     x, weight = torch.randn(count, depth + 2, dtype=dtype)[:, 2:], torch.randn(size, depth, dtype=dtype)
     product = rows.Rows("W", transposed, size, depth, bits)
-    (packed,) = packing.pack(product.packs, {"W": weight.T.contiguous() if transposed else weight})
+    packed, _ = product.pack({"W": weight.T.contiguous() if transposed else weight})
     out = torch.full((count, product.width + 1), 7.0, dtype=dtype)
     words = product.words(out.data_ptr(), out.stride(0), x.data_ptr(), x.stride(0), count, packed.data_ptr(), 0)
     team.run([team.Work([team.Job(product.function, words, threads)], team.Bases()).at({})])

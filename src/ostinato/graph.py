@@ -300,6 +300,7 @@ class Graph:
         labels: The names that the cell's body gave to its values, in the order in which it gave them.
         builder: What made the nodes.
         given: Inputs that no gradient goes to.
+        constant: Inputs of which all steps have the same numbers; no product reads one by itself.
     """
 
     name: str
@@ -311,6 +312,7 @@ class Graph:
     labels: dict[Node, str] = field(repr=False)
     builder: Builder = field(repr=False)
     given: frozenset[str] = frozenset()
+    constant: frozenset[str] = frozenset()
 
     @property
     def nodes(self) -> list[Node]:
@@ -324,7 +326,7 @@ class Graph:
         number = {n: i for i, n in enumerate(nodes)}
         lines = [f"{n.op} {[number[a] for a in n.args]} {n.value} {n.size}" for n in nodes]
         ends = [number[n] for n in (self.output, *self.new_states)]
-        return "\n".join([*lines, str(ends), str(self.inputs), str(self.states), *sorted(self.given)])
+        return "\n".join([*lines, str(ends), str(self.inputs), str(self.states), str(sorted(self.given)), str(sorted(self.constant))])
 
     @property
     def is_linear(self) -> bool:

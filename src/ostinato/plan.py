@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from .gradient import Backward, derive
-from .graph import ONE, Graph, Node, walk
+from .graph import ONE, Graph, Node, Size, walk
 
 # Results that forward keeps for backward rather than have them worked out again, and that no phase works out twice.
 COSTLY = {"sigmoid", "tanh", "exp", "log", "softplus"}
@@ -46,8 +46,8 @@ class Buffer:
     Attributes:
         storage: The array's name; two buffers may be views of one array.
         rows: How a row is found: token (one for each step and row of the batch), before / after (the state's stream, before
-            or after the step), old / new (two rows in turn), row (scratch of this step), fixed (one for all), added (one for
-            all, added up).
+            or after the step), old / new (two rows in turn), row (scratch of this step), constant (one for each row of the batch),
+            fixed (one for all), added (one for all, added up).
         width: Units in a row.
     """
 
@@ -360,7 +360,7 @@ class Plan:
     def _forward_program(self, streams, state_streams, kept) -> Program:
         graph, stores, buffers = self.graph, [], {}
         for name, size in graph.inputs.items():
-            buffers[f"input {name}"] = Buffer(f"input {name}", "token", size.at(self.sizes))
+            buffers[f"input {name}"] = self._input(name, size)
         for name, w in graph.weights.items():
             if len(w.shape) == 1:
                 buffers[f"weight {name}"] = Buffer(f"weight {name}", "fixed", w.shape[0].at(self.sizes))
@@ -383,6 +383,9 @@ class Plan:
                 offset += v.size
             buffers["kept"] = Buffer("kept", "token", offset)
         return self._program(stores, buffers)
+
+    def _input(self, name: str, size: Size) -> Buffer:
+        return Buffer(f"input {name}", "constant" if name in self.graph.constant else "token", size.at(self.sizes))
 
     @property
     def output_state(self) -> str | None:
@@ -444,7 +447,7 @@ class Plan:
         stores = [(recall(v), buffer, offset) for v, buffer, offset in stores]
         buffers["kept"] = Buffer("kept", "token", sum(k.size for k in self.kept))
         for name, size in graph.inputs.items():
-            buffers[f"input {name}"] = Buffer(f"input {name}", "token", size.at(self.sizes))
+            buffers[f"input {name}"] = self._input(name, size)
         for name, w in graph.weights.items():
             if len(w.shape) == 1:
                 buffers[f"weight {name}"] = Buffer(f"weight {name}", "fixed", w.shape[0].at(self.sizes))

@@ -213,7 +213,7 @@ def _copied(graph: Graph, *, dropped: Mapping[Node, tuple[str, float]] = EMPTY, 
             made[n] = builder.pointwise("mul", made[n], builder.pointwise("mul", mask(n, name), builder.number(more)))
     labels = {made[n]: label for n, label in graph.labels.items() if n in made}
     return Graph(graph.name, inputs, graph.states, graph.weights, made[graph.output], tuple(made[n] for n in graph.new_states), labels, builder,
-                 _given(graph, inputs))
+                 _given(graph, inputs), graph.constant | {*read.values()})
 
 
 def _zoned_out(graph: Graph, rates: Mapping[str, float], mask: str | None) -> Graph:
@@ -230,7 +230,8 @@ def _zoned_out(graph: Graph, rates: Mapping[str, float], mask: str | None) -> Gr
             zoned = builder.pointwise("add", new, builder.pointwise("mul", stays, builder.pointwise("sub", old, new)))
         new_states.append(zoned)
         output = zoned if output is new else output
-    return Graph(graph.name, inputs, graph.states, graph.weights, output, tuple(new_states), graph.labels, builder, _given(graph, inputs))
+    return Graph(graph.name, inputs, graph.states, graph.weights, output, tuple(new_states), graph.labels, builder, _given(graph, inputs),
+                 graph.constant)
 
 
 def _given(graph: Graph, inputs: Iterable[str]) -> frozenset[str]:

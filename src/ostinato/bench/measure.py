@@ -167,6 +167,24 @@ def compare(peer: str, given: dict[str, np.ndarray], wanted: dict[str, np.ndarra
 
 def alternate(runners: Mapping[str, Runner], takes: Mapping[str, float], budget: float,
               fewest: int) -> dict[str, tuple[float, float, float, int, int]]:
+    """Time these by turns; arguments as for `by_turns`.
+
+    Returns:
+        By name: the median and the quartiles of a call's seconds, the number of samples, and the calls in each.
+    """
+    return summaries(*by_turns(runners, takes, budget, fewest))
+
+
+def summaries(samples: Mapping[str, list[float]], calls: Mapping[str, int]) -> dict[str, tuple[float, float, float, int, int]]:
+    """What `alternate` returns, of what `by_turns` returns."""
+    found = {}
+    for name, taken in samples.items():
+        lower, median, upper = statistics.quantiles(taken, n=4, method="inclusive")
+        found[name] = (median, lower, upper, len(taken), calls[name])
+    return found
+
+
+def by_turns(runners: Mapping[str, Runner], takes: Mapping[str, float], budget: float, fewest: int) -> tuple[dict[str, list[float]], dict[str, int]]:
     """Time these by turns, one sample each, round by round; who begins a round changes.
 
     Args:
@@ -176,7 +194,7 @@ def alternate(runners: Mapping[str, Runner], takes: Mapping[str, float], budget:
         fewest: Rounds there are in any case.
 
     Returns:
-        By name: the median and the quartiles of a call's seconds, the number of samples, and the calls in each.
+        By name: a call's seconds in each round, and the calls in a sample.
     """
     calls, takes = dict.fromkeys(runners, 1), dict(takes)
     for name, runner in runners.items():
@@ -197,11 +215,7 @@ def alternate(runners: Mapping[str, Runner], takes: Mapping[str, float], budget:
                     _warm(runners[name].call)
                 samples[name].append(_sample(runners[name].call, calls[name]) / calls[name])
             rounds += 1
-    found = {}
-    for name, taken in samples.items():
-        lower, median, upper = statistics.quantiles(taken, n=4, method="inclusive")
-        found[name] = (median, lower, upper, rounds, calls[name])
-    return found
+    return samples, calls
 
 
 def _settle() -> None:

@@ -1,5 +1,6 @@
 """What each regulariser adds to a layer's time in training."""
 
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
@@ -7,7 +8,7 @@ import torch
 
 import ostinato
 
-from .measure import FULL, QUICK, alternate, machine, make_work, timed, torch_threads, tried
+from .measure import FULL, QUICK, by_turns, machine, make_work, summaries, timed, torch_threads, tried
 from .peers import Runner, Work, in_torch
 from .rows import LAYERS, Shape, Taken, Times, drawn, held, milliseconds
 
@@ -28,6 +29,8 @@ class RegularisedRow:
         regulariser: Its argument.
         ours: The layer's time with it.
         plain: The layer's time without, taken by turns.
+        cost: The time with it as a multiple of that without: the median over the rounds, of which each is short, so that both have the
+            machine as it is just then.
     """
 
     layer: str
@@ -35,15 +38,11 @@ class RegularisedRow:
     regulariser: str
     ours: Times
     plain: Times
-
-    @property
-    def cost(self) -> float:
-        """The time with it as a multiple of that without."""
-        return self.ours.median / self.plain.median
+    cost: float
 
     def dump(self) -> dict:
         """As JSON has it."""
-        return asdict(self) | {"cost": self.cost}
+        return asdict(self)
 
     def line(self) -> str:
         """One line of text, for while the measuring goes on."""
@@ -61,7 +60,7 @@ class Regularised(Taken):
             "B,T,I,H": lambda row: str(row.shape), "ms": lambda row: milliseconds(row.ours.median), "without": lambda row: milliseconds(row.plain.median),
             "cost": lambda row: held(f"{row.cost:.2f}", row.cost <= COST), "most": lambda _: f"{COST}"}), "",
             f"{self.machine['processor']}, {self.threads} thread{'s' * (self.threads > 1)}, float32, medians of forward and backward",
-            "cost: the time with the regulariser as a multiple of the time without"]
+            "cost: the time with the regulariser as a multiple of the time without, the median over rounds"]
 
 
 def ours(work: Work, **regularisers: float) -> Runner:
@@ -100,6 +99,7 @@ def _rows(layer: str, shape: Shape, threads: int, budget: float, fewest: int) ->
     named = [name for name in REGULARISERS if layer != "RNN" or name != "recurrent_dropout"]
     runners = {"": ours(work)} | {name: ours(work, **{name: REGULARISERS[name]}) for name in named}
     first = {name: timed(runner.call)[0] for name, runner in runners.items()}
-    found = alternate(runners, {name: tried(runner) for name, runner in runners.items()}, budget * len(runners) / 2, fewest)
-    times = {name: Times(*taken, first[name], "") for name, taken in found.items()}
-    return [RegularisedRow(layer, shape, name, times[name], times[""]) for name in named]
+    samples, calls = by_turns(runners, {name: tried(runner) for name, runner in runners.items()}, budget * len(runners) / 2, 3 * fewest)
+    times = {name: Times(*taken, first[name], "") for name, taken in summaries(samples, calls).items()}
+    costs = {name: statistics.median(ours / plain for ours, plain in zip(samples[name], samples[""])) for name in named}
+    return [RegularisedRow(layer, shape, name, times[name], times[""], costs[name]) for name in named]

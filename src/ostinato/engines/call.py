@@ -52,6 +52,7 @@ class Call:
         self._summed = max(self._parts, default=1) > 1
         self.states = [(f"state {name}", f"gradient {name}", size.at(self.sizes)) for name, size in graph.states.items()]
         self._matrices = [name for name, w in graph.weights.items() if len(w.shape) == 2]
+        self._constant = [name in graph.constant for name in graph.inputs]
         names = [f"input {name}" for name in graph.inputs]
         names += [f"state {name}" for name, count in zip(graph.states, self._given) if count]
         names += [f"weight {name}" for name, count in zip(graph.weights, self._parts) for _ in range(count)]
@@ -114,7 +115,7 @@ class Call:
 
     def _wide(self, value: Tensor, node: Node) -> Tensor:
         """A value for all steps and rows, of which it may have but one."""
-        return value if value.dim() == 3 else value.expand(self.steps, self.rows, node.size.at(self.sizes))
+        return value.expand(self.steps, self.rows, node.size.at(self.sizes))
 
     def _valid(self, value: Tensor, lengths: Tensor | None) -> Tensor:
         """A value with 0 past a row's end."""
@@ -137,7 +138,7 @@ class Call:
             The output (T, B, units); the final states (B, units) each; and the tensors that `backward` takes.
         """
         this = self.passes.train if keep else self.passes.infer
-        kept = [x.contiguous() for x in inputs]
+        kept = [(x[:1] if constant else x).contiguous() for x, constant in zip(inputs, self._constant)]
         given = self.begin(this, kept, weights, this.users, lengths)
         if this.kept.size:
             kept.append(memory.empty((this.kept.size,), self.dtype))

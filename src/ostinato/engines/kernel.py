@@ -199,6 +199,9 @@ class Kernel(Code):
                     row = b.add(row, self.given[buffer.rows])
             case "old" | "new":
                 row = b.add(b.add(self.first, m), self.turn[buffer.rows])
+            case "constant":
+                # a token is a step's first, and the place in the batch
+                row = b.urem(self._token(m), self.given["carried"])
             case "row":
                 row = b.add(self.first, m)
             case "added":

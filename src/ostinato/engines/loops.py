@@ -11,8 +11,9 @@ from torch import Tensor
 
 from ..graph import Graph
 from ..plan import Plan, Program
-from . import memory, native, packing, product
+from . import memory, native, product
 from .kernel import EACH, Kernel
+from .packing import Packer
 from .rows import Rows
 from .team import WORTH_A_THREAD
 
@@ -34,7 +35,7 @@ class Loop:
     Attributes:
         function: Its address.
         storages: The arrays whose addresses `words` is given, those that it needs for itself last.
-        packs: The matrices that it wants packed.
+        packs: The matrices that it wants packed, and `pack` packs them.
     """
 
     def __init__(self, program: Program, bits: int, *, descending: bool, one_row: bool, shared_units: bool):
@@ -44,6 +45,7 @@ class Loop:
         with memory.no_collecting():  # the code's many small objects would set it off
             self.kernel = Kernel(program, bits, target, descending=descending, one_row=one_row, shared_units=shared_units)
         self.packs, self.storages = self.kernel.packs, self.kernel.storages
+        self.pack = Packer(self.packs)
         for chunk, height in self.kernel.products:
             product.make(bits, target, chunk, height)
         self.function = native.compiled(self.kernel.text, "run")["run"]
@@ -73,7 +75,7 @@ class Seen:
     """
 
     def __init__(self, weights: Sequence[Tensor], gone: Callable | None = None):
-        looks = [_look(w) for w in weights]
+        looks = [_look(*stretches(w)) for w in weights]
         self._seen = [(weakref.ref(w, gone), w.data_ptr(), _version(w), look, look()) for w, look in zip(weights, looks)]
 
     def holds(self, weights: Collection[Tensor]) -> bool:
@@ -92,35 +94,35 @@ class Packed(Seen):
 
     def __init__(self, weights: Sequence[Tensor], gone: Callable):
         super().__init__(weights, gone)
-        self._packs: dict[object, tuple[list[Tensor], list[int]]] = {}
+        self._packs: dict[object, tuple[Tensor | None, list[int]]] = {}
 
     def addresses(self, user: Loop | Rows, weights: Mapping[str, Tensor]) -> list[int]:
         """Where the packed matrices lie that one wants; they are packed here if they are not yet."""
         found = self._packs.get(user)
         if found is None:
-            tensors = packing.pack(user.packs, weights) if user.packs else []
-            # Another thread may have done the same meanwhile: the first one's are everyone's.
-            found = self._packs.setdefault(user, (tensors, [t.data_ptr() for t in tensors]))
+            # Another thread may do the same meanwhile: the first one's are everyone's.
+            found = self._packs.setdefault(user, user.pack(weights))
         return found[1]
 
 
-def stretches(w: Tensor) -> list[tuple[int, int]]:
-    """Where numbers of a weight are looked at to see that it has not changed: addresses and bytes; all of it where it is short."""
+def stretches(w: Tensor) -> tuple[int, int, int, int]:
+    """Where numbers of a weight are looked at to see that it has not changed, all of it where it is short: the address, the bytes of a
+    stretch, those from one to the next, and how many stretches."""
     size = w.numel() * w.element_size() if w.is_contiguous() else w.element_size()
     if size <= LOOKED_AT:
-        return [(w.data_ptr(), size)]
+        return w.data_ptr(), size, 0, 1
     each = LOOKED_AT // 16
-    return [(w.data_ptr() + (size - each) // 15 * k, each) for k in range(16)]
+    return w.data_ptr(), each, (size - each) // 15, 16
 
 
-def _look(w: Tensor) -> Callable[[], bytes]:
-    """Reads those stretches of a weight's memory, for as long as it lies there."""
-    (first, each), *others = stretches(w)
-    if not others:
+# Weights lie where they lay at the step before.
+@functools.lru_cache(maxsize=1024)
+def _look(first: int, each: int, step: int, count: int) -> Callable[[], bytes]:
+    """Reads those stretches of memory; not to be called once the weight is gone."""
+    if count == 1:
         return functools.partial(ctypes.string_at, first, each)
-    step = others[0][0] - first
-    memory = np.frombuffer((ctypes.c_char * (step * len(others) + each)).from_address(first), np.uint8)
-    return np.lib.stride_tricks.as_strided(memory, (1 + len(others), each), (step, 1)).tobytes
+    memory = np.frombuffer((ctypes.c_char * (step * (count - 1) + each)).from_address(first), np.uint8)
+    return np.lib.stride_tricks.as_strided(memory, (count, each), (step, 1)).tobytes
 
 
 def _version(w: Tensor) -> int | None:

@@ -17,6 +17,9 @@ from .team import WORTH_A_THREAD, Bases, Job, Work
 # far blocks, pieces and turns are apart in the result.
 WORDS = ("out", "weight", "size", "depth", "unit", "column", "vectors", "inside", "block", "piece", "turn")
 
+# Numbers of which a pack's beginning is a multiple: a cache line's.
+LINE = 16
+
 
 class Packing(Code):
     """The code for one part of a pack: for each vector of units, one column after another; past the last unit there is 0.
@@ -59,30 +62,50 @@ def _function(bits: int, target: Target) -> int:
     return native.compiled(Packing(bits, target).text, "run")["run"]
 
 
-def pack(packs: Sequence[Pack], weights: Mapping[str, Tensor]) -> list[Tensor]:
-    """The weights as each pack wants them: blocks, chunks of some vectors of one part or of all vectors of some parts, turns, vectors, lanes."""
-    made, jobs, held, (target, _) = [], [], [], native.host()
-    for one in packs:
-        tile, parts = one.tile, len(one.parts)
-        together, inside = max(1, tile.chunk // tile.vectors), min(tile.chunk, tile.vectors)
-        turn = together * inside * one.lanes
-        piece = one.turns * turn
-        chunk = tile.vectors // inside * piece
-        block = parts // together * chunk
-        packed = memory.empty((one.blocks * block,), weights[one.parts[0][0]].dtype)
-        made.append(packed)
-        threads = torch.get_num_threads() if len(packed) >= WORTH_A_THREAD else 1
-        for k, (name, transposed, row, column) in enumerate(one.parts):
-            part = weights[name].detach()
-            part = (part.T if transposed else part)[row : row + one.size, column : column + one.depth]
-            if one.narrow:
-                part = _pairs(part)
-            held.append(part)
-            at = packed.data_ptr() + (k // together * chunk + k % together * inside * one.lanes) * packed.itemsize
-            words = [at, part.data_ptr(), one.size, one.turns, *part.stride(), tile.vectors, inside, block, piece, turn]
-            jobs.append(Job(_function(8 * packed.itemsize, target), words, threads))
-    team.run([Work(jobs, Bases()).at({})])
-    return made
+class Packer:
+    """Puts weights as some packs want them: blocks, chunks of some vectors of one part or of all vectors of some parts, turns, vectors, lanes.
+
+    Args:
+        packs: What is wanted.
+    """
+
+    def __init__(self, packs: Sequence[Pack]):
+        self._packs, self._starts, self._parts, size = packs, [], [], 0
+        for pack in packs:
+            tile = pack.tile
+            together, inside = max(1, tile.chunk // tile.vectors), min(tile.chunk, tile.vectors)
+            turn = together * inside * pack.lanes
+            piece = pack.turns * turn
+            chunk = tile.vectors // inside * piece
+            block = len(pack.parts) // together * chunk
+            self._starts.append(size)
+            for k, part in enumerate(pack.parts):
+                start = size + k // together * chunk + k % together * inside * pack.lanes
+                self._parts.append((pack, *part, start, [pack.size, pack.turns], [tile.vectors, inside, block, piece, turn]))
+            size += -(-pack.blocks * block // LINE) * LINE
+        self._size = size
+
+    def __call__(self, weights: Mapping[str, Tensor]) -> tuple[Tensor | None, list[int]]:
+        """The packed weights, and where each pack begins."""
+        if not self._packs:
+            return None, []
+        packed = memory.empty((self._size,), weights[self._packs[0].parts[0][0]].dtype)
+        bytes_, (target, _) = packed.itemsize, native.host()
+        function, at, jobs, held = _function(8 * bytes_, target), packed.data_ptr(), [], []
+        threads = torch.get_num_threads() if self._size >= WORTH_A_THREAD else 1
+        for pack, name, transposed, row, column, start, sizes, order in self._parts:
+            w = weights[name]
+            if pack.narrow:
+                w = w.detach()
+                w = _pairs((w.T if transposed else w)[row : row + pack.size, column : column + pack.depth])
+                held.append(w)
+                where, apart = w.data_ptr(), w.stride()
+            else:
+                apart = w.stride()[::-1] if transposed else w.stride()
+                where = w.data_ptr() + (row * apart[0] + column * apart[1]) * bytes_
+            jobs.append(Job(function, [at + start * bytes_, where, *sizes, *apart, *order], threads))
+        team.run([Work(jobs, Bases()).at({})])
+        return packed, [at + start * bytes_ for start in self._starts]
 
 
 def _pairs(part: Tensor) -> Tensor:

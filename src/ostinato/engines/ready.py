@@ -135,7 +135,7 @@ class Steps:
             self._states.append([(begins, size, (call.rows, units)) for begins, _, size, units in states])
             self._held.append((made, own))
         copies += bases["out"], below, row
-        looks = [(at, size) for p in parameters for at, size in stretches(p)]
+        looks = [(at + step * k, size) for p in parameters for at, size, step, count in [stretches(p)] for k in range(count)]
         self._saved = b"".join(ctypes.string_at(at, size) for at, size in looks)
         saved = ctypes.cast(self._saved, ctypes.c_void_p).value
         compared = [number for (at, size), before in zip(looks, accumulate([0, *(size for _, size in looks)])) for number in (at, saved + before, size)]
@@ -148,7 +148,7 @@ class Steps:
         (self._x, _, _), (self._out, _, _) = sorted(self._listed.moves, key=lambda move: move[1])
         # The numbers of short ones are all compared; of others the version is looked at too.
         self._seen = [(p, p.data_ptr()) for p in parameters]
-        self._long = [(p, p._version) for p in parameters if len(stretches(p)) > 1]
+        self._long = [(p, p._version) for p in parameters if stretches(p)[-1] > 1]
         self._dtype, self._input = call.dtype, layers[0][1][0].shape[1:]
         self._output = torch.Size((call.rows, row // call.rows // call.dtype.itemsize))
         self._lock = threading.Lock()

@@ -8,6 +8,7 @@ import functools
 from . import native, product
 from .code import I64, PTR, Code, Target
 from .kernel import Pack
+from .packing import Packer
 from .product import NEAR, UNROLL, Tile, choose_tile
 
 # The words: where the result and the rows are; how many rows, and numbers from one to the next in each; the rows' units, and
@@ -73,7 +74,7 @@ class Rows:
 
     Attributes:
         function: The compiled function's address.
-        packs: The one matrix that it wants packed.
+        packs: The one matrix that it wants packed, and `pack` packs it.
         width: Numbers of a row of the result: its units, and some more for the last vectors.
         scratch: Numbers that each thread needs to round rows.
     """
@@ -85,6 +86,7 @@ class Rows:
         tile = choose_tile(1, vectors, target.registers, one_row=False)
         tile = Tile(tile.chunk, tile.chunk, tile.rows)
         self.packs = [Pack(((weight, transposed, 0, 0),), size, depth, tile, lanes, bits == 16)]
+        self.pack = Packer(self.packs)
         self.depth, self.chunks = depth, self.packs[0].blocks
         self.width = self.chunks * tile.chunk * lanes
         self.scratch = STRETCH * (-(-depth // lanes) * lanes // 2) if bits == 16 else 0
