@@ -83,6 +83,27 @@ def test_changed_weights_are_seen_by_calls_and_streams(change, close):
         close(output, module(x[:1], state)[0][0])
 
 
+def test_a_change_between_the_stretches_of_a_long_weight_is_seen(close):
+    module, x = LSTM(40, 50), torch.randn(6, 1, 40)
+    with torch.no_grad():
+        module(x)
+        before = module(x)[0]
+        module.weight_hh_l0[3, 11] += 1.0
+        found = module(x)[0]
+        module.engine = "reference"
+        close(found, slow(module, x)[0])
+    assert (found != before).any()
+
+
+def test_a_layer_made_in_inference_mode_is_made_ready(close):
+    with torch.inference_mode():
+        module, x = LSTM(40, 50), torch.randn(6, 1, 40)
+        found, stream = [module(x)[0] for _ in range(3)], module.stream()
+        steps = torch.stack([stream.step(row).clone() for row in x])
+        assert torch.equal(found[0], found[2])
+        close(steps, found[0])
+
+
 def test_gradients_are_not_lost():
     module, x = LSTM(4, 5), torch.randn(6, 1, 4)
     with torch.no_grad():

@@ -371,11 +371,10 @@ class Recurrent(nn.Module):
         ready = self._ready.get(self._kind(x.shape, x.dtype))
         if ready is None or not x.is_cpu or engines.traced():
             return None
-        if not ready.holds(self._parameters.values()):
-            self._ready.clear()
-            return None
-        found = ready((x,))
+        found = ready((x,), self._parameters.values())
         if found is None:
+            if not ready.current:
+                self._ready.clear()
             return None
         output, states = found
         return output.transpose(0, 1) if self.batch_first else output, self.returned_state(states)

@@ -76,15 +76,15 @@ class Seen:
 
     def __init__(self, weights: Sequence[Tensor], gone: Callable | None = None):
         looks = [_look(*stretches(w)) for w in weights]
-        self._seen = [(weakref.ref(w, gone), w.data_ptr(), _version(w), look, look()) for w, look in zip(weights, looks)]
+        self._seen = [(weakref.ref(w, gone), w.data_ptr(), version(w), look, look()) for w, look in zip(weights, looks)]
 
     def holds(self, weights: Collection[Tensor]) -> bool:
         """Whether these are the same weights, and unchanged."""
         if len(weights) != len(self._seen):
             return False
-        for w, (ref, address, version, look, numbers) in zip(weights, self._seen):
+        for w, (ref, address, then, look, numbers) in zip(weights, self._seen):
             # Torch's version misses a change made through `.data`, so numbers are looked at too.
-            if ref() is not w or w.data_ptr() != address or _version(w) != version or look() != numbers:
+            if ref() is not w or w.data_ptr() != address or version(w) != then or look() != numbers:
                 return False
         return True
 
@@ -125,7 +125,8 @@ def _look(first: int, each: int, step: int, count: int) -> Callable[[], bytes]:
     return np.lib.stride_tricks.as_strided(memory, (count, each), (step, 1)).tobytes
 
 
-def _version(w: Tensor) -> int | None:
+def version(w: Tensor) -> int | None:
+    """Torch's count of a tensor's changes; None where there is none, as of tensors made for inference alone."""
     return None if w.is_inference() else w._version
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 from . import native, traced
 from .call import Call
 from .code import I32, I64, PTR, Code, Target
-from .loops import Seen, stretches
+from .loops import stretches, version
 from .team import Bases, Job, Listed, Work
 
 # Bytes of arrays above which a call's cost does not count, and its memory had better be given back.
@@ -59,19 +59,71 @@ class _Made:
             ctypes.memset(*self._clear)
 
 
+class _Weights:
+    """Weights as they were when something was made ready.
+
+    Args:
+        weights: All tensors that the weights are, or are sums of.
+
+    Attributes:
+        compared: What `_Finish` compares: the number of stretches of their memory, and then of each three words.
+    """
+
+    def __init__(self, weights: Sequence[Tensor]):
+        looks = [(at + step * k, size) for w in weights for at, size, step, count in [stretches(w)] for k in range(count)]
+        self._saved = b"".join(ctypes.string_at(at, size) for at, size in looks)
+        saved = ctypes.cast(self._saved, ctypes.c_void_p).value
+        before = accumulate([saved, *(size for _, size in looks)])
+        self.compared = len(looks), [number for (at, size), then in zip(looks, before) for number in (at, then, size)]
+        # The numbers of short ones are all compared; of others the version is looked at too.
+        self._seen = [(w, w.data_ptr()) for w in weights]
+        self._long = [(w, version(w)) for w in weights if stretches(w)[-1] > 1]
+
+    def hold(self, weights: Collection[Tensor]) -> bool:
+        """Whether these are the weights, all of them, as far as their numbers are not to be looked at."""
+        if len(weights) != len(self._seen):
+            return False
+        for w, (known, at) in zip(weights, self._seen):
+            if w is not known or w.data_ptr() != at:
+                return False
+        return all([version(w) == then for w, then in self._long])
+
+
+def _copying(copies: Sequence[int], weights: _Weights | None = None) -> Job:
+    """The job that copies, three words each (to, from, bytes), where the weights are as they were."""
+    count, compared = weights.compared if weights else (0, [])
+    return Job(_finish(), [0, count, len(copies) // 3, *compared, *copies], 1, waits=True)
+
+
 class Ready:
     """Inference over whole sequences of one shape, from states of 0.
 
     Args:
         call: The shape; see `can_be`.
         tensors: The inputs and the weights, as `Call.split` takes them. Of the inputs only the shape counts.
+
+    Attributes:
+        current: False once the weights have been found changed.
     """
 
     def __init__(self, call: Call, tensors: Sequence[Tensor]):
-        self._made, self._dtype = _Made(call, tensors), call.dtype
-        self._steps, self._rows, self._lock = call.steps, call.rows, threading.Lock()
-        self._seen = Seen(tensors[len(call.passes.inputs) :])
-        self._listed = Listed(self._made.this.stages[0].work, self._made.given.numbers, [*call.passes.inputs, self._made.this.own])
+        self._made, self._dtype, bases = _Made(call, tensors), call.dtype, Bases()
+        self._steps, self._lock, self.current = call.steps, threading.Lock(), True
+        made, inputs, own = self._made, call.passes.inputs, self._made.this.own
+        self._weights = _Weights(tensors[len(inputs) :])
+        self._states = [(1, call.rows, units) for *_, units in made.states]
+        ends = [f"end {k}" for k in range(len(made.states))]
+        self._zeros = bytes(max((size for *_, size, _ in made.states), default=0))
+        zeros = ctypes.cast(self._zeros, ctypes.c_void_p).value
+        states = [(mine * bases[own], *places) for mine, *places in made.states]
+        placed = made.this.stages[0].work.jobs(made.given.numbers | {name: bases[name] for name in (*inputs, own)})
+        jobs = [_copying([word for at, begins, _, size, _ in states for word in (at + begins, zeros, size)]), *placed,
+                _copying([word for end, (at, _, ends, size, _) in zip(ends, states) for word in (bases[end], at + ends, size)], self._weights)]
+        jobs[:2] = replace(jobs[0], waits=False), replace(jobs[1], waits=True)
+        work = Work(jobs, bases)
+        self._listed = Listed(work, {}, [*inputs, own, *ends])
+        self._start = self._listed.short if work.threads == 1 else None
+        self._changed = len(self._listed.words) - len(jobs[-1].words)
 
     @staticmethod
     def can_be(call: Call) -> bool:
@@ -81,31 +133,27 @@ class Ready:
         plain = len(this.stages) == 1 and not (call.ragged or this.output.nodes or this.stages[0].arguments or this.own is None)
         return plain and numbers * call.dtype.itemsize < SMALL
 
-    def holds(self, weights: Collection[Tensor]) -> bool:
-        """Whether these are the weights, all of them, and unchanged."""
-        return self._seen.holds(weights)
-
-    def __call__(self, inputs: Iterable[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]] | None:
-        """The output (T, B, units) and the final states (1, B, units) each; None while another thread is at it.
+    def __call__(self, inputs: Iterable[Tensor], weights: Collection[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]] | None:
+        """The output (T, B, units) and the final states (1, B, units) each; None while another thread is at it, or if the weights have changed.
 
         Args:
             inputs: Of the shape and dtype.
+            weights: What they are now.
         """
+        if not self._weights.hold(weights):
+            self.current = False
+            return None
+        made, dtype, listed = self._made, self._dtype, self._listed
+        inputs = [x.contiguous() for x in inputs]
+        own, final = torch.empty(made.shape, dtype=dtype), [torch.empty(shape, dtype=dtype) for shape in self._states]
         if not self._lock.acquire(blocking=False):
             return None
-        made, final = self._made, []
         try:
-            own = torch.empty(made.shape, dtype=self._dtype)
-            address = own.data_ptr()
-            for mine, begins, _, size, _ in made.states:
-                ctypes.memset(address + begins if mine else begins, 0, size)
             made.clear()
-            inputs = [x.contiguous() for x in inputs]
-            self._listed.run([*[x.data_ptr() for x in inputs], address])
-            for mine, _, ends, size, units in made.states:
-                state = torch.empty((1, self._rows, units), dtype=self._dtype)
-                ctypes.memmove(state.data_ptr(), address + ends if mine else ends, size)
-                final.append(state)
+            listed.run([t.data_ptr() for t in (*inputs, own, *final)], self._start)
+            if listed.words[self._changed]:
+                self.current = False
+                return None
         finally:
             self._lock.release()
         return own if len(own) == self._steps else own.narrow(0, made.first, self._steps), tuple(final)
@@ -135,20 +183,14 @@ class Steps:
             self._states.append([(begins, size, (call.rows, units)) for begins, _, size, units in states])
             self._held.append((made, own))
         copies += bases["out"], below, row
-        looks = [(at + step * k, size) for p in parameters for at, size, step, count in [stretches(p)] for k in range(count)]
-        self._saved = b"".join(ctypes.string_at(at, size) for at, size in looks)
-        saved = ctypes.cast(self._saved, ctypes.c_void_p).value
-        compared = [number for (at, size), before in zip(looks, accumulate([0, *(size for _, size in looks)])) for number in (at, saved + before, size)]
-        jobs.append(Job(_finish(), [0, len(looks), len(copies) // 3, *compared, *copies], 1, waits=True))
+        self._weights = _Weights(parameters)
+        jobs.append(_copying(copies, self._weights))
         work = Work(jobs, bases)
         self._listed = Listed(work, {}, ["x", "out"])
         self._words, self._start = self._listed.words, self._listed.short if work.threads == 1 else self._start_several
         self._changed = len(self._words) - len(jobs[-1].words)
         # The input is the first layer's alone, and the output is copied once.
         (self._x, _, _), (self._out, _, _) = sorted(self._listed.moves, key=lambda move: move[1])
-        # The numbers of short ones are all compared; of others the version is looked at too.
-        self._seen = [(p, p.data_ptr()) for p in parameters]
-        self._long = [(p, p._version) for p in parameters if stretches(p)[-1] > 1]
         self._dtype, self._input = call.dtype, layers[0][1][0].shape[1:]
         self._output = torch.Size((call.rows, row // call.rows // call.dtype.itemsize))
         self._lock = threading.Lock()
@@ -163,14 +205,8 @@ class Steps:
         """
         if type(x) is not Tensor or x.shape != self._input or x.dtype is not self._dtype or not x.is_cpu or traced():
             return None
-        if len(parameters) != len(self._seen):
+        if not self._weights.hold(parameters):
             return None
-        for p, (known, at) in zip(parameters, self._seen):
-            if p is not known or p.data_ptr() != at:
-                return None
-        for p, version in self._long:
-            if p._version != version:
-                return None
         if out is None:
             out = torch.empty(self._output, dtype=self._dtype)
         elif type(out) is not Tensor or out.shape != self._output or out.dtype is not self._dtype or not out.is_cpu or not out.is_contiguous():
@@ -208,7 +244,7 @@ class Steps:
 
 
 class _Finish(Code):
-    """The end of a step: where the weights are as they were, what the step has made is copied to where the next one finds it; else that
+    """What comes before and after the loops: where the weights are as they were, numbers are copied to where they are wanted next; else that
     they are not is noted, and nothing is copied."""
 
     def __init__(self, target: Target):
