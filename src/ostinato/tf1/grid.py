@@ -6,7 +6,7 @@ import torch
 
 from .. import cells as equations
 from ..errors import InputError
-from ..language import Cell, cell, sigmoid, split, tanh, weight
+from ..language import Cell, cell, weight
 from .cells import BasicLSTMCell, BasicRNNCell, GRUCell, Layer, LSTMCell, PlainLayer, refuse
 from .contrib_lstm import scope
 
@@ -97,14 +97,6 @@ class Grid2BasicRNNCell(_Grid):
                          non_recurrent_fn=non_recurrent_fn)
 
 
-def _gru(x, h, W, U, U_n, b):
-    r, z, n = split(W @ x + b, 3)
-    h_r, h_z = split(U @ h, 2)
-    z = sigmoid(z + h_z)
-    n = tanh(n + U_n @ (sigmoid(r + h_r) * h))
-    return z * h + (1 - z) * n
-
-
 @cell
 def _grid2_gru(x, h_0, h_1, *, V=weight("H", "I"), W_0=weight("3*H", "H"), W_1=weight("3*H", "H"), U_0=weight("2*H", "H"),
                U_1=weight("2*H", "H"), U_n_0=weight("H", "H"), U_n_1=weight("H", "H"), b_0=weight("3*H"), b_1=weight("3*H")):
@@ -112,9 +104,10 @@ def _grid2_gru(x, h_0, h_1, *, V=weight("H", "I"), W_0=weight("3*H", "H"), W_1=w
 
     Source: as `ostinato.cells.grid1_rnn`; tf.contrib.grid_rnn.Grid2GRUCell.
     """
+    gru = equations.gru_original.function
     h_0 = V @ x
-    h_1 = _gru(h_0, h_1, W_1, U_1, U_n_1, b_1)
-    return _gru(h_0, h_1, W_0, U_0, U_n_0, b_0), h_1
+    h_1 = gru(h_0, h_1, W=W_1, U_rz=U_1, U_n=U_n_1, b=b_1)
+    return gru(h_0, h_1, W=W_0, U_rz=U_0, U_n=U_n_0, b=b_0), h_1
 
 
 class Grid2GRUCell(_Grid):
