@@ -10,6 +10,7 @@ from . import arithmetic
 from .cells import LSTMLayer, PlainLayer
 from .contrib_lstm import LINEAR, SPLIT, scope
 from .graph import Computation, Tensor, get_default_graph
+from .steps import number
 from .variables import constant_initializer
 
 
@@ -95,14 +96,14 @@ class PhasedLSTMCell(PlainLayer, LSTMLayer):
 
     def __init__(self, num_units: int, use_peepholes: bool = False, leak: float = 0.001, ratio_on: float = 0.1,
                  trainable_ratio_on: bool = True, period_init_min: float = 1.0, period_init_max: float = 1000.0, reuse=None):
+        self.periods = number(self, "period_init_min", period_init_min), number(self, "period_init_max", period_init_max)
         if not 0 < period_init_min <= period_init_max:
             raise InputError(f"PhasedLSTMCell(period_init_min={period_init_min!r}, period_init_max={period_init_max!r}): give "
                              "two numbers above 0, the smaller one first")
         super().__init__(num_units, None, reuse, "phased_lstm_cell")
         self._states(num_units, True)
-        self.equations = _phased.with_constants(leak=float(leak), peepholes=use_peepholes)
-        self.peepholes, self.ratio_on, self.trained = use_peepholes, ratio_on, trainable_ratio_on
-        self.periods = float(period_init_min), float(period_init_max)
+        self.equations = _phased.with_constants(leak=number(self, "leak", leak), peepholes=use_peepholes)
+        self.peepholes, self.ratio_on, self.trained = use_peepholes, number(self, "ratio_on", ratio_on), trainable_ratio_on
 
         def linear(name, activation):
             return scope(name, f"${name}/kernel ${name}/bias Const concat {LINEAR} {activation}")
