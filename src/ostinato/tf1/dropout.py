@@ -81,9 +81,9 @@ class DropoutWrapper(_Wrapper):
         >>> with tf.Session() as sess:
         ...     sess.run(tf.global_variables_initializer())
         ...     print((sess.run(outputs) != 0).astype(int))
-        [[[1 0 0 1]
-          [1 0 0 1]
-          [1 0 0 1]]]
+        [[[1 0 1 0]
+          [1 0 1 0]
+          [1 0 1 0]]]
     """
 
     most_dims = 5
