@@ -249,6 +249,22 @@ MISTAKES = {
     "words for a bound": (
         lambda: rnn.CoupledInputForgetGateLSTMCell(4, num_proj=2, proj_clip="1"), InputError, r"\(proj_clip='1'\): give a number"),
     "no groups": (lambda: rnn.GLSTMCell(4, number_of_groups=0), SizeError, r"GLSTMCell\(number_of_groups=0\).*1 or more"),
+    "words for a gain": (lambda: rnn.LayerNormBasicLSTMCell(4, norm_gain="1"), InputError, r"\(norm_gain='1'\): give a number"),
+    "words for a gate's bias": (
+        lambda: rnn.HighwayWrapper(rnn.GRUCell(4), carry_bias_init="1"), InputError, r"\(carry_bias_init='1'\): give a number"),
+    "a list for an activation": (lambda: rnn.UGRNNCell(4, activation=[1]), InputError, r"activation=\[1\]\): give tf\.nn\.tanh"),
+    "a number for a name": (lambda: rnn.GRUCell(4, name=5), InputError, r"GRUCell\(name=5\): give a word"),
+    "words for an initialiser": (
+        lambda: _run(rnn.GRUCell(4, kernel_initializer="glorot")), InputError,
+        r"'gates/kernel'\) was given the initialiser 'glorot': give one of tf's"),
+    "attention of less than nothing": (
+        lambda: rnn.AttentionCellWrapper(rnn.GRUCell(3), 2, attn_vec_size=-1), SizeError, r"attn_vec_size=-1\).*1 or more"),
+    "no dtype": (
+        lambda: tf.nn.dynamic_rnn(rnn.GRUCell(4), np.zeros((2, 3, 4), np.float32), dtype=[5]), InputError,
+        r"dtype \[5\] is not provided: use one of tf\.float32"),
+    "a state of another dtype": (
+        lambda: rnn.GRUCell(4)(tf.zeros([2, 3]), tf.zeros([2, 4], dtype=tf.float64)), InputError,
+        "dtype float64 where float32 is wanted: write tf.cast"),
     "half an output": (lambda: rnn.OutputProjectionWrapper(rnn.GRUCell(3), 0.5), SizeError, r"output_size=0\.5\).*1 or more"),
     "an input of nothing": (lambda: rnn.InputProjectionWrapper(rnn.GRUCell(3), 0), SizeError, r"num_proj=0\).*1 or more"),
     "half a window": (

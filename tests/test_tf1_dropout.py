@@ -201,6 +201,11 @@ MISTAKES = {
     "a dtype of whole numbers": (lambda: _wrapped(variational_recurrent=True, dtype=tf.int32), InputError,
                                  r"dtype=tf\.int32.*give dtype=tf\.float32"),
     "no size of the input": (lambda: _wrapped(input_keep_prob=0.5, **ONCE), InputError, r"input_size=None.*such as input_size=4"),
+    "an input of nothing": (lambda: _wrapped(input_keep_prob=0.5, input_size=0, **ONCE), InputError, r"input_size=0\).*such as"),
+    "an unknown size of the input": (
+        lambda: _wrapped(input_keep_prob=0.5, input_size=tf.TensorShape([None]), **ONCE), InputError, r"input_size=TensorShape.*such as"),
+    "words for a seed": (
+        lambda: _dynamic(_normed(dropout_prob_seed="3")), InputError, "was given the seed '3': give a whole number"),
     "another size of the input": (lambda: _dynamic(_wrapped(input_keep_prob=0.5, input_size=3, **ONCE)), SizeError,
                                   r"input_size=\(3,\)\) was given an input of size 4: make it input_size=4"),
     "another dtype": (lambda: _dynamic(_wrapped(output_keep_prob=0.5, variational_recurrent=True, dtype=tf.float64)), InputError,

@@ -211,6 +211,13 @@ def test_time_and_rows_change_places_and_rows_are_counted_where_that_can_be():
     assert np.array_equal(values, X.transpose(1, 0, 2)) and count == 3
 
 
+class Empty(Saver):
+    """Has kept nothing."""
+
+    def state(self, name):
+        pass
+
+
 class Forgetful(Saver):
     """Keeps nothing."""
 
@@ -240,6 +247,11 @@ MISTAKES = {
     "nothing that keeps states": (
         lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), {}, "h"), InputError,
         r"was given \{\}, which has no state\(\): give it an object with"),
+    "a class that keeps states": (
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver, "h"), InputError, r"give it an object with state\(name\)"),
+    "a state that was never kept": (
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Empty(), "h"), InputError,
+        r"state\('h'\) returned None: return a tensor"),
     "one name for two states": (
         lambda: rnn.static_state_saving_rnn(CELLS["lstm"](), steps(), Saver(h=5), "h"), InputError,
         r"state_name='h'\).*LSTMStateTuple\(c=5, h=5\); give a tuple of as many names"),

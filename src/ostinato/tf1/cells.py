@@ -75,8 +75,10 @@ class Layer(RNNCell):
     maths: dict[str, Callable] | None = None
 
     def __init__(self, num_units: int, activation, reuse, name: str):
-        if activation not in ACTIVATIONS:
+        if activation not in [*ACTIVATIONS]:
             raise InputError(f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or tf.nn.sigmoid")
+        if not isinstance(name, str):
+            raise InputError(f"{type(self).__name__}(name={name!r}): give a word for its variables' names")
         self.activation, self.activation_name = ACTIVATIONS[activation]
         self.state_size = self.output_size = self.num_units = whole(self, "num_units", num_units)
         self.reuse, self.base_name = reuse, name

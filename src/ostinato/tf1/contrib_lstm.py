@@ -67,7 +67,8 @@ class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
             self.graph = Regularisation(self.graph, recurrent_dropout=1 - self.keep).in_training
         gates = ("input", "transform", "forget", "output")
         if layer_norm:
-            begins = {"gamma": constant_initializer(norm_gain), "beta": constant_initializer(norm_shift)}
+            begins = {"gamma": constant_initializer(number(self, "norm_gain", norm_gain)),
+                      "beta": constant_initializer(number(self, "norm_shift", norm_shift))}
             more = [(f"{name}/{part}", [num_units], begin) for name in (*gates, "state") for part, begin in begins.items()]
             bias, norms, state = "", " ".join(map(_norm, gates)), f"add {_norm('state', '=c')}"
         else:

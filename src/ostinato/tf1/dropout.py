@@ -113,7 +113,7 @@ class DropoutWrapper(_Wrapper):
                              "input; give dtype=tf.float32")
         sizes = {"state": flatten(self.state_size), "output": flatten(self.output_size)}
         if self.keep["input"] < 1:
-            if not isinstance(input_size, (numbers.Integral, TensorShape)):
+            if not isinstance(input_size, (numbers.Integral, TensorShape)) or not all(n and n > 0 for n in dimensions(input_size)):
                 raise InputError(f"DropoutWrapper(variational_recurrent=True, input_size={input_size!r}): its masks are drawn before "
                                  "there is an input; give the input's size, such as input_size=4 or tf.TensorShape([4])")
             sizes = {"input": [input_size]} | sizes

@@ -201,15 +201,12 @@ class TimeFreqLSTMCell(PlainLayer):
                  reuse=None):
         if num_unit_shards != 1:
             raise InputError("TimeFreqLSTMCell(num_unit_shards=...): weights in several pieces are not provided; leave it out")
-        if not feature_size or feature_size < 1 or frequency_skip < 1:
-            raise InputError(f"TimeFreqLSTMCell(feature_size={feature_size!r}, frequency_skip={frequency_skip!r}): give two "
-                             "numbers above 0, such as 3 and 1")
         super().__init__(num_units, None, reuse, "time_freq_lstm_cell")
         cell = equations.lstm_peephole if use_peepholes else equations.lstm
         self.equations = cell.with_constants(forget_bias=number(self, "forget_bias", forget_bias),
                                              cell_clip=bound(self, "cell_clip", cell_clip))
         self.peepholes, self.clip = use_peepholes, "" if cell_clip is None else CLIP
-        self.feature_size, self.skip = feature_size, frequency_skip
+        self.feature_size, self.skip = whole(self, "feature_size", feature_size), whole(self, "frequency_skip", frequency_skip)
         self._fit(1)
 
     def _fit(self, windows: int):

@@ -63,7 +63,7 @@ def as_dtype(given) -> DType:
     Raises:
         InputError: There is no such dtype here.
     """
-    name = given.name if isinstance(given, DType) else given if isinstance(given, str) else np.dtype(given).name
+    name = np.dtype(given).name if isinstance(given, type) else given if isinstance(given, str) else getattr(given, "name", None)
     if name not in DTYPES:
         raise InputError(f"dtype {given!r} is not provided: use one of {', '.join('tf.' + n for n in DTYPES)}")
     return DTYPES[name]

@@ -102,7 +102,7 @@ def static_state_saving_rnn(cell: RNNCell, inputs: Sequence, state_saver, state_
     """
     check_cell(cell, "static_state_saving_rnn")
     for method in ("state", "save_state"):
-        if not callable(getattr(state_saver, method, None)):
+        if isinstance(state_saver, type) or not callable(getattr(state_saver, method, None)):
             raise InputError(f"static_state_saving_rnn was given {state_saver!r}, which has no {method}(): give it an object with "
                              "state(name) and save_state(name, value)")
     names, sizes = flatten(state_name), flatten(cell.state_size)
@@ -110,7 +110,11 @@ def static_state_saving_rnn(cell: RNNCell, inputs: Sequence, state_saver, state_
         raise InputError(f"static_state_saving_rnn(state_name={state_name!r}): the states of {type(cell).__name__} are "
                          f"{cell.state_size!r}; give "
                          f"{'a tuple of as many names' if isinstance(cell.state_size, tuple) else 'one name'}")
-    state = pack(cell.state_size, [state_saver.state(name) for name in names])
+    before = [state_saver.state(name) for name in names]
+    for name, value in zip(names, before):
+        if value is None:
+            raise InputError(f"static_state_saving_rnn: the state saver's state({name!r}) returned None: return a tensor")
+    state = pack(cell.state_size, before)
     outputs, state = static_rnn(cell, inputs, state, sequence_length=sequence_length, scope=scope)
     kept = [state_saver.save_state(name, part) for name, part in zip(names, flatten(state))]
     for value in kept:

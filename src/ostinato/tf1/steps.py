@@ -126,7 +126,8 @@ class RNNCell:
         """
         graph = get_default_graph()
         xs = input_parts(self, inputs, ["batch"], type(self).__name__)
-        states = [operations.convert_to_tensor(s) for s in check_state(self, state)]
+        kind = None if self.of_indices else xs[-1].dtype
+        states = [operations.convert_to_tensor(s, dtype=kind) for s in check_state(self, state)]
         batch = None
         for t in (*xs, *states):
             batch = merge(batch, t.shape[0], f"{type(self).__name__}: rows of the input {xs[-1].shape} and the state")

@@ -11,7 +11,7 @@ from . import arithmetic
 from .cells import ACTIVATIONS, Layer
 from .graph import Graph, Operation, Tensor, VariableScope, get_default_graph
 from .session import InvalidArgumentError
-from .steps import RNNCell, Step, check_cell, dimensions, flatten, making, stepwise, whole, zeroed
+from .steps import RNNCell, Step, check_cell, dimensions, flatten, making, number, stepwise, whole, zeroed
 from .variables import constant_initializer, random_uniform_initializer
 
 
@@ -168,7 +168,7 @@ class HighwayWrapper(_Wrapper):
 
     def __init__(self, cell: RNNCell, couple_carry_transform_gates: bool = True, carry_bias_init: float = 1.0):
         super().__init__(cell)
-        self.coupled, self.carry_bias_init = couple_carry_transform_gates, carry_bias_init
+        self.coupled, self.carry_bias_init = couple_carry_transform_gates, number(self, "carry_bias_init", carry_bias_init)
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         if input_size != self.output_size:
@@ -194,7 +194,7 @@ class HighwayWrapper(_Wrapper):
 class _Projection(_Wrapper):
     def __init__(self, cell: RNNCell, activation):
         super().__init__(cell)
-        if activation not in ACTIVATIONS:
+        if activation not in [*ACTIVATIONS]:
             raise InputError(f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or tf.nn.sigmoid, "
                              "or None for none")
         self.activation_name = "" if activation is None else ACTIVATIONS[activation][1]
@@ -324,9 +324,10 @@ class AttentionCellWrapper(_Wrapper):
         super().__init__(cell)
         if not state_is_tuple:
             raise InputError("AttentionCellWrapper(state_is_tuple=False) is not provided by ostinato.tf1: leave it out")
-        self.attn_length, self.input_size = whole(self, "attn_length", attn_length), input_size
-        self.output_size = attn_size or cell.output_size
-        self.attn_vec_size = attn_vec_size or self.output_size
+        self.attn_length = whole(self, "attn_length", attn_length)
+        self.output_size = whole(self, "attn_size", attn_size or cell.output_size)
+        self.attn_vec_size = whole(self, "attn_vec_size", attn_vec_size or self.output_size)
+        self.input_size = input_size and whole(self, "input_size", input_size)
         self.state_size = (cell.state_size, self.output_size, self.output_size * attn_length)
 
     def zero_state(self, batch_size: int | Tensor, dtype):
