@@ -77,6 +77,11 @@ PROGRAMS = {
     "once, a list": lambda: _static(_everywhere(rnn.GRUCell(5))),
     "once, a list with lengths": lambda: _static(_everywhere(rnn.BasicLSTMCell(5)), [2, 0, 1]),
     "once, steps": lambda: _called(_everywhere(rnn.GRUCell(5)), 2),
+    "once, a grid": lambda: _dynamic(_everywhere(tf.contrib.grid_rnn.Grid2LSTMCell(4)), [6, 0, 3]),
+    "once, pictures": lambda: tf.nn.dynamic_rnn(
+        _everywhere(rnn.Conv2DLSTMCell(input_shape=[3, 3, 1], output_channels=2, kernel_shape=[3, 3]),
+                    input_size=tf.TensorShape([3, 3, 1])),
+        tf.constant(np.random.RandomState(5).randn(2, 4, 3, 3, 1).astype(np.float32)), [4, 2], dtype=tf.float32),
     "once, both directions": lambda: tf.nn.bidirectional_dynamic_rnn(
         _everywhere(rnn.GRUCell(5)), _everywhere(rnn.GRUCell(5)), X, [6, 0, 3], dtype=tf.float32),
     "every state": lambda: _dynamic(_visited(rnn.BasicLSTMCell(5), lambda state: True)),
@@ -107,6 +112,8 @@ RECORDED = {
     "once, a list": (191, 7.1620245, 427.0256),
     "once, a list with lengths": (342, 0.29719844, 2.51656),
     "once, steps": (157, 2.4480987, 123.8989),
+    "once, a grid": (355, 19.302086, 833.0951),
+    "once, pictures": (233, 2.6459224, 88.89695),
     "once, both directions": (470, 19.3596, 2318.968),
     "every state": (181, 7.7106695, 1093.469),
     "no state": (153, 4.3624959, 162.7379),
@@ -119,6 +126,18 @@ RECORDED = {
 @pytest.mark.parametrize("name", list(PROGRAMS))
 def test_a_program_gives_tensorflows_numbers_from_its_seed_on(name):
     agrees(PROGRAMS[name], RECORDED[name])
+
+
+def test_probabilities_are_rounded_to_float32_as_in_tensorflow():
+    cell = rnn.DropoutWrapper(rnn.BasicRNNCell(50), output_keep_prob=0.7, variational_recurrent=True, dtype=tf.float64)
+    with tf.variable_scope("zeros", initializer=tf.zeros_initializer()):
+        outputs, _ = cell(tf.ones([1, 4], dtype=tf.float64), cell.zero_state(1, tf.float64))
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        tf.global_variables()[1].load(np.full(50, np.arctanh(0.5)))
+        found = set(sess.run(outputs).ravel())
+    # 0.7 itself is 2e-8 of that away.
+    assert sorted(found) == pytest.approx([0.0, 0.5 / np.float64(np.float32(0.7))], rel=1e-12)
 
 
 def _beside(make, run):

@@ -4,6 +4,7 @@ import hashlib
 import numbers
 from collections.abc import Callable
 
+import numpy as np
 import torch
 
 from ..errors import InputError, SizeError
@@ -95,7 +96,8 @@ class DropoutWrapper(_Wrapper):
     ):
         super().__init__(cell)
         given = {"input": input_keep_prob, "output": output_keep_prob, "state": state_keep_prob}
-        self.keep = {what: keep_probability(self, f"{what}_keep_prob", p) for what, p in given.items()}
+        # TensorFlow rounds them to float32, whatever it drops.
+        self.keep = {what: float(np.float32(keep_probability(self, f"{what}_keep_prob", p))) for what, p in given.items()}
         if dropout_state_filter_visitor is not None and not callable(dropout_state_filter_visitor):
             raise InputError(f"DropoutWrapper(dropout_state_filter_visitor={dropout_state_filter_visitor!r}): give a function of a "
                              "state, or leave it out")
@@ -178,7 +180,7 @@ class DropoutWrapper(_Wrapper):
         if noise.dtype is not as_dtype(dtype):
             raise InputError(f"DropoutWrapper(dtype={noise.dtype!r}) was given an input of {as_dtype(dtype).name}: make both the same")
         wanted = self.noise["input"][0].shape[1:] if "input" in self.noise else None
-        if wanted not in (None, dimensions(input_size)):
+        if wanted not in (None, input_size if isinstance(input_size, tuple) else (input_size,)):
             raise SizeError(f"DropoutWrapper(input_size={wanted}) was given an input of size {input_size}: make it "
                             f"input_size={input_size}")
 
