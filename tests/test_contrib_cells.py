@@ -80,7 +80,7 @@ def intersection_projected(w, x, h, **constants):
     return intersection(w, x @ w["V"].T + w["a"], h, **constants)
 
 
-# Lei et al. (2017), arXiv:1709.02755v1, equations 3 to 7, with TensorFlow's fourth product in place of the input itself.
+# Lei and Zhang (2017), arXiv:1709.02755v1, equations 3 to 7, with TensorFlow's fourth product in place of the input itself.
 def sru(w, x, c, activation=np.tanh):
     (Wn, Wf, Wr, Ws), (bf, br) = np.split(w["W"], 4), np.split(w["b"], 2)
     f, r = logistic(x @ Wf.T + bf), logistic(x @ Wr.T + br)
@@ -132,7 +132,7 @@ def grid(w, x, states, step):
     below = [(x @ w["V_h"].T, x @ w["V_c"].T) if "V_c" in w else (x @ w["V"].T,), *states[1:]]
 
     def new(d, seen):
-        return step(np.concatenate([m[0] for m in seen], -1) @ w[f"U_{d}"].T + w[f"b_{d}"], *below[d][1:])
+        return step(d, np.concatenate([m[0] for m in seen], -1) @ w[f"U_{d}"].T + w[f"b_{d}"], *below[d][1:])
 
     above = [new(d, below) for d in range(1, len(states))]
     first = new(0, [below[0], *above])
@@ -140,14 +140,15 @@ def grid(w, x, states, step):
 
 
 def grid_rnn(w, x, *states):
-    return grid(w, x, [(h,) for h in states], lambda z: (np.tanh(z),))
+    return grid(w, x, [(h,) for h in states], lambda d, z: (np.tanh(z),))
 
 
-def grid_lstm(w, x, *states, forget_bias=1.0):
-    def step(z, c):
+def grid_lstm(w, x, *states, forget_bias=1.0, peepholes=False):
+    def step(d, z, c):
         i, f, j, o = np.split(z, 4, -1)
-        c = logistic(f + forget_bias) * c + logistic(i) * np.tanh(j)
-        return logistic(o) * np.tanh(c), c
+        w_i, w_f, w_o = np.split(w[f"p_{d}"], 3) if peepholes else (0, 0, 0)
+        c = logistic(f + forget_bias + w_f * c) * c + logistic(i + w_i * c) * np.tanh(j)
+        return logistic(o + w_o * c) * np.tanh(c), c
 
     return grid(w, x, list(zip(states[::2], states[1::2])), step)
 
@@ -175,6 +176,7 @@ def test_a_cell_computes_its_sources_equations(name, close):
 SAME = [(name, {"forget_bias": bias}) for name, made in CELLS.items() if "forget_bias" in made.constants for bias in (0.0, -2.5)]
 SAME += [("layer_norm_basic_lstm", {"epsilon": 0.1}), ("coupled_lstm", {"peepholes": False}),
          ("coupled_lstm_projected", {"peepholes": False}), ("coupled_lstm_projected", {"projection_clip": 0.3})]
+SAME += [(f"grid{count}_lstm", {"peepholes": True}) for count in (1, 2, 3)]
 ACTIVATIONS = {"relu": (relu, rectified), "identity": (identity, lambda z: z), "tanh": (tanh, np.tanh)}
 ACTIVE = [name for name, made in CELLS.items() if "activation" in made.constants]
 

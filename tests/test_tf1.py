@@ -288,7 +288,7 @@ WRONG = {
     "weights in pieces": (lambda: tf.nn.rnn_cell.LSTMCell(2, num_unit_shards=2), InputError, "weights in several pieces are not provided"),
     "a projection to less than nothing": (lambda: tf.nn.rnn_cell.LSTMCell(2, num_proj=-1), SizeError, r"num_proj=-1\).*leave it out"),
     "a state for nobody knows how many": (lambda: _cell().zero_state(None, tf.float32), InputError, r"zero_state\(None.*tf\.shape\(x\)\[0\]"),
-    "no cells": (lambda: tf.nn.rnn_cell.MultiRNNCell([]), InputError, "was given no cells"),
+    "no cells": (lambda: tf.nn.rnn_cell.MultiRNNCell([]), InputError, r"was given \[\]: give it a list of cells"),
     "a layer that is no cell": (lambda: tf.nn.rnn_cell.MultiRNNCell([3]), InputError, r"MultiRNNCell was given 3 \(int\)"),
     "states joined over states in tuples": (
         lambda: tf.nn.rnn_cell.MultiRNNCell([_cell()], state_is_tuple=False), InputError, "make that with state_is_tuple=False too"),
@@ -296,7 +296,6 @@ WRONG = {
     "a residual of another size": (
         lambda: tf.nn.dynamic_rnn(tf.nn.rnn_cell.ResidualWrapper(_cell(3)), _x(), dtype=tf.float32), SizeError, "input of size 4 .* size 3"),
     "dropout of everything": (lambda: _dropout(input_keep_prob=0), InputError, r"input_keep_prob=0\): give a number above 0"),
-    "one dropout mask for all steps": (lambda: _dropout(variational_recurrent=True), InputError, "variational_recurrent=True.*leave it out"),
     "no cell": (lambda: tf.nn.dynamic_rnn("lstm", _x(), dtype=tf.float32), InputError, "dynamic_rnn was given 'lstm'"),
     "a matrix as a sequence": (lambda: tf.nn.dynamic_rnn(_cell(), _x(2, 4), dtype=tf.float32), SizeError, r"\(2, 4\).*three dimensions"),
     "neither a state nor a dtype": (lambda: tf.nn.dynamic_rnn(_cell(), _x()), InputError, r"give dtype=tf\.float32"),

@@ -48,6 +48,20 @@ PROGRAMS = {
     "minimal sigmoid": lambda: rnn.MinimalRNNCell(4, activation="sigmoid"),
     "grid2 gru": lambda: grid_rnn.Grid2GRUCell(4),
     "block gru": lambda: rnn.GRUBlockCell(4),
+    "nas projected": lambda: rnn.NASCell(5, num_proj=3),
+    "nas projected bias": lambda: rnn.NASCell(5, num_proj=3, use_biases=True),
+    "residual nas projected": lambda: rnn.ResidualWrapper(rnn.NASCell(5, num_proj=4)),
+    "grid1 peep": lambda: grid_rnn.Grid1LSTMCell(4, use_peepholes=True),
+    "grid2 peep": lambda: grid_rnn.Grid2LSTMCell(4, use_peepholes=True),
+    "grid3 peep": lambda: grid_rnn.Grid3LSTMCell(4, use_peepholes=True),
+    "grid2 rnn tied": lambda: grid_rnn.Grid2BasicRNNCell(4, tied=True),
+    "grid2 basic tied": lambda: grid_rnn.Grid2BasicLSTMCell(4, tied=True),
+    "grid2 gru tied": lambda: grid_rnn.Grid2GRUCell(4, tied=True),
+    "grid3 tied peep": lambda: grid_rnn.Grid3LSTMCell(4, tied=True, use_peepholes=True),
+    "grid1 joined": lambda: grid_rnn.Grid1BasicLSTMCell(4, state_is_tuple=False),
+    "grid2 joined no tuple": lambda: grid_rnn.Grid2BasicLSTMCell(4, state_is_tuple=False, output_is_tuple=False),
+    "grid2 all": lambda: grid_rnn.Grid2LSTMCell(4, tied=True, use_peepholes=True, state_is_tuple=False),
+    "grid3 joined": lambda: grid_rnn.Grid3LSTMCell(4, state_is_tuple=False),
     "block clip": lambda: rnn.LSTMBlockCell(4, cell_clip=0.05, use_peephole=True, forget_bias=0.0),
 }
 
@@ -87,6 +101,19 @@ RECORDED = {
     ("plain", "block clip"): (162, 0.07619594, 1.474709),
     ("plain", "grid2 gru"): (233, 4.506896, 192.4409),
     ("plain", "block gru"): (131, 2.3872256, 23.99064),
+    ("plain", "nas projected"): (185, 0.34180963, 0.7318528),
+    ("plain", "residual nas projected"): (186, 83.701431, 36.10482),
+    ("plain", "grid1 peep"): (213, 13.6029, 273.9645),
+    ("plain", "grid2 peep"): (317, 16.988758, 355.1918),
+    ("plain", "grid3 peep"): (418, 25.396074, 1034.107),
+    ("plain", "grid2 rnn tied"): (157, 33.1996, 2110.144),
+    ("plain", "grid2 basic tied"): (223, 17.863085, 431.7065),
+    ("plain", "grid2 gru tied"): (201, 9.5632038, 844.4047),
+    ("plain", "grid3 tied peep"): (320, 25.93001, 1863.571),
+    ("plain", "grid1 joined"): (168, 7.0056467, 148.7903),
+    ("plain", "grid2 joined no tuple"): (213, 14.204875, 251.2691),
+    ("plain", "grid2 all"): (240, 21.566784, 480.0116),
+    ("plain", "grid3 joined"): (251, 15.647097, 287.5693),
     ("ragged", "grid2 gru"): (256, 2.3698199, 40.46261),
     ("static", "grid2 gru"): (223, 8.1074333, 127.3834),
     ("static", "block gru"): (42, 2.3597722, 20.59506),
@@ -105,6 +132,12 @@ RECORDED = {
     ("call", "residual cfn"): (59, 16.70611, 58.4878),
     ("call", "residual sru"): (50, 22.044947, 397.6131),
     ("call", "attention lstm"): (172, 1.3999804, 10.81221),
+    ("ragged", "nas projected bias"): (214, 0.15390146, 0.6588519),
+    ("ragged", "grid2 all"): (262, 12.620555, 357.1181),
+    ("static", "nas projected"): (169, 0.10897426, 0.2198265),
+    ("static", "grid2 all"): (288, 22.329552, 1252.029),
+    ("static", "grid2 gru tied"): (195, 10.9489, 344.3871),
+    ("call", "grid2 peep"): (198, 10.869863, 331.8189),
 }
 
 
@@ -145,16 +178,15 @@ def _run(cell, size=4, x=None):
 
 
 MISTAKES = {
-    "recurrent dropout": (
-        lambda: rnn.LayerNormBasicLSTMCell(4, dropout_keep_prob=0.5), InputError,
-        r"dropout_keep_prob=0\.5.*not provided; leave it out"),
     "normalisation of a coupled LSTM": (
         lambda: rnn.CoupledInputForgetGateLSTMCell(4, layer_norm=True), InputError,
         r"Gate.*\(layer_norm=True\) is not provided.*leave layer_norm out"),
     "weights in pieces": (
         lambda: rnn.CoupledInputForgetGateLSTMCell(4, num_unit_shards=2), InputError,
         "num_unit_shards.*not provided"),
-    "a projection of NAS": (lambda: rnn.NASCell(4, num_proj=2), InputError, r"NASCell\(num_proj=2\) is not provided"),
+    "a projection to nothing": (lambda: rnn.NASCell(4, num_proj=0), SizeError, r"NASCell\(num_proj=0\): give a whole number, 1 or"),
+    "a projection of another cell to nothing": (
+        lambda: rnn.CoupledInputForgetGateLSTMCell(4, num_proj=-1), SizeError, r"LSTMCell\(num_proj=-1\).*leave it out"),
     "no units": (lambda: rnn.UGRNNCell(0), SizeError, r"UGRNNCell\(num_units=0\).*1 or more"),
     "an activation by another name": (
         lambda: rnn.MinimalRNNCell(4, activation="selu"), InputError,
@@ -174,12 +206,16 @@ MISTAKES = {
     "a projection under weight normalisation": (
         lambda: rnn.WeightNormLSTMCell(4, num_proj=2), InputError,
         r"num_proj=2\) is not provided"),
-    "a tied grid": (
-        lambda: grid_rnn.Grid2LSTMCell(4, tied=True), InputError,
-        r"Grid2LSTMCell\(tied=True\) is not provided.*leave tied out"),
-    "a grid's states in one": (
-        lambda: grid_rnn.Grid1LSTMCell(4, state_is_tuple=False), InputError,
-        "state_is_tuple=False.*leave state_is_tuple out"),
+    "a dimension of a grid that does not recur": (
+        lambda: grid_rnn.Grid2LSTMCell(4, non_recurrent_fn=tf.nn.relu), InputError,
+        r"Grid2LSTMCell\(non_recurrent_fn=.*is not provided.*leave non_recurrent_fn out"),
+    "a grid's states in one that are but one": (
+        lambda: grid_rnn.Grid2GRUCell(4, state_is_tuple=False), InputError,
+        r"Grid2GRUCell\(state_is_tuple=False\).*in TensorFlow it fails: leave state_is_tuple out"),
+    "a grid's state in parts where it is one": (
+        lambda: tf.nn.dynamic_rnn(grid_rnn.Grid1LSTMCell(4, state_is_tuple=False), np.zeros((2, 3, 4), np.float32),
+                                  initial_state=(tf.zeros([2, 4]), tf.zeros([2, 4]))), SizeError,
+        r"state of 2 part\(s\): give it as cell\.zero_state"),
     "no number of windows": (
         lambda: rnn.GridLSTMCell(4, feature_size=2, frequency_skip=1), InputError,
         "num_frequency_blocks=None.*a list of one number"),
@@ -199,7 +235,7 @@ MISTAKES = {
         lambda: rnn.InputProjectionWrapper(rnn.GRUCell(3), 2, activation="relu"), InputError,
         r"activation='relu'\).*or None for none"),
     "no cell to wrap": (lambda: rnn.OutputProjectionWrapper(3, 2), InputError, "OutputProjectionWrapper was given 3"),
-    "no classes": (lambda: rnn.EmbeddingWrapper(rnn.GRUCell(3), 0, 2), SizeError, "embedding_classes=0.*two numbers above 0"),
+    "no classes": (lambda: rnn.EmbeddingWrapper(rnn.GRUCell(3), 0, 2), SizeError, "embedding_classes=0.*1 or more"),
     "several numbers a step": (
         lambda: _run(rnn.EmbeddingWrapper(rnn.GRUCell(3), 5, 2), x=np.zeros((2, 3, 4), np.int32)), SizeError,
         "input of size 4: give it one whole number"),
@@ -207,6 +243,33 @@ MISTAKES = {
     "attention's states in one": (
         lambda: rnn.AttentionCellWrapper(rnn.GRUCell(3), 2, state_is_tuple=False), InputError,
         "leave it out"),
+    "a cell for a list of cells": (lambda: rnn.MultiRNNCell(rnn.GRUCell(3)), InputError, "was given <.*GRUCell.*give it a list of"),
+    "words for a number": (lambda: rnn.UGRNNCell(4, forget_bias="1"), InputError, r"UGRNNCell\(forget_bias='1'\): give a number"),
+    "a bound below 0": (lambda: rnn.LSTMCell(4, cell_clip=-1.0), InputError, r"LSTMCell\(cell_clip=-1\.0\): give a number from 0 on"),
+    "words for a bound": (
+        lambda: rnn.CoupledInputForgetGateLSTMCell(4, num_proj=2, proj_clip="1"), InputError, r"\(proj_clip='1'\): give a number"),
+    "no groups": (lambda: rnn.GLSTMCell(4, number_of_groups=0), SizeError, r"GLSTMCell\(number_of_groups=0\).*1 or more"),
+    "words for a gain": (lambda: rnn.LayerNormBasicLSTMCell(4, norm_gain="1"), InputError, r"\(norm_gain='1'\): give a number"),
+    "words for a gate's bias": (
+        lambda: rnn.HighwayWrapper(rnn.GRUCell(4), carry_bias_init="1"), InputError, r"\(carry_bias_init='1'\): give a number"),
+    "a list for an activation": (lambda: rnn.UGRNNCell(4, activation=[1]), InputError, r"activation=\[1\]\): give tf\.nn\.tanh"),
+    "a number for a name": (lambda: rnn.GRUCell(4, name=5), InputError, r"GRUCell\(name=5\): give a word"),
+    "words for an initialiser": (
+        lambda: _run(rnn.GRUCell(4, kernel_initializer="glorot")), InputError,
+        r"'gates/kernel'\) was given the initialiser 'glorot': give one of tf's"),
+    "attention of less than nothing": (
+        lambda: rnn.AttentionCellWrapper(rnn.GRUCell(3), 2, attn_vec_size=-1), SizeError, r"attn_vec_size=-1\).*1 or more"),
+    "no dtype": (
+        lambda: tf.nn.dynamic_rnn(rnn.GRUCell(4), np.zeros((2, 3, 4), np.float32), dtype=[5]), InputError,
+        r"dtype \[5\] is not provided: use one of tf\.float32"),
+    "a state of another dtype": (
+        lambda: rnn.GRUCell(4)(tf.zeros([2, 3]), tf.zeros([2, 4], dtype=tf.float64)), InputError,
+        "dtype float64 where float32 is wanted: write tf.cast"),
+    "half an output": (lambda: rnn.OutputProjectionWrapper(rnn.GRUCell(3), 0.5), SizeError, r"output_size=0\.5\).*1 or more"),
+    "an input of nothing": (lambda: rnn.InputProjectionWrapper(rnn.GRUCell(3), 0), SizeError, r"num_proj=0\).*1 or more"),
+    "half a window": (
+        lambda: rnn.GridLSTMCell(4, feature_size=2.5, frequency_skip=1, num_frequency_blocks=[3]), SizeError,
+        r"GridLSTMCell\(feature_size=2\.5\): give a whole number"),
     "whole numbers for another cell": (
         lambda: _run(rnn.GRUCell(3), x=np.zeros((2, 3, 1), np.int32)), InputError,
         "inputs of int32.*np.float32"),
@@ -232,6 +295,28 @@ def test_a_grids_output_is_a_tuple_of_one_as_in_tensorflow():
     outputs, state = _run(grid_rnn.Grid2LSTMCell(4))
     assert isinstance(outputs, tuple) and [t.shape.as_list() for t in outputs] == [[2, 3, 4]]
     assert [[t.shape.as_list() for t in part] for part in state] == [[[2, 4], [2, 4]]] * 2 and state[0]._fields == ("c", "h")
+
+
+def test_tied_dimensions_have_one_set_of_weights():
+    _run(grid_rnn.Grid3LSTMCell(4, tied=True, use_peepholes=True))
+    names = [v.name.removeprefix("rnn/Grid3LSTMCell/") for v in tf.global_variables()]
+    within = [f"recurrent/lstm_cell/{name}:0" for name in ("kernel", "bias", "w_f_diag", "w_i_diag", "w_o_diag")]
+    assert names == ["project_m_0:0", "project_c_0:0", *within]
+
+
+def test_a_grids_states_in_one_are_those_of_its_dimensions_side_by_side():
+    whole, parts = (grid_rnn.Grid2LSTMCell(4, state_is_tuple=joined) for joined in (False, True))
+    x, state = tf.constant(np.random.RandomState(0).randn(2, 3).astype(np.float32)), np.random.RandomState(1).randn(2, 16)
+    state = tf.constant(state.astype(np.float32))
+    (c_0, h_0, c_1, h_1) = (state[:, 4 * i : 4 * i + 4] for i in range(4))
+    with tf.variable_scope("s", reuse=tf.AUTO_REUSE):
+        one = whole(x, state)
+        several = parts(x, (rnn.LSTMStateTuple(c_0, h_0), rnn.LSTMStateTuple(c_1, h_1)))
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        (output,), joined, (wanted,), states = sess.run([one[0], one[1], several[0], several[1]])
+    assert whole.state_size == 16 and np.array_equal(output, wanted)
+    assert np.array_equal(joined, np.concatenate([part for state in states for part in state], 1))
 
 
 def test_weights_for_one_size_of_input_are_not_those_for_another():

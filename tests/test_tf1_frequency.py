@@ -76,7 +76,7 @@ MISTAKES = {
         lambda: tf.nn.dynamic_rnn(rnn.TimeFreqLSTMCell(3, feature_size=2), X, dtype=tf.float32), SizeError,
         r"has 3 window\(s\) in an input of size 4 .*feature_size=4, or call it for each step with a state of size 18"),
     "a state for one window": (lambda: _called(6, feature_size=2), SizeError, r"a state of \(3, 6\) where one of size 18"),
-    "no size of a window": (lambda: rnn.TimeFreqLSTMCell(3), InputError, r"feature_size=None.*two numbers above 0"),
+    "no size of a window": (lambda: rnn.TimeFreqLSTMCell(3), SizeError, r"feature_size=None\).*1 or more"),
     "weights in pieces": (
         lambda: rnn.TimeFreqLSTMCell(3, num_unit_shards=2, feature_size=2), InputError, "several pieces are not provided"),
 }

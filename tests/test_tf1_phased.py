@@ -101,6 +101,8 @@ MISTAKES = {
     "times of other steps": (
         lambda: _run(rnn.PhasedLSTMCell(5), TIMES[:, :2]), SizeError,
         "2 and 6 differ"),
+    "a period of words": (lambda: rnn.PhasedLSTMCell(5, period_init_max="10"), InputError, r"period_init_max='10'\): give a number"),
+    "a part of words": (lambda: rnn.PhasedLSTMCell(5, ratio_on="half"), InputError, r"ratio_on='half'\): give a number"),
     "a period of nothing": (lambda: rnn.PhasedLSTMCell(5, period_init_min=0.0), InputError, r"period_init_min=0\.0.*above 0"),
     "a wrapper that wants a vector": (lambda: rnn.ResidualWrapper(rnn.PhasedLSTMCell(4)), InputError,
                                       "ResidualWrapper was given PhasedLSTMCell, whose input is no vector"),

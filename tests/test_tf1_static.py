@@ -23,6 +23,7 @@ CELLS = {
     "lstm full": lambda: rnn.LSTMCell(5, use_peepholes=True, num_proj=3, cell_clip=0.5),
     "ugrnn": lambda: rnn.UGRNNCell(5),
     "nas": lambda: rnn.NASCell(5),
+    "nas projected": lambda: rnn.NASCell(5, num_proj=3),
     "sru": lambda: rnn.SRUCell(5),
     "block": lambda: rnn.LSTMBlockCell(5),
     "ln": lambda: rnn.LayerNormBasicLSTMCell(5),
@@ -50,6 +51,7 @@ WITH_LENGTHS = {
     "lstm full": (311, 0.64323884, 4.869971),
     "ugrnn": (188, 1.1131061, 5.464328),
     "nas": (295, 0.042186748, 0.0588879),
+    "nas projected": (311, 0.044197351, 0.05664154),
     "sru": (212, 1.9807935, 27.30765),
     "block": (178, 0.816239, 7.633657),
     "ln": (496, 13.520589, 200.843),
@@ -128,6 +130,58 @@ def test_a_program_gives_tensorflows_numbers_from_its_seed_on(name):
     agrees(*PROGRAMS[name])
 
 
+class Saver:
+    """Keeps states in variables, which begin with 1."""
+
+    def __init__(self, **sizes):
+        self.kept = {name: tf.Variable(tf.ones([3, size]), trainable=False, name=name) for name, size in sizes.items()}
+
+    def state(self, name):
+        # TensorFlow's gradients would see what is assigned later, in memory that a variable shares with what is read of it.
+        return self.kept[name] * 1.0
+
+    def save_state(self, name, value):
+        return self.kept[name].assign(value)
+
+
+SAVED = {
+    "one state": (lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver(h=5), "h"), (97, 14.148861, 255.4918)),
+    "two states": (
+        lambda: rnn.static_state_saving_rnn(CELLS["lstm"](), steps(), Saver(c=5, h=5), ("c", "h")),
+        (88, 8.5299368, 329.1275)),
+    "lengths": (
+        lambda: rnn.static_state_saving_rnn(CELLS["lstm"](), steps(), Saver(c=5, h=5), ("c", "h"), LENGTHS),
+        (227, 18.237415, 123.6904)),
+    "two layers": (
+        lambda: rnn.static_state_saving_rnn(CELLS["multi"](), steps(), Saver(c=5, h=5, g=3), (("c", "h"), "g")),
+        (181, 26.088232, 555.0392)),
+    "a grid": (
+        lambda: rnn.static_state_saving_rnn(tf.contrib.grid_rnn.Grid1BasicRNNCell(4), steps(), Saver(h=4), ("h",)),
+        (66, 19.749828, 501.4167)),
+}
+
+
+@pytest.mark.parametrize("name", list(SAVED))
+def test_a_run_from_a_kept_state_gives_tensorflows_numbers(name):
+    agrees(*SAVED[name])
+
+
+def test_a_sequence_in_pieces_is_as_one_in_a_whole_where_the_state_is_kept():
+    x = tf.placeholder(tf.float32, [3, 3, 4])
+    cell, saver = rnn.BasicLSTMCell(5), Saver(c=5, h=5)
+    with tf.variable_scope("s", reuse=tf.AUTO_REUSE):
+        pieces, _ = tf.nn.static_state_saving_rnn(cell, tf.unstack(x, axis=1), saver, ("c", "h"))
+        whole, last = tf.nn.static_rnn(cell, steps(count=6), rnn.LSTMStateTuple(tf.ones([3, 5]), tf.ones([3, 5])))
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        # The outputs before the last one are run without keeping anything.
+        before = sess.run(pieces[:-1], {x: X[:, :3]})
+        found = [sess.run(pieces, {x: X[:, start : start + 3]}) for start in (0, 3)]
+        whole, last, kept = sess.run([whole, last, [saver.kept["c"], saver.kept["h"]]])
+    assert np.array_equal(np.stack(found[0] + found[1]), np.stack(whole)) and np.array_equal(before, found[0][:-1])
+    assert np.array_equal(kept[0], last.c) and np.array_equal(kept[1], last.h)
+
+
 def test_layers_of_two_directions_have_tensorflows_names():
     rnn.stack_bidirectional_rnn(*_both("gru", 2), steps(), dtype=tf.float32)
     names = [v.name.removeprefix("stack_bidirectional_rnn/") for v in tf.global_variables()]
@@ -157,6 +211,20 @@ def test_time_and_rows_change_places_and_rows_are_counted_where_that_can_be():
     assert np.array_equal(values, X.transpose(1, 0, 2)) and count == 3
 
 
+class Empty(Saver):
+    """Has kept nothing."""
+
+    def state(self, name):
+        pass
+
+
+class Forgetful(Saver):
+    """Keeps nothing."""
+
+    def save_state(self, name, value):
+        pass
+
+
 MISTAKES = {
     "one dimension to turn": (lambda: rnn.transpose_batch_time([1.0, 2.0]), SizeError, r"shape \(2,\): give it two dimensions"),
     "lengths that are no whole numbers": (
@@ -176,6 +244,26 @@ MISTAKES = {
     "more cells forwards": (
         lambda: rnn.stack_bidirectional_dynamic_rnn([CELLS["gru"]()] * 2, [CELLS["gru"]()], X, dtype=tf.float32), SizeError,
         "2 cells forwards and 1 backwards"),
+    "nothing that keeps states": (
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), {}, "h"), InputError,
+        r"was given \{\}, which has no state\(\): give it an object with"),
+    "a class that keeps states": (
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver, "h"), InputError, r"give it an object with state\(name\)"),
+    "a state that was never kept": (
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Empty(), "h"), InputError,
+        r"state\('h'\) returned None: return a tensor"),
+    "one name for two states": (
+        lambda: rnn.static_state_saving_rnn(CELLS["lstm"](), steps(), Saver(h=5), "h"), InputError,
+        r"state_name='h'\).*LSTMStateTuple\(c=5, h=5\); give a tuple of as many names"),
+    "names for one state": (
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver(h=5), ("h",)), InputError,
+        r"state_name=\('h',\)\).*5; give one name"),
+    "a kept state of another size": (
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver(h=4), "h"), SizeError,
+        r"GRUCell was given a state of \(3, 4\) where one of size 5 is wanted"),
+    "a state that is not kept": (
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Forgetful(h=5), "h"), InputError,
+        r"save_state returned None: return the tensor that keeps the state, such as variable\.assign"),
     "one state for two layers": (
         lambda: rnn.stack_bidirectional_rnn(*_both("gru", 2), steps(), [tf.ones([3, 5])], dtype=tf.float32), InputError,
         "initial_states_fw=.*a list of 2, a state for each layer"),

@@ -137,8 +137,7 @@ def intersection_projected(x, h, *, V=weight("H", "I"), a=weight("H"), W=weight(
 def sru(x, c, *, W=weight("4*H", "I"), b=weight("2*H"), activation=tanh):
     """Simple recurrent unit: the gates see the input alone, and the output is a mixture of the state and a product of the input.
 
-    Source: Lei et al., Simple Recurrent Units for Highly Parallelizable Recurrence (2017), arXiv:1709.02755v1;
-    tf.contrib.rnn.SRUCell.
+    Source: Lei and Zhang, Training RNNs as Fast as CNNs (2017), arXiv:1709.02755v1; tf.contrib.rnn.SRUCell.
     """
     n, f, r, skip = split(W @ x, 4)
     b_f, b_r = split(b, 2)
@@ -204,12 +203,19 @@ def cfn(x, h, *, W=weight("3*H", "I"), U=weight("2*H", "H"), b=weight("2*H"), ac
     return sigmoid(f + h_f) * activation(h) + (1 - sigmoid(i + h_i)) * activation(n)
 
 
-def _lstm(i, f, g, o, c, forget_bias):
-    c = sigmoid(_shifted(f, forget_bias)) * c + sigmoid(i) * tanh(g)
+def _lstm(i, f, g, o, c, p, forget_bias, peepholes):
+    f = _shifted(f, forget_bias)
+    if peepholes:
+        p_i, p_f, p_o = split(p, 3)
+        i, f = i + p_i * c, f + p_f * c
+    c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+    if peepholes:
+        o = o + p_o * c
     return sigmoid(o) * tanh(c), c
 
 
-# In a grid the state of dimension 0 is made of the input at each step; what it was before is not read.
+# In a grid the state of dimension 0 is made of the input at each step; what it was before is not read. Its peepholes `p` are those
+# of the gates i, f and o.
 
 
 @cell
@@ -237,47 +243,48 @@ def grid2_rnn(x, h_0, h_1, *, V=weight("H", "I"), U_0=weight("H", "2*H"), U_1=we
 
 @cell
 def grid1_lstm(x, h_0, c_0, *, V_h=weight("H", "I"), V_c=weight("H", "I"), U_0=weight("4*H", "H"), b_0=weight("4*H"),
-               forget_bias=1.0):
-    """Grid of one dimension, which is depth, of an LSTM: nothing goes from step to step.
+               p_0=weight("3*H"), forget_bias=1.0, peepholes=False):
+    """Grid of one dimension, which is depth, of an LSTM with peepholes or none: nothing goes from step to step.
 
     Source: as `grid1_rnn`; tf.contrib.grid_rnn.Grid1LSTMCell and Grid1BasicLSTMCell.
     """
     i, f, g, o = split(U_0 @ (V_h @ x) + b_0, 4)
-    h_0, c_0 = _lstm(i, f, g, o, V_c @ x, forget_bias)
+    h_0, c_0 = _lstm(i, f, g, o, V_c @ x, p_0, forget_bias, peepholes)
     return h_0, c_0
 
 
 @cell
 def grid2_lstm(x, h_0, c_0, h_1, c_1, *, V_h=weight("H", "I"), V_c=weight("H", "I"), U_0=weight("4*H", "2*H"),
-               U_1=weight("4*H", "2*H"), b_0=weight("4*H"), b_1=weight("4*H"), forget_bias=1.0):
-    """Grid LSTM of two dimensions, time (1) and then depth (0).
+               U_1=weight("4*H", "2*H"), b_0=weight("4*H"), b_1=weight("4*H"), p_0=weight("3*H"), p_1=weight("3*H"), forget_bias=1.0,
+               peepholes=False):
+    """Grid LSTM of two dimensions, time (1) and then depth (0), with peepholes or none.
 
     Source: as `grid1_rnn`; tf.contrib.grid_rnn.Grid2LSTMCell and Grid2BasicLSTMCell.
     """
     h_0 = V_h @ x
     i, f, g, o = split(U_1 @ concat(h_0, h_1) + b_1, 4)
-    h_1, c_1 = _lstm(i, f, g, o, c_1, forget_bias)
+    h_1, c_1 = _lstm(i, f, g, o, c_1, p_1, forget_bias, peepholes)
     i, f, g, o = split(U_0 @ concat(h_0, h_1) + b_0, 4)
-    h_0, c_0 = _lstm(i, f, g, o, V_c @ x, forget_bias)
+    h_0, c_0 = _lstm(i, f, g, o, V_c @ x, p_0, forget_bias, peepholes)
     return h_0, c_0, h_1, c_1
 
 
 @cell
 def grid3_lstm(x, h_0, c_0, h_1, c_1, h_2, c_2, *, V_h=weight("H", "I"), V_c=weight("H", "I"), U_0=weight("4*H", "3*H"),
                U_1=weight("4*H", "3*H"), U_2=weight("4*H", "3*H"), b_0=weight("4*H"), b_1=weight("4*H"), b_2=weight("4*H"),
-               forget_bias=1.0):
-    """Grid LSTM of three dimensions: two side by side (1 and 2), and then depth (0).
+               p_0=weight("3*H"), p_1=weight("3*H"), p_2=weight("3*H"), forget_bias=1.0, peepholes=False):
+    """Grid LSTM of three dimensions, with peepholes or none: two side by side (1 and 2), and then depth (0).
 
     Source: as `grid1_rnn`; tf.contrib.grid_rnn.Grid3LSTMCell.
     """
     h_0 = V_h @ x
     seen = concat(h_0, h_1, h_2)
     i, f, g, o = split(U_1 @ seen + b_1, 4)
-    h_1, c_1 = _lstm(i, f, g, o, c_1, forget_bias)
+    h_1, c_1 = _lstm(i, f, g, o, c_1, p_1, forget_bias, peepholes)
     i, f, g, o = split(U_2 @ seen + b_2, 4)
-    h_2, c_2 = _lstm(i, f, g, o, c_2, forget_bias)
+    h_2, c_2 = _lstm(i, f, g, o, c_2, p_2, forget_bias, peepholes)
     i, f, g, o = split(U_0 @ concat(h_0, h_1, h_2) + b_0, 4)
-    h_0, c_0 = _lstm(i, f, g, o, V_c @ x, forget_bias)
+    h_0, c_0 = _lstm(i, f, g, o, V_c @ x, p_0, forget_bias, peepholes)
     return h_0, c_0, h_1, c_1, h_2, c_2
 
 

@@ -29,6 +29,7 @@ from . import cells as _cells
 from . import contrib as _contrib
 from . import contrib_lstm as _contrib_lstm
 from . import convolution as _convolution
+from . import dropout as _dropout
 from . import frequency as _frequency
 from . import fused as _fused
 from . import grid as _grid
@@ -110,7 +111,8 @@ _CELLS = {
     name: getattr(module, name)
     for module, names in (
         (_cells, ("BasicLSTMCell", "BasicRNNCell", "GRUCell", "LSTMCell", "LSTMStateTuple", "RNNCell")),
-        (_wrappers, ("DeviceWrapper", "DropoutWrapper", "MultiRNNCell", "ResidualWrapper")),
+        (_wrappers, ("DeviceWrapper", "MultiRNNCell", "ResidualWrapper")),
+        (_dropout, ("DropoutWrapper",)),
     )
     for name in names
 }
@@ -123,6 +125,7 @@ nn = _Names(
     raw_rnn=_raw.raw_rnn,
     static_rnn=_static.static_rnn,
     static_bidirectional_rnn=_static.static_bidirectional_rnn,
+    static_state_saving_rnn=_static.static_state_saving_rnn,
     tanh=_operations.tanh,
     sigmoid=_operations.sigmoid,
     relu=_operations.relu,
@@ -139,7 +142,7 @@ _CONTRIB = (_contrib, _contrib_lstm, _convolution, _frequency, _fused, _phased, 
 
 _LOOPS = {f.__name__: f for f in (
     _rnn.best_effort_input_batch_size, _rnn.transpose_batch_time, _static.static_rnn, _static.static_bidirectional_rnn,
-    _static.stack_bidirectional_rnn, _static.stack_bidirectional_dynamic_rnn,
+    _static.static_state_saving_rnn, _static.stack_bidirectional_rnn, _static.stack_bidirectional_dynamic_rnn,
 )}
 
 contrib = _Names(

@@ -4,7 +4,6 @@ No equation is written here. A cell names one of `ostinato.cells`, says how Tens
 lists the operations that TensorFlow 1.13.1 puts into the graph for one step, which number the seeds of what comes later.
 """
 
-import numbers
 from collections import namedtuple
 from collections.abc import Callable
 
@@ -14,8 +13,8 @@ from .. import cells as equations
 from .. import language
 from ..errors import InputError, SizeError
 from . import arithmetic, operations
-from .graph import Graph, VariableScope
-from .steps import RNNCell, Step, flatten, making
+from .graph import Graph, Marks, VariableScope
+from .steps import RNNCell, Step, bound, flatten, making, number, whole
 from .variables import Variable, constant_initializer, zeros_initializer
 
 LSTMStateTuple = namedtuple("LSTMStateTuple", ("c", "h"))
@@ -58,28 +57,30 @@ class Layer(RNNCell):
     """A cell with weights of its own.
 
     A subclass sets `equations`, the cell of `ostinato.cells` with its constants; `recipe`, its operations, with `{use}` where
-    a variable is read within an operation, `{read}` where it is read before one and `{taken}` where a state is read first that is
-    not joined to the input; `marks`, the marks of its states there; and
+    a variable is read within an operation, `{again}` where that is not for the first time, `{read}` where it is read before one
+    and `{taken}` where a state is read first that is not joined to the input; `marks`, the marks of its states there; and
     `order`, where each of the equations' states stands among them. `declared` are its variables as (name, shape, initialiser),
     where a size of None is that of the input and the output together; those of a recipe that names none are made before its
     operations. `weights` turns the variables' values into the equations' weights. `maths` has operations that the cell computes
-    in its own way. `joins_state` is whether its first operation takes a state beside the input.
+    in its own way. `joins_state` is whether its first operation takes a state beside the input, and `shares_name` whether two such
+    cells in one scope have variables of the same names.
     """
 
     joined = False
     joins_state = True
+    shares_name = False
     marks: tuple[str, ...] = ("h",)
     order: tuple[int, ...] = (0,)
     input_size: int | None = None
     maths: dict[str, Callable] | None = None
 
     def __init__(self, num_units: int, activation, reuse, name: str):
-        if activation not in ACTIVATIONS:
+        if activation not in [*ACTIVATIONS]:
             raise InputError(f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or tf.nn.sigmoid")
-        if not isinstance(num_units, numbers.Integral) or num_units < 1:
-            raise SizeError(f"{type(self).__name__}(num_units={num_units!r}): give a whole number, 1 or more")
+        if not isinstance(name, str):
+            raise InputError(f"{type(self).__name__}(name={name!r}): give a word for its variables' names")
         self.activation, self.activation_name = ACTIVATIONS[activation]
-        self.state_size = self.output_size = self.num_units = int(num_units)
+        self.state_size = self.output_size = self.num_units = whole(self, "num_units", num_units)
         self.reuse, self.base_name = reuse, name
         self.scope: VariableScope | None = None
         self.resource = None
@@ -92,9 +93,14 @@ class Layer(RNNCell):
 
     variables = trainable_variables
 
+    @property
+    def parts(self) -> list[int]:
+        """The sizes of the states, in TensorFlow's order, where they are kept in one."""
+        return [self.num_units, self.output_size]
+
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         if self.scope is None:
-            given = self.base_name if self.reuse else None
+            given = self.base_name if self.reuse or self.shares_name else None
             with graph.open_variable_scope(given, default_name=self.base_name, reuse=self.reuse) as self.scope:
                 pass
         with graph.again(self.scope):
@@ -111,21 +117,29 @@ class Layer(RNNCell):
             # A branch takes the input and a state from outside where they are joined, and the other states later.
             branch = graph.loop == "Switch"
             graph.captures += branch * self.joins_state
-            recipe = self.recipe.format(use=f"({read})[Enter]", read=read, taken="[Enter]" if branch else "")
-            marks = graph.record(f"{first} {recipe}", variable)
+            recipe = self.recipe.format(use=f"({read})[Enter]", again=f"({read})", read=read, taken="[Enter]" if branch else "")
+            marks = self.record(graph, f"{first} {recipe}", variable)
             left = len(flatten(self.state_size)) - self.joins_state - self.recipe.count("{taken}")
             graph.record("Switch " * (left * branch))
         reads = [self.made[name].read for name in declared]
-        parts = [self.num_units, self.output_size]
 
         def advance(run, x, states, lengths):
-            states = list(states[0].split(parts, -1)) if self.joined else states
+            states = list(states[0].split(self.parts, -1)) if self.joined else states
             weights = self.weights(input_size, *(run[r] for r in reads))
-            output, new = self.scan(x, [states[i] for i in self.order], weights, lengths)
+            given = self.inputs(run, marks, x, lengths)
+            output, new = self.scan(given, [states[i] for i in self.order], weights, lengths)
             new = [new[self.order.index(i)] for i in range(len(new))]
             return output, [torch.cat(new, -1)] if self.joined else new
 
         return Step(advance, marks["h"], [marks[m] for m in self.marks], reads)
+
+    def record(self, graph: Graph, recipe: str, variable: Callable) -> Marks:
+        """Record the operations."""
+        return graph.record(recipe, variable)
+
+    def inputs(self, run, marks: Marks, x, lengths: torch.Tensor | None):
+        """What the equations are given for the input."""
+        return x
 
     def scan(self, x, states: list[torch.Tensor], weights: dict[str, torch.Tensor], lengths: torch.Tensor | None):
         """Run the equations: what `Step.advance` does, with the equations' weights and the states in their order."""
@@ -207,6 +221,7 @@ class LSTMLayer(Layer):
     """A layer with the states c and h, and TensorFlow's four gates."""
 
     def _states(self, output_size: int, state_is_tuple: bool):
+        whole(self, "num_proj", output_size, ", or leave it out for no projection")
         self.output_size, self.joined, self.order = output_size, not state_is_tuple, (1, 0)
         self.state_size = LSTMStateTuple(self.num_units, output_size) if state_is_tuple else self.num_units + output_size
         self.marks = ("c", "h") if state_is_tuple else ("state",)
@@ -233,7 +248,7 @@ class BasicLSTMCell(LSTMLayer):
     def __init__(self, num_units: int, forget_bias: float = 1.0, state_is_tuple: bool = True, activation=None, reuse=None, name: str | None = None):
         super().__init__(num_units, activation, reuse, name or "basic_lstm_cell")
         self._states(num_units, state_is_tuple)
-        self.equations = equations.lstm.with_constants(forget_bias=float(forget_bias), activation=self.activation)
+        self.equations = equations.lstm.with_constants(forget_bias=number(self, "forget_bias", forget_bias), activation=self.activation)
         self.declared = [("kernel", [None, 4 * num_units], None), ("bias", [4 * num_units], zeros_initializer())]
         cut, join = ("Const split", "concat(axis)=state") if self.joined else ("", "")
         multiply = "Mul" if self.joined else "Mul{taken}"
@@ -267,13 +282,12 @@ class LSTMCell(LSTMLayer):
     ):  # fmt: skip
         if num_unit_shards or num_proj_shards:
             raise InputError("LSTMCell(num_unit_shards=..., num_proj_shards=...): weights in several pieces are not provided; leave both out")
-        if num_proj and (not isinstance(num_proj, numbers.Integral) or num_proj < 0):
-            raise SizeError(f"LSTMCell(num_proj={num_proj!r}): give a whole number, 1 or more, or leave it out for no projection")
         super().__init__(num_units, activation, reuse, name or "lstm_cell")
         self._states(num_proj or num_units, state_is_tuple)
-        constants = {"forget_bias": float(forget_bias), "cell_clip": cell_clip, "activation": self.activation}
+        constants = {"forget_bias": number(self, "forget_bias", forget_bias), "cell_clip": bound(self, "cell_clip", cell_clip),
+                     "activation": self.activation}
         if num_proj:
-            constants |= {"peepholes": use_peepholes, "projection_clip": proj_clip}
+            constants |= {"peepholes": use_peepholes, "projection_clip": bound(self, "proj_clip", proj_clip)}
         cell = equations.lstm_full if num_proj else equations.lstm_peephole if use_peepholes else equations.lstm
         self.equations = cell.with_constants(**constants)
 

@@ -7,41 +7,56 @@ import torch
 
 from .. import cells as equations
 from ..errors import SizeError
+from ..language import cell, state, weight
 from . import operations
-from .cells import BasicRNNCell, GRUCell, Layer, LSTMLayer, PlainLayer, refuse
+from .cells import BasicRNNCell, GRUCell, Layer, LSTMLayer, PlainLayer
 from .contrib_lstm import LINEAR, SPLIT, STRIDED, scope
+from .steps import number
 from .variables import constant_initializer, ones_initializer, random_uniform_initializer, zeros_initializer
 
 
+@cell
+def _nas_projected(x, h=state("P"), c=state("H"), *, W=weight("8*H", "I"), U=weight("8*H", "P"), b=weight("8*H"),
+                   R=weight("P", "H")):
+    """`ostinato.cells.nas` with its output projected to P units.
+
+    Source: as `ostinato.cells.nas`; tf.contrib.rnn.NASCell(num_proj=...).
+    """
+    m, c = equations.nas.function(x, h, c, W=W, U=U, b=b)
+    return R @ m, c
+
+
 class NASCell(PlainLayer, LSTMLayer):
-    """The cell found by neural architecture search: `ostinato.cells.nas`.
+    """The cell found by neural architecture search: `ostinato.cells.nas`, whose output may be projected.
 
     Args:
-        num_units: The size of each state.
-        num_proj: None; a projection is not provided.
+        num_units: The size of the cell state.
+        num_proj: The size of the output, projected; None for no projection.
         use_biases: Whether there are biases.
         reuse: Whether its variables exist already.
     """
 
     def __init__(self, num_units: int, num_proj: int | None = None, use_biases: bool = False, reuse=None):
-        refuse("NASCell", num_proj=num_proj)
         super().__init__(num_units, None, reuse, "nas_cell")
-        self._states(num_units, True)
-        self.equations = equations.nas
-        self.use_biases = use_biases
+        self._states(self.num_units if num_proj is None else num_proj, True)
+        self.equations = equations.nas if num_proj is None else _nas_projected
+        self.projected, self.use_biases = num_proj is not None, use_biases
         bias = "$bias BiasAdd{use}" if use_biases else ""
+        output = "Tanh $projection_weights MatMul{use}=h" if self.projected else "Tanh=h"
         self.recipe = (f"$recurrent_kernel $kernel MatMul{{use}} MatMul{{use}} {bias} {SPLIT} {SPLIT} add Sigmoid add Relu add "
-                       "Sigmoid mul Relu add Tanh add Sigmoid add Tanh add Sigmoid mul Tanh add Tanh mul Tanh add Sigmoid add "
-                       "Tanh mul=c add Tanh mul Tanh=h")
+                       "Sigmoid mul Relu add Tanh add Sigmoid add Tanh add Sigmoid mul Tanh add Tanh mul Tanh add Sigmoid "
+                       f"add{{taken}} Tanh mul=c add Tanh mul {output}")
 
     def declare(self, input_size: int) -> dict[str, tuple]:
         size = 8 * self.num_units
-        kernels = {"recurrent_kernel": ([self.num_units, size], None), "kernel": ([input_size, size], None)}
-        return kernels | ({"bias": ([size], zeros_initializer())} if self.use_biases else {})
+        bias = {"bias": ([size], zeros_initializer())} if self.use_biases else {}
+        projection = {"projection_weights": ([self.num_units, self.output_size], None)} if self.projected else {}
+        return {"recurrent_kernel": ([self.output_size, size], None), "kernel": ([input_size, size], None)} | bias | projection
 
-    def weights(self, input_size: int, recurrent, kernel, bias=None) -> dict[str, torch.Tensor]:
+    def weights(self, input_size: int, recurrent, kernel, *more) -> dict[str, torch.Tensor]:
         """The equations' weights."""
-        return {"W": kernel.T, "U": recurrent.T, "b": recurrent.new_zeros(8 * self.num_units) if bias is None else bias}
+        bias = more[0] if self.use_biases else recurrent.new_zeros(8 * self.num_units)
+        return {"W": kernel.T, "U": recurrent.T, "b": bias} | ({"R": more[-1].T} if self.projected else {})
 
 
 class UGRNNCell(PlainLayer):
@@ -57,7 +72,7 @@ class UGRNNCell(PlainLayer):
 
     def __init__(self, num_units: int, initializer=None, forget_bias: float = 1.0, activation=None, reuse=None):
         super().__init__(num_units, activation, reuse, "ugrnn_cell")
-        self.equations = equations.ugrnn.with_constants(forget_bias=float(forget_bias), activation=self.activation)
+        self.equations = equations.ugrnn.with_constants(forget_bias=number(self, "forget_bias", forget_bias), activation=self.activation)
         self.declared = [("kernel", [None, 2 * num_units], initializer), ("bias", [2 * num_units], constant_initializer(0.0))]
         self.recipe = scope("ugrnn_cell", f"concat(axis) $kernel $bias {LINEAR} {SPLIT} {self.activation_name} add(y) Sigmoid "
                             "mul sub(x) mul add=h")
@@ -82,7 +97,7 @@ class IntersectionRNNCell(PlainLayer):
     def __init__(self, num_units: int, num_in_proj: int | None = None, initializer=None, forget_bias: float = 1.0,
                  y_activation=operations.relu, reuse=None):
         super().__init__(num_units, y_activation, reuse, "intersection_rnn_cell")
-        self.num_in_proj, self.initializer, self.forget_bias = num_in_proj, initializer, float(forget_bias)
+        self.num_in_proj, self.initializer, self.forget_bias = num_in_proj, initializer, number(self, "forget_bias", forget_bias)
 
     def declare(self, input_size: int) -> dict[str, tuple]:
         units, first = self.num_units, {}

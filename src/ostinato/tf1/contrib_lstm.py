@@ -7,8 +7,11 @@ import torch
 
 from .. import cells as equations
 from ..errors import InputError, SizeError
+from ..regularisation import Regularisation
 from . import arithmetic, operations
 from .cells import LSTMCell, LSTMLayer, PlainLayer, ordered, refuse
+from .dropout import DROPOUT, keep_probability, kept
+from .steps import bound, number, steps_made, whole
 from .variables import constant_initializer, random_uniform_initializer, zeros_initializer
 
 # What recipes have in common; `{{` and `}}` are braces once the recipe is used.
@@ -40,32 +43,41 @@ class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
         layer_norm: False for no normalisation, which leaves `ostinato.cells.lstm`.
         norm_gain, norm_shift: What the gains and the shifts begin with.
-        dropout_keep_prob: 1.0; recurrent dropout is not provided.
-        input_size, dropout_prob_seed: Taken and not needed.
+        dropout_keep_prob: How much is kept of what each step adds to the cell state, above 0 and up to 1.
+        dropout_prob_seed: A seed of its own for that; None for the graph's.
+        input_size: Taken and not needed.
         reuse: Whether its variables exist already.
+
+    Source: Semeniuta, Severyn and Barth, Recurrent Dropout without Memory Loss (2016), arXiv:1603.05118, for the dropout.
     """
 
     def __init__(self, num_units: int, forget_bias: float = 1.0, input_size=None, activation=None, layer_norm: bool = True,
                  norm_gain: float = 1.0, norm_shift: float = 0.0, dropout_keep_prob: float = 1.0, dropout_prob_seed=None,
                  reuse=None):
-        if dropout_keep_prob != 1:
-            raise InputError(f"LayerNormBasicLSTMCell(dropout_keep_prob={dropout_keep_prob!r}): recurrent dropout is not "
-                             "provided; leave it out")
         super().__init__(num_units, activation, reuse, "layer_norm_basic_lstm_cell")
+        self.keep, self.seed = keep_probability(self, "dropout_keep_prob", dropout_keep_prob), dropout_prob_seed
+        if self.keep < 1 and activation is operations.sigmoid:
+            raise InputError(f"LayerNormBasicLSTMCell(activation=tf.nn.sigmoid, dropout_keep_prob={dropout_keep_prob!r}) is not "
+                             "provided by ostinato.tf1: give tf.nn.tanh or tf.nn.relu, or leave the dropout out")
         self._states(num_units, True)
         cell = equations.layer_norm_basic_lstm if layer_norm else equations.lstm
-        self.equations = cell.with_constants(forget_bias=float(forget_bias), activation=self.activation)
+        self.equations = cell.with_constants(forget_bias=number(self, "forget_bias", forget_bias), activation=self.activation)
+        self.graph = self.equations.graph
+        if self.keep < 1:
+            self.graph = Regularisation(self.graph, recurrent_dropout=1 - self.keep).in_training
         gates = ("input", "transform", "forget", "output")
         if layer_norm:
-            begins = {"gamma": constant_initializer(norm_gain), "beta": constant_initializer(norm_shift)}
+            begins = {"gamma": constant_initializer(number(self, "norm_gain", norm_gain)),
+                      "beta": constant_initializer(number(self, "norm_shift", norm_shift))}
             more = [(f"{name}/{part}", [num_units], begin) for name in (*gates, "state") for part, begin in begins.items()]
             bias, norms, state = "", " ".join(map(_norm, gates)), f"add {_norm('state', '=c')}"
         else:
             more, bias, norms, state = [("bias", [4 * num_units], None)], "$bias BiasAdd{use}", "", "add=c"
         self.declared = [("kernel", [None, 4 * num_units], None), *more]
         act = self.activation_name
-        self.recipe = (f"concat(axis) $kernel MatMul{{use}} {bias} {SPLIT} {norms} {act} add(y) Sigmoid mul Sigmoid mul {state} "
-                       f"{act} Sigmoid mul=h")
+        candidate = f"{act} {scope('dropout', DROPOUT)}" if self.keep < 1 else act
+        self.recipe = (f"concat(axis) $kernel MatMul{{use}} {bias} {SPLIT} {norms} {candidate} add(y) Sigmoid mul Sigmoid mul "
+                       f"{state} {act} Sigmoid mul=h")
 
     def weights(self, input_size: int, kernel, *more) -> dict[str, torch.Tensor]:
         """The equations' weights."""
@@ -74,6 +86,23 @@ class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
         kernel, gamma, beta = ordered(kernel), torch.cat(more[:8:2]), torch.cat(more[1:8:2])
         return {"W": kernel[:, :input_size], "U": kernel[:, input_size:], "gain": ordered(gamma), "b": ordered(beta),
                 "gain_c": more[8], "b_c": more[9]}
+
+    def record(self, graph, recipe, variable):
+        if self.keep == 1:
+            return graph.record(recipe, variable)
+        return graph.random_uniform(recipe, self.seed, variable)
+
+    def inputs(self, run, marks, x, lengths):
+        if self.keep == 1:
+            return x
+        shape = len(x[0]), self.num_units
+        masks = x.new_zeros(len(x), *shape)
+        for t in range(steps_made(x, lengths)):
+            masks[t], _ = kept(run, marks, self.keep, shape, x.dtype)
+        return x, masks
+
+    def scan(self, x, states, weights, lengths):
+        return arithmetic.scan(self.graph, x, states, weights, lengths)
 
 
 class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
@@ -103,9 +132,9 @@ class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
         refuse("CoupledInputForgetGateLSTMCell", layer_norm=layer_norm)
         super().__init__(num_units, activation, reuse, "coupled_input_forget_gate_lstm_cell")
         self._states(num_proj or num_units, state_is_tuple)
-        constants = {"forget_bias": float(forget_bias), "peepholes": use_peepholes, "activation": self.activation}
+        constants = {"forget_bias": number(self, "forget_bias", forget_bias), "peepholes": use_peepholes, "activation": self.activation}
         if num_proj:
-            constants["projection_clip"] = proj_clip
+            constants["projection_clip"] = bound(self, "proj_clip", proj_clip)
         self.equations = (equations.coupled_lstm_projected if num_proj else equations.coupled_lstm).with_constants(**constants)
         self.declared = [("W_0", [None, 3 * num_units], None), ("B", [3 * num_units], zeros_initializer())]
         if use_peepholes:
@@ -146,7 +175,7 @@ class IndyLSTMCell(LSTMLayer):
                  bias_initializer=None, name: str | None = None, dtype=None):
         super().__init__(num_units, activation, reuse, name or "indy_lstm_cell")
         self._states(num_units, True)
-        self.equations = equations.indy_lstm.with_constants(forget_bias=float(forget_bias), activation=self.activation)
+        self.equations = equations.indy_lstm.with_constants(forget_bias=number(self, "forget_bias", forget_bias), activation=self.activation)
         self.begins = kernel_initializer, zeros_initializer() if bias_initializer is None else bias_initializer
         self.recipe = ("$kernel_w $kernel_u $bias Const MatMul{use} Tile(multiples) mul{use} add BiasAdd{use} Const split Const "
                        f"Add Sigmoid Mul Sigmoid {self.activation_name} Mul Add=c {self.activation_name} Sigmoid Mul=h")
@@ -181,11 +210,11 @@ class GLSTMCell(PlainLayer, LSTMLayer):
         refuse("GLSTMCell", activation=None if activation is operations.tanh else activation)
         super().__init__(num_units, activation, reuse, "glstm_cell")
         self._states(num_proj or num_units, True)
-        self.initializer, self.groups, self.projected = initializer, number_of_groups, bool(num_proj)
+        self.initializer, self.groups, self.projected = initializer, whole(self, "number_of_groups", number_of_groups), bool(num_proj)
         self._share("num_units", num_units)
         self._share("num_proj", self.output_size)
         cell = equations.lstm_full.with_constants(peepholes=False) if num_proj else equations.lstm
-        self.equations = cell.with_constants(forget_bias=float(forget_bias))
+        self.equations = cell.with_constants(forget_bias=number(self, "forget_bias", forget_bias))
 
         def group(i):
             slices = f"GLSTM_group{i}_input_generation(begin size)"
@@ -245,7 +274,8 @@ class WeightNormLSTMCell(PlainLayer, LSTMLayer):
         super().__init__(num_units, activation, reuse, "wn_lstm_cell")
         self._states(num_units, True)
         cell = equations.lstm_peephole if use_peepholes else equations.lstm
-        self.equations = cell.with_constants(forget_bias=float(forget_bias), cell_clip=cell_clip, activation=self.activation)
+        self.equations = cell.with_constants(forget_bias=number(self, "forget_bias", forget_bias),
+                                             cell_clip=bound(self, "cell_clip", cell_clip), activation=self.activation)
         self.norm, size, within = norm, 4 * num_units, "wn_lstm_cell"
         norms = [(f"{within}/norm_{i}", [size], initializer) for i in (0, 1)] if norm else []
         diagonals = [(f"{within}/w_{gate}_diag", [num_units], initializer) for gate in "fio"] if use_peepholes else []

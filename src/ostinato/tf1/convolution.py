@@ -11,8 +11,8 @@ from . import arithmetic
 from .cells import LSTMStateTuple, PlainLayer
 from .contrib_lstm import SPLIT
 from .graph import TensorShape
+from .steps import number, stepwise
 from .variables import constant_initializer
-from .wrappers import stepwise
 
 # What TensorFlow 1.13.1 makes of a convolution in one, two and three dimensions; see `graph.py`.
 _CONVOLUTIONS = {
@@ -65,7 +65,7 @@ class ConvLSTMCell(PlainLayer):
         self.input_shape, self.kernel_shape = tuple(input_shape), tuple(kernel_shape)
         self.output_size = TensorShape((*self.input_shape[:-1], output_channels))
         self.state_size = LSTMStateTuple(self.output_size, self.output_size)
-        self.forget_bias, self.use_bias = float(forget_bias), use_bias
+        self.forget_bias, self.use_bias = number(self, "forget_bias", forget_bias), use_bias
         bias = "$biases add{use}" if use_bias else ""
         self.recipe = (f"$kernel concat(axis) {_CONVOLUTIONS[conv_ndims]} {bias} {SPLIT} add(y) Sigmoid mul{{taken}} Sigmoid "
                        "Tanh mul add=c Tanh Sigmoid mul=h")

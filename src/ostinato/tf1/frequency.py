@@ -10,9 +10,8 @@ from ..errors import InputError, SizeError
 from . import arithmetic
 from .cells import PlainLayer, ordered, refuse
 from .contrib_lstm import CLIP, SPLIT, scope
-from .steps import Placed
+from .steps import Placed, bound, number, stepwise, whole
 from .variables import zeros_initializer
-from .wrappers import stepwise
 
 SLICE = "Slice(begin size)"
 
@@ -56,10 +55,10 @@ class GridLSTMCell(PlainLayer):
             raise InputError(f"GridLSTMCell(feature_size={feature_size!r}, frequency_skip={frequency_skip!r}): give both, such "
                              "as 3 and 1")
         super().__init__(num_units, None, reuse, "grid_lstm_cell")
-        (windows,) = num_frequency_blocks
-        self.windows, self.feature_size, self.skip = windows, feature_size, frequency_skip
+        windows = self.windows = whole(self, "num_frequency_blocks", *num_frequency_blocks)
+        self.feature_size, self.skip = whole(self, "feature_size", feature_size), whole(self, "frequency_skip", frequency_skip)
         self.peepholes, self.ends = use_peepholes, ("f",) if share_time_frequency_weights else ("f", "t")
-        self.constants = {"forget_bias": float(forget_bias), "cell_clip": cell_clip}
+        self.constants = {"forget_bias": number(self, "forget_bias", forget_bias), "cell_clip": bound(self, "cell_clip", cell_clip)}
         names = [f"state_f{k:02d}_b00_{part}" for k in range(windows) for part in "cm"]
         self.state_size = namedtuple("GridLSTMStateTuple", names)(*[num_units] * 2 * windows)
         self.output_size = 2 * num_units * windows
@@ -202,14 +201,12 @@ class TimeFreqLSTMCell(PlainLayer):
                  reuse=None):
         if num_unit_shards != 1:
             raise InputError("TimeFreqLSTMCell(num_unit_shards=...): weights in several pieces are not provided; leave it out")
-        if not feature_size or feature_size < 1 or frequency_skip < 1:
-            raise InputError(f"TimeFreqLSTMCell(feature_size={feature_size!r}, frequency_skip={frequency_skip!r}): give two "
-                             "numbers above 0, such as 3 and 1")
         super().__init__(num_units, None, reuse, "time_freq_lstm_cell")
         cell = equations.lstm_peephole if use_peepholes else equations.lstm
-        self.equations = cell.with_constants(forget_bias=float(forget_bias), cell_clip=cell_clip)
+        self.equations = cell.with_constants(forget_bias=number(self, "forget_bias", forget_bias),
+                                             cell_clip=bound(self, "cell_clip", cell_clip))
         self.peepholes, self.clip = use_peepholes, "" if cell_clip is None else CLIP
-        self.feature_size, self.skip = feature_size, frequency_skip
+        self.feature_size, self.skip = whole(self, "feature_size", feature_size), whole(self, "frequency_skip", frequency_skip)
         self._fit(1)
 
     def _fit(self, windows: int):

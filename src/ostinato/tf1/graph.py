@@ -63,7 +63,7 @@ def as_dtype(given) -> DType:
     Raises:
         InputError: There is no such dtype here.
     """
-    name = given.name if isinstance(given, DType) else given if isinstance(given, str) else np.dtype(given).name
+    name = np.dtype(given).name if isinstance(given, type) else given if isinstance(given, str) else getattr(given, "name", None)
     if name not in DTYPES:
         raise InputError(f"dtype {given!r} is not provided: use one of {', '.join('tf.' + n for n in DTYPES)}")
     return DTYPES[name]
@@ -382,11 +382,11 @@ class Graph:
         """
         return self.record(recipe).last.computed(dtype, shape, inputs, function)
 
-    def random_uniform(self, recipe: str, seed: int | None) -> Marks:
+    def random_uniform(self, recipe: str, seed: int | None, variable: Callable[[str], object] | None = None) -> Marks:
         """Record a recipe with one operation marked `random`, and give that one its seeds.
 
         Args:
-            recipe: See the top of this file.
+            recipe, variable: See `record`.
             seed: The operation's own seed, or None.
 
         Raises:
@@ -395,7 +395,7 @@ class Graph:
         if seed is None and self.seed is not None and self.uncounted:
             raise InputError(f"a random operation after {self.uncounted}: its seed depends on how many operations TensorFlow 1 puts in there, which "
                              f"is not known here. Make it before {self.uncounted}, or give its initialiser a seed of its own")
-        marks = self.record(recipe)
+        marks = self.record(recipe, variable)
         # TensorFlow asks for the seed when the bounds exist and the operation itself does not.
         marks["random"].seeds = random.op_seeds(self.seed, seed, marks["random"]._id - 1)
         return marks

@@ -6,66 +6,88 @@ import torch
 
 from .. import cells as equations
 from ..errors import InputError
-from ..language import Cell, cell, sigmoid, split, tanh, weight
+from ..language import Cell, cell, weight
 from .cells import BasicLSTMCell, BasicRNNCell, GRUCell, Layer, LSTMCell, PlainLayer, refuse
 from .contrib_lstm import scope
+from .steps import number
 
 
 class _Grid(PlainLayer):
-    counted = False
+    counted, shares_name = False, True
     # TensorFlow's opens its scope once.
     trace = Layer.trace
 
     # `inner` is the cell that each dimension has, and `cell` the equations of all together; dimension 0 is that of depth.
-    def __init__(self, inner: Layer, cell: Cell, output_is_tuple: bool, state_is_tuple: bool, **refused):
-        name = type(self).__name__
-        refuse(name, **refused)
-        if not state_is_tuple:
-            raise InputError(f"{name}(state_is_tuple=False) is not provided by ostinato.tf1: leave state_is_tuple out")
+    def __init__(self, inner: Layer, cell: Cell, output_is_tuple: bool, state_is_tuple: bool, tied: bool = False,
+                 non_recurrent_fn=None):
+        name, parts = type(self).__name__, len(inner.order)
+        refuse(name, non_recurrent_fn=non_recurrent_fn)
+        if not state_is_tuple and parts == 1:
+            raise InputError(f"{name}(state_is_tuple=False) is not provided by ostinato.tf1, for in TensorFlow it fails: leave "
+                             "state_is_tuple out")
         super().__init__(inner.num_units, None, None, name)
-        units, parts = self.num_units, len(inner.order)
-        self.inner, self.dimensions = inner, len(cell.states) // parts
-        self.equations = cell.with_constants(**{name: inner.equations.constants[name] for name in cell.constants})
+        self.inner, self.equations, self.dimensions, self.tied = inner, cell, len(cell.states) // parts, tied
+        self.joined, units = not state_is_tuple, self.num_units
         self.output_size = (units,) if output_is_tuple else units
-        self.state_size = (inner.state_size,) * self.dimensions
         self.order = tuple(d * parts + i for d in range(self.dimensions) for i in inner.order)
-        self.marks = tuple(f"{mark}{d or ''}" for d in range(self.dimensions) for mark in inner.marks)
+        self.state_size = sum(self.parts) if self.joined else (inner.state_size,) * self.dimensions
+        marks = tuple(f"{mark}{d or ''}" for d in range(self.dimensions) for mark in inner.marks)
+        self.marks = ("state",) if self.joined else marks
         # TensorFlow joins the inputs of a dimension's cell; of one dimension there are none.
         join = ("zeros", "concat(concat_dim)", "concat(axis)")[self.dimensions - 1]
-        along = " ".join(self._recipe(d) for d in range(1, self.dimensions))
+        cut = " ".join(["Slice(begin size)"] * len(self.order)) if self.joined else ""
+        along = " ".join(self._recipe(d) for d in self._turns[:-1])
         project = " ".join(f"${name} MatMul{{use}}" for name in self._projections)
-        self.recipe = f"Const split(split_dim) {project} {join} {along} {join if along else ''} {self._recipe(0)}"
-        self.recipe += "" if output_is_tuple else " concat(concat_dim)"
+        self.recipe = f"{cut} Const split(split_dim) {project} {join} {along} {join if along else ''} {self._recipe(0)}"
+        self.recipe += ("" if output_is_tuple else " concat(concat_dim)") + (" concat(axis)=state" if self.joined else "")
+
+    @property
+    def parts(self) -> list[int]:
+        return [self.num_units] * len(self.order)
+
+    @property
+    def _turns(self) -> tuple[int, ...]:
+        """The dimensions as one comes after the other."""
+        return *range(1, self.dimensions), 0
 
     @property
     def _projections(self) -> list[str]:
         return ["project_m_0", "project_c_0"][: len(self.inner.order)]
 
     def _within(self, d: int) -> str:
-        return f"recurrent/cell_{d}/{self.inner.base_name}"
+        return "recurrent" if self.tied else f"recurrent/cell_{d}"
 
     def _recipe(self, d: int) -> str:
-        variables = " ".join(f"${self._within(d)}/{name}" for name, *_ in self.inner.declared)
+        variables = " ".join(f"${self._within(d)}/{self.inner.base_name}/{name}" for name, *_ in self.inner.declared)
         inside = re.sub("=(.)", rf"=\g<1>{d or ''}", self.inner.recipe)
-        return scope(f"recurrent/cell_{d}", scope(self.inner.base_name, f"{variables} {inside}"))
+        if self.tied and d != self._turns[0]:
+            # The weights are made, and taken into a loop, with the first dimension.
+            variables, inside = "", inside.replace("{use}", "{again}").replace("[Enter]", "")
+        return scope(self._within(d), scope(self.inner.base_name, f"{variables} {inside}"))
 
     def declare(self, input_size: int) -> dict[str, tuple]:
         rows = self.dimensions * self.num_units
         projections = {name: ([input_size, self.num_units], None) for name in self._projections}
         return projections | {
-            f"{self._within(d)}/{name}": ([n or rows for n in shape], initializer)
-            for d in (*range(1, self.dimensions), 0) for name, shape, initializer in self.inner.declared
+            f"{self._within(d)}/{self.inner.base_name}/{name}": ([n or rows for n in shape], initializer)
+            for d in self._turns for name, shape, initializer in self.inner.declared
         }
 
     def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
         """The equations' weights."""
-        count = len(self._projections)
+        count, each = len(self._projections), len(self.inner.declared)
         names = ("V",) if count == 1 else ("V_h", "V_c")
         weights = {name: kernel.T for name, kernel in zip(names, given[:count])}
-        for d, kernel, bias in zip((*range(1, self.dimensions), 0), given[count::2], given[count + 1 :: 2]):
-            made = self.inner.weights(0, kernel, bias)
-            weights |= {f"U_{d}": made["U"], f"b_{d}": made["b"]}
+        for turn, d in enumerate(self._turns):
+            start = count if self.tied else count + turn * each
+            weights |= {f"{name}_{d}": w for name, w in self.of_one(*given[start : start + each]).items()}
         return weights
+
+    def of_one(self, *given) -> dict[str, torch.Tensor]:
+        """The equations' weights of one dimension."""
+        made = self.inner.weights(0, *given)
+        peepholes = [made[f"p_{gate}"] for gate in "ifo" if f"p_{gate}" in made]
+        return {"U": made["U"], "b": made["b"]} | ({"p": torch.cat(peepholes)} if peepholes else {})
 
 
 class Grid1BasicRNNCell(_Grid):
@@ -73,7 +95,7 @@ class Grid1BasicRNNCell(_Grid):
 
     Args:
         num_units: The size of each state, of the output and of what the input is projected to.
-        state_is_tuple: True; states in one are not provided.
+        state_is_tuple: True; in TensorFlow states in one fail.
         output_is_tuple: Whether the output is a tuple of one.
     """
 
@@ -86,23 +108,15 @@ class Grid2BasicRNNCell(_Grid):
 
     Args:
         num_units: The size of each state, of the output and of what the input is projected to.
-        tied, non_recurrent_fn: Not provided.
-        state_is_tuple: True; states in one are not provided.
+        tied: Whether all dimensions have the same weights.
+        non_recurrent_fn: Not provided.
+        state_is_tuple: True; in TensorFlow states in one fail.
         output_is_tuple: Whether the output is a tuple of one.
     """
 
     def __init__(self, num_units: int, tied: bool = False, non_recurrent_fn=None, state_is_tuple: bool = True,
                  output_is_tuple: bool = True):
-        super().__init__(BasicRNNCell(num_units), equations.grid2_rnn, output_is_tuple, state_is_tuple, tied=tied,
-                         non_recurrent_fn=non_recurrent_fn)
-
-
-def _gru(x, h, W, U, U_n, b):
-    r, z, n = split(W @ x + b, 3)
-    h_r, h_z = split(U @ h, 2)
-    z = sigmoid(z + h_z)
-    n = tanh(n + U_n @ (sigmoid(r + h_r) * h))
-    return z * h + (1 - z) * n
+        super().__init__(BasicRNNCell(num_units), equations.grid2_rnn, output_is_tuple, state_is_tuple, tied, non_recurrent_fn)
 
 
 @cell
@@ -112,9 +126,10 @@ def _grid2_gru(x, h_0, h_1, *, V=weight("H", "I"), W_0=weight("3*H", "H"), W_1=w
 
     Source: as `ostinato.cells.grid1_rnn`; tf.contrib.grid_rnn.Grid2GRUCell.
     """
+    gru = equations.gru_original.function
     h_0 = V @ x
-    h_1 = _gru(h_0, h_1, W_1, U_1, U_n_1, b_1)
-    return _gru(h_0, h_1, W_0, U_0, U_n_0, b_0), h_1
+    h_1 = gru(h_0, h_1, W=W_1, U_rz=U_1, U_n=U_n_1, b=b_1)
+    return gru(h_0, h_1, W=W_0, U_rz=U_0, U_n=U_n_0, b=b_0), h_1
 
 
 class Grid2GRUCell(_Grid):
@@ -122,23 +137,20 @@ class Grid2GRUCell(_Grid):
 
     Args:
         num_units: The size of each state, of the output and of what the input is projected to.
-        tied, non_recurrent_fn: Not provided.
-        state_is_tuple: True; states in one are not provided.
+        tied: Whether all dimensions have the same weights.
+        non_recurrent_fn: Not provided.
+        state_is_tuple: True; in TensorFlow states in one fail.
         output_is_tuple: Whether the output is a tuple of one.
     """
 
     def __init__(self, num_units: int, tied: bool = False, non_recurrent_fn=None, state_is_tuple: bool = True,
                  output_is_tuple: bool = True):
-        super().__init__(GRUCell(num_units), _grid2_gru, output_is_tuple, state_is_tuple, tied=tied,
-                         non_recurrent_fn=non_recurrent_fn)
+        super().__init__(GRUCell(num_units), _grid2_gru, output_is_tuple, state_is_tuple, tied, non_recurrent_fn)
 
-    def weights(self, input_size: int, project, *given) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
-        weights = {"V": project.T}
-        for d, own in ((1, given[:4]), (0, given[4:])):
-            made = self.inner.weights(self.num_units, *own)
-            weights |= {f"W_{d}": made["W"], f"U_{d}": made["U_rz"], f"U_n_{d}": made["U_n"], f"b_{d}": made["b"]}
-        return weights
+    def of_one(self, *given) -> dict[str, torch.Tensor]:
+        """The equations' weights of one dimension."""
+        made = self.inner.weights(self.num_units, *given)
+        return {"W": made["W"], "U": made["U_rz"], "U_n": made["U_n"], "b": made["b"]}
 
 
 class Grid1BasicLSTMCell(_Grid):
@@ -147,13 +159,13 @@ class Grid1BasicLSTMCell(_Grid):
     Args:
         num_units: The size of each state, of the output and of what the input is projected to.
         forget_bias: What is added to the forget gates as they run.
-        state_is_tuple: True; states in one are not provided.
+        state_is_tuple: False to keep all states in one.
         output_is_tuple: Whether the output is a tuple of one.
     """
 
     def __init__(self, num_units: int, forget_bias: float = 1.0, state_is_tuple: bool = True, output_is_tuple: bool = True):
-        super().__init__(BasicLSTMCell(num_units, forget_bias=forget_bias), equations.grid1_lstm, output_is_tuple,
-                         state_is_tuple)
+        super().__init__(BasicLSTMCell(num_units, forget_bias=forget_bias),
+                         equations.grid1_lstm.with_constants(forget_bias=number(self, "forget_bias", forget_bias)), output_is_tuple, state_is_tuple)
 
 
 class Grid2BasicLSTMCell(_Grid):
@@ -161,16 +173,18 @@ class Grid2BasicLSTMCell(_Grid):
 
     Args:
         num_units: The size of each state, of the output and of what the input is projected to.
-        tied, non_recurrent_fn: Not provided.
+        tied: Whether all dimensions have the same weights.
+        non_recurrent_fn: Not provided.
         forget_bias: What is added to the forget gates as they run.
-        state_is_tuple: True; states in one are not provided.
+        state_is_tuple: False to keep all states in one.
         output_is_tuple: Whether the output is a tuple of one.
     """
 
     def __init__(self, num_units: int, tied: bool = False, non_recurrent_fn=None, forget_bias: float = 1.0,
                  state_is_tuple: bool = True, output_is_tuple: bool = True):
-        super().__init__(BasicLSTMCell(num_units, forget_bias=forget_bias), equations.grid2_lstm, output_is_tuple,
-                         state_is_tuple, tied=tied, non_recurrent_fn=non_recurrent_fn)
+        super().__init__(BasicLSTMCell(num_units, forget_bias=forget_bias),
+                         equations.grid2_lstm.with_constants(forget_bias=number(self, "forget_bias", forget_bias)), output_is_tuple, state_is_tuple,
+                         tied, non_recurrent_fn)
 
 
 class Grid1LSTMCell(_Grid):
@@ -178,16 +192,17 @@ class Grid1LSTMCell(_Grid):
 
     Args:
         num_units: The size of each state, of the output and of what the input is projected to.
-        use_peepholes: Not provided.
+        use_peepholes: Whether the gates see the cell state.
         forget_bias: What is added to the forget gates as they run.
-        state_is_tuple: True; states in one are not provided.
+        state_is_tuple: False to keep all states in one.
         output_is_tuple: Whether the output is a tuple of one.
     """
 
     def __init__(self, num_units: int, use_peepholes: bool = False, forget_bias: float = 1.0, state_is_tuple: bool = True,
                  output_is_tuple: bool = True):
-        super().__init__(LSTMCell(num_units, forget_bias=forget_bias), equations.grid1_lstm, output_is_tuple, state_is_tuple,
-                         use_peepholes=use_peepholes)
+        super().__init__(LSTMCell(num_units, use_peepholes, forget_bias=forget_bias),
+                         equations.grid1_lstm.with_constants(forget_bias=number(self, "forget_bias", forget_bias), peepholes=use_peepholes),
+                         output_is_tuple, state_is_tuple)
 
 
 class Grid2LSTMCell(_Grid):
@@ -195,10 +210,11 @@ class Grid2LSTMCell(_Grid):
 
     Args:
         num_units: The size of each state, of the output and of what the input is projected to.
-        tied, non_recurrent_fn: Not provided.
-        use_peepholes: Not provided.
+        tied: Whether all dimensions have the same weights.
+        non_recurrent_fn: Not provided.
+        use_peepholes: Whether the gates see the cell state.
         forget_bias: What is added to the forget gates as they run.
-        state_is_tuple: True; states in one are not provided.
+        state_is_tuple: False to keep all states in one.
         output_is_tuple: Whether the output is a tuple of one.
     """
 
@@ -206,8 +222,9 @@ class Grid2LSTMCell(_Grid):
 
     def __init__(self, num_units: int, tied: bool = False, non_recurrent_fn=None, use_peepholes: bool = False,
                  forget_bias: float = 1.0, state_is_tuple: bool = True, output_is_tuple: bool = True):
-        super().__init__(LSTMCell(num_units, forget_bias=forget_bias), self.cell, output_is_tuple, state_is_tuple,
-                         tied=tied, non_recurrent_fn=non_recurrent_fn, use_peepholes=use_peepholes)
+        super().__init__(LSTMCell(num_units, use_peepholes, forget_bias=forget_bias),
+                         self.cell.with_constants(forget_bias=number(self, "forget_bias", forget_bias), peepholes=use_peepholes),
+                         output_is_tuple, state_is_tuple, tied, non_recurrent_fn)
 
 
 class Grid3LSTMCell(Grid2LSTMCell):

@@ -3,32 +3,38 @@
 import torch
 
 from .. import language
+from ..cells import phased_lstm
 from ..errors import InputError
-from ..language import cell, sigmoid, split, state, tanh, weight, where
+from ..language import cell, state, weight
 from . import arithmetic
 from .cells import LSTMLayer, PlainLayer
 from .contrib_lstm import LINEAR, SPLIT, scope
 from .graph import Computation, Tensor, get_default_graph
+from .steps import number
 from .variables import constant_initializer
 
 
-@cell
-def _phased(x, phi=language.input("H"), h=state(), c=state(), *, W=weight("2*H", "I"), U=weight("2*H", "H"), P=weight("2*H", "H"),
-            b=weight("2*H"), W_n=weight("H", "I"), U_n=weight("H", "H"), b_n=weight("H"), W_o=weight("H", "I"),
-            U_o=weight("H", "H"), P_o=weight("H", "H"), b_o=weight("H"), r_on=weight("H"), leak=0.001, peepholes=False):
-    """`ostinato.cells.phased_lstm` as TensorFlow has it: with whole matrices for peepholes, and a part `r_on` for each unit.
+class _Whole:
+    """A whole matrix where the equations have a vector: what they multiply by it is their product."""
 
-    `phi` is which part of its period is over in each unit.
+    def __init__(self, matrix):
+        self.matrix = matrix
+
+    def __mul__(self, value):
+        return self.matrix @ value
+
+
+@cell
+def _phased(x, over=language.input("H"), h=state(), c=state(), *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H"),
+            P_i=weight("H", "H"), P_f=weight("H", "H"), P_o=weight("H", "H"), period=weight("H"), r_on=weight("H"), leak=0.001,
+            peepholes=False):
+    """`ostinato.cells.phased_lstm` with whole matrices for peepholes and a part `r_on` for each unit.
+
+    `over` is how much of its period is over in each unit.
     """
-    gates = W @ x + U @ h
-    i, f = split(sigmoid((gates + P @ c if peepholes else gates) + b), 2)
-    c_open = c * f + i * tanh(W_n @ x + U_n @ h + b_n)
-    gate = W_o @ x + U_o @ h
-    o = sigmoid((gate + P_o @ c_open if peepholes else gate) + b_o)
-    h_open = tanh(c_open) * o
-    up = 2 * phi / r_on
-    k = where(phi < 0.5 * r_on, up, where(phi < r_on, 2 - up, leak * phi))
-    return k * h_open + (1 - k) * h, k * c_open + (1 - k) * c
+    whole = {"p_i": _Whole(P_i), "p_f": _Whole(P_f), "p_o": _Whole(P_o)}
+    p = whole if peepholes else dict.fromkeys(whole, 0.0)
+    return phased_lstm.function(x, over, h, c, W=W, U=U, b=b, **p, tau=period, s=0.0, r_on=r_on, alpha=leak)
 
 
 def _exponential(low: float, high: float):
@@ -90,14 +96,14 @@ class PhasedLSTMCell(PlainLayer, LSTMLayer):
 
     def __init__(self, num_units: int, use_peepholes: bool = False, leak: float = 0.001, ratio_on: float = 0.1,
                  trainable_ratio_on: bool = True, period_init_min: float = 1.0, period_init_max: float = 1000.0, reuse=None):
+        self.periods = number(self, "period_init_min", period_init_min), number(self, "period_init_max", period_init_max)
         if not 0 < period_init_min <= period_init_max:
             raise InputError(f"PhasedLSTMCell(period_init_min={period_init_min!r}, period_init_max={period_init_max!r}): give "
                              "two numbers above 0, the smaller one first")
         super().__init__(num_units, None, reuse, "phased_lstm_cell")
         self._states(num_units, True)
-        self.equations = _phased.with_constants(leak=float(leak), peepholes=use_peepholes)
-        self.peepholes, self.ratio_on, self.trained = use_peepholes, ratio_on, trainable_ratio_on
-        self.periods = float(period_init_min), float(period_init_max)
+        self.equations = _phased.with_constants(leak=number(self, "leak", leak), peepholes=use_peepholes)
+        self.peepholes, self.ratio_on, self.trained = use_peepholes, number(self, "ratio_on", ratio_on), trainable_ratio_on
 
         def linear(name, activation):
             return scope(name, f"${name}/kernel ${name}/bias Const concat {LINEAR} {activation}")
@@ -122,18 +128,18 @@ class PhasedLSTMCell(PlainLayer, LSTMLayer):
         }
 
     def weights(self, input_size, gates, b, new, b_n, output, b_o, period, phase, r_on) -> dict[str, torch.Tensor]:
-        """The equations' weights, and what makes `phi`."""
-        size, end = input_size[1], input_size[1] + self.num_units
-        W, W_n, W_o = (kernel[:size].T for kernel in (gates, new, output))
-        U, U_n, U_o = (kernel[size:end].T for kernel in (gates, new, output))
-        weights = {"W": W, "W_n": W_n, "W_o": W_o, "U": U, "U_n": U_n, "U_o": U_o, "b": b, "b_n": b_n, "b_o": b_o}
-        weights |= {"r_on": r_on, "period": period, "phase": phase}
-        return weights | ({"P": gates[end:].T, "P_o": output[end:].T} if self.peepholes else {})
+        """The equations' weights, and what makes `over`."""
+        size, end, units = input_size[1], input_size[1] + self.num_units, self.num_units
+        kernels = gates, new, output
+        weights = {"W": torch.cat([k[:size] for k in kernels], 1).T, "U": torch.cat([k[size:end] for k in kernels], 1).T,
+                   "b": torch.cat([b, b_n, b_o]), "r_on": r_on, "period": period, "phase": phase}
+        peepholes = {"P_i": gates[end:, :units].T, "P_f": gates[end:, units:].T, "P_o": output[end:].T}
+        return weights | (peepholes if self.peepholes else {})
 
     def scan(self, x, states, weights, lengths):
         time, x = x
         weights = dict(weights)
-        period, phase = (weights.pop(name).to(time.dtype) for name in ("period", "phase"))
+        period, phase = weights["period"].to(time.dtype), weights.pop("phase").to(time.dtype)
         shifted = time - phase
         over = (torch.remainder(shifted, period) - shifted).detach() + shifted
-        return arithmetic.scan(self.equations.graph, (x, (over / period).to(x.dtype)), states, weights, lengths)
+        return arithmetic.scan(self.equations.graph, (x, over.to(x.dtype)), states, weights, lengths)

@@ -185,7 +185,12 @@ def op_seeds(graph_seed: int | None, op_seed: int | None, last_id: int) -> tuple
 
     Returns:
         seed and seed2; (0, 0) where nothing was given, which means a different draw each time.
+
+    Raises:
+        InputError: The op's seed is no whole number.
     """
+    if op_seed is not None and not isinstance(op_seed, numbers.Integral):
+        raise InputError(f"a random operation was given the seed {op_seed!r}: give a whole number, or None for the graph's")
     if graph_seed is None and op_seed is None:
         return 0, 0
     if graph_seed is None:

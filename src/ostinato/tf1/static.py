@@ -8,7 +8,7 @@ from ..errors import InputError, SizeError
 from . import operations
 from .graph import Graph, Operation, Tensor, get_default_graph, merge
 from .rnn import SIZE, bidirectional_dynamic_rnn, count_rows
-from .steps import RNNCell, check_cell, flatten, input_parts, shared_state
+from .steps import RNNCell, check_cell, flatten, input_parts, pack, shared_state
 
 # What TensorFlow 1.13.1 makes of lengths, and around a step that it makes only where a row is that long; see `graph.py`.
 _ZEROS = "{rows} Const concat(axis) zeros(Const) {static} Const"
@@ -62,6 +62,71 @@ def static_rnn(
         finally:
             graph.cached = False
     return outputs, state
+
+
+def static_state_saving_rnn(cell: RNNCell, inputs: Sequence, state_saver, state_name, sequence_length=None, scope=None
+                            ) -> tuple[list[Tensor], object]:
+    """Run a cell over a list of steps, from a state that was kept to one that is kept: a long sequence comes in pieces.
+
+    Args:
+        cell: The cell.
+        inputs, sequence_length, scope: As for `static_rnn`.
+        state_saver: What keeps states: `state(name)` gives a tensor, (B, size of the state), and `save_state(name, value)` a tensor
+            that keeps the value when it is run.
+        state_name: The state's name; where the cell has several states, as many names in a tuple.
+
+    Returns:
+        As `static_rnn`. To run the last output or the final state is to keep the state.
+
+    Raises:
+        InputError: The saver has no such methods, or there are not as many names as states.
+
+    Example:
+        >>> import ostinato.tf1 as tf
+        >>> tf.reset_default_graph()
+        >>> class Saver:
+        ...     def __init__(self, **sizes):
+        ...         self.kept = {name: tf.Variable(tf.zeros([1, size]), trainable=False) for name, size in sizes.items()}
+        ...     def state(self, name):
+        ...         return self.kept[name].value()
+        ...     def save_state(self, name, value):
+        ...         return self.kept[name].assign(value)
+        >>> cell = tf.nn.rnn_cell.BasicLSTMCell(2)
+        >>> saver = Saver(c=2, h=2)
+        >>> outputs, state = tf.nn.static_state_saving_rnn(cell, [tf.ones([1, 3])], saver, ("c", "h"))
+        >>> with tf.Session() as sess:
+        ...     sess.run(tf.global_variables_initializer())
+        ...     first, second = sess.run(outputs[-1]), sess.run(outputs[-1])
+        ...     print((saver.kept["h"].eval() == second).all(), (first == second).all())
+        True False
+    """
+    check_cell(cell, "static_state_saving_rnn")
+    for method in ("state", "save_state"):
+        if isinstance(state_saver, type) or not callable(getattr(state_saver, method, None)):
+            raise InputError(f"static_state_saving_rnn was given {state_saver!r}, which has no {method}(): give it an object with "
+                             "state(name) and save_state(name, value)")
+    names, sizes = flatten(state_name), flatten(cell.state_size)
+    if len(names) != len(sizes) or isinstance(state_name, (tuple, list)) != isinstance(cell.state_size, tuple):
+        raise InputError(f"static_state_saving_rnn(state_name={state_name!r}): the states of {type(cell).__name__} are "
+                         f"{cell.state_size!r}; give "
+                         f"{'a tuple of as many names' if isinstance(cell.state_size, tuple) else 'one name'}")
+    before = [state_saver.state(name) for name in names]
+    for name, value in zip(names, before):
+        if value is None:
+            raise InputError(f"static_state_saving_rnn: the state saver's state({name!r}) returned None: return a tensor")
+    state = pack(cell.state_size, before)
+    outputs, state = static_rnn(cell, inputs, state, sequence_length=sequence_length, scope=scope)
+    kept = [state_saver.save_state(name, part) for name, part in zip(names, flatten(state))]
+    for value in kept:
+        if not isinstance(value, Tensor):
+            raise InputError(f"static_state_saving_rnn: the state saver's save_state returned {value!r}: return the tensor that keeps "
+                             "the state, such as variable.assign(value)")
+
+    def after(tensors):
+        return pack(tensors, [get_default_graph().computed("Identity", t.dtype, t.shape, [t, *kept], lambda value, *_: value)
+                              for t in flatten(tensors)])
+
+    return [*outputs[:-1], after(outputs[-1])], after(state)
 
 
 def _check_steps(inputs, of: str) -> None:

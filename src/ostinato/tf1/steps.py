@@ -126,7 +126,8 @@ class RNNCell:
         """
         graph = get_default_graph()
         xs = input_parts(self, inputs, ["batch"], type(self).__name__)
-        states = [operations.convert_to_tensor(s) for s in check_state(self, state)]
+        kind = None if self.of_indices else xs[-1].dtype
+        states = [operations.convert_to_tensor(s, dtype=kind) for s in check_state(self, state)]
         batch = None
         for t in (*xs, *states):
             batch = merge(batch, t.shape[0], f"{type(self).__name__}: rows of the input {xs[-1].shape} and the state")
@@ -206,6 +207,33 @@ def joined(inputs: Sequence[torch.Tensor]) -> torch.Tensor | tuple[torch.Tensor,
     return tuple(inputs) if len(inputs) > 1 else inputs[0]
 
 
+def steps_made(x: torch.Tensor, lengths: torch.Tensor | None) -> int:
+    """How many steps TensorFlow makes of an input (T, ...): none past the longest row, and so no draws there."""
+    return len(x) if lengths is None else min(len(x), max([1, *lengths.tolist()]))
+
+
+def zeroed(output_TBO: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+    """Outputs with 0 past each row's end; of lengths None, as they are."""
+    if lengths is None:
+        return output_TBO
+    valid = torch.arange(len(output_TBO))[:, None] < lengths
+    return torch.where(valid.view(*valid.shape, *[1] * (output_TBO.dim() - 2)), output_TBO, 0.0)
+
+
+def stepwise(run, x: torch.Tensor, states: list, lengths: torch.Tensor | None, once: Callable) -> tuple[torch.Tensor, list]:
+    """What `Step.advance` does, by what does it for a step: `once(run, x, states, which rows are valid or None)`."""
+    steps = steps_made(x, lengths)
+    outputs = []
+    for t in range(steps):
+        left = None if lengths is None else (lengths - t).clamp(0, 1)
+        output, new = once(run, x[t], states, left)
+        outputs.append(zeroed(output[None], left))
+        if left is not None:
+            new = [torch.where(left.view(-1, *[1] * (n.dim() - 1)) > 0, n, s) for n, s in zip(new, states)]
+        states = new
+    return torch.cat([*outputs, output.new_zeros(len(x) - steps, *output.shape)]), states
+
+
 def making(made: dict[str, Variable], declared: dict[str, tuple], dtype, resource: bool | None = None) -> Callable:
     """What makes the variables of a recipe in the current scope, each where it is named first, and keeps them.
 
@@ -220,6 +248,51 @@ def making(made: dict[str, Variable], declared: dict[str, tuple], dtype, resourc
             made[name] = get_variable(name, shape, dtype, initializer, *trainable, use_resource=resource)
 
     return variable
+
+
+def number(cell, name: str, given) -> float:
+    """A number that a cell was given.
+
+    Args:
+        cell: The cell.
+        name: The argument's name.
+        given: It.
+
+    Raises:
+        InputError: It is none.
+    """
+    if isinstance(given, bool) or not isinstance(given, numbers.Real):
+        raise InputError(f"{type(cell).__name__}({name}={given!r}): give a number")
+    return float(given)
+
+
+def bound(cell, name: str, given) -> float | None:
+    """Within what something is held, as a cell was given it: a number from 0 on, or None for no bound.
+
+    Args:
+        cell, name, given: As of `number`.
+
+    Raises:
+        InputError: It is neither.
+    """
+    if given is not None and number(cell, name, given) < 0:
+        raise InputError(f"{type(cell).__name__}({name}={given!r}): give a number from 0 on, or leave it out for no bound")
+    return given
+
+
+def whole(cell, name: str, given, mend: str = "") -> int:
+    """A size that a cell was given.
+
+    Args:
+        cell, name, given: As of `number`.
+        mend: What else may be done.
+
+    Raises:
+        SizeError: It is no whole number above 0.
+    """
+    if isinstance(given, bool) or not isinstance(given, numbers.Integral) or given < 1:
+        raise SizeError(f"{type(cell).__name__}({name}={given!r}): give a whole number, 1 or more{mend}")
+    return int(given)
 
 
 def check_cell(cell, of: str) -> None:

@@ -206,6 +206,9 @@ def get_variable(
     initializer = glorot_uniform_initializer() if initializer is None else initializer
     if isinstance(initializer, type):
         initializer = initializer()
+    if isinstance(initializer, str):
+        raise InputError(f"get_variable({name!r}) was given the initialiser {initializer!r}: give one of tf's, such as "
+                         "tf.glorot_uniform_initializer(), or a value")
     if shape is None and callable(initializer):
         raise InputError(f"get_variable({name!r}) was given no shape: give shape=[...], or a value as initializer")
     sizes = None if shape is None else TensorShape(np.atleast_1d(shape).tolist())

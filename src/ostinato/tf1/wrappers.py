@@ -1,6 +1,5 @@
-"""Cells made of cells: several one above the other, a cell with its input added, a cell with dropout."""
+"""Cells made of cells: several one above the other, a cell with its input added, a cell that looks back at its outputs."""
 
-import hashlib
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -9,10 +8,10 @@ import torch
 
 from ..errors import InputError, SizeError
 from . import arithmetic
-from .cells import ACTIVATIONS, Layer, LSTMStateTuple
+from .cells import ACTIVATIONS, Layer
 from .graph import Graph, Operation, Tensor, VariableScope, get_default_graph
 from .session import InvalidArgumentError
-from .steps import RNNCell, Step, check_cell, dimensions, flatten, making
+from .steps import RNNCell, Step, check_cell, dimensions, flatten, making, number, stepwise, whole, zeroed
 from .variables import constant_initializer, random_uniform_initializer
 
 
@@ -37,8 +36,8 @@ class MultiRNNCell(RNNCell):
     """
 
     def __init__(self, cells: Sequence[RNNCell], state_is_tuple: bool = True):
-        if not cells:
-            raise InputError("MultiRNNCell was given no cells: give it a list of them")
+        if not isinstance(cells, (list, tuple)) or not cells:
+            raise InputError(f"MultiRNNCell was given {cells!r}: give it a list of cells")
         for cell in cells:
             check_cell(cell, "MultiRNNCell")
             if not state_is_tuple and isinstance(cell.state_size, tuple):
@@ -106,28 +105,6 @@ class _Wrapper(RNNCell):
             return self.cell.zero_state(batch_size, dtype)
 
 
-def _zeroed(output_TBO: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
-    if lengths is None:
-        return output_TBO
-    valid = torch.arange(len(output_TBO))[:, None] < lengths
-    return torch.where(valid.view(*valid.shape, *[1] * (output_TBO.dim() - 2)), output_TBO, 0.0)
-
-
-def stepwise(run, x: torch.Tensor, states: list, lengths: torch.Tensor | None, once: Callable) -> tuple[torch.Tensor, list]:
-    """What `Step.advance` does, by what does it for a step: `once(run, x, states, which rows are valid or None)`."""
-    # TensorFlow makes no step past the longest row, and so no draws.
-    steps = len(x) if lengths is None else min(len(x), max([1, *lengths.tolist()]))
-    outputs = []
-    for t in range(steps):
-        left = None if lengths is None else (lengths - t).clamp(0, 1)
-        output, new = once(run, x[t], states, left)
-        outputs.append(_zeroed(output[None], left))
-        if left is not None:
-            new = [torch.where(left.view(-1, *[1] * (n.dim() - 1)) > 0, n, s) for n, s in zip(new, states)]
-        states = new
-    return torch.cat([*outputs, output.new_zeros(len(x) - steps, *output.shape)]), states
-
-
 class ResidualWrapper(_Wrapper):
     """A cell whose input is added to its output.
 
@@ -147,91 +124,9 @@ class ResidualWrapper(_Wrapper):
 
         def advance(run, x, states, lengths):
             output, new = step.advance(run, x, states, lengths)
-            return _zeroed(x + output, lengths), new
+            return zeroed(x + output, lengths), new
 
         return Step(advance, op, step.states, step.reads)
-
-
-class DropoutWrapper(_Wrapper):
-    """A cell with dropout on its input, its output and its new state, with TensorFlow's own draws.
-
-    The state c of an LSTMStateTuple is never dropped.
-
-    Args:
-        cell: The cell.
-        input_keep_prob, output_keep_prob, state_keep_prob: How much is kept, above 0 and up to 1.
-        seed: A seed of its own; None for the graph's.
-    """
-
-    most_dims = 5
-
-    def __init__(
-        self,
-        cell: RNNCell,
-        input_keep_prob: float = 1.0,
-        output_keep_prob: float = 1.0,
-        state_keep_prob: float = 1.0,
-        variational_recurrent: bool = False,
-        input_size=None,
-        dtype=None,
-        seed: int | None = None,
-    ):
-        super().__init__(cell)
-        if variational_recurrent:
-            raise InputError("DropoutWrapper(variational_recurrent=True) is not provided: leave it out, for a new draw in each step")
-        for name, p in (("input", input_keep_prob), ("output", output_keep_prob), ("state", state_keep_prob)):
-            if isinstance(p, Tensor) or not 0 < p <= 1:
-                raise InputError(f"DropoutWrapper({name}_keep_prob={p!r}): give a number above 0 and up to 1")
-        self.input_keep_prob, self.output_keep_prob, self.state_keep_prob = input_keep_prob, output_keep_prob, state_keep_prob
-        self.seed = seed
-        get_default_graph().record("DropoutWrapperInit{Const Const Const}")
-
-    def _dropout(self, graph: Graph, keep: float, what: str, index: int) -> tuple[Operation, Callable]:
-        own = None
-        if self.seed is not None:
-            digest = hashlib.md5(f"{self.seed}{what}_{index}".encode(), usedforsecurity=False).hexdigest()
-            own = int(digest[:8], 16) & 0x7FFFFFFF
-        # What is dropped is taken into a branch only where it is divided, after the random operation.
-        taken, graph.captures = graph.captures, 0
-        marks = graph.random_uniform(
-            "dropout{rate Shape sub(x) random_uniform(min max RandomUniform=random sub mul) add Floor truediv mul=result}", own
-        )
-        graph.record("Switch " * taken)
-
-        def drop(run, value):
-            kept = 1 - torch.tensor(1 - keep, dtype=value.dtype)
-            return value / kept * torch.floor(kept + run.uniform(marks["random"], value.shape, value.dtype))
-
-        return marks["result"], drop
-
-    def _dropped(self, size) -> list[bool]:
-        if isinstance(size, LSTMStateTuple):
-            return [False, True]
-        return [d for s in size for d in self._dropped(s)] if isinstance(size, tuple) else [True]
-
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
-        keep = lambda run, value: value  # noqa: E731
-        drop_input = drop_output = keep
-        if self.input_keep_prob < 1:
-            _, drop_input = self._dropout(graph, self.input_keep_prob, "input", 0)
-        step = self.cell.trace(graph, input_size, dtype)
-        output, states = step.output, list(step.states)
-        drop_states = [keep] * len(states)
-        if self.state_keep_prob < 1:
-            for i, dropped in enumerate(self._dropped(self.state_size)):
-                if dropped:
-                    states[i], drop_states[i] = self._dropout(graph, self.state_keep_prob, "state", i)
-        if self.output_keep_prob < 1:
-            output, drop_output = self._dropout(graph, self.output_keep_prob, "output", 0)
-
-        def once(run, x, states, left):
-            value, new = step.advance(run, drop_input(run, x)[None], states, left)
-            return drop_output(run, value[0]), [drop(run, n) for drop, n in zip(drop_states, new)]
-
-        def advance(run, x, states, lengths):
-            return stepwise(run, x, states, lengths, once)
-
-        return Step(advance, output, states, step.reads)
 
 
 class DeviceWrapper(_Wrapper):
@@ -273,7 +168,7 @@ class HighwayWrapper(_Wrapper):
 
     def __init__(self, cell: RNNCell, couple_carry_transform_gates: bool = True, carry_bias_init: float = 1.0):
         super().__init__(cell)
-        self.coupled, self.carry_bias_init = couple_carry_transform_gates, carry_bias_init
+        self.coupled, self.carry_bias_init = couple_carry_transform_gates, number(self, "carry_bias_init", carry_bias_init)
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         if input_size != self.output_size:
@@ -291,7 +186,7 @@ class HighwayWrapper(_Wrapper):
             output, new = step.advance(run, x, states, lengths)
             carry, *transform = [arithmetic.sigmoid(_linear(run, x, self.made[f"{name}_w"], self.made[f"{name}_b"]))
                                  for name in ("carry", "transform") if f"{name}_w" in self.made]
-            return _zeroed(x * carry + output * (transform[0] if transform else 1 - carry), lengths), new
+            return zeroed(x * carry + output * (transform[0] if transform else 1 - carry), lengths), new
 
         return Step(advance, op, step.states, [*step.reads, *(v.read for v in self.made.values())])
 
@@ -299,7 +194,7 @@ class HighwayWrapper(_Wrapper):
 class _Projection(_Wrapper):
     def __init__(self, cell: RNNCell, activation):
         super().__init__(cell)
-        if activation not in ACTIVATIONS:
+        if activation not in [*ACTIVATIONS]:
             raise InputError(f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or tf.nn.sigmoid, "
                              "or None for none")
         self.activation_name = "" if activation is None else ACTIVATIONS[activation][1]
@@ -327,7 +222,7 @@ class InputProjectionWrapper(_Projection):
 
     def __init__(self, cell: RNNCell, num_proj: int, activation=None, input_size=None, reuse=None):
         super().__init__(cell, activation)
-        self.num_proj = num_proj
+        self.num_proj = whole(self, "num_proj", num_proj)
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         with _within(graph, self, "input_projection_wrapper"):
@@ -352,7 +247,7 @@ class OutputProjectionWrapper(_Projection):
 
     def __init__(self, cell: RNNCell, output_size: int, activation=None, reuse=None):
         super().__init__(cell, activation)
-        self.output_size = output_size
+        self.output_size = whole(self, "output_size", output_size)
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         with _within(graph, self, "output_projection_wrapper"):
@@ -361,7 +256,7 @@ class OutputProjectionWrapper(_Projection):
 
         def advance(run, x, states, lengths):
             output, new = step.advance(run, x, states, lengths)
-            return _zeroed(project(run, output), lengths), new
+            return zeroed(project(run, output), lengths), new
 
         return Step(advance, op, step.states, self._reads(step))
 
@@ -382,10 +277,8 @@ class EmbeddingWrapper(_Wrapper):
     def __init__(self, cell: RNNCell, embedding_classes: int, embedding_size: int, initializer=None, reuse=None):
         super().__init__(cell)
         self.of_indices = True
-        if embedding_classes < 1 or embedding_size < 1:
-            raise SizeError(f"EmbeddingWrapper(embedding_classes={embedding_classes}, embedding_size={embedding_size}): give two "
-                            "numbers above 0")
-        self.embedding_classes, self.embedding_size, self.initializer = embedding_classes, embedding_size, initializer
+        self.embedding_classes = whole(self, "embedding_classes", embedding_classes)
+        self.embedding_size, self.initializer = whole(self, "embedding_size", embedding_size), initializer
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         if input_size != 1:
@@ -429,13 +322,12 @@ class AttentionCellWrapper(_Wrapper):
     def __init__(self, cell: RNNCell, attn_length: int, attn_size: int | None = None, attn_vec_size: int | None = None,
                  input_size: int | None = None, state_is_tuple: bool = True, reuse=None):
         super().__init__(cell)
-        if attn_length < 1:
-            raise SizeError(f"AttentionCellWrapper(attn_length={attn_length!r}): give a whole number, 1 or more")
         if not state_is_tuple:
             raise InputError("AttentionCellWrapper(state_is_tuple=False) is not provided by ostinato.tf1: leave it out")
-        self.attn_length, self.input_size = attn_length, input_size
-        self.output_size = attn_size or cell.output_size
-        self.attn_vec_size = attn_vec_size or self.output_size
+        self.attn_length = whole(self, "attn_length", attn_length)
+        self.output_size = whole(self, "attn_size", attn_size or cell.output_size)
+        self.attn_vec_size = whole(self, "attn_vec_size", attn_vec_size or self.output_size)
+        self.input_size = input_size and whole(self, "input_size", input_size)
         self.state_size = (cell.state_size, self.output_size, self.output_size * attn_length)
 
     def zero_state(self, batch_size: int | Tensor, dtype):

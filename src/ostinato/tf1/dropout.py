@@ -1,0 +1,212 @@
+"""Dropout with TensorFlow 1's own draws: of a value, and of what goes into a cell and comes out of it."""
+
+import hashlib
+import numbers
+from collections.abc import Callable
+
+import numpy as np
+import torch
+
+from ..errors import InputError, SizeError
+from . import operations
+from .cells import LSTMStateTuple
+from .graph import Computation, Graph, Marks, Operation, Tensor, TensorShape, as_dtype, get_default_graph
+from .steps import RNNCell, Step, dimensions, flatten, number, pack, stepwise
+from .wrappers import _Wrapper
+
+# What TensorFlow 1.13.1 makes in tf.nn.dropout's scope, of the numbers for a whole run, and of dropping by those; see `graph.py`.
+DROPOUT = "rate Shape sub(x) random_uniform(min max RandomUniform=random sub mul) add Floor truediv mul=result"
+_NOISE = "concat(values_0 values_1 axis) random_uniform(min max RandomUniform=random sub mul)=value"
+_MASKED = "add(x)[Enter] Floor div(y) mul=result"
+
+
+def keep_probability(cell, name: str, given) -> float:
+    """A probability at which a cell keeps something.
+
+    Args:
+        cell, name, given: As of `steps.number`.
+
+    Raises:
+        InputError: It is no number above 0 and up to 1.
+    """
+    if not 0 < number(cell, name, given) <= 1:
+        raise InputError(f"{type(cell).__name__}({name}={given!r}): give a number above 0 and up to 1")
+    return float(given)
+
+
+def kept(run, marks: Marks, keep: float, shape, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `DROPOUT` draws: 1 where something is kept, else 0, and the number by which that is divided.
+
+    Args:
+        run: The run.
+        marks: The marks of `DROPOUT` in its graph.
+        keep: The probability.
+        shape, dtype: Of what is dropped.
+    """
+    part = 1 - torch.tensor(1 - keep, dtype=dtype)
+    return torch.floor(part + run.uniform(marks["random"], shape, dtype)), part
+
+
+def _by_default(state):
+    """What of a state is dropped if nothing else is said: all but the c of an LSTM."""
+    return LSTMStateTuple(c=False, h=True) if isinstance(state, LSTMStateTuple) else True
+
+
+class DropoutWrapper(_Wrapper):
+    """A cell with dropout on its input, its output and its new state, with TensorFlow's own draws.
+
+    Args:
+        cell: The cell.
+        input_keep_prob, output_keep_prob, state_keep_prob: How much is kept, above 0 and up to 1.
+        variational_recurrent: Whether one mask is drawn for a whole run, the same for all steps and all rows.
+        input_size: The size of the input, a number or a tf.TensorShape; needed for a mask of its own.
+        dtype: tf.float32 or tf.float64; needed for masks of a whole run.
+        seed: A seed of its own; None for the graph's.
+        dropout_state_filter_visitor: What says which states are dropped: it is given the state, and what it says True to is
+            looked at part by part; for a tuple it may say so for each part. None for all but the c of an LSTMStateTuple.
+
+    Raises:
+        InputError: A probability is none, or a mask for a whole run lacks the size or the dtype.
+
+    Source: Gal and Ghahramani, A Theoretically Grounded Application of Dropout in Recurrent Neural Networks (2016),
+    arXiv:1512.05287, for `variational_recurrent`.
+
+    Example:
+        >>> import numpy as np
+        >>> import ostinato.tf1 as tf
+        >>> tf.reset_default_graph()
+        >>> tf.set_random_seed(1)
+        >>> cell = tf.nn.rnn_cell.DropoutWrapper(
+        ...     tf.nn.rnn_cell.GRUCell(4), output_keep_prob=0.5, variational_recurrent=True, dtype=tf.float32)
+        >>> outputs, _ = tf.nn.dynamic_rnn(cell, np.ones((1, 3, 2), np.float32), dtype=tf.float32)
+        >>> with tf.Session() as sess:
+        ...     sess.run(tf.global_variables_initializer())
+        ...     print((sess.run(outputs) != 0).astype(int))
+        [[[1 0 1 0]
+          [1 0 1 0]
+          [1 0 1 0]]]
+    """
+
+    most_dims = 5
+
+    def __init__(
+        self, cell: RNNCell, input_keep_prob: float = 1.0, output_keep_prob: float = 1.0, state_keep_prob: float = 1.0,
+        variational_recurrent: bool = False, input_size=None, dtype=None, seed: int | None = None,
+        dropout_state_filter_visitor: Callable | None = None,
+    ):
+        super().__init__(cell)
+        given = {"input": input_keep_prob, "output": output_keep_prob, "state": state_keep_prob}
+        # TensorFlow rounds them to float32, whatever it drops.
+        self.keep = {what: float(np.float32(keep_probability(self, f"{what}_keep_prob", p))) for what, p in given.items()}
+        if dropout_state_filter_visitor is not None and not callable(dropout_state_filter_visitor):
+            raise InputError(f"DropoutWrapper(dropout_state_filter_visitor={dropout_state_filter_visitor!r}): give a function of a "
+                             "state, or leave it out")
+        self.seed, self.visitor = seed, dropout_state_filter_visitor or _by_default
+        self.noise: dict[str, list[Tensor]] | None = None
+        graph = get_default_graph()
+        graph.record("DropoutWrapperInit{Const Const Const}")
+        if variational_recurrent:
+            self.noise = self._draws(graph, input_size, dtype)
+
+    def _draws(self, graph: Graph, input_size, dtype) -> dict[str, list[Tensor]]:
+        """The numbers that masks for a whole run are made of: (1, size) for the input, each state and the output."""
+        if dtype is None or not as_dtype(dtype).is_floating:
+            raise InputError(f"DropoutWrapper(variational_recurrent=True, dtype={dtype!r}): its masks are drawn before there is an "
+                             "input; give dtype=tf.float32")
+        sizes = {"state": flatten(self.state_size), "output": flatten(self.output_size)}
+        if self.keep["input"] < 1:
+            if not isinstance(input_size, (numbers.Integral, TensorShape)) or not all(n and n > 0 for n in dimensions(input_size)):
+                raise InputError(f"DropoutWrapper(variational_recurrent=True, input_size={input_size!r}): its masks are drawn before "
+                                 "there is an input; give the input's size, such as input_size=4 or tf.TensorShape([4])")
+            sizes = {"input": [input_size]} | sizes
+
+        def noise(what, i, size):
+            marks, shape = graph.random_uniform(_NOISE, self._own_seed(what, i)), (1, *dimensions(size))
+            draw = Computation([], lambda run: (run.uniform(marks["random"], shape, as_dtype(dtype).torch),))
+            return Tensor(marks["value"], as_dtype(dtype), shape, draw)
+
+        return {what: [noise(what, i, size) for i, size in enumerate(parts)] for what, parts in sizes.items()}
+
+    def _own_seed(self, what: str, index: int) -> int | None:
+        if self.seed is None:
+            return None
+        digest = hashlib.md5(f"{self.seed}{what}_{index}".encode(), usedforsecurity=False).hexdigest()
+        return int(digest[:8], 16) & 0x7FFFFFFF
+
+    def _dropout(self, graph: Graph, what: str, index: int, noise: Tensor | None) -> tuple[Operation, Callable]:
+        keep = self.keep[what]
+        # What is dropped is taken into a branch only where it is divided, after the mask is made.
+        taken, graph.captures = graph.captures, 0
+        if noise is None:
+            marks = graph.random_uniform(f"dropout{{{DROPOUT}}}", self._own_seed(what, index))
+
+            def drop(run, value):
+                mask, part = kept(run, marks, keep, value.shape, value.dtype)
+                return value / part * mask
+        else:
+            marks = graph.record(_MASKED)
+
+            def drop(run, value):
+                return value / keep * torch.floor(keep + run[noise])
+
+        graph.record("Switch " * taken)
+        return marks["result"], drop
+
+    def _chosen(self, state) -> list[tuple[int, bool]]:
+        """Of each part of a state that is looked at by itself, how many states it is and whether they are dropped."""
+        chosen, several = self.visitor(state), isinstance(state, tuple)
+        if chosen is False or chosen is True and not several:
+            return [(len(flatten(state)), chosen)]
+        each = [True] * len(state) if chosen is True else chosen
+        if not several or not isinstance(each, (tuple, list)) or [type(goes) for goes in each] != [bool] * len(state):
+            raise InputError(f"dropout_state_filter_visitor returned {chosen!r} for {state!r}: return True or False, or for a tuple "
+                             "one of these for each part")
+        return [found for goes, part in zip(each, state)
+                for found in (self._chosen(part) if goes else [(len(flatten(part)), False)])]
+
+    def _state_dropouts(self, graph: Graph, dtype) -> dict[int, tuple[Operation, Callable]]:
+        # The visitor is shown tensors of the states' sizes, which are in a graph of their own so that they count for nothing.
+        with Graph().as_default():
+            shown = [operations.placeholder(dtype, [None, *dimensions(size)]) for size in flatten(self.state_size)]
+        found, place = {}, 0
+        for index, (count, dropped) in enumerate(self._chosen(pack(self.state_size, shown))):
+            if dropped:
+                found[place] = self._dropout(graph, "state", index, self.noise and self.noise["state"][place])
+            place += count
+        return found
+
+    def _check_masks(self, input_size, dtype):
+        (noise, *_) = self.noise["state"]
+        if noise.dtype is not as_dtype(dtype):
+            raise InputError(f"DropoutWrapper(dtype={noise.dtype!r}) was given an input of {as_dtype(dtype).name}: make both the same")
+        wanted = self.noise["input"][0].shape[1:] if "input" in self.noise else None
+        if wanted not in (None, input_size if isinstance(input_size, tuple) else (input_size,)):
+            raise SizeError(f"DropoutWrapper(input_size={wanted}) was given an input of size {input_size}: make it "
+                            f"input_size={input_size}")
+
+    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+        if self.noise is not None:
+            self._check_masks(input_size, dtype)
+        noise = {what: found[0] for what, found in (self.noise or {}).items()}
+        keep = lambda run, value: value  # noqa: E731
+        drop_input = drop_output = keep
+        if self.keep["input"] < 1:
+            _, drop_input = self._dropout(graph, "input", 0, noise.get("input"))
+        step = self.cell.trace(graph, input_size, dtype)
+        output, states = step.output, list(step.states)
+        drop_states = [keep] * len(states)
+        if self.keep["state"] < 1:
+            for i, (op, drop) in self._state_dropouts(graph, dtype).items():
+                states[i], drop_states[i] = op, drop
+        if self.keep["output"] < 1:
+            output, drop_output = self._dropout(graph, "output", 0, noise.get("output"))
+
+        def once(run, x, states, left):
+            value, new = step.advance(run, drop_input(run, x)[None], states, left)
+            return drop_output(run, value[0]), [drop(run, n) for drop, n in zip(drop_states, new)]
+
+        def advance(run, x, states, lengths):
+            return stepwise(run, x, states, lengths, once)
+
+        masks = [tensor for what, found in (self.noise or {}).items() if self.keep[what] < 1 for tensor in found]
+        return Step(advance, output, states, [*step.reads, *masks])
