@@ -24,9 +24,7 @@ from ostinato.tasks import task_class
 FULL = {
     "classify nsmc": ("classify", "full/nsmc/train.tsv.gz", "full/nsmc/test.tsv.gz", {"seconds": 500}, "accuracy"),
     "classify trec": ("classify", "small/trec/train.tsv", "small/trec/test.tsv",
-                      {"dropout": 0.5, "held_out": 0.05, "epochs": 24, "patience": 0}, "accuracy"),
-    "classify trec without spelling": ("classify", "small/trec/train.tsv", "small/trec/test.tsv",
-                                       {"spelling": False, "dropout": 0.5, "word_dropout": 0.1, "held_out": 0.05, "epochs": 14, "patience": 0}, "accuracy"),
+                      {"ensemble": 3, "hidden": 64, "character_hidden": 32, "dropout": 0.5, "held_out": 0.05, "epochs": 16, "patience": 0}, "accuracy"),
     "classify hand_gesture": ("classify", "small/hand_gesture/train.csv", "small/hand_gesture/test.csv", {"features": 2}, "accuracy"),
     "classify mnist": ("classify", "full/mnist/mnist_train.npz", "full/mnist/mnist_test.npz", {"seconds": 360}, "accuracy"),
     "generate tinyshakespeare": ("generate", "full/tinyshakespeare/input.txt", None,

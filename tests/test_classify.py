@@ -90,7 +90,7 @@ def test_capital_letters_are_small_ones_of_a_word_and_not_of_its_spelling():
 def test_a_model_from_before_words_were_spelled_is_read(trained, tmp_path):
     task = Classifier(**SMALL | {"spelling": False, "lower": False}).fit((TEXTS, LABELS), out=tmp_path / "m", threads=1)
     config = json.loads((tmp_path / "m" / "config.json").read_text(encoding="utf-8"))
-    for name in ("spelling", "characters", "character_embedding", "character_hidden"):
+    for name in ("spelling", "characters", "character_embedding", "character_hidden", "ensemble"):
         del config["options"][name]
     (tmp_path / "m" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     assert load(tmp_path / "m").predict(TEXTS) == task.predict(TEXTS)
@@ -128,6 +128,47 @@ def test_torchs_layers_start_from_the_same_weights():
                     for engine in (None, "torch"))
     for one, other in zip(ours.predict(TEXTS), theirs.predict(TEXTS)):
         assert one["probabilities"]["+"] == pytest.approx(other["probabilities"]["+"], abs=1e-3)
+
+
+def test_an_ensemble_answers_with_the_mean_of_its_models_probabilities(tmp_path):
+    task = Classifier(**SMALL | {"epochs": 2, "ensemble": 3}).fit((TEXTS, LABELS), out=tmp_path / "m", threads=1)
+    *inputs, labels = task.collate(task.encode(task.read((TEXTS, LABELS))))
+    with torch.no_grad():
+        each = torch.stack([member(*inputs) for member in task.members])
+        loss, count = task.loss((*inputs, labels))
+    assert len({tuple(scores.flatten().tolist()) for scores in each}) == 3
+    given = [[answer["probabilities"][label] for label in "+-"] for answer in task.predict(TEXTS)]
+    np.testing.assert_allclose(given, each.double().softmax(2).mean(0), atol=2e-6)
+    # a model learns to be right by itself, not to make up for what the others say
+    one_by_one = [torch.nn.functional.cross_entropy(scores, labels, label_smoothing=0.1, reduction="sum") for scores in each]
+    torch.testing.assert_close((loss, count), (torch.stack(one_by_one).mean(), len(labels)))
+    assert load(tmp_path / "m").predict(TEXTS) == task.predict(TEXTS)
+
+
+def test_an_ensemble_is_told_by_its_first_model(tmp_path):
+    task = Classifier(**SMALL | {"epochs": 2, "ensemble": 2}).fit((TEXTS, LABELS), threads=1)
+    inside, (first, _) = task.inside(["it is good"]), task.members
+    *inputs, _ = task.collate(task.encode(task.read(["it is good"], labelled=False)))
+    label = task.knows["labels"].index(task.predict(["it is good"])[0]["label"])
+    assert inside.layer is first.recurrent and inside.explained.endswith("by the first of 2 models")
+    assert inside.output_of(inside.x[0]).item() == pytest.approx(first(*inputs)[0, label].item(), abs=1e-6)
+
+
+def test_an_ensemble_reads_a_row_the_same_beside_longer_ones():
+    task = Classifier(**SMALL | {"epochs": 2, "ensemble": 2}).fit((TEXTS, LABELS), threads=1)
+    alone, together = task.predict(["it is good"])[0], task.predict(["it is good", "a b c d e f g h " * 5, ""])[0]
+    assert alone["probabilities"]["+"] == pytest.approx(together["probabilities"]["+"], abs=1e-5)
+
+
+def test_an_ensemble_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path):
+    file, options = trained[0], SMALL | {"epochs": 3, "ensemble": 2}
+    whole = Classifier(**options).fit(file, threads=1)
+    with pytest.raises(breaking.error):
+        Classifier(**options).fit(file, out=tmp_path / "m", threads=1, checkpoint_seconds=0.0, watcher=breaking(4))
+    again = Classifier(**options).fit(file, out=tmp_path / "m", resume=True, threads=1)
+    assert without_time(again.result) == without_time(whole.result)
+    for name, weights in whole.model.state_dict().items():
+        assert torch.equal(weights, again.model.state_dict()[name]), name
 
 
 def test_a_label_unseen_in_training_counts_as_wrong_and_is_counted(trained):
@@ -249,6 +290,7 @@ def damage(path, content):
     ("config.json", lambda b: b.replace(b'"version": 1', b'"version": 9'), "is of format version 9 and this ostinato reads version 1"),
     ("config.json", lambda b: b.replace(b'"hidden": 8', b'"hidden": -8'), "has options that cannot be used .*--hidden -8"),
     ("config.json", lambda b: b.replace(b'"hidden": 8', b'"hidden": 9'), "model.safetensors' does not fit '.*config.json'"),
+    ("config.json", lambda b: b.replace(b'"ensemble": 1', b'"ensemble": 2'), "model.safetensors' does not fit '.*config.json'"),
     ("vocabulary.json", lambda b: b"{}", "holds no vocabulary"),
     ("model.safetensors", lambda b: b[:-9], r"model.safetensors' \(\d+ bytes\) is cut short or damaged"),
 ])
@@ -262,6 +304,7 @@ def test_a_damaged_model_is_one_error(trained, ostinato, tmp_path, name, content
 @pytest.mark.parametrize("words, message", [
     ("train classify none.tsv --out m", "there is no file 'none.tsv'"),
     ("train classify FILE --out m --hidden 0", "--hidden 0: write a whole number from 1 to 16384"),
+    ("train classify FILE --out m --ensemble 0", "--ensemble 0: write a whole number from 1 to 64"),
     ("train classify FILE --out m --hidden x", "Invalid value for '--hidden': 'x'; write a whole number"),
     ("train classify FILE --out m --pieces letters", "--pieces letters: .*[Ww]rite one of word, character, byte-pair"),
     ("train classify FILE --out m --text body", "body"),

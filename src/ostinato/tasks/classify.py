@@ -1,5 +1,6 @@
 """Many to one: a label for a text, or for a sequence of numbers (sensor rows, the rows of a picture)."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -44,6 +45,7 @@ class ClassifyOptions(SpellingOptions):
     label: str | None = option(None, "The column of the label.", panel="Columns", found="by its name")
     features: int | None = option(None, "Numbers of a step, where a row is a whole sequence.", panel="Columns", low=1, high=10**6, found="1")
     label_smoothing: float = option(0.1, "Part of the certainty that is spread over all labels in learning.", panel=LEARNING, low=0, high=0.9)
+    ensemble: int = option(1, "Models that are trained side by side, whose mean is the answer.", low=1, high=64)
     class_weights: bool = option(False, "Have each label count the same in learning, however rare.", panel=LEARNING)
     word_dropout: float | None = option(None, "Rate at which pieces are taken for unknown ones in training.", panel=LEARNING,
                                         low=0, high=0.9, found="0.05; 0.2 where words are read by their characters")
@@ -100,6 +102,26 @@ class ClassifyModel(nn.Module):
         end = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, ahead)
         last = torch.cat([output[..., :ahead].gather(1, end)[:, 0], output[:, 0, ahead:]], 1)
         return self.readout(self.dropout(torch.cat([most, mean, last], 1)))
+
+
+class ClassifyEnsemble(nn.Module):
+    """Models of one kind that each start from other weights; what they say together is the mean of their probabilities.
+
+    Args:
+        members: K of them.
+
+    Source: Lakshminarayanan, Pritzel and Blundell, Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles (2017),
+        without its adversarial training.
+    """
+
+    def __init__(self, members: list[ClassifyModel]):
+        super().__init__()
+        self.members = nn.ModuleList(members)
+
+    def forward(self, x: torch.Tensor, lengths: torch.Tensor, *spelled: torch.Tensor) -> torch.Tensor:
+        """Scores (B, C): the logarithm of the mean probability; given what `ClassifyModel` is."""
+        each = torch.stack([member(x, lengths, *spelled) for member in self.members])
+        return each.log_softmax(2).logsumexp(0) - math.log(len(self.members))
 
 
 class Classifier(Task):
@@ -181,8 +203,14 @@ class Classifier(Task):
     def build(self):
         # a model that was saved before words were spelled knows no letters
         letters = len(SPECIAL) + len(self.knows["letters"]) if "letters" in self.knows else 0
-        return ClassifyModel(len(self.pieces) if self.is_text else self.knows["units"], len(self.knows["labels"]), self.options,
-                             text=self.is_text, letters=letters)
+        members = [ClassifyModel(len(self.pieces) if self.is_text else self.knows["units"], len(self.knows["labels"]), self.options,
+                                 text=self.is_text, letters=letters) for _ in range(self.options.ensemble)]
+        return ClassifyEnsemble(members) if len(members) > 1 else members[0]
+
+    @property
+    def members(self) -> list[ClassifyModel]:
+        """The models that answer together; one is alone."""
+        return [*self.model.members] if isinstance(self.model, ClassifyEnsemble) else [self.model]
 
     def _words(self, texts) -> Iterator[tuple[np.ndarray, list[str]]]:
         """The numbers of the words of each text, and the words."""
@@ -242,12 +270,18 @@ class Classifier(Task):
 
     def loss(self, batch):
         x, *others, labels = batch
-        if self.is_text and self.model.training and self.options.word_dropout:
-            x = x.masked_fill((torch.rand(x.shape, device=x.device) < self.options.word_dropout) & (x != PAD), UNKNOWN)
         weights = torch.tensor([sum(self.knows["counts"]) / len(self.knows["counts"]) / n for n in self.knows["counts"]],
                                device=x.device) if self.options.class_weights else None
-        return F.cross_entropy(self.model(x, *others), labels, weights, reduction="sum",
-                               label_smoothing=self.options.label_smoothing), len(labels)
+        # each learns by itself: what they say together is better for being different
+        losses = [F.cross_entropy(member(self._with_unknown(x), *others), labels, weights, reduction="sum",
+                                  label_smoothing=self.options.label_smoothing) for member in self.members]
+        return sum(losses) / len(losses), len(labels)
+
+    def _with_unknown(self, x: torch.Tensor) -> torch.Tensor:
+        """Pieces, of which in training some are taken for unknown ones."""
+        if not (self.is_text and self.model.training and self.options.word_dropout):
+            return x
+        return x.masked_fill((torch.rand(x.shape, device=x.device) < self.options.word_dropout) & (x != PAD), UNKNOWN)
 
     def scores(self, batch) -> torch.Tensor:
         """Scores (B, C) of the rows of a batch."""
@@ -275,8 +309,10 @@ class Classifier(Task):
         x, lengths, *spelled, _ = self.collate([row])
         label = self.knows["labels"].index(self.answers(examples)[0]["label"])
         tokens = self.pieces.spelled(row[0]) if self.is_text else [" ".join(f"{n:.2g}" for n in step) for step in examples["x"][0]]
-        return Inside(self.model.recurrent, self.model.embedded(x, *spelled).detach(), tokens,
-                      lambda x: self.model.scores(x[None], lengths)[0, label], f"score of {self.knows['labels'][label]}")
+        model, *others = self.members
+        of = f" by the first of {1 + len(others)} models" if others else ""
+        return Inside(model.recurrent, model.embedded(x, *spelled).detach(), tokens,
+                      lambda x: model.scores(x[None], lengths)[0, label], f"score of {self.knows['labels'][label]}{of}")
 
     def reportparts(self, examples):
         names, encoded = self.knows["labels"], self.encode(examples)
