@@ -44,7 +44,7 @@ def trained(tmp_path_factory):
 
 def test_waves_are_continued_from_a_file(trained, tmp_path):
     task = trained[2]
-    assert (task.options.season, task.options.log, task.options.difference) == (12, False, False)
+    assert (task.options.season, task.options.power, task.options.difference, task.options.lags) == (12, 1, False, 17)
     found = task.evaluate(table(tmp_path / "test.csv", waves(40, LENGTH), months(40, LENGTH)))
     assert found["mase"] < 0.3 and found["horizon_mase"] < 0.4 and found["naive_mase"] > 0.8 and 0.5 < found["coverage_80"] <= 1
 
@@ -65,7 +65,7 @@ def test_so_many_steps_as_asked_are_forecast_and_without_data_the_training_serie
 
 def test_data_that_follows_on_is_read_with_its_past_and_other_data_with_its_own(trained):
     task = trained[2]
-    need = task.options.window + task.options.season - 1
+    need = task.knows["window"] + task.knows["reach"]
     later = task.predict({"달": months(2, LENGTH), "판매": waves(2, LENGTH)})
     assert [a["time"] for a in later] == months(4, LENGTH + 2)
     assert later == task.predict({"달": months(LENGTH + 2), "판매": waves(LENGTH + 2)})
@@ -94,8 +94,15 @@ def test_columns_are_chosen_by_their_names(tmp_path):
 def test_what_grows_by_a_part_of_itself_is_learned_as_logarithms_of_changes():
     grown = np.exp(0.02 * np.arange(LENGTH)) * waves()
     task = Forecaster(**SMALL).fit(grown, threads=1)
-    assert task.options.log and task.options.difference and all(a["low_95"] > 0 for a in task.predict(grown))
-    assert not Forecaster(**SMALL | {"steps": 1}, log=False).fit(grown, threads=1).options.log
+    assert task.options.power == 0 and task.options.difference and all(a["low_95"] > 0 for a in task.predict(grown))
+    assert Forecaster(**SMALL | {"steps": 1}, power=1.0).fit(grown, threads=1).options.power == 1
+
+
+def test_counts_are_learned_as_roots_and_never_forecast_below_0():
+    counts = np.random.default_rng(0).poisson(6 + 6 * np.sin(np.arange(400) * 2 * np.pi / 50)).astype(float)
+    task = Forecaster(**SMALL | {"steps": 20}).fit(counts, threads=1)
+    answers = task.predict(counts, steps=50)
+    assert task.options.power == 0.5 and min(a["low_95"] for a in answers) == 0 and max(a["value"] for a in answers) > 6
 
 
 def test_intervals_hold_what_they_say_on_what_was_not_learned():
@@ -114,9 +121,17 @@ def test_few_held_out_steps_give_intervals_of_their_greatest_error():
     assert Forecaster(**SMALL | {"steps": 2}, held_out=0.01).fit(waves(), threads=1).result.measures["horizon_mase"] is None
 
 
-def test_an_untrained_readout_is_the_naive_forecast():
-    task = Forecaster(**SMALL | {"steps": 1, "learning_rate": 1e-9}).fit(waves(), threads=1)
+def test_untrained_layers_leave_the_forecast_to_the_regression_or_the_last_value():
+    task = Forecaster(**SMALL | {"steps": 1, "learning_rate": 1e-9, "lags": 0}).fit(waves(), threads=1)
     assert task.result.measures["mase"] == pytest.approx(task.result.measures["naive_mase"], rel=1e-5)
+    values = [0.0, 0.0]
+    for noise in np.random.default_rng(0).normal(size=1200):
+        values.append(0.9 * values[-1] - 0.5 * values[-2] + noise)
+    chosen = {"lags": 2, "season": 1, "power": 1.0, "difference": False}
+    task = Forecaster(**SMALL | {"steps": 1, "learning_rate": 1e-9} | chosen).fit(values, threads=1)
+    # the next change is half the last one and -0.6 of the value, which is given by its spread
+    own = task.model.regression[0, :-1].tolist() * np.array([1, task.knows["step"][0] / task.knows["level"][1][0], 1])
+    assert own.tolist() == pytest.approx([0.5, -0.6, 0.0], abs=0.1)
 
 
 @pytest.mark.parametrize("options", [{"cell": "elman"}, {"cell": "gru", "layers": 2}, {"cell": "lstm_projected"}, {"engine": "torch"},
@@ -168,7 +183,7 @@ def test_the_end_of_a_series_is_held_out(trained):
 
 def test_the_command_line_trains_measures_and_answers(trained, ostinato, tmp_path):
     file = trained[0]
-    words = ["--hidden", "8", "--steps", "24", "--horizon", "3", "--no-log", "--threads", "1"]
+    words = ["--hidden", "8", "--steps", "24", "--horizon", "3", "--power", "1", "--threads", "1"]
     code, out, err = ostinato("train", "forecast", file, "--out", "m", *words)
     assert code == 0 and "measured on 24 rows:\nmase " in out, out + err
     code, out, _ = ostinato("predict", "m", file)
@@ -189,9 +204,10 @@ def test_the_command_line_trains_measures_and_answers(trained, ostinato, tmp_pat
 @pytest.mark.parametrize("data, options, message", [
     (np.full(100, 5.0), {}, r"the column '0' is 5 at all 85 steps that are learned from; there is nothing to forecast"),
     (np.arange(20.0), {}, r"the given series: 20 steps, 3 of them held out; 24 are the fewest to learn from"),
-    (waves(100), {"window": 90}, r"85 steps to learn from are fewer than a window: --window 90 and --season 12 want 102"),
+    (waves(100), {"window": 90}, r"85 steps to learn from are fewer than a window: --window 90, --season 12 and --lags 10 want 102"),
     (waves(100), {"season": 60}, r"--season 60: the 85 steps that are learned from hold no two of them"),
-    (waves(100) - 10, {"log": True}, r"the given series: there is -?\d\S*, and the model learns logarithms, .*--no-log"),
+    (waves(100) - 10, {"power": 0.0}, r"the given series: there is -?\d\S*, and the model learns logarithms, which want values above 0; .*--power 1"),
+    (waves(100) - 10, {"power": 0.5}, r"the given series: there is -\S*, and the model learns powers of 0.5, which want values of 0 or more; .*--power 1"),
     ([1.0, float("nan")] * 50, {}, r"step 2 of the given series has nan in the column '0'; fill the gap"),
     (["a", "b"], {}, r"the given series is not of numbers \("),
     (np.zeros((3, 3, 3)), {}, r"the given series has the shape \(3, 3, 3\); give \(T,\), or \(T, F\)"),

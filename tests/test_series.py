@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ostinato.errors import InputError
-from ostinato.series import clock_of, cycles_of, date_of, later, moves_away, season_of, series_of, varies_with_level, waves
+from ostinato.series import clock_of, cycles_of, date_of, later, moves_away, power_of, season_of, series_of, waves
 
 
 def column(values):
@@ -23,11 +23,20 @@ def test_what_has_no_season_has_the_season_1(values):
     assert season_of(column(values)) == 1
 
 
-def test_a_trend_and_a_spread_that_grows_with_the_level_are_seen():
+def test_a_trend_is_seen():
     random, steps = np.random.default_rng(0).normal(size=300), np.arange(300)
     assert moves_away(column(steps + random)) and not moves_away(column(random))
-    assert varies_with_level(column(np.exp(0.01 * steps + 0.1 * random))) and not varies_with_level(column(100 + steps + random))
-    assert not varies_with_level(column(np.maximum(0, steps)))
+
+
+@pytest.mark.parametrize("made, power", [
+    (lambda random, steps: np.exp(0.01 * steps + 0.1 * random), 0), (lambda random, steps: (10 + 5 * np.sin(steps / 20) + random)**2, 0.5),
+    (lambda random, steps: 100 + steps + random, 1), (lambda random, steps: random, 1),
+    # no logarithms of 0; and few parts, or parts of one value each, say nothing
+    (lambda random, steps: np.exp(0.01 * steps + 0.1 * random) * (steps > 40), 0.5), (lambda random, steps: np.exp(0.1 * steps + random)[:40], 1),
+    (lambda random, steps: np.repeat(random[:25]**2, 12), 1),
+])
+def test_the_power_is_found_that_makes_changes_alike_at_all_levels(made, power):
+    assert power_of(column(made(np.random.default_rng(0).normal(size=300), np.arange(300)))) == power
 
 
 @pytest.mark.parametrize("times, following", [

@@ -4,7 +4,6 @@ import io
 import re
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +11,10 @@ import numpy as np
 
 from .data import compose
 from .errors import InputError, near
-from .files import read_bytes
 from .formats import LABELS, listed, read_table, read_unpacked, read_unpacked_text
+from .pictures import PICTURES, open_picture, pictures_in, read_frames, read_video, square
 from .tables import Labelled
 
-PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".gif")
 # The columns of CoNLL-U that hold a tag. Source: universaldependencies.org/format.html
 CONLLU_TAGS = {"upos": 3, "xpos": 4}
 FILES = ("file", "picture", "image", "path", "filename", "file_name")
@@ -258,7 +255,7 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
         for name, value in (("label", label), ("part", part)):
             if value is not None:
                 raise InputError(f"{name}={value!r}: {str(path)!r} is no npz file, and has no arrays; leave {name} out")
-        return Clips([_read_frames(path) if path.is_dir() else read_video(path)], None, None, None, [path.name], {})
+        return Clips([read_frames(path) if path.is_dir() else read_video(path)], None, None, None, [path.name], {})
     arrays = read_arrays(path)
     x = find_array(arrays, path, None, ("x", "X", "frames", "clips", "data"))
     if x is None:
@@ -316,73 +313,6 @@ def _frame_labels(arrays: dict[str, np.ndarray], path: Path, label: str, count: 
     return labels.astype(np.int64), classes
 
 
-def read_video(path: Path, *, size: tuple[int, int] = (32, 32), every: int = 1) -> np.ndarray:
-    """The frames of a video, grey.
-
-    Args:
-        path: Of the video.
-        size: H, W of a frame, which is squeezed to that.
-        every: Take each frame (1), or each second one (2), ...
-
-    Returns:
-        (T, H*W) float32, 0 (black) to 1 (white).
-
-    Raises:
-        InputError: The file is missing or no video that can be read, or `every` is not 1 or more.
-    """
-    import av
-
-    if every < 1:
-        raise InputError(f"every={every}: it should be 1 (each frame) or more")
-    path = Path(path)
-    if path.suffix.lower() not in VIDEOS:
-        raise InputError(f"{str(path)!r} is of no kind that is read as clips; "
-                         f"give an npz file, a folder of pictures, or a video: {', '.join(VIDEOS)}")
-    content = read_bytes(path)
-    try:
-        with av.open(io.BytesIO(content)) as video:
-            frames = [_grey(frame.to_image(), size) for k, frame in enumerate(video.decode(video=0)) if k % every == 0]
-    # av raises IndexError for a file without pictures, as of music
-    except (av.error.FFmpegError, IndexError) as error:
-        raise InputError(f"{str(path)!r} ({len(content)} bytes) is cut short or no video ({error}); "
-                         "see if a player shows it, and write it again") from error
-    if not frames:
-        raise InputError(f"{str(path)!r} has no frames; give a video of one or more")
-    return np.stack(frames)
-
-
-def _read_frames(folder: Path, size: tuple[int, int] = (32, 32)) -> np.ndarray:
-    return np.stack([_open_picture(path, lambda picture: _grey(picture, size)) for path in _pictures_in(folder)])
-
-
-def _grey(picture, size: tuple[int, int]) -> np.ndarray:
-    """A Pillow image as (H*W,) float32, 0 to 1."""
-    return np.asarray(picture.convert("L").resize(size[::-1]), np.float32).reshape(-1) / 255
-
-
-def _pictures_in(folder: Path) -> list[Path]:
-    """The pictures in a folder, 2.png before 10.png."""
-    found = [path for path in folder.iterdir() if path.suffix.lower() in PICTURES and not path.name.startswith(".")]
-    if not found:
-        raise InputError(f"{str(folder)!r} has no pictures in it; give a folder with files that end in {', '.join(PICTURES)}")
-    # Every second piece of a name is its digits.
-    return sorted(found, key=lambda path: [int(part) if k % 2 else part for k, part in enumerate(re.split(r"(\d+)", path.name))])
-
-
-def _open_picture(path: Path, use: Callable, where: str = ""):
-    """What `use` makes of a picture; `where` begins the message if it is broken."""
-    from PIL import Image
-
-    content = read_bytes(path)
-    try:
-        with Image.open(io.BytesIO(content)) as picture:
-            return use(picture)
-    # Pillow raises SyntaxError for some broken PNG files
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{where}{str(path)!r} ({len(content)} bytes) is broken or no picture ({type(error).__name__}); "
-                         "replace the file, or take it out") from error
-
-
 # ---------------------------------------------------------------- pictures with captions
 
 
@@ -423,8 +353,8 @@ def read_pictures(path: Path, *, caption: str | None = None, picture: str | None
     if path.suffix == ".npz":
         return _picture_arrays(path, caption, picture, size)
     if path.is_dir() or path.suffix.lower() in PICTURES:
-        files = _pictures_in(path) if path.is_dir() else [path]
-        pictures = np.stack([_open_picture(file, lambda opened: square(opened, size)) for file in files])
+        files = pictures_in(path) if path.is_dir() else [path]
+        pictures = np.stack([open_picture(file, lambda opened: square(opened, size)) for file in files])
         return Pictures(pictures, None, [file.name for file in files], 0, {})
     table = read_table(path)
     for name in (caption, picture):
@@ -445,7 +375,7 @@ def read_pictures(path: Path, *, caption: str | None = None, picture: str | None
     if missing is not None:
         raise InputError(f"{table.where(missing)}: there is no picture {str(place / names[missing])!r}; "
                          "mend its name, or say where the pictures are: folder=...")
-    pictures = np.stack([_open_picture(place / names[row], lambda opened: square(opened, size), f"{table.where(row)}: ")
+    pictures = np.stack([open_picture(place / names[row], lambda opened: square(opened, size), f"{table.where(row)}: ")
                          for row in kept])
     taken = {"picture": picture} | ({"caption": caption} if caption else {})
     return Pictures(pictures, captions, [names[row] for row in kept], len(names) - len(kept), taken)
@@ -460,19 +390,6 @@ def _filled(captions: list[str] | None, count: int, path: Path, name: str | None
     if not kept:
         raise InputError(f"{str(path)!r}: every caption in {name!r} is empty; write them, or name another: caption=...")
     return kept, [captions[row] for row in kept]
-
-
-def square(picture, size: int) -> np.ndarray:
-    """A Pillow image, or an array (H, W, 3 or 4) uint8, as (size, size, 3) uint8, the way up it was taken, on white."""
-    from PIL import Image, ImageOps
-
-    if isinstance(picture, np.ndarray):
-        if picture.shape == (size, size, 3):
-            return picture
-        picture = Image.fromarray(picture)
-    picture = ImageOps.exif_transpose(picture).convert("RGBA")
-    picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
-    return np.asarray(ImageOps.pad(picture, (size, size), color="white"))
 
 
 def _picture_arrays(path: Path, caption: str | None, picture: str | None, size: int) -> Pictures:

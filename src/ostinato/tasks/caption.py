@@ -10,8 +10,9 @@ from ..data import compose
 from ..errors import InputError
 from ..examples import Examples
 from ..options import option
+from ..pictures import square
 from ..seq2seq import PictureEncoder
-from ..sequences import read_pictures, square
+from ..sequences import read_pictures
 from .sentences import SentenceOptions, SentenceTask
 
 # How many pixels of the report's picture a pixel of a picture is.

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
 
 from .. import measures
 from ..errors import InputError
 from ..examples import Examples
 from ..options import LEARNING, Options, option
-from ..series import clock_of, cycles_of, date_of, later, moves_away, season_of, series_of, varies_with_level, waves
+from ..series import clock_of, cycles_of, date_of, later, moves_away, power_of, season_of, series_of, waves
 from ..tables import read_series
-from .layer import layer_of
+from .forecast_model import KEPT, ForecastModel
 from .task import Inside, Rows, Task, batches
 
 SERIES = "The series"
@@ -22,14 +21,14 @@ SERIES = "The series"
 FEWEST = 24
 # A window is two seasons, within these; where no season is found it is the least.
 SHORT, LONG = 24, 192
+# Changes that the regression reads at most; and at least so many steps for each number that it reads.
+LAGS, FOR_EACH = 24, 8
 # Steps of training where no budget is given.
-STEPS = 600
+STEPS = 300
 # The levels of the intervals, of which the first is the one in a line of text.
 LEVELS = (0.8, 0.95)
 # Paths drawn for the intervals of several steps, and places from which these are measured at most.
 PATHS, ORIGINS = 200, 48
-# How many quantiles of the held-out errors a model keeps.
-KEPT = 200
 # Data that starts so many steps after the training series at most follows on: series have gaps.
 GAP = 5
 
@@ -39,59 +38,21 @@ class ForecastOptions(Options):
     """What can be chosen for a forecaster."""
 
     hidden: int = option(32, "Units of each layer.", low=1, high=16384)
-    dropout: float = option(0.0, "Rate of dropout.", low=0, high=0.99)
+    dropout: float = option(0.5, "Rate of dropout, between layers and before the readout.", low=0, high=0.99)
     horizon: int = option(12, "Steps that `predict` forecasts, and that the measures named horizon look ahead.", panel=SERIES, low=1, high=10_000)
     window: int | None = option(None, "Steps that are read for a forecast.", panel=SERIES, low=2, high=100_000, found="two seasons")
     season: int | None = option(None, "Steps after which the series is like itself; 1: none.", panel=SERIES, low=1, high=100_000,
                                 found="by autocorrelation")
-    log: bool | None = option(None, "Learn the logarithms.", panel=SERIES, found="if the series varies the more the higher it is")
+    power: float | None = option(None, "Learn this power of the values; 0: their logarithms.", panel=SERIES, low=0, high=1,
+                                 found="0, 0.5 or 1, by how the series varies with its level")
     difference: bool | None = option(None, "Read the changes from step to step and not the level.", panel=SERIES, found="if the level moves away")
+    lags: int | None = option(None, "Last changes that the linear regression reads; 0: no regression.", panel=SERIES, low=0, high=10_000,
+                              found=f"{LAGS}, or what the series is long enough for")
     columns: str | None = option(None, "What is forecast: names, with commas between.", panel=SERIES, found="all columns of numbers")
     time: str | None = option(None, "The column that says when.", panel=SERIES, found="a first column of dates")
     batch: int = option(32, "Windows of a batch.", panel=LEARNING, low=1, high=65536)
     learning_rate: float = option(2e-3, "The highest of the schedule.", panel=LEARNING, low=1e-9, high=10)
     held_out: float = option(0.15, "Part of the series, its end, that is kept to measure on.", panel=LEARNING, low=0.001, high=0.9)
-
-
-class ForecastModel(nn.Module):
-    """Layers over a window, and at every step the next change of each column: its median and the logarithm of its scale.
-
-    Args:
-        inputs: I, numbers of a step.
-        columns: F.
-        options: Sizes and rates.
-    """
-
-    def __init__(self, inputs: int, columns: int, options: ForecastOptions):
-        super().__init__()
-        self.recurrent, units = layer_of(options, inputs)
-        self.dropout = nn.Dropout(options.dropout)
-        self.readout = nn.Linear(units, 2 * columns)
-        # No change: it begins as the naive forecast.
-        nn.init.zeros_(self.readout.weight)
-        nn.init.zeros_(self.readout.bias)
-        # Quantiles of the held-out errors over the scale; those of a Laplace distribution until there are any.
-        self.register_buffer("errors", -torch.log1p(-_places(KEPT))[:, None].repeat(1, columns))
-
-    def forward(self, x: torch.Tensor, state=None):
-        """Medians and scales (B, T, F) from x (B, T, I), in steps of the usual size; and the state."""
-        output, state = self.recurrent(x, state)
-        median, log_scale = self.readout(self.dropout(output)).double().chunk(2, -1)
-        return median, log_scale.clamp(-7, 7).exp(), state
-
-    def calibrate(self, errors: torch.Tensor) -> None:
-        """Take the size of intervals from errors over scale, (N, F), of what was not learned from.
-
-        Source: split conformal prediction, Lei et al. 2018, "Distribution-free predictive inference for regression", algorithm 2.
-        """
-        count = len(errors)
-        # one of N + 1 values is beyond the N errors; past the greatest of them none is known
-        places = (torch.ceil(_places(KEPT) * (count + 1)).long() - 1).clamp(0, count - 1)
-        self.errors.copy_(errors.sort(0).values[places.to(errors.device)])
-
-    def width(self, level: float) -> torch.Tensor:
-        """(F,) Half of the interval that has a next value with this probability, in scales."""
-        return self.errors[min(KEPT - 1, round(level * KEPT - 0.5))].double()
 
 
 class Forecaster(Task):
@@ -101,7 +62,8 @@ class Forecaster(Task):
     (T, F); or a dict of columns, of which one may have dates as text.
 
     A step's input is the value, its last change, how far off the value a season before the next one is, and the date of the next one; what
-    is learned, at every step of a window, is the next change. Forecasts of several steps are fed back as they are. Their intervals
+    is learned, at every step of a window, is how far the next change is off that of a linear regression on these and the changes
+    before. Forecasts of several steps are fed back as they are. Their intervals
     are of `PATHS` paths, drawn with errors of the size that the held-out part had, each fed back.
 
     Args:
@@ -164,30 +126,31 @@ class Forecaster(Task):
             if np.ptp(column) == 0:
                 raise InputError(f"{every.source}: the column {name!r} is {column[0]:g} at all {len(column)} steps that are learned from; "
                                  "there is nothing to forecast: leave it out with --columns")
-        log = varies_with_level(values) if options.log is None else options.log
-        self.knows = {"log": log}
+        power = power_of(values) if options.power is None else options.power
+        self.knows = {"power": power}
         y = self._learned_values(values, every.source)
         difference = moves_away(y) if options.difference is None else options.difference
         season = options.season or season_of(y, difference)
         if season > len(y) // 2:
             raise InputError(f"--season {season}: the {len(y)} steps that are learned from hold no two of them; write a smaller one")
-        reach = max(1, season - 1)
+        lags = min(LAGS, len(y) // (FOR_EACH * len(names))) if options.lags is None else options.lags
+        reach = max(1, season - 1, lags)
         window = options.window or max(4, min(max(SHORT, 2 * season), LONG, len(y) // 3))
         if len(y) < window + reach + 1:
-            raise InputError(f"{every.source}: {len(y)} steps to learn from are fewer than a window: --window {window} and --season {season} "
-                             f"want {window + reach + 1}; write smaller ones, or give a longer series")
+            raise InputError(f"{every.source}: {len(y)} steps to learn from are fewer than a window: --window {window}, --season {season} and "
+                             f"--lags {lags} want {window + reach + 1}; write smaller ones, or give a longer series")
         # the end of the whole series, which is the past of what follows on it
         start = max(0, len(every) - window - reach)
         clock = clock_of(every["time"], every.source) if every["time"] else None
         self.knows |= {
-            "names": names, "difference": difference, "season": season, "reach": reach, "window": window, "clock": clock,
+            "names": names, "difference": difference, "season": season, "lags": lags, "reach": reach, "window": window, "clock": clock,
             "calendar": cycles_of(clock, len(y)) if clock else [],
             "step": np.maximum(np.abs(np.diff(y, axis=0)).mean(0), 1e-12).tolist(), "level": [y.mean(0).tolist(), _spread(y)],
             "naive": np.abs(np.diff(np.array(every["values"]), axis=0)).mean(0).tolist(),
             "gap": [0.0, _spread(y[season:] - y[season - 1:-1])] if season > 1 else None,
             "past": {"values": np.array(every["values"][start:]).tolist(), "time": every["time"][start:] if clock else None}}
         self.knows["windows"] = len(range(0, len(y) - window - reach, self._stride()))
-        found = {"log": log, "difference": difference, "season": season, "window": window}
+        found = {"power": power, "difference": difference, "season": season, "window": window, "lags": lags}
         return {name: value for name, value in found.items() if getattr(options, name) is None}
 
     def _stride(self) -> int:
@@ -199,22 +162,26 @@ class Forecaster(Task):
     def build(self):
         columns = len(self.knows["names"])
         inputs = columns * (1 + (not self.knows["difference"]) + (self.knows["season"] > 1)) + 2 * len(self.knows["calendar"])
-        return ForecastModel(inputs, columns, self.options)
+        return ForecastModel(inputs, columns * max(0, self.knows["lags"] - 1), columns, self.options)
 
     # ------------------------------------------------------------ from values to inputs
 
     def _learned_values(self, values: np.ndarray, source: str) -> np.ndarray:
-        """What is learned of values: these, or their logarithms."""
-        if not self.knows["log"]:
+        """What is learned of values: a power of them, or their logarithms."""
+        power = self.knows["power"]
+        if power == 1:
             return values
-        if (values <= 0).any():
-            raise InputError(f"{source}: there is {values[values <= 0][0]:g}, and the model learns logarithms, which want values above 0; "
-                             "train with --no-log")
-        return np.log(values)
+        bad = values[values < 0 if power else values <= 0]
+        if bad.size:
+            what = f"powers of {power:g}, which want values of 0 or more" if power else "logarithms, which want values above 0"
+            raise InputError(f"{source}: there is {bad[0]:g}, and the model learns {what}; train with --power 1")
+        return values**power if power else np.log(values)
 
     def _values(self, y) -> np.ndarray:
-        y = np.asarray(y)
-        return np.exp(y) if self.knows["log"] else y
+        y, power = np.asarray(y), self.knows["power"]
+        if power == 1:
+            return y
+        return np.maximum(y, 0)**(1 / power) if power else np.exp(y)
 
     def _dates(self, times, source):
         if self.knows["clock"] is None or times is None:
@@ -239,35 +206,43 @@ class Forecaster(Task):
         return np.concatenate([before, y]), dates, len(before)
 
     def _inputs(self, y, cycles):
-        """(B, T - reach, I) From what is learned of the values, (B, T, F), and the calendar of the step after each, (B, T, C)."""
+        """(B, T - reach, I and further) From what is learned of the values, (B, T, F), and the calendar of the step after each, (B, T, C)."""
         knows, reach = self.knows, self.knows["reach"]
         now = y[:, reach:]
-        parts = [(now - y[:, reach - 1:-1]) / y.new_tensor(knows["step"])]
+        change = (y[:, 1:] - y[:, :-1]) / y.new_tensor(knows["step"])
+        changes = [change[:, reach - 1 - lag:change.shape[1] - lag] for lag in range(max(1, knows["lags"]))]
+        parts = changes[:1]
         if not knows["difference"]:
             mean, spread = knows["level"]
             parts.append((now - y.new_tensor(mean)) / y.new_tensor(spread))
         if knows["season"] > 1:
             parts.append((y[:, :now.shape[1]] - now) / y.new_tensor(knows["gap"][1]))
-        return torch.cat([*parts, cycles[:, reach:]], 2).float()
+        return torch.cat([*parts, cycles[:, reach:], *changes[1:]], 2).float()
 
     def _cycles(self, dates, count: int) -> torch.Tensor:
         """(T, C) The calendar of each of so many steps."""
         return torch.from_numpy(waves(dates, self.knows["calendar"]) if dates else np.zeros((count, 0)))
 
+    def _pairs(self, y, dates):
+        """Inputs (T - reach - 1, I and further), and the changes (T - reach - 1, F) that followed on them."""
+        y = torch.from_numpy(y)
+        x = self._inputs(y[None, :-1], self._cycles(dates, len(y))[None, 1:])[0]
+        return x, ((y[1:] - y[:-1]) / y.new_tensor(self.knows["step"]))[self.knows["reach"]:].float()
+
     def _rows(self, y, dates, ends: Sequence[int]) -> list:
         """Windows that end before each of these steps: inputs (T, I), changes (T, F) and the last value (F,)."""
         reach, window = self.knows["reach"], self.knows["window"]
+        x, change = self._pairs(y, dates)
         y = torch.from_numpy(y)
-        cycles = self._cycles(dates, len(y))
-        x = self._inputs(y[None, :-1], cycles[None, 1:])[0]
-        change = ((y[1:] - y[:-1]) / y.new_tensor(self.knows["step"]))[reach:].float()
         return [(x[end - window - reach:end - reach], change[end - window - reach:end - reach], y[end - 1]) for end in ends]
 
     def problem(self, learned, measured):
-        y = self._learned_values(np.array(learned["values"]), learned.source)
+        y, dates = self._learned_values(np.array(learned["values"]), learned.source), self._dates(learned["time"], learned.source)
+        if self.knows["lags"]:
+            self.model.regress(*self._pairs(y, dates))
         # the last window first, so that the newest steps are in
         ends = range(len(y) - 1, self.knows["window"] + self.knows["reach"] - 1, -self._stride())
-        rows = self._rows(y, self._dates(learned["time"], learned.source), ends)
+        rows = self._rows(y, dates, ends)
         return Rows(self, rows, self.encode(measured), [self.knows["window"]] * len(rows))
 
     def _measurable(self, examples):
@@ -319,9 +294,9 @@ class Forecaster(Task):
     def measures(self, examples):
         one, scale = self._one_ahead(examples), self._scale
         found = [measures.forecasting(one["predicted"], one["wanted"], scale, low=low, high=high) for low, high in one["intervals"]]
+        naive = measures.forecasting(one["naive"], one["wanted"], scale)
         measured = {"mase": found[0]["mase"], "mae": found[0]["mae"], "rmse": found[0]["rmse"], "coverage_80": found[0]["coverage"],
-                    "coverage_95": found[1]["coverage"], "width_80": found[0]["width"],
-                    "naive_mase": measures.forecasting(one["naive"], one["wanted"], scale)["mase"]}
+                    "coverage_95": found[1]["coverage"], "width_80": found[0]["width"], "naive_mase": naive["mase"], "naive_mae": naive["mae"]}
         return measured | self._horizon(examples)
 
     def _horizon(self, examples):
@@ -408,7 +383,7 @@ class Forecaster(Task):
         cycles = self._cycles(dates + ahead if clock else None, len(y) + steps)
         point, low, high = self._ahead(torch.from_numpy(y)[None], cycles[None], steps)
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
-            raise InputError(f"a forecast of {steps} steps leaves the range of numbers; forecast fewer, or train with --no-log")
+            raise InputError(f"a forecast of {steps} steps leaves the range of numbers; forecast fewer, or train with --power 1")
         when = [date.strftime(clock["format"]) for date in ahead] if clock else [f"+{k + 1}" for k in range(steps)]
         return [{"time": when[k], "column": name, "value": float(point[0, k, f]), "low": float(low[0, 0, k, f]), "high": float(high[0, 0, k, f]),
                  "low_95": float(low[1, 0, k, f]), "high_95": float(high[1, 0, k, f])} for k in range(steps) for f, name in enumerate(names)]
@@ -418,8 +393,9 @@ class Forecaster(Task):
         y, dates, _ = self._joined(examples)
         need = self.knows["window"] + self.knows["reach"]
         if len(y) < need:
-            raise InputError(f"{examples.source}: {len(y)} steps are fewer than the {need} that the model reads (window {self.knows['window']}, season "
-                             f"{self.knows['season']}), and do not follow on the training series, which ended at {self._ended()}; give a longer series")
+            raise InputError(f"{examples.source}: {len(y)} steps are fewer than the {need} that the model reads (a window of "
+                             f"{self.knows['window']} and {self.knows['reach']} before it), and do not follow on the training series, which ended "
+                             f"at {self._ended()}; give a longer series")
         return y[-need:], dates[-need:] if dates else None
 
     def shown(self, answer):
@@ -429,10 +405,12 @@ class Forecaster(Task):
     def inside(self, data):
         y, dates = self._window(self.read(data, labelled=False))
         dates = [*dates, later(dates[-1], self.knows["clock"], 1)] if dates else None
-        x = self._inputs(torch.from_numpy(y)[None], self._cycles(dates, len(y) + 1)[None, 1:])
+        x = self._inputs(torch.from_numpy(y)[None], self._cycles(dates, len(y) + 1)[None, 1:])[..., :self.model.inputs]
         tokens = [" ".join(f"{value:.4g}" for value in row) for row in self._values(y[self.knows["reach"]:])]
         name = self.knows["names"][0]
-        return Inside(self.model.recurrent, x, tokens, lambda x: self.model(x[None])[0][0, -1, 0], f"forecast of the next change of {name}")
+        told = f"what the layers add to the regression's forecast of the next change of {name}" if self.knows["lags"] else \
+            f"forecast of the next change of {name}"
+        return Inside(self.model.recurrent, x, tokens, lambda x: self.model.beside(x[None])[0][0, -1, 0], told)
 
     def report_parts(self, examples):
         from ..report import Forecast
@@ -450,7 +428,7 @@ class Forecaster(Task):
             column = self.knows["names"].index(name)
             forecasts.append(Forecast(f"{name}, the next {len(mine)} steps", np.concatenate([past, one["wanted"]])[-60:, column],
                                       [a["value"] for a in mine], None, [a["low"] for a in mine], [a["high"] for a in mine], "80 % interval"))
-        return {"forecasts": forecasts, "baseline": {"mase": found["naive_mase"], "horizon_mase": found["horizon_naive_mase"]},
+        return {"forecasts": forecasts, "baseline": {"mase": found["naive_mase"], "mae": found["naive_mae"], "horizon_mase": found["horizon_naive_mase"]},
                 "baseline_name": "the last value again"}
 
 
@@ -480,11 +458,6 @@ class _Errors:
         model.calibrate(((change - median).abs() / scale).to(model.errors))
         one = self.forecasts()
         return {"mase": measures.forecasting(one["predicted"], one["wanted"], self.task._scale)["mase"]}
-
-
-def _places(count: int) -> torch.Tensor:
-    """The middles of so many equal parts of 0 to 1."""
-    return (torch.arange(count) + 0.5) / count
 
 
 def _spread(y: np.ndarray) -> list[float]:
