@@ -34,6 +34,18 @@ def trained(tmp_path_factory):
 # ---------------------------------------------------------------- what it learns
 
 
+def test_the_report_has_labels_confusion_and_examples(trained):
+    file, directory, task = trained
+    parts = task.report_parts(task.read(([*["it is good"] * 3, "나쁘다"], ["+", "+", "-", "-"])))
+    (names, confusion), examples = parts["confusion"], parts["examples"]
+    assert names == ["+", "-"] and np.asarray(confusion).tolist() == [[2, 0], [1, 1]]
+    (wrong,) = examples["Wrong, the surest first"]
+    assert (wrong["right"], wrong["given"], wrong["input"]) == ("-", "+", "it is good") and len(examples["Right, the least sure first"]) == 3
+    assert parts["labels"].keys() == {"+", "-"} and parts["baseline_name"] in ("always +", "always -")
+    report = (directory / "report.html").read_text(encoding="utf-8")
+    assert "Wrong, the surest first" in report or "Right, the least sure first" in report
+
+
 def test_words_that_decide_are_learned(trained):
     file, _, task = trained
     assert task.evaluate(file)["accuracy"] == 1.0
