@@ -278,7 +278,7 @@ class Classifier(Task):
         return Inside(self.model.recurrent, self.model.embedded(x, *spelled).detach(), tokens,
                       lambda x: self.model.scores(x[None], lengths)[0, label], f"score of {self.knows['labels'][label]}")
 
-    def reportparts(self, examples):
+    def report_parts(self, examples):
         names, encoded = self.knows["labels"], self.encode(examples)
         scores, labels = Scores.of(self, encoded)
         sure, given = (found.numpy() for found in torch.softmax(scores.double(), 1).max(1))
