@@ -1,0 +1,78 @@
+"""The model of forecasts, and what can be chosen for it."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from ..options import LEARNING, Options, option
+from .layer import layer_of
+
+SERIES = "The series"
+# How many quantiles of the held-out errors a model keeps.
+KEPT = 200
+
+
+@dataclass(frozen=True)
+class ForecastOptions(Options):
+    """What can be chosen for a forecaster."""
+
+    hidden: int = option(32, "Units of each layer.", low=1, high=16384)
+    dropout: float = option(0.0, "Rate of dropout.", low=0, high=0.99)
+    horizon: int = option(12, "Steps that `predict` forecasts, and that the measures named horizon look ahead.", panel=SERIES, low=1, high=10_000)
+    window: int | None = option(None, "Steps that are read for a forecast.", panel=SERIES, low=2, high=100_000, found="two seasons")
+    season: int | None = option(None, "Steps after which the series is like itself; 1: none.", panel=SERIES, low=1, high=100_000,
+                                found="by autocorrelation")
+    log: bool | None = option(None, "Learn the logarithms.", panel=SERIES, found="if the series varies the more the higher it is")
+    difference: bool | None = option(None, "Read the changes from step to step and not the level.", panel=SERIES, found="if the level moves away")
+    columns: str | None = option(None, "What is forecast: names, with commas between.", panel=SERIES, found="all columns of numbers")
+    time: str | None = option(None, "The column that says when.", panel=SERIES, found="a first column of dates")
+    batch: int = option(32, "Windows of a batch.", panel=LEARNING, low=1, high=65536)
+    learning_rate: float = option(2e-3, "The highest of the schedule.", panel=LEARNING, low=1e-9, high=10)
+    held_out: float = option(0.15, "Part of the series, its end, that is kept to measure on.", panel=LEARNING, low=0.001, high=0.9)
+
+
+class ForecastModel(nn.Module):
+    """Layers over a window, and at every step the next change of each column: its median and the logarithm of its scale.
+
+    Args:
+        inputs: I, numbers of a step.
+        columns: F.
+        options: Sizes and rates.
+    """
+
+    def __init__(self, inputs: int, columns: int, options: ForecastOptions):
+        super().__init__()
+        self.recurrent, units = layer_of(options, inputs)
+        self.dropout = nn.Dropout(options.dropout)
+        self.readout = nn.Linear(units, 2 * columns)
+        # No change: it begins as the naive forecast.
+        nn.init.zeros_(self.readout.weight)
+        nn.init.zeros_(self.readout.bias)
+        # Quantiles of the held-out errors over the scale; those of a Laplace distribution until there are any.
+        self.register_buffer("errors", -torch.log1p(-_places(KEPT))[:, None].repeat(1, columns))
+
+    def forward(self, x: torch.Tensor, state=None):
+        """Medians and scales (B, T, F) from x (B, T, I), in steps of the usual size; and the state."""
+        output, state = self.recurrent(x, state)
+        median, log_scale = self.readout(self.dropout(output)).double().chunk(2, -1)
+        return median, log_scale.clamp(-7, 7).exp(), state
+
+    def calibrate(self, errors: torch.Tensor) -> None:
+        """Take the size of intervals from errors over scale, (N, F), of what was not learned from.
+
+        Source: split conformal prediction, Lei et al. 2018, "Distribution-free predictive inference for regression", algorithm 2.
+        """
+        count = len(errors)
+        # one of N + 1 values is beyond the N errors; past the greatest of them none is known
+        places = (torch.ceil(_places(KEPT) * (count + 1)).long() - 1).clamp(0, count - 1)
+        self.errors.copy_(errors.sort(0).values[places.to(errors.device)])
+
+    def width(self, level: float) -> torch.Tensor:
+        """(F,) Half of the interval that has a next value with this probability, in scales."""
+        return self.errors[min(KEPT - 1, round(level * KEPT - 0.5))].double()
+
+
+def _places(count: int) -> torch.Tensor:
+    """The middles of so many equal parts of 0 to 1."""
+    return (torch.arange(count) + 0.5) / count
