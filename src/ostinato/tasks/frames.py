@@ -186,7 +186,7 @@ class FrameTagger(Task):
 
     def report_parts(self, examples):
         places, scores = self.knows["by_place"], Scores.of(self, self.encode(examples))
-        lengths, names = [len(clip) for clip in examples["clips"]], examples["names"] or range(1, len(examples) + 1)
+        lengths, names = [len(clip) for clip in examples["clips"]], examples["names"] or [None] * len(examples)
         given = self._labels(scores, lengths)
         right = [sum(a == b for a, b in zip(row, wanted)) / max(1, len(row)) for row, wanted in zip(given, examples["labels"])]
 
