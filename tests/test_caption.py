@@ -8,6 +8,7 @@ from PIL import Image
 
 from ostinato.errors import InputError
 from ostinato.tasks import Captioner, load
+from ostinato.tasks.caption import _nearest
 
 COLOURS = {"빨간": (220, 20, 20), "파란": (20, 20, 220), "초록": (20, 180, 20)}
 SMALL = {"hidden": 16, "embedding": 16, "pieces": "word", "dropout": 0.0, "label_smoothing": 0.0, "learning_rate": 0.02, "epochs": 40, "batch": 16, "patience": 0}
@@ -65,6 +66,12 @@ def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path):
         Captioner(**SMALL).fit(file, out=tmp_path / "m", threads=1, checkpoint_seconds=0.0, watcher=breaking(20))
     again = Captioner(**SMALL).fit(file, out=tmp_path / "m", threads=1, resume=True)
     assert again.result.measures == whole.result.measures and again.result.steps == whole.result.steps
+
+
+def test_the_nearest_picture_is_found_among_many(monkeypatch):
+    pictures = np.random.default_rng(0).integers(0, 255, (40, 4, 4, 3), np.uint8)
+    monkeypatch.setattr("ostinato.tasks.caption.COMPARED", 7)
+    assert _nearest(pictures[[33, 0, 8]], [*pictures, *pictures]) == [33, 0, 8]
 
 
 def test_the_report_has_the_nearest_pictures_caption_and_what_was_looked_at(trained):

@@ -195,6 +195,8 @@ def test_a_directory_gives_the_same_answers(trained, tmp_path):
     _, out, task = trained
     assert sorted(path.name for path in out.iterdir()) == ["checkpoint.safetensors", "config.json", "history.csv", "model.safetensors", "report.html",
                                                         "vocabulary.json"]
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert "always " in page and "Longest" in page and "Of the rarest label, " in page
     assert load(out).predict(TEXTS) == task.predict(TEXTS)
     task.save(tmp_path / "again")
     assert load(tmp_path / "again").predict(TEXTS) == task.predict(TEXTS)
@@ -235,6 +237,7 @@ def test_examples_are_split_the_same_way_by_the_same_seed():
     (one, held), (other, _) = examples.split(0.2, 3), examples.split(0.2, 3)
     assert one["x"] == other["x"] and sorted(one["x"] + held["x"]) == [*range(100)] and len(held) == 20
     assert examples.split(0.2, 4)[1]["x"] != held["x"] and examples.digest() != one.digest()
+    assert held["x"] == sorted(np.random.default_rng([3, 7]).permutation(100)[:20].tolist())
 
 
 def test_the_command_line_trains_answers_and_tells(ostinato, tmp_path):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ostinato.data import (
-    BytePairVocabulary, CharacterVocabulary, HeldOut, Lanes, characters, compose, make_vocabulary, read_chunks, read_text, vocabulary_from_json,
+    BytePairVocabulary, CharacterVocabulary, HeldOut, Lanes, characters, compose, drawn, make_vocabulary, read_chunks, read_text, vocabulary_from_json,
 )
 from ostinato.errors import InputError
 from ostinato.stored import StoredNumbers
@@ -100,6 +100,14 @@ def test_byte_pairs_spell_anything_and_come_back_one_character_at_a_time():
 def test_byte_pairs_are_learned_from_the_training_part_alone():
     ours = make_vocabulary("byte-pair", 270, learned_from=[KOREAN * 20], every=[KOREAN * 20, "entirely other letters " * 50])
     assert ours.pieces == BytePairVocabulary.of([KOREAN * 20], 270).pieces
+
+
+def test_of_much_text_pieces_are_learned_from_a_part_that_is_always_the_same(monkeypatch):
+    texts = [f"{k:04d}" for k in range(1000)]
+    assert [*drawn(texts)] == texts
+    monkeypatch.setattr("ostinato.data.LEARNED", 1000)
+    found = [*drawn(texts)]
+    assert found == [*drawn(texts)] == sorted(found) and 200 < len(found) < 300
 
 
 def test_more_byte_pairs_than_a_text_has_are_refused():

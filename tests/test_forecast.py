@@ -175,10 +175,27 @@ def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path, 
     assert without_time(again.result) == without_time(whole.result) and again.predict() == whole.predict()
 
 
+def test_a_series_read_in_small_parts_gives_the_same_model(trained, monkeypatch):
+    file, _, whole = trained
+    for name, size in (("tasks.forecast.BLOCK", 7), ("stored.TOGETHER", 3), ("stored.BLOCK", 50), ("data.CHUNK", 50)):
+        monkeypatch.setattr(f"ostinato.{name}", size)
+    parts = Forecaster(**SMALL).fit(file, threads=1)
+    assert without_time(parts.result) == without_time(whole.result) and parts.knows == whole.knows and parts.predict(file) == whole.predict(file)
+
+
+def test_what_a_long_series_is_like_is_found_from_its_end(monkeypatch):
+    values = np.concatenate([100 * np.random.default_rng(0).normal(size=2000), waves(400)])
+    monkeypatch.setattr("ostinato.tasks.forecast.FOUND", 300)
+    task = Forecaster(**SMALL | {"steps": 1}).fit(values, threads=1)
+    learned = values[:2040][-300:]
+    assert task.knows["step"] == [np.abs(np.diff(learned)).mean()] and task.knows["level"][0] == [learned.mean()]
+    assert (task.result.rows, task.result.held_out_rows) == (2040, 360)
+
+
 def test_the_end_of_a_series_is_held_out(trained):
     task = trained[2]
     learned, watched = task.split(task.read(trained[0]))
-    assert learned["time"] + watched["time"] == months() and len(watched) == 24 and task.result.held_out_rows == 24
+    assert [*learned["time"], *watched["time"]] == months() and len(watched) == 24 and task.result.held_out_rows == 24
 
 
 def test_the_command_line_trains_measures_and_answers(trained, ostinato, tmp_path):

@@ -2,13 +2,12 @@
 
 import json
 
-import numpy as np
 import polars
 import pytest
 
 from ostinato import data
 from ostinato.errors import InputError
-from ostinato.formats import read_table, read_unpacked
+from ostinato.formats import read_table
 
 
 def rows(table):
@@ -124,7 +123,7 @@ def test_a_file_that_is_missing_or_cut_short_is_refused(write, tmp_path):
     for broken in (packed[:len(packed) // 2], b"a,b\n1,2\n", packed[:-5] + b"\0\0\0\0\0"):
         path.write_bytes(broken)
         with pytest.raises(InputError, match=rf"a\.csv\.gz' \({len(broken)} bytes\) is no whole gzip file"):
-            read_unpacked(path)
+            read_table(path)
     polars.DataFrame({"a": [1, 2, 3] * 99}).write_parquet(tmp_path / "a.parquet")
     whole = (tmp_path / "a.parquet").read_bytes()
     with pytest.raises(InputError, match="is cut short or no Parquet file"):

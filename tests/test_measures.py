@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from sacrebleu.metrics import BLEU, CHRF
 from torchmetrics.functional.classification import multiclass_f1_score
 
 from ostinato.errors import InputError
@@ -20,6 +21,7 @@ from ostinato.measures import (
     tagging,
     translation,
 )
+from ostinato.stored import StoredArray
 
 
 def test_every_measure_has_its_direction():
@@ -153,6 +155,15 @@ def test_word_errors_are_edits_over_wanted_words():
     assert found["word_error_rate"] == 3 / 4 and found["exact_match"] == 0
 
 
+def test_lines_are_measured_as_sacrebleu_measures_them_all_at_once(monkeypatch):
+    monkeypatch.setattr("ostinato.stored.TOGETHER", 2)
+    given = ["the cat sat on a mat", "", "a dog", "no", "나는 밥을 먹었다 지금", "x y"]
+    wanted = ["the cat sat on the mat", "", "a dog ran home at night", "", "나는 밥을 먹는다 지금", "x z"]
+    found = translation(given, wanted)
+    assert found["bleu"] == BLEU(force=True).corpus_score(given, [wanted]).score and found["chrf"] == CHRF().corpus_score(given, [wanted]).score
+    assert found["exact_match"] == 1 / 6 and found["word_error_rate"] == (1 + 0 + 4 + 1 + 1 + 1) / 18
+
+
 def test_korean_is_split_into_syllables():
     found = translation(["나는 빵을 먹었다."], ["나는 밥을 먹었다."])
     assert found["bleu"] == pytest.approx(59.46, abs=0.01)
@@ -186,6 +197,16 @@ def test_each_series_is_measured_on_its_own_scale_and_a_constant_one_left_out():
     past = np.array([[0.0, 0, 5], [1, 100, 5], [2, 200, 5]])
     predicted, wanted = np.zeros((4, 2, 3)), np.tile([1.0, 300, 9], (4, 2, 1))
     assert forecasting(predicted, wanted, past)["mase"] == (1 + 3) / 2
+
+
+def test_a_long_forecast_is_measured_in_parts(monkeypatch):
+    drawn = np.random.default_rng(0).normal(size=(4, 50, 2))
+    stored = [StoredArray(np.float64, (2,)) for _ in drawn]
+    for array, values in zip(stored, drawn):
+        array.extend(values)
+    wanted = forecasting(*drawn[:2], drawn[1], low=drawn[2], high=drawn[3])
+    monkeypatch.setattr("ostinato.measures.STEPS", 7)
+    assert forecasting(*stored[:2], drawn[1], low=stored[2], high=stored[3]) == pytest.approx(wanted, rel=1e-12)
 
 
 def test_an_interval_is_measured_by_what_it_covers():

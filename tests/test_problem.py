@@ -6,14 +6,14 @@ import torch
 
 from ostinato.problem import Buckets, Problem, padded
 
-LENGTHS = np.random.default_rng(0).integers(0, 50, 1003)
+LENGTHS = np.random.default_rng(0).integers(0, 50, 1103)
 
 
 def epoch(buckets, number):
     return [buckets.rows(step) for step in range(number * buckets.steps_per_epoch, (number + 1) * buckets.steps_per_epoch)]
 
 
-@pytest.mark.parametrize("batch", [1, 16, 1003, 5000])
+@pytest.mark.parametrize("batch", [1, 16, 1103, 5000])
 def test_each_row_comes_once_an_epoch(batch):
     buckets = Buckets(LENGTHS, batch=batch, seed=3)
     for number in (0, 1):
@@ -25,6 +25,16 @@ def test_a_batch_follows_from_its_number_and_the_seed():
     assert [r.tolist() for r in epoch(one, 1)] == [other.rows(one.steps_per_epoch + k).tolist() for k in range(one.steps_per_epoch)]
     assert [r.tolist() for r in epoch(one, 0)] != [r.tolist() for r in epoch(one, 1)]
     assert one.rows(0).tolist() != Buckets(LENGTHS, batch=16, seed=4).rows(0).tolist()
+
+
+def test_a_seed_keeps_its_batches():
+    random = np.random.default_rng([3, 1])
+    rows = random.permutation(len(LENGTHS))
+    pools = [rows[start:start + 64 * 16] for start in range(0, len(rows), 64 * 16)]
+    pools = [pool[np.argsort(LENGTHS[pool], kind="stable")] for pool in pools]
+    batches = [pool[start:start + 16] for pool in pools for start in range(0, len(pool), 16)]
+    wanted = [batches[k].tolist() for k in random.permutation(len(batches))]
+    assert [rows.tolist() for rows in epoch(Buckets(LENGTHS, batch=16, seed=3), 1)] == wanted
 
 
 def test_little_of_a_batch_is_past_a_rows_end():

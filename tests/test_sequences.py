@@ -1,13 +1,16 @@
 """Sentences with tags, clips, and pictures are read as they are written, and what is wrong in one is named."""
 
+import io
+import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ostinato.arrays import read_arrays, read_labelled_arrays
 from ostinato.errors import InputError
-from ostinato.sequences import read_arrays, read_clips, read_labelled_arrays, read_pictures, read_tagged
+from ostinato.sequences import read_clips, read_pictures, read_tagged
 from ostinato.tables import read_labelled
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -40,6 +43,33 @@ def save(tmp_path):
 def test_text_in_arrays_is_composed(save):
     assert read_arrays(save(names=np.array([["e\u0301", "한글"]])))["names"].tolist() == [["é", "한글"]]
     assert read_arrays(save(names=np.array([], dtype="U3")))["names"].shape == (0,)
+
+
+@pytest.mark.parametrize("block", [16, 1 << 20])
+@pytest.mark.parametrize("saved", [np.savez, np.savez_compressed])
+def test_arrays_of_any_kind_and_order_are_what_was_saved(tmp_path, monkeypatch, saved, block):
+    monkeypatch.setattr("ostinato.stored.BLOCK", block)
+    arrays = {"rows": np.arange(24.0).reshape(4, 3, 2), "columns": np.asfortranarray(np.arange(24, dtype=np.int8).reshape(4, 3, 2)), "one": np.array(7),
+              "none": np.zeros((0, 3)), "flat": np.zeros((3, 0)), "text": np.array([["a", "bcd"], ["", "가"]]).T, "big": np.arange(5, dtype=">i4"),
+              "fields": np.zeros(2, [("é", int)])}
+    saved(tmp_path / "a.npz", **arrays)
+    found = read_arrays(tmp_path / "a.npz")
+    assert list(found) == list(arrays)
+    for name, array in arrays.items():
+        assert found[name].shape == array.shape and found[name].dtype == array.dtype and np.array_equal(np.asarray(found[name]), array)
+
+
+def test_composed_text_may_be_longer_than_what_was_written(save):
+    assert read_arrays(save(x=np.array(["\u0958"])))["x"].tolist() == ["\u0915\u093c"]
+
+
+def test_an_array_of_less_than_it_says_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        content = io.BytesIO()
+        np.save(content, np.arange(9))
+        archive.writestr("x.npy", content.getvalue()[:-8])
+    with pytest.raises(InputError, match="is damaged at the array 'x' .9 rows are left to read, and the file ends"):
+        read_arrays(tmp_path / "a.npz")
 
 
 def test_pickled_objects_are_never_loaded(save):
@@ -231,7 +261,7 @@ def album(write, tmp_path):
 def test_pictures_are_squares_on_white(album):
     data = read_pictures(album, size=8)
     assert data.pictures.shape == (2, 8, 8, 3) and data.pictures.dtype == np.uint8 and (data.pictures[1] == 255).all()
-    assert data.pictures[0, 4, 4].tolist() == [255, 0, 0] and data.pictures[0, 0, 0].tolist() == [255, 255, 255]
+    assert data.pictures[0][4, 4].tolist() == [255, 0, 0] and data.pictures[0][0, 0].tolist() == [255, 255, 255]
     assert (data.captions, data.names, data.left_out) == (["red thing", "nothing at all"], ["red.png", "none.png"], 1)
     assert data.columns == {"picture": "file", "caption": "en"}
 
@@ -257,7 +287,7 @@ def test_pictures_can_be_an_array(save):
     assert (data.captions, data.names, data.left_out, len(data.pictures)) == (["x"], ["a"], 1, 1)
     assert read_pictures(save(**arrays), caption="ko").pictures.shape == (2, 32, 32, 3)
     clear = read_pictures(save(x=np.zeros((1, 4, 4, 4), np.uint8)))
-    assert (clear.pictures == 255).all() and clear.captions is None and clear.names == ["0"]
+    assert (clear.pictures[0] == 255).all() and clear.captions is None and clear.names == ["0"]
 
 
 @pytest.mark.parametrize("content, given, message", [

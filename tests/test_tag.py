@@ -169,6 +169,14 @@ def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path, 
     assert without_time(again.result) == without_time(whole.result)
 
 
+def test_a_file_read_in_tiny_chunks_gives_the_same_model(trained, monkeypatch):
+    file, _, whole = trained
+    monkeypatch.setattr("ostinato.data.CHUNK", 50)
+    monkeypatch.setattr("ostinato.stored.TOGETHER", 3)
+    chunked = Tagger(**SMALL).fit(file, threads=1)
+    assert without_time(chunked.result) == without_time(whole.result) and chunked.predict(file) == whole.predict(WORDS)
+
+
 def test_conllu_is_read_and_its_other_tags_can_be_chosen(tmp_path):
     file = conllu(tmp_path / "data.conllu.gz", WORDS, TAGS, extra=["\t".join(["1-2", "theycan", *"________"])])
     upos, xpos = (Tagger(**SMALL | {"epochs": 1, "column": column}).fit(file, threads=1) for column in (None, "xpos"))

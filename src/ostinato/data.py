@@ -20,6 +20,8 @@ from .files import read_blocks
 VOCABULARIES = ("character", "byte-pair")
 # Bytes of a file that are in memory at a time.
 CHUNK = 1 << 20
+# Characters that pieces of text are learned from at most.
+LEARNED = 20_000_000
 # Code points that can be a part of a longer grapheme cluster; in a text without any, each code point is one character.
 _JOINING = regex.compile(r"[\r\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=L}\p{GCB=V}\p{GCB=T}"
                          r"\p{GCB=Regional_Indicator}]")
@@ -108,6 +110,16 @@ def characters(text: str) -> list[str]:
 # ---------------------------------------------------------------- vocabularies
 
 
+def drawn(texts: Iterable[str]) -> Iterator[str]:
+    """The texts that pieces are learned from: all; or, where these have more than `LEARNED` characters, about so many, always the same.
+
+    Args:
+        texts: They are gone through twice.
+    """
+    size, random = sum(map(len, texts)), np.random.default_rng(0)
+    return (text for text in texts if size <= LEARNED or random.random() < LEARNED / size)
+
+
 class CharacterVocabulary:
     """One number for each character.
 
@@ -184,7 +196,7 @@ class BytePairVocabulary:
         tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         tokenizer.decoder = decoders.ByteLevel()
         trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, initial_alphabet=sorted(_byte_letters()))
-        tokenizer.train_from_iterator((line for text in texts for line in text.splitlines(keepends=True)), trainer)
+        tokenizer.train_from_iterator((line for text in drawn(texts) for line in text.splitlines(keepends=True)), trainer)
         if tokenizer.get_vocab_size() != size:
             raise InputError(f"--vocabulary-size {size}: this text gives {tokenizer.get_vocab_size()} pieces and no more; "
                              f"write --vocabulary-size {tokenizer.get_vocab_size()} or less")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from .errors import InputError
-from .stored import Kept
+from .stored import places_of, taken
 
 
 class Examples:
@@ -35,7 +35,9 @@ class Examples:
 
     def take(self, rows: Sequence[int]) -> "Examples":
         """These rows."""
-        return Examples({name: column if column is None else _taken(column, rows) for name, column in self.columns.items()},
+        # once for all columns
+        rows = places_of(rows, len(self))
+        return Examples({name: column if column is None else taken(column, rows) for name, column in self.columns.items()},
                         source=self.source, about=self.about)
 
     def split(self, part: float, seed: int) -> tuple["Examples", "Examples"]:
@@ -44,8 +46,12 @@ class Examples:
         held = max(1, round(count * part))
         if count < 2:
             raise InputError(f"{self.source}: {count} {'row' if count == 1 else 'rows'}; two are the fewest that can be split for training and measuring: give more data")
-        order = np.random.default_rng([seed, 7]).permutation(count)
-        return self.take(np.sort(order[held:])), self.take(np.sort(order[:held]))
+        # in place: with a row in each few bytes of a large file, copies of the order would be most of what is in memory
+        order = places_of(range(count), count)
+        np.random.default_rng([seed, 7]).shuffle(order)
+        for part in (order[held:], order[:held]):
+            part.sort()
+        return self.take(order[held:]), self.take(order[:held])
 
     def digest(self) -> str:
         """What tells these examples from others."""
@@ -55,7 +61,3 @@ class Examples:
             for value in column or ():
                 hashed.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
         return hashed.hexdigest()
-
-
-def _taken(column: Sequence, rows: Sequence[int]) -> Sequence:
-    return column.take(rows) if isinstance(column, Kept) else [column[int(k)] for k in rows]

@@ -20,7 +20,7 @@ from .data import compose
 from .errors import InputError, near
 from .files import read_blocks
 from .parquet import has_negative_page
-from .stored import Chunked, StoredRows
+from .stored import Chunked, StoredArray, StoredRows
 
 if TYPE_CHECKING:
     import polars
@@ -37,17 +37,10 @@ LANGUAGES = ("source", "target", "src", "tgt", "english", "french", "korean", "g
 # ---------------------------------------------------------------- files
 
 
-def read_unpacked(path: Path) -> bytes:
-    """What is in a file, unpacked where its name ends in .gz; one that is empty, or no whole gzip file, is an InputError."""
-    content = b"".join(read_blocks(path, -1, packed=_is_packed(path)))
-    if not content:
+def check_filled(path: Path) -> None:
+    """An InputError where a file is empty, or is not there."""
+    if not next(read_blocks(path, 1), b""):
         raise InputError(f"{str(path)!r} has nothing in it (0 bytes); give a file with data")
-    return content
-
-
-def read_unpacked_text(path: Path) -> str:
-    """What `data.read_text` gives, of a file that may be packed with gzip."""
-    return "".join(_chunks(path))
 
 
 def _is_packed(path: Path) -> bool:
@@ -58,8 +51,12 @@ def _chunks(path: Path) -> Iterator[str]:
     return data.read_chunks(path, packed=_is_packed(path))
 
 
-def _lines(path: Path) -> Iterator[str]:
-    """The lines of a file, without their ends; an empty one for what follows the last end."""
+def read_lines(path: Path) -> Iterator[str]:
+    """The lines of a file that may be packed with gzip, without their ends; an empty one for what follows the last end.
+
+    Raises:
+        InputError: As `data.read_text`.
+    """
     kept = ""
     for text in _chunks(path):
         *whole, kept = (kept + text).split("\n")
@@ -183,11 +180,14 @@ class Table:
                              "which should hold finite numbers; mend the value, or take the row out")
         return values
 
-    def numbers(self, names: list[str]) -> np.ndarray:
+    def numbers(self, names: list[str]) -> StoredArray:
         """Columns as (rows, columns) float64; what is missing, no number, or not finite in float32 is an InputError."""
         for name in names:
             self.column(name)
-        return np.concatenate([self._numbers(chunk, names) for chunk in range(len(self._frames))])
+        values = StoredArray(np.float64, (len(names),))
+        for chunk in range(len(self._frames)):
+            values.extend(self._numbers(chunk, names))
+        return values
 
     def sequences(self, names: list[str], shape: tuple[int, int]) -> Chunked:
         """As `numbers`, but each row of its own: (T, F) float32."""
@@ -229,7 +229,7 @@ def read_table(path: Path, *, is_header: Callable[[list[str], list[str]], bool] 
 
 
 def _read_separated(path: Path, kind: str, is_header: Callable[[list[str], list[str]], bool]) -> Table:
-    head = next((line for line in _lines(path) if line), "")
+    head = next((line for line in read_lines(path) if line), "")
     separator = max(",;\t", key=head.count) if kind == ".csv" else "\t"
     quoted = kind == ".csv" and any('"' in text for text in _chunks(path))
 
@@ -258,7 +258,7 @@ def _literal_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]
     """The number of each line, and its fields."""
     # An empty line is a row only where there is one column, an empty text, and only before others that are not.
     single, empty = not any(separator in text for text in _chunks(path)), []
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if line:
             yield from ((blank, [""]) for blank in empty)
             empty.clear()
@@ -269,7 +269,7 @@ def _literal_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]
 
 def _quoted_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
     """The line where each row starts, and its fields."""
-    reader = csv.reader((line + "\n" for line in _lines(path)), delimiter=separator, strict=True)
+    reader = csv.reader((line + "\n" for line in read_lines(path)), delimiter=separator, strict=True)
     start = 1
     try:
         for row in reader:
@@ -285,17 +285,19 @@ def _text_table(path: Path, names: list[str], rows: Iterable[tuple[int, list[str
     """A table of rows of text, each with the number of its line."""
     import polars
 
-    lines, schema = array("I"), dict.fromkeys(names, polars.String)
+    lines, schema = StoredArray(np.uint32), dict.fromkeys(names, polars.String)
 
     def frames() -> Iterator["polars.DataFrame"]:
-        begun, size = [], 0
+        begun, starts, size = [], array("I"), 0
         for line, fields in rows:
-            lines.append(line)
+            starts.append(line)
             begun.append(fields)
             size += sum(map(len, fields)) + len(fields)
             if size >= data.CHUNK:
+                lines.extend(starts)
                 yield polars.DataFrame(dict(zip(names, zip(*begun))), schema=schema)
-                begun, size = [], 0
+                begun, starts, size = [], array("I"), 0
+        lines.extend(starts)
         yield polars.DataFrame(dict(zip(names, zip(*begun))) if begun else None, schema=schema)
 
     return Table(path, frames(), lines)
@@ -346,7 +348,7 @@ def _read_json_lines(path: Path) -> Table:
 
 def _json_records(path: Path) -> Iterator[tuple[int, dict]]:
     """The number of each line that holds an object, and the object."""
-    for number, line in enumerate(_lines(path), 1):
+    for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
         where = f"{str(path)!r} line {number}"
@@ -370,8 +372,7 @@ def _json_text(value, name: str, where: str) -> str:
 def _read_parquet(path: Path) -> Table:
     import polars
 
-    if not next(read_blocks(path, 1), b""):
-        raise InputError(f"{str(path)!r} has nothing in it (0 bytes); give a file with data")
+    check_filled(path)
     try:
         if not _is_packed(path):
             return Table(path, _parquet_frames(path))

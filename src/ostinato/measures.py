@@ -6,12 +6,13 @@ each function says when. Names: see `HIGHER`.
 
 import math
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 import numpy as np
 import torch
 
 from .errors import InputError
+from .stored import StoredArray, parts
 
 # Each measure, and whether more of it is better; None where it should be near a level that was asked for.
 HIGHER: dict[str, bool | None] = {
@@ -23,6 +24,8 @@ HIGHER: dict[str, bool | None] = {
 }
 # So many words a line must have for BLEU to be above 0: it counts runs of up to four.
 BLEU_WORDS = 4
+# Steps of a forecast that are in memory at a time.
+STEPS = 1 << 16
 _SPAN = re.compile(r"O|[BIESLU]-.+", re.DOTALL)
 # Scripts that BLEU splits into characters: Korean has spaces, but a particle or an ending makes another word of each.
 _BY_CHARACTER = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
@@ -53,21 +56,38 @@ def classification(scores, labels, *, probabilities: bool = False) -> dict[str, 
     """
     scores, labels = torch.as_tensor(scores).detach().double().cpu(), torch.as_tensor(labels).detach().long().cpu()
     if not len(labels) and not len(scores):
-        return {"accuracy": None, "macro_f1": None, "nats": None}
+        return classified(np.zeros((0, 0), np.int64), np.zeros(0))
     if scores.ndim != 2 or labels.shape != scores.shape[:1]:
         raise InputError(f"scores of shape {tuple(scores.shape)} with labels of shape {tuple(labels.shape)}: "
                          "give (N, C) scores and (N,) labels")
+    check_scores(scores)
+    logs = scores.clamp(min=np.finfo(np.float64).tiny).log() if probabilities else torch.log_softmax(scores, 1)
+    counts = confusion(scores.argmax(1), labels, scores.shape[1])
+    return classified(counts, logs[torch.arange(len(labels)), labels].numpy())
+
+
+def check_scores(scores: torch.Tensor, *, before: int = 0) -> None:
+    """An InputError where scores (N, C) are no numbers; `before`: rows that there were before these."""
     bad = (~torch.isfinite(scores)).any(1).nonzero()
     if len(bad):
-        raise InputError(f"the scores of row {int(bad[0]) + 1} have nan or infinity in them; "
+        raise InputError(f"the scores of row {before + int(bad[0]) + 1} have nan or infinity in them; "
                          "train the model again with a smaller --learning-rate")
-    counts = confusion(scores.argmax(1), labels, scores.shape[1])
-    logs = scores.clamp(min=np.finfo(np.float64).tiny).log() if probabilities else torch.log_softmax(scores, 1)
+
+
+def classified(counts: np.ndarray, logs: np.ndarray) -> dict[str, float | None]:
+    """What `classification` gives, from what it takes of the scores.
+
+    Args:
+        counts: (C, C), what `confusion` gives.
+        logs: (N,) float64, the logarithm of the right label's probability in each row.
+    """
+    if not len(logs):
+        return {"accuracy": None, "macro_f1": None, "nats": None}
     right, either = counts.diagonal(), counts.sum(0) + counts.sum(1)
     return {
-        "accuracy": float(right.sum() / len(labels)),
+        "accuracy": float(right.sum() / len(logs)),
         "macro_f1": float((2 * right[either > 0] / either[either > 0]).mean()),
-        "nats": float(-logs[torch.arange(len(labels)), labels].mean()) + 0.0,
+        "nats": float(-torch.from_numpy(logs).mean()) + 0.0,
     }
 
 
@@ -131,23 +151,32 @@ def tagging(predicted: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]],
         >>> tagging([["B-LOC", "I-LOC", "O", "O"]], [["B-LOC", "I-LOC", "O", "B-PER"]])
         {'accuracy': 0.75, 'span_f1': 0.6666666666666666}
     """
-    columns = [("given tags", predicted), ("right tags", wanted)] + ([("words", words)] if words is not None else [])
-    for name, column in columns:
+    columns = {"given tags": predicted, "right tags": wanted} | ({"words": words} if words is not None else {})
+    for name, column in columns.items():
         if len(column) != len(wanted):
             raise InputError(f"{name} of {len(column)} sentences for the right tags of {len(wanted)}: give as many")
-        for number, (row, right) in enumerate(zip(column, wanted)):
+    # how many of what, and how many of these are right: all words, and those not known; and spans of either, and of both
+    every, unseen, either, both = [0, 0], [0, 0], 0, 0
+    spanned = has_spans(wanted)
+    for number, rows in enumerate(zip(*columns.values()), 1):
+        given, right, *others = rows
+        for name, row in zip(columns, rows):
             if len(row) != len(right):
-                raise InputError(f"sentence {number + 1} has {len(row)} {name} for {len(right)} right tags: "
+                raise InputError(f"sentence {number} has {len(row)} {name} for {len(right)} right tags: "
                                  "give one for each word")
-    right = [[p == w for p, w in zip(*pair)] for pair in zip(predicted, wanted)]
-    found = {"accuracy": _mean([one for row in right for one in row])}
-    if has_spans(wanted):
-        pairs = [(set(spans(p)), set(spans(w))) for p, w in zip(predicted, wanted)]
-        either = sum(len(p) + len(w) for p, w in pairs)
-        found["span_f1"] = 2 * sum(len(p & w) for p, w in pairs) / either
+        same = [p == w for p, w in zip(given, right)]
+        every = [every[0] + len(same), every[1] + sum(same)]
+        if spanned:
+            marked = set(spans(given)), set(spans(right))
+            either, both = either + sum(map(len, marked)), both + len(marked[0] & marked[1])
+        if others and known is not None:
+            same = [one for word, one in zip(others[0], same) if word not in known]
+            unseen = [unseen[0] + len(same), unseen[1] + sum(same)]
+    found = {"accuracy": _share(every)}
+    if spanned:
+        found["span_f1"] = 2 * both / either
     if words is not None and known is not None:
-        pairs = [pair for rows in zip(words, right) for pair in zip(*rows)]
-        found["unseen_accuracy"] = _mean([one for word, one in pairs if word not in known])
+        found["unseen_accuracy"] = _share(unseen)
     return found
 
 
@@ -248,19 +277,27 @@ def translation(predicted: Sequence[str], wanted: Sequence[str], *, tokenize: st
         raise InputError(f"{len(predicted)} given lines for {len(wanted)} right ones: give as many")
     if not len(wanted):
         return {"bleu": None, "chrf": None, "exact_match": None, "word_error_rate": None}
-    predicted, wanted = list(predicted), list(wanted)
     # forced, or it warns of lines that have spaces before full stops
-    bleu = BLEU(tokenize=tokenize or bleu_tokens(wanted), force=True)
-    counted = any(len(bleu.tokenizer(line).split()) >= BLEU_WORDS for line in wanted)
-    words = sum(len(line.split()) for line in wanted)
-    # as float64: torchmetrics counts in float32
-    edits = float(word_error_rate(predicted, wanted)) * words if words else 0
+    bleu, chrf = BLEU(tokenize=tokenize or bleu_tokens(wanted), force=True), CHRF()
+    counts, counted, words, edits, exact = {bleu: [], chrf: []}, False, 0, 0, 0
+    for some in parts(zip(predicted, wanted)):
+        given, right = map(list, zip(*some))
+        counted = counted or any(len(bleu.tokenizer(line).split()) >= BLEU_WORDS for line in right)
+        here = sum(len(line.split()) for line in right)
+        words += here
+        # as float64: torchmetrics counts in float32
+        edits += round(float(word_error_rate(given, right)) * here) if here else sum(len(line.split()) for line in given)
+        exact += sum(p.strip() == w.strip() for p, w in some)
+        # what corpus_score sums up, of lines that need not all be in memory
+        for metric in counts:
+            found = metric._extract_corpus_statistics(given, [right])
+            counts[metric] = np.sum([*found, *([counts[metric]] if counts[metric] else [])], axis=0).tolist()
     return {
         # a sum of logarithms can come to a hair above 100
-        "bleu": min(bleu.corpus_score(predicted, [wanted]).score, 100.0) if counted else None,
-        "chrf": CHRF().corpus_score(predicted, [wanted]).score if words else None,
-        "exact_match": _mean([p.strip() == w.strip() for p, w in zip(predicted, wanted)]),
-        "word_error_rate": round(edits) / words if words else None,
+        "bleu": min(bleu._compute_score_from_stats(counts[bleu]).score, 100.0) if counted else None,
+        "chrf": chrf._compute_score_from_stats(counts[chrf]).score if words else None,
+        "exact_match": exact / len(wanted),
+        "word_error_rate": edits / words if words else None,
     }
 
 
@@ -274,8 +311,8 @@ def bleu_tokens(wanted: Sequence[str]) -> str:
         >>> bleu_tokens(["나는 밥을 먹었다."]), bleu_tokens(["I ate."])
         ('char', '13a')
     """
-    text = "".join(wanted)
-    return "char" if 2 * len(_BY_CHARACTER.findall(text)) > sum(map(str.isalpha, text)) else "13a"
+    letters = sum(2 * len(_BY_CHARACTER.findall(line)) - sum(map(str.isalpha, line)) for line in wanted)
+    return "char" if letters > 0 else "13a"
 
 
 # ---------------------------------------------------------------- numbers
@@ -306,17 +343,16 @@ def forecasting(predicted, wanted, past, *, season: int = 1, low=None, high=None
         >>> forecasting([5, 6], [5, 8], past=[1, 2, 3, 4])
         {'mae': 1.0, 'rmse': 1.4142135623730951, 'mase': 1.0}
     """
-    predicted, wanted, past = (np.asarray(one, np.float64) for one in (predicted, wanted, past))
     if (low is None) != (high is None):
         raise InputError("one end of an interval: give both low and high, or neither")
-    given = {"predicted": predicted, "wanted": wanted}
-    if low is not None:
-        given |= {"low": np.asarray(low, np.float64), "high": np.asarray(high, np.float64)}
+    given = {"predicted": predicted, "wanted": wanted} | ({"low": low, "high": high} if low is not None else {})
+    given = {name: one if isinstance(one, StoredArray) else np.asarray(one, np.float64) for name, one in given.items()}
+    wanted, past = given["wanted"], np.asarray(past, np.float64)
     for name, one in given.items():
         if one.shape != wanted.shape:
             raise InputError(f"{name} of shape {one.shape} for wanted of shape {wanted.shape}: give the same shape")
     for name, one in (given | {"past": past}).items():
-        if not np.isfinite(one).all():
+        if not all(np.isfinite(block).all() for block in _steps(one)):
             raise InputError(f"{name} has nan or infinity in it: fill gaps before, or train the model again with a smaller "
                              "--learning-rate")
     if past.ndim not in (1, 2) or (past.ndim == 2 and wanted.shape[-1:] != past.shape[1:]):
@@ -327,19 +363,31 @@ def forecasting(predicted, wanted, past, *, season: int = 1, low=None, high=None
     intervals = {} if low is None else {"coverage": None, "width": None}
     if not wanted.size:
         return {"mae": None, "rmse": None, "mase": None} | intervals
-    error = np.abs(predicted - wanted)
-    if intervals:
-        intervals["coverage"] = float(((given["low"] <= wanted) & (wanted <= given["high"])).mean())
-        intervals["width"] = float((given["high"] - given["low"]).mean())
     series = past[:, None] if past.ndim == 1 else past
     naive = np.abs(series[season:] - series[:-season]).mean(0) if len(past) > season else np.zeros(series.shape[1])
-    own = error.reshape(-1, series.shape[1]).mean(0)
+    absolute = squared = inside = width = 0.0
+    own = np.zeros(series.shape[1])
+    for block in zip(*map(_steps, given.values())):
+        error = np.abs(block[0] - block[1])
+        absolute, squared, own = absolute + error.sum(), squared + (error**2).sum(), own + error.reshape(-1, series.shape[1]).sum(0)
+        if intervals:
+            inside, width = inside + ((block[2] <= block[1]) & (block[1] <= block[3])).sum(), width + (block[3] - block[2]).sum()
+    if intervals:
+        intervals = {"coverage": float(inside / wanted.size), "width": float(width / wanted.size)}
+    own = own / (wanted.size // series.shape[1])
     return {
-        "mae": float(error.mean()),
-        "rmse": float(np.sqrt((error**2).mean())),
+        "mae": float(absolute / wanted.size),
+        "rmse": float(np.sqrt(squared / wanted.size)),
         "mase": float((own[naive > 0] / naive[naive > 0]).mean()) if (naive > 0).any() else None,
     } | intervals
 
 
-def _mean(right: list[bool]) -> float | None:
-    return sum(right) / len(right) if right else None
+def _steps(values: np.ndarray | StoredArray) -> Iterator[np.ndarray]:
+    """Values by parts of their first dimension."""
+    return iter([values]) if not values.ndim else (values[start:start + STEPS] for start in range(0, max(1, len(values)), STEPS))
+
+
+def _share(counted: Sequence[int]) -> float | None:
+    """Of how many, how many; None of none."""
+    count, right = counted
+    return right / count if count else None

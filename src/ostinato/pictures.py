@@ -9,6 +9,7 @@ import numpy as np
 
 from .errors import InputError
 from .files import read_blocks, read_bytes
+from .stored import StoredArray
 
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".gif")
@@ -20,7 +21,7 @@ VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wm
 def read_video(path: Path, *, size: tuple[int, int] = (32, 32), every: int = 1) -> np.ndarray:
     """The frames of a video, grey, the way up that players show them.
 
-    One frame is decoded at a time, and H*W bytes of each are kept.
+    One frame is decoded at a time, and H*W bytes of each are in a temporary file until all are read.
 
     Args:
         path: Of the video.
@@ -33,17 +34,21 @@ def read_video(path: Path, *, size: tuple[int, int] = (32, 32), every: int = 1) 
     Raises:
         InputError: The file is missing, no video that can be read, or ends before its header says; or `every` is not 1 or more.
     """
-    import av
-
     if every < 1:
         raise InputError(f"every={every}: it should be 1 (each frame) or more")
-    path = Path(path)
+    return floats(stored_video(Path(path), size, every))
+
+
+def stored_video(path: Path, size: tuple[int, int] = (32, 32), every: int = 1) -> StoredArray:
+    """The frames of `read_video`, (T, H*W) uint8."""
+    import av
+
     if path.suffix.lower() not in VIDEOS:
         raise InputError(f"{str(path)!r} is of no kind that is read as clips; "
                          f"give an npz file, a folder of pictures, or a video: {', '.join(VIDEOS)}")
     if not next(read_blocks(path, 1), b""):
         raise InputError(f"{str(path)!r} has nothing in it (0 bytes); give a video")
-    frames, count, ended, corrupt = [], 0, 0.0, False
+    frames, count, ended, corrupt = StoredArray(np.uint8, (size[0] * size[1],)), 0, 0.0, False
     try:
         with open(path, "rb") as file, av.open(file) as video:
             if not video.streams.video:
@@ -57,37 +62,39 @@ def read_video(path: Path, *, size: tuple[int, int] = (32, 32), every: int = 1) 
                 corrupt = corrupt or packet.is_corrupt
                 for frame in packet.decode() if packet.stream == video.streams.video[0] else ():
                     if count % every == 0:
-                        frames.append(_grey(frame.to_image().rotate(frame.rotation, expand=True), size))
+                        frames.extend(_grey(frame.to_image().rotate(frame.rotation, expand=True), size))
                     count += 1
             missing = ((video.start_time or 0) + (video.duration or 0)) / av.time_base - ended
     except av.error.FFmpegError as error:
         raise InputError(f"{str(path)!r} ({path.stat().st_size} bytes) is cut short or no video ({error.strerror}); "
                          "see if a player shows it, and write it again") from error
-    if not frames:
+    if not len(frames):
         raise InputError(f"{str(path)!r} has no frames; give a video of one or more")
     # headers count the time of the last frame or do not
     if corrupt or missing > max(0.5, 2 * ended / count):
         raise InputError(f"{str(path)!r} ({path.stat().st_size} bytes) is cut short: it ends after {ended:.1f} s, and says that "
                          f"it is {missing + ended:.1f} s long; get it again, or write what there is anew")
-    return _of_one(frames)
+    return frames
 
 
-def read_frames(folder: Path, size: tuple[int, int] = (32, 32)) -> np.ndarray:
-    """The pictures in a folder as the frames of a clip, as those of `read_video`."""
-    return _of_one([open_picture(path, lambda picture: _grey(picture, size)) for path in pictures_in(folder)])
+def stored_frames(folder: Path, size: tuple[int, int] = (32, 32)) -> StoredArray:
+    """The pictures in a folder as the frames of a clip, as those of `stored_video`."""
+    frames = StoredArray(np.uint8, (size[0] * size[1],))
+    for path in pictures_in(folder):
+        frames.extend(open_picture(path, lambda picture: _grey(picture, size)))
+    return frames
 
 
-def _of_one(frames: list[np.ndarray]) -> np.ndarray:
+def floats(frames: StoredArray) -> np.ndarray:
     """(T, H*W) float32, 0 to 1, from frames of bytes."""
-    return np.stack(frames) / np.float32(255)
+    return frames[:] / np.float32(255)
 
 
 def _grey(picture, size: tuple[int, int]) -> np.ndarray:
     """A Pillow image as (H*W,) uint8, the way up it was taken."""
     from PIL import ImageOps
 
-    # a copy: with views of what Pillow gives, 40,000 frames took 1.5 GB
-    return np.asarray(ImageOps.exif_transpose(picture).convert("L").resize(size[::-1])).flatten()
+    return np.asarray(ImageOps.exif_transpose(picture).convert("L").resize(size[::-1])).reshape(-1)
 
 
 def pictures_in(folder: Path) -> list[Path]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from .data import compose
+from .data import compose, drawn
 from .errors import InputError
 
 KINDS = ("word", "character", "byte-pair")
@@ -40,7 +40,7 @@ class Pieces:
         """The vocabulary of some texts.
 
         Args:
-            texts: The texts.
+            texts: The texts; see `ostinato.data.drawn`.
             kind: One of `KINDS`.
             size: Pieces at most, the special four among them.
             least: How often a piece has to be there.
@@ -69,7 +69,7 @@ class Pieces:
             trainer = trainers.WordLevelTrainer(vocab_size=size, min_frequency=least, show_progress=False, special_tokens=[*SPECIAL])
         if lower:
             tokenizer.normalizer = normalizers.Lowercase()
-        tokenizer.train_from_iterator((compose(text) for text in texts), trainer)
+        tokenizer.train_from_iterator((compose(text) for text in drawn(texts)), trainer)
         # a text that spells a mark, as "<end>", is text
         tokenizer.encode_special_tokens = True
         return cls(kind, tokenizer)

@@ -78,7 +78,7 @@ class Buckets:
     """
 
     def __init__(self, lengths, *, batch: int, seed: int, pool: int = 64):
-        # int32: with a row in each few bytes of a large file, this is what stays in memory
+        # int32: with a row in each few bytes of a large file, this and the order is what stays in memory
         self.lengths, self.batch, self.seed, self.pool = np.asarray(lengths, np.int32), batch, seed, pool
         self.steps_per_epoch = -(-len(self.lengths) // batch)
         # One epoch's order is kept: steps are asked for one after another.
@@ -87,16 +87,20 @@ class Buckets:
     def rows(self, step: int, process: int = 0, processes: int = 1) -> np.ndarray:
         """The row numbers of a step's batch, or of a process's part of it; of fewer rows than processes some are taken twice."""
         epoch, place = divmod(step, self.steps_per_epoch)
-        rows = self._order(epoch)[place]
+        sorted_rows, order = self._order(epoch)
+        start = int(order[place]) * self.batch
+        rows = sorted_rows[start:start + self.batch]
         return (rows if len(rows) >= processes else np.resize(rows, processes))[process::processes]
 
-    def _batches(self, epoch: int) -> list[np.ndarray]:
+    def _batches(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
+        """The rows of all batches one behind another, and the order in which the batches are taken."""
         random = np.random.default_rng([self.seed, epoch])
-        rows, size = random.permutation(len(self.lengths)).astype(np.int32), self.pool * self.batch
-        pools = [rows[start:start + size] for start in range(0, len(rows), size)]
-        pools = [pool[np.argsort(self.lengths[pool], kind="stable")] for pool in pools]
-        batches = [pool[start:start + self.batch] for pool in pools for start in range(0, len(pool), self.batch)]
-        return [batches[k] for k in random.permutation(len(batches))]
+        rows, size = np.arange(len(self.lengths), dtype=np.int32), self.pool * self.batch
+        random.shuffle(rows)
+        for start in range(0, len(rows), size):
+            pool = rows[start:start + size]
+            rows[start:start + size] = pool[np.argsort(self.lengths[pool], kind="stable")]
+        return rows, random.permutation(self.steps_per_epoch)
 
 
 def spread(rows: Iterable[np.ndarray]) -> dict[str, list[float]]:

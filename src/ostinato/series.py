@@ -2,6 +2,7 @@
 
 import calendar
 from collections import Counter
+from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -143,7 +144,7 @@ def date_of(text: str, form: str, source: str) -> datetime:
         raise InputError(f"{source}: {text!r} is no date as the model learned from; write it as {datetime(2024, 12, 31).strftime(form)!r}") from None
 
 
-def clock_of(times: list[str], source: str) -> dict | None:
+def clock_of(times: Sequence[str], source: str) -> dict | None:
     """How the dates of a series are written and how they go on; None where they are no dates, or have no regular step.
 
     Raises:
@@ -153,28 +154,39 @@ def clock_of(times: list[str], source: str) -> dict | None:
         >>> clock_of(["2024-01", "2024-02", "2024-03"], "here")
         {'format': '%Y-%m', 'months': 1, 'day': 1, 'seconds': 0}
     """
-    for form in FORMATS:
-        try:
-            dates = [datetime.strptime(text.strip(), form) for text in times]
-        except ValueError:
-            continue
-        break
-    else:
+    form = next((form for form in FORMATS if _all_dates(times, form)), None)
+    if form is None or len(times) < 2:
         return None
-    if len(dates) < 2:
-        return None
-    for number, (one, other) in enumerate(zip(dates, dates[1:]), 2):
-        if other <= one:
-            raise InputError(f"{source}: step {number} is at {times[number - 1]!r}, no later than the one before it, {times[number - 2]!r}; "
-                             "sort the rows by time, a row for each time")
-    day = max(when.day for when in dates)
-    months = [12 * when.year + when.month for when in dates]
-    if all(when.day == min(day, calendar.monthrange(when.year, when.month)[1]) for when in dates):
-        step, often = Counter(np.diff(months).tolist()).most_common(1)[0]
-        if step and often >= 0.95 * (len(dates) - 1):
-            return {"format": form, "months": int(step), "day": day, "seconds": 0}
-    step, often = Counter((other - one).total_seconds() for one, other in zip(dates, dates[1:])).most_common(1)[0]
-    return {"format": form, "months": 0, "day": 0, "seconds": step} if often >= 0.95 * (len(dates) - 1) else None
+    # of the steps from date to date how often each is there, in months and in seconds; and the days of months with their last days
+    months, seconds, days, before = Counter(), Counter(), set(), None
+    for number, text in enumerate(times, 1):
+        when = datetime.strptime(text.strip(), form)
+        days.add((when.day, calendar.monthrange(when.year, when.month)[1]))
+        if before is not None:
+            if when <= before:
+                raise InputError(f"{source}: step {number} is at {text!r}, no later than the one before it, {times[number - 2]!r}; "
+                                 "sort the rows by time, a row for each time")
+            months[12 * (when.year - before.year) + when.month - before.month] += 1
+            # with more different steps than that none is usual
+            if len(seconds) <= 1 + 0.05 * len(times):
+                seconds[(when - before).total_seconds()] += 1
+        before = when
+    day, usual = max(day for day, _ in days), 0.95 * (len(times) - 1)
+    if all(one == min(day, last) for one, last in days):
+        step, often = months.most_common(1)[0]
+        if step and often >= usual:
+            return {"format": form, "months": step, "day": day, "seconds": 0}
+    step, often = seconds.most_common(1)[0]
+    return {"format": form, "months": 0, "day": 0, "seconds": step} if often >= usual else None
+
+
+def _all_dates(times: Sequence[str], form: str) -> bool:
+    try:
+        for text in times:
+            datetime.strptime(text.strip(), form)
+    except ValueError:
+        return False
+    return True
 
 
 def later(when: datetime, clock: dict, steps: int) -> datetime:

@@ -4,12 +4,13 @@ The files have no name: they are gone when the sequence is, however the process 
 """
 
 import functools
+import math
 import operator
 import tempfile
 import weakref
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 
@@ -17,6 +18,8 @@ from .errors import InputError
 
 # Rows that are read together where all are read in order.
 TOGETHER = 256
+# Bytes of an array that are in memory at a time.
+BLOCK = 1 << 20
 
 
 def parts(rows: Iterable) -> Iterator[list]:
@@ -24,6 +27,49 @@ def parts(rows: Iterable) -> Iterator[list]:
     rows = iter(rows)
     while some := list(islice(rows, TOGETHER)):
         yield some
+
+
+def taken(column: Sequence, rows: Sequence[int]) -> Sequence:
+    """The items of some places of a list, or of a sequence that is in a file."""
+    return column.take(rows) if isinstance(column, Kept) else [column[int(k)] for k in rows]
+
+
+class Kept(Sequence):
+    """A sequence that is not in memory; it is equal to one of the same items."""
+
+    __hash__ = None
+
+    def __eq__(self, other):
+        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
+
+    def take(self, rows: Sequence[int]) -> "Taken":
+        """The items of some places."""
+        return Taken(self, rows)
+
+
+class Made(Kept):
+    """A sequence whose items are made each time they are asked for, of what is in a file.
+
+    Args:
+        count: How many there are.
+        make: From a place, 0 or more, to the item.
+
+    Example:
+        >>> items = Made(3, lambda k: 10 * k)
+        >>> items[-1], items[:2], list(items.take([2, 0]))
+        (20, [0, 10], [20, 0])
+    """
+
+    def __init__(self, count: int, make: Callable[[int], object]):
+        self.count, self.make = count, make
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, place):
+        if isinstance(place, slice):
+            return [self.make(k) for k in range(*place.indices(self.count))]
+        return self.make(range(self.count)[place])
 
 
 class StoredNumbers:
@@ -66,17 +112,23 @@ class StoredNumbers:
     def __getitem__(self, place: slice) -> np.ndarray:
         """The numbers from one place to another, one after another."""
         start, stop, _ = place.indices(self.count)
-        size = self.dtype.itemsize
-        self._file.seek(start * size)
-        return np.frombuffer(self._file.read(max(0, stop - start) * size), self.dtype)
+        found = np.empty(max(0, stop - start), self.dtype)
+        self._file.seek(start * self.dtype.itemsize)
+        self._file.readinto(found.view(np.uint8))
+        return found
+
+    def mapped(self) -> np.ndarray:
+        """All of them, as the system brings parts of the file into memory and takes them out again."""
+        return np.memmap(self._file, self.dtype, "r", shape=self.count)
 
 
-class StoredRows(Sequence):
+class StoredRows(Kept):
     """Rows of numbers, each of its own length, and each given as what `of` makes of it.
 
     Args:
         dtype: Of the numbers.
         of: From the numbers (T,) of a row to what it is; the numbers themselves, if not given.
+        to: From what a row is to its numbers.
 
     Example:
         >>> rows = StoredRows(np.int32)
@@ -85,13 +137,14 @@ class StoredRows(Sequence):
         (3, [1, 2], [[], [3]])
     """
 
-    def __init__(self, dtype, of: Callable[[np.ndarray], object] = lambda numbers: numbers):
-        self.of, self.numbers, self.ends = of, StoredNumbers(dtype), StoredNumbers(np.int64)
+    def __init__(self, dtype, of: Callable[[np.ndarray], object] = lambda numbers: numbers,
+                 to: Callable[[object], np.ndarray] = lambda row: row):
+        self.of, self.to, self.numbers, self.ends = of, to, StoredNumbers(dtype), StoredNumbers(np.int64)
         self.ends.extend([0])
 
-    def extend(self, rows: Iterable[np.ndarray]) -> None:
+    def extend(self, rows: Iterable) -> None:
         """Add rows."""
-        rows = list(rows)
+        rows = [self.to(row) for row in rows]
         if rows:
             self.ends.extend(len(self.numbers) + np.cumsum([len(row) for row in rows]))
             self.numbers.extend(np.concatenate(rows))
@@ -118,17 +171,132 @@ class StoredRows(Sequence):
         return [self.of(row) for row in np.split(numbers, ends[1:-1] - ends[0])]
 
 
-class Kept(Sequence):
-    """A sequence that is not in memory; it is equal to one of the same items."""
+class StoredArray(Kept):
+    """An array that is read row by row, a row being a part along its first axis; numpy takes it as the whole array.
 
-    __hash__ = None
+    Args:
+        dtype: Its dtype.
+        row: The shape of a row.
 
-    def __eq__(self, other):
-        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
+    Example:
+        >>> array = StoredArray(np.float32, (2,))
+        >>> array.extend([[1, 2], [3, 4], [5, 6]])
+        >>> array.shape, array[1].tolist(), array[1:].tolist()
+        ((3, 2), [3.0, 4.0], [[3.0, 4.0], [5.0, 6.0]])
+    """
 
-    def take(self, rows: Sequence[int]) -> "Taken":
-        """The items of some places."""
-        return Taken(self, rows)
+    def __init__(self, dtype, row: tuple[int, ...] = ()):
+        self.row, self.units, self.count, self.numbers = tuple(row), math.prod(row), 0, StoredNumbers(dtype)
+
+    def extend(self, rows) -> None:
+        """Add rows, (n, *row), or one."""
+        before = len(self.numbers)
+        self.numbers.extend(rows)
+        self.count += (len(self.numbers) - before) // max(1, self.units)
+
+    @property
+    def dtype(self):
+        return self.numbers.dtype
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.count, *self.row
+
+    @property
+    def ndim(self) -> int:
+        return 1 + len(self.row)
+
+    @property
+    def size(self) -> int:
+        return self.count * self.units
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, place):
+        if isinstance(place, slice):
+            start, stop, step = place.indices(self.count)
+            if step != 1:
+                return np.asarray(self)[place]
+            stop = max(start, stop)
+            return self.numbers[start * self.units:stop * self.units].reshape(stop - start, *self.row)
+        place = range(self.count)[place]
+        return self[place:place + 1][0]
+
+    def __iter__(self):
+        for block in self.blocks():
+            yield from block
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self[:], dtype)
+
+    def tolist(self) -> list:
+        """All rows as lists."""
+        return self[:].tolist()
+
+    def blocks(self) -> Iterator[np.ndarray]:
+        """Rows one after another, so many together as are in memory at a time."""
+        rows = rows_of_block(self.dtype.itemsize * self.units)
+        return (self[start:start + rows] for start in range(0, self.count, rows))
+
+
+def rows_of_block(size: int) -> int:
+    """How many rows of so many bytes are read at a time."""
+    return max(1, BLOCK // max(1, size))
+
+
+def stored_texts(texts: Iterable[str] = ()) -> StoredRows:
+    """Texts in a temporary file.
+
+    Example:
+        >>> texts = stored_texts(["가", "", "bc"])
+        >>> len(texts), texts[0], texts[1:]
+        (3, '가', ['', 'bc'])
+    """
+    stored = StoredRows(np.uint8, lambda content: content.tobytes().decode(), lambda text: np.frombuffer(text.encode(), np.uint8))
+    for some in parts(texts):
+        stored.extend(some)
+    return stored
+
+
+def stored_words() -> StoredRows:
+    """Rows of words in a temporary file, as yet none; no word is empty or has a line's end in it.
+
+    Example:
+        >>> rows = stored_words()
+        >>> rows.extend([["a", "나"], []])
+        >>> rows[:]
+        [['a', '나'], []]
+    """
+    return StoredRows(np.uint8, lambda content: content.tobytes().decode().split("\n") if len(content) else [],
+                      lambda words: np.frombuffer("\n".join(words).encode(), np.uint8))
+
+
+class Behind(Kept):
+    """Sequences one behind another.
+
+    Example:
+        >>> list(Behind(["a", "b"], ["c"])), Behind(["a", "b"], ["c"])[2]
+        (['a', 'b', 'c'], 'c')
+    """
+
+    def __init__(self, *parts: Sequence):
+        self.parts = parts
+
+    def __len__(self):
+        return sum(map(len, self.parts))
+
+    def __iter__(self):
+        return chain.from_iterable(self.parts)
+
+    def __getitem__(self, place):
+        if isinstance(place, slice):
+            return [self[k] for k in range(*place.indices(len(self)))]
+        place = range(len(self))[place]
+        for part in self.parts:
+            if place < len(part):
+                return part[place]
+            place -= len(part)
 
 
 class Chunked(Kept):
@@ -162,15 +330,32 @@ class Chunked(Kept):
             yield from self.load(chunk)
 
 
+def places_of(rows: Sequence[int], count: int) -> np.ndarray:
+    """Places in a sequence of so many items, in as few bytes as these take."""
+    dtype = np.int64 if count > np.iinfo(np.int32).max else np.int32
+    return np.arange(rows.start, rows.stop, rows.step, dtype) if isinstance(rows, range) else np.asarray(rows, dtype)
+
+
 class Taken(Kept):
     """Some items of a sequence, by their places in it."""
 
     def __init__(self, whole: Sequence, rows: Sequence[int]):
-        self.whole, self.rows = whole, np.asarray(rows, np.int64 if len(whole) > np.iinfo(np.int32).max else np.int32)
+        self.whole, self.rows = whole, places_of(rows, len(whole))
 
     def __len__(self):
         return len(self.rows)
 
+    def __iter__(self):
+        for start in range(0, len(self), TOGETHER):
+            yield from self[start:start + TOGETHER]
+
     def __getitem__(self, place):
-        rows = self.rows[place].tolist()
-        return [self.whole[k] for k in rows] if isinstance(place, slice) else self.whole[rows]
+        if not isinstance(place, slice):
+            return self.whole[int(self.rows[place])]
+        rows = self.rows[place]
+        first, last = (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
+        if last - first >= 2 * len(rows):
+            return [self.whole[k] for k in rows.tolist()]
+        # near each other: read at once
+        some = self.whole[first:last + 1]
+        return some if len(some) == len(rows) and (np.diff(rows) == 1).all() else [some[k] for k in (rows - first).tolist()]

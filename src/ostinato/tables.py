@@ -4,14 +4,17 @@ A column that is not named is found by its name or by what is in it, and every r
 """
 
 import re
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from pathlib import Path
 
 import numpy as np
 
 from .errors import InputError
 from .formats import LABELS, LANGUAGES, TEXTS, Table, as_numbers, listed, names_columns, read_table
+from .stored import Made, StoredArray
 
 SEQUENCES = ("seq", "sequence", "sequence_id", "seq_id")
 IDS = ("id", "ids", "index", "idx", "uid", "")
@@ -48,9 +51,9 @@ class Pairs:
 class Series:
     """One series: values (T, F) float64, the names of the F columns, and what the file says of when each step was, if it does."""
 
-    values: np.ndarray
+    values: StoredArray
     names: list[str]
-    times: list[str] | None
+    times: Sequence[str] | None
     columns: dict[str, str | list[str]]
 
 
@@ -60,7 +63,7 @@ def read_labelled(path: Path, *, text: str | None = None, label: str | None = No
 
     A table with a column of text is of texts. One of numbers has a sequence in each row, step after step; or, with a column
     that numbers the sequences (`seq`, or an `id` that is there more than once), a step in each row. An npz file holds `x`
-    and `y` as `sequences.split_array` reads them; its bytes (uint8) become 0 to 1, and `names` may name the labels.
+    and `y` as `arrays.split_array` reads them; its bytes (uint8) become 0 to 1, and `names` may name the labels.
 
     Args:
         path: Of the file.
@@ -74,7 +77,7 @@ def read_labelled(path: Path, *, text: str | None = None, label: str | None = No
         InputError: The file cannot be read; a column is not there; a label is empty; a number is missing or not finite.
     """
     if Path(path).suffix == ".npz":
-        from .sequences import read_labelled_arrays
+        from .arrays import read_labelled_arrays
 
         return read_labelled_arrays(path, label=label, columns=columns)
     table = read_table(path)
@@ -111,10 +114,8 @@ def read_labelled(path: Path, *, text: str | None = None, label: str | None = No
     labels = table.full_texts(label, "label") if label else None
     taken = {"numbers": columns} | ({"label": label} if label else {})
     if order is not None and steps is None and features is None:
-        ids = list(table.texts(order))
-        if order.casefold() in SEQUENCES or len(set(ids)) < len(ids):
-            values = table.numbers(columns).astype(np.float32)
-            return _long_form(table, ids, values, labels and list(labels), taken | {"sequence": order})
+        if order.casefold() in SEQUENCES or _repeats(table.texts(order)):
+            return _long_form(table, order, columns, labels, taken | {"sequence": order})
     return Labelled(None, table.sequences(columns, _wide_shape(table, len(columns), steps, features)), labels, taken)
 
 
@@ -129,17 +130,31 @@ def _wide_shape(table: Table, count: int, steps: int | None, features: int | Non
     return steps, features
 
 
-def _long_form(table: Table, ids: list[str], values: np.ndarray, labels: list[str] | None, taken: dict) -> Labelled:
-    rows = {}
-    for row, name in enumerate(ids):
-        rows.setdefault(name, []).append(row)
-    for name, own in rows.items() if labels else ():
-        other = next((row for row in own if labels[row] != labels[own[0]]), None)
-        if other is not None:
-            raise InputError(f"{table.where(other)}: the label of sequence {name!r} is {labels[other]!r} here and "
-                             f"{labels[own[0]]!r} before; give all rows of a sequence one label")
-    labels = [labels[own[0]] for own in rows.values()] if labels else None
-    return Labelled(None, [values[own] for own in rows.values()], labels, taken)
+def _repeats(texts: Sequence[str]) -> bool:
+    """Whether one is there more than once, as far as hashes of 64 bits tell."""
+    return len(np.unique(np.fromiter(map(hash, texts), np.int64, len(texts)))) < len(texts)
+
+
+def _long_form(table: Table, order: str, columns: list[str], labels: Sequence[str] | None, taken: dict) -> Labelled:
+    values = table.numbers(columns)
+    # the number of each sequence, of each row the sequence it is in, and the first row in a sequence whose label is another
+    numbers, places, firsts, others = {}, array("I"), [], {}
+    for row, (name, label) in enumerate(zip(table.texts(order), labels or repeat(None))):
+        place = numbers.setdefault(name, len(numbers))
+        places.append(place)
+        if place == len(firsts):
+            firsts.append(label)
+        elif label != firsts[place]:
+            others.setdefault(place, (row, name, label))
+    if others:
+        place = min(others)
+        row, name, label = others[place]
+        raise InputError(f"{table.where(row)}: the label of sequence {name!r} is {label!r} here and "
+                         f"{firsts[place]!r} before; give all rows of a sequence one label")
+    rows = np.argsort(np.frombuffer(places, np.uint32), kind="stable").astype(np.uint32)
+    ends = np.cumsum([0, *np.bincount(np.frombuffer(places, np.uint32))])
+    sequences = Made(len(numbers), lambda k: np.stack(values.take(rows[ends[k]:ends[k + 1]])[:]).astype(np.float32))
+    return Labelled(None, sequences, firsts if labels else None, taken)
 
 
 def read_pairs(path: Path, *, source: str | None = None, target: str | None = None) -> Pairs:
@@ -194,12 +209,17 @@ def read_series(path: Path, *, columns: list[str] | None = None, time: str | Non
     if not names:
         raise InputError(f"{str(path)!r} has the columns {listed(table.names)}, none of them of numbers to forecast; "
                          "name one: columns=[...]")
-    times = list(table.full_texts(time, "time")) if time is not None else None
+    times = table.full_texts(time, "time") if time is not None else None
     return Series(table.numbers(names), names, times, {"values": names} | ({"time": time} if time is not None else {}))
 
 
 def _is_time(table: Table, name: str) -> bool:
     if not table.is_numeric(name):
         return all(re.search(r"\d", text) for text in table.texts(name))
-    values = np.concatenate([as_numbers(series).to_numpy() for series in table.series(name)])
-    return len(values) > 1 and bool((values[1:] > values[:-1]).all())
+    last, count = -np.inf, 0
+    for series in table.series(name):
+        values = np.concatenate([[last], as_numbers(series).to_numpy()])
+        if not (values[1:] > values[:-1]).all():
+            return False
+        last, count = values[-1], count + len(series)
+    return count > 1

@@ -1,5 +1,6 @@
 """One to many: words for a picture."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +14,13 @@ from ..options import option
 from ..pictures import square
 from ..seq2seq import PictureEncoder
 from ..sequences import read_pictures
+from ..stored import Made
 from .sentences import SentenceOptions, SentenceTask
 
 # How many pixels of the report's picture a pixel of a picture is.
 ENLARGED = 4
+# How many pictures learned from are compared with at a time.
+COMPARED = 512
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Captioner(SentenceTask):
             found = read_pictures(Path(data), caption=caption, picture=picture, folder=options.folder and Path(options.folder), size=PictureEncoder.SIZE)
             if labelled and found.captions is None:
                 raise InputError(f"{str(data)!r} has no captions; name the column or array of them with --caption")
-            return Examples({"x": list(found.pictures), "target": found.captions if labelled else None, "name": found.names}, source=str(data),
+            return Examples({"x": found.pictures, "target": found.captions if labelled else None, "name": found.names}, source=str(data),
                             about=found.columns)
         pictures, captions = data if labelled else (data, None)
         pictures = [_picture(picture, number) for number, picture in enumerate(pictures, 1)]
@@ -98,7 +102,8 @@ class Captioner(SentenceTask):
         return super().problem(learned, measured)
 
     def report_parts(self, examples):
-        nearest = [self._learned["target"][k] for k in _nearest(examples["x"], self._learned["x"])]
+        places = _nearest(examples["x"], self._learned["x"])
+        nearest = Made(len(places), lambda k: self._learned["target"][places[k]])
         return super().report_parts(examples) | {
             "baseline": self.scored(nearest, examples["target"]), "baseline_name": "the caption of the most alike picture learned from"}
 
@@ -126,7 +131,21 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
     return picture.repeat(ENLARGED, 0).repeat(ENLARGED, 1)
 
 
-def _nearest(pictures: list[np.ndarray], learned: list[np.ndarray]) -> list[int]:
+def _nearest(pictures: Sequence[np.ndarray], learned: Sequence[np.ndarray]) -> list[int]:
     """For each picture the number of the one learned from that is the most like it, pixel by pixel."""
-    ours, theirs = (torch.from_numpy(np.stack(some)).flatten(1).float() for some in (pictures, learned))
-    return [int(k) for part in ours.split(256) for k in torch.cdist(part, theirs).argmin(1)]
+    found = []
+    for start in range(0, len(pictures), 256):
+        ours, best = _pixels(pictures[start:start + 256]), None
+        for first in range(0, len(learned), COMPARED):
+            distance, place = torch.cdist(ours, _pixels(learned[first:first + COMPARED])).min(1)
+            if best is None:
+                best = distance, place
+            else:
+                nearer = distance < best[0]
+                best = torch.where(nearer, distance, best[0]), torch.where(nearer, first + place, best[1])
+        found += best[1].tolist()
+    return found
+
+
+def _pixels(pictures: Sequence[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.stack(pictures)).flatten(1).float()

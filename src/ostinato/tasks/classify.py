@@ -12,8 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .. import measures
-from ..data import compose
+from ..data import compose, drawn
 from ..errors import InputError
 from ..examples import Examples
 from ..options import LEARNING, MODEL, option
@@ -22,9 +21,9 @@ from ..problem import padded, spread, within
 from ..stored import StoredRows, parts
 from ..tables import read_labelled
 from .layer import layer_of
-from .scores import Scores, measured
+from .scores import Scores
 from .spelling import WORDS, SpelledWords, Spelling, SpellingOptions, spelled_batch
-from .task import Inside, Task
+from .task import Inside, Task, batches
 
 TEXT = "Texts"
 
@@ -195,7 +194,7 @@ class Classifier(Task):
             found["word_dropout"] = 0.2 if spelled else 0.05
         if not spelled:
             return found
-        words = Counter(word for _, words in self._words(learned["x"]) for word in words)
+        words = Counter(word for _, words in self._words(drawn(learned["x"])) for word in words)
         spelling = Spelling.of(words, self.options.characters, least=least)
         self.knows["letters"] = spelling.letters
         return found | {"characters": spelling.apart}
@@ -241,21 +240,23 @@ class Classifier(Task):
 
     def _spelled(self, texts, labels) -> StoredRows:
         """Rows of texts whose words are read by their characters: the words' numbers, how they are spelled, and the label."""
-        spelling, spelled, places = Spelling(self.options.characters, self.knows["letters"]), [], {}
+        spelling = Spelling(self.options.characters, self.knows["letters"])
 
-        def row_of(row: np.ndarray):
-            numbers, label = _labelled(row)
-            numbers, words = numbers.reshape(2, -1)
-            return numbers, [spelled[word] for word in words], label
+        def row_of(stored: np.ndarray):
+            row, label = _labelled(stored)
+            count = int(row[0])
+            numbers, lengths, letters = np.split(row[1:], [count, 2 * count])
+            content, ends = letters.tobytes(), np.cumsum([0, *lengths * letters.itemsize]).tolist()
+            return numbers, [content[start:end] for start, end in zip(ends, ends[1:])], label
+
+        def stored(label: int, numbers: np.ndarray, words: list[str]) -> np.ndarray:
+            spelled = [spelling.spell(word) for word in words]
+            lengths = np.array([len(word) // numbers.itemsize for word in spelled], np.int32)
+            return _with_label(label, np.concatenate([np.array([len(words)], np.int32), numbers, lengths, np.frombuffer(b"".join(spelled), np.int32)]))
 
         rows = StoredRows(np.int32, row_of)
         for some in parts(zip(labels, self._words(texts))):
-            for word in dict.fromkeys(word for _, (_, words) in some for word in words):
-                if word not in places:
-                    places[word] = len(spelled)
-                    spelled.append(spelling.spell(word))
-            rows.extend(_with_label(label, np.stack([numbers, np.array([places[word] for word in words], np.int32)]))
-                        for label, (numbers, words) in some)
+            rows.extend(stored(label, *row) for label, row in some)
         return rows
 
     def _check_units(self, examples: Examples):
@@ -291,14 +292,16 @@ class Classifier(Task):
         return Scores(self)
 
     def measures(self, examples):
-        return measured(*Scores.of(self, self.encode(examples)))
+        return Scores.of(self, self.encode(examples)).result()
 
+    @torch.no_grad()
     def answers(self, examples):
-        scores, _ = Scores.of(self, self.encode(examples))
+        self.model.eval()
         found = []
-        for row in torch.softmax(scores.double(), 1):
-            order = torch.argsort(row, descending=True, stable=True).tolist()
-            found.append({"label": self.knows["labels"][order[0]], "probabilities": {self.knows["labels"][k]: round(float(row[k]), 6) for k in order}})
+        for batch in batches(self, self.encode(examples)):
+            for row in torch.softmax(self.scores(batch).double(), 1).cpu():
+                order = torch.argsort(row, descending=True, stable=True).tolist()
+                found.append({"label": self.knows["labels"][order[0]], "probabilities": {self.knows["labels"][k]: round(float(row[k]), 6) for k in order}})
         return found
 
     def inside(self, data):
@@ -316,13 +319,12 @@ class Classifier(Task):
 
     def report_parts(self, examples):
         names, encoded = self.knows["labels"], self.encode(examples)
-        scores, labels = Scores.of(self, encoded)
-        sure, given = (found.numpy() for found in torch.softmax(scores.double(), 1).max(1))
-        labels, lengths = labels.numpy(), np.array([self.length(row) for row in encoded])
+        scores, lengths = Scores.of(self, encoded), np.fromiter(map(self.length, encoded), np.int32, len(encoded))
+        sure, given, labels = scores.sure[:], scores.given[:], scores.labels[:]
         counts = dict(zip(names, self.knows["counts"]))
         least, most = (names.index(end(counts, key=counts.get)) for end in (min, max))
         order = np.argsort(-sure, kind="stable")
-        right, seen = (given == labels)[order], labels >= 0
+        right = (given == labels)[order]
         chosen = {"Wrong, the surest first": order[~right], "Right, the least sure first": order[right][::-1],
                   "Longest": order[np.argsort(-lengths[order], kind="stable")],
                   f"Of the rarest label, {names[least]}": order[(labels == least)[order]]}
@@ -334,7 +336,7 @@ class Classifier(Task):
         return {
             "baseline": {"accuracy": float((labels == most).mean())}, "baseline_name": f"always {names[most]}",
             "labels": counts, "lengths": lengths.tolist(), "length_of": "pieces" if self.is_text else "steps",
-            "confusion": (names, measures.confusion(given[seen], labels[seen], len(names))),
+            "confusion": (names, scores.confusion),
             "examples": {name: [row(int(k)) for k in rows[:10]] for name, rows in chosen.items() if len(rows)}}
 
     def _shown_input(self, x) -> str:

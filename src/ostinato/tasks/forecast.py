@@ -1,7 +1,7 @@
 """One to one, fed back: the next values of a series, with intervals; each forecast is read as if it had come to be, for the one after it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,49 +10,30 @@ import torch
 from .. import measures
 from ..errors import InputError
 from ..examples import Examples
-from ..options import LEARNING, Options, option
 from ..series import clock_of, cycles_of, date_of, later, moves_away, power_of, season_of, series_of, waves
+from ..stored import Made, StoredArray, parts
 from ..tables import read_series
-from .forecast_model import KEPT, ForecastModel
+from .forecast_model import KEPT, LAGS, ForecastModel, ForecastOptions
 from .task import Inside, Rows, Task, batches
 
-SERIES = "The series"
 # Fewer steps than this have nothing to be learned from.
 FEWEST = 24
 # A window is two seasons, within these; where no season is found it is the least.
 SHORT, LONG = 24, 192
-# Changes that the regression reads at most; and at least so many steps for each number that it reads.
-LAGS, FOR_EACH = 24, 8
+# The regression has at least so many steps for each number that it reads, where the option does not say.
+FOR_EACH = 8
 # Steps of training where no budget is given.
 STEPS = 300
 # The levels of the intervals, of which the first is the one in a line of text.
 LEVELS = (0.8, 0.95)
 # Paths drawn for the intervals of several steps, and places from which these are measured at most.
 PATHS, ORIGINS = 200, 48
+# So many numbers at the end of a series at most are what its power, scales, season and trend are found from.
+FOUND = 1 << 20
+# Steps of a series that are in memory at a time, and steps of the past that the report shows.
+BLOCK, SHOWN = 4096, 60
 # Data that starts so many steps after the training series at most follows on: series have gaps.
 GAP = 5
-
-
-@dataclass(frozen=True)
-class ForecastOptions(Options):
-    """What can be chosen for a forecaster."""
-
-    hidden: int = option(32, "Units of each layer.", low=1, high=16384)
-    dropout: float = option(0.5, "Rate of dropout, between layers and before the readout.", low=0, high=0.99)
-    horizon: int = option(12, "Steps that `predict` forecasts, and that the measures named horizon look ahead.", panel=SERIES, low=1, high=10_000)
-    window: int | None = option(None, "Steps that are read for a forecast.", panel=SERIES, low=2, high=100_000, found="two seasons")
-    season: int | None = option(None, "Steps after which the series is like itself; 1: none.", panel=SERIES, low=1, high=100_000,
-                                found="by autocorrelation")
-    power: float | None = option(None, "Learn this power of the values; 0: their logarithms.", panel=SERIES, low=0, high=1,
-                                 found="0, 0.5 or 1, by how the series varies with its level")
-    difference: bool | None = option(None, "Read the changes from step to step and not the level.", panel=SERIES, found="if the level moves away")
-    lags: int | None = option(None, "Last changes that the linear regression reads; 0: no regression.", panel=SERIES, low=0, high=10_000,
-                              found=f"{LAGS}, or what the series is long enough for")
-    columns: str | None = option(None, "What is forecast: names, with commas between.", panel=SERIES, found="all columns of numbers")
-    time: str | None = option(None, "The column that says when.", panel=SERIES, found="a first column of dates")
-    batch: int = option(32, "Windows of a batch.", panel=LEARNING, low=1, high=65536)
-    learning_rate: float = option(2e-3, "The highest of the schedule.", panel=LEARNING, low=1e-9, high=10)
-    held_out: float = option(0.15, "Part of the series, its end, that is kept to measure on.", panel=LEARNING, low=0.001, high=0.9)
 
 
 class Forecaster(Task):
@@ -95,7 +76,7 @@ class Forecaster(Task):
                 if len(names) != len(wanted):
                     raise InputError(f"the given series has {len(names)} columns, and the model learned from {len(wanted)}: {', '.join(wanted)}")
                 names = wanted
-        return Examples({"values": list(values), "time": times}, source=source, about={"names": names})
+        return Examples({"values": values if isinstance(values, StoredArray) else list(values), "time": times}, source=source, about={"names": names})
 
     def line(self, text):
         try:
@@ -121,35 +102,34 @@ class Forecaster(Task):
         return learned, watched
 
     def prepare(self, learned, every):
-        options, values, names = self.options, np.array(learned["values"]), every.about["names"]
-        for name, column in zip(names, values.T):
-            if np.ptp(column) == 0:
-                raise InputError(f"{every.source}: the column {name!r} is {column[0]:g} at all {len(column)} steps that are learned from; "
-                                 "there is nothing to forecast: leave it out with --columns")
+        options, names, count = self.options, every.about["names"], len(learned)
+        _check_changing(learned, names, every.source)
+        latest = max(FOUND // len(names), 4 * (options.season or 1), FEWEST)
+        values = np.array(learned["values"][-latest:])
         power = power_of(values) if options.power is None else options.power
         self.knows = {"power": power}
         y = self._learned_values(values, every.source)
         difference = moves_away(y) if options.difference is None else options.difference
         season = options.season or season_of(y, difference)
-        if season > len(y) // 2:
-            raise InputError(f"--season {season}: the {len(y)} steps that are learned from hold no two of them; write a smaller one")
-        lags = min(LAGS, len(y) // (FOR_EACH * len(names))) if options.lags is None else options.lags
+        if season > count // 2:
+            raise InputError(f"--season {season}: the {count} steps that are learned from hold no two of them; write a smaller one")
+        lags = min(LAGS, count // (FOR_EACH * len(names))) if options.lags is None else options.lags
         reach = max(1, season - 1, lags)
-        window = options.window or max(4, min(max(SHORT, 2 * season), LONG, len(y) // 3))
-        if len(y) < window + reach + 1:
-            raise InputError(f"{every.source}: {len(y)} steps to learn from are fewer than a window: --window {window}, --season {season} and "
+        window = options.window or max(4, min(max(SHORT, 2 * season), LONG, count // 3))
+        if count < window + reach + 1:
+            raise InputError(f"{every.source}: {count} steps to learn from are fewer than a window: --window {window}, --season {season} and "
                              f"--lags {lags} want {window + reach + 1}; write smaller ones, or give a longer series")
         # the end of the whole series, which is the past of what follows on it
         start = max(0, len(every) - window - reach)
         clock = clock_of(every["time"], every.source) if every["time"] else None
         self.knows |= {
             "names": names, "difference": difference, "season": season, "lags": lags, "reach": reach, "window": window, "clock": clock,
-            "calendar": cycles_of(clock, len(y)) if clock else [],
+            "calendar": cycles_of(clock, count) if clock else [],
             "step": np.maximum(np.abs(np.diff(y, axis=0)).mean(0), 1e-12).tolist(), "level": [y.mean(0).tolist(), _spread(y)],
-            "naive": np.abs(np.diff(np.array(every["values"]), axis=0)).mean(0).tolist(),
+            "naive": np.abs(np.diff(np.array(every["values"][-latest:]), axis=0)).mean(0).tolist(),
             "gap": [0.0, _spread(y[season:] - y[season - 1:-1])] if season > 1 else None,
             "past": {"values": np.array(every["values"][start:]).tolist(), "time": every["time"][start:] if clock else None}}
-        self.knows["windows"] = len(range(0, len(y) - window - reach, self._stride()))
+        self.knows["windows"] = len(range(0, count - window - reach, self._stride()))
         found = {"power": power, "difference": difference, "season": season, "window": window, "lags": lags}
         return {name: value for name, value in found.items() if getattr(options, name) is None}
 
@@ -183,10 +163,11 @@ class Forecaster(Task):
             return y
         return np.maximum(y, 0)**(1 / power) if power else np.exp(y)
 
-    def _dates(self, times, source):
-        if self.knows["clock"] is None or times is None:
-            return None
-        return [date_of(text, self.knows["clock"]["format"], source) for text in times]
+    def _dates(self, times: Iterable[str], source: str) -> StoredArray:
+        dates = StoredArray("datetime64[us]")
+        for some in parts(times):
+            dates.extend([date_of(text, self.knows["clock"]["format"], source) for text in some])
+        return dates
 
     def _joined(self, examples: Examples):
         """A series with the past that it follows on.
@@ -194,16 +175,28 @@ class Forecaster(Task):
         Returns:
             What is learned of the values (T, F), their dates or None, and the number of the first step that is of the examples.
         """
-        past, clock = examples.about.get("past") or self.knows["past"], self.knows["clock"]
-        y = self._learned_values(np.array(examples["values"]), examples.source)
-        before, dates = self._learned_values(np.array(past["values"]), examples.source), None
+        past, clock, need = examples.about.get("past") or self.knows["past"], self.knows["clock"], self.knows["window"] + self.knows["reach"]
+        y, dates = self._stored(examples)
+        before, earlier = self._learned_values(np.array(past["values"][-need:]), examples.source), None
         if clock:
-            earlier = self._dates(past["time"], "the training series")
-            dates = self._dates(examples["time"], examples.source) or [later(earlier[-1], clock, k + 1) for k in range(len(y))]
-            if not earlier[-1] < dates[0] <= later(earlier[-1], clock, GAP):
+            earlier = self._dates(past["time"][-need:], "the training series")
+            last = earlier[-1].item()
+            if dates is None:
+                dates = StoredArray(earlier.dtype)
+                dates.extend([later(last, clock, k + 1) for k in range(len(y))])
+            if not last < dates[0].item() <= later(last, clock, GAP):
                 return y, dates, 0
-            dates = earlier + dates
-        return np.concatenate([before, y]), dates, len(before)
+            dates = _behind(earlier, dates)
+        return _behind(before, y), dates, len(before)
+
+    def _stored(self, examples: Examples) -> tuple[StoredArray, StoredArray | None]:
+        """What is learned of the values of a series (T, F), and its dates or None."""
+        y = StoredArray(np.float64, np.shape(examples["values"][0]))
+        for some in parts(examples["values"]):
+            y.extend(self._learned_values(np.array(some), examples.source))
+        if self.knows["clock"] is None or examples["time"] is None:
+            return y, None
+        return y, self._dates(examples["time"], examples.source)
 
     def _inputs(self, y, cycles):
         """(B, T - reach, I and further) From what is learned of the values, (B, T, F), and the calendar of the step after each, (B, T, C)."""
@@ -219,27 +212,41 @@ class Forecaster(Task):
             parts.append((y[:, :now.shape[1]] - now) / y.new_tensor(knows["gap"][1]))
         return torch.cat([*parts, cycles[:, reach:], *changes[1:]], 2).float()
 
-    def _cycles(self, dates, count: int) -> torch.Tensor:
+    def _cycles(self, dates: Sequence[datetime] | None, count: int) -> torch.Tensor:
         """(T, C) The calendar of each of so many steps."""
         return torch.from_numpy(waves(dates, self.knows["calendar"]) if dates else np.zeros((count, 0)))
 
-    def _pairs(self, y, dates):
-        """Inputs (T - reach - 1, I and further), and the changes (T - reach - 1, F) that followed on them."""
-        y = torch.from_numpy(y)
-        x = self._inputs(y[None, :-1], self._cycles(dates, len(y))[None, 1:])[0]
-        return x, ((y[1:] - y[:-1]) / y.new_tensor(self.knows["step"]))[self.knows["reach"]:].float()
+    def _between(self, dates: StoredArray | None, start: int, stop: int) -> torch.Tensor:
+        """The calendar from a step to another."""
+        return self._cycles(dates[start:stop].tolist() if dates else None, stop - start)
 
-    def _rows(self, y, dates, ends: Sequence[int]) -> list:
-        """Windows that end before each of these steps: inputs (T, I), changes (T, F) and the last value (F,)."""
-        reach, window = self.knows["reach"], self.knows["window"]
-        x, change = self._pairs(y, dates)
-        y = torch.from_numpy(y)
-        return [(x[end - window - reach:end - reach], change[end - window - reach:end - reach], y[end - 1]) for end in ends]
+    def _pairs(self, y: StoredArray, dates: StoredArray | None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Inputs (N, I and further), and the changes (N, F) that followed on them, of `BLOCK` steps at a time."""
+        reach, count = self.knows["reach"], len(y) - self.knows["reach"] - 1
+        for start in range(0, count, BLOCK):
+            stop = min(count, start + BLOCK) + reach + 1
+            some = torch.from_numpy(y[start:stop])
+            x = self._inputs(some[None, :-1], self._between(dates, start, stop)[None, 1:])[0]
+            yield x, ((some[1:] - some[:-1]) / some.new_tensor(self.knows["step"]))[reach:].float()
+
+    def _rows(self, y: StoredArray, dates: StoredArray | None, ends: Sequence[int]) -> Made:
+        """Windows that end before each of these steps: inputs (T, I and further), changes (T, F) and the last value (F,)."""
+        reach, window, (columns, numbers) = self.knows["reach"], self.knows["window"], self.model.regression.shape
+        x, change = (StoredArray(np.float32, (units,)) for units in (numbers - 1, columns))
+        for pairs in self._pairs(y, dates):
+            for stored, found in zip((x, change), pairs):
+                stored.extend(found)
+
+        def row_of(k: int):
+            inside = slice(ends[k] - window - reach, ends[k] - reach)
+            return torch.from_numpy(x[inside]), torch.from_numpy(change[inside]), torch.from_numpy(y[ends[k] - 1])
+
+        return Made(len(ends), row_of)
 
     def problem(self, learned, measured):
-        y, dates = self._learned_values(np.array(learned["values"]), learned.source), self._dates(learned["time"], learned.source)
+        y, dates = self._stored(learned)
         if self.knows["lags"]:
-            self.model.regress(*self._pairs(y, dates))
+            self.model.regress(self._pairs(y, dates))
         # the last window first, so that the newest steps are in
         ends = range(len(y) - 1, self.knows["window"] + self.knows["reach"] - 1, -self._stride())
         rows = self._rows(y, dates, ends)
@@ -277,7 +284,7 @@ class Forecaster(Task):
 
     # ------------------------------------------------------------ measures
 
-    def _one_ahead(self, examples) -> dict[str, np.ndarray]:
+    def _one_ahead(self, examples) -> dict[str, StoredArray]:
         """Forecasts of each step from the window before it: predicted, wanted, naive, and low and high of each level."""
         self.model.eval()
         found = _Errors(self)
@@ -307,11 +314,10 @@ class Forecaster(Task):
         if len(y) - steps < first:
             return dict.fromkeys(names)
         origins = np.unique(np.linspace(first, len(y) - steps, ORIGINS).round().astype(int))
-        cycles, whole = self._cycles(dates, len(y)), torch.from_numpy(y)
-        point, low, high = self._ahead(torch.stack([whole[k - need:k] for k in origins]),
-                                       torch.stack([cycles[k - need:k + steps] for k in origins]), steps)
-        wanted = self._values(np.stack([y[k:k + steps] for k in origins]))
-        last = self._values(np.stack([np.repeat(y[k - 1:k], steps, 0) for k in origins]))
+        point, low, high = self._ahead(torch.from_numpy(np.stack([y[k - need:k] for k in origins.tolist()])),
+                                       torch.stack([self._between(dates, k - need, k + steps) for k in origins.tolist()]), steps)
+        wanted = self._values(np.stack([y[k:k + steps] for k in origins.tolist()]))
+        last = self._values(np.stack([np.repeat(y[k - 1:k], steps, 0) for k in origins.tolist()]))
         found = measures.forecasting(point, wanted, self._scale, low=low[0], high=high[0])
         return dict(zip(names, (found["mase"], found["coverage"], measures.forecasting(last, wanted, self._scale)["mase"])))
 
@@ -396,7 +402,7 @@ class Forecaster(Task):
             raise InputError(f"{examples.source}: {len(y)} steps are fewer than the {need} that the model reads (a window of "
                              f"{self.knows['window']} and {self.knows['reach']} before it), and do not follow on the training series, which ended "
                              f"at {self._ended()}; give a longer series")
-        return y[-need:], dates[-need:] if dates else None
+        return y[-need:], dates[-need:].tolist() if dates else None
 
     def shown(self, answer):
         numbers = [f"{answer[name]:.6g}" for name in ("value", "low", "high")]
@@ -416,17 +422,19 @@ class Forecaster(Task):
         from ..report import Forecast
 
         one, found = self._one_ahead(examples), self.measures(examples)
-        past = np.array((examples.about.get("past") or self.knows["past"])["values"])
+        past = np.array((examples.about.get("past") or self.knows["past"])["values"][-SHOWN:])
         (low, high), count = one["intervals"][0], len(one["wanted"])
         shown = slice(max(0, count - 150), count)
-        before = np.concatenate([past, one["wanted"]])[:len(past) + shown.start][-50:]
-        forecasts = [Forecast(f"{name}, one step ahead", before[:, f], one["predicted"][shown, f], one["wanted"][shown, f], low[shown, f], high[shown, f],
+        latest = one["wanted"][max(0, shown.start - SHOWN):]
+        before = np.concatenate([past, latest])[:len(past) + len(latest) - (count - shown.start)][-50:]
+        predicted, wanted, low, high = (numbers[shown] for numbers in (one["predicted"], one["wanted"], low, high))
+        forecasts = [Forecast(f"{name}, one step ahead", before[:, f], predicted[:, f], wanted[:, f], low[:, f], high[:, f],
                               "80 % interval") for f, name in enumerate(self.knows["names"])]
         answers = self._answers(examples, self.options.horizon)
         for name in self.knows["names"]:
             mine = [answer for answer in answers if answer["column"] == name]
             column = self.knows["names"].index(name)
-            forecasts.append(Forecast(f"{name}, the next {len(mine)} steps", np.concatenate([past, one["wanted"]])[-60:, column],
+            forecasts.append(Forecast(f"{name}, the next {len(mine)} steps", np.concatenate([past, latest])[-SHOWN:, column],
                                       [a["value"] for a in mine], None, [a["low"] for a in mine], [a["high"] for a in mine], "80 % interval"))
         return {"forecasts": forecasts, "baseline": {"mase": found["naive_mase"], "mae": found["naive_mae"], "horizon_mase": found["horizon_naive_mase"]},
                 "baseline_name": "the last value again"}
@@ -436,28 +444,55 @@ class _Errors:
     """Gathers one-step forecasts over batches; while training goes on, intervals are fitted to their errors."""
 
     def __init__(self, task: Forecaster):
-        self.task, self.parts = task, []
+        # medians, scales, changes and last values, (N, F) each
+        self.task, self.found = task, [StoredArray(np.float64, (len(task.knows["names"]),)) for _ in range(4)]
 
     def add(self, batch):
         x, change, last = batch
         median, scale, _ = self.task.model(x)
-        self.parts.append(tuple(part.cpu().double() for part in (median[:, -1], scale[:, -1], change[:, -1], last)))
+        for found, part in zip(self.found, (median[:, -1], scale[:, -1], change[:, -1], last)):
+            found.extend(part.detach().cpu().double().numpy())
 
-    def forecasts(self):
-        median, scale, change, last = (torch.cat(parts) for parts in zip(*self.parts))
+    def forecasts(self) -> dict[str, StoredArray]:
         task = self.task
-        step = last.new_tensor(task.knows["step"])
-        widths = [scale * task.model.width(level).cpu() for level in LEVELS]
-        return {"predicted": task._values(last + step * median), "wanted": task._values(last + step * change), "naive": task._values(last),
-                "intervals": [tuple(task._values(last + step * (median + sign * width)) for sign in (-1, 1)) for width in widths]}
+        step, widths = np.array(task.knows["step"]), [task.model.width(level).cpu().numpy() for level in LEVELS]
+        found = {name: StoredArray(np.float64, step.shape) for name in ("predicted", "wanted", "naive")}
+        intervals = [tuple(StoredArray(np.float64, step.shape) for _ in range(2)) for _ in widths]
+        for median, scale, change, last in zip(*(one.blocks() for one in self.found)):
+            for name, ahead in (("predicted", step * median), ("wanted", step * change), ("naive", 0.0)):
+                found[name].extend(task._values(last + ahead))
+            for width, interval in zip(widths, intervals):
+                for sign, end in zip((-1, 1), interval):
+                    end.extend(task._values(last + step * (median + sign * (scale * width))))
+        return found | {"intervals": intervals}
 
     def result(self):
-        median, scale, change, _ = (torch.cat(parts) for parts in zip(*self.parts))
+        median, scale, change, _ = (torch.from_numpy(one[:]) for one in self.found)
         model = self.task.model
         # kept with the weights that had these errors
         model.calibrate(((change - median).abs() / scale).to(model.errors))
         one = self.forecasts()
         return {"mase": measures.forecasting(one["predicted"], one["wanted"], self.task._scale)["mase"]}
+
+
+def _behind(before: np.ndarray | StoredArray, series: StoredArray) -> StoredArray:
+    """One after the other."""
+    joined = StoredArray(series.dtype, series.row)
+    joined.extend(before[:])
+    for block in series.blocks():
+        joined.extend(block)
+    return joined
+
+
+def _check_changing(learned: Examples, names: list[str], source: str) -> None:
+    """An error where a column is the same at all steps."""
+    first, changing = np.array(learned["values"][0]), np.zeros(len(names), bool)
+    for some in parts(learned["values"]):
+        changing |= (np.array(some) != first).any(0)
+    for name, value, changes in zip(names, first, changing):
+        if not changes:
+            raise InputError(f"{source}: the column {name!r} is {value:g} at all {len(learned)} steps that are learned from; "
+                             "there is nothing to forecast: leave it out with --columns")
 
 
 def _spread(y: np.ndarray) -> list[float]:

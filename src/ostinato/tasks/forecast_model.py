@@ -1,13 +1,41 @@
-"""The model of a forecaster: a linear regression, and layers beside it."""
+"""The model of a forecaster, a linear regression and layers beside it, and what can be chosen for it."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from ..options import Options
+from ..options import LEARNING, Options, option
 from .layer import layer_of
 
+SERIES = "The series"
+# Changes that the regression reads at most, where the option does not say.
+LAGS = 24
 # How many quantiles of the held-out errors a model keeps.
 KEPT = 200
+
+
+@dataclass(frozen=True)
+class ForecastOptions(Options):
+    """What can be chosen for a forecaster."""
+
+    hidden: int = option(32, "Units of each layer.", low=1, high=16384)
+    dropout: float = option(0.5, "Rate of dropout, between layers and before the readout.", low=0, high=0.99)
+    horizon: int = option(12, "Steps that `predict` forecasts, and that the measures named horizon look ahead.", panel=SERIES, low=1, high=10_000)
+    window: int | None = option(None, "Steps that are read for a forecast.", panel=SERIES, low=2, high=100_000, found="two seasons")
+    season: int | None = option(None, "Steps after which the series is like itself; 1: none.", panel=SERIES, low=1, high=100_000,
+                                found="by autocorrelation")
+    power: float | None = option(None, "Learn this power of the values; 0: their logarithms.", panel=SERIES, low=0, high=1,
+                                 found="0, 0.5 or 1, by how the series varies with its level")
+    difference: bool | None = option(None, "Read the changes from step to step and not the level.", panel=SERIES, found="if the level moves away")
+    lags: int | None = option(None, "Last changes that the linear regression reads; 0: no regression.", panel=SERIES, low=0, high=10_000,
+                              found=f"{LAGS}, or what the series is long enough for")
+    columns: str | None = option(None, "What is forecast: names, with commas between.", panel=SERIES, found="all columns of numbers")
+    time: str | None = option(None, "The column that says when.", panel=SERIES, found="a first column of dates")
+    batch: int = option(32, "Windows of a batch.", panel=LEARNING, low=1, high=65536)
+    learning_rate: float = option(2e-3, "The highest of the schedule.", panel=LEARNING, low=1e-9, high=10)
+    held_out: float = option(0.15, "Part of the series, its end, that is kept to measure on.", panel=LEARNING, low=0.001, high=0.9)
 
 
 class ForecastModel(nn.Module):
@@ -23,7 +51,7 @@ class ForecastModel(nn.Module):
         options: Sizes and rates.
     """
 
-    def __init__(self, inputs: int, further: int, columns: int, options: Options):
+    def __init__(self, inputs: int, further: int, columns: int, options: ForecastOptions):
         super().__init__()
         self.inputs = inputs
         # weights and, last, what is added; no change until `regress`
@@ -48,14 +76,18 @@ class ForecastModel(nn.Module):
         median, log_scale = self.readout(self.dropout(output)).double().chunk(2, -1)
         return median, log_scale.clamp(-7, 7).exp(), state
 
-    def regress(self, x: torch.Tensor, change: torch.Tensor) -> None:
-        """Take the regression from changes (N, F) that followed on inputs (N, I and further), by least squares.
+    def regress(self, pairs: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
+        """Take the regression from changes (N, F) that followed on inputs (N, I and further), some after others, by least squares.
 
         Source: Hoerl and Kennard 1970, "Ridge regression", equation 2.1, with k = 1: inputs are of the size of 1.
         """
-        x = torch.cat([x, torch.ones(len(x), 1)], 1).double()
-        found = torch.linalg.solve(x.T @ x + torch.eye(x.shape[1], dtype=x.dtype), x.T @ change.double())
-        self.regression.copy_(found.T)
+        columns, units = self.regression.shape
+        left, right = torch.eye(units, dtype=torch.float64), torch.zeros(units, columns, dtype=torch.float64)
+        for x, change in pairs:
+            x = torch.cat([x, torch.ones(len(x), 1)], 1).double()
+            left += x.T @ x
+            right += x.T @ change.double()
+        self.regression.copy_(torch.linalg.solve(left, right).T)
 
     def calibrate(self, errors: torch.Tensor) -> None:
         """Take the size of intervals from errors over scale, (N, F), of what was not learned from.

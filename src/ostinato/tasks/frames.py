@@ -4,6 +4,7 @@ import itertools
 import re
 import zipfile
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,15 +12,15 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import measures
 from ..errors import InputError
 from ..examples import Examples
 from ..options import LEARNING, MODEL, Options, option
 from ..problem import padded, spread, within
 from ..sequences import Clips, read_clips
+from ..stored import Made, taken
 from .layer import layer_of
-from .scores import Scores, measured
-from .tag import rows_of, split_filled, stepwise_loss
+from .scores import Scores
+from .tag import filled, rows_of, split_filled, stepwise_loss
 from .task import Inside, Task
 
 # A part of the clips of an npz file, as in grid.npz:train.
@@ -105,7 +106,7 @@ class FrameTagger(Task):
         if labelled and clips.labels is None:
             raise InputError(f"{data!r} has no labels of frames; "
                              "give an npz file with an array (clips, frames) of labels beside x")
-        labels = [[clips.classes[k] for k in row] for row in clips.labels] if labelled else None
+        labels = Made(len(clips.labels), lambda k: [clips.classes[number] for number in clips.labels[k]]) if labelled else None
         return Examples({"clips": clips.clips, "labels": labels, "names": clips.names}, source=data, about=clips.columns)
 
     def line(self, text):
@@ -121,15 +122,15 @@ class FrameTagger(Task):
         return split_filled(self, every, "clips")
 
     def prepare(self, learned, every):
-        labels = [label for row in every["labels"] for label in row]
-        names = sorted(set(labels))
+        counts = Counter(label for row in every["labels"] for label in row)
+        names = sorted(counts)
         if len(names) < 2:
             raise InputError(f"{every.source}: all frames have the label {names[0]!r}; "
                              "there have to be two labels or more to tell apart")
-        self.knows = {"labels": names, "counts": [labels.count(name) for name in names], "columns": every.about,
+        self.knows = {"labels": names, "counts": [counts[name] for name in names], "columns": every.about,
                       **scales(every["clips"], learned["clips"], every.source),
                       # what can be said of a frame that is not looked at; the report measures this too
-                      "by_place": [Counter(place).most_common(1)[0][0] for place in _places(learned["labels"])]}
+                      "by_place": [place.most_common(1)[0][0] for place in _places(learned["labels"])]}
         return {}
 
     def build(self):
@@ -137,12 +138,15 @@ class FrameTagger(Task):
 
     def encode(self, examples):
         numbers = {label: k for k, label in enumerate(self.knows["labels"])}
-        found = []
-        for frames, row in zip(normalised(examples["clips"], self.knows, examples.source), examples["labels"] or [None] * len(examples)):
+        clips = normalised(examples["clips"], self.knows, examples.source)
+
+        def row_of(k: int):
+            frames = clips[k]
             # -1: a label that was not there in training, or is not known
-            labels = [-1] * len(frames) if row is None else [numbers.get(label, -1) for label in row]
-            found.append((frames, np.array(labels, np.int64)))
-        return found
+            labels = [-1] * len(frames) if examples["labels"] is None else [numbers.get(label, -1) for label in examples["labels"][k]]
+            return frames, np.array(labels, np.int64)
+
+        return Made(len(examples), row_of)
 
     def collate(self, rows):
         return *padded([clip for clip, _ in rows]), torch.from_numpy(np.concatenate([labels for _, labels in rows]))
@@ -158,13 +162,15 @@ class FrameTagger(Task):
         return Scores(self)
 
     def measures(self, examples):
-        return measured(*Scores.of(self, self.encode(examples)))
+        return Scores.of(self, self.encode(examples)).result()
 
     def answers(self, examples):
-        scores, _ = Scores.of(self, self.encode(examples))
-        found = rows_of([self.knows["labels"][k] for k in scores.argmax(1).tolist()], [len(clip) for clip in examples["clips"]])
+        given = self._labels(Scores.of(self, self.encode(examples)), [len(clip) for clip in examples["clips"]])
         names = examples["names"] or [None] * len(examples)
-        return [{"labels": row} | ({"clip": name} if name else {}) for row, name in zip(found, names)]
+        return [{"labels": row} | ({"clip": name} if name else {}) for row, name in zip(given, names)]
+
+    def _labels(self, scores: Scores, lengths: list[int]) -> Made:
+        return rows_of(scores.given, self.knows["labels"], lengths)
 
     def inside(self, data):
         examples = self.read(data, labelled=False)
@@ -179,25 +185,24 @@ class FrameTagger(Task):
                       f"score of {names[given[at]]} at frame {at + 1}, the one that it is least sure of")
 
     def report_parts(self, examples):
-        names, places = self.knows["labels"], self.knows["by_place"]
-        scores, labels = Scores.of(self, self.encode(examples))
-        lengths, seen = [len(clip) for clip in examples["clips"]], labels >= 0
-        given = scores.argmax(1)
-        clips = [{"clip": name or str(k + 1), "right": sum(a == b for a, b in zip(row, wanted)) / max(1, len(row)),
-                  "frames": len(row),
-                  "labels": self.shown({"labels": wanted}), "given": self.shown({"labels": row})}
-                 for k, (row, wanted, name) in enumerate(zip(rows_of([names[k] for k in given.tolist()], lengths),
-                                                             examples["labels"], examples["names"] or [None] * len(lengths)))]
-        order = sorted(clips, key=lambda clip: clip["right"])
+        places, scores = self.knows["by_place"], Scores.of(self, self.encode(examples))
+        lengths, names = [len(clip) for clip in examples["clips"]], examples["names"] or [None] * len(examples)
+        given = self._labels(scores, lengths)
+        right = [sum(a == b for a, b in zip(row, wanted)) / max(1, len(row)) for row, wanted in zip(given, examples["labels"])]
+
+        def row(k: int) -> dict:
+            return {"clip": names[k] or str(k + 1), "right": f"{right[k]:.0%}", "frames": lengths[k],
+                    "labels": self.shown({"labels": examples["labels"][k]}), "given": self.shown({"labels": given[k]})}
+
+        order = sorted(range(len(right)), key=right.__getitem__)
         chosen = {"The most wrong": order[:10], "The most right": order[::-1][:10],
-                  "Longest": sorted(clips, key=lambda clip: -clip["frames"])[:5]}
-        by_place = [label == places[min(k, len(places) - 1)] for row in examples["labels"] for k, label in enumerate(row)]
+                  "Longest": sorted(range(len(lengths)), key=lambda k: -lengths[k])[:5]}
+        by_place = sum(label == places[min(k, len(places) - 1)] for row in examples["labels"] for k, label in enumerate(row))
         return {
-            "baseline": {"accuracy": sum(by_place) / max(1, len(by_place))},
-            "baseline_name": "the most frequent label at that place in a clip", "labels": dict(zip(names, self.knows["counts"])),
-            "lengths": lengths, "length_of": "frames",
-            "confusion": (names, measures.confusion(given[seen], labels[seen], len(names))),
-            "examples": {name: [clip | {"right": f"{clip['right']:.0%}"} for clip in found] for name, found in chosen.items()}}
+            "baseline": {"accuracy": by_place / max(1, sum(lengths))},
+            "baseline_name": "the most frequent label at that place in a clip", "labels": dict(zip(self.knows["labels"], self.knows["counts"])),
+            "lengths": lengths, "length_of": "frames", "confusion": (self.knows["labels"], scores.confusion),
+            "examples": {name: [row(k) for k in found] for name, found in chosen.items()}}
 
 
 # ---------------------------------------------------------------- clips
@@ -224,19 +229,24 @@ def given_clips(clips) -> list[np.ndarray]:
     return [_clip(clip, number) for number, clip in enumerate(clips, 1)]
 
 
-def scales(every: list[np.ndarray], learned: list[np.ndarray], source: str) -> dict:
+def scales(every: Sequence[np.ndarray], learned: Sequence[np.ndarray], source: str) -> dict:
     """How many numbers a frame has, and their mean and scale in the clips that are learned from."""
     units = next((clip.shape[1] for clip in learned if len(clip)), 0)
     _check_units(every, source, units, f"another has {units}")
-    return {"units": units} | spread([clip for clip in learned if len(clip)])
+    return {"units": units} | spread(taken(learned, filled(learned)))
 
 
-def normalised(clips: list[np.ndarray], knows: dict, source: str) -> list[np.ndarray]:
+def normalised(clips: Sequence[np.ndarray], knows: dict, source: str) -> Made:
     """Clips by the means and scales that `scales` gave."""
     _check_units(clips, source, knows["units"], f"the model learned from {knows['units']}")
     mean, scale = (np.array(knows[name], np.float32) for name in ("mean", "scale"))
-    # an empty clip in memory need not say how many numbers a frame has
-    return [((clip if len(clip) else clip.reshape(0, len(mean))) - mean) / scale for clip in clips]
+
+    def row_of(k: int) -> np.ndarray:
+        clip = clips[k]
+        # an empty clip in memory need not say how many numbers a frame has
+        return ((clip if len(clip) else clip.reshape(0, len(mean))) - mean) / scale
+
+    return Made(len(clips), row_of)
 
 
 def _has_parts(path: Path) -> bool:
@@ -261,13 +271,18 @@ def _clip(given, number: int) -> np.ndarray:
     return clip.reshape(len(clip), -1) if clip.size else np.zeros((0, clip.shape[1] if clip.ndim > 1 else 0), np.float32)
 
 
-def _check_units(clips: list[np.ndarray], source: str, units: int, wanted: str) -> None:
+def _check_units(clips: Sequence[np.ndarray], source: str, units: int, wanted: str) -> None:
     """An error where a clip that is not empty has frames of another size."""
     for number, clip in enumerate(clips, 1):
         if len(clip) and clip.shape[1] != units:
             raise InputError(f"{source}: clip {number} has {clip.shape[1]} numbers a frame, and {wanted}")
 
 
-def _places(rows: list[list[str]]) -> list[list[str]]:
-    """The labels at each place of the rows that are so long."""
-    return [[row[k] for row in rows if k < len(row)] for k in range(max(map(len, rows)))]
+def _places(rows: Iterable[list[str]]) -> list[Counter]:
+    """How often each label is at each place of the rows that are so long."""
+    places = []
+    for row in rows:
+        places += [Counter() for _ in range(len(row) - len(places))]
+        for place, label in zip(places, row):
+            place[label] += 1
+    return places

@@ -4,52 +4,55 @@ import numpy as np
 import torch
 
 from .. import measures
+from ..stored import Kept, StoredNumbers
 from .task import Task, batches
 
 
 class Scores:
-    """Gathers scores and labels over batches.
+    """Gathers what scores and labels come to, over batches, in temporary files: there can be more of them than fit in memory.
 
     Args:
         task: One whose `scores` gives (N, C) for the N things of a batch that have a label; the batch's last part is their labels (N,).
+
+    Attributes:
+        given: The label of the highest score of each, a number.
+        sure: Its probability.
+        labels: The right one, -1 where it was not there in training or is not known.
+        confusion: (C, C) counts: a row for each right label, a column for each given one.
     """
 
     def __init__(self, task: Task):
-        # not as tensors: many small ones between the large ones of each batch leave the heap in pieces that nothing fits into
-        self.task, self.count, self.scores, self.labels = task, 0, bytearray(), bytearray()
+        self.task, self.confusion, self.unseen = task, np.zeros((0, 0), np.int64), 0
+        self.given, self.labels, self.sure, self._logs = (StoredNumbers(dtype) for dtype in (np.int32, np.int32, np.float64, np.float64))
 
     @classmethod
     @torch.no_grad()
-    def of(cls, task: Task, rows: list) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores (N, C) and labels (N,), -1 where there is none, of encoded rows, one behind another."""
+    def of(cls, task: Task, rows: Kept) -> "Scores":
+        """Those of encoded rows, one behind another."""
         task.model.eval()
         found = cls(task)
         for batch in batches(task, rows):
             found.add(batch)
-        return found.stacked()
+        return found
 
     def add(self, batch):
         """Take a batch in."""
-        scores = self.task.scores(batch)
-        self.count = scores.shape[1]
-        self.scores += scores.float().cpu().numpy().tobytes()
-        self.labels += batch[-1].cpu().numpy().tobytes()
-
-    def stacked(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Scores (N, C) and labels (N,)."""
-        labels = torch.from_numpy(np.frombuffer(self.labels, np.int64))
-        return torch.from_numpy(np.frombuffer(self.scores, np.float32)).reshape(len(labels), self.count), labels
+        scores, labels = self.task.scores(batch).double().cpu(), batch[-1].cpu()
+        given, seen = scores.argmax(1), labels >= 0
+        measures.check_scores(scores[seen], before=len(self._logs))
+        logs = torch.log_softmax(scores, 1)
+        counts = measures.confusion(given[seen], labels[seen], scores.shape[1])
+        self.confusion = counts if not len(self.given) else self.confusion + counts
+        self.unseen += int((~seen).sum())
+        self._logs.extend(logs[seen, labels[seen]].numpy())
+        self.given.extend(given.numpy())
+        self.labels.extend(labels.numpy())
+        self.sure.extend(torch.softmax(scores, 1).amax(1).numpy())
 
     def result(self) -> dict[str, float | None]:
-        """What `measured` gives."""
-        return measured(*self.stacked())
-
-
-def measured(scores: torch.Tensor, labels: torch.Tensor) -> dict[str, float | None]:
-    """Accuracy, macro F1 and nats; what has a label that was not there in training (-1) cannot be right, and is counted."""
-    seen = labels >= 0
-    found = measures.classification(scores[seen], labels[seen])
-    if seen.all():
-        return found
-    right = (found["accuracy"] or 0.0) * int(seen.sum())
-    return found | {"accuracy": right / len(labels), "labels_unseen": int((~seen).sum())}
+        """Accuracy, macro F1 and nats; what has a label that was not there in training (-1) cannot be right, and is counted."""
+        found = measures.classified(self.confusion, self._logs[:])
+        if not self.unseen:
+            return found
+        right = (found["accuracy"] or 0.0) * len(self._logs)
+        return found | {"accuracy": right / len(self.labels), "labels_unseen": self.unseen}

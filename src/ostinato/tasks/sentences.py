@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from heapq import nlargest
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from ..options import LEARNING, Options, option
 from ..pieces import KINDS, PAD, Pieces
 from ..problem import padded
 from ..seq2seq import ATTENTIONS, EncoderDecoder
+from ..stored import Made, StoredRows, parts
 from .task import Task
 
 TEXT, WRITING = "Texts", "Writing"
@@ -47,13 +49,13 @@ class SentenceTask(Task):
 
     Options: type[SentenceOptions] = SentenceOptions
     # Examples that were measured last, and what was written for them: the report is of the same.
-    _latest: tuple[Examples | None, list[Hypothesis]] = (None, [])
+    _latest: tuple[Examples | None, Sequence[Hypothesis]] = (None, [])
 
     def encoder(self) -> nn.Module:
         """The encoder of what is given, from `options`, `knows` and `pieces`; see `ostinato.seq2seq`."""
         raise NotImplementedError
 
-    def sources(self, examples: Examples) -> list[np.ndarray]:
+    def sources(self, examples: Examples) -> Sequence[np.ndarray]:
         """What is given in each row, as numbers."""
         raise NotImplementedError
 
@@ -77,7 +79,7 @@ class SentenceTask(Task):
         options, texts = self.options, self.words(learned)
         self.pieces = Pieces.of(texts, options.pieces, size=options.vocabulary_size, least=2 if len(texts) > 1000 else 1)
         self.knows = {"columns": every.about}
-        longest = max(map(len, self.pieces.encode(learned["target"])))
+        longest = max(len(row) for some in parts(learned["target"]) for row in self.pieces.encode(some))
         # and one for the end
         return {} if options.length else {"length": longest + longest // 4 + 2}
 
@@ -88,8 +90,15 @@ class SentenceTask(Task):
                               label_smoothing=options.label_smoothing, sampling=options.sampling, engine=options.engine)
 
     def encode(self, examples):
-        targets = self.pieces.encode(examples["target"] or [""] * len(examples))
-        return list(zip(self.sources(examples), targets))
+        sources, targets = self.sources(examples), self.numbers(examples["target"] or [""] * len(examples))
+        return Made(len(examples), lambda k: (sources[k], targets[k]))
+
+    def numbers(self, texts: Sequence[str]) -> StoredRows:
+        """The numbers of the pieces of each text."""
+        rows = StoredRows(np.int32)
+        for some in parts(texts):
+            rows.extend(self.pieces.encode(some))
+        return rows
 
     def length(self, row):
         return sum(map(len, row))
@@ -109,25 +118,26 @@ class SentenceTask(Task):
         return {self.goal: found.pop(self.goal)} | found
 
     @torch.no_grad()
-    def written(self, examples: Examples) -> list[Hypothesis]:
+    def written(self, examples: Examples) -> Sequence[Hypothesis]:
         """The best sentence for each row."""
         self.model.eval()
         options, sources = self.options, self.sources(examples)
-        found: list = [None] * len(sources)
-        order = sorted(range(len(sources)), key=lambda k: len(sources[k]))
+        found = StoredRows(np.float64, _hypothesis, _stored)
+        order = np.argsort(np.fromiter(map(len, sources), np.int32, len(sources)), kind="stable")
         for start in range(0, len(order), TOGETHER):
-            rows = order[start:start + TOGETHER]
-            best = self.model.decode(*self.given([sources[k] for k in rows]), beams=options.beams, length=options.length,
-                                     length_norm=options.length_norm)
-            for k, (first, *_) in zip(rows, best):
-                # without the places past the row's own end, which are there for longer rows beside it
-                found[k] = replace(first, attention=first.attention[:, :self.places(sources[k])])
-        return found
+            rows = [sources[k] for k in order[start:start + TOGETHER]]
+            best = self.model.decode(*self.given(rows), beams=options.beams, length=options.length, length_norm=options.length_norm)
+            # without the places past the row's own end, which are there for longer rows beside it
+            found.extend(replace(first, attention=first.attention[:, :self.places(row)]) for row, (first, *_) in zip(rows, best))
+        return found.take(np.argsort(order))
 
     def measures(self, examples):
         written = self.written(examples)
         self._latest = examples, written
-        return self.scored([self.pieces.decode(one.tokens) for one in written], examples["target"])
+        return self.scored(self._texts(written), examples["target"])
+
+    def _texts(self, written: Sequence[Hypothesis]) -> Made:
+        return Made(len(written), lambda k: self.pieces.decode(written[k].tokens))
 
     def answers(self, examples):
         names = examples["name"] or [None] * len(examples)
@@ -139,19 +149,21 @@ class SentenceTask(Task):
         latest, written = self._latest
         if latest is not examples:
             written = self.written(examples)
-        texts, wanted = [self.pieces.decode(one.tokens) for one in written], examples["target"]
+        texts, wanted = self._texts(written), examples["target"]
         names = examples["name"] or [None] * len(examples)
-        rows = [{"given": self.shown_source(x, name), "right": right, "written": text} for x, name, right, text in
-                zip(examples["x"], names, wanted, texts)]
+
+        def row(k: int) -> dict:
+            return {"given": self.shown_source(examples["x"][k], names[k]), "right": wanted[k], "written": texts[k]}
+
         # chrF of each alone says how near it is; words are too few in one sentence
         near = [measures.translation([text], [right])["chrf"] or 0.0 for text, right in zip(texts[:WRITTEN], wanted)]
         order = sorted(range(len(near)), key=near.__getitem__)
-        longest = sorted(range(len(rows)), key=lambda k: -len(wanted[k]))
-        kinds = {"The most wrong": order[:10], "The most right": [k for k in order[::-1] if texts[k] == wanted[k]][:10], "Longest": longest[:5]}
-        return {"examples": {name: [rows[k] for k in found] for name, found in kinds.items()},
+        longest = nlargest(5, range(len(wanted)), key=lambda k: len(wanted[k]))
+        kinds = {"The most wrong": order[:10], "The most right": [k for k in order[::-1] if texts[k] == wanted[k]][:10], "Longest": longest}
+        return {"examples": {name: [row(k) for k in found] for name, found in kinds.items()},
                 "lengths": [len(one.tokens) for one in written], "length_of": "pieces written"} | self.looked(examples, written, order)
 
-    def looked(self, examples: Examples, written: list[Hypothesis], order: list[int]) -> dict:
+    def looked(self, examples: Examples, written: Sequence[Hypothesis], order: list[int]) -> dict:
         """The parts of the report that show where the model looked as it wrote.
 
         Args:
@@ -181,3 +193,16 @@ class _Written:
 
     def result(self):
         return self.task.scored(self.texts, self.wanted) | {"nats_per_piece": self.nats / max(1, self.count)}
+
+
+def _stored(one: Hypothesis) -> np.ndarray:
+    """A sentence as numbers: its score, whether it ended, how many pieces it has, these, and where the model looked for each."""
+    return np.concatenate([[one.score, one.ended, len(one.tokens)], one.tokens, one.attention.cpu().double().numpy().reshape(-1)])
+
+
+def _hypothesis(stored: np.ndarray) -> Hypothesis:
+    """What `_stored` was given."""
+    score, ended, count = float(stored[0]), bool(stored[1]), int(stored[2])
+    tokens, attention = np.split(stored[3:], [count])
+    attention = attention.reshape(count, -1) if count else np.zeros((0, 0))
+    return Hypothesis(tokens.astype(int).tolist(), score, ended, torch.from_numpy(attention).float())

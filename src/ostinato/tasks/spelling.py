@@ -2,8 +2,9 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 import regex
@@ -18,6 +19,8 @@ from ..problem import padded
 from .layer import layer_of
 
 WORDS = "Words"
+# Words whose numbers are in memory at a time.
+REMEMBERED = 1 << 16
 # How a word is taken apart for the layer that reads its characters: as a reader counts them, or Korean syllables in letters.
 CHARACTERS: dict[str, Callable[[str], list[str]]] = {
     "grapheme": characters, "jamo": lambda word: list(unicodedata.normalize("NFD", word))}
@@ -50,6 +53,8 @@ class Spelling:
 
     def __init__(self, apart: str, letters: list[str]):
         self.apart, self.letters = apart, letters
+        # a word is there often, and is spelled once as long as it is among the latest
+        self.spell = lru_cache(maxsize=REMEMBERED)(self._spell)
         self.numbers = {letter: number for number, letter in enumerate(letters, len(SPECIAL))}
 
     @classmethod
@@ -65,13 +70,9 @@ class Spelling:
         letters = Counter(letter for word in words for letter in CHARACTERS[apart](word))
         return cls(apart, sorted(letter for letter, count in letters.items() if count >= least))
 
-    def spell(self, word: str) -> bytes:
+    def _spell(self, word: str) -> bytes:
         """The numbers of a word's letters, int32, as bytes: equal words are found in a batch at once."""
         return np.array([self.numbers.get(letter, UNKNOWN) for letter in CHARACTERS[self.apart](word)], np.int32).tobytes()
-
-    def spell_each(self, words: Iterable[str]) -> dict[str, bytes]:
-        """What `spell` gives for each word, once however often it is there."""
-        return {word: self.spell(word) for word in dict.fromkeys(words)}
 
 
 def _is_hangul(words: Counter) -> bool:

@@ -1,7 +1,10 @@
 """Many to many, aligned: a tag for each word of a sentence."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from heapq import nlargest, nsmallest
 from pathlib import Path
 
 import numpy as np
@@ -13,14 +16,15 @@ from .. import measures
 from ..data import compose
 from ..errors import InputError
 from ..examples import Examples
-from ..formats import read_unpacked_text
+from ..formats import read_lines
 from ..options import LEARNING, MODEL, option
 from ..pieces import PAD, SPECIAL, UNKNOWN, Pieces
 from ..problem import padded, within
 from ..sequences import read_tagged
+from ..stored import Made, StoredNumbers, StoredRows, parts, stored_words
 from .layer import layer_of
 from .scores import Scores
-from .spelling import WORDS, SpelledWords, Spelling, SpellingOptions, spelled_batch
+from .spelling import REMEMBERED, WORDS, SpelledWords, Spelling, SpellingOptions, spelled_batch
 from .task import Inside, Task
 
 
@@ -45,10 +49,10 @@ class TagOptions(SpellingOptions):
 # ---------------------------------------------------------------- a label for each step
 
 
-def rows_of(steps, lengths: list[int]) -> list[list]:
-    """What is one behind another, as rows of these lengths."""
+def rows_of(given: StoredNumbers, names: list[str], lengths: Sequence[int]) -> Made:
+    """Labels that are one behind another, as numbers of these names, as rows of names of these lengths."""
     ends = np.cumsum([0, *lengths])
-    return [steps[start:end] for start, end in zip(ends[:-1], ends[1:])]
+    return Made(len(lengths), lambda k: [names[number] for number in given[int(ends[k]):int(ends[k + 1])].tolist()])
 
 
 def stepwise_loss(task: Task, batch: tuple[torch.Tensor, ...], smoothing: float) -> tuple[torch.Tensor, int]:
@@ -57,9 +61,14 @@ def stepwise_loss(task: Task, batch: tuple[torch.Tensor, ...], smoothing: float)
     return F.cross_entropy(task.scores(batch), labels, reduction="sum", label_smoothing=smoothing), len(labels)
 
 
+def filled(rows: Sequence) -> np.ndarray:
+    """The places of the rows that have steps."""
+    return np.flatnonzero(np.fromiter(map(len, rows), np.int32, len(rows)))
+
+
 def split_filled(task: Task, every: Examples, column: str) -> tuple[Examples, Examples]:
     """As `Task.split`, without the rows that have no steps: of these nothing can be learned, and nothing measured."""
-    return every.take([k for k, row in enumerate(every[column]) if len(row)]).split(task.options.held_out, task.options.seed)
+    return every.take(filled(every[column])).split(task.options.held_out, task.options.seed)
 
 
 # ---------------------------------------------------------------- the model
@@ -130,10 +139,9 @@ class Tagger(Task):
 
     def _read_file(self, path: Path, labelled: bool):
         if not labelled and not str(path).removesuffix(".gz").endswith(".conllu"):
-            lines = read_unpacked_text(path).rstrip("\n").split("\n")
-            if any(" " in line.strip() for line in lines) and not any("\t" in line for line in lines):
-                # sentences, one in a line, as standard input has them
-                return [line.split() for line in lines], None, {}
+            rows = _sentences(path)
+            if rows is not None:
+                return rows, None, {}
         try:
             found = read_tagged(path, column=self.options.column)
         except InputError:
@@ -181,13 +189,16 @@ class Tagger(Task):
 
     def encode(self, examples):
         spelling = Spelling(self.options.characters, self.knows["letters"])
-        spelled = spelling.spell_each(word for row in examples["words"] for word in row)
-        numbers = {word: self._number(word) for word in spelled}
+        number = lru_cache(maxsize=REMEMBERED)(self._number)
         tags = {tag: k for k, tag in enumerate(self.knows["tags"])}
-        return [(np.array([numbers[word] for word in row], np.int32), [spelled[word] for word in row],
-                 # -1: a tag that was not there in training, or is not known
-                 np.array([tags.get(tag, -1) for tag in right] if right is not None else [-1] * len(row), np.int64))
-                for row, right in zip(examples["words"], examples["tags"] or [None] * len(examples))]
+
+        def row_of(k: int):
+            row = examples["words"][k]
+            # -1: a tag that was not there in training, or is not known
+            right = [-1] * len(row) if examples["tags"] is None else [tags.get(tag, -1) for tag in examples["tags"][k]]
+            return np.array([number(word) for word in row], np.int32), [spelling.spell(word) for word in row], np.array(right, np.int64)
+
+        return Made(len(examples), row_of)
 
     def _number(self, word: str) -> int:
         number = self.pieces.tokenizer.token_to_id(_lowered(word))
@@ -214,19 +225,20 @@ class Tagger(Task):
     def measuring(self):
         return Scores(self)
 
-    def _tags(self, examples: Examples) -> list[list[str]]:
-        scores, _ = Scores.of(self, self.encode(examples))
-        return rows_of([self.knows["tags"][k] for k in scores.argmax(1).tolist()], [len(row) for row in examples["words"]])
+    def _tags(self, examples: Examples, scores: Scores) -> Made:
+        return rows_of(scores.given, self.knows["tags"], [len(row) for row in examples["words"]])
 
     def measures(self, examples):
-        lowered = [[_lowered(word) for word in row] for row in examples["words"]]
-        found = measures.tagging(self._tags(examples), examples["tags"], words=lowered, known=self.pieces.tokenizer.get_vocab())
-        unseen = sum(tag not in self.knows["tags"] for row in examples["tags"] for tag in row)
+        lowered = Made(len(examples), lambda k: [_lowered(word) for word in examples["words"][k]])
+        tags = self._tags(examples, Scores.of(self, self.encode(examples)))
+        found = measures.tagging(tags, examples["tags"], words=lowered, known=self.pieces.tokenizer.get_vocab())
+        known = set(self.knows["tags"])
+        unseen = sum(tag not in known for row in examples["tags"] for tag in row)
         return found | ({"labels_unseen": unseen} if unseen else {})
 
     def answers(self, examples):
         # to leave the model alone where there is nothing to read
-        tags = self._tags(examples) if len(examples) else []
+        tags = self._tags(examples, Scores.of(self, self.encode(examples))) if len(examples) else []
         return [{"words": words, "tags": row} for words, row in zip(examples["words"], tags)]
 
     def inside(self, data):
@@ -245,33 +257,39 @@ class Tagger(Task):
 
     def report_parts(self, examples):
         names, counts = self.knows["tags"], dict(zip(self.knows["tags"], self.knows["counts"]))
-        scores, labels = Scores.of(self, self.encode(examples))
-        probabilities, seen = torch.softmax(scores.double(), 1), labels >= 0
-        sure, given = probabilities.max(1)
-        lengths = [len(row) for row in examples["words"]]
-        known = self.pieces.tokenizer.get_vocab()
-        places = [(row, k, tag) for row, tags in zip(examples["words"], examples["tags"]) for k, tag in enumerate(tags)]
-        words = [{"right": right, "given": names[g], "sure": f"{s:.2f}", "word": row[k],
-                  "seen in training": "yes" if _lowered(row[k]) in known else "no",
-                  "sentence": " ".join([*row[max(0, k - 6):k], f"[{row[k]}]", *row[k + 1:k + 7]])}
-                 for (row, k, right), g, s in zip(places, given.tolist(), sure.tolist())]
-        order = sorted(range(len(words)), key=lambda k: -float(sure[k]))
-        wrong = [k for k in order if words[k]["right"] != words[k]["given"]]
-        right = [k for k in reversed(order) if words[k]["right"] == words[k]["given"]]
+        scores = Scores.of(self, self.encode(examples))
+        given, known, lengths = self._tags(examples, scores), self.pieces.tokenizer.get_vocab(), [len(row) for row in examples["words"]]
         most, rarest = max(counts, key=counts.get), min(counts, key=counts.get)
-        sentences = sorted(zip(examples["words"], rows_of(words, lengths)), key=lambda pair: -len(pair[0]))[:5]
-        longest = [{"words": len(row), "wrong": sum(one["right"] != one["given"] for one in found),
-                    "sentence": _cut(" ".join(f"{one['word']}/{one['given']}" for one in found))} for row, found in sentences]
-        chosen = {"Wrong, the surest first": wrong,
-                  "Wrong, words not seen in training": [k for k in wrong if words[k]["seen in training"] == "no"],
-                  "Right, the least sure first": right,
-                  f"Of the rarest tag, {rarest}": [k for k in order if words[k]["right"] == rarest]}
-        usual = sum(one["right"] == most for one in words) / max(1, len(words))
+
+        def words() -> Iterator[tuple[float, tuple[int, int], str, str, str]]:
+            """Of each word how sure it is, its sentence and place in it, the word, the right tag and the one given."""
+            places = ((k, place, *one) for k, rows in enumerate(zip(examples["words"], examples["tags"], given))
+                      for place, one in enumerate(zip(*rows)))
+            sure = (number for start in range(0, len(scores.sure), 1024) for number in scores.sure[start:start + 1024].tolist())
+            return ((number, (k, place), *one) for number, (k, place, *one) in zip(sure, places))
+
+        def row(one) -> dict:
+            sure, (k, place), word, right, tag = one
+            sentence = examples["words"][k]
+            return {"right": right, "given": tag, "sure": f"{sure:.2f}", "word": word, "seen in training": "yes" if _lowered(word) in known else "no",
+                    "sentence": " ".join([*sentence[max(0, place - 6):place], f"[{word}]", *sentence[place + 1:place + 7]])}
+
+        def surest(wanted: Callable[[str, str, str], bool]) -> list[dict]:
+            return [row(one) for one in nlargest(10, (one for one in words() if wanted(*one[2:])), key=lambda one: one[0])]
+
+        chosen = {"Wrong, the surest first": surest(lambda word, right, tag: right != tag),
+                  "Wrong, words not seen in training": surest(lambda word, right, tag: right != tag and _lowered(word) not in known),
+                  "Right, the least sure first": [row(one) for one in nsmallest(
+                      10, (one for one in words() if one[3] == one[4]), key=lambda one: (one[0], (-one[1][0], -one[1][1])))],
+                  f"Of the rarest tag, {rarest}": surest(lambda word, right, tag: right == rarest)}
+        longest = [{"words": lengths[k], "wrong": sum(a != b for a, b in zip(examples["tags"][k], given[k])),
+                    "sentence": _cut(" ".join(f"{word}/{tag}" for word, tag in zip(examples["words"][k], given[k])))}
+                   for k in nlargest(5, range(len(lengths)), key=lengths.__getitem__)]
+        usual = sum(tag == most for row in examples["tags"] for tag in row) / max(1, sum(lengths))
         return {
             "baseline": {"accuracy": usual}, "baseline_name": f"always {most}",
-            "labels": counts, "lengths": lengths, "length_of": "words",
-            "confusion": (names, measures.confusion(given[seen], labels[seen], len(names))),
-            "examples": {name: [words[k] for k in found[:10]] for name, found in chosen.items() if found} | {"Longest": longest}}
+            "labels": counts, "lengths": lengths, "length_of": "words", "confusion": (names, scores.confusion),
+            "examples": {name: found for name, found in chosen.items() if found} | {"Longest": longest}}
 
 
 def _lowered(word: str) -> str:
@@ -285,6 +303,26 @@ def _vocabulary(words: list[str]) -> Pieces:
     # a word that spells a mark has no units of its own
     numbers = {word: number for number, word in enumerate([*SPECIAL, *(word for word in words if word not in SPECIAL)])}
     return Pieces("word", Tokenizer(models.WordLevel(numbers, unk_token=SPECIAL[UNKNOWN])))
+
+
+def _sentences(path: Path) -> StoredRows | None:
+    """The words of each line, where a line is a sentence, as standard input has them: some have several, and none has a tab."""
+    def lines() -> Iterator[str]:
+        # empty lines at the end are none
+        empty = 0
+        for line in read_lines(path):
+            if line:
+                yield from [""] * empty
+                yield line
+            empty = 0 if line else empty + 1
+
+    rows, several = stored_words(), False
+    for some in parts(lines()):
+        if any("\t" in line for line in some):
+            return None
+        several = several or any(" " in line.strip() for line in some)
+        rows.extend(line.split() for line in some)
+    return rows if several else None
 
 
 def _cut(text: str) -> str:

@@ -19,6 +19,7 @@ from ..files import UNFINISHED, read_json, read_tensors, write_json, write_tenso
 from ..options import Options, chosen, flag
 from ..pieces import Pieces
 from ..problem import Buckets, Problem
+from ..stored import taken
 
 FORMAT, VERSION = "ostinato task", 1
 CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT = "config.json", "vocabulary.json", "model.safetensors", "checkpoint.safetensors"
@@ -49,10 +50,10 @@ class Rows(Problem):
         lengths: Of the rows that are learned from.
     """
 
-    def __init__(self, task: "Task", learned: list, measured: list, lengths: Sequence[int]):
+    def __init__(self, task: "Task", learned: Sequence, measured: Sequence, lengths: Sequence[int]):
         options = task.options
         self.task, self.model, self.goal, self.higher, self.unit = task, task.model, task.goal, task.higher, "row"
-        self.learned, self.measured = learned, measured[:WATCHED]
+        self.learned, self.measured = learned, taken(measured, range(min(WATCHED, len(measured))))
         self.buckets = Buckets(lengths, batch=min(options.batch, len(learned)), seed=options.seed)
         self.steps_per_epoch = self.buckets.steps_per_epoch
         self.rate = len(learned) / self.steps_per_epoch
@@ -70,7 +71,7 @@ class Rows(Problem):
         return self.task.measuring()
 
 
-def batches(task: "Task", encoded: list):
+def batches(task: "Task", encoded: Sequence):
     """Encoded rows as batches, in order."""
     size = task.options.batch
     return (task.collate(encoded[start:start + size]) for start in range(0, len(encoded), size))
@@ -159,7 +160,7 @@ class Task:
         """The model, from `options`, `knows` and `pieces`."""
         raise NotImplementedError
 
-    def encode(self, examples: Examples) -> list:
+    def encode(self, examples: Examples) -> Sequence:
         """Each row as arrays of numbers."""
         raise NotImplementedError
 

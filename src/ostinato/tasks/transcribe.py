@@ -13,6 +13,7 @@ from ..options import option
 from ..problem import padded
 from ..report import TOKENS
 from ..seq2seq import FramesEncoder
+from ..stored import Made
 from .frames import clips_from, given_clips, normalised, scales
 from .sentences import SentenceOptions, SentenceTask
 
@@ -58,10 +59,11 @@ class Transcriber(SentenceTask):
             if not labelled:
                 targets = None
             elif clips.sentences is not None:
-                targets = [compose(text) for text in clips.sentences]
+                targets = clips.sentences
             elif clips.labels is not None:
                 silence = set(self.options.silence.split())
-                targets = [" ".join(word for word, _ in itertools.groupby(clips.classes[k] for k in row) if word not in silence) for row in clips.labels]
+                targets = Made(len(clips.labels), lambda k: " ".join(
+                    word for word, _ in itertools.groupby(clips.classes[number] for number in clips.labels[k]) if word not in silence))
             else:
                 raise InputError(f"{str(data)!r} has no sentences; give an npz file with an array of text, a sentence for each clip, or of a word for each frame")
             return Examples({"x": clips.clips, "target": targets, "name": clips.names}, source=str(data), about=clips.columns)

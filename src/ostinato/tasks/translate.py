@@ -10,6 +10,7 @@ from ..errors import InputError
 from ..examples import Examples
 from ..options import option
 from ..seq2seq import TextEncoder
+from ..stored import Behind
 from ..tables import read_pairs
 from .sentences import SentenceOptions, SentenceTask
 from .task import Inside
@@ -57,7 +58,7 @@ class Translator(SentenceTask):
         return Examples({"x": sources, "target": targets, "name": None}, source="the given pairs")
 
     def words(self, learned):
-        return [*learned["x"], *learned["target"]]
+        return Behind(learned["x"], learned["target"])
 
     def epochs(self, rows):
         return max(6, min(40, 600_000 / rows))
@@ -68,7 +69,7 @@ class Translator(SentenceTask):
                            dropout=options.dropout, engine=options.engine)
 
     def sources(self, examples):
-        return self.pieces.encode(examples["x"])
+        return self.numbers(examples["x"])
 
     def shown_source(self, x, name):
         return x
