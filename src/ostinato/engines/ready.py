@@ -120,9 +120,7 @@ class Ready:
         jobs = [_copying([word for at, begins, _, size, _ in states for word in (at + begins, zeros, size)]), *placed,
                 _copying([word for end, (at, _, ends, size, _) in zip(ends, states) for word in (bases[end], at + ends, size)], self._weights)]
         jobs[:2] = replace(jobs[0], waits=False), replace(jobs[1], waits=True)
-        work = Work(jobs, bases)
-        self._listed = Listed(work, {}, [*inputs, own, *ends])
-        self._start = self._listed.short if work.threads == 1 else None
+        self._listed = Listed(Work(jobs, bases), {}, [*inputs, own, *ends])
         self._changed = len(self._listed.words) - len(jobs[-1].words)
 
     @staticmethod
@@ -150,7 +148,7 @@ class Ready:
             return None
         try:
             made.clear()
-            listed.run([t.data_ptr() for t in (*inputs, own, *final)], self._start)
+            listed.run([t.data_ptr() for t in (*inputs, own, *final)])
             if listed.words[self._changed]:
                 self.current = False
                 return None

@@ -7,7 +7,7 @@ that only a call knows.
 
 import functools
 from array import array
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llvmlite import ir
@@ -184,13 +184,13 @@ class Listed:
         address = self.words.buffer_info()[0]
         self.start, self.short = functools.partial(_function(), address, threads), _function().short(address)
 
-    def run(self, others: Sequence[int], start: Callable[[], None] | None = None):
-        """Run, with these numbers for the others, by `start` or what is given in its place."""
+    def run(self, others: Sequence[int]):
+        """Run, with these numbers for the others."""
         words = self.words
         for place, which, more in self.moves:
             words[place] = others[which] + more
         self.clear()
-        (start or self.start)()
+        self.start()
 
     def clear(self):
         """Have threads count anew who has come."""
