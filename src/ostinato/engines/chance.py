@@ -75,18 +75,11 @@ class Chance(Code):
         return ir.Constant(ir.VectorType(I64, SIDE_BY_SIDE), [number] * SIDE_BY_SIDE)
 
 
-@functools.cache
-def _function(bits: int) -> int:
-    """The address of the compiled function."""
-    target, _ = native.host()
-    return native.compiled(Chance(bits, target).text, "run")["run"]
-
-
 @functools.lru_cache(maxsize=256)
 def _work(bits: int, blocks: int, most: int, threads: int) -> Work:
     """The drawing of masks of one size."""
     bases = Bases()
-    return Work([Job(_function(bits), [bases["out"], blocks, bases["seed"], most], threads)], bases)
+    return Work([Job(native.made(Chance, bits), [bases["out"], blocks, bases["seed"], most], threads)], bases)
 
 
 def can_draw(dtype: torch.dtype) -> bool:

@@ -66,17 +66,18 @@ class Loop:
         return [*scheduled, at["barrier"], *[at[name] for name in self.storages], *packed]
 
 
-class Seen:
-    """Weights as they were.
+class Packed:
+    """The matrices of some weights as the loops want them, for as long as the weights stay as they are.
 
     Args:
         weights: The weights.
         gone: Called when one of these is no more.
     """
 
-    def __init__(self, weights: Sequence[Tensor], gone: Callable | None = None):
+    def __init__(self, weights: Sequence[Tensor], gone: Callable):
         looks = [_look(*stretches(w)) for w in weights]
         self._seen = [(weakref.ref(w, gone), w.data_ptr(), version(w), look, look()) for w, look in zip(weights, looks)]
+        self._packs: dict[object, tuple[Tensor | None, list[int]]] = {}
 
     def holds(self, weights: Collection[Tensor]) -> bool:
         """Whether these are the same weights, and unchanged."""
@@ -87,14 +88,6 @@ class Seen:
             if ref() is not w or w.data_ptr() != address or version(w) != then or look() != numbers:
                 return False
         return True
-
-
-class Packed(Seen):
-    """The matrices of some weights as the loops want them, for as long as the weights stay as they are; arguments as for `Seen`."""
-
-    def __init__(self, weights: Sequence[Tensor], gone: Callable):
-        super().__init__(weights, gone)
-        self._packs: dict[object, tuple[Tensor | None, list[int]]] = {}
 
     def addresses(self, user: Loop | Rows, weights: Mapping[str, Tensor]) -> list[int]:
         """Where the packed matrices lie that one wants; they are packed here if they are not yet."""

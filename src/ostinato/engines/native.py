@@ -65,6 +65,22 @@ def compiled(text: str, *names: str) -> dict[str, int]:
         return {name: engine.get_function_address(name) for name in names}
 
 
+def made(kind: type, *arguments) -> int:
+    """The address of the function `run` of code for this processor, compiled once.
+
+    Args:
+        kind: A kind of `code.Code`, whose last argument is the processor.
+        arguments: Those before.
+    """
+    target, _ = host()
+    return _made(kind, arguments, target)
+
+
+@functools.cache
+def _made(kind: type, arguments: tuple, target: Target) -> int:
+    return compiled(kind(*arguments, target).text, "run")["run"]
+
+
 def publish(name: str, address: int) -> None:
     """Let modules that are compiled from now on call a function by its name."""
     llvm.add_symbol(name, address)

@@ -6,8 +6,6 @@ tiles of rows times vectors whose sums fit the registers, and the k into stretch
 What a tile takes of a stretch is put side by side before: where rows are a power of two apart, a first-level cache holds but a few of them.
 """
 
-import functools
-
 from llvmlite import ir
 
 from . import native
@@ -196,13 +194,6 @@ class Clear(Code):
         self.text = str(self.module)
 
 
-@functools.cache
-def _function(kind: type[Outer] | type[Total] | type[Clear], bits: int) -> int:
-    """The address of the compiled function."""
-    target, _ = native.host()
-    return native.compiled(kind(bits, target).text, "run")["run"]
-
-
 def outer(bits: int, out: int, rows: int, columns: int, d: tuple[int, int], x: tuple[int, int], tokens: tuple[int, int], threads: int, *,
           more: bool = False) -> Job:
     """The job that makes the sum of the outer products of d and x.
@@ -216,14 +207,14 @@ def outer(bits: int, out: int, rows: int, columns: int, d: tuple[int, int], x: t
         threads: How many run.
         more: Add to what `out` has.
     """
-    return Job(_function(Outer, bits), [out, d[0], x[0], *tokens, rows, columns, d[1], x[1], more], threads)
+    return Job(native.made(Outer, bits), [out, d[0], x[0], *tokens, rows, columns, d[1], x[1], more], threads)
 
 
 def total(bits: int, out: int, columns: int, d: tuple[int, int], tokens: tuple[int, int], threads: int) -> Job:
     """The job that makes the sum of d, which has `columns` units; arguments as for `outer`."""
-    return Job(_function(Total, bits), [out, d[0], *tokens, columns, d[1]], threads)
+    return Job(native.made(Total, bits), [out, d[0], *tokens, columns, d[1]], threads)
 
 
 def clear(bits: int, out: int, width: int, tokens: tuple[int, int], threads: int) -> Job:
     """The job that sets tokens to 0, which have `width` numbers each; arguments as for `outer`."""
-    return Job(_function(Clear, bits), [out, *tokens, width], threads)
+    return Job(native.made(Clear, bits), [out, *tokens, width], threads)

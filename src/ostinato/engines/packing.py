@@ -1,6 +1,5 @@
 """Weights put in the order in which a kernel's tiles read them; a training step does it anew, for they have changed."""
 
-import functools
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -56,12 +55,6 @@ class Packing(Code):
         self.text = str(self.module)
 
 
-@functools.cache
-def _function(bits: int, target: Target) -> int:
-    """The address of the compiled function."""
-    return native.compiled(Packing(bits, target).text, "run")["run"]
-
-
 class Packer:
     """Puts weights as some packs want them: blocks, chunks of some vectors of one part or of all vectors of some parts, turns, vectors, lanes.
 
@@ -90,8 +83,8 @@ class Packer:
         if not self._packs:
             return None, []
         packed = memory.empty((self._size,), weights[self._packs[0].parts[0][0]].dtype)
-        bytes_, (target, _) = packed.itemsize, native.host()
-        function, at, jobs, held = _function(8 * bytes_, target), packed.data_ptr(), [], []
+        bytes_, at, jobs, held = packed.itemsize, packed.data_ptr(), [], []
+        function = native.made(Packing, 8 * bytes_)
         threads = torch.get_num_threads() if self._size >= WORTH_A_THREAD else 1
         for pack, name, transposed, row, column, start, sizes, order in self._parts:
             w = weights[name]

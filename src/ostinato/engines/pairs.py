@@ -1,7 +1,5 @@
 """Rows of float32 made pairs of bfloat16, as the processor's instructions for these take them."""
 
-import functools
-
 from llvmlite import ir
 
 from . import native
@@ -44,13 +42,6 @@ class Pairs(Code):
         self.text = str(self.module)
 
 
-@functools.cache
-def _function() -> int:
-    """The address of the compiled function."""
-    target, _ = native.host()
-    return native.compiled(Pairs(target).text, "run")["run"]
-
-
 def pairs(out: int, units: int, x: tuple[int, int], tokens: tuple[int, int], threads: int) -> Job:
     """The job that puts the tokens' units together two by two, rounded to bfloat16.
 
@@ -61,4 +52,4 @@ def pairs(out: int, units: int, x: tuple[int, int], tokens: tuple[int, int], thr
         tokens: The address of the tokens' numbers, int64, and one more; and how many there are.
         threads: How many run.
     """
-    return Job(_function(), [out, x[0], *tokens, units, x[1]], threads)
+    return Job(native.made(Pairs), [out, x[0], *tokens, units, x[1]], threads)

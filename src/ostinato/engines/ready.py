@@ -5,7 +5,6 @@ times as long. Here all that is done once.
 """
 
 import ctypes
-import functools
 import math
 import threading
 from collections.abc import Collection, Iterable, Sequence
@@ -92,7 +91,7 @@ class _Weights:
 def _copying(copies: Sequence[int], weights: _Weights | None = None) -> Job:
     """The job that copies, three words each (to, from, bytes), where the weights are as they were."""
     count, compared = weights.compared if weights else (0, [])
-    return Job(_finish(), [0, count, len(copies) // 3, *compared, *copies], 1, waits=True)
+    return Job(native.made(_Finish), [0, count, len(copies) // 3, *compared, *copies], 1, waits=True)
 
 
 class Ready:
@@ -268,8 +267,3 @@ class _Finish(Code):
         b = self.b
         return (b.inttoptr(self.word(self.words, place), PTR), b.inttoptr(self.word(self.words, b.add(place, self.i64(1))), PTR),
                 self.word(self.words, b.add(place, self.i64(2))))
-
-
-@functools.cache
-def _finish() -> int:
-    return native.compiled(_Finish(native.host()[0]).text, "run")["run"]
