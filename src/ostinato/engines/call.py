@@ -138,7 +138,7 @@ class Call:
             The output (T, B, units); the final states (B, units) each; and the tensors that `backward` takes.
         """
         this = self.passes.train if keep else self.passes.infer
-        kept = [(x[:1] if constant else x).contiguous() for x, constant in zip(inputs, self._constant)]
+        kept = [memory.contiguous(x[:1] if constant else x) for x, constant in zip(inputs, self._constant)]
         given = self.begin(this, kept, weights, this.users, lengths)
         if this.kept.size:
             kept.append(memory.empty((this.kept.size,), self.dtype))
@@ -226,7 +226,7 @@ class Call:
         given.shapes |= forward.shapes
         if d_output is None:
             d_output = torch.zeros((self.steps, self.rows, self.graph.output.size.at(self.sizes)), dtype=self.dtype)
-        given.add("gradient output", d_output.contiguous())
+        given.add("gradient output", memory.contiguous(d_output))
         for (_, place, units), d in zip(self.states, d_states):
             if d is not None:
                 for turn in (0, 1):

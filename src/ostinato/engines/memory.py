@@ -68,6 +68,11 @@ def zeros(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     return torch.zeros(shape, dtype=dtype) if size < LONG else empty(shape, dtype).zero_()
 
 
+def contiguous(x: Tensor) -> Tensor:
+    """A tensor, copied where its numbers do not lie in order."""
+    return x if x.is_contiguous() else empty(tuple(x.shape), x.dtype).copy_(x)
+
+
 @contextlib.contextmanager
 def no_collecting():
     """No garbage collection meanwhile: one that goes through all objects of a program with torch takes a tenth of a second."""

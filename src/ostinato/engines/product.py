@@ -115,8 +115,7 @@ class Product(Code):
         sizes = heights(self.height)
         for height, less in zip(sizes, [*sizes[1:], 0]):
             piece, smaller = b.append_basic_block(f"rows{height}"), b.append_basic_block("fewer") if less else end
-            # A tile may take as many rows too much as the next smaller one has, less one.
-            b.cbranch(b.icmp_signed(">", left, self.i64(height - less if less > 1 else less)), piece, smaller)
+            b.cbranch(b.icmp_signed(">", left, self.i64(less)), piece, smaller)
             b.position_at_end(piece)
             self._tile([self.min64(b.add(m, self.i64(r)), last) if r else m for r in range(height)], bits)
             m.add_incoming(b.add(m, self.i64(height)), b.block)
