@@ -108,6 +108,7 @@ class Recurrent(nn.Module):
         self._starts_at_zero = not learned_state and all(size.letters <= told for size in graph.states.values())
         self._zeros = (None,) * len(graph.states)
         self._ready: dict = {}
+        self._last: tuple | None = None
         for layer, direction in self._runs:
             for weight, declared in graph.weights.items():
                 shape = [size.at(self._letters(layer)) for size in declared.shape]
@@ -322,8 +323,8 @@ class Recurrent(nn.Module):
             InputError: An argument of the wrong kind.
             SizeError: A shape that does not fit.
         """
-        short = state is None and lengths is None and not torch.is_grad_enabled() and type(x) is Tensor
-        if short and (found := self._at_once(x)) is not None:
+        bare = state is None and lengths is None and type(x) is Tensor
+        if bare and (found := self._at_once(x)) is not None:
             return found
         inputs, packed = (x,), []
         # What most calls give is looked at first, for looking takes a tenth of a short call's time.
@@ -358,7 +359,7 @@ class Recurrent(nn.Module):
             states = self.initial_state(batch, state, like=inputs[0])
         with self.full_precision():
             output_TBO, states = self._run(inputs, states, lengths)
-        if short and not alone:
+        if bare and not alone:
             self._make_ready(x, inputs)
         if packed:
             return ragged.pack(output_TBO, packed[0]), self.returned_state(states)
@@ -367,32 +368,48 @@ class Recurrent(nn.Module):
         return output_TBO.transpose(0, 1) if self.batch_first else output_TBO, self.returned_state(states)
 
     def _at_once(self, x: Tensor):
-        """What `forward` returns for a shape whose inference is ready; None where it is not."""
-        ready = self._ready.get(self._kind(x.shape, x.dtype))
+        """What `forward` returns for a shape that is ready; None where none is, or it does not fit."""
+        learning = torch.is_grad_enabled()
+        ready = self._ready.get(self._kind(x.shape, x.dtype, learning))
         if ready is None or not x.is_cpu or engines.traced():
             return None
-        found = ready((x,), self._parameters.values())
+        parameters = self._parameters.values()
+        if learning and not ready.fit(x, parameters):
+            return None
+        found = ready(x, parameters) if learning else ready((x,), parameters)
         if found is None:
             if not ready.current:
                 self._ready.clear()
             return None
         output, states = found
-        return output.transpose(0, 1) if self.batch_first else output, self.returned_state(states)
+        return output, self.returned_state(states)
 
     def _make_ready(self, x: Tensor, inputs: tuple[Tensor, ...]):
-        """Have such a call's next one ready, if it is short, and all there is to it is one layer in one direction."""
-        kind, alike = self._kind(x.shape, inputs[0].dtype), x.shape[0] == 1 or not self.batch_first
+        """Have such a call's next one ready, if all there is to it is one layer in one direction: if it is short, or comes with a gradient and
+        for the second time."""
+        learning = torch.is_grad_enabled()
+        kind = self._kind(x.shape, inputs[0].dtype, learning)
         # What is not worth it is remembered too, as None.
-        if kind in self._ready or not (alike and len(self._runs) == len(inputs) == 1 and self._starts_at_zero and x.is_cpu):
+        if kind in self._ready or not (len(self._runs) == len(inputs) == 1 and self._starts_at_zero and x.is_cpu):
             return
-        if self.engine != "reference" and self._plain() and not engines.traced():
-            if len(self._ready) >= READY:
-                self._ready.clear()
-            self._ready[kind] = engines.make_ready(self.graph, inputs, self.cell_weights(0), self.precision)
+        if self.engine == "reference" or not self._plain() or engines.traced():
+            return
+        if learning and self._last != kind:
+            self._last = kind
+            return
+        weights, made = self.cell_weights(0), None
+        if learning:
+            if not (self._regularisation or self.checkpoint):
+                made = engines.make_prepared(self.graph, inputs[0], weights, [*self._parameters.values()], self.precision, self.batch_first)
+        elif x.shape[0] == 1 or not self.batch_first:
+            made = engines.make_ready(self.graph, inputs, weights, self.precision, self.batch_first)
+        if len(self._ready) >= READY:
+            self._ready.pop(next(iter(self._ready)))
+        self._ready[kind] = made
 
-    def _kind(self, shape: torch.Size, dtype: torch.dtype) -> tuple:
-        """What calls have in common that one `Ready` is for."""
-        return shape, dtype, torch.get_num_threads(), self.precision, self.engine
+    def _kind(self, shape: torch.Size, dtype: torch.dtype, learning: bool) -> tuple:
+        """What calls have in common that one `Ready` is for, or one `Prepared`."""
+        return shape, dtype, learning, torch.get_num_threads(), self.precision, self.engine
 
     def make_steps(self, x: Tensor, states: list[tuple[Tensor, ...]]):
         """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's states; None where they cannot be."""
@@ -406,7 +423,7 @@ class Recurrent(nn.Module):
         return [name for parts in self._parts.values() for _, names in parts for name in names] == [*self._parameters]
 
     def __getstate__(self):
-        return self.__dict__ | {"_ready": {}, "_regularisation": None}
+        return self.__dict__ | {"_ready": {}, "_last": None, "_regularisation": None}
 
     def __setstate__(self, state):
         super().__setstate__(state)

@@ -82,9 +82,15 @@ def _is_narrow(precision: str | None, x: Tensor, engine: str | None) -> bool:
     return narrow
 
 
-def make_ready(graph: Graph, inputs: tuple[Tensor, ...], weights: Mapping[str, Tensor | tuple[Tensor, ...]], precision: str | None):
+def make_ready(graph: Graph, inputs: tuple[Tensor, ...], weights: Mapping[str, Tensor | tuple[Tensor, ...]], precision: str | None,
+               batch_first: bool):
     """Short inference by the CPU engine, made ready (`ready.Ready`); None where that is not worth it, or cannot be."""
-    return _cpu().make_ready(graph, inputs, weights, precision == "bfloat16")
+    return _cpu().make_ready(graph, inputs, weights, precision == "bfloat16", batch_first)
+
+
+def make_prepared(graph: Graph, x: Tensor, weights, parameters, precision: str | None, batch_first: bool):
+    """Training by the CPU engine, prepared (`prepared.Prepared`); None where it cannot be. Arguments as for `cpu.make_prepared`."""
+    return _cpu().make_prepared(graph, x, weights, parameters, precision == "bfloat16", batch_first)
 
 
 def make_steps(graph: Graph, x: Tensor, states, weights, parameters, precision: str | None):

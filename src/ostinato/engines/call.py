@@ -34,6 +34,7 @@ class Call:
 
     Attributes:
         count: How many tensors it takes.
+        given: How many are given for each initial state.
         passes: What it does.
         states: For each state its array, that of its gradient, and its units.
         maths: How torch does what no kernel does.
@@ -48,13 +49,13 @@ class Call:
         self.maths = reference.MATHS | (precision.MATHS if narrow else {})
         self.sizes = loops.plan.sizes
         graph, states = self.graph, len(self.graph.states)
-        self._given, self._parts = counts[:states], counts[states:]
+        self.given, self._parts = counts[:states], counts[states:]
         self._summed = max(self._parts, default=1) > 1
         self.states = [(f"state {name}", f"gradient {name}", size.at(self.sizes)) for name, size in graph.states.items()]
         self._matrices = [name for name, w in graph.weights.items() if len(w.shape) == 2]
         self._constant = [name in graph.constant for name in graph.inputs]
         names = [f"input {name}" for name in graph.inputs]
-        names += [f"state {name}" for name, count in zip(graph.states, self._given) if count]
+        names += [f"state {name}" for name, count in zip(graph.states, self.given) if count]
         names += [f"weight {name}" for name, count in zip(graph.weights, self._parts) for _ in range(count)]
         self.count = len(names)
         self.passes = Passes(loops, rows, steps, dtype, names, reverse=reverse, ragged=ragged, threads=threads, narrow=narrow)
@@ -63,7 +64,7 @@ class Call:
         """The inputs, the initial states, and the weights by name, from all tensors in that order."""
         k, states, weights = len(self.graph.inputs), [], {}
         inputs = tensors[:k]
-        for count in self._given:
+        for count in self.given:
             states.append(tensors[k] if count else None)
             k += count
         if not self._summed:
@@ -77,10 +78,10 @@ class Call:
 
     def begin(self, this: Pass, inputs: Sequence[Tensor], weights, users, lengths: Tensor | None) -> "_Memory":
         """The memory of a pass, and the numbers of its bases, as far as both directions have them."""
-        given = _Memory(self.dtype, this, self.loops.packed([weights[name] for name in self._matrices]))
+        given = _Memory(self.dtype, this, self.packed(weights))
         given.when = this.when or schedule.ragged(self.rows, self.steps, this.tasks, self.reverse, lengths)
         if self.ragged:
-            tokens = given.tokens = self._tokens(lengths)
+            tokens = given.tokens = self.tokens(lengths)
             given.numbers |= {"table": given.when.table, "tokens": given.when.tokens, "others": tokens.others, "other count": tokens.other_count}
         for place, x in zip(self.passes.inputs, inputs):
             given.add(place, x)
@@ -93,7 +94,12 @@ class Call:
                 k += 1
         return given
 
-    def _tokens(self, lengths: Tensor | None) -> Tokens:
+    def packed(self, weights: Mapping[str, Tensor]) -> Packed:
+        """The packed form of the weights."""
+        return self.loops.packed([weights[name] for name in self._matrices])
+
+    def tokens(self, lengths: Tensor | None) -> Tokens:
+        """The tokens, those of all rows where there are no lengths."""
         return schedule.tokens(self.steps, self.rows, None if lengths is None else lengths.numpy().tobytes(), outer.AHEAD)
 
     def _arguments(self, products: Mapping[str, Product], given: "_Memory", weights):
@@ -231,7 +237,7 @@ class Call:
             if d is not None:
                 for turn in (0, 1):
                     self._copy(given.at(place) + turn * self.rows * units * self._bytes, _ordered(d, given.when.order))
-        tokens = given.tokens = self._tokens(lengths)
+        tokens = given.tokens = self.tokens(lengths)
         given.numbers |= {"all": tokens.address, "count": tokens.count}
         found = {}
         for name, place in wanted.made.items():
@@ -244,7 +250,7 @@ class Call:
             found[place.removeprefix("d ")] = whole if product.rows.width == units else whole[..., :units]
         if wanted.paired:
             # Outer products have two tokens in place of one, all of them in order.
-            half, places = -(-tokens.count // 2), self._tokens(None)
+            half, places = -(-tokens.count // 2), self.tokens(None)
             given.numbers |= {"places": places.address, "half": half}
             for name, units in wanted.paired.items():
                 given.add(name, memory.empty((half, units), self.dtype))
@@ -271,6 +277,25 @@ class Call:
             d = self._copied(given.at(place), this.shapes[place][1:])
             found[name] = d if given.when.order is None else torch.from_numpy(_scattered(d.numpy(), given.when.order))
         return [found[name] if need else None for name, need in zip(self.passes.names, needs)]
+
+
+    def derived(self, tensors: Sequence[Tensor], lengths: Tensor | None, d_output: Tensor | None, d_states: Sequence[Tensor | None],
+                needs: Sequence[bool]) -> list[Tensor | None]:
+        """What `backward` gives, as something that has derivatives itself: by the reference engine.
+
+        Args:
+            tensors: Those that `split` takes.
+            lengths, d_output, d_states, needs: As for `backward`.
+        """
+        # One tensor may stand in several places, of which each has its own part of the gradient.
+        tensors = [t.view_as(t) if need else t for t, need in zip(tensors, needs)]
+        inputs, states, weights = self.split(tensors)
+        output, final = reference.scan(self.graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=self.reverse,
+                                       maths=self.maths)
+        roots = [(y, d) for y, d in zip((output, *final), (d_output, *d_states)) if d is not None]
+        wanted = [t for t, need in zip(tensors, needs) if need]
+        found = iter(torch.autograd.grad([y for y, _ in roots], wanted, [d for _, d in roots], create_graph=True, allow_unused=True))
+        return [next(found) if need else None for need in needs]
 
 
 class _Memory:

@@ -12,6 +12,7 @@ from . import native, reference, traced
 from .call import Call
 from .loops import loops
 from .passes import BITS
+from .prepared import Prepared
 from .ready import Ready, Steps
 from .team import together
 
@@ -97,16 +98,10 @@ class _Scan(torch.autograd.Function):
             works = [call.backward(weights, [next(kept) for _ in range(count)], lengths, *d, part)
                      for call, weights, count, d, part in zip(calls, ctx.weights, ctx.kept, given, _parts(calls, needs))]
             return None, None, *(d for found in together(works) for d in found)
-        # A derivative of this derivative is asked for: the reference engine gives one that has derivatives itself.
-        roots = []
-        for call, part, (d_output, d_states) in zip(calls, _parts(calls, tensors), given):
-            inputs, states, weights = call.split(part)
-            output, final = reference.scan(call.graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=call.reverse,
-                                           maths=call.maths)
-            roots += [(y, d) for y, d in zip((output, *final), (d_output, *d_states)) if d is not None]
-        wanted = [t for t, need in zip(tensors, needs) if need]
-        found = iter(torch.autograd.grad([y for y, _ in roots], wanted, [d for _, d in roots], create_graph=True, allow_unused=True))
-        return None, None, *(next(found) if need else None for need in needs)
+        found = []
+        for call, part, needed, d in zip(calls, _parts(calls, tensors), _parts(calls, needs), given):
+            found += call.derived(part, lengths, *d, needed)
+        return None, None, *found
 
 
 def _parts(calls: Sequence[Call], values: Sequence) -> list[Sequence]:
@@ -162,15 +157,36 @@ def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None, nar
     return [(output, tuple(final)) for output, final, _ in found]
 
 
-def make_ready(graph: Graph, inputs, weights, narrow: bool) -> Ready | None:
-    """Inference for inputs of these shapes with these weights, made ready; None where it is not worth it. Arguments as for `scans`."""
+def make_ready(graph: Graph, inputs, weights, narrow: bool, batch_first: bool) -> Ready | None:
+    """Inference for inputs of these shapes with these weights, made ready; None where it is not worth it. Arguments as for `scans` and
+    `Ready`."""
     states = (None,) * len(graph.states)
     weights = {name: weights[name] for name in graph.weights}
     tensors, counts = _flat(inputs, states, weights.values())
     if _refusal(tensors) or 0 in inputs[0].shape[:2]:
         return None
     call = _call(graph, inputs, states, weights, tensors, counts, None, False, torch.get_num_threads(), narrow)
-    return Ready(call, tensors) if Ready.can_be(call) else None
+    return Ready(call, tensors, batch_first) if Ready.can_be(call) else None
+
+
+def make_prepared(graph: Graph, x: Tensor, weights, parameters: Sequence[Tensor], narrow: bool, batch_first: bool) -> Prepared | None:
+    """Training for an input of this shape, prepared; None where it cannot be.
+
+    Args:
+        graph: The cell, of one input.
+        x: The input, (T, B, units).
+        weights: As for `scans`.
+        parameters: All tensors that there are in `weights`, in order.
+        narrow: As for `scans`.
+        batch_first: Inputs and outputs will be (B, T, units).
+    """
+    states = (None,) * len(graph.states)
+    weights = {name: weights[name] for name in graph.weights}
+    tensors, counts = _flat((x,), states, weights.values())
+    if _refusal(tensors) or 0 in x.shape[:2]:
+        return None
+    call = _call(graph, (x,), states, weights, tensors, counts, None, False, torch.get_num_threads(), narrow)
+    return Prepared(call, parameters, batch_first) if Prepared.can_be(call) else None
 
 
 def make_steps(graph: Graph, x: Tensor, states, weights, parameters: Sequence[Tensor], narrow: bool) -> Steps | None:

@@ -8,8 +8,8 @@ are asked for, so that a program never holds much more than it once used at a ti
 import contextlib
 import gc
 import os
+import sys
 import threading
-import weakref
 
 import numpy as np
 import torch
@@ -30,7 +30,9 @@ def _physical() -> int:
 # Bytes that lie idle at most.
 IDLE = max(1 << 29, _physical() // 8)
 
-DTYPES = {torch.float32: np.float32, torch.float64: np.float64}
+# How numpy writes them.
+KINDS = {dtype: np.dtype(kind).str for dtype, kind in ((torch.float32, np.float32), (torch.float64, np.float64))}
+_NOTHING = contextlib.nullcontext()
 _idle: list[np.ndarray] = []
 _lock = threading.RLock()
 
@@ -52,12 +54,10 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         size *= n
     if size < LONG:
         return torch.empty(shape, dtype=dtype)
-    block = _take(size)
-    # Tensors keep this view alive, and it the block.
-    view = block[:size].view(DTYPES[dtype])
-    weakref.finalize(view, _give, block).atexit = False
-    with torch.inference_mode(False):
-        return torch.from_numpy(view).view(shape)
+    # What is made in inference mode could not be kept for a gradient.
+    inference = torch.is_inference_mode_enabled()
+    with torch.inference_mode(False) if inference else _NOTHING:
+        return torch.from_numpy(np.asarray(_Lent(_take(size), shape, dtype)))
 
 
 def zeros(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -89,6 +89,20 @@ def release() -> None:
     """Give what lies idle back to the system."""
     with _lock:
         _idle.clear()
+
+
+class _Lent:
+    """A block that is lent: arrays of it hold this for as long as something looks at them, and then it comes back."""
+
+    __slots__ = ("_block", "__array_interface__")
+
+    def __init__(self, block: np.ndarray, shape: tuple[int, ...], dtype: torch.dtype):
+        self._block = block
+        self.__array_interface__ = {"version": 3, "shape": shape, "typestr": KINDS[dtype], "data": (block.ctypes.data, False)}
+
+    def __del__(self, ending=sys.is_finalizing):
+        if not ending():
+            _give(self._block)
 
 
 def _take(size: int) -> np.ndarray:

@@ -19,10 +19,21 @@ from . import native, traced
 from .call import Call
 from .code import I32, I64, PTR, Code, Target
 from .loops import stretches, version
+from .passes import Forward
 from .team import Bases, Job, Listed, Work
 
 # Bytes of arrays above which a call's cost does not count, and its memory had better be given back.
 SMALL = 1 << 20
+
+
+def of_output(call: Call, this: Forward, batch_first: bool) -> tuple[tuple[int, ...], tuple[int, ...], int]:
+    """What the output is of its array: its shape, (T, B, units) or with `batch_first` (B, T, units), the numbers from one to the next in each
+    direction, and the number where it begins."""
+    part, (_, rows, width) = this.output.reads[0][2], this.shapes[this.own]
+    shape, apart = (call.steps, rows, width), (rows * width, width, 1)
+    if batch_first:
+        shape, apart = (rows, call.steps, width), (width, rows * width, 1)
+    return shape, apart, (part.start or 0 if part else 0) * rows * width
 
 
 class _Made:
@@ -100,14 +111,15 @@ class Ready:
     Args:
         call: The shape; see `can_be`.
         tensors: The inputs and the weights, as `Call.split` takes them. Of the inputs only the shape counts.
+        batch_first: The output is to be (B, T, units). The input, of which its numbers in memory count, is (T, B, units) either way.
 
     Attributes:
         current: False once the weights have been found changed.
     """
 
-    def __init__(self, call: Call, tensors: Sequence[Tensor]):
+    def __init__(self, call: Call, tensors: Sequence[Tensor], batch_first: bool):
         self._made, self._dtype, bases = _Made(call, tensors), call.dtype, Bases()
-        self._steps, self._lock, self.current = call.steps, threading.Lock(), True
+        self._output, self._lock, self.current = of_output(call, self._made.this, batch_first), threading.Lock(), True
         made, inputs, own = self._made, call.passes.inputs, self._made.this.own
         self._weights = _Weights(tensors[len(inputs) :])
         self._states = [(1, call.rows, units) for *_, units in made.states]
@@ -131,7 +143,7 @@ class Ready:
         return plain and numbers * call.dtype.itemsize < SMALL
 
     def __call__(self, inputs: Iterable[Tensor], weights: Collection[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]] | None:
-        """The output (T, B, units) and the final states (1, B, units) each; None while another thread is at it, or if the weights have changed.
+        """The output and the final states, (1, B, units) each; None while another thread is at it, or if the weights have changed.
 
         Args:
             inputs: Of the shape and dtype.
@@ -153,7 +165,7 @@ class Ready:
                 return None
         finally:
             self._lock.release()
-        return own if len(own) == self._steps else own.narrow(0, made.first, self._steps), tuple(final)
+        return own.as_strided(*self._output), tuple(final)
 
 
 class Steps:

@@ -171,18 +171,26 @@ class Listed:
         others: The names of bases that are given in each run.
 
     Attributes:
+        threads: How many run it.
         words: The list.
         moves: Where in it the others belong: the place, which of them, and what to add.
         start: Runs it; `short` does so on this thread alone, see `native.Function.short`.
     """
 
     def __init__(self, work: Work, numbers: Mapping[str, int], others: Sequence[str]):
-        threads, self.words = listed([work.at({**numbers} | dict.fromkeys(others, 0))])
+        self.threads, self.words = listed([work.at({**numbers} | dict.fromkeys(others, 0))])
         head = len(self.words) - work.size
         self.moves = [(head + place, others.index(name), more) for place, name, more in work.moves if name in others]
         self._met = head + HEAD.index("met")
         address = self.words.buffer_info()[0]
-        self.start, self.short = functools.partial(_function(), address, threads), _function().short(address)
+        self.start, self.short = functools.partial(_function(), address, self.threads), _function().short(address)
+
+    def once(self, others: Sequence[int]):
+        """Run, with these numbers for the others; here many callers may be at it."""
+        words = self.words[:]
+        for place, which, more in self.moves:
+            words[place] = others[which] + more
+        _function()(words.buffer_info()[0], self.threads)
 
     def run(self, others: Sequence[int]):
         """Run, with these numbers for the others."""

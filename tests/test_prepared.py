@@ -1,0 +1,256 @@
+"""Training calls that are prepared: what a call gives that is not, whatever gradient is asked for and whatever happened in between."""
+
+import copy
+import threading
+
+import pytest
+import torch
+
+import ostinato
+from ostinato import GRU, LSTM, Recurrent, engines
+from ostinato.engines import cpu, doctor
+from ostinato.engines.prepared import Prepared
+
+pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
+CELLS = ["elman", "lstm", "gru", "gru_original", "lstm_peephole", "layer_norm_lstm", "min_gru", "lstm_projected"]
+
+
+def layer(cell="gru", **others):
+    return Recurrent(cell, 6, 9, sizes={"P": 4} if cell == "lstm_projected" else None, **others)
+
+
+def learned(module, x, losses="hy"):
+    """The output, the states, and the gradients of a loss of the states (h), the output (y) or both."""
+    module.zero_grad()
+    x = x.detach().clone().requires_grad_(x.requires_grad)
+    y, states = module(x)
+    states = states if isinstance(states, tuple) else (states,)
+    loss = sum(s.sin().sum() for s in states) * ("h" in losses) + y.cos().sum() * ("y" in losses)
+    loss.backward()
+    return [y, *states, x.grad, *(p.grad for p in module.parameters())]
+
+
+def unprepared(module, *given):
+    module._ready.clear()
+    module._last = None
+    return learned(module, *given)
+
+
+def the_only(module) -> Prepared:
+    (found,) = module._ready.values()
+    assert isinstance(found, Prepared)
+    return found
+
+
+def prepare(module, x):
+    for _ in range(2):
+        learned(module, x)
+    return the_only(module)
+
+
+def same(found, wanted, close):
+    for a, b in zip(found, wanted, strict=True):
+        assert (a is None) == (b is None)
+        if a is not None:
+            assert a.shape == b.shape
+            close(a, b)
+
+
+@pytest.mark.parametrize("losses", ["y", "h", "hy"])
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("cell", CELLS)
+def test_a_prepared_call_gives_what_others_give(cell, batch_first, threads, losses, close):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    for shape in ((1, 7), (7, 1), (4, 5)):
+        module, x = layer(cell, batch_first=batch_first), torch.randn(*shape, 6, requires_grad=True)
+        wanted = unprepared(module, x, losses)
+        prepare(module, x)
+        same(learned(module, x, losses), wanted, close)
+        module.engine = "reference"
+        same(learned(module, x, losses), wanted, close)
+    torch.set_num_threads(before)
+
+
+def test_what_is_prepared_is_what_runs(monkeypatch):
+    module, x = layer(), torch.randn(3, 5, 6)
+    prepare(module, x)
+    monkeypatch.setattr(engines, "scan", lambda *a, **k: pytest.fail("a call was not prepared"))
+    learned(module, x)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru", "layer_norm_lstm"])
+def test_only_the_gradients_asked_for_are_made(cell, close):
+    module, x = layer(cell), torch.randn(3, 5, 6, requires_grad=True)
+    prepare(module, x)
+    whole, alone = learned(module, x), learned(module, x.detach())
+    assert sum(a is None for a in alone) == 1
+    same([a for a in alone if a is not None], [w for a, w in zip(alone, whole) if a is not None], close)
+    for name, p in module.named_parameters():
+        p.requires_grad_(False)
+        module.zero_grad(set_to_none=True)
+        found = learned(module, x)
+        assert p.grad is None, name
+        same([f for f in found if f is not None], [w for f, w in zip(found, whole) if f is not None], close)
+        p.requires_grad_(True)
+    for p in module.parameters():
+        p.requires_grad_(False)
+    assert not module(x.detach())[0].requires_grad
+
+
+def test_two_calls_and_their_gradients_cross(close):
+    module = layer("lstm")
+    x, z = torch.randn(2, 3, 5, 6).unbind()
+    prepare(module, x)
+    wanted = [learned(module, x), learned(module, z)]
+    module.zero_grad()
+    first, second = module(x)[0], module(z)[0]
+    assert torch.equal(first, wanted[0][0]) and torch.equal(second, wanted[1][0])
+    second.sum().backward()
+    alone = [p.grad.clone() for p in module.parameters()]
+    first.sum().backward()
+    both = [p.grad.clone() for p in module.parameters()]
+    module.zero_grad()
+    module(torch.cat([x, z]))[0].sum().backward()
+    for p, mine, one in zip(module.parameters(), both, alone):
+        close(mine, p.grad)
+        assert not torch.equal(mine, one)
+
+
+def test_a_graph_that_is_kept_is_gone_back_through_twice(close):
+    module, x = layer(), torch.randn(3, 5, 6)
+    prepare(module, x)
+    module.zero_grad()
+    loss = module(x)[0].square().sum()
+    loss.backward(retain_graph=True)
+    once = [p.grad.clone() for p in module.parameters()]
+    loss.backward()
+    for p, g in zip(module.parameters(), once):
+        close(p.grad, 2 * g)
+
+
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_a_gradient_has_a_gradient(batch_first, bidirectional, close):
+    module = GRU(6, 9, batch_first=batch_first, bidirectional=bidirectional, dtype=torch.float64)
+    x = torch.randn(3, 5, 6, dtype=torch.float64, requires_grad=True)
+    found = []
+    for engine in (None, None, None, "reference"):
+        module.engine = engine
+        y, h = module(x)
+        d, = torch.autograd.grad(y.sin().sum() + h.cos().sum(), x, create_graph=True)
+        found.append([d, *torch.autograd.grad(d.square().sum(), [x, *module.parameters()])])
+    if not bidirectional:
+        assert any(isinstance(ready, Prepared) for ready in module._ready.values())
+    for mine in found[:3]:
+        same(mine, found[3], close)
+
+
+def test_a_weight_in_two_places_has_both_parts_of_its_gradient(close):
+    module = Recurrent("elman", 6, 6, dtype=torch.float64)
+    module.U_l0 = module.W_l0
+    x, found = torch.randn(3, 5, 6, dtype=torch.float64), []
+    for engine in (None, None, None, "reference"):
+        module.engine = engine
+        d, = torch.autograd.grad(module(x)[0].sin().sum(), module.W_l0, create_graph=True)
+        found.append([d, *torch.autograd.grad(d.square().sum(), module.W_l0)])
+    for mine in found[:3]:
+        same(mine, found[3], close)
+
+
+def test_a_weight_is_read_as_it_is_now(close):
+    module, x = LSTM(6, 9), torch.randn(5, 3, 6, requires_grad=True)
+    prepare(module, x)
+    torch.optim.SGD(module.parameters(), lr=0.5).step()
+    same(learned(module, x), unprepared(copy.deepcopy(module), x), close)
+    module.weight_hh_l0.data.mul_(0.5)
+    same(learned(module, x), unprepared(copy.deepcopy(module), x), close)
+    module.double()
+    same(learned(module, x.double()), unprepared(copy.deepcopy(module), x.double()), close)
+    module.float()
+    same(learned(module, x), unprepared(copy.deepcopy(module), x), close)
+
+
+@pytest.mark.parametrize("what", ["the output", "the input", "a weight"])
+def test_what_backward_reads_is_not_to_be_changed(what):
+    module, x = layer(), torch.randn(3, 5, 6)
+    prepare(module, x)
+    y, _ = module(x)
+    loss = y.sum()
+    with torch.no_grad():
+        {"the output": y, "the input": x, "a weight": module.U_l0}[what].mul_(2)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        loss.backward()
+
+
+def test_no_state_is_changed_with_the_output():
+    module, x = LSTM(6, 9), torch.randn(5, 3, 6)
+    prepare(module, x)
+    y, (h, c) = module(x)
+    assert torch.equal(y[-1:], h)
+    before = h.clone()
+    with torch.no_grad():
+        y.zero_()
+    assert torch.equal(h, before)
+
+
+def test_many_threads_train_one_layer(close):
+    module = GRU(6, 9)
+    xs = torch.randn(8, 5, 3, 6)
+    prepare(module, xs[0])
+    wanted = [torch.autograd.grad(module(x)[0].sin().sum(), [*module.parameters()]) for x in xs]
+    found = [[] for _ in xs]
+
+    def train(k):
+        for _ in range(20):
+            found[k].append(torch.autograd.grad(module(xs[k])[0].sin().sum(), [*module.parameters()]))
+
+    threads = [threading.Thread(target=train, args=(k,)) for k in range(8)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    for k, mine in enumerate(found):
+        assert len(mine) == 20
+        for gradients in mine:
+            same(gradients, wanted[k], close)
+
+
+def test_other_calls_go_another_way(close):
+    module, x = GRU(6, 9), torch.randn(5, 3, 6)
+    ready = prepare(module, x)
+    y, h = module(x)
+    for given in ((x, torch.zeros(1, 3, 9)), (x, None, [5, 5, 5])):
+        close(module(*given)[0], y)
+    with torch.no_grad():
+        close(module(x)[0], y)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert module(x)[0].dtype == torch.float32
+    close(torch.func.functional_call(module, {name: p * 1 for name, p in module.named_parameters()}, (x,))[0], y)
+    close(torch.vmap(lambda x: module(x[:, None])[0][:, 0], 1, 1)(x), y)
+    assert ready in module._ready.values()
+
+
+def test_every_step_of_many_lengths_is_not_prepared(monkeypatch):
+    made = []
+    make = cpu.make_prepared
+    monkeypatch.setattr(cpu, "make_prepared", lambda *given: (made.append(1), make(*given))[1])
+    module = GRU(6, 9)
+    for steps in (3, 4, 5, 3, 4, 5):
+        learned(module, torch.randn(steps, 2, 6))
+    assert not made
+    for _ in range(4):
+        learned(module, torch.randn(6, 2, 6))
+    assert made == [1]
+
+
+def test_what_cannot_be_prepared_is_remembered():
+    for module in (Recurrent("lstm", 6, 9, zoneout=0.1), Recurrent("lstm", 6, 9, checkpoint=2)):
+        for _ in range(3):
+            learned(module, torch.randn(3, 5, 6))
+        assert [*module._ready.values()] == [None]
+    module = ostinato.LSTM(6, 9, num_layers=2)
+    for _ in range(3):
+        learned(module, torch.randn(3, 5, 6))
+    assert not module._ready
