@@ -1,7 +1,7 @@
 """The torch module: any cell as a recurrent layer."""
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -369,20 +369,25 @@ class Recurrent(nn.Module):
 
     def _at_once(self, x: Tensor):
         """What `forward` returns for a shape that is ready; None where none is, or it does not fit."""
-        learning = torch.is_grad_enabled()
+        learning, parameters = torch.is_grad_enabled(), self._parameters.values()
         ready = self._ready.get(self._kind(x.shape, x.dtype, learning))
         if ready is None or not x.is_cpu or engines.traced():
             return None
-        parameters = self._parameters.values()
-        if learning and not ready.fit(x, parameters):
-            return None
-        found = ready(x, parameters) if learning else ready((x,), parameters)
-        if found is None:
-            if not ready.current:
-                self._ready.clear()
-            return None
-        output, states = found
-        return output, self.returned_state(states)
+        if learning:
+            found = ready((x, *self._learned(x))) if ready.fit(x, parameters) else None
+        elif (found := ready((x,), parameters)) is None and not ready.current:
+            self._ready.clear()
+        return None if found is None else (found[0], self.returned_state(found[1]))
+
+    def _learned(self, x: Tensor) -> Collection[Tensor]:
+        """What a prepared call is given besides its input: masks, and all tensors that the weights are, or are sums of."""
+        chance = self._regularisation if self.training else None
+        if not chance:
+            return self._parameters.values()
+        # In the order in which `_run` draws.
+        masks = chance.masks(x.transpose(0, 1) if self.batch_first else x, self._letters(0))
+        weights = chance.weights(self.cell_weights(0)).values()
+        return *masks, *(part for w in weights for part in ((w,) if isinstance(w, Tensor) else w))
 
     def _make_ready(self, x: Tensor, inputs: tuple[Tensor, ...]):
         """Have such a call's next one ready, if all there is to it is one layer in one direction: if it is short, or comes with a gradient and
@@ -398,10 +403,13 @@ class Recurrent(nn.Module):
             self._last = kind
             return
         weights, made = self.cell_weights(0), None
-        if learning:
-            if not (self._regularisation or self.checkpoint):
-                made = engines.make_prepared(self.graph, inputs[0], weights, [*self._parameters.values()], self.precision, self.batch_first)
-        elif x.shape[0] == 1 or not self.batch_first:
+        if learning and not self.checkpoint:
+            chance, graph = self._regularisation if self.training else None, self.graph
+            if chance:
+                graph, weights = chance.in_training, chance.like(weights)
+                inputs += tuple(inputs[0].new_empty(()).expand(*inputs[0].shape[:2], units) for units in chance.units(self._letters(0)))
+            made = engines.make_prepared(graph, inputs, weights, [*self._parameters.values()], self.precision, self.batch_first)
+        elif not learning and (x.shape[0] == 1 or not self.batch_first):
             made = engines.make_ready(self.graph, inputs, weights, self.precision, self.batch_first)
         if len(self._ready) >= READY:
             self._ready.pop(next(iter(self._ready)))
@@ -409,7 +417,7 @@ class Recurrent(nn.Module):
 
     def _kind(self, shape: torch.Size, dtype: torch.dtype, learning: bool) -> tuple:
         """What calls have in common that one `Ready` is for, or one `Prepared`."""
-        return shape, dtype, learning, torch.get_num_threads(), self.precision, self.engine
+        return shape, dtype, learning, learning and self.training, torch.get_num_threads(), self.precision, self.engine
 
     def make_steps(self, x: Tensor, states: list[tuple[Tensor, ...]]):
         """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's states; None where they cannot be."""
@@ -449,7 +457,7 @@ class Recurrent(nn.Module):
             for direction in range(self.num_directions):
                 given, weights = (below, *further), self.cell_weights(layer, direction)
                 if chance:
-                    given, weights = (chance.inputs(below), *further, *chance.masks(below, self._letters(layer))), chance.weights(weights)
+                    given, weights = (below, *further, *chance.masks(below, self._letters(layer))), chance.weights(weights)
                 starts = tuple(s if s is None else s[layer * self.num_directions + direction] for s in states)
                 runs.append({"inputs": given, "states": starts, "weights": weights, "reverse": direction == 1})
             if self.bidirectional and not self.checkpoint:

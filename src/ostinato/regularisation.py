@@ -77,9 +77,10 @@ class Regularisation:
         return _copied(graph, dropped={node: (name, 1 / (1 - self.recurrent_dropout)) for node, name in names.items()})
 
     def _reading_less(self, graph: Graph) -> Graph:
-        read = {state.value: state for n in graph.nodes if n.op == "product" for state in _read(n.args[0])}
-        self._masks |= {f"read of {name}": (state.size, 1 - self.variational, True) for name, state in read.items()}
-        return _copied(graph, read={state: f"read of {name}" for name, state in read.items()})
+        below = next(iter(graph.inputs))
+        read = {node.value: node for n in graph.nodes if n.op == "product" for node in _read(n.args[0]) if node.op == "state" or node.value == below}
+        self._masks |= {f"read of {name}": (node.size, 1 - self.variational, True) for name, node in read.items()}
+        return _copied(graph, read={node: f"read of {name}" for name, node in read.items()})
 
     # ------------------------------------------------------------ what is drawn
 
@@ -95,9 +96,13 @@ class Regularisation:
         return tuple(_drawn(x, (1, batch, size.at(letters)), one).div_(one).expand(steps, -1, -1) if once else
                      _drawn(x, (steps, batch, size.at(letters)), one) for size, one, once in self._masks.values())
 
-    def inputs(self, x: Tensor) -> Tensor:
-        """The layer's input, with units dropped for a whole sequence."""
-        return _dropped(x, (1, *x.shape[1:]), self.variational) if self.variational else x
+    def units(self, letters: Mapping[str, int]) -> list[int]:
+        """Those of each mask."""
+        return [size.at(letters) for size, _, _ in self._masks.values()]
+
+    def like(self, weights: Mapping[str, Tensor | tuple[Tensor, ...]]) -> dict[str, Tensor | tuple[Tensor, ...]]:
+        """Weights with as many tensors as `weights` gives, without chance."""
+        return {**weights} | {name: w if isinstance(w := weights[name], Tensor) else w[0] for name in self._matrices}
 
     def weights(self, weights: Mapping[str, Tensor | tuple[Tensor, ...]]) -> dict[str, Tensor | tuple[Tensor, ...]]:
         """The weights, with numbers dropped of those that multiply states."""
@@ -171,8 +176,8 @@ def _linear(parts: list[Node]) -> set[Node]:
 
 
 def _read(argument: Node) -> Iterator[Node]:
-    """The states that a product of this argument reads."""
-    if argument.op == "state":
+    """The states and inputs that a product of this argument reads."""
+    if argument.op in ("state", "input"):
         yield argument
     elif argument.op in READING:
         for a in argument.args:
@@ -188,7 +193,7 @@ def _copied(graph: Graph, *, dropped: Mapping[Node, tuple[str, float]] = EMPTY, 
     Args:
         graph: The step.
         dropped: For nodes, the name of the mask, of 0 and 1, and the number that makes up for what is dropped, wherever they are used.
-        read: For states, the name of the mask, which itself makes up for that, where a product reads them.
+        read: For states and inputs, the name of the mask, which itself makes up for that, where a product reads them.
     """
     builder, made = Builder(), {}
     inputs = dict(graph.inputs)

@@ -88,9 +88,9 @@ def make_ready(graph: Graph, inputs: tuple[Tensor, ...], weights: Mapping[str, T
     return _cpu().make_ready(graph, inputs, weights, precision == "bfloat16", batch_first)
 
 
-def make_prepared(graph: Graph, x: Tensor, weights, parameters, precision: str | None, batch_first: bool):
+def make_prepared(graph: Graph, inputs: tuple[Tensor, ...], weights, parameters, precision: str | None, batch_first: bool):
     """Training by the CPU engine, prepared (`prepared.Prepared`); None where it cannot be. Arguments as for `cpu.make_prepared`."""
-    return _cpu().make_prepared(graph, x, weights, parameters, precision == "bfloat16", batch_first)
+    return _cpu().make_prepared(graph, inputs, weights, parameters, precision == "bfloat16", batch_first)
 
 
 def make_steps(graph: Graph, x: Tensor, states, weights, parameters, precision: str | None):

@@ -35,6 +35,7 @@ class Call:
     Attributes:
         count: How many tensors it takes.
         given: How many are given for each initial state.
+        constant: For each input whether it is the same at all steps.
         passes: What it does.
         states: For each state its array, that of its gradient, and its units.
         maths: How torch does what no kernel does.
@@ -53,7 +54,7 @@ class Call:
         self._summed = max(self._parts, default=1) > 1
         self.states = [(f"state {name}", f"gradient {name}", size.at(self.sizes)) for name, size in graph.states.items()]
         self._matrices = [name for name, w in graph.weights.items() if len(w.shape) == 2]
-        self._constant = [name in graph.constant for name in graph.inputs]
+        self.constant = [name in graph.constant for name in graph.inputs]
         names = [f"input {name}" for name in graph.inputs]
         names += [f"state {name}" for name, count in zip(graph.states, self.given) if count]
         names += [f"weight {name}" for name, count in zip(graph.weights, self._parts) for _ in range(count)]
@@ -127,6 +128,10 @@ class Call:
         """A value with 0 past a row's end."""
         return value if lengths is None else torch.where((torch.arange(self.steps)[:, None] < lengths)[..., None], value, 0.0)
 
+    def in_order(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """The inputs as kernels read them; of one that is the same at all steps its first."""
+        return [memory.contiguous(x[:1] if constant else x) for x, constant in zip(inputs, self.constant)]
+
     # ------------------------------------------------------------ forward
 
     def forward(self, inputs: Sequence[Tensor], states: Sequence[Tensor | None], weights: Mapping[str, Tensor], lengths: Tensor | None, *,
@@ -144,7 +149,7 @@ class Call:
             The output (T, B, units); the final states (B, units) each; and the tensors that `backward` takes.
         """
         this = self.passes.train if keep else self.passes.infer
-        kept = [memory.contiguous(x[:1] if constant else x) for x, constant in zip(inputs, self._constant)]
+        kept = self.in_order(inputs)
         given = self.begin(this, kept, weights, this.users, lengths)
         if this.kept.size:
             kept.append(memory.empty((this.kept.size,), self.dtype))

@@ -169,23 +169,14 @@ def make_ready(graph: Graph, inputs, weights, narrow: bool, batch_first: bool) -
     return Ready(call, tensors, batch_first) if Ready.can_be(call) else None
 
 
-def make_prepared(graph: Graph, x: Tensor, weights, parameters: Sequence[Tensor], narrow: bool, batch_first: bool) -> Prepared | None:
-    """Training for an input of this shape, prepared; None where it cannot be.
-
-    Args:
-        graph: The cell, of one input.
-        x: The input, (T, B, units).
-        weights: As for `scans`.
-        parameters: All tensors that there are in `weights`, in order.
-        narrow: As for `scans`.
-        batch_first: Inputs and outputs will be (B, T, units).
-    """
+def make_prepared(graph: Graph, inputs, weights, parameters: Sequence[Tensor], narrow: bool, batch_first: bool) -> Prepared | None:
+    """Training for inputs of these shapes, (T, B, units) each, prepared; None where it cannot be. Arguments as for `scans` and `Prepared`."""
     states = (None,) * len(graph.states)
     weights = {name: weights[name] for name in graph.weights}
-    tensors, counts = _flat((x,), states, weights.values())
-    if _refusal(tensors) or 0 in x.shape[:2]:
+    tensors, counts = _flat(inputs, states, weights.values())
+    if _refusal(tensors) or 0 in inputs[0].shape[:2]:
         return None
-    call = _call(graph, (x,), states, weights, tensors, counts, None, False, torch.get_num_threads(), narrow)
+    call = _call(graph, inputs, states, weights, tensors, counts, None, False, torch.get_num_threads(), narrow)
     return Prepared(call, parameters, batch_first) if Prepared.can_be(call) else None
 
 

@@ -24,7 +24,7 @@ class Prepared:
     Args:
         call: The shape; see `can_be`.
         parameters: All tensors that the weights are, or are sums of. Later ones are to be these, or others like them.
-        batch_first: The input and the output are (B, T, units).
+        batch_first: The first input and the output are (B, T, units); further inputs are (T, B, units) either way.
     """
 
     def __init__(self, call: Call, parameters: Sequence[Tensor], batch_first: bool):
@@ -44,7 +44,7 @@ class Prepared:
     @staticmethod
     def can_be(call: Call) -> bool:
         """Whether there is no work that torch does, whatever gradient is asked for, and no state is given."""
-        if call.ragged or len(call.passes.inputs) > 1 or any(call.given):
+        if call.ragged or any(call.given):
             return False
         this = call.passes.train
         return this.own is not None and not this.output.nodes and not _by_torch(this.stages)
@@ -67,34 +67,34 @@ class Prepared:
             learned = learned or p.requires_grad
         return learned
 
-    def __call__(self, x: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The output, laid out as x, and the final states (1, B, units) each."""
-        output, *final = _Train.apply(self, x, *parameters)
+    def __call__(self, tensors: Sequence[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The output, laid out as the first input, and the final states (1, B, units) each; of the inputs and the parameters."""
+        output, *final = _Train.apply(self, *tensors)
         return output, tuple(final)
 
-    def forward(self, x: Tensor, parameters: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], tuple[Tensor, ...], Packed]:
-        """The output, the final states, what backward reads besides the input and the parameters, and the packed weights."""
-        call, this = self.call, self._this
-        x = memory.contiguous(x.transpose(0, 1) if self._turned else x)
-        weights = call.split((x, *parameters))[2]
+    def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], list[Tensor], Packed]:
+        """The output, the final states, what backward reads besides the parameters, and the packed weights."""
+        call, this, x = self.call, self._this, tensors[0]
+        inputs = call.in_order((x.transpose(0, 1) if self._turned else x, *tensors[1 : len(call.constant)]))
+        weights = call.split(tensors)[2]
         packed, vectors = call.packed(weights), [weights[name].contiguous() for _, name in call.passes.vectors]
         own, kept = memory.empty(this.shapes[this.own], call.dtype), memory.empty((this.kept.size,), call.dtype)
         block = self._scratch.take()
         arrays = [block.data_ptr(), kept.data_ptr(), own.data_ptr()]
         for k, start, begins, _, size, _ in self._states:
             ctypes.memset(arrays[k] + start + begins, 0, size)
-        self._listed.once([*arrays, x.data_ptr(), *[v.data_ptr() for v in vectors], *_addresses(packed, this.users, weights)])
+        self._listed.once([*arrays, *[t.data_ptr() for t in (*inputs, *vectors)], *_addresses(packed, this.users, weights)])
         final = []
         for k, start, _, ends, size, shape in self._states:
             final.append(torch.empty(shape, dtype=call.dtype))
             ctypes.memmove(final[-1].data_ptr(), arrays[k] + start + ends, size)
         self._scratch.give(block)
-        return own.as_strided(*self._output), final, (x, kept, own), packed
+        return own.as_strided(*self._output), final, [*inputs, kept, own], packed
 
     def backward(self, kept: Sequence[Tensor], parameters: Sequence[Tensor], packed: Packed | None, d_output: Tensor | None,
                  d_states: Sequence[Tensor | None], needs: tuple[bool, ...]) -> list[Tensor | None]:
-        """The gradients of the input and the parameters, None where they are not asked for."""
-        call, weights = self.call, _Weights(self.call, (kept[0], *parameters))
+        """The gradients of the inputs and the parameters, None where they are not asked for."""
+        call, weights = self.call, _Weights(self.call, (*kept[:-2], *parameters))
         if d_output is not None:
             d_output = memory.contiguous(d_output.transpose(0, 1) if self._turned else d_output)
         if needs not in self._wanted:
@@ -109,8 +109,8 @@ class Prepared:
 
     def derived(self, tensors: Sequence[Tensor], d_output: Tensor | None, d_states: Sequence[Tensor | None], needs: tuple[bool, ...]):
         """What `backward` gives, as something that has derivatives itself."""
-        x, *parameters = tensors
-        d_x, *others = self.call.derived((self._turn(x), *parameters), None, self._turn(d_output),
+        x, *others = tensors
+        d_x, *others = self.call.derived((self._turn(x), *others), None, self._turn(d_output),
                                          [None if d is None else d[0] for d in d_states], needs)
         return [self._turn(d_x), *others]
 
@@ -172,7 +172,7 @@ class _Backward:
 
     def __call__(self, kept, weights, packed: Packed | None, d_output: Tensor | None, d_states) -> list[Tensor | None]:
         call, this = self._call, self._this
-        x, kept, own = kept
+        *inputs, kept, own = kept
         vectors = [weights[name].contiguous() for _, name in self._vectors]
         if d_output is None:
             d_output = torch.zeros((call.steps, call.rows, call.graph.output.size.at(call.sizes)), dtype=call.dtype)
@@ -186,8 +186,8 @@ class _Backward:
                 for turn in (0, 1):
                     ctypes.memmove(at + start + turn * size, d.data_ptr(), size)
         packs = _addresses(packed or call.packed(weights), self._users, weights)
-        self._listed.once([at, kept.data_ptr(), own.data_ptr(), d_output.data_ptr(), x.data_ptr(), *[v.data_ptr() for v in vectors], *self._numbers,
-                           *[m.data_ptr() for m in made], *packs])
+        self._listed.once([at, kept.data_ptr(), own.data_ptr(), d_output.data_ptr(), *[t.data_ptr() for t in (*inputs, *vectors)],
+                           *self._numbers, *[m.data_ptr() for m in made], *packs])
         found = {name: m for (name, _), m in zip(self._made, made)}
         for name, units in self._units.items():
             if found[name].shape[-1] != units:
@@ -227,23 +227,23 @@ class _Train(torch.autograd.Function):
     """Such a call for autograd."""
 
     @staticmethod
-    def forward(ctx, prepared: Prepared, x, *parameters):
-        output, final, kept, ctx.packed = prepared.forward(x, parameters)
+    def forward(ctx, prepared: Prepared, *tensors):
+        output, final, kept, ctx.packed = prepared.forward(tensors)
         ctx.prepared = prepared
         ctx.set_materialize_grads(False)
         # Reasons as in `cpu._Scan`.
         output = output.data
-        ctx.save_for_backward(x, *parameters, *kept, output)
+        ctx.save_for_backward(*tensors, *kept, output)
         return output, *final
 
     @staticmethod
     def backward(ctx, d_output, *d_states):
         prepared, needs, saved = ctx.prepared, ctx.needs_input_grad[1:], ctx.saved_tensors
-        (x, *parameters), kept = saved[: len(needs)], saved[len(needs) : -1]
+        tensors, kept = saved[: len(needs)], saved[len(needs) : -1]
         packed, ctx.packed = ctx.packed, None
-        if not torch.is_grad_enabled():
-            return None, *prepared.backward(kept, parameters, packed, d_output, d_states, needs)
-        return None, *prepared.derived((x, *parameters), d_output, d_states, needs)
+        if torch.is_grad_enabled():
+            return None, *prepared.derived(tensors, d_output, d_states, needs)
+        return None, *prepared.backward(kept, tensors[len(kept) - 2 :], packed, d_output, d_states, needs)
 
 
 def _by_torch(stages) -> bool:
