@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from ostinato.engines import chance, native
+from ostinato.engines.chance import Mask
 
 pytestmark = pytest.mark.skipif(native.host()[0] is None, reason=f"the cpu engine does not run here: {native.host()[1]}")
 # Philox4x32-7 of a counter and a key of 0: the first line of that generator in kat_vectors of Random123, its authors' library.
@@ -33,7 +34,7 @@ def test_each_draw_is_half_a_word_of_the_generator(dtype):
     # of sixteen places the first two words come first, then the others; each has its lower half before its upper one
     halves = words.swapaxes(1, 2).copy().view("<i2").reshape(-1)
     wanted = halves < round(part * 2**16) - 2**15
-    found = chance.draw((300,), dtype, part, seed)
+    (found,) = chance.draw((Mask((300,), part),), dtype, seed)
     assert found.dtype == dtype
     np.testing.assert_array_equal(found.numpy(), wanted[:300])
 
@@ -41,7 +42,7 @@ def test_each_draw_is_half_a_word_of_the_generator(dtype):
 @pytest.mark.parametrize("part", [0.001, 0.25, 0.9, 0.9999])
 def test_so_many_are_1_as_the_probability_says(part):
     count = 1 << 20
-    found = chance.draw((count,), torch.float32, part, 7)
+    (found,) = chance.draw((Mask((count,), part),), torch.float32, 7)
     assert set(found.unique().tolist()) == {0.0, 1.0}
     # five standard deviations, and the rounding of the probability
     assert abs(float(found.double().mean()) - part) < 5 * (part * (1 - part) / count) ** 0.5 + 2**-16
@@ -52,7 +53,7 @@ def test_any_number_of_threads_draws_the_same():
     try:
         for threads in (1, 2, 3):
             torch.set_num_threads(threads)
-            found.append(chance.draw((70, 33, 41), torch.float32, 0.5, 3))
+            found += chance.draw((Mask((70, 33, 41), 0.5),), torch.float32, 3)
     finally:
         torch.set_num_threads(before)
     assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])
@@ -60,5 +61,18 @@ def test_any_number_of_threads_draws_the_same():
 
 
 def test_another_seed_draws_something_else():
-    one, other = (chance.draw((10_000,), torch.float32, 0.5, seed) for seed in (1, 1 + 2**32))
+    one, other = (chance.draw((Mask((10_000,), 0.5),), torch.float32, seed)[0] for seed in (1, 1 + 2**32))
     assert 4700 < int((one != other).sum()) < 5300
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_masks_drawn_at_once_are_parts_of_one_draw(dtype):
+    masks = Mask((7, 3, 50), 0.75, 1 / 0.75, once=True), Mask((2, 300), 0.2, 4.0), Mask((5,), 0.5)
+    same, other, last = chance.draw(masks, dtype, 11)
+    assert (same.shape, other.shape, last.shape) == ((7, 3, 50), (2, 300), (5,))
+    assert (same == same[0]).all() and same.unique().tolist() == pytest.approx([0, 1 / 0.75]) and other.unique().tolist() == [0, 4]
+    # each begins with a block of its own
+    (whole,) = chance.draw((Mask((9 * chance.BLOCK,), 0.2),), dtype, 11)
+    assert torch.equal(other.view(-1) / 4, whole[2 * chance.BLOCK :][:600])
+    (whole,) = chance.draw((Mask((9 * chance.BLOCK,), 0.5),), dtype, 11)
+    assert torch.equal(last, whole[7 * chance.BLOCK :][:5])

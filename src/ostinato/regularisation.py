@@ -93,8 +93,7 @@ class Regularisation:
             letters: What each letter stands for.
         """
         steps, batch = x.shape[:2]
-        return tuple(_drawn(x, (1, batch, size.at(letters)), one).div_(one).expand(steps, -1, -1) if once else
-                     _drawn(x, (steps, batch, size.at(letters)), one) for size, one, once in self._masks.values())
+        return tuple(_drawn(x, [((steps, batch, size.at(letters)), part, 1 / part if once else 1.0, once) for size, part, once in self._masks.values()]))
 
     def units(self, letters: Mapping[str, int]) -> list[int]:
         """Those of each mask."""
@@ -107,19 +106,23 @@ class Regularisation:
     def weights(self, weights: Mapping[str, Tensor | tuple[Tensor, ...]]) -> dict[str, Tensor | tuple[Tensor, ...]]:
         """The weights, with numbers dropped of those that multiply states."""
         whole = {name: w if isinstance(w := weights[name], Tensor) else sum(w[1:], w[0]) for name in self._matrices}
-        return {**weights} | {name: _dropped(w, w.shape, self.weight_drop) for name, w in whole.items()}
+        part = 1 - self.weight_drop
+        masks = _drawn(next(iter(whole.values())), [(tuple(w.shape), part, 1 / part) for w in whole.values()]) if whole else []
+        return {**weights} | {name: w * mask for (name, w), mask in zip(whole.items(), masks)}
 
 
-def _dropped(values: Tensor, shape: Sequence[int], rate: float) -> Tensor:
-    """Values of which some are dropped, by a mask of this shape, and the others larger by what makes up for it."""
-    return values * _drawn(values, shape, 1 - rate).div_(1 - rate)
-
-
-def _drawn(like: Tensor, shape: Sequence[int], part: float) -> Tensor:
-    """1 with this probability (to 1/65,536), else 0; by torch's seed."""
-    if not like.is_cpu or engines.traced() or not engines.can_draw(like.dtype):
-        return like.new_empty(shape).bernoulli_(part)
-    return engines.draw(tuple(shape), like.dtype, part, int(torch.randint(2**63 - 1, ())))
+def _drawn(like: Tensor, masks: list[tuple]) -> list[Tensor]:
+    """Masks, each of what `chance.Mask` has: its shape, the probability of what is not 0 (to 1/65,536), what that is, and whether it is the same
+    along the first size; by torch's seed."""
+    if not masks:
+        return []
+    if like.is_cpu and not engines.traced() and engines.can_draw(like.dtype):
+        return engines.draw(tuple(masks), like.dtype, int(torch.randint(2**63 - 1, ())))
+    found = []
+    for shape, part, one, *once in masks:
+        drawn = like.new_empty((1, *shape[1:]) if any(once) else shape).bernoulli_(part)
+        found.append((drawn.mul_(one) if one != 1 else drawn).expand(shape))
+    return found
 
 
 # ---------------------------------------------------------------- what a graph says of itself

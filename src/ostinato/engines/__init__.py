@@ -104,9 +104,9 @@ def can_draw(dtype: torch.dtype) -> bool:
     return _chance().can_draw(dtype)
 
 
-def draw(shape: tuple[int, ...], dtype: torch.dtype, part: float, seed: int) -> Tensor:
-    """A mask in the CPU's memory; arguments as for `chance.draw`."""
-    return _chance().draw(shape, dtype, part, seed)
+def draw(masks: tuple[tuple, ...], dtype: torch.dtype, seed: int) -> list[Tensor]:
+    """Masks in the CPU's memory, of each what `chance.Mask` has; arguments as for `chance.draw`."""
+    return _chance().draw(masks, dtype, seed)
 
 
 def traced() -> bool:

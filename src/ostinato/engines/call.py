@@ -130,7 +130,7 @@ class Call:
 
     def in_order(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """The inputs as kernels read them; of one that is the same at all steps its first."""
-        return [memory.contiguous(x[:1] if constant else x) for x, constant in zip(inputs, self.constant)]
+        return [memory.contiguous(x.narrow(0, 0, 1) if constant else x) for x, constant in zip(inputs, self.constant)]
 
     # ------------------------------------------------------------ forward
 

@@ -5,23 +5,48 @@ What is drawn at a place comes of the seed and the place alone, so that neither 
 
 import functools
 import math
+import struct
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from llvmlite import ir
 from torch import Tensor
 
-from . import memory, native, team
+from . import memory, native
 from .code import I16, I32, I64, PTR, Code, Target
 from .passes import BITS
-from .team import WORTH_A_THREAD, Bases, Job, Work
+from .team import WORTH_A_THREAD, Bases, Job, Listed, Work
 
-# The words of the kernel: where the masks go; how many blocks of them; the seed; the probability of 1, in 65,536ths.
-WORDS = ("out", "blocks", "seed", "most")
+# The words of the kernel: where a mask goes; the blocks drawn before it, and how many it has; the seed; the probability of what is not 0,
+# in 65,536ths; and what that is: the lower and the upper half of a float64.
+WORDS = ("out", "before", "blocks", "seed", "most", "low", "high")
 # Numbers that go through the generator side by side, whatever the processor's vectors are, and draws that come of each.
 SIDE_BY_SIDE, DRAWS = 16, 8
 BLOCK = SIDE_BY_SIDE * DRAWS
 # Philox4x32: the rounds, what two of the four words are multiplied by, and what is added to the two words of the key after each round.
 ROUNDS, FACTORS, STEPS = 7, (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
+
+
+class Mask(NamedTuple):
+    """What is to be drawn.
+
+    Attributes:
+        shape: Its shape.
+        part: The probability of what is not 0, from 0 to below 1, which is taken to 1/65,536.
+        one: What is not 0.
+        once: Along the first size all is the same.
+    """
+
+    shape: tuple[int, ...]
+    part: float
+    one: float = 1.0
+    once: bool = False
+
+    @property
+    def count(self) -> int:
+        """Numbers to be drawn."""
+        return math.prod(self.shape[self.once :])
 
 
 class Chance(Code):
@@ -46,12 +71,14 @@ class Chance(Code):
         least = ir.Constant(I32, 1 << 15)  # halves have a sign
         self.lanes = many  # the compiler cuts long vectors into the processor's
         most = self.splat(b.trunc(b.sub(b.trunc(given["most"], I32), least), I16))
+        one = b.bitcast(b.or_(given["low"], b.shl(given["high"], self.i64(32))), ir.DoubleType())
+        one = self.splat(one if bits == 64 else b.fptrunc(one, self.elem))
         first, last = self.share(given["blocks"])
         with self.loop(first, last) as block:
-            words = self._words_of(b.mul(block, self.i64(SIDE_BY_SIDE)))
+            words = self._words_of(b.mul(b.add(given["before"], block), self.i64(SIDE_BY_SIDE)))
             for k in (0, 1):
                 pair = b.or_(b.and_(words[2 * k], self._all(0xFFFFFFFF)), b.shl(words[2 * k + 1], self._all(32)))
-                drawn = b.uitofp(b.icmp_signed("<", b.bitcast(pair, halves), most), draws)
+                drawn = b.select(b.icmp_signed("<", b.bitcast(pair, halves), most), one, ir.Constant(draws, None))
                 b.store(drawn, self.at(out, b.add(b.mul(block, self.i64(BLOCK)), self.i64(k * many))), align=self.bytes)
         b.ret_void()
         self.text = str(self.module)
@@ -75,11 +102,28 @@ class Chance(Code):
         return ir.Constant(ir.VectorType(I64, SIDE_BY_SIDE), [number] * SIDE_BY_SIDE)
 
 
-@functools.lru_cache(maxsize=256)
-def _work(bits: int, blocks: int, most: int, threads: int) -> Work:
-    """The drawing of masks of one size."""
-    bases = Bases()
-    return Work([Job(native.made(Chance, bits), [bases["out"], blocks, bases["seed"], most], threads)], bases)
+class _Masks:
+    """Masks that are drawn at once: the jobs, and where each lies in their memory."""
+
+    def __init__(self, masks: Sequence[Mask], dtype: torch.dtype, threads: int):
+        bases, jobs, self.size, self.views = Bases(), [], 0, []
+        for mask in (Mask(*mask) for mask in masks):
+            blocks, most = -(-mask.count // BLOCK), min(round(mask.part * 2**16), 2**16 - 1)
+            one = struct.unpack("<2I", struct.pack("<d", mask.one))
+            words = [bases["out"] + self.size * dtype.itemsize, self.size // BLOCK, blocks, bases["seed"], most, *one]
+            # A draw costs about as much as ten multiply-adds.
+            jobs.append(Job(native.made(Chance, BITS[dtype]), words, threads if 10 * mask.count >= WORTH_A_THREAD else 1))
+            apart = [math.prod(mask.shape[k + 1 :]) for k in range(len(mask.shape))]
+            self.views.append((mask.shape, [0, *apart[1:]] if mask.once else apart, self.size))
+            self.size += blocks * BLOCK
+        self._listed = Listed(Work(jobs, bases), {}, ["out", "seed"])
+
+    def draw(self, memory_: Tensor, seed: int):
+        self._listed.once([memory_.data_ptr(), seed])
+
+
+# Of one layer's training there is one list, and one for each shape of a batch.
+_masks = functools.lru_cache(maxsize=256)(_Masks)
 
 
 def can_draw(dtype: torch.dtype) -> bool:
@@ -87,20 +131,15 @@ def can_draw(dtype: torch.dtype) -> bool:
     return dtype in BITS and native.host()[0] is not None
 
 
-def draw(shape: tuple[int, ...], dtype: torch.dtype, part: float, seed: int) -> Tensor:
-    """A tensor of 1 and 0, each 1 with the same probability.
+def draw(masks: tuple[Mask | tuple, ...], dtype: torch.dtype, seed: int) -> list[Tensor]:
+    """Masks.
 
     Args:
-        shape: Its shape.
+        masks: What each is; a tuple has the same as a `Mask`.
         dtype: float32 or float64.
-        part: The probability of 1, from 0 to below 1, which is taken to 1/65,536.
         seed: From 0 to 2^63 - 1.
     """
-    count = math.prod(shape)
-    blocks = -(-count // BLOCK)
-    drawn = memory.empty((blocks * BLOCK,), dtype)
-    # A draw costs about as much as ten multiply-adds.
-    threads = torch.get_num_threads() if 10 * count >= WORTH_A_THREAD else 1
-    work = _work(BITS[dtype], blocks, min(round(part * 2**16), 2**16 - 1), threads)
-    team.run([work.at({"out": drawn.data_ptr(), "seed": seed})])
-    return drawn[:count].view(shape)
+    made = _masks(masks, dtype, torch.get_num_threads())
+    drawn = memory.empty((made.size,), dtype)
+    made.draw(drawn, seed)
+    return [drawn.as_strided(*view) for view in made.views]
