@@ -100,7 +100,7 @@ class Recurrent(nn.Module):
         self.names = {weight: (weight,) for weight in graph.weights} | names
         self._runs = [(layer, direction) for layer in range(self.num_layers) for direction in range(self.num_directions)]
         self._parts = {run: [(weight, [name + suffix(*run) for name in parts]) for weight, parts in self.names.items()] for run in self._runs}
-        letters = self._letters(0)
+        letters = self._first_letters = self._letters(0)
         self._input_units = {name: size.at(letters) for name, size in graph.inputs.items()}
         self._state_units = {name: size.at(letters) for name, size in graph.states.items()}
         # Where a layer starts is left to the engine if it is 0 and the tensors tell how many units a state has.
@@ -385,7 +385,9 @@ class Recurrent(nn.Module):
         if not chance:
             return self._parameters.values()
         # In the order in which `_run` draws.
-        masks = chance.masks(x.transpose(0, 1) if self.batch_first else x, self._letters(0))
+        masks = chance.masks(x.transpose(0, 1) if self.batch_first else x, self._first_letters)
+        if not chance.weight_drop:
+            return *masks, *self._parameters.values()
         weights = chance.weights(self.cell_weights(0)).values()
         return *masks, *(part for w in weights for part in ((w,) if isinstance(w, Tensor) else w))
 
@@ -404,10 +406,10 @@ class Recurrent(nn.Module):
             return
         weights, made = self.cell_weights(0), None
         if learning and not self.checkpoint:
-            chance, graph = self._regularisation if self.training else None, self.graph
+            chance, graph, letters = self._regularisation if self.training else None, self.graph, self._first_letters
             if chance:
                 graph, weights = chance.in_training, chance.like(weights)
-                inputs += tuple(inputs[0].new_empty(()).expand(*inputs[0].shape[:2], units) for units in chance.units(self._letters(0)))
+                inputs += tuple(inputs[0].new_empty(()).expand(*inputs[0].shape[:2], units) for units in chance.units(letters))
             made = engines.make_prepared(graph, inputs, weights, [*self._parameters.values()], self.precision, self.batch_first)
         elif not learning and (x.shape[0] == 1 or not self.batch_first):
             made = engines.make_ready(self.graph, inputs, weights, self.precision, self.batch_first)

@@ -53,6 +53,7 @@ class Regularisation:
             raise InputError(f"weight_drop={weight_drop}: no weight of cell {graph.name!r} multiplies a state; leave weight_drop out")
         # Of each mask its size, the part of it that is not 0, and whether it is the same at all steps.
         self._masks: dict[str, tuple[Size, float, bool]] = {}
+        self._asked: tuple[tuple, tuple] = ((), ())
         self.at_rest = _zoned_out(graph, self.zoneout, None) if self.zoneout else graph
         changed = graph
         if self.recurrent_dropout:
@@ -93,7 +94,10 @@ class Regularisation:
             letters: What each letter stands for.
         """
         steps, batch = x.shape[:2]
-        return tuple(_drawn(x, [((steps, batch, size.at(letters)), part, 1 / part if once else 1.0, once) for size, part, once in self._masks.values()]))
+        key = steps, batch, *letters.values()
+        if self._asked[0] != key:
+            self._asked = key, tuple([((steps, batch, size.at(letters)), part, 1 / part if once else 1.0, once) for size, part, once in self._masks.values()])
+        return tuple(_drawn(x, self._asked[1]))
 
     def units(self, letters: Mapping[str, int]) -> list[int]:
         """Those of each mask."""
@@ -107,17 +111,17 @@ class Regularisation:
         """The weights, with numbers dropped of those that multiply states."""
         whole = {name: w if isinstance(w := weights[name], Tensor) else sum(w[1:], w[0]) for name in self._matrices}
         part = 1 - self.weight_drop
-        masks = _drawn(next(iter(whole.values())), [(tuple(w.shape), part, 1 / part) for w in whole.values()]) if whole else []
+        masks = _drawn(next(iter(whole.values())), tuple([(tuple(w.shape), part, 1 / part) for w in whole.values()])) if whole else ()
         return {**weights} | {name: w * mask for (name, w), mask in zip(whole.items(), masks)}
 
 
-def _drawn(like: Tensor, masks: list[tuple]) -> list[Tensor]:
+def _drawn(like: Tensor, masks: tuple[tuple, ...]) -> list[Tensor]:
     """Masks, each of what `chance.Mask` has: its shape, the probability of what is not 0 (to 1/65,536), what that is, and whether it is the same
     along the first size; by torch's seed."""
     if not masks:
         return []
     if like.is_cpu and not engines.traced() and engines.can_draw(like.dtype):
-        return engines.draw(tuple(masks), like.dtype, int(torch.randint(2**63 - 1, ())))
+        return engines.draw(masks, like.dtype, int(torch.randint(2**63 - 1, ())))
     found = []
     for shape, part, one, *once in masks:
         drawn = like.new_empty((1, *shape[1:]) if any(once) else shape).bernoulli_(part)

@@ -129,8 +129,9 @@ class Call:
         return value if lengths is None else torch.where((torch.arange(self.steps)[:, None] < lengths)[..., None], value, 0.0)
 
     def in_order(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """The inputs as kernels read them; of one that is the same at all steps its first."""
-        return [memory.contiguous(x.narrow(0, 0, 1) if constant else x) for x, constant in zip(inputs, self.constant)]
+        """The inputs as kernels read them; of one that is the same at all steps they read the first."""
+        return [x if constant and x.stride()[1:] == (x.shape[2], 1) else memory.contiguous(x[:1] if constant else x)
+                for x, constant in zip(inputs, self.constant)]
 
     # ------------------------------------------------------------ forward
 

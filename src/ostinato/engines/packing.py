@@ -7,15 +7,17 @@ from llvmlite import ir
 from torch import Tensor
 from torch.nn import functional as F
 
-from . import memory, native, team
+from . import memory, native
 from .code import I32, PTR, Code, Target
 from .kernel import Pack
-from .team import WORTH_A_THREAD, Bases, Job, Work
+from .team import WORTH_A_THREAD, Bases, Job, Listed, Work
 
 # The words: addresses; the part's units and depth, and how far these are apart in the weight; vectors of a block and of a piece; and how
 # far blocks, pieces and turns are apart in the result.
 WORDS = ("out", "weight", "size", "depth", "unit", "column", "vectors", "inside", "block", "piece", "turn")
 
+# Layouts of weights whose jobs are kept.
+KEPT = 8
 # Numbers of which a pack's beginning is a multiple: a cache line's.
 LINE = 16
 
@@ -77,28 +79,45 @@ class Packer:
                 self._parts.append((pack, *part, start, [pack.size, pack.turns], [tile.vectors, inside, block, piece, turn]))
             size += -(-pack.blocks * block // LINE) * LINE
         self._size = size
+        self._names = [*dict.fromkeys(name for _, name, *_ in self._parts)]
+        # The parts of which pairs of columns are made first.
+        self._narrow = {tuple(part): pack for pack, *part, _, _, _ in self._parts if pack.narrow}
+        self._listed: dict[tuple, Listed] = {}
 
     def __call__(self, weights: Mapping[str, Tensor]) -> tuple[Tensor | None, list[int]]:
         """The packed weights, and where each pack begins."""
         if not self._packs:
             return None, []
-        packed = memory.empty((self._size,), weights[self._packs[0].parts[0][0]].dtype)
-        bytes_, at, jobs, held = packed.itemsize, packed.data_ptr(), [], []
-        function = native.made(Packing, 8 * bytes_)
-        threads = torch.get_num_threads() if self._size >= WORTH_A_THREAD else 1
+        given = [weights[name] for name in self._names]
+        packed, held = memory.empty((self._size,), given[0].dtype), {}
+        for (name, *part), pack in self._narrow.items():
+            w = weights[name].detach()
+            (transposed, row, column), depth = part, pack.depth
+            held[name, *part] = _pairs((w.T if transposed else w)[row : row + pack.size, column : column + depth])
+        strides = tuple([w.stride() for w in (*given, *held.values())])
+        key = strides, packed.dtype, torch.get_num_threads() if self._size >= WORTH_A_THREAD else 1
+        listed = self._listed.get(key)
+        if listed is None:
+            if len(self._listed) >= KEPT:
+                self._listed.clear()
+            listed = self._listed[key] = self._list(*key)
+        at = packed.data_ptr()
+        listed.once([at, *[w.data_ptr() for w in given], *[w.data_ptr() for w in held.values()]])
+        return packed, [at + start * packed.itemsize for start in self._starts]
+
+    def _list(self, strides: tuple[tuple[int, int], ...], dtype: torch.dtype, threads: int) -> Listed:
+        """The jobs, for weights whose numbers are so far apart."""
+        bases, names, jobs = Bases(), [*self._names, *self._narrow], []
+        apart_of = dict(zip(names, strides))
         for pack, name, transposed, row, column, start, sizes, order in self._parts:
-            w = weights[name]
-            if pack.narrow:
-                w = w.detach()
-                w = _pairs((w.T if transposed else w)[row : row + pack.size, column : column + pack.depth])
-                held.append(w)
-                where, apart = w.data_ptr(), w.stride()
-            else:
-                apart = w.stride()[::-1] if transposed else w.stride()
-                where = w.data_ptr() + (row * apart[0] + column * apart[1]) * bytes_
-            jobs.append(Job(function, [at + start * bytes_, where, *sizes, *apart, *order], threads))
-        team.run([Work(jobs, Bases()).at({})])
-        return packed, [at + start * bytes_ for start in self._starts]
+            source = (name, transposed, row, column) if pack.narrow else name
+            apart = apart_of[source]
+            if not pack.narrow:
+                apart = apart[::-1] if transposed else apart
+            first = 0 if pack.narrow else (row * apart[0] + column * apart[1]) * dtype.itemsize
+            words = [bases["out"] + start * dtype.itemsize, bases[str(source)] + first, *sizes, *apart, *order]
+            jobs.append(Job(native.made(Packing, 8 * dtype.itemsize), words, threads))
+        return Listed(Work(jobs, bases), {}, ["out", *map(str, names)])
 
 
 def _pairs(part: Tensor) -> Tensor:
