@@ -76,3 +76,13 @@ def test_masks_drawn_at_once_are_parts_of_one_draw(dtype):
     assert torch.equal(other.view(-1) / 4, whole[2 * chance.BLOCK :][:600])
     (whole,) = chance.draw((Mask((9 * chance.BLOCK,), 0.5),), dtype, 11)
     assert torch.equal(last, whole[7 * chance.BLOCK :][:5])
+
+
+def test_a_mask_of_bytes_is_the_one_of_numbers():
+    numbers, = chance.draw((Mask((9, 5, 33), 0.3),), torch.float64, 5)
+    other, of_bytes = chance.draw((Mask((20,), 0.5), Mask((9, 5, 33), 0.3, byte=True)), torch.float64, 5)
+    assert other.dtype == torch.float64 and of_bytes.dtype == torch.uint8 and of_bytes.unique().tolist() == [0, 1]
+    alone, = chance.draw((Mask((9, 5, 33), 0.3, byte=True),), torch.float32, 5)
+    assert torch.equal(alone.double(), numbers)
+    # the first block is the other mask's
+    assert torch.equal(of_bytes.flatten()[: 1485 - chance.BLOCK], alone.flatten()[chance.BLOCK :])

@@ -38,3 +38,30 @@ def test_every_number_is_where_its_tile_reads_it(parts, vectors, chunk, dtype):
     wanted, second = written_out(pack, {name: w.double().numpy() for name, w in weights.items()}), (second - first) // packed.itemsize
     assert packed.data_ptr() == first
     assert packed[:len(wanted)].tolist() == packed[second:second + len(wanted)].tolist() == wanted
+
+
+@pytest.mark.parametrize("depth", [4, 5])
+@pytest.mark.parametrize("transposed", [False, True])
+def test_columns_stand_in_pairs_where_products_are_of_bfloat16(transposed, depth):
+    lanes, size = native.host()[0].lanes, 11
+    weight = torch.randn(size + 2, depth + 1)
+    part = weight[2:, 1:].to(torch.bfloat16)
+    pack = Pack((("W", transposed, 2, 1),), size, depth, Tile(1, 1, 1), lanes, narrow=True)
+    packer = packing.Packer([pack])
+    # a matrix that lies otherwise in memory has jobs of its own
+    for given in ((weight.T if transposed else weight), (weight.T if transposed else weight).contiguous(), (weight.T if transposed else weight)):
+        packed, _ = packer({"W": given})
+        pairs = packed[: pack.blocks * pack.turns * lanes].view(torch.bfloat16).view(pack.blocks, pack.turns, lanes, 2)
+        found = pairs.permute(0, 2, 1, 3).reshape(pack.blocks * lanes, -1)
+        assert torch.equal(found[:size, :depth], part)
+        assert not found[size:].any() and not found[:, depth:].any()
+
+
+def test_a_weight_may_lie_in_memory_otherwise_than_before():
+    weights = torch.randn(40, 20)
+    pack = Pack((("W", False, 0, 0),), 40, 20, Tile(1, 1, 1), native.host()[0].lanes)
+    packer, found = packing.Packer([pack]), []
+    for given in (weights, weights.T.contiguous().T, weights.repeat(1, 2)[:, :20]):
+        packed, _ = packer({"W": given})
+        found.append(packed[: 40 * 20])
+    assert torch.equal(found[0], found[1]) and torch.equal(found[0], found[2])

@@ -301,6 +301,7 @@ class Graph:
         builder: What made the nodes.
         given: Inputs that no gradient goes to.
         constant: Inputs of which all steps have the same numbers; no product reads one by itself.
+        bits: Inputs that are 0 or 1, one byte each; no product reads one by itself.
     """
 
     name: str
@@ -313,6 +314,7 @@ class Graph:
     builder: Builder = field(repr=False)
     given: frozenset[str] = frozenset()
     constant: frozenset[str] = frozenset()
+    bits: frozenset[str] = frozenset()
 
     @property
     def nodes(self) -> list[Node]:
@@ -326,7 +328,8 @@ class Graph:
         number = {n: i for i, n in enumerate(nodes)}
         lines = [f"{n.op} {[number[a] for a in n.args]} {n.value} {n.size}" for n in nodes]
         ends = [number[n] for n in (self.output, *self.new_states)]
-        return "\n".join([*lines, str(ends), str(self.inputs), str(self.states), str(sorted(self.given)), str(sorted(self.constant))])
+        kinds = (str(sorted(kind)) for kind in (self.given, self.constant, self.bits))
+        return "\n".join([*lines, str(ends), str(self.inputs), str(self.states), *kinds])
 
     @property
     def is_linear(self) -> bool:

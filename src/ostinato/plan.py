@@ -47,7 +47,7 @@ class Buffer:
         storage: The array's name; two buffers may be views of one array.
         rows: How a row is found: token (one for each step and row of the batch), before / after (the state's stream, before
             or after the step), old / new (two rows in turn), row (scratch of this step), constant (one for each row of the batch),
-            fixed (one for all), added (one for all, added up).
+            byte (as token, a byte for each unit), fixed (one for all), added (one for all, added up).
         width: Units in a row.
     """
 
@@ -385,7 +385,8 @@ class Plan:
         return self._program(stores, buffers)
 
     def _input(self, name: str, size: Size) -> Buffer:
-        return Buffer(f"input {name}", "constant" if name in self.graph.constant else "token", size.at(self.sizes))
+        rows = "constant" if name in self.graph.constant else "byte" if name in self.graph.bits else "token"
+        return Buffer(f"input {name}", rows, size.at(self.sizes))
 
     @property
     def output_state(self) -> str | None:

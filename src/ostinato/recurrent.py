@@ -409,7 +409,7 @@ class Recurrent(nn.Module):
             chance, graph, letters = self._regularisation if self.training else None, self.graph, self._first_letters
             if chance:
                 graph, weights = chance.in_training, chance.like(weights)
-                inputs += tuple(inputs[0].new_empty(()).expand(*inputs[0].shape[:2], units) for units in chance.units(letters))
+                inputs += chance.examples(inputs[0], letters)
             made = engines.make_prepared(graph, inputs, weights, [*self._parameters.values()], self.precision, self.batch_first)
         elif not learning and (x.shape[0] == 1 or not self.batch_first):
             made = engines.make_ready(self.graph, inputs, weights, self.precision, self.batch_first)

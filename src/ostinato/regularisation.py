@@ -96,12 +96,14 @@ class Regularisation:
         steps, batch = x.shape[:2]
         key = steps, batch, *letters.values()
         if self._asked[0] != key:
-            self._asked = key, tuple([((steps, batch, size.at(letters)), part, 1 / part if once else 1.0, once) for size, part, once in self._masks.values()])
+            self._asked = key, tuple([((steps, batch, size.at(letters)), part, 1 / part if once else 1.0, once, not once)
+                                      for size, part, once in self._masks.values()])
         return tuple(_drawn(x, self._asked[1]))
 
-    def units(self, letters: Mapping[str, int]) -> list[int]:
-        """Those of each mask."""
-        return [size.at(letters) for size, _, _ in self._masks.values()]
+    def examples(self, x: Tensor, letters: Mapping[str, int]) -> tuple[Tensor, ...]:
+        """Tensors of the masks' shapes and dtypes, without memory; arguments as for `masks`."""
+        return tuple(x.new_empty((), dtype=x.dtype if once else torch.uint8).expand(*x.shape[:2], size.at(letters))
+                     for size, _, once in self._masks.values())
 
     def like(self, weights: Mapping[str, Tensor | tuple[Tensor, ...]]) -> dict[str, Tensor | tuple[Tensor, ...]]:
         """Weights with as many tensors as `weights` gives, without chance."""
@@ -116,15 +118,15 @@ class Regularisation:
 
 
 def _drawn(like: Tensor, masks: tuple[tuple, ...]) -> list[Tensor]:
-    """Masks, each of what `chance.Mask` has: its shape, the probability of what is not 0 (to 1/65,536), what that is, and whether it is the same
-    along the first size; by torch's seed."""
+    """Masks, each of what `chance.Mask` has: its shape, the probability of what is not 0 (to 1/65,536), what that is, whether it is the same
+    along the first size, and whether it is of bytes where it can be; by torch's seed."""
     if not masks:
         return []
     if like.is_cpu and not engines.traced() and engines.can_draw(like.dtype):
         return engines.draw(masks, like.dtype, int(torch.randint(2**63 - 1, ())))
     found = []
-    for shape, part, one, *once in masks:
-        drawn = like.new_empty((1, *shape[1:]) if any(once) else shape).bernoulli_(part)
+    for shape, part, one, *kind in masks:
+        drawn = like.new_empty((1, *shape[1:]) if kind and kind[0] else shape).bernoulli_(part)
         found.append((drawn.mul_(one) if one != 1 else drawn).expand(shape))
     return found
 
@@ -225,7 +227,7 @@ def _copied(graph: Graph, *, dropped: Mapping[Node, tuple[str, float]] = EMPTY, 
             made[n] = builder.pointwise("mul", made[n], builder.pointwise("mul", mask(n, name), builder.number(more)))
     labels = {made[n]: label for n, label in graph.labels.items() if n in made}
     return Graph(graph.name, inputs, graph.states, graph.weights, made[graph.output], tuple(made[n] for n in graph.new_states), labels, builder,
-                 _given(graph, inputs), graph.constant | {*read.values()})
+                 _given(graph, inputs), graph.constant | {*read.values()}, graph.bits | {name for name, _ in dropped.values()})
 
 
 def _zoned_out(graph: Graph, rates: Mapping[str, float], mask: str | None) -> Graph:
@@ -243,7 +245,7 @@ def _zoned_out(graph: Graph, rates: Mapping[str, float], mask: str | None) -> Gr
         new_states.append(zoned)
         output = zoned if output is new else output
     return Graph(graph.name, inputs, graph.states, graph.weights, output, tuple(new_states), graph.labels, builder, _given(graph, inputs),
-                 graph.constant)
+                 graph.constant, graph.bits | (inputs.keys() - graph.inputs.keys()))
 
 
 def _given(graph: Graph, inputs: Iterable[str]) -> frozenset[str]:

@@ -113,6 +113,7 @@ class Call:
         values = {}
         for node, name, part in script.reads:
             whole, units = given.tensor(name), node.size.at(self.sizes)
+            whole = whole.to(self.dtype) if whole.dtype is torch.uint8 else whole
             if part is not None:
                 whole = whole.narrow(0, part.start or 0, self.steps)
             values[node] = whole if whole.shape[-1] == units else whole[..., :units]

@@ -14,7 +14,7 @@ from llvmlite import ir
 from torch import Tensor
 
 from . import memory, native
-from .code import I16, I32, I64, PTR, Code, Target
+from .code import I8, I16, I32, I64, PTR, Code, Target
 from .passes import BITS
 from .team import WORTH_A_THREAD, Bases, Job, Listed, Work
 
@@ -36,12 +36,14 @@ class Mask(NamedTuple):
         part: The probability of what is not 0, from 0 to below 1, which is taken to 1/65,536.
         one: What is not 0.
         once: Along the first size all is the same.
+        byte: It is of bytes, 0 and 1.
     """
 
     shape: tuple[int, ...]
     part: float
     one: float = 1.0
     once: bool = False
+    byte: bool = False
 
     @property
     def count(self) -> int:
@@ -55,7 +57,7 @@ class Chance(Code):
     Source: Salmon, Moraes, Dror and Shaw, Parallel Random Numbers: As Easy as 1, 2, 3 (2011), whose Philox4x32-7 this is.
 
     Args:
-        bits: 32 or 64, of the masks.
+        bits: 32 or 64, of the masks; or 8, of those of bytes.
         target: The processor.
 
     Attributes:
@@ -63,23 +65,25 @@ class Chance(Code):
     """
 
     def __init__(self, bits: int, target: Target):
-        super().__init__(bits, target)
+        super().__init__(max(bits, 32), target)
         self.enter(WORDS)
         b, given, many = self.b, self.given, 4 * SIDE_BY_SIDE
         out = b.inttoptr(given["out"], PTR)
-        halves, draws = ir.VectorType(I16, many), ir.VectorType(self.elem, many)
+        kind = I8 if bits == 8 else self.elem
+        halves, draws = ir.VectorType(I16, many), ir.VectorType(kind, many)
         least = ir.Constant(I32, 1 << 15)  # halves have a sign
         self.lanes = many  # the compiler cuts long vectors into the processor's
         most = self.splat(b.trunc(b.sub(b.trunc(given["most"], I32), least), I16))
         one = b.bitcast(b.or_(given["low"], b.shl(given["high"], self.i64(32))), ir.DoubleType())
-        one = self.splat(one if bits == 64 else b.fptrunc(one, self.elem))
+        one = self.splat(one if bits == 64 else b.fptrunc(one, self.elem) if bits == 32 else ir.Constant(I8, 1))
         first, last = self.share(given["blocks"])
         with self.loop(first, last) as block:
             words = self._words_of(b.mul(b.add(given["before"], block), self.i64(SIDE_BY_SIDE)))
             for k in (0, 1):
                 pair = b.or_(b.and_(words[2 * k], self._all(0xFFFFFFFF)), b.shl(words[2 * k + 1], self._all(32)))
                 drawn = b.select(b.icmp_signed("<", b.bitcast(pair, halves), most), one, ir.Constant(draws, None))
-                b.store(drawn, self.at(out, b.add(b.mul(block, self.i64(BLOCK)), self.i64(k * many))), align=self.bytes)
+                place = b.add(b.mul(block, self.i64(BLOCK)), self.i64(k * many))
+                b.store(drawn, b.gep(out, [place], source_etype=kind), align=bits // 8)
         b.ret_void()
         self.text = str(self.module)
 
@@ -106,20 +110,23 @@ class _Masks:
     """Masks that are drawn at once: the jobs, and where each lies in their memory."""
 
     def __init__(self, masks: Sequence[Mask], dtype: torch.dtype, threads: int):
-        bases, jobs, self.size, self.views = Bases(), [], 0, []
+        bases, jobs, before, self.views, self.sizes = Bases(), [], 0, [], {dtype: 0, torch.uint8: 0}
         for mask in (Mask(*mask) for mask in masks):
             blocks, most = -(-mask.count // BLOCK), min(round(mask.part * 2**16), 2**16 - 1)
-            one = struct.unpack("<2I", struct.pack("<d", mask.one))
-            words = [bases["out"] + self.size * dtype.itemsize, self.size // BLOCK, blocks, bases["seed"], most, *one]
+            one, kind = struct.unpack("<2I", struct.pack("<d", mask.one)), torch.uint8 if mask.byte else dtype
+            words = [bases[str(kind)] + self.sizes[kind] * kind.itemsize, before, blocks, bases["seed"], most, *one]
             # A draw costs about as much as ten multiply-adds.
-            jobs.append(Job(native.made(Chance, BITS[dtype]), words, threads if 10 * mask.count >= WORTH_A_THREAD else 1))
+            jobs.append(Job(native.made(Chance, 8 * kind.itemsize), words, threads if 10 * mask.count >= WORTH_A_THREAD else 1))
             apart = [math.prod(mask.shape[k + 1 :]) for k in range(len(mask.shape))]
-            self.views.append((mask.shape, [0, *apart[1:]] if mask.once else apart, self.size))
-            self.size += blocks * BLOCK
-        self._listed = Listed(Work(jobs, bases), {}, ["out", "seed"])
+            self.views.append((kind, mask.shape, [0, *apart[1:]] if mask.once else apart, self.sizes[kind]))
+            self.sizes[kind] += blocks * BLOCK
+            before += blocks
+        self._listed = Listed(Work(jobs, bases), {}, ["seed", *map(str, self.sizes)])
 
-    def draw(self, memory_: Tensor, seed: int):
-        self._listed.once([memory_.data_ptr(), seed])
+    def draw(self, seed: int) -> list[Tensor]:
+        drawn = {kind: memory.empty((size,), kind) for kind, size in self.sizes.items() if size}
+        self._listed.once([seed, *(drawn[kind].data_ptr() if size else 0 for kind, size in self.sizes.items())])
+        return [drawn[kind].as_strided(*view) for kind, *view in self.views]
 
 
 # Of one layer's training there is one list, and one for each shape of a batch.
@@ -139,7 +146,4 @@ def draw(masks: tuple[Mask | tuple, ...], dtype: torch.dtype, seed: int) -> list
         dtype: float32 or float64.
         seed: From 0 to 2^63 - 1.
     """
-    made = _masks(masks, dtype, torch.get_num_threads())
-    drawn = memory.empty((made.size,), dtype)
-    made.draw(drawn, seed)
-    return [drawn.as_strided(*view) for view in made.views]
+    return _masks(masks, dtype, torch.get_num_threads()).draw(seed)

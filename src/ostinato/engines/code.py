@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-I1, I16, I32, I64, PTR, VOID = ir.IntType(1), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.PointerType(), ir.VoidType()
+I1, I8, I16, I32, I64, PTR, VOID = ir.IntType(1), ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.PointerType(), ir.VoidType()
 
 
 @dataclass(frozen=True)
@@ -168,6 +168,16 @@ class Code:
         name = f"llvm.masked.load.v{self.lanes}f{self.bits}.p0"
         load = self.intrinsic(name, self.vec, [PTR, I32, mask.type, self.vec])
         return self.b.call(load, [address, ir.Constant(I32, self.bytes), mask, self.constant(0.0)])
+
+    def load_bytes(self, address, mask=None):
+        """A vector of whole numbers of a byte each; where the mask is off, 0."""
+        kind = ir.VectorType(I8, self.lanes)
+        if mask is None:
+            found = self.b.load(address, typ=kind, align=1)
+        else:
+            load = self.intrinsic(f"llvm.masked.load.v{self.lanes}i8.p0", kind, [PTR, I32, mask.type, kind])
+            found = self.b.call(load, [address, ir.Constant(I32, 1), mask, ir.Constant(kind, None)])
+        return self.b.uitofp(found, self.vec)
 
     def store(self, value, address, mask=None):
         """Write a vector, where the mask is on."""

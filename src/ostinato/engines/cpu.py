@@ -22,7 +22,7 @@ KEPT = 512
 _calls: OrderedDict[tuple, Call] = OrderedDict()
 
 
-def _refusal(tensors: list[Tensor]) -> str | None:
+def _refusal(graph: Graph, tensors: list[Tensor]) -> str | None:
     """Why this engine cannot run these tensors; None where it can."""
     target, why = native.host()
     if target is None:
@@ -31,13 +31,20 @@ def _refusal(tensors: list[Tensor]) -> str | None:
     if dtype not in BITS:
         return f"a tensor is {dtype}: the cpu engine has float32 and float64"
     for t in tensors:
-        if t.dtype is not dtype:
+        if t.dtype is not dtype and not (graph.bits and t.dtype is torch.uint8):
             return "the tensors are of several dtypes"
         if not t.is_cpu:
             return f"a tensor is on {t.device}: the cpu engine works on the CPU's own memory"
     if traced():
         return "the call is being traced or transformed"
     return None
+
+
+def _bytes(graph: Graph, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """The inputs, of which some are bytes to kernels."""
+    if not graph.bits:
+        return inputs
+    return tuple(x if name not in graph.bits else x.to(torch.uint8) for name, x in zip(graph.inputs, inputs))
 
 
 def _flat(inputs, states, weights) -> tuple[list[Tensor], tuple[int, ...]]:
@@ -138,9 +145,9 @@ def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None, nar
     side_by_side = min(len(runs), threads)
     calls, tensors = [], []
     for run in runs:
-        inputs, states, weights = run["inputs"], run["states"], {name: run["weights"][name] for name in graph.weights}
+        inputs, states, weights = _bytes(graph, run["inputs"]), run["states"], {name: run["weights"][name] for name in graph.weights}
         mine, counts = _flat(inputs, states, weights.values())
-        if why := _refusal(mine):
+        if why := _refusal(graph, mine):
             raise EngineError(f"engine='cpu' cannot run this: {why}; leave engine out to have the reference engine run it")
         if 0 in inputs[0].shape[:2]:
             # No step or no row: there is no loop to run.
@@ -163,7 +170,7 @@ def make_ready(graph: Graph, inputs, weights, narrow: bool, batch_first: bool) -
     states = (None,) * len(graph.states)
     weights = {name: weights[name] for name in graph.weights}
     tensors, counts = _flat(inputs, states, weights.values())
-    if _refusal(tensors) or 0 in inputs[0].shape[:2]:
+    if _refusal(graph, tensors) or 0 in inputs[0].shape[:2]:
         return None
     call = _call(graph, inputs, states, weights, tensors, counts, None, False, torch.get_num_threads(), narrow)
     return Ready(call, tensors, batch_first) if Ready.can_be(call) else None
@@ -174,7 +181,7 @@ def make_prepared(graph: Graph, inputs, weights, parameters: Sequence[Tensor], n
     states = (None,) * len(graph.states)
     weights = {name: weights[name] for name in graph.weights}
     tensors, counts = _flat(inputs, states, weights.values())
-    if _refusal(tensors) or 0 in inputs[0].shape[:2]:
+    if _refusal(graph, tensors) or 0 in inputs[0].shape[:2]:
         return None
     call = _call(graph, inputs, states, weights, tensors, counts, None, False, torch.get_num_threads(), narrow)
     return Prepared(call, parameters, batch_first) if Prepared.can_be(call) else None
@@ -194,7 +201,7 @@ def make_steps(graph: Graph, x: Tensor, states, weights, parameters: Sequence[Te
     for mine, given in zip(states, weights):
         given = {name: given[name] for name in graph.weights}
         tensors, counts = _flat((x[None],), mine, given.values())
-        if _refusal(tensors) or 0 in x.shape:
+        if _refusal(graph, tensors) or 0 in x.shape:
             return None
         layers.append((_call(graph, (x[None],), mine, given, tensors, counts, None, False, torch.get_num_threads(), narrow), tensors))
         if not Ready.can_be(layers[-1][0]):

@@ -15,7 +15,7 @@ from llvmlite import ir
 
 from ..plan import Group, Program, Value
 from . import product, vector_maths
-from .code import I1, I32, I64, PTR, Code, Target
+from .code import I1, I8, I32, I64, PTR, Code, Target
 from .product import NEAR, UNROLL, Tile, choose_tile, choose_vectors, gap
 
 # The words every kernel is given before its pointers:
@@ -193,6 +193,8 @@ class Kernel(Code):
         b, buffer = self.b, self.program.buffers[name]
         base, width = self.bases[buffer.storage], self.i64(buffer.width)
         match buffer.rows:
+            case "byte":
+                return b.gep(base, [b.mul(self._token(m), width)], source_etype=I8)
             case "token" | "before" | "after":
                 row = self._token(m)
                 if buffer.rows != "token":
@@ -373,6 +375,8 @@ class Kernel(Code):
                 self.fetch(self.at(address, FETCHED * buffer.width), write=write)
 
         def read(name, offset, size):
+            if self.program.buffers[name].rows == "byte":
+                return self.load_bytes(b.gep(pointers[name], [b.add(unit, self.i64(offset))], source_etype=I8), mask)
             address = self.at(pointers[name], offset)
             if size == 1:
                 return self.splat(b.load(address, typ=self.elem))

@@ -31,7 +31,7 @@ def _physical() -> int:
 IDLE = max(1 << 29, _physical() // 8)
 
 # How numpy writes them.
-KINDS = {dtype: np.dtype(kind).str for dtype, kind in ((torch.float32, np.float32), (torch.float64, np.float64))}
+KINDS = {dtype: np.dtype(kind).str for dtype, kind in ((torch.float32, np.float32), (torch.float64, np.float64), (torch.uint8, np.uint8))}
 _NOTHING = contextlib.nullcontext()
 _idle: list[np.ndarray] = []
 _lock = threading.RLock()
@@ -48,7 +48,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """A tensor of float32 or float64 whose numbers are not set."""
+    """A tensor of float32, float64 or bytes whose numbers are not set."""
     size = dtype.itemsize
     for n in shape:
         size *= n

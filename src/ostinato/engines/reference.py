@@ -113,6 +113,7 @@ def scan(
     functions = MATHS | dict(maths or {})
     weights = {name: w if isinstance(w, Tensor) else sum(w[1:], w[0]) for name, w in weights.items()}
     sizes = graph.bind(inputs, states, weights)
+    inputs = tuple(x.to(inputs[0].dtype) if name in graph.bits else x for name, x in zip(graph.inputs, inputs))
     steps, batch = inputs[0].shape[:2]
     states = tuple(inputs[0].new_zeros(batch, size.at(sizes)) if s is None else s for s, size in zip(states, graph.states.values()))
     time = torch.arange(steps, device=inputs[0].device)[:, None]
