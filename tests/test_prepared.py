@@ -5,6 +5,7 @@ import threading
 
 import pytest
 import torch
+from torch.nn.utils import prune
 
 import ostinato
 from ostinato import GRU, LSTM, Recurrent, engines
@@ -265,6 +266,15 @@ def test_other_calls_go_another_way(close):
     close(torch.func.functional_call(module, {name: p * 1 for name, p in module.named_parameters()}, (x,))[0], y)
     close(torch.vmap(lambda x: module(x[:, None])[0][:, 0], 1, 1)(x), y)
     assert ready in module._ready.values()
+
+
+def test_a_weight_that_is_pruned_is_no_parameter_any_more(close):
+    module, x = Recurrent("gru_original", 9, 9), torch.randn(4, 5, 9)
+    prepare(module, x)
+    prune.l1_unstructured(module, next(iter(dict(module.named_parameters()))), amount=0.5)
+    y, _ = module(x)
+    module.engine = "reference"
+    close(y, module(x)[0])
 
 
 def test_every_step_of_many_lengths_is_not_prepared(monkeypatch):

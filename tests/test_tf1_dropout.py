@@ -218,7 +218,7 @@ def _wrapped(**options):
 MISTAKES = {
     "no probability": (lambda: _wrapped(state_keep_prob="0.5"), InputError, r"DropoutWrapper\(state_keep_prob='0\.5'\): give a number"),
     "more than all": (lambda: _wrapped(output_keep_prob=1.5), InputError, r"output_keep_prob=1\.5\).*above 0"),
-    "a tensor for a probability": (lambda: _wrapped(output_keep_prob=tf.constant(0.5)), InputError, "output_keep_prob=.*give a number"),
+    "a tensor of several probabilities": (lambda: _wrapped(output_keep_prob=tf.constant([0.5])), InputError, "output_keep_prob=.*give a number"),
     "no dtype": (lambda: _wrapped(variational_recurrent=True), InputError, r"dtype=None.*give dtype=tf\.float32"),
     "a dtype of whole numbers": (lambda: _wrapped(variational_recurrent=True, dtype=tf.int32), InputError,
                                  r"dtype=tf\.int32.*give dtype=tf\.float32"),
@@ -251,3 +251,44 @@ def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(mistake):
     make, error, match = MISTAKES[mistake]
     with pytest.raises(error, match=match):
         make()
+
+
+def _at(keep, what, feed, **options):
+    """The outputs of a GRU that drops by a probability, under seeds of its own."""
+    tf.reset_default_graph()
+    given = tf.placeholder(tf.float32, []) if keep is None else keep
+    cell = rnn.DropoutWrapper(rnn.GRUCell(5), seed=3, **{f"{what}_keep_prob": given}, **options)
+    with tf.variable_scope("seeded", initializer=tf.random_uniform_initializer(-1, 1, seed=4)):
+        outputs, _ = _dynamic(cell, [6, 0, 3])
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        return [sess.run(outputs, {given: p}) if keep is None else sess.run(outputs) for p in feed]
+
+
+@pytest.mark.parametrize("options", [{}, {**ONCE, "input_size": 4}])
+@pytest.mark.parametrize("what", ["input", "output", "state"])
+def test_a_probability_may_be_fed(what, options):
+    whole, half, again = _at(None, what, [1.0, 0.5, 1.0], **options)
+    np.testing.assert_allclose(whole, _at(1.0, what, [None], **options)[0], rtol=1e-6, atol=1e-7)
+    np.testing.assert_array_equal(whole, again)
+    assert (half != whole).any()
+    np.testing.assert_allclose(_at(None, what, [0.5], **options)[0], _at(0.5, what, [None], **options)[0], rtol=1e-6, atol=1e-7)
+    if what == "output" and not options:
+        dropped = half[whole != 0] == 0
+        assert 0.2 < dropped.mean() < 0.8
+        np.testing.assert_allclose(half[half != 0], 2 * whole[half != 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("given", [0.0, -0.5, 1.5, np.nan])
+def test_a_probability_that_is_fed_is_one(given):
+    with pytest.raises(InputError, match=r"how much dropout keeps, is (0|-0.5|1.5|nan) in this run: feed a number above 0 and up to 1"):
+        _at(None, "output", [given])
+
+
+def test_a_probability_that_is_a_tensor_is_one_number():
+    for tensor in (tf.placeholder(tf.float32, [None]), tf.placeholder(tf.int32, [])):
+        with pytest.raises(InputError, match="give a number, or a tensor of one"):
+            rnn.DropoutWrapper(rnn.GRUCell(5), output_keep_prob=tensor)
+    cell = rnn.DropoutWrapper(rnn.GRUCell(5), output_keep_prob=tf.placeholder(tf.float32, []))
+    with pytest.raises(InputError, match=r"after DropoutWrapper\(output_keep_prob=a tensor\): its seed depends on how many operations"):
+        _dynamic(cell)

@@ -100,6 +100,7 @@ class Recurrent(nn.Module):
         self.names = {weight: (weight,) for weight in graph.weights} | names
         self._runs = [(layer, direction) for layer in range(self.num_layers) for direction in range(self.num_directions)]
         self._parts = {run: [(weight, [name + suffix(*run) for name in parts]) for weight, parts in self.names.items()] for run in self._runs}
+        self._own = [name for parts in self._parts.values() for _, names in parts for name in names]
         letters = self._first_letters = self._letters(0)
         self._input_units = {name: size.at(letters) for name, size in graph.inputs.items()}
         self._state_units = {name: size.at(letters) for name, size in graph.states.items()}
@@ -374,7 +375,7 @@ class Recurrent(nn.Module):
         if ready is None or not x.is_cpu or engines.traced():
             return None
         if learning:
-            found = ready((x, *self._learned(x))) if ready.fit(x, parameters) else None
+            found = ready((x, *self._learned(x))) if self._plain() and ready.fit(x, parameters) else None
         elif (found := ready((x,), parameters)) is None and not ready.current:
             self._ready.clear()
         return None if found is None else (found[0], self.returned_state(found[1]))
@@ -430,7 +431,7 @@ class Recurrent(nn.Module):
 
     def _plain(self) -> bool:
         """Whether all weights are this module's own parameters, and in order."""
-        return [name for parts in self._parts.values() for _, names in parts for name in names] == [*self._parameters]
+        return self._own == [*self._parameters]
 
     def __getstate__(self):
         return self.__dict__ | {"_ready": {}, "_last": None, "_regularisation": None}

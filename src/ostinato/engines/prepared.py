@@ -34,8 +34,8 @@ class Prepared:
         self._turned = batch_first and call.rows > 1
         self._output = of_output(call, this, batch_first)
         self._batch_first = batch_first
-        self._arrays = ["block", "kept", this.own]
-        self._listed = Listed(this.stages[0].work, {}, [*self._arrays, *call.passes.inputs, *(place for place, _ in call.passes.vectors), *_packs(this.users)])
+        given = *call.passes.inputs, *(place for place, _ in call.passes.vectors)
+        self._listed = Listed(this.stages[0].work, {}, ["block", "kept", this.own, *given, *_packs(this.users)])
         self._scratch = _Scratch(this, call.dtype)
         self._states = [(*self._place(place), *(end * call.rows * units * call.dtype.itemsize for end in call.ends(place, this)),
                          call.rows * units * call.dtype.itemsize, (1, call.rows, units)) for place, _, units in call.states]
@@ -145,10 +145,10 @@ class _Backward:
         self._call = call
         self._this, self._forward, wanted = call.passes.backward, call.passes.train, call.passes.wanted(needs)
         self._users = [*self._this.users, *(p.rows for p in wanted.products.values())]
-        # Each array that is given back, with its shape: of the loop, of products after it, and of weights.
-        made = {place: (name, self._this.shapes[place]) for name, place in wanted.made.items()}
-        made |= {place: (place.removeprefix("d "), (call.steps, call.rows, p.rows.width)) for place, p in wanted.products.items()}
-        made |= {f"gradient of {name}": (name, shape) for name, shape in wanted.shapes.items()}
+        # Each array that is given back, with its shape and what makes its memory: of the loop, of products after it, and of weights.
+        made = {place: (name, self._this.shapes[place], memory.empty) for name, place in wanted.made.items()}
+        made |= {place: (place.removeprefix("d "), (call.steps, call.rows, p.rows.width), memory.empty) for place, p in wanted.products.items()}
+        made |= {f"gradient of {name}": (name, shape, _lasting) for name, shape in wanted.shapes.items()}
         self._made = [*made.values()]
         self._units = {place.removeprefix("d "): p.node.size.at(call.sizes) for place, p in wanted.products.items()}
         self._added = [(name, self._this.block.places[place], self._this.shapes[place]) for name, place in wanted.added.items()]
@@ -176,7 +176,7 @@ class _Backward:
         vectors = [weights[name].contiguous() for _, name in self._vectors]
         if d_output is None:
             d_output = torch.zeros((call.steps, call.rows, call.graph.output.size.at(call.sizes)), dtype=call.dtype)
-        made = [memory.empty(shape, call.dtype) for _, shape in self._made]
+        made = [empty(shape, call.dtype) for _, shape, empty in self._made]
         block = self._scratch.take()
         at = block.data_ptr()
         for start, d in zip(self._states, d_states):
@@ -188,7 +188,7 @@ class _Backward:
         packs = _addresses(packed or call.packed(weights), self._users, weights)
         self._listed.once([at, kept.data_ptr(), own.data_ptr(), d_output.data_ptr(), *[t.data_ptr() for t in (*inputs, *vectors)],
                            *self._numbers, *[m.data_ptr() for m in made], *packs])
-        found = {name: m for (name, _), m in zip(self._made, made)}
+        found = {name: m for (name, *_), m in zip(self._made, made)}
         for name, units in self._units.items():
             if found[name].shape[-1] != units:
                 found[name] = found[name][..., :units]
@@ -244,6 +244,11 @@ class _Train(torch.autograd.Function):
         if torch.is_grad_enabled():
             return None, *prepared.derived(tensors, d_output, d_states, needs)
         return None, *prepared.backward(kept, tensors[len(kept) - 2 :], packed, d_output, d_states, needs)
+
+
+def _lasting(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
+    """Memory of what may stay, as a weight's gradient does: such is not lent."""
+    return torch.empty(shape, dtype=dtype)
 
 
 def _by_torch(stages) -> bool:

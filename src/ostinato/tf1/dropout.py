@@ -34,7 +34,24 @@ def keep_probability(cell, name: str, given) -> float:
     return float(given)
 
 
-def kept(run, marks: Marks, keep: float, shape, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+def _fed(cell, name: str, given: Tensor) -> Tensor:
+    """A probability that is known only when a session runs."""
+    if not given.dtype.is_floating or given.shape != ():
+        raise InputError(f"{type(cell).__name__}({name}={given}): give a number, or a tensor of one, such as tf.placeholder(tf.float32, [])")
+    return given
+
+
+def _now(run, keep: float | Tensor):
+    """A probability in a run."""
+    if not isinstance(keep, Tensor):
+        return keep
+    value = run[keep]
+    if not 0 < value <= 1:
+        raise InputError(f"{keep.name}, how much dropout keeps, is {value.item():g} in this run: feed a number above 0 and up to 1")
+    return value
+
+
+def kept(run, marks: Marks, keep: float | torch.Tensor, shape, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
     """What `DROPOUT` draws: 1 where something is kept, else 0, and the number by which that is divided.
 
     Args:
@@ -43,7 +60,8 @@ def kept(run, marks: Marks, keep: float, shape, dtype: torch.dtype) -> tuple[tor
         keep: The probability.
         shape, dtype: Of what is dropped.
     """
-    part = 1 - torch.tensor(1 - keep, dtype=dtype)
+    rate = 1 - keep
+    part = 1 - (rate.to(dtype) if isinstance(rate, torch.Tensor) else torch.tensor(rate, dtype=dtype))
     return torch.floor(part + run.uniform(marks["random"], shape, dtype)), part
 
 
@@ -57,7 +75,9 @@ class DropoutWrapper(_Wrapper):
 
     Args:
         cell: The cell.
-        input_keep_prob, output_keep_prob, state_keep_prob: How much is kept, above 0 and up to 1.
+        input_keep_prob, output_keep_prob, state_keep_prob: How much is kept, above 0 and up to 1; or a tensor of that, such as a
+            placeholder. With a tensor it is not known how many operations TensorFlow would make: random operations after it need seeds of
+            their own, or a graph without a seed.
         variational_recurrent: Whether one mask is drawn for a whole run, the same for all steps and all rows.
         input_size: The size of the input, a number or a tf.TensorShape; needed for a mask of its own.
         dtype: tf.float32 or tf.float64; needed for masks of a whole run.
@@ -96,15 +116,19 @@ class DropoutWrapper(_Wrapper):
     ):
         super().__init__(cell)
         given = {"input": input_keep_prob, "output": output_keep_prob, "state": state_keep_prob}
-        # TensorFlow rounds them to float32, whatever it drops.
-        self.keep = {what: float(np.float32(keep_probability(self, f"{what}_keep_prob", p))) for what, p in given.items()}
+        # TensorFlow rounds numbers to float32, whatever it drops.
+        self.keep = {what: _fed(self, f"{what}_keep_prob", p) if isinstance(p, Tensor) else float(np.float32(keep_probability(self, f"{what}_keep_prob", p)))
+                     for what, p in given.items()}
+        self.fed = {what: p for what, p in self.keep.items() if isinstance(p, Tensor)}
         if dropout_state_filter_visitor is not None and not callable(dropout_state_filter_visitor):
             raise InputError(f"DropoutWrapper(dropout_state_filter_visitor={dropout_state_filter_visitor!r}): give a function of a "
                              "state, or leave it out")
         self.seed, self.visitor = seed, dropout_state_filter_visitor or _by_default
         self.noise: dict[str, list[Tensor]] | None = None
         graph = get_default_graph()
-        graph.record("DropoutWrapperInit{Const Const Const}")
+        graph.record(f"DropoutWrapperInit{{{'Const ' * (len(given) - len(self.fed))}}}")
+        for what in self.fed:
+            graph.uncounted = graph.uncounted or f"DropoutWrapper({what}_keep_prob=a tensor)"
         if variational_recurrent:
             self.noise = self._draws(graph, input_size, dtype)
 
@@ -114,7 +138,7 @@ class DropoutWrapper(_Wrapper):
             raise InputError(f"DropoutWrapper(variational_recurrent=True, dtype={dtype!r}): its masks are drawn before there is an "
                              "input; give dtype=tf.float32")
         sizes = {"state": flatten(self.state_size), "output": flatten(self.output_size)}
-        if self.keep["input"] < 1:
+        if self._drops("input"):
             if not isinstance(input_size, (numbers.Integral, TensorShape)) or not all(n and n > 0 for n in dimensions(input_size)):
                 raise InputError(f"DropoutWrapper(variational_recurrent=True, input_size={input_size!r}): its masks are drawn before "
                                  "there is an input; give the input's size, such as input_size=4 or tf.TensorShape([4])")
@@ -126,6 +150,9 @@ class DropoutWrapper(_Wrapper):
             return Tensor(marks["value"], as_dtype(dtype), shape, draw)
 
         return {what: [noise(what, i, size) for i, size in enumerate(parts)] for what, parts in sizes.items()}
+
+    def _drops(self, what: str) -> bool:
+        return what in self.fed or self.keep[what] < 1
 
     def _own_seed(self, what: str, index: int) -> int | None:
         if self.seed is None:
@@ -141,13 +168,14 @@ class DropoutWrapper(_Wrapper):
             marks = graph.random_uniform(f"dropout{{{DROPOUT}}}", self._own_seed(what, index))
 
             def drop(run, value):
-                mask, part = kept(run, marks, keep, value.shape, value.dtype)
+                mask, part = kept(run, marks, _now(run, keep), value.shape, value.dtype)
                 return value / part * mask
         else:
             marks = graph.record(_MASKED)
 
             def drop(run, value):
-                return value / keep * torch.floor(keep + run[noise])
+                part = _now(run, keep)
+                return value / part * torch.floor(part + run[noise])
 
         graph.record("Switch " * taken)
         return marks["result"], drop
@@ -190,15 +218,15 @@ class DropoutWrapper(_Wrapper):
         noise = {what: found[0] for what, found in (self.noise or {}).items()}
         keep = lambda run, value: value  # noqa: E731
         drop_input = drop_output = keep
-        if self.keep["input"] < 1:
+        if self._drops("input"):
             _, drop_input = self._dropout(graph, "input", 0, noise.get("input"))
         step = self.cell.trace(graph, input_size, dtype)
         output, states = step.output, list(step.states)
         drop_states = [keep] * len(states)
-        if self.keep["state"] < 1:
+        if self._drops("state"):
             for i, (op, drop) in self._state_dropouts(graph, dtype).items():
                 states[i], drop_states[i] = op, drop
-        if self.keep["output"] < 1:
+        if self._drops("output"):
             output, drop_output = self._dropout(graph, "output", 0, noise.get("output"))
 
         def once(run, x, states, left):
@@ -208,5 +236,5 @@ class DropoutWrapper(_Wrapper):
         def advance(run, x, states, lengths):
             return stepwise(run, x, states, lengths, once)
 
-        masks = [tensor for what, found in (self.noise or {}).items() if self.keep[what] < 1 for tensor in found]
-        return Step(advance, output, states, [*step.reads, *masks])
+        masks = [tensor for what, found in (self.noise or {}).items() if self._drops(what) for tensor in found]
+        return Step(advance, output, states, [*step.reads, *masks, *self.fed.values()])
