@@ -86,6 +86,19 @@ def test_variational_dropout_has_one_mask_for_a_sequence(monkeypatch):
         assert (mask == mask[0]).all() and np.unique(mask).tolist() == pytest.approx([0, 1 / 0.75])
 
 
+@pytest.mark.parametrize("options", [{"zoneout": 0.5}, {"variational": 0.5}, {"weight_drop": 0.5}])
+def test_chance_is_in_training_without_gradients_too(options):
+    made, x = layer(**options), torch.randn(1, 9, 5)
+    with torch.no_grad():
+        found = [made(x)[0] for _ in range(4)]
+        assert all(not torch.equal(a, b) for a, b in zip(found, found[1:]))
+        made.eval()
+        still = [made(x)[0] for _ in range(3)]
+        assert torch.equal(still[0], still[1]) and torch.equal(still[0], still[2])
+        made.train()
+        assert not torch.equal(made(x)[0], made(x)[0])
+
+
 def test_weight_drop_drops_numbers_of_the_recurrent_matrices_alone():
     made = layer(weight_drop=0.5)
     before = made.cell_weights(0)

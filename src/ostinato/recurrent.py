@@ -412,15 +412,15 @@ class Recurrent(nn.Module):
                 graph, weights = chance.in_training, chance.like(weights)
                 inputs += chance.examples(inputs[0], letters)
             made = engines.make_prepared(graph, inputs, weights, [*self._parameters.values()], self.precision, self.batch_first)
-        elif not learning and (x.shape[0] == 1 or not self.batch_first):
+        elif not learning and not (self._regularisation and self.training) and (x.shape[0] == 1 or not self.batch_first):
             made = engines.make_ready(self.graph, inputs, weights, self.precision, self.batch_first)
         if len(self._ready) >= READY:
-            self._ready.pop(next(iter(self._ready)))
+            self._ready.clear()
         self._ready[kind] = made
 
     def _kind(self, shape: torch.Size, dtype: torch.dtype, learning: bool) -> tuple:
         """What calls have in common that one `Ready` is for, or one `Prepared`."""
-        return shape, dtype, learning, learning and self.training, torch.get_num_threads(), self.precision, self.engine
+        return shape, dtype, learning, self.training, torch.get_num_threads(), self.precision, self.engine
 
     def make_steps(self, x: Tensor, states: list[tuple[Tensor, ...]]):
         """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's states; None where they cannot be."""

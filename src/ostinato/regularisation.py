@@ -94,11 +94,11 @@ class Regularisation:
             letters: What each letter stands for.
         """
         steps, batch = x.shape[:2]
-        key = steps, batch, *letters.values()
-        if self._asked[0] != key:
-            self._asked = key, tuple([((steps, batch, size.at(letters)), part, 1 / part if once else 1.0, once, not once)
-                                      for size, part, once in self._masks.values()])
-        return tuple(_drawn(x, self._asked[1]))
+        key, (asked, wanted) = (steps, batch, *letters.values()), self._asked
+        if asked != key:
+            wanted = tuple([((steps, batch, size.at(letters)), part, 1 / part if once else 1.0, once, not once) for size, part, once in self._masks.values()])
+            self._asked = key, wanted
+        return tuple(_drawn(x, wanted))
 
     def examples(self, x: Tensor, letters: Mapping[str, int]) -> tuple[Tensor, ...]:
         """Tensors of the masks' shapes and dtypes, without memory; arguments as for `masks`."""

@@ -115,9 +115,9 @@ class Packer:
             if not pack.narrow:
                 apart = apart[::-1] if transposed else apart
             first = 0 if pack.narrow else (row * apart[0] + column * apart[1]) * dtype.itemsize
-            words = [bases["out"] + start * dtype.itemsize, bases[str(source)] + first, *sizes, *apart, *order]
+            words = [bases["out"] + start * dtype.itemsize, bases[f"weight {source}"] + first, *sizes, *apart, *order]
             jobs.append(Job(native.made(Packing, 8 * dtype.itemsize), words, threads))
-        return Listed(Work(jobs, bases), {}, ["out", *map(str, names)])
+        return Listed(Work(jobs, bases), {}, ["out", *(f"weight {name}" for name in names)])
 
 
 def _pairs(part: Tensor) -> Tensor:
