@@ -380,9 +380,14 @@ class Recurrent(nn.Module):
             self._ready.clear()
         return None if found is None else (found[0], self.returned_state(found[1]))
 
+    @property
+    def _chance(self) -> Regularisation | None:
+        """What is left to chance in a call as the layer is now."""
+        return self._regularisation if self.training else None
+
     def _learned(self, x: Tensor) -> Collection[Tensor]:
         """What a prepared call is given besides its input: masks, and all tensors that the weights are, or are sums of."""
-        chance = self._regularisation if self.training else None
+        chance = self._chance
         if not chance:
             return self._parameters.values()
         # In the order in which `_run` draws.
@@ -405,14 +410,13 @@ class Recurrent(nn.Module):
         if learning and self._last != kind:
             self._last = kind
             return
-        weights, made = self.cell_weights(0), None
+        weights, chance, made = self.cell_weights(0), self._chance, None
         if learning and not self.checkpoint:
-            chance, graph, letters = self._regularisation if self.training else None, self.graph, self._first_letters
             if chance:
-                graph, weights = chance.in_training, chance.like(weights)
-                inputs += chance.examples(inputs[0], letters)
+                weights, inputs = chance.like(weights), (*inputs, *chance.examples(inputs[0], self._first_letters))
+            graph = chance.in_training if chance else self.graph
             made = engines.make_prepared(graph, inputs, weights, [*self._parameters.values()], self.precision, self.batch_first)
-        elif not learning and not (self._regularisation and self.training) and (x.shape[0] == 1 or not self.batch_first):
+        elif not learning and not chance and (x.shape[0] == 1 or not self.batch_first):
             made = engines.make_ready(self.graph, inputs, weights, self.precision, self.batch_first)
         if len(self._ready) >= READY:
             self._ready.clear()
@@ -445,7 +449,7 @@ class Recurrent(nn.Module):
         """Run all layers; a state may be None, for zeros."""
         scan = functools.partial(checkpoint.scan, every=self.checkpoint) if self.checkpoint else engines.scan
         common = {"lengths": lengths, "engine": self.engine, "precision": self.precision}
-        chance = self._regularisation if self.training else None
+        chance = self._chance
         graph = chance.in_training if chance else self.graph
         if len(self._runs) == 1 and not chance:
             output, ends = scan(graph, inputs=inputs, states=states if states is self._zeros else tuple(s[0] for s in states),

@@ -164,27 +164,26 @@ def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None, nar
     return [(output, tuple(final)) for output, final, _ in found]
 
 
-def make_ready(graph: Graph, inputs, weights, narrow: bool, batch_first: bool) -> Ready | None:
-    """Inference for inputs of these shapes with these weights, made ready; None where it is not worth it. Arguments as for `scans` and
-    `Ready`."""
-    states = (None,) * len(graph.states)
+def _whole(graph: Graph, inputs, states, weights, narrow: bool) -> tuple[Call, list[Tensor]] | None:
+    """The call of rows that all run all steps forwards, and its tensors; None where this engine cannot run it. Arguments as for `scans`."""
     weights = {name: weights[name] for name in graph.weights}
     tensors, counts = _flat(inputs, states, weights.values())
     if _refusal(graph, tensors) or 0 in inputs[0].shape[:2]:
         return None
-    call = _call(graph, inputs, states, weights, tensors, counts, None, False, torch.get_num_threads(), narrow)
-    return Ready(call, tensors, batch_first) if Ready.can_be(call) else None
+    return _call(graph, inputs, states, weights, tensors, counts, None, False, torch.get_num_threads(), narrow), tensors
+
+
+def make_ready(graph: Graph, inputs, weights, narrow: bool, batch_first: bool) -> Ready | None:
+    """Inference for inputs of these shapes with these weights, made ready; None where it is not worth it. Arguments as for `scans` and
+    `Ready`."""
+    found = _whole(graph, inputs, (None,) * len(graph.states), weights, narrow)
+    return Ready(*found, batch_first) if found and Ready.can_be(found[0]) else None
 
 
 def make_prepared(graph: Graph, inputs, weights, parameters: Sequence[Tensor], narrow: bool, batch_first: bool) -> Prepared | None:
     """Training for inputs of these shapes, (T, B, units) each, prepared; None where it cannot be. Arguments as for `scans` and `Prepared`."""
-    states = (None,) * len(graph.states)
-    weights = {name: weights[name] for name in graph.weights}
-    tensors, counts = _flat(inputs, states, weights.values())
-    if _refusal(graph, tensors) or 0 in inputs[0].shape[:2]:
-        return None
-    call = _call(graph, inputs, states, weights, tensors, counts, None, False, torch.get_num_threads(), narrow)
-    return Prepared(call, parameters, batch_first) if Prepared.can_be(call) else None
+    found = _whole(graph, inputs, (None,) * len(graph.states), weights, narrow)
+    return Prepared(found[0], parameters, batch_first) if found and Prepared.can_be(found[0]) else None
 
 
 def make_steps(graph: Graph, x: Tensor, states, weights, parameters: Sequence[Tensor], narrow: bool) -> Steps | None:
@@ -199,14 +198,11 @@ def make_steps(graph: Graph, x: Tensor, states, weights, parameters: Sequence[Te
     """
     layers = []
     for mine, given in zip(states, weights):
-        given = {name: given[name] for name in graph.weights}
-        tensors, counts = _flat((x[None],), mine, given.values())
-        if _refusal(graph, tensors) or 0 in x.shape:
+        found = _whole(graph, (x[None],), mine, given, narrow)
+        if not found or not Ready.can_be(found[0]):
             return None
-        layers.append((_call(graph, (x[None],), mine, given, tensors, counts, None, False, torch.get_num_threads(), narrow), tensors))
-        if not Ready.can_be(layers[-1][0]):
-            return None
-        x = x.new_empty(x.shape[0], graph.output.size.at(layers[-1][0].sizes))
+        layers.append(found)
+        x = x.new_empty(x.shape[0], graph.output.size.at(found[0].sizes))
     made = Steps(layers, parameters)
     made.begin(states)
     return made

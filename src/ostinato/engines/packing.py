@@ -110,11 +110,12 @@ class Packer:
         bases, names, jobs = Bases(), [*self._names, *self._narrow], []
         apart_of = dict(zip(names, strides))
         for pack, name, transposed, row, column, start, sizes, order in self._parts:
-            source = (name, transposed, row, column) if pack.narrow else name
-            apart = apart_of[source]
-            if not pack.narrow:
-                apart = apart[::-1] if transposed else apart
-            first = 0 if pack.narrow else (row * apart[0] + column * apart[1]) * dtype.itemsize
+            if pack.narrow:
+                source = name, transposed, row, column
+                apart, first = apart_of[source], 0
+            else:
+                source, apart = name, apart_of[name][::-1] if transposed else apart_of[name]
+                first = (row * apart[0] + column * apart[1]) * dtype.itemsize
             words = [bases["out"] + start * dtype.itemsize, bases[f"weight {source}"] + first, *sizes, *apart, *order]
             jobs.append(Job(native.made(Packing, 8 * dtype.itemsize), words, threads))
         return Listed(Work(jobs, bases), {}, ["out", *(f"weight {name}" for name in names)])

@@ -142,28 +142,25 @@ class _Backward:
     """Backward to the tensors that need a gradient."""
 
     def __init__(self, call: Call, needs: tuple[bool, ...]):
-        self._call = call
-        self._this, self._forward, wanted = call.passes.backward, call.passes.train, call.passes.wanted(needs)
-        self._users = [*self._this.users, *(p.rows for p in wanted.products.values())]
+        self._call, this, wanted = call, call.passes.backward, call.passes.wanted(needs)
+        self._users = [*this.users, *(p.rows for p in wanted.products.values())]
         # Each array that is given back, with its shape and what makes its memory: of the loop, of products after it, and of weights.
-        made = {place: (name, self._this.shapes[place], memory.empty) for name, place in wanted.made.items()}
+        made = {place: (name, this.shapes[place], memory.empty) for name, place in wanted.made.items()}
         made |= {place: (place.removeprefix("d "), (call.steps, call.rows, p.rows.width), memory.empty) for place, p in wanted.products.items()}
         made |= {f"gradient of {name}": (name, shape, _lasting) for name, shape in wanted.shapes.items()}
         self._made = [*made.values()]
         self._units = {place.removeprefix("d "): p.node.size.at(call.sizes) for place, p in wanted.products.items()}
-        self._added = [(name, self._this.block.places[place], self._this.shapes[place]) for name, place in wanted.added.items()]
-        self._states = [self._this.block.places[place] * call.dtype.itemsize for _, place, _ in call.states]
+        self._added = [(name, this.block.places[place], this.shapes[place]) for name, place in wanted.added.items()]
+        self._states = [this.block.places[place] * call.dtype.itemsize for _, place, _ in call.states]
         self._names = [name if need else None for name, need in zip(call.passes.names, needs)]
-        tokens = call.tokens(None)
-        self._numbers = [tokens.address, tokens.count]
-        self._held = tokens
+        self._tokens = call.tokens(None)
         # Most vectors have no part in it.
         work = wanted.stages[0].work
         read = {name for _, name, _ in work.moves}
         self._vectors = [(place, name) for place, name in call.passes.vectors if place in read]
-        arrays = ["block", "kept", self._forward.own, "gradient output", *call.passes.inputs, *(place for place, _ in self._vectors)]
+        arrays = ["block", "kept", call.passes.train.own, "gradient output", *call.passes.inputs, *(place for place, _ in self._vectors)]
         self._listed = Listed(work, {}, [*arrays, "all", "count", *made, *_packs(self._users)])
-        self._scratch = _Scratch(self._this, call.dtype)
+        self._scratch = _Scratch(this, call.dtype)
 
     @staticmethod
     def can_be(wanted: Wanted) -> bool:
@@ -171,7 +168,7 @@ class _Backward:
         return not (_by_torch(wanted.stages) or wanted.script.reads or wanted.others or wanted.paired or wanted.after)
 
     def __call__(self, kept, weights, packed: Packed | None, d_output: Tensor | None, d_states) -> list[Tensor | None]:
-        call, this = self._call, self._this
+        call = self._call
         *inputs, kept, own = kept
         vectors = [weights[name].contiguous() for _, name in self._vectors]
         if d_output is None:
@@ -187,7 +184,7 @@ class _Backward:
                     ctypes.memmove(at + start + turn * size, d.data_ptr(), size)
         packs = _addresses(packed or call.packed(weights), self._users, weights)
         self._listed.once([at, kept.data_ptr(), own.data_ptr(), d_output.data_ptr(), *[t.data_ptr() for t in (*inputs, *vectors)],
-                           *self._numbers, *[m.data_ptr() for m in made], *packs])
+                           self._tokens.address, self._tokens.count, *[m.data_ptr() for m in made], *packs])
         found = {name: m for (name, *_), m in zip(self._made, made)}
         for name, units in self._units.items():
             if found[name].shape[-1] != units:
@@ -213,8 +210,7 @@ class _Scratch:
         try:
             block = self._idle.pop()
         except IndexError:
-            with torch.inference_mode(False):
-                block = memory.empty((self._size,), self._dtype)
+            block = memory.empty((self._size,), self._dtype)
         ctypes.memset(block.data_ptr(), 0, self._clear)
         return block
 

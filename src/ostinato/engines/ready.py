@@ -43,18 +43,17 @@ class _Made:
         this: The pass.
         given: Its memory.
         shape: The output's array's shape.
-        first: Its step that is the first of the output.
+        output: What `of_output` says of it.
         states: For each state whether it is in the output's array; where it begins and ends, in bytes from there or else as addresses; its
             bytes and its units.
     """
 
-    def __init__(self, call: Call, tensors: Sequence[Tensor]):
+    def __init__(self, call: Call, tensors: Sequence[Tensor], batch_first: bool = False):
         inputs, _, weights = call.split(tensors)
         self.this = call.passes.infer
         self.given = call.begin(self.this, [x.contiguous() for x in inputs], weights, self.this.users, None)
         self.shape = self.this.shapes[self.this.own]
-        part = self.this.output.reads[0][2]
-        self.first = part.start or 0 if part else 0
+        self.output = of_output(call, self.this, batch_first)
         self.states = []
         for place, _, units in call.states:
             begins, ends = call.ends(place, self.this)
@@ -118,8 +117,8 @@ class Ready:
     """
 
     def __init__(self, call: Call, tensors: Sequence[Tensor], batch_first: bool):
-        self._made, self._dtype, bases = _Made(call, tensors), call.dtype, Bases()
-        self._output, self._lock, self.current = of_output(call, self._made.this, batch_first), threading.Lock(), True
+        self._made, self._dtype, bases = _Made(call, tensors, batch_first), call.dtype, Bases()
+        self._lock, self.current = threading.Lock(), True
         made, inputs, own = self._made, call.passes.inputs, self._made.this.own
         self._weights = _Weights(tensors[len(inputs) :])
         self._states = [(1, call.rows, units) for *_, units in made.states]
@@ -165,7 +164,7 @@ class Ready:
                 return None
         finally:
             self._lock.release()
-        return own.as_strided(*self._output), tuple(final)
+        return own.as_strided(*made.output), tuple(final)
 
 
 class Steps:
@@ -186,7 +185,7 @@ class Steps:
             placed = made.this.stages[0].work.jobs(made.given.numbers | {call.passes.inputs[0]: below})
             jobs += [replace(job, waits=job.waits or k == 0 and bool(jobs)) for k, job in enumerate(placed)]
             row = own[0].numel() * own.element_size()
-            below = own.data_ptr() + made.first * row
+            below = own.data_ptr() + made.output[2] * own.element_size()
             states = [(mine * own.data_ptr() + begins, mine * own.data_ptr() + ends, size, units) for mine, begins, ends, size, units in made.states]
             copies += [number for begins, ends, size, _ in states for number in (begins, ends, size)]
             self._states.append([(begins, size, (call.rows, units)) for begins, _, size, units in states])

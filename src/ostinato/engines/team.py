@@ -188,17 +188,18 @@ class Listed:
     def once(self, others: Sequence[int]):
         """Run, with these numbers for the others; here many callers may be at it."""
         words = self.words[:]
-        for place, which, more in self.moves:
-            words[place] = others[which] + more
+        self._fill(words, others)
         _function()(words.buffer_info()[0], self.threads)
 
     def run(self, others: Sequence[int]):
         """Run, with these numbers for the others."""
-        words = self.words
-        for place, which, more in self.moves:
-            words[place] = others[which] + more
+        self._fill(self.words, others)
         self.clear()
         self.start()
+
+    def _fill(self, words: array, others: Sequence[int]):
+        for place, which, more in self.moves:
+            words[place] = others[which] + more
 
     def clear(self):
         """Have threads count anew who has come."""

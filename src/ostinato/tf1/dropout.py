@@ -34,8 +34,11 @@ def keep_probability(cell, name: str, given) -> float:
     return float(given)
 
 
-def _fed(cell, name: str, given: Tensor) -> Tensor:
-    """A probability that is known only when a session runs."""
+def _probability(cell, name: str, given) -> float | Tensor:
+    """A probability, or a tensor of one, which is known only when a session runs."""
+    if not isinstance(given, Tensor):
+        # TensorFlow rounds numbers to float32, whatever it drops.
+        return float(np.float32(keep_probability(cell, name, given)))
     if not given.dtype.is_floating or given.shape != ():
         raise InputError(f"{type(cell).__name__}({name}={given}): give a number, or a tensor of one, such as tf.placeholder(tf.float32, [])")
     return given
@@ -116,9 +119,7 @@ class DropoutWrapper(_Wrapper):
     ):
         super().__init__(cell)
         given = {"input": input_keep_prob, "output": output_keep_prob, "state": state_keep_prob}
-        # TensorFlow rounds numbers to float32, whatever it drops.
-        self.keep = {what: _fed(self, f"{what}_keep_prob", p) if isinstance(p, Tensor) else float(np.float32(keep_probability(self, f"{what}_keep_prob", p)))
-                     for what, p in given.items()}
+        self.keep = {what: _probability(self, f"{what}_keep_prob", p) for what, p in given.items()}
         self.fed = {what: p for what, p in self.keep.items() if isinstance(p, Tensor)}
         if dropout_state_filter_visitor is not None and not callable(dropout_state_filter_visitor):
             raise InputError(f"DropoutWrapper(dropout_state_filter_visitor={dropout_state_filter_visitor!r}): give a function of a "
