@@ -56,6 +56,14 @@ class Code:
         self.words, self.thread, self.threads = run.args
         self.given = {name: self.word(self.words, k) for k, name in enumerate(words)}
 
+    @contextmanager
+    def wider(self, times: int):
+        """Meanwhile a vector is so many of the processor's: their instructions stand side by side."""
+        lanes, vec = self.lanes, self.vec
+        self.lanes, self.vec = times * lanes, ir.VectorType(self.elem, times * lanes)
+        yield
+        self.lanes, self.vec = lanes, vec
+
     def i64(self, n: int):
         return ir.Constant(I64, n)
 
@@ -128,6 +136,12 @@ class Code:
         """A mask of so many lanes: all where there are more, none where it is 0 or less."""
         lanes = ir.Constant(ir.VectorType(I64, self.lanes), list(range(self.lanes)))
         return self.b.icmp_signed("<", lanes, self.splat(many))
+
+    def parts(self, vector, times: int):
+        """The vectors of the processor's width that a wider one consists of."""
+        nothing = ir.Constant(vector.type, ir.Undefined)
+        masks = [ir.Constant(ir.VectorType(I32, self.lanes), [*range(k * self.lanes, (k + 1) * self.lanes)]) for k in range(times)]
+        return [self.b.shuffle_vector(vector, nothing, mask) for mask in masks] if times > 1 else [vector]
 
     def constant(self, number):
         return ir.Constant(self.vec, [float(number)] * self.lanes)

@@ -222,6 +222,8 @@ class Kernel(Code):
         chains, width = self._chains(group), self._width(group)
         vectors, full = -(-group.size // lanes), group.size // lanes
         blocks = -(-vectors // width)
+        # Forward waits for its chains of functions, of which two at a time fill the gaps; backward waits for memory.
+        two_by_two = width > 1 and not self.descending
         first, last = self.i64(0), self.i64(blocks)
         if self.shared_units:
             first, last = self.share(last)
@@ -235,8 +237,14 @@ class Kernel(Code):
             with self.loop(0, self.rows) as m:
                 pointers = {name: self._row(name, m) for name in self._named(group)}
                 sums = self._aside(m) if chains else None
-                with self.loop(0, whole) as v:
-                    self._pointwise(group, width, pointers, sums, v, b.add(at, v), None)
+                paired = self.i64(0)
+                if two_by_two:
+                    paired = b.and_(whole, self.i64(-2))
+                    with self.loop(0, paired, 2) as v:
+                        self._pointwise(group, width, pointers, sums, v, b.add(at, v), None, 2)
+                if not two_by_two or width % 2 or full % 2:
+                    with self.loop(paired, whole) as v:
+                        self._pointwise(group, width, pointers, sums, v, b.add(at, v), None)
                 if group.size % lanes:
                     with b.if_then(b.icmp_signed("==", block, self.i64(blocks - 1))):
                         v = self.i64(full - (blocks - 1) * width)
@@ -362,10 +370,10 @@ class Kernel(Code):
             names.append("sum")
         return list(dict.fromkeys(names))
 
-    def _pointwise(self, group: Group, width: int, pointers, sums, v, vector, mask):
-        """The group's values for one row and one vector of units (the v-th of its block): read, work out, write."""
-        b = self.b
-        unit = b.mul(vector, self.i64(self.lanes))
+    def _pointwise(self, group: Group, width: int, pointers, sums, v, vector, mask, times: int = 1):
+        """The group's values for one row and `times` vectors of units (from the v-th of its block): read, work out, write."""
+        b, lanes = self.b, self.lanes
+        unit = b.mul(vector, self.i64(lanes))
         done: dict[Value, object] = {}
 
         def fetch(name, address, write=False):
@@ -393,7 +401,7 @@ class Kernel(Code):
             elif value.op == "number":
                 result = self.constant(value.ref)
             elif value in group.products:
-                cell = b.add(b.mul(v, self.i64(self.lanes)), self.i64(group.products.index(value) * width * self.lanes))
+                cell = b.add(b.mul(v, self.i64(lanes)), self.i64(group.products.index(value) * width * lanes))
                 result = b.load(self.at(sums, cell), typ=self.vec, align=self.bytes)
             elif value.op == "spread":
                 result = emit(value.args[0])
@@ -402,19 +410,21 @@ class Kernel(Code):
             done[value] = result
             return result
 
-        results = [(emit(value), buffer, offset) for value, buffer, offset in group.stores]
-        parts = [(emit(value.args[0]), slot) for value, slot in group.sums]
-        for result, buffer, offset in results:
-            address = self.at(self.at(pointers[buffer], offset), unit)
-            fetch(buffer, address, write=True)
-            if self.program.buffers[buffer].rows == "added":
-                result = b.fadd(self.load(address, mask), result)
-            self.store(result, address, mask)
+        with self.wider(times):
+            results = [(emit(value), buffer, offset) for value, buffer, offset in group.stores]
+            parts = [(emit(value.args[0]), slot) for value, slot in group.sums]
+            for result, buffer, offset in results:
+                address = self.at(self.at(pointers[buffer], offset), unit)
+                fetch(buffer, address, write=True)
+                if self.program.buffers[buffer].rows == "added":
+                    result = b.fadd(self.load(address, mask), result)
+                self.store(result, address, mask)
         for result, slot in parts:
             if mask is not None:
                 result = b.select(mask, result, self.constant(0.0))
             address = self._partial(pointers["sum"], slot)
-            b.store(b.fadd(b.load(address, typ=self.vec, align=self.bytes), result), address, align=self.bytes)
+            for part in self.parts(result, times):
+                b.store(b.fadd(b.load(address, typ=self.vec, align=self.bytes), part), address, align=self.bytes)
 
     def _operation(self, op, args, value):
         b, zero, one = self.b, self.constant(0.0), self.constant(1.0)
