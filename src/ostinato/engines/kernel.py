@@ -26,6 +26,8 @@ from .product import NEAR, UNROLL, Tile, choose_tile, choose_vectors, gap
 WORDS = ("tasks", "table", "tokens", "advance", "before", "after", "carried", "barrier")
 # Scratch that each thread has for itself where threads share units.
 EACH = ("aside", "lines", "rounded")
+# Rows between the scratch of one thread and another's: two that write to one line of a cache, or to one beside it, wait for each other.
+APART = 16
 # How many rows before it is worked on a row of an array with all steps is brought near.
 FETCHED = 2
 
@@ -160,6 +162,8 @@ class Kernel(Code):
         entry = b.mul(task, self.i64(4))
         self.task = task
         self.first = self.word(self.table, entry)
+        # Scratch has rows between those of one task and the next.
+        self.own = b.add(self.first, b.mul(task, self.i64(APART)))
         steps = self.word(self.table, b.add(entry, self.i64(1)))
         active = b.inttoptr(self.word(self.table, b.add(entry, self.i64(2))), PTR)
         with self.loop(0, steps) as k:
@@ -205,12 +209,21 @@ class Kernel(Code):
                 # a token is a step's first, and the place in the batch
                 row = b.urem(self._token(m), self.given["carried"])
             case "row":
-                row = b.add(self.first, m)
+                row = b.add(self.own, m)
             case "added":
                 row = self.task
             case "fixed":
                 return base
         return self.at(base, b.mul(row, width))
+
+    def _ahead(self, m):
+        """How many rows further that one lies which comes `FETCHED` rows after row m: past the last row it is one of the next step.
+
+        The rows in between are another thread's, which would have to get them back.
+        """
+        b, ahead = self.b, self.i64(FETCHED)
+        step = b.neg(self.given["advance"]) if self.descending else self.given["advance"]
+        return b.select(b.icmp_signed("<", b.add(m, ahead), self.rows), ahead, b.add(b.sub(ahead, self.rows), step))
 
     def _token(self, m):
         return self.b.add(self.word(self.tokens, self.b.add(self.first, m)), self.moved)
@@ -223,7 +236,7 @@ class Kernel(Code):
         vectors, full = -(-group.size // lanes), group.size // lanes
         blocks = -(-vectors // width)
         # Forward waits for its chains of functions, of which two at a time fill the gaps; backward waits for memory.
-        two_by_two = width > 1 and not self.descending
+        two_by_two = min(width, full) > 1 and not self.descending
         first, last = self.i64(0), self.i64(blocks)
         if self.shared_units:
             first, last = self.share(last)
@@ -235,6 +248,7 @@ class Kernel(Code):
             at = b.mul(block, self.i64(width))
             whole = self.min64(b.sub(self.i64(full), at), self.i64(width))
             with self.loop(0, self.rows) as m:
+                self.ahead = None if self.one_row else self._ahead(m)
                 pointers = {name: self._row(name, m) for name in self._named(group)}
                 sums = self._aside(m) if chains else None
                 paired = self.i64(0)
@@ -272,11 +286,18 @@ class Kernel(Code):
         """Vectors in a block of a group's units."""
         return choose_vectors(max(1, len(group.products)), group.size, self.lanes, self.target.registers, one_row=self.one_row)
 
+    def _spread(self):
+        """Rows of scratch that lie apart for every task."""
+        b = self.b
+        return b.add(self.given["carried"], b.mul(self.given["tasks"], self.i64(APART)))
+
+    def _of_thread(self, arrays: int):
+        """Where a thread's rows begin in so many arrays of its own, or in what the tasks have in turn."""
+        return self.b.mul(self.thread, self.b.mul(self._spread(), self.i64(arrays))) if self.shared_units else self.own
+
     def _aside(self, m):
         """Where row m's products of one block are put aside: by product, then vector."""
-        row = self.b.add(self.first, m)
-        if self.shared_units:
-            row = self.b.add(row, self.b.mul(self.thread, self.given["carried"]))
+        row = self.b.add(self._of_thread(1), m)
         return self.at(self.bases["aside"], self.b.mul(row, self.i64(self.aside)))
 
     def _lines(self, number: int, chain: "_Chain"):
@@ -285,9 +306,7 @@ class Kernel(Code):
         Where products are of bfloat16, the rows are rounded, and lie where that is written.
         """
         b = self.b
-        row = b.add(b.mul(self.i64(number), self.given["carried"]), self.first)
-        if self.shared_units:
-            row = b.add(row, b.mul(self.thread, b.mul(self.i64(self.lines), self.given["carried"])))
+        row = b.add(self._of_thread(self.lines), b.mul(self.i64(number), self._spread()))
         lines = b.gep(self.bases["lines"], [row], source_etype=I64)
         with self.loop(0, self.rows) as m:
             address = self.at(self._row(chain.buffer, m), chain.offset)
@@ -380,7 +399,7 @@ class Kernel(Code):
             """Have what a later row has there brought near: rows lie apart, and processors foresee no such thing."""
             buffer = self.program.buffers[name]
             if not self.one_row and buffer.rows in ("token", "before", "after"):
-                self.fetch(self.at(address, FETCHED * buffer.width), write=write)
+                self.fetch(self.at(address, b.mul(self.ahead, self.i64(buffer.width))), write=write)
 
         def read(name, offset, size):
             if self.program.buffers[name].rows == "byte":

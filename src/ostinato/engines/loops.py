@@ -12,7 +12,7 @@ from torch import Tensor
 from ..graph import Graph
 from ..plan import Plan, Program
 from . import memory, native, product
-from .kernel import EACH, Kernel
+from .kernel import APART, EACH, Kernel
 from .packing import Packer
 from .rows import Rows
 from .team import WORTH_A_THREAD
@@ -50,8 +50,9 @@ class Loop:
             product.make(bits, target, chunk, height)
         self.function = native.compiled(self.kernel.text, "run")["run"]
 
-    def scratch(self, rows: int, threads: int) -> dict[str, int]:
+    def scratch(self, rows: int, tasks: int, threads: int) -> dict[str, int]:
         """How many numbers a run needs of each array of its own; `partial` is to be 0 at first."""
+        rows += tasks * APART
         each = {name: rows * (threads if name in EACH and self.shared_units else 1) for name in self.kernel.scratch}
         return {name: width * each[name] for name, width in self.kernel.scratch.items()}
 

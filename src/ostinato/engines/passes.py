@@ -218,7 +218,7 @@ class Passes:
         shapes.pop("gradient output", None)
         clear = {name: math.prod(shape) for name, shape in shapes.items() if name.startswith(("gradient ", "added "))}
         sizes = {name: math.prod(shape) for name, shape in shapes.items() if name not in clear}
-        scratch = self._scratch(loop, threads, products | self._all.products)
+        scratch = self._scratch(loop, tasks, threads, products | self._all.products)
         return Pass(loop, threads, tasks, when, products, shapes, *self._block(clear, sizes, scratch))
 
     def _forward(self, kind: str, kept: frozenset[str]) -> Forward:
@@ -229,7 +229,7 @@ class Passes:
         own = output.reads[0][1] if not output.nodes and output.reads[0][1] not in self.inputs else None
         sizes = {name: math.prod(shape) for name, shape in shapes.items() if name != own}
         held = Block.of({name: sizes.pop(name) for name in sorted(kept & sizes.keys())})
-        block, clear = self._block({}, sizes, self._scratch(loop, threads, products))
+        block, clear = self._block({}, sizes, self._scratch(loop, tasks, threads, products))
         streamed = frozenset(b.storage for b in loop.program.buffers.values() if b.rows in ("before", "after"))
         bare = Pass(loop, threads, tasks, when, products, shapes, block, clear, held)
         bases = Bases()
@@ -249,10 +249,10 @@ class Passes:
         loop = self.loops.loop(kind, self._bits, one_row=self.rows <= tasks, shared_units=shared)
         return loop, threads, tasks, None if self.ragged else schedule.even(self.rows, self.steps, tasks, self.reverse)
 
-    def _scratch(self, loop: Loop, threads: int, products: Mapping[str, Product]) -> dict[str, int]:
+    def _scratch(self, loop: Loop, tasks: int, threads: int, products: Mapping[str, Product]) -> dict[str, int]:
         """How many numbers a loop, and the products before and after it, need for themselves."""
         most = max((product.rows.scratch for product in products.values()), default=0)
-        return loop.scratch(self.rows, threads) | {"rounded rows": self.threads * most}
+        return loop.scratch(self.rows, tasks, threads) | {"rounded rows": self.threads * most}
 
     def _block(self, clear: dict[str, int], sizes: dict[str, int], scratch: dict[str, int]) -> tuple[Block, int]:
         """The block, in which comes first what is 0 at first; and how many numbers that is."""
