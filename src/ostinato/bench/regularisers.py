@@ -99,7 +99,8 @@ def _rows(layer: str, shape: Shape, threads: int, budget: float, fewest: int) ->
     named = [name for name in REGULARISERS if layer != "RNN" or name != "recurrent_dropout"]
     runners = {"": ours(work)} | {name: ours(work, **{name: REGULARISERS[name]}) for name in named}
     first = {name: timed(runner.call)[0] for name, runner in runners.items()}
-    samples, calls = by_turns(runners, {name: tried(runner) for name, runner in runners.items()}, budget * len(runners) / 2, 3 * fewest)
+    # A cost of a few hundredths is told from nothing by many rounds.
+    samples, calls = by_turns(runners, {name: tried(runner) for name, runner in runners.items()}, 1.5 * budget * len(runners), 3 * fewest)
     times = {name: Times(*taken, first[name], "") for name, taken in summaries(samples, calls).items()}
     costs = {name: statistics.median(ours / plain for ours, plain in zip(samples[name], samples[""])) for name in named}
     return [RegularisedRow(layer, shape, name, times[name], times[""], costs[name]) for name in named]
