@@ -52,6 +52,7 @@ class ClassifyOptions(SpellingOptions):
     unlabelled: str | None = option(None, "A file of texts: before labels, the model learns to foretell their words.", panel=UNLABELLED, found="none")
     unlabelled_text: str | None = option(None, "Its column of the text.", panel=UNLABELLED, found="by its name or its values")
     unlabelled_epochs: float = option(3.0, "Times to read it.", panel=UNLABELLED, low=1e-6, high=1e9)
+    unlabelled_dropout: float = option(0.2, "Rate of dropout meanwhile.", panel=UNLABELLED, low=0, high=0.99)
 
     def __post_init__(self):
         super().__post_init__()
@@ -301,15 +302,15 @@ class Classifier(Task):
         weights = torch.tensor([sum(self.knows["counts"]) / len(self.knows["counts"]) / n for n in self.knows["counts"]],
                                device=x.device) if self.options.class_weights else None
         # each learns by itself: what they say together is better for being different
-        losses = [F.cross_entropy(member(self.with_unknown(x), *others), labels, weights, reduction="sum",
+        losses = [F.cross_entropy(member(self.with_unknown(x, self.options.word_dropout), *others), labels, weights, reduction="sum",
                                   label_smoothing=self.options.label_smoothing) for member in self.members]
         return sum(losses) / len(losses), len(labels)
 
-    def with_unknown(self, x: torch.Tensor) -> torch.Tensor:
-        """Pieces, of which in training some are taken for unknown ones."""
-        if not (self.is_text and self.model.training and self.options.word_dropout):
+    def with_unknown(self, x: torch.Tensor, rate: float) -> torch.Tensor:
+        """Pieces, of which in training some are taken for unknown ones, at a rate."""
+        if not (self.is_text and self.model.training and rate):
             return x
-        return x.masked_fill((torch.rand(x.shape, device=x.device) < self.options.word_dropout) & (x != PAD), UNKNOWN)
+        return x.masked_fill((torch.rand(x.shape, device=x.device) < rate) & (x != PAD), UNKNOWN)
 
     def scores(self, batch) -> torch.Tensor:
         """Scores (B, C) of the rows of a batch."""

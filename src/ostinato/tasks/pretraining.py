@@ -80,7 +80,7 @@ class Foretelling(nn.Module):
         return getattr(self.embedding, "words", self.embedding)
 
     def forward(self, given: torch.Tensor, x: torch.Tensor, lengths: torch.Tensor, *spelled: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """What is foretold, (N, units of a piece), and the N pieces that are right: those before and after which there is another, and that are known.
+        """What is foretold, (N, units of a piece), and the N pieces that are right, row by row: those that have one before or behind them, and are known.
 
         Args:
             given: (B, T), the numbers of the pieces that are read.
@@ -142,7 +142,9 @@ class Texts(Rows):
 
     def loss(self, batch, carried):
         x, lengths, *spelled, _ = batch
-        foretold, right = self.model(self.task.with_unknown(x), x, lengths, *spelled)
+        # half as many as where labels are learned, from fewer texts
+        given = self.task.with_unknown(x, self.task.options.word_dropout / 2)
+        foretold, right = self.model(given, x, lengths, *spelled)
         # of a batch of texts of which nothing is known there is nothing to learn
         return self.model.drawn_nats(foretold, right), max(1, len(right)), ()
 
@@ -187,9 +189,11 @@ def pretrain(task: Task, out: Path, **run) -> float:
     first, *_ = task.members
     problem = Texts(task, first, texts)
     budget = training.Budget(int(np.ceil(options.unlabelled_epochs * problem.steps_per_epoch)))
+    _set_dropout(first, options.unlabelled_dropout)
     progress = training.fit(
         problem, budget=budget, learning_rate=options.learning_rate, weight_decay=options.weight_decay, clip=options.clip, patience=0,
         checkpoint=out / CHECKPOINT, keep_best=lambda: write_tensors(out / WEIGHTS, first.state_dict()), **run)
+    _set_dropout(first, options.dropout)
     # a process that helped another one is given that one's weights when training begins
     if not training.is_helper():
         learned = {name: weights for name, weights in read_tensors(out / WEIGHTS)[0].items() if not name.startswith("readout.")}
@@ -198,3 +202,10 @@ def pretrain(task: Task, out: Path, **run) -> float:
     # a run that was killed here and goes on draws the same
     torch.manual_seed(options.seed)
     return progress.seconds
+
+
+def _set_dropout(reader: nn.Module, rate: float) -> None:
+    """Change the rate of dropout on what a reader is given and on what it gives."""
+    for module in reader.modules():
+        if isinstance(module, nn.Dropout):
+            module.p = rate
