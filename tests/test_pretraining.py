@@ -15,7 +15,7 @@ from ostinato.files import read_tensors
 from ostinato.pieces import UNKNOWN
 from ostinato.tasks import Classifier, load
 from ostinato.tasks import pretraining as pretraining_module
-from ostinato.tasks.pretraining import CHECKPOINT, WEIGHTS, Foretelling, pretrain, read_texts
+from ostinato.tasks.pretraining import CHECKPOINT, WEIGHTS, Foretelling, pretrain, texts_of
 
 SMALL = {"hidden": 8, "embedding": 8, "character_hidden": 4, "epochs": 3, "patience": 0, "batch": 8, "learning_rate": 0.02, "unlabelled_epochs": 3.0}
 TEXTS = [f"it is {word} {end}" for word in ("good", "fine", "bad", "poor") for end in ("now", "today", "here", "")] * 2
@@ -103,8 +103,8 @@ def test_the_vocabulary_is_that_of_both(plain):
 
 def test_a_text_that_is_there_again_is_read_once(write):
     path = str(write("plain.tsv", "source\ttarget\n" + "".join(f"{text}\tx\n" for text in PLAIN[:3] + PLAIN[1:4])))
-    assert list(read_texts(Classifier(unlabelled=path).options)["x"]) == PLAIN[:4]
-    assert list(read_texts(Classifier(unlabelled=path, unlabelled_text="target").options)["x"]) == ["x"]
+    assert list(texts_of(Classifier(unlabelled=path).options)["x"]) == PLAIN[:4]
+    assert list(texts_of(Classifier(unlabelled=path, unlabelled_text="target").options)["x"]) == ["x"]
 
 
 @pytest.mark.parametrize("options", [{"pieces": "character"}, {"pieces": "byte-pair", "vocabulary_size": 270}, {"bidirectional": False, "layers": 2},
@@ -183,7 +183,7 @@ def test_two_processes_end_as_one_with_the_same_batches(plain, write, tmp_path):
 
 @pytest.mark.parametrize("options, message", [
     ({"unlabelled": "none.txt"}, "there is no file 'none.txt'"),
-    ({"unlabelled": "numbers.csv"}, r"--unlabelled numbers.csv: there are numbers in it and no texts .*; name the column with --unlabelled-text"),
+    ({"unlabelled": "numbers.csv"}, "'numbers.csv' has the columns 'a', 'b', none of them of texts; name one"),
     ({"unlabelled": "pair.tsv", "unlabelled_text": "body"}, "'pair.tsv' has no column 'body'.*'source'"),
     ({"unlabelled": "words.txt"}, "--unlabelled words.txt: 1 of its 4 texts has two pieces or more; two such are the fewest"),
     ({"unlabelled": "pair.tsv", "layers": 2}, "--unlabelled with --layers 2: an upper layer .*; write --layers 1 or --no-bidirectional"),

@@ -192,15 +192,16 @@ class Classifier(Task):
                       "units": None if text else int(first.shape[1])}
         if not text:
             if self.options.unlabelled is not None:
-                raise InputError(f"--unlabelled {self.options.unlabelled}: the rows of {every.source} are numbers, and texts foretell nothing of these; leave it out")
+                raise InputError(f"--unlabelled {self.options.unlabelled}: the rows of {every.source} are numbers, and texts foretell nothing "
+                                 "of these; leave it out")
             self._check_units(learned)
             self.knows |= spread(learned["x"])
             return {}
         texts, more = learned["x"], None
         if self.options.unlabelled is not None:
-            from .pretraining import check_texts, read_texts
+            from .pretraining import check_texts, texts_of
 
-            more = read_texts(self.options)
+            more = texts_of(self.options)
             self.knows["unlabelled"] = {"texts": len(more), "columns": more.about, "digest": more.digest()}
             texts = Behind(texts, more["x"])
         kind = self.options.pieces or ("byte-pair" if len(learned) >= 20_000 else "word")

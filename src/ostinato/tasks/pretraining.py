@@ -17,7 +17,7 @@ from ..examples import Examples
 from ..files import read_tensors, write_tensors
 from ..pieces import PAD, UNKNOWN, Pieces
 from ..stored import parts, taken
-from ..tables import read_labelled
+from ..tables import read_texts
 from .task import Rows, Task
 
 CHECKPOINT, WEIGHTS = "pretraining.safetensors", "pretrained.safetensors"
@@ -27,21 +27,19 @@ DRAWN = 1024
 TOGETHER = 1024
 
 
-def read_texts(options) -> Examples:
+def texts_of(options) -> Examples:
     """The texts of `--unlabelled`, each that is there more than once only once.
 
     Args:
         options: Those of a classifier.
 
     Raises:
-        InputError: The file cannot be read, or has no column of texts.
+        InputError: As `tables.read_texts`.
     """
-    found = read_labelled(Path(options.unlabelled), text=options.unlabelled_text)
-    if found.texts is None:
-        raise InputError(f"--unlabelled {options.unlabelled}: there are numbers in it and no texts ({found.columns}); name the column with --unlabelled-text")
+    texts, column = read_texts(Path(options.unlabelled), text=options.unlabelled_text)
     # by hashes of 64 bits: the texts need not fit in memory
-    _, firsts = np.unique(np.fromiter(map(hash, found.texts), np.int64, len(found.texts)), return_index=True)
-    return Examples({"x": found.texts, "label": None}, source=options.unlabelled, about=found.columns).take(np.sort(firsts))
+    _, firsts = np.unique(np.fromiter(map(hash, texts), np.int64, len(texts)), return_index=True)
+    return Examples({"x": texts, "label": None}, source=options.unlabelled, about={"text": column}).take(np.sort(firsts))
 
 
 def check_texts(texts: Examples, pieces: Pieces) -> None:
@@ -182,7 +180,7 @@ def pretrain(task: Task, out: Path, **run) -> float:
     Raises:
         InputError: The texts cannot be used, or are not those that the run in `out` was begun with.
     """
-    options, texts = task.options, read_texts(task.options)
+    options, texts = task.options, texts_of(task.options)
     if texts.digest() != task.knows["unlabelled"]["digest"]:
         raise InputError(f"--resume: the texts of --unlabelled {options.unlabelled} are not those of the run in {str(out)!r}; give those texts, "
                          "or start anew with another --out")
