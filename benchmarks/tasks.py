@@ -24,7 +24,8 @@ from ostinato.tasks import task_class
 FULL = {
     "classify nsmc": ("classify", "full/nsmc/train.tsv.gz", "full/nsmc/test.tsv.gz", {"seconds": 500}, "accuracy"),
     "classify trec": ("classify", "small/trec/train.tsv", "small/trec/test.tsv",
-                      {"ensemble": 3, "hidden": 64, "character_hidden": 32, "dropout": 0.5, "held_out": 0.05, "epochs": 16, "patience": 0}, "accuracy"),
+                      {"ensemble": 3, "hidden": 64, "character_hidden": 32, "dropout": 0.5, "held_out": 0.05, "epochs": 16, "patience": 0,
+                       "unlabelled": "full/tatoeba_en_fr/train.tsv.gz"}, "accuracy"),
     "classify hand_gesture": ("classify", "small/hand_gesture/train.csv", "small/hand_gesture/test.csv", {"features": 2}, "accuracy"),
     "classify mnist": ("classify", "full/mnist/mnist_train.npz", "full/mnist/mnist_test.npz", {"seconds": 360}, "accuracy"),
     "generate tinyshakespeare": ("generate", "full/tinyshakespeare/input.txt", None,
@@ -76,7 +77,8 @@ def train(data: Path, row, scratch: Path, **options) -> tuple[dict, float]:
     def found(path):
         return path and (emoji(data, path.removeprefix("emoji:"), scratch) if path.startswith("emoji:") else str(data / path))
 
-    task = task_class(name)(**chosen | options).fit(found(learned), test=found(test))
+    files = {"unlabelled": found(chosen["unlabelled"])} if "unlabelled" in chosen else {}
+    task = task_class(name)(**chosen | files | options).fit(found(learned), test=found(test))
     return task.result.measures, task.result.seconds
 
 

@@ -102,7 +102,8 @@ def test_capital_letters_are_small_ones_of_a_word_and_not_of_its_spelling():
 def test_a_model_from_before_words_were_spelled_is_read(trained, tmp_path):
     task = Classifier(**SMALL | {"spelling": False, "lower": False}).fit((TEXTS, LABELS), out=tmp_path / "m", threads=1)
     config = json.loads((tmp_path / "m" / "config.json").read_text(encoding="utf-8"))
-    for name in ("spelling", "characters", "character_embedding", "character_hidden", "ensemble"):
+    for name in ("spelling", "characters", "character_embedding", "character_hidden", "ensemble", "unlabelled", "unlabelled_text", "unlabelled_epochs",
+                 "unlabelled_dropout"):
         del config["options"][name]
     (tmp_path / "m" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     assert load(tmp_path / "m").predict(TEXTS) == task.predict(TEXTS)

@@ -7,7 +7,7 @@ import pytest
 
 from ostinato.errors import InputError
 from ostinato.formats import read_table
-from ostinato.tables import read_labelled, read_pairs, read_series
+from ostinato.tables import read_labelled, read_pairs, read_series, read_texts
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="there is no ../shared/data beside this checkout")
@@ -117,6 +117,27 @@ def test_what_cannot_be_learned_from_is_refused(write, content, given, message):
 def test_pairs_have_a_header_or_not(write, content, taken):
     pairs = read_pairs(write("a.tsv", content))
     assert (pairs.sources, pairs.targets, pairs.columns) == (["Hi", "Bye"], ["안녕", "잘 가"], taken)
+
+
+@pytest.mark.parametrize("name, content, column, texts", [
+    ("a.txt", "it is so\n\nand so\n", "0", ["it is so", "", "and so"]),
+    ("a.tsv", "label\tnote\ttext\n\ta longer one\tb\n", "text", ["b"]),
+    ("a.tsv", "label\tnote\tbody\n\tx\tlonger\n", "body", ["longer"]),
+    ("a.tsv.gz", "source\ttarget\na\tlonger\n", "source", ["a"]),
+    ("a.jsonl", '{"n": 1, "body": "a"}\n{"n": 2, "body": "b"}\n', "body", ["a", "b"]),
+])
+def test_texts_are_found_whatever_else_is_in_a_table(write, name, content, column, texts):
+    found = read_texts(write(name, content))
+    assert (list(found[0]), found[1]) == (texts, column)
+
+
+def test_texts_can_be_named_and_are_refused_where_there_are_none(write):
+    path = write("a.csv", "a,b\n1,2\n3,4\n")
+    assert list(read_texts(path, text="b")[0]) == ["2", "4"]
+    with pytest.raises(InputError, match="'.*a.csv' has the columns 'a', 'b', none of them of texts; name one"):
+        read_texts(path)
+    with pytest.raises(InputError, match="has no column 'c'.*it has 'a', 'b'"):
+        read_texts(path, text="c")
 
 
 def test_pairs_can_be_turned_round(write):

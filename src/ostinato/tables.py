@@ -1,4 +1,4 @@
-"""What tasks read from tables: texts with labels, pairs of sentences, sequences of numbers, and series.
+"""What tasks read from tables: texts with labels and without, pairs of sentences, sequences of numbers, and series.
 
 A column that is not named is found by its name or by what is in it, and every result says in `columns` which were taken.
 """
@@ -117,6 +117,26 @@ def read_labelled(path: Path, *, text: str | None = None, label: str | None = No
         if order.casefold() in SEQUENCES or _repeats(table.texts(order)):
             return _long_form(table, order, columns, labels, taken | {"sequence": order})
     return Labelled(None, table.sequences(columns, _wide_shape(table, len(columns), steps, features)), labels, taken)
+
+
+def read_texts(path: Path, *, text: str | None = None) -> tuple[Sequence[str], str]:
+    """The texts of a table, whatever else is in it, and their column.
+
+    Args:
+        path: Of the file.
+        text: The column; if not given, one of a usual name, or the one with most text that has not the name of a label.
+
+    Raises:
+        InputError: The file cannot be read; the column is not there, or there are numbers alone.
+    """
+    table = read_table(path)
+    text = text if text is not None else table.find(TEXTS)
+    if text is None:
+        words = [name for name in table.names if name != table.find(LABELS) and not table.is_numeric(name)]
+        text = max(words, key=lambda name: sum(map(len, table.texts(name))), default=None)
+    if text is None:
+        raise InputError(f"{str(path)!r} has the columns {listed(table.names)}, none of them of texts; name one")
+    return table.texts(text), text
 
 
 def _wide_shape(table: Table, count: int, steps: int | None, features: int | None) -> tuple[int, int]:

@@ -40,9 +40,11 @@ class Display:
 
     def measured(self, entry: dict) -> None:
         """A line that stays."""
-        moment, value = self.latest, entry[self.goal]
+        # what is learned before a task's own goal has one of its own, the last of the line
+        goal, label = (self.goal, self.label) if self.goal in entry else (other := [*entry][-1], other.replace("_", " "))
+        moment, value = self.latest, entry[goal]
         shown = "none" if value is None else f"{value:.3f}"
-        self.bar.print(f"step {entry['step']:>6}  {moment.shown}  {self.label} {shown}  {speed(moment)}  {left(moment)}",
+        self.bar.print(f"step {entry['step']:>6}  {moment.shown}  {label} {shown}  {speed(moment)}  {left(moment)}",
                        highlight=False, soft_wrap=True)
 
 

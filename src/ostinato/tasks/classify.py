@@ -18,14 +18,14 @@ from ..examples import Examples
 from ..options import LEARNING, MODEL, option
 from ..pieces import KINDS, PAD, SPECIAL, UNKNOWN, Pieces
 from ..problem import padded, spread, within
-from ..stored import StoredRows, parts
+from ..stored import Behind, StoredRows, parts
 from ..tables import read_labelled
 from .layer import layer_of
 from .scores import Scores
 from .spelling import WORDS, SpelledWords, Spelling, SpellingOptions, spelled_batch
 from .task import Inside, Task, batches
 
-TEXT = "Texts"
+TEXT, UNLABELLED = "Texts", "Texts without labels"
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,16 @@ class ClassifyOptions(SpellingOptions):
     word_dropout: float | None = option(None, "Rate at which pieces are taken for unknown ones in training.", panel=LEARNING,
                                         low=0, high=0.9, found="0.05; 0.2 where words are read by their characters")
     dropout: float = option(0.4, "Rate of dropout, on the input, between layers and before the readout.", panel=MODEL, low=0, high=0.99)
+    unlabelled: str | None = option(None, "A file of texts: before labels, the model learns to foretell their words.", panel=UNLABELLED, found="none")
+    unlabelled_text: str | None = option(None, "Its column of the text.", panel=UNLABELLED, found="by its name or its values")
+    unlabelled_epochs: float = option(3.0, "Times to read it.", panel=UNLABELLED, low=1e-6, high=1e9)
+    unlabelled_dropout: float = option(0.2, "Rate of dropout meanwhile.", panel=UNLABELLED, low=0, high=0.99)
+
+    def __post_init__(self):
+        super().__post_init__()
+        if self.unlabelled is not None and self.layers > 1 and self.bidirectional:
+            raise InputError(f"--unlabelled with --layers {self.layers}: an upper layer is given in one direction what the other should foretell; "
+                             "write --layers 1 or --no-bidirectional")
 
 
 class ClassifyModel(nn.Module):
@@ -181,20 +191,32 @@ class Classifier(Task):
         self.knows = {"labels": labels, "counts": [counts[label] for label in labels], "columns": every.about,
                       "units": None if text else int(first.shape[1])}
         if not text:
+            if self.options.unlabelled is not None:
+                raise InputError(f"--unlabelled {self.options.unlabelled}: the rows of {every.source} are numbers, and texts foretell nothing "
+                                 "of these; leave it out")
             self._check_units(learned)
             self.knows |= spread(learned["x"])
             return {}
+        texts, more = learned["x"], None
+        if self.options.unlabelled is not None:
+            from .pretraining import check_texts, texts_of
+
+            more = texts_of(self.options)
+            self.knows["unlabelled"] = {"texts": len(more), "columns": more.about, "digest": more.digest()}
+            texts = Behind(texts, more["x"])
         kind = self.options.pieces or ("byte-pair" if len(learned) >= 20_000 else "word")
-        spelled, least = kind == "word" and self.options.spelling, 2 if len(learned) > 1000 else 1
+        spelled, least = kind == "word" and self.options.spelling, 2 if len(texts) > 1000 else 1
         lower = self.options.lower if self.options.lower is not None else spelled
-        self.pieces = Pieces.of(learned["x"], kind, size=self.options.vocabulary_size, least=least, lower=lower)
+        self.pieces = Pieces.of(texts, kind, size=self.options.vocabulary_size, least=least, lower=lower)
+        if more:
+            check_texts(more, self.pieces)
         found = {"pieces": kind, "lower": lower}
         if self.options.word_dropout is None:
             # a word that is taken for unknown still has its characters
             found["word_dropout"] = 0.2 if spelled else 0.05
         if not spelled:
             return found
-        words = Counter(word for _, words in self._words(drawn(learned["x"])) for word in words)
+        words = Counter(word for _, words in self._words(drawn(texts)) for word in words)
         spelling = Spelling.of(words, self.options.characters, least=least)
         self.knows["letters"] = spelling.letters
         return found | {"characters": spelling.apart}
@@ -205,6 +227,13 @@ class Classifier(Task):
         members = [ClassifyModel(len(self.pieces) if self.is_text else self.knows["units"], len(self.knows["labels"]), self.options,
                                  text=self.is_text, letters=letters) for _ in range(self.options.ensemble)]
         return ClassifyEnsemble(members) if len(members) > 1 else members[0]
+
+    def before(self, out, **run):
+        if self.options.unlabelled is None:
+            return 0.0
+        from .pretraining import pretrain
+
+        return pretrain(self, out, **run)
 
     @property
     def members(self) -> list[ClassifyModel]:
@@ -274,15 +303,15 @@ class Classifier(Task):
         weights = torch.tensor([sum(self.knows["counts"]) / len(self.knows["counts"]) / n for n in self.knows["counts"]],
                                device=x.device) if self.options.class_weights else None
         # each learns by itself: what they say together is better for being different
-        losses = [F.cross_entropy(member(self._with_unknown(x), *others), labels, weights, reduction="sum",
+        losses = [F.cross_entropy(member(self.with_unknown(x, self.options.word_dropout), *others), labels, weights, reduction="sum",
                                   label_smoothing=self.options.label_smoothing) for member in self.members]
         return sum(losses) / len(losses), len(labels)
 
-    def _with_unknown(self, x: torch.Tensor) -> torch.Tensor:
-        """Pieces, of which in training some are taken for unknown ones."""
-        if not (self.is_text and self.model.training and self.options.word_dropout):
+    def with_unknown(self, x: torch.Tensor, rate: float) -> torch.Tensor:
+        """Pieces, of which in training some are taken for unknown ones, at a rate."""
+        if not (self.is_text and self.model.training and rate):
             return x
-        return x.masked_fill((torch.rand(x.shape, device=x.device) < self.options.word_dropout) & (x != PAD), UNKNOWN)
+        return x.masked_fill((torch.rand(x.shape, device=x.device) < rate) & (x != PAD), UNKNOWN)
 
     def scores(self, batch) -> torch.Tensor:
         """Scores (B, C) of the rows of a batch."""

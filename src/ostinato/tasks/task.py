@@ -172,6 +172,10 @@ class Task:
         """Encoded rows as a batch."""
         raise NotImplementedError
 
+    def before(self, out: Path, **run) -> float:
+        """What the model learns before `loss`, with files in `out` and these of `ostinato.train.fit`; gives the seconds it took."""
+        return 0.0
+
     def loss(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, int]:
         """Summed loss of a batch, and what to divide it by."""
         raise NotImplementedError
@@ -312,16 +316,18 @@ class Task:
         if told:
             told(self)
         options = self.options
+        run = {"checkpoint_seconds": checkpoint_seconds, "watcher": watcher, "device": options.device, "devices": devices, "nodes": nodes,
+               "mixed": options.mixed_precision}
+        before = self.before(out, **run)
         progress = training.fit(
             problem, budget=budget, learning_rate=options.learning_rate, weight_decay=options.weight_decay, clip=options.clip,
-            patience=options.patience, checkpoint=out / CHECKPOINT, checkpoint_seconds=checkpoint_seconds,
-            keep_best=lambda: write_tensors(out / WEIGHTS, self.model.state_dict()), watcher=watcher, device=options.device,
-            devices=devices, nodes=nodes, mixed=options.mixed_precision, log=out / HISTORY)
+            patience=options.patience, checkpoint=out / CHECKPOINT, keep_best=lambda: write_tensors(out / WEIGHTS, self.model.state_dict()),
+            log=out / HISTORY, **run)
         if helper:
             return self
         self.model.load_state_dict(read_tensors(out / WEIGHTS)[0])
         self.model.eval()
-        self.result = Result(self.measures(measured), progress.step, round(progress.seconds, 2), len(learned), len(measured),
+        self.result = Result(self.measures(measured), progress.step, round(before + progress.seconds, 2), len(learned), len(measured),
                              progress.waited > 0 and not budget.is_used_up(progress.step, progress.part), progress.history)
         write_json(out / CONFIG, config | {"result": asdict(self.result)})
         self._report(out, config, measured)
