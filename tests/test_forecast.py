@@ -47,6 +47,7 @@ def test_waves_are_continued_from_a_file(trained, tmp_path):
     assert (task.options.season, task.options.power, task.options.difference, task.options.lags) == (12, 1, False, 17)
     found = task.evaluate(table(tmp_path / "test.csv", waves(40, LENGTH), months(40, LENGTH)))
     assert found["mase"] < 0.3 and found["horizon_mase"] < 0.4 and found["naive_mase"] > 0.8 and 0.5 < found["coverage_80"] <= 1
+    assert found["relative_mae"] == pytest.approx(found["mae"] / found["naive_mae"]) == pytest.approx(found["mase"] / found["naive_mase"])
 
 
 def test_dates_go_on_and_every_value_is_in_its_intervals(trained):

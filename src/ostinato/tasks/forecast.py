@@ -303,7 +303,8 @@ class Forecaster(Task):
         found = [measures.forecasting(one["predicted"], one["wanted"], scale, low=low, high=high) for low, high in one["intervals"]]
         naive = measures.forecasting(one["naive"], one["wanted"], scale)
         measured = {"mase": found[0]["mase"], "mae": found[0]["mae"], "rmse": found[0]["rmse"], "coverage_80": found[0]["coverage"],
-                    "coverage_95": found[1]["coverage"], "width_80": found[0]["width"], "naive_mase": naive["mase"], "naive_mae": naive["mae"]}
+                    "coverage_95": found[1]["coverage"], "width_80": found[0]["width"], "naive_mase": naive["mase"], "naive_mae": naive["mae"],
+                    "relative_mae": found[0]["mae"] / naive["mae"] if naive["mae"] else None}
         return measured | self._horizon(examples)
 
     def _horizon(self, examples):
@@ -436,8 +437,8 @@ class Forecaster(Task):
             column = self.knows["names"].index(name)
             forecasts.append(Forecast(f"{name}, the next {len(mine)} steps", np.concatenate([past, latest])[-SHOWN:, column],
                                       [a["value"] for a in mine], None, [a["low"] for a in mine], [a["high"] for a in mine], "80 % interval"))
-        return {"forecasts": forecasts, "baseline": {"mase": found["naive_mase"], "mae": found["naive_mae"], "horizon_mase": found["horizon_naive_mase"]},
-                "baseline_name": "the last value again"}
+        naive = {"mase": found["naive_mase"], "mae": found["naive_mae"], "relative_mae": 1.0, "horizon_mase": found["horizon_naive_mase"]}
+        return {"forecasts": forecasts, "baseline": naive, "baseline_name": "the last value again"}
 
 
 class _Errors:

@@ -494,10 +494,3 @@ def make_directory(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(f"--out {out}: cannot make this directory ({error.strerror}); give a place that can be written") from error
-
-
-def wanted(value, name: str):
-    """An option's value; an error where it is None."""
-    if value is None:
-        raise InputError(f"{flag(name)}: it is not known; give it")
-    return value
