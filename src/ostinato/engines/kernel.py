@@ -287,7 +287,7 @@ class Kernel(Code):
         return choose_vectors(max(1, len(group.products)), group.size, self.lanes, self.target.registers, one_row=self.one_row)
 
     def _spread(self):
-        """Rows of scratch that lie apart for every task."""
+        """Rows of an array of scratch, those between the tasks included."""
         b = self.b
         return b.add(self.given["carried"], b.mul(self.given["tasks"], self.i64(APART)))
 
