@@ -7,8 +7,10 @@ import llvmlite.binding as llvm
 import pytest
 
 from ostinato.cells.classic import CELLS
+from ostinato.engines import native
 from ostinato.engines.code import Target
-from ostinato.engines.kernel import Kernel
+from ostinato.engines.kernel import APART, Kernel
+from ostinato.engines.loops import Loops
 from ostinato.plan import Plan
 
 GOLDEN = Path(__file__).parent / "kernels"
@@ -75,6 +77,29 @@ def test_threads_that_share_units_meet_after_each_phase():
     plan = Plan(CELLS["gru_original"].graph, SIZES)
     kernel = Kernel(plan.infer, 32, TARGET, descending=False, one_row=True, shared_units=True)
     assert kernel.text.count("atomicrmw add") == plan.infer.phases == 2
+
+
+def wide(cell: str, loop: str, units: int) -> bool:
+    """Whether pointwise work on two vectors at a time is among the code."""
+    plan = Plan(CELLS[cell].graph, {"I": 3, "H": units})
+    return "fadd <8 x float>" in Kernel(getattr(plan, loop), 32, TARGET, descending=loop == "backward", one_row=False, shared_units=False).text
+
+
+def test_forward_works_on_two_vectors_at_a_time_where_there_are_two():
+    assert wide("elman", "infer", 8) and wide("elman", "train", 13)
+    assert not wide("elman", "infer", 7) and not wide("elman", "backward", 8)
+
+
+@pytest.mark.skipif(native.host()[0] is None, reason="no kernels for this processor")
+@pytest.mark.parametrize("shared_units, arrays", [(False, 1), (True, 2)])
+def test_scratch_of_two_threads_has_rows_between(shared_units, arrays):
+    loops = Loops(Plan(CELLS["lstm"].graph, SIZES, ahead=False))
+    loop = loops.loop("infer", 32, one_row=shared_units, shared_units=shared_units)
+    rows, tasks = 1 if shared_units else 6, 1 if shared_units else 2
+    found = loop.scratch(rows, tasks, 2)
+    # an address is two numbers of float32, and there is one for each row of each of the two arguments
+    assert found["lines"] == arrays * (rows + APART * tasks) * 2 * loop.kernel.lines
+    assert APART * 8 >= 128
 
 
 if __name__ == "__main__":
