@@ -5,8 +5,7 @@ import pytest
 import torch
 
 from ostinato.engines import native, packing
-from ostinato.engines.kernel import Pack
-from ostinato.engines.product import Tile
+from ostinato.engines.product import Pack, Tile
 
 pytestmark = pytest.mark.skipif(native.host()[0] is None, reason=f"the cpu engine does not run here: {native.host()[1]}")
 

@@ -16,7 +16,7 @@ from llvmlite import ir
 from ..plan import Group, Program, Value
 from . import product, vector_maths
 from .code import I1, I8, I32, I64, PTR, Code, Target
-from .product import NEAR, UNROLL, Tile, choose_tile, choose_vectors, gap
+from .product import NEAR, UNROLL, Pack, Tile, choose_tile, choose_vectors, gap
 
 # The words every kernel is given before its pointers:
 # tasks: their number; table: four words a task (first row, steps, pointer to the active rows at each step, unused);
@@ -30,36 +30,6 @@ EACH = ("aside", "lines", "rounded")
 APART = 16
 # How many rows before it is worked on a row of an array with all steps is brought near.
 FETCHED = 2
-
-
-@dataclass(frozen=True)
-class Pack:
-    """A matrix that a kernel wants packed: blocks of units, chunks of vectors, the argument's units, vectors, lanes.
-
-    Attributes:
-        parts: (weight, transposed, first row, first column) of each block that is multiplied by the same argument.
-        size: Rows of each part (units of the result).
-        depth: Columns (units of the argument).
-        tile: How it is cut.
-        lanes: Units of a vector.
-        narrow: Columns stand in pairs of bfloat16 in place of one float32; an odd depth's last has 0 beside it.
-    """
-
-    parts: tuple[tuple[str, bool, int, int], ...]
-    size: int
-    depth: int
-    tile: Tile
-    lanes: int
-    narrow: bool = False
-
-    @property
-    def blocks(self) -> int:
-        return -(-self.size // (self.tile.vectors * self.lanes))
-
-    @property
-    def turns(self) -> int:
-        """Columns, or pairs of them, that are multiplied one after another."""
-        return -(-self.depth // 2) if self.narrow else self.depth
 
 
 @dataclass(frozen=True)

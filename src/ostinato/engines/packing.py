@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from . import memory, native
 from .code import I32, PTR, Code, Target
-from .kernel import Pack
+from .product import Pack
 from .team import WORTH_A_THREAD, Bases, Job, Listed, Work
 
 # The words: addresses; the part's units and depth, and how far these are apart in the weight; vectors of a block and of a piece; and how

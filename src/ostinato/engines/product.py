@@ -40,6 +40,36 @@ class Tile:
     rows: int
 
 
+@dataclass(frozen=True)
+class Pack:
+    """A matrix that a kernel wants packed: blocks of units, chunks of vectors, the argument's units, vectors, lanes.
+
+    Attributes:
+        parts: (weight, transposed, first row, first column) of each block that is multiplied by the same argument.
+        size: Rows of each part (units of the result).
+        depth: Columns (units of the argument).
+        tile: How it is cut.
+        lanes: Units of a vector.
+        narrow: Columns stand in pairs of bfloat16 in place of one float32; an odd depth's last has 0 beside it.
+    """
+
+    parts: tuple[tuple[str, bool, int, int], ...]
+    size: int
+    depth: int
+    tile: Tile
+    lanes: int
+    narrow: bool = False
+
+    @property
+    def blocks(self) -> int:
+        return -(-self.size // (self.tile.vectors * self.lanes))
+
+    @property
+    def turns(self) -> int:
+        """Columns, or pairs of them, that are multiplied one after another."""
+        return -(-self.depth // 2) if self.narrow else self.depth
+
+
 def choose_vectors(parts: int, units: int, lanes: int, registers: int, *, one_row: bool) -> int:
     """Vectors in a block of units: as many as give a good tile, and pad the units least."""
     vectors = -(-units // lanes)

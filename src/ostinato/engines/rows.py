@@ -7,9 +7,8 @@ import functools
 
 from . import native, product
 from .code import I64, PTR, Code, Target
-from .kernel import Pack
 from .packing import Packer
-from .product import NEAR, UNROLL, Tile, choose_tile
+from .product import NEAR, UNROLL, Pack, Tile, choose_tile
 
 # The words: where the result and the rows are; how many rows, and numbers from one to the next in each; the rows' units, and
 # chunks of the result's; the packed matrix; where rows are rounded, if they are.
