@@ -20,7 +20,7 @@ HIGHER: dict[str, bool | None] = {
     "span_f1": True, "unseen_accuracy": True,
     "bits_per_character": False, "nats_per_character": False, "perplexity": False,
     "bleu": True, "chrf": True, "exact_match": True, "word_error_rate": False,
-    "mae": False, "rmse": False, "mase": False, "relative_mae": False, "coverage": None, "width": False,
+    "mae": False, "rmse": False, "mase": False, "coverage": None, "width": False,
 }
 # So many words a line must have for BLEU to be above 0: it counts runs of up to four.
 BLEU_WORDS = 4

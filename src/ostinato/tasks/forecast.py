@@ -437,7 +437,7 @@ class Forecaster(Task):
             column = self.knows["names"].index(name)
             forecasts.append(Forecast(f"{name}, the next {len(mine)} steps", np.concatenate([past, latest])[-SHOWN:, column],
                                       [a["value"] for a in mine], None, [a["low"] for a in mine], [a["high"] for a in mine], "80 % interval"))
-        naive = {"mase": found["naive_mase"], "mae": found["naive_mae"], "relative_mae": 1.0, "horizon_mase": found["horizon_naive_mase"]}
+        naive = {"mase": found["naive_mase"], "mae": found["naive_mae"], "horizon_mase": found["horizon_naive_mase"]}
         return {"forecasts": forecasts, "baseline": naive, "baseline_name": "the last value again"}
 
 
