@@ -127,7 +127,7 @@ def test_models_of_an_ensemble_begin_with_what_the_first_has_learned(plain, tmp_
     task = Classifier(**SMALL, ensemble=2, unlabelled=plain).fit((TEXTS, LABELS), out=tmp_path / "m", threads=1)
     # from there each learned by itself
     assert not any(map(torch.equal, *(member.recurrent.parameters() for member in task.members)))
-    pretrain(task, tmp_path / "m")
+    pretrain(task, texts_of(task.options), tmp_path / "m")
     saved, _ = read_tensors(tmp_path / "m" / WEIGHTS)
     for member in task.members:
         for name, weights in member.state_dict().items():

@@ -144,6 +144,10 @@ class Table:
         """What `column` gives."""
         return self.column(name)
 
+    def wordiest(self, names: Iterable[str]) -> str | None:
+        """The column of these with most text; None of none."""
+        return max(names, key=lambda name: sum(map(len, self.texts(name))), default=None)
+
     def full_texts(self, name: str, what: str) -> Chunked:
         """A column as text, without the space around it; a row without any is an InputError that calls it `what`."""
         column = self.column(name)

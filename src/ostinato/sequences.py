@@ -271,8 +271,7 @@ def read_pictures(path: Path, *, caption: str | None = None, picture: str | None
         raise InputError(f"{str(path)!r} has the columns {listed(table.names)}, none of them of pictures' files; "
                          "name it: picture=...")
     rest = [name for name in table.names if name != picture and not table.is_numeric(name)]
-    caption = caption or table.find(CAPTIONS, without=(picture,)) or max(
-        rest, key=lambda name: sum(map(len, table.texts(name))), default=None)
+    caption = caption or table.find(CAPTIONS, without=(picture,)) or table.wordiest(rest)
     names = table.full_texts(picture, "picture")
     kept, captions = _filled(table.texts(caption) if caption else None, len(names), path, caption)
     place = Path(folder) if folder is not None else path.parent

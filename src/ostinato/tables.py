@@ -95,7 +95,7 @@ def read_labelled(path: Path, *, text: str | None = None, label: str | None = No
         # A column that is named so is of texts though all of them are numbers.
         text = table.find(TEXTS, without=(label, order))
         if text is None and words and len(numeric) < 2:
-            text = max(words, key=lambda name: sum(map(len, table.texts(name))))
+            text = table.wordiest(words)
     if text is not None:
         if label is None and table.headless and len(table.names) == 2:
             label = next(name for name in table.names if name != text)
@@ -132,8 +132,8 @@ def read_texts(path: Path, *, text: str | None = None) -> tuple[Sequence[str], s
     table = read_table(path)
     text = text if text is not None else table.find(TEXTS)
     if text is None:
-        words = [name for name in table.names if name != table.find(LABELS) and not table.is_numeric(name)]
-        text = max(words, key=lambda name: sum(map(len, table.texts(name))), default=None)
+        label = table.find(LABELS)
+        text = table.wordiest(name for name in table.names if name != label and not table.is_numeric(name))
     if text is None:
         raise InputError(f"{str(path)!r} has the columns {listed(table.names)}, none of them of texts; name one")
     return table.texts(text), text

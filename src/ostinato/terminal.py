@@ -41,7 +41,8 @@ class Display:
     def measured(self, entry: dict) -> None:
         """A line that stays."""
         # what is learned before a task's own goal has one of its own, the last of the line
-        goal, label = (self.goal, self.label) if self.goal in entry else (other := [*entry][-1], other.replace("_", " "))
+        goal = self.goal if self.goal in entry else [*entry][-1]
+        label = self.label if goal == self.goal else goal.replace("_", " ")
         moment, value = self.latest, entry[goal]
         shown = "none" if value is None else f"{value:.3f}"
         self.bar.print(f"step {entry['step']:>6}  {moment.shown}  {label} {shown}  {speed(moment)}  {left(moment)}",

@@ -153,6 +153,8 @@ class Classifier(Task):
     name, Options, goal, higher = "classify", ClassifyOptions, "accuracy", True
     summary = "Many to one: a label for a text, or for a sequence of numbers."
     data = "CSV, TSV, JSONL or Parquet (also .gz) with a label, or npz with x and y."
+    # Texts without labels, from when they are read for the vocabulary until they are learned from.
+    _unlabelled: Examples | None = None
 
     def read(self, data, *, labelled=True):
         if isinstance(data, (str, Path)):
@@ -201,7 +203,7 @@ class Classifier(Task):
         if self.options.unlabelled is not None:
             from .pretraining import check_texts, texts_of
 
-            more = texts_of(self.options)
+            self._unlabelled = more = texts_of(self.options)
             self.knows["unlabelled"] = {"texts": len(more), "columns": more.about, "digest": more.digest()}
             texts = Behind(texts, more["x"])
         kind = self.options.pieces or ("byte-pair" if len(learned) >= 20_000 else "word")
@@ -231,9 +233,11 @@ class Classifier(Task):
     def before(self, out, **run):
         if self.options.unlabelled is None:
             return 0.0
-        from .pretraining import pretrain
+        from .pretraining import pretrain, texts_of
 
-        return pretrain(self, out, **run)
+        # a run that goes on has not prepared anything
+        texts, self._unlabelled = self._unlabelled or texts_of(self.options), None
+        return pretrain(self, texts, out, **run)
 
     @property
     def members(self) -> list[ClassifyModel]:

@@ -166,11 +166,12 @@ class _Nats:
         return {"nats_per_piece": self.nats / self.count if self.count else None}
 
 
-def pretrain(task: Task, out: Path, **run) -> float:
+def pretrain(task: Task, texts: Examples, out: Path, **run) -> float:
     """Have all models of a classifier begin with what the first of them has learned from its `--unlabelled` texts.
 
     Args:
         task: A classifier, with its model.
+        texts: Those of `texts_of`.
         out: The directory of the run; `CHECKPOINT` and `WEIGHTS` are in it afterwards.
         run: Of `ostinato.train.fit`, those that say how it runs.
 
@@ -178,9 +179,9 @@ def pretrain(task: Task, out: Path, **run) -> float:
         Seconds that it took.
 
     Raises:
-        InputError: The texts cannot be used, or are not those that the run in `out` was begun with.
+        InputError: The texts are not those that the run in `out` was begun with.
     """
-    options, texts = task.options, texts_of(task.options)
+    options = task.options
     if texts.digest() != task.knows["unlabelled"]["digest"]:
         raise InputError(f"--resume: the texts of --unlabelled {options.unlabelled} are not those of the run in {str(out)!r}; give those texts, "
                          "or start anew with another --out")
