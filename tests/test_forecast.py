@@ -277,3 +277,21 @@ def test_daily_temperatures_are_forecast_better_than_by_the_last_value():
     task = Forecaster(steps=150).fit(REAL / "daily-min-temperatures.train.csv", threads=1)
     found = task.evaluate(REAL / "daily-min-temperatures.test.csv")
     assert found["mase"] < 0.83 < found["naive_mase"] and 0.75 < found["coverage_80"] < 0.88 and 0.92 < found["coverage_95"] < 0.995
+
+
+@pytest.mark.skipif(not REAL.exists(), reason=f"there is no {REAL}")
+def test_sunspots_cannot_be_told_even_from_the_months_on_both_sides():
+    past, test = (np.loadtxt(REAL / f"monthly-sunspots.{part}.csv", delimiter=",", skiprows=1, usecols=1) for part in ("train", "test"))
+    both, scale = np.concatenate([past, test]), np.abs(np.diff(past)).mean()
+
+    def beside(months):
+        """The months measured, and as many before and after each."""
+        at = np.arange(len(past), len(both) - months)
+        return both[at], np.stack([both[at + k] for k in range(-months, months + 1) if k], 1)
+
+    wanted, months = beside(1)
+    assert np.abs(wanted - months.mean(1)).mean() / scale == pytest.approx(1.04, abs=0.005)  # as docs/forecast.md says
+    wanted, months = beside(3)
+    months = np.pad(months, ((0, 0), (0, 1)), constant_values=1.0)
+    fitted = months @ np.linalg.lstsq(months, wanted, rcond=None)[0]
+    assert np.abs(wanted - fitted).mean() / scale == pytest.approx(1.02, abs=0.005)
