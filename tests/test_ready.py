@@ -3,6 +3,7 @@
 import copy
 import pickle
 import threading
+import weakref
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 import ostinato
 from ostinato import LSTM, Recurrent, engines
 from ostinato.engines import doctor
+from ostinato.engines.ready import Ready
 from ostinato.errors import SizeError
 
 pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
@@ -24,6 +26,7 @@ def layer(cell="gru", *sizes, **others):
 def slow(module, x, *state):
     """What the module gives without anything ready."""
     module._ready.clear()
+    module._seen.clear()
     return module(x, *state)
 
 
@@ -35,7 +38,7 @@ def test_a_second_call_gives_what_the_first_gave(cell, batch_first, threads, clo
     torch.set_num_threads(threads)
     module = layer(cell, batch_first=batch_first)
     with torch.no_grad():
-        for shape in ((1, 7, 6), (7, 1, 6), (3, 7, 6)):
+        for shape in ((1, 7, 6), (7, 1, 6), (3, 7, 6), (300, 200, 6)):
             xs = torch.randn(3, *shape)
             wanted = [slow(module, x) for x in xs]
             for _ in range(2):
@@ -44,6 +47,7 @@ def test_a_second_call_gives_what_the_first_gave(cell, batch_first, threads, clo
                     for a, b in zip((output, *final), (y, *states), strict=True):
                         assert a.shape == b.shape
                         close(a, b)
+            assert isinstance(*module._ready.values(), Ready)
     torch.set_num_threads(before)
 
 
@@ -102,6 +106,27 @@ def test_a_layer_made_in_inference_mode_is_made_ready(close):
         steps = torch.stack([stream.step(row).clone() for row in x])
         assert torch.equal(found[0], found[2])
         close(steps, found[0])
+
+
+def test_no_input_is_held(close):
+    module = LSTM(4, 5, batch_first=True)
+    x = torch.randn(3, 6, 4)
+    with torch.no_grad():
+        for _ in range(3):
+            module(x)
+        assert isinstance(*module._ready.values(), Ready)
+        gone = weakref.ref(x)
+        del x
+        assert gone() is None
+
+
+def test_shapes_that_come_by_turns_are_made_ready():
+    module = LSTM(4, 5)
+    with torch.no_grad():
+        for _ in range(2):
+            for steps in (3, 4, 5):
+                module(torch.randn(steps, 2, 4))
+    assert [type(found) for found in module._ready.values()] == [Ready] * 3
 
 
 def test_gradients_are_not_lost():
@@ -181,7 +206,7 @@ def test_nothing_is_made_ready_twice(monkeypatch, close):
         make = getattr(engines, name)
         monkeypatch.setattr(engines, name, lambda *given, make=make: (made.append(make.__name__), make(*given))[1])
     module, x = ostinato.GRU(4, 5), torch.randn(3, 6, 4).transpose(0, 1)
-    large, wide = ostinato.GRU(4, 5), torch.randn(8000, 12, 4)
+    large, wide = ostinato.GRU(4, 5), torch.randn(2, 40_000, 4)
     stream = module.stream(3)
     with torch.no_grad():
         wanted = slow(module, x)[0]

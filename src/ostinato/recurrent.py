@@ -109,7 +109,7 @@ class Recurrent(nn.Module):
         self._starts_at_zero = not learned_state and all(size.letters <= told for size in graph.states.values())
         self._zeros = (None,) * len(graph.states)
         self._ready: dict = {}
-        self._last: tuple | None = None
+        self._seen: set[tuple] = set()
         for layer, direction in self._runs:
             for weight, declared in graph.weights.items():
                 shape = [size.at(self._letters(layer)) for size in declared.shape]
@@ -371,13 +371,14 @@ class Recurrent(nn.Module):
     def _at_once(self, x: Tensor):
         """What `forward` returns for a shape that is ready; None where none is, or it does not fit."""
         learning, parameters = torch.is_grad_enabled(), self._parameters.values()
-        ready = self._ready.get(self._kind(x.shape, x.dtype, learning))
+        kind = self._kind(x.shape, x.dtype, learning)
+        ready = self._ready.get(kind)
         if ready is None or not x.is_cpu or engines.traced():
             return None
         if learning:
             found = ready((x, *self._learned(x))) if self._plain() and ready.fit(x, parameters) else None
         elif (found := ready((x,), parameters)) is None and not ready.current:
-            self._ready.clear()
+            self._ready.pop(kind, None)
         return None if found is None else (found[0], self.returned_state(found[1]))
 
     @property
@@ -398,8 +399,7 @@ class Recurrent(nn.Module):
         return *masks, *(part for w in weights for part in ((w,) if isinstance(w, Tensor) else w))
 
     def _make_ready(self, x: Tensor, inputs: tuple[Tensor, ...]):
-        """Have such a call's next one ready, if all there is to it is one layer in one direction: if it is short, or comes with a gradient and
-        for the second time."""
+        """Have such a call's next one ready, if it comes for the second time and all there is to it is one layer in one direction."""
         learning = torch.is_grad_enabled()
         kind = self._kind(x.shape, inputs[0].dtype, learning)
         # What is not worth it is remembered too, as None.
@@ -407,8 +407,10 @@ class Recurrent(nn.Module):
             return
         if self.engine == "reference" or not self._plain() or engines.traced():
             return
-        if learning and self._last != kind:
-            self._last = kind
+        if kind not in self._seen:
+            if len(self._seen) >= READY:
+                self._seen.clear()
+            self._seen.add(kind)
             return
         weights, chance, made = self.cell_weights(0), self._chance, None
         if learning and not self.checkpoint:
@@ -416,7 +418,7 @@ class Recurrent(nn.Module):
                 weights, inputs = chance.like(weights), (*inputs, *chance.examples(inputs[0], self._first_letters))
             graph = chance.in_training if chance else self.graph
             made = engines.make_prepared(graph, inputs, weights, [*self._parameters.values()], self.precision, self.batch_first)
-        elif not learning and not chance and (x.shape[0] == 1 or not self.batch_first):
+        elif not learning and not chance:
             made = engines.make_ready(self.graph, inputs, weights, self.precision, self.batch_first)
         if len(self._ready) >= READY:
             self._ready.clear()
@@ -438,7 +440,7 @@ class Recurrent(nn.Module):
         return self._own == [*self._parameters]
 
     def __getstate__(self):
-        return self.__dict__ | {"_ready": {}, "_last": None, "_regularisation": None}
+        return self.__dict__ | {"_ready": {}, "_seen": set(), "_regularisation": None}
 
     def __setstate__(self, state):
         super().__setstate__(state)

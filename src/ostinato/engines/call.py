@@ -277,9 +277,6 @@ class Call:
         if lengths is not None:
             for name in (*wanted.others, *(place.removeprefix("d ") for place in wanted.products)):
                 found[name] = self._valid(found[name], lengths)
-        for name, place in wanted.added.items():
-            tasks, units = this.shapes[place]
-            found[name] = given.tensor(place).sum(0) if tasks > 1 else self._copied(given.at(place), (units,))
         for name, place in wanted.states.items():
             d = self._copied(given.at(place), this.shapes[place][1:])
             found[name] = d if given.when.order is None else torch.from_numpy(_scattered(d.numpy(), given.when.order))

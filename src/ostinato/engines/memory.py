@@ -30,8 +30,8 @@ def _physical() -> int:
 # Bytes that lie idle at most.
 IDLE = max(1 << 29, _physical() // 8)
 
-# How numpy writes them.
-KINDS = {dtype: np.dtype(kind).str for dtype, kind in ((torch.float32, np.float32), (torch.float64, np.float64), (torch.uint8, np.uint8))}
+# What numpy calls them.
+KINDS = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64), torch.uint8: np.dtype(np.uint8)}
 _NOTHING = contextlib.nullcontext()
 _idle: list[np.ndarray] = []
 _lock = threading.RLock()
@@ -57,7 +57,7 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     # What is made in inference mode could not be kept for a gradient.
     inference = torch.is_inference_mode_enabled()
     with torch.inference_mode(False) if inference else _NOTHING:
-        return torch.from_numpy(np.asarray(_Lent(_take(size), shape, dtype)))
+        return torch.from_numpy(_Lent(shape, KINDS[dtype], _take(size)))
 
 
 def zeros(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
@@ -91,18 +91,14 @@ def release() -> None:
         _idle.clear()
 
 
-class _Lent:
-    """A block that is lent: arrays of it hold this for as long as something looks at them, and then it comes back."""
+class _Lent(np.ndarray):
+    """An array of a block that is lent: a tensor of it holds this for as long as something looks at it, and then the block comes back."""
 
-    __slots__ = ("_block", "__array_interface__")
-
-    def __init__(self, block: np.ndarray, shape: tuple[int, ...], dtype: torch.dtype):
-        self._block = block
-        self.__array_interface__ = {"version": 3, "shape": shape, "typestr": KINDS[dtype], "data": (block.ctypes.data, False)}
+    __slots__ = ()
 
     def __del__(self, ending=sys.is_finalizing):
         if not ending():
-            _give(self._block)
+            _give(self.base)
 
 
 def _take(size: int) -> np.ndarray:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
 import torch
 
 from ..graph import Graph, Node, walk
@@ -132,7 +133,7 @@ class Wanted:
         operands: Nodes of `matrices` and `vectors` that are in no array, by the name that they are given.
         stages: The jobs: all of them, or where the script has nodes those before it.
         after: Those after it.
-        shapes: Those of the gradients of `matrices` and `vectors`.
+        shapes: Those of the gradients of `matrices`, `vectors` and `added`.
         paired: Arrays of tokens two by two, for products of bfloat16, and their units.
     """
 
@@ -175,6 +176,8 @@ class Passes:
         self.inputs = [f"input {name}" for name in self.graph.inputs]
         self.vectors = [(f"weight {name}", name) for name, w in self.graph.weights.items() if len(w.shape) == 1]
         self._bits, self._narrow = 16 if narrow else BITS[dtype], narrow
+        # The numbers of the tasks, which are at most so many.
+        self._shares = np.arange(max(rows, threads))
         self._scripts: dict[tuple, Script] = {}
         self._asked: dict[tuple[bool, ...], Wanted] = {}
         self._passes: dict[str, Pass] = {}
@@ -364,6 +367,10 @@ class Passes:
         for name, node in wanted.vectors.items():
             units = node.size.at(sizes)
             after.append(outer.total(self._bits, bases[f"gradient of {name}"], units, operand(node), tokens, self._many(units)))
+        for name, place in wanted.added.items():
+            units = this.shapes[place][-1]
+            shares = self._shares.ctypes.data, this.tasks
+            after.append(outer.total(self._bits, bases[f"gradient of {name}"], units, (at[place], units), shares, 1))
         for name, factors in wanted.matrices.items():
             for k, (g, a) in enumerate(factors):
                 rows, columns = g.size.at(sizes), a.size.at(sizes)
@@ -476,6 +483,7 @@ class Passes:
         operands = {f"operand {k}": n for k, n in enumerate(loose)}
         shapes = {name: (node.size.at(self.plan.sizes),) for name, node in vectors.items()}
         shapes |= {name: tuple(n.size.at(self.plan.sizes) for n in pairs[0]) for name, pairs in matrices.items()}
+        shapes |= {full: (self.plan.added[full.partition(" ")[2]].size.at(self.plan.sizes),) for full in added}
         return Wanted(made, products, matrices, vectors, added, states, others, script, operands, [], [], shapes)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from . import memory, traced
+from . import memory
 from .call import Call
 from .loops import Packed
 from .passes import Pass, Wanted
@@ -57,9 +57,9 @@ class Prepared:
         return 2, 0
 
     def fit(self, x: Tensor, parameters: Sequence[Tensor]) -> bool:
-        """Whether a call with these may be made so, the shape and dtype of x being known."""
+        """Whether a call with these may be made so, the shape, dtype and device of x being known."""
         dtype, learned = self.call.dtype, x.requires_grad
-        if not x.is_cpu or len(parameters) != len(self._shapes) or traced() or torch.is_autocast_enabled("cpu"):
+        if len(parameters) != len(self._shapes) or torch.is_autocast_enabled("cpu"):
             return False
         for p, shape in zip(parameters, self._shapes):
             if p is None or p.dtype is not dtype or p.shape != shape or not p.is_cpu:
@@ -150,7 +150,6 @@ class _Backward:
         made |= {f"gradient of {name}": (name, shape, _lasting) for name, shape in wanted.shapes.items()}
         self._made = [*made.values()]
         self._units = {place.removeprefix("d "): p.node.size.at(call.sizes) for place, p in wanted.products.items()}
-        self._added = [(name, this.block.places[place], this.shapes[place]) for name, place in wanted.added.items()]
         self._states = [this.block.places[place] * call.dtype.itemsize for _, place, _ in call.states]
         self._names = [name if need else None for name, need in zip(call.passes.names, needs)]
         self._tokens = call.tokens(None)
@@ -189,12 +188,6 @@ class _Backward:
         for name, units in self._units.items():
             if found[name].shape[-1] != units:
                 found[name] = found[name][..., :units]
-        for name, start, (tasks, units) in self._added:
-            if tasks > 1:
-                found[name] = block.narrow(0, start, tasks * units).view(tasks, units).sum(0)
-            else:
-                found[name] = torch.empty((units,), dtype=call.dtype)
-                ctypes.memmove(found[name].data_ptr(), at + start * block.itemsize, units * block.itemsize)
         self._scratch.give(block)
         return [found[name] if name else None for name in self._names]
 

@@ -1,11 +1,10 @@
-"""Short inferences with everything made ready: for one shape, and weights that stay as they are, a call is a few addresses and a jump.
+"""Inferences with everything made ready: for one shape, and weights that stay as they are, a call is a few addresses and a jump.
 
 A sequence of a few small steps takes a kernel microseconds; to look at what is given, to give out memory and to list the jobs takes ten
-times as long. Here all that is done once.
+times as long, and after a kernel that has gone through the caches another ten. Here all that is done once.
 """
 
 import ctypes
-import math
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
@@ -15,14 +14,14 @@ import torch
 from llvmlite import ir
 from torch import Tensor
 
-from . import native, traced
+from . import memory, native, traced
 from .call import Call
 from .code import I32, I64, PTR, Code, Target
 from .loops import stretches, version
 from .passes import Forward
 from .team import Bases, Job, Listed, Work
 
-# Bytes of arrays above which a call's cost does not count, and its memory had better be given back.
+# Bytes of memory that is kept for the next call; more had better be given back.
 SMALL = 1 << 20
 
 
@@ -49,9 +48,9 @@ class _Made:
     """
 
     def __init__(self, call: Call, tensors: Sequence[Tensor], batch_first: bool = False):
-        inputs, _, weights = call.split(tensors)
+        weights = call.split(tensors)[2]
         self.this = call.passes.infer
-        self.given = call.begin(self.this, [x.contiguous() for x in inputs], weights, self.this.users, None)
+        self.given = call.begin(self.this, (), weights, self.this.users, None)
         self.shape = self.this.shapes[self.this.own]
         self.output = of_output(call, self.this, batch_first)
         self.states = []
@@ -110,7 +109,7 @@ class Ready:
     Args:
         call: The shape; see `can_be`.
         tensors: The inputs and the weights, as `Call.split` takes them. Of the inputs only the shape counts.
-        batch_first: The output is to be (B, T, units). The input, of which its numbers in memory count, is (T, B, units) either way.
+        batch_first: Calls have an input of (B, T, units), and the output is to be so too.
 
     Attributes:
         current: False once the weights have been found changed.
@@ -119,6 +118,8 @@ class Ready:
     def __init__(self, call: Call, tensors: Sequence[Tensor], batch_first: bool):
         self._made, self._dtype, bases = _Made(call, tensors, batch_first), call.dtype, Bases()
         self._lock, self.current = threading.Lock(), True
+        # One row lies in memory as it should, whatever the order of its two first sizes.
+        self._turned = batch_first and call.rows > 1
         made, inputs, own = self._made, call.passes.inputs, self._made.this.own
         self._weights = _Weights(tensors[len(inputs) :])
         self._states = [(1, call.rows, units) for *_, units in made.states]
@@ -135,11 +136,10 @@ class Ready:
 
     @staticmethod
     def can_be(call: Call) -> bool:
-        """Whether a call is short, and has no work that torch does."""
+        """Whether a call has no work that torch does, and needs little memory besides its output's."""
         this = call.passes.infer
-        numbers = this.block.size + sum(map(math.prod, this.shapes.values()))
         plain = len(this.stages) == 1 and not (call.ragged or this.output.nodes or this.stages[0].arguments or this.own is None)
-        return plain and numbers * call.dtype.itemsize < SMALL
+        return plain and this.block.size * call.dtype.itemsize < SMALL
 
     def __call__(self, inputs: Iterable[Tensor], weights: Collection[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]] | None:
         """The output and the final states, (1, B, units) each; None while another thread is at it, or if the weights have changed.
@@ -152,8 +152,8 @@ class Ready:
             self.current = False
             return None
         made, dtype, listed = self._made, self._dtype, self._listed
-        inputs = [x.contiguous() for x in inputs]
-        own, final = torch.empty(made.shape, dtype=dtype), [torch.empty(shape, dtype=dtype) for shape in self._states]
+        inputs = [memory.contiguous(x.transpose(0, 1) if self._turned else x) for x in inputs]
+        own, final = memory.empty(made.shape, dtype), [torch.empty(shape, dtype=dtype) for shape in self._states]
         if not self._lock.acquire(blocking=False):
             return None
         try:
