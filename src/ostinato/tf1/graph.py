@@ -63,6 +63,8 @@ def as_dtype(given) -> DType:
     Raises:
         InputError: There is no such dtype here.
     """
+    # TensorFlow's float is of 32 bits, where NumPy's is of 64.
+    given = {float: "float32", "float": "float32", "double": "float64"}.get(given, given) if isinstance(given, (type, str)) else given
     name = np.dtype(given).name if isinstance(given, type) else given if isinstance(given, str) else getattr(given, "name", None)
     if name not in DTYPES:
         raise InputError(f"dtype {given!r} is not provided: use one of {', '.join('tf.' + n for n in DTYPES)}")
@@ -91,6 +93,22 @@ class TensorShape(tuple):
 
     def __repr__(self):
         return f"TensorShape({self})"
+
+
+def shape_of(given, of: str) -> TensorShape:
+    """A shape as a program writes it.
+
+    Args:
+        given: Sizes, each None where it is known only when the program runs; or one size by itself.
+        of: What it was given to.
+
+    Raises:
+        SizeError: A size is no whole number from 0 on.
+    """
+    sizes = list(given) if isinstance(given, (tuple, list, np.ndarray)) else [given]
+    if any(n is not None and (isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 0) for n in sizes):
+        raise SizeError(f"{of} was given the shape {given!r}: give whole numbers from 0 on, such as [2, 3]")
+    return TensorShape(None if n is None else int(n) for n in sizes)
 
 
 def merge(a: int | None, b: int | None, what: str) -> int | None:
@@ -270,6 +288,10 @@ class VariableScope:
     reuse: bool | str = False
     initializer: Callable | Tensor | None = None
     use_resource: bool = False
+
+    def reuse_variables(self) -> None:
+        """From now on find variables that exist, and make none, in this scope and those opened below it."""
+        self.reuse = True
 
 
 class Graph:

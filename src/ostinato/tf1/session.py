@@ -1,6 +1,6 @@
 """Sessions: where variables have values, and where tensors get theirs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 
 import numpy as np
@@ -79,11 +79,28 @@ class Run:
         return torch.from_numpy(self.session.streams[op].draw(tuple(shape), numpy_dtype))
 
 
+def _pairs(key, value) -> Iterator[tuple]:
+    """What was fed for a tensor, or for each tensor of a state."""
+    if not isinstance(key, tuple):
+        yield key, value
+    elif isinstance(value, (tuple, list)) and len(value) == len(key):
+        for below in zip(key, value):
+            yield from _pairs(*below)
+    else:
+        raise InvalidArgumentError(f"feed_dict has for the state {key!r} a value that is not put together as it is: give what "
+                                   "sess.run gave for such a state")
+
+
 class Session:
     """Runs a graph. It is a context manager: inside `with`, `tensor.eval()` runs in it.
 
     Args:
+        target: "": sessions run on this machine alone.
         graph: The graph to run; None for the default one as it is now.
+        config: Taken and not needed.
+
+    Raises:
+        InputError: What was given is no graph, or a target.
 
     Example:
         >>> import ostinato.tf1 as tf
@@ -95,6 +112,9 @@ class Session:
     """
 
     def __init__(self, target: str = "", graph: Graph | None = None, config=None):
+        if target or not isinstance(graph, Graph | None):
+            raise InputError(f"tf.Session(target={target!r}, graph={graph!r}): sessions run here alone; write tf.Session(), or "
+                             "tf.Session(graph=graph)")
         self.graph = graph or get_default_graph()
         self.variables: dict = {}
         self.streams: dict[Operation, UniformStream] = {}
@@ -106,7 +126,7 @@ class Session:
 
         Args:
             fetches: A tensor, variable, operation, name of a tensor, or a list, tuple or dict of these.
-            feed_dict: Values by placeholder (or by any other tensor, whose own value they replace).
+            feed_dict: Values by placeholder (or by any other tensor, whose own value they replace); also a state's by the state.
 
         Returns:
             NumPy arrays in the same structure; None for an operation.
@@ -119,7 +139,7 @@ class Session:
         if self.closed:
             raise EngineError("Attempted to use a closed Session: run inside its `with`, or make a new one with tf.Session()")
         feeds = {}
-        for key, value in (feed_dict or {}).items():
+        for key, value in (pair for given in (feed_dict or {}).items() for pair in _pairs(*given)):
             tensor = self._tensor(key)
             if tensor is None:
                 raise InvalidArgumentError(f"feed_dict has the key {key!r}: feed placeholders, or other tensors of this session's graph")
@@ -175,7 +195,11 @@ class Session:
     def _fed(self, tensor: Tensor, value) -> torch.Tensor:
         if isinstance(value, Tensor):
             raise InvalidArgumentError(f"feed_dict has {value} as a value: feed numbers or NumPy arrays; run the tensor first")
-        array = np.asarray(value, tensor.dtype.as_numpy_dtype)
+        try:
+            array = np.asarray(value, tensor.dtype.as_numpy_dtype)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidArgumentError(f"feed_dict has for {tensor.name!r} what is no array of {tensor.dtype.name} ({error}): give it "
+                                       "numbers, in rows of one length") from None
         fits = array.ndim == len(tensor.shape) and all(d in (None, n) for d, n in zip(tensor.shape, array.shape))
         if not fits:
             raise SizeError(
