@@ -256,6 +256,19 @@ def test_values_are_numpys():
         assert value.dtype == wanted.dtype == tensor.dtype.as_numpy_dtype and value.shape == tuple(tensor.shape), tensor
 
 
+def test_a_cell_of_ones_own_runs_over_a_list_of_steps():
+    x = np.random.RandomState(0).randn(2, 3, 4).astype(np.float32)
+    outputs, state = tf.nn.static_rnn(_own()(2), tf.unstack(tf.constant(x), axis=1), dtype=tf.float32)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        last, state, w = sess.run([outputs[-1], state, *tf.trainable_variables()])
+    h = np.zeros((2, 2))
+    for t in range(3):
+        h = np.tanh(x[:, t] @ w + h)
+    np.testing.assert_allclose(last, h, rtol=1e-5)
+    np.testing.assert_array_equal(last, state)
+
+
 def test_a_variable_begun_with_a_value_has_its_kind_of_number():
     step, table = tf.get_variable("step", initializer=0), tf.get_variable("table", initializer=np.zeros((2, 3)))
     count = tf.get_variable("count", [], tf.int32)
@@ -433,6 +446,12 @@ WRONG = {
     "rows of two lengths fed": (lambda: _fed([[1, 2, 3], [1, 2]]), tf.errors.InvalidArgumentError, "'x:0'.*rows of one length"),
     "words fed": (lambda: _fed("abc"), tf.errors.InvalidArgumentError, "'x:0'.*no array of float32"),
     "a state fed one value": (lambda: _fed_state(), tf.errors.InvalidArgumentError, "for the state LSTMStateTuple.*what sess.run gave"),
+    "a cell of another dtype than its input": (
+        lambda: tf.nn.dynamic_rnn(tf.nn.rnn_cell.GRUCell(2, dtype=tf.float64), _x(), dtype=tf.float32), InputError,
+        r"GRUCell\(dtype=tf\.float64\) was given an input of float32"),
+    "a cell of one's own in a loop": (
+        lambda: tf.nn.dynamic_rnn(_own()(2), _x(), dtype=tf.float32), InputError, r"Own is a cell of your own.*static_rnn.*@ostinato\.cell"),
+    "a cell of one's own with options": (lambda: _own()(2, _reuse=True), InputError, "Own gives RNNCell _reuse=True.*leave it out"),
     "an if on a tensor": (lambda: bool(tf.constant(1.0)), TypeError, r"`if` cannot ask it"),
     "a loop over a tensor": (lambda: list(tf.constant([1.0])), TypeError, r"tf\.unstack"),
     "a graph reset inside a with": (lambda: _reset_inside(), InputError, r"outside the `with`"),
@@ -459,6 +478,20 @@ def _reset_inside():
 def _reuse():
     with tf.variable_scope("s", reuse=True):
         tf.get_variable("w", [2])
+
+
+def _own():
+    class Own(tf.nn.rnn_cell.RNNCell):
+        def __init__(self, units, **given):
+            super().__init__(**given)
+            self.state_size = self.output_size = units
+
+        def __call__(self, inputs, state, scope=None):
+            with tf.variable_scope(scope or "own", reuse=tf.AUTO_REUSE):
+                h = tf.tanh(tf.matmul(inputs, tf.get_variable("w", [4, self.output_size])) + state)
+            return h, h
+
+    return Own
 
 
 def _again(**asked):

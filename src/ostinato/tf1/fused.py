@@ -48,13 +48,13 @@ class LSTMBlockFusedCell(FusedRNNCell):
         cell_clip: The cell state is held within this, and gradients pass as if it were not; None for no bound.
         use_peephole: Whether the gates see the cell state.
         reuse: Whether its variables exist already.
-        dtype: Taken and not needed: it is that of the input.
+        dtype: The input's; None for whichever that is.
         name: What its variables are named by.
     """
 
     def __init__(self, num_units: int, forget_bias: float = 1.0, cell_clip: float | None = None, use_peephole: bool = False,
                  reuse=None, dtype=None, name: str = "lstm_fused_cell"):
-        self.cell = LSTMBlockCell(num_units, forget_bias, cell_clip, use_peephole, reuse=reuse, name=name)
+        self.cell = LSTMBlockCell(num_units, forget_bias, cell_clip, use_peephole, dtype, reuse, name)
         self.num_units, self.peephole = num_units, use_peephole
         self.scope: VariableScope | None = None
 
@@ -71,7 +71,10 @@ class LSTMBlockFusedCell(FusedRNNCell):
         graph, cell, listed = get_default_graph(), self.cell, isinstance(inputs, list)
         (x,) = input_parts(cell, operations.stack(inputs) if listed else inputs, ["time", "batch"], type(self).__name__)
         steps, batch, _ = x.shape
-        depth, kind = input_depth([x], cell), x.dtype if dtype is None else as_dtype(dtype)
+        depth, kind = input_depth([x], cell), x.dtype
+        cell.check_dtype(kind)
+        if dtype is not None and as_dtype(dtype) is not kind:
+            raise InputError(f"LSTMBlockFusedCell was given inputs of {kind.name} and dtype={as_dtype(dtype)!r}: make both the same")
         if self.scope is None:
             with graph.open_variable_scope(cell.base_name if cell.reuse else None, default_name=cell.base_name,
                                            reuse=cell.reuse) as self.scope:

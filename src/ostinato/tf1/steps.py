@@ -81,6 +81,12 @@ class RNNCell:
     input_dims = (2,)
     counted = True
 
+    def __init__(self, **given):
+        # A cell of one's own gives what it was given itself.
+        for name, value in given.items():
+            if value is not None:
+                raise InputError(f"{type(self).__name__} gives RNNCell {name}={value!r}, which is not provided by ostinato.tf1: leave it out")
+
     def zero_state(self, batch_size: int | Tensor, dtype):
         """A state of zeros.
 
@@ -144,7 +150,8 @@ class RNNCell:
             input_size: The size of the input.
             dtype: The dtype of everything.
         """
-        raise NotImplementedError
+        raise InputError(f"{type(self).__name__} is a cell of your own that ostinato.tf1 cannot put into a graph: give it a "
+                         "__call__(inputs, state, scope=None) and use static_rnn, or write its equations with @ostinato.cell")
 
 
 @dataclass
