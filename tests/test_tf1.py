@@ -280,6 +280,17 @@ def test_a_variable_begun_with_a_value_has_its_kind_of_number():
     assert tf.trainable_variables(".*w") == [w] and tf.global_variables("c|s") == [step, count]
 
 
+def test_a_scope_that_is_opened_again_reuses_as_it_did():
+    with tf.variable_scope("a") as a:
+        pass
+    with tf.variable_scope("b", reuse=True):
+        with tf.variable_scope(a):
+            assert tf.get_variable("w", [1]).name == "a/w:0"
+        with tf.variable_scope("c", reuse=tf.AUTO_REUSE):
+            assert tf.get_variable("w", [1]).name == "b/c/w:0"
+    assert [tf.placeholder(tf.float32, [], None).name, tf.constant(1.0, name=None).name] == ["Placeholder:0", "Const:0"]
+
+
 def test_float_is_of_32_bits():
     assert [tf.placeholder(kind, [2]).dtype for kind in ("float", float, "double")] == [tf.float32, tf.float32, tf.float64]
 
@@ -362,6 +373,8 @@ WRONG = {
     "a name that TensorFlow 1 has and this has not": (
         lambda: tf.layers, AttributeError, r"tf\.layers is not provided"),
     "a name with a letter wrong": (lambda: tf.nn.dynamic_rn, AttributeError, r"did you mean tf\.nn\.dynamic_rnn\?"),
+    "a name that TensorFlow 1 has, and what to write": (lambda: tf.train, AttributeError, r"tf\.train is not provided.*: train with torch"),
+    "a name of TensorFlow 0": (lambda: tf.nn.rnn, AttributeError, r"write tf\.nn\.static_rnn$"),
     "a cell of contrib": (lambda: tf.contrib.rnn.NTMCell, AttributeError, r"tf\.contrib\.rnn\.NTMCell is not provided"),
     "no units": (lambda: tf.nn.rnn_cell.GRUCell(0), SizeError, r"GRUCell\(num_units=0\).*1 or more"),
     "units that are no number": (lambda: tf.nn.rnn_cell.GRUCell("2"), SizeError, r"num_units='2'.*whole number"),
@@ -425,15 +438,18 @@ WRONG = {
     "parts that are not so many": (lambda: tf.unstack(tf.ones([2]), 3), SizeError, "2 and 3 differ"),
     "parts nobody knows how many": (lambda: tf.unstack(tf.placeholder(tf.float32, [None])), SizeError, "not known; give num"),
     "numbers that fill no such shape": (lambda: tf.reshape(tf.ones([2, 3]), [4, -1]), SizeError, r"6 numbers.*\[4, -1\]"),
-    "numbers that fill no such shape in a run": (lambda: _reshaped([4, -1]), tf.errors.InvalidArgumentError, r"6 numbers.*\[4, -1\]"),
+    "numbers that fill no such shape in a run": (lambda: _reshaped([4, -1]), tf.errors.InvalidArgumentError, r"\(2, 3\) fails.*\[4, -1\]"),
     "dimensions that are not 1 taken out": (lambda: tf.squeeze(tf.ones([2, 3]), 1), SizeError, "a dimension there is not 1"),
     "dimensions twice": (lambda: tf.transpose(tf.ones([2, 3]), [0, 0]), SizeError, r"perm=\[0, 0\].*from 0 to 1 once"),
     "kinds of number joined": (lambda: tf.concat([tf.ones([2]), tf.constant([1])], 0), InputError, r"tf\.cast"),
     "shapes of two kinds stacked": (lambda: tf.stack([tf.ones([2]), tf.ones([3])]), SizeError, "2 and 3 differ"),
     "the axis first, as in TensorFlow 0": (lambda: tf.concat(0, [tf.ones([2])]), InputError, r"tf\.concat was given 0: give it a list"),
     "a mean of truth values": (lambda: tf.reduce_mean(tf.ones([2]) > 0.0), InputError, r"tf\.reduce_mean.*tf\.cast\(x, tf\.float32\)"),
+    "shapes that differ in a run": (lambda: _added(), tf.errors.InvalidArgumentError, r"x:0 \(3,\), y:0 \(2,\) fails in this run"),
+    "matrices that do not fit in a run": (lambda: _multiplied(), SizeError, r"\(2, 3\) and \(4, 2\) in this run: 3 and 4 differ"),
+    "a state of other rows in a run": (lambda: _other_rows(), tf.errors.InvalidArgumentError, r"\(3, 2\).*fails in this run"),
     "an index that is past the end": (lambda: tf.ones([2, 3])[2], SizeError, "indexed with 2.*within its shape"),
-    "an index past the end in a run": (lambda: _indexed(), tf.errors.InvalidArgumentError, "within it"),
+    "an index past the end in a run": (lambda: _indexed(), tf.errors.InvalidArgumentError, "out of bounds.*whose shapes fit"),
     "a slice to a tensor": (lambda: tf.ones([2])[: tf.constant(1)], InputError, "use whole numbers, slices of them"),
     "a shape beside a value": (lambda: tf.get_variable("w", [4], initializer=0.0), SizeError, r"leave shape out.*constant_initializer"),
     "a variable nobody knows how large": (lambda: tf.get_variable("w", [None, 3]), InputError, r"the shape \(\?, 3\)"),
@@ -513,6 +529,24 @@ def _reshaped(shape):
 def _indexed():
     x = tf.placeholder(tf.float32, [None])
     tf.Session().run(x[2], {x: [1, 2]})
+
+
+def _added():
+    x, y = tf.placeholder(tf.float32, [None], name="x"), tf.placeholder(tf.float32, [None], name="y")
+    tf.Session().run(x + y, {x: [1, 2, 3], y: [1, 2]})
+
+
+def _multiplied():
+    x = tf.placeholder(tf.float32, [None, None])
+    tf.Session().run(tf.matmul(x, tf.ones([4, 2])), {x: np.ones((2, 3))})
+
+
+def _other_rows():
+    x, first = tf.placeholder(tf.float32, [None, 2, 4]), tf.placeholder(tf.float32, [None, 2])
+    outputs, _ = tf.nn.dynamic_rnn(tf.nn.rnn_cell.GRUCell(2), x, initial_state=first)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        sess.run(outputs, {x: np.ones((2, 2, 4)), first: np.ones((3, 2))})
 
 
 def _fed(value):

@@ -441,13 +441,13 @@ class Graph:
             given, name_scope = outer, name_or_scope or default_name
             name = name_or_scope or self._unopened(default_name)
             full = f"{outer.name}/{name}" if outer.name else name
-        reuse = given.reuse if reuse is None else reuse
+        reuse = reuse or given.reuse
         initializer = given.initializer if initializer is None else initializer
         use_resource = given.use_resource if use_resource is None else use_resource
         self._opened[full] = self._opened.get(full, 0) + 1
         with self.name_scope(name_scope or f"{self._scope}/") as scope:
             original = given.original_name_scope if isinstance(name_or_scope, VariableScope) else scope
-            self.variable_scope = VariableScope(full, original, outer.reuse or reuse, initializer, use_resource)
+            self.variable_scope = VariableScope(full, original, reuse, initializer, use_resource)
             try:
                 yield self.variable_scope
             finally:

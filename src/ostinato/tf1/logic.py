@@ -127,7 +127,7 @@ class Inner:
             inner.values.clear()
             inner.feeds = held | dict(zip(self.given, values))
             for c in inner.order:
-                inner.values[c] = c.function(inner, *(inner[t] for t in c.inputs))
+                inner.values[c] = inner.call(c)
             return [inner[t] for t in self.results]
 
         return compute

@@ -24,7 +24,7 @@ def _array(value, name: str) -> np.ndarray:
                          "length; tf.stack makes one tensor of several") from None
 
 
-def constant(value, dtype=None, shape=None, name: str = "Const") -> Tensor:
+def constant(value, dtype=None, shape=None, name: str | None = None) -> Tensor:
     """A tensor of a given value.
 
     Args:
@@ -37,7 +37,7 @@ def constant(value, dtype=None, shape=None, name: str = "Const") -> Tensor:
         InputError: The value is no array, or a number in it is none of that kind.
         SizeError: The value has more numbers than the shape.
     """
-    array = _array(value, name)
+    array = _array(value, name or "tf.constant")
     kind, wide = array.dtype.kind, array.dtype.kind == "i" and bool((array != array.astype(np.int32)).any())
     if isinstance(value, (np.ndarray, np.generic)):
         dtype = as_dtype(array.dtype if dtype is None else dtype)
@@ -55,10 +55,10 @@ def constant(value, dtype=None, shape=None, name: str = "Const") -> Tensor:
             raise SizeError(f"tf.constant was given {array.size} numbers for the shape {shape}: give up to {count}, or another shape")
         array = np.pad(array.reshape(-1), (0, count - array.size), "edge").reshape(shape)
     held = torch.from_numpy(np.array(array))
-    return get_default_graph().computed(name, dtype, array.shape, [], lambda: held)
+    return get_default_graph().computed(name or "Const", dtype, array.shape, [], lambda: held)
 
 
-def convert_to_tensor(value, dtype=None, name: str = "Const") -> Tensor:
+def convert_to_tensor(value, dtype=None, name: str | None = None) -> Tensor:
     """A tensor as it is, a variable's value, or a constant of anything else.
 
     Raises:
@@ -72,7 +72,7 @@ def convert_to_tensor(value, dtype=None, name: str = "Const") -> Tensor:
     return tensor
 
 
-def placeholder(dtype, shape=None, name: str = "Placeholder") -> Tensor:
+def placeholder(dtype, shape=None, name: str | None = None) -> Tensor:
     """A tensor whose value is given when it is run.
 
     Args:
@@ -93,7 +93,7 @@ def placeholder(dtype, shape=None, name: str = "Placeholder") -> Tensor:
             f"sess.run(..., feed_dict={{x: value}})"
         )
 
-    tensor = get_default_graph().computed(name, dtype, shape, [], missing)
+    tensor = get_default_graph().computed(name or "Placeholder", dtype, shape, [], missing)
     return tensor
 
 
@@ -164,7 +164,9 @@ zeros = _filled(0.0, "zeros")
 ones = _filled(1.0, "ones")
 
 
-def random_uniform(shape, minval: float = 0, maxval: float = 1, dtype="float32", seed: int | None = None, name: str = "random_uniform") -> Tensor:
+def random_uniform(
+    shape, minval: float = 0, maxval: float = 1, dtype="float32", seed: int | None = None, name: str | None = None
+) -> Tensor:
     """Uniform random numbers, new ones in each run.
 
     Args:
@@ -180,7 +182,7 @@ def random_uniform(shape, minval: float = 0, maxval: float = 1, dtype="float32",
     graph = get_default_graph()
     low, high = (torch.tensor(v, dtype=dtype.torch) for v in (minval, maxval))
     shaped = sizes.recipe("shape").removeprefix("(").removesuffix(")")
-    random = graph.random_uniform(f"{name}({shaped} min max RandomUniform=random sub mul)=value", seed)
+    random = graph.random_uniform(f"{name or 'random_uniform'}({shaped} min max RandomUniform=random sub mul)=value", seed)
 
     def draw(run, *given):
         # Two roundings, as Mul and Add make them.
@@ -314,7 +316,9 @@ def matmul(a, b, transpose_a: bool = False, transpose_b: bool = False, name: str
     merge(inner, below, f"tf.matmul of {a.shape} and {b.shape}")
 
     def product(m, n):
-        return arithmetic.accumulate(None, m.T if transpose_a else m, n.T if transpose_b else n)
+        m, n = m.T if transpose_a else m, n.T if transpose_b else n
+        merge(m.shape[1], len(n), f"{op.name} of {tuple(m.shape)} and {tuple(n.shape)} in this run")
+        return arithmetic.accumulate(None, m, n)
 
     return op.computed(a.dtype, (rows, columns), [a, b], product)
 
@@ -340,14 +344,8 @@ def reshape(tensor, shape: Sequence[int], name: str | None = None) -> Tensor:
         if None not in static and count != known or free > 1:
             raise SizeError(f"tf.reshape was given {count} numbers, {tensor.shape}, for the shape {shape!r}: give one of as many")
 
-    def reshaped(v, *given):
-        wanted = sizes.at(*given)
-        if -1 in wanted and wanted.count(-1) == 1 and math.prod(wanted) and v.numel() % math.prod(wanted) or (
-                -1 not in wanted and math.prod(wanted) != v.numel()):
-            raise InvalidArgumentError(f"tf.reshape was given {v.numel()} numbers, {tuple(v.shape)}, for the shape {wanted}: give one of as many")
-        return v.reshape(wanted)
-
-    return get_default_graph().computed(f"{name}{sizes.recipe('shape')}", tensor.dtype, static, [tensor, *sizes.tensors], reshaped)
+    return get_default_graph().computed(
+        f"{name}{sizes.recipe('shape')}", tensor.dtype, static, [tensor, *sizes.tensors], lambda v, *given: v.reshape(sizes.at(*given)))
 
 
 def transpose(a, perm: Sequence[int] | None = None, name: str | None = None) -> Tensor:
@@ -517,10 +515,10 @@ def shape(input, name: str | None = None) -> Tensor:  # noqa: A002
     )
 
 
-def argmax(input, axis: int = 0, name: str | None = None) -> Tensor:  # noqa: A002
-    """Where the largest number along a dimension is."""
+def argmax(input, axis: int | None = None, name: str | None = None) -> Tensor:  # noqa: A002
+    """Where the largest number along a dimension is, the first one if none is said."""
     x = convert_to_tensor(input, name="input")
-    axis = _axis(axis, len(x.shape), "tf.argmax")
+    axis = _axis(axis or 0, len(x.shape), "tf.argmax")
     sizes = [n for i, n in enumerate(x.shape) if i != axis]
     return get_default_graph().computed(f"{name or 'ArgMax'}(dimension)", as_dtype("int64"), sizes, [x], lambda v: v.argmax(axis))
 
@@ -557,10 +555,7 @@ def _cut(v: torch.Tensor, parts: tuple) -> torch.Tensor:
             v, p = v.flip(axis), slice(last - start, last - stop, -step)
         forwards.append(p)
         axis += v.dim() - taken if p is Ellipsis else p is not None
-    try:
-        return v[tuple(forwards)]
-    except IndexError as error:
-        raise InvalidArgumentError(f"{tuple(v.shape)} was indexed with {parts} in this run ({error}): use numbers that are within it") from None
+    return v[tuple(forwards)]
 
 
 _OPERATORS = {

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 import numpy as np
 import torch
 
-from ..errors import EngineError, InputError, SizeError
+from ..errors import EngineError, InputError, OstinatoError, SizeError
 from .graph import Computation, Graph, Operation, Tensor, get_default_graph, on_top, sessions
 from .random import UniformStream
 
@@ -66,10 +66,24 @@ class Run:
         """Compute everything, in order."""
         with torch.set_grad_enabled(bool(self.differentiated)):
             for c in self.order:
-                values = c.function(self, *(self[t] for t in c.inputs))
                 self.values[c] = tuple(
-                    self._source(self.slots[c, i], v) if (c, i) in self.slots else v for i, v in enumerate(values)
+                    self._source(self.slots[c, i], v) if (c, i) in self.slots else v for i, v in enumerate(self.call(c))
                 )
+
+    def call(self, computation: Computation) -> tuple[torch.Tensor, ...]:
+        """A computation's values.
+
+        Raises:
+            InvalidArgumentError: What it is given does not fit, which is known only now.
+        """
+        given = [self[t] for t in computation.inputs]
+        try:
+            return computation.function(self, *given)
+        except (RuntimeError, IndexError, ValueError) as error:
+            if isinstance(error, OstinatoError):
+                raise
+            sizes = ", ".join(f"{t.name} {tuple(getattr(v, 'shape', ()))}" for t, v in zip(computation.inputs, given))
+            raise InvalidArgumentError(f"what is computed of {sizes} fails in this run ({error}): feed values whose shapes fit each other") from error
 
     def uniform(self, op: Operation, shape, dtype: torch.dtype) -> torch.Tensor:
         """The next numbers in [0, 1) of a random operation."""
