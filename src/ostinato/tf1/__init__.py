@@ -46,15 +46,17 @@ from .graph import (
 )
 from .logic import (
     TensorArray, cond, equal, greater, greater_equal, less, less_equal, logical_and, logical_not, logical_or, not_equal,
-    reduce_all, reduce_any, tile, where,
+    reduce_all, reduce_any, where,
 )
 from .operations import (
-    add, argmax, cast, concat, constant, convert_to_tensor, divide, expand_dims, gradients, identity, matmul, multiply, negative,
-    ones, placeholder, random_uniform, reduce_mean, reduce_sum, reshape, shape, sigmoid, square, squeeze, stack, subtract, tanh,
-    transpose, unstack, zeros,
+    add, argmax, cast, constant, convert_to_tensor, divide, gradients, identity, matmul, multiply, negative, placeholder, reduce_mean,
+    reduce_sum, sigmoid, square, subtract, tanh,
 )
 from .random import device_seed, set_device_seed
 from .session import InteractiveSession, Session
+from .shapes import (
+    concat, expand_dims, ones, random_uniform, reshape, shape, squeeze, stack, tile, transpose, unstack, zeros,
+)
 from .variables import (
     AUTO_REUSE, Variable, constant_initializer, get_variable, get_variable_scope, global_variables, global_variables_initializer,
     glorot_uniform_initializer, ones_initializer, random_uniform_initializer, trainable_variables, variable_scope,

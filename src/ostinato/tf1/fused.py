@@ -1,9 +1,10 @@
 """The cells of tf.contrib.rnn that are given whole sequences, time first."""
 
 from ..errors import InputError
-from . import operations
+from . import operations, shapes
 from .contrib_lstm import LSTMBlockCell
-from .graph import Computation, Tensor, VariableScope, as_dtype, get_default_graph, merge
+from .graph import Computation, Tensor, VariableScope, as_dtype, get_default_graph
+from .operations import merge
 from .rnn import SIZE, dynamic_rnn, reverse
 from .static import static_rnn
 from .steps import RNNCell, check_cell, check_state, input_depth, input_parts, making, pack
@@ -69,7 +70,7 @@ class LSTMBlockFusedCell(FusedRNNCell):
         if initial_state is None and dtype is None:
             raise InputError("LSTMBlockFusedCell was given neither initial_state nor dtype: give dtype=tf.float32")
         graph, cell, listed = get_default_graph(), self.cell, isinstance(inputs, list)
-        (x,) = input_parts(cell, operations.stack(inputs) if listed else inputs, ["time", "batch"], type(self).__name__)
+        (x,) = input_parts(cell, shapes.stack(inputs) if listed else inputs, ["time", "batch"], type(self).__name__)
         steps, batch, _ = x.shape
         depth, kind = input_depth([x], cell), x.dtype
         cell.check_dtype(kind)
@@ -109,7 +110,7 @@ class LSTMBlockFusedCell(FusedRNNCell):
         computation = Computation([x, *states, *([] if lengths is None else [lengths]), *reads], run_all)
         outputs = Tensor(output, kind, (steps, batch, self.num_units), computation)
         final = [Tensor(marks[name], kind, (batch, self.num_units), computation, i) for i, name in ((1, "c"), (2, "h"))]
-        return operations.unstack(outputs) if listed else outputs, pack(cell.state_size, final)
+        return shapes.unstack(outputs) if listed else outputs, pack(cell.state_size, final)
 
 
 class FusedRNNCellAdaptor(FusedRNNCell):
@@ -128,10 +129,10 @@ class FusedRNNCellAdaptor(FusedRNNCell):
         given = {"initial_state": initial_state, "dtype": dtype, "sequence_length": sequence_length, "scope": scope}
         listed = isinstance(inputs, list)
         if self.dynamic:
-            outputs, state = dynamic_rnn(self.cell, operations.stack(inputs) if listed else inputs, time_major=True, **given)
-            return operations.unstack(outputs) if listed else outputs, state
-        outputs, state = static_rnn(self.cell, inputs if listed else operations.unstack(inputs), **given)
-        return outputs if listed else operations.stack(outputs), state
+            outputs, state = dynamic_rnn(self.cell, shapes.stack(inputs) if listed else inputs, time_major=True, **given)
+            return shapes.unstack(outputs) if listed else outputs, state
+        outputs, state = static_rnn(self.cell, inputs if listed else shapes.unstack(inputs), **given)
+        return outputs if listed else shapes.stack(outputs), state
 
 
 class TimeReversedFusedRNN(FusedRNNCell):

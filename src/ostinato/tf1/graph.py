@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..errors import InputError, OstinatoError, SizeError
+from ..errors import InputError, OstinatoError
 from . import random
 
 
@@ -93,33 +93,6 @@ class TensorShape(tuple):
 
     def __repr__(self):
         return f"TensorShape({self})"
-
-
-def shape_of(given, of: str) -> TensorShape:
-    """A shape as a program writes it.
-
-    Args:
-        given: Sizes, each None where it is known only when the program runs; or one size by itself.
-        of: What it was given to.
-
-    Raises:
-        SizeError: A size is no whole number from 0 on.
-    """
-    sizes = list(given) if isinstance(given, (tuple, list, np.ndarray)) else [given]
-    if any(n is not None and (isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 0) for n in sizes):
-        raise SizeError(f"{of} was given the shape {given!r}: give whole numbers from 0 on, such as [2, 3]")
-    return TensorShape(None if n is None else int(n) for n in sizes)
-
-
-def merge(a: int | None, b: int | None, what: str) -> int | None:
-    """One size from two that have to agree.
-
-    Raises:
-        SizeError: Both are known and differ.
-    """
-    if a is not None and b is not None and a != b:
-        raise SizeError(f"{what}: {a} and {b} differ; make them the same size")
-    return b if a is None else a
 
 
 class Operation:

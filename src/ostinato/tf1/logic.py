@@ -6,7 +6,8 @@ import torch
 
 from ..errors import InputError, SizeError
 from . import operations
-from .graph import Computation, Operation, Tensor, TensorShape, Value, as_dtype, get_default_graph, merge
+from .graph import Computation, Operation, Tensor, TensorShape, Value, as_dtype, get_default_graph
+from .operations import merge
 from .session import InvalidArgumentError, Run
 from .steps import flatten, pack
 
@@ -75,16 +76,6 @@ def where(condition, x, y, name: str | None = None) -> Tensor:
 def rows(condition: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """A condition for each row as one for each element of them."""
     return condition.view(*condition.shape, *[1] * (like.dim() - condition.dim()))
-
-
-def tile(input, multiples: Sequence[int], name: str | None = None) -> Tensor:  # noqa: A002
-    """The same numbers several times over along each dimension."""
-    x, times = operations.convert_to_tensor(input, name="input"), operations.Sizes(multiples, "tf.tile")
-    if len(times.known) != len(x.shape):
-        raise SizeError(f"tf.tile of {x} was given multiples={multiples!r}: give a number for each dimension")
-    shape = [None if None in (n, m) else n * m for n, m in zip(x.shape, times.known)]
-    return get_default_graph().computed(
-        f"{name or 'Tile'}{times.recipe('multiples')}", x.dtype, shape, [x, *times.tensors], lambda v, *given: v.repeat(times.at(*given)))
 
 
 class Inner:
