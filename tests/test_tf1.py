@@ -291,6 +291,17 @@ def test_a_scope_that_is_opened_again_reuses_as_it_did():
     assert [tf.placeholder(tf.float32, [], None).name, tf.constant(1.0, name=None).name] == ["Placeholder:0", "Const:0"]
 
 
+def test_an_interactive_session_makes_its_graph_the_default_one():
+    graph = tf.Graph()
+    sess = tf.InteractiveSession(graph=graph)
+    x = tf.constant(1.0)
+    assert x.graph is graph and x.eval() == 1
+    sess.close()
+    assert tf.get_default_graph() is not graph and tf.constant(1.0).name == "Const:0"
+    with pytest.raises(InputError, match="needs a session"):
+        x.eval()
+
+
 def test_float_is_of_32_bits():
     assert [tf.placeholder(kind, [2]).dtype for kind in ("float", float, "double")] == [tf.float32, tf.float32, tf.float64]
 
@@ -465,6 +476,11 @@ WRONG = {
     "a cell of another dtype than its input": (
         lambda: tf.nn.dynamic_rnn(tf.nn.rnn_cell.GRUCell(2, dtype=tf.float64), _x(), dtype=tf.float32), InputError,
         r"GRUCell\(dtype=tf\.float64\) was given an input of float32"),
+    "whole numbers for a cell": (
+        lambda: tf.nn.dynamic_rnn(tf.nn.rnn_cell.BasicRNNCell(2), np.ones((1, 2, 4), np.int64), dtype=tf.int64), InputError,
+        r"BasicRNNCell was given an input of int64.*tf\.cast"),
+    "a state of less than no rows": (lambda: _cell().zero_state(-1, tf.float32), InputError, r"zero_state\(-1, \.\.\.\): give a number"),
+    "a bound that is a tensor": (lambda: tf.random_uniform([2], tf.constant(0.0)), InputError, "minval=<tf.Tensor.*give two numbers"),
     "a cell of one's own in a loop": (
         lambda: tf.nn.dynamic_rnn(_own()(2), _x(), dtype=tf.float32), InputError, r"Own is a cell of your own.*static_rnn.*@ostinato\.cell"),
     "a cell of one's own with options": (lambda: _own()(2, _reuse=True), InputError, "Own gives RNNCell _reuse=True.*leave it out"),

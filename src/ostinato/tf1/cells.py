@@ -135,7 +135,9 @@ class Layer(RNNCell):
         return Step(advance, marks["h"], [marks[m] for m in self.marks], reads)
 
     def check_dtype(self, dtype: DType) -> None:
-        """Refuse an input of another dtype than the cell was given."""
+        """Refuse an input of whole numbers, and one of another dtype than the cell was given."""
+        if not dtype.is_floating:
+            raise InputError(f"{type(self).__name__} was given an input of {dtype.name}: give it fractions, tf.cast(x, tf.float32)")
         if self.kind not in (None, dtype):
             raise InputError(f"{type(self).__name__}(dtype={self.kind!r}) was given an input of {dtype.name}: make both the same, or leave dtype out")
 

@@ -252,8 +252,15 @@ class Session:
 
 
 class InteractiveSession(Session):
-    """A session that is the default one from when it is made until it is closed."""
+    """A session that is the default one, and a graph given with it too, from when it is made until it is closed."""
 
     def __init__(self, target: str = "", graph: Graph | None = None, config=None):
         super().__init__(target, graph, config)
-        sessions.append(self)
+        self._held = ExitStack()
+        if graph is not None:
+            self._held.enter_context(graph.as_default())
+        self._held.enter_context(self.as_default())
+
+    def close(self) -> None:
+        self._held.close()
+        super().close()

@@ -84,13 +84,13 @@ ones = _filled(1.0, "ones")
 
 
 def random_uniform(
-    shape, minval: float = 0, maxval: float = 1, dtype="float32", seed: int | None = None, name: str | None = None
+    shape, minval: float = 0, maxval: float | None = None, dtype="float32", seed: int | None = None, name: str | None = None
 ) -> Tensor:
     """Uniform random numbers, new ones in each run.
 
     Args:
         shape: The sizes, of which some may be tensors of one number.
-        minval, maxval: The bounds.
+        minval, maxval: The bounds, of which the upper one is 1 for None.
         dtype: tf.float32 or tf.float64.
         seed: A seed of its own; None for the graph's.
         name: Its name.
@@ -98,8 +98,11 @@ def random_uniform(
     dtype, sizes = as_dtype(dtype), Sizes(shape, "tf.random_uniform")
     if not dtype.is_floating:
         raise InputError(f"tf.random_uniform was given dtype {dtype.name}: give tf.float32 or tf.float64")
+    bounds = minval, 1.0 if maxval is None else maxval
+    if not all(isinstance(v, numbers.Real) for v in bounds):
+        raise InputError(f"tf.random_uniform was given minval={minval!r} and maxval={maxval!r}: give two numbers")
     graph = get_default_graph()
-    low, high = (torch.tensor(v, dtype=dtype.torch) for v in (minval, maxval))
+    low, high = (torch.tensor(v, dtype=dtype.torch) for v in bounds)
     shaped = sizes.recipe("shape").removeprefix("(").removesuffix(")")
     random = graph.random_uniform(f"{name or 'random_uniform'}({shaped} min max RandomUniform=random sub mul)=value", seed)
 

@@ -95,7 +95,7 @@ class RNNCell:
             batch_size: How many rows; a whole number, or a tensor of one.
             dtype: tf.float32 or tf.float64.
         """
-        if not isinstance(batch_size, (Tensor, numbers.Integral)):
+        if not isinstance(batch_size, (Tensor, numbers.Integral)) or isinstance(batch_size, numbers.Integral) and batch_size < 0:
             raise InputError(f"{type(self).__name__}.zero_state({batch_size!r}, ...): give a number of rows, or a tensor such as tf.shape(x)[0]")
         dtype, graph = as_dtype(dtype), get_default_graph()
         inputs = [batch_size] if isinstance(batch_size, Tensor) else []

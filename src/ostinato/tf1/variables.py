@@ -139,11 +139,11 @@ class random_uniform_initializer:
     """Uniform between two numbers.
 
     Args:
-        minval, maxval: The numbers.
+        minval, maxval: The numbers, of which the upper one is 1 for None.
         seed: A seed of its own; None for the graph's.
     """
 
-    def __init__(self, minval: float = 0.0, maxval: float = 1.0, seed: int | None = None, dtype="float32"):
+    def __init__(self, minval: float = 0.0, maxval: float | None = None, seed: int | None = None, dtype="float32"):
         self.minval, self.maxval, self.seed, self.dtype = minval, maxval, seed, dtype
 
     def __call__(self, shape, dtype=None, partition_info=None) -> Tensor:
