@@ -203,6 +203,109 @@ def test_names_are_tensorflows():
     )
 
 
+def test_a_state_is_fed_as_it_was_fetched():
+    cell = tf.nn.rnn_cell.MultiRNNCell([tf.nn.rnn_cell.BasicLSTMCell(3), tf.nn.rnn_cell.GRUCell(2)])
+    x, first = tf.placeholder(tf.float32, [None, None, 4]), cell.zero_state(2, tf.float32)
+    outputs, last = tf.nn.dynamic_rnn(cell, x, initial_state=first)
+    whole = np.random.RandomState(0).randn(2, 6, 4)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        state, parts = sess.run(first), []
+        for part in np.split(whole, 3, 1):
+            out, state = sess.run([outputs, last], {x: part, first: state})
+            parts.append(out)
+        np.testing.assert_array_equal(np.concatenate(parts, 1), sess.run(outputs, {x: whole}))
+
+
+def test_shapes_may_be_known_in_a_run_alone():
+    x = tf.placeholder(tf.float32, [None, 4])
+    rows = tf.shape(x)[0]
+    made = [
+        tf.reshape(x, [rows, 2, -1]), tf.reshape(x, tf.stack([rows, 4])), tf.zeros([rows, 3]), tf.ones(tf.shape(x)), tf.tile(x, [rows, 1]),
+        tf.random_uniform([rows, 2])]
+    assert [t.shape.as_list() for t in made] == [[None, 2, None], [None, None], [None, 3], [None, None], [None, 4], [None, 2]]
+    given = np.arange(12, dtype=np.float32).reshape(3, 4)
+    results = tf.Session().run(made, {x: given})
+    for result, wanted in zip(results, [given.reshape(3, 2, 2), given, np.zeros((3, 3)), np.ones((3, 4)), np.tile(given, [3, 1])]):
+        np.testing.assert_array_equal(result, wanted)
+    assert results[-1].shape == (3, 2) and len(np.unique(results[-1])) == 6
+
+
+def test_operations_that_join_sizes_are_counted_as_tensorflow_makes_them():
+    x = tf.placeholder(tf.float32, [None, 4])
+    rows = tf.shape(x)[0]
+    start = len(tf.get_default_graph().get_operations())
+    tf.reshape(x, [rows, 4])
+    tf.zeros([rows, 3])
+    names = [op.name for op in tf.get_default_graph().get_operations()[start:]]
+    assert names == ["Reshape/shape/1", "Reshape/shape", "Reshape", "zeros/packed/1", "zeros/packed", "zeros/Const", "zeros"]
+
+
+def test_values_are_numpys():
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    t, whole = tf.constant(x), tf.constant([[1, 2], [4, 4]])
+    pairs = [
+        (t[:, ::-1], x[:, ::-1]), (t[::-1, None, 2:0:-1], x[::-1, None, 2:0:-1]), (t[..., -1::-2], x[..., -1::-2]),
+        (t[:, np.int64(1)], x[:, 1]), (tf.matmul(t, t, transpose_b=True), x @ x.T), (tf.matmul(t, t, transpose_a=True), x.T @ x),
+        (tf.nn.softmax(t, axis=0), np.exp(x) / np.exp(x).sum(0)), (tf.unstack(t, 3, 1)[2], x[:, 2]), (whole / 2, np.array([[0.5, 1], [2, 2]])),
+        (tf.reduce_sum(whole), np.int32(11)), (tf.reduce_mean(whole, 0), np.int32([2, 3])), (tf.constant(3 * 10**9), np.int64(3 * 10**9)),
+        (tf.constant([1, 2, 3], shape=[2, 3]), np.int32([[1, 2, 3], [3, 3, 3]])), (tf.stack([[1, 2], [3, 4]]), np.int32([[1, 2], [3, 4]])),
+    ]  # fmt: skip
+    for (tensor, wanted), value in zip(pairs, tf.Session().run([tensor for tensor, _ in pairs])):
+        np.testing.assert_allclose(value, wanted, rtol=1e-6)
+        assert value.dtype == wanted.dtype == tensor.dtype.as_numpy_dtype and value.shape == tuple(tensor.shape), tensor
+
+
+def test_a_cell_of_ones_own_runs_over_a_list_of_steps():
+    x = np.random.RandomState(0).randn(2, 3, 4).astype(np.float32)
+    outputs, state = tf.nn.static_rnn(_own()(2), tf.unstack(tf.constant(x), axis=1), dtype=tf.float32)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        last, state, w = sess.run([outputs[-1], state, *tf.trainable_variables()])
+    h = np.zeros((2, 2))
+    for t in range(3):
+        h = np.tanh(x[:, t] @ w + h)
+    np.testing.assert_allclose(last, h, rtol=1e-5)
+    np.testing.assert_array_equal(last, state)
+
+
+def test_a_variable_begun_with_a_value_has_its_kind_of_number():
+    step, table = tf.get_variable("step", initializer=0), tf.get_variable("table", initializer=np.zeros((2, 3)))
+    count = tf.get_variable("count", [], tf.int32)
+    assert [v.dtype for v in (step, table, count)] == [tf.int32, tf.float64, tf.int32] and table.shape == (2, 3)
+    with tf.variable_scope("a") as scope:
+        w = tf.get_variable("w", 2)
+        scope.reuse_variables()
+        assert tf.get_variable("w", 2) is w
+    assert tf.trainable_variables(".*w") == [w] and tf.global_variables("c|s") == [step, count]
+
+
+def test_a_scope_that_is_opened_again_reuses_as_it_did():
+    with tf.variable_scope("a") as a:
+        pass
+    with tf.variable_scope("b", reuse=True):
+        with tf.variable_scope(a):
+            assert tf.get_variable("w", [1]).name == "a/w:0"
+        with tf.variable_scope("c", reuse=tf.AUTO_REUSE):
+            assert tf.get_variable("w", [1]).name == "b/c/w:0"
+    assert [tf.placeholder(tf.float32, [], None).name, tf.constant(1.0, name=None).name] == ["Placeholder:0", "Const:0"]
+
+
+def test_an_interactive_session_makes_its_graph_the_default_one():
+    graph = tf.Graph()
+    sess = tf.InteractiveSession(graph=graph)
+    x = tf.constant(1.0)
+    assert x.graph is graph and x.eval() == 1
+    sess.close()
+    assert tf.get_default_graph() is not graph and tf.constant(1.0).name == "Const:0"
+    with pytest.raises(InputError, match="needs a session"):
+        x.eval()
+
+
+def test_float_is_of_32_bits():
+    assert [tf.placeholder(kind, [2]).dtype for kind in ("float", float, "double")] == [tf.float32, tf.float32, tf.float64]
+
+
 def test_static_rnn_gives_what_dynamic_rnn_gives():
     x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
     cell = tf.nn.rnn_cell.LSTMCell(5, num_proj=2)
@@ -281,6 +384,8 @@ WRONG = {
     "a name that TensorFlow 1 has and this has not": (
         lambda: tf.layers, AttributeError, r"tf\.layers is not provided"),
     "a name with a letter wrong": (lambda: tf.nn.dynamic_rn, AttributeError, r"did you mean tf\.nn\.dynamic_rnn\?"),
+    "a name that TensorFlow 1 has, and what to write": (lambda: tf.train, AttributeError, r"tf\.train is not provided.*: train with torch"),
+    "a name of TensorFlow 0": (lambda: tf.nn.rnn, AttributeError, r"write tf\.nn\.static_rnn$"),
     "a cell of contrib": (lambda: tf.contrib.rnn.NTMCell, AttributeError, r"tf\.contrib\.rnn\.NTMCell is not provided"),
     "no units": (lambda: tf.nn.rnn_cell.GRUCell(0), SizeError, r"GRUCell\(num_units=0\).*1 or more"),
     "units that are no number": (lambda: tf.nn.rnn_cell.GRUCell("2"), SizeError, r"num_units='2'.*whole number"),
@@ -330,6 +435,55 @@ WRONG = {
     "dtypes mixed": (lambda: tf.constant(1.0) + tf.constant(1), InputError, r"int32 where float32 is wanted: write tf\.cast"),
     "a dtype that is not there": (lambda: tf.constant(1.0, dtype="float16"), InputError, r"'float16' is not provided: use one of tf\.float32"),
     "matrices that do not fit": (lambda: tf.matmul(tf.ones([2, 3]), tf.ones([4, 2])), SizeError, r"\(2, 3\) and \(4, 2\): 3 and 4 differ"),
+    "a fraction where whole numbers are": (lambda: tf.constant([1, 2]) * 0.5, InputError, r"0\.5 was given where int32.*tf\.cast"),
+    "a fraction for a whole number": (lambda: tf.constant(1.5, dtype=tf.int32), InputError, r"1\.5 was given where int32"),
+    "a number too large for its kind": (lambda: tf.constant(2**31, dtype=tf.int32), InputError, "2147483648 was given where int32"),
+    "rows of two lengths": (lambda: tf.constant([[1.0], [1.0, 2.0]]), InputError, "rows of numbers of one length"),
+    "more numbers than a shape has": (lambda: tf.constant([1, 2, 3], shape=[2]), SizeError, r"3 numbers for the shape \(2,\)"),
+    "a shape of fractions": (lambda: tf.zeros([1.5]), SizeError, r"tf\.zeros was given \[1\.5\]: give whole numbers"),
+    "a placeholder of less than nothing": (lambda: tf.placeholder(tf.float32, [-1]), SizeError, r"the shape \[-1\]: give whole numbers"),
+    "an axis that is not there": (lambda: tf.reduce_sum(tf.ones([2, 3]), axis=5), SizeError, "axis 5 of 2 dimension.*from -2 to 1"),
+    "an axis before the first": (lambda: tf.concat([tf.ones([2]), tf.ones([2])], -2), SizeError, r"tf\.concat.*axis -2 of 1 dim"),
+    "an axis to cut along": (lambda: tf.unstack(tf.ones([2]), axis=1), SizeError, r"tf\.unstack.*axis 1 of 1 dim"),
+    "an axis to look along": (lambda: tf.argmax(tf.ones([2]), 1), SizeError, r"tf\.argmax.*axis 1 of 1 dim"),
+    "parts that are not so many": (lambda: tf.unstack(tf.ones([2]), 3), SizeError, "2 and 3 differ"),
+    "parts nobody knows how many": (lambda: tf.unstack(tf.placeholder(tf.float32, [None])), SizeError, "not known; give num"),
+    "numbers that fill no such shape": (lambda: tf.reshape(tf.ones([2, 3]), [4, -1]), SizeError, r"6 numbers.*\[4, -1\]"),
+    "numbers that fill no such shape in a run": (lambda: _reshaped([4, -1]), tf.errors.InvalidArgumentError, r"\(2, 3\) fails.*\[4, -1\]"),
+    "dimensions that are not 1 taken out": (lambda: tf.squeeze(tf.ones([2, 3]), 1), SizeError, "a dimension there is not 1"),
+    "dimensions twice": (lambda: tf.transpose(tf.ones([2, 3]), [0, 0]), SizeError, r"perm=\[0, 0\].*from 0 to 1 once"),
+    "kinds of number joined": (lambda: tf.concat([tf.ones([2]), tf.constant([1])], 0), InputError, r"tf\.cast"),
+    "shapes of two kinds stacked": (lambda: tf.stack([tf.ones([2]), tf.ones([3])]), SizeError, "2 and 3 differ"),
+    "the axis first, as in TensorFlow 0": (lambda: tf.concat(0, [tf.ones([2])]), InputError, r"tf\.concat was given 0: give it a list"),
+    "a mean of truth values": (lambda: tf.reduce_mean(tf.ones([2]) > 0.0), InputError, r"tf\.reduce_mean.*tf\.cast\(x, tf\.float32\)"),
+    "shapes that differ in a run": (lambda: _added(), tf.errors.InvalidArgumentError, r"x:0 \(3,\), y:0 \(2,\) fails in this run"),
+    "matrices that do not fit in a run": (lambda: _multiplied(), SizeError, r"\(2, 3\) and \(4, 2\) in this run: 3 and 4 differ"),
+    "a state of other rows in a run": (lambda: _other_rows(), tf.errors.InvalidArgumentError, r"\(3, 2\).*fails in this run"),
+    "an index that is past the end": (lambda: tf.ones([2, 3])[2], SizeError, "indexed with 2.*within its shape"),
+    "an index past the end in a run": (lambda: _indexed(), tf.errors.InvalidArgumentError, "out of bounds.*whose shapes fit"),
+    "a slice to a tensor": (lambda: tf.ones([2])[: tf.constant(1)], InputError, "use whole numbers, slices of them"),
+    "a shape beside a value": (lambda: tf.get_variable("w", [4], initializer=0.0), SizeError, r"leave shape out.*constant_initializer"),
+    "a variable nobody knows how large": (lambda: tf.get_variable("w", [None, 3]), InputError, r"the shape \(\?, 3\)"),
+    "a variable again with another dtype": (lambda: _again(dtype=tf.float64), InputError, "exists with dtype float32.*float64"),
+    "a variable again with another shape": (lambda: _again(shape=3), SizeError, r"exists with shape \(2,\).*\(3,\)"),
+    "a variable begun with another dtype": (lambda: tf.Variable(tf.zeros([2]), dtype=tf.float64), InputError, r"tf\.cast"),
+    "a value of another shape assigned": (lambda: tf.Variable(tf.zeros([2])).assign([1.0, 2.0, 3.0]), SizeError, r"\(3,\).*\(2,\)"),
+    "a value of another shape assigned in a run": (lambda: _assigned(), SizeError, r"\(3,\).*\(2,\)"),
+    "a graph where the machine is named": (lambda: tf.Session(tf.Graph()), InputError, r"tf\.Session\(graph=graph\)"),
+    "rows of two lengths fed": (lambda: _fed([[1, 2, 3], [1, 2]]), tf.errors.InvalidArgumentError, "'x:0'.*rows of one length"),
+    "words fed": (lambda: _fed("abc"), tf.errors.InvalidArgumentError, "'x:0'.*no array of float32"),
+    "a state fed one value": (lambda: _fed_state(), tf.errors.InvalidArgumentError, "for the state LSTMStateTuple.*what sess.run gave"),
+    "a cell of another dtype than its input": (
+        lambda: tf.nn.dynamic_rnn(tf.nn.rnn_cell.GRUCell(2, dtype=tf.float64), _x(), dtype=tf.float32), InputError,
+        r"GRUCell\(dtype=tf\.float64\) was given an input of float32"),
+    "whole numbers for a cell": (
+        lambda: tf.nn.dynamic_rnn(tf.nn.rnn_cell.BasicRNNCell(2), np.ones((1, 2, 4), np.int64), dtype=tf.int64), InputError,
+        r"BasicRNNCell was given an input of int64.*tf\.cast"),
+    "a state of less than no rows": (lambda: _cell().zero_state(-1, tf.float32), InputError, r"zero_state\(-1, \.\.\.\): give a number"),
+    "a bound that is a tensor": (lambda: tf.random_uniform([2], tf.constant(0.0)), InputError, "minval=<tf.Tensor.*give two numbers"),
+    "a cell of one's own in a loop": (
+        lambda: tf.nn.dynamic_rnn(_own()(2), _x(), dtype=tf.float32), InputError, r"Own is a cell of your own.*static_rnn.*@ostinato\.cell"),
+    "a cell of one's own with options": (lambda: _own()(2, _reuse=True), InputError, "Own gives RNNCell _reuse=True.*leave it out"),
     "an if on a tensor": (lambda: bool(tf.constant(1.0)), TypeError, r"`if` cannot ask it"),
     "a loop over a tensor": (lambda: list(tf.constant([1.0])), TypeError, r"tf\.unstack"),
     "a graph reset inside a with": (lambda: _reset_inside(), InputError, r"outside the `with`"),
@@ -356,6 +510,69 @@ def _reset_inside():
 def _reuse():
     with tf.variable_scope("s", reuse=True):
         tf.get_variable("w", [2])
+
+
+def _own():
+    class Own(tf.nn.rnn_cell.RNNCell):
+        def __init__(self, units, **given):
+            super().__init__(**given)
+            self.state_size = self.output_size = units
+
+        def __call__(self, inputs, state, scope=None):
+            with tf.variable_scope(scope or "own", reuse=tf.AUTO_REUSE):
+                h = tf.tanh(tf.matmul(inputs, tf.get_variable("w", [4, self.output_size])) + state)
+            return h, h
+
+    return Own
+
+
+def _again(**asked):
+    tf.get_variable("w", 2)
+    tf.get_variable_scope().reuse_variables()
+    tf.get_variable("w", **asked)
+
+
+def _assigned():
+    x = tf.placeholder(tf.float32, [None])
+    tf.Session().run(tf.Variable(tf.zeros([2])).assign(x), {x: [1, 2, 3]})
+
+
+def _reshaped(shape):
+    x = tf.placeholder(tf.float32, [None, 3])
+    tf.Session().run(tf.reshape(x, shape), {x: np.ones((2, 3))})
+
+
+def _indexed():
+    x = tf.placeholder(tf.float32, [None])
+    tf.Session().run(x[2], {x: [1, 2]})
+
+
+def _added():
+    x, y = tf.placeholder(tf.float32, [None], name="x"), tf.placeholder(tf.float32, [None], name="y")
+    tf.Session().run(x + y, {x: [1, 2, 3], y: [1, 2]})
+
+
+def _multiplied():
+    x = tf.placeholder(tf.float32, [None, None])
+    tf.Session().run(tf.matmul(x, tf.ones([4, 2])), {x: np.ones((2, 3))})
+
+
+def _other_rows():
+    x, first = tf.placeholder(tf.float32, [None, 2, 4]), tf.placeholder(tf.float32, [None, 2])
+    outputs, _ = tf.nn.dynamic_rnn(tf.nn.rnn_cell.GRUCell(2), x, initial_state=first)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        sess.run(outputs, {x: np.ones((2, 2, 4)), first: np.ones((3, 2))})
+
+
+def _fed(value):
+    x = tf.placeholder(tf.float32, [None, 3], name="x")
+    tf.Session().run(x, {x: value})
+
+
+def _fed_state():
+    state = _cell().zero_state(1, tf.float32)
+    tf.Session().run(state, {state: 0})
 
 
 @pytest.mark.parametrize("wrong", list(WRONG))

@@ -267,6 +267,19 @@ MISTAKES = {
         "dtype float64 where float32 is wanted: write tf.cast"),
     "half an output": (lambda: rnn.OutputProjectionWrapper(rnn.GRUCell(3), 0.5), SizeError, r"output_size=0\.5\).*1 or more"),
     "an input of nothing": (lambda: rnn.InputProjectionWrapper(rnn.GRUCell(3), 0), SizeError, r"num_proj=0\).*1 or more"),
+    "two sizes of a GRU": (lambda: rnn.GRUBlockCell(4, 5), InputError, r"GRUBlockCell\(num_units=4, cell_size=5\)"),
+    "no size of a GRU": (lambda: rnn.GRUBlockCellV2(), InputError, r"GRUBlockCellV2\(num_units=None.*give num_units"),
+    **{f"{kind} again": (lambda make=make: make(reuse=True), InputError, rf"{kind}\(reuse=True\) is not provided") for kind, make in {
+        "InputProjectionWrapper": lambda **given: rnn.InputProjectionWrapper(rnn.GRUCell(3), 3, **given),
+        "OutputProjectionWrapper": lambda **given: rnn.OutputProjectionWrapper(rnn.GRUCell(3), 3, **given),
+        "EmbeddingWrapper": lambda **given: rnn.EmbeddingWrapper(rnn.GRUCell(3), 5, 2, **given),
+        "AttentionCellWrapper": lambda **given: rnn.AttentionCellWrapper(rnn.GRUCell(3), 2, **given),
+    }.items()},
+    **{f"{kind.__name__} of another dtype": (
+        lambda kind=kind: _run(kind(4, dtype=tf.float64)), InputError,
+        rf"{kind.__name__}\(dtype=tf\.float64\) was given an input of float32") for kind in (
+            rnn.BasicRNNCell, rnn.BasicLSTMCell, rnn.LSTMCell, rnn.IndRNNCell, rnn.IndyGRUCell, rnn.IndyLSTMCell, rnn.MinimalRNNCell,
+            rnn.CFNCell, rnn.LSTMBlockCell)},
     "half a window": (
         lambda: rnn.GridLSTMCell(4, feature_size=2.5, frequency_skip=1, num_frequency_blocks=[3]), SizeError,
         r"GridLSTMCell\(feature_size=2\.5\): give a whole number"),

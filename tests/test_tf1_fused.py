@@ -81,6 +81,10 @@ MISTAKES = {
     "neither a state nor a dtype": (lambda: rnn.LSTMBlockFusedCell(5)(tf.constant(X_TBI)), InputError, r"give dtype=tf\.float32"),
     "one step": (lambda: rnn.LSTMBlockFusedCell(5)(tf.constant(X_TBI[0]), dtype=tf.float32), SizeError,
                  r"LSTMBlockFusedCell was given inputs of shape \(3, 4\): give them three dimensions, \(time, batch, size\)"),
+    "another dtype than the input's": (
+        lambda: rnn.LSTMBlockFusedCell(5)(tf.constant(X_TBI), dtype=tf.float64), InputError, r"inputs of float32 and dtype=tf\.float64"),
+    "a cell of another dtype": (
+        lambda: rnn.LSTMBlockFusedCell(5, dtype=tf.float64)(tf.constant(X_TBI), dtype=tf.float32), InputError, "an input of float32"),
     "lengths for other rows": (lambda: _fused([1]), SizeError, "3 and 1 differ"),
     "a state of another size": (
         lambda: _fused(state=(tf.ones([3, 4]), tf.ones([3, 4]))), SizeError, r"\(3, 4\) where one of size 5"),

@@ -5,7 +5,7 @@ and torch's autograd differentiates it. What does not depend on the state is com
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,27 @@ def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
     """
     around = [n for size in reversed(kernel.shape[2:]) for n in ((size - 1) // 2, size - 1 - (size - 1) // 2)]
     return _CONVOLUTIONS[x.dim() - 2](F.pad(x, around), kernel, bias)
+
+
+def step(gates: Sequence[Tensor], c: Tensor, peepholes: Sequence[Tensor] | None = None, *, sigmoid: Callable = torch.sigmoid,
+         tanh: Callable = torch.tanh) -> tuple[Tensor, Tensor]:
+    """One step of the LSTM, from its gates before their functions: equation 3, whatever made their sums.
+
+    Args:
+        gates: i, f, g, o, each of c's shape.
+        c: The cell state before.
+        peepholes: The weights by which i, f and o see the cell state; None for none.
+        sigmoid, tanh: The functions.
+
+    Returns:
+        (h, c) after the step.
+    """
+    i, f, g, o = gates
+    if peepholes is not None:
+        i, f = i + peepholes[0] * c, f + peepholes[1] * c
+    c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+    o = o if peepholes is None else o + peepholes[2] * c
+    return sigmoid(o) * tanh(c), c
 
 
 class ConvLSTM(nn.Module):
@@ -101,7 +122,7 @@ class ConvLSTM(nn.Module):
         outputs = []
         given = convolve(x.flatten(0, 1), self.W, self.b).unflatten(0, (steps, batch)) if steps else x
         for t in range(steps):
-            new_h, new_c = self._step(given[t], h, c)
+            new_h, new_c = step((given[t] + convolve(h, self.U)).chunk(4, 1), c, self.p)
             if lengths is not None:
                 valid = (t < lengths).view(batch, *[1] * (1 + self.dimensions))
                 outputs.append(torch.where(valid, new_h, 0.0))
@@ -111,11 +132,3 @@ class ConvLSTM(nn.Module):
             h, c = new_h, new_c
         output = torch.stack(outputs) if outputs else x.new_zeros(0, *shape)
         return output.transpose(0, 1) if self.batch_first else output, (h, c)
-
-    def _step(self, given: Tensor, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:
-        i, f, g, o = (given + convolve(h, self.U)).chunk(4, 1)
-        if self.p is not None:
-            i, f = i + self.p[0] * c, f + self.p[1] * c
-        c = torch.sigmoid(f) * c + torch.sigmoid(i) * torch.tanh(g)
-        o = o if self.p is None else o + self.p[2] * c
-        return torch.sigmoid(o) * torch.tanh(c), c

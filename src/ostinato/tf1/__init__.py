@@ -46,15 +46,17 @@ from .graph import (
 )
 from .logic import (
     TensorArray, cond, equal, greater, greater_equal, less, less_equal, logical_and, logical_not, logical_or, not_equal,
-    reduce_all, reduce_any, tile, where,
+    reduce_all, reduce_any, where,
 )
 from .operations import (
-    add, argmax, cast, concat, constant, convert_to_tensor, divide, expand_dims, gradients, identity, matmul, multiply, negative,
-    ones, placeholder, random_uniform, reduce_mean, reduce_sum, reshape, shape, sigmoid, square, squeeze, stack, subtract, tanh,
-    transpose, unstack, zeros,
+    add, argmax, cast, constant, convert_to_tensor, divide, gradients, identity, matmul, multiply, negative, placeholder, reduce_mean,
+    reduce_sum, sigmoid, square, subtract, tanh,
 )
 from .random import device_seed, set_device_seed
 from .session import InteractiveSession, Session
+from .shapes import (
+    concat, expand_dims, ones, random_uniform, reshape, shape, squeeze, stack, tile, transpose, unstack, zeros,
+)
 from .variables import (
     AUTO_REUSE, Variable, constant_initializer, get_variable, get_variable_scope, global_variables, global_variables_initializer,
     glorot_uniform_initializer, ones_initializer, random_uniform_initializer, trainable_variables, variable_scope,
@@ -75,11 +77,45 @@ def name_scope(name: str | None):
     return get_default_graph().name_scope(name)
 
 
+_TRAIN = "train with torch.optim on ostinato.LSTM and its kin, which are torch modules, or assign what tf.gradients gives"
+_NORMAL = "draw with NumPy, tf.Variable(np.float32(np.random.randn(2, 3)))"
+
+# What to write in place of what programs have most.
+_INSTEAD = {
+    "tf.ConfigProto": "leave config out, tf.Session()",
+    "tf.assign": "write variable.assign(value)",
+    "tf.contrib.layers": _TRAIN,
+    "tf.contrib.legacy_seq2seq": "ostinato.seq2seq has encoders and decoders",
+    "tf.contrib.seq2seq": "the page Coming from tf.contrib, docs/contrib.md, says what stands for each of its names",
+    "tf.data": "feed NumPy arrays, sess.run(..., feed_dict={x: array})",
+    "tf.initialize_all_variables": "write tf.global_variables_initializer()",
+    "tf.layers": _TRAIN,
+    "tf.losses": _TRAIN,
+    "tf.mul": "write tf.multiply",
+    "tf.nn.bidirectional_rnn": "write tf.nn.static_bidirectional_rnn",
+    "tf.nn.dropout": "tf.nn.rnn_cell.DropoutWrapper drops what goes into a cell and comes out",
+    "tf.nn.embedding_lookup": "feed the vectors, table[ids] in NumPy, or use tf.contrib.rnn.EmbeddingWrapper",
+    "tf.nn.rnn": "write tf.nn.static_rnn",
+    "tf.pack": "write tf.stack",
+    "tf.random_normal": _NORMAL,
+    "tf.random_normal_initializer": _NORMAL,
+    "tf.split": "write tf.unstack, or slices",
+    "tf.sub": "write tf.subtract",
+    "tf.train": _TRAIN,
+    "tf.truncated_normal": _NORMAL,
+    "tf.truncated_normal_initializer": _NORMAL,
+    "tf.unpack": "write tf.unstack",
+}
+
+
 def _missing(within: str, name: str, names) -> NotProvided:
+    said = f"{within}.{name} is not provided by ostinato.tf1"
+    if instead := _INSTEAD.get(f"{within}.{name}"):
+        return NotProvided(f"{said}: {instead}")
     names = sorted(n for n in names if not n.startswith("_"))
     near = difflib.get_close_matches(name, names, 1, cutoff=0.75)
     return NotProvided(
-        f"{within}.{name} is not provided by ostinato.tf1, which has what TensorFlow 1's recurrent programs need"
+        f"{said}, which has what TensorFlow 1's recurrent programs need"
         + (f"; did you mean {within}.{near[0]}?" if near else "")
         + f" In {within} there is: {', '.join(names)}"
     )

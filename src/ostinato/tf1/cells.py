@@ -13,7 +13,7 @@ from .. import cells as equations
 from .. import language
 from ..errors import InputError, SizeError
 from . import arithmetic, operations
-from .graph import Graph, Marks, VariableScope
+from .graph import DType, Graph, Marks, VariableScope, as_dtype
 from .steps import RNNCell, Step, bound, flatten, making, number, whole
 from .variables import Variable, constant_initializer, zeros_initializer
 
@@ -74,14 +74,14 @@ class Layer(RNNCell):
     input_size: int | None = None
     maths: dict[str, Callable] | None = None
 
-    def __init__(self, num_units: int, activation, reuse, name: str):
+    def __init__(self, num_units: int, activation, reuse, name: str, dtype=None):
         if activation not in [*ACTIVATIONS]:
             raise InputError(f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or tf.nn.sigmoid")
         if not isinstance(name, str):
             raise InputError(f"{type(self).__name__}(name={name!r}): give a word for its variables' names")
         self.activation, self.activation_name = ACTIVATIONS[activation]
         self.state_size = self.output_size = self.num_units = whole(self, "num_units", num_units)
-        self.reuse, self.base_name = reuse, name
+        self.reuse, self.base_name, self.kind = reuse, name, None if dtype is None else as_dtype(dtype)
         self.scope: VariableScope | None = None
         self.resource = None
         self.made: dict[str, Variable] = {}
@@ -99,6 +99,7 @@ class Layer(RNNCell):
         return [self.num_units, self.output_size]
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+        self.check_dtype(dtype)
         if self.scope is None:
             given = self.base_name if self.reuse or self.shares_name else None
             with graph.open_variable_scope(given, default_name=self.base_name, reuse=self.reuse) as self.scope:
@@ -132,6 +133,13 @@ class Layer(RNNCell):
             return output, [torch.cat(new, -1)] if self.joined else new
 
         return Step(advance, marks["h"], [marks[m] for m in self.marks], reads)
+
+    def check_dtype(self, dtype: DType) -> None:
+        """Refuse an input of whole numbers, and one of another dtype than the cell was given."""
+        if not dtype.is_floating:
+            raise InputError(f"{type(self).__name__} was given an input of {dtype.name}: give it fractions, tf.cast(x, tf.float32)")
+        if self.kind not in (None, dtype):
+            raise InputError(f"{type(self).__name__}(dtype={self.kind!r}) was given an input of {dtype.name}: make both the same, or leave dtype out")
 
     def record(self, graph: Graph, recipe: str, variable: Callable) -> Marks:
         """Record the operations."""
@@ -170,10 +178,11 @@ class BasicRNNCell(Layer):
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
         reuse: Whether its variables exist already.
         name: What its variables are named by; None for `basic_rnn_cell`.
+        dtype: The input's; None for whichever that is.
     """
 
-    def __init__(self, num_units: int, activation=None, reuse=None, name: str | None = None):
-        super().__init__(num_units, activation, reuse, name or "basic_rnn_cell")
+    def __init__(self, num_units: int, activation=None, reuse=None, name: str | None = None, dtype=None):
+        super().__init__(num_units, activation, reuse, name or "basic_rnn_cell", dtype)
         self.equations = equations.elman.with_constants(activation=self.activation)
         self.declared = [("kernel", [None, num_units], None), ("bias", [num_units], zeros_initializer())]
         self.recipe = f"concat(axis) MatMul{{use}} BiasAdd{{use}} {self.activation_name}=h"
@@ -193,10 +202,12 @@ class GRUCell(Layer):
         kernel_initializer: What its two kernels begin with; None for the scope's, else glorot_uniform.
         bias_initializer: What its two biases begin with; None for 1 in the gates' and 0 in the candidate's.
         name: What its variables are named by; None for `gru_cell`.
+        dtype: The input's; None for whichever that is.
     """
 
-    def __init__(self, num_units: int, activation=None, reuse=None, kernel_initializer=None, bias_initializer=None, name: str | None = None):
-        super().__init__(num_units, activation, reuse, name or "gru_cell")
+    def __init__(self, num_units: int, activation=None, reuse=None, kernel_initializer=None, bias_initializer=None,
+                 name: str | None = None, dtype=None):
+        super().__init__(num_units, activation, reuse, name or "gru_cell", dtype)
         self.equations = equations.gru_original.with_constants(activation=self.activation)
         self.declared = [
             ("gates/kernel", [None, 2 * num_units], kernel_initializer),
@@ -243,10 +254,12 @@ class BasicLSTMCell(LSTMLayer):
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
         reuse: Whether its variables exist already.
         name: What its variables are named by; None for `basic_lstm_cell`.
+        dtype: The input's; None for whichever that is.
     """
 
-    def __init__(self, num_units: int, forget_bias: float = 1.0, state_is_tuple: bool = True, activation=None, reuse=None, name: str | None = None):
-        super().__init__(num_units, activation, reuse, name or "basic_lstm_cell")
+    def __init__(self, num_units: int, forget_bias: float = 1.0, state_is_tuple: bool = True, activation=None, reuse=None,
+                 name: str | None = None, dtype=None):
+        super().__init__(num_units, activation, reuse, name or "basic_lstm_cell", dtype)
         self._states(num_units, state_is_tuple)
         self.equations = equations.lstm.with_constants(forget_bias=number(self, "forget_bias", forget_bias), activation=self.activation)
         self.declared = [("kernel", [None, 4 * num_units], None), ("bias", [4 * num_units], zeros_initializer())]
@@ -273,16 +286,17 @@ class LSTMCell(LSTMLayer):
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
         reuse: Whether its variables exist already.
         name: What its variables are named by; None for `lstm_cell`.
+        dtype: The input's; None for whichever that is.
     """
 
     def __init__(
         self, num_units: int, use_peepholes: bool = False, cell_clip: float | None = None, initializer=None, num_proj: int | None = None,
         proj_clip: float | None = None, num_unit_shards=None, num_proj_shards=None, forget_bias: float = 1.0,
-        state_is_tuple: bool = True, activation=None, reuse=None, name: str | None = None,
+        state_is_tuple: bool = True, activation=None, reuse=None, name: str | None = None, dtype=None,
     ):  # fmt: skip
         if num_unit_shards or num_proj_shards:
             raise InputError("LSTMCell(num_unit_shards=..., num_proj_shards=...): weights in several pieces are not provided; leave both out")
-        super().__init__(num_units, activation, reuse, name or "lstm_cell")
+        super().__init__(num_units, activation, reuse, name or "lstm_cell", dtype)
         self._states(num_proj or num_units, state_is_tuple)
         constants = {"forget_bias": number(self, "forget_bias", forget_bias), "cell_clip": bound(self, "cell_clip", cell_clip),
                      "activation": self.activation}

@@ -6,7 +6,7 @@ MinimalRNNCell and CFNCell TensorFlow 1.13.1 has in tensorflow.contrib.rnn.pytho
 import torch
 
 from .. import cells as equations
-from ..errors import SizeError
+from ..errors import InputError, SizeError
 from ..language import cell, state, weight
 from . import operations
 from .cells import BasicRNNCell, GRUCell, Layer, LSTMLayer, PlainLayer
@@ -156,11 +156,11 @@ class IndRNNCell(Layer):
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
         reuse: Whether its variables exist already.
         name: What its variables are named by; None for `ind_rnn_cell`.
-        dtype: Taken and not needed: it is that of the input.
+        dtype: The input's; None for whichever that is.
     """
 
     def __init__(self, num_units: int, activation=None, reuse=None, name: str | None = None, dtype=None):
-        super().__init__(num_units, activation, reuse, name or "ind_rnn_cell")
+        super().__init__(num_units, activation, reuse, name or "ind_rnn_cell", dtype)
         self.equations = equations.ind_rnn.with_constants(activation=self.activation)
         self.recipe = f"$kernel_w $kernel_u $bias MatMul{{use}} mul{{use}} add BiasAdd{{use}} {self.activation_name}=h"
 
@@ -184,12 +184,12 @@ class IndyGRUCell(Layer):
         kernel_initializer: What its two kernels for the input begin with; None for the scope's, else glorot_uniform.
         bias_initializer: What its two biases begin with; None for 1 in the gates' and 0 in the candidate's.
         name: What its variables are named by; None for `indy_gru_cell`.
-        dtype: Taken and not needed: it is that of the input.
+        dtype: The input's; None for whichever that is.
     """
 
     def __init__(self, num_units: int, activation=None, reuse=None, kernel_initializer=None, bias_initializer=None,
                  name: str | None = None, dtype=None):
-        super().__init__(num_units, activation, reuse, name or "indy_gru_cell")
+        super().__init__(num_units, activation, reuse, name or "indy_gru_cell", dtype)
         self.equations = equations.indy_gru.with_constants(activation=self.activation)
         self.begins = kernel_initializer, bias_initializer
         self.recipe = ("$gates/kernel_w $gates/kernel_u $gates/bias $candidate/kernel $candidate/kernel_u $candidate/bias "
@@ -214,9 +214,10 @@ class IndyGRUCell(Layer):
 class _Units(Layer):
     """A cell whose activation may be a name, and whose initialisers too."""
 
-    def __init__(self, units: int, activation, kernel_initializer, bias_initializer, name: str):
+    def __init__(self, units: int, activation, kernel_initializer, bias_initializer, name: str, dtype):
         named = {name: getattr(operations, name) for name in ("tanh", "relu", "sigmoid")}
-        super().__init__(units, named.get(activation, activation) if isinstance(activation, str) else activation, None, name)
+        super().__init__(units, named.get(activation, activation) if isinstance(activation, str) else activation, None, name,
+                         dtype)
         self.kernel_initializer = None if kernel_initializer == "glorot_uniform" else kernel_initializer
         self.bias_initializer = ones_initializer() if bias_initializer == "ones" else bias_initializer
 
@@ -229,12 +230,12 @@ class MinimalRNNCell(_Units):
         activation: "tanh", "relu" or "sigmoid", or tf.nn's function.
         kernel_initializer, bias_initializer: What they begin with: "glorot_uniform" and "ones", or initialisers of `tf`.
         name: What its variables are named by; None for `minimal_rnn_cell`.
-        dtype: Taken and not needed: it is that of the input.
+        dtype: The input's; None for whichever that is.
     """
 
     def __init__(self, units: int, activation="tanh", kernel_initializer="glorot_uniform", bias_initializer="ones",
                  name: str | None = None, dtype=None):
-        super().__init__(units, activation, kernel_initializer, bias_initializer, name or "minimal_rnn_cell")
+        super().__init__(units, activation, kernel_initializer, bias_initializer, name or "minimal_rnn_cell", dtype)
         self.equations = equations.minimal_rnn.with_constants(activation=self.activation)
         self.recipe = (f"$kernel $bias Const split({{read}} split_dim)[Enter] MatMul {self.activation_name} concat(axis) MatMul "
                        "BiasAdd{use} Sigmoid mul sub(x) mul add=h")
@@ -259,7 +260,7 @@ class CFNCell(_Units):
 
     def __init__(self, units: int, activation="tanh", kernel_initializer="glorot_uniform", bias_initializer="ones",
                  name: str | None = None, dtype=None):
-        super().__init__(units, activation, kernel_initializer, bias_initializer, name or "cfn_cell")
+        super().__init__(units, activation, kernel_initializer, bias_initializer, name or "cfn_cell", dtype)
         self.equations = equations.cfn.with_constants(activation=self.activation)
         act = self.activation_name
         self.recipe = (f"$kernel $recurrent_kernel $bias Const split({{read}} split_dim)[Enter] MatMul{{use}} MatMul add "
@@ -280,12 +281,15 @@ class GRUBlockCellV2(GRUCell):
 
     Args:
         num_units: The size of the state.
-        cell_size: Taken and not needed.
+        cell_size: Its older name; one of both is given.
         reuse: Whether its variables exist already.
         name: What its variables are named by.
     """
 
-    def __init__(self, num_units: int, cell_size=None, reuse=None, name: str = "gru_cell"):
+    def __init__(self, num_units: int | None = None, cell_size: int | None = None, reuse=None, name: str = "gru_cell"):
+        if (num_units is None) == (cell_size is None):
+            raise InputError(f"{type(self).__name__}(num_units={num_units!r}, cell_size={cell_size!r}): give num_units alone")
+        num_units = cell_size if num_units is None else num_units
         super().__init__(num_units, reuse=reuse, name=name)
         self.declared[-1] = ("candidate/bias", [num_units], constant_initializer(0.0))
         self.recipe = "GRUBlockCell({read} {read} {read} {read})[Enter Enter Enter Enter]=h"
@@ -299,5 +303,5 @@ class GRUBlockCell(GRUBlockCellV2):
     """
 
     def __init__(self, num_units: int | None = None, cell_size: int | None = None, reuse=None, name: str = "gru_cell"):
-        super().__init__(cell_size if num_units is None else num_units, reuse=reuse, name=name)
+        super().__init__(num_units, cell_size, reuse, name)
         self.declared = [(new, *declared) for new, (_, *declared) in zip(("w_ru", "b_ru", "w_c", "b_c"), self.declared)]

@@ -168,12 +168,12 @@ class IndyLSTMCell(LSTMLayer):
         kernel_initializer: What its kernel for the input begins with; None for the scope's, else glorot_uniform.
         bias_initializer: What its bias begins with; None for 0.
         name: What its variables are named by; None for `indy_lstm_cell`.
-        dtype: Taken and not needed: it is that of the input.
+        dtype: The input's; None for whichever that is.
     """
 
     def __init__(self, num_units: int, forget_bias: float = 1.0, activation=None, reuse=None, kernel_initializer=None,
                  bias_initializer=None, name: str | None = None, dtype=None):
-        super().__init__(num_units, activation, reuse, name or "indy_lstm_cell")
+        super().__init__(num_units, activation, reuse, name or "indy_lstm_cell", dtype)
         self._states(num_units, True)
         self.equations = equations.indy_lstm.with_constants(forget_bias=number(self, "forget_bias", forget_bias), activation=self.activation)
         self.begins = kernel_initializer, zeros_initializer() if bias_initializer is None else bias_initializer
@@ -309,7 +309,7 @@ class LSTMBlockCell(LSTMCell):
         forget_bias: What is added to the forget gate as it runs.
         cell_clip: The cell state is held within this, and gradients pass as if it were not; None for no bound.
         use_peephole: Whether the gates see the cell state.
-        dtype: Taken and not needed: it is that of the input.
+        dtype: The input's; None for whichever that is.
         reuse: Whether its variables exist already.
         name: What its variables are named by.
     """
@@ -318,7 +318,7 @@ class LSTMBlockCell(LSTMCell):
 
     def __init__(self, num_units: int, forget_bias: float = 1.0, cell_clip: float | None = None, use_peephole: bool = False,
                  dtype=None, reuse=None, name: str = "lstm_cell"):
-        super().__init__(num_units, use_peephole, cell_clip, forget_bias=forget_bias, reuse=reuse, name=name)
+        super().__init__(num_units, use_peephole, cell_clip, forget_bias=forget_bias, reuse=reuse, name=name, dtype=dtype)
         # Both states are results of the one operation.
         self.marks = ("h", "h")
         kernel, _, *diagonals = self.declared

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ..convolution import convolve
+from ..convolution import convolve, step
 from ..errors import InputError, SizeError
 from . import arithmetic
 from .cells import LSTMStateTuple, PlainLayer
@@ -87,8 +87,7 @@ class ConvLSTMCell(PlainLayer):
             c, h = states
             gates = convolve(torch.cat([x, h], -1).movedim(-1, 1), weights["kernel"]).movedim(1, -1) + weights["bias"]
             i, g, f, o = gates.chunk(4, -1)
-            c = arithmetic.sigmoid(f + self.forget_bias) * c + arithmetic.sigmoid(i) * arithmetic.tanh(g)
-            h = arithmetic.tanh(c) * arithmetic.sigmoid(o)
+            h, c = step((i, f + self.forget_bias, g, o), c, sigmoid=arithmetic.sigmoid, tanh=arithmetic.tanh)
             return h, [c, h]
 
         return stepwise(None, x, states, lengths, once)

@@ -1,9 +1,10 @@
 """The cells of tf.contrib.rnn that are given whole sequences, time first."""
 
 from ..errors import InputError
-from . import operations
+from . import operations, shapes
 from .contrib_lstm import LSTMBlockCell
-from .graph import Computation, Tensor, VariableScope, as_dtype, get_default_graph, merge
+from .graph import Computation, Tensor, VariableScope, as_dtype, get_default_graph
+from .operations import merge
 from .rnn import SIZE, dynamic_rnn, reverse
 from .static import static_rnn
 from .steps import RNNCell, check_cell, check_state, input_depth, input_parts, making, pack
@@ -48,13 +49,13 @@ class LSTMBlockFusedCell(FusedRNNCell):
         cell_clip: The cell state is held within this, and gradients pass as if it were not; None for no bound.
         use_peephole: Whether the gates see the cell state.
         reuse: Whether its variables exist already.
-        dtype: Taken and not needed: it is that of the input.
+        dtype: The input's; None for whichever that is.
         name: What its variables are named by.
     """
 
     def __init__(self, num_units: int, forget_bias: float = 1.0, cell_clip: float | None = None, use_peephole: bool = False,
                  reuse=None, dtype=None, name: str = "lstm_fused_cell"):
-        self.cell = LSTMBlockCell(num_units, forget_bias, cell_clip, use_peephole, reuse=reuse, name=name)
+        self.cell = LSTMBlockCell(num_units, forget_bias, cell_clip, use_peephole, dtype, reuse, name)
         self.num_units, self.peephole = num_units, use_peephole
         self.scope: VariableScope | None = None
 
@@ -69,9 +70,12 @@ class LSTMBlockFusedCell(FusedRNNCell):
         if initial_state is None and dtype is None:
             raise InputError("LSTMBlockFusedCell was given neither initial_state nor dtype: give dtype=tf.float32")
         graph, cell, listed = get_default_graph(), self.cell, isinstance(inputs, list)
-        (x,) = input_parts(cell, operations.stack(inputs) if listed else inputs, ["time", "batch"], type(self).__name__)
+        (x,) = input_parts(cell, shapes.stack(inputs) if listed else inputs, ["time", "batch"], type(self).__name__)
         steps, batch, _ = x.shape
-        depth, kind = input_depth([x], cell), x.dtype if dtype is None else as_dtype(dtype)
+        depth, kind = input_depth([x], cell), x.dtype
+        cell.check_dtype(kind)
+        if dtype is not None and as_dtype(dtype) is not kind:
+            raise InputError(f"LSTMBlockFusedCell was given inputs of {kind.name} and dtype={as_dtype(dtype)!r}: make both the same")
         if self.scope is None:
             with graph.open_variable_scope(cell.base_name if cell.reuse else None, default_name=cell.base_name,
                                            reuse=cell.reuse) as self.scope:
@@ -106,7 +110,7 @@ class LSTMBlockFusedCell(FusedRNNCell):
         computation = Computation([x, *states, *([] if lengths is None else [lengths]), *reads], run_all)
         outputs = Tensor(output, kind, (steps, batch, self.num_units), computation)
         final = [Tensor(marks[name], kind, (batch, self.num_units), computation, i) for i, name in ((1, "c"), (2, "h"))]
-        return operations.unstack(outputs) if listed else outputs, pack(cell.state_size, final)
+        return shapes.unstack(outputs) if listed else outputs, pack(cell.state_size, final)
 
 
 class FusedRNNCellAdaptor(FusedRNNCell):
@@ -125,10 +129,10 @@ class FusedRNNCellAdaptor(FusedRNNCell):
         given = {"initial_state": initial_state, "dtype": dtype, "sequence_length": sequence_length, "scope": scope}
         listed = isinstance(inputs, list)
         if self.dynamic:
-            outputs, state = dynamic_rnn(self.cell, operations.stack(inputs) if listed else inputs, time_major=True, **given)
-            return operations.unstack(outputs) if listed else outputs, state
-        outputs, state = static_rnn(self.cell, inputs if listed else operations.unstack(inputs), **given)
-        return outputs if listed else operations.stack(outputs), state
+            outputs, state = dynamic_rnn(self.cell, shapes.stack(inputs) if listed else inputs, time_major=True, **given)
+            return shapes.unstack(outputs) if listed else outputs, state
+        outputs, state = static_rnn(self.cell, inputs if listed else shapes.unstack(inputs), **given)
+        return outputs if listed else shapes.stack(outputs), state
 
 
 class TimeReversedFusedRNN(FusedRNNCell):

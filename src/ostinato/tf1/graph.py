@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from ..errors import InputError, OstinatoError, SizeError
+from ..errors import InputError, OstinatoError
 from . import random
 
 
@@ -63,6 +63,8 @@ def as_dtype(given) -> DType:
     Raises:
         InputError: There is no such dtype here.
     """
+    # TensorFlow's float is of 32 bits, where NumPy's is of 64.
+    given = {float: "float32", "float": "float32", "double": "float64"}.get(given, given) if isinstance(given, (type, str)) else given
     name = np.dtype(given).name if isinstance(given, type) else given if isinstance(given, str) else getattr(given, "name", None)
     if name not in DTYPES:
         raise InputError(f"dtype {given!r} is not provided: use one of {', '.join('tf.' + n for n in DTYPES)}")
@@ -91,17 +93,6 @@ class TensorShape(tuple):
 
     def __repr__(self):
         return f"TensorShape({self})"
-
-
-def merge(a: int | None, b: int | None, what: str) -> int | None:
-    """One size from two that have to agree.
-
-    Raises:
-        SizeError: Both are known and differ.
-    """
-    if a is not None and b is not None and a != b:
-        raise SizeError(f"{what}: {a} and {b} differ; make them the same size")
-    return b if a is None else a
 
 
 class Operation:
@@ -271,6 +262,10 @@ class VariableScope:
     initializer: Callable | Tensor | None = None
     use_resource: bool = False
 
+    def reuse_variables(self) -> None:
+        """From now on find variables that exist, and make none, in this scope and those opened below it."""
+        self.reuse = True
+
 
 class Graph:
     """A program's operations, variables and seed.
@@ -419,13 +414,13 @@ class Graph:
             given, name_scope = outer, name_or_scope or default_name
             name = name_or_scope or self._unopened(default_name)
             full = f"{outer.name}/{name}" if outer.name else name
-        reuse = given.reuse if reuse is None else reuse
+        reuse = reuse or given.reuse
         initializer = given.initializer if initializer is None else initializer
         use_resource = given.use_resource if use_resource is None else use_resource
         self._opened[full] = self._opened.get(full, 0) + 1
         with self.name_scope(name_scope or f"{self._scope}/") as scope:
             original = given.original_name_scope if isinstance(name_or_scope, VariableScope) else scope
-            self.variable_scope = VariableScope(full, original, outer.reuse or reuse, initializer, use_resource)
+            self.variable_scope = VariableScope(full, original, reuse, initializer, use_resource)
             try:
                 yield self.variable_scope
             finally:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
-from ..errors import InputError
+from ..errors import InputError, SizeError
 from . import operations
 from .graph import Computation, Operation, Tensor, TensorShape, Value, as_dtype, get_default_graph
+from .operations import merge
 from .session import InvalidArgumentError, Run
 from .steps import flatten, pack
 
@@ -39,8 +40,8 @@ def logical_not(x, name: str | None = None) -> Tensor:
     return operations._unary(name or "LogicalNot", x, torch.logical_not)
 
 
-reduce_all = operations._reduction("All", lambda v, axes, keepdims: v.all(tuple(axes), keepdims) if axes else v)
-reduce_any = operations._reduction("Any", lambda v, axes, keepdims: v.any(tuple(axes), keepdims) if axes else v)
+reduce_all = operations._reduction("All", lambda v, axes, keepdims: v.all(tuple(axes), keepdims), of_truth=True)
+reduce_any = operations._reduction("Any", lambda v, axes, keepdims: v.any(tuple(axes), keepdims), of_truth=True)
 
 
 def where(condition, x, y, name: str | None = None) -> Tensor:
@@ -50,23 +51,31 @@ def where(condition, x, y, name: str | None = None) -> Tensor:
         condition: Of the shape of both, or one for each row.
         x, y: Values of one shape.
         name: Its name.
+
+    Raises:
+        SizeError: They are not of such shapes.
     """
     condition, x = operations.convert_to_tensor(condition), operations.convert_to_tensor(x)
     y = operations.convert_to_tensor(y, dtype=x.dtype)
+    what = f"tf.where of {condition.shape}, {x.shape} and {y.shape}"
+    if condition.dtype is not _BOOL or len(x.shape) != len(y.shape) or len(condition.shape) not in (0, 1, len(x.shape)):
+        raise SizeError(f"{what}: give a condition of truth values, and two values of one shape; tf.ones(shape) * number makes one of a number")
+    shape = [merge(m, n, what) for m, n in zip(x.shape, y.shape)]
+    for asked, n in zip(condition.shape, shape):
+        merge(asked, n, what)
     op = get_default_graph().record(name or "Select").last
-    return op.computed(x.dtype, x.shape, [condition, x, y], lambda c, a, b: torch.where(rows(c, a), a, b))
+
+    def choose(c, a, b):
+        if a.shape != b.shape or c.shape not in ((), a.shape[:1], a.shape):
+            raise InvalidArgumentError(f"{op.name}: {tuple(c.shape)}, {tuple(a.shape)} and {tuple(b.shape)} in this run: feed one shape")
+        return torch.where(rows(c, a), a, b)
+
+    return op.computed(x.dtype, shape, [condition, x, y], choose)
 
 
 def rows(condition: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     """A condition for each row as one for each element of them."""
     return condition.view(*condition.shape, *[1] * (like.dim() - condition.dim()))
-
-
-def tile(input, multiples: Sequence[int], name: str | None = None) -> Tensor:  # noqa: A002
-    """The same numbers several times over along each dimension."""
-    x = operations.convert_to_tensor(input, name="input")
-    shape = [None if n is None else n * m for n, m in zip(x.shape, multiples)]
-    return get_default_graph().computed(f"{name or 'Tile'}(multiples)", x.dtype, shape, [x], lambda v: v.repeat(*multiples))
 
 
 class Inner:
@@ -109,7 +118,7 @@ class Inner:
             inner.values.clear()
             inner.feeds = held | dict(zip(self.given, values))
             for c in inner.order:
-                inner.values[c] = c.function(inner, *(inner[t] for t in c.inputs))
+                inner.values[c] = inner.call(c)
             return [inner[t] for t in self.results]
 
         return compute

@@ -1,40 +1,88 @@
-"""What the lesson's programs compute with besides the cells: constants, placeholders, arithmetic, shapes, sums, gradients."""
+"""What the lesson's programs compute with besides the cells: constants, placeholders, arithmetic, sums, gradients."""
 
-from collections.abc import Callable, Sequence
+import math
+import numbers
+from collections.abc import Callable
 
 import numpy as np
 import torch
 
 from ..errors import InputError, SizeError
 from . import arithmetic
-from .graph import Computation, DType, Operation, Tensor, TensorShape, Value, as_dtype, get_default_graph, merge
+from .graph import Computation, DType, Operation, Tensor, TensorShape, Value, as_dtype, get_default_graph
 from .session import InvalidArgumentError
 
-# From this size on TensorFlow fills an array as it runs instead of writing it into the graph, which takes two operations more.
-_LARGE = 1000
+
+def merge(a: int | None, b: int | None, what: str) -> int | None:
+    """One size from two that have to agree.
+
+    Raises:
+        SizeError: Both are known and differ.
+    """
+    if a is not None and b is not None and a != b:
+        raise SizeError(f"{what}: {a} and {b} differ; make them the same size")
+    return b if a is None else a
 
 
-def constant(value, dtype=None, shape=None, name: str = "Const") -> Tensor:
+def shape_of(given, of: str) -> TensorShape:
+    """A shape as a program writes it.
+
+    Args:
+        given: Sizes, each None where it is known only when the program runs; or one size by itself.
+        of: What it was given to.
+
+    Raises:
+        SizeError: A size is no whole number from 0 on.
+    """
+    sizes = list(given) if isinstance(given, (tuple, list, np.ndarray)) else [given]
+    if any(n is not None and (isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 0) for n in sizes):
+        raise SizeError(f"{of} was given the shape {given!r}: give whole numbers from 0 on, such as [2, 3]")
+    return TensorShape(None if n is None else int(n) for n in sizes)
+
+
+def _array(value, name: str) -> np.ndarray:
+    try:
+        return np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} was given {value!r}, which is no array of numbers ({error}): give a number, or rows of numbers of one "
+                         "length; tf.stack makes one tensor of several") from None
+
+
+def constant(value, dtype=None, shape=None, name: str | None = None) -> Tensor:
     """A tensor of a given value.
 
     Args:
         value: A number, nested lists of numbers, or an array.
-        dtype: Its kind of number; None for the value's (a Python float is float32, an int int32).
-        shape: Its shape, filled with the value if that is one number.
+        dtype: Its kind of number; None for the value's (a Python float is float32, an int int32 where it fits).
+        shape: Its shape; what the value leaves of it is filled with the value's last number.
         name: Its name.
+
+    Raises:
+        InputError: The value is no array, or a number in it is none of that kind.
+        SizeError: The value has more numbers than the shape.
     """
-    array = np.asarray(value)
-    if dtype is None and not isinstance(value, (np.ndarray, np.generic)):
-        array = array.astype({"float64": np.float32, "int64": np.int32}.get(array.dtype.name, array.dtype))
-    dtype = as_dtype(array.dtype if dtype is None else dtype)
+    array = _array(value, name or "tf.constant")
+    kind, wide = array.dtype.kind, array.dtype.kind == "i" and bool((array != array.astype(np.int32)).any())
+    if isinstance(value, (np.ndarray, np.generic)):
+        dtype = as_dtype(array.dtype if dtype is None else dtype)
+    else:
+        dtype = as_dtype(({"f": "float32", "i": "int64" if wide else "int32"}.get(kind, array.dtype)) if dtype is None else dtype)
+        fits = {"bool": kind == "b", "int32": kind in "bi" and not wide, "int64": kind in "bi"}.get(dtype.name, True)
+        if array.size and not fits:
+            raise InputError(f"{value!r} was given where {dtype.name} is wanted: give numbers of that kind, or make what they are computed "
+                             "with of theirs, tf.cast(x, tf.float32)")
     array = array.astype(dtype.as_numpy_dtype)
     if shape is not None:
-        array = np.full(shape, array) if array.size == 1 else array.reshape(shape)
+        shape = tuple(shape_of(shape, "tf.constant"))
+        count = math.prod(shape)
+        if array.size > count or count and not array.size:
+            raise SizeError(f"tf.constant was given {array.size} numbers for the shape {shape}: give up to {count}, or another shape")
+        array = np.pad(array.reshape(-1), (0, count - array.size), "edge").reshape(shape)
     held = torch.from_numpy(np.array(array))
-    return get_default_graph().computed(name, dtype, array.shape, [], lambda: held)
+    return get_default_graph().computed(name or "Const", dtype, array.shape, [], lambda: held)
 
 
-def convert_to_tensor(value, dtype=None, name: str = "Const") -> Tensor:
+def convert_to_tensor(value, dtype=None, name: str | None = None) -> Tensor:
     """A tensor as it is, a variable's value, or a constant of anything else.
 
     Raises:
@@ -48,7 +96,7 @@ def convert_to_tensor(value, dtype=None, name: str = "Const") -> Tensor:
     return tensor
 
 
-def placeholder(dtype, shape=None, name: str = "Placeholder") -> Tensor:
+def placeholder(dtype, shape=None, name: str | None = None) -> Tensor:
     """A tensor whose value is given when it is run.
 
     Args:
@@ -61,7 +109,7 @@ def placeholder(dtype, shape=None, name: str = "Placeholder") -> Tensor:
     """
     if shape is None:
         raise InputError("tf.placeholder was given no shape: give the number of dimensions at least, [None, None, 4], or [] for one number")
-    dtype, shape = as_dtype(dtype), TensorShape(shape)
+    dtype, shape = as_dtype(dtype), shape_of(shape, "tf.placeholder")
 
     def missing():
         raise InvalidArgumentError(
@@ -69,48 +117,8 @@ def placeholder(dtype, shape=None, name: str = "Placeholder") -> Tensor:
             f"sess.run(..., feed_dict={{x: value}})"
         )
 
-    tensor = get_default_graph().computed(name, dtype, shape, [], missing)
+    tensor = get_default_graph().computed(name or "Placeholder", dtype, shape, [], missing)
     return tensor
-
-
-def _filled(value: float, default_name: str):
-    def fill(shape, dtype="float32", name: str | None = None) -> Tensor:
-        shape, dtype = tuple(int(n) for n in np.atleast_1d(shape)), as_dtype(dtype)
-        held = torch.full(shape, value, dtype=dtype.torch)
-        within = "(shape_as_tensor Const)" if held.numel() >= _LARGE else ""
-        return get_default_graph().computed(f"{name or default_name}{within}", dtype, shape, [], lambda: held)
-
-    fill.__name__ = fill.__qualname__ = default_name
-    fill.__doc__ = f"A tensor of {default_name}.\n\n    Args:\n        shape: Its sizes.\n        dtype: Its kind of number.\n        name: Its name."
-    return fill
-
-
-zeros = _filled(0.0, "zeros")
-ones = _filled(1.0, "ones")
-
-
-def random_uniform(shape, minval: float = 0, maxval: float = 1, dtype="float32", seed: int | None = None, name: str = "random_uniform") -> Tensor:
-    """Uniform random numbers, new ones in each run.
-
-    Args:
-        shape: The sizes.
-        minval, maxval: The bounds.
-        dtype: tf.float32 or tf.float64.
-        seed: A seed of its own; None for the graph's.
-        name: Its name.
-    """
-    dtype, shape = as_dtype(dtype), tuple(int(n) for n in np.atleast_1d(shape))
-    if not dtype.is_floating:
-        raise InputError(f"tf.random_uniform was given dtype {dtype.name}: give tf.float32 or tf.float64")
-    graph = get_default_graph()
-    low, high = (torch.tensor(v, dtype=dtype.torch) for v in (minval, maxval))
-    random = graph.random_uniform(f"{name}(shape min max RandomUniform=random sub mul)=value", seed)
-
-    def draw(run):
-        # Two roundings, as Mul and Add make them.
-        return (run.uniform(random["random"], shape, dtype.torch) * (high - low) + low,)
-
-    return Tensor(random["value"], dtype, shape, Computation([], draw))
 
 
 def _broadcast(a: TensorShape, b: TensorShape, what: str) -> TensorShape:
@@ -119,7 +127,7 @@ def _broadcast(a: TensorShape, b: TensorShape, what: str) -> TensorShape:
     return TensorShape(y if x == 1 else x if y == 1 else merge(x, y, what) for x, y in zip(padded, long))
 
 
-def _binary(name: str, x, y, function: Callable, dtype: DType | None = None) -> Tensor:
+def _binary(name: str, x, y, function: Callable, dtype: DType | None = None, fractions: bool = False) -> Tensor:
     graph = get_default_graph()
     with graph.name_scope(name) as scope:
         if isinstance(x, Value):
@@ -128,6 +136,8 @@ def _binary(name: str, x, y, function: Callable, dtype: DType | None = None) -> 
         else:
             y = convert_to_tensor(y, name="y")
             x = convert_to_tensor(x, dtype=y.dtype, name="x")
+        if fractions and not x.dtype.is_floating:
+            x, y = cast(x, "float64"), cast(y, "float64")
         op = Operation(graph, scope[:-1])
     return op.computed(dtype or x.dtype, _broadcast(x.shape, y.shape, op.name), [x, y], function)
 
@@ -156,8 +166,8 @@ def multiply(x, y, name: str | None = None) -> Tensor:
 
 
 def divide(x, y, name: str | None = None) -> Tensor:
-    """x / y, element by element."""
-    return _binary(name or "truediv", x, y, torch.div)
+    """x / y, element by element; of whole numbers in float64."""
+    return _binary(name or "truediv", x, y, torch.div, fractions=True)
 
 
 def negative(x, name: str | None = None) -> Tensor:
@@ -185,9 +195,21 @@ def relu(features, name: str | None = None) -> Tensor:
     return _unary(name or "Relu", features, torch.relu, "features")
 
 
-def softmax(logits, name: str | None = None) -> Tensor:
-    """exp(x) over its sum, along the last dimension."""
-    return _unary(name or "Softmax", logits, lambda x: torch.softmax(x, -1), "logits")
+def softmax(logits, axis: int | None = None, name: str | None = None) -> Tensor:
+    """exp(x) over its sum.
+
+    Args:
+        logits: The numbers.
+        axis: Along which dimension; None for the last one. For another one TensorFlow puts in operations that are not counted here.
+        name: Its name.
+    """
+    logits = convert_to_tensor(logits)
+    rank = len(logits.shape)
+    axis = axis_of(-1 if axis is None else axis, rank, "tf.nn.softmax")
+    if axis != rank - 1:
+        graph = get_default_graph()
+        graph.uncounted = graph.uncounted or "tf.nn.softmax(axis=...)"
+    return _unary(name or "Softmax", logits, lambda x: torch.softmax(x, axis), "logits")
 
 
 def identity(input, name: str | None = None) -> Tensor:  # noqa: A002
@@ -204,8 +226,14 @@ def cast(x, dtype, name: str | None = None) -> Tensor:
     return op.computed(dtype, x.shape, [x], lambda v: v.to(dtype.torch))
 
 
-def matmul(a, b, name: str | None = None) -> Tensor:
-    """The product of two matrices."""
+def matmul(a, b, transpose_a: bool = False, transpose_b: bool = False, name: str | None = None) -> Tensor:
+    """The product of two matrices.
+
+    Args:
+        a, b: The matrices.
+        transpose_a, transpose_b: Whether they are transposed first.
+        name: Its name.
+    """
     graph = get_default_graph()
     with graph.name_scope(name or "MatMul") as scope:
         a = convert_to_tensor(a, name="a")
@@ -213,43 +241,50 @@ def matmul(a, b, name: str | None = None) -> Tensor:
         op = Operation(graph, scope[:-1])
     if len(a.shape) != 2 or len(b.shape) != 2:
         raise SizeError(f"tf.matmul was given shapes {a.shape} and {b.shape}: give it two matrices; tf.reshape makes one of more dimensions")
-    merge(a.shape[1], b.shape[0], f"tf.matmul of {a.shape} and {b.shape}")
-    return op.computed(a.dtype, (a.shape[0], b.shape[1]), [a, b], lambda m, n: arithmetic.accumulate(None, m, n))
+    rows, inner = reversed(a.shape) if transpose_a else a.shape
+    below, columns = reversed(b.shape) if transpose_b else b.shape
+    merge(inner, below, f"tf.matmul of {a.shape} and {b.shape}")
+
+    def product(m, n):
+        m, n = m.T if transpose_a else m, n.T if transpose_b else n
+        merge(m.shape[1], len(n), f"{op.name} of {tuple(m.shape)} and {tuple(n.shape)} in this run")
+        return arithmetic.accumulate(None, m, n)
+
+    return op.computed(a.dtype, (rows, columns), [a, b], product)
 
 
-def reshape(tensor, shape: Sequence[int], name: str | None = None) -> Tensor:
-    """The same numbers in another shape.
+def axis_of(given, rank: int, of: str) -> int:
+    """A dimension, counted from the first one.
 
     Args:
-        tensor: The numbers.
-        shape: Whole numbers; one may be -1.
+        given: Its number, from the last one where it is below 0.
+        rank: How many dimensions there are.
+        of: What it was given to.
+
+    Raises:
+        SizeError: There is no such dimension.
     """
-    tensor = convert_to_tensor(tensor, name="tensor")
-    sizes = [int(n) for n in np.atleast_1d(shape)]
-    static = [None if n == -1 else n for n in sizes]
-    if -1 in sizes and tensor.shape.is_fully_defined():
-        static[sizes.index(-1)] = int(np.prod(tensor.shape)) // max(1, int(np.prod([n for n in sizes if n != -1])))
-    return get_default_graph().computed(f"{name or 'Reshape'}(shape)", tensor.dtype, static, [tensor], lambda v: v.reshape(sizes))
+    if isinstance(given, bool) or not isinstance(given, numbers.Integral) or not -rank <= given < rank:
+        raise SizeError(f"{of} was given the axis {given!r} of {rank} dimension(s): give a whole number from {-rank} to {rank - 1}")
+    return int(given) % rank
 
 
-def transpose(a, perm: Sequence[int] | None = None, name: str | None = None) -> Tensor:
-    """The dimensions in another order; without one, back to front."""
-    a = convert_to_tensor(a, name="a")
-    perm = [int(p) for p in (reversed(range(len(a.shape))) if perm is None else perm)]
-    shape = [a.shape[p] for p in perm]
-    return get_default_graph().computed(f"{name or 'transpose'}(perm)", a.dtype, shape, [a], lambda v: v.permute(perm))
+def axes_of(axis, rank: int, of: str) -> list[int]:
+    """Dimensions in order: one, several, or all for None; see `axis_of`."""
+    given = range(rank) if axis is None else axis if isinstance(axis, (tuple, list, np.ndarray)) else [axis]
+    return sorted(axis_of(i, rank, of) for i in given)
 
 
-def _axes(axis, rank: int) -> list[int]:
-    return sorted(int(i) % rank for i in (range(rank) if axis is None else np.atleast_1d(axis)))
-
-
-def _reduction(default_name: str, function: Callable):
+def _reduction(default_name: str, function: Callable, of_truth: bool = False):
     def reduce(input_tensor, axis=None, keepdims: bool = False, name: str | None = None) -> Tensor:
+        called = f"tf.{reduce.__name__}"
         if not isinstance(input_tensor, Value):
-            raise InputError(f"tf.{reduce.__name__} was given {type(input_tensor).__name__}: give it a tensor, tf.constant(...) or tf.stack(...)")
+            raise InputError(f"{called} was given {type(input_tensor).__name__}: give it a tensor, tf.constant(...) or tf.stack(...)")
         x = convert_to_tensor(input_tensor)
-        axes = _axes(axis, len(x.shape))
+        if (x.dtype.name == "bool") != of_truth:
+            wanted = "bool: compare first, x > 0" if of_truth else "numbers: write tf.cast(x, tf.float32)"
+            raise InputError(f"{called} was given {x}: give it {wanted}")
+        axes = axes_of(axis, len(x.shape), called)
         shape = [1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes]
         recipe = f"Const {name or default_name}" if axis is None else f"{name or default_name}(reduction_indices)"
         return get_default_graph().computed(recipe, x.dtype, shape, [x], lambda v: function(v, axes, keepdims) if axes else v)
@@ -266,83 +301,28 @@ def _reduction(default_name: str, function: Callable):
     return reduce
 
 
-reduce_sum = _reduction("Sum", torch.sum)
-reduce_mean = _reduction("Mean", torch.mean)
+def _sum(v: torch.Tensor, axes: list[int], keepdims: bool) -> torch.Tensor:
+    return v.sum(axes, keepdims, dtype=v.dtype)
 
 
-def concat(values: Sequence, axis: int, name: str | None = None) -> Tensor:
-    """Tensors joined end to end along a dimension."""
-    tensors = [convert_to_tensor(v) for v in values]
-    rank = len(tensors[0].shape)
-    shape = list(tensors[0].shape)
-    for t in tensors[1:]:
-        shape = [merge(m, n, "tf.concat") if i != axis % rank else None for i, (m, n) in enumerate(zip(shape, t.shape))]
-    along = [t.shape[axis] for t in tensors]
-    shape[axis] = None if None in along else sum(along)
-    return get_default_graph().computed(f"{name or 'concat'}(axis)", tensors[0].dtype, shape, tensors, lambda *v: torch.cat(v, axis))
+def _mean(v: torch.Tensor, axes: list[int], keepdims: bool) -> torch.Tensor:
+    if v.is_floating_point():
+        return v.mean(axes, keepdims)
+    # TensorFlow's mean of whole numbers is one, towards 0.
+    count = math.prod(v.shape[i] for i in axes)
+    return torch.div(_sum(v, axes, keepdims), count, rounding_mode="trunc")
 
 
-def stack(values: Sequence, axis: int = 0, name: str | None = None) -> Tensor:
-    """Tensors of one shape, along a new dimension."""
-    tensors = [convert_to_tensor(v) for v in values]
-    shape = list(tensors[0].shape)
-    shape.insert(axis % (len(shape) + 1), len(tensors))
-    return get_default_graph().computed(name or "stack", tensors[0].dtype, shape, tensors, lambda *v: torch.stack(v, axis))
+reduce_sum = _reduction("Sum", _sum)
+reduce_mean = _reduction("Mean", _mean)
 
 
-def unstack(value, axis: int = 0, name: str | None = None) -> list[Tensor]:
-    """The parts of a tensor along a dimension, whose size must be known."""
-    value = convert_to_tensor(value, name="value")
-    count = value.shape[axis]
-    if count is None:
-        raise SizeError(f"tf.unstack of {value} along {axis}: that size is not known; give the placeholder a number there")
-    shape = list(value.shape)
-    del shape[axis]
-    op = get_default_graph().record(name or "unstack").last
-    computation = Computation([value], lambda run, v: v.unbind(axis))
-    return [Tensor(op, value.dtype, shape, computation, i) for i in range(count)]
-
-
-def expand_dims(input, axis: int, name: str | None = None) -> Tensor:  # noqa: A002
-    """The same numbers with a dimension of 1 put in."""
+def argmax(input, axis: int | None = None, name: str | None = None) -> Tensor:  # noqa: A002
+    """Where the largest number along a dimension is, the first one if none is said."""
     x = convert_to_tensor(input, name="input")
-    shape = list(x.shape)
-    shape.insert(axis % (len(shape) + 1), 1)
-    return get_default_graph().computed(f"{name or 'ExpandDims'}(dim)", x.dtype, shape, [x], lambda v: v.unsqueeze(axis))
-
-
-def squeeze(input, axis=None, name: str | None = None) -> Tensor:  # noqa: A002
-    """The same numbers with dimensions of 1 taken out."""
-    x = convert_to_tensor(input, name="input")
-    axes = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else _axes(axis, len(x.shape))
-    shape = [n for i, n in enumerate(x.shape) if i not in axes]
-    return get_default_graph().computed(name or "Squeeze", x.dtype, shape, [x], lambda v: v.squeeze(axes))
-
-
-def shape(input, name: str | None = None) -> Tensor:  # noqa: A002
-    """The sizes of a tensor, as int32."""
-    x = convert_to_tensor(input, name="input")
-    return get_default_graph().computed(
-        name or "Shape", as_dtype("int32"), (len(x.shape),), [x], lambda v: torch.tensor(v.shape, dtype=torch.int32)
-    )
-
-
-def argmax(input, axis: int = 0, name: str | None = None) -> Tensor:  # noqa: A002
-    """Where the largest number along a dimension is."""
-    x = convert_to_tensor(input, name="input")
-    sizes = [n for i, n in enumerate(x.shape) if i != axis % len(x.shape)]
+    axis = axis_of(axis or 0, len(x.shape), "tf.argmax")
+    sizes = [n for i, n in enumerate(x.shape) if i != axis]
     return get_default_graph().computed(f"{name or 'ArgMax'}(dimension)", as_dtype("int64"), sizes, [x], lambda v: v.argmax(axis))
-
-
-def _getitem(x, index) -> Tensor:
-    x = convert_to_tensor(x)
-    parts = index if isinstance(index, tuple) else (index,)
-    if not all(p is None or p is Ellipsis or isinstance(p, (int, slice)) for p in parts):
-        raise InputError(f"{x} was indexed with {index!r}: use whole numbers, slices, ... and None")
-    # Unknown sizes are found by asking for the shape with two different ones.
-    small, large = (np.broadcast_to(np.int8(0), [n or stand for n in x.shape])[index].shape for stand in (1009, 2003))
-    sizes = [m if m == n else None for m, n in zip(small, large)]
-    return get_default_graph().computed("strided_slice(stack stack_1 stack_2)", x.dtype, sizes, [x], lambda v: v[index])
 
 
 _OPERATORS = {
@@ -352,11 +332,10 @@ _OPERATORS = {
     "__rsub__": lambda y, x: _binary("sub", x, y, torch.sub),
     "__mul__": lambda x, y: _binary("mul", x, y, torch.mul),
     "__rmul__": lambda y, x: _binary("mul", x, y, torch.mul),
-    "__truediv__": lambda x, y: _binary("truediv", x, y, torch.div),
-    "__rtruediv__": lambda y, x: _binary("truediv", x, y, torch.div),
+    "__truediv__": lambda x, y: _binary("truediv", x, y, torch.div, fractions=True),
+    "__rtruediv__": lambda y, x: _binary("truediv", x, y, torch.div, fractions=True),
     "__matmul__": lambda x, y: matmul(x, y, name="matmul"),
     "__neg__": negative,
-    "__getitem__": _getitem,
 }
 for _name, _function in _OPERATORS.items():
     setattr(Value, _name, _function)

@@ -4,7 +4,8 @@ import torch
 
 from ..errors import InputError, SizeError
 from . import operations
-from .graph import Computation, Graph, Operation, Tensor, as_dtype, get_default_graph, merge
+from .graph import Computation, Graph, Operation, Tensor, as_dtype, get_default_graph
+from .operations import merge
 from .session import InvalidArgumentError
 from .steps import RNNCell, check_cell, check_state, dimensions, flatten, input_depth, input_parts, joined, pack
 

@@ -1,12 +1,12 @@
 """Sessions: where variables have values, and where tensors get theirs."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
 
 import numpy as np
 import torch
 
-from ..errors import EngineError, InputError, SizeError
+from ..errors import EngineError, InputError, OstinatoError, SizeError
 from .graph import Computation, Graph, Operation, Tensor, get_default_graph, on_top, sessions
 from .random import UniformStream
 
@@ -66,10 +66,24 @@ class Run:
         """Compute everything, in order."""
         with torch.set_grad_enabled(bool(self.differentiated)):
             for c in self.order:
-                values = c.function(self, *(self[t] for t in c.inputs))
                 self.values[c] = tuple(
-                    self._source(self.slots[c, i], v) if (c, i) in self.slots else v for i, v in enumerate(values)
+                    self._source(self.slots[c, i], v) if (c, i) in self.slots else v for i, v in enumerate(self.call(c))
                 )
+
+    def call(self, computation: Computation) -> tuple[torch.Tensor, ...]:
+        """A computation's values.
+
+        Raises:
+            InvalidArgumentError: What it is given does not fit, which is known only now.
+        """
+        given = [self[t] for t in computation.inputs]
+        try:
+            return computation.function(self, *given)
+        except (RuntimeError, IndexError, ValueError) as error:
+            if isinstance(error, OstinatoError):
+                raise
+            sizes = ", ".join(f"{t.name} {tuple(getattr(v, 'shape', ()))}" for t, v in zip(computation.inputs, given))
+            raise InvalidArgumentError(f"what is computed of {sizes} fails in this run ({error}): feed values whose shapes fit each other") from error
 
     def uniform(self, op: Operation, shape, dtype: torch.dtype) -> torch.Tensor:
         """The next numbers in [0, 1) of a random operation."""
@@ -79,11 +93,28 @@ class Run:
         return torch.from_numpy(self.session.streams[op].draw(tuple(shape), numpy_dtype))
 
 
+def _pairs(key, value) -> Iterator[tuple]:
+    """What was fed for a tensor, or for each tensor of a state."""
+    if not isinstance(key, tuple):
+        yield key, value
+    elif isinstance(value, (tuple, list)) and len(value) == len(key):
+        for below in zip(key, value):
+            yield from _pairs(*below)
+    else:
+        raise InvalidArgumentError(f"feed_dict has for the state {key!r} a value that is not put together as it is: give what "
+                                   "sess.run gave for such a state")
+
+
 class Session:
     """Runs a graph. It is a context manager: inside `with`, `tensor.eval()` runs in it.
 
     Args:
+        target: "": sessions run on this machine alone.
         graph: The graph to run; None for the default one as it is now.
+        config: Taken and not needed.
+
+    Raises:
+        InputError: What was given is no graph, or a target.
 
     Example:
         >>> import ostinato.tf1 as tf
@@ -95,6 +126,9 @@ class Session:
     """
 
     def __init__(self, target: str = "", graph: Graph | None = None, config=None):
+        if target or not isinstance(graph, Graph | None):
+            raise InputError(f"tf.Session(target={target!r}, graph={graph!r}): sessions run here alone; write tf.Session(), or "
+                             "tf.Session(graph=graph)")
         self.graph = graph or get_default_graph()
         self.variables: dict = {}
         self.streams: dict[Operation, UniformStream] = {}
@@ -106,7 +140,7 @@ class Session:
 
         Args:
             fetches: A tensor, variable, operation, name of a tensor, or a list, tuple or dict of these.
-            feed_dict: Values by placeholder (or by any other tensor, whose own value they replace).
+            feed_dict: Values by placeholder (or by any other tensor, whose own value they replace); also a state's by the state.
 
         Returns:
             NumPy arrays in the same structure; None for an operation.
@@ -119,7 +153,7 @@ class Session:
         if self.closed:
             raise EngineError("Attempted to use a closed Session: run inside its `with`, or make a new one with tf.Session()")
         feeds = {}
-        for key, value in (feed_dict or {}).items():
+        for key, value in (pair for given in (feed_dict or {}).items() for pair in _pairs(*given)):
             tensor = self._tensor(key)
             if tensor is None:
                 raise InvalidArgumentError(f"feed_dict has the key {key!r}: feed placeholders, or other tensors of this session's graph")
@@ -175,7 +209,11 @@ class Session:
     def _fed(self, tensor: Tensor, value) -> torch.Tensor:
         if isinstance(value, Tensor):
             raise InvalidArgumentError(f"feed_dict has {value} as a value: feed numbers or NumPy arrays; run the tensor first")
-        array = np.asarray(value, tensor.dtype.as_numpy_dtype)
+        try:
+            array = np.asarray(value, tensor.dtype.as_numpy_dtype)
+        except (TypeError, ValueError, OverflowError) as error:
+            raise InvalidArgumentError(f"feed_dict has for {tensor.name!r} what is no array of {tensor.dtype.name} ({error}): give it "
+                                       "numbers, in rows of one length") from None
         fits = array.ndim == len(tensor.shape) and all(d in (None, n) for d, n in zip(tensor.shape, array.shape))
         if not fits:
             raise SizeError(
@@ -214,8 +252,15 @@ class Session:
 
 
 class InteractiveSession(Session):
-    """A session that is the default one from when it is made until it is closed."""
+    """A session that is the default one, and a graph given with it too, from when it is made until it is closed."""
 
     def __init__(self, target: str = "", graph: Graph | None = None, config=None):
         super().__init__(target, graph, config)
-        sessions.append(self)
+        self._held = ExitStack()
+        if graph is not None:
+            self._held.enter_context(graph.as_default())
+        self._held.enter_context(self.as_default())
+
+    def close(self) -> None:
+        self._held.close()
+        super().close()

@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 import torch
 
 from ..errors import InputError, SizeError
-from . import operations
-from .graph import Graph, Operation, Tensor, get_default_graph, merge
+from . import operations, shapes
+from .graph import Graph, Operation, Tensor, get_default_graph
+from .operations import merge
 from .rnn import SIZE, bidirectional_dynamic_rnn, count_rows
 from .steps import RNNCell, check_cell, flatten, input_parts, pack, shared_state
 
@@ -198,7 +199,7 @@ def static_bidirectional_rnn(
             backwards = [x if len(x) > 1 else x[0] for x in backwards]
             outputs_bw, state_bw = static_rnn(cell_bw, backwards, initial_state_bw, dtype, sequence_length, below)
     pairs = zip(*(map(_one, outputs) for outputs in (outputs_fw, _reversed(list(map(_one, outputs_bw)), sequence_length))))
-    return [operations.concat(pair, 1) for pair in pairs], state_fw, state_bw
+    return [shapes.concat(pair, 1) for pair in pairs], state_fw, state_bw
 
 
 def _one(output) -> Tensor:
@@ -210,7 +211,7 @@ def _reversed(steps: Sequence[Tensor], lengths) -> list[Tensor]:
     """Steps back to front, with lengths those of each row."""
     if lengths is None:
         return list(reversed(steps))
-    joined = operations.stack(steps)
+    joined = shapes.stack(steps)
     graph = get_default_graph()
     with graph.name_scope("ReverseSequence") as scope:
         lengths = operations.convert_to_tensor(lengths, name="seq_lengths")
@@ -221,7 +222,7 @@ def _reversed(steps: Sequence[Tensor], lengths) -> list[Tensor]:
         order = torch.where(time < n, n - 1 - time, time).long()
         return v.gather(0, order.view(*order.shape, *[1] * (v.dim() - 2)).expand_as(v))
 
-    return operations.unstack(op.computed(joined.dtype, joined.shape, [joined, lengths], reverse))
+    return shapes.unstack(op.computed(joined.dtype, joined.shape, [joined, lengths], reverse))
 
 
 def _check_stack(of: str, cells_fw, cells_bw, **states) -> None:
@@ -288,7 +289,7 @@ def stack_bidirectional_dynamic_rnn(
             outputs, (state_fw, state_bw) = bidirectional_dynamic_rnn(
                 cells_fw[i], cells_bw[i], below, sequence_length, (initial_states_fw or {i: None})[i],
                 (initial_states_bw or {i: None})[i], dtype, time_major=time_major)
-            return operations.concat(list(map(_one, outputs)), 2), state_fw, state_bw
+            return shapes.concat(list(map(_one, outputs)), 2), state_fw, state_bw
 
     return _stacked(layer, len(cells_fw), inputs, scope)
 

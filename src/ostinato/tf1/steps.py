@@ -9,7 +9,8 @@ import torch
 
 from ..errors import InputError, SizeError
 from . import operations
-from .graph import Computation, DType, Graph, Operation, Tensor, TensorShape, as_dtype, get_default_graph, merge
+from .graph import Computation, DType, Graph, Operation, Tensor, TensorShape, as_dtype, get_default_graph
+from .operations import merge
 from .variables import Variable, get_variable
 
 
@@ -81,6 +82,12 @@ class RNNCell:
     input_dims = (2,)
     counted = True
 
+    def __init__(self, **given):
+        # A cell of one's own gives what it was given itself.
+        for name, value in given.items():
+            if value is not None:
+                raise InputError(f"{type(self).__name__} gives RNNCell {name}={value!r}, which is not provided by ostinato.tf1: leave it out")
+
     def zero_state(self, batch_size: int | Tensor, dtype):
         """A state of zeros.
 
@@ -88,7 +95,7 @@ class RNNCell:
             batch_size: How many rows; a whole number, or a tensor of one.
             dtype: tf.float32 or tf.float64.
         """
-        if not isinstance(batch_size, (Tensor, numbers.Integral)):
+        if not isinstance(batch_size, (Tensor, numbers.Integral)) or isinstance(batch_size, numbers.Integral) and batch_size < 0:
             raise InputError(f"{type(self).__name__}.zero_state({batch_size!r}, ...): give a number of rows, or a tensor such as tf.shape(x)[0]")
         dtype, graph = as_dtype(dtype), get_default_graph()
         inputs = [batch_size] if isinstance(batch_size, Tensor) else []
@@ -144,7 +151,8 @@ class RNNCell:
             input_size: The size of the input.
             dtype: The dtype of everything.
         """
-        raise NotImplementedError
+        raise InputError(f"{type(self).__name__} is a cell of your own that ostinato.tf1 cannot put into a graph: give it a "
+                         "__call__(inputs, state, scope=None) and use static_rnn, or write its equations with @ostinato.cell")
 
 
 @dataclass

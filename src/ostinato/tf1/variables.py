@@ -1,5 +1,6 @@
 """Variables, their initialisers, and the scopes that name them."""
 
+import re
 from contextlib import contextmanager
 
 import numpy as np
@@ -7,8 +8,9 @@ import torch
 
 from ..errors import InputError, SizeError
 from .graph import Computation, DType, Operation, Tensor, TensorShape, Value, VariableScope, as_dtype, get_default_graph, session_for
-from .operations import constant, convert_to_tensor, ones, random_uniform, zeros
+from .operations import constant, convert_to_tensor, shape_of
 from .random import glorot_limit
+from .shapes import ones, random_uniform, zeros
 
 AUTO_REUSE = "auto"
 
@@ -27,13 +29,15 @@ class Variable(Value):
         trainable: See above.
         name: Its name; None for `Variable`.
         dtype: Its kind of number; None for the initial value's.
+
+    Raises:
+        InputError: The initial value is a tensor of another dtype.
     """
 
     def __init__(self, initial_value, trainable: bool = True, name: str | None = None, dtype=None):
         graph = get_default_graph()
         with graph.name_scope(name or "Variable") as scope:
-            if not isinstance(initial_value, Tensor):
-                initial_value = constant(initial_value, dtype=dtype, name="initial_value")
+            initial_value = convert_to_tensor(initial_value, dtype=dtype, name="initial_value")
             self._record(scope, initial_value, trainable, graph.variable_scope.use_resource)
 
     @classmethod
@@ -45,7 +49,7 @@ class Variable(Value):
                 with graph.name_scope("Initializer"):
                     initial_value = initializer(shape, dtype=dtype)
             else:
-                initial_value = initializer if isinstance(initializer, Tensor) else constant(initializer, dtype=dtype, name="initial_value")
+                initial_value = convert_to_tensor(initializer, dtype=dtype, name="initial_value")
             variable._record(scope, initial_value, trainable, resource)
         return variable
 
@@ -63,7 +67,12 @@ class Variable(Value):
         self.read = Tensor(marks["read"], self.dtype, self.shape, Computation([], lambda run: (run.session.value(self),)))
         graph.variables.append(self)
 
+    def _fits(self, call: str, shape) -> None:
+        if len(shape) != len(self.shape) or any(None not in (m, n) and m != n for m, n in zip(self.shape, shape)):
+            raise SizeError(f"{self.name}.{call} was given shape {TensorShape(shape)}; the variable has {self.shape}: give it that shape")
+
     def _store(self, session, value: torch.Tensor) -> tuple[torch.Tensor]:
+        self._fits("assign", value.shape)
         session.variables[self] = value.detach().clone()
         return (value,)
 
@@ -91,14 +100,18 @@ class Variable(Value):
             SizeError: The shape is another one.
         """
         array = np.asarray(value, self.dtype.as_numpy_dtype)
-        if array.shape != tuple(self.shape):
-            raise SizeError(f"{self.name}.load was given shape {array.shape}; the variable has {self.shape}: give it that shape")
+        self._fits("load", array.shape)
         self._store(session_for(session, f"{self.name}.load"), torch.from_numpy(array))
 
     def assign(self, value) -> Tensor:
-        """A tensor that gives the variable a value when it is run."""
+        """A tensor that gives the variable a value when it is run.
+
+        Raises:
+            SizeError: The shape is another one.
+        """
         with self.graph.name_scope("Assign") as scope:
             tensor = convert_to_tensor(value, dtype=self.dtype, name="value")
+            self._fits("assign", tensor.shape)
             op = Operation(self.graph, scope[:-1])
         return Tensor(op, self.dtype, self.shape, Computation([tensor], lambda run, v: self._store(run.session, v)))
 
@@ -126,11 +139,11 @@ class random_uniform_initializer:
     """Uniform between two numbers.
 
     Args:
-        minval, maxval: The numbers.
+        minval, maxval: The numbers, of which the upper one is 1 for None.
         seed: A seed of its own; None for the graph's.
     """
 
-    def __init__(self, minval: float = 0.0, maxval: float = 1.0, seed: int | None = None, dtype="float32"):
+    def __init__(self, minval: float = 0.0, maxval: float | None = None, seed: int | None = None, dtype="float32"):
         self.minval, self.maxval, self.seed, self.dtype = minval, maxval, seed, dtype
 
     def __call__(self, shape, dtype=None, partition_info=None) -> Tensor:
@@ -172,24 +185,29 @@ class constant_initializer:
 
 
 def get_variable(
-    name: str, shape=None, dtype="float32", initializer=None, trainable: bool = True, use_resource: bool | None = None
+    name: str, shape=None, dtype=None, initializer=None, trainable: bool = True, use_resource: bool | None = None
 ) -> Variable:
     """A variable of the current variable scope: a new one, or where the scope says `reuse` the one that there is.
 
     Args:
         name: Its name below the scope's.
-        shape: Its sizes; not needed where the initialiser is a value.
-        dtype: Its kind of number.
-        initializer: A function of a shape, or a value; None for the scope's, else for glorot_uniform.
+        shape: Its sizes; of a value, which has its own, none.
+        dtype: Its kind of number; None for a value's own, else tf.float32.
+        initializer: A function of a shape, or a value; None for the scope's, else glorot_uniform, and zeros of whole numbers.
         trainable: Whether `tf.trainable_variables()` lists it.
         use_resource: Whether it is of TensorFlow's newer kind; None for what the scope says.
 
     Raises:
-        InputError: It exists and the scope does not reuse, or the other way about.
+        InputError: It exists and the scope does not reuse, or the other way about; or a value has another dtype.
+        SizeError: It has another shape; or a shape was given beside a value.
     """
     graph = get_default_graph()
     scope = graph.variable_scope
     full = f"{scope.name}/{name}" if scope.name else name
+    initializer = scope.initializer if initializer is None else initializer
+    of_value = initializer is not None and not callable(initializer) and not isinstance(initializer, str)
+    kind = None if dtype is None and of_value else as_dtype(dtype or "float32")
+    sizes = None if shape is None else shape_of(shape, f"get_variable({name!r})")
     found = next((v for v in graph.variables if v.op.name == full), None)
     if found is not None:
         if not scope.reuse:
@@ -197,23 +215,29 @@ def get_variable(
                 f"Variable {full} already exists, disallowed: a second use of its weights needs tf.variable_scope(..., reuse=True); other "
                 f"weights need another scope; a program run again in the same process needs tf.reset_default_graph() first"
             )
-        if shape is not None and tuple(shape) != tuple(found.shape):
-            raise SizeError(f"Variable {full} exists with shape {found.shape} and was asked for with {TensorShape(shape)}: ask for its own shape")
+        if sizes is not None and sizes != found.shape:
+            raise SizeError(f"Variable {full} exists with shape {found.shape} and was asked for with {sizes}: ask for its own shape")
+        if kind not in (None, found.dtype):
+            raise InputError(f"Variable {full} exists with dtype {found.dtype.name} and was asked for with {kind.name}: ask for dtype={found.dtype!r}")
         return found
     if scope.reuse is True:
         raise InputError(f"Variable {full} does not exist, and the scope says reuse=True: make it first, or say reuse=tf.AUTO_REUSE")
-    initializer = scope.initializer if initializer is None else initializer
-    initializer = glorot_uniform_initializer() if initializer is None else initializer
-    if isinstance(initializer, type):
-        initializer = initializer()
     if isinstance(initializer, str):
         raise InputError(f"get_variable({name!r}) was given the initialiser {initializer!r}: give one of tf's, such as "
                          "tf.glorot_uniform_initializer(), or a value")
-    if shape is None and callable(initializer):
-        raise InputError(f"get_variable({name!r}) was given no shape: give shape=[...], or a value as initializer")
-    sizes = None if shape is None else TensorShape(np.atleast_1d(shape).tolist())
+    if of_value:
+        if sizes is not None:
+            raise SizeError(f"get_variable({name!r}) was given shape {sizes} and a value as initializer, which has its own: leave shape out, or "
+                            "give tf.constant_initializer(value)")
+    elif sizes is None or None in sizes:
+        raise InputError(f"get_variable({name!r}) was given {'no shape' if sizes is None else f'the shape {sizes}'}: give shape=[...] with all its "
+                         "numbers, or a value as initializer")
+    elif initializer is None:
+        initializer = glorot_uniform_initializer() if kind.is_floating else zeros_initializer()
+    elif isinstance(initializer, type):
+        initializer = initializer()
     resource = scope.use_resource if use_resource is None else use_resource
-    return Variable._named(full, sizes, as_dtype(dtype), initializer, trainable, resource)
+    return Variable._named(full, sizes, kind, initializer, trainable, resource)
 
 
 @contextmanager
@@ -244,16 +268,16 @@ def global_variables(scope: str | None = None) -> list[Variable]:
     """Every variable of the default graph, in order.
 
     Args:
-        scope: Only those whose names begin so.
+        scope: Only those whose names begin so, a regular expression.
     """
-    return [v for v in get_default_graph().variables if v.name.startswith(scope or "")]
+    return [v for v in get_default_graph().variables if re.match(scope or "", v.name)]
 
 
 def trainable_variables(scope: str | None = None) -> list[Variable]:
     """The variables that are trained, in order.
 
     Args:
-        scope: Only those whose names begin so.
+        scope: Only those whose names begin so, a regular expression.
     """
     return [v for v in global_variables(scope) if v.trainable]
 

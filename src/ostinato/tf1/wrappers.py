@@ -8,7 +8,7 @@ import torch
 
 from ..errors import InputError, SizeError
 from . import arithmetic
-from .cells import ACTIVATIONS, Layer
+from .cells import ACTIVATIONS, Layer, refuse
 from .graph import Graph, Operation, Tensor, VariableScope, get_default_graph
 from .session import InvalidArgumentError
 from .steps import RNNCell, Step, check_cell, dimensions, flatten, making, number, stepwise, whole, zeroed
@@ -217,10 +217,11 @@ class InputProjectionWrapper(_Projection):
         num_proj: The size of what the cell is given.
         activation: What is done to it: tf.nn.tanh, tf.nn.relu, tf.nn.sigmoid, or None.
         input_size: Taken and not needed.
-        reuse: Not provided.
+        reuse: Not provided; tf.variable_scope(..., reuse=True) around its use does the same.
     """
 
     def __init__(self, cell: RNNCell, num_proj: int, activation=None, input_size=None, reuse=None):
+        refuse("InputProjectionWrapper", reuse=reuse)
         super().__init__(cell, activation)
         self.num_proj = whole(self, "num_proj", num_proj)
 
@@ -242,10 +243,11 @@ class OutputProjectionWrapper(_Projection):
         cell: The cell.
         output_size: The size of the output.
         activation: What is done to it: tf.nn.tanh, tf.nn.relu, tf.nn.sigmoid, or None.
-        reuse: Not provided.
+        reuse: Not provided; tf.variable_scope(..., reuse=True) around its use does the same.
     """
 
     def __init__(self, cell: RNNCell, output_size: int, activation=None, reuse=None):
+        refuse("OutputProjectionWrapper", reuse=reuse)
         super().__init__(cell, activation)
         self.output_size = whole(self, "output_size", output_size)
 
@@ -269,12 +271,13 @@ class EmbeddingWrapper(_Wrapper):
         embedding_classes: How many numbers there are, from 0.
         embedding_size: The size of a vector.
         initializer: What the vectors begin with; None for the scope's, else uniform within sqrt(3).
-        reuse: Not provided.
+        reuse: Not provided; tf.variable_scope(..., reuse=True) around its use does the same.
     """
 
     counted = False
 
     def __init__(self, cell: RNNCell, embedding_classes: int, embedding_size: int, initializer=None, reuse=None):
+        refuse("EmbeddingWrapper", reuse=reuse)
         super().__init__(cell)
         self.of_indices = True
         self.embedding_classes = whole(self, "embedding_classes", embedding_classes)
@@ -314,13 +317,14 @@ class AttentionCellWrapper(_Wrapper):
         attn_vec_size: The size in which outputs and state are compared; None for `attn_size`.
         input_size: The size of what the cell is given; None for the input's.
         state_is_tuple: True; states in one are not provided.
-        reuse: Not provided.
+        reuse: Not provided; tf.variable_scope(..., reuse=True) around its use does the same.
     """
 
     counted = False
 
     def __init__(self, cell: RNNCell, attn_length: int, attn_size: int | None = None, attn_vec_size: int | None = None,
                  input_size: int | None = None, state_is_tuple: bool = True, reuse=None):
+        refuse("AttentionCellWrapper", reuse=reuse)
         super().__init__(cell)
         if not state_is_tuple:
             raise InputError("AttentionCellWrapper(state_is_tuple=False) is not provided by ostinato.tf1: leave it out")
