@@ -186,7 +186,8 @@ def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> Steps:
     states = dict(zip(graph.states, graph.new_states))
     kept = states | gates
     outward = next((name for name, node in kept.items() if node is graph.output), "output")
-    kept.setdefault(outward, graph.output)
+    while kept.setdefault(outward, graph.output) is not graph.output:
+        outward += "_"
     # All that is kept stands side by side as the output, so that the engine's own scan gives it, in both directions.
     nodes = tuple(kept.values())
     whole = replace(graph, output=Node("concat", nodes, None, sum((n.size for n in nodes[1:]), nodes[0].size)))
