@@ -284,8 +284,9 @@ def gradients(output_of: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
         >>> gradients(lambda x: (x[0] * 3 + x[1]).sum(), torch.zeros(3, 1)).tolist()
         [3.0, 1.0, 0.0]
     """
-    if x.dim() != 2:
-        raise SizeError(f"the sequence is {tuple(x.shape)}; give one alone, (time, units), "
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.dim() != 2:
+        given = f"{x.dtype}, {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        raise SizeError(f"the sequence is {given}; give a tensor of floating-point numbers, one sequence alone, (time, units), "
                         "and have output_of add a batch where it needs one")
     x = x.detach().clone().requires_grad_()
     result = output_of(x)
