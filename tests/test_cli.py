@@ -56,6 +56,12 @@ def test_training_goes_on_with_resume(ostinato, text_file):
     assert first[0] == again[0] == 0 and first[1] == again[1]
 
 
+@pytest.mark.parametrize("words", [[], ["train"]], ids=["ostinato", "ostinato train"])
+def test_a_command_alone_shows_its_help_and_nothing_else(ostinato, words):
+    code, out, err = ostinato(*words)
+    assert code == 2 and "Usage: " in out and err == ""
+
+
 def test_generating_starts_with_the_prompt_and_goes_by_the_seed(ostinato, model):
     code, out, err = ostinato("generate", model, "--prompt", "가락", "--length", "63", "--temperature", "0.5", "--seed", "3")
     assert (code, err) == (0, "") and out.startswith("가락") and len(out) == 2 + 63 + 1

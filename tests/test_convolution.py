@@ -109,8 +109,10 @@ MISTAKES = {
     "a line for pictures": (lambda: layer(1, 2, 3)(X[..., 0]), SizeError, r"give it \(B, T, 1, places, places\)"),
     "a state of another shape": (lambda: layer(1, 2, 3)(X, (X[:, 0], X[:, 0])), SizeError, r"give both the shape \(2, 2, 4, 4\)"),
     "lengths beyond the end": (
-        lambda: layer(1, 2, 3)(X, lengths=torch.tensor([4, 1])), SizeError, r"\[4, 1\]: give 2 whole numbers from 0 to 3"),
-    "lengths for other rows": (lambda: layer(1, 2, 3)(X, lengths=torch.tensor([1])), SizeError, r"\[1\]: give 2 whole numbers"),
+        lambda: layer(1, 2, 3)(X, lengths=torch.tensor([4, 1])), SizeError, r"from 1 to 4 and the sequences have 3 step\(s\): write 2 whole number"),
+    "lengths for other rows": (lambda: layer(1, 2, 3)(X, lengths=torch.tensor([1])), SizeError, r"\(1,\) and the batch has 2 row\(s\): write 2 whole number"),
+    "lengths between two steps": (lambda: layer(1, 2, 3)(X, lengths=[1.5, 3.0]), InputError, r"\[1.5, 3.0\] are not whole"),
+    "a kernel size that is not whole": (lambda: layer(1, 2, 3.0), SizeError, r"kernel_size=3.0\): give whole numbers above 0"),
 }
 
 

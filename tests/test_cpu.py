@@ -10,7 +10,7 @@ import llvmlite.binding as llvm
 import pytest
 import torch
 
-from ostinato import LSTM, Recurrent, cell, tanh, weight
+from ostinato import LSTM, Recurrent, cell, concat, split, tanh, weight
 from ostinato.cells.classic import CELLS
 from ostinato.engines import cpu, doctor, loops, memory, native, reference, schedule
 from ostinato.engines.code import Target
@@ -215,6 +215,28 @@ def test_a_product_of_a_product_of_the_input_is_made_of_it(monkeypatch, close):
         layer(x)
     assert made == ["tanh"], "the product has been made, and is not made again"
     close(*both(layer, x))
+
+
+# ---------------------------------------------------------------- products with the same argument
+
+
+@cell
+def doubled(x, h, *, W=weight("2*H", "I"), U=weight("H", "3*H"), V=weight(1, "2*H")):
+    """Products, forward and backward, of arguments that have the same units several times."""
+    a, b = split(W @ x, 2)
+    z = U @ concat(h, a + b, h)
+    return tanh(z * (V @ concat(z, z)))
+
+
+@pytest.mark.parametrize("worth", [loops.WORTH_A_CALL, 0], ids=["all products in the loop", "some outside it"])
+def test_what_is_multiplied_twice_counts_twice(worth, monkeypatch, close):
+    monkeypatch.setattr(loops, "WORTH_A_CALL", worth)
+    layer, x = Recurrent(doubled, 5, 9, dtype=torch.float64), torch.randn(1, 6, 5, dtype=torch.float64, requires_grad=True)
+    ours, theirs = both(layer, x)
+    close(ours, theirs)
+    gradients = [torch.autograd.grad(y.square().sum(), [x, *layer.parameters()], materialize_grads=True) for y in (ours, theirs)]
+    for d, wanted in zip(*gradients, strict=True):
+        close(d, wanted)
 
 
 # ---------------------------------------------------------------- errors and first calls

@@ -44,6 +44,21 @@ def test_the_states_are_those_of_the_layer(a_cell, close):
     assert len(steps) == 6 and all(len(value) == 6 for value in steps.values.values())
 
 
+def test_a_gate_called_output_is_not_the_output(close):
+    @cell
+    def gated(x, h, *, W=weight("H", "I"), U=weight("H", "H"), V=weight("H", "H")):
+        output = tanh(W @ x + U @ h)
+        h = 0.5 * output
+        return V @ h + 1.0, h
+
+    layer, x = ostinato.Recurrent(gated, 3, 5, num_layers=2), torch.randn(6, 3)
+    steps, (output, (h,)) = inspect_layer(layer, x), layer(x)
+    close(torch.tensor(steps["output__l1"]), output.double(), torch.float32)
+    for k in range(2):
+        close(torch.tensor(steps[f"h_l{k}"][-1]), h[k].double(), torch.float32)
+        close(torch.tensor(steps[f"output_l{k}"]), torch.tensor(2 * steps[f"h_l{k}"]), torch.float32)
+
+
 def test_layers_and_directions_are_those_of_the_layer(close):
     layer, x = ostinato.GRU(3, 5, 2, bidirectional=True, batch_first=True, dropout=0.5), torch.randn(4, 7, 3)
     steps = inspect_layer(layer, x, lengths=[7, 4, 0, 5], row=1)
@@ -216,7 +231,8 @@ def test_the_curves_are_drawn(tmp_path):
     (lambda: inspect_layer(LSTM, torch.zeros(4, 3)).svg("abc"), SizeError, r"3 token\(s\) were given"),
     (lambda: inspect_layer(RNN, torch.zeros(4, 3)).picture("x.png", "abcde"), SizeError, r"5 token\(s\) were given"),
     (lambda: inspect_layer(RNN, torch.zeros(4, 3)).picture("/nowhere/x"), InputError, "cannot write '/nowhere/x'"),
-    (lambda: gradients(torch.sum, torch.zeros(2, 4, 3)), SizeError, r"the sequence is \(2, 4, 3\); give one alone"),
+    (lambda: gradients(torch.sum, torch.zeros(2, 4, 3)), SizeError, r"the sequence is torch.float32, \(2, 4, 3\); give .* one sequence alone"),
+    (lambda: gradients(torch.sum, np.zeros((4, 3))), SizeError, "the sequence is ndarray; give a tensor"),
     (lambda: gradients(lambda x: x, torch.zeros(4, 3)), SizeError, r"gave a tensor of shape \(4, 3\); it should give one number"),
     (lambda: gradients(lambda x: 1.0, torch.zeros(4, 3)), SizeError, "gave float; it should give one number"),
     (lambda: gradients(lambda x: x.detach().sum(), torch.zeros(4, 3)), InputError, "has no gradient"),

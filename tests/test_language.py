@@ -463,6 +463,11 @@ def any_number_of_keywords(x, h, **weights):  # here
     return h
 
 
+@wrong("a state is called `output`, as the output of a step is", "Give it another name, such as y")
+def state_called_output(x, output):  # here
+    return 0.5 * output
+
+
 @wrong("`self` shows a method", "Write the step as a plain function, outside a class")
 def method(self, x, h):  # here
     return h
@@ -962,6 +967,24 @@ def test_a_pickle_of_a_cell_is_the_same_cell(made):
     loaded = pickle.loads(pickle.dumps(made))
     assert isinstance(loaded, Cell) and of(loaded) == of(made) and loaded.constants == made.constants
     assert loaded.graph.weights == made.graph.weights and loaded.name == made.name
+
+
+def _fading(x, h, *, function=tanh, self=1.0):
+    return function(self * h)
+
+
+fading = cell(_fading)
+
+
+def test_a_cell_beside_its_function_has_pickles_too():
+    loaded = pickle.loads(pickle.dumps(fading))
+    assert isinstance(loaded, Cell) and of(loaded) == of(fading)
+
+
+def test_a_constant_may_have_any_name():
+    other = fading.with_constants(function=sigmoid, self=2.0)
+    assert other.constants == {"function": sigmoid, "self": 2.0} and other.graph.output.op == "sigmoid"
+    assert of(pickle.loads(pickle.dumps(other))) == of(other)
 
 
 def test_a_copy_of_a_cell_is_that_cell():

@@ -13,7 +13,7 @@ from torch.nn.utils import parametrizations
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequence
 
 import ostinato
-from ostinato import GRU, LSTM, RNN, Recurrent, cell, state, tanh, weight
+from ostinato import GRU, LSTM, RNN, Recurrent, cell, split, state, tanh, weight
 from ostinato import input as further_input
 from ostinato.cells import elman
 from ostinato.cells.classic import CELLS
@@ -666,6 +666,13 @@ def plain(x, h):
     return h
 
 
+@cell
+def halved(x, h=state("H - P"), p=state("P"), *, W=weight("H", "I")):
+    """A state of what another leaves."""
+    a, b = split(W @ x, ("H - P", "P"))
+    return a + h, b * p
+
+
 @pytest.mark.parametrize("wrong, error, match", [
     (lambda: Recurrent("lstmm", 2, 3), InputError, "cell='lstmm' is no cell's name: did you mean 'lstm'.*; the cells are"),
     (lambda: Recurrent(plain, 2, 3), InputError, "cell=plain is a plain function: write @cell above"),
@@ -680,6 +687,7 @@ def plain(x, h):
     (lambda: Recurrent("lstm_projected", 2, 3), SizeError, r"given sizes={}; besides I .* it has P: write sizes={'P': 3}"),
     (lambda: Recurrent("gru", 2, 3, sizes={"P": 3}), SizeError, "no letters: leave sizes out"),
     (lambda: Recurrent("lstm_projected", 2, 3, sizes={"P": 0}), InputError, r"sizes\['P'\]=0: write a whole"),
+    (lambda: Recurrent(halved, 2, 3, sizes={"P": 3}), SizeError, "cell 'halved' has a value of H - P units, and with H=3, P=3 that is 0"),
     (lambda: Recurrent("gru", 2, 3, sizes=3), InputError, r"sizes=3: write a dict, such as sizes={"),
     (lambda: Recurrent("gru", 2, 3, names={"w": ("a",)}), InputError, "has 'w', and the weights of cell 'gru' are W, U, b, d"),
     (lambda: RNN(2, 3, nonlinearity="gelu"), InputError, "nonlinearity='gelu': write 'tanh' or 'relu'"),

@@ -32,7 +32,15 @@ def gated_input(x, h, *, A=weight("H", "I"), W=weight("H", "H")):
     return W @ tanh(A @ x) + 0.5 * h
 
 
-OWN = {c.name: c for c in (parts, transposed, reduced, read_out, gated_input)}
+@cell
+def doubled(x, h, *, W=weight("2*H", "I"), U=weight("H", "3*H"), V=weight(1, "2*H")):
+    """Products, forward and backward, of arguments that have the same units several times."""
+    a, b = split(W @ x, 2)
+    z = U @ concat(h, a + b, h)
+    return tanh(z * (V @ concat(z, z)))
+
+
+OWN = {c.name: c for c in (parts, transposed, reduced, read_out, gated_input, doubled)}
 EVERY = [(name, ahead) for name in (*CELLS, *OWN) for ahead in (True, False)]
 
 
@@ -280,6 +288,8 @@ def test_each_product_is_made_once(name, ahead):
     for program in programs(plan_of(name, ahead)).values():
         made = [v for g in program.groups for v in g.products]
         assert len(made) == len(set(made))
+        # of what a product is given twice a kernel would take one weight's part alone
+        assert all(len(v.args) == len(set(v.args)) for v in made)
 
 
 def run(program, buffers, weights):

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import ostinato
-from ostinato import cell, mean, tanh, weight
+from ostinato import cell, mean, split, state, tanh, weight
 from ostinato.cells import CELLS
 from ostinato.engines import cpu, doctor, loops
 from ostinato.errors import InputError, SizeError
@@ -216,6 +216,16 @@ def test_a_cell_that_is_linear_in_its_state_is_said_to_be(name, line):
 def test_sizes_that_do_not_fit_are_refused(sizes, message):
     with pytest.raises(SizeError, match=message):
         CELLS["elman"].plan(sizes)
+
+
+def test_a_size_that_leaves_no_units_is_refused():
+    @cell
+    def halved(x, h=state("H - P"), p=state("P"), *, W=weight("H", "I")):
+        a, b = split(W @ x, ("H - P", "P"))
+        return a + h, b * p
+
+    with pytest.raises(SizeError, match="cell 'halved' has a value of H - P units, and with H=3, P=5 that is -2: it needs at least 1"):
+        halved.plan({"I": 6, "H": 3, "P": 5})
 
 
 @pytest.mark.parametrize("dtype, name", [(torch.float16, "torch.float16"), ("float32", "'float32'")])

@@ -2,13 +2,14 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from ostinato.cells import CELLS
 from ostinato.errors import InputError
-from ostinato.weights import INITIALISERS, MATRICES_ONLY, TORCH_NAMES, initialise, torch_names
+from ostinato.weights import INITIALISERS, MATRICES_ONLY, TORCH_NAMES, chrono, initialise, torch_names
 
 HIDDEN = 25
 SHAPE = (4 * HIDDEN, 60)
@@ -156,3 +157,18 @@ def test_names_are_those_that_torch_registers_in_its_order_and_shapes(name, bias
 @pytest.mark.parametrize("name", TORCH_NAMES)
 def test_every_weight_of_a_cell_that_torch_has_is_named(name):
     assert list(torch_names(CELLS[name].graph, bias=True)) == list(CELLS[name].graph.weights)
+
+
+@pytest.mark.parametrize("number", [0.5, np.float32(0.5), np.float64(0.5)], ids=lambda n: type(n).__name__)
+def test_a_number_may_be_numpys(number):
+    assert (started(number) == 0.5).all()
+
+
+@pytest.mark.parametrize("gates", [(), (2,), "if"])
+def test_chrono_says_what_its_gates_may_be(gates):
+    with pytest.raises(InputError, match="write 1, -1 or 0 for each gate"):
+        chrono(784, gates)
+
+
+def test_chrono_takes_numpys_whole_numbers():
+    assert chrono(np.int64(784))((4,)).shape == (4,)

@@ -198,8 +198,9 @@ def main() -> None:
     except OstinatoError as error:
         code = _fail(str(error))
     except ClickError as error:
-        context = getattr(error, "ctx", None)
-        code = _fail(error.format_message().rstrip(".") + (f"; see: {context.command_path} --help" if context else ""))
+        context, message = getattr(error, "ctx", None), error.format_message().rstrip(".")
+        # of a command without arguments the help has been shown, and there is no message
+        code = _fail(message + (f"; see: {context.command_path} --help" if context else "")) if message else 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     sys.exit(code if isinstance(code, int) else 0)

@@ -5,12 +5,14 @@ and torch's autograd differentiates it. What does not depend on the state is com
 """
 
 import math
+import numbers
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from . import ragged
 from .errors import InputError, SizeError
 
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
@@ -77,9 +79,10 @@ class ConvLSTM(nn.Module):
         super().__init__()
         if dimensions not in (1, 2):
             raise InputError(f"ConvLSTM(dimensions={dimensions!r}): give 1 for places along a line, or 2 for pictures")
-        sizes = (kernel_size,) * dimensions if isinstance(kernel_size, int) else tuple(kernel_size)
-        if len(sizes) != dimensions or min(input_channels, hidden_channels, *sizes) < 1:
-            raise SizeError(f"ConvLSTM({input_channels}, {hidden_channels}, kernel_size={kernel_size!r}): give numbers above 0, "
+        sizes = tuple(kernel_size) if isinstance(kernel_size, Sequence) else (kernel_size,) * dimensions
+        every = (input_channels, hidden_channels, *sizes)
+        if len(sizes) != dimensions or not all(isinstance(n, numbers.Integral) and n > 0 for n in every):
+            raise SizeError(f"ConvLSTM({input_channels!r}, {hidden_channels!r}, kernel_size={kernel_size!r}): give whole numbers above 0, "
                             f"and for the kernel one or {dimensions}")
         self.input_channels, self.hidden_channels, self.dimensions = input_channels, hidden_channels, dimensions
         self.batch_first = batch_first
@@ -105,6 +108,7 @@ class ConvLSTM(nn.Module):
 
         Raises:
             SizeError: Sizes do not fit each other.
+            InputError: Lengths that are no whole numbers.
         """
         if x.dim() != 3 + self.dimensions or x.shape[2] != self.input_channels:
             wanted = ["B", "T", *([str(self.input_channels)] + ["places"] * self.dimensions)]
@@ -116,9 +120,7 @@ class ConvLSTM(nn.Module):
         if h.shape != shape or c.shape != shape:
             raise SizeError(f"ConvLSTM was given states of {tuple(h.shape)} and {tuple(c.shape)}: give both the shape {shape}")
         if lengths is not None:
-            lengths = torch.as_tensor(lengths, device=x.device)
-            if lengths.shape != (batch,) or batch and not 0 <= lengths.min() <= lengths.max() <= steps:
-                raise SizeError(f"ConvLSTM was given lengths {lengths.tolist()}: give {batch} whole numbers from 0 to {steps}")
+            lengths = ragged.read_lengths(lengths, steps, batch, x.device)
         outputs = []
         given = convolve(x.flatten(0, 1), self.W, self.b).unflatten(0, (steps, batch)) if steps else x
         for t in range(steps):

@@ -17,7 +17,7 @@ class Backward:
         states: The gradient of each previous state, by name.
         inputs: The gradient of each input that one goes to, by name.
         products: For each weight of two dimensions, the pairs (gradient of the result, argument) whose outer products
-            add up to the weight's gradient; a pair's order is swapped for a transposed weight.
+            add up to the weight's gradient; a pair's order is swapped for a transposed weight. Of one that no gradient reaches, a pair of zeros.
         vectors: For each weight of one dimension, its gradient at one row and step.
     """
 
@@ -135,6 +135,9 @@ def derive(graph: Graph) -> Backward:
         return gradient.get(node, builder.node("broadcast", (m.zero,), None, size))
 
     vectors = {name: reached("weight", name, w.shape[0]) for name, w in graph.weights.items() if len(w.shape) == 1}
+    for name, w in graph.weights.items():
+        if len(w.shape) == 2 and name not in products:
+            products[name] = [tuple(builder.node("broadcast", (m.zero,), None, size) for size in w.shape)]
     return Backward(
         graph,
         {name: reached("state", name, size) for name, size in graph.states.items()},

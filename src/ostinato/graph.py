@@ -388,6 +388,21 @@ class Graph:
                                 f"({', '.join(map(str, wanted))}) = {expected} with {letters}")
         return sizes
 
+    def check_units(self, sizes: Mapping[str, int]) -> None:
+        """Make sure that every value of the step has a unit, whatever is subtracted in its size.
+
+        Args:
+            sizes: What each letter stands for.
+
+        Raises:
+            SizeError: One has none.
+        """
+        every = [*self.inputs.values(), *self.states.values(), *(s for w in self.weights.values() for s in w.shape), *(n.size for n in self.nodes)]
+        for size in every:
+            if (units := size.at(sizes)) < 1:
+                letters = ", ".join(f"{letter}={sizes[letter]}" for letter in sorted(size.letters))
+                raise SizeError(f"cell {self.name!r} has a value of {size} units, and with {letters} that is {units}: it needs at least 1")
+
     @property
     def letters(self) -> set[str]:
         """Every letter that a size of this cell uses."""

@@ -186,7 +186,8 @@ def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> Steps:
     states = dict(zip(graph.states, graph.new_states))
     kept = states | gates
     outward = next((name for name, node in kept.items() if node is graph.output), "output")
-    kept.setdefault(outward, graph.output)
+    while kept.setdefault(outward, graph.output) is not graph.output:
+        outward += "_"
     # All that is kept stands side by side as the output, so that the engine's own scan gives it, in both directions.
     nodes = tuple(kept.values())
     whole = replace(graph, output=Node("concat", nodes, None, sum((n.size for n in nodes[1:]), nodes[0].size)))
@@ -283,8 +284,9 @@ def gradients(output_of: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
         >>> gradients(lambda x: (x[0] * 3 + x[1]).sum(), torch.zeros(3, 1)).tolist()
         [3.0, 1.0, 0.0]
     """
-    if x.dim() != 2:
-        raise SizeError(f"the sequence is {tuple(x.shape)}; give one alone, (time, units), "
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.dim() != 2:
+        given = f"{x.dtype}, {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
+        raise SizeError(f"the sequence is {given}; give a tensor of floating-point numbers, one sequence alone, (time, units), "
                         "and have output_of add a batch where it needs one")
     x = x.detach().clone().requires_grad_()
     result = output_of(x)

@@ -261,7 +261,8 @@ class Cell:
         CellError: The equations cannot be read; the message names the line.
     """
 
-    def __init__(self, function: Callable, **constants):
+    # The slashes leave every name to the constants.
+    def __init__(self, function: Callable, /, **constants):
         self.function = function
         functools.update_wrapper(self, function)
         self.name = function.__name__
@@ -281,7 +282,7 @@ class Cell:
                f"Make a layer of it, ostinato.Recurrent({self.name}, input_size, hidden_size), or change its constants with "
                f"{self.name}.with_constants(...); equations that several cells share go in a plain function.")
 
-    def with_constants(self, **constants) -> "Cell":
+    def with_constants(self, /, **constants) -> "Cell":
         """The same equations with other constants: `lstm.with_constants(forget_bias=1.0)`.
 
         Args:
@@ -398,6 +399,8 @@ class Cell:
                 self.inputs[p.name] = Size("I")
             else:
                 self.states[p.name] = Size("H")
+        if "output" in self.states:
+            self._fail("a state is called `output`, as the output of a step is.", "Give it another name, such as y.")
         if not self.inputs or not self.states:
             self._fail("a cell takes an input and at least one state.", "Write def cell(x, h, *, W=weight(\"H\", \"I\"), ...).")
 
@@ -488,8 +491,9 @@ def _named(function) -> Iterator[str]:
 
 
 def _found(module: str, name: str, constants: dict) -> Cell:
-    """A pickled cell, by the place it was defined at."""
-    return functools.reduce(getattr, name.split("."), importlib.import_module(module)).with_constants(**constants)
+    """A pickled cell, by the place it was defined at, where there is the cell or, of `mine = cell(step)`, the function."""
+    found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
+    return Cell(found.function if isinstance(found, Cell) else found, **constants)
 
 
 def cell(function: Callable) -> Cell:

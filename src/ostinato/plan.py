@@ -295,10 +295,19 @@ class Plan:
             case "product":
                 (arg,), (name, transposed) = n.args, n.value
                 parts = [(place, v) for place, v in zip(self.cuts[arg], self.segments(arg)) if not (v.op == "number" and v.ref == 0)]
-                if not parts:
-                    return [self._values.number(0.0) for _ in spans]
-                return [make("product", [self._wide(v, self.cuts[arg], c) for c, v in parts],
-                             tuple((name, transposed, a, c) for c, _ in parts), b - a) for a, b in spans]
+                # What stands in the argument several times is multiplied in a product of its own each time.
+                places: dict[Value, list[int]] = {}
+                for c, v in parts:
+                    places.setdefault(self._wide(v, self.cuts[arg], c), []).append(c)
+                turns = [{v: cs[k] for v, cs in places.items() if k < len(cs)} for k in range(max(map(len, places.values()), default=0))]
+                totals = []
+                for a, b in spans:
+                    total = self._values.number(0.0)
+                    for turn in turns:
+                        part = make("product", [*turn], tuple((name, transposed, a, c) for c in turn.values()), b - a)
+                        total = self._values.pointwise("add", (total, part))
+                    totals.append(total)
+                return totals
             case "slice":
                 start, stop = (s.at(self.sizes) for s in n.value)
                 return [v for place, v in zip(self.cuts[n.args[0]], self.segments(n.args[0])) if start <= place < stop]
@@ -425,6 +434,7 @@ class Plan:
                 if v.op != "number":
                     stored.setdefault(v, (buffer, place))
         known_forward = set(walk(v for n in self.forward_nodes for v in self.segments(n)))
+        products = {v for n in self.forward_nodes if n.op == "product" for v in self.segments(n)}
         memo = self.recalled = {}
 
         def recall(v: Value) -> Value:
@@ -435,7 +445,7 @@ class Plan:
                 result = self._values.make("read", ref=stored[v], size=v.size)
             elif v.op in ("read", "number"):
                 result = v
-            elif v in known_forward and (v.op in COSTLY or v.op in ("product", "sum")):
+            elif v in products or v in known_forward and (v.op in COSTLY or v.op in ("product", "sum")):
                 if v not in self._offsets:
                     self._offsets[v] = sum(k.size for k in self.kept)
                     self.kept.append(v)

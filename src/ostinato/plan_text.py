@@ -108,6 +108,7 @@ def _check(graph: Graph, sizes: Mapping[str, int], dtype):
     for letter, units in sizes.items():
         if not isinstance(units, Integral) or isinstance(units, bool) or units < 1:
             raise SizeError(f"cell {graph.name!r} was given {letter}={units!r}: write a whole number above 0")
+    graph.check_units(sizes)
     if dtype not in BITS:
         raise InputError(f"dtype={dtype!r}: the plan is the CPU engine's; write {' or '.join(map(str, BITS))}")
 

@@ -149,6 +149,8 @@ class Recurrent(nn.Module):
                             + (f"{', '.join(sorted(wanted))}: write {example}" if wanted else "no letters: leave sizes out"))
         for letter, units in self.sizes.items():
             whole(f"sizes[{letter!r}]", units)
+        for layer in range(self.num_layers):
+            graph.check_units(self._letters(layer))
         for name, size in list(graph.inputs.items())[1:]:
             if self.num_layers > 1 and size.at(self._letters(0)) != size.at(self._letters(1)):
                 raise SizeError(f"input {name!r} of cell {self.cell.name!r} has {size} units, and I is {self.input_size} in the first layer "

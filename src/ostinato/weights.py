@@ -1,6 +1,7 @@
 """How the weights of a layer start, and what torch.nn calls them."""
 
 import math
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -48,7 +49,7 @@ def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ..
         A function of the shape, as `weight(init=...)` takes it.
 
     Raises:
-        InputError: `longest` is below 3, or on a call, the bias is no vector of so many gates.
+        InputError: `longest` is below 3, `gates` is not made of these numbers, or on a call, the bias is no vector of so many gates.
 
     Source: Tallec and Ollivier, Can Recurrent Neural Networks Warp Time? (2018): log(u) with u uniform in 1 .. T_max - 1.
 
@@ -61,8 +62,10 @@ def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ..
         >>> bool((b[:5] == -b[5:10]).all()), b[10:].abs().max().item()
         (True, 0.0)
     """
-    if not isinstance(longest, int) or longest < 3:
+    if not isinstance(longest, numbers.Integral) or longest < 3:
         raise InputError(f"chrono(longest={longest!r}): write a whole number of steps, 3 or more")
+    if not gates or not set(gates) <= {-1, 0, 1}:
+        raise InputError(f"chrono(gates={gates!r}): write 1, -1 or 0 for each gate that the bias stacks, such as (-1, 1, 0, 0)")
 
     def fill(shape: tuple[int, ...]) -> Tensor:
         if len(shape) != 1 or shape[0] % len(gates):
@@ -100,8 +103,8 @@ def initialise(weight: Tensor, how, *, name: str, hidden_size: int) -> None:
         if made.shape != weight.shape:
             raise InputError(f"the init of weight {name!r} returned the shape {tuple(made.shape)}; it should be {tuple(weight.shape)}")
         weight.copy_(made)
-    elif isinstance(how, (int, float)) and not isinstance(how, bool):
-        weight.fill_(how)
+    elif isinstance(how, numbers.Real) and not isinstance(how, bool):
+        weight.fill_(float(how))
     else:
         raise InputError(f"weight {name!r} has init={how!r}: write a number, a function of the shape, or one of {', '.join(INITIALISERS)}")
 
