@@ -1,6 +1,7 @@
 """How the weights of a layer start, and what torch.nn calls them."""
 
 import math
+import numbers
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
@@ -61,7 +62,7 @@ def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ..
         >>> bool((b[:5] == -b[5:10]).all()), b[10:].abs().max().item()
         (True, 0.0)
     """
-    if not isinstance(longest, int) or longest < 3:
+    if not isinstance(longest, numbers.Integral) or longest < 3:
         raise InputError(f"chrono(longest={longest!r}): write a whole number of steps, 3 or more")
 
     def fill(shape: tuple[int, ...]) -> Tensor:
