@@ -324,6 +324,9 @@ class Recurrent(nn.Module):
             InputError: An argument of the wrong kind.
             SizeError: A shape that does not fit.
         """
+        if torch.compiler.is_dynamo_compiling():
+            # Kernels are no part of torch.compile's graphs: they run between two.
+            return torch.compiler.disable(Recurrent.forward)(self, x, state, lengths)
         bare = state is None and lengths is None and type(x) is Tensor
         if bare and (found := self._at_once(x)) is not None:
             return found

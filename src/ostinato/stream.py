@@ -98,6 +98,8 @@ class Stream:
         Raises:
             SizeError: The input is of another shape.
         """
+        if torch.compiler.is_dynamo_compiling():
+            return torch.compiler.disable(Stream.step)(self, x, out)
         if self._ready and (output := self._ready(x, out, self.layer._parameters.values())) is not None:
             return output
         inputs = tuple(x) if isinstance(x, (tuple, list)) else (x,)
