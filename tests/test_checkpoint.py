@@ -231,6 +231,16 @@ def test_segments_run_once_forward_and_once_backward(scans):
     assert sorted(scans) == [2, 2, 4, 4, 4, 4]
 
 
+def test_it_can_be_changed_later(scans):
+    module, x = GRU(3, 5), torch.randn(6, 2, 3)
+    for _ in range(3):
+        module(x)
+    scans.clear()
+    module.checkpoint = 2
+    module(x)
+    assert scans == [2, 2, 2]
+
+
 def test_true_is_about_the_square_root(scans):
     _, kept = pair("gru", True)
     kept(torch.randn(1, 50, 3))

@@ -5,6 +5,7 @@ import functools
 import io
 import pickle
 
+import numpy as np
 import pytest
 import torch
 from odd_cells import faded, read_out, timed
@@ -286,6 +287,38 @@ def test_drop_ins_take_torch_nns_positional_arguments():
     assert repr(LSTM(2, 3, num_layers=2, proj_size=1)) == "LSTM(2, 3, proj_size=1, num_layers=2)"
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+@drop_ins
+def test_drop_ins_without_biases_equal_torch_nn_call_after_call(theirs, ours, options, batch, close):
+    a, b = pair(theirs, ours, options, bias=False)
+    x = torch.randn(6, batch, 4)
+    for _ in range(4):
+        (output, ends), (wanted, theirs_ends) = b(x), a(x)
+        for left, right in zip([output, *listed(ends)], [wanted, *listed(theirs_ends)], strict=True):
+            close(left, right)
+        for left, right in zip(gradients([output], [*b.parameters()]), gradients([wanted], [*a.parameters()]), strict=True):
+            close(left, right)
+    stream = b.stream(batch)
+    with torch.no_grad():
+        for _ in range(4):
+            close(b(x)[0], wanted)
+        close(torch.stack([stream.step(step) for step in x]), wanted)
+
+
+def test_sizes_are_whole_numbers_of_any_kind():
+    module = LSTM(np.int64(2), np.int32(5), np.int64(2), proj_size=np.int64(3))
+    assert repr(module) == "LSTM(2, 5, proj_size=3, num_layers=2)"
+    assert module.stream(np.int64(4)).step(torch.zeros(4, 2)).shape == (4, 3)
+
+
+def test_a_layout_that_is_changed_is_taken_up(close):
+    module, x = GRU(4, 5), torch.randn(3, 3, 4)
+    for _ in range(3):
+        module(x)
+    module.batch_first = True
+    close(module(x)[0], module(x, lengths=[3, 3, 3])[0])
+
+
 def test_a_keyword_of_torch_nns_forward_works():
     layer = GRU(2, 3)
     x, h = torch.randn(4, 1, 2), torch.randn(1, 1, 3)
@@ -361,6 +394,18 @@ def test_a_packed_sequence_gives_a_packed_sequence_of_any_cell(close):
     close(nn.utils.rnn.pad_packed_sequence(output, batch_first=True)[0], wanted)
     for end, wanted_end in zip(ends, wanted_ends):
         close(end, wanted_end)
+
+
+def test_lengths_are_read_whatever_torchs_default_device_is(close):
+    layer, x = Recurrent("gru", 2, 3, engine="reference"), torch.randn(3, 5, 2)
+    wanted = layer(x, lengths=[5, 2, 3])
+    packed = pack_padded_sequence(x, torch.tensor([5, 2, 3]), batch_first=True, enforce_sorted=False)
+    with torch.device("meta"):
+        output, (h,) = layer(x, lengths=[5, 2, 3])
+        found, _ = layer(packed)
+    close(output, wanted[0])
+    close(h, wanted[1][0])
+    close(found.data, layer(packed)[0].data)
 
 
 def test_several_inputs_can_be_packed(close):
@@ -565,7 +610,7 @@ def test_wrong_uses_of_a_stream_are_refused():
     layer = Recurrent("gru", 2, 3)
     with pytest.raises(InputError, match="bidirectional=True: .* make the layer with bidirectional=False"):
         Recurrent("gru", 2, 3, bidirectional=True).stream()
-    with pytest.raises(InputError, match="batch_size=0.: write a whole number above 0"):
+    with pytest.raises(InputError, match="batch_size=0: write a whole number above 0"):
         layer.stream(0)
     stream = layer.stream(2)
     with pytest.raises(SizeError, match=r"given \(3, 2\); it wants \(batch, units\) with a batch of 2"):
@@ -644,6 +689,45 @@ def test_autocast_keeps_the_dtype_of_the_weights(module, close):
     assert output.dtype == half.dtype == torch.float32
     close(output, module(x)[0])
     close(half, output, torch.bfloat16)
+
+
+def test_autocast_takes_states_of_its_own_dtype(module, close):
+    module.eval()
+    x = torch.randn(4, 5, 2)
+    _, state = module(x)
+    halves = tuple(s.bfloat16() for s in state)
+    with torch.autocast("cpu", torch.bfloat16):
+        output, ends = module(x, halves)
+    assert {v.dtype for v in (output, *ends)} == {torch.float32}
+    close(output, module(x, tuple(s.float() for s in halves))[0])
+
+
+# Torch's own, where it goes on compiling with what came between two graphs.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
+@pytest.mark.parametrize("lengths", [None, [5, 2, 0]], ids=str)
+def test_a_compiled_model_gives_what_the_model_gives(engine, lengths, close):
+    layer = LSTM(2, 3, batch_first=True, engine=engine)
+    below, x = nn.Linear(2, 2), torch.randn(3, 5, 2)
+
+    def model(x):
+        return layer(below(x).tanh(), lengths=lengths)[0].square()
+
+    compiled = torch.compile(model, backend="eager")
+    for _ in range(3):
+        found, wanted = compiled(x), model(x)
+        close(found, wanted)
+        leaves = [*below.parameters(), *layer.parameters()]
+        for left, right in zip(gradients([found], leaves), gradients([wanted], leaves), strict=True):
+            close(left, right)
+    with torch.no_grad():
+        close(compiled(x), wanted)
+
+
+def test_a_compiled_step_is_a_step(close):
+    layer, x = GRU(2, 3), torch.randn(5, 4, 2)
+    stream = layer.stream(4)
+    step = torch.compile(lambda x: stream.step(x) * 2, backend="eager")
+    close(torch.stack([step(one) for one in x]), layer(x)[0] * 2)
 
 
 def test_parametrised_weights_work():
@@ -738,6 +822,8 @@ X, T = torch.randn(4, 5, 2), torch.randn(4, 5, 1)
     ("lstm", (X, (torch.zeros(1, 4, 3),)), InputError, r"state given is 1 value\(s\)"),
     ("gru", (X, 0), InputError, r"state given is int; cell 'gru' wants a tuple of 1 tensor\(s\), \(h,\)"),
     ("gru", (X, torch.zeros(1, 4, 3).double()), InputError, r"state 'h' is torch.float64 on cpu .* write state.to\('cpu', torch.float32\)"),
+    ("gru", (X[0], torch.zeros(1, 1, 3)), SizeError, r"state given is \(1, 1, 3\); with an input of \(time, units\) it should be \(layers"),
+    ("lstm", (X[0], (torch.zeros(3), torch.zeros(3))), SizeError, r"state given is \(3,\), \(3,\); with an input"),
     ("gru", (pack_sequence([X[0]]), None, [5]), InputError, "lengths were given with a PackedSequence"),
     ("timed", ((pack_sequence([X[0]]), T),), InputError, "some are packed and some are not"),
 ])

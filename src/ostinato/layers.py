@@ -1,5 +1,7 @@
 """torch.nn's RNN, LSTM and GRU: `Recurrent` with their parameter names, argument names and form of the state."""
 
+import numbers
+
 from torch import nn
 
 from .arguments import truth, whole
@@ -113,7 +115,7 @@ class LSTM(_TorchNamed):
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, proj_size=0,
                  device=None, dtype=None, *, engine=None, precision=None, checkpoint=None, **regularisers):
-        if not isinstance(proj_size, int) or isinstance(proj_size, bool) or not 0 <= proj_size < whole("hidden_size", hidden_size):
+        if not isinstance(proj_size, numbers.Integral) or isinstance(proj_size, bool) or not 0 <= proj_size < whole("hidden_size", hidden_size):
             raise InputError(f"proj_size={proj_size!r} with hidden_size={hidden_size}: write a whole number from 1 to hidden_size - 1, "
                              "or 0 for none")
         super().__init__(lstm_projected if proj_size else lstm, input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first,

@@ -11,7 +11,7 @@ def read_lengths(given, steps: int, batch: int, device) -> Tensor:
     """Lengths as whole numbers on the device of the input."""
     mend = f"write {batch} whole number(s) from 0 to {steps}, the valid steps of each row"
     try:
-        lengths = torch.as_tensor(given)
+        lengths = given if isinstance(given, Tensor) else torch.as_tensor(given, device="cpu")
     except (TypeError, ValueError, RuntimeError):
         raise InputError(f"lengths={given!r} cannot be read: {mend}") from None
     if lengths.shape != (batch,):
@@ -41,5 +41,5 @@ def pack(output_TBO: Tensor, like: PackedSequence) -> PackedSequence:
     """The output packed as the input was."""
     if like.sorted_indices is not None:
         output_TBO = output_TBO.index_select(1, like.sorted_indices)
-    valid = torch.arange(output_TBO.shape[1]) < like.batch_sizes[:, None]
+    valid = torch.arange(output_TBO.shape[1], device="cpu") < like.batch_sizes[:, None]
     return PackedSequence(output_TBO[valid.to(output_TBO.device)], like.batch_sizes, like.sorted_indices, like.unsorted_indices)

@@ -148,7 +148,7 @@ class Recurrent(nn.Module):
             raise SizeError(f"cell {self.cell.name!r} was given sizes={self.sizes}; besides I (input_size) and H (hidden_size) it has "
                             + (f"{', '.join(sorted(wanted))}: write {example}" if wanted else "no letters: leave sizes out"))
         for letter, units in self.sizes.items():
-            whole(f"sizes[{letter!r}]", units)
+            self.sizes[letter] = whole(f"sizes[{letter!r}]", units)
         for layer in range(self.num_layers):
             graph.check_units(self._letters(layer))
         for name, size in list(graph.inputs.items())[1:]:
@@ -297,10 +297,10 @@ class Recurrent(nn.Module):
             if tuple(s.shape) != shape:
                 raise SizeError(f"state {name!r} is {tuple(s.shape)}; it should be (layers * directions, batch, units) = {shape}, "
                                 "whatever batch_first is")
-            if s.dtype != like.dtype or s.device != like.device:
+            if s.device != like.device or s.dtype != like.dtype and not engines.autocast_is_on(s.device.type):
                 raise InputError(f"state {name!r} is {s.dtype} on {s.device} and the weights are {like.dtype} on {like.device}: "
                                  f"write state.to({str(like.device)!r}, {like.dtype})")
-        return tuple(states)
+        return tuple(s.to(like.dtype) for s in states)
 
     def returned_state(self, states: tuple[Tensor, ...]):
         """The state in the form that calling the layer returns."""
@@ -326,6 +326,9 @@ class Recurrent(nn.Module):
             InputError: An argument of the wrong kind.
             SizeError: A shape that does not fit.
         """
+        if torch.compiler.is_dynamo_compiling():
+            # Kernels are no part of torch.compile's graphs: they run between two.
+            return torch.compiler.disable(Recurrent.forward)(self, x, state, lengths)
         bare = state is None and lengths is None and type(x) is Tensor
         if bare and (found := self._at_once(x)) is not None:
             return found
@@ -342,10 +345,12 @@ class Recurrent(nn.Module):
         alone = not packed and all([i.dim() == 2 for i in inputs])
         if alone:
             inputs = tuple(i[:, None] for i in inputs)
-            if isinstance(state, Tensor):
-                state = state[:, None]
-            elif isinstance(state, (tuple, list)) and all(isinstance(s, Tensor) for s in state):
-                state = tuple(s[:, None] for s in state)
+            given = (state,) if isinstance(state, Tensor) else state
+            if isinstance(given, (tuple, list)) and all(isinstance(s, Tensor) for s in given):
+                if any(s.dim() != 2 for s in given):
+                    raise SizeError(f"the state given is {', '.join(str(tuple(s.shape)) for s in given)}; with an input of (time, units) it should be "
+                                    "(layers * directions, units)")
+                state = tuple(s[:, None] for s in given)
         elif any([i.dim() != 3 for i in inputs]):
             layout = "(batch, time, units)" if self.batch_first else "(time, batch, units)"
             raise SizeError(f"the layer was given {', '.join(str(tuple(i.shape)) for i in inputs)}; it wants {layout}, or (time, units) "
@@ -407,7 +412,8 @@ class Recurrent(nn.Module):
         # What is not worth it is remembered too, as None.
         if kind in self._ready or not (len(self._runs) == len(inputs) == 1 and self._starts_at_zero and x.is_cpu):
             return
-        if self.engine == "reference" or not self._plain() or engines.traced():
+        # A weight without parameters is 0, made anew for every call.
+        if self.engine == "reference" or not self._plain() or not all(self.names.values()) or engines.traced():
             return
         if kind not in self._seen:
             if len(self._seen) >= READY:
@@ -428,7 +434,7 @@ class Recurrent(nn.Module):
 
     def _kind(self, shape: torch.Size, dtype: torch.dtype, learning: bool) -> tuple:
         """What calls have in common that one `Ready` is for, or one `Prepared`."""
-        return shape, dtype, learning, self.training, torch.get_num_threads(), self.precision, self.engine
+        return shape, dtype, learning, self.training, torch.get_num_threads(), self.precision, self.engine, self.checkpoint, self.batch_first
 
     def make_steps(self, x: Tensor, states: list[tuple[Tensor, ...]]):
         """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's states; None where they cannot be."""

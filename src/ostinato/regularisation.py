@@ -123,7 +123,7 @@ def _drawn(like: Tensor, masks: tuple[tuple, ...]) -> list[Tensor]:
     if not masks:
         return []
     if like.is_cpu and not engines.traced() and engines.can_draw(like.dtype):
-        return engines.draw(masks, like.dtype, int(torch.randint(2**63 - 1, ())))
+        return engines.draw(masks, like.dtype, int(torch.randint(2**63 - 1, (), device="cpu")))
     found = []
     for shape, part, one, *kind in masks:
         drawn = like.new_empty((1, *shape[1:]) if kind and kind[0] else shape).bernoulli_(part)

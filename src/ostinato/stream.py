@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from . import engines
+from .arguments import whole
 from .errors import InputError, SizeError
 
 
@@ -32,9 +33,7 @@ class Stream:
         if layer.bidirectional:
             raise InputError("stream() of a layer with bidirectional=True: the reverse direction starts at the last step, which a "
                              "stream has not seen; make the layer with bidirectional=False")
-        if not isinstance(batch_size, int) or isinstance(batch_size, bool) or batch_size < 1:
-            raise InputError(f"stream(batch_size={batch_size!r}): write a whole number above 0")
-        self.layer, self.batch_size = layer, batch_size
+        self.layer, self.batch_size = layer, whole("batch_size", batch_size)
         self._ready = None
         self.reset()
 
@@ -99,6 +98,8 @@ class Stream:
         Raises:
             SizeError: The input is of another shape.
         """
+        if torch.compiler.is_dynamo_compiling():
+            return torch.compiler.disable(Stream.step)(self, x, out)
         if self._ready and (output := self._ready(x, out, self.layer._parameters.values())) is not None:
             return output
         inputs = tuple(x) if isinstance(x, (tuple, list)) else (x,)
