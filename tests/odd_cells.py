@@ -1,6 +1,6 @@
 """Cells that nobody would train, each for what it makes a planner and a gradient do."""
 
-from ostinato import cell, concat, exp, mean, sigmoid, split, state, tanh, weight
+from ostinato import cell, concat, exp, mean, sigmoid, split, state, tanh, weight, where
 from ostinato import input as further_input
 from ostinato import sum as sum_units
 
@@ -42,3 +42,23 @@ def read_out(x, h, *, W=weight("H", "I"), U=weight("H", "H"), V=weight("Y", "H")
 def faded(x, h=state("I")):
     """A cell without weights."""
     return 0.5 * h + x
+
+
+@cell
+def delayed(x, h, c, *, W=weight("H", "I"), U=weight("H", "H")):
+    """A cell whose output is a state as it was, and whose states change places."""
+    return c, tanh(W @ x + U @ h)
+
+
+@cell
+def doubled(x, h, *, W=weight("2*H", "I"), U=weight("H", "3*H"), V=weight(1, "2*H")):
+    """Products, forward and backward, of arguments that have the same units several times."""
+    a, b = split(W @ x, 2)
+    z = U @ concat(h, a + b, h)
+    return tanh(z * (V @ concat(z, z)))
+
+
+@cell
+def stepped(x, h=state("I")):
+    """A cell whose gradients are constants."""
+    return where(x < 0, 0.5 * h + 1, 0.25 * h)

@@ -10,7 +10,9 @@ import llvmlite.binding as llvm
 import pytest
 import torch
 
-from ostinato import LSTM, Recurrent, cell, concat, split, tanh, weight
+from odd_cells import delayed, doubled, stepped
+
+from ostinato import LSTM, Recurrent, cell, tanh, weight
 from ostinato.cells.classic import CELLS
 from ostinato.engines import cpu, doctor, loops, memory, native, reference, schedule
 from ostinato.engines.code import Target
@@ -220,14 +222,6 @@ def test_a_product_of_a_product_of_the_input_is_made_of_it(monkeypatch, close):
 # ---------------------------------------------------------------- products with the same argument
 
 
-@cell
-def doubled(x, h, *, W=weight("2*H", "I"), U=weight("H", "3*H"), V=weight(1, "2*H")):
-    """Products, forward and backward, of arguments that have the same units several times."""
-    a, b = split(W @ x, 2)
-    z = U @ concat(h, a + b, h)
-    return tanh(z * (V @ concat(z, z)))
-
-
 @pytest.mark.parametrize("worth", [loops.WORTH_A_CALL, 0], ids=["all products in the loop", "some outside it"])
 def test_what_is_multiplied_twice_counts_twice(worth, monkeypatch, close):
     monkeypatch.setattr(loops, "WORTH_A_CALL", worth)
@@ -237,6 +231,28 @@ def test_what_is_multiplied_twice_counts_twice(worth, monkeypatch, close):
     gradients = [torch.autograd.grad(y.square().sum(), [x, *layer.parameters()], materialize_grads=True) for y in (ours, theirs)]
     for d, wanted in zip(*gradients, strict=True):
         close(d, wanted)
+
+
+# ---------------------------------------------------------------- outputs that are an old state, and gradients without anything to read
+
+
+@pytest.mark.parametrize("ragged", [False, True])
+@pytest.mark.parametrize("bidirectional", [False, True])
+@pytest.mark.parametrize("odd", [delayed, stepped])
+def test_an_old_state_as_output_and_gradients_of_constants(odd, bidirectional, ragged, close):
+    layer, x = Recurrent(odd, 4, 4, bidirectional=bidirectional, dtype=torch.float64), torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True)
+    given = {"lengths": [5, 0, 2]} if ragged else {}
+    start = [torch.randn(1 + bidirectional, 3, 4, dtype=torch.float64, requires_grad=True) for _ in odd.graph.states]
+    # Without weights and a state nothing has a gradient.
+    for state in [None] * bool(odd.graph.weights) + [start]:
+        found = []
+        for engine in ("cpu", "reference"):
+            layer.engine = engine
+            output, states = layer(x, state, **given)
+            loss = output.sin().sum() + sum(s.square().sum() for s in states)
+            found.append([output, *states, *torch.autograd.grad(loss, [x, *start, *layer.parameters()], materialize_grads=True, allow_unused=True)])
+        for mine, wanted in zip(*found, strict=True):
+            close(mine, wanted)
 
 
 # ---------------------------------------------------------------- errors and first calls

@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from odd_cells import parts, reduced, transposed
+from odd_cells import doubled, parts, reduced, transposed
 
 from ostinato import cell, concat, split, state, tanh, weight
 from ostinato import sum as sum_units
@@ -30,14 +30,6 @@ def read_out(x, h, *, W=weight("H", "I"), U=weight("H", "H"), V=weight("V", "H")
 def gated_input(x, h, *, A=weight("H", "I"), W=weight("H", "H")):
     """A product of a product of the input, whose gradient does not come from the state."""
     return W @ tanh(A @ x) + 0.5 * h
-
-
-@cell
-def doubled(x, h, *, W=weight("2*H", "I"), U=weight("H", "3*H"), V=weight(1, "2*H")):
-    """Products, forward and backward, of arguments that have the same units several times."""
-    a, b = split(W @ x, 2)
-    z = U @ concat(h, a + b, h)
-    return tanh(z * (V @ concat(z, z)))
 
 
 OWN = {c.name: c for c in (parts, transposed, reduced, read_out, gated_input, doubled)}

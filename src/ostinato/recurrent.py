@@ -17,7 +17,7 @@ from .regularisation import Regularisation
 from .stream import Stream
 from .weights import initialise
 
-# Shapes whose inference a layer has ready.
+# Shapes whose calls a layer has ready.
 READY = 16
 
 
@@ -327,8 +327,7 @@ class Recurrent(nn.Module):
             SizeError: A shape that does not fit.
         """
         if torch.compiler.is_dynamo_compiling():
-            # Kernels are no part of torch.compile's graphs: they run between two.
-            return torch.compiler.disable(Recurrent.forward)(self, x, state, lengths)
+            return torch.compiler.disable(Recurrent.forward)(self, x, state, lengths)  # kernels run between two of its graphs
         bare = state is None and lengths is None and type(x) is Tensor
         if bare and (found := self._at_once(x)) is not None:
             return found

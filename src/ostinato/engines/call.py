@@ -118,7 +118,8 @@ class Call:
                 whole = whole.narrow(0, part.start or 0, self.steps)
             values[node] = whole if whole.shape[-1] == units else whole[..., :units]
         if script.nodes:
-            reference.evaluate(script.nodes, values, weights, self.sizes, self.maths)
+            # Of constants alone there is nothing else to be like.
+            reference.evaluate(script.nodes, values, weights, self.sizes, self.maths, torch.empty(0, dtype=self.dtype))
         return values
 
     def _wide(self, value: Tensor, node: Node) -> Tensor:
@@ -267,7 +268,7 @@ class Call:
         for stage in wanted.stages:
             self._arguments(stage.arguments, given, weights)
             yield stage.work.at(given.numbers)
-        values = self._evaluate(wanted.script, given, weights) if wanted.script.reads else {}
+        values = self._evaluate(wanted.script, given, weights)
         for name, node in wanted.operands.items():
             given.add(name, self._wide(values[node], node).contiguous())
         for work in wanted.after:
@@ -281,7 +282,6 @@ class Call:
             d = self._copied(given.at(place), this.shapes[place][1:])
             found[name] = d if given.when.order is None else torch.from_numpy(_scattered(d.numpy(), given.when.order))
         return [found[name] if need else None for name, need in zip(self.passes.names, needs)]
-
 
     def derived(self, tensors: Sequence[Tensor], lengths: Tensor | None, d_output: Tensor | None, d_states: Sequence[Tensor | None],
                 needs: Sequence[bool]) -> list[Tensor | None]:

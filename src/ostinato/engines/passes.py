@@ -238,8 +238,10 @@ class Passes:
         bases = Bases()
         at = self._addresses(bases, bare, own)
         stages = self._stages(bases, bare, at, self._given | shapes)
-        # Where a state begins past a row's last step, it is not to be cleared.
-        cleared = own is not None and self.ragged and not (self.reverse and own in self.names)
+        # What lies past a row's last step is not to be cleared where it is the state after that, or the one that a reverse row begins with.
+        part = output.reads[0][2] if own else None
+        stays = part is not None and not part.start and (not self.reverse or own in self.names)
+        cleared = own is not None and self.ragged and not stays
         if cleared:
             place, width = self._row(output.reads[0][1:], at, shapes)
             stages[-1][1].append(self._clear(bases, place, width))

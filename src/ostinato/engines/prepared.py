@@ -164,7 +164,7 @@ class _Backward:
     @staticmethod
     def can_be(wanted: Wanted) -> bool:
         """Whether torch has nothing to do."""
-        return not (_by_torch(wanted.stages) or wanted.script.reads or wanted.others or wanted.paired or wanted.after)
+        return not (_by_torch(wanted.stages) or wanted.script.nodes or wanted.others or wanted.paired or wanted.after)
 
     def __call__(self, kept, weights, packed: Packed | None, d_output: Tensor | None, d_states) -> list[Tensor | None]:
         call = self._call

@@ -41,6 +41,7 @@ def evaluate(
     weights: Mapping[str, Tensor],
     sizes: Mapping[str, int],
     maths: Mapping[str, Callable] = MATHS,
+    like: Tensor | None = None,
 ) -> None:
     """Compute nodes in order, into `values`.
 
@@ -50,8 +51,10 @@ def evaluate(
         weights: The weights by name.
         sizes: What each letter stands for.
         maths: The function of each pointwise op and of the product.
+        like: Has the dtype and the device of numbers; a weight or a value, if not given.
     """
-    like = next(iter(weights.values())) if weights else next(iter(values.values()))
+    if like is None:
+        like = next(iter(weights.values())) if weights else next(iter(values.values()))
     for node in nodes:
         if node in values:
             continue
