@@ -135,6 +135,17 @@ def test_untrained_layers_leave_the_forecast_to_the_regression_or_the_last_value
     assert own.tolist() == pytest.approx([0.5, -0.6, 0.0], abs=0.1)
 
 
+@pytest.mark.parametrize("lags", [0, 3, 11, 24])
+def test_the_layers_read_how_far_off_the_value_a_season_before_the_next_is_however_many_lags_there_are(lags):
+    y = np.random.default_rng(0).normal(size=(LENGTH, 1)).cumsum(0)
+    task = Forecaster(**SMALL | {"steps": 1}, season=12, lags=lags, window=12, power=1.0, difference=True).fit(y, threads=1)
+    learned = y[:task.result.rows]
+    # the first input is the last change, the second this
+    found = np.asarray(task._pairs(*task._stored(task.read(learned)))[0])[:, 1]
+    wanted = (y[:-11] - y[11:])[:len(learned) - 12]
+    assert found == pytest.approx((wanted / (learned[:-11] - learned[11:]).std())[-len(found):, 0], rel=1e-5, abs=1e-6)
+
+
 @pytest.mark.parametrize("options", [{"cell": "elman"}, {"cell": "gru", "layers": 2}, {"cell": "lstm_projected"}, {"engine": "torch"},
                                      {"engine": "torch", "cell": "gru"}])
 def test_any_layer_can_be_taken(options):

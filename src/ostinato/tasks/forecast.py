@@ -1,6 +1,6 @@
 """One to one, fed back: the next values of a series, with intervals; each forecast is read as if it had come to be, for the one after it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -127,7 +127,7 @@ class Forecaster(Task):
             "calendar": cycles_of(clock, count) if clock else [],
             "step": np.maximum(np.abs(np.diff(y, axis=0)).mean(0), 1e-12).tolist(), "level": [y.mean(0).tolist(), _spread(y)],
             "naive": np.abs(np.diff(np.array(every["values"][-latest:]), axis=0)).mean(0).tolist(),
-            "gap": [0.0, _spread(y[season:] - y[season - 1:-1])] if season > 1 else None,
+            "gap": _spread(y[:1 - season] - y[season - 1:]) if season > 1 else None,
             "past": {"values": np.array(every["values"][start:]).tolist(), "time": every["time"][start:] if clock else None}}
         self.knows["windows"] = len(range(0, count - window - reach, self._stride()))
         found = {"power": power, "difference": difference, "season": season, "window": window, "lags": lags}
@@ -209,7 +209,9 @@ class Forecaster(Task):
             mean, spread = knows["level"]
             parts.append((now - y.new_tensor(mean)) / y.new_tensor(spread))
         if knows["season"] > 1:
-            parts.append((y[:, :now.shape[1]] - now) / y.new_tensor(knows["gap"][1]))
+            # of the step after each: the value a season before it
+            start = reach + 1 - knows["season"]
+            parts.append((y[:, start:start + now.shape[1]] - now) / y.new_tensor(knows["gap"]))
         return torch.cat([*parts, cycles[:, reach:], *changes[1:]], 2).float()
 
     def _cycles(self, dates: Sequence[datetime] | None, count: int) -> torch.Tensor:
@@ -220,22 +222,20 @@ class Forecaster(Task):
         """The calendar from a step to another."""
         return self._cycles(dates[start:stop].tolist() if dates else None, stop - start)
 
-    def _pairs(self, y: StoredArray, dates: StoredArray | None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Inputs (N, I and further), and the changes (N, F) that followed on them, of `BLOCK` steps at a time."""
-        reach, count = self.knows["reach"], len(y) - self.knows["reach"] - 1
-        for start in range(0, count, BLOCK):
-            stop = min(count, start + BLOCK) + reach + 1
-            some = torch.from_numpy(y[start:stop])
-            x = self._inputs(some[None, :-1], self._between(dates, start, stop)[None, 1:])[0]
-            yield x, ((some[1:] - some[:-1]) / some.new_tensor(self.knows["step"]))[reach:].float()
-
-    def _rows(self, y: StoredArray, dates: StoredArray | None, ends: Sequence[int]) -> Made:
-        """Windows that end before each of these steps: inputs (T, I and further), changes (T, F) and the last value (F,)."""
-        reach, window, (columns, numbers) = self.knows["reach"], self.knows["window"], self.model.regression.shape
+    def _pairs(self, y: StoredArray, dates: StoredArray | None) -> tuple[StoredArray, StoredArray]:
+        """Inputs (N, I and further), and the changes (N, F) that followed on them."""
+        reach, (columns, numbers) = self.knows["reach"], self.model.regression.shape
         x, change = (StoredArray(np.float32, (units,)) for units in (numbers - 1, columns))
-        for pairs in self._pairs(y, dates):
-            for stored, found in zip((x, change), pairs):
-                stored.extend(found)
+        for start in range(0, len(y) - reach - 1, BLOCK):
+            stop = min(len(y), start + BLOCK + reach + 1)
+            some = torch.from_numpy(y[start:stop])
+            x.extend(self._inputs(some[None, :-1], self._between(dates, start, stop)[None, 1:])[0])
+            change.extend(((some[1:] - some[:-1]) / some.new_tensor(self.knows["step"]))[reach:].float())
+        return x, change
+
+    def _rows(self, y: StoredArray, x: StoredArray, change: StoredArray, ends: Sequence[int]) -> Made:
+        """Windows that end before each of these steps: inputs (T, I and further), changes (T, F) and the last value (F,)."""
+        reach, window = self.knows["reach"], self.knows["window"]
 
         def row_of(k: int):
             inside = slice(ends[k] - window - reach, ends[k] - reach)
@@ -245,11 +245,13 @@ class Forecaster(Task):
 
     def problem(self, learned, measured):
         y, dates = self._stored(learned)
+        x, change = self._pairs(y, dates)
         if self.knows["lags"]:
-            self.model.regress(self._pairs(y, dates))
+            self.model.regress((torch.from_numpy(x[start:start + BLOCK]), torch.from_numpy(change[start:start + BLOCK]))
+                               for start in range(0, len(x), BLOCK))
         # the last window first, so that the newest steps are in
         ends = range(len(y) - 1, self.knows["window"] + self.knows["reach"] - 1, -self._stride())
-        rows = self._rows(y, dates, ends)
+        rows = self._rows(y, x, change, ends)
         return Rows(self, rows, self.encode(measured), [self.knows["window"]] * len(rows))
 
     def _measurable(self, examples):
@@ -266,7 +268,7 @@ class Forecaster(Task):
 
     def encode(self, examples):
         y, dates, first = self._measurable(examples)
-        return self._rows(y, dates, range(first, len(y)))
+        return self._rows(y, *self._pairs(y, dates), range(first, len(y)))
 
     def collate(self, rows):
         return tuple(torch.stack(parts) for parts in zip(*rows))
@@ -422,7 +424,7 @@ class Forecaster(Task):
     def report_parts(self, examples):
         from ..report import Forecast
 
-        one, found = self._one_ahead(examples), self.measures(examples)
+        one, found = self._one_ahead(examples), self.result.measures
         past = np.array((examples.about.get("past") or self.knows["past"])["values"][-SHOWN:])
         (low, high), count = one["intervals"][0], len(one["wanted"])
         shown = slice(max(0, count - 150), count)
