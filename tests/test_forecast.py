@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import polars
 import pytest
 from runs import without_time
 
@@ -161,6 +162,16 @@ def test_days_have_places_in_the_week_and_hours_in_the_day(tmp_path):
     assert task.result.measures["mase"] < 0.3
 
 
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_moments_are_read_from_parquet_and_numpy(tmp_path, unit):
+    hours = np.datetime64("2024-01-01T00:30") + np.arange(LENGTH).astype("timedelta64[h]")
+    polars.DataFrame({"at": hours.astype(f"datetime64[{unit}]"), "x": waves()}).write_parquet(tmp_path / "a.parquet")
+    task = Forecaster(**SMALL | {"steps": 2}).fit(tmp_path / "a.parquet", threads=1)
+    assert task.predict()[0]["time"] == "2024-01-07 16:30:00.000000"
+    task = Forecaster(**SMALL | {"steps": 2}).fit({"at": hours.astype(f"datetime64[{unit}]"), "x": waves()}, threads=1)
+    assert task.knows["clock"]["seconds"] == 3600 and task.predict()[0]["time"].startswith("2024-01-07T16:30:00")
+
+
 @pytest.mark.parametrize("times", [[f"{2000 + k + k // 3}" for k in range(LENGTH)], [f"week {k}" for k in range(LENGTH)]])
 def test_without_regular_dates_steps_have_numbers(times):
     task = Forecaster(**SMALL | {"steps": 2}).fit({"when": times, "x": waves()}, threads=1)
@@ -230,6 +241,18 @@ def test_the_command_line_trains_measures_and_answers(trained, ostinato, tmp_pat
 # ---------------------------------------------------------------- what is refused
 
 
+@pytest.mark.parametrize("times", [months(LENGTH)[::-1], [*months(3, LENGTH), *months(LENGTH - 3, LENGTH + 2)]])
+def test_dates_out_of_order_are_refused_after_training_too(trained, times):
+    for use in (trained[2].predict, trained[2].evaluate):
+        with pytest.raises(InputError, match="no later than the one before it, .*; sort the rows by time, a row for each time"):
+            use({"달": times, "판매": waves(len(times))})
+
+
+def test_dates_end_with_the_year_9999(trained):
+    with pytest.raises(InputError, match="95841 steps after 2013-04 it is past the year 9999"):
+        trained[2].predict(steps=100_000)
+
+
 @pytest.mark.parametrize("data, options, message", [
     (np.full(100, 5.0), {}, r"the column '0' is 5 at all 85 steps that are learned from; there is nothing to forecast"),
     (np.arange(20.0), {}, r"the given series: 20 steps, 3 of them held out; 24 are the fewest to learn from"),
@@ -241,6 +264,11 @@ def test_the_command_line_trains_measures_and_answers(trained, ostinato, tmp_pat
     (["a", "b"], {}, r"the given series is not of numbers \("),
     (np.zeros((3, 3, 3)), {}, r"the given series has the shape \(3, 3, 3\); give \(T,\), or \(T, F\)"),
     ({"x": waves(50)}, {"columns": "y"}, r"the given series has no column 'y'; it has 'x'"),
+    ({"x": waves(50), "y": waves(50)}, {"columns": "x, y,x"}, r"--columns x, y,x: 'x' is there twice; name each column once"),
+    (waves(50), {"columns": "x"}, r"columns='x', time=None: the given series is an array, whose columns have no names; give a dict of columns"),
+    (waves(50), {"time": "when"}, r"columns=None, time='when': the given series is an array"),
+    ({"when": [f"{9000 + k}" for k in range(50)], "x": waves(50)}, {"horizon": 960},
+     r"960 steps after 9049 it is past the year 9999, and there is no such date; forecast fewer steps"),
     ({"when": months(50)[::-1], "x": waves(50)}, {}, r"step 2 is at '2004-01', no later than the one before it, '2004-02'; sort the rows"),
 ])
 def test_a_series_that_nothing_can_be_learned_from_is_refused(data, options, message, tmp_path):

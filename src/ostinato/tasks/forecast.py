@@ -10,7 +10,7 @@ import torch
 from .. import measures
 from ..errors import InputError
 from ..examples import Examples
-from ..series import clock_of, cycles_of, date_of, later, moves_away, power_of, season_of, series_of, waves
+from ..series import clock_of, cycles_of, date_of, dates_of, later, moves_away, power_of, season_of, series_of, waves
 from ..stored import Made, StoredArray, parts
 from ..tables import read_series
 from .forecast_model import KEPT, LAGS, ForecastModel, ForecastOptions
@@ -66,16 +66,23 @@ class Forecaster(Task):
     # ------------------------------------------------------------ reading
 
     def read(self, data, *, labelled=True):
-        wanted = self.knows.get("names") or ([name.strip() for name in self.options.columns.split(",")] if self.options.columns else None)
+        options = self.options
+        wanted = self.knows.get("names") or ([name.strip() for name in options.columns.split(",")] if options.columns else None)
+        twice = next((name for place, name in enumerate(wanted or ()) if name in wanted[:place]), None)
+        if twice is not None:
+            raise InputError(f"--columns {options.columns}: {twice!r} is there twice; name each column once")
         if isinstance(data, (str, Path)):
-            found = read_series(Path(data), columns=wanted, time=self.options.time)
+            found = read_series(Path(data), columns=wanted, time=options.time)
             names, values, times, source = found.names, found.values, found.times, str(data)
         else:
-            (names, values, times), source = series_of(data, wanted, self.options.time), "the given series"
-            if "names" in self.knows and not isinstance(data, dict):
-                if len(names) != len(wanted):
+            (names, values, times), source = series_of(data, wanted, options.time), "the given series"
+            if not isinstance(data, dict):
+                if "names" not in self.knows and (options.columns or options.time):
+                    raise InputError(f"columns={options.columns!r}, time={options.time!r}: the given series is an array, whose columns have no "
+                                     "names; give a dict of columns")
+                if wanted and len(names) != len(wanted):
                     raise InputError(f"the given series has {len(names)} columns, and the model learned from {len(wanted)}: {', '.join(wanted)}")
-                names = wanted
+                names = wanted or names
         return Examples({"values": values if isinstance(values, StoredArray) else list(values), "time": times}, source=source, about={"names": names})
 
     def line(self, text):
@@ -122,6 +129,9 @@ class Forecaster(Task):
         # the end of the whole series, which is the past of what follows on it
         start = max(0, len(every) - window - reach)
         clock = clock_of(every["time"], every.source) if every["time"] else None
+        if clock:
+            # that there are dates so far ahead is to be known before training
+            later(date_of(every["time"][-1], clock["format"], every.source), clock, options.horizon)
         self.knows |= {
             "names": names, "difference": difference, "season": season, "lags": lags, "reach": reach, "window": window, "clock": clock,
             "calendar": cycles_of(clock, count) if clock else [],
@@ -165,8 +175,8 @@ class Forecaster(Task):
 
     def _dates(self, times: Iterable[str], source: str) -> StoredArray:
         dates = StoredArray("datetime64[us]")
-        for some in parts(times):
-            dates.extend([date_of(text, self.knows["clock"]["format"], source) for text in some])
+        for some in parts(dates_of(times, self.knows["clock"]["format"], source)):
+            dates.extend(some)
         return dates
 
     def _joined(self, examples: Examples):
