@@ -136,6 +136,15 @@ def test_untrained_layers_leave_the_forecast_to_the_regression_or_the_last_value
     assert own.tolist() == pytest.approx([0.5, -0.6, 0.0], abs=0.1)
 
 
+@pytest.mark.parametrize("scale, level", [(1e30, 0), (1e-9, 0), (1e-30, 0), (1, 1e9)])
+def test_another_unit_and_another_level_give_the_same_forecast(scale, level):
+    values, short = waves(), SMALL | {"steps": 20, "power": 1.0}
+    task, other = Forecaster(**short).fit(values, threads=1), Forecaster(**short).fit(scale * values + level, threads=1)
+    assert other.options == task.options and task.options.season == 12
+    for name in ("value", "low", "high_95"):
+        assert [(a[name] - level) / scale for a in other.predict()] == pytest.approx([a[name] for a in task.predict()], rel=1e-4)
+
+
 @pytest.mark.parametrize("lags", [0, 3, 11, 24])
 def test_the_layers_read_how_far_off_the_value_a_season_before_the_next_is_however_many_lags_there_are(lags):
     y = np.random.default_rng(0).normal(size=(LENGTH, 1)).cumsum(0)

@@ -15,6 +15,8 @@ FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y/%m/%d", "%Y/%m", "%Y.%m.%d", "%Y%m%d",
            "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%fZ",
            "%Y년 %m월", "%Y년 %m월 %d일")
 
+# A part of a value that it may be off by because it is rounded, with room for a sum or a difference of some.
+ROUNDED = 1e-14
 # Steps of a part in which a series has one level.
 PART = 12
 
@@ -119,10 +121,12 @@ def season_of(y: np.ndarray, difference: bool = False) -> int:
         >>> season_of(np.sin(np.arange(120) * 2 * np.pi / 12)[:, None]), season_of(np.arange(50.0)[:, None], True)
         (12, 1)
     """
+    # what is less than this beside the values is how they are rounded
+    least = ROUNDED * np.abs(y).max(0)
     y = np.diff(y, axis=0) if difference else y
     y = y - y.mean(0)
-    size, count = (y**2).sum(0), len(y)
-    y = y[:, size > 1e-18 * count]
+    count = len(y)
+    y = y[:, y.std(0) > least]
     if not y.size:
         return 1
     alike = np.fft.irfft(np.abs(np.fft.rfft(y, 2 * count, axis=0))**2, axis=0)[:count // 3 + 1]

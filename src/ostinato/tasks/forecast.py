@@ -10,7 +10,7 @@ import torch
 from .. import measures
 from ..errors import InputError
 from ..examples import Examples
-from ..series import clock_of, cycles_of, date_of, dates_of, later, moves_away, power_of, season_of, series_of, waves
+from ..series import ROUNDED, clock_of, cycles_of, date_of, dates_of, later, moves_away, power_of, season_of, series_of, waves
 from ..stored import Made, StoredArray, parts
 from ..tables import read_series
 from .forecast_model import KEPT, LAGS, ForecastModel, ForecastOptions
@@ -135,9 +135,9 @@ class Forecaster(Task):
         self.knows |= {
             "names": names, "difference": difference, "season": season, "lags": lags, "reach": reach, "window": window, "clock": clock,
             "calendar": cycles_of(clock, count) if clock else [],
-            "step": np.maximum(np.abs(np.diff(y, axis=0)).mean(0), 1e-12).tolist(), "level": [y.mean(0).tolist(), _spread(y)],
+            "step": _divisor(np.abs(np.diff(y, axis=0)).mean(0), y), "level": [y.mean(0).tolist(), _divisor(y.std(0), y)],
             "naive": np.abs(np.diff(np.array(every["values"][-latest:]), axis=0)).mean(0).tolist(),
-            "gap": _spread(y[:1 - season] - y[season - 1:]) if season > 1 else None,
+            "gap": _divisor((y[:1 - season] - y[season - 1:]).std(0), y) if season > 1 else None,
             "past": {"values": np.array(every["values"][start:]).tolist(), "time": every["time"][start:] if clock else None}}
         self.knows["windows"] = len(range(0, count - window - reach, self._stride()))
         found = {"power": power, "difference": difference, "season": season, "window": window, "lags": lags}
@@ -508,5 +508,6 @@ def _check_changing(learned: Examples, names: list[str], source: str) -> None:
                              "there is nothing to forecast: leave it out with --columns")
 
 
-def _spread(y: np.ndarray) -> list[float]:
-    return np.maximum(y.std(0), 1e-12).tolist()
+def _divisor(size: np.ndarray, y: np.ndarray) -> list[float]:
+    """What brings numbers of the columns of y (T, F) that are of this size (F,) to that of 1; 1 where all there is are roundings."""
+    return np.where(size > ROUNDED * np.abs(y).max(0), size, 1.0).tolist()
