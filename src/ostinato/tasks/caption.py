@@ -9,7 +9,7 @@ import torch
 
 from ..data import compose
 from ..errors import InputError
-from ..examples import Examples
+from ..examples import Examples, pair_of
 from ..options import option
 from ..pictures import square
 from ..seq2seq import PictureEncoder
@@ -69,7 +69,7 @@ class Captioner(SentenceTask):
                 raise InputError(f"{str(data)!r} has no captions; name the column or array of them with --caption")
             return Examples({"x": found.pictures, "target": found.captions if labelled else None, "name": found.names}, source=str(data),
                             about=found.columns)
-        pictures, captions = data if labelled else (data, None)
+        pictures, captions = pair_of(data, "pictures, and a caption for each") if labelled else (data, None)
         pictures = [_picture(picture, number) for number, picture in enumerate(pictures, 1)]
         if captions is not None and len(captions) != len(pictures):
             raise InputError(f"{len(pictures)} pictures and {len(captions)} captions; give a caption for each picture")
