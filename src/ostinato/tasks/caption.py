@@ -19,8 +19,8 @@ from .sentences import SentenceOptions, SentenceTask
 
 # How many pixels of the report's picture a pixel of a picture is.
 ENLARGED = 4
-# How many pictures learned from are compared with at a time.
-COMPARED = 512
+# How many pictures are compared with how many at a time.
+COMPARED = 256
 
 
 @dataclass(frozen=True)
@@ -134,8 +134,8 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
 def _nearest(pictures: Sequence[np.ndarray], learned: Sequence[np.ndarray]) -> list[int]:
     """For each picture the number of the one learned from that is the most like it, pixel by pixel."""
     found = []
-    for start in range(0, len(pictures), 256):
-        ours, best = _pixels(pictures[start:start + 256]), None
+    for start in range(0, len(pictures), COMPARED):
+        ours, best = _pixels(pictures[start:start + COMPARED]), None
         for first in range(0, len(learned), COMPARED):
             distance, place = torch.cdist(ours, _pixels(learned[first:first + COMPARED])).min(1)
             if best is None:
