@@ -269,6 +269,51 @@ def test_data_that_nothing_can_be_learned_from_is_refused(data, message):
         Classifier(**SMALL).fit(data)
 
 
+NUMBERS = np.random.default_rng(0).normal(size=(24, 3))
+SIGNS = [str(int(row[0] > 0)) for row in NUMBERS]
+
+
+@pytest.mark.parametrize("data, message", [
+    ((NUMBERS, SIGNS[:-1]), "24 rows and 23 labels; give a label for each row"),
+    (NUMBERS, "the data are a ndarray; give a pair: texts, or sequences of numbers, and a label for each"),
+    ([NUMBERS, SIGNS, SIGNS], "the data are 3 things; give a pair"),
+    ((["good", NUMBERS[0]] * 8, ["x", "y"] * 8), "the given rows are of texts and of numbers; give one of the two"),
+    ((np.where(NUMBERS > 1, np.nan, NUMBERS), SIGNS), "row [0-9]+ has nan or infinity in step [1-3]; fill it with a number"),
+    (([["a"]] * 24, SIGNS), r"row 1 is no array of numbers \(.*; give steps of equally many numbers, \(T, F\)"),
+    (([1.0] * 24, SIGNS), r"row 1 is one number; give steps of numbers, \(T, F\)"),
+])
+def test_rows_in_memory_that_cannot_be_used_are_one_error(data, message):
+    with pytest.raises(InputError, match=message):
+        Classifier(**SMALL).fit(data)
+
+
+def test_labels_are_of_any_kind_and_rows_of_numbers_can_be_empty():
+    numbers, signs = torch.from_numpy(NUMBERS), torch.tensor([int(sign) for sign in SIGNS])
+    task = Classifier(**SMALL | {"epochs": 1}).fit(([*numbers, []], [*signs, 0]), threads=1)
+    assert task.knows["labels"] == ["0", "1"] and task.predict(task.line(""))[0]["label"] in ("0", "1")
+    with pytest.raises(InputError, match="row 1 has nan or infinity in step 2"):
+        task.predict(task.line("1 nan 2"))
+
+
+def test_a_model_of_a_table_of_numbers_reads_its_columns_by_their_names(tmp_path):
+    def write(name, *columns, head=True):
+        given = {"sign": SIGNS, "a": NUMBERS[:, 0], "b": NUMBERS[:, 1], "c": NUMBERS[:, 2], "d": NUMBERS[:, 0]}
+        lines = [",".join(columns)] * head + [",".join(map(str, row)) for row in zip(*(given[one] for one in columns))]
+        (tmp_path / name).write_text("\n".join(lines) + "\n", encoding="utf-8")
+        return tmp_path / name
+
+    whole = write("whole.csv", "sign", "a", "b", "c")
+    task = Classifier(**SMALL | {"epochs": 2}, label="sign").fit(whole, threads=1)
+    wanted = task.predict(whole)
+    assert wanted == task.predict(NUMBERS.astype(np.float32)) == task.predict(write("other.csv", "c", "d", "b", "a"))
+    assert task.evaluate(write("labelled.csv", "c", "sign", "a", "b")) == task.evaluate(whole)
+    with pytest.raises(InputError, match="fewer.csv' has no column 'b'; it has 'a', 'c'"):
+        task.predict(write("fewer.csv", "a", "c"))
+    # without names: as many numbers as were learned from are without a label
+    task = Classifier(**SMALL | {"epochs": 2}).fit(write("headless.csv", "sign", "a", "b", "c", head=False), threads=1)
+    assert task.predict(write("unlabelled.csv", "a", "b", "c", head=False)) == task.predict(tmp_path / "headless.csv") == wanted
+
+
 def test_an_unknown_option_is_refused():
     with pytest.raises(InputError, match=r"Classifier\(hiden=...\): there is no such option; there are .*hidden"):
         Classifier(hiden=3)

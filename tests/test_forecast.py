@@ -5,6 +5,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
+import polars
 import pytest
 from runs import without_time
 
@@ -135,6 +136,26 @@ def test_untrained_layers_leave_the_forecast_to_the_regression_or_the_last_value
     assert own.tolist() == pytest.approx([0.5, -0.6, 0.0], abs=0.1)
 
 
+@pytest.mark.parametrize("scale, level", [(1e30, 0), (1e-9, 0), (1e-30, 0), (1, 1e9)])
+def test_another_unit_and_another_level_give_the_same_forecast(scale, level):
+    values, short = waves(), SMALL | {"steps": 20, "power": 1.0}
+    task, other = Forecaster(**short).fit(values, threads=1), Forecaster(**short).fit(scale * values + level, threads=1)
+    assert other.options == task.options and task.options.season == 12
+    for name in ("value", "low", "high_95"):
+        assert [(a[name] - level) / scale for a in other.predict()] == pytest.approx([a[name] for a in task.predict()], rel=1e-4)
+
+
+@pytest.mark.parametrize("lags", [0, 3, 11, 24])
+def test_the_layers_read_how_far_off_the_value_a_season_before_the_next_is_however_many_lags_there_are(lags):
+    y = np.random.default_rng(0).normal(size=(LENGTH, 1)).cumsum(0)
+    task = Forecaster(**SMALL | {"steps": 1}, season=12, lags=lags, window=12, power=1.0, difference=True).fit(y, threads=1)
+    learned = y[:task.result.rows]
+    # the first input is the last change, the second this
+    found = np.asarray(task._pairs(*task._stored(task.read(learned)))[0])[:, 1]
+    wanted = (y[:-11] - y[11:])[:len(learned) - 12]
+    assert found == pytest.approx((wanted / (learned[:-11] - learned[11:]).std())[-len(found):, 0], rel=1e-5, abs=1e-6)
+
+
 @pytest.mark.parametrize("options", [{"cell": "elman"}, {"cell": "gru", "layers": 2}, {"cell": "lstm_projected"}, {"engine": "torch"},
                                      {"engine": "torch", "cell": "gru"}])
 def test_any_layer_can_be_taken(options):
@@ -148,6 +169,16 @@ def test_days_have_places_in_the_week_and_hours_in_the_day(tmp_path):
     task = Forecaster(**SMALL | {"hidden": 16, "steps": 250}).fit({"day": days, "visits": values}, threads=1)
     assert task.knows["calendar"] == ["week"] and task.options.season == 7 and task.predict()[0]["time"] == "2023-05-01"
     assert task.result.measures["mase"] < 0.3
+
+
+@pytest.mark.parametrize("unit", ["ms", "us", "ns"])
+def test_moments_are_read_from_parquet_and_numpy(tmp_path, unit):
+    hours = np.datetime64("2024-01-01T00:30") + np.arange(LENGTH).astype("timedelta64[h]")
+    polars.DataFrame({"at": hours.astype(f"datetime64[{unit}]"), "x": waves()}).write_parquet(tmp_path / "a.parquet")
+    task = Forecaster(**SMALL | {"steps": 2}).fit(tmp_path / "a.parquet", threads=1)
+    assert task.predict()[0]["time"] == "2024-01-07 16:30:00.000000"
+    task = Forecaster(**SMALL | {"steps": 2}).fit({"at": hours.astype(f"datetime64[{unit}]"), "x": waves()}, threads=1)
+    assert task.knows["clock"]["seconds"] == 3600 and task.predict()[0]["time"].startswith("2024-01-07T16:30:00")
 
 
 @pytest.mark.parametrize("times", [[f"{2000 + k + k // 3}" for k in range(LENGTH)], [f"week {k}" for k in range(LENGTH)]])
@@ -219,6 +250,18 @@ def test_the_command_line_trains_measures_and_answers(trained, ostinato, tmp_pat
 # ---------------------------------------------------------------- what is refused
 
 
+@pytest.mark.parametrize("times", [months(LENGTH)[::-1], [*months(3, LENGTH), *months(LENGTH - 3, LENGTH + 2)]])
+def test_dates_out_of_order_are_refused_after_training_too(trained, times):
+    for use in (trained[2].predict, trained[2].evaluate):
+        with pytest.raises(InputError, match="no later than the one before it, .*; sort the rows by time, a row for each time"):
+            use({"달": times, "판매": waves(len(times))})
+
+
+def test_dates_end_with_the_year_9999(trained):
+    with pytest.raises(InputError, match="95841 steps after 2013-04 it is past the year 9999"):
+        trained[2].predict(steps=100_000)
+
+
 @pytest.mark.parametrize("data, options, message", [
     (np.full(100, 5.0), {}, r"the column '0' is 5 at all 85 steps that are learned from; there is nothing to forecast"),
     (np.arange(20.0), {}, r"the given series: 20 steps, 3 of them held out; 24 are the fewest to learn from"),
@@ -230,6 +273,11 @@ def test_the_command_line_trains_measures_and_answers(trained, ostinato, tmp_pat
     (["a", "b"], {}, r"the given series is not of numbers \("),
     (np.zeros((3, 3, 3)), {}, r"the given series has the shape \(3, 3, 3\); give \(T,\), or \(T, F\)"),
     ({"x": waves(50)}, {"columns": "y"}, r"the given series has no column 'y'; it has 'x'"),
+    ({"x": waves(50), "y": waves(50)}, {"columns": "x, y,x"}, r"--columns x, y,x: 'x' is there twice; name each column once"),
+    (waves(50), {"columns": "x"}, r"columns='x', time=None: the given series is an array, whose columns have no names; give a dict of columns"),
+    (waves(50), {"time": "when"}, r"columns=None, time='when': the given series is an array"),
+    ({"when": [f"{9000 + k}" for k in range(50)], "x": waves(50)}, {"horizon": 960},
+     r"960 steps after 9049 it is past the year 9999, and there is no such date; forecast fewer steps"),
     ({"when": months(50)[::-1], "x": waves(50)}, {}, r"step 2 is at '2004-01', no later than the one before it, '2004-02'; sort the rows"),
 ])
 def test_a_series_that_nothing_can_be_learned_from_is_refused(data, options, message, tmp_path):

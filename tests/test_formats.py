@@ -1,6 +1,7 @@
 """Tables are read as they are written, and what is wrong in one is named with its line."""
 
 import json
+from datetime import timedelta
 
 import polars
 import pytest
@@ -58,9 +59,30 @@ def test_chunks_of_parquet_make_no_difference(monkeypatch, tmp_path):
     assert rows(chunked) == rows(whole) and chunked.numbers(["n"]).tolist() == whole.numbers(["n"]).tolist() and len(chunked.starts) == 14
 
 
+@pytest.mark.parametrize("values", [[timedelta(hours=1)], [b"\xff"], [[1.0]]])
+def test_a_column_that_is_no_text_and_no_numbers_is_refused(tmp_path, values):
+    polars.DataFrame({"a": values}).write_parquet(tmp_path / "a.parquet")
+    with pytest.raises(InputError, match=r"a\.parquet': the column 'a' holds .*; it should hold text or numbers"):
+        list(read_table(tmp_path / "a.parquet").texts("a"))
+
+
 def test_quotation_marks_hold_separators_and_lines(write):
     table = read_table(write("a.csv", 'label,text\n1,"a, ""b""\nc"\n0,d\n'))
     assert table.texts("text") == ['a, "b"\nc', "d"] and list(table.lines) == [2, 4]
+
+
+@pytest.mark.parametrize("quoted", ['"a"', "a"])
+def test_a_csv_is_read_once_and_alike_with_quotation_marks_and_without(write, monkeypatch, quoted):
+    opened, read = [], data.read_chunks
+    monkeypatch.setattr(data, "read_chunks", lambda *given, **others: opened.append(given) or read(*given, **others))
+    table = read_table(write("a.csv", f"text\n{quoted}\n\nb\n\n"))
+    assert table.texts("text") == ["a", "", "b"] and table.lines.tolist() == [2, 3, 4]
+    # its first line is looked at before
+    assert len(opened) == 2
+
+
+def test_a_field_can_be_long(write):
+    assert read_table(write("a.csv", 'label,text\n1,"' + "so, " * 50_000 + '"\n')).texts("text")[0] == "so, " * 50_000
 
 
 def test_quotation_marks_in_a_tsv_are_letters(write):

@@ -158,7 +158,7 @@ LARGE = {
         path, count, lambda k: f"{_minutes(k)},{10 + np.sin(k / 30):.6f}\n" if k else "time,value\n"), 160_000),
     "frames": ({"hidden": 4, "layers": 1, "batch": 64}, "npz", lambda path, count: _npz(path, count, arrays=["x", "label"]), 4000),
     "transcribe": (SENTENCES | {"layers": 1, "pieces": "word"}, "npz", lambda path, count: _npz(path, count, arrays=["x", "sentence"]), 4000),
-    "caption": (SENTENCES | {"pieces": "word"}, "npz", lambda path, count: _npz(path, count, arrays=["pictures", "caption"]), 2000),
+    "caption": (SENTENCES | {"pieces": "word"}, "npz", lambda path, count: _npz(path, count, arrays=["pictures", "caption"]), 5000),
 }
 
 

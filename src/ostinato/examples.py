@@ -61,3 +61,26 @@ class Examples:
             for value in column or ():
                 hashed.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
         return hashed.hexdigest()
+
+
+def pair_of(data, what: str) -> tuple:
+    """What goes in and what should come out, of data in memory; an InputError that says `what` they are, where it is no pair."""
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        given = f"{len(data)} things" if isinstance(data, (tuple, list)) else f"a {type(data).__name__}"
+        raise InputError(f"the data are {given}; give a pair: {what}")
+    return tuple(data)
+
+
+def sequence_of(given, what: str, step: str) -> np.ndarray:
+    """A sequence in memory, (T,) or (T, ...), as (T, F) float32; messages call it `what`, and each of its steps `step`."""
+    try:
+        sequence = np.asarray(given, np.float32)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"{what} is no array of numbers ({error}); "
+                         f"give {step}s of equally many numbers, (T, F)") from error
+    if sequence.ndim == 0:
+        raise InputError(f"{what} is one number; give {step}s of numbers, (T, F)")
+    bad = np.argwhere(~np.isfinite(sequence))
+    if len(bad):
+        raise InputError(f"{what} has nan or infinity in {step} {bad[0][0] + 1}; fill it with a number")
+    return sequence.reshape(len(sequence), -1) if sequence.size else np.zeros((0, sequence.shape[1] if sequence.ndim > 1 else 0), np.float32)

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 KINDS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet")
 # Rows of a Parquet file that are read at a time; of other files it is bytes, `data.CHUNK`.
 ROWS = 50_000
+# Characters of a field of a CSV file at most: a quotation mark that is not closed is told before all of a large file is in memory.
+FIELD = 1 << 24
 # Names by which columns are known, and a first line of one column that names it.
 LABELS = ("label", "labels", "class", "category", "y", "target", "sentiment", "intent", "topic", "rating", "stars")
 TEXTS = ("text", "document", "sentence", "review", "content", "comment", "question", "message", "title")
@@ -131,9 +133,17 @@ class Table:
 
         if name not in self.names:
             raise InputError(f"{str(self.path)!r} has no column {name!r}{near(name, self.names)}; it has {listed(self.names)}")
+        unlike = InputError(f"{str(self.path)!r}: the column {name!r} holds {self.schema[name]}; it should hold text or numbers")
         if self.schema[name].is_nested():
-            raise InputError(f"{str(self.path)!r}: the column {name!r} holds {self.schema[name]}; it should hold text or numbers")
-        return Chunked(self.starts, lambda chunk: self.frame(chunk, [name])[name].cast(polars.String).fill_null("").to_list())
+            raise unlike
+
+        def load(chunk: int) -> list[str]:
+            try:
+                return self.frame(chunk, [name])[name].cast(polars.String).fill_null("").to_list()
+            except polars.exceptions.PolarsError:
+                raise unlike from None
+
+        return Chunked(self.starts, load)
 
     def find(self, known: tuple[str, ...], *, without: tuple[str | None, ...] = ()) -> str | None:
         """The first of these names, in any case of letters, that a column has."""
@@ -235,17 +245,23 @@ def read_table(path: Path, *, is_header: Callable[[list[str], list[str]], bool] 
 def _read_separated(path: Path, kind: str, is_header: Callable[[list[str], list[str]], bool]) -> Table:
     head = next((line for line in read_lines(path) if line), "")
     separator = max(",;\t", key=head.count) if kind == ".csv" else "\t"
-    quoted = kind == ".csv" and any('"' in text for text in _chunks(path))
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        first = None
-        for line, fields in _quoted_rows(path, separator) if quoted else _literal_rows(path, separator):
+        # An empty line is a row only where there is one column, an empty text, and only before others that are not.
+        first, empty = None, []
+        for line, fields in _quoted_rows(path, separator) if kind == ".csv" else _literal_rows(path, separator):
+            if not fields:
+                empty.append(line)
+                continue
             first = first or (line, len(fields))
             if len(fields) != first[1]:
                 mend = (f", or put quotation marks around a field with {separator!r} in it" if kind == ".csv" else
                         ": separate it by tabs")
                 raise InputError(f"{str(path)!r} line {line} has {len(fields)} fields, and line {first[0]} has {first[1]}; "
                                  f"mend the line{mend}")
+            if len(fields) == 1:
+                yield from ((blank, [""]) for blank in empty)
+            empty.clear()
             yield line, fields
 
     every = rows()
@@ -259,26 +275,18 @@ def _read_separated(path: Path, kind: str, is_header: Callable[[list[str], list[
 
 
 def _literal_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The number of each line, and its fields."""
-    # An empty line is a row only where there is one column, an empty text, and only before others that are not.
-    single, empty = not any(separator in text for text in _chunks(path)), []
-    for number, line in enumerate(read_lines(path), 1):
-        if line:
-            yield from ((blank, [""]) for blank in empty)
-            empty.clear()
-            yield number, line.split(separator)
-        elif single:
-            empty.append(number)
+    """The number of each line, and its fields; an empty line has none."""
+    return ((number, line.split(separator) if line else []) for number, line in enumerate(read_lines(path), 1))
 
 
 def _quoted_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The line where each row starts, and its fields."""
+    """The line where each row starts, and its fields; an empty line has none."""
+    csv.field_size_limit(max(FIELD, csv.field_size_limit()))
     reader = csv.reader((line + "\n" for line in read_lines(path)), delimiter=separator, strict=True)
     start = 1
     try:
         for row in reader:
-            if row:
-                yield start, row
+            yield start, row
             start = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{str(path)!r} line {start}: a quotation mark is not closed, or is in the midst of a quoted field "
@@ -396,8 +404,9 @@ def _parquet_frames(path: Path) -> Iterator["polars.DataFrame"]:
 
     if has_negative_page(path):
         raise polars.exceptions.ComputeError("a page of fewer than 0 values")
-    whole, text = polars.scan_parquet(path, glob=False), polars.col(polars.String)
+    whole, text, time = polars.scan_parquet(path, glob=False), polars.col(polars.String), polars.col(polars.Datetime("ns"))
     height = whole.select(polars.len()).collect().item()
     for start in range(0, max(1, height), ROWS):
         frame = whole.slice(start, ROWS).collect()
-        yield frame.with_columns(text.str.normalize("NFC").str.replace_all("\r\n?", "\n"))
+        # dates as they are written know no billionths of a second
+        yield frame.with_columns(text.str.normalize("NFC").str.replace_all("\r\n?", "\n"), time.dt.cast_time_unit("us"))

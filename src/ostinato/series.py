@@ -2,7 +2,7 @@
 
 import calendar
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -12,8 +12,11 @@ from .errors import InputError
 
 # How dates can be written. Those with the day or the month first are not told apart, so neither is read.
 FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y/%m/%d", "%Y/%m", "%Y.%m.%d", "%Y%m%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
-           "%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S.%f", "%Y년 %m월", "%Y년 %m월 %d일")
+           "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%fZ",
+           "%Y년 %m월", "%Y년 %m월 %d일")
 
+# A part of a value that it may be off by because it is rounded, with room for a sum or a difference of some.
+ROUNDED = 1e-14
 # Steps of a part in which a series has one level.
 PART = 12
 
@@ -41,7 +44,7 @@ def series_of(data, columns: list[str] | None = None, time: str | None = None) -
         if missing is not None:
             raise InputError(f"the given series has no column {missing!r}; it has {', '.join(map(repr, given))}")
         time = time or next((name for name, column in given.items() if column and isinstance(column[0], (str, date, np.datetime64))), None)
-        names, times = columns or [name for name in given if name != time], None if time is None else list(map(str, given[time]))
+        names, times = columns or [name for name in given if name != time], None if time is None else list(map(_written, given[time]))
         lengths = {name: len(column) for name, column in given.items()}
         if not names or len(set(lengths.values())) > 1:
             raise InputError(f"the given series has columns of so many steps: {lengths}; give one or more of numbers, all of one length")
@@ -59,6 +62,11 @@ def series_of(data, columns: list[str] | None = None, time: str | None = None) -
         raise InputError(f"step {bad[0][0] + 1} of the given series has {values[tuple(bad[0])]} in the column {names[bad[0][1]]!r}; "
                          "fill the gap, or leave the steps before it out")
     return names, values, times
+
+
+def _written(time) -> str:
+    """When a step was, as `FORMATS` have it; these know no billionths of a second."""
+    return str(time.astype("datetime64[us]") if isinstance(time, np.datetime64) and time.dtype == "datetime64[ns]" else time)
 
 
 def power_of(values: np.ndarray) -> float:
@@ -113,10 +121,12 @@ def season_of(y: np.ndarray, difference: bool = False) -> int:
         >>> season_of(np.sin(np.arange(120) * 2 * np.pi / 12)[:, None]), season_of(np.arange(50.0)[:, None], True)
         (12, 1)
     """
+    # what is less than this beside the values is how they are rounded
+    least = ROUNDED * np.abs(y).max(0)
     y = np.diff(y, axis=0) if difference else y
     y = y - y.mean(0)
-    size, count = (y**2).sum(0), len(y)
-    y = y[:, size > 1e-18 * count]
+    count = len(y)
+    y = y[:, y.std(0) > least]
     if not y.size:
         return 1
     alike = np.fft.irfft(np.abs(np.fft.rfft(y, 2 * count, axis=0))**2, axis=0)[:count // 3 + 1]
@@ -144,6 +154,22 @@ def date_of(text: str, form: str, source: str) -> datetime:
         raise InputError(f"{source}: {text!r} is no date as the model learned from; write it as {datetime(2024, 12, 31).strftime(form)!r}") from None
 
 
+def dates_of(times: Iterable[str], form: str, source: str) -> Iterator[datetime]:
+    """The dates of a series, each later than the one before it.
+
+    Raises:
+        InputError: One is no date in this form of `FORMATS`, or not later.
+    """
+    before = earlier = None
+    for number, text in enumerate(times, 1):
+        when = date_of(text, form, source)
+        if before is not None and when <= before:
+            raise InputError(f"{source}: step {number} is at {text!r}, no later than the one before it, {earlier!r}; "
+                             "sort the rows by time, a row for each time")
+        yield when
+        before, earlier = when, text
+
+
 def clock_of(times: Sequence[str], source: str) -> dict | None:
     """How the dates of a series are written and how they go on; None where they are no dates, or have no regular step.
 
@@ -159,13 +185,9 @@ def clock_of(times: Sequence[str], source: str) -> dict | None:
         return None
     # of the steps from date to date how often each is there, in months and in seconds; and the days of months with their last days
     months, seconds, days, before = Counter(), Counter(), set(), None
-    for number, text in enumerate(times, 1):
-        when = datetime.strptime(text.strip(), form)
+    for when in dates_of(times, form, source):
         days.add((when.day, calendar.monthrange(when.year, when.month)[1]))
         if before is not None:
-            if when <= before:
-                raise InputError(f"{source}: step {number} is at {text!r}, no later than the one before it, {times[number - 2]!r}; "
-                                 "sort the rows by time, a row for each time")
             months[12 * (when.year - before.year) + when.month - before.month] += 1
             # with more different steps than that none is usual
             if len(seconds) <= 1 + 0.05 * len(times):
@@ -190,11 +212,19 @@ def _all_dates(times: Sequence[str], form: str) -> bool:
 
 
 def later(when: datetime, clock: dict, steps: int) -> datetime:
-    """The date of so many steps on."""
-    if not clock["months"]:
-        return when + timedelta(seconds=clock["seconds"] * steps)
-    year, month = divmod(12 * when.year + when.month - 1 + clock["months"] * steps, 12)
-    return when.replace(year=year, month=month + 1, day=min(clock["day"], calendar.monthrange(year, month + 1)[1]))
+    """The date of so many steps on.
+
+    Raises:
+        InputError: It is past the year 9999.
+    """
+    try:
+        if not clock["months"]:
+            return when + timedelta(seconds=clock["seconds"] * steps)
+        year, month = divmod(12 * when.year + when.month - 1 + clock["months"] * steps, 12)
+        return when.replace(year=year, month=month + 1, day=min(clock["day"], calendar.monthrange(year, month + 1)[1]))
+    except (OverflowError, ValueError):
+        raise InputError(f"{steps} steps after {when.strftime(clock['format'])} it is past the year 9999, and there is no such date; "
+                         "forecast fewer steps") from None
 
 
 def cycles_of(clock: dict, count: int) -> list[str]:

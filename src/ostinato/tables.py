@@ -58,7 +58,7 @@ class Series:
 
 
 def read_labelled(path: Path, *, text: str | None = None, label: str | None = None, columns: list[str] | None = None,
-                  steps: int | None = None, features: int | None = None) -> Labelled:
+                  steps: int | None = None, features: int | None = None, unlabelled: int | None = None) -> Labelled:
     """Texts or sequences of numbers with their labels, for a model of many to one.
 
     A table with a column of text is of texts. One of numbers has a sequence in each row, step after step; or, with a column
@@ -72,6 +72,7 @@ def read_labelled(path: Path, *, text: str | None = None, label: str | None = No
         columns: The columns of numbers, in order (or the one array).
         steps: T, of a table with a sequence in each row.
         features: F, of one; 1 if neither is given.
+        unlabelled: So many columns of numbers that have no names are without a label.
 
     Raises:
         InputError: The file cannot be read; a column is not there; a label is empty; a number is missing or not finite.
@@ -106,7 +107,7 @@ def read_labelled(path: Path, *, text: str | None = None, label: str | None = No
     elif label is None and columns is None and table.headless and not words:
         # A row is the label and T * F numbers, unless T * F is known and all of the row is just that.
         whole = (steps or 1) * (features or 1)
-        label = None if len(free) % whole == 0 and (len(free) - 1) % whole else free[0]
+        label = None if len(free) == unlabelled or len(free) % whole == 0 and (len(free) - 1) % whole else free[0]
     columns = columns or [name for name in numeric if name not in (label, table.find(STEPS))]
     if not columns:
         raise InputError(f"{str(path)!r} has the columns {listed(table.names)}, none of them of texts or numbers to learn from; "

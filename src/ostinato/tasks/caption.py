@@ -9,7 +9,7 @@ import torch
 
 from ..data import compose
 from ..errors import InputError
-from ..examples import Examples
+from ..examples import Examples, pair_of
 from ..options import option
 from ..pictures import square
 from ..seq2seq import PictureEncoder
@@ -19,8 +19,8 @@ from .sentences import SentenceOptions, SentenceTask
 
 # How many pixels of the report's picture a pixel of a picture is.
 ENLARGED = 4
-# How many pictures learned from are compared with at a time.
-COMPARED = 512
+# How many pictures are compared with how many at a time.
+COMPARED = 256
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class Captioner(SentenceTask):
                 raise InputError(f"{str(data)!r} has no captions; name the column or array of them with --caption")
             return Examples({"x": found.pictures, "target": found.captions if labelled else None, "name": found.names}, source=str(data),
                             about=found.columns)
-        pictures, captions = data if labelled else (data, None)
+        pictures, captions = pair_of(data, "pictures, and a caption for each") if labelled else (data, None)
         pictures = [_picture(picture, number) for number, picture in enumerate(pictures, 1)]
         if captions is not None and len(captions) != len(pictures):
             raise InputError(f"{len(pictures)} pictures and {len(captions)} captions; give a caption for each picture")
@@ -134,8 +134,8 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
 def _nearest(pictures: Sequence[np.ndarray], learned: Sequence[np.ndarray]) -> list[int]:
     """For each picture the number of the one learned from that is the most like it, pixel by pixel."""
     found = []
-    for start in range(0, len(pictures), 256):
-        ours, best = _pixels(pictures[start:start + 256]), None
+    for start in range(0, len(pictures), COMPARED):
+        ours, best = _pixels(pictures[start:start + COMPARED]), None
         for first in range(0, len(learned), COMPARED):
             distance, place = torch.cdist(ours, _pixels(learned[first:first + COMPARED])).min(1)
             if best is None:

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ..data import compose, drawn
 from ..errors import InputError
-from ..examples import Examples
+from ..examples import Examples, pair_of, sequence_of
 from ..options import LEARNING, MODEL, option
 from ..pieces import KINDS, PAD, SPECIAL, UNKNOWN, Pieces
 from ..problem import padded, spread, within
@@ -158,14 +158,31 @@ class Classifier(Task):
 
     def read(self, data, *, labelled=True):
         if isinstance(data, (str, Path)):
-            found = read_labelled(Path(data), text=self.options.text, label=self.options.label, features=self.options.features)
+            found = read_labelled(Path(data), **self._columns(Path(data), labelled), features=self.options.features)
             if labelled and found.labels is None:
                 raise InputError(f"{str(data)!r} has no column of labels ({found.columns}); name it with --label")
             columns = {"x": found.texts if found.texts is not None else found.numbers, "label": found.labels}
             return Examples(columns, source=str(data), about=found.columns)
-        x, labels = data if labelled else (data, None)
-        x = [row if isinstance(row, str) else np.asarray(row, np.float32).reshape(len(row), -1) for row in x]
-        return Examples({"x": x, "label": None if labels is None else [str(label) for label in labels]}, source="the given rows")
+        x, labels = pair_of(data, "texts, or sequences of numbers, and a label for each") if labelled else (data, None)
+        x = [row if isinstance(row, str) else sequence_of(row, f"row {number}", "step") for number, row in enumerate(x, 1)]
+        if len({isinstance(row, str) for row in x}) > 1:
+            raise InputError("the given rows are of texts and of numbers; give one of the two")
+        # an empty row need not say how many numbers a step has
+        units = self.knows.get("units") or next((row.shape[1] for row in x if len(row) and not isinstance(row, str)), 1)
+        x = [row if len(row) or isinstance(row, str) else row.reshape(0, units) for row in x]
+        if labels is not None:
+            labels = [str(label.item() if isinstance(label, torch.Tensor) else label) for label in labels]
+            if len(labels) != len(x):
+                raise InputError(f"{len(x)} rows and {len(labels)} labels; give a label for each row")
+        return Examples({"x": x, "label": labels}, source="the given rows")
+
+    def _columns(self, path: Path, labelled: bool) -> dict:
+        """What `read_labelled` is to take from a file: those columns that the model learned from, by their names where they have some."""
+        options, known = self.options, self.knows.get("columns", {}).get("numbers")
+        chosen = {"text": options.text, "label": options.label if labelled else None}
+        if path.suffix == ".npz" or not isinstance(known, list):
+            return chosen
+        return chosen | ({"unlabelled": len(known)} if all(map(str.isdecimal, known)) else {"columns": known})
 
     @property
     def is_text(self) -> bool:

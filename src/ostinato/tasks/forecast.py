@@ -1,6 +1,6 @@
 """One to one, fed back: the next values of a series, with intervals; each forecast is read as if it had come to be, for the one after it."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -10,7 +10,7 @@ import torch
 from .. import measures
 from ..errors import InputError
 from ..examples import Examples
-from ..series import clock_of, cycles_of, date_of, later, moves_away, power_of, season_of, series_of, waves
+from ..series import ROUNDED, clock_of, cycles_of, date_of, dates_of, later, moves_away, power_of, season_of, series_of, waves
 from ..stored import Made, StoredArray, parts
 from ..tables import read_series
 from .forecast_model import KEPT, LAGS, ForecastModel, ForecastOptions
@@ -66,16 +66,23 @@ class Forecaster(Task):
     # ------------------------------------------------------------ reading
 
     def read(self, data, *, labelled=True):
-        wanted = self.knows.get("names") or ([name.strip() for name in self.options.columns.split(",")] if self.options.columns else None)
+        options = self.options
+        wanted = self.knows.get("names") or ([name.strip() for name in options.columns.split(",")] if options.columns else None)
+        twice = next((name for place, name in enumerate(wanted or ()) if name in wanted[:place]), None)
+        if twice is not None:
+            raise InputError(f"--columns {options.columns}: {twice!r} is there twice; name each column once")
         if isinstance(data, (str, Path)):
-            found = read_series(Path(data), columns=wanted, time=self.options.time)
+            found = read_series(Path(data), columns=wanted, time=options.time)
             names, values, times, source = found.names, found.values, found.times, str(data)
         else:
-            (names, values, times), source = series_of(data, wanted, self.options.time), "the given series"
-            if "names" in self.knows and not isinstance(data, dict):
-                if len(names) != len(wanted):
+            (names, values, times), source = series_of(data, wanted, options.time), "the given series"
+            if not isinstance(data, dict):
+                if "names" not in self.knows and (options.columns or options.time):
+                    raise InputError(f"columns={options.columns!r}, time={options.time!r}: the given series is an array, whose columns have no "
+                                     "names; give a dict of columns")
+                if wanted and len(names) != len(wanted):
                     raise InputError(f"the given series has {len(names)} columns, and the model learned from {len(wanted)}: {', '.join(wanted)}")
-                names = wanted
+                names = wanted or names
         return Examples({"values": values if isinstance(values, StoredArray) else list(values), "time": times}, source=source, about={"names": names})
 
     def line(self, text):
@@ -122,12 +129,15 @@ class Forecaster(Task):
         # the end of the whole series, which is the past of what follows on it
         start = max(0, len(every) - window - reach)
         clock = clock_of(every["time"], every.source) if every["time"] else None
+        if clock:
+            # that there are dates so far ahead is to be known before training
+            later(date_of(every["time"][-1], clock["format"], every.source), clock, options.horizon)
         self.knows |= {
             "names": names, "difference": difference, "season": season, "lags": lags, "reach": reach, "window": window, "clock": clock,
             "calendar": cycles_of(clock, count) if clock else [],
-            "step": np.maximum(np.abs(np.diff(y, axis=0)).mean(0), 1e-12).tolist(), "level": [y.mean(0).tolist(), _spread(y)],
+            "step": _divisor(np.abs(np.diff(y, axis=0)).mean(0), y), "level": [y.mean(0).tolist(), _divisor(y.std(0), y)],
             "naive": np.abs(np.diff(np.array(every["values"][-latest:]), axis=0)).mean(0).tolist(),
-            "gap": [0.0, _spread(y[season:] - y[season - 1:-1])] if season > 1 else None,
+            "gap": _divisor((y[:1 - season] - y[season - 1:]).std(0), y) if season > 1 else None,
             "past": {"values": np.array(every["values"][start:]).tolist(), "time": every["time"][start:] if clock else None}}
         self.knows["windows"] = len(range(0, count - window - reach, self._stride()))
         found = {"power": power, "difference": difference, "season": season, "window": window, "lags": lags}
@@ -165,8 +175,8 @@ class Forecaster(Task):
 
     def _dates(self, times: Iterable[str], source: str) -> StoredArray:
         dates = StoredArray("datetime64[us]")
-        for some in parts(times):
-            dates.extend([date_of(text, self.knows["clock"]["format"], source) for text in some])
+        for some in parts(dates_of(times, self.knows["clock"]["format"], source)):
+            dates.extend(some)
         return dates
 
     def _joined(self, examples: Examples):
@@ -209,7 +219,9 @@ class Forecaster(Task):
             mean, spread = knows["level"]
             parts.append((now - y.new_tensor(mean)) / y.new_tensor(spread))
         if knows["season"] > 1:
-            parts.append((y[:, :now.shape[1]] - now) / y.new_tensor(knows["gap"][1]))
+            # of the step after each: the value a season before it
+            start = reach + 1 - knows["season"]
+            parts.append((y[:, start:start + now.shape[1]] - now) / y.new_tensor(knows["gap"]))
         return torch.cat([*parts, cycles[:, reach:], *changes[1:]], 2).float()
 
     def _cycles(self, dates: Sequence[datetime] | None, count: int) -> torch.Tensor:
@@ -220,22 +232,20 @@ class Forecaster(Task):
         """The calendar from a step to another."""
         return self._cycles(dates[start:stop].tolist() if dates else None, stop - start)
 
-    def _pairs(self, y: StoredArray, dates: StoredArray | None) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Inputs (N, I and further), and the changes (N, F) that followed on them, of `BLOCK` steps at a time."""
-        reach, count = self.knows["reach"], len(y) - self.knows["reach"] - 1
-        for start in range(0, count, BLOCK):
-            stop = min(count, start + BLOCK) + reach + 1
-            some = torch.from_numpy(y[start:stop])
-            x = self._inputs(some[None, :-1], self._between(dates, start, stop)[None, 1:])[0]
-            yield x, ((some[1:] - some[:-1]) / some.new_tensor(self.knows["step"]))[reach:].float()
-
-    def _rows(self, y: StoredArray, dates: StoredArray | None, ends: Sequence[int]) -> Made:
-        """Windows that end before each of these steps: inputs (T, I and further), changes (T, F) and the last value (F,)."""
-        reach, window, (columns, numbers) = self.knows["reach"], self.knows["window"], self.model.regression.shape
+    def _pairs(self, y: StoredArray, dates: StoredArray | None) -> tuple[StoredArray, StoredArray]:
+        """Inputs (N, I and further), and the changes (N, F) that followed on them."""
+        reach, (columns, numbers) = self.knows["reach"], self.model.regression.shape
         x, change = (StoredArray(np.float32, (units,)) for units in (numbers - 1, columns))
-        for pairs in self._pairs(y, dates):
-            for stored, found in zip((x, change), pairs):
-                stored.extend(found)
+        for start in range(0, len(y) - reach - 1, BLOCK):
+            stop = min(len(y), start + BLOCK + reach + 1)
+            some = torch.from_numpy(y[start:stop])
+            x.extend(self._inputs(some[None, :-1], self._between(dates, start, stop)[None, 1:])[0])
+            change.extend(((some[1:] - some[:-1]) / some.new_tensor(self.knows["step"]))[reach:].float())
+        return x, change
+
+    def _rows(self, y: StoredArray, x: StoredArray, change: StoredArray, ends: Sequence[int]) -> Made:
+        """Windows that end before each of these steps: inputs (T, I and further), changes (T, F) and the last value (F,)."""
+        reach, window = self.knows["reach"], self.knows["window"]
 
         def row_of(k: int):
             inside = slice(ends[k] - window - reach, ends[k] - reach)
@@ -245,11 +255,13 @@ class Forecaster(Task):
 
     def problem(self, learned, measured):
         y, dates = self._stored(learned)
+        x, change = self._pairs(y, dates)
         if self.knows["lags"]:
-            self.model.regress(self._pairs(y, dates))
+            self.model.regress((torch.from_numpy(x[start:start + BLOCK]), torch.from_numpy(change[start:start + BLOCK]))
+                               for start in range(0, len(x), BLOCK))
         # the last window first, so that the newest steps are in
         ends = range(len(y) - 1, self.knows["window"] + self.knows["reach"] - 1, -self._stride())
-        rows = self._rows(y, dates, ends)
+        rows = self._rows(y, x, change, ends)
         return Rows(self, rows, self.encode(measured), [self.knows["window"]] * len(rows))
 
     def _measurable(self, examples):
@@ -266,7 +278,7 @@ class Forecaster(Task):
 
     def encode(self, examples):
         y, dates, first = self._measurable(examples)
-        return self._rows(y, dates, range(first, len(y)))
+        return self._rows(y, *self._pairs(y, dates), range(first, len(y)))
 
     def collate(self, rows):
         return tuple(torch.stack(parts) for parts in zip(*rows))
@@ -422,7 +434,7 @@ class Forecaster(Task):
     def report_parts(self, examples):
         from ..report import Forecast
 
-        one, found = self._one_ahead(examples), self.measures(examples)
+        one, found = self._one_ahead(examples), self.result.measures
         past = np.array((examples.about.get("past") or self.knows["past"])["values"][-SHOWN:])
         (low, high), count = one["intervals"][0], len(one["wanted"])
         shown = slice(max(0, count - 150), count)
@@ -496,5 +508,6 @@ def _check_changing(learned: Examples, names: list[str], source: str) -> None:
                              "there is nothing to forecast: leave it out with --columns")
 
 
-def _spread(y: np.ndarray) -> list[float]:
-    return np.maximum(y.std(0), 1e-12).tolist()
+def _divisor(size: np.ndarray, y: np.ndarray) -> list[float]:
+    """What brings numbers of the columns of y (T, F) that are of this size (F,) to that of 1; 1 where all there is are roundings."""
+    return np.where(size > ROUNDED * np.abs(y).max(0), size, 1.0).tolist()

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from ..examples import Examples
+from ..examples import Examples, pair_of, sequence_of
 from ..options import LEARNING, MODEL, Options, option
 from ..problem import padded, spread, within
 from ..sequences import Clips, read_clips
@@ -90,7 +90,7 @@ class FrameTagger(Task):
     def read(self, data, *, labelled=True):
         if isinstance(data, (str, Path)):
             return self._read_file(str(data), labelled)
-        clips, labels = data if labelled else (data, None)
+        clips, labels = pair_of(data, "clips, and a list of labels for each") if labelled else (data, None)
         clips = given_clips(clips)
         if labels is not None:
             labels = [[str(label) for label in row] for row in labels]
@@ -226,7 +226,7 @@ def clips_from(data: str | Path, *, label: str | None, labelled: bool) -> Clips:
 
 def given_clips(clips) -> list[np.ndarray]:
     """Clips in memory, (T, F) float32 each."""
-    return [_clip(clip, number) for number, clip in enumerate(clips, 1)]
+    return [sequence_of(clip, f"clip {number}", "frame") for number, clip in enumerate(clips, 1)]
 
 
 def scales(every: Sequence[np.ndarray], learned: Sequence[np.ndarray], source: str) -> dict:
@@ -254,21 +254,6 @@ def _has_parts(path: Path) -> bool:
         return False
     with zipfile.ZipFile(path) as archive:
         return {"train.npy", "test.npy"} <= set(archive.namelist())
-
-
-def _clip(given, number: int) -> np.ndarray:
-    """A clip in memory as (T, F) float32."""
-    try:
-        clip = np.asarray(given, np.float32)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"clip {number} is no array of numbers ({error}); "
-                         "give frames of equally many numbers, (T, F)") from error
-    if clip.ndim == 0:
-        raise InputError(f"clip {number} is one number; give frames of numbers, (T, F)")
-    if not np.isfinite(clip).all():
-        frame = int(np.argwhere(~np.isfinite(clip))[0][0]) + 1
-        raise InputError(f"clip {number} has nan or infinity in frame {frame}; fill it with a number")
-    return clip.reshape(len(clip), -1) if clip.size else np.zeros((0, clip.shape[1] if clip.ndim > 1 else 0), np.float32)
 
 
 def _check_units(clips: Sequence[np.ndarray], source: str, units: int, wanted: str) -> None:

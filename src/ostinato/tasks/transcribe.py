@@ -8,7 +8,7 @@ import numpy as np
 
 from ..data import compose
 from ..errors import InputError
-from ..examples import Examples
+from ..examples import Examples, pair_of
 from ..options import option
 from ..problem import padded
 from ..report import TOKENS
@@ -67,7 +67,7 @@ class Transcriber(SentenceTask):
             else:
                 raise InputError(f"{str(data)!r} has no sentences; give an npz file with an array of text, a sentence for each clip, or of a word for each frame")
             return Examples({"x": clips.clips, "target": targets, "name": clips.names}, source=str(data), about=clips.columns)
-        clips, sentences = data if labelled else (data, None)
+        clips, sentences = pair_of(data, "clips, and a sentence for each") if labelled else (data, None)
         clips = given_clips(clips)
         if sentences is not None and len(sentences) != len(clips):
             raise InputError(f"{len(clips)} clips and {len(sentences)} sentences; give a sentence for each clip")
