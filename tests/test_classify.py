@@ -231,6 +231,43 @@ def test_options_are_as_scikit_learn_has_them():
     task = Classifier(hidden=7)
     assert task.get_params()["hidden"] == 7 and task.set_params(hidden=9) is task and task.options.hidden == 9
     assert repr(task) == "Classifier(hidden=9)"
+    with pytest.raises(InputError, match="there is no such option; there are .*hidden"):
+        task.set_params(hiden=3)
+
+
+def test_what_was_found_from_other_data_is_found_anew(tmp_path):
+    korean, english = [(["좋다 정말", "나쁘다 정말"] * 5, ["+", "-"] * 5), (["good", "bad"] * 5, ["+", "-"] * 5)]
+    small = {**SMALL, "epochs": None, "pieces": "word"}
+    task = Classifier(**small, steps=2).fit(korean, threads=1)
+    assert task.options.characters == "jamo" and task.fit(english, out=tmp_path / "m", threads=1).options.characters == "grapheme"
+    # what was given is given, though it could have been found
+    assert json.loads((tmp_path / "m/config.json").read_text(encoding="utf-8"))["found"] == ["characters", "lower", "word_dropout"]
+    assert task.set_params(steps=1).fit(korean, threads=1).options.characters == "jamo" and task.result.steps == 1
+    # a task without a budget finds one, and can be given another
+    task = Classifier(**small | {"hidden": 2}).fit((["a"] * 5 + ["b"] * 5, [1] * 5 + [2] * 5), threads=1)
+    assert task.options.epochs == 30 and task.set_params(steps=1).options.steps == 1
+
+
+def test_files_to_answer_need_no_labels_and_no_names(write, tmp_path):
+    rows = "".join(f"{text}\t{label}\n" for text, label in zip(TEXTS, LABELS))
+    task = Classifier(**SMALL | {"epochs": 1}, text="tweet", label="mood").fit(write("a.tsv", "tweet\tmood\n" + rows), threads=1)
+    wanted = task.predict(["good", "10"])
+    for content in ("tweet\tmood\ngood\t\n10\t\n", "tweet\ngood\n10\n", "good\n10\n", "n\ttweet\n1\tgood\n2\t10\n"):
+        assert task.predict(write("b.tsv", content)) == wanted
+    with pytest.raises(InputError, match="has no column 'tweet'; it has 'n', 'body'"):
+        task.predict(write("b.tsv", "n\tbody\n1\tgood\n"))
+    with pytest.raises(InputError, match="has no column 'mood'"):
+        task.evaluate(write("b.tsv", "tweet\ngood\n"))
+
+
+def test_rows_of_numbers_to_answer_need_no_labels(write, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(12, 4)).round(3).tolist()
+    lines = [",".join(map(str, row)) for row in rows]
+    task = Classifier(**SMALL | {"epochs": 1}).fit(write("a.csv", "".join(f"{k % 2},{line}\n" for k, line in enumerate(lines))), threads=1)
+    wanted = task.predict([np.array(row) for row in rows])
+    assert task.predict(write("b.csv", "\n".join(lines))) == task.predict(write("c.csv", "".join(f"1,{line}\n" for line in lines))) == wanted
+    np.savez(tmp_path / "d.npz", x=np.array(rows), y=["?"] * 11)
+    assert task.predict(tmp_path / "d.npz") == wanted
 
 
 def test_examples_are_split_the_same_way_by_the_same_seed():
@@ -263,10 +300,19 @@ def test_the_command_line_trains_answers_and_tells(ostinato, tmp_path):
 @pytest.mark.parametrize("data, message", [
     ((["a", "b"], ["x", "x"]), r"all 2 rows have the label 'x'; a classifier needs two labels or more"),
     ((["a"], ["x"]), r"the given rows: 1 row; two are the fewest that can be split"),
+    ((["a", "b"], ["x"]), r"2 rows and 1 labels; give a label for each row"),
+    ((["a", None], ["x", "y"]), r"a row is None; give a text, or numbers"), (([["a", "b"]], ["x"]), r"a row is \['a', 'b'\]; give a text"),
+    ((["a", "\ud800"], ["x", "y"]), r"'\\ud800': it is not UTF-8"),
+    (["a", "b", "c"], r"the data is of the type list; give a path, or a pair: rows and their labels"),
 ])
 def test_data_that_nothing_can_be_learned_from_is_refused(data, message):
     with pytest.raises(InputError, match=message):
         Classifier(**SMALL).fit(data)
+
+
+def test_a_run_without_a_directory_cannot_be_gone_on_with():
+    with pytest.raises(InputError, match="fit.resume=True. without out=: there is no run to go on with"):
+        Classifier(**SMALL).fit((TEXTS, LABELS), resume=True)
 
 
 def test_an_unknown_option_is_refused():

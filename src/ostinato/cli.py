@@ -52,6 +52,9 @@ def _train_again(
     out: Annotated[Optional[Path], Option(help="With --config: directory for the model; new or empty.", show_default=False)] = None,
 ):
     """Train a model for a task."""
+    if context.invoked_subcommand is not None and (config is not None or out is not None):
+        raise InputError(f"ostinato train with {'--config' if config is not None else '--out'} before {context.invoked_subcommand}: --config does a whole run "
+                         "again and is without a task; give one of the two, and options behind the task")
     if context.invoked_subcommand is None:
         if config is None or out is None:
             raise InputError("ostinato train without a task: give --config RUN.json and --out DIR, or one of the tasks that `ostinato train --help` lists")

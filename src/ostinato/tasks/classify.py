@@ -1,6 +1,7 @@
 """Many to one: a label for a text, or for a sequence of numbers (sensor rows, the rows of a picture)."""
 
 import math
+import reprlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..data import compose, drawn
+from ..data import compose, drawn, given_text
 from ..errors import InputError
 from ..examples import Examples
 from ..options import LEARNING, MODEL, option
@@ -23,7 +24,7 @@ from ..tables import read_labelled
 from .layer import layer_of
 from .scores import Scores
 from .spelling import WORDS, SpelledWords, Spelling, SpellingOptions, spelled_batch
-from .task import Inside, Task, batches
+from .task import Inside, Task, batches, pair_of
 
 TEXT, UNLABELLED = "Texts", "Texts without labels"
 
@@ -158,14 +159,18 @@ class Classifier(Task):
 
     def read(self, data, *, labelled=True):
         if isinstance(data, (str, Path)):
-            found = read_labelled(Path(data), text=self.options.text, label=self.options.label, features=self.options.features)
+            found = read_labelled(Path(data), text=self.options.text, label=self.options.label, features=self.options.features,
+                                  like=None if labelled else self.knows["columns"])
             if labelled and found.labels is None:
-                raise InputError(f"{str(data)!r} has no column of labels ({found.columns}); name it with --label")
+                raise InputError(f"{str(data)!r} has no column of labels ({found.columns}); call it 'label' there, or name it with --label in training")
             columns = {"x": found.texts if found.texts is not None else found.numbers, "label": found.labels}
             return Examples(columns, source=str(data), about=found.columns)
-        x, labels = data if labelled else (data, None)
-        x = [row if isinstance(row, str) else np.asarray(row, np.float32).reshape(len(row), -1) for row in x]
-        return Examples({"x": x, "label": None if labels is None else [str(label) for label in labels]}, source="the given rows")
+        x, labels = pair_of(data, "rows and their labels") if labelled else (data, None)
+        x = [_row(row) for row in x]
+        labels = None if labels is None else [str(label) for label in labels]
+        if labels is not None and len(labels) != len(x):
+            raise InputError(f"{len(x)} rows and {len(labels)} labels; give a label for each row")
+        return Examples({"x": x, "label": labels}, source="the given rows")
 
     @property
     def is_text(self) -> bool:
@@ -375,6 +380,16 @@ class Classifier(Task):
     def _shown_input(self, x) -> str:
         text = x if isinstance(x, str) else f"{x.shape[0]} steps of {x.shape[1]}: {np.array2string(x.reshape(-1)[:8], precision=2, separator=', ')}"
         return text if len(text) <= 200 else text[:199] + "…"
+
+
+def _row(given) -> str | np.ndarray:
+    """A text, or a sequence of numbers (T, F), as Python gives it."""
+    if isinstance(given, str):
+        return given_text(given)
+    try:
+        return np.asarray(given, np.float32).reshape(len(given), -1)
+    except (TypeError, ValueError):
+        raise InputError(f"a row is {reprlib.repr(given)}; give a text, or numbers (T,) or (T, F)") from None
 
 
 def _with_label(label: int, row: np.ndarray) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .. import measures
-from ..data import compose
+from ..data import compose, given_text
 from ..errors import InputError
 from ..examples import Examples
 from ..formats import read_lines
@@ -25,7 +25,7 @@ from ..stored import Made, StoredNumbers, StoredRows, parts, stored_words
 from .layer import layer_of
 from .scores import Scores
 from .spelling import REMEMBERED, WORDS, SpelledWords, Spelling, SpellingOptions, spelled_batch
-from .task import Inside, Task
+from .task import Inside, Task, pair_of
 
 
 @dataclass(frozen=True)
@@ -123,8 +123,8 @@ class Tagger(Task):
         if isinstance(data, (str, Path)):
             words, tags, about = self._read_file(Path(data), labelled)
             return Examples({"words": words, "tags": tags}, source=str(data), about=about)
-        words, tags = data if labelled else (data, None)
-        words = [[compose(word) for word in (row.split() if isinstance(row, str) else row)] for row in words]
+        words, tags = pair_of(data, "sentences and their tags") if labelled else (data, None)
+        words = [[given_text(word) for word in (row.split() if isinstance(row, str) else row)] for row in words]
         for number, row in enumerate(words, 1):
             if "" in row:
                 raise InputError(f"sentence {number}: word {row.index('') + 1} is empty; leave it out")
