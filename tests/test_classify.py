@@ -9,6 +9,7 @@ import torch
 from runs import without_time
 
 from ostinato.errors import InputError
+from ostinato.files import read_json
 from ostinato.tasks import Classifier, load
 from ostinato.tasks.task import Examples
 
@@ -233,6 +234,12 @@ def test_options_are_as_scikit_learn_has_them():
     assert repr(task) == "Classifier(hidden=9)"
     with pytest.raises(InputError, match="there is no such option; there are .*hidden"):
         task.set_params(hiden=3)
+
+
+def test_a_file_whose_name_is_not_utf8_is_learned_from(tmp_path):
+    name = tmp_path / "a\udcff.tsv"
+    Classifier(**SMALL | {"epochs": 1}).fit(table(name), out=tmp_path / "m", threads=1)
+    assert read_json(tmp_path / "m/config.json")["data"] == str(name)
 
 
 def test_what_was_found_from_other_data_is_found_anew(tmp_path):

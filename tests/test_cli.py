@@ -302,6 +302,13 @@ def test_a_name_that_is_too_long_is_one_error(ostinato, text_file):
     one_error(ostinato("predict", "m" * 300), "there is no model directory 'm+'")
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_an_output_without_room_is_one_error(model):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, "-m", "ostinato", "info", str(model)], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: cannot write standard output: No space left") and done.stderr.count("\n") == 1
+
+
 def test_unknown_commands_are_one_error(ostinato):
     one_error(ostinato("trian"), "No such command 'trian'")
     one_error(ostinato("train", "cake"), "No such command 'cake'")

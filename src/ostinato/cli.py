@@ -3,6 +3,7 @@
 Whatever is slow to import is imported by the command that needs it.
 """
 
+import errno
 import os
 import sys
 from functools import partial
@@ -90,8 +91,8 @@ def generate_text(
             sys.stdout.write(piece)
             sys.stdout.flush()
     except BrokenPipeError:
-        # whoever read has gone; Python would complain once more when it flushes at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # whoever read has gone
+        _leave_output()
         raise typer.Exit from None
 
 
@@ -205,7 +206,18 @@ def main() -> None:
         code = _fail(error.format_message().rstrip(".") + (f"; see: {context.command_path} --help" if context else ""))
     except (KeyboardInterrupt, typer.Abort):
         code = 130
+    except OSError as error:
+        # of files the errors are told where they are written
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        code = _fail(f"cannot write standard output: {error.strerror}; send it to a place that has room")
+        _leave_output()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leave_output() -> None:
+    """Write no more: Python would complain once more when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str) -> int:

@@ -36,7 +36,8 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value) -> None:
     """Write a JSON file whole, as people read it: indented, and in the letters it is written in."""
-    write_whole(path, (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
+    # a name of a file need not be UTF-8: what is not is written as JSON escapes it
+    write_whole(path, (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8", "backslashreplace"))
 
 
 def read_json(path: Path) -> dict:
