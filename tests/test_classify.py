@@ -47,6 +47,17 @@ def test_the_report_has_labels_confusion_and_examples(trained):
     assert "Wrong, the surest first" in report or "Right, the least sure first" in report
 
 
+def test_the_report_says_which_weights_were_kept_the_later_of_equals(tmp_path, monkeypatch):
+    from ostinato import report
+
+    kept = []
+    monkeypatch.setattr(report, "write_report", lambda path, content: kept.append(content.kept))
+    task = Classifier(**SMALL | {"epochs": None, "learning_rate": 1e-6}, steps=4).fit((TEXTS, LABELS), threads=1)
+    lines = task.result.history
+    assert len({line["accuracy"] for line in lines}) == 1 and kept == [4]
+    assert task.result.measures["nats"] == pytest.approx(lines[-1]["nats"]) != lines[0]["nats"]
+
+
 def test_words_that_decide_are_learned(trained):
     file, _, task = trained
     assert task.evaluate(file)["accuracy"] == 1.0

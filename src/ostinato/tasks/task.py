@@ -345,7 +345,8 @@ class Task:
 
         standard, result, found = type(self).Options(), self.result, config["found"]
         best = max if self.higher else min
-        history = [line for line in result.history if line.get(self.goal) is not None]
+        # of equals the later one was kept
+        history = [line for line in reversed(result.history) if line.get(self.goal) is not None]
         where = shlex.quote(str(out))
         parts = {
             "title": f"{self.name}: {Path(config['data']).name if config['data'] else 'rows in memory'}", "task": self.summary,
