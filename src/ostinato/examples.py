@@ -61,3 +61,14 @@ class Examples:
             for value in column or ():
                 hashed.update(value.tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
         return hashed.hexdigest()
+
+
+def pair_of(data, what: str) -> tuple:
+    """Data in memory that is a pair.
+
+    Raises:
+        InputError: It is none; the message says what it should be.
+    """
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise InputError(f"the data is of the type {type(data).__name__}; give a path, or a pair: {what}")
+    return tuple(data)

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from ..data import compose, drawn, given_text
 from ..errors import InputError
-from ..examples import Examples
+from ..examples import Examples, pair_of
 from ..options import LEARNING, MODEL, option
 from ..pieces import KINDS, PAD, SPECIAL, UNKNOWN, Pieces
 from ..problem import padded, spread, within
@@ -24,7 +24,7 @@ from ..tables import read_labelled
 from .layer import layer_of
 from .scores import Scores
 from .spelling import WORDS, SpelledWords, Spelling, SpellingOptions, spelled_batch
-from .task import Inside, Task, batches, pair_of
+from .task import Inside, Task, batches
 
 TEXT, UNLABELLED = "Texts", "Texts without labels"
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from .. import measures
 from ..data import compose, given_text
 from ..errors import InputError
-from ..examples import Examples
+from ..examples import Examples, pair_of
 from ..formats import read_lines
 from ..options import LEARNING, MODEL, option
 from ..pieces import PAD, SPECIAL, UNKNOWN, Pieces
@@ -25,7 +25,7 @@ from ..stored import Made, StoredNumbers, StoredRows, parts, stored_words
 from .layer import layer_of
 from .scores import Scores
 from .spelling import REMEMBERED, WORDS, SpelledWords, Spelling, SpellingOptions, spelled_batch
-from .task import Inside, Task, pair_of
+from .task import Inside, Task
 
 
 @dataclass(frozen=True)

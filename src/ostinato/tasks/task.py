@@ -482,17 +482,6 @@ def _read_config(directory: Path, **options) -> tuple[dict, Task]:
     return config, task
 
 
-def pair_of(data, what: str) -> tuple:
-    """Data in memory that is a pair.
-
-    Raises:
-        InputError: It is none; the message says what it should be.
-    """
-    if not isinstance(data, (tuple, list)) or len(data) != 2:
-        raise InputError(f"the data is of the type {type(data).__name__}; give a path, or a pair: {what}")
-    return tuple(data)
-
-
 def cores() -> int:
     """How many CPU cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

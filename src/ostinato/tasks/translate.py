@@ -7,13 +7,13 @@ import torch
 
 from ..data import given_text
 from ..errors import InputError
-from ..examples import Examples
+from ..examples import Examples, pair_of
 from ..options import option
 from ..seq2seq import TextEncoder
 from ..stored import Behind
 from ..tables import read_pairs
 from .sentences import SentenceOptions, SentenceTask
-from .task import Inside, pair_of
+from .task import Inside
 
 
 @dataclass(frozen=True)
