@@ -107,9 +107,8 @@ def demo(
     """Train a character model for a minute on a text that Python brings along: its language reference."""
     from pydoc_data.topics import topics
 
-    from .files import write_whole
+    from .files import make_directory, write_whole
     from .tasks import Generator
-    from .tasks.task import make_directory
 
     text = "\n\n".join(topics[name].strip() for name in sorted(topics)) + "\n"
     make_directory(out)

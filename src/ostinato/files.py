@@ -122,3 +122,19 @@ def read_blocks(path: Path, size: int, *, packed: bool = False) -> Iterator[byte
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}; check the path and its permissions") from error
     except ValueError as error:
         raise InputError(f"{str(path)!r} is no path: {error}") from error
+
+
+def listing(directory: Path) -> list[str]:
+    """The names in the directory of a run."""
+    try:
+        return os.listdir(directory)
+    except OSError as error:
+        raise InputError(f"--out {directory}: cannot read this directory ({error.strerror}); give a place that can be read and written") from error
+
+
+def make_directory(out: Path) -> None:
+    """Make the directory of a run."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot make this directory ({error.strerror}); give a place that can be written") from error

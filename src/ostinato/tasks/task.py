@@ -15,7 +15,7 @@ from torch import nn
 
 from ..errors import InputError, OstinatoError
 from ..examples import Examples
-from ..files import UNFINISHED, read_json, read_tensors, write_json, write_tensors
+from ..files import UNFINISHED, listing, make_directory, read_json, read_tensors, write_json, write_tensors
 from ..options import Options, chosen, flag
 from ..pieces import Pieces
 from ..problem import Buckets, Problem
@@ -494,21 +494,6 @@ def check_new(out: Path, resume: bool) -> None:
         raise InputError(f"--out {out}: there is a file of that name; give a directory that is new or empty")
     # a run killed before its first file was whole leaves no run, only these
     begun = {f".{name}{UNFINISHED}" for name in (CONFIG, VOCABULARY)} | ({VOCABULARY} if resume else set())
-    if os.path.isdir(out) and set(_listing(out)) - begun:
+    if os.path.isdir(out) and set(listing(out)) - begun:
         mend = "give another --out, or add --resume to go on with the run in it" if os.path.exists(out / CONFIG) else "it holds no run; give another --out"
         raise InputError(f"--out {out}: the directory is not empty; {mend}")
-
-
-def _listing(directory: Path) -> list[str]:
-    try:
-        return os.listdir(directory)
-    except OSError as error:
-        raise InputError(f"--out {directory}: cannot read this directory ({error.strerror}); give a place that can be read and written") from error
-
-
-def make_directory(out: Path) -> None:
-    """Make the directory of a run."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot make this directory ({error.strerror}); give a place that can be written") from error
