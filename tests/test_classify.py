@@ -9,6 +9,7 @@ import torch
 from runs import without_time
 
 from ostinato.errors import InputError
+from ostinato.files import read_json
 from ostinato.tasks import Classifier, load
 from ostinato.tasks.task import Examples
 
@@ -44,6 +45,17 @@ def test_the_report_has_labels_confusion_and_examples(trained):
     assert parts["labels"].keys() == {"+", "-"} and parts["baseline_name"] in ("always +", "always -")
     report = (directory / "report.html").read_text(encoding="utf-8")
     assert "Wrong, the surest first" in report or "Right, the least sure first" in report
+
+
+def test_the_report_says_which_weights_were_kept_the_later_of_equals(tmp_path, monkeypatch):
+    from ostinato import report
+
+    kept = []
+    monkeypatch.setattr(report, "write_report", lambda path, content: kept.append(content.kept))
+    task = Classifier(**SMALL | {"epochs": None, "learning_rate": 1e-6}, steps=4).fit((TEXTS, LABELS), threads=1)
+    lines = task.result.history
+    assert len({line["accuracy"] for line in lines}) == 1 and kept == [4]
+    assert task.result.measures["nats"] == pytest.approx(lines[-1]["nats"]) != lines[0]["nats"]
 
 
 def test_words_that_decide_are_learned(trained):
@@ -231,6 +243,49 @@ def test_options_are_as_scikit_learn_has_them():
     task = Classifier(hidden=7)
     assert task.get_params()["hidden"] == 7 and task.set_params(hidden=9) is task and task.options.hidden == 9
     assert repr(task) == "Classifier(hidden=9)"
+    with pytest.raises(InputError, match="there is no such option; there are .*hidden"):
+        task.set_params(hiden=3)
+
+
+def test_a_file_whose_name_is_not_utf8_is_learned_from(tmp_path):
+    name = tmp_path / "a\udcff.tsv"
+    Classifier(**SMALL | {"epochs": 1}).fit(table(name), out=tmp_path / "m", threads=1)
+    assert read_json(tmp_path / "m/config.json")["data"] == str(name)
+
+
+def test_what_was_found_from_other_data_is_found_anew(tmp_path):
+    korean, english = [(["좋다 정말", "나쁘다 정말"] * 5, ["+", "-"] * 5), (["good", "bad"] * 5, ["+", "-"] * 5)]
+    small = {**SMALL, "epochs": None, "pieces": "word"}
+    task = Classifier(**small, steps=2).fit(korean, threads=1)
+    assert task.options.characters == "jamo" and task.fit(english, out=tmp_path / "m", threads=1).options.characters == "grapheme"
+    # what was given is given, though it could have been found
+    assert json.loads((tmp_path / "m/config.json").read_text(encoding="utf-8"))["found"] == ["characters", "lower", "word_dropout"]
+    assert task.set_params(steps=1).fit(korean, threads=1).options.characters == "jamo" and task.result.steps == 1
+    # a task without a budget finds one, and can be given another
+    task = Classifier(**small | {"hidden": 2}).fit((["a"] * 5 + ["b"] * 5, [1] * 5 + [2] * 5), threads=1)
+    assert task.options.epochs == 30 and task.set_params(steps=1).options.steps == 1
+
+
+def test_files_to_answer_need_no_labels_and_no_names(write, tmp_path):
+    rows = "".join(f"{text}\t{label}\n" for text, label in zip(TEXTS, LABELS))
+    task = Classifier(**SMALL | {"epochs": 1}, text="tweet", label="mood").fit(write("a.tsv", "tweet\tmood\n" + rows), threads=1)
+    wanted = task.predict(["good", "10"])
+    for content in ("tweet\tmood\ngood\t\n10\t\n", "tweet\ngood\n10\n", "good\n10\n", "n\ttweet\n1\tgood\n2\t10\n"):
+        assert task.predict(write("b.tsv", content)) == wanted
+    with pytest.raises(InputError, match="has no column 'tweet'; it has 'n', 'body'"):
+        task.predict(write("b.tsv", "n\tbody\n1\tgood\n"))
+    with pytest.raises(InputError, match="has no column 'mood'"):
+        task.evaluate(write("b.tsv", "tweet\ngood\n"))
+
+
+def test_rows_of_numbers_to_answer_need_no_labels(write, tmp_path):
+    rows = np.random.default_rng(0).normal(size=(12, 4)).round(3).tolist()
+    lines = [",".join(map(str, row)) for row in rows]
+    task = Classifier(**SMALL | {"epochs": 1}).fit(write("a.csv", "".join(f"{k % 2},{line}\n" for k, line in enumerate(lines))), threads=1)
+    wanted = task.predict([np.array(row) for row in rows])
+    assert task.predict(write("b.csv", "\n".join(lines))) == task.predict(write("c.csv", "".join(f"1,{line}\n" for line in lines))) == wanted
+    np.savez(tmp_path / "d.npz", x=np.array(rows), y=["?"] * 11)
+    assert task.predict(tmp_path / "d.npz") == wanted
 
 
 def test_examples_are_split_the_same_way_by_the_same_seed():
@@ -263,6 +318,10 @@ def test_the_command_line_trains_answers_and_tells(ostinato, tmp_path):
 @pytest.mark.parametrize("data, message", [
     ((["a", "b"], ["x", "x"]), r"all 2 rows have the label 'x'; a classifier needs two labels or more"),
     ((["a"], ["x"]), r"the given rows: 1 row; two are the fewest that can be split"),
+    ((["a", "b"], ["x"]), r"2 rows and 1 labels; give a label for each row"),
+    ((["a", None], ["x", "y"]), r"row 2 is None; give steps of numbers, \(T, F\)"),
+    ((["a", "\ud800"], ["x", "y"]), r"'\\ud800': it is not UTF-8"),
+    (["a", "b", "c"], r"the data are 3 things; give a pair: texts, or sequences of numbers, and a label for each"),
 ])
 def test_data_that_nothing_can_be_learned_from_is_refused(data, message):
     with pytest.raises(InputError, match=message):
@@ -280,7 +339,7 @@ SIGNS = [str(int(row[0] > 0)) for row in NUMBERS]
     ((["good", NUMBERS[0]] * 8, ["x", "y"] * 8), "the given rows are of texts and of numbers; give one of the two"),
     ((np.where(NUMBERS > 1, np.nan, NUMBERS), SIGNS), "row [0-9]+ has nan or infinity in step [1-3]; fill it with a number"),
     (([["a"]] * 24, SIGNS), r"row 1 is no array of numbers \(.*; give steps of equally many numbers, \(T, F\)"),
-    (([1.0] * 24, SIGNS), r"row 1 is one number; give steps of numbers, \(T, F\)"),
+    (([1.0] * 24, SIGNS), r"row 1 is 1.0; give steps of numbers, \(T, F\)"),
 ])
 def test_rows_in_memory_that_cannot_be_used_are_one_error(data, message):
     with pytest.raises(InputError, match=message):
@@ -312,6 +371,11 @@ def test_a_model_of_a_table_of_numbers_reads_its_columns_by_their_names(tmp_path
     # without names: as many numbers as were learned from are without a label
     task = Classifier(**SMALL | {"epochs": 2}).fit(write("headless.csv", "sign", "a", "b", "c", head=False), threads=1)
     assert task.predict(write("unlabelled.csv", "a", "b", "c", head=False)) == task.predict(tmp_path / "headless.csv") == wanted
+
+
+def test_a_run_without_a_directory_cannot_be_gone_on_with():
+    with pytest.raises(InputError, match="fit.resume=True. without out=: there is no run to go on with"):
+        Classifier(**SMALL).fit((TEXTS, LABELS), resume=True)
 
 
 def test_an_unknown_option_is_refused():

@@ -268,6 +268,7 @@ def test_a_model_of_another_task_writes_no_text(ostinato):
     ("config.json", b'{"format": "ost', r"config.json' is not whole JSON: .* at line 1, column \d+; restore the file, or train"),
     ("config.json", b'{"format": "ostinato task", "task": "generate", "version": 2}', "is of format version 2 and this ostinato reads version 1"),
     ("config.json", b'{"format": "ostinato task", "task": "generate", "version": 1, "options": {"hidden": -1}, "knows": {}}', "options that cannot be used"),
+    ("config.json", lambda whole: whole.replace(b'"stopped_early"', b'"stopped"'), "config.json' has a result that cannot be read .*; restore the file"),
     ("config.json", b"{}", "says format None and task None"),
     ("vocabulary.json", b'{"kind": "character"}', "vocabulary.json' holds no vocabulary"),
     ("model.safetensors", b"\x10\x00\x00", r"model.safetensors' \(3 bytes\) is cut short or damaged"),
@@ -279,7 +280,7 @@ def test_a_damaged_model_is_one_error(ostinato, model, tmp_path, name, content, 
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / name).unlink()
     if content is not None:
-        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).write_bytes(content((model / name).read_bytes()) if callable(content) else content)
     one_error(ostinato("generate", "."), message)
 
 
@@ -293,6 +294,25 @@ def test_a_damaged_model_is_one_error(ostinato, model, tmp_path, name, content, 
 def test_wrong_benchmark_input_is_one_error(ostinato, tmp_path, words, message):
     one_error(ostinato("bench", *words.split()), message)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_is_done_again_or_begun_but_not_both(ostinato, model, text_file, tmp_path):
+    one_error(ostinato("train", "--config", model / "config.json", "generate", text_file, "--out", "m"), "--config before generate: .*give one of the two")
+    one_error(ostinato("train", "--out", "m", "generate", text_file, "--out", "n"), "--out before generate")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_is_too_long_is_one_error(ostinato, text_file):
+    one_error(ostinato("train", "generate", text_file, "--out", "m" * 300), "cannot make this directory .File name too long")
+    one_error(ostinato("info", "m" * 300), "there is no model directory 'm+'")
+    one_error(ostinato("predict", "m" * 300), "there is no model directory 'm+'")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+def test_an_output_without_room_is_one_error(model):
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run([sys.executable, "-m", "ostinato", "info", str(model)], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: cannot write standard output: No space left") and done.stderr.count("\n") == 1
 
 
 def test_unknown_commands_are_one_error(ostinato):

@@ -9,7 +9,6 @@ from collections import OrderedDict
 import llvmlite.binding as llvm
 import pytest
 import torch
-
 from odd_cells import delayed, doubled, stepped
 
 from ostinato import LSTM, Recurrent, cell, tanh, weight

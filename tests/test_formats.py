@@ -21,7 +21,7 @@ def rows(table):
     ("a.csv", "label;text\n1;좋다\n0;나쁘다"),
     ("a.csv", "label\ttext\n1\t좋다\n0\t나쁘다\n"), ("a.tsv", "\ufefflabel\ttext\n1\t좋다\n\n0\t나쁘다\n\n"),
     ("a.txt.gz", "label\ttext\n1\t좋다\n0\t나쁘다\n"),
-    ("a.csv", '"label","text"\n"1","좋다"\n0,나쁘다\n'),
+    ("a.csv", '"label","text"\n"1","좋다"\n0,나쁘다\n'), ("a.csv", '"label";text\n"1";좋다\n0;"나쁘다"\n'),
     ("a.jsonl", '{"label": 1, "text": "좋다"}\n\n{"text": "나쁘다", "label": 0}\n'),
     ("a.ndjson.gz", '{"label": "1", "text": "좋다"}\n{"label": "0", "text": "나쁘다"}\n')])
 def test_each_format_gives_the_same_table(write, name, content):
@@ -85,6 +85,11 @@ def test_a_field_can_be_long(write):
     assert read_table(write("a.csv", 'label,text\n1,"' + "so, " * 50_000 + '"\n')).texts("text")[0] == "so, " * 50_000
 
 
+def test_what_stands_between_quotation_marks_separates_nothing(write):
+    table = read_table(write("a.csv", '"text; of; some","label"\na,b\n'))
+    assert table.names == ["text; of; some", "label"] and rows(table) == [("a", "b")]
+
+
 def test_quotation_marks_in_a_tsv_are_letters(write):
     assert read_table(write("a.tsv", 'label\ttext\n1\t"a\n0\tb "c"\n')).texts("text") == ['"a', 'b "c"']
 
@@ -137,6 +142,8 @@ def test_a_broken_file_is_refused(write, name, content, message):
 def test_a_file_that_is_missing_or_cut_short_is_refused(write, tmp_path):
     with pytest.raises(InputError, match=r"there is no file .*b\.csv"):
         read_table(tmp_path / "b.csv")
+    with pytest.raises(InputError, match="there is no file 'a text in place of a file'"):
+        read_table("a text in place of a file")
     with pytest.raises(InputError, match="is a directory"):
         (tmp_path / "c.csv").mkdir()
         read_table(tmp_path / "c.csv")

@@ -213,7 +213,7 @@ def test_the_layer_can_be_looked_into(trained):
     (([[[0.0]], [[1.0], [2.0]]], [["x"], ["y"]]), "clip 2 has 2 frames and 1 labels; give a label for each frame"),
     (([[[0.0]], [[1.0, 2.0]]], [["x"], ["y"]]), "the given clips: clip . has . numbers a frame, and another has ."),
     (([[[0.0]], [[1.0], [2.0, 3.0]]], [["x"], ["y", "z"]]), "clip 2 is no array of numbers .*; give frames of equally many"),
-    (([[[0.0]], 3.0], [["x"], ["y"]]), "clip 2 is one number; give frames of numbers"),
+    (([[[0.0]], 3.0], [["x"], ["y"]]), "clip 2 is 3.0; give frames of numbers"),
     (([[[0.0]], [[1.0], [np.nan]]], [["x"], ["y", "z"]]), "clip 2 has nan or infinity in frame 2; fill it with a number"),
     (([[[0.0], [1.0]]], [["x", "y"]]), "the given clips: 1 row; two are the fewest that can be split"),
 ])

@@ -274,6 +274,9 @@ def test_an_answer_is_what_follows_the_prompt(trained, tmp_path):
     assert [answer["text"] for answer in answers] == ["".join(task.write(prompt, length=200)) for prompt in ("가락", "An ")]
     (tmp_path / "prompts.txt").write_text("가락\nAn \n", encoding="utf-8")
     assert task.predict(tmp_path / "prompts.txt") == answers and "\n" not in task.shown({"text": "a\nb"})
+    # a line is what a line's end ends, and nothing else does
+    (tmp_path / "prompts.txt").write_text("a\u2028b\x0cc\n\nd", encoding="utf-8")
+    assert task.read(tmp_path / "prompts.txt", labelled=False)["prompt"] == ["a\u2028b\x0cc", "", "d"]
 
 
 def test_a_look_inside_is_at_the_prompt_and_what_comes_next(trained):

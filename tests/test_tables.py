@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import polars
 import pytest
 
 from ostinato.errors import InputError
@@ -34,6 +35,23 @@ def test_of_columns_of_words_the_longest_is_the_text(write):
 def test_columns_can_be_named(write):
     data = read_labelled(write("a.tsv", "label\tfine\ttext\np\tx\t좋다\nn\ty\t2.3\n"), text="text", label="fine")
     assert data.labels == ["x", "y"] and data.columns == {"text": "text", "label": "fine"}
+
+
+def test_named_columns_say_whether_the_first_line_names_them(write):
+    headless = read_labelled(write("a.tsv", "so good\tpos\nso bad\tneg\n"), text="0", label="1")
+    assert (headless.texts, headless.labels) == (["so good", "so bad"], ["pos", "neg"])
+    year = read_labelled(write("a.tsv", "text\t2019\ngood\t1\nbad\t2\n"), text="text", label="2019")
+    assert (year.texts, year.labels) == (["good", "bad"], ["1", "2"])
+
+
+def test_columns_that_hold_lists_are_left_out_and_bytes_that_are_no_text_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    polars.DataFrame({"words": [["a"], ["b"]], "body": ["aa", "b"], "label": ["x", "y"], "raw": [b"\xff", b""]}).write_parquet(path)
+    assert read_labelled(path, text="body").labels == ["x", "y"]
+    with pytest.raises(InputError, match="the column 'words' holds List.String.; it should hold text or numbers"):
+        read_labelled(path, text="words")
+    with pytest.raises(InputError, match="the column 'raw' holds Binary that is no text"):
+        read_labelled(path, text="raw").texts[0]
 
 
 def test_two_columns_without_names_are_label_and_text(write):
@@ -152,6 +170,13 @@ def test_pairs_can_be_turned_round(write):
 def test_sentences_alone_can_be_translated(write):
     pairs = read_pairs(write("a.txt", "Hi there.\nBye.\n"))
     assert pairs.sources == ["Hi there.", "Bye."] and pairs.targets is None
+
+
+def test_sentences_to_translate_need_no_targets_and_no_names(write):
+    for content in ("one\n2\n", "en\none\n2\n", "en\tko\none\t\n2\t\n"):
+        pairs = read_pairs(write("a.tsv", content), source="en", target="ko", answered=False)
+        assert pairs.sources == ["one", "2"] and pairs.targets is None
+    assert read_pairs(write("a.txt", "one\n2\n")).sources == ["one", "2"]
 
 
 @pytest.mark.parametrize("content, given, message", [

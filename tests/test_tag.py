@@ -225,6 +225,11 @@ def test_the_layer_over_the_words_can_be_looked_into(trained):
     assert gradients(inside.output_of, inside.x[0]).shape == (3,)
 
 
+def test_words_in_square_brackets_are_words_to_be_looked_at(trained, ostinato):
+    code, printed, err = ostinato("inspect", trained[1], "they [bold] can [/b]")
+    assert (code, err) == (0, "") and "[bold]" in printed and "[/b]" in printed
+
+
 # ---------------------------------------------------------------- what is refused
 
 
@@ -234,6 +239,8 @@ def test_the_layer_over_the_words_can_be_looked_into(trained):
     (([["a"], ["b"]], [["x"]]), "2 sentences and 1 rows of tags; give a row of tags for each sentence"),
     (([["a"], ["b", "c"]], [["x"], ["y"]]), "sentence 2 has 2 words and 1 tags; give a tag for each word"),
     (([["a"], ["b", ""]], [["x"], ["y", "z"]]), "sentence 2: word 2 is empty; leave it out"),
+    (([["a"], ["b", "\udcff"]], [["x"], ["y", "z"]]), r"'\\udcff': it is not UTF-8"),
+    (([["a"], ["b", None]], [["x"], ["y", "z"]]), "None is no text"),
     (([["a"]], [["x"]]), "the given sentences: 1 row; two are the fewest that can be split"),
 ])
 def test_data_that_nothing_can_be_learned_from_is_refused(data, message):

@@ -157,3 +157,9 @@ def test_wrong_files_are_one_error(ostinato, write, tmp_path, content, message):
 def test_an_empty_input_cannot_be_looked_into(trained):
     with pytest.raises(InputError, match="an empty input has no steps to look at"):
         trained[3].inside([""])
+
+
+def test_what_is_not_utf8_cannot_be_translated(trained):
+    for use in (trained[3].inside, trained[3].predict):
+        with pytest.raises(InputError, match=r"'a \\udcff': it is not UTF-8"):
+            use(["a \udcff"])

@@ -168,11 +168,11 @@ def _check_finite(x: np.ndarray | StoredArray, path: Path, name: str) -> None:
         before += len(block) if block.ndim else 1
 
 
-def read_labelled_arrays(path: Path, *, label: str | None = None, columns: list[str] | None = None) -> Labelled:
-    """Sequences with labels from an npz file: what `tables.read_labelled` gives for one."""
+def read_labelled_arrays(path: Path, *, label: str | None = None, columns: list[str] | None = None, labelled: bool = True) -> Labelled:
+    """Sequences with labels from an npz file: what `tables.read_labelled` gives for one; `labelled` is whether the labels are wanted."""
     arrays = read_arrays(path)
     x = find_array(arrays, path, columns[0] if columns else None, ("x", "X", "data"))
-    y = find_array(arrays, path, label, LABELS)
+    y = find_array(arrays, path, label, LABELS) if labelled else None
     if x is None:
         raise InputError(f"{str(path)!r} has no array 'x'; it has {listed(arrays)}; name the array of numbers: columns=[...]")
     numbers, _ = split_array(arrays, path, x)

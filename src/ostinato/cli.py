@@ -3,6 +3,7 @@
 Whatever is slow to import is imported by the command that needs it.
 """
 
+import errno
 import os
 import sys
 from functools import partial
@@ -52,6 +53,9 @@ def _train_again(
     out: Annotated[Optional[Path], Option(help="With --config: directory for the model; new or empty.", show_default=False)] = None,
 ):
     """Train a model for a task."""
+    if context.invoked_subcommand is not None and (config is not None or out is not None):
+        raise InputError(f"ostinato train with {'--config' if config is not None else '--out'} before {context.invoked_subcommand}: --config does a whole run "
+                         "again and is without a task; give one of the two, and options behind the task")
     if context.invoked_subcommand is None:
         if config is None or out is None:
             raise InputError("ostinato train without a task: give --config RUN.json and --out DIR, or one of the tasks that `ostinato train --help` lists")
@@ -87,8 +91,8 @@ def generate_text(
             sys.stdout.write(piece)
             sys.stdout.flush()
     except BrokenPipeError:
-        # whoever read has gone; Python would complain once more when it flushes at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # whoever read has gone
+        _leave_output()
         raise typer.Exit from None
 
 
@@ -103,9 +107,8 @@ def demo(
     """Train a character model for a minute on a text that Python brings along: its language reference."""
     from pydoc_data.topics import topics
 
-    from .files import write_whole
+    from .files import make_directory, write_whole
     from .tasks import Generator
-    from .tasks.task import make_directory
 
     text = "\n\n".join(topics[name].strip() for name in sorted(topics)) + "\n"
     make_directory(out)
@@ -203,7 +206,18 @@ def main() -> None:
         code = _fail(message + (f"; see: {context.command_path} --help" if context else "")) if message else 2
     except (KeyboardInterrupt, typer.Abort):
         code = 130
+    except OSError as error:
+        # of files the errors are told where they are written
+        if error.errno != errno.ENOSPC or error.filename is not None:
+            raise
+        code = _fail(f"cannot write standard output: {error.strerror}; send it to a place that has room")
+        _leave_output()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _leave_output() -> None:
+    """Write no more: Python would complain once more when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str) -> int:

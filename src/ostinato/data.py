@@ -97,6 +97,19 @@ def compose(text: str) -> str:
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
+def given_text(text: str, of: str = "") -> str:
+    """A text that comes from Python or from the command line, as `compose` gives it; `of` is what the message begins with.
+
+    Raises:
+        InputError: It is no text, or cannot be written as UTF-8.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"{of}{text!r} is no text; write one, or \"\" for an empty one")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise InputError(f"{of}{text!r}: it is not UTF-8; write it in a UTF-8 terminal, or leave it out")
+    return compose(text)
+
+
 def characters(text: str) -> list[str]:
     """The characters of a composed text.
 

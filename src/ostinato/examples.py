@@ -79,7 +79,7 @@ def sequence_of(given, what: str, step: str) -> np.ndarray:
         raise InputError(f"{what} is no array of numbers ({error}); "
                          f"give {step}s of equally many numbers, (T, F)") from error
     if sequence.ndim == 0:
-        raise InputError(f"{what} is one number; give {step}s of numbers, (T, F)")
+        raise InputError(f"{what} is {given!r}; give {step}s of numbers, (T, F)")
     bad = np.argwhere(~np.isfinite(sequence))
     if len(bad):
         raise InputError(f"{what} has nan or infinity in {step} {bad[0][0] + 1}; fill it with a number")

@@ -36,7 +36,8 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def write_json(path: Path, value) -> None:
     """Write a JSON file whole, as people read it: indented, and in the letters it is written in."""
-    write_whole(path, (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode())
+    # a name of a file need not be UTF-8: what is not is written as JSON escapes it
+    write_whole(path, (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8", "backslashreplace"))
 
 
 def read_json(path: Path) -> dict:
@@ -121,3 +122,19 @@ def read_blocks(path: Path, size: int, *, packed: bool = False) -> Iterator[byte
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}; check the path and its permissions") from error
     except ValueError as error:
         raise InputError(f"{str(path)!r} is no path: {error}") from error
+
+
+def listing(directory: Path) -> list[str]:
+    """The names in the directory of a run."""
+    try:
+        return os.listdir(directory)
+    except OSError as error:
+        raise InputError(f"--out {directory}: cannot read this directory ({error.strerror}); give a place that can be read and written") from error
+
+
+def make_directory(out: Path) -> None:
+    """Make the directory of a run."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"--out {out}: cannot make this directory ({error.strerror}); give a place that can be written") from error

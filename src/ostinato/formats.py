@@ -102,7 +102,8 @@ class Table:
             self._frames.extend([np.frombuffer(content.getbuffer(), np.uint8)])
             self.starts.append(self.starts[-1] + frame.height)
             self.schema = dict(frame.schema)
-        self.names = list(self.schema)
+        # what has parts of its own is neither text nor a number
+        self.names = [name for name, dtype in self.schema.items() if not dtype.is_nested()]
 
     def __len__(self):
         return self.starts[-1]
@@ -131,10 +132,10 @@ class Table:
         """A column as text; what is missing is "". Where there is none of that name, an InputError lists those there are."""
         import polars
 
-        if name not in self.names:
+        if name not in self.schema:
             raise InputError(f"{str(self.path)!r} has no column {name!r}{near(name, self.names)}; it has {listed(self.names)}")
         unlike = InputError(f"{str(self.path)!r}: the column {name!r} holds {self.schema[name]}; it should hold text or numbers")
-        if self.schema[name].is_nested():
+        if name not in self.names:
             raise unlike
 
         def load(chunk: int) -> list[str]:
@@ -229,6 +230,7 @@ def read_table(path: Path, *, is_header: Callable[[list[str], list[str]], bool] 
     """
     path, kind = Path(path), _kind(path)
     if kind not in KINDS:
+        check_filled(path)
         raise InputError(f"{str(path)!r} is of no kind that is read as a table; "
                          f"name it by its kind: {', '.join(KINDS)}, each also with .gz")
     if kind == ".parquet":
@@ -244,7 +246,9 @@ def read_table(path: Path, *, is_header: Callable[[list[str], list[str]], bool] 
 
 def _read_separated(path: Path, kind: str, is_header: Callable[[list[str], list[str]], bool]) -> Table:
     head = next((line for line in read_lines(path) if line), "")
-    separator = max(",;\t", key=head.count) if kind == ".csv" else "\t"
+    # what stands between quotation marks separates nothing
+    outside = "".join(head.split('"')[::2])
+    separator = max(",;\t", key=outside.count) if kind == ".csv" else "\t"
 
     def rows() -> Iterator[tuple[int, list[str]]]:
         # An empty line is a row only where there is one column, an empty text, and only before others that are not.
@@ -322,6 +326,23 @@ def names_columns(first: list[str], second: list[str]) -> bool:
     numbers = as_numbers(polars.Series([*first, *second[:1]], dtype=polars.String)).is_not_null().to_list()
     known = len(first) > 1 or first[0].strip().casefold() in {*TEXTS, *LABELS, *LANGUAGES}
     return not any(numbers[:len(first)]) and (known or any(numbers))
+
+
+def names_known(known: Iterable[str | None], *, texts: bool = False) -> Callable[[list[str], list[str]], bool]:
+    """As `names_columns`, where some columns are known by their names, or by their numbers where the file names none.
+
+    Args:
+        known: The names; None is none.
+        texts: The columns hold texts: that there is a number in the second line tells nothing of the first.
+    """
+    known = {*known} - {None}
+
+    def is_header(first: list[str], second: list[str]) -> bool:
+        if known and known <= {*_numbered(len(first))}:
+            return False
+        return not known.isdisjoint(field.strip() for field in first) or names_columns(first, first if texts else second)
+
+    return is_header
 
 
 def _header_names(fields: list[str], path: Path) -> list[str]:

@@ -5,7 +5,7 @@ A column that is not named is found by its name or by what is in it, and every r
 
 import re
 from array import array
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from .errors import InputError
-from .formats import LABELS, LANGUAGES, TEXTS, Table, as_numbers, listed, names_columns, read_table
+from .formats import LABELS, LANGUAGES, TEXTS, Table, as_numbers, listed, names_known, read_table
 from .stored import Made, StoredArray
 
 SEQUENCES = ("seq", "sequence", "sequence_id", "seq_id")
@@ -58,7 +58,7 @@ class Series:
 
 
 def read_labelled(path: Path, *, text: str | None = None, label: str | None = None, columns: list[str] | None = None,
-                  steps: int | None = None, features: int | None = None, unlabelled: int | None = None) -> Labelled:
+                  steps: int | None = None, features: int | None = None, like: Mapping | None = None) -> Labelled:
     """Texts or sequences of numbers with their labels, for a model of many to one.
 
     A table with a column of text is of texts. One of numbers has a sequence in each row, step after step; or, with a column
@@ -72,7 +72,8 @@ def read_labelled(path: Path, *, text: str | None = None, label: str | None = No
         columns: The columns of numbers, in order (or the one array).
         steps: T, of a table with a sequence in each row.
         features: F, of one; 1 if neither is given.
-        unlabelled: So many columns of numbers that have no names are without a label.
+        like: Where the labels are not wanted, because a model is to answer: `columns` of the data that it learned from. The column of labels
+            need not be there then, and a table of one column is of texts whatever that is called.
 
     Raises:
         InputError: The file cannot be read; a column is not there; a label is empty; a number is missing or not finite.
@@ -80,8 +81,15 @@ def read_labelled(path: Path, *, text: str | None = None, label: str | None = No
     if Path(path).suffix == ".npz":
         from .arrays import read_labelled_arrays
 
-        return read_labelled_arrays(path, label=label, columns=columns)
-    table = read_table(path)
+        return read_labelled_arrays(path, label=label, columns=columns, labelled=like is None)
+    before = like.get("text") if like else None
+    # one that had no name has none here either
+    named = None if before is None or before.isdecimal() else before
+    table = read_table(path, is_header=names_known([text, label, *(columns or []), named], texts=before is not None))
+    if like is not None:
+        label = label if label in table.names else None
+        if before is not None and len(table.names) == 1:
+            text, = table.names
     for name in [text, label, *(columns or [])]:
         if name is not None:
             table.column(name)
@@ -101,18 +109,19 @@ def read_labelled(path: Path, *, text: str | None = None, label: str | None = No
         if label is None and table.headless and len(table.names) == 2:
             label = next(name for name in table.names if name != text)
         taken = {"text": text} | ({"label": label} if label else {})
-        return Labelled(table.texts(text), None, table.full_texts(label, "label") if label else None, taken)
+        return Labelled(table.texts(text), None, table.full_texts(label, "label") if label and like is None else None, taken)
     if label is None and len(words) == 1:
         label = words[0]
     elif label is None and columns is None and table.headless and not words:
         # A row is the label and T * F numbers, unless T * F is known and all of the row is just that.
         whole = (steps or 1) * (features or 1)
-        label = None if len(free) == unlabelled or len(free) % whole == 0 and (len(free) - 1) % whole else free[0]
+        numbers = len(free) if like is not None and len(free) == len(like.get("numbers", ())) else 0
+        label = None if numbers or (len(free) % whole == 0 and (len(free) - 1) % whole) else free[0]
     columns = columns or [name for name in numeric if name not in (label, table.find(STEPS))]
     if not columns:
         raise InputError(f"{str(path)!r} has the columns {listed(table.names)}, none of them of texts or numbers to learn from; "
                          "name one: text=... or columns=[...]")
-    labels = table.full_texts(label, "label") if label else None
+    labels = table.full_texts(label, "label") if label and like is None else None
     taken = {"numbers": columns} | ({"label": label} if label else {})
     if order is not None and steps is None and features is None:
         if order.casefold() in SEQUENCES or _repeats(table.texts(order)):
@@ -178,11 +187,16 @@ def _long_form(table: Table, order: str, columns: list[str], labels: Sequence[st
     return Labelled(None, sequences, firsts if labels else None, taken)
 
 
-def read_pairs(path: Path, *, source: str | None = None, target: str | None = None) -> Pairs:
+def read_pairs(path: Path, *, source: str | None = None, target: str | None = None, answered: bool = True) -> Pairs:
     """Sentences in two languages: the first two columns, unless others are named.
 
     The first line names the columns where it has names of languages ("en", "english") or `source` and `target`. A table
     of one column is of sentences to be translated.
+
+    Args:
+        path: Of the file.
+        source, target: The columns.
+        answered: Whether targets are wanted. Where not, the column of these need not be there, and the one of a table of one column is the source.
 
     Raises:
         InputError: The file cannot be read; a column is not there; a sentence is empty.
@@ -190,11 +204,14 @@ def read_pairs(path: Path, *, source: str | None = None, target: str | None = No
     named = {source, target} - {None}
 
     def is_header(first: list[str], second: list[str]) -> bool:
-        if len(first) == 1:
-            return names_columns(first, second)
-        return named <= set(first) if named else all(map(_names_language, first[:2]))
+        if len(first) == 1 or named:
+            return names_known(named, texts=True)(first, second)
+        return all(map(_names_language, first[:2]))
 
     table = read_table(path, is_header=is_header)
+    if not answered:
+        target = target if target in table.names else None
+        source = source if len(table.names) > 1 else None
     source = source if source is not None else next(name for name in table.names if name != target)
     target = target if target is not None else next((name for name in table.names if name != source), None)
     for name in (source, target):
@@ -202,7 +219,7 @@ def read_pairs(path: Path, *, source: str | None = None, target: str | None = No
             table.column(name)
     if source == target:
         raise InputError(f"source={source!r} and target={target!r} are one column; name two of {listed(table.names)}")
-    targets = table.full_texts(target, "target sentence") if target is not None else None
+    targets = table.full_texts(target, "target sentence") if target is not None and answered else None
     taken = {"source": source} | ({"target": target} if target is not None else {})
     return Pairs(table.full_texts(source, "source sentence"), targets, taken)
 

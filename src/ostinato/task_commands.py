@@ -84,7 +84,7 @@ def train(task: type, options: dict, data, out: Path, *, program, given=frozense
 
     from .terminal import Display
 
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, markup=False)
     one = task(**options)
     try:
         with Display(console, task.goal, label=task.goal.replace("_", " ")) as display:
@@ -210,7 +210,7 @@ def inspect_input(
             table.add_column(heading, justify="left" if heading == "input" else "right", no_wrap=True, max_width=16 if heading == "input" else None)
         for row, count in zip(rows, counts):
             table.add_row(str(row["step"] + 1), row["token"], *(f"{row[name]:.2f}" for name in names), f"{count:.3g}")
-        Console(highlight=False).print(table)
+        Console(highlight=False, markup=False).print(table)
     shares = ", ".join(f"{name} {low:.0%} low {high:.0%} high" for name, (low, high) in steps.saturation.items())
     typer.echo(f"saturated: {shares}\ngradient: of the {inside.explained}, by the layer's input at each step")
     steps.picture(out, inside.tokens)

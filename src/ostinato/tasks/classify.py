@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..data import compose, drawn
+from ..data import compose, drawn, given_text
 from ..errors import InputError
 from ..examples import Examples, pair_of, sequence_of
 from ..options import LEARNING, MODEL, option
@@ -160,11 +160,11 @@ class Classifier(Task):
         if isinstance(data, (str, Path)):
             found = read_labelled(Path(data), **self._columns(Path(data), labelled), features=self.options.features)
             if labelled and found.labels is None:
-                raise InputError(f"{str(data)!r} has no column of labels ({found.columns}); name it with --label")
+                raise InputError(f"{str(data)!r} has no column of labels ({found.columns}); call it 'label' there, or name it with --label in training")
             columns = {"x": found.texts if found.texts is not None else found.numbers, "label": found.labels}
             return Examples(columns, source=str(data), about=found.columns)
         x, labels = pair_of(data, "texts, or sequences of numbers, and a label for each") if labelled else (data, None)
-        x = [row if isinstance(row, str) else sequence_of(row, f"row {number}", "step") for number, row in enumerate(x, 1)]
+        x = [given_text(row) if isinstance(row, str) else sequence_of(row, f"row {number}", "step") for number, row in enumerate(x, 1)]
         if len({isinstance(row, str) for row in x}) > 1:
             raise InputError("the given rows are of texts and of numbers; give one of the two")
         # an empty row need not say how many numbers a step has
@@ -178,11 +178,10 @@ class Classifier(Task):
 
     def _columns(self, path: Path, labelled: bool) -> dict:
         """What `read_labelled` is to take from a file: those columns that the model learned from, by their names where they have some."""
-        options, known = self.options, self.knows.get("columns", {}).get("numbers")
-        chosen = {"text": options.text, "label": options.label if labelled else None}
-        if path.suffix == ".npz" or not isinstance(known, list):
-            return chosen
-        return chosen | ({"unlabelled": len(known)} if all(map(str.isdecimal, known)) else {"columns": known})
+        options, known = self.options, self.knows.get("columns") or {}
+        numbers = known.get("numbers")
+        named = isinstance(numbers, list) and path.suffix != ".npz" and not all(map(str.isdecimal, numbers))
+        return {"text": options.text, "label": options.label, "columns": numbers if named else None, "like": None if labelled else known}
 
     @property
     def is_text(self) -> bool:

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from .. import measures
 from ..data import (
-    VOCABULARIES, HeldOut, Lanes, characters, compose, make_vocabulary, read_chunks, read_text, vocabulary_from_json,
+    VOCABULARIES, HeldOut, Lanes, characters, compose, given_text, make_vocabulary, read_chunks, read_text, vocabulary_from_json,
 )
 from ..decoding import beam_search
 from ..errors import InputError
@@ -220,7 +220,8 @@ class Generator(Task):
         of_file = isinstance(data, (str, Path))
         if labelled:
             return Text(read_chunks(Path(data)) if of_file else [compose("".join(data))], source=source)
-        return Examples({"prompt": read_text(Path(data)).splitlines() if of_file else list(data)}, source=source)
+        # a prompt for each line, as standard input has them
+        return Examples({"prompt": read_text(Path(data)).removesuffix("\n").split("\n") if of_file else list(data)}, source=source)
 
     def split(self, every):
         options = self.options
@@ -325,10 +326,8 @@ class Generator(Task):
         return self._spelled(written, length)
 
     def _numbers(self, prompt: str):
-        if any("\ud800" <= letter <= "\udfff" for letter in prompt):
-            raise InputError(f"--prompt {prompt!r}: it is not UTF-8; write it in a UTF-8 terminal, or leave it out")
         start = "\n" if self.pieces.kind != "character" or "\n" in self.pieces.numbers else self.pieces.tokens[0]
-        return self.pieces.encode(compose(prompt) or start)
+        return self.pieces.encode(given_text(prompt, "--prompt ") or start)
 
     def _spelled(self, numbers: Iterator[int], left: int) -> Iterator[str]:
         decoder = self.pieces.decoder()

@@ -13,9 +13,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from .. import measures
-from ..data import compose
+from ..data import compose, given_text
 from ..errors import InputError
-from ..examples import Examples
+from ..examples import Examples, pair_of
 from ..formats import read_lines
 from ..options import LEARNING, MODEL, option
 from ..pieces import PAD, SPECIAL, UNKNOWN, Pieces
@@ -123,8 +123,8 @@ class Tagger(Task):
         if isinstance(data, (str, Path)):
             words, tags, about = self._read_file(Path(data), labelled)
             return Examples({"words": words, "tags": tags}, source=str(data), about=about)
-        words, tags = data if labelled else (data, None)
-        words = [[compose(word) for word in (row.split() if isinstance(row, str) else row)] for row in words]
+        words, tags = pair_of(data, "sentences and their tags") if labelled else (data, None)
+        words = [[given_text(word) for word in (row.split() if isinstance(row, str) else row)] for row in words]
         for number, row in enumerate(words, 1):
             if "" in row:
                 raise InputError(f"sentence {number}: word {row.index('') + 1} is empty; leave it out")

@@ -15,7 +15,7 @@ from torch import nn
 
 from ..errors import InputError, OstinatoError
 from ..examples import Examples
-from ..files import UNFINISHED, read_json, read_tensors, write_json, write_tensors
+from ..files import UNFINISHED, listing, make_directory, read_json, read_tensors, write_json, write_tensors
 from ..options import Options, chosen, flag
 from ..pieces import Pieces
 from ..problem import Buckets, Problem
@@ -131,6 +131,8 @@ class Task:
             if name not in known:
                 raise InputError(f"{type(self).__name__}({name}=...): there is no such option; there are {', '.join(sorted(known))}")
         self.options = self.Options(**options)
+        # the names of the options that were found from the data, which are found anew from other data
+        self._found: list[str] = []
         self.knows: dict = {}
         self.pieces: Pieces | None = None
         self.model: nn.Module | None = None
@@ -240,7 +242,8 @@ class Task:
 
     def set_params(self, **options) -> "Task":
         """Change options."""
-        self.options = replace(self.options, **options)
+        self.options = type(self)(**self.get_params() | dict.fromkeys(self._found) | options).options
+        self._found = []
         return self
 
     def __repr__(self):
@@ -274,6 +277,8 @@ class Task:
         """
         run = {"threads": threads, "devices": devices, "nodes": nodes, "checkpoint_seconds": checkpoint_seconds, "watcher": watcher, "told": told}
         if out is None:
+            if resume:
+                raise InputError("fit(resume=True) without out=: there is no run to go on with; give its directory")
             if devices * nodes > 1:
                 raise InputError(f"fit(devices={devices}, nodes={nodes}) without out=: the processes share the run's directory; give one")
             with tempfile.TemporaryDirectory(prefix="ostinato-") as directory:
@@ -286,20 +291,24 @@ class Task:
         # the first process has begun the run, and watches over it
         helper = training.is_helper()
         resume, watcher, told = resume or helper, None if helper else watcher, None if helper else told
+        # what is known of other data says nothing of these
+        self.knows = {}
         every = self.read(data)
         digest = every.digest()
-        config = self._resumed(out, digest, given) if resume and (out / CONFIG).exists() else None
+        config = self._resumed(out, digest, given) if resume and os.path.exists(out / CONFIG) else None
         if config is None:
             check_new(out, resume)
         learned, watched = self.split(every)
         measured = watched if test is None else self.read(test)
         if config is None:
+            self.model, self.options = None, replace(self.options, **dict.fromkeys(self._found))
             found = self.prepare(learned, every)
             if not (self.options.epochs or self.options.steps or self.options.seconds):
                 found["epochs"] = self.epochs(len(learned))
+            self._found = sorted(name for name in found if getattr(self.options, name) is None)
             self.options = replace(self.options, **found)
             paths = {name: str(given) if isinstance(given, (str, Path)) else None for name, given in (("data", data), ("test", test))}
-            config = self._said() | paths | {"digest": digest, "found": sorted(found), "threads": threads or cores()}
+            config = self._said() | paths | {"digest": digest, "found": self._found, "threads": threads or cores()}
         torch.set_num_threads(threads or config["threads"])
         torch.manual_seed(self.options.seed)
         self.model = self.build()
@@ -338,7 +347,8 @@ class Task:
 
         standard, result, found = type(self).Options(), self.result, config["found"]
         best = max if self.higher else min
-        history = [line for line in result.history if line.get(self.goal) is not None]
+        # of equals the later one was kept
+        history = [line for line in reversed(result.history) if line.get(self.goal) is not None]
         where = shlex.quote(str(out))
         parts = {
             "title": f"{self.name}: {Path(config['data']).name if config['data'] else 'rows in memory'}", "task": self.summary,
@@ -432,13 +442,15 @@ def load(directory: Path) -> Task:
         InputError: There is no whole model in it; the message says what is missing or damaged.
     """
     directory = Path(directory)
-    if not directory.is_dir():
+    if not os.path.isdir(directory):
         raise InputError(f"there is no model directory {str(directory)!r}; give the --out of `ostinato train`")
     config, task = _read_config(directory, device="cpu", mixed_precision=False)
     if not (directory / WEIGHTS).exists():
         raise InputError(f"the run in {str(directory)!r} has no model yet; go on with it: the same `ostinato train {task.name}`, and --resume")
-    if "result" in config:
-        task.result = Result(**config["result"])
+    try:
+        task.result = Result(**config["result"]) if "result" in config else None
+    except TypeError as error:
+        raise InputError(f"{str(directory / CONFIG)!r} has a result that cannot be read ({error}); restore the file, or train the model again") from error
     task.model = task.build()
     tensors, _ = read_tensors(directory / WEIGHTS)
     try:
@@ -479,18 +491,11 @@ def cores() -> int:
 
 def check_new(out: Path, resume: bool) -> None:
     """An error unless a new run can go to a directory."""
-    if out.exists() and not out.is_dir():
+    # os.path and not the Path's own: that raises for a name that is too long
+    if os.path.exists(out) and not os.path.isdir(out):
         raise InputError(f"--out {out}: there is a file of that name; give a directory that is new or empty")
     # a run killed before its first file was whole leaves no run, only these
     begun = {f".{name}{UNFINISHED}" for name in (CONFIG, VOCABULARY)} | ({VOCABULARY} if resume else set())
-    if out.is_dir() and set(os.listdir(out)) - begun:
-        mend = "give another --out, or add --resume to go on with the run in it" if (out / CONFIG).exists() else "it holds no run; give another --out"
+    if os.path.isdir(out) and set(listing(out)) - begun:
+        mend = "give another --out, or add --resume to go on with the run in it" if os.path.exists(out / CONFIG) else "it holds no run; give another --out"
         raise InputError(f"--out {out}: the directory is not empty; {mend}")
-
-
-def make_directory(out: Path) -> None:
-    """Make the directory of a run."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"--out {out}: cannot make this directory ({error.strerror}); give a place that can be written") from error

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import torch
 
-from ..data import compose
+from ..data import given_text
 from ..errors import InputError
-from ..examples import Examples
+from ..examples import Examples, pair_of
 from ..options import option
 from ..seq2seq import TextEncoder
 from ..stored import Behind
@@ -47,12 +47,12 @@ class Translator(SentenceTask):
 
     def read(self, data, *, labelled=True):
         if isinstance(data, (str, Path)):
-            found = read_pairs(Path(data), source=self.options.source, target=self.options.target if labelled else None)
+            found = read_pairs(Path(data), source=self.options.source, target=self.options.target, answered=labelled)
             if labelled and found.targets is None:
                 raise InputError(f"{str(data)!r} has one column; pairs need two: what is given, and behind a tab what is to be written")
             return Examples({"x": found.sources, "target": found.targets if labelled else None, "name": None}, source=str(data), about=found.columns)
-        sources, targets = data if labelled else (data, None)
-        sources, targets = ([compose(str(text)) for text in texts] if texts is not None else None for texts in (sources, targets))
+        sources, targets = pair_of(data, "sentences and what is to be written for each") if labelled else (data, None)
+        sources, targets = ([given_text(str(text)) for text in texts] if texts is not None else None for texts in (sources, targets))
         if targets is not None and len(sources) != len(targets):
             raise InputError(f"{len(sources)} sentences and {len(targets)} to be written; give one for each")
         return Examples({"x": sources, "target": targets, "name": None}, source="the given pairs")
@@ -82,7 +82,7 @@ class Translator(SentenceTask):
                                written[k].attention.numpy()) for k in chosen]}
 
     def inside(self, data):
-        (source,) = self.pieces.encode(data)
+        (source,) = self.sources(self.read(data, labelled=False))
         if not len(source):
             raise InputError("an empty input has no steps to look at; give some")
         x, lengths = self.given([source])
