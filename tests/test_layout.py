@@ -15,7 +15,7 @@ ORDER = """
     errors graph symbols language notation gradient plan
     engines.vector_maths engines.code engines.native engines.team engines.product engines.pairs engines.outer engines.kernel engines.memory engines.packing engines.rows
     engines.schedule engines.loops engines.passes engines.chance engines.reference engines.precision engines engines.call engines.ready engines.prepared engines.cpu
-    plan_text weights cells.classic cells.contrib cells.research cells stream ragged checkpoint arguments regularisation
+    plan_text weights cells.classic cells.contrib cells.research cells arguments stream ragged checkpoint regularisation
     recurrent layers convolution ostinato
     tf1.random tf1.graph tf1.session tf1.arithmetic tf1.operations tf1.shapes tf1.variables tf1.steps tf1.cells tf1.logic tf1.rnn tf1.static tf1.raw tf1.wrappers
     tf1.dropout tf1.contrib_lstm tf1.fused tf1.contrib tf1.frequency tf1.phased tf1.convolution tf1.grid tf1

@@ -347,8 +347,8 @@ class Recurrent(nn.Module):
             given = (state,) if isinstance(state, Tensor) else state
             if isinstance(given, (tuple, list)) and all(isinstance(s, Tensor) for s in given):
                 if any(s.dim() != 2 for s in given):
-                    raise SizeError(f"the state given is {', '.join(str(tuple(s.shape)) for s in given)}; with an input of (time, units) it should be "
-                                    "(layers * directions, units)")
+                    raise SizeError(f"the state given is {', '.join(str(tuple(s.shape)) for s in given)}; with an input of (time, units) it "
+                                    "should be (layers * directions, units)")
                 state = tuple(s[:, None] for s in given)
         elif any([i.dim() != 3 for i in inputs]):
             layout = "(batch, time, units)" if self.batch_first else "(time, batch, units)"

@@ -4,7 +4,7 @@ Those that draw by chance inside the loop are the cell's own graph with a factor
 every cell. Without them, and outside training, a layer runs the graph that it has anyway.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 
 import torch
