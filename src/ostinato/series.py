@@ -110,6 +110,11 @@ def moves_away(y: np.ndarray) -> bool:
     return bool((np.abs(first.mean(0) - last.mean(0)) > 1.5 * (first.std(0) + last.std(0)) / 2).any())
 
 
+def divisor(size: np.ndarray, y: np.ndarray) -> list[float]:
+    """What brings numbers of the columns of y (T, F) that are of this size (F,) to that of 1; 1 where all there is are roundings."""
+    return np.where(size > ROUNDED * np.abs(y).max(0), size, 1.0).tolist()
+
+
 def season_of(y: np.ndarray, difference: bool = False) -> int:
     """After how many steps a series (T, F) is most like itself, by the autocorrelation past its first fall below 0; 1 where it is not.
 

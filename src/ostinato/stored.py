@@ -240,6 +240,15 @@ class StoredArray(Kept):
         return (self[start:start + rows] for start in range(0, self.count, rows))
 
 
+def behind(before: np.ndarray | StoredArray, series: StoredArray) -> StoredArray:
+    """One array and after it the other."""
+    joined = StoredArray(series.dtype, series.row)
+    joined.extend(before[:])
+    for block in series.blocks():
+        joined.extend(block)
+    return joined
+
+
 def rows_of_block(size: int) -> int:
     """How many rows of so many bytes are read at a time."""
     return max(1, BLOCK // max(1, size))

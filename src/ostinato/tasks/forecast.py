@@ -10,8 +10,8 @@ import torch
 from .. import measures
 from ..errors import InputError
 from ..examples import Examples
-from ..series import ROUNDED, clock_of, cycles_of, date_of, dates_of, later, moves_away, power_of, season_of, series_of, waves
-from ..stored import Made, StoredArray, parts
+from ..series import clock_of, cycles_of, date_of, dates_of, divisor, later, moves_away, power_of, season_of, series_of, waves
+from ..stored import Made, StoredArray, behind, parts
 from ..tables import read_series
 from .forecast_model import KEPT, LAGS, ForecastModel, ForecastOptions
 from .task import Inside, Rows, Task, batches
@@ -66,11 +66,7 @@ class Forecaster(Task):
     # ------------------------------------------------------------ reading
 
     def read(self, data, *, labelled=True):
-        options = self.options
-        wanted = self.knows.get("names") or ([name.strip() for name in options.columns.split(",")] if options.columns else None)
-        twice = next((name for place, name in enumerate(wanted or ()) if name in wanted[:place]), None)
-        if twice is not None:
-            raise InputError(f"--columns {options.columns}: {twice!r} is there twice; name each column once")
+        options, wanted = self.options, self.knows.get("names") or self.options.names
         if isinstance(data, (str, Path)):
             found = read_series(Path(data), columns=wanted, time=options.time)
             names, values, times, source = found.names, found.values, found.times, str(data)
@@ -135,9 +131,9 @@ class Forecaster(Task):
         self.knows |= {
             "names": names, "difference": difference, "season": season, "lags": lags, "reach": reach, "window": window, "clock": clock,
             "calendar": cycles_of(clock, count) if clock else [],
-            "step": _divisor(np.abs(np.diff(y, axis=0)).mean(0), y), "level": [y.mean(0).tolist(), _divisor(y.std(0), y)],
+            "step": divisor(np.abs(np.diff(y, axis=0)).mean(0), y), "level": [y.mean(0).tolist(), divisor(y.std(0), y)],
             "naive": np.abs(np.diff(np.array(every["values"][-latest:]), axis=0)).mean(0).tolist(),
-            "gap": _divisor((y[:1 - season] - y[season - 1:]).std(0), y) if season > 1 else None,
+            "gap": divisor((y[:1 - season] - y[season - 1:]).std(0), y) if season > 1 else None,
             "past": {"values": np.array(every["values"][start:]).tolist(), "time": every["time"][start:] if clock else None}}
         self.knows["windows"] = len(range(0, count - window - reach, self._stride()))
         found = {"power": power, "difference": difference, "season": season, "window": window, "lags": lags}
@@ -196,8 +192,8 @@ class Forecaster(Task):
                 dates.extend([later(last, clock, k + 1) for k in range(len(y))])
             if not last < dates[0].item() <= later(last, clock, GAP):
                 return y, dates, 0
-            dates = _behind(earlier, dates)
-        return _behind(before, y), dates, len(before)
+            dates = behind(earlier, dates)
+        return behind(before, y), dates, len(before)
 
     def _stored(self, examples: Examples) -> tuple[StoredArray, StoredArray | None]:
         """What is learned of the values of a series (T, F), and its dates or None."""
@@ -488,15 +484,6 @@ class _Errors:
         return {"mase": measures.forecasting(one["predicted"], one["wanted"], self.task._scale)["mase"]}
 
 
-def _behind(before: np.ndarray | StoredArray, series: StoredArray) -> StoredArray:
-    """One after the other."""
-    joined = StoredArray(series.dtype, series.row)
-    joined.extend(before[:])
-    for block in series.blocks():
-        joined.extend(block)
-    return joined
-
-
 def _check_changing(learned: Examples, names: list[str], source: str) -> None:
     """An error where a column is the same at all steps."""
     first, changing = np.array(learned["values"][0]), np.zeros(len(names), bool)
@@ -506,8 +493,3 @@ def _check_changing(learned: Examples, names: list[str], source: str) -> None:
         if not changes:
             raise InputError(f"{source}: the column {name!r} is {value:g} at all {len(learned)} steps that are learned from; "
                              "there is nothing to forecast: leave it out with --columns")
-
-
-def _divisor(size: np.ndarray, y: np.ndarray) -> list[float]:
-    """What brings numbers of the columns of y (T, F) that are of this size (F,) to that of 1; 1 where all there is are roundings."""
-    return np.where(size > ROUNDED * np.abs(y).max(0), size, 1.0).tolist()

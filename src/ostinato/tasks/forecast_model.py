@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from ..errors import InputError
 from ..options import LEARNING, Options, option
 from .layer import layer_of
 
@@ -36,6 +37,17 @@ class ForecastOptions(Options):
     batch: int = option(32, "Windows of a batch.", panel=LEARNING, low=1, high=65536)
     learning_rate: float = option(2e-3, "The highest of the schedule.", panel=LEARNING, low=1e-9, high=10)
     held_out: float = option(0.15, "Part of the series, its end, that is kept to measure on.", panel=LEARNING, low=0.001, high=0.9)
+
+    def __post_init__(self):
+        super().__post_init__()
+        twice = next((name for place, name in enumerate(self.names or ()) if name in self.names[:place]), None)
+        if twice is not None:
+            raise InputError(f"--columns {self.columns}: {twice!r} is there twice; name each column once")
+
+    @property
+    def names(self) -> list[str] | None:
+        """The columns that are named."""
+        return [name.strip() for name in self.columns.split(",")] if self.columns else None
 
 
 class ForecastModel(nn.Module):
