@@ -702,34 +702,6 @@ def test_autocast_takes_states_of_its_own_dtype(module, close):
     close(output, module(x, tuple(s.float() for s in halves))[0])
 
 
-# Torch's own, where it goes on compiling with what came between two graphs.
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
-@pytest.mark.parametrize("lengths", [None, [5, 2, 0]], ids=str)
-def test_a_compiled_model_gives_what_the_model_gives(engine, lengths, close):
-    layer = LSTM(2, 3, batch_first=True, engine=engine)
-    below, x = nn.Linear(2, 2), torch.randn(3, 5, 2)
-
-    def model(x):
-        return layer(below(x).tanh(), lengths=lengths)[0].square()
-
-    compiled = torch.compile(model, backend="eager")
-    for _ in range(3):
-        found, wanted = compiled(x), model(x)
-        close(found, wanted)
-        leaves = [*below.parameters(), *layer.parameters()]
-        for left, right in zip(gradients([found], leaves), gradients([wanted], leaves), strict=True):
-            close(left, right)
-    with torch.no_grad():
-        close(compiled(x), wanted)
-
-
-def test_a_compiled_step_is_a_step(close):
-    layer, x = GRU(2, 3), torch.randn(5, 4, 2)
-    stream = layer.stream(4)
-    step = torch.compile(lambda x: stream.step(x) * 2, backend="eager")
-    close(torch.stack([step(one) for one in x]), layer(x)[0] * 2)
-
-
 def test_parametrised_weights_work():
     layer = parametrizations.weight_norm(LSTM(2, 3), "weight_hh_l0")
     layer(torch.randn(4, 1, 2))[0].sum().backward()

@@ -50,7 +50,7 @@ def test_columns_that_hold_lists_are_left_out_and_bytes_that_are_no_text_refused
     assert read_labelled(path, text="body").labels == ["x", "y"]
     with pytest.raises(InputError, match="the column 'words' holds List.String.; it should hold text or numbers"):
         read_labelled(path, text="words")
-    with pytest.raises(InputError, match="the column 'raw' holds Binary that is no text"):
+    with pytest.raises(InputError, match="the column 'raw' holds Binary; it should hold text or numbers"):
         read_labelled(path, text="raw").texts[0]
 
 

@@ -7,6 +7,8 @@ from . import engines
 from .arguments import whole
 from .errors import InputError, SizeError
 
+_compiling = torch.compiler.is_dynamo_compiling
+
 
 class Stream:
     """One step of a layer at a time, with the layer's own weights; made by `layer.stream(batch_size)`.
@@ -98,7 +100,7 @@ class Stream:
         Raises:
             SizeError: The input is of another shape.
         """
-        if torch.compiler.is_dynamo_compiling():
+        if _compiling():
             return torch.compiler.disable(Stream.step)(self, x, out)
         if self._ready and (output := self._ready(x, out, self.layer._parameters.values())) is not None:
             return output

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from ..errors import EngineError
 from ..graph import Graph
@@ -15,7 +16,8 @@ from . import reference
 ENGINES = ("cpu", "reference")
 
 _NOTHING = contextlib.nullcontext()
-_peek = torch._C._functorch.peek_interpreter_stack
+_peek, _tracing, _modes = torch._C._functorch.peek_interpreter_stack, torch._C._is_tracing, torch._C._len_torch_dispatch_stack
+_compiling = torch.compiler.is_compiling
 
 
 def scan(
@@ -111,7 +113,12 @@ def draw(masks: tuple[tuple, ...], dtype: torch.dtype, seed: int) -> list[Tensor
 
 def traced() -> bool:
     """Whether calls are being traced or transformed rather than just run."""
-    return _peek() is not None or torch.compiler.is_compiling()
+    return _peek() is not None or _tracing() or _modes() > 0 or forward_ad._current_level >= 0 or _compiling()
+
+
+def batched(gradients) -> bool:
+    """Whether some of these stand for many gradients at once, as with `is_grads_batched`."""
+    return any(d is not None and torch._C._functorch.is_legacy_batchedtensor(d) for d in gradients)
 
 
 @functools.cache

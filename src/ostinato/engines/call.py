@@ -119,7 +119,7 @@ class Call:
             values[node] = whole if whole.shape[-1] == units else whole[..., :units]
         if script.nodes:
             # Of constants alone there is nothing else to be like.
-            reference.evaluate(script.nodes, values, weights, self.sizes, self.maths, torch.empty(0, dtype=self.dtype))
+            reference.evaluate(script.nodes, values, weights, self.sizes, self.maths, torch.empty(0, dtype=self.dtype, device="cpu"))
         return values
 
     def _wide(self, value: Tensor, node: Node) -> Tensor:
@@ -128,7 +128,7 @@ class Call:
 
     def _valid(self, value: Tensor, lengths: Tensor | None) -> Tensor:
         """A value with 0 past a row's end."""
-        return value if lengths is None else torch.where((torch.arange(self.steps)[:, None] < lengths)[..., None], value, 0.0)
+        return value if lengths is None else torch.where((torch.arange(self.steps, device="cpu")[:, None] < lengths)[..., None], value, 0.0)
 
     def in_order(self, inputs: Sequence[Tensor]) -> list[Tensor]:
         """The inputs as kernels read them; of one that is the same at all steps they read the first."""
@@ -209,7 +209,7 @@ class Call:
 
     def _copied(self, at: int, shape: tuple[int, ...]) -> Tensor:
         """Numbers of an array as a tensor of its own."""
-        result = torch.empty(shape, dtype=self.dtype)
+        result = torch.empty(shape, dtype=self.dtype, device="cpu")
         ctypes.memmove(result.data_ptr(), at, math.prod(shape) * self._bytes)
         return result
 
@@ -239,7 +239,7 @@ class Call:
             given.add(forward.own, kept[-1])
         given.shapes |= forward.shapes
         if d_output is None:
-            d_output = torch.zeros((self.steps, self.rows, self.graph.output.size.at(self.sizes)), dtype=self.dtype)
+            d_output = torch.zeros((self.steps, self.rows, self.graph.output.size.at(self.sizes)), dtype=self.dtype, device="cpu")
         given.add("gradient output", memory.contiguous(d_output))
         for (_, place, units), d in zip(self.states, d_states):
             if d is not None:
@@ -263,7 +263,7 @@ class Call:
             for name, units in wanted.paired.items():
                 given.add(name, memory.empty((half, units), self.dtype))
         for name, shape in wanted.shapes.items():
-            found[name] = (torch.empty if tokens.count else torch.zeros)(shape, dtype=self.dtype)
+            found[name] = (torch.empty if tokens.count else torch.zeros)(shape, dtype=self.dtype, device="cpu")
             given.add(f"gradient of {name}", found[name])
         for stage in wanted.stages:
             self._arguments(stage.arguments, given, weights)
@@ -292,13 +292,15 @@ class Call:
             lengths, d_output, d_states, needs: As for `backward`.
         """
         # One tensor may stand in several places, of which each has its own part of the gradient.
-        tensors = [t.view_as(t) if need else t for t, need in zip(tensors, needs)]
-        inputs, states, weights = self.split(tensors)
-        output, final = reference.scan(self.graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=self.reverse,
-                                       maths=self.maths)
+        again = torch.is_grad_enabled()
+        with torch.enable_grad():
+            tensors = [t.view_as(t) if need else t for t, need in zip(tensors, needs)]
+            inputs, states, weights = self.split(tensors)
+            output, final = reference.scan(self.graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=self.reverse,
+                                           maths=self.maths)
         roots = [(y, d) for y, d in zip((output, *final), (d_output, *d_states)) if d is not None]
         wanted = [t for t, need in zip(tensors, needs) if need]
-        found = iter(torch.autograd.grad([y for y, _ in roots], wanted, [d for _, d in roots], create_graph=True, allow_unused=True))
+        found = iter(torch.autograd.grad([y for y, _ in roots], wanted, [d for _, d in roots], create_graph=again, allow_unused=True))
         return [next(found) if need else None for need in needs]
 
 

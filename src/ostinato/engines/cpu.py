@@ -8,7 +8,7 @@ from torch import Tensor
 
 from ..errors import EngineError
 from ..graph import Graph
-from . import native, reference, traced
+from . import batched, native, reference, traced
 from .call import Call
 from .loops import loops
 from .passes import BITS
@@ -98,10 +98,12 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     def backward(ctx, *gradients):
         calls, lengths, needs = ctx.calls, ctx.lengths, ctx.needs_input_grad[2:]
-        tensors, kept = ctx.saved_tensors[: len(needs)], iter(ctx.saved_tensors[len(needs) :])
-        gradients = iter(gradients)
-        given = [(next(gradients), [next(gradients) for _ in call.states]) for call in calls]
-        if not torch.is_grad_enabled():
+        # Once, for torch.utils.checkpoint gives them once.
+        saved = ctx.saved_tensors
+        tensors, kept = saved[: len(needs)], iter(saved[len(needs) :])
+        each = iter(gradients)
+        given = [(next(each), [next(each) for _ in call.states]) for call in calls]
+        if not (torch.is_grad_enabled() or batched(gradients)):
             works = [call.backward(weights, [next(kept) for _ in range(count)], lengths, *d, part)
                      for call, weights, count, d, part in zip(calls, ctx.weights, ctx.kept, given, _parts(calls, needs))]
             return None, None, *(d for found in together(works) for d in found)
@@ -138,8 +140,6 @@ def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None, nar
     if torch.is_autocast_enabled("cpu"):
         with torch.autocast("cpu", enabled=False):
             return scans(graph, runs, lengths, narrow)
-    if lengths is not None:
-        lengths = lengths.to("cpu", torch.int64)
     # Each has its share of the threads, at least one, as far as they go.
     threads = torch.get_num_threads()
     side_by_side = min(len(runs), threads)
@@ -154,6 +154,8 @@ def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None, nar
             return [reference.scan(graph, lengths=lengths, **run) for run in runs]
         calls.append(_call(graph, inputs, states, weights, mine, counts, lengths, run["reverse"], threads // side_by_side, narrow))
         tensors += mine
+    if lengths is not None:
+        lengths = lengths.to("cpu", torch.int64)
     if side_by_side < len(runs):
         return [found for run in runs for found in scans(graph, [run], lengths, narrow)]
     if torch.is_grad_enabled() and any([t.requires_grad for t in tensors]):

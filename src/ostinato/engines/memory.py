@@ -53,7 +53,7 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     for n in shape:
         size *= n
     if size < LONG:
-        return torch.empty(shape, dtype=dtype)
+        return torch.empty(shape, dtype=dtype, device="cpu")
     # What is made in inference mode could not be kept for a gradient.
     inference = torch.is_inference_mode_enabled()
     with torch.inference_mode(False) if inference else _NOTHING:
@@ -65,7 +65,7 @@ def zeros(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     size = dtype.itemsize
     for n in shape:
         size *= n
-    return torch.zeros(shape, dtype=dtype) if size < LONG else empty(shape, dtype).zero_()
+    return torch.zeros(shape, dtype=dtype, device="cpu") if size < LONG else empty(shape, dtype).zero_()
 
 
 def contiguous(x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from . import memory
+from . import batched, memory
 from .call import Call
 from .loops import Packed
 from .passes import Pass, Wanted
@@ -86,7 +86,7 @@ class Prepared:
         self._listed.once([*arrays, *[t.data_ptr() for t in (*inputs, *vectors)], *_addresses(packed, this.users, weights)])
         final = []
         for k, start, _, ends, size, shape in self._states:
-            final.append(torch.empty(shape, dtype=call.dtype))
+            final.append(torch.empty(shape, dtype=call.dtype, device="cpu"))
             ctypes.memmove(final[-1].data_ptr(), arrays[k] + start + ends, size)
         self._scratch.give(block)
         return own.as_strided(*self._output), final, [*inputs, kept, own], packed
@@ -171,7 +171,7 @@ class _Backward:
         *inputs, kept, own = kept
         vectors = [weights[name].contiguous() for _, name in self._vectors]
         if d_output is None:
-            d_output = torch.zeros((call.steps, call.rows, call.graph.output.size.at(call.sizes)), dtype=call.dtype)
+            d_output = torch.zeros((call.steps, call.rows, call.graph.output.size.at(call.sizes)), dtype=call.dtype, device="cpu")
         made = [empty(shape, call.dtype) for _, shape, empty in self._made]
         block = self._scratch.take()
         at = block.data_ptr()
@@ -230,14 +230,14 @@ class _Train(torch.autograd.Function):
         prepared, needs, saved = ctx.prepared, ctx.needs_input_grad[1:], ctx.saved_tensors
         tensors, kept = saved[: len(needs)], saved[len(needs) : -1]
         packed, ctx.packed = ctx.packed, None
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or batched((d_output, *d_states)):
             return None, *prepared.derived(tensors, d_output, d_states, needs)
         return None, *prepared.backward(kept, tensors[len(kept) - 2 :], packed, d_output, d_states, needs)
 
 
 def _lasting(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """Memory of what may stay, as a weight's gradient does: such is not lent."""
-    return torch.empty(shape, dtype=dtype)
+    return torch.empty(shape, dtype=dtype, device="cpu")
 
 
 def _by_torch(stages) -> bool:

@@ -94,7 +94,10 @@ class _Weights:
         for w, (known, at) in zip(weights, self._seen):
             if w is not known or w.data_ptr() != at:
                 return False
-        return all([version(w) == then for w, then in self._long])
+        for w, then in self._long:
+            if version(w) != then:
+                return False
+        return True
 
 
 def _copying(copies: Sequence[int], weights: _Weights | None = None) -> Job:
@@ -153,7 +156,7 @@ class Ready:
             return None
         made, dtype, listed = self._made, self._dtype, self._listed
         inputs = [memory.contiguous(x.transpose(0, 1) if self._turned else x) for x in inputs]
-        own, final = memory.empty(made.shape, dtype), [torch.empty(shape, dtype=dtype) for shape in self._states]
+        own, final = memory.empty(made.shape, dtype), [torch.empty(shape, dtype=dtype, device="cpu") for shape in self._states]
         if not self._lock.acquire(blocking=False):
             return None
         try:
@@ -180,7 +183,7 @@ class Steps:
         below = bases["x"]
         for call, tensors in layers:
             made = _Made(call, tensors)
-            own = torch.zeros(made.shape, dtype=call.dtype)
+            own = torch.zeros(made.shape, dtype=call.dtype, device="cpu")
             made.given.add(made.this.own, own)
             placed = made.this.stages[0].work.jobs(made.given.numbers | {call.passes.inputs[0]: below})
             jobs += [replace(job, waits=job.waits or k == 0 and bool(jobs)) for k, job in enumerate(placed)]
@@ -216,7 +219,7 @@ class Steps:
         if not self._weights.hold(parameters):
             return None
         if out is None:
-            out = torch.empty(self._output, dtype=self._dtype)
+            out = torch.empty(self._output, dtype=self._dtype, device="cpu")
         elif type(out) is not Tensor or out.shape != self._output or out.dtype is not self._dtype or not out.is_cpu or not out.is_contiguous():
             return None
         if not x.is_contiguous():
@@ -238,7 +241,7 @@ class Steps:
         """Each layer's states, (B, units) each."""
         found = []
         for states in self._states:
-            found.append(tuple(torch.empty(shape, dtype=self._dtype) for *_, shape in states))
+            found.append(tuple(torch.empty(shape, dtype=self._dtype, device="cpu") for *_, shape in states))
             for (begins, size, _), s in zip(states, found[-1]):
                 ctypes.memmove(s.data_ptr(), begins, size)
         return found

@@ -291,15 +291,13 @@ class Task:
         # the first process has begun the run, and watches over it
         helper = training.is_helper()
         resume, watcher, told = resume or helper, None if helper else watcher, None if helper else told
-        # what is known of other data says nothing of these
-        self.knows = {}
+        self.knows = {}  # what is known of other data says nothing of these
         every = self.read(data)
         digest = every.digest()
         config = self._resumed(out, digest, given) if resume and os.path.exists(out / CONFIG) else None
         if config is None:
             check_new(out, resume)
         learned, watched = self.split(every)
-        measured = watched if test is None else self.read(test)
         if config is None:
             self.model, self.options = None, replace(self.options, **dict.fromkeys(self._found))
             found = self.prepare(learned, every)
@@ -313,6 +311,7 @@ class Task:
         torch.manual_seed(self.options.seed)
         self.model = self.build()
         problem = self.problem(learned, watched)
+        measured = watched if test is None else self.read(test)
         if test is not None:
             self.encode(measured)  # what cannot be used is to be told before training, not after it
         budget = training.Budget(self.options.steps, self.options.seconds)
