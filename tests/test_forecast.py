@@ -317,6 +317,15 @@ def test_data_that_a_model_cannot_go_on_from_is_refused(trained):
         Forecaster().predict(waves())
 
 
+def test_a_model_whose_layers_read_other_numbers_is_refused(tmp_path):
+    Forecaster(hidden=4, steps=2, season=12).fit(waves(), out=tmp_path / "model", threads=1)
+    config = json.loads((tmp_path / "model" / "config.json").read_text(encoding="utf-8"))
+    config["knows"]["gap"] = [0.0, config["knows"]["gap"]]
+    (tmp_path / "model" / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    with pytest.raises(InputError, match="trained by an earlier ostinato.*train it again"):
+        load(tmp_path / "model")
+
+
 # ---------------------------------------------------------------- real data
 
 

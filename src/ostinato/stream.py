@@ -14,7 +14,8 @@ class Stream:
     """One step of a layer at a time, with the layer's own weights; made by `layer.stream(batch_size)`.
 
     What it gives equals what the layer gives for the whole sequence. It works without gradients and without dropout. Weights may be
-    changed at any time, though single numbers of a large one not through `.data` or NumPy; a changed `engine` or `precision` of the layer is taken up when the state is set or reset.
+    changed at any time, though single numbers of a large one not through `.data` or NumPy; a changed `engine` or `precision` of the
+    layer is taken up when the state is set or reset.
 
     Args:
         layer: A layer of one direction.

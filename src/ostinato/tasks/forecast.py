@@ -147,6 +147,8 @@ class Forecaster(Task):
 
     def build(self):
         columns = len(self.knows["names"])
+        if self.knows["season"] > 1 and isinstance(self.knows["gap"][-1], list):
+            raise InputError("this model of a series was trained by an earlier ostinato, whose layers read other numbers; train it again")
         inputs = columns * (1 + (not self.knows["difference"]) + (self.knows["season"] > 1)) + 2 * len(self.knows["calendar"])
         return ForecastModel(inputs, columns * max(0, self.knows["lags"] - 1), columns, self.options)
 
