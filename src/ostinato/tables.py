@@ -73,7 +73,7 @@ def read_labelled(path: Path, *, text: str | None = None, label: str | None = No
         steps: T, of a table with a sequence in each row.
         features: F, of one; 1 if neither is given.
         like: Where the labels are not wanted, because a model is to answer: `columns` of the data that it learned from. The column of labels
-            need not be there then, and a table of one column is of texts whatever that is called.
+            need not be there then, a table of one column is of texts whatever that is called, and as many numbers as it learned from are all of a row.
 
     Raises:
         InputError: The file cannot be read; a column is not there; a label is empty; a number is missing or not finite.
@@ -115,8 +115,8 @@ def read_labelled(path: Path, *, text: str | None = None, label: str | None = No
     elif label is None and columns is None and table.headless and not words:
         # A row is the label and T * F numbers, unless T * F is known and all of the row is just that.
         whole = (steps or 1) * (features or 1)
-        numbers = len(free) if like is not None and len(free) == len(like.get("numbers", ())) else 0
-        label = None if numbers or (len(free) % whole == 0 and (len(free) - 1) % whole) else free[0]
+        alone = like is not None and len(free) == len(like.get("numbers", ()))
+        label = None if alone or (len(free) % whole == 0 and (len(free) - 1) % whole) else free[0]
     columns = columns or [name for name in numeric if name not in (label, table.find(STEPS))]
     if not columns:
         raise InputError(f"{str(path)!r} has the columns {listed(table.names)}, none of them of texts or numbers to learn from; "

@@ -458,7 +458,7 @@ class Passes:
 
     def _wanted(self, needs: tuple[bool, ...]) -> Wanted:
         derived = self.plan.derived
-        made, products, matrices, vectors, added, states, others = {}, {}, {}, {}, {}, {}, {}
+        made, products, matrices, vectors, added, states, others, shapes = {}, {}, {}, {}, {}, {}, {}, {}
         for full in dict.fromkeys(name for name, need in zip(self.names, needs) if need):
             kind, _, name = full.partition(" ")
             if kind == "input" and name in self.plan.graph.given:
@@ -476,6 +476,7 @@ class Passes:
                 states[full] = f"gradient {name}"
             elif name in self.plan.added:
                 added[full] = f"added {name}"
+                shapes[full] = (self.plan.added[name].size.at(self.plan.sizes),)
             elif name in derived.vectors:
                 vectors[full] = derived.vectors[name]
             else:
@@ -483,9 +484,8 @@ class Passes:
         loose = dict.fromkeys(n for n in _operands(vectors, matrices) if not self._held(n))
         script = self.script([*others.values(), *loose], self._done)
         operands = {f"operand {k}": n for k, n in enumerate(loose)}
-        shapes = {name: (node.size.at(self.plan.sizes),) for name, node in vectors.items()}
+        shapes |= {name: (node.size.at(self.plan.sizes),) for name, node in vectors.items()}
         shapes |= {name: tuple(n.size.at(self.plan.sizes) for n in pairs[0]) for name, pairs in matrices.items()}
-        shapes |= {full: (self.plan.added[full.partition(" ")[2]].size.at(self.plan.sizes),) for full in added}
         return Wanted(made, products, matrices, vectors, added, states, others, script, operands, [], [], shapes)
 
 

@@ -158,7 +158,12 @@ class Classifier(Task):
 
     def read(self, data, *, labelled=True):
         if isinstance(data, (str, Path)):
-            found = read_labelled(Path(data), **self._columns(Path(data), labelled), features=self.options.features)
+            path, options, known = Path(data), self.options, self.knows.get("columns") or {}
+            # by the names of those that were learned from, where they have some
+            numbers = known.get("numbers")
+            named = isinstance(numbers, list) and path.suffix != ".npz" and not all(map(str.isdecimal, numbers))
+            found = read_labelled(path, text=options.text, label=options.label, columns=numbers if named else None, features=options.features,
+                                  like=None if labelled else known)
             if labelled and found.labels is None:
                 raise InputError(f"{str(data)!r} has no column of labels ({found.columns}); call it 'label' there, or name it with --label in training")
             columns = {"x": found.texts if found.texts is not None else found.numbers, "label": found.labels}
@@ -175,13 +180,6 @@ class Classifier(Task):
             if len(labels) != len(x):
                 raise InputError(f"{len(x)} rows and {len(labels)} labels; give a label for each row")
         return Examples({"x": x, "label": labels}, source="the given rows")
-
-    def _columns(self, path: Path, labelled: bool) -> dict:
-        """What `read_labelled` is to take from a file: those columns that the model learned from, by their names where they have some."""
-        options, known = self.options, self.knows.get("columns") or {}
-        numbers = known.get("numbers")
-        named = isinstance(numbers, list) and path.suffix != ".npz" and not all(map(str.isdecimal, numbers))
-        return {"text": options.text, "label": options.label, "columns": numbers if named else None, "like": None if labelled else known}
 
     @property
     def is_text(self) -> bool:
