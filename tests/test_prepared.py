@@ -11,6 +11,8 @@ import ostinato
 from ostinato import GRU, LSTM, Recurrent, engines
 from ostinato.engines import cpu, doctor
 from ostinato.engines.prepared import Prepared
+from ostinato.engines.ready import Ready
+from ostinato.errors import InputError, SizeError
 
 pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
 CELLS = ["elman", "lstm", "gru", "gru_original", "lstm_peephole", "layer_norm_lstm", "min_gru", "lstm_projected"]
@@ -20,11 +22,11 @@ def layer(cell="gru", **others):
     return Recurrent(cell, 6, 9, sizes={"P": 4} if cell == "lstm_projected" else None, **others)
 
 
-def learned(module, x, losses="hy"):
+def learned(module, x, losses="hy", lengths=None):
     """The output, the states, and the gradients of a loss of the states (h), the output (y) or both."""
     module.zero_grad()
     x = x.detach().clone().requires_grad_(x.requires_grad)
-    y, states = module(x)
+    y, states = module(x, lengths=lengths)
     states = states if isinstance(states, tuple) else (states,)
     loss = sum(s.sin().sum() for s in states) * ("h" in losses) + y.cos().sum() * ("y" in losses)
     loss.backward()
@@ -72,6 +74,79 @@ def test_a_prepared_call_gives_what_others_give(cell, batch_first, threads, loss
         module.engine = "reference"
         same(learned(module, x, losses), wanted, close)
     torch.set_num_threads(before)
+
+
+# From nothing at all to everything, in any order, as a tensor or as numbers.
+LENGTHS = [[3, 5, 1, 4], torch.tensor([5, 5, 5, 5]), [0, 0, 0, 0], torch.tensor([2, 0, 5, 1], dtype=torch.int32), [5, 4, 3, 2]]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("cell", CELLS)
+def test_rows_of_unequal_lengths(cell, batch_first, threads, close):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    module = layer(cell, batch_first=batch_first)
+    plain = copy.deepcopy(module)
+    plain.engine = "reference"
+    x = torch.randn(*((4, 5) if batch_first else (5, 4)), 6, requires_grad=True)
+    for _ in range(2):
+        learned(module, x, lengths=LENGTHS[0])
+        with torch.inference_mode():
+            module(x, lengths=LENGTHS[0])
+    assert [type(made) for made in module._ready.values()] == [Prepared, Ready]
+    for lengths in LENGTHS:
+        same(learned(module, x, lengths=lengths), learned(plain, x, lengths=lengths), close)
+        with torch.inference_mode():
+            (y, states), (wanted, others) = (m(x, lengths=lengths) for m in (module, plain))
+        same([y, *(states if isinstance(states, tuple) else [states])], [wanted, *(others if isinstance(others, tuple) else [others])], close)
+    assert [type(made) for made in module._ready.values()] == [Prepared, Ready]
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("lengths", [[3, 5, 1, 4], [0, 0, 0, 0]])
+def test_what_is_learned_of_rows_that_end_early_can_be_asked_for_in_part_and_has_a_gradient(lengths, close):
+    module = LSTM(6, 9, batch_first=True, dtype=torch.float64)
+    plain = copy.deepcopy(module)
+    plain.engine = "reference"
+    module.weight_ih_l0.requires_grad_(False)
+    x = torch.randn(4, 5, 6, dtype=torch.float64)
+    for _ in range(2):
+        learned(module, x, lengths=lengths)
+    wanted = learned(plain, x, lengths=lengths)
+    wanted[4] = None  # of weight_ih_l0
+    same(learned(module, x, lengths=lengths), wanted, close)
+    x.requires_grad_()
+    found = []
+    for m in (module, plain):
+        first, = torch.autograd.grad(m(x, lengths=lengths)[0].sin().sum(), x, create_graph=True)
+        found.append(torch.autograd.grad(first.square().sum(), [x, m.weight_hh_l0], allow_unused=True))
+    same(*found, close)
+
+
+@pytest.mark.parametrize("regularisers", [{"zoneout": 0.3}, {"variational": 0.4, "weight_drop": 0.5}])
+def test_masks_are_the_same_where_rows_end_early(regularisers, close):
+    module, x = layer("lstm", **regularisers), torch.randn(4, 5, 6, requires_grad=True)
+    for _ in range(2):
+        learned(module, x, lengths=LENGTHS[0])
+    the_only(module)
+    torch.manual_seed(3)
+    found = learned(module, x, lengths=[1, 2, 0, 5])
+    module._ready.clear()
+    torch.manual_seed(3)
+    same(found, learned(module, x, lengths=[1, 2, 0, 5]), close)
+
+
+@pytest.mark.parametrize("learns", [True, False])
+@pytest.mark.parametrize("lengths", [[3, 5, 1], [3, 5, 1, 6], [3, -1, 1, 4], [True] * 4, [0.5, 1, 2, 3]])
+def test_a_prepared_call_refuses_lengths_that_are_none(lengths, learns):
+    module, x = layer("gru", batch_first=True), torch.randn(4, 5, 6, requires_grad=learns)
+    with torch.set_grad_enabled(learns):
+        for _ in range(2):
+            module(x, lengths=LENGTHS[0])
+        assert [*module._ready.values()] != [None]
+        with pytest.raises((InputError, SizeError), match="write 4 whole"):
+            module(x, lengths=lengths)
 
 
 REGULARISED = [{"zoneout": 0.3}, {"zoneout": {"h": 0.2}, "recurrent_dropout": 0.3}, {"variational": 0.4}, {"weight_drop": 0.5},

@@ -21,7 +21,7 @@ def read_lengths(given, steps: int, batch: int, device) -> Tensor:
     if batch:
         if lengths.is_floating_point() and not (lengths == lengths.round()).all():
             raise InputError(f"lengths={lengths.tolist()} are not whole: {mend}")
-        low, high = lengths.min().item(), lengths.max().item()
+        low, high = (end.item() for end in lengths.aminmax())
         if low < 0 or high > steps:
             raise SizeError(f"lengths go from {low} to {high} and the sequences have {steps} step(s): {mend}")
     return lengths.to(device, torch.long)

@@ -225,8 +225,7 @@ class Recurrent(nn.Module):
         dtype = None if like is None else like.dtype
         if self.num_layers == 1 or first == above:
             return self.cell.plan(first, dtype=dtype)
-        last = self.num_layers - 1
-        title = "layer 1" if last == 1 else f"layers 1 to {last}"
+        title = "layer 1" if self.num_layers == 2 else f"layers 1 to {self.num_layers - 1}"
         return f"layer 0: {self.cell.plan(first, dtype=dtype)}\n\n{title}: {self.cell.plan(above, dtype=dtype)}"
 
     # ------------------------------------------------------------ reading what was given
@@ -257,9 +256,8 @@ class Recurrent(nn.Module):
                 raise InputError(f"input {name!r} is on {x.device} and the weights are on {like.device}: write layer.to({str(x.device)!r})")
             if x.dtype is not dtype:
                 if not engines.autocast_is_on(x.device.type):
-                    raise InputError(f"input {name!r} is {x.dtype} and the weights are {like.dtype}: write x.to({like.dtype}), "
-                                     f"or layer.to({x.dtype})")
-                x = x.to(like.dtype)
+                    raise InputError(f"input {name!r} is {x.dtype} and the weights are {dtype}: write x.to({dtype}), or layer.to({x.dtype})")
+                x = x.to(dtype)
             checked.append(x)
         return tuple(checked)
 
@@ -328,8 +326,8 @@ class Recurrent(nn.Module):
         """
         if torch.compiler.is_dynamo_compiling():
             return torch.compiler.disable(Recurrent.forward)(self, x, state, lengths)  # kernels run between two of its graphs
-        bare = state is None and lengths is None and type(x) is Tensor
-        if bare and (found := self._at_once(x)) is not None:
+        bare = state is None and type(x) is Tensor
+        if bare and (found := self._at_once(x, lengths)) is not None:
             return found
         inputs, packed = (x,), []
         # What most calls give is looked at first, for looking takes a tenth of a short call's time.
@@ -347,8 +345,8 @@ class Recurrent(nn.Module):
             given = (state,) if isinstance(state, Tensor) else state
             if isinstance(given, (tuple, list)) and all(isinstance(s, Tensor) for s in given):
                 if any(s.dim() != 2 for s in given):
-                    raise SizeError(f"the state given is {', '.join(str(tuple(s.shape)) for s in given)}; with an input of (time, units) it "
-                                    "should be (layers * directions, units)")
+                    shapes = ", ".join(str(tuple(s.shape)) for s in given)
+                    raise SizeError(f"the state given is {shapes}; with an input of (time, units) it should be (layers * directions, units)")
                 state = tuple(s[:, None] for s in given)
         elif any([i.dim() != 3 for i in inputs]):
             layout = "(batch, time, units)" if self.batch_first else "(time, batch, units)"
@@ -367,23 +365,25 @@ class Recurrent(nn.Module):
         with self.full_precision():
             output_TBO, states = self._run(inputs, states, lengths)
         if bare and not alone:
-            self._make_ready(x, inputs)
+            self._make_ready(x, inputs, lengths)
         if packed:
             return ragged.pack(output_TBO, packed[0]), self.returned_state(states)
         if alone:
             return output_TBO[:, 0], self.returned_state(tuple(s[:, 0] for s in states))
         return output_TBO.transpose(0, 1) if self.batch_first else output_TBO, self.returned_state(states)
 
-    def _at_once(self, x: Tensor):
+    def _at_once(self, x: Tensor, lengths):
         """What `forward` returns for a shape that is ready; None where none is, or it does not fit."""
         learning, parameters = torch.is_grad_enabled(), self._parameters.values()
-        kind = self._kind(x.shape, x.dtype, learning)
+        kind = self._kind(x.shape, x.dtype, lengths is None, learning)
         ready = self._ready.get(kind)
         if ready is None or not x.is_cpu or engines.traced():
             return None
+        if lengths is not None:
+            lengths = ragged.read_lengths(lengths, *(x.shape[1::-1] if self.batch_first else x.shape[:2]), "cpu")
         if learning:
-            found = ready((x, *self._learned(x))) if self._plain() and ready.fit(x, parameters) else None
-        elif (found := ready((x,), parameters)) is None and not ready.current:
+            found = ready((x, *self._learned(x)), lengths) if self._plain() and ready.fit(x, parameters) else None
+        elif (found := ready((x,), parameters, lengths)) is None and not ready.current:
             self._ready.pop(kind, None)
         return None if found is None else (found[0], self.returned_state(found[1]))
 
@@ -404,10 +404,10 @@ class Recurrent(nn.Module):
         weights = chance.weights(self.cell_weights(0)).values()
         return *masks, *(part for w in weights for part in ((w,) if isinstance(w, Tensor) else w))
 
-    def _make_ready(self, x: Tensor, inputs: tuple[Tensor, ...]):
+    def _make_ready(self, x: Tensor, inputs: tuple[Tensor, ...], lengths: Tensor | None):
         """Have such a call's next one ready, if it comes for the second time and all there is to it is one layer in one direction."""
         learning = torch.is_grad_enabled()
-        kind = self._kind(x.shape, inputs[0].dtype, learning)
+        kind = self._kind(x.shape, inputs[0].dtype, lengths is None, learning)
         # What is not worth it is remembered too, as None.
         if kind in self._ready or not (len(self._runs) == len(inputs) == 1 and self._starts_at_zero and x.is_cpu):
             return
@@ -421,19 +421,19 @@ class Recurrent(nn.Module):
             return
         weights, chance, made = self.cell_weights(0), self._chance, None
         if learning and not self.checkpoint:
+            graph, parameters = self.graph, [*self._parameters.values()]
             if chance:
-                weights, inputs = chance.like(weights), (*inputs, *chance.examples(inputs[0], self._first_letters))
-            graph = chance.in_training if chance else self.graph
-            made = engines.make_prepared(graph, inputs, weights, [*self._parameters.values()], self.precision, self.batch_first)
+                graph, weights, inputs = chance.in_training, chance.like(weights), (*inputs, *chance.examples(inputs[0], self._first_letters))
+            made = engines.make_prepared(graph, inputs, weights, lengths, parameters, self.precision, self.batch_first)
         elif not learning and not chance:
-            made = engines.make_ready(self.graph, inputs, weights, self.precision, self.batch_first)
+            made = engines.make_ready(self.graph, inputs, weights, lengths, self.precision, self.batch_first)
         if len(self._ready) >= READY:
             self._ready.clear()
         self._ready[kind] = made
 
-    def _kind(self, shape: torch.Size, dtype: torch.dtype, learning: bool) -> tuple:
-        """What calls have in common that one `Ready` is for, or one `Prepared`."""
-        return shape, dtype, learning, self.training, torch.get_num_threads(), self.precision, self.engine, self.checkpoint, self.batch_first
+    def _kind(self, *of_call) -> tuple:
+        """What calls have in common that one `Ready` is for, or one `Prepared`: the shape, the dtype, whether all rows are whole, whether it learns."""
+        return *of_call, self.training, torch.get_num_threads(), self.precision, self.engine, self.checkpoint, self.batch_first
 
     def make_steps(self, x: Tensor, states: list[tuple[Tensor, ...]]):
         """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's states; None where they cannot be."""

@@ -36,6 +36,9 @@ class Call:
         count: How many tensors it takes.
         given: How many are given for each initial state.
         constant: For each input whether it is the same at all steps.
+        parts: For each weight the first of the tensors that it is the sum of, and how many these are.
+        matrices: The weights that are packed.
+        moving: The bases whose numbers depend on the rows' lengths, besides those of the tokens that are valid.
         passes: What it does.
         states: For each state its array, that of its gradient, and its units.
         maths: How torch does what no kernel does.
@@ -50,40 +53,39 @@ class Call:
         self.maths = reference.MATHS | (precision.MATHS if narrow else {})
         self.sizes = loops.plan.sizes
         graph, states = self.graph, len(self.graph.states)
-        self.given, self._parts = counts[:states], counts[states:]
-        self._summed = max(self._parts, default=1) > 1
+        self.given, of_weights = counts[:states], counts[states:]
         self.states = [(f"state {name}", f"gradient {name}", size.at(self.sizes)) for name, size in graph.states.items()]
-        self._matrices = [name for name, w in graph.weights.items() if len(w.shape) == 2]
+        self.matrices = [name for name, w in graph.weights.items() if len(w.shape) == 2]
         self.constant = [name in graph.constant for name in graph.inputs]
         names = [f"input {name}" for name in graph.inputs]
         names += [f"state {name}" for name, count in zip(graph.states, self.given) if count]
-        names += [f"weight {name}" for name, count in zip(graph.weights, self._parts) for _ in range(count)]
-        self.count = len(names)
+        names += [f"weight {name}" for name, count in zip(graph.weights, of_weights) for _ in range(count)]
+        self.count, first = len(names), len(names) - sum(of_weights)
+        self.parts = {name: (first + sum(of_weights[:k]), count) for k, (name, count) in enumerate(zip(graph.weights, of_weights))}
+        self.moving = ("table", "tokens", "others", "other count") if ragged else ()
         self.passes = Passes(loops, rows, steps, dtype, names, reverse=reverse, ragged=ragged, threads=threads, narrow=narrow)
 
     def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], list[Tensor | None], dict[str, Tensor]]:
         """The inputs, the initial states, and the weights by name, from all tensors in that order."""
-        k, states, weights = len(self.graph.inputs), [], {}
+        k, states = len(self.graph.inputs), []
         inputs = tensors[:k]
         for count in self.given:
             states.append(tensors[k] if count else None)
             k += count
-        if not self._summed:
-            return inputs, states, dict(zip(self.graph.weights, tensors[k:]))
-        for name, count in zip(self.graph.weights, self._parts):
-            weights[name] = tensors[k] if count == 1 else sum(tensors[k + 1 : k + count], tensors[k])
-            k += count
-        return inputs, states, weights
+        return inputs, states, {name: self.weight(tensors, name) for name in self.parts}
+
+    def weight(self, tensors: Sequence[Tensor], name: str) -> Tensor:
+        """A weight, of all tensors as `split` takes them."""
+        k, count = self.parts[name]
+        return tensors[k] if count == 1 else sum(tensors[k + 1 : k + count], tensors[k])
 
     # ------------------------------------------------------------ what both directions do
 
     def begin(self, this: Pass, inputs: Sequence[Tensor], weights, users, lengths: Tensor | None) -> "_Memory":
         """The memory of a pass, and the numbers of its bases, as far as both directions have them."""
         given = _Memory(self.dtype, this, self.packed(weights))
-        given.when = this.when or schedule.ragged(self.rows, self.steps, this.tasks, self.reverse, lengths)
-        if self.ragged:
-            tokens = given.tokens = self.tokens(lengths)
-            given.numbers |= {"table": given.when.table, "tokens": given.when.tokens, "others": tokens.others, "other count": tokens.other_count}
+        given.when, given.tokens, moving = self.when(this, lengths)
+        given.numbers |= zip(self.moving, moving)
         for place, x in zip(self.passes.inputs, inputs):
             given.add(place, x)
         for place, name in self.passes.vectors:
@@ -95,9 +97,16 @@ class Call:
                 k += 1
         return given
 
+    def when(self, this: Pass, lengths: Tensor | None) -> tuple[Schedule | None, Tokens | None, list[int]]:
+        """Who runs what in a pass, the tokens where these depend on the lengths, and the numbers of `moving`; None while lengths are not given."""
+        if lengths is None:
+            return this.when, None, []
+        found, tokens = schedule.ragged(self.rows, self.steps, this.tasks, self.reverse, lengths), self.tokens(lengths)
+        return found, tokens, [found.table, found.tokens, tokens.others, tokens.other_count]
+
     def packed(self, weights: Mapping[str, Tensor]) -> Packed:
         """The packed form of the weights."""
-        return self.loops.packed([weights[name] for name in self._matrices])
+        return self.loops.packed([weights[name] for name in self.matrices])
 
     def tokens(self, lengths: Tensor | None) -> Tokens:
         """The tokens, those of all rows where there are no lengths."""
@@ -186,14 +195,14 @@ class Call:
         if s is None:
             ctypes.memset(at, 0, size)
         else:
-            self._copy(at, s if streamed else _ordered(s, order))
+            self._copy(at, s if streamed else ordered(s, order))
 
     def _end(self, place: str, units: int, this: Forward, given: "_Memory") -> Tensor:
         """A state after each row's last step."""
         streamed, order = place in this.streamed, given.when.order
         if self.ragged and not (streamed and self.reverse):
             array, rows, lengths = given.array(place), np.arange(self.rows), given.when.lengths
-            return torch.from_numpy(array[lengths, rows] if streamed else _scattered(array[lengths[order] % 2, rows], order))
+            return torch.from_numpy(array[lengths, rows] if streamed else scattered(array[lengths[order] % 2, rows], order))
         at = given.at(place) + self.ends(place, this)[1] * self.rows * units * self._bytes
         return self._copied(at, (self.rows, units))
 
@@ -244,7 +253,7 @@ class Call:
         for (_, place, units), d in zip(self.states, d_states):
             if d is not None:
                 for turn in (0, 1):
-                    self._copy(given.at(place) + turn * self.rows * units * self._bytes, _ordered(d, given.when.order))
+                    self._copy(given.at(place) + turn * self.rows * units * self._bytes, ordered(d, given.when.order))
         tokens = given.tokens = self.tokens(lengths)
         given.numbers |= {"all": tokens.address, "count": tokens.count}
         found = {}
@@ -280,7 +289,7 @@ class Call:
                 found[name] = self._valid(found[name], lengths)
         for name, place in wanted.states.items():
             d = self._copied(given.at(place), this.shapes[place][1:])
-            found[name] = d if given.when.order is None else torch.from_numpy(_scattered(d.numpy(), given.when.order))
+            found[name] = d if given.when.order is None else torch.from_numpy(scattered(d.numpy(), given.when.order))
         return [found[name] if need else None for name, need in zip(self.passes.names, needs)]
 
     def derived(self, tensors: Sequence[Tensor], lengths: Tensor | None, d_output: Tensor | None, d_states: Sequence[Tensor | None],
@@ -308,6 +317,7 @@ class _Memory:
     """The arrays of one pass, and the numbers of its bases.
 
     Attributes:
+        memory: The memory of the pass's block.
         numbers: What each base stands for.
         shapes: The shape of each array of a block.
         when: Who runs what.
@@ -315,14 +325,14 @@ class _Memory:
         packed: The packed weights.
     """
 
-    when: Schedule
-    tokens: Tokens
+    when: Schedule | None
+    tokens: Tokens | None
 
     def __init__(self, dtype: torch.dtype, this: Pass, packed: Packed):
         self._bytes, self.shapes, self.packed = dtype.itemsize, this.shapes, packed
         self._blocks, self._tensors, self.numbers = {}, {}, {}
-        block = memory.empty((this.block.size,), dtype)
-        self.add_block("block", block, this.block)
+        self.memory = memory.empty((this.block.size,), dtype)
+        self.add_block("block", self.memory, this.block)
         ctypes.memset(self.numbers["block"], 0, this.clear * self._bytes)
 
     def add_block(self, name: str, numbers: Tensor, block: Block):
@@ -353,12 +363,12 @@ class _Memory:
         return self._tensors[place]
 
 
-def _ordered(rows: Tensor, order: np.ndarray | None) -> Tensor:
+def ordered(rows: Tensor, order: np.ndarray | None) -> Tensor:
     """Rows in an order."""
     return rows if order is None else torch.from_numpy(rows.detach().numpy()[order])
 
 
-def _scattered(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
+def scattered(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
     """Rows in the places that they had before they were put in order."""
     result = np.empty_like(rows)
     result[order] = rows

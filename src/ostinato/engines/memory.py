@@ -6,10 +6,13 @@ are asked for, so that a program never holds much more than it once used at a ti
 """
 
 import contextlib
+import functools
 import gc
+import math
 import os
 import sys
 import threading
+from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -58,6 +61,15 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     inference = torch.is_inference_mode_enabled()
     with torch.inference_mode(False) if inference else _NOTHING:
         return torch.from_numpy(_Lent(shape, KINDS[dtype], _take(size)))
+
+
+def maker(shape: tuple[int, ...], dtype: torch.dtype, *, lasting: bool = False) -> Callable[[], Tensor]:
+    """Makes tensors as `empty` does, short ones in half its time; what lasts, as a weight's gradient may, is given no memory that is lent."""
+    if math.prod(shape) * dtype.itemsize >= LONG and not lasting:
+        return functools.partial(empty, shape, dtype)
+    # To torch a tensor like another is less work than a shape to be read.
+    like = torch.empty(1, dtype=dtype, device="cpu").expand(shape)
+    return functools.partial(torch.empty_like, like, memory_format=torch.contiguous_format)
 
 
 def zeros(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:

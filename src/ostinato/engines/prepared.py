@@ -6,16 +6,22 @@ up once.
 
 import ctypes
 from collections.abc import Sequence
+from dataclasses import replace
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from . import batched, memory
-from .call import Call
+from . import batched, memory, outer
+from .call import Call, ordered
 from .loops import Packed
-from .passes import Pass, Wanted
-from .ready import SMALL, of_output
-from .team import Listed, together
+from .packing import Packer
+from .passes import BITS, LINE, Pass, Wanted
+from .ready import SMALL, Ends, of_output
+from .team import Bases, Job, Listed, Work, together
+
+# The places of two vectors that are added up, as tokens.
+_TWO = np.arange(2)
 
 
 class Prepared:
@@ -34,19 +40,43 @@ class Prepared:
         self._turned = batch_first and call.rows > 1
         self._output = of_output(call, this, batch_first)
         self._batch_first = batch_first
-        given = *call.passes.inputs, *(place for place, _ in call.passes.vectors)
-        self._listed = Listed(this.stages[0].work, {}, ["block", "kept", this.own, *given, *_packs(this.users)])
-        self._scratch = _Scratch(this, call.dtype)
+        self._inputs = len(call.constant)
+        self._own, self._kept = memory.maker(this.shapes[this.own], call.dtype), memory.maker((this.kept.size,), call.dtype)
+        self._list(call)
         self._states = [(*self._place(place), *(end * call.rows * units * call.dtype.itemsize for end in call.ends(place, this)),
-                         call.rows * units * call.dtype.itemsize, (1, call.rows, units)) for place, _, units in call.states]
+                         call.rows * units * call.dtype.itemsize, memory.maker((1, call.rows, units), call.dtype)) for place, _, units in call.states]
+        self._ends = Ends(call, this) if call.ragged else None
         self._wanted: dict[tuple[bool, ...], _Backward | None] = {}
+        self._packers: dict[tuple[bool, ...], _Packs] = {}
+
+    def _list(self, call: Call):
+        """List the jobs: what two vectors add up to is worked out first."""
+        this, parts, bases = self._this, call.parts, Bases()
+        self._matrices = [parts[name][0] for name in call.matrices] if all(parts[name][1] == 1 for name in call.matrices) else None
+        self._vectors = [(name, *parts[name]) for _, name in call.passes.vectors]
+        extra, jobs, names = 0, [], ["block", "kept", this.own, *call.passes.inputs]
+        numbers = {name: bases[name] for name in (*names, *call.moving, *_packs(this.users))}
+        for (place, _), (name, _, count) in zip(call.passes.vectors, self._vectors):
+            numbers[place] = bases[place]
+            names.append(place)
+            if count == 2:
+                units = call.graph.weights[name].shape[0].at(call.sizes)
+                numbers[place] = bases["block"] + (this.block.size + extra) * call.dtype.itemsize
+                vectors = bases[place], bases[f"from {place} to the other"]
+                jobs.append(outer.total(BITS[call.dtype], numbers[place], units, vectors, (_TWO.ctypes.data, 2), 1))
+                names.append(f"from {place} to the other")
+                extra += -(-units // LINE) * LINE
+        placed: list[Job] = this.stages[0].work.jobs(numbers)
+        placed[0] = replace(placed[0], waits=bool(jobs))
+        self._listed = Listed(Work([*jobs, *placed], bases), {}, [*names, *call.moving, *_packs(this.users)])
+        self._scratch = _Scratch(this, call.dtype, extra)
 
     @staticmethod
     def can_be(call: Call) -> bool:
         """Whether there is no work that torch does, whatever gradient is asked for, and no state is given."""
-        if call.ragged or any(call.given):
-            return False
         this = call.passes.train
+        if any(call.given) or call.ragged and not this.cleared:
+            return False
         return this.own is not None and not this.output.nodes and not _by_torch(this.stages)
 
     def _place(self, place: str) -> tuple[int, int]:
@@ -67,50 +97,84 @@ class Prepared:
             learned = learned or p.requires_grad
         return learned
 
-    def __call__(self, tensors: Sequence[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The output, laid out as the first input, and the final states (1, B, units) each; of the inputs and the parameters."""
-        output, *final = _Train.apply(self, *tensors)
+    def __call__(self, tensors: Sequence[Tensor], lengths: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """The output, laid out as the first input, and the final states (1, B, units) each; of the inputs and the parameters, and the rows'
+        lengths if they have any."""
+        output, *final = _Train.apply(self, lengths, *tensors)
         return output, tuple(final)
 
-    def forward(self, tensors: Sequence[Tensor]) -> tuple[Tensor, list[Tensor], list[Tensor], Packed]:
+    def forward(self, tensors: Sequence[Tensor], lengths: Tensor | None, needs: tuple[bool, ...]):
         """The output, the final states, what backward reads besides the parameters, and the packed weights."""
         call, this, x = self.call, self._this, tensors[0]
-        inputs = call.in_order((x.transpose(0, 1) if self._turned else x, *tensors[1 : len(call.constant)]))
-        weights = call.split(tensors)[2]
-        packed, vectors = call.packed(weights), [weights[name].contiguous() for _, name in call.passes.vectors]
-        own, kept = memory.empty(this.shapes[this.own], call.dtype), memory.empty((this.kept.size,), call.dtype)
+        inputs = call.in_order((x.transpose(0, 1) if self._turned else x, *tensors[1 : self._inputs]))
+        weights = _Weights(call, tensors)
+        packs = self._packs(tensors, weights, needs)
+        vectors, held = [], []
+        for name, k, count in self._vectors:
+            first = (tensors[k] if count <= 2 else weights[name]).contiguous()
+            vectors.append(first.data_ptr())
+            held.append(first)
+            if count == 2:
+                other = tensors[k + 1].contiguous()
+                if (other.data_ptr() - vectors[-1]) % call.dtype.itemsize:
+                    other = other.clone()
+                held.append(other)
+                vectors.append((other.data_ptr() - vectors[-1]) // call.dtype.itemsize)
+        own, kept = self._own(), self._kept()
         block = self._scratch.take()
         arrays = [block.data_ptr(), kept.data_ptr(), own.data_ptr()]
         for k, start, begins, _, size, _ in self._states:
             ctypes.memset(arrays[k] + start + begins, 0, size)
-        self._listed.once([*arrays, *[t.data_ptr() for t in (*inputs, *vectors)], *_addresses(packed, this.users, weights)])
-        final = []
-        for k, start, _, ends, size, shape in self._states:
-            final.append(torch.empty(shape, dtype=call.dtype, device="cpu"))
-            ctypes.memmove(final[-1].data_ptr(), arrays[k] + start + ends, size)
+        when, tokens, moving = call.when(this, lengths)
+        self._listed.once([*arrays, *[t.data_ptr() for t in inputs], *vectors, *moving, *packs.of_forward])
+        if self._ends:
+            final = self._ends((block, kept, own), when)
+        else:
+            final = []
+            for k, start, _, ends, size, make in self._states:
+                final.append(make())
+                ctypes.memmove(final[-1].data_ptr(), arrays[k] + start + ends, size)
         self._scratch.give(block)
-        return own.as_strided(*self._output), final, [*inputs, kept, own], packed
+        return own.as_strided(*self._output), final, [*inputs, kept, own], packs
 
-    def backward(self, kept: Sequence[Tensor], parameters: Sequence[Tensor], packed: Packed | None, d_output: Tensor | None,
-                 d_states: Sequence[Tensor | None], needs: tuple[bool, ...]) -> list[Tensor | None]:
+    def _packs(self, tensors: Sequence[Tensor], weights: "_Weights", needs: tuple[bool, ...]) -> "_Packed":
+        """The weights packed for both directions at once."""
+        if needs not in self._packers:
+            backward = self._backward(needs)
+            self._packers[needs] = _Packs(self._this.users, backward.users if backward else [])
+        packer = self._packers[needs]
+        if self._matrices is None:
+            packed = self.call.packed(weights.all())
+        else:
+            packed = self.call.loops.packed([tensors[k] for k in self._matrices])
+        return _Packed(packed, packed.addresses(packer, weights), packer.first)
+
+    def _backward(self, needs: tuple[bool, ...]) -> "_Backward | None":
+        if needs not in self._wanted:
+            wanted = self.call.passes.wanted(needs)
+            self._wanted[needs] = _Backward(self.call, needs) if _Backward.can_be(self.call, wanted) else None
+        return self._wanted[needs]
+
+    def backward(self, tensors: Sequence[Tensor], kept: Sequence[Tensor], lengths: Tensor | None, packs: "_Packed | None",
+                 d_output: Tensor | None, d_states: Sequence[Tensor | None], needs: tuple[bool, ...]) -> list[Tensor | None]:
         """The gradients of the inputs and the parameters, None where they are not asked for."""
-        call, weights = self.call, _Weights(self.call, (*kept[:-2], *parameters))
+        call, weights = self.call, _Weights(self.call, tensors)
         if d_output is not None:
             d_output = memory.contiguous(d_output.transpose(0, 1) if self._turned else d_output)
-        if needs not in self._wanted:
-            wanted = call.passes.wanted(needs)
-            self._wanted[needs] = _Backward(call, needs) if _Backward.can_be(wanted) else None
-        if backward := self._wanted[needs]:
-            d_x, *others = backward(kept, weights, packed, d_output, d_states)
+        backward = self._backward(needs)
+        if backward and not (call.ragged and not call.tokens(lengths).count):
+            d_x, *others = backward(kept, weights, packs or self._packs(tensors, weights, needs), lengths, d_output, d_states)
         else:
             kept, d_output = [self._in_time(kept[0]), *kept[1:]], None if d_output is None else self._in_time(d_output)
-            (d_x, *others), = together([call.backward(weights.all(), kept, None, d_output, d_states, needs)])
+            d_states = [None if d is None else d.view(d.shape[-2:]) for d in d_states]
+            (d_x, *others), = together([call.backward(weights.all(), kept, lengths, d_output, d_states, needs)])
         return [self._turn(d_x), *others]
 
-    def derived(self, tensors: Sequence[Tensor], d_output: Tensor | None, d_states: Sequence[Tensor | None], needs: tuple[bool, ...]):
+    def derived(self, tensors: Sequence[Tensor], lengths: Tensor | None, d_output: Tensor | None, d_states: Sequence[Tensor | None],
+                needs: tuple[bool, ...]):
         """What `backward` gives, as something that has derivatives itself."""
         x, *others = tensors
-        d_x, *others = self.call.derived((self._turn(x), *others), None, self._turn(d_output),
+        d_x, *others = self.call.derived((self._turn(x), *others), lengths, self._turn(d_output),
                                          [None if d is None else d[0] for d in d_states], needs)
         return [self._turn(d_x), *others]
 
@@ -124,67 +188,95 @@ class Prepared:
 
 
 class _Weights(dict):
-    """The weights by name, which are worked out if one is asked for."""
+    """The weights by name, each worked out when it is asked for."""
 
     def __init__(self, call: Call, tensors: Sequence[Tensor]):
         super().__init__()
         self._call, self._tensors = call, tensors
 
-    def all(self) -> "_Weights":
-        self.update(self._call.split(self._tensors)[2])
-        return self
+    def all(self) -> dict[str, Tensor]:
+        return {name: self[name] for name in self._call.parts}
 
     def __missing__(self, name: str) -> Tensor:
-        return self.all()[name]
+        self[name] = w = self._call.weight(self._tensors, name)
+        return w
+
+
+class _Packs:
+    """What wants the packed matrices of both directions.
+
+    Attributes:
+        first: How many of them are forward's.
+        pack: Packs them all.
+    """
+
+    def __init__(self, forward, backward):
+        self.first = sum(len(user.packs) for user in forward)
+        self.pack = Packer([pack for user in (*forward, *backward) for pack in user.packs])
+
+
+class _Packed:
+    """Packed weights, and where the matrices of each direction lie."""
+
+    __slots__ = "held", "of_forward", "of_backward"
+
+    def __init__(self, packed: Packed, addresses: list[int], first: int):
+        self.held, self.of_forward, self.of_backward = packed, addresses[:first], addresses[first:]
 
 
 class _Backward:
-    """Backward to the tensors that need a gradient."""
+    """Backward to the tensors that need a gradient.
+
+    Attributes:
+        users: Those who want packed matrices.
+    """
 
     def __init__(self, call: Call, needs: tuple[bool, ...]):
         self._call, this, wanted = call, call.passes.backward, call.passes.wanted(needs)
-        self._users = [*this.users, *(p.rows for p in wanted.products.values())]
-        # Each array that is given back, with its shape and what makes its memory: of the loop, of products after it, and of weights.
-        made = {place: (name, this.shapes[place], memory.empty) for name, place in wanted.made.items()}
-        made |= {place: (place.removeprefix("d "), (call.steps, call.rows, p.rows.width), memory.empty) for place, p in wanted.products.items()}
-        made |= {f"gradient of {name}": (name, shape, _lasting) for name, shape in wanted.shapes.items()}
+        self._this, self.users = this, [*this.users, *(p.rows for p in wanted.products.values())]
+        # Each array that is given back, and what makes its memory: of the loop, of products after it, and of weights.
+        made = {place: (name, memory.maker(this.shapes[place], call.dtype)) for name, place in wanted.made.items()}
+        made |= {place: (place.removeprefix("d "), memory.maker((call.steps, call.rows, p.rows.width), call.dtype))
+                 for place, p in wanted.products.items()}
+        made |= {f"gradient of {name}": (name, memory.maker(shape, call.dtype, lasting=True)) for name, shape in wanted.shapes.items()}
         self._made = [*made.values()]
         self._units = {place.removeprefix("d "): p.node.size.at(call.sizes) for place, p in wanted.products.items()}
         self._states = [this.block.places[place] * call.dtype.itemsize for _, place, _ in call.states]
         self._names = [name if need else None for name, need in zip(call.passes.names, needs)]
-        self._tokens = call.tokens(None)
         # Most vectors have no part in it.
         work = wanted.stages[0].work
         read = {name for _, name, _ in work.moves}
         self._vectors = [(place, name) for place, name in call.passes.vectors if place in read]
         arrays = ["block", "kept", call.passes.train.own, "gradient output", *call.passes.inputs, *(place for place, _ in self._vectors)]
-        self._listed = Listed(work, {}, [*arrays, "all", "count", *made, *_packs(self._users)])
-        self._scratch = _Scratch(this, call.dtype)
+        self._listed = Listed(work, {}, [*arrays, "all", "count", *call.moving, *made, *_packs(self.users)])
+        self._scratch, self._tokens = _Scratch(this, call.dtype), call.tokens(None)
 
     @staticmethod
-    def can_be(wanted: Wanted) -> bool:
+    def can_be(call: Call, wanted: Wanted) -> bool:
         """Whether torch has nothing to do."""
+        if call.ragged and wanted.products:
+            return False
         return not (_by_torch(wanted.stages) or wanted.script.nodes or wanted.others or wanted.paired or wanted.after)
 
-    def __call__(self, kept, weights, packed: Packed | None, d_output: Tensor | None, d_states) -> list[Tensor | None]:
+    def __call__(self, kept, weights, packs: _Packed, lengths: Tensor | None, d_output: Tensor | None, d_states) -> list[Tensor | None]:
         call = self._call
         *inputs, kept, own = kept
         vectors = [weights[name].contiguous() for _, name in self._vectors]
         if d_output is None:
             d_output = torch.zeros((call.steps, call.rows, call.graph.output.size.at(call.sizes)), dtype=call.dtype, device="cpu")
-        made = [empty(shape, call.dtype) for _, shape, empty in self._made]
-        block = self._scratch.take()
+        made = [make() for _, make in self._made]
+        when, tokens, moving = call.when(self._this, lengths)
+        tokens, block = tokens or self._tokens, self._scratch.take()
         at = block.data_ptr()
         for start, d in zip(self._states, d_states):
             if d is not None:
-                d = d.contiguous()
+                d = ordered(d[0], when.order).contiguous()
                 size = d.numel() * d.itemsize
                 for turn in (0, 1):
                     ctypes.memmove(at + start + turn * size, d.data_ptr(), size)
-        packs = _addresses(packed or call.packed(weights), self._users, weights)
         self._listed.once([at, kept.data_ptr(), own.data_ptr(), d_output.data_ptr(), *[t.data_ptr() for t in (*inputs, *vectors)],
-                           self._tokens.address, self._tokens.count, *[m.data_ptr() for m in made], *packs])
-        found = {name: m for (name, *_), m in zip(self._made, made)}
+                           tokens.address, tokens.count, *moving, *[m.data_ptr() for m in made], *packs.of_backward])
+        found = {name: m for (name, _), m in zip(self._made, made)}
         for name, units in self._units.items():
             if found[name].shape[-1] != units:
                 found[name] = found[name][..., :units]
@@ -193,22 +285,23 @@ class _Backward:
 
 
 class _Scratch:
-    """Blocks of memory for a pass: a small one is kept for the next call, of which there may be several at once."""
+    """Blocks of memory for a pass, with some numbers more: a small one is kept for the next call, of which there may be several at once."""
 
-    def __init__(self, this: Pass, dtype: torch.dtype):
-        self._size, self._dtype, self._clear, self._idle = this.block.size, dtype, this.clear * dtype.itemsize, []
+    def __init__(self, this: Pass, dtype: torch.dtype, more: int = 0):
+        self._clear, self._idle = this.clear * dtype.itemsize, []
+        self._small, self._make = (this.block.size + more) * dtype.itemsize < SMALL, memory.maker((this.block.size + more,), dtype)
 
     def take(self) -> Tensor:
         """A block that is 0 where it should be."""
         try:
             block = self._idle.pop()
         except IndexError:
-            block = memory.empty((self._size,), self._dtype)
+            block = self._make()
         ctypes.memset(block.data_ptr(), 0, self._clear)
         return block
 
     def give(self, block: Tensor):
-        if self._size * block.itemsize < SMALL:
+        if self._small:
             self._idle.append(block)
 
 
@@ -216,9 +309,9 @@ class _Train(torch.autograd.Function):
     """Such a call for autograd."""
 
     @staticmethod
-    def forward(ctx, prepared: Prepared, *tensors):
-        output, final, kept, ctx.packed = prepared.forward(tensors)
-        ctx.prepared = prepared
+    def forward(ctx, prepared: Prepared, lengths: Tensor | None, *tensors):
+        output, final, kept, ctx.packed = prepared.forward(tensors, lengths, ctx.needs_input_grad[2:])
+        ctx.prepared, ctx.lengths = prepared, lengths
         ctx.set_materialize_grads(False)
         # Reasons as in `cpu._Scan`.
         output = output.data
@@ -227,17 +320,12 @@ class _Train(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, d_output, *d_states):
-        prepared, needs, saved = ctx.prepared, ctx.needs_input_grad[1:], ctx.saved_tensors
+        prepared, lengths, needs, saved = ctx.prepared, ctx.lengths, ctx.needs_input_grad[2:], ctx.saved_tensors
         tensors, kept = saved[: len(needs)], saved[len(needs) : -1]
         packed, ctx.packed = ctx.packed, None
         if torch.is_grad_enabled() or batched((d_output, *d_states)):
-            return None, *prepared.derived(tensors, d_output, d_states, needs)
-        return None, *prepared.backward(kept, tensors[len(kept) - 2 :], packed, d_output, d_states, needs)
-
-
-def _lasting(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """Memory of what may stay, as a weight's gradient does: such is not lent."""
-    return torch.empty(shape, dtype=dtype, device="cpu")
+            return None, None, *prepared.derived(tensors, lengths, d_output, d_states, needs)
+        return None, None, *prepared.backward(tensors, kept, lengths, packed, d_output, d_states, needs)
 
 
 def _by_torch(stages) -> bool:
@@ -247,7 +335,3 @@ def _by_torch(stages) -> bool:
 def _packs(users) -> list[str]:
     """The names of the packed matrices' bases."""
     return [f"pack {k}" for k in range(sum(len(user.packs) for user in users))]
-
-
-def _addresses(packed: Packed, users, weights) -> list[int]:
-    return [address for user in users for address in packed.addresses(user, weights)]

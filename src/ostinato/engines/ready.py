@@ -5,20 +5,23 @@ times as long, and after a kernel that has gone through the caches another ten. 
 """
 
 import ctypes
+import math
 import threading
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
+import numpy as np
 import torch
 from llvmlite import ir
 from torch import Tensor
 
 from . import memory, native, traced
-from .call import Call
+from .call import Call, scattered
 from .code import I32, I64, PTR, Code, Target
 from .loops import stretches, version
 from .passes import Forward
+from .schedule import Schedule
 from .team import Bases, Job, Listed, Work
 
 # Bytes of memory that is kept for the next call; more had better be given back.
@@ -33,6 +36,39 @@ def of_output(call: Call, this: Forward, batch_first: bool) -> tuple[tuple[int, 
     if batch_first:
         shape, apart = (rows, call.steps, width), (width, rows * width, 1)
     return shape, apart, (part.start or 0 if part else 0) * rows * width
+
+
+class Ends:
+    """Finds the final states of rows that end early.
+
+    Args:
+        call: Whose they are.
+        this: Its pass.
+    """
+
+    def __init__(self, call: Call, this: Forward):
+        self._rows, self._states = np.arange(call.rows), []
+        for place, *_ in call.states:
+            k, block = next(((k, block) for k, block in enumerate((this.block, this.kept)) if place in block.places), (2, None))
+            start, shape = block.places[place] if block else 0, this.shapes[place]
+            self._states.append((k, slice(start, start + math.prod(shape)), shape, place in this.streamed))
+
+    def __call__(self, arrays: Sequence[Tensor | None], when: Schedule) -> list[Tensor]:
+        """The states after each row's last step, (1, B, units) each.
+
+        Args:
+            arrays: The memory of the pass's block, that of what it keeps, and the output's array.
+            when: Who ran what.
+        """
+        final = []
+        for k, part, shape, streamed in self._states:
+            array = arrays[k].view(-1)[part].numpy().reshape(shape)
+            if streamed:
+                found = array[when.lengths, self._rows]
+            else:
+                found = scattered(array[when.lengths[when.order] % 2, self._rows], when.order)
+            final.append(torch.from_numpy(found[None]))
+        return final
 
 
 class _Made:
@@ -119,52 +155,60 @@ class Ready:
     """
 
     def __init__(self, call: Call, tensors: Sequence[Tensor], batch_first: bool):
-        self._made, self._dtype, bases = _Made(call, tensors, batch_first), call.dtype, Bases()
+        self._made, bases = _Made(call, tensors, batch_first), Bases()
         self._lock, self.current = threading.Lock(), True
         # One row lies in memory as it should, whatever the order of its two first sizes.
         self._turned = batch_first and call.rows > 1
         made, inputs, own = self._made, call.passes.inputs, self._made.this.own
         self._weights = _Weights(tensors[len(inputs) :])
-        self._states = [(1, call.rows, units) for *_, units in made.states]
+        self._call, self._own = call, memory.maker(made.shape, call.dtype)
+        self._states = [memory.maker((1, call.rows, units), call.dtype) for *_, units in made.states]
+        self._ends = Ends(call, made.this) if call.ragged else None
         ends = [f"end {k}" for k in range(len(made.states))]
         self._zeros = bytes(max((size for *_, size, _ in made.states), default=0))
         zeros = ctypes.cast(self._zeros, ctypes.c_void_p).value
         states = [(mine * bases[own], *places) for mine, *places in made.states]
-        placed = made.this.stages[0].work.jobs(made.given.numbers | {name: bases[name] for name in (*inputs, own)})
+        placed = made.this.stages[0].work.jobs(made.given.numbers | {name: bases[name] for name in (*inputs, own, *call.moving)})
+        # Where rows end early their states are looked for afterwards.
+        copied = [] if call.ragged else [word for end, (at, _, last, size, _) in zip(ends, states) for word in (bases[end], at + last, size)]
         jobs = [_copying([word for at, begins, _, size, _ in states for word in (at + begins, zeros, size)]), *placed,
-                _copying([word for end, (at, _, ends, size, _) in zip(ends, states) for word in (bases[end], at + ends, size)], self._weights)]
+                _copying(copied, self._weights)]
         jobs[:2] = replace(jobs[0], waits=False), replace(jobs[1], waits=True)
-        self._listed = Listed(Work(jobs, bases), {}, [*inputs, own, *ends])
+        self._listed = Listed(Work(jobs, bases), {}, [*inputs, own, *call.moving, *ends])
         self._changed = len(self._listed.words) - len(jobs[-1].words)
 
     @staticmethod
     def can_be(call: Call) -> bool:
         """Whether a call has no work that torch does, and needs little memory besides its output's."""
         this = call.passes.infer
-        plain = len(this.stages) == 1 and not (call.ragged or this.output.nodes or this.stages[0].arguments or this.own is None)
-        return plain and this.block.size * call.dtype.itemsize < SMALL
+        plain = len(this.stages) == 1 and not (this.output.nodes or this.stages[0].arguments or this.own is None)
+        return plain and this.cleared >= call.ragged and this.block.size * call.dtype.itemsize < SMALL
 
-    def __call__(self, inputs: Iterable[Tensor], weights: Collection[Tensor]) -> tuple[Tensor, tuple[Tensor, ...]] | None:
+    def __call__(self, inputs: Iterable[Tensor], weights: Collection[Tensor], lengths: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]] | None:
         """The output and the final states, (1, B, units) each; None while another thread is at it, or if the weights have changed.
 
         Args:
             inputs: Of the shape and dtype.
             weights: What they are now.
+            lengths: The rows' valid steps, where the call is of such.
         """
         if not self._weights.hold(weights):
             self.current = False
             return None
-        made, dtype, listed = self._made, self._dtype, self._listed
+        made, listed = self._made, self._listed
         inputs = [memory.contiguous(x.transpose(0, 1) if self._turned else x) for x in inputs]
-        own, final = memory.empty(made.shape, dtype), [torch.empty(shape, dtype=dtype, device="cpu") for shape in self._states]
+        own, final = self._own(), [make() for make in self._states]
+        when, tokens, moving = self._call.when(made.this, lengths)
         if not self._lock.acquire(blocking=False):
             return None
         try:
             made.clear()
-            listed.run([t.data_ptr() for t in (*inputs, own, *final)])
+            listed.run([*[t.data_ptr() for t in (*inputs, own)], *moving, *[t.data_ptr() for t in final]])
             if listed.words[self._changed]:
                 self.current = False
                 return None
+            if self._ends:
+                final = self._ends((made.given.memory, None, own), when)
         finally:
             self._lock.release()
         return own.as_strided(*made.output), tuple(final)
