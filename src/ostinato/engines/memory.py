@@ -36,7 +36,7 @@ IDLE = max(1 << 29, _physical() // 8)
 # What numpy calls them.
 KINDS = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64), torch.uint8: np.dtype(np.uint8)}
 _NOTHING = contextlib.nullcontext()
-_idle: list[np.ndarray] = []
+_idle: list[tuple[np.ndarray, int]] = []
 _lock = threading.RLock()
 
 
@@ -60,7 +60,10 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     # What is made in inference mode could not be kept for a gradient.
     inference = torch.is_inference_mode_enabled()
     with torch.inference_mode(False) if inference else _NOTHING:
-        return torch.from_numpy(_Lent(shape, KINDS[dtype], _take(size)))
+        block = take(size)
+        lent = _Lent(shape, KINDS[dtype], block[0])
+        lent.block = block
+        return torch.from_numpy(lent)
 
 
 def maker(shape: tuple[int, ...], dtype: torch.dtype, *, lasting: bool = False) -> Callable[[], Tensor]:
@@ -106,28 +109,40 @@ def release() -> None:
 class _Lent(np.ndarray):
     """An array of a block that is lent: a tensor of it holds this for as long as something looks at it, and then the block comes back."""
 
-    __slots__ = ()
+    __slots__ = ("block",)
 
     def __del__(self, ending=sys.is_finalizing):
         if not ending():
-            _give(self.base)
+            give(self.block)
 
 
-def _take(size: int) -> np.ndarray:
+def take(size: int) -> tuple[np.ndarray, int]:
+    """A block of so many bytes or more, and its address; `give` it back if it is long."""
+    if size < LONG:
+        return _fresh(size)
     with _lock:
-        fits = [k for k, block in enumerate(_idle) if size <= block.nbytes <= 2 * size]
-        if fits:
-            return _idle.pop(min(fits, key=lambda k: _idle[k].nbytes))
+        best, least = None, 2 * size + 1
+        for k, (block, _) in enumerate(_idle):
+            if size <= block.nbytes < least:
+                best, least = k, block.nbytes
+        if best is not None:
+            return _idle.pop(best)
         freed = 0
         while _idle and freed < size:
-            freed += _idle.pop(0).nbytes
-    raw = np.empty(-(-size // LONG) * LONG + 64, np.uint8)
+            freed += _idle.pop(0)[0].nbytes
+    return _fresh(-(-size // LONG) * LONG)
+
+
+def _fresh(size: int) -> tuple[np.ndarray, int]:
+    raw = np.empty(size + 64, np.uint8)
     start = -raw.ctypes.data % 64
-    return raw[start : start + raw.nbytes - 64]
+    block = raw[start : start + size]
+    return block, block.ctypes.data
 
 
-def _give(block: np.ndarray):
+def give(block: tuple[np.ndarray, int]) -> None:
+    """Give a block back that nobody looks at any more."""
     with _lock:
         _idle.append(block)
-        while sum(b.nbytes for b in _idle) > IDLE:
+        while sum(idle.nbytes for idle, _ in _idle) > IDLE:
             _idle.pop(0)

@@ -17,7 +17,7 @@ from .call import Call, ordered
 from .loops import Packed
 from .packing import Packer
 from .passes import BITS, LINE, Pass, Wanted
-from .ready import SMALL, Ends, of_output
+from .ready import Ends, of_output
 from .team import Bases, Job, Listed, Work, together
 
 # The places of two vectors that are added up, as tokens.
@@ -48,11 +48,12 @@ class Prepared:
         self._ends = Ends(call, this) if call.ragged else None
         self._wanted: dict[tuple[bool, ...], _Backward | None] = {}
         self._packers: dict[tuple[bool, ...], _Packs] = {}
+        self._packed: dict[tuple[bool, ...], _Packed] = {}
 
     def _list(self, call: Call):
         """List the jobs: what two vectors add up to is worked out first."""
         this, parts, bases = self._this, call.parts, Bases()
-        self._matrices = [parts[name][0] for name in call.matrices] if all(parts[name][1] == 1 for name in call.matrices) else None
+        self._matrices = [parts[name][0] for name in call.matrices] if all(parts[name][1] == 1 for name in call.matrices) else []
         self._vectors = [(name, *parts[name]) for _, name in call.passes.vectors]
         extra, jobs, names = 0, [], ["block", "kept", this.own, *call.passes.inputs]
         numbers = {name: bases[name] for name in (*names, *call.moving, *_packs(this.users))}
@@ -107,11 +108,10 @@ class Prepared:
         """The output, the final states, what backward reads besides the parameters, and the packed weights."""
         call, this, x = self.call, self._this, tensors[0]
         inputs = call.in_order((x.transpose(0, 1) if self._turned else x, *tensors[1 : self._inputs]))
-        weights = _Weights(call, tensors)
-        packs = self._packs(tensors, weights, needs)
+        packs = self._packs(tensors, needs)
         vectors, held = [], []
         for name, k, count in self._vectors:
-            first = (tensors[k] if count <= 2 else weights[name]).contiguous()
+            first = (tensors[k] if count <= 2 else call.weight(tensors, name)).contiguous()
             vectors.append(first.data_ptr())
             held.append(first)
             if count == 2:
@@ -122,13 +122,13 @@ class Prepared:
                 vectors.append((other.data_ptr() - vectors[-1]) // call.dtype.itemsize)
         own, kept = self._own(), self._kept()
         block = self._scratch.take()
-        arrays = [block.data_ptr(), kept.data_ptr(), own.data_ptr()]
+        arrays = [block[1], kept.data_ptr(), own.data_ptr()]
         for k, start, begins, _, size, _ in self._states:
             ctypes.memset(arrays[k] + start + begins, 0, size)
         when, tokens, moving = call.when(this, lengths)
         self._listed.once([*arrays, *[t.data_ptr() for t in inputs], *vectors, *moving, *packs.of_forward])
         if self._ends:
-            final = self._ends((block, kept, own), when)
+            final = self._ends((block[0], kept.numpy(), own.numpy()), when)
         else:
             final = []
             for k, start, _, ends, size, make in self._states:
@@ -137,17 +137,17 @@ class Prepared:
         self._scratch.give(block)
         return own.as_strided(*self._output), final, [*inputs, kept, own], packs
 
-    def _packs(self, tensors: Sequence[Tensor], weights: "_Weights", needs: tuple[bool, ...]) -> "_Packed":
-        """The weights packed for both directions at once."""
-        if needs not in self._packers:
-            backward = self._backward(needs)
-            self._packers[needs] = _Packs(self._this.users, backward.users if backward else [])
-        packer = self._packers[needs]
-        if self._matrices is None:
-            packed = self.call.packed(weights.all())
-        else:
-            packed = self.call.loops.packed([tensors[k] for k in self._matrices])
-        return _Packed(packed, packed.addresses(packer, weights), packer.first)
+    def _packs(self, tensors: Sequence[Tensor], needs: tuple[bool, ...]) -> "_Packed":
+        """The weights packed for both directions at once, anew where one has changed."""
+        found, call = self._packed.get(needs), self.call
+        matrices = [tensors[k] for k in self._matrices] if self._matrices else [call.weight(tensors, name) for name in call.matrices]
+        if found is None or not found.held.holds(matrices):
+            if needs not in self._packers:
+                backward = self._backward(needs)
+                self._packers[needs] = _Packs(self._this.users, backward.users if backward else [])
+            packed, packer = call.loops.packed(matrices), self._packers[needs]
+            found = self._packed[needs] = _Packed(packed, packed.addresses(packer, dict(zip(call.matrices, matrices))), packer.first)
+        return found
 
     def _backward(self, needs: tuple[bool, ...]) -> "_Backward | None":
         if needs not in self._wanted:
@@ -158,16 +158,16 @@ class Prepared:
     def backward(self, tensors: Sequence[Tensor], kept: Sequence[Tensor], lengths: Tensor | None, packs: "_Packed | None",
                  d_output: Tensor | None, d_states: Sequence[Tensor | None], needs: tuple[bool, ...]) -> list[Tensor | None]:
         """The gradients of the inputs and the parameters, None where they are not asked for."""
-        call, weights = self.call, _Weights(self.call, tensors)
+        call = self.call
         if d_output is not None:
             d_output = memory.contiguous(d_output.transpose(0, 1) if self._turned else d_output)
         backward = self._backward(needs)
         if backward and not (call.ragged and not call.tokens(lengths).count):
-            d_x, *others = backward(kept, weights, packs or self._packs(tensors, weights, needs), lengths, d_output, d_states)
+            d_x, *others = backward(tensors, kept, packs or self._packs(tensors, needs), lengths, d_output, d_states)
         else:
             kept, d_output = [self._in_time(kept[0]), *kept[1:]], None if d_output is None else self._in_time(d_output)
             d_states = [None if d is None else d.view(d.shape[-2:]) for d in d_states]
-            (d_x, *others), = together([call.backward(weights.all(), kept, lengths, d_output, d_states, needs)])
+            (d_x, *others), = together([call.backward(call.split(tensors)[2], kept, lengths, d_output, d_states, needs)])
         return [self._turn(d_x), *others]
 
     def derived(self, tensors: Sequence[Tensor], lengths: Tensor | None, d_output: Tensor | None, d_states: Sequence[Tensor | None],
@@ -185,21 +185,6 @@ class Prepared:
     def _in_time(self, x: Tensor) -> Tensor:
         """A tensor whose numbers lie in order of time, as (T, B, units)."""
         return x.view(self.call.steps, self.call.rows, -1)
-
-
-class _Weights(dict):
-    """The weights by name, each worked out when it is asked for."""
-
-    def __init__(self, call: Call, tensors: Sequence[Tensor]):
-        super().__init__()
-        self._call, self._tensors = call, tensors
-
-    def all(self) -> dict[str, Tensor]:
-        return {name: self[name] for name in self._call.parts}
-
-    def __missing__(self, name: str) -> Tensor:
-        self[name] = w = self._call.weight(self._tensors, name)
-        return w
 
 
 class _Packs:
@@ -258,16 +243,16 @@ class _Backward:
             return False
         return not (_by_torch(wanted.stages) or wanted.script.nodes or wanted.others or wanted.paired or wanted.after)
 
-    def __call__(self, kept, weights, packs: _Packed, lengths: Tensor | None, d_output: Tensor | None, d_states) -> list[Tensor | None]:
+    def __call__(self, tensors, kept, packs: _Packed, lengths: Tensor | None, d_output: Tensor | None, d_states) -> list[Tensor | None]:
         call = self._call
         *inputs, kept, own = kept
-        vectors = [weights[name].contiguous() for _, name in self._vectors]
+        vectors = [call.weight(tensors, name).contiguous() for _, name in self._vectors]
         if d_output is None:
             d_output = torch.zeros((call.steps, call.rows, call.graph.output.size.at(call.sizes)), dtype=call.dtype, device="cpu")
         made = [make() for _, make in self._made]
         when, tokens, moving = call.when(self._this, lengths)
         tokens, block = tokens or self._tokens, self._scratch.take()
-        at = block.data_ptr()
+        at = block[1]
         for start, d in zip(self._states, d_states):
             if d is not None:
                 d = ordered(d[0], when.order).contiguous()
@@ -285,24 +270,20 @@ class _Backward:
 
 
 class _Scratch:
-    """Blocks of memory for a pass, with some numbers more: a small one is kept for the next call, of which there may be several at once."""
+    """Memory for a pass, with some numbers more: a small block is kept for the next call, of which there may be several at once."""
 
     def __init__(self, this: Pass, dtype: torch.dtype, more: int = 0):
-        self._clear, self._idle = this.clear * dtype.itemsize, []
-        self._small, self._make = (this.block.size + more) * dtype.itemsize < SMALL, memory.maker((this.block.size + more,), dtype)
+        self._clear, self._size, self._idle = this.clear * dtype.itemsize, (this.block.size + more) * dtype.itemsize, []
+        self.give = self._idle.append if self._size < memory.LONG else memory.give
 
-    def take(self) -> Tensor:
-        """A block that is 0 where it should be."""
+    def take(self) -> tuple[np.ndarray, int]:
+        """A block that is 0 where it should be, and its address."""
         try:
             block = self._idle.pop()
         except IndexError:
-            block = self._make()
-        ctypes.memset(block.data_ptr(), 0, self._clear)
+            block = memory.take(self._size)
+        ctypes.memset(block[1], 0, self._clear)
         return block
-
-    def give(self, block: Tensor):
-        if self._small:
-            self._idle.append(block)
 
 
 class _Train(torch.autograd.Function):

@@ -47,13 +47,13 @@ class Ends:
     """
 
     def __init__(self, call: Call, this: Forward):
-        self._rows, self._states = np.arange(call.rows), []
+        self._rows, self._kind, self._states = np.arange(call.rows), memory.KINDS[call.dtype], []
         for place, *_ in call.states:
             k, block = next(((k, block) for k, block in enumerate((this.block, this.kept)) if place in block.places), (2, None))
             start, shape = block.places[place] if block else 0, this.shapes[place]
             self._states.append((k, slice(start, start + math.prod(shape)), shape, place in this.streamed))
 
-    def __call__(self, arrays: Sequence[Tensor | None], when: Schedule) -> list[Tensor]:
+    def __call__(self, arrays: Sequence[np.ndarray | None], when: Schedule) -> list[Tensor]:
         """The states after each row's last step, (1, B, units) each.
 
         Args:
@@ -62,7 +62,7 @@ class Ends:
         """
         final = []
         for k, part, shape, streamed in self._states:
-            array = arrays[k].view(-1)[part].numpy().reshape(shape)
+            array = arrays[k].reshape(-1).view(self._kind)[part].reshape(shape)
             if streamed:
                 found = array[when.lengths, self._rows]
             else:
@@ -208,7 +208,7 @@ class Ready:
                 self.current = False
                 return None
             if self._ends:
-                final = self._ends((made.given.memory, None, own), when)
+                final = self._ends((made.given.memory.numpy(), None, own.numpy()), when)
         finally:
             self._lock.release()
         return own.as_strided(*made.output), tuple(final)
