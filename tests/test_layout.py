@@ -16,7 +16,7 @@ ORDER = """
     engines.vector_maths engines.code engines.native engines.team engines.product engines.pairs engines.outer engines.kernel engines.memory engines.packing engines.rows
     engines.schedule engines.loops engines.passes engines.chance engines.reference engines.precision engines engines.call engines.ready engines.prepared engines.cpu
     plan_text weights cells.classic cells.contrib cells.research cells arguments stream ragged checkpoint regularisation
-    recurrent layers convolution ostinato
+    repeated recurrent layers convolution ostinato
     tf1.random tf1.graph tf1.session tf1.arithmetic tf1.operations tf1.shapes tf1.variables tf1.steps tf1.cells tf1.logic tf1.rnn tf1.static tf1.raw tf1.wrappers
     tf1.dropout tf1.contrib_lstm tf1.fused tf1.contrib tf1.frequency tf1.phased tf1.convolution tf1.grid tf1
     files stored data problem train twin options pieces examples parquet formats tables arrays pictures sequences series measures report decoding attention seq2seq inspection

@@ -39,10 +39,15 @@ def unprepared(module, *given):
     return learned(module, *given)
 
 
+def kinds(module):
+    """What has been made ready, of each kind of call for each layer."""
+    return [[type(part.made) for part in parts] for parts in module._ready.values()]
+
+
 def the_only(module) -> Prepared:
-    (found,) = module._ready.values()
-    assert isinstance(found, Prepared)
-    return found
+    ((part,),) = module._ready.values()
+    assert isinstance(part.made, Prepared)
+    return part.made
 
 
 def prepare(module, x):
@@ -94,13 +99,13 @@ def test_rows_of_unequal_lengths(cell, batch_first, threads, close):
         learned(module, x, lengths=LENGTHS[0])
         with torch.inference_mode():
             module(x, lengths=LENGTHS[0])
-    assert [type(made) for made in module._ready.values()] == [Prepared, Ready]
+    assert kinds(module) == [[Prepared], [Ready]]
     for lengths in LENGTHS:
         same(learned(module, x, lengths=lengths), learned(plain, x, lengths=lengths), close)
         with torch.inference_mode():
             (y, states), (wanted, others) = (m(x, lengths=lengths) for m in (module, plain))
         same([y, *(states if isinstance(states, tuple) else [states])], [wanted, *(others if isinstance(others, tuple) else [others])], close)
-    assert [type(made) for made in module._ready.values()] == [Prepared, Ready]
+    assert kinds(module) == [[Prepared], [Ready]]
     torch.set_num_threads(before)
 
 
@@ -149,6 +154,53 @@ def test_a_prepared_call_refuses_lengths_that_are_none(lengths, learns):
             module(x, lengths=lengths)
 
 
+@pytest.mark.parametrize("lengths", [None, [3, 5, 1, 4]])
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("kind", [LSTM, GRU])
+@pytest.mark.parametrize("others", [{"num_layers": 3}, {"bias": False}, {"num_layers": 2, "bias": False}], ids=str)
+def test_layers_one_above_another_and_layers_without_biases(kind, others, batch_first, lengths, close):
+    module = kind(6, 9, batch_first=batch_first, **others)
+    plain = copy.deepcopy(module)
+    plain.engine = "reference"
+    x = torch.randn(*((4, 5) if batch_first else (5, 4)), 6, requires_grad=True)
+    for _ in range(4):
+        same(learned(module, x, lengths=lengths), learned(plain, x, lengths=lengths), close)
+        with torch.no_grad():
+            for a, b in zip(module(x, lengths=lengths)[0], plain(x, lengths=lengths)[0], strict=True):
+                close(a, b)
+    assert kinds(module) == [[Prepared] * module.num_layers, [Ready] * module.num_layers]
+    with torch.no_grad():
+        for m in (module, plain):
+            [*m.parameters()][-1].mul_(1.5)
+        for _ in range(4):
+            close(module(x, lengths=lengths)[0], plain(x, lengths=lengths)[0])
+    same(learned(module, x, lengths=lengths), learned(plain, x, lengths=lengths), close)
+    for m in (module, plain):
+        [*m.parameters()][0].requires_grad_(False)
+    same(learned(module, x, lengths=lengths), learned(plain, x, lengths=lengths), close)
+
+
+@pytest.mark.parametrize("batch_first", [True, False])
+def test_dropout_between_layers_draws_the_same(batch_first, close):
+    module = LSTM(6, 9, num_layers=3, dropout=0.4, batch_first=batch_first)
+    x = torch.randn(4, 5, 6, requires_grad=True)
+    for _ in range(2):
+        learned(module, x)
+        with torch.no_grad():
+            module(x)
+    assert kinds(module) == [[Prepared] * 3]
+    torch.manual_seed(3)
+    found = learned(module, x)
+    torch.manual_seed(3)
+    same(found, unprepared(module, x), close)
+    module.eval()
+    with torch.no_grad():
+        wanted = module(x)[0]
+        for _ in range(3):
+            close(module(x)[0], wanted)
+    assert kinds(module)[-1] == [Ready] * 3
+
+
 REGULARISED = [{"zoneout": 0.3}, {"zoneout": {"h": 0.2}, "recurrent_dropout": 0.3}, {"variational": 0.4}, {"weight_drop": 0.5},
                {"zoneout": 0.2, "recurrent_dropout": 0.3, "variational": 0.4, "weight_drop": 0.5}]
 
@@ -169,7 +221,7 @@ def test_a_prepared_call_leaves_the_same_to_chance(regularisers, batch_first, cl
         still = unprepared(module, x)
         for _ in range(3):
             same(learned(module, x), still, close)
-        assert isinstance([*module._ready.values()][-1], Prepared)
+        assert kinds(module)[-1] == [Prepared]
 
 
 def test_a_gradient_has_a_gradient_with_masks_too(close):
@@ -253,7 +305,7 @@ def test_a_gradient_has_a_gradient(batch_first, bidirectional, close):
         d, = torch.autograd.grad(y.sin().sum() + h.cos().sum(), x, create_graph=True)
         found.append([d, *torch.autograd.grad(d.square().sum(), [x, *module.parameters()])])
     if not bidirectional:
-        assert any(isinstance(ready, Prepared) for ready in module._ready.values())
+        assert [Prepared] in kinds(module)
     for mine in found[:3]:
         same(mine, found[3], close)
 
@@ -340,7 +392,7 @@ def test_other_calls_go_another_way(close):
         assert module(x)[0].dtype == torch.float32
     close(torch.func.functional_call(module, {name: p * 1 for name, p in module.named_parameters()}, (x,))[0], y)
     close(torch.vmap(lambda x: module(x[:, None])[0][:, 0], 1, 1)(x), y)
-    assert ready in module._ready.values()
+    assert ready in [part.made for parts in module._ready.values() for part in parts]
 
 
 def test_a_weight_that_is_pruned_is_no_parameter_any_more(close):
@@ -370,7 +422,7 @@ def test_what_cannot_be_prepared_is_remembered():
     for _ in range(3):
         learned(module, torch.randn(3, 5, 6))
     assert [*module._ready.values()] == [None]
-    module = ostinato.LSTM(6, 9, num_layers=2)
+    module = ostinato.LSTM(6, 9, bidirectional=True)
     for _ in range(3):
         learned(module, torch.randn(3, 5, 6))
     assert not module._ready

@@ -1,7 +1,7 @@
 """The torch module: any cell as a recurrent layer."""
 
 import functools
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -14,14 +14,11 @@ from .errors import InputError, SizeError
 from .graph import Graph
 from .language import Cell
 from .regularisation import Regularisation
+from .repeated import Repeated
 from .stream import Stream
 from .weights import initialise
 
-# Shapes whose calls a layer has ready.
-READY = 16
-
-
-class Recurrent(nn.Module):
+class Recurrent(Repeated, nn.Module):
     """A cell over sequences: stacked, in one or both directions, over batches of unequal lengths.
 
     Its parameters are the cell's weights, named `W_l0`, `U_l0`, ... with `_reverse` at the end for the other direction.
@@ -372,79 +369,12 @@ class Recurrent(nn.Module):
             return output_TBO[:, 0], self.returned_state(tuple(s[:, 0] for s in states))
         return output_TBO.transpose(0, 1) if self.batch_first else output_TBO, self.returned_state(states)
 
-    def _at_once(self, x: Tensor, lengths):
-        """What `forward` returns for a shape that is ready; None where none is, or it does not fit."""
-        learning, parameters = torch.is_grad_enabled(), self._parameters.values()
-        kind = self._kind(x.shape, x.dtype, lengths is None, learning)
-        ready = self._ready.get(kind)
-        if ready is None or not x.is_cpu or engines.traced():
-            return None
-        if lengths is not None:
-            lengths = ragged.read_lengths(lengths, *(x.shape[1::-1] if self.batch_first else x.shape[:2]), "cpu")
-        if learning:
-            found = ready((x, *self._learned(x)), lengths) if self._plain() and ready.fit(x, parameters) else None
-        elif (found := ready((x,), parameters, lengths)) is None and not ready.current:
-            self._ready.pop(kind, None)
-        return None if found is None else (found[0], self.returned_state(found[1]))
-
-    @property
-    def _chance(self) -> Regularisation | None:
-        """What is left to chance in a call as the layer is now."""
-        return self._regularisation if self.training else None
-
-    def _learned(self, x: Tensor) -> Collection[Tensor]:
-        """What a prepared call is given besides its input: masks, and all tensors that the weights are, or are sums of."""
-        chance = self._chance
-        if not chance:
-            return self._parameters.values()
-        # In the order in which `_run` draws.
-        masks = chance.masks(x.transpose(0, 1) if self.batch_first else x, self._first_letters)
-        if not chance.weight_drop:
-            return *masks, *self._parameters.values()
-        weights = chance.weights(self.cell_weights(0)).values()
-        return *masks, *(part for w in weights for part in ((w,) if isinstance(w, Tensor) else w))
-
-    def _make_ready(self, x: Tensor, inputs: tuple[Tensor, ...], lengths: Tensor | None):
-        """Have such a call's next one ready, if it comes for the second time and all there is to it is one layer in one direction."""
-        learning = torch.is_grad_enabled()
-        kind = self._kind(x.shape, inputs[0].dtype, lengths is None, learning)
-        # What is not worth it is remembered too, as None.
-        if kind in self._ready or not (len(self._runs) == len(inputs) == 1 and self._starts_at_zero and x.is_cpu):
-            return
-        # A weight without parameters is 0, made anew for every call.
-        if self.engine == "reference" or not self._plain() or not all(self.names.values()) or engines.traced():
-            return
-        if kind not in self._seen:
-            if len(self._seen) >= READY:
-                self._seen.clear()
-            self._seen.add(kind)
-            return
-        weights, chance, made = self.cell_weights(0), self._chance, None
-        if learning and not self.checkpoint:
-            graph, parameters = self.graph, [*self._parameters.values()]
-            if chance:
-                graph, weights, inputs = chance.in_training, chance.like(weights), (*inputs, *chance.examples(inputs[0], self._first_letters))
-            made = engines.make_prepared(graph, inputs, weights, lengths, parameters, self.precision, self.batch_first)
-        elif not learning and not chance:
-            made = engines.make_ready(self.graph, inputs, weights, lengths, self.precision, self.batch_first)
-        if len(self._ready) >= READY:
-            self._ready.clear()
-        self._ready[kind] = made
-
-    def _kind(self, *of_call) -> tuple:
-        """What calls have in common that one `Ready` is for, or one `Prepared`: the shape, the dtype, whether all rows are whole, whether it learns."""
-        return *of_call, self.training, torch.get_num_threads(), self.precision, self.engine, self.checkpoint, self.batch_first
-
     def make_steps(self, x: Tensor, states: list[tuple[Tensor, ...]]):
         """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's states; None where they cannot be."""
         if self.engine == "reference" or len(self.cell.graph.inputs) > 1 or not self._plain():
             return None
         weights = [self.cell_weights(layer) for layer in range(self.num_layers)]
         return engines.make_steps(self.graph, x, states, weights, [*self._parameters.values()], self.precision)
-
-    def _plain(self) -> bool:
-        """Whether all weights are this module's own parameters, and in order."""
-        return self._own == [*self._parameters]
 
     def __getstate__(self):
         return self.__dict__ | {"_ready": {}, "_seen": set(), "_regularisation": None}

@@ -1,0 +1,145 @@
+"""Calls of a layer that come again: what they have in common is looked up once, and the next one is ready."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from . import engines, ragged
+from .regularisation import Regularisation
+
+# Kinds of calls that a layer has ready.
+READY = 16
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one layer of a stack has ready for a kind of call.
+
+    Attributes:
+        made: What `engines.make_ready` or `engines.make_prepared` has made; None where it is not worth it.
+        first, last: From which parameter of all to which the layer's go.
+        zeros: What stands among them, and where, for weights that have no parameters.
+    """
+
+    made: object
+    first: int
+    last: int
+    zeros: tuple[tuple[int, Tensor], ...]
+
+    def weights(self, parameters: Collection[Tensor]) -> Collection[Tensor]:
+        """All tensors that the layer's weights are, or are sums of."""
+        mine = [*parameters][self.first : self.last]
+        for place, zero in self.zeros:
+            mine.insert(place, zero)
+        return mine
+
+
+class Repeated:
+    """The part of `Recurrent` that has calls ready."""
+
+    def _at_once(self, x: Tensor, lengths):
+        """What `forward` returns for a kind of call that is ready; None where none is, or it does not fit."""
+        learning, parameters = torch.is_grad_enabled(), self._parameters.values()
+        kind = self._kind(x.shape, x.dtype, lengths is None, learning)
+        parts = self._ready.get(kind)
+        if parts is None or not x.is_cpu or engines.traced():
+            return None
+        if lengths is not None:
+            lengths = ragged.read_lengths(lengths, *(x.shape[1::-1] if self.batch_first else x.shape[:2]), "cpu")
+        alone = len(parts) == 1 and not parts[0].zeros
+        given = [parameters] if alone else [part.weights(parameters) for part in parts]
+        if learning and not (self._plain() and all([part.made.fit(x, mine) for part, mine in zip(parts, given)])):
+            return None
+        ends = []
+        for part, mine in zip(parts, given):
+            if ends and self.training and self.dropout:
+                x = self._in_time(F.dropout(self._in_time(x), self.dropout))
+            found = part.made((x, *self._learned(x, mine)), lengths) if learning else part.made((x,), mine, lengths)
+            if found is None:
+                if not part.made.current:
+                    self._ready.pop(kind, None)
+                return None
+            x, states = found
+            ends.append(states)
+        return x, self.returned_state(ends[0] if len(ends) == 1 else tuple(map(torch.cat, zip(*ends))))
+
+    def _in_time(self, x: Tensor) -> Tensor:
+        """What is laid out as the input, with time first, or the other way round."""
+        return x.transpose(0, 1) if self.batch_first else x
+
+    @property
+    def _chance(self) -> Regularisation | None:
+        """What is left to chance in a call as the layer is now."""
+        return self._regularisation if self.training else None
+
+    def _learned(self, x: Tensor, weights: Collection[Tensor]) -> Collection[Tensor]:
+        """What a prepared call is given besides its input: masks, and all tensors that the weights are, or are sums of."""
+        chance = self._chance
+        if not chance:
+            return weights
+        # In the order in which `_run` draws.
+        masks = chance.masks(self._in_time(x), self._first_letters)
+        if not chance.weight_drop:
+            return *masks, *weights
+        weights = chance.weights(self.cell_weights(0)).values()
+        return *masks, *(part for w in weights for part in ((w,) if isinstance(w, Tensor) else w))
+
+    def _make_ready(self, x: Tensor, inputs: tuple[Tensor, ...], lengths: Tensor | None):
+        """Have such a call's next one ready, if it comes for the second time and all there is to it is layers in one direction.
+
+        Args:
+            x: The input as it was given.
+            inputs: The inputs, (T, B, units) each.
+            lengths: The rows' valid steps, if they were given.
+        """
+        learning, chance = torch.is_grad_enabled(), self._chance
+        kind = self._kind(x.shape, inputs[0].dtype, lengths is None, learning)
+        # What is not worth it is remembered too, as None.
+        if kind in self._ready or self.bidirectional or len(inputs) > 1 or not (self._starts_at_zero and x.is_cpu):
+            return
+        if self.engine == "reference" or not self._plain() or engines.traced():
+            return
+        # A call that finds out too late that weights have changed would have drawn numbers at random.
+        if self.num_layers > 1 and (chance or self.training and self.dropout and not learning):
+            return
+        if kind not in self._seen:
+            if len(self._seen) >= READY:
+                self._seen.clear()
+            self._seen.add(kind)
+            return
+        parts: list[Part] | None = []
+        for layer in range(self.num_layers):
+            parts.append(self._part(layer, inputs, lengths, learning, chance))
+            if parts[-1].made is None:
+                parts = None
+                break
+            inputs = inputs[0].new_empty(*inputs[0].shape[:2], self.cell.graph.output.size.at(self._letters(layer))),
+        if len(self._ready) >= READY:
+            self._ready.clear()
+        self._ready[kind] = parts
+
+    def _part(self, layer: int, inputs: tuple[Tensor, ...], lengths: Tensor | None, learning: bool, chance: Regularisation | None) -> Part:
+        names = [name for k in range(layer + 1) for _, name in self._parts[k, 0]]
+        mine, weights, graph, made = names[-len(self._parts[layer, 0]) :], self.cell_weights(layer), self.graph, None
+        last = sum(map(len, names))
+        zeros = tuple((sum(max(len(name), 1) for name in mine[:k]), w) for k, (w, own) in enumerate(zip(weights.values(), mine)) if not own)
+        part = Part(None, last - sum(map(len, mine)), last, zeros)
+        if learning and not self.checkpoint and not (chance and zeros):
+            tensors = part.weights(self._parameters.values())
+            if chance:
+                graph, weights, inputs = chance.in_training, chance.like(weights), (*inputs, *chance.examples(inputs[0], self._first_letters))
+            made = engines.make_prepared(graph, inputs, weights, lengths, tensors, self.precision, self.batch_first)
+        elif not learning and not chance:
+            made = engines.make_ready(graph, inputs, weights, lengths, self.precision, self.batch_first)
+        return Part(made, part.first, part.last, zeros)
+
+    def _kind(self, *of_call) -> tuple:
+        """What calls have in common that one `Ready` is for, or one `Prepared`: the shape, the dtype, whether all rows are whole, whether it learns."""
+        return *of_call, self.training, torch.get_num_threads(), self.precision, self.engine, self.checkpoint, self.batch_first
+
+    def _plain(self) -> bool:
+        """Whether all weights are this module's own parameters, and in order."""
+        return self._own == [*self._parameters]
