@@ -180,6 +180,54 @@ def test_layers_one_above_another_and_layers_without_biases(kind, others, batch_
     same(learned(module, x, lengths=lengths), learned(plain, x, lengths=lengths), close)
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("lengths", [None, [3, 5, 0, 4], [0, 0, 0, 0]])
+@pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("cell", CELLS)
+def test_states_that_are_given(cell, batch_first, lengths, threads, close):
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    module = layer(cell, batch_first=batch_first)
+    plain = copy.deepcopy(module)
+    plain.engine = "reference"
+    x = torch.randn(*((4, 5) if batch_first else (5, 4)), 6)
+    for _ in range(4):
+        state = tuple(torch.randn_like(s) for s in module.initial_state(4))
+        found = []
+        for m in (module, plain):
+            begin = tuple(s.clone().requires_grad_() for s in state)
+            y, ends = m(x, begin, lengths)
+            ends = ends if isinstance(ends, tuple) else (ends,)
+            loss = y.cos().sum() + sum(s.sin().sum() for s in ends)
+            found.append([y, *ends, *torch.autograd.grad(loss, [*begin, *m.parameters()])])
+            with torch.no_grad():
+                y, ends = m(x, state, lengths)
+                found[-1] += [y, *(ends if isinstance(ends, tuple) else (ends,))]
+        same(*found, close)
+    assert kinds(module) == [[Prepared], [Ready]]
+    torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("kind", [LSTM, GRU])
+def test_a_long_sequence_is_learned_a_part_at_a_time(kind, close):
+    module = kind(6, 9, num_layers=2, batch_first=True)
+    plain = copy.deepcopy(module)
+    plain.engine = "reference"
+    parts = torch.randn(6, 4, 5, 6)
+    found = []
+    for m in (module, plain):
+        state, made = None, []
+        for x in parts:
+            y, state = m(x, state)
+            made.append(y)
+        y = torch.cat(made, 1)
+        found.append([y, *torch.autograd.grad(y.cos().sum(), [*m.parameters()])])
+    same(*found, close)
+    assert kinds(module) == [[Prepared] * 2]
+    with pytest.raises(SizeError, match=r"it should be \(layers \* directions, batch, units\) = \(2, 4, 9\)"):
+        module(parts[0], module.initial_state(3))
+
+
 @pytest.mark.parametrize("batch_first", [True, False])
 def test_dropout_between_layers_draws_the_same(batch_first, close):
     module = LSTM(6, 9, num_layers=3, dropout=0.4, batch_first=batch_first)
@@ -384,7 +432,7 @@ def test_other_calls_go_another_way(close):
     module, x = GRU(6, 9), torch.randn(5, 3, 6)
     ready = prepare(module, x)
     y, h = module(x)
-    for given in ((x, torch.zeros(1, 3, 9)), (x, None, [5, 5, 5])):
+    for given in ((x, torch.zeros(1, 3, 9)), (x, None, [5, 5, 5])) * 3:
         close(module(*given)[0], y)
     with torch.no_grad():
         close(module(x)[0], y)

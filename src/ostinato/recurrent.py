@@ -323,8 +323,8 @@ class Recurrent(Repeated, nn.Module):
         """
         if torch.compiler.is_dynamo_compiling():
             return torch.compiler.disable(Recurrent.forward)(self, x, state, lengths)  # kernels run between two of its graphs
-        bare = state is None and type(x) is Tensor
-        if bare and (found := self._at_once(x, lengths)) is not None:
+        bare = type(x) is Tensor
+        if bare and (found := self._at_once(x, state, lengths)) is not None:
             return found
         inputs, packed = (x,), []
         # What most calls give is looked at first, for looking takes a tenth of a short call's time.
@@ -360,14 +360,14 @@ class Recurrent(Repeated, nn.Module):
         else:
             states = self.initial_state(batch, state, like=inputs[0])
         with self.full_precision():
-            output_TBO, states = self._run(inputs, states, lengths)
+            output_TBO, ends = self._run(inputs, states, lengths)
         if bare and not alone:
-            self._make_ready(x, inputs, lengths)
+            self._make_ready(x, inputs, states, state is not None, lengths)
         if packed:
-            return ragged.pack(output_TBO, packed[0]), self.returned_state(states)
+            return ragged.pack(output_TBO, packed[0]), self.returned_state(ends)
         if alone:
-            return output_TBO[:, 0], self.returned_state(tuple(s[:, 0] for s in states))
-        return output_TBO.transpose(0, 1) if self.batch_first else output_TBO, self.returned_state(states)
+            return output_TBO[:, 0], self.returned_state(tuple(s[:, 0] for s in ends))
+        return output_TBO.transpose(0, 1) if self.batch_first else output_TBO, self.returned_state(ends)
 
     def make_steps(self, x: Tensor, states: list[tuple[Tensor, ...]]):
         """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's states; None where they cannot be."""

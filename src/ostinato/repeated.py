@@ -40,30 +40,34 @@ class Part:
 class Repeated:
     """The part of `Recurrent` that has calls ready."""
 
-    def _at_once(self, x: Tensor, lengths):
+    def _at_once(self, x: Tensor, state, lengths):
         """What `forward` returns for a kind of call that is ready; None where none is, or it does not fit."""
         learning, parameters = torch.is_grad_enabled(), self._parameters.values()
-        kind = self._kind(x.shape, x.dtype, lengths is None, learning)
+        kind = self._kind(x.shape, x.dtype, state is None, lengths is None, learning)
         parts = self._ready.get(kind)
         if parts is None or not x.is_cpu or engines.traced():
             return None
+        steps, batch = x.shape[1::-1] if self.batch_first else x.shape[:2]
         if lengths is not None:
-            lengths = ragged.read_lengths(lengths, *(x.shape[1::-1] if self.batch_first else x.shape[:2]), "cpu")
+            lengths = ragged.read_lengths(lengths, steps, batch, "cpu")
+        states = [()] * len(parts) if state is None else [*zip(*self.initial_state(batch, state, like=x))]
         alone = len(parts) == 1 and not parts[0].zeros
-        given = [parameters] if alone else [part.weights(parameters) for part in parts]
-        if learning and not (self._plain() and all([part.made.fit(x, mine) for part, mine in zip(parts, given)])):
+        weights = [parameters] if alone else [part.weights(parameters) for part in parts]
+        if learning and not (self._plain() and all([part.made.fit(x, *given) for part, *given in zip(parts, states, weights)])):
             return None
         ends = []
-        for part, mine in zip(parts, given):
+        for part, begin, mine in zip(parts, states, weights):
             if ends and self.training and self.dropout:
                 x = self._in_time(F.dropout(self._in_time(x), self.dropout))
-            found = part.made((x, *self._learned(x, mine)), lengths) if learning else part.made((x,), mine, lengths)
-            if found is None:
+            if learning:
+                masks, mine = self._learned(x, mine)
+                found = part.made((x, *masks, *begin, *mine), lengths)
+            elif (found := part.made((x,), begin, mine, lengths)) is None:
                 if not part.made.current:
                     self._ready.pop(kind, None)
                 return None
-            x, states = found
-            ends.append(states)
+            x, end = found
+            ends.append(end)
         return x, self.returned_state(ends[0] if len(ends) == 1 else tuple(map(torch.cat, zip(*ends))))
 
     def _in_time(self, x: Tensor) -> Tensor:
@@ -75,30 +79,32 @@ class Repeated:
         """What is left to chance in a call as the layer is now."""
         return self._regularisation if self.training else None
 
-    def _learned(self, x: Tensor, weights: Collection[Tensor]) -> Collection[Tensor]:
-        """What a prepared call is given besides its input: masks, and all tensors that the weights are, or are sums of."""
+    def _learned(self, x: Tensor, weights: Collection[Tensor]) -> tuple[Collection[Tensor], Collection[Tensor]]:
+        """What a prepared call is given besides its input and states: masks, and all tensors that the weights are, or are sums of."""
         chance = self._chance
         if not chance:
-            return weights
+            return (), weights
         # In the order in which `_run` draws.
         masks = chance.masks(self._in_time(x), self._first_letters)
-        if not chance.weight_drop:
-            return *masks, *weights
-        weights = chance.weights(self.cell_weights(0)).values()
-        return *masks, *(part for w in weights for part in ((w,) if isinstance(w, Tensor) else w))
+        if chance.weight_drop:
+            dropped = chance.weights(self.cell_weights(0)).values()
+            weights = [part for w in dropped for part in ((w,) if isinstance(w, Tensor) else w)]
+        return masks, weights
 
-    def _make_ready(self, x: Tensor, inputs: tuple[Tensor, ...], lengths: Tensor | None):
+    def _make_ready(self, x: Tensor, inputs: tuple[Tensor, ...], states, given: bool, lengths: Tensor | None):
         """Have such a call's next one ready, if it comes for the second time and all there is to it is layers in one direction.
 
         Args:
             x: The input as it was given.
             inputs: The inputs, (T, B, units) each.
+            states: The initial states, (layers, B, units) each, or None for 0.
+            given: Whether these were given.
             lengths: The rows' valid steps, if they were given.
         """
         learning, chance = torch.is_grad_enabled(), self._chance
-        kind = self._kind(x.shape, inputs[0].dtype, lengths is None, learning)
+        kind = self._kind(x.shape, inputs[0].dtype, not given, lengths is None, learning)
         # What is not worth it is remembered too, as None.
-        if kind in self._ready or self.bidirectional or len(inputs) > 1 or not (self._starts_at_zero and x.is_cpu):
+        if kind in self._ready or self.bidirectional or len(inputs) > 1 or not ((given or self._starts_at_zero) and x.is_cpu):
             return
         if self.engine == "reference" or not self._plain() or engines.traced():
             return
@@ -112,7 +118,8 @@ class Repeated:
             return
         parts: list[Part] | None = []
         for layer in range(self.num_layers):
-            parts.append(self._part(layer, inputs, lengths, learning, chance))
+            begin = tuple([s if s is None else s[layer] for s in states])
+            parts.append(self._part(layer, inputs, begin, lengths, learning, chance))
             if parts[-1].made is None:
                 parts = None
                 break
@@ -121,7 +128,7 @@ class Repeated:
             self._ready.clear()
         self._ready[kind] = parts
 
-    def _part(self, layer: int, inputs: tuple[Tensor, ...], lengths: Tensor | None, learning: bool, chance: Regularisation | None) -> Part:
+    def _part(self, layer: int, inputs: tuple[Tensor, ...], states, lengths: Tensor | None, learning: bool, chance: Regularisation | None) -> Part:
         names = [name for k in range(layer + 1) for _, name in self._parts[k, 0]]
         mine, weights, graph, made = names[-len(self._parts[layer, 0]) :], self.cell_weights(layer), self.graph, None
         last = sum(map(len, names))
@@ -131,13 +138,14 @@ class Repeated:
             tensors = part.weights(self._parameters.values())
             if chance:
                 graph, weights, inputs = chance.in_training, chance.like(weights), (*inputs, *chance.examples(inputs[0], self._first_letters))
-            made = engines.make_prepared(graph, inputs, weights, lengths, tensors, self.precision, self.batch_first)
+            made = engines.make_prepared(graph, inputs, states, weights, lengths, tensors, self.precision, self.batch_first)
         elif not learning and not chance:
-            made = engines.make_ready(graph, inputs, weights, lengths, self.precision, self.batch_first)
+            made = engines.make_ready(graph, inputs, states, weights, lengths, self.precision, self.batch_first)
         return Part(made, part.first, part.last, zeros)
 
     def _kind(self, *of_call) -> tuple:
-        """What calls have in common that one `Ready` is for, or one `Prepared`: the shape, the dtype, whether all rows are whole, whether it learns."""
+        """What calls have in common that one `Ready` is for, or one `Prepared`: the shape, the dtype, whether there are no states,
+        no lengths, and whether it learns."""
         return *of_call, self.training, torch.get_num_threads(), self.precision, self.engine, self.checkpoint, self.batch_first
 
     def _plain(self) -> bool:

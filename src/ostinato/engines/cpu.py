@@ -175,17 +175,17 @@ def _forwards(graph: Graph, inputs, states, weights, lengths: Tensor | None, nar
     return _call(graph, inputs, states, weights, tensors, counts, lengths, False, torch.get_num_threads(), narrow), tensors
 
 
-def make_ready(graph: Graph, inputs, weights, lengths: Tensor | None, narrow: bool, batch_first: bool) -> Ready | None:
+def make_ready(graph: Graph, inputs, states, weights, lengths: Tensor | None, narrow: bool, batch_first: bool) -> Ready | None:
     """Inference for inputs of these shapes with these weights, made ready; None where it is not worth it. Arguments as for `scans` and
     `Ready`."""
-    found = _forwards(graph, inputs, (None,) * len(graph.states), weights, lengths, narrow)
+    found = _forwards(graph, inputs, states, weights, lengths, narrow)
     return Ready(*found, batch_first) if found and Ready.can_be(found[0]) else None
 
 
-def make_prepared(graph: Graph, inputs, weights, lengths: Tensor | None, parameters: Sequence[Tensor], narrow: bool,
+def make_prepared(graph: Graph, inputs, states, weights, lengths: Tensor | None, parameters: Sequence[Tensor], narrow: bool,
                   batch_first: bool) -> Prepared | None:
     """Training for inputs of these shapes, (T, B, units) each, prepared; None where it cannot be. Arguments as for `scans` and `Prepared`."""
-    found = _forwards(graph, inputs, (None,) * len(graph.states), weights, lengths, narrow)
+    found = _forwards(graph, inputs, states, weights, lengths, narrow)
     return Prepared(found[0], parameters, batch_first) if found and Prepared.can_be(found[0]) else None
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from . import batched, memory, outer
-from .call import Call, ordered
+from .call import Call, ordered, scattered
 from .loops import Packed
 from .packing import Packer
 from .passes import BITS, LINE, Pass, Wanted
@@ -25,7 +25,7 @@ _TWO = np.arange(2)
 
 
 class Prepared:
-    """Training over whole sequences of one shape, from states of 0.
+    """Training over sequences of one shape, from states of 0 or from given ones.
 
     Args:
         call: The shape; see `can_be`.
@@ -40,7 +40,7 @@ class Prepared:
         self._turned = batch_first and call.rows > 1
         self._output = of_output(call, this, batch_first)
         self._batch_first = batch_first
-        self._inputs = len(call.constant)
+        self._inputs, self._given = len(call.constant), sum(call.given)
         self._own, self._kept = memory.maker(this.shapes[this.own], call.dtype), memory.maker((this.kept.size,), call.dtype)
         self._list(call)
         self._states = [(*self._place(place), *(end * call.rows * units * call.dtype.itemsize for end in call.ends(place, this)),
@@ -74,9 +74,9 @@ class Prepared:
 
     @staticmethod
     def can_be(call: Call) -> bool:
-        """Whether there is no work that torch does, whatever gradient is asked for, and no state is given."""
+        """Whether there is no work that torch does, whatever gradient is asked for."""
         this = call.passes.train
-        if any(call.given) or call.ragged and not this.cleared:
+        if call.ragged and not this.cleared:
             return False
         return this.own is not None and not this.output.nodes and not _by_torch(this.stages)
 
@@ -87,9 +87,9 @@ class Prepared:
                 return k, block.places[place] * self.call.dtype.itemsize
         return 2, 0
 
-    def fit(self, x: Tensor, parameters: Sequence[Tensor]) -> bool:
-        """Whether a call with these may be made so, the shape, dtype and device of x being known."""
-        dtype, learned = self.call.dtype, x.requires_grad
+    def fit(self, x: Tensor, states: Sequence[Tensor], parameters: Sequence[Tensor]) -> bool:
+        """Whether a call with these may be made so, the shape, dtype and device of x and of the states being known."""
+        dtype, learned = self.call.dtype, x.requires_grad or any([s.requires_grad for s in states])
         if len(parameters) != len(self._shapes) or torch.is_autocast_enabled("cpu"):
             return False
         for p, shape in zip(parameters, self._shapes):
@@ -99,8 +99,8 @@ class Prepared:
         return learned
 
     def __call__(self, tensors: Sequence[Tensor], lengths: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """The output, laid out as the first input, and the final states (1, B, units) each; of the inputs and the parameters, and the rows'
-        lengths if they have any."""
+        """The output, laid out as the first input, and the final states (1, B, units) each; of the inputs, the initial states (B, units) each
+        and the parameters, and the rows' lengths if they have any."""
         output, *final = _Train.apply(self, lengths, *tensors)
         return output, tuple(final)
 
@@ -123,9 +123,14 @@ class Prepared:
         own, kept = self._own(), self._kept()
         block = self._scratch.take()
         arrays = [block[1], kept.data_ptr(), own.data_ptr()]
-        for k, start, begins, _, size, _ in self._states:
-            ctypes.memset(arrays[k] + start + begins, 0, size)
         when, tokens, moving = call.when(this, lengths)
+        if self._given:
+            for s, (k, start, begins, _, size, _), (place, *_) in zip(tensors[self._inputs :], self._states, call.states):
+                s = (s if place in this.streamed else ordered(s, when.order)).contiguous()
+                ctypes.memmove(arrays[k] + start + begins, s.data_ptr(), size)
+        else:
+            for k, start, begins, _, size, _ in self._states:
+                ctypes.memset(arrays[k] + start + begins, 0, size)
         self._listed.once([*arrays, *[t.data_ptr() for t in inputs], *vectors, *moving, *packs.of_forward])
         if self._ends:
             final = self._ends((block[0], kept.numpy(), own.numpy()), when)
@@ -227,6 +232,8 @@ class _Backward:
         self._made = [*made.values()]
         self._units = {place.removeprefix("d "): p.node.size.at(call.sizes) for place, p in wanted.products.items()}
         self._states = [this.block.places[place] * call.dtype.itemsize for _, place, _ in call.states]
+        self._given = [(name, this.block.places[place] * call.dtype.itemsize, memory.maker(this.shapes[place][1:], call.dtype, lasting=True))
+                       for name, place in wanted.states.items()]
         self._names = [name if need else None for name, need in zip(call.passes.names, needs)]
         # Most vectors have no part in it.
         work = wanted.stages[0].work
@@ -265,6 +272,10 @@ class _Backward:
         for name, units in self._units.items():
             if found[name].shape[-1] != units:
                 found[name] = found[name][..., :units]
+        for name, start, make in self._given:
+            d = make()
+            ctypes.memmove(d.data_ptr(), at + start, d.numel() * d.itemsize)
+            found[name] = d if when.order is None else torch.from_numpy(scattered(d.numpy(), when.order))
         self._scratch.give(block)
         return [found[name] if name else None for name in self._names]
 

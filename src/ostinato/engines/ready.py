@@ -17,7 +17,7 @@ from llvmlite import ir
 from torch import Tensor
 
 from . import memory, native, traced
-from .call import Call, scattered
+from .call import Call, ordered, scattered
 from .code import I32, I64, PTR, Code, Target
 from .loops import stretches, version
 from .passes import Forward
@@ -143,11 +143,11 @@ def _copying(copies: Sequence[int], weights: _Weights | None = None) -> Job:
 
 
 class Ready:
-    """Inference over whole sequences of one shape, from states of 0.
+    """Inference over sequences of one shape, from states of 0 or from given ones.
 
     Args:
         call: The shape; see `can_be`.
-        tensors: The inputs and the weights, as `Call.split` takes them. Of the inputs only the shape counts.
+        tensors: The inputs, the states and the weights, as `Call.split` takes them. Of the inputs and the states only the shape counts.
         batch_first: Calls have an input of (B, T, units), and the output is to be so too.
 
     Attributes:
@@ -160,21 +160,24 @@ class Ready:
         # One row lies in memory as it should, whatever the order of its two first sizes.
         self._turned = batch_first and call.rows > 1
         made, inputs, own = self._made, call.passes.inputs, self._made.this.own
-        self._weights = _Weights(tensors[len(inputs) :])
+        self._weights = _Weights(tensors[len(inputs) + sum(call.given) :])
         self._call, self._own = call, memory.maker(made.shape, call.dtype)
         self._states = [memory.maker((1, call.rows, units), call.dtype) for *_, units in made.states]
         self._ends = Ends(call, made.this) if call.ragged else None
-        ends = [f"end {k}" for k in range(len(made.states))]
+        ends, begun = ([f"{what} {k}" for k in range(len(made.states))] for what in ("end", "begin"))
         self._zeros = bytes(max((size for *_, size, _ in made.states), default=0))
         zeros = ctypes.cast(self._zeros, ctypes.c_void_p).value
         states = [(mine * bases[own], *places) for mine, *places in made.states]
         placed = made.this.stages[0].work.jobs(made.given.numbers | {name: bases[name] for name in (*inputs, own, *call.moving)})
         # Where rows end early their states are looked for afterwards.
         copied = [] if call.ragged else [word for end, (at, _, last, size, _) in zip(ends, states) for word in (bases[end], at + last, size)]
-        jobs = [_copying([word for at, begins, _, size, _ in states for word in (at + begins, zeros, size)]), *placed,
+        self._streamed = [place in made.this.streamed for place, *_ in call.states]
+        begun = begun if any(call.given) else []
+        sources = [bases[begin] for begin in begun] or [zeros] * len(states)
+        jobs = [_copying([word for source, (at, begins, _, size, _) in zip(sources, states) for word in (at + begins, source, size)]), *placed,
                 _copying(copied, self._weights)]
         jobs[:2] = replace(jobs[0], waits=False), replace(jobs[1], waits=True)
-        self._listed = Listed(Work(jobs, bases), {}, [*inputs, own, *call.moving, *ends])
+        self._listed = Listed(Work(jobs, bases), {}, [*inputs, own, *call.moving, *ends, *begun])
         self._changed = len(self._listed.words) - len(jobs[-1].words)
 
     @staticmethod
@@ -184,11 +187,13 @@ class Ready:
         plain = len(this.stages) == 1 and not (this.output.nodes or this.stages[0].arguments or this.own is None)
         return plain and this.cleared >= call.ragged and this.block.size * call.dtype.itemsize < SMALL
 
-    def __call__(self, inputs: Iterable[Tensor], weights: Collection[Tensor], lengths: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]] | None:
+    def __call__(self, inputs: Iterable[Tensor], states: Sequence[Tensor], weights: Collection[Tensor],
+                 lengths: Tensor | None) -> tuple[Tensor, tuple[Tensor, ...]] | None:
         """The output and the final states, (1, B, units) each; None while another thread is at it, or if the weights have changed.
 
         Args:
             inputs: Of the shape and dtype.
+            states: The initial ones, (B, units) each, where the call has any.
             weights: What they are now.
             lengths: The rows' valid steps, where the call is of such.
         """
@@ -199,11 +204,12 @@ class Ready:
         inputs = [memory.contiguous(x.transpose(0, 1) if self._turned else x) for x in inputs]
         own, final = self._own(), [make() for make in self._states]
         when, tokens, moving = self._call.when(made.this, lengths)
+        states = [(s if streamed else ordered(s, when.order)).contiguous() for s, streamed in zip(states, self._streamed)]
         if not self._lock.acquire(blocking=False):
             return None
         try:
             made.clear()
-            listed.run([*[t.data_ptr() for t in (*inputs, own)], *moving, *[t.data_ptr() for t in final]])
+            listed.run([*[t.data_ptr() for t in (*inputs, own)], *moving, *[t.data_ptr() for t in (*final, *states)]])
             if listed.words[self._changed]:
                 self.current = False
                 return None
