@@ -1,7 +1,7 @@
 """Calls of a layer that come again: what they have in common is looked up once, and the next one is ready."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,15 +22,19 @@ class Part:
         made: What `engines.make_ready` or `engines.make_prepared` has made; None where it is not worth it.
         first, last: From which parameter of all to which the layer's go.
         zeros: What stands among them, and where, for weights that have no parameters.
+        alone: All parameters are the layer's, and there is nothing else.
     """
 
     made: object
     first: int
     last: int
     zeros: tuple[tuple[int, Tensor], ...]
+    alone: bool
 
     def weights(self, parameters: Collection[Tensor]) -> Collection[Tensor]:
         """All tensors that the layer's weights are, or are sums of."""
+        if self.alone:
+            return parameters
         mine = [*parameters][self.first : self.last]
         for place, zero in self.zeros:
             mine.insert(place, zero)
@@ -47,12 +51,11 @@ class Repeated:
         parts = self._ready.get(kind)
         if parts is None or not x.is_cpu or engines.traced():
             return None
-        steps, batch = x.shape[1::-1] if self.batch_first else x.shape[:2]
+        states, weights = [()] * len(parts), [part.weights(parameters) for part in parts]
         if lengths is not None:
-            lengths = ragged.read_lengths(lengths, steps, batch, "cpu")
-        states = [()] * len(parts) if state is None else [*zip(*self.initial_state(batch, state, like=x))]
-        alone = len(parts) == 1 and not parts[0].zeros
-        weights = [parameters] if alone else [part.weights(parameters) for part in parts]
+            lengths = ragged.read_lengths(lengths, *(x.shape[1::-1] if self.batch_first else x.shape[:2]), "cpu")
+        if state is not None:
+            states = [*zip(*self.initial_state(x.shape[0 if self.batch_first else 1], state, like=x))]
         if learning and not (self._plain() and all([part.made.fit(x, *given) for part, *given in zip(parts, states, weights)])):
             return None
         ends = []
@@ -133,7 +136,7 @@ class Repeated:
         mine, weights, graph, made = names[-len(self._parts[layer, 0]) :], self.cell_weights(layer), self.graph, None
         last = sum(map(len, names))
         zeros = tuple((sum(max(len(name), 1) for name in mine[:k]), w) for k, (w, own) in enumerate(zip(weights.values(), mine)) if not own)
-        part = Part(None, last - sum(map(len, mine)), last, zeros)
+        part = Part(None, last - sum(map(len, mine)), last, zeros, alone=self.num_layers == 1 and not zeros)
         if learning and not self.checkpoint and not (chance and zeros):
             tensors = part.weights(self._parameters.values())
             if chance:
@@ -141,7 +144,7 @@ class Repeated:
             made = engines.make_prepared(graph, inputs, states, weights, lengths, tensors, self.precision, self.batch_first)
         elif not learning and not chance:
             made = engines.make_ready(graph, inputs, states, weights, lengths, self.precision, self.batch_first)
-        return Part(made, part.first, part.last, zeros)
+        return replace(part, made=made)
 
     def _kind(self, *of_call) -> tuple:
         """What calls have in common that one `Ready` is for, or one `Prepared`: the shape, the dtype, whether there are no states,

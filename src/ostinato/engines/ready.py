@@ -164,15 +164,15 @@ class Ready:
         self._call, self._own = call, memory.maker(made.shape, call.dtype)
         self._states = [memory.maker((1, call.rows, units), call.dtype) for *_, units in made.states]
         self._ends = Ends(call, made.this) if call.ragged else None
-        ends, begun = ([f"{what} {k}" for k in range(len(made.states))] for what in ("end", "begin"))
+        # Where rows end early their final states are looked for afterwards.
+        ends = [] if call.ragged else [f"end {k}" for k in range(len(made.states))]
+        begun = [f"begin {k}" for k in range(len(made.states))] if any(call.given) else []
         self._zeros = bytes(max((size for *_, size, _ in made.states), default=0))
         zeros = ctypes.cast(self._zeros, ctypes.c_void_p).value
         states = [(mine * bases[own], *places) for mine, *places in made.states]
         placed = made.this.stages[0].work.jobs(made.given.numbers | {name: bases[name] for name in (*inputs, own, *call.moving)})
-        # Where rows end early their states are looked for afterwards.
-        copied = [] if call.ragged else [word for end, (at, _, last, size, _) in zip(ends, states) for word in (bases[end], at + last, size)]
+        copied = [word for end, (at, _, last, size, _) in zip(ends, states) for word in (bases[end], at + last, size)]
         self._streamed = [place in made.this.streamed for place, *_ in call.states]
-        begun = begun if any(call.given) else []
         sources = [bases[begin] for begin in begun] or [zeros] * len(states)
         jobs = [_copying([word for source, (at, begins, _, size, _) in zip(sources, states) for word in (at + begins, source, size)]), *placed,
                 _copying(copied, self._weights)]
@@ -202,9 +202,13 @@ class Ready:
             return None
         made, listed = self._made, self._listed
         inputs = [memory.contiguous(x.transpose(0, 1) if self._turned else x) for x in inputs]
-        own, final = self._own(), [make() for make in self._states]
-        when, tokens, moving = self._call.when(made.this, lengths)
-        states = [(s if streamed else ordered(s, when.order)).contiguous() for s, streamed in zip(states, self._streamed)]
+        own, final = self._own(), [] if self._ends else [make() for make in self._states]
+        moving = when = ()
+        if lengths is not None:
+            when, tokens, moving = self._call.when(made.this, lengths)
+        if states:
+            order = when.order if when else None
+            states = [(s if streamed else ordered(s, order)).contiguous() for s, streamed in zip(states, self._streamed)]
         if not self._lock.acquire(blocking=False):
             return None
         try:
