@@ -1,7 +1,9 @@
 """Training calls that are prepared: what a call gives that is not, whatever gradient is asked for and whatever happened in between."""
 
 import copy
+import gc
 import threading
+import weakref
 
 import pytest
 import torch
@@ -10,6 +12,7 @@ from torch.nn.utils import prune
 import ostinato
 from ostinato import GRU, LSTM, Recurrent, engines
 from ostinato.engines import cpu, doctor
+from ostinato.engines.loops import _made
 from ostinato.engines.prepared import Prepared
 from ostinato.engines.ready import Ready
 from ostinato.errors import InputError, SizeError
@@ -441,6 +444,21 @@ def test_other_calls_go_another_way(close):
     close(torch.func.functional_call(module, {name: p * 1 for name, p in module.named_parameters()}, (x,))[0], y)
     close(torch.vmap(lambda x: module(x[:, None])[0][:, 0], 1, 1)(x), y)
     assert ready in [part.made for parts in module._ready.values() for part in parts]
+
+
+def test_packed_weights_that_have_changed_are_let_go():
+    module = LSTM(6, 9)
+    alive = weakref.WeakSet()
+    for _ in range(4):
+        for steps in (3, 4, 5):
+            with torch.no_grad():
+                module.weight_hh_l0.mul_(1.01)
+            learned(module, torch.randn(steps, 2, 6))
+            alive.update(found for loops in _made.values() for found in loops._packed.values())
+    assert kinds(module) == [[Prepared]] * 3
+    gc.collect()
+    mine = [id(module.weight_ih_l0), id(module.weight_hh_l0)]
+    assert len([found for found in alive if [id(ref()) for ref, *_ in found._seen] == mine]) == 1
 
 
 def test_a_weight_that_is_pruned_is_no_parameter_any_more(close):

@@ -67,6 +67,18 @@ class Loop:
         return [*scheduled, at["barrier"], *[at[name] for name in self.storages], *packed]
 
 
+class Together:
+    """Those who want packed matrices, as one who wants all of them.
+
+    Attributes:
+        packs: The matrices, one's after another's; `pack` packs them.
+    """
+
+    def __init__(self, users: Sequence[Loop | Rows]):
+        self.packs = [pack for user in users for pack in user.packs]
+        self.pack = Packer(self.packs)
+
+
 class Packed:
     """The matrices of some weights as the loops want them, for as long as the weights stay as they are.
 
@@ -90,7 +102,7 @@ class Packed:
                 return False
         return True
 
-    def addresses(self, user: Loop | Rows, weights: Mapping[str, Tensor]) -> list[int]:
+    def addresses(self, user: Loop | Rows | Together, weights: Mapping[str, Tensor]) -> list[int]:
         """Where the packed matrices lie that one wants; they are packed here if they are not yet."""
         found = self._packs.get(user)
         if found is None:
@@ -130,6 +142,7 @@ class Loops:
     def __init__(self, plan: Plan):
         self.plan = plan
         self._loops: dict[tuple, Loop | Rows] = {}
+        self._together: dict[tuple, Together] = {}
         self._packed: OrderedDict[tuple[int, ...], Packed] = OrderedDict()
 
     def packed(self, weights: Sequence[Tensor]) -> Packed:
@@ -151,6 +164,14 @@ class Loops:
                 self._loops[key] = Loop(getattr(self.plan, kind), bits, descending=kind == "backward", one_row=one_row,
                                         shared_units=shared_units)
             return self._loops[key]
+
+    def together(self, users: Sequence[Loop | Rows]) -> Together:
+        """These users as one."""
+        key = tuple(users)
+        with native.making:
+            if key not in self._together:
+                self._together[key] = Together(users)
+            return self._together[key]
 
     def rows(self, weight: str, transposed: bool, size: int, depth: int, bits: int) -> Rows:
         """The product of many rows by a matrix of these sizes."""

@@ -5,8 +5,10 @@ up once.
 """
 
 import ctypes
+import weakref
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -15,7 +17,6 @@ from torch import Tensor
 from . import batched, memory, outer
 from .call import Call, ordered, scattered
 from .loops import Packed
-from .packing import Packer
 from .passes import BITS, LINE, Pass, Wanted
 from .ready import Ends, of_output
 from .team import Bases, Job, Listed, Work, together
@@ -47,8 +48,7 @@ class Prepared:
                          call.rows * units * call.dtype.itemsize, memory.maker((1, call.rows, units), call.dtype)) for place, _, units in call.states]
         self._ends = Ends(call, this) if call.ragged else None
         self._wanted: dict[tuple[bool, ...], _Backward | None] = {}
-        self._packers: dict[tuple[bool, ...], _Packs] = {}
-        self._packed: dict[tuple[bool, ...], _Packed] = {}
+        self._packed: dict[tuple[bool, ...], tuple[weakref.ref[Packed], list[int], list[int]]] = {}
 
     def _list(self, call: Call):
         """List the jobs: what two vectors add up to is worked out first."""
@@ -144,15 +144,17 @@ class Prepared:
 
     def _packs(self, tensors: Sequence[Tensor], needs: tuple[bool, ...]) -> "_Packed":
         """The weights packed for both directions at once, anew where one has changed."""
-        found, call = self._packed.get(needs), self.call
+        call, known = self.call, self._packed.get(needs)
         matrices = [tensors[k] for k in self._matrices] if self._matrices else [call.weight(tensors, name) for name in call.matrices]
-        if found is None or not found.held.holds(matrices):
-            if needs not in self._packers:
-                backward = self._backward(needs)
-                self._packers[needs] = _Packs(self._this.users, backward.users if backward else [])
-            packed, packer = call.loops.packed(matrices), self._packers[needs]
-            found = self._packed[needs] = _Packed(packed, packed.addresses(packer, dict(zip(call.matrices, matrices))), packer.first)
-        return found
+        packed = known and known[0]()
+        if packed is None or not packed.holds(matrices):
+            backward, first = self._backward(needs), sum(len(user.packs) for user in self._this.users)
+            both = call.loops.together([*self._this.users, *(backward.users if backward else ())])
+            packed = call.loops.packed(matrices)
+            addresses = packed.addresses(both, dict(zip(call.matrices, matrices)))
+            # Shapes that do not come again are not to hold what they once read.
+            known = self._packed[needs] = weakref.ref(packed), addresses[:first], addresses[first:]
+        return _Packed(packed, *known[1:])
 
     def _backward(self, needs: tuple[bool, ...]) -> "_Backward | None":
         if needs not in self._wanted:
@@ -192,26 +194,12 @@ class Prepared:
         return x.view(self.call.steps, self.call.rows, -1)
 
 
-class _Packs:
-    """What wants the packed matrices of both directions.
+class _Packed(NamedTuple):
+    """Packed weights, for as long as this is held, and where the matrices of each direction lie."""
 
-    Attributes:
-        first: How many of them are forward's.
-        pack: Packs them all.
-    """
-
-    def __init__(self, forward, backward):
-        self.first = sum(len(user.packs) for user in forward)
-        self.pack = Packer([pack for user in (*forward, *backward) for pack in user.packs])
-
-
-class _Packed:
-    """Packed weights, and where the matrices of each direction lie."""
-
-    __slots__ = "held", "of_forward", "of_backward"
-
-    def __init__(self, packed: Packed, addresses: list[int], first: int):
-        self.held, self.of_forward, self.of_backward = packed, addresses[:first], addresses[first:]
+    held: Packed
+    of_forward: list[int]
+    of_backward: list[int]
 
 
 class _Backward:
