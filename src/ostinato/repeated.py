@@ -12,11 +12,13 @@ from .regularisation import Regularisation
 
 # Kinds of calls that a layer has ready.
 READY = 16
+# Multiply-adds of a row from which two directions had better run side by side where there are more threads than rows.
+WORTH_BOTH = 4_000_000
 
 
 @dataclass(frozen=True)
 class Part:
-    """What one layer of a stack has ready for a kind of call.
+    """What one layer, in one direction, has ready for a kind of call.
 
     Attributes:
         made: What `engines.make_ready` or `engines.make_prepared` has made; None where it is not worth it.
@@ -58,9 +60,9 @@ class Repeated:
             states = [*zip(*self.initial_state(x.shape[0 if self.batch_first else 1], state, like=x))]
         if learning and not (self._plain() and all([part.made.fit(x, *given) for part, *given in zip(parts, states, weights)])):
             return None
-        ends = []
+        outputs, ends = [], []
         for part, begin, mine in zip(parts, states, weights):
-            if ends and self.training and self.dropout:
+            if ends and not outputs and self.training and self.dropout:
                 x = self._in_time(F.dropout(self._in_time(x), self.dropout))
             if learning:
                 masks, mine = self._learned(x, mine)
@@ -69,8 +71,14 @@ class Repeated:
                 if not part.made.current:
                     self._ready.pop(kind, None)
                 return None
-            x, end = found
+            output, end = found
             ends.append(end)
+            if not self.bidirectional:
+                x = output
+            elif not outputs:
+                outputs.append(self._in_time(output))
+            else:
+                x = self._in_time(torch.cat((outputs.pop(), self._in_time(output)), -1))
         return x, self.returned_state(ends[0] if len(ends) == 1 else tuple(map(torch.cat, zip(*ends))))
 
     def _in_time(self, x: Tensor) -> Tensor:
@@ -95,7 +103,7 @@ class Repeated:
         return masks, weights
 
     def _make_ready(self, x: Tensor, inputs: tuple[Tensor, ...], states, given: bool, lengths: Tensor | None):
-        """Have such a call's next one ready, if it comes for the second time and all there is to it is layers in one direction.
+        """Have such a call's next one ready, if it comes for the second time and all there is to it is layers of one input.
 
         Args:
             x: The input as it was given.
@@ -107,12 +115,15 @@ class Repeated:
         learning, chance = torch.is_grad_enabled(), self._chance
         kind = self._kind(x.shape, inputs[0].dtype, not given, lengths is None, learning)
         # What is not worth it is remembered too, as None.
-        if kind in self._ready or self.bidirectional or len(inputs) > 1 or not ((given or self._starts_at_zero) and x.is_cpu):
+        if kind in self._ready or len(inputs) > 1 or not ((given or self._starts_at_zero) and x.is_cpu):
             return
         if self.engine == "reference" or not self._plain() or engines.traced():
             return
         # A call that finds out too late that weights have changed would have drawn numbers at random.
-        if self.num_layers > 1 and (chance or self.training and self.dropout and not learning):
+        if len(self._runs) > 1 and (chance or self.training and self.dropout and not learning):
+            return
+        # Directions are ready one after the other, each on all threads; long ones of few rows had better run side by side.
+        if self.bidirectional and inputs[0].shape[1] < torch.get_num_threads() and self._work(inputs[0].shape[0]) > WORTH_BOTH:
             return
         if kind not in self._seen:
             if len(self._seen) >= READY:
@@ -120,31 +131,36 @@ class Repeated:
             self._seen.add(kind)
             return
         parts: list[Part] | None = []
-        for layer in range(self.num_layers):
-            begin = tuple([s if s is None else s[layer] for s in states])
-            parts.append(self._part(layer, inputs, begin, lengths, learning, chance))
+        for k, (layer, direction) in enumerate(self._runs):
+            if direction == 0 and layer:
+                inputs = inputs[0].new_empty(*inputs[0].shape[:2], self._letters(layer)["I"]),
+            parts.append(self._part(k, inputs, tuple([s if s is None else s[k] for s in states]), lengths, learning, chance))
             if parts[-1].made is None:
                 parts = None
                 break
-            inputs = inputs[0].new_empty(*inputs[0].shape[:2], self.cell.graph.output.size.at(self._letters(layer))),
         if len(self._ready) >= READY:
             self._ready.clear()
         self._ready[kind] = parts
 
-    def _part(self, layer: int, inputs: tuple[Tensor, ...], states, lengths: Tensor | None, learning: bool, chance: Regularisation | None) -> Part:
-        names = [name for k in range(layer + 1) for _, name in self._parts[k, 0]]
-        mine, weights, graph, made = names[-len(self._parts[layer, 0]) :], self.cell_weights(layer), self.graph, None
-        last = sum(map(len, names))
-        zeros = tuple((sum(max(len(name), 1) for name in mine[:k]), w) for k, (w, own) in enumerate(zip(weights.values(), mine)) if not own)
-        part = Part(None, last - sum(map(len, mine)), last, zeros, alone=self.num_layers == 1 and not zeros)
+    def _part(self, k: int, inputs: tuple[Tensor, ...], states, lengths: Tensor | None, learning: bool, chance: Regularisation | None) -> Part:
+        """Of the k-th run, as `_runs` has them."""
+        of_runs = [[names for _, names in self._parts[run]] for run in self._runs[: k + 1]]
+        last, mine = sum(len(names) for run in of_runs for names in run), of_runs[-1]
+        weights, graph, made, reverse = self.cell_weights(*self._runs[k]), self.graph, None, self._runs[k][1] == 1
+        zeros = tuple((sum(max(len(names), 1) for names in mine[:j]), w) for j, (w, names) in enumerate(zip(weights.values(), mine)) if not names)
+        part = Part(None, last - sum(map(len, mine)), last, zeros, alone=len(self._runs) == 1 and not zeros)
         if learning and not self.checkpoint and not (chance and zeros):
             tensors = part.weights(self._parameters.values())
             if chance:
                 graph, weights, inputs = chance.in_training, chance.like(weights), (*inputs, *chance.examples(inputs[0], self._first_letters))
-            made = engines.make_prepared(graph, inputs, states, weights, lengths, tensors, self.precision, self.batch_first)
+            made = engines.make_prepared(graph, inputs, states, weights, lengths, reverse, tensors, self.precision, self.batch_first)
         elif not learning and not chance:
-            made = engines.make_ready(graph, inputs, states, weights, lengths, self.precision, self.batch_first)
+            made = engines.make_ready(graph, inputs, states, weights, lengths, reverse, self.precision, self.batch_first)
         return replace(part, made=made)
+
+    def _work(self, steps: int) -> int:
+        """Numbers of weights that the first layer's steps read of a row."""
+        return steps * sum(p.numel() for p in self._parameters.values()) // len(self._runs)
 
     def _kind(self, *of_call) -> tuple:
         """What calls have in common that one `Ready` is for, or one `Prepared`: the shape, the dtype, whether there are no states,

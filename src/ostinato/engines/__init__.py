@@ -85,15 +85,15 @@ def _is_narrow(precision: str | None, x: Tensor, engine: str | None) -> bool:
 
 
 def make_ready(graph: Graph, inputs: tuple[Tensor, ...], states, weights: Mapping[str, Tensor | tuple[Tensor, ...]], lengths: Tensor | None,
-               precision: str | None, batch_first: bool):
+               reverse: bool, precision: str | None, batch_first: bool):
     """Short inference by the CPU engine, made ready (`ready.Ready`); None where that is not worth it, or cannot be."""
-    return _cpu().make_ready(graph, inputs, states, weights, lengths, precision == "bfloat16", batch_first)
+    return _cpu().make_ready(graph, inputs, states, weights, lengths, reverse, precision == "bfloat16", batch_first)
 
 
-def make_prepared(graph: Graph, inputs: tuple[Tensor, ...], states, weights, lengths: Tensor | None, parameters, precision: str | None,
+def make_prepared(graph: Graph, inputs: tuple[Tensor, ...], states, weights, lengths: Tensor | None, reverse: bool, parameters, precision: str | None,
                   batch_first: bool):
     """Training by the CPU engine, prepared (`prepared.Prepared`); None where it cannot be. Arguments as for `cpu.make_prepared`."""
-    return _cpu().make_prepared(graph, inputs, states, weights, lengths, parameters, precision == "bfloat16", batch_first)
+    return _cpu().make_prepared(graph, inputs, states, weights, lengths, reverse, parameters, precision == "bfloat16", batch_first)
 
 
 def make_steps(graph: Graph, x: Tensor, states, weights, parameters, precision: str | None):

@@ -166,26 +166,26 @@ def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None, nar
     return [(output, tuple(final)) for output, final, _ in found]
 
 
-def _forwards(graph: Graph, inputs, states, weights, lengths: Tensor | None, narrow: bool) -> tuple[Call, list[Tensor]] | None:
-    """The call of rows that all run forwards, and its tensors; None where this engine cannot run it. Arguments as for `scans`."""
+def _one(graph: Graph, inputs, states, weights, lengths: Tensor | None, reverse: bool, narrow: bool) -> tuple[Call, list[Tensor]] | None:
+    """The call of one run, and its tensors; None where this engine cannot run it. Arguments as for `scans`."""
     weights = {name: weights[name] for name in graph.weights}
     tensors, counts = _flat(inputs, states, weights.values())
     if _refusal(graph, tensors) or 0 in inputs[0].shape[:2]:
         return None
-    return _call(graph, inputs, states, weights, tensors, counts, lengths, False, torch.get_num_threads(), narrow), tensors
+    return _call(graph, inputs, states, weights, tensors, counts, lengths, reverse, torch.get_num_threads(), narrow), tensors
 
 
-def make_ready(graph: Graph, inputs, states, weights, lengths: Tensor | None, narrow: bool, batch_first: bool) -> Ready | None:
+def make_ready(graph: Graph, inputs, states, weights, lengths: Tensor | None, reverse: bool, narrow: bool, batch_first: bool) -> Ready | None:
     """Inference for inputs of these shapes with these weights, made ready; None where it is not worth it. Arguments as for `scans` and
     `Ready`."""
-    found = _forwards(graph, inputs, states, weights, lengths, narrow)
+    found = _one(graph, inputs, states, weights, lengths, reverse, narrow)
     return Ready(*found, batch_first) if found and Ready.can_be(found[0]) else None
 
 
-def make_prepared(graph: Graph, inputs, states, weights, lengths: Tensor | None, parameters: Sequence[Tensor], narrow: bool,
+def make_prepared(graph: Graph, inputs, states, weights, lengths: Tensor | None, reverse: bool, parameters: Sequence[Tensor], narrow: bool,
                   batch_first: bool) -> Prepared | None:
     """Training for inputs of these shapes, (T, B, units) each, prepared; None where it cannot be. Arguments as for `scans` and `Prepared`."""
-    found = _forwards(graph, inputs, states, weights, lengths, narrow)
+    found = _one(graph, inputs, states, weights, lengths, reverse, narrow)
     return Prepared(found[0], parameters, batch_first) if found and Prepared.can_be(found[0]) else None
 
 
@@ -201,7 +201,7 @@ def make_steps(graph: Graph, x: Tensor, states, weights, parameters: Sequence[Te
     """
     layers = []
     for mine, given in zip(states, weights):
-        found = _forwards(graph, (x[None],), mine, given, None, narrow)
+        found = _one(graph, (x[None],), mine, given, None, False, narrow)
         if not found or not Ready.can_be(found[0]):
             return None
         layers.append(found)

@@ -131,6 +131,8 @@ class Prepared:
         else:
             for k, start, begins, _, size, _ in self._states:
                 ctypes.memset(arrays[k] + start + begins, 0, size)
+        if self._ends and self._ends.reverse:
+            self._ends.begin((block[0], kept.numpy(), own.numpy()), when, tensors[self._inputs : self._inputs + self._given])
         self._listed.once([*arrays, *[t.data_ptr() for t in inputs], *vectors, *moving, *packs.of_forward])
         if self._ends:
             final = self._ends((block[0], kept.numpy(), own.numpy()), when)

@@ -7,7 +7,7 @@ times as long, and after a kernel that has gone through the caches another ten. 
 import ctypes
 import math
 import threading
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import accumulate
 
@@ -39,7 +39,7 @@ def of_output(call: Call, this: Forward, batch_first: bool) -> tuple[tuple[int, 
 
 
 class Ends:
-    """Finds the final states of rows that end early.
+    """Finds the final states of rows that end early, and writes the initial ones where these begin at their ends.
 
     Args:
         call: Whose they are.
@@ -48,6 +48,7 @@ class Ends:
 
     def __init__(self, call: Call, this: Forward):
         self._rows, self._kind, self._states = np.arange(call.rows), memory.KINDS[call.dtype], []
+        self.reverse = call.reverse
         for place, *_ in call.states:
             k, block = next(((k, block) for k, block in enumerate((this.block, this.kept)) if place in block.places), (2, None))
             start, shape = block.places[place] if block else 0, this.shapes[place]
@@ -61,14 +62,24 @@ class Ends:
             when: Who ran what.
         """
         final = []
-        for k, part, shape, streamed in self._states:
-            array = arrays[k].reshape(-1).view(self._kind)[part].reshape(shape)
+        for array, streamed in self._arrays(arrays):
             if streamed:
-                found = array[when.lengths, self._rows]
+                found = array[0].copy() if self.reverse else array[when.lengths, self._rows]
             else:
                 found = scattered(array[when.lengths[when.order] % 2, self._rows], when.order)
             final.append(torch.from_numpy(found[None]))
         return final
+
+    def begin(self, arrays: Sequence[np.ndarray | None], when: Schedule, states: Sequence[Tensor]):
+        """Write the initial states (B, units) of rows that are gone through from their ends; without any, 0."""
+        for k, (array, streamed) in enumerate(self._arrays(arrays)):
+            if streamed:
+                array[when.lengths, self._rows] = states[k].detach().numpy() if states else 0.0
+
+    def _arrays(self, arrays: Sequence[np.ndarray | None]) -> Iterator[tuple[np.ndarray, bool]]:
+        """Of each state its array, and whether it has all steps."""
+        for k, part, shape, streamed in self._states:
+            yield arrays[k].reshape(-1).view(self._kind)[part].reshape(shape), streamed
 
 
 class _Made:
@@ -213,6 +224,8 @@ class Ready:
             return None
         try:
             made.clear()
+            if self._ends and self._ends.reverse:
+                self._ends.begin((made.given.memory.numpy(), None, own.numpy()), when, states)
             listed.run([*[t.data_ptr() for t in (*inputs, own)], *moving, *[t.data_ptr() for t in (*final, *states)]])
             if listed.words[self._changed]:
                 self.current = False
