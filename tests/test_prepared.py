@@ -44,7 +44,7 @@ def unprepared(module, *given):
 
 def kinds(module):
     """What has been made ready, of each kind of call for each layer."""
-    return [[type(part.made) for part in parts] for parts in module._ready.values()]
+    return [parts and [type(part.made) for part in parts] for parts in module._ready.values()]
 
 
 def the_only(module) -> Prepared:
@@ -90,11 +90,12 @@ LENGTHS = [[3, 5, 1, 4], torch.tensor([5, 5, 5, 5]), [0, 0, 0, 0], torch.tensor(
 
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("batch_first", [True, False])
+@pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("cell", CELLS)
-def test_rows_of_unequal_lengths(cell, batch_first, threads, close):
+def test_rows_of_unequal_lengths(cell, bidirectional, batch_first, threads, close):
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    module = layer(cell, batch_first=batch_first)
+    module = layer(cell, batch_first=batch_first, bidirectional=bidirectional)
     plain = copy.deepcopy(module)
     plain.engine = "reference"
     x = torch.randn(*((4, 5) if batch_first else (5, 4)), 6, requires_grad=True)
@@ -102,13 +103,14 @@ def test_rows_of_unequal_lengths(cell, batch_first, threads, close):
         learned(module, x, lengths=LENGTHS[0])
         with torch.inference_mode():
             module(x, lengths=LENGTHS[0])
-    assert kinds(module) == [[Prepared], [Ready]]
+    runs = module.num_directions
+    assert kinds(module) == [[Prepared] * runs, [Ready] * runs]
     for lengths in LENGTHS:
         same(learned(module, x, lengths=lengths), learned(plain, x, lengths=lengths), close)
         with torch.inference_mode():
             (y, states), (wanted, others) = (m(x, lengths=lengths) for m in (module, plain))
         same([y, *(states if isinstance(states, tuple) else [states])], [wanted, *(others if isinstance(others, tuple) else [others])], close)
-    assert kinds(module) == [[Prepared], [Ready]]
+    assert kinds(module) == [[Prepared] * runs, [Ready] * runs]
     torch.set_num_threads(before)
 
 
@@ -160,8 +162,9 @@ def test_a_prepared_call_refuses_lengths_that_are_none(lengths, learns):
 @pytest.mark.parametrize("lengths", [None, [3, 5, 1, 4]])
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("kind", [LSTM, GRU])
-@pytest.mark.parametrize("others", [{"num_layers": 3}, {"bias": False}, {"num_layers": 2, "bias": False}], ids=str)
-def test_layers_one_above_another_and_layers_without_biases(kind, others, batch_first, lengths, close):
+@pytest.mark.parametrize("others", [{"num_layers": 3}, {"bias": False}, {"num_layers": 2, "bias": False}, {"bidirectional": True},
+                                    {"num_layers": 2, "bidirectional": True, "bias": False}], ids=str)
+def test_layers_one_above_another_and_in_both_directions_and_without_biases(kind, others, batch_first, lengths, close):
     module = kind(6, 9, batch_first=batch_first, **others)
     plain = copy.deepcopy(module)
     plain.engine = "reference"
@@ -171,7 +174,8 @@ def test_layers_one_above_another_and_layers_without_biases(kind, others, batch_
         with torch.no_grad():
             for a, b in zip(module(x, lengths=lengths)[0], plain(x, lengths=lengths)[0], strict=True):
                 close(a, b)
-    assert kinds(module) == [[Prepared] * module.num_layers, [Ready] * module.num_layers]
+    runs = module.num_layers * module.num_directions
+    assert kinds(module) == [[Prepared] * runs, [Ready] * runs]
     with torch.no_grad():
         for m in (module, plain):
             [*m.parameters()][-1].mul_(1.5)
@@ -183,14 +187,15 @@ def test_layers_one_above_another_and_layers_without_biases(kind, others, batch_
     same(learned(module, x, lengths=lengths), learned(plain, x, lengths=lengths), close)
 
 
+@pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("lengths", [None, [3, 5, 0, 4], [0, 0, 0, 0]])
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("cell", CELLS)
-def test_states_that_are_given(cell, batch_first, lengths, threads, close):
+def test_states_that_are_given(cell, batch_first, lengths, threads, bidirectional, close):
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    module = layer(cell, batch_first=batch_first)
+    module = layer(cell, batch_first=batch_first, bidirectional=bidirectional)
     plain = copy.deepcopy(module)
     plain.engine = "reference"
     x = torch.randn(*((4, 5) if batch_first else (5, 4)), 6)
@@ -207,7 +212,8 @@ def test_states_that_are_given(cell, batch_first, lengths, threads, close):
                 y, ends = m(x, state, lengths)
                 found[-1] += [y, *(ends if isinstance(ends, tuple) else (ends,))]
         same(*found, close)
-    assert kinds(module) == [[Prepared], [Ready]]
+    # A reverse run whose output is its state writes what is past a row's end the longer way.
+    assert kinds(module) == [[Prepared], [Ready]] or bidirectional and (lengths is not None or kinds(module) == [[Prepared] * 2, [Ready] * 2])
     torch.set_num_threads(before)
 
 
@@ -231,15 +237,17 @@ def test_a_long_sequence_is_learned_a_part_at_a_time(kind, close):
         module(parts[0], module.initial_state(3))
 
 
+@pytest.mark.parametrize("bidirectional", [True, False])
 @pytest.mark.parametrize("batch_first", [True, False])
-def test_dropout_between_layers_draws_the_same(batch_first, close):
-    module = LSTM(6, 9, num_layers=3, dropout=0.4, batch_first=batch_first)
+def test_dropout_between_layers_draws_the_same(batch_first, bidirectional, close):
+    module = LSTM(6, 9, num_layers=3, dropout=0.4, batch_first=batch_first, bidirectional=bidirectional)
     x = torch.randn(4, 5, 6, requires_grad=True)
     for _ in range(2):
         learned(module, x)
         with torch.no_grad():
             module(x)
-    assert kinds(module) == [[Prepared] * 3]
+    runs = 3 * module.num_directions
+    assert kinds(module) == [[Prepared] * runs]
     torch.manual_seed(3)
     found = learned(module, x)
     torch.manual_seed(3)
@@ -249,7 +257,7 @@ def test_dropout_between_layers_draws_the_same(batch_first, close):
         wanted = module(x)[0]
         for _ in range(3):
             close(module(x)[0], wanted)
-    assert kinds(module)[-1] == [Ready] * 3
+    assert kinds(module)[-1] == [Ready] * runs
 
 
 REGULARISED = [{"zoneout": 0.3}, {"zoneout": {"h": 0.2}, "recurrent_dropout": 0.3}, {"variational": 0.4}, {"weight_drop": 0.5},
@@ -488,7 +496,16 @@ def test_what_cannot_be_prepared_is_remembered():
     for _ in range(3):
         learned(module, torch.randn(3, 5, 6))
     assert [*module._ready.values()] == [None]
-    module = ostinato.LSTM(6, 9, bidirectional=True)
+    module = ostinato.LSTM(6, 9, learned_state=True)
     for _ in range(3):
         learned(module, torch.randn(3, 5, 6))
     assert not module._ready
+
+
+def test_large_directions_run_side_by_side():
+    module = LSTM(64, 100, bidirectional=True)
+    with torch.no_grad():
+        for _ in range(3):
+            for rows, steps in ((2, 10), (64, 80)):
+                module(torch.randn(steps, rows, 64))
+    assert kinds(module) == [[Ready] * 2]

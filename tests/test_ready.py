@@ -25,7 +25,7 @@ def layer(cell="gru", *sizes, **others):
 
 def kinds(module):
     """What has been made ready, of each kind of call for each layer."""
-    return [[type(part.made) for part in parts] for parts in module._ready.values()]
+    return [parts and [type(part.made) for part in parts] for parts in module._ready.values()]
 
 
 def slow(module, x, *state):

@@ -12,8 +12,9 @@ from .regularisation import Regularisation
 
 # Kinds of calls that a layer has ready.
 READY = 16
-# Multiply-adds of a row from which two directions had better run side by side where there are more threads than rows.
-WORTH_BOTH = 4_000_000
+# Multiply-adds from which what a call takes besides its kernels matters less than that two directions run at once, each with weights of its
+# own; and where one direction has too few rows for all threads.
+MUCH, MUCH_OF_ONE_THREAD = 250_000_000, 4_000_000
 
 
 @dataclass(frozen=True)
@@ -122,8 +123,7 @@ class Repeated:
         # A call that finds out too late that weights have changed would have drawn numbers at random.
         if len(self._runs) > 1 and (chance or self.training and self.dropout and not learning):
             return
-        # Directions are ready one after the other, each on all threads; long ones of few rows had better run side by side.
-        if self.bidirectional and inputs[0].shape[1] < torch.get_num_threads() and self._work(inputs[0].shape[0]) > WORTH_BOTH:
+        if self.bidirectional and self._side_by_side(*inputs[0].shape[:2]):
             return
         if kind not in self._seen:
             if len(self._seen) >= READY:
@@ -158,9 +158,10 @@ class Repeated:
             made = engines.make_ready(graph, inputs, states, weights, lengths, reverse, self.precision, self.batch_first)
         return replace(part, made=made)
 
-    def _work(self, steps: int) -> int:
-        """Numbers of weights that the first layer's steps read of a row."""
-        return steps * sum(p.numel() for p in self._parameters.values()) // len(self._runs)
+    def _side_by_side(self, steps: int, rows: int) -> bool:
+        """Whether both directions had better run at once; what is ready runs one after the other, each on all threads."""
+        multiply_adds = steps * rows * sum(p.numel() for p in self._parameters.values()) // len(self._runs)
+        return multiply_adds > (MUCH if rows >= torch.get_num_threads() else MUCH_OF_ONE_THREAD)
 
     def _kind(self, *of_call) -> tuple:
         """What calls have in common that one `Ready` is for, or one `Prepared`: the shape, the dtype, whether there are no states,
