@@ -22,7 +22,7 @@ from .ready import Ends, of_output
 from .team import Bases, Job, Listed, Work, together
 
 # The places of two vectors that are added up, as tokens.
-_TWO = np.arange(2)
+_TWO = np.arange(2, dtype=np.int64)
 
 
 class Prepared:

@@ -216,6 +216,7 @@ class Ready:
         own, final = self._own(), [] if self._ends else [make() for make in self._states]
         moving = when = ()
         if lengths is not None:
+            # The tokens are held until they have been read.
             when, tokens, moving = self._call.when(made.this, lengths)
         if states:
             order = when.order if when else None
