@@ -7,6 +7,7 @@ import weakref
 
 import pytest
 import torch
+from readiness import kinds
 from torch.nn.utils import prune
 
 import ostinato
@@ -40,11 +41,6 @@ def unprepared(module, *given):
     module._ready.clear()
     module._seen.clear()
     return learned(module, *given)
-
-
-def kinds(module):
-    """What has been made ready, of each kind of call for each layer."""
-    return [parts and [type(part.made) for part in parts] for parts in module._ready.values()]
 
 
 def the_only(module) -> Prepared:
@@ -134,9 +130,10 @@ def test_what_is_learned_of_rows_that_end_early_can_be_asked_for_in_part_and_has
     same(*found, close)
 
 
+@pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("regularisers", [{"zoneout": 0.3}, {"variational": 0.4, "weight_drop": 0.5}])
-def test_masks_are_the_same_where_rows_end_early(regularisers, close):
-    module, x = layer("lstm", **regularisers), torch.randn(4, 5, 6, requires_grad=True)
+def test_masks_are_the_same_where_rows_end_early(regularisers, bias, close):
+    module, x = LSTM(6, 9, bias=bias, batch_first=True, **regularisers), torch.randn(4, 5, 6, requires_grad=True)
     for _ in range(2):
         learned(module, x, lengths=LENGTHS[0])
     the_only(module)
@@ -363,8 +360,7 @@ def test_a_gradient_has_a_gradient(batch_first, bidirectional, close):
         y, h = module(x)
         d, = torch.autograd.grad(y.sin().sum() + h.cos().sum(), x, create_graph=True)
         found.append([d, *torch.autograd.grad(d.square().sum(), [x, *module.parameters()])])
-    if not bidirectional:
-        assert [Prepared] in kinds(module)
+    assert [Prepared] * module.num_directions in kinds(module)
     for mine in found[:3]:
         same(mine, found[3], close)
 

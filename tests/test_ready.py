@@ -7,6 +7,7 @@ import weakref
 
 import pytest
 import torch
+from readiness import kinds
 from torch import nn
 
 import ostinato
@@ -21,11 +22,6 @@ CELLS = ["elman", "lstm", "gru", "gru_original", "min_gru", "layer_norm_lstm", "
 
 def layer(cell="gru", *sizes, **others):
     return Recurrent(cell, *sizes or (6, 9), sizes={"P": 4} if cell == "lstm_projected" else None, **others)
-
-
-def kinds(module):
-    """What has been made ready, of each kind of call for each layer."""
-    return [parts and [type(part.made) for part in parts] for parts in module._ready.values()]
 
 
 def slow(module, x, *state):

@@ -1,7 +1,7 @@
 """Calls of a layer that come again: what they have in common is looked up once, and the next one is ready."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,31 +17,16 @@ READY = 16
 MUCH, MUCH_OF_ONE_THREAD = 250_000_000, 4_000_000
 
 
-@dataclass(frozen=True)
-class Part:
+class Part(NamedTuple):
     """What one layer, in one direction, has ready for a kind of call.
 
     Attributes:
         made: What `engines.make_ready` or `engines.make_prepared` has made; None where it is not worth it.
-        first, last: From which parameter of all to which the layer's go.
-        zeros: What stands among them, and where, for weights that have no parameters.
-        alone: All parameters are the layer's, and there is nothing else.
+        parts: The tensors that the layer's weights are, or are sums of: parameters by name, and what stands for a weight without any.
     """
 
     made: object
-    first: int
-    last: int
-    zeros: tuple[tuple[int, Tensor], ...]
-    alone: bool
-
-    def weights(self, parameters: Collection[Tensor]) -> Collection[Tensor]:
-        """All tensors that the layer's weights are, or are sums of."""
-        if self.alone:
-            return parameters
-        mine = [*parameters][self.first : self.last]
-        for place, zero in self.zeros:
-            mine.insert(place, zero)
-        return mine
+    parts: list[str | Tensor]
 
 
 class Repeated:
@@ -49,12 +34,12 @@ class Repeated:
 
     def _at_once(self, x: Tensor, state, lengths):
         """What `forward` returns for a kind of call that is ready; None where none is, or it does not fit."""
-        learning, parameters = torch.is_grad_enabled(), self._parameters.values()
+        learning = torch.is_grad_enabled()
         kind = self._kind(x.shape, x.dtype, state is None, lengths is None, learning)
         parts = self._ready.get(kind)
         if parts is None or not x.is_cpu or engines.traced():
             return None
-        states, weights = [()] * len(parts), [part.weights(parameters) for part in parts]
+        states, weights = [()] * len(parts), [self._tensors(part.parts) for part in parts]
         if lengths is not None:
             lengths = ragged.read_lengths(lengths, *(x.shape[1::-1] if self.batch_first else x.shape[:2]), "cpu")
         if state is not None:
@@ -144,19 +129,22 @@ class Repeated:
 
     def _part(self, k: int, inputs: tuple[Tensor, ...], states, lengths: Tensor | None, learning: bool, chance: Regularisation | None) -> Part:
         """Of the k-th run, as `_runs` has them."""
-        of_runs = [[names for _, names in self._parts[run]] for run in self._runs[: k + 1]]
-        last, mine = sum(len(names) for run in of_runs for names in run), of_runs[-1]
-        weights, graph, made, reverse = self.cell_weights(*self._runs[k]), self.graph, None, self._runs[k][1] == 1
-        zeros = tuple((sum(max(len(names), 1) for names in mine[:j]), w) for j, (w, names) in enumerate(zip(weights.values(), mine)) if not names)
-        part = Part(None, last - sum(map(len, mine)), last, zeros, alone=len(self._runs) == 1 and not zeros)
-        if learning and not self.checkpoint and not (chance and zeros):
-            tensors = part.weights(self._parameters.values())
+        run, made = self._runs[k], None
+        graph, weights, reverse = self.graph, self.cell_weights(*run), run[1] == 1
+        parts = [part for weight, names in self._parts[run] for part in names or [weights[weight]]]
+        if learning and not self.checkpoint:
             if chance:
                 graph, weights, inputs = chance.in_training, chance.like(weights), (*inputs, *chance.examples(inputs[0], self._first_letters))
+            tensors = self._tensors(parts)
             made = engines.make_prepared(graph, inputs, states, weights, lengths, reverse, tensors, self.precision, self.batch_first)
         elif not learning and not chance:
             made = engines.make_ready(graph, inputs, states, weights, lengths, reverse, self.precision, self.batch_first)
-        return replace(part, made=made)
+        return Part(made, parts)
+
+    def _tensors(self, parts: list[str | Tensor]) -> list[Tensor | None]:
+        """What a part's weights consist of now; None for what is no parameter any more."""
+        parameters = self._parameters
+        return [parameters.get(part) if type(part) is str else part for part in parts]
 
     def _side_by_side(self, steps: int, rows: int) -> bool:
         """Whether both directions had better run at once; what is ready runs one after the other, each on all threads."""

@@ -186,23 +186,22 @@ class Call:
 
     def _start(self, place: str, units: int, s: Tensor | None, this: Forward, given: "_Memory"):
         """Write an initial state into its array."""
-        streamed, order = place in this.streamed, given.when.order
+        streamed = place in this.streamed
         if streamed and self.reverse and self.ragged:
-            given.array(place)[given.when.lengths, np.arange(self.rows)] = 0.0 if s is None else s.detach().numpy()
+            given.when.begin(given.array(place), s)
             return
         size = self.rows * units * self._bytes
         at = given.at(place) + self.ends(place, this)[0] * size
         if s is None:
             ctypes.memset(at, 0, size)
         else:
-            self._copy(at, s if streamed else ordered(s, order))
+            self._copy(at, s if streamed else given.when.ordered(s))
 
     def _end(self, place: str, units: int, this: Forward, given: "_Memory") -> Tensor:
         """A state after each row's last step."""
-        streamed, order = place in this.streamed, given.when.order
+        streamed = place in this.streamed
         if self.ragged and not (streamed and self.reverse):
-            array, rows, lengths = given.array(place), np.arange(self.rows), given.when.lengths
-            return torch.from_numpy(array[lengths, rows] if streamed else scattered(array[lengths[order] % 2, rows], order))
+            return given.when.ended(given.array(place), streamed=streamed)
         at = given.at(place) + self.ends(place, this)[1] * self.rows * units * self._bytes
         return self._copied(at, (self.rows, units))
 
@@ -253,7 +252,7 @@ class Call:
         for (_, place, units), d in zip(self.states, d_states):
             if d is not None:
                 for turn in (0, 1):
-                    self._copy(given.at(place) + turn * self.rows * units * self._bytes, ordered(d, given.when.order))
+                    self._copy(given.at(place) + turn * self.rows * units * self._bytes, given.when.ordered(d))
         tokens = given.tokens = self.tokens(lengths)
         given.numbers |= {"all": tokens.address, "count": tokens.count}
         found = {}
@@ -288,8 +287,7 @@ class Call:
             for name in (*wanted.others, *(place.removeprefix("d ") for place in wanted.products)):
                 found[name] = self._valid(found[name], lengths)
         for name, place in wanted.states.items():
-            d = self._copied(given.at(place), this.shapes[place][1:])
-            found[name] = d if given.when.order is None else torch.from_numpy(scattered(d.numpy(), given.when.order))
+            found[name] = given.when.scattered(self._copied(given.at(place), this.shapes[place][1:]))
         return [found[name] if need else None for name, need in zip(self.passes.names, needs)]
 
     def derived(self, tensors: Sequence[Tensor], lengths: Tensor | None, d_output: Tensor | None, d_states: Sequence[Tensor | None],
@@ -361,15 +359,3 @@ class _Memory:
             shape, start = self.shapes[place], block.places[place]
             self._tensors[place] = numbers[start : start + math.prod(shape)].view(shape)
         return self._tensors[place]
-
-
-def ordered(rows: Tensor, order: np.ndarray | None) -> Tensor:
-    """Rows in an order."""
-    return rows if order is None else torch.from_numpy(rows.detach().numpy()[order])
-
-
-def scattered(rows: np.ndarray, order: np.ndarray) -> np.ndarray:
-    """Rows in the places that they had before they were put in order."""
-    result = np.empty_like(rows)
-    result[order] = rows
-    return result

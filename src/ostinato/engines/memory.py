@@ -52,9 +52,7 @@ if hasattr(os, "register_at_fork"):
 
 def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
     """A tensor of float32, float64 or bytes whose numbers are not set."""
-    size = dtype.itemsize
-    for n in shape:
-        size *= n
+    size = math.prod(shape) * dtype.itemsize
     if size < LONG:
         return torch.empty(shape, dtype=dtype, device="cpu")
     # What is made in inference mode could not be kept for a gradient.
@@ -73,14 +71,6 @@ def maker(shape: tuple[int, ...], dtype: torch.dtype, *, lasting: bool = False) 
     # To torch a tensor like another is less work than a shape to be read.
     like = torch.empty(1, dtype=dtype, device="cpu").expand(shape)
     return functools.partial(torch.empty_like, like, memory_format=torch.contiguous_format)
-
-
-def zeros(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
-    """A tensor of float32 or float64 full of 0."""
-    size = dtype.itemsize
-    for n in shape:
-        size *= n
-    return torch.zeros(shape, dtype=dtype, device="cpu") if size < LONG else empty(shape, dtype).zero_()
 
 
 def contiguous(x: Tensor) -> Tensor:

@@ -15,10 +15,10 @@ import torch
 from torch import Tensor
 
 from . import batched, memory, outer
-from .call import Call, ordered, scattered
+from .call import Call
 from .loops import Packed
-from .passes import BITS, LINE, Pass, Wanted
-from .ready import Ends, of_output
+from .passes import BITS, Block, Pass, Wanted
+from .ready import Ends, of_output, where
 from .team import Bases, Job, Listed, Work, together
 
 # The places of two vectors that are added up, as tokens.
@@ -44,33 +44,34 @@ class Prepared:
         self._inputs, self._given = len(call.constant), sum(call.given)
         self._own, self._kept = memory.maker(this.shapes[this.own], call.dtype), memory.maker((this.kept.size,), call.dtype)
         self._list(call)
-        self._states = [(*self._place(place), *(end * call.rows * units * call.dtype.itemsize for end in call.ends(place, this)),
-                         call.rows * units * call.dtype.itemsize, memory.maker((1, call.rows, units), call.dtype)) for place, _, units in call.states]
+        self._states = []
+        for place, _, units in call.states:
+            (k, start), row = where(place, this), call.rows * units
+            begins, ends = ((start + end * row) * call.dtype.itemsize for end in call.ends(place, this))
+            self._states.append((k, begins, ends, row * call.dtype.itemsize, memory.maker((1, call.rows, units), call.dtype)))
         self._ends = Ends(call, this) if call.ragged else None
         self._wanted: dict[tuple[bool, ...], _Backward | None] = {}
         self._packed: dict[tuple[bool, ...], tuple[weakref.ref[Packed], list[int], list[int]]] = {}
 
     def _list(self, call: Call):
         """List the jobs: what two vectors add up to is worked out first."""
-        this, parts, bases = self._this, call.parts, Bases()
-        self._matrices = [parts[name][0] for name in call.matrices] if all(parts[name][1] == 1 for name in call.matrices) else []
-        self._vectors = [(name, *parts[name]) for _, name in call.passes.vectors]
-        extra, jobs, names = 0, [], ["block", "kept", this.own, *call.passes.inputs]
+        this, bases = self._this, Bases()
+        self._vectors = [(name, *call.parts[name]) for _, name in call.passes.vectors]
+        units = {place: call.graph.weights[name].shape[0].at(call.sizes) for place, name in call.passes.vectors if call.parts[name][1] == 2}
+        sums, jobs, names = Block.of(units), [], ["block", "kept", this.own, *call.passes.inputs]
         numbers = {name: bases[name] for name in (*names, *call.moving, *_packs(this.users))}
-        for (place, _), (name, _, count) in zip(call.passes.vectors, self._vectors):
+        for place, _ in call.passes.vectors:
             numbers[place] = bases[place]
             names.append(place)
-            if count == 2:
-                units = call.graph.weights[name].shape[0].at(call.sizes)
-                numbers[place] = bases["block"] + (this.block.size + extra) * call.dtype.itemsize
+            if place in units:
+                numbers[place] = bases["block"] + (this.block.size + sums.places[place]) * call.dtype.itemsize
                 vectors = bases[place], bases[f"from {place} to the other"]
-                jobs.append(outer.total(BITS[call.dtype], numbers[place], units, vectors, (_TWO.ctypes.data, 2), 1))
+                jobs.append(outer.total(BITS[call.dtype], numbers[place], units[place], vectors, (_TWO.ctypes.data, 2), 1))
                 names.append(f"from {place} to the other")
-                extra += -(-units // LINE) * LINE
         placed: list[Job] = this.stages[0].work.jobs(numbers)
         placed[0] = replace(placed[0], waits=bool(jobs))
         self._listed = Listed(Work([*jobs, *placed], bases), {}, [*names, *call.moving, *_packs(this.users)])
-        self._scratch = _Scratch(this, call.dtype, extra)
+        self._scratch = _Scratch(this, call.dtype, sums.size)
 
     @staticmethod
     def can_be(call: Call) -> bool:
@@ -79,13 +80,6 @@ class Prepared:
         if call.ragged and not this.cleared:
             return False
         return this.own is not None and not this.output.nodes and not _by_torch(this.stages)
-
-    def _place(self, place: str) -> tuple[int, int]:
-        """Which array a state is in, and at what byte it begins."""
-        for k, block in enumerate((self._this.block, self._this.kept)):
-            if place in block.places:
-                return k, block.places[place] * self.call.dtype.itemsize
-        return 2, 0
 
     def fit(self, x: Tensor, states: Sequence[Tensor], parameters: Sequence[Tensor]) -> bool:
         """Whether a call with these may be made so, the shape, dtype and device of x and of the states being known."""
@@ -111,7 +105,7 @@ class Prepared:
         packs = self._packs(tensors, needs)
         vectors, held = [], []
         for name, k, count in self._vectors:
-            first = (tensors[k] if count <= 2 else call.weight(tensors, name)).contiguous()
+            first = (tensors[k] if count == 2 else call.weight(tensors, name)).contiguous()
             vectors.append(first.data_ptr())
             held.append(first)
             if count == 2:
@@ -125,12 +119,12 @@ class Prepared:
         arrays = [block[1], kept.data_ptr(), own.data_ptr()]
         when, tokens, moving = call.when(this, lengths)
         if self._given:
-            for s, (k, start, begins, _, size, _), (place, *_) in zip(tensors[self._inputs :], self._states, call.states):
-                s = (s if place in this.streamed else ordered(s, when.order)).contiguous()
-                ctypes.memmove(arrays[k] + start + begins, s.data_ptr(), size)
+            for s, (k, begins, _, size, _), (place, *_) in zip(tensors[self._inputs :], self._states, call.states):
+                s = (s if place in this.streamed else when.ordered(s)).contiguous()
+                ctypes.memmove(arrays[k] + begins, s.data_ptr(), size)
         else:
-            for k, start, begins, _, size, _ in self._states:
-                ctypes.memset(arrays[k] + start + begins, 0, size)
+            for k, begins, _, size, _ in self._states:
+                ctypes.memset(arrays[k] + begins, 0, size)
         if self._ends and self._ends.reverse:
             self._ends.begin((block[0], kept.numpy(), own.numpy()), when, tensors[self._inputs : self._inputs + self._given])
         self._listed.once([*arrays, *[t.data_ptr() for t in inputs], *vectors, *moving, *packs.of_forward])
@@ -138,16 +132,16 @@ class Prepared:
             final = self._ends((block[0], kept.numpy(), own.numpy()), when)
         else:
             final = []
-            for k, start, _, ends, size, make in self._states:
+            for k, _, ends, size, make in self._states:
                 final.append(make())
-                ctypes.memmove(final[-1].data_ptr(), arrays[k] + start + ends, size)
+                ctypes.memmove(final[-1].data_ptr(), arrays[k] + ends, size)
         self._scratch.give(block)
         return own.as_strided(*self._output), final, [*inputs, kept, own], packs
 
     def _packs(self, tensors: Sequence[Tensor], needs: tuple[bool, ...]) -> "_Packed":
         """The weights packed for both directions at once, anew where one has changed."""
         call, known = self.call, self._packed.get(needs)
-        matrices = [tensors[k] for k in self._matrices] if self._matrices else [call.weight(tensors, name) for name in call.matrices]
+        matrices = [call.weight(tensors, name) for name in call.matrices]
         packed = known and known[0]()
         if packed is None or not packed.holds(matrices):
             backward, first = self._backward(needs), sum(len(user.packs) for user in self._this.users)
@@ -175,7 +169,7 @@ class Prepared:
             d_x, *others = backward(tensors, kept, packs or self._packs(tensors, needs), lengths, d_output, d_states)
         else:
             kept, d_output = [self._in_time(kept[0]), *kept[1:]], None if d_output is None else self._in_time(d_output)
-            d_states = [None if d is None else d.view(d.shape[-2:]) for d in d_states]
+            d_states = [None if d is None else d[0] for d in d_states]
             (d_x, *others), = together([call.backward(call.split(tensors)[2], kept, lengths, d_output, d_states, needs)])
         return [self._turn(d_x), *others]
 
@@ -252,7 +246,7 @@ class _Backward:
         at = block[1]
         for start, d in zip(self._states, d_states):
             if d is not None:
-                d = ordered(d[0], when.order).contiguous()
+                d = when.ordered(d[0]).contiguous()
                 size = d.numel() * d.itemsize
                 for turn in (0, 1):
                     ctypes.memmove(at + start + turn * size, d.data_ptr(), size)
@@ -265,7 +259,7 @@ class _Backward:
         for name, start, make in self._given:
             d = make()
             ctypes.memmove(d.data_ptr(), at + start, d.numel() * d.itemsize)
-            found[name] = d if when.order is None else torch.from_numpy(scattered(d.numpy(), when.order))
+            found[name] = when.scattered(d)
         self._scratch.give(block)
         return [found[name] if name else None for name in self._names]
 

@@ -17,7 +17,7 @@ from llvmlite import ir
 from torch import Tensor
 
 from . import memory, native, traced
-from .call import Call, ordered, scattered
+from .call import Call
 from .code import I32, I64, PTR, Code, Target
 from .loops import stretches, version
 from .passes import Forward
@@ -38,6 +38,14 @@ def of_output(call: Call, this: Forward, batch_first: bool) -> tuple[tuple[int, 
     return shape, apart, (part.start or 0 if part else 0) * rows * width
 
 
+def where(place: str, this: Forward) -> tuple[int, int]:
+    """Which memory an array of a pass is in, 0 the block's, 1 what is kept, 2 the output's; and the number where it begins there."""
+    for k, block in enumerate((this.block, this.kept)):
+        if place in block.places:
+            return k, block.places[place]
+    return 2, 0
+
+
 class Ends:
     """Finds the final states of rows that end early, and writes the initial ones where these begin at their ends.
 
@@ -47,11 +55,9 @@ class Ends:
     """
 
     def __init__(self, call: Call, this: Forward):
-        self._rows, self._kind, self._states = np.arange(call.rows), memory.KINDS[call.dtype], []
-        self.reverse = call.reverse
+        self.reverse, self._kind, self._states = call.reverse, memory.KINDS[call.dtype], []
         for place, *_ in call.states:
-            k, block = next(((k, block) for k, block in enumerate((this.block, this.kept)) if place in block.places), (2, None))
-            start, shape = block.places[place] if block else 0, this.shapes[place]
+            (k, start), shape = where(place, this), this.shapes[place]
             self._states.append((k, slice(start, start + math.prod(shape)), shape, place in this.streamed))
 
     def __call__(self, arrays: Sequence[np.ndarray | None], when: Schedule) -> list[Tensor]:
@@ -61,20 +67,14 @@ class Ends:
             arrays: The memory of the pass's block, that of what it keeps, and the output's array.
             when: Who ran what.
         """
-        final = []
-        for array, streamed in self._arrays(arrays):
-            if streamed:
-                found = array[0].copy() if self.reverse else array[when.lengths, self._rows]
-            else:
-                found = scattered(array[when.lengths[when.order] % 2, self._rows], when.order)
-            final.append(torch.from_numpy(found[None]))
-        return final
+        return [torch.from_numpy(array[:1].copy()) if self.reverse and streamed else when.ended(array, streamed=streamed)[None]
+                for array, streamed in self._arrays(arrays)]
 
     def begin(self, arrays: Sequence[np.ndarray | None], when: Schedule, states: Sequence[Tensor]):
         """Write the initial states (B, units) of rows that are gone through from their ends; without any, 0."""
         for k, (array, streamed) in enumerate(self._arrays(arrays)):
             if streamed:
-                array[when.lengths, self._rows] = states[k].detach().numpy() if states else 0.0
+                when.begin(array, states[k] if states else None)
 
     def _arrays(self, arrays: Sequence[np.ndarray | None]) -> Iterator[tuple[np.ndarray, bool]]:
         """Of each state its array, and whether it has all steps."""
@@ -214,13 +214,9 @@ class Ready:
         made, listed = self._made, self._listed
         inputs = [memory.contiguous(x.transpose(0, 1) if self._turned else x) for x in inputs]
         own, final = self._own(), [] if self._ends else [make() for make in self._states]
-        moving = when = ()
-        if lengths is not None:
-            # The tokens are held until they have been read.
-            when, tokens, moving = self._call.when(made.this, lengths)
-        if states:
-            order = when.order if when else None
-            states = [(s if streamed else ordered(s, order)).contiguous() for s, streamed in zip(states, self._streamed)]
+        # The tokens are held until they have been read.
+        when, tokens, moving = self._call.when(made.this, lengths)
+        states = [(s if streamed else when.ordered(s)).contiguous() for s, streamed in zip(states, self._streamed)]
         if not self._lock.acquire(blocking=False):
             return None
         try:

@@ -4,6 +4,7 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from torch import Tensor
 
 
@@ -23,6 +24,34 @@ class Schedule:
     tokens: int
     lengths: np.ndarray
     held: tuple[np.ndarray, ...]
+
+    def ordered(self, rows: Tensor) -> Tensor:
+        """Rows of the batch, each at its place."""
+        return rows if self.order is None else torch.from_numpy(rows.detach().numpy()[self.order])
+
+    def scattered(self, rows: Tensor) -> Tensor:
+        """Rows that are each at its place, as those of the batch."""
+        if self.order is None:
+            return rows
+        result = torch.empty_like(rows)
+        result.numpy()[self.order] = rows.numpy()
+        return result
+
+    def ended(self, array: np.ndarray, *, streamed: bool) -> Tensor:
+        """A state after each row's last step, (B, units), of rows that end early.
+
+        Args:
+            array: The state at all steps and at their end, or in two in turn.
+            streamed: It is at all steps.
+        """
+        rows = np.arange(len(self.lengths))
+        if streamed:
+            return torch.from_numpy(array[self.lengths, rows])
+        return self.scattered(torch.from_numpy(array[self.lengths[self.order] % 2, rows]))
+
+    def begin(self, array: np.ndarray, s: Tensor | None):
+        """Write a state, or 0, where each row ends, in an array of all steps: a run from there begins with it."""
+        array[self.lengths, np.arange(len(self.lengths))] = 0.0 if s is None else s.detach().numpy()
 
 
 def words(rows: int, tasks: int, reverse: bool, table: int, tokens: int) -> list[int]:
