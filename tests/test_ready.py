@@ -109,6 +109,52 @@ def test_a_layer_made_in_inference_mode_is_made_ready(close):
         close(steps, found[0])
 
 
+def stepped(stream, x, times):
+    return [stream.step(x[k]).clone() for k in range(times)]
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda stream: pickle.loads(pickle.dumps(stream))], ids=["copied", "pickled"])
+@pytest.mark.parametrize("steps", [0, 1, 3])
+def test_a_stream_is_copied_and_pickled_with_its_state(copied, steps, close):
+    module, x = LSTM(4, 5, num_layers=2), torch.randn(6, 2, 4)
+    holder = nn.Module()
+    holder.layer, holder.stream = module, module.stream(2)
+    stepped(holder.stream, x, steps)
+    other = copied(holder)
+    assert other.stream.layer is other.layer
+    wanted = stepped(holder.stream, x, 6)
+    for y, found in zip(wanted, stepped(other.stream, x, 6), strict=True):
+        close(found, y)
+    with torch.no_grad():
+        other.layer.weight_hh_l0.zero_()
+    close(holder.stream.step(x[0]), module(torch.cat((x[:steps], x, x[:1])))[0][-1].detach())
+
+
+@pytest.mark.parametrize("learned_state", [False, True])
+def test_a_stream_has_a_copy_of_the_state_that_it_is_given(learned_state, close):
+    module, x = Recurrent("lstm", 4, 5, learned_state=learned_state), torch.randn(2, 4)
+    stream, given = module.stream(2), tuple(torch.randn(1, 2, 5) for _ in range(2))
+    stream.state = given
+    wanted = [s.clone() for s in given]
+    for s in given:
+        s.zero_()
+    for s, y in zip(stream.state, wanted, strict=True):
+        assert torch.equal(s, y)
+    stream.reset()
+    begun = [s.clone() for s in stream.state]
+    with torch.no_grad():
+        for p in module.parameters():
+            p.add_(1.0)
+    for s, y in zip(stream.state, begun, strict=True):
+        assert torch.equal(s, y)
+    stream.step(x)
+    taken = stream.state
+    kept = [s.clone() for s in taken]
+    stream.step(x)
+    for s, y in zip(taken, kept, strict=True):
+        assert torch.equal(s, y)
+
+
 def test_no_input_is_held(close):
     module = LSTM(4, 5, batch_first=True)
     x = torch.randn(3, 6, 4)

@@ -13,9 +13,10 @@ _compiling = torch.compiler.is_dynamo_compiling
 class Stream:
     """One step of a layer at a time, with the layer's own weights; made by `layer.stream(batch_size)`.
 
-    What it gives equals what the layer gives for the whole sequence. It works without gradients and without dropout. Weights may be
-    changed at any time, though single numbers of a large one not through `.data` or NumPy; a changed `engine` or `precision` of the
-    layer is taken up when the state is set or reset.
+    A stream gives what the layer gives for the whole sequence, without gradients and without dropout. The weights may be changed between
+    steps. Changes that torch counts (in-place operations, optimizers, `load_state_dict`, new parameters) are always seen. Changes that it
+    does not count, to part of a weight of more than 4 KiB through `.data`, NumPy, DLPack or shared memory, may go unseen: call `refresh()`
+    after these, and after setting the layer's `engine` or `precision`.
 
     Args:
         layer: A layer of one direction.
@@ -52,7 +53,24 @@ class Stream:
     def state(self, given):
         with torch.no_grad():
             states = self.layer.initial_state(self.batch_size, given)
-            self._set([tuple(s[layer].detach() for s in states) for layer in range(self.layer.num_layers)])
+            self._set([tuple(s[layer].detach().clone() for s in states) for layer in range(self.layer.num_layers)])
+
+    def refresh(self) -> None:
+        """Read the layer's weights and settings again; the state stays.
+
+        A call of the layer over a sequence sees every change by itself. A step sees all changes that torch counts.
+
+        Example:
+            >>> import torch, ostinato
+            >>> layer = ostinato.LSTM(8, 64)
+            >>> stream = layer.stream()
+            >>> layer.weight_hh_l0.data[5, 3] = 1.0
+            >>> stream.refresh()
+        """
+        self._set(self._states())
+
+    def __getstate__(self):
+        return self.__dict__ | {"_ready": None, "_slow": self._states()}
 
     def _states(self) -> list[tuple[Tensor, ...]]:
         """The states of each layer, (B, units) each."""

@@ -106,7 +106,7 @@ class Call:
 
     def packed(self, weights: Mapping[str, Tensor]) -> Packed:
         """The packed form of the weights."""
-        return self.loops.packed([weights[name] for name in self.matrices])
+        return self.loops.packed([weights[name] for name in self.matrices], self.threads)
 
     def tokens(self, lengths: Tensor | None) -> Tokens:
         """The tokens, those of all rows where there are no lengths."""

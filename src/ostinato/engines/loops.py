@@ -1,16 +1,14 @@
 """The compiled loops of a plan, with the weights as they want them packed."""
 
-import ctypes
-import functools
 import weakref
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-import numpy as np
 from torch import Tensor
 
 from ..graph import Graph
 from ..plan import Plan, Program
+from . import fingerprint as fingerprints
 from . import memory, native, product
 from .kernel import APART, EACH, Kernel
 from .packing import Packer
@@ -23,8 +21,6 @@ WORTH_A_MEETING = 60_000
 FAR = 250_000
 # Multiply-adds from which a product is worth a call outside the loop.
 WORTH_A_CALL = 1_000_000
-# Bytes of a weight that are compared, besides its version, to see that it has not changed.
-LOOKED_AT = 4096
 # Sets of packed weights that are kept of each plan.
 KEPT = 64
 
@@ -80,27 +76,15 @@ class Together:
 
 
 class Packed:
-    """The matrices of some weights as the loops want them, for as long as the weights stay as they are.
+    """The matrices of some weights as the loops want them.
 
     Args:
-        weights: The weights.
-        gone: Called when one of these is no more.
+        fingerprint: Of the weights' memory.
     """
 
-    def __init__(self, weights: Sequence[Tensor], gone: Callable):
-        looks = [_look(*stretches(w)) for w in weights]
-        self._seen = [(weakref.ref(w, gone), w.data_ptr(), version(w), look, look()) for w, look in zip(weights, looks)]
+    def __init__(self, fingerprint: int):
+        self.fingerprint = fingerprint
         self._packs: dict[object, tuple[Tensor | None, list[int]]] = {}
-
-    def holds(self, weights: Collection[Tensor]) -> bool:
-        """Whether these are the same weights, and unchanged."""
-        if len(weights) != len(self._seen):
-            return False
-        for w, (ref, address, then, look, numbers) in zip(weights, self._seen):
-            # Torch's version misses a change made through `.data`, so numbers are looked at too.
-            if ref() is not w or w.data_ptr() != address or version(w) != then or look() != numbers:
-                return False
-        return True
 
     def addresses(self, user: Loop | Rows | Together, weights: Mapping[str, Tensor]) -> list[int]:
         """Where the packed matrices lie that one wants; they are packed here if they are not yet."""
@@ -111,31 +95,6 @@ class Packed:
         return found[1]
 
 
-def stretches(w: Tensor) -> tuple[int, int, int, int]:
-    """Where numbers of a weight are looked at to see that it has not changed, all of it where it is short: the address, the bytes of a
-    stretch, those from one to the next, and how many stretches."""
-    size = w.numel() * w.element_size() if w.is_contiguous() else w.element_size()
-    if size <= LOOKED_AT:
-        return w.data_ptr(), size, 0, 1
-    each = LOOKED_AT // 16
-    return w.data_ptr(), each, (size - each) // 15, 16
-
-
-# Weights lie where they lay at the step before.
-@functools.lru_cache(maxsize=1024)
-def _look(first: int, each: int, step: int, count: int) -> Callable[[], bytes]:
-    """Reads those stretches of memory; not to be called once the weight is gone."""
-    if count == 1:
-        return functools.partial(ctypes.string_at, first, each)
-    memory = np.frombuffer((ctypes.c_char * (step * (count - 1) + each)).from_address(first), np.uint8)
-    return np.lib.stride_tricks.as_strided(memory, (count, each), (step, 1)).tobytes
-
-
-def version(w: Tensor) -> int | None:
-    """Torch's count of a tensor's changes; None where there is none, as of tensors made for inference alone."""
-    return None if w.is_inference() else w._version
-
-
 class Loops:
     """A plan with its compiled loops, made as they are first needed."""
 
@@ -143,19 +102,28 @@ class Loops:
         self.plan = plan
         self._loops: dict[tuple, Loop | Rows] = {}
         self._together: dict[tuple, Together] = {}
-        self._packed: OrderedDict[tuple[int, ...], Packed] = OrderedDict()
+        self._packed: OrderedDict[tuple, Packed] = OrderedDict()
+        self._memory: dict[tuple, list[weakref.ref]] = {}
 
-    def packed(self, weights: Sequence[Tensor]) -> Packed:
-        """The packed form of these matrices, new where one has changed."""
-        key = tuple(map(id, weights))
+    def packed(self, weights: Sequence[Tensor], threads: int) -> Packed:
+        """The packed form of these matrices, new where a number of one has changed; up to so many threads look."""
+        key = tuple([(w.data_ptr(), w.stride()) for w in weights])
+        fingerprint = fingerprints.fingerprint([fingerprints.span(w) for w in weights], threads)
         found = self._packed.get(key)
-        if found is None or not found.holds(weights):
-            found = Packed(weights, lambda _: self._packed.pop(key, None))
+        if found is None or found.fingerprint != fingerprint:
+            found = Packed(fingerprint)
             with native.making:
                 self._packed[key] = found
+                # Packed weights go with the memory of the weights. A parameter itself may have no weak references, or
+                # torch.utils.swap_tensors would refuse it.
+                self._memory[key] = [weakref.ref(w.untyped_storage(), lambda _: self._forget(key)) for w in weights]
                 if len(self._packed) > KEPT:
-                    self._packed.popitem(last=False)
+                    self._forget(next(iter(self._packed)))
         return found
+
+    def _forget(self, key: tuple):
+        self._packed.pop(key, None)
+        self._memory.pop(key, None)
 
     def loop(self, kind: str, bits: int, *, one_row: bool, shared_units: bool) -> Loop:
         key = kind, bits, one_row, shared_units

@@ -140,14 +140,14 @@ class Prepared:
 
     def _packs(self, tensors: Sequence[Tensor], needs: tuple[bool, ...]) -> "_Packed":
         """The weights packed for both directions at once, anew where one has changed."""
-        call, known = self.call, self._packed.get(needs)
-        matrices = [call.weight(tensors, name) for name in call.matrices]
-        packed = known and known[0]()
-        if packed is None or not packed.holds(matrices):
+        call = self.call
+        weights = {name: call.weight(tensors, name) for name in call.matrices}
+        packed = call.packed(weights)
+        known = self._packed.get(needs)
+        if known is None or known[0]() is not packed:
             backward, first = self._backward(needs), sum(len(user.packs) for user in self._this.users)
             both = call.loops.together([*self._this.users, *(backward.users if backward else ())])
-            packed = call.loops.packed(matrices)
-            addresses = packed.addresses(both, dict(zip(call.matrices, matrices)))
+            addresses = packed.addresses(both, weights)
             # Shapes that do not come again are not to hold what they once read.
             known = self._packed[needs] = weakref.ref(packed), addresses[:first], addresses[first:]
         return _Packed(packed, *known[1:])

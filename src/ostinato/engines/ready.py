@@ -9,23 +9,25 @@ import math
 import threading
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import accumulate
 
 import numpy as np
 import torch
-from llvmlite import ir
 from torch import Tensor
 
-from . import memory, native, traced
+from . import fingerprint, memory, native, traced
 from .call import Call
-from .code import I32, I64, PTR, Code, Target
-from .loops import stretches, version
+from .code import I64, PTR, Code, Target
+from .fingerprint import Span
 from .passes import Forward
 from .schedule import Schedule
 from .team import Bases, Job, Listed, Work
 
 # Bytes of memory that is kept for the next call; more had better be given back.
 SMALL = 1 << 20
+# Bytes of a weight up to which a single step reads all of them, to see whether they have changed.
+SHORT = 4096
+# Words of the job that finishes, before those of its copies.
+FINISH = 4
 
 
 def of_output(call: Call, this: Forward, batch_first: bool) -> tuple[tuple[int, ...], tuple[int, ...], int]:
@@ -115,42 +117,60 @@ class _Made:
 
 
 class _Weights:
-    """Weights as they were when something was made ready.
+    """Weights as they were when something was made ready, and the jobs that tell whether they are so still.
 
     Args:
         weights: All tensors that the weights are, or are sums of.
-
-    Attributes:
-        compared: What `_Finish` compares: the number of stretches of their memory, and then of each three words.
+        threads: How many may read them.
+        every_number: Read every number of each. Else a weight of more than `SHORT` bytes whose changes torch counts is told by that count
+            and by samples of its numbers.
     """
 
-    def __init__(self, weights: Sequence[Tensor]):
-        looks = [(at + step * k, size) for w in weights for at, size, step, count in [stretches(w)] for k in range(count)]
-        self._saved = b"".join(ctypes.string_at(at, size) for at, size in looks)
-        saved = ctypes.cast(self._saved, ctypes.c_void_p).value
-        before = accumulate([saved, *(size for _, size in looks)])
-        self.compared = len(looks), [number for (at, size), then in zip(looks, before) for number in (at, then, size)]
-        # The numbers of short ones are all compared; of others the version is looked at too.
-        self._seen = [(w, w.data_ptr()) for w in weights]
-        self._long = [(w, version(w)) for w in weights if stretches(w)[-1] > 1]
+    def __init__(self, weights: Sequence[Tensor], threads: int, *, every_number: bool):
+        self._spans, self._counted = [], []
+        for w in weights:
+            whole = fingerprint.span(w)
+            if every_number or 4 * whole.numbers <= SHORT or w.is_inference():
+                self._spans.append(whole)
+            else:
+                self._spans += _samples(whole)
+                self._counted.append((w, w._version))
+        # What the weights' fingerprint was, subtracted from 0, and behind it the parts that threads find in a call: their sum is to be 0.
+        self._threads = fingerprint.threads_for(self._spans, threads)
+        self._sum = (ctypes.c_int64 * (1 + self._threads))(-fingerprint.fingerprint(self._spans, threads))
+        self._seen = [(w, w.data_ptr(), w.stride()) for w in weights]
 
     def hold(self, weights: Collection[Tensor]) -> bool:
         """Whether these are the weights, all of them, as far as their numbers are not to be looked at."""
         if len(weights) != len(self._seen):
             return False
-        for w, (known, at) in zip(weights, self._seen):
-            if w is not known or w.data_ptr() != at:
+        for w, (known, at, strides) in zip(weights, self._seen):
+            if w is not known or w.data_ptr() != at or w.stride() != strides:
                 return False
-        for w, then in self._long:
-            if version(w) != then:
+        for w, then in self._counted:
+            if w._version != then:
                 return False
         return True
 
+    def reading(self) -> Job:
+        """The job that reads the weights' memory."""
+        return fingerprint.job(self._spans, ctypes.addressof(self._sum) + 8, self._threads)
 
-def _copying(copies: Sequence[int], weights: _Weights | None = None) -> Job:
-    """The job that copies, three words each (to, from, bytes), where the weights are as they were."""
-    count, compared = weights.compared if weights else (0, [])
-    return Job(native.made(_Finish), [0, count, len(copies) // 3, *compared, *copies], 1, waits=True)
+    def copying(self, copies: Sequence[int]) -> Job:
+        """The job that copies, three words each (to, from, bytes), where what `reading` has read is as it was."""
+        return _copying(copies, ctypes.addressof(self._sum), len(self._sum))
+
+
+def _samples(whole: Span) -> list[Span]:
+    """Where a sixteenth of `SHORT` bytes each is looked at, from the beginning to the end."""
+    each = SHORT // 16 // 4
+    apart = (whole.numbers - each) // 15
+    return [Span(whole.address + 4 * apart * k, each) for k in range(16)]
+
+
+def _copying(copies: Sequence[int], numbers: int = 0, count: int = 0) -> Job:
+    """The job that copies if so many numbers at an address add up to 0."""
+    return Job(native.made(_Finish), [0, numbers, count, len(copies) // 3, *copies], 1, waits=True)
 
 
 class Ready:
@@ -171,7 +191,7 @@ class Ready:
         # One row lies in memory as it should, whatever the order of its two first sizes.
         self._turned = batch_first and call.rows > 1
         made, inputs, own = self._made, call.passes.inputs, self._made.this.own
-        self._weights = _Weights(tensors[len(inputs) + sum(call.given) :])
+        self._weights = _Weights(tensors[len(inputs) + sum(call.given) :], call.threads, every_number=True)
         self._call, self._own = call, memory.maker(made.shape, call.dtype)
         self._states = [memory.maker((1, call.rows, units), call.dtype) for *_, units in made.states]
         self._ends = Ends(call, made.this) if call.ragged else None
@@ -185,11 +205,11 @@ class Ready:
         copied = [word for end, (at, _, last, size, _) in zip(ends, states) for word in (bases[end], at + last, size)]
         self._streamed = [place in made.this.streamed for place, *_ in call.states]
         sources = [bases[begin] for begin in begun] or [zeros] * len(states)
-        jobs = [_copying([word for source, (at, begins, _, size, _) in zip(sources, states) for word in (at + begins, source, size)]), *placed,
-                _copying(copied, self._weights)]
-        jobs[:2] = replace(jobs[0], waits=False), replace(jobs[1], waits=True)
+        begin = _copying([word for source, (at, begins, _, size, _) in zip(sources, states) for word in (at + begins, source, size)])
+        placed[0] = replace(placed[0], waits=True)
+        jobs = [self._weights.reading(), replace(begin, waits=False), *placed, self._weights.copying(copied)]
         self._listed = Listed(Work(jobs, bases), {}, [*inputs, own, *call.moving, *ends, *begun])
-        self._changed = len(self._listed.words) - len(jobs[-1].words)
+        self._changed = len(self._listed.words) - FINISH - len(copied)
 
     @staticmethod
     def can_be(call: Call) -> bool:
@@ -258,12 +278,11 @@ class Steps:
             self._states.append([(begins, size, (call.rows, units)) for begins, _, size, units in states])
             self._held.append((made, own))
         copies += bases["out"], below, row
-        self._weights = _Weights(parameters)
-        jobs.append(_copying(copies, self._weights))
-        work = Work(jobs, bases)
+        self._weights = _Weights(parameters, call.threads, every_number=False)
+        work = Work([self._weights.reading(), *jobs, self._weights.copying(copies)], bases)
         self._listed = Listed(work, {}, ["x", "out"])
         self._words, self._start = self._listed.words, self._listed.short if work.threads == 1 else self._start_several
-        self._changed = len(self._words) - len(jobs[-1].words)
+        self._changed = len(self._words) - FINISH - len(copies)
         # The input is the first layer's alone, and the output is copied once.
         (self._x, _, _), (self._out, _, _) = sorted(self._listed.moves, key=lambda move: move[1])
         self._dtype, self._input = call.dtype, layers[0][1][0].shape[1:]
@@ -324,24 +343,17 @@ class _Finish(Code):
 
     def __init__(self, target: Target):
         super().__init__(32, target)
-        self.enter(("changed", "compared", "copied"))
-        b, first = self.b, self.i64(3)
-        compare = self.intrinsic("memcmp", I32, [PTR, PTR, I64])
+        self.enter(("changed", "numbers", "count", "copied"))
+        b, i64 = self.b, self.i64
         copy = self.intrinsic("memcpy", PTR, [PTR, PTR, I64])
-        differ = [self.i64(0)]
-        with self.loop(0, self.given["compared"], carried=differ) as k:
-            now, before, size = self._three(b.add(first, b.mul(k, self.i64(3))))
-            differ[0] = b.or_(differ[0], b.zext(b.icmp_signed("!=", b.call(compare, [now, before, size]), ir.Constant(I32, 0)), I64))
+        differ = [i64(0)]
+        with self.loop(0, self.given["count"], carried=differ) as k:
+            differ[0] = b.add(differ[0], self.word(b.inttoptr(self.given["numbers"], PTR), k))
         b.store(differ[0], self.words)
-        many = b.select(b.icmp_signed("==", differ[0], self.i64(0)), self.given["copied"], self.i64(0))
-        first = b.add(first, b.mul(self.given["compared"], self.i64(3)))
+        many = b.select(b.icmp_signed("==", differ[0], i64(0)), self.given["copied"], i64(0))
         with self.loop(0, many) as k:
-            to, what, size = self._three(b.add(first, b.mul(k, self.i64(3))))
-            b.call(copy, [to, what, size])
+            first = b.add(i64(FINISH), b.mul(k, i64(3)))
+            to, what = (b.inttoptr(self.word(self.words, b.add(first, i64(j))), PTR) for j in (0, 1))
+            b.call(copy, [to, what, self.word(self.words, b.add(first, i64(2)))])
         b.ret_void()
         self.text = str(self.module)
-
-    def _three(self, place):
-        b = self.b
-        return (b.inttoptr(self.word(self.words, place), PTR), b.inttoptr(self.word(self.words, b.add(place, self.i64(1))), PTR),
-                self.word(self.words, b.add(place, self.i64(2))))
