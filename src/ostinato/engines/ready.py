@@ -128,6 +128,11 @@ class _Weights:
 
     def __init__(self, weights: Sequence[Tensor], threads: int, *, every_number: bool):
         self._spans, self._counted = [], []
+        self._seen = [(w, w.data_ptr()) for w in weights]
+        # The same memory may be read in another order after `p.data = p.data.T`. A single step asks only where that leaves the shape as it is.
+        asked = [w for w in weights if every_number or len(set(w.shape)) < w.dim() or not w.is_contiguous()]
+        self._contiguous = [w for w in asked if w.is_contiguous()]
+        self._strided = [(w, w.stride()) for w in asked if not w.is_contiguous()]
         for w in weights:
             whole = fingerprint.span(w)
             if every_number or 4 * whole.numbers <= SHORT or w.is_inference():
@@ -138,14 +143,19 @@ class _Weights:
         # What the weights' fingerprint was, subtracted from 0, and behind it the parts that threads find in a call: their sum is to be 0.
         self._threads = fingerprint.threads_for(self._spans, threads)
         self._sum = (ctypes.c_int64 * (1 + self._threads))(-fingerprint.fingerprint(self._spans, threads))
-        self._seen = [(w, w.data_ptr(), w.stride()) for w in weights]
 
     def hold(self, weights: Collection[Tensor]) -> bool:
         """Whether these are the weights, all of them, as far as their numbers are not to be looked at."""
         if len(weights) != len(self._seen):
             return False
-        for w, (known, at, strides) in zip(weights, self._seen):
-            if w is not known or w.data_ptr() != at or w.stride() != strides:
+        for w, (known, at) in zip(weights, self._seen):
+            if w is not known or w.data_ptr() != at:
+                return False
+        for w in self._contiguous:
+            if not w.is_contiguous():
+                return False
+        for w, strides in self._strided:
+            if w.stride() != strides:
                 return False
         for w, then in self._counted:
             if w._version != then:
