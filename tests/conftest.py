@@ -3,6 +3,7 @@
 import gzip
 import io
 import sys
+import weakref
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,19 @@ def engine(request):
     if request.param not in {name for name, runs, _ in engines.doctor() if runs}:
         pytest.skip(reasons.get(request.param, f"there is no {request.param} engine here"))
     return request.param
+
+
+@pytest.fixture
+def compile_for(monkeypatch):
+    """Have kernels compiled for another target than this processor's; what has been compiled before is not used meanwhile."""
+    from ostinato.engines import cpu, loops, native
+
+    def choose(target):
+        monkeypatch.setattr(native, "host", lambda: (target, "chosen by a test"))
+        monkeypatch.setattr(loops, "_made", {})
+        monkeypatch.setattr(cpu, "_calls", weakref.WeakKeyDictionary())
+
+    return choose
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import gc
 import threading
 import time
 import weakref
-from collections import OrderedDict
 
 import llvmlite.binding as llvm
 import pytest
@@ -13,7 +12,7 @@ from odd_cells import delayed, doubled, stepped
 
 from ostinato import LSTM, Recurrent, cell, tanh, weight
 from ostinato.cells.classic import CELLS
-from ostinato.engines import cpu, doctor, loops, memory, native, reference, schedule
+from ostinato.engines import cpu, doctor, loops, memory, reference, schedule
 from ostinato.engines.code import Target
 from ostinato.engines.kernel import Kernel
 from ostinato.errors import EngineError
@@ -281,26 +280,11 @@ def test_a_new_shape_of_lstm_compiles_in_half_a_second():
 # ---------------------------------------------------------------- other processors
 
 
-@pytest.fixture
-def made_for(monkeypatch):
-    """Have kernels made for another vector unit than this processor's widest; narrower ones run here too."""
-
-    def choose(target):
-        monkeypatch.setattr(native, "host", lambda: (target, "chosen by a test"))
-
-    monkeypatch.setattr(loops, "_made", {})
-    monkeypatch.setattr(cpu, "_calls", OrderedDict())
-    return choose
-
-
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("name", ["lstm", "layer_norm_lstm", "gru_original"])
-@pytest.mark.parametrize("target", [Target(4, 32), Target(8, 16)], ids=["NEON", "AVX2"])
-def test_kernels_of_every_width_agree(target, name, dtype, made_for, close):
-    widest, _ = native.host()
-    if widest.lanes < target.lanes:
-        pytest.skip(f"this processor has {widest.lanes} float32 lanes")
-    made_for(target)
+@pytest.mark.parametrize("target", [Target(4, 32), Target(8, 16), Target(16, 32)], ids=["NEON", "AVX2", "AVX-512"])
+def test_kernels_of_every_width_agree(target, name, dtype, compile_for, close):
+    compile_for(target)
     layer, x = Recurrent(name, 5, 21, dtype=dtype), torch.randn(7, 6, 5, dtype=dtype)
     results = []
     for engine in ("cpu", "reference"):

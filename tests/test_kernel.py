@@ -93,12 +93,13 @@ def test_forward_works_on_two_vectors_at_a_time_where_there_are_two():
 @pytest.mark.skipif(native.host()[0] is None, reason="no kernels for this processor")
 @pytest.mark.parametrize("shared_units, arrays", [(False, 1), (True, 2)])
 def test_scratch_of_two_threads_has_rows_between(shared_units, arrays):
-    loops = Loops(Plan(CELLS["lstm"].graph, SIZES, ahead=False))
-    loop = loops.loop("infer", 32, one_row=shared_units, shared_units=shared_units)
+    plan = Plan(CELLS["lstm"].graph, SIZES, ahead=False)
+    loop = Loops(plan).loop("infer", 32, one_row=shared_units, shared_units=shared_units)
+    kernel = Kernel(plan.infer, 32, native.host()[0], descending=False, one_row=shared_units, shared_units=shared_units)
     rows, tasks = 1 if shared_units else 6, 1 if shared_units else 2
     found = loop.scratch(rows, tasks, 2)
     # an address is two numbers of float32, and there is one for each row of each of the two arguments
-    assert found["lines"] == arrays * (rows + APART * tasks) * 2 * loop.kernel.lines
+    assert found["lines"] == arrays * (rows + APART * tasks) * 2 * kernel.lines
     assert APART * 8 >= 128
 
 

@@ -5,7 +5,8 @@ import torch
 
 from ostinato.engines import native, pairs, team
 
-pytestmark = pytest.mark.skipif(native.no_bfloat16() is not None, reason=str(native.no_bfloat16()))
+target, why = native.host()
+pytestmark = pytest.mark.skipif(not (target and target.bfloat16), reason=f"no pairs are made for bfloat16 instructions here: {why}")
 
 
 def paired(x, listed, threads=1):

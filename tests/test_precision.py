@@ -10,12 +10,24 @@ import torch
 from ostinato import GRU, LSTM, RNN, Recurrent
 from ostinato.cells.classic import CELLS
 from ostinato.engines import cpu, doctor, native, outer, pairs, precision, product, reference, rows, team
-from ostinato.engines.code import Target
+from ostinato.engines.code import PTR, Code, Target
 from ostinato.engines.kernel import Kernel
 from ostinato.errors import EngineError, InputError
 from ostinato.plan import Plan
 
-has_instructions = pytest.mark.skipif(native.no_bfloat16() is not None, reason=str(native.no_bfloat16()))
+host, why = native.host()
+has_engine = pytest.mark.skipif(host is None, reason=why)
+WAYS = ["instructions", "float32"]
+
+
+@pytest.fixture(params=WAYS)
+def way(request, compile_for):
+    """Each way to multiply rounded factors: by the processor's instructions for bfloat16, and in float32."""
+    if host is None or request.param == "instructions" and not host.bfloat16:
+        pytest.skip(f"bfloat16 instructions are not used here: {why}")
+    target = replace(host, bfloat16=request.param == "instructions")
+    compile_for(target)
+    return target
 
 
 @pytest.fixture
@@ -48,7 +60,6 @@ def run(layer, x, engine, *, factors=None, **others):
 # ---------------------------------------------------------------- both engines
 
 
-@has_instructions
 @pytest.mark.parametrize("rows, steps, inputs, hidden, lengths", [
     (5, 7, 9, 21, None),
     (5, 7, 9, 21, [7, 0, 3, 5, 1]),
@@ -58,7 +69,7 @@ def run(layer, x, engine, *, factors=None, **others):
     (1, 6, 400, 301, None),
     (4, 6, 300, 301, [3, 6, 6, 1]),
 ], ids=str)
-def test_whole_numbers_are_rounded_alike_by_both_engines(rows, steps, inputs, hidden, lengths, two_threads):
+def test_whole_numbers_are_rounded_alike_by_both_engines(way, rows, steps, inputs, hidden, lengths, two_threads):
     # Sums of whole numbers are exact, in any order, so that both engines round the same numbers. The weights are few, and -1 or 1, for
     # the numbers to stay below 2^24; many are above 2^8, so that they are rounded.
     layer = RNN(inputs, hidden, nonlinearity="relu", bidirectional=True, batch_first=True, precision="bfloat16")
@@ -76,10 +87,9 @@ def test_whole_numbers_are_rounded_alike_by_both_engines(rows, steps, inputs, hi
     assert not all(map(torch.equal, unrounded, wanted))
 
 
-@has_instructions
 @pytest.mark.parametrize("rows, steps, lengths", [(5, 7, [7, 0, 3, 5, 1]), (13, 3, None), (1, 6, None)], ids=str)
 @pytest.mark.parametrize("name", CELLS)
-def test_every_cell_is_the_reference_rounded(name, rows, steps, lengths, close):
+def test_every_cell_is_the_reference_rounded(way, name, rows, steps, lengths, close):
     layer, x = made(name, bidirectional=True), torch.randn(rows, steps, 9)
     mine, wanted = (run(layer, x, engine, lengths=lengths) for engine in ("cpu", "reference"))
     # As near as bfloat16 allows: where two sums differ in their last digit, they may be rounded to neighbours.
@@ -92,10 +102,9 @@ def test_every_cell_is_the_reference_rounded(name, rows, steps, lengths, close):
     assert (run(layer, x, "cpu", lengths=lengths)[0] - mine[0]).abs().max() > 1e-4
 
 
-@has_instructions
 @pytest.mark.parametrize("rows", [1, 2, 40])
 @pytest.mark.parametrize("name", ["elman", "lstm", "gru", "lstm_peephole", "min_gru"])
-def test_a_step_of_numbers_that_are_bfloat16_is_as_near_as_float32(name, rows, close):
+def test_a_step_of_numbers_that_are_bfloat16_is_as_near_as_float32(way, name, rows, close):
     layer, x = made(name, 33, 47), precision.rounded(torch.randn(rows, 1, 33))
     states = tuple(precision.rounded(torch.randn(1, rows, 47)) for _ in CELLS[name].graph.states)
     results = []
@@ -107,10 +116,9 @@ def test_a_step_of_numbers_that_are_bfloat16_is_as_near_as_float32(name, rows, c
         close(mine, wanted)
 
 
-@has_instructions
 @pytest.mark.parametrize("batch", [1, 5])
 @pytest.mark.parametrize("name", ["lstm", "gru_original", "layer_norm_lstm"])
-def test_any_number_of_threads_rounds_the_same(name, batch, close):
+def test_any_number_of_threads_rounds_the_same(way, name, batch, close):
     layer, x, before, results = made(name, 30, 260), torch.randn(batch, 6, 30), torch.get_num_threads(), []
     for count in (1, 2, 3):
         torch.set_num_threads(count)
@@ -121,17 +129,15 @@ def test_any_number_of_threads_rounds_the_same(name, batch, close):
             close(mine, wanted, torch.bfloat16)
 
 
-@has_instructions
-def test_a_stream_gives_what_the_layer_gives(close):
+def test_a_stream_gives_what_the_layer_gives(way, close):
     layer, x = made("lstm", num_layers=2), torch.randn(3, 5, 9)
     stream = layer.stream(batch_size=3)
     close(torch.stack([stream.step(x[:, t]) for t in range(5)], 1), layer(x)[0], torch.bfloat16)
 
 
-@has_instructions
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_a_call_made_ready_gives_the_same(name, batch):
+def test_a_call_made_ready_gives_the_same(way, name, batch):
     layer, x = made(name, batch_first=False), torch.randn(4, batch, 9)
     with torch.no_grad():
         first, _, ready = (layer(x) for _ in range(3))
@@ -143,7 +149,7 @@ def test_a_call_made_ready_gives_the_same(name, batch):
         assert torch.equal(layer(x)[0], first[0])
 
 
-@has_instructions
+@has_engine
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("name", ["lstm", "gru"])
 def test_a_stream_made_ready_gives_the_same(name, batch, close):
@@ -158,7 +164,7 @@ def test_a_stream_made_ready_gives_the_same(name, batch, close):
     assert not torch.equal(exact.step(x[0]), output[0])
 
 
-@has_instructions
+@has_engine
 @pytest.mark.parametrize("lengths", [None, [7, 0, 3, 5, 1]], ids=str)
 def test_a_checkpointed_layer_has_the_same_gradients(lengths, close):
     layer, x = made("gru", bidirectional=True), torch.randn(5, 7, 9)
@@ -170,8 +176,7 @@ def test_a_checkpointed_layer_has_the_same_gradients(lengths, close):
     assert not torch.equal(run(layer, x, "cpu", lengths=lengths)[0], wanted[0])
 
 
-@has_instructions
-def test_an_optimiser_step_is_seen(close):
+def test_an_optimiser_step_is_seen(way, close):
     layer, x = made("gru"), torch.randn(3, 4, 9)
     optimiser = torch.optim.SGD(layer.parameters(), 0.1)
     for _ in range(3):
@@ -182,20 +187,18 @@ def test_an_optimiser_step_is_seen(close):
         assert not torch.equal(mine[0], run(layer, x, "cpu")[0])
 
 
-@has_instructions
 @pytest.mark.parametrize("W, U", [
     (torch.randn(4, 5).T, torch.randn(10, 10)[::2, ::2]),
     (torch.randn(5, 1).expand(5, 4), torch.randn(1, 5).expand(5, 5)),
 ], ids=["strided", "expanded"])
-def test_weights_that_are_no_rows_of_memory(W, U, close):
+def test_weights_that_are_no_rows_of_memory(way, W, U, close):
     given = dict(inputs=(torch.randn(6, 2, 4),), states=(None,), weights={"W": W, "U": U, "b": torch.zeros(10)[::2]})
     graph = CELLS["elman"].graph
     close(cpu.scans(graph, [given | {"reverse": False}], narrow=True)[0][0], reference.scan(graph, maths=precision.MATHS, **given)[0], torch.bfloat16)
 
 
-@has_instructions
 @pytest.mark.parametrize("layer", [RNN, LSTM, GRU])
-def test_torch_names_take_a_precision(layer, close):
+def test_torch_names_take_a_precision(way, layer, close):
     mine, x = layer(9, 21, 2, precision="bfloat16"), torch.randn(6, 4, 9)
     assert "precision='bfloat16'" in repr(mine) and all(p.dtype is torch.float32 for p in mine.parameters())
     for a, b in zip(run(mine, x, "cpu"), run(mine, x, "reference"), strict=True):
@@ -233,7 +236,7 @@ def test_a_product_has_a_second_derivative():
     assert 0 < (second - unrounded).abs().max() < 0.03 * unrounded.abs().max()
 
 
-@has_instructions
+@has_engine
 def test_a_second_derivative_is_the_references(close):
     layer, x = made("lstm"), torch.randn(2, 3, 9, requires_grad=True)
     results = []
@@ -255,27 +258,26 @@ def test_it_can_be_transformed():
 # ---------------------------------------------------------------- the pieces
 
 
-@has_instructions
 @pytest.mark.parametrize("chunk, height", [(1, 1), (5, 1), (2, 12), (4, 6)])
-def test_a_tile_multiplies_every_number_of_rows_and_pairs(chunk, height, close):
-    target, _ = native.host()
+def test_a_tile_multiplies_every_number_of_rows_and_pairs(way, chunk, height, close):
+    target = way
     tile = product.Product(16, target, chunk, height)
     kinds = {"rows": ctypes.c_void_p, "aside": ctypes.c_void_p, "weights": ctypes.c_void_p}
-    address = native.compiled(tile.text, tile.name)[tile.name]
-    multiply = ctypes.CFUNCTYPE(None, *(kinds.get(name, ctypes.c_int64) for name in product.ARGUMENTS))(address)
+    compiled = native.Compiled(tile.text, tile.name)
+    multiply = ctypes.CFUNCTYPE(None, *(kinds.get(name, ctypes.c_int64) for name in product.ARGUMENTS))(compiled.address)
     for count in (1, 2, 5, 12, 13, 25):
         for depth in (0, 1, 3, 4, 9):
             weights, x = torch.randn(depth, chunk, target.lanes, 2).bfloat16(), torch.randn(count, 1 + depth, 2).bfloat16()
-            aside, rows = torch.full((count, chunk * target.lanes), torch.nan), torch.tensor([row.data_ptr() for row in x])
+            given = x if target.bfloat16 else x.float()
+            aside, rows = torch.full((count, chunk * target.lanes), torch.nan), torch.tensor([row.data_ptr() for row in given])
             multiply(rows.data_ptr(), 1, count, aside.data_ptr(), aside.shape[1], target.lanes, 0, weights.data_ptr(), depth)
             close(aside, torch.einsum("rkp,kvlp->rvl", x[:, 1:].float(), weights.float()).flatten(1))
 
 
-@has_instructions
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("transposed", [False, True])
 @pytest.mark.parametrize("count, depth, size", [(1, 1, 1), (7, 5, 3), (13, 32, 50), (rows.STRETCH + 5, 301, 64), (30, 16, 127)])
-def test_rows_times_a_matrix_have_rounded_factors(count, depth, size, transposed, threads, close):
+def test_rows_times_a_matrix_have_rounded_factors(way, count, depth, size, transposed, threads, close):
     x, weight = torch.randn(count, depth + 2)[:, 2:], torch.randn(size, depth)
     many = rows.Rows("W", transposed, size, depth, 16)
     packed, _ = many.pack({"W": weight.T.contiguous() if transposed else weight})
@@ -286,17 +288,45 @@ def test_rows_times_a_matrix_have_rounded_factors(count, depth, size, transposed
     assert (out[:, -1] == 7).all()
 
 
-@has_instructions
 @pytest.mark.parametrize("count, units, columns", [(1, 1, 1), (2, 3, 16), (7, 13, 33), (64, 40, 300), (501, 129, 65)])
-def test_an_outer_product_has_rounded_factors(count, units, columns, close):
+def test_an_outer_product_has_rounded_factors(way, count, units, columns, close):
     d, x, tokens = torch.randn(count, units), torch.randn(count, columns), torch.arange(count + outer.AHEAD)
-    half, out, bases = -(-count // 2), torch.full((units, columns), torch.nan), team.Bases()
-    factors = [(torch.empty(half, t.shape[1]), t) for t in (d, x)]
-    jobs = [pairs.pairs(two.data_ptr(), t.shape[1], (t.data_ptr(), t.shape[1]), (tokens.data_ptr(), count), 2) for two, t in factors]
-    d2, x2 = ((two.data_ptr(), two.shape[1]) for two, _ in factors)
-    job = outer.outer(16, out.data_ptr(), units, columns, d2, x2, (tokens.data_ptr(), half), 2)
-    team.run([team.Work([*jobs, replace(job, waits=True)], bases).at({})])
+    out, bases, jobs, given = torch.full((units, columns), torch.nan), team.Bases(), [], count
+    pointers = [(t.data_ptr(), t.shape[1]) for t in (d, x)]
+    if way.bfloat16:
+        given = -(-count // 2)
+        factors = [torch.empty(given, t.shape[1]) for t in (d, x)]
+        jobs = [pairs.pairs(two.data_ptr(), two.shape[1], pointer, (tokens.data_ptr(), count), 2) for two, pointer in zip(factors, pointers)]
+        pointers = [(two.data_ptr(), two.shape[1]) for two in factors]
+    job = outer.outer(16, out.data_ptr(), units, columns, *pointers, (tokens.data_ptr(), given), 2)
+    team.run([team.Work([*jobs, replace(job, waits=bool(jobs))], bases).at({})])
     close(out, precision.rounded(d).T @ precision.rounded(x))
+
+
+class _Rounds(Code):
+    """Rounds numbers; the words: where to, from where, and how many."""
+
+    def __init__(self, target):
+        super().__init__(16, target)
+        self.enter(("out", "x", "count"))
+        out, x = (self.b.inttoptr(self.given[name], PTR) for name in ("out", "x"))
+        self.round_row(x, out, self.given["count"])
+        self.b.ret_void()
+        self.text = str(self.module)
+
+
+@has_engine
+def test_rounding_in_float32_is_torchs(compile_for):
+    compile_for(target := replace(host, bfloat16=False))
+    bits = torch.randint(-2**31, 2**31, (100_000,)).int()
+    x = torch.cat([bits.view(torch.float32), torch.tensor([torch.inf, -torch.inf, torch.nan, 0.0, -0.0, 1e-45, 3.4e38]),
+                   1 + 2.0**-8 * torch.arange(-9, 9)])
+    out = torch.empty(len(x) + target.lanes)
+    job = team.Job(native.Compiled(_Rounds(target).text, "run"), [out.data_ptr(), x.data_ptr(), len(x)], 1)
+    team.run([team.Work([job], team.Bases()).at({})])
+    wanted = precision.rounded(x)
+    assert torch.equal(out[: len(x)].isnan(), wanted.isnan())
+    assert torch.equal(out[: len(x)].nan_to_num(7).view(torch.int32), wanted.nan_to_num(7).view(torch.int32))
 
 
 # Of no machine in particular.
@@ -334,18 +364,55 @@ def test_a_precision_is_for_float32_layers(engine):
         layer(torch.zeros(2, 3, 3, dtype=torch.float64))
 
 
-@pytest.mark.parametrize("target", [Target(8, 16), Target(16, 32), None], ids=["AVX2", "AVX-512", "neither"])
-def test_a_processor_without_the_instructions_is_told(target, monkeypatch):
-    monkeypatch.setattr(native, "host", lambda: (target, "this one"))
+@pytest.mark.skipif(host is None, reason=why)
+@pytest.mark.parametrize("target", native.TARGETS.values(), ids=native.TARGETS)
+def test_a_processor_without_the_instructions_computes_the_same(target, compile_for, close):
+    compile_for(target)
+    layer, x = Recurrent("gru", 7, 21, precision="bfloat16"), torch.randn(5, 3, 7)
+    for a, b in zip(run(layer, x, "cpu"), run(layer, x, "reference"), strict=True):
+        close(a, b, torch.bfloat16)
+
+
+def test_without_a_vector_unit_the_reference_engine_rounds(monkeypatch):
+    monkeypatch.setattr(native, "host", lambda: (None, "this one"))
     layer, x = Recurrent("gru", 3, 4, precision="bfloat16"), torch.randn(2, 3, 3)
-    for layer.engine in (None, "cpu"):
-        with pytest.raises(EngineError, match="precision='bfloat16'.*this one.*leave precision out, or .*engine='reference'"):
-            layer(x)
-    layer.engine = "reference"
-    assert layer(x)[0].isfinite().all()
-    assert ("no products of bfloat16" in dict((name, why) for name, _, why in doctor())["cpu"]) == (target is not None)
+    with pytest.raises(EngineError, match="engine='cpu' cannot run this: this one"):
+        run(layer, x, "cpu")
+    assert all(map(torch.equal, run(layer, x, None), run(layer, x, "reference")))
 
 
-@has_instructions
-def test_the_doctor_tells_of_the_instructions():
-    assert "products of bfloat16" in {name: why for name, _, why in doctor()}["cpu"]
+# ---------------------------------------------------------------- which way is taken
+
+
+@pytest.mark.parametrize("processor, has, lanes, forced, used, why", [
+    ("znver4", True, 16, "", True, "it is faster on znver4"),
+    ("znver5", True, 16, "", True, "it is faster on znver5"),
+    ("sapphirerapids", True, 16, "", False, "AVX512_BF16 is not known to be faster on sapphirerapids"),
+    ("cooperlake", True, 16, "", False, "AVX512_BF16 is not known to be faster on cooperlake"),
+    ("cooperlake", True, 16, "1", True, "OSTINATO_BFLOAT16=1"),
+    ("znver4", True, 16, "0", False, "OSTINATO_BFLOAT16=0"),
+    ("znver4", True, 8, "", False, "AVX512_BF16 needs 16 lanes"),
+    ("skylake-avx512", False, 16, "", False, "skylake-avx512 does not have AVX512_BF16"),
+    ("neoverse-n1", False, 4, "0", False, "neoverse-n1 does not have AVX512_BF16"),
+])
+def test_the_instructions_are_used_where_they_are_known_to_be_faster(processor, has, lanes, forced, used, why, monkeypatch):
+    monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: processor)
+    monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: {"avx512bf16": has})
+    monkeypatch.setenv("OSTINATO_BFLOAT16", forced)
+    assert native._bfloat16.__wrapped__(lanes) == (used, why)
+
+
+@pytest.mark.parametrize("has, lanes", [(False, 16), (True, 8)])
+def test_instructions_that_are_not_there_cannot_be_forced(has, lanes, monkeypatch):
+    monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: "this one")
+    monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: {"avx512bf16": has})
+    monkeypatch.setenv("OSTINATO_BFLOAT16", "1")
+    with pytest.raises(InputError, match="OSTINATO_BFLOAT16=1: .*leave it out"):
+        native._bfloat16.__wrapped__(lanes)
+
+
+@has_engine
+def test_the_doctor_tells_which_way_is_taken_and_why():
+    told = {name: why for name, _, why in doctor()}["cpu"]
+    taken = "multiplied by AVX512_BF16 (" if host.bfloat16 else "rounded, and multiplied in float32 ("
+    assert f"precision='bfloat16': {taken}" in told

@@ -16,8 +16,8 @@ KINDS = {"rows": ctypes.c_void_p, "aside": ctypes.c_void_p, "weights": ctypes.c_
 def test_every_number_of_rows_and_units_is_multiplied(bits, dtype, chunk, height, close):
     target, _ = native.host()
     made = product.Product(bits, target, chunk, height)
-    address = native.compiled(made.text, made.name)[made.name]
-    multiply = ctypes.CFUNCTYPE(None, *(KINDS.get(name, ctypes.c_int64) for name in product.ARGUMENTS))(address)
+    compiled = native.Compiled(made.text, made.name)
+    multiply = ctypes.CFUNCTYPE(None, *(KINDS.get(name, ctypes.c_int64) for name in product.ARGUMENTS))(compiled.address)
     lanes, start, gap = target.lanes * 32 // bits, 2, 3 * target.lanes
     for count in (1, 2, 3, 4, 7, 11, 12, 13, 25):
         for depth in (0, 1, 3, 4, 9):

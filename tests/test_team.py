@@ -27,8 +27,8 @@ class Note(Code):
 
 
 @functools.cache
-def note() -> int:
-    return native.compiled(Note().text, "run")["run"]
+def note() -> native.Compiled:
+    return native.Compiled(Note().text, "run")
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])

@@ -42,7 +42,7 @@ def scan(
         The outputs (T, B, size of the output) and the final states, each (B, its size).
 
     Raises:
-        EngineError: The engine named is unknown or cannot run this, or this processor has no products of bfloat16 numbers.
+        EngineError: The engine named is unknown or cannot run this.
         InputError: A precision for tensors that are not float32.
     """
     run = {"inputs": inputs, "states": states, "weights": weights, "reverse": reverse}
@@ -65,7 +65,7 @@ def side_by_side(graph: Graph, runs: list[dict], *, lengths: Tensor | None = Non
     """
     if engine not in (None, *ENGINES):
         raise EngineError(f"engine={engine!r}: the engines are {', '.join(ENGINES)}")
-    narrow = _is_narrow(precision, runs[0]["inputs"][0], engine)
+    narrow = precisions.is_narrow(precision, runs[0]["inputs"][0].dtype)
     if engine != "reference":
         try:
             return _cpu().scans(graph, runs, lengths, narrow)
@@ -74,14 +74,6 @@ def side_by_side(graph: Graph, runs: list[dict], *, lengths: Tensor | None = Non
                 raise
     maths = precisions.MATHS if narrow else None
     return [reference.scan(graph, **run, lengths=lengths, maths=maths) for run in runs]
-
-
-def _is_narrow(precision: str | None, x: Tensor, engine: str | None) -> bool:
-    """Whether products of inputs like x are of bfloat16 numbers; an error where they cannot be."""
-    narrow = precisions.is_narrow(precision, x.dtype)
-    if narrow and engine != "reference" and x.is_cpu and (why := _cpu().native.no_bfloat16()):
-        raise EngineError(f"precision='bfloat16': {why}; leave precision out, or have engine='reference' round and multiply in float32")
-    return narrow
 
 
 def make_ready(graph: Graph, inputs: tuple[Tensor, ...], states, weights: Mapping[str, Tensor | tuple[Tensor, ...]], lengths: Tensor | None,
@@ -154,8 +146,9 @@ def doctor() -> list[tuple[str, bool, str]]:
 
     target, why = native.host()
     threads = "threads from torch's OpenMP pool" if native.openmp() else "threads of its own"
-    numbers = f"float32 and float64, {'no ' * bool(native.no_bfloat16())}products of bfloat16"
+    if target:
+        why += f"; {threads}; float32 and float64; precision='bfloat16': {native.bfloat16_products()}"
     return [
-        ("cpu", target is not None, f"{why}; {threads}; {numbers}" if target else why),
+        ("cpu", target is not None, why),
         ("reference", True, "torch ops: any device, any dtype, any order of derivative; runs what the cpu engine does not"),
     ]

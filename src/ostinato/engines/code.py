@@ -11,11 +11,23 @@ I1, I8, I16, I32, I64, PTR, VOID = ir.IntType(1), ir.IntType(8), ir.IntType(16),
 
 @dataclass(frozen=True)
 class Target:
-    """What the code is made for: vector lanes of float32, the number of vector registers, and whether it multiplies bfloat16."""
+    """What the code is made for.
+
+    Attributes:
+        lanes: Vector lanes of float32.
+        registers: The number of vector registers.
+        bfloat16: It uses instructions that multiply pairs of bfloat16 numbers.
+    """
 
     lanes: int
     registers: int
     bfloat16: bool = False
+
+
+def rounded_width(units: int, target: Target) -> int:
+    """How many float32 numbers a row of rounded factors takes; see `Code.round_row`."""
+    whole = -(-units // target.lanes) * target.lanes
+    return whole // 2 if target.bfloat16 else whole
 
 
 class Code:
@@ -27,11 +39,15 @@ class Code:
 
     Attributes:
         b: Where code is added.
-        factors: Bits of what is multiplied by a matrix. Where these are 16, a pair of bfloat16 lies in place of each float32.
+        factors: Bits of what is multiplied by a matrix. Where these are 16, packed weights are pairs of bfloat16, each in place of
+            a float32.
+        paired: One instruction multiplies such pairs, so that all factors are pairs. Otherwise factors of 16 bits are float32
+            numbers that are rounded, and pairs of weights are taken apart.
     """
 
     def __init__(self, bits: int, target: Target):
         self.factors, self.bits, self.target = bits, max(bits, 32), target
+        self.paired = bits == 16 and target.bfloat16
         self.bytes, self.lanes = self.bits // 8, target.lanes * 32 // self.bits
         self.elem = ir.FloatType() if self.bits == 32 else ir.DoubleType()
         self.vec = ir.VectorType(self.elem, self.lanes)
@@ -154,23 +170,45 @@ class Code:
 
     def multiply_add(self, a, b, c):
         """c plus, in each lane, the product of two factors; of two pairs the dot product."""
-        if self.factors > 16:
+        if not self.paired:
             return self.fma(a, b, c)
         pairs = ir.VectorType(I32, self.lanes)
         dot = self.intrinsic(f"llvm.x86.avx512bf16.dpbf16ps.{self.lanes * 32}", self.vec, [self.vec, pairs, pairs])
         return self.b.call(dot, [c, self.b.bitcast(a, pairs), self.b.bitcast(b, pairs)])
 
+    def halves(self, vector) -> list:
+        """A vector of pairs of bfloat16 as two of float32: the first of each pair, and the second."""
+        bits = self.b.bitcast(vector, ir.VectorType(I32, self.lanes))
+        return [self.b.bitcast(half, self.vec) for half in (self.b.shl(bits, self._bits(16)), self.b.and_(bits, self._bits(0xFFFF0000)))]
+
     def to_bfloat16(self, vector):
-        """The numbers of a vector of float32, rounded, in half its length."""
+        """The numbers of a vector of float32, rounded, in half its length; only for targets with `bfloat16`."""
         half = ir.VectorType(I16, self.lanes)
         return self.b.call(self.intrinsic(f"llvm.x86.avx512bf16.cvtneps2bf16.{self.lanes * 32}", half, [self.vec]), [vector])
 
+    def nearest_bfloat16(self, vector):
+        """The nearest bfloat16 numbers, as float32, by whole-number arithmetic; halves go to the even neighbour."""
+        b, upper = self.b, self._bits(0xFFFF0000)
+        bits = b.bitcast(vector, upper.type)
+        odd = b.and_(b.lshr(bits, self._bits(16)), self._bits(1))
+        nearest = b.and_(b.add(bits, b.add(odd, self._bits(0x7FFF))), upper)
+        # The rounding could carry NaN over to another number.
+        nan = b.and_(b.or_(bits, self._bits(1 << 22)), upper)
+        return b.bitcast(b.select(b.fcmp_unordered("uno", vector, vector), nan, nearest), self.vec)
+
+    def _bits(self, number: int):
+        """A vector of the same 32 bits."""
+        return ir.Constant(ir.VectorType(I32, self.lanes), [number] * self.lanes)
+
     def round_row(self, row, out, units):
-        """Write a row's units as bfloat16: whole vectors, with 0 past the last unit."""
+        """Write a row's units as factors of 16 bits: whole vectors, with 0 past the last unit; see `rounded_width`."""
         b = self.b
         with self.loop(0, units, self.lanes) as k:
-            rounded = self.to_bfloat16(self.load(self.at(row, k), self.below(b.sub(units, k))))
-            b.store(rounded, b.gep(out, [k], source_etype=I16), align=self.bytes)
+            numbers = self.load(self.at(row, k), self.below(b.sub(units, k)))
+            if self.paired:
+                b.store(self.to_bfloat16(numbers), b.gep(out, [k], source_etype=I16), align=self.bytes)
+            else:
+                self.store(self.nearest_bfloat16(numbers), self.at(out, k))
 
     def min64(self, a, b):
         return self.b.select(self.b.icmp_signed("<", a, b), a, b)

@@ -1,5 +1,6 @@
 """The CPU engine: plans made into kernels, run on tensors, inside torch's autograd."""
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
 
@@ -16,10 +17,11 @@ from .prepared import Prepared
 from .ready import Ready, Steps
 from .team import together
 
-# Shapes whose calls are kept.
+# Shapes of a graph whose calls are kept.
 KEPT = 512
 
-_calls: OrderedDict[tuple, Call] = OrderedDict()
+# The calls of each graph, for as long as somebody uses the graph.
+_calls: weakref.WeakKeyDictionary[Graph, OrderedDict[tuple, Call]] = weakref.WeakKeyDictionary()
 
 
 def _refusal(graph: Graph, tensors: list[Tensor]) -> str | None:
@@ -66,16 +68,19 @@ def _flat(inputs, states, weights) -> tuple[list[Tensor], tuple[int, ...]]:
 
 def _call(graph: Graph, inputs, states, weights, tensors, counts, lengths, reverse: bool, threads: int, narrow: bool = False) -> Call:
     first = inputs[0]
-    key = graph, first.dtype, narrow, reverse, lengths is None, threads, counts, *[t.shape for t in tensors]
-    call = _calls.get(key)
+    mine = _calls.get(graph)
+    if mine is None:
+        mine = _calls.setdefault(graph, OrderedDict())
+    key = first.dtype, narrow, reverse, lengths is None, threads, counts, *[t.shape for t in tensors]
+    call = mine.get(key)
     if call is None:
         sizes = graph.bind(inputs, states, {name: w if isinstance(w, Tensor) else w[0] for name, w in weights.items()})
         steps, rows = first.shape[:2]
         call = Call(loops(graph, sizes, rows=rows, steps=steps, threads=threads), rows, steps, first.dtype, counts, reverse=reverse,
                     ragged=lengths is not None, threads=threads, narrow=narrow)
-        _calls[key] = call
-        if len(_calls) > KEPT:
-            _calls.popitem(last=False)
+        mine[key] = call
+        if len(mine) > KEPT:
+            mine.popitem(last=False)
     return call
 
 

@@ -15,7 +15,7 @@ from llvmlite import ir
 
 from ..plan import Group, Program, Value
 from . import product, vector_maths
-from .code import I1, I8, I32, I64, PTR, Code, Target
+from .code import I1, I8, I32, I64, PTR, Code, Target, rounded_width
 from .product import NEAR, UNROLL, Pack, Tile, choose_tile, choose_vectors, gap
 
 # The words every kernel is given before its pointers:
@@ -101,7 +101,7 @@ class Kernel(Code):
         self.scratch = widths | {"partial": self.sums * self.lanes, "aside": self.aside, "lines": self.lines * 8 // self.bytes}
         if bits == 16:
             depth = max((chain.depth for g in program.groups for chain in self._chains(g)), default=0)
-            self.rounded = -(-depth // self.lanes) * self.lanes // 2
+            self.rounded = rounded_width(depth, target)
             self.scratch["rounded"] = self.lines * self.rounded
         self.scratch = {name: width for name, width in self.scratch.items() if width}
         storages = dict.fromkeys(b.storage for b in program.buffers.values())

@@ -1,8 +1,9 @@
 """The compiled loops of a plan, with the weights as they want them packed."""
 
 import weakref
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections import OrderedDict, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 from torch import Tensor
 
@@ -29,7 +30,7 @@ class Loop:
     """One compiled loop.
 
     Attributes:
-        function: Its address.
+        function: Its machine code, which lasts as long as this.
         storages: The arrays whose addresses `words` is given, those that it needs for itself last.
         packs: The matrices that it wants packed, and `pack` packs them.
     """
@@ -39,18 +40,18 @@ class Loop:
         self.program = program
         self.shared_units = shared_units
         with memory.no_collecting():  # the code's many small objects would set it off
-            self.kernel = Kernel(program, bits, target, descending=descending, one_row=one_row, shared_units=shared_units)
-        self.packs, self.storages = self.kernel.packs, self.kernel.storages
+            kernel = Kernel(program, bits, target, descending=descending, one_row=one_row, shared_units=shared_units)
+        self.packs, self.storages, self._scratch = kernel.packs, kernel.storages, kernel.scratch
         self.pack = Packer(self.packs)
-        for chunk, height in self.kernel.products:
+        for chunk, height in kernel.products:
             product.make(bits, target, chunk, height)
-        self.function = native.compiled(self.kernel.text, "run")["run"]
+        self.function = native.Compiled(kernel.text, "run")
 
     def scratch(self, rows: int, tasks: int, threads: int) -> dict[str, int]:
         """How many numbers a run needs of each array of its own; `partial` is to be 0 at first."""
         rows += tasks * APART
-        each = {name: rows * (threads if name in EACH and self.shared_units else 1) for name in self.kernel.scratch}
-        return {name: width * each[name] for name, width in self.kernel.scratch.items()}
+        each = {name: rows * (threads if name in EACH and self.shared_units else 1) for name in self._scratch}
+        return {name: width * each[name] for name, width in self._scratch.items()}
 
     def words(self, scheduled: Sequence[int], at: Mapping[str, int], packed: Sequence[int]) -> list[int]:
         """What the function takes.
@@ -79,11 +80,15 @@ class Packed:
     """The matrices of some weights as the loops want them.
 
     Args:
-        fingerprint: Of the weights' memory.
+        weights: The weights.
+        fingerprint: Of their memory.
+        on_release: Called when the memory of one of these is released.
     """
 
-    def __init__(self, fingerprint: int):
+    def __init__(self, weights: Sequence[Tensor], fingerprint: int, on_release: Callable):
         self.fingerprint = fingerprint
+        # To the memory, for torch.utils.swap_tensors refuses a parameter that has weak references.
+        self._memory = [weakref.ref(w.untyped_storage(), on_release) for w in weights]
         self._packs: dict[object, tuple[Tensor | None, list[int]]] = {}
 
     def addresses(self, user: Loop | Rows | Together, weights: Mapping[str, Tensor]) -> list[int]:
@@ -103,7 +108,6 @@ class Loops:
         self._loops: dict[tuple, Loop | Rows] = {}
         self._together: dict[tuple, Together] = {}
         self._packed: OrderedDict[tuple, Packed] = OrderedDict()
-        self._memory: dict[tuple, list[weakref.ref]] = {}
 
     def packed(self, weights: Sequence[Tensor], threads: int) -> Packed:
         """The packed form of these matrices, new where a number of one has changed; up to so many threads look."""
@@ -111,19 +115,13 @@ class Loops:
         fingerprint = fingerprints.fingerprint([fingerprints.span(w) for w in weights], threads)
         found = self._packed.get(key)
         if found is None or found.fingerprint != fingerprint:
-            found = Packed(fingerprint)
+            kept = self._packed  # a callback that held the plan would keep it alive
+            found = Packed(weights, fingerprint, lambda _: kept.pop(key, None))
             with native.making:
                 self._packed[key] = found
-                # Packed weights go with the memory of the weights. A parameter itself may have no weak references, or
-                # torch.utils.swap_tensors would refuse it.
-                self._memory[key] = [weakref.ref(w.untyped_storage(), lambda _: self._forget(key)) for w in weights]
                 if len(self._packed) > KEPT:
-                    self._forget(next(iter(self._packed)))
+                    self._packed.popitem(last=False)
         return found
-
-    def _forget(self, key: tuple):
-        self._packed.pop(key, None)
-        self._memory.pop(key, None)
 
     def loop(self, kind: str, bits: int, *, one_row: bool, shared_units: bool) -> Loop:
         key = kind, bits, one_row, shared_units
@@ -176,11 +174,14 @@ def multiply_adds(graph: Graph, sizes: Mapping[str, int]) -> int:
     return sum(n.size.at(sizes) * n.args[0].size.at(sizes) for n in graph.nodes if n.op == "product")
 
 
-_made: dict[tuple, Loops] = {}
+# Plans, by graph, sizes and `ahead`, for as long as a call uses them: equal cells share them.
+_made: weakref.WeakValueDictionary[tuple, Loops] = weakref.WeakValueDictionary()
+# The last ones that were made, in use or not: a cell that is defined again finds its kernels.
+_last: deque[Loops] = deque(maxlen=32)
 
 
 def loops(graph: Graph, sizes: Mapping[str, int], *, rows: int, steps: int, threads: int) -> Loops:
-    """The plan and the kernels of a graph at these sizes, fit for so many rows, steps and threads; made once in a process.
+    """The plan and the kernels of a graph at these sizes, fit for so many rows, steps and threads, which are freed once no call uses them.
 
     A thread with several rows uses a weight that it reads for all of them, so all products are made in the loop; one with a single row
     would read all weights at every step, and has what needs no state made for all steps at once.
@@ -188,6 +189,9 @@ def loops(graph: Graph, sizes: Mapping[str, int], *, rows: int, steps: int, thre
     ahead = rows <= threads and rows * steps * multiply_adds(graph, sizes) >= WORTH_A_CALL
     key = graph.key, tuple(sorted(sizes.items())), ahead
     with native.making:
-        if key not in _made:
-            _made[key] = Loops(Plan(graph, sizes, ahead=ahead))
-        return _made[key]
+        found = _made.get(key)
+        if found is None:
+            # A copy, so that a plan does not keep the graph of a deleted cell alive, by which its calls are found.
+            found = _made[key] = Loops(Plan(replace(graph), sizes, ahead=ahead))
+            _last.append(found)
+        return found

@@ -5,68 +5,158 @@ import functools
 import os
 import queue
 import threading
+import weakref
+from collections import deque
 from collections.abc import Callable
 
 import llvmlite.binding as llvm
 
+from ..errors import InputError
 from .code import Target
+
+# Processors, as LLVM names them, on which AVX512_BF16 multiplies faster than float32 instructions do: AMD's Zen 4 and Zen 5.
+# On Intel's, whose fast bfloat16 unit is AMX, it was measured to be slower (Emerald Rapids).
+FAST_BFLOAT16 = ("znver4", "znver5")
+# What kernels are compiled for on processors of each number of float32 lanes.
+TARGETS = {4: Target(4, 32), 8: Target(8, 16), 16: Target(16, 32)}
 
 
 @functools.cache
 def host() -> tuple[Target | None, str]:
-    """This processor as a kernel's target, and why; None where it has no vector unit that the kernels use."""
+    """The target that kernels are compiled for, and why; None where the processor has no vector unit that kernels use.
+
+    Two environment variables force another target, so that tests can run the code of other processors. They are no way to
+    make anything faster.
+
+    - OSTINATO_LANES=4, 8 or 16: the number of float32 lanes. Below 16 the compiler uses no AVX-512 either. Vectors that are
+      wider than the processor's are split by the compiler.
+    - OSTINATO_BFLOAT16=0 uses no bfloat16 instructions; 1 uses them even where they are not known to be faster.
+
+    Raises:
+        InputError: A variable has another value, or asks for instructions that the processor does not have.
+    """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
-    features = llvm.get_host_cpu_features()
-    name = llvm.get_host_cpu_name()
+    features, name = llvm.get_host_cpu_features(), llvm.get_host_cpu_name()
+    lanes, unit = 0, ""
     if features.get("avx512f") and features.get("avx512vl"):
-        bfloat16 = bool(features.get("avx512bf16"))
-        return Target(16, 32, bfloat16), f"{name}: AVX-512{' with BF16' * bfloat16}, 16 float32 lanes"
-    if features.get("avx2") and features.get("fma"):
-        return Target(8, 16), f"{name}: AVX2 and FMA, 8 float32 lanes"
-    if features.get("neon") or llvm.get_default_triple().startswith(("aarch64", "arm64")):
-        return Target(4, 32), f"{name}: NEON, 4 float32 lanes"
-    return None, f"{name} has neither AVX2 with FMA, nor AVX-512, nor NEON"
-
-
-def no_bfloat16() -> str | None:
-    """Why this processor has no products of bfloat16 numbers; None where it has."""
-    target, why = host()
-    if target is None or target.bfloat16:
-        return None if target else why
-    return f"this processor has no instructions for products of bfloat16 numbers, AVX512_BF16 ({why})"
+        lanes, unit = 16, "AVX-512"
+    elif features.get("avx2") and features.get("fma"):
+        lanes, unit = 8, "AVX2 and FMA"
+    elif features.get("neon") or llvm.get_default_triple().startswith(("aarch64", "arm64")):
+        lanes, unit = 4, "NEON"
+    forced = _forced("OSTINATO_LANES", [str(n) for n in TARGETS])
+    if not lanes:
+        return None, f"{name} has neither AVX2 with FMA, nor AVX-512, nor NEON"
+    why = f"{name}: {unit}, {forced or lanes} float32 lanes{' (OSTINATO_LANES)' * bool(forced)}"
+    target = TARGETS[int(forced or lanes)]
+    return Target(target.lanes, target.registers, _bfloat16(target.lanes)[0]), why
 
 
 @functools.cache
+def _bfloat16(lanes: int) -> tuple[bool, str]:
+    """Whether kernels of so many lanes use the instructions for products of bfloat16 numbers, and why."""
+    forced, name = _forced("OSTINATO_BFLOAT16", ["0", "1"]), llvm.get_host_cpu_name()
+    has = llvm.get_host_cpu_features().get("avx512bf16")
+    if not has or lanes != 16:
+        why = "AVX512_BF16 needs 16 lanes" if has else f"{name} does not have AVX512_BF16"
+        if forced == "1":
+            raise InputError(f"OSTINATO_BFLOAT16=1: {why}; leave it out")
+        return False, why
+    if forced:
+        return forced == "1", f"OSTINATO_BFLOAT16={forced}"
+    if name in FAST_BFLOAT16:
+        return True, f"it is faster on {name}"
+    return False, f"AVX512_BF16 is not known to be faster on {name}"
+
+
+def bfloat16_products() -> str:
+    """How products of `precision="bfloat16"` are computed, and why."""
+    target, _ = host()
+    used, why = _bfloat16(target.lanes)
+    return f"{'multiplied by AVX512_BF16' if used else 'rounded, and multiplied in float32'} ({why})"
+
+
+def _forced(variable: str, allowed: list[str]) -> str | None:
+    """What an environment variable says; None where it is not set, or empty."""
+    given = os.environ.get(variable)
+    if given and given not in allowed:
+        raise InputError(f"{variable}={given!r}: it is one of {', '.join(allowed)}, or not set")
+    return given or None
+
+
+@functools.cache
+def _features() -> str:
+    """The processor's features that the compiler may use."""
+    features = llvm.get_host_cpu_features()
+    if host()[0].lanes < 16:
+        for name in features:
+            features[name] &= not name.startswith(("avx512", "avx10", "amx", "evex"))
+    return ",".join(filter(None, (features.flatten(), "-prefer-256-bit" if features else "")))
+
+
 def _machine() -> llvm.TargetMachine:
-    features = llvm.get_host_cpu_features().flatten()
-    if features:
-        features += ",-prefer-256-bit"
-    return llvm.Target.from_default_triple().create_target_machine(cpu=llvm.get_host_cpu_name(), features=features, opt=3)
+    """A new one: each JIT compiler takes possession of its own."""
+    return llvm.Target.from_default_triple().create_target_machine(cpu=llvm.get_host_cpu_name(), features=_features(), opt=3)
 
 
 # Held by a thread that makes kernels, and by one that forks: a child has that thread alone, and must not find a kernel half made.
 making = threading.RLock()
-_alive: list = []
+# Compilers of modules that nobody uses any more: they are closed by whoever holds `making` next.
+_unused: deque[llvm.ExecutionEngine] = deque()
 
 
-def compiled(text: str, *names: str) -> dict[str, int]:
-    """Compile an LLVM module: the addresses of its functions of these names, which stay for as long as the process."""
-    with making:
-        target, why = host()
-        if target is None:
-            raise RuntimeError(why)
-        module = llvm.parse_assembly(text)
-        module.verify()
-        # The passes of an optimiser, run here, take as long again and find nothing in a kernel's code.
-        engine = llvm.create_mcjit_compiler(module, _machine())
-        engine.finalize_object()
-        _alive.append(engine)
-        return {name: engine.get_function_address(name) for name in names}
+class Compiled:
+    """The machine code of an LLVM module, which is freed with this object: whoever may call a function of it has to hold it.
+
+    Args:
+        text: The module.
+        names: The functions whose addresses are wanted.
+
+    Attributes:
+        address: Of the first function.
+    """
+
+    def __init__(self, text: str, *names: str):
+        with making:
+            _close_unused()
+            target, why = host()
+            if target is None:
+                raise RuntimeError(why)
+            module = llvm.parse_assembly(text, llvm.create_context())
+            module.verify()
+            # The passes of an optimiser, run here, take as long again and find nothing in a kernel's code.
+            engine = llvm.create_mcjit_compiler(module, _machine())
+            engine.finalize_object()
+            self._addresses = {name: engine.get_function_address(name) for name in names}
+            # The module takes a hundred times the memory of its code, and nobody reads it any more.
+            engine.remove_module(module)
+            module.close()
+            weakref.finalize(self, _free, engine).atexit = False
+        self.address = self._addresses[names[0]]
+
+    def __getitem__(self, name: str) -> int:
+        """The address of a function."""
+        return self._addresses[name]
 
 
-def made(kind: type, *arguments) -> int:
-    """The address of the function `run` of code for this processor, compiled once.
+def _free(engine: llvm.ExecutionEngine) -> None:
+    """Close a compiler whose code nobody uses any more, here or, while another thread makes kernels, a little later."""
+    _unused.append(engine)
+    if making.acquire(blocking=False):
+        try:
+            _close_unused()
+        finally:
+            making.release()
+
+
+def _close_unused() -> None:
+    while _unused:
+        _unused.popleft().close()
+
+
+def made(kind: type, *arguments) -> Compiled:
+    """Code for this processor with the function `run`, compiled once and kept: there is a fixed number of such kinds.
 
     Args:
         kind: A kind of `code.Code`, whose last argument is the processor.
@@ -77,8 +167,8 @@ def made(kind: type, *arguments) -> int:
 
 
 @functools.cache
-def _made(kind: type, arguments: tuple, target: Target) -> int:
-    return compiled(kind(*arguments, target).text, "run")["run"]
+def _made(kind: type, arguments: tuple, target: Target) -> Compiled:
+    return Compiled(kind(*arguments, target).text, "run")
 
 
 def publish(name: str, address: int) -> None:
@@ -94,9 +184,10 @@ class Function:
     """
 
     def __init__(self, text: str):
-        found = compiled(text, "run", *["team"] * bool(openmp()))
+        names = ["run", "team"] if openmp() else ["run"]
+        self._compiled = found = Compiled(text, *names)
         self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(found["run"])
-        self._team, self._most = found.get("team"), _most_threads()
+        self._team, self._most = found[names[-1]], _most_threads()
         # Without letting other Python threads run meanwhile, which costs a tenth of a short call.
         self._short = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(found["run"])
 

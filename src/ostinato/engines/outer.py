@@ -35,7 +35,8 @@ class Outer(Code):
     """The code for a matrix.
 
     Args:
-        bits: As of `Code`; with 16 each token is two, as `pairs.pairs` makes them.
+        bits: As of `Code`; with 16, where `Code.paired`, each token is two, as `pairs.pairs` makes them. Elsewhere the numbers are
+            rounded here.
         target: The processor.
 
     Attributes:
@@ -107,7 +108,9 @@ class Outer(Code):
                     for unit in range(0, len(tiles) * width, CACHE_LINE // self.bytes):
                         self.fetch(self.at(later, unit))
                     for (unit, begin), mask in zip(parts, masks):
-                        self.store(self.load(self.at(row, unit), mask), self.at(aside, begin))
+                        numbers = self.load(self.at(row, unit), mask)
+                        rounds = self.factors == 16 and not self.paired
+                        self.store(self.nearest_bfloat16(numbers) if rounds else numbers, self.at(aside, begin))
 
     def _tiles(self, m, height, n, d, x, more, columns):
         """The rows from m on: as many as a tile has, or tiles of fewer to the last."""

@@ -1,4 +1,4 @@
-"""Rows of float32 made pairs of bfloat16, as the processor's instructions for these take them."""
+"""Rows of float32 made pairs of bfloat16, as the processor's instructions for these take them; only where these are used."""
 
 from llvmlite import ir
 

@@ -354,9 +354,10 @@ class Passes:
             return (bases[names[node]], node.size.at(sizes)) if node in names else self._row(self._held(node), at, shapes)
 
         tokens, two_by_two, rounds, sums = (bases["all"], bases["count"]), {}, [], []
+        paired = self._narrow and native.host()[0].bfloat16
 
         def factor(node: Node) -> tuple[int, int]:
-            if not self._narrow:
+            if not paired:
                 return operand(node)
             units = node.size.at(sizes)
             if node not in two_by_two:
@@ -365,7 +366,7 @@ class Passes:
                 rounds.append(pairs.pairs(bases[name], units, operand(node), tokens, self._many(units)))
             return bases[two_by_two[node]], units
 
-        summed = (bases["places"], bases["half"]) if self._narrow else tokens
+        summed = (bases["places"], bases["half"]) if paired else tokens
         for name, node in wanted.vectors.items():
             units = node.size.at(sizes)
             after.append(outer.total(self._bits, bases[f"gradient of {name}"], units, operand(node), tokens, self._many(units)))

@@ -113,7 +113,7 @@ class Product(Code):
     """The code of one form of tile, as a function of `ARGUMENTS`.
 
     Args:
-        bits: As of `Code`; with 16 a pair counts as a unit in `start` and `depth`.
+        bits: As of `Code`; with 16 a pair of weights counts as a unit in `start` and `depth`.
         target: The processor.
         chunk, rows: As of `Tile`.
 
@@ -125,6 +125,8 @@ class Product(Code):
     def __init__(self, bits: int, target: Target, chunk: int, rows: int):
         super().__init__(bits, target)
         self.name, self.chunk, self.height = name(bits, target, chunk, rows), chunk, rows
+        # Numbers of a row that go with one packed weight: a pair of weights that is taken apart has two.
+        self.each = 2 if bits == 16 and not self.paired else 1
         function = ir.Function(self.module, ir.FunctionType(*SIGNATURE), self.name)
         self.b = ir.IRBuilder(function.append_basic_block())
         self.given = dict(zip(ARGUMENTS, function.args))
@@ -155,7 +157,8 @@ class Product(Code):
 
     def _tile(self, places, old):
         b, given = self.b, self.given
-        rows = [self.at(b.inttoptr(self.word(given["rows"], place), PTR), given["start"]) for place in places]
+        start = b.mul(given["start"], self.i64(self.each))
+        rows = [self.at(b.inttoptr(self.word(given["rows"], place), PTR), start) for place in places]
         asides = [self.at(given["aside"], b.mul(place, given["stride"])) for place in places]
         addresses = [self.at(aside, b.mul(self.i64(v), given["gap"])) for aside in asides for v in range(self.chunk)]
         sums = [b.select(going_on, self.load(address), self.constant(0.0)) for going_on, address in zip(old * len(rows), addresses)]
@@ -178,10 +181,12 @@ class Product(Code):
             if share is not None:
                 for unit in range(0, width, CACHE_LINE // self.bytes):
                     self.fetch(self.at(self.at(line, unit), share))
-            for r, row in enumerate(rows):
-                a = self.splat(b.load(self.at(row, k), typ=self.elem))
-                for place, w in enumerate(weights, first + r * self.chunk):
-                    sums[place] = self.multiply_add(a, w, sums[place])
+            for half, factors in enumerate(zip(*map(self.halves, weights)) if self.each == 2 else [weights]):
+                unit = b.add(b.mul(k, self.i64(self.each)), self.i64(half))
+                for r, row in enumerate(rows):
+                    a = self.splat(b.load(self.at(row, unit), typ=self.elem))
+                    for place, w in enumerate(factors, first + r * self.chunk):
+                        sums[place] = self.multiply_add(a, w, sums[place])
 
         rounds = b.and_(depth, self.i64(-UNROLL))
         with self.loop(0, rounds, UNROLL, carried=sums) as k:
@@ -197,11 +202,15 @@ class Product(Code):
 
 def name(bits: int, target: Target, chunk: int, rows: int) -> str:
     """What the function of a tile is called."""
-    return f"product_f{bits}_{target.lanes}_{target.registers}_{chunk}x{rows}"
+    pairs = "_pairs" * (bits == 16 and target.bfloat16)
+    return f"product_f{bits}{pairs}_{target.lanes}_{target.registers}_{chunk}x{rows}"
 
 
+# Kernels call these functions by their addresses, so they are kept: there is a fixed number of forms of tiles.
 @functools.cache
-def make(bits: int, target: Target, chunk: int, rows: int) -> None:
+def make(bits: int, target: Target, chunk: int, rows: int) -> native.Compiled:
     """Compile the function of a tile, if it is not there yet, so that kernels can call it by its name."""
     product = Product(bits, target, chunk, rows)
-    native.publish(product.name, native.compiled(product.text, product.name)[product.name])
+    compiled = native.Compiled(product.text, product.name)
+    native.publish(product.name, compiled.address)
+    return compiled

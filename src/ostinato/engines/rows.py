@@ -6,7 +6,7 @@ A loop over a single row would read all weights of such a product at every step;
 import functools
 
 from . import native, product
-from .code import I64, PTR, Code, Target
+from .code import I64, PTR, Code, Target, rounded_width
 from .packing import Packer
 from .product import NEAR, UNROLL, Pack, Tile, choose_tile
 
@@ -27,8 +27,8 @@ class _Rows(Code):
         out, x, packed, rounded = (b.inttoptr(given[name], PTR) for name in ("out", "x", "packed", "rounded"))
         depth = given["depth"]
         if bits == 16:
-            # Each thread rounds a stretch's rows for itself, and multiplies pairs.
-            each = b.lshr(b.and_(b.add(depth, i64(self.lanes - 1)), i64(-self.lanes)), i64(1))
+            # Each thread rounds a stretch's rows for itself, and multiplies pairs; `each` is as of `rounded_width`.
+            each = b.lshr(b.and_(b.add(depth, i64(self.lanes - 1)), i64(-self.lanes)), i64(int(self.paired)))
             rounded, depth = self.at(rounded, b.mul(b.mul(self.thread, i64(STRETCH)), each)), b.lshr(b.add(depth, i64(1)), i64(1))
         multiply = self.intrinsic(product.name(bits, target, tile.chunk, tile.rows), *product.SIGNATURE)
         lines = b.alloca(I64, STRETCH)
@@ -57,9 +57,9 @@ class _Rows(Code):
 
 
 @functools.cache
-def _made(bits: int, target: Target, tile: Tile) -> int:
+def _made(bits: int, target: Target, tile: Tile) -> native.Compiled:
     product.make(bits, target, tile.chunk, tile.rows)
-    return native.compiled(_Rows(bits, target, tile).text, "run")["run"]
+    return native.Compiled(_Rows(bits, target, tile).text, "run")
 
 
 class Rows:
@@ -72,7 +72,7 @@ class Rows:
         bits: As of `Code`.
 
     Attributes:
-        function: The compiled function's address.
+        function: The compiled function.
         packs: The one matrix that it wants packed, and `pack` packs it.
         width: Numbers of a row of the result: its units, and some more for the last vectors.
         scratch: Numbers that each thread needs to round rows.
@@ -88,7 +88,7 @@ class Rows:
         self.pack = Packer(self.packs)
         self.depth, self.chunks = depth, self.packs[0].blocks
         self.width = self.chunks * tile.chunk * lanes
-        self.scratch = STRETCH * (-(-depth // lanes) * lanes // 2) if bits == 16 else 0
+        self.scratch = STRETCH * rounded_width(depth, target) if bits == 16 else 0
         self.function = _made(bits, target, tile)
 
     def words(self, out: int, out_width: int, x: int, x_width: int, count: int, packed: int, rounded: int) -> list[int]:

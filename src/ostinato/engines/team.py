@@ -31,13 +31,13 @@ class Job:
     """A compiled function `run(words, thread, threads)` with its words.
 
     Attributes:
-        function: Its address.
+        function: What holds it; its address is the first of its functions.
         words: What its first argument points to.
         threads: How many run it.
         waits: It needs what an earlier job of the list made.
     """
 
-    function: int
+    function: native.Compiled
     words: list[int]
     threads: int
     waits: bool = False
@@ -77,7 +77,7 @@ class Work:
         self.threads, met, fields, words = max(job.threads for job in jobs), 0, [], []
         for job in jobs:
             met += self.threads if job.waits and self.threads > 1 else 0
-            fields += job.function, len(HEAD) + len(FIELDS) * len(jobs) + len(words), job.threads, met if job.waits else 0
+            fields += job.function.address, len(HEAD) + len(FIELDS) * len(jobs) + len(words), job.threads, met if job.waits else 0
             words += job.words
         listed = [len(jobs), self.threads, 0, *fields, *words]
         self.moves = bases.moves(listed)
@@ -178,6 +178,8 @@ class Listed:
     """
 
     def __init__(self, work: Work, numbers: Mapping[str, int], others: Sequence[str]):
+        # Whoever runs the list holds its functions.
+        self._work = work
         self.threads, self.words = listed([work.at({**numbers} | dict.fromkeys(others, 0))])
         head = len(self.words) - work.size
         self.moves = [(head + place, others.index(name), more) for place, name, more in work.moves if name in others]
