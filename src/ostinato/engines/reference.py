@@ -145,7 +145,20 @@ def scan(
         The outputs (T, B, size of the output), 0 past a row's end, and the final states, each (B, its size): those after the
         row's last valid step, the initial ones where the length is 0.
     """
-    functions = MATHS | dict(maths or {})
+    given = [*inputs, *(s for s in states if s is not None), *(t for w in weights.values() for t in ([w] if isinstance(w, Tensor) else w))]
+    output, ends = _scan(graph, inputs, states, weights, lengths, reverse, MATHS | dict(maths or {}))
+    if torch.is_grad_enabled() and any(t.requires_grad for t in given):
+        output, *ends = (_attached(result, given) for result in (output, *ends))
+    return output, tuple(ends)
+
+
+def _attached(result: Tensor, given: list[Tensor]) -> Tensor:
+    """A result for autograd: one that depends on nothing that was given has gradients of 0, as any other result of a scan has."""
+    return result if result.requires_grad else result + sum(t.reshape(-1)[:0].sum() for t in given if t.requires_grad)
+
+
+def _scan(graph: Graph, inputs, states, weights, lengths, reverse, functions) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """What `scan` returns, as torch's autograd knows it."""
     weights = {name: w if isinstance(w, Tensor) else sum(w[1:], w[0]) for name, w in weights.items()}
     sizes = graph.bind(inputs, states, weights)
     inputs = tuple(x.to(inputs[0].dtype) if name in graph.bits else x for name, x in zip(graph.inputs, inputs))
