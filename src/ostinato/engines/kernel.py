@@ -372,7 +372,10 @@ class Kernel(Code):
 
         def read(name, offset, size):
             if self.program.buffers[name].rows == "byte":
-                return self.load_bytes(b.gep(pointers[name], [b.add(unit, self.i64(offset))], source_etype=I8), mask)
+                start = b.gep(pointers[name], [self.i64(offset)], source_etype=I8)
+                if size == 1:
+                    return self.splat(b.uitofp(b.load(start, typ=I8), self.elem))
+                return self.load_bytes(b.gep(start, [unit], source_etype=I8), mask)
             address = self.at(pointers[name], offset)
             if size == 1:
                 return self.splat(b.load(address, typ=self.elem))
