@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from ostinato import engines
+from ostinato.engines import memory
 
 # How far a result may be from the truth, as a part of the largest value there (or of 1, where that is less).
 TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5, torch.float16: 4e-3, torch.bfloat16: 3e-2}
@@ -34,6 +35,30 @@ def close():
 @pytest.fixture(autouse=True)
 def _seed():
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def nan_memory(monkeypatch):
+    """Memory that nobody has written to is NaN, and none is used again."""
+    from ostinato.engines import prepared  # it needs LLVM
+
+    fresh, scratch = memory._fresh, prepared._Scratch.take
+
+    def filled(size):
+        block = fresh(size)
+        block[0].fill(0xFF)  # a NaN of any width
+        return block
+
+    def take(self):
+        self._idle.clear()
+        return scratch(self)
+
+    monkeypatch.setattr(memory, "_fresh", filled)
+    monkeypatch.setattr(memory, "LONG", 1 << 40)  # tensors come from torch
+    monkeypatch.setattr(prepared._Scratch, "take", take)
+    torch.use_deterministic_algorithms(True)  # torch fills them
+    yield
+    torch.use_deterministic_algorithms(False)
 
 
 @pytest.fixture(params=["reference", "cpu"])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ostinato import engines
 from ostinato.cells.classic import CELLS
-from ostinato.engines import loops, memory, passes
+from ostinato.engines import loops, passes
 from ostinato.graph import Graph
 
 pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in engines.doctor()}["cpu"], reason="the cpu engine does not run here")
@@ -133,15 +133,6 @@ def threads():
     before = torch.get_num_threads()
     yield torch.set_num_threads
     torch.set_num_threads(before)
-
-
-@pytest.fixture
-def nan_memory(monkeypatch):
-    """Memory that nobody has written to is NaN."""
-    monkeypatch.setattr(memory, "LONG", 1 << 40)  # all of it comes from torch
-    torch.use_deterministic_algorithms(True)
-    yield
-    torch.use_deterministic_algorithms(False)
 
 
 @pytest.mark.parametrize("number", [pytest.param(n, id=title(n), marks=[pytest.mark.slow] if n % OFTEN and n not in FAILED else []) for n in range(CASES)])

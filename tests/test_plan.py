@@ -293,6 +293,7 @@ def run(program, buffers, weights):
         buffer = buffers[name]
         return (buffer if buffer.dim() == 2 else buffer.expand(ROWS, -1))[:, offset : offset + size]
 
+    partial = torch.zeros(ROWS, program.buffers["sum"].width if "sum" in program.buffers else 0, dtype=F64)
     for g in program.groups:
         done = {}
 
@@ -319,12 +320,15 @@ def run(program, buffers, weights):
             return find(v.args[0]).expand(ROWS, v.size) if v.op == "spread" else MATHS[v.op](*map(find, v.args))
 
         results = [(find(v), *place) for v, *place in g.stores]
-        sums = [(find(v.args[0]).expand(ROWS, v.args[0].size).sum(1), slot) for v, slot in g.sums]
+        sums = [(find(v).expand(ROWS, v.size).sum(1), slot) for v, slot in g.sums]
         for result, name, offset in results:
             span = buffers[name][:, offset : offset + result.shape[1]]
             span.copy_(span + result if program.buffers[name].rows == "added" else result)
         for result, slot in sums:
-            buffers["sum"][:, slot] = result
+            partial[:, slot] += result
+        if g is program.groups[-1] or program.groups[program.groups.index(g) + 1].level > g.level:
+            for slot, divisor in program.finished_sums(g.level):
+                buffers["sum"][:, slot] = partial[:, slot] / divisor
     return buffers
 
 

@@ -96,10 +96,19 @@ def derive(graph: Graph) -> Backward:
         if g is None or g is m.zero or node.op == "number":
             return
         if node.size == ONE and g.size != ONE:
-            g = builder.node("sum", (g,))
+            g = total(g)
         elif node.size != ONE and g.size == ONE:
             g = builder.node("broadcast", (g,), None, node.size)
-        gradient[node] = m.add(gradient[node], g) if node in gradient else g
+        gradient[node] = add(gradient[node], g) if node in gradient else g
+
+    def total(g: Node) -> Node:
+        return builder.node("sum", (g,))
+
+    def add(a: Node, b: Node) -> Node:
+        """Both gradients, as one sum over units where both are sums over as many."""
+        if a.op == b.op == "sum" and a.args[0].size == b.args[0].size:
+            return total(m.add(a.args[0], b.args[0]))
+        return m.add(a, b)
 
     give(graph.output, builder.node("gradient", (), "output", graph.output.size))
     for (name, size), node in zip(graph.states.items(), graph.new_states):
@@ -125,7 +134,11 @@ def derive(graph: Graph) -> Backward:
         elif node.op == "sum":
             give(node.args[0], builder.node("broadcast", (g,), None, node.args[0].size))
         elif node.op == "mean":
-            give(node.args[0], builder.node("broadcast", (g,), "mean", node.args[0].size))
+            (arg,) = node.args
+            # A sum over as many units is divided at once, for only then is the mean of equal numbers exact.
+            whole = g.op == "sum" and g.args[0].size == arg.size
+            g = builder.node("mean", g.args) if whole else g
+            give(arg, builder.node("broadcast", (g,), None if whole else "mean", arg.size))
         elif node.args:
             for arg, part in zip(node.args, RULES[node.op](m, g, node, *node.args)):
                 give(arg, part)

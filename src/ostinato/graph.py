@@ -124,6 +124,12 @@ class Size:
         return None if more or not each else (letter, rest // each)
 
     @property
+    def lone_letter(self) -> str | None:
+        """The letter, where it is one letter or a multiple of one."""
+        letters = self.terms[0][0] if len(self.terms) == 1 else ()
+        return letters[0] if len(letters) == 1 else None
+
+    @property
     def letters(self) -> set[str]:
         """The letters it is made of."""
         return {letter for letters, _ in self.terms for letter in letters}
@@ -302,6 +308,7 @@ class Graph:
         given: Inputs that no gradient goes to.
         constant: Inputs of which all steps have the same numbers; no product reads one by itself.
         bits: Inputs that are 0 or 1, one byte each; no product reads one by itself.
+        known: What letters stand for that the tensors may not tell.
     """
 
     name: str
@@ -315,6 +322,7 @@ class Graph:
     given: frozenset[str] = frozenset()
     constant: frozenset[str] = frozenset()
     bits: frozenset[str] = frozenset()
+    known: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def nodes(self) -> list[Node]:
@@ -368,16 +376,15 @@ class Graph:
         given += [(f"state {name!r}", (size,), s.shape[-1:]) for (name, size), s in zip(self.states.items(), states, strict=True) if s is not None]
         given += [(f"weight {name!r}", w.shape, tuple(weights[name].shape)) for name, w in self.weights.items()]
         pairs = [(size, units) for _, wanted, shape in given for size, units in zip(wanted, shape)]
-        sizes: dict[str, int] = {}
+        sizes = dict(self.known)
         for size, units in pairs:
-            if len(size.terms) == 1 and len(size.terms[0][0]) == 1:
-                (((letter,), count),) = size.terms
-                sizes.setdefault(letter, units // count)
+            if (letter := size.lone_letter) is not None:
+                sizes.setdefault(letter, units // size.terms[0][1])
         # What is left are letters that stand only in sums and products.
         left = [(size, units) for size, units in pairs if not size.letters <= sizes.keys()]
         while found := next(filter(None, (size.solve(units, sizes) for size, units in left)), None):
             sizes |= [found]
-        if missing := sorted({letter for size, _ in left for letter in size.letters} - sizes.keys()):
+        if missing := sorted(self.letters - sizes.keys()):
             raise SizeError(f"cell {self.name!r}: the tensors do not tell what {', '.join(missing)} is: "
                             "give one of its inputs, states or weights that letter as its size")
         for what, wanted, shape in given:
@@ -397,14 +404,19 @@ class Graph:
         Raises:
             SizeError: One has none.
         """
-        every = [*self.inputs.values(), *self.states.values(), *(s for w in self.weights.values() for s in w.shape), *(n.size for n in self.nodes)]
+        every = [*self.declared_sizes, *self.states.values(), *(n.size for n in self.nodes)]
         for size in every:
             if (units := size.at(sizes)) < 1:
                 letters = ", ".join(f"{letter}={sizes[letter]}" for letter in sorted(size.letters))
                 raise SizeError(f"cell {self.name!r} has a value of {size} units, and with {letters} that is {units}: it needs at least 1")
 
+    @functools.cached_property
+    def letters(self) -> frozenset[str]:
+        """Every letter that a size of this cell, or of a value of its step, uses."""
+        sizes = [*self.declared_sizes, *self.states.values(), *(n.size for n in self.nodes)]
+        return frozenset(letter for size in sizes for letter in size.letters)
+
     @property
-    def letters(self) -> set[str]:
-        """Every letter that a size of this cell uses."""
-        sizes = [*self.inputs.values(), *self.states.values(), *(s for w in self.weights.values() for s in w.shape)]
-        return {letter for size in sizes for letter in size.letters}
+    def declared_sizes(self) -> list[Size]:
+        """The sizes of all inputs and weights, which every call gives."""
+        return [*self.inputs.values(), *(s for w in self.weights.values() for s in w.shape)]

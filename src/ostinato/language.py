@@ -481,7 +481,10 @@ class Cell:
                 meant = near(error.name or "", [*symbols, *self.inputs, *self.states, *FUNCTIONS])
             refuse(f"cell {self.name!r}: {type(error).__name__}: {error}{meant}", mend, at)
         finally:
-            sys.setprofile(before)
+            if before is None or callable(before):
+                sys.setprofile(before)
+            else:
+                before.enable()  # cProfile's is no function
 
 
 def _named(function) -> Iterator[str]:

@@ -24,9 +24,9 @@ class Value:
 
     Attributes:
         op: read, number, product, sum, spread (a value of 1 made `size` wide), or a pointwise op.
-        args: Values of the same size, or of size 1; the arguments of a product, of any size.
+        args: Values of the same size, or of size 1; the arguments of a product or of a sum, of any size.
         ref: (buffer, offset) of a read; the number; of a product, for each argument (weight, transposed, row, column): where
-            the block that multiplies it begins.
+            the block that multiplies it begins; of a sum over all units of its arguments, what the sum is divided by.
         size: Units.
     """
 
@@ -64,7 +64,7 @@ class Group:
         level: The phase, from 0.
         size: Units.
         stores: (value, buffer, offset): what is written.
-        sums: Values whose units are added up, and their place in the buffer "sum".
+        sums: Values whose units are added to a sum, and the sum's place in the buffer "sum".
         products: The products that the stores and sums need.
     """
 
@@ -87,6 +87,10 @@ class Program:
     @property
     def phases(self) -> int:
         return 1 + max((g.level for g in self.groups), default=-1)
+
+    def finished_sums(self, level: int) -> list[tuple[int, int]]:
+        """The sums that are complete after a phase: the place in the buffer "sum", and the divisor, of each."""
+        return [(place, v.ref) for v, (_, place) in self.homes.items() if v.op == "sum" and self.levels[v] == level]
 
     def row(self, argument: Value) -> tuple[str, int]:
         """Where an argument of a product is read from: a weight is put aside for that, as what an earlier phase made is."""
@@ -121,7 +125,7 @@ class _Values:
         return self.make("number", ref=number)
 
     def pointwise(self, op: str, args: tuple[Value, ...]) -> Value:
-        zeros = [a.op == "number" and a.ref == 0.0 for a in args]
+        zeros = [_is_zero(a) for a in args]
         if op in ("add", "sub") and zeros[1]:
             return args[0]
         if op == "add" and zeros[0]:
@@ -130,7 +134,7 @@ class _Values:
             return self.number(0.0)
         if op == "neg" and args[0].op == "number":
             return self.number(-args[0].ref)
-        if op == "add" and all(a.op == "product" for a in args) and set(args[0].args).isdisjoint(args[1].args):
+        if op == "add" and all(a.op == "product" for a in args) and args[0].size == args[1].size and set(args[0].args).isdisjoint(args[1].args):
             a, b = args
             return self.make("product", a.args + b.args, a.ref + b.ref, a.size)
         return self.make(op, args, None, max(a.size for a in args))
@@ -294,7 +298,7 @@ class Plan:
                 return [self._values.number(n.value)]
             case "product":
                 (arg,), (name, transposed) = n.args, n.value
-                parts = [(place, v) for place, v in zip(self.cuts[arg], self.segments(arg)) if not (v.op == "number" and v.ref == 0)]
+                parts = [(place, v) for place, v in zip(self.cuts[arg], self.segments(arg)) if not _is_zero(v)]
                 # What stands in the argument several times is multiplied in a product of its own each time.
                 places: dict[Value, list[int]] = {}
                 for c, v in parts:
@@ -318,15 +322,12 @@ class Plan:
                 inner = dict(zip((p + start for p in self.cuts[arg]), self.segments(arg)))
                 return [inner.get(a, self._values.number(0.0)) for a, _ in spans]
             case "sum" | "mean":
-                total = self._values.number(0.0)
-                arg = n.args[0]
-                for (a, b), v in zip(zip(self.cuts[arg], self.cuts[arg][1:]), self.segments(arg)):
-                    if v.size == 1 and b - a > 1:
-                        part = self._values.pointwise("mul", (v, self._values.number(float(b - a))))
-                    else:
-                        part = v if v.size == 1 else make("sum", (v,))
-                    total = self._values.pointwise("add", (total, part))
-                return [total if n.op == "sum" else self._values.pointwise("mul", (total, self._values.number(1 / self._size[arg])))]
+                (arg,) = n.args
+                if self._size[arg] == 1:
+                    return self.segments(arg)
+                # One sum over all segments, divided while its rounding errors are still known: the mean of equal numbers is exact.
+                parts = [self._wide(v, self.cuts[arg], place) for place, v in zip(self.cuts[arg], self.segments(arg)) if not _is_zero(v)]
+                return [make("sum", parts, self._size[arg] if n.op == "mean" else 1) if parts else self._values.number(0.0)]
             case "broadcast":
                 (v,) = self.segments(n.args[0])
                 if n.value == "mean":
@@ -505,7 +506,8 @@ class Plan:
                 if v not in homes:
                     homes[v] = ("sum", widths["sum"])
                     widths["sum"] += 1
-                    group(level(v), v.args[0].size).sums.append((v, homes[v][1]))
+                    for a in v.args:
+                        group(ready(a), a.size).sums.append((a, homes[v][1]))
             elif v not in homes:
                 homes[v] = ("scratch", widths["scratch"])
                 group(level(v), v.size).stores.append((v, *homes[v]))
@@ -538,7 +540,7 @@ class Plan:
         while at >= 0:
             for g in [g for (where, _), g in groups.items() if where == at]:
                 seen: set[Value] = set()
-                for v in [v for v, *_ in g.stores] + [v.args[0] for v, _ in g.sums]:
+                for v in [v for v, *_ in g.stores] + [v for v, _ in g.sums]:
                     pull(v, at, g, seen)
             at -= 1
         if widths["scratch"]:
@@ -553,6 +555,10 @@ class Plan:
         used = {b for g in ordered for _, b, _ in g.stores} | {h[0] for h in homes.values()}
         used |= {v.ref[0] for g in ordered for v in _pulled(g) if v.op == "read"}
         return Program(ordered, {name: b for name, b in buffers.items() if name in used}, homes, levels)
+
+
+def _is_zero(value: Value) -> bool:
+    return value.op == "number" and value.ref == 0.0
 
 
 def _pulled(group: Group) -> list[Value]:

@@ -180,8 +180,7 @@ class Report:
         return names
 
     def _value(self, v: Value) -> str:
-        # What no node is alone is the sum of one part of a node.
-        return self._names.get(v) or f"sum({self._names[v.args[0]]})"
+        return self._names[v]
 
     def _buffer(self, name: str) -> str:
         """What a person calls a buffer."""
@@ -280,7 +279,7 @@ class Report:
                     part.multiply_adds += v.size * a.size
                     blocks[ref] = v.size * a.size
                     reads[program.row(a)] = a.size
-            seen, stack = set(), [v for v, *_ in g.stores] + [v.args[0] for v, _ in g.sums]
+            seen, stack = set(), [v for v, *_ in g.stores] + [v for v, _ in g.sums]
             while stack:
                 v = stack.pop()
                 if v in seen:
@@ -291,7 +290,8 @@ class Report:
                 elif v not in g.products:
                     stack += v.args
             reads |= {(buffer, offset): v.size for v, buffer, offset in g.stores if program.buffers[buffer].rows == "added"}
-            part.written += sum(v.size for v, *_ in g.stores) + len(g.sums)
+            part.written += sum(v.size for v, *_ in g.stores)
+        part.written += len(program.finished_sums(groups[0].level))
         fixed = sum(size for (buffer, _), size in reads.items() if program.buffers[buffer].rows == "fixed")
         part.weights = fixed + sum(blocks.values())
         part.read = sum(reads.values()) - fixed
@@ -314,5 +314,5 @@ class Report:
                 whole = (start, stop) == (0, program.buffers[buffer].width)
                 part.makes.append(self._buffer(buffer) + ("" if whole else f"[{start}:{stop}]"))
         part.makes += passed
-        if sums := sum(len(g.sums) for g in groups):
+        if sums := len(program.finished_sums(groups[0].level)):
             part.makes.append(f"{sums} sum{'s' * (sums > 1)} over units")

@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
@@ -84,11 +85,11 @@ class Recurrent(Repeated, nn.Module):
         self.dropout = between_layers(dropout, num_layers)
         self.regularisers = {name: given for name, given in {"recurrent_dropout": recurrent_dropout, "variational": variational,
                                                               "zoneout": zoneout, "weight_drop": weight_drop}.items() if given != 0}
-        self._regularisation = Regularisation(self.cell.graph, **self.regularisers) if self.regularisers else None
         self.sizes = table("sizes", sizes, '{"P": 3}')
         self.engine, self.precision = engine, precision
         self.checkpoint = segment(checkpoint)
         self._check_sizes()
+        self._make_graphs()
         graph = self.cell.graph
         names = table("names", names, '{"b": ("bias_ih", "bias_hh")}')
         for weight in names:
@@ -101,9 +102,8 @@ class Recurrent(Repeated, nn.Module):
         letters = self._first_letters = self._letters(0)
         self._input_units = {name: size.at(letters) for name, size in graph.inputs.items()}
         self._state_units = {name: size.at(letters) for name, size in graph.states.items()}
-        # Where a layer starts is left to the engine if it is 0 and the tensors tell how many units a state has.
-        told = {letter for size in (*graph.inputs.values(), *(s for w in graph.weights.values() for s in w.shape)) for letter in size.letters}
-        self._starts_at_zero = not learned_state and all(size.letters <= told for size in graph.states.values())
+        # Where a layer starts is left to the engine if it is 0.
+        self._starts_at_zero = not learned_state
         self._zeros = (None,) * len(graph.states)
         self._ready: dict = {}
         self._seen: set[tuple] = set()
@@ -129,6 +129,13 @@ class Recurrent(Repeated, nn.Module):
     def output_size(self) -> int:
         """Units of the output, all directions together."""
         return self.num_directions * self.cell.graph.output.size.at(self._letters(self.num_layers - 1))
+
+    def _make_graphs(self):
+        """The cell's graph, told what the tensors of a call may not tell, and what regularisers make of it."""
+        graph, sizes = self.cell.graph, {"H": self.hidden_size} | self.sizes
+        told = {size.lone_letter for size in graph.declared_sizes}
+        self._graph = graph if graph.letters - {"I"} <= told else replace(graph, known=sizes)
+        self._regularisation = Regularisation(self._graph, **self.regularisers) if self.regularisers else None
 
     def _letters(self, layer: int) -> dict[str, int]:
         letters = {"I": self.input_size, "H": self.hidden_size} | self.sizes
@@ -198,7 +205,7 @@ class Recurrent(Repeated, nn.Module):
     @property
     def graph(self) -> Graph:
         """The step as it runs outside training: the cell's, with what zoneout makes of it in the mean."""
-        return self._regularisation.at_rest if self._regularisation else self.cell.graph
+        return self._regularisation.at_rest if self._regularisation else self._graph
 
     def plan(self) -> str:
         """How the CPU engine runs it, for a step of a row in one direction; layers above the first apart, where I differs there.
@@ -377,12 +384,11 @@ class Recurrent(Repeated, nn.Module):
         return engines.make_steps(self.graph, x, states, weights, [*self._parameters.values()], self.precision)
 
     def __getstate__(self):
-        return self.__dict__ | {"_ready": {}, "_seen": set(), "_regularisation": None}
+        return self.__dict__ | {"_ready": {}, "_seen": set(), "_graph": None, "_regularisation": None}
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        if self.regularisers:
-            self._regularisation = Regularisation(self.cell.graph, **self.regularisers)
+        self._make_graphs()
 
     def _run(self, inputs, states, lengths):
         """Run all layers; a state may be None, for zeros."""

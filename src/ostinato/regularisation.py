@@ -227,7 +227,7 @@ def _copied(graph: Graph, *, dropped: Mapping[Node, tuple[str, float]] = EMPTY, 
             made[n] = builder.pointwise("mul", made[n], builder.pointwise("mul", mask(n, name), builder.number(more)))
     labels = {made[n]: label for n, label in graph.labels.items() if n in made}
     return Graph(graph.name, inputs, graph.states, graph.weights, made[graph.output], tuple(made[n] for n in graph.new_states), labels, builder,
-                 _given(graph, inputs), graph.constant | {*read.values()}, graph.bits | {name for name, _ in dropped.values()})
+                 _given(graph, inputs), graph.constant | {*read.values()}, graph.bits | {name for name, _ in dropped.values()}, graph.known)
 
 
 def _zoned_out(graph: Graph, rates: Mapping[str, float], mask: str | None) -> Graph:
@@ -245,7 +245,7 @@ def _zoned_out(graph: Graph, rates: Mapping[str, float], mask: str | None) -> Gr
         new_states.append(zoned)
         output = zoned if output is new else output
     return Graph(graph.name, inputs, graph.states, graph.weights, output, tuple(new_states), graph.labels, builder, _given(graph, inputs),
-                 graph.constant, graph.bits | (inputs.keys() - graph.inputs.keys()))
+                 graph.constant, graph.bits | (inputs.keys() - graph.inputs.keys()), graph.known)
 
 
 def _given(graph: Graph, inputs: Iterable[str]) -> frozenset[str]:

@@ -98,7 +98,7 @@ class Kernel(Code):
         self.aside = max((len(g.products) * self._width(g) * self.lanes for g in program.groups), default=0)
         widths = {name: program.buffers[name].width for name in ("scratch", "sum") if name in program.buffers}
         self.lines = max((len(self._chains(g)) for g in program.groups), default=0)
-        self.scratch = widths | {"partial": self.sums * self.lanes, "aside": self.aside, "lines": self.lines * 8 // self.bytes}
+        self.scratch = widths | {"partial": self.sums * 2 * self.lanes, "aside": self.aside, "lines": self.lines * 8 // self.bytes}
         if bits == 16:
             depth = max((chain.depth for g in program.groups for chain in self._chains(g)), default=0)
             self.rounded = rounded_width(depth, target)
@@ -148,9 +148,8 @@ class Kernel(Code):
                 groups = [g for g in self.program.groups if g.level == level]
                 for group in groups:
                     self._group(group)
-                slots = [slot for g in groups for _, slot in g.sums]
-                if slots:
-                    self._finish_sums(slots)
+                if finished := self.program.finished_sums(level):
+                    self._finish_sums(finished)
                 if self.shared_units:
                     self._meet()
 
@@ -354,7 +353,7 @@ class Kernel(Code):
             see(v)
             names.append(buffer)
         for v, _ in group.sums:
-            see(v.args[0])
+            see(v)
         if group.sums:
             names.append("sum")
         return list(dict.fromkeys(names))
@@ -373,7 +372,10 @@ class Kernel(Code):
 
         def read(name, offset, size):
             if self.program.buffers[name].rows == "byte":
-                return self.load_bytes(b.gep(pointers[name], [b.add(unit, self.i64(offset))], source_etype=I8), mask)
+                start = b.gep(pointers[name], [self.i64(offset)], source_etype=I8)
+                if size == 1:
+                    return self.splat(b.uitofp(b.load(start, typ=I8), self.elem))
+                return self.load_bytes(b.gep(start, [unit], source_etype=I8), mask)
             address = self.at(pointers[name], offset)
             if size == 1:
                 return self.splat(b.load(address, typ=self.elem))
@@ -401,7 +403,7 @@ class Kernel(Code):
 
         with self.wider(times):
             results = [(emit(value), buffer, offset) for value, buffer, offset in group.stores]
-            parts = [(emit(value.args[0]), slot) for value, slot in group.sums]
+            parts = [(emit(value), slot) for value, slot in group.sums]
             for result, buffer, offset in results:
                 address = self.at(self.at(pointers[buffer], offset), unit)
                 fetch(buffer, address, write=True)
@@ -413,7 +415,7 @@ class Kernel(Code):
                 result = b.select(mask, result, self.constant(0.0))
             address = self._partial(pointers["sum"], slot)
             for part in self.parts(result, times):
-                b.store(b.fadd(b.load(address, typ=self.vec, align=self.bytes), part), address, align=self.bytes)
+                self._store_sum(address, *self._two_sum(*self._load_sum(address), part))
 
     def _operation(self, op, args, value):
         b, zero, one = self.b, self.constant(0.0), self.constant(1.0)
@@ -457,27 +459,66 @@ class Kernel(Code):
         return None
 
     # ------------------------------------------------------------ sums over units
+    #
+    # A row's sum is two vectors: the sums of the numbers of each place of a vector, and the sums of the rounding errors of these.
+    # Without the errors a mean of equal numbers would not be that number, and `v - mean(v)` would be noise, not 0.
+
+    def _two_sum(self, total, error, number):
+        """Add a vector of numbers to a sum. Source: Knuth, The Art of Computer Programming 2, section 4.2.2, theorem B."""
+        b = self.b
+        added = b.fadd(total, number)
+        moved = b.fsub(added, total)
+        lost = b.fadd(b.fsub(total, b.fsub(added, moved)), b.fsub(number, moved))
+        return added, b.fadd(error, lost)
 
     def _partial(self, sum_row, slot: int):
-        """Where a row adds up one sum, lane by lane; found from the row's place in the buffer `sum`."""
+        """Where a row adds up one sum; found from the row's place in the buffer `sum`."""
         b = self.b
         offset = b.sub(b.ptrtoint(sum_row, I64), b.ptrtoint(self.bases["sum"], I64))
-        row = self.b.inttoptr(b.add(b.ptrtoint(self.bases["partial"], I64), b.mul(offset, self.i64(self.lanes))), PTR)
-        return self.at(row, slot * self.lanes)
+        row = self.b.inttoptr(b.add(b.ptrtoint(self.bases["partial"], I64), b.mul(offset, self.i64(2 * self.lanes))), PTR)
+        return self.at(row, slot * 2 * self.lanes)
 
-    def _finish_sums(self, slots: list[int]):
-        """Add up the lanes of each sum, and clear them for the next step."""
+    def _load_sum(self, address):
+        return tuple(self.b.load(self.at(address, k * self.lanes), typ=self.vec, align=self.bytes) for k in range(2))
+
+    def _store_sum(self, address, total, error):
+        for k, vector in enumerate((total, error)):
+            self.b.store(vector, self.at(address, k * self.lanes), align=self.bytes)
+
+    def _finish_sums(self, sums: list[tuple[int, int]]):
+        """Work out each sum, or mean, from its vectors, and clear these for the next step.
+
+        Args:
+            sums: Place and divisor of each.
+        """
         b = self.b
         with self.loop(0, self.rows) as m:
             row = self._row("sum", m)
-            for slot in slots:
+            for slot, divisor in sums:
                 address = self._partial(row, slot)
-                vector = b.load(address, typ=self.vec, align=self.bytes)
-                b.store(self.constant(0.0), address, align=self.bytes)
-                lanes = self.lanes
-                while lanes > 1:
-                    half = [*range(lanes // 2, lanes), *([0] * (self.lanes - lanes + lanes // 2))][: self.lanes]
-                    moved = b.shuffle_vector(vector, ir.Constant(self.vec, ir.Undefined), ir.Constant(ir.VectorType(I32, self.lanes), half))
-                    vector = b.fadd(vector, moved)
-                    lanes //= 2
-                b.store(b.extract_element(vector, ir.Constant(I32, 0)), self.at(row, slot), align=self.bytes)
+                total, error = self._load_sum(address)
+                self._store_sum(address, self.constant(0.0), self.constant(0.0))
+                count = self.lanes
+                while count > 1:
+                    count //= 2
+                    total, lost = self._two_sum(total, self._moved(error, count), self._moved(total, count))
+                    error = b.fadd(error, lost)
+                b.store(self._quotient(total, error, divisor), self.at(row, slot), align=self.bytes)
+
+    def _moved(self, vector, places: int):
+        """A vector whose numbers stand so many places further to the front."""
+        order = [*range(places, 2 * places), *([0] * (self.lanes - places))]
+        return self.b.shuffle_vector(vector, ir.Constant(self.vec, ir.Undefined), ir.Constant(ir.VectorType(I32, self.lanes), order))
+
+    def _quotient(self, total, error, divisor: int):
+        """The first number of a sum, with its error, divided by a whole number: as precise as if the sum were exact."""
+        b, count = self.b, self.constant(divisor)
+        # Where the sum is not finite, neither is the error.
+        exact = b.fcmp_ordered("ord", error, error)
+        if divisor == 1:
+            result = b.select(exact, b.fadd(total, error), total)
+        else:
+            result = b.fdiv(total, count)
+            rest = b.fadd(self.fma(b.fneg(result), count, total), error)
+            result = b.select(exact, b.fadd(result, b.fdiv(rest, count)), result)
+        return b.extract_element(result, ir.Constant(I32, 0))

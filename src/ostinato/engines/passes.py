@@ -230,6 +230,8 @@ class Passes:
         shapes = self._shapes(loop.program, tasks, products, ("before ", "state ", "forward ", "kept"))
         output = self.script((self.graph.output,), self._there(kind))
         own = output.reads[0][1] if not output.nodes and output.reads[0][1] not in self.inputs else None
+        if own and shapes[own][-1] != self.graph.output.size.at(self.plan.sizes):
+            own = None  # a product that was made before the loop, whose rows are padded
         sizes = {name: math.prod(shape) for name, shape in shapes.items() if name != own}
         held = Block.of({name: sizes.pop(name) for name in sorted(kept & sizes.keys())})
         block, clear = self._block({}, sizes, self._scratch(loop, tasks, threads, products))

@@ -293,8 +293,9 @@ class Steps:
         self._listed = Listed(work, {}, ["x", "out"])
         self._words, self._start = self._listed.words, self._listed.short if work.threads == 1 else self._start_several
         self._changed = len(self._words) - FINISH - len(copies)
-        # The input is the first layer's alone, and the output is copied once.
-        (self._x, _, _), (self._out, _, _) = sorted(self._listed.moves, key=lambda move: move[1])
+        # The output is copied once. The input is read by no job, or by several: a product of its own, and the loop.
+        self._x = [(place, more) for place, which, more in self._listed.moves if which == 0]
+        (self._out,) = (place for place, which, _ in self._listed.moves if which == 1)
         self._dtype, self._input = call.dtype, layers[0][1][0].shape[1:]
         self._output = torch.Size((call.rows, row // call.rows // call.dtype.itemsize))
         self._lock = threading.Lock()
@@ -319,7 +320,10 @@ class Steps:
             x = x.contiguous()
         with self._lock:
             words = self._words
-            words[self._x], words[self._out] = x.data_ptr(), out.data_ptr()
+            address = x.data_ptr()
+            for place, more in self._x:
+                words[place] = address + more
+            words[self._out] = out.data_ptr()
             self._start()
             return None if words[self._changed] else out
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..graph import Graph, Node
+from ..graph import POINTWISE, Graph, Node, Size
 
 # Each op as torch computes it. Where two values are equal, maximum and minimum give the first one the gradient, as `gradient.RULES` do.
 MATHS: dict[str, Callable] = {
@@ -35,6 +35,35 @@ MATHS: dict[str, Callable] = {
 }
 
 
+class _Mean(torch.autograd.Function):
+    """The mean over units, in the place of every unit: of equal numbers that number, and its gradient likewise.
+
+    This map is symmetric, so that its derivative is itself.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        units = x.shape[-1]
+        mean = x.sum(-1, keepdim=True) / units
+        # What equal numbers differ by from their rounded mean is the same small multiple of their last place.
+        rest = (x - mean).sum(-1, keepdim=True) / units
+        return torch.where(mean.isfinite(), mean + rest, mean).expand_as(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        pass
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:
+        return _Mean.apply(gradient)
+
+    @staticmethod
+    def jvp(ctx, tangent: Tensor) -> Tensor:
+        return _Mean.apply(tangent)
+
+
 def evaluate(
     nodes: Iterable[Node],
     values: dict[Node, Tensor],
@@ -51,14 +80,16 @@ def evaluate(
         weights: The weights by name.
         sizes: What each letter stands for.
         maths: The function of each pointwise op and of the product.
-        like: Has the dtype and the device of numbers; a weight or a value, if not given.
+        like: Has the dtype and the device of numbers; a weight or a value, if not given. Without either it has to be given.
     """
     if like is None:
         like = next(iter(weights.values())) if weights else next(iter(values.values()))
+    # Where a mean meets as many units as it is of, it has the width of these, and with it its gradient: see `_Mean`.
+    means: dict[tuple[Node, Size], Tensor] = {}
     for node in nodes:
         if node in values:
             continue
-        args = [values[a] for a in node.args]
+        args = [means.get((a, node.size), values[a]) if node.op in POINTWISE else values[a] for a in node.args]
         match node.op:
             case "number":
                 result = like.new_tensor(node.value)
@@ -76,7 +107,8 @@ def evaluate(
             case "sum":
                 result = args[0].sum(-1, keepdim=True)
             case "mean":
-                result = args[0].mean(-1, keepdim=True)
+                wide = means[node, node.args[0].size] = _Mean.apply(args[0])
+                result = wide[..., :1]
             case "broadcast":
                 size = node.size.at(sizes)
                 result = (args[0] / size if node.value == "mean" else args[0]).expand(*args[0].shape[:-1], size)
@@ -113,7 +145,20 @@ def scan(
         The outputs (T, B, size of the output), 0 past a row's end, and the final states, each (B, its size): those after the
         row's last valid step, the initial ones where the length is 0.
     """
-    functions = MATHS | dict(maths or {})
+    given = [*inputs, *(s for s in states if s is not None), *(t for w in weights.values() for t in ([w] if isinstance(w, Tensor) else w))]
+    output, ends = _scan(graph, inputs, states, weights, lengths, reverse, MATHS | dict(maths or {}))
+    if torch.is_grad_enabled() and any(t.requires_grad for t in given):
+        output, *ends = (_attached(result, given) for result in (output, *ends))
+    return output, tuple(ends)
+
+
+def _attached(result: Tensor, given: list[Tensor]) -> Tensor:
+    """A result for autograd: one that depends on nothing that was given has gradients of 0, as any other result of a scan has."""
+    return result if result.requires_grad else result + sum(t.reshape(-1)[:0].sum() for t in given if t.requires_grad)
+
+
+def _scan(graph: Graph, inputs, states, weights, lengths, reverse, functions) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """What `scan` returns, as torch's autograd knows it."""
     weights = {name: w if isinstance(w, Tensor) else sum(w[1:], w[0]) for name, w in weights.items()}
     sizes = graph.bind(inputs, states, weights)
     inputs = tuple(x.to(inputs[0].dtype) if name in graph.bits else x for name, x in zip(graph.inputs, inputs))
@@ -134,13 +179,15 @@ def scan(
     stateful = _reached({n for n in nodes if n.op == "state"}, nodes)
     timed = _reached({n for n in nodes if n.op == "input"}, nodes)
     values = {n: inputs[list(graph.inputs).index(n.value)] for n in nodes if n.op == "input"}
-    evaluate([n for n in nodes if n not in stateful], values, weights, sizes, functions)
+    # A step may use neither a weight nor an input.
+    like = next(iter(weights.values()), inputs[0])
+    evaluate([n for n in nodes if n not in stateful], values, weights, sizes, functions, like)
     loop = [n for n in nodes if n in stateful]
     outputs = []
     for t in range(steps):
         here = {n: v[t] if n in timed else v for n, v in values.items()}
         here |= {n: states[list(graph.states).index(n.value)] for n in loop if n.op == "state"}
-        evaluate(loop, here, weights, sizes, functions)
+        evaluate(loop, here, weights, sizes, functions, like)
         output = here[graph.output].expand(batch, -1)
         new = tuple(here[n].expand_as(s) for n, s in zip(graph.new_states, states))
         if lengths is not None:
