@@ -81,8 +81,8 @@ class ConvLSTM(nn.Module):
             raise InputError(f"ConvLSTM(dimensions={dimensions!r}): give 1 for places along a line, or 2 for pictures")
         sizes = tuple(kernel_size) if isinstance(kernel_size, Sequence) else (kernel_size,) * dimensions
         if len(sizes) != dimensions:
-            raise SizeError(f"ConvLSTM(kernel_size={kernel_size!r}): give one whole number above 0, or {dimensions}")
-        sizes = tuple(whole("kernel_size", size) for size in sizes)
+            raise SizeError(f"ConvLSTM(kernel_size={kernel_size!r}): give a whole number above 0 for each dimension, here {dimensions}, or one")
+        sizes = tuple([whole("kernel_size", size) for size in sizes])
         self.input_channels = whole("input_channels", input_channels)
         self.hidden_channels = hidden_channels = whole("hidden_channels", hidden_channels)
         self.dimensions, self.batch_first = dimensions, truth("batch_first", batch_first)

@@ -14,8 +14,6 @@ from torch.overrides import handle_torch_function, has_torch_function
 from .engines.memory import OWN
 from .errors import TracingError
 
-_is_tracing = torch._C._is_tracing
-
 _INSTEAD = ("write torch.export.export(model, args, strict=False), whose program takes inputs of its example's sizes and refuses others; "
             "or, of RNN, LSTM and GRU, load the state_dict into the layer of torch.nn with the same name and arguments, and use that")
 
@@ -30,7 +28,7 @@ def refuse_trace(what: str) -> None:
     Raises:
         TracingError: torch.jit.trace is at work, or what uses it: torch.onnx.export(dynamo=False), TensorBoard's add_graph.
     """
-    if _is_tracing():
+    if torch.jit.is_tracing():
         raise TracingError(f"{what} was called by torch.jit.trace (torch.onnx.export with dynamo=False uses it too). A trace has the number "
                            f"of steps of its example and gives wrong results for any other: {_INSTEAD}")
 
