@@ -6,7 +6,7 @@ from torch.nn import functional as F
 
 from ostinato import LSTM
 from ostinato.convolution import ConvLSTM, convolve
-from ostinato.errors import InputError, SizeError
+from ostinato.errors import ArgumentTypeError, InputError, SizeError, TensorError
 
 
 def layer(*args, seed=0, **options):
@@ -102,8 +102,8 @@ def test_nothing_to_run_over_gives_nothing_and_the_state_back():
 X = torch.zeros(2, 3, 1, 4, 4, dtype=torch.float64)
 MISTAKES = {
     "three dimensions": (lambda: ConvLSTM(1, 2, 3, dimensions=3), InputError, r"dimensions=3\): give 1"),
-    "a kernel with a size missing": (lambda: ConvLSTM(1, 2, (3,)), SizeError, r"kernel_size=\(3,\)\).*one or 2"),
-    "no channels": (lambda: ConvLSTM(0, 2, 3), SizeError, r"ConvLSTM\(0, 2, .*above 0"),
+    "a kernel with a size missing": (lambda: ConvLSTM(1, 2, (3,)), SizeError, r"kernel_size=\(3,\)\).*for each dimension, here 2, or one"),
+    "no channels": (lambda: ConvLSTM(0, 2, 3), InputError, "input_channels=0: write a whole number above 0"),
     "another number of channels": (
         lambda: layer(2, 2, 3)(X), SizeError, r"\(2, 3, 1, 4, 4\): give it \(B, T, 2, places, places\)"),
     "a line for pictures": (lambda: layer(1, 2, 3)(X[..., 0]), SizeError, r"give it \(B, T, 1, places, places\)"),
@@ -112,7 +112,7 @@ MISTAKES = {
         lambda: layer(1, 2, 3)(X, lengths=torch.tensor([4, 1])), SizeError, r"from 1 to 4 and the sequences have 3 step\(s\): write 2 whole number"),
     "lengths for other rows": (lambda: layer(1, 2, 3)(X, lengths=torch.tensor([1])), SizeError, r"\(1,\) and the batch has 2 row\(s\): write 2 whole number"),
     "lengths between two steps": (lambda: layer(1, 2, 3)(X, lengths=[1.5, 3.0]), InputError, r"\[1.5, 3.0\] are not whole"),
-    "a kernel size that is not whole": (lambda: layer(1, 2, 3.0), SizeError, r"kernel_size=3.0\): give whole numbers above 0"),
+    "a kernel size that is not whole": (lambda: layer(1, 2, 3.0), ArgumentTypeError, "kernel_size=3.0: write a whole number above 0"),
 }
 
 

@@ -18,7 +18,7 @@ from ostinato import GRU, LSTM, RNN, Recurrent, cell, split, state, tanh, weight
 from ostinato import input as further_input
 from ostinato.cells import elman
 from ostinato.cells.classic import CELLS
-from ostinato.errors import InputError, SizeError
+from ostinato.errors import ArgumentTypeError, InputError, SizeError, TensorError
 from ostinato.weights import INITIALISERS, initialise
 
 pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning")
@@ -619,7 +619,7 @@ def test_wrong_uses_of_a_stream_are_refused():
         stream.step(torch.randn(2, 5, 2))
     with pytest.raises(SizeError, match="has 2|should have 2"):
         stream.step(torch.randn(2, 3))
-    with pytest.raises(SizeError, match="given list|given str"):
+    with pytest.raises(ArgumentTypeError, match="given str"):
         stream.step("ab")
     with pytest.raises(InputError, match=r"reset\(rows=\[2\]\): the rows are 0 to 1"):
         stream.reset([2])
@@ -748,7 +748,7 @@ def halved(x, h=state("H - P"), p=state("P"), *, W=weight("H", "I")):
     (lambda: Recurrent("gru", 2, 3, names={"w": ("a",)}), InputError, "has 'w', and the weights of cell 'gru' are W, U, b, d"),
     (lambda: RNN(2, 3, nonlinearity="gelu"), InputError, "nonlinearity='gelu': write 'tanh' or 'relu'"),
     (lambda: RNN(2, 3, bias=1), InputError, "bias=1: write True or False"),
-    (lambda: LSTM(2, 3, proj_size=3), InputError, "proj_size=3 with hidden_size=3: write a whole number from 1 to"),
+    (lambda: LSTM(2, 3, proj_size=3), InputError, r"proj_size=3: write a whole number from 1 to .*\(hidden_size=3\)"),
     (lambda: LSTM(2, "3"), InputError, "hidden_size='3': write a whole"),
 ])
 def test_wrong_arguments_of_a_layer_are_refused(wrong, error, match):
@@ -790,8 +790,8 @@ X, T = torch.randn(4, 5, 2), torch.randn(4, 5, 1)
     ("timed", ((X, T[0]),), SizeError, r"given \(4, 5, 2\), \(5, 1\)"),
     ("timed", ((X, X),), SizeError, r"input 't' is \(4, 5, 2\), so 2 units; it should have 1 \(1\)"),
     ("gru", (X, torch.zeros(4, 1, 3)), SizeError, r"state 'h' is \(4, 1, 3\); it should be .* = \(1, 4, 3\), whatever batch_first"),
-    ("lstm", (X, torch.zeros(1, 4, 3)), InputError, r"state given is Tensor; cell 'lstm' wants a tuple of 2 tensor\(s\), \(h, c\)"),
-    ("lstm", (X, (torch.zeros(1, 4, 3),)), InputError, r"state given is 1 value\(s\)"),
+    ("lstm", (X, torch.zeros(1, 4, 3)), TensorError, r"state given is 1 tensor\(s\); cell 'lstm' wants a tuple of 2 tensor\(s\), \(h, c\)"),
+    ("lstm", (X, (torch.zeros(1, 4, 3),)), TensorError, r"state given is 1 tensor\(s\)"),
     ("gru", (X, 0), InputError, r"state given is int; cell 'gru' wants a tuple of 1 tensor\(s\), \(h,\)"),
     ("gru", (X, torch.zeros(1, 4, 3).double()), InputError, r"state 'h' is torch.float64 on cpu .* write state.to\('cpu', torch.float32\)"),
     ("gru", (X[0], torch.zeros(1, 1, 3)), SizeError, r"state given is \(1, 1, 3\); with an input of \(time, units\) it should be \(layers"),

@@ -3,7 +3,9 @@
 import torch
 from torch import Tensor, nn
 
-from .errors import SizeError
+from . import tracing
+from .arguments import is_tensor
+from .errors import ArgumentTypeError, SizeError
 
 
 class _Attention(nn.Module):
@@ -23,7 +25,15 @@ class _Attention(nn.Module):
 
         Raises:
             SizeError: A shape that does not fit.
+            ArgumentTypeError: An argument that is not a tensor.
         """
+        others = tracing.overriding(query, keys, memory, mask)
+        if others and (found := tracing.taken_over(_Attention.forward, others, self, query, keys, memory, mask)) is not None:
+            return found
+        given = (query, keys, memory) if mask is None else (query, keys, memory, mask)
+        if not all(map(is_tensor, given)):
+            names = ", ".join(type(t).__name__ for t in given)
+            raise ArgumentTypeError(f"attention was given {names}; it wants tensors: query, keys(memory), memory and, if any, mask")
         if query.shape[-1] != self.query_size or memory.shape[-1] != self.memory_size or query.shape[:1] != memory.shape[:1]:
             raise SizeError(f"attention was given a query of {tuple(query.shape)} and a memory of {tuple(memory.shape)}; "
                             f"it wants (batch, {self.query_size}) or (batch, steps, {self.query_size}), "
@@ -41,6 +51,8 @@ class _Attention(nn.Module):
             weights = scores.masked_fill(~inside, torch.finfo(scores.dtype).min).softmax(2) * inside
         context = weights @ memory
         return (context[:, 0], weights[:, 0]) if query.dim() == 2 else (context, weights)
+
+    __prepare_scriptable__ = tracing.refuse_script
 
     def extra_repr(self) -> str:
         return f"{self.query_size}, {self.memory_size}"

@@ -5,15 +5,15 @@ and torch's autograd differentiates it. What does not depend on the state is com
 """
 
 import math
-import numbers
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from . import ragged
-from .errors import InputError, SizeError
+from . import engines, ragged, tracing
+from .arguments import is_tensor, truth, whole
+from .errors import ArgumentTypeError, InputError, SizeError, TensorError
 
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
@@ -80,19 +80,25 @@ class ConvLSTM(nn.Module):
         if dimensions not in (1, 2):
             raise InputError(f"ConvLSTM(dimensions={dimensions!r}): give 1 for places along a line, or 2 for pictures")
         sizes = tuple(kernel_size) if isinstance(kernel_size, Sequence) else (kernel_size,) * dimensions
-        every = (input_channels, hidden_channels, *sizes)
-        if len(sizes) != dimensions or not all(isinstance(n, numbers.Integral) and n > 0 for n in every):
-            raise SizeError(f"ConvLSTM({input_channels!r}, {hidden_channels!r}, kernel_size={kernel_size!r}): give whole numbers above 0, "
-                            f"and for the kernel one or {dimensions}")
-        self.input_channels, self.hidden_channels, self.dimensions = input_channels, hidden_channels, dimensions
-        self.batch_first = batch_first
+        if len(sizes) != dimensions:
+            raise SizeError(f"ConvLSTM(kernel_size={kernel_size!r}): give a whole number above 0 for each dimension, here {dimensions}, or one")
+        sizes = tuple([whole("kernel_size", size) for size in sizes])
+        self.input_channels = whole("input_channels", input_channels)
+        self.hidden_channels = hidden_channels = whole("hidden_channels", hidden_channels)
+        self.dimensions, self.batch_first = dimensions, truth("batch_first", batch_first)
         self.W = nn.Parameter(torch.empty(4 * hidden_channels, input_channels, *sizes))
         self.U = nn.Parameter(torch.empty(4 * hidden_channels, hidden_channels, *sizes))
         self.b = nn.Parameter(torch.empty(4 * hidden_channels))
         self.p = nn.Parameter(torch.empty(3, hidden_channels, *[1] * dimensions)) if peepholes else None
-        bound = 1 / math.sqrt(hidden_channels * math.prod(sizes))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw all parameters again, uniformly within 1 over the square root of the numbers that a hidden channel is a sum of."""
+        bound = 1 / math.sqrt(self.U[0].numel())
         for parameter in self.parameters():
             nn.init.uniform_(parameter, -bound, bound)
+
+    __prepare_scriptable__ = tracing.refuse_script
 
     def forward(self, x: Tensor, state: tuple[Tensor, Tensor] | None = None,
                 lengths: Tensor | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -108,8 +114,23 @@ class ConvLSTM(nn.Module):
 
         Raises:
             SizeError: Sizes do not fit each other.
-            InputError: Lengths that are no whole numbers.
+            InputError: Lengths that are not whole numbers.
+            ArgumentTypeError: An argument of the wrong type.
+            TensorError: A tensor of another dtype or device than the weights.
+            TracingError: torch.jit.trace or torch.jit.script is given a module with the layer.
         """
+        tracing.refuse_trace("ConvLSTM()")
+        others = tracing.overriding(x, state, lengths)
+        if others and (found := tracing.taken_over(ConvLSTM.forward, others, self, x, state, lengths)) is not None:
+            return found
+        given = (x,) if state is None else (x, *state) if isinstance(state, (tuple, list)) else (x, state)
+        if not all(map(is_tensor, given)) or len(given) not in (1, 3):
+            names = ", ".join(type(t).__name__ for t in given)
+            raise ArgumentTypeError(f"ConvLSTM was given {names}: give it x, or x and (h, c), which are tensors")
+        for name, t in zip(("x", "h", "c"), given):
+            if t.device != self.W.device or t.dtype != self.W.dtype and not engines.autocast_is_on(t.device.type):
+                raise TensorError(f"ConvLSTM was given {name} of {t.dtype} on {t.device}, and its weights are {self.W.dtype} on "
+                                  f"{self.W.device}: write {name}.to({str(self.W.device)!r}, {self.W.dtype})")
         if x.dim() != 3 + self.dimensions or x.shape[2] != self.input_channels:
             wanted = ["B", "T", *([str(self.input_channels)] + ["places"] * self.dimensions)]
             raise SizeError(f"ConvLSTM was given x of shape {tuple(x.shape)}: give it ({', '.join(wanted)})")
@@ -132,5 +153,9 @@ class ConvLSTM(nn.Module):
             else:
                 outputs.append(new_h)
             h, c = new_h, new_c
-        output = torch.stack(outputs) if outputs else x.new_zeros(0, *shape)
+        if not outputs:
+            # 0, of no numbers of each tensor: their gradients are 0, as they are where there are steps and no rows.
+            nothing = torch.cat([t.reshape(-1)[:0] for t in (x, h, c, *self.parameters())]).sum()
+            h, c = h + nothing, c + nothing
+        output = torch.stack(outputs) if outputs else nothing.expand(0, *shape)
         return output.transpose(0, 1) if self.batch_first else output, (h, c)

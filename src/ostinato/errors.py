@@ -15,16 +15,28 @@ class CellError(OstinatoError):
     """A cell's equations cannot be read: the message names the line."""
 
 
-class SizeError(OstinatoError, ValueError):
-    """Sizes or shapes that do not fit each other."""
+class SizeError(OstinatoError, ValueError, RuntimeError):
+    """Sizes or shapes that do not fit each other; torch raises a RuntimeError for them."""
 
 
 class InputError(OstinatoError, ValueError):
     """A file, an option or an argument that cannot be used."""
 
 
+class ArgumentTypeError(InputError, TypeError):
+    """An argument of the wrong type, as a float where a whole number is wanted."""
+
+
+class TensorError(InputError, RuntimeError):
+    """Tensors whose number, dtype, device or memory layout does not fit."""
+
+
 class EngineError(OstinatoError, RuntimeError):
     """An engine cannot run what was asked of it."""
+
+
+class TracingError(OstinatoError, RuntimeError):
+    """A tool of torch would record a call with the sizes of its example fixed, or cannot record it at all."""
 
 
 def near(given: str, known: Iterable[str]) -> str:

@@ -1,10 +1,8 @@
 """torch.nn's RNN, LSTM and GRU: `Recurrent` with their parameter names, argument names and form of the state."""
 
-import numbers
-
 from torch import nn
 
-from .arguments import truth, whole
+from .arguments import at_least, truth, whole
 from .cells import elman, gru, lstm, lstm_projected
 from .errors import InputError
 from .language import relu
@@ -16,6 +14,9 @@ class _TorchNamed(Recurrent):
     """What RNN, LSTM and GRU have in common: torch.nn's parameter names, argument names and form of the state."""
 
     def __init__(self, cell, input_size, hidden_size, num_layers, *, bias, **others):
+        if "proj_size" in others:
+            raise InputError(f"{type(self).__name__}(proj_size={others['proj_size']!r}): only LSTM has a projected output; "
+                             "leave proj_size out, or write LSTM(..., proj_size=...)")
         super().__init__(cell, input_size, hidden_size, num_layers, names=torch_names(cell.graph, bias=truth("bias", bias)), **others)
         self.bias = bias
         self.proj_size = self.sizes.get("P", 0)
@@ -115,9 +116,9 @@ class LSTM(_TorchNamed):
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, proj_size=0,
                  device=None, dtype=None, *, engine=None, precision=None, checkpoint=None, **regularisers):
-        if not isinstance(proj_size, numbers.Integral) or isinstance(proj_size, bool) or not 0 <= proj_size < whole("hidden_size", hidden_size):
-            raise InputError(f"proj_size={proj_size!r} with hidden_size={hidden_size}: write a whole number from 1 to hidden_size - 1, "
-                             "or 0 for none")
+        wanted = f"a whole number from 1 to hidden_size - 1, or 0 for none (hidden_size={hidden_size!r})"
+        if at_least("proj_size", proj_size, 0, wanted) >= whole("hidden_size", hidden_size):
+            raise InputError(f"proj_size={proj_size!r}: write {wanted}")
         super().__init__(lstm_projected if proj_size else lstm, input_size, hidden_size, num_layers, bias=bias, batch_first=batch_first,
                          dropout=dropout, bidirectional=bidirectional, sizes={"P": proj_size} if proj_size else None, engine=engine,
                          precision=precision, checkpoint=checkpoint, device=device, dtype=dtype, **regularisers)

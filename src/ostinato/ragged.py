@@ -4,20 +4,21 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from .errors import InputError, SizeError
+from .arguments import is_tensor
+from .errors import ArgumentTypeError, InputError, SizeError, TensorError
 
 
 def read_lengths(given, steps: int, batch: int, device) -> Tensor:
     """Lengths as whole numbers on the device of the input."""
     mend = f"write {batch} whole number(s) from 0 to {steps}, the valid steps of each row"
     try:
-        lengths = given if isinstance(given, Tensor) else torch.as_tensor(given, device="cpu")
+        lengths = given if is_tensor(given) else torch.as_tensor(given, device="cpu")
     except (TypeError, ValueError, RuntimeError):
-        raise InputError(f"lengths={given!r} cannot be read: {mend}") from None
+        raise ArgumentTypeError(f"lengths={given!r} cannot be read: {mend}") from None
     if lengths.shape != (batch,):
         raise SizeError(f"lengths has the shape {tuple(lengths.shape)} and the batch has {batch} row(s): {mend}")
     if lengths.dtype == torch.bool or lengths.is_complex():
-        raise InputError(f"lengths are {lengths.dtype}: {mend}" + ("; of a mask take mask.sum(1)" if lengths.dtype == torch.bool else ""))
+        raise TensorError(f"lengths are {lengths.dtype}: {mend}" + ("; of a mask take mask.sum(1)" if lengths.dtype == torch.bool else ""))
     if batch:
         if lengths.is_floating_point() and not (lengths == lengths.round()).all():
             raise InputError(f"lengths={lengths.tolist()} are not whole: {mend}")

@@ -9,9 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence
 
-from . import checkpoint, engines, ragged
-from .arguments import between_layers, find_cell, segment, table, truth, whole
-from .errors import InputError, SizeError
+from . import checkpoint, engines, ragged, tracing
+from .arguments import between_layers, find_cell, is_tensor, segment, table, truth, whole
+from .engines.memory import OWN, is_dense
+from .errors import ArgumentTypeError, InputError, SizeError, TensorError
 from .graph import Graph
 from .language import Cell
 from .regularisation import Regularisation
@@ -57,7 +58,7 @@ class Recurrent(Repeated, nn.Module):
         dtype: What the parameters are.
 
     Raises:
-        InputError: An argument that cannot be used.
+        InputError: An argument that cannot be used; an ArgumentTypeError where its type is wrong.
         SizeError: A size that is missing or too many.
 
     Example:
@@ -244,8 +245,8 @@ class Recurrent(Repeated, nn.Module):
         """The inputs, (T, B, units) each, in the dtype of the weights; an error where their number, units, dtype or device is wrong."""
         graph = self.cell.graph
         if len(inputs) != len(graph.inputs):
-            raise InputError(f"cell {graph.name!r} was given {len(inputs)} input(s) and has {len(graph.inputs)} ({', '.join(graph.inputs)}): "
-                             f"write {_call(graph.inputs)}")
+            raise TensorError(f"cell {graph.name!r} was given {len(inputs)} input(s) and has {len(graph.inputs)} ({', '.join(graph.inputs)}): "
+                              f"write {_call(graph.inputs)}")
         like = self._like(inputs[0])
         lead, device, dtype = inputs[0].shape[:2], like.device, like.dtype
         checked = []
@@ -256,11 +257,13 @@ class Recurrent(Repeated, nn.Module):
             if shape[:2] != lead:
                 raise SizeError(f"input {name!r} is {self._layout(x)} and the first one {self._layout(inputs[0])}: "
                                 "batch and time should be the same")
+            if x.layout is not torch.strided:
+                raise TensorError(f"input {name!r} is {x.layout}: write x.to_dense()")
             if x.device != device:
-                raise InputError(f"input {name!r} is on {x.device} and the weights are on {like.device}: write layer.to({str(x.device)!r})")
+                raise TensorError(f"input {name!r} is on {x.device} and the weights are on {like.device}: write layer.to({str(x.device)!r})")
             if x.dtype is not dtype:
                 if not engines.autocast_is_on(x.device.type):
-                    raise InputError(f"input {name!r} is {x.dtype} and the weights are {dtype}: write x.to({dtype}), or layer.to({x.dtype})")
+                    raise TensorError(f"input {name!r} is {x.dtype} and the weights are {dtype}: write x.to({dtype}), or layer.to({x.dtype})")
                 x = x.to(dtype)
             checked.append(x)
         return tuple(checked)
@@ -279,7 +282,8 @@ class Recurrent(Repeated, nn.Module):
             like: A tensor of the dtype and device of zeros, for a cell without weights.
 
         Raises:
-            InputError: It is no such state.
+            ArgumentTypeError: It is not made of tensors.
+            TensorError: There are more or fewer tensors than states, or their dtype or device is not that of the weights.
             SizeError: Its shape is another one.
         """
         graph, runs = self.cell.graph, self._runs
@@ -290,19 +294,28 @@ class Recurrent(Repeated, nn.Module):
                 return tuple(like.new_zeros(shape) for shape in shapes.values())
             learned = ([getattr(self, f"initial_{name}{suffix(*run)}") for run in runs] for name in graph.states)
             return tuple(torch.stack(rows)[:, None].expand(shape) for rows, shape in zip(learned, shapes.values()))
-        states = (given,) if isinstance(given, Tensor) else given
-        if not isinstance(states, (tuple, list)) or len(states) != len(shapes) or not all(isinstance(s, Tensor) for s in states):
-            what = f"{len(given)} value(s)" if isinstance(given, (tuple, list)) else type(given).__name__
-            wanted = f"({', '.join(shapes)}{',' * (len(shapes) == 1)})"
-            raise InputError(f"the state given is {what}; cell {graph.name!r} wants a tuple of {len(shapes)} tensor(s), {wanted}")
+        states = (given,) if is_tensor(given) else given
+        if not isinstance(states, (tuple, list)) or len(states) != len(shapes) or not all([is_tensor(s) for s in states]):
+            raise self._not_a_state(states)
         for (name, shape), s in zip(shapes.items(), states):
             if tuple(s.shape) != shape:
                 raise SizeError(f"state {name!r} is {tuple(s.shape)}; it should be (layers * directions, batch, units) = {shape}, "
                                 "whatever batch_first is")
             if s.device != like.device or s.dtype != like.dtype and not engines.autocast_is_on(s.device.type):
-                raise InputError(f"state {name!r} is {s.dtype} on {s.device} and the weights are {like.dtype} on {like.device}: "
-                                 f"write state.to({str(like.device)!r}, {like.dtype})")
-        return tuple(s.to(like.dtype) for s in states)
+                raise TensorError(f"state {name!r} is {s.dtype} on {s.device} and the weights are {like.dtype} on {like.device}: "
+                                  f"write state.to({str(like.device)!r}, {like.dtype})")
+            if s.layout is not torch.strided:
+                raise TensorError(f"state {name!r} is {s.layout}: write state.to_dense()")
+        return tuple([(s if is_dense(s) else s.clone()).to(like.dtype) for s in states])
+
+    def _not_a_state(self, given) -> InputError:
+        """The error for what is not one tensor for each state of the cell."""
+        names = self.cell.graph.states
+        wanted = f"cell {self.cell.graph.name!r} wants a tuple of {len(names)} tensor(s), ({', '.join(names)}{',' * (len(names) == 1)})"
+        if isinstance(given, (tuple, list)) and all(map(is_tensor, given)):
+            return TensorError(f"the state given is {len(given)} tensor(s); {wanted}")
+        kinds = f" of {', '.join(type(s).__name__ for s in given)}" if isinstance(given, (tuple, list)) else ""
+        return ArgumentTypeError(f"the state given is {type(given).__name__}{kinds}; {wanted}")
 
     def returned_state(self, states: tuple[Tensor, ...]):
         """The state in the form that calling the layer returns."""
@@ -325,29 +338,32 @@ class Recurrent(Repeated, nn.Module):
             where the length is 0), shaped as `state`. A PackedSequence gives a PackedSequence.
 
         Raises:
-            InputError: An argument of the wrong kind.
+            ArgumentTypeError: An argument of the wrong type.
+            TensorError: A tensor whose dtype, device or memory layout does not fit, or too many or too few of them.
             SizeError: A shape that does not fit.
+            TracingError: torch.jit.trace, torch.jit.script or torch.onnx.export(dynamo=False) is given a module with the layer.
         """
         if torch.compiler.is_dynamo_compiling():
-            return torch.compiler.disable(Recurrent.forward)(self, x, state, lengths)  # kernels run between two of its graphs
-        bare = type(x) is Tensor
+            torch._dynamo.graph_break(**tracing.BREAK)
+            return torch.compiler.disable(Recurrent.forward)(self, x, state, lengths)
+        bare = type(x) is Tensor and _is_own(state)
         if bare and (found := self._at_once(x, state, lengths)) is not None:
             return found
-        inputs, packed = (x,), []
-        # What most calls give is looked at first, for looking takes a tenth of a short call's time.
-        if not isinstance(x, Tensor):
-            inputs = tuple(x) if isinstance(x, (tuple, list)) and not isinstance(x, PackedSequence) else (x,)
-            packed = [i for i in inputs if isinstance(i, PackedSequence)]
-            if packed:
-                inputs, lengths = ragged.unpack(inputs, lengths)
-            elif not all([isinstance(i, Tensor) for i in inputs]):
-                given = ", ".join(type(i).__name__ for i in inputs)
-                raise InputError(f"the layer was given {given}: write {_call(self.cell.graph.inputs)} with tensors")
-        alone = not packed and all([i.dim() == 2 for i in inputs])
+        tracing.refuse_trace(f"{type(self).__name__}()")
+        if isinstance(x, PackedSequence) or isinstance(x, (tuple, list)) and any([isinstance(i, PackedSequence) for i in x]):
+            return self._packed(x, state, lengths)
+        others = tracing.overriding(x, state, lengths, *self._parameters.values())
+        if others and (found := tracing.taken_over(Recurrent.forward, others, self, x, state, lengths)) is not None:
+            return found
+        inputs = tuple(x) if isinstance(x, (tuple, list)) else (x,)
+        if not all([is_tensor(i) for i in inputs]):
+            given = ", ".join(type(i).__name__ for i in inputs)
+            raise ArgumentTypeError(f"the layer was given {given}: write {_call(self.cell.graph.inputs)} with tensors")
+        alone = all([i.dim() == 2 for i in inputs])
         if alone:
             inputs = tuple(i[:, None] for i in inputs)
-            given = (state,) if isinstance(state, Tensor) else state
-            if isinstance(given, (tuple, list)) and all(isinstance(s, Tensor) for s in given):
+            given = (state,) if is_tensor(state) else state
+            if isinstance(given, (tuple, list)) and all([is_tensor(s) for s in given]):
                 if any(s.dim() != 2 for s in given):
                     shapes = ", ".join(str(tuple(s.shape)) for s in given)
                     raise SizeError(f"the state given is {shapes}; with an input of (time, units) it should be (layers * directions, units)")
@@ -356,7 +372,7 @@ class Recurrent(Repeated, nn.Module):
             layout = "(batch, time, units)" if self.batch_first else "(time, batch, units)"
             raise SizeError(f"the layer was given {', '.join(str(tuple(i.shape)) for i in inputs)}; it wants {layout}, or (time, units) "
                             f"for one sequence alone (batch_first={self.batch_first})")
-        elif self.batch_first and not packed:
+        elif self.batch_first:
             inputs = tuple(i.transpose(0, 1) for i in inputs)
         inputs = self.checked_inputs(inputs)
         steps, batch = inputs[0].shape[:2]
@@ -368,13 +384,20 @@ class Recurrent(Repeated, nn.Module):
             states = self.initial_state(batch, state, like=inputs[0])
         with self.full_precision():
             output_TBO, ends = self._run(inputs, states, lengths)
-        if bare and not alone:
+        if bare and not alone and not others:
             self._make_ready(x, inputs, states, state is not None, lengths)
-        if packed:
-            return ragged.pack(output_TBO, packed[0]), self.returned_state(ends)
         if alone:
             return output_TBO[:, 0], self.returned_state(tuple(s[:, 0] for s in ends))
         return output_TBO.transpose(0, 1) if self.batch_first else output_TBO, self.returned_state(ends)
+
+    def _packed(self, x, state, lengths):
+        """What `forward` returns for packed sequences: that of the padded ones, packed."""
+        inputs, lengths = ragged.unpack(tuple(x) if not isinstance(x, PackedSequence) else (x,), lengths)
+        inputs = tuple(i.transpose(0, 1) for i in inputs) if self.batch_first else inputs
+        output, ends = Recurrent.forward(self, inputs[0] if len(inputs) == 1 else inputs, state, lengths)
+        return ragged.pack(self._in_time(output), x if isinstance(x, PackedSequence) else x[0]), ends
+
+    __prepare_scriptable__ = tracing.refuse_script
 
     def make_steps(self, x: Tensor, states: list[tuple[Tensor, ...]]):
         """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's states; None where they cannot be."""
@@ -423,6 +446,13 @@ class Recurrent(Repeated, nn.Module):
     def stream(self, batch_size: int = 1) -> Stream:
         """The layer one step at a time, with the same weights; see `Stream`."""
         return Stream(self, batch_size)
+
+
+def _is_own(state) -> bool:
+    """Whether a state consists of torch's own tensors, and of no subclass."""
+    if state is None or type(state) in OWN:
+        return True
+    return type(state) in (tuple, list) and OWN.issuperset(map(type, state))
 
 
 def suffix(layer: int, direction: int) -> str:

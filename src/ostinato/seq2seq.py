@@ -16,6 +16,7 @@ from .errors import InputError, SizeError
 from .pieces import END, PAD, START
 from .problem import within
 from .twin import make_layer
+from .weights import Embedding
 
 ATTENTIONS = ("luong", "bahdanau")
 # Logits that are in memory at a time: 16 MB in float32, which the cache holds and the allocator uses again. Less makes the
@@ -108,8 +109,13 @@ class PictureEncoder(nn.Module):
             nn.Conv2d(32, 64, 3, stride=2, padding=1), nn.GroupNorm(8, 64), nn.ReLU(),
             nn.Conv2d(64, units, 3, padding=1), nn.GroupNorm(1, units), nn.ReLU())
         # what attention tells places of like content apart by
-        self.places = nn.Parameter(0.1 * torch.randn(self.PLACES, units))
+        self.places = nn.Parameter(torch.empty(self.PLACES, units))
         self.dropout = nn.Dropout(dropout)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the places' own numbers again; those of the layers are the layers' own."""
+        nn.init.normal_(self.places, std=0.1)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, None, Tensor]:
         """Memory (B, 64, units), places from left to right and then down, None, and the mean of each quarter (B, 4 * units)."""
@@ -123,9 +129,7 @@ class PictureEncoder(nn.Module):
 
 def embed(vocabulary: int, units: int) -> nn.Embedding:
     """An embedding of rows whose length is about 1, as the readout that it also is wants them."""
-    embedding = nn.Embedding(vocabulary, units, padding_idx=PAD)
-    nn.init.normal_(embedding.weight, std=units ** -0.5)
-    return embedding
+    return Embedding(vocabulary, units, std=units ** -0.5, padding_idx=PAD)
 
 
 # ---------------------------------------------------------------- encoder and decoder
@@ -190,7 +194,12 @@ class EncoderDecoder(nn.Module):
         places = encoder.output_size
         self.attention = Luong(units, places) if attention == "luong" else Bahdanau(units, places, hidden)
         self.combine = nn.Linear(places + units, embedding)
-        self.bias = nn.Parameter(torch.zeros(vocabulary))
+        self.bias = nn.Parameter(torch.empty(vocabulary))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Set the bias of the scores to 0; other parameters are those of the parts."""
+        nn.init.zeros_(self.bias)
 
     def loss(self, batch: Sequence[Tensor]) -> tuple[Tensor, int]:
         """How well targets are foretold, each token from those before it.

@@ -2,10 +2,11 @@
 
 import torch
 from torch import Tensor
+from torch.overrides import handle_torch_function, has_torch_function
 
-from . import engines
-from .arguments import whole
-from .errors import InputError, SizeError
+from . import engines, tracing
+from .arguments import is_tensor, whole
+from .errors import ArgumentTypeError, InputError, SizeError
 
 _compiling = torch.compiler.is_dynamo_compiling
 
@@ -117,21 +118,29 @@ class Stream:
             The output, (B, size of the output); `out` where that is given.
 
         Raises:
-            SizeError: The input is of another shape.
+            SizeError: The input or `out` has another shape.
+            ArgumentTypeError: The input or `out` is not made of tensors.
+            TracingError: torch.jit.trace records the call.
         """
         if _compiling():
+            torch._dynamo.graph_break(**tracing.BREAK)
             return torch.compiler.disable(Stream.step)(self, x, out)
         if self._ready and (output := self._ready(x, out, self.layer._parameters.values())) is not None:
             return output
+        tracing.refuse_trace("Stream.step()")
+        if (others := tracing.overriding(x, out)) and has_torch_function(others):
+            return handle_torch_function(Stream.step, others, self, x, out)
         inputs = tuple(x) if isinstance(x, (tuple, list)) else (x,)
-        if any(not isinstance(i, Tensor) or i.shape[:-1] != (self.batch_size,) for i in inputs):
-            given = ", ".join(str(tuple(i.shape)) if isinstance(i, Tensor) else type(i).__name__ for i in inputs)
-            raise SizeError(f"step() was given {given}; it wants (batch, units) with a batch of {self.batch_size}: "
-                            "give one step, x[:, t], or make the stream with another batch_size")
+        if not all([is_tensor(i) and i.shape[:-1] == (self.batch_size,) for i in inputs]):
+            given = ", ".join(str(tuple(i.shape)) if is_tensor(i) else type(i).__name__ for i in inputs)
+            raise (SizeError if all(map(is_tensor, inputs)) else ArgumentTypeError)(
+                f"step() was given {given}; it wants (batch, units) with a batch of {self.batch_size}: "
+                "give one step, x[:, t], or make the stream with another batch_size")
         layer, states = self.layer, self._states()
-        if out is not None and (not isinstance(out, Tensor) or out.shape != (self.batch_size, layer.output_size)):
-            given = tuple(out.shape) if isinstance(out, Tensor) else type(out).__name__
-            raise SizeError(f"step(out=...) was given {given}; it wants a tensor of {(self.batch_size, layer.output_size)}, (batch, units)")
+        if out is not None and (not is_tensor(out) or out.shape != (self.batch_size, layer.output_size)):
+            given = tuple(out.shape) if is_tensor(out) else type(out).__name__
+            raise (SizeError if is_tensor(out) else ArgumentTypeError)(
+                f"step(out=...) was given {given}; it wants a tensor of {(self.batch_size, layer.output_size)}, (batch, units)")
         below, *further = layer.checked_inputs(tuple(i[None] for i in inputs))
         with torch.no_grad(), layer.full_precision():
             for k in range(layer.num_layers):

@@ -5,7 +5,7 @@ import numbers
 from collections.abc import Callable, Mapping, Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import init
 
 from .errors import InputError, near
@@ -107,6 +107,25 @@ def initialise(weight: Tensor, how, *, name: str, hidden_size: int) -> None:
         weight.fill_(float(how))
     else:
         raise InputError(f"weight {name!r} has init={how!r}: write a number, a function of the shape, or one of {', '.join(INITIALISERS)}")
+
+
+class Embedding(nn.Embedding):
+    """An embedding whose numbers are drawn with a standard deviation, those of the padding too.
+
+    Args:
+        count: Rows.
+        units: Numbers of a row.
+        std: The standard deviation.
+        padding_idx: The row that gets no gradient.
+    """
+
+    def __init__(self, count: int, units: int, *, std: float, padding_idx: int | None = None):
+        self._std = std  # nn.Embedding draws the numbers while it is made
+        super().__init__(count, units, padding_idx)
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        init.normal_(self.weight, std=self._std)
 
 
 # What torch.nn registers for each weight of a cell, in its order; where there are several, the weight is their sum.

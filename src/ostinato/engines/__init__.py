@@ -10,14 +10,14 @@ from torch.autograd import forward_ad
 
 from ..errors import EngineError
 from ..graph import Graph
+from . import memory, reference
 from . import precision as precisions
-from . import reference
 
 ENGINES = ("cpu", "reference")
 
 _NOTHING = contextlib.nullcontext()
 _peek, _tracing, _modes = torch._C._functorch.peek_interpreter_stack, torch._C._is_tracing, torch._C._len_torch_dispatch_stack
-_compiling = torch.compiler.is_compiling
+_compiling, _is_batched = torch.compiler.is_compiling, torch._C._functorch.is_legacy_batchedtensor
 
 
 def scan(
@@ -110,8 +110,8 @@ def traced() -> bool:
 
 
 def batched(gradients) -> bool:
-    """Whether some of these stand for many gradients at once, as with `is_grads_batched`."""
-    return any(d is not None and torch._C._functorch.is_legacy_batchedtensor(d) for d in gradients)
+    """Whether some of these stand for many gradients at once, as with `is_grads_batched`, or are not numbers in memory."""
+    return any(d is not None and (_is_batched(d) or type(d) is not Tensor and not memory.is_dense(d)) for d in gradients)
 
 
 @functools.cache

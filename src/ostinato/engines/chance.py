@@ -110,22 +110,24 @@ class _Masks:
     """Masks that are drawn at once: the jobs, and where each lies in their memory."""
 
     def __init__(self, masks: Sequence[Mask], dtype: torch.dtype, threads: int):
-        bases, jobs, before, self.views, self.sizes = Bases(), [], 0, [], {dtype: 0, torch.uint8: 0}
+        # Without a row or a step there are masks of no numbers, and a kind of them has memory of size 0.
+        bases, jobs, before, self.views, self.sizes = Bases(), [], 0, [], {}
         for mask in (Mask(*mask) for mask in masks):
             blocks, most = -(-mask.count // BLOCK), min(round(mask.part * 2**16), 2**16 - 1)
             one, kind = struct.unpack("<2I", struct.pack("<d", mask.one)), torch.uint8 if mask.byte else dtype
-            words = [bases[str(kind)] + self.sizes[kind] * kind.itemsize, before, blocks, bases["seed"], most, *one]
+            start = self.sizes.setdefault(kind, 0)
+            words = [bases[str(kind)] + start * kind.itemsize, before, blocks, bases["seed"], most, *one]
             # A draw costs about as much as ten multiply-adds.
             jobs.append(Job(native.made(Chance, 8 * kind.itemsize), words, threads if 10 * mask.count >= WORTH_A_THREAD else 1))
             apart = [math.prod(mask.shape[k + 1 :]) for k in range(len(mask.shape))]
-            self.views.append((kind, mask.shape, [0, *apart[1:]] if mask.once else apart, self.sizes[kind]))
+            self.views.append((kind, mask.shape, [0, *apart[1:]] if mask.once else apart, start))
             self.sizes[kind] += blocks * BLOCK
             before += blocks
         self._listed = Listed(Work(jobs, bases), {}, ["seed", *map(str, self.sizes)])
 
     def draw(self, seed: int) -> list[Tensor]:
-        drawn = {kind: memory.empty((size,), kind) for kind, size in self.sizes.items() if size}
-        self._listed.once([seed, *(drawn[kind].data_ptr() if size else 0 for kind, size in self.sizes.items())])
+        drawn = {kind: memory.empty((size,), kind) for kind, size in self.sizes.items()}
+        self._listed.once([seed, *(numbers.data_ptr() for numbers in drawn.values())])
         return [drawn[kind].as_strided(*view) for kind, *view in self.views]
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..errors import EngineError
 from ..graph import Graph
-from . import batched, native, reference, traced
+from . import batched, memory, native, reference, traced
 from .call import Call
 from .loops import loops
 from .passes import BITS
@@ -37,6 +37,8 @@ def _refusal(graph: Graph, tensors: list[Tensor]) -> str | None:
             return "the tensors are of several dtypes"
         if not t.is_cpu:
             return f"a tensor is on {t.device}: the cpu engine works on the CPU's own memory"
+        if not memory.is_dense(t):
+            return f"a tensor ({type(t).__name__}, {t.layout}) does not have its numbers in memory of its own"
     if traced():
         return "the call is being traced or transformed"
     return None

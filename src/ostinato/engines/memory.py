@@ -35,6 +35,8 @@ IDLE = max(1 << 29, _physical() // 8)
 
 # What numpy calls them.
 KINDS = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64), torch.uint8: np.dtype(np.uint8)}
+# Types of tensors whose operations are torch's own.
+OWN = frozenset((Tensor, torch.nn.Parameter))
 _NOTHING = contextlib.nullcontext()
 _idle: list[tuple[np.ndarray, int]] = []
 _lock = threading.RLock()
@@ -74,8 +76,20 @@ def maker(shape: tuple[int, ...], dtype: torch.dtype, *, lasting: bool = False) 
 
 
 def contiguous(x: Tensor) -> Tensor:
-    """A tensor, copied where its numbers do not lie in order."""
-    return x if x.is_contiguous() else empty(tuple(x.shape), x.dtype).copy_(x)
+    """A tensor, copied where its numbers do not lie in order, or are not what lies there (see `is_dense`)."""
+    if x.is_contiguous() and not (x.is_neg() or x._is_zerotensor()):
+        return x
+    return empty(tuple(x.shape), x.dtype).copy_(x)
+
+
+def is_dense(t: Tensor) -> bool:
+    """Whether a tensor's numbers are those that lie in its memory.
+
+    A subclass with a `__torch_dispatch__` may have no memory, or another tensor's. Of torch's own tensors sparse ones have
+    their numbers elsewhere, some negative views (`z.conj().imag`) have them with the other sign, and tangents of 0 have none.
+    """
+    own = type(t) in OWN or issubclass(type(t), Tensor) and type(t).__torch_dispatch__ is Tensor.__torch_dispatch__
+    return own and t.layout is torch.strided and not (t.is_neg() or t._is_zerotensor())
 
 
 @contextlib.contextmanager

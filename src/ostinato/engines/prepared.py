@@ -87,7 +87,7 @@ class Prepared:
         if len(parameters) != len(self._shapes) or torch.is_autocast_enabled("cpu"):
             return False
         for p, shape in zip(parameters, self._shapes):
-            if p is None or p.dtype is not dtype or p.shape != shape or not p.is_cpu:
+            if p is None or type(p) not in memory.OWN or p.dtype is not dtype or p.shape != shape or not p.is_cpu:
                 return False
             learned = learned or p.requires_grad
         return learned

@@ -316,8 +316,7 @@ class Steps:
             out = torch.empty(self._output, dtype=self._dtype, device="cpu")
         elif type(out) is not Tensor or out.shape != self._output or out.dtype is not self._dtype or not out.is_cpu or not out.is_contiguous():
             return None
-        if not x.is_contiguous():
-            x = x.contiguous()
+        x = memory.contiguous(x)
         with self._lock:
             words = self._words
             address = x.data_ptr()

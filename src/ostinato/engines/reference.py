@@ -196,7 +196,9 @@ def _scan(graph: Graph, inputs, states, weights, lengths, reverse, functions) ->
         outputs.append(output)
         states = new
     if not outputs:
-        return inputs[0].new_zeros(0, batch, graph.output.size.at(sizes)), states
+        # 0, of no numbers of each tensor: their gradients are 0, as they are where there are steps and no rows.
+        nothing = torch.cat([t.reshape(-1)[:0] for t in (*inputs, *states, *weights.values())]).sum()
+        return nothing.expand(0, batch, graph.output.size.at(sizes)), tuple(s + nothing for s in states)
     output_TBO = torch.stack(outputs)
     return output_TBO.gather(0, order.expand_as(output_TBO)) if reverse else output_TBO, states
 

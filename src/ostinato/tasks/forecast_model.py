@@ -50,6 +50,15 @@ class ForecastOptions(Options):
         return [name.strip() for name in self.columns.split(",")] if self.columns else None
 
 
+class _NoChange(nn.Linear):
+    """A readout that starts at 0: the naive forecast."""
+
+    def reset_parameters(self) -> None:
+        super().reset_parameters()
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+
+
 class ForecastModel(nn.Module):
     """A linear regression and layers beside it, at every step the next change of each column: its median and the logarithm of its scale.
 
@@ -67,15 +76,19 @@ class ForecastModel(nn.Module):
         super().__init__()
         self.inputs = inputs
         # weights and, last, what is added; no change until `regress`
-        self.register_buffer("regression", torch.zeros(columns, inputs + further + 1))
+        self.register_buffer("regression", torch.empty(columns, inputs + further + 1))
         self.recurrent, units = layer_of(options, inputs)
         self.dropout = nn.Dropout(options.dropout)
-        self.readout = nn.Linear(units, 2 * columns)
-        # No change: it begins as the naive forecast.
-        nn.init.zeros_(self.readout.weight)
-        nn.init.zeros_(self.readout.bias)
+        self.readout = _NoChange(units, 2 * columns)
         # Quantiles of the held-out errors over the scale; those of a Laplace distribution until there are any.
-        self.register_buffer("errors", -torch.log1p(-_places(KEPT))[:, None].repeat(1, columns))
+        self.register_buffer("errors", torch.empty(KEPT, columns))
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Set the regression and the errors to those of a model that has not been trained; parameters are those of the parts."""
+        self.regression.zero_()
+        self.errors.copy_(-torch.log1p(-_places(KEPT))[:, None].expand_as(self.errors))
 
     def forward(self, x: torch.Tensor, state=None):
         """Medians and scales (B, T, F) from x (B, T, I and further), in steps of the usual size; and the state."""

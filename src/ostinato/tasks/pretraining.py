@@ -67,10 +67,18 @@ class Foretelling(nn.Module):
         self.embedding = reader.words or reader.embedding
         self.directions = 1 + reader.recurrent.bidirectional
         self.foretell = nn.ModuleList(nn.Linear(reader.recurrent.output_size // self.directions, self.pieces.embedding_dim) for _ in range(self.directions))
-        self.bias = nn.Parameter(torch.zeros(self.pieces.num_embeddings))
+        self.bias = nn.Parameter(torch.empty(self.pieces.num_embeddings))
+        self._counts = counts
+        self.register_buffer("often", torch.empty(len(counts), dtype=torch.float64), persistent=False)
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Set the bias to 0, and compute again how often each piece is drawn; other parameters are those of the parts."""
+        nn.init.zeros_(self.bias)
         # Source of the power: Mikolov et al., Distributed Representations of Words and Phrases and their Compositionality (2013), section 2.2.
-        often = torch.from_numpy(counts.astype(np.float64)) ** 0.75
-        self.register_buffer("often", often / often.sum(), persistent=False)
+        often = torch.from_numpy(self._counts.astype(np.float64)) ** 0.75
+        self.often.copy_(often / often.sum())
 
     @property
     def pieces(self) -> nn.Embedding:
