@@ -1,6 +1,7 @@
 # make demo    train a model on real text, in about a minute
 # make test    run every test
-# Both set up .venv first, once; after that they need no network. Another Python: make demo PYTHON=python3.12
+# make slow    run the exhaustive checks, and every test with the code of other processors
+# All set up .venv first, once; after that they need no network. Another Python: make demo PYTHON=python3.12
 
 PYTHON ?= python3
 VENV := .venv
@@ -14,9 +15,14 @@ demo: $(READY)
 test: $(READY)
 	$(VENV)/bin/python -m pytest
 
-# the exhaustive checks, which take much longer
+# The exhaustive checks, and then the whole suite for each number of vector lanes, and without bfloat16 instructions, whatever this
+# processor has: see `host` in src/ostinato/engines/native.py.
 slow: $(READY)
 	$(VENV)/bin/python -m pytest -m slow
+	OSTINATO_LANES=4 $(VENV)/bin/python -m pytest
+	OSTINATO_LANES=8 $(VENV)/bin/python -m pytest
+	OSTINATO_LANES=16 $(VENV)/bin/python -m pytest
+	OSTINATO_BFLOAT16=0 $(VENV)/bin/python -m pytest
 
 # Set up anew where what is asked for has changed, or where an earlier set-up did not come to its end.
 $(READY): pyproject.toml constraints.txt

@@ -1,21 +1,27 @@
-"""Kernels on threads: which run them, several callers at once, and children of a fork."""
+"""Kernels of this process: what they are compiled for, when they are freed, which threads run them, and children of a fork."""
 
 import _thread
+import gc
 import os
+import platform
 import signal
 import subprocess
 import sys
 import threading
 import time
+import weakref
 from array import array
+from collections import deque
 
+import llvmlite.binding as llvm
 import pytest
 import torch
 from llvmlite import ir
 
-from ostinato import LSTM, Recurrent, engines
-from ostinato.engines import native
+from ostinato import LSTM, Recurrent, cell, engines, tanh, weight
+from ostinato.engines import loops, native
 from ostinato.engines.code import I64, Code
+from ostinato.errors import InputError
 
 pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in engines.doctor()}["cpu"], reason="the cpu engine does not run here")
 
@@ -35,6 +41,219 @@ def pool(request, monkeypatch):
         monkeypatch.setattr(native, "_most_threads", lambda: 0)
     elif not native._most_threads():
         pytest.skip("torch has no GNU OpenMP here")
+
+
+# ---------------------------------------------------------------- what kernels are compiled for
+
+
+@pytest.mark.parametrize("lanes", native.TARGETS)
+def test_the_number_of_lanes_can_be_forced(lanes, monkeypatch):
+    monkeypatch.setenv("OSTINATO_LANES", str(lanes))
+    target, why = native.host.__wrapped__()
+    assert target.lanes == lanes and f"{lanes} float32 lanes (OSTINATO_LANES)" in why
+    assert lanes == 16 or not target.bfloat16
+
+
+def test_no_avx512_is_used_with_fewer_lanes(monkeypatch):
+    monkeypatch.setattr(native, "host", lambda: (native.TARGETS[8], "chosen by a test"))
+    assert "+avx512" not in native._features.__wrapped__()
+
+
+@pytest.mark.parametrize("variable, value", [("OSTINATO_LANES", "5"), ("OSTINATO_LANES", "x"), ("OSTINATO_BFLOAT16", "yes")])
+def test_a_target_that_there_is_not_cannot_be_forced(variable, value, monkeypatch):
+    monkeypatch.setenv(variable, value)
+    native._bfloat16.cache_clear()
+    with pytest.raises(InputError, match=f"{variable}='{value}': it is one of .*, or not set"):
+        native.host.__wrapped__()
+        native._bfloat16.__wrapped__(16)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="these are processors of another kind")
+@pytest.mark.parametrize("processor", ["x86-64", "x86-64-v3", "x86-64-v4"], ids=["SSE2", "AVX2", "AVX-512"])
+@pytest.mark.parametrize("lanes", native.TARGETS)
+def test_code_of_every_width_runs_on_every_processor(lanes, processor):
+    if processor == "x86-64-v4" and not llvm.get_host_cpu_features().get("avx512f"):
+        pytest.skip("this processor has no AVX-512")
+    code = """
+import sys, torch
+import llvmlite.binding as llvm
+from ostinato.engines import native
+native.host()
+llvm.get_host_cpu_name, native._features = lambda: sys.argv[1], lambda: ""
+from ostinato import Recurrent
+
+def results(layer, x, engine):
+    layer.engine = engine
+    layer.zero_grad()
+    y, _ = layer(x, lengths=[6, 0, 3, 3, 1, 6, 2])
+    y.square().sum().backward()
+    return [y.detach(), *(p.grad.clone() for p in layer.parameters())]
+
+for name in ("lstm", "layer_norm_lstm"):
+    for dtype, precision in ((torch.float32, None), (torch.float64, None), (torch.float32, "bfloat16")):
+        layer, x = Recurrent(name, 5, 37, dtype=dtype, precision=precision), torch.randn(7, 6, 5, dtype=dtype)
+        tolerance = 3e-2 if precision else {torch.float32: 1e-5, torch.float64: 1e-10}[dtype]
+        for a, b in zip(results(layer, x, "cpu"), results(layer, x, "reference"), strict=True):
+            print((a - b).abs().max().item() <= tolerance * max(1, b.abs().max().item()))
+"""
+    assert set(printed(code, processor, OSTINATO_LANES=str(lanes), OSTINATO_BFLOAT16="0")) == {"True"}
+
+
+# ---------------------------------------------------------------- when compiled code is freed
+
+
+@pytest.fixture
+def compiled(monkeypatch):
+    """The kernels that have been compiled since, as far as they are still there; tiles, which all kernels call, stay."""
+    alive, init = weakref.WeakSet(), native.Compiled.__init__
+
+    def made(self, text, *names):
+        init(self, text, *names)
+        if names == ("run",):
+            alive.add(self)
+
+    monkeypatch.setattr(native.Compiled, "__init__", made)
+    monkeypatch.setattr(loops, "_last", deque(maxlen=2))
+    return alive
+
+
+def new_cell(factor):
+    """A cell that no other test has."""
+
+    @cell
+    def made(x, h, *, W=weight("H", "I"), U=weight("H", "H")):
+        return tanh(W @ x + factor * (U @ h))
+
+    return made
+
+
+def use(layer):
+    """Run a layer in every way: training and inference, first and made ready, and a stream."""
+    x = torch.randn(4, 3, layer.input_size)
+    for _ in range(3):
+        layer(x)[0].square().sum().backward()
+        with torch.no_grad():
+            layer(x)
+    stream = layer.stream(2)
+    for _ in range(3):
+        stream.step(torch.randn(2, layer.input_size))
+
+
+def test_the_kernels_of_deleted_cells_are_freed(compiled, monkeypatch):
+    closed, close = [], llvm.ExecutionEngine.close
+    monkeypatch.setattr(llvm.ExecutionEngine, "close", lambda engine: (closed.append(engine.closed), close(engine)))
+    use(Recurrent(new_cell(0.4), 3, 5))
+    counts = []
+    gc.disable()  # references are enough
+    try:
+        for k in range(8):
+            use(Recurrent(new_cell(0.5 + k), 3, 5))
+            counts.append(len(compiled))
+    finally:
+        gc.enable()
+    # those of the last two are kept
+    assert counts[2:] == [counts[2]] * 6
+    assert closed.count(False) >= 12
+
+
+def test_the_kernels_of_deleted_layers_of_one_cell_have_a_bound(compiled, monkeypatch):
+    monkeypatch.setattr(engines.cpu, "KEPT", 6)
+    counts = []
+    for units in range(5, 20):
+        use(Recurrent("elman", 3, units))
+        counts.append(len(compiled))
+    assert max(counts[6:]) <= max(counts[:6])
+
+
+def test_layers_that_are_there_keep_their_kernels(compiled):
+    layers = [Recurrent(new_cell(0.1 * k), 3, 5) for k in range(6)]
+    for layer in layers:
+        use(layer)
+    before = set(compiled)
+    for layer in layers:
+        use(layer)
+    assert set(compiled) == before
+
+
+def test_equal_cells_share_their_kernels(compiled):
+    first = Recurrent(new_cell(0.25), 3, 5)
+    use(first)
+    before = set(compiled)
+    second = Recurrent(new_cell(0.25), 3, 5)
+    use(second)
+    assert set(compiled) == before
+    del first
+    use(second)
+    assert set(compiled) == before
+
+
+@pytest.mark.parametrize("calls", [1, 3], ids=["first", "prepared"])
+def test_backward_keeps_the_kernels_of_a_deleted_cell(calls, compiled, close):
+    layer, x = Recurrent(new_cell(0.75), 3, 5), torch.randn(4, 3, 3, requires_grad=True)
+    layer.engine = "reference"
+    (wanted,) = torch.autograd.grad(layer(x)[0].square().sum(), x)
+    layer.engine = None
+    for _ in range(calls):
+        y, _ = layer(x)
+    mine = list(compiled)
+    del layer
+    for k in range(4):
+        use(Recurrent(new_cell(2.0 + k), 3, 5))
+    gc.collect()
+    assert all(found in compiled for found in mine)
+    close(torch.autograd.grad(y.square().sum(), x)[0], wanted)
+
+
+def test_cells_are_made_used_and_deleted_by_several_threads(compiled, threads, close):
+    threads(2)
+    x = torch.randn(4, 3, 3)
+
+    def run(k):
+        found = []
+        for turn in range(6):
+            layer = Recurrent(new_cell(3.0 + k + turn / 8), 3, 5)
+            use(layer)
+            y, _ = layer(x)
+            layer.engine = "reference"
+            found.append((y, layer(x)[0]))
+        return found
+
+    for found in side_by_side([lambda k=k: run(k) for k in range(4)]):
+        for mine, wanted in found:
+            close(mine, wanted)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="there is no /proc")
+def test_two_hundred_deleted_cells_take_no_more_memory_than_one_hundred():
+    code = """
+import torch
+from ostinato import Recurrent, cell, sigmoid, split, tanh, weight
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096 >> 20
+
+def train(k):
+    @cell
+    def made(x, h, *, W=weight("2*H", "I"), U=weight("2*H", "H")):
+        z, n = split(W @ x + U @ h, 2)
+        return sigmoid(z) * h + (1 + k / 1000) * tanh(n)
+    layer, x = Recurrent(made, 8, 16), torch.randn(4, 6, 8)
+    for _ in range(3):
+        layer(x)[0].square().sum().backward()
+        with torch.no_grad():
+            layer(x)
+
+for k in range(201):
+    if k in (0, 100, 200):
+        print(resident())
+    train(k)
+"""
+    first, middle, last = map(int, printed(code, OMP_NUM_THREADS="1"))
+    # a cell took 1.6 MB and more
+    assert last - middle < 20, (first, middle, last)
 
 
 # ---------------------------------------------------------------- which threads run a kernel
@@ -180,9 +399,9 @@ def test_eight_python_threads_get_what_one_gets(cell, rows, inputs, units, threa
 # ---------------------------------------------------------------- children of a fork
 
 
-def printed(code, **environment):
+def printed(code, *arguments, **environment):
     """What Python code prints in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", code], env=os.environ | environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code, *arguments], env=os.environ | environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 

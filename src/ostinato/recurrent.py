@@ -47,8 +47,9 @@ class Recurrent(Repeated, nn.Module):
         names: Which parameters add up to a weight of the cell, for a cell whose weights should have other names:
             {"b": ("bias_ih", "bias_hh")}. None at all means that the weight stays 0.
         engine: What runs it: "cpu", "reference", or None to choose.
-        precision: "bfloat16" has the factors of all products rounded to bfloat16 and multiplied by the processor's own instructions for
-            that, in training too; sums, states, parameters and all else stay float32. None or "float32" rounds nothing.
+        precision: "bfloat16" rounds the factors of all products to bfloat16, in training too; sums, states, parameters and all else
+            stay float32. It is faster on processors whose bfloat16 instructions are; `ostinato doctor` says whether these are used.
+            None or "float32" rounds nothing.
         checkpoint: Train in less memory: keep every k-th state only, and make those between again in backward. A whole number is k; with
             True it is about sqrt(T), so that some 2 * sqrt(T) steps are in memory at a time, not T. Gradients are the same, and a step
             of training takes about a third longer, more where k steps are little work. Use it where sequences are hundreds of steps long

@@ -72,10 +72,10 @@ class Chance(Code):
         kind = I8 if bits == 8 else self.elem
         halves, draws = ir.VectorType(I16, many), ir.VectorType(kind, many)
         least = ir.Constant(I32, 1 << 15)  # halves have a sign
-        self.lanes = many  # the compiler cuts long vectors into the processor's
-        most = self.splat(b.trunc(b.sub(b.trunc(given["most"], I32), least), I16))
         one = b.bitcast(b.or_(given["low"], b.shl(given["high"], self.i64(32))), ir.DoubleType())
-        one = self.splat(one if bits == 64 else b.fptrunc(one, self.elem) if bits == 32 else ir.Constant(I8, 1))
+        with self.vectors_of(many):
+            most = self.splat(b.trunc(b.sub(b.trunc(given["most"], I32), least), I16))
+            one = self.splat(one if bits == 64 else b.fptrunc(one, self.elem) if bits == 32 else ir.Constant(I8, 1))
         first, last = self.share(given["blocks"])
         with self.loop(first, last) as block:
             words = self._words_of(b.mul(b.add(given["before"], block), self.i64(SIDE_BY_SIDE)))
@@ -90,16 +90,15 @@ class Chance(Code):
     def _words_of(self, place) -> list:
         """What is drawn for places one after another: four words each, in the lower halves of numbers."""
         b, low = self.b, self._all(0xFFFFFFFF)
-        self.lanes, lanes = SIDE_BY_SIDE, self.lanes
-        places = b.add(self.splat(place), ir.Constant(low.type, list(range(SIDE_BY_SIDE))))
-        words, keys = [places, b.lshr(places, self._all(32)), self._all(0), self._all(0)], [self.given["seed"], b.lshr(self.given["seed"], self.i64(32))]
-        for _ in range(ROUNDS):
-            whole, other = (b.mul(b.and_(words[k], low), self._all(factor)) for k, factor in zip((0, 2), FACTORS))
-            words = [b.xor(b.xor(b.lshr(product, self._all(32)), word), self.splat(key))
-                     for product, word, key in ((other, words[1], keys[0]), (whole, words[3], keys[1]))]
-            words = [words[0], other, words[1], whole]
-            keys = [b.add(key, self.i64(step)) for key, step in zip(keys, STEPS)]
-        self.lanes = lanes
+        with self.vectors_of(SIDE_BY_SIDE):
+            places = b.add(self.splat(place), ir.Constant(low.type, list(range(SIDE_BY_SIDE))))
+            words, keys = [places, b.lshr(places, self._all(32)), self._all(0), self._all(0)], [self.given["seed"], b.lshr(self.given["seed"], self.i64(32))]
+            for _ in range(ROUNDS):
+                whole, other = (b.mul(b.and_(words[k], low), self._all(factor)) for k, factor in zip((0, 2), FACTORS))
+                words = [b.xor(b.xor(b.lshr(product, self._all(32)), word), self.splat(key))
+                         for product, word, key in ((other, words[1], keys[0]), (whole, words[3], keys[1]))]
+                words = [words[0], other, words[1], whole]
+                keys = [b.add(key, self.i64(step)) for key, step in zip(keys, STEPS)]
         return words
 
     def _all(self, number: int):

@@ -73,12 +73,18 @@ class Code:
         self.given = {name: self.word(self.words, k) for k, name in enumerate(words)}
 
     @contextmanager
+    def vectors_of(self, lanes: int):
+        """Meanwhile vectors have this many lanes; the compiler cuts them into the processor's."""
+        before = self.lanes, self.vec
+        self.lanes, self.vec = lanes, ir.VectorType(self.elem, lanes)
+        try:
+            yield
+        finally:
+            self.lanes, self.vec = before
+
     def wider(self, times: int):
-        """Meanwhile a vector is so many of the processor's: their instructions stand side by side."""
-        lanes, vec = self.lanes, self.vec
-        self.lanes, self.vec = times * lanes, ir.VectorType(self.elem, times * lanes)
-        yield
-        self.lanes, self.vec = lanes, vec
+        """Meanwhile a vector is that many of the processor's: their instructions stand side by side."""
+        return self.vectors_of(times * self.lanes)
 
     def i64(self, n: int):
         return ir.Constant(I64, n)

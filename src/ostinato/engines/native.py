@@ -96,13 +96,16 @@ def _features() -> str:
 
 
 def _machine() -> llvm.TargetMachine:
-    """A new one: each JIT compiler takes possession of its own."""
     return llvm.Target.from_default_triple().create_target_machine(cpu=llvm.get_host_cpu_name(), features=_features(), opt=3)
+
+
+# What emits machine code. Each compiler that loads it takes possession of a machine of its own.
+_emitter = functools.cache(_machine)
 
 
 # Held by a thread that makes kernels, and by one that forks: a child has that thread alone, and must not find a kernel half made.
 making = threading.RLock()
-# Compilers of modules that nobody uses any more: they are closed by whoever holds `making` next.
+# Compilers of code that nobody uses any more: they are closed by whoever holds `making` next.
 _unused: deque[llvm.ExecutionEngine] = deque()
 
 
@@ -125,13 +128,15 @@ class Compiled:
                 raise RuntimeError(why)
             module = llvm.parse_assembly(text, llvm.create_context())
             module.verify()
-            # The passes of an optimiser, run here, take as long again and find nothing in a kernel's code.
-            engine = llvm.create_mcjit_compiler(module, _machine())
+            # The passes of an optimiser, run here, take as long again and find nothing in a kernel's code. A compiler that is given
+            # the module itself keeps what it used to emit the code, some 700 KiB; one that loads the code keeps 50.
+            code = _emitter().emit_object(module)
+            nothing = llvm.parse_assembly("", llvm.create_context())
+            engine = llvm.create_mcjit_compiler(nothing, _machine())
+            engine.remove_module(nothing)
+            engine.add_object_file(llvm.ObjectFileRef.from_data(code))
             engine.finalize_object()
             self._addresses = {name: engine.get_function_address(name) for name in names}
-            # The module takes a hundred times the memory of its code, and nobody reads it any more.
-            engine.remove_module(module)
-            module.close()
             weakref.finalize(self, _free, engine).atexit = False
         self.address = self._addresses[names[0]]
 
