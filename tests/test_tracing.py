@@ -319,7 +319,7 @@ def test_jit_trace_is_refused_with_what_to_do(name, calls):
                 torch.jit.trace(model, given)
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.*is deprecated:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit.*is deprecated:DeprecationWarning", "ignore::torch.jit.TracerWarning")
 def test_jit_trace_of_a_step_is_refused():
     stream = ostinato.GRU(3, 6).stream(4)
     for _ in range(3):
@@ -362,6 +362,8 @@ def test_a_symbolic_trace_of_the_layer_itself_is_refused(name):
         torch.fx.symbolic_trace(model.attention if name in ATTENTIONS else model.layer)
 
 
+# Torch's own, where it goes on compiling with what came between two graphs.
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")
 @pytest.mark.parametrize("name", ["RNN", "LSTM", "GRU", "Recurrent"])
 def test_a_graph_without_breaks_is_refused_with_what_to_do(name, close):
     make, given = LAYERS[name]

@@ -61,7 +61,7 @@ def evaluate(
         args = [values[a] for a in node.args]
         match node.op:
             case "number":
-                result = like.new_tensor(node.value)
+                result = like.new_full((), node.value)
             case "weight":
                 result = weights[node.value]
             case "product":
