@@ -1,6 +1,4 @@
-"""Layers under torch's own tools: compiling, checkpoints, gradients of several kinds, tracing, default devices."""
-
-import warnings
+"""Layers under torch's own tools: compiling, checkpoints, gradients of several kinds, recording, default devices."""
 
 import pytest
 import torch
@@ -77,11 +75,9 @@ def test_a_tangent_goes_through_a_frozen_layer(close):
         close(tangent, torch.func.jvp(lambda x: layer(x)[0], (x,), (t,))[1])
 
 
-def test_a_traced_layer_gives_what_the_layer_gives(close):
+def test_a_recorded_layer_gives_what_the_layer_gives(close):
     layer, x, other = GRU(3, 4), torch.randn(5, 2, 3), torch.randn(5, 2, 3)
-    with torch.no_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # trace says that it is old, and that shapes are taken for constants
-        close(torch.jit.trace(layer, x)(other)[0], layer(other)[0])
+    with torch.no_grad():
         close(make_fx(lambda x: layer(x)[0])(x)(other), layer(other)[0])
 
 

@@ -4,6 +4,7 @@ import numbers
 import warnings
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor
 
 from .cells import CELLS
@@ -56,6 +57,13 @@ def segment(given) -> int | bool | None:
 def is_tensor(given) -> bool:
     """Whether it is a tensor by its real type: `isinstance` also accepts an object whose `__class__` only says so."""
     return issubclass(type(given), Tensor)
+
+
+def as_tensor(given, device) -> Tensor:
+    """What torch.as_tensor makes of it; torch crashes for an object that only says that it is a tensor."""
+    if isinstance(given, Tensor) and not is_tensor(given):
+        raise ArgumentTypeError(f"given was {type(given).__name__}, which says that it is a tensor and is not: give a tensor or a list")
+    return torch.as_tensor(given, device=device)
 
 
 def table(name: str, given, example: str) -> dict:

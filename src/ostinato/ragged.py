@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pad_packed_sequence
 
-from .arguments import is_tensor
+from .arguments import as_tensor, is_tensor
 from .errors import ArgumentTypeError, InputError, SizeError, TensorError
 
 
@@ -12,7 +12,7 @@ def read_lengths(given, steps: int, batch: int, device) -> Tensor:
     """Lengths as whole numbers on the device of the input."""
     mend = f"write {batch} whole number(s) from 0 to {steps}, the valid steps of each row"
     try:
-        lengths = given if is_tensor(given) else torch.as_tensor(given, device="cpu")
+        lengths = given if is_tensor(given) else as_tensor(given, "cpu")
     except (TypeError, ValueError, RuntimeError):
         raise ArgumentTypeError(f"lengths={given!r} cannot be read: {mend}") from None
     if lengths.shape != (batch,):

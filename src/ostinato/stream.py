@@ -5,7 +5,7 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
 from . import engines, tracing
-from .arguments import is_tensor, whole
+from .arguments import as_tensor, is_tensor, whole
 from .errors import ArgumentTypeError, InputError, SizeError
 
 _compiling = torch.compiler.is_dynamo_compiling
@@ -93,7 +93,7 @@ class Stream:
             self.state = None
             return
         device = self._states()[0][0].device
-        rows = torch.as_tensor(rows, device=device)
+        rows = as_tensor(rows, device)
         chosen = torch.zeros(self.batch_size, dtype=torch.bool, device=device)
         if rows.dtype == torch.bool and rows.shape == chosen.shape:
             chosen = rows

@@ -92,7 +92,7 @@ def evaluate(
         args = [means.get((a, node.size), values[a]) if node.op in POINTWISE else values[a] for a in node.args]
         match node.op:
             case "number":
-                result = like.new_tensor(node.value)
+                result = like.new_full((), node.value)
             case "weight":
                 result = weights[node.value]
             case "product":
