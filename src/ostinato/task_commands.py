@@ -111,7 +111,8 @@ def _settings(console, task):
     words = [f"{name.replace('_', '-')} {value:g}" if isinstance(value, float) else f"{name.replace('_', '-')} {value}"
              for name, value in task.options.to_json().items() if value is not None]
     console.print("  ".join(words))
-    console.print(f"{task.size:,} parameters" + (f", {len(task.pieces):,} pieces" if task.pieces else ""))
+    console.print(f"{task.size:,} parameters" + (f", {len(task.pieces):,} pieces" if task.pieces else "")
+                  + (f", {task.scaling()}" if task.scaling() else ""))
 
 
 def _print_measures(measures: dict):
@@ -233,6 +234,8 @@ def info(directory: Annotated[Path, DIRECTORY], json: Annotated[bool, Option("--
     typer.echo(f"{'parameters':24} {task.size:,}")
     if task.pieces:
         typer.echo(f"{'pieces':24} {len(task.pieces):,} ({task.pieces.kind})")
+    if task.scaling():
+        typer.echo(f"{'input':24} {task.scaling()}")
     if task.result:
         typer.echo(f"trained on {task.result.rows:,} {task.unit} in {task.result.steps} steps and {task.result.seconds:.0f} s; on {task.result.held_out_rows:,} others:")
         _print_measures(task.result.measures)

@@ -210,6 +210,10 @@ class Task:
         """What the command line shows of a model at the end of its training."""
         return ""
 
+    def scaling(self) -> str:
+        """How the numbers of the input are scaled, for a line of the command line; "" where the input is not numbers."""
+        return ""
+
     def report_parts(self, examples: Examples) -> dict:
         """What the task's report has besides what all have: fields of `ostinato.report.Report`.
 
