@@ -188,6 +188,10 @@ class Classifier(Task):
         """Whether it reads texts, not numbers."""
         return self.knows["units"] is None
 
+    @property
+    def line_is(self):
+        return "a text" if self.is_text else f"the numbers of a sequence, {self.knows['units']} for each step,"
+
     def line(self, text):
         if self.is_text:
             return [text]

@@ -85,6 +85,7 @@ class FrameTagger(Task):
     """
 
     name, Options, goal, higher = "frames", FrameOptions, "accuracy", True
+    line_is = "the path of an npz file, a folder of pictures or a video"
     summary = "Many to many, aligned: a label for each frame of a clip."
     data = "npz with x (clips, frames, numbers) and labels (clips, frames); FILE.npz:train takes the clips that array train has."
 

@@ -117,6 +117,7 @@ class Tagger(Task):
     """
 
     name, Options, goal, higher = "tag", TagOptions, "accuracy", True
+    line_is = "a sentence"
     summary = "Many to many, aligned: a tag for each word."
     data = "A word, a tab and its tag in a line, an empty line between sentences; or CoNLL-U (.conllu). Also .gz."
 

@@ -51,6 +51,7 @@ class Transcriber(SentenceTask):
     """
 
     name, Options, goal, higher, unit = "transcribe", TranscribeOptions, "word_error_rate", False, "clips"
+    line_is = "the path of an npz file, a folder of pictures or a video"
     summary = "Many to many, not aligned, from frames: the sentence that a clip says."
     data = "npz with x (clips, frames, numbers) and sentences, or a word for each frame."
 

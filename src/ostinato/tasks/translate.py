@@ -42,6 +42,7 @@ class Translator(SentenceTask):
     """
 
     name, Options, goal, higher, unit = "translate", TranslateOptions, "bleu", True, "pairs"
+    line_is = "a sentence"
     summary = "Many to many, not aligned: a sentence for a sentence."
     data = "TSV, CSV, JSONL or Parquet (also .gz) with pairs of sentences."
 
