@@ -62,6 +62,7 @@ def test_dates_go_on_and_every_value_is_in_its_intervals(trained):
 def test_so_many_steps_as_asked_are_forecast_and_without_data_the_training_series_goes_on(trained):
     task = trained[2]
     assert len(task.predict(trained[0], steps=30)) == 30 and task.predict() == task.predict(trained[0])
+    assert task.predict(steps=np.int64(9)) == task.predict(steps=9)
     assert task.predict(steps=9)[:4] != [] and [a["value"] for a in task.predict(steps=9)[:4]] == [a["value"] for a in task.predict()]
 
 
@@ -257,9 +258,11 @@ def test_dates_out_of_order_are_refused_after_training_too(trained, times):
             use({"달": times, "판매": waves(len(times))})
 
 
-def test_dates_end_with_the_year_9999(trained):
-    with pytest.raises(InputError, match="95841 steps after 2013-04 it is past the year 9999"):
-        trained[2].predict(steps=100_000)
+def test_dates_end_with_the_year_9999():
+    years = {"year": [str(1900 + k) for k in range(LENGTH)], "value": waves()}
+    task = Forecaster(**SMALL | {"steps": 2}).fit(years, threads=1)
+    with pytest.raises(InputError, match=f"{9999 - 1899 - LENGTH + 1} steps after {1899 + LENGTH} it is past the year 9999"):
+        task.predict(steps=10_000)
 
 
 @pytest.mark.parametrize("data, options, message", [
@@ -309,8 +312,9 @@ def test_data_that_a_model_cannot_go_on_from_is_refused(trained):
         task.predict({"달": ["May 2013"], "판매": [1.0]})
     with pytest.raises(InputError, match="the given series has 2 columns, and the model learned from 1: 판매"):
         task.predict(np.ones((9, 2)))
-    with pytest.raises(InputError, match=r"predict\(steps=0\): write a whole number above 0"):
-        task.predict(steps=0)
+    for steps in (0, -1, True, 2.5, "3", 10_001):
+        with pytest.raises(InputError, match=f"steps {steps!r}: write a whole number from 1 to 10000"):
+            task.predict(steps=steps)
     with pytest.raises(InputError, match="0 numbers are no steps of 1; write whole steps"):
         task.line("")
     with pytest.raises(InputError, match="Forecaster: there is no model yet"):

@@ -1,5 +1,6 @@
 """TensorFlow 1's lesson prints every digit, and what its names do and refuse is what TensorFlow 1 did and what the docs say."""
 
+import functools
 import doctest
 import importlib
 import os
@@ -383,9 +384,9 @@ def _dropout(**options):
 WRONG = {
     "a name that TensorFlow 1 has and this has not": (
         lambda: tf.layers, AttributeError, r"tf\.layers is not provided"),
-    "a name with a letter wrong": (lambda: tf.nn.dynamic_rn, AttributeError, r"did you mean tf\.nn\.dynamic_rnn\?"),
+    "a name with a letter wrong": (lambda: tf.nn.dynamic_rn, AttributeError, r"the nearest name is tf\.nn\.dynamic_rnn\.$"),
     "a name that TensorFlow 1 has, and what to write": (lambda: tf.train, AttributeError, r"tf\.train is not provided.*: train with torch"),
-    "a name of TensorFlow 0": (lambda: tf.nn.rnn, AttributeError, r"write tf\.nn\.static_rnn$"),
+    "a name of TensorFlow 0": (lambda: tf.nn.rnn, AttributeError, r"write tf\.nn\.static_rnn\.$"),
     "a cell of contrib": (lambda: tf.contrib.rnn.NTMCell, AttributeError, r"tf\.contrib\.rnn\.NTMCell is not provided"),
     "no units": (lambda: tf.nn.rnn_cell.GRUCell(0), SizeError, r"GRUCell\(num_units=0\).*1 or more"),
     "units that are no number": (lambda: tf.nn.rnn_cell.GRUCell("2"), SizeError, r"num_units='2'.*whole number"),
@@ -580,6 +581,51 @@ def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(wrong):
     call, error, message = WRONG[wrong]
     with pytest.raises(error, match=message):
         call()
+
+
+# Names that are missing, from the letters to the namespace, and the end of the error.
+MISSING = {
+    "tf.nn.dynamic_rn": "the nearest name is tf.nn.dynamic_rnn.", "tf.Sesion": "the nearest name is tf.Session.",
+    "tf.nn.Dynamic_RNN": "the nearest name is tf.nn.dynamic_rnn.", "tf.nn.rnn_cell.GRUCel": "the nearest name is tf.nn.rnn_cell.GRUCell.",
+    "tf.nn.concat": "the nearest name is tf.concat.", "tf.softmax": "the nearest name is tf.nn.softmax.",
+    "tf.nn.LSTMCell": "the nearest name is tf.nn.rnn_cell.LSTMCell.", "tf.contrib.LSTMCell": "the nearest name is tf.contrib.rnn.LSTMCell.",
+    "tf.rnn_cell": "the nearest name is tf.nn.rnn_cell.", "tf.random.set_random_seed": "the nearest name is tf.set_random_seed.",
+    "tf.mul": "write tf.multiply.", "tf.train": "assign what tf.gradients gives.", "tf.contrib.layers": "assign what tf.gradients gives.",
+    "tf.contrib.seq2seq": "docs/contrib.md says what stands for each name of tf.contrib.",
+    "tf.contrib.rnn.NTMCell": "docs/contrib.md says what stands for each name of tf.contrib.",
+    "tf.contrib.xxx": "docs/contrib.md says what stands for each name of tf.contrib.",
+    "tf.random.normal": "np.random.randn(2, 3))).", "tf.xxx": "docs/tf1.md lists the names that are.",
+    "tf.nn.xxx": "docs/tf1.md lists the names that are.", "tf.errors.xxx": "docs/tf1.md lists the names that are.",
+    "tf.logging.xxx": "docs/tf1.md lists the names that are.", "tf.types": "docs/tf1.md lists the names that are."}
+
+
+@pytest.mark.parametrize("name", MISSING)
+def test_a_missing_name_is_one_sentence_with_what_to_write_instead(name):
+    *path, last = name.split(".")[1:]
+    within = functools.reduce(getattr, path, tf)
+    assert not hasattr(within, last) and getattr(within, last, None) is None
+    with pytest.raises(AttributeError) as error:
+        getattr(within, last)
+    text = str(error.value)
+    assert text.startswith(f"{name} is not provided by ostinato.tf1: ") and text.endswith(MISSING[name])
+    assert len(text) < 200 and "\n" not in text and ". " not in text and text.count(f"{name} ") == 1
+
+
+def test_every_name_that_an_error_tells_to_write_is_there():
+    for said in [*MISSING.values(), *tf._INSTEAD.values()]:
+        for name in re.findall(r"tf(?:\.\w+)+", said):
+            if name != "tf.contrib":
+                functools.reduce(getattr, name.split(".")[1:], tf)
+
+
+def test_a_missing_name_is_an_import_error_where_it_is_imported():
+    with pytest.raises(ImportError, match="cannot import name 'xxx' from 'ostinato.tf1'"):
+        from ostinato.tf1 import xxx  # noqa: F401
+
+
+def test_names_that_start_with_two_underscores_are_pythons_own():
+    for within in (tf, tf.nn, tf.random):
+        assert not hasattr(within, "__wrapped__")
 
 
 PAGES = ("docs/tf1.md", "docs/tf1.ko.md")

@@ -14,6 +14,7 @@ from .errors import InputError, near
 from .formats import LABELS, check_filled, listed
 from .stored import Made, StoredArray, rows_of_block
 from .tables import Labelled
+from .values import to_floats
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray | StoredArray]:
@@ -125,7 +126,7 @@ def split_array(arrays: dict[str, np.ndarray | StoredArray], path: Path, name: s
         name: Of the array.
 
     Returns:
-        (T, F) float32 each, read when they are asked for, and their lengths (N,).
+        (T, F) float32 each, as `values.to_floats` gives them, read when they are asked for, and their lengths (N,).
 
     Raises:
         InputError: The shapes do not fit, or there is a number that is not finite.
@@ -142,25 +143,20 @@ def split_array(arrays: dict[str, np.ndarray | StoredArray], path: Path, name: s
                              "it should be whole numbers (N,), 0 or more")
         if x.ndim in (1, 2) and len(x) == lengths.sum():
             ends, units = np.cumsum(lengths), math.prod(x.shape[1:])
-            return Made(len(lengths), lambda k: _floats(x[int(ends[k] - lengths[k]):int(ends[k])]).reshape(-1, units)), lengths
+            return Made(len(lengths), lambda k: to_floats(x[int(ends[k] - lengths[k]):int(ends[k])]).reshape(-1, units)), lengths
         if x.ndim < 2 or len(x) != len(lengths) or (len(x) and lengths.max() > x.shape[1]):
             raise InputError(f"{shape}, and the {len(lengths)} 'lengths' sum to "
                              f"{lengths.sum()}; it should be (N, longest, F), or one behind another, (sum of lengths, F)")
     if x.ndim < 2 or not x.size:
         raise InputError(f"{shape}; it should be (N, T) or (N, T, F): N sequences of T steps")
     lengths, units = np.full(len(x), x.shape[1]) if lengths is None else lengths, math.prod(x.shape[2:])
-    return Made(len(x), lambda k: _floats(x[k]).reshape(-1, units)[:lengths[k]]), lengths
-
-
-def _floats(numbers: np.ndarray) -> np.ndarray:
-    return numbers.astype(np.float32, copy=False)
+    return Made(len(x), lambda k: to_floats(x[k]).reshape(-1, units)[:lengths[k]]), lengths
 
 
 def _check_finite(x: np.ndarray | StoredArray, path: Path, name: str) -> None:
     before = 0
     for block in blocks_of(x):
-        with np.errstate(over="ignore"):
-            block = _floats(block)
+        block = to_floats(block)
         bad = np.argwhere(~np.isfinite(block))
         if len(bad):
             place = ", ".join(str(k + before * (axis == 0)) for axis, k in enumerate(bad[0]))
@@ -176,11 +172,9 @@ def read_labelled_arrays(path: Path, *, label: str | None = None, columns: list[
     if x is None:
         raise InputError(f"{str(path)!r} has no array 'x'; it has {listed(arrays)}; name the array of numbers: columns=[...]")
     numbers, _ = split_array(arrays, path, x)
-    if arrays[x].dtype == np.uint8:
-        bytes_of = numbers
-        numbers = Made(len(bytes_of), lambda k: bytes_of[k] / np.float32(255))
+    dtype = arrays[x].dtype.name
     if y is None:
-        return Labelled(None, numbers, None, {"numbers": x})
+        return Labelled(None, numbers, None, {"numbers": x}, dtype)
     labels, names = arrays[y], arrays.get("names")
     if labels.shape != (len(numbers),) or labels.dtype.kind not in "iuU":
         raise InputError(f"{str(path)!r}: {y!r} is of {labels.dtype}, shape {labels.shape}; "
@@ -197,7 +191,7 @@ def read_labelled_arrays(path: Path, *, label: str | None = None, columns: list[
     empty = next((k for k, text in enumerate(texts) if not text), None)
     if empty is not None:
         raise InputError(f"{str(path)!r}: {y}[{empty}] is an empty label; write one, or take the row out")
-    return Labelled(None, numbers, texts, {"numbers": x, "label": y})
+    return Labelled(None, numbers, texts, {"numbers": x, "label": y}, dtype)
 
 
 def least_and_most(array: np.ndarray | StoredArray) -> tuple[int, int]:

@@ -17,6 +17,7 @@ class Examples:
             column.
         source: Where they come from, for messages and the configuration.
         about: What the reader found, as column names.
+        dtype: Of the numbers of the rows, as `ostinato.values` has it; None where they have none.
 
     Example:
         >>> rows = Examples({"text": ["a", "b"], "label": ["x", "y"]}, source="here")
@@ -24,8 +25,9 @@ class Examples:
         (2, ['b'])
     """
 
-    def __init__(self, columns: dict[str, Sequence | None], *, source: str, about: dict | None = None):
-        self.columns, self.source, self.about = columns, source, about or {}
+    def __init__(self, columns: dict[str, Sequence | None], *, source: str, about: dict | None = None,
+                 dtype: str | None = None):
+        self.columns, self.source, self.about, self.dtype = columns, source, about or {}, dtype
 
     def __len__(self):
         return len(next(column for column in self.columns.values() if column is not None))
@@ -38,7 +40,7 @@ class Examples:
         # once for all columns
         rows = places_of(rows, len(self))
         return Examples({name: column if column is None else taken(column, rows) for name, column in self.columns.items()},
-                        source=self.source, about=self.about)
+                        source=self.source, about=self.about, dtype=self.dtype)
 
     def split(self, part: float, seed: int) -> tuple["Examples", "Examples"]:
         """The rows without a part of them, and that part, in the order they have."""
@@ -69,18 +71,3 @@ def pair_of(data, what: str) -> tuple:
         given = f"{len(data)} things" if isinstance(data, (tuple, list)) else f"a {type(data).__name__}"
         raise InputError(f"the data are {given}; give a pair: {what}")
     return tuple(data)
-
-
-def sequence_of(given, what: str, step: str) -> np.ndarray:
-    """A sequence in memory, (T,) or (T, ...), as (T, F) float32; messages call it `what`, and each of its steps `step`."""
-    try:
-        sequence = np.asarray(given, np.float32)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{what} is no array of numbers ({error}); "
-                         f"give {step}s of equally many numbers, (T, F)") from error
-    if sequence.ndim == 0:
-        raise InputError(f"{what} is {given!r}; give {step}s of numbers, (T, F)")
-    bad = np.argwhere(~np.isfinite(sequence))
-    if len(bad):
-        raise InputError(f"{what} has nan or infinity in {step} {bad[0][0] + 1}; fill it with a number")
-    return sequence.reshape(len(sequence), -1) if sequence.size else np.zeros((0, sequence.shape[1] if sequence.ndim > 1 else 0), np.float32)

@@ -10,6 +10,7 @@ import numpy as np
 from .errors import InputError
 from .files import read_blocks, read_bytes
 from .stored import StoredArray
+from .values import to_floats
 
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".gif")
@@ -87,7 +88,7 @@ def stored_frames(folder: Path, size: tuple[int, int] = (32, 32)) -> StoredArray
 
 def floats(frames: StoredArray) -> np.ndarray:
     """(T, H*W) float32, 0 to 1, from frames of bytes."""
-    return frames[:] / np.float32(255)
+    return to_floats(frames[:])
 
 
 def _grey(picture, size: tuple[int, int]) -> np.ndarray:

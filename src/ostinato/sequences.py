@@ -12,6 +12,7 @@ from .errors import InputError
 from .formats import listed, read_lines, read_table
 from .pictures import PICTURES, floats, open_picture, pictures_in, square, stored_frames, stored_video
 from .stored import Made, StoredArray, parts, stored_words, taken
+from .values import PIXELS
 
 # The columns of CoNLL-U that hold a tag. Source: universaldependencies.org/format.html
 CONLLU_TAGS = {"upos": 3, "xpos": 4}
@@ -132,6 +133,7 @@ class Clips:
         sentences: One of each clip; None where there are none.
         names: Of the clips; None where the file names none.
         columns: Which array was taken for what.
+        dtype: Of the numbers of a frame, as `ostinato.values` has it.
     """
 
     clips: Sequence[np.ndarray]
@@ -140,6 +142,7 @@ class Clips:
     sentences: Sequence[str] | None
     names: Sequence[str] | None
     columns: dict[str, str | list[str]]
+    dtype: str | None = None
 
 
 def read_clips(path: Path, *, label: str | None = None, part: str | None = None) -> Clips:
@@ -160,7 +163,7 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
             if value is not None:
                 raise InputError(f"{name}={value!r}: {str(path)!r} is no npz file, and has no arrays; leave {name} out")
         frames = stored_frames(path) if path.is_dir() else stored_video(path)
-        return Clips(Made(1, lambda _: floats(frames)), None, None, None, [path.name], {})
+        return Clips(Made(1, lambda _: floats(frames)), None, None, None, [path.name], {}, PIXELS)
     arrays = read_arrays(path)
     x = find_array(arrays, path, None, ("x", "X", "frames", "clips", "data"))
     if x is None:
@@ -190,7 +193,7 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
                              f"it should be a list of numbers of clips, 0 to {len(clips) - 1}")
         clips, labels, sentences, names = (rows and taken(rows, chosen) for rows in (clips, labels, sentences, names))
     columns = {"numbers": x} | ({"label": label} if label else {}) | ({"sentences": spoken} if spoken else {})
-    return Clips(clips, labels, classes, sentences, names, columns)
+    return Clips(clips, labels, classes, sentences, names, columns, arrays[x].dtype.name)
 
 
 def _is_text(array: np.ndarray, count: int) -> bool:

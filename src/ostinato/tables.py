@@ -15,6 +15,7 @@ import numpy as np
 from .errors import InputError
 from .formats import LABELS, LANGUAGES, TEXTS, Table, as_numbers, listed, names_known, read_table
 from .stored import Made, StoredArray
+from .values import TEXT
 
 SEQUENCES = ("seq", "sequence", "sequence_id", "seq_id")
 IDS = ("id", "ids", "index", "idx", "uid", "")
@@ -30,12 +31,14 @@ class Labelled:
         numbers: (T, F) float32 each; None where there are texts.
         labels: One of each; None where the file has none.
         columns: Which column or array was taken for what.
+        dtype: Of the numbers, as `ostinato.values` has it; None where there are texts.
     """
 
     texts: Sequence[str] | None
     numbers: Sequence[np.ndarray] | None
     labels: Sequence[str] | None
     columns: dict[str, str | list[str]]
+    dtype: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def read_labelled(path: Path, *, text: str | None = None, label: str | None = No
 
     A table with a column of text is of texts. One of numbers has a sequence in each row, step after step; or, with a column
     that numbers the sequences (`seq`, or an `id` that is there more than once), a step in each row. An npz file holds `x`
-    and `y` as `arrays.split_array` reads them; its bytes (uint8) become 0 to 1, and `names` may name the labels.
+    and `y` as `arrays.split_array` reads them, and `names` may name the labels.
 
     Args:
         path: Of the file.
@@ -126,7 +129,7 @@ def read_labelled(path: Path, *, text: str | None = None, label: str | None = No
     if order is not None and steps is None and features is None:
         if order.casefold() in SEQUENCES or _repeats(table.texts(order)):
             return _long_form(table, order, columns, labels, taken | {"sequence": order})
-    return Labelled(None, table.sequences(columns, _wide_shape(table, len(columns), steps, features)), labels, taken)
+    return Labelled(None, table.sequences(columns, _wide_shape(table, len(columns), steps, features)), labels, taken, TEXT)
 
 
 def read_texts(path: Path, *, text: str | None = None) -> tuple[Sequence[str], str]:
@@ -184,7 +187,7 @@ def _long_form(table: Table, order: str, columns: list[str], labels: Sequence[st
     rows = np.argsort(np.frombuffer(places, np.uint32), kind="stable").astype(np.uint32)
     ends = np.cumsum([0, *np.bincount(np.frombuffer(places, np.uint32))])
     sequences = Made(len(numbers), lambda k: np.stack(values.take(rows[ends[k]:ends[k + 1]])[:]).astype(np.float32))
-    return Labelled(None, sequences, firsts if labels else None, taken)
+    return Labelled(None, sequences, firsts if labels else None, taken, TEXT)
 
 
 def read_pairs(path: Path, *, source: str | None = None, target: str | None = None, answered: bool = True) -> Pairs:

@@ -6,6 +6,7 @@ import shlex
 import sys
 from dataclasses import fields
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Optional
 
@@ -111,7 +112,8 @@ def _settings(console, task):
     words = [f"{name.replace('_', '-')} {value:g}" if isinstance(value, float) else f"{name.replace('_', '-')} {value}"
              for name, value in task.options.to_json().items() if value is not None]
     console.print("  ".join(words))
-    console.print(f"{task.size:,} parameters" + (f", {len(task.pieces):,} pieces" if task.pieces else ""))
+    console.print(f"{task.size:,} parameters" + (f", {len(task.pieces):,} pieces" if task.pieces else "")
+                  + (f", {task.scaling()}" if task.scaling() else ""))
 
 
 def _print_measures(measures: dict):
@@ -153,23 +155,41 @@ def evaluate(
 
 def predict(
     directory: Annotated[Path, DIRECTORY],
-    file: Annotated[str, Argument(metavar="[FILE or -]", help="Data without answers; -, or nothing: lines from standard input.", show_default=False)] = "-",
+    file: Annotated[Optional[str], Argument(metavar="[FILE or -]", help="Data without answers; -, or nothing: lines from standard input. A model of "
+                                            "`train forecast` continues its training series where there are none.", show_default=False)] = None,
+    steps: Annotated[Optional[int], number(int, "Steps to forecast, with a model of `train forecast`.", show_default="the option horizon of its training")] = None,
     json: Annotated[bool, Option("--json", help="A JSON object a line, with all that is known.")] = False,
 ):
-    """Answer with a trained model: a line in, a line out."""
+    """Answer with a trained model: a line in, a line out; or continue a series."""
     from .tasks import load
 
     task = load(directory)
-    if file != "-":
-        found = task.predict(Path(file))
+    if steps is not None and not task.continues:
+        raise InputError(f"--steps {steps}: {str(directory)!r} is a model of `ostinato train {task.name}`, which forecasts no steps; leave --steps out")
+    answer = partial(task.predict, **({} if steps is None else {"steps": steps}))
+    keyboard = sys.stdin is not None and sys.stdin.isatty()
+    if file not in (None, "-"):
+        found = answer(Path(file))
+    elif file is None and task.continues and (keyboard or sys.stdin is None):
+        found = answer()
     else:
-        sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")
-        found = (answer for number, line in _lines() for answer in _answered(task, line, number))
-    for answer in found:
-        print(json_text.dumps(answer, ensure_ascii=False) if json else task.shown(answer), flush=True)
+        if keyboard:
+            print(f"reading from the keyboard: {task.line_is} a line; Ctrl-D ends", file=sys.stderr, flush=True)
+        lines = _lines()
+        first = next(lines, None)
+        if first is None and file is None and task.continues:
+            found = answer()
+        else:
+            found = (one for line in chain([] if first is None else [first], lines) for one in _answered(task, answer, *line))
+    for one in found:
+        print(json_text.dumps(one, ensure_ascii=False) if json else task.shown(one), flush=True)
 
 
 def _lines():
+    """The lines of standard input with their numbers."""
+    if sys.stdin is None:
+        raise InputError("standard input is closed; give a FILE, or lines")
+    sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")
     try:
         for number, line in enumerate(sys.stdin, 1):
             yield number, line.rstrip("\r\n")
@@ -177,9 +197,9 @@ def _lines():
         raise InputError(f"standard input is not UTF-8 ({error}); write it as UTF-8, for example: iconv -f ENCODING -t utf-8") from error
 
 
-def _answered(task, line, number):
+def _answered(task, answer, number, line):
     try:
-        return task.predict(task.line(line))
+        return answer(task.line(line))
     except InputError as error:
         raise InputError(f"line {number} of standard input: {error}") from error
 
@@ -233,6 +253,8 @@ def info(directory: Annotated[Path, DIRECTORY], json: Annotated[bool, Option("--
     typer.echo(f"{'parameters':24} {task.size:,}")
     if task.pieces:
         typer.echo(f"{'pieces':24} {len(task.pieces):,} ({task.pieces.kind})")
+    if task.scaling():
+        typer.echo(f"{'input':24} {task.scaling()}")
     if task.result:
         typer.echo(f"trained on {task.result.rows:,} {task.unit} in {task.result.steps} steps and {task.result.seconds:.0f} s; on {task.result.held_out_rows:,} others:")
         _print_measures(task.result.measures)

@@ -56,6 +56,7 @@ class Captioner(SentenceTask):
     """
 
     name, Options, goal, higher, unit = "caption", CaptionOptions, "chrf", True, "pictures"
+    line_is = "the path of a picture or a folder of pictures"
     summary = "One to many: words for a picture."
     data = "A table of pictures' files and captions, or npz with pictures and captions."
 

@@ -14,12 +14,13 @@ from torch.nn import functional as F
 
 from ..data import compose, drawn, given_text
 from ..errors import InputError
-from ..examples import Examples, pair_of, sequence_of
+from ..examples import Examples, pair_of
 from ..options import LEARNING, MODEL, option
 from ..pieces import KINDS, PAD, SPECIAL, UNKNOWN, Pieces
 from ..problem import padded, spread, within
 from ..stored import Behind, StoredRows, parts
 from ..tables import read_labelled
+from ..values import as_trained, dtype_of, label_of, scaling, sequence_of
 from ..weights import Embedding
 from .layer import layer_of
 from .scores import Scores
@@ -166,30 +167,37 @@ class Classifier(Task):
             if labelled and found.labels is None:
                 raise InputError(f"{str(data)!r} has no column of labels ({found.columns}); call it 'label' there, or name it with --label in training")
             columns = {"x": found.texts if found.texts is not None else found.numbers, "label": found.labels}
-            return Examples(columns, source=str(data), about=found.columns)
+            return Examples(columns, source=str(data), about=found.columns, dtype=found.dtype)
         x, labels = pair_of(data, "texts, or sequences of numbers, and a label for each") if labelled else (data, None)
-        x = [given_text(row) if isinstance(row, str) else sequence_of(row, f"row {number}", "step") for number, row in enumerate(x, 1)]
+        read = [(given_text(row), None) if isinstance(row, str) else sequence_of(row, f"row {number}", "step") for number, row in enumerate(x, 1)]
+        x, dtype = [row for row, _ in read], dtype_of((dtype for _, dtype in read), "row")
         if len({isinstance(row, str) for row in x}) > 1:
             raise InputError("the given rows are of texts and of numbers; give one of the two")
         # an empty row need not say how many numbers a step has
         units = self.knows.get("units") or next((row.shape[1] for row in x if len(row) and not isinstance(row, str)), 1)
         x = [row if len(row) or isinstance(row, str) else row.reshape(0, units) for row in x]
         if labels is not None:
-            labels = [str(label.item() if isinstance(label, torch.Tensor) else label) for label in labels]
+            labels = [label_of(label, f"the label of row {number}") for number, label in enumerate(labels, 1)]
             if len(labels) != len(x):
                 raise InputError(f"{len(x)} rows and {len(labels)} labels; give a label for each row")
-        return Examples({"x": x, "label": labels}, source="the given rows")
+        return Examples({"x": x, "label": labels}, source="the given rows", dtype=dtype)
 
     @property
     def is_text(self) -> bool:
         """Whether it reads texts, not numbers."""
         return self.knows["units"] is None
 
+    @property
+    def line_is(self):
+        return "a text" if self.is_text else f"the numbers of a sequence, {self.knows['units']} for each step,"
+
     def line(self, text):
         if self.is_text:
             return [text]
+        words = text.replace(",", " ").split()
         try:
-            numbers = np.array([float(word) for word in text.replace(",", " ").split()], np.float32)
+            # whole numbers can be the bytes that a model was trained on
+            numbers = np.array(list(map(int if all(word.isdecimal() for word in words) else float, words)))
         except ValueError:
             raise InputError(f"{text!r} is no row of numbers; write them with commas or spaces between") from None
         if len(numbers) % self.knows["units"]:
@@ -203,7 +211,7 @@ class Classifier(Task):
             raise InputError(f"{every.source}: all {len(every)} rows have the label {labels[0]!r}; a classifier needs two labels or more to tell apart")
         first = learned["x"][0]
         text = isinstance(first, str)
-        self.knows = {"labels": labels, "counts": [counts[label] for label in labels], "columns": every.about,
+        self.knows = {"labels": labels, "counts": [counts[label] for label in labels], "columns": every.about, "dtype": every.dtype,
                       "units": None if text else int(first.shape[1])}
         if not text:
             if self.options.unlabelled is not None:
@@ -279,7 +287,8 @@ class Classifier(Task):
             self._check_units(examples)
             mean, scale = (np.array(self.knows[name], np.float32) for name in ("mean", "scale"))
             rows = StoredRows(np.float32, lambda row: _labelled(row, len(mean)))
-            encoded = ((row - mean) / scale for row in examples["x"])
+            given = as_trained(examples["x"], examples.dtype, self.knows.get("dtype"), examples.source)
+            encoded = ((row - mean) / scale for row in given)
         for some in parts(zip(labels, encoded)):
             rows.extend(_with_label(label, row) for label, row in some)
         return rows
@@ -329,6 +338,9 @@ class Classifier(Task):
         if not (self.is_text and self.model.training and rate):
             return x
         return x.masked_fill((torch.rand(x.shape, device=x.device) < rate) & (x != PAD), UNKNOWN)
+
+    def scaling(self):
+        return scaling(self.knows.get("dtype"))
 
     def scores(self, batch) -> torch.Tensor:
         """Scores (B, C) of the rows of a batch."""

@@ -13,7 +13,7 @@ from ..examples import Examples
 from ..series import clock_of, cycles_of, date_of, dates_of, divisor, later, moves_away, power_of, season_of, series_of, waves
 from ..stored import Made, StoredArray, behind, parts
 from ..tables import read_series
-from .forecast_model import KEPT, LAGS, ForecastModel, ForecastOptions
+from .forecast_model import FARTHEST, KEPT, LAGS, ForecastModel, ForecastOptions
 from .task import Inside, Rows, Task, batches
 
 # Fewer steps than this have nothing to be learned from.
@@ -60,6 +60,7 @@ class Forecaster(Task):
     """
 
     name, Options, goal, higher = "forecast", ForecastOptions, "mase", False
+    use_does, continues = "continue the series", True
     summary = "One to one, fed back: the next values of a series, with intervals."
     data = "CSV, TSV, JSONL or Parquet (also .gz): columns of numbers, a step in each row."
 
@@ -80,6 +81,11 @@ class Forecaster(Task):
                     raise InputError(f"the given series has {len(names)} columns, and the model learned from {len(wanted)}: {', '.join(wanted)}")
                 names = wanted or names
         return Examples({"values": values if isinstance(values, StoredArray) else list(values), "time": times}, source=source, about={"names": names})
+
+    @property
+    def line_is(self):
+        columns = len(self.knows["names"])
+        return "the values of a series" + (f", {columns} for each step," if columns > 1 else "") + " to continue,"
 
     def line(self, text):
         try:
@@ -371,9 +377,9 @@ class Forecaster(Task):
         """The values that come after a series.
 
         Args:
-            data: What `read` takes; None: the series that was learned from. Steps that it lacks before its start are those at the end of
+            data: What `read` takes; None: the series that it was trained on, from its end. Steps that it lacks before its start are those at the end of
                 the training series, where it follows on that.
-            steps: How many; None: the option `horizon`.
+            steps: How many, up to `FARTHEST`; None: the option `horizon`.
 
         Returns:
             For each step, and in it each column: "time" (its date, or the number of the step), "column", "value", "low" and "high"
@@ -381,8 +387,8 @@ class Forecaster(Task):
         """
         self._trained()
         steps = self.options.horizon if steps is None else steps
-        if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-            raise InputError(f"predict(steps={steps!r}): write a whole number above 0")
+        if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or not 1 <= steps <= FARTHEST:
+            raise InputError(f"steps {steps!r}: write a whole number from 1 to {FARTHEST}")
         if data is None:
             past = self.knows["past"]
             data = Examples({"values": [np.array(row) for row in past["values"]], "time": past["time"]}, source="the training series")

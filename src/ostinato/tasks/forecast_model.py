@@ -13,6 +13,8 @@ from .layer import layer_of
 SERIES = "The series"
 # Changes that the regression reads at most, where the option does not say.
 LAGS = 24
+# Steps that can be forecast at most.
+FARTHEST = 10_000
 # How many quantiles of the held-out errors a model keeps.
 KEPT = 200
 
@@ -23,7 +25,7 @@ class ForecastOptions(Options):
 
     hidden: int = option(32, "Units of each layer.", low=1, high=16384)
     dropout: float = option(0.5, "Rate of dropout, between layers and before the readout.", low=0, high=0.99)
-    horizon: int = option(12, "Steps that `predict` forecasts, and that the measures named horizon look ahead.", panel=SERIES, low=1, high=10_000)
+    horizon: int = option(12, "Steps that `predict` forecasts, and that the measures named horizon look ahead.", panel=SERIES, low=1, high=FARTHEST)
     window: int | None = option(None, "Steps that are read for a forecast.", panel=SERIES, low=2, high=100_000, found="two seasons")
     season: int | None = option(None, "Steps after which the series is like itself; 1: none.", panel=SERIES, low=1, high=100_000,
                                 found="by autocorrelation")

@@ -13,11 +13,12 @@ import torch
 from torch import nn
 
 from ..errors import InputError
-from ..examples import Examples, pair_of, sequence_of
+from ..examples import Examples, pair_of
 from ..options import LEARNING, MODEL, Options, option
 from ..problem import padded, spread, within
 from ..sequences import Clips, read_clips
 from ..stored import Made, taken
+from ..values import PIXELS, as_trained, dtype_of, label_of, scaling, sequence_of
 from .layer import layer_of
 from .scores import Scores
 from .tag import filled, rows_of, split_filled, stepwise_loss
@@ -84,6 +85,7 @@ class FrameTagger(Task):
     """
 
     name, Options, goal, higher = "frames", FrameOptions, "accuracy", True
+    line_is = "the path of an npz file, a folder of pictures or a video"
     summary = "Many to many, aligned: a label for each frame of a clip."
     data = "npz with x (clips, frames, numbers) and labels (clips, frames); FILE.npz:train takes the clips that array train has."
 
@@ -91,15 +93,15 @@ class FrameTagger(Task):
         if isinstance(data, (str, Path)):
             return self._read_file(str(data), labelled)
         clips, labels = pair_of(data, "clips, and a list of labels for each") if labelled else (data, None)
-        clips = given_clips(clips)
+        clips, dtype = given_clips(clips)
         if labels is not None:
-            labels = [[str(label) for label in row] for row in labels]
+            labels = [[label_of(label, f"a label of clip {number}") for label in row] for number, row in enumerate(labels, 1)]
             if len(labels) != len(clips):
                 raise InputError(f"{len(clips)} clips and {len(labels)} rows of labels; give a row of labels for each clip")
             for number, (clip, row) in enumerate(zip(clips, labels), 1):
                 if len(clip) != len(row):
                     raise InputError(f"clip {number} has {len(clip)} frames and {len(row)} labels; give a label for each frame")
-        return Examples({"clips": clips, "labels": labels, "names": None}, source="the given clips")
+        return Examples({"clips": clips, "labels": labels, "names": None}, source="the given clips", dtype=dtype)
 
     def _read_file(self, data: str, labelled: bool) -> Examples:
         clips = clips_from(data, label=self.options.label, labelled=labelled)
@@ -107,7 +109,7 @@ class FrameTagger(Task):
             raise InputError(f"{data!r} has no labels of frames; "
                              "give an npz file with an array (clips, frames) of labels beside x")
         labels = Made(len(clips.labels), lambda k: [clips.classes[number] for number in clips.labels[k]]) if labelled else None
-        return Examples({"clips": clips.clips, "labels": labels, "names": clips.names}, source=data, about=clips.columns)
+        return Examples({"clips": clips.clips, "labels": labels, "names": clips.names}, source=data, about=clips.columns, dtype=clips.dtype)
 
     def line(self, text):
         return Path(text.strip())
@@ -128,7 +130,7 @@ class FrameTagger(Task):
             raise InputError(f"{every.source}: all frames have the label {names[0]!r}; "
                              "there have to be two labels or more to tell apart")
         self.knows = {"labels": names, "counts": [counts[name] for name in names], "columns": every.about,
-                      **scales(every["clips"], learned["clips"], every.source),
+                      **scales(every, learned, "clips"),
                       # what can be said of a frame that is not looked at; the report measures this too
                       "by_place": [place.most_common(1)[0][0] for place in _places(learned["labels"])]}
         return {}
@@ -138,7 +140,7 @@ class FrameTagger(Task):
 
     def encode(self, examples):
         numbers = {label: k for k, label in enumerate(self.knows["labels"])}
-        clips = normalised(examples["clips"], self.knows, examples.source)
+        clips = normalised(examples, "clips", self.knows)
 
         def row_of(k: int):
             frames = clips[k]
@@ -150,6 +152,9 @@ class FrameTagger(Task):
 
     def collate(self, rows):
         return *padded([clip for clip, _ in rows]), torch.from_numpy(np.concatenate([labels for _, labels in rows]))
+
+    def scaling(self):
+        return scaling(self.knows.get("dtype"))
 
     def scores(self, batch) -> torch.Tensor:
         """Scores (N, C) of the frames of a batch, clip after clip."""
@@ -224,22 +229,29 @@ def clips_from(data: str | Path, *, label: str | None, labelled: bool) -> Clips:
     return read_clips(path, label=label if labelled else None, part=part)
 
 
-def given_clips(clips) -> list[np.ndarray]:
-    """Clips in memory, (T, F) float32 each."""
-    return [sequence_of(clip, f"clip {number}", "frame") for number, clip in enumerate(clips, 1)]
+def given_clips(clips) -> tuple[list[np.ndarray], str | None]:
+    """Clips in memory, (T, F) float32 each, and the name of their dtype."""
+    read = [sequence_of(clip, f"clip {number}", "frame") for number, clip in enumerate(clips, 1)]
+    return [clip for clip, _ in read], dtype_of((dtype for _, dtype in read), "clip")
 
 
-def scales(every: Sequence[np.ndarray], learned: Sequence[np.ndarray], source: str) -> dict:
-    """How many numbers a frame has, and their mean and scale in the clips that are learned from."""
-    units = next((clip.shape[1] for clip in learned if len(clip)), 0)
-    _check_units(every, source, units, f"another has {units}")
-    return {"units": units} | spread(taken(learned, filled(learned)))
+def scales(every: Examples, learned: Examples, column: str) -> dict:
+    """How many numbers a frame has, their dtype, and their mean and scale in the clips of the column that are learned from."""
+    clips = learned[column]
+    units = next((clip.shape[1] for clip in clips if len(clip)), 0)
+    _check_units(every[column], every.source, units, f"another has {units}")
+    return {"units": units, "dtype": every.dtype} | spread(taken(clips, filled(clips)))
 
 
-def normalised(clips: Sequence[np.ndarray], knows: dict, source: str) -> Made:
-    """Clips by the means and scales that `scales` gave."""
-    _check_units(clips, source, knows["units"], f"the model learned from {knows['units']}")
+def normalised(examples: Examples, column: str, knows: dict) -> Made:
+    """The clips of a column by the means and scales that `scales` gave."""
+    _check_units(examples[column], examples.source, knows["units"], f"the model learned from {knows['units']}")
     mean, scale = (np.array(knows[name], np.float32) for name in ("mean", "scale"))
+    # numbers from 0 to 1 have means from 0 to 1 and deviations of at most a half
+    if examples.dtype == PIXELS and not (0 <= mean.min() and mean.max() <= 1 and scale.max() <= 0.501):
+        raise InputError(f"{examples.source}: pixels are read as 0 to 1, and the frames that the model was trained on have other values; "
+                         "train on uint8, or on frames that `ostinato.pictures.read_video` gives")
+    clips = as_trained(examples[column], examples.dtype, knows.get("dtype"), examples.source)
 
     def row_of(k: int) -> np.ndarray:
         clip = clips[k]

@@ -210,9 +210,10 @@ class Generator(Task):
     """
 
     name, Options, goal, higher = "generate", GenerateOptions, "held_out_bits", False
+    line_is = "the beginning of a text"
     summary = "One to one, fed back: text that goes on as the one it learned from."
     data = "UTF-8 text to learn from, in any language."
-    unit, use = "characters", "generate"
+    unit, use, use_does = "characters", "generate", "write a text"
     vocabulary_from_json = staticmethod(vocabulary_from_json)
 
     def read(self, data, *, labelled=True):

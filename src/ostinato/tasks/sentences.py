@@ -196,13 +196,13 @@ class _Written:
 
 
 def _stored(one: Hypothesis) -> np.ndarray:
-    """A sentence as numbers: its score, whether it ended, how many pieces it has, these, and where the model looked for each."""
-    return np.concatenate([[one.score, one.ended, len(one.tokens)], one.tokens, one.attention.cpu().double().numpy().reshape(-1)])
+    """A sentence as numbers: its score, whether it ended, the shape (T, S) of its attention, its T pieces, and the attention."""
+    attention = one.attention.cpu().double().numpy()
+    return np.concatenate([[one.score, one.ended, *attention.shape], one.tokens, attention.reshape(-1)])
 
 
 def _hypothesis(stored: np.ndarray) -> Hypothesis:
     """What `_stored` was given."""
-    score, ended, count = float(stored[0]), bool(stored[1]), int(stored[2])
-    tokens, attention = np.split(stored[3:], [count])
-    attention = attention.reshape(count, -1) if count else np.zeros((0, 0))
-    return Hypothesis(tokens.astype(int).tolist(), score, ended, torch.from_numpy(attention).float())
+    score, ended, count, places = float(stored[0]), bool(stored[1]), int(stored[2]), int(stored[3])
+    tokens, attention = np.split(stored[4:], [count])
+    return Hypothesis(tokens.astype(int).tolist(), score, ended, torch.from_numpy(attention.reshape(count, places)).float())

@@ -22,6 +22,7 @@ from ..pieces import PAD, SPECIAL, UNKNOWN, Pieces
 from ..problem import padded, within
 from ..sequences import read_tagged
 from ..stored import Made, StoredNumbers, StoredRows, parts, stored_words
+from ..values import label_of
 from .layer import layer_of
 from .scores import Scores
 from .spelling import REMEMBERED, WORDS, SpelledWords, Spelling, SpellingOptions, spelled_batch
@@ -116,6 +117,7 @@ class Tagger(Task):
     """
 
     name, Options, goal, higher = "tag", TagOptions, "accuracy", True
+    line_is = "a sentence"
     summary = "Many to many, aligned: a tag for each word."
     data = "A word, a tab and its tag in a line, an empty line between sentences; or CoNLL-U (.conllu). Also .gz."
 
@@ -129,7 +131,7 @@ class Tagger(Task):
             if "" in row:
                 raise InputError(f"sentence {number}: word {row.index('') + 1} is empty; leave it out")
         if tags is not None:
-            tags = [[str(tag) for tag in row] for row in tags]
+            tags = [[label_of(tag, f"a tag of sentence {number}") for tag in row] for number, row in enumerate(tags, 1)]
             if len(tags) != len(words):
                 raise InputError(f"{len(words)} sentences and {len(tags)} rows of tags; give a row of tags for each sentence")
             for number, (row, right) in enumerate(zip(words, tags), 1):

@@ -120,8 +120,12 @@ class Task:
     Options: type[Options]
     goal: str
     higher: bool
-    # What its rows are called, and the command that uses a model.
-    unit, use = "rows", "predict"
+    # What its rows are called; the command that uses a model, and what that does.
+    unit, use, use_does = "rows", "predict", "answer, a line in, a line out"
+    # What a line of standard input is, for a person who types it.
+    line_is = "a text"
+    # A model can predict without data, and then continues what it was trained on; `predict` has `steps`.
+    continues = False
     # From what `pieces.to_json()` gave, back to the vocabulary.
     vocabulary_from_json = staticmethod(Pieces.from_json)
 
@@ -208,6 +212,10 @@ class Task:
 
     def sample(self) -> str:
         """What the command line shows of a model at the end of its training."""
+        return ""
+
+    def scaling(self) -> str:
+        """How the numbers of the input are scaled, for a line of the command line; "" where the input is not numbers."""
         return ""
 
     def report_parts(self, examples: Examples) -> dict:
@@ -352,7 +360,7 @@ class Task:
         parts = {
             "title": f"{self.name}: {Path(config['data']).name if config['data'] else 'rows in memory'}", "task": self.summary,
             "when": time.strftime("%Y-%m-%d %H:%M"), "measures": result.measures,
-            "commands": [("answer, a line in, a line out", f"ostinato {self.use} {where}"), ("measure on other data", f"ostinato evaluate {where} DATA"),
+            "commands": [(self.use_does, f"ostinato {self.use} {where}"), ("measure on other data", f"ostinato evaluate {where} DATA"),
                          ("do the run again", f"ostinato train --config {shlex.quote(str(out / CONFIG))} --out OTHER")],
             "python": f"from ostinato.tasks import load\n\nmodel = load({str(out)!r})\nmodel.predict(...)",
             "options": [(flag(f.name), getattr(self.options, f.name), "found" if f.name in found else "default"

@@ -14,6 +14,7 @@ from ..problem import padded
 from ..report import TOKENS
 from ..seq2seq import FramesEncoder
 from ..stored import Made
+from ..values import scaling
 from .frames import clips_from, given_clips, normalised, scales
 from .sentences import SentenceOptions, SentenceTask
 
@@ -50,6 +51,7 @@ class Transcriber(SentenceTask):
     """
 
     name, Options, goal, higher, unit = "transcribe", TranscribeOptions, "word_error_rate", False, "clips"
+    line_is = "the path of an npz file, a folder of pictures or a video"
     summary = "Many to many, not aligned, from frames: the sentence that a clip says."
     data = "npz with x (clips, frames, numbers) and sentences, or a word for each frame."
 
@@ -66,12 +68,13 @@ class Transcriber(SentenceTask):
                     word for word, _ in itertools.groupby(clips.classes[number] for number in clips.labels[k]) if word not in silence))
             else:
                 raise InputError(f"{str(data)!r} has no sentences; give an npz file with an array of text, a sentence for each clip, or of a word for each frame")
-            return Examples({"x": clips.clips, "target": targets, "name": clips.names}, source=str(data), about=clips.columns)
+            return Examples({"x": clips.clips, "target": targets, "name": clips.names}, source=str(data), about=clips.columns, dtype=clips.dtype)
         clips, sentences = pair_of(data, "clips, and a sentence for each") if labelled else (data, None)
-        clips = given_clips(clips)
+        clips, dtype = given_clips(clips)
         if sentences is not None and len(sentences) != len(clips):
             raise InputError(f"{len(clips)} clips and {len(sentences)} sentences; give a sentence for each clip")
-        return Examples({"x": clips, "target": sentences and [compose(str(text)) for text in sentences], "name": None}, source="the given clips")
+        return Examples({"x": clips, "target": sentences and [compose(str(text)) for text in sentences], "name": None}, source="the given clips",
+                        dtype=dtype)
 
     def line(self, text):
         return Path(text.strip())
@@ -81,7 +84,7 @@ class Transcriber(SentenceTask):
 
     def prepare(self, learned, every):
         found = super().prepare(learned, every)
-        self.knows |= scales(every["x"], learned["x"], every.source)
+        self.knows |= scales(every, learned, "x")
         return found
 
     def encoder(self):
@@ -89,8 +92,11 @@ class Transcriber(SentenceTask):
         return FramesEncoder(self.knows["units"], embedding=options.hidden, hidden=options.hidden, layers=options.layers, cell=options.cell,
                              dropout=options.dropout, engine=options.engine)
 
+    def scaling(self):
+        return scaling(self.knows.get("dtype"))
+
     def sources(self, examples):
-        return normalised(examples["x"], self.knows, examples.source)
+        return normalised(examples, "x", self.knows)
 
     def given(self, sources):
         return padded(sources)
@@ -99,7 +105,9 @@ class Transcriber(SentenceTask):
         return name or f"{len(x)} frames"
 
     def looked(self, examples, written, order):
-        return {"attention": [_grouped(written[k].attention.numpy(), self.pieces.spelled(written[k].tokens)) for k in order[::-1][:3]]}
+        # of an empty clip or an empty sentence there is nothing to draw
+        chosen = [k for k in order[::-1] if written[k].attention.numel()][:3]
+        return {"attention": [_grouped(written[k].attention.numpy(), self.pieces.spelled(written[k].tokens)) for k in chosen]}
 
 
 def _grouped(weights: np.ndarray, pieces: list[str]):

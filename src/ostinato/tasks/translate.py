@@ -42,6 +42,7 @@ class Translator(SentenceTask):
     """
 
     name, Options, goal, higher, unit = "translate", TranslateOptions, "bleu", True, "pairs"
+    line_is = "a sentence"
     summary = "Many to many, not aligned: a sentence for a sentence."
     data = "TSV, CSV, JSONL or Parquet (also .gz) with pairs of sentences."
 
@@ -76,7 +77,7 @@ class Translator(SentenceTask):
 
     def looked(self, examples, written, order):
         # of a length that can be seen at once
-        chosen = [k for k in order[::-1] if 4 <= len(written[k].tokens) <= 20][:4]
+        chosen = [k for k in order[::-1] if 4 <= len(written[k].tokens) <= 20 and written[k].attention.numel()][:4]
         sources = dict(zip(chosen, self.pieces.encode([examples["x"][k] for k in chosen])))
         return {"attention": [(self.pieces.spelled(sources[k]), self.pieces.spelled(written[k].tokens),
                                written[k].attention.numpy()) for k in chosen]}
@@ -88,7 +89,7 @@ class Translator(SentenceTask):
         x, lengths = self.given([source])
         encoder = self.model.encoder
         (best,), = self.model.decode(x, lengths, beams=self.options.beams, length=self.options.length, length_norm=self.options.length_norm)
-        target = torch.tensor([best.tokens], dtype=torch.int64).reshape(1, -1)
+        target = torch.tensor([best.tokens], dtype=torch.int64)
         return Inside(encoder.recurrent, encoder.steps(x).detach(), self.pieces.spelled(source),
                       lambda x: -self.model.foretold(encoder.read(x[None], lengths), target, torch.tensor([len(best.tokens)]))[0],
                       f"log-probability of {self.pieces.decode(best.tokens)!r}")

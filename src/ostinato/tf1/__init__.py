@@ -21,9 +21,9 @@ Example:
     [[[0.04945214 0.04316235]]]
 """
 
-import difflib
+import difflib as _difflib
 import logging as _logging
-import types
+import types as _types
 
 from . import cells as _cells
 from . import contrib as _contrib
@@ -78,6 +78,7 @@ def name_scope(name: str | None):
 
 
 _TRAIN = "train with torch.optim on ostinato.LSTM and its kin, which are torch modules, or assign what tf.gradients gives"
+_CONTRIB_PAGE = "docs/contrib.md says what stands for each name of tf.contrib"
 _NORMAL = "draw with NumPy, tf.Variable(np.float32(np.random.randn(2, 3)))"
 
 # What to write in place of what programs have most.
@@ -86,7 +87,7 @@ _INSTEAD = {
     "tf.assign": "write variable.assign(value)",
     "tf.contrib.layers": _TRAIN,
     "tf.contrib.legacy_seq2seq": "ostinato.seq2seq has encoders and decoders",
-    "tf.contrib.seq2seq": "the page Coming from tf.contrib, docs/contrib.md, says what stands for each of its names",
+    "tf.contrib.seq2seq": _CONTRIB_PAGE,
     "tf.data": "feed NumPy arrays, sess.run(..., feed_dict={x: array})",
     "tf.initialize_all_variables": "write tf.global_variables_initializer()",
     "tf.layers": _TRAIN,
@@ -97,6 +98,8 @@ _INSTEAD = {
     "tf.nn.embedding_lookup": "feed the vectors, table[ids] in NumPy, or use tf.contrib.rnn.EmbeddingWrapper",
     "tf.nn.rnn": "write tf.nn.static_rnn",
     "tf.pack": "write tf.stack",
+    "tf.random.normal": _NORMAL,
+    "tf.random.uniform": "write tf.random_uniform",
     "tf.random_normal": _NORMAL,
     "tf.random_normal_initializer": _NORMAL,
     "tf.split": "write tf.unstack, or slices",
@@ -108,21 +111,41 @@ _INSTEAD = {
 }
 
 
-def _missing(within: str, name: str, names) -> NotProvided:
-    said = f"{within}.{name} is not provided by ostinato.tf1"
-    if instead := _INSTEAD.get(f"{within}.{name}"):
-        return NotProvided(f"{said}: {instead}")
-    names = sorted(n for n in names if not n.startswith("_"))
-    near = difflib.get_close_matches(name, names, 1, cutoff=0.75)
-    return NotProvided(
-        f"{said}, which has what TensorFlow 1's recurrent programs need"
-        + (f"; did you mean {within}.{near[0]}?" if near else "")
-        + f" In {within} there is: {', '.join(names)}"
-    )
+def _provided(within: str, names: dict):
+    """The full name of everything public in a namespace and in those inside it."""
+    for name, value in names.items():
+        if not name.startswith("_") and not isinstance(value, _types.ModuleType):
+            yield f"{within}.{name}"
+            if isinstance(value, _Names):
+                yield from _provided(f"{within}.{name}", vars(value))
+
+
+def _nearest(missing: str) -> str | None:
+    """The name that is most likely meant: the same one elsewhere, or one that is written nearly so, here before elsewhere."""
+    within, _, name = missing.rpartition(".")
+    # a shorter way to something comes first, and one further inside this namespace
+    provided = sorted(_provided("tf", globals()), key=lambda full: (full.count("."), not full.startswith(f"{within}.")))
+    anywhere = {full.rpartition(".")[2]: full for full in reversed(provided)}
+    if name in anywhere:
+        return anywhere[name]
+    here = {full.rpartition(".")[2]: full for full in provided if full.rpartition(".")[0] == within}
+    for known in (here, anywhere):
+        known = {leaf.lower(): full for leaf, full in known.items()}
+        if near := _difflib.get_close_matches(name.lower(), known, 1, cutoff=0.82):
+            return known[near[0]]
+    return None
+
+
+def _missing(within: str, name: str) -> NotProvided:
+    full = f"{within}.{name}"
+    near = None if full in _INSTEAD else _nearest(full)
+    page = _CONTRIB_PAGE if within.startswith("tf.contrib") else "docs/tf1.md lists the names that are"
+    instead = _INSTEAD.get(full) or (f"the nearest name is {near}" if near else page)
+    return NotProvided(f"{full} is not provided by ostinato.tf1: {instead}.")
 
 
 class _Names:
-    """A namespace that says what it has when it is asked for what it has not."""
+    """A namespace, whose error for a missing name says what to write instead."""
 
     def __init__(self, within: str, **names):
         self.__dict__.update(names)
@@ -131,7 +154,7 @@ class _Names:
     def __getattr__(self, name: str):
         if name.startswith("__"):
             raise AttributeError(name)
-        raise _missing(self._within, name, vars(self))
+        raise _missing(self._within, name)
 
     def __repr__(self):
         return f"<{self._within}>"
@@ -140,7 +163,7 @@ class _Names:
 def __getattr__(name: str):
     if name.startswith("__"):
         raise AttributeError(name)
-    raise _missing("tf", name, [n for n, v in globals().items() if not isinstance(v, types.ModuleType)])
+    raise _missing("tf", name)
 
 
 _CELLS = {

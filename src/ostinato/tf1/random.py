@@ -215,3 +215,12 @@ def glorot_limit(shape: tuple[int, ...]) -> float:
         field = int(np.prod(shape[:-2], dtype=np.int64))
         fan_in, fan_out = shape[-2] * field, shape[-1] * field
     return float(np.sqrt(3.0 / max(1.0, (fan_in + fan_out) / 2)))
+
+
+def __getattr__(name: str):
+    # TensorFlow 1.13 has a namespace of this name
+    if name.startswith("__"):
+        raise AttributeError(name)
+    from . import _missing
+
+    raise _missing("tf.random", name)
