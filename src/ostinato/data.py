@@ -7,7 +7,7 @@ syllable, an accented letter or a family of emoji is one, however the file spell
 import codecs
 import json
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
 
@@ -16,8 +16,8 @@ import regex
 
 from .errors import InputError
 from .files import read_blocks
+from .options import VOCABULARIES
 
-VOCABULARIES = ("character", "byte-pair")
 # Bytes of a file that are in memory at a time.
 CHUNK = 1 << 20
 # Characters that pieces of text are learned from at most.
@@ -122,11 +122,6 @@ def characters(text: str) -> list[str]:
         ['한', '글', ' ', 'é']
     """
     return regex.findall(r"\X", text) if _JOINING.search(text) else list(text)
-
-
-# How a word is taken apart for the layer that reads its characters: as a reader counts them, or Korean syllables in letters.
-CHARACTERS: dict[str, Callable[[str], list[str]]] = {
-    "grapheme": characters, "jamo": lambda word: list(unicodedata.normalize("NFD", word))}
 
 
 # ---------------------------------------------------------------- vocabularies

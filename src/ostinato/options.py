@@ -10,6 +10,7 @@ from .errors import InputError
 MODEL, BUDGET, LEARNING, RUN = "The model", "How long (one of these)", "Learning", "The run"
 ENGINES = ("cpu", "reference", "torch")
 ATTENTIONS = ("luong", "bahdanau")
+KINDS, VOCABULARIES, SPELLINGS = ("word", "character", "byte-pair"), ("character", "byte-pair"), ("grapheme", "jamo")
 # A task gives a cell its sequence and nothing beside it.
 ONE_INPUT = tuple(name for name, cell in CELLS.items() if len(cell.graph.inputs) == 1)
 

@@ -2,10 +2,8 @@
 
 from dataclasses import dataclass
 
-from ..data import CHARACTERS, VOCABULARIES
 from ..errors import InputError
-from ..options import ATTENTIONS, BUDGET, LEARNING, MODEL, Options, option
-from ..pieces import KINDS
+from ..options import ATTENTIONS, BUDGET, KINDS, LEARNING, MODEL, SPELLINGS, VOCABULARIES, Options, option
 
 WORDS, TEXT, UNLABELLED, SERIES, WRITING = "Words", "Texts", "Texts without labels", "The series", "Writing"
 # Changes that the regression of a forecaster reads at most, where the option does not say.
@@ -18,7 +16,7 @@ class SpellingOptions(Options):
 
     embedding: int = option(100, "Units that stand for a word.", panel=WORDS, low=1, high=16384)
     characters: str | None = option(None, "grapheme, or jamo: the letters of Korean syllables.", panel=WORDS,
-                                    among=tuple(CHARACTERS), found="jamo where most characters are Hangul")
+                                    among=SPELLINGS, found="jamo where most characters are Hangul")
     character_embedding: int = option(48, "Units that stand for a character.", panel=WORDS, low=1, high=16384)
     character_hidden: int = option(64, "Units of each direction of the layer that reads a word's characters.", panel=WORDS, low=1,
                                    high=16384)

@@ -1,6 +1,8 @@
 """Words by their spelling: what stands for a word, beside what a layer makes of its characters; for tasks that read words."""
 
+import unicodedata
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from functools import lru_cache
 
@@ -10,7 +12,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..data import CHARACTERS
+from ..data import characters
+from ..options import SPELLINGS
 from ..pieces import PAD, SPECIAL, UNKNOWN
 from ..problem import padded
 from .layer import layer_of
@@ -18,6 +21,9 @@ from .options import SpellingOptions
 
 # Words whose numbers are in memory at a time.
 REMEMBERED = 1 << 16
+# How a word is taken apart for the layer that reads its characters: as a reader counts them, or Korean syllables in letters.
+CHARACTERS: dict[str, Callable[[str], list[str]]] = dict(
+    zip(SPELLINGS, (characters, lambda word: list(unicodedata.normalize("NFD", word))), strict=True))
 
 
 class Spelling:
