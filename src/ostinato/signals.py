@@ -3,13 +3,14 @@
 import contextlib
 import os
 import signal
+import threading
 from collections.abc import Iterator
 
 # Each with the words in which the program says that it was ended by it.
 ENDING = {signal.SIGINT: "stopped", signal.SIGTERM: "stopped by SIGTERM"}
 # Windows has no terminals that hang up.
 if hasattr(signal, "SIGHUP"):
-    ENDING[signal.SIGHUP] = "stopped by SIGHUP: the terminal was closed"
+    ENDING[signal.SIGHUP] = "stopped by SIGHUP (the terminal was closed)"
 
 
 class Stopped(KeyboardInterrupt):
@@ -44,7 +45,9 @@ def raised_as_stopped() -> Iterator[None]:
             signal.signal(other, signal.SIG_DFL if other != getattr(signal, "SIGHUP", None) else signal.SIG_IGN)
         raise Stopped(number)
 
-    replaced = {number: handler for number in ENDING if (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None)}
+    # only the main thread may say what a signal does
+    main = threading.current_thread() is threading.main_thread()
+    replaced = {number: handler for number in ENDING if main and (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None)}
     process = os.getpid()
     for number in replaced:
         signal.signal(number, stop)

@@ -7,6 +7,7 @@ import sys
 from dataclasses import fields
 from functools import partial
 from pathlib import Path
+from signal import SIGINT
 from typing import Annotated, Optional
 
 import typer
@@ -96,17 +97,19 @@ def train(name: str, options: dict, data: Path, out: Path, *, program, given=fro
         check_new(out, False)
     if test is not None:
         check_path(test)
-    with told_of_waiting(data):
-        examples = read_examples(name, data, chosen)
     console = errors()
     try:
+        with told_of_waiting(data):
+            examples = read_examples(name, data, chosen)
         one = task_class(name)(**options)
         with Display(console, one.goal, label=one.goal.replace("_", " ")) as display:
             one.fit(data, examples=examples, test=test, out=out, resume=resume, given=given, threads=threads, devices=devices, nodes=num_nodes,
                     checkpoint_seconds=checkpoint_seconds, watcher=display, told=lambda task: _settings(console, task))
-    except Stopped as stop:
+    except KeyboardInterrupt as stop:
+        stop = stop if isinstance(stop, Stopped) else Stopped(SIGINT)
         begun = (out / CONFIG).exists()
-        console.print(f"{stop}; " + (f"the same command with --resume continues the run in {out}" if begun else "nothing has been written"), soft_wrap=True)
+        next_step = f"the same command with --resume continues the run in {out}" if begun else "nothing has been written"
+        console.print(f"{stop}; {next_step}", soft_wrap=True)
         raise typer.Exit(stop.exit_code) from None
     result = one.result
     if result is None:  # a process that helped another one
@@ -241,11 +244,10 @@ def inspect_input(
 
 def info(directory: Annotated[Path, DIRECTORY], json: Annotated[bool, Option("--json", help="Print JSON.")] = False):
     """What is in a model's directory."""
-    from .files import read_json
-    from .tasks.saved import CONFIG, VOCABULARY, read_model
+    from .tasks.saved import CONFIG, read_kind, read_model
 
     saved = read_model(directory, device="cpu", mixed_precision=False)
-    config, result, listing = saved.config, saved.result, TASKS[saved.task]
+    result, listing = saved.result, TASKS[saved.task]
     if json:
         typer.echo((directory / CONFIG).read_text(encoding="utf-8").rstrip())
         return
@@ -253,11 +255,11 @@ def info(directory: Annotated[Path, DIRECTORY], json: Annotated[bool, Option("--
     for name, value in saved.options.to_json().items():
         if value is not None:
             typer.echo(f"{flag(name):24} {value}")
-    # a model that was saved before its size was has to be built to count them
-    size = config["parameters"] if "parameters" in config else load(directory).size
+    # older versions did not save the number of parameters: the model is built to count them
+    size = load(directory).size if saved.parameters is None else saved.parameters
     typer.echo(f"{'parameters':24} {size:,}")
-    if config.get("pieces"):
-        typer.echo(f"{'pieces':24} {config['pieces']:,} ({read_json(directory / VOCABULARY).get('kind')})")
+    if saved.pieces:
+        typer.echo(f"{'pieces':24} {saved.pieces:,} ({read_kind(directory)})")
     if result:
         typer.echo(f"trained on {result.rows:,} {listing.unit} in {result.steps} steps and {result.seconds:.0f} s; on {result.held_out_rows:,} others:")
         _print_measures(result.measures)

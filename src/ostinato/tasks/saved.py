@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import InputError, OstinatoError
 from ..files import UNFINISHED, listing, read_json
-from ..options import Options
+from ..options import KINDS, Options
 from .options import TASKS
 
 FORMAT, VERSION = "ostinato task", 1
@@ -37,6 +37,8 @@ class Saved:
         options: The task's options.
         knows: What was found from the data and is needed to use the model.
         result: How training ended, where it has ended.
+        parameters: How many the model learns; None where an older version did not save it.
+        pieces: The size of the vocabulary; 0 where there is none.
     """
 
     config: dict
@@ -44,6 +46,8 @@ class Saved:
     options: Options
     knows: dict
     result: Result | None
+    parameters: int | None
+    pieces: int
 
 
 def read_saved(directory: Path, **options) -> Saved:
@@ -68,7 +72,27 @@ def read_saved(directory: Path, **options) -> Saved:
         result = Result(**config["result"]) if "result" in config else None
     except TypeError as error:
         raise InputError(f"{str(path)!r} has a result that cannot be read ({error}); restore the file, or train the model again") from error
-    return Saved(config, config["task"], chosen, knows, result)
+    return Saved(config, config["task"], chosen, knows, result, _count(config, "parameters", path), _count(config, "pieces", path) or 0)
+
+
+def _count(config: dict, name: str, path: Path) -> int | None:
+    count = config.get(name)
+    if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 0):
+        raise InputError(f"{str(path)!r} has {name!r}: {str(count)[:40]!r}; it should be a whole number; restore the file, or train the model again")
+    return count
+
+
+def read_kind(directory: Path) -> str:
+    """The kind of the vocabulary in a directory, as it says itself.
+
+    Raises:
+        InputError: There is no vocabulary.
+    """
+    kind = read_json(directory / VOCABULARY).get("kind")
+    if kind not in KINDS:
+        raise InputError(f"{str(directory / VOCABULARY)!r} holds a vocabulary of kind {str(kind)[:40]!r}; it should be one of {', '.join(KINDS)}: "
+                         "restore the file, or train the model again")
+    return kind
 
 
 def read_model(directory: Path, **options) -> Saved:

@@ -458,7 +458,7 @@ def _untrained(saved: Saved, directory: Path) -> Task:
 
     task = task_class(saved.task)()
     task.options, task.knows = saved.options, saved.knows
-    if saved.config.get("pieces") or (directory / VOCABULARY).exists():
+    if saved.pieces or (directory / VOCABULARY).exists():
         task.pieces = task.vocabulary_from_json(read_json(directory / VOCABULARY), path=directory / VOCABULARY)
     return task
 
