@@ -251,15 +251,16 @@ def info(directory: Annotated[Path, DIRECTORY], json: Annotated[bool, Option("--
     if json:
         typer.echo((directory / CONFIG).read_text(encoding="utf-8").rstrip())
         return
+    # older versions did not save the number of parameters: the model is built to count them
+    size = load(directory).size if saved.parameters is None else saved.parameters
+    kind = read_kind(directory) if saved.pieces else None
     typer.echo(f"{saved.task}: {listing.summary}")
     for name, value in saved.options.to_json().items():
         if value is not None:
             typer.echo(f"{flag(name):24} {value}")
-    # older versions did not save the number of parameters: the model is built to count them
-    size = load(directory).size if saved.parameters is None else saved.parameters
     typer.echo(f"{'parameters':24} {size:,}")
     if saved.pieces:
-        typer.echo(f"{'pieces':24} {saved.pieces:,} ({read_kind(directory)})")
+        typer.echo(f"{'pieces':24} {saved.pieces:,} ({kind})")
     if result:
         typer.echo(f"trained on {result.rows:,} {listing.unit} in {result.steps} steps and {result.seconds:.0f} s; on {result.held_out_rows:,} others:")
         _print_measures(result.measures)
