@@ -3,14 +3,17 @@
 import json
 import os
 import re
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from unittest.mock import create_autospec
 
 import pytest
 
 from ostinato import bench, cli
+from ostinato.tasks import TASKS
 
 TEXT = "되풀이되는 가락을 오스티나토라고 한다. An ostinato is a phrase that repeats.\n" * 40
 SMALL = ["--hidden", "15", "--embedding", "7", "--batch", "4", "--sequence-length", "16", "--steps", "6", "--threads", "1"]
@@ -334,3 +337,192 @@ def test_an_error_in_a_real_process_has_no_traceback(model):
 def test_the_files_of_a_model_say_what_they_are(model):
     config = json.loads((model / "config.json").read_text(encoding="utf-8"))
     assert (config["format"], config["version"], config["task"]) == ("ostinato task", 1, "generate")
+
+
+# ---------------------------------------------------------------- what needs no torch
+
+# A command line in a process of its own, which then says whether torch was imported, and the processor's time.
+WITHOUT_TORCH = """
+import sys, time
+sys.argv[0] = "ostinato"
+try:
+    from ostinato.cli import main
+    main()
+finally:
+    print(*{"torch", "lightning"} & {*sys.modules}, "", time.process_time(), sep="|", file=sys.stderr)
+"""
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory):
+    """A table that a classifier can be trained on, and the directory of such a classifier."""
+    from ostinato.tasks import Classifier
+
+    directory = tmp_path_factory.mktemp("labelled")
+    path = directory / "rows.csv"
+    path.write_text("text,label\n" + "good,yes\nbad,no\n" * 8)
+    Classifier(steps=1, hidden=3, embedding=3).fit(path, out=directory / "model", threads=1)
+    return path, directory / "model"
+
+
+NEEDS_NO_TORCH = [
+    ("", 2), ("--help", 0), ("-h", 0), ("--version", 0), ("train", 2), ("train --help", 0), ("trian", 2), ("--hlep", 2),
+    *((f"{command} --help", 0) for command in ("evaluate", "predict", "info", "inspect", "generate", "demo", "doctor", "bench")),
+    *((f"train {task} --help", 0) for task in TASKS),
+    *((f"train {task} nowhere.csv --out m", 2) for task in TASKS),
+    *((f"train {task} ROWS", 2) for task in TASKS),
+    ("train classify ROWS --out m --label nolabel", 2), ("train classify ROWS --out m --text notext", 2),
+    ("train classify ROWS --out m --test nowhere.csv", 2), ("train classify ROWS --out MODEL", 2),
+    ("train classify ROWS --out m --cell lstmm", 2), ("train classify ROWS --out m --hidden many", 2),
+    ("train classify ROWS --out m --hidden 0", 2), ("train classify ROWS --out m --threads 0", 2),
+    ("train forecast ROWS --out m --columns nocolumn", 2), ("train forecast ROWS --out m --time notime", 2),
+    ("train translate ROWS --out m --source nosource", 2), ("train translate ROWS --out m --target notarget", 2),
+    ("train tag ROWS --out m", 2), ("train frames ROWS --out m", 2), ("train transcribe ROWS --out m", 2),
+    ("train caption ROWS --out m --caption nocaption", 2),
+    ("train --config nowhere.json --out m", 2), ("train --config nowhere.json", 2),
+    ("info MODEL", 0), ("info MODEL --json", 0), ("info nowhere", 2), ("info .", 2),
+    ("evaluate nowhere ROWS", 2), ("evaluate MODEL nowhere.csv", 2), ("evaluate MODEL", 2), ("evaluate MODEL .", 2),
+    ("predict nowhere", 2), ("predict MODEL nowhere.csv", 2), ("inspect nowhere text", 2), ("generate nowhere", 2),
+    ("bench --only cake", 2), ("bench --threads 0", 2),
+]
+
+
+@pytest.mark.parametrize("words, code", NEEDS_NO_TORCH, ids=[words or "ostinato" for words, _ in NEEDS_NO_TORCH])
+def test_what_needs_no_torch_does_not_import_it(labelled, tmp_path, words, code):
+    rows, directory = labelled
+    words = [{"ROWS": rows, "MODEL": directory}.get(word, word) for word in words.split()]
+    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, *words], capture_output=True, text=True, cwd=tmp_path)
+    *errors, last = done.stderr.splitlines()
+    assert done.returncode == code
+    *imported, nothing, seconds = last.split("|")
+    assert imported == [] and float(seconds) < 3
+    shown = code == 0 or words in ([], ["train"])  # a command alone shows its help
+    assert len(errors) == (0 if shown else 1) and bool(done.stdout) == shown
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_info_says_is_what_the_model_says(ostinato, labelled):
+    from ostinato.tasks import load
+
+    _, directory = labelled
+    task, (code, out, _) = load(directory), ostinato("info", directory)
+    assert code == 0 and re.search(rf"^parameters +{task.size:,}$", out, re.M)
+    assert re.search(rf"^pieces +{len(task.pieces):,} \({task.pieces.kind}\)$", out, re.M)
+
+
+def test_info_counts_the_parameters_of_a_model_from_before_they_were_saved(ostinato, labelled, tmp_path):
+    _, directory = labelled
+    for path in directory.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    config = json.loads((tmp_path / "config.json").read_text(encoding="utf-8"))
+    del config["parameters"]
+    (tmp_path / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    assert ostinato("info", ".")[1] == ostinato("info", directory)[1]
+
+
+@pytest.mark.parametrize("name, change", [
+    ("config.json", {"parameters": "many"}), ("config.json", {"parameters": -1}), ("config.json", {"pieces": [1]}), ("config.json", {"pieces": True}),
+    ("vocabulary.json", {"kind": None}), ("vocabulary.json", {"kind": ["word"]}),
+])
+def test_info_of_a_damaged_directory_is_one_error(ostinato, labelled, tmp_path, name, change):
+    _, directory = labelled
+    for path in directory.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    damaged = json.loads((tmp_path / name).read_text(encoding="utf-8")) | change
+    (tmp_path / name).write_text(json.dumps(damaged), encoding="utf-8")
+    one_error(ostinato("info", "."), f"{name}' h.* restore the file, or train")
+
+
+# ---------------------------------------------------------------- what is no regular file
+
+
+@pytest.fixture
+def pipe(tmp_path):
+    """Make a named pipe into which a text is written once, as by another command."""
+    writers = []
+
+    def make(name, text):
+        path = tmp_path / name
+        os.mkfifo(path)
+        writers.append(threading.Thread(target=path.write_text, args=(text,), daemon=True))
+        writers[-1].start()
+        return path
+
+    yield make
+    for path in tmp_path.iterdir():
+        if path.is_fifo():  # let a writer end that nobody has read
+            os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))
+    for writer in writers:
+        writer.join(5)
+
+
+def test_a_text_may_come_from_a_pipe(ostinato, pipe, tmp_path):
+    code, out, _ = ostinato("train", "generate", pipe("text", TEXT), "--out", "piped", *SMALL)
+    (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
+    assert code == 0 and ostinato("train", "generate", "text.txt", "--out", "read", *SMALL)[0] == 0
+    assert (tmp_path / "piped" / "model.safetensors").read_bytes() == (tmp_path / "read" / "model.safetensors").read_bytes()
+    assert ostinato("evaluate", "read", pipe("others", TEXT)) == ostinato("evaluate", "read", "text.txt")
+    assert ostinato("predict", "read", pipe("prompts", "가락\n되풀이\n"))[1].count("\n") == 2
+
+
+def test_an_empty_pipe_is_one_error(ostinato, pipe):
+    one_error(ostinato("train", "generate", pipe("text", ""), "--out", "m"), r"text' has no text in it \(0 bytes\)")
+
+
+def test_a_pipe_that_is_waited_for_is_told(ostinato, tmp_path, monkeypatch):
+    from ostinato import terminal
+
+    os.mkfifo(tmp_path / "text")
+    monkeypatch.setattr(terminal, "PATIENCE", 0.01)
+    writer = threading.Timer(1.0, (tmp_path / "text").write_text, args=("short",))
+    writer.start()
+    code, _, err = ostinato("train", "generate", "text", "--out", "m")
+    assert code == 2 and err.startswith("reading from the pipe 'text' until its writer closes it\nerror: 'text' has 5 characters")
+
+
+@pytest.mark.parametrize("name", ["pipe", "pipe.csv", "pipe.tsv", "pipe.csv.gz", "pipe.jsonl", "pipe.parquet", "pipe.npz", "pipe.conllu", "pipe.mp4", "pipe.png"])
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "generate"])
+def test_a_pipe_that_would_be_read_twice_is_refused(ostinato, tmp_path, task, name):
+    os.mkfifo(tmp_path / name)
+    one_error(ostinato("train", task, name, "--out", "m"), f"'{re.escape(name)}' is a pipe, which can be read only once.*save it to a file")
+
+
+def test_a_pipe_as_other_data_is_refused(ostinato, labelled, tmp_path):
+    rows, directory = labelled
+    os.mkfifo(tmp_path / "pipe.csv")
+    for words in (["evaluate", directory, "pipe.csv"], ["predict", directory, "pipe.csv"], ["train", "classify", rows, "--out", "m", "--test", "pipe.csv"],
+                  ["train", "classify", rows, "--out", "m", "--unlabelled", "pipe.csv"], ["train", "--config", "pipe.csv", "--out", "m"]):
+        one_error(ostinato(*words), "'pipe.csv' is a pipe, which can be read only once")
+    os.mkfifo(tmp_path / "config.json")
+    one_error(ostinato("info", "."), "'config.json' is a pipe")
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_device_a_socket_and_a_directory_are_refused(ostinato, tmp_path, task):
+    with socket.socket(socket.AF_UNIX) as made:
+        made.bind(str(tmp_path / "socket"))
+        one_error(ostinato("train", task, "socket", "--out", "m"), "'socket' is a socket; give the path of a file")
+    one_error(ostinato("train", task, "/dev/zero", "--out", "m"), "'/dev/zero' is a device; give the path of a file")
+    one_error(ostinato("train", task, "/dev/null", "--out", "m"), "'/dev/null' is a device; give the path of a file")
+    # a folder may be a clip, or pictures
+    folder = "has no pictures in it; give a folder" if task in ("frames", "transcribe", "caption") else "is a directory; give the path of a file in it"
+    one_error(ostinato("train", task, ".", "--out", "m"), f"'.' {folder}")
+    assert not (tmp_path / "m").exists()
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("words, code", [("--version", 0), ("info nowhere", 2)])
+def test_a_standard_stream_may_be_closed(closed, words, code):
+    done = subprocess.run(["sh", "-c", f'"$0" -m ostinato {words} {closed}', sys.executable], capture_output=True, text=True)
+    assert done.returncode == code and "Traceback" not in done.stderr
+    assert bool(done.stderr) == (code == 2 and "2>&-" not in closed)
+
+
+@pytest.mark.parametrize("words", ["--help", "train classify --help", "--version", "info MODEL", "info MODEL --json", "doctor"])
+def test_a_reader_that_has_gone_is_no_error(labelled, words):
+    read, write = os.pipe()
+    os.close(read)
+    words = [str(labelled[1]) if word == "MODEL" else word for word in words.split()]
+    done = subprocess.run([sys.executable, "-m", "ostinato", *words], stdout=write, stderr=subprocess.PIPE, text=True)
+    os.close(write)
+    assert done.stderr == ""

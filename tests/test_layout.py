@@ -19,9 +19,9 @@ ORDER = """
     repeated recurrent layers convolution ostinato
     tf1.random tf1.graph tf1.session tf1.arithmetic tf1.operations tf1.shapes tf1.variables tf1.steps tf1.cells tf1.logic tf1.rnn tf1.static tf1.raw tf1.wrappers
     tf1.dropout tf1.contrib_lstm tf1.fused tf1.contrib tf1.frequency tf1.phased tf1.convolution tf1.grid tf1
-    files stored data problem train twin options pieces examples parquet formats tables arrays pictures sequences series measures report decoding attention seq2seq inspection
-    tasks.layer tasks.task tasks.scores tasks.spelling tasks.pretraining tasks.classify tasks.tag tasks.frames tasks.forecast_model tasks.forecast tasks.generate tasks.sentences tasks.translate tasks.caption
-    tasks.transcribe tasks terminal bench.rows bench.peak bench.peers bench.own bench.ratios bench.measure
+    options files stored data problem train twin pieces examples parquet formats tables arrays pictures sequences series measures report decoding attention seq2seq inspection
+    tasks.options tasks.saved tasks.reading tasks.layer tasks.task tasks.scores tasks.spelling tasks.pretraining tasks.classify tasks.tag tasks.frames tasks.forecast_model tasks.forecast tasks.generate tasks.sentences tasks.translate tasks.caption
+    tasks.transcribe tasks signals terminal bench.rows bench.peak bench.peers bench.own bench.ratios bench.measure
     bench.roofline bench.ragged bench.memory bench.regularisers bench
     catalogue.words catalogue.counts catalogue.measured catalogue.trained catalogue.picture catalogue.pages catalogue catalogue.__main__
     task_commands cli __main__

@@ -3,6 +3,7 @@
 Whatever is slow to import is imported by the command that needs it.
 """
 
+import contextlib
 import errno
 import os
 import sys
@@ -17,7 +18,8 @@ from typer import Argument, Option
 from . import task_commands
 from .errors import InputError, OstinatoError
 from .task_commands import number, train_command
-from .tasks import TASKS, task_class
+from .signals import Stopped, raised_as_stopped
+from .tasks import TASKS, load
 
 # Typer carries its own copy of click since 0.20; its error class is reached through what Typer exports.
 UsageError = typer.BadParameter.__base__
@@ -65,7 +67,7 @@ def _train_again(
 _whole, _real = partial(number, int), partial(number, float)
 
 for name in TASKS:
-    train_app.command(name)(train_command(task_class(name), lambda: _program()))
+    train_app.command(name)(train_command(name, lambda: _program()))
 
 
 @app.command("generate")
@@ -78,12 +80,9 @@ def generate_text(
     beams: Annotated[Optional[int], _whole("Draw nothing: search the likeliest text with so many beams.", show_default="none")] = None,
 ):
     """Write text with a trained model, as it comes."""
-    from .tasks import load
-    from .tasks.generate import Generator
-
     task = load(directory)
-    if not isinstance(task, Generator):
-        raise InputError(f"{str(directory)!r} is a model of `ostinato train {task.name}`; use it with `ostinato {task.use}`")
+    if task.name != "generate":
+        raise InputError(f"{str(directory)!r} is a model of `ostinato train {task.name}`; use it with `ostinato {task.listing.use}`")
     text = task.write(prompt, length=length, temperature=temperature, beams=beams,
                       seed=int.from_bytes(os.urandom(6), "little") if seed is None else seed)
     try:
@@ -108,7 +107,6 @@ def demo(
     from pydoc_data.topics import topics
 
     from .files import make_directory, write_whole
-    from .tasks import Generator
 
     text = "\n\n".join(topics[name].strip() for name in sorted(topics)) + "\n"
     make_directory(out)
@@ -121,7 +119,7 @@ def demo(
         if compare:
             typer.echo(f"\n{'torch.nn.LSTM' if engine else 'ostinato'}:")
         _clear(out / name)
-        trained = task_commands.train(Generator, budget | {"engine": engine}, out / "text.txt", out / name, program=_program, threads=threads)
+        trained = task_commands.train("generate", budget | {"engine": engine}, out / "text.txt", out / name, program=_program, threads=threads)
         results.append(trained.result)
     if compare:
         bits = [result.measures["bits_per_character"] for result in results]
@@ -133,7 +131,7 @@ def demo(
 def _clear(directory: Path):
     """Take an earlier demo's files away, and nothing else."""
     from .tasks.generate import CURVE
-    from .tasks.task import CHECKPOINT, CONFIG, REPORT, VOCABULARY, WEIGHTS
+    from .tasks.saved import CHECKPOINT, CONFIG, REPORT, VOCABULARY, WEIGHTS
 
     for name in (CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT, REPORT, CURVE):
         (directory / name).unlink(missing_ok=True)
@@ -194,25 +192,40 @@ def _program() -> str:
 
 def main() -> None:
     """Run the command line."""
+    _open_closed_streams()
     # a terminal that cannot show a letter shows another one
     sys.stdout.reconfigure(errors="replace")
     try:
-        code = app(prog_name=_program(), standalone_mode=False)
+        with raised_as_stopped():
+            code = app(prog_name=_program(), standalone_mode=False)
     except OstinatoError as error:
         code = _fail(str(error))
     except ClickError as error:
         context, message = getattr(error, "ctx", None), error.format_message().rstrip(".")
         # of a command without arguments the help has been shown, and there is no message
         code = _fail(message + (f"; see: {context.command_path} --help" if context else "")) if message else 2
+    except Stopped as stop:
+        code = stop.exit_code
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except OSError as error:
         # of files the errors are told where they are written
-        if error.errno != errno.ENOSPC or error.filename is not None:
+        if error.errno not in _WRITING or error.filename is not None:
             raise
-        code = _fail(f"cannot write standard output: {error.strerror}; send it to a place that has room")
+        code = _fail(f"cannot write standard output: {error.strerror}; send it to a place that {_WRITING[error.errno]}")
         _leave_output()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+# How writing standard output fails, and what is wanted of the place; a reader that has gone is no failure.
+_WRITING = {errno.ENOSPC: "has room", errno.EIO: "can be written", errno.EBADF: "can be written"}
+
+
+def _open_closed_streams() -> None:
+    """Put nothing in the place of a standard stream that the shell has closed, as by `>&-`."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
 
 
 def _leave_output() -> None:
@@ -221,5 +234,7 @@ def _leave_output() -> None:
 
 
 def _fail(message: str) -> int:
-    print(f"error: {message}", file=sys.stderr)
+    # where nobody can read it, the exit code has to do
+    with contextlib.suppress(OSError):
+        print(f"error: {message}", file=sys.stderr)
     return 2

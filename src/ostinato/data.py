@@ -16,8 +16,8 @@ import regex
 
 from .errors import InputError
 from .files import read_blocks
+from .options import VOCABULARIES
 
-VOCABULARIES = ("character", "byte-pair")
 # Bytes of a file that are in memory at a time.
 CHUNK = 1 << 20
 # Characters that pieces of text are learned from at most.
@@ -32,27 +32,35 @@ _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file, composed (NFC), with line ends as "\\n".
+    """The text of a UTF-8 file or pipe, composed (NFC), with line ends as "\\n".
 
     Raises:
         InputError: The file is missing, a directory, empty, or not UTF-8; the message says where.
     """
-    return "".join(read_chunks(path))
+    return "".join(read_chunks(path, once=True))
 
 
-def read_chunks(path: Path, *, size: int | None = None, packed: bool = False) -> Iterator[str]:
+def read_chunks(path: Path, *, size: int | None = None, packed: bool = False, once: bool = False) -> Iterator[str]:
     """What `read_text` gives, chunk by chunk.
 
     Args:
         path: Of the file.
         size: Bytes that are read at a time; `CHUNK`, if not given.
         packed: It is a gzip file.
+        once: As for `files.read_blocks`.
 
     Yields:
         Text that ends with a line, or, where the chunk holds no line's end, with a character.
     """
-    kept, empty = "", True
-    for text in _decoded(read_blocks(path, size or CHUNK, packed=packed), path, packed):
+    kept, empty, count = "", True, 0
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal count
+        for block in read_blocks(path, size or CHUNK, packed=packed, once=once):
+            count += len(block)
+            yield block
+
+    for text in _decoded(blocks(), path, packed):
         text = kept + text
         # what follows a line's end, or a whole character, is no part of it
         end = text.rfind("\n") + 1 or len(text) - len((regex.findall(r"\X", text) or [""])[-1])
@@ -60,13 +68,9 @@ def read_chunks(path: Path, *, size: int | None = None, packed: bool = False) ->
         empty = empty and not text.strip()
         yield compose(text)
     if empty and not kept.strip():
-        raise InputError(f"{str(path)!r} has no text in it ({_size(path, packed)} bytes{' unpacked' * packed}); "
+        raise InputError(f"{str(path)!r} has no text in it ({count} bytes{' unpacked' * packed}); "
                          "give a text to learn from")
     yield compose(kept)
-
-
-def _size(path: Path, packed: bool) -> int:
-    return sum(map(len, read_blocks(path, CHUNK, packed=packed)))
 
 
 def _decoded(blocks: Iterable[bytes], path: Path, packed: bool) -> Iterator[str]:

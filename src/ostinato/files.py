@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import json
 import os
+import stat
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -96,17 +97,19 @@ def read_bytes(path: Path) -> bytes:
     return b"".join(read_blocks(path, -1))
 
 
-def read_blocks(path: Path, size: int, *, packed: bool = False) -> Iterator[bytes]:
+def read_blocks(path: Path, size: int, *, packed: bool = False, once: bool = False) -> Iterator[bytes]:
     """What is in a file, in blocks.
 
     Args:
         path: Of the file.
         size: Bytes of a block, the last one aside; -1 for one block.
         packed: Unpack it: it is a gzip file.
+        once: The caller reads it a single time, from its start to its end, so that it may be a pipe.
 
     Raises:
         InputError: There is no such file, or it cannot be read, or it is no whole gzip file and should be.
     """
+    check_kind(path, once=once)
     try:
         with gzip.open(path) if packed else open(path, "rb") as file:
             while block := file.read(size):
@@ -122,6 +125,36 @@ def read_blocks(path: Path, size: int, *, packed: bool = False) -> Iterator[byte
         raise InputError(f"cannot read {str(path)!r}: {error.strerror}; check the path and its permissions") from error
     except ValueError as error:
         raise InputError(f"{str(path)!r} is no path: {error}") from error
+
+
+def is_pipe(path: Path) -> bool:
+    """Whether a path leads to a pipe: a named one, or the output of another command."""
+    try:
+        return stat.S_ISFIFO(os.stat(path).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def check_kind(path: Path, *, once: bool = False) -> None:
+    """Check, without opening it, that a path does not lead to a device, a socket, or a pipe that would be read more than once.
+
+    Args:
+        path: The path. Where nothing can be found there, whoever opens it says so.
+        once: As for `read_blocks`.
+
+    Raises:
+        InputError: It leads to one of these.
+    """
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError):
+        return
+    if stat.S_ISFIFO(mode):
+        if not once:
+            raise InputError(f"{str(path)!r} is a pipe, which can be read only once, and this data is read more often; "
+                             "save it to a file, and give the path of that")
+    elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise InputError(f"{str(path)!r} is a {'socket' if stat.S_ISSOCK(mode) else 'device'}; give the path of a file")
 
 
 def listing(directory: Path) -> list[str]:

@@ -6,10 +6,11 @@ from dataclasses import asdict, dataclass, field, fields
 
 from .cells import CELLS
 from .errors import InputError
-from .twin import TORCH_LAYERS
 
 MODEL, BUDGET, LEARNING, RUN = "The model", "How long (one of these)", "Learning", "The run"
 ENGINES = ("cpu", "reference", "torch")
+ATTENTIONS = ("luong", "bahdanau")
+KINDS, VOCABULARIES, SPELLINGS = ("word", "character", "byte-pair"), ("character", "byte-pair"), ("grapheme", "jamo")
 # A task gives a cell its sequence and nothing beside it.
 ONE_INPUT = tuple(name for name, cell in CELLS.items() if len(cell.graph.inputs) == 1)
 
@@ -68,8 +69,11 @@ class Options:
         budgets = [f"{flag(name)} {getattr(self, name):g}" for name in ("epochs", "steps", "seconds") if getattr(self, name) is not None]
         if len(budgets) > 1:
             raise InputError(f"{' and '.join(budgets)}: a run has one budget; keep one of them")
-        if self.engine == "torch" and self.cell not in TORCH_LAYERS:
-            raise InputError(f"--engine torch with --cell {self.cell}: torch.nn has {', '.join(TORCH_LAYERS)}; leave --engine out")
+        if self.engine == "torch":
+            from .twin import TORCH_LAYERS
+
+            if self.cell not in TORCH_LAYERS:
+                raise InputError(f"--engine torch with --cell {self.cell}: torch.nn has {', '.join(TORCH_LAYERS)}; leave --engine out")
         if self.mixed_precision and self.device != "cuda":
             raise InputError("--mixed-precision without --device cuda: it is for a GPU; leave it out")
         if self.device == "cuda":

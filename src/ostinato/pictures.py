@@ -14,6 +14,8 @@ from .values import to_floats
 
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".gif")
+# Pixels of each side of a picture, as a model reads it.
+SIDE = 32
 
 
 # ---------------------------------------------------------------- frames of a clip

@@ -12,8 +12,8 @@ import numpy as np
 
 from .data import compose, drawn
 from .errors import InputError
+from .options import KINDS
 
-KINDS = ("word", "character", "byte-pair")
 # The numbers that every vocabulary begins with: past a text's end; not known; before the first piece; behind the last.
 SPECIAL = ("<pad>", "<unknown>", "<start>", "<end>")
 PAD, UNKNOWN, START, END = range(4)

@@ -13,12 +13,13 @@ from torch.nn import functional as F
 from .attention import Bahdanau, Luong
 from .decoding import Hypothesis, beam_search
 from .errors import InputError, SizeError
+from .options import ATTENTIONS
+from .pictures import SIDE
 from .pieces import END, PAD, START
 from .problem import within
 from .twin import make_layer
-from .weights import Embedding
+from .embedding import Embedding
 
-ATTENTIONS = ("luong", "bahdanau")
 # Logits that are in memory at a time: 16 MB in float32, which the cache holds and the allocator uses again. Less makes the
 # products slow.
 LOGITS = 2**22
@@ -98,7 +99,7 @@ class PictureEncoder(nn.Module):
         dropout: Rate on the places.
     """
 
-    SIZE, PLACES = 32, 64
+    SIZE, PLACES = SIDE, 64
 
     def __init__(self, *, units: int, dropout: float = 0.0):
         super().__init__()

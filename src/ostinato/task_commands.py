@@ -8,6 +8,7 @@ from dataclasses import fields
 from functools import partial
 from itertools import chain
 from pathlib import Path
+from signal import SIGINT
 from typing import Annotated, Optional
 
 import typer
@@ -15,6 +16,8 @@ from typer import Argument, Option
 
 from .errors import InputError
 from .options import RUN, Options, flag, kind
+from .signals import Stopped
+from .tasks import TASKS, load, task_class
 
 # How the help calls a number.
 _NAMES = {int: "INTEGER", float: "NUMBER"}
@@ -55,12 +58,14 @@ _RUN = {
 }
 
 
-def train_command(task: type, program):
+def train_command(name: str, program):
     """The function behind `ostinato train` of a task."""
+    task = TASKS[name]
+
     def command(of_typer: typer.Context, data: Path, out: Path, **given):
         run = {key: given.pop(key) for key in _RUN}
         chosen = frozenset(key for key in given if of_typer.get_parameter_source(key).name == "COMMANDLINE")
-        train(task, given, data, out, given=chosen, program=program, **run)
+        train(name, given, data, out, given=chosen, program=program, **run)
 
     first = [inspect.Parameter("of_typer", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context),
              inspect.Parameter("data", inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[Path, Argument(metavar="DATA", help=task.data, show_default=False)]),
@@ -69,41 +74,54 @@ def train_command(task: type, program):
     last = [inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[of, option])
             for key, (of, default, option) in _RUN.items()]
     # Required ones come first, as Python wants it.
-    command.__signature__ = inspect.Signature([*first, *parameters(task.Options), *last])
+    command.__signature__ = inspect.Signature([*first, *parameters(task.options), *last])
     command.__annotations__ = {one.name: one.annotation for one in command.__signature__.parameters.values()}
     command.__doc__ = task.summary
     return command
 
 
-def train(task: type, options: dict, data, out: Path, *, program, given=frozenset(), test=None, threads=None, devices=1, num_nodes=1, resume=False,
+def train(name: str, options: dict, data: Path, out: Path, *, program, given=frozenset(), test=None, threads=None, devices=1, num_nodes=1, resume=False,
           checkpoint_seconds=10.0):
-    """Train a task, showing what was found from the data, how it goes, and how it ends; gives the task back."""
-    for name, number in (("threads", threads), ("devices", devices), ("num_nodes", num_nodes)):
+    """Train a task, showing what was found from the data, how it goes, and how it ends; gives the task back.
+
+    What can be wrong with the command line and the data is checked before torch is imported.
+    """
+    for count, number in (("threads", threads), ("devices", devices), ("num_nodes", num_nodes)):
         if number is not None and not 1 <= number <= 1024:
-            raise InputError(f"{flag(name)} {number}: write a whole number from 1 to 1024")
-    from rich.console import Console
+            raise InputError(f"{flag(count)} {number}: write a whole number from 1 to 1024")
+    from .tasks.reading import check_path, read_examples
+    from .tasks.saved import CONFIG, check_new, is_helper
+    from .terminal import Display, errors, told_of_waiting
 
-    from .terminal import Display
-
-    console = Console(stderr=True, highlight=False, markup=False)
-    one = task(**options)
+    chosen = TASKS[name].options(**options)
+    if not (resume or is_helper()):
+        check_new(out, False)
+    if test is not None:
+        check_path(test)
+    console = errors()
     try:
-        with Display(console, task.goal, label=task.goal.replace("_", " ")) as display:
-            one.fit(data, test=test, out=out, resume=resume, given=given, threads=threads, devices=devices, nodes=num_nodes,
+        with told_of_waiting(data):
+            examples = read_examples(name, data, chosen)
+        one = task_class(name)(**options)
+        with Display(console, one.goal, label=one.goal.replace("_", " ")) as display:
+            one.fit(data, examples=examples, test=test, out=out, resume=resume, given=given, threads=threads, devices=devices, nodes=num_nodes,
                     checkpoint_seconds=checkpoint_seconds, watcher=display, told=lambda task: _settings(console, task))
-    except KeyboardInterrupt:
-        console.print(f"stopped; the same command with --resume goes on with the run in {out}", soft_wrap=True)
-        raise typer.Exit(130) from None
+    except KeyboardInterrupt as stop:
+        stop = stop if isinstance(stop, Stopped) else Stopped(SIGINT)
+        begun = (out / CONFIG).exists()
+        next_step = f"the same command with --resume continues the run in {out}" if begun else "nothing has been written"
+        console.print(f"{stop}; {next_step}", soft_wrap=True)
+        raise typer.Exit(stop.exit_code) from None
     result = one.result
     if result is None:  # a process that helped another one
         return one
-    early = ", stopped early" if result.stopped_early else ""
-    typer.echo(f"{result.rows:,} {one.unit}, {result.steps} steps, {result.seconds:.0f} s{early}; measured on {result.held_out_rows:,} {one.unit}:")
+    listing, early = TASKS[name], ", stopped early" if result.stopped_early else ""
+    typer.echo(f"{result.rows:,} {listing.unit}, {result.steps} steps, {result.seconds:.0f} s{early}; measured on {result.held_out_rows:,} {listing.unit}:")
     _print_measures(result.measures)
     if sample := one.sample():
         typer.echo(f"\n{sample}")
     typer.echo(f"\nmodel     {out}\nreport    {out / 'report.html'}\n"
-               f"use it    {program()} {one.use} {shlex.quote(str(out))}\nmeasure   {program()} evaluate {shlex.quote(str(out))} DATA")
+               f"use it    {program()} {listing.use} {shlex.quote(str(out))}\nmeasure   {program()} evaluate {shlex.quote(str(out))} DATA")
     return one
 
 
@@ -125,14 +143,13 @@ def _print_measures(measures: dict):
 def train_config(config: Path, out: Path, *, program, threads=None) -> None:
     """Do a run again from its config.json."""
     from .files import read_json
-    from .tasks import TASKS, task_class
 
     said = read_json(config)
     if said.get("task") not in TASKS or not isinstance(said.get("options"), dict):
         raise InputError(f"{str(config)!r} is no configuration of a run; give the config.json that `ostinato train` wrote")
     if said.get("data") is None:
         raise InputError(f"{str(config)!r} names no data file: it was trained on rows in memory; train with `ostinato train {said['task']} DATA`")
-    train(task_class(said["task"]), said["options"], Path(said["data"]), out, program=program, test=said.get("test"), threads=threads or said.get("threads"))
+    train(said["task"], said["options"], Path(said["data"]), out, program=program, test=said.get("test"), threads=threads or said.get("threads"))
 
 
 DIRECTORY = Argument(metavar="DIR", help="The --out of `ostinato train`.", show_default=False)
@@ -144,9 +161,8 @@ def evaluate(
     json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
 ):
     """Measure a trained model on data it has not seen."""
-    from .tasks import load
-
-    measures = load(directory).evaluate(data)
+    examples = _read_for(directory, data, labelled=True)
+    measures = load(directory).measures(examples)
     if json:
         typer.echo(json_text.dumps(measures, ensure_ascii=False))
     else:
@@ -161,15 +177,15 @@ def predict(
     json: Annotated[bool, Option("--json", help="A JSON object a line, with all that is known.")] = False,
 ):
     """Answer with a trained model: a line in, a line out; or continue a series."""
-    from .tasks import load
-
+    of_file = file not in (None, "-")
+    examples = _read_for(directory, Path(file), labelled=False) if of_file else None
     task = load(directory)
     if steps is not None and not task.continues:
         raise InputError(f"--steps {steps}: {str(directory)!r} is a model of `ostinato train {task.name}`, which forecasts no steps; leave --steps out")
     answer = partial(task.predict, **({} if steps is None else {"steps": steps}))
     keyboard = sys.stdin is not None and sys.stdin.isatty()
-    if file not in (None, "-"):
-        found = answer(Path(file))
+    if of_file:
+        found = answer(examples)
     elif file is None and task.continues and (keyboard or sys.stdin is None):
         found = answer()
     else:
@@ -183,6 +199,17 @@ def predict(
             found = (one for line in chain([] if first is None else [first], lines) for one in _answered(task, answer, *line))
     for one in found:
         print(json_text.dumps(one, ensure_ascii=False) if json else task.shown(one), flush=True)
+
+
+def _read_for(directory: Path, data: Path, *, labelled: bool):
+    """The examples in a file, as the model in a directory reads them; nothing here needs torch."""
+    from .tasks.reading import read_examples
+    from .tasks.saved import read_model
+    from .terminal import told_of_waiting
+
+    saved = read_model(directory, device="cpu", mixed_precision=False)
+    with told_of_waiting(data):
+        return read_examples(saved.task, data, saved.options, labelled=labelled, knows=saved.knows)
 
 
 def _lines():
@@ -213,10 +240,9 @@ def inspect_input(
     from rich.console import Console
     from rich.table import Table
 
-    from .inspection import gradients, inspect_layer
-    from .tasks import load
-
     task = load(directory)
+    from .inspection import gradients, inspect_layer
+
     if task.options.engine == "torch":
         raise InputError(f"the model in {str(directory)!r} has torch.nn's layers, whose gates cannot be seen; train one without --engine torch")
     inside = task.inside(task.line(line))
@@ -239,22 +265,26 @@ def inspect_input(
 
 def info(directory: Annotated[Path, DIRECTORY], json: Annotated[bool, Option("--json", help="Print JSON.")] = False):
     """What is in a model's directory."""
-    from .tasks import load
-    from .tasks.task import CONFIG
+    from .tasks.saved import CONFIG, read_kind, read_model
+    from .values import scaling
 
-    task = load(directory)
+    saved = read_model(directory, device="cpu", mixed_precision=False)
+    result, listing = saved.result, TASKS[saved.task]
     if json:
         typer.echo((directory / CONFIG).read_text(encoding="utf-8").rstrip())
         return
-    typer.echo(f"{task.name}: {task.summary}")
-    for name, value in task.options.to_json().items():
+    # older versions did not save the number of parameters: the model is built to count them
+    size = load(directory).size if saved.parameters is None else saved.parameters
+    kind = read_kind(directory) if saved.pieces else None
+    typer.echo(f"{saved.task}: {listing.summary}")
+    for name, value in saved.options.to_json().items():
         if value is not None:
             typer.echo(f"{flag(name):24} {value}")
-    typer.echo(f"{'parameters':24} {task.size:,}")
-    if task.pieces:
-        typer.echo(f"{'pieces':24} {len(task.pieces):,} ({task.pieces.kind})")
-    if task.scaling():
-        typer.echo(f"{'input':24} {task.scaling()}")
-    if task.result:
-        typer.echo(f"trained on {task.result.rows:,} {task.unit} in {task.result.steps} steps and {task.result.seconds:.0f} s; on {task.result.held_out_rows:,} others:")
-        _print_measures(task.result.measures)
+    typer.echo(f"{'parameters':24} {size:,}")
+    if saved.pieces:
+        typer.echo(f"{'pieces':24} {saved.pieces:,} ({kind})")
+    if scaled := scaling(saved.knows.get("dtype")):
+        typer.echo(f"{'input':24} {scaled}")
+    if result:
+        typer.echo(f"trained on {result.rows:,} {listing.unit} in {result.steps} steps and {result.seconds:.0f} s; on {result.held_out_rows:,} others:")
+        _print_measures(result.measures)

@@ -1,10 +1,66 @@
 """What a run shows in the terminal: one line that moves in a terminal, one line for each measurement elsewhere."""
 
+import contextlib
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from .files import is_pipe
+
 # The bar and its numbers fit in 80 columns.
 BAR = 20
+# Seconds after which a person is told what is waited for.
+PATIENCE = 1.0
+
+
+class Lasting:
+    """A stream that drops what it is given once it cannot be written: a run outlives the terminal that it was started in.
+
+    Args:
+        stream: Where to write.
+    """
+
+    def __init__(self, stream: TextIO):
+        self.stream = stream
+
+    def __getattr__(self, name: str):
+        return getattr(self.stream, name)
+
+    def write(self, text: str) -> int:
+        """Write a text, or drop it."""
+        with contextlib.suppress(OSError):
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is still in memory, or drop it."""
+        with contextlib.suppress(OSError):
+            self.stream.flush()
+
+
+def errors() -> Console:
+    """The console of what is told while a run goes on: standard error."""
+    return Console(file=Lasting(sys.stderr), highlight=False, markup=False)
+
+
+@contextlib.contextmanager
+def told_of_waiting(data: Path) -> Iterator[None]:
+    """Say so where data comes from a pipe and is not all there after a second."""
+    message = f"reading from the pipe {str(data)!r} until its writer closes it"
+    timer = threading.Timer(PATIENCE, lambda: errors().print(message, soft_wrap=True)) if is_pipe(data) else None
+    if timer:
+        timer.daemon = True
+        timer.start()
+    try:
+        yield
+    finally:
+        if timer:
+            timer.cancel()
 
 
 class Display:

@@ -11,7 +11,6 @@ import csv
 import io
 import logging
 import math
-import os
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -100,11 +99,6 @@ def process() -> tuple[int, int]:
     """The number of this process among those that train together, and how many these are."""
     group = torch.distributed
     return (group.get_rank(), group.get_world_size()) if group.is_available() and group.is_initialized() else (0, 1)
-
-
-def is_helper() -> bool:
-    """Whether this process was started by another one to train with it; that one writes and prints."""
-    return os.environ.get("LOCAL_RANK", "0") != "0" or os.environ.get("NODE_RANK", "0") != "0"
 
 
 def learning_rate_at(used: float) -> float:
@@ -372,7 +366,7 @@ def fit(problem: Problem, *, budget: Budget, learning_rate: float, clip: float, 
             trainer.fit(training, _Batches(training), _HeldOut(problem))
         except SystemExit as stop:
             # Lightning turns Ctrl-C into an exit
-            raise KeyboardInterrupt from stop
+            raise stop.__context__ if isinstance(stop.__context__, KeyboardInterrupt) else KeyboardInterrupt from stop
     progress.seconds = keeper.saved
     return progress
 

@@ -3,41 +3,51 @@
 import math
 import numbers
 from collections.abc import Callable, Mapping, Sequence
-
-import torch
-from torch import Tensor, nn
-from torch.nn import init
+from typing import TYPE_CHECKING
 
 from .errors import InputError, near
 from .graph import Graph
 
+# A cell names initialisers where torch need not be imported yet.
+if TYPE_CHECKING:
+    from torch import Tensor
 
-def _identity(weight: Tensor, hidden_size: int) -> None:
+
+def _fill(weight: "Tensor", function: str, *arguments: float, **settings: str) -> None:
+    """Call a function of `torch.nn.init`."""
+    from torch.nn import init
+
+    getattr(init, function)(weight, *arguments, **settings)
+
+
+def _identity(weight: "Tensor", hidden_size: int) -> None:
+    import torch
+
     rows, columns = weight.shape
     weight.copy_(torch.eye(columns, dtype=weight.dtype, device=weight.device).repeat(-(-rows // columns), 1)[:rows])
 
 
 # Each fills a weight in place, given the layer's hidden size. A weight of two dimensions that stacks several gates is taken
 # as one matrix, as Keras and TensorFlow 1 do.
-INITIALISERS: dict[str, Callable[[Tensor, int], object]] = {
+INITIALISERS: dict[str, Callable[["Tensor", int], None]] = {
     # torch.nn.RNNBase.reset_parameters
-    "uniform": lambda w, hidden: init.uniform_(w, -1 / math.sqrt(hidden), 1 / math.sqrt(hidden)),
-    "normal": lambda w, hidden: init.normal_(w, 0.0, 1 / math.sqrt(hidden)),
-    "zeros": lambda w, hidden: init.zeros_(w),
-    "ones": lambda w, hidden: init.ones_(w),
+    "uniform": lambda w, hidden: _fill(w, "uniform_", -1 / math.sqrt(hidden), 1 / math.sqrt(hidden)),
+    "normal": lambda w, hidden: _fill(w, "normal_", 0.0, 1 / math.sqrt(hidden)),
+    "zeros": lambda w, hidden: _fill(w, "zeros_"),
+    "ones": lambda w, hidden: _fill(w, "ones_"),
     # Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks (2010), equation 16
-    "glorot": lambda w, hidden: init.xavier_uniform_(w),
+    "glorot": lambda w, hidden: _fill(w, "xavier_uniform_"),
     # He, Zhang, Ren and Sun, Delving Deep into Rectifiers (2015), equation 10
-    "he": lambda w, hidden: init.kaiming_normal_(w, nonlinearity="relu"),
+    "he": lambda w, hidden: _fill(w, "kaiming_normal_", nonlinearity="relu"),
     # Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning (2013)
-    "orthogonal": lambda w, hidden: init.orthogonal_(w),
+    "orthogonal": lambda w, hidden: _fill(w, "orthogonal_"),
     # Le, Jaitly and Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear Units (2015)
     "identity": _identity,
 }
 MATRICES_ONLY = {"glorot", "he", "orthogonal", "identity"}
 
 
-def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ...]], Tensor]:
+def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ...]], "Tensor"]:
     """An initialiser for the bias of gates, after which each unit remembers for another time, of 1 to `longest` steps.
 
     Args:
@@ -67,7 +77,9 @@ def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ..
     if not gates or not set(gates) <= {-1, 0, 1}:
         raise InputError(f"chrono(gates={gates!r}): write 1, -1 or 0 for each gate that the bias stacks, such as (-1, 1, 0, 0)")
 
-    def fill(shape: tuple[int, ...]) -> Tensor:
+    def fill(shape: tuple[int, ...]) -> "Tensor":
+        import torch
+
         if len(shape) != 1 or shape[0] % len(gates):
             raise InputError(f"chrono() with {len(gates)} gate(s) was given a weight of the shape {tuple(shape)}: it is for a "
                              "bias of that many gates, so write as many numbers in gates=(...) as the bias stacks")
@@ -77,8 +89,7 @@ def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ..
     return fill
 
 
-@torch.no_grad()
-def initialise(weight: Tensor, how, *, name: str, hidden_size: int) -> None:
+def initialise(weight: "Tensor", how, *, name: str, hidden_size: int) -> None:
     """Fill a weight in place.
 
     Args:
@@ -90,42 +101,26 @@ def initialise(weight: Tensor, how, *, name: str, hidden_size: int) -> None:
     Raises:
         InputError: No such initialiser, one that needs a matrix on a vector, or a function that returns another shape.
     """
-    how = "uniform" if how is None else how
-    if isinstance(how, str):
-        if how not in INITIALISERS:
-            raise InputError(f"weight {name!r} has init={how!r}{near(how, INITIALISERS)}; the initialisers are {', '.join(INITIALISERS)}")
-        if how in MATRICES_ONLY and weight.dim() != 2:
-            raise InputError(f"weight {name!r} has init={how!r} and is a vector of {len(weight)}: {how} needs two dimensions; "
-                             "write a number, 'uniform' or 'normal'")
-        INITIALISERS[how](weight, hidden_size)
-    elif callable(how):
-        made = torch.as_tensor(how(tuple(weight.shape)))
-        if made.shape != weight.shape:
-            raise InputError(f"the init of weight {name!r} returned the shape {tuple(made.shape)}; it should be {tuple(weight.shape)}")
-        weight.copy_(made)
-    elif isinstance(how, numbers.Real) and not isinstance(how, bool):
-        weight.fill_(float(how))
-    else:
-        raise InputError(f"weight {name!r} has init={how!r}: write a number, a function of the shape, or one of {', '.join(INITIALISERS)}")
+    import torch
 
-
-class Embedding(nn.Embedding):
-    """An embedding whose numbers are drawn with a standard deviation, those of the padding too.
-
-    Args:
-        count: Rows.
-        units: Numbers of a row.
-        std: The standard deviation.
-        padding_idx: The row that gets no gradient.
-    """
-
-    def __init__(self, count: int, units: int, *, std: float, padding_idx: int | None = None):
-        self._std = std  # nn.Embedding draws the numbers while it is made
-        super().__init__(count, units, padding_idx)
-
-    def reset_parameters(self) -> None:
-        super().reset_parameters()
-        init.normal_(self.weight, std=self._std)
+    with torch.no_grad():
+        how = "uniform" if how is None else how
+        if isinstance(how, str):
+            if how not in INITIALISERS:
+                raise InputError(f"weight {name!r} has init={how!r}{near(how, INITIALISERS)}; the initialisers are {', '.join(INITIALISERS)}")
+            if how in MATRICES_ONLY and weight.dim() != 2:
+                raise InputError(f"weight {name!r} has init={how!r} and is a vector of {len(weight)}: {how} needs two dimensions; "
+                                 "write a number, 'uniform' or 'normal'")
+            INITIALISERS[how](weight, hidden_size)
+        elif callable(how):
+            made = torch.as_tensor(how(tuple(weight.shape)))
+            if made.shape != weight.shape:
+                raise InputError(f"the init of weight {name!r} returned the shape {tuple(made.shape)}; it should be {tuple(weight.shape)}")
+            weight.copy_(made)
+        elif isinstance(how, numbers.Real) and not isinstance(how, bool):
+            weight.fill_(float(how))
+        else:
+            raise InputError(f"weight {name!r} has init={how!r}: write a number, a function of the shape, or one of {', '.join(INITIALISERS)}")
 
 
 # What torch.nn registers for each weight of a cell, in its order; where there are several, the weight is their sum.

@@ -7,8 +7,6 @@ docs/cells.md has both.
 
 import math
 
-import torch
-
 from ..language import (
     cell, concat, exp, floor, input, maximum, relu, sigmoid, softplus, split, sqrt, state, tanh, weight, where,
 )
@@ -20,8 +18,19 @@ __all__ = [
 ]
 
 
+# torch is imported when weights start, not with the cells: the command line checks the names of cells without it.
+
+
 def _uniform(shape, low, high):
+    import torch
+
     return torch.empty(shape).uniform_(low, high)
+
+
+def _normal(shape):
+    import torch
+
+    return torch.randn(shape)
 
 
 @cell
@@ -144,7 +153,7 @@ def qrnn(x, c, p=state("3*H"), *, W=weight("3*H", "I"), V=weight("3*H", "I"), b=
 
 def _slow(shape):
     # sigmoid(decay) ** 8 uniform in 0.9 .. 0.999
-    return torch.logit(_uniform(shape, 0.9, 0.999) ** (1 / 8))
+    return (_uniform(shape, 0.9, 0.999) ** (1 / 8)).logit()
 
 
 @cell
@@ -162,16 +171,16 @@ def rg_lru(x, h, *, W=weight("3*H", "I"), b=weight("3*H", init=0.0), decay=weigh
 
 def _ring(shape):
     # exp(-exp(nu)) between 0.9 and 0.999, by which points are uniform on the ring between the two circles
-    return torch.log(-0.5 * torch.log(_uniform(shape, 0.9**2, 0.999**2)))
+    return (-0.5 * _uniform(shape, 0.9**2, 0.999**2).log()).log()
 
 
 def _angle(shape):
-    return torch.log(torch.tan(_uniform(shape, 0.0, math.pi) / 2))
+    return (_uniform(shape, 0.0, math.pi) / 2).tan().log()
 
 
 @cell
-def lru(x, re, im, *, B=weight("2*H", "I", init=lambda shape: torch.randn(shape) / math.sqrt(2 * shape[1])),
-        C=weight("H", "2*H", init=lambda shape: torch.randn(shape) / math.sqrt(shape[0])), D=weight("H", "I"),
+def lru(x, re, im, *, B=weight("2*H", "I", init=lambda shape: _normal(shape) / math.sqrt(2 * shape[1])),
+        C=weight("H", "2*H", init=lambda shape: _normal(shape) / math.sqrt(shape[0])), D=weight("H", "I"),
         nu=weight("H", init=_ring), theta=weight("H", init=_angle)):
     """Linear recurrent unit: a complex diagonal, here as two real states, that turns and shrinks by its own amount in each unit.
 
@@ -263,7 +272,7 @@ def antisymmetric_rnn(x, h, *, W=weight("H", "I"), U=weight("H", "H", init="norm
 @cell
 def phased_lstm(x, t=input(1), h=state(), c=state(), *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H"),
                 p_i=weight("H"), p_f=weight("H"), p_o=weight("H"),
-                tau=weight("H", init=lambda shape: torch.exp(_uniform(shape, 0.0, 3.0))),
+                tau=weight("H", init=lambda shape: _uniform(shape, 0.0, 3.0).exp()),
                 s=weight("H", init=lambda shape: _uniform(shape, 0.0, math.exp(3.0))), r_on=0.05, alpha=0.001):
     """LSTM with peepholes whose units open in turn: each for the part `r_on` of its period `tau`, which begins at the time `s`.
 

@@ -4,29 +4,53 @@ Each is a class with `fit`, `evaluate`, `predict` and `save`; `load` gives back 
 """
 
 import importlib
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-# Each task's module and class, by its name on the command line.
-TASKS = {
-    "classify": ("classify", "Classifier"), "tag": ("tag", "Tagger"), "frames": ("frames", "FrameTagger"), "forecast": ("forecast", "Forecaster"),
-    "translate": ("translate", "Translator"), "transcribe": ("transcribe", "Transcriber"), "generate": ("generate", "Generator"),
-    "caption": ("caption", "Captioner"),
-}
+from .options import TASKS
+from .saved import read_model
 
-__all__ = ["TASKS", "load", "task_class", *(name for _, name in TASKS.values())]
+if TYPE_CHECKING:
+    from .caption import Captioner
+    from .classify import Classifier
+    from .forecast import Forecaster
+    from .frames import FrameTagger
+    from .generate import Generator
+    from .tag import Tagger
+    from .task import Task
+    from .transcribe import Transcriber
+    from .translate import Translator
+
+__all__ = [
+    "TASKS", "Captioner", "Classifier", "Forecaster", "FrameTagger", "Generator", "Tagger", "Transcriber", "Translator", "load",
+    "task_class",
+]
 
 
-def task_class(name: str) -> type:
-    """The class of a task, by its name on the command line."""
-    module, found = TASKS[name]
-    return getattr(importlib.import_module(f".{module}", __package__), found)
+def task_class(name: str) -> "type[Task]":
+    """The class of a task, by its name on the command line. It is imported here, and with it torch."""
+    return getattr(importlib.import_module(f".{TASKS[name].module}", __package__), TASKS[name].class_name)
+
+
+def load(directory: Path) -> "Task":
+    """The trained task in a directory.
+
+    Raises:
+        InputError: There is no whole model in it; the message says what is missing or damaged.
+    """
+    directory = Path(directory)
+    saved = read_model(directory, device="cpu", mixed_precision=False)
+    from .task import restored  # it needs torch, and a directory without a model does not
+
+    return restored(saved, directory)
 
 
 def __getattr__(name: str):
-    if name == "load":
-        from .task import load
-
-        return load
-    for task, (_, found) in TASKS.items():
-        if name == found:
+    for task, listing in TASKS.items():
+        if name == listing.class_name:
             return task_class(task)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

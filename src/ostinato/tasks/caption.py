@@ -1,7 +1,6 @@
 """One to many: words for a picture."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,29 +9,16 @@ import torch
 from ..data import compose
 from ..errors import InputError
 from ..examples import Examples, pair_of
-from ..options import option
 from ..pictures import square
 from ..seq2seq import PictureEncoder
-from ..sequences import read_pictures
 from ..stored import Made
-from .sentences import SentenceOptions, SentenceTask
+from .options import CaptionOptions
+from .sentences import SentenceTask
 
 # How many pixels of the report's picture a pixel of a picture is.
 ENLARGED = 4
 # How many pictures are compared with how many at a time.
 COMPARED = 256
-
-
-@dataclass(frozen=True)
-class CaptionOptions(SentenceOptions):
-    """What can be chosen for a captioner."""
-
-    dropout: float = option(0.1, "Rate of dropout.", low=0, high=0.99)
-    batch: int = option(32, "Pictures of a batch.", panel="Learning", low=1, high=65536)
-    vocabulary_size: int = option(2000, "Pieces at most.", panel="Texts", low=8, high=1_000_000)
-    caption: str | None = option(None, "The column (or array) of the captions.", panel="Columns", found="by its name or its values")
-    picture: str | None = option(None, "The column of pictures' files, or the array of pictures.", panel="Columns", found="by its name or its values")
-    folder: str | None = option(None, "Where the files are that a table names.", panel="Columns", found="beside the table")
 
 
 class Captioner(SentenceTask):
@@ -55,21 +41,10 @@ class Captioner(SentenceTask):
         'a red square above'
     """
 
-    name, Options, goal, higher, unit = "caption", CaptionOptions, "chrf", True, "pictures"
+    name, Options, goal, higher = "caption", CaptionOptions, "chrf", True
     line_is = "the path of a picture or a folder of pictures"
-    summary = "One to many: words for a picture."
-    data = "A table of pictures' files and captions, or npz with pictures and captions."
 
-    def read(self, data, *, labelled=True):
-        if isinstance(data, (str, Path)):
-            options = self.options
-            caption = options.caption if labelled else None
-            picture = options.picture if labelled or Path(data).suffix == ".npz" else None
-            found = read_pictures(Path(data), caption=caption, picture=picture, folder=options.folder and Path(options.folder), size=PictureEncoder.SIZE)
-            if labelled and found.captions is None:
-                raise InputError(f"{str(data)!r} has no captions; name the column or array of them with --caption")
-            return Examples({"x": found.pictures, "target": found.captions if labelled else None, "name": found.names}, source=str(data),
-                            about=found.columns)
+    def given_rows(self, data, labelled):
         pictures, captions = pair_of(data, "pictures, and a caption for each") if labelled else (data, None)
         pictures = [_picture(picture, number) for number, picture in enumerate(pictures, 1)]
         if captions is not None and len(captions) != len(pictures):

@@ -3,9 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import repeat
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -15,52 +13,16 @@ from torch.nn import functional as F
 from ..data import compose, drawn, given_text
 from ..errors import InputError
 from ..examples import Examples, pair_of
-from ..options import LEARNING, MODEL, option
-from ..pieces import KINDS, PAD, SPECIAL, UNKNOWN, Pieces
+from ..pieces import PAD, SPECIAL, UNKNOWN, Pieces
 from ..problem import padded, spread, within
 from ..stored import Behind, StoredRows, parts
-from ..tables import read_labelled
 from ..values import as_trained, dtype_of, label_of, scaling, sequence_of
-from ..weights import Embedding
+from ..embedding import Embedding
 from .layer import layer_of
+from .options import ClassifyOptions
 from .scores import Scores
-from .spelling import WORDS, SpelledWords, Spelling, SpellingOptions, spelled_batch
+from .spelling import SpelledWords, Spelling, spelled_batch
 from .task import Inside, Task, batches
-
-TEXT, UNLABELLED = "Texts", "Texts without labels"
-
-
-@dataclass(frozen=True)
-class ClassifyOptions(SpellingOptions):
-    """What can be chosen for a classifier."""
-
-    hidden: int = option(128, "Units of each layer and direction.", low=1, high=16384)
-    bidirectional: bool = option(True, "Read in both directions.")
-    embedding: int = option(128, "Units that stand for a word or character.", panel=TEXT, low=1, high=16384)
-    pieces: str | None = option(None, "word, character or byte-pair.", panel=TEXT, among=KINDS, found="words; byte pairs from 20,000 rows")
-    spelling: bool = option(True, "Read each word by its characters too, where pieces are words.", panel=WORDS)
-    vocabulary_size: int = option(16000, "Pieces at most.", panel=TEXT, low=8, high=1_000_000)
-    lower: bool | None = option(None, "Take capital letters for small ones; by its characters a word is read as it is.",
-                                panel=TEXT, found="where words are read by their characters")
-    text: str | None = option(None, "The column of the text.", panel="Columns", found="by its name or its values")
-    label: str | None = option(None, "The column of the label.", panel="Columns", found="by its name")
-    features: int | None = option(None, "Numbers of a step, where a row is a whole sequence.", panel="Columns", low=1, high=10**6, found="1")
-    label_smoothing: float = option(0.1, "Part of the certainty that is spread over all labels in learning.", panel=LEARNING, low=0, high=0.9)
-    ensemble: int = option(1, "Models that are trained side by side, whose mean is the answer.", low=1, high=64)
-    class_weights: bool = option(False, "Have each label count the same in learning, however rare.", panel=LEARNING)
-    word_dropout: float | None = option(None, "Rate at which pieces are taken for unknown ones in training.", panel=LEARNING,
-                                        low=0, high=0.9, found="0.05; 0.2 where words are read by their characters")
-    dropout: float = option(0.4, "Rate of dropout, on the input, between layers and before the readout.", panel=MODEL, low=0, high=0.99)
-    unlabelled: str | None = option(None, "A file of texts: before labels, the model learns to foretell their words.", panel=UNLABELLED, found="none")
-    unlabelled_text: str | None = option(None, "Its column of the text.", panel=UNLABELLED, found="by its name or its values")
-    unlabelled_epochs: float = option(3.0, "Times to read it.", panel=UNLABELLED, low=1e-6, high=1e9)
-    unlabelled_dropout: float = option(0.2, "Rate of dropout meanwhile.", panel=UNLABELLED, low=0, high=0.99)
-
-    def __post_init__(self):
-        super().__post_init__()
-        if self.unlabelled is not None and self.layers > 1 and self.bidirectional:
-            raise InputError(f"--unlabelled with --layers {self.layers}: an upper layer is given in one direction what the other should foretell; "
-                             "write --layers 1 or --no-bidirectional")
 
 
 class ClassifyModel(nn.Module):
@@ -151,23 +113,10 @@ class Classifier(Task):
     """
 
     name, Options, goal, higher = "classify", ClassifyOptions, "accuracy", True
-    summary = "Many to one: a label for a text, or for a sequence of numbers."
-    data = "CSV, TSV, JSONL or Parquet (also .gz) with a label, or npz with x and y."
     # Texts without labels, from when they are read for the vocabulary until they are learned from.
     _unlabelled: Examples | None = None
 
-    def read(self, data, *, labelled=True):
-        if isinstance(data, (str, Path)):
-            path, options, known = Path(data), self.options, self.knows.get("columns") or {}
-            # by the names of those that were learned from, where they have some
-            numbers = known.get("numbers")
-            named = isinstance(numbers, list) and path.suffix != ".npz" and not all(map(str.isdecimal, numbers))
-            found = read_labelled(path, text=options.text, label=options.label, columns=numbers if named else None, features=options.features,
-                                  like=None if labelled else known)
-            if labelled and found.labels is None:
-                raise InputError(f"{str(data)!r} has no column of labels ({found.columns}); call it 'label' there, or name it with --label in training")
-            columns = {"x": found.texts if found.texts is not None else found.numbers, "label": found.labels}
-            return Examples(columns, source=str(data), about=found.columns, dtype=found.dtype)
+    def given_rows(self, data, labelled):
         x, labels = pair_of(data, "texts, or sequences of numbers, and a label for each") if labelled else (data, None)
         read = [(given_text(row), None) if isinstance(row, str) else sequence_of(row, f"row {number}", "step") for number, row in enumerate(x, 1)]
         x, dtype = [row for row, _ in read], dtype_of((dtype for _, dtype in read), "row")

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,8 +11,8 @@ from ..errors import InputError
 from ..examples import Examples
 from ..series import clock_of, cycles_of, date_of, dates_of, divisor, later, moves_away, power_of, season_of, series_of, waves
 from ..stored import Made, StoredArray, behind, parts
-from ..tables import read_series
-from .forecast_model import FARTHEST, KEPT, LAGS, ForecastModel, ForecastOptions
+from .forecast_model import KEPT, ForecastModel
+from .options import FARTHEST, LAGS, ForecastOptions
 from .task import Inside, Rows, Task, batches
 
 # Fewer steps than this have nothing to be learned from.
@@ -61,26 +60,20 @@ class Forecaster(Task):
 
     name, Options, goal, higher = "forecast", ForecastOptions, "mase", False
     use_does, continues = "continue the series", True
-    summary = "One to one, fed back: the next values of a series, with intervals."
-    data = "CSV, TSV, JSONL or Parquet (also .gz): columns of numbers, a step in each row."
 
     # ------------------------------------------------------------ reading
 
-    def read(self, data, *, labelled=True):
+    def given_rows(self, data, labelled):
         options, wanted = self.options, self.knows.get("names") or self.options.names
-        if isinstance(data, (str, Path)):
-            found = read_series(Path(data), columns=wanted, time=options.time)
-            names, values, times, source = found.names, found.values, found.times, str(data)
-        else:
-            (names, values, times), source = series_of(data, wanted, options.time), "the given series"
-            if not isinstance(data, dict):
-                if "names" not in self.knows and (options.columns or options.time):
-                    raise InputError(f"columns={options.columns!r}, time={options.time!r}: the given series is an array, whose columns have no "
-                                     "names; give a dict of columns")
-                if wanted and len(names) != len(wanted):
-                    raise InputError(f"the given series has {len(names)} columns, and the model learned from {len(wanted)}: {', '.join(wanted)}")
-                names = wanted or names
-        return Examples({"values": values if isinstance(values, StoredArray) else list(values), "time": times}, source=source, about={"names": names})
+        names, values, times = series_of(data, wanted, options.time)
+        if not isinstance(data, dict):
+            if "names" not in self.knows and (options.columns or options.time):
+                raise InputError(f"columns={options.columns!r}, time={options.time!r}: the given series is an array, whose columns have no "
+                                 "names; give a dict of columns")
+            if wanted and len(names) != len(wanted):
+                raise InputError(f"the given series has {len(names)} columns, and the model learned from {len(wanted)}: {', '.join(wanted)}")
+            names = wanted or names
+        return Examples({"values": list(values), "time": times}, source="the given series", about={"names": names})
 
     @property
     def line_is(self):

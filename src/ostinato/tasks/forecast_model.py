@@ -1,55 +1,15 @@
 """The model of a forecaster, a linear regression and layers beside it, and what can be chosen for it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 import torch
 from torch import nn
 
-from ..errors import InputError
-from ..options import LEARNING, Options, option
 from .layer import layer_of
+from .options import ForecastOptions
 
-SERIES = "The series"
-# Changes that the regression reads at most, where the option does not say.
-LAGS = 24
-# Steps that can be forecast at most.
-FARTHEST = 10_000
 # How many quantiles of the held-out errors a model keeps.
 KEPT = 200
-
-
-@dataclass(frozen=True)
-class ForecastOptions(Options):
-    """What can be chosen for a forecaster."""
-
-    hidden: int = option(32, "Units of each layer.", low=1, high=16384)
-    dropout: float = option(0.5, "Rate of dropout, between layers and before the readout.", low=0, high=0.99)
-    horizon: int = option(12, "Steps that `predict` forecasts, and that the measures named horizon look ahead.", panel=SERIES, low=1, high=FARTHEST)
-    window: int | None = option(None, "Steps that are read for a forecast.", panel=SERIES, low=2, high=100_000, found="two seasons")
-    season: int | None = option(None, "Steps after which the series is like itself; 1: none.", panel=SERIES, low=1, high=100_000,
-                                found="by autocorrelation")
-    power: float | None = option(None, "Learn this power of the values; 0: their logarithms.", panel=SERIES, low=0, high=1,
-                                 found="0, 0.5 or 1, by how the series varies with its level")
-    difference: bool | None = option(None, "Read the changes from step to step and not the level.", panel=SERIES, found="if the level moves away")
-    lags: int | None = option(None, "Last changes that the linear regression reads; 0: no regression.", panel=SERIES, low=0, high=10_000,
-                              found=f"{LAGS}, or what the series is long enough for")
-    columns: str | None = option(None, "What is forecast: names, with commas between.", panel=SERIES, found="all columns of numbers")
-    time: str | None = option(None, "The column that says when.", panel=SERIES, found="a first column of dates")
-    batch: int = option(32, "Windows of a batch.", panel=LEARNING, low=1, high=65536)
-    learning_rate: float = option(2e-3, "The highest of the schedule.", panel=LEARNING, low=1e-9, high=10)
-    held_out: float = option(0.15, "Part of the series, its end, that is kept to measure on.", panel=LEARNING, low=0.001, high=0.9)
-
-    def __post_init__(self):
-        super().__post_init__()
-        twice = next((name for place, name in enumerate(self.names or ()) if name in self.names[:place]), None)
-        if twice is not None:
-            raise InputError(f"--columns {self.columns}: {twice!r} is there twice; name each column once")
-
-    @property
-    def names(self) -> list[str] | None:
-        """The columns that are named."""
-        return [name.strip() for name in self.columns.split(",")] if self.columns else None
 
 
 class _NoChange(nn.Linear):

@@ -1,11 +1,8 @@
 """Many to many, aligned: a label for each frame of a clip."""
 
 import itertools
-import re
-import zipfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,33 +11,16 @@ from torch import nn
 
 from ..errors import InputError
 from ..examples import Examples, pair_of
-from ..options import LEARNING, MODEL, Options, option
 from ..problem import padded, spread, within
-from ..sequences import Clips, read_clips
 from ..stored import Made, taken
 from ..values import PIXELS, as_trained, dtype_of, label_of, scaling, sequence_of
 from .layer import layer_of
+from .options import FrameOptions
 from .scores import Scores
 from .tag import filled, rows_of, split_filled, stepwise_loss
 from .task import Inside, Task
 
 # A part of the clips of an npz file, as in grid.npz:train.
-_PART = re.compile(r"(.+\.npz):(\w+)")
-
-
-@dataclass(frozen=True)
-class FrameOptions(Options):
-    """What can be chosen for a labeller of frames."""
-
-    hidden: int = option(128, "Units of each layer and direction.", low=1, high=16384)
-    layers: int = option(2, "Layers.", low=1, high=64)
-    bidirectional: bool = option(True, "Read in both directions.")
-    label: str | None = option(None, "The array of labels in an npz file.", panel="Columns",
-                               found="the first with one for each frame")
-    batch: int = option(16, "Clips of a batch.", panel=LEARNING, low=1, high=65536)
-    label_smoothing: float = option(0.05, "Part of the certainty that is spread over all labels in learning.", panel=LEARNING,
-                                    low=0, high=0.9)
-    dropout: float = option(0.4, "Rate of dropout, between layers and before the readout.", panel=MODEL, low=0, high=0.99)
 
 
 class FrameModel(nn.Module):
@@ -86,12 +66,8 @@ class FrameTagger(Task):
 
     name, Options, goal, higher = "frames", FrameOptions, "accuracy", True
     line_is = "the path of an npz file, a folder of pictures or a video"
-    summary = "Many to many, aligned: a label for each frame of a clip."
-    data = "npz with x (clips, frames, numbers) and labels (clips, frames); FILE.npz:train takes the clips that array train has."
 
-    def read(self, data, *, labelled=True):
-        if isinstance(data, (str, Path)):
-            return self._read_file(str(data), labelled)
+    def given_rows(self, data, labelled):
         clips, labels = pair_of(data, "clips, and a list of labels for each") if labelled else (data, None)
         clips, dtype = given_clips(clips)
         if labels is not None:
@@ -102,14 +78,6 @@ class FrameTagger(Task):
                 if len(clip) != len(row):
                     raise InputError(f"clip {number} has {len(clip)} frames and {len(row)} labels; give a label for each frame")
         return Examples({"clips": clips, "labels": labels, "names": None}, source="the given clips", dtype=dtype)
-
-    def _read_file(self, data: str, labelled: bool) -> Examples:
-        clips = clips_from(data, label=self.options.label, labelled=labelled)
-        if labelled and clips.labels is None:
-            raise InputError(f"{data!r} has no labels of frames; "
-                             "give an npz file with an array (clips, frames) of labels beside x")
-        labels = Made(len(clips.labels), lambda k: [clips.classes[number] for number in clips.labels[k]]) if labelled else None
-        return Examples({"clips": clips.clips, "labels": labels, "names": clips.names}, source=data, about=clips.columns, dtype=clips.dtype)
 
     def line(self, text):
         return Path(text.strip())
@@ -213,22 +181,6 @@ class FrameTagger(Task):
 # ---------------------------------------------------------------- clips
 
 
-def clips_from(data: str | Path, *, label: str | None, labelled: bool) -> Clips:
-    """The clips of a file, or of a part of it: "clips.npz:train" has those whose numbers the array `train` has.
-
-    Args:
-        data: The path, and the part.
-        label: The array of labels or sentences.
-        labelled: These are wanted too.
-    """
-    found = _PART.fullmatch(str(data))
-    path, part = (Path(found[1]), found[2]) if found else (Path(data), None)
-    if labelled and part is None and _has_parts(path):
-        raise InputError(f"{str(data)!r} says which of its clips are to learn from and which to measure on; "
-                         f"write {data}:train or {data}:test")
-    return read_clips(path, label=label if labelled else None, part=part)
-
-
 def given_clips(clips) -> tuple[list[np.ndarray], str | None]:
     """Clips in memory, (T, F) float32 each, and the name of their dtype."""
     read = [sequence_of(clip, f"clip {number}", "frame") for number, clip in enumerate(clips, 1)]
@@ -259,13 +211,6 @@ def normalised(examples: Examples, column: str, knows: dict) -> Made:
         return ((clip if len(clip) else clip.reshape(0, len(mean))) - mean) / scale
 
     return Made(len(clips), row_of)
-
-
-def _has_parts(path: Path) -> bool:
-    if not zipfile.is_zipfile(path):
-        return False
-    with zipfile.ZipFile(path) as archive:
-        return {"train.npy", "test.npy"} <= set(archive.namelist())
 
 
 def _check_units(clips: Sequence[np.ndarray], source: str, units: int, wanted: str) -> None:

@@ -1,10 +1,7 @@
 """The task of writing text: a language model, from a text file to a directory, and from the directory to new text."""
 
-import hashlib
 import math
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 import torch
@@ -12,37 +9,20 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import measures
-from ..data import (
-    VOCABULARIES, HeldOut, Lanes, characters, compose, given_text, make_vocabulary, read_chunks, read_text, vocabulary_from_json,
-)
+from ..data import HeldOut, Lanes, characters, compose, given_text, make_vocabulary, vocabulary_from_json
 from ..decoding import beam_search
 from ..errors import InputError
 from ..examples import Examples
-from ..options import BUDGET, LEARNING, MODEL, Options, option
 from ..problem import Problem
-from ..stored import StoredNumbers, StoredRows
+from ..stored import StoredNumbers
 from .layer import layer_of
+from .options import GenerateOptions
+from .reading import Text
 from .task import Inside, Task
 
 CURVE = "learning_curve.png"
 # While a run goes on it is measured on so many numbers of the held-out text at most, to spend its time on training.
 WATCHED = 50_000
-
-
-@dataclass(frozen=True)
-class GenerateOptions(Options):
-    """What can be chosen for a language model."""
-
-    hidden: int = option(256, "Units of each layer.", low=1, high=16384)
-    embedding: int = option(64, "Units that stand for a character or a piece.", low=1, high=16384)
-    dropout: float = option(0.0, "Rate of dropout, between layers and before the readout.", low=0, high=0.99)
-    vocabulary: str = option("character", "character or byte-pair.", among=VOCABULARIES)
-    vocabulary_size: int = option(1024, "Pieces, for byte-pair.", panel=MODEL, low=257, high=1_000_000)
-    epochs: float | None = option(None, "Times to read the text.", panel=BUDGET, low=1e-6, high=1e9, found="10")
-    batch: int = option(32, "Rows that read side by side.", panel=LEARNING, low=1, high=65536)
-    sequence_length: int = option(64, "Steps of time that a gradient goes back.", panel=LEARNING, low=1, high=65536)
-    learning_rate: float = option(0.01, "The highest of the schedule.", panel=LEARNING, low=1e-9, high=10)
-    held_out: float = option(0.1, "Part of the text, its end, that is kept to measure on.", panel=LEARNING, low=0.001, high=0.9)
 
 
 class LanguageModel(nn.Module):
@@ -149,50 +129,6 @@ def measure(model: nn.Module, held_out: HeldOut) -> float:
 # ---------------------------------------------------------------- the task
 
 
-class Text(Examples):
-    """A text in a temporary file, whose rows are its characters.
-
-    Args:
-        chunks: The text, or another one that this is a part of.
-        source: Where it comes from.
-        part: From which character to which of these chunks; all of them, if not given.
-    """
-
-    def __init__(self, chunks: Iterable[str], *, source: str, part: range | None = None):
-        super().__init__({}, source=source)
-        if isinstance(chunks, Text):
-            self.chunks, self.starts = chunks.chunks, chunks.starts
-        else:
-            self.chunks, self.starts = StoredRows(np.uint8, lambda row: row.tobytes().decode()), [0]
-            for chunk in chunks:
-                self.chunks.extend([np.frombuffer(chunk.encode(), np.uint8)])
-                self.starts.append(self.starts[-1] + len(characters(chunk)))
-        self.part = part if part is not None else range(self.starts[-1])
-
-    def __len__(self):
-        return len(self.part)
-
-    def __iter__(self) -> Iterator[str]:
-        """The chunks."""
-        for number, (start, end) in enumerate(zip(self.starts[:-1], self.starts[1:])):
-            inside = range(max(start, self.part.start), min(end, self.part.stop))
-            if len(inside) == end - start:
-                yield self.chunks[number]
-            elif inside:
-                yield "".join(characters(self.chunks[number])[inside.start - start:inside.stop - start])
-
-    def digest(self) -> str:
-        hashed = hashlib.sha256()
-        for chunk in self:
-            hashed.update(chunk.encode())
-        return hashed.hexdigest()
-
-    def split(self, part: float, seed: int) -> tuple["Text", "Text"]:
-        """All but the end, and the end."""
-        boundary = round(len(self) * (1 - part))
-        return tuple(Text(self, source=self.source, part=some) for some in (self.part[:boundary], self.part[boundary:]))
-
-
 class Generator(Task):
     """Learns to write as a text is written, one character or piece of text after another.
 
@@ -210,19 +146,11 @@ class Generator(Task):
     """
 
     name, Options, goal, higher = "generate", GenerateOptions, "held_out_bits", False
-    line_is = "the beginning of a text"
-    summary = "One to one, fed back: text that goes on as the one it learned from."
-    data = "UTF-8 text to learn from, in any language."
-    unit, use, use_does = "characters", "generate", "write a text"
+    line_is, use_does = "the beginning of a text", "write a text"
     vocabulary_from_json = staticmethod(vocabulary_from_json)
 
-    def read(self, data, *, labelled=True):
-        source = str(data) if isinstance(data, (str, Path)) else "the given text"
-        of_file = isinstance(data, (str, Path))
-        if labelled:
-            return Text(read_chunks(Path(data)) if of_file else [compose("".join(data))], source=source)
-        # a prompt for each line, as standard input has them
-        return Examples({"prompt": read_text(Path(data)).removesuffix("\n").split("\n") if of_file else list(data)}, source=source)
+    def given_rows(self, data, labelled):
+        return Text([compose("".join(data))], source="the given text") if labelled else Examples({"prompt": list(data)}, source="the given text")
 
     def split(self, every):
         options = self.options

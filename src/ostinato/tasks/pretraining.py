@@ -18,6 +18,7 @@ from ..files import read_tensors, write_tensors
 from ..pieces import PAD, UNKNOWN, Pieces
 from ..stored import parts, taken
 from ..tables import read_texts
+from .saved import is_helper
 from .task import Rows, Task
 
 CHECKPOINT, WEIGHTS = "pretraining.safetensors", "pretrained.safetensors"
@@ -202,7 +203,7 @@ def pretrain(task: Task, texts: Examples, out: Path, **run) -> float:
         checkpoint=out / CHECKPOINT, keep_best=lambda: write_tensors(out / WEIGHTS, first.state_dict()), **run)
     _set_dropout(first, options.dropout)
     # a process that helped another one is given that one's weights when training begins
-    if not training.is_helper():
+    if not is_helper():
         learned = {name: weights for name, weights in read_tensors(out / WEIGHTS)[0].items() if not name.startswith("readout.")}
         for member in task.members:
             member.load_state_dict(learned, strict=False)

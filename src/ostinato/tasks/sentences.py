@@ -1,7 +1,7 @@
 """What translate, caption and transcribe share: an encoder of what is given, and a decoder with attention that writes a sentence."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import nlargest
 
 import numpy as np
@@ -11,34 +11,17 @@ from torch import nn
 from .. import measures
 from ..decoding import Hypothesis
 from ..examples import Examples
-from ..options import LEARNING, Options, option
-from ..pieces import KINDS, PAD, Pieces
+from ..pieces import PAD, Pieces
 from ..problem import padded
-from ..seq2seq import ATTENTIONS, EncoderDecoder
+from ..seq2seq import EncoderDecoder
 from ..stored import Made, StoredRows, parts
+from .options import SentenceOptions
 from .task import Task
 
-TEXT, WRITING = "Texts", "Writing"
 # While a run goes on, sentences are written for so many held-out rows at most, one beam each; the nats are of all rows watched.
 WRITTEN = 500
 # Rows that are written for at once: a step of the decoder is one small product, which more rows make worth its call.
 TOGETHER = 128
-
-
-@dataclass(frozen=True)
-class SentenceOptions(Options):
-    """What can be chosen for a model that writes sentences."""
-
-    hidden: int = option(256, "Units of each layer and direction.", low=1, high=16384)
-    attention: str = option("luong", "luong (general) or bahdanau (additive).", among=ATTENTIONS)
-    embedding: int = option(128, "Units that stand for a piece.", panel=TEXT, low=1, high=16384)
-    pieces: str = option("byte-pair", "word, character or byte-pair.", panel=TEXT, among=KINDS)
-    vocabulary_size: int = option(8000, "Pieces at most.", panel=TEXT, low=8, high=1_000_000)
-    beams: int = option(5, "Sentences that are followed at a time; 1 takes the likeliest piece at each step.", panel=WRITING, low=1, high=1000)
-    length: int | None = option(None, "Pieces of a sentence at most.", panel=WRITING, low=1, high=100_000, found="a little over the longest learned from")
-    length_norm: float = option(0.6, "How much long sentences are favoured.", panel=WRITING, low=0, high=10)
-    label_smoothing: float = option(0.1, "Part of the certainty that is spread over all pieces in learning.", panel=LEARNING, low=0, high=0.9)
-    sampling: float = option(0.0, "Rate at which the model reads its own guesses in learning (scheduled sampling).", panel=LEARNING, low=0, high=0.99)
 
 
 class SentenceTask(Task):

@@ -3,7 +3,7 @@
 import unicodedata
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -13,30 +13,18 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..data import characters
-from ..options import Options, option
+from ..options import SPELLINGS
 from ..pieces import PAD, SPECIAL, UNKNOWN
 from ..problem import padded
-from ..weights import Embedding
+from ..embedding import Embedding
 from .layer import layer_of
+from .options import SpellingOptions
 
-WORDS = "Words"
 # Words whose numbers are in memory at a time.
 REMEMBERED = 1 << 16
 # How a word is taken apart for the layer that reads its characters: as a reader counts them, or Korean syllables in letters.
-CHARACTERS: dict[str, Callable[[str], list[str]]] = {
-    "grapheme": characters, "jamo": lambda word: list(unicodedata.normalize("NFD", word))}
-
-
-@dataclass(frozen=True)
-class SpellingOptions(Options):
-    """What every task has that reads words by their characters too."""
-
-    embedding: int = option(100, "Units that stand for a word.", panel=WORDS, low=1, high=16384)
-    characters: str | None = option(None, "grapheme, or jamo: the letters of Korean syllables.", panel=WORDS,
-                                    among=tuple(CHARACTERS), found="jamo where most characters are Hangul")
-    character_embedding: int = option(48, "Units that stand for a character.", panel=WORDS, low=1, high=16384)
-    character_hidden: int = option(64, "Units of each direction of the layer that reads a word's characters.", panel=WORDS, low=1,
-                                   high=16384)
+CHARACTERS: dict[str, Callable[[str], list[str]]] = dict(
+    zip(SPELLINGS, (characters, lambda word: list(unicodedata.normalize("NFD", word))), strict=True))
 
 
 class Spelling:

@@ -2,10 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from heapq import nlargest, nsmallest
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -16,35 +14,15 @@ from .. import measures
 from ..data import compose, given_text
 from ..errors import InputError
 from ..examples import Examples, pair_of
-from ..formats import read_lines
-from ..options import LEARNING, MODEL, option
 from ..pieces import PAD, SPECIAL, UNKNOWN, Pieces
 from ..problem import padded, within
-from ..sequences import read_tagged
-from ..stored import Made, StoredNumbers, StoredRows, parts, stored_words
+from ..stored import Made, StoredNumbers
 from ..values import label_of
 from .layer import layer_of
+from .options import TagOptions
 from .scores import Scores
-from .spelling import REMEMBERED, WORDS, SpelledWords, Spelling, SpellingOptions, spelled_batch
+from .spelling import REMEMBERED, SpelledWords, Spelling, spelled_batch
 from .task import Inside, Task
-
-
-@dataclass(frozen=True)
-class TagOptions(SpellingOptions):
-    """What can be chosen for a tagger."""
-
-    hidden: int = option(160, "Units of each layer and direction, over the words.", low=1, high=16384)
-    least: int = option(2, "How often a word has to be there to have units of its own; others are known by their characters.",
-                        panel=WORDS, low=1, high=10**6)
-    column: str | None = option(None, "The column of the tags: upos, xpos, or its number, counted from 0.", panel="Columns",
-                                found="upos of CoNLL-U, else the second")
-    batch: int = option(32, "Sentences of a batch.", panel=LEARNING, low=1, high=65536)
-    word_dropout: float = option(0.2, "Rate at which words are taken for unknown ones in training.", panel=LEARNING, low=0,
-                                 high=0.9)
-    label_smoothing: float = option(0.05, "Part of the certainty that is spread over all tags in learning.", panel=LEARNING,
-                                    low=0, high=0.9)
-    dropout: float = option(0.4, "Rate of dropout, on the input, between layers and before the readout.", panel=MODEL, low=0,
-                            high=0.99)
 
 
 # ---------------------------------------------------------------- a label for each step
@@ -118,13 +96,8 @@ class Tagger(Task):
 
     name, Options, goal, higher = "tag", TagOptions, "accuracy", True
     line_is = "a sentence"
-    summary = "Many to many, aligned: a tag for each word."
-    data = "A word, a tab and its tag in a line, an empty line between sentences; or CoNLL-U (.conllu). Also .gz."
 
-    def read(self, data, *, labelled=True):
-        if isinstance(data, (str, Path)):
-            words, tags, about = self._read_file(Path(data), labelled)
-            return Examples({"words": words, "tags": tags}, source=str(data), about=about)
+    def given_rows(self, data, labelled):
         words, tags = pair_of(data, "sentences and their tags") if labelled else (data, None)
         words = [[given_text(word) for word in (row.split() if isinstance(row, str) else row)] for row in words]
         for number, row in enumerate(words, 1):
@@ -138,23 +111,6 @@ class Tagger(Task):
                 if len(row) != len(right):
                     raise InputError(f"sentence {number} has {len(row)} words and {len(right)} tags; give a tag for each word")
         return Examples({"words": words, "tags": tags}, source="the given sentences")
-
-    def _read_file(self, path: Path, labelled: bool):
-        if not labelled and not str(path).removesuffix(".gz").endswith(".conllu"):
-            rows = _sentences(path)
-            if rows is not None:
-                return rows, None, {}
-        try:
-            found = read_tagged(path, column=self.options.column)
-        except InputError:
-            # to be tagged, words need no such column
-            if labelled or self.options.column is None:
-                raise
-            found = read_tagged(path)
-        if labelled and found.tags is None:
-            raise InputError(f"{str(path)!r} has words and no tags; write a tab and the tag behind each word, "
-                             "or name the column with --column")
-        return found.words, found.tags, found.columns
 
     def line(self, text):
         return [text]
@@ -305,26 +261,6 @@ def _vocabulary(words: list[str]) -> Pieces:
     # a word that spells a mark has no units of its own
     numbers = {word: number for number, word in enumerate([*SPECIAL, *(word for word in words if word not in SPECIAL)])}
     return Pieces("word", Tokenizer(models.WordLevel(numbers, unk_token=SPECIAL[UNKNOWN])))
-
-
-def _sentences(path: Path) -> StoredRows | None:
-    """The words of each line, where a line is a sentence, as standard input has them: some have several, and none has a tab."""
-    def lines() -> Iterator[str]:
-        # empty lines at the end are none
-        empty = 0
-        for line in read_lines(path):
-            if line:
-                yield from [""] * empty
-                yield line
-            empty = 0 if line else empty + 1
-
-    rows, several = stored_words(), False
-    for some in parts(lines()):
-        if any("\t" in line for line in some):
-            return None
-        several = several or any(" " in line.strip() for line in some)
-        rows.extend(line.split() for line in some)
-    return rows if several else None
 
 
 def _cut(text: str) -> str:

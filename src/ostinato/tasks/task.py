@@ -13,32 +13,21 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..errors import InputError, OstinatoError
+from ..errors import InputError
 from ..examples import Examples
-from ..files import UNFINISHED, listing, make_directory, read_json, read_tensors, write_json, write_tensors
+from ..files import make_directory, read_json, read_tensors, write_json, write_tensors
 from ..options import Options, chosen, flag
 from ..pieces import Pieces
 from ..problem import Buckets, Problem
 from ..stored import taken
+from .options import TASKS, Listing
+from .reading import read_examples
+from .saved import (
+    CHECKPOINT, CONFIG, FORMAT, HISTORY, REPORT, VERSION, VOCABULARY, WEIGHTS, Result, Saved, check_new, is_helper, read_saved,
+)
 
-FORMAT, VERSION = "ostinato task", 1
-CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT = "config.json", "vocabulary.json", "model.safetensors", "checkpoint.safetensors"
-HISTORY, REPORT = "history.csv", "report.html"
 # While a run goes on it is measured on so many held-out rows at most, to spend its time on training.
 WATCHED = 2000
-
-
-@dataclass(frozen=True)
-class Result:
-    """How a run ended; config.json keeps it under "result"."""
-
-    measures: dict[str, float | None]
-    steps: int
-    seconds: float
-    rows: int
-    held_out_rows: int
-    stopped_early: bool
-    history: list[dict]
 
 
 class Rows(Problem):
@@ -99,7 +88,7 @@ class Inside:
 class Task:
     """A task: `fit`, `evaluate`, `predict`, `save`; `load` gives one back.
 
-    A task has, besides these: `name`, `Options`, `goal` and `higher`; `read`, `prepare`, `build`, `encode`, `collate`, `loss`, `measuring`,
+    A task has, besides these: `name`, `Options`, `goal` and `higher`; `given_rows`, `prepare`, `build`, `encode`, `collate`, `loss`, `measuring`,
     `measures` and `answers`, which say what they are below.
 
     Args:
@@ -114,14 +103,11 @@ class Task:
     """
 
     name: str
-    # What it does, and what DATA is, for the command line.
-    summary: str
-    data: str
     Options: type[Options]
     goal: str
     higher: bool
-    # What its rows are called; the command that uses a model, and what that does.
-    unit, use, use_does = "rows", "predict", "answer, a line in, a line out"
+    # What using a model does, for the report.
+    use_does = "answer, a line in, a line out"
     # What a line of standard input is, for a person who types it.
     line_is = "a text"
     # A model can predict without data, and then continues what it was trained on; `predict` has `steps`.
@@ -148,9 +134,17 @@ class Task:
         """Examples from a person's file, or from what is in memory.
 
         Args:
-            data: A path, or what the task's own `read` says.
+            data: A path; rows in memory, as the task's class says; or examples, which stay as they are.
             labelled: The answers are wanted too.
         """
+        if isinstance(data, Examples):
+            return data
+        if isinstance(data, (str, Path)):
+            return read_examples(self.name, data, self.options, labelled=labelled, knows=self.knows)
+        return self.given_rows(data, labelled)
+
+    def given_rows(self, data, labelled: bool) -> Examples:
+        """Examples from rows in memory; `labelled` is whether the answers are wanted too."""
         raise NotImplementedError
 
     def prepare(self, learned: Examples, every: Examples) -> dict:
@@ -238,6 +232,11 @@ class Task:
         raise InputError(f"a model of `ostinato train {self.name}` has no layer that can be looked into yet; see `ostinato info`")
 
     @property
+    def listing(self) -> Listing:
+        """How the command line lists the task."""
+        return TASKS[self.name]
+
+    @property
     def size(self) -> int:
         """Parameters of the model that are learned."""
         return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
@@ -260,12 +259,13 @@ class Task:
 
     # ------------------------------------------------------------ training
 
-    def fit(self, data, *, test=None, out: Path | None = None, resume: bool = False, given: frozenset[str] = frozenset(),
+    def fit(self, data, *, examples: Examples | None = None, test=None, out: Path | None = None, resume: bool = False, given: frozenset[str] = frozenset(),
             threads: int | None = None, devices: int = 1, nodes: int = 1, checkpoint_seconds: float = 10.0, watcher=None, told=None) -> "Task":
         """Train.
 
         Args:
             data: What `read` takes: a path, or rows in memory.
+            examples: What `read` gives for `data`, where that has been read already.
             test: Data to measure the trained model on; without it that is the held-out part of `data` (option `held_out`), by which
                 training is stopped and the best weights are chosen in any case.
             out: A directory for the model that is new or empty; or, to resume, the one of the run. Without one the run leaves no files.
@@ -290,17 +290,17 @@ class Task:
             if devices * nodes > 1:
                 raise InputError(f"fit(devices={devices}, nodes={nodes}) without out=: the processes share the run's directory; give one")
             with tempfile.TemporaryDirectory(prefix="ostinato-") as directory:
-                return self._fit(data, test, Path(directory), False, given, **run)
-        return self._fit(data, test, Path(out), resume, given, **run)
+                return self._fit(data, examples, test, Path(directory), False, given, **run)
+        return self._fit(data, examples, test, Path(out), resume, given, **run)
 
-    def _fit(self, data, test, out, resume, given, *, threads, devices, nodes, checkpoint_seconds, watcher, told):
+    def _fit(self, data, examples, test, out, resume, given, *, threads, devices, nodes, checkpoint_seconds, watcher, told):
         from .. import train as training
 
         # the first process has begun the run, and watches over it
-        helper = training.is_helper()
+        helper = is_helper()
         resume, watcher, told = resume or helper, None if helper else watcher, None if helper else told
         self.knows = {}  # what is known of other data says nothing of these
-        every = self.read(data)
+        every = self.read(data if examples is None else examples)
         digest = every.digest()
         config = self._resumed(out, digest, given) if resume and os.path.exists(out / CONFIG) else None
         if config is None:
@@ -345,7 +345,7 @@ class Task:
         self.model.eval()
         self.result = Result(self.measures(measured), progress.step, round(before + progress.seconds, 2), len(learned), len(measured),
                              progress.waited > 0 and not budget.is_used_up(progress.step, progress.part), progress.history)
-        write_json(out / CONFIG, config | {"result": asdict(self.result)})
+        write_json(out / CONFIG, config | {"parameters": self.size, "result": asdict(self.result)})
         self._report(out, config, measured)
         return self
 
@@ -358,14 +358,14 @@ class Task:
         history = [line for line in reversed(result.history) if line.get(self.goal) is not None]
         where = shlex.quote(str(out))
         parts = {
-            "title": f"{self.name}: {Path(config['data']).name if config['data'] else 'rows in memory'}", "task": self.summary,
+            "title": f"{self.name}: {Path(config['data']).name if config['data'] else 'rows in memory'}", "task": self.listing.summary,
             "when": time.strftime("%Y-%m-%d %H:%M"), "measures": result.measures,
-            "commands": [(self.use_does, f"ostinato {self.use} {where}"), ("measure on other data", f"ostinato evaluate {where} DATA"),
+            "commands": [(self.use_does, f"ostinato {self.listing.use} {where}"), ("measure on other data", f"ostinato evaluate {where} DATA"),
                          ("do the run again", f"ostinato train --config {shlex.quote(str(out / CONFIG))} --out OTHER")],
             "python": f"from ostinato.tasks import load\n\nmodel = load({str(out)!r})\nmodel.predict(...)",
             "options": [(flag(f.name), getattr(self.options, f.name), "found" if f.name in found else "default"
                          if getattr(self.options, f.name) == getattr(standard, f.name) else "given") for f in fields(self.options)],
-            "data": {f"{self.unit} learned from": result.rows, f"{self.unit} measured on": result.held_out_rows, "steps": result.steps, "seconds": result.seconds}
+            "data": {f"{self.listing.unit} learned from": result.rows, f"{self.listing.unit} measured on": result.held_out_rows, "steps": result.steps, "seconds": result.seconds}
                     | ({"pieces": f"{len(self.pieces):,} ({self.pieces.kind})"} if self.pieces else {})
                     | {"parameters": self.size},
             "history": result.history, "kept": best(history, key=lambda line: line[self.goal])["step"] if history else None}
@@ -382,14 +382,15 @@ class Task:
 
     def _resumed(self, out: Path, digest: str, given) -> dict:
         """The configuration of the run in a directory, if what is given is the same."""
-        config, saved = _read_config(out)
-        if config["task"] != self.name:
-            raise InputError(f"--resume: the run in {str(out)!r} is one of `ostinato train {config['task']}`; give another --out")
+        saved = read_saved(out)
+        if saved.task != self.name:
+            raise InputError(f"--resume: the run in {str(out)!r} is one of `ostinato train {saved.task}`; give another --out")
         chosen(self.options, saved.options, given, out)
-        if config.get("digest") != digest:
+        if saved.config.get("digest") != digest:
             raise InputError(f"--resume: the data is not that of the run in {str(out)!r}; give that data, or start anew with another --out")
-        self.options, self.knows, self.pieces = saved.options, saved.knows, saved.pieces
-        return config
+        task = _untrained(saved, out)
+        self.options, self.knows, self.pieces = task.options, task.knows, task.pieces
+        return saved.config
 
     # ------------------------------------------------------------ use
 
@@ -426,7 +427,7 @@ class Task:
         make_directory(out)
         self._write_words(out)
         write_tensors(out / WEIGHTS, self.model.state_dict())
-        write_json(out / CONFIG, self._said() | ({"result": asdict(self.result)} if self.result else {}))
+        write_json(out / CONFIG, self._said() | {"parameters": self.size} | ({"result": asdict(self.result)} if self.result else {}))
 
     def _said(self) -> dict:
         """What a configuration says of any model of the task."""
@@ -442,22 +443,14 @@ class Task:
             raise InputError(f"{type(self).__name__}: there is no model yet; call fit first, or ostinato.tasks.load(directory)")
 
 
-def load(directory: Path) -> Task:
-    """The trained task in a directory.
+def restored(saved: Saved, directory: Path) -> Task:
+    """The trained task in a directory, of which `saved.read_model` gave `saved`.
 
     Raises:
-        InputError: There is no whole model in it; the message says what is missing or damaged.
+        InputError: Its files are damaged, or do not fit each other.
     """
-    directory = Path(directory)
-    if not os.path.isdir(directory):
-        raise InputError(f"there is no model directory {str(directory)!r}; give the --out of `ostinato train`")
-    config, task = _read_config(directory, device="cpu", mixed_precision=False)
-    if not (directory / WEIGHTS).exists():
-        raise InputError(f"the run in {str(directory)!r} has no model yet; go on with it: the same `ostinato train {task.name}`, and --resume")
-    try:
-        task.result = Result(**config["result"]) if "result" in config else None
-    except TypeError as error:
-        raise InputError(f"{str(directory / CONFIG)!r} has a result that cannot be read ({error}); restore the file, or train the model again") from error
+    task = _untrained(saved, directory)
+    task.result = saved.result
     task.model = task.build()
     tensors, _ = read_tensors(directory / WEIGHTS)
     try:
@@ -469,40 +462,17 @@ def load(directory: Path) -> Task:
     return task
 
 
-def _read_config(directory: Path, **options) -> tuple[dict, Task]:
-    """What config.json says, and the task that it says, as yet without a model; these options in place of those that it has."""
-    from . import TASKS, task_class
+def _untrained(saved: Saved, directory: Path) -> Task:
+    """The task that was saved, as yet without a model."""
+    from . import task_class
 
-    path = directory / CONFIG
-    config = read_json(path)
-    if config.get("format") != FORMAT or config.get("task") not in TASKS:
-        raise InputError(f"{str(path)!r} says format {config.get('format')!r} and task {config.get('task')!r}; it should be {FORMAT!r} and one of "
-                         f"{', '.join(TASKS)}: give the --out of `ostinato train`")
-    if config.get("version") != VERSION:
-        raise InputError(f"{str(path)!r} is of format version {config.get('version')!r} and this ostinato reads version {VERSION}; "
-                         "use the ostinato that wrote it, or train the model again")
-    try:
-        task = task_class(config["task"])(**config["options"] | options)
-        task.knows = config["knows"]
-    except (KeyError, TypeError, OstinatoError) as error:
-        raise InputError(f"{str(path)!r} has options that cannot be used ({error}); restore the file, or train the model again") from error
-    if config.get("pieces") or (directory / VOCABULARY).exists():
+    task = task_class(saved.task)()
+    task.options, task.knows = saved.options, saved.knows
+    if saved.pieces or (directory / VOCABULARY).exists():
         task.pieces = task.vocabulary_from_json(read_json(directory / VOCABULARY), path=directory / VOCABULARY)
-    return config, task
+    return task
 
 
 def cores() -> int:
     """How many CPU cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def check_new(out: Path, resume: bool) -> None:
-    """An error unless a new run can go to a directory."""
-    # os.path and not the Path's own: that raises for a name that is too long
-    if os.path.exists(out) and not os.path.isdir(out):
-        raise InputError(f"--out {out}: there is a file of that name; give a directory that is new or empty")
-    # a run killed before its first file was whole leaves no run, only these
-    begun = {f".{name}{UNFINISHED}" for name in (CONFIG, VOCABULARY)} | ({VOCABULARY} if resume else set())
-    if os.path.isdir(out) and set(listing(out)) - begun:
-        mend = "give another --out, or add --resume to go on with the run in it" if os.path.exists(out / CONFIG) else "it holds no run; give another --out"
-        raise InputError(f"--out {out}: the directory is not empty; {mend}")

@@ -1,7 +1,5 @@
 """Many to many, not aligned, from frames: the sentence that a clip says."""
 
-import itertools
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -9,27 +7,13 @@ import numpy as np
 from ..data import compose
 from ..errors import InputError
 from ..examples import Examples, pair_of
-from ..options import option
 from ..problem import padded
 from ..report import TOKENS
 from ..seq2seq import FramesEncoder
-from ..stored import Made
 from ..values import scaling
-from .frames import clips_from, given_clips, normalised, scales
-from .sentences import SentenceOptions, SentenceTask
-
-
-@dataclass(frozen=True)
-class TranscribeOptions(SentenceOptions):
-    """What can be chosen for a transcriber."""
-
-    hidden: int = option(128, "Units of each layer and direction.", low=1, high=16384)
-    layers: int = option(2, "Layers.", low=1, high=64)
-    batch: int = option(32, "Clips of a batch.", panel="Learning", low=1, high=65536)
-    vocabulary_size: int = option(1000, "Pieces at most.", panel="Texts", low=8, high=1_000_000)
-    label: str | None = option(None, "The array of sentences in an npz file, or of a word for each frame.", panel="Columns",
-                               found="the first that is one of these")
-    silence: str = option("sil sp", "Words of frames in which nothing is said.", panel="Columns")
+from .frames import given_clips, normalised, scales
+from .options import TranscribeOptions
+from .sentences import SentenceTask
 
 
 class Transcriber(SentenceTask):
@@ -50,25 +34,10 @@ class Transcriber(SentenceTask):
         'yes no'
     """
 
-    name, Options, goal, higher, unit = "transcribe", TranscribeOptions, "word_error_rate", False, "clips"
+    name, Options, goal, higher = "transcribe", TranscribeOptions, "word_error_rate", False
     line_is = "the path of an npz file, a folder of pictures or a video"
-    summary = "Many to many, not aligned, from frames: the sentence that a clip says."
-    data = "npz with x (clips, frames, numbers) and sentences, or a word for each frame."
 
-    def read(self, data, *, labelled=True):
-        if isinstance(data, (str, Path)):
-            clips = clips_from(data, label=self.options.label, labelled=labelled)
-            if not labelled:
-                targets = None
-            elif clips.sentences is not None:
-                targets = clips.sentences
-            elif clips.labels is not None:
-                silence = set(self.options.silence.split())
-                targets = Made(len(clips.labels), lambda k: " ".join(
-                    word for word, _ in itertools.groupby(clips.classes[number] for number in clips.labels[k]) if word not in silence))
-            else:
-                raise InputError(f"{str(data)!r} has no sentences; give an npz file with an array of text, a sentence for each clip, or of a word for each frame")
-            return Examples({"x": clips.clips, "target": targets, "name": clips.names}, source=str(data), about=clips.columns, dtype=clips.dtype)
+    def given_rows(self, data, labelled):
         clips, sentences = pair_of(data, "clips, and a sentence for each") if labelled else (data, None)
         clips, dtype = given_clips(clips)
         if sentences is not None and len(sentences) != len(clips):

@@ -1,27 +1,16 @@
 """Many to many, not aligned: a sentence for a sentence."""
 
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
 from ..data import given_text
 from ..errors import InputError
 from ..examples import Examples, pair_of
-from ..options import option
 from ..seq2seq import TextEncoder
 from ..stored import Behind
-from ..tables import read_pairs
-from .sentences import SentenceOptions, SentenceTask
+from .options import TranslateOptions
+from .sentences import SentenceTask
 from .task import Inside
-
-
-@dataclass(frozen=True)
-class TranslateOptions(SentenceOptions):
-    """What can be chosen for a translator."""
-
-    source: str | None = option(None, "The column of what is given.", panel="Columns", found="the first")
-    target: str | None = option(None, "The column of what is to be written.", panel="Columns", found="the second")
 
 
 class Translator(SentenceTask):
@@ -41,17 +30,10 @@ class Translator(SentenceTask):
         'two one'
     """
 
-    name, Options, goal, higher, unit = "translate", TranslateOptions, "bleu", True, "pairs"
+    name, Options, goal, higher = "translate", TranslateOptions, "bleu", True
     line_is = "a sentence"
-    summary = "Many to many, not aligned: a sentence for a sentence."
-    data = "TSV, CSV, JSONL or Parquet (also .gz) with pairs of sentences."
 
-    def read(self, data, *, labelled=True):
-        if isinstance(data, (str, Path)):
-            found = read_pairs(Path(data), source=self.options.source, target=self.options.target, answered=labelled)
-            if labelled and found.targets is None:
-                raise InputError(f"{str(data)!r} has one column; pairs need two: what is given, and behind a tab what is to be written")
-            return Examples({"x": found.sources, "target": found.targets if labelled else None, "name": None}, source=str(data), about=found.columns)
+    def given_rows(self, data, labelled):
         sources, targets = pair_of(data, "sentences and what is to be written for each") if labelled else (data, None)
         sources, targets = ([given_text(str(text)) for text in texts] if texts is not None else None for texts in (sources, targets))
         if targets is not None and len(sources) != len(targets):

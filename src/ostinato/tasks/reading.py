@@ -1,0 +1,244 @@
+"""Reading the data of each task from a file, by the task's options. Nothing here needs torch."""
+
+import hashlib
+import itertools
+import re
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+
+from ..data import characters, read_chunks, read_text
+from ..errors import InputError
+from ..examples import Examples
+from ..files import check_kind
+from ..formats import check_filled, read_lines
+from ..options import Options
+from ..pictures import SIDE
+from ..sequences import Clips, read_clips, read_pictures, read_tagged
+from ..stored import Made, StoredRows, parts, stored_words
+from ..tables import read_labelled, read_pairs, read_series
+from .options import (
+    CaptionOptions, ClassifyOptions, ForecastOptions, FrameOptions, GenerateOptions, TagOptions, TranscribeOptions, TranslateOptions,
+)
+
+_PART = re.compile(r"(.+\.npz):(\w+)")
+
+
+def read_examples(task: str, data: str | Path, options: Options, *, labelled: bool = True, knows: Mapping = MappingProxyType({})) -> Examples:
+    """The examples in a file.
+
+    Args:
+        task: The task's name on the command line.
+        data: The path of the file.
+        options: The task's options.
+        labelled: The answers are wanted too.
+        knows: What a trained model knows of the data that it was trained on.
+
+    Raises:
+        InputError: The file cannot be read, or has not what the task needs.
+    """
+    return _READERS[task](data, options, labelled, knows)
+
+
+def check_path(data: str | Path) -> None:
+    """Check that there is a file with something in it, without reading it.
+
+    Raises:
+        InputError: There is none, or it cannot be read.
+    """
+    check_filled(_path_and_part(data)[0])
+
+
+def _labelled_rows(data: str | Path, options: ClassifyOptions, labelled: bool, knows: Mapping) -> Examples:
+    """Texts or sequences of numbers with labels, for `classify`."""
+    path, known = Path(data), knows.get("columns") or {}
+    # by the names of those that were learned from, where they have some
+    numbers = known.get("numbers")
+    named = isinstance(numbers, list) and path.suffix != ".npz" and not all(map(str.isdecimal, numbers))
+    found = read_labelled(path, text=options.text, label=options.label, columns=numbers if named else None, features=options.features,
+                          like=None if labelled else known)
+    if labelled and found.labels is None:
+        raise InputError(f"{str(data)!r} has no column of labels ({found.columns}); call it 'label' there, or name it with --label in training")
+    columns = {"x": found.texts if found.texts is not None else found.numbers, "label": found.labels}
+    return Examples(columns, source=str(data), about=found.columns, dtype=found.dtype)
+
+
+def _tagged_sentences(data: str | Path, options: TagOptions, labelled: bool, knows: Mapping) -> Examples:
+    """Sentences with a tag for each word, for `tag`."""
+    path = Path(data)
+    if not labelled and not str(path).removesuffix(".gz").endswith(".conllu"):
+        words = _sentences(path)
+        if words is not None:
+            return Examples({"words": words, "tags": None}, source=str(data))
+    try:
+        found = read_tagged(path, column=options.column)
+    except InputError:
+        # to be tagged, words need no such column
+        if labelled or options.column is None:
+            raise
+        found = read_tagged(path)
+    if labelled and found.tags is None:
+        raise InputError(f"{str(path)!r} has words and no tags; write a tab and the tag behind each word, "
+                         "or name the column with --column")
+    return Examples({"words": found.words, "tags": found.tags}, source=str(data), about=found.columns)
+
+
+def _sentences(path: Path) -> StoredRows | None:
+    """The words of each line, where a line is a sentence, as standard input has them: some have several, and none has a tab."""
+    def lines() -> Iterator[str]:
+        # empty lines at the end are none
+        empty = 0
+        for line in read_lines(path):
+            if line:
+                yield from [""] * empty
+                yield line
+            empty = 0 if line else empty + 1
+
+    rows, several = stored_words(), False
+    for some in parts(lines()):
+        if any("\t" in line for line in some):
+            return None
+        several = several or any(" " in line.strip() for line in some)
+        rows.extend(line.split() for line in some)
+    return rows if several else None
+
+
+def _frames(data: str | Path, options: FrameOptions, labelled: bool, knows: Mapping) -> Examples:
+    """Clips with a label for each frame, for `frames`."""
+    clips = _clips_from(data, label=options.label, labelled=labelled)
+    if labelled and clips.labels is None:
+        raise InputError(f"{str(data)!r} has no labels of frames; "
+                         "give an npz file with an array (clips, frames) of labels beside x")
+    labels = Made(len(clips.labels), lambda k: [clips.classes[number] for number in clips.labels[k]]) if labelled else None
+    return Examples({"clips": clips.clips, "labels": labels, "names": clips.names}, source=str(data), about=clips.columns, dtype=clips.dtype)
+
+
+def _transcripts(data: str | Path, options: TranscribeOptions, labelled: bool, knows: Mapping) -> Examples:
+    """Clips with a sentence for each, for `transcribe`."""
+    clips = _clips_from(data, label=options.label, labelled=labelled)
+    if not labelled:
+        targets = None
+    elif clips.sentences is not None:
+        targets = clips.sentences
+    elif clips.labels is not None:
+        silence = set(options.silence.split())
+        targets = Made(len(clips.labels), lambda k: " ".join(
+            word for word, _ in itertools.groupby(clips.classes[number] for number in clips.labels[k]) if word not in silence))
+    else:
+        raise InputError(f"{str(data)!r} has no sentences; give an npz file with an array of text, a sentence for each clip, or of a word for each frame")
+    return Examples({"x": clips.clips, "target": targets, "name": clips.names}, source=str(data), about=clips.columns, dtype=clips.dtype)
+
+
+def _clips_from(data: str | Path, *, label: str | None, labelled: bool) -> Clips:
+    """The clips of a file, or of a part of it: "clips.npz:train" has those whose numbers the array `train` has.
+
+    Args:
+        data: The path, and the part.
+        label: The array of labels or sentences.
+        labelled: These are wanted too.
+    """
+    path, part = _path_and_part(data)
+    if labelled and part is None and _has_parts(path):
+        raise InputError(f"{str(data)!r} says which of its clips are to learn from and which to measure on; "
+                         f"write {data}:train or {data}:test")
+    return read_clips(path, label=label if labelled else None, part=part)
+
+
+def _path_and_part(data: str | Path) -> tuple[Path, str | None]:
+    found = _PART.fullmatch(str(data))
+    return (Path(found[1]), found[2]) if found else (Path(data), None)
+
+
+def _has_parts(path: Path) -> bool:
+    check_kind(path)
+    if not zipfile.is_zipfile(path):
+        return False
+    with zipfile.ZipFile(path) as archive:
+        return {"train.npy", "test.npy"} <= set(archive.namelist())
+
+
+def _steps(data: str | Path, options: ForecastOptions, labelled: bool, knows: Mapping) -> Examples:
+    """A series, for `forecast`."""
+    found = read_series(Path(data), columns=knows.get("names") or options.names, time=options.time)
+    return Examples({"values": found.values, "time": found.times}, source=str(data), about={"names": found.names})
+
+
+def _sentence_pairs(data: str | Path, options: TranslateOptions, labelled: bool, knows: Mapping) -> Examples:
+    """Pairs of sentences, for `translate`."""
+    found = read_pairs(Path(data), source=options.source, target=options.target, answered=labelled)
+    if labelled and found.targets is None:
+        raise InputError(f"{str(data)!r} has one column; pairs need two: what is given, and behind a tab what is to be written")
+    return Examples({"x": found.sources, "target": found.targets if labelled else None, "name": None}, source=str(data), about=found.columns)
+
+
+def _captions(data: str | Path, options: CaptionOptions, labelled: bool, knows: Mapping) -> Examples:
+    """Pictures with a caption for each, for `caption`."""
+    caption = options.caption if labelled else None
+    picture = options.picture if labelled or Path(data).suffix == ".npz" else None
+    found = read_pictures(Path(data), caption=caption, picture=picture, folder=options.folder and Path(options.folder), size=SIDE)
+    if labelled and found.captions is None:
+        raise InputError(f"{str(data)!r} has no captions; name the column or array of them with --caption")
+    return Examples({"x": found.pictures, "target": found.captions if labelled else None, "name": found.names}, source=str(data),
+                    about=found.columns)
+
+
+def _text_or_prompts(data: str | Path, options: GenerateOptions, labelled: bool, knows: Mapping) -> Examples:
+    """A text, or a prompt in each line where no text is wanted, for `generate`."""
+    if labelled:
+        return Text(read_chunks(Path(data), once=True), source=str(data))
+    # a prompt for each line, as standard input has them
+    return Examples({"prompt": read_text(Path(data)).removesuffix("\n").split("\n")}, source=str(data))
+
+
+class Text(Examples):
+    """A text in a temporary file, whose rows are its characters.
+
+    Args:
+        chunks: The text, or another one that this is a part of.
+        source: Where it comes from.
+        part: From which character to which of these chunks; all of them, if not given.
+    """
+
+    def __init__(self, chunks: Iterable[str], *, source: str, part: range | None = None):
+        super().__init__({}, source=source)
+        if isinstance(chunks, Text):
+            self.chunks, self.starts = chunks.chunks, chunks.starts
+        else:
+            self.chunks, self.starts = StoredRows(np.uint8, lambda row: row.tobytes().decode()), [0]
+            for chunk in chunks:
+                self.chunks.extend([np.frombuffer(chunk.encode(), np.uint8)])
+                self.starts.append(self.starts[-1] + len(characters(chunk)))
+        self.part = part if part is not None else range(self.starts[-1])
+
+    def __len__(self):
+        return len(self.part)
+
+    def __iter__(self) -> Iterator[str]:
+        """The chunks."""
+        for number, (start, end) in enumerate(zip(self.starts[:-1], self.starts[1:])):
+            inside = range(max(start, self.part.start), min(end, self.part.stop))
+            if len(inside) == end - start:
+                yield self.chunks[number]
+            elif inside:
+                yield "".join(characters(self.chunks[number])[inside.start - start:inside.stop - start])
+
+    def digest(self) -> str:
+        hashed = hashlib.sha256()
+        for chunk in self:
+            hashed.update(chunk.encode())
+        return hashed.hexdigest()
+
+    def split(self, part: float, seed: int) -> tuple["Text", "Text"]:
+        """All but the end, and the end."""
+        boundary = round(len(self) * (1 - part))
+        return tuple(Text(self, source=self.source, part=some) for some in (self.part[:boundary], self.part[boundary:]))
+
+
+# The reader of each task, by its name on the command line.
+_READERS: dict[str, Callable[..., Examples]] = {
+    "classify": _labelled_rows, "tag": _tagged_sentences, "frames": _frames, "forecast": _steps,
+    "translate": _sentence_pairs, "transcribe": _transcripts, "generate": _text_or_prompts, "caption": _captions,
+}
