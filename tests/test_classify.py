@@ -52,7 +52,7 @@ def test_the_report_says_which_weights_were_kept_the_later_of_equals(tmp_path, m
 
     kept = []
     monkeypatch.setattr(report, "write_report", lambda path, content: kept.append(content.kept))
-    task = Classifier(**SMALL | {"epochs": None, "learning_rate": 1e-6}, steps=4).fit((TEXTS, LABELS), threads=1)
+    task = Classifier(**SMALL | {"epochs": None, "learning_rate": 1e-5}, steps=4).fit((TEXTS, LABELS), threads=1)
     lines = task.result.history
     assert len({line["accuracy"] for line in lines}) == 1 and kept == [4]
     assert task.result.measures["nats"] == pytest.approx(lines[-1]["nats"]) != lines[0]["nats"]

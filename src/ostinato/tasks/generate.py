@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .. import measures
-from ..data import HeldOut, Lanes, characters, compose, given_text, make_vocabulary, vocabulary_from_json
+from ..data import HeldOut, Lanes, compose, given_text, make_vocabulary, vocabulary_from_json
 from ..decoding import beam_search
 from ..errors import InputError
 from ..examples import Examples
