@@ -182,10 +182,10 @@ class Code:
         dot = self.intrinsic(f"llvm.x86.avx512bf16.dpbf16ps.{self.lanes * 32}", self.vec, [self.vec, pairs, pairs])
         return self.b.call(dot, [c, self.b.bitcast(a, pairs), self.b.bitcast(b, pairs)])
 
-    def halves(self, vector) -> list:
-        """A vector of pairs of bfloat16 as two of float32: the first of each pair, and the second."""
+    def half(self, vector, second: bool):
+        """Of a vector of pairs of bfloat16 the first or the second of each pair, as float32."""
         bits = self.b.bitcast(vector, ir.VectorType(I32, self.lanes))
-        return [self.b.bitcast(half, self.vec) for half in (self.b.shl(bits, self._bits(16)), self.b.and_(bits, self._bits(0xFFFF0000)))]
+        return self.b.bitcast(self.b.and_(bits, self._bits(0xFFFF0000)) if second else self.b.shl(bits, self._bits(16)), self.vec)
 
     def to_bfloat16(self, vector):
         """The numbers of a vector of float32, rounded, in half its length; only for targets with `bfloat16`."""

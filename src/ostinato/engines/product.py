@@ -177,16 +177,39 @@ class Product(Code):
         def add(k, first):
             """Add the products of unit k to the set of sums that begins there."""
             line = self.at(self.given["weights"], b.mul(k, self.i64(width)))
-            weights = [self.load(self.at(line, v * self.lanes)) for v in range(self.chunk)]
+            weights = [] if self.each == 2 else [self.load(self.at(line, v * self.lanes)) for v in range(self.chunk)]
             if share is not None:
                 for unit in range(0, width, CACHE_LINE // self.bytes):
                     self.fetch(self.at(self.at(line, unit), share))
-            for half, factors in enumerate(zip(*map(self.halves, weights)) if self.each == 2 else [weights]):
-                unit = b.add(b.mul(k, self.i64(self.each)), self.i64(half))
+            if self.each == 2:
+                add_pairs(k, line, first)
+                return
+            for r, row in enumerate(rows):
+                a = self.splat(b.load(self.at(row, k), typ=self.elem))
+                for place, w in enumerate(weights, first + r * self.chunk):
+                    sums[place] = self.multiply_add(a, w, sums[place])
+
+        def add_pairs(k, line, first):
+            """Add the products of two units by pairs of weights, which are taken apart where they are used: there are no registers for all."""
+            units = [b.add(b.mul(k, self.i64(2)), self.i64(half)) for half in (0, 1)]
+
+            def weight(v, half):
+                return self.half(self.load(self.at(line, v * self.lanes)), half == 1)
+
+            def multiply(row, half, vectors, start):
+                a = self.splat(b.load(self.at(row, units[half]), typ=self.elem))
+                for place, w in enumerate(vectors, start):
+                    sums[place] = self.multiply_add(a, w, sums[place])
+
+            if len(rows) == 1:
+                for v in range(self.chunk):
+                    for half in (0, 1):
+                        multiply(rows[0], half, [weight(v, half)], first + v)
+                return
+            for half in (0, 1):
+                vectors = [weight(v, half) for v in range(self.chunk)]
                 for r, row in enumerate(rows):
-                    a = self.splat(b.load(self.at(row, unit), typ=self.elem))
-                    for place, w in enumerate(factors, first + r * self.chunk):
-                        sums[place] = self.multiply_add(a, w, sums[place])
+                    multiply(row, half, vectors, first + r * self.chunk)
 
         rounds = b.and_(depth, self.i64(-UNROLL))
         with self.loop(0, rounds, UNROLL, carried=sums) as k:
