@@ -38,6 +38,14 @@ def _seed():
 
 
 @pytest.fixture
+def threads():
+    """Set the number of torch's threads; it is put back afterwards."""
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def nan_memory(monkeypatch):
     """Memory that nobody has written to is NaN, and none is used again."""
     from ostinato.engines import prepared  # it needs LLVM

@@ -127,14 +127,6 @@ def differentiated(case: Case, tensors: dict[str, Tensor], engine: str) -> dict[
     return {name: v.detach() for name, v in found.items()} | {f"gradient of {name}": d for name, d in zip(case.wanted, gradients)}
 
 
-@pytest.fixture
-def threads():
-    """Set the number of torch's threads; it is put back afterwards."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("number", [pytest.param(n, id=title(n), marks=[pytest.mark.slow] if n % OFTEN and n not in FAILED else []) for n in range(CASES)])
 def test_a_random_case_agrees_with_the_reference_in_float64(number, threads, nan_memory, monkeypatch, close):
     case = draw(number)

@@ -196,14 +196,6 @@ def dropped(x: Tensor, p: float) -> Tensor:
     return x * (torch.rand(x.shape, dtype=torch.float64) >= p).to(x.dtype) / (1 - p)
 
 
-@pytest.fixture
-def threads():
-    """Set the number of torch's threads; it is put back afterwards."""
-    before = torch.get_num_threads()
-    yield torch.set_num_threads
-    torch.set_num_threads(before)
-
-
 @pytest.mark.parametrize("number", [pytest.param(n, marks=[pytest.mark.slow] if n % OFTEN and n not in FAILED else []) for n in range(CELLS)])
 def test_a_random_cell_agrees_with_the_reference_in_float64(number, threads, nan_memory, monkeypatch, close):
     case = draw_case(number)

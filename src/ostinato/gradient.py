@@ -1,5 +1,6 @@
 """The graph of one backward step: one rule for each op, one reverse walk, and the result is a graph again."""
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -89,26 +90,26 @@ def derive(graph: Graph) -> Backward:
     """
     builder = graph.builder
     m = _Algebra(builder)
-    gradient: dict[Node, Node] = {}
+    # What has reached each node, by its size: a value of 1 unit is used at other sizes too.
+    reached: dict[Node, dict[Size, Node]] = {}
 
     def give(node: Node, g: Node | None):
-        """Add g to what has reached a node, summed over units where the node was spread over them."""
+        """Add g to what has reached a node."""
         if g is None or g is m.zero or node.op == "number":
             return
-        if node.size == ONE and g.size != ONE:
-            g = total(g)
-        elif node.size != ONE and g.size == ONE:
-            g = builder.node("broadcast", (g,), None, node.size)
-        gradient[node] = add(gradient[node], g) if node in gradient else g
+        parts = reached.setdefault(node, {})
+        parts[g.size] = m.add(parts[g.size], g) if g.size in parts else g
 
-    def total(g: Node) -> Node:
-        return builder.node("sum", (g,))
-
-    def add(a: Node, b: Node) -> Node:
-        """Both gradients, as one sum over units where both are sums over as many."""
-        if a.op == b.op == "sum" and a.args[0].size == b.args[0].size:
-            return total(m.add(a.args[0], b.args[0]))
-        return m.add(a, b)
+    def gradient(node: Node) -> Node | None:
+        """All that has reached a node, summed over units where the node was spread over them."""
+        parts = []
+        for size, g in reached.get(node, {}).items():
+            if node.size == ONE and size != ONE:
+                g = builder.node("sum", (g,))
+            elif node.size != ONE and size == ONE:
+                g = builder.node("broadcast", (g,), None, node.size)
+            parts.append(g)
+        return functools.reduce(m.add, parts) if parts else None
 
     give(graph.output, builder.node("gradient", (), "output", graph.output.size))
     for (name, size), node in zip(graph.states.items(), graph.new_states):
@@ -116,9 +117,9 @@ def derive(graph: Graph) -> Backward:
 
     products: dict[str, list[tuple[Node, Node]]] = {}
     for node in reversed(graph.nodes):
-        if node not in gradient:
+        g = gradient(node)
+        if g is None:
             continue
-        g = gradient[node]
         if node.op == "product":
             (arg,), (name, transposed) = node.args, node.value
             give(arg, builder.node("product", (g,), (name, not transposed), arg.size))
@@ -143,18 +144,17 @@ def derive(graph: Graph) -> Backward:
             for arg, part in zip(node.args, RULES[node.op](m, g, node, *node.args)):
                 give(arg, part)
 
-    def reached(kind, name, size):
-        node = builder.node(kind, (), name, size)
-        return gradient.get(node, builder.node("broadcast", (m.zero,), None, size))
+    def of_leaf(kind, name, size):
+        return gradient(builder.node(kind, (), name, size)) or builder.node("broadcast", (m.zero,), None, size)
 
-    vectors = {name: reached("weight", name, w.shape[0]) for name, w in graph.weights.items() if len(w.shape) == 1}
+    vectors = {name: of_leaf("weight", name, w.shape[0]) for name, w in graph.weights.items() if len(w.shape) == 1}
     for name, w in graph.weights.items():
         if len(w.shape) == 2 and name not in products:
             products[name] = [tuple(builder.node("broadcast", (m.zero,), None, size) for size in w.shape)]
     return Backward(
         graph,
-        {name: reached("state", name, size) for name, size in graph.states.items()},
-        {name: reached("input", name, size) for name, size in graph.inputs.items() if name not in graph.given},
+        {name: of_leaf("state", name, size) for name, size in graph.states.items()},
+        {name: of_leaf("input", name, size) for name, size in graph.inputs.items() if name not in graph.given},
         products,
         vectors,
     )

@@ -280,7 +280,7 @@ class Recurrent(Repeated, nn.Module):
         Args:
             batch_size: B.
             given: A state as the layer returns it, or None for zeros or the learned one.
-            like: A tensor of the dtype and device of zeros, for a cell without weights.
+            like: A tensor of the dtype and device of the states, for a cell without weights.
 
         Raises:
             ArgumentTypeError: It is not made of tensors.
@@ -288,14 +288,18 @@ class Recurrent(Repeated, nn.Module):
             SizeError: Its shape is another one.
         """
         graph, runs = self.cell.graph, self._runs
-        like = self._like(torch.empty(0) if like is None else like)
+        states = (given,) if is_tensor(given) else given
+        if like is None:
+            # Without weights a state that is given says what all are.
+            tensors = [s for s in states if is_tensor(s)] if isinstance(states, (tuple, list)) else []
+            like = tensors[0] if tensors else torch.empty(0)
+        like = self._like(like)
         shapes = {name: (len(runs), batch_size, units) for name, units in self._state_units.items()}
         if given is None:
             if not self.learned_state:
                 return tuple(like.new_zeros(shape) for shape in shapes.values())
             learned = ([getattr(self, f"initial_{name}{suffix(*run)}") for run in runs] for name in graph.states)
             return tuple(torch.stack(rows)[:, None].expand(shape) for rows, shape in zip(learned, shapes.values()))
-        states = (given,) if is_tensor(given) else given
         if not isinstance(states, (tuple, list)) or len(states) != len(shapes) or not all([is_tensor(s) for s in states]):
             raise self._not_a_state(states)
         for (name, shape), s in zip(shapes.items(), states):

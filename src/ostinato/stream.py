@@ -142,6 +142,8 @@ class Stream:
             raise (SizeError if is_tensor(out) else ArgumentTypeError)(
                 f"step(out=...) was given {given}; it wants a tensor of {(self.batch_size, layer.output_size)}, (batch, units)")
         below, *further = layer.checked_inputs(tuple(i[None] for i in inputs))
+        # A layer without parameters takes its dtype and its device from its inputs.
+        states = [tuple(s.to(below.device, below.dtype) for s in of_layer) for of_layer in states]
         with torch.no_grad(), layer.full_precision():
             for k in range(layer.num_layers):
                 below, states[k] = engines.scan(layer.graph, inputs=(below, *further), states=states[k],

@@ -135,6 +135,12 @@ class Call:
         """A value for all steps and rows, of which it may have but one."""
         return value.expand(self.steps, self.rows, node.size.at(self.sizes))
 
+    def _apart(self, value: Tensor, node: Node, given: Sequence[Tensor]) -> Tensor:
+        """A value for all steps and rows that shares no memory with what was given, nor one number of its own with another."""
+        value = self._wide(value, node)
+        shared = value.untyped_storage().data_ptr() in {t.untyped_storage().data_ptr() for t in given}
+        return value.clone(memory_format=torch.contiguous_format) if shared else value.contiguous()
+
     def _valid(self, value: Tensor, lengths: Tensor | None) -> Tensor:
         """A value with 0 past a row's end."""
         return value if lengths is None else torch.where((torch.arange(self.steps, device="cpu")[:, None] < lengths)[..., None], value, 0.0)
@@ -178,7 +184,7 @@ class Call:
             part = this.output.reads[0][2]
             output = kept[-1] if part is None else kept[-1].narrow(0, part.start or 0, self.steps)
         else:
-            output = self._wide(self._evaluate(this.output, given, weights)[self.graph.output], self.graph.output)
+            output = self._apart(self._evaluate(this.output, given, weights)[self.graph.output], self.graph.output, (*inputs, *weights.values()))
         if not this.cleared:
             output = self._valid(output, lengths)
         final = [self._end(place, units, this, given) for place, _, units in self.states]
@@ -282,7 +288,7 @@ class Call:
         for work in wanted.after:
             yield work.at(given.numbers)
         for name, node in wanted.others.items():
-            found[name] = self._wide(values[node], node)
+            found[name] = self._apart(values[node], node, (*kept[:count], d_output, *weights.values()))
         if lengths is not None:
             for name in (*wanted.others, *(place.removeprefix("d ") for place in wanted.products)):
                 found[name] = self._valid(found[name], lengths)

@@ -512,13 +512,13 @@ class Kernel(Code):
 
     def _quotient(self, total, error, divisor: int):
         """The first number of a sum, with its error, divided by a whole number: as precise as if the sum were exact."""
-        b, count = self.b, self.constant(divisor)
+        b, count = self.b, ir.Constant(self.elem, float(divisor))
+        total, error = (b.extract_element(vector, ir.Constant(I32, 0)) for vector in (total, error))
         # Where the sum is not finite, neither is the error.
         exact = b.fcmp_ordered("ord", error, error)
         if divisor == 1:
-            result = b.select(exact, b.fadd(total, error), total)
-        else:
-            result = b.fdiv(total, count)
-            rest = b.fadd(self.fma(b.fneg(result), count, total), error)
-            result = b.select(exact, b.fadd(result, b.fdiv(rest, count)), result)
-        return b.extract_element(result, ir.Constant(I32, 0))
+            return b.select(exact, b.fadd(total, error), total)
+        result = b.fdiv(total, count)
+        fma = self.intrinsic(f"llvm.fma.f{self.bits}", self.elem, [self.elem] * 3)
+        rest = b.fadd(b.call(fma, [b.fneg(result), count, total]), error)
+        return b.select(exact, b.fadd(result, b.fdiv(rest, count)), result)
