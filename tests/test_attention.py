@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from ostinato.attention import Bahdanau, Luong
-from ostinato.errors import SizeError
+from ostinato.errors import ArgumentTypeError, SizeError
 
 KINDS = {"luong": lambda: Luong(3, 4).double(), "bahdanau": lambda: Bahdanau(3, 4, 6).double()}
 
@@ -81,6 +81,8 @@ def test_what_does_not_fit_is_refused(attention):
         attention(torch.zeros(2, 4, dtype=torch.float64), keys, memory)
     with pytest.raises(SizeError, match=r"a mask of torch.bool, \(2, 4\); it wants truth values of \(2, 5\)"):
         attention(q, keys, memory, torch.ones(2, 4, dtype=torch.bool))
+    with pytest.raises(ArgumentTypeError, match="given Tensor, Tensor, list; it wants tensors"):
+        attention(q, keys, memory.tolist())
     with pytest.raises(SizeError, match="write torch.arange"):
         attention(q, keys, memory, torch.ones(2, 5))
 

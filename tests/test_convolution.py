@@ -99,6 +99,28 @@ def test_nothing_to_run_over_gives_nothing_and_the_state_back():
     assert output.shape == (3, 0, 2, 4, 4) and not h.any() and not c.any()
 
 
+@pytest.mark.parametrize("batch, steps", [(0, 5), (3, 0), (0, 0)])
+def test_without_a_row_or_a_step_gradients_are_zero(batch, steps):
+    made = layer(1, 2, 3, peepholes=True)
+    x = torch.zeros(batch, steps, 1, 4, 4, dtype=torch.float64, requires_grad=True)
+    h, c = (torch.randn(batch, 2, 4, 4, dtype=torch.float64, requires_grad=True) for _ in range(2))
+    for state in (None, (h, c)):
+        for lengths in (None, [0] * batch):
+            output, ends = made(x, state, lengths)
+            for result in (output, *ends):
+                found = torch.autograd.grad(result.sum(), [x, *made.parameters()], retain_graph=True, materialize_grads=True)
+                assert not any(d.any() for d in found)
+            output.sum().backward()
+
+
+def test_parameters_start_again_within_the_same_bound():
+    made = ConvLSTM(3, 5, (2, 3), peepholes=True)
+    before = [p.clone() for p in made.parameters()]
+    made.reset_parameters()
+    for p, old in zip(made.parameters(), before, strict=True):
+        assert not torch.equal(p, old) and p.abs().max() <= 1 / 30 ** 0.5 and p.requires_grad
+
+
 X = torch.zeros(2, 3, 1, 4, 4, dtype=torch.float64)
 MISTAKES = {
     "three dimensions": (lambda: ConvLSTM(1, 2, 3, dimensions=3), InputError, r"dimensions=3\): give 1"),
@@ -112,6 +134,11 @@ MISTAKES = {
         lambda: layer(1, 2, 3)(X, lengths=torch.tensor([4, 1])), SizeError, r"from 1 to 4 and the sequences have 3 step\(s\): write 2 whole number"),
     "lengths for other rows": (lambda: layer(1, 2, 3)(X, lengths=torch.tensor([1])), SizeError, r"\(1,\) and the batch has 2 row\(s\): write 2 whole number"),
     "lengths between two steps": (lambda: layer(1, 2, 3)(X, lengths=[1.5, 3.0]), InputError, r"\[1.5, 3.0\] are not whole"),
+    "places that are truth values": (lambda: layer(1, 2, 3, batch_first=1), ArgumentTypeError, "batch_first=1: write True or False"),
+    "a list": (lambda: layer(1, 2, 3)(X.tolist()), ArgumentTypeError, r"given list: give it x, or x and \(h, c\)"),
+    "one state": (lambda: layer(1, 2, 3)(X, (X,)), ArgumentTypeError, "given Tensor, Tensor: give it x, or x and"),
+    "another dtype": (lambda: layer(1, 2, 3)(X.float()), TensorError, r"x of torch.float32 .*write x.to\('cpu', torch.float64\)"),
+    "a state elsewhere": (lambda: layer(1, 2, 3)(X, (X.to("meta"),) * 2), TensorError, "h of torch.float64 on meta"),
     "a kernel size that is not whole": (lambda: layer(1, 2, 3.0), ArgumentTypeError, "kernel_size=3.0: write a whole number above 0"),
 }
 

@@ -377,9 +377,11 @@ def test_no_rows_and_no_steps_give_no_output(make_layer, batch, steps, engine):
         output, ends = layer(x, lengths=lengths)
         assert output.shape == (batch, steps, 6)
         assert all(end.shape == (4, batch, 3) and (end == 0).all() for end in ends)
-        if steps:
-            output.sum().backward()
-            assert all((p.grad == 0).all() for p in layer.parameters())
+        for result in (output, *ends):
+            found = torch.autograd.grad(result.sum(), [x, *layer.parameters()], retain_graph=True, materialize_grads=True)
+            assert all((d == 0).all() for d in found)
+        output.sum().backward()
+        assert (x.grad == 0).all() and all((p.grad == 0).all() for p in layer.parameters())
 
 
 # ---------------------------------------------------------------- Recurrent

@@ -9,8 +9,10 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
 from typer.main import get_command
 
+import ostinato.errors
 import ostinato.language
 from ostinato import tanh, tf1
 from ostinato.cells import CELLS, classic
@@ -30,8 +32,9 @@ BENCHMARK = ("docs/benchmark.md", "docs/benchmark.ko.md")
 TASKS = ("docs/tasks.md", "docs/tasks.ko.md")
 FORECAST = ("docs/forecast.md", "docs/forecast.ko.md")
 CONTRIB = ("docs/contrib.md", "docs/contrib.ko.md")
+TORCH = ("docs/torch.md", "docs/torch.ko.md")
 CELL_PAGES = ("docs/cells.md", "docs/cells.ko.md")
-PAIRS = [READMES, LANGUAGE, GENERATE, TASKS, FORECAST, TF1, CONTRIB, CELL_PAGES, BENCHMARK]
+PAIRS = [READMES, LANGUAGE, GENERATE, TASKS, FORECAST, TF1, CONTRIB, CELL_PAGES, BENCHMARK, TORCH]
 PAGES = [page for pair in PAIRS for page in pair]
 
 
@@ -139,6 +142,22 @@ def test_what_the_page_on_contrib_calls_here_is_here(name, here):
         ours = functools.reduce(lambda at, word: getattr(at, word, None), module.split(".")[1:], tf1)
         assert [word for word, _, what in found if what.startswith(here) != hasattr(ours, word)] == []
     assert not counts
+
+
+# ---------------------------------------------------------------- torch.nn
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_the_page_on_torch_nn_says_what_differs(name):
+    (_, code), (_, wanted) = blocks(name)
+    assert run(code, {"__name__": "page"}) == wanted
+    for made in (ostinato.RNN(2, 3), ostinato.LSTM(2, 3), ostinato.GRU(2, 3)):
+        assert isinstance(made, ostinato.Recurrent) and not isinstance(made, torch.nn.RNNBase)
+    table = {row[0].strip("`"): row[1] for row in rows(name) if row[0].endswith("Error`")}
+    for error, bases in table.items():
+        kinds = {kind.__name__ for kind in getattr(ostinato.errors, error).__mro__}
+        assert set(re.findall(r"`(\w+)`", bases)) <= kinds
+    assert len(table) == 5
 
 
 # ---------------------------------------------------------------- the language

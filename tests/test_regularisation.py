@@ -290,6 +290,26 @@ def test_the_mean_over_many_draws_is_what_comes_out_outside_training(name):
 # ------------------------------------------------------------ penalties
 
 
+@pytest.mark.parametrize("batch, steps", [(0, 5), (3, 0), (0, 0)])
+@pytest.mark.parametrize("options", [*({name: rate} for name, rate in EACH.items()), ALL], ids=[*EACH, "all"])
+@pytest.mark.parametrize("engine", ["cpu", "reference"])
+def test_without_a_row_or_a_step_gradients_are_zero(engine, options, batch, steps):
+    for more in ({}, {"num_layers": 2, "bidirectional": True, "dropout": 0.5}, {"checkpoint": True}, {"learned_state": True}):
+        layer = ostinato.Recurrent("lstm", 3, 4, engine=engine, **options, **more)
+        runs = layer.num_layers * layer.num_directions
+        state = tuple(torch.randn(runs, batch, 4, requires_grad=True) for _ in range(2))
+        x = torch.randn(batch, steps, 3, requires_grad=True)
+        for given in (None, state):
+            for lengths in (None, [0] * batch):
+                for _ in range(3):
+                    output, ends = layer(x, given, lengths)
+                    assert output.shape == (batch, steps, 4 * layer.num_directions)
+                    (output.sum() + sum(end.sum() for end in ends)).backward()
+                assert x.grad.shape == x.shape and all(not p.grad.any() for name, p in layer.named_parameters() if "initial" not in name)
+        assert all(torch.equal(end, s) for end, s in zip(ends, state))
+        assert layer.eval()(x)[0].shape == output.shape
+
+
 def test_penalties_are_means_over_valid_steps():
     output = torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True)
     lengths = [5, 1, 3]

@@ -58,6 +58,9 @@ class RNN(_TorchNamed):
 
     As in torch.nn the default is (T, B, I); write batch_first=True for (B, T, I).
 
+    It is not a subclass of torch.nn.RNNBase, so code that looks for that class or for torch.nn.RNN, as quantize_dynamic does, passes it
+    over. Under autocast it returns the dtype of its weights and not bfloat16. docs/torch.md lists what differs.
+
     Args:
         input_size: I.
         hidden_size: H.
@@ -75,7 +78,7 @@ class RNN(_TorchNamed):
         regularisers: `recurrent_dropout`, `variational`, `zoneout` and `weight_drop`; see `Recurrent`.
 
     Raises:
-        InputError: An argument that cannot be used.
+        InputError: An argument that cannot be used; an ArgumentTypeError where its type is wrong.
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, dropout=0.0,
@@ -94,6 +97,9 @@ class LSTM(_TorchNamed):
 
     As in torch.nn the default is (T, B, I); write batch_first=True for (B, T, I).
 
+    It is not a subclass of torch.nn.RNNBase, so code that looks for that class or for torch.nn.LSTM, as quantize_dynamic does, passes it
+    over. Under autocast it returns the dtype of its weights and not bfloat16. docs/torch.md lists what differs.
+
     Args:
         input_size: I.
         hidden_size: H.
@@ -111,7 +117,7 @@ class LSTM(_TorchNamed):
         regularisers: `recurrent_dropout`, `variational`, `zoneout` and `weight_drop`; see `Recurrent`.
 
     Raises:
-        InputError: An argument that cannot be used.
+        InputError: An argument that cannot be used; an ArgumentTypeError where its type is wrong.
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False, proj_size=0,
@@ -129,6 +135,9 @@ class GRU(_TorchNamed):
 
     As in torch.nn the default is (T, B, I); write batch_first=True for (B, T, I).
 
+    It is not a subclass of torch.nn.RNNBase, so code that looks for that class or for torch.nn.GRU, as quantize_dynamic does, passes it
+    over. Under autocast it returns the dtype of its weights and not bfloat16. docs/torch.md lists what differs.
+
     Args:
         input_size: I.
         hidden_size: H.
@@ -145,7 +154,7 @@ class GRU(_TorchNamed):
         regularisers: `recurrent_dropout`, `variational`, `zoneout` and `weight_drop`; see `Recurrent`.
 
     Raises:
-        InputError: An argument that cannot be used.
+        InputError: An argument that cannot be used; an ArgumentTypeError where its type is wrong.
     """
 
     def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False, dropout=0.0, bidirectional=False,

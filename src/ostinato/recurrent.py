@@ -56,7 +56,7 @@ class Recurrent(Repeated, nn.Module):
             and memory is short. The input, the output and their gradients stay whole, and so does all else where a second derivative
             is asked for.
         device: Where the parameters are.
-        dtype: What the parameters are.
+        dtype: What the parameters are. Under autocast too a layer computes in it, and returns it.
 
     Raises:
         InputError: An argument that cannot be used; an ArgumentTypeError where its type is wrong.
