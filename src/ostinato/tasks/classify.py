@@ -99,7 +99,8 @@ class Classifier(Task):
     """Learns labels of texts or of sequences of numbers.
 
     Data is a CSV, TSV, JSONL or Parquet file with a label column (see `ostinato.tables.read_labelled`), an npz file with `x` and `y`,
-    or a pair in memory: a list of texts, or of arrays (T,) or (T, F), and a list of labels.
+    or a pair in memory: a list of texts, or of arrays (T,) or (T, F), and a list of labels. Numbers of uint8 are divided by 255, others are
+    used as they are, from a file and in memory; a model of uint8 takes other whole numbers from 0 to 255 as such, and no floats.
 
     Args:
         options: Those of `ClassifyOptions`, by name.

@@ -50,7 +50,7 @@ class FrameTagger(Task):
     Data is an npz file with `x` (clips, frames, numbers) and an array with a label for each frame (see
     `ostinato.sequences.read_clips`); "clips.npz:train" takes the clips whose numbers the array `train` has. In memory it is a
     pair: a list of arrays (T, F), and a list of labels for each. To predict, it can also be a folder of pictures, the frames of
-    one clip, or a video.
+    one clip, or a video. Numbers of uint8 are divided by 255, others are used as they are, as those of `Classifier`.
 
     Args:
         options: Those of `FrameOptions`, by name.

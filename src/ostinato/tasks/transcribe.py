@@ -21,7 +21,8 @@ class Transcriber(SentenceTask):
 
     Data is an npz file of clips (see `ostinato.sequences.read_clips`) with a sentence for each (an array of text), or with a word for each frame, of
     which runs make the sentence; `FILE.npz:train` and `:test` are its parts. Or a pair in memory: clips (T, F), and a list of sentences. `predict`
-    takes an npz file, a folder of pictures that are frames, or a video.
+    takes an npz file, a folder of pictures that are frames, or a video. Numbers of uint8 are divided by 255, others are used as they are, as
+    those of `Classifier`.
 
     Args:
         options: Those of `TranscribeOptions`, by name.
