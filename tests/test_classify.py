@@ -422,7 +422,7 @@ def damage(path, content):
 def test_a_damaged_model_is_one_error(trained, ostinato, tmp_path, name, content, message):
     trained[2].save(tmp_path / "m")
     damage(tmp_path / "m" / name, content)
-    code, out, err = ostinato("info", "m")
+    code, out, err = ostinato("predict", "m", given="good\n")
     assert code == 2 and out == "" and err.startswith("error: ") and re.search(message, err, re.S), err
 
 

@@ -81,10 +81,36 @@ def test_imports_are_seen():
     assert "ostinato" in imported("bench.peers") and "plan_text" not in imported("language") and "layers" in imported("ostinato")
 
 
+def loaded_after(code: str) -> set[str]:
+    """The modules that a process has imported after some statements."""
+    printed = subprocess.run([sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"], capture_output=True, text=True, check=True)
+    return {*printed.stdout.split()}
+
+
 def test_importing_the_package_imports_nothing_that_few_need():
-    code = "import sys, ostinato; print(*sys.modules)"
-    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert "ostinato.layers" in loaded and HEAVY.intersection(loaded) == set()
+    assert loaded_after("import ostinato, ostinato.cells, ostinato.options, ostinato.tasks").isdisjoint({"torch", "numpy"} | HEAVY)
+    loaded = loaded_after("from ostinato import LSTM")
+    assert {"ostinato.layers", "torch"} <= loaded and HEAVY.isdisjoint(loaded)
+
+
+def test_a_layer_is_imported_when_it_is_asked_for():
+    import ostinato
+    from ostinato import layers, recurrent
+
+    assert (ostinato.LSTM, ostinato.GRU, ostinato.RNN, ostinato.Recurrent) == (layers.LSTM, layers.GRU, layers.RNN, recurrent.Recurrent)
+    assert set(ostinato.__all__) <= set(dir(ostinato)) and all(hasattr(ostinato, name) for name in ostinato.__all__)
+    loaded_after("import ostinato; ostinato.engines.doctor, ostinato.tasks.Classifier")
+    with pytest.raises(AttributeError, match="module 'ostinato' has no attribute 'LSTN'"):
+        ostinato.LSTN
+
+
+def test_a_static_checker_is_told_of_every_public_name():
+    for module in ("ostinato", "tasks"):
+        tree = ast.parse(FILES[module].read_text(encoding="utf-8"))
+        defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+        imported_names = {alias.asname or alias.name for node in statements(tree) if isinstance(node, ast.ImportFrom) for alias in node.names}
+        public = next(node.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "__all__")
+        assert set(ast.literal_eval(public)) <= defined | imported_names
 
 
 def test_a_file_is_short_unless_there_is_a_reason():

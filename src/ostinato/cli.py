@@ -109,11 +109,14 @@ def demo(
     from .files import make_directory, write_whole
 
     text = "\n\n".join(topics[name].strip() for name in sorted(topics)) + "\n"
+    steps = 800 if compare and steps is None else steps
+    budget = {"seconds": seconds} if steps is None else {"steps": steps}
+    # what is wrong with the options is told before anything is written
+    TASKS["generate"].options(**budget)
+    task_commands.check_counts(threads=threads)
     make_directory(out)
     write_whole(out / "text.txt", text.encode())
     typer.echo(f"{len(text):,} characters of the Python language reference, the last tenth held out")
-    steps = 800 if compare and steps is None else steps
-    budget = {"seconds": seconds} if steps is None else {"steps": steps}
     results = []
     for name, engine in (("model", None), ("torch", "torch"))[:1 + compare]:
         if compare:
@@ -130,8 +133,7 @@ def demo(
 
 def _clear(directory: Path):
     """Take an earlier demo's files away, and nothing else."""
-    from .tasks.generate import CURVE
-    from .tasks.saved import CHECKPOINT, CONFIG, REPORT, VOCABULARY, WEIGHTS
+    from .tasks.saved import CHECKPOINT, CONFIG, CURVE, REPORT, VOCABULARY, WEIGHTS
 
     for name in (CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT, REPORT, CURVE):
         (directory / name).unlink(missing_ok=True)

@@ -1,5 +1,6 @@
 """Reading sequences: sentences with tags, clips of frames with labels, pictures with captions."""
 
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -162,7 +163,7 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
         for name, value in (("label", label), ("part", part)):
             if value is not None:
                 raise InputError(f"{name}={value!r}: {str(path)!r} is no npz file, and has no arrays; leave {name} out")
-        frames = stored_frames(path) if path.is_dir() else stored_video(path)
+        frames = stored_frames(path) if os.path.isdir(path) else stored_video(path)
         return Clips(Made(1, lambda _: floats(frames)), None, None, None, [path.name], {}, PIXELS)
     arrays = read_arrays(path)
     x = find_array(arrays, path, None, ("x", "X", "frames", "clips", "data"))
@@ -260,8 +261,10 @@ def read_pictures(path: Path, *, caption: str | None = None, picture: str | None
     path = Path(path)
     if path.suffix == ".npz":
         return _picture_arrays(path, caption, picture, size)
-    if path.is_dir() or path.suffix.lower() in PICTURES:
-        files = pictures_in(path) if path.is_dir() else [path]
+    # os.path and not the Path's own: that raises for a name that is too long
+    folder = os.path.isdir(path)
+    if folder or path.suffix.lower() in PICTURES:
+        files = pictures_in(path) if folder else [path]
         pictures = _squares((open_picture(file, lambda opened: square(opened, size)) for file in files), size)
         return Pictures(pictures, None, [file.name for file in files], 0, {})
     table = read_table(path)

@@ -80,15 +80,24 @@ def train_command(name: str, program):
     return command
 
 
+def check_counts(**counts: int | None) -> None:
+    """Check the numbers of threads, processes and machines, by the names of their options.
+
+    Raises:
+        InputError: One is out of range.
+    """
+    for name, number in counts.items():
+        if number is not None and not 1 <= number <= 1024:
+            raise InputError(f"{flag(name)} {number}: write a whole number from 1 to 1024")
+
+
 def train(name: str, options: dict, data: Path, out: Path, *, program, given=frozenset(), test=None, threads=None, devices=1, num_nodes=1, resume=False,
           checkpoint_seconds=10.0):
     """Train a task, showing what was found from the data, how it goes, and how it ends; gives the task back.
 
     What can be wrong with the command line and the data is checked before torch is imported.
     """
-    for count, number in (("threads", threads), ("devices", devices), ("num_nodes", num_nodes)):
-        if number is not None and not 1 <= number <= 1024:
-            raise InputError(f"{flag(count)} {number}: write a whole number from 1 to 1024")
+    check_counts(threads=threads, devices=devices, num_nodes=num_nodes)
     from .tasks.reading import check_path, read_examples
     from .tasks.saved import CONFIG, check_new, is_helper
     from .terminal import Display, errors, told_of_waiting

@@ -18,9 +18,9 @@ from ..stored import StoredNumbers
 from .layer import layer_of
 from .options import GenerateOptions
 from .reading import Text
+from .saved import CURVE
 from .task import Inside, Task
 
-CURVE = "learning_curve.png"
 # While a run goes on it is measured on so many numbers of the held-out text at most, to spend its time on training.
 WATCHED = 50_000
 

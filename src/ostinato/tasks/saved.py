@@ -12,6 +12,8 @@ from .options import TASKS
 FORMAT, VERSION = "ostinato task", 1
 CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT = "config.json", "vocabulary.json", "model.safetensors", "checkpoint.safetensors"
 HISTORY, REPORT = "history.csv", "report.html"
+# A language model has this picture too.
+CURVE = "learning_curve.png"
 
 
 @dataclass(frozen=True)
