@@ -122,15 +122,13 @@ def _print_measures(measures: dict):
 
 def train_config(config: Path, out: Path, *, program, threads=None) -> None:
     """Do a run again from its config.json."""
-    from .files import read_json
-    from .tasks import TASKS, task_class
+    from .tasks import task_class
+    from .tasks.saved import read_config
 
-    said = read_json(config)
-    if said.get("task") not in TASKS or not isinstance(said.get("options"), dict):
-        raise InputError(f"{str(config)!r} is no configuration of a run; give the config.json that `ostinato train` wrote")
-    if said.get("data") is None:
-        raise InputError(f"{str(config)!r} names no data file: it was trained on rows in memory; train with `ostinato train {said['task']} DATA`")
-    train(task_class(said["task"]), said["options"], Path(said["data"]), out, program=program, test=said.get("test"), threads=threads or said.get("threads"))
+    said = read_config(config)
+    if said.data is None:
+        raise InputError(f"{str(config)!r} names no data file: it was trained on rows in memory; train with `ostinato train {said.task} DATA`")
+    train(task_class(said.task), said.options, Path(said.data), out, program=program, test=said.test, threads=threads or said.threads)
 
 
 DIRECTORY = Argument(metavar="DIR", help="The --out of `ostinato train`.", show_default=False)

@@ -18,6 +18,7 @@ from ..options import LEARNING, MODEL, Options, option
 from ..problem import padded, spread, within
 from ..sequences import Clips, read_clips
 from ..stored import Made, taken
+from .knowledge import ClipKnowledge, FrameKnowledge
 from .layer import layer_of
 from .scores import Scores
 from .tag import filled, rows_of, split_filled, stepwise_loss
@@ -83,7 +84,7 @@ class FrameTagger(Task):
         'on×1 off×2'
     """
 
-    name, Options, goal, higher = "frames", FrameOptions, "accuracy", True
+    name, Options, Knowledge, goal, higher = "frames", FrameOptions, FrameKnowledge, "accuracy", True
     summary = "Many to many, aligned: a label for each frame of a clip."
     data = "npz with x (clips, frames, numbers) and labels (clips, frames); FILE.npz:train takes the clips that array train has."
 
@@ -127,17 +128,18 @@ class FrameTagger(Task):
         if len(names) < 2:
             raise InputError(f"{every.source}: all frames have the label {names[0]!r}; "
                              "there have to be two labels or more to tell apart")
-        self.knows = {"labels": names, "counts": [counts[name] for name in names], "columns": every.about,
-                      **scales(every["clips"], learned["clips"], every.source),
-                      # what can be said of a frame that is not looked at; the report measures this too
-                      "by_place": [place.most_common(1)[0][0] for place in _places(learned["labels"])]}
+        self.knows = FrameKnowledge(
+            labels=names, counts=[counts[name] for name in names], columns=every.about,
+            # what can be said of a frame that is not looked at; the report measures this too
+            by_place=[place.most_common(1)[0][0] for place in _places(learned["labels"])],
+            **scales(every["clips"], learned["clips"], every.source))
         return {}
 
     def build(self):
-        return FrameModel(self.knows["units"], len(self.knows["labels"]), self.options)
+        return FrameModel(self.knows.units, len(self.knows.labels), self.options)
 
     def encode(self, examples):
-        numbers = {label: k for k, label in enumerate(self.knows["labels"])}
+        numbers = {label: k for k, label in enumerate(self.knows.labels)}
         clips = normalised(examples["clips"], self.knows, examples.source)
 
         def row_of(k: int):
@@ -170,7 +172,7 @@ class FrameTagger(Task):
         return [{"labels": row} | ({"clip": name} if name else {}) for row, name in zip(given, names)]
 
     def _labels(self, scores: Scores, lengths: list[int]) -> Made:
-        return rows_of(scores.given, self.knows["labels"], lengths)
+        return rows_of(scores.given, self.knows.labels, lengths)
 
     def inside(self, data):
         examples = self.read(data, labelled=False)
@@ -180,12 +182,12 @@ class FrameTagger(Task):
         with torch.no_grad():
             scores = self.model(x, lengths)
         at = int(torch.softmax(scores, 1).amax(1).argmin())
-        names, given = self.knows["labels"], scores.argmax(1).tolist()
+        names, given = self.knows.labels, scores.argmax(1).tolist()
         return Inside(self.model.recurrent, x, [names[k] for k in given], lambda x: self.model(x[None], lengths)[at, given[at]],
                       f"score of {names[given[at]]} at frame {at + 1}, the one that it is least sure of")
 
     def report_parts(self, examples):
-        places, scores = self.knows["by_place"], Scores.of(self, self.encode(examples))
+        places, scores = self.knows.by_place, Scores.of(self, self.encode(examples))
         lengths, names = [len(clip) for clip in examples["clips"]], examples["names"] or [None] * len(examples)
         given = self._labels(scores, lengths)
         right = [sum(a == b for a, b in zip(row, wanted)) / max(1, len(row)) for row, wanted in zip(given, examples["labels"])]
@@ -200,8 +202,8 @@ class FrameTagger(Task):
         by_place = sum(label == places[min(k, len(places) - 1)] for row in examples["labels"] for k, label in enumerate(row))
         return {
             "baseline": {"accuracy": by_place / max(1, sum(lengths))},
-            "baseline_name": "the most frequent label at that place in a clip", "labels": dict(zip(self.knows["labels"], self.knows["counts"])),
-            "lengths": lengths, "length_of": "frames", "confusion": (self.knows["labels"], scores.confusion),
+            "baseline_name": "the most frequent label at that place in a clip", "labels": dict(zip(self.knows.labels, self.knows.counts)),
+            "lengths": lengths, "length_of": "frames", "confusion": (self.knows.labels, scores.confusion),
             "examples": {name: [row(k) for k in found] for name, found in chosen.items()}}
 
 
@@ -236,10 +238,10 @@ def scales(every: Sequence[np.ndarray], learned: Sequence[np.ndarray], source: s
     return {"units": units} | spread(taken(learned, filled(learned)))
 
 
-def normalised(clips: Sequence[np.ndarray], knows: dict, source: str) -> Made:
+def normalised(clips: Sequence[np.ndarray], knows: ClipKnowledge, source: str) -> Made:
     """Clips by the means and scales that `scales` gave."""
-    _check_units(clips, source, knows["units"], f"the model learned from {knows['units']}")
-    mean, scale = (np.array(knows[name], np.float32) for name in ("mean", "scale"))
+    _check_units(clips, source, knows.units, f"the model learned from {knows.units}")
+    mean, scale = (np.array(numbers, np.float32) for numbers in (knows.mean, knows.scale))
 
     def row_of(k: int) -> np.ndarray:
         clip = clips[k]

@@ -21,6 +21,7 @@ from ..examples import Examples
 from ..options import BUDGET, LEARNING, MODEL, Options, option
 from ..problem import Problem
 from ..stored import StoredNumbers, StoredRows
+from .knowledge import Knowledge
 from .layer import layer_of
 from .task import Inside, Task
 
@@ -233,8 +234,13 @@ class Generator(Task):
         return learned, measured
 
     def prepare(self, learned, every):
+        self.knows = Knowledge()
         self.pieces = make_vocabulary(self.options.vocabulary, self.options.vocabulary_size, learned_from=learned, every=every)
         return {}
+
+    def check(self):
+        if self.pieces is None or self.pieces.kind != self.options.vocabulary:
+            raise InputError(f"it has not the vocabulary of its option 'vocabulary', {self.options.vocabulary}")
 
     def build(self):
         return LanguageModel(len(self.pieces), self.options)

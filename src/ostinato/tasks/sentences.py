@@ -10,12 +10,14 @@ from torch import nn
 
 from .. import measures
 from ..decoding import Hypothesis
+from ..errors import InputError
 from ..examples import Examples
 from ..options import LEARNING, Options, option
 from ..pieces import KINDS, PAD, Pieces
 from ..problem import padded
 from ..seq2seq import ATTENTIONS, EncoderDecoder
 from ..stored import Made, StoredRows, parts
+from .knowledge import SentenceKnowledge
 from .task import Task
 
 TEXT, WRITING = "Texts", "Writing"
@@ -48,6 +50,7 @@ class SentenceTask(Task):
     """
 
     Options: type[SentenceOptions] = SentenceOptions
+    Knowledge = SentenceKnowledge
     # Examples that were measured last, and what was written for them: the report is of the same.
     _latest: tuple[Examples | None, Sequence[Hypothesis]] = (None, [])
 
@@ -78,10 +81,16 @@ class SentenceTask(Task):
     def prepare(self, learned, every):
         options, texts = self.options, self.words(learned)
         self.pieces = Pieces.of(texts, options.pieces, size=options.vocabulary_size, least=2 if len(texts) > 1000 else 1)
-        self.knows = {"columns": every.about}
+        self.knows = SentenceKnowledge(every.about)
         longest = max(len(row) for some in parts(learned["target"]) for row in self.pieces.encode(some))
         # and one for the end
         return {} if options.length else {"length": longest + longest // 4 + 2}
+
+    def check(self):
+        if self.pieces is None or self.options.length is None:
+            raise InputError("it has no vocabulary, or no option 'length'")
+        if (self.pieces.kind, self.pieces.lower) != (self.options.pieces, False):
+            raise InputError("its vocabulary is not that of the option 'pieces'")
 
     def build(self):
         options = self.options

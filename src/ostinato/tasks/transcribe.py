@@ -15,6 +15,7 @@ from ..report import TOKENS
 from ..seq2seq import FramesEncoder
 from ..stored import Made
 from .frames import clips_from, given_clips, normalised, scales
+from .knowledge import ClipKnowledge
 from .sentences import SentenceOptions, SentenceTask
 
 
@@ -49,7 +50,7 @@ class Transcriber(SentenceTask):
         'yes no'
     """
 
-    name, Options, goal, higher, unit = "transcribe", TranscribeOptions, "word_error_rate", False, "clips"
+    name, Options, Knowledge, goal, higher, unit = "transcribe", TranscribeOptions, ClipKnowledge, "word_error_rate", False, "clips"
     summary = "Many to many, not aligned, from frames: the sentence that a clip says."
     data = "npz with x (clips, frames, numbers) and sentences, or a word for each frame."
 
@@ -81,12 +82,12 @@ class Transcriber(SentenceTask):
 
     def prepare(self, learned, every):
         found = super().prepare(learned, every)
-        self.knows |= scales(every["x"], learned["x"], every.source)
+        self.knows = ClipKnowledge(every.about, **scales(every["x"], learned["x"], every.source))
         return found
 
     def encoder(self):
         options = self.options
-        return FramesEncoder(self.knows["units"], embedding=options.hidden, hidden=options.hidden, layers=options.layers, cell=options.cell,
+        return FramesEncoder(self.knows.units, embedding=options.hidden, hidden=options.hidden, layers=options.layers, cell=options.cell,
                              dropout=options.dropout, engine=options.engine)
 
     def sources(self, examples):

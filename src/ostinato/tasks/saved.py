@@ -1,0 +1,144 @@
+"""The directory of a model: its files, and what its config.json says. Nothing here needs torch."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from ..errors import InputError, near, shown
+from ..files import LOCK, UNFINISHED, listing, read_json
+from ..options import Options
+from ..records import Count, Range, read_record
+from . import TASKS, task_class
+from .knowledge import Knowledge
+
+FORMAT, VERSION = "ostinato task", 1
+CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT = "config.json", "vocabulary.json", "model.safetensors", "checkpoint.safetensors"
+HISTORY, REPORT = "history.csv", "report.html"
+# CPU threads of a run at most.
+THREADS = 1024
+_RESTORE = "restore the file, or train the model again"
+
+
+@dataclass(frozen=True)
+class Result:
+    """How a run ended; config.json keeps it under "result"."""
+
+    measures: dict[str, float | None]
+    steps: Count
+    seconds: Annotated[float, Range(0, 1e12)]
+    rows: Count
+    held_out_rows: Count
+    stopped_early: bool
+    history: list[dict[str, float | None]]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What config.json says.
+
+    Attributes:
+        format, version: `FORMAT` and `VERSION`.
+        task: The task's name on the command line.
+        options: The task's options, by name.
+        knows: The task's `Knowledge`, by name.
+        pieces: Tokens of the vocabulary; 0 where there is none.
+        data, test: The files that it was trained and measured on; None for rows in memory.
+        digest: Of the data.
+        found: The options that were found from the data.
+        threads: CPU threads of the run.
+        result: How the run ended, where it has ended.
+    """
+
+    format: str
+    version: int
+    task: str
+    options: dict[str, object]
+    knows: dict[str, object]
+    pieces: Annotated[int, Range(0, 10**9)]
+    data: str | None = None
+    test: str | None = None
+    digest: str | None = None
+    found: tuple[str, ...] | list[str] = ()
+    threads: Annotated[int, Range(1, THREADS)] | None = None
+    result: Result | None = None
+
+
+@dataclass(frozen=True)
+class Saved:
+    """What the config.json of a model says, with the task's own types.
+
+    Attributes:
+        config: All of it.
+        options: The task's options.
+        knows: What was found from the data and is needed to use the model.
+    """
+
+    config: Config
+    options: Options
+    knows: Knowledge
+
+
+def read_config(path: Path) -> Config:
+    """What a config.json says; its `options` and `knows` are not read yet.
+
+    Raises:
+        InputError: It cannot be used; the message says why.
+    """
+    said = read_json(path)
+    form, version, task = (said.get(name) for name in ("format", "version", "task"))
+    if form != FORMAT or not isinstance(task, str) or task not in TASKS:
+        raise InputError(f"{str(path)!r} says format {shown(form)} and task {shown(task)}; it should be {FORMAT!r} and one of "
+                         f"{', '.join(TASKS)}: give the --out of `ostinato train`")
+    if type(version) is not int or version != VERSION:
+        raise InputError(f"{str(path)!r} is of format version {shown(version)} and this ostinato reads version {VERSION}; "
+                         "use the ostinato that wrote it, or train the model again")
+    return _record(Config, said, path)
+
+
+def read_saved(directory: Path, **options) -> Saved:
+    """What the config.json in a directory says, with these options in place of those that it has.
+
+    Raises:
+        InputError: It cannot be used; the message says why.
+    """
+    path = directory / CONFIG
+    config = read_config(path)
+    task = task_class(config.task)
+    try:
+        chosen = read_options(task.Options, config.options | options)
+    except InputError as error:
+        raise InputError(f"{str(path)!r} has options that cannot be used ({error}); {_RESTORE}") from error
+    knows = _record(task.Knowledge, config.knows, path, field="knows")
+    return Saved(config, chosen, knows)
+
+
+def read_options(options: type[Options], said: dict) -> Options:
+    """A task's options, by name.
+
+    Raises:
+        InputError: There is no such option, or a value cannot be used.
+    """
+    for name in said:
+        if name not in options.__dataclass_fields__:
+            raise InputError(f"there is no option {name[:80]!r}{near(name[:80], options.__dataclass_fields__)}")
+    return options(**said)
+
+
+def _record(record: type, said: dict, path: Path, field: str = ""):
+    try:
+        return read_record(record, said, field=field)
+    except InputError as error:
+        raise InputError(f"{str(path)!r} cannot be used: {error}; {_RESTORE}") from error
+
+
+def check_new(out: Path, resume: bool) -> None:
+    """An error unless a new run can go to a directory."""
+    # os.path and not the Path's own: that raises for a name that is too long
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise InputError(f"--out {out}: there is a file of that name; give a directory that is new or empty")
+    # a run killed before its first file was whole leaves no run, only these
+    begun = {f".{name}{UNFINISHED}" for name in (CONFIG, VOCABULARY)} | {LOCK} | ({VOCABULARY} if resume else set())
+    if os.path.isdir(out) and set(listing(out)) - begun:
+        mend = "give another --out, or add --resume to go on with the run in it" if os.path.exists(out / CONFIG) else "it holds no run; give another --out"
+        raise InputError(f"--out {out}: the directory is not empty; {mend}")
