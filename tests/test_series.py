@@ -63,7 +63,7 @@ def test_dates_out_of_order_are_refused():
 
 
 def test_steps_have_places_in_cycles_that_the_series_holds_twice():
-    day = {"months": 0, "seconds": 86400}
+    day = Clock("%Y-%m-%d", months=0, day=0, seconds=86400)
     assert cycles_of(day, 800) == ["year", "week"] and cycles_of(day, 100) == ["week"] and cycles_of(Clock("%Y-%m", months=1, day=1, seconds=0), 36) == ["year"]
     assert cycles_of(Clock("%Y", months=12, day=1, seconds=0), 100) == [] and cycles_of(Clock("%Y-%m-%d %H:%M", months=0, day=0, seconds=3600), 400) == ["week", "day"]
     dates = [date_of(f"2024-01-0{k} 12:00", "%Y-%m-%d %H:%M", "here") for k in (1, 8)]

@@ -278,6 +278,8 @@ def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> Non
         if not isinstance(merges, list) or not all(isinstance(pair, list) and len(pair) == 2 and all(isinstance(one, str) for one in pair)
                                                    for pair in merges):
             raise InputError("its 'merges' are not pairs of tokens")
+        if {first + second for first, second in merges} != {token for token in vocabulary if len(token) > 1} - {*special}:
+            raise InputError("its 'merges' do not make the tokens of its 'vocab'")
         try:
             tokenizer.model = models.BPE(vocab=vocabulary, merges=[(first, second) for first, second in merges])
         # tokenizers raises a bare Exception for a pair that is not in the vocabulary

@@ -352,6 +352,9 @@ def _check_progress(progress: Progress, problem: Problem, budget: Budget, patien
         raise InputError(f"it is finished after {progress.step} steps, before the end of its budget")
     if bool(progress.history) != bool(progress.part) or (progress.finished and not progress.history):
         raise InputError(f"it has {len(progress.history)} measurements after {progress.part} parts")
+    values = [line[problem.goal] for line in progress.history if line.get(problem.goal) is not None]
+    if progress.best != (max if problem.higher else min)(values, default=None):
+        raise InputError(f"its best measurement is {progress.best}, which is not that of its history")
     wanted = {"step", "seconds", problem.goal, *problem.trained(0.0)}
     if not all(wanted <= line.keys() for line in progress.history):
         raise InputError(f"a line of its history has not the names {', '.join(sorted(wanted))}")
