@@ -75,7 +75,6 @@ def of_any_file(name: str, content: bytes) -> Iterator[Damage]:
     yield replaced("a link to itself", lambda path: path.symlink_to(path.name))
     yield replaced("a link to the directory", lambda path: path.symlink_to("."))
     yield replaced("a terabyte of nothing", lambda path: _sparse(path, 1 << 40))
-    yield of_file(name, "a gigabyte behind it", lambda whole: whole)
     yield Damage(f"{name}: a gigabyte behind it", lambda directory: os.truncate(directory / name, 1 << 30))
 
 
@@ -168,10 +167,10 @@ def of_tensors(name: str, content: bytes) -> Iterator[Damage]:
             yield of_header(f"{one} has a shape that is {what}", lambda said, one=one, shape=shape: said[one].update(shape=shape))
         for dtype in ("F64", "I64", "F8_E4M3", "none", "", 7, None, ["F32"]):
             yield of_header(f"{one} has the dtype {dtype!r}", lambda said, one=one, dtype=dtype: said[one].update(dtype=dtype))
-        yield of_header(f"{one} has no dtype", lambda said, one=one: said[one].pop("dtype") and None)
+        yield of_header(f"{one} has no dtype", lambda said, one=one: _drop(said[one], "dtype"))
         yield of_header(f"{one} is a list", lambda said, one=one: said.update({one: [1]}))
         yield of_header(f"{one} has another name", lambda said, one=one: said.update({one + "x": said.pop(one)}))
-        yield of_header(f"{one} is not in the header", lambda said, one=one: said.pop(one) and None)
+        yield of_header(f"{one} is not in the header", lambda said, one=one: _drop(said, one))
         yield of_header(f"{one} is there twice", lambda said, one=one: json.dumps(said).encode()[:-1] + b"," + json.dumps({one: said[one]}).encode()[1:])
     yield of_header("a nested header", lambda said: VALUES["nested"].encode())
     yield of_header("a header of nested objects", lambda said: VALUES["nested objects"].encode())
@@ -201,9 +200,15 @@ def of_tensors(name: str, content: bytes) -> Iterator[Damage]:
             "float16": lambda t: t.half(), "int32": lambda t: t.int(), "bool": lambda t: t.bool(),
         }.items():
             yield of_values(f"{one} is {what}", lambda tensors, one=one, change=change: tensors.update({one: change(tensors[one])}))
-        yield of_values(f"there is no {one}", lambda tensors, one=one: tensors.pop(one) and None)
+        yield of_values(f"there is no {one}", lambda tensors, one=one: _drop(tensors, one))
     yield of_values("there is one tensor more", lambda tensors: tensors.update(more=torch.zeros(3)))
     yield of_values("there are no tensors", lambda tensors: tensors.clear())
+
+
+def _drop(items: dict, begin: str) -> None:
+    """Take away the items whose name begins so."""
+    for name in [name for name in items if name.startswith(begin)]:
+        del items[name]
 
 
 def of_checkpoint(name: str, content: bytes) -> Iterator[Damage]:
@@ -222,10 +227,10 @@ def of_checkpoint(name: str, content: bytes) -> Iterator[Damage]:
     names = list(load(content))
     kinds = {kind: [one for one in names if one.startswith(kind)] for kind in ("optimizer/", "random/", "carried/", "model/")}
     for kind, some in kinds.items():
-        yield of_values(f"without {kind}", lambda tensors, kind=kind: [tensors.pop(one) for one in list(tensors) if one.startswith(kind)] and None)
+        yield of_values(f"without {kind}", lambda tensors, kind=kind: _drop(tensors, kind))
         yield of_values(f"with {kind}7777/step", lambda tensors, kind=kind: tensors.update({f"{kind}7777/step": torch.zeros(())}))
         for one in some[:1] + some[1:][-1:]:
-            yield of_values(f"without {one}", lambda tensors, one=one: tensors.pop(one) and None)
+            yield of_values(f"without {one}", lambda tensors, one=one: _drop(tensors, one))
     for what in ("step", "exp_avg", "exp_avg_sq"):
         one = next(one for one in kinds["optimizer/"] if one.endswith(f"/{what}"))
         for how, change in {
@@ -274,18 +279,20 @@ def of_directory() -> Iterator[Damage]:
         yield Damage(f"{name} is a FIFO", lambda directory, name=name: ((directory / name).unlink(missing_ok=True), os.mkfifo(directory / name)))
 
 
-def damages(directory: Path) -> list[Damage]:
-    """The ways to damage a directory, in a fixed order."""
-    found = [*of_directory()]
+def damages(directory: Path) -> dict[str, list[Damage]]:
+    """The ways to damage a directory, by the file and the part of it that they are of, in a fixed order."""
+    found = {"directory": [*of_directory()]}
     for path in sorted(directory.iterdir()):
         content = path.read_bytes()
         if path.suffix not in (".json", ".safetensors"):
             continue
-        found += of_any_file(path.name, content)
+        found[path.name] = [*of_any_file(path.name, content)]
         if path.suffix == ".json":
-            found += of_json(path.name, json.loads(content))
+            found[f"{path.name} fields"] = [*of_json(path.name, json.loads(content))]
         else:
-            found += of_tensors(path.name, content)
+            found[f"{path.name} tensors"] = [*of_tensors(path.name, content)]
             if path.name in ("checkpoint.safetensors", "pretraining.safetensors"):
-                found += of_checkpoint(path.name, content)
+                every = [*of_checkpoint(path.name, content)]
+                found[f"{path.name} states"] = [one for one in every if ": metadata " not in one.name]
+                found[f"{path.name} metadata"] = [one for one in every if ": metadata " in one.name]
     return found

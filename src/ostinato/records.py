@@ -44,7 +44,7 @@ class Distinct:
     """In `Annotated[list[str], Distinct()]`: no item is there twice."""
 
     def __str__(self):
-        return ", each there once"
+        return " different ones"
 
     def holds(self, value: list) -> bool:
         return len(set(value)) == len(value)
@@ -104,6 +104,8 @@ def read_record(record: type, value, *, field: str = "", complete: bool = False)
 def _read(wanted, value, field: str):
     origin, arguments = get_origin(wanted), get_args(wanted)
     if origin is Annotated:
+        if not _is_kind(wanted, value):
+            raise _unlike(wanted, value, field)
         read = _read(arguments[0], value, field)
         for limit in arguments[1:]:
             if not limit.holds(read):
@@ -139,6 +141,8 @@ def _is_kind(wanted, value) -> bool:
     origin, arguments = get_origin(wanted), get_args(wanted)
     if origin is Annotated:
         return _is_kind(arguments[0], value)
+    if origin in (Union, UnionType):
+        return any(_is_kind(one, value) for one in arguments)
     if origin is Literal:
         return any(value == one and type(value) is type(one) for one in arguments)
     if wanted is object:
@@ -155,7 +159,8 @@ def _unlike(wanted, value, field: str) -> InputError:
 def _named(wanted) -> str:
     origin, arguments = get_origin(wanted), get_args(wanted)
     if origin is Annotated:
-        return _named(arguments[0]) + "".join(map(str, arguments[1:]))
+        kind, comma, items = _named(arguments[0]).partition(", each ")
+        return kind + "".join(map(str, arguments[1:])) + comma + items
     if origin in (Union, UnionType):
         return " or ".join(map(_named, arguments))
     if origin is Literal:

@@ -358,6 +358,8 @@ def _check_progress(progress: Progress, problem: Problem, budget: Budget, patien
     wanted = {"step", "seconds", problem.goal, *problem.trained(0.0)}
     if not all(wanted <= line.keys() for line in progress.history):
         raise InputError(f"a line of its history has not the names {', '.join(sorted(wanted))}")
+    if any(line[name] is None for line in progress.history for name in wanted - {problem.goal}):
+        raise InputError("a line of its history has no number for its step, its seconds or its training")
 
 
 def _restore(training: Training, path: Path, device: torch.device, processes: int) -> None:

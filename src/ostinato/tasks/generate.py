@@ -299,7 +299,10 @@ class Generator(Task):
         super()._report(out, config, measured)
         options, result = self.options, self.result
         title = f"{options.cell}, {options.layers} x {options.hidden}: {result.steps} steps in {result.seconds:.0f} s"
-        learning_curve(result.history, out / CURVE, title=title)
+        # a checkpoint from elsewhere may lack a measurement
+        history = [line for line in result.history if line["held_out_bits"] is not None]
+        if history:
+            learning_curve(history, out / CURVE, title=title)
 
     # ---------------------------------------------------------------- writing
 
