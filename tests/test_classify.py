@@ -101,7 +101,7 @@ def test_words_are_read_by_their_characters_where_pieces_are_words():
     spelled, plain = (Classifier(**SMALL | {"spelling": on, "epochs": 60}).fit((texts[:80], labels[:80]), threads=1) for on in (True, False))
     new = texts[80:], labels[80:]
     assert spelled.evaluate(new)["accuracy"] > 0.9 > 0.75 > plain.evaluate(new)["accuracy"]
-    assert spelled.options.characters == "grapheme" and "letters" not in plain.knows
+    assert spelled.options.characters == "grapheme" and plain.knows.letters is None
 
 
 def test_capital_letters_are_small_ones_of_a_word_and_not_of_its_spelling():
@@ -174,7 +174,7 @@ def test_an_ensemble_is_told_by_its_first_model(tmp_path):
     task = Classifier(**SMALL | {"epochs": 2, "ensemble": 2}).fit((TEXTS, LABELS), threads=1)
     inside, (first, _) = task.inside(["it is good"]), task.members
     *inputs, _ = task.collate(task.encode(task.read(["it is good"], labelled=False)))
-    label = task.knows["labels"].index(task.predict(["it is good"])[0]["label"])
+    label = task.knows.labels.index(task.predict(["it is good"])[0]["label"])
     assert inside.layer is first.recurrent and inside.explained.endswith("by the first of 2 models")
     assert inside.output_of(inside.x[0]).item() == pytest.approx(first(*inputs)[0, label].item(), abs=1e-6)
 
@@ -349,7 +349,7 @@ def test_rows_in_memory_that_cannot_be_used_are_one_error(data, message):
 def test_labels_are_of_any_kind_and_rows_of_numbers_can_be_empty():
     numbers, signs = torch.from_numpy(NUMBERS), torch.tensor([int(sign) for sign in SIGNS])
     task = Classifier(**SMALL | {"epochs": 1}).fit(([*numbers, []], [*signs, 0]), threads=1)
-    assert task.knows["labels"] == ["0", "1"] and task.predict(task.line(""))[0]["label"] in ("0", "1")
+    assert task.knows.labels == ["0", "1"] and task.predict(task.line(""))[0]["label"] in ("0", "1")
     with pytest.raises(InputError, match="row 1 has nan or infinity in step 2"):
         task.predict(task.line("1 nan 2"))
 

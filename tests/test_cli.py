@@ -270,8 +270,8 @@ def test_a_model_of_another_task_writes_no_text(ostinato):
 @pytest.mark.parametrize("name, content, message", [
     ("config.json", b'{"format": "ost', r"config.json' is not whole JSON: .* at line 1, column \d+; restore the file, or train"),
     ("config.json", b'{"format": "ostinato task", "task": "generate", "version": 2}', "is of format version 2 and this ostinato reads version 1"),
-    ("config.json", b'{"format": "ostinato task", "task": "generate", "version": 1, "options": {"hidden": -1}, "knows": {}}', "options that cannot be used"),
-    ("config.json", lambda whole: whole.replace(b'"stopped_early"', b'"stopped"'), "config.json' has a result that cannot be read .*; restore the file"),
+    ("config.json", b'{"format": "ostinato task", "task": "generate", "version": 1, "options": {"hidden": -1}, "knows": {}, "pieces": 0}', "options that cannot be used"),
+    ("config.json", lambda whole: whole.replace(b'"stopped_early"', b'"stopped"'), "config.json' cannot be used: there is no field 'result.stopped': did you mean 'stopped_early'.*; restore the file"),
     ("config.json", b"{}", "says format None and task None"),
     ("vocabulary.json", b'{"kind": "character"}', "vocabulary.json' holds no vocabulary"),
     ("model.safetensors", b"\x10\x00\x00", r"model.safetensors' \(3 bytes\) is cut short or damaged"),

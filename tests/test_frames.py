@@ -127,7 +127,7 @@ def test_torchs_layers_learn_the_same():
 
 def test_the_clips_of_a_part_are_taken(trained):
     file, _, task = trained
-    assert task.result.rows + task.result.held_out_rows == 14 + 4 and task.knows["labels"] == sorted(SLOTS)
+    assert task.result.rows + task.result.held_out_rows == 14 + 4 and task.knows.labels == sorted(SLOTS)
     assert task.evaluate(f"{file}:test") == task.result.measures
     assert [answer["clip"] for answer in task.predict(f"{file}:test")] == ["clip16", "clip17", "clip18", "clip19"]
     assert len(task.predict(file)) == 20
@@ -135,7 +135,7 @@ def test_the_clips_of_a_part_are_taken(trained):
 
 def test_another_array_of_labels_can_be_chosen(trained):
     task = FrameTagger(**SMALL | {"epochs": 1, "label": "loud"}).fit(f"{trained[0]}:train", threads=1)
-    assert task.knows["labels"] == ["no", "yes"]
+    assert task.knows.labels == ["no", "yes"]
 
 
 def test_a_directory_gives_the_same_answers(trained, tmp_path):

@@ -370,5 +370,8 @@ def test_weights_that_are_no_numbers_are_refused(trained, tmp_path):
     out = copied(trained[0], tmp_path)
     tensors, _ = read_tensors(out / "model.safetensors")
     write_tensors(out / "model.safetensors", {name: tensor * math.nan for name, tensor in tensors.items()})
+    with pytest.raises(InputError, match=r"model.safetensors': '.*' has values that are not finite; restore the file"):
+        load(out)
+    write_tensors(out / "model.safetensors", {name: torch.full_like(tensor, 1e38) for name, tensor in tensors.items()})
     with pytest.raises(InputError, match="the model's weights give no numbers"):
         list(load(out).write("가락", length=3))

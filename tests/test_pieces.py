@@ -61,5 +61,5 @@ def test_a_damaged_vocabulary_is_refused(value, tmp_path):
 
 def test_a_vocabulary_of_another_kind_is_refused(tmp_path):
     value = Pieces.of(TEXTS, "word", size=50).to_json() | {"kind": "letters"}
-    with pytest.raises(InputError, match="holds a vocabulary of kind 'letters'; it should be one of word, character, byte-pair"):
+    with pytest.raises(InputError, match="holds no vocabulary .'kind' is 'letters'; it should be one of 'word', 'character', 'byte-pair'"):
         Pieces.from_json(value, path=tmp_path / "vocabulary.json")

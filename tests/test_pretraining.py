@@ -97,7 +97,7 @@ def test_words_known_from_plain_texts_alone_are_told_apart(write):
 
 def test_the_vocabulary_is_that_of_both(plain):
     task = Classifier(**SMALL, unlabelled=plain).fit((TEXTS, LABELS), threads=1)
-    assert {"dog", "poor"} <= set(task.pieces.tokenizer.get_vocab()) and "소" in task.knows["letters"] and task.knows["unlabelled"]["texts"] == len(PLAIN)
+    assert {"dog", "poor"} <= set(task.pieces.tokenizer.get_vocab()) and "소" in task.knows.letters and task.knows.unlabelled.texts == len(PLAIN)
     assert {"dog", "소"}.isdisjoint(Classifier(**SMALL).fit((TEXTS, LABELS), threads=1).pieces.tokenizer.get_vocab())
 
 

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from ostinato import Recurrent, engines
 from ostinato.engines import loops, passes, reference
-from ostinato.errors import InputError
-from ostinato.graph import POINTWISE
 from ostinato.language import Cell
 from ostinato.regularisation import additions, recurrent_weights
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ostinato.errors import InputError
-from ostinato.series import clock_of, cycles_of, date_of, later, moves_away, power_of, season_of, series_of, waves
+from ostinato.series import Clock, clock_of, cycles_of, date_of, later, moves_away, power_of, season_of, series_of, waves
 
 
 def column(values):
@@ -47,12 +47,12 @@ def test_the_power_is_found_that_makes_changes_alike_at_all_levels(made, power):
 ])
 def test_dates_go_on(times, following):
     clock = clock_of(times, "here")
-    assert later(date_of(times[-1], clock["format"], "here"), clock, 1).strftime(clock["format"]) == following
+    assert later(date_of(times[-1], clock.format, "here"), clock, 1).strftime(clock.format) == following
 
 
 def test_a_gap_is_allowed_and_dates_without_a_usual_step_are_none():
     days = [f"2024-01-{day:02d}" for day in range(1, 31)]
-    assert clock_of(days[:20] + days[21:], "here")["seconds"] == 86400
+    assert clock_of(days[:20] + days[21:], "here").seconds == 86400
     assert clock_of(["2024-01-01", "2024-01-02", "2024-01-05"], "here") is None
     assert clock_of(["one", "two"], "here") is None and clock_of(["2024-01-01"], "here") is None
 
@@ -63,9 +63,9 @@ def test_dates_out_of_order_are_refused():
 
 
 def test_steps_have_places_in_cycles_that_the_series_holds_twice():
-    day = {"months": 0, "seconds": 86400}
-    assert cycles_of(day, 800) == ["year", "week"] and cycles_of(day, 100) == ["week"] and cycles_of({"months": 1, "seconds": 0}, 36) == ["year"]
-    assert cycles_of({"months": 12, "seconds": 0}, 100) == [] and cycles_of({"months": 0, "seconds": 3600}, 400) == ["week", "day"]
+    day = Clock("%Y-%m-%d", months=0, day=0, seconds=86400)
+    assert cycles_of(day, 800) == ["year", "week"] and cycles_of(day, 100) == ["week"] and cycles_of(Clock("%Y-%m", months=1, day=1, seconds=0), 36) == ["year"]
+    assert cycles_of(Clock("%Y", months=12, day=1, seconds=0), 100) == [] and cycles_of(Clock("%Y-%m-%d %H:%M", months=0, day=0, seconds=3600), 400) == ["week", "day"]
     dates = [date_of(f"2024-01-0{k} 12:00", "%Y-%m-%d %H:%M", "here") for k in (1, 8)]
     found = waves(dates, ["week", "day"])
     assert found.shape == (2, 4) and np.allclose(found[0], found[1]) and np.allclose(found[0, 2:], [0, -1])

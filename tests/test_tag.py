@@ -67,8 +67,8 @@ def test_a_rare_word_has_no_units_of_its_own_but_is_seen():
     task, often = (Tagger(**SMALL | {"epochs": 1, "held_out": 0.001, "least": least}).fit((WORDS, TAGS), threads=1)
                    for least in (2, 50))
     # with the four special ones
-    assert task.knows["embedded"] == len(task.pieces) == 4 + len({word for row in WORDS for word in row})
-    assert often.knows["embedded"] == 4 and len(often.pieces) == len(task.pieces)
+    assert task.knows.embedded == len(task.pieces) == 4 + len({word for row in WORDS for word in row})
+    assert often.knows.embedded == 4 and len(often.pieces) == len(task.pieces)
     assert often.evaluate((WORDS, TAGS))["unseen_accuracy"] is None
     assert all(row[0].tolist() == [1] * len(row[0]) for row in often.encode(often.read((WORDS, TAGS))))
 
@@ -79,9 +79,9 @@ def test_a_rare_word_has_no_units_of_its_own_but_is_seen():
 ])
 def test_korean_is_read_in_the_letters_of_its_syllables(words, characters, letters):
     task = Tagger(**SMALL | {"epochs": 1}).fit(([words] * 8, [["N", "V"]] * 8), threads=1)
-    assert task.options.characters == characters and letters in task.knows["letters"]
+    assert task.options.characters == characters and letters in task.knows.letters
     graphemes = Tagger(**SMALL | {"epochs": 1, "characters": "grapheme"}).fit(([words] * 8, [["N", "V"]] * 8), threads=1)
-    assert "갔" in graphemes.knows["letters"]
+    assert "갔" in graphemes.knows.letters
 
 
 def test_a_decomposed_word_is_the_composed_one(trained):
@@ -180,8 +180,8 @@ def test_a_file_read_in_tiny_chunks_gives_the_same_model(trained, monkeypatch):
 def test_conllu_is_read_and_its_other_tags_can_be_chosen(tmp_path):
     file = conllu(tmp_path / "data.conllu.gz", WORDS, TAGS, extra=["\t".join(["1-2", "theycan", *"________"])])
     upos, xpos = (Tagger(**SMALL | {"epochs": 1, "column": column}).fit(file, threads=1) for column in (None, "xpos"))
-    assert upos.knows["tags"] == sorted("ADNPRV") and xpos.knows["tags"] == sorted("adnprv")
-    assert upos.knows["columns"] == {"word": "form", "tag": "upos"}
+    assert upos.knows.tags == sorted("ADNPRV") and xpos.knows.tags == sorted("adnprv")
+    assert upos.knows.columns == {"word": "form", "tag": "upos"}
     assert [answer["words"] for answer in xpos.predict(file)] == WORDS
 
 

@@ -7,16 +7,18 @@ syllable, an accented letter or a family of emoji is one, however the file spell
 import codecs
 import json
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Annotated, Literal
 
 import numpy as np
 import regex
 
 from .errors import InputError
 from .files import read_blocks
-from .options import VOCABULARIES
+from .records import Distinct, Length, read_record
 
 # Bytes of a file that are in memory at a time.
 CHUNK = 1 << 20
@@ -207,11 +209,9 @@ class BytePairVocabulary:
         Raises:
             InputError: The texts do not have so many different pieces.
         """
-        from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+        from tokenizers import trainers
 
-        tokenizer = Tokenizer(models.BPE())
-        tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-        tokenizer.decoder = decoders.ByteLevel()
+        tokenizer = byte_pair_tokenizer()
         trainer = trainers.BpeTrainer(vocab_size=size, show_progress=False, initial_alphabet=sorted(_byte_letters()))
         tokenizer.train_from_iterator((line for text in drawn(texts) for line in text.splitlines(keepends=True)), trainer)
         if tokenizer.get_vocab_size() != size:
@@ -235,6 +235,68 @@ class BytePairVocabulary:
     def to_json(self) -> dict:
         """What `vocabulary_from_json` reads."""
         return {"kind": self.kind, "tokenizer": json.loads(self.tokenizer.to_str())}
+
+
+def byte_pair_tokenizer():
+    """A `tokenizers.Tokenizer` for byte pairs, which has not learned any yet."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
+    return tokenizer
+
+
+def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> None:
+    """Give a tokenizer the vocabulary of another one of the same kind, of which JSON says what `Tokenizer.to_str` gives.
+
+    Nothing else is taken from there: a tokenizer can also say to pad each text to a million tokens, or to search it for a
+    pattern that takes forever. Where it says anything that ours does not, it is not one of ours.
+
+    Args:
+        tokenizer: A `tokenizers.Tokenizer` of the kind that is wanted.
+        said: Of the other one.
+        special: The tokens that it begins with.
+
+    Raises:
+        InputError: It is of another kind, or its vocabulary cannot be used.
+    """
+    from tokenizers import models
+
+    ours = json.loads(tokenizer.to_str())
+    for name in ("normalizer", "pre_tokenizer", "decoder", "post_processor", "truncation", "padding"):
+        if name not in said or not _agrees(said[name], ours[name]):
+            raise InputError(f"its {name!r} is not that of a vocabulary of ours")
+    model = said.get("model")
+    own = {name: value for name, value in ours["model"].items() if name not in ("vocab", "merges", "unk_token")}
+    if not isinstance(model, dict) or not _agrees(model, own):
+        raise InputError("its 'model' is not that of a vocabulary of ours")
+    vocabulary = model.get("vocab")
+    if not isinstance(vocabulary, dict) or not all(type(number) is int for number in vocabulary.values()) \
+            or sorted(vocabulary.values()) != [*range(len(vocabulary))] or [*sorted(vocabulary, key=vocabulary.get)[:len(special)]] != [*special]:
+        raise InputError("its 'vocab' does not number tokens from 0 on, the special ones first")
+    if own["type"] == "WordLevel":
+        tokenizer.model = models.WordLevel(vocabulary, unk_token=tokenizer.model.unk_token)
+    else:
+        merges = model.get("merges")
+        if not isinstance(merges, list) or not all(isinstance(pair, list) and len(pair) == 2 and all(isinstance(one, str) for one in pair)
+                                                   for pair in merges):
+            raise InputError("its 'merges' are not pairs of tokens")
+        if {first + second for first, second in merges} != {token for token in vocabulary if len(token) > 1} - {*special}:
+            raise InputError("its 'merges' do not make the tokens of its 'vocab'")
+        try:
+            tokenizer.model = models.BPE(vocab=vocabulary, merges=[(first, second) for first, second in merges])
+        # tokenizers raises a bare Exception for a pair that is not in the vocabulary
+        except Exception as error:
+            raise InputError(f"its 'merges' cannot be used ({error})") from error
+    if said.get("added_tokens"):
+        tokenizer.add_special_tokens([*special])
+
+
+def _agrees(said, ours) -> bool:
+    """Whether what JSON says of a part of a tokenizer is what ours has; another version of tokenizers may know more settings or fewer."""
+    if not isinstance(ours, dict) or not isinstance(said, dict):
+        return type(said) is type(ours) and said == ours
+    return all(_agrees(said[name], ours[name]) if name in said else name != "type" for name in ours)
 
 
 class Decoder:
@@ -285,18 +347,33 @@ def vocabulary_from_json(value: dict, *, path: Path):
         InputError: It is no vocabulary; the message names the file it came from.
     """
     try:
-        if value["kind"] == "character":
-            tokens = value["tokens"]
-            if tokens and all(isinstance(token, str) and token for token in tokens) and len(set(tokens)) == len(tokens):
-                return CharacterVocabulary(tokens)
-        elif value["kind"] == "byte-pair":
-            from tokenizers import Tokenizer
+        if value.get("kind") == "character":
+            return CharacterVocabulary(read_record(_Characters, value).tokens)
+        said = read_record(_BytePairs, value).tokenizer
+        tokenizer = byte_pair_tokenizer()
+        fill_tokenizer(tokenizer, said)
+        letters, tokens = _byte_letters(), tokenizer.get_vocab()
+        if not (letters.keys() <= tokens.keys() and all(letter in letters for token in tokens for letter in token)):
+            raise InputError("its 'vocab' does not spell all bytes, and nothing else")
+        return BytePairVocabulary(tokenizer)
+    except InputError as error:
+        raise InputError(f"{str(path)!r} holds no vocabulary ({error}); restore the file, or train the model again") from error
 
-            return BytePairVocabulary(Tokenizer.from_str(json.dumps(value["tokenizer"])))
-    # tokenizers raises a bare Exception for a tokenizer that it cannot read
-    except Exception as error:
-        raise InputError(f"{str(path)!r} holds no vocabulary ({error!r}); restore the file, or train the model again") from error
-    raise InputError(f"{str(path)!r} holds no vocabulary of {' or '.join(VOCABULARIES)}; restore the file, or train the model again")
+
+@dataclass(frozen=True)
+class _Characters:
+    """What the file of a `CharacterVocabulary` says."""
+
+    kind: Literal["character"]
+    tokens: Annotated[list[Annotated[str, Length(1)]], Length(1), Distinct()]
+
+
+@dataclass(frozen=True)
+class _BytePairs:
+    """What the file of a `BytePairVocabulary` says."""
+
+    kind: Literal["byte-pair"]
+    tokenizer: dict[str, object]
 
 
 # ---------------------------------------------------------------- batches

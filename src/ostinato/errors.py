@@ -43,3 +43,18 @@ def near(given: str, known: Iterable[str]) -> str:
     """The words of an error message that name what was probably meant, or none."""
     matches = difflib.get_close_matches(given, list(known), 1)
     return f": did you mean {matches[0]!r}?" if matches else ""
+
+
+def shown(given) -> str:
+    """A value as an error message repeats it: in about 60 characters, however large it is.
+
+    Example:
+        >>> shown("a"), shown([1, 2]), shown(10 ** 5000)
+        ("'a'", 'a list of 2', 'a whole number of more than 1000 digits')
+    """
+    if isinstance(given, (list, dict)):
+        return f"{'a list' if isinstance(given, list) else 'an object'} of {len(given)}"
+    if isinstance(given, int) and given.bit_length() > 3300:
+        return "a whole number of more than 1000 digits"
+    text = repr(given[:80] if isinstance(given, str) else given)
+    return text if len(text) <= 60 else text[:59] + "…"

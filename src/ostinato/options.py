@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 
 from .cells import CELLS
-from .errors import InputError
+from .errors import InputError, shown
 
 MODEL, BUDGET, LEARNING, RUN = "The model", "How long (one of these)", "Learning", "The run"
 ENGINES = ("cpu", "reference", "torch")
@@ -91,19 +91,21 @@ def _check(one, given):
     about = one.metadata
     if given is None and about["found"]:
         return
+    # as it was written, and short however long it is
+    text = given if isinstance(given, str) and len(given) <= 60 else shown(given)
     if about["among"]:
         if given not in about["among"]:
-            near = difflib.get_close_matches(str(given), about["among"], 1)
-            raise InputError(f"{flag(one.name)} {given}: " + (f"did you mean {near[0]}? " if near else "") + f"Write one of {', '.join(about['among'])}")
+            near = difflib.get_close_matches(text, about["among"], 1)
+            raise InputError(f"{flag(one.name)} {text}: " + (f"did you mean {near[0]}? " if near else "") + f"Write one of {', '.join(about['among'])}")
     elif about["low"] is not None:
         whole = kind(one) is int
         low, high, form = about["low"], about["high"], "d" if whole else "g"
         right = isinstance(given, int) if whole else isinstance(given, (int, float))
         if not right or isinstance(given, bool) or not low <= given <= high:
-            raise InputError(f"{flag(one.name)} {given}: write a {'whole ' if whole else ''}number from {low:{form}} to {high:{form}}"
+            raise InputError(f"{flag(one.name)} {text}: write a {'whole ' if whole else ''}number from {low:{form}} to {high:{form}}"
                              + (f", such as {one.default}" if one.default is not None else ""))
     elif not isinstance(given, kind(one)):
-        raise InputError(f"{flag(one.name)} {given!r}: write {'text' if kind(one) is str else 'True or False'}")
+        raise InputError(f"{flag(one.name)} {shown(given)}: write {'text' if kind(one) is str else 'True or False'}")
 
 
 def kind(one) -> type:

@@ -6,13 +6,16 @@ not seen in training is UNKNOWN.
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from .data import compose, drawn
+from .data import byte_pair_tokenizer, compose, drawn, fill_tokenizer
 from .errors import InputError
 from .options import KINDS
+from .records import read_record
 
 # The numbers that every vocabulary begins with: past a text's end; not known; before the first piece; behind the last.
 SPECIAL = ("<pad>", "<unknown>", "<start>", "<end>")
@@ -49,30 +52,25 @@ class Pieces:
         Raises:
             InputError: Another kind, or a size that byte pairs cannot have.
         """
-        from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+        from tokenizers import pre_tokenizers, trainers
 
         if kind not in KINDS:
             raise InputError(f"--pieces {kind}: write one of {', '.join(KINDS)}")
         if kind == "byte-pair":
             if size < 256 + len(SPECIAL):
                 raise InputError(f"--vocabulary-size {size}: byte pairs start from the 256 bytes and {len(SPECIAL)} marks; write 260 or more, such as 8000")
-            tokenizer = Tokenizer(models.BPE())
-            tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.ByteLevel(add_prefix_space=False), decoders.ByteLevel()
             trainer = trainers.BpeTrainer(vocab_size=size, min_frequency=max(2, least), show_progress=False, special_tokens=[*SPECIAL],
                                           initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
         else:
-            tokenizer = Tokenizer(models.WordLevel(unk_token=SPECIAL[UNKNOWN]))
-            if kind == "word":
-                tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-            else:
-                tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Split(Regex(r"\X"), "isolated"), decoders.Fuse()
             trainer = trainers.WordLevelTrainer(vocab_size=size, min_frequency=least, show_progress=False, special_tokens=[*SPECIAL])
-        if lower:
-            tokenizer.normalizer = normalizers.Lowercase()
+        tokenizer = _tokenizer(kind, lower=lower)
         tokenizer.train_from_iterator((compose(text) for text in drawn(texts)), trainer)
-        # a text that spells a mark, as "<end>", is text
-        tokenizer.encode_special_tokens = True
         return cls(kind, tokenizer)
+
+    @property
+    def lower(self) -> bool:
+        """Whether capital letters are taken for small ones."""
+        return self.tokenizer.normalizer is not None
 
     def __len__(self):
         return self.tokenizer.get_vocab_size()
@@ -95,20 +93,48 @@ class Pieces:
         return {"kind": self.kind, "tokenizer": json.loads(self.tokenizer.to_str())}
 
     @classmethod
-    def from_json(cls, value: dict, *, path: Path) -> "Pieces":
+    def from_json(cls, value: dict, *, path: Path, split: bool = True) -> "Pieces":
         """The vocabulary that `to_json` gave.
 
-        Raises:
-            InputError: It is none; the message names the file it came from.
-        """
-        from tokenizers import Tokenizer
+        Args:
+            value: This.
+            path: The file that it came from, for messages.
+            split: Texts are split into words; otherwise each is a word.
 
+        Raises:
+            InputError: It is none.
+        """
         try:
-            kind, tokenizer = value["kind"], Tokenizer.from_str(json.dumps(value["tokenizer"]))
-        # tokenizers raises a bare Exception for a tokenizer that it cannot read
-        except Exception as error:
-            raise InputError(f"{str(path)!r} holds no vocabulary ({error!r}); restore the file, or train the model again") from error
-        if kind not in KINDS:
-            raise InputError(f"{str(path)!r} holds a vocabulary of kind {kind!r}; it should be one of {', '.join(KINDS)}")
-        tokenizer.encode_special_tokens = True
-        return cls(kind, tokenizer)
+            said = read_record(_Said, value)
+            tokenizer = _tokenizer(said.kind, lower=said.tokenizer.get("normalizer") is not None, split=split)
+            fill_tokenizer(tokenizer, said.tokenizer, special=SPECIAL)
+        except InputError as error:
+            raise InputError(f"{str(path)!r} holds no vocabulary ({error}); restore the file, or train the model again") from error
+        return cls(said.kind, tokenizer)
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What the file of a vocabulary says."""
+
+    kind: Literal[KINDS]
+    tokenizer: dict[str, object]
+
+
+def _tokenizer(kind: str, *, lower: bool, split: bool = True):
+    """A `tokenizers.Tokenizer` of a kind that has not learned any token yet."""
+    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
+
+    if kind == "byte-pair":
+        tokenizer = byte_pair_tokenizer()
+    else:
+        tokenizer = Tokenizer(models.WordLevel({}, unk_token=SPECIAL[UNKNOWN]))
+        if kind == "character":
+            tokenizer.pre_tokenizer, tokenizer.decoder = pre_tokenizers.Split(Regex(r"\X"), "isolated"), decoders.Fuse()
+        elif split:
+            tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    if lower:
+        tokenizer.normalizer = normalizers.Lowercase()
+    # a text that spells a mark, as "<end>", is text
+    tokenizer.encode_special_tokens = True
+    return tokenizer

@@ -3,17 +3,35 @@
 import calendar
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from typing import Annotated, Literal
 
 import numpy as np
 
 from .data import compose
 from .errors import InputError
+from .records import Range
 
 # How dates can be written. Those with the day or the month first are not told apart, so neither is read.
 FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y/%m/%d", "%Y/%m", "%Y.%m.%d", "%Y%m%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
            "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%fZ",
            "%Y년 %m월", "%Y년 %m월 %d일")
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How dates are written, in a form of `FORMATS`, and how they go on: by months on a day of the month, or by seconds."""
+
+    format: Literal[FORMATS]
+    months: Annotated[int, Range(0, 120_000)]
+    day: Annotated[int, Range(0, 31)]
+    seconds: Annotated[float, Range(0, 4e11)]
+
+    def __post_init__(self):
+        if bool(self.months) == bool(self.seconds) or bool(self.months) != bool(self.day):
+            raise InputError("a clock goes on by 'months', with a 'day', or by 'seconds'")
+
 
 # A part of a value that it may be off by because it is rounded, with room for a sum or a difference of some.
 ROUNDED = 1e-14
@@ -175,7 +193,7 @@ def dates_of(times: Iterable[str], form: str, source: str) -> Iterator[datetime]
         before, earlier = when, text
 
 
-def clock_of(times: Sequence[str], source: str) -> dict | None:
+def clock_of(times: Sequence[str], source: str) -> Clock | None:
     """How the dates of a series are written and how they go on; None where they are no dates, or have no regular step.
 
     Raises:
@@ -183,7 +201,7 @@ def clock_of(times: Sequence[str], source: str) -> dict | None:
 
     Example:
         >>> clock_of(["2024-01", "2024-02", "2024-03"], "here")
-        {'format': '%Y-%m', 'months': 1, 'day': 1, 'seconds': 0}
+        Clock(format='%Y-%m', months=1, day=1, seconds=0)
     """
     form = next((form for form in FORMATS if _all_dates(times, form)), None)
     if form is None or len(times) < 2:
@@ -202,9 +220,9 @@ def clock_of(times: Sequence[str], source: str) -> dict | None:
     if all(one == min(day, last) for one, last in days):
         step, often = months.most_common(1)[0]
         if step and often >= usual:
-            return {"format": form, "months": step, "day": day, "seconds": 0}
+            return Clock(form, months=step, day=day, seconds=0)
     step, often = seconds.most_common(1)[0]
-    return {"format": form, "months": 0, "day": 0, "seconds": step} if often >= usual else None
+    return Clock(form, months=0, day=0, seconds=step) if often >= usual else None
 
 
 def _all_dates(times: Sequence[str], form: str) -> bool:
@@ -216,25 +234,25 @@ def _all_dates(times: Sequence[str], form: str) -> bool:
     return True
 
 
-def later(when: datetime, clock: dict, steps: int) -> datetime:
+def later(when: datetime, clock: Clock, steps: int) -> datetime:
     """The date of so many steps on.
 
     Raises:
         InputError: It is past the year 9999.
     """
     try:
-        if not clock["months"]:
-            return when + timedelta(seconds=clock["seconds"] * steps)
-        year, month = divmod(12 * when.year + when.month - 1 + clock["months"] * steps, 12)
-        return when.replace(year=year, month=month + 1, day=min(clock["day"], calendar.monthrange(year, month + 1)[1]))
+        if not clock.months:
+            return when + timedelta(seconds=clock.seconds * steps)
+        year, month = divmod(12 * when.year + when.month - 1 + clock.months * steps, 12)
+        return when.replace(year=year, month=month + 1, day=min(clock.day, calendar.monthrange(year, month + 1)[1]))
     except (OverflowError, ValueError):
-        raise InputError(f"{steps} steps after {when.strftime(clock['format'])} it is past the year 9999, and there is no such date; "
+        raise InputError(f"{steps} steps after {when.strftime(clock.format)} it is past the year 9999, and there is no such date; "
                          "forecast fewer steps") from None
 
 
-def cycles_of(clock: dict, count: int) -> list[str]:
+def cycles_of(clock: Clock, count: int) -> list[str]:
     """Which cycles a step has a place in: those that are longer than it, and that so many steps hold twice."""
-    step = clock["seconds"] or clock["months"] * 30.4 * 86400
+    step = clock.seconds or clock.months * 30.4 * 86400
     return [name for name, seconds in (("year", 365.25 * 86400), ("week", 7 * 86400), ("day", 86400)) if 2 * step <= seconds <= step * count / 2]
 
 

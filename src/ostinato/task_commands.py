@@ -151,14 +151,12 @@ def _print_measures(measures: dict):
 
 def train_config(config: Path, out: Path, *, program, threads=None) -> None:
     """Do a run again from its config.json."""
-    from .files import read_json
+    from .tasks.saved import read_config
 
-    said = read_json(config)
-    if said.get("task") not in TASKS or not isinstance(said.get("options"), dict):
-        raise InputError(f"{str(config)!r} is no configuration of a run; give the config.json that `ostinato train` wrote")
-    if said.get("data") is None:
-        raise InputError(f"{str(config)!r} names no data file: it was trained on rows in memory; train with `ostinato train {said['task']} DATA`")
-    train(said["task"], said["options"], Path(said["data"]), out, program=program, test=said.get("test"), threads=threads or said.get("threads"))
+    said = read_config(config)
+    if said.data is None:
+        raise InputError(f"{str(config)!r} names no data file: it was trained on rows in memory; train with `ostinato train {said.task} DATA`")
+    train(said.task, said.options, Path(said.data), out, program=program, test=said.test, threads=threads or said.threads)
 
 
 DIRECTORY = Argument(metavar="DIR", help="The --out of `ostinato train`.", show_default=False)
@@ -218,7 +216,7 @@ def _read_for(directory: Path, data: Path, *, labelled: bool):
 
     saved = read_model(directory, device="cpu", mixed_precision=False)
     with told_of_waiting(data):
-        return read_examples(saved.task, data, saved.options, labelled=labelled, knows=saved.knows)
+        return read_examples(saved.config.task, data, saved.options, labelled=labelled, knows=saved.knows)
 
 
 def _lines():
@@ -278,22 +276,21 @@ def info(directory: Annotated[Path, DIRECTORY], json: Annotated[bool, Option("--
     from .values import scaling
 
     saved = read_model(directory, device="cpu", mixed_precision=False)
-    result, listing = saved.result, TASKS[saved.task]
+    config, listing = saved.config, TASKS[saved.config.task]
     if json:
         typer.echo((directory / CONFIG).read_text(encoding="utf-8").rstrip())
         return
-    # older versions did not save the number of parameters: the model is built to count them
-    size = load(directory).size if saved.parameters is None else saved.parameters
-    kind = read_kind(directory) if saved.pieces else None
-    typer.echo(f"{saved.task}: {listing.summary}")
+    kind = read_kind(directory) if config.pieces else None
+    typer.echo(f"{config.task}: {listing.summary}")
     for name, value in saved.options.to_json().items():
         if value is not None:
             typer.echo(f"{flag(name):24} {value}")
-    typer.echo(f"{'parameters':24} {size:,}")
-    if saved.pieces:
-        typer.echo(f"{'pieces':24} {saved.pieces:,} ({kind})")
-    if scaled := scaling(saved.knows.get("dtype")):
+    if config.parameters is not None:
+        typer.echo(f"{'parameters':24} {config.parameters:,}")
+    if config.pieces:
+        typer.echo(f"{'pieces':24} {config.pieces:,} ({kind})")
+    if scaled := scaling(getattr(saved.knows, "dtype", None)):
         typer.echo(f"{'input':24} {scaled}")
-    if result:
+    if result := config.result:
         typer.echo(f"trained on {result.rows:,} {listing.unit} in {result.steps} steps and {result.seconds:.0f} s; on {result.held_out_rows:,} others:")
         _print_measures(result.measures)

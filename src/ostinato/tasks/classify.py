@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import repeat
 
 import numpy as np
@@ -16,8 +17,9 @@ from ..examples import Examples, pair_of
 from ..pieces import PAD, SPECIAL, UNKNOWN, Pieces
 from ..problem import padded, spread, within
 from ..stored import Behind, StoredRows, parts
-from ..values import as_trained, dtype_of, label_of, scaling, sequence_of
 from ..embedding import Embedding
+from ..values import as_trained, dtype_of, label_of, sequence_of
+from .knowledge import ClassifyKnowledge, Unlabelled
 from .layer import layer_of
 from .options import ClassifyOptions
 from .scores import Scores
@@ -124,7 +126,7 @@ class Classifier(Task):
         if len({isinstance(row, str) for row in x}) > 1:
             raise InputError("the given rows are of texts and of numbers; give one of the two")
         # an empty row need not say how many numbers a step has
-        units = self.knows.get("units") or next((row.shape[1] for row in x if len(row) and not isinstance(row, str)), 1)
+        units = (self.knows.units if self.knows else None) or next((row.shape[1] for row in x if len(row) and not isinstance(row, str)), 1)
         x = [row if len(row) or isinstance(row, str) else row.reshape(0, units) for row in x]
         if labels is not None:
             labels = [label_of(label, f"the label of row {number}") for number, label in enumerate(labels, 1)]
@@ -135,11 +137,11 @@ class Classifier(Task):
     @property
     def is_text(self) -> bool:
         """Whether it reads texts, not numbers."""
-        return self.knows["units"] is None
+        return self.knows.units is None
 
     @property
     def line_is(self):
-        return "a text" if self.is_text else f"the numbers of a sequence, {self.knows['units']} for each step,"
+        return "a text" if self.is_text else f"the numbers of a sequence, {self.knows.units} for each step,"
 
     def line(self, text):
         if self.is_text:
@@ -150,9 +152,9 @@ class Classifier(Task):
             numbers = np.array(list(map(int if all(word.isdecimal() for word in words) else float, words)))
         except ValueError:
             raise InputError(f"{text!r} is no row of numbers; write them with commas or spaces between") from None
-        if len(numbers) % self.knows["units"]:
-            raise InputError(f"{len(numbers)} numbers do not divide into steps of {self.knows['units']}; write whole steps one after another")
-        return [numbers.reshape(-1, self.knows["units"])]
+        if len(numbers) % self.knows.units:
+            raise InputError(f"{len(numbers)} numbers do not divide into steps of {self.knows.units}; write whole steps one after another")
+        return [numbers.reshape(-1, self.knows.units)]
 
     def prepare(self, learned, every):
         counts = Counter(every["label"])
@@ -161,21 +163,20 @@ class Classifier(Task):
             raise InputError(f"{every.source}: all {len(every)} rows have the label {labels[0]!r}; a classifier needs two labels or more to tell apart")
         first = learned["x"][0]
         text = isinstance(first, str)
-        self.knows = {"labels": labels, "counts": [counts[label] for label in labels], "columns": every.about, "dtype": every.dtype,
-                      "units": None if text else int(first.shape[1])}
+        self.knows = ClassifyKnowledge(labels, [counts[label] for label in labels], every.about, None, dtype=every.dtype)
         if not text:
             if self.options.unlabelled is not None:
                 raise InputError(f"--unlabelled {self.options.unlabelled}: the rows of {every.source} are numbers, and texts foretell nothing "
                                  "of these; leave it out")
-            self._check_units(learned)
-            self.knows |= spread(learned["x"])
+            self._check_units(learned, first.shape[1])
+            self.knows = replace(self.knows, units=int(first.shape[1]), **spread(learned["x"]))
             return {}
         texts, more = learned["x"], None
         if self.options.unlabelled is not None:
             from .pretraining import check_texts, texts_of
 
             self._unlabelled = more = texts_of(self.options)
-            self.knows["unlabelled"] = {"texts": len(more), "columns": more.about, "digest": more.digest()}
+            self.knows = replace(self.knows, unlabelled=Unlabelled(len(more), more.about, more.digest()))
             texts = Behind(texts, more["x"])
         kind = self.options.pieces or ("byte-pair" if len(learned) >= 20_000 else "word")
         spelled, least = kind == "word" and self.options.spelling, 2 if len(texts) > 1000 else 1
@@ -191,13 +192,23 @@ class Classifier(Task):
             return found
         words = Counter(word for _, words in self._words(drawn(texts)) for word in words)
         spelling = Spelling.of(words, self.options.characters, least=least)
-        self.knows["letters"] = spelling.letters
+        self.knows = replace(self.knows, letters=spelling.letters)
         return found | {"characters": spelling.apart}
+
+    def check(self):
+        if self.is_text != (self.pieces is not None):
+            raise InputError("it has a vocabulary and reads numbers, or reads text and has none")
+        if self.is_text and (self.pieces.kind, self.pieces.lower) != (self.options.pieces, self.options.lower):
+            raise InputError("its vocabulary is not that of the options 'pieces' and 'lower'")
+        if self.knows.letters is not None and self.options.characters is None:
+            raise InputError("it has 'letters', and no option 'characters' says how words are spelled")
+        if (self.options.unlabelled is None) != (self.knows.unlabelled is None):
+            raise InputError("it has an option 'unlabelled' and knows of no such texts, or the other way round")
 
     def build(self):
         # a model that was saved before words were spelled knows no letters
-        letters = len(SPECIAL) + len(self.knows["letters"]) if "letters" in self.knows else 0
-        members = [ClassifyModel(len(self.pieces) if self.is_text else self.knows["units"], len(self.knows["labels"]), self.options,
+        letters = len(SPECIAL) + len(self.knows.letters) if self.knows.letters is not None else 0
+        members = [ClassifyModel(len(self.pieces) if self.is_text else self.knows.units, len(self.knows.labels), self.options,
                                  text=self.is_text, letters=letters) for _ in range(self.options.ensemble)]
         return ClassifyEnsemble(members) if len(members) > 1 else members[0]
 
@@ -223,21 +234,21 @@ class Classifier(Task):
                 yield np.array(one.ids, np.int32), [text[start:end] for start, end in one.offsets]
 
     def encode(self, examples):
-        numbers = {label: k for k, label in enumerate(self.knows["labels"])}
+        numbers = {label: k for k, label in enumerate(self.knows.labels)}
         # -1: a label that was not there in training, which no answer can be
         labels = repeat(-1) if examples["label"] is None else (numbers.get(label, -1) for label in examples["label"])
         if any(isinstance(row, str) != self.is_text for row in examples["x"]):
             raise InputError(f"{examples.source}: the model reads {'texts' if self.is_text else 'numbers'}, and this has {'numbers' if self.is_text else 'texts'}")
-        if "letters" in self.knows:
+        if self.knows.letters is not None:
             return self._spelled(examples["x"], labels)
         if self.is_text:
             rows = StoredRows(np.int32, _labelled)
             encoded = (row for some in parts(examples["x"]) for row in self.pieces.encode(some))
         else:
-            self._check_units(examples)
-            mean, scale = (np.array(self.knows[name], np.float32) for name in ("mean", "scale"))
+            self._check_units(examples, self.knows.units)
+            mean, scale = (np.array(numbers, np.float32) for numbers in (self.knows.mean, self.knows.scale))
             rows = StoredRows(np.float32, lambda row: _labelled(row, len(mean)))
-            given = as_trained(examples["x"], examples.dtype, self.knows.get("dtype"), examples.source)
+            given = as_trained(examples["x"], examples.dtype, self.knows.dtype, examples.source)
             encoded = ((row - mean) / scale for row in given)
         for some in parts(zip(labels, encoded)):
             rows.extend(_with_label(label, row) for label, row in some)
@@ -245,7 +256,7 @@ class Classifier(Task):
 
     def _spelled(self, texts, labels) -> StoredRows:
         """Rows of texts whose words are read by their characters: the words' numbers, how they are spelled, and the label."""
-        spelling = Spelling(self.options.characters, self.knows["letters"])
+        spelling = Spelling(self.options.characters, self.knows.letters)
 
         def row_of(stored: np.ndarray):
             row, label = _labelled(stored)
@@ -264,11 +275,11 @@ class Classifier(Task):
             rows.extend(stored(label, *row) for label, row in some)
         return rows
 
-    def _check_units(self, examples: Examples):
+    def _check_units(self, examples: Examples, units: int):
         for number, row in enumerate(examples["x"], 1):
-            if row.shape[1] != self.knows["units"]:
+            if row.shape[1] != units:
                 raise InputError(f"{examples.source}: row {number} has {row.shape[1]} numbers a step, "
-                                 f"and the model learned from {self.knows['units']}")
+                                 f"and the model learned from {units}")
 
     def collate(self, rows):
         x, *spelled, labels = zip(*rows)
@@ -276,7 +287,7 @@ class Classifier(Task):
 
     def loss(self, batch):
         x, *others, labels = batch
-        weights = torch.tensor([sum(self.knows["counts"]) / len(self.knows["counts"]) / n for n in self.knows["counts"]],
+        weights = torch.tensor([sum(self.knows.counts) / len(self.knows.counts) / n for n in self.knows.counts],
                                device=x.device) if self.options.class_weights else None
         # each learns by itself: what they say together is better for being different
         losses = [F.cross_entropy(member(self.with_unknown(x, self.options.word_dropout), *others), labels, weights, reduction="sum",
@@ -288,9 +299,6 @@ class Classifier(Task):
         if not (self.is_text and self.model.training and rate):
             return x
         return x.masked_fill((torch.rand(x.shape, device=x.device) < rate) & (x != PAD), UNKNOWN)
-
-    def scaling(self):
-        return scaling(self.knows.get("dtype"))
 
     def scores(self, batch) -> torch.Tensor:
         """Scores (B, C) of the rows of a batch."""
@@ -309,7 +317,7 @@ class Classifier(Task):
         for batch in batches(self, self.encode(examples)):
             for row in torch.softmax(self.scores(batch).double(), 1).cpu():
                 order = torch.argsort(row, descending=True, stable=True).tolist()
-                found.append({"label": self.knows["labels"][order[0]], "probabilities": {self.knows["labels"][k]: round(float(row[k]), 6) for k in order}})
+                found.append({"label": self.knows.labels[order[0]], "probabilities": {self.knows.labels[k]: round(float(row[k]), 6) for k in order}})
         return found
 
     def inside(self, data):
@@ -318,18 +326,18 @@ class Classifier(Task):
         if not len(row[0]):
             raise InputError("an empty input has no steps to look at; give some")
         x, lengths, *spelled, _ = self.collate([row])
-        label = self.knows["labels"].index(self.answers(examples)[0]["label"])
+        label = self.knows.labels.index(self.answers(examples)[0]["label"])
         tokens = self.pieces.spelled(row[0]) if self.is_text else [" ".join(f"{n:.2g}" for n in step) for step in examples["x"][0]]
         model, *others = self.members
         of = f" by the first of {1 + len(others)} models" if others else ""
         return Inside(model.recurrent, model.embedded(x, *spelled).detach(), tokens,
-                      lambda x: model.scores(x[None], lengths)[0, label], f"score of {self.knows['labels'][label]}{of}")
+                      lambda x: model.scores(x[None], lengths)[0, label], f"score of {self.knows.labels[label]}{of}")
 
     def report_parts(self, examples):
-        names, encoded = self.knows["labels"], self.encode(examples)
+        names, encoded = self.knows.labels, self.encode(examples)
         scores, lengths = Scores.of(self, encoded), np.fromiter(map(self.length, encoded), np.int32, len(encoded))
         sure, given, labels = scores.sure[:], scores.given[:], scores.labels[:]
-        counts = dict(zip(names, self.knows["counts"]))
+        counts = dict(zip(names, self.knows.counts))
         least, most = (names.index(end(counts, key=counts.get)) for end in (min, max))
         order = np.argsort(-sure, kind="stable")
         right = (given == labels)[order]

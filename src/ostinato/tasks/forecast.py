@@ -12,6 +12,7 @@ from ..examples import Examples
 from ..series import clock_of, cycles_of, date_of, dates_of, divisor, later, moves_away, power_of, season_of, series_of, waves
 from ..stored import Made, StoredArray, behind, parts
 from .forecast_model import KEPT, ForecastModel
+from .knowledge import ForecastKnowledge, Past
 from .options import FARTHEST, LAGS, ForecastOptions
 from .task import Inside, Rows, Task, batches
 
@@ -64,10 +65,10 @@ class Forecaster(Task):
     # ------------------------------------------------------------ reading
 
     def given_rows(self, data, labelled):
-        options, wanted = self.options, self.knows.get("names") or self.options.names
+        options, wanted = self.options, self.knows.names if self.knows else self.options.names
         names, values, times = series_of(data, wanted, options.time)
         if not isinstance(data, dict):
-            if "names" not in self.knows and (options.columns or options.time):
+            if self.knows is None and (options.columns or options.time):
                 raise InputError(f"columns={options.columns!r}, time={options.time!r}: the given series is an array, whose columns have no "
                                  "names; give a dict of columns")
             if wanted and len(names) != len(wanted):
@@ -77,7 +78,7 @@ class Forecaster(Task):
 
     @property
     def line_is(self):
-        columns = len(self.knows["names"])
+        columns = len(self.knows.names)
         return "the values of a series" + (f", {columns} for each step," if columns > 1 else "") + " to continue,"
 
     def line(self, text):
@@ -85,7 +86,7 @@ class Forecaster(Task):
             numbers = [float(word) for word in text.replace(",", " ").split()]
         except ValueError:
             raise InputError(f"{text!r} is no row of numbers; write them with commas or spaces between") from None
-        columns = len(self.knows["names"])
+        columns = len(self.knows.names)
         if not numbers or len(numbers) % columns:
             raise InputError(f"{len(numbers)} numbers are no steps of {columns}; write whole steps one after another")
         return np.array(numbers).reshape(-1, columns)
@@ -100,7 +101,7 @@ class Forecaster(Task):
             raise InputError(f"{every.source}: {count} steps, {held} of them held out; {FEWEST} are the fewest to learn from: give a longer series")
         learned = every.take(range(count - held))
         watched = every.take(range(count - held, count))
-        watched.about = every.about | {"past": {"values": learned["values"], "time": learned["time"]}}
+        watched.about = every.about | {"past": Past(learned["values"], learned["time"])}
         return learned, watched
 
     def prepare(self, learned, every):
@@ -109,8 +110,7 @@ class Forecaster(Task):
         latest = max(FOUND // len(names), 4 * (options.season or 1), FEWEST)
         values = np.array(learned["values"][-latest:])
         power = power_of(values) if options.power is None else options.power
-        self.knows = {"power": power}
-        y = self._learned_values(values, every.source)
+        y = learned_values(values, power, every.source)
         difference = moves_away(y) if options.difference is None else options.difference
         season = options.season or season_of(y, difference)
         if season > count // 2:
@@ -126,53 +126,42 @@ class Forecaster(Task):
         clock = clock_of(every["time"], every.source) if every["time"] else None
         if clock:
             # that there are dates so far ahead is to be known before training
-            later(date_of(every["time"][-1], clock["format"], every.source), clock, options.horizon)
-        self.knows |= {
-            "names": names, "difference": difference, "season": season, "lags": lags, "reach": reach, "window": window, "clock": clock,
-            "calendar": cycles_of(clock, count) if clock else [],
-            "step": divisor(np.abs(np.diff(y, axis=0)).mean(0), y), "level": [y.mean(0).tolist(), divisor(y.std(0), y)],
-            "naive": np.abs(np.diff(np.array(every["values"][-latest:]), axis=0)).mean(0).tolist(),
-            "gap": divisor((y[:1 - season] - y[season - 1:]).std(0), y) if season > 1 else None,
-            "past": {"values": np.array(every["values"][start:]).tolist(), "time": every["time"][start:] if clock else None}}
-        self.knows["windows"] = len(range(0, count - window - reach, self._stride()))
+            later(date_of(every["time"][-1], clock.format, every.source), clock, options.horizon)
+        self.knows = ForecastKnowledge(
+            power, names, difference=difference, season=season, lags=lags, reach=reach, window=window, clock=clock,
+            calendar=cycles_of(clock, count) if clock else [],
+            step=divisor(np.abs(np.diff(y, axis=0)).mean(0), y), level=[y.mean(0).tolist(), divisor(y.std(0), y)],
+            naive=np.abs(np.diff(np.array(every["values"][-latest:]), axis=0)).mean(0).tolist(),
+            gap=divisor((y[:1 - season] - y[season - 1:]).std(0), y) if season > 1 else None,
+            past=Past(np.array(every["values"][start:]).tolist(), list(every["time"][start:]) if clock else None),
+            windows=len(range(0, count - window - reach, _stride(window))))
         found = {"power": power, "difference": difference, "season": season, "window": window, "lags": lags}
         return {name: value for name, value in found.items() if getattr(options, name) is None}
 
-    def _stride(self) -> int:
-        return max(1, self.knows["window"] // 16)
-
     def epochs(self, rows):
-        return STEPS / -(-self.knows["windows"] // min(self.options.batch, self.knows["windows"]))
+        return STEPS / -(-self.knows.windows // min(self.options.batch, self.knows.windows))
+
+    def check(self):
+        for name in ("power", "difference", "season", "window", "lags"):
+            if getattr(self.options, name) != getattr(self.knows, name):
+                raise InputError(f"the option {name!r} is not what the model knows")
 
     def build(self):
-        columns = len(self.knows["names"])
-        if self.knows["season"] > 1 and isinstance(self.knows["gap"][-1], list):
-            raise InputError("this model of a series was trained by an earlier ostinato, whose layers read other numbers; train it again")
-        inputs = columns * (1 + (not self.knows["difference"]) + (self.knows["season"] > 1)) + 2 * len(self.knows["calendar"])
-        return ForecastModel(inputs, columns * max(0, self.knows["lags"] - 1), columns, self.options)
+        columns = len(self.knows.names)
+        inputs = columns * (1 + (not self.knows.difference) + (self.knows.season > 1)) + 2 * len(self.knows.calendar)
+        return ForecastModel(inputs, columns * max(0, self.knows.lags - 1), columns, self.options)
 
     # ------------------------------------------------------------ from values to inputs
 
-    def _learned_values(self, values: np.ndarray, source: str) -> np.ndarray:
-        """What is learned of values: a power of them, or their logarithms."""
-        power = self.knows["power"]
-        if power == 1:
-            return values
-        bad = values[values < 0 if power else values <= 0]
-        if bad.size:
-            what = f"powers of {power:g}, which want values of 0 or more" if power else "logarithms, which want values above 0"
-            raise InputError(f"{source}: there is {bad[0]:g}, and the model learns {what}; train with --power 1")
-        return values**power if power else np.log(values)
-
     def _values(self, y) -> np.ndarray:
-        y, power = np.asarray(y), self.knows["power"]
+        y, power = np.asarray(y), self.knows.power
         if power == 1:
             return y
         return np.maximum(y, 0)**(1 / power) if power else np.exp(y)
 
     def _dates(self, times: Iterable[str], source: str) -> StoredArray:
         dates = StoredArray("datetime64[us]")
-        for some in parts(dates_of(times, self.knows["clock"]["format"], source)):
+        for some in parts(dates_of(times, self.knows.clock.format, source)):
             dates.extend(some)
         return dates
 
@@ -182,11 +171,11 @@ class Forecaster(Task):
         Returns:
             What is learned of the values (T, F), their dates or None, and the number of the first step that is of the examples.
         """
-        past, clock, need = examples.about.get("past") or self.knows["past"], self.knows["clock"], self.knows["window"] + self.knows["reach"]
+        past, clock, need = examples.about.get("past") or self.knows.past, self.knows.clock, self.knows.window + self.knows.reach
         y, dates = self._stored(examples)
-        before, earlier = self._learned_values(np.array(past["values"][-need:]), examples.source), None
+        before, earlier = learned_values(np.array(past.values[-need:]), self.knows.power, examples.source), None
         if clock:
-            earlier = self._dates(past["time"][-need:], "the training series")
+            earlier = self._dates(past.time[-need:], "the training series")
             last = earlier[-1].item()
             if dates is None:
                 dates = StoredArray(earlier.dtype)
@@ -200,30 +189,30 @@ class Forecaster(Task):
         """What is learned of the values of a series (T, F), and its dates or None."""
         y = StoredArray(np.float64, np.shape(examples["values"][0]))
         for some in parts(examples["values"]):
-            y.extend(self._learned_values(np.array(some), examples.source))
-        if self.knows["clock"] is None or examples["time"] is None:
+            y.extend(learned_values(np.array(some), self.knows.power, examples.source))
+        if self.knows.clock is None or examples["time"] is None:
             return y, None
         return y, self._dates(examples["time"], examples.source)
 
     def _inputs(self, y, cycles):
         """(B, T - reach, I and further) From what is learned of the values, (B, T, F), and the calendar of the step after each, (B, T, C)."""
-        knows, reach = self.knows, self.knows["reach"]
+        knows, reach = self.knows, self.knows.reach
         now = y[:, reach:]
-        change = (y[:, 1:] - y[:, :-1]) / y.new_tensor(knows["step"])
-        changes = [change[:, reach - 1 - lag:change.shape[1] - lag] for lag in range(max(1, knows["lags"]))]
+        change = (y[:, 1:] - y[:, :-1]) / y.new_tensor(knows.step)
+        changes = [change[:, reach - 1 - lag:change.shape[1] - lag] for lag in range(max(1, knows.lags))]
         parts = changes[:1]
-        if not knows["difference"]:
-            mean, spread = knows["level"]
+        if not knows.difference:
+            mean, spread = knows.level
             parts.append((now - y.new_tensor(mean)) / y.new_tensor(spread))
-        if knows["season"] > 1:
+        if knows.season > 1:
             # of the step after each: the value a season before it
-            start = reach + 1 - knows["season"]
-            parts.append((y[:, start:start + now.shape[1]] - now) / y.new_tensor(knows["gap"]))
+            start = reach + 1 - knows.season
+            parts.append((y[:, start:start + now.shape[1]] - now) / y.new_tensor(knows.gap))
         return torch.cat([*parts, cycles[:, reach:], *changes[1:]], 2).float()
 
     def _cycles(self, dates: Sequence[datetime] | None, count: int) -> torch.Tensor:
         """(T, C) The calendar of each of so many steps."""
-        return torch.from_numpy(waves(dates, self.knows["calendar"]) if dates else np.zeros((count, 0)))
+        return torch.from_numpy(waves(dates, self.knows.calendar) if dates else np.zeros((count, 0)))
 
     def _between(self, dates: StoredArray | None, start: int, stop: int) -> torch.Tensor:
         """The calendar from a step to another."""
@@ -231,18 +220,18 @@ class Forecaster(Task):
 
     def _pairs(self, y: StoredArray, dates: StoredArray | None) -> tuple[StoredArray, StoredArray]:
         """Inputs (N, I and further), and the changes (N, F) that followed on them."""
-        reach, (columns, numbers) = self.knows["reach"], self.model.regression.shape
+        reach, (columns, numbers) = self.knows.reach, self.model.regression.shape
         x, change = (StoredArray(np.float32, (units,)) for units in (numbers - 1, columns))
         for start in range(0, len(y) - reach - 1, BLOCK):
             stop = min(len(y), start + BLOCK + reach + 1)
             some = torch.from_numpy(y[start:stop])
             x.extend(self._inputs(some[None, :-1], self._between(dates, start, stop)[None, 1:])[0])
-            change.extend(((some[1:] - some[:-1]) / some.new_tensor(self.knows["step"]))[reach:].float())
+            change.extend(((some[1:] - some[:-1]) / some.new_tensor(self.knows.step))[reach:].float())
         return x, change
 
     def _rows(self, y: StoredArray, x: StoredArray, change: StoredArray, ends: Sequence[int]) -> Made:
         """Windows that end before each of these steps: inputs (T, I and further), changes (T, F) and the last value (F,)."""
-        reach, window = self.knows["reach"], self.knows["window"]
+        reach, window = self.knows.reach, self.knows.window
 
         def row_of(k: int):
             inside = slice(ends[k] - window - reach, ends[k] - reach)
@@ -253,25 +242,25 @@ class Forecaster(Task):
     def problem(self, learned, measured):
         y, dates = self._stored(learned)
         x, change = self._pairs(y, dates)
-        if self.knows["lags"]:
+        if self.knows.lags:
             self.model.regress((torch.from_numpy(x[start:start + BLOCK]), torch.from_numpy(change[start:start + BLOCK]))
                                for start in range(0, len(x), BLOCK))
         # the last window first, so that the newest steps are in
-        ends = range(len(y) - 1, self.knows["window"] + self.knows["reach"] - 1, -self._stride())
+        ends = range(len(y) - 1, self.knows.window + self.knows.reach - 1, -_stride(self.knows.window))
         rows = self._rows(y, x, change, ends)
-        return Rows(self, rows, self.encode(measured), [self.knows["window"]] * len(rows))
+        return Rows(self, rows, self.encode(measured), [self.knows.window] * len(rows))
 
     def _measurable(self, examples):
         """As `_joined`, with the first step that has a whole window before it."""
         y, dates, first = self._joined(examples)
-        need = self.knows["window"] + self.knows["reach"]
+        need = self.knows.window + self.knows.reach
         if len(y) <= need:
             raise InputError(f"{examples.source}: its {len(y)} steps do not follow on the training series, which ended at {self._ended()}, and are "
                              f"fewer than a window of their own and one step to measure, {need + 1}: give a longer series, or the one that follows on")
         return y, dates, max(first, need)
 
     def _ended(self) -> str:
-        return self.knows["past"]["time"][-1]
+        return self.knows.past.time[-1]
 
     def encode(self, examples):
         y, dates, first = self._measurable(examples)
@@ -305,7 +294,7 @@ class Forecaster(Task):
     @property
     def _scale(self) -> np.ndarray:
         """A series whose naive forecast errs by what that of the training series did: the scale of MASE."""
-        return np.array([np.zeros(len(self.knows["naive"])), self.knows["naive"]])
+        return np.array([np.zeros(len(self.knows.naive)), self.knows.naive])
 
     def measures(self, examples):
         one, scale = self._one_ahead(examples), self._scale
@@ -319,7 +308,7 @@ class Forecaster(Task):
     def _horizon(self, examples):
         """The measures of `horizon` steps ahead, from up to `ORIGINS` places; None where the series is shorter."""
         y, dates, first = self._measurable(examples)
-        steps, need = self.options.horizon, self.knows["window"] + self.knows["reach"]
+        steps, need = self.options.horizon, self.knows.window + self.knows.reach
         names = ("horizon_mase", "horizon_coverage_80", "horizon_naive_mase")
         if len(y) - steps < first:
             return dict.fromkeys(names)
@@ -341,7 +330,7 @@ class Forecaster(Task):
             y: (B, window + reach, F).
             cycles: (B, window + reach + steps, C), the calendar of these and the steps to come.
         """
-        model, need, reach, step = self.model, y.shape[1], self.knows["reach"], y.new_tensor(self.knows["step"])
+        model, need, reach, step = self.model, y.shape[1], self.knows.reach, y.new_tensor(self.knows.step)
         median, scale, state = model(self._inputs(y, cycles[:, 1:need + 1]))
         median, scale, cycles = (part.repeat_interleave(paths, 0) for part in (median[:, -1:], scale[:, -1:], cycles))
         state = tuple(part.repeat_interleave(paths, 1) for part in state)
@@ -383,8 +372,8 @@ class Forecaster(Task):
         if not isinstance(steps, (int, np.integer)) or isinstance(steps, bool) or not 1 <= steps <= FARTHEST:
             raise InputError(f"steps {steps!r}: write a whole number from 1 to {FARTHEST}")
         if data is None:
-            past = self.knows["past"]
-            data = Examples({"values": [np.array(row) for row in past["values"]], "time": past["time"]}, source="the training series")
+            past = self.knows.past
+            data = Examples({"values": [np.array(row) for row in past.values], "time": past.time}, source="the training series")
         else:
             data = self.read(data, labelled=False)
         return self._answers(data, steps)
@@ -394,37 +383,37 @@ class Forecaster(Task):
 
     def _answers(self, examples, steps):
         y, dates = self._window(examples)
-        clock, names = self.knows["clock"], self.knows["names"]
+        clock, names = self.knows.clock, self.knows.names
         ahead = [later(dates[-1], clock, k + 1) for k in range(steps)] if clock else None
         cycles = self._cycles(dates + ahead if clock else None, len(y) + steps)
         point, low, high = self._ahead(torch.from_numpy(y)[None], cycles[None], steps)
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             raise InputError(f"a forecast of {steps} steps leaves the range of numbers; forecast fewer, or train with --power 1")
-        when = [date.strftime(clock["format"]) for date in ahead] if clock else [f"+{k + 1}" for k in range(steps)]
+        when = [date.strftime(clock.format) for date in ahead] if clock else [f"+{k + 1}" for k in range(steps)]
         return [{"time": when[k], "column": name, "value": float(point[0, k, f]), "low": float(low[0, 0, k, f]), "high": float(high[0, 0, k, f]),
                  "low_95": float(low[1, 0, k, f]), "high_95": float(high[1, 0, k, f])} for k in range(steps) for f, name in enumerate(names)]
 
     def _window(self, examples):
         """The last values that a forecast reads, and their dates or None."""
         y, dates, _ = self._joined(examples)
-        need = self.knows["window"] + self.knows["reach"]
+        need = self.knows.window + self.knows.reach
         if len(y) < need:
             raise InputError(f"{examples.source}: {len(y)} steps are fewer than the {need} that the model reads (a window of "
-                             f"{self.knows['window']} and {self.knows['reach']} before it), and do not follow on the training series, which ended "
+                             f"{self.knows.window} and {self.knows.reach} before it), and do not follow on the training series, which ended "
                              f"at {self._ended()}; give a longer series")
         return y[-need:], dates[-need:].tolist() if dates else None
 
     def shown(self, answer):
         numbers = [f"{answer[name]:.6g}" for name in ("value", "low", "high")]
-        return "\t".join([answer["time"], *([answer["column"]] if len(self.knows["names"]) > 1 else []), *numbers])
+        return "\t".join([answer["time"], *([answer["column"]] if len(self.knows.names) > 1 else []), *numbers])
 
     def inside(self, data):
         y, dates = self._window(self.read(data, labelled=False))
-        dates = [*dates, later(dates[-1], self.knows["clock"], 1)] if dates else None
+        dates = [*dates, later(dates[-1], self.knows.clock, 1)] if dates else None
         x = self._inputs(torch.from_numpy(y)[None], self._cycles(dates, len(y) + 1)[None, 1:])[..., :self.model.inputs]
-        tokens = [" ".join(f"{value:.4g}" for value in row) for row in self._values(y[self.knows["reach"]:])]
-        name = self.knows["names"][0]
-        told = f"what the layers add to the regression's forecast of the next change of {name}" if self.knows["lags"] else \
+        tokens = [" ".join(f"{value:.4g}" for value in row) for row in self._values(y[self.knows.reach:])]
+        name = self.knows.names[0]
+        told = f"what the layers add to the regression's forecast of the next change of {name}" if self.knows.lags else \
             f"forecast of the next change of {name}"
         return Inside(self.model.recurrent, x, tokens, lambda x: self.model.beside(x[None])[0][0, -1, 0], told)
 
@@ -432,22 +421,37 @@ class Forecaster(Task):
         from ..report import Forecast
 
         one, found = self._one_ahead(examples), self.result.measures
-        past = np.array((examples.about.get("past") or self.knows["past"])["values"][-SHOWN:])
+        past = np.array((examples.about.get("past") or self.knows.past).values[-SHOWN:])
         (low, high), count = one["intervals"][0], len(one["wanted"])
         shown = slice(max(0, count - 150), count)
         latest = one["wanted"][max(0, shown.start - SHOWN):]
         before = np.concatenate([past, latest])[:len(past) + len(latest) - (count - shown.start)][-50:]
         predicted, wanted, low, high = (numbers[shown] for numbers in (one["predicted"], one["wanted"], low, high))
         forecasts = [Forecast(f"{name}, one step ahead", before[:, f], predicted[:, f], wanted[:, f], low[:, f], high[:, f],
-                              "80 % interval") for f, name in enumerate(self.knows["names"])]
+                              "80 % interval") for f, name in enumerate(self.knows.names)]
         answers = self._answers(examples, self.options.horizon)
-        for name in self.knows["names"]:
+        for name in self.knows.names:
             mine = [answer for answer in answers if answer["column"] == name]
-            column = self.knows["names"].index(name)
+            column = self.knows.names.index(name)
             forecasts.append(Forecast(f"{name}, the next {len(mine)} steps", np.concatenate([past, latest])[-SHOWN:, column],
                                       [a["value"] for a in mine], None, [a["low"] for a in mine], [a["high"] for a in mine], "80 % interval"))
         naive = {"mase": found["naive_mase"], "mae": found["naive_mae"], "horizon_mase": found["horizon_naive_mase"]}
         return {"forecasts": forecasts, "baseline": naive, "baseline_name": "the last value again"}
+
+
+def learned_values(values: np.ndarray, power: float, source: str) -> np.ndarray:
+    """What is learned of values: a power of them, or their logarithms."""
+    if power == 1:
+        return values
+    bad = values[values < 0 if power else values <= 0]
+    if bad.size:
+        what = f"powers of {power:g}, which want values of 0 or more" if power else "logarithms, which want values above 0"
+        raise InputError(f"{source}: there is {bad[0]:g}, and the model learns {what}; train with --power 1")
+    return values**power if power else np.log(values)
+
+
+def _stride(window: int) -> int:
+    return max(1, window // 16)
 
 
 class _Errors:
@@ -455,7 +459,7 @@ class _Errors:
 
     def __init__(self, task: Forecaster):
         # medians, scales, changes and last values, (N, F) each
-        self.task, self.found = task, [StoredArray(np.float64, (len(task.knows["names"]),)) for _ in range(4)]
+        self.task, self.found = task, [StoredArray(np.float64, (len(task.knows.names),)) for _ in range(4)]
 
     def add(self, batch):
         x, change, last = batch
@@ -465,7 +469,7 @@ class _Errors:
 
     def forecasts(self) -> dict[str, StoredArray]:
         task = self.task
-        step, widths = np.array(task.knows["step"]), [task.model.width(level).cpu().numpy() for level in LEVELS]
+        step, widths = np.array(task.knows.step), [task.model.width(level).cpu().numpy() for level in LEVELS]
         found = {name: StoredArray(np.float64, step.shape) for name in ("predicted", "wanted", "naive")}
         intervals = [tuple(StoredArray(np.float64, step.shape) for _ in range(2)) for _ in widths]
         for median, scale, change, last in zip(*(one.blocks() for one in self.found)):

@@ -13,7 +13,8 @@ from ..errors import InputError
 from ..examples import Examples, pair_of
 from ..problem import padded, spread, within
 from ..stored import Made, taken
-from ..values import PIXELS, as_trained, dtype_of, label_of, scaling, sequence_of
+from ..values import PIXELS, as_trained, dtype_of, label_of, sequence_of
+from .knowledge import ClipKnowledge, FrameKnowledge
 from .layer import layer_of
 from .options import FrameOptions
 from .scores import Scores
@@ -97,17 +98,18 @@ class FrameTagger(Task):
         if len(names) < 2:
             raise InputError(f"{every.source}: all frames have the label {names[0]!r}; "
                              "there have to be two labels or more to tell apart")
-        self.knows = {"labels": names, "counts": [counts[name] for name in names], "columns": every.about,
-                      **scales(every, learned, "clips"),
-                      # what can be said of a frame that is not looked at; the report measures this too
-                      "by_place": [place.most_common(1)[0][0] for place in _places(learned["labels"])]}
+        self.knows = FrameKnowledge(
+            labels=names, counts=[counts[name] for name in names], columns=every.about,
+            # what can be said of a frame that is not looked at; the report measures this too
+            by_place=[place.most_common(1)[0][0] for place in _places(learned["labels"])],
+            **scales(every, learned, "clips"))
         return {}
 
     def build(self):
-        return FrameModel(self.knows["units"], len(self.knows["labels"]), self.options)
+        return FrameModel(self.knows.units, len(self.knows.labels), self.options)
 
     def encode(self, examples):
-        numbers = {label: k for k, label in enumerate(self.knows["labels"])}
+        numbers = {label: k for k, label in enumerate(self.knows.labels)}
         clips = normalised(examples, "clips", self.knows)
 
         def row_of(k: int):
@@ -120,9 +122,6 @@ class FrameTagger(Task):
 
     def collate(self, rows):
         return *padded([clip for clip, _ in rows]), torch.from_numpy(np.concatenate([labels for _, labels in rows]))
-
-    def scaling(self):
-        return scaling(self.knows.get("dtype"))
 
     def scores(self, batch) -> torch.Tensor:
         """Scores (N, C) of the frames of a batch, clip after clip."""
@@ -143,7 +142,7 @@ class FrameTagger(Task):
         return [{"labels": row} | ({"clip": name} if name else {}) for row, name in zip(given, names)]
 
     def _labels(self, scores: Scores, lengths: list[int]) -> Made:
-        return rows_of(scores.given, self.knows["labels"], lengths)
+        return rows_of(scores.given, self.knows.labels, lengths)
 
     def inside(self, data):
         examples = self.read(data, labelled=False)
@@ -153,12 +152,12 @@ class FrameTagger(Task):
         with torch.no_grad():
             scores = self.model(x, lengths)
         at = int(torch.softmax(scores, 1).amax(1).argmin())
-        names, given = self.knows["labels"], scores.argmax(1).tolist()
+        names, given = self.knows.labels, scores.argmax(1).tolist()
         return Inside(self.model.recurrent, x, [names[k] for k in given], lambda x: self.model(x[None], lengths)[at, given[at]],
                       f"score of {names[given[at]]} at frame {at + 1}, the one that it is least sure of")
 
     def report_parts(self, examples):
-        places, scores = self.knows["by_place"], Scores.of(self, self.encode(examples))
+        places, scores = self.knows.by_place, Scores.of(self, self.encode(examples))
         lengths, names = [len(clip) for clip in examples["clips"]], examples["names"] or [None] * len(examples)
         given = self._labels(scores, lengths)
         right = [sum(a == b for a, b in zip(row, wanted)) / max(1, len(row)) for row, wanted in zip(given, examples["labels"])]
@@ -173,8 +172,8 @@ class FrameTagger(Task):
         by_place = sum(label == places[min(k, len(places) - 1)] for row in examples["labels"] for k, label in enumerate(row))
         return {
             "baseline": {"accuracy": by_place / max(1, sum(lengths))},
-            "baseline_name": "the most frequent label at that place in a clip", "labels": dict(zip(self.knows["labels"], self.knows["counts"])),
-            "lengths": lengths, "length_of": "frames", "confusion": (self.knows["labels"], scores.confusion),
+            "baseline_name": "the most frequent label at that place in a clip", "labels": dict(zip(self.knows.labels, self.knows.counts)),
+            "lengths": lengths, "length_of": "frames", "confusion": (self.knows.labels, scores.confusion),
             "examples": {name: [row(k) for k in found] for name, found in chosen.items()}}
 
 
@@ -195,15 +194,15 @@ def scales(every: Examples, learned: Examples, column: str) -> dict:
     return {"units": units, "dtype": every.dtype} | spread(taken(clips, filled(clips)))
 
 
-def normalised(examples: Examples, column: str, knows: dict) -> Made:
+def normalised(examples: Examples, column: str, knows: ClipKnowledge) -> Made:
     """The clips of a column by the means and scales that `scales` gave."""
-    _check_units(examples[column], examples.source, knows["units"], f"the model learned from {knows['units']}")
-    mean, scale = (np.array(knows[name], np.float32) for name in ("mean", "scale"))
+    _check_units(examples[column], examples.source, knows.units, f"the model learned from {knows.units}")
+    mean, scale = (np.array(numbers, np.float32) for numbers in (knows.mean, knows.scale))
     # numbers from 0 to 1 have means from 0 to 1 and deviations of at most a half
     if examples.dtype == PIXELS and not (0 <= mean.min() and mean.max() <= 1 and scale.max() <= 0.501):
         raise InputError(f"{examples.source}: pixels are read as 0 to 1, and the frames that the model was trained on have other values; "
                          "train on uint8, or on frames that `ostinato.pictures.read_video` gives")
-    clips = as_trained(examples[column], examples.dtype, knows.get("dtype"), examples.source)
+    clips = as_trained(examples[column], examples.dtype, knows.dtype, examples.source)
 
     def row_of(k: int) -> np.ndarray:
         clip = clips[k]

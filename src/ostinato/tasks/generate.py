@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..examples import Examples
 from ..problem import Problem
 from ..stored import StoredNumbers
+from .knowledge import Knowledge
 from .layer import layer_of
 from .options import GenerateOptions
 from .reading import Text
@@ -162,8 +163,13 @@ class Generator(Task):
         return learned, measured
 
     def prepare(self, learned, every):
+        self.knows = Knowledge()
         self.pieces = make_vocabulary(self.options.vocabulary, self.options.vocabulary_size, learned_from=learned, every=every)
         return {}
+
+    def check(self):
+        if self.pieces is None or self.pieces.kind != self.options.vocabulary:
+            raise InputError(f"it has not the vocabulary of its option 'vocabulary', {self.options.vocabulary}")
 
     def build(self):
         return LanguageModel(len(self.pieces), self.options)
@@ -222,7 +228,10 @@ class Generator(Task):
         super()._report(out, config, measured)
         options, result = self.options, self.result
         title = f"{options.cell}, {options.layers} x {options.hidden}: {result.steps} steps in {result.seconds:.0f} s"
-        learning_curve(result.history, out / CURVE, title=title)
+        # a checkpoint from elsewhere may lack a measurement
+        history = [line for line in result.history if line["held_out_bits"] is not None]
+        if history:
+            learning_curve(history, out / CURVE, title=title)
 
     # ---------------------------------------------------------------- writing
 

@@ -191,7 +191,7 @@ def pretrain(task: Task, texts: Examples, out: Path, **run) -> float:
         InputError: The texts are not those that the run in `out` was begun with.
     """
     options = task.options
-    if texts.digest() != task.knows["unlabelled"]["digest"]:
+    if texts.digest() != task.knows.unlabelled.digest:
         raise InputError(f"--resume: the texts of --unlabelled {options.unlabelled} are not those of the run in {str(out)!r}; give those texts, "
                          "or start anew with another --out")
     first, *_ = task.members

@@ -4,9 +4,8 @@ import hashlib
 import itertools
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 
@@ -20,6 +19,7 @@ from ..pictures import SIDE
 from ..sequences import Clips, read_clips, read_pictures, read_tagged
 from ..stored import Made, StoredRows, parts, stored_words
 from ..tables import read_labelled, read_pairs, read_series
+from .knowledge import Knowledge
 from .options import (
     CaptionOptions, ClassifyOptions, ForecastOptions, FrameOptions, GenerateOptions, TagOptions, TranscribeOptions, TranslateOptions,
 )
@@ -27,7 +27,7 @@ from .options import (
 _PART = re.compile(r"(.+\.npz):(\w+)")
 
 
-def read_examples(task: str, data: str | Path, options: Options, *, labelled: bool = True, knows: Mapping = MappingProxyType({})) -> Examples:
+def read_examples(task: str, data: str | Path, options: Options, *, labelled: bool = True, knows: Knowledge | None = None) -> Examples:
     """The examples in a file.
 
     Args:
@@ -35,7 +35,7 @@ def read_examples(task: str, data: str | Path, options: Options, *, labelled: bo
         data: The path of the file.
         options: The task's options.
         labelled: The answers are wanted too.
-        knows: What a trained model knows of the data that it was trained on.
+        knows: What a trained model knows of the data that it was trained on; None where there is none yet.
 
     Raises:
         InputError: The file cannot be read, or has not what the task needs.
@@ -52,9 +52,9 @@ def check_path(data: str | Path) -> None:
     check_filled(_path_and_part(data)[0])
 
 
-def _labelled_rows(data: str | Path, options: ClassifyOptions, labelled: bool, knows: Mapping) -> Examples:
+def _labelled_rows(data: str | Path, options: ClassifyOptions, labelled: bool, knows: Knowledge | None) -> Examples:
     """Texts or sequences of numbers with labels, for `classify`."""
-    path, known = Path(data), knows.get("columns") or {}
+    path, known = Path(data), knows.columns if knows else {}
     # by the names of those that were learned from, where they have some
     numbers = known.get("numbers")
     named = isinstance(numbers, list) and path.suffix != ".npz" and not all(map(str.isdecimal, numbers))
@@ -66,7 +66,7 @@ def _labelled_rows(data: str | Path, options: ClassifyOptions, labelled: bool, k
     return Examples(columns, source=str(data), about=found.columns, dtype=found.dtype)
 
 
-def _tagged_sentences(data: str | Path, options: TagOptions, labelled: bool, knows: Mapping) -> Examples:
+def _tagged_sentences(data: str | Path, options: TagOptions, labelled: bool, knows: Knowledge | None) -> Examples:
     """Sentences with a tag for each word, for `tag`."""
     path = Path(data)
     if not labelled and not str(path).removesuffix(".gz").endswith(".conllu"):
@@ -106,7 +106,7 @@ def _sentences(path: Path) -> StoredRows | None:
     return rows if several else None
 
 
-def _frames(data: str | Path, options: FrameOptions, labelled: bool, knows: Mapping) -> Examples:
+def _frames(data: str | Path, options: FrameOptions, labelled: bool, knows: Knowledge | None) -> Examples:
     """Clips with a label for each frame, for `frames`."""
     clips = _clips_from(data, label=options.label, labelled=labelled)
     if labelled and clips.labels is None:
@@ -116,7 +116,7 @@ def _frames(data: str | Path, options: FrameOptions, labelled: bool, knows: Mapp
     return Examples({"clips": clips.clips, "labels": labels, "names": clips.names}, source=str(data), about=clips.columns, dtype=clips.dtype)
 
 
-def _transcripts(data: str | Path, options: TranscribeOptions, labelled: bool, knows: Mapping) -> Examples:
+def _transcripts(data: str | Path, options: TranscribeOptions, labelled: bool, knows: Knowledge | None) -> Examples:
     """Clips with a sentence for each, for `transcribe`."""
     clips = _clips_from(data, label=options.label, labelled=labelled)
     if not labelled:
@@ -160,13 +160,13 @@ def _has_parts(path: Path) -> bool:
         return {"train.npy", "test.npy"} <= set(archive.namelist())
 
 
-def _steps(data: str | Path, options: ForecastOptions, labelled: bool, knows: Mapping) -> Examples:
+def _steps(data: str | Path, options: ForecastOptions, labelled: bool, knows: Knowledge | None) -> Examples:
     """A series, for `forecast`."""
-    found = read_series(Path(data), columns=knows.get("names") or options.names, time=options.time)
+    found = read_series(Path(data), columns=knows.names if knows else options.names, time=options.time)
     return Examples({"values": found.values, "time": found.times}, source=str(data), about={"names": found.names})
 
 
-def _sentence_pairs(data: str | Path, options: TranslateOptions, labelled: bool, knows: Mapping) -> Examples:
+def _sentence_pairs(data: str | Path, options: TranslateOptions, labelled: bool, knows: Knowledge | None) -> Examples:
     """Pairs of sentences, for `translate`."""
     found = read_pairs(Path(data), source=options.source, target=options.target, answered=labelled)
     if labelled and found.targets is None:
@@ -174,7 +174,7 @@ def _sentence_pairs(data: str | Path, options: TranslateOptions, labelled: bool,
     return Examples({"x": found.sources, "target": found.targets if labelled else None, "name": None}, source=str(data), about=found.columns)
 
 
-def _captions(data: str | Path, options: CaptionOptions, labelled: bool, knows: Mapping) -> Examples:
+def _captions(data: str | Path, options: CaptionOptions, labelled: bool, knows: Knowledge | None) -> Examples:
     """Pictures with a caption for each, for `caption`."""
     caption = options.caption if labelled else None
     picture = options.picture if labelled or Path(data).suffix == ".npz" else None
@@ -185,7 +185,7 @@ def _captions(data: str | Path, options: CaptionOptions, labelled: bool, knows: 
                     about=found.columns)
 
 
-def _text_or_prompts(data: str | Path, options: GenerateOptions, labelled: bool, knows: Mapping) -> Examples:
+def _text_or_prompts(data: str | Path, options: GenerateOptions, labelled: bool, knows: Knowledge | None) -> Examples:
     """A text, or a prompt in each line where no text is wanted, for `generate`."""
     if labelled:
         return Text(read_chunks(Path(data), once=True), source=str(data))

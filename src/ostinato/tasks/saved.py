@@ -3,10 +3,13 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from ..errors import InputError, OstinatoError
-from ..files import UNFINISHED, listing, read_json
+from ..errors import InputError, near, shown
+from ..files import LOCK, UNFINISHED, listing, read_json
 from ..options import KINDS, Options
+from ..records import Count, Range, read_record
+from .knowledge import KNOWLEDGE, Knowledge
 from .options import TASKS
 
 FORMAT, VERSION = "ostinato task", 1
@@ -14,6 +17,9 @@ CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT = "config.json", "vocabulary.json", "mod
 HISTORY, REPORT = "history.csv", "report.html"
 # A language model has this picture too.
 CURVE = "learning_curve.png"
+# CPU threads of a run at most.
+THREADS = 1024
+_RESTORE = "restore the file, or train the model again"
 
 
 @dataclass(frozen=True)
@@ -21,35 +27,77 @@ class Result:
     """How a run ended; config.json keeps it under "result"."""
 
     measures: dict[str, float | None]
-    steps: int
-    seconds: float
-    rows: int
-    held_out_rows: int
+    steps: Count
+    seconds: Annotated[float, Range(0, 1e12)]
+    rows: Count
+    held_out_rows: Count
     stopped_early: bool
-    history: list[dict]
+    history: list[dict[str, float | None]]
+
+
+@dataclass(frozen=True)
+class Config:
+    """What config.json says.
+
+    Attributes:
+        format, version: `FORMAT` and `VERSION`.
+        task: The task's name on the command line.
+        options: The task's options, by name.
+        knows: The task's `Knowledge`, by name.
+        pieces: Tokens of the vocabulary; 0 where there is none.
+        parameters: How many numbers the model learns.
+        data, test: The files that it was trained and measured on; None for rows in memory.
+        digest: Of the data.
+        found: The options that were found from the data.
+        threads: CPU threads of the run.
+        result: How the run ended, where it has ended.
+    """
+
+    format: str
+    version: int
+    task: str
+    options: dict[str, object]
+    knows: dict[str, object]
+    pieces: Annotated[int, Range(0, 10**9)]
+    parameters: Count | None = None
+    data: str | None = None
+    test: str | None = None
+    digest: str | None = None
+    found: tuple[str, ...] | list[str] = ()
+    threads: Annotated[int, Range(1, THREADS)] | None = None
+    result: Result | None = None
 
 
 @dataclass(frozen=True)
 class Saved:
-    """What the config.json of a model says.
+    """What the config.json of a model says, with the task's own types.
 
     Attributes:
         config: All of it.
-        task: The task's name on the command line.
         options: The task's options.
         knows: What was found from the data and is needed to use the model.
-        result: How training ended, where it has ended.
-        parameters: How many the model learns; None where an older version did not save it.
-        pieces: The size of the vocabulary; 0 where there is none.
     """
 
-    config: dict
-    task: str
+    config: Config
     options: Options
-    knows: dict
-    result: Result | None
-    parameters: int | None
-    pieces: int
+    knows: Knowledge
+
+
+def read_config(path: Path) -> Config:
+    """What a config.json says; its `options` and `knows` are not read yet.
+
+    Raises:
+        InputError: It cannot be used; the message says why.
+    """
+    said = read_json(path)
+    form, version, task = (said.get(name) for name in ("format", "version", "task"))
+    if form != FORMAT or not isinstance(task, str) or task not in TASKS:
+        raise InputError(f"{str(path)!r} says format {shown(form)} and task {shown(task)}; it should be {FORMAT!r} and one of "
+                         f"{', '.join(TASKS)}: give the --out of `ostinato train`")
+    if type(version) is not int or version != VERSION:
+        raise InputError(f"{str(path)!r} is of format version {shown(version)} and this ostinato reads version {VERSION}; "
+                         "use the ostinato that wrote it, or train the model again")
+    return _record(Config, said, path)
 
 
 def read_saved(directory: Path, **options) -> Saved:
@@ -59,29 +107,32 @@ def read_saved(directory: Path, **options) -> Saved:
         InputError: It cannot be used; the message says why.
     """
     path = directory / CONFIG
-    config = read_json(path)
-    if config.get("format") != FORMAT or config.get("task") not in TASKS:
-        raise InputError(f"{str(path)!r} says format {config.get('format')!r} and task {config.get('task')!r}; it should be {FORMAT!r} and one of "
-                         f"{', '.join(TASKS)}: give the --out of `ostinato train`")
-    if config.get("version") != VERSION:
-        raise InputError(f"{str(path)!r} is of format version {config.get('version')!r} and this ostinato reads version {VERSION}; "
-                         "use the ostinato that wrote it, or train the model again")
+    config = read_config(path)
     try:
-        chosen, knows = TASKS[config["task"]].options(**config["options"] | options), config["knows"]
-    except (KeyError, TypeError, OstinatoError) as error:
-        raise InputError(f"{str(path)!r} has options that cannot be used ({error}); restore the file, or train the model again") from error
-    try:
-        result = Result(**config["result"]) if "result" in config else None
-    except TypeError as error:
-        raise InputError(f"{str(path)!r} has a result that cannot be read ({error}); restore the file, or train the model again") from error
-    return Saved(config, config["task"], chosen, knows, result, _count(config, "parameters", path), _count(config, "pieces", path) or 0)
+        chosen = read_options(TASKS[config.task].options, config.options | options)
+    except InputError as error:
+        raise InputError(f"{str(path)!r} has options that cannot be used ({error}); {_RESTORE}") from error
+    knows = _record(KNOWLEDGE[config.task], config.knows, path, field="knows")
+    return Saved(config, chosen, knows)
 
 
-def _count(config: dict, name: str, path: Path) -> int | None:
-    count = config.get(name)
-    if count is not None and (not isinstance(count, int) or isinstance(count, bool) or count < 0):
-        raise InputError(f"{str(path)!r} has {name!r}: {str(count)[:40]!r}; it should be a whole number; restore the file, or train the model again")
-    return count
+def read_options(options: type[Options], said: dict) -> Options:
+    """A task's options, by name.
+
+    Raises:
+        InputError: There is no such option, or a value cannot be used.
+    """
+    for name in said:
+        if name not in options.__dataclass_fields__:
+            raise InputError(f"there is no option {name[:80]!r}{near(name[:80], options.__dataclass_fields__)}")
+    return options(**said)
+
+
+def _record(record: type, said: dict, path: Path, field: str = ""):
+    try:
+        return read_record(record, said, field=field)
+    except InputError as error:
+        raise InputError(f"{str(path)!r} cannot be used: {error}; {_RESTORE}") from error
 
 
 def read_kind(directory: Path) -> str:
@@ -91,9 +142,8 @@ def read_kind(directory: Path) -> str:
         InputError: There is no vocabulary.
     """
     kind = read_json(directory / VOCABULARY).get("kind")
-    if kind not in KINDS:
-        raise InputError(f"{str(directory / VOCABULARY)!r} holds a vocabulary of kind {str(kind)[:40]!r}; it should be one of {', '.join(KINDS)}: "
-                         "restore the file, or train the model again")
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise InputError(f"{str(directory / VOCABULARY)!r} holds a vocabulary of kind {shown(kind)}; it should be one of {', '.join(KINDS)}: {_RESTORE}")
     return kind
 
 
@@ -106,8 +156,8 @@ def read_model(directory: Path, **options) -> Saved:
     if not os.path.isdir(directory):
         raise InputError(f"there is no model directory {str(directory)!r}; give the --out of `ostinato train`")
     saved = read_saved(directory, **options)
-    if not os.path.exists(directory / WEIGHTS):
-        raise InputError(f"the run in {str(directory)!r} has no model yet; go on with it: the same `ostinato train {saved.task}`, and --resume")
+    if not os.path.lexists(directory / WEIGHTS):
+        raise InputError(f"the run in {str(directory)!r} has no model yet; go on with it: the same `ostinato train {saved.config.task}`, and --resume")
     return saved
 
 
@@ -122,7 +172,7 @@ def check_new(out: Path, resume: bool) -> None:
     if os.path.exists(out) and not os.path.isdir(out):
         raise InputError(f"--out {out}: there is a file of that name; give a directory that is new or empty")
     # a run killed before its first file was whole leaves no run, only these
-    begun = {f".{name}{UNFINISHED}" for name in (CONFIG, VOCABULARY)} | ({VOCABULARY} if resume else set())
+    begun = {f".{name}{UNFINISHED}" for name in (CONFIG, VOCABULARY)} | {LOCK} | ({VOCABULARY} if resume else set())
     if os.path.isdir(out) and set(listing(out)) - begun:
         mend = "give another --out, or add --resume to go on with the run in it" if os.path.exists(out / CONFIG) else "it holds no run; give another --out"
         raise InputError(f"--out {out}: the directory is not empty; {mend}")

@@ -10,11 +10,13 @@ from torch import nn
 
 from .. import measures
 from ..decoding import Hypothesis
+from ..errors import InputError
 from ..examples import Examples
 from ..pieces import PAD, Pieces
 from ..problem import padded
 from ..seq2seq import EncoderDecoder
 from ..stored import Made, StoredRows, parts
+from .knowledge import SentenceKnowledge
 from .options import SentenceOptions
 from .task import Task
 
@@ -61,10 +63,16 @@ class SentenceTask(Task):
     def prepare(self, learned, every):
         options, texts = self.options, self.words(learned)
         self.pieces = Pieces.of(texts, options.pieces, size=options.vocabulary_size, least=2 if len(texts) > 1000 else 1)
-        self.knows = {"columns": every.about}
+        self.knows = SentenceKnowledge(every.about)
         longest = max(len(row) for some in parts(learned["target"]) for row in self.pieces.encode(some))
         # and one for the end
         return {} if options.length else {"length": longest + longest // 4 + 2}
+
+    def check(self):
+        if self.pieces is None or self.options.length is None:
+            raise InputError("it has no vocabulary, or no option 'length'")
+        if (self.pieces.kind, self.pieces.lower) != (self.options.pieces, False):
+            raise InputError("its vocabulary is not that of the option 'pieces'")
 
     def build(self):
         options = self.options

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from heapq import nlargest, nsmallest
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..pieces import PAD, SPECIAL, UNKNOWN, Pieces
 from ..problem import padded, within
 from ..stored import Made, StoredNumbers
 from ..values import label_of
+from .knowledge import TagKnowledge
 from .layer import layer_of
 from .options import TagOptions
 from .scores import Scores
@@ -96,6 +97,7 @@ class Tagger(Task):
 
     name, Options, goal, higher = "tag", TagOptions, "accuracy", True
     line_is = "a sentence"
+    vocabulary_from_json = staticmethod(partial(Pieces.from_json, split=False))
 
     def given_rows(self, data, labelled):
         words, tags = pair_of(data, "sentences and their tags") if labelled else (data, None)
@@ -137,18 +139,24 @@ class Tagger(Task):
         # Of all words, to tell which were never seen; those that are there often enough come first, and have units of their own.
         order = sorted(lowered, key=lambda word: (-lowered[word], word))
         self.pieces = _vocabulary(order)
-        self.knows = {"tags": sorted(counts), "counts": [counts[tag] for tag in sorted(counts)], "columns": every.about,
-                      "embedded": len(SPECIAL) + sum(count >= self.options.least for count in lowered.values()),
-                      "letters": spelling.letters}
+        self.knows = TagKnowledge(
+            sorted(counts), counts=[counts[tag] for tag in sorted(counts)], columns=every.about, letters=spelling.letters,
+            embedded=len(SPECIAL) + sum(count >= self.options.least for count in lowered.values()))
         return {"characters": spelling.apart}
 
+    def check(self):
+        if self.pieces is None or self.options.characters is None:
+            raise InputError("it has no vocabulary, or no option 'characters'")
+        if (self.pieces.kind, self.pieces.lower) != ("word", False) or not len(SPECIAL) <= self.knows.embedded <= len(self.pieces):
+            raise InputError("its vocabulary is not one of words, of which 'embedded' come first")
+
     def build(self):
-        return TagModel(self.knows["embedded"], len(SPECIAL) + len(self.knows["letters"]), len(self.knows["tags"]), self.options)
+        return TagModel(self.knows.embedded, len(SPECIAL) + len(self.knows.letters), len(self.knows.tags), self.options)
 
     def encode(self, examples):
-        spelling = Spelling(self.options.characters, self.knows["letters"])
+        spelling = Spelling(self.options.characters, self.knows.letters)
         number = lru_cache(maxsize=REMEMBERED)(self._number)
-        tags = {tag: k for k, tag in enumerate(self.knows["tags"])}
+        tags = {tag: k for k, tag in enumerate(self.knows.tags)}
 
         def row_of(k: int):
             row = examples["words"][k]
@@ -161,7 +169,7 @@ class Tagger(Task):
     def _number(self, word: str) -> int:
         number = self.pieces.tokenizer.token_to_id(_lowered(word))
         # a word that spells a mark, as "<pad>", is a word
-        return number if number is not None and len(SPECIAL) <= number < self.knows["embedded"] else UNKNOWN
+        return number if number is not None and len(SPECIAL) <= number < self.knows.embedded else UNKNOWN
 
     def collate(self, rows):
         words, lengths = padded([numbers for numbers, _, _ in rows], PAD)
@@ -184,13 +192,13 @@ class Tagger(Task):
         return Scores(self)
 
     def _tags(self, examples: Examples, scores: Scores) -> Made:
-        return rows_of(scores.given, self.knows["tags"], [len(row) for row in examples["words"]])
+        return rows_of(scores.given, self.knows.tags, [len(row) for row in examples["words"]])
 
     def measures(self, examples):
         lowered = Made(len(examples), lambda k: [_lowered(word) for word in examples["words"][k]])
         tags = self._tags(examples, Scores.of(self, self.encode(examples)))
         found = measures.tagging(tags, examples["tags"], words=lowered, known=self.pieces.tokenizer.get_vocab())
-        known = set(self.knows["tags"])
+        known = set(self.knows.tags)
         unseen = sum(tag not in known for row in examples["tags"] for tag in row)
         return found | ({"labels_unseen": unseen} if unseen else {})
 
@@ -211,10 +219,10 @@ class Tagger(Task):
         at = int(torch.softmax(scores, 1).amax(1).argmin())
         tag, tokens = int(scores[at].argmax()), examples["words"][0]
         return Inside(self.model.recurrent, x, tokens, lambda x: self.model.scores(x[None], lengths)[at, tag],
-                      f"score of {self.knows['tags'][tag]} for {tokens[at]!r}, the word that it is least sure of")
+                      f"score of {self.knows.tags[tag]} for {tokens[at]!r}, the word that it is least sure of")
 
     def report_parts(self, examples):
-        names, counts = self.knows["tags"], dict(zip(self.knows["tags"], self.knows["counts"]))
+        names, counts = self.knows.tags, dict(zip(self.knows.tags, self.knows.counts))
         scores = Scores.of(self, self.encode(examples))
         given, known, lengths = self._tags(examples, scores), self.pieces.tokenizer.get_vocab(), [len(row) for row in examples["words"]]
         most, rarest = max(counts, key=counts.get), min(counts, key=counts.get)

@@ -1,5 +1,6 @@
 """What all tasks share: from examples to a trained model in a directory, and from the directory to answers."""
 
+import contextlib
 import math
 import os
 import shlex
@@ -15,15 +16,18 @@ from torch import nn
 
 from ..errors import InputError
 from ..examples import Examples
-from ..files import make_directory, read_json, read_tensors, write_json, write_tensors
+from ..files import Spec, difference, locked, make_directory, read_json, read_tensors, specs_of, write_json, write_tensors
 from ..options import Options, chosen, flag
 from ..pieces import Pieces
 from ..problem import Buckets, Problem
+from ..records import to_json
 from ..stored import taken
+from ..values import scaling
+from .knowledge import Knowledge
 from .options import TASKS, Listing
 from .reading import read_examples
 from .saved import (
-    CHECKPOINT, CONFIG, FORMAT, HISTORY, REPORT, VERSION, VOCABULARY, WEIGHTS, Result, Saved, check_new, is_helper, read_saved,
+    CHECKPOINT, CONFIG, FORMAT, HISTORY, REPORT, VERSION, VOCABULARY, WEIGHTS, Config, Result, Saved, check_new, is_helper, read_saved,
 )
 
 # While a run goes on it is measured on so many held-out rows at most, to spend its time on training.
@@ -96,7 +100,7 @@ class Task:
 
     Attributes:
         options: The task's options; after `fit` those that were found from the data have their values.
-        knows: What was found from the data and is needed to use the model, as JSON can say it: labels, columns, scales.
+        knows: What was found from the data and is needed to use the model, the task's `Knowledge`: labels, columns, scales.
         pieces: The vocabulary, where there is one.
         model: The model, after `fit` or `load`.
         result: How training ended.
@@ -123,7 +127,7 @@ class Task:
         self.options = self.Options(**options)
         # the names of the options that were found from the data, which are found anew from other data
         self._found: list[str] = []
-        self.knows: dict = {}
+        self.knows: Knowledge | None = None
         self.pieces: Pieces | None = None
         self.model: nn.Module | None = None
         self.result: Result | None = None
@@ -155,6 +159,9 @@ class Task:
             every: These and the held-out ones; labels come from all, vocabularies from those learned.
         """
         raise NotImplementedError
+
+    def check(self) -> None:
+        """An InputError where options, what it knows and its vocabulary, which come from a directory, do not go together."""
 
     def build(self) -> nn.Module:
         """The model, from `options`, `knows` and `pieces`."""
@@ -210,7 +217,7 @@ class Task:
 
     def scaling(self) -> str:
         """How the numbers of the input are scaled, for a line of the command line; "" where the input is not numbers."""
-        return ""
+        return scaling(getattr(self.knows, "dtype", None))
 
     def report_parts(self, examples: Examples) -> dict:
         """What the task's report has besides what all have: fields of `ostinato.report.Report`.
@@ -230,6 +237,11 @@ class Task:
             InputError: The task has no such view, or the input has no steps.
         """
         raise InputError(f"a model of `ostinato train {self.name}` has no layer that can be looked into yet; see `ostinato info`")
+
+    def skeleton(self) -> nn.Module:
+        """The model without memory for its parameters: their names, dtypes and shapes."""
+        with torch.device("meta"):
+            return self.build()
 
     @property
     def listing(self) -> Listing:
@@ -299,66 +311,78 @@ class Task:
         # the first process has begun the run, and watches over it
         helper = is_helper()
         resume, watcher, told = resume or helper, None if helper else watcher, None if helper else told
-        self.knows = {}  # what is known of other data says nothing of these
+        self.knows = None  # what is known of other data says nothing of these
         every = self.read(data if examples is None else examples)
         digest = every.digest()
-        config = self._resumed(out, digest, given) if resume and os.path.exists(out / CONFIG) else None
-        if config is None:
-            check_new(out, resume)
-        learned, watched = self.split(every)
-        if config is None:
-            self.model, self.options = None, replace(self.options, **dict.fromkeys(self._found))
-            found = self.prepare(learned, every)
-            if not (self.options.epochs or self.options.steps or self.options.seconds):
-                found["epochs"] = self.epochs(len(learned))
-            self._found = sorted(name for name in found if getattr(self.options, name) is None)
-            self.options = replace(self.options, **found)
-            paths = {name: str(given) if isinstance(given, (str, Path)) else None for name, given in (("data", data), ("test", test))}
-            config = self._said() | paths | {"digest": digest, "found": self._found, "threads": threads or cores()}
-        torch.set_num_threads(threads or config["threads"])
-        torch.manual_seed(self.options.seed)
-        self.model = self.build()
-        problem = self.problem(learned, watched)
-        measured = watched if test is None else self.read(test)
-        if test is not None:
-            self.encode(measured)  # what cannot be used is to be told before training, not after it
-        budget = training.Budget(self.options.steps, self.options.seconds)
-        if budget.steps is None and budget.seconds is None:
-            budget = training.Budget(math.ceil(self.options.epochs * problem.steps_per_epoch))
-        make_directory(out)
-        if not (out / CONFIG).exists():
-            self._write_words(out)
-            write_json(out / CONFIG, config)
-        if told:
-            told(self)
-        options = self.options
-        run = {"checkpoint_seconds": checkpoint_seconds, "watcher": watcher, "device": options.device, "devices": devices, "nodes": nodes,
-               "mixed": options.mixed_precision}
-        before = self.before(out, **run)
-        progress = training.fit(
-            problem, budget=budget, learning_rate=options.learning_rate, weight_decay=options.weight_decay, clip=options.clip,
-            patience=options.patience, checkpoint=out / CHECKPOINT, keep_best=lambda: write_tensors(out / WEIGHTS, self.model.state_dict()),
-            log=out / HISTORY, **run)
-        if helper:
-            return self
-        self.model.load_state_dict(read_tensors(out / WEIGHTS)[0])
-        self.model.eval()
-        self.result = Result(self.measures(measured), progress.step, round(before + progress.seconds, 2), len(learned), len(measured),
-                             progress.waited > 0 and not budget.is_used_up(progress.step, progress.part), progress.history)
-        write_json(out / CONFIG, config | {"parameters": self.size, "result": asdict(self.result)})
-        self._report(out, config, measured)
+        with contextlib.ExitStack() as held:
+            config = None
+            if resume and os.path.exists(out / CONFIG):
+                if not helper:
+                    held.enter_context(locked(out))
+                config = self._resumed(out, digest, given)
+            else:
+                check_new(out, resume)
+            learned, watched = self.split(every)
+            if config is None:
+                config = self._prepared(data, test, digest, learned, every, threads)
+            torch.set_num_threads(threads or config.threads or cores())
+            torch.manual_seed(self.options.seed)
+            self.model = self.build()
+            problem = self.problem(learned, watched)
+            measured = watched if test is None else self.read(test)
+            if test is not None:
+                self.encode(measured)  # what cannot be used is to be told before training, not after it
+            budget = training.Budget(self.options.steps, self.options.seconds)
+            if budget.steps is None and budget.seconds is None:
+                budget = training.Budget(math.ceil(self.options.epochs * problem.steps_per_epoch))
+            make_directory(out)
+            if not (out / CONFIG).exists():
+                held.enter_context(locked(out))
+                # another run may have been here since
+                check_new(out, resume)
+                self._write_words(out)
+                write_json(out / CONFIG, to_json(config))
+            if told:
+                told(self)
+            options = self.options
+            run = {"checkpoint_seconds": checkpoint_seconds, "watcher": watcher, "device": options.device, "devices": devices, "nodes": nodes,
+                   "mixed": options.mixed_precision}
+            before = self.before(out, **run)
+            progress = training.fit(
+                problem, budget=budget, learning_rate=options.learning_rate, weight_decay=options.weight_decay, clip=options.clip,
+                patience=options.patience, checkpoint=out / CHECKPOINT, keep_best=lambda: write_tensors(out / WEIGHTS, self.model.state_dict()),
+                log=out / HISTORY, **run)
+            if helper:
+                return self
+            load_weights(self.model, out / WEIGHTS)
+            self.model.eval()
+            self.result = Result(self.measures(measured), progress.step, round(before + progress.seconds, 2), len(learned), len(measured),
+                                 progress.waited > 0 and not budget.is_used_up(progress.step, progress.part), progress.history)
+            write_json(out / CONFIG, to_json(replace(config, parameters=self.size, result=self.result)))
+            self._report(out, config, measured)
         return self
 
-    def _report(self, out: Path, config: dict, measured: Examples):
+    def _prepared(self, data, test, digest: str, learned: Examples, every: Examples, threads: int | None) -> Config:
+        """The configuration of a new run, once everything is found from its data."""
+        self.model, self.options = None, replace(self.options, **dict.fromkeys(self._found))
+        found = self.prepare(learned, every)
+        if not (self.options.epochs or self.options.steps or self.options.seconds):
+            found["epochs"] = self.epochs(len(learned))
+        self._found = sorted(name for name in found if getattr(self.options, name) is None)
+        self.options = replace(self.options, **found)
+        paths = {name: str(given) if isinstance(given, (str, Path)) else None for name, given in (("data", data), ("test", test))}
+        return replace(self._said(), **paths, digest=digest, found=self._found, threads=threads or cores())
+
+    def _report(self, out: Path, config: Config, measured: Examples):
         from ..report import Report, write_report
 
-        standard, result, found = type(self).Options(), self.result, config["found"]
+        standard, result, found = type(self).Options(), self.result, config.found
         best = max if self.higher else min
         # of equals the later one was kept
         history = [line for line in reversed(result.history) if line.get(self.goal) is not None]
         where = shlex.quote(str(out))
         parts = {
-            "title": f"{self.name}: {Path(config['data']).name if config['data'] else 'rows in memory'}", "task": self.listing.summary,
+            "title": f"{self.name}: {Path(config.data).name if config.data else 'rows in memory'}", "task": self.listing.summary,
             "when": time.strftime("%Y-%m-%d %H:%M"), "measures": result.measures,
             "commands": [(self.use_does, f"ostinato {self.listing.use} {where}"), ("measure on other data", f"ostinato evaluate {where} DATA"),
                          ("do the run again", f"ostinato train --config {shlex.quote(str(out / CONFIG))} --out OTHER")],
@@ -380,17 +404,26 @@ class Task:
         rows = self.encode(learned)
         return Rows(self, rows, self.encode(measured), np.fromiter(map(self.length, rows), np.int32, len(rows)))
 
-    def _resumed(self, out: Path, digest: str, given) -> dict:
+    def _resumed(self, out: Path, digest: str, given) -> Config:
         """The configuration of the run in a directory, if what is given is the same."""
         saved = read_saved(out)
-        if saved.task != self.name:
-            raise InputError(f"--resume: the run in {str(out)!r} is one of `ostinato train {saved.task}`; give another --out")
+        config = saved.config
+        if config.task != self.name:
+            raise InputError(f"--resume: the run in {str(out)!r} is one of `ostinato train {config.task}`; give another --out")
         chosen(self.options, saved.options, given, out)
-        if saved.config.get("digest") != digest:
+        if config.digest != digest:
             raise InputError(f"--resume: the data is not that of the run in {str(out)!r}; give that data, or start anew with another --out")
-        task = _untrained(saved, out)
+        task = _restored(saved, out)
+        # before memory is taken for a model of these sizes
+        if os.path.lexists(out / CHECKPOINT):
+            from ..train import check_checkpoint
+
+            wanted = specs_of(task.skeleton().state_dict())
+            if check_checkpoint(out / CHECKPOINT, wanted).history:
+                # the best weights so far
+                _read_weights(out / WEIGHTS, wanted)
         self.options, self.knows, self.pieces = task.options, task.knows, task.pieces
-        return saved.config
+        return config
 
     # ------------------------------------------------------------ use
 
@@ -427,12 +460,11 @@ class Task:
         make_directory(out)
         self._write_words(out)
         write_tensors(out / WEIGHTS, self.model.state_dict())
-        write_json(out / CONFIG, self._said() | {"parameters": self.size} | ({"result": asdict(self.result)} if self.result else {}))
+        write_json(out / CONFIG, to_json(replace(self._said(), parameters=self.size, result=self.result)))
 
-    def _said(self) -> dict:
+    def _said(self) -> Config:
         """What a configuration says of any model of the task."""
-        return {"format": FORMAT, "version": VERSION, "task": self.name, "options": self.options.to_json(), "knows": self.knows,
-                "pieces": len(self.pieces or ())}
+        return Config(FORMAT, VERSION, self.name, options=self.options.to_json(), knows=to_json(self.knows), pieces=len(self.pieces or ()))
 
     def _write_words(self, out: Path):
         if self.pieces:
@@ -449,27 +481,51 @@ def restored(saved: Saved, directory: Path) -> Task:
     Raises:
         InputError: Its files are damaged, or do not fit each other.
     """
-    task = _untrained(saved, directory)
-    task.result = saved.result
+    task = _restored(saved, directory)
+    task.result = saved.config.result
+    tensors = _read_weights(directory / WEIGHTS, specs_of(task.skeleton().state_dict()))
     task.model = task.build()
-    tensors, _ = read_tensors(directory / WEIGHTS)
-    try:
-        task.model.load_state_dict(tensors)
-    except RuntimeError as error:
-        raise InputError(f"{str(directory / WEIGHTS)!r} does not fit {str(directory / CONFIG)!r} ({str(error).splitlines()[-1].strip()}); "
-                         "restore both from the same run, or train the model again") from error
+    task.model.load_state_dict(tensors)
     task.model.eval()
     return task
 
 
-def _untrained(saved: Saved, directory: Path) -> Task:
-    """The task that was saved, as yet without a model."""
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Give a model the weights in a file.
+
+    Raises:
+        InputError: The file is damaged, or its tensors are not those of the model.
+    """
+    model.load_state_dict(_read_weights(path, specs_of(model.state_dict())))
+
+
+def _read_weights(path: Path, wanted: dict[str, Spec]) -> dict[str, torch.Tensor]:
+    def check(specs: dict[str, Spec]) -> None:
+        if why := difference(specs, wanted):
+            raise InputError(f"{str(path)!r} does not fit {str(path.with_name(CONFIG))!r} ({why}); "
+                             "restore both from the same run, or train the model again")
+
+    return read_tensors(path, check)[0]
+
+
+def _restored(saved: Saved, directory: Path) -> Task:
+    """The task that was saved, as yet without a model.
+
+    Raises:
+        InputError: Its vocabulary cannot be used, or does not go with the rest.
+    """
     from . import task_class
 
-    task = task_class(saved.task)()
+    task = task_class(saved.config.task)()
     task.options, task.knows = saved.options, saved.knows
-    if saved.pieces or (directory / VOCABULARY).exists():
+    if saved.config.pieces or os.path.lexists(directory / VOCABULARY):
         task.pieces = task.vocabulary_from_json(read_json(directory / VOCABULARY), path=directory / VOCABULARY)
+    try:
+        if len(task.pieces or ()) != saved.config.pieces:
+            raise InputError(f"{VOCABULARY} has {len(task.pieces or ())} tokens, and 'pieces' is {saved.config.pieces}")
+        task.check()
+    except InputError as error:
+        raise InputError(f"{str(directory / CONFIG)!r} cannot be used: {error}; restore the files, or train the model again") from error
     return task
 
 

@@ -10,8 +10,8 @@ from ..examples import Examples, pair_of
 from ..problem import padded
 from ..report import TOKENS
 from ..seq2seq import FramesEncoder
-from ..values import scaling
 from .frames import given_clips, normalised, scales
+from .knowledge import ClipKnowledge
 from .options import TranscribeOptions
 from .sentences import SentenceTask
 
@@ -54,16 +54,13 @@ class Transcriber(SentenceTask):
 
     def prepare(self, learned, every):
         found = super().prepare(learned, every)
-        self.knows |= scales(every, learned, "x")
+        self.knows = ClipKnowledge(every.about, **scales(every, learned, "x"))
         return found
 
     def encoder(self):
         options = self.options
-        return FramesEncoder(self.knows["units"], embedding=options.hidden, hidden=options.hidden, layers=options.layers, cell=options.cell,
+        return FramesEncoder(self.knows.units, embedding=options.hidden, hidden=options.hidden, layers=options.layers, cell=options.cell,
                              dropout=options.dropout, engine=options.engine)
-
-    def scaling(self):
-        return scaling(self.knows.get("dtype"))
 
     def sources(self, examples):
         return normalised(examples, "x", self.knows)
