@@ -13,14 +13,14 @@ SOURCE = Path(__file__).parent.parent / "src" / "ostinato"
 # What is imported in a function, when it is needed, is free: `language` reaches `notation`, `plan_text` and `weights` so.
 ORDER = """
     errors graph symbols language notation gradient plan
-    engines.vector_maths engines.code engines.native engines.team engines.product engines.pairs engines.outer engines.kernel engines.memory engines.packing engines.rows
+    engines.vector_maths engines.code engines.native engines.team engines.product engines.pairs engines.outer engines.kernel engines.memory engines.packing engines.rows engines.fingerprint
     engines.schedule engines.loops engines.passes engines.chance engines.reference engines.precision engines engines.call engines.ready engines.prepared engines.cpu
-    plan_text weights cells.classic cells.contrib cells.research cells arguments stream ragged checkpoint regularisation
+    plan_text weights cells.classic cells.contrib cells.research cells arguments tracing stream ragged checkpoint regularisation
     repeated recurrent layers convolution ostinato
     tf1.random tf1.graph tf1.session tf1.arithmetic tf1.operations tf1.shapes tf1.variables tf1.steps tf1.cells tf1.logic tf1.rnn tf1.static tf1.raw tf1.wrappers
     tf1.dropout tf1.contrib_lstm tf1.fused tf1.contrib tf1.frequency tf1.phased tf1.convolution tf1.grid tf1
-    options files stored data problem train twin pieces examples parquet formats tables arrays pictures sequences series measures report decoding attention seq2seq inspection
-    tasks.options tasks.saved tasks.reading tasks.layer tasks.task tasks.scores tasks.spelling tasks.pretraining tasks.classify tasks.tag tasks.frames tasks.forecast_model tasks.forecast tasks.generate tasks.sentences tasks.translate tasks.caption
+    options records files stored data values problem train twin pieces examples parquet formats tables arrays pictures sequences series measures report decoding attention embedding seq2seq inspection
+    tasks.options tasks.knowledge tasks.saved tasks.reading tasks.layer tasks.task tasks.scores tasks.spelling tasks.pretraining tasks.classify tasks.tag tasks.frames tasks.forecast_model tasks.forecast tasks.generate tasks.sentences tasks.translate tasks.caption
     tasks.transcribe tasks signals terminal bench.rows bench.peak bench.peers bench.own bench.ratios bench.measure
     bench.roofline bench.ragged bench.memory bench.regularisers bench
     catalogue.words catalogue.counts catalogue.measured catalogue.trained catalogue.picture catalogue.pages catalogue catalogue.__main__
