@@ -116,7 +116,7 @@ def _places(value, before: tuple = ()) -> Iterator[tuple[tuple, object]]:
 def _is_other_model(place: tuple, value, what: str) -> bool:
     """Whether a value makes another model of a field, and not a damaged one: text for text, or a number for a measured number."""
     if isinstance(value, str):
-        return what in ("text", "a surrogate", "a million characters")
+        return what in ("text", "no text", "a surrogate", "a million characters")
     if isinstance(value, bool):
         return what == "true"
     if isinstance(value, float) or (isinstance(value, int) and place[-2:-1] == ("horizon",)):

@@ -1,6 +1,6 @@
 """Runs command lines of ostinato in one process, one after another: a line of JSON in, a line of JSON out.
 
-In: {"words": [...], "directory": ...}. Out: the exit code, what was printed, the seconds, and the most memory that was in use.
+In: {"words": [...], "directory": ...}. Out: the exit code, what was printed, the seconds of the processor, and the most memory that was in use.
 """
 
 import io
@@ -68,9 +68,9 @@ def main():
         job = json.loads(line)
         os.chdir(job["directory"])
         forget_peak()
-        began = time.perf_counter()
+        began = time.process_time()
         code, out, err = run(cli, job["words"])
-        results.write(json.dumps({"code": code, "out": out, "err": err, "seconds": time.perf_counter() - began, "peak": peak()}) + "\n")
+        results.write(json.dumps({"code": code, "out": out, "err": err, "seconds": time.process_time() - began, "peak": peak()}) + "\n")
         results.flush()
 
 

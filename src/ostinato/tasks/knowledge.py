@@ -7,7 +7,7 @@ from ..errors import InputError
 from ..records import Columns, Count, Distinct, Length, Positive, Range, check_sizes
 from ..series import Clock
 
-Names = Annotated[list[str], Distinct()]
+Letters = Annotated[list[Annotated[str, Length(1)]], Distinct()]
 Labels = Annotated[list[str], Length(2), Distinct()]
 # Deviations, by which numbers are divided.
 Scales = list[Annotated[float, Range(1e-300, 1e300)]]
@@ -62,7 +62,7 @@ class FrameKnowledge(ClipKnowledge):
 
     labels: Labels
     counts: list[Positive]
-    by_place: list[str]
+    by_place: Annotated[list[str], Length(1)]
 
     def __post_init__(self):
         super().__post_init__()
@@ -102,7 +102,7 @@ class ClassifyKnowledge(Knowledge):
     mean: list[float] | None = None
     scale: Scales | None = None
     dtype: str | None = None
-    letters: Names | None = None
+    letters: Letters | None = None
     unlabelled: Unlabelled | None = None
 
     def __post_init__(self):
@@ -129,7 +129,7 @@ class TagKnowledge(Knowledge):
     counts: list[Positive]
     columns: Columns
     embedded: Positive
-    letters: Names
+    letters: Letters
 
     def __post_init__(self):
         check_sizes(len(self.tags), counts=self.counts)

@@ -414,6 +414,9 @@ class Task:
         if config.digest != digest:
             raise InputError(f"--resume: the data is not that of the run in {str(out)!r}; give that data, or start anew with another --out")
         task = _restored(saved, out)
+        if not (task.options.epochs or task.options.steps or task.options.seconds):
+            raise InputError(f"{str(out / CONFIG)!r} cannot be used: none of the options 'epochs', 'steps' and 'seconds' says how long the run is; "
+                             "restore the file, or train the model again")
         # before memory is taken for a model of these sizes
         if os.path.lexists(out / CHECKPOINT):
             from ..train import check_checkpoint
