@@ -16,7 +16,7 @@ import pytest
 from runs import untimed
 
 from ostinato.tasks import TASKS
-from ostinato.train import read_checkpoint
+from ostinato.checkpoint_file import read_checkpoint
 
 STEPS = 300
 

@@ -19,8 +19,8 @@ ORDER = """
     repeated recurrent layers convolution ostinato
     tf1.random tf1.graph tf1.session tf1.arithmetic tf1.operations tf1.shapes tf1.variables tf1.steps tf1.cells tf1.logic tf1.rnn tf1.static tf1.raw tf1.wrappers
     tf1.dropout tf1.contrib_lstm tf1.fused tf1.contrib tf1.frequency tf1.phased tf1.convolution tf1.grid tf1
-    options records files stored data values problem train twin pieces examples parquet formats tables arrays pictures sequences series measures report decoding attention embedding seq2seq inspection
-    tasks.options tasks.knowledge tasks.saved tasks.reading tasks.layer tasks.task tasks.scores tasks.spelling tasks.pretraining tasks.classify tasks.tag tasks.frames tasks.forecast_model tasks.forecast tasks.generate tasks.sentences tasks.translate tasks.caption
+    options records files stored data values problem checkpoint_file train twin pieces examples parquet formats tables arrays pictures sequences series measures report decoding attention embedding seq2seq inspection
+    tasks.options tasks.knowledge tasks.saved tasks.reading tasks.layer tasks.restore tasks.task tasks.scores tasks.spelling tasks.pretraining tasks.classify tasks.tag tasks.frames tasks.forecast_model tasks.forecast tasks.generate tasks.sentences tasks.translate tasks.caption
     tasks.transcribe tasks signals terminal bench.rows bench.peak bench.peers bench.own bench.ratios bench.measure
     bench.roofline bench.ragged bench.memory bench.regularisers bench
     catalogue.words catalogue.counts catalogue.measured catalogue.trained catalogue.picture catalogue.pages catalogue catalogue.__main__
@@ -29,6 +29,7 @@ ORDER = """
 
 # Longer than 500 lines, each for a reason.
 LONG = {
+    "engines.kernel": "the code of one loop, written from the outside in: tasks, rows, groups, products, pointwise work, sums",
     "language": "the declarations, the operations and the tracing of a cell are one language, read from top to bottom",
     "plan": "the parts of a step before, in and after the loop decide about each other",
 }

@@ -14,7 +14,8 @@ from ostinato.data import HeldOut, Lanes
 from ostinato.errors import InputError
 from ostinato.files import read_tensors, write_tensors
 from ostinato.tasks.generate import Nats, NextNumber, measure
-from ostinato.train import MEASUREMENTS, Budget, Watcher, fit, learning_rate_at, read_checkpoint
+from ostinato.checkpoint_file import read_checkpoint
+from ostinato.train import MEASUREMENTS, Budget, Watcher, fit, learning_rate_at
 
 V = 5
 

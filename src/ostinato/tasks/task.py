@@ -16,7 +16,7 @@ from torch import nn
 
 from ..errors import InputError
 from ..examples import Examples
-from ..files import Spec, difference, locked, make_directory, read_json, read_tensors, specs_of, write_json, write_tensors
+from ..files import locked, make_directory, specs_of, write_json, write_tensors
 from ..options import Options, chosen, flag
 from ..pieces import Pieces
 from ..problem import Buckets, Problem
@@ -26,8 +26,21 @@ from ..values import scaling
 from .knowledge import Knowledge
 from .options import TASKS, Listing
 from .reading import read_examples
+from .restore import load_weights, read_weights, untrained
 from .saved import (
-    CHECKPOINT, CONFIG, FORMAT, HISTORY, REPORT, VERSION, VOCABULARY, WEIGHTS, Config, Result, Saved, check_new, is_helper, read_saved,
+    CHECKPOINT,
+    CONFIG,
+    FORMAT,
+    HISTORY,
+    REPORT,
+    VERSION,
+    VOCABULARY,
+    WEIGHTS,
+    Config,
+    Result,
+    check_new,
+    is_helper,
+    read_saved,
 )
 
 # While a run goes on it is measured on so many held-out rows at most, to spend its time on training.
@@ -413,18 +426,18 @@ class Task:
         chosen(self.options, saved.options, given, out)
         if config.digest != digest:
             raise InputError(f"--resume: the data is not that of the run in {str(out)!r}; give that data, or start anew with another --out")
-        task = _restored(saved, out)
+        task = untrained(saved, out)
         if not (task.options.epochs or task.options.steps or task.options.seconds):
             raise InputError(f"{str(out / CONFIG)!r} cannot be used: none of the options 'epochs', 'steps' and 'seconds' says how long the run is; "
                              "restore the file, or train the model again")
         # before memory is taken for a model of these sizes
         if os.path.lexists(out / CHECKPOINT):
-            from ..train import check_checkpoint
+            from ..checkpoint_file import check_checkpoint
 
             wanted = specs_of(task.skeleton().state_dict())
             if check_checkpoint(out / CHECKPOINT, wanted).history:
                 # the best weights so far
-                _read_weights(out / WEIGHTS, wanted)
+                read_weights(out / WEIGHTS, wanted)
         self.options, self.knows, self.pieces = task.options, task.knows, task.pieces
         return config
 
@@ -476,60 +489,6 @@ class Task:
     def _trained(self):
         if self.model is None:
             raise InputError(f"{type(self).__name__}: there is no model yet; call fit first, or ostinato.tasks.load(directory)")
-
-
-def restored(saved: Saved, directory: Path) -> Task:
-    """The trained task in a directory, of which `saved.read_model` gave `saved`.
-
-    Raises:
-        InputError: Its files are damaged, or do not fit each other.
-    """
-    task = _restored(saved, directory)
-    task.result = saved.config.result
-    tensors = _read_weights(directory / WEIGHTS, specs_of(task.skeleton().state_dict()))
-    task.model = task.build()
-    task.model.load_state_dict(tensors)
-    task.model.eval()
-    return task
-
-
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Give a model the weights in a file.
-
-    Raises:
-        InputError: The file is damaged, or its tensors are not those of the model.
-    """
-    model.load_state_dict(_read_weights(path, specs_of(model.state_dict())))
-
-
-def _read_weights(path: Path, wanted: dict[str, Spec]) -> dict[str, torch.Tensor]:
-    def check(specs: dict[str, Spec]) -> None:
-        if why := difference(specs, wanted):
-            raise InputError(f"{str(path)!r} does not fit {str(path.with_name(CONFIG))!r} ({why}); "
-                             "restore both from the same run, or train the model again")
-
-    return read_tensors(path, check)[0]
-
-
-def _restored(saved: Saved, directory: Path) -> Task:
-    """The task that was saved, as yet without a model.
-
-    Raises:
-        InputError: Its vocabulary cannot be used, or does not go with the rest.
-    """
-    from . import task_class
-
-    task = task_class(saved.config.task)()
-    task.options, task.knows = saved.options, saved.knows
-    if saved.config.pieces or os.path.lexists(directory / VOCABULARY):
-        task.pieces = task.vocabulary_from_json(read_json(directory / VOCABULARY), path=directory / VOCABULARY)
-    try:
-        if len(task.pieces or ()) != saved.config.pieces:
-            raise InputError(f"{VOCABULARY} has {len(task.pieces or ())} tokens, and 'pieces' is {saved.config.pieces}")
-        task.check()
-    except InputError as error:
-        raise InputError(f"{str(directory / CONFIG)!r} cannot be used: {error}; restore the files, or train the model again") from error
-    return task
 
 
 def cores() -> int:

@@ -1,0 +1,75 @@
+"""From the directory of a model back to the trained task, with every file checked before memory is taken."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+from ..errors import InputError
+from ..files import Spec, difference, read_json, read_tensors, specs_of
+
+from .saved import CONFIG, VOCABULARY, WEIGHTS, Saved
+
+if TYPE_CHECKING:
+    from .task import Task
+
+
+def restored(saved: Saved, directory: Path) -> "Task":
+    """The trained task in a directory, of which `saved.read_model` gave `saved`.
+
+    Raises:
+        InputError: Its files are damaged, or do not fit each other.
+    """
+    task = untrained(saved, directory)
+    task.result = saved.config.result
+    tensors = read_weights(directory / WEIGHTS, specs_of(task.skeleton().state_dict()))
+    task.model = task.build()
+    task.model.load_state_dict(tensors)
+    task.model.eval()
+    return task
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Give a model the weights in a file.
+
+    Raises:
+        InputError: The file is damaged, or its tensors are not those of the model.
+    """
+    model.load_state_dict(read_weights(path, specs_of(model.state_dict())))
+
+
+def read_weights(path: Path, wanted: dict[str, Spec]) -> dict[str, torch.Tensor]:
+    """The tensors in a file, if they are the wanted ones.
+
+    Raises:
+        InputError: The file is damaged, or its tensors are not those.
+    """
+    def check(specs: dict[str, Spec]) -> None:
+        if why := difference(specs, wanted):
+            raise InputError(f"{str(path)!r} does not fit {str(path.with_name(CONFIG))!r} ({why}); "
+                             "restore both from the same run, or train the model again")
+
+    return read_tensors(path, check)[0]
+
+
+def untrained(saved: Saved, directory: Path) -> "Task":
+    """The task that was saved, as yet without a model.
+
+    Raises:
+        InputError: Its vocabulary cannot be used, or does not go with the rest.
+    """
+    from . import task_class
+
+    task = task_class(saved.config.task)()
+    task.options, task.knows = saved.options, saved.knows
+    if saved.config.pieces or os.path.lexists(directory / VOCABULARY):
+        task.pieces = task.vocabulary_from_json(read_json(directory / VOCABULARY), path=directory / VOCABULARY)
+    try:
+        if len(task.pieces or ()) != saved.config.pieces:
+            raise InputError(f"{VOCABULARY} has {len(task.pieces or ())} tokens, and 'pieces' is {saved.config.pieces}")
+        task.check()
+    except InputError as error:
+        raise InputError(f"{str(directory / CONFIG)!r} cannot be used: {error}; restore the files, or train the model again") from error
+    return task
