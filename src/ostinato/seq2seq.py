@@ -16,7 +16,7 @@ from .errors import InputError, SizeError
 from .pieces import END, PAD, START
 from .problem import within
 from .twin import make_layer
-from .weights import Embedding
+from .weights import embeddings
 
 ATTENTIONS = ("luong", "bahdanau")
 # Logits that are in memory at a time: 16 MB in float32, which the cache holds and the allocator uses again. Less makes the
@@ -129,7 +129,7 @@ class PictureEncoder(nn.Module):
 
 def embed(vocabulary: int, units: int) -> nn.Embedding:
     """An embedding of rows whose length is about 1, as the readout that it also is wants them."""
-    return Embedding(vocabulary, units, std=units ** -0.5, padding_idx=PAD)
+    return embeddings((vocabulary, units), std=units ** -0.5, padding_idx=PAD)[0]
 
 
 # ---------------------------------------------------------------- encoder and decoder

@@ -20,7 +20,7 @@ from ..pieces import KINDS, PAD, SPECIAL, UNKNOWN, Pieces
 from ..problem import padded, spread, within
 from ..stored import Behind, StoredRows, parts
 from ..tables import read_labelled
-from ..weights import Embedding
+from ..weights import embeddings
 from .layer import layer_of
 from .scores import Scores
 from .spelling import WORDS, SpelledWords, Spelling, SpellingOptions, spelled_batch
@@ -76,7 +76,7 @@ class ClassifyModel(nn.Module):
     def __init__(self, inputs: int, labels: int, options: ClassifyOptions, *, text: bool, letters: int = 0):
         super().__init__()
         self.words = SpelledWords(inputs, letters, options) if letters else None
-        self.embedding = Embedding(inputs, options.embedding, std=0.1, padding_idx=PAD) if text and not letters else None
+        self.embedding = embeddings((inputs, options.embedding), std=0.1, padding_idx=PAD)[0] if text and not letters else None
         self.dropout = nn.Dropout(options.dropout)
         units = self.words.units if letters else options.embedding if text else inputs
         self.recurrent, units = layer_of(options, units, bidirectional=options.bidirectional)
