@@ -13,7 +13,7 @@ from ostinato.attention import Bahdanau, Luong
 from ostinato.convolution import ConvLSTM
 from ostinato.seq2seq import EncoderDecoder, FramesEncoder, PictureEncoder, TextEncoder
 from ostinato.tasks import classify, forecast_model, frames, generate, pretraining, spelling, tag
-from ostinato.weights import Embedding
+from ostinato.weights import embeddings
 
 
 def reader():
@@ -28,7 +28,7 @@ MODULES = {
     "ConvLSTM": lambda: ConvLSTM(2, 3, 3, peepholes=True),
     "Luong": lambda: Luong(3, 4),
     "Bahdanau": lambda: Bahdanau(3, 4, 5),
-    "Embedding": lambda: Embedding(7, 5, std=0.1, padding_idx=0),
+    "Embedding": lambda: embeddings((7, 5), std=0.1, padding_idx=0)[0],
     "TextEncoder": lambda: TextEncoder(9, embedding=5, hidden=6),
     "FramesEncoder": lambda: FramesEncoder(4, embedding=5, hidden=6),
     "PictureEncoder": lambda: PictureEncoder(units=8),

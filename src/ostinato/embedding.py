@@ -4,19 +4,25 @@ from torch import nn
 
 
 class Embedding(nn.Embedding):
-    """An embedding whose numbers are drawn with a standard deviation, those of the padding too.
+    """An embedding whose numbers, those of the padding too, have a standard deviation of their own.
 
-    Args:
-        count: Rows.
-        units: Numbers of a row.
-        std: The standard deviation.
-        padding_idx: The row that gets no gradient.
+    Attributes:
+        std: The standard deviation; None for torch.nn's start.
     """
 
-    def __init__(self, count: int, units: int, *, std: float, padding_idx: int | None = None):
-        self._std = std  # nn.Embedding draws the numbers while it is made
-        super().__init__(count, units, padding_idx)
+    std: float | None = None
 
     def reset_parameters(self) -> None:
-        super().reset_parameters()
-        nn.init.normal_(self.weight, std=self._std)
+        if self.std is None:
+            super().reset_parameters()
+        else:
+            nn.init.normal_(self.weight, std=self.std)
+
+
+def embeddings(*shapes: tuple[int, int], std: float, padding_idx: int) -> list[Embedding]:
+    """Embeddings of these rows and units; all are made before the first is drawn, so a seed gives the numbers that it always gave."""
+    made = [Embedding(*shape, padding_idx) for shape in shapes]
+    for embedding in made:
+        embedding.std = std
+        embedding.reset_parameters()
+    return made

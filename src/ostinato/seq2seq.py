@@ -18,7 +18,7 @@ from .pictures import SIDE
 from .pieces import END, PAD, START
 from .problem import within
 from .twin import make_layer
-from .embedding import Embedding
+from .embedding import embeddings
 
 # Logits that are in memory at a time: 16 MB in float32, which the cache holds and the allocator uses again. Less makes the
 # products slow.
@@ -130,7 +130,7 @@ class PictureEncoder(nn.Module):
 
 def embed(vocabulary: int, units: int) -> nn.Embedding:
     """An embedding of rows whose length is about 1, as the readout that it also is wants them."""
-    return Embedding(vocabulary, units, std=units ** -0.5, padding_idx=PAD)
+    return embeddings((vocabulary, units), std=units ** -0.5, padding_idx=PAD)[0]
 
 
 # ---------------------------------------------------------------- encoder and decoder

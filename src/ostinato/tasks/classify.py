@@ -17,7 +17,7 @@ from ..examples import Examples, pair_of
 from ..pieces import PAD, SPECIAL, UNKNOWN, Pieces
 from ..problem import padded, spread, within
 from ..stored import Behind, StoredRows, parts
-from ..embedding import Embedding
+from ..embedding import embeddings
 from ..values import as_trained, dtype_of, label_of, sequence_of
 from .knowledge import ClassifyKnowledge, Unlabelled
 from .layer import layer_of
@@ -41,7 +41,7 @@ class ClassifyModel(nn.Module):
     def __init__(self, inputs: int, labels: int, options: ClassifyOptions, *, text: bool, letters: int = 0):
         super().__init__()
         self.words = SpelledWords(inputs, letters, options) if letters else None
-        self.embedding = Embedding(inputs, options.embedding, std=0.1, padding_idx=PAD) if text and not letters else None
+        self.embedding = embeddings((inputs, options.embedding), std=0.1, padding_idx=PAD)[0] if text and not letters else None
         self.dropout = nn.Dropout(options.dropout)
         units = self.words.units if letters else options.embedding if text else inputs
         self.recurrent, units = layer_of(options, units, bidirectional=options.bidirectional)

@@ -16,7 +16,7 @@ from ..data import characters
 from ..options import SPELLINGS
 from ..pieces import PAD, SPECIAL, UNKNOWN
 from ..problem import padded
-from ..embedding import Embedding
+from ..embedding import embeddings
 from .layer import layer_of
 from .options import SpellingOptions
 
@@ -92,8 +92,7 @@ class SpelledWords(nn.Module):
 
     def __init__(self, words: int, letters: int, options: SpellingOptions):
         super().__init__()
-        self.words = Embedding(words, options.embedding, std=0.1, padding_idx=PAD)
-        self.letters = Embedding(letters, options.character_embedding, std=0.1, padding_idx=PAD)
+        self.words, self.letters = embeddings((words, options.embedding), (letters, options.character_embedding), std=0.1, padding_idx=PAD)
         self.dropout = nn.Dropout(options.dropout)
         spelling = replace(options, hidden=options.character_hidden, layers=1)
         self.spelling, units = layer_of(spelling, options.character_embedding, bidirectional=True)
