@@ -18,7 +18,7 @@ from ostinato.regularisation import additions, recurrent_weights
 pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in engines.doctor()}["cpu"], reason="the cpu engine does not run here")
 
 # So many cells, of which so many are not slow, and those that have once failed.
-CELLS, OFTEN, FAILED = 2000, 20, ()
+CELLS, OFTEN, FAILED = 2000, 20, {2, 89, 173, 190, 461, 664, 889, 970, 981, 1121, 1146, 1346, 1426, 1542}
 CALLS = 4
 THRESHOLDS = ("WORTH_A_THREAD", "WORTH_A_MEETING", "WORTH_A_CALL", "FAR")
 # Where a comparison is as near as this, rounding may decide it in float32.

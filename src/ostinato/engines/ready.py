@@ -257,7 +257,8 @@ class Steps:
             copies += [number for begins, ends, size, _ in states for number in (begins, ends, size)]
             self._states.append([(begins, size, (call.rows, units)) for begins, _, size, units in states])
             self._held.append((made, own))
-        copies += bases["out"], below, row
+        # The output may be a state before the step, which the states after it are copied over.
+        copies = [bases["out"], below, row, *copies]
         self._weights = _Weights(parameters)
         jobs.append(_copying(copies, self._weights))
         work = Work(jobs, bases)
