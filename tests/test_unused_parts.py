@@ -1,5 +1,6 @@
 """Cells that use little of what they are given, and letters that stand only in sums: on both engines, in every kind of layer."""
 
+import cProfile
 import copy
 import pickle
 
@@ -8,6 +9,7 @@ import torch
 
 from ostinato import Recurrent, cell, concat, engines, mean, sigmoid, split, state, tanh, weight, where
 from ostinato import input as further_input
+from ostinato.engines import loops
 from ostinato.errors import SizeError
 from ostinato.graph import Size
 
@@ -234,6 +236,25 @@ def test_results_and_gradients_may_be_changed_in_place(made, engine):
                 result.data.fill_(7.0)
         assert (d == 1).all()
         assert all(map(torch.equal, before, (x, *built.parameters())))
+
+
+def test_a_cell_can_be_made_while_cprofile_runs():
+    with cProfile.Profile() as profile:
+        made = cell(state_alone.function)
+        made.equations()
+    profile.create_stats()
+    assert any(function == "equations" for _, _, function in profile.stats), "the profiler goes on"
+
+
+def test_a_stream_reads_its_input_wherever_it_is_used(monkeypatch, close):
+    @cell
+    def twice(x, h=state("I"), *, W=weight("I", "I"), U=weight("I", "I")):
+        return tanh(W @ x + U @ h) + 0.5 * x
+
+    monkeypatch.setattr(loops, "WORTH_A_CALL", 1)  # a product of its own reads the input, and so does the loop
+    built, x = layer(twice, "cpu", torch.float64), torch.randn(1, 5, 5, dtype=torch.float64)
+    stream = built.stream(1)
+    close(torch.stack([stream.step(x[:, t]) for t in range(5)], 1), built(x)[0])
 
 
 # ---------------------------------------------------------------- masks of one unit
