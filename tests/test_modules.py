@@ -13,7 +13,7 @@ from ostinato.attention import Bahdanau, Luong
 from ostinato.convolution import ConvLSTM
 from ostinato.seq2seq import EncoderDecoder, FramesEncoder, PictureEncoder, TextEncoder
 from ostinato.tasks import classify, forecast_model, frames, generate, pretraining, spelling, tag
-from ostinato.weights import embeddings
+from ostinato.embedding import embeddings
 
 
 def reader():

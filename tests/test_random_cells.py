@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
+from conftest import TOLERANCES
 from random_cells import SMALL, UNITS, Body, made
 from torch import Tensor
 
@@ -16,7 +17,7 @@ from ostinato.regularisation import additions, recurrent_weights
 pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in engines.doctor()}["cpu"], reason="the cpu engine does not run here")
 
 # So many cells, of which so many are not slow, and those that have once failed.
-CELLS, OFTEN, FAILED = 2000, 20, ()
+CELLS, OFTEN, FAILED = 2000, 20, {2, 89, 173, 190, 461, 664, 889, 970, 981, 1121, 1146, 1346, 1426, 1542, 354, 1014, 1734}
 CALLS = 4
 THRESHOLDS = ("WORTH_A_THREAD", "WORTH_A_MEETING", "WORTH_A_CALL", "FAR")
 # Where a comparison is as near as this, rounding may decide it in float32.
@@ -189,6 +190,13 @@ def watched(monkeypatch) -> list[float]:
     return least
 
 
+def steady(calls: Calls, wanted: list[dict[str, Tensor]]) -> bool:
+    """Whether the reference engine itself stays well within float32's tolerance: where it does not, rounding grows with the steps."""
+    found = calls.run("reference", torch.float32)
+    return all((got[name].double() - truth[name]).abs().max() <= TOLERANCES[torch.float32] / 4 * max(1.0, truth[name].abs().max())
+               for got, truth in zip(found, wanted, strict=True) for name in truth if truth[name].numel())
+
+
 def dropped(x: Tensor, p: float) -> Tensor:
     """Dropout between layers whose masks are the same in every dtype."""
     return x * (torch.rand(x.shape, dtype=torch.float64) >= p).to(x.dtype) / (1 - p)
@@ -208,10 +216,10 @@ def test_a_random_cell_agrees_with_the_reference_in_float64(number, threads, nan
         for seed in range(4):
             least[0], calls = 1.0, Calls(case, seed)
             wanted = calls.run("reference", torch.float64)
-            if least[0] > NEAR:
+            if least[0] > NEAR and (dtype is torch.float64 or steady(calls, wanted)):
                 break
         else:
-            # Of so many comparisons one is always near; in float64 rounding hardly ever decides it.
+            # Of so many comparisons one is always near, or rounding grows from step to step; float64 has digits to spare.
             dtype = torch.float64
     threads(case.threads)
     found = calls.run("cpu", dtype)

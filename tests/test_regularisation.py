@@ -142,6 +142,19 @@ def test_a_users_cell_has_its_addition_within_a_clip():
     assert node.op == "product"
 
 
+@ostinato.cell
+def divided(x, h, *, W=ostinato.weight("H", "I"), V=ostinato.weight("H", "I")):
+    h = (h + W @ x) / (1.5 + (V @ x) * (V @ x))
+    return h
+
+
+def test_a_divisor_is_not_an_addition():
+    (node,) = additions(divided.graph)
+    assert node.op == "product" and node.value[0] == "W"
+    output, _ = layer(divided, recurrent_dropout=0.9)(torch.randn(4, 20, 5))
+    assert output.isfinite().all()
+
+
 # ------------------------------------------------------------ on both engines, whatever else is asked
 
 

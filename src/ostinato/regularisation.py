@@ -171,8 +171,14 @@ def _mixed(new: Node) -> list[Node]:
     def mixing(n: Node) -> bool:
         return n.op in MIXING or n.op in ("maximum", "minimum") and any(a.op == "number" for a in n.args)
 
-    ends = {n for n in walk([new]) if not mixing(n)}
-    return walk([new], ends)
+    parts, stack = set(), [new]
+    while stack:
+        n = stack.pop()
+        if n not in parts:
+            parts.add(n)
+            # A divisor is a gate: dropped, it would be divided by 0.
+            stack += [a for k, a in enumerate(n.args) if n.op != "div" or k == 0 or a.op == "number"] if mixing(n) else []
+    return [n for n in walk([new]) if n in parts]
 
 
 def _linear(parts: list[Node]) -> set[Node]:

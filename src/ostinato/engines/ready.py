@@ -287,7 +287,8 @@ class Steps:
             copies += [number for begins, ends, size, _ in states for number in (begins, ends, size)]
             self._states.append([(begins, size, (call.rows, units)) for begins, _, size, units in states])
             self._held.append((made, own))
-        copies += bases["out"], below, row
+        # The output may be a state before the step, which the states after it are copied over.
+        copies = [bases["out"], below, row, *copies]
         self._weights = _Weights(parameters, call.threads, every_number=False)
         work = Work([self._weights.reading(), *jobs, self._weights.copying(copies)], bases)
         self._listed = Listed(work, {}, ["x", "out"])

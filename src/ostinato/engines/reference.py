@@ -146,7 +146,9 @@ def scan(
         row's last valid step, the initial ones where the length is 0.
     """
     given = [*inputs, *(s for s in states if s is not None), *(t for w in weights.values() for t in ([w] if isinstance(w, Tensor) else w))]
-    output, ends = _scan(graph, inputs, states, weights, lengths, reverse, MATHS | dict(maths or {}))
+    output, final = _scan(graph, inputs, states, weights, lengths, reverse, MATHS | dict(maths or {}))
+    # A new state may be an input, or an initial state.
+    ends = [s.clone() for s in final]
     if torch.is_grad_enabled() and any(t.requires_grad for t in given):
         output, *ends = (_attached(result, given) for result in (output, *ends))
     return output, tuple(ends)
