@@ -326,7 +326,7 @@ def test_a_model_whose_layers_read_other_numbers_is_refused(tmp_path):
     config = json.loads((tmp_path / "model" / "config.json").read_text(encoding="utf-8"))
     config["knows"]["gap"] = [0.0, config["knows"]["gap"]]
     (tmp_path / "model" / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    with pytest.raises(InputError, match=r"config.json' cannot be used: 'knows.gap\[1\]' is a list of 1; it should be a number.*train the model again"):
+    with pytest.raises(InputError, match=r"config.json' cannot be used: 'knows.gap\[0\]' is 0.0; it should be a number from .*train the model again"):
         load(tmp_path / "model")
 
 
