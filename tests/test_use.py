@@ -156,18 +156,6 @@ def test_steps_are_for_series_alone(name, models, ostinato):
     assert code == 2 and f"is a model of `ostinato train {name}`, which forecasts no steps; leave --steps out" in " ".join(told.split())
 
 
-@pytest.mark.parametrize("name, code", [("forecast", 0), ("classify", 2)])
-def test_a_closed_standard_input_is_no_traceback(name, code, models, ostinato, monkeypatch, capsys):
-    from ostinato import cli
-
-    _, words = models(name, ostinato)
-    monkeypatch.setattr(sys, "stdin", None)
-    monkeypatch.setattr(sys, "argv", ["ostinato", *words])
-    with pytest.raises(SystemExit) as end:
-        cli.main()
-    assert end.value.code == code and ("standard input is closed; give a FILE" in capsys.readouterr().err) == (code == 2)
-
-
 def test_a_person_is_asked_for_as_many_numbers_as_a_step_has(ostinato, at_terminal, tmp_path):
     np.savez(tmp_path / "x.npz", x=np.random.default_rng(0).random((20, 3, 2)), y=np.array(["a", "b"] * 10))
     assert ostinato("train", "classify", tmp_path / "x.npz", "--out", "m", *STEPS)[0] == 0

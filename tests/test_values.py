@@ -2,6 +2,7 @@
 
 import json
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -64,9 +65,9 @@ def test_a_model_of_bytes_from_a_file_is_that_of_the_same_bytes_from_memory(of_b
     task, wanted = of_bytes
     for name, made in AS_BYTES.items():
         other = Classifier(**SMALL).fit((made(DRAWN), LABELS), threads=1)
-        assert other.knows["mean"] == task.knows["mean"] and other.knows["dtype"] == "uint8", name
+        assert other.knows.mean == task.knows.mean and other.knows.dtype == "uint8", name
         assert np.array_equal(probabilities(other, made(DRAWN)), wanted), name
-    assert max(task.knows["mean"]) < 1 < 255 * max(task.knows["mean"])
+    assert max(task.knows.mean) < 1 < 255 * max(task.knows.mean)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -85,7 +86,7 @@ def test_a_model_of_other_numbers_reads_all_of_them_as_they_are_and_refuses_byte
     given = (AS_WHOLE | AS_NUMBERS)[name](DRAWN)
     values = np.array(given.detach().float().numpy() if isinstance(given, torch.Tensor) else given, np.float32)
     task = Classifier(**SMALL).fit((given, LABELS), threads=1)
-    assert task.knows["dtype"] != "uint8" and np.array_equal(np.stack(task.read(given, labelled=False)["x"]), values)
+    assert task.knows.dtype != "uint8" and np.array_equal(np.stack(task.read(given, labelled=False)["x"]), values)
     wanted = probabilities(task, given)
     for other in (values, values.astype(np.float64), values.tolist(), torch.from_numpy(values)):
         assert np.array_equal(probabilities(task, other), wanted)
@@ -146,7 +147,7 @@ def test_the_rule_is_stored_printed_and_told(of_bytes, file, ostinato, tmp_path)
 def test_a_model_that_does_not_store_the_rule_refuses_bytes_alone(of_bytes):
     task = Classifier(**SMALL).fit((DRAWN / 255, LABELS), threads=1)
     wanted = probabilities(task, DRAWN / 255)
-    del task.knows["dtype"]
+    task.knows = replace(task.knows, dtype=None)
     assert np.array_equal(probabilities(task, DRAWN / 255), wanted) and task.scaling() == ""
     with pytest.raises(InputError, match="trained on data whose dtype it does not say, by an earlier ostinato; train it again"):
         task.predict(DRAWN)
@@ -174,7 +175,7 @@ def frames_file(path, x):
 def test_clips_follow_the_rule(name, tmp_path):
     task = FrameTagger(**SMALL).fit(frames_file(tmp_path / "clips.npz", DRAWN), threads=1)
     other = FrameTagger(**SMALL).fit((DRAWN, FRAMES), threads=1)
-    assert task.knows["mean"] == other.knows["mean"] and task.knows["dtype"] == "uint8" and "divided" in task.scaling()
+    assert task.knows.mean == other.knows.mean and task.knows.dtype == "uint8" and "divided" in task.scaling()
     given = EVERY[name](DRAWN)
     if name in AS_NUMBERS:
         with pytest.raises(InputError, match="and the model was trained on uint8"):
@@ -192,7 +193,7 @@ def test_transcribe_follows_the_rule(tmp_path):
     options = SMALL | {"epochs": 1, "embedding": 4, "pieces": "word", "layers": 1}
     tasks = [Transcriber(**options).fit(data, threads=1) for data in (tmp_path / "clips.npz", (DRAWN, words))]
     one, other = (task.predict(DRAWN[:3]) for task in tasks)
-    assert one == other and tasks[0].knows["dtype"] == "uint8" and "divided" in tasks[0].scaling()
+    assert one == other and tasks[0].knows.dtype == "uint8" and "divided" in tasks[0].scaling()
     with pytest.raises(InputError, match="and the model was trained on uint8"):
         tasks[0].predict(DRAWN[:3] / 255)
 

@@ -262,9 +262,9 @@ def read_pictures(path: Path, *, caption: str | None = None, picture: str | None
     if path.suffix == ".npz":
         return _picture_arrays(path, caption, picture, size)
     # os.path and not the Path's own: that raises for a name that is too long
-    folder = os.path.isdir(path)
-    if folder or path.suffix.lower() in PICTURES:
-        files = pictures_in(path) if folder else [path]
+    of_folder = os.path.isdir(path)
+    if of_folder or path.suffix.lower() in PICTURES:
+        files = pictures_in(path) if of_folder else [path]
         pictures = _squares((open_picture(file, lambda opened: square(opened, size)) for file in files), size)
         return Pictures(pictures, None, [file.name for file in files], 0, {})
     table = read_table(path)

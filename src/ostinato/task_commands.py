@@ -190,10 +190,10 @@ def predict(
     if steps is not None and not task.continues:
         raise InputError(f"--steps {steps}: {str(directory)!r} is a model of `ostinato train {task.name}`, which forecasts no steps; leave --steps out")
     answer = partial(task.predict, **({} if steps is None else {"steps": steps}))
-    keyboard = sys.stdin is not None and sys.stdin.isatty()
+    keyboard = sys.stdin.isatty()
     if of_file:
         found = answer(examples)
-    elif file is None and task.continues and (keyboard or sys.stdin is None):
+    elif file is None and task.continues and keyboard:
         found = answer()
     else:
         if keyboard:
@@ -221,8 +221,6 @@ def _read_for(directory: Path, data: Path, *, labelled: bool):
 
 def _lines():
     """The lines of standard input with their numbers."""
-    if sys.stdin is None:
-        raise InputError("standard input is closed; give a FILE, or lines")
     sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")
     try:
         for number, line in enumerate(sys.stdin, 1):

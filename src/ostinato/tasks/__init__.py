@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .options import TASKS
-from .saved import read_model
 
 if TYPE_CHECKING:
     from .caption import Captioner
@@ -38,6 +37,8 @@ def load(directory: Path) -> "Task":
     Raises:
         InputError: There is no whole model in it; the message says what is missing or damaged.
     """
+    from .saved import read_model
+
     directory = Path(directory)
     saved = read_model(directory, device="cpu", mixed_precision=False)
     from .restore import restored  # it needs torch, and a directory without a model does not
