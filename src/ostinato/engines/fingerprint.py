@@ -81,11 +81,14 @@ class _Reading(Code):
             rest = b.sub(numbers, whole)
             with self.loop(whole, b.select(b.icmp_signed(">", rest, i64(0)), b.add(whole, i64(1)), whole), carried=carried) as k:
                 self._mix(carried, self.load(self.at(memory, k), self.below(rest)))
+        # An odd factor for each place, so that sums exchanged between places count; then one number that depends on all of their bits.
+        factors = ir.Constant(self._pairs, [_signed((2 * k + 1) * MIX_2 % (1 << 64)) for k in range(VECTOR // 2)])
+        sums = b.mul(carried[0], factors)
         total = b.add(numbers, b.mul(which, self._number(GOLDEN)))
-        for lane in range(VECTOR // 2):
-            one = b.extract_element(carried[0], ir.Constant(I32, lane))
-            total = self._stirred(b.add(b.mul(total, self._number(GOLDEN)), one))
-        return total
+        while (count := sums.type.count) > 1:
+            lower, upper = (ir.Constant(ir.VectorType(I32, count // 2), [*range(half, half + count // 2)]) for half in (0, count // 2))
+            sums = b.add(b.shuffle_vector(sums, sums, lower), b.shuffle_vector(sums, sums, upper))
+        return self._stirred(b.add(total, b.extract_element(sums, ir.Constant(I32, 0))))
 
     def _mix(self, carried, vector):
         """Take one vector in; what is carried are the sums and the keys."""
