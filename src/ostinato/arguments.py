@@ -60,7 +60,7 @@ def is_tensor(given) -> bool:
 
 
 def as_tensor(given, device) -> Tensor:
-    """What torch.as_tensor makes of it; torch crashes for an object that only says that it is a tensor."""
+    """The result of torch.as_tensor, which crashes for an object that only says that it is a tensor."""
     if isinstance(given, Tensor) and not is_tensor(given):
         raise ArgumentTypeError(f"given was {type(given).__name__}, which says that it is a tensor and is not: give a tensor or a list")
     return torch.as_tensor(given, device=device)

@@ -27,7 +27,7 @@ CHECKPOINT_VERSION = 1
 
 @dataclass
 class Progress:
-    """What a run has done so far; with the tensors, all that a checkpoint holds."""
+    """The progress of a run; with the tensors, all that a checkpoint holds."""
 
     step: Count = 0
     seconds: Annotated[float, Range(0, 1e12)] = 0.0
@@ -58,7 +58,7 @@ def write_checkpoint(path: Path, training: "Training", seconds: float) -> None:
 
 
 def _optimizer_specs(parameter: Tensor) -> dict[str, Spec]:
-    """What AdamW keeps of a parameter."""
+    """The tensors that AdamW keeps for a parameter."""
     like, = specs_of({"": parameter}).values()
     return {"step": Spec("F32", ()), "exp_avg": like, "exp_avg_sq": like}
 

@@ -362,7 +362,7 @@ def vocabulary_from_json(value: dict, *, path: Path):
 
 @dataclass(frozen=True)
 class _Characters:
-    """What the file of a `CharacterVocabulary` says."""
+    """The contents of the file of a `CharacterVocabulary`."""
 
     kind: Literal["character"]
     tokens: Annotated[list[Annotated[str, Length(1)]], Length(1), Distinct()]
@@ -370,7 +370,7 @@ class _Characters:
 
 @dataclass(frozen=True)
 class _BytePairs:
-    """What the file of a `BytePairVocabulary` says."""
+    """The contents of the file of a `BytePairVocabulary`."""
 
     kind: Literal["byte-pair"]
     tokenizer: dict[str, object]

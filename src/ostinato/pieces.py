@@ -115,7 +115,7 @@ class Pieces:
 
 @dataclass(frozen=True)
 class _Said:
-    """What the file of a vocabulary says."""
+    """The contents of the file of a vocabulary."""
 
     kind: Literal[KINDS]
     tokenizer: dict[str, object]

@@ -171,7 +171,7 @@ def _named(wanted) -> str:
 
 
 def to_json(record) -> dict[str, Any]:
-    """What `read_record` reads: the fields by name, without those that have their default."""
+    """The fields by name, as `read_record` takes them, without those that have their default."""
     defaults = {one.name: one.default for one in fields(record) if one.default is not MISSING}
     return {name: value for name, value in asdict(record).items() if name not in defaults or value != defaults[name]}
 

@@ -29,7 +29,7 @@ class Stopped(KeyboardInterrupt):
 
     @property
     def exit_code(self) -> int:
-        """What shells expect of a program that a signal ended."""
+        """The exit code that shells expect of a program that a signal ended."""
         return 128 + self.signal
 
 

@@ -11,7 +11,7 @@ I1, I8, I16, I32, I64, PTR, VOID = ir.IntType(1), ir.IntType(8), ir.IntType(16),
 
 @dataclass(frozen=True)
 class Target:
-    """What the code is made for.
+    """The processor that code is made for.
 
     Attributes:
         lanes: Vector lanes of float32.

@@ -69,7 +69,7 @@ class _Reading(Code):
         self.text = str(self.module)
 
     def _block(self, memory, numbers, which):
-        """The result of a block of so many numbers; `which` is its own number."""
+        """The result of a block: its address, how many numbers it has, and its own number."""
         b, i64 = self.b, self.i64
         whole = b.and_(numbers, i64(-VECTOR))
         keys = ir.Constant(self._pairs, [_signed((k + 1) * GOLDEN % (1 << 64)) for k in range(VECTOR // 2)])
@@ -125,12 +125,12 @@ def _signed(number: int) -> int:
 
 
 def threads_for(spans: Sequence[Span], threads: int) -> int:
-    """How many of these threads are worth having."""
+    """The number of threads to read with, of `threads` that there are."""
     return threads if 4 * sum(s.numbers for s in spans) >= WORTH_A_THREAD else 1
 
 
 def job(spans: Sequence[Span], out: int, threads: int) -> Job:
-    """The job that reads memory, on so many threads; each writes its part of the fingerprint, 8 bytes, from the address `out` on."""
+    """The job that reads memory on several threads. Each writes its part of the fingerprint, 8 bytes, from the address `out` on."""
     return Job(native.made(_Reading), [out, len(spans), *(word for s in spans for word in s)], threads)
 
 
@@ -154,5 +154,5 @@ _reader = functools.lru_cache(maxsize=256)(_Reader)
 
 
 def fingerprint(spans: Sequence[Span], threads: int) -> int:
-    """The fingerprint of memory, read by up to so many threads."""
+    """The fingerprint of memory, read by `threads` threads at most."""
     return _reader(tuple([s.numbers for s in spans]), threads_for(spans, threads))([s.address for s in spans])

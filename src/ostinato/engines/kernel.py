@@ -506,7 +506,7 @@ class Kernel(Code):
                 b.store(self._quotient(total, error, divisor), self.at(row, slot), align=self.bytes)
 
     def _moved(self, vector, places: int):
-        """A vector whose numbers stand so many places further to the front."""
+        """A vector with its numbers moved to the front by `places`."""
         order = [*range(places, 2 * places), *([0] * (self.lanes - places))]
         return self.b.shuffle_vector(vector, ir.Constant(self.vec, ir.Undefined), ir.Constant(ir.VectorType(I32, self.lanes), order))
 

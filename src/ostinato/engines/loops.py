@@ -110,7 +110,7 @@ class Loops:
         self._packed: OrderedDict[tuple, Packed] = OrderedDict()
 
     def packed(self, weights: Sequence[Tensor], threads: int) -> Packed:
-        """The packed form of these matrices, new where a number of one has changed; up to so many threads look."""
+        """The packed form of these matrices, packed again where a number has changed; `threads` threads look at most."""
         key = tuple([(w.data_ptr(), w.stride()) for w in weights])
         fingerprint = fingerprints.fingerprint([fingerprints.span(w) for w in weights], threads)
         found = self._packed.get(key)

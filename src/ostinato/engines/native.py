@@ -78,7 +78,7 @@ def bfloat16_products() -> str:
 
 
 def _forced(variable: str, allowed: list[str]) -> str | None:
-    """What an environment variable says; None where it is not set, or empty."""
+    """The value of an environment variable; None where it is not set, or empty."""
     given = os.environ.get(variable)
     if given and given not in allowed:
         raise InputError(f"{variable}={given!r}: it is one of {', '.join(allowed)}, or not set")

@@ -160,7 +160,7 @@ def _attached(result: Tensor, given: list[Tensor]) -> Tensor:
 
 
 def _scan(graph: Graph, inputs, states, weights, lengths, reverse, functions) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """What `scan` returns, as torch's autograd knows it."""
+    """The results of `scan`, as torch's autograd knows them."""
     weights = {name: w if isinstance(w, Tensor) else sum(w[1:], w[0]) for name, w in weights.items()}
     sizes = graph.bind(inputs, states, weights)
     inputs = tuple(x.to(inputs[0].dtype) if name in graph.bits else x for name, x in zip(graph.inputs, inputs))

@@ -1,4 +1,4 @@
-"""What each task finds in its data and needs to use its model; config.json keeps it under "knows". Nothing here needs torch."""
+"""The knowledge that each task gains from its data and needs to use its model; config.json keeps it under "knows". Nothing here needs torch."""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal

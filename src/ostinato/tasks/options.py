@@ -1,4 +1,4 @@
-"""What can be chosen for each task, and how the command line lists it: all that is known of a task before torch is imported."""
+"""The options of each task and its entry in the command line: everything that is known of a task before torch is imported."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ LAGS = 24
 
 @dataclass(frozen=True)
 class SpellingOptions(Options):
-    """What every task has that reads words by their characters too."""
+    """Options of every task that also reads words by their characters."""
 
     embedding: int = option(100, "Units that stand for a word.", panel=WORDS, low=1, high=16384)
     characters: str | None = option(None, "grapheme, or jamo: the letters of Korean syllables.", panel=WORDS,
@@ -26,7 +26,7 @@ class SpellingOptions(Options):
 
 @dataclass(frozen=True)
 class ClassifyOptions(SpellingOptions):
-    """What can be chosen for a classifier."""
+    """Options of a classifier."""
 
     hidden: int = option(128, "Units of each layer and direction.", low=1, high=16384)
     bidirectional: bool = option(True, "Read in both directions.")
@@ -59,7 +59,7 @@ class ClassifyOptions(SpellingOptions):
 
 @dataclass(frozen=True)
 class TagOptions(SpellingOptions):
-    """What can be chosen for a tagger."""
+    """Options of a tagger."""
 
     hidden: int = option(160, "Units of each layer and direction, over the words.", low=1, high=16384)
     least: int = option(2, "How often a word has to be there to have units of its own; others are known by their characters.",
@@ -77,7 +77,7 @@ class TagOptions(SpellingOptions):
 
 @dataclass(frozen=True)
 class FrameOptions(Options):
-    """What can be chosen for a labeller of frames."""
+    """Options of a labeller of frames."""
 
     hidden: int = option(128, "Units of each layer and direction.", low=1, high=16384)
     layers: int = option(2, "Layers.", low=1, high=64)
@@ -92,7 +92,7 @@ class FrameOptions(Options):
 
 @dataclass(frozen=True)
 class ForecastOptions(Options):
-    """What can be chosen for a forecaster."""
+    """Options of a forecaster."""
 
     hidden: int = option(32, "Units of each layer.", low=1, high=16384)
     dropout: float = option(0.5, "Rate of dropout, between layers and before the readout.", low=0, high=0.99)
@@ -125,7 +125,7 @@ class ForecastOptions(Options):
 
 @dataclass(frozen=True)
 class SentenceOptions(Options):
-    """What can be chosen for a model that writes sentences."""
+    """Options of a model that writes sentences."""
 
     hidden: int = option(256, "Units of each layer and direction.", low=1, high=16384)
     attention: str = option("luong", "luong (general) or bahdanau (additive).", among=ATTENTIONS)
@@ -141,7 +141,7 @@ class SentenceOptions(Options):
 
 @dataclass(frozen=True)
 class TranslateOptions(SentenceOptions):
-    """What can be chosen for a translator."""
+    """Options of a translator."""
 
     source: str | None = option(None, "The column of what is given.", panel="Columns", found="the first")
     target: str | None = option(None, "The column of what is to be written.", panel="Columns", found="the second")
@@ -149,7 +149,7 @@ class TranslateOptions(SentenceOptions):
 
 @dataclass(frozen=True)
 class TranscribeOptions(SentenceOptions):
-    """What can be chosen for a transcriber."""
+    """Options of a transcriber."""
 
     hidden: int = option(128, "Units of each layer and direction.", low=1, high=16384)
     layers: int = option(2, "Layers.", low=1, high=64)
@@ -162,7 +162,7 @@ class TranscribeOptions(SentenceOptions):
 
 @dataclass(frozen=True)
 class GenerateOptions(Options):
-    """What can be chosen for a language model."""
+    """Options of a language model."""
 
     hidden: int = option(256, "Units of each layer.", low=1, high=16384)
     embedding: int = option(64, "Units that stand for a character or a piece.", low=1, high=16384)
@@ -178,7 +178,7 @@ class GenerateOptions(Options):
 
 @dataclass(frozen=True)
 class CaptionOptions(SentenceOptions):
-    """What can be chosen for a captioner."""
+    """Options of a captioner."""
 
     dropout: float = option(0.1, "Rate of dropout.", low=0, high=0.99)
     batch: int = option(32, "Pictures of a batch.", panel="Learning", low=1, high=65536)
