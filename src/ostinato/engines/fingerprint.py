@@ -56,7 +56,7 @@ class _Reading(Code):
             place = b.add(i64(2), b.mul(k, i64(2)))
             address, numbers = self.word(self.words, place), self.word(self.words, b.add(place, i64(1)))
             blocks = b.sdiv(b.add(numbers, i64(VECTOR * BLOCK - 1)), i64(VECTOR * BLOCK))
-            first, last = self.share(blocks)
+            first, last = self._share(blocks)
             found, before = carried
             inner = [found]
             with self.loop(first, last, carried=inner) as block:
@@ -68,36 +68,58 @@ class _Reading(Code):
         b.ret_void()
         self.text = str(self.module)
 
+    def _share(self, blocks):
+        """This thread's blocks. Most memory has but one, for which nothing has to be divided: it is the last thread's."""
+        b, i64 = self.b, self.i64
+        with b.if_else(b.icmp_signed("<=", blocks, i64(1))) as (one, several):
+            with one:
+                mine = b.icmp_signed("==", self.thread, b.sub(self.threads, i64(1)))
+                end, single = b.select(mine, blocks, i64(0)), b.block
+            with several:
+                shared, divided = self.share(blocks), b.block
+        found = []
+        for alone, part in ((i64(0), shared[0]), (end, shared[1])):
+            found.append(b.phi(I64))
+            found[-1].add_incoming(alone, single)
+            found[-1].add_incoming(part, divided)
+        return found
+
     def _block(self, memory, numbers, which):
         """The result of a block: its address, how many numbers it has, and its own number."""
         b, i64 = self.b, self.i64
-        whole = b.and_(numbers, i64(-VECTOR))
+        pairs, whole = b.and_(numbers, i64(-2 * VECTOR)), b.and_(numbers, i64(-VECTOR))
+        start = self._filled(b.mul(which, self._number(MIX_1)))
         keys = ir.Constant(self._pairs, [_signed((k + 1) * GOLDEN % (1 << 64)) for k in range(VECTOR // 2)])
-        carried = [self._filled(b.mul(which, self._number(MIX_1))), keys]
+        # Two sums, for an addition takes longer than it takes to begin the next.
+        carried = [start, ir.Constant(self._pairs, None), keys]
         with self.wider(VECTOR // self.lanes):
-            with self.loop(0, whole, VECTOR, carried=carried) as k:
-                self._mix(carried, self.load(self.at(memory, k)))
+            with self.loop(0, pairs, 2 * VECTOR, carried=carried) as k:
+                self._mix(carried, 0, self.load(self.at(memory, k)))
+                self._mix(carried, 1, self.load(self.at(memory, b.add(k, i64(VECTOR)))))
+            with self.loop(pairs, whole, VECTOR, carried=carried) as k:
+                self._mix(carried, 0, self.load(self.at(memory, k)))
             # Past the last number there is 0.
             rest = b.sub(numbers, whole)
             with self.loop(whole, b.select(b.icmp_signed(">", rest, i64(0)), b.add(whole, i64(1)), whole), carried=carried) as k:
-                self._mix(carried, self.load(self.at(memory, k), self.below(rest)))
+                self._mix(carried, 1, self.load(self.at(memory, k), self.below(rest)))
         # An odd factor for each place, so that sums exchanged between places count; then one number that depends on all of their bits.
         factors = ir.Constant(self._pairs, [_signed((2 * k + 1) * MIX_2 % (1 << 64)) for k in range(VECTOR // 2)])
-        sums = b.mul(carried[0], factors)
+        sums = b.mul(b.add(carried[0], carried[1]), factors)
         total = b.add(numbers, b.mul(which, self._number(GOLDEN)))
         while (count := sums.type.count) > 1:
             lower, upper = (ir.Constant(ir.VectorType(I32, count // 2), [*range(half, half + count // 2)]) for half in (0, count // 2))
             sums = b.add(b.shuffle_vector(sums, sums, lower), b.shuffle_vector(sums, sums, upper))
         return self._stirred(b.add(total, b.extract_element(sums, ir.Constant(I32, 0))))
 
-    def _mix(self, carried, vector):
-        """Take one vector in; what is carried are the sums and the keys."""
-        b, (sums, keys) = self.b, carried
+    def _mix(self, carried, which: int, vector):
+        """Add one vector to one of the two sums. The keys, which are carried after the sums, become those of the next vector."""
+        b, keys = self.b, carried[2]
         numbers = b.bitcast(vector, self._pairs)
         keyed = b.xor(numbers, keys)
         low, high = b.and_(keyed, self._all(0xFFFFFFFF)), b.lshr(keyed, self._all(32))
         swapped = b.shuffle_vector(numbers, numbers, ir.Constant(ir.VectorType(I32, VECTOR // 2), [k ^ 1 for k in range(VECTOR // 2)]))
-        carried[:] = b.add(b.add(sums, swapped), b.mul(low, high)), b.add(keys, self._all(MIX_2))
+        carried[which] = b.add(carried[which], b.add(swapped, b.mul(low, high)))
+        carried[2] = b.add(keys, self._all(MIX_2))
 
     def _stirred(self, x):
         """A number each of whose bits depends on all bits of another."""
