@@ -403,7 +403,7 @@ class Task:
             wanted = specs_of(task.skeleton().state_dict())
             if check_checkpoint(out / CHECKPOINT, wanted).history:
                 # the best weights so far
-                _read_weights(out / WEIGHTS, wanted)
+                read_weights(out / WEIGHTS, wanted)
         self.options, self.knows, self.pieces = task.options, task.knows, task.pieces
         return config
 
@@ -471,7 +471,7 @@ def load(directory: Path) -> Task:
         raise InputError(f"the run in {str(directory)!r} has no model yet; go on with it: the same `ostinato train {saved.config.task}`, and --resume")
     task = _restored(saved, directory)
     task.result = saved.config.result
-    tensors = _read_weights(directory / WEIGHTS, specs_of(task.skeleton().state_dict()))
+    tensors = read_weights(directory / WEIGHTS, specs_of(task.skeleton().state_dict()))
     task.model = task.build()
     task.model.load_state_dict(tensors)
     task.model.eval()
@@ -484,10 +484,19 @@ def load_weights(model: nn.Module, path: Path) -> None:
     Raises:
         InputError: The file is damaged, or its tensors are not those of the model.
     """
-    model.load_state_dict(_read_weights(path, specs_of(model.state_dict())))
+    model.load_state_dict(read_weights(path, specs_of(model.state_dict())))
 
 
-def _read_weights(path: Path, wanted: dict[str, Spec]) -> dict[str, torch.Tensor]:
+def read_weights(path: Path, wanted: dict[str, Spec]) -> dict[str, torch.Tensor]:
+    """The tensors in a file of weights.
+
+    Args:
+        path: Of the file.
+        wanted: Their dtypes and shapes.
+
+    Raises:
+        InputError: The file is damaged, or its tensors are others.
+    """
     def check(specs: dict[str, Spec]) -> None:
         if why := difference(specs, wanted):
             raise InputError(f"{str(path)!r} does not fit {str(path.with_name(CONFIG))!r} ({why}); "
