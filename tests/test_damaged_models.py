@@ -68,6 +68,7 @@ MODELS = {
     "classify": ("classify", _texts, {"embedding": 4}),
     "classify numbers": ("classify", lambda path: _npz(path, x=_numbers(12, 5, 2), y=np.arange(12) % 2), {"ensemble": 2}),
     "classify with texts": ("classify", _texts, {"embedding": 4, "unlabelled": "t.tsv", "unlabelled_epochs": 1.0, "batch": 8}),
+    "classify stopped among texts": ("classify", _texts, {"embedding": 4, "unlabelled": "t.tsv", "unlabelled_epochs": 5.0, "batch": 8}),
     "tag": ("tag", lambda path: _lines(path / "t.txt", (line for word in WORDS * 3 for line in (*(f"{one}\t{one in 'abc'}" for one in word.split()), ""))), {}),
     "frames": ("frames", _clips, {}),
     "forecast": ("forecast", lambda path: _lines(path / "s.csv", ["a,b", *(f"{np.sin(k):.3f},{k % 4}" for k in range(60))]), {"horizon": 3}),
@@ -111,8 +112,11 @@ def trained(tmp_path_factory):
         pass
 
     class Watcher:
+        def __init__(self, among_texts: bool):
+            self.among_texts = among_texts
+
         def stepped(self, moment):
-            if moment.step == STEPS and moment.unit != "text":
+            if moment.step == STEPS and (moment.unit == "text") == self.among_texts:
                 raise Stop
 
         def measured(self, entry):
@@ -128,7 +132,7 @@ def trained(tmp_path_factory):
                 options["unlabelled"] = str(path / options["unlabelled"])
             task_class(task)(**options).fit(file, out=path / "model", threads=1)
             with pytest.raises(Stop):
-                task_class(task)(**options).fit(file, out=path / "run", threads=1, checkpoint_seconds=0.0, watcher=Watcher())
+                task_class(task)(**options).fit(file, out=path / "run", threads=1, checkpoint_seconds=0.0, watcher=Watcher("among texts" in name))
             made[name] = Trained(task, file, path / "model", path / "run")
         return made[name]
 

@@ -14,10 +14,11 @@ from torch.nn import functional as F
 from .. import train as training
 from ..errors import InputError
 from ..examples import Examples
-from ..files import read_tensors, write_tensors
+from ..files import specs_of, write_tensors
 from ..pieces import PAD, UNKNOWN, Pieces
 from ..stored import parts, taken
 from ..tables import read_texts
+from .restore import read_weights
 from .saved import is_helper
 from .task import Rows, Task
 
@@ -204,7 +205,8 @@ def pretrain(task: Task, texts: Examples, out: Path, **run) -> float:
     _set_dropout(first, options.dropout)
     # a process that helped another one is given that one's weights when training begins
     if not is_helper():
-        learned = {name: weights for name, weights in read_tensors(out / WEIGHTS)[0].items() if not name.startswith("readout.")}
+        found = read_weights(out / WEIGHTS, specs_of(first.state_dict()))
+        learned = {name: weights for name, weights in found.items() if not name.startswith("readout.")}
         for member in task.members:
             member.load_state_dict(learned, strict=False)
     # a run that was killed here and goes on draws the same
