@@ -41,7 +41,7 @@ class Progress:
 
 
 def write_checkpoint(path: Path, training: "Training", seconds: float) -> None:
-    """Write all that a run needs to go on, after so many seconds of training, as if nothing had been."""
+    """Write everything that a run needs to continue exactly; `seconds` is how long it has trained."""
     tensors = {f"model/{name}": value for name, value in training.model.state_dict().items()}
     states = training.optimizers(use_pl_optimizer=False).state
     for number, parameter in enumerate(training.learned):

@@ -396,7 +396,7 @@ class Recurrent(Repeated, nn.Module):
         return output_TBO.transpose(0, 1) if self.batch_first else output_TBO, self.returned_state(ends)
 
     def _packed(self, x, state, lengths):
-        """What `forward` returns for packed sequences: that of the padded ones, packed."""
+        """The results of `forward` for packed sequences: those of the padded ones, packed."""
         inputs, lengths = ragged.unpack(tuple(x) if not isinstance(x, PackedSequence) else (x,), lengths)
         inputs = tuple(i.transpose(0, 1) for i in inputs) if self.batch_first else inputs
         output, ends = Recurrent.forward(self, inputs[0] if len(inputs) == 1 else inputs, state, lengths)

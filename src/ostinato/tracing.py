@@ -48,7 +48,7 @@ def overriding(*values) -> list:
 
 
 def taken_over(function: Callable, others: Collection, module: nn.Module, *args):
-    """What those values make of a call, function(module, *args); None where they leave it as it is.
+    """The result that those values give for a call, function(module, *args); None where they leave it as it is.
 
     torch.fx.symbolic_trace records one node, as it does for torch.nn's layers. A subclass of Tensor, as a rule, has the function
     called on what it stands for, and gives the results its own type.

@@ -92,7 +92,7 @@ class _Reading(Code):
         keys = ir.Constant(self._pairs, [_signed((k + 1) * GOLDEN % (1 << 64)) for k in range(VECTOR // 2)])
         # Two sums, for an addition takes longer than it takes to begin the next.
         carried = [start, ir.Constant(self._pairs, None), keys]
-        with self.wider(VECTOR // self.lanes):
+        with self.vectors_of(VECTOR):
             with self.loop(0, pairs, 2 * VECTOR, carried=carried) as k:
                 self._mix(carried, 0, self.load(self.at(memory, k)))
                 self._mix(carried, 1, self.load(self.at(memory, b.add(k, i64(VECTOR)))))
@@ -136,9 +136,8 @@ class _Reading(Code):
 
     def _filled(self, scalar):
         """A vector of the same 64-bit number."""
-        nothing = ir.Constant(self._pairs, ir.Undefined)
-        one = self.b.insert_element(nothing, scalar, ir.Constant(I32, 0))
-        return self.b.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(I32, VECTOR // 2), [0] * (VECTOR // 2)))
+        with self.vectors_of(VECTOR // 2):
+            return self.splat(scalar)
 
 
 def _signed(number: int) -> int:

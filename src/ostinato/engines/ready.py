@@ -183,7 +183,7 @@ def _samples(whole: Span) -> list[Span]:
 
 
 def _copying(copies: Sequence[int], numbers: int = 0, count: int = 0) -> Job:
-    """The job that copies if so many numbers at an address add up to 0."""
+    """The job that copies if the `count` numbers at the address `numbers` add up to 0."""
     return Job(native.made(_Finish), [0, numbers, count, len(copies) // 3, *copies], 1, waits=True)
 
 

@@ -9,7 +9,6 @@ from torch import nn
 
 from ..errors import InputError
 from ..files import Spec, difference, read_json, read_tensors, specs_of
-
 from .saved import CONFIG, VOCABULARY, WEIGHTS, Saved
 
 if TYPE_CHECKING:

@@ -37,7 +37,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Config:
-    """What config.json says.
+    """The contents of config.json.
 
     Attributes:
         format, version: `FORMAT` and `VERSION`.
@@ -70,7 +70,7 @@ class Config:
 
 @dataclass(frozen=True)
 class Saved:
-    """What the config.json of a model says, with the task's own types.
+    """The contents of a model's config.json, with the task's own types.
 
     Attributes:
         config: All of it.
@@ -84,7 +84,7 @@ class Saved:
 
 
 def read_config(path: Path) -> Config:
-    """What a config.json says; its `options` and `knows` are not read yet.
+    """The contents of a config.json; its `options` and `knows` are not read yet.
 
     Raises:
         InputError: It cannot be used; the message says why.
@@ -101,7 +101,7 @@ def read_config(path: Path) -> Config:
 
 
 def read_saved(directory: Path, **options) -> Saved:
-    """What the config.json in a directory says, with these options in place of those that it has.
+    """The contents of the config.json in a directory, with these options in place of those that it has.
 
     Raises:
         InputError: It cannot be used; the message says why.
