@@ -16,7 +16,7 @@ test: $(READY)
 	$(VENV)/bin/python -m pytest
 
 # The exhaustive checks, and then the whole suite for each number of vector lanes, and without bfloat16 instructions, whatever this
-# processor has: see `host` in src/ostinato/engines/native.py.
+# processor has: see `host` in src/ostinato/engines/kernels/jit.py.
 slow: $(READY)
 	$(VENV)/bin/python -m pytest -m slow
 	OSTINATO_LANES=4 $(VENV)/bin/python -m pytest

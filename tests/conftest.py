@@ -8,12 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from tolerances import TOLERANCES
 
 from ostinato import engines
 from ostinato.engines import memory
-
-# How far a result may be from the truth, as a part of the largest value there (or of 1, where that is less).
-TOLERANCES = {torch.float64: 1e-10, torch.float32: 1e-5, torch.float16: 4e-3, torch.bfloat16: 3e-2}
 
 
 def _assert_close(actual, wanted, dtype=None):
@@ -81,10 +79,11 @@ def engine(request):
 @pytest.fixture
 def compile_for(monkeypatch):
     """Have kernels compiled for another target than this processor's; what has been compiled before is not used meanwhile."""
-    from ostinato.engines import cpu, loops, native
+    from ostinato.engines import cpu, loops
+    from ostinato.engines.kernels import jit
 
     def choose(target):
-        monkeypatch.setattr(native, "host", lambda: (target, "chosen by a test"))
+        monkeypatch.setattr(jit, "host", lambda: (target, "chosen by a test"))
         monkeypatch.setattr(loops, "_made", {})
         monkeypatch.setattr(cpu, "_calls", weakref.WeakKeyDictionary())
 
@@ -94,7 +93,7 @@ def compile_for(monkeypatch):
 @pytest.fixture
 def ostinato(monkeypatch, capsys, tmp_path):
     """Run a command line in an empty directory: its exit code, what it printed, and its errors."""
-    from ostinato import cli
+    from ostinato.cli.main import main
 
     monkeypatch.chdir(tmp_path)
 
@@ -102,7 +101,7 @@ def ostinato(monkeypatch, capsys, tmp_path):
         monkeypatch.setattr(sys, "argv", ["ostinato", *map(str, words)])
         monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given if isinstance(given, bytes) else given.encode())))
         with pytest.raises(SystemExit) as end:
-            cli.main()
+            main()
         printed = capsys.readouterr()
         return end.value.code, printed.out, printed.err
 

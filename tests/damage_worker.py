@@ -37,7 +37,7 @@ def run(cli, words: list[str]) -> tuple[int, str, str]:
                                   for number, errors in ((1, "strict"), (2, "backslashreplace")))
         sys.argv = ["ostinato", *words]
         try:
-            cli.main()
+            main.main()
             code = 0
         except SystemExit as end:
             code = end.code or 0
@@ -61,7 +61,7 @@ def main():
     resource.setrlimit(resource.RLIMIT_AS, (LIMIT, LIMIT))
     import torch
 
-    from ostinato import cli
+    from ostinato.cli.main import main
 
     torch.set_num_threads(1)
     for line in jobs:
@@ -69,7 +69,7 @@ def main():
         os.chdir(job["directory"])
         forget_peak()
         began = time.process_time()
-        code, out, err = run(cli, job["words"])
+        code, out, err = run(main, job["words"])
         results.write(json.dumps({"code": code, "out": out, "err": err, "seconds": time.process_time() - began, "peak": peak()}) + "\n")
         results.flush()
 

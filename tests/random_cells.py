@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 
 import ostinato
-from ostinato.graph import POINTWISE, Size
-from ostinato.language import Cell, cell
+from ostinato.language.graph import POINTWISE, Size
+from ostinato.language.tracing import Cell, cell
 
 # Whole vectors of every width, one more and one less, and odd ones; small ones come more often.
 UNITS = (1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 23, 31, 32, 33, 47, 48, 49, 63)

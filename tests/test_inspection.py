@@ -12,7 +12,14 @@ import ostinato
 from ostinato import cell, sigmoid, tanh, weight
 from ostinato.cells.classic import CELLS, elman, gru, lstm, lstm_peephole, min_gru
 from ostinato.errors import InputError, SizeError
-from ostinato.inspection import fonts, gradients, inspect_layer, named_gates, vanishing, vanishing_picture
+from ostinato.inspection import (
+    fonts,
+    gradients,
+    inspect_layer,
+    named_gates,
+    vanishing,
+    vanishing_picture,
+)
 
 ODD = [getattr(odd_cells, name) for name in ("parts", "transposed", "reduced", "timed", "read_out")]
 RNN, LSTM, GRU = (kind(3, 5) for kind in (ostinato.RNN, ostinato.LSTM, ostinato.GRU))

@@ -69,7 +69,7 @@ def models(tmp_path_factory):
 def at_terminal(monkeypatch, capsys):
     """Run a command line at a real terminal, where these lines and Ctrl-D are typed: code, printed, told."""
     pty = pytest.importorskip("pty")
-    from ostinato import cli
+    from ostinato.cli.main import main
 
     def run(*words, typed=""):
         keyboard, terminal = pty.openpty()
@@ -79,7 +79,7 @@ def at_terminal(monkeypatch, capsys):
                 monkeypatch.setattr(sys, "argv", ["ostinato", *map(str, words)])
                 monkeypatch.setattr(sys, "stdin", stdin)
                 with pytest.raises(SystemExit) as end:
-                    cli.main()
+                    main()
         finally:
             os.close(keyboard)
         printed = capsys.readouterr()

@@ -4,14 +4,32 @@ import importlib.util
 from typing import TYPE_CHECKING
 
 from .language import (
-    cell, clip, concat, exp, floor, hard_sigmoid, input, log, maximum, mean, minimum, relu, sigmoid, softplus, split, sqrt, state,
-    tanh, weight, where,
+    cell,
+    clip,
+    concat,
+    exp,
+    floor,
+    hard_sigmoid,
+    input,
+    log,
+    maximum,
+    mean,
+    minimum,
+    relu,
+    sigmoid,
+    softplus,
+    split,
+    sqrt,
+    state,
+    tanh,
+    weight,
+    where,
 )
 from .language import sum_units as sum  # noqa: A004
 
 if TYPE_CHECKING:
-    from .layers import GRU, LSTM, RNN
-    from .recurrent import Recurrent
+    from .nn.recurrent import Recurrent
+    from .nn.torch_layers import GRU, LSTM, RNN
 
 __version__ = "0.1.0"
 __all__ = [
@@ -20,12 +38,12 @@ __all__ = [
 ]
 
 # Layers are imported at their first use: they need torch, which takes a second or more, and most command lines do without.
-_LAYERS = {"GRU": "layers", "LSTM": "layers", "RNN": "layers", "Recurrent": "recurrent"}
+_LAYERS = {"GRU": "torch_layers", "LSTM": "torch_layers", "RNN": "torch_layers", "Recurrent": "recurrent"}
 
 
 def __getattr__(name: str):
     if name in _LAYERS:
-        globals()[name] = value = getattr(importlib.import_module(f".{_LAYERS[name]}", __name__), name)
+        globals()[name] = value = getattr(importlib.import_module(f".nn.{_LAYERS[name]}", __name__), name)
         return value
     if not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}"):
         return importlib.import_module(f".{name}", __name__)

@@ -11,15 +11,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import engines, ragged
+from . import engines
 from .cells import CELLS
+from .data.files import write_whole
 from .errors import InputError, SizeError, near
-from .files import write_whole
-from .graph import Graph, Node, walk
-from .language import Cell
-from .notation import Page, Text
-from .recurrent import Recurrent
-from .report import figure_bytes
+from .language.equations import Page, Text
+from .language.graph import Graph, Node, walk
+from .language.tracing import Cell
+from .nn.lengths import read_lengths
+from .nn.recurrent import Recurrent
+from .training.report import figure_bytes
 
 # A squashed value is saturated below the first or above the second, where its derivative is below some third of the largest.
 BOUNDS = {"sigmoid": (0.1, 0.9), "hard_sigmoid": (0.1, 0.9), "tanh": (-0.9, 0.9)}
@@ -223,7 +224,7 @@ def _one_row(layer: Recurrent, x, lengths, row: int) -> tuple[Tensor, ...]:
     if row not in range(batch):
         raise InputError(f"row={row!r}: the batch has {batch} row(s); write a number from 0 to {batch - 1}")
     if lengths is not None:
-        steps = int(ragged.read_lengths(lengths, steps, batch, inputs[0].device)[row])
+        steps = int(read_lengths(lengths, steps, batch, inputs[0].device)[row])
     if not steps:
         raise InputError(f"row {row} has no steps; give a sequence of at least one")
     return tuple(i[:steps, row:row + 1] for i in inputs)

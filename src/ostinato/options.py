@@ -70,7 +70,7 @@ class Options:
         if len(budgets) > 1:
             raise InputError(f"{' and '.join(budgets)}: a run has one budget; keep one of them")
         if self.engine == "torch":
-            from .twin import TORCH_LAYERS
+            from .nn.torch_baseline import TORCH_LAYERS
 
             if self.cell not in TORCH_LAYERS:
                 raise InputError(f"--engine torch with --cell {self.cell}: torch.nn has {', '.join(TORCH_LAYERS)}; leave --engine out")

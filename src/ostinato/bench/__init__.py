@@ -11,10 +11,23 @@ import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
+from ..data.files import write_json
 from ..errors import EngineError, InputError, OstinatoError
-from ..files import write_json
 from . import ratios
-from .rows import GRID, LAYERS, MODES, OWN, OWN_GRID, PEERS, QUICK_GRID, Row, Run, Shape, Times, table
+from .rows import (
+    GRID,
+    LAYERS,
+    MODES,
+    OWN,
+    OWN_GRID,
+    PEERS,
+    QUICK_GRID,
+    Row,
+    Run,
+    Shape,
+    Times,
+    table,
+)
 
 __all__ = ["GRID", "LAYERS", "MODES", "OWN", "OWN_GRID", "PEERS", "QUICK_GRID", "Row", "Run", "Shape", "Times", "command", "table"]
 

@@ -20,7 +20,20 @@ from ..errors import EngineError
 from .own import contenders
 from .peak import Peak
 from .peers import MAKERS, LeftOut, Runner, Work, missing, ours
-from .rows import GRID, LAYERS, MODES, OWN, OWN_GRID, PEERS, QUICK_GRID, QUICK_OWN_GRID, Row, Run, Shape, Times
+from .rows import (
+    GRID,
+    LAYERS,
+    MODES,
+    OWN,
+    OWN_GRID,
+    PEERS,
+    QUICK_GRID,
+    QUICK_OWN_GRID,
+    Row,
+    Run,
+    Shape,
+    Times,
+)
 
 # A sample is so many calls that it takes this long, or one call.
 SAMPLE = 5e-3

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 import ostinato
 
-from ..language import Cell, cell, mean, sigmoid, split, sqrt, tanh, weight
+from ..language.operations import mean, sigmoid, split, sqrt, tanh
+from ..language.tracing import Cell, cell, weight
 from .peers import Runner, Work, in_torch, ours
 from .rows import BUILT_IN, LOOP
 

@@ -4,8 +4,8 @@ import ctypes
 import time
 from collections.abc import Sequence
 
-from ..engines import native
-from ..engines.code import Code, Target
+from ..engines.kernels import jit
+from ..engines.kernels.builder import Code, Target
 
 # Long enough that waking the threads does not count.
 SECONDS = 0.01
@@ -56,7 +56,7 @@ class Rate:
 
     def __init__(self, text: str, threads: int, words: Sequence[int], work: int):
         self.threads, self.best = threads, 0.0
-        self._function, self._work = native.Function(text), work
+        self._function, self._work = jit.Function(text), work
         self._words = (ctypes.c_int64 * (LINE // 8 * (threads + 1)))(1, *words)
         # One thread says how many turns are enough: several may seem to take long where they only wait for each other.
         while self._least(1) < SECONDS:
@@ -84,11 +84,11 @@ class Peak(Rate):
     """
 
     def __init__(self, threads: int):
-        self.best, (target, _) = None, native.host()
+        self.best, (target, _) = None, jit.host()
         if target:
             # Enough chains to hide a multiply-add's latency, and few enough for the registers.
             sums = 24 if target.registers >= 32 else 12
-            text = _Chains(target, sums, openmp=native.openmp() is not None).text
+            text = _Chains(target, sums, openmp=jit.openmp() is not None).text
             super().__init__(text, threads, (), 2 * target.lanes * sums * UNROLLED * threads)
 
     def __call__(self) -> None:

@@ -9,9 +9,29 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 import ostinato
 
-from .measure import FULL, QUICK, alternate, compare, machine, make_work, timed, torch_threads, tried
+from .measure import (
+    FULL,
+    QUICK,
+    alternate,
+    compare,
+    machine,
+    make_work,
+    timed,
+    torch_threads,
+    tried,
+)
 from .peers import Runner, Work, in_torch
-from .rows import LAYERS, MODES, Shape, Taken, Times, drawn, held, milliseconds, times_as_fast
+from .rows import (
+    LAYERS,
+    MODES,
+    Shape,
+    Taken,
+    Times,
+    drawn,
+    held,
+    milliseconds,
+    times_as_fast,
+)
 
 GRID = (Shape(32, 100, 64, 128), Shape(64, 100, 256, 512), Shape(256, 50, 128, 256))
 QUICK_GRID = GRID[:1]

@@ -5,8 +5,8 @@ import math
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..data.files import read_bytes
 from ..errors import InputError
-from ..files import read_bytes
 from .rows import PEERS, Row, Run, times_as_fast
 
 FORMAT = 1

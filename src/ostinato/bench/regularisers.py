@@ -8,7 +8,17 @@ import torch
 
 import ostinato
 
-from .measure import FULL, QUICK, by_turns, machine, make_work, summaries, timed, torch_threads, tried
+from .measure import (
+    FULL,
+    QUICK,
+    by_turns,
+    machine,
+    make_work,
+    summaries,
+    timed,
+    torch_threads,
+    tried,
+)
 from .peers import Runner, Work, in_torch
 from .rows import LAYERS, Shape, Taken, Times, drawn, held, milliseconds
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ..engines import native
-from ..engines.code import PTR, Target
+from ..data.files import write_whole
+from ..engines.kernels import jit
+from ..engines.kernels.builder import PTR, Target
 from ..errors import EngineError
-from ..files import write_whole
-from ..report import figure_bytes
+from ..training.report import figure_bytes
 from .measure import measure as measure_rows
 from .measure import processors
 from .peak import LINE, Rate, Turns
@@ -189,13 +189,13 @@ class Reading(Rate):
     """
 
     def __init__(self, threads: int, part: int):
-        target, _ = native.host()
+        target, _ = jit.host()
         turn = SUMS * target.lanes * 4
         part = max(part // turn, 1) * turn
         # Ones that are written: pages that nobody has written are all the same page of zeros.
         self._memory = np.ones((part * threads + LINE) // 4, np.float32)
         start = self._memory.ctypes.data + -self._memory.ctypes.data % LINE
-        super().__init__(_Reads(target, openmp=native.openmp() is not None).text, threads, (start, part // 4), part * threads)
+        super().__init__(_Reads(target, openmp=jit.openmp() is not None).text, threads, (start, part // 4), part * threads)
 
 
 def read_caches(processors: Sequence[int] | None, threads: int, root: Path = Path("/sys/devices/system/cpu")) -> tuple[list[Cache], bool]:
@@ -232,7 +232,7 @@ def measure(*, threads: int, quick: bool = False, layers: Sequence[str] = LAYERS
     Raises:
         EngineError: There is no kernel to measure with.
     """
-    target, why = native.host()
+    target, why = jit.host()
     if target is None:
         raise EngineError(f"the roofline is measured by kernels, and none runs here: {why}; see: ostinato doctor")
     caches, told = read_caches(processors(), threads)

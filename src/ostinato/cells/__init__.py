@@ -3,7 +3,7 @@
 `cell.equations()` prints them. Biases are kept where a paper leaves them out.
 """
 
-from ..language import Cell
+from ..language.tracing import Cell
 from . import classic, contrib, research
 from .classic import *
 from .contrib import *

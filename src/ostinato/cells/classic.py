@@ -1,6 +1,7 @@
 """The cells that everyone knows: Elman's network, the LSTM in its variants, and the GRU's."""
 
-from ..language import cell, clip, mean, sigmoid, split, sqrt, state, tanh, weight
+from ..language.operations import clip, mean, sigmoid, split, sqrt, tanh
+from ..language.tracing import cell, state, weight
 
 __all__ = [
     "elman", "gru", "gru_original", "layer_norm_lstm", "lstm", "lstm_full", "lstm_peephole", "lstm_projected", "min_gru",

@@ -8,7 +8,8 @@ HighwayWrapper and the projection wrappers do to an input and an output takes no
 import inspect
 
 from ..errors import SizeError
-from ..language import Cell, cell, concat, input, relu, sigmoid, split, state, tanh, weight
+from ..language.operations import concat, relu, sigmoid, split, tanh
+from ..language.tracing import Cell, cell, input, state, weight
 from .classic import _clipped, _normalised, _shifted
 
 __all__ = [

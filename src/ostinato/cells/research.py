@@ -7,10 +7,21 @@ docs/cells.md has both.
 
 import math
 
-from ..language import (
-    cell, concat, exp, floor, input, maximum, relu, sigmoid, softplus, split, sqrt, state, tanh, weight, where,
+from ..language.initialisers import chrono
+from ..language.operations import (
+    concat,
+    exp,
+    floor,
+    maximum,
+    relu,
+    sigmoid,
+    softplus,
+    split,
+    sqrt,
+    tanh,
+    where,
 )
-from ..weights import chrono
+from ..language.tracing import cell, input, state, weight
 
 __all__ = [
     "antisymmetric_rnn", "cornn", "fast_grnn", "fast_rnn", "janet", "lem", "li_gru", "lru", "mgu", "min_lstm", "mut1", "mut2",

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from ..errors import EngineError
-from ..graph import Graph
+from ..language.graph import Graph
 from . import memory, reference
 from . import precision as precisions
 
@@ -125,9 +125,9 @@ def _cpu():
 @functools.cache
 def _chance():
     """What draws masks, imported when it is first needed too."""
-    from . import chance
+    from . import dropout_masks
 
-    return chance
+    return dropout_masks
 
 
 def autocast_is_on(device: str) -> bool:
@@ -142,12 +142,12 @@ def full_precision(device: str):
 
 def doctor() -> list[tuple[str, bool, str]]:
     """Each engine's name, whether it runs here, and why."""
-    from . import native
+    from .kernels import jit
 
-    target, why = native.host()
-    threads = "threads from torch's OpenMP pool" if native.openmp() else "threads of its own"
+    target, why = jit.host()
+    threads = "threads from torch's OpenMP pool" if jit.openmp() else "threads of its own"
     if target:
-        why += f"; {threads}; float32 and float64; precision='bfloat16': {native.bfloat16_products()}"
+        why += f"; {threads}; float32 and float64; precision='bfloat16': {jit.bfloat16_products()}"
     return [
         ("cpu", target is not None, why),
         ("reference", True, "torch ops: any device, any dtype, any order of derivative; runs what the cpu engine does not"),

@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..graph import Graph, Node
-from . import memory, outer, precision, reference, schedule
+from ..language.graph import Graph, Node
+from . import memory, precision, reference, schedule
+from .kernels import weight_gradient
 from .loops import Loops, Packed
 from .passes import Block, Forward, Pass, Passes, Product, Script
 from .schedule import Schedule, Tokens
@@ -110,7 +111,7 @@ class Call:
 
     def tokens(self, lengths: Tensor | None) -> Tokens:
         """The tokens, those of all rows where there are no lengths."""
-        return schedule.tokens(self.steps, self.rows, None if lengths is None else lengths.numpy().tobytes(), outer.AHEAD)
+        return schedule.tokens(self.steps, self.rows, None if lengths is None else lengths.numpy().tobytes(), weight_gradient.AHEAD)
 
     def _arguments(self, products: Mapping[str, Product], given: "_Memory", weights):
         """Have torch work out arguments of products."""

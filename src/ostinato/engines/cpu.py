@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from ..errors import EngineError
-from ..graph import Graph
-from . import batched, memory, native, reference, traced
+from ..language.graph import Graph
+from . import batched, memory, reference, traced
 from .call import Call
+from .kernels import jit
+from .kernels.job_list import together
 from .loops import loops
 from .passes import BITS
 from .prepared import Prepared
 from .ready import Ready, Steps
-from .team import together
 
 # Shapes of a graph whose calls are kept.
 KEPT = 512
@@ -26,7 +27,7 @@ _calls: weakref.WeakKeyDictionary[Graph, OrderedDict[tuple, Call]] = weakref.Wea
 
 def _refusal(graph: Graph, tensors: list[Tensor]) -> str | None:
     """Why this engine cannot run these tensors; None where it can."""
-    target, why = native.host()
+    target, why = jit.host()
     if target is None:
         return why
     dtype = tensors[0].dtype

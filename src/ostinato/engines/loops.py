@@ -7,14 +7,15 @@ from dataclasses import replace
 
 from torch import Tensor
 
-from ..graph import Graph
-from ..plan import Plan, Program
-from . import fingerprint as fingerprints
-from . import memory, native, product
-from .kernel import APART, EACH, Kernel
-from .packing import Packer
-from .rows import Rows
-from .team import WORTH_A_THREAD
+from ..compiler.plan import Plan, Program
+from ..language.graph import Graph
+from . import memory
+from .kernels import fingerprint as fingerprints
+from .kernels import jit, tile_product
+from .kernels.job_list import WORTH_A_THREAD
+from .kernels.packing import Packer
+from .kernels.row_product import Rows
+from .kernels.time_loop import APART, EACH, Kernel
 
 # Multiply-adds a step from which threads share the units of one row, meeting at every phase.
 WORTH_A_MEETING = 60_000
@@ -36,7 +37,7 @@ class Loop:
     """
 
     def __init__(self, program: Program, bits: int, *, descending: bool, one_row: bool, shared_units: bool):
-        target, _ = native.host()
+        target, _ = jit.host()
         self.program = program
         self.shared_units = shared_units
         with memory.no_collecting():  # the code's many small objects would set it off
@@ -44,8 +45,8 @@ class Loop:
         self.packs, self.storages, self._scratch = kernel.packs, kernel.storages, kernel.scratch
         self.pack = Packer(self.packs)
         for chunk, height in kernel.products:
-            product.make(bits, target, chunk, height)
-        self.function = native.Compiled(kernel.text, "run")
+            tile_product.make(bits, target, chunk, height)
+        self.function = jit.Compiled(kernel.text, "run")
 
     def scratch(self, rows: int, tasks: int, threads: int) -> dict[str, int]:
         """How many numbers a run needs of each array of its own; `partial` is to be 0 at first."""
@@ -96,7 +97,7 @@ class Packed:
         found = self._packs.get(user)
         if found is None:
             # Another thread may do the same meanwhile: the first one's are everyone's.
-            found = self._packs.setdefault(user, user.pack(weights))
+            found = self._packs.setdefault(user, user.pack(weights, memory.empty))
         return found[1]
 
 
@@ -117,7 +118,7 @@ class Loops:
         if found is None or found.fingerprint != fingerprint:
             kept = self._packed  # a callback that held the plan would keep it alive
             found = Packed(weights, fingerprint, lambda _: kept.pop(key, None))
-            with native.making:
+            with jit.making:
                 self._packed[key] = found
                 if len(self._packed) > KEPT:
                     self._packed.popitem(last=False)
@@ -125,7 +126,7 @@ class Loops:
 
     def loop(self, kind: str, bits: int, *, one_row: bool, shared_units: bool) -> Loop:
         key = kind, bits, one_row, shared_units
-        with native.making:
+        with jit.making:
             if key not in self._loops:
                 self._loops[key] = Loop(getattr(self.plan, kind), bits, descending=kind == "backward", one_row=one_row,
                                         shared_units=shared_units)
@@ -134,7 +135,7 @@ class Loops:
     def together(self, users: Sequence[Loop | Rows]) -> Together:
         """These users as one."""
         key = tuple(users)
-        with native.making:
+        with jit.making:
             if key not in self._together:
                 self._together[key] = Together(users)
             return self._together[key]
@@ -142,7 +143,7 @@ class Loops:
     def rows(self, weight: str, transposed: bool, size: int, depth: int, bits: int) -> Rows:
         """The product of many rows by a matrix of these sizes."""
         key = "rows", weight, transposed, bits
-        with native.making:
+        with jit.making:
             if key not in self._loops:
                 self._loops[key] = Rows(weight, transposed, size, depth, bits)
             return self._loops[key]
@@ -188,7 +189,7 @@ def loops(graph: Graph, sizes: Mapping[str, int], *, rows: int, steps: int, thre
     """
     ahead = rows <= threads and rows * steps * multiply_adds(graph, sizes) >= WORTH_A_CALL
     key = graph.key, tuple(sorted(sizes.items())), ahead
-    with native.making:
+    with jit.making:
         found = _made.get(key)
         if found is None:
             # A copy, so that a plan does not keep the graph of a deleted cell alive, by which its calls are found.

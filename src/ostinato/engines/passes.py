@@ -12,13 +12,14 @@ from functools import cached_property
 import numpy as np
 import torch
 
-from ..graph import Graph, Node, walk
-from ..plan import Program
-from . import native, outer, pairs, schedule
+from ..compiler.plan import Program
+from ..language.graph import Graph, Node, walk
+from . import schedule
+from .kernels import bfloat16_pairs, jit, weight_gradient
+from .kernels.job_list import WORTH_A_THREAD, Bases, Job, Work
+from .kernels.row_product import Rows
 from .loops import Loop, Loops
-from .rows import Rows
 from .schedule import Schedule
-from .team import WORTH_A_THREAD, Bases, Job, Work
 
 BITS = {torch.float32: 32, torch.float64: 64}
 # Numbers of which an array's place in a block is a multiple: a cache line's.
@@ -200,7 +201,7 @@ class Passes:
 
     def _make(self, name: str, make: Callable[[], Pass]) -> Pass:
         # A property that is cached would hold a lock of its own meanwhile, which a fork could take along.
-        with native.making:
+        with jit.making:
             if name not in self._passes:
                 self._passes[name] = make()
             return self._passes[name]
@@ -327,7 +328,7 @@ class Passes:
 
     def _clear(self, bases: Bases, place: int, width: int) -> Job:
         """Sets to 0 what is past a row's end."""
-        return outer.clear(self._bits, place, width, (bases["others"], bases["other count"]), self._many(width))
+        return weight_gradient.clear(self._bits, place, width, (bases["others"], bases["other count"]), self._many(width))
 
     def _many(self, multiply_adds: int) -> int:
         """The threads that so many multiply-adds for a token are worth."""
@@ -356,7 +357,7 @@ class Passes:
             return (bases[names[node]], node.size.at(sizes)) if node in names else self._row(self._held(node), at, shapes)
 
         tokens, two_by_two, rounds, sums = (bases["all"], bases["count"]), {}, [], []
-        paired = self._narrow and native.host()[0].bfloat16
+        paired = self._narrow and jit.host()[0].bfloat16
 
         def factor(node: Node) -> tuple[int, int]:
             if not paired:
@@ -365,23 +366,23 @@ class Passes:
             if node not in two_by_two:
                 two_by_two[node] = name = f"pairs {len(two_by_two)}"
                 wanted.paired[name] = units
-                rounds.append(pairs.pairs(bases[name], units, operand(node), tokens, self._many(units)))
+                rounds.append(bfloat16_pairs.pairs(bases[name], units, operand(node), tokens, self._many(units)))
             return bases[two_by_two[node]], units
 
         summed = (bases["places"], bases["half"]) if paired else tokens
         for name, node in wanted.vectors.items():
             units = node.size.at(sizes)
-            after.append(outer.total(self._bits, bases[f"gradient of {name}"], units, operand(node), tokens, self._many(units)))
+            after.append(weight_gradient.total(self._bits, bases[f"gradient of {name}"], units, operand(node), tokens, self._many(units)))
         for name, place in wanted.added.items():
             units = this.shapes[place][-1]
             shares = self._shares.ctypes.data, this.tasks
-            after.append(outer.total(self._bits, bases[f"gradient of {name}"], units, (at[place], units), shares, 1))
+            after.append(weight_gradient.total(self._bits, bases[f"gradient of {name}"], units, (at[place], units), shares, 1))
         for name, factors in wanted.matrices.items():
             for k, (g, a) in enumerate(factors):
                 rows, columns = g.size.at(sizes), a.size.at(sizes)
                 threads = self._many(rows * columns)
                 found = bases[f"gradient of {name}"]
-                sums.append(outer.outer(self._bits, found, rows, columns, factor(g), factor(a), summed, threads, more=k > 0))
+                sums.append(weight_gradient.outer(self._bits, found, rows, columns, factor(g), factor(a), summed, threads, more=k > 0))
         waiting = [after + rounds, sums] if rounds else [after + sums]
         after = [replace(job, waits=k == 0) for jobs in waiting for k, job in enumerate(jobs)]
         if wanted.script.nodes:
@@ -448,7 +449,7 @@ class Passes:
     def wanted(self, needs: tuple[bool, ...]) -> Wanted:
         """How to get the gradients of those tensors that need one."""
         if needs not in self._asked:
-            with native.making:
+            with jit.making:
                 found = self._wanted(needs)
                 self._finish(found)
                 self._asked[needs] = found

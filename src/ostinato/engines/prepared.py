@@ -14,12 +14,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import batched, memory, outer
+from . import batched, memory
 from .call import Call
+from .kernels import weight_gradient
+from .kernels.job_list import Bases, Job, Listed, Work, together
 from .loops import Packed
 from .passes import BITS, Block, Pass, Wanted
 from .ready import Ends, of_output, where
-from .team import Bases, Job, Listed, Work, together
 
 # The places of two vectors that are added up, as tokens.
 _TWO = np.arange(2, dtype=np.int64)
@@ -66,7 +67,7 @@ class Prepared:
             if place in units:
                 numbers[place] = bases["block"] + (this.block.size + sums.places[place]) * call.dtype.itemsize
                 vectors = bases[place], bases[f"from {place} to the other"]
-                jobs.append(outer.total(BITS[call.dtype], numbers[place], units[place], vectors, (_TWO.ctypes.data, 2), 1))
+                jobs.append(weight_gradient.total(BITS[call.dtype], numbers[place], units[place], vectors, (_TWO.ctypes.data, 2), 1))
                 names.append(f"from {place} to the other")
         placed: list[Job] = this.stages[0].work.jobs(numbers)
         placed[0] = replace(placed[0], waits=bool(jobs))

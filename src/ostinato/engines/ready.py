@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from . import fingerprint, memory, native, traced
+from . import memory, traced
 from .call import Call
-from .code import I64, PTR, Code, Target
-from .fingerprint import Span
+from .kernels import fingerprint, jit
+from .kernels.builder import I64, PTR, Code, Target
+from .kernels.fingerprint import Span
+from .kernels.job_list import Bases, Job, Listed, Work
 from .passes import Forward
 from .schedule import Schedule
-from .team import Bases, Job, Listed, Work
 
 # Bytes of memory that is kept for the next call; more had better be given back.
 SMALL = 1 << 20
@@ -184,7 +185,7 @@ def _samples(whole: Span) -> list[Span]:
 
 def _copying(copies: Sequence[int], numbers: int = 0, count: int = 0) -> Job:
     """The job that copies if the `count` numbers at the address `numbers` add up to 0."""
-    return Job(native.made(_Finish), [0, numbers, count, len(copies) // 3, *copies], 1, waits=True)
+    return Job(jit.made(_Finish), [0, numbers, count, len(copies) // 3, *copies], 1, waits=True)
 
 
 class Ready:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..graph import POINTWISE, Graph, Node, Size
+from ..language.graph import POINTWISE, Graph, Node, Size
 
 # Each op as torch computes it. Where two values are equal, maximum and minimum give the first one the gradient, as `gradient.RULES` do.
 MATHS: dict[str, Callable] = {

@@ -41,7 +41,9 @@ def load(directory: Path) -> "Task":
 
     directory = Path(directory)
     saved = read_model(directory, device="cpu", mixed_precision=False)
-    from .restore import restored  # it needs torch, and a directory without a model does not
+    from .restore import (
+        restored,  # it needs torch, and a directory without a model does not
+    )
 
     return restored(saved, directory)
 

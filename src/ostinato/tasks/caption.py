@@ -6,14 +6,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..data import compose
+from ..data.disk import Made
+from ..data.examples import Examples, pair_of
+from ..data.media import square
+from ..data.text import compose
 from ..errors import InputError
-from ..examples import Examples, pair_of
-from ..pictures import square
-from ..seq2seq import PictureEncoder
-from ..stored import Made
 from .options import CaptionOptions
 from .sentences import SentenceTask
+from .seq2seq import PictureEncoder
 
 # How many pixels of the report's picture a pixel of a picture is.
 ENLARGED = 4
@@ -24,7 +24,7 @@ COMPARED = 256
 class Captioner(SentenceTask):
     """Learns to say what is in a picture, which is made 32 x 32.
 
-    Data is a table of pictures' files and their captions, or an npz file (see `ostinato.sequences.read_pictures`), or a pair in memory:
+    Data is a table of pictures' files and their captions, or an npz file (see `ostinato.data.annotated.read_pictures`), or a pair in memory:
     pictures (H, W, 3) uint8, and a list of captions. `predict` takes a picture, a folder of them, or what it has learned from.
 
     Args:

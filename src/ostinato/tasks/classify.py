@@ -11,14 +11,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..data import compose, drawn, given_text
+from ..data.batching import padded, spread, within
+from ..data.disk import Behind, StoredRows, parts
+from ..data.examples import Examples, pair_of
+from ..data.text import compose, given_text
+from ..data.values import as_trained, dtype_of, label_of, sequence_of
+from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Pieces, drawn
 from ..errors import InputError
-from ..examples import Examples, pair_of
-from ..pieces import PAD, SPECIAL, UNKNOWN, Pieces
-from ..problem import padded, spread, within
-from ..stored import Behind, StoredRows, parts
-from ..embedding import embeddings
-from ..values import as_trained, dtype_of, label_of, sequence_of
+from ..nn.embedding import embeddings
 from .knowledge import ClassifyKnowledge, Unlabelled
 from .layer import layer_of
 from .options import ClassifyOptions
@@ -100,7 +100,7 @@ class ClassifyEnsemble(nn.Module):
 class Classifier(Task):
     """Learns labels of texts or of sequences of numbers.
 
-    Data is a CSV, TSV, JSONL or Parquet file with a label column (see `ostinato.tables.read_labelled`), an npz file with `x` and `y`,
+    Data is a CSV, TSV, JSONL or Parquet file with a label column (see `ostinato.data.readers.read_labelled`), an npz file with `x` and `y`,
     or a pair in memory: a list of texts, or of arrays (T,) or (T, F), and a list of labels. Numbers of uint8 are divided by 255, others are
     used as they are, from a file and in memory; a model of uint8 takes other whole numbers from 0 to 255 as such, and no floats.
 

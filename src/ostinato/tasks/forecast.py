@@ -6,11 +6,23 @@ from datetime import datetime
 import numpy as np
 import torch
 
-from .. import measures
+from ..data.disk import Made, StoredArray, behind, parts
+from ..data.examples import Examples
+from ..data.time_series import (
+    clock_of,
+    cycles_of,
+    date_of,
+    dates_of,
+    divisor,
+    later,
+    moves_away,
+    power_of,
+    season_of,
+    series_of,
+    waves,
+)
 from ..errors import InputError
-from ..examples import Examples
-from ..series import clock_of, cycles_of, date_of, dates_of, divisor, later, moves_away, power_of, season_of, series_of, waves
-from ..stored import Made, StoredArray, behind, parts
+from ..training import metrics
 from .forecast_model import KEPT, ForecastModel
 from .knowledge import ForecastKnowledge, Past
 from .options import FARTHEST, LAGS, ForecastOptions
@@ -39,7 +51,7 @@ GAP = 5
 class Forecaster(Task):
     """Learns to continue a series of one or several columns.
 
-    Data is a CSV, TSV, JSONL or Parquet file with a step in each row (see `ostinato.tables.read_series`); or in memory an array, (T,) or
+    Data is a CSV, TSV, JSONL or Parquet file with a step in each row (see `ostinato.data.readers.read_series`); or in memory an array, (T,) or
     (T, F); or a dict of columns, of which one may have dates as text.
 
     A step's input is the value, its last change, how far off the value a season before the next one is, and the date of the next one; what
@@ -298,8 +310,8 @@ class Forecaster(Task):
 
     def measures(self, examples):
         one, scale = self._one_ahead(examples), self._scale
-        found = [measures.forecasting(one["predicted"], one["wanted"], scale, low=low, high=high) for low, high in one["intervals"]]
-        naive = measures.forecasting(one["naive"], one["wanted"], scale)
+        found = [metrics.forecasting(one["predicted"], one["wanted"], scale, low=low, high=high) for low, high in one["intervals"]]
+        naive = metrics.forecasting(one["naive"], one["wanted"], scale)
         measured = {"mase": found[0]["mase"], "mae": found[0]["mae"], "rmse": found[0]["rmse"], "coverage_80": found[0]["coverage"],
                     "coverage_95": found[1]["coverage"], "width_80": found[0]["width"], "naive_mase": naive["mase"], "naive_mae": naive["mae"],
                     "relative_mae": found[0]["mae"] / naive["mae"] if naive["mae"] else None}
@@ -317,8 +329,8 @@ class Forecaster(Task):
                                        torch.stack([self._between(dates, k - need, k + steps) for k in origins.tolist()]), steps)
         wanted = self._values(np.stack([y[k:k + steps] for k in origins.tolist()]))
         last = self._values(np.stack([np.repeat(y[k - 1:k], steps, 0) for k in origins.tolist()]))
-        found = measures.forecasting(point, wanted, self._scale, low=low[0], high=high[0])
-        return dict(zip(names, (found["mase"], found["coverage"], measures.forecasting(last, wanted, self._scale)["mase"])))
+        found = metrics.forecasting(point, wanted, self._scale, low=low[0], high=high[0])
+        return dict(zip(names, (found["mase"], found["coverage"], metrics.forecasting(last, wanted, self._scale)["mase"])))
 
     # ------------------------------------------------------------ several steps
 
@@ -418,7 +430,7 @@ class Forecaster(Task):
         return Inside(self.model.recurrent, x, tokens, lambda x: self.model.beside(x[None])[0][0, -1, 0], told)
 
     def report_parts(self, examples):
-        from ..report import Forecast
+        from ..training.report import Forecast
 
         one, found = self._one_ahead(examples), self.result.measures
         past = np.array((examples.about.get("past") or self.knows.past).values[-SHOWN:])
@@ -486,7 +498,7 @@ class _Errors:
         # kept with the weights that had these errors
         model.calibrate(((change - median).abs() / scale).to(model.errors))
         one = self.forecasts()
-        return {"mase": measures.forecasting(one["predicted"], one["wanted"], self.task._scale)["mase"]}
+        return {"mase": metrics.forecasting(one["predicted"], one["wanted"], self.task._scale)["mase"]}
 
 
 def _check_changing(learned: Examples, names: list[str], source: str) -> None:

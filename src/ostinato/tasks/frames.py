@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..data.batching import padded, spread, within
+from ..data.disk import Made, taken
+from ..data.examples import Examples, pair_of
+from ..data.values import PIXELS, as_trained, dtype_of, label_of, sequence_of
 from ..errors import InputError
-from ..examples import Examples, pair_of
-from ..problem import padded, spread, within
-from ..stored import Made, taken
-from ..values import PIXELS, as_trained, dtype_of, label_of, sequence_of
 from .knowledge import ClipKnowledge, FrameKnowledge
 from .layer import layer_of
 from .options import FrameOptions
@@ -49,7 +49,7 @@ class FrameTagger(Task):
     """Learns a label for each frame of a clip.
 
     Data is an npz file with `x` (clips, frames, numbers) and an array with a label for each frame (see
-    `ostinato.sequences.read_clips`); "clips.npz:train" takes the clips whose numbers the array `train` has. In memory it is a
+    `ostinato.data.annotated.read_clips`); "clips.npz:train" takes the clips whose numbers the array `train` has. In memory it is a
     pair: a list of arrays (T, F), and a list of labels for each. To predict, it can also be a folder of pictures, the frames of
     one clip, or a video. Numbers of uint8 are divided by 255, others are used as they are, as those of `Classifier`.
 
@@ -201,7 +201,7 @@ def normalised(examples: Examples, column: str, knows: ClipKnowledge) -> Made:
     # numbers from 0 to 1 have means from 0 to 1 and deviations of at most a half
     if examples.dtype == PIXELS and not (0 <= mean.min() and mean.max() <= 1 and scale.max() <= 0.501):
         raise InputError(f"{examples.source}: pixels are read as 0 to 1, and the frames that the model was trained on have other values; "
-                         "train on uint8, or on frames that `ostinato.pictures.read_video` gives")
+                         "train on uint8, or on frames that `ostinato.data.media.read_video` gives")
     clips = as_trained(examples[column], examples.dtype, knows.dtype, examples.source)
 
     def row_of(k: int) -> np.ndarray:

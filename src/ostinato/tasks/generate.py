@@ -8,13 +8,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .. import measures
-from ..data import HeldOut, Lanes, compose, given_text, make_vocabulary, vocabulary_from_json
-from ..decoding import beam_search
+from ..data.batching import HeldOut, Lanes
+from ..data.disk import StoredNumbers
+from ..data.examples import Examples
+from ..data.text import compose, given_text
+from ..data.vocabulary import make_vocabulary, vocabulary_from_json
 from ..errors import InputError
-from ..examples import Examples
-from ..problem import Problem
-from ..stored import StoredNumbers
+from ..training import metrics
+from ..training.problem import Problem
+from .beam_search import beam_search
 from .knowledge import Knowledge
 from .layer import layer_of
 from .options import GenerateOptions
@@ -195,7 +197,7 @@ class Generator(Task):
             raise InputError(f"{examples.source!r} is too short to measure on: {len(examples)} characters; give a longer text")
         # the first number is given, not foretold
         tokens = len(numbers) - 1
-        return measures.language(measure(self.model, HeldOut(numbers)) * tokens, tokens, tokens * len(examples) / len(numbers))
+        return metrics.language(measure(self.model, HeldOut(numbers)) * tokens, tokens, tokens * len(examples) / len(numbers))
 
     def answers(self, examples):
         return [{"text": "".join(self.write(prompt, length=200))} for prompt in examples["prompt"]]
@@ -223,7 +225,7 @@ class Generator(Task):
         return {"examples": {"What it writes": [{"temperature": temperature, "text": text} for temperature, text in texts.items()]}}
 
     def _report(self, out, config, measured):
-        from ..report import learning_curve
+        from ..training.report import learning_curve
 
         super()._report(out, config, measured)
         options, result = self.options, self.result

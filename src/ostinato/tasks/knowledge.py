@@ -3,9 +3,17 @@
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from ..data.records import (
+    Columns,
+    Count,
+    Distinct,
+    Length,
+    Positive,
+    Range,
+    check_sizes,
+)
+from ..data.time_series import Clock
 from ..errors import InputError
-from ..records import Columns, Count, Distinct, Length, Positive, Range, check_sizes
-from ..series import Clock
 
 Letters = Annotated[list[Annotated[str, Length(1)]], Distinct()]
 Labels = Annotated[list[str], Length(2), Distinct()]

@@ -2,8 +2,8 @@
 
 from torch import nn
 
+from ..nn.torch_baseline import make_layer
 from ..options import Options
-from ..twin import make_layer
 
 
 def layer_of(options: Options, inputs: int, *, bidirectional: bool = False) -> tuple[nn.Module, int]:

@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 
 from ..errors import InputError
-from ..options import ATTENTIONS, BUDGET, KINDS, LEARNING, MODEL, SPELLINGS, VOCABULARIES, Options, option
+from ..options import (
+    ATTENTIONS,
+    BUDGET,
+    KINDS,
+    LEARNING,
+    MODEL,
+    SPELLINGS,
+    VOCABULARIES,
+    Options,
+    option,
+)
 
 WORDS, TEXT, UNLABELLED, SERIES, WRITING = "Words", "Texts", "Texts without labels", "The series", "Writing"
 # Steps that can be forecast at most.

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .. import train as training
+from ..data.disk import parts, taken
+from ..data.examples import Examples
+from ..data.files import specs_of, write_tensors
+from ..data.readers import read_texts
+from ..data.vocabulary import PAD, UNKNOWN, Pieces
 from ..errors import InputError
-from ..examples import Examples
-from ..files import specs_of, write_tensors
-from ..pieces import PAD, UNKNOWN, Pieces
-from ..stored import parts, taken
-from ..tables import read_texts
+from ..training import loop as training
 from .restore import read_weights
 from .saved import is_helper
 from .task import Rows, Task
@@ -183,7 +183,7 @@ def pretrain(task: Task, texts: Examples, out: Path, **run) -> float:
         task: A classifier, with its model.
         texts: Those of `texts_of`.
         out: The directory of the run; `CHECKPOINT` and `WEIGHTS` are in it afterwards.
-        run: Of `ostinato.train.fit`, those that say how it runs.
+        run: Of `ostinato.training.loop.fit`, those that say how it runs.
 
     Returns:
         Seconds that it took.

@@ -9,19 +9,26 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import characters, read_chunks, read_text
+from ..data.annotated import Clips, read_clips, read_pictures, read_tagged
+from ..data.disk import Made, StoredRows, parts, stored_words
+from ..data.examples import Examples
+from ..data.files import check_kind
+from ..data.media import SIDE
+from ..data.readers import read_labelled, read_pairs, read_series
+from ..data.tables import check_filled, read_lines
+from ..data.text import characters, read_chunks, read_text
 from ..errors import InputError
-from ..examples import Examples
-from ..files import check_kind
-from ..formats import check_filled, read_lines
 from ..options import Options
-from ..pictures import SIDE
-from ..sequences import Clips, read_clips, read_pictures, read_tagged
-from ..stored import Made, StoredRows, parts, stored_words
-from ..tables import read_labelled, read_pairs, read_series
 from .knowledge import Knowledge
 from .options import (
-    CaptionOptions, ClassifyOptions, ForecastOptions, FrameOptions, GenerateOptions, TagOptions, TranscribeOptions, TranslateOptions,
+    CaptionOptions,
+    ClassifyOptions,
+    ForecastOptions,
+    FrameOptions,
+    GenerateOptions,
+    TagOptions,
+    TranscribeOptions,
+    TranslateOptions,
 )
 
 _PART = re.compile(r"(.+\.npz):(\w+)")

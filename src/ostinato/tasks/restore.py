@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import nn
 
+from ..data.files import Spec, difference, read_json, read_tensors, specs_of
 from ..errors import InputError
-from ..files import Spec, difference, read_json, read_tensors, specs_of
 from .saved import CONFIG, VOCABULARY, WEIGHTS, Saved
 
 if TYPE_CHECKING:

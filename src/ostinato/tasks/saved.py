@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+from ..data.files import LOCK, UNFINISHED, listing, read_json
+from ..data.records import Count, Range, read_record
 from ..errors import InputError, near, shown
-from ..files import LOCK, UNFINISHED, listing, read_json
 from ..options import KINDS, Options
-from ..records import Count, Range, read_record
 from .knowledge import KNOWLEDGE, Knowledge
 from .options import TASKS
 

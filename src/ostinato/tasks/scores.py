@@ -3,8 +3,8 @@
 import numpy as np
 import torch
 
-from .. import measures
-from ..stored import Kept, StoredNumbers
+from ..data.disk import Kept, StoredNumbers
+from ..training import metrics
 from .task import Task, batches
 
 
@@ -39,9 +39,9 @@ class Scores:
         """Take a batch in."""
         scores, labels = self.task.scores(batch).double().cpu(), batch[-1].cpu()
         given, seen = scores.argmax(1), labels >= 0
-        measures.check_scores(scores[seen], before=len(self._logs))
+        metrics.check_scores(scores[seen], before=len(self._logs))
         logs = torch.log_softmax(scores, 1)
-        counts = measures.confusion(given[seen], labels[seen], scores.shape[1])
+        counts = metrics.confusion(given[seen], labels[seen], scores.shape[1])
         self.confusion = counts if not len(self.given) else self.confusion + counts
         self.unseen += int((~seen).sum())
         self._logs.extend(logs[seen, labels[seen]].numpy())
@@ -51,7 +51,7 @@ class Scores:
 
     def result(self) -> dict[str, float | None]:
         """Accuracy, macro F1 and nats; what has a label that was not there in training (-1) cannot be right, and is counted."""
-        found = measures.classified(self.confusion, self._logs[:])
+        found = metrics.classified(self.confusion, self._logs[:])
         if not self.unseen:
             return found
         right = (found["accuracy"] or 0.0) * len(self._logs)

@@ -8,16 +8,16 @@ import numpy as np
 import torch
 from torch import nn
 
-from .. import measures
-from ..decoding import Hypothesis
+from ..data.batching import padded
+from ..data.disk import Made, StoredRows, parts
+from ..data.examples import Examples
+from ..data.vocabulary import PAD, Pieces
 from ..errors import InputError
-from ..examples import Examples
-from ..pieces import PAD, Pieces
-from ..problem import padded
-from ..seq2seq import EncoderDecoder
-from ..stored import Made, StoredRows, parts
+from ..training import metrics
+from .beam_search import Hypothesis
 from .knowledge import SentenceKnowledge
 from .options import SentenceOptions
+from .seq2seq import EncoderDecoder
 from .task import Task
 
 # While a run goes on, sentences are written for so many held-out rows at most, one beam each; the nats are of all rows watched.
@@ -37,7 +37,7 @@ class SentenceTask(Task):
     _latest: tuple[Examples | None, Sequence[Hypothesis]] = (None, [])
 
     def encoder(self) -> nn.Module:
-        """The encoder of what is given, from `options`, `knows` and `pieces`; see `ostinato.seq2seq`."""
+        """The encoder of what is given, from `options`, `knows` and `pieces`; see `ostinato.tasks.seq2seq`."""
         raise NotImplementedError
 
     def sources(self, examples: Examples) -> Sequence[np.ndarray]:
@@ -105,7 +105,7 @@ class SentenceTask(Task):
 
     def scored(self, written: Sequence[str], wanted: Sequence[str]) -> dict[str, float | None]:
         """The measures of sentences beside the right ones, the goal first."""
-        found = measures.translation(written, wanted)
+        found = metrics.translation(written, wanted)
         return {self.goal: found.pop(self.goal)} | found
 
     @torch.no_grad()
@@ -147,7 +147,7 @@ class SentenceTask(Task):
             return {"given": self.shown_source(examples["x"][k], names[k]), "right": wanted[k], "written": texts[k]}
 
         # chrF of each alone says how near it is; words are too few in one sentence
-        near = [measures.translation([text], [right])["chrf"] or 0.0 for text, right in zip(texts[:WRITTEN], wanted)]
+        near = [metrics.translation([text], [right])["chrf"] or 0.0 for text, right in zip(texts[:WRITTEN], wanted)]
         order = sorted(range(len(near)), key=near.__getitem__)
         longest = nlargest(5, range(len(wanted)), key=lambda k: len(wanted[k]))
         kinds = {"The most wrong": order[:10], "The most right": [k for k in order[::-1] if texts[k] == wanted[k]][:10], "Longest": longest}

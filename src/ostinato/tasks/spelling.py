@@ -12,11 +12,11 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..data import characters
+from ..data.batching import padded
+from ..data.text import characters
+from ..data.vocabulary import PAD, SPECIAL, UNKNOWN
+from ..nn.embedding import embeddings
 from ..options import SPELLINGS
-from ..pieces import PAD, SPECIAL, UNKNOWN
-from ..problem import padded
-from ..embedding import embeddings
 from .layer import layer_of
 from .options import SpellingOptions
 

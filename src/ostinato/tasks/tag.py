@@ -10,21 +10,20 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from .. import measures
-from ..data import compose, given_text
+from ..data.batching import padded, within
+from ..data.disk import Made, StoredNumbers
+from ..data.examples import Examples, pair_of
+from ..data.text import compose, given_text
+from ..data.values import label_of
+from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Pieces
 from ..errors import InputError
-from ..examples import Examples, pair_of
-from ..pieces import PAD, SPECIAL, UNKNOWN, Pieces
-from ..problem import padded, within
-from ..stored import Made, StoredNumbers
-from ..values import label_of
+from ..training import metrics
 from .knowledge import TagKnowledge
 from .layer import layer_of
 from .options import TagOptions
 from .scores import Scores
 from .spelling import REMEMBERED, SpelledWords, Spelling, spelled_batch
 from .task import Inside, Task
-
 
 # ---------------------------------------------------------------- a label for each step
 
@@ -82,7 +81,7 @@ class Tagger(Task):
     """Learns a tag for each word: parts of speech, names, any labels.
 
     Data is a file with a word, a tab and its tag in a line and an empty line between sentences, or a CoNLL-U file (see
-    `ostinato.sequences.read_tagged`), or a pair in memory: sentences as lists of words, and a list of tags for each.
+    `ostinato.data.annotated.read_tagged`), or a pair in memory: sentences as lists of words, and a list of tags for each.
 
     Args:
         options: Those of `TagOptions`, by name.
@@ -197,7 +196,7 @@ class Tagger(Task):
     def measures(self, examples):
         lowered = Made(len(examples), lambda k: [_lowered(word) for word in examples["words"][k]])
         tags = self._tags(examples, Scores.of(self, self.encode(examples)))
-        found = measures.tagging(tags, examples["tags"], words=lowered, known=self.pieces.tokenizer.get_vocab())
+        found = metrics.tagging(tags, examples["tags"], words=lowered, known=self.pieces.tokenizer.get_vocab())
         known = set(self.knows.tags)
         unseen = sum(tag not in known for row in examples["tags"] for tag in row)
         return found | ({"labels_unseen": unseen} if unseen else {})

@@ -14,15 +14,16 @@ import numpy as np
 import torch
 from torch import nn
 
+from ..data.batching import Buckets
+from ..data.disk import taken
+from ..data.examples import Examples
+from ..data.files import locked, make_directory, specs_of, write_json, write_tensors
+from ..data.records import to_json
+from ..data.values import scaling
+from ..data.vocabulary import Pieces
 from ..errors import InputError
-from ..examples import Examples
-from ..files import locked, make_directory, specs_of, write_json, write_tensors
 from ..options import Options, chosen, flag
-from ..pieces import Pieces
-from ..problem import Buckets, Problem
-from ..records import to_json
-from ..stored import taken
-from ..values import scaling
+from ..training.problem import Problem
 from .knowledge import Knowledge
 from .options import TASKS, Listing
 from .reading import read_examples
@@ -193,7 +194,7 @@ class Task:
         raise NotImplementedError
 
     def before(self, out: Path, **run) -> float:
-        """What the model learns before `loss`, with files in `out` and these of `ostinato.train.fit`; gives the seconds it took."""
+        """What the model learns before `loss`, with files in `out` and these of `ostinato.training.loop.fit`; gives the seconds it took."""
         return 0.0
 
     def loss(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, int]:
@@ -233,7 +234,7 @@ class Task:
         return scaling(getattr(self.knows, "dtype", None))
 
     def report_parts(self, examples: Examples) -> dict:
-        """What the task's report has besides what all have: fields of `ostinato.report.Report`.
+        """What the task's report has besides what all have: fields of `ostinato.training.report.Report`.
 
         Args:
             examples: Those that the trained model was measured on.
@@ -297,9 +298,9 @@ class Task:
             resume: Go on with the run in `out`, where there is one.
             given: The names of the options that the person chose; to resume, these are compared with the run's.
             threads: CPU threads; None for as many as the run had before, or as there are cores.
-            devices, nodes: Processes on each machine, and machines; see `ostinato.train.fit`. With these `out` is needed.
+            devices, nodes: Processes on each machine, and machines; see `ostinato.training.loop.fit`. With these `out` is needed.
             checkpoint_seconds: Seconds between checkpoints.
-            watcher: An `ostinato.train.Watcher`.
+            watcher: An `ostinato.training.loop.Watcher`.
             told: Called with the task once everything is found from the data and training is about to begin.
 
         Returns:
@@ -319,7 +320,7 @@ class Task:
         return self._fit(data, examples, test, Path(out), resume, given, **run)
 
     def _fit(self, data, examples, test, out, resume, given, *, threads, devices, nodes, checkpoint_seconds, watcher, told):
-        from .. import train as training
+        from ..training import loop as training
 
         # the first process has begun the run, and watches over it
         helper = is_helper()
@@ -387,7 +388,7 @@ class Task:
         return replace(self._said(), **paths, digest=digest, found=self._found, threads=threads or cores())
 
     def _report(self, out: Path, config: Config, measured: Examples):
-        from ..report import Report, write_report
+        from ..training.report import Report, write_report
 
         standard, result, found = type(self).Options(), self.result, config.found
         best = max if self.higher else min
@@ -432,7 +433,7 @@ class Task:
                              "restore the file, or train the model again")
         # before memory is taken for a model of these sizes
         if os.path.lexists(out / CHECKPOINT):
-            from ..checkpoint_file import check_checkpoint
+            from ..training.checkpoint import check_checkpoint
 
             wanted = specs_of(task.skeleton().state_dict())
             if check_checkpoint(out / CHECKPOINT, wanted).history:

@@ -4,22 +4,22 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data import compose
+from ..data.batching import padded
+from ..data.examples import Examples, pair_of
+from ..data.text import compose
 from ..errors import InputError
-from ..examples import Examples, pair_of
-from ..problem import padded
-from ..report import TOKENS
-from ..seq2seq import FramesEncoder
+from ..training.report import TOKENS
 from .frames import given_clips, normalised, scales
 from .knowledge import ClipKnowledge
 from .options import TranscribeOptions
 from .sentences import SentenceTask
+from .seq2seq import FramesEncoder
 
 
 class Transcriber(SentenceTask):
     """Learns to write the sentence that is said, or signed, in a clip.
 
-    Data is an npz file of clips (see `ostinato.sequences.read_clips`) with a sentence for each (an array of text), or with a word for each frame, of
+    Data is an npz file of clips (see `ostinato.data.annotated.read_clips`) with a sentence for each (an array of text), or with a word for each frame, of
     which runs make the sentence; `FILE.npz:train` and `:test` are its parts. Or a pair in memory: clips (T, F), and a list of sentences. `predict`
     takes an npz file, a folder of pictures that are frames, or a video. Numbers of uint8 are divided by 255, others are used as they are, as
     those of `Classifier`.

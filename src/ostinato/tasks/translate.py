@@ -3,20 +3,20 @@
 
 import torch
 
-from ..data import given_text
+from ..data.disk import Behind
+from ..data.examples import Examples, pair_of
+from ..data.text import given_text
 from ..errors import InputError
-from ..examples import Examples, pair_of
-from ..seq2seq import TextEncoder
-from ..stored import Behind
 from .options import TranslateOptions
 from .sentences import SentenceTask
+from .seq2seq import TextEncoder
 from .task import Inside
 
 
 class Translator(SentenceTask):
     """Learns to write a sentence for a sentence: another language, another style, a spelling's sound.
 
-    Data is a TSV, CSV, JSONL or Parquet file of pairs (see `ostinato.tables.read_pairs`), or a pair in memory: a list of sentences,
+    Data is a TSV, CSV, JSONL or Parquet file of pairs (see `ostinato.data.readers.read_pairs`), or a pair in memory: a list of sentences,
     and a list of what is to be written for each. Both share one vocabulary.
 
     Args:

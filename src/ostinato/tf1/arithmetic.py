@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..engines import reference
-from ..graph import Graph, Node
+from ..language.graph import Graph, Node
 
 # Eigen's float32 tanh: an odd polynomial of degree 13 over an even one of degree 6, highest power first, the argument held
 # within 9. Source: Eigen 3.3, generic_fast_tanh_float, as TensorFlow 1.13.1 was built with it.

@@ -7,12 +7,17 @@ import torch
 
 from .. import cells as equations
 from ..errors import InputError, SizeError
-from ..language import cell, state, weight
+from ..language.tracing import cell, state, weight
 from . import operations
 from .cells import BasicRNNCell, GRUCell, Layer, LSTMLayer, PlainLayer
 from .contrib_lstm import LINEAR, SPLIT, STRIDED, scope
 from .steps import number
-from .variables import constant_initializer, ones_initializer, random_uniform_initializer, zeros_initializer
+from .variables import (
+    constant_initializer,
+    ones_initializer,
+    random_uniform_initializer,
+    zeros_initializer,
+)
 
 
 @cell

@@ -7,12 +7,16 @@ import torch
 
 from .. import cells as equations
 from ..errors import InputError, SizeError
-from ..regularisation import Regularisation
+from ..nn.regularisation import Regularisation
 from . import arithmetic, operations
 from .cells import LSTMCell, LSTMLayer, PlainLayer, ordered, refuse
 from .dropout import DROPOUT, keep_probability, kept
 from .steps import bound, number, steps_made, whole
-from .variables import constant_initializer, random_uniform_initializer, zeros_initializer
+from .variables import (
+    constant_initializer,
+    random_uniform_initializer,
+    zeros_initializer,
+)
 
 # What recipes have in common; `{{` and `}}` are braces once the recipe is used.
 SPLIT = "Const split(split_dim)"

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import torch
 
-from ..convolution import convolve, step
 from ..errors import InputError, SizeError
+from ..nn.conv_lstm import convolve, step
 from . import arithmetic
 from .cells import LSTMStateTuple, PlainLayer
 from .contrib_lstm import SPLIT
@@ -25,7 +25,7 @@ _CONVOLUTIONS = {
 class ConvLSTMCell(PlainLayer):
     """The LSTM whose products are convolutions, over inputs (batch, places in each dimension, channels).
 
-    It runs step by step on torch's operations and not on a cell of `ostinato.cells`; `ostinato.convolution.ConvLSTM` is a torch
+    It runs step by step on torch's operations and not on a cell of `ostinato.cells`; `ostinato.nn.conv_lstm.ConvLSTM` is a torch
     module of the same. Sums are torch's, so that the last digits may be others than TensorFlow's.
 
     Args:

@@ -10,7 +10,16 @@ import torch
 from ..errors import InputError, SizeError
 from . import operations
 from .cells import LSTMStateTuple
-from .graph import Computation, Graph, Marks, Operation, Tensor, TensorShape, as_dtype, get_default_graph
+from .graph import (
+    Computation,
+    Graph,
+    Marks,
+    Operation,
+    Tensor,
+    TensorShape,
+    as_dtype,
+    get_default_graph,
+)
 from .steps import RNNCell, Step, dimensions, flatten, number, pack, stepwise
 from .wrappers import _Wrapper
 

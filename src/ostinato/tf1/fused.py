@@ -7,7 +7,15 @@ from .graph import Computation, Tensor, VariableScope, as_dtype, get_default_gra
 from .operations import merge
 from .rnn import SIZE, dynamic_rnn, reverse
 from .static import static_rnn
-from .steps import RNNCell, check_cell, check_state, input_depth, input_parts, making, pack
+from .steps import (
+    RNNCell,
+    check_cell,
+    check_state,
+    input_depth,
+    input_parts,
+    making,
+    pack,
+)
 
 # What TensorFlow 1.13.1 makes after the one operation; see `graph.py`.
 _LAST = "strided_slice(stack stack_1 stack_2)=c strided_slice(stack stack_1 stack_2)=h"

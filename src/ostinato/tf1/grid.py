@@ -6,8 +6,16 @@ import torch
 
 from .. import cells as equations
 from ..errors import InputError
-from ..language import Cell, cell, weight
-from .cells import BasicLSTMCell, BasicRNNCell, GRUCell, Layer, LSTMCell, PlainLayer, refuse
+from ..language.tracing import Cell, cell, weight
+from .cells import (
+    BasicLSTMCell,
+    BasicRNNCell,
+    GRUCell,
+    Layer,
+    LSTMCell,
+    PlainLayer,
+    refuse,
+)
 from .contrib_lstm import scope
 from .steps import number
 

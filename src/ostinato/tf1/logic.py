@@ -6,7 +6,15 @@ import torch
 
 from ..errors import InputError, SizeError
 from . import operations
-from .graph import Computation, Operation, Tensor, TensorShape, Value, as_dtype, get_default_graph
+from .graph import (
+    Computation,
+    Operation,
+    Tensor,
+    TensorShape,
+    Value,
+    as_dtype,
+    get_default_graph,
+)
 from .operations import merge
 from .session import InvalidArgumentError, Run
 from .steps import flatten, pack

@@ -9,7 +9,16 @@ import torch
 
 from ..errors import InputError, SizeError
 from . import arithmetic
-from .graph import Computation, DType, Operation, Tensor, TensorShape, Value, as_dtype, get_default_graph
+from .graph import (
+    Computation,
+    DType,
+    Operation,
+    Tensor,
+    TensorShape,
+    Value,
+    as_dtype,
+    get_default_graph,
+)
 from .session import InvalidArgumentError
 
 

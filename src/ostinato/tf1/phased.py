@@ -5,7 +5,7 @@ import torch
 from .. import language
 from ..cells import phased_lstm
 from ..errors import InputError
-from ..language import cell, state, weight
+from ..language.tracing import cell, state, weight
 from . import arithmetic
 from .cells import LSTMLayer, PlainLayer
 from .contrib_lstm import LINEAR, SPLIT, scope

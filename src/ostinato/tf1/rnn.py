@@ -7,7 +7,17 @@ from . import operations
 from .graph import Computation, Graph, Operation, Tensor, as_dtype, get_default_graph
 from .operations import merge
 from .session import InvalidArgumentError
-from .steps import RNNCell, check_cell, check_state, dimensions, flatten, input_depth, input_parts, joined, pack
+from .steps import (
+    RNNCell,
+    check_cell,
+    check_state,
+    dimensions,
+    flatten,
+    input_depth,
+    input_parts,
+    joined,
+    pack,
+)
 
 # The operations that TensorFlow 1.13.1 makes for parts of dynamic_rnn; see `graph.py` for how they are written.
 _TRANSPOSE = "Rank range(start delta) concat(values_0 axis) transpose"

@@ -7,7 +7,15 @@ import numpy as np
 import torch
 
 from ..errors import EngineError, InputError, OstinatoError, SizeError
-from .graph import Computation, Graph, Operation, Tensor, get_default_graph, on_top, sessions
+from .graph import (
+    Computation,
+    Graph,
+    Operation,
+    Tensor,
+    get_default_graph,
+    on_top,
+    sessions,
+)
 from .random import UniformStream
 
 

@@ -9,7 +9,16 @@ import torch
 
 from ..errors import InputError, SizeError
 from . import operations
-from .graph import Computation, DType, Graph, Operation, Tensor, TensorShape, as_dtype, get_default_graph
+from .graph import (
+    Computation,
+    DType,
+    Graph,
+    Operation,
+    Tensor,
+    TensorShape,
+    as_dtype,
+    get_default_graph,
+)
 from .operations import merge
 from .variables import Variable, get_variable
 

@@ -7,7 +7,18 @@ import numpy as np
 import torch
 
 from ..errors import InputError, SizeError
-from .graph import Computation, DType, Operation, Tensor, TensorShape, Value, VariableScope, as_dtype, get_default_graph, session_for
+from .graph import (
+    Computation,
+    DType,
+    Operation,
+    Tensor,
+    TensorShape,
+    Value,
+    VariableScope,
+    as_dtype,
+    get_default_graph,
+    session_for,
+)
 from .operations import constant, convert_to_tensor, shape_of
 from .random import glorot_limit
 from .shapes import ones, random_uniform, zeros

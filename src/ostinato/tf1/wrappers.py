@@ -11,7 +11,18 @@ from . import arithmetic
 from .cells import ACTIVATIONS, Layer, refuse
 from .graph import Graph, Operation, Tensor, VariableScope, get_default_graph
 from .session import InvalidArgumentError
-from .steps import RNNCell, Step, check_cell, dimensions, flatten, making, number, stepwise, whole, zeroed
+from .steps import (
+    RNNCell,
+    Step,
+    check_cell,
+    dimensions,
+    flatten,
+    making,
+    number,
+    stepwise,
+    whole,
+    zeroed,
+)
 from .variables import constant_initializer, random_uniform_initializer
 
 

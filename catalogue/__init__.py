@@ -1,0 +1,38 @@
+"""The pages docs/cells.md and docs/cells.ko.md, made from the cells, and the measurements that they show.
+
+    python -m catalogue docs           writes the pages, and their picture, into the directory docs
+    python -m catalogue measure        times every cell, and writes benchmarks/cells.json, which the pages show
+    python -m catalogue train DATA     trains every cell on the data in a directory, and writes that file; it goes on
+                                                where it was ended, and `--only CELL` trains one cell anew
+"""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ostinato.errors import InputError, OstinatoError
+
+from .measured import FILE, measure
+from .pages import write_pages
+from .trained import train
+
+
+def main(words: Sequence[str]) -> int:
+    """Run `python -m catalogue`, with what follows it; gives the exit code."""
+    try:
+        match list(words):
+            case ["docs", *folder] if len(folder) < 2:
+                print("\n".join(map(str, write_pages(Path(*folder or ["docs"])))))
+            case ["measure", *path] if len(path) < 2:
+                measure(Path(*path or [FILE]))
+            case ["train", data]:
+                train(FILE, Path(data))
+            case ["train", data, "--only", name]:
+                train(FILE, Path(data), only=name)
+            case _:
+                raise InputError(f"python -m catalogue {' '.join(words)}: write docs [DIRECTORY] to make the pages, "
+                                 "measure [FILE.json] to time the cells, or train DATA [--only CELL] to train them")
+    except OstinatoError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0

@@ -1,8 +1,0 @@
-"""python -m ostinato.catalogue."""
-
-import sys
-
-from . import main
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,120 @@
+"""Reading text: from a file to characters, from characters to numbers, from numbers to batches.
+
+A character here is what a reader calls one: a grapheme cluster (Unicode Annex 29), after composition to NFC, so that a Korean
+syllable, an accented letter or a family of emoji is one, however the file spells it.
+"""
+
+
+import codecs
+import unicodedata
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from pathlib import Path
+
+import regex
+
+from ..errors import InputError
+from .files import read_blocks
+
+# Bytes of a file that are in memory at a time.
+CHUNK = 1 << 20
+# Code points that can be a part of a longer grapheme cluster; in a text without any, each code point is one character.
+_JOINING = regex.compile(r"[\r\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=L}\p{GCB=V}\p{GCB=T}"
+                         r"\p{GCB=Regional_Indicator}]")
+_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+# ---------------------------------------------------------------- text
+
+
+def read_text(path: Path) -> str:
+    """The text of a UTF-8 file or pipe, composed (NFC), with line ends as "\\n".
+
+    Raises:
+        InputError: The file is missing, a directory, empty, or not UTF-8; the message says where.
+    """
+    return "".join(read_chunks(path, once=True))
+
+
+def read_chunks(path: Path, *, size: int | None = None, packed: bool = False, once: bool = False) -> Iterator[str]:
+    """What `read_text` gives, chunk by chunk.
+
+    Args:
+        path: Of the file.
+        size: Bytes that are read at a time; `CHUNK`, if not given.
+        packed: It is a gzip file.
+        once: As for `files.read_blocks`.
+
+    Yields:
+        Text that ends with a line, or, where the chunk holds no line's end, with a character.
+    """
+    kept, empty, count = "", True, 0
+
+    def blocks() -> Iterator[bytes]:
+        nonlocal count
+        for block in read_blocks(path, size or CHUNK, packed=packed, once=once):
+            count += len(block)
+            yield block
+
+    for text in _decoded(blocks(), path, packed):
+        text = kept + text
+        # what follows a line's end, or a whole character, is no part of it
+        end = text.rfind("\n") + 1 or len(text) - len((regex.findall(r"\X", text) or [""])[-1])
+        text, kept = text[:end], text[end:]
+        empty = empty and not text.strip()
+        yield compose(text)
+    if empty and not kept.strip():
+        raise InputError(f"{str(path)!r} has no text in it ({count} bytes{' unpacked' * packed}); "
+                         "give a text to learn from")
+    yield compose(kept)
+
+
+def _decoded(blocks: Iterable[bytes], path: Path, packed: bool) -> Iterator[str]:
+    """The text of blocks of UTF-8, without the mark that some programs begin it with."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    before, lines, head, started = 0, 0, None, False
+    for block in chain(blocks, [b""]):
+        head = head or block[:3]
+        kept, _ = decoder.getstate()
+        try:
+            text = decoder.decode(block, final=not block)
+        except UnicodeDecodeError as error:
+            encoding = next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
+            line = lines + error.object.count(b"\n", 0, error.start) + 1
+            raise InputError(
+                f"{str(path)!r} is not UTF-8: byte {before - len(kept) + error.start} (line {line}) "
+                f"is 0x{error.object[error.start]:02x}"
+                + (f", and it starts as {encoding} does" if encoding else "")
+                + "; write it as UTF-8, for example: " + (f"zcat {path} | " if packed else "")
+                + f"iconv -f {encoding or 'ENCODING'} -t utf-8 {'' if packed else f'{path} '}> utf8.txt") from error
+        yield text if started else text.removeprefix("\ufeff")
+        started = started or text != ""
+        before, lines = before + len(block), lines + block.count(b"\n")
+
+
+def compose(text: str) -> str:
+    """A text as the models read it: NFC, line ends as "\\n"."""
+    return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def given_text(text: str, of: str = "") -> str:
+    """A text that comes from Python or from the command line, as `compose` gives it; `of` is what the message begins with.
+
+    Raises:
+        InputError: It is no text, or cannot be written as UTF-8.
+    """
+    if not isinstance(text, str):
+        raise InputError(f"{of}{text!r} is no text; write one, or \"\" for an empty one")
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise InputError(f"{of}{text!r}: it is not UTF-8; write it in a UTF-8 terminal, or leave it out")
+    return compose(text)
+
+
+def characters(text: str) -> list[str]:
+    """The characters of a composed text.
+
+    Example:
+        >>> characters(compose("한글 e\\u0301"))
+        ['한', '글', ' ', 'é']
+    """
+    return regex.findall(r"\X", text) if _JOINING.search(text) else list(text)

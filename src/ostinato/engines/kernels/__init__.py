@@ -1,0 +1,1 @@
+"""Everything that writes LLVM IR, compiles it or runs it."""

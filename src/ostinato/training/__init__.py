@@ -1,0 +1,1 @@
+"""Training: the loop, the objective, metrics and the report."""

@@ -1,0 +1,249 @@
+"""The README and the guides say what is so: their examples run and print what is shown, their links lead somewhere, languages agree."""
+
+import contextlib
+import functools
+import io
+import linecache
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+from places import ROOT
+from typer.main import get_command
+
+import ostinato.errors
+import ostinato.language.tracing
+from ostinato import tanh, tf1
+from ostinato.cells import CELLS, classic
+from ostinato.cli.main import app
+from ostinato.errors import InputError
+from ostinato.language.graph import POINTWISE
+from ostinato.language.initialisers import INITIALISERS
+from ostinato.tasks import Generator, generate, task
+
+READMES = ("README.md", "README.ko.md")
+LANGUAGE = ("docs/language.md", "docs/language.ko.md")
+GENERATE = ("docs/generate.md", "docs/generate.ko.md")
+# test_tf1.py runs this page's examples and looks for its names
+TF1 = ("docs/tf1.md", "docs/tf1.ko.md")
+BENCHMARK = ("docs/benchmark.md", "docs/benchmark.ko.md")
+TASKS = ("docs/tasks.md", "docs/tasks.ko.md")
+FORECAST = ("docs/forecast.md", "docs/forecast.ko.md")
+CONTRIB = ("docs/contrib.md", "docs/contrib.ko.md")
+TORCH = ("docs/torch.md", "docs/torch.ko.md")
+CELL_PAGES = ("docs/cells.md", "docs/cells.ko.md")
+PAIRS = [READMES, LANGUAGE, GENERATE, TASKS, FORECAST, TF1, CONTRIB, CELL_PAGES, BENCHMARK, TORCH]
+PAGES = [page for pair in PAIRS for page in pair]
+
+
+def read(name: str) -> str:
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+def blocks(name: str) -> list[tuple[str, str]]:
+    """The fenced blocks of a page: what they are in, and their text."""
+    return re.findall(r"^```(\w*)\n(.*?)^```$", read(name), re.M | re.S)
+
+
+def prose(name: str) -> str:
+    return re.sub(r"^```.*?^```$", "", read(name), flags=re.M | re.S)
+
+
+def rows(name: str) -> list[list[str]]:
+    """The cells of every line of every table."""
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in prose(name).splitlines() if line.startswith("|")]
+
+
+def uncommented(code: str) -> list[str]:
+    return [re.sub(r"\s*#.*", "", line) for line in code.splitlines()]
+
+
+def run(code: str, shared: dict) -> str:
+    """What an example prints, as a part of a file cells.py whose text errors can show."""
+    linecache.cache["cells.py"] = len(code), None, code.splitlines(keepends=True), "cells.py"
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        exec(compile(code, "cells.py", "exec"), shared)
+    return printed.getvalue()
+
+
+# ---------------------------------------------------------------- every page
+
+
+def test_every_page_is_looked_at_here():
+    there = [path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("README*.md"), *ROOT.glob("docs/*.md"))]
+    assert sorted(there) == sorted(PAGES)
+
+
+@pytest.mark.parametrize("name", [*READMES, *LANGUAGE])
+def test_every_python_example_prints_what_the_page_shows(name):
+    found, shared, shown = blocks(name), {"__name__": "page"}, 0
+    for (language, code), (next_language, wanted) in zip(found, [*found[1:], ("", "")]):
+        if language == "python":
+            assert run(code, shared) == (wanted if next_language == "text" else "")
+            shown += next_language == "text"
+    assert shown == len([language for language, _ in found if language == "text"]) >= 5
+
+
+@pytest.mark.parametrize("english, korean", PAIRS)
+def test_both_languages_have_the_same_parts_and_code(english, korean):
+    ours, theirs = blocks(english), blocks(korean)
+    assert [(language, uncommented(code)) for language, code in ours] == [(language, uncommented(code)) for language, code in theirs]
+    outlines = [re.findall(r"^(#+ |[-*] |\|(?=.*\|$))", prose(name), re.M) for name in (english, korean)]
+    assert outlines[0] == outlines[1] and len(outlines[0]) > 10
+    # a table's first column is code or words; where it is code alone it is the same in both
+    code = [[row[0] for row in rows(name) if re.fullmatch(r"(`[^`]*`(, )?)+", row[0])] for name in (english, korean)]
+    assert code[0] == code[1]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_local_link_leads_to_a_file(name):
+    links = [link for link in re.findall(r"\]\(([^)#]+)\)", prose(name)) if "://" not in link]
+    assert links and [link for link in links if not (ROOT / name).parent.joinpath(link).is_file()] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_leads_to_pages_of_its_own_language(name):
+    links = re.findall(r"\]\(([^)#]+\.md)\)", prose(name))
+    korean = [link for link in links if link.endswith(".ko.md")]
+    # one link goes to the other language, and the changelog has one language alone
+    others = [link for link in links if link not in korean and link != "CHANGELOG.md"]
+    assert len(others if name.endswith(".ko.md") else korean) == 1
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_command_shown_is_one_with_such_options(name):
+    commands = [line for _, code in blocks(name) for line in uncommented(code) if line.startswith("ostinato ")]
+    assert commands or name not in (*READMES, *GENERATE, *BENCHMARK)
+    for command in commands:
+        found, words = get_command(app), shlex.split(command)[1:]
+        while hasattr(found, "commands"):
+            found = found.commands[words.pop(0)]
+        known = {option for parameter in found.params for option in parameter.opts}
+        assert [word for word in words if word.startswith("--") and word not in known] == []
+
+
+@pytest.mark.parametrize("name", [*READMES, *GENERATE, *CELL_PAGES])
+def test_every_cell_is_named(name):
+    cells = CELLS if name in CELL_PAGES else classic.CELLS
+    assert [cell for cell in cells if f"`{cell}`" not in read(name)] == []
+    assert name in CELL_PAGES or re.search(r"\(((docs/)?cells(\.ko)?\.md)\)", read(name)), "the page of all cells is named"
+
+
+@pytest.mark.parametrize("name, here", [*zip(CONTRIB, ("here", "있음"))])
+def test_what_the_page_on_contrib_calls_here_is_here(name, here):
+    """So many names has TensorFlow 1.13.1 in each module; those of tf.nn.rnn_cell, which tf.contrib.rnn repeats, once."""
+    counts = {"tf.nn.rnn_cell": 10, "tf.contrib.rnn": 40, "tf.contrib.grid_rnn": 9, "tf.contrib.seq2seq": 29}
+    for part in read(name).split("\n## ")[1:]:
+        module, found = part[1:part.index("`", 1)], re.findall(r"^\| `(\w+)` \| (?:`(\w+)`)? ?\| (.*) \|$", part, re.M)
+        assert len(found) == counts.pop(module)
+        assert {cell for _, cell, _ in found} <= {*CELLS, ""}
+        ours = functools.reduce(lambda at, word: getattr(at, word, None), module.split(".")[1:], tf1)
+        assert [word for word, _, what in found if what.startswith(here) != hasattr(ours, word)] == []
+    assert not counts
+
+
+# ---------------------------------------------------------------- torch.nn
+
+
+@pytest.mark.parametrize("name", TORCH)
+def test_the_page_on_torch_nn_says_what_differs(name):
+    (_, code), (_, wanted) = blocks(name)
+    assert run(code, {"__name__": "page"}) == wanted
+    for made in (ostinato.RNN(2, 3), ostinato.LSTM(2, 3), ostinato.GRU(2, 3)):
+        assert isinstance(made, ostinato.Recurrent) and not isinstance(made, torch.nn.RNNBase)
+    table = {row[0].strip("`"): row[1] for row in rows(name) if row[0].endswith("Error`")}
+    for error, bases in table.items():
+        kinds = {kind.__name__ for kind in getattr(ostinato.errors, error).__mro__}
+        assert set(re.findall(r"`(\w+)`", bases)) <= kinds
+    assert len(table) == 5
+
+
+# ---------------------------------------------------------------- the language
+
+
+@pytest.mark.parametrize("name", LANGUAGE)
+def test_every_operation_is_in_a_table(name):
+    operators = {"add": "`+`", "sub": "`-`", "mul": "`*`", "div": "`/`", "neg": "`-z`", "less": "`a < b`"}
+    forms = [*operators.values(), "`W @ x`", "`W.T @ z`", "`z ** 2`", "`z ** 3`", "`z ** 0.5`", "`z ** -1`", "`a > b`", "`ostinato.sum("]
+    exported = {n for n, value in vars(ostinato).items() if callable(value) and value is vars(ostinato.language).get(n)} - {"cell", "weight", "state", "input"}
+    functions = [*(POINTWISE.keys() - operators.keys()), *exported]
+    tables = "\n".join(row[0] for row in rows(name))
+    assert [form for form in (*forms, *(f"`{f}(" for f in functions)) if form not in tables] == [] and len(exported) > 12
+
+
+@pytest.mark.parametrize("name", LANGUAGE)
+def test_the_plan_is_printed_as_the_page_says(name):
+    call = re.search(r"`print\((lstm\.plan\(.*?\))\)`", read(name))[1]
+    assert str(eval(call, dict(CELLS)))
+
+
+@pytest.mark.parametrize("name", LANGUAGE)
+def test_every_declaration_and_initialiser_is_in_a_table(name):
+    tables = "\n".join(row[0] for row in rows(name))
+    assert [form for form in ("weight(", "ostinato.state(", "ostinato.input(") if form not in tables] == []
+    assert [init for init in INITIALISERS if f'`"{init}"`' not in tables] == []
+
+
+def test_an_operation_that_does_nothing_is_where_the_page_says():
+    assert "`ostinato.language.operations.identity`" in read(LANGUAGE[0])
+    assert ostinato.language.operations.identity(tanh) is tanh
+
+
+# ---------------------------------------------------------------- writing text
+
+KOREAN = {"required": "필수", "none": "없음", "off": "꺼짐", "all cores": "모든 코어", "another each time": "매번 다른 수"}
+
+
+def default(parameter) -> str:
+    """An option's default as the pages write it."""
+    if parameter.required:
+        return "required"
+    if isinstance(parameter.show_default, str):
+        return parameter.show_default
+    if parameter.is_flag:
+        return "off"
+    return f"{parameter.default:g}" if isinstance(parameter.default, (int, float)) else parameter.default or "none"
+
+
+@pytest.mark.parametrize("name", GENERATE)
+@pytest.mark.parametrize("command", ["ostinato train generate", "ostinato generate"])
+def test_every_option_is_in_its_table_with_its_default(name, command):
+    found = get_command(app)
+    for word in command.split()[1:]:
+        found = found.commands[word]
+    options = [p for p in found.params if p.param_type_name == "option" and not p.hidden and p.name != "help"]
+    wanted = [[f"`{p.opts[0]}`", default(p)] for p in options]
+    if name.endswith(".ko.md"):
+        wanted = [[option, KOREAN.get(value, value)] for option, value in wanted]
+    part = next(part for part in read(name).split("\n## ") if f"`{command}`" in part.partition("\n")[0])
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("| `--")]
+    assert [row[:2] for row in table] == wanted
+    assert all(len(row) == 3 and row[2] for row in table)
+
+
+@pytest.mark.parametrize("name", GENERATE)
+def test_every_file_of_a_model_directory_is_named(name):
+    files = [task.CONFIG, task.VOCABULARY, task.WEIGHTS, task.CHECKPOINT, task.REPORT, generate.CURVE]
+    assert [row[0] for row in rows(name) if row[0].strip("`") in files] == [f"`{file}`" for file in files]
+
+
+@pytest.mark.parametrize("name", GENERATE)
+def test_a_model_is_trained_and_writes_as_the_page_says(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("novel.txt").write_text("It was a phrase that repeats, and it was a phrase that repeats.\n" * 60, encoding="utf-8")
+    large, small = "hidden=512, epochs=20", "hidden=8, steps=12"
+    train, write = (code for language, code in blocks(name) if language == "python")
+    assert large in train
+    shared = {"__name__": "page"}
+    assert run(train.replace(large, small), shared) == ""
+    assert len(run(write, shared)) == 100 and len(shared["text"]) == 300
+
+
+@pytest.mark.parametrize("name, words", [*zip(GENERATE, (r"at least ([\d,]+) characters", r"적어도 ([\d,]+)글자"))])
+def test_the_least_text_is_what_the_page_says(name, words, tmp_path):
+    least = int(re.search(words, read(name))[1].replace(",", ""))
+    (tmp_path / "short.txt").write_text("a" * (least - 1), encoding="utf-8")
+    with pytest.raises(InputError, match=f"take {least} at least"):
+        Generator().fit(tmp_path / "short.txt")
