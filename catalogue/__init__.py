@@ -1,9 +1,12 @@
-"""The pages docs/cells.md and docs/cells.ko.md, made from the cells, and the measurements that they show.
+"""The pages docs/cells.md and docs/cells.ko.md, made from the cells, and the measurements that they
+show.
 
-    python -m catalogue docs           writes the pages, and their picture, into the directory docs
-    python -m catalogue measure        times every cell, and writes benchmarks/cells.json, which the pages show
-    python -m catalogue train DATA     trains every cell on the data in a directory, and writes that file; it goes on
-                                                where it was ended, and `--only CELL` trains one cell anew
+python -m catalogue docs           writes the pages, and their picture, into the directory docs
+python -m catalogue measure        times every cell, and writes benchmarks/cells.json, which the
+pages show python -m catalogue train DATA     trains every cell on the data in a directory, and
+writes that file; it goes on
+                                            where it was ended, and `--only CELL` trains one cell
+                                            anew
 """
 
 import sys
@@ -30,8 +33,12 @@ def main(words: Sequence[str]) -> int:
             case ["train", data, "--only", name]:
                 train(FILE, Path(data), only=name)
             case _:
-                raise InputError(f"python -m catalogue {' '.join(words)}: write docs [DIRECTORY] to make the pages, "
-                                 "measure [FILE.json] to time the cells, or train DATA [--only CELL] to train them")
+                raise InputError(
+                    f"python -m catalogue {' '.join(words)}: write docs [DIRECTORY] to make the "
+                    f"pages, "
+                    "measure [FILE.json] to time the cells, or train DATA [--only CELL] to train "
+                    "them"
+                )
     except OstinatoError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

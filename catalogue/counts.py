@@ -37,6 +37,8 @@ def parameters(graph: Graph) -> str:
 
 
 def work(graph: Graph, shape: Sequence[int] = SHAPE) -> int:
-    """The multiply-adds of products that a cell makes for a step of a row, at the I and H of a shape (B, T, I, H)."""
+    """The multiply-adds of products that a cell makes for a step of a row, at the I and H of a
+    shape (B, T, I, H).
+    """
     letters = graph.letters | graph.output.size.letters
     return multiply_adds(graph, dict.fromkeys(letters, OTHER) | {"I": shape[2], "H": shape[3]})

@@ -1,4 +1,6 @@
-"""What was measured of the cells: how long they take, and what they learn; both in one JSON file."""
+"""What was measured of the cells: how long they take, and what they learn; both in one JSON
+file.
+"""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +40,9 @@ class Times:
     seconds: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def shown(self, name: str, mode: str) -> list[str]:
-        """Milliseconds, and the time for each multiply-add as a multiple of the LSTM's; dashes where there are none."""
+        """Milliseconds, and the time for each multiply-add as a multiple of the LSTM's; dashes
+        where there are none.
+        """
         if name not in self.seconds:
             return ["-", "-"]
         each = [self.seconds[n][mode] / work(CELLS[n].graph, self.shape) for n in (name, "lstm")]
@@ -53,11 +57,9 @@ class Times:
 class Learned:
     """What a task came to with each cell.
 
-    Attributes:
-        options: The task's, the same for every cell.
-        rows: What it learned from: rows, or characters; a part of them was held out to choose the weights by.
-        test_rows: What it was tested on.
-        values: The measure by cell; None where the loss became no number.
+    Attributes: options: The task's, the same for every cell. rows: What it learned from: rows, or
+        characters; a part of them was held out to choose the weights by. test_rows: What it was
+        tested on. values: The measure by cell; None where the loss became no number.
     """
 
     options: dict[str, int | float]
@@ -94,12 +96,18 @@ def read(path: Path) -> Measured:
         times = None if found["times"] is None else _times(found["times"])
         return Measured(times, {task: _learned(one) for task, one in found["learned"].items()})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InputError(f"{str(path)!r} is no file of cells' measurements ({type(error).__name__}: {error}); restore it, or "
-                         "write another one with: python -m catalogue measure") from error
+        raise InputError(
+            f"{str(path)!r} is no file of cells' measurements ({type(error).__name__}: {error}); "
+            f"restore it, or "
+            "write another one with: python -m catalogue measure"
+        ) from error
 
 
 def _times(found: Mapping) -> Times:
-    seconds = {name: {mode: float(taken[mode]) for mode in MODES} for name, taken in found["seconds"].items()}
+    seconds = {
+        name: {mode: float(taken[mode]) for mode in MODES}
+        for name, taken in found["seconds"].items()
+    }
     shape = tuple(map(int, found["shape"]))
     if "lstm" not in seconds or len(shape) != len(SHAPE):
         raise ValueError("no times of the LSTM, or no shape of four sizes")
@@ -107,7 +115,9 @@ def _times(found: Mapping) -> Times:
 
 
 def _learned(found: Mapping) -> Learned:
-    values = {name: None if value is None else float(value) for name, value in found["values"].items()}
+    values = {
+        name: None if value is None else float(value) for name, value in found["values"].items()
+    }
     return Learned(dict(found["options"]), int(found["rows"]), int(found["test_rows"]), values)
 
 
@@ -119,8 +129,16 @@ def write(path: Path, measured: Measured) -> None:
 # ---------------------------------------------------------------- times
 
 
-def measure(path: Path, *, names: Sequence[str] = tuple(CELLS), shape: Sequence[int] = SHAPE, threads: int | None = None,
-            budget: float = 60.0, fewest: int = 5, say: Callable[[str], None] = print) -> Times:
+def measure(
+    path: Path,
+    *,
+    names: Sequence[str] = tuple(CELLS),
+    shape: Sequence[int] = SHAPE,
+    threads: int | None = None,
+    budget: float = 60.0,
+    fewest: int = 5,
+    say: Callable[[str], None] = print,
+) -> Times:
     """Time cells by turns, in this process, and write what came of it.
 
     Args:
@@ -152,14 +170,19 @@ def measure(path: Path, *, names: Sequence[str] = tuple(CELLS), shape: Sequence[
 
 
 def _runner(name: str, mode: str, shape: Sequence[int]):
-    """What is timed: a cell's layer without gradients, or with those of the input and of all weights."""
+    """What is timed: a cell's layer without gradients, or with those of the input and of all
+    weights.
+    """
     from ostinato.bench.peers import Runner
 
     rows, steps, inputs, hidden = shape
     graph = CELLS[name].graph
     letters = {letter: OTHER for letter in (graph.letters | graph.output.size.letters) - {"I", "H"}}
     layer = Recurrent(name, inputs, hidden, sizes=letters, batch_first=False)
-    given = [torch.randn(steps, rows, size.at(letters | {"I": inputs, "H": hidden})) for size in graph.inputs.values()]
+    given = [
+        torch.randn(steps, rows, size.at(letters | {"I": inputs, "H": hidden}))
+        for size in graph.inputs.values()
+    ]
     x = given[0] if len(given) == 1 else tuple(given)
 
     def inference():

@@ -25,11 +25,16 @@ def described(cell: Cell) -> tuple[list[str], str]:
 
     Example:
         >>> from ostinato.cells import min_gru
-        >>> described(min_gru)
-        (['Minimal GRU: gate and candidate see the input alone.'], 'Feng et al., Were RNNs All We Needed? (2024).')
+        >>> paragraphs, source = described(min_gru)
+        >>> paragraphs
+        ['Minimal GRU: gate and candidate see the input alone.']
+        >>> source
+        'Feng et al., Were RNNs All We Needed? (2024).'
     """
     text, _, source = inspect.getdoc(cell.function).partition("Source: ")
-    return [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")], " ".join(source.split())
+    return [" ".join(paragraph.split()) for paragraph in text.strip().split("\n\n")], " ".join(
+        source.split()
+    )
 
 
 def page(language: str, measured: Measured = NOTHING) -> str:
@@ -39,13 +44,25 @@ def page(language: str, measured: Measured = NOTHING) -> str:
         language: "en" or "ko".
         measured: What was measured.
     """
-    words, times, learned = {"en": ENGLISH, "ko": KOREAN}[language], measured.times, measured.learned
+    words, times, learned = (
+        {"en": ENGLISH, "ko": KOREAN}[language],
+        measured.times,
+        measured.learned,
+    )
     rows, steps, inputs, hidden = times.shape if times else SHAPE
     legend = [
         words["legend"].format(B=rows, T=steps, I=inputs, H=hidden, other=OTHER),
         words["measured"].format(**vars(times)) if times else words["unmeasured"],
-        *(words[task].format(**learned[task].options, rows=learned[task].rows, test_rows=learned[task].test_rows,
-                             one=1 / learned[task].test_rows) for task in TASKS if task in learned),
+        *(
+            words[task].format(
+                **learned[task].options,
+                rows=learned[task].rows,
+                test_rows=learned[task].test_rows,
+                one=1 / learned[task].test_rows,
+            )
+            for task in TASKS
+            if task in learned
+        ),
         words["results"] if learned else words["untrained"],
     ]
     parts = [f"# {words['title']}", words["other"], *words["intro"], f"## {words['all']}"]
@@ -71,11 +88,22 @@ def is_drawn(measured: Measured) -> bool:
 def _table(words: Mapping, measured: Measured) -> str:
     """All cells, one a line."""
     times = measured.times
-    lines = [f"| {' | '.join(words['columns'])} |", "|---|---|" + "---:|" * (len(words["columns"]) - 2)]
+    lines = [
+        f"| {' | '.join(words['columns'])} |",
+        "|---|---|" + "---:|" * (len(words["columns"]) - 2),
+    ]
     for name, made in CELLS.items():
-        timed = [value for mode in MODES for value in (times.shown(name, mode) if times else ["-", "-"])]
-        cells = [f"[`{name}`](#{name})", f"`{parameters(made.graph)}`", f"{work(made.graph, times.shape if times else SHAPE):,}",
-                 words["yes"] if made.graph.is_linear else "", *timed, *(_result(words, name, measured, task) for task in TASKS)]
+        timed = [
+            value for mode in MODES for value in (times.shown(name, mode) if times else ["-", "-"])
+        ]
+        cells = [
+            f"[`{name}`](#{name})",
+            f"`{parameters(made.graph)}`",
+            f"{work(made.graph, times.shape if times else SHAPE):,}",
+            words["yes"] if made.graph.is_linear else "",
+            *timed,
+            *(_result(words, name, measured, task) for task in TASKS),
+        ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -95,16 +123,25 @@ def _entry(name: str, made: Cell, language: str, words: Mapping) -> list[str]:
     paragraphs, source = described(made)
     if language == "ko":
         paragraphs = IN_KOREAN[name].split("\n\n")
-    latex = ["<details><summary>LaTeX</summary>", f"```latex\n{made.equations('latex')}\n```", "</details>"]
-    return [f"### `{name}`", *paragraphs, words["source"].format(source), f"```text\n{made.equations()}\n```", *latex]
+    latex = [
+        "<details><summary>LaTeX</summary>",
+        f"```latex\n{made.equations('latex')}\n```",
+        "</details>",
+    ]
+    return [
+        f"### `{name}`",
+        *paragraphs,
+        words["source"].format(source),
+        f"```text\n{made.equations()}\n```",
+        *latex,
+    ]
 
 
 def write_pages(folder: Path, file: Path = FILE) -> list[Path]:
     """Write both pages, and the picture where there is one.
 
-    Args:
-        folder: The directory for them.
-        file: What `measure` and `train` wrote; where there is no such file the pages say that nothing was measured.
+    Args: folder: The directory for them. file: What `measure` and `train` wrote; where there is no
+        such file the pages say that nothing was measured.
 
     Raises:
         InputError: The directory cannot be written, or `file` is no file of measurements.

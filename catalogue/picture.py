@@ -11,17 +11,25 @@ from ostinato.training.report import figure_bytes
 from .counts import FAMILIES
 from .measured import Measured
 
-# Of a task's result: what the axis says, whether more is better, what is marked, and what distance from the best is hardly one.
+# Of a task's result: what the axis says, whether more is better, what is marked, and what distance
+# from the best is hardly one.
 RESULTS = {
     "classify": ("accuracy", True, (0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99, 1), 0.02),
-    "generate": ("nats per character, less is better", False, (1.5, 2, 2.1, 2.2, 2.3, 2.4, 2.5, 3, 3.5, 4, 5), 0.1),
+    "generate": (
+        "nats per character, less is better",
+        False,
+        (1.5, 2, 2.1, 2.2, 2.3, 2.4, 2.5, 3, 3.5, 4, 5),
+        0.1,
+    ),
 }
 MULTIPLES = (0.125, 0.25, 0.5, 1, 2, 4, 8)
 # Okabe and Ito's blue, vermilion and green, which the colour-blind tell apart
 MARKS = {"classic": ("#0072b2", "o"), "contrib": ("#d55e00", "s"), "research": ("#009e73", "^")}
-# A label is looked a place for in ever wider rings around its point, in these directions: sixteenths of a turn, the sides first.
+# A label is looked a place for in ever wider rings around its point, in these directions:
+# sixteenths of a turn, the sides first.
 AROUND = (0, 8, 1, 15, 7, 9, 2, 14, 6, 10, 3, 13, 5, 11, 4, 12)
-# Points, of which 72 are an inch: from a mark to its label at least and at most, from ring to ring, and around a mark.
+# Points, of which 72 are an inch: from a mark to its label at least and at most, from ring to ring,
+# and around a mark.
 NEAR, FAR, RING, MARK = 5, 200, 3, 4
 
 
@@ -31,9 +39,11 @@ def draw(measured: Measured, path: Path) -> None:
 
 
 def picture(measured: Measured):
-    """A panel for each task, with a named point for each cell: its time of training beside the LSTM's, and its result.
+    """A panel for each task, with a named point for each cell: its time of training beside the
+    LSTM's, and its result.
 
-    The better result is higher up, on an axis that is the wider the nearer it is to the best. Cells without one are left out.
+    The better result is higher up, on an axis that is the wider the nearer it is to the best. Cells
+    without one are left out.
 
     Args:
         measured: Times, and what was learned in each task of `RESULTS`.
@@ -45,15 +55,32 @@ def picture(measured: Measured):
     from matplotlib.ticker import NullLocator
 
     # one above the other, or a phone would show them too small; 72, so that a pixel is a point
-    figure = Figure(figsize=(5.2, 6.5 * len(RESULTS)), dpi=72, layout="constrained", facecolor="white")
+    figure = Figure(
+        figsize=(5.2, 6.5 * len(RESULTS)), dpi=72, layout="constrained", facecolor="white"
+    )
     panels = figure.subplots(len(RESULTS), 1, sharex=True)
     for axes, (task, (said, more, marked, near)) in zip(panels, RESULTS.items()):
         points = _points(measured, task)
         for family, (colour, mark) in MARKS.items():
             mine = [points[name] for name in FAMILIES[family] if name in points]
-            axes.plot(*np.reshape(mine, (-1, 2)).T, mark, color=colour, markersize=4.5, fillstyle="none", label=family, zorder=3)
-        axes.set(xscale="log", title=task, xlabel="time of training, as a multiple of the LSTM's", ylabel=said)
-        axes.set_yscale("function", functions=_widening([value for _, value in points.values()], more, near))
+            axes.plot(
+                *np.reshape(mine, (-1, 2)).T,
+                mark,
+                color=colour,
+                markersize=4.5,
+                fillstyle="none",
+                label=family,
+                zorder=3,
+            )
+        axes.set(
+            xscale="log",
+            title=task,
+            xlabel="time of training, as a multiple of the LSTM's",
+            ylabel=said,
+        )
+        axes.set_yscale(
+            "function", functions=_widening([value for _, value in points.values()], more, near)
+        )
         axes.margins(0.15, 0.08)
         for axis, wanted, unit in ((axes.xaxis, MULTIPLES, "x"), (axes.yaxis, marked, "")):
             low, high = axis.get_view_interval()
@@ -65,7 +92,12 @@ def picture(measured: Measured):
         axes.tick_params(labelbottom=True)
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(*panels[0].get_legend_handles_labels(), frameon=False, ncols=len(MARKS), loc="outside upper center")
+    figure.legend(
+        *panels[0].get_legend_handles_labels(),
+        frameon=False,
+        ncols=len(MARKS),
+        loc="outside upper center",
+    )
     figure.draw_without_rendering()
     # all stays where it is: labels are placed among it
     figure.set_layout_engine("none")
@@ -76,7 +108,9 @@ def picture(measured: Measured):
 
 
 def _widening(values: list[float], more: bool, near: float):
-    """How an axis is made wider towards the best of some values, where most of them are; and the way back."""
+    """How an axis is made wider towards the best of some values, where most of them are; and the
+    way back.
+    """
     best, sign = (max, min)[not more](values, default=0.0), -1 if more else 1
 
     def forward(value):
@@ -91,8 +125,11 @@ def _widening(values: list[float], more: bool, near: float):
 
 def _points(measured: Measured, task: str) -> dict[str, tuple[float, float]]:
     """By cell, its time of training beside the LSTM's, and its result, where it has both."""
-    return {name: (measured.times.beside_lstm(name), value) for name, value in measured.learned[task].values.items()
-            if value is not None and name in measured.times.seconds}
+    return {
+        name: (measured.times.beside_lstm(name), value)
+        for name, value in measured.learned[task].values.items()
+        if value is not None and name in measured.times.seconds
+    }
 
 
 def _label(axes, points: dict[str, tuple[float, float]]) -> None:
@@ -104,12 +141,20 @@ def _label(axes, points: dict[str, tuple[float, float]]) -> None:
     taken = [Bbox.from_bounds(x - MARK, y - MARK, 2 * MARK, 2 * MARK) for x, y in places.values()]
     for name, (x, y) in places.items():
         weight = "bold" if name == "lstm" else "normal"
-        label = axes.text(*points[name], name, ha="center", va="center", fontsize=7, fontweight=weight, zorder=4)
+        label = axes.text(
+            *points[name], name, ha="center", va="center", fontsize=7, fontweight=weight, zorder=4
+        )
         box = label.get_window_extent()
         width, height = box.width / 2 + 1, box.height / 2
-        rings = (_beside(x, y, width, height, radius, turn) for radius in range(NEAR, FAR, RING) for turn in AROUND)
-        chosen = next((one for one in rings if _is_within(one, inside) and not one.count_overlaps(taken)),
-                      _beside(x, y, width, height, NEAR, 0))
+        rings = (
+            _beside(x, y, width, height, radius, turn)
+            for radius in range(NEAR, FAR, RING)
+            for turn in AROUND
+        )
+        chosen = next(
+            (one for one in rings if _is_within(one, inside) and not one.count_overlaps(taken)),
+            _beside(x, y, width, height, NEAR, 0),
+        )
         taken.append(chosen)
         label.set_position(back(((chosen.x0 + chosen.x1) / 2, (chosen.y0 + chosen.y1) / 2)))
         end = np.clip((x, y), chosen.min, chosen.max)
@@ -121,7 +166,10 @@ def _beside(x: float, y: float, width: float, height: float, radius: float, turn
     """A box of twice this width and height, so far from a point in a direction."""
     from matplotlib.transforms import Bbox
 
-    u, v = x + math.cos(turn * math.pi / 8) * (radius + width), y + math.sin(turn * math.pi / 8) * (radius + height)
+    u, v = (
+        x + math.cos(turn * math.pi / 8) * (radius + width),
+        y + math.sin(turn * math.pi / 8) * (radius + height),
+    )
     return Bbox.from_extents(u - width, v - height, u + width, v + height)
 
 

@@ -16,20 +16,30 @@ from .measured import Learned, read, write
 ALIKE = {"hidden": 128, "seed": 1, "patience": 0}
 # Task: where it learns and is tested, its measure, and its options.
 TASKS = {
-    "classify": ("small/hand_gesture/train.csv", "small/hand_gesture/test.csv", "accuracy",
-                 {"features": 2, "learning_rate": 0.003, "batch": 64, "steps": 100} | ALIKE),
-    "generate": ("small/tinyshakespeare/train.txt", "small/tinyshakespeare/test.txt", "nats_per_character",
-                 {"learning_rate": 0.01, "batch": 32, "sequence_length": 64, "steps": 120} | ALIKE),
+    "classify": (
+        "small/hand_gesture/train.csv",
+        "small/hand_gesture/test.csv",
+        "accuracy",
+        {"features": 2, "learning_rate": 0.003, "batch": 64, "steps": 100} | ALIKE,
+    ),
+    "generate": (
+        "small/tinyshakespeare/train.txt",
+        "small/tinyshakespeare/test.txt",
+        "nats_per_character",
+        {"learning_rate": 0.01, "batch": 32, "sequence_length": 64, "steps": 120} | ALIKE,
+    ),
 }
 # How the errors of a run begin whose numbers became none.
 DIVERGED = ("the loss became", "the model's weights give no numbers")
 
 
-def train(path: Path, data: Path, *, only: str | None = None, say: Callable[[str], None] = print) -> None:
+def train(
+    path: Path, data: Path, *, only: str | None = None, say: Callable[[str], None] = print
+) -> None:
     """Train every cell that a task can take, and write what came of it after each.
 
-    Args:
-        path: The JSON file to write; what it says of times stays, and so do results of the same data and options, which are not
+    Args: path: The JSON file to write; what it says of times stays, and so do results of the same
+        data and options, which are not
             trained again.
         data: The directory with the data of `TASKS`.
         only: A cell; it is trained in any case, and no other is.
@@ -42,7 +52,9 @@ def train(path: Path, data: Path, *, only: str | None = None, say: Callable[[str
     from ostinato.tasks import task_class
 
     if only is not None and only not in ONE_INPUT:
-        near = "".join(f"did you mean {name}? " for name in difflib.get_close_matches(only, ONE_INPUT, 1))
+        near = "".join(
+            f"did you mean {name}? " for name in difflib.get_close_matches(only, ONE_INPUT, 1)
+        )
         raise InputError(f"--only {only}: {near}Write one of {', '.join(ONE_INPUT)}")
     measured = read(path)
     for task, (learned, test, _, options) in TASKS.items():
@@ -67,7 +79,9 @@ def _result(task: str, name: str, data: Path) -> float | None:
 
     learned, test, measure, options = TASKS[task]
     try:
-        model = task_class(task)(cell=name, **options).fit(data / learned, test=data / test, threads=1)
+        model = task_class(task)(cell=name, **options).fit(
+            data / learned, test=data / test, threads=1
+        )
     except InputError as error:
         if not str(error).startswith(DIVERGED):
             raise

@@ -1,6 +1,6 @@
 """What the pages of the cells say beside what is made from the code, in both languages."""
 
-IRNN = '''\
+IRNN = """\
 import torch
 import ostinato
 from ostinato import relu
@@ -11,15 +11,15 @@ with torch.no_grad():
     torch.nn.init.eye_(irnn.U_l0)
     torch.nn.init.normal_(irnn.W_l0, std=0.001)
     torch.nn.init.zeros_(irnn.b_l0)
-'''
-CHRONO = '''\
+"""
+CHRONO = """\
 from ostinato.language.initialisers import chrono
 
 layer = ostinato.Recurrent("lstm", input_size=8, hidden_size=16)
 with torch.no_grad():
     layer.b_l0.copy_(chrono(784, (-1, 1, 0, 0))(layer.b_l0.shape))
-'''
-ECHO = '''\
+"""
+ECHO = """\
 reservoir = ostinato.Recurrent("elman", input_size=1, hidden_size=200, dtype=torch.float64).requires_grad_(False)
 reservoir.U_l0 *= 0.9 / torch.linalg.eigvals(reservoir.U_l0).abs().max()
 
@@ -28,7 +28,7 @@ h, _ = reservoir(x[:, :-1])
 seen, wanted = h[0, 100:], x[0, 101:]
 readout = torch.linalg.solve(seen.T @ seen + 1e-6 * torch.eye(200), seen.T @ wanted)
 print(bool((seen @ readout - wanted).abs().max() < 0.001))
-'''
+"""
 RECIPES = (IRNN, CHRONO, ECHO)
 
 ENGLISH = {
@@ -36,50 +36,77 @@ ENGLISH = {
     "other": "[한국어](cells.ko.md)",
     "intro": (
         (
-            "Every cell here is its equations, and a layer by its name: `ostinato.Recurrent(\"gru\", input_size=64, "
-            "hidden_size=128)`. The equations are printed from what is computed, and this page is made from the code by "
-            "`python -m catalogue docs`. How a cell of your own is written stands in [the cell language](language.md)."
+            'Every cell here is its equations, and a layer by its name: `ostinato.Recurrent("gru", '
+            "input_size=64, "
+            "hidden_size=128)`. The equations are printed from what is computed, and this page is "
+            "made from the code by "
+            "`python -m catalogue docs`. How a cell of your own is written stands in [the cell "
+            "language](language.md)."
         ),
         (
-            "States are `h_{t-1}` before the step and `h_t` after it; `split(z, 4)` cuts a value into four equal parts. Biases "
-            "are kept where a paper leaves them out. Constants, such as a forget bias, are changed with "
+            "States are `h_{t-1}` before the step and `h_t` after it; `split(z, 4)` cuts a value "
+            "into four equal parts. Biases "
+            "are kept where a paper leaves them out. Constants, such as a forget bias, are changed "
+            "with "
             "`cell.with_constants(...)`."
         ),
     ),
     "all": "All at a glance",
     "columns": (
-        "cell", "parameters for each of the H units", "multiply-adds", "linear", "inference, ms", "beside the LSTM",
-        "training, ms", "beside the LSTM", "`classify`, accuracy", "`generate`, nats per character",
+        "cell",
+        "parameters for each of the H units",
+        "multiply-adds",
+        "linear",
+        "inference, ms",
+        "beside the LSTM",
+        "training, ms",
+        "beside the LSTM",
+        "`classify`, accuracy",
+        "`generate`, nats per character",
     ),
     "legend": (
-        "Multiply-adds are those of the products for a step of a row, where I is {I}, H is {H} and any other letter "
-        "{other}.\n- Linear: every new state is linear in the old ones, with coefficients that inputs and weights alone "
-        "decide.\n- Times are of a batch of {B} over {T} steps. Beside the LSTM: the time for each multiply-add, as a multiple "
-        "of the LSTM's in the same run. Training is forward, and backward to the input and all weights."
+        "Multiply-adds are those of the products for a step of a row, where I is {I}, H is {H} and "
+        "any other letter "
+        "{other}.\n- Linear: every new state is linear in the old ones, with coefficients that "
+        "inputs and weights alone "
+        "decide.\n- Times are of a batch of {B} over {T} steps. Beside the LSTM: the time for each "
+        "multiply-add, as a multiple "
+        "of the LSTM's in the same run. Training is forward, and backward to the input and all "
+        "weights."
     ),
     "measured": "Measured on {date}: {processor}, threads: {threads}.",
     "unmeasured": "Nothing has been timed yet: `python -m catalogue measure` does.",
     "classify": (
-        "`classify`: the accuracy on {test_rows} hand gestures, of 4 kinds, after {steps} steps with {batch} others a batch, "
-        "drawn from {rows:,}. One layer of {hidden} units in each direction, a learning rate of {learning_rate:g} at most. One "
+        "`classify`: the accuracy on {test_rows} hand gestures, of 4 kinds, after {steps} steps "
+        "with {batch} others a batch, "
+        "drawn from {rows:,}. One layer of {hidden} units in each direction, a learning rate of "
+        "{learning_rate:g} at most. One "
         "gesture more or fewer is {one:.3f}."
     ),
     "generate": (
-        "`generate`: nats per character, of which fewer are better, on {test_rows:,} characters of Shakespeare's plays, after "
-        "{steps} steps with {batch} x {sequence_length} characters a batch, drawn from {rows:,} others. One layer of {hidden} "
+        "`generate`: nats per character, of which fewer are better, on {test_rows:,} characters of "
+        "Shakespeare's plays, after "
+        "{steps} steps with {batch} x {sequence_length} characters a batch, drawn from {rows:,} "
+        "others. One layer of {hidden} "
         "units, a learning rate of {learning_rate:g} at most."
     ),
     "results": (
-        "Both results are of one seed and of one short budget for all cells, and all else is as `ostinato train` has it. "
-        "Nothing was tuned for a cell: cells that are near each other may change places with another seed, and one that is "
-        "behind may only want more steps or another learning rate. They do not say which cell is best. \"Two "
-        "inputs\": the cell wants the time of each step too, which these tasks do not give."
+        "Both results are of one seed and of one short budget for all cells, and all else is as "
+        "`ostinato train` has it. "
+        "Nothing was tuned for a cell: cells that are near each other may change places with "
+        "another seed, and one that is "
+        "behind may only want more steps or another learning rate. They do not say which cell is "
+        'best. "Two '
+        'inputs": the cell wants the time of each step too, which these tasks do not give.'
     ),
     "untrained": "Nothing has been trained yet: `python -m catalogue train DATA` does.",
-    "alt": "Time of training beside the LSTM's, and result, of every cell: a panel for classify and one for generate",
+    "alt": "Time of training beside the LSTM's, and result, of every cell: a panel for classify "
+    "and one for generate",
     "caption": (
-        "Every cell with a result: to the right what takes longer to train, as a multiple of the LSTM's time at the same H, "
-        "whatever the number of multiply-adds; higher up what came to a better result, on an axis that widens towards the best."
+        "Every cell with a result: to the right what takes longer to train, as a multiple of the "
+        "LSTM's time at the same H, "
+        "whatever the number of multiply-adds; higher up what came to a better result, on an axis "
+        "that widens towards the best."
     ),
     "diverged": "diverged",
     "inputs": "two inputs",
@@ -93,23 +120,29 @@ ENGLISH = {
         (
             "IRNN",
             (
-                "A simple network of `relu` whose recurrent matrix starts as the identity. Source: Le, Jaitly and Hinton, A "
+                "A simple network of `relu` whose recurrent matrix starts as the identity. Source: "
+                "Le, Jaitly and Hinton, A "
                 "Simple Way to Initialize Recurrent Networks of Rectified Linear Units (2015)."
             ),
         ),
         (
             "Chrono initialisation",
             (
-                "Biases of an LSTM after which each unit remembers for another time, of up to 784 steps here; the gates are in "
-                "the order `i, f, g, o`. Source: Tallec and Ollivier, Can Recurrent Neural Networks Warp Time? (2018)."
+                "Biases of an LSTM after which each unit remembers for another time, of up to 784 "
+                "steps here; the gates are in "
+                "the order `i, f, g, o`. Source: Tallec and Ollivier, Can Recurrent Neural "
+                "Networks Warp Time? (2018)."
             ),
         ),
         (
             "Echo state network",
             (
-                "A simple network whose weights stay as they are, with a largest eigenvalue below 1, and a readout by ridge "
-                "regression. The first 100 steps are left out, for they still know the zeros that the state began with. "
-                "Source: Jaeger, The \"echo state\" approach to analysing and training recurrent neural networks (2001)."
+                "A simple network whose weights stay as they are, with a largest eigenvalue below "
+                "1, and a readout by ridge "
+                "regression. The first 100 steps are left out, for they still know the zeros that "
+                "the state began with. "
+                'Source: Jaeger, The "echo state" approach to analysing and training recurrent '
+                "neural networks (2001)."
             ),
         ),
     ),
@@ -120,7 +153,7 @@ KOREAN = {
     "other": "[English](cells.md)",
     "intro": (
         (
-            "여기 있는 셀은 모두 수식 그대로이고, 이름으로 층을 만듭니다: `ostinato.Recurrent(\"gru\", input_size=64, "
+            '여기 있는 셀은 모두 수식 그대로이고, 이름으로 층을 만듭니다: `ostinato.Recurrent("gru", input_size=64, '
             "hidden_size=128)`. 수식은 실제로 계산하는 것에서 출력한 것이고, 이 문서는 `python -m catalogue docs`가 "
             "코드에서 만듭니다. 셀을 직접 쓰는 법은 [셀 언어](language.ko.md)에 있습니다."
         ),
@@ -131,8 +164,16 @@ KOREAN = {
     ),
     "all": "한눈에 보기",
     "columns": (
-        "셀", "H개 유닛 하나에 드는 매개변수", "곱셈-덧셈", "선형", "추론, ms", "LSTM 대비", "학습, ms", "LSTM 대비",
-        "`classify`, 정확도", "`generate`, 글자당 nat",
+        "셀",
+        "H개 유닛 하나에 드는 매개변수",
+        "곱셈-덧셈",
+        "선형",
+        "추론, ms",
+        "LSTM 대비",
+        "학습, ms",
+        "LSTM 대비",
+        "`classify`, 정확도",
+        "`generate`, 글자당 nat",
     ),
     "legend": (
         "곱셈-덧셈은 한 행의 한 시점에 행렬 곱이 하는 수입니다. I는 {I}, H는 {H}이고 다른 문자는 {other}입니다.\n- 선형: 새 "
@@ -154,7 +195,7 @@ KOREAN = {
     "results": (
         "두 결과 모두 시드 하나와 모든 셀에 똑같은 짧은 예산으로 얻은 것이고, 나머지는 `ostinato train`의 기본값입니다. 셀마다 "
         "맞춰 조정한 것은 없습니다. 서로 가까운 셀은 시드가 바뀌면 순서도 바뀔 수 있고, 뒤진 셀은 더 긴 학습이나 다른 학습률이 "
-        "필요할 뿐일 수 있습니다. 어느 셀이 가장 좋은지 말해 주지는 않습니다. \"입력 둘\": 시점마다 시각도 받는 셀인데, 이 "
+        '필요할 뿐일 수 있습니다. 어느 셀이 가장 좋은지 말해 주지는 않습니다. "입력 둘": 시점마다 시각도 받는 셀인데, 이 '
         "과제들은 시각을 주지 않습니다."
     ),
     "untrained": "아직 학습시키지 않았습니다. `python -m catalogue train DATA`가 합니다.",
@@ -190,7 +231,7 @@ KOREAN = {
             "에코 상태 신경망",
             (
                 "가장 큰 고윳값이 1보다 작은 가중치를 그대로 두는 단순 신경망과, 릿지 회귀로 구한 출력층입니다. 처음 100시점은 "
-                "상태가 시작한 0의 흔적이 남아 있어 뺍니다. 출처: Jaeger, The \"echo state\" approach to analysing and "
+                '상태가 시작한 0의 흔적이 남아 있어 뺍니다. 출처: Jaeger, The "echo state" approach to analysing and '
                 "training recurrent neural networks (2001)."
             ),
         ),

@@ -1,11 +1,13 @@
-"""A first lesson on recurrent networks, as it was written for TensorFlow 1: only the import is another.
+"""A first lesson on recurrent networks, as it was written for TensorFlow 1: only the import is
+another.
 
-Letters are one-hot vectors, and an LSTM of two units reads them: one letter, one word, a batch of three words. Nothing is
-trained; the numbers are what the first weights make of the letters.
+Letters are one-hot vectors, and an LSTM of two units reads them: one letter, one word, a batch of
+three words. Nothing is trained; the numbers are what the first weights make of the letters.
 
     python examples/tf1_lesson.py
 
-The last part sets no seed, and prints other numbers each time, unless the device's seed is fixed (see docs/tf1.md):
+The last part sets no seed, and prints other numbers each time, unless the device's seed is fixed
+(see docs/tf1.md):
 
     OSTINATO_TF1_DEVICE_SEED=4124492660:66 python examples/tf1_lesson.py
 """

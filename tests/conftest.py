@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from tolerances import TOLERANCES
 
 from ostinato import engines
 from ostinato.engines import memory
+from tolerances import TOLERANCES
 
 
 def _assert_close(actual, wanted, dtype=None):
@@ -26,7 +26,9 @@ def _assert_close(actual, wanted, dtype=None):
 
 @pytest.fixture(scope="session")
 def close():
-    """Assert that a tensor is as near the wanted one as its dtype (or the one given) allows; NaN is never near."""
+    """Assert that a tensor is as near the wanted one as its dtype (or the one given) allows; NaN is
+    never near.
+    """
     return _assert_close
 
 
@@ -78,7 +80,9 @@ def engine(request):
 
 @pytest.fixture
 def compile_for(monkeypatch):
-    """Have kernels compiled for another target than this processor's; what has been compiled before is not used meanwhile."""
+    """Have kernels compiled for another target than this processor's; what has been compiled before
+    is not used meanwhile.
+    """
     from ostinato.engines import cpu, loops
     from ostinato.engines.kernels import jit
 
@@ -99,7 +103,11 @@ def ostinato(monkeypatch, capsys, tmp_path):
 
     def run(*words, given=""):
         monkeypatch.setattr(sys, "argv", ["ostinato", *map(str, words)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(given if isinstance(given, bytes) else given.encode())))
+        monkeypatch.setattr(
+            sys,
+            "stdin",
+            io.TextIOWrapper(io.BytesIO(given if isinstance(given, bytes) else given.encode())),
+        )
         with pytest.raises(SystemExit) as end:
             main()
         printed = capsys.readouterr()
@@ -114,7 +122,10 @@ class Broken(Exception):
 
 @pytest.fixture
 def breaking():
-    """A watcher that breaks a run off after a step, as a kill would; `pytest.raises(breaking.error)` catches it."""
+    """A watcher that breaks a run off after a step, as a kill would;
+    `pytest.raises(breaking.error)` catches it.
+    """
+
     class Watcher:
         error = Broken
 
@@ -135,9 +146,11 @@ def breaking():
 @pytest.fixture
 def write(tmp_path):
     """Write a file of some text or bytes; give its path."""
+
     def write(name: str, content: str | bytes) -> Path:
         content = content.encode() if isinstance(content, str) else content
         path = tmp_path / name
         path.write_bytes(gzip.compress(content) if name.endswith(".gz") else content)
         return path
+
     return write

@@ -1,6 +1,8 @@
-"""Runs command lines of ostinato in one process, one after another: a line of JSON in, a line of JSON out.
+"""Runs command lines of ostinato in one process, one after another: a line of JSON in, a line of
+JSON out.
 
-In: {"words": [...], "directory": ...}. Out: the exit code, what was printed, the seconds of the processor, and the most memory that was in use.
+In: {"words": [...], "directory": ...}. Out: the exit code, what was printed, the seconds of the
+    processor, and the most memory that was in use.
 """
 
 import io
@@ -29,12 +31,18 @@ def forget_peak():
 
 
 def run(cli, words: list[str]) -> tuple[int, str, str]:
-    """Run a command line, with standard output and error in files: libraries write there without Python."""
+    """Run a command line, with standard output and error in files: libraries write there without
+    Python.
+    """
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         os.dup2(out.fileno(), 1)
         os.dup2(err.fileno(), 2)
-        sys.stdout, sys.stderr = (io.TextIOWrapper(os.fdopen(number, "wb", closefd=False), encoding="utf-8", errors=errors)
-                                  for number, errors in ((1, "strict"), (2, "backslashreplace")))
+        sys.stdout, sys.stderr = (
+            io.TextIOWrapper(
+                os.fdopen(number, "wb", closefd=False), encoding="utf-8", errors=errors
+            )
+            for number, errors in ((1, "strict"), (2, "backslashreplace"))
+        )
         sys.argv = ["ostinato", *words]
         try:
             main.main()
@@ -70,7 +78,18 @@ def main():
         forget_peak()
         began = time.process_time()
         code, out, err = run(main, job["words"])
-        results.write(json.dumps({"code": code, "out": out, "err": err, "seconds": time.process_time() - began, "peak": peak()}) + "\n")
+        results.write(
+            json.dumps(
+                {
+                    "code": code,
+                    "out": out,
+                    "err": err,
+                    "seconds": time.process_time() - began,
+                    "peak": peak(),
+                }
+            )
+            + "\n"
+        )
         results.flush()
 
 

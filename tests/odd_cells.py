@@ -26,7 +26,9 @@ def reduced(x, h, *, W=weight("H", "I"), w=weight("H")):
 
 
 @cell
-def timed(x, t=further_input(1), h=state(), *, W=weight("H", "I"), U=weight("H", "H"), decay=weight("H")):
+def timed(
+    x, t=further_input(1), h=state(), *, W=weight("H", "I"), U=weight("H", "H"), decay=weight("H")
+):
     """A cell of two inputs: the state fades with the time since the step before."""
     return tanh(W @ x + U @ (h * sigmoid(decay * t)))
 

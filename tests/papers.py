@@ -1,4 +1,6 @@
-"""A cell's layer on the reference engine, beside one step written out in NumPy from the cell's paper."""
+"""A cell's layer on the reference engine, beside one step written out in NumPy from the cell's
+paper.
+"""
 
 import numpy as np
 import torch
@@ -14,20 +16,26 @@ def logistic(z):
 
 
 def run(made, scale=1.0):
-    """A layer of a cell with random weights over a random sequence from random states: what went in, and what came out."""
+    """A layer of a cell with random weights over a random sequence from random states: what went
+    in, and what came out.
+    """
     letters = {letter: P for letter in made.graph.letters if letter not in "IH"}
     layer = Recurrent(made, I, H, sizes=letters, engine="reference", dtype=torch.float64)
     for parameter in layer.parameters():
         torch.nn.init.normal_(parameter, std=scale)
     x = torch.randn(ROWS, STEPS, I, dtype=torch.float64)
-    states = tuple(torch.randn(1, ROWS, size.at({"I": I, "H": H, **letters}), dtype=torch.float64) for size in made.graph.states.values())
+    states = tuple(
+        torch.randn(1, ROWS, size.at({"I": I, "H": H, **letters}), dtype=torch.float64)
+        for size in made.graph.states.values()
+    )
     output, ends = layer(x, states)
     weights = {name: w.detach().numpy() for name, w in layer.cell_weights(0).items()}
     return weights, x.numpy(), tuple(s[0].numpy() for s in states), output, ends
 
 
 def agrees(made, paper, close, scale=1.0, **constants):
-    """Assert that a layer computes what the paper's equations do with these constants; give the output and the new states.
+    """Assert that a layer computes what the paper's equations do with these constants; give the
+    output and the new states.
 
     `paper(weights, x, *states, **constants)` gives a step's output and its new states.
     """

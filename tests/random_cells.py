@@ -1,7 +1,7 @@
 """Random cells of the whole language, as source text, and random layers of them.
 
-Values stay tame: no operation is given an argument near a pole, and what has grown goes through tanh, so that results differ between
-dtypes by rounding and by nothing else.
+Values stay tame: no operation is given an argument near a pole, and what has grown goes through
+tanh, so that results differ between dtypes by rounding and by nothing else.
 """
 
 import random
@@ -19,10 +19,40 @@ SMALL = UNITS[:9]
 SIZES = ("H", "H", "P", "1", "2*H", "H + P")
 # Above this a value goes through tanh before it is used.
 LARGE = 6.0
-# The operations that a body is made of; `test_random_cells.py` checks that every entry of the language's list occurs.
-OPERATIONS = ("sigmoid", "tanh", "relu", "exp", "log", "sqrt", "softplus", "hard_sigmoid", "floor", "abs", "maximum", "minimum", "where",
-              "clip", "add", "sub", "mul", "div", "neg", "power", "product", "transposed", "vector", "split", "concat", "sum", "mean",
-              "normalised", "number", "constant")
+# The operations that a body is made of; `test_random_cells.py` checks that every entry of the
+# language's list occurs.
+OPERATIONS = (
+    "sigmoid",
+    "tanh",
+    "relu",
+    "exp",
+    "log",
+    "sqrt",
+    "softplus",
+    "hard_sigmoid",
+    "floor",
+    "abs",
+    "maximum",
+    "minimum",
+    "where",
+    "clip",
+    "add",
+    "sub",
+    "mul",
+    "div",
+    "neg",
+    "power",
+    "product",
+    "transposed",
+    "vector",
+    "split",
+    "concat",
+    "sum",
+    "mean",
+    "normalised",
+    "number",
+    "constant",
+)
 
 
 @dataclass(frozen=True)
@@ -46,7 +76,9 @@ class Body:
         self.weights: dict[str, tuple[str, ...]] = {}
         self.lines: list[str] = []
         self.inputs = {"x": "I"} | ({"t": draw.choice(("1", "J"))} if draw.random() < 0.25 else {})
-        self.states = {name: draw.choice(SIZES) for name in ("h", "c", "m")[: draw.choice((1, 1, 2, 2, 3))]}
+        self.states = {
+            name: draw.choice(SIZES) for name in ("h", "c", "m")[: draw.choice((1, 1, 2, 2, 3))]
+        }
         self.names = [Name(name, Size(_size(size)), 2.0) for name, size in self.inputs.items()]
         self.names += [Name(name, Size(_size(size)), 1.5) for name, size in self.states.items()]
         self.count = 0
@@ -54,29 +86,39 @@ class Body:
             getattr(self, f"_{draw.choice(OPERATIONS)}")()
         self.results = self._results()
         if draw.random() < 0.3:
-            self.results.insert(0, draw.choice([n for n in self.names if n.text not in self.weights]).text)
+            self.results.insert(
+                0, draw.choice([n for n in self.names if n.text not in self.weights]).text
+            )
 
     @property
     def source(self) -> str:
         """The cell as a person would write it."""
         inputs = ["x"] + [f"{name}=input({size!r})" for name, size in list(self.inputs.items())[1:]]
         states = [f"{name}=state({size!r})" for name, size in self.states.items()]
-        weights = [f"{name}=weight({', '.join(map(repr, shape))})" for name, shape in self.weights.items()]
+        weights = [
+            f"{name}=weight({', '.join(map(repr, shape))})" for name, shape in self.weights.items()
+        ]
         head = f"def drawn({', '.join([*inputs, *states])}, *, {', '.join([*weights, 'k=0.7'])}):"
-        return "\n".join([head, *(f"    {line}" for line in self.lines), f"    return {', '.join(self.results)}"])
+        return "\n".join(
+            [head, *(f"    {line}" for line in self.lines), f"    return {', '.join(self.results)}"]
+        )
 
     # ------------------------------------------------------------ what there is
 
     def _any(self, size: Size | None = None) -> Name:
         """A value, of this size if one is given, that is not large."""
-        found = self.draw.choice([n for n in self.names if size is None or n.size == size] or [self._product(size)])
+        found = self.draw.choice(
+            [n for n in self.names if size is None or n.size == size] or [self._product(size)]
+        )
         return self._tame(found)
 
     def _tame(self, name: Name) -> Name:
         return self._give(f"tanh({name.text})", name.size, 1.0) if name.bound > LARGE else name
 
     def _other(self, size: Size) -> Name:
-        """A value that goes with one of this size: of the same size, of size 1, or for one of size 1 of any."""
+        """A value that goes with one of this size: of the same size, of size 1, or for one of size
+        1 of any.
+        """
         kind = self.draw.random()
         if kind < 0.15:
             number = self.draw.choice((0.5, -1.0, 2.0, 1.0, 0.0))
@@ -109,22 +151,38 @@ class Body:
         used = set(re.findall(r"\w+", " ".join(line.partition("=")[2] for line in self.lines)))
         parts: dict[str, list[Name]] = {state: [] for state in sizes}
         for name in [n for n in self.names if n.text not in used and n.text not in sizes]:
-            parts[self.draw.choice([state for state in sizes if sizes[state] == name.size] or [*sizes])].append(name)
+            parts[
+                self.draw.choice(
+                    [state for state in sizes if sizes[state] == name.size] or [*sizes]
+                )
+            ].append(name)
         results = []
         for state, size in sizes.items():
             added = []
             for name in parts[state] or [self._any(size)]:
                 name = self._tame(name)
                 if name.size not in (size, Size(1)) and self.draw.random() < 0.5:
-                    name = self._give(f"{self._weight(size, name.size)} @ {name.text}", size, 2.5 * name.bound)
+                    name = self._give(
+                        f"{self._weight(size, name.size)} @ {name.text}", size, 2.5 * name.bound
+                    )
                 elif name.size not in (size, Size(1)):
                     name = self._give(f"mean({name.text})", Size(1), name.bound)
                 added.append(name)
             wide = [] if size in {n.size for n in added} else [state]
             v = self._give(" + ".join([n.text for n in added] + wide), size, LARGE).text
-            results.append(self.draw.choice((
-                f"tanh({v})", f"0.5 * {state} + 0.5 * tanh({v})", f"sigmoid({v}) + 0 * {state}", f"clip({v} + 0.5 * {state}, -1, 1)",
-                f"(1 - sigmoid({v})) * {state} + sigmoid({v}) * tanh({self._any(size).text})", f"({v} + {state}) / (1 + abs({v}))")))
+            results.append(
+                self.draw.choice(
+                    (
+                        f"tanh({v})",
+                        f"0.5 * {state} + 0.5 * tanh({v})",
+                        f"sigmoid({v}) + 0 * {state}",
+                        f"clip({v} + 0.5 * {state}, -1, 1)",
+                        f"(1 - sigmoid({v})) * {state} + sigmoid({v}) * "
+                        f"tanh({self._any(size).text})",
+                        f"({v} + {state}) / (1 + abs({v}))",
+                    )
+                )
+            )
         return results
 
     # ------------------------------------------------------------ one method for each of OPERATIONS
@@ -173,8 +231,14 @@ class Body:
         self._unary("k * {}", lambda b: b)
 
     def _power(self):
-        text, bound = self.draw.choice((("{} ** 2", lambda b: b * b), ("{} ** 3", lambda b: b**3), ("(abs({}) + 1) ** -1", 1.0),
-                                        ("(abs({}) + 1) ** 0.5", lambda b: b + 1)))
+        text, bound = self.draw.choice(
+            (
+                ("{} ** 2", lambda b: b * b),
+                ("{} ** 3", lambda b: b**3),
+                ("(abs({}) + 1) ** -1", 1.0),
+                ("(abs({}) + 1) ** 0.5", lambda b: b + 1),
+            )
+        )
         self._unary(text, bound)
 
     def _pair(self, text: str, bound):
@@ -211,8 +275,13 @@ class Body:
         b, c, d = (self._other(a.size) for _ in range(3))
         size = next((n.size for n in (a, b, c, d) if n.size != Size(1)), Size(1))
         fits = all(n.size in (size, Size(1)) for n in (b, c, d))
-        self._give(f"where({a.text} {self.draw.choice('<>')} {b.text}, {c.text}, {d.text})" if fits else f"where({a.text} < 0.1, k * {a.text}, {a.text})",
-                   size if fits else a.size, max(n.bound for n in (a, c, d)))
+        self._give(
+            f"where({a.text} {self.draw.choice('<>')} {b.text}, {c.text}, {d.text})"
+            if fits
+            else f"where({a.text} < 0.1, k * {a.text}, {a.text})",
+            size if fits else a.size,
+            max(n.bound for n in (a, c, d)),
+        )
 
     def _transposed(self):
         made = [(name, shape) for name, shape in self.weights.items() if len(shape) == 2]
@@ -242,8 +311,12 @@ class Body:
     def _concat(self):
         parts = [self._any() for _ in range(self.draw.choice((2, 2, 3)))]
         total = sum((n.size for n in parts), Size(0))
-        joined = self._give(f"concat({', '.join(n.text for n in parts)})", total, max(n.bound for n in parts))
-        self._give(f"{self._weight(Size('H'), total)} @ {joined.text}", Size("H"), 2.5 * joined.bound)
+        joined = self._give(
+            f"concat({', '.join(n.text for n in parts)})", total, max(n.bound for n in parts)
+        )
+        self._give(
+            f"{self._weight(Size('H'), total)} @ {joined.text}", Size("H"), 2.5 * joined.bound
+        )
 
     def _sum(self):
         a = self._any()
@@ -259,7 +332,20 @@ class Body:
         self._give(f"{v.text} / sqrt(mean({v.text} * {v.text}) + 0.5)", a.size, 3.0)
 
     def _number(self):
-        self._unary(self.draw.choice(("{} + 1", "1 - {}", "{} * -0.5", "0.0 * {}", "{} - 0.25", "2 / (2 + abs({}))", "1.0 * {}")), lambda b: b + 1)
+        self._unary(
+            self.draw.choice(
+                (
+                    "{} + 1",
+                    "1 - {}",
+                    "{} * -0.5",
+                    "0.0 * {}",
+                    "{} - 0.25",
+                    "2 / (2 + abs({}))",
+                    "1.0 * {}",
+                )
+            ),
+            lambda b: b + 1,
+        )
 
 
 def _size(text: str) -> int | str:
@@ -268,7 +354,14 @@ def _size(text: str) -> int | str:
 
 def made(source: str) -> Cell:
     """The cell of a source text."""
-    words = {name: getattr(ostinato, name) for name in ("weight", "state", "input", "split", "concat", "sum", "mean", "clip")}
-    words |= {name: getattr(ostinato, name) for name, op in POINTWISE.items() if op.text.startswith(f"{name}(") and name != "abs"}
+    words = {
+        name: getattr(ostinato, name)
+        for name in ("weight", "state", "input", "split", "concat", "sum", "mean", "clip")
+    }
+    words |= {
+        name: getattr(ostinato, name)
+        for name, op in POINTWISE.items()
+        if op.text.startswith(f"{name}(") and name != "abs"
+    }
     exec(source, words)  # noqa: S102 - the text is drawn above
     return cell(words["drawn"])

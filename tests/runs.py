@@ -3,7 +3,9 @@
 
 def untimed(history):
     """The lines of a history without their seconds."""
-    return [{name: value for name, value in entry.items() if name != "seconds"} for entry in history]
+    return [
+        {name: value for name, value in entry.items() if name != "seconds"} for entry in history
+    ]
 
 
 def without_time(result):

@@ -1,13 +1,15 @@
-"""Inspection shows what the layer computes: states, gates by their names, saturation, pictures, and how far gradients reach."""
+"""Inspection shows what the layer computes: states, gates by their names, saturation, pictures, and
+how far gradients reach.
+"""
 
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
-import odd_cells
 import pytest
 import torch
 from torch import nn
 
+import odd_cells
 import ostinato
 from ostinato import cell, sigmoid, tanh, weight
 from ostinato.cells.classic import CELLS, elman, gru, lstm, lstm_peephole, min_gru
@@ -32,7 +34,10 @@ def make_layer(a_cell, **others):
 
 
 def sequence(a_cell, steps=6):
-    inputs = (torch.randn(steps, 3), *(torch.randn(steps, 1) for _ in list(a_cell.graph.inputs)[1:]))
+    inputs = (
+        torch.randn(steps, 3),
+        *(torch.randn(steps, 1) for _ in list(a_cell.graph.inputs)[1:]),
+    )
     return inputs if len(inputs) > 1 else inputs[0]
 
 
@@ -63,24 +68,39 @@ def test_a_gate_called_output_is_not_the_output(close):
     close(torch.tensor(steps["output__l1"]), output.double(), torch.float32)
     for k in range(2):
         close(torch.tensor(steps[f"h_l{k}"][-1]), h[k].double(), torch.float32)
-        close(torch.tensor(steps[f"output_l{k}"]), torch.tensor(2 * steps[f"h_l{k}"]), torch.float32)
+        close(
+            torch.tensor(steps[f"output_l{k}"]), torch.tensor(2 * steps[f"h_l{k}"]), torch.float32
+        )
 
 
 def test_layers_and_directions_are_those_of_the_layer(close):
-    layer, x = ostinato.GRU(3, 5, 2, bidirectional=True, batch_first=True, dropout=0.5), torch.randn(4, 7, 3)
+    layer, x = (
+        ostinato.GRU(3, 5, 2, bidirectional=True, batch_first=True, dropout=0.5),
+        torch.randn(4, 7, 3),
+    )
     steps = inspect_layer(layer, x, lengths=[7, 4, 0, 5], row=1)
     output, h = layer.eval()(x, lengths=[7, 4, 0, 5])
     assert steps.runs == ("_l0", "_l0_reverse", "_l1", "_l1_reverse") and len(steps) == 4
-    close(torch.tensor(np.hstack([steps["h_l1"], steps["h_l1_reverse"]])), output[1, :4].double(), torch.float32)
+    close(
+        torch.tensor(np.hstack([steps["h_l1"], steps["h_l1_reverse"]])),
+        output[1, :4].double(),
+        torch.float32,
+    )
     for k, run in enumerate(steps.runs):
-        close(torch.tensor(steps[f"h{run}"][0 if "reverse" in run else -1]), h[k, 1].double(), torch.float32)
+        close(
+            torch.tensor(steps[f"h{run}"][0 if "reverse" in run else -1]),
+            h[k, 1].double(),
+            torch.float32,
+        )
 
 
 def test_gates_are_what_the_equations_say(close):
     layer, x = ostinato.LSTM(3, 5), torch.randn(4, 3)
     steps, h, c = inspect_layer(layer, x), torch.zeros(5), torch.zeros(5)
     for t in range(4):
-        whole = layer.weight_ih_l0 @ x[t] + layer.bias_ih_l0 + layer.weight_hh_l0 @ h + layer.bias_hh_l0
+        whole = (
+            layer.weight_ih_l0 @ x[t] + layer.bias_ih_l0 + layer.weight_hh_l0 @ h + layer.bias_hh_l0
+        )
         i, f, g, o = whole.chunk(4)
         wanted = {"i": i.sigmoid(), "f": f.sigmoid(), "g": g.tanh(), "o": o.sigmoid()}
         c = wanted["f"] * c + wanted["i"] * wanted["g"]
@@ -93,11 +113,18 @@ def test_a_learned_state_is_where_it_starts(close):
     layer = ostinato.Recurrent("min_gru", 3, 5, learned_state=True)
     nn.init.constant_(layer.initial_h_l0, 7.0)
     _, (h,) = layer(torch.zeros(1, 3))
-    close(torch.tensor(inspect_layer(layer, torch.zeros(1, 3))["h_l0"][0]), h[0].double(), torch.float32)
+    close(
+        torch.tensor(inspect_layer(layer, torch.zeros(1, 3))["h_l0"][0]),
+        h[0].double(),
+        torch.float32,
+    )
 
 
 def test_bfloat16_rounds_here_too(close):
-    layer, x = ostinato.Recurrent("lstm", 3, 5, engine="reference", precision="bfloat16"), torch.randn(6, 3)
+    layer, x = (
+        ostinato.Recurrent("lstm", 3, 5, engine="reference", precision="bfloat16"),
+        torch.randn(6, 3),
+    )
     close(torch.tensor(inspect_layer(layer, x)["h_l0"]), layer(x)[0].double(), torch.float32)
 
 
@@ -106,7 +133,11 @@ def test_looking_changes_nothing():
     before = {name: value.clone() for name, value in layer.state_dict().items()}
     nodes = len(list(lstm.graph.builder))
     inspect_layer(layer, torch.randn(4, 3, requires_grad=True))
-    assert (lstm.equations(), lstm.graph.key, len(list(lstm.graph.builder))) == (equations, key, nodes) and layer.training
+    assert (lstm.equations(), lstm.graph.key, len(list(lstm.graph.builder))) == (
+        equations,
+        key,
+        nodes,
+    ) and layer.training
     assert all(torch.equal(before[name], value) for name, value in layer.state_dict().items())
 
 
@@ -116,12 +147,22 @@ def unnamed(x, h, *, W=weight("2*H", "I"), U=weight("H", "H")):
     return sigmoid(a + b) * h + tanh(U @ h) * tanh(a) + sigmoid(a)
 
 
-@pytest.mark.parametrize("a_cell, wanted", [
-    (elman, ["h"]), (elman.with_constants(activation=ostinato.relu), []), (lstm, [*"ifgo"]),
-    (lstm.with_constants(forget_bias=1.0), [*"ifgo"]), (lstm_peephole, [*"ifgo"]), (CELLS["lstm_full"], [*"ifgo"]),
-    (CELLS["layer_norm_lstm"], [*"ifgo"]), (gru, [*"rzn"]), (min_gru, ["z"]),
-    (odd_cells.faded, []), (unnamed, ["a", "sigmoid(a + b)", "sigmoid(a)", "tanh(U h_{t-1})"]),
-])
+@pytest.mark.parametrize(
+    "a_cell, wanted",
+    [
+        (elman, ["h"]),
+        (elman.with_constants(activation=ostinato.relu), []),
+        (lstm, [*"ifgo"]),
+        (lstm.with_constants(forget_bias=1.0), [*"ifgo"]),
+        (lstm_peephole, [*"ifgo"]),
+        (CELLS["lstm_full"], [*"ifgo"]),
+        (CELLS["layer_norm_lstm"], [*"ifgo"]),
+        (gru, [*"rzn"]),
+        (min_gru, ["z"]),
+        (odd_cells.faded, []),
+        (unnamed, ["a", "sigmoid(a + b)", "sigmoid(a)", "tanh(U h_{t-1})"]),
+    ],
+)
 def test_gates_have_the_names_of_the_equations(a_cell, wanted):
     assert sorted(named_gates(a_cell.graph)) == sorted(wanted)
 
@@ -137,7 +178,12 @@ def test_saturation_is_the_share_at_each_end():
     with torch.no_grad():
         layer.bias_ih_l0.copy_(torch.tensor([9, -9, 9, 9, 9, -9, 0, 0.0]))
     saturation = inspect_layer(layer, torch.zeros(3, 1)).saturation
-    assert saturation == {"i_l0": (0.5, 0.5), "f_l0": (0.0, 1.0), "g_l0": (0.5, 0.5), "o_l0": (0.0, 0.0)}
+    assert saturation == {
+        "i_l0": (0.5, 0.5),
+        "f_l0": (0.0, 1.0),
+        "g_l0": (0.5, 0.5),
+        "o_l0": (0.0, 0.0),
+    }
 
 
 def test_the_table_has_a_row_for_each_step():
@@ -165,7 +211,10 @@ def test_pictures_are_drawn_whatever_the_tokens(tmp_path):
 def test_svg_holds_the_tokens_as_text():
     steps = inspect_layer(ostinato.RNN(3, 5), torch.randn(3, 3))
     drawn = steps.svg(["한글", "<b>", "$x_1$"])
-    words = [element.text for element in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")]
+    words = [
+        element.text
+        for element in ElementTree.fromstring(drawn).iter("{http://www.w3.org/2000/svg}text")
+    ]
     assert {"한글", "<b>", "$x_1$", "h_l0"} <= set(words)
     assert drawn == steps.svg(["한글", "<b>", "$x_1$"])
 
@@ -189,7 +238,9 @@ def test_gradients_are_those_of_finite_differences():
         for i in range(2):
             nudge = torch.zeros_like(x)
             nudge[t, i] = 1e-6
-            differences.append((layer(x + nudge)[0][-1].sum() - layer(x - nudge)[0][-1].sum()).item() / 2e-6)
+            differences.append(
+                (layer(x + nudge)[0][-1].sum() - layer(x - nudge)[0][-1].sum()).item() / 2e-6
+            )
         assert found[t] == pytest.approx(np.hypot(*differences), rel=1e-5)
 
 
@@ -201,7 +252,9 @@ def test_gradients_fade_in_elman_and_less_in_lstm():
 
 
 def test_a_higher_forget_bias_carries_further():
-    low, high = (vanishing(["lstm"], 40, seeds=1, forget_bias=bias)["lstm"][-1] for bias in (0.0, 5.0))
+    low, high = (
+        vanishing(["lstm"], 40, seeds=1, forget_bias=bias)["lstm"][-1] for bias in (0.0, 5.0)
+    )
     assert high > 1e4 * low
 
 
@@ -211,43 +264,122 @@ def test_vanishing_takes_any_cell_and_leaves_the_seed():
     torch.manual_seed(3)
     first = vanishing([odd_cells.transposed, "lstm_projected"], 5, seeds=1)
     assert torch.rand(1) == wanted and [*first] == ["transposed", "lstm_projected"]
-    assert np.array_equal(first["transposed"], vanishing([odd_cells.transposed], 5, seeds=1)["transposed"])
+    assert np.array_equal(
+        first["transposed"], vanishing([odd_cells.transposed], 5, seeds=1)["transposed"]
+    )
 
 
 def test_the_curves_are_drawn(tmp_path):
     vanishing_picture(tmp_path / "own.png", {f"{k}": 0.5 ** np.arange(9) for k in range(9)})
     vanishing_picture(tmp_path / "usual.png")
-    assert (tmp_path / "own.png").read_bytes().startswith(PNG) and (tmp_path / "usual.png").read_bytes().startswith(PNG)
+    assert (tmp_path / "own.png").read_bytes().startswith(PNG) and (
+        tmp_path / "usual.png"
+    ).read_bytes().startswith(PNG)
 
 
 # ---------------------------------------------------------------- what cannot be done
 
 
-@pytest.mark.parametrize("call, error, message", [
-    (lambda: inspect_layer(nn.LSTM(3, 5), torch.zeros(4, 3)), InputError, "layer given is LSTM; give an ostinato layer"),
-    (lambda: inspect_layer(LSTM, "hello"), SizeError, "was given str; give a sequence"),
-    (lambda: inspect_layer(LSTM, torch.zeros(3)), SizeError, r"was given \(3,\); give a sequence"),
-    (lambda: inspect_layer(LSTM, torch.zeros(4, 2)), SizeError, r"2 units; it should have 3"),
-    (lambda: inspect_layer(LSTM, torch.zeros(4, 2, 3), row=2), InputError, r"row=2: the batch has 2 row\(s\)"),
-    (lambda: inspect_layer(LSTM, torch.zeros(0, 3)), InputError, "row 0 has no steps"),
-    (lambda: inspect_layer(LSTM, torch.zeros(4, 2, 3), lengths=[4, 0], row=1), InputError, "row 1 has no steps"),
-    (lambda: inspect_layer(LSTM, torch.zeros(4, 2, 3), lengths=[5, 0]), SizeError, "lengths go from 0 to 5"),
-    (lambda: inspect_layer(LSTM, torch.zeros(4, 3))["f"], InputError, "no 'f' in these steps; there are h_l0"),
-    (lambda: inspect_layer(GRU, torch.zeros(4, 3))["z_10"], InputError, "no 'z_10' in these steps: did you mean 'z_l0'"),
-    (lambda: inspect_layer(RNN, torch.zeros(4, 3)).table("abc"), SizeError, r"3 token\(s\) were given and there are 4"),
-    (lambda: inspect_layer(LSTM, torch.zeros(4, 3)).svg("abc"), SizeError, r"3 token\(s\) were given"),
-    (lambda: inspect_layer(RNN, torch.zeros(4, 3)).picture("x.png", "abcde"), SizeError, r"5 token\(s\) were given"),
-    (lambda: inspect_layer(RNN, torch.zeros(4, 3)).picture("/nowhere/x"), InputError, "cannot write '/nowhere/x'"),
-    (lambda: gradients(torch.sum, torch.zeros(2, 4, 3)), SizeError, r"the sequence is torch.float32, \(2, 4, 3\); give .* one sequence alone"),
-    (lambda: gradients(torch.sum, np.zeros((4, 3))), SizeError, "the sequence is ndarray; give a tensor"),
-    (lambda: gradients(lambda x: x, torch.zeros(4, 3)), SizeError, r"gave a tensor of shape \(4, 3\); it should give one number"),
-    (lambda: gradients(lambda x: 1.0, torch.zeros(4, 3)), SizeError, "gave float; it should give one number"),
-    (lambda: gradients(lambda x: x.detach().sum(), torch.zeros(4, 3)), InputError, "has no gradient"),
-    (lambda: gradients(lambda x: torch.zeros(1, requires_grad=True), torch.zeros(4, 3)), InputError, "does not depend on x"),
-    (lambda: vanishing(["lstmm"]), InputError, "'lstmm', which is no cell's name: did you mean 'lstm'"),
-    (lambda: vanishing(steps=0), InputError, "steps=0: write a whole number above 0"),
-    (lambda: vanishing(seeds=1.5), InputError, "seeds=1.5: write a whole number above 0"),
-])
+@pytest.mark.parametrize(
+    "call, error, message",
+    [
+        (
+            lambda: inspect_layer(nn.LSTM(3, 5), torch.zeros(4, 3)),
+            InputError,
+            "layer given is LSTM; give an ostinato layer",
+        ),
+        (lambda: inspect_layer(LSTM, "hello"), SizeError, "was given str; give a sequence"),
+        (
+            lambda: inspect_layer(LSTM, torch.zeros(3)),
+            SizeError,
+            r"was given \(3,\); give a sequence",
+        ),
+        (lambda: inspect_layer(LSTM, torch.zeros(4, 2)), SizeError, r"2 units; it should have 3"),
+        (
+            lambda: inspect_layer(LSTM, torch.zeros(4, 2, 3), row=2),
+            InputError,
+            r"row=2: the batch has 2 row\(s\)",
+        ),
+        (lambda: inspect_layer(LSTM, torch.zeros(0, 3)), InputError, "row 0 has no steps"),
+        (
+            lambda: inspect_layer(LSTM, torch.zeros(4, 2, 3), lengths=[4, 0], row=1),
+            InputError,
+            "row 1 has no steps",
+        ),
+        (
+            lambda: inspect_layer(LSTM, torch.zeros(4, 2, 3), lengths=[5, 0]),
+            SizeError,
+            "lengths go from 0 to 5",
+        ),
+        (
+            lambda: inspect_layer(LSTM, torch.zeros(4, 3))["f"],
+            InputError,
+            "no 'f' in these steps; there are h_l0",
+        ),
+        (
+            lambda: inspect_layer(GRU, torch.zeros(4, 3))["z_10"],
+            InputError,
+            "no 'z_10' in these steps: did you mean 'z_l0'",
+        ),
+        (
+            lambda: inspect_layer(RNN, torch.zeros(4, 3)).table("abc"),
+            SizeError,
+            r"3 token\(s\) were given and there are 4",
+        ),
+        (
+            lambda: inspect_layer(LSTM, torch.zeros(4, 3)).svg("abc"),
+            SizeError,
+            r"3 token\(s\) were given",
+        ),
+        (
+            lambda: inspect_layer(RNN, torch.zeros(4, 3)).picture("x.png", "abcde"),
+            SizeError,
+            r"5 token\(s\) were given",
+        ),
+        (
+            lambda: inspect_layer(RNN, torch.zeros(4, 3)).picture("/nowhere/x"),
+            InputError,
+            "cannot write '/nowhere/x'",
+        ),
+        (
+            lambda: gradients(torch.sum, torch.zeros(2, 4, 3)),
+            SizeError,
+            r"the sequence is torch.float32, \(2, 4, 3\); give .* one sequence alone",
+        ),
+        (
+            lambda: gradients(torch.sum, np.zeros((4, 3))),
+            SizeError,
+            "the sequence is ndarray; give a tensor",
+        ),
+        (
+            lambda: gradients(lambda x: x, torch.zeros(4, 3)),
+            SizeError,
+            r"gave a tensor of shape \(4, 3\); it should give one number",
+        ),
+        (
+            lambda: gradients(lambda x: 1.0, torch.zeros(4, 3)),
+            SizeError,
+            "gave float; it should give one number",
+        ),
+        (
+            lambda: gradients(lambda x: x.detach().sum(), torch.zeros(4, 3)),
+            InputError,
+            "has no gradient",
+        ),
+        (
+            lambda: gradients(lambda x: torch.zeros(1, requires_grad=True), torch.zeros(4, 3)),
+            InputError,
+            "does not depend on x",
+        ),
+        (
+            lambda: vanishing(["lstmm"]),
+            InputError,
+            "'lstmm', which is no cell's name: did you mean 'lstm'",
+        ),
+        (lambda: vanishing(steps=0), InputError, "steps=0: write a whole number above 0"),
+        (lambda: vanishing(seeds=1.5), InputError, "seeds=1.5: write a whole number above 0"),
+    ],
+)
 def test_what_cannot_be_done_says_why(call, error, message):
     with pytest.raises(error, match=message):
         call()

@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from places import ROOT
 
 SOURCE = ROOT / "src" / "ostinato"
 
-# A package imports only those on the lines above it; a module without a package counts as one. What is imported in a function, when it is
-# needed, is free: `language` reaches the text of a plan so.
+# A package imports only those on the lines above it; a module without a package counts as one. What
+# is imported in a function, when it is needed, is free: `language` reaches the text of a plan so.
 ORDER = """
     errors
     language
@@ -26,14 +27,37 @@ ORDER = """
     cli
     __main__
 """.strip("\n")
-LEVELS = {package: level for level, line in enumerate(ORDER.splitlines()) for package in line.split()}
+LEVELS = {
+    package: level for level, line in enumerate(ORDER.splitlines()) for package in line.split()
+}
 
 # Longer than 500 lines, each for a reason.
 LONG = {
-    "engines.kernels.time_loop": "the code of one loop, written from the outside in: tasks, rows, groups, products, pointwise work, sums",
+    "engines.kernels.time_loop": "the code of one loop, written from the outside in: tasks, rows, "
+    "groups, products, pointwise work, sums",
     "compiler.plan": "the parts of a step before, in and after the loop decide about each other",
 }
-HEAVY = {"llvmlite", "lightning", "matplotlib", "pandas", "polars", "PIL", "av", "torchmetrics", "sacrebleu", "jinja2", "typer", "rich", "tokenizers", "safetensors", "regex", "onnx", "onnxruntime", "jax", "keras"}
+HEAVY = {
+    "llvmlite",
+    "lightning",
+    "matplotlib",
+    "pandas",
+    "polars",
+    "PIL",
+    "av",
+    "torchmetrics",
+    "sacrebleu",
+    "jinja2",
+    "typer",
+    "rich",
+    "tokenizers",
+    "safetensors",
+    "regex",
+    "onnx",
+    "onnxruntime",
+    "jax",
+    "keras",
+}
 
 
 def name(path: Path) -> str:
@@ -46,10 +70,16 @@ FILES = {name(path): path for path in SOURCE.rglob("*.py")}
 
 
 def statements(tree, *, checked: bool):
-    """All statements that run when a module is imported; with `checked` those for a type checker too."""
+    """All statements that run when a module is imported; with `checked` those for a type checker
+    too.
+    """
     for child in ast.iter_child_nodes(tree):
-        skipped = not checked and isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
-        if not skipped and not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        skipped = (
+            not checked and isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+        )
+        if not skipped and not isinstance(
+            child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+        ):
             yield child
             yield from statements(child, checked=checked)
 
@@ -86,13 +116,21 @@ def test_a_module_imports_only_packages_above_its_own(module):
 
 
 def test_no_modules_import_each_other():
-    order = graphlib.TopologicalSorter({module: imported(module) - {"ostinato"} for module in FILES})
+    order = graphlib.TopologicalSorter(
+        {module: imported(module) - {"ostinato"} for module in FILES}
+    )
     assert {*order.static_order()} | {"ostinato"} == {*FILES}
 
 
 def test_imports_are_seen():
-    assert imported("errors") == set() and {"language.graph", "engines.reference", "engines.loops"} <= imported("engines.call")
-    assert "ostinato" in imported("bench.peers") and "engines.plan_text" not in imported("language.tracing")
+    assert imported("errors") == set() and {
+        "language.graph",
+        "engines.reference",
+        "engines.loops",
+    } <= imported("engines.call")
+    assert "ostinato" in imported("bench.peers") and "engines.plan_text" not in imported(
+        "language.tracing"
+    )
     assert "language" in imported("ostinato")
 
 
@@ -102,12 +140,19 @@ def test_the_top_of_the_package_is_small():
 
 def loaded_after(code: str) -> set[str]:
     """The modules that a process has imported after some statements."""
-    printed = subprocess.run([sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"], capture_output=True, text=True, check=True)
+    printed = subprocess.run(
+        [sys.executable, "-c", f"import sys\n{code}\nprint(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     return {*printed.stdout.split()}
 
 
 def test_importing_the_package_imports_nothing_that_few_need():
-    assert loaded_after("import ostinato, ostinato.cells, ostinato.options, ostinato.tasks").isdisjoint({"torch", "numpy"} | HEAVY)
+    assert loaded_after(
+        "import ostinato, ostinato.cells, ostinato.options, ostinato.tasks"
+    ).isdisjoint({"torch", "numpy"} | HEAVY)
     loaded = loaded_after("from ostinato import LSTM")
     assert {"ostinato.nn.torch_layers", "torch"} <= loaded and HEAVY.isdisjoint(loaded)
 
@@ -116,8 +161,15 @@ def test_a_layer_is_imported_when_it_is_asked_for():
     import ostinato
     from ostinato.nn import recurrent, torch_layers
 
-    assert (ostinato.LSTM, ostinato.GRU, ostinato.RNN, ostinato.Recurrent) == (torch_layers.LSTM, torch_layers.GRU, torch_layers.RNN, recurrent.Recurrent)
-    assert set(ostinato.__all__) <= set(dir(ostinato)) and all(hasattr(ostinato, name) for name in ostinato.__all__)
+    assert (ostinato.LSTM, ostinato.GRU, ostinato.RNN, ostinato.Recurrent) == (
+        torch_layers.LSTM,
+        torch_layers.GRU,
+        torch_layers.RNN,
+        recurrent.Recurrent,
+    )
+    assert set(ostinato.__all__) <= set(dir(ostinato)) and all(
+        hasattr(ostinato, name) for name in ostinato.__all__
+    )
     loaded_after("import ostinato; ostinato.engines.doctor, ostinato.tasks.Classifier")
     with pytest.raises(AttributeError, match="module 'ostinato' has no attribute 'LSTN'"):
         ostinato.LSTN
@@ -127,10 +179,27 @@ def test_a_static_checker_is_told_of_every_public_name():
     for module in ("ostinato", "tasks"):
         tree = ast.parse(FILES[module].read_text(encoding="utf-8"))
         defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
-        imported_names = {alias.asname or alias.name for node in statements(tree, checked=True) if isinstance(node, ast.ImportFrom) for alias in node.names}
-        public = next(node.value for node in tree.body if isinstance(node, ast.Assign) and node.targets[0].id == "__all__")
+        imported_names = {
+            alias.asname or alias.name
+            for node in statements(tree, checked=True)
+            if isinstance(node, ast.ImportFrom)
+            for alias in node.names
+        }
+        public = next(
+            node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign) and node.targets[0].id == "__all__"
+        )
         assert set(ast.literal_eval(public)) <= defined | imported_names
 
 
 def test_a_file_is_short_unless_there_is_a_reason():
-    assert {module for module, path in FILES.items() if len(path.read_text(encoding="utf-8").splitlines()) > 500} <= LONG.keys() <= FILES.keys()
+    assert (
+        {
+            module
+            for module, path in FILES.items()
+            if len(path.read_text(encoding="utf-8").splitlines()) > 500
+        }
+        <= LONG.keys()
+        <= FILES.keys()
+    )

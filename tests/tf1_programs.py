@@ -1,4 +1,6 @@
-"""What is compared with TensorFlow 1.13.1 of a program: that of `measure`, which it was recorded with as well."""
+"""What is compared with TensorFlow 1.13.1 of a program: that of `measure`, which it was recorded
+with as well.
+"""
 
 import numpy as np
 import pytest
@@ -18,11 +20,19 @@ def steps(*arrays, count=3):
 
 def flat(value):
     """The tensors of what a call returned."""
-    return [] if value is None else [t for part in value for t in flat(part)] if isinstance(value, (tuple, list)) else [value]
+    return (
+        []
+        if value is None
+        else [t for part in value for t in flat(part)]
+        if isinstance(value, (tuple, list))
+        else [value]
+    )
 
 
 def measure(build, seed=777):
-    """The number of operations, the sum of the squares of all results, and that of its gradients by all variables."""
+    """The number of operations, the sum of the squares of all results, and that of its gradients by
+    all variables.
+    """
     tf.reset_default_graph()
     tf.set_random_seed(seed)
     results = flat(build())

@@ -33,17 +33,48 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
-    "GRU", "LSTM", "RNN", "Recurrent", "cell", "clip", "concat", "exp", "floor", "hard_sigmoid", "input", "log", "maximum", "mean",
-    "minimum", "relu", "sigmoid", "softplus", "split", "sqrt", "state", "sum", "tanh", "weight", "where",
+    "GRU",
+    "LSTM",
+    "RNN",
+    "Recurrent",
+    "cell",
+    "clip",
+    "concat",
+    "exp",
+    "floor",
+    "hard_sigmoid",
+    "input",
+    "log",
+    "maximum",
+    "mean",
+    "minimum",
+    "relu",
+    "sigmoid",
+    "softplus",
+    "split",
+    "sqrt",
+    "state",
+    "sum",
+    "tanh",
+    "weight",
+    "where",
 ]
 
-# Layers are imported at their first use: they need torch, which takes a second or more, and most command lines do without.
-_LAYERS = {"GRU": "torch_layers", "LSTM": "torch_layers", "RNN": "torch_layers", "Recurrent": "recurrent"}
+# Layers are imported at their first use: they need torch, which takes a second or more, and most
+# command lines do without.
+_LAYERS = {
+    "GRU": "torch_layers",
+    "LSTM": "torch_layers",
+    "RNN": "torch_layers",
+    "Recurrent": "recurrent",
+}
 
 
 def __getattr__(name: str):
     if name in _LAYERS:
-        globals()[name] = value = getattr(importlib.import_module(f".nn.{_LAYERS[name]}", __name__), name)
+        globals()[name] = value = getattr(
+            importlib.import_module(f".nn.{_LAYERS[name]}", __name__), name
+        )
         return value
     if not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}"):
         return importlib.import_module(f".{name}", __name__)

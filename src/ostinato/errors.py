@@ -8,7 +8,9 @@ from collections.abc import Iterable
 
 
 class OstinatoError(Exception):
-    """What all errors of this package have in common; the command line prints it and exits with 2."""
+    """What all errors of this package have in common; the command line prints it and exits with
+    2.
+    """
 
 
 class CellError(OstinatoError):
@@ -36,7 +38,9 @@ class EngineError(OstinatoError, RuntimeError):
 
 
 class TracingError(OstinatoError, RuntimeError):
-    """A tool of torch would record a call with the sizes of its example fixed, or cannot record it at all."""
+    """A tool of torch would record a call with the sizes of its example fixed, or cannot record it
+    at all.
+    """
 
 
 def near(given: str, known: Iterable[str]) -> str:

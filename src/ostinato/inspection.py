@@ -1,6 +1,8 @@
-"""Looking inside a layer: states and gates at every step, as arrays, a table and a picture, and how far back a gradient reaches.
+"""Looking inside a layer: states and gates at every step, as arrays, a table and a picture, and how
+far back a gradient reaches.
 
-A gate here is a value of the cell's equations that a sigmoid, a hard sigmoid or a tanh has squashed, and that has a name there.
+A gate here is a value of the cell's equations that a sigmoid, a hard sigmoid or a tanh has
+squashed, and that has a name there.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,7 +24,8 @@ from .nn.lengths import read_lengths
 from .nn.recurrent import Recurrent
 from .training.report import figure_bytes
 
-# A squashed value is saturated below the first or above the second, where its derivative is below some third of the largest.
+# A squashed value is saturated below the first or above the second, where its derivative is below
+# some third of the largest.
 BOUNDS = {"sigmoid": (0.1, 0.9), "hard_sigmoid": (0.1, 0.9), "tanh": (-0.9, 0.9)}
 # What is written for a token that shows nothing.
 SHOWN = {" ": "␣", "\n": "↵", "\t": "⇥"}
@@ -39,8 +42,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 class Steps:
     """What was inside a layer at each step of one sequence.
 
-    Names end as those of the layer's weights do: `f_l0` is gate f of the lowest layer, `h_l1_reverse` state h of the next layer's
-    reverse direction. `steps["f_l0"]` is `steps.values["f_l0"]`.
+    Names end as those of the layer's weights do: `f_l0` is gate f of the lowest layer,
+    `h_l1_reverse` state h of the next layer's reverse direction. `steps["f_l0"]` is
+    `steps.values["f_l0"]`.
 
     Attributes:
         values: States and gates by name, (T, units) each; a state stands at the step that made it.
@@ -56,8 +60,10 @@ class Steps:
 
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.values:
-            raise InputError(f"there is no {name!r} in these steps{near(str(name), self.values)}; "
-                             f"there are {', '.join(self.values)}")
+            raise InputError(
+                f"there is no {name!r} in these steps{near(str(name), self.values)}; "
+                f"there are {', '.join(self.values)}"
+            )
         return self.values[name]
 
     def __len__(self) -> int:
@@ -65,11 +71,14 @@ class Steps:
 
     @property
     def saturation(self) -> dict[str, tuple[float, float]]:
-        """For each gate the shares of its values, over steps and units, that are at the low and at the high end.
+        """For each gate the shares of its values, over steps and units, that are at the low and at
+        the high end.
 
         The ends are below 0.1 and above 0.9 of a sigmoid, below -0.9 and above 0.9 of a tanh.
         """
-        return {name: tuple(float(share.mean()) for share in self._ends(name)) for name in self.gates}
+        return {
+            name: tuple(float(share.mean()) for share in self._ends(name)) for name in self.gates
+        }
 
     def _ends(self, name: str) -> tuple[np.ndarray, np.ndarray]:
         low, high = BOUNDS[self.gates[name]]
@@ -81,9 +90,8 @@ class Steps:
         Args:
             tokens: What the steps were, to stand in the rows.
 
-        Returns:
-            Rows of "step", "token" where tokens are given, "mean f_l0" and "saturated f_l0" for each gate (the share of units at
-            either end), and "norm h_l0" for each state.
+        Returns: Rows of "step", "token" where tokens are given, "mean f_l0" and "saturated f_l0"
+            for each gate (the share of units at either end), and "norm h_l0" for each state.
 
         Raises:
             SizeError: There are more or fewer tokens than steps.
@@ -94,27 +102,42 @@ class Steps:
         for t in range(len(self)):
             row = {"step": t} | ({} if tokens is None else {"token": tokens[t]})
             for name in self.gates:
-                row |= {f"mean {name}": float(self.values[name][t].mean()), f"saturated {name}": float(saturated[name][t])}
-            rows.append(row | {f"norm {name}": float(np.linalg.norm(self.values[name][t])) for name in self.states})
+                row |= {
+                    f"mean {name}": float(self.values[name][t].mean()),
+                    f"saturated {name}": float(saturated[name][t]),
+                }
+            rows.append(
+                row
+                | {
+                    f"norm {name}": float(np.linalg.norm(self.values[name][t]))
+                    for name in self.states
+                }
+            )
         return rows
 
     def _check(self, tokens):
         if tokens is not None and len(tokens) != len(self):
-            raise SizeError(f"{len(tokens)} token(s) were given and there are {len(self)} step(s): give one token for each step")
+            raise SizeError(
+                f"{len(tokens)} token(s) were given and there are {len(self)} step(s): give one "
+                f"token for each step"
+            )
 
     def picture(self, path: Path, tokens: Sequence[str] | None = None) -> None:
         """Draw gates and states, by step and unit, as a PNG file.
 
-        Args:
-            path: Where to.
-            tokens: What the steps were, to stand below them. One that no font here can write is left as the number of its step.
+        Args: path: Where to. tokens: What the steps were, to stand below them. One that no font
+            here can write is left as the number of its step.
 
         Raises:
             SizeError: There are more or fewer tokens than steps.
             InputError: The place cannot be written.
         """
         self._check(tokens)
-        words = [str(t) for t in range(len(self))] if tokens is None else [_shown(token) for token in tokens]
+        words = (
+            [str(t) for t in range(len(self))]
+            if tokens is None
+            else [_shown(token) for token in tokens]
+        )
         families, missing = fonts("".join(words))
         words = [str(t) if missing & set(word) else word for t, word in enumerate(words)]
         write_whole(path, figure_bytes(self._figure(words, families)))
@@ -126,7 +149,11 @@ class Steps:
             SizeError: There are more or fewer tokens than steps.
         """
         self._check(tokens)
-        words = [str(t) for t in range(len(self))] if tokens is None else [_shown(token) for token in tokens]
+        words = (
+            [str(t) for t in range(len(self))]
+            if tokens is None
+            else [_shown(token) for token in tokens]
+        )
         return figure_bytes(self._figure(words, ["DejaVu Sans"]), "svg").decode()
 
     def _figure(self, words: list[str], families: list[str]):
@@ -134,38 +161,63 @@ class Steps:
 
         base = self.runs[0]
         # A state that is squashed, as Elman's, is drawn once.
-        names = list(dict.fromkeys(name.removesuffix(base) for name in (*self.gates, *self.states) if name.endswith(base)))
+        names = list(
+            dict.fromkeys(
+                name.removesuffix(base)
+                for name in (*self.gates, *self.states)
+                if name.endswith(base)
+            )
+        )
         width = min(max(4.0, 1.2 + 0.2 * len(self)), 14.0)
-        figure = Figure(figsize=(width * len(self.runs), 0.6 + 1.15 * len(names)), dpi=110, layout="constrained")
+        figure = Figure(
+            figsize=(width * len(self.runs), 0.6 + 1.15 * len(names)), dpi=110, layout="constrained"
+        )
         panels = figure.subplots(len(names), len(self.runs), squeeze=False, sharex=True)
         for row, name in zip(panels, names):
             for axes, run in zip(row, self.runs):
                 value, squashed = self.values[name + run], self.gates.get(name + run)
                 most = 1.0 if squashed else max(float(np.abs(value).max()), 1e-12)
                 least = -most if squashed in ("tanh", None) else 0.0
-                image = axes.imshow(value.T, aspect="auto", interpolation="nearest", vmin=least, vmax=most,
-                                    cmap="PuOr_r" if least else "cividis")
-                figure.colorbar(image, ax=axes, ticks=[least, most], format="%.3g", aspect=8, pad=0.01)
+                image = axes.imshow(
+                    value.T,
+                    aspect="auto",
+                    interpolation="nearest",
+                    vmin=least,
+                    vmax=most,
+                    cmap="PuOr_r" if least else "cividis",
+                )
+                figure.colorbar(
+                    image, ax=axes, ticks=[least, most], format="%.3g", aspect=8, pad=0.01
+                )
                 axes.set_yticks([])
-                axes.set_ylabel(name + run if len(name) < 12 else f"{name[:9]}...{run}", parse_math=False,
-                                rotation=0, ha="right", va="center")
+                axes.set_ylabel(
+                    name + run if len(name) < 12 else f"{name[:9]}...{run}",
+                    parse_math=False,
+                    rotation=0,
+                    ha="right",
+                    va="center",
+                )
         for axes in panels[-1]:
             every = range(0, len(self), -(-len(self) // TICKS))
-            axes.set_xticks(every, [words[t] for t in every], family=families, parse_math=False,
-                            rotation=90 if max(map(len, words)) > 2 else 0)
+            axes.set_xticks(
+                every,
+                [words[t] for t in every],
+                family=families,
+                parse_math=False,
+                rotation=90 if max(map(len, words)) > 2 else 0,
+            )
         return figure
 
 
 def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> Steps:
     """Run a layer over one sequence, and keep its states and gates at every step.
 
-    Dropout is left out. The reference engine computes it all, from the graph that also the layer's outputs come from.
+    Dropout is left out. The reference engine computes it all, from the graph that also the layer's
+    outputs come from.
 
-    Args:
-        layer: A layer with any cell.
-        x: A sequence (T, I), or a batch as the layer takes it; for a cell of several inputs a tuple of one such for each.
-        lengths: Valid steps of each row of a batch; None where all are T.
-        row: Which sequence of a batch.
+    Args: layer: A layer with any cell. x: A sequence (T, I), or a batch as the layer takes it; for
+        a cell of several inputs a tuple of one such for each. lengths: Valid steps of each row of a
+        batch; None where all are T. row: Which sequence of a batch.
 
     Raises:
         InputError: It is no layer of Ostinato, or there is no such row or no step.
@@ -180,7 +232,10 @@ def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> Steps:
         ((4, 5), 'sigmoid')
     """
     if not isinstance(layer, Recurrent):
-        raise InputError(f"the layer given is {type(layer).__name__}; give an ostinato layer: Recurrent, RNN, LSTM or GRU")
+        raise InputError(
+            f"the layer given is {type(layer).__name__}; give an ostinato layer: Recurrent, RNN, "
+            f"LSTM or GRU"
+        )
     inputs = layer.checked_inputs(_one_row(layer, x, lengths, row))
     graph = layer.graph
     gates = named_gates(graph)
@@ -189,53 +244,83 @@ def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> Steps:
     outward = next((name for name, node in kept.items() if node is graph.output), "output")
     while kept.setdefault(outward, graph.output) is not graph.output:
         outward += "_"
-    # All that is kept stands side by side as the output, so that the engine's own scan gives it, in both directions.
+    # All that is kept stands side by side as the output, so that the engine's own scan gives it, in
+    # both directions.
     nodes = tuple(kept.values())
-    whole = replace(graph, output=Node("concat", nodes, None, sum((n.size for n in nodes[1:]), nodes[0].size)))
+    whole = replace(
+        graph, output=Node("concat", nodes, None, sum((n.size for n in nodes[1:]), nodes[0].size))
+    )
     values, runs, below = {}, [], inputs[0]
     with torch.no_grad(), layer.full_precision():
         starts = layer.initial_state(1, like=inputs[0])
         for k in range(layer.num_layers):
             outputs = []
             for direction in range(layer.num_directions):
-                weights, start = layer.cell_weights(k, direction), tuple(s[k * layer.num_directions + direction] for s in starts)
-                found, _ = engines.scan(whole, inputs=(below, *inputs[1:]), states=start, weights=weights, reverse=direction == 1,
-                                        engine="reference", precision=layer.precision)
+                weights, start = (
+                    layer.cell_weights(k, direction),
+                    tuple(s[k * layer.num_directions + direction] for s in starts),
+                )
+                found, _ = engines.scan(
+                    whole,
+                    inputs=(below, *inputs[1:]),
+                    states=start,
+                    weights=weights,
+                    reverse=direction == 1,
+                    engine="reference",
+                    precision=layer.precision,
+                )
                 shapes = {n: w if isinstance(w, Tensor) else w[0] for n, w in weights.items()}
                 sizes = graph.bind((below, *inputs[1:]), start, shapes)
                 parts = dict(zip(kept, found.split([n.size.at(sizes) for n in nodes], -1)))
                 outputs.append(parts[outward])
                 runs.append(f"_l{k}{'_reverse' * direction}")
-                values |= {name + runs[-1]: part[:, 0].double().cpu().numpy() for name, part in parts.items()}
+                values |= {
+                    name + runs[-1]: part[:, 0].double().cpu().numpy()
+                    for name, part in parts.items()
+                }
             below = torch.cat(outputs, -1)
-    return Steps(values, {name + run: node.op for run in runs for name, node in gates.items()},
-                 tuple(name + run for run in runs for name in states), tuple(runs))
+    return Steps(
+        values,
+        {name + run: node.op for run in runs for name, node in gates.items()},
+        tuple(name + run for run in runs for name in states),
+        tuple(runs),
+    )
 
 
 def _one_row(layer: Recurrent, x, lengths, row: int) -> tuple[Tensor, ...]:
     """One sequence, as inputs (T, 1, units)."""
     inputs = tuple(x) if isinstance(x, (tuple, list)) else (x,)
     if not all(isinstance(i, Tensor) and i.dim() in (2, 3) for i in inputs):
-        given = ", ".join(str(tuple(i.shape)) if isinstance(i, Tensor) else type(i).__name__ for i in inputs)
-        raise SizeError(f"inspect_layer() was given {given}; give a sequence, (time, units), "
-                        "or a batch of them as the layer takes it")
-    inputs = tuple(i[:, None] if i.dim() == 2 else i.transpose(0, 1) if layer.batch_first else i for i in inputs)
+        given = ", ".join(
+            str(tuple(i.shape)) if isinstance(i, Tensor) else type(i).__name__ for i in inputs
+        )
+        raise SizeError(
+            f"inspect_layer() was given {given}; give a sequence, (time, units), "
+            "or a batch of them as the layer takes it"
+        )
+    inputs = tuple(
+        i[:, None] if i.dim() == 2 else i.transpose(0, 1) if layer.batch_first else i
+        for i in inputs
+    )
     steps, batch = inputs[0].shape[:2]
     if row not in range(batch):
-        raise InputError(f"row={row!r}: the batch has {batch} row(s); write a number from 0 to {batch - 1}")
+        raise InputError(
+            f"row={row!r}: the batch has {batch} row(s); write a number from 0 to {batch - 1}"
+        )
     if lengths is not None:
         steps = int(read_lengths(lengths, steps, batch, inputs[0].device)[row])
     if not steps:
         raise InputError(f"row {row} has no steps; give a sequence of at least one")
-    return tuple(i[:steps, row:row + 1] for i in inputs)
+    return tuple(i[:steps, row : row + 1] for i in inputs)
 
 
 def named_gates(graph: Graph) -> dict[str, Node]:
     """The squashed values of a step, by the names that the cell's equations give them.
 
-    A gate has its own name, or that of the one named value it squashes: `f` in `sigmoid(f)` and in `sigmoid(f + 1)`. One that
-    squashes several or none is called what is written of it, `sigmoid(xr + hr)`. What squashes a new state alone, as the
-    `tanh(c_t)` of an LSTM, is left out, for it says what the state says.
+    A gate has its own name, or that of the one named value it squashes: `f` in `sigmoid(f)` and in
+    `sigmoid(f + 1)`. One that squashes several or none is called what is written of it,
+    `sigmoid(xr + hr)`. What squashes a new state alone, as the `tanh(c_t)` of an LSTM, is left out,
+    for it says what the state says.
 
     Example:
         >>> from ostinato.cells import gru, lstm
@@ -246,7 +331,11 @@ def named_gates(graph: Graph) -> dict[str, Node]:
     """
     page, order = Page(graph, Text()), [*graph.labels.values()]
     states = dict(zip(graph.new_states, graph.states))
-    names = {n: page.lines[n].removesuffix("_t" if n is graph.output else "") for n in graph.labels if n in page.lines} | states
+    names = {
+        n: page.lines[n].removesuffix("_t" if n is graph.output else "")
+        for n in graph.labels
+        if n in page.lines
+    } | states
     found, places = {}, {}
     for node in graph.nodes:
         if node.op not in BOUNDS:
@@ -259,7 +348,10 @@ def named_gates(graph: Graph) -> dict[str, Node]:
         name = names.get(named)
         if name is None or name in found:
             name, named = page.write(node), None
-        found[name], places[name] = node, order.index(graph.labels[named]) if named in graph.labels else len(order)
+        found[name], places[name] = (
+            node,
+            order.index(graph.labels[named]) if named in graph.labels else len(order),
+        )
     return {name: found[name] for name in sorted(found, key=places.get)}
 
 
@@ -267,7 +359,8 @@ def named_gates(graph: Graph) -> dict[str, Node]:
 
 
 def gradients(output_of: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
-    """How much a result depends on each step: the norm of its gradient with respect to each step's input.
+    """How much a result depends on each step: the norm of its gradient with respect to each step's
+    input.
 
     Args:
         output_of: Gives a tensor of one number for a sequence (T, I).
@@ -287,27 +380,50 @@ def gradients(output_of: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
     """
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.dim() != 2:
         given = f"{x.dtype}, {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
-        raise SizeError(f"the sequence is {given}; give a tensor of floating-point numbers, one sequence alone, (time, units), "
-                        "and have output_of add a batch where it needs one")
+        raise SizeError(
+            f"the sequence is {given}; give a tensor of floating-point numbers, one sequence "
+            f"alone, (time, units), "
+            "and have output_of add a batch where it needs one"
+        )
     x = x.detach().clone().requires_grad_()
     result = output_of(x)
     if not isinstance(result, Tensor) or result.numel() != 1:
-        given = f"a tensor of shape {tuple(result.shape)}" if isinstance(result, Tensor) else type(result).__name__
-        raise SizeError(f"output_of gave {given}; it should give one number: "
-                        "write what is to be explained, such as logits[0, 3], or .sum()")
+        given = (
+            f"a tensor of shape {tuple(result.shape)}"
+            if isinstance(result, Tensor)
+            else type(result).__name__
+        )
+        raise SizeError(
+            f"output_of gave {given}; it should give one number: "
+            "write what is to be explained, such as logits[0, 3], or .sum()"
+        )
     if not result.requires_grad:
-        raise InputError("what output_of gave has no gradient: compute it from x by torch operations, without torch.no_grad()")
+        raise InputError(
+            "what output_of gave has no gradient: compute it from x by torch operations, without "
+            "torch.no_grad()"
+        )
     (dx,) = torch.autograd.grad(result.sum(), x, allow_unused=True)
     if dx is None:
-        raise InputError("what output_of gave does not depend on x: compute it from the x that it is given")
+        raise InputError(
+            "what output_of gave does not depend on x: compute it from the x that it is given"
+        )
     return dx.norm(dim=-1).double().cpu().numpy()
 
 
-def vanishing(cells: Iterable[str | Cell] = ("elman", "lstm"), steps: int = 100, *, input_size: int = 8, hidden_size: int = 32,
-              seeds: int = 5, forget_bias: float = 1.0) -> dict[str, np.ndarray]:
-    """How the gradient of the last output fades with the steps that it goes back through, in layers that have not learned yet.
+def vanishing(
+    cells: Iterable[str | Cell] = ("elman", "lstm"),
+    steps: int = 100,
+    *,
+    input_size: int = 8,
+    hidden_size: int = 32,
+    seeds: int = 5,
+    forget_bias: float = 1.0,
+) -> dict[str, np.ndarray]:
+    """How the gradient of the last output fades with the steps that it goes back through, in layers
+    that have not learned yet.
 
-    It is the gradient of the last output, seen along a random direction, with respect to the input k steps before, in float64.
+    It is the gradient of the last output, seen along a random direction, with respect to the input
+    k steps before, in float64.
 
     Args:
         cells: The cells, or their names.
@@ -334,12 +450,16 @@ def vanishing(cells: Iterable[str | Cell] = ("elman", "lstm"), steps: int = 100,
     found = {}
     for given in cells:
         if not isinstance(given, Cell) and given not in CELLS:
-            raise InputError(f"cells has {given!r}, which is no cell's name{near(str(given), CELLS)}; "
-                             f"the cells are {', '.join(sorted(CELLS))}")
+            raise InputError(
+                f"cells has {given!r}, which is no cell's name{near(str(given), CELLS)}; "
+                f"the cells are {', '.join(sorted(CELLS))}"
+            )
         cell = given if isinstance(given, Cell) else CELLS[given]
         if "forget_bias" in cell.constants:
             cell = cell.with_constants(forget_bias=forget_bias)
-        found[cell.name] = np.mean([_faded(cell, steps, input_size, hidden_size, seed) for seed in range(seeds)], 0)
+        found[cell.name] = np.mean(
+            [_faded(cell, steps, input_size, hidden_size, seed) for seed in range(seeds)], 0
+        )
     return found
 
 
@@ -358,9 +478,8 @@ def _faded(cell: Cell, steps: int, input_size: int, hidden_size: int, seed: int)
 def vanishing_picture(path: Path, curves: Mapping[str, np.ndarray] | None = None) -> None:
     """Draw gradients by the steps that they go back through, on a logarithmic scale, as a PNG file.
 
-    Args:
-        path: Where to.
-        curves: What `vanishing` gives, under any labels; None for elman beside lstm with a forget bias of 1.
+    Args: path: Where to. curves: What `vanishing` gives, under any labels; None for elman beside
+        lstm with a forget bias of 1.
 
     Raises:
         InputError: The place cannot be written.
@@ -396,9 +515,17 @@ def fonts(text: str) -> tuple[list[str], set[str]]:
     # What comes with matplotlib has no Hangul; what does is looked for only where it is needed.
     for font in sorted(fontManager.ttflist, key=lambda font: font.name != "DejaVu Sans"):
         # The last resort has a box for everything.
-        if (font.style, font.weight) != ("normal", 400) or font.name.startswith("Last Resort") or font.name in families:
+        if (
+            (font.style, font.weight) != ("normal", 400)
+            or font.name.startswith("Last Resort")
+            or font.name in families
+        ):
             continue
-        has = {character for character in missing if ord(character) in get_font(font.fname).get_charmap()}
+        has = {
+            character
+            for character in missing
+            if ord(character) in get_font(font.fname).get_charmap()
+        }
         if has or not families:
             families.append(font.name)
             missing -= has

@@ -26,8 +26,13 @@ def proc():
 
 def found(ours=900, checkpoint=300, torch=1000):
     times = [Times(seconds, seconds, seconds, 3, 1, seconds, "") for seconds in (2.0, 2.7, 3.0)]
-    return Memory(memory.SHAPE, {OURS: ours * MIB, CHECKPOINT: checkpoint * MIB, TORCH: torch * MIB}, dict(zip((OURS, CHECKPOINT, TORCH), times)), 2,
-                  measure.machine() | {"versions": {"torch": "1.2.3"}})
+    return Memory(
+        memory.SHAPE,
+        {OURS: ours * MIB, CHECKPOINT: checkpoint * MIB, TORCH: torch * MIB},
+        dict(zip((OURS, CHECKPOINT, TORCH), times)),
+        2,
+        measure.machine() | {"versions": {"torch": "1.2.3"}},
+    )
 
 
 def test_the_rise_is_what_a_call_has_at_most_though_it_gives_it_back(proc):
@@ -45,7 +50,9 @@ def test_the_rise_is_what_a_call_has_at_most_though_it_gives_it_back(proc):
 def test_training_takes_what_it_keeps_and_less_with_checkpoints(proc):
     peaks = {}
     for name in (OURS, CHECKPOINT):
-        *_, (peaks[name], coming) = bench._measured({"threads": 1, "name": name, "shape": SHAPE}, "memory")
+        *_, (peaks[name], coming) = bench._measured(
+            {"threads": 1, "name": name, "shape": SHAPE}, "memory"
+        )
         assert coming is None
     one = 4 * SHAPE.batch * SHAPE.steps
     # the output and the input's gradient; and without checkpoints the gates and their gradients
@@ -55,14 +62,28 @@ def test_training_takes_what_it_keeps_and_less_with_checkpoints(proc):
 def test_all_are_timed_by_turns(monkeypatch):
     monkeypatch.setattr(memory, "QUICK", (0.0, 2))
     times = memory.measure(threads=1, quick=True, shape=Shape(2, 9, 3, 4))
-    assert times.keys() == {OURS, CHECKPOINT, TORCH} and all(0 < t.lower <= t.median and t.samples == 2 for t in times.values())
+    assert times.keys() == {OURS, CHECKPOINT, TORCH} and all(
+        0 < t.lower <= t.median and t.samples == 2 for t in times.values()
+    )
 
 
-@pytest.mark.parametrize("peaks, colours", [({}, ("green", "green")), ({"ours": 1100}, ("red", "green")), ({"checkpoint": 350}, ("green", "red"))])
+@pytest.mark.parametrize(
+    "peaks, colours",
+    [
+        ({}, ("green", "green")),
+        ({"ours": 1100}, ("red", "green")),
+        ({"checkpoint": 350}, ("green", "red")),
+    ],
+)
 def test_the_table_says_what_falls_short(peaks, colours):
     made = found(**peaks)
-    shares = next(list(column.cells) for column in made.table()[0].columns if column.header == "of torch.nn's")
-    assert shares == [f"[{colour}]{made.peaks[name] / made.peaks[TORCH]:.2f}[/]" for colour, name in zip(colours, (OURS, CHECKPOINT))] + [""]
+    shares = next(
+        list(column.cells) for column in made.table()[0].columns if column.header == "of torch.nn's"
+    )
+    assert shares == [
+        f"[{colour}]{made.peaks[name] / made.peaks[TORCH]:.2f}[/]"
+        for colour, name in zip(colours, (OURS, CHECKPOINT))
+    ] + [""]
 
 
 def test_the_table_fits_in_80_columns():
@@ -72,17 +93,26 @@ def test_the_table_fits_in_80_columns():
             console.print(part)
     text = printed.get()
     lines = [line.split() for line in text.splitlines()]
-    assert "…" not in text and all(part.split() in lines for part in found().table() if isinstance(part, str))
+    assert "…" not in text and all(
+        part.split() in lines for part in found().table() if isinstance(part, str)
+    )
     assert ["ostinato.LSTM,", "checkpoint=True", "300", "0.30", "0.33", "2.7", "1.35"] in lines
     assert ["torch.nn.LSTM", "1000", "3", "1.50"] in lines
 
 
-@pytest.mark.parametrize("file, content", [("CLEAR", None), ("STATUS", None), ("STATUS", "VmRSS: 5 kB\n")])
+@pytest.mark.parametrize(
+    "file, content", [("CLEAR", None), ("STATUS", None), ("STATUS", "VmRSS: 5 kB\n")]
+)
 def test_where_the_peak_cannot_be_read_the_command_says_so(file, content, monkeypatch, tmp_path):
     monkeypatch.setattr(memory, "CLEAR", tmp_path / "clear_refs")
-    monkeypatch.setattr(memory, file, tmp_path / "none" / "file" if content is None else tmp_path / "status")
+    monkeypatch.setattr(
+        memory, file, tmp_path / "none" / "file" if content is None else tmp_path / "status"
+    )
     (tmp_path / "status").write_text(content or "")
-    with pytest.raises(EngineError, match="cannot be used here .*read from Linux's /proc.*; run --memory on a Linux"):
+    with pytest.raises(
+        EngineError,
+        match="cannot be used here .*read from Linux's /proc.*; run --memory on a Linux",
+    ):
         bench.command(memory=True)
 
 
@@ -101,10 +131,19 @@ def test_the_command_prints_the_table_and_writes_everything(proc, monkeypatch, t
     assert json.loads((tmp_path / "memory.json").read_text())["peaks"] == found().peaks
 
 
-@pytest.mark.parametrize("arguments, message", [
-    ({"only": ["lstm"]}, "--only with --memory: it measures the training of one LSTM; leave it out"),
-    ({"save_ratios": "new.json"}, "--save-ratios goes with the times beside all peers, not with --memory; leave it out"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (
+            {"only": ["lstm"]},
+            "--only with --memory: it measures the training of one LSTM; leave it out",
+        ),
+        (
+            {"save_ratios": "new.json"},
+            "--save-ratios goes with the times beside all peers, not with --memory; leave it out",
+        ),
+    ],
+)
 def test_wrong_arguments_are_refused_before_anything_is_measured(arguments, message):
     with pytest.raises(InputError) as error:
         bench.command(memory=True, **arguments)

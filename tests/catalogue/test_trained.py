@@ -1,4 +1,6 @@
-"""Every cell that a task can take is trained with the same budget, a run goes on where it was ended, and divergence is told."""
+"""Every cell that a task can take is trained with the same budget, a run goes on where it was
+ended, and divergence is told.
+"""
 
 import pytest
 import torch
@@ -14,9 +16,18 @@ from ostinato.tasks.classify import ClassifyModel, ClassifyOptions
 from ostinato.tasks.generate import NextNumber
 
 SMALL = {
-    "classify": ("learn.csv", "test.csv", "accuracy", {"features": 2, "hidden": 4, "steps": 2, "seed": 1, "patience": 0}),
-    "generate": ("learn.txt", "test.txt", "nats_per_character",
-                 {"hidden": 4, "batch": 2, "sequence_length": 8, "steps": 2, "seed": 1, "patience": 0}),
+    "classify": (
+        "learn.csv",
+        "test.csv",
+        "accuracy",
+        {"features": 2, "hidden": 4, "steps": 2, "seed": 1, "patience": 0},
+    ),
+    "generate": (
+        "learn.txt",
+        "test.txt",
+        "nats_per_character",
+        {"hidden": 4, "batch": 2, "sequence_length": 8, "steps": 2, "seed": 1, "patience": 0},
+    ),
 }
 
 
@@ -35,11 +46,18 @@ def test_every_cell_that_takes_one_input_is_trained_in_both_tasks(small, tmp_pat
     said = []
     train(tmp_path / "cells.json", small, say=said.append)
     found = read(tmp_path / "cells.json").learned
-    assert [(task, list(one.values)) for task, one in found.items()] == [(task, ["lstm", "gru", "lru"]) for task in SMALL]
+    assert [(task, list(one.values)) for task, one in found.items()] == [
+        (task, ["lstm", "gru", "lru"]) for task in SMALL
+    ]
     assert [one.options for one in found.values()] == [row[-1] for row in SMALL.values()]
     assert [(one.rows, one.test_rows) for one in found.values()] == [(20, 2), (160, 40)]
-    assert found["classify"].values["gru"] in (0.0, 0.5, 1.0) and 0 < found["generate"].values["gru"] < 3
-    assert len(said) == 6 and said[0].startswith(f"lstm classify {found['classify'].values['lstm']}, ")
+    assert (
+        found["classify"].values["gru"] in (0.0, 0.5, 1.0)
+        and 0 < found["generate"].values["gru"] < 3
+    )
+    assert len(said) == 6 and said[0].startswith(
+        f"lstm classify {found['classify'].values['lstm']}, "
+    )
 
 
 def test_a_run_goes_on_where_it_was_ended(small, tmp_path, monkeypatch):
@@ -54,7 +72,10 @@ def test_a_run_goes_on_where_it_was_ended(small, tmp_path, monkeypatch):
     monkeypatch.setattr(trained, "_result", result)
     with pytest.raises(KeyboardInterrupt):
         train(path, small, say=asked.count)
-    assert [one.values for one in read(path).learned.values()] == [{"lstm": 1, "gru": 3}, {"lstm": 2}]
+    assert [one.values for one in read(path).learned.values()] == [
+        {"lstm": 1, "gru": 3},
+        {"lstm": 2},
+    ]
     train(path, small, say=asked.count)
     assert asked[4:] == [("generate", "gru"), ("classify", "lru"), ("generate", "lru")]
     train(path, small, only="gru", say=asked.count)
@@ -63,11 +84,22 @@ def test_a_run_goes_on_where_it_was_ended(small, tmp_path, monkeypatch):
 
 def test_results_of_another_budget_are_left_and_times_stay(small, tmp_path, monkeypatch):
     path = tmp_path / "cells.json"
-    write_measured(path, Measured(None, {"classify": Learned(SMALL["classify"][-1] | {"steps": 3}, 20, 2, {"lstm": 0.5}),
-                                         "generate": Learned(SMALL["generate"][-1], 160, 40, {"lstm": 1.5})}))
+    write_measured(
+        path,
+        Measured(
+            None,
+            {
+                "classify": Learned(SMALL["classify"][-1] | {"steps": 3}, 20, 2, {"lstm": 0.5}),
+                "generate": Learned(SMALL["generate"][-1], 160, 40, {"lstm": 1.5}),
+            },
+        ),
+    )
     monkeypatch.setattr(trained, "_result", lambda task, name, data: 0.25)
     train(path, small, only="gru", say=str)
-    assert [one.values for one in read(path).learned.values()] == [{"gru": 0.25}, {"lstm": 1.5, "gru": 0.25}]
+    assert [one.values for one in read(path).learned.values()] == [
+        {"gru": 0.25},
+        {"lstm": 1.5, "gru": 0.25},
+    ]
 
 
 def test_a_cell_whose_loss_becomes_no_number_has_diverged(small, tmp_path, monkeypatch):
@@ -82,7 +114,10 @@ def test_a_cell_whose_loss_becomes_no_number_has_diverged(small, tmp_path, monke
     assert found["generate"].values == {"gru": None} and found["classify"].values["gru"] is not None
 
 
-@pytest.mark.parametrize("name, mend", [("grus", "did you mean gru"), ("nothing", "Write one of lstm, gru"), ("phased_lstm", "")])
+@pytest.mark.parametrize(
+    "name, mend",
+    [("grus", "did you mean gru"), ("nothing", "Write one of lstm, gru"), ("phased_lstm", "")],
+)
 def test_a_cell_that_no_task_takes_is_refused(name, mend, small, tmp_path):
     with pytest.raises(InputError, match=f"--only {name}: .*{mend}"):
         train(tmp_path / "cells.json", small, only=name)

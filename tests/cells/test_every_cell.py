@@ -1,4 +1,6 @@
-"""Every cell there is, in every way a layer runs one: the compiled engine gives the reference's numbers and gradients."""
+"""Every cell there is, in every way a layer runs one: the compiled engine gives the reference's
+numbers and gradients.
+"""
 
 import pytest
 import torch
@@ -10,8 +12,12 @@ from ostinato.engines import loops
 RUNS = {name: runs for name, runs, _ in engines.doctor()}
 pytestmark = pytest.mark.skipif(not RUNS["cpu"], reason="the cpu engine does not run here")
 
-# One unit has no variance, by whose root layer norm divides; a larger epsilon leaves everything else to be tested.
-EVERY = {name: made.with_constants(epsilon=1.0) if "layer_norm" in name else made for name, made in CELLS.items()}
+# One unit has no variance, by whose root layer norm divides; a larger epsilon leaves everything
+# else to be tested.
+EVERY = {
+    name: made.with_constants(epsilon=1.0) if "layer_norm" in name else made
+    for name, made in CELLS.items()
+}
 # Shorter openings have slopes so steep that float32's rounding of the phase shows.
 EVERY["phased_lstm"] = CELLS["phased_lstm"].with_constants(r_on=0.9)
 SIZES = (1, 7, 63)
@@ -20,19 +26,37 @@ STEPS = max(LENGTHS)
 
 
 def cases(*turns):
-    """Every cell at every size; in turn, one of these sizes is in every test run, and all else is slow."""
-    return [pytest.param(name, size, marks=[] if size == turns[place % len(turns)] else [pytest.mark.slow], id=f"{name} {size}")
-            for place, name in enumerate(EVERY) for size in SIZES]
+    """Every cell at every size; in turn, one of these sizes is in every test run, and all else is
+    slow.
+    """
+    return [
+        pytest.param(
+            name,
+            size,
+            marks=[] if size == turns[place % len(turns)] else [pytest.mark.slow],
+            id=f"{name} {size}",
+        )
+        for place, name in enumerate(EVERY)
+        for size in SIZES
+    ]
 
 
-ROWS_OF_ANY_LENGTHS, ALONE, STREAMS = cases(7, 1, 1, 7, 1, 63), cases(None, 1, None, None, 7), cases(None, None, 7)
+ROWS_OF_ANY_LENGTHS, ALONE, STREAMS = (
+    cases(7, 1, 1, 7, 1, 63),
+    cases(None, 1, None, None, 7),
+    cases(None, None, 7),
+)
 
 
 def made(name, size, rows=ROWS, **more):
-    """A layer as it starts, and its inputs; what is past a row's end is NaN, which nothing may read."""
+    """A layer as it starts, and its inputs; what is past a row's end is NaN, which nothing may
+    read.
+    """
     graph = EVERY[name].graph
     letters = graph.letters | graph.output.size.letters
-    layer = Recurrent(EVERY[name], size, size, sizes=dict.fromkeys(letters - {"I", "H"}, size), **more)
+    layer = Recurrent(
+        EVERY[name], size, size, sizes=dict.fromkeys(letters - {"I", "H"}, size), **more
+    )
     inputs = []
     for units in graph.inputs.values():
         x = torch.randn(rows, STEPS, units.at(dict.fromkeys(letters | {"I"}, size)))
@@ -43,16 +67,26 @@ def made(name, size, rows=ROWS, **more):
 
 
 def run(layer, inputs, engine, dtype):
-    """The output, the states after it, and the gradients of a weighed sum of these to inputs and parameters, by name."""
+    """The output, the states after it, and the gradients of a weighed sum of these to inputs and
+    parameters, by name.
+    """
     layer = layer.to(dtype)
     layer.engine = engine
     inputs = tuple(x.to(dtype).requires_grad_() for x in inputs)
-    output, states = layer(inputs if len(inputs) > 1 else inputs[0], lengths=LENGTHS[:len(inputs[0])])
+    output, states = layer(
+        inputs if len(inputs) > 1 else inputs[0], lengths=LENGTHS[: len(inputs[0])]
+    )
     generator = torch.Generator().manual_seed(1)
-    total = sum((v * torch.randn(v.shape, generator=generator).to(dtype)).sum() for v in (output, *states))
+    total = sum(
+        (v * torch.randn(v.shape, generator=generator).to(dtype)).sum() for v in (output, *states)
+    )
     leaves = {f"input {k}": x for k, x in enumerate(inputs)} | dict(layer.named_parameters())
     gradients = torch.autograd.grad(total, list(leaves.values()), materialize_grads=True)
-    found = {"output": output} | {f"state {k}": s for k, s in enumerate(states)} | dict(zip(leaves, gradients, strict=True))
+    found = (
+        {"output": output}
+        | {f"state {k}": s for k, s in enumerate(states)}
+        | dict(zip(leaves, gradients, strict=True))
+    )
     return {name: value.detach() for name, value in found.items()}
 
 
@@ -71,7 +105,9 @@ def test_rows_of_any_lengths_have_the_references_numbers_and_gradients(name, siz
 
 
 @pytest.mark.parametrize("name, size", ALONE)
-def test_a_row_alone_with_its_products_made_outside_the_loop_has_the_references_numbers(name, size, close, monkeypatch):
+def test_a_row_alone_with_its_products_made_outside_the_loop_has_the_references_numbers(
+    name, size, close, monkeypatch
+):
     monkeypatch.setattr(loops, "WORTH_A_CALL", 1)
     agrees(*made(name, size, rows=1), close)
 
@@ -106,7 +142,9 @@ def test_every_cell_is_in_the_normal_run_and_every_size_is():
 
 @cell
 def offset(x, h, *, V=weight("H", "I"), a=weight("H"), W=weight("H", "H"), U=weight("2*H", "H")):
-    """`a` is read in the backward loop, and its gradient, which needs a product, is made after that."""
+    """`a` is read in the backward loop, and its gradient, which needs a product, is made after
+    that.
+    """
     z, y = split(U @ h, 2)
     v = V @ x + a
     return sigmoid(y) * v, tanh(z + W @ v)

@@ -1,17 +1,19 @@
-"""Every research cell is its paper's equations: a step written out in NumPy from the paper, against the reference engine."""
+"""Every research cell is its paper's equations: a step written out in NumPy from the paper, against
+the reference engine.
+"""
 
 import math
 
 import numpy as np
-import papers
 import pytest
 import torch
-from papers import ROWS, STEPS, H, I, logistic
 
+import papers
 from ostinato import Recurrent, cell, floor, state, weight
 from ostinato.cells.research import CELLS
 from ostinato.errors import CellError, InputError
 from ostinato.language.initialisers import chrono
+from papers import ROWS, STEPS, H, I, logistic
 
 
 def affine(w, x, matrix="W", bias="b"):
@@ -27,7 +29,8 @@ def min_lstm(w, x, h):
     return h, (h,)
 
 
-# Ravanelli et al. (2018), without batch norm: z = sigmoid(W_z x + U_z h), h~ = ReLU(W_h x + U_h h), h' = z h + (1 - z) h~
+# Ravanelli et al. (2018), without batch norm: z = sigmoid(W_z x + U_z h), h~ = ReLU(W_h x + U_h h),
+# h' = z h + (1 - z) h~
 def li_gru(w, x, h):
     (Wz, Wh), (bz, bh) = np.split(w["W"], 2), np.split(w["b"], 2)
     z = logistic(x @ Wz.T + h @ w["U_z"].T + bz)
@@ -55,7 +58,12 @@ def mut1(w, x, h):
 
 
 def mut2(w, x, h):
-    x, (Wxz, Wxh), (Whz, Whr), (bz, br, bh) = x @ w["P"].T, np.split(w["W"], 2), np.split(w["U_zr"], 2), np.split(w["b"], 3)
+    x, (Wxz, Wxh), (Whz, Whr), (bz, br, bh) = (
+        x @ w["P"].T,
+        np.split(w["W"], 2),
+        np.split(w["U_zr"], 2),
+        np.split(w["b"], 3),
+    )
     z = logistic(x @ Wxz.T + h @ Whz.T + bz)
     r = logistic(x + h @ Whr.T + br)
     h = np.tanh((r * h) @ w["U_n"].T + x @ Wxh.T + bh) * z + h * (1 - z)
@@ -85,10 +93,19 @@ def fast_grnn(w, x, h):
     return h, (h,)
 
 
-# Bradbury et al. (2017): z, f and o are convolutions over x_{t-1} and x_t; c' = f c + (1 - f) z, h = o c'.
+# Bradbury et al. (2017): z, f and o are convolutions over x_{t-1} and x_t; c' = f c + (1 - f) z, h
+# = o c'.
 def qrnn(w, x, c, p):
-    (Wz, Wf, Wo), (bz, bf, bo), (pz, pf, po) = np.split(w["W"], 3), np.split(w["b"], 3), np.split(p, 3, -1)
-    z, f, o = np.tanh(pz + x @ Wz.T + bz), logistic(pf + x @ Wf.T + bf), logistic(po + x @ Wo.T + bo)
+    (Wz, Wf, Wo), (bz, bf, bo), (pz, pf, po) = (
+        np.split(w["W"], 3),
+        np.split(w["b"], 3),
+        np.split(p, 3, -1),
+    )
+    z, f, o = (
+        np.tanh(pz + x @ Wz.T + bz),
+        logistic(pf + x @ Wf.T + bf),
+        logistic(po + x @ Wo.T + bo),
+    )
     c = f * c + (1 - f) * z
     return o * c, (c, x @ w["V"].T)
 
@@ -102,7 +119,8 @@ def rg_lru(w, x, h):
     return h, (h,)
 
 
-# Orvieto et al. (2023), in complex numbers: x' = L x + g (B u), y = Re(C x') + D u, with L = exp(-exp(nu) + i angle).
+# Orvieto et al. (2023), in complex numbers: x' = L x + g (B u), y = Re(C x') + D u, with L =
+# exp(-exp(nu) + i angle).
 def lru(w, x, re, im):
     (B_re, B_im), (C_re, C_im) = np.split(w["B"], 2), np.split(w["C"], 2, 1)
     L = np.exp(-np.exp(w["nu"]) + 2j * np.arctan(np.exp(w["theta"])))
@@ -131,14 +149,23 @@ def janet(w, x, h, beta=1.0):
 
 # Rusch and Mishra (2021), equation 3, with explicit damping.
 def cornn(w, x, y, z, dt=0.042, gamma=2.7, epsilon=4.7):
-    z = z + dt * np.tanh(y @ w["U"].T + z @ w["V"].T + affine(w, x)) - dt * gamma * y - dt * epsilon * z
+    z = (
+        z
+        + dt * np.tanh(y @ w["U"].T + z @ w["V"].T + affine(w, x))
+        - dt * gamma * y
+        - dt * epsilon * z
+    )
     y = y + dt * z
     return y, (y, z)
 
 
 # Rusch et al. (2022), equation 3.
 def lem(w, x, y, z, dt=1.0):
-    (V1, V2, Vz, Vy), (W1, W2, Wz), (b1, b2, bz, by) = np.split(w["W"], 4), np.split(w["U"], 3), np.split(w["b"], 4)
+    (V1, V2, Vz, Vy), (W1, W2, Wz), (b1, b2, bz, by) = (
+        np.split(w["W"], 4),
+        np.split(w["U"], 3),
+        np.split(w["b"], 4),
+    )
     step = dt * logistic(y @ W1.T + x @ V1.T + b1)
     slow = dt * logistic(y @ W2.T + x @ V2.T + b2)
     z = (1 - step) * z + step * np.tanh(y @ Wz.T + x @ Vz.T + bz)
@@ -153,7 +180,8 @@ def antisymmetric_rnn(w, x, h, epsilon=0.01, gamma=0.01):
     return h, (h,)
 
 
-# Neil et al. (2016), section 2: the cell's proposed state has a tilde, and what comes of it is gated by k.
+# Neil et al. (2016), section 2: the cell's proposed state has a tilde, and what comes of it is
+# gated by k.
 def phased_lstm(w, x, h, c, r_on=0.05, alpha=0.001):
     x, t = x[:, :I], x[:, I:]
     i, f, g, o = np.split(affine(w, x) + h @ w["U"].T, 4, -1)
@@ -165,8 +193,28 @@ def phased_lstm(w, x, h, c, r_on=0.05, alpha=0.001):
     return h, (h, c)
 
 
-PAPERS = {f.__name__: f for f in (min_lstm, li_gru, mgu, mut1, mut2, mut3, fast_rnn, fast_grnn, qrnn, rg_lru, lru, slstm, janet,
-                                  cornn, lem, antisymmetric_rnn, phased_lstm)}
+PAPERS = {
+    f.__name__: f
+    for f in (
+        min_lstm,
+        li_gru,
+        mgu,
+        mut1,
+        mut2,
+        mut3,
+        fast_rnn,
+        fast_grnn,
+        qrnn,
+        rg_lru,
+        lru,
+        slstm,
+        janet,
+        cornn,
+        lem,
+        antisymmetric_rnn,
+        phased_lstm,
+    )
+}
 ONE_INPUT = [name for name in CELLS if name != "phased_lstm"]
 
 
@@ -184,8 +232,13 @@ def test_a_cell_computes_its_papers_equations(name, close):
     agrees(CELLS[name], close)
 
 
-SAME = [("janet", {"beta": 0.0}), ("cornn", {"dt": 0.5}), ("cornn", {"gamma": 0.3, "epsilon": 1.5}), ("lem", {"dt": 0.25}),
-        ("antisymmetric_rnn", {"epsilon": 1.0, "gamma": 0.5})]
+SAME = [
+    ("janet", {"beta": 0.0}),
+    ("cornn", {"dt": 0.5}),
+    ("cornn", {"gamma": 0.3, "epsilon": 1.5}),
+    ("lem", {"dt": 0.25}),
+    ("antisymmetric_rnn", {"epsilon": 1.0, "gamma": 0.5}),
+]
 
 
 @pytest.mark.parametrize("name, constants", SAME, ids=str)
@@ -196,15 +249,31 @@ def test_a_constant_has_the_effect_it_says(name, constants, close):
 # ---------------------------------------------------------------- time
 
 
-@pytest.mark.parametrize("constants", [{}, {"r_on": 0.5}, {"r_on": 0.9, "alpha": 0.1}, {"alpha": 0.0}], ids=str)
+@pytest.mark.parametrize(
+    "constants", [{}, {"r_on": 0.5}, {"r_on": 0.9, "alpha": 0.1}, {"alpha": 0.0}], ids=str
+)
 def test_a_phased_lstm_computes_its_papers_equations(constants, close):
-    layer = Recurrent(CELLS["phased_lstm"].with_constants(**constants), I, H, engine="reference", dtype=torch.float64)
-    x, t = torch.randn(ROWS, STEPS, I, dtype=torch.float64), 100 * torch.randn(ROWS, STEPS, 1, dtype=torch.float64)
+    layer = Recurrent(
+        CELLS["phased_lstm"].with_constants(**constants),
+        I,
+        H,
+        engine="reference",
+        dtype=torch.float64,
+    )
+    x, t = (
+        torch.randn(ROWS, STEPS, I, dtype=torch.float64),
+        100 * torch.randn(ROWS, STEPS, 1, dtype=torch.float64),
+    )
     h, c = torch.randn(2, 1, ROWS, H, dtype=torch.float64)
     output, ends = layer((x, t), (h, c))
-    w, states = {name: value.detach().numpy() for name, value in layer.cell_weights(0).items()}, (h[0].numpy(), c[0].numpy())
+    w, states = (
+        {name: value.detach().numpy() for name, value in layer.cell_weights(0).items()},
+        (h[0].numpy(), c[0].numpy()),
+    )
     for step in range(STEPS):
-        wanted, states = phased_lstm(w, torch.cat([x, t], -1)[:, step].numpy(), *states, **constants)
+        wanted, states = phased_lstm(
+            w, torch.cat([x, t], -1)[:, step].numpy(), *states, **constants
+        )
         close(output[:, step], torch.from_numpy(wanted))
     for end, wanted in zip(ends, states, strict=True):
         close(end[0], torch.from_numpy(wanted))
@@ -217,7 +286,11 @@ def test_a_unit_of_a_phased_lstm_that_is_shut_keeps_its_state():
         layer.s_l0.fill_(0.0)
     t = torch.tensor([0.25, 1.0, 4.0, 9.9, 10.25])[None, :, None]
     output, _ = layer((torch.randn(1, 5, I), t))
-    assert output[0, 0].all() and (output[0, 1:4] == output[0, 0]).all() and (output[0, 4] != output[0, 0]).all()
+    assert (
+        output[0, 0].all()
+        and (output[0, 1:4] == output[0, 0]).all()
+        and (output[0, 4] != output[0, 0]).all()
+    )
 
 
 def test_floor_is_a_step_with_no_gradient_on_every_engine(engine):
@@ -242,7 +315,10 @@ def test_floor_of_a_number_is_refused():
 
 
 def started(name, hidden=400):
-    return {weight: value.detach() for weight, value in Recurrent(name, 40, hidden).cell_weights(0).items()}
+    return {
+        weight: value.detach()
+        for weight, value in Recurrent(name, 40, hidden).cell_weights(0).items()
+    }
 
 
 def test_rg_lru_starts_with_decays_that_are_uniform_where_its_paper_has_them():
@@ -252,11 +328,18 @@ def test_rg_lru_starts_with_decays_that_are_uniform_where_its_paper_has_them():
 
 def test_lru_starts_uniform_on_its_ring_of_the_upper_half_plane():
     w = started("lru", 2000)
-    size, angle = torch.exp(-torch.exp(w["nu"].double())), 2 * torch.atan(torch.exp(w["theta"].double()))
+    size, angle = (
+        torch.exp(-torch.exp(w["nu"].double())),
+        2 * torch.atan(torch.exp(w["theta"].double())),
+    )
     assert 0.899 < size.min() < 0.902 and 0.998 < size.max() < 0.9991
     # the area within a radius grows with its square
     assert abs((size**2).mean() - (0.9**2 + 0.999**2) / 2) < 0.01
-    assert 0 < angle.min() < 0.01 and math.pi - 0.01 < angle.max() < math.pi and abs(angle.mean() - math.pi / 2) < 0.1
+    assert (
+        0 < angle.min() < 0.01
+        and math.pi - 0.01 < angle.max() < math.pi
+        and abs(angle.mean() - math.pi / 2) < 0.1
+    )
     assert abs(w["B"].std() - 80**-0.5) < 0.002 and abs(w["C"].std() - 2000**-0.5) < 0.0005
 
 
@@ -270,14 +353,25 @@ def test_the_normalised_input_of_an_lru_keeps_its_size_over_time():
 
 def test_phased_lstm_starts_with_periods_of_1_to_20():
     w = started("phased_lstm")
-    assert 1 <= w["tau"].min() < 1.1 and 18 < w["tau"].max() < 20.1 and abs(w["tau"].log().mean() - 1.5) < 0.1
+    assert (
+        1 <= w["tau"].min() < 1.1
+        and 18 < w["tau"].max() < 20.1
+        and abs(w["tau"].log().mean() - 1.5) < 0.1
+    )
     assert 0 <= w["s"].min() and w["s"].max() < 20.1
 
 
 def test_the_numbers_of_fast_cells_start_as_in_the_authors_code():
-    assert {n: started("fast_rnn")[n].item() for n in ("alpha", "beta")} == {"alpha": -3.0, "beta": 3.0}
+    assert {n: started("fast_rnn")[n].item() for n in ("alpha", "beta")} == {
+        "alpha": -3.0,
+        "beta": 3.0,
+    }
     w = started("fast_grnn")
-    assert (w["zeta"].item(), w["nu"].item()) == (1.0, -4.0) and (w["b_z"] == 1).all() and (w["b_n"] == 1).all()
+    assert (
+        (w["zeta"].item(), w["nu"].item()) == (1.0, -4.0)
+        and (w["b_z"] == 1).all()
+        and (w["b_n"] == 1).all()
+    )
 
 
 def test_janet_starts_with_chrono_biases():
@@ -295,18 +389,29 @@ def test_each_recurrent_matrix_of_li_gru_starts_orthogonal(close):
 
 def test_chrono_opposes_the_gates_that_let_in():
     b = chrono(100, (-1, 1, 0, 0))((20,))
-    assert (b[:5] == -b[5:10]).all() and (b[5:10] > 0).all() and (b[10:] == 0).all() and len(b[5:10].unique()) == 5
+    assert (
+        (b[:5] == -b[5:10]).all()
+        and (b[5:10] > 0).all()
+        and (b[10:] == 0).all()
+        and len(b[5:10].unique()) == 5
+    )
 
 
 @pytest.mark.parametrize("longest", [2, -1, 3.5, "9"])
 def test_chrono_of_no_time_is_refused(longest):
-    with pytest.raises(InputError, match=f"chrono\\(longest={longest!r}\\): write a whole number of steps, 3 or more"):
+    with pytest.raises(
+        InputError,
+        match=f"chrono\\(longest={longest!r}\\): write a whole number of steps, 3 or more",
+    ):
         chrono(longest)
 
 
 @pytest.mark.parametrize("shape", [(10,), (8, 3)])
 def test_chrono_for_what_is_no_bias_of_its_gates_is_refused(shape):
-    with pytest.raises(InputError, match=r"chrono\(\) with 4 gate\(s\) was given .* shape \(.*write as many numbers in gates="):
+    with pytest.raises(
+        InputError,
+        match=r"chrono\(\) with 4 gate\(s\) was given .* shape \(.*write as many numbers in gates=",
+    ):
         chrono(9, (-1, 1, 0, 0))(shape)
 
 
@@ -341,13 +446,18 @@ def test_qrnn_sees_the_step_before_and_zeros_before_the_first(close):
     x = torch.randn(1, 2, I, dtype=torch.float64)
     _, (c, p) = layer(x[:, :1])
     close(p[0], x[:, 0] @ layer.V_l0.T)
-    padded, kernel = torch.nn.functional.pad(x.mT, (1, 0)), torch.stack([layer.V_l0, layer.W_l0], -1)
+    padded, kernel = (
+        torch.nn.functional.pad(x.mT, (1, 0)),
+        torch.stack([layer.V_l0, layer.W_l0], -1),
+    )
     z, f, _ = torch.nn.functional.conv1d(padded, kernel, layer.b_l0)[..., 0].chunk(3, 1)
     close(c[0], (1 - torch.sigmoid(f)) * torch.tanh(z))
 
 
 def test_the_antisymmetric_rnn_neither_grows_nor_fades_without_damping():
-    layer = Recurrent(CELLS["antisymmetric_rnn"].with_constants(gamma=0.0), I, 64, dtype=torch.float64)
+    layer = Recurrent(
+        CELLS["antisymmetric_rnn"].with_constants(gamma=0.0), I, 64, dtype=torch.float64
+    )
     h = 0.01 * torch.randn(1, 1, 64, dtype=torch.float64)
     _, (end,) = layer(torch.zeros(1, 500, I, dtype=torch.float64), (h,))
     assert 0.9 < end.norm() / h.norm() < 1.1

@@ -1,4 +1,6 @@
-"""The command line: what it prints, and that wrong input gives one clear error, exit code 2 and nothing half-written."""
+"""The command line: what it prints, and that wrong input gives one clear error, exit code 2 and
+nothing half-written.
+"""
 
 import json
 import os
@@ -17,7 +19,20 @@ from ostinato.cli.main import main
 from ostinato.tasks import TASKS
 
 TEXT = "되풀이되는 가락을 오스티나토라고 한다. An ostinato is a phrase that repeats.\n" * 40
-SMALL = ["--hidden", "15", "--embedding", "7", "--batch", "4", "--sequence-length", "16", "--steps", "6", "--threads", "1"]
+SMALL = [
+    "--hidden",
+    "15",
+    "--embedding",
+    "7",
+    "--batch",
+    "4",
+    "--sequence-length",
+    "16",
+    "--steps",
+    "6",
+    "--threads",
+    "1",
+]
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +48,9 @@ def model(text_file, tmp_path_factory):
     from ostinato.tasks import Generator
 
     out = tmp_path_factory.mktemp("cli") / "model"
-    Generator(hidden=15, embedding=7, batch=4, sequence_length=16, steps=6).fit(text_file, out=out, threads=1)
+    Generator(hidden=15, embedding=7, batch=4, sequence_length=16, steps=6).fit(
+        text_file, out=out, threads=1
+    )
     return out
 
 
@@ -44,12 +61,21 @@ def test_training_shows_its_numbers_and_what_to_do_next(ostinato, text_file, tmp
     code, out, err = ostinato("train", "generate", text_file, "--out", "model", *SMALL)
     assert code == 0
     lines = [line for line in err.splitlines() if line.startswith("step ")]
-    form = r"step +\d+  loss \d\.\d{3}  \d\.\d\d bits  held out bits \d\.\d{3}  [\dk]+ char/s  \d+:\d\d left"
+    form = (
+        r"step +\d+  loss \d\.\d{3}  \d\.\d\d bits  held out bits \d\.\d{3}  [\dk]+ char/s  "
+        r"\d+:\d\d left"
+    )
     assert len(lines) == 6 and all(re.fullmatch(form, line) and len(line) <= 80 for line in lines)
     rows = round(len(TEXT) * 0.9)
-    form = rf"{rows:,} characters, 6 steps, \d+ s; measured on {len(TEXT) - rows} characters:\nbits per character +\d\.\d{{4}}\nnats per .*\nperplexity .*\n\n"
+    form = (
+        rf"{rows:,} characters, 6 steps, \d+ s; measured on {len(TEXT) - rows} "
+        rf"characters:\nbits per character +\d\.\d{{4}}\nnats per .*\nperplexity .*\n\n"
+    )
     assert re.match(form, out) and len(out) > 500
-    assert out.endswith("\nmodel     model\nreport    model/report.html\nuse it    ostinato generate model\nmeasure   ostinato evaluate model DATA\n")
+    assert out.endswith(
+        "\nmodel     model\nreport    model/report.html\nuse it    ostinato generate "
+        "model\nmeasure   ostinato evaluate model DATA\n"
+    )
     assert (tmp_path / "model" / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     assert not [path for path in (tmp_path / "model").iterdir() if path.name.startswith(".")]
 
@@ -67,19 +93,54 @@ def test_a_command_alone_shows_its_help_and_nothing_else(ostinato, words):
 
 
 def test_generating_starts_with_the_prompt_and_goes_by_the_seed(ostinato, model):
-    code, out, err = ostinato("generate", model, "--prompt", "가락", "--length", "63", "--temperature", "0.5", "--seed", "3")
+    code, out, err = ostinato(
+        "generate",
+        model,
+        "--prompt",
+        "가락",
+        "--length",
+        "63",
+        "--temperature",
+        "0.5",
+        "--seed",
+        "3",
+    )
     assert (code, err) == (0, "") and out.startswith("가락") and len(out) == 2 + 63 + 1
-    assert ostinato("generate", model, "--prompt", "가락", "--length", "63", "--temperature", "0.5", "--seed", "3")[1] == out
+    assert (
+        ostinato(
+            "generate",
+            model,
+            "--prompt",
+            "가락",
+            "--length",
+            "63",
+            "--temperature",
+            "0.5",
+            "--seed",
+            "3",
+        )[1]
+        == out
+    )
 
 
 def test_a_search_writes_the_same_text_each_time(ostinato, model):
     code, out, _ = ostinato("generate", model, "--prompt", "가락", "--length", "9", "--beams", "4")
-    assert code == 0 and len(out) == 2 + 9 + 1 and ostinato("generate", model, "--prompt", "가락", "--length", "9", "--beams", "4")[1] == out
+    assert (
+        code == 0
+        and len(out) == 2 + 9 + 1
+        and ostinato("generate", model, "--prompt", "가락", "--length", "9", "--beams", "4")[1]
+        == out
+    )
 
 
-def test_a_language_model_is_measured_asked_told_of_and_looked_into_as_any(ostinato, model, text_file, tmp_path):
+def test_a_language_model_is_measured_asked_told_of_and_looked_into_as_any(
+    ostinato, model, text_file, tmp_path
+):
     code, out, _ = ostinato("evaluate", model, text_file)
-    assert code == 0 and re.match(r"bits per character +\d\.\d{4}\nnats per character +\d\.\d{4}\nperplexity +\d+\.\d{4}\n$", out)
+    assert code == 0 and re.match(
+        r"bits per character +\d\.\d{4}\nnats per character +\d\.\d{4}\nperplexity +\d+\.\d{4}\n$",
+        out,
+    )
     code, out, _ = ostinato("predict", model, given="가락\n\n")
     assert code == 0 and out.count("\n") == 2
     code, out, _ = ostinato("info", model)
@@ -111,19 +172,32 @@ def test_the_demo_trains_on_the_language_reference(ostinato, tmp_path, monkeypat
     monkeypatch.setattr(pydoc_data.topics, "topics", {"a": TEXT, "b": "The " + TEXT})
     code, out, _ = ostinato("demo", "--steps", "2", "--threads", "1", "--compare")
     assert code == 0 and "of the Python language reference, the last tenth held out" in out
-    ours, theirs, difference = re.search(r"ostinato +([\d.]+) bits.*\ntorch.nn.LSTM +([\d.]+) bits.*\ndifference +([-+\d.]+) %", out).groups()
+    ours, theirs, difference = re.search(
+        r"ostinato +([\d.]+) bits.*\ntorch.nn.LSTM +([\d.]+) bits.*\ndifference +([-+\d.]+) %", out
+    ).groups()
     assert abs(float(difference)) < 2 and float(ours) == pytest.approx(float(theirs), rel=0.02)
     assert (tmp_path / "demo" / "text.txt").read_text(encoding="utf-8").count("\n") > 50
     (tmp_path / "demo" / "model" / "mine.txt").write_text("mine")
     code, out, err = ostinato("demo", "--steps", "1", "--threads", "1")
-    assert code == 2 and "demo/model: the directory is not empty; it holds no run" in err and (tmp_path / "demo/model/mine.txt").exists()
+    assert (
+        code == 2
+        and "demo/model: the directory is not empty; it holds no run" in err
+        and (tmp_path / "demo/model/mine.txt").exists()
+    )
 
 
 def test_help_and_version_are_quick_and_name_the_commands(ostinato):
     code, out, _ = ostinato("--help")
-    assert code == 0 and all(name in out for name in ("train", "generate", "demo", "doctor", "bench"))
+    assert code == 0 and all(
+        name in out for name in ("train", "generate", "demo", "doctor", "bench")
+    )
     code, out, _ = ostinato("train", "generate", "--help")
-    assert code == 0 and "--sequence-length" in out and "--checkpoint-seconds" not in out and max(map(len, out.splitlines())) <= 80
+    assert (
+        code == 0
+        and "--sequence-length" in out
+        and "--checkpoint-seconds" not in out
+        and max(map(len, out.splitlines())) <= 80
+    )
     assert "(all cores)" in out and "(10)" in out
     assert re.fullmatch(r"ostinato \d+\.\d+\.\d+\n", ostinato("--version")[1])
 
@@ -132,30 +206,75 @@ def test_bench_is_called_with_its_options(ostinato, monkeypatch):
     command = create_autospec(bench.command)
     monkeypatch.setattr(bench, "command", command)
     assert ostinato("bench")[0] == 0
-    others = {"save_ratios": None, "compare": None, "roofline": None, "ragged": False, "memory": False, "regularisers": False}
-    command.assert_called_once_with(threads=None, quick=False, json=None, only=None, peers=None, **others)
-    assert ostinato("bench", "--quick", "--threads", "2", "--json", "b.json", "--only", "LSTM", "--only", "training", "--peers", "jax",
-                    "--save-ratios", "new.json", "--compare", "old.json")[0] == 0
-    command.assert_called_with(threads=2, quick=True, json=Path("b.json"), only=["LSTM", "training"], peers=["jax"],
-                               **others | {"save_ratios": Path("new.json"), "compare": Path("old.json")})
-    for words, given in [("--roofline a.png", {"roofline": Path("a.png")}), ("--ragged", {"ragged": True}), ("--memory", {"memory": True}),
-                         ("--regularisers", {"regularisers": True})]:
+    others = {
+        "save_ratios": None,
+        "compare": None,
+        "roofline": None,
+        "ragged": False,
+        "memory": False,
+        "regularisers": False,
+    }
+    command.assert_called_once_with(
+        threads=None, quick=False, json=None, only=None, peers=None, **others
+    )
+    assert (
+        ostinato(
+            "bench",
+            "--quick",
+            "--threads",
+            "2",
+            "--json",
+            "b.json",
+            "--only",
+            "LSTM",
+            "--only",
+            "training",
+            "--peers",
+            "jax",
+            "--save-ratios",
+            "new.json",
+            "--compare",
+            "old.json",
+        )[0]
+        == 0
+    )
+    command.assert_called_with(
+        threads=2,
+        quick=True,
+        json=Path("b.json"),
+        only=["LSTM", "training"],
+        peers=["jax"],
+        **others | {"save_ratios": Path("new.json"), "compare": Path("old.json")},
+    )
+    for words, given in [
+        ("--roofline a.png", {"roofline": Path("a.png")}),
+        ("--ragged", {"ragged": True}),
+        ("--memory", {"memory": True}),
+        ("--regularisers", {"regularisers": True}),
+    ]:
         assert ostinato("bench", *words.split())[0] == 0
-        command.assert_called_with(threads=None, quick=False, json=None, only=None, peers=None, **others | given)
+        command.assert_called_with(
+            threads=None, quick=False, json=None, only=None, peers=None, **others | given
+        )
     command.return_value = False
     assert ostinato("bench", "--compare", "old.json") == (1, "", "")
 
 
-@pytest.mark.parametrize("called, shown", [
-    ("ostinato", "ostinato"),
-    ("/usr/local/bin/ostinato", "ostinato"),
-    (".venv/bin/ostinato", ".venv/bin/ostinato"),
-    ("HERE/.venv/bin/ostinato", ".venv/bin/ostinato"),
-    ("/anywhere/ostinato/__main__.py", "python -m ostinato"),
-])
+@pytest.mark.parametrize(
+    "called, shown",
+    [
+        ("ostinato", "ostinato"),
+        ("/usr/local/bin/ostinato", "ostinato"),
+        (".venv/bin/ostinato", ".venv/bin/ostinato"),
+        ("HERE/.venv/bin/ostinato", ".venv/bin/ostinato"),
+        ("/anywhere/ostinato/__main__.py", "python -m ostinato"),
+    ],
+)
 def test_hints_name_the_program_as_it_was_called(monkeypatch, capsys, tmp_path, called, shown):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [called.replace("HERE", str(tmp_path)), "generate", "m", "--length", "many"])
+    monkeypatch.setattr(
+        sys, "argv", [called.replace("HERE", str(tmp_path)), "generate", "m", "--length", "many"]
+    )
     with pytest.raises(SystemExit):
         main()
     assert capsys.readouterr().err.endswith(f"; see: {shown} generate --help\n")
@@ -192,33 +311,108 @@ def nothing(tmp_path):
 WRONG_TRAINING = [
     (nothing, "nowhere.txt --out m", "there is no file 'nowhere.txt'; check the path"),
     (nothing, ". --out m", "'.' is a directory; give the path of a file in it"),
-    (empty, "empty.txt --out m", r"'empty.txt' has no text in it \(0 bytes\); give a text to learn from"),
-    (latin, "latin.txt --out m", r"'latin.txt' is not UTF-8: byte 11 \(line 3\) is 0xe9; write it as UTF-8, for example: iconv"),
-    (short, "short.txt --out m", r"'short.txt' has 5 characters; 32 rows of 64 .* take 2286 at least: .* write --batch 4"),
+    (
+        empty,
+        "empty.txt --out m",
+        r"'empty.txt' has no text in it \(0 bytes\); give a text to learn from",
+    ),
+    (
+        latin,
+        "latin.txt --out m",
+        r"'latin.txt' is not UTF-8: byte 11 \(line 3\) is 0xe9; write it as UTF-8, for example: "
+        r"iconv",
+    ),
+    (
+        short,
+        "short.txt --out m",
+        r"'short.txt' has 5 characters; 32 rows of 64 .* take 2286 at least: .* write --batch 4",
+    ),
     (nothing, "TEXT", "Missing option '--out'"),
     (nothing, "--out m", "Missing argument 'DATA'"),
     (nothing, "TEXT --out m --cell lstmm", r"--cell lstmm: did you mean lstm\? Write one of .*gru"),
-    (nothing, "TEXT --out m --vocabulary word", "--vocabulary word: Write one of character, byte-pair"),
-    (nothing, "TEXT --out m --hidden 0", "--hidden 0: write a whole number from 1 to 16384, such as 256"),
+    (
+        nothing,
+        "TEXT --out m --vocabulary word",
+        "--vocabulary word: Write one of character, byte-pair",
+    ),
+    (
+        nothing,
+        "TEXT --out m --hidden 0",
+        "--hidden 0: write a whole number from 1 to 16384, such as 256",
+    ),
     (nothing, "TEXT --out m --hidden -3", "--hidden -3: write a whole number"),
-    (nothing, "TEXT --out m --hidden many", "Invalid value for '--hidden': 'many'; write a whole number; see: ostinato train generate --help"),
-    (nothing, "TEXT --out m --layers 0", "--layers 0: write a whole number from 1 to 64, such as 1"),
+    (
+        nothing,
+        "TEXT --out m --hidden many",
+        "Invalid value for '--hidden': 'many'; write a whole number; see: ostinato train generate "
+        "--help",
+    ),
+    (
+        nothing,
+        "TEXT --out m --layers 0",
+        "--layers 0: write a whole number from 1 to 64, such as 1",
+    ),
     (nothing, "TEXT --out m --batch 0", "--batch 0: write a whole number"),
     (nothing, "TEXT --out m --sequence-length -64", "--sequence-length -64: write a whole number"),
-    (nothing, "TEXT --out m --learning-rate 0", "--learning-rate 0.0: write a number from 1e-09 to 10, such as 0.01"),
-    (nothing, "TEXT --out m --dropout 1.5", "--dropout 1.5: write a number from 0 to 0.99, such as 0"),
-    (nothing, "TEXT --out m --held-out 0", "--held-out 0.0: write a number from 0.001 to 0.9, such as 0.1"),
-    (nothing, "TEXT --out m --epochs 2 --seconds 5", "--epochs 2 and --seconds 5: a run has one budget; keep one of them"),
+    (
+        nothing,
+        "TEXT --out m --learning-rate 0",
+        "--learning-rate 0.0: write a number from 1e-09 to 10, such as 0.01",
+    ),
+    (
+        nothing,
+        "TEXT --out m --dropout 1.5",
+        "--dropout 1.5: write a number from 0 to 0.99, such as 0",
+    ),
+    (
+        nothing,
+        "TEXT --out m --held-out 0",
+        "--held-out 0.0: write a number from 0.001 to 0.9, such as 0.1",
+    ),
+    (
+        nothing,
+        "TEXT --out m --epochs 2 --seconds 5",
+        "--epochs 2 and --seconds 5: a run has one budget; keep one of them",
+    ),
     (nothing, "TEXT --out m --threads 0", "--threads 0: write a whole number from 1 to 1024"),
     (nothing, "TEXT --out m --batch 10000", r"'.*text.txt' has \d+ characters; 10000 rows of 64"),
-    (nothing, "TEXT --out m --vocabulary byte-pair --vocabulary-size 50000", r"--vocabulary-size 50000: this text gives \d+ pieces"),
+    (
+        nothing,
+        "TEXT --out m --vocabulary byte-pair --vocabulary-size 50000",
+        r"--vocabulary-size 50000: this text gives \d+ pieces",
+    ),
     (nothing, "TEXT --out m --epoch 3", r"No such option: --epoch.*--epochs"),
-    (occupied, "TEXT --out occupied", "--out occupied: the directory is not empty; it holds no run; give another --out"),
-    (occupied, "TEXT --out occupied --resume", "--out occupied: the directory is not empty; it holds no run"),
-    (blocked, "TEXT --out blocked", "--out blocked: there is a file of that name; give a directory that is new or empty"),
-    (blocked, "TEXT --out blocked/m", r"--out blocked/m: cannot make this directory \(Not a directory\); give a place"),
-    (nothing, "TEXT --out MODEL", "the directory is not empty; give another --out, or add --resume to go on with the run in it"),
-    (nothing, "TEXT --out MODEL --resume --hidden 99", r"--hidden 99 with --resume: the run in '.*' has --hidden 15; leave the option out"),
+    (
+        occupied,
+        "TEXT --out occupied",
+        "--out occupied: the directory is not empty; it holds no run; give another --out",
+    ),
+    (
+        occupied,
+        "TEXT --out occupied --resume",
+        "--out occupied: the directory is not empty; it holds no run",
+    ),
+    (
+        blocked,
+        "TEXT --out blocked",
+        "--out blocked: there is a file of that name; give a directory that is new or empty",
+    ),
+    (
+        blocked,
+        "TEXT --out blocked/m",
+        r"--out blocked/m: cannot make this directory \(Not a directory\); give a place",
+    ),
+    (
+        nothing,
+        "TEXT --out MODEL",
+        "the directory is not empty; give another --out, or add --resume to go on with the run "
+        "in it",
+    ),
+    (
+        nothing,
+        "TEXT --out MODEL --resume --hidden 99",
+        r"--hidden 99 with --resume: the run in '.*' has --hidden 15; leave the option out",
+    ),
     (latin, "short2.txt --out MODEL --resume", "there is no file 'short2.txt'"),
 ]
 
@@ -231,11 +425,18 @@ def one_error(result, message):
 
 
 def tree(directory):
-    return {str(path.relative_to(directory)): path.is_file() and path.read_bytes() for path in directory.rglob("*")}
+    return {
+        str(path.relative_to(directory)): path.is_file() and path.read_bytes()
+        for path in directory.rglob("*")
+    }
 
 
-@pytest.mark.parametrize("prepare, words, message", WRONG_TRAINING, ids=[words for _, words, _ in WRONG_TRAINING])
-def test_wrong_training_input_is_one_error_and_nothing_is_written(ostinato, text_file, model, tmp_path, prepare, words, message):
+@pytest.mark.parametrize(
+    "prepare, words, message", WRONG_TRAINING, ids=[words for _, words, _ in WRONG_TRAINING]
+)
+def test_wrong_training_input_is_one_error_and_nothing_is_written(
+    ostinato, text_file, model, tmp_path, prepare, words, message
+):
     prepare(tmp_path)
     before = tree(tmp_path), tree(model)
     words = [{"TEXT": text_file, "MODEL": model}.get(word, word) for word in words.split()]
@@ -247,8 +448,14 @@ WRONG_GENERATING = [
     ("nowhere", "there is no model directory 'nowhere'; give the --out of `ostinato train`"),
     ("MODEL --temperature 0", "--temperature 0: write a number from 0.001 to 100"),
     ("MODEL --temperature -1", "--temperature -1: "),
-    ("MODEL --temperature hot", "Invalid value for '--temperature': 'hot'; write a number; see: ostinato generate --help"),
-    ("MODEL --length -1", "--length -1: write how many characters to generate, 0 or more, such as 500"),
+    (
+        "MODEL --temperature hot",
+        "Invalid value for '--temperature': 'hot'; write a number; see: ostinato generate --help",
+    ),
+    (
+        "MODEL --length -1",
+        "--length -1: write how many characters to generate, 0 or more, such as 500",
+    ),
     ("MODEL --prompt Ω", "'Ω': not in the text that the model was trained on"),
     ("MODEL --seed -1", "--seed -1: write a whole number"),
     ("MODEL extra", r"unexpected extra argument.*\(extra\)"),
@@ -256,58 +463,114 @@ WRONG_GENERATING = [
 ]
 
 
-@pytest.mark.parametrize("words, message", WRONG_GENERATING, ids=[words for words, _ in WRONG_GENERATING])
+@pytest.mark.parametrize(
+    "words, message", WRONG_GENERATING, ids=[words for words, _ in WRONG_GENERATING]
+)
 def test_wrong_generating_input_is_one_error(ostinato, model, words, message):
-    one_error(ostinato("generate", *({"MODEL": model}.get(word, word) for word in words.split())), message)
+    one_error(
+        ostinato("generate", *({"MODEL": model}.get(word, word) for word in words.split())), message
+    )
 
 
 def test_a_model_of_another_task_writes_no_text(ostinato):
     from ostinato.tasks import Classifier
 
-    Classifier(steps=1, hidden=3, embedding=3).fit((["a", "b"] * 4, ["x", "y"] * 4), out=Path("c"), threads=1)
-    one_error(ostinato("generate", "c"), "'c' is a model of `ostinato train classify`; use it with `ostinato predict`")
+    Classifier(steps=1, hidden=3, embedding=3).fit(
+        (["a", "b"] * 4, ["x", "y"] * 4), out=Path("c"), threads=1
+    )
+    one_error(
+        ostinato("generate", "c"),
+        "'c' is a model of `ostinato train classify`; use it with `ostinato predict`",
+    )
 
 
-@pytest.mark.parametrize("name, content, message", [
-    ("config.json", b'{"format": "ost', r"config.json' is not whole JSON: .* at line 1, column \d+; restore the file, or train"),
-    ("config.json", b'{"format": "ostinato task", "task": "generate", "version": 2}', "is of format version 2 and this ostinato reads version 1"),
-    ("config.json", b'{"format": "ostinato task", "task": "generate", "version": 1, "options": {"hidden": -1}, "knows": {}, "pieces": 0}', "options that cannot be used"),
-    ("config.json", lambda whole: whole.replace(b'"stopped_early"', b'"stopped"'), "config.json' cannot be used: there is no field 'result.stopped': did you mean 'stopped_early'.*; restore the file"),
-    ("config.json", b"{}", "says format None and task None"),
-    ("vocabulary.json", b'{"kind": "character"}', "vocabulary.json' holds no vocabulary"),
-    ("model.safetensors", b"\x10\x00\x00", r"model.safetensors' \(3 bytes\) is cut short or damaged"),
-    ("model.safetensors", None, "has no model yet; go on with it"),
-    ("vocabulary.json", None, "there is no file '.*vocabulary.json'"),
-])
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        (
+            "config.json",
+            b'{"format": "ost',
+            r"config.json' is not whole JSON: .* at line 1, column \d+; restore the file, or train",
+        ),
+        (
+            "config.json",
+            b'{"format": "ostinato task", "task": "generate", "version": 2}',
+            "is of format version 2 and this ostinato reads version 1",
+        ),
+        (
+            "config.json",
+            b'{"format": "ostinato task", "task": "generate", "version": 1, "options": {"hidden": '
+            b'-1}, "knows": {}, "pieces": 0}',
+            "options that cannot be used",
+        ),
+        (
+            "config.json",
+            lambda whole: whole.replace(b'"stopped_early"', b'"stopped"'),
+            "config.json' cannot be used: there is no field 'result.stopped': did you mean "
+            "'stopped_early'.*; restore the file",
+        ),
+        ("config.json", b"{}", "says format None and task None"),
+        ("vocabulary.json", b'{"kind": "character"}', "vocabulary.json' holds no vocabulary"),
+        (
+            "model.safetensors",
+            b"\x10\x00\x00",
+            r"model.safetensors' \(3 bytes\) is cut short or damaged",
+        ),
+        ("model.safetensors", None, "has no model yet; go on with it"),
+        ("vocabulary.json", None, "there is no file '.*vocabulary.json'"),
+    ],
+)
 def test_a_damaged_model_is_one_error(ostinato, model, tmp_path, name, content, message):
     for path in model.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
     (tmp_path / name).unlink()
     if content is not None:
-        (tmp_path / name).write_bytes(content((model / name).read_bytes()) if callable(content) else content)
+        (tmp_path / name).write_bytes(
+            content((model / name).read_bytes()) if callable(content) else content
+        )
     one_error(ostinato("generate", "."), message)
 
 
-@pytest.mark.parametrize("words, message", [
-    ("--threads 0", "--threads 0: write a whole number from 1 to "),
-    ("--threads two", "Invalid value for '--threads': 'two'; write a whole number; see: ostinato bench --help"),
-    ("--only cake", "--only cake: write one of RNN, LSTM, GRU, own, inference, training"),
-    ("--peers cudnn", "--peers cudnn: write one of torch, onnxruntime, jax, keras"),
-    ("--json nowhere/b.json", "--json nowhere/b.json: 'nowhere' is no directory that can be written; give a file in one that can"),
-])
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ("--threads 0", "--threads 0: write a whole number from 1 to "),
+        (
+            "--threads two",
+            "Invalid value for '--threads': 'two'; write a whole number; see: ostinato bench "
+            "--help",
+        ),
+        ("--only cake", "--only cake: write one of RNN, LSTM, GRU, own, inference, training"),
+        ("--peers cudnn", "--peers cudnn: write one of torch, onnxruntime, jax, keras"),
+        (
+            "--json nowhere/b.json",
+            "--json nowhere/b.json: 'nowhere' is no directory that can be written; give a file in "
+            "one that can",
+        ),
+    ],
+)
 def test_wrong_benchmark_input_is_one_error(ostinato, tmp_path, words, message):
     one_error(ostinato("bench", *words.split()), message)
     assert not list(tmp_path.iterdir())
 
 
 def test_a_run_is_done_again_or_begun_but_not_both(ostinato, model, text_file, tmp_path):
-    one_error(ostinato("train", "--config", model / "config.json", "generate", text_file, "--out", "m"), "--config before generate: .*give one of the two")
-    one_error(ostinato("train", "--out", "m", "generate", text_file, "--out", "n"), "--out before generate")
+    one_error(
+        ostinato("train", "--config", model / "config.json", "generate", text_file, "--out", "m"),
+        "--config before generate: .*give one of the two",
+    )
+    one_error(
+        ostinato("train", "--out", "m", "generate", text_file, "--out", "n"),
+        "--out before generate",
+    )
     assert not list(tmp_path.iterdir())
 
 
 def test_a_name_that_is_too_long_is_one_error(ostinato, text_file):
-    one_error(ostinato("train", "generate", text_file, "--out", "m" * 300), "cannot make this directory .File name too long")
+    one_error(
+        ostinato("train", "generate", text_file, "--out", "m" * 300),
+        "cannot make this directory .File name too long",
+    )
     one_error(ostinato("info", "m" * 300), "there is no model directory 'm+'")
     one_error(ostinato("predict", "m" * 300), "there is no model directory 'm+'")
 
@@ -315,8 +578,17 @@ def test_a_name_that_is_too_long_is_one_error(ostinato, text_file):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
 def test_an_output_without_room_is_one_error(model):
     with open("/dev/full", "wb") as full:
-        done = subprocess.run([sys.executable, "-m", "ostinato", "info", str(model)], stdout=full, stderr=subprocess.PIPE, text=True)
-    assert done.returncode == 2 and done.stderr.startswith("error: cannot write standard output: No space left") and done.stderr.count("\n") == 1
+        done = subprocess.run(
+            [sys.executable, "-m", "ostinato", "info", str(model)],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (
+        done.returncode == 2
+        and done.stderr.startswith("error: cannot write standard output: No space left")
+        and done.stderr.count("\n") == 1
+    )
 
 
 def test_unknown_commands_are_one_error(ostinato):
@@ -327,12 +599,24 @@ def test_unknown_commands_are_one_error(ostinato):
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
 def test_a_parent_that_cannot_be_written_is_one_error(ostinato, text_file, tmp_path):
     (tmp_path / "closed").mkdir(mode=0o500)
-    one_error(ostinato("train", "generate", text_file, "--out", "closed/m"), r"--out closed/m: cannot make this directory \(Permission denied\)")
+    one_error(
+        ostinato("train", "generate", text_file, "--out", "closed/m"),
+        r"--out closed/m: cannot make this directory \(Permission denied\)",
+    )
 
 
 def test_an_error_in_a_real_process_has_no_traceback(model):
-    done = subprocess.run([sys.executable, "-m", "ostinato", "generate", str(model), "--temperature", "0"], capture_output=True, text=True)
-    assert done.returncode == 2 and done.stdout == "" and done.stderr.count("\n") == 1 and done.stderr.startswith("error: --temperature 0:")
+    done = subprocess.run(
+        [sys.executable, "-m", "ostinato", "generate", str(model), "--temperature", "0"],
+        capture_output=True,
+        text=True,
+    )
+    assert (
+        done.returncode == 2
+        and done.stdout == ""
+        and done.stderr.count("\n") == 1
+        and done.stderr.startswith("error: --temperature 0:")
+    )
 
 
 def test_the_files_of_a_model_say_what_they_are(model):
@@ -342,7 +626,8 @@ def test_the_files_of_a_model_say_what_they_are(model):
 
 # ---------------------------------------------------------------- what needs no torch
 
-# Runs command lines, one after another, in a process that has not imported torch. It ends at the first one that imports it.
+# Runs command lines, one after another, in a process that has not imported torch. It ends at the
+# first one that imports it.
 WITHOUT_TORCH = """
 import contextlib, io, json, sys
 from ostinato.cli.main import main
@@ -377,44 +662,107 @@ def labelled(tmp_path_factory):
 
 
 NEEDS_NO_TORCH = [
-    ("", 2), ("--help", 0), ("-h", 0), ("--version", 0), ("train", 2), ("train --help", 0), ("trian", 2), ("--hlep", 2),
-    *((f"{command} --help", 0) for command in ("evaluate", "predict", "info", "inspect", "generate", "demo", "doctor", "bench")),
+    ("", 2),
+    ("--help", 0),
+    ("-h", 0),
+    ("--version", 0),
+    ("train", 2),
+    ("train --help", 0),
+    ("trian", 2),
+    ("--hlep", 2),
+    *(
+        (f"{command} --help", 0)
+        for command in (
+            "evaluate",
+            "predict",
+            "info",
+            "inspect",
+            "generate",
+            "demo",
+            "doctor",
+            "bench",
+        )
+    ),
     *((f"train {task} --help", 0) for task in TASKS),
     *((f"train {task} nowhere.csv --out m", 2) for task in TASKS),
     *((f"train {task} ROWS", 2) for task in TASKS),
-    ("train classify ROWS --out m --label nolabel", 2), ("train classify ROWS --out m --text notext", 2),
-    ("train classify ROWS --out m --test nowhere.csv", 2), ("train classify ROWS --out MODEL", 2),
-    ("train classify ROWS --out m --cell lstmm", 2), ("train classify ROWS --out m --hidden many", 2),
-    ("train classify ROWS --out m --hidden 0", 2), ("train classify ROWS --out m --threads 0", 2),
-    ("train forecast ROWS --out m --columns nocolumn", 2), ("train forecast ROWS --out m --time notime", 2),
-    ("train translate ROWS --out m --source nosource", 2), ("train translate ROWS --out m --target notarget", 2),
-    ("train tag ROWS --out m", 2), ("train frames ROWS --out m", 2), ("train transcribe ROWS --out m", 2),
+    ("train classify ROWS --out m --label nolabel", 2),
+    ("train classify ROWS --out m --text notext", 2),
+    ("train classify ROWS --out m --test nowhere.csv", 2),
+    ("train classify ROWS --out MODEL", 2),
+    ("train classify ROWS --out m --cell lstmm", 2),
+    ("train classify ROWS --out m --hidden many", 2),
+    ("train classify ROWS --out m --hidden 0", 2),
+    ("train classify ROWS --out m --threads 0", 2),
+    ("train forecast ROWS --out m --columns nocolumn", 2),
+    ("train forecast ROWS --out m --time notime", 2),
+    ("train translate ROWS --out m --source nosource", 2),
+    ("train translate ROWS --out m --target notarget", 2),
+    ("train tag ROWS --out m", 2),
+    ("train frames ROWS --out m", 2),
+    ("train transcribe ROWS --out m", 2),
     ("train caption ROWS --out m --caption nocaption", 2),
-    ("train --config nowhere.json --out m", 2), ("train --config nowhere.json", 2),
-    ("info MODEL", 0), ("info MODEL --json", 0), ("info nowhere", 2), ("info .", 2),
-    ("evaluate nowhere ROWS", 2), ("evaluate MODEL nowhere.csv", 2), ("evaluate MODEL", 2), ("evaluate MODEL .", 2),
-    ("predict nowhere", 2), ("predict MODEL nowhere.csv", 2), ("inspect nowhere text", 2), ("generate nowhere", 2),
-    ("bench --only cake", 2), ("bench --threads 0", 2), ("demo --steps 0", 2), ("demo --threads 0", 2), ("demo --seconds many", 2),
+    ("train --config nowhere.json --out m", 2),
+    ("train --config nowhere.json", 2),
+    ("info MODEL", 0),
+    ("info MODEL --json", 0),
+    ("info nowhere", 2),
+    ("info .", 2),
+    ("evaluate nowhere ROWS", 2),
+    ("evaluate MODEL nowhere.csv", 2),
+    ("evaluate MODEL", 2),
+    ("evaluate MODEL .", 2),
+    ("predict nowhere", 2),
+    ("predict MODEL nowhere.csv", 2),
+    ("inspect nowhere text", 2),
+    ("generate nowhere", 2),
+    ("bench --only cake", 2),
+    ("bench --threads 0", 2),
+    ("demo --steps 0", 2),
+    ("demo --threads 0", 2),
+    ("demo --seconds many", 2),
     *((f"train {task} {'x' * 300} --out m", 2) for task in TASKS),
 ]
 
 
 def test_what_needs_no_torch_does_not_import_it(labelled, tmp_path):
     rows, directory = labelled
-    lines = [[{"ROWS": str(rows), "MODEL": str(directory)}.get(word, word) for word in words.split()] for words, _ in NEEDS_NO_TORCH]
-    done = subprocess.run([sys.executable, "-c", WITHOUT_TORCH, json.dumps(lines)], capture_output=True, text=True, cwd=tmp_path, check=True)
+    lines = [
+        [{"ROWS": str(rows), "MODEL": str(directory)}.get(word, word) for word in words.split()]
+        for words, _ in NEEDS_NO_TORCH
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, json.dumps(lines)],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        check=True,
+    )
     ended = json.loads(done.stdout)
     for (words, wanted), (code, imported, shown, errors) in zip(NEEDS_NO_TORCH, ended):
         assert (code, imported) == (wanted, []), (words, errors)
         # a command alone shows its help
         helped = code == 0 or words in ("", "train")
-        assert shown == helped and errors.count("\n") == (not helped) and errors.count("error: ") == (not helped), (words, errors)
+        assert (
+            shown == helped
+            and errors.count("\n") == (not helped)
+            and errors.count("error: ") == (not helped)
+        ), (words, errors)
     assert len(ended) == len(NEEDS_NO_TORCH) and not list(tmp_path.iterdir())
 
 
 def test_help_takes_little_time():
-    done = subprocess.run([sys.executable, "-c", "import sys, time\nfrom ostinato.cli.main import main\ntry:\n    main()\n"
-                           "finally:\n    print(time.process_time(), file=sys.stderr)", "--help"], capture_output=True, text=True)
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys, time\nfrom ostinato.cli.main import main\ntry:\n    main()\n"
+            "finally:\n    print(time.process_time(), file=sys.stderr)",
+            "--help",
+        ],
+        capture_output=True,
+        text=True,
+    )
     # the processor's seconds, of which importing torch alone takes more; 0.2 is usual
     assert float(done.stderr) < 1
 
@@ -428,10 +776,17 @@ def test_what_info_says_is_what_the_model_says(ostinato, labelled):
     assert re.search(rf"^pieces +{len(task.pieces):,} \({task.pieces.kind}\)$", out, re.M)
 
 
-@pytest.mark.parametrize("name, change", [
-    ("config.json", {"parameters": "many"}), ("config.json", {"parameters": -1}), ("config.json", {"pieces": [1]}), ("config.json", {"pieces": True}),
-    ("vocabulary.json", {"kind": None}), ("vocabulary.json", {"kind": ["word"]}),
-])
+@pytest.mark.parametrize(
+    "name, change",
+    [
+        ("config.json", {"parameters": "many"}),
+        ("config.json", {"parameters": -1}),
+        ("config.json", {"pieces": [1]}),
+        ("config.json", {"pieces": True}),
+        ("vocabulary.json", {"kind": None}),
+        ("vocabulary.json", {"kind": ["word"]}),
+    ],
+)
 def test_info_of_a_damaged_directory_is_one_error(ostinato, labelled, tmp_path, name, change):
     _, directory = labelled
     for path in directory.iterdir():
@@ -468,13 +823,20 @@ def test_a_text_may_come_from_a_pipe(ostinato, pipe, tmp_path):
     code, out, _ = ostinato("train", "generate", pipe("text", TEXT), "--out", "piped", *SMALL)
     (tmp_path / "text.txt").write_text(TEXT, encoding="utf-8")
     assert code == 0 and ostinato("train", "generate", "text.txt", "--out", "read", *SMALL)[0] == 0
-    assert (tmp_path / "piped" / "model.safetensors").read_bytes() == (tmp_path / "read" / "model.safetensors").read_bytes()
-    assert ostinato("evaluate", "read", pipe("others", TEXT)) == ostinato("evaluate", "read", "text.txt")
+    assert (tmp_path / "piped" / "model.safetensors").read_bytes() == (
+        tmp_path / "read" / "model.safetensors"
+    ).read_bytes()
+    assert ostinato("evaluate", "read", pipe("others", TEXT)) == ostinato(
+        "evaluate", "read", "text.txt"
+    )
     assert ostinato("predict", "read", pipe("prompts", "가락\n되풀이\n"))[1].count("\n") == 2
 
 
 def test_an_empty_pipe_is_one_error(ostinato, pipe):
-    one_error(ostinato("train", "generate", pipe("text", ""), "--out", "m"), r"text' has no text in it \(0 bytes\)")
+    one_error(
+        ostinato("train", "generate", pipe("text", ""), "--out", "m"),
+        r"text' has no text in it \(0 bytes\)",
+    )
 
 
 def test_a_pipe_that_is_waited_for_is_told(ostinato, tmp_path, monkeypatch):
@@ -485,23 +847,48 @@ def test_a_pipe_that_is_waited_for_is_told(ostinato, tmp_path, monkeypatch):
     writer = threading.Timer(1.0, (tmp_path / "text").write_text, args=("short",))
     writer.start()
     code, _, err = ostinato("train", "generate", "text", "--out", "m")
-    assert code == 2 and err.startswith("reading from the pipe 'text' until its writer closes it\nerror: 'text' has 5 characters")
+    assert code == 2 and err.startswith(
+        "reading from the pipe 'text' until its writer closes it\nerror: 'text' has 5 characters"
+    )
 
 
-@pytest.mark.parametrize("name", ["pipe", "pipe.csv", "pipe.tsv", "pipe.csv.gz", "pipe.jsonl", "pipe.parquet", "pipe.npz", "pipe.conllu", "pipe.mp4", "pipe.png"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "pipe",
+        "pipe.csv",
+        "pipe.tsv",
+        "pipe.csv.gz",
+        "pipe.jsonl",
+        "pipe.parquet",
+        "pipe.npz",
+        "pipe.conllu",
+        "pipe.mp4",
+        "pipe.png",
+    ],
+)
 @pytest.mark.parametrize("task", [task for task in TASKS if task != "generate"])
 def test_a_pipe_that_would_be_read_twice_is_refused(ostinato, tmp_path, task, name):
     os.mkfifo(tmp_path / name)
-    one_error(ostinato("train", task, name, "--out", "m"), f"'{re.escape(name)}' is a pipe, which can be read only once.*save it to a file")
+    one_error(
+        ostinato("train", task, name, "--out", "m"),
+        f"'{re.escape(name)}' is a pipe, which can be read only once.*save it to a file",
+    )
 
 
 def test_a_pipe_as_other_data_is_refused(ostinato, labelled, tmp_path):
     rows, directory = labelled
     os.mkfifo(tmp_path / "pipe.csv")
-    for words in (["evaluate", directory, "pipe.csv"], ["predict", directory, "pipe.csv"], ["train", "classify", rows, "--out", "m", "--test", "pipe.csv"],
-                  ["train", "classify", rows, "--out", "m", "--unlabelled", "pipe.csv"]):
+    for words in (
+        ["evaluate", directory, "pipe.csv"],
+        ["predict", directory, "pipe.csv"],
+        ["train", "classify", rows, "--out", "m", "--test", "pipe.csv"],
+        ["train", "classify", rows, "--out", "m", "--unlabelled", "pipe.csv"],
+    ):
         one_error(ostinato(*words), "'pipe.csv' is a pipe, which can be read only once")
-    one_error(ostinato("train", "--config", "pipe.csv", "--out", "m"), "'pipe.csv' is not a regular file")
+    one_error(
+        ostinato("train", "--config", "pipe.csv", "--out", "m"), "'pipe.csv' is not a regular file"
+    )
     os.mkfifo(tmp_path / "config.json")
     one_error(ostinato("info", "."), "'config.json' is not a regular file")
 
@@ -510,11 +897,24 @@ def test_a_pipe_as_other_data_is_refused(ostinato, labelled, tmp_path):
 def test_a_device_a_socket_and_a_directory_are_refused(ostinato, tmp_path, task):
     with socket.socket(socket.AF_UNIX) as made:
         made.bind(str(tmp_path / "socket"))
-        one_error(ostinato("train", task, "socket", "--out", "m"), "'socket' is a socket; give the path of a file")
-    one_error(ostinato("train", task, "/dev/zero", "--out", "m"), "'/dev/zero' is a device; give the path of a file")
-    one_error(ostinato("train", task, "/dev/null", "--out", "m"), "'/dev/null' is a device; give the path of a file")
+        one_error(
+            ostinato("train", task, "socket", "--out", "m"),
+            "'socket' is a socket; give the path of a file",
+        )
+    one_error(
+        ostinato("train", task, "/dev/zero", "--out", "m"),
+        "'/dev/zero' is a device; give the path of a file",
+    )
+    one_error(
+        ostinato("train", task, "/dev/null", "--out", "m"),
+        "'/dev/null' is a device; give the path of a file",
+    )
     # a folder may be a clip, or pictures
-    folder = "has no pictures in it; give a folder" if task in ("frames", "transcribe", "caption") else "is a directory; give the path of a file in it"
+    folder = (
+        "has no pictures in it; give a folder"
+        if task in ("frames", "transcribe", "caption")
+        else "is a directory; give the path of a file in it"
+    )
     one_error(ostinato("train", task, ".", "--out", "m"), f"'.' {folder}")
     assert not (tmp_path / "m").exists()
 
@@ -522,16 +922,25 @@ def test_a_device_a_socket_and_a_directory_are_refused(ostinato, tmp_path, task)
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 @pytest.mark.parametrize("words, code", [("--version", 0), ("info nowhere", 2)])
 def test_a_standard_stream_may_be_closed(closed, words, code):
-    done = subprocess.run(["sh", "-c", f'"$0" -m ostinato {words} {closed}', sys.executable], capture_output=True, text=True)
+    done = subprocess.run(
+        ["sh", "-c", f'"$0" -m ostinato {words} {closed}', sys.executable],
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == code and "Traceback" not in done.stderr
     assert bool(done.stderr) == (code == 2 and "2>&-" not in closed)
 
 
-@pytest.mark.parametrize("words", ["--help", "train classify --help", "--version", "info MODEL", "info MODEL --json", "doctor"])
+@pytest.mark.parametrize(
+    "words",
+    ["--help", "train classify --help", "--version", "info MODEL", "info MODEL --json", "doctor"],
+)
 def test_a_reader_that_has_gone_is_no_error(labelled, words):
     read, write = os.pipe()
     os.close(read)
     words = [str(labelled[1]) if word == "MODEL" else word for word in words.split()]
-    done = subprocess.run([sys.executable, "-m", "ostinato", *words], stdout=write, stderr=subprocess.PIPE, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "ostinato", *words], stdout=write, stderr=subprocess.PIPE, text=True
+    )
     os.close(write)
     assert done.stderr == ""

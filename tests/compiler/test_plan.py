@@ -1,11 +1,13 @@
-"""The planner: what runs before, in and after the loop, its phases, what is kept, and values cut so that units stand side by side."""
+"""The planner: what runs before, in and after the loop, its phases, what is kept, and values cut so
+that units stand side by side.
+"""
 
 import math
 
 import pytest
 import torch
-from odd_cells import doubled, parts, reduced, transposed
 
+from odd_cells import doubled, parts, reduced, transposed
 from ostinato import cell, concat, split, state, tanh, weight
 from ostinato import sum as sum_units
 from ostinato.cells.classic import CELLS
@@ -47,39 +49,64 @@ def programs(plan):
 
 def products(program):
     """The weights that a loop multiplies by, with its phase."""
-    return sorted({(g.level, *ref[:2]) for g in program.groups for v in g.products for ref in v.ref})
+    return sorted(
+        {(g.level, *ref[:2]) for g in program.groups for v in g.products for ref in v.ref}
+    )
 
 
 def values(program):
-    return walk(v for g in program.groups for v in (*(s[0] for s in g.stores), *(s[0] for s in g.sums), *g.products))
+    return walk(
+        v
+        for g in program.groups
+        for v in (*(s[0] for s in g.stores), *(s[0] for s in g.sums), *g.products)
+    )
 
 
 # ---------------------------------------------------------------- what runs where
 
 
-@pytest.mark.parametrize("name, forward, backward", [
-    ("elman", [(0, "U")], [(1, "U")]),
-    ("lstm", [(0, "U")], [(1, "U")]),
-    ("lstm_peephole", [(0, "U")], [(1, "U")]),
-    ("lstm_projected", [(0, "U"), (1, "R")], [(1, "R"), (2, "U")]),
-    ("lstm_full", [(0, "U"), (1, "R")], [(1, "R"), (2, "U")]),
-    ("gru", [(0, "U")], [(1, "U")]),
-    ("gru_original", [(0, "U_rz"), (1, "U_n")], [(1, "U_n"), (2, "U_rz")]),
-    ("min_gru", [], []),
-    ("layer_norm_lstm", [(0, "U")], [(5, "U")]),
-])
-def test_products_of_a_state_are_in_the_loop_and_those_of_the_input_before_it(name, forward, backward):
+@pytest.mark.parametrize(
+    "name, forward, backward",
+    [
+        ("elman", [(0, "U")], [(1, "U")]),
+        ("lstm", [(0, "U")], [(1, "U")]),
+        ("lstm_peephole", [(0, "U")], [(1, "U")]),
+        ("lstm_projected", [(0, "U"), (1, "R")], [(1, "R"), (2, "U")]),
+        ("lstm_full", [(0, "U"), (1, "R")], [(1, "R"), (2, "U")]),
+        ("gru", [(0, "U")], [(1, "U")]),
+        ("gru_original", [(0, "U_rz"), (1, "U_n")], [(1, "U_n"), (2, "U_rz")]),
+        ("min_gru", [], []),
+        ("layer_norm_lstm", [(0, "U")], [(5, "U")]),
+    ],
+)
+def test_products_of_a_state_are_in_the_loop_and_those_of_the_input_before_it(
+    name, forward, backward
+):
     plan = plan_of(name)
     assert [(n.value, n.args[0].op) for n in plan.before] == [(("W", False), "input")]
     assert plan.before_backward == []
-    assert products(plan.infer) == products(plan.train) == [(phase, weight, False) for phase, weight in forward]
+    assert (
+        products(plan.infer)
+        == products(plan.train)
+        == [(phase, weight, False) for phase, weight in forward]
+    )
     assert products(plan.backward) == [(phase, weight, True) for phase, weight in backward]
 
 
-@pytest.mark.parametrize("name, forward, backward", [
-    ("elman", 1, 2), ("lstm", 1, 2), ("lstm_peephole", 1, 2), ("lstm_projected", 2, 3), ("lstm_full", 2, 3), ("gru", 1, 2),
-    ("gru_original", 2, 3), ("min_gru", 1, 1), ("layer_norm_lstm", 5, 6),
-])
+@pytest.mark.parametrize(
+    "name, forward, backward",
+    [
+        ("elman", 1, 2),
+        ("lstm", 1, 2),
+        ("lstm_peephole", 1, 2),
+        ("lstm_projected", 2, 3),
+        ("lstm_full", 2, 3),
+        ("gru", 1, 2),
+        ("gru_original", 2, 3),
+        ("min_gru", 1, 1),
+        ("layer_norm_lstm", 5, 6),
+    ],
+)
 def test_a_phase_ends_where_a_product_or_a_sum_over_units_is_waited_for(name, forward, backward):
     plan = plan_of(name)
     assert [program.phases for program in programs(plan).values()] == [forward, forward, backward]
@@ -97,7 +124,9 @@ def test_a_short_run_has_all_products_in_the_loop(name):
     plan = plan_of(name, ahead=False)
     assert plan.before == plan.before_backward == []
     assert not plan.after
-    assert {weight for _, weight, _ in products(plan.infer)} == {w for w, shape in plan.graph.weights.items() if len(shape.shape) == 2}
+    assert {weight for _, weight, _ in products(plan.infer)} == {
+        w for w, shape in plan.graph.weights.items() if len(shape.shape) == 2
+    }
 
 
 def test_an_output_that_no_state_needs_is_made_after_the_loop():
@@ -125,7 +154,9 @@ def test_gradients_of_weights_of_one_dimension_are_added_up_in_the_loop(name):
     plan = plan_of(name)
     vectors = [weight for weight, w in plan.graph.weights.items() if len(w.shape) == 1]
     assert list(plan.added) == vectors
-    assert {b for b, buffer in plan.backward.buffers.items() if buffer.rows == "added"} == {f"added {v}" for v in vectors}
+    assert {b for b, buffer in plan.backward.buffers.items() if buffer.rows == "added"} == {
+        f"added {v}" for v in vectors
+    }
 
 
 # ---------------------------------------------------------------- what is kept
@@ -135,7 +166,11 @@ def test_gradients_of_weights_of_one_dimension_are_added_up_in_the_loop(name):
 def test_a_loop_without_backward_keeps_nothing(name, ahead):
     plan = plan_of(name, ahead)
     written = {buffer for g in plan.infer.groups for _, buffer, _ in g.stores}
-    output = {plan.stream(n) for n in plan.infer_streams if not (n is plan.graph.output and plan.output_state)}
+    output = {
+        plan.stream(n)
+        for n in plan.infer_streams
+        if not (n is plan.graph.output and plan.output_state)
+    }
     assert written - {"scratch"} == {f"next {s}" for s in plan.graph.states} | output
     # Of a state that is no output two rows are enough.
     for s in plan.graph.states:
@@ -143,16 +178,20 @@ def test_a_loop_without_backward_keeps_nothing(name, ahead):
         assert plan.infer.buffers[f"next {s}"].rows == ("after" if streamed else "new")
 
 
-@pytest.mark.parametrize("name, kept, streams", [
-    ("elman", [], "h"),
-    ("lstm", ["sigmoid", "sigmoid", "sigmoid", "tanh", "tanh"], "ch"),
-    ("lstm_peephole", ["sigmoid", "sigmoid", "sigmoid", "tanh", "tanh"], "ch"),
-    ("gru", ["product", "sigmoid", "sigmoid", "tanh"], "h"),
-    ("min_gru", ["sigmoid"], "h"),
-    # What a product in the loop reads, the state with its reset gate and what is projected, is there for the gradients after the loop.
-    ("gru_original", ["sigmoid", "sigmoid", "tanh"], "h"),
-    ("lstm_projected", ["sigmoid", "sigmoid", "sigmoid", "tanh", "tanh"], "ch"),
-])
+@pytest.mark.parametrize(
+    "name, kept, streams",
+    [
+        ("elman", [], "h"),
+        ("lstm", ["sigmoid", "sigmoid", "sigmoid", "tanh", "tanh"], "ch"),
+        ("lstm_peephole", ["sigmoid", "sigmoid", "sigmoid", "tanh", "tanh"], "ch"),
+        ("gru", ["product", "sigmoid", "sigmoid", "tanh"], "h"),
+        ("min_gru", ["sigmoid"], "h"),
+        # What a product in the loop reads, the state with its reset gate and what is projected, is
+        # there for the gradients after the loop.
+        ("gru_original", ["sigmoid", "sigmoid", "tanh"], "h"),
+        ("lstm_projected", ["sigmoid", "sigmoid", "sigmoid", "tanh", "tanh"], "ch"),
+    ],
+)
 def test_forward_keeps_results_that_cost_much_and_nothing_else(name, kept, streams):
     plan = plan_of(name)
     assert plan.train.buffers.keys() >= {f"state {s}" for s in streams}
@@ -165,7 +204,12 @@ def test_forward_keeps_results_that_cost_much_and_nothing_else(name, kept, strea
 @pytest.mark.parametrize("name, ahead", EVERY)
 def test_nothing_is_kept_twice(name, ahead):
     plan = plan_of(name, ahead)
-    stored = [v for g in plan.train.groups for v, buffer, _ in g.stores if buffer != "scratch" and v.op not in ("number", "spread")]
+    stored = [
+        v
+        for g in plan.train.groups
+        for v, buffer, _ in g.stores
+        if buffer != "scratch" and v.op not in ("number", "spread")
+    ]
     kept = set(plan.kept)
     assert len(kept) == len(plan.kept)
     assert all(stored.count(v) == 1 for v in kept)
@@ -176,7 +220,15 @@ def test_backward_works_no_costly_result_of_forward_out_again(name, ahead):
     plan = plan_of(name, ahead)
     forward = {v for n in plan.forward_nodes for v in plan.segments(n)}
     again = [v for v in values(plan.backward) if v in forward]
-    assert not {v.op for v in again} & {"sigmoid", "tanh", "exp", "log", "softplus", "product", "sum"}
+    assert not {v.op for v in again} & {
+        "sigmoid",
+        "tanh",
+        "exp",
+        "log",
+        "softplus",
+        "product",
+        "sum",
+    }
 
 
 # ---------------------------------------------------------------- lowering
@@ -189,7 +241,9 @@ def test_gates_are_cut_so_that_they_stand_side_by_side():
     assert {n: len(plan.segments(n)) for n in plan.before} == {plan.before[0]: 4}
     assert [v.ref for v in plan.segments(plan.before[0])] == [("before 0", 5 * k) for k in range(4)]
     (product,) = (n for n in plan.forward_nodes if n.op == "product" and n not in plan.before)
-    assert [(v.ref, v.size) for v in plan.segments(product)] == [((("U", False, 5 * k, 0),), 5) for k in range(4)]
+    assert [(v.ref, v.size) for v in plan.segments(product)] == [
+        ((("U", False, 5 * k, 0),), 5) for k in range(4)
+    ]
 
 
 def test_a_value_is_cut_where_anything_beside_it_is():
@@ -198,7 +252,9 @@ def test_a_value_is_cut_where_anything_beside_it_is():
     assert plan.cuts[plan.before[0]] == [0, 5, 7, 12]
     assert plan.cuts[nodes["concat"]] == [0, 5, 7]
     # A concat is no value of its own: the product has a block of columns for each part.
-    (product,) = plan.segments(next(n for n in plan.forward_nodes if n.op == "product" and n not in plan.before))
+    (product,) = plan.segments(
+        next(n for n in plan.forward_nodes if n.op == "product" and n not in plan.before)
+    )
     assert product.ref == (("U", False, 0, 0), ("U", False, 0, 5))
     assert [a.op for a in product.args] == ["read", "mul"]
 
@@ -212,7 +268,11 @@ def test_a_split_across_a_concat_cuts_both():
     plan = Plan(crossing.graph, {"I": 3, "H": 5, "P": 2})
     (joined,) = (n for n in plan.forward_nodes if n.op == "concat")
     assert plan.cuts[joined] == [0, 2, 5, 7]
-    assert [(v.ref, v.size) for v in plan.segments(joined)] == [(("state h", 0), 2), (("state h", 2), 3), (("state c", 0), 2)]
+    assert [(v.ref, v.size) for v in plan.segments(joined)] == [
+        (("state h", 0), 2),
+        (("state h", 2), 3),
+        (("state c", 0), 2),
+    ]
     assert [v.size for v in plan.segments(crossing.graph.new_states[0])] == [3, 2]
 
 
@@ -241,12 +301,16 @@ def test_idle_arithmetic_is_left_out(name, ahead):
             assert not (v.op == "neg" and v.args[0].op == "number"), v
 
 
-@pytest.mark.parametrize("op, given, left", [("add", 0.0, "h"), ("sub", 0.0, "h"), ("mul", 0.0, 0.0)])
+@pytest.mark.parametrize(
+    "op, given, left", [("add", 0.0, "h"), ("sub", 0.0, "h"), ("mul", 0.0, 0.0)]
+)
 def test_a_zero_is_not_worked_with(op, given, left):
     builder = Builder()
     h = builder.node("state", (), "h", Size("H"))
     new = builder.pointwise(op, h, builder.number(given))
-    (v,) = Plan(Graph("idle", {"x": ONE}, {"h": Size("H")}, {}, new, (new,), {}, builder), {"H": 5}).segments(new)
+    (v,) = Plan(
+        Graph("idle", {"x": ONE}, {"h": Size("H")}, {}, new, (new,), {}, builder), {"H": 5}
+    ).segments(new)
     assert (v.op, v.ref) == (("read", ("state h", 0)) if left == "h" else ("number", 0.0))
 
 
@@ -254,9 +318,17 @@ def test_the_same_operation_on_the_same_values_is_one_value():
     builder = Builder()
     whole = builder.node("state", (), "h", Size("2*H"))
     h = Size("H")
-    left, right = builder.slice(whole, Size(0), h), builder.slice(builder.slice(whole, Size(0), h + h), Size(0), h)
-    new = builder.node("concat", (builder.pointwise("tanh", left), builder.pointwise("tanh", right)), None, h + h)
-    plan = Plan(Graph("same", {"x": ONE}, {"h": h + h}, {"w": Weight((h,))}, new, (new,), {}, builder), {"H": 5})
+    left, right = (
+        builder.slice(whole, Size(0), h),
+        builder.slice(builder.slice(whole, Size(0), h + h), Size(0), h),
+    )
+    new = builder.node(
+        "concat", (builder.pointwise("tanh", left), builder.pointwise("tanh", right)), None, h + h
+    )
+    plan = Plan(
+        Graph("same", {"x": ONE}, {"h": h + h}, {"w": Weight((h,))}, new, (new,), {}, builder),
+        {"H": 5},
+    )
     assert len(plan.segments(new)) == 2
     assert len(set(plan.segments(new))) == 1
 
@@ -272,7 +344,11 @@ def test_products_of_a_phase_take_what_is_complete(name, ahead):
                 assert v.size == g.size
                 for a in v.args:
                     fixed = a.op == "read" and program.buffers[a.ref[0]].rows == "fixed"
-                    assert (a.op == "read" and not fixed) or a in program.homes and program.levels[a] < g.level
+                    assert (
+                        (a.op == "read" and not fixed)
+                        or a in program.homes
+                        and program.levels[a] < g.level
+                    )
 
 
 @pytest.mark.parametrize("name, ahead", EVERY)
@@ -285,7 +361,9 @@ def test_each_product_is_made_once(name, ahead):
 
 
 def run(program, buffers, weights):
-    """Run one step of a loop as its groups say, on a tensor for each buffer; a place that nothing has filled is NaN."""
+    """Run one step of a loop as its groups say, on a tensor for each buffer; a place that nothing
+    has filled is NaN.
+    """
     for name, buffer in program.buffers.items():
         buffers.setdefault(name, torch.full((ROWS, buffer.width), math.nan, dtype=F64))
 
@@ -293,7 +371,9 @@ def run(program, buffers, weights):
         buffer = buffers[name]
         return (buffer if buffer.dim() == 2 else buffer.expand(ROWS, -1))[:, offset : offset + size]
 
-    partial = torch.zeros(ROWS, program.buffers["sum"].width if "sum" in program.buffers else 0, dtype=F64)
+    partial = torch.zeros(
+        ROWS, program.buffers["sum"].width if "sum" in program.buffers else 0, dtype=F64
+    )
     for g in program.groups:
         done = {}
 
@@ -317,7 +397,11 @@ def run(program, buffers, weights):
                 return total
             if v.op in ("sum", "product") or program.levels[v] < g.level and v in program.homes:
                 return at(*program.homes[v], v.size)
-            return find(v.args[0]).expand(ROWS, v.size) if v.op == "spread" else MATHS[v.op](*map(find, v.args))
+            return (
+                find(v.args[0]).expand(ROWS, v.size)
+                if v.op == "spread"
+                else MATHS[v.op](*map(find, v.args))
+            )
 
         results = [(find(v), *place) for v, *place in g.stores]
         sums = [(find(v).expand(ROWS, v.size).sum(1), slot) for v, slot in g.sums]
@@ -340,21 +424,30 @@ def test_one_step_of_the_loops_is_the_step_and_its_backward_step(name, ahead, cl
     def random(size):
         return torch.randn(ROWS, size.at(sizes), dtype=F64)
 
-    weights = {w: torch.randn([s.at(sizes) for s in declared.shape], dtype=F64) for w, declared in graph.weights.items()}
+    weights = {
+        w: torch.randn([s.at(sizes) for s in declared.shape], dtype=F64)
+        for w, declared in graph.weights.items()
+    }
     leaves = {f"input {n}": random(size) for n, size in graph.inputs.items()}
     leaves |= {f"state {n}": random(size) for n, size in graph.states.items()}
     leaves |= {f"gradient {n}": random(size) for n, size in graph.states.items()}
     leaves["gradient output"] = random(graph.output.size)
     derived = derive(graph)
     nodes = walk([*graph.nodes, *plan.backward_nodes, *derived.states.values()])
-    known = {n: leaves[f"{n.op} {n.value}"] for n in nodes if n.op in ("input", "state", "gradient")}
+    known = {
+        n: leaves[f"{n.op} {n.value}"] for n in nodes if n.op in ("input", "state", "gradient")
+    }
     evaluate(nodes, known, weights, sizes)
 
     def wanted(n):
         return known[n].expand(ROWS, n.size.at(sizes))
 
     vectors = {f"weight {w}": value for w, value in weights.items() if value.dim() == 1}
-    filled = leaves | vectors | {plan.stream(n): wanted(n) for n in (*plan.before, *plan.before_backward)}
+    filled = (
+        leaves
+        | vectors
+        | {plan.stream(n): wanted(n) for n in (*plan.before, *plan.before_backward)}
+    )
     for program in (plan.infer, plan.train):
         made = run(program, dict(filled), weights)
         for s, new in zip(graph.states, graph.new_states):
@@ -365,7 +458,9 @@ def test_one_step_of_the_loops_is_the_step_and_its_backward_step(name, ahead, cl
 
     # The train loop's leave-behinds, without which the backward loop finds NaN.
     left = {b: made[b] for b in made if b == "kept" or b.split()[0] in ("state", "next", "forward")}
-    added = {f"added {w}": torch.zeros(ROWS, plan.cuts[n][-1], dtype=F64) for w, n in plan.added.items()}
+    added = {
+        f"added {w}": torch.zeros(ROWS, plan.cuts[n][-1], dtype=F64) for w, n in plan.added.items()
+    }
     made = run(plan.backward, filled | left | added, weights)
     for s, n in derived.states.items():
         close(made[f"earlier {s}"], wanted(n))

@@ -1,10 +1,10 @@
-"""What tasks read from tables: columns are found, and what is wrong in one is named with its line."""
-
+"""What tasks read from tables: columns are found, and what is wrong in one is named with its
+line.
+"""
 
 import numpy as np
 import polars
 import pytest
-from places import SHARED
 
 from ostinato.data.readers import (
     read_labelled,
@@ -14,31 +14,60 @@ from ostinato.data.readers import (
 )
 from ostinato.data.tables import read_table
 from ostinato.errors import InputError
+from places import SHARED
 
 DATA = SHARED / "data"
-needs_data = pytest.mark.skipif(not DATA.is_dir(), reason="there is no ../shared/data beside this checkout")
+needs_data = pytest.mark.skipif(
+    not DATA.is_dir(), reason="there is no ../shared/data beside this checkout"
+)
 
 
 # ---------------------------------------------------------------- texts and numbers with labels
 
 
-@pytest.mark.parametrize("name, content, taken", [
-    ("a.tsv", "id\tdocument\tlabel\n7\t좋다\tp\n8\t2.3\tn\n", {"text": "document", "label": "label"}),
-    ("a.tsv", "label\tfine\ttext\np\tabcdefgh\t좋다\nn\ti\t2.3\n", {"text": "text", "label": "label"}),
-    ("a.csv", "Sentiment,Review\np,좋다\nn,2.3\n", {"text": "Review", "label": "Sentiment"}),
-    ("a.csv", "Class,other,Content\np,a,좋다\nn,b,2.3\n", {"text": "Content", "label": "Class"})])
+@pytest.mark.parametrize(
+    "name, content, taken",
+    [
+        (
+            "a.tsv",
+            "id\tdocument\tlabel\n7\t좋다\tp\n8\t2.3\tn\n",
+            {"text": "document", "label": "label"},
+        ),
+        (
+            "a.tsv",
+            "label\tfine\ttext\np\tabcdefgh\t좋다\nn\ti\t2.3\n",
+            {"text": "text", "label": "label"},
+        ),
+        ("a.csv", "Sentiment,Review\np,좋다\nn,2.3\n", {"text": "Review", "label": "Sentiment"}),
+        (
+            "a.csv",
+            "Class,other,Content\np,a,좋다\nn,b,2.3\n",
+            {"text": "Content", "label": "Class"},
+        ),
+    ],
+)
 def test_columns_of_text_and_label_are_found(write, name, content, taken):
     data = read_labelled(write(name, content))
-    assert (data.texts, data.labels, data.numbers, data.columns) == (["좋다", "2.3"], ["p", "n"], None, taken)
+    assert (data.texts, data.labels, data.numbers, data.columns) == (
+        ["좋다", "2.3"],
+        ["p", "n"],
+        None,
+        taken,
+    )
 
 
 def test_of_columns_of_words_the_longest_is_the_text(write):
     data = read_labelled(write("a.csv", "Class,short,long,number\np,a,좋다 정말,1\nn,b,나쁘다,2\n"))
-    assert data.texts == ["좋다 정말", "나쁘다"] and data.columns == {"text": "long", "label": "Class"}
+    assert data.texts == ["좋다 정말", "나쁘다"] and data.columns == {
+        "text": "long",
+        "label": "Class",
+    }
 
 
 def test_columns_can_be_named(write):
-    data = read_labelled(write("a.tsv", "label\tfine\ttext\np\tx\t좋다\nn\ty\t2.3\n"), text="text", label="fine")
+    data = read_labelled(
+        write("a.tsv", "label\tfine\ttext\np\tx\t좋다\nn\ty\t2.3\n"), text="text", label="fine"
+    )
     assert data.labels == ["x", "y"] and data.columns == {"text": "text", "label": "fine"}
 
 
@@ -51,17 +80,27 @@ def test_named_columns_say_whether_the_first_line_names_them(write):
 
 def test_columns_that_hold_lists_are_left_out_and_bytes_that_are_no_text_refused(tmp_path):
     path = tmp_path / "a.parquet"
-    polars.DataFrame({"words": [["a"], ["b"]], "body": ["aa", "b"], "label": ["x", "y"], "raw": [b"\xff", b""]}).write_parquet(path)
+    polars.DataFrame(
+        {"words": [["a"], ["b"]], "body": ["aa", "b"], "label": ["x", "y"], "raw": [b"\xff", b""]}
+    ).write_parquet(path)
     assert read_labelled(path, text="body").labels == ["x", "y"]
-    with pytest.raises(InputError, match="the column 'words' holds List.String.; it should hold text or numbers"):
+    with pytest.raises(
+        InputError, match="the column 'words' holds List.String.; it should hold text or numbers"
+    ):
         read_labelled(path, text="words")
-    with pytest.raises(InputError, match="the column 'raw' holds Binary; it should hold text or numbers"):
+    with pytest.raises(
+        InputError, match="the column 'raw' holds Binary; it should hold text or numbers"
+    ):
         read_labelled(path, text="raw").texts[0]
 
 
 def test_two_columns_without_names_are_label_and_text(write):
     data = read_labelled(write("a.tsv", "1\t좋다\n0\t나쁘다\n"))
-    assert (data.texts, data.labels, data.columns) == (["좋다", "나쁘다"], ["1", "0"], {"text": "1", "label": "0"})
+    assert (data.texts, data.labels, data.columns) == (
+        ["좋다", "나쁘다"],
+        ["1", "0"],
+        {"text": "1", "label": "0"},
+    )
 
 
 def test_texts_to_predict_need_no_label_and_can_be_empty(write):
@@ -78,9 +117,18 @@ def test_texts_that_are_all_numbers_are_texts_where_the_column_says_so(write):
 def test_a_row_can_be_a_sequence(write):
     path = write("a.csv", "1,1,2,3,4,5,6\n0,1,2,3,4,5,7\n")
     data = read_labelled(path, features=2)
-    assert data.labels == ["1", "0"] and data.texts is None and data.numbers[0].tolist() == [[1, 2], [3, 4], [5, 6]]
-    assert data.numbers[0].dtype == np.float32 and data.columns == {"numbers": list("123456"), "label": "0"}
-    assert read_labelled(path).numbers[1].shape == (6, 1) and read_labelled(path, steps=2).numbers[1].shape == (2, 3)
+    assert (
+        data.labels == ["1", "0"]
+        and data.texts is None
+        and data.numbers[0].tolist() == [[1, 2], [3, 4], [5, 6]]
+    )
+    assert data.numbers[0].dtype == np.float32 and data.columns == {
+        "numbers": list("123456"),
+        "label": "0",
+    }
+    assert read_labelled(path).numbers[1].shape == (6, 1) and read_labelled(path, steps=2).numbers[
+        1
+    ].shape == (2, 3)
 
 
 def test_a_row_without_a_label_is_told_by_its_size(write):
@@ -90,41 +138,84 @@ def test_a_row_without_a_label_is_told_by_its_size(write):
 
 def test_the_one_column_of_words_beside_numbers_is_the_label(write):
     data = read_labelled(write("a.csv", "a,b,species\n1,2,iris\n3,4,rose\n"))
-    assert data.labels == ["iris", "rose"] and data.columns == {"numbers": ["a", "b"], "label": "species"}
+    assert data.labels == ["iris", "rose"] and data.columns == {
+        "numbers": ["a", "b"],
+        "label": "species",
+    }
 
 
 def test_a_row_can_be_a_step(write):
     data = read_labelled(write("a.csv", "seq,t,dx,dy,label\nb,0,1,2,p\na,0,5,6,n\nb,1,3,4,p\n"))
-    assert [rows.tolist() for rows in data.numbers] == [[[1, 2], [3, 4]], [[5, 6]]] and data.labels == ["p", "n"]
+    assert [rows.tolist() for rows in data.numbers] == [
+        [[1, 2], [3, 4]],
+        [[5, 6]],
+    ] and data.labels == ["p", "n"]
     assert data.columns == {"numbers": ["dx", "dy"], "label": "label", "sequence": "seq"}
     repeated = read_labelled(write("a.csv", "id,x\n1,5\n1,6\n2,7\n"))
     assert [len(rows) for rows in repeated.numbers] == [2, 1] and repeated.labels is None
-    assert [len(rows) for rows in read_labelled(write("a.csv", "id,x\n1,5\n2,6\n")).numbers] == [1, 1]
+    assert [len(rows) for rows in read_labelled(write("a.csv", "id,x\n1,5\n2,6\n")).numbers] == [
+        1,
+        1,
+    ]
 
 
 def test_arrays_are_sequences_and_bytes_become_parts_of_one(tmp_path):
     x, y = np.full((2, 28, 28), 255, np.uint8), np.array([1, 0], np.uint8)
     np.savez(tmp_path / "a.npz", x=x, y=y, names=np.array(["no", "yes"]))
     data = read_labelled(tmp_path / "a.npz")
-    assert data.numbers[0].shape == (28, 28) and data.numbers[0].max() == 1 and data.labels == ["yes", "no"]
+    assert (
+        data.numbers[0].shape == (28, 28)
+        and data.numbers[0].max() == 1
+        and data.labels == ["yes", "no"]
+    )
     assert data.columns == {"numbers": "x", "label": "y"}
 
 
-@pytest.mark.parametrize("content, given, message", [
-    ("label,text\np,x\n,y\n", {}, "line 3: there is no label in the column 'label'; write one, or take the row out"),
-    ("label,text\np,x\n", {"label": "lable"}, "has no column 'lable': did you mean 'label'"),
-    ("label,text\np,x\n", {"text": "body"}, "has no column 'body'; it has 'label', 'text'"),
-    ("label,text\np,x\n", {"text": "text", "columns": ["label"]}, "text='text' and columns=.*give one of the two"),
-    ("1,1,2\n0,1,nan\n", {}, "line 2: there is 'nan' in the column '2', which should hold finite numbers; mend the value"),
-    ("1,1,2\n0,inf,2\n", {}, "line 2: there is 'inf' in the column '1'"),
-    ("1,1,2\n0,1,\n", {}, "line 2: there is nothing in the column '2'"),
-    ("label,a,b\n1,1,2\n0,1,2\n0,x,2\n", {}, "line 4: there is 'x' in the column 'a'"), ("1,1,1e300\n", {}, "there is '1e300'"),
-    ("1,1,2,3,4\n", {"features": 3}, "features=3: .* has 4 numbers in a row, which should be steps . features; give sizes"),
-    ("1,1,2,3,4,5\n", {"steps": 2, "features": 2}, "steps=2, features=2: .* has 5 numbers"),
-    ("1,1,2,3\n", {"steps": 0}, "steps=0"),
-    ("1,1,2,3\n", {"features": -1}, "features=-1"),
-    ("seq,x,label\n1,5,p\n2,5,n\n1,6,n\n", {}, "line 4: the label of sequence '1' is 'n' here and 'p' before; give all rows"),
-    ("id,label\n1,2\n3,4\n", {}, "has the columns 'id', 'label', none of them of texts or numbers .*; name one: text=")])
+@pytest.mark.parametrize(
+    "content, given, message",
+    [
+        (
+            "label,text\np,x\n,y\n",
+            {},
+            "line 3: there is no label in the column 'label'; write one, or take the row out",
+        ),
+        ("label,text\np,x\n", {"label": "lable"}, "has no column 'lable': did you mean 'label'"),
+        ("label,text\np,x\n", {"text": "body"}, "has no column 'body'; it has 'label', 'text'"),
+        (
+            "label,text\np,x\n",
+            {"text": "text", "columns": ["label"]},
+            "text='text' and columns=.*give one of the two",
+        ),
+        (
+            "1,1,2\n0,1,nan\n",
+            {},
+            "line 2: there is 'nan' in the column '2', which should hold finite numbers; mend the "
+            "value",
+        ),
+        ("1,1,2\n0,inf,2\n", {}, "line 2: there is 'inf' in the column '1'"),
+        ("1,1,2\n0,1,\n", {}, "line 2: there is nothing in the column '2'"),
+        ("label,a,b\n1,1,2\n0,1,2\n0,x,2\n", {}, "line 4: there is 'x' in the column 'a'"),
+        ("1,1,1e300\n", {}, "there is '1e300'"),
+        (
+            "1,1,2,3,4\n",
+            {"features": 3},
+            "features=3: .* has 4 numbers in a row, which should be steps . features; give sizes",
+        ),
+        ("1,1,2,3,4,5\n", {"steps": 2, "features": 2}, "steps=2, features=2: .* has 5 numbers"),
+        ("1,1,2,3\n", {"steps": 0}, "steps=0"),
+        ("1,1,2,3\n", {"features": -1}, "features=-1"),
+        (
+            "seq,x,label\n1,5,p\n2,5,n\n1,6,n\n",
+            {},
+            "line 4: the label of sequence '1' is 'n' here and 'p' before; give all rows",
+        ),
+        (
+            "id,label\n1,2\n3,4\n",
+            {},
+            "has the columns 'id', 'label', none of them of texts or numbers .*; name one: text=",
+        ),
+    ],
+)
 def test_what_cannot_be_learned_from_is_refused(write, content, given, message):
     with pytest.raises(InputError, match=message):
         read_labelled(write("a.csv", content), **given)
@@ -133,22 +224,33 @@ def test_what_cannot_be_learned_from_is_refused(write, content, given, message):
 # ---------------------------------------------------------------- pairs and series
 
 
-@pytest.mark.parametrize("content, taken", [
-    ("en\tko\tattribution\nHi\t안녕\tx\nBye\t잘 가\ty\n", {"source": "en", "target": "ko"}),
-    ("source\ttarget\nHi\t안녕\nBye\t잘 가\n", {"source": "source", "target": "target"}),
-    ("Hi\t안녕\nBye\t잘 가\n", {"source": "0", "target": "1"})])
+@pytest.mark.parametrize(
+    "content, taken",
+    [
+        ("en\tko\tattribution\nHi\t안녕\tx\nBye\t잘 가\ty\n", {"source": "en", "target": "ko"}),
+        ("source\ttarget\nHi\t안녕\nBye\t잘 가\n", {"source": "source", "target": "target"}),
+        ("Hi\t안녕\nBye\t잘 가\n", {"source": "0", "target": "1"}),
+    ],
+)
 def test_pairs_have_a_header_or_not(write, content, taken):
     pairs = read_pairs(write("a.tsv", content))
-    assert (pairs.sources, pairs.targets, pairs.columns) == (["Hi", "Bye"], ["안녕", "잘 가"], taken)
+    assert (pairs.sources, pairs.targets, pairs.columns) == (
+        ["Hi", "Bye"],
+        ["안녕", "잘 가"],
+        taken,
+    )
 
 
-@pytest.mark.parametrize("name, content, column, texts", [
-    ("a.txt", "it is so\n\nand so\n", "0", ["it is so", "", "and so"]),
-    ("a.tsv", "label\tnote\ttext\n\ta longer one\tb\n", "text", ["b"]),
-    ("a.tsv", "label\tnote\tbody\n\tx\tlonger\n", "body", ["longer"]),
-    ("a.tsv.gz", "source\ttarget\na\tlonger\n", "source", ["a"]),
-    ("a.jsonl", '{"n": 1, "body": "a"}\n{"n": 2, "body": "b"}\n', "body", ["a", "b"]),
-])
+@pytest.mark.parametrize(
+    "name, content, column, texts",
+    [
+        ("a.txt", "it is so\n\nand so\n", "0", ["it is so", "", "and so"]),
+        ("a.tsv", "label\tnote\ttext\n\ta longer one\tb\n", "text", ["b"]),
+        ("a.tsv", "label\tnote\tbody\n\tx\tlonger\n", "body", ["longer"]),
+        ("a.tsv.gz", "source\ttarget\na\tlonger\n", "source", ["a"]),
+        ("a.jsonl", '{"n": 1, "body": "a"}\n{"n": 2, "body": "b"}\n', "body", ["a", "b"]),
+    ],
+)
 def test_texts_are_found_whatever_else_is_in_a_table(write, name, content, column, texts):
     found = read_texts(write(name, content))
     assert (list(found[0]), found[1]) == (texts, column)
@@ -157,7 +259,9 @@ def test_texts_are_found_whatever_else_is_in_a_table(write, name, content, colum
 def test_texts_can_be_named_and_are_refused_where_there_are_none(write):
     path = write("a.csv", "a,b\n1,2\n3,4\n")
     assert list(read_texts(path, text="b")[0]) == ["2", "4"]
-    with pytest.raises(InputError, match="'.*a.csv' has the columns 'a', 'b', none of them of texts; name one"):
+    with pytest.raises(
+        InputError, match="'.*a.csv' has the columns 'a', 'b', none of them of texts; name one"
+    ):
         read_texts(path)
     with pytest.raises(InputError, match="has no column 'c'.*it has 'a', 'b'"):
         read_texts(path, text="c")
@@ -167,7 +271,10 @@ def test_pairs_can_be_turned_round(write):
     path = write("a.csv", 'note,English words,Korean\n1,"Hi, you",안녕\n')
     pairs = read_pairs(path, source="Korean", target="English words")
     assert (pairs.sources, pairs.targets) == (["안녕"], ["Hi, you"])
-    assert read_pairs(path, source="English words").columns == {"source": "English words", "target": "note"}
+    assert read_pairs(path, source="English words").columns == {
+        "source": "English words",
+        "target": "note",
+    }
     swapped = read_pairs(write("a.tsv", "Hi\t안녕\n"), source="1")
     assert (swapped.sources, swapped.targets) == (["안녕"], ["Hi"])
 
@@ -184,29 +291,50 @@ def test_sentences_to_translate_need_no_targets_and_no_names(write):
     assert read_pairs(write("a.txt", "one\n2\n")).sources == ["one", "2"]
 
 
-@pytest.mark.parametrize("content, given, message", [
-    ("en\tko\nHi\t안녕\nBye\t \n", {}, "line 3: there is no target sentence in the column 'ko'"),
-    ("\t안녕\n", {}, "line 1: there is no source sentence"),
-    ("en\tko\nHi\t안녕\n", {"target": "kr"}, "has no column 'kr'"),
-    ("en\tko\nHi\t안녕\n", {"source": "en", "target": "en"}, "are one column; name two of")])
+@pytest.mark.parametrize(
+    "content, given, message",
+    [
+        (
+            "en\tko\nHi\t안녕\nBye\t \n",
+            {},
+            "line 3: there is no target sentence in the column 'ko'",
+        ),
+        ("\t안녕\n", {}, "line 1: there is no source sentence"),
+        ("en\tko\nHi\t안녕\n", {"target": "kr"}, "has no column 'kr'"),
+        ("en\tko\nHi\t안녕\n", {"source": "en", "target": "en"}, "are one column; name two of"),
+    ],
+)
 def test_pairs_that_are_none_are_refused(write, content, given, message):
     with pytest.raises(InputError, match=message):
         read_pairs(write("a.tsv", content), **given)
 
 
-@pytest.mark.parametrize("content, names, times", [
-    ('"Month","Passengers"\n"1949-01",112\n"1949-02",118\n', ["Passengers"], ["1949-01", "1949-02"]),
-    ("Passengers\n112\n118\n", ["Passengers"], None),
-    ("112\n118\n", ["0"], None), ("step,a,b\n1,112,1\n2,118,0\n", ["a", "b"], ["1", "2"]),
-    ("a,b\n112,1\n118,0\n", ["b"], ["112", "118"]),
-    ("a,b\n118,1\n112,0\n", ["a", "b"], None),
-    ("Date,place,Temp\nJan 1,here,112\nJan 2,here,118\n", ["Temp"], ["Jan 1", "Jan 2"])])
+@pytest.mark.parametrize(
+    "content, names, times",
+    [
+        (
+            '"Month","Passengers"\n"1949-01",112\n"1949-02",118\n',
+            ["Passengers"],
+            ["1949-01", "1949-02"],
+        ),
+        ("Passengers\n112\n118\n", ["Passengers"], None),
+        ("112\n118\n", ["0"], None),
+        ("step,a,b\n1,112,1\n2,118,0\n", ["a", "b"], ["1", "2"]),
+        ("a,b\n112,1\n118,0\n", ["b"], ["112", "118"]),
+        ("a,b\n118,1\n112,0\n", ["a", "b"], None),
+        ("Date,place,Temp\nJan 1,here,112\nJan 2,here,118\n", ["Temp"], ["Jan 1", "Jan 2"]),
+    ],
+)
 def test_a_series_has_values_and_times(write, content, names, times):
     path = write("a.csv", content)
     series = read_series(path)
-    assert series.names == names and series.times == times and series.values.shape == (2, len(names))
+    assert (
+        series.names == names and series.times == times and series.values.shape == (2, len(names))
+    )
     assert series.values.dtype == np.float64
-    assert series.columns == {"values": names} | ({"time": read_table(path).names[0]} if times else {})
+    assert series.columns == {"values": names} | (
+        {"time": read_table(path).names[0]} if times else {}
+    )
 
 
 def test_columns_of_a_series_can_be_named(write):
@@ -214,12 +342,21 @@ def test_columns_of_a_series_can_be_named(write):
     assert series.values.tolist() == [[1], [2]] and series.times == ["x", "y"]
 
 
-@pytest.mark.parametrize("content, given, message", [
-    ("Month,n\n1949-01,1\n1949-02,\n", {}, "line 3: there is nothing in the column 'n'"),
-    ("n\n1\nnan\n", {}, "line 3: there is 'nan'"),
-    ("n,m\n1,2\n3,4\n", {"columns": ["k"]}, "has no column 'k'; it has 'n', 'm'"),
-    ("n,m\n1,2\n", {"time": "k"}, "has no column 'k'"),
-    ("Month,n\n1949-01,a\n", {}, r"has the columns 'Month', 'n', none of them of numbers to forecast; name one: columns=")])
+@pytest.mark.parametrize(
+    "content, given, message",
+    [
+        ("Month,n\n1949-01,1\n1949-02,\n", {}, "line 3: there is nothing in the column 'n'"),
+        ("n\n1\nnan\n", {}, "line 3: there is 'nan'"),
+        ("n,m\n1,2\n3,4\n", {"columns": ["k"]}, "has no column 'k'; it has 'n', 'm'"),
+        ("n,m\n1,2\n", {"time": "k"}, "has no column 'k'"),
+        (
+            "Month,n\n1949-01,a\n",
+            {},
+            r"has the columns 'Month', 'n', none of them of numbers to forecast; name one: "
+            r"columns=",
+        ),
+    ],
+)
 def test_a_series_with_gaps_is_refused(write, content, given, message):
     with pytest.raises(InputError, match=message):
         read_series(write("a.csv", content), **given)
@@ -229,15 +366,23 @@ def test_a_series_with_gaps_is_refused(write, content, given, message):
 
 
 @needs_data
-@pytest.mark.parametrize("name, count, labels, columns", [
-    ("full/nsmc/train.tsv.gz", 150_000, 2, {"text": "document", "label": "label"}),
-    ("full/nsmc/test.tsv.gz", 50_000, 2, {"text": "document", "label": "label"}),
-    ("small/nsmc/train.tsv", 2000, 2, {"text": "text", "label": "label"}),
-    ("small/trec/train.tsv", 2500, 6, {"text": "text", "label": "label"}),
-    ("small/trec/test.tsv", 500, 6, {"text": "text", "label": "label"})])
+@pytest.mark.parametrize(
+    "name, count, labels, columns",
+    [
+        ("full/nsmc/train.tsv.gz", 150_000, 2, {"text": "document", "label": "label"}),
+        ("full/nsmc/test.tsv.gz", 50_000, 2, {"text": "document", "label": "label"}),
+        ("small/nsmc/train.tsv", 2000, 2, {"text": "text", "label": "label"}),
+        ("small/trec/train.tsv", 2500, 6, {"text": "text", "label": "label"}),
+        ("small/trec/test.tsv", 500, 6, {"text": "text", "label": "label"}),
+    ],
+)
 def test_real_texts(name, count, labels, columns):
     data = read_labelled(DATA / name)
-    assert len(data.texts) == len(data.labels) == count and len(set(data.labels)) == labels and data.columns == columns
+    assert (
+        len(data.texts) == len(data.labels) == count
+        and len(set(data.labels)) == labels
+        and data.columns == columns
+    )
 
 
 @needs_data
@@ -246,7 +391,11 @@ def test_real_numbers():
     assert len(gestures.numbers) == 400 and {rows.shape for rows in gestures.numbers} == {(16, 2)}
     assert set(gestures.labels) == set("0123")
     strokes = read_labelled(DATA / "small/kanji_strokes/train.csv")
-    assert sum(map(len, strokes.numbers)) == 12_029 and strokes.numbers[0].shape[1] == 3 and strokes.labels is None
+    assert (
+        sum(map(len, strokes.numbers)) == 12_029
+        and strokes.numbers[0].shape[1] == 3
+        and strokes.labels is None
+    )
     for part, count in (("train", 60_000), ("test", 10_000)):
         images = read_labelled(DATA / f"full/mnist/mnist_{part}.npz")
         assert len(images.numbers) == len(images.labels) == count
@@ -256,7 +405,14 @@ def test_real_numbers():
 @needs_data
 def test_real_pairs_and_series():
     assert len(read_pairs(DATA / "full/tatoeba_en_fr/train.tsv.gz").targets) == 139_987
-    assert read_pairs(DATA / "small/tatoeba_en_ko/train.tsv").columns == {"source": "en", "target": "ko"}
-    for path, count in (("airline-passengers", 115), ("monthly-sunspots", 2256), ("daily-min-temperatures", 2920)):
+    assert read_pairs(DATA / "small/tatoeba_en_ko/train.tsv").columns == {
+        "source": "en",
+        "target": "ko",
+    }
+    for path, count in (
+        ("airline-passengers", 115),
+        ("monthly-sunspots", 2256),
+        ("daily-min-temperatures", 2920),
+    ):
         series = read_series(DATA / f"small/timeseries/{path}.train.csv")
         assert series.values.shape == (count, 1) and len(series.times) == count

@@ -1,4 +1,6 @@
-"""Dataclasses are read from JSON strictly: what is not of the type, the range or the names is refused, and the message says where."""
+"""Dataclasses are read from JSON strictly: what is not of the type, the range or the names is
+refused, and the message says where.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -41,30 +43,69 @@ class Record:
             raise InputError("'count' is more than the labels")
 
 
-WHOLE = {"name": "n", "count": 2, "rate": 1, "on": True, "kind": "a", "labels": ["x", "y"], "numbers": [[1, 2.5], []], "columns": {"text": "t", "numbers": ["u"]},
-         "inner": {"size": 3}}
+WHOLE = {
+    "name": "n",
+    "count": 2,
+    "rate": 1,
+    "on": True,
+    "kind": "a",
+    "labels": ["x", "y"],
+    "numbers": [[1, 2.5], []],
+    "columns": {"text": "t", "numbers": ["u"]},
+    "inner": {"size": 3},
+}
 
 
 def test_what_fits_is_read_and_written_again():
     record = read_record(Record, WHOLE)
-    assert record.inner == Inner(3) and record.numbers == [[1, 2.5], []] and to_json(record) == WHOLE
+    assert (
+        record.inner == Inner(3) and record.numbers == [[1, 2.5], []] and to_json(record) == WHOLE
+    )
     assert read_record(Record, WHOLE | {"maybe": {"size": 1}, "more": [5]}).maybe == Inner(1)
     assert to_json(read_record(Record, WHOLE | {"more": None})) == WHOLE
 
 
-@pytest.mark.parametrize("changed, message", [
-    ({"name": 5}, "'name' is 5; it should be text"), ({"name": None}, "'name' is None; it should be text"), ({"count": True}, "'count' is True; it should be a whole number"),
-    ({"count": 2.0}, "'count' is 2.0; it should be a whole number"), ({"count": -1}, "'count' is -1; it should be a whole number from 0"),
-    ({"count": 10**40}, "'count' is 1000.*; it should be a whole number from 0"), ({"rate": float("inf")}, "'rate' is inf; it should be a number"),
-    ({"rate": float("nan")}, "'rate' is nan"), ({"rate": 10**400}, "'rate' is 1000"), ({"rate": "1"}, "'rate' is '1'; it should be a number"), ({"rate": False}, "'rate' is False"),
-    ({"on": 1}, "'on' is 1; it should be true or false"), ({"kind": "c"}, "'kind' is 'c'; it should be one of 'a', 'b'"), ({"kind": ["a"]}, "'kind' is a list of 1"),
-    ({"labels": "xy"}, "'labels' is 'xy'; it should be a list of 2 or more different ones, each text"), ({"labels": ["x"]}, "'labels' is a list of 1; it should be a list of 2 or more different ones, each text"),
-    ({"labels": ["x", "x"]}, "'labels' is a list of 2; it should be a list of 2 or more different ones"), ({"labels": ["x", 5]}, r"'labels\[1\]' is 5; it should be text"),
-    ({"numbers": [[1], [2, "x"]]}, r"'numbers\[1\]\[1\]' is 'x'; it should be a number"), ({"columns": {"a": 1}}, "'columns.a' is 1; it should be text or a list, each text"),
-    ({"inner": [3]}, "'inner' is a list of 1; it should be an object"), ({"inner": {"size": 0}}, "'inner.size' is 0; it should be a whole number from 1 to 9"),
-    ({"inner": {}}, "'inner.size' is missing"), ({"maybe": {"size": 1, "siz": 1}}, "there is no field 'maybe.siz': did you mean 'size'"),
-    ({"more": [6]}, r"'more\[0\]' is 6; it should be a whole number from 0 to 5"), ({"colour": 1}, "there is no field 'colour'"), ({"count": 3}, "'count' is more than the labels"),
-])
+@pytest.mark.parametrize(
+    "changed, message",
+    [
+        ({"name": 5}, "'name' is 5; it should be text"),
+        ({"name": None}, "'name' is None; it should be text"),
+        ({"count": True}, "'count' is True; it should be a whole number"),
+        ({"count": 2.0}, "'count' is 2.0; it should be a whole number"),
+        ({"count": -1}, "'count' is -1; it should be a whole number from 0"),
+        ({"count": 10**40}, "'count' is 1000.*; it should be a whole number from 0"),
+        ({"rate": float("inf")}, "'rate' is inf; it should be a number"),
+        ({"rate": float("nan")}, "'rate' is nan"),
+        ({"rate": 10**400}, "'rate' is 1000"),
+        ({"rate": "1"}, "'rate' is '1'; it should be a number"),
+        ({"rate": False}, "'rate' is False"),
+        ({"on": 1}, "'on' is 1; it should be true or false"),
+        ({"kind": "c"}, "'kind' is 'c'; it should be one of 'a', 'b'"),
+        ({"kind": ["a"]}, "'kind' is a list of 1"),
+        (
+            {"labels": "xy"},
+            "'labels' is 'xy'; it should be a list of 2 or more different ones, each text",
+        ),
+        (
+            {"labels": ["x"]},
+            "'labels' is a list of 1; it should be a list of 2 or more different ones, each text",
+        ),
+        (
+            {"labels": ["x", "x"]},
+            "'labels' is a list of 2; it should be a list of 2 or more different ones",
+        ),
+        ({"labels": ["x", 5]}, r"'labels\[1\]' is 5; it should be text"),
+        ({"numbers": [[1], [2, "x"]]}, r"'numbers\[1\]\[1\]' is 'x'; it should be a number"),
+        ({"columns": {"a": 1}}, "'columns.a' is 1; it should be text or a list, each text"),
+        ({"inner": [3]}, "'inner' is a list of 1; it should be an object"),
+        ({"inner": {"size": 0}}, "'inner.size' is 0; it should be a whole number from 1 to 9"),
+        ({"inner": {}}, "'inner.size' is missing"),
+        ({"maybe": {"size": 1, "siz": 1}}, "there is no field 'maybe.siz': did you mean 'size'"),
+        ({"more": [6]}, r"'more\[0\]' is 6; it should be a whole number from 0 to 5"),
+        ({"colour": 1}, "there is no field 'colour'"),
+        ({"count": 3}, "'count' is more than the labels"),
+    ],
+)
 def test_what_does_not_fit_is_named(changed, message):
     with pytest.raises(InputError, match=message) as refused:
         read_record(Record, WHOLE | changed)
@@ -85,6 +126,10 @@ def test_a_record_is_an_object(value):
         read_record(Record, value, field="config")
 
 
-@pytest.mark.parametrize("given", ["x" * 10**6, 10**5000, -10**300, [[[]] * 9], {"a": {"b": 1}}, 1e300, None, "\ud800"], ids=lambda given: type(given).__name__)
+@pytest.mark.parametrize(
+    "given",
+    ["x" * 10**6, 10**5000, -(10**300), [[[]] * 9], {"a": {"b": 1}}, 1e300, None, "\ud800"],
+    ids=lambda given: type(given).__name__,
+)
 def test_an_error_message_shows_any_value_in_a_few_letters(given):
     assert len(shown(given)) <= 61

@@ -16,32 +16,51 @@ def rows(table):
     return [*zip(*map(table.texts, table.names))]
 
 
-@pytest.mark.parametrize("name, content", [
-    ("a.csv", "label,text\n1,좋다\n0,나쁘다\n"), ("a.csv.gz", "label,text\r\n1,좋다\r\n0,나쁘다\r\n"),
-    ("a.csv", "label;text\n1;좋다\n0;나쁘다"),
-    ("a.csv", "label\ttext\n1\t좋다\n0\t나쁘다\n"), ("a.tsv", "\ufefflabel\ttext\n1\t좋다\n\n0\t나쁘다\n\n"),
-    ("a.txt.gz", "label\ttext\n1\t좋다\n0\t나쁘다\n"),
-    ("a.csv", '"label","text"\n"1","좋다"\n0,나쁘다\n'), ("a.csv", '"label";text\n"1";좋다\n0;"나쁘다"\n'),
-    ("a.jsonl", '{"label": 1, "text": "좋다"}\n\n{"text": "나쁘다", "label": 0}\n'),
-    ("a.ndjson.gz", '{"label": "1", "text": "좋다"}\n{"label": "0", "text": "나쁘다"}\n')])
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("a.csv", "label,text\n1,좋다\n0,나쁘다\n"),
+        ("a.csv.gz", "label,text\r\n1,좋다\r\n0,나쁘다\r\n"),
+        ("a.csv", "label;text\n1;좋다\n0;나쁘다"),
+        ("a.csv", "label\ttext\n1\t좋다\n0\t나쁘다\n"),
+        ("a.tsv", "\ufefflabel\ttext\n1\t좋다\n\n0\t나쁘다\n\n"),
+        ("a.txt.gz", "label\ttext\n1\t좋다\n0\t나쁘다\n"),
+        ("a.csv", '"label","text"\n"1","좋다"\n0,나쁘다\n'),
+        ("a.csv", '"label";text\n"1";좋다\n0;"나쁘다"\n'),
+        ("a.jsonl", '{"label": 1, "text": "좋다"}\n\n{"text": "나쁘다", "label": 0}\n'),
+        ("a.ndjson.gz", '{"label": "1", "text": "좋다"}\n{"label": "0", "text": "나쁘다"}\n'),
+    ],
+)
 def test_each_format_gives_the_same_table(write, name, content):
     table = read_table(write(name, content))
     assert table.names == ["label", "text"] and rows(table) == [("1", "좋다"), ("0", "나쁘다")]
 
 
 def test_parquet_is_read_packed_or_not(write, tmp_path):
-    polars.DataFrame({"label": [1, 0], "text": ["e\u0301", None], "n": [0.5, 2]}).write_parquet(tmp_path / "a.parquet")
-    for path in (tmp_path / "a.parquet", write("b.parquet.gz", (tmp_path / "a.parquet").read_bytes())):
+    polars.DataFrame({"label": [1, 0], "text": ["e\u0301", None], "n": [0.5, 2]}).write_parquet(
+        tmp_path / "a.parquet"
+    )
+    for path in (
+        tmp_path / "a.parquet",
+        write("b.parquet.gz", (tmp_path / "a.parquet").read_bytes()),
+    ):
         table = read_table(path)
         assert table.texts("label") == ["1", "0"] and table.texts("text") == ["é", ""]
         assert table.numbers(["n"]).tolist() == [[0.5], [2]]
         assert table.where(1).endswith("row 2")
 
 
-@pytest.mark.parametrize("name, content", [
-    ("a.csv", "label,text\n" + "1,좋다 e\u0301\n\n0,\n" * 40), ("a.csv.gz", 'label,text\r\n"1","a, ""b""\r\nc"\r\n0,d\r\n' * 1 + '0,"e\n\nf"\n' * 40),
-    ("a.tsv", "\ufeff" + "1\t좋다\n\n0\t\n" * 40), ("a.txt", "text\n" + "좋다\n\n\n" * 40 + "\n"), ("a.csv", '"text"\n' + "좋다\n\n" * 40),
-    ("a.jsonl", '{"label": 1, "text": "좋다\\n"}\n\n{"text": null, "label": 0}\n' * 40)])
+@pytest.mark.parametrize(
+    "name, content",
+    [
+        ("a.csv", "label,text\n" + "1,좋다 e\u0301\n\n0,\n" * 40),
+        ("a.csv.gz", 'label,text\r\n"1","a, ""b""\r\nc"\r\n0,d\r\n' * 1 + '0,"e\n\nf"\n' * 40),
+        ("a.tsv", "\ufeff" + "1\t좋다\n\n0\t\n" * 40),
+        ("a.txt", "text\n" + "좋다\n\n\n" * 40 + "\n"),
+        ("a.csv", '"text"\n' + "좋다\n\n" * 40),
+        ("a.jsonl", '{"label": 1, "text": "좋다\\n"}\n\n{"text": null, "label": 0}\n' * 40),
+    ],
+)
 def test_chunks_make_no_difference(write, monkeypatch, name, content):
     path = write(name, content)
     whole = read_table(path)
@@ -52,17 +71,25 @@ def test_chunks_make_no_difference(write, monkeypatch, name, content):
 
 
 def test_chunks_of_parquet_make_no_difference(monkeypatch, tmp_path):
-    polars.DataFrame({"n": [k / 7 for k in range(90)], "text": [f"e\u0301 {k}" for k in range(90)]}).write_parquet(tmp_path / "a[1].parquet", row_group_size=20)
+    polars.DataFrame(
+        {"n": [k / 7 for k in range(90)], "text": [f"e\u0301 {k}" for k in range(90)]}
+    ).write_parquet(tmp_path / "a[1].parquet", row_group_size=20)
     whole = read_table(tmp_path / "a[1].parquet")
     monkeypatch.setattr("ostinato.data.tables.ROWS", 7)
     chunked = read_table(tmp_path / "a[1].parquet")
-    assert rows(chunked) == rows(whole) and chunked.numbers(["n"]).tolist() == whole.numbers(["n"]).tolist() and len(chunked.starts) == 14
+    assert (
+        rows(chunked) == rows(whole)
+        and chunked.numbers(["n"]).tolist() == whole.numbers(["n"]).tolist()
+        and len(chunked.starts) == 14
+    )
 
 
 @pytest.mark.parametrize("values", [[timedelta(hours=1)], [b"\xff"], [[1.0]]])
 def test_a_column_that_is_no_text_and_no_numbers_is_refused(tmp_path, values):
     polars.DataFrame({"a": values}).write_parquet(tmp_path / "a.parquet")
-    with pytest.raises(InputError, match=r"a\.parquet': the column 'a' holds .*; it should hold text or numbers"):
+    with pytest.raises(
+        InputError, match=r"a\.parquet': the column 'a' holds .*; it should hold text or numbers"
+    ):
         list(read_table(tmp_path / "a.parquet").texts("a"))
 
 
@@ -74,7 +101,9 @@ def test_quotation_marks_hold_separators_and_lines(write):
 @pytest.mark.parametrize("quoted", ['"a"', "a"])
 def test_a_csv_is_read_once_and_alike_with_quotation_marks_and_without(write, monkeypatch, quoted):
     opened, read = [], text.read_chunks
-    monkeypatch.setattr(text, "read_chunks", lambda *given, **others: opened.append(given) or read(*given, **others))
+    monkeypatch.setattr(
+        text, "read_chunks", lambda *given, **others: opened.append(given) or read(*given, **others)
+    )
     table = read_table(write("a.csv", f"text\n{quoted}\n\nb\n\n"))
     assert table.texts("text") == ["a", "", "b"] and table.lines.tolist() == [2, 3, 4]
     # its first line is looked at before
@@ -82,7 +111,10 @@ def test_a_csv_is_read_once_and_alike_with_quotation_marks_and_without(write, mo
 
 
 def test_a_field_can_be_long(write):
-    assert read_table(write("a.csv", 'label,text\n1,"' + "so, " * 50_000 + '"\n')).texts("text")[0] == "so, " * 50_000
+    assert (
+        read_table(write("a.csv", 'label,text\n1,"' + "so, " * 50_000 + '"\n')).texts("text")[0]
+        == "so, " * 50_000
+    )
 
 
 def test_what_stands_between_quotation_marks_separates_nothing(write):
@@ -91,7 +123,10 @@ def test_what_stands_between_quotation_marks_separates_nothing(write):
 
 
 def test_quotation_marks_in_a_tsv_are_letters(write):
-    assert read_table(write("a.tsv", 'label\ttext\n1\t"a\n0\tb "c"\n')).texts("text") == ['"a', 'b "c"']
+    assert read_table(write("a.tsv", 'label\ttext\n1\t"a\n0\tb "c"\n')).texts("text") == [
+        '"a',
+        'b "c"',
+    ]
 
 
 def test_text_is_composed_and_odd_line_ends_are_no_lines(write):
@@ -104,36 +139,92 @@ def test_rows_know_their_lines_past_empty_ones(write):
     assert read_table(write("a.csv", "\na,b\n\nx,y\n\n\nx,y\n")).lines.tolist() == [4, 7]
 
 
-@pytest.mark.parametrize("content, names, count", [
-    ("0,1.5,x\n1,2,y\n", ["0", "1", "2"], 2), ("1\n2\n", ["0"], 2), ("Passengers\n112\n118\n", ["Passengers"], 2),
-    ("text\nso good\n\n", ["text"], 1),
-    ("so good\nso bad\n", ["0"], 2), ("one\n\nthree\n", ["0"], 3), (",a\n0,x\n", ["", "a"], 1), ("nan,x\n", ["0", "1"], 1)])
+@pytest.mark.parametrize(
+    "content, names, count",
+    [
+        ("0,1.5,x\n1,2,y\n", ["0", "1", "2"], 2),
+        ("1\n2\n", ["0"], 2),
+        ("Passengers\n112\n118\n", ["Passengers"], 2),
+        ("text\nso good\n\n", ["text"], 1),
+        ("so good\nso bad\n", ["0"], 2),
+        ("one\n\nthree\n", ["0"], 3),
+        (",a\n0,x\n", ["", "a"], 1),
+        ("nan,x\n", ["0", "1"], 1),
+    ],
+)
 def test_a_header_is_a_line_without_numbers(write, content, names, count):
     table = read_table(write("a.csv", content))
     assert table.names == names and len(table) == count == len(table.lines)
 
 
-@pytest.mark.parametrize("name, content, message", [
-    ("a.csv", "", r"a\.csv' has no text in it \(0 bytes\)"), ("a.tsv", " \n\n", r"has no text in it \(3 bytes\)"),
-    ("a.csv.gz", "", r"has no text in it \(0 bytes unpacked\); give a text to learn from"),
-    ("a.csv.gz", "\n", r"has no text in it \(1 bytes unpacked\)"),
-    ("a.parquet", b"", r"has nothing in it \(0 bytes\)"),
-    ("a.csv", "a,b\n", "has names of columns and no rows; give a file with data"),
-    ("a.csv", "a,b\n1,2\n1,2,3\n", "line 3 has 3 fields, and line 1 has 2; mend the line, or put quotation marks around a field"),
-    ("a.csv", 'a,b\n"1\n",2\n"1"\n', "line 4 has 1 fields, and line 1 has 2"),
-    ("a.tsv", "a\tb\n\n1\n", "line 3 has 1 fields, and line 1 has 2; mend the line: separate it by tabs"),
-    ("a.csv", 'a,b\n1,2\n"x,2\n3,4\n', "line 3: a quotation mark is not closed.*write one inside it twice"),
-    ("a.csv", 'a,b\n"x"y,2\n', "line 2: a quotation mark .* in the midst of a quoted field"),
-    ("a.csv", "a,b,a\n1,2,3\n", "has two columns 'a'; give each its own name in the first line"),
-    ("a.csv", "a,b\nx,좋\n".encode("euc-kr"), r"is not UTF-8: byte 6 \(line 2\) is 0xc1; .*iconv -f ENCODING -t utf-8"),
-    ("a.csv", "a,b\n".encode("utf-16"), "it starts as utf-16 does; .*iconv -f utf-16"),
-    ("a.csv.gz", "a,b\nx,좋\n".encode("euc-kr"), r"is not UTF-8: byte 6 \(line 2\) is 0xc1; .*zcat .*a\.csv\.gz | iconv"),
-    ("a.jsonl", '{"a": 1}\n{"a": \n', "line 2 is no JSON .*; write one object in each line"),
-    ("a.jsonl", '{"a": "\\ud800"}\n', "line 1 is no JSON"), ("a.jsonl", "[1]\n", r"line 1 holds \[1\]; write one object"),
-    ("a.jsonl", '{"a": 1}\n\n{"a": 1, "b": 2}\n', r"line 3 has 2 fields \('a', 'b'\), and line 1 has 1 \('a'\); give each"),
-    ("a.jsonl", '{"a": [1]}\n', "line 1: 'a' holds a list; a field should hold text or a number"),
-    ("a.parquet", b"PAR1 and no more", r"a\.parquet' \(16 bytes\) is cut short or no Parquet file"),
-    ("a.xlsx", b"PK", r"a\.xlsx' is of no kind that is read as a table; name it by its kind: \.csv, \.tsv")])
+@pytest.mark.parametrize(
+    "name, content, message",
+    [
+        ("a.csv", "", r"a\.csv' has no text in it \(0 bytes\)"),
+        ("a.tsv", " \n\n", r"has no text in it \(3 bytes\)"),
+        ("a.csv.gz", "", r"has no text in it \(0 bytes unpacked\); give a text to learn from"),
+        ("a.csv.gz", "\n", r"has no text in it \(1 bytes unpacked\)"),
+        ("a.parquet", b"", r"has nothing in it \(0 bytes\)"),
+        ("a.csv", "a,b\n", "has names of columns and no rows; give a file with data"),
+        (
+            "a.csv",
+            "a,b\n1,2\n1,2,3\n",
+            "line 3 has 3 fields, and line 1 has 2; mend the line, or put quotation marks around a "
+            "field",
+        ),
+        ("a.csv", 'a,b\n"1\n",2\n"1"\n', "line 4 has 1 fields, and line 1 has 2"),
+        (
+            "a.tsv",
+            "a\tb\n\n1\n",
+            "line 3 has 1 fields, and line 1 has 2; mend the line: separate it by tabs",
+        ),
+        (
+            "a.csv",
+            'a,b\n1,2\n"x,2\n3,4\n',
+            "line 3: a quotation mark is not closed.*write one inside it twice",
+        ),
+        ("a.csv", 'a,b\n"x"y,2\n', "line 2: a quotation mark .* in the midst of a quoted field"),
+        (
+            "a.csv",
+            "a,b,a\n1,2,3\n",
+            "has two columns 'a'; give each its own name in the first line",
+        ),
+        (
+            "a.csv",
+            "a,b\nx,좋\n".encode("euc-kr"),
+            r"is not UTF-8: byte 6 \(line 2\) is 0xc1; .*iconv -f ENCODING -t utf-8",
+        ),
+        ("a.csv", "a,b\n".encode("utf-16"), "it starts as utf-16 does; .*iconv -f utf-16"),
+        (
+            "a.csv.gz",
+            "a,b\nx,좋\n".encode("euc-kr"),
+            r"is not UTF-8: byte 6 \(line 2\) is 0xc1; .*zcat .*a\.csv\.gz | iconv",
+        ),
+        ("a.jsonl", '{"a": 1}\n{"a": \n', "line 2 is no JSON .*; write one object in each line"),
+        ("a.jsonl", '{"a": "\\ud800"}\n', "line 1 is no JSON"),
+        ("a.jsonl", "[1]\n", r"line 1 holds \[1\]; write one object"),
+        (
+            "a.jsonl",
+            '{"a": 1}\n\n{"a": 1, "b": 2}\n',
+            r"line 3 has 2 fields \('a', 'b'\), and line 1 has 1 \('a'\); give each",
+        ),
+        (
+            "a.jsonl",
+            '{"a": [1]}\n',
+            "line 1: 'a' holds a list; a field should hold text or a number",
+        ),
+        (
+            "a.parquet",
+            b"PAR1 and no more",
+            r"a\.parquet' \(16 bytes\) is cut short or no Parquet file",
+        ),
+        (
+            "a.xlsx",
+            b"PK",
+            r"a\.xlsx' is of no kind that is read as a table; name it by its kind: \.csv, \.tsv",
+        ),
+    ],
+)
 def test_a_broken_file_is_refused(write, name, content, message):
     with pytest.raises(InputError, match=message):
         read_table(write(name, content))
@@ -149,43 +240,59 @@ def test_a_file_that_is_missing_or_cut_short_is_refused(write, tmp_path):
         read_table(tmp_path / "c.csv")
     path = write("a.csv.gz", "a,b\n1,2\n" * 99)
     packed = path.read_bytes()
-    for broken in (packed[:len(packed) // 2], b"a,b\n1,2\n", packed[:-5] + b"\0\0\0\0\0"):
+    for broken in (packed[: len(packed) // 2], b"a,b\n1,2\n", packed[:-5] + b"\0\0\0\0\0"):
         path.write_bytes(broken)
-        with pytest.raises(InputError, match=rf"a\.csv\.gz' \({len(broken)} bytes\) is no whole gzip file"):
+        with pytest.raises(
+            InputError, match=rf"a\.csv\.gz' \({len(broken)} bytes\) is no whole gzip file"
+        ):
             read_table(path)
     polars.DataFrame({"a": [1, 2, 3] * 99}).write_parquet(tmp_path / "a.parquet")
     whole = (tmp_path / "a.parquet").read_bytes()
     with pytest.raises(InputError, match="is cut short or no Parquet file"):
-        read_table(write("b.parquet", whole[:len(whole) // 2]))
+        read_table(write("b.parquet", whole[: len(whole) // 2]))
 
 
 def test_a_page_of_fewer_than_no_values_is_refused_before_polars_reads_it(write, tmp_path):
-    # the bytes of a page's header that say how many values it holds: a struct, its first field a number, 60 in zigzag
-    polars.DataFrame({"a": [k / 7 for k in range(60)], "text": ["좋다"] * 60}).write_parquet(tmp_path / "a.parquet")
+    # the bytes of a page's header that say how many values it holds: a struct, its first field a
+    # number, 60 in zigzag
+    polars.DataFrame({"a": [k / 7 for k in range(60)], "text": ["좋다"] * 60}).write_parquet(
+        tmp_path / "a.parquet"
+    )
     whole = (tmp_path / "a.parquet").read_bytes()
     assert whole.count(b"\x2c\x15\x78") >= 2 and len(read_table(tmp_path / "a.parquet")) == 60
     for name in ("b.parquet", "b.parquet.gz"):
-        with pytest.raises(InputError, match=r"b\.parquet.* is cut short or no Parquet file \(a page of fewer than 0 values\); get it again"):
+        with pytest.raises(
+            InputError,
+            match=r"b\.parquet.* is cut short or no Parquet file \(a page of fewer than 0 "
+            r"values\); get it again",
+        ):
             read_table(write(name, whole.replace(b"\x2c\x15\x78", b"\x2c\x15\x79")))
 
 
 def test_a_parquet_file_that_polars_panics_at_is_refused(write, monkeypatch):
     def panic(*_, **__):
         raise polars.exceptions.PanicException("assertion failed")
+
     monkeypatch.setattr(polars, "scan_parquet", panic)
-    with pytest.raises(InputError, match=r"is cut short or no Parquet file \(assertion failed\); get it again"):
+    with pytest.raises(
+        InputError, match=r"is cut short or no Parquet file \(assertion failed\); get it again"
+    ):
         read_table(write("a.parquet", b"PAR1"))
 
 
 def test_an_unknown_column_is_named_with_those_there_are(write, tmp_path):
     table = read_table(write("a.csv", "label,text\nx,y\n"))
-    with pytest.raises(InputError, match="has no column 'txt': did you mean 'text'.*; it has 'label', 'text'"):
+    with pytest.raises(
+        InputError, match="has no column 'txt': did you mean 'text'.*; it has 'label', 'text'"
+    ):
         table.column("txt")
     wide = read_table(write("b.csv", ",".join(map(str, range(30))) + "\n"))
     with pytest.raises(InputError, match="'19' and 10 more"):
         wide.column("x")
     polars.DataFrame({"a": [[1], [2]]}).write_parquet(tmp_path / "a.parquet")
-    with pytest.raises(InputError, match=r"the column 'a' holds List\(Int64\); it should hold text or numbers"):
+    with pytest.raises(
+        InputError, match=r"the column 'a' holds List\(Int64\); it should hold text or numbers"
+    ):
         read_table(tmp_path / "a.parquet").column("a")
 
 

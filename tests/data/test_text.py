@@ -38,12 +38,21 @@ def test_line_ends_and_a_byte_order_mark_are_taken_away(tmp_path):
     assert read_text(write(tmp_path, b"\xef\xbb\xbfone\r\ntwo\rthree\n")) == "one\ntwo\nthree\n"
 
 
-@pytest.mark.parametrize("content, message", [
-    (b"", r"has no text in it \(0 bytes\)"),
-    (b" \n\t\n", r"has no text in it \(4 bytes\)"),
-    (b"one\ntwo\nthr\xe9e\n", r"byte 11 \(line 3\) is 0xe9; write it as UTF-8, for example: iconv"),
-    ("가락".encode("utf-16"), r"byte 0 \(line 1\) is 0xff, and it starts as utf-16 does; .*iconv -f utf-16"),
-])
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        (b"", r"has no text in it \(0 bytes\)"),
+        (b" \n\t\n", r"has no text in it \(4 bytes\)"),
+        (
+            b"one\ntwo\nthr\xe9e\n",
+            r"byte 11 \(line 3\) is 0xe9; write it as UTF-8, for example: iconv",
+        ),
+        (
+            "가락".encode("utf-16"),
+            r"byte 0 \(line 1\) is 0xff, and it starts as utf-16 does; .*iconv -f utf-16",
+        ),
+    ],
+)
 def test_a_file_that_is_no_text_is_refused(tmp_path, content, message):
     with pytest.raises(InputError, match=message):
         read_text(write(tmp_path, content))
@@ -56,15 +65,18 @@ def test_a_missing_file_and_a_directory_are_refused_by_name(tmp_path):
         read_text(tmp_path)
 
 
-@pytest.mark.parametrize("text, wanted", [
-    ("abc", ["a", "b", "c"]),
-    ("한글", ["한", "글"]),
-    ("e\u0323\u0301x", ["ẹ\u0301", "x"]),
-    (f"a{FAMILY}b", ["a", FAMILY, "b"]),
-    ("🇰🇷🇰🇷", ["🇰🇷", "🇰🇷"]),
-    ("\u1100\u1161\u11a8", ["각"]),
-    ("นี่", ["นี่"]),
-])
+@pytest.mark.parametrize(
+    "text, wanted",
+    [
+        ("abc", ["a", "b", "c"]),
+        ("한글", ["한", "글"]),
+        ("e\u0323\u0301x", ["ẹ\u0301", "x"]),
+        (f"a{FAMILY}b", ["a", FAMILY, "b"]),
+        ("🇰🇷🇰🇷", ["🇰🇷", "🇰🇷"]),
+        ("\u1100\u1161\u11a8", ["각"]),
+        ("นี่", ["นี่"]),
+    ],
+)
 def test_a_character_is_what_a_reader_calls_one(text, wanted):
     assert characters(compose(text)) == wanted
 
@@ -87,7 +99,10 @@ def test_character_numbers_turn_back_into_the_text():
 
 
 def test_a_character_that_was_never_seen_is_refused_by_name():
-    with pytest.raises(InputError, match="'Q', '가': not in the text that the model was trained on.*--vocabulary byte-pair"):
+    with pytest.raises(
+        InputError,
+        match="'Q', '가': not in the text that the model was trained on.*--vocabulary byte-pair",
+    ):
         CharacterVocabulary.of(["abc"]).encode("aQ가Qb")
     with pytest.raises(InputError, match="and 3 more: not in the text"):
         CharacterVocabulary.of(["abc"]).encode("defghijk")
@@ -104,7 +119,12 @@ def test_byte_pairs_spell_anything_and_come_back_one_character_at_a_time():
 
 
 def test_byte_pairs_are_learned_from_the_training_part_alone():
-    ours = make_vocabulary("byte-pair", 270, learned_from=[KOREAN * 20], every=[KOREAN * 20, "entirely other letters " * 50])
+    ours = make_vocabulary(
+        "byte-pair",
+        270,
+        learned_from=[KOREAN * 20],
+        every=[KOREAN * 20, "entirely other letters " * 50],
+    )
     assert ours.pieces == BytePairVocabulary.of([KOREAN * 20], 270).pieces
 
 
@@ -117,7 +137,11 @@ def test_of_much_text_pieces_are_learned_from_a_part_that_is_always_the_same(mon
 
 
 def test_more_byte_pairs_than_a_text_has_are_refused():
-    with pytest.raises(InputError, match=r"--vocabulary-size 5000: this text gives \d+ pieces.*write --vocabulary-size \d+ or less"):
+    with pytest.raises(
+        InputError,
+        match=r"--vocabulary-size 5000: this text gives \d+ pieces.*write --vocabulary-size \d+ or "
+        r"less",
+    ):
         BytePairVocabulary.of([KOREAN * 3], 5000)
 
 
@@ -128,10 +152,19 @@ def test_a_vocabulary_goes_through_json(kind, tmp_path):
     assert again.encode(KOREAN).tolist() == vocabulary.encode(KOREAN).tolist()
 
 
-@pytest.mark.parametrize("value", [
-    {}, {"kind": "word"}, {"kind": "character"}, {"kind": "character", "tokens": ["a", "a"]}, {"kind": "character", "tokens": [1]},
-    {"kind": "character", "tokens": []}, {"kind": "byte-pair", "tokenizer": {}}, {"kind": "byte-pair", "tokenizer": "x"},
-])
+@pytest.mark.parametrize(
+    "value",
+    [
+        {},
+        {"kind": "word"},
+        {"kind": "character"},
+        {"kind": "character", "tokens": ["a", "a"]},
+        {"kind": "character", "tokens": [1]},
+        {"kind": "character", "tokens": []},
+        {"kind": "byte-pair", "tokenizer": {}},
+        {"kind": "byte-pair", "tokenizer": "x"},
+    ],
+)
 def test_what_is_no_vocabulary_is_refused(value):
     with pytest.raises(InputError, match="'v.json' holds no vocabulary"):
         vocabulary_from_json(value, path="v.json")
@@ -141,7 +174,9 @@ def test_each_lane_goes_on_where_it_stopped_and_all_text_is_read():
     lanes = Lanes(np.arange(100, dtype=np.int32), batch=4, length=5)
     batches = [lanes.at(step) for step in range(10)]
     assert all((y == (x + 1) % 100).all() for x, y in batches)
-    assert all((after[0][:, 0] == before[1][:, -1]).all() for before, after in zip(batches, batches[1:]))
+    assert all(
+        (after[0][:, 0] == before[1][:, -1]).all() for before, after in zip(batches, batches[1:])
+    )
     assert lanes.steps_per_epoch == 5
     assert sorted(np.concatenate([x.ravel() for x, _ in batches[:5]])) == list(range(100))
 
@@ -149,7 +184,12 @@ def test_each_lane_goes_on_where_it_stopped_and_all_text_is_read():
 @pytest.mark.parametrize("count", [2, 3, 63, 1000, 5001])
 def test_held_out_text_is_predicted_once_each(count):
     held_out = HeldOut(np.arange(count, dtype=np.int32), lane=100, lanes=7, length=64)
-    seen = [(int(x), int(y)) for xs, ys in held_out for x, y in zip(xs.ravel(), ys.ravel()) if y != HeldOut.NOTHING]
+    seen = [
+        (int(x), int(y))
+        for xs, ys in held_out
+        for x, y in zip(xs.ravel(), ys.ravel())
+        if y != HeldOut.NOTHING
+    ]
     assert sorted(seen) == [(n, n + 1) for n in range(count - 1)] and held_out.count == count - 1
 
 
@@ -157,8 +197,17 @@ def test_held_out_text_is_predicted_once_each(count):
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 64])
-@pytest.mark.parametrize("text", [
-    KOREAN * 3, unicodedata.normalize("NFD", KOREAN).replace("\n", " ") * 3, f"{FAMILY}e\u0301\u0302" * 9, "🇰🇷🇫🇷" * 9, "\ufeffa\r\nb\rc\r\n\r\n" * 3, "\n\n \n x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        KOREAN * 3,
+        unicodedata.normalize("NFD", KOREAN).replace("\n", " ") * 3,
+        f"{FAMILY}e\u0301\u0302" * 9,
+        "🇰🇷🇫🇷" * 9,
+        "\ufeffa\r\nb\rc\r\n\r\n" * 3,
+        "\n\n \n x",
+    ],
+)
 def test_a_text_is_the_same_in_chunks_and_no_character_is_cut(tmp_path, text, size):
     path = write(tmp_path, text.encode())
     chunks = [*read_chunks(path, size=size)]
@@ -169,7 +218,11 @@ def test_a_text_is_the_same_in_chunks_and_no_character_is_cut(tmp_path, text, si
 @pytest.mark.parametrize("size", [1, 5, 1000])
 def test_a_byte_that_is_no_utf8_is_named_by_its_place_in_any_chunk(tmp_path, size):
     path = write(tmp_path, "가나다\n라마\n".encode() + b"\xea\xb0")
-    with pytest.raises(InputError, match=r"is not UTF-8: byte 17 \(line 3\) is 0xea; write it as UTF-8, for example: iconv -f ENCODING"):
+    with pytest.raises(
+        InputError,
+        match=r"is not UTF-8: byte 17 \(line 3\) is 0xea; write it as UTF-8, for example: iconv -f "
+        r"ENCODING",
+    ):
         [*read_chunks(path, size=size)]
     with pytest.raises(InputError, match=r"has no text in it \(5 bytes\)"):
         [*read_chunks(write(tmp_path, b" \n \n "), size=size)]
@@ -182,9 +235,19 @@ def test_numbers_in_a_file_are_read_as_those_in_memory():
     for count, batch, length in ((5001, 4, 63), (5001, 1, 6000), (2, 1, 9)):
         places = np.arange(batch) * (count // batch)
         for step in (0, 1, 39, 1000):
-            read = numbers[:count][(places[:, None] + step * length + np.arange(length + 1)) % count]
+            read = numbers[:count][
+                (places[:, None] + step * length + np.arange(length + 1)) % count
+            ]
             for source in (numbers[:count], *([stored] if count == 5001 else [])):
                 x, y = Lanes(source, batch=batch, length=length).at(step)
-                assert x.dtype == y.dtype == np.int64 and (x == read[:, :-1]).all() and (y == read[:, 1:]).all()
-    for ours, other in zip(HeldOut(numbers, lane=100, lanes=7, length=64), HeldOut(stored, lane=100, lanes=7, length=64), strict=True):
+                assert (
+                    x.dtype == y.dtype == np.int64
+                    and (x == read[:, :-1]).all()
+                    and (y == read[:, 1:]).all()
+                )
+    for ours, other in zip(
+        HeldOut(numbers, lane=100, lanes=7, length=64),
+        HeldOut(stored, lane=100, lanes=7, length=64),
+        strict=True,
+    ):
         assert all((one == two).all() for one, two in zip(ours, other))

@@ -13,7 +13,11 @@ from ostinato.data.vocabulary import (
 )
 from ostinato.errors import InputError
 
-TEXTS = ["되풀이되는 가락을 오스티나토라고 한다.", "An ostinato is a phrase that repeats, again and again.", "e\u0301clair 👩‍👩‍👧 <end>"] * 3
+TEXTS = [
+    "되풀이되는 가락을 오스티나토라고 한다.",
+    "An ostinato is a phrase that repeats, again and again.",
+    "e\u0301clair 👩‍👩‍👧 <end>",
+] * 3
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -39,7 +43,13 @@ def test_characters_are_what_a_reader_calls_so():
 
 def test_words_are_runs_of_letters_or_of_other_signs_and_the_rest_is_unknown():
     pieces = Pieces.of(["Is it? 그렇다, it is."], "word", size=100, lower=True)
-    assert pieces.spelled(pieces.encode(["IS it new? 그렇다"])[0]) == ["is", "it", "<unknown>", "?", "그렇다"]
+    assert pieces.spelled(pieces.encode(["IS it new? 그렇다"])[0]) == [
+        "is",
+        "it",
+        "<unknown>",
+        "?",
+        "그렇다",
+    ]
     assert pieces.decode(pieces.encode(["is it?"])[0]) == "is it ?"
 
 
@@ -52,10 +62,18 @@ def test_byte_pairs_know_every_text():
     assert pieces.decode(pieces.encode(["日本語 ß"])[0]) == "日本語 ß"
 
 
-@pytest.mark.parametrize("kind, size, message", [
-    ("letters", 100, r"--pieces letters: write one of word, character, byte-pair"),
-    ("byte-pair", 100, r"--vocabulary-size 100: byte pairs start from the 256 bytes and 4 marks; write 260 or more"),
-])
+@pytest.mark.parametrize(
+    "kind, size, message",
+    [
+        ("letters", 100, r"--pieces letters: write one of word, character, byte-pair"),
+        (
+            "byte-pair",
+            100,
+            r"--vocabulary-size 100: byte pairs start from the 256 bytes and 4 marks; write 260 or "
+            r"more",
+        ),
+    ],
+)
 def test_what_cannot_be_made_is_refused(kind, size, message):
     with pytest.raises(InputError, match=message):
         Pieces.of(TEXTS, kind, size=size)
@@ -69,5 +87,9 @@ def test_a_damaged_vocabulary_is_refused(value, tmp_path):
 
 def test_a_vocabulary_of_another_kind_is_refused(tmp_path):
     value = Pieces.of(TEXTS, "word", size=50).to_json() | {"kind": "letters"}
-    with pytest.raises(InputError, match="holds no vocabulary .'kind' is 'letters'; it should be one of 'word', 'character', 'byte-pair'"):
+    with pytest.raises(
+        InputError,
+        match="holds no vocabulary .'kind' is 'letters'; it should be one of 'word', 'character', "
+        "'byte-pair'",
+    ):
         Pieces.from_json(value, path=tmp_path / "vocabulary.json")

@@ -20,7 +20,8 @@ def test_examples_print_what_they_say(name, monkeypatch):
     module = importlib.import_module(name)
     examples = [test for test in doctest.DocTestFinder().find(module) if test.examples]
     headed = re.findall(r"^ *Example:$", inspect.getsource(module), re.M)
-    assert len(examples) == len(headed), "each example is one that doctest finds, and has its heading"
+    assert len(examples) == len(headed), ("each example is one that doctest finds, and has its "
+                                        "heading")
     runner, printed = doctest.DocTestRunner(), []
     for test in examples:
         runner.run(test, out=printed.append)

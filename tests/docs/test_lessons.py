@@ -1,4 +1,6 @@
-"""The lessons run and print what they show; both languages have the same code and the same results."""
+"""The lessons run and print what they show; both languages have the same code and the same
+results.
+"""
 
 import base64
 import contextlib
@@ -35,7 +37,9 @@ def shown(cell: dict) -> str:
 
 
 def assert_shows(printed: str, stored: str) -> None:
-    """Assert that a cell printed what is stored: the same text, and decimals that differ by one in their last digit at most."""
+    """Assert that a cell printed what is stored: the same text, and decimals that differ by one in
+    their last digit at most.
+    """
     decimal = re.compile(r"\d+\.\d+")
     assert decimal.sub("#", printed) == decimal.sub("#", stored)
     for now, before in zip(decimal.findall(printed), decimal.findall(stored), strict=True):
@@ -57,7 +61,9 @@ def threads():
 
 
 def run_lesson(name: str, monkeypatch) -> None:
-    """Run the code of a lesson here (a Jupyter kernel for each would take three times as long): all it shows is as it is stored."""
+    """Run the code of a lesson here (a Jupyter kernel for each would take three times as long): all
+    it shows is as it is stored.
+    """
     matplotlib.use("Agg")
     pyplot = pytest.importorskip("matplotlib.pyplot")
     drawn, shared = [], {"__name__": "lesson"}
@@ -81,7 +87,9 @@ def test_a_lesson_runs_and_prints_what_it_shows(name, monkeypatch):
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("name", [name for name in NAMES if "optim" in "".join(map(str, code("en", name)))])
 def test_what_a_lesson_shows_of_training_does_not_depend_on_rounding(name, seed, monkeypatch):
-    """Another processor rounds otherwise: weights that start a hundred times further off than that end with the same claims."""
+    """Another processor rounds otherwise: weights that start a hundred times further off than that
+    end with the same claims.
+    """
     generator = torch.Generator().manual_seed(seed)
 
     class Rounded(torch.optim.Adam):
@@ -96,7 +104,8 @@ def test_what_a_lesson_shows_of_training_does_not_depend_on_rounding(name, seed,
     run_lesson(name, monkeypatch)
 
 
-@pytest.mark.parametrize("printed", ["factor 0.58 of 3", "factor 0.60 of 2", "Factor 0.58 of 2", "factor 0.58 of 2: True"])
+@pytest.mark.parametrize("printed", ["factor 0.58 of 3", "factor 0.60 "
+                                        "of 2", "Factor 0.58 of 2", "factor 0.58 of 2: True"])
 def test_another_number_or_claim_than_the_stored_one_is_seen(printed):
     assert_shows("factor 0.57 of 2", "factor 0.58 of 2")
     with pytest.raises(AssertionError):
@@ -125,7 +134,9 @@ def test_a_lesson_is_stored_as_it_ran(name, language):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_claim_that_a_lesson_stores_is_that_of_its_text(name):
-    """A line that ends with False is a claim that does not hold; the lessons have one on purpose."""
+    """A line that ends with False is a claim that does not hold; the lessons have one on
+    purpose.
+    """
     lines = [line for cell in code("en", name) for line in shown(cell).splitlines()]
     refuted = [line for line in lines if line.endswith(": False")]
     assert refuted == (["forward gets nearly all right: False"] if name.startswith("4_") else [])

@@ -1,4 +1,6 @@
-"""The README and the guides say what is so: their examples run and print what is shown, their links lead somewhere, languages agree."""
+"""The README and the guides say what is so: their examples run and print what is shown, their links
+lead somewhere, languages agree.
+"""
 
 import contextlib
 import functools
@@ -133,10 +135,13 @@ def test_every_cell_is_named(name):
 
 @pytest.mark.parametrize("name, here", [*zip(CONTRIB, ("here", "있음"))])
 def test_what_the_page_on_contrib_calls_here_is_here(name, here):
-    """So many names has TensorFlow 1.13.1 in each module; those of tf.nn.rnn_cell, which tf.contrib.rnn repeats, once."""
+    """So many names has TensorFlow 1.13.1 in each module; those of tf.nn.rnn_cell, which
+    tf.contrib.rnn repeats, once.
+    """
     counts = {"tf.nn.rnn_cell": 10, "tf.contrib.rnn": 40, "tf.contrib.grid_rnn": 9, "tf.contrib.seq2seq": 29}
     for part in read(name).split("\n## ")[1:]:
-        module, found = part[1:part.index("`", 1)], re.findall(r"^\| `(\w+)` \| (?:`(\w+)`)? ?\| (.*) \|$", part, re.M)
+        module, found = part[1:part.index("`", 1)], re.findall(r"^\| `(\w+)` \| (?:`(\w+)`)? ?\| "
+                                        r"(.*) \|$", part, re.M)
         assert len(found) == counts.pop(module)
         assert {cell for _, cell, _ in found} <= {*CELLS, ""}
         ours = functools.reduce(lambda at, word: getattr(at, word, None), module.split(".")[1:], tf1)
@@ -232,7 +237,8 @@ def test_every_file_of_a_model_directory_is_named(name):
 @pytest.mark.parametrize("name", GENERATE)
 def test_a_model_is_trained_and_writes_as_the_page_says(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("novel.txt").write_text("It was a phrase that repeats, and it was a phrase that repeats.\n" * 60, encoding="utf-8")
+    Path("novel.txt").write_text("It was a phrase that repeats, and it was a phrase that "
+                                 "repeats.\n" * 60, encoding="utf-8")
     large, small = "hidden=512, epochs=20", "hidden=8, steps=12"
     train, write = (code for language, code in blocks(name) if language == "python")
     assert large in train
@@ -241,7 +247,8 @@ def test_a_model_is_trained_and_writes_as_the_page_says(name, tmp_path, monkeypa
     assert len(run(write, shared)) == 100 and len(shared["text"]) == 300
 
 
-@pytest.mark.parametrize("name, words", [*zip(GENERATE, (r"at least ([\d,]+) characters", r"적어도 ([\d,]+)글자"))])
+@pytest.mark.parametrize("name, words", [*zip(GENERATE, (r"at least ([\d,]+) "
+                                        r"characters", r"적어도 ([\d,]+)글자"))])
 def test_the_least_text_is_what_the_page_says(name, words, tmp_path):
     least = int(re.search(words, read(name))[1].replace(",", ""))
     (tmp_path / "short.txt").write_text("a" * (least - 1), encoding="utf-8")

@@ -8,8 +8,8 @@ import weakref
 import llvmlite.binding as llvm
 import pytest
 import torch
-from odd_cells import delayed, doubled, stepped
 
+from odd_cells import delayed, doubled, stepped
 from ostinato import LSTM, Recurrent, cell, tanh, weight
 from ostinato.cells.classic import CELLS
 from ostinato.compiler.plan import Plan
@@ -18,7 +18,9 @@ from ostinato.engines.kernels.builder import Target
 from ostinato.engines.kernels.time_loop import Kernel
 from ostinato.errors import EngineError
 
-pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
+pytestmark = pytest.mark.skipif(
+    not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here"
+)
 
 
 @pytest.fixture
@@ -41,11 +43,15 @@ def both(layer, x, **others):
 # ---------------------------------------------------------------- packed weights
 
 
-@pytest.mark.parametrize("change", [
-    lambda w: w.add_(1.0),
-    lambda w: w.data.add_(1.0),
-    lambda w: w.data.copy_(torch.zeros(w.shape)),
-], ids=["in place", "in place through .data", "copied through .data"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda w: w.add_(1.0),
+        lambda w: w.data.add_(1.0),
+        lambda w: w.data.copy_(torch.zeros(w.shape)),
+    ],
+    ids=["in place", "in place through .data", "copied through .data"],
+)
 @pytest.mark.parametrize("units", [3, 80])
 def test_a_changed_weight_is_seen(units, change, close):
     layer, x = Recurrent("gru", 4, units), torch.randn(2, 3, 4)
@@ -86,7 +92,11 @@ def test_packed_weights_go_with_their_weights():
 def test_weights_that_are_no_rows_of_memory(close):
     graph = CELLS["elman"].graph
     W, U = torch.randn(4, 5).T, torch.randn(10, 5)[::2]
-    given = dict(inputs=(torch.randn(6, 2, 4),), states=(torch.zeros(2, 5),), weights={"W": W, "U": U, "b": torch.zeros(10)[::2]})
+    given = dict(
+        inputs=(torch.randn(6, 2, 4),),
+        states=(torch.zeros(2, 5),),
+        weights={"W": W, "U": U, "b": torch.zeros(10)[::2]},
+    )
     close(cpu.scans(graph, [given | {"reverse": False}])[0][0], reference.scan(graph, **given)[0])
 
 
@@ -96,7 +106,10 @@ def test_weights_that_are_no_rows_of_memory(close):
 @pytest.mark.parametrize("batch", [1, 2, 5])
 @pytest.mark.parametrize("cell", ["lstm", "gru_original", "layer_norm_lstm"])
 def test_any_number_of_threads_gives_the_same(cell, batch, threads, close):
-    layer, x = Recurrent(cell, 30, 260, dtype=torch.float64), torch.randn(batch, 9, 30, dtype=torch.float64)
+    layer, x = (
+        Recurrent(cell, 30, 260, dtype=torch.float64),
+        torch.randn(batch, 9, 30, dtype=torch.float64),
+    )
     results = []
     for count in (1, 2, 3):
         threads(count)
@@ -111,7 +124,10 @@ def test_any_number_of_threads_gives_the_same(cell, batch, threads, close):
 def test_threads_share_the_units_of_few_rows_with_many_weights(close):
     few = loops.loops(CELLS["lstm"].graph, {"I": 300, "H": 300}, rows=5, steps=9, threads=2)
     assert few.split("train", 5, 9, 2) == (2, True) and few.split("train", 13, 9, 2) == (2, False)
-    layer, x = Recurrent("lstm", 300, 300, dtype=torch.float64), torch.randn(5, 9, 300, dtype=torch.float64)
+    layer, x = (
+        Recurrent("lstm", 300, 300, dtype=torch.float64),
+        torch.randn(5, 9, 300, dtype=torch.float64),
+    )
     close(*both(layer, x, lengths=[9, 0, 4, 7, 1]))
 
 
@@ -183,7 +199,12 @@ def test_backward_twice_wants_a_kept_graph():
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_first_call_in_inference_mode_leaves_nothing_that_training_cannot_use(cell, steps):
     graph = CELLS[cell].graph
-    layer = Recurrent(cell, 11, 19, sizes={letter: 5 for letter in (graph.letters | graph.output.size.letters) - {"I", "H"}})
+    layer = Recurrent(
+        cell,
+        11,
+        19,
+        sizes={letter: 5 for letter in (graph.letters | graph.output.size.letters) - {"I", "H"}},
+    )
     x = torch.randn(1, steps, 11)
     with torch.inference_mode():
         before, _ = layer(x)
@@ -211,7 +232,11 @@ def test_a_product_of_a_product_of_the_input_is_made_of_it(monkeypatch, close):
     layer, x = Recurrent(deep, 30, 40, engine="cpu"), torch.randn(1, 400, 30)
     made, evaluate = [], reference.evaluate
     with monkeypatch.context() as patch, torch.no_grad():
-        patch.setattr(reference, "evaluate", lambda nodes, *others: (made.extend(n.op for n in nodes), evaluate(nodes, *others)))
+        patch.setattr(
+            reference,
+            "evaluate",
+            lambda nodes, *others: (made.extend(n.op for n in nodes), evaluate(nodes, *others)),
+        )
         layer(x)
     assert made == ["tanh"], "the product has been made, and is not made again"
     close(*both(layer, x))
@@ -220,27 +245,41 @@ def test_a_product_of_a_product_of_the_input_is_made_of_it(monkeypatch, close):
 # ---------------------------------------------------------------- products with the same argument
 
 
-@pytest.mark.parametrize("worth", [loops.WORTH_A_CALL, 0], ids=["all products in the loop", "some outside it"])
+@pytest.mark.parametrize(
+    "worth", [loops.WORTH_A_CALL, 0], ids=["all products in the loop", "some outside it"]
+)
 def test_what_is_multiplied_twice_counts_twice(worth, monkeypatch, close):
     monkeypatch.setattr(loops, "WORTH_A_CALL", worth)
-    layer, x = Recurrent(doubled, 5, 9, dtype=torch.float64), torch.randn(1, 6, 5, dtype=torch.float64, requires_grad=True)
+    layer, x = (
+        Recurrent(doubled, 5, 9, dtype=torch.float64),
+        torch.randn(1, 6, 5, dtype=torch.float64, requires_grad=True),
+    )
     ours, theirs = both(layer, x)
     close(ours, theirs)
-    gradients = [torch.autograd.grad(y.square().sum(), [x, *layer.parameters()], materialize_grads=True) for y in (ours, theirs)]
+    gradients = [
+        torch.autograd.grad(y.square().sum(), [x, *layer.parameters()], materialize_grads=True)
+        for y in (ours, theirs)
+    ]
     for d, wanted in zip(*gradients, strict=True):
         close(d, wanted)
 
 
-# ---------------------------------------------------------------- outputs that are an old state, and gradients without anything to read
+# ---------------- outputs that are an old state, and gradients without anything to read
 
 
 @pytest.mark.parametrize("ragged", [False, True])
 @pytest.mark.parametrize("bidirectional", [False, True])
 @pytest.mark.parametrize("odd", [delayed, stepped])
 def test_an_old_state_as_output_and_gradients_of_constants(odd, bidirectional, ragged, close):
-    layer, x = Recurrent(odd, 4, 4, bidirectional=bidirectional, dtype=torch.float64), torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True)
+    layer, x = (
+        Recurrent(odd, 4, 4, bidirectional=bidirectional, dtype=torch.float64),
+        torch.randn(3, 5, 4, dtype=torch.float64, requires_grad=True),
+    )
     given = {"lengths": [5, 0, 2]} if ragged else {}
-    start = [torch.randn(1 + bidirectional, 3, 4, dtype=torch.float64, requires_grad=True) for _ in odd.graph.states]
+    start = [
+        torch.randn(1 + bidirectional, 3, 4, dtype=torch.float64, requires_grad=True)
+        for _ in odd.graph.states
+    ]
     # Without weights and a state nothing has a gradient.
     for state in [None] * bool(odd.graph.weights) + [start]:
         found = []
@@ -248,7 +287,18 @@ def test_an_old_state_as_output_and_gradients_of_constants(odd, bidirectional, r
             layer.engine = engine
             output, states = layer(x, state, **given)
             loss = output.sin().sum() + sum(s.square().sum() for s in states)
-            found.append([output, *states, *torch.autograd.grad(loss, [x, *start, *layer.parameters()], materialize_grads=True, allow_unused=True)])
+            found.append(
+                [
+                    output,
+                    *states,
+                    *torch.autograd.grad(
+                        loss,
+                        [x, *start, *layer.parameters()],
+                        materialize_grads=True,
+                        allow_unused=True,
+                    ),
+                ]
+            )
         for mine, wanted in zip(*found, strict=True):
             close(mine, wanted)
 
@@ -256,13 +306,19 @@ def test_an_old_state_as_output_and_gradients_of_constants(odd, bidirectional, r
 # ---------------------------------------------------------------- errors and first calls
 
 
-@pytest.mark.parametrize("given, why", [
-    (dict(dtype=torch.float16), "float32 and float64"),
-    (dict(device="meta"), "CPU's own memory"),
-], ids=["half", "meta"])
+@pytest.mark.parametrize(
+    "given, why",
+    [
+        (dict(dtype=torch.float16), "float32 and float64"),
+        (dict(device="meta"), "CPU's own memory"),
+    ],
+    ids=["half", "meta"],
+)
 def test_what_the_engine_cannot_run_is_said(given, why):
     layer = LSTM(2, 3, engine="cpu", **given)
-    with pytest.raises(EngineError, match=f"engine='cpu' cannot run this: .*{why}.*leave engine out"):
+    with pytest.raises(
+        EngineError, match=f"engine='cpu' cannot run this: .*{why}.*leave engine out"
+    ):
         layer(torch.zeros(4, 1, 2, **given))
 
 
@@ -282,7 +338,9 @@ def test_a_new_shape_of_lstm_compiles_in_half_a_second():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
 @pytest.mark.parametrize("name", ["lstm", "layer_norm_lstm", "gru_original"])
-@pytest.mark.parametrize("target", [Target(4, 32), Target(8, 16), Target(16, 32)], ids=["NEON", "AVX2", "AVX-512"])
+@pytest.mark.parametrize(
+    "target", [Target(4, 32), Target(8, 16), Target(16, 32)], ids=["NEON", "AVX2", "AVX-512"]
+)
 def test_kernels_of_every_width_agree(target, name, dtype, compile_for, close):
     compile_for(target)
     layer, x = Recurrent(name, 5, 21, dtype=dtype), torch.randn(7, 6, 5, dtype=dtype)
@@ -297,19 +355,38 @@ def test_kernels_of_every_width_agree(target, name, dtype, compile_for, close):
         close(mine, wanted)
 
 
-@pytest.mark.parametrize("triple, processor, features, target, multiply", [
-    ("aarch64-linux-gnu", "neoverse-n1", "+neon", Target(4, 32), "fmla"),
-    ("x86_64-linux-gnu", "haswell", "+avx2,+fma", Target(8, 16), "vfmadd"),
-    ("x86_64-linux-gnu", "skylake-avx512", "+avx512f,+avx512vl,-prefer-256-bit", Target(16, 32), "zmm"),
-], ids=["NEON", "AVX2", "AVX-512"])
+@pytest.mark.parametrize(
+    "triple, processor, features, target, multiply",
+    [
+        ("aarch64-linux-gnu", "neoverse-n1", "+neon", Target(4, 32), "fmla"),
+        ("x86_64-linux-gnu", "haswell", "+avx2,+fma", Target(8, 16), "vfmadd"),
+        (
+            "x86_64-linux-gnu",
+            "skylake-avx512",
+            "+avx512f,+avx512vl,-prefer-256-bit",
+            Target(16, 32),
+            "zmm",
+        ),
+    ],
+    ids=["NEON", "AVX2", "AVX-512"],
+)
 def test_kernels_compile_for_every_processor(triple, processor, features, target, multiply):
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     graph = CELLS["lstm"].graph
     plan = Plan(graph, {"I": 20, "H": 40})
     for program in (plan.infer, plan.train, plan.backward):
-        kernel = Kernel(program, 32, target, descending=program is plan.backward, one_row=False, shared_units=False)
-        machine = llvm.Target.from_triple(triple).create_target_machine(cpu=processor, features=features, opt=3)
+        kernel = Kernel(
+            program,
+            32,
+            target,
+            descending=program is plan.backward,
+            one_row=False,
+            shared_units=False,
+        )
+        machine = llvm.Target.from_triple(triple).create_target_machine(
+            cpu=processor, features=features, opt=3
+        )
         module = llvm.parse_assembly(kernel.text)
         module.triple = triple
         assert multiply in machine.emit_assembly(module)

@@ -1,4 +1,6 @@
-"""The plan as text: its figures are those worked out by hand, what it says is kept is what the engine keeps, and it reads well."""
+"""The plan as text: its figures are those worked out by hand, what it says is kept is what the
+engine keeps, and it reads well.
+"""
 
 import doctest
 
@@ -35,6 +37,7 @@ def report(name):
 def figures(parts):
     return [(part.title.strip(), *part.figures) for part in parts]
 
+
 # ---------------------------------------------------------------- figures
 
 
@@ -46,7 +49,8 @@ def test_the_figures_of_lstm_are_those_of_its_equations():
         ("in the loop", 4 * H * H, 4 * H * H + 4 * H, H + H + 4 * H, 2 * H + 5 * H),
     ]
     assert figures(lstm.backward) == [
-        # Reads four gates, tanh(c), dh, d(output), dc, c, and the sum db. Writes dc, the gradient of the gates, and db.
+        # Reads four gates, tanh(c), dh, d(output), dc, c, and the sum db. Writes dc, the gradient
+        # of the gates, and db.
         ("in the loop, phase 1 of 2", 0, 0, 5 * H + 4 * H + 4 * H, H + 4 * H + 4 * H),
         ("in the loop, phase 2 of 2", 4 * H * H, 4 * H * H, 4 * H, H),
         # dx, dW and dU, from the gradient of the gates, x and h.
@@ -63,7 +67,8 @@ def test_the_figures_of_gru_are_those_of_its_equations():
         ("in the loop", 3 * H * H, 3 * H * H + 3 * H + 3 * H, H + 3 * H, H + 4 * H),
     ]
     assert figures(gru.backward) == [
-        # Reads one part of d; z, n, r, a part of U h, dh, d(output), h, and the sums db, dd. Writes two gradients of gates, db, dd.
+        # Reads one part of d; z, n, r, a part of U h, dh, d(output), h, and the sums db, dd. Writes
+        # two gradients of gates, db, dd.
         ("in the loop, phase 1 of 2", 0, H, 4 * H + 3 * H + 6 * H, 6 * H + 6 * H),
         # Reads the gradient of the gates, z, dh, d(output), for dh has a part without a product.
         ("in the loop, phase 2 of 2", 3 * H * H, 3 * H * H, 3 * H + 3 * H, H),
@@ -81,28 +86,44 @@ def test_a_product_is_made_once_forward_and_twice_backward(name):
     assert sum(part.multiply_adds for part in found.backward) == 2 * work
 
 
-@pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
-@pytest.mark.parametrize("name", ["elman", "lstm", "gru", "gru_original", "lstm_projected", "min_gru"])
+@pytest.mark.skipif(
+    not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here"
+)
+@pytest.mark.parametrize(
+    "name", ["elman", "lstm", "gru", "gru_original", "lstm_projected", "min_gru"]
+)
 def test_what_is_said_to_be_kept_is_what_the_engine_keeps(name, monkeypatch):
     monkeypatch.setattr(loops, "WORTH_A_CALL", 0)
     graph, steps, rows = CELLS[name].graph, 3, 2
     layer = Recurrent(name, I, H, sizes={"P": P} if "P" in graph.letters else None)
-    weights, inputs, states = layer.cell_weights(0), (torch.randn(steps, rows, I),), (None,) * len(graph.states)
+    weights, inputs, states = (
+        layer.cell_weights(0),
+        (torch.randn(steps, rows, I),),
+        (None,) * len(graph.states),
+    )
     tensors, counts = cpu._flat(inputs, states, weights.values())
     call = cpu._call(graph, inputs, states, weights, tensors, counts, None, False, rows)
     train = call.passes.train
     arrays = {*call.passes.inputs, *train.kept.places, train.own} - {None}
-    # An array of a state has a step more, for the one before the first; a product's row may have more numbers than units.
+    # An array of a state has a step more, for the one before the first; a product's row may have
+    # more numbers than units.
     units = {"input x": I} | {place: shape[-1] for place, shape in train.shapes.items()}
     units |= {place: product.node.size.at(call.sizes) for place, product in train.products.items()}
     assert sum(units[place] for place in arrays) == sum(count for _, count in report(name).kept)
 
 
 def test_bytes_are_those_of_the_dtype():
-    single, double = (CELLS["gru"].plan({"I": I, "H": H}, dtype=dtype).splitlines() for dtype in (torch.float32, torch.float64))
+    single, double = (
+        CELLS["gru"].plan({"I": I, "H": H}, dtype=dtype).splitlines()
+        for dtype in (torch.float32, torch.float64)
+    )
     line = next(k for k, line in enumerate(single) if "before the loop" in line)
-    assert single[line].split()[3:] == [str(n) for n in (3 * H * I, 4 * 3 * H * I, 4 * I, 4 * 3 * H)]
-    assert double[line].split()[3:] == [f"{n:,}" for n in (3 * H * I, 8 * 3 * H * I, 8 * I, 8 * 3 * H)]
+    assert single[line].split()[3:] == [
+        str(n) for n in (3 * H * I, 4 * 3 * H * I, 4 * I, 4 * 3 * H)
+    ]
+    assert double[line].split()[3:] == [
+        f"{n:,}" for n in (3 * H * I, 8 * 3 * H * I, 8 * I, 8 * 3 * H)
+    ]
     assert f"  kept for backward: {4 * (I + 5 * H)} bytes" in single
     assert CELLS["gru"].plan({"I": I, "H": H}).splitlines() == single
 
@@ -111,7 +132,9 @@ def test_bytes_are_those_of_the_dtype():
 
 
 def test_the_plan_of_min_gru_is_this_page():
-    assert CELLS["min_gru"].plan({"I": 3, "H": 2}) == """\
+    assert (
+        CELLS["min_gru"].plan({"I": 3, "H": 2})
+        == """\
 min_gru, H=2, I=3, torch.float32: one step of one row
 weights are read once for all rows, and outside the loop once for all steps
 linear in the state: the coefficients are made of inputs and weights alone
@@ -132,6 +155,7 @@ backward
     multiplies W.T d(W x_t + b)
     makes dx_t, dW
   in all                               24           56          84            52"""
+    )
 
 
 @pytest.mark.parametrize("name", CELLS)
@@ -140,16 +164,39 @@ def test_every_cell_prints_in_80_columns(name):
     assert max(map(len, page.splitlines())) <= 80
     assert page.count("  in all") == 2
     found = report(name)
-    assert page.count("  in the loop") == sum("in the loop" in part.title for part in (*found.forward, *found.backward))
+    assert page.count("  in the loop") == sum(
+        "in the loop" in part.title for part in (*found.forward, *found.backward)
+    )
 
 
-@pytest.mark.parametrize("name, products", [
-    ("lstm_projected", ["W x_t", "U h_{t-1}", "R (sigmoid(o) * tanh(c_t))", "R.T dh_t", "U.T d(W x_t + U h_{t-1} + b)",
-                        "W.T d(W x_t + U h_{t-1} + b)"]),
-    ("gru", ["W x_t", "U h_{t-1}", "U.T d(U h_{t-1} + d)", "W.T d(W x_t + b)"]),
-    ("gru_original", ["W x_t", "U_rz h_{t-1}", "U_n (r * h_{t-1})", "U_n.T d(xn + U_n (r * h_{t-1}))", "U_rz.T d(U_rz h_{t-1})",
-                      "W.T d(W x_t + b)"]),
-])
+@pytest.mark.parametrize(
+    "name, products",
+    [
+        (
+            "lstm_projected",
+            [
+                "W x_t",
+                "U h_{t-1}",
+                "R (sigmoid(o) * tanh(c_t))",
+                "R.T dh_t",
+                "U.T d(W x_t + U h_{t-1} + b)",
+                "W.T d(W x_t + U h_{t-1} + b)",
+            ],
+        ),
+        ("gru", ["W x_t", "U h_{t-1}", "U.T d(U h_{t-1} + d)", "W.T d(W x_t + b)"]),
+        (
+            "gru_original",
+            [
+                "W x_t",
+                "U_rz h_{t-1}",
+                "U_n (r * h_{t-1})",
+                "U_n.T d(xn + U_n (r * h_{t-1}))",
+                "U_rz.T d(U_rz h_{t-1})",
+                "W.T d(W x_t + b)",
+            ],
+        ),
+    ],
+)
 def test_products_are_named_in_the_order_in_which_they_are_made(name, products):
     found = report(name)
     assert [p for part in (*found.forward, *found.backward) for p in part.multiplies] == products
@@ -165,7 +212,13 @@ def test_an_output_that_no_state_needs_is_made_after_the_loop():
     assert before.figures == (3 * H, 3 * H, 3, H)
 
 
-@pytest.mark.parametrize("units, wanted", [(10, "for one row a thread, 6,250 or more steps; others"), (1000, "for one row a thread; others")])
+@pytest.mark.parametrize(
+    "units, wanted",
+    [
+        (10, "for one row a thread, 6,250 or more steps; others"),
+        (1000, "for one row a thread; others"),
+    ],
+)
 def test_it_says_which_runs_have_this_plan(units, wanted):
     assert CELLS["elman"].plan({"I": 6, "H": units}).splitlines()[2].startswith(wanted)
 
@@ -183,7 +236,9 @@ def test_a_cell_that_has_nothing_ahead_has_this_plan_always():
 
 def test_a_layers_plan_is_its_cells():
     layer = ostinato.LSTM(I, H, proj_size=P, dtype=torch.float64)
-    assert layer.plan() == CELLS["lstm_projected"].plan({"I": I, "H": H, "P": P}, dtype=torch.float64)
+    assert layer.plan() == CELLS["lstm_projected"].plan(
+        {"I": I, "H": H, "P": P}, dtype=torch.float64
+    )
 
 
 def test_layers_of_one_size_have_one_plan():
@@ -193,26 +248,38 @@ def test_layers_of_one_size_have_one_plan():
 @pytest.mark.parametrize("layers, title", [(2, "layer 1"), (4, "layers 1 to 3")])
 def test_layers_above_have_a_plan_of_their_own_where_their_input_differs(layers, title):
     first, above = (CELLS["gru"].plan({"I": units, "H": H}) for units in (I, 2 * H))
-    assert Recurrent("gru", I, H, num_layers=layers, bidirectional=True).plan() == f"layer 0: {first}\n\n{title}: {above}"
+    assert (
+        Recurrent("gru", I, H, num_layers=layers, bidirectional=True).plan()
+        == f"layer 0: {first}\n\n{title}: {above}"
+    )
 
 
 @pytest.mark.parametrize("name, line", [("min_gru", 1), ("qrnn", 1), ("lstm", 0), ("gru", 0)])
 def test_a_cell_that_is_linear_in_its_state_is_said_to_be(name, line):
     page = CELLS[name].plan({"I": 6, "H": 4}).splitlines()
-    assert page.count("linear in the state: the coefficients are made of inputs and weights alone") == line
+    assert (
+        page.count("linear in the state: the coefficients are made of inputs and weights alone")
+        == line
+    )
 
 
 # ---------------------------------------------------------------- errors
 
 
-@pytest.mark.parametrize("sizes, message", [
-    ({"I": 6}, r'''cell 'elman' was given the sizes \{'I': 6\}; its letters are H, I: write \{"H": 8, "I": 6\}'''),
-    ({"I": 6, "H": 5, "P": 2}, r'''its letters are H, I: write \{"H": 5, "I": 6\}'''),
-    (64, r'''was given the sizes 64; its letters are H, I: write \{"H": 8, "I": 8\}'''),
-    ({"I": 6, "H": 0}, "cell 'elman' was given H=0: write a whole number above 0"),
-    ({"I": 6.0, "H": 2}, r"was given I=6\.0: write a whole number above 0"),
-    ({"I": True, "H": 2}, "was given I=True: write a whole number above 0"),
-])
+@pytest.mark.parametrize(
+    "sizes, message",
+    [
+        (
+            {"I": 6},
+            r"""cell 'elman' was given the sizes \{'I': 6\}; its letters are H, I: write \{"H": 8, "I": 6\}""",
+        ),
+        ({"I": 6, "H": 5, "P": 2}, r"""its letters are H, I: write \{"H": 5, "I": 6\}"""),
+        (64, r"""was given the sizes 64; its letters are H, I: write \{"H": 8, "I": 8\}"""),
+        ({"I": 6, "H": 0}, "cell 'elman' was given H=0: write a whole number above 0"),
+        ({"I": 6.0, "H": 2}, r"was given I=6\.0: write a whole number above 0"),
+        ({"I": True, "H": 2}, "was given I=True: write a whole number above 0"),
+    ],
+)
 def test_sizes_that_do_not_fit_are_refused(sizes, message):
     with pytest.raises(SizeError, match=message):
         CELLS["elman"].plan(sizes)
@@ -224,17 +291,31 @@ def test_a_size_that_leaves_no_units_is_refused():
         a, b = split(W @ x, ("H - P", "P"))
         return a + h, b * p
 
-    with pytest.raises(SizeError, match="cell 'halved' has a value of H - P units, and with H=3, P=5 that is -2: it needs at least 1"):
+    with pytest.raises(
+        SizeError,
+        match="cell 'halved' has a value of H - P units, and with H=3, P=5 that is -2: it needs at "
+        "least 1",
+    ):
         halved.plan({"I": 6, "H": 3, "P": 5})
 
 
-@pytest.mark.parametrize("dtype, name", [(torch.float16, "torch.float16"), ("float32", "'float32'")])
+@pytest.mark.parametrize(
+    "dtype, name", [(torch.float16, "torch.float16"), ("float32", "'float32'")]
+)
 def test_a_dtype_that_the_engine_does_not_have_is_refused(dtype, name):
-    with pytest.raises(InputError, match=rf"dtype={name}: the plan is the CPU engine's; write torch\.float32 or torch\.float64"):
+    with pytest.raises(
+        InputError,
+        match=rf"dtype={name}: the plan is the CPU engine's; write torch\.float32 or "
+        rf"torch\.float64",
+    ):
         CELLS["elman"].plan({"I": 6, "H": 2}, dtype=dtype)
 
 
-@pytest.mark.parametrize("documented", [plan_text, ostinato.language.tracing.Cell.plan, Recurrent.plan], ids=lambda f: f.__qualname__)
+@pytest.mark.parametrize(
+    "documented",
+    [plan_text, ostinato.language.tracing.Cell.plan, Recurrent.plan],
+    ids=lambda f: f.__qualname__,
+)
 def test_its_examples_run(documented, capsys):
     doctest.run_docstring_examples(documented, {"plan_text": plan_text})
     assert capsys.readouterr().out == ""

@@ -1,4 +1,6 @@
-"""precision="bfloat16": the factors of products rounded, by the CPU engine's instructions and by the reference engine."""
+"""precision="bfloat16": the factors of products rounded, by the CPU engine's instructions and by
+the reference engine.
+"""
 
 import ctypes
 from dataclasses import replace
@@ -30,7 +32,9 @@ WAYS = ["instructions", "float32"]
 
 @pytest.fixture(params=WAYS)
 def way(request, compile_for):
-    """Each way to multiply rounded factors: by the processor's instructions for bfloat16, and in float32."""
+    """Each way to multiply rounded factors: by the processor's instructions for bfloat16, and in
+    float32.
+    """
     if host is None or request.param == "instructions" and not host.bfloat16:
         pytest.skip(f"bfloat16 instructions are not used here: {why}")
     target = replace(host, bfloat16=request.param == "instructions")
@@ -62,25 +66,41 @@ def run(layer, x, engine, *, factors=None, **others):
     states = [states] if isinstance(states, torch.Tensor) else states
     factors = torch.ones_like(output) if factors is None else factors
     ((output * factors).sum() + sum(s.sum() for s in states)).backward()
-    return [t.detach().clone() for t in (output, *states, x.grad, *(p.grad for p in layer.parameters()))]
+    return [
+        t.detach().clone() for t in (output, *states, x.grad, *(p.grad for p in layer.parameters()))
+    ]
 
 
 # ---------------------------------------------------------------- both engines
 
 
-@pytest.mark.parametrize("rows, steps, inputs, hidden, lengths", [
-    (5, 7, 9, 21, None),
-    (5, 7, 9, 21, [7, 0, 3, 5, 1]),
-    (30, 4, 16, 32, None),
-    (1, 1, 4, 5, None),
-    (1, 6, 9, 21, None),
-    (1, 6, 400, 301, None),
-    (4, 6, 300, 301, [3, 6, 6, 1]),
-], ids=str)
-def test_whole_numbers_are_rounded_alike_by_both_engines(way, rows, steps, inputs, hidden, lengths, two_threads):
-    # Sums of whole numbers are exact, in any order, so that both engines round the same numbers. The weights are few, and -1 or 1, for
-    # the numbers to stay below 2^24; many are above 2^8, so that they are rounded.
-    layer = RNN(inputs, hidden, nonlinearity="relu", bidirectional=True, batch_first=True, precision="bfloat16")
+@pytest.mark.parametrize(
+    "rows, steps, inputs, hidden, lengths",
+    [
+        (5, 7, 9, 21, None),
+        (5, 7, 9, 21, [7, 0, 3, 5, 1]),
+        (30, 4, 16, 32, None),
+        (1, 1, 4, 5, None),
+        (1, 6, 9, 21, None),
+        (1, 6, 400, 301, None),
+        (4, 6, 300, 301, [3, 6, 6, 1]),
+    ],
+    ids=str,
+)
+def test_whole_numbers_are_rounded_alike_by_both_engines(
+    way, rows, steps, inputs, hidden, lengths, two_threads
+):
+    # Sums of whole numbers are exact, in any order, so that both engines round the same numbers.
+    # The weights are few, and -1 or 1, for the numbers to stay below 2^24; many are above 2^8, so
+    # that they are rounded.
+    layer = RNN(
+        inputs,
+        hidden,
+        nonlinearity="relu",
+        bidirectional=True,
+        batch_first=True,
+        precision="bfloat16",
+    )
     with torch.no_grad():
         for p in layer.parameters():
             p.copy_(torch.randint(-1, 2, p.shape) * (torch.rand(p.shape) < 3 / p.shape[-1]))
@@ -95,12 +115,15 @@ def test_whole_numbers_are_rounded_alike_by_both_engines(way, rows, steps, input
     assert not all(map(torch.equal, unrounded, wanted))
 
 
-@pytest.mark.parametrize("rows, steps, lengths", [(5, 7, [7, 0, 3, 5, 1]), (13, 3, None), (1, 6, None)], ids=str)
+@pytest.mark.parametrize(
+    "rows, steps, lengths", [(5, 7, [7, 0, 3, 5, 1]), (13, 3, None), (1, 6, None)], ids=str
+)
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_is_the_reference_rounded(way, name, rows, steps, lengths, close):
     layer, x = made(name, bidirectional=True), torch.randn(row_product, steps, 9)
     mine, wanted = (run(layer, x, engine, lengths=lengths) for engine in ("cpu", "reference"))
-    # As near as bfloat16 allows: where two sums differ in their last digit, they may be rounded to neighbours.
+    # As near as bfloat16 allows: where two sums differ in their last digit, they may be rounded to
+    # neighbours.
     for a, b in zip(mine, wanted, strict=True):
         close(a, b, torch.bfloat16)
     with torch.no_grad():
@@ -114,7 +137,9 @@ def test_every_cell_is_the_reference_rounded(way, name, rows, steps, lengths, cl
 @pytest.mark.parametrize("name", ["elman", "lstm", "gru", "lstm_peephole", "min_gru"])
 def test_a_step_of_numbers_that_are_bfloat16_is_as_near_as_float32(way, name, rows, close):
     layer, x = made(name, 33, 47), precision.rounded(torch.randn(row_product, 1, 33))
-    states = tuple(precision.rounded(torch.randn(1, row_product, 47)) for _ in CELLS[name].graph.states)
+    states = tuple(
+        precision.rounded(torch.randn(1, row_product, 47)) for _ in CELLS[name].graph.states
+    )
     results = []
     for engine in ("cpu", "reference"):
         layer.engine = engine
@@ -127,7 +152,12 @@ def test_a_step_of_numbers_that_are_bfloat16_is_as_near_as_float32(way, name, ro
 @pytest.mark.parametrize("batch", [1, 5])
 @pytest.mark.parametrize("name", ["lstm", "gru_original", "layer_norm_lstm"])
 def test_any_number_of_threads_rounds_the_same(way, name, batch, close):
-    layer, x, before, results = made(name, 30, 260), torch.randn(batch, 6, 30), torch.get_num_threads(), []
+    layer, x, before, results = (
+        made(name, 30, 260),
+        torch.randn(batch, 6, 30),
+        torch.get_num_threads(),
+        [],
+    )
     for count in (1, 2, 3):
         torch.set_num_threads(count)
         results.append(run(layer, x, "cpu"))
@@ -149,7 +179,11 @@ def test_a_call_made_ready_gives_the_same(way, name, batch):
     layer, x = made(name, batch_first=False), torch.randn(4, batch, 9)
     with torch.no_grad():
         first, _, ready = (layer(x) for _ in range(3))
-        assert layer._ready and torch.equal(first[0], ready[0]) and all(map(torch.equal, first[1], ready[1]))
+        assert (
+            layer._ready
+            and torch.equal(first[0], ready[0])
+            and all(map(torch.equal, first[1], ready[1]))
+        )
         layer.precision = None
         exact = [layer(x)[0] for _ in range(2)]
         assert torch.equal(*exact) and not torch.equal(exact[0], first[0])
@@ -195,20 +229,34 @@ def test_an_optimiser_step_is_seen(way, close):
         assert not torch.equal(mine[0], run(layer, x, "cpu")[0])
 
 
-@pytest.mark.parametrize("W, U", [
-    (torch.randn(4, 5).T, torch.randn(10, 10)[::2, ::2]),
-    (torch.randn(5, 1).expand(5, 4), torch.randn(1, 5).expand(5, 5)),
-], ids=["strided", "expanded"])
+@pytest.mark.parametrize(
+    "W, U",
+    [
+        (torch.randn(4, 5).T, torch.randn(10, 10)[::2, ::2]),
+        (torch.randn(5, 1).expand(5, 4), torch.randn(1, 5).expand(5, 5)),
+    ],
+    ids=["strided", "expanded"],
+)
 def test_weights_that_are_no_rows_of_memory(way, W, U, close):
-    given = dict(inputs=(torch.randn(6, 2, 4),), states=(None,), weights={"W": W, "U": U, "b": torch.zeros(10)[::2]})
+    given = dict(
+        inputs=(torch.randn(6, 2, 4),),
+        states=(None,),
+        weights={"W": W, "U": U, "b": torch.zeros(10)[::2]},
+    )
     graph = CELLS["elman"].graph
-    close(cpu.scans(graph, [given | {"reverse": False}], narrow=True)[0][0], reference.scan(graph, maths=precision.MATHS, **given)[0], torch.bfloat16)
+    close(
+        cpu.scans(graph, [given | {"reverse": False}], narrow=True)[0][0],
+        reference.scan(graph, maths=precision.MATHS, **given)[0],
+        torch.bfloat16,
+    )
 
 
 @pytest.mark.parametrize("layer", [RNN, LSTM, GRU])
 def test_torch_names_take_a_precision(way, layer, close):
     mine, x = layer(9, 21, 2, precision="bfloat16"), torch.randn(6, 4, 9)
-    assert "precision='bfloat16'" in repr(mine) and all(p.dtype is torch.float32 for p in mine.parameters())
+    assert "precision='bfloat16'" in repr(mine) and all(
+        p.dtype is torch.float32 for p in mine.parameters()
+    )
     for a, b in zip(run(mine, x, "cpu"), run(mine, x, "reference"), strict=True):
         close(a, b, torch.bfloat16)
 
@@ -226,7 +274,11 @@ def test_float32_is_what_there_is_without_a_precision(name, engine):
 
 
 def test_a_product_and_its_gradients_have_rounded_factors():
-    x, matrix, d = torch.randn(3, 2, 9, requires_grad=True), torch.randn(9, 5, requires_grad=True), torch.randn(3, 2, 5)
+    x, matrix, d = (
+        torch.randn(3, 2, 9, requires_grad=True),
+        torch.randn(9, 5, requires_grad=True),
+        torch.randn(3, 2, 5),
+    )
     y = precision.product(x, matrix)
     d_x, d_matrix = torch.autograd.grad(y, [x, matrix], d)
     rx, rm, rd = (precision.rounded(t.detach()) for t in (x, matrix, d))
@@ -260,7 +312,9 @@ def test_it_can_be_transformed():
     layer, x = made("elman"), torch.randn(3, 2, 4, 9)
     layer.engine = "reference"
     with torch.no_grad():
-        torch.testing.assert_close(torch.func.vmap(lambda one: layer(one)[0])(x), torch.stack([layer(one)[0] for one in x]))
+        torch.testing.assert_close(
+            torch.func.vmap(lambda one: layer(one)[0])(x), torch.stack([layer(one)[0] for one in x])
+        )
 
 
 # ---------------------------------------------------------------- the pieces
@@ -272,41 +326,92 @@ def test_a_tile_multiplies_every_number_of_rows_and_pairs(way, chunk, height, cl
     tile = tile_product.Product(16, target, chunk, height)
     kinds = {"rows": ctypes.c_void_p, "aside": ctypes.c_void_p, "weights": ctypes.c_void_p}
     compiled = jit.Compiled(tile.text, tile.name)
-    multiply = ctypes.CFUNCTYPE(None, *(kinds.get(name, ctypes.c_int64) for name in tile_product.ARGUMENTS))(compiled.address)
+    multiply = ctypes.CFUNCTYPE(
+        None, *(kinds.get(name, ctypes.c_int64) for name in tile_product.ARGUMENTS)
+    )(compiled.address)
     for count in (1, 2, 5, 12, 13, 25):
         for depth in (0, 1, 3, 4, 9):
-            weights, x = torch.randn(depth, chunk, target.lanes, 2).bfloat16(), torch.randn(count, 1 + depth, 2).bfloat16()
+            weights, x = (
+                torch.randn(depth, chunk, target.lanes, 2).bfloat16(),
+                torch.randn(count, 1 + depth, 2).bfloat16(),
+            )
             given = x if target.bfloat16 else x.float()
-            aside, row_product = torch.full((count, chunk * target.lanes), torch.nan), torch.tensor([row.data_ptr() for row in given])
-            multiply(row_product.data_ptr(), 1, count, aside.data_ptr(), aside.shape[1], target.lanes, 0, weights.data_ptr(), depth)
-            close(aside, torch.einsum("rkp,kvlp->rvl", x[:, 1:].float(), weights.float()).flatten(1))
+            aside, row_product = (
+                torch.full((count, chunk * target.lanes), torch.nan),
+                torch.tensor([row.data_ptr() for row in given]),
+            )
+            multiply(
+                row_product.data_ptr(),
+                1,
+                count,
+                aside.data_ptr(),
+                aside.shape[1],
+                target.lanes,
+                0,
+                weights.data_ptr(),
+                depth,
+            )
+            close(
+                aside, torch.einsum("rkp,kvlp->rvl", x[:, 1:].float(), weights.float()).flatten(1)
+            )
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize("transposed", [False, True])
-@pytest.mark.parametrize("count, depth, size", [(1, 1, 1), (7, 5, 3), (13, 32, 50), (row_product.STRETCH + 5, 301, 64), (30, 16, 127)])
-def test_rows_times_a_matrix_have_rounded_factors(way, count, depth, size, transposed, threads, close):
+@pytest.mark.parametrize(
+    "count, depth, size",
+    [(1, 1, 1), (7, 5, 3), (13, 32, 50), (row_product.STRETCH + 5, 301, 64), (30, 16, 127)],
+)
+def test_rows_times_a_matrix_have_rounded_factors(
+    way, count, depth, size, transposed, threads, close
+):
     x, weight = torch.randn(count, depth + 2)[:, 2:], torch.randn(size, depth)
     many = row_product.Rows("W", transposed, size, depth, 16)
     packed, _ = many.pack({"W": weight.T.contiguous() if transposed else weight}, memory.empty)
-    out, scratch = torch.full((count, many.width + 1), 7.0), torch.full((threads, many.scratch), torch.nan)
-    words = many.words(out.data_ptr(), out.stride(0), x.data_ptr(), x.stride(0), count, packed.data_ptr(), scratch.data_ptr())
-    job_list.run([job_list.Work([job_list.Job(many.function, words, threads)], job_list.Bases()).at({})])
+    out, scratch = (
+        torch.full((count, many.width + 1), 7.0),
+        torch.full((threads, many.scratch), torch.nan),
+    )
+    words = many.words(
+        out.data_ptr(),
+        out.stride(0),
+        x.data_ptr(),
+        x.stride(0),
+        count,
+        packed.data_ptr(),
+        scratch.data_ptr(),
+    )
+    job_list.run(
+        [job_list.Work([job_list.Job(many.function, words, threads)], job_list.Bases()).at({})]
+    )
     close(out[:, :size], precision.rounded(x) @ precision.rounded(weight).T)
     assert (out[:, -1] == 7).all()
 
 
-@pytest.mark.parametrize("count, units, columns", [(1, 1, 1), (2, 3, 16), (7, 13, 33), (64, 40, 300), (501, 129, 65)])
+@pytest.mark.parametrize(
+    "count, units, columns", [(1, 1, 1), (2, 3, 16), (7, 13, 33), (64, 40, 300), (501, 129, 65)]
+)
 def test_an_outer_product_has_rounded_factors(way, count, units, columns, close):
-    d, x, tokens = torch.randn(count, units), torch.randn(count, columns), torch.arange(count + weight_gradient.AHEAD)
+    d, x, tokens = (
+        torch.randn(count, units),
+        torch.randn(count, columns),
+        torch.arange(count + weight_gradient.AHEAD),
+    )
     out, bases, jobs, given = torch.full((units, columns), torch.nan), job_list.Bases(), [], count
     pointers = [(t.data_ptr(), t.shape[1]) for t in (d, x)]
     if way.bfloat16:
         given = -(-count // 2)
         factors = [torch.empty(given, t.shape[1]) for t in (d, x)]
-        jobs = [bfloat16_pairs.pairs(two.data_ptr(), two.shape[1], pointer, (tokens.data_ptr(), count), 2) for two, pointer in zip(factors, pointers)]
+        jobs = [
+            bfloat16_pairs.pairs(
+                two.data_ptr(), two.shape[1], pointer, (tokens.data_ptr(), count), 2
+            )
+            for two, pointer in zip(factors, pointers)
+        ]
         pointers = [(two.data_ptr(), two.shape[1]) for two in factors]
-    job = weight_gradient.outer(16, out.data_ptr(), units, columns, *pointers, (tokens.data_ptr(), given), 2)
+    job = weight_gradient.outer(
+        16, out.data_ptr(), units, columns, *pointers, (tokens.data_ptr(), given), 2
+    )
     job_list.run([job_list.Work([*jobs, replace(job, waits=bool(jobs))], bases).at({})])
     close(out, precision.rounded(d).T @ precision.rounded(x))
 
@@ -326,34 +431,60 @@ class _Rounds(Code):
 @has_engine
 def test_rounding_in_float32_is_torchs(compile_for):
     compile_for(target := replace(host, bfloat16=False))
-    bits = torch.randint(-2**31, 2**31, (100_000,)).int()
-    x = torch.cat([bits.view(torch.float32), torch.tensor([torch.inf, -torch.inf, torch.nan, 0.0, -0.0, 1e-45, 3.4e38]),
-                   1 + 2.0**-8 * torch.arange(-9, 9)])
+    bits = torch.randint(-(2**31), 2**31, (100_000,)).int()
+    x = torch.cat(
+        [
+            bits.view(torch.float32),
+            torch.tensor([torch.inf, -torch.inf, torch.nan, 0.0, -0.0, 1e-45, 3.4e38]),
+            1 + 2.0**-8 * torch.arange(-9, 9),
+        ]
+    )
     out = torch.empty(len(x) + target.lanes)
-    job = job_list.Job(jit.Compiled(_Rounds(target).text, "run"), [out.data_ptr(), x.data_ptr(), len(x)], 1)
+    job = job_list.Job(
+        jit.Compiled(_Rounds(target).text, "run"), [out.data_ptr(), x.data_ptr(), len(x)], 1
+    )
     job_list.run([job_list.Work([job], job_list.Bases()).at({})])
     wanted = precision.rounded(x)
     assert torch.equal(out[: len(x)].isnan(), wanted.isnan())
-    assert torch.equal(out[: len(x)].nan_to_num(7).view(torch.int32), wanted.nan_to_num(7).view(torch.int32))
+    assert torch.equal(
+        out[: len(x)].nan_to_num(7).view(torch.int32), wanted.nan_to_num(7).view(torch.int32)
+    )
 
 
 # Of no machine in particular.
 TARGET = Target(16, 32, bfloat16=True)
 
 
-@pytest.mark.parametrize("text, instruction", [
-    (lambda: tile_product.Product(16, TARGET, 2, 12).text, "vdpbf16ps"),
-    (lambda: weight_gradient.Outer(16, TARGET).text, "vdpbf16ps"),
-    (lambda: row_product._Rows(16, TARGET, tile_product.Tile(2, 2, 12)).text, "vcvtneps2bf16"),
-    (lambda: bfloat16_pairs.Pairs(TARGET).text, "vcvtneps2bf16"),
-    (lambda: Kernel(Plan(CELLS["lstm"].graph, {"I": 20, "H": 41}).infer, 16, TARGET, descending=False, one_row=False,
-                    shared_units=False).text, "vcvtneps2bf16"),
-], ids=["product", "outer", "rows", "pairs", "kernel"])
+@pytest.mark.parametrize(
+    "text, instruction",
+    [
+        (lambda: tile_product.Product(16, TARGET, 2, 12).text, "vdpbf16ps"),
+        (lambda: weight_gradient.Outer(16, TARGET).text, "vdpbf16ps"),
+        (lambda: row_product._Rows(16, TARGET, tile_product.Tile(2, 2, 12)).text, "vcvtneps2bf16"),
+        (lambda: bfloat16_pairs.Pairs(TARGET).text, "vcvtneps2bf16"),
+        (
+            lambda: (
+                Kernel(
+                    Plan(CELLS["lstm"].graph, {"I": 20, "H": 41}).infer,
+                    16,
+                    TARGET,
+                    descending=False,
+                    one_row=False,
+                    shared_units=False,
+                ).text
+            ),
+            "vcvtneps2bf16",
+        ),
+    ],
+    ids=["product", "outer", "rows", "pairs", "kernel"],
+)
 def test_the_code_uses_the_processors_instructions(text, instruction):
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()
     target = llvm.Target.from_triple("x86_64-linux-gnu")
-    assembly = target.create_target_machine(cpu="cooperlake", features="-prefer-256-bit", opt=3).emit_assembly(llvm.parse_assembly(text()))
+    assembly = target.create_target_machine(
+        cpu="cooperlake", features="-prefer-256-bit", opt=3
+    ).emit_assembly(llvm.parse_assembly(text()))
     assert instruction in assembly and "zmm" in assembly
 
 
@@ -368,7 +499,9 @@ def test_an_unknown_precision_is_named():
 @pytest.mark.parametrize("engine", [None, "cpu", "reference"])
 def test_a_precision_is_for_float32_layers(engine):
     layer = Recurrent("gru", 3, 4, precision="bfloat16", engine=engine).double()
-    with pytest.raises(InputError, match="precision='bfloat16' with a layer of torch.float64.*layer.float()"):
+    with pytest.raises(
+        InputError, match="precision='bfloat16' with a layer of torch.float64.*layer.float()"
+    ):
         layer(torch.zeros(2, 3, 3, dtype=torch.float64))
 
 
@@ -392,18 +525,30 @@ def test_without_a_vector_unit_the_reference_engine_rounds(monkeypatch):
 # ---------------------------------------------------------------- which way is taken
 
 
-@pytest.mark.parametrize("processor, has, lanes, forced, used, why", [
-    ("znver4", True, 16, "", True, "it is faster on znver4"),
-    ("znver5", True, 16, "", True, "it is faster on znver5"),
-    ("sapphirerapids", True, 16, "", False, "AVX512_BF16 is not known to be faster on sapphirerapids"),
-    ("cooperlake", True, 16, "", False, "AVX512_BF16 is not known to be faster on cooperlake"),
-    ("cooperlake", True, 16, "1", True, "OSTINATO_BFLOAT16=1"),
-    ("znver4", True, 16, "0", False, "OSTINATO_BFLOAT16=0"),
-    ("znver4", True, 8, "", False, "AVX512_BF16 needs 16 lanes"),
-    ("skylake-avx512", False, 16, "", False, "skylake-avx512 does not have AVX512_BF16"),
-    ("neoverse-n1", False, 4, "0", False, "neoverse-n1 does not have AVX512_BF16"),
-])
-def test_the_instructions_are_used_where_they_are_known_to_be_faster(processor, has, lanes, forced, used, why, monkeypatch):
+@pytest.mark.parametrize(
+    "processor, has, lanes, forced, used, why",
+    [
+        ("znver4", True, 16, "", True, "it is faster on znver4"),
+        ("znver5", True, 16, "", True, "it is faster on znver5"),
+        (
+            "sapphirerapids",
+            True,
+            16,
+            "",
+            False,
+            "AVX512_BF16 is not known to be faster on sapphirerapids",
+        ),
+        ("cooperlake", True, 16, "", False, "AVX512_BF16 is not known to be faster on cooperlake"),
+        ("cooperlake", True, 16, "1", True, "OSTINATO_BFLOAT16=1"),
+        ("znver4", True, 16, "0", False, "OSTINATO_BFLOAT16=0"),
+        ("znver4", True, 8, "", False, "AVX512_BF16 needs 16 lanes"),
+        ("skylake-avx512", False, 16, "", False, "skylake-avx512 does not have AVX512_BF16"),
+        ("neoverse-n1", False, 4, "0", False, "neoverse-n1 does not have AVX512_BF16"),
+    ],
+)
+def test_the_instructions_are_used_where_they_are_known_to_be_faster(
+    processor, has, lanes, forced, used, why, monkeypatch
+):
     monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: processor)
     monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: {"avx512bf16": has})
     monkeypatch.setenv("OSTINATO_BFLOAT16", forced)
@@ -422,5 +567,7 @@ def test_instructions_that_are_not_there_cannot_be_forced(has, lanes, monkeypatc
 @has_engine
 def test_the_doctor_tells_which_way_is_taken_and_why():
     told = {name: why for name, _, why in doctor()}["cpu"]
-    taken = "multiplied by AVX512_BF16 (" if host.bfloat16 else "rounded, and multiplied in float32 ("
+    taken = (
+        "multiplied by AVX512_BF16 (" if host.bfloat16 else "rounded, and multiplied in float32 ("
+    )
     assert f"precision='bfloat16': {taken}" in told

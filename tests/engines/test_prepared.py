@@ -1,4 +1,6 @@
-"""Training calls that are prepared: what a call gives that is not, whatever gradient is asked for and whatever happened in between."""
+"""Training calls that are prepared: what a call gives that is not, whatever gradient is asked for
+and whatever happened in between.
+"""
 
 import copy
 import gc
@@ -7,7 +9,6 @@ import weakref
 
 import pytest
 import torch
-from readiness import kinds
 from torch.nn.utils import prune
 
 import ostinato
@@ -17,9 +18,21 @@ from ostinato.engines.loops import _made
 from ostinato.engines.prepared import Prepared
 from ostinato.engines.ready import Ready
 from ostinato.errors import InputError, SizeError
+from readiness import kinds
 
-pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
-CELLS = ["elman", "lstm", "gru", "gru_original", "lstm_peephole", "layer_norm_lstm", "min_gru", "lstm_projected"]
+pytestmark = pytest.mark.skipif(
+    not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here"
+)
+CELLS = [
+    "elman",
+    "lstm",
+    "gru",
+    "gru_original",
+    "lstm_peephole",
+    "layer_norm_lstm",
+    "min_gru",
+    "lstm_projected",
+]
 
 
 def layer(cell="gru", **others):
@@ -27,7 +40,9 @@ def layer(cell="gru", **others):
 
 
 def learned(module, x, losses="hy", lengths=None):
-    """The output, the states, and the gradients of a loss of the states (h), the output (y) or both."""
+    """The output, the states, and the gradients of a loss of the states (h), the output (y) or
+    both.
+    """
     module.zero_grad()
     x = x.detach().clone().requires_grad_(x.requires_grad)
     y, states = module(x, lengths=lengths)
@@ -81,7 +96,13 @@ def test_a_prepared_call_gives_what_others_give(cell, batch_first, threads, loss
 
 
 # From nothing at all to everything, in any order, as a tensor or as numbers.
-LENGTHS = [[3, 5, 1, 4], torch.tensor([5, 5, 5, 5]), [0, 0, 0, 0], torch.tensor([2, 0, 5, 1], dtype=torch.int32), [5, 4, 3, 2]]
+LENGTHS = [
+    [3, 5, 1, 4],
+    torch.tensor([5, 5, 5, 5]),
+    [0, 0, 0, 0],
+    torch.tensor([2, 0, 5, 1], dtype=torch.int32),
+    [5, 4, 3, 2],
+]
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -105,13 +126,19 @@ def test_rows_of_unequal_lengths(cell, bidirectional, batch_first, threads, clos
         same(learned(module, x, lengths=lengths), learned(plain, x, lengths=lengths), close)
         with torch.inference_mode():
             (y, states), (wanted, others) = (m(x, lengths=lengths) for m in (module, plain))
-        same([y, *(states if isinstance(states, tuple) else [states])], [wanted, *(others if isinstance(others, tuple) else [others])], close)
+        same(
+            [y, *(states if isinstance(states, tuple) else [states])],
+            [wanted, *(others if isinstance(others, tuple) else [others])],
+            close,
+        )
     assert kinds(module) == [[Prepared] * runs, [Ready] * runs]
     torch.set_num_threads(before)
 
 
 @pytest.mark.parametrize("lengths", [[3, 5, 1, 4], [0, 0, 0, 0]])
-def test_what_is_learned_of_rows_that_end_early_can_be_asked_for_in_part_and_has_a_gradient(lengths, close):
+def test_what_is_learned_of_rows_that_end_early_can_be_asked_for_in_part_and_has_a_gradient(
+    lengths, close
+):
     module = LSTM(6, 9, batch_first=True, dtype=torch.float64)
     plain = copy.deepcopy(module)
     plain.engine = "reference"
@@ -125,15 +152,22 @@ def test_what_is_learned_of_rows_that_end_early_can_be_asked_for_in_part_and_has
     x.requires_grad_()
     found = []
     for m in (module, plain):
-        first, = torch.autograd.grad(m(x, lengths=lengths)[0].sin().sum(), x, create_graph=True)
-        found.append(torch.autograd.grad(first.square().sum(), [x, m.weight_hh_l0], allow_unused=True))
+        (first,) = torch.autograd.grad(m(x, lengths=lengths)[0].sin().sum(), x, create_graph=True)
+        found.append(
+            torch.autograd.grad(first.square().sum(), [x, m.weight_hh_l0], allow_unused=True)
+        )
     same(*found, close)
 
 
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("regularisers", [{"zoneout": 0.3}, {"variational": 0.4, "weight_drop": 0.5}])
+@pytest.mark.parametrize(
+    "regularisers", [{"zoneout": 0.3}, {"variational": 0.4, "weight_drop": 0.5}]
+)
 def test_masks_are_the_same_where_rows_end_early(regularisers, bias, close):
-    module, x = LSTM(6, 9, bias=bias, batch_first=True, **regularisers), torch.randn(4, 5, 6, requires_grad=True)
+    module, x = (
+        LSTM(6, 9, bias=bias, batch_first=True, **regularisers),
+        torch.randn(4, 5, 6, requires_grad=True),
+    )
     for _ in range(2):
         learned(module, x, lengths=LENGTHS[0])
     the_only(module)
@@ -145,7 +179,9 @@ def test_masks_are_the_same_where_rows_end_early(regularisers, bias, close):
 
 
 @pytest.mark.parametrize("learns", [True, False])
-@pytest.mark.parametrize("lengths", [[3, 5, 1], [3, 5, 1, 6], [3, -1, 1, 4], [True] * 4, [0.5, 1, 2, 3]])
+@pytest.mark.parametrize(
+    "lengths", [[3, 5, 1], [3, 5, 1, 6], [3, -1, 1, 4], [True] * 4, [0.5, 1, 2, 3]]
+)
 def test_a_prepared_call_refuses_lengths_that_are_none(lengths, learns):
     module, x = layer("gru", batch_first=True), torch.randn(4, 5, 6, requires_grad=learns)
     with torch.set_grad_enabled(learns):
@@ -159,9 +195,20 @@ def test_a_prepared_call_refuses_lengths_that_are_none(lengths, learns):
 @pytest.mark.parametrize("lengths", [None, [3, 5, 1, 4]])
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("kind", [LSTM, GRU])
-@pytest.mark.parametrize("others", [{"num_layers": 3}, {"bias": False}, {"num_layers": 2, "bias": False}, {"bidirectional": True},
-                                    {"num_layers": 2, "bidirectional": True, "bias": False}], ids=str)
-def test_layers_one_above_another_and_in_both_directions_and_without_biases(kind, others, batch_first, lengths, close):
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"num_layers": 3},
+        {"bias": False},
+        {"num_layers": 2, "bias": False},
+        {"bidirectional": True},
+        {"num_layers": 2, "bidirectional": True, "bias": False},
+    ],
+    ids=str,
+)
+def test_layers_one_above_another_and_in_both_directions_and_without_biases(
+    kind, others, batch_first, lengths, close
+):
     module = kind(6, 9, batch_first=batch_first, **others)
     plain = copy.deepcopy(module)
     plain.engine = "reference"
@@ -169,7 +216,9 @@ def test_layers_one_above_another_and_in_both_directions_and_without_biases(kind
     for _ in range(4):
         same(learned(module, x, lengths=lengths), learned(plain, x, lengths=lengths), close)
         with torch.no_grad():
-            for a, b in zip(module(x, lengths=lengths)[0], plain(x, lengths=lengths)[0], strict=True):
+            for a, b in zip(
+                module(x, lengths=lengths)[0], plain(x, lengths=lengths)[0], strict=True
+            ):
                 close(a, b)
     runs = module.num_layers * module.num_directions
     assert kinds(module) == [[Prepared] * runs, [Ready] * runs]
@@ -210,7 +259,11 @@ def test_states_that_are_given(cell, batch_first, lengths, threads, bidirectiona
                 found[-1] += [y, *(ends if isinstance(ends, tuple) else (ends,))]
         same(*found, close)
     # A reverse run whose output is its state writes what is past a row's end the longer way.
-    assert kinds(module) == [[Prepared], [Ready]] or bidirectional and (lengths is not None or kinds(module) == [[Prepared] * 2, [Ready] * 2])
+    assert (
+        kinds(module) == [[Prepared], [Ready]]
+        or bidirectional
+        and (lengths is not None or kinds(module) == [[Prepared] * 2, [Ready] * 2])
+    )
     torch.set_num_threads(before)
 
 
@@ -230,14 +283,18 @@ def test_a_long_sequence_is_learned_a_part_at_a_time(kind, close):
         found.append([y, *torch.autograd.grad(y.cos().sum(), [*m.parameters()])])
     same(*found, close)
     assert kinds(module) == [[Prepared] * 2]
-    with pytest.raises(SizeError, match=r"it should be \(layers \* directions, batch, units\) = \(2, 4, 9\)"):
+    with pytest.raises(
+        SizeError, match=r"it should be \(layers \* directions, batch, units\) = \(2, 4, 9\)"
+    ):
         module(parts[0], module.initial_state(3))
 
 
 @pytest.mark.parametrize("bidirectional", [True, False])
 @pytest.mark.parametrize("batch_first", [True, False])
 def test_dropout_between_layers_draws_the_same(batch_first, bidirectional, close):
-    module = LSTM(6, 9, num_layers=3, dropout=0.4, batch_first=batch_first, bidirectional=bidirectional)
+    module = LSTM(
+        6, 9, num_layers=3, dropout=0.4, batch_first=batch_first, bidirectional=bidirectional
+    )
     x = torch.randn(4, 5, 6, requires_grad=True)
     for _ in range(2):
         learned(module, x)
@@ -257,15 +314,23 @@ def test_dropout_between_layers_draws_the_same(batch_first, bidirectional, close
     assert kinds(module)[-1] == [Ready] * runs
 
 
-REGULARISED = [{"zoneout": 0.3}, {"zoneout": {"h": 0.2}, "recurrent_dropout": 0.3}, {"variational": 0.4}, {"weight_drop": 0.5},
-               {"zoneout": 0.2, "recurrent_dropout": 0.3, "variational": 0.4, "weight_drop": 0.5}]
+REGULARISED = [
+    {"zoneout": 0.3},
+    {"zoneout": {"h": 0.2}, "recurrent_dropout": 0.3},
+    {"variational": 0.4},
+    {"weight_drop": 0.5},
+    {"zoneout": 0.2, "recurrent_dropout": 0.3, "variational": 0.4, "weight_drop": 0.5},
+]
 
 
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("regularisers", REGULARISED)
 def test_a_prepared_call_leaves_the_same_to_chance(regularisers, batch_first, close):
     for make in (lambda **others: layer("lstm", **others), lambda **others: LSTM(6, 9, **others)):
-        module, x = make(batch_first=batch_first, **regularisers), torch.randn(4, 5, 6, requires_grad=True)
+        module, x = (
+            make(batch_first=batch_first, **regularisers),
+            torch.randn(4, 5, 6, requires_grad=True),
+        )
         prepare(module, x)
         torch.manual_seed(1)
         found = [learned(module, x) for _ in range(2)]
@@ -281,13 +346,16 @@ def test_a_prepared_call_leaves_the_same_to_chance(regularisers, batch_first, cl
 
 
 def test_a_gradient_has_a_gradient_with_masks_too(close):
-    module, x = layer("gru", zoneout=0.3, variational=0.3, dtype=torch.float64), torch.randn(3, 5, 6, dtype=torch.float64, requires_grad=True)
+    module, x = (
+        layer("gru", zoneout=0.3, variational=0.3, dtype=torch.float64),
+        torch.randn(3, 5, 6, dtype=torch.float64, requires_grad=True),
+    )
     prepare(module, x)
     found = []
     for engine in (None, "reference"):
         module.engine = engine
         torch.manual_seed(1)
-        d, = torch.autograd.grad(module(x)[0].sin().sum(), x, create_graph=True)
+        (d,) = torch.autograd.grad(module(x)[0].sin().sum(), x, create_graph=True)
         found.append([d, *torch.autograd.grad(d.square().sum(), [x, *module.parameters()])])
     same(*found, close)
 
@@ -305,13 +373,21 @@ def test_only_the_gradients_asked_for_are_made(cell, close):
     prepare(module, x)
     whole, alone = learned(module, x), learned(module, x.detach())
     assert sum(a is None for a in alone) == 1
-    same([a for a in alone if a is not None], [w for a, w in zip(alone, whole) if a is not None], close)
+    same(
+        [a for a in alone if a is not None],
+        [w for a, w in zip(alone, whole) if a is not None],
+        close,
+    )
     for name, p in module.named_parameters():
         p.requires_grad_(False)
         module.zero_grad(set_to_none=True)
         found = learned(module, x)
         assert p.grad is None, name
-        same([f for f in found if f is not None], [w for f, w in zip(found, whole) if f is not None], close)
+        same(
+            [f for f in found if f is not None],
+            [w for f, w in zip(found, whole) if f is not None],
+            close,
+        )
         p.requires_grad_(True)
     for p in module.parameters():
         p.requires_grad_(False)
@@ -358,7 +434,7 @@ def test_a_gradient_has_a_gradient(batch_first, bidirectional, close):
     for engine in (None, None, None, "reference"):
         module.engine = engine
         y, h = module(x)
-        d, = torch.autograd.grad(y.sin().sum() + h.cos().sum(), x, create_graph=True)
+        (d,) = torch.autograd.grad(y.sin().sum() + h.cos().sum(), x, create_graph=True)
         found.append([d, *torch.autograd.grad(d.square().sum(), [x, *module.parameters()])])
     assert [Prepared] * module.num_directions in kinds(module)
     for mine in found[:3]:
@@ -371,7 +447,7 @@ def test_a_weight_in_two_places_has_both_parts_of_its_gradient(close):
     x, found = torch.randn(3, 5, 6, dtype=torch.float64), []
     for engine in (None, None, None, "reference"):
         module.engine = engine
-        d, = torch.autograd.grad(module(x)[0].sin().sum(), module.W_l0, create_graph=True)
+        (d,) = torch.autograd.grad(module(x)[0].sin().sum(), module.W_l0, create_graph=True)
         found.append([d, *torch.autograd.grad(d.square().sum(), module.W_l0)])
     for mine in found[:3]:
         same(mine, found[3], close)
@@ -422,7 +498,9 @@ def test_many_threads_train_one_layer(close):
 
     def train(k):
         for _ in range(20):
-            found[k].append(torch.autograd.grad(module(xs[k])[0].sin().sum(), [*module.parameters()]))
+            found[k].append(
+                torch.autograd.grad(module(xs[k])[0].sin().sum(), [*module.parameters()])
+            )
 
     threads = [threading.Thread(target=train, args=(k,)) for k in range(8)]
     for t in threads:
@@ -445,7 +523,12 @@ def test_other_calls_go_another_way(close):
         close(module(x)[0], y)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert module(x)[0].dtype == torch.float32
-    close(torch.func.functional_call(module, {name: p * 1 for name, p in module.named_parameters()}, (x,))[0], y)
+    close(
+        torch.func.functional_call(
+            module, {name: p * 1 for name, p in module.named_parameters()}, (x,)
+        )[0],
+        y,
+    )
     close(torch.vmap(lambda x: module(x[:, None])[0][:, 0], 1, 1)(x), y)
     assert ready in [part.made for parts in module._ready.values() for part in parts]
 

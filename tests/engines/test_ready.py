@@ -1,4 +1,6 @@
-"""Short inferences and single steps that are made ready: the same numbers, and nothing old after a change."""
+"""Short inferences and single steps that are made ready: the same numbers, and nothing old after a
+change.
+"""
 
 import copy
 import pickle
@@ -7,7 +9,6 @@ import weakref
 
 import pytest
 import torch
-from readiness import kinds
 from torch import nn
 
 import ostinato
@@ -15,13 +16,18 @@ from ostinato import LSTM, Recurrent, engines
 from ostinato.engines import doctor
 from ostinato.engines.ready import Ready
 from ostinato.errors import SizeError
+from readiness import kinds
 
-pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
+pytestmark = pytest.mark.skipif(
+    not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here"
+)
 CELLS = ["elman", "lstm", "gru", "gru_original", "min_gru", "layer_norm_lstm", "lstm_projected"]
 
 
 def layer(cell="gru", *sizes, **others):
-    return Recurrent(cell, *sizes or (6, 9), sizes={"P": 4} if cell == "lstm_projected" else None, **others)
+    return Recurrent(
+        cell, *sizes or (6, 9), sizes={"P": 4} if cell == "lstm_projected" else None, **others
+    )
 
 
 def slow(module, x, *state):
@@ -64,15 +70,31 @@ def test_what_is_given_is_not_changed_by_a_later_call():
         assert torch.equal(h, kept[1])
 
 
-@pytest.mark.parametrize("change", [
-    lambda module: module.weight_hh_l0.add_(1.0),
-    lambda module: module.bias_ih_l0.data.add_(1.0),
-    lambda module: setattr(module.weight_hh_l0, "data", torch.randn(20, 5)),
-    lambda module: setattr(module, "weight_hh_l0", nn.Parameter(torch.randn(20, 5))),
-    lambda module: module.load_state_dict(LSTM(4, 5).state_dict()),
-    lambda module: nn.utils.parametrize.register_parametrization(module, "weight_hh_l0", nn.Tanh()),
-    lambda module: nn.utils.parametrize.register_parametrization(module, "bias_hh_l0", nn.Sigmoid()),
-], ids=["in place", "through .data", "new memory", "new parameter", "loaded", "parametrized", "the last one parametrized"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda module: module.weight_hh_l0.add_(1.0),
+        lambda module: module.bias_ih_l0.data.add_(1.0),
+        lambda module: setattr(module.weight_hh_l0, "data", torch.randn(20, 5)),
+        lambda module: setattr(module, "weight_hh_l0", nn.Parameter(torch.randn(20, 5))),
+        lambda module: module.load_state_dict(LSTM(4, 5).state_dict()),
+        lambda module: nn.utils.parametrize.register_parametrization(
+            module, "weight_hh_l0", nn.Tanh()
+        ),
+        lambda module: nn.utils.parametrize.register_parametrization(
+            module, "bias_hh_l0", nn.Sigmoid()
+        ),
+    ],
+    ids=[
+        "in place",
+        "through .data",
+        "new memory",
+        "new parameter",
+        "loaded",
+        "parametrized",
+        "the last one parametrized",
+    ],
+)
 def test_changed_weights_are_seen_by_calls_and_streams(change, close):
     module, x = LSTM(4, 5), torch.randn(6, 1, 4)
     stream = module.stream()
@@ -113,7 +135,11 @@ def stepped(stream, x, times):
     return [stream.step(x[k]).clone() for k in range(times)]
 
 
-@pytest.mark.parametrize("copied", [copy.deepcopy, lambda stream: pickle.loads(pickle.dumps(stream))], ids=["copied", "pickled"])
+@pytest.mark.parametrize(
+    "copied",
+    [copy.deepcopy, lambda stream: pickle.loads(pickle.dumps(stream))],
+    ids=["copied", "pickled"],
+)
 @pytest.mark.parametrize("steps", [0, 1, 3])
 def test_a_stream_is_copied_and_pickled_with_its_state(copied, steps, close):
     module, x = LSTM(4, 5, num_layers=2), torch.randn(6, 2, 4)
@@ -221,7 +247,10 @@ def test_threads_at_once(close):
 def test_a_stream_of_stacked_layers_gives_what_the_layer_gives(cell, threads, close):
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    module, x = layer(cell, 6, 200 if threads > 1 else 9, num_layers=1 if cell == "lstm_projected" else 3), torch.randn(2, 8, 6)
+    module, x = (
+        layer(cell, 6, 200 if threads > 1 else 9, num_layers=1 if cell == "lstm_projected" else 3),
+        torch.randn(2, 8, 6),
+    )
     stream, out = module.stream(2), torch.empty(2, module.output_size)
     with torch.no_grad():
         wanted, states = slow(module, x)
@@ -251,7 +280,9 @@ def test_nothing_is_made_ready_twice(monkeypatch, close):
     made = []
     for name in ("make_ready", "make_steps"):
         make = getattr(engines, name)
-        monkeypatch.setattr(engines, name, lambda *given, make=make: (made.append(make.__name__), make(*given))[1])
+        monkeypatch.setattr(
+            engines, name, lambda *given, make=make: (made.append(make.__name__), make(*given))[1]
+        )
     module, x = ostinato.GRU(4, 5), torch.randn(3, 6, 4).transpose(0, 1)
     large, wide = ostinato.GRU(4, 5), torch.randn(2, 40_000, 4)
     stream = module.stream(3)

@@ -1,4 +1,6 @@
-"""Sums and means over units: exact where all numbers are equal, near the exact result elsewhere, on both engines."""
+"""Sums and means over units: exact where all numbers are equal, near the exact result elsewhere, on
+both engines.
+"""
 
 import math
 
@@ -22,7 +24,9 @@ NUMBERS = (0.0, 0.1, 1 / 3, -0.7, 1.9999999, 123.456, 1e-30, -3.3e30, 2 / 7, 1e-
 
 @cell
 def centred(x, h=state("H"), c=state("2*H + 1")):
-    """Differences from means: of a state, and of one that is cut and put together in another order."""
+    """Differences from means: of a state, and of one that is cut and put together in another
+    order.
+    """
     a, b, d = split(c, ("H", "1", "H"))
     z = concat(b, d, a)
     return h - mean(h), z - mean(z)
@@ -49,12 +53,18 @@ def run(graph, states, engine, units):
 @pytest.mark.parametrize("units", SIZES)
 def test_equal_numbers_do_not_differ_from_their_mean(units, dtype, engine, nan_memory):
     draw = torch.Generator().manual_seed(units)
-    numbers = torch.cat([torch.tensor(NUMBERS, dtype=dtype), torch.randn(20, generator=draw, dtype=dtype)])
+    numbers = torch.cat(
+        [torch.tensor(NUMBERS, dtype=dtype), torch.randn(20, generator=draw, dtype=dtype)]
+    )
     h, c = (numbers[:, None].repeat(1, count).requires_grad_() for count in (units, 2 * units + 1))
     output, (_, new) = run(centred.graph, (h, c), engine, units)
     assert not output.any() and not new.any()
     # The gradient of each is its difference from the mean of all.
-    for got in torch.autograd.grad([output, new], [h, c], [numbers[None, :, None].expand_as(output), numbers[:, None].expand_as(new)]):
+    for got in torch.autograd.grad(
+        [output, new],
+        [h, c],
+        [numbers[None, :, None].expand_as(output), numbers[:, None].expand_as(new)],
+    ):
         assert not got.any()
 
 
@@ -73,7 +83,11 @@ def test_a_sum_is_rounded_about_once(units, engine):
     exact = torch.tensor([math.fsum(row) for row in h.double().tolist()], dtype=torch.float64)
     output, _ = run(reduced.graph, (h,), engine, units)
     # torch's own sum, by the reference engine, rounds more often.
-    allowed = (1 if engine == "cpu" else 8) * torch.finfo(torch.float32).eps * (exact.abs() if engine == "cpu" else h.double().abs().sum(1))
+    allowed = (
+        (1 if engine == "cpu" else 8)
+        * torch.finfo(torch.float32).eps
+        * (exact.abs() if engine == "cpu" else h.double().abs().sum(1))
+    )
     assert ((output[0, :, 1].double() - exact).abs() <= allowed).all()
     assert ((output[0, :, 0].double() - exact / units).abs() <= allowed / units).all()
 
@@ -101,7 +115,9 @@ def test_the_cells_that_normalise_are_known():
 
 
 def trained(name, units, bias, engine, dtype):
-    """Results and gradients of a layer of equal units: nothing but the normalisation leads from one unit to another."""
+    """Results and gradients of a layer of equal units: nothing but the normalisation leads from one
+    unit to another.
+    """
     layer = Recurrent(name, 3, units, engine=engine, dtype=dtype)
     with torch.no_grad():
         for parameter, weight in layer.named_parameters():
@@ -119,9 +135,13 @@ def trained(name, units, bias, engine, dtype):
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
 @pytest.mark.parametrize("bias", [0.0, 0.3], ids=["zeros", "equal numbers"])
-@pytest.mark.parametrize("units", [pytest.param(n, marks=[] if n in {1, 3, 17} else [pytest.mark.slow]) for n in UNITS])
+@pytest.mark.parametrize(
+    "units", [pytest.param(n, marks=[] if n in {1, 3, 17} else [pytest.mark.slow]) for n in UNITS]
+)
 @pytest.mark.parametrize("name", NORMALISED)
-def test_what_is_equal_in_all_units_is_normalised_to_0_with_its_gradient(name, units, bias, dtype, close):
+def test_what_is_equal_in_all_units_is_normalised_to_0_with_its_gradient(
+    name, units, bias, dtype, close
+):
     # Then every unit is as the one of a layer of one unit, where what is normalised is 0.
     results, gradients = trained(name, 1, bias, "reference", torch.float64)
     found_results, found = trained(name, units, bias, "cpu", dtype)
@@ -157,8 +177,12 @@ def test_the_reference_engines_mean_has_every_derivative():
     torch.testing.assert_close(_Mean.apply(x), wide)
     assert torch.autograd.gradcheck(_Mean.apply, leaf, check_batched_grad=True)
     assert torch.autograd.gradgradcheck(lambda x: _Mean.apply(x).tanh(), leaf)
-    torch.testing.assert_close(torch.func.jvp(_Mean.apply, (x,), (d,))[1], d.mean(-1, keepdim=True).expand_as(d))
-    torch.testing.assert_close(torch.func.vmap(_Mean.apply, in_dims=1)(x), x.mean(0, keepdim=True).expand_as(x).T)
+    torch.testing.assert_close(
+        torch.func.jvp(_Mean.apply, (x,), (d,))[1], d.mean(-1, keepdim=True).expand_as(d)
+    )
+    torch.testing.assert_close(
+        torch.func.vmap(_Mean.apply, in_dims=1)(x), x.mean(0, keepdim=True).expand_as(x).T
+    )
 
 
 def test_gradients_of_one_value_of_one_unit_are_one_sum():

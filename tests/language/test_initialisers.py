@@ -1,4 +1,6 @@
-"""How weights start: each initialiser by its paper's numbers, seeds, what is refused; and the names that torch.nn gives them."""
+"""How weights start: each initialiser by its paper's numbers, seeds, what is refused; and the names
+that torch.nn gives them.
+"""
 
 import math
 
@@ -30,15 +32,28 @@ def started(how, shape=SHAPE, dtype=torch.float64):
 
 
 def is_uniform(w, bound):
-    """Whether numbers fill the interval within a bound evenly: the bound, the mean, the variance, and the share of each tenth."""
+    """Whether numbers fill the interval within a bound evenly: the bound, the mean, the variance,
+    and the share of each tenth.
+    """
     shares = torch.histc(w, 10, -bound, bound) / w.numel()
-    return w.abs().max() <= bound and abs(w.mean()) < 0.05 * bound and abs(w.var() / (bound ** 2 / 3) - 1) < 0.05 and (abs(shares - 0.1) < 0.02).all()
+    return (
+        w.abs().max() <= bound
+        and abs(w.mean()) < 0.05 * bound
+        and abs(w.var() / (bound**2 / 3) - 1) < 0.05
+        and (abs(shares - 0.1) < 0.02).all()
+    )
 
 
 def is_normal(w, std):
-    """Whether numbers have the moments of a normal distribution, and its share beyond two standard deviations."""
+    """Whether numbers have the moments of a normal distribution, and its share beyond two standard
+    deviations.
+    """
     beyond = (w.abs() > 2 * std).double().mean()
-    return abs(w.mean()) < 0.05 * std and abs(w.std() / std - 1) < 0.05 and abs(beyond - math.erfc(2 / math.sqrt(2))) < 0.01
+    return (
+        abs(w.mean()) < 0.05 * std
+        and abs(w.std() / std - 1) < 0.05
+        and abs(beyond - math.erfc(2 / math.sqrt(2))) < 0.01
+    )
 
 
 HOLDS = {
@@ -54,7 +69,9 @@ HOLDS = {
     # Saxe et al. (2013): columns of length 1 at right angles.
     "orthogonal": lambda w: torch.allclose(w.T @ w, torch.eye(60, dtype=w.dtype)),
     # Le et al. (2015): the identity, once for each gate.
-    "identity": lambda w: all(torch.equal(part, torch.eye(60, dtype=w.dtype)[:len(part)]) for part in w.split(60)),
+    "identity": lambda w: all(
+        torch.equal(part, torch.eye(60, dtype=w.dtype)[: len(part)]) for part in w.split(60)
+    ),
 }
 
 
@@ -115,29 +132,80 @@ def test_a_function_of_the_shape_gives_the_weight():
         asked.append(shape)
         return torch.arange(math.prod(shape)).reshape(shape)
 
-    assert torch.equal(started(counting, (2, 3)), torch.arange(6, dtype=torch.float64).reshape(2, 3)) and asked == [(2, 3)]
-    assert torch.equal(started(lambda shape: [1.0, 2.0], (2,)), torch.tensor([1.0, 2.0], dtype=torch.float64)), "a list will do"
+    assert torch.equal(
+        started(counting, (2, 3)), torch.arange(6, dtype=torch.float64).reshape(2, 3)
+    ) and asked == [(2, 3)]
+    assert torch.equal(
+        started(lambda shape: [1.0, 2.0], (2,)), torch.tensor([1.0, 2.0], dtype=torch.float64)
+    ), "a list will do"
 
 
 def test_a_parameter_is_filled_in_place_and_stays_a_leaf():
     parameter = nn.Parameter(torch.full((2, 3), torch.nan))
     initialise(parameter, "glorot", name="W", hidden_size=1)
-    assert parameter.is_leaf and parameter.requires_grad and parameter.grad_fn is None and parameter.isfinite().all()
+    assert (
+        parameter.is_leaf
+        and parameter.requires_grad
+        and parameter.grad_fn is None
+        and parameter.isfinite().all()
+    )
 
 
-@pytest.mark.parametrize("how, shape, match", [
-    ("glorott", (2, 3), "^weight 'W' has init='glorott': did you mean 'glorot'\\?; the initialisers are uniform, normal, zeros, ones, glorot, he, "
-                        "orthogonal, identity$"),
-    ("Kaiming", (2, 3), "^weight 'W' has init='Kaiming'; the initialisers are uniform, normal"),
-    *[(how, (3,), f"^weight 'W' has init='{how}' and is a vector of 3: {how} needs two dimensions; write a number, 'uniform' or 'normal'$")
-      for how in sorted(MATRICES_ONLY)],
-    (lambda shape: torch.zeros(3, 2), (2, 3), r"^the init of weight 'W' returned the shape \(3, 2\); it should be \(2, 3\)$"),
-    (lambda shape: torch.zeros(6), (2, 3), r"^the init of weight 'W' returned the shape \(6,\); it should be \(2, 3\)$"),
-    (lambda shape: 0.5, (2, 3), r"^the init of weight 'W' returned the shape \(\); it should be \(2, 3\)$"),
-    (True, (2, 3), "^weight 'W' has init=True: write a number, a function of the shape, or one of uniform, normal"),
-    ([1], (2, 3), r"^weight 'W' has init=\[1\]: write a number, a function of the shape, or one of uniform, normal"),
-    (torch.zeros(1), (2, 3), r"^weight 'W' has init=tensor\(\[0.\]\): write a number, a function of the shape, or one of"),
-])
+@pytest.mark.parametrize(
+    "how, shape, match",
+    [
+        (
+            "glorott",
+            (2, 3),
+            "^weight 'W' has init='glorott': did you mean 'glorot'\\?; the initialisers are "
+            "uniform, normal, zeros, ones, glorot, he, "
+            "orthogonal, identity$",
+        ),
+        ("Kaiming", (2, 3), "^weight 'W' has init='Kaiming'; the initialisers are uniform, normal"),
+        *[
+            (
+                how,
+                (3,),
+                f"^weight 'W' has init='{how}' and is a vector of 3: {how} needs two dimensions; "
+                f"write a number, 'uniform' or 'normal'$",
+            )
+            for how in sorted(MATRICES_ONLY)
+        ],
+        (
+            lambda shape: torch.zeros(3, 2),
+            (2, 3),
+            r"^the init of weight 'W' returned the shape \(3, 2\); it should be \(2, 3\)$",
+        ),
+        (
+            lambda shape: torch.zeros(6),
+            (2, 3),
+            r"^the init of weight 'W' returned the shape \(6,\); it should be \(2, 3\)$",
+        ),
+        (
+            lambda shape: 0.5,
+            (2, 3),
+            r"^the init of weight 'W' returned the shape \(\); it should be \(2, 3\)$",
+        ),
+        (
+            True,
+            (2, 3),
+            "^weight 'W' has init=True: write a number, a function of the shape, or one of "
+            "uniform, normal",
+        ),
+        (
+            [1],
+            (2, 3),
+            r"^weight 'W' has init=\[1\]: write a number, a function of the shape, or one of "
+            r"uniform, normal",
+        ),
+        (
+            torch.zeros(1),
+            (2, 3),
+            r"^weight 'W' has init=tensor\(\[0.\]\): write a number, a function of the shape, or "
+            r"one of",
+        ),
+    ],
+)
 def test_a_start_that_cannot_be_is_refused_with_those_that_can(how, shape, match):
     with pytest.raises(InputError, match=match):
         started(how, shape)
@@ -146,7 +214,9 @@ def test_a_start_that_cannot_be_is_refused_with_those_that_can(how, shape, match
 # ---------------------------------------------------------------- torch.nn's names
 
 TORCH_LAYERS = {
-    "elman": lambda bias: nn.RNN(2, 3, bias=bias), "lstm": lambda bias: nn.LSTM(2, 3, bias=bias), "gru": lambda bias: nn.GRU(2, 3, bias=bias),
+    "elman": lambda bias: nn.RNN(2, 3, bias=bias),
+    "lstm": lambda bias: nn.LSTM(2, 3, bias=bias),
+    "gru": lambda bias: nn.GRU(2, 3, bias=bias),
     "lstm_projected": lambda bias: nn.LSTM(2, 3, proj_size=2, bias=bias),
 }
 
@@ -155,8 +225,11 @@ TORCH_LAYERS = {
 @pytest.mark.parametrize("name", TORCH_NAMES)
 def test_names_are_those_that_torch_registers_in_its_order_and_shapes(name, bias):
     graph = CELLS[name].graph
-    ours = [(f"{part}_l0", tuple(s.at({"I": 2, "H": 3, "P": 2}) for s in graph.weights[weight].shape))
-            for weight, parts in torch_names(graph, bias=bias).items() for part in parts]
+    ours = [
+        (f"{part}_l0", tuple(s.at({"I": 2, "H": 3, "P": 2}) for s in graph.weights[weight].shape))
+        for weight, parts in torch_names(graph, bias=bias).items()
+        for part in parts
+    ]
     theirs = [(key, tuple(p.shape)) for key, p in TORCH_LAYERS[name](bias).named_parameters()]
     assert ours == theirs
 
@@ -166,7 +239,9 @@ def test_every_weight_of_a_cell_that_torch_has_is_named(name):
     assert list(torch_names(CELLS[name].graph, bias=True)) == list(CELLS[name].graph.weights)
 
 
-@pytest.mark.parametrize("number", [0.5, np.float32(0.5), np.float64(0.5)], ids=lambda n: type(n).__name__)
+@pytest.mark.parametrize(
+    "number", [0.5, np.float32(0.5), np.float64(0.5)], ids=lambda n: type(n).__name__
+)
 def test_a_number_may_be_numpys(number):
     assert (started(number) == 0.5).all()
 

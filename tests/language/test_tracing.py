@@ -1,4 +1,6 @@
-"""The cell language: every wrong cell is refused with its line, what was given and the mend; every right one gives its graph."""
+"""The cell language: every wrong cell is refused with its line, what was given and the mend; every
+right one gives its graph.
+"""
 
 import copy
 import functools
@@ -44,12 +46,15 @@ from ostinato.language.tracing import Cell
 
 # ---------------------------------------------------------------- what is refused
 
-# Each wrong thing by its name: what makes it, how, where its line is, and what the message repeats and shows.
+# Each wrong thing by its name: what makes it, how, where its line is, and what the message repeats
+# and shows.
 WRONG = {}
 
 
 def wrong(given, mend, *, make=cell, within=None):
-    """Keep a function as a wrong one; the line to be named is the one marked `# here` in it, or in `within`."""
+    """Keep a function as a wrong one; the line to be named is the one marked `# here` in it, or in
+    `within`.
+    """
 
     def keep(function):
         WRONG[function.__name__] = (function, make, within or function, given, mend)
@@ -66,8 +71,13 @@ def called(function):
 def message(within, given, mend):
     """The whole message as a pattern: the file, the line and its text; what was given; the mend."""
     lines, first = inspect.getsourcelines(within)
-    ((number, text),) = [(first + i, text.strip()) for i, text in enumerate(lines) if "# here" in text]
-    return f"^{re.escape(f'{__file__}, line {number}: `{text}`')}\n  .*{re.escape(given)}.*\n  .*{re.escape(mend)}.*$"
+    ((number, text),) = [
+        (first + i, text.strip()) for i, text in enumerate(lines) if "# here" in text
+    ]
+    return (
+        f"^{re.escape(f'{__file__}, line {number}: `{text}`')}\n  .*{re.escape(given)}.*\n  "
+        f".*{re.escape(mend)}.*$"
+    )
 
 
 @wrong("numpy.tanh is not in the language", OPERATIONS)
@@ -127,7 +137,10 @@ def logical_or(x, h):
     return h or x  # here
 
 
-@wrong("cannot branch on `b < h` (H)", "for the builtins min and max write minimum(a, b) and maximum(a, b)")
+@wrong(
+    "cannot branch on `b < h` (H)",
+    "for the builtins min and max write minimum(a, b) and maximum(a, b)",
+)
 def builtin_min(x, h, *, b=weight("H")):
     return min(h, b)  # here
 
@@ -137,17 +150,23 @@ def sizes_that_differ(x, h):
     return h + x  # here
 
 
-@wrong("U is H x H, and `x` has I units: U @ x needs H", "Declare U=weight(\"H\", \"I\"), or give it a vector of H")
+@wrong(
+    "U is H x H, and `x` has I units: U @ x needs H",
+    'Declare U=weight("H", "I"), or give it a vector of H',
+)
 def product_of_another_size(x, h, *, U=weight("H", "H")):
     return h + U @ x  # here
 
 
-@wrong("W.T is I x H, and `x` has I units: W.T @ x needs H", "Declare W=weight(\"I\", \"I\"), or give it a vector of H")
+@wrong(
+    "W.T is I x H, and `x` has I units: W.T @ x needs H",
+    'Declare W=weight("I", "I"), or give it a vector of H',
+)
 def transposed_product_of_another_size(x, h, *, W=weight("H", "I")):
     return W.T @ x  # here
 
 
-@wrong("W is H x I, and `h + 1` has H units: W @ (h + 1) needs I", "Declare W=weight(\"H\", \"H\")")
+@wrong("W is H x I, and `h + 1` has H units: W @ (h + 1) needs I", 'Declare W=weight("H", "H")')
 def product_of_an_expression_of_another_size(x, h, *, W=weight("H", "I")):
     return W @ (h + 1)  # here
 
@@ -157,27 +176,42 @@ def weight_on_the_right(x, h, *, W=weight("H", "I")):
     return x @ W  # here
 
 
-@wrong("`h` (H) @ `h` (H): only a weight of two sizes multiplies with @", "Write * for a product unit by unit")
+@wrong(
+    "`h` (H) @ `h` (H): only a weight of two sizes multiplies with @",
+    "Write * for a product unit by unit",
+)
 def product_of_two_vectors(x, h):
     return h @ h  # here
 
 
-@wrong("2.0 @ `h` (H): only a declared weight multiplies", "Declare W=weight(\"H\", \"I\") after the `*` and write W @ x")
+@wrong(
+    "2.0 @ `h` (H): only a declared weight multiplies",
+    'Declare W=weight("H", "I") after the `*` and write W @ x',
+)
 def product_of_a_number(x, h):
     return 2.0 @ h  # here
 
 
-@wrong("weight W (H x H) @ weight W (H x H) is not in the language", "two products are written W @ (U @ x)")
+@wrong(
+    "weight W (H x H) @ weight W (H x H) is not in the language",
+    "two products are written W @ (U @ x)",
+)
 def product_of_two_weights(x, h, *, W=weight("H", "H")):
     return W @ W @ h  # here
 
 
-@wrong("weight W (H x H) is a matrix: it can only multiply a vector", "Write W @ x; for a weight a unit declare W=weight(\"H\")")
+@wrong(
+    "weight W (H x H) is a matrix: it can only multiply a vector",
+    'Write W @ x; for a weight a unit declare W=weight("H")',
+)
 def matrix_plus_a_vector(x, h, *, W=weight("H", "H")):
     return W + h  # here
 
 
-@wrong("weight W (H x H) is a matrix: it can only multiply a vector", "Write W @ x; for a weight a unit declare W=weight(\"H\")")
+@wrong(
+    "weight W (H x H) is a matrix: it can only multiply a vector",
+    'Write W @ x; for a weight a unit declare W=weight("H")',
+)
 def vector_times_a_matrix(x, h, *, W=weight("H", "H")):
     return h * W  # here
 
@@ -192,12 +226,12 @@ def matrix_that_is_indexed(x, h, *, W=weight("H", "I")):
     return W.T[0]  # here
 
 
-@wrong("`h` (H) cannot be indexed with [0]", "split(z, (\"H\", \"P\")) for unequal parts")
+@wrong("`h` (H) cannot be indexed with [0]", 'split(z, ("H", "P")) for unequal parts')
 def vector_that_is_indexed(x, h):
     return h[0]  # here
 
 
-@wrong("`h` (H) cannot be indexed with [0]", "split(z, (\"H\", \"P\")) for unequal parts")
+@wrong("`h` (H) cannot be indexed with [0]", 'split(z, ("H", "P")) for unequal parts')
 def vector_that_is_assigned_to(x, h):
     h[0] = 1.0  # here
     return h
@@ -213,17 +247,26 @@ def comparison_with_equality(x, h):
     return where(h <= 0, 0.0, h)  # here
 
 
-@wrong("* was given `0 < h` (H), which is a comparison and no number", "Write where(condition, 1.0, 0.0) to make one")
+@wrong(
+    "* was given `0 < h` (H), which is a comparison and no number",
+    "Write where(condition, 1.0, 0.0) to make one",
+)
 def comparison_as_a_number(x, h):
     return (h > 0) * h  # here
 
 
-@wrong("+ was given `0 < h` (H), which is a comparison and no number", "Write where(condition, 1.0, 0.0) to make one")
+@wrong(
+    "+ was given `0 < h` (H), which is a comparison and no number",
+    "Write where(condition, 1.0, 0.0) to make one",
+)
 def sum_of_a_comparison(x, h):
     return 1.0 + (h > 0)  # here
 
 
-@wrong("sigmoid() was given `0 < h` (H), which is a comparison and no number", "Write where(condition, 1.0, 0.0) to make one")
+@wrong(
+    "sigmoid() was given `0 < h` (H), which is a comparison and no number",
+    "Write where(condition, 1.0, 0.0) to make one",
+)
 def operation_on_a_comparison(x, h):
     return sigmoid(h > 0)  # here
 
@@ -238,14 +281,17 @@ def condition_that_is_no_comparison(x, h):
     return where(True, h, -h)  # here
 
 
-@wrong("`h` (H) ** 1.5 is not in the language", "Powers are 2, 3, 0.5 and -1; write exp(p * log(x)) for others")
+@wrong(
+    "`h` (H) ** 1.5 is not in the language",
+    "Powers are 2, 3, 0.5 and -1; write exp(p * log(x)) for others",
+)
 def power_of_one_and_a_half(x, h):
-    return h ** 1.5  # here
+    return h**1.5  # here
 
 
 @wrong("2 ** `h` (H) is not in the language", "Write exp(z * p) with p = log(2)")
 def power_of_a_number(x, h):
-    return 2 ** h  # here
+    return 2**h  # here
 
 
 @wrong("`h` (H) // 2 is not in the language", OPERATIONS)
@@ -303,7 +349,9 @@ def method_of_a_tensor(x, h):
     return h.tanh()  # here
 
 
-@wrong("`h` (H) is no function", "where a weight or a state has the name of an operation, rename it")
+@wrong(
+    "`h` (H) is no function", "where a weight or a state has the name of an operation, rename it"
+)
 def symbol_that_is_called(x, h):
     return h(x)  # here
 
@@ -318,17 +366,26 @@ def operation_on_a_number(x, h):
     return h * tanh(0.5)  # here
 
 
-@wrong("clip() was given 1.0, which is no value of a step", "Write clip(z, low, high) with a value of this step")
+@wrong(
+    "clip() was given 1.0, which is no value of a step",
+    "Write clip(z, low, high) with a value of this step",
+)
 def clip_of_a_number(x, h):
     return h * clip(1.0, 0, 2)  # here
 
 
-@wrong("sqrt() was given 'h' (str)", "Call it in a function under @cell; for tensors there is torch.sqrt")
+@wrong(
+    "sqrt() was given 'h' (str)",
+    "Call it in a function under @cell; for tensors there is torch.sqrt",
+)
 def operation_on_text(x, h):
     return sqrt("h")  # here
 
 
-@wrong("mean() was given (`h` (H), `h` (H)), which is no value of a step", "mean(z) with a value of this step")
+@wrong(
+    "mean() was given (`h` (H), `h` (H)), which is no value of a step",
+    "mean(z) with a value of this step",
+)
 def mean_of_a_tuple(x, h):
     return h - mean((h, h))  # here
 
@@ -348,12 +405,18 @@ def loop_over_a_symbol(x, h):
     return [unit for unit in h][0]  # here
 
 
-@wrong("`h` (H) cannot be unpacked or looped over", "over units there are ostinato.sum(z) and ostinato.mean(z)")
+@wrong(
+    "`h` (H) cannot be unpacked or looped over",
+    "over units there are ostinato.sum(z) and ostinato.mean(z)",
+)
 def builtin_sum(x, h):
     return h / sum(h)  # here
 
 
-@wrong("`h` (H) cannot be unpacked or looped over", "over units there are ostinato.sum(z) and ostinato.mean(z)")
+@wrong(
+    "`h` (H) cannot be unpacked or looped over",
+    "over units there are ostinato.sum(z) and ostinato.mean(z)",
+)
 def builtin_max_over_units(x, h):
     return h / max(h)  # here
 
@@ -378,7 +441,7 @@ def range_of_a_symbol(x, h):
     return [h for _ in range(h)][0]  # here
 
 
-@wrong("`h` has H units, which do not make 3 equal parts", "Declare its weights with \"3*H\" rows")
+@wrong("`h` has H units, which do not make 3 equal parts", 'Declare its weights with "3*H" rows')
 def split_that_does_not_divide(x, h):
     a, b, c = split(h, 3)  # here
     return concat(a, b, c)
@@ -389,7 +452,7 @@ def split_that_does_not_add_up(x, h, *, W=weight("3*H", "I")):
     return split(W @ x, ("H", "P"))[0]  # here
 
 
-@wrong("split() was given 0 parts", "Write split(z, 4), or split(z, (\"H\", \"P\"))")
+@wrong("split() was given 0 parts", 'Write split(z, 4), or split(z, ("H", "P"))')
 def split_into_nothing(x, h):
     return split(h, 0)  # here
 
@@ -400,7 +463,10 @@ def split_with_too_many_names(x, h, *, W=weight("3*H", "I")):
     return i * f * g * o
 
 
-@wrong("concat() was given 1.0, which is no value of a step", "Write concat(x, h) with values of this step")
+@wrong(
+    "concat() was given 1.0, which is no value of a step",
+    "Write concat(x, h) with values of this step",
+)
 def concat_of_a_number(x, h):
     return concat(h, 1.0)  # here
 
@@ -410,7 +476,10 @@ def concat_of_one_value(x, h):
     return concat(h)  # here
 
 
-@wrong("the cell 'elman' is no function to call", "equations that several cells share go in a plain function")
+@wrong(
+    "the cell 'elman' is no function to call",
+    "equations that several cells share go in a plain function",
+)
 def cell_that_is_called(x, h):
     return elman(x, h)  # here
 
@@ -435,7 +504,10 @@ def list_returned(x, h, c):
     return [h, c]  # here
 
 
-@wrong("it returns 1 value(s) and has 2 state(s) (h, c)", "Return the new states in order, h, c; an output that is no state goes first")
+@wrong(
+    "it returns 1 value(s) and has 2 state(s) (h, c)",
+    "Return the new states in order, h, c; an output that is no state goes first",
+)
 def too_few_states_returned(x, h, c):
     return h + c  # here
 
@@ -445,7 +517,9 @@ def too_many_states_returned(x, h):
     return h, h, h  # here
 
 
-@wrong("the new state `c` has H units and the state has P", "Declare c=state(\"H\"), or return P units")
+@wrong(
+    "the new state `c` has H units and the state has P", 'Declare c=state("H"), or return P units'
+)
 def state_of_another_size_returned(x, h, c=state("P")):
     return h, h  # here
 
@@ -495,32 +569,49 @@ def weight_before_the_star(x, h, W=weight("H", "I")):  # here
     return W @ x
 
 
-@wrong("`scale=2.0` stands before the `*`", "Put constants after the `*`; declare a state as scale=state(\"H\")")
+@wrong(
+    "`scale=2.0` stands before the `*`",
+    'Put constants after the `*`; declare a state as scale=state("H")',
+)
 def constant_before_the_star(x, h, scale=2.0):  # here
     return h * scale
 
 
-@wrong("`c` stands after the `*` and is no weight and no constant", "inputs and states stand before it")
+@wrong(
+    "`c` stands after the `*` and is no weight and no constant", "inputs and states stand before it"
+)
 def state_after_the_star(x, h, *, c=state()):  # here
     return h + c
 
 
-@wrong("`W` stands after the `*` and is no weight and no constant", "Write W=weight(\"H\", \"I\"), or W=1.0 for a constant")
+@wrong(
+    "`W` stands after the `*` and is no weight and no constant",
+    'Write W=weight("H", "I"), or W=1.0 for a constant',
+)
 def weight_without_a_declaration(x, h, *, W):  # here
     return W @ x
 
 
-@wrong("a cell takes an input and at least one state", "Write def cell(x, h, *, W=weight(\"H\", \"I\"), ...)")
+@wrong(
+    "a cell takes an input and at least one state",
+    'Write def cell(x, h, *, W=weight("H", "I"), ...)',
+)
 def no_state(x, *, W=weight("H", "I")):  # here
     return W @ x
 
 
-@wrong("the function 'asynchronous' is async or yields", "A step is computed at once: write def and return")
+@wrong(
+    "the function 'asynchronous' is async or yields",
+    "A step is computed at once: write def and return",
+)
 async def asynchronous(x, h):  # here
     return h
 
 
-@wrong("the function 'generator' is async or yields", "A step is computed at once: write def and return")
+@wrong(
+    "the function 'generator' is async or yields",
+    "A step is computed at once: write def and return",
+)
 def generator(x, h):  # here
     yield h
 
@@ -540,17 +631,25 @@ def cell_of_a_number():
     cell(3)  # here
 
 
-@wrong("weight('H', 'I', 'B') has 3 sizes", "Write weight(\"H\") for a value a unit, weight(\"H\", \"I\") for a matrix", make=called)
+@wrong(
+    "weight('H', 'I', 'B') has 3 sizes",
+    'Write weight("H") for a value a unit, weight("H", "I") for a matrix',
+    make=called,
+)
 def weight_of_three_sizes():
     weight("H", "I", "B")  # here
 
 
-@wrong("weight() has 0 sizes", "Write weight(\"H\") for a value a unit", make=called)
+@wrong("weight() has 0 sizes", 'Write weight("H") for a value a unit', make=called)
 def weight_of_no_size():
     weight()  # here
 
 
-@wrong("init='glorott' is no initialiser: did you mean 'glorot'?", "Write a number, a function of the shape, or one of uniform, ", make=called)
+@wrong(
+    "init='glorott' is no initialiser: did you mean 'glorot'?",
+    "Write a number, a function of the shape, or one of uniform, ",
+    make=called,
+)
 def unknown_initialiser():
     weight("H", "I", init="glorott")  # here
 
@@ -560,22 +659,38 @@ def size_of_no_units():
     further_input(0)  # here
 
 
-@wrong("cell 'elman' has no constant 'activaton': did you mean 'activation'?", "It has activation", make=called)
+@wrong(
+    "cell 'elman' has no constant 'activaton': did you mean 'activation'?",
+    "It has activation",
+    make=called,
+)
 def unknown_constant():
     elman.with_constants(activaton=relu)  # here
 
 
-@wrong("cell 'gru' has no constant 'W'", "It has none; a constant is a default after the `*`", make=called)
+@wrong(
+    "cell 'gru' has no constant 'W'",
+    "It has none; a constant is a default after the `*`",
+    make=called,
+)
 def weight_as_a_constant():
     CELLS["gru"].with_constants(W=1.0)  # here
 
 
-@wrong("softplus() was given tensor([1.]) (Tensor)", "for tensors there is torch.nn.functional.softplus", make=called)
+@wrong(
+    "softplus() was given tensor([1.]) (Tensor)",
+    "for tensors there is torch.nn.functional.softplus",
+    make=called,
+)
 def operation_on_a_tensor():
     softplus(torch.ones(1))  # here
 
 
-@wrong("the cell 'local' is made inside a function and cannot be pickled", "Move it to the top of a module", make=called)
+@wrong(
+    "the cell 'local' is made inside a function and cannot be pickled",
+    "Move it to the top of a module",
+    make=called,
+)
 def pickle_of_a_local_cell():
     @cell
     def local(x, h):
@@ -629,11 +744,21 @@ def test_what_is_wrong_is_refused_with_its_line_what_was_given_and_the_mend(name
     assert caught.value.__suppress_context__, "one traceback is shown and not two"
 
 
-@pytest.mark.parametrize("given", ["H/2", "4H", "-H", "", "H.T", "H(2)", 2.5, True, None, ("H", "I")], ids=repr)
-@pytest.mark.parametrize("declare", [weight, state, further_input], ids=lambda declare: declare.__name__)
+@pytest.mark.parametrize(
+    "given", ["H/2", "4H", "-H", "", "H.T", "H(2)", 2.5, True, None, ("H", "I")], ids=repr
+)
+@pytest.mark.parametrize(
+    "declare", [weight, state, further_input], ids=lambda declare: declare.__name__
+)
 def test_what_is_no_size_is_refused_with_its_line_and_an_example(declare, given):
-    problem = f"`declare(given)`\n  {given!r} is no size: write letters and whole numbers, such as 'H' or '4*H'"
-    with pytest.raises(CellError, match=f"^{re.escape(__file__)}, line [0-9]+: {re.escape(problem)}$"):
+    problem = (
+        f"`declare(given)`\n  {given!r} is no size: write letters and whole numbers, such "
+        f"as "
+        f"'H' or '4*H'"
+    )
+    with pytest.raises(
+        CellError, match=f"^{re.escape(__file__)}, line [0-9]+: {re.escape(problem)}$"
+    ):
         declare(given)
 
 
@@ -644,7 +769,9 @@ def test_a_decorated_cell_is_named_by_its_own_line_and_not_by_the_decorators():
         def unused(x, h, *, v=weight("H")):  # here
             return h
 
-    with pytest.raises(CellError, match=message(declare, "the weight `v` is declared and not used", "Use it")):
+    with pytest.raises(
+        CellError, match=message(declare, "the weight `v` is declared and not used", "Use it")
+    ):
         declare()
 
 
@@ -653,7 +780,10 @@ def test_an_error_that_a_constant_brings_names_the_line_of_the_equations():
     def scaled(x, h, *, scale=1.0):
         return h * scale  # here
 
-    with pytest.raises(CellError, match=message(scaled.function, "'twice' (str) cannot be used in a step", "Use numbers")):
+    with pytest.raises(
+        CellError,
+        match=message(scaled.function, "'twice' (str) cannot be used in a step", "Use numbers"),
+    ):
         scaled.with_constants(scale="twice")
 
 
@@ -669,13 +799,20 @@ def test_a_long_expression_is_shortened_in_a_message():
         z = sigmoid(tanh(exp(relu(sqrt(log(h))))))
         return z + x  # here
 
-    with pytest.raises(CellError, match=message(deep, "`sigmoid(tanh(exp(relu(...))))` has H units", "Give both the same size")):
+    with pytest.raises(
+        CellError,
+        match=message(
+            deep, "`sigmoid(tanh(exp(relu(...))))` has H units", "Give both the same size"
+        ),
+    ):
         cell(deep)
 
 
 def test_the_list_of_operations_in_messages_names_every_operation():
     written = {"add": "+", "sub": "-", "mul": "*", "div": "/", "neg": "-", "less": "<"}
-    assert all(re.search(rf"(?<!\w){re.escape(written.get(op, op))}(?!\w)", OPERATIONS) for op in POINTWISE)
+    assert all(
+        re.search(rf"(?<!\w){re.escape(written.get(op, op))}(?!\w)", OPERATIONS) for op in POINTWISE
+    )
 
 
 # ---------------------------------------------------------------- what is allowed
@@ -686,7 +823,8 @@ def of(*cells):
     return [c.graph.key for c in cells]
 
 
-# What is written, and the op that it becomes with its arguments: a and h are of the step, k a number.
+# What is written, and the op that it becomes with its arguments: a and h are of the step, k a
+# number.
 OPS = {
     "a + h": (lambda a, h: a + h, "add", "ah"),
     "a + 2": (lambda a, h: a + 2, "add", "ak"),
@@ -699,10 +837,10 @@ OPS = {
     "2 / a": (lambda a, h: 2 / a, "div", "ka"),
     "-a": (lambda a, h: -a, "neg", "a"),
     "abs(a)": (lambda a, h: abs(a), "abs", "a"),
-    "a ** 2": (lambda a, h: a ** 2, "mul", "aa"),
+    "a ** 2": (lambda a, h: a**2, "mul", "aa"),
     "pow(a, 2)": (lambda a, h: pow(a, 2), "mul", "aa"),
-    "a ** 0.5": (lambda a, h: a ** 0.5, "sqrt", "a"),
-    "a ** -1": (lambda a, h: a ** -1, "div", "ka"),
+    "a ** 0.5": (lambda a, h: a**0.5, "sqrt", "a"),
+    "a ** -1": (lambda a, h: a**-1, "div", "ka"),
     "sigmoid": (lambda a, h: sigmoid(a), "sigmoid", "a"),
     "tanh": (lambda a, h: tanh(a), "tanh", "a"),
     "relu": (lambda a, h: relu(a), "relu", "a"),
@@ -735,8 +873,13 @@ def test_what_is_written_becomes_its_operation(name):
 
     node = next(n for n in step.graph.nodes if n.op == op)
     assert "".join("k" if a.op == "number" else a.value for a in node.args) == args
-    assert all(a.value == (1.0 if name == "a ** -1" else 2.0) for a in node.args if a.op == "number")
-    assert all(n.op in POINTWISE or n.op in ("input", "state", "number", "sum", "mean") for n in step.graph.nodes)
+    assert all(
+        a.value == (1.0 if name == "a ** -1" else 2.0) for a in node.args if a.op == "number"
+    )
+    assert all(
+        n.op in POINTWISE or n.op in ("input", "state", "number", "sum", "mean")
+        for n in step.graph.nodes
+    )
 
 
 COMPARISONS = {
@@ -769,7 +912,7 @@ def test_every_pointwise_operation_can_be_written():
 def test_a_cube_and_clip_are_made_of_other_operations():
     @cell
     def cubed(x, h):
-        return clip(h ** 3, -0.5, 0.5)
+        return clip(h**3, -0.5, 0.5)
 
     @cell
     def multiplied(x, h):
@@ -792,7 +935,11 @@ def test_products_are_of_the_weight_or_its_transpose():
         return W @ (W.T @ h) + W.T.T @ x
 
     products = [n for n in tied.graph.nodes if n.op == "product"]
-    assert [(n.value, str(n.size)) for n in products] == [(("W", True), "I"), (("W", False), "H"), (("W", False), "H")]
+    assert [(n.value, str(n.size)) for n in products] == [
+        (("W", True), "I"),
+        (("W", False), "H"),
+        (("W", False), "H"),
+    ]
     assert tied.graph.output.args == tuple(products[1:]) and products[1].args == (products[0],)
 
 
@@ -801,7 +948,9 @@ def test_a_weight_of_one_size_is_a_value():
     def biased(x, h, *, b=weight("H")):
         return h + b
 
-    assert biased.graph.output.args[1].op == "weight" and biased.graph.weights["b"].shape == (Size("H"),)
+    assert biased.graph.output.args[1].op == "weight" and biased.graph.weights["b"].shape == (
+        Size("H"),
+    )
 
 
 def test_split_by_number_and_by_sizes_cuts_where_it_says():
@@ -814,7 +963,11 @@ def test_split_by_number_and_by_sizes_cuts_where_it_says():
     for n in cut.graph.nodes:
         if n.op == "slice":
             cuts[str(n.size)].append(tuple(map(str, n.value)))
-    assert cuts == {"H": [("0", "H"), ("3 + H + P", "3 + 2*H + P")], "3": [("H + P", "3 + H + P")], "P": [("H", "H + P")]}
+    assert cuts == {
+        "H": [("0", "H"), ("3 + H + P", "3 + 2*H + P")],
+        "3": [("H + P", "3 + H + P")],
+        "P": [("H", "H + P")],
+    }
 
     @cell
     def halves(x, h, *, W=weight("2*H", "I")):
@@ -822,7 +975,9 @@ def test_split_by_number_and_by_sizes_cuts_where_it_says():
         return a + b + split(h, 1)[0]
 
     a, b = [n for n in halves.graph.nodes if n.op == "slice"]
-    assert [*map(str, (*a.value, *b.value))] == ["0", "H", "H", "2*H"], "a split into one part is the value itself"
+    assert [*map(str, (*a.value, *b.value))] == ["0", "H", "H", "2*H"], (
+        "a split into one part is the value itself"
+    )
 
 
 def test_whole_numbers_of_numpy_are_sizes_and_counts():
@@ -860,8 +1015,18 @@ def test_sums_over_units_have_one_unit_and_go_with_any_size():
 
 
 @cell
-def timed(x, t=further_input(1), mark=further_input("M"), h=state(), c=state("P"), *, W=weight("H", "I"), V=weight("P", "M"), scale=2.0,
-          activation=tanh):
+def timed(
+    x,
+    t=further_input(1),
+    mark=further_input("M"),
+    h=state(),
+    c=state("P"),
+    *,
+    W=weight("H", "I"),
+    V=weight("P", "M"),
+    scale=2.0,
+    activation=tanh,
+):
     """Three inputs, two states of other sizes, a constant number and a constant function."""
     z = activation(W @ x) * t
     return z + h * scale, V @ mark + c
@@ -870,11 +1035,20 @@ def timed(x, t=further_input(1), mark=further_input("M"), h=state(), c=state("P"
 def test_inputs_states_weights_and_constants_are_read_from_the_signature():
     assert {k: str(v) for k, v in timed.graph.inputs.items()} == {"x": "I", "t": "1", "mark": "M"}
     assert {k: str(v) for k, v in timed.graph.states.items()} == {"h": "H", "c": "P"}
-    assert {k: str(w.shape) for k, w in timed.graph.weights.items()} == {"W": "(H, I)", "V": "(P, M)"}
+    assert {k: str(w.shape) for k, w in timed.graph.weights.items()} == {
+        "W": "(H, I)",
+        "V": "(P, M)",
+    }
     assert timed.constants == {"scale": 2.0, "activation": tanh}
     assert timed.graph.letters == {"I", "M", "H", "P"}
-    assert repr(timed) == "<cell timed(x, t, mark, h, c)>" and timed.name == timed.graph.name == "timed"
-    assert timed.__doc__ == "Three inputs, two states of other sizes, a constant number and a constant function."
+    assert (
+        repr(timed) == "<cell timed(x, t, mark, h, c)>"
+        and timed.name == timed.graph.name == "timed"
+    )
+    assert (
+        timed.__doc__
+        == "Three inputs, two states of other sizes, a constant number and a constant function."
+    )
 
 
 def test_the_output_is_the_first_new_state_unless_another_value_comes_first():
@@ -884,13 +1058,20 @@ def test_the_output_is_the_first_new_state_unless_another_value_comes_first():
         return V @ h, h, c
 
     graph = read_out.graph
-    assert graph.output.op == "product" and graph.output.size == Size("Y") and [n.op for n in graph.new_states] == ["tanh", "mul"]
+    assert (
+        graph.output.op == "product"
+        and graph.output.size == Size("Y")
+        and [n.op for n in graph.new_states] == ["tanh", "mul"]
+    )
     assert lstm.graph.output is lstm.graph.new_states[0]
 
 
 def test_constants_change_the_equations_and_nothing_else():
     faster = timed.with_constants(scale=3.0)
-    assert timed.constants["scale"] == 2.0 and faster.constants == {"scale": 3.0, "activation": tanh}
+    assert timed.constants["scale"] == 2.0 and faster.constants == {
+        "scale": 3.0,
+        "activation": tanh,
+    }
     assert of(faster) != of(timed) and of(faster.with_constants(scale=2.0)) == of(timed)
     assert of(lstm.with_constants(forget_bias=0.0)) == of(lstm)
 
@@ -909,7 +1090,12 @@ def test_a_constant_may_decide_a_branch_or_a_loop():
         return 2 * h if double else h
 
     assert [n.op for n in repeated.graph.nodes] == ["state", "product", "product", "product"]
-    assert [n.op for n in repeated.with_constants(times=1, double=True).graph.nodes] == ["number", "state", "product", "mul"]
+    assert [n.op for n in repeated.with_constants(times=1, double=True).graph.nodes] == [
+        "number",
+        "state",
+        "product",
+        "mul",
+    ]
 
 
 def twice(z):
@@ -934,13 +1120,23 @@ def test_what_is_written_twice_is_computed_once():
     def doubled(x, h, *, W=weight("H", "I")):
         return sigmoid(W @ x) * h + sigmoid(W @ x)
 
-    assert [n.op for n in doubled.graph.nodes].count("sigmoid") == [n.op for n in doubled.graph.nodes].count("product") == 1
+    assert (
+        [n.op for n in doubled.graph.nodes].count("sigmoid")
+        == [n.op for n in doubled.graph.nodes].count("product")
+        == 1
+    )
 
 
 def test_names_in_the_body_become_the_names_of_values():
     assert [name for name in lstm.graph.labels.values()] == ["i", "f", "g", "o", "c", "h"]
-    assert {name: n.op for n, name in lstm.graph.labels.items()} == {"i": "slice", "f": "slice", "g": "slice", "o": "slice", "c": "add",
-                                                                    "h": "mul"}
+    assert {name: n.op for n, name in lstm.graph.labels.items()} == {
+        "i": "slice",
+        "f": "slice",
+        "g": "slice",
+        "o": "slice",
+        "c": "add",
+        "h": "mul",
+    }
 
 
 def test_the_profiler_that_was_there_is_there_again():
@@ -979,10 +1175,21 @@ def test_a_symbol_can_be_asked_whether_it_is_none_and_be_a_key():
     assert looked_up.graph.output.op == "tanh"
 
 
-@pytest.mark.parametrize("made", [lstm, timed, timed.with_constants(scale=0.5), CELLS["lstm_full"].with_constants(peepholes=False)], ids=str)
+@pytest.mark.parametrize(
+    "made",
+    [
+        lstm,
+        timed,
+        timed.with_constants(scale=0.5),
+        CELLS["lstm_full"].with_constants(peepholes=False),
+    ],
+    ids=str,
+)
 def test_a_pickle_of_a_cell_is_the_same_cell(made):
     loaded = pickle.loads(pickle.dumps(made))
-    assert isinstance(loaded, Cell) and of(loaded) == of(made) and loaded.constants == made.constants
+    assert (
+        isinstance(loaded, Cell) and of(loaded) == of(made) and loaded.constants == made.constants
+    )
     assert loaded.graph.weights == made.graph.weights and loaded.name == made.name
 
 
@@ -1000,7 +1207,9 @@ def test_a_cell_beside_its_function_has_pickles_too():
 
 def test_a_constant_may_have_any_name():
     other = fading.with_constants(function=sigmoid, self=2.0)
-    assert other.constants == {"function": sigmoid, "self": 2.0} and other.graph.output.op == "sigmoid"
+    assert (
+        other.constants == {"function": sigmoid, "self": 2.0} and other.graph.output.op == "sigmoid"
+    )
     assert of(pickle.loads(pickle.dumps(other))) == of(other)
 
 
@@ -1009,14 +1218,20 @@ def test_a_copy_of_a_cell_is_that_cell():
     def local(x, h):
         return tanh(h)
 
-    assert copy.copy(local) is local and copy.deepcopy(local) is local and copy.deepcopy({"cell": timed})["cell"] is timed
+    assert (
+        copy.copy(local) is local
+        and copy.deepcopy(local) is local
+        and copy.deepcopy({"cell": timed})["cell"] is timed
+    )
 
 
 def test_a_cell_computes_what_it_says(close):
     inputs = [torch.randn(4, 2, units, dtype=torch.float64) for units in (3, 1, 2)]
     states = [torch.randn(2, units, dtype=torch.float64) for units in (5, 4)]
     W, V = torch.randn(5, 3, dtype=torch.float64), torch.randn(4, 2, dtype=torch.float64)
-    output, (h, c) = scan(timed.graph, inputs=tuple(inputs), states=tuple(states), weights={"W": W, "V": V})
+    output, (h, c) = scan(
+        timed.graph, inputs=tuple(inputs), states=tuple(states), weights={"W": W, "V": V}
+    )
     wanted_h, wanted_c = states
     for x, t, mark in zip(*inputs):
         wanted_h, wanted_c = torch.tanh(x @ W.T) * t + 2 * wanted_h, mark @ V.T + wanted_c
@@ -1026,6 +1241,21 @@ def test_a_cell_computes_what_it_says(close):
 
 
 def test_the_language_is_what_the_package_offers():
-    offered = {name for name in vars(ostinato) if callable(vars(ostinato)[name]) and vars(ostinato)[name].__module__.startswith("ostinato.language.")}
+    offered = {
+        name
+        for name in vars(ostinato)
+        if callable(vars(ostinato)[name])
+        and vars(ostinato)[name].__module__.startswith("ostinato.language.")
+    }
     functions = set(POINTWISE) - {"add", "sub", "mul", "div", "neg", "abs", "less"}
-    assert offered == functions | {"cell", "weight", "state", "input", "split", "concat", "sum", "mean", "clip"}
+    assert offered == functions | {
+        "cell",
+        "weight",
+        "state",
+        "input",
+        "split",
+        "concat",
+        "sum",
+        "mean",
+        "clip",
+    }

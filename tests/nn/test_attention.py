@@ -1,4 +1,6 @@
-"""Attention: what it gives, for one step and for all, and what it makes of places that there are not."""
+"""Attention: what it gives, for one step and for all, and what it makes of places that there are
+not.
+"""
 
 import pytest
 import torch
@@ -22,7 +24,12 @@ def test_luong_is_its_equation(close):
     attention = KINDS["luong"]()
     q, memory = tensors((2, 3), (2, 5, 4))
     context, weights = attention(q, attention.keys(memory), memory)
-    scores = torch.stack([torch.stack([q[b] @ attention.key.weight @ memory[b, s] for s in range(5)]) for b in range(2)])
+    scores = torch.stack(
+        [
+            torch.stack([q[b] @ attention.key.weight @ memory[b, s] for s in range(5)])
+            for b in range(2)
+        ]
+    )
     close(weights, scores.softmax(1))
     close(context, torch.einsum("bs,bsm->bm", scores.softmax(1), memory))
 
@@ -31,8 +38,18 @@ def test_bahdanau_is_its_equation(close):
     attention = KINDS["bahdanau"]()
     q, memory = tensors((2, 3), (2, 5, 4))
     context, weights = attention(q, attention.keys(memory), memory)
-    W, bias, U, v = attention.query.weight, attention.query.bias, attention.key.weight, attention.score.weight[0]
-    scores = torch.stack([torch.stack([v @ torch.tanh(W @ q[b] + bias + U @ memory[b, s]) for s in range(5)]) for b in range(2)])
+    W, bias, U, v = (
+        attention.query.weight,
+        attention.query.bias,
+        attention.key.weight,
+        attention.score.weight[0],
+    )
+    scores = torch.stack(
+        [
+            torch.stack([v @ torch.tanh(W @ q[b] + bias + U @ memory[b, s]) for s in range(5)])
+            for b in range(2)
+        ]
+    )
     close(weights, scores.softmax(1))
     close(context, torch.einsum("bs,bsm->bm", scores.softmax(1), memory))
 
@@ -60,7 +77,9 @@ def test_places_that_there_are_not_get_nothing_and_change_nothing(attention, clo
 
 def test_a_row_without_places_gets_zeros_and_gives_no_nan(attention, close):
     q, memory = tensors((2, 7, 3), (2, 5, 4))
-    context, weights = attention(q, attention.keys(memory), memory, torch.tensor([[True] * 5, [False] * 5]))
+    context, weights = attention(
+        q, attention.keys(memory), memory, torch.tensor([[True] * 5, [False] * 5])
+    )
     assert (context[1] == 0).all() and (weights[1] == 0).all()
     close(weights[0].sum(1), torch.ones(7, dtype=torch.float64))
     context.sum().backward()
@@ -71,15 +90,21 @@ def test_a_row_without_places_gets_zeros_and_gives_no_nan(attention, close):
 def test_gradients_are_right(attention):
     q, memory = tensors((2, 2, 3), (2, 3, 4))
     mask = torch.tensor([[True, True, False], [False] * 3])
-    assert torch.autograd.gradcheck(lambda q, memory: attention(q, attention.keys(memory), memory, mask), (q, memory))
+    assert torch.autograd.gradcheck(
+        lambda q, memory: attention(q, attention.keys(memory), memory, mask), (q, memory)
+    )
 
 
 def test_what_does_not_fit_is_refused(attention):
     q, memory = tensors((2, 3), (2, 5, 4))
     keys = attention.keys(memory)
-    with pytest.raises(SizeError, match=r"a query of \(2, 4\) and a memory of \(2, 5, 4\); it wants \(batch, 3\)"):
+    with pytest.raises(
+        SizeError, match=r"a query of \(2, 4\) and a memory of \(2, 5, 4\); it wants \(batch, 3\)"
+    ):
         attention(torch.zeros(2, 4, dtype=torch.float64), keys, memory)
-    with pytest.raises(SizeError, match=r"a mask of torch.bool, \(2, 4\); it wants truth values of \(2, 5\)"):
+    with pytest.raises(
+        SizeError, match=r"a mask of torch.bool, \(2, 4\); it wants truth values of \(2, 5\)"
+    ):
         attention(q, keys, memory, torch.ones(2, 4, dtype=torch.bool))
     with pytest.raises(ArgumentTypeError, match="given Tensor, Tensor, list; it wants tensors"):
         attention(q, keys, memory.tolist())

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from odd_cells import faded, parts, read_out, timed, transposed
 from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
+from odd_cells import faded, parts, read_out, timed, transposed
 from ostinato import GRU, LSTM, RNN, Recurrent, cell, engines, tanh, weight
 from ostinato.cells.classic import CELLS
 from ostinato.errors import EngineError, InputError
@@ -42,20 +42,34 @@ def given_to(layer, batch, steps, dtype=torch.float64):
     """Inputs and states for a layer."""
     graph, letters = layer.cell.graph, {"I": layer.input_size, "H": layer.hidden_size} | layer.sizes
     runs = layer.num_layers * layer.num_directions
-    return ([torch.randn(batch, steps, size.at(letters), dtype=dtype) for size in graph.inputs.values()],
-            [torch.randn(runs, batch, size.at(letters), dtype=dtype) for size in graph.states.values()])
+    return (
+        [
+            torch.randn(batch, steps, size.at(letters), dtype=dtype)
+            for size in graph.inputs.values()
+        ],
+        [torch.randn(runs, batch, size.at(letters), dtype=dtype) for size in graph.states.values()],
+    )
 
 
 def results(layer, inputs, states=None, lengths=None):
-    """The output, the final states, and the gradients of all that was given and of all parameters."""
+    """The output, the final states, and the gradients of all that was given and of all
+    parameters.
+    """
     inputs = [x.detach().requires_grad_() for x in inputs]
     states = None if states is None else [s.detach().requires_grad_() for s in states]
     output, ends = layer(tuple(inputs), states, lengths=lengths)
     ends = ends if isinstance(ends, tuple) else (ends,)
     generator = torch.Generator().manual_seed(1)
-    total = sum((v * torch.randn(v.shape, generator=generator, dtype=torch.float64).to(v.dtype)).sum() for v in (output, *ends))
+    total = sum(
+        (v * torch.randn(v.shape, generator=generator, dtype=torch.float64).to(v.dtype)).sum()
+        for v in (output, *ends)
+    )
     leaves = [*inputs, *(states or ()), *layer.parameters()]
-    return [output.detach(), *(e.detach() for e in ends), *torch.autograd.grad(total, leaves, materialize_grads=True)]
+    return [
+        output.detach(),
+        *(e.detach() for e in ends),
+        *torch.autograd.grad(total, leaves, materialize_grads=True),
+    ]
 
 
 def equal(found, wanted):
@@ -70,7 +84,11 @@ def equal(found, wanted):
 def scans(monkeypatch):
     """The steps of each run of an engine, as they come."""
     steps, scan = [], engines.scan
-    monkeypatch.setattr(engines, "scan", lambda graph, **given: (steps.append(len(given["inputs"][0])), scan(graph, **given))[1])
+    monkeypatch.setattr(
+        engines,
+        "scan",
+        lambda graph, **given: (steps.append(len(given["inputs"][0])), scan(graph, **given))[1],
+    )
     return steps
 
 
@@ -88,18 +106,41 @@ def test_every_cell_has_the_same_results_and_gradients(name, lengths, bidirectio
 
 @pytest.mark.parametrize("name", ["lstm", "gru_original", "layer_norm_lstm", "timed"])
 def test_float32_is_as_near_the_truth_as_without(name, engine, close):
-    plain, kept = pair(name, 3, num_layers=2, bidirectional=True, engine=engine, dtype=torch.float64)
+    plain, kept = pair(
+        name, 3, num_layers=2, bidirectional=True, engine=engine, dtype=torch.float64
+    )
     inputs, states = given_to(plain, len(LENGTHS), max(LENGTHS))
     wanted = results(plain, inputs, states, LENGTHS)
-    for left, right in zip(results(kept.float(), [x.float() for x in inputs], [s.float() for s in states], LENGTHS), wanted, strict=True):
+    for left, right in zip(
+        results(kept.float(), [x.float() for x in inputs], [s.float() for s in states], LENGTHS),
+        wanted,
+        strict=True,
+    ):
         assert left.dtype == torch.float32
         close(left, right, torch.float32)
 
 
 @pytest.mark.parametrize("lengths", [None, [0, 1, 0.5, 0.9, 0]], ids=["full", "ragged"])
-@pytest.mark.parametrize("steps, every", [
-    (1, 1), (1, True), (2, 1), (2, True), (3, 2), (5, 1), (5, 4), (5, 5), (5, 6), (6, 2), (6, 3), (7, 2), (7, 3), (10, True), (13, 5),
-])
+@pytest.mark.parametrize(
+    "steps, every",
+    [
+        (1, 1),
+        (1, True),
+        (2, 1),
+        (2, True),
+        (3, 2),
+        (5, 1),
+        (5, 4),
+        (5, 5),
+        (5, 6),
+        (6, 2),
+        (6, 3),
+        (7, 2),
+        (7, 3),
+        (10, True),
+        (13, 5),
+    ],
+)
 def test_any_number_of_steps_is_cut_into_any_segments(steps, every, lengths, engine):
     plain, kept = pair("lstm", every, bidirectional=True, engine=engine, dtype=torch.float64)
     lengths = lengths and [round(part * steps) for part in lengths]
@@ -123,8 +164,17 @@ def test_padding_is_not_read(engine):
     assert (found[0][past.expand_as(found[0])] == 0).all()
 
 
-@pytest.mark.parametrize("options", [{}, {"learned_state": True}, {"names": {"U": ("U_a", "U_b"), "b": ()}}, {"num_layers": 3},
-                                     {"batch_first": False}], ids=str)
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"learned_state": True},
+        {"names": {"U": ("U_a", "U_b"), "b": ()}},
+        {"num_layers": 3},
+        {"batch_first": False},
+    ],
+    ids=str,
+)
 def test_every_kind_of_layer_has_the_same_gradients(options, engine):
     plain, kept = pair("lstm", 2, engine=engine, dtype=torch.float64, **options)
     inputs, states = given_to(plain, 5, 5)
@@ -134,14 +184,20 @@ def test_every_kind_of_layer_has_the_same_gradients(options, engine):
 
 @pytest.mark.parametrize("layer", [RNN, LSTM, GRU])
 def test_torch_nns_layers_take_it(layer, close):
-    theirs, mine = getattr(nn, layer.__name__)(3, 4, 2, bidirectional=True).double(), layer(3, 4, 2, bidirectional=True, checkpoint=2).double()
+    theirs, mine = (
+        getattr(nn, layer.__name__)(3, 4, 2, bidirectional=True).double(),
+        layer(3, 4, 2, bidirectional=True, checkpoint=2).double(),
+    )
     mine.load_state_dict(theirs.state_dict())
     inputs = [torch.randn(7, 2, 3, dtype=torch.float64)]
 
     def of(module):
         x = inputs[0].clone().requires_grad_()
         output, _ = module(x)
-        return [output.detach(), *torch.autograd.grad(output.square().sum(), [x, *module.parameters()])]
+        return [
+            output.detach(),
+            *torch.autograd.grad(output.square().sum(), [x, *module.parameters()]),
+        ]
 
     for left, right in zip(of(mine), of(theirs), strict=True):
         close(left, right)
@@ -163,15 +219,29 @@ def test_a_packed_sequence_and_one_sequence_alone():
     found = []
     for layer in (plain, kept):
         packed, alone = layer(pack_sequence(rows, enforce_sorted=False))[0].data, layer(rows[2])[0]
-        found.append([packed.detach(), alone.detach(), *torch.autograd.grad(packed.sum() + alone.square().sum(), list(layer.parameters()))])
+        found.append(
+            [
+                packed.detach(),
+                alone.detach(),
+                *torch.autograd.grad(packed.sum() + alone.square().sum(), list(layer.parameters())),
+            ]
+        )
     equal(*found)
 
 
 # ---------------------------------------------------------------- what is asked for
 
 
-@pytest.mark.parametrize("loss", [lambda y, h, c: y.square().sum(), lambda y, h, c: h.sum(), lambda y, h, c: c.square().sum(),
-                                  lambda y, h, c: y[:, 1].sum()], ids=["output", "h", "c", "one step"])
+@pytest.mark.parametrize(
+    "loss",
+    [
+        lambda y, h, c: y.square().sum(),
+        lambda y, h, c: h.sum(),
+        lambda y, h, c: c.square().sum(),
+        lambda y, h, c: y[:, 1].sum(),
+    ],
+    ids=["output", "h", "c", "one step"],
+)
 def test_any_part_of_the_result_can_be_the_loss(loss, engine):
     plain, kept = pair("lstm", 2, engine=engine, dtype=torch.float64)
     (x,), states = given_to(plain, 4, 7)
@@ -195,8 +265,14 @@ def test_only_the_gradients_asked_for_are_made(wanted, engine, monkeypatch):
         leaf = (getattr(layer, wanted) if leaf is None else leaf).requires_grad_()
         output, _ = layer(x, h)
         with monkeypatch.context() as patch:
-            patch.setattr(torch.autograd, "grad", lambda outputs, inputs, *others, **more: (
-                asked.append([t.shape for t in inputs]), grad(outputs, inputs, *others, **more))[1])
+            patch.setattr(
+                torch.autograd,
+                "grad",
+                lambda outputs, inputs, *others, **more: (
+                    asked.append([t.shape for t in inputs]),
+                    grad(outputs, inputs, *others, **more),
+                )[1],
+            )
             output.square().sum().backward()
         found.append([leaf.grad])
         leaf.grad = None
@@ -251,7 +327,12 @@ def test_true_is_about_the_square_root(scans):
 def test_a_frozen_layer_passes_gradients_down(engine):
     plain, kept = pair("gru", 2, engine=engine, dtype=torch.float64)
     x = torch.randn(2, 5, 3, dtype=torch.float64, requires_grad=True)
-    equal(*[torch.autograd.grad(layer.requires_grad_(False)(x)[0].square().sum(), [x]) for layer in (plain, kept)])
+    equal(
+        *[
+            torch.autograd.grad(layer.requires_grad_(False)(x)[0].square().sum(), [x])
+            for layer in (plain, kept)
+        ]
+    )
 
 
 def test_backward_twice_wants_a_kept_graph():
@@ -295,7 +376,9 @@ def functional(layer, inputs, states, lengths):
     a, b = len(inputs), len(inputs) + len(states)
 
     def run(*leaves):
-        output, ends = torch.func.functional_call(layer, dict(zip(names, leaves[b:])), (leaves[:a], leaves[a:b], lengths))
+        output, ends = torch.func.functional_call(
+            layer, dict(zip(names, leaves[b:])), (leaves[:a], leaves[a:b], lengths)
+        )
         return output, *ends
 
     return run, tuple(v.detach().requires_grad_() for v in (*inputs, *states, *layer.parameters()))
@@ -312,14 +395,22 @@ def test_gradients_are_finite_differences(name, lengths, engine):
 @pytest.mark.parametrize("name", ["lstm", "timed"])
 def test_second_gradients_are_finite_differences(name, lengths, engine):
     _, kept = pair(name, 2, size=2, bidirectional=True, engine=engine, dtype=torch.float64)
-    assert torch.autograd.gradgradcheck(*functional(kept, *given_to(kept, 3, 3), lengths), fast_mode=True)
+    assert torch.autograd.gradgradcheck(
+        *functional(kept, *given_to(kept, 3, 3), lengths), fast_mode=True
+    )
 
 
 def test_first_gradients_with_a_graph_are_the_same(engine):
     plain, kept = pair("lstm", 2, engine=engine, dtype=torch.float64)
     (x,), _ = given_to(plain, 4, 7)
-    equal(*[torch.autograd.grad(layer(x)[0].square().sum(), list(layer.parameters()), create_graph=graph)
-            for layer, graph in ((kept, True), (plain, False))])
+    equal(
+        *[
+            torch.autograd.grad(
+                layer(x)[0].square().sum(), list(layer.parameters()), create_graph=graph
+            )
+            for layer, graph in ((kept, True), (plain, False))
+        ]
+    )
 
 
 # ---------------------------------------------------------------- torch's other modes
@@ -343,7 +434,11 @@ def test_torch_func_goes_through_it():
 
     def gradient(layer):
         def loss(x):
-            return torch.func.functional_call(layer, dict(layer.named_parameters()), (x,))[0].square().sum()
+            return (
+                torch.func.functional_call(layer, dict(layer.named_parameters()), (x,))[0]
+                .square()
+                .sum()
+            )
 
         return torch.func.grad(loss)(x)
 
@@ -377,8 +472,13 @@ def test_no_rows_and_no_steps(engine):
 def saved_bytes(layer, x):
     """What lies between forward and backward, each piece of memory counted once."""
     seen = {}
-    with torch.autograd.graph.saved_tensors_hooks(lambda t: (seen.__setitem__(t.untyped_storage().data_ptr(), t.untyped_storage().nbytes()), t)[1],
-                                                  lambda t: t):
+    with torch.autograd.graph.saved_tensors_hooks(
+        lambda t: (
+            seen.__setitem__(t.untyped_storage().data_ptr(), t.untyped_storage().nbytes()),
+            t,
+        )[1],
+        lambda t: t,
+    ):
         kept = layer(x)
     assert kept[0].requires_grad
     return sum(seen.values())
@@ -437,10 +537,22 @@ print(status("VmHWM") - before)
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak of memory is read from Linux's /proc")
+@pytest.mark.skipif(
+    not Path("/proc/self/clear_refs").exists(),
+    reason="the peak of memory is read from Linux's /proc",
+)
 def test_the_peak_of_memory_is_a_third_of_torch_nns():
-    peaks = {kind: int(subprocess.run([sys.executable, "-c", MEASURED, kind, "1000"], capture_output=True, text=True, check=True).stdout)
-             for kind in ("torch", "ostinato")}
+    peaks = {
+        kind: int(
+            subprocess.run(
+                [sys.executable, "-c", MEASURED, kind, "1000"],
+                capture_output=True,
+                text=True,
+                check=True,
+            ).stdout
+        )
+        for kind in ("torch", "ostinato")
+    }
     # Output and input's gradient there must be.
     assert 64 * 1000 * (64 + 128) * 4 < peaks["ostinato"] < peaks["torch"] / 3
 
@@ -449,15 +561,30 @@ def test_the_peak_of_memory_is_a_third_of_torch_nns():
 
 
 @pytest.mark.parametrize("wrong", [-1, 0, 2.5, "yes", [3], float("nan")], ids=str)
-@pytest.mark.parametrize("make", [lambda k: Recurrent("gru", 2, 3, checkpoint=k), lambda k: RNN(2, 3, checkpoint=k),
-                                  lambda k: LSTM(2, 3, checkpoint=k), lambda k: GRU(2, 3, checkpoint=k)], ids=["Recurrent", "RNN", "LSTM", "GRU"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda k: Recurrent("gru", 2, 3, checkpoint=k),
+        lambda k: RNN(2, 3, checkpoint=k),
+        lambda k: LSTM(2, 3, checkpoint=k),
+        lambda k: GRU(2, 3, checkpoint=k),
+    ],
+    ids=["Recurrent", "RNN", "LSTM", "GRU"],
+)
 def test_a_wrong_checkpoint_is_refused(make, wrong):
-    with pytest.raises(InputError, match=r"checkpoint=.*: write after how many steps a state is kept, a whole number above 0; or True"):
+    with pytest.raises(
+        InputError,
+        match=r"checkpoint=.*: write after how many steps a state is kept, a whole number above 0; "
+        r"or True",
+    ):
         make(wrong)
 
 
 def test_what_was_given_is_kept_and_shown():
-    assert Recurrent("gru", 2, 3).checkpoint is None and Recurrent("gru", 2, 3, checkpoint=False).checkpoint is None
+    assert (
+        Recurrent("gru", 2, 3).checkpoint is None
+        and Recurrent("gru", 2, 3, checkpoint=False).checkpoint is None
+    )
     assert repr(Recurrent("gru", 2, 3, checkpoint=False)) == "Recurrent(gru, 2, 3)"
     assert repr(Recurrent("gru", 2, 3, checkpoint=True)) == "Recurrent(gru, 2, 3, checkpoint=True)"
     assert repr(LSTM(2, 3, checkpoint=20)) == "LSTM(2, 3, checkpoint=20)"
@@ -474,7 +601,11 @@ def test_a_stream_takes_no_notice(close):
 
 def test_a_scan_by_itself():
     graph = CELLS["elman"].graph
-    weights = {"W": torch.randn(4, 3, requires_grad=True), "U": (torch.randn(4, 4, requires_grad=True), torch.randn(4, 4)), "b": torch.zeros(4)}
+    weights = {
+        "W": torch.randn(4, 3, requires_grad=True),
+        "U": (torch.randn(4, 4, requires_grad=True), torch.randn(4, 4)),
+        "b": torch.zeros(4),
+    }
     given = dict(inputs=(torch.randn(9, 2, 3),), states=(None,), weights=weights)
     leaves = [weights["W"], weights["U"][0]]
     for scan in (engines.scan, lambda graph, **given: checkpoint.scan(graph, every=4, **given)):

@@ -1,4 +1,6 @@
-"""The convolutional LSTM is the paper's equations, on pictures and lines, with lengths, states and gradients."""
+"""The convolutional LSTM is the paper's equations, on pictures and lines, with lengths, states and
+gradients.
+"""
 
 import pytest
 import torch
@@ -23,8 +25,9 @@ def said(weights, x, peepholes):
         gate = {}
         for k, name in enumerate("ifgo"):
             own = slice(k * H, (k + 1) * H)
-            gate[name] = (F.conv2d(x[:, t], weights["W"][own], weights["b"][own], padding="same")
-                          + F.conv2d(h, weights["U"][own], padding="same"))
+            gate[name] = F.conv2d(
+                x[:, t], weights["W"][own], weights["b"][own], padding="same"
+            ) + F.conv2d(h, weights["U"][own], padding="same")
         p = weights["p"] if peepholes else (0, 0, 0)
         i, f = torch.sigmoid(gate["i"] + p[0] * c), torch.sigmoid(gate["f"] + p[1] * c)
         c = f * c + i * torch.tanh(gate["g"])
@@ -45,8 +48,14 @@ def test_it_is_the_papers_equations(peepholes):
 def test_on_one_place_it_is_the_lstm():
     net, lstm = layer(4, 3, 1, dimensions=1), LSTM(4, 3, batch_first=True).double()
     weights = {name: w.detach() for name, w in net.named_parameters()}
-    lstm.load_state_dict({"weight_ih_l0": weights["W"][..., 0], "weight_hh_l0": weights["U"][..., 0], "bias_ih_l0": weights["b"],
-                          "bias_hh_l0": torch.zeros(12, dtype=torch.float64)})
+    lstm.load_state_dict(
+        {
+            "weight_ih_l0": weights["W"][..., 0],
+            "weight_hh_l0": weights["U"][..., 0],
+            "bias_ih_l0": weights["b"],
+            "bias_hh_l0": torch.zeros(12, dtype=torch.float64),
+        }
+    )
     x = torch.randn(2, 5, 4, dtype=torch.float64)
     wanted, _ = lstm(x)
     torch.testing.assert_close(net(x[..., None])[0][..., 0], wanted, rtol=0, atol=1e-12)
@@ -82,7 +91,9 @@ def test_gradients_are_finite_differences(peepholes):
     names, parameters = zip(*net.named_parameters())
 
     def run(x, h, c, *weights):
-        output, (h, c) = torch.func.functional_call(net, dict(zip(names, weights)), (x, (h, c), torch.tensor([2, 1])))
+        output, (h, c) = torch.func.functional_call(
+            net, dict(zip(names, weights)), (x, (h, c), torch.tensor([2, 1]))
+        )
         return output, h, c
 
     assert torch.autograd.gradcheck(run, (x, *state, *parameters))
@@ -91,7 +102,9 @@ def test_gradients_are_finite_differences(peepholes):
 def test_a_convolution_keeps_the_places_with_kernels_of_any_size():
     x = torch.arange(4.0).view(1, 1, 4)
     assert convolve(x, torch.tensor([[[1.0, 10.0]]])).tolist() == [[[10, 21, 32, 3]]]
-    assert convolve(x, torch.tensor([[[1.0, 10.0, 100.0]]]), torch.tensor([1.0])).tolist() == [[[101, 211, 322, 33]]]
+    assert convolve(x, torch.tensor([[[1.0, 10.0, 100.0]]]), torch.tensor([1.0])).tolist() == [
+        [[101, 211, 322, 33]]
+    ]
 
 
 def test_nothing_to_run_over_gives_nothing_and_the_state_back():
@@ -108,7 +121,9 @@ def test_without_a_row_or_a_step_gradients_are_zero(batch, steps):
         for lengths in (None, [0] * batch):
             output, ends = made(x, state, lengths)
             for result in (output, *ends):
-                found = torch.autograd.grad(result.sum(), [x, *made.parameters()], retain_graph=True, materialize_grads=True)
+                found = torch.autograd.grad(
+                    result.sum(), [x, *made.parameters()], retain_graph=True, materialize_grads=True
+                )
                 assert not any(d.any() for d in found)
             output.sum().backward()
 
@@ -118,28 +133,86 @@ def test_parameters_start_again_within_the_same_bound():
     before = [p.clone() for p in made.parameters()]
     made.reset_parameters()
     for p, old in zip(made.parameters(), before, strict=True):
-        assert not torch.equal(p, old) and p.abs().max() <= 1 / 30 ** 0.5 and p.requires_grad
+        assert not torch.equal(p, old) and p.abs().max() <= 1 / 30**0.5 and p.requires_grad
 
 
 X = torch.zeros(2, 3, 1, 4, 4, dtype=torch.float64)
 MISTAKES = {
-    "three dimensions": (lambda: ConvLSTM(1, 2, 3, dimensions=3), InputError, r"dimensions=3\): give 1"),
-    "a kernel with a size missing": (lambda: ConvLSTM(1, 2, (3,)), SizeError, r"kernel_size=\(3,\)\).*for each dimension, here 2, or one"),
-    "no channels": (lambda: ConvLSTM(0, 2, 3), InputError, "input_channels=0: write a whole number above 0"),
+    "three dimensions": (
+        lambda: ConvLSTM(1, 2, 3, dimensions=3),
+        InputError,
+        r"dimensions=3\): give 1",
+    ),
+    "a kernel with a size missing": (
+        lambda: ConvLSTM(1, 2, (3,)),
+        SizeError,
+        r"kernel_size=\(3,\)\).*for each dimension, here 2, or one",
+    ),
+    "no channels": (
+        lambda: ConvLSTM(0, 2, 3),
+        InputError,
+        "input_channels=0: write a whole number above 0",
+    ),
     "another number of channels": (
-        lambda: layer(2, 2, 3)(X), SizeError, r"\(2, 3, 1, 4, 4\): give it \(B, T, 2, places, places\)"),
-    "a line for pictures": (lambda: layer(1, 2, 3)(X[..., 0]), SizeError, r"give it \(B, T, 1, places, places\)"),
-    "a state of another shape": (lambda: layer(1, 2, 3)(X, (X[:, 0], X[:, 0])), SizeError, r"give both the shape \(2, 2, 4, 4\)"),
+        lambda: layer(2, 2, 3)(X),
+        SizeError,
+        r"\(2, 3, 1, 4, 4\): give it \(B, T, 2, places, places\)",
+    ),
+    "a line for pictures": (
+        lambda: layer(1, 2, 3)(X[..., 0]),
+        SizeError,
+        r"give it \(B, T, 1, places, places\)",
+    ),
+    "a state of another shape": (
+        lambda: layer(1, 2, 3)(X, (X[:, 0], X[:, 0])),
+        SizeError,
+        r"give both the shape \(2, 2, 4, 4\)",
+    ),
     "lengths beyond the end": (
-        lambda: layer(1, 2, 3)(X, lengths=torch.tensor([4, 1])), SizeError, r"from 1 to 4 and the sequences have 3 step\(s\): write 2 whole number"),
-    "lengths for other rows": (lambda: layer(1, 2, 3)(X, lengths=torch.tensor([1])), SizeError, r"\(1,\) and the batch has 2 row\(s\): write 2 whole number"),
-    "lengths between two steps": (lambda: layer(1, 2, 3)(X, lengths=[1.5, 3.0]), InputError, r"\[1.5, 3.0\] are not whole"),
-    "places that are truth values": (lambda: layer(1, 2, 3, batch_first=1), ArgumentTypeError, "batch_first=1: write True or False"),
-    "a list": (lambda: layer(1, 2, 3)(X.tolist()), ArgumentTypeError, r"given list: give it x, or x and \(h, c\)"),
-    "one state": (lambda: layer(1, 2, 3)(X, (X,)), ArgumentTypeError, "given Tensor, Tensor: give it x, or x and"),
-    "another dtype": (lambda: layer(1, 2, 3)(X.float()), TensorError, r"x of torch.float32 .*write x.to\('cpu', torch.float64\)"),
-    "a state elsewhere": (lambda: layer(1, 2, 3)(X, (X.to("meta"),) * 2), TensorError, "h of torch.float64 on meta"),
-    "a kernel size that is not whole": (lambda: layer(1, 2, 3.0), ArgumentTypeError, "kernel_size=3.0: write a whole number above 0"),
+        lambda: layer(1, 2, 3)(X, lengths=torch.tensor([4, 1])),
+        SizeError,
+        r"from 1 to 4 and the sequences have 3 step\(s\): write 2 whole number",
+    ),
+    "lengths for other rows": (
+        lambda: layer(1, 2, 3)(X, lengths=torch.tensor([1])),
+        SizeError,
+        r"\(1,\) and the batch has 2 row\(s\): write 2 whole number",
+    ),
+    "lengths between two steps": (
+        lambda: layer(1, 2, 3)(X, lengths=[1.5, 3.0]),
+        InputError,
+        r"\[1.5, 3.0\] are not whole",
+    ),
+    "places that are truth values": (
+        lambda: layer(1, 2, 3, batch_first=1),
+        ArgumentTypeError,
+        "batch_first=1: write True or False",
+    ),
+    "a list": (
+        lambda: layer(1, 2, 3)(X.tolist()),
+        ArgumentTypeError,
+        r"given list: give it x, or x and \(h, c\)",
+    ),
+    "one state": (
+        lambda: layer(1, 2, 3)(X, (X,)),
+        ArgumentTypeError,
+        "given Tensor, Tensor: give it x, or x and",
+    ),
+    "another dtype": (
+        lambda: layer(1, 2, 3)(X.float()),
+        TensorError,
+        r"x of torch.float32 .*write x.to\('cpu', torch.float64\)",
+    ),
+    "a state elsewhere": (
+        lambda: layer(1, 2, 3)(X, (X.to("meta"),) * 2),
+        TensorError,
+        "h of torch.float64 on meta",
+    ),
+    "a kernel size that is not whole": (
+        lambda: layer(1, 2, 3.0),
+        ArgumentTypeError,
+        "kernel_size=3.0: write a whole number above 0",
+    ),
 }
 
 

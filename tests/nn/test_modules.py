@@ -1,4 +1,6 @@
-"""Every module of the package: what owns parameters or buffers starts them again, after torch.device("meta") and to_empty too."""
+"""Every module of the package: what owns parameters or buffers starts them again, after
+torch.device("meta") and to_empty too.
+"""
 
 import importlib
 import pkgutil
@@ -45,15 +47,21 @@ MODULES = {
     "TextEncoder": lambda: TextEncoder(9, embedding=5, hidden=6),
     "FramesEncoder": lambda: FramesEncoder(4, embedding=5, hidden=6),
     "PictureEncoder": lambda: PictureEncoder(units=8),
-    "EncoderDecoder": lambda: EncoderDecoder(TextEncoder(9, embedding=5, hidden=6), 7, embedding=5, hidden=6),
+    "EncoderDecoder": lambda: EncoderDecoder(
+        TextEncoder(9, embedding=5, hidden=6), 7, embedding=5, hidden=6
+    ),
     "ClassifyModel": reader,
     "ClassifyEnsemble": lambda: classify.ClassifyEnsemble([reader(), reader()]),
     "Foretelling": lambda: pretraining.Foretelling(reader(), np.arange(9) + 1),
     "FrameModel": lambda: frames.FrameModel(4, 3, frames.FrameOptions(hidden=6)),
     "SpelledWords": lambda: spelling.SpelledWords(9, 8, classify.ClassifyOptions(embedding=5)),
     "TagModel": lambda: tag.TagModel(9, 8, 4, tag.TagOptions(hidden=6, embedding=5)),
-    "ForecastModel": lambda: forecast_model.ForecastModel(4, 2, 3, forecast_model.ForecastOptions(hidden=6)),
-    "LanguageModel": lambda: generate.LanguageModel(9, generate.GenerateOptions(hidden=6, embedding=5)),
+    "ForecastModel": lambda: forecast_model.ForecastModel(
+        4, 2, 3, forecast_model.ForecastOptions(hidden=6)
+    ),
+    "LanguageModel": lambda: generate.LanguageModel(
+        9, generate.GenerateOptions(hidden=6, embedding=5)
+    ),
 }
 
 
@@ -62,8 +70,14 @@ def test_every_module_is_tested():
     for info in pkgutil.walk_packages(ostinato.__path__, "ostinato."):
         if "__main__" not in info.name:
             module = importlib.import_module(info.name)
-            found |= {c.__name__ for c in vars(module).values() if isinstance(c, type) and issubclass(c, nn.Module)
-                      and c.__module__ == info.name and not c.__name__.startswith("_")}
+            found |= {
+                c.__name__
+                for c in vars(module).values()
+                if isinstance(c, type)
+                and issubclass(c, nn.Module)
+                and c.__module__ == info.name
+                and not c.__name__.startswith("_")
+            }
     # A twin copies its weights from a layer, and a training loop holds a model.
     assert found - {"TorchTwin", "Training"} == set(MODULES)
 
@@ -81,10 +95,15 @@ def test_a_module_made_without_memory_starts_as_one_made_with_it(name):
             t.fill_(torch.nan)
     for module in made.modules():
         owned = [*module.parameters(recurse=False), *module.buffers(recurse=False)]
-        assert hasattr(module, "reset_parameters") or not owned, f"{type(module).__name__} cannot start again"
+        assert hasattr(module, "reset_parameters") or not owned, (
+            f"{type(module).__name__} cannot start again"
+        )
         if owned:
             module.reset_parameters()
-    for (key, mine), (_, wanted) in zip([*made.named_parameters(), *made.named_buffers()], [*usual.named_parameters(), *usual.named_buffers()]):
+    for (key, mine), (_, wanted) in zip(
+        [*made.named_parameters(), *made.named_buffers()],
+        [*usual.named_parameters(), *usual.named_buffers()],
+    ):
         assert mine.isfinite().all(), key
         # Drawn from the same distribution: what is 0 or fixed there is here.
         assert torch.equal(mine == 0, wanted == 0), key

@@ -1,5 +1,5 @@
-"""What takes a call over: subclasses of Tensor and other types with a `__torch_function__`, tensors whose numbers are not in their
-memory, and torch's tools that record a call."""
+"""What takes a call over: subclasses of Tensor and other types with a `__torch_function__`, tensors
+whose numbers are not in their memory, and torch's tools that record a call."""
 
 import warnings
 
@@ -33,7 +33,10 @@ def pair(kind, **more):
 def every(result):
     """All tensors of a result."""
     output, ends = result
-    return [output.data if isinstance(output, PackedSequence) else output, *(ends if isinstance(ends, tuple) else [ends])]
+    return [
+        output.data if isinstance(output, PackedSequence) else output,
+        *(ends if isinstance(ends, tuple) else [ends]),
+    ]
 
 
 def states(kind):
@@ -53,7 +56,13 @@ class Wrapped(torch.Tensor):
 
     @staticmethod
     def __new__(cls, inner):
-        return torch.Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype, device=inner.device, requires_grad=inner.requires_grad)
+        return torch.Tensor._make_wrapper_subclass(
+            cls,
+            inner.shape,
+            dtype=inner.dtype,
+            device=inner.device,
+            requires_grad=inner.requires_grad,
+        )
 
     def __init__(self, inner):
         self.inner = inner
@@ -85,7 +94,13 @@ class Duck:
 class Liar:
     """Not a tensor, though `isinstance` says so."""
 
-    shape, dtype, device, is_cpu, layout = torch.Size((5, 4, 3)), torch.float32, torch.device("cpu"), True, torch.strided
+    shape, dtype, device, is_cpu, layout = (
+        torch.Size((5, 4, 3)),
+        torch.float32,
+        torch.device("cpu"),
+        True,
+        torch.strided,
+    )
     __class__ = torch.Tensor
 
     def dim(self):
@@ -108,13 +123,20 @@ def test_a_subclass_is_kept_as_torch_nn_keeps_it(kind, where, batch_first, close
     if where == "input":
         x = x.as_subclass(Named)
     if where == "state":
-        state = tuple(s.as_subclass(Named) for s in state) if kind == "LSTM" else state.as_subclass(Named)
+        state = (
+            tuple(s.as_subclass(Named) for s in state)
+            if kind == "LSTM"
+            else state.as_subclass(Named)
+        )
     for _ in range(3):
         results = [layer(x, state) for layer in (theirs, ours)]
         for wanted, found in zip(*map(every, results), strict=True):
             assert type(found) is type(wanted) is Named
             close(found.as_subclass(torch.Tensor), wanted.as_subclass(torch.Tensor))
-        wanted, found = (torch.autograd.grad(result[0].sin().sum(), [*layer.parameters()]) for layer, result in zip((theirs, ours), results))
+        wanted, found = (
+            torch.autograd.grad(result[0].sin().sum(), [*layer.parameters()])
+            for layer, result in zip((theirs, ours), results)
+        )
         for left, right in zip(found, wanted):
             close(left.as_subclass(torch.Tensor), right.as_subclass(torch.Tensor))
 
@@ -136,7 +158,9 @@ def test_a_type_without_memory_of_its_own_gets_its_own_type_back(kind, other, cl
     wrapped = tuple(map(other, state)) if kind == "LSTM" else other(state)
     for _ in range(4):
         ours(x, state)
-        for wanted, found in zip(every(theirs(x, state)), every(ours(other(x), wrapped)), strict=True):
+        for wanted, found in zip(
+            every(theirs(x, state)), every(ours(other(x), wrapped)), strict=True
+        ):
             assert type(found) is other
             close(found.inner, wanted)
 
@@ -150,7 +174,9 @@ def test_a_stream_keeps_a_subclass(close):
         close(found.as_subclass(torch.Tensor), wanted)
 
 
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning")  # torch reads it of weights
+@pytest.mark.filterwarnings(
+    "ignore:The .grad attribute of a Tensor that is not a leaf:UserWarning"
+)  # torch reads it of weights
 def test_a_subclass_that_works_in_a_mode_of_its_own_is_not_read_as_memory(kind):
     ours = getattr(ostinato, kind)(3, 6)
     for _ in range(3):
@@ -204,7 +230,7 @@ def test_what_only_says_that_it_is_a_tensor_is_refused(lie):
         LIES[lie]()
 
 
-# ---------------------------------------------------------------- numbers that are not in memory as they are
+# ---------------- numbers that are not in memory as they are
 
 # Contiguous, unlike most: a tensor of one number is so in any case.
 NUMBERS = {
@@ -220,7 +246,9 @@ def plain(t):
 @pytest.mark.parametrize("learning", [True, False], ids=["training", "inference"])
 @pytest.mark.parametrize("numbers", NUMBERS)
 def test_the_numbers_are_read_and_not_the_memory(kind, numbers, learning, engine, close):
-    ours = getattr(ostinato, kind)(3, 6, engine=None if engine == "cpu" else engine).requires_grad_(learning)
+    ours = getattr(ostinato, kind)(3, 6, engine=None if engine == "cpu" else engine).requires_grad_(
+        learning
+    )
     make = NUMBERS[numbers]
     for _ in range(4):
         x, h, d = make(5, 4, 3), make(1, 4, 6), make(5, 4, 6)
@@ -230,7 +258,12 @@ def test_the_numbers_are_read_and_not_the_memory(kind, numbers, learning, engine
             for left, right in zip(every(found), every(wanted)):
                 close(left, right)
             if learning:
-                for left, right in zip(*(torch.autograd.grad(r[0], [*ours.parameters()], e) for r, e in ((found, d), (wanted, plain(d))))):
+                for left, right in zip(
+                    *(
+                        torch.autograd.grad(r[0], [*ours.parameters()], e)
+                        for r, e in ((found, d), (wanted, plain(d)))
+                    )
+                ):
                     close(left, right)
 
 
@@ -300,7 +333,10 @@ LAYERS = {
 }
 ATTENTIONS = {
     "Luong": (lambda: Attending(Luong(3, 4)), (torch.randn(2, 7, 3), torch.randn(2, 5, 4))),
-    "Bahdanau": (lambda: Attending(Bahdanau(3, 4, 6)), (torch.randn(2, 7, 3), torch.randn(2, 5, 4))),
+    "Bahdanau": (
+        lambda: Attending(Bahdanau(3, 4, 6)),
+        (torch.randn(2, 7, 3), torch.randn(2, 5, 4)),
+    ),
 }
 ALL = LAYERS | ATTENTIONS
 
@@ -315,11 +351,17 @@ def test_jit_trace_is_refused_with_what_to_do(name, calls):
         with torch.set_grad_enabled(learning):
             for _ in range(calls):
                 model(*given)
-            with pytest.raises(TracingError, match=r"number of steps of its example.*write torch.export.export\(model, args, strict=False\)"):
+            with pytest.raises(
+                TracingError,
+                match=r"number of steps of its example.*write torch.export.export\(model, args, "
+                r"strict=False\)",
+            ):
                 torch.jit.trace(model, given)
 
 
-@pytest.mark.filterwarnings("ignore:`torch.jit.*is deprecated:DeprecationWarning", "ignore::torch.jit.TracerWarning")
+@pytest.mark.filterwarnings(
+    "ignore:`torch.jit.*is deprecated:DeprecationWarning", "ignore::torch.jit.TracerWarning"
+)
 def test_jit_trace_of_a_step_is_refused():
     stream = ostinato.GRU(3, 6).stream(4)
     for _ in range(3):
@@ -328,7 +370,9 @@ def test_jit_trace_of_a_step_is_refused():
         stream.step(X[0])
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore:You are using the legacy:UserWarning")
+@pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore:You are using the legacy:UserWarning"
+)
 @pytest.mark.parametrize("name", LAYERS)
 def test_the_old_export_to_onnx_is_refused_with_what_to_do(name, tmp_path):
     make, given = LAYERS[name]
@@ -348,7 +392,11 @@ def test_a_symbolic_trace_has_the_layer_as_one_node(name, close):
     make, given = ALL[name]
     model = make()
     traced = torch.fx.symbolic_trace(model)
-    layers = [node for node in traced.graph.nodes if node.op == "call_module" and node.target in ("layer", "attention")]
+    layers = [
+        node
+        for node in traced.graph.nodes
+        if node.op == "call_module" and node.target in ("layer", "attention")
+    ]
     assert len(layers) == 1
     other = [torch.cat([x, x, x], 0 if name in KINDS else 1) for x in given]  # more steps
     for _ in range(3):

@@ -1,4 +1,6 @@
-"""Regularisers: what each drops, what comes of it in the mean, that a seed gives it again, and that it is off outside training."""
+"""Regularisers: what each drops, what comes of it in the mean, that a seed gives it again, and that
+it is off outside training.
+"""
 
 import copy
 import pickle
@@ -46,7 +48,9 @@ def draws(monkeypatch) -> dict[str, np.ndarray]:
 
 def lstm_loop(made, x, *, add=None, read=None, zone=None):
     """An LSTM in NumPy, one row a step, with what each regulariser puts in it."""
-    weights = {name.removesuffix("_l0"): p.detach().double().numpy() for name, p in made.named_parameters()}
+    weights = {
+        name.removesuffix("_l0"): p.detach().double().numpy() for name, p in made.named_parameters()
+    }
     steps, batch, units = x.shape[0], x.shape[1], made.hidden_size
     h, c, outputs = np.zeros((batch, units)), np.zeros((batch, units)), []
     for t in range(steps):
@@ -56,7 +60,10 @@ def lstm_loop(made, x, *, add=None, read=None, zone=None):
         new_c = sigmoid(f) * c + sigmoid(i) * np.tanh(g) * (1.0 if add is None else add[t])
         new_h = sigmoid(o) * np.tanh(new_c)
         if zone is not None:
-            new_h, new_c = zone["h"][t] * h + (1 - zone["h"][t]) * new_h, zone["c"][t] * c + (1 - zone["c"][t]) * new_c
+            new_h, new_c = (
+                zone["h"][t] * h + (1 - zone["h"][t]) * new_h,
+                zone["c"][t] * c + (1 - zone["c"][t]) * new_c,
+            )
         h, c = new_h, new_c
         outputs.append(h)
     return np.stack(outputs)
@@ -66,28 +73,46 @@ def lstm_loop(made, x, *, add=None, read=None, zone=None):
 
 
 def test_zoneout_keeps_units_of_the_states_as_they_were(monkeypatch):
-    drawn, made = draws(monkeypatch), layer(zoneout={"h": 0.3, "c": 0.6}, batch_first=False, dtype=torch.float64)
+    drawn, made = (
+        draws(monkeypatch),
+        layer(zoneout={"h": 0.3, "c": 0.6}, batch_first=False, dtype=torch.float64),
+    )
     x = torch.randn(9, 4, 5, dtype=torch.float64)
     output, _ = made(x)
     zone = {name: drawn[f"zoneout of {name}"] for name in "hc"}
-    np.testing.assert_allclose(output.detach(), lstm_loop(made, x.numpy(), zone=zone), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        output.detach(), lstm_loop(made, x.numpy(), zone=zone), rtol=1e-12, atol=1e-12
+    )
     assert set(np.unique(zone["h"])) == {0.0, 1.0}
 
 
 def test_recurrent_dropout_drops_the_candidate_and_keeps_the_memory(monkeypatch):
-    drawn, made = draws(monkeypatch), layer(recurrent_dropout=0.5, batch_first=False, dtype=torch.float64)
+    drawn, made = (
+        draws(monkeypatch),
+        layer(recurrent_dropout=0.5, batch_first=False, dtype=torch.float64),
+    )
     x = torch.randn(9, 4, 5, dtype=torch.float64)
     output, _ = made(x)
     (mask,) = drawn.values()
-    np.testing.assert_allclose(output.detach(), lstm_loop(made, x.numpy(), add=mask / 0.5), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        output.detach(), lstm_loop(made, x.numpy(), add=mask / 0.5), rtol=1e-12, atol=1e-12
+    )
     assert mask.shape == (9, 4, 7) and (mask != mask[0]).any()
 
 
 def test_variational_dropout_has_one_mask_for_a_sequence(monkeypatch):
-    drawn, made = draws(monkeypatch), layer(variational=0.25, batch_first=False, dtype=torch.float64)
+    drawn, made = (
+        draws(monkeypatch),
+        layer(variational=0.25, batch_first=False, dtype=torch.float64),
+    )
     x = torch.randn(9, 4, 5, dtype=torch.float64)
     output, _ = made(x)
-    np.testing.assert_allclose(output.detach(), lstm_loop(made, x.numpy() * drawn["read of x"], read=drawn["read of h"]), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(
+        output.detach(),
+        lstm_loop(made, x.numpy() * drawn["read of x"], read=drawn["read of h"]),
+        rtol=1e-12,
+        atol=1e-12,
+    )
     for mask in drawn.values():
         assert (mask == mask[0]).all() and np.unique(mask).tolist() == pytest.approx([0, 1 / 0.75])
 
@@ -111,19 +136,45 @@ def test_weight_drop_drops_numbers_of_the_recurrent_matrices_alone():
     after = made._regularisation.weights(before)
     assert after["W"] is before["W"] and after["b"] is before["b"]
     kept = after["U"] != 0
-    assert 0.3 < kept.double().mean() < 0.7 and torch.equal(after["U"][kept], (before["U"] * 2)[kept])
+    assert 0.3 < kept.double().mean() < 0.7 and torch.equal(
+        after["U"][kept], (before["U"] * 2)[kept]
+    )
 
 
-@pytest.mark.parametrize(("cell", "names"), [
-    ("lstm", ["U"]), ("gru_original", ["U_rz", "U_n"]), ("elman", ["U"]), ("lstm_projected", ["U", "R"]), ("min_gru", []),
-])
+@pytest.mark.parametrize(
+    ("cell", "names"),
+    [
+        ("lstm", ["U"]),
+        ("gru_original", ["U_rz", "U_n"]),
+        ("elman", ["U"]),
+        ("lstm_projected", ["U", "R"]),
+        ("min_gru", []),
+    ],
+)
 def test_the_matrices_that_multiply_states_are_told_from_the_graph(cell, names):
     assert recurrent_weights(CELLS[cell].graph) == names
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "gru_original", "lstm_peephole", "layer_norm_lstm", "ugrnn", "janet", "slstm", "indy_gru", "li_gru", "cornn"])
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "lstm",
+        "gru",
+        "gru_original",
+        "lstm_peephole",
+        "layer_norm_lstm",
+        "ugrnn",
+        "janet",
+        "slstm",
+        "indy_gru",
+        "li_gru",
+        "cornn",
+    ],
+)
 def test_a_candidate_is_an_activation(cell):
-    assert {node.op for node in additions(CELLS[cell].graph)} <= {"tanh", "relu"} and len(additions(CELLS[cell].graph)) == 1
+    assert {node.op for node in additions(CELLS[cell].graph)} <= {"tanh", "relu"} and len(
+        additions(CELLS[cell].graph)
+    ) == 1
 
 
 @pytest.mark.parametrize("cell", ["min_gru", "min_lstm", "sru"])
@@ -161,10 +212,12 @@ def test_a_divisor_is_not_an_addition():
     assert output.isfinite().all()
 
 
-# ------------------------------------------------------------ on both engines, whatever else is asked
+# ---------------- on both engines, whatever else is asked
 
 
-@pytest.mark.parametrize("options", [*({name: rate} for name, rate in EACH.items()), ALL], ids=[*EACH, "all"])
+@pytest.mark.parametrize(
+    "options", [*({name: rate} for name, rate in EACH.items()), ALL], ids=[*EACH, "all"]
+)
 @pytest.mark.parametrize("cell", ["lstm", "gru", "gru_original", "lstm_peephole", "ugrnn"])
 def test_both_engines_agree_with_the_same_seed(cell, options):
     results = []
@@ -202,7 +255,10 @@ def test_less_memory_gives_the_same_gradients():
 @pytest.mark.parametrize("make", [ostinato.RNN, ostinato.GRU, ostinato.LSTM])
 def test_torch_named_layers_take_them(make):
     made = make(5, 7, zoneout=0.2, weight_drop=0.1)
-    assert repr(made) == f"{make.__name__}(5, 7, zoneout=0.2, weight_drop=0.1)" and made.state_dict().keys() == make(5, 7).state_dict().keys()
+    assert (
+        repr(made) == f"{make.__name__}(5, 7, zoneout=0.2, weight_drop=0.1)"
+        and made.state_dict().keys() == make(5, 7).state_dict().keys()
+    )
     made(torch.randn(3, 2, 5))[0].sum().backward()
 
 
@@ -214,7 +270,16 @@ def test_a_given_state_and_a_learned_one_are_taken():
 
 
 @ostinato.cell
-def unlike(x, h, c=ostinato.state("P"), *, W=ostinato.weight("H", "I"), V=ostinato.weight("P", "I"), U=ostinato.weight("H", "P"), R=ostinato.weight("P", "H")):
+def unlike(
+    x,
+    h,
+    c=ostinato.state("P"),
+    *,
+    W=ostinato.weight("H", "I"),
+    V=ostinato.weight("P", "I"),
+    U=ostinato.weight("H", "P"),
+    R=ostinato.weight("P", "H"),
+):
     c = 0.5 * c + ostinato.tanh(V @ x + R @ h)
     h = 0.5 * h + ostinato.tanh(W @ x + U @ c)
     return h, c
@@ -222,7 +287,14 @@ def unlike(x, h, c=ostinato.state("P"), *, W=ostinato.weight("H", "I"), V=ostina
 
 @pytest.mark.parametrize("engine", ["cpu", "reference"])
 def test_masks_of_states_of_unlike_sizes_go_where_they_belong(engine):
-    made = layer(unlike, sizes={"P": 3}, engine=engine, recurrent_dropout=0.3, variational=0.3, zoneout={"c": 0.2})
+    made = layer(
+        unlike,
+        sizes={"P": 3},
+        engine=engine,
+        recurrent_dropout=0.3,
+        variational=0.3,
+        zoneout={"c": 0.2},
+    )
     output, (h, c) = made(torch.randn(2, 4, 5))
     (output.sum() + c.sum()).backward()
     assert all(torch.isfinite(p.grad).all() for p in made.parameters())
@@ -248,7 +320,9 @@ def test_other_dtypes_are_taken(dtype):
 # ------------------------------------------------------------ chance
 
 
-@pytest.mark.parametrize("options", [*({name: rate} for name, rate in EACH.items()), ALL], ids=[*EACH, "all"])
+@pytest.mark.parametrize(
+    "options", [*({name: rate} for name, rate in EACH.items()), ALL], ids=[*EACH, "all"]
+)
 def test_a_seed_gives_the_same_run_again(options):
     made, x = layer(num_layers=2, **options), torch.randn(3, 6, 5)
 
@@ -263,7 +337,11 @@ def test_a_seed_gives_the_same_run_again(options):
     assert all(map(torch.equal, first, again)) and not torch.equal(first[0], other[0])
 
 
-@pytest.mark.parametrize("options", [{name: EACH[name]} for name in EACH if name != "zoneout"], ids=[name for name in EACH if name != "zoneout"])
+@pytest.mark.parametrize(
+    "options",
+    [{name: EACH[name]} for name in EACH if name != "zoneout"],
+    ids=[name for name in EACH if name != "zoneout"],
+)
 def test_outside_training_it_is_as_if_it_were_not_there(options):
     made, plain, x = layer(num_layers=2, **options), layer(num_layers=2), torch.randn(3, 6, 5)
     made.eval()
@@ -275,14 +353,19 @@ def test_outside_training_it_is_as_if_it_were_not_there(options):
 
 @pytest.mark.parametrize("engine", ["cpu", "reference"])
 def test_outside_training_zoneout_goes_the_mean_part_of_the_way_and_draws_nothing(engine):
-    made, x = layer(zoneout={"h": 0.3, "c": 0.6}, engine=engine, batch_first=False).eval(), torch.randn(6, 3, 5)
+    made, x = (
+        layer(zoneout={"h": 0.3, "c": 0.6}, engine=engine, batch_first=False).eval(),
+        torch.randn(6, 3, 5),
+    )
     zone = {"h": np.full((6, 1, 1), 0.3), "c": np.full((6, 1, 1), 0.6)}
     state = torch.get_rng_state()
     with torch.no_grad():
         found = [made(x)[0] for _ in range(3)]
     assert torch.equal(torch.get_rng_state(), state)
     for output in found:
-        np.testing.assert_allclose(output, lstm_loop(made, x.double().numpy(), zone=zone), rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(
+            output, lstm_loop(made, x.double().numpy(), zone=zone), rtol=1e-5, atol=1e-6
+        )
     stream = made.stream(3)
     for t in range(6):
         torch.testing.assert_close(stream.step(x[t]), found[0][t], rtol=1e-5, atol=1e-6)
@@ -295,7 +378,8 @@ def linear(x, h, *, W=ostinato.weight("H", "I"), U=ostinato.weight("H", "H"), a=
 
 @pytest.mark.parametrize("name", EACH)
 def test_the_mean_over_many_draws_is_what_comes_out_outside_training(name):
-    # of a cell in which all is linear, so that the mean goes through it; 20,000 rows are 20,000 draws, of weights they are one
+    # of a cell in which all is linear, so that the mean goes through it; 20,000 rows are 20,000
+    # draws, of weights they are one
     made = layer(linear, input_size=3, hidden_size=4, **{name: EACH[name]})
     rows = 1 if name == "weight_drop" else 20_000
     x, h = torch.randn(1, 1, 3).expand(rows, -1, -1), (torch.randn(1, 1, 4).expand(-1, rows, -1),)
@@ -310,10 +394,17 @@ def test_the_mean_over_many_draws_is_what_comes_out_outside_training(name):
 
 
 @pytest.mark.parametrize("batch, steps", [(0, 5), (3, 0), (0, 0)])
-@pytest.mark.parametrize("options", [*({name: rate} for name, rate in EACH.items()), ALL], ids=[*EACH, "all"])
+@pytest.mark.parametrize(
+    "options", [*({name: rate} for name, rate in EACH.items()), ALL], ids=[*EACH, "all"]
+)
 @pytest.mark.parametrize("engine", ["cpu", "reference"])
 def test_without_a_row_or_a_step_gradients_are_zero(engine, options, batch, steps):
-    for more in ({}, {"num_layers": 2, "bidirectional": True, "dropout": 0.5}, {"checkpoint": True}, {"learned_state": True}):
+    for more in (
+        {},
+        {"num_layers": 2, "bidirectional": True, "dropout": 0.5},
+        {"checkpoint": True},
+        {"learned_state": True},
+    ):
         layer = ostinato.Recurrent("lstm", 3, 4, engine=engine, **options, **more)
         runs = layer.num_layers * layer.num_directions
         state = tuple(torch.randn(runs, batch, 4, requires_grad=True) for _ in range(2))
@@ -324,7 +415,11 @@ def test_without_a_row_or_a_step_gradients_are_zero(engine, options, batch, step
                     output, ends = layer(x, given, lengths)
                     assert output.shape == (batch, steps, 4 * layer.num_directions)
                     (output.sum() + sum(end.sum() for end in ends)).backward()
-                assert x.grad.shape == x.shape and all(not p.grad.any() for name, p in layer.named_parameters() if "initial" not in name)
+                assert x.grad.shape == x.shape and all(
+                    not p.grad.any()
+                    for name, p in layer.named_parameters()
+                    if "initial" not in name
+                )
         assert all(torch.equal(end, s) for end, s in zip(ends, state))
         assert layer.eval()(x)[0].shape == output.shape
 
@@ -337,8 +432,12 @@ def test_penalties_are_means_over_valid_steps():
     temporal = torch.cat([row.diff(dim=0) for row in rows]).square().mean()
     torch.testing.assert_close(activation_penalty(output, lengths), activation)
     torch.testing.assert_close(temporal_penalty(output, lengths), temporal)
-    torch.testing.assert_close(temporal_penalty(output.transpose(0, 1), lengths, batch_first=False), temporal)
-    assert torch.autograd.gradcheck(lambda y: temporal_penalty(y, lengths) + activation_penalty(y, lengths), output)
+    torch.testing.assert_close(
+        temporal_penalty(output.transpose(0, 1), lengths, batch_first=False), temporal
+    )
+    assert torch.autograd.gradcheck(
+        lambda y: temporal_penalty(y, lengths) + activation_penalty(y, lengths), output
+    )
 
 
 @pytest.mark.parametrize("penalty", [activation_penalty, temporal_penalty])
@@ -356,16 +455,29 @@ def test_penalties_want_a_layers_output():
 # ------------------------------------------------------------ bad arguments
 
 
-@pytest.mark.parametrize(("options", "message"), [
-    ({"zoneout": 1.0}, r"zoneout\['h'\]=1.0: write the rate to drop at, from 0 to below 1"),
-    ({"zoneout": {"g": 0.1}}, r"zoneout=\{'g': 0.1\} has 'g'; the states of cell 'lstm' are h, c"),
-    ({"zoneout": {"c": "much"}}, r"zoneout\['c'\]='much': write the rate"),
-    ({"recurrent_dropout": -0.1}, "recurrent_dropout=-0.1: write the rate"),
-    ({"variational": True}, "variational=True: write the rate"),
-    ({"weight_drop": 2}, r"weight_drop=2: write the rate to drop at, from 0 to below 1 \(it is no rate to keep\)"),
-    ({"cell": "elman", "recurrent_dropout": 0.1}, "no step of cell 'elman' adds to a state that it keeps"),
-    ({"cell": "min_gru", "weight_drop": 0.1}, "no weight of cell 'min_gru' multiplies a state"),
-])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"zoneout": 1.0}, r"zoneout\['h'\]=1.0: write the rate to drop at, from 0 to below 1"),
+        (
+            {"zoneout": {"g": 0.1}},
+            r"zoneout=\{'g': 0.1\} has 'g'; the states of cell 'lstm' are h, c",
+        ),
+        ({"zoneout": {"c": "much"}}, r"zoneout\['c'\]='much': write the rate"),
+        ({"recurrent_dropout": -0.1}, "recurrent_dropout=-0.1: write the rate"),
+        ({"variational": True}, "variational=True: write the rate"),
+        (
+            {"weight_drop": 2},
+            r"weight_drop=2: write the rate to drop at, from 0 to below 1 \(it is no rate to "
+            r"keep\)",
+        ),
+        (
+            {"cell": "elman", "recurrent_dropout": 0.1},
+            "no step of cell 'elman' adds to a state that it keeps",
+        ),
+        ({"cell": "min_gru", "weight_drop": 0.1}, "no weight of cell 'min_gru' multiplies a state"),
+    ],
+)
 def test_what_cannot_be_is_refused(options, message):
     with pytest.raises(InputError, match=message):
         layer(**options)

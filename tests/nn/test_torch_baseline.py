@@ -9,7 +9,13 @@ from ostinato.errors import InputError, SizeError
 from ostinato.nn.torch_baseline import TorchTwin, make_layer, torch_twin
 
 CELLS = ("elman", "lstm", "gru")
-LENGTHS = {"none": None, "full": [5, 5, 5], "ragged": [2, 5, 3], "with an empty row": [3, 0, 5], "all empty": [0, 0, 0]}
+LENGTHS = {
+    "none": None,
+    "full": [5, 5, 5],
+    "ragged": [2, 5, 3],
+    "with an empty row": [3, 0, 5],
+    "all empty": [0, 0, 0],
+}
 
 
 def pair(cell, **others):
@@ -39,7 +45,9 @@ def test_output_states_and_gradients_are_those_of_our_layer(cell, bidirectional,
     found = []
     for module in (layer, twin):
         output, ends = module(x, given, lengths)
-        total = (output * torch.arange(output.numel()).reshape(output.shape)).sum() + sum(s.square().sum() for s in ends)
+        total = (output * torch.arange(output.numel()).reshape(output.shape)).sum() + sum(
+            s.square().sum() for s in ends
+        )
         found.append((output, *ends, *torch.autograd.grad(total, (x, *given))))
     for ours, theirs in zip(*found, strict=True):
         close(theirs, ours)
@@ -67,7 +75,9 @@ def test_a_step_of_learning_changes_both_alike(cell, close):
 @pytest.mark.parametrize("cell", CELLS)
 def test_both_have_as_many_parameters_to_learn(cell):
     layer, twin = pair(cell, num_layers=2, bidirectional=True)
-    ours, theirs = (sum(p.numel() for p in module.parameters() if p.requires_grad) for module in (layer, twin))
+    ours, theirs = (
+        sum(p.numel() for p in module.parameters() if p.requires_grad) for module in (layer, twin)
+    )
     assert ours == theirs
 
 
@@ -101,7 +111,14 @@ def test_a_stream_gives_what_the_whole_sequence_gives(cell, close):
 
 def test_what_a_task_asks_a_layer_for_is_there():
     layer, twin = pair("gru", num_layers=2, bidirectional=True)
-    for name in ("input_size", "hidden_size", "num_layers", "bidirectional", "batch_first", "output_size"):
+    for name in (
+        "input_size",
+        "hidden_size",
+        "num_layers",
+        "bidirectional",
+        "batch_first",
+        "output_size",
+    ):
         assert getattr(twin, name) == getattr(layer, name)
     assert [s.shape for s in twin.initial_state(7)] == [s.shape for s in layer.initial_state(7)]
 
@@ -110,17 +127,24 @@ def test_a_layer_is_made_by_the_name_of_its_engine():
     assert isinstance(make_layer("lstm", 3, 4, engine="torch"), TorchTwin)
     assert make_layer("lstm", 3, 4, engine="reference").engine == "reference"
     assert make_layer("lstm_projected", 3, 4).output_size == 2
-    assert make_layer("gru", 3, 4, 2, dropout=0.5).dropout == 0.5 and make_layer("gru", 3, 4, dropout=0.5).dropout == 0
+    assert (
+        make_layer("gru", 3, 4, 2, dropout=0.5).dropout == 0.5
+        and make_layer("gru", 3, 4, dropout=0.5).dropout == 0
+    )
 
 
 def test_what_torch_has_no_layer_for_is_refused():
-    with pytest.raises(InputError, match="a twin of the cell 'min_gru': torch.nn has elman, lstm, gru"):
+    with pytest.raises(
+        InputError, match="a twin of the cell 'min_gru': torch.nn has elman, lstm, gru"
+    ):
         torch_twin(Recurrent("min_gru", 3, 4))
     with pytest.raises(InputError, match="a twin of the cell 'lstm' with other constants"):
         torch_twin(Recurrent(lstm.with_constants(forget_bias=1.0), 3, 4))
     with pytest.raises(InputError, match="learned_state=True: torch.nn's layers start from 0"):
         torch_twin(Recurrent("lstm", 3, 4, learned_state=True))
-    with pytest.raises(InputError, match="bidirectional=True: the reverse direction starts at the last step"):
+    with pytest.raises(
+        InputError, match="bidirectional=True: the reverse direction starts at the last step"
+    ):
         torch_twin(Recurrent("lstm", 3, 4, bidirectional=True)).stream()
     with pytest.raises(SizeError, match="lengths go from 1 to 9 and the sequences have 5"):
         pair("lstm")[1](torch.zeros(2, 5, 3, dtype=torch.float64), lengths=[1, 9])

@@ -1,4 +1,6 @@
-"""RNN, LSTM and GRU on the module inputs and error inputs that torch ships for its own, and what else torch tests of a module."""
+"""RNN, LSTM and GRU on the module inputs and error inputs that torch ships for its own, and what
+else torch tests of a module.
+"""
 
 import copy
 import pickle
@@ -14,13 +16,15 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pack_sequen
 import ostinato
 from ostinato.errors import OstinatoError, SizeError, TensorError
 
-pytestmark = pytest.mark.filterwarnings("ignore:LSTM with projections is not supported with oneDNN:UserWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:LSTM with projections is not supported with oneDNN:UserWarning"
+)
 
 KINDS = ("RNN", "LSTM", "GRU")
 DTYPES = (torch.float32, torch.float64)
 
-# In a process of its own, because importing torch's test code freezes torch.backends. Of expecttest, which may not be
-# installed, that code needs the name of a base class only.
+# In a process of its own, because importing torch's test code freezes torch.backends. Of
+# expecttest, which may not be installed, that code needs the name of a base class only.
 SHIPPED = """
 import pickle, sys, types, unittest
 try:
@@ -115,7 +119,12 @@ def in_batches(given):
     x, *state = given.inputs
     along = 0 if given.kwargs.get("batch_first") else 1
     states = [tuple(torch.stack([s, 2 * s, -s], 1) for s in tensors(one)) for one in state]
-    return Given(given.args, given.kwargs, (torch.stack([x, 2 * x, -x], along), *(s if len(s) > 1 else s[0] for s in states)), given.named)
+    return Given(
+        given.args,
+        given.kwargs,
+        (torch.stack([x, 2 * x, -x], along), *(s if len(s) > 1 else s[0] for s in states)),
+        given.named,
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -124,7 +133,9 @@ def test_outputs_states_and_gradients_are_those_of_torch_nn(kind, dtype, engine,
     given = [Given(*one) for one in shipped[kind, dtype, "inputs"]]
     assert len(given) >= 16
     # A call with a batch takes another way from its third time on.
-    for one, modes in [(one, (True, False)) for one in given] + [(in_batches(one), (True, True, True, False)) for one in given]:
+    for one, modes in [(one, (True, False)) for one in given] + [
+        (in_batches(one), (True, True, True, False)) for one in given
+    ]:
         theirs, ours = pair(kind, one, dtype, engine=engine)
         wanted = run(theirs, one)
         for training in modes:
@@ -212,7 +223,8 @@ CALLS = {
     "a text for a state": lambda m, kind: m(X, "ab"),
     "None for one of two states": lambda m, kind: m(X, (H, None)),
 }
-# What torch meets by accident where it looks for an attribute or an item of a thing of the wrong type.
+# What torch meets by accident where it looks for an attribute or an item of a thing of the wrong
+# type.
 ACCIDENTS = (AttributeError, IndexError)
 
 
@@ -225,7 +237,9 @@ def caught(call):
 @pytest.mark.parametrize("given", MAKING)
 @pytest.mark.parametrize("kind", KINDS)
 def test_arguments_that_torch_nn_refuses_are_refused_by_its_class(kind, given):
-    theirs, ours = (caught(lambda: MAKING[given](getattr(library, kind))) for library in (nn, ostinato))
+    theirs, ours = (
+        caught(lambda: MAKING[given](getattr(library, kind))) for library in (nn, ostinato)
+    )
     assert isinstance(ours, type(theirs)) and isinstance(ours, OstinatoError)
 
 
@@ -237,12 +251,17 @@ def test_calls_that_torch_nn_refuses_are_refused_by_its_class(kind, given, calls
     for _ in range(calls):
         ours(X), ours(X, states(kind, 1, 4, 6))
     wanted, found = (caught(lambda: CALLS[given](module, kind)) for module in (theirs, ours))
-    assert isinstance(found, (TypeError, TensorError) if isinstance(wanted, ACCIDENTS) else type(wanted))
+    assert isinstance(
+        found, (TypeError, TensorError) if isinstance(wanted, ACCIDENTS) else type(wanted)
+    )
 
 
 def test_packed_sequences_that_do_not_fit_are_refused(kind):
     made = getattr(ostinato, kind)(3, 6)
-    for call in (lambda: made(pack_sequence([X[0, :, :2]])), lambda: made(pack_sequence([X[0]]), states(kind, 1, 2, 6))):
+    for call in (
+        lambda: made(pack_sequence([X[0, :, :2]])),
+        lambda: made(pack_sequence([X[0]]), states(kind, 1, 2, 6)),
+    ):
         with pytest.raises(SizeError):
             call()
 
@@ -266,7 +285,9 @@ def test_a_module_that_ran_is_copied_pickled_and_loaded(kind, tmp_path, close):
     loaded = torch.load(tmp_path / "module.pt", weights_only=False)
     for other in (copy.deepcopy(made), pickle.loads(pickle.dumps(made)), loaded):
         assert repr(other) == repr(made)
-        assert {p.data_ptr() for p in other.parameters()}.isdisjoint(p.data_ptr() for p in made.parameters())
+        assert {p.data_ptr() for p in other.parameters()}.isdisjoint(
+            p.data_ptr() for p in made.parameters()
+        )
         close(other(X)[0], wanted)
 
 
@@ -281,7 +302,9 @@ def laid_out(t, how):
 
 @pytest.mark.parametrize("how", ["strided", "turned"])
 @pytest.mark.parametrize("batch_first", [False, True])
-def test_inputs_states_and_gradients_may_lie_in_memory_in_any_order(kind, batch_first, how, engine, close):
+def test_inputs_states_and_gradients_may_lie_in_memory_in_any_order(
+    kind, batch_first, how, engine, close
+):
     theirs, ours = pair(kind, Given((3, 6, 2), {"batch_first": batch_first}, (), {}), engine=engine)
     x = torch.randn(5, 4, 3, dtype=torch.float64)
     state = states(kind, 2, 5 if batch_first else 4, 6, dtype=torch.float64)
@@ -309,7 +332,9 @@ def test_training_and_evaluation_differ_where_there_is_dropout(kind):
 def test_a_packed_sequence_may_come_again_and_again(kind, engine, close):
     theirs, ours = pair(kind, Given((3, 6), {"batch_first": True}, (), {}), engine=engine)
     for lengths in ([5, 4, 1, 2], [1, 5, 5, 3], [5, 4, 1, 2], [5, 4, 1, 2]):
-        x = pack_padded_sequence(X.double().transpose(0, 1), lengths, batch_first=True, enforce_sorted=False)
+        x = pack_padded_sequence(
+            X.double().transpose(0, 1), lengths, batch_first=True, enforce_sorted=False
+        )
         (wanted, ends), (found, mine) = theirs(x), ours(x)
         close(found.data, wanted.data)
         for left, right in zip(tensors(mine), tensors(ends), strict=True):

@@ -1,4 +1,6 @@
-"""Layers under torch's own tools: compiling, checkpoints, gradients of several kinds, recording, default devices."""
+"""Layers under torch's own tools: compiling, checkpoints, gradients of several kinds, recording,
+default devices.
+"""
 
 import pytest
 import torch
@@ -24,7 +26,9 @@ def test_a_compiled_model_gives_what_the_model_gives(engine, lengths, close):
         found, wanted = compiled(x), model(x)
         close(found, wanted)
         leaves = [*below.parameters(), *layer.parameters()]
-        for left, right in zip(*(torch.autograd.grad(y.sin().sum(), leaves) for y in (found, wanted)), strict=True):
+        for left, right in zip(
+            *(torch.autograd.grad(y.sin().sum(), leaves) for y in (found, wanted)), strict=True
+        ):
             close(left, right)
     with torch.no_grad():
         close(compiled(x), wanted)
@@ -44,7 +48,12 @@ def test_a_layer_under_torchs_checkpoint_learns_as_without(engine, use_reentrant
     learned = [x, *layer.parameters()]
     for _ in range(calls):
         found = []
-        for output in (torch.utils.checkpoint.checkpoint(lambda x: layer(x)[0], x, use_reentrant=use_reentrant), layer(x)[0]):
+        for output in (
+            torch.utils.checkpoint.checkpoint(
+                lambda x: layer(x)[0], x, use_reentrant=use_reentrant
+            ),
+            layer(x)[0],
+        ):
             layer.zero_grad()
             x.grad = None
             output.sin().sum().backward()
@@ -61,7 +70,9 @@ def test_several_gradients_at_once(engine, bias, close):
         y, d = layer(x)[0], torch.randn(3, 5, 2, 4)
         found = torch.autograd.grad(y, learned, d, is_grads_batched=True, retain_graph=True)
         for k in range(3):
-            for mine, wanted in zip(found, torch.autograd.grad(y, learned, d[k], retain_graph=True)):
+            for mine, wanted in zip(
+                found, torch.autograd.grad(y, learned, d[k], retain_graph=True)
+            ):
                 close(mine[k], wanted)
 
 
@@ -89,7 +100,10 @@ def test_a_default_device_is_not_where_a_layer_elsewhere_works(engine, close):
         step = stream.step(x[0])
         stream.reset()
         with torch.device("meta"):
-            close(torch.autograd.grad(layer(x, lengths=[5, 2])[1][0].sum() + layer(x)[0].sum(), x)[0], wanted)
+            close(
+                torch.autograd.grad(layer(x, lengths=[5, 2])[1][0].sum() + layer(x)[0].sum(), x)[0],
+                wanted,
+            )
             with torch.no_grad():
                 close(layer(x)[0][0], step)
             close(stream.step(x[0]), step)

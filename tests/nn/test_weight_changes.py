@@ -1,4 +1,5 @@
-"""Every way to change a weight, in every memory layout, is seen by the next call, as `torch.nn` sees it.
+"""Every way to change a weight, in every memory layout, is seen by the next call, as `torch.nn`
+sees it.
 
 A stream sees every change that torch counts, and the others after `refresh()`: `Stream` says so.
 """
@@ -20,9 +21,12 @@ from torch.optim.swa_utils import AveragedModel
 from ostinato import LSTM
 from ostinato.engines import doctor
 
-pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
+pytestmark = pytest.mark.skipif(
+    not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here"
+)
 
-# The input's weight is square, so that it can be transposed in place: (4 H, I) = (256, 256). It has 256 KiB.
+# The input's weight is square, so that it can be transposed in place: (4 H, I) = (256, 256). It has
+# 256 KiB.
 INPUT, HIDDEN, NAME = 256, 64, "weight_ih_l0"
 
 
@@ -48,8 +52,10 @@ WAYS: dict[str, Way] = {}
 
 def way(**about):
     """Add a way to the table, under the function's name."""
+
     def add(change):
         WAYS[change.__name__.replace("_", " ")] = Way(change, **about)
+
     return add
 
 
@@ -440,7 +446,9 @@ def test_every_change_of_a_weight_is_seen(name, layout, close):
         module = LSTM(INPUT, HIDDEN)
         p = layouts.get(layout, contiguous)(module)
     refresh = layout == "tied" or not (made.counted or by_inference)
-    checks = [streaming(module, x, close, refresh=refresh), inference(module, x, close)] + [training(module, x, close)] * (not by_inference)
+    checks = [streaming(module, x, close, refresh=refresh), inference(module, x, close)] + [
+        training(module, x, close)
+    ] * (not by_inference)
     run(checks)
     with torch.inference_mode(by_inference), torch.no_grad():
         before = getattr(module, NAME).clone()
@@ -460,11 +468,20 @@ def test_a_change_by_another_process_is_seen(tmp_path, close):
     file = tmp_path / "weight"
     np.random.default_rng(0).normal(0, 0.1, INPUT * 4 * HIDDEN).astype(np.float32).tofile(file)
     x, module = torch.randn(5, 2, INPUT), LSTM(INPUT, HIDDEN)
-    shared = torch.from_file(str(file), shared=True, size=INPUT * 4 * HIDDEN).view(4 * HIDDEN, INPUT)
+    shared = torch.from_file(str(file), shared=True, size=INPUT * 4 * HIDDEN).view(
+        4 * HIDDEN, INPUT
+    )
     setattr(module, NAME, nn.Parameter(shared))
-    checks = [streaming(module, x, close, refresh=True), inference(module, x, close), training(module, x, close)]
+    checks = [
+        streaming(module, x, close, refresh=True),
+        inference(module, x, close),
+        training(module, x, close),
+    ]
     run(checks)
-    code = f"import numpy as np; np.memmap({str(file)!r}, np.float32, 'r+', shape=({4 * HIDDEN}, {INPUT}))[10:30] = 0"
+    code = (
+        f"import numpy as np; np.memmap({str(file)!r}, np.float32, 'r+', shape=({4 * HIDDEN}, "
+        f"{INPUT}))[10:30] = 0"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
     assert not shared[10:30].any()
     run(checks)
@@ -499,7 +516,11 @@ def test_a_layer_is_converted_by_swapping_its_parameters(dtype, close):
         wanted = module(x)[0].detach()
         module.to(dtype)
         assert all(p.dtype is dtype for p in module.parameters())
-        close(module(x.to(dtype))[0].float(), wanted, torch.half if dtype is torch.half else torch.float32)
+        close(
+            module(x.to(dtype))[0].float(),
+            wanted,
+            torch.half if dtype is torch.half else torch.float32,
+        )
         module.load_state_dict(LSTM(5, 6).to(dtype).state_dict())
         module(x.to(dtype))
     finally:
@@ -513,4 +534,8 @@ def test_a_stream_whose_weights_are_of_another_dtype_goes_on_after_refresh(close
         stream.step(x)
     module.double()
     stream.state = tuple(s.double() for s in stream.state)
-    close(torch.stack([stream.step(x.double()) for x in xs[2:]]), module(xs.double())[0][2:].detach(), torch.float32)
+    close(
+        torch.stack([stream.step(x.double()) for x in xs[2:]]),
+        module(xs.double())[0][2:].detach(),
+        torch.float32,
+    )

@@ -1,4 +1,5 @@
-"""A damaged model directory or checkpoint is one error, whatever the damage: exit code 2, one message, little memory, soon, and no signal.
+"""A damaged model directory or checkpoint is one error, whatever the damage: exit code 2, one
+message, little memory, soon, and no signal.
 
 An exit code of 0 is right only where what comes out is what the undamaged directory gives.
 """
@@ -19,15 +20,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from damage import Damage, damages
-from places import ROOT
 
+from damage import Damage, damages
 from ostinato.tasks import TASKS, task_class
+from places import ROOT
 
 if not Path("/proc/self/clear_refs").exists():
     pytest.skip("the memory of a process is measured through /proc", allow_module_level=True)
 
-# Seconds of the processor, which other processes do not take; and seconds in which a command that waits for something is given up.
+# Seconds of the processor, which other processes do not take; and seconds in which a command that
+# waits for something is given up.
 SECONDS, WAITING = 10, 60
 MEMORY, MESSAGE = 1 << 30, 2000
 WORDS = ["가나", "나 다", "다 가 나", "bc", "b a", "가 b c a"]
@@ -40,7 +42,9 @@ def _lines(path: Path, lines: Iterable[str]) -> Path:
 
 
 def _texts(path: Path) -> Path:
-    return _lines(path / "t.tsv", ["label\ttext", *(f"{'xy'[k % 2]}\t{WORDS[k % 6]}" for k in range(18))])
+    return _lines(
+        path / "t.tsv", ["label\ttext", *(f"{'xy'[k % 2]}\t{WORDS[k % 6]}" for k in range(18))]
+    )
 
 
 def _pairs(path: Path) -> Path:
@@ -57,30 +61,91 @@ def _numbers(*shape: int) -> np.ndarray:
 
 
 def _dates(path: Path) -> Path:
-    return _lines(path / "s.csv", ["month,sold", *(f"{2000 + k // 12}-{k % 12 + 1:02},{k % 12 + np.sin(k):.3f}" for k in range(96))])
+    return _lines(
+        path / "s.csv",
+        [
+            "month,sold",
+            *(f"{2000 + k // 12}-{k % 12 + 1:02},{k % 12 + np.sin(k):.3f}" for k in range(96)),
+        ],
+    )
 
 
 def _clips(path: Path) -> Path:
-    return _npz(path, x=_numbers(12, 5, 2), word=np.arange(60).reshape(12, 5) % 3, words=np.array(["a", "b", "c"]))
+    return _npz(
+        path,
+        x=_numbers(12, 5, 2),
+        word=np.arange(60).reshape(12, 5) % 3,
+        words=np.array(["a", "b", "c"]),
+    )
 
 
-# The task, what makes its data in a directory, and its options, of models that differ in what their files hold.
+# The task, what makes its data in a directory, and its options, of models that differ in what their
+# files hold.
 MODELS = {
     "classify": ("classify", _texts, {"embedding": 4}),
-    "classify numbers": ("classify", lambda path: _npz(path, x=_numbers(12, 5, 2), y=np.arange(12) % 2), {"ensemble": 2}),
-    "classify with texts": ("classify", _texts, {"embedding": 4, "unlabelled": "t.tsv", "unlabelled_epochs": 1.0, "batch": 8}),
-    "classify stopped among texts": ("classify", _texts, {"embedding": 4, "unlabelled": "t.tsv", "unlabelled_epochs": 5.0, "batch": 8}),
-    "tag": ("tag", lambda path: _lines(path / "t.txt", (line for word in WORDS * 3 for line in (*(f"{one}\t{one in 'abc'}" for one in word.split()), ""))), {}),
+    "classify numbers": (
+        "classify",
+        lambda path: _npz(path, x=_numbers(12, 5, 2), y=np.arange(12) % 2),
+        {"ensemble": 2},
+    ),
+    "classify with texts": (
+        "classify",
+        _texts,
+        {"embedding": 4, "unlabelled": "t.tsv", "unlabelled_epochs": 1.0, "batch": 8},
+    ),
+    "classify stopped among texts": (
+        "classify",
+        _texts,
+        {"embedding": 4, "unlabelled": "t.tsv", "unlabelled_epochs": 5.0, "batch": 8},
+    ),
+    "tag": (
+        "tag",
+        lambda path: _lines(
+            path / "t.txt",
+            (
+                line
+                for word in WORDS * 3
+                for line in (*(f"{one}\t{one in 'abc'}" for one in word.split()), "")
+            ),
+        ),
+        {},
+    ),
     "frames": ("frames", _clips, {}),
-    "forecast": ("forecast", lambda path: _lines(path / "s.csv", ["a,b", *(f"{np.sin(k):.3f},{k % 4}" for k in range(60))]), {"horizon": 3}),
+    "forecast": (
+        "forecast",
+        lambda path: _lines(
+            path / "s.csv", ["a,b", *(f"{np.sin(k):.3f},{k % 4}" for k in range(60))]
+        ),
+        {"horizon": 3},
+    ),
     "forecast with dates": ("forecast", _dates, {"horizon": 3}),
     "translate": ("translate", _pairs, {"embedding": 4, "vocabulary_size": 262}),
     "transcribe": ("transcribe", _clips, {"embedding": 4, "label": "word", "pieces": "character"}),
-    "generate": ("generate", lambda path: _lines(path / "t.txt", WORDS * 20), {"embedding": 4, "batch": 2, "sequence_length": 5}),
-    "generate byte pairs": ("generate", lambda path: _lines(path / "t.txt", WORDS * 40), {"embedding": 4, "batch": 2, "sequence_length": 5,
-                                                                                           "vocabulary": "byte-pair", "vocabulary_size": 258}),
-    "caption": ("caption", lambda path: _npz(path, x=np.random.default_rng(0).integers(0, 255, (8, 32, 32, 3), dtype=np.uint8), caption=np.array((WORDS * 2)[:8])),
-                {"embedding": 4, "hidden": 4, "pieces": "character"}),
+    "generate": (
+        "generate",
+        lambda path: _lines(path / "t.txt", WORDS * 20),
+        {"embedding": 4, "batch": 2, "sequence_length": 5},
+    ),
+    "generate byte pairs": (
+        "generate",
+        lambda path: _lines(path / "t.txt", WORDS * 40),
+        {
+            "embedding": 4,
+            "batch": 2,
+            "sequence_length": 5,
+            "vocabulary": "byte-pair",
+            "vocabulary_size": 258,
+        },
+    ),
+    "caption": (
+        "caption",
+        lambda path: _npz(
+            path,
+            x=np.random.default_rng(0).integers(0, 255, (8, 32, 32, 3), dtype=np.uint8),
+            caption=np.array((WORDS * 2)[:8]),
+        ),
+        {"embedding": 4, "hidden": 4, "pieces": "character"},
+    ),
 }
 
 
@@ -133,7 +198,13 @@ def trained(tmp_path_factory):
                 options["unlabelled"] = str(path / options["unlabelled"])
             task_class(task)(**options).fit(file, out=path / "model", threads=1)
             with pytest.raises(Stop):
-                task_class(task)(**options).fit(file, out=path / "run", threads=1, checkpoint_seconds=0.0, watcher=Watcher("among texts" in name))
+                task_class(task)(**options).fit(
+                    file,
+                    out=path / "run",
+                    threads=1,
+                    checkpoint_seconds=0.0,
+                    watcher=Watcher("among texts" in name),
+                )
             made[name] = Trained(task, file, path / "model", path / "run")
         return made[name]
 
@@ -153,8 +224,13 @@ class Worker:
         """What a command line did; `{"died": ...}` where it did not come to its end."""
         if self.process is None or self.process.poll() is not None:
             # warnings are written, so that they would be a second message
-            self.process = subprocess.Popen([sys.executable, "-W", "default", ROOT / "tests" / "damage_worker.py"], stdin=subprocess.PIPE,
-                                            stdout=subprocess.PIPE, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+            self.process = subprocess.Popen(
+                [sys.executable, "-W", "default", ROOT / "tests" / "damage_worker.py"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+            )
             self._ask(["--version"], directory, 3 * WAITING)
         return self._ask([str(word) for word in words], directory, WAITING)
 
@@ -212,9 +288,8 @@ def each():
 def fault(result: dict, wanted) -> str | None:
     """What is wrong with how a command ended on a damaged directory.
 
-    Args:
-        result: How.
-        wanted: Called where its exit code is 0: whether what came out is what the undamaged directory gives.
+    Args: result: How. wanted: Called where its exit code is 0: whether what came out is what the
+        undamaged directory gives.
     """
     if "died" in result:
         return result["died"]
@@ -228,14 +303,25 @@ def fault(result: dict, wanted) -> str | None:
     if code == 0:
         return None if wanted() else f"exit code 0, and another result: {result['out'][:300]!r}"
     errors = [line for line in err.splitlines() if line.startswith("error: ")]
-    if code != 2 or len(errors) != 1 or not err.endswith(errors[0] + "\n") or len(errors[0]) > MESSAGE:
+    if (
+        code != 2
+        or len(errors) != 1
+        or not err.endswith(errors[0] + "\n")
+        or len(errors[0]) > MESSAGE
+    ):
         return f"exit code {code}, and {len(errors)} messages: {err[:500]!r}"
     return None
 
 
 def commands(model: Trained) -> dict[str, list]:
-    """The commands that read a model; what the first one prints depends on all that is needed to use it."""
-    first = ["generate", ".", "--seed", "1", "--length", "40"] if model.task == "generate" else ["predict", ".", model.data]
+    """The commands that read a model; what the first one prints depends on all that is needed to
+    use it.
+    """
+    first = (
+        ["generate", ".", "--seed", "1", "--length", "40"]
+        if model.task == "generate"
+        else ["predict", ".", model.data]
+    )
     return {first[0]: first, "evaluate": ["evaluate", ".", model.data], "info": ["info", "."]}
 
 
@@ -250,23 +336,34 @@ class Case:
         command: Otherwise the command that reads the model, of `commands`.
     """
 
-    def __init__(self, name: str, trained: Trained, damage: Damage, *, resumed: bool, command: str = ""):
+    def __init__(
+        self, name: str, trained: Trained, damage: Damage, *, resumed: bool, command: str = ""
+    ):
         self.trained, self.damage, self.resumed, self.command = trained, damage, resumed, command
         self.name = f"{name}: {'--resume' if resumed else command}: {damage.name}"
 
     def fault(self, worker: Worker, place: Path, whole: dict) -> str | None:
-        """What is wrong with how the damaged directory is taken; `whole` is what the undamaged one gives."""
+        """What is wrong with how the damaged directory is taken; `whole` is what the undamaged one
+        gives.
+        """
         directory, victim = place / "damaged", place / "victim"
         shutil.copytree(self.trained.run if self.resumed else self.trained.model, directory)
         victim.write_text("kept")
         try:
             self.damage.do(directory)
             if self.resumed:
-                result = worker.run(["train", self.trained.task, self.trained.data, "--out", ".", "--resume"], directory)
-                found = fault(result, lambda: (directory / "model.safetensors").read_bytes() == whole["run"])
+                result = worker.run(
+                    ["train", self.trained.task, self.trained.data, "--out", ".", "--resume"],
+                    directory,
+                )
+                found = fault(
+                    result, lambda: (directory / "model.safetensors").read_bytes() == whole["run"]
+                )
             else:
                 result = worker.run(commands(self.trained)[self.command], directory)
-                found = fault(result, lambda: self.command == "info" or result["out"] == whole[self.command])
+                found = fault(
+                    result, lambda: self.command == "info" or result["out"] == whole[self.command]
+                )
             found = found or (None if victim.read_text() == "kept" else "it wrote through a link")
         finally:
             shutil.rmtree(place)
@@ -275,9 +372,18 @@ class Case:
 
 def drawn(name: str, one: Trained, count: int, seed: int) -> list[Case]:
     """So many damages to a model and a run, as many of each file and part of it as of another."""
-    parts = [[Case(name, one, damage, resumed=False, command=command) for damage in found for command in commands(one)]
-             for found in damages(one.model).values()]
-    parts += [[Case(name, one, damage, resumed=True) for damage in found] for found in damages(one.run).values()]
+    parts = [
+        [
+            Case(name, one, damage, resumed=False, command=command)
+            for damage in found
+            for command in commands(one)
+        ]
+        for found in damages(one.model).values()
+    ]
+    parts += [
+        [Case(name, one, damage, resumed=True) for damage in found]
+        for found in damages(one.run).values()
+    ]
     random.Random(seed).shuffle(parts)
     for part in parts:
         random.Random(seed).shuffle(part)
@@ -285,7 +391,8 @@ def drawn(name: str, one: Trained, count: int, seed: int) -> list[Case]:
 
 
 def check(names: Iterable[str], trained, each, tmp_path: Path, count: int, seed: int = 0) -> int:
-    """Fail where a damage to one of these models is not taken as it should be; gives how many damages there were.
+    """Fail where a damage to one of these models is not taken as it should be; gives how many
+    damages there were.
 
     Args:
         names: Of the models.
@@ -303,9 +410,13 @@ def check(names: Iterable[str], trained, each, tmp_path: Path, count: int, seed:
             assert result["code"] == 0 and result["out"], result
             outputs[command] = result["out"]
         shutil.copytree(one.run, tmp_path / name / "run")
-        result = worker.run(["train", one.task, one.data, "--out", ".", "--resume"], tmp_path / name / "run")
+        result = worker.run(
+            ["train", one.task, one.data, "--out", ".", "--resume"], tmp_path / name / "run"
+        )
         assert result["code"] == 0, result
-        whole[one.model] = outputs | {"run": (tmp_path / name / "run" / "model.safetensors").read_bytes()}
+        whole[one.model] = outputs | {
+            "run": (tmp_path / name / "run" / "model.safetensors").read_bytes()
+        }
 
     faults = each([*names], undamaged)
 

@@ -5,32 +5,60 @@ import json
 
 import pytest
 import torch
-from places import SHARED
-from runs import without_time
 
 from ostinato.errors import InputError
 from ostinato.inspection import gradients
 from ostinato.tasks import Tagger, load
+from places import SHARED
+from runs import without_time
 
 DATA = SHARED / "data"
-SMALL = {"hidden": 8, "embedding": 8, "character_embedding": 8, "character_hidden": 8, "epochs": 20, "patience": 0, "batch": 8,
-         "learning_rate": 0.02, "dropout": 0.1}
+SMALL = {
+    "hidden": 8,
+    "embedding": 8,
+    "character_embedding": 8,
+    "character_hidden": 8,
+    "epochs": 20,
+    "patience": 0,
+    "batch": 8,
+    "learning_rate": 0.02,
+    "dropout": 0.1,
+}
 # What "can" is, the word before it says; what ends in -ly or 게 is an adverb.
-PATTERNS = ["the/D can/N opens/V", "they/P can/A open/V", "나는/P 빠르게/R 열다/V", "a/D can/N shuts/V quickly/R",
-            "we/P can/A go/V slowly/R"]
+PATTERNS = [
+    "the/D can/N opens/V",
+    "they/P can/A open/V",
+    "나는/P 빠르게/R 열다/V",
+    "a/D can/N shuts/V quickly/R",
+    "we/P can/A go/V slowly/R",
+]
 TAGGED = [[tuple(word.rsplit("/", 1)) for word in pattern.split()] for pattern in PATTERNS] * 8
 WORDS = [[word for word, _ in row] for row in TAGGED]
 TAGS = [[tag for _, tag in row] for row in TAGGED]
 
 
 def table(path, words=WORDS, tags=TAGS):
-    path.write_text("\n".join("".join(f"{w}\t{t}\n" for w, t in zip(*pair)) for pair in zip(words, tags)), encoding="utf-8")
+    path.write_text(
+        "\n".join("".join(f"{w}\t{t}\n" for w, t in zip(*pair)) for pair in zip(words, tags)),
+        encoding="utf-8",
+    )
     return path
 
 
 def conllu(path, words, tags, extra=()):
-    rows = ["\n".join(["# text", *extra, *("\t".join([str(k), w, "_", t, t.lower(), *"_____"])
-                                           for k, (w, t) in enumerate(zip(*pair), 1))]) for pair in zip(words, tags)]
+    rows = [
+        "\n".join(
+            [
+                "# text",
+                *extra,
+                *(
+                    "\t".join([str(k), w, "_", t, t.lower(), *"_____"])
+                    for k, (w, t) in enumerate(zip(*pair), 1)
+                ),
+            ]
+        )
+        for pair in zip(words, tags)
+    ]
     path.write_bytes(gzip.compress(("\n\n".join(rows) + "\n").encode()))
     return path
 
@@ -49,12 +77,17 @@ def trained(tmp_path_factory):
 def test_a_tag_follows_from_the_words_around(trained):
     file, _, task = trained
     assert task.evaluate(file) == {"accuracy": 1.0, "unseen_accuracy": None}
-    assert task.predict(["they can open", ["the", "can"]]) == [{"words": ["they", "can", "open"], "tags": ["P", "A", "V"]},
-                                                               {"words": ["the", "can"], "tags": ["D", "N"]}]
+    assert task.predict(["they can open", ["the", "can"]]) == [
+        {"words": ["they", "can", "open"], "tags": ["P", "A", "V"]},
+        {"words": ["the", "can"], "tags": ["D", "N"]},
+    ]
 
 
 def test_an_unseen_word_is_known_by_its_characters_and_measured_apart(trained):
-    words, tags = [["they", "can", "shut", "badly"], ["나는", "크게", "열다"]], [["P", "A", "V", "R"], ["P", "R", "V"]]
+    words, tags = (
+        [["they", "can", "shut", "badly"], ["나는", "크게", "열다"]],
+        [["P", "A", "V", "R"], ["P", "R", "V"]],
+    )
     found = trained[2].evaluate((words, tags))
     assert found["unseen_accuracy"] > 0.6 and found["accuracy"] > 0.8
 
@@ -64,23 +97,36 @@ def test_capital_letters_make_no_word_unseen(trained):
 
 
 def test_a_rare_word_has_no_units_of_its_own_but_is_seen():
-    task, often = (Tagger(**SMALL | {"epochs": 1, "held_out": 0.001, "least": least}).fit((WORDS, TAGS), threads=1)
-                   for least in (2, 50))
+    task, often = (
+        Tagger(**SMALL | {"epochs": 1, "held_out": 0.001, "least": least}).fit(
+            (WORDS, TAGS), threads=1
+        )
+        for least in (2, 50)
+    )
     # with the four special ones
-    assert task.knows.embedded == len(task.pieces) == 4 + len({word for row in WORDS for word in row})
+    assert (
+        task.knows.embedded == len(task.pieces) == 4 + len({word for row in WORDS for word in row})
+    )
     assert often.knows.embedded == 4 and len(often.pieces) == len(task.pieces)
     assert often.evaluate((WORDS, TAGS))["unseen_accuracy"] is None
-    assert all(row[0].tolist() == [1] * len(row[0]) for row in often.encode(often.read((WORDS, TAGS))))
+    assert all(
+        row[0].tolist() == [1] * len(row[0]) for row in often.encode(often.read((WORDS, TAGS)))
+    )
 
 
-@pytest.mark.parametrize("words, characters, letters", [
-    (["학생이", "갔다"], "jamo", "ᆨ"),
-    (["can", "갔다"], "grapheme", "n"),
-])
+@pytest.mark.parametrize(
+    "words, characters, letters",
+    [
+        (["학생이", "갔다"], "jamo", "ᆨ"),
+        (["can", "갔다"], "grapheme", "n"),
+    ],
+)
 def test_korean_is_read_in_the_letters_of_its_syllables(words, characters, letters):
     task = Tagger(**SMALL | {"epochs": 1}).fit(([words] * 8, [["N", "V"]] * 8), threads=1)
     assert task.options.characters == characters and letters in task.knows.letters
-    graphemes = Tagger(**SMALL | {"epochs": 1, "characters": "grapheme"}).fit(([words] * 8, [["N", "V"]] * 8), threads=1)
+    graphemes = Tagger(**SMALL | {"epochs": 1, "characters": "grapheme"}).fit(
+        ([words] * 8, [["N", "V"]] * 8), threads=1
+    )
     assert "갔" in graphemes.knows.letters
 
 
@@ -90,7 +136,10 @@ def test_a_decomposed_word_is_the_composed_one(trained):
 
 
 def test_spans_are_measured_where_tags_mark_them():
-    words, tags = [["I", "saw", "New", "York"], ["Kim", "saw", "me"]] * 8, [["O", "O", "B-LOC", "I-LOC"], ["B-PER", "O", "O"]] * 8
+    words, tags = (
+        [["I", "saw", "New", "York"], ["Kim", "saw", "me"]] * 8,
+        [["O", "O", "B-LOC", "I-LOC"], ["B-PER", "O", "O"]] * 8,
+    )
     found = Tagger(**SMALL | {"epochs": 60}).fit((words, tags), threads=1).evaluate((words, tags))
     assert list(found) == ["accuracy", "span_f1", "unseen_accuracy"] and found["span_f1"] == 1.0
 
@@ -99,32 +148,44 @@ def test_an_empty_sentence_has_no_tags(trained):
     assert trained[2].predict([""]) == [{"words": [], "tags": []}]
     assert trained[2].predict(["", "they can", ""])[1]["tags"] == ["P", "A"]
     assert trained[2].predict([]) == []
-    Tagger(**SMALL | {"epochs": 1, "batch": 1}).fit((WORDS[:5] + [[]] * 3, TAGS[:5] + [[]] * 3), threads=1)
+    Tagger(**SMALL | {"epochs": 1, "batch": 1}).fit(
+        (WORDS[:5] + [[]] * 3, TAGS[:5] + [[]] * 3), threads=1
+    )
 
 
 def test_words_that_spell_marks_are_words(trained):
-    (numbers, spelled, _), = trained[2].encode(trained[2].read(["<pad> <unknown> <start>"], labelled=False))
+    ((numbers, spelled, _),) = trained[2].encode(
+        trained[2].read(["<pad> <unknown> <start>"], labelled=False)
+    )
     assert numbers.tolist() == [1, 1, 1] and len(set(spelled)) == 3
 
 
 def test_a_word_is_spelled_once_however_often_it_is_there(trained):
     rows = trained[2].encode(trained[2].read((WORDS, TAGS)))
     *_, spelled, lengths, tags = trained[2].collate(rows)
-    assert len(spelled) == 1 + len({word for row in WORDS for word in row}) and len(tags) == sum(map(len, WORDS))
+    assert len(spelled) == 1 + len({word for row in WORDS for word in row}) and len(tags) == sum(
+        map(len, WORDS)
+    )
     assert lengths[0] == 0
 
 
 def test_a_score_does_not_depend_on_the_sentences_beside_it(trained, close):
     task = trained[2]
-    alone, together = (task.encode(task.read(rows, labelled=False))
-                       for rows in (["they can"], ["they can", "a b c d e f g h " * 5, ""]))
+    alone, together = (
+        task.encode(task.read(rows, labelled=False))
+        for rows in (["they can"], ["they can", "a b c d e f g h " * 5, ""])
+    )
     with torch.no_grad():
         close(task.scores(task.collate(together))[:2], task.scores(task.collate(alone)))
 
 
 def test_padding_changes_no_gradient(trained):
-    task = Tagger(**SMALL | {"epochs": 1, "dropout": 0.0, "word_dropout": 0.0}).fit((WORDS, TAGS), threads=1)
-    words, places, lengths, spelled, spelled_lengths, tags = task.collate(task.encode(task.read((WORDS, TAGS))))
+    task = Tagger(**SMALL | {"epochs": 1, "dropout": 0.0, "word_dropout": 0.0}).fit(
+        (WORDS, TAGS), threads=1
+    )
+    words, places, lengths, spelled, spelled_lengths, tags = task.collate(
+        task.encode(task.read((WORDS, TAGS)))
+    )
     found = []
     for more in (0, 9):
         wider = [torch.nn.functional.pad(one, (0, more)) for one in (words, places, spelled)]
@@ -144,7 +205,9 @@ def test_any_cell_can_be_taken(cell):
 
 def test_torchs_layers_learn_the_same():
     still = SMALL | {"epochs": 2, "dropout": 0.0, "word_dropout": 0.0}
-    ours, theirs = (Tagger(**still, engine=engine).fit((WORDS, TAGS), threads=1) for engine in (None, "torch"))
+    ours, theirs = (
+        Tagger(**still, engine=engine).fit((WORDS, TAGS), threads=1) for engine in (None, "torch")
+    )
     one, other = ([entry["nats"] for entry in task.result.history] for task in (ours, theirs))
     assert one == pytest.approx(other, abs=1e-3)
 
@@ -157,14 +220,18 @@ def test_a_directory_gives_the_same_answers(trained, tmp_path):
     assert "report.html" in {path.name for path in out.iterdir()}
     assert load(out).predict(WORDS) == task.predict(WORDS)
     task.save(tmp_path / "again")
-    assert load(tmp_path / "again").predict(["나는 크게 badly"]) == task.predict(["나는 크게 badly"])
+    assert load(tmp_path / "again").predict(["나는 크게 badly"]) == task.predict(
+        ["나는 크게 badly"]
+    )
 
 
 @pytest.mark.parametrize("step", [1, 5, 50])
 def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path, step):
     file, _, whole = trained
     with pytest.raises(breaking.error):
-        Tagger(**SMALL).fit(file, out=tmp_path / "m", threads=1, checkpoint_seconds=0.0, watcher=breaking(step))
+        Tagger(**SMALL).fit(
+            file, out=tmp_path / "m", threads=1, checkpoint_seconds=0.0, watcher=breaking(step)
+        )
     again = Tagger(**SMALL).fit(file, out=tmp_path / "m", resume=True, threads=1)
     assert without_time(again.result) == without_time(whole.result)
 
@@ -174,12 +241,19 @@ def test_a_file_read_in_tiny_chunks_gives_the_same_model(trained, monkeypatch):
     monkeypatch.setattr("ostinato.data.text.CHUNK", 50)
     monkeypatch.setattr("ostinato.data.disk.TOGETHER", 3)
     chunked = Tagger(**SMALL).fit(file, threads=1)
-    assert without_time(chunked.result) == without_time(whole.result) and chunked.predict(file) == whole.predict(WORDS)
+    assert without_time(chunked.result) == without_time(whole.result) and chunked.predict(
+        file
+    ) == whole.predict(WORDS)
 
 
 def test_conllu_is_read_and_its_other_tags_can_be_chosen(tmp_path):
-    file = conllu(tmp_path / "data.conllu.gz", WORDS, TAGS, extra=["\t".join(["1-2", "theycan", *"________"])])
-    upos, xpos = (Tagger(**SMALL | {"epochs": 1, "column": column}).fit(file, threads=1) for column in (None, "xpos"))
+    file = conllu(
+        tmp_path / "data.conllu.gz", WORDS, TAGS, extra=["\t".join(["1-2", "theycan", *"________"])]
+    )
+    upos, xpos = (
+        Tagger(**SMALL | {"epochs": 1, "column": column}).fit(file, threads=1)
+        for column in (None, "xpos")
+    )
     assert upos.knows.tags == sorted("ADNPRV") and xpos.knows.tags == sorted("adnprv")
     assert upos.knows.columns == {"word": "form", "tag": "upos"}
     assert [answer["words"] for answer in xpos.predict(file)] == WORDS
@@ -188,15 +262,24 @@ def test_conllu_is_read_and_its_other_tags_can_be_chosen(tmp_path):
 def test_files_without_tags_are_tagged(trained, tmp_path):
     (tmp_path / "words.tsv").write_text("they\ncan\n\nthe\ncan\n", encoding="utf-8")
     (tmp_path / "lines.txt").write_text("they can\n\nthe can\n", encoding="utf-8")
-    assert [answer["words"] for answer in trained[2].predict(tmp_path / "words.tsv")] == [["they", "can"], ["the", "can"]]
-    assert [answer["words"] for answer in trained[2].predict(tmp_path / "lines.txt")] == [["they", "can"], [], ["the", "can"]]
+    assert [answer["words"] for answer in trained[2].predict(tmp_path / "words.tsv")] == [
+        ["they", "can"],
+        ["the", "can"],
+    ]
+    assert [answer["words"] for answer in trained[2].predict(tmp_path / "lines.txt")] == [
+        ["they", "can"],
+        [],
+        ["the", "can"],
+    ]
     chosen = Tagger(**SMALL | {"epochs": 1, "column": "1"}).fit(trained[0], threads=1)
     assert len(chosen.predict(tmp_path / "words.tsv")) == 2
 
 
 def test_the_command_line_trains_tags_and_tells(ostinato, tmp_path):
     file = table(tmp_path / "data.tsv")
-    words = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", value)]
+    words = [
+        word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", value)
+    ]
     code, out, err = ostinato("train", "tag", file, "--out", "m", "--threads", 1, *words)
     assert code == 0 and "36 rows, 100 steps" in out and "unseen accuracy" in out, out + err
     assert "characters grapheme" in err.replace("\n", " ")
@@ -213,15 +296,25 @@ def test_the_report_has_what_went_wrong_and_what_is_rare(trained):
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "always V" in page and "Of the rarest tag, " in page and "Longest" in page
     parts = task.report_parts(task.read((WORDS[:5] + [["they", "can"]], TAGS[:5] + [["P", "?"]])))
-    wrong, = parts["examples"]["Wrong, the surest first"]
+    (wrong,) = parts["examples"]["Wrong, the surest first"]
     assert 0 < float(wrong.pop("sure")) <= 1
-    assert wrong == {"right": "?", "given": "A", "word": "can", "seen in training": "yes", "sentence": "they [can]"}
+    assert wrong == {
+        "right": "?",
+        "given": "A",
+        "word": "can",
+        "seen in training": "yes",
+        "sentence": "they [can]",
+    }
     assert parts["confusion"][1].sum() == sum(map(len, WORDS[:5])) + 1
 
 
 def test_the_layer_over_the_words_can_be_looked_into(trained):
     inside = trained[2].inside(["they can open"])
-    assert inside.tokens == ["they", "can", "open"] and inside.x.shape == (1, 3, 24) and "least sure" in inside.explained
+    assert (
+        inside.tokens == ["they", "can", "open"]
+        and inside.x.shape == (1, 3, 24)
+        and "least sure" in inside.explained
+    )
     assert gradients(inside.output_of, inside.x[0]).shape == (3,)
 
 
@@ -233,16 +326,28 @@ def test_words_in_square_brackets_are_words_to_be_looked_at(trained, ostinato):
 # ---------------------------------------------------------------- what is refused
 
 
-@pytest.mark.parametrize("data, message", [
-    (([["a", "b"]] * 2, [["x", "x"]] * 2), "the given sentences: all words have the tag 'x'; a tagger needs two tags or more"),
-    (([[], []], [[], []]), "the given sentences: 0 rows; two are the fewest that can be split"),
-    (([["a"], ["b"]], [["x"]]), "2 sentences and 1 rows of tags; give a row of tags for each sentence"),
-    (([["a"], ["b", "c"]], [["x"], ["y"]]), "sentence 2 has 2 words and 1 tags; give a tag for each word"),
-    (([["a"], ["b", ""]], [["x"], ["y", "z"]]), "sentence 2: word 2 is empty; leave it out"),
-    (([["a"], ["b", "\udcff"]], [["x"], ["y", "z"]]), r"'\\udcff': it is not UTF-8"),
-    (([["a"], ["b", None]], [["x"], ["y", "z"]]), "None is no text"),
-    (([["a"]], [["x"]]), "the given sentences: 1 row; two are the fewest that can be split"),
-])
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (
+            ([["a", "b"]] * 2, [["x", "x"]] * 2),
+            "the given sentences: all words have the tag 'x'; a tagger needs two tags or more",
+        ),
+        (([[], []], [[], []]), "the given sentences: 0 rows; two are the fewest that can be split"),
+        (
+            ([["a"], ["b"]], [["x"]]),
+            "2 sentences and 1 rows of tags; give a row of tags for each sentence",
+        ),
+        (
+            ([["a"], ["b", "c"]], [["x"], ["y"]]),
+            "sentence 2 has 2 words and 1 tags; give a tag for each word",
+        ),
+        (([["a"], ["b", ""]], [["x"], ["y", "z"]]), "sentence 2: word 2 is empty; leave it out"),
+        (([["a"], ["b", "\udcff"]], [["x"], ["y", "z"]]), r"'\\udcff': it is not UTF-8"),
+        (([["a"], ["b", None]], [["x"], ["y", "z"]]), "None is no text"),
+        (([["a"]], [["x"]]), "the given sentences: 1 row; two are the fewest that can be split"),
+    ],
+)
 def test_data_that_nothing_can_be_learned_from_is_refused(data, message):
     with pytest.raises(InputError, match=message):
         Tagger(**SMALL).fit(data)
@@ -255,7 +360,10 @@ def test_tags_unseen_in_training_count_as_wrong_and_are_counted(trained):
 
 def test_a_file_without_tags_is_refused_where_they_are_wanted(trained, tmp_path):
     (tmp_path / "words.tsv").write_text("they\ncan\n", encoding="utf-8")
-    with pytest.raises(InputError, match=r"words.tsv' has words and no tags; write a tab and the tag behind each word"):
+    with pytest.raises(
+        InputError,
+        match=r"words.tsv' has words and no tags; write a tab and the tag behind each word",
+    ):
         trained[2].evaluate(tmp_path / "words.tsv")
     with pytest.raises(InputError, match="column='lemma': .* has 2 columns"):
         Tagger(**SMALL | {"column": "lemma"}).fit(trained[0])
@@ -266,15 +374,23 @@ def test_an_empty_sentence_cannot_be_looked_into(trained):
         trained[2].inside([""])
 
 
-@pytest.mark.parametrize("words, message", [
-    ("train tag none.tsv --out m", "there is no file 'none.tsv'"),
-    ("train tag FILE --out m --characters jamos", "--characters jamos: did you mean jamo"),
-    ("train tag FILE --out m --column 7", "column='7': .* has 2 columns"),
-    ("train tag FILE --out MODEL --resume --least 3", "--least 3 with --resume: the run in '.*' has --least 2"),
-])
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ("train tag none.tsv --out m", "there is no file 'none.tsv'"),
+        ("train tag FILE --out m --characters jamos", "--characters jamos: did you mean jamo"),
+        ("train tag FILE --out m --column 7", "column='7': .* has 2 columns"),
+        (
+            "train tag FILE --out MODEL --resume --least 3",
+            "--least 3 with --resume: the run in '.*' has --least 2",
+        ),
+    ],
+)
 def test_wrong_input_is_one_error(trained, ostinato, tmp_path, words, message):
     file, out, _ = trained
-    code, printed, err = ostinato(*({"FILE": file, "MODEL": out}.get(word, word) for word in words.split()))
+    code, printed, err = ostinato(
+        *({"FILE": file, "MODEL": out}.get(word, word) for word in words.split())
+    )
     assert code == 2 and printed == "" and err.startswith("error: ") and "Traceback" not in err
     assert [*tmp_path.iterdir()] == []
     with pytest.raises(InputError, match=message):
@@ -288,4 +404,7 @@ def test_wrong_input_is_one_error(trained, ostinato, tmp_path, words, message):
 def test_korean_words_are_tagged_from_two_readings_of_a_treebank():
     file = DATA / "small" / "ud_ko_gsd" / "train.tsv"
     task = Tagger(hidden=48, embedding=32, character_hidden=32, epochs=6).fit(file, threads=1)
-    assert task.options.characters == "jamo" and task.evaluate(file.with_name("test.tsv"))["accuracy"] > 0.6
+    assert (
+        task.options.characters == "jamo"
+        and task.evaluate(file.with_name("test.tsv"))["accuracy"] > 0.6
+    )

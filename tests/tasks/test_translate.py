@@ -5,28 +5,44 @@ import random
 
 import pytest
 import torch
-from runs import without_time
 
 from ostinato.errors import InputError
 from ostinato.inspection import gradients
 from ostinato.tasks import Translator, load
+from runs import without_time
 
 WORDS = {"1": "하나", "2": "둘", "3": "셋", "4": "넷"}
-SMALL = {"hidden": 24, "embedding": 16, "pieces": "word", "dropout": 0.0, "label_smoothing": 0.0, "learning_rate": 0.02, "epochs": 25, "batch": 16, "patience": 0}
+SMALL = {
+    "hidden": 24,
+    "embedding": 16,
+    "pieces": "word",
+    "dropout": 0.0,
+    "label_smoothing": 0.0,
+    "learning_rate": 0.02,
+    "epochs": 25,
+    "batch": 16,
+    "patience": 0,
+}
 
 
 def pairs(count, seed=0):
     """Digits, and their Korean names from the last to the first."""
     drawn = random.Random(seed)
     digits = [drawn.choices([*WORDS], k=drawn.randint(1, 5)) for _ in range(count)]
-    return [" ".join(row) for row in digits], [" ".join(WORDS[digit] for digit in row[::-1]) for row in digits]
+    return [" ".join(row) for row in digits], [
+        " ".join(WORDS[digit] for digit in row[::-1]) for row in digits
+    ]
 
 
 PAIRS = pairs(240)
 
 
 def table(path, count, seed):
-    path.write_text("source\ttarget\n" + "".join(f"{given}\t{wanted}\n" for given, wanted in zip(*pairs(count, seed))), encoding="utf-8")
+    path.write_text(
+        "source\ttarget\n"
+        + "".join(f"{given}\t{wanted}\n" for given, wanted in zip(*pairs(count, seed))),
+        encoding="utf-8",
+    )
     return path
 
 
@@ -35,7 +51,12 @@ def trained(tmp_path_factory):
     """A file to learn from, one to measure on, the directory of the model, and the task."""
     directory = tmp_path_factory.mktemp("translate")
     file, test = table(directory / "pairs.tsv", 240, 0), table(directory / "test.tsv", 30, 1)
-    return file, test, directory / "model", Translator(**SMALL).fit(file, test=test, out=directory / "model", threads=1)
+    return (
+        file,
+        test,
+        directory / "model",
+        Translator(**SMALL).fit(file, test=test, out=directory / "model", threads=1),
+    )
 
 
 # ---------------------------------------------------------------- what it learns
@@ -50,7 +71,7 @@ def test_a_sentence_is_written_that_stands_the_other_way_round(attention):
 
 
 def test_attention_looks_at_the_word_that_is_written(trained):
-    answer, = trained[3].predict(["1 4 2 3"])
+    (answer,) = trained[3].predict(["1 4 2 3"])
     weights = torch.tensor(answer["attention"])
     assert answer["pieces"] == ["셋", "둘", "넷", "하나"] and weights.shape == (4, 4)
     assert weights.sum(1).tolist() == pytest.approx([1] * 4, abs=0.01)
@@ -58,7 +79,7 @@ def test_attention_looks_at_the_word_that_is_written(trained):
 
 def test_what_is_written_does_not_depend_on_the_rows_beside_it(trained):
     task = trained[3]
-    alone, = task.predict(["2 1"])
+    (alone,) = task.predict(["2 1"])
     beside = task.predict(["1 2 3 4 1", "2 1", ""])[1]
     assert beside["text"] == alone["text"] and beside["attention"] == alone["attention"]
 
@@ -68,13 +89,28 @@ def test_an_empty_sentence_is_answered(trained):
 
 
 def test_torchs_layers_learn_the_same():
-    ours, theirs = (Translator(**SMALL | {"epochs": 2, "engine": engine}).fit(PAIRS, threads=1) for engine in (None, "torch"))
-    one, other = ([entry["nats_per_piece"] for entry in task.result.history] for task in (ours, theirs))
+    ours, theirs = (
+        Translator(**SMALL | {"epochs": 2, "engine": engine}).fit(PAIRS, threads=1)
+        for engine in (None, "torch")
+    )
+    one, other = (
+        [entry["nats_per_piece"] for entry in task.result.history] for task in (ours, theirs)
+    )
     assert one == pytest.approx(other, abs=1e-3)
 
 
 def test_scheduled_sampling_and_other_cells_and_layers_can_be_taken():
-    task = Translator(**SMALL | {"epochs": 1, "sampling": 0.3, "cell": "gru", "layers": 2, "pieces": "byte-pair", "vocabulary_size": 300})
+    task = Translator(
+        **SMALL
+        | {
+            "epochs": 1,
+            "sampling": 0.3,
+            "cell": "gru",
+            "layers": 2,
+            "pieces": "byte-pair",
+            "vocabulary_size": 300,
+        }
+    )
     assert isinstance(task.fit(PAIRS, threads=1).predict(["1"])[0]["text"], str)
 
 
@@ -95,26 +131,36 @@ def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path, 
     data = {"data": file, "test": test, "out": tmp_path / "m", "threads": 1}
     with pytest.raises(breaking.error):
         Translator(**SMALL).fit(**data, checkpoint_seconds=0.0, watcher=breaking(step))
-    assert without_time(Translator(**SMALL).fit(**data, resume=True).result) == without_time(whole.result)
+    assert without_time(Translator(**SMALL).fit(**data, resume=True).result) == without_time(
+        whole.result
+    )
 
 
 def test_the_report_has_attention_maps_and_sentences(trained):
     page = (trained[2] / "report.html").read_text(encoding="utf-8")
     assert "The most wrong" in page and "넷" in page and page.count("<table") > 3
     maps = trained[3].report_parts(trained[3].read(trained[1]))["attention"]
-    assert maps and all(weights.shape == (len(target), len(source)) for source, target, weights in maps)
+    assert maps and all(
+        weights.shape == (len(target), len(source)) for source, target, weights in maps
+    )
 
 
 def test_the_encoder_can_be_looked_into(trained):
     inside = trained[3].inside(["1 2 3"])
-    assert inside.tokens == ["1", "2", "3"] and inside.explained == "log-probability of '셋 둘 하나'"
+    assert (
+        inside.tokens == ["1", "2", "3"] and inside.explained == "log-probability of '셋 둘 하나'"
+    )
     assert gradients(inside.output_of, inside.x[0]).shape == (3,)
 
 
 def test_the_command_line_trains_writes_and_tells(ostinato, tmp_path):
     file, test = table(tmp_path / "pairs.tsv", 240, 0), table(tmp_path / "test.tsv", 30, 1)
-    words = [word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", value)]
-    code, out, err = ostinato("train", "translate", file, "--test", test, "--out", "m", "--threads", 1, *words)
+    words = [
+        word for name, value in SMALL.items() for word in (f"--{name.replace('_', '-')}", value)
+    ]
+    code, out, err = ostinato(
+        "train", "translate", file, "--test", test, "--out", "m", "--threads", 1, *words
+    )
     assert code == 0 and "measured on 30 pairs:\nbleu" in out, out + err
     assert ostinato("predict", "m", given="1 2\n3\n")[1].splitlines() == ["둘 하나", "셋"]
     assert json.loads(ostinato("predict", "m", "--json", given="4\n")[1])["text"] == "넷"
@@ -131,25 +177,33 @@ def test_a_test_file_that_cannot_be_used_is_told_before_training(tmp_path):
     assert not (tmp_path / "m").exists()
 
 
-@pytest.mark.parametrize("data, message", [
-    ((["a", "b"], ["x"]), "2 sentences and 1 to be written; give one for each"),
-    ((["a"], ["x"]), "the given pairs: 1 row; two are the fewest that can be split"),
-])
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        ((["a", "b"], ["x"]), "2 sentences and 1 to be written; give one for each"),
+        ((["a"], ["x"]), "the given pairs: 1 row; two are the fewest that can be split"),
+    ],
+)
 def test_pairs_that_nothing_can_be_learned_from_are_refused(data, message):
     with pytest.raises(InputError, match=message):
         Translator(**SMALL).fit(data)
 
 
-@pytest.mark.parametrize("content, message", [
-    ("only\nsentences\nhere\n", "has one column; pairs need two"),
-    ("source\ttarget\na\tb\nc\t\n", "line 3.*target sentence"),
-    (b"a\tb\nc\t\xff\n", "is not UTF-8"),
-    ("", "has no text in it|is empty"),
-])
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ("only\nsentences\nhere\n", "has one column; pairs need two"),
+        ("source\ttarget\na\tb\nc\t\n", "line 3.*target sentence"),
+        (b"a\tb\nc\t\xff\n", "is not UTF-8"),
+        ("", "has no text in it|is empty"),
+    ],
+)
 def test_wrong_files_are_one_error(ostinato, write, tmp_path, content, message):
     write("pairs.tsv", content)
     code, printed, err = ostinato("train", "translate", "pairs.tsv", "--out", "m")
-    assert code == 2 and printed == "" and err.startswith("error: ") and not (tmp_path / "m").exists()
+    assert (
+        code == 2 and printed == "" and err.startswith("error: ") and not (tmp_path / "m").exists()
+    )
     with pytest.raises(InputError, match=message):
         raise InputError(err)
 

@@ -1,4 +1,6 @@
-"""TensorFlow 1's tanh, sigmoid and sums stay near the exact values, and their derivatives are those of what they stand for."""
+"""TensorFlow 1's tanh, sigmoid and sums stay near the exact values, and their derivatives are those
+of what they stand for.
+"""
 
 import numpy as np
 import pytest
@@ -14,8 +16,15 @@ UNIT = 2.0**-24
 
 @pytest.mark.parametrize("name, units", [("tanh", 7), ("sigmoid", 4)])
 def test_float32_misses_the_exact_value_by_what_the_rational_function_misses_it(name, units):
-    # Over every float32 from 2**-10 to 32 of either sign it is 6.9 units for tanh and 3.7 for sigmoid.
-    x = torch.cat([torch.linspace(-30, 30, 600001), torch.logspace(-30, 1, 3001), -torch.logspace(-30, 1, 3001)])
+    # Over every float32 from 2**-10 to 32 of either sign it is 6.9 units for tanh and 3.7 for
+    # sigmoid.
+    x = torch.cat(
+        [
+            torch.linspace(-30, 30, 600001),
+            torch.logspace(-30, 1, 3001),
+            -torch.logspace(-30, 1, 3001),
+        ]
+    )
     off = (getattr(arithmetic, name)(x).double() - EXACT[name](x.double())).abs()
     assert off.max() <= units * UNIT
 
@@ -50,13 +59,19 @@ def test_a_sum_goes_term_by_term_from_where_it_started():
     x = torch.tensor([[1.0, 1e8, -1e8]])
     assert arithmetic.accumulate(None, x, kernel).item() == 0
     assert arithmetic.accumulate(None, x.flip(1), kernel).item() == 1
-    assert arithmetic.accumulate(torch.tensor([[-1e8]]), torch.tensor([[1e8, 1.0]]), kernel[:2]).item() == 1
+    assert (
+        arithmetic.accumulate(torch.tensor([[-1e8]]), torch.tensor([[1e8, 1.0]]), kernel[:2]).item()
+        == 1
+    )
 
 
 @pytest.mark.parametrize("terms", [1, 7, 256, 257])
 def test_sums_of_any_length_and_their_gradients_are_the_products(terms, close):
     numbers = torch.Generator().manual_seed(0)
-    start, x, kernel = (torch.randn(shape, generator=numbers, requires_grad=True) for shape in ((3, 5), (3, terms), (terms, 5)))
+    start, x, kernel = (
+        torch.randn(shape, generator=numbers, requires_grad=True)
+        for shape in ((3, 5), (3, terms), (terms, 5))
+    )
     results = []
     for value in (arithmetic.accumulate(start, x, kernel), start + x @ kernel):
         results.append([value, *torch.autograd.grad((value * value).sum(), (start, x, kernel))])

@@ -1,4 +1,6 @@
-"""tf.contrib's cells and wrappers in `ostinato.tf1`: whole programs give TensorFlow 1.13.1's numbers, a mistake gets an error."""
+"""tf.contrib's cells and wrappers in `ostinato.tf1`: whole programs give TensorFlow 1.13.1's
+numbers, a mistake gets an error.
+"""
 
 import numpy as np
 import pytest
@@ -23,27 +25,45 @@ PROGRAMS = {
     "residual indygru": lambda: rnn.ResidualWrapper(rnn.IndyGRUCell(4)),
     "residual cfn": lambda: rnn.ResidualWrapper(rnn.CFNCell(4)),
     "multi nas ugrnn": lambda: rnn.MultiRNNCell([rnn.NASCell(4), rnn.UGRNNCell(3)]),
-    "multi lnorm sru minimal": lambda: rnn.MultiRNNCell([rnn.LayerNormBasicLSTMCell(4), rnn.SRUCell(5), rnn.MinimalRNNCell(3)]),
+    "multi lnorm sru minimal": lambda: rnn.MultiRNNCell(
+        [rnn.LayerNormBasicLSTMCell(4), rnn.SRUCell(5), rnn.MinimalRNNCell(3)]
+    ),
     "nas bias": lambda: rnn.NASCell(5, use_biases=True),
     "sru relu": lambda: rnn.SRUCell(5, activation=tf.nn.relu),
     "ugrnn sig": lambda: rnn.UGRNNCell(5, activation=tf.nn.sigmoid, forget_bias=-1.0),
-    "coupled concat": lambda: rnn.CoupledInputForgetGateLSTMCell(5, use_peepholes=True, state_is_tuple=False,
-                                                                 activation=tf.nn.relu),
+    "coupled concat": lambda: rnn.CoupledInputForgetGateLSTMCell(
+        5, use_peepholes=True, state_is_tuple=False, activation=tf.nn.relu
+    ),
     "wn peep": lambda: rnn.WeightNormLSTMCell(5, use_peepholes=True, cell_clip=0.05),
     "wn nonorm": lambda: rnn.WeightNormLSTMCell(5, norm=False),
     "glstm 4": lambda: rnn.GLSTMCell(8, number_of_groups=4),
-    "ln gain": lambda: rnn.LayerNormBasicLSTMCell(5, norm_gain=0.5, norm_shift=0.1, activation=tf.nn.relu),
+    "ln gain": lambda: rnn.LayerNormBasicLSTMCell(
+        5, norm_gain=0.5, norm_shift=0.1, activation=tf.nn.relu
+    ),
     "embedding gru": lambda: rnn.EmbeddingWrapper(rnn.GRUCell(4), 7, 3),
     "attention gru": lambda: rnn.AttentionCellWrapper(rnn.GRUCell(4), 3),
-    "attention lstm": lambda: rnn.AttentionCellWrapper(rnn.BasicLSTMCell(4), 3, attn_size=5, attn_vec_size=6, input_size=7),
-    "highway uncoupled": lambda: rnn.HighwayWrapper(rnn.GRUCell(4), couple_carry_transform_gates=False),
+    "attention lstm": lambda: rnn.AttentionCellWrapper(
+        rnn.BasicLSTMCell(4), 3, attn_size=5, attn_vec_size=6, input_size=7
+    ),
+    "highway uncoupled": lambda: rnn.HighwayWrapper(
+        rnn.GRUCell(4), couple_carry_transform_gates=False
+    ),
     "highway ugrnn": lambda: rnn.HighwayWrapper(rnn.UGRNNCell(4)),
     "device gru": lambda: rnn.DeviceWrapper(rnn.GRUCell(4), "/cpu:0"),
     "input proj relu": lambda: rnn.InputProjectionWrapper(rnn.GRUCell(4), 3, activation=tf.nn.relu),
-    "output proj tanh": lambda: rnn.OutputProjectionWrapper(rnn.BasicLSTMCell(4), 3, activation=tf.nn.tanh),
+    "output proj tanh": lambda: rnn.OutputProjectionWrapper(
+        rnn.BasicLSTMCell(4), 3, activation=tf.nn.tanh
+    ),
     "grid2 no tuple": lambda: grid_rnn.Grid2LSTMCell(4, output_is_tuple=False, forget_bias=0.5),
-    "grid lstm clip": lambda: rnn.GridLSTMCell(3, use_peepholes=True, share_time_frequency_weights=True, cell_clip=0.05,
-                                               feature_size=2, frequency_skip=2, num_frequency_blocks=[2]),
+    "grid lstm clip": lambda: rnn.GridLSTMCell(
+        3,
+        use_peepholes=True,
+        share_time_frequency_weights=True,
+        cell_clip=0.05,
+        feature_size=2,
+        frequency_skip=2,
+        num_frequency_blocks=[2],
+    ),
     "indrnn relu": lambda: rnn.IndRNNCell(4, activation=tf.nn.relu),
     "minimal sigmoid": lambda: rnn.MinimalRNNCell(4, activation="sigmoid"),
     "grid2 gru": lambda: grid_rnn.Grid2GRUCell(4),
@@ -59,15 +79,19 @@ PROGRAMS = {
     "grid2 gru tied": lambda: grid_rnn.Grid2GRUCell(4, tied=True),
     "grid3 tied peep": lambda: grid_rnn.Grid3LSTMCell(4, tied=True, use_peepholes=True),
     "grid1 joined": lambda: grid_rnn.Grid1BasicLSTMCell(4, state_is_tuple=False),
-    "grid2 joined no tuple": lambda: grid_rnn.Grid2BasicLSTMCell(4, state_is_tuple=False, output_is_tuple=False),
-    "grid2 all": lambda: grid_rnn.Grid2LSTMCell(4, tied=True, use_peepholes=True, state_is_tuple=False),
+    "grid2 joined no tuple": lambda: grid_rnn.Grid2BasicLSTMCell(
+        4, state_is_tuple=False, output_is_tuple=False
+    ),
+    "grid2 all": lambda: grid_rnn.Grid2LSTMCell(
+        4, tied=True, use_peepholes=True, state_is_tuple=False
+    ),
     "grid3 joined": lambda: grid_rnn.Grid3LSTMCell(4, state_is_tuple=False),
     "block clip": lambda: rnn.LSTMBlockCell(4, cell_clip=0.05, use_peephole=True, forget_bias=0.0),
 }
 
-# Of TensorFlow 1.13.1, run on this very program: the number of operations, the sum of the squares of all outputs and states, and
-# that of its gradients by all variables. The variables are those that it draws under the graph seed 777, so that all their seeds
-# are in these numbers.
+# Of TensorFlow 1.13.1, run on this very program: the number of operations, the sum of the squares
+# of all outputs and states, and that of its gradients by all variables. The variables are those
+# that it draws under the graph seed 777, so that all their seeds are in these numbers.
 RECORDED = {
     ("plain", "residual ugrnn"): (131, 93.699173, 624.2855),
     ("plain", "residual nas"): (174, 83.271774, 24.93523),
@@ -142,7 +166,9 @@ RECORDED = {
 
 
 def _flat(value):
-    return [t for part in value for t in _flat(part)] if isinstance(value, (tuple, list)) else [value]
+    return (
+        [t for part in value for t in _flat(part)] if isinstance(value, (tuple, list)) else [value]
+    )
 
 
 @pytest.mark.parametrize("mode, name", list(RECORDED))
@@ -158,7 +184,9 @@ def test_a_program_gives_tensorflows_numbers_from_its_seed_on(mode, name):
     elif mode == "call":
         results = cell(tf.constant(x[:, 0]), cell.zero_state(3, tf.float32))
     else:
-        results = tf.nn.dynamic_rnn(cell, x, sequence_length=[6, 0, 3] if mode == "ragged" else None, dtype=tf.float32)
+        results = tf.nn.dynamic_rnn(
+            cell, x, sequence_length=[6, 0, 3] if mode == "ragged" else None, dtype=tf.float32
+        )
     count = len(tf.get_default_graph().get_operations())
     first, *rest = [tf.reduce_sum(tf.square(t)) for t in _flat(results)]
     total = first
@@ -170,122 +198,279 @@ def test_a_program_gives_tensorflows_numbers_from_its_seed_on(mode, name):
         total, gradients = sess.run([total, gradients])
     wanted = RECORDED[mode, name]
     assert count == wanted[0]
-    assert [total, sum((g.astype(np.float64) ** 2).sum() for g in gradients)] == pytest.approx(wanted[1:], rel=1e-4)
+    assert [total, sum((g.astype(np.float64) ** 2).sum() for g in gradients)] == pytest.approx(
+        wanted[1:], rel=1e-4
+    )
 
 
 def _run(cell, size=4, x=None):
-    return tf.nn.dynamic_rnn(cell, np.zeros((2, 3, size), np.float32) if x is None else x, dtype=tf.float32)
+    return tf.nn.dynamic_rnn(
+        cell, np.zeros((2, 3, size), np.float32) if x is None else x, dtype=tf.float32
+    )
 
 
 MISTAKES = {
     "normalisation of a coupled LSTM": (
-        lambda: rnn.CoupledInputForgetGateLSTMCell(4, layer_norm=True), InputError,
-        r"Gate.*\(layer_norm=True\) is not provided.*leave layer_norm out"),
+        lambda: rnn.CoupledInputForgetGateLSTMCell(4, layer_norm=True),
+        InputError,
+        r"Gate.*\(layer_norm=True\) is not provided.*leave layer_norm out",
+    ),
     "weights in pieces": (
-        lambda: rnn.CoupledInputForgetGateLSTMCell(4, num_unit_shards=2), InputError,
-        "num_unit_shards.*not provided"),
-    "a projection to nothing": (lambda: rnn.NASCell(4, num_proj=0), SizeError, r"NASCell\(num_proj=0\): give a whole number, 1 or"),
+        lambda: rnn.CoupledInputForgetGateLSTMCell(4, num_unit_shards=2),
+        InputError,
+        "num_unit_shards.*not provided",
+    ),
+    "a projection to nothing": (
+        lambda: rnn.NASCell(4, num_proj=0),
+        SizeError,
+        r"NASCell\(num_proj=0\): give a whole number, 1 or",
+    ),
     "a projection of another cell to nothing": (
-        lambda: rnn.CoupledInputForgetGateLSTMCell(4, num_proj=-1), SizeError, r"LSTMCell\(num_proj=-1\).*leave it out"),
+        lambda: rnn.CoupledInputForgetGateLSTMCell(4, num_proj=-1),
+        SizeError,
+        r"LSTMCell\(num_proj=-1\).*leave it out",
+    ),
     "no units": (lambda: rnn.UGRNNCell(0), SizeError, r"UGRNNCell\(num_units=0\).*1 or more"),
     "an activation by another name": (
-        lambda: rnn.MinimalRNNCell(4, activation="selu"), InputError,
-        r"activation='selu'.*tf\.nn\.tanh"),
+        lambda: rnn.MinimalRNNCell(4, activation="selu"),
+        InputError,
+        r"activation='selu'.*tf\.nn\.tanh",
+    ),
     "an input of another size without a projection": (
-        lambda: _run(rnn.IntersectionRNNCell(5)), SizeError,
-        r"num_units=5\) was given an input of size 4: make it num_in_proj=5"),
+        lambda: _run(rnn.IntersectionRNNCell(5)),
+        SizeError,
+        r"num_units=5\) was given an input of size 4: make it num_in_proj=5",
+    ),
     "groups that do not divide the units": (
-        lambda: rnn.GLSTMCell(5, number_of_groups=2), SizeError,
-        "num_units is 5, which is not that many equal parts"),
+        lambda: rnn.GLSTMCell(5, number_of_groups=2),
+        SizeError,
+        "num_units is 5, which is not that many equal parts",
+    ),
     "groups that do not divide the input": (
-        lambda: _run(rnn.GLSTMCell(6, number_of_groups=3)), SizeError,
-        "the size of the input is 4, which is not that many equal parts"),
+        lambda: _run(rnn.GLSTMCell(6, number_of_groups=3)),
+        SizeError,
+        "the size of the input is 4, which is not that many equal parts",
+    ),
     "an activation of groups": (
-        lambda: rnn.GLSTMCell(4, activation=tf.nn.relu), InputError,
-        r"GLSTMCell\(activation=.*is not provided"),
+        lambda: rnn.GLSTMCell(4, activation=tf.nn.relu),
+        InputError,
+        r"GLSTMCell\(activation=.*is not provided",
+    ),
     "a projection under weight normalisation": (
-        lambda: rnn.WeightNormLSTMCell(4, num_proj=2), InputError,
-        r"num_proj=2\) is not provided"),
+        lambda: rnn.WeightNormLSTMCell(4, num_proj=2),
+        InputError,
+        r"num_proj=2\) is not provided",
+    ),
     "a dimension of a grid that does not recur": (
-        lambda: grid_rnn.Grid2LSTMCell(4, non_recurrent_fn=tf.nn.relu), InputError,
-        r"Grid2LSTMCell\(non_recurrent_fn=.*is not provided.*leave non_recurrent_fn out"),
+        lambda: grid_rnn.Grid2LSTMCell(4, non_recurrent_fn=tf.nn.relu),
+        InputError,
+        r"Grid2LSTMCell\(non_recurrent_fn=.*is not provided.*leave non_recurrent_fn out",
+    ),
     "a grid's states in one that are but one": (
-        lambda: grid_rnn.Grid2GRUCell(4, state_is_tuple=False), InputError,
-        r"Grid2GRUCell\(state_is_tuple=False\).*in TensorFlow it fails: leave state_is_tuple out"),
+        lambda: grid_rnn.Grid2GRUCell(4, state_is_tuple=False),
+        InputError,
+        r"Grid2GRUCell\(state_is_tuple=False\).*in TensorFlow it fails: leave state_is_tuple out",
+    ),
     "a grid's state in parts where it is one": (
-        lambda: tf.nn.dynamic_rnn(grid_rnn.Grid1LSTMCell(4, state_is_tuple=False), np.zeros((2, 3, 4), np.float32),
-                                  initial_state=(tf.zeros([2, 4]), tf.zeros([2, 4]))), SizeError,
-        r"state of 2 part\(s\): give it as cell\.zero_state"),
+        lambda: tf.nn.dynamic_rnn(
+            grid_rnn.Grid1LSTMCell(4, state_is_tuple=False),
+            np.zeros((2, 3, 4), np.float32),
+            initial_state=(tf.zeros([2, 4]), tf.zeros([2, 4])),
+        ),
+        SizeError,
+        r"state of 2 part\(s\): give it as cell\.zero_state",
+    ),
     "no number of windows": (
-        lambda: rnn.GridLSTMCell(4, feature_size=2, frequency_skip=1), InputError,
-        "num_frequency_blocks=None.*a list of one number"),
+        lambda: rnn.GridLSTMCell(4, feature_size=2, frequency_skip=1),
+        InputError,
+        "num_frequency_blocks=None.*a list of one number",
+    ),
     "no size of a window": (
-        lambda: rnn.GridLSTMCell(4, num_frequency_blocks=[2]), InputError,
-        "feature_size=None, frequency_skip=None.*give both"),
+        lambda: rnn.GridLSTMCell(4, num_frequency_blocks=[2]),
+        InputError,
+        "feature_size=None, frequency_skip=None.*give both",
+    ),
     "windows that do not fit": (
-        lambda: _run(rnn.GridLSTMCell(4, feature_size=2, frequency_skip=1, num_frequency_blocks=[2])), SizeError,
-        r"has 3 window\(s\) in an input of size 4: give num_frequency_blocks=\[3\]"),
+        lambda: _run(
+            rnn.GridLSTMCell(4, feature_size=2, frequency_skip=1, num_frequency_blocks=[2])
+        ),
+        SizeError,
+        r"has 3 window\(s\) in an input of size 4: give num_frequency_blocks=\[3\]",
+    ),
     "a time-frequency grid's states in one": (
-        lambda: rnn.GridLSTMCell(4, feature_size=2, frequency_skip=1, num_frequency_blocks=[3], state_is_tuple=False), InputError,
-        "leave state_is_tuple"),
+        lambda: rnn.GridLSTMCell(
+            4, feature_size=2, frequency_skip=1, num_frequency_blocks=[3], state_is_tuple=False
+        ),
+        InputError,
+        "leave state_is_tuple",
+    ),
     "a highway to another size": (
-        lambda: _run(rnn.HighwayWrapper(rnn.GRUCell(3))), SizeError,
-        "size 4 cannot be mixed with an output of size 3"),
+        lambda: _run(rnn.HighwayWrapper(rnn.GRUCell(3))),
+        SizeError,
+        "size 4 cannot be mixed with an output of size 3",
+    ),
     "a wrapper's activation by name": (
-        lambda: rnn.InputProjectionWrapper(rnn.GRUCell(3), 2, activation="relu"), InputError,
-        r"activation='relu'\).*or None for none"),
-    "no cell to wrap": (lambda: rnn.OutputProjectionWrapper(3, 2), InputError, "OutputProjectionWrapper was given 3"),
-    "no classes": (lambda: rnn.EmbeddingWrapper(rnn.GRUCell(3), 0, 2), SizeError, "embedding_classes=0.*1 or more"),
+        lambda: rnn.InputProjectionWrapper(rnn.GRUCell(3), 2, activation="relu"),
+        InputError,
+        r"activation='relu'\).*or None for none",
+    ),
+    "no cell to wrap": (
+        lambda: rnn.OutputProjectionWrapper(3, 2),
+        InputError,
+        "OutputProjectionWrapper was given 3",
+    ),
+    "no classes": (
+        lambda: rnn.EmbeddingWrapper(rnn.GRUCell(3), 0, 2),
+        SizeError,
+        "embedding_classes=0.*1 or more",
+    ),
     "several numbers a step": (
-        lambda: _run(rnn.EmbeddingWrapper(rnn.GRUCell(3), 5, 2), x=np.zeros((2, 3, 4), np.int32)), SizeError,
-        "input of size 4: give it one whole number"),
-    "nothing to look back at": (lambda: rnn.AttentionCellWrapper(rnn.GRUCell(3), 0), SizeError, "attn_length=0.*1 or more"),
+        lambda: _run(rnn.EmbeddingWrapper(rnn.GRUCell(3), 5, 2), x=np.zeros((2, 3, 4), np.int32)),
+        SizeError,
+        "input of size 4: give it one whole number",
+    ),
+    "nothing to look back at": (
+        lambda: rnn.AttentionCellWrapper(rnn.GRUCell(3), 0),
+        SizeError,
+        "attn_length=0.*1 or more",
+    ),
     "attention's states in one": (
-        lambda: rnn.AttentionCellWrapper(rnn.GRUCell(3), 2, state_is_tuple=False), InputError,
-        "leave it out"),
-    "a cell for a list of cells": (lambda: rnn.MultiRNNCell(rnn.GRUCell(3)), InputError, "was given <.*GRUCell.*give it a list of"),
-    "words for a number": (lambda: rnn.UGRNNCell(4, forget_bias="1"), InputError, r"UGRNNCell\(forget_bias='1'\): give a number"),
-    "a bound below 0": (lambda: rnn.LSTMCell(4, cell_clip=-1.0), InputError, r"LSTMCell\(cell_clip=-1\.0\): give a number from 0 on"),
+        lambda: rnn.AttentionCellWrapper(rnn.GRUCell(3), 2, state_is_tuple=False),
+        InputError,
+        "leave it out",
+    ),
+    "a cell for a list of cells": (
+        lambda: rnn.MultiRNNCell(rnn.GRUCell(3)),
+        InputError,
+        "was given <.*GRUCell.*give it a list of",
+    ),
+    "words for a number": (
+        lambda: rnn.UGRNNCell(4, forget_bias="1"),
+        InputError,
+        r"UGRNNCell\(forget_bias='1'\): give a number",
+    ),
+    "a bound below 0": (
+        lambda: rnn.LSTMCell(4, cell_clip=-1.0),
+        InputError,
+        r"LSTMCell\(cell_clip=-1\.0\): give a number from 0 on",
+    ),
     "words for a bound": (
-        lambda: rnn.CoupledInputForgetGateLSTMCell(4, num_proj=2, proj_clip="1"), InputError, r"\(proj_clip='1'\): give a number"),
-    "no groups": (lambda: rnn.GLSTMCell(4, number_of_groups=0), SizeError, r"GLSTMCell\(number_of_groups=0\).*1 or more"),
-    "words for a gain": (lambda: rnn.LayerNormBasicLSTMCell(4, norm_gain="1"), InputError, r"\(norm_gain='1'\): give a number"),
+        lambda: rnn.CoupledInputForgetGateLSTMCell(4, num_proj=2, proj_clip="1"),
+        InputError,
+        r"\(proj_clip='1'\): give a number",
+    ),
+    "no groups": (
+        lambda: rnn.GLSTMCell(4, number_of_groups=0),
+        SizeError,
+        r"GLSTMCell\(number_of_groups=0\).*1 or more",
+    ),
+    "words for a gain": (
+        lambda: rnn.LayerNormBasicLSTMCell(4, norm_gain="1"),
+        InputError,
+        r"\(norm_gain='1'\): give a number",
+    ),
     "words for a gate's bias": (
-        lambda: rnn.HighwayWrapper(rnn.GRUCell(4), carry_bias_init="1"), InputError, r"\(carry_bias_init='1'\): give a number"),
-    "a list for an activation": (lambda: rnn.UGRNNCell(4, activation=[1]), InputError, r"activation=\[1\]\): give tf\.nn\.tanh"),
-    "a number for a name": (lambda: rnn.GRUCell(4, name=5), InputError, r"GRUCell\(name=5\): give a word"),
+        lambda: rnn.HighwayWrapper(rnn.GRUCell(4), carry_bias_init="1"),
+        InputError,
+        r"\(carry_bias_init='1'\): give a number",
+    ),
+    "a list for an activation": (
+        lambda: rnn.UGRNNCell(4, activation=[1]),
+        InputError,
+        r"activation=\[1\]\): give tf\.nn\.tanh",
+    ),
+    "a number for a name": (
+        lambda: rnn.GRUCell(4, name=5),
+        InputError,
+        r"GRUCell\(name=5\): give a word",
+    ),
     "words for an initialiser": (
-        lambda: _run(rnn.GRUCell(4, kernel_initializer="glorot")), InputError,
-        r"'gates/kernel'\) was given the initialiser 'glorot': give one of tf's"),
+        lambda: _run(rnn.GRUCell(4, kernel_initializer="glorot")),
+        InputError,
+        r"'gates/kernel'\) was given the initialiser 'glorot': give one of tf's",
+    ),
     "attention of less than nothing": (
-        lambda: rnn.AttentionCellWrapper(rnn.GRUCell(3), 2, attn_vec_size=-1), SizeError, r"attn_vec_size=-1\).*1 or more"),
+        lambda: rnn.AttentionCellWrapper(rnn.GRUCell(3), 2, attn_vec_size=-1),
+        SizeError,
+        r"attn_vec_size=-1\).*1 or more",
+    ),
     "no dtype": (
-        lambda: tf.nn.dynamic_rnn(rnn.GRUCell(4), np.zeros((2, 3, 4), np.float32), dtype=[5]), InputError,
-        r"dtype \[5\] is not provided: use one of tf\.float32"),
+        lambda: tf.nn.dynamic_rnn(rnn.GRUCell(4), np.zeros((2, 3, 4), np.float32), dtype=[5]),
+        InputError,
+        r"dtype \[5\] is not provided: use one of tf\.float32",
+    ),
     "a state of another dtype": (
-        lambda: rnn.GRUCell(4)(tf.zeros([2, 3]), tf.zeros([2, 4], dtype=tf.float64)), InputError,
-        "dtype float64 where float32 is wanted: write tf.cast"),
-    "half an output": (lambda: rnn.OutputProjectionWrapper(rnn.GRUCell(3), 0.5), SizeError, r"output_size=0\.5\).*1 or more"),
-    "an input of nothing": (lambda: rnn.InputProjectionWrapper(rnn.GRUCell(3), 0), SizeError, r"num_proj=0\).*1 or more"),
-    "two sizes of a GRU": (lambda: rnn.GRUBlockCell(4, 5), InputError, r"GRUBlockCell\(num_units=4, cell_size=5\)"),
-    "no size of a GRU": (lambda: rnn.GRUBlockCellV2(), InputError, r"GRUBlockCellV2\(num_units=None.*give num_units"),
-    **{f"{kind} again": (lambda make=make: make(reuse=True), InputError, rf"{kind}\(reuse=True\) is not provided") for kind, make in {
-        "InputProjectionWrapper": lambda **given: rnn.InputProjectionWrapper(rnn.GRUCell(3), 3, **given),
-        "OutputProjectionWrapper": lambda **given: rnn.OutputProjectionWrapper(rnn.GRUCell(3), 3, **given),
-        "EmbeddingWrapper": lambda **given: rnn.EmbeddingWrapper(rnn.GRUCell(3), 5, 2, **given),
-        "AttentionCellWrapper": lambda **given: rnn.AttentionCellWrapper(rnn.GRUCell(3), 2, **given),
-    }.items()},
-    **{f"{kind.__name__} of another dtype": (
-        lambda kind=kind: _run(kind(4, dtype=tf.float64)), InputError,
-        rf"{kind.__name__}\(dtype=tf\.float64\) was given an input of float32") for kind in (
-            rnn.BasicRNNCell, rnn.BasicLSTMCell, rnn.LSTMCell, rnn.IndRNNCell, rnn.IndyGRUCell, rnn.IndyLSTMCell, rnn.MinimalRNNCell,
-            rnn.CFNCell, rnn.LSTMBlockCell)},
+        lambda: rnn.GRUCell(4)(tf.zeros([2, 3]), tf.zeros([2, 4], dtype=tf.float64)),
+        InputError,
+        "dtype float64 where float32 is wanted: write tf.cast",
+    ),
+    "half an output": (
+        lambda: rnn.OutputProjectionWrapper(rnn.GRUCell(3), 0.5),
+        SizeError,
+        r"output_size=0\.5\).*1 or more",
+    ),
+    "an input of nothing": (
+        lambda: rnn.InputProjectionWrapper(rnn.GRUCell(3), 0),
+        SizeError,
+        r"num_proj=0\).*1 or more",
+    ),
+    "two sizes of a GRU": (
+        lambda: rnn.GRUBlockCell(4, 5),
+        InputError,
+        r"GRUBlockCell\(num_units=4, cell_size=5\)",
+    ),
+    "no size of a GRU": (
+        lambda: rnn.GRUBlockCellV2(),
+        InputError,
+        r"GRUBlockCellV2\(num_units=None.*give num_units",
+    ),
+    **{
+        f"{kind} again": (
+            lambda make=make: make(reuse=True),
+            InputError,
+            rf"{kind}\(reuse=True\) is not provided",
+        )
+        for kind, make in {
+            "InputProjectionWrapper": lambda **given: rnn.InputProjectionWrapper(
+                rnn.GRUCell(3), 3, **given
+            ),
+            "OutputProjectionWrapper": lambda **given: rnn.OutputProjectionWrapper(
+                rnn.GRUCell(3), 3, **given
+            ),
+            "EmbeddingWrapper": lambda **given: rnn.EmbeddingWrapper(rnn.GRUCell(3), 5, 2, **given),
+            "AttentionCellWrapper": lambda **given: rnn.AttentionCellWrapper(
+                rnn.GRUCell(3), 2, **given
+            ),
+        }.items()
+    },
+    **{
+        f"{kind.__name__} of another dtype": (
+            lambda kind=kind: _run(kind(4, dtype=tf.float64)),
+            InputError,
+            rf"{kind.__name__}\(dtype=tf\.float64\) was given an input of float32",
+        )
+        for kind in (
+            rnn.BasicRNNCell,
+            rnn.BasicLSTMCell,
+            rnn.LSTMCell,
+            rnn.IndRNNCell,
+            rnn.IndyGRUCell,
+            rnn.IndyLSTMCell,
+            rnn.MinimalRNNCell,
+            rnn.CFNCell,
+            rnn.LSTMBlockCell,
+        )
+    },
     "half a window": (
-        lambda: rnn.GridLSTMCell(4, feature_size=2.5, frequency_skip=1, num_frequency_blocks=[3]), SizeError,
-        r"GridLSTMCell\(feature_size=2\.5\): give a whole number"),
+        lambda: rnn.GridLSTMCell(4, feature_size=2.5, frequency_skip=1, num_frequency_blocks=[3]),
+        SizeError,
+        r"GridLSTMCell\(feature_size=2\.5\): give a whole number",
+    ),
     "whole numbers for another cell": (
-        lambda: _run(rnn.GRUCell(3), x=np.zeros((2, 3, 1), np.int32)), InputError,
-        "inputs of int32.*np.float32"),
+        lambda: _run(rnn.GRUCell(3), x=np.zeros((2, 3, 1), np.int32)),
+        InputError,
+        "inputs of int32.*np.float32",
+    ),
 }
 
 
@@ -300,26 +485,37 @@ def test_a_number_without_a_vector_is_an_error_as_it_runs():
     outputs, _ = _run(rnn.EmbeddingWrapper(rnn.GRUCell(3), 5, 2), x=np.full((2, 3, 1), 5, np.int32))
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
-        with pytest.raises(tf.errors.InvalidArgumentError, match="the numbers 5 to 5: give whole numbers from 0 to 4"):
+        with pytest.raises(
+            tf.errors.InvalidArgumentError,
+            match="the numbers 5 to 5: give whole numbers from 0 to 4",
+        ):
             sess.run(outputs)
 
 
 def test_a_grids_output_is_a_tuple_of_one_as_in_tensorflow():
     outputs, state = _run(grid_rnn.Grid2LSTMCell(4))
     assert isinstance(outputs, tuple) and [t.shape.as_list() for t in outputs] == [[2, 3, 4]]
-    assert [[t.shape.as_list() for t in part] for part in state] == [[[2, 4], [2, 4]]] * 2 and state[0]._fields == ("c", "h")
+    assert [[t.shape.as_list() for t in part] for part in state] == [
+        [[2, 4], [2, 4]]
+    ] * 2 and state[0]._fields == ("c", "h")
 
 
 def test_tied_dimensions_have_one_set_of_weights():
     _run(grid_rnn.Grid3LSTMCell(4, tied=True, use_peepholes=True))
     names = [v.name.removeprefix("rnn/Grid3LSTMCell/") for v in tf.global_variables()]
-    within = [f"recurrent/lstm_cell/{name}:0" for name in ("kernel", "bias", "w_f_diag", "w_i_diag", "w_o_diag")]
+    within = [
+        f"recurrent/lstm_cell/{name}:0"
+        for name in ("kernel", "bias", "w_f_diag", "w_i_diag", "w_o_diag")
+    ]
     assert names == ["project_m_0:0", "project_c_0:0", *within]
 
 
 def test_a_grids_states_in_one_are_those_of_its_dimensions_side_by_side():
     whole, parts = (grid_rnn.Grid2LSTMCell(4, state_is_tuple=joined) for joined in (False, True))
-    x, state = tf.constant(np.random.RandomState(0).randn(2, 3).astype(np.float32)), np.random.RandomState(1).randn(2, 16)
+    x, state = (
+        tf.constant(np.random.RandomState(0).randn(2, 3).astype(np.float32)),
+        np.random.RandomState(1).randn(2, 16),
+    )
     state = tf.constant(state.astype(np.float32))
     (c_0, h_0, c_1, h_1) = (state[:, 4 * i : 4 * i + 4] for i in range(4))
     with tf.variable_scope("s", reuse=tf.AUTO_REUSE):
@@ -335,7 +531,9 @@ def test_a_grids_states_in_one_are_those_of_its_dimensions_side_by_side():
 def test_weights_for_one_size_of_input_are_not_those_for_another():
     cell = rnn.NASCell(4)
     _run(cell, 3)
-    with pytest.raises(SizeError, match="nas_cell has weights for inputs of size 3 and was given size 5"):
+    with pytest.raises(
+        SizeError, match="nas_cell has weights for inputs of size 3 and was given size 5"
+    ):
         with tf.variable_scope("again"):
             _run(cell, 5)
 
@@ -344,4 +542,6 @@ def test_a_cell_has_its_variables():
     cell = rnn.IndyLSTMCell(4)
     assert cell.trainable_variables == []
     _run(cell)
-    assert [v.name for v in cell.variables] == [f"rnn/indy_lstm_cell/{name}:0" for name in ("kernel_w", "kernel_u", "bias")]
+    assert [v.name for v in cell.variables] == [
+        f"rnn/indy_lstm_cell/{name}:0" for name in ("kernel_w", "kernel_u", "bias")
+    ]

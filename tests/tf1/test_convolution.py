@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tf1_programs import X, agrees
 
 import ostinato.tf1 as tf
 from ostinato.errors import InputError, SizeError
+from tf1_programs import X, agrees
 
 rnn = tf.contrib.rnn
 NUMBERS = np.random.RandomState(5)
@@ -20,8 +20,17 @@ def _graph():
 
 def _cell(d, channels=3, kernel=None, of=None, **options):
     shape = list(PICTURES[d].shape[2:]) if of is None else of
-    options = {"input_shape": shape, "output_channels": channels, "kernel_shape": kernel or [3] * d, **options}
-    return rnn.ConvLSTMCell(**options) if "conv_ndims" in options else getattr(rnn, f"Conv{d}DLSTMCell")(**options)
+    options = {
+        "input_shape": shape,
+        "output_channels": channels,
+        "kernel_shape": kernel or [3] * d,
+        **options,
+    }
+    return (
+        rnn.ConvLSTMCell(**options)
+        if "conv_ndims" in options
+        else getattr(rnn, f"Conv{d}DLSTMCell")(**options)
+    )
 
 
 def _dynamic(cell, d, lengths=None):
@@ -38,32 +47,57 @@ def _call(d):
     return cell(tf.constant(PICTURES[d][:, 0]), cell.zero_state(2, tf.float32))
 
 
-# Of TensorFlow 1.13.1, run on these very programs under the graph seed 777; see `tf1_programs.measure`.
+# Of TensorFlow 1.13.1, run on these very programs under the graph seed 777; see
+# `tf1_programs.measure`.
 PROGRAMS = {
     "a line": (lambda: _dynamic(_cell(1), 1), (151, 6.2337999, 173.4083)),
     "a line, lengths": (lambda: _dynamic(_cell(1), 1, [4, 1]), (174, 1.2402738, 27.80087)),
     "a line, a list of steps": (lambda: _static(1), (102, 1.7890712, 26.1832)),
     "a line, one step": (lambda: _call(1), (54, 0.96987385, 9.920562)),
-    "a line, no bias": (lambda: _dynamic(_cell(1, kernel=[2], use_bias=False, forget_bias=0.5), 1), (145, 4.2645597, 47.00961)),
+    "a line, no bias": (
+        lambda: _dynamic(_cell(1, kernel=[2], use_bias=False, forget_bias=0.5), 1),
+        (145, 4.2645597, 47.00961),
+    ),
     "pictures": (lambda: _dynamic(_cell(2), 2), (146, 13.688404, 805.5714)),
     "pictures, lengths": (lambda: _dynamic(_cell(2), 2, [4, 1]), (169, 7.2770672, 510.0854)),
     "pictures, a list of steps": (lambda: _static(2), (87, 9.6721916, 732.368)),
     "pictures, a list of steps, lengths": (lambda: _static(2, [2, 1]), (226, 5.7030363, 259.5403)),
     "pictures, one step": (lambda: _call(2), (49, 3.0392969, 82.94762)),
-    "pictures, an even kernel": (lambda: _dynamic(_cell(2, kernel=[2, 4]), 2), (146, 12.491009, 831.0632)),
-    "pictures, by the general name": (lambda: _dynamic(_cell(2, kernel=[1, 3], conv_ndims=2), 2), (146, 16.906843, 823.6313)),
+    "pictures, an even kernel": (
+        lambda: _dynamic(_cell(2, kernel=[2, 4]), 2),
+        (146, 12.491009, 831.0632),
+    ),
+    "pictures, by the general name": (
+        lambda: _dynamic(_cell(2, kernel=[1, 3], conv_ndims=2), 2),
+        (146, 16.906843, 823.6313),
+    ),
     "bodies": (lambda: _dynamic(_cell(3), 3), (146, 9.6862688, 1010.42)),
     "bodies, lengths": (lambda: _dynamic(_cell(3), 3, [3, 1]), (169, 6.328793, 541.4644)),
     "bodies, one step": (lambda: _call(3), (49, 4.678299, 207.1744)),
     "two above each other": (
-        lambda: _dynamic(rnn.MultiRNNCell([_cell(2), _cell(2, channels=2, kernel=[1, 3], of=[5, 3, 3])]), 2),
-        (208, 7.7688408, 565.1029)),
-    "a residual": (lambda: _dynamic(rnn.ResidualWrapper(_cell(2, channels=2)), 2, [4, 1]), (170, 150.10789, 3126.536)),
-    "dropout": (lambda: _dynamic(rnn.DropoutWrapper(_cell(2, channels=2), output_keep_prob=0.5), 2), (163, 12.57564, 1202.962)),
+        lambda: _dynamic(
+            rnn.MultiRNNCell([_cell(2), _cell(2, channels=2, kernel=[1, 3], of=[5, 3, 3])]), 2
+        ),
+        (208, 7.7688408, 565.1029),
+    ),
+    "a residual": (
+        lambda: _dynamic(rnn.ResidualWrapper(_cell(2, channels=2)), 2, [4, 1]),
+        (170, 150.10789, 3126.536),
+    ),
+    "dropout": (
+        lambda: _dynamic(rnn.DropoutWrapper(_cell(2, channels=2), output_keep_prob=0.5), 2),
+        (163, 12.57564, 1202.962),
+    ),
     "both directions": (
-        lambda: tf.nn.bidirectional_dynamic_rnn(_cell(2, channels=2), _cell(2, channels=2), tf.constant(PICTURES[2]), [4, 2],
-                                                dtype=tf.float32),
-        (341, 18.890556, 1126.096)),
+        lambda: tf.nn.bidirectional_dynamic_rnn(
+            _cell(2, channels=2),
+            _cell(2, channels=2),
+            tf.constant(PICTURES[2]),
+            [4, 2],
+            dtype=tf.float32,
+        ),
+        (341, 18.890556, 1126.096),
+    ),
 }
 
 
@@ -75,8 +109,14 @@ def test_a_program_gives_tensorflows_numbers_from_its_seed_on(name):
 def test_variables_and_states_are_tensorflows():
     outputs, state = _dynamic(_cell(2), 2)
     assert [(v.name, v.shape.as_list()) for v in tf.global_variables()] == [
-        ("rnn/conv_2d_lstm_cell/kernel:0", [3, 3, 5, 12]), ("rnn/conv_2d_lstm_cell/biases:0", [12])]
-    assert outputs.shape.as_list() == [2, 4, 5, 3, 3] and state._fields == ("c", "h") and state.c.shape.as_list() == [2, 5, 3, 3]
+        ("rnn/conv_2d_lstm_cell/kernel:0", [3, 3, 5, 12]),
+        ("rnn/conv_2d_lstm_cell/biases:0", [12]),
+    ]
+    assert (
+        outputs.shape.as_list() == [2, 4, 5, 3, 3]
+        and state._fields == ("c", "h")
+        and state.c.shape.as_list() == [2, 5, 3, 3]
+    )
 
 
 def test_a_batch_of_unknown_size_runs():
@@ -89,21 +129,53 @@ def test_a_batch_of_unknown_size_runs():
 
 
 MISTAKES = {
-    "a skip connection": (lambda: _cell(2, skip_connection=True), InputError, r"skip_connection=True\).*second step fails"),
-    "four dimensions": (lambda: _cell(2, conv_ndims=4), InputError, r"conv_ndims=4\): give 1, 2 or 3"),
+    "a skip connection": (
+        lambda: _cell(2, skip_connection=True),
+        InputError,
+        r"skip_connection=True\).*second step fails",
+    ),
+    "four dimensions": (
+        lambda: _cell(2, conv_ndims=4),
+        InputError,
+        r"conv_ndims=4\): give 1, 2 or 3",
+    ),
     "a shape without channels": (
-        lambda: _cell(2, of=[5, 3]), SizeError, r"input_shape=\[5, 3\].*list of 3 whole numbers.*channels"),
-    "a kernel of one number": (lambda: _cell(2, kernel=3), SizeError, r"kernel_shape=3\): give a list of 2"),
+        lambda: _cell(2, of=[5, 3]),
+        SizeError,
+        r"input_shape=\[5, 3\].*list of 3 whole numbers.*channels",
+    ),
+    "a kernel of one number": (
+        lambda: _cell(2, kernel=3),
+        SizeError,
+        r"kernel_shape=3\): give a list of 2",
+    ),
     "another input": (
-        lambda: _dynamic(_cell(2, of=[5, 4, 2]), 2), SizeError, r"input_shape=\[5, 4, 2\]\) was given an input of \(5, 3, 2\)"),
-    "vectors": (lambda: tf.nn.dynamic_rnn(_cell(2), tf.constant(X), dtype=tf.float32), SizeError,
-                r"\(3, 6, 4\): give them five dimensions, \(batch, time, sizes, sizes, channels\)"),
+        lambda: _dynamic(_cell(2, of=[5, 4, 2]), 2),
+        SizeError,
+        r"input_shape=\[5, 4, 2\]\) was given an input of \(5, 3, 2\)",
+    ),
+    "vectors": (
+        lambda: tf.nn.dynamic_rnn(_cell(2), tf.constant(X), dtype=tf.float32),
+        SizeError,
+        r"\(3, 6, 4\): give them five dimensions, \(batch, time, sizes, sizes, channels\)",
+    ),
     "a state of another shape": (
-        lambda: tf.nn.dynamic_rnn(_cell(2), PICTURES[2], initial_state=_cell(2, channels=2).zero_state(2, tf.float32)),
-        SizeError, r"a state of \(2, 5, 3, 2\) where one of size \(5, 3, 3\)"),
+        lambda: tf.nn.dynamic_rnn(
+            _cell(2), PICTURES[2], initial_state=_cell(2, channels=2).zero_state(2, tf.float32)
+        ),
+        SizeError,
+        r"a state of \(2, 5, 3, 2\) where one of size \(5, 3, 3\)",
+    ),
     "a highway": (
-        lambda: rnn.HighwayWrapper(_cell(2)), InputError, "HighwayWrapper was given Conv2DLSTMCell, whose input is no vector"),
-    "a vector cell above": (lambda: rnn.MultiRNNCell([_cell(2), rnn.GRUCell(3)]), InputError, "GRUCell above Conv2DLSTMCell"),
+        lambda: rnn.HighwayWrapper(_cell(2)),
+        InputError,
+        "HighwayWrapper was given Conv2DLSTMCell, whose input is no vector",
+    ),
+    "a vector cell above": (
+        lambda: rnn.MultiRNNCell([_cell(2), rnn.GRUCell(3)]),
+        InputError,
+        "GRUCell above Conv2DLSTMCell",
+    ),
 }
 
 

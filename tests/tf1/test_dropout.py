@@ -1,15 +1,23 @@
-"""Dropout in `ostinato.tf1`: programs give TensorFlow 1.13.1's numbers, draws included; what is dropped, and for how long."""
+"""Dropout in `ostinato.tf1`: programs give TensorFlow 1.13.1's numbers, draws included; what is
+dropped, and for how long.
+"""
 
 import numpy as np
 import pytest
-from tf1_programs import X, agrees, steps
 
 import ostinato.tf1 as tf
 from ostinato.errors import InputError, SizeError
+from tf1_programs import X, agrees, steps
 
 rnn = tf.contrib.rnn
 ONCE = {"variational_recurrent": True, "dtype": tf.float32}
-EVERYWHERE = {"input_keep_prob": 0.7, "output_keep_prob": 0.5, "state_keep_prob": 0.6, "input_size": tf.TensorShape([4]), **ONCE}
+EVERYWHERE = {
+    "input_keep_prob": 0.7,
+    "output_keep_prob": 0.5,
+    "state_keep_prob": 0.6,
+    "input_size": tf.TensorShape([4]),
+    **ONCE,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -51,11 +59,17 @@ def _c_alone(state):
 
 
 def _all_but_the_first(state):
-    return (False, True) if isinstance(state, tuple) and not isinstance(state, rnn.LSTMStateTuple) else True
+    return (
+        (False, True)
+        if isinstance(state, tuple) and not isinstance(state, rnn.LSTMStateTuple)
+        else True
+    )
 
 
 def _visited(cell, visitor, **options):
-    return rnn.DropoutWrapper(cell, state_keep_prob=0.6, dropout_state_filter_visitor=visitor, **options)
+    return rnn.DropoutWrapper(
+        cell, state_keep_prob=0.6, dropout_state_filter_visitor=visitor, **options
+    )
 
 
 PROGRAMS = {
@@ -67,12 +81,18 @@ PROGRAMS = {
     "of what is added, a list": lambda: _static(_normed()),
     "of what is added, a list with lengths": lambda: _static(_normed(), [2, 0, 1]),
     "of what is added, two layers": lambda: _dynamic(rnn.MultiRNNCell([_normed(), _normed(3)])),
-    "of what is added, in dropout": lambda: _dynamic(rnn.DropoutWrapper(_normed(), output_keep_prob=0.5), [4, 0, 3]),
+    "of what is added, in dropout": lambda: _dynamic(
+        rnn.DropoutWrapper(_normed(), output_keep_prob=0.5), [4, 0, 3]
+    ),
     "of what is added, one step": lambda: _called(_normed(), 1),
-    "once, output": lambda: _dynamic(rnn.DropoutWrapper(rnn.GRUCell(5), output_keep_prob=0.5, **ONCE)),
+    "once, output": lambda: _dynamic(
+        rnn.DropoutWrapper(rnn.GRUCell(5), output_keep_prob=0.5, **ONCE)
+    ),
     "once, everywhere": lambda: _dynamic(_everywhere(rnn.BasicLSTMCell(5))),
     "once, a seed": lambda: _dynamic(_everywhere(rnn.BasicLSTMCell(5), seed=9)),
-    "once, lengths": lambda: _dynamic(_everywhere(rnn.LSTMCell(5, num_proj=3), input_size=4), [6, 0, 3]),
+    "once, lengths": lambda: _dynamic(
+        _everywhere(rnn.LSTMCell(5, num_proj=3), input_size=4), [6, 0, 3]
+    ),
     "once, two layers in it": lambda: _dynamic(_everywhere(_two())),
     "once, nothing": lambda: _dynamic(rnn.DropoutWrapper(rnn.GRUCell(5), **ONCE)),
     "once, a list": lambda: _static(_everywhere(rnn.GRUCell(5))),
@@ -80,11 +100,17 @@ PROGRAMS = {
     "once, steps": lambda: _called(_everywhere(rnn.GRUCell(5)), 2),
     "once, a grid": lambda: _dynamic(_everywhere(tf.contrib.grid_rnn.Grid2LSTMCell(4)), [6, 0, 3]),
     "once, pictures": lambda: tf.nn.dynamic_rnn(
-        _everywhere(rnn.Conv2DLSTMCell(input_shape=[3, 3, 1], output_channels=2, kernel_shape=[3, 3]),
-                    input_size=tf.TensorShape([3, 3, 1])),
-        tf.constant(np.random.RandomState(5).randn(2, 4, 3, 3, 1).astype(np.float32)), [4, 2], dtype=tf.float32),
+        _everywhere(
+            rnn.Conv2DLSTMCell(input_shape=[3, 3, 1], output_channels=2, kernel_shape=[3, 3]),
+            input_size=tf.TensorShape([3, 3, 1]),
+        ),
+        tf.constant(np.random.RandomState(5).randn(2, 4, 3, 3, 1).astype(np.float32)),
+        [4, 2],
+        dtype=tf.float32,
+    ),
     "once, both directions": lambda: tf.nn.bidirectional_dynamic_rnn(
-        _everywhere(rnn.GRUCell(5)), _everywhere(rnn.GRUCell(5)), X, [6, 0, 3], dtype=tf.float32),
+        _everywhere(rnn.GRUCell(5)), _everywhere(rnn.GRUCell(5)), X, [6, 0, 3], dtype=tf.float32
+    ),
     "every state": lambda: _dynamic(_visited(rnn.BasicLSTMCell(5), lambda state: True)),
     "no state": lambda: _dynamic(_visited(rnn.BasicLSTMCell(5), lambda state: False)),
     "c alone": lambda: _dynamic(_visited(rnn.BasicLSTMCell(5), _c_alone, seed=4)),
@@ -92,7 +118,8 @@ PROGRAMS = {
     "the second layer's, once": lambda: _dynamic(_visited(_two(), _all_but_the_first, **ONCE)),
 }
 
-# Of TensorFlow 1.13.1, run on these very programs under the graph seed 777; see `tf1_programs.measure`.
+# Of TensorFlow 1.13.1, run on these very programs under the graph seed 777; see
+# `tf1_programs.measure`.
 RECORDED = {
     "of what is added": (274, 30.274822, 758.3344),
     "of what is added, a seed": (274, 27.379034, 851.5878),
@@ -130,7 +157,9 @@ def test_a_program_gives_tensorflows_numbers_from_its_seed_on(name):
 
 
 def test_probabilities_are_rounded_to_float32_as_in_tensorflow():
-    cell = rnn.DropoutWrapper(rnn.BasicRNNCell(50), output_keep_prob=0.7, variational_recurrent=True, dtype=tf.float64)
+    cell = rnn.DropoutWrapper(
+        rnn.BasicRNNCell(50), output_keep_prob=0.7, variational_recurrent=True, dtype=tf.float64
+    )
     with tf.variable_scope("zeros", initializer=tf.zeros_initializer()):
         outputs, _ = cell(tf.ones([1, 4], dtype=tf.float64), cell.zero_state(1, tf.float64))
     with tf.Session() as sess:
@@ -142,7 +171,9 @@ def test_probabilities_are_rounded_to_float32_as_in_tensorflow():
 
 
 def _beside(make, run):
-    """What a run gives of a cell, and twice of the cell that is made of it, all with the same weights."""
+    """What a run gives of a cell, and twice of the cell that is made of it, all with the same
+    weights.
+    """
     cell = rnn.BasicLSTMCell(60)
     with tf.variable_scope("s", reuse=tf.AUTO_REUSE):
         plain, other = run(cell), run(make(cell))
@@ -152,9 +183,16 @@ def _beside(make, run):
 
 
 def test_one_mask_a_run_is_the_same_at_all_steps_and_rows_and_another_one_in_the_next_run():
-    plain, *runs = _beside(lambda cell: rnn.DropoutWrapper(cell, output_keep_prob=0.25, **ONCE), lambda cell: _dynamic(cell)[0])
+    plain, *runs = _beside(
+        lambda cell: rnn.DropoutWrapper(cell, output_keep_prob=0.25, **ONCE),
+        lambda cell: _dynamic(cell)[0],
+    )
     masks = [np.round(outputs / plain, 4) for outputs in runs]
-    assert all(np.array_equal(mask, np.broadcast_to(mask[0, 0], mask.shape)) and set(mask[0, 0]) == {0.0, 4.0} for mask in masks)
+    assert all(
+        np.array_equal(mask, np.broadcast_to(mask[0, 0], mask.shape))
+        and set(mask[0, 0]) == {0.0, 4.0}
+        for mask in masks
+    )
     assert not np.array_equal(*masks)
 
 
@@ -170,9 +208,14 @@ def test_one_mask_a_run_keeps_the_mean():
 
 
 def test_one_mask_a_run_drops_h_and_not_c():
-    plain, dropped, _ = _beside(lambda cell: rnn.DropoutWrapper(cell, state_keep_prob=0.5, **ONCE), lambda cell: _called(cell, 1)[1])
+    plain, dropped, _ = _beside(
+        lambda cell: rnn.DropoutWrapper(cell, state_keep_prob=0.5, **ONCE),
+        lambda cell: _called(cell, 1)[1],
+    )
     mask = np.round(dropped.h / plain.h, 4)
-    assert np.array_equal(dropped.c, plain.c) and np.array_equal(mask, np.broadcast_to(mask[0], mask.shape))
+    assert np.array_equal(dropped.c, plain.c) and np.array_equal(
+        mask, np.broadcast_to(mask[0], mask.shape)
+    )
     assert set(mask[0]) == {0.0, 2.0}
 
 
@@ -184,7 +227,9 @@ def test_one_mask_a_run_drops_the_same_units_of_the_input_at_all_steps():
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         seen = sess.run(slope) != 0
-    assert np.array_equal(seen, np.broadcast_to(seen[0, 0], seen.shape)) and 0 < seen[0, 0].sum() < 50
+    assert (
+        np.array_equal(seen, np.broadcast_to(seen[0, 0], seen.shape)) and 0 < seen[0, 0].sum() < 50
+    )
 
 
 def test_recurrent_dropout_drops_what_is_added_to_the_memory_and_not_the_memory():
@@ -216,33 +261,93 @@ def _wrapped(**options):
 
 
 MISTAKES = {
-    "no probability": (lambda: _wrapped(state_keep_prob="0.5"), InputError, r"DropoutWrapper\(state_keep_prob='0\.5'\): give a number"),
-    "more than all": (lambda: _wrapped(output_keep_prob=1.5), InputError, r"output_keep_prob=1\.5\).*above 0"),
-    "a tensor of several probabilities": (lambda: _wrapped(output_keep_prob=tf.constant([0.5])), InputError, "output_keep_prob=.*give a number"),
-    "no dtype": (lambda: _wrapped(variational_recurrent=True), InputError, r"dtype=None.*give dtype=tf\.float32"),
-    "a dtype of whole numbers": (lambda: _wrapped(variational_recurrent=True, dtype=tf.int32), InputError,
-                                 r"dtype=tf\.int32.*give dtype=tf\.float32"),
-    "no size of the input": (lambda: _wrapped(input_keep_prob=0.5, **ONCE), InputError, r"input_size=None.*such as input_size=4"),
-    "an input of nothing": (lambda: _wrapped(input_keep_prob=0.5, input_size=0, **ONCE), InputError, r"input_size=0\).*such as"),
+    "no probability": (
+        lambda: _wrapped(state_keep_prob="0.5"),
+        InputError,
+        r"DropoutWrapper\(state_keep_prob='0\.5'\): give a number",
+    ),
+    "more than all": (
+        lambda: _wrapped(output_keep_prob=1.5),
+        InputError,
+        r"output_keep_prob=1\.5\).*above 0",
+    ),
+    "a tensor of several probabilities": (
+        lambda: _wrapped(output_keep_prob=tf.constant([0.5])),
+        InputError,
+        "output_keep_prob=.*give a number",
+    ),
+    "no dtype": (
+        lambda: _wrapped(variational_recurrent=True),
+        InputError,
+        r"dtype=None.*give dtype=tf\.float32",
+    ),
+    "a dtype of whole numbers": (
+        lambda: _wrapped(variational_recurrent=True, dtype=tf.int32),
+        InputError,
+        r"dtype=tf\.int32.*give dtype=tf\.float32",
+    ),
+    "no size of the input": (
+        lambda: _wrapped(input_keep_prob=0.5, **ONCE),
+        InputError,
+        r"input_size=None.*such as input_size=4",
+    ),
+    "an input of nothing": (
+        lambda: _wrapped(input_keep_prob=0.5, input_size=0, **ONCE),
+        InputError,
+        r"input_size=0\).*such as",
+    ),
     "an unknown size of the input": (
-        lambda: _wrapped(input_keep_prob=0.5, input_size=tf.TensorShape([None]), **ONCE), InputError, r"input_size=TensorShape.*such as"),
+        lambda: _wrapped(input_keep_prob=0.5, input_size=tf.TensorShape([None]), **ONCE),
+        InputError,
+        r"input_size=TensorShape.*such as",
+    ),
     "words for a seed": (
-        lambda: _dynamic(_normed(dropout_prob_seed="3")), InputError, "was given the seed '3': give a whole number"),
-    "another size of the input": (lambda: _dynamic(_wrapped(input_keep_prob=0.5, input_size=3, **ONCE)), SizeError,
-                                  r"input_size=\(3,\)\) was given an input of size 4: make it input_size=4"),
-    "another dtype": (lambda: _dynamic(_wrapped(output_keep_prob=0.5, variational_recurrent=True, dtype=tf.float64)), InputError,
-                      r"dtype=tf\.float64\) was given an input of float32"),
-    "no visitor": (lambda: _wrapped(dropout_state_filter_visitor=True), InputError, "visitor=True.*give a function of a state"),
+        lambda: _dynamic(_normed(dropout_prob_seed="3")),
+        InputError,
+        "was given the seed '3': give a whole number",
+    ),
+    "another size of the input": (
+        lambda: _dynamic(_wrapped(input_keep_prob=0.5, input_size=3, **ONCE)),
+        SizeError,
+        r"input_size=\(3,\)\) was given an input of size 4: make it input_size=4",
+    ),
+    "another dtype": (
+        lambda: _dynamic(
+            _wrapped(output_keep_prob=0.5, variational_recurrent=True, dtype=tf.float64)
+        ),
+        InputError,
+        r"dtype=tf\.float64\) was given an input of float32",
+    ),
+    "no visitor": (
+        lambda: _wrapped(dropout_state_filter_visitor=True),
+        InputError,
+        "visitor=True.*give a function of a state",
+    ),
     "a visitor that answers nothing": (
-        lambda: _dynamic(_visited(rnn.BasicLSTMCell(4), lambda state: None)), InputError,
-        r"visitor returned None for LSTMStateTuple.*True or False"),
+        lambda: _dynamic(_visited(rnn.BasicLSTMCell(4), lambda state: None)),
+        InputError,
+        r"visitor returned None for LSTMStateTuple.*True or False",
+    ),
     "a visitor that answers too little": (
-        lambda: _dynamic(_visited(rnn.BasicLSTMCell(4), lambda state: (True,))), InputError, r"returned \(True,\) for.*each part"),
+        lambda: _dynamic(_visited(rnn.BasicLSTMCell(4), lambda state: (True,))),
+        InputError,
+        r"returned \(True,\) for.*each part",
+    ),
     "a visitor with a tuple for one state": (
-        lambda: _dynamic(_visited(rnn.GRUCell(4), lambda state: (True,))), InputError, r"returned \(True,\) for <tf\.Tensor"),
-    "nothing kept of what is added": (lambda: _normed(keep=0), InputError, r"LayerNormBasicLSTMCell\(dropout_keep_prob=0\).*above 0"),
+        lambda: _dynamic(_visited(rnn.GRUCell(4), lambda state: (True,))),
+        InputError,
+        r"returned \(True,\) for <tf\.Tensor",
+    ),
+    "nothing kept of what is added": (
+        lambda: _normed(keep=0),
+        InputError,
+        r"LayerNormBasicLSTMCell\(dropout_keep_prob=0\).*above 0",
+    ),
     "dropout of what a sigmoid adds": (
-        lambda: _normed(activation=tf.nn.sigmoid), InputError, r"sigmoid, dropout_keep_prob=0\.5\) is not provided.*tf\.nn\.tanh"),
+        lambda: _normed(activation=tf.nn.sigmoid),
+        InputError,
+        r"sigmoid, dropout_keep_prob=0\.5\) is not provided.*tf\.nn\.tanh",
+    ),
 }
 
 
@@ -272,7 +377,12 @@ def test_a_probability_may_be_fed(what, options):
     np.testing.assert_allclose(whole, _at(1.0, what, [None], **options)[0], rtol=1e-6, atol=1e-7)
     np.testing.assert_array_equal(whole, again)
     assert (half != whole).any()
-    np.testing.assert_allclose(_at(None, what, [0.5], **options)[0], _at(0.5, what, [None], **options)[0], rtol=1e-6, atol=1e-7)
+    np.testing.assert_allclose(
+        _at(None, what, [0.5], **options)[0],
+        _at(0.5, what, [None], **options)[0],
+        rtol=1e-6,
+        atol=1e-7,
+    )
     if what == "output" and not options:
         dropped = half[whole != 0] == 0
         assert 0.2 < dropped.mean() < 0.8
@@ -281,7 +391,11 @@ def test_a_probability_may_be_fed(what, options):
 
 @pytest.mark.parametrize("given", [0.0, -0.5, 1.5, np.nan])
 def test_a_probability_that_is_fed_is_one(given):
-    with pytest.raises(InputError, match=r"how much dropout keeps, is (0|-0.5|1.5|nan) in this run: feed a number above 0 and up to 1"):
+    with pytest.raises(
+        InputError,
+        match=r"how much dropout keeps, is (0|-0.5|1.5|nan) in this run: feed a number above 0 and "
+        r"up to 1",
+    ):
         _at(None, "output", [given])
 
 
@@ -290,5 +404,9 @@ def test_a_probability_that_is_a_tensor_is_one_number():
         with pytest.raises(InputError, match="give a number, or a tensor of one"):
             rnn.DropoutWrapper(rnn.GRUCell(5), output_keep_prob=tensor)
     cell = rnn.DropoutWrapper(rnn.GRUCell(5), output_keep_prob=tf.placeholder(tf.float32, []))
-    with pytest.raises(InputError, match=r"after DropoutWrapper\(output_keep_prob=a tensor\): its seed depends on how many operations"):
+    with pytest.raises(
+        InputError,
+        match=r"after DropoutWrapper\(output_keep_prob=a tensor\): its seed depends on how many "
+        r"operations",
+    ):
         _dynamic(cell)

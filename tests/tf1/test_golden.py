@@ -1,17 +1,20 @@
-"""TensorFlow's own numbers: every recorded case of its cells, its random words and its op seeds comes out of `ostinato.tf1`.
+"""TensorFlow's own numbers: every recorded case of its cells, its random words and its op seeds
+comes out of `ostinato.tf1`.
 
-The recordings lie beside the repository, in ../shared/golden; where they are absent these tests are skipped, and say so.
+The recordings lie beside the repository, in ../shared/golden; where they are absent these tests are
+skipped, and say so.
 """
-
 
 import numpy as np
 import pytest
-from recordings import GOLDEN, TOLERANCES, agrees, read, run
 
 import ostinato.tf1 as tf
 from ostinato.tf1 import random, steps
+from recordings import GOLDEN, TOLERANCES, agrees, read, run
 
-pytestmark = pytest.mark.skipif(not GOLDEN.is_dir(), reason=f"TensorFlow's recordings are not there: {GOLDEN}")
+pytestmark = pytest.mark.skipif(
+    not GOLDEN.is_dir(), reason=f"TensorFlow's recordings are not there: {GOLDEN}"
+)
 
 
 CASES = {case["name"]: case for case in read("index.json")["tf1"]} if GOLDEN.is_dir() else {}
@@ -30,7 +33,9 @@ def test_outputs_states_and_gradients_are_tensorflows(name, precision):
 
 SAVED = {
     "tf1_basic_lstm": lambda: tf.nn.rnn_cell.BasicLSTMCell(5),
-    "tf1_multi_gru": lambda: tf.nn.rnn_cell.MultiRNNCell([tf.nn.rnn_cell.GRUCell(5), tf.nn.rnn_cell.GRUCell(3)]),
+    "tf1_multi_gru": lambda: tf.nn.rnn_cell.MultiRNNCell(
+        [tf.nn.rnn_cell.GRUCell(5), tf.nn.rnn_cell.GRUCell(3)]
+    ),
 }
 
 
@@ -39,7 +44,9 @@ def test_a_saved_model_began_with_these_very_weights_and_gives_the_same(name):
     recorded = np.load(GOLDEN / "checkpoints" / name / "io.npz")
     tf.set_random_seed(777)
     x = tf.placeholder(tf.float32, recorded["x"].shape)
-    outputs, state = tf.nn.dynamic_rnn(SAVED[name](), x, sequence_length=recorded["sequence_length"], dtype=tf.float32)
+    outputs, state = tf.nn.dynamic_rnn(
+        SAVED[name](), x, sequence_length=recorded["sequence_length"], dtype=tf.float32
+    )
     weights = {v.op.name: v for v in tf.global_variables()}
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
@@ -49,7 +56,9 @@ def test_a_saved_model_began_with_these_very_weights_and_gives_the_same(name):
             v.load(recorded[f"w/{key}"])
         outputs, *finals = sess.run([outputs, *steps.flatten(state)], feed_dict={x: recorded["x"]})
     for ours, key in zip((outputs, *finals), ("outputs", "final/0", "final/1"), strict=True):
-        assert np.abs(ours - recorded[key]).max() <= TOLERANCES["f32"] * min(1.0, np.abs(recorded[key]).max())
+        assert np.abs(ours - recorded[key]).max() <= TOLERANCES["f32"] * min(
+            1.0, np.abs(recorded[key]).max()
+        )
 
 
 def _random_cases():
@@ -65,8 +74,8 @@ def test_uniform_numbers_are_tensorflows_bit_by_bit_run_after_run(case):
     seeds = [int(s) for s in case.split("/")[0].split(",")]
     dtype = np.float64 if case.endswith("f64") else np.float32
     stream = random.UniformStream(*seeds)
-    for run in "run1", "run2":
-        wanted = recorded[f"{case}/{run}"]
+    for time in "run1", "run2":
+        wanted = recorded[f"{case}/{time}"]
         assert stream.draw(wanted.shape, dtype).tobytes() == wanted.tobytes()
 
 
@@ -83,18 +92,28 @@ CELLS = {
     "BasicLSTM": lambda: tf.nn.rnn_cell.BasicLSTMCell(UNITS),
     "LSTMCell": lambda: tf.nn.rnn_cell.LSTMCell(UNITS),
     "LSTMCell peep+proj3": lambda: tf.nn.rnn_cell.LSTMCell(UNITS, use_peepholes=True, num_proj=3),
-    "Multi2 BasicLSTM": lambda: tf.nn.rnn_cell.MultiRNNCell([CELLS["BasicLSTM"]() for _ in range(2)]),
+    "Multi2 BasicLSTM": lambda: tf.nn.rnn_cell.MultiRNNCell(
+        [CELLS["BasicLSTM"]() for _ in range(2)]
+    ),
     "Multi2 GRU": lambda: tf.nn.rnn_cell.MultiRNNCell([CELLS["GRU"]() for _ in range(2)]),
     "Multi2 BasicRNN": lambda: tf.nn.rnn_cell.MultiRNNCell([CELLS["BasicRNN"]() for _ in range(2)]),
-    "Residual BasicLSTM D=4": lambda: tf.nn.rnn_cell.ResidualWrapper(tf.nn.rnn_cell.BasicLSTMCell(4)),
-    "Dropout keep 0.5 out BasicLSTM": lambda: tf.nn.rnn_cell.DropoutWrapper(CELLS["BasicLSTM"](), output_keep_prob=0.5),
-    "BasicLSTM state_is_tuple=False": lambda: tf.nn.rnn_cell.BasicLSTMCell(UNITS, state_is_tuple=False),
+    "Residual BasicLSTM D=4": lambda: tf.nn.rnn_cell.ResidualWrapper(
+        tf.nn.rnn_cell.BasicLSTMCell(4)
+    ),
+    "Dropout keep 0.5 out BasicLSTM": lambda: tf.nn.rnn_cell.DropoutWrapper(
+        CELLS["BasicLSTM"](), output_keep_prob=0.5
+    ),
+    "BasicLSTM state_is_tuple=False": lambda: tf.nn.rnn_cell.BasicLSTMCell(
+        UNITS, state_is_tuple=False
+    ),
     "LSTM": lambda: tf.nn.rnn_cell.LSTMCell(UNITS),
     "LSTM peep": lambda: tf.nn.rnn_cell.LSTMCell(UNITS, use_peepholes=True),
     "LSTM proj": lambda: tf.nn.rnn_cell.LSTMCell(UNITS, num_proj=3),
     "LSTM peep proj": lambda: tf.nn.rnn_cell.LSTMCell(UNITS, use_peepholes=True, num_proj=3),
     "Multi 2xBasicLSTM": lambda: CELLS["Multi2 BasicLSTM"](),
-    "Multi 3xBasicLSTM": lambda: tf.nn.rnn_cell.MultiRNNCell([CELLS["BasicLSTM"]() for _ in range(3)]),
+    "Multi 3xBasicLSTM": lambda: tf.nn.rnn_cell.MultiRNNCell(
+        [CELLS["BasicLSTM"]() for _ in range(3)]
+    ),
     "Multi 2xGRU": lambda: CELLS["Multi2 GRU"](),
 }
 
@@ -104,7 +123,8 @@ INPUTS = {
     "placeholder (None,5,4)": lambda: (tf.placeholder(tf.float32, [None, 5, 4]), None),
     "numpy static, sequence_length list": lambda: (_x, [5, 3, 2]),
     "placeholder (None,None,4) + sequence_length placeholder (None,)": lambda: (
-        tf.placeholder(tf.float32, [None, None, 4]), tf.placeholder(tf.int32, [None]),
+        tf.placeholder(tf.float32, [None, None, 4]),
+        tf.placeholder(tf.int32, [None]),
     ),
 }
 
@@ -145,25 +165,37 @@ def _hihello():
     x = tf.placeholder(tf.float32, [None, 6, 5])
     tf.placeholder(tf.int32, [None, 6])
     cell = tf.nn.rnn_cell.BasicLSTMCell(5)
-    outputs, _ = tf.nn.dynamic_rnn(cell, x, initial_state=cell.zero_state(1, tf.float32), dtype=tf.float32)
+    outputs, _ = tf.nn.dynamic_rnn(
+        cell, x, initial_state=cell.zero_state(1, tf.float32), dtype=tf.float32
+    )
     tf.reshape(outputs, [-1, 5])
     tf.get_variable("Wfc", [5, 5])
     tf.get_variable("bfc", [5])
 
 
 SPECIAL = {
-    "BasicLSTM | tf.constant, time_major": lambda: _dynamic(CELLS["BasicLSTM"](), tf.constant(_x), time_major=True),
+    "BasicLSTM | tf.constant, time_major": lambda: _dynamic(
+        CELLS["BasicLSTM"](), tf.constant(_x), time_major=True
+    ),
     "GRU | numpy static, use_resource=True": _resource,
     "BasicLSTM explicit kernel init seed=5 via scope": _scope_initializer,
     "no graph seed: op seed 5, then none": _op_seed_only,
     "graph seed 0, op seed 0 / 2**31-1": _seed_zero,
     "BasicLSTM x=tf.constant": lambda: _dynamic(CELLS["BasicLSTM"](), tf.constant(_x)),
-    "BasicLSTM x=placeholder static (3,5,4)": lambda: _dynamic(CELLS["BasicLSTM"](), tf.placeholder(tf.float32, [3, 5, 4])),
-    "BasicLSTM x=placeholder (None,5,4)": lambda: _dynamic(CELLS["BasicLSTM"](), tf.placeholder(tf.float32, [None, 5, 4])),
-    "BasicLSTM x=placeholder (None,None,4)": lambda: _dynamic(CELLS["BasicLSTM"](), tf.placeholder(tf.float32, [None, None, 4])),
+    "BasicLSTM x=placeholder static (3,5,4)": lambda: _dynamic(
+        CELLS["BasicLSTM"](), tf.placeholder(tf.float32, [3, 5, 4])
+    ),
+    "BasicLSTM x=placeholder (None,5,4)": lambda: _dynamic(
+        CELLS["BasicLSTM"](), tf.placeholder(tf.float32, [None, 5, 4])
+    ),
+    "BasicLSTM x=placeholder (None,None,4)": lambda: _dynamic(
+        CELLS["BasicLSTM"](), tf.placeholder(tf.float32, [None, None, 4])
+    ),
     "BasicLSTM seqlen list": lambda: _dynamic(CELLS["BasicLSTM"](), _x, [5, 3, 2]),
     "BasicLSTM seqlen placeholder, x placeholder None": lambda: _dynamic(
-        CELLS["BasicLSTM"](), tf.placeholder(tf.float32, [None, None, 4]), tf.placeholder(tf.int32, [None])
+        CELLS["BasicLSTM"](),
+        tf.placeholder(tf.float32, [None, None, 4]),
+        tf.placeholder(tf.int32, [None]),
     ),
     "BasicLSTM initial_state=zero_state(3)": lambda: (
         lambda cell: _dynamic(cell, _x, initial_state=cell.zero_state(3, tf.float32))
@@ -181,19 +213,24 @@ SPECIAL = {
     "hihello model (placeholder, zero_state(1), reshape, 2 get_variable)": _hihello,
 }
 
-# Normal numbers are not provided; and where TensorFlow 1 fails, on an array with time_major, the array is taken.
+# Normal numbers are not provided; and where TensorFlow 1 fails, on an array with time_major, the
+# array is taken.
 NOT_PROGRAMS = ("tf.random_normal, truncated_normal", "BasicLSTM time_major")
 
 
 def _build(name):
-    """The recorded program of this name, built under graph seed 777; what it gives its random operations, in order."""
+    """The recorded program of this name, built under graph seed 777; what it gives its random
+    operations, in order.
+    """
     tf.set_random_seed(777)
     if name in SPECIAL:
         SPECIAL[name]()
     else:
         kind, _, given = name.partition(" | ")
         _dynamic(CELLS[kind](), *INPUTS[given or "numpy static"]())
-    return [[_short(op.name), *op.seeds] for op in tf.get_default_graph().get_operations() if op.seeds]
+    return [
+        [_short(op.name), *op.seeds] for op in tf.get_default_graph().get_operations() if op.seeds
+    ]
 
 
 def _short(name):

@@ -20,7 +20,10 @@ def test_comparisons_are_numpys():
     a, b = np.array([1, 2, 3], np.int32), np.array([3, 2, 1], np.int32)
     x, y = tf.constant(a), tf.constant(b)
     wanted = [a < b, a <= b, a > b, a >= b, a == b, a != b]
-    named = [ask(x, y) for ask in (tf.less, tf.less_equal, tf.greater, tf.greater_equal, tf.equal, tf.not_equal)]
+    named = [
+        ask(x, y)
+        for ask in (tf.less, tf.less_equal, tf.greater, tf.greater_equal, tf.equal, tf.not_equal)
+    ]
     for signs in ([x < y, x <= y, x > y, x >= y, tf.equal(a, y), tf.not_equal(x, b)], named):
         assert [s.dtype for s in signs] == [tf.bool] * 6 and np.array_equal(run(*signs), wanted)
     assert run(2 < x).tolist() == [False, False, True]
@@ -32,7 +35,9 @@ def test_truth_values_are_joined_and_asked_of_all_or_any():
     assert run(tf.logical_or(a, b)).tolist() == [[True, True], [True, True]]
     assert run(tf.logical_not(a)).tolist() == [[False, True], [False, False]]
     assert run(tf.reduce_all(a)) == np.False_ and run(tf.reduce_any(a)) == np.True_
-    assert run(tf.reduce_all(a, axis=1)).tolist() == [False, True] and run(tf.reduce_any(a, 0)).tolist() == [True, True]
+    assert run(tf.reduce_all(a, axis=1)).tolist() == [False, True] and run(
+        tf.reduce_any(a, 0)
+    ).tolist() == [True, True]
 
 
 def test_where_chooses_elements_or_rows():
@@ -47,7 +52,7 @@ def test_cond_computes_one_branch_and_gradients_go_through_it():
     asked = tf.placeholder(tf.bool, [], name="asked")
     array = tf.TensorArray(tf.float32, size=1).unstack(tf.ones([1, 2]))
     value = tf.cond(asked, lambda: w * 3.0, lambda: w * array.read(5))
-    slope, = tf.gradients(value, w)
+    (slope,) = tf.gradients(value, w)
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         assert np.array_equal(sess.run([value, slope], {asked: True}), [[3, 3], [3, 3]])
@@ -65,17 +70,35 @@ def test_an_array_is_written_read_and_stacked_and_the_one_before_stays():
     one = array.write(0, [1.0, 2.0]).write(1, [3.0, 4.0])
     two = one.write(2, [5.0, 6.0])
     assert run(one.size(), two.size()) == [2, 3]
-    assert run(two.stack()).tolist() == [[1, 2], [3, 4], [5, 6]] and two.stack().shape.as_list() == [None, 2]
+    assert run(two.stack()).tolist() == [
+        [1, 2],
+        [3, 4],
+        [5, 6],
+    ] and two.stack().shape.as_list() == [None, 2]
     assert run(two.read(tf.constant(1))).tolist() == [3, 4]
-    with pytest.raises(tf.errors.InvalidArgumentError, match="2 tensors, of which some or all were not written"):
+    with pytest.raises(
+        tf.errors.InvalidArgumentError, match="2 tensors, of which some or all were not written"
+    ):
         run(array.write(1, [3.0, 4.0]).stack())
 
 
 MISTAKES = {
-    "values instead of functions": (lambda: tf.cond(tf.constant(True), 1.0, 2.0), r"write tf\.cond\(pred, lambda"),
-    "branches of two kinds": (lambda: tf.cond(tf.constant(True), lambda: 1.0, lambda: 2), "give values of one kind"),
-    "an array without a shape": (lambda: tf.TensorArray(tf.float32, 1).read(0), "write or unstack first"),
-    "another kind of number": (lambda: tf.TensorArray(tf.float32, 1).write(0, tf.constant(1)), "int32 where float32 is wanted"),
+    "values instead of functions": (
+        lambda: tf.cond(tf.constant(True), 1.0, 2.0),
+        r"write tf\.cond\(pred, lambda",
+    ),
+    "branches of two kinds": (
+        lambda: tf.cond(tf.constant(True), lambda: 1.0, lambda: 2),
+        "give values of one kind",
+    ),
+    "an array without a shape": (
+        lambda: tf.TensorArray(tf.float32, 1).read(0),
+        "write or unstack first",
+    ),
+    "another kind of number": (
+        lambda: tf.TensorArray(tf.float32, 1).write(0, tf.constant(1)),
+        "int32 where float32 is wanted",
+    ),
 }
 
 

@@ -2,10 +2,10 @@
 
 import numpy as np
 import pytest
-from tf1_programs import X, measure
 
 import ostinato.tf1 as tf
 from ostinato.errors import InputError
+from tf1_programs import X, measure
 
 raw_rnn = tf.nn.raw_rnn
 
@@ -28,7 +28,11 @@ def _reading(make, lengths):
         def loop_fn(time, cell_output, cell_state, loop_state):
             state = cell.zero_state(3, tf.float32) if cell_output is None else cell_state
             over = time >= lengths
-            following = tf.cond(tf.reduce_all(over), lambda: tf.zeros([3, 4], dtype=tf.float32), lambda: array.read(time))
+            following = tf.cond(
+                tf.reduce_all(over),
+                lambda: tf.zeros([3, 4], dtype=tf.float32),
+                lambda: array.read(time),
+            )
             return over, following, state, cell_output, None
 
         outputs, state, _ = raw_rnn(cell, loop_fn)
@@ -42,19 +46,38 @@ def _feeding():
 
         def loop_fn(time, cell_output, cell_state, loop_state):
             if cell_output is None:
-                return tf.zeros([3], dtype=tf.bool), tf.constant(X[:, 0]), tf.ones([3, 4]), tf.zeros([2]), tf.constant(0.0)
+                return (
+                    tf.zeros([3], dtype=tf.bool),
+                    tf.constant(X[:, 0]),
+                    tf.ones([3, 4]),
+                    tf.zeros([2]),
+                    tf.constant(0.0),
+                )
             over = tf.tile(tf.reshape(time >= 4, [1]), [3])
-            return over, cell_output, cell_state, tf.matmul(cell_output, kernel), loop_state + tf.reduce_sum(cell_output)
+            return (
+                over,
+                cell_output,
+                cell_state,
+                tf.matmul(cell_output, kernel),
+                loop_state + tf.reduce_sum(cell_output),
+            )
 
         outputs, state, total = raw_rnn(cell, loop_fn)
         return outputs.stack(), state, total
 
 
-# Of TensorFlow 1.13.1, run on these very programs: the sum of the squares of all results, and that of its gradients. The number
-# of operations is another one here, which the initialiser's own seed makes up for.
+# Of TensorFlow 1.13.1, run on these very programs: the sum of the squares of all results, and that
+# of its gradients. The number of operations is another one here, which the initialiser's own seed
+# makes up for.
 PROGRAMS = {
-    "a GRU that reads": (lambda: _reading(tf.nn.rnn_cell.GRUCell, [6, 0, 3]), (1.1266675, 6.236935)),
-    "an LSTM that reads": (lambda: _reading(tf.nn.rnn_cell.BasicLSTMCell, [4, 1, 3]), (1.9434756, 19.06807)),
+    "a GRU that reads": (
+        lambda: _reading(tf.nn.rnn_cell.GRUCell, [6, 0, 3]),
+        (1.1266675, 6.236935),
+    ),
+    "an LSTM that reads": (
+        lambda: _reading(tf.nn.rnn_cell.BasicLSTMCell, [4, 1, 3]),
+        (1.9434756, 19.06807),
+    ),
     "a GRU that feeds itself": (_feeding, (240.68071, 335506.6)),
 }
 
@@ -68,7 +91,9 @@ def test_a_program_gives_tensorflows_numbers(name):
 def test_it_gives_what_dynamic_rnn_gives():
     outputs, state = _reading(tf.nn.rnn_cell.GRUCell, [6, 0, 3])
     with tf.variable_scope("outer/rnn", reuse=True) as scope:
-        wanted, last = tf.nn.dynamic_rnn(tf.nn.rnn_cell.GRUCell(5), X, [6, 0, 3], dtype=tf.float32, scope=scope)
+        wanted, last = tf.nn.dynamic_rnn(
+            tf.nn.rnn_cell.GRUCell(5), X, [6, 0, 3], dtype=tf.float32, scope=scope
+        )
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         outputs, state, wanted, last = sess.run([outputs, state, wanted, last])
@@ -83,7 +108,13 @@ def test_the_loops_state_may_be_an_array_and_a_random_operation_draws_in_each_st
             seen = tf.TensorArray(tf.float32, 0, dynamic_size=True)
             return tf.zeros([1], dtype=tf.bool), tf.zeros([1, 1]), tf.zeros([1, 2]), None, seen
         noise = tf.random_uniform([1, 1], seed=3)
-        return tf.reshape(time >= 3, [1]), noise, cell_state, cell_output, seen.write(time - 1, noise)
+        return (
+            tf.reshape(time >= 3, [1]),
+            noise,
+            cell_state,
+            cell_output,
+            seen.write(time - 1, noise),
+        )
 
     _, _, seen = raw_rnn(cell, loop_fn)
     with tf.Session() as sess:
@@ -100,8 +131,12 @@ def test_a_loop_that_is_over_before_it_begins_puts_nothing_out():
     outputs, state, _ = raw_rnn(tf.nn.rnn_cell.GRUCell(4), loop_fn)
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
-        assert sess.run(outputs.size()) == 0 and sess.run(state).tolist() == np.ones([2, 4]).tolist()
-        with pytest.raises(tf.errors.InvalidArgumentError, match="0 tensors, of which some or all were not written"):
+        assert (
+            sess.run(outputs.size()) == 0 and sess.run(state).tolist() == np.ones([2, 4]).tolist()
+        )
+        with pytest.raises(
+            tf.errors.InvalidArgumentError, match="0 tensors, of which some or all were not written"
+        ):
             sess.run(outputs.stack())
 
 
@@ -114,17 +149,31 @@ def _returning(first, later):
 
 def _after_a_graph_seed():
     tf.set_random_seed(1)
-    _returning((tf.zeros([2], dtype=tf.bool), tf.zeros([2, 3]), tf.zeros([2, 4]), None, None), None)()
+    _returning(
+        (tf.zeros([2], dtype=tf.bool), tf.zeros([2, 3]), tf.zeros([2, 4]), None, None), None
+    )()
 
 
 MISTAKES = {
-    "no function": (lambda: raw_rnn(tf.nn.rnn_cell.GRUCell(4), None), "loop_fn=None: give it a function"),
+    "no function": (
+        lambda: raw_rnn(tf.nn.rnn_cell.GRUCell(4), None),
+        "loop_fn=None: give it a function",
+    ),
     "no cell": (lambda: raw_rnn(4, lambda *_: None), "raw_rnn was given 4"),
     "nothing returned": (_returning(None, None), "loop_fn returned None: return a tuple of five"),
     "something else in the loop": (
-        lambda: _returning((tf.zeros([2], dtype=tf.bool), tf.zeros([2, 3]), tf.zeros([2, 4]), None, None),
-                           (tf.zeros([2], dtype=tf.bool), tf.zeros([2, 3]), (tf.zeros([2, 4]),) * 2, tf.zeros([2, 4]), None))(),
-        "what it returned at first"),
+        lambda: _returning(
+            (tf.zeros([2], dtype=tf.bool), tf.zeros([2, 3]), tf.zeros([2, 4]), None, None),
+            (
+                tf.zeros([2], dtype=tf.bool),
+                tf.zeros([2, 3]),
+                (tf.zeros([2, 4]),) * 2,
+                tf.zeros([2, 4]),
+                None,
+            ),
+        )(),
+        "what it returned at first",
+    ),
     "a graph seed": (_after_a_graph_seed, r"after tf\.nn\.raw_rnn: its seed depends"),
 }
 

@@ -1,11 +1,13 @@
-"""static_rnn and layers of two directions give TensorFlow 1.13.1's numbers and have its operations, with lengths and without."""
+"""static_rnn and layers of two directions give TensorFlow 1.13.1's numbers and have its operations,
+with lengths and without.
+"""
 
 import numpy as np
 import pytest
-from tf1_programs import TIMES, X, agrees, steps
 
 import ostinato.tf1 as tf
 from ostinato.errors import InputError, SizeError
+from tf1_programs import TIMES, X, agrees, steps
 
 rnn = tf.contrib.rnn
 LENGTHS = [2, 0, 1]
@@ -32,18 +34,23 @@ CELLS = {
     "intersection": lambda: rnn.IntersectionRNNCell(5, num_in_proj=5),
     "indy gru": lambda: rnn.IndyGRUCell(5),
     "indy lstm": lambda: rnn.IndyLSTMCell(5),
-    "grid lstm": lambda: rnn.GridLSTMCell(3, feature_size=2, frequency_skip=1, num_frequency_blocks=[3]),
+    "grid lstm": lambda: rnn.GridLSTMCell(
+        3, feature_size=2, frequency_skip=1, num_frequency_blocks=[3]
+    ),
     "block gru": lambda: rnn.GRUBlockCellV2(4),
     "multi": lambda: rnn.MultiRNNCell([rnn.BasicLSTMCell(5), rnn.GRUCell(3)]),
     "multi nas": lambda: rnn.MultiRNNCell([rnn.NASCell(5), rnn.UGRNNCell(3)]),
     "residual": lambda: rnn.ResidualWrapper(rnn.GRUCell(4)),
-    "dropout": lambda: rnn.DropoutWrapper(rnn.GRUCell(4), output_keep_prob=0.5, input_keep_prob=0.7),
+    "dropout": lambda: rnn.DropoutWrapper(
+        rnn.GRUCell(4), output_keep_prob=0.5, input_keep_prob=0.7
+    ),
     "highway": lambda: rnn.HighwayWrapper(rnn.GRUCell(4)),
     "input projection": lambda: rnn.InputProjectionWrapper(rnn.GRUCell(4), 3),
     "output projection": lambda: rnn.OutputProjectionWrapper(rnn.GRUCell(4), 3),
 }
 
-# Of TensorFlow 1.13.1, run on these very programs under the graph seed 777; see `tf1_programs.measure`.
+# Of TensorFlow 1.13.1, run on these very programs under the graph seed 777; see
+# `tf1_programs.measure`.
 WITH_LENGTHS = {
     "rnn": (155, 6.47785, 234.6203),
     "lstm": (226, 0.816239, 7.633657),
@@ -74,7 +81,10 @@ WITH_LENGTHS = {
 
 @pytest.mark.parametrize("name", list(CELLS))
 def test_a_cell_over_steps_with_lengths_gives_tensorflows_numbers_from_its_seed_on(name):
-    agrees(lambda: tf.nn.static_rnn(CELLS[name](), steps(), sequence_length=LENGTHS, dtype=tf.float32), WITH_LENGTHS[name])
+    agrees(
+        lambda: tf.nn.static_rnn(CELLS[name](), steps(), sequence_length=LENGTHS, dtype=tf.float32),
+        WITH_LENGTHS[name],
+    )
 
 
 def _both(name, count=1):
@@ -86,42 +96,83 @@ def _ones():
 
 
 PROGRAMS = {
-    "both rnn": (lambda: tf.nn.static_bidirectional_rnn(CELLS["rnn"](), CELLS["rnn"](), steps(), dtype=tf.float32),
-                 (83, 39.821503, 853.3992)),
-    "both multi": (lambda: tf.nn.static_bidirectional_rnn(CELLS["multi"](), CELLS["multi"](), steps(), dtype=tf.float32),
-                   (363, 2.558917, 21.08323)),
+    "both rnn": (
+        lambda: tf.nn.static_bidirectional_rnn(
+            CELLS["rnn"](), CELLS["rnn"](), steps(), dtype=tf.float32
+        ),
+        (83, 39.821503, 853.3992),
+    ),
+    "both multi": (
+        lambda: tf.nn.static_bidirectional_rnn(
+            CELLS["multi"](), CELLS["multi"](), steps(), dtype=tf.float32
+        ),
+        (363, 2.558917, 21.08323),
+    ),
     "both lstm, lengths": (
-        lambda: tf.nn.static_bidirectional_rnn(CELLS["lstm"](), CELLS["lstm"](), steps(), sequence_length=LENGTHS,
-                                               dtype=tf.float32),
-        (463, 1.7063048, 15.34691)),
-    "stack nas": (lambda: rnn.stack_bidirectional_rnn(*_both("nas", 2), steps(), dtype=tf.float32), (627, 0.23200127, 0.5185238)),
-    "stack multi": (lambda: rnn.stack_bidirectional_rnn(*_both("multi", 2), steps(), dtype=tf.float32),
-                    (723, 2.4284012, 19.22206)),
+        lambda: tf.nn.static_bidirectional_rnn(
+            CELLS["lstm"](), CELLS["lstm"](), steps(), sequence_length=LENGTHS, dtype=tf.float32
+        ),
+        (463, 1.7063048, 15.34691),
+    ),
+    "stack nas": (
+        lambda: rnn.stack_bidirectional_rnn(*_both("nas", 2), steps(), dtype=tf.float32),
+        (627, 0.23200127, 0.5185238),
+    ),
+    "stack multi": (
+        lambda: rnn.stack_bidirectional_rnn(*_both("multi", 2), steps(), dtype=tf.float32),
+        (723, 2.4284012, 19.22206),
+    ),
     "stack lstm gru, lengths": (
-        lambda: rnn.stack_bidirectional_rnn(*([CELLS["lstm"](), CELLS["gru"]()] for _ in "fb"), steps(), sequence_length=LENGTHS,
-                                            dtype=tf.float32),
-        (905, 1.4025731, 10.12787)),
-    "stack gru, states": (lambda: rnn.stack_bidirectional_rnn(*_both("gru", 2), steps(), _ones(), _ones()),
-                          (359, 55.844803, 2818.409)),
-    "stack dynamic rnn": (lambda: rnn.stack_bidirectional_dynamic_rnn(*_both("rnn", 2), X, dtype=tf.float32),
-                          (486, 77.349998, 3017.602)),
+        lambda: rnn.stack_bidirectional_rnn(
+            *([CELLS["lstm"](), CELLS["gru"]()] for _ in "fb"),
+            steps(),
+            sequence_length=LENGTHS,
+            dtype=tf.float32,
+        ),
+        (905, 1.4025731, 10.12787),
+    ),
+    "stack gru, states": (
+        lambda: rnn.stack_bidirectional_rnn(*_both("gru", 2), steps(), _ones(), _ones()),
+        (359, 55.844803, 2818.409),
+    ),
+    "stack dynamic rnn": (
+        lambda: rnn.stack_bidirectional_dynamic_rnn(*_both("rnn", 2), X, dtype=tf.float32),
+        (486, 77.349998, 3017.602),
+    ),
     "stack dynamic multi, lengths": (
-        lambda: rnn.stack_bidirectional_dynamic_rnn(*_both("multi", 2), tf.constant(X), sequence_length=[6, 0, 3],
-                                                    dtype=tf.float32),
-        (949, 1.8786488, 28.83308)),
+        lambda: rnn.stack_bidirectional_dynamic_rnn(
+            *_both("multi", 2), tf.constant(X), sequence_length=[6, 0, 3], dtype=tf.float32
+        ),
+        (949, 1.8786488, 28.83308),
+    ),
     "stack dynamic gru, time major": (
-        lambda: rnn.stack_bidirectional_dynamic_rnn(*_both("gru"), tf.constant(X.transpose(1, 0, 2)), dtype=tf.float32,
-                                                    time_major=True),
-        (271, 12.273726, 289.1834)),
+        lambda: rnn.stack_bidirectional_dynamic_rnn(
+            *_both("gru"), tf.constant(X.transpose(1, 0, 2)), dtype=tf.float32, time_major=True
+        ),
+        (271, 12.273726, 289.1834),
+    ),
     "lengths as int64": (
-        lambda: tf.nn.static_rnn(CELLS["gru"](), steps(), sequence_length=tf.constant(np.array(LENGTHS)), dtype=tf.float32),
-        (218, 1.4517701, 4.774008)),
+        lambda: tf.nn.static_rnn(
+            CELLS["gru"](),
+            steps(),
+            sequence_length=tf.constant(np.array(LENGTHS)),
+            dtype=tf.float32,
+        ),
+        (218, 1.4517701, 4.774008),
+    ),
     "lengths and a state": (
-        lambda: tf.nn.static_rnn(CELLS["gru"](), steps(), tf.ones([3, 5]), sequence_length=LENGTHS), (210, 18.276901, 100.9467)),
+        lambda: tf.nn.static_rnn(CELLS["gru"](), steps(), tf.ones([3, 5]), sequence_length=LENGTHS),
+        (210, 18.276901, 100.9467),
+    ),
     "two inputs and lengths": (
-        lambda: tf.nn.static_rnn(rnn.PhasedLSTMCell(5, period_init_max=10.0, ratio_on=0.4), steps(TIMES, X),
-                                 sequence_length=LENGTHS, dtype=tf.float32),
-        (409, 0.36342436, 12.50358)),
+        lambda: tf.nn.static_rnn(
+            rnn.PhasedLSTMCell(5, period_init_max=10.0, ratio_on=0.4),
+            steps(TIMES, X),
+            sequence_length=LENGTHS,
+            dtype=tf.float32,
+        ),
+        (409, 0.36342436, 12.50358),
+    ),
 }
 
 
@@ -134,10 +185,14 @@ class Saver:
     """Keeps states in variables, which begin with 1."""
 
     def __init__(self, **sizes):
-        self.kept = {name: tf.Variable(tf.ones([3, size]), trainable=False, name=name) for name, size in sizes.items()}
+        self.kept = {
+            name: tf.Variable(tf.ones([3, size]), trainable=False, name=name)
+            for name, size in sizes.items()
+        }
 
     def state(self, name):
-        # TensorFlow's gradients would see what is assigned later, in memory that a variable shares with what is read of it.
+        # TensorFlow's gradients would see what is assigned later, in memory that a variable shares
+        # with what is read of it.
         return self.kept[name] * 1.0
 
     def save_state(self, name, value):
@@ -145,19 +200,32 @@ class Saver:
 
 
 SAVED = {
-    "one state": (lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver(h=5), "h"), (97, 14.148861, 255.4918)),
+    "one state": (
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver(h=5), "h"),
+        (97, 14.148861, 255.4918),
+    ),
     "two states": (
         lambda: rnn.static_state_saving_rnn(CELLS["lstm"](), steps(), Saver(c=5, h=5), ("c", "h")),
-        (88, 8.5299368, 329.1275)),
+        (88, 8.5299368, 329.1275),
+    ),
     "lengths": (
-        lambda: rnn.static_state_saving_rnn(CELLS["lstm"](), steps(), Saver(c=5, h=5), ("c", "h"), LENGTHS),
-        (227, 18.237415, 123.6904)),
+        lambda: rnn.static_state_saving_rnn(
+            CELLS["lstm"](), steps(), Saver(c=5, h=5), ("c", "h"), LENGTHS
+        ),
+        (227, 18.237415, 123.6904),
+    ),
     "two layers": (
-        lambda: rnn.static_state_saving_rnn(CELLS["multi"](), steps(), Saver(c=5, h=5, g=3), (("c", "h"), "g")),
-        (181, 26.088232, 555.0392)),
+        lambda: rnn.static_state_saving_rnn(
+            CELLS["multi"](), steps(), Saver(c=5, h=5, g=3), (("c", "h"), "g")
+        ),
+        (181, 26.088232, 555.0392),
+    ),
     "a grid": (
-        lambda: rnn.static_state_saving_rnn(tf.contrib.grid_rnn.Grid1BasicRNNCell(4), steps(), Saver(h=4), ("h",)),
-        (66, 19.749828, 501.4167)),
+        lambda: rnn.static_state_saving_rnn(
+            tf.contrib.grid_rnn.Grid1BasicRNNCell(4), steps(), Saver(h=4), ("h",)
+        ),
+        (66, 19.749828, 501.4167),
+    ),
 }
 
 
@@ -171,14 +239,18 @@ def test_a_sequence_in_pieces_is_as_one_in_a_whole_where_the_state_is_kept():
     cell, saver = rnn.BasicLSTMCell(5), Saver(c=5, h=5)
     with tf.variable_scope("s", reuse=tf.AUTO_REUSE):
         pieces, _ = tf.nn.static_state_saving_rnn(cell, tf.unstack(x, axis=1), saver, ("c", "h"))
-        whole, last = tf.nn.static_rnn(cell, steps(count=6), rnn.LSTMStateTuple(tf.ones([3, 5]), tf.ones([3, 5])))
+        whole, last = tf.nn.static_rnn(
+            cell, steps(count=6), rnn.LSTMStateTuple(tf.ones([3, 5]), tf.ones([3, 5]))
+        )
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         # The outputs before the last one are run without keeping anything.
         before = sess.run(pieces[:-1], {x: X[:, :3]})
         found = [sess.run(pieces, {x: X[:, start : start + 3]}) for start in (0, 3)]
         whole, last, kept = sess.run([whole, last, [saver.kept["c"], saver.kept["h"]]])
-    assert np.array_equal(np.stack(found[0] + found[1]), np.stack(whole)) and np.array_equal(before, found[0][:-1])
+    assert np.array_equal(np.stack(found[0] + found[1]), np.stack(whole)) and np.array_equal(
+        before, found[0][:-1]
+    )
     assert np.array_equal(kept[0], last.c) and np.array_equal(kept[1], last.h)
 
 
@@ -198,14 +270,21 @@ def test_a_batch_of_unknown_size_has_lengths_too():
         sess.run(tf.global_variables_initializer())
         given = {x: X[:, t] for t, x in enumerate(xs)}
         values, last = sess.run([outputs, state], given | {"n:0": LENGTHS})
-    assert [(v != 0).any(1).tolist() for v in values] == [[True, False, True], [True, False, False], [False] * 3]
+    assert [(v != 0).any(1).tolist() for v in values] == [
+        [True, False, True],
+        [True, False, False],
+        [False] * 3,
+    ]
     assert np.array_equal(last, np.where(np.array(LENGTHS)[:, None] == 2, values[1], values[0]))
 
 
 def test_time_and_rows_change_places_and_rows_are_counted_where_that_can_be():
     x = tf.placeholder(tf.float32, [None, 6, 4])
     turned = rnn.transpose_batch_time(x)
-    assert turned.shape.as_list() == [6, None, 4] and rnn.best_effort_input_batch_size([turned, tf.constant(X)]) == 6
+    assert (
+        turned.shape.as_list() == [6, None, 4]
+        and rnn.best_effort_input_batch_size([turned, tf.constant(X)]) == 6
+    )
     rows = rnn.best_effort_input_batch_size([turned])
     values, count = tf.Session().run([turned, rows], {x: X})
     assert np.array_equal(values, X.transpose(1, 0, 2)) and count == 3
@@ -226,47 +305,95 @@ class Forgetful(Saver):
 
 
 MISTAKES = {
-    "one dimension to turn": (lambda: rnn.transpose_batch_time([1.0, 2.0]), SizeError, r"shape \(2,\): give it two dimensions"),
+    "one dimension to turn": (
+        lambda: rnn.transpose_batch_time([1.0, 2.0]),
+        SizeError,
+        r"shape \(2,\): give it two dimensions",
+    ),
     "lengths that are no whole numbers": (
-        lambda: tf.nn.static_rnn(CELLS["gru"](), steps(), sequence_length=[1.5, 1, 1], dtype=tf.float32), InputError,
-        "sequence_length was given.*one whole number for each row"),
+        lambda: tf.nn.static_rnn(
+            CELLS["gru"](), steps(), sequence_length=[1.5, 1, 1], dtype=tf.float32
+        ),
+        InputError,
+        "sequence_length was given.*one whole number for each row",
+    ),
     "lengths for other rows": (
-        lambda: tf.nn.static_rnn(CELLS["gru"](), steps(), sequence_length=[1], dtype=tf.float32), SizeError, "3 and 1 differ"),
-    "neither a state nor a dtype": (lambda: tf.nn.static_rnn(CELLS["gru"](), steps()), InputError, r"give dtype=tf\.float32"),
+        lambda: tf.nn.static_rnn(CELLS["gru"](), steps(), sequence_length=[1], dtype=tf.float32),
+        SizeError,
+        "3 and 1 differ",
+    ),
+    "neither a state nor a dtype": (
+        lambda: tf.nn.static_rnn(CELLS["gru"](), steps()),
+        InputError,
+        r"give dtype=tf\.float32",
+    ),
     "steps of another rank": (
-        lambda: tf.nn.static_rnn(CELLS["gru"](), [X], dtype=tf.float32), SizeError,
-        r"\(3, 6, 4\): give them two dimensions, \(batch, size\)"),
+        lambda: tf.nn.static_rnn(CELLS["gru"](), [X], dtype=tf.float32),
+        SizeError,
+        r"\(3, 6, 4\): give them two dimensions, \(batch, size\)",
+    ),
     "one array in both directions": (
-        lambda: tf.nn.static_bidirectional_rnn(CELLS["gru"](), CELLS["gru"](), X, dtype=tf.float32), InputError, r"tf\.unstack"),
+        lambda: tf.nn.static_bidirectional_rnn(CELLS["gru"](), CELLS["gru"](), X, dtype=tf.float32),
+        InputError,
+        r"tf\.unstack",
+    ),
     "one cell for a stack": (
-        lambda: rnn.stack_bidirectional_rnn(CELLS["gru"](), [CELLS["gru"]()], steps(), dtype=tf.float32), InputError,
-        "cells_fw=.*give it a list of cells"),
+        lambda: rnn.stack_bidirectional_rnn(
+            CELLS["gru"](), [CELLS["gru"]()], steps(), dtype=tf.float32
+        ),
+        InputError,
+        "cells_fw=.*give it a list of cells",
+    ),
     "more cells forwards": (
-        lambda: rnn.stack_bidirectional_dynamic_rnn([CELLS["gru"]()] * 2, [CELLS["gru"]()], X, dtype=tf.float32), SizeError,
-        "2 cells forwards and 1 backwards"),
+        lambda: rnn.stack_bidirectional_dynamic_rnn(
+            [CELLS["gru"]()] * 2, [CELLS["gru"]()], X, dtype=tf.float32
+        ),
+        SizeError,
+        "2 cells forwards and 1 backwards",
+    ),
     "nothing that keeps states": (
-        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), {}, "h"), InputError,
-        r"was given \{\}, which has no state\(\): give it an object with"),
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), {}, "h"),
+        InputError,
+        r"was given \{\}, which has no state\(\): give it an object with",
+    ),
     "a class that keeps states": (
-        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver, "h"), InputError, r"give it an object with state\(name\)"),
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver, "h"),
+        InputError,
+        r"give it an object with state\(name\)",
+    ),
     "a state that was never kept": (
-        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Empty(), "h"), InputError,
-        r"state\('h'\) returned None: return a tensor"),
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Empty(), "h"),
+        InputError,
+        r"state\('h'\) returned None: return a tensor",
+    ),
     "one name for two states": (
-        lambda: rnn.static_state_saving_rnn(CELLS["lstm"](), steps(), Saver(h=5), "h"), InputError,
-        r"state_name='h'\).*LSTMStateTuple\(c=5, h=5\); give a tuple of as many names"),
+        lambda: rnn.static_state_saving_rnn(CELLS["lstm"](), steps(), Saver(h=5), "h"),
+        InputError,
+        r"state_name='h'\).*LSTMStateTuple\(c=5, h=5\); give a tuple of as many names",
+    ),
     "names for one state": (
-        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver(h=5), ("h",)), InputError,
-        r"state_name=\('h',\)\).*5; give one name"),
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver(h=5), ("h",)),
+        InputError,
+        r"state_name=\('h',\)\).*5; give one name",
+    ),
     "a kept state of another size": (
-        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver(h=4), "h"), SizeError,
-        r"GRUCell was given a state of \(3, 4\) where one of size 5 is wanted"),
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver(h=4), "h"),
+        SizeError,
+        r"GRUCell was given a state of \(3, 4\) where one of size 5 is wanted",
+    ),
     "a state that is not kept": (
-        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Forgetful(h=5), "h"), InputError,
-        r"save_state returned None: return the tensor that keeps the state, such as variable\.assign"),
+        lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Forgetful(h=5), "h"),
+        InputError,
+        r"save_state returned None: return the tensor that keeps the state, such as "
+        r"variable\.assign",
+    ),
     "one state for two layers": (
-        lambda: rnn.stack_bidirectional_rnn(*_both("gru", 2), steps(), [tf.ones([3, 5])], dtype=tf.float32), InputError,
-        "initial_states_fw=.*a list of 2, a state for each layer"),
+        lambda: rnn.stack_bidirectional_rnn(
+            *_both("gru", 2), steps(), [tf.ones([3, 5])], dtype=tf.float32
+        ),
+        InputError,
+        "initial_states_fw=.*a list of 2, a state for each layer",
+    ),
 }
 
 
@@ -280,20 +407,33 @@ def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(mistake):
 UNCOUNTED = {
     "a grid": lambda: tf.contrib.grid_rnn.Grid2LSTMCell(4),
     "attention": lambda: rnn.AttentionCellWrapper(rnn.GRUCell(4), 3),
-    "windows from both ends": lambda: rnn.BidirectionalGridLSTMCell(3, feature_size=2, frequency_skip=1,
-                                                                    num_frequency_blocks=[3]),
-    "states in one": lambda: rnn.MultiRNNCell([rnn.BasicLSTMCell(5, state_is_tuple=False)], state_is_tuple=False),
+    "windows from both ends": lambda: rnn.BidirectionalGridLSTMCell(
+        3, feature_size=2, frequency_skip=1, num_frequency_blocks=[3]
+    ),
+    "states in one": lambda: rnn.MultiRNNCell(
+        [rnn.BasicLSTMCell(5, state_is_tuple=False)], state_is_tuple=False
+    ),
 }
 
 
 @pytest.mark.parametrize("name", list(UNCOUNTED))
 def test_what_is_not_counted_with_lengths_is_an_error_under_a_graph_seed_and_runs_without(name):
     tf.set_random_seed(1)
-    with pytest.raises(InputError, match=r"after static_rnn\(sequence_length=\.\.\.\): its seed depends"):
+    with pytest.raises(
+        InputError, match=r"after static_rnn\(sequence_length=\.\.\.\): its seed depends"
+    ):
         tf.nn.static_rnn(UNCOUNTED[name](), steps(), sequence_length=LENGTHS, dtype=tf.float32)
     tf.reset_default_graph()
-    outputs, _ = tf.nn.static_rnn(UNCOUNTED[name](), steps(), sequence_length=LENGTHS, dtype=tf.float32)
+    outputs, _ = tf.nn.static_rnn(
+        UNCOUNTED[name](), steps(), sequence_length=LENGTHS, dtype=tf.float32
+    )
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
-        values = np.stack([np.concatenate(v, -1) if isinstance(v, tuple) else v for v in sess.run(outputs)])
-    assert [values[:, i].any(1).tolist() for i in range(3)] == [[True, True, False], [False] * 3, [True, False, False]]
+        values = np.stack(
+            [np.concatenate(v, -1) if isinstance(v, tuple) else v for v in sess.run(outputs)]
+        )
+    assert [values[:, i].any(1).tolist() for i in range(3)] == [
+        [True, True, False],
+        [False] * 3,
+        [True, False, False],
+    ]

@@ -1,4 +1,6 @@
-"""TensorFlow 1's lesson prints every digit, and what its names do and refuse is what TensorFlow 1 did and what the docs say."""
+"""TensorFlow 1's lesson prints every digit, and what its names do and refuse is what TensorFlow 1
+did and what the docs say.
+"""
 
 import doctest
 import functools
@@ -11,15 +13,16 @@ import types
 
 import numpy as np
 import pytest
-from places import ROOT
 
 import ostinato.tf1 as tf
 from ostinato.errors import InputError, SizeError
 from ostinato.tf1 import random
+from places import ROOT
 
 LESSON = ROOT / "examples" / "tf1_lesson.py"
 
-# What the program printed under TensorFlow 1.13.1; the third part was drawn by the device, whose seed was found afterwards.
+# What the program printed under TensorFlow 1.13.1; the third part was drawn by the device, whose
+# seed was found afterwards.
 DEVICE = 4124492660, 66
 ONE_LETTER = """\
 input (1, 1, 4)
@@ -74,8 +77,13 @@ def lesson(printed):
 
 
 def test_the_program_prints_every_digit_where_the_environment_fixes_the_device():
-    environment = os.environ | {"OSTINATO_TF1_DEVICE_SEED": "{}:{}".format(*DEVICE), "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run([sys.executable, LESSON], env=environment, capture_output=True, text=True, check=False)
+    environment = os.environ | {
+        "OSTINATO_TF1_DEVICE_SEED": "{}:{}".format(*DEVICE),
+        "PYTHONPATH": str(ROOT / "src"),
+    }
+    done = subprocess.run(
+        [sys.executable, LESSON], env=environment, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert done.stdout == ONE_LETTER + ONE_WORD + THREE_WORDS
 
@@ -101,7 +109,9 @@ def test_the_import_brings_torch_and_nothing_else_that_is_slow():
     heavy = ["lightning", "llvmlite", "matplotlib", "rich", "tokenizers", "typer"]
     code = f"import sys, ostinato.tf1; print([name for name in {heavy} if name in sys.modules])"
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
     assert done.stdout == "[]\n"
 
 
@@ -141,8 +151,15 @@ def test_unseeded_numbers_differ_by_session_and_come_again_with_the_device():
 
 @pytest.mark.parametrize(
     "graph_seed, op_seed, wanted",
-    [(None, None, (0, 0)), (None, 5, (87654321, 5)), (777, None, (777, 86)), (777, 5, (777, 5)), (0, 0, (0, 2**31 - 1)),
-     (2**31 - 1, 0, (0, 2**31 - 1)), (2**31 + 6, None, (7, 86))],
+    [
+        (None, None, (0, 0)),
+        (None, 5, (87654321, 5)),
+        (777, None, (777, 86)),
+        (777, 5, (777, 5)),
+        (0, 0, (0, 2**31 - 1)),
+        (2**31 - 1, 0, (0, 2**31 - 1)),
+        (2**31 + 6, None, (7, 86)),
+    ],
 )
 def test_seeds_come_from_the_graph_the_operation_and_its_number(graph_seed, op_seed, wanted):
     assert random.op_seeds(graph_seed, op_seed, 86) == wanted
@@ -161,7 +178,9 @@ def test_a_run_answers_in_the_structure_that_it_was_asked_in():
     a, b = tf.constant([1.0, 2.0]), tf.constant(3)
     state = tf.nn.rnn_cell.LSTMStateTuple(a, b)
     with tf.Session() as sess:
-        answer = sess.run({"one": a, "both": [b, state], "nothing": tf.global_variables_initializer()})
+        answer = sess.run(
+            {"one": a, "both": [b, state], "nothing": tf.global_variables_initializer()}
+        )
     assert list(answer) == ["one", "both", "nothing"] and answer["nothing"] is None
     assert answer["one"].dtype == np.float32 and answer["one"].tolist() == [1, 2]
     assert answer["both"][0] == 3 and answer["both"][0].dtype == np.int32
@@ -192,14 +211,22 @@ def test_a_placeholder_takes_batches_of_any_size():
 
 def test_names_are_tensorflows():
     cells = [tf.nn.rnn_cell.BasicLSTMCell(2), tf.nn.rnn_cell.LSTMCell(3, use_peepholes=True)]
-    tf.nn.dynamic_rnn(tf.nn.rnn_cell.MultiRNNCell(cells), np.zeros((1, 2, 4), np.float32), dtype=tf.float32)
+    tf.nn.dynamic_rnn(
+        tf.nn.rnn_cell.MultiRNNCell(cells), np.zeros((1, 2, 4), np.float32), dtype=tf.float32
+    )
     inner = "rnn/multi_rnn_cell/cell_1/lstm_cell"
     assert [v.name for v in tf.global_variables()] == [
-        "rnn/multi_rnn_cell/cell_0/basic_lstm_cell/kernel:0", "rnn/multi_rnn_cell/cell_0/basic_lstm_cell/bias:0",
-        f"{inner}/kernel:0", f"{inner}/bias:0", f"{inner}/w_f_diag:0", f"{inner}/w_i_diag:0", f"{inner}/w_o_diag:0",
+        "rnn/multi_rnn_cell/cell_0/basic_lstm_cell/kernel:0",
+        "rnn/multi_rnn_cell/cell_0/basic_lstm_cell/bias:0",
+        f"{inner}/kernel:0",
+        f"{inner}/bias:0",
+        f"{inner}/w_f_diag:0",
+        f"{inner}/w_i_diag:0",
+        f"{inner}/w_o_diag:0",
     ]
     assert repr(tf.global_variables()[0]) == (
-        "<tf.Variable 'rnn/multi_rnn_cell/cell_0/basic_lstm_cell/kernel:0' shape=(6, 8) dtype=float32_ref>"
+        "<tf.Variable 'rnn/multi_rnn_cell/cell_0/basic_lstm_cell/kernel:0' shape=(6, 8) "
+        "dtype=float32_ref>"
     )
 
 
@@ -221,12 +248,27 @@ def test_shapes_may_be_known_in_a_run_alone():
     x = tf.placeholder(tf.float32, [None, 4])
     rows = tf.shape(x)[0]
     made = [
-        tf.reshape(x, [rows, 2, -1]), tf.reshape(x, tf.stack([rows, 4])), tf.zeros([rows, 3]), tf.ones(tf.shape(x)), tf.tile(x, [rows, 1]),
-        tf.random_uniform([rows, 2])]
-    assert [t.shape.as_list() for t in made] == [[None, 2, None], [None, None], [None, 3], [None, None], [None, 4], [None, 2]]
+        tf.reshape(x, [rows, 2, -1]),
+        tf.reshape(x, tf.stack([rows, 4])),
+        tf.zeros([rows, 3]),
+        tf.ones(tf.shape(x)),
+        tf.tile(x, [rows, 1]),
+        tf.random_uniform([rows, 2]),
+    ]
+    assert [t.shape.as_list() for t in made] == [
+        [None, 2, None],
+        [None, None],
+        [None, 3],
+        [None, None],
+        [None, 4],
+        [None, 2],
+    ]
     given = np.arange(12, dtype=np.float32).reshape(3, 4)
     results = tf.Session().run(made, {x: given})
-    for result, wanted in zip(results, [given.reshape(3, 2, 2), given, np.zeros((3, 3)), np.ones((3, 4)), np.tile(given, [3, 1])]):
+    for result, wanted in zip(
+        results,
+        [given.reshape(3, 2, 2), given, np.zeros((3, 3)), np.ones((3, 4)), np.tile(given, [3, 1])],
+    ):
         np.testing.assert_array_equal(result, wanted)
     assert results[-1].shape == (3, 2) and len(np.unique(results[-1])) == 6
 
@@ -238,27 +280,48 @@ def test_operations_that_join_sizes_are_counted_as_tensorflow_makes_them():
     tf.reshape(x, [rows, 4])
     tf.zeros([rows, 3])
     names = [op.name for op in tf.get_default_graph().get_operations()[start:]]
-    assert names == ["Reshape/shape/1", "Reshape/shape", "Reshape", "zeros/packed/1", "zeros/packed", "zeros/Const", "zeros"]
+    assert names == [
+        "Reshape/shape/1",
+        "Reshape/shape",
+        "Reshape",
+        "zeros/packed/1",
+        "zeros/packed",
+        "zeros/Const",
+        "zeros",
+    ]
 
 
 def test_values_are_numpys():
     x = np.arange(6, dtype=np.float32).reshape(2, 3)
     t, whole = tf.constant(x), tf.constant([[1, 2], [4, 4]])
     pairs = [
-        (t[:, ::-1], x[:, ::-1]), (t[::-1, None, 2:0:-1], x[::-1, None, 2:0:-1]), (t[..., -1::-2], x[..., -1::-2]),
-        (t[:, np.int64(1)], x[:, 1]), (tf.matmul(t, t, transpose_b=True), x @ x.T), (tf.matmul(t, t, transpose_a=True), x.T @ x),
-        (tf.nn.softmax(t, axis=0), np.exp(x) / np.exp(x).sum(0)), (tf.unstack(t, 3, 1)[2], x[:, 2]), (whole / 2, np.array([[0.5, 1], [2, 2]])),
-        (tf.reduce_sum(whole), np.int32(11)), (tf.reduce_mean(whole, 0), np.int32([2, 3])), (tf.constant(3 * 10**9), np.int64(3 * 10**9)),
-        (tf.constant([1, 2, 3], shape=[2, 3]), np.int32([[1, 2, 3], [3, 3, 3]])), (tf.stack([[1, 2], [3, 4]]), np.int32([[1, 2], [3, 4]])),
-    ]  # fmt: skip
+        (t[:, ::-1], x[:, ::-1]),
+        (t[::-1, None, 2:0:-1], x[::-1, None, 2:0:-1]),
+        (t[..., -1::-2], x[..., -1::-2]),
+        (t[:, np.int64(1)], x[:, 1]),
+        (tf.matmul(t, t, transpose_b=True), x @ x.T),
+        (tf.matmul(t, t, transpose_a=True), x.T @ x),
+        (tf.nn.softmax(t, axis=0), np.exp(x) / np.exp(x).sum(0)),
+        (tf.unstack(t, 3, 1)[2], x[:, 2]),
+        (whole / 2, np.array([[0.5, 1], [2, 2]])),
+        (tf.reduce_sum(whole), np.int32(11)),
+        (tf.reduce_mean(whole, 0), np.int32([2, 3])),
+        (tf.constant(3 * 10**9), np.int64(3 * 10**9)),
+        (tf.constant([1, 2, 3], shape=[2, 3]), np.int32([[1, 2, 3], [3, 3, 3]])),
+        (tf.stack([[1, 2], [3, 4]]), np.int32([[1, 2], [3, 4]])),
+    ]
     for (tensor, wanted), value in zip(pairs, tf.Session().run([tensor for tensor, _ in pairs])):
         np.testing.assert_allclose(value, wanted, rtol=1e-6)
-        assert value.dtype == wanted.dtype == tensor.dtype.as_numpy_dtype and value.shape == tuple(tensor.shape), tensor
+        assert value.dtype == wanted.dtype == tensor.dtype.as_numpy_dtype and value.shape == tuple(
+            tensor.shape
+        ), tensor
 
 
 def test_a_cell_of_ones_own_runs_over_a_list_of_steps():
     x = np.random.RandomState(0).randn(2, 3, 4).astype(np.float32)
-    outputs, state = tf.nn.static_rnn(_own()(2), tf.unstack(tf.constant(x), axis=1), dtype=tf.float32)
+    outputs, state = tf.nn.static_rnn(
+        _own()(2), tf.unstack(tf.constant(x), axis=1), dtype=tf.float32
+    )
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         last, state, w = sess.run([outputs[-1], state, *tf.trainable_variables()])
@@ -270,9 +333,16 @@ def test_a_cell_of_ones_own_runs_over_a_list_of_steps():
 
 
 def test_a_variable_begun_with_a_value_has_its_kind_of_number():
-    step, table = tf.get_variable("step", initializer=0), tf.get_variable("table", initializer=np.zeros((2, 3)))
+    step, table = (
+        tf.get_variable("step", initializer=0),
+        tf.get_variable("table", initializer=np.zeros((2, 3))),
+    )
     count = tf.get_variable("count", [], tf.int32)
-    assert [v.dtype for v in (step, table, count)] == [tf.int32, tf.float64, tf.int32] and table.shape == (2, 3)
+    assert [v.dtype for v in (step, table, count)] == [
+        tf.int32,
+        tf.float64,
+        tf.int32,
+    ] and table.shape == (2, 3)
     with tf.variable_scope("a") as scope:
         w = tf.get_variable("w", 2)
         scope.reuse_variables()
@@ -288,7 +358,10 @@ def test_a_scope_that_is_opened_again_reuses_as_it_did():
             assert tf.get_variable("w", [1]).name == "a/w:0"
         with tf.variable_scope("c", reuse=tf.AUTO_REUSE):
             assert tf.get_variable("w", [1]).name == "b/c/w:0"
-    assert [tf.placeholder(tf.float32, [], None).name, tf.constant(1.0, name=None).name] == ["Placeholder:0", "Const:0"]
+    assert [tf.placeholder(tf.float32, [], None).name, tf.constant(1.0, name=None).name] == [
+        "Placeholder:0",
+        "Const:0",
+    ]
 
 
 def test_an_interactive_session_makes_its_graph_the_default_one():
@@ -303,14 +376,20 @@ def test_an_interactive_session_makes_its_graph_the_default_one():
 
 
 def test_float_is_of_32_bits():
-    assert [tf.placeholder(kind, [2]).dtype for kind in ("float", float, "double")] == [tf.float32, tf.float32, tf.float64]
+    assert [tf.placeholder(kind, [2]).dtype for kind in ("float", float, "double")] == [
+        tf.float32,
+        tf.float32,
+        tf.float64,
+    ]
 
 
 def test_static_rnn_gives_what_dynamic_rnn_gives():
     x = np.random.default_rng(0).normal(size=(2, 3, 4)).astype(np.float32)
     cell = tf.nn.rnn_cell.LSTMCell(5, num_proj=2)
     with tf.variable_scope("rnn", reuse=tf.AUTO_REUSE) as scope:
-        steps, last = tf.nn.static_rnn(cell, tf.unstack(tf.constant(x), axis=1), dtype=tf.float32, scope=scope)
+        steps, last = tf.nn.static_rnn(
+            cell, tf.unstack(tf.constant(x), axis=1), dtype=tf.float32, scope=scope
+        )
         outputs, state = tf.nn.dynamic_rnn(cell, x, dtype=tf.float32, scope=scope)
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
@@ -382,117 +461,472 @@ def _dropout(**options):
 
 WRONG = {
     "a name that TensorFlow 1 has and this has not": (
-        lambda: tf.layers, AttributeError, r"tf\.layers is not provided"),
-    "a name with a letter wrong": (lambda: tf.nn.dynamic_rn, AttributeError, r"the nearest name is tf\.nn\.dynamic_rnn\.$"),
-    "a name that TensorFlow 1 has, and what to write": (lambda: tf.train, AttributeError, r"tf\.train is not provided.*: train with torch"),
+        lambda: tf.layers,
+        AttributeError,
+        r"tf\.layers is not provided",
+    ),
+    "a name with a letter wrong": (
+        lambda: tf.nn.dynamic_rn,
+        AttributeError,
+        r"the nearest name is tf\.nn\.dynamic_rnn\.$",
+    ),
+    "a name that TensorFlow 1 has, and what to write": (
+        lambda: tf.train,
+        AttributeError,
+        r"tf\.train is not provided.*: train with torch",
+    ),
     "a name of TensorFlow 0": (lambda: tf.nn.rnn, AttributeError, r"write tf\.nn\.static_rnn\.$"),
-    "a cell of contrib": (lambda: tf.contrib.rnn.NTMCell, AttributeError, r"tf\.contrib\.rnn\.NTMCell is not provided"),
-    "no units": (lambda: tf.nn.rnn_cell.GRUCell(0), SizeError, r"GRUCell\(num_units=0\).*1 or more"),
-    "units that are no number": (lambda: tf.nn.rnn_cell.GRUCell("2"), SizeError, r"num_units='2'.*whole number"),
-    "an activation by name": (lambda: tf.nn.rnn_cell.GRUCell(2, activation="tanh"), InputError, r"activation='tanh'.*tf\.nn\.tanh"),
-    "weights in pieces": (lambda: tf.nn.rnn_cell.LSTMCell(2, num_unit_shards=2), InputError, "weights in several pieces are not provided"),
-    "a projection to less than nothing": (lambda: tf.nn.rnn_cell.LSTMCell(2, num_proj=-1), SizeError, r"num_proj=-1\).*leave it out"),
-    "a state for nobody knows how many": (lambda: _cell().zero_state(None, tf.float32), InputError, r"zero_state\(None.*tf\.shape\(x\)\[0\]"),
-    "no cells": (lambda: tf.nn.rnn_cell.MultiRNNCell([]), InputError, r"was given \[\]: give it a list of cells"),
-    "a layer that is no cell": (lambda: tf.nn.rnn_cell.MultiRNNCell([3]), InputError, r"MultiRNNCell was given 3 \(int\)"),
+    "a cell of contrib": (
+        lambda: tf.contrib.rnn.NTMCell,
+        AttributeError,
+        r"tf\.contrib\.rnn\.NTMCell is not provided",
+    ),
+    "no units": (
+        lambda: tf.nn.rnn_cell.GRUCell(0),
+        SizeError,
+        r"GRUCell\(num_units=0\).*1 or more",
+    ),
+    "units that are no number": (
+        lambda: tf.nn.rnn_cell.GRUCell("2"),
+        SizeError,
+        r"num_units='2'.*whole number",
+    ),
+    "an activation by name": (
+        lambda: tf.nn.rnn_cell.GRUCell(2, activation="tanh"),
+        InputError,
+        r"activation='tanh'.*tf\.nn\.tanh",
+    ),
+    "weights in pieces": (
+        lambda: tf.nn.rnn_cell.LSTMCell(2, num_unit_shards=2),
+        InputError,
+        "weights in several pieces are not provided",
+    ),
+    "a projection to less than nothing": (
+        lambda: tf.nn.rnn_cell.LSTMCell(2, num_proj=-1),
+        SizeError,
+        r"num_proj=-1\).*leave it out",
+    ),
+    "a state for nobody knows how many": (
+        lambda: _cell().zero_state(None, tf.float32),
+        InputError,
+        r"zero_state\(None.*tf\.shape\(x\)\[0\]",
+    ),
+    "no cells": (
+        lambda: tf.nn.rnn_cell.MultiRNNCell([]),
+        InputError,
+        r"was given \[\]: give it a list of cells",
+    ),
+    "a layer that is no cell": (
+        lambda: tf.nn.rnn_cell.MultiRNNCell([3]),
+        InputError,
+        r"MultiRNNCell was given 3 \(int\)",
+    ),
     "states joined over states in tuples": (
-        lambda: tf.nn.rnn_cell.MultiRNNCell([_cell()], state_is_tuple=False), InputError, "make that with state_is_tuple=False too"),
-    "a wrapper around no cell": (lambda: tf.nn.rnn_cell.ResidualWrapper(None), InputError, "ResidualWrapper was given None"),
+        lambda: tf.nn.rnn_cell.MultiRNNCell([_cell()], state_is_tuple=False),
+        InputError,
+        "make that with state_is_tuple=False too",
+    ),
+    "a wrapper around no cell": (
+        lambda: tf.nn.rnn_cell.ResidualWrapper(None),
+        InputError,
+        "ResidualWrapper was given None",
+    ),
     "a residual of another size": (
-        lambda: tf.nn.dynamic_rnn(tf.nn.rnn_cell.ResidualWrapper(_cell(3)), _x(), dtype=tf.float32), SizeError, "input of size 4 .* size 3"),
-    "dropout of everything": (lambda: _dropout(input_keep_prob=0), InputError, r"input_keep_prob=0\): give a number above 0"),
-    "no cell": (lambda: tf.nn.dynamic_rnn("lstm", _x(), dtype=tf.float32), InputError, "dynamic_rnn was given 'lstm'"),
-    "a matrix as a sequence": (lambda: tf.nn.dynamic_rnn(_cell(), _x(2, 4), dtype=tf.float32), SizeError, r"\(2, 4\).*three dimensions"),
-    "neither a state nor a dtype": (lambda: tf.nn.dynamic_rnn(_cell(), _x()), InputError, r"give dtype=tf\.float32"),
-    "another dtype than the input's": (lambda: tf.nn.dynamic_rnn(_cell(), _x(), dtype=tf.float64), InputError, r"float32.*tf\.float64"),
+        lambda: tf.nn.dynamic_rnn(tf.nn.rnn_cell.ResidualWrapper(_cell(3)), _x(), dtype=tf.float32),
+        SizeError,
+        "input of size 4 .* size 3",
+    ),
+    "dropout of everything": (
+        lambda: _dropout(input_keep_prob=0),
+        InputError,
+        r"input_keep_prob=0\): give a number above 0",
+    ),
+    "no cell": (
+        lambda: tf.nn.dynamic_rnn("lstm", _x(), dtype=tf.float32),
+        InputError,
+        "dynamic_rnn was given 'lstm'",
+    ),
+    "a matrix as a sequence": (
+        lambda: tf.nn.dynamic_rnn(_cell(), _x(2, 4), dtype=tf.float32),
+        SizeError,
+        r"\(2, 4\).*three dimensions",
+    ),
+    "neither a state nor a dtype": (
+        lambda: tf.nn.dynamic_rnn(_cell(), _x()),
+        InputError,
+        r"give dtype=tf\.float32",
+    ),
+    "another dtype than the input's": (
+        lambda: tf.nn.dynamic_rnn(_cell(), _x(), dtype=tf.float64),
+        InputError,
+        r"float32.*tf\.float64",
+    ),
     "lengths for other rows": (
-        lambda: tf.nn.dynamic_rnn(_cell(), _x(), [1, 2], dtype=tf.float32), SizeError, "1 and 2 differ"),
+        lambda: tf.nn.dynamic_rnn(_cell(), _x(), [1, 2], dtype=tf.float32),
+        SizeError,
+        "1 and 2 differ",
+    ),
     "lengths that are no whole numbers": (
-        lambda: tf.nn.dynamic_rnn(_cell(), _x(), [1.5], dtype=tf.float32), InputError, "one whole number for each row"),
+        lambda: tf.nn.dynamic_rnn(_cell(), _x(), [1.5], dtype=tf.float32),
+        InputError,
+        "one whole number for each row",
+    ),
     "an input of unknown size": (
-        lambda: tf.nn.dynamic_rnn(_cell(), tf.placeholder(tf.float32, [1, 2, None]), dtype=tf.float32), SizeError, "last size must be known"),
+        lambda: tf.nn.dynamic_rnn(
+            _cell(), tf.placeholder(tf.float32, [1, 2, None]), dtype=tf.float32
+        ),
+        SizeError,
+        "last size must be known",
+    ),
     "a state of another size": (
-        lambda: tf.nn.dynamic_rnn(_cell(), _x(), initial_state=_cell(3).zero_state(1, tf.float32)), SizeError, r"\(1, 3\) .*size 2"),
+        lambda: tf.nn.dynamic_rnn(_cell(), _x(), initial_state=_cell(3).zero_state(1, tf.float32)),
+        SizeError,
+        r"\(1, 3\) .*size 2",
+    ),
     "a state with a part missing": (
-        lambda: tf.nn.dynamic_rnn(_cell(), _x(), initial_state=tf.zeros([1, 2])), SizeError, r"state of 1 part.*zero_state"),
-    "the same variables twice": (_twice, InputError, r"already exists, disallowed.*tf\.reset_default_graph\(\)"),
-    "a cell for an input of another size": (_other_input, SizeError, "inputs of size 4 and was given size 3"),
-    "one array for static_rnn": (lambda: tf.nn.static_rnn(_cell(), _x(), dtype=tf.float32), InputError, r"tf\.unstack"),
-    "a session that is closed": (lambda: _closed(), RuntimeError, r"closed Session.*tf\.Session\(\)"),
-    "a value before a session": (lambda: tf.constant(1.0).eval(), InputError, r"Const:0\.eval\(\) needs a session"),
+        lambda: tf.nn.dynamic_rnn(_cell(), _x(), initial_state=tf.zeros([1, 2])),
+        SizeError,
+        r"state of 1 part.*zero_state",
+    ),
+    "the same variables twice": (
+        _twice,
+        InputError,
+        r"already exists, disallowed.*tf\.reset_default_graph\(\)",
+    ),
+    "a cell for an input of another size": (
+        _other_input,
+        SizeError,
+        "inputs of size 4 and was given size 3",
+    ),
+    "one array for static_rnn": (
+        lambda: tf.nn.static_rnn(_cell(), _x(), dtype=tf.float32),
+        InputError,
+        r"tf\.unstack",
+    ),
+    "a session that is closed": (
+        lambda: _closed(),
+        RuntimeError,
+        r"closed Session.*tf\.Session\(\)",
+    ),
+    "a value before a session": (
+        lambda: tf.constant(1.0).eval(),
+        InputError,
+        r"Const:0\.eval\(\) needs a session",
+    ),
     "a tensor of another graph": (_other_graph, InputError, "not in this session's graph"),
-    "a tensor that does not exist": (lambda: tf.Session().run("rnn/transpose:0"), InputError, "'rnn/transpose:0' is in no operation"),
-    "a run of nothing": (lambda: tf.Session().run(3), tf.errors.InvalidArgumentError, r"was given 3 \(int\)"),
+    "a tensor that does not exist": (
+        lambda: tf.Session().run("rnn/transpose:0"),
+        InputError,
+        "'rnn/transpose:0' is in no operation",
+    ),
+    "a run of nothing": (
+        lambda: tf.Session().run(3),
+        tf.errors.InvalidArgumentError,
+        r"was given 3 \(int\)",
+    ),
     "variables without values": (
-        lambda: tf.Session().run(tf.Variable(1.0)), tf.errors.FailedPreconditionError, "uninitialized value Variable.*global_variables_initializer"),
+        lambda: tf.Session().run(tf.Variable(1.0)),
+        tf.errors.FailedPreconditionError,
+        "uninitialized value Variable.*global_variables_initializer",
+    ),
     "a placeholder without a value": (
-        lambda: tf.Session().run(tf.placeholder(tf.float32, [2], name="x") * 2.0), tf.errors.InvalidArgumentError, "'x'.*feed_dict"),
-    "a placeholder without a shape": (lambda: tf.placeholder(tf.float32), InputError, r"\[None, None, 4\]"),
+        lambda: tf.Session().run(tf.placeholder(tf.float32, [2], name="x") * 2.0),
+        tf.errors.InvalidArgumentError,
+        "'x'.*feed_dict",
+    ),
+    "a placeholder without a shape": (
+        lambda: tf.placeholder(tf.float32),
+        InputError,
+        r"\[None, None, 4\]",
+    ),
     "a value of another shape": (_fed_with_another_shape, SizeError, r"\(2, 4\).*'x:0'.*\(\?, 3\)"),
-    "a key that is no tensor": (lambda: tf.Session().run(tf.constant(1.0), {3: 1}), tf.errors.InvalidArgumentError, "the key 3"),
-    "a seed after gradients": (_random_after_gradients, InputError, r"after tf\.gradients: its seed depends"),
-    "a derivative by whole numbers": (lambda: tf.gradients(tf.constant(1.0), tf.constant(1)), InputError, "no derivative by whole numbers"),
-    "dtypes mixed": (lambda: tf.constant(1.0) + tf.constant(1), InputError, r"int32 where float32 is wanted: write tf\.cast"),
-    "a dtype that is not there": (lambda: tf.constant(1.0, dtype="float16"), InputError, r"'float16' is not provided: use one of tf\.float32"),
-    "matrices that do not fit": (lambda: tf.matmul(tf.ones([2, 3]), tf.ones([4, 2])), SizeError, r"\(2, 3\) and \(4, 2\): 3 and 4 differ"),
-    "a fraction where whole numbers are": (lambda: tf.constant([1, 2]) * 0.5, InputError, r"0\.5 was given where int32.*tf\.cast"),
-    "a fraction for a whole number": (lambda: tf.constant(1.5, dtype=tf.int32), InputError, r"1\.5 was given where int32"),
-    "a number too large for its kind": (lambda: tf.constant(2**31, dtype=tf.int32), InputError, "2147483648 was given where int32"),
-    "rows of two lengths": (lambda: tf.constant([[1.0], [1.0, 2.0]]), InputError, "rows of numbers of one length"),
-    "more numbers than a shape has": (lambda: tf.constant([1, 2, 3], shape=[2]), SizeError, r"3 numbers for the shape \(2,\)"),
-    "a shape of fractions": (lambda: tf.zeros([1.5]), SizeError, r"tf\.zeros was given \[1\.5\]: give whole numbers"),
-    "a placeholder of less than nothing": (lambda: tf.placeholder(tf.float32, [-1]), SizeError, r"the shape \[-1\]: give whole numbers"),
-    "an axis that is not there": (lambda: tf.reduce_sum(tf.ones([2, 3]), axis=5), SizeError, "axis 5 of 2 dimension.*from -2 to 1"),
-    "an axis before the first": (lambda: tf.concat([tf.ones([2]), tf.ones([2])], -2), SizeError, r"tf\.concat.*axis -2 of 1 dim"),
-    "an axis to cut along": (lambda: tf.unstack(tf.ones([2]), axis=1), SizeError, r"tf\.unstack.*axis 1 of 1 dim"),
-    "an axis to look along": (lambda: tf.argmax(tf.ones([2]), 1), SizeError, r"tf\.argmax.*axis 1 of 1 dim"),
-    "parts that are not so many": (lambda: tf.unstack(tf.ones([2]), 3), SizeError, "2 and 3 differ"),
-    "parts nobody knows how many": (lambda: tf.unstack(tf.placeholder(tf.float32, [None])), SizeError, "not known; give num"),
-    "numbers that fill no such shape": (lambda: tf.reshape(tf.ones([2, 3]), [4, -1]), SizeError, r"6 numbers.*\[4, -1\]"),
-    "numbers that fill no such shape in a run": (lambda: _reshaped([4, -1]), tf.errors.InvalidArgumentError, r"\(2, 3\) fails.*\[4, -1\]"),
-    "dimensions that are not 1 taken out": (lambda: tf.squeeze(tf.ones([2, 3]), 1), SizeError, "a dimension there is not 1"),
-    "dimensions twice": (lambda: tf.transpose(tf.ones([2, 3]), [0, 0]), SizeError, r"perm=\[0, 0\].*from 0 to 1 once"),
-    "kinds of number joined": (lambda: tf.concat([tf.ones([2]), tf.constant([1])], 0), InputError, r"tf\.cast"),
-    "shapes of two kinds stacked": (lambda: tf.stack([tf.ones([2]), tf.ones([3])]), SizeError, "2 and 3 differ"),
-    "the axis first, as in TensorFlow 0": (lambda: tf.concat(0, [tf.ones([2])]), InputError, r"tf\.concat was given 0: give it a list"),
-    "a mean of truth values": (lambda: tf.reduce_mean(tf.ones([2]) > 0.0), InputError, r"tf\.reduce_mean.*tf\.cast\(x, tf\.float32\)"),
-    "shapes that differ in a run": (lambda: _added(), tf.errors.InvalidArgumentError, r"x:0 \(3,\), y:0 \(2,\) fails in this run"),
-    "matrices that do not fit in a run": (lambda: _multiplied(), SizeError, r"\(2, 3\) and \(4, 2\) in this run: 3 and 4 differ"),
-    "a state of other rows in a run": (lambda: _other_rows(), tf.errors.InvalidArgumentError, r"\(3, 2\).*fails in this run"),
-    "an index that is past the end": (lambda: tf.ones([2, 3])[2], SizeError, "indexed with 2.*within its shape"),
-    "an index past the end in a run": (lambda: _indexed(), tf.errors.InvalidArgumentError, "out of bounds.*whose shapes fit"),
-    "a slice to a tensor": (lambda: tf.ones([2])[: tf.constant(1)], InputError, "use whole numbers, slices of them"),
-    "a shape beside a value": (lambda: tf.get_variable("w", [4], initializer=0.0), SizeError, r"leave shape out.*constant_initializer"),
-    "a variable nobody knows how large": (lambda: tf.get_variable("w", [None, 3]), InputError, r"the shape \(\?, 3\)"),
-    "a variable again with another dtype": (lambda: _again(dtype=tf.float64), InputError, "exists with dtype float32.*float64"),
-    "a variable again with another shape": (lambda: _again(shape=3), SizeError, r"exists with shape \(2,\).*\(3,\)"),
-    "a variable begun with another dtype": (lambda: tf.Variable(tf.zeros([2]), dtype=tf.float64), InputError, r"tf\.cast"),
-    "a value of another shape assigned": (lambda: tf.Variable(tf.zeros([2])).assign([1.0, 2.0, 3.0]), SizeError, r"\(3,\).*\(2,\)"),
-    "a value of another shape assigned in a run": (lambda: _assigned(), SizeError, r"\(3,\).*\(2,\)"),
-    "a graph where the machine is named": (lambda: tf.Session(tf.Graph()), InputError, r"tf\.Session\(graph=graph\)"),
-    "rows of two lengths fed": (lambda: _fed([[1, 2, 3], [1, 2]]), tf.errors.InvalidArgumentError, "'x:0'.*rows of one length"),
-    "words fed": (lambda: _fed("abc"), tf.errors.InvalidArgumentError, "'x:0'.*no array of float32"),
-    "a state fed one value": (lambda: _fed_state(), tf.errors.InvalidArgumentError, "for the state LSTMStateTuple.*what sess.run gave"),
+    "a key that is no tensor": (
+        lambda: tf.Session().run(tf.constant(1.0), {3: 1}),
+        tf.errors.InvalidArgumentError,
+        "the key 3",
+    ),
+    "a seed after gradients": (
+        _random_after_gradients,
+        InputError,
+        r"after tf\.gradients: its seed depends",
+    ),
+    "a derivative by whole numbers": (
+        lambda: tf.gradients(tf.constant(1.0), tf.constant(1)),
+        InputError,
+        "no derivative by whole numbers",
+    ),
+    "dtypes mixed": (
+        lambda: tf.constant(1.0) + tf.constant(1),
+        InputError,
+        r"int32 where float32 is wanted: write tf\.cast",
+    ),
+    "a dtype that is not there": (
+        lambda: tf.constant(1.0, dtype="float16"),
+        InputError,
+        r"'float16' is not provided: use one of tf\.float32",
+    ),
+    "matrices that do not fit": (
+        lambda: tf.matmul(tf.ones([2, 3]), tf.ones([4, 2])),
+        SizeError,
+        r"\(2, 3\) and \(4, 2\): 3 and 4 differ",
+    ),
+    "a fraction where whole numbers are": (
+        lambda: tf.constant([1, 2]) * 0.5,
+        InputError,
+        r"0\.5 was given where int32.*tf\.cast",
+    ),
+    "a fraction for a whole number": (
+        lambda: tf.constant(1.5, dtype=tf.int32),
+        InputError,
+        r"1\.5 was given where int32",
+    ),
+    "a number too large for its kind": (
+        lambda: tf.constant(2**31, dtype=tf.int32),
+        InputError,
+        "2147483648 was given where int32",
+    ),
+    "rows of two lengths": (
+        lambda: tf.constant([[1.0], [1.0, 2.0]]),
+        InputError,
+        "rows of numbers of one length",
+    ),
+    "more numbers than a shape has": (
+        lambda: tf.constant([1, 2, 3], shape=[2]),
+        SizeError,
+        r"3 numbers for the shape \(2,\)",
+    ),
+    "a shape of fractions": (
+        lambda: tf.zeros([1.5]),
+        SizeError,
+        r"tf\.zeros was given \[1\.5\]: give whole numbers",
+    ),
+    "a placeholder of less than nothing": (
+        lambda: tf.placeholder(tf.float32, [-1]),
+        SizeError,
+        r"the shape \[-1\]: give whole numbers",
+    ),
+    "an axis that is not there": (
+        lambda: tf.reduce_sum(tf.ones([2, 3]), axis=5),
+        SizeError,
+        "axis 5 of 2 dimension.*from -2 to 1",
+    ),
+    "an axis before the first": (
+        lambda: tf.concat([tf.ones([2]), tf.ones([2])], -2),
+        SizeError,
+        r"tf\.concat.*axis -2 of 1 dim",
+    ),
+    "an axis to cut along": (
+        lambda: tf.unstack(tf.ones([2]), axis=1),
+        SizeError,
+        r"tf\.unstack.*axis 1 of 1 dim",
+    ),
+    "an axis to look along": (
+        lambda: tf.argmax(tf.ones([2]), 1),
+        SizeError,
+        r"tf\.argmax.*axis 1 of 1 dim",
+    ),
+    "parts that are not so many": (
+        lambda: tf.unstack(tf.ones([2]), 3),
+        SizeError,
+        "2 and 3 differ",
+    ),
+    "parts nobody knows how many": (
+        lambda: tf.unstack(tf.placeholder(tf.float32, [None])),
+        SizeError,
+        "not known; give num",
+    ),
+    "numbers that fill no such shape": (
+        lambda: tf.reshape(tf.ones([2, 3]), [4, -1]),
+        SizeError,
+        r"6 numbers.*\[4, -1\]",
+    ),
+    "numbers that fill no such shape in a run": (
+        lambda: _reshaped([4, -1]),
+        tf.errors.InvalidArgumentError,
+        r"\(2, 3\) fails.*\[4, -1\]",
+    ),
+    "dimensions that are not 1 taken out": (
+        lambda: tf.squeeze(tf.ones([2, 3]), 1),
+        SizeError,
+        "a dimension there is not 1",
+    ),
+    "dimensions twice": (
+        lambda: tf.transpose(tf.ones([2, 3]), [0, 0]),
+        SizeError,
+        r"perm=\[0, 0\].*from 0 to 1 once",
+    ),
+    "kinds of number joined": (
+        lambda: tf.concat([tf.ones([2]), tf.constant([1])], 0),
+        InputError,
+        r"tf\.cast",
+    ),
+    "shapes of two kinds stacked": (
+        lambda: tf.stack([tf.ones([2]), tf.ones([3])]),
+        SizeError,
+        "2 and 3 differ",
+    ),
+    "the axis first, as in TensorFlow 0": (
+        lambda: tf.concat(0, [tf.ones([2])]),
+        InputError,
+        r"tf\.concat was given 0: give it a list",
+    ),
+    "a mean of truth values": (
+        lambda: tf.reduce_mean(tf.ones([2]) > 0.0),
+        InputError,
+        r"tf\.reduce_mean.*tf\.cast\(x, tf\.float32\)",
+    ),
+    "shapes that differ in a run": (
+        lambda: _added(),
+        tf.errors.InvalidArgumentError,
+        r"x:0 \(3,\), y:0 \(2,\) fails in this run",
+    ),
+    "matrices that do not fit in a run": (
+        lambda: _multiplied(),
+        SizeError,
+        r"\(2, 3\) and \(4, 2\) in this run: 3 and 4 differ",
+    ),
+    "a state of other rows in a run": (
+        lambda: _other_rows(),
+        tf.errors.InvalidArgumentError,
+        r"\(3, 2\).*fails in this run",
+    ),
+    "an index that is past the end": (
+        lambda: tf.ones([2, 3])[2],
+        SizeError,
+        "indexed with 2.*within its shape",
+    ),
+    "an index past the end in a run": (
+        lambda: _indexed(),
+        tf.errors.InvalidArgumentError,
+        "out of bounds.*whose shapes fit",
+    ),
+    "a slice to a tensor": (
+        lambda: tf.ones([2])[: tf.constant(1)],
+        InputError,
+        "use whole numbers, slices of them",
+    ),
+    "a shape beside a value": (
+        lambda: tf.get_variable("w", [4], initializer=0.0),
+        SizeError,
+        r"leave shape out.*constant_initializer",
+    ),
+    "a variable nobody knows how large": (
+        lambda: tf.get_variable("w", [None, 3]),
+        InputError,
+        r"the shape \(\?, 3\)",
+    ),
+    "a variable again with another dtype": (
+        lambda: _again(dtype=tf.float64),
+        InputError,
+        "exists with dtype float32.*float64",
+    ),
+    "a variable again with another shape": (
+        lambda: _again(shape=3),
+        SizeError,
+        r"exists with shape \(2,\).*\(3,\)",
+    ),
+    "a variable begun with another dtype": (
+        lambda: tf.Variable(tf.zeros([2]), dtype=tf.float64),
+        InputError,
+        r"tf\.cast",
+    ),
+    "a value of another shape assigned": (
+        lambda: tf.Variable(tf.zeros([2])).assign([1.0, 2.0, 3.0]),
+        SizeError,
+        r"\(3,\).*\(2,\)",
+    ),
+    "a value of another shape assigned in a run": (
+        lambda: _assigned(),
+        SizeError,
+        r"\(3,\).*\(2,\)",
+    ),
+    "a graph where the machine is named": (
+        lambda: tf.Session(tf.Graph()),
+        InputError,
+        r"tf\.Session\(graph=graph\)",
+    ),
+    "rows of two lengths fed": (
+        lambda: _fed([[1, 2, 3], [1, 2]]),
+        tf.errors.InvalidArgumentError,
+        "'x:0'.*rows of one length",
+    ),
+    "words fed": (
+        lambda: _fed("abc"),
+        tf.errors.InvalidArgumentError,
+        "'x:0'.*no array of float32",
+    ),
+    "a state fed one value": (
+        lambda: _fed_state(),
+        tf.errors.InvalidArgumentError,
+        "for the state LSTMStateTuple.*what sess.run gave",
+    ),
     "a cell of another dtype than its input": (
-        lambda: tf.nn.dynamic_rnn(tf.nn.rnn_cell.GRUCell(2, dtype=tf.float64), _x(), dtype=tf.float32), InputError,
-        r"GRUCell\(dtype=tf\.float64\) was given an input of float32"),
+        lambda: tf.nn.dynamic_rnn(
+            tf.nn.rnn_cell.GRUCell(2, dtype=tf.float64), _x(), dtype=tf.float32
+        ),
+        InputError,
+        r"GRUCell\(dtype=tf\.float64\) was given an input of float32",
+    ),
     "whole numbers for a cell": (
-        lambda: tf.nn.dynamic_rnn(tf.nn.rnn_cell.BasicRNNCell(2), np.ones((1, 2, 4), np.int64), dtype=tf.int64), InputError,
-        r"BasicRNNCell was given an input of int64.*tf\.cast"),
-    "a state of less than no rows": (lambda: _cell().zero_state(-1, tf.float32), InputError, r"zero_state\(-1, \.\.\.\): give a number"),
-    "a bound that is a tensor": (lambda: tf.random_uniform([2], tf.constant(0.0)), InputError, "minval=<tf.Tensor.*give two numbers"),
+        lambda: tf.nn.dynamic_rnn(
+            tf.nn.rnn_cell.BasicRNNCell(2), np.ones((1, 2, 4), np.int64), dtype=tf.int64
+        ),
+        InputError,
+        r"BasicRNNCell was given an input of int64.*tf\.cast",
+    ),
+    "a state of less than no rows": (
+        lambda: _cell().zero_state(-1, tf.float32),
+        InputError,
+        r"zero_state\(-1, \.\.\.\): give a number",
+    ),
+    "a bound that is a tensor": (
+        lambda: tf.random_uniform([2], tf.constant(0.0)),
+        InputError,
+        "minval=<tf.Tensor.*give two numbers",
+    ),
     "a cell of one's own in a loop": (
-        lambda: tf.nn.dynamic_rnn(_own()(2), _x(), dtype=tf.float32), InputError, r"Own is a cell of your own.*static_rnn.*@ostinato\.cell"),
-    "a cell of one's own with options": (lambda: _own()(2, _reuse=True), InputError, "Own gives RNNCell _reuse=True.*leave it out"),
+        lambda: tf.nn.dynamic_rnn(_own()(2), _x(), dtype=tf.float32),
+        InputError,
+        r"Own is a cell of your own.*static_rnn.*@ostinato\.cell",
+    ),
+    "a cell of one's own with options": (
+        lambda: _own()(2, _reuse=True),
+        InputError,
+        "Own gives RNNCell _reuse=True.*leave it out",
+    ),
     "an if on a tensor": (lambda: bool(tf.constant(1.0)), TypeError, r"`if` cannot ask it"),
     "a loop over a tensor": (lambda: list(tf.constant([1.0])), TypeError, r"tf\.unstack"),
     "a graph reset inside a with": (lambda: _reset_inside(), InputError, r"outside the `with`"),
-    "a variable without a shape": (lambda: tf.get_variable("w"), InputError, r"get_variable\('w'\) was given no shape"),
-    "a variable to be reused that is none": (lambda: _reuse(), InputError, r"s/w does not exist.*tf\.AUTO_REUSE"),
-    "a graph seed that is no number": (lambda: tf.set_random_seed("777"), InputError, r"set_random_seed\('777'\)"),
-    "a device seed that is too large": (lambda: tf.set_device_seed(2**32), InputError, "4294967296.*from 0 to 4294967295"),
-    "a device seed that is no number": (lambda: tf.set_device_seed("7"), InputError, "'7'.*from 0 to 4294967295"),
-    "a device before its beginning": (lambda: tf.set_device_seed(1, position=-1), InputError, "position -1.*0 or more"),
+    "a variable without a shape": (
+        lambda: tf.get_variable("w"),
+        InputError,
+        r"get_variable\('w'\) was given no shape",
+    ),
+    "a variable to be reused that is none": (
+        lambda: _reuse(),
+        InputError,
+        r"s/w does not exist.*tf\.AUTO_REUSE",
+    ),
+    "a graph seed that is no number": (
+        lambda: tf.set_random_seed("777"),
+        InputError,
+        r"set_random_seed\('777'\)",
+    ),
+    "a device seed that is too large": (
+        lambda: tf.set_device_seed(2**32),
+        InputError,
+        "4294967296.*from 0 to 4294967295",
+    ),
+    "a device seed that is no number": (
+        lambda: tf.set_device_seed("7"),
+        InputError,
+        "'7'.*from 0 to 4294967295",
+    ),
+    "a device before its beginning": (
+        lambda: tf.set_device_seed(1, position=-1),
+        InputError,
+        "position -1.*0 or more",
+    ),
 }
 
 
@@ -548,7 +982,10 @@ def _indexed():
 
 
 def _added():
-    x, y = tf.placeholder(tf.float32, [None], name="x"), tf.placeholder(tf.float32, [None], name="y")
+    x, y = (
+        tf.placeholder(tf.float32, [None], name="x"),
+        tf.placeholder(tf.float32, [None], name="y"),
+    )
     tf.Session().run(x + y, {x: [1, 2, 3], y: [1, 2]})
 
 
@@ -584,18 +1021,29 @@ def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(wrong):
 
 # Names that are missing, from the letters to the namespace, and the end of the error.
 MISSING = {
-    "tf.nn.dynamic_rn": "the nearest name is tf.nn.dynamic_rnn.", "tf.Sesion": "the nearest name is tf.Session.",
-    "tf.nn.Dynamic_RNN": "the nearest name is tf.nn.dynamic_rnn.", "tf.nn.rnn_cell.GRUCel": "the nearest name is tf.nn.rnn_cell.GRUCell.",
-    "tf.nn.concat": "the nearest name is tf.concat.", "tf.softmax": "the nearest name is tf.nn.softmax.",
-    "tf.nn.LSTMCell": "the nearest name is tf.nn.rnn_cell.LSTMCell.", "tf.contrib.LSTMCell": "the nearest name is tf.contrib.rnn.LSTMCell.",
-    "tf.rnn_cell": "the nearest name is tf.nn.rnn_cell.", "tf.random.set_random_seed": "the nearest name is tf.set_random_seed.",
-    "tf.mul": "write tf.multiply.", "tf.train": "assign what tf.gradients gives.", "tf.contrib.layers": "assign what tf.gradients gives.",
+    "tf.nn.dynamic_rn": "the nearest name is tf.nn.dynamic_rnn.",
+    "tf.Sesion": "the nearest name is tf.Session.",
+    "tf.nn.Dynamic_RNN": "the nearest name is tf.nn.dynamic_rnn.",
+    "tf.nn.rnn_cell.GRUCel": "the nearest name is tf.nn.rnn_cell.GRUCell.",
+    "tf.nn.concat": "the nearest name is tf.concat.",
+    "tf.softmax": "the nearest name is tf.nn.softmax.",
+    "tf.nn.LSTMCell": "the nearest name is tf.nn.rnn_cell.LSTMCell.",
+    "tf.contrib.LSTMCell": "the nearest name is tf.contrib.rnn.LSTMCell.",
+    "tf.rnn_cell": "the nearest name is tf.nn.rnn_cell.",
+    "tf.random.set_random_seed": "the nearest name is tf.set_random_seed.",
+    "tf.mul": "write tf.multiply.",
+    "tf.train": "assign what tf.gradients gives.",
+    "tf.contrib.layers": "assign what tf.gradients gives.",
     "tf.contrib.seq2seq": "docs/contrib.md says what stands for each name of tf.contrib.",
     "tf.contrib.rnn.NTMCell": "docs/contrib.md says what stands for each name of tf.contrib.",
     "tf.contrib.xxx": "docs/contrib.md says what stands for each name of tf.contrib.",
-    "tf.random.normal": "np.random.randn(2, 3))).", "tf.xxx": "docs/tf1.md lists the names that are.",
-    "tf.nn.xxx": "docs/tf1.md lists the names that are.", "tf.errors.xxx": "docs/tf1.md lists the names that are.",
-    "tf.logging.xxx": "docs/tf1.md lists the names that are.", "tf.difflib": "docs/tf1.md lists the names that are."}
+    "tf.random.normal": "np.random.randn(2, 3))).",
+    "tf.xxx": "docs/tf1.md lists the names that are.",
+    "tf.nn.xxx": "docs/tf1.md lists the names that are.",
+    "tf.errors.xxx": "docs/tf1.md lists the names that are.",
+    "tf.logging.xxx": "docs/tf1.md lists the names that are.",
+    "tf.difflib": "docs/tf1.md lists the names that are.",
+}
 
 
 @pytest.mark.parametrize("name", MISSING)
@@ -606,7 +1054,9 @@ def test_a_missing_name_is_one_sentence_with_what_to_write_instead(name):
     with pytest.raises(AttributeError) as error:
         getattr(within, last)
     text = str(error.value)
-    assert text.startswith(f"{name} is not provided by ostinato.tf1: ") and text.endswith(MISSING[name])
+    assert text.startswith(f"{name} is not provided by ostinato.tf1: ") and text.endswith(
+        MISSING[name]
+    )
     assert len(text) < 200 and "\n" not in text and ". " not in text and text.count(f"{name} ") == 1
 
 
@@ -631,7 +1081,9 @@ PAGES = ("docs/tf1.md", "docs/tf1.ko.md")
 
 
 def _blocks(page):
-    return re.findall(r"^```(\w*)\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S)
+    return re.findall(
+        r"^```(\w*)\n(.*?)^```$", (ROOT / page).read_text(encoding="utf-8"), re.M | re.S
+    )
 
 
 @pytest.mark.parametrize("name", ["", ".random", ".session"])
@@ -642,7 +1094,11 @@ def test_examples_in_docstrings_run(name):
 
 def test_every_example_of_the_page_prints_what_it_shows(capsys):
     blocks, shared = _blocks(PAGES[0]), {"__name__": "page"}
-    examples = [(code, wanted) for (language, code), (_, wanted) in zip(blocks, blocks[1:]) if language == "python"]
+    examples = [
+        (code, wanted)
+        for (language, code), (_, wanted) in zip(blocks, blocks[1:])
+        if language == "python"
+    ]
     assert len(examples) == len([language for language, _ in blocks if language == "text"])
     for code, wanted in examples:
         exec(compile(code, PAGES[0], "exec"), shared)
@@ -651,15 +1107,44 @@ def test_every_example_of_the_page_prints_what_it_shows(capsys):
 
 def test_both_languages_show_the_same_and_have_the_same_parts():
     assert _blocks(PAGES[0]) == _blocks(PAGES[1])
-    outlines = [re.findall(r"^(#+ |- |\|)", (ROOT / page).read_text(encoding="utf-8"), re.M) for page in PAGES]
+    outlines = [
+        re.findall(r"^(#+ |- |\|)", (ROOT / page).read_text(encoding="utf-8"), re.M)
+        for page in PAGES
+    ]
     assert outlines[0] == outlines[1]
 
 
 @pytest.mark.parametrize("page", PAGES)
 def test_every_name_that_is_there_is_on_the_page(page):
     text = (ROOT / page).read_text(encoding="utf-8")
-    # What these are is told where they are met: types of what calls return, and TensorFlow's version.
-    told = {"DTYPES", "DType", "NotProvided", "Operation", "RNNCell", "Tensor", "TensorShape", "VERSION", "as_dtype", "contrib", "nn", "rnn_cell"}
-    there = vars(tf) | vars(tf.nn) | vars(tf.nn.rnn_cell) | vars(tf.contrib.rnn) | vars(tf.contrib.grid_rnn)
-    names = [n for n, v in there.items() if not n.startswith("_") and not isinstance(v, types.ModuleType) and n not in told]
-    assert [n for n in names if f"`{n}`" not in text and f"`tf.nn.{n}`" not in text] == [] and len(names) > 60
+    # What these are is told where they are met: types of what calls return, and TensorFlow's
+    # version.
+    told = {
+        "DTYPES",
+        "DType",
+        "NotProvided",
+        "Operation",
+        "RNNCell",
+        "Tensor",
+        "TensorShape",
+        "VERSION",
+        "as_dtype",
+        "contrib",
+        "nn",
+        "rnn_cell",
+    }
+    there = (
+        vars(tf)
+        | vars(tf.nn)
+        | vars(tf.nn.rnn_cell)
+        | vars(tf.contrib.rnn)
+        | vars(tf.contrib.grid_rnn)
+    )
+    names = [
+        n
+        for n, v in there.items()
+        if not n.startswith("_") and not isinstance(v, types.ModuleType) and n not in told
+    ]
+    assert [n for n in names if f"`{n}`" not in text and f"`tf.nn.{n}`" not in text] == [] and len(
+        names
+    ) > 60

@@ -6,7 +6,6 @@ import time
 import numpy as np
 import pytest
 import torch
-from runs import untimed
 from torch import nn
 
 from ostinato import LSTM
@@ -16,6 +15,7 @@ from ostinato.errors import InputError
 from ostinato.tasks.generate import Nats, NextNumber, measure
 from ostinato.training.checkpoint import read_checkpoint
 from ostinato.training.loop import MEASUREMENTS, Budget, Watcher, fit, learning_rate_at
+from runs import untimed
 
 V = 5
 
@@ -25,7 +25,12 @@ class Tiny(nn.Module):
 
     def __init__(self, layer=nn.LSTM):
         super().__init__()
-        self.embedding, self.layer, self.dropout, self.readout = nn.Embedding(V, 4), layer(4, 7, batch_first=True), nn.Dropout(0.2), nn.Linear(7, V)
+        self.embedding, self.layer, self.dropout, self.readout = (
+            nn.Embedding(V, 4),
+            layer(4, 7, batch_first=True),
+            nn.Dropout(0.2),
+            nn.Linear(7, V),
+        )
 
     def forward(self, numbers, state=None):
         output, state = self.layer(self.embedding(numbers), state)
@@ -51,14 +56,37 @@ class Notes(Watcher):
         self.entries.append(entry)
 
 
-def run(directory, *, budget=Budget(steps=30), watcher=None, numbers=None, held_out=None, layer=nn.LSTM, **changed):
+def run(
+    directory,
+    *,
+    budget=Budget(steps=30),
+    watcher=None,
+    numbers=None,
+    held_out=None,
+    layer=nn.LSTM,
+    **changed,
+):
     """Train `Tiny` on a pattern that it can learn; the model and what the run did."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model, numbers = Tiny(layer), np.tile(np.array([0, 1, 2, 3, 4, 3, 2, 1], np.int32), 40) if numbers is None else numbers
-    options = {"learning_rate": 0.02, "clip": 1.0, "patience": 0, "checkpoint": directory / "c.safetensors",
-               "keep_best": lambda: write_tensors(directory / "best.safetensors", model.state_dict()), "checkpoint_seconds": 0.0}
-    problem = NextNumber(model, Lanes(numbers, batch=3, length=6), HeldOut(numbers[:90] if held_out is None else held_out), (1.0, 1.0))
+    model, numbers = (
+        Tiny(layer),
+        np.tile(np.array([0, 1, 2, 3, 4, 3, 2, 1], np.int32), 40) if numbers is None else numbers,
+    )
+    options = {
+        "learning_rate": 0.02,
+        "clip": 1.0,
+        "patience": 0,
+        "checkpoint": directory / "c.safetensors",
+        "keep_best": lambda: write_tensors(directory / "best.safetensors", model.state_dict()),
+        "checkpoint_seconds": 0.0,
+    }
+    problem = NextNumber(
+        model,
+        Lanes(numbers, batch=3, length=6),
+        HeldOut(numbers[:90] if held_out is None else held_out),
+        (1.0, 1.0),
+    )
     return model, fit(problem, budget=budget, watcher=watcher, **options | changed)
 
 
@@ -71,18 +99,29 @@ def test_a_pattern_is_learned_and_the_watcher_sees_it(tmp_path):
     model, progress = run(tmp_path, budget=Budget(steps=200), watcher=notes)
     assert progress.finished and progress.step == 200 and len(progress.history) == MEASUREMENTS
     assert progress.history[-1]["held_out_bits"] < 0.7 < 1.5 < progress.history[0]["held_out_bits"]
-    assert notes.entries == progress.history and [m.step for m in notes.moments] == list(range(1, 201))
+    assert notes.entries == progress.history and [m.step for m in notes.moments] == list(
+        range(1, 201)
+    )
     assert notes.moments[-1].used == 1.0 and notes.moments[-1].seconds_left == 0.0
-    assert all(m.rate > 0 and m.unit == "char" and m.shown == f"loss {m.loss:.3f}  {m.loss / np.log(2):.2f} bits" for m in notes.moments)
+    assert all(
+        m.rate > 0
+        and m.unit == "char"
+        and m.shown == f"loss {m.loss:.3f}  {m.loss / np.log(2):.2f} bits"
+        for m in notes.moments
+    )
 
 
 def test_a_measurement_is_the_mean_over_the_whole_held_out_text(tmp_path):
     numbers = np.tile(np.array([0, 1, 2, 3, 4, 3, 2, 1], np.int32), 40)
     model, progress = run(tmp_path)
-    assert measure(model, HeldOut(numbers[:90])) / np.log(2) == pytest.approx(progress.history[-1]["held_out_bits"], rel=1e-6)
+    assert measure(model, HeldOut(numbers[:90])) / np.log(2) == pytest.approx(
+        progress.history[-1]["held_out_bits"], rel=1e-6
+    )
     x = torch.from_numpy(numbers[:90].astype(np.int64))
     logits, _ = model.eval()(x[None, :-1])
-    assert measure(model, HeldOut(numbers[:90], length=7)) == pytest.approx(nn.functional.cross_entropy(logits[0], x[1:]).item(), rel=1e-5)
+    assert measure(model, HeldOut(numbers[:90], length=7)) == pytest.approx(
+        nn.functional.cross_entropy(logits[0], x[1:]).item(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 13, 29, 30])
@@ -153,14 +192,33 @@ def test_a_measurement_without_a_value_is_the_worst(tmp_path, monkeypatch):
 
 def test_it_stops_early_where_nothing_gets_better(tmp_path):
     noise, other = np.random.default_rng(0).integers(0, V, (2, 320)).astype(np.int32)
-    _, progress = run(tmp_path, budget=Budget(steps=600), numbers=noise, held_out=other, patience=2, learning_rate=0.05, checkpoint_seconds=9.0)
+    _, progress = run(
+        tmp_path,
+        budget=Budget(steps=600),
+        numbers=noise,
+        held_out=other,
+        patience=2,
+        learning_rate=0.05,
+        checkpoint_seconds=9.0,
+    )
     assert progress.finished and progress.step < 600 and progress.waited == 2
-    assert min(entry["held_out_bits"] for entry in progress.history) == progress.best == progress.history[-3]["held_out_bits"]
+    assert (
+        min(entry["held_out_bits"] for entry in progress.history)
+        == progress.best
+        == progress.history[-3]["held_out_bits"]
+    )
 
 
 def test_the_best_weights_are_kept(tmp_path):
     noise, other = np.random.default_rng(0).integers(0, V, (2, 320)).astype(np.int32)
-    model, progress = run(tmp_path, budget=Budget(steps=300), numbers=noise, held_out=other, learning_rate=0.05, checkpoint_seconds=9.0)
+    model, progress = run(
+        tmp_path,
+        budget=Budget(steps=300),
+        numbers=noise,
+        held_out=other,
+        learning_rate=0.05,
+        checkpoint_seconds=9.0,
+    )
     assert progress.history[-1]["held_out_bits"] > progress.best
     model.load_state_dict(read_tensors(tmp_path / "best.safetensors")[0])
     assert measure(model, HeldOut(other)) / np.log(2) == pytest.approx(progress.best, rel=1e-6)
@@ -177,14 +235,22 @@ def test_gradients_are_cut_to_the_norm(tmp_path):
 
 
 def test_a_loss_that_is_no_number_ends_the_run_with_the_mend(tmp_path):
-    with pytest.raises(InputError, match=r"the loss became (nan|inf) at step \d+ with --learning-rate 1e\+30; write a smaller one"):
+    with pytest.raises(
+        InputError,
+        match=r"the loss became (nan|inf) at step \d+ with --learning-rate 1e\+30; write a smaller "
+        r"one",
+    ):
         run(tmp_path, learning_rate=1e30)
 
 
 def test_learning_rate_warms_up_then_falls():
     rates = [learning_rate_at(used) for used in np.linspace(0, 1, 101)]
     assert rates[0] > 0 and max(rates) == rates[5] == pytest.approx(1.0)
-    assert rates[:6] == sorted(rates[:6]) and rates[5:] == sorted(rates[5:], reverse=True) and 0 < rates[-1] < 0.05
+    assert (
+        rates[:6] == sorted(rates[:6])
+        and rates[5:] == sorted(rates[5:], reverse=True)
+        and 0 < rates[-1] < 0.05
+    )
 
 
 @pytest.mark.parametrize("steps", [1, 5, 12, 13, 1000])
@@ -205,14 +271,20 @@ def test_a_checkpoint_of_another_version_or_run_is_refused(tmp_path):
     tensors, said = read_tensors(path)
     said["progress"]["finished"] = False
     write_tensors(path, tensors, said | {"version": 99})
-    with pytest.raises(InputError, match="is a checkpoint of version 99; this ostinato reads version 1"):
+    with pytest.raises(
+        InputError, match="is a checkpoint of version 99; this ostinato reads version 1"
+    ):
         run(tmp_path)
     write_tensors(path, tensors, {"version": 1, "progress": {"place": 3}})
     with pytest.raises(InputError, match="does not say where its run stands"):
         run(tmp_path)
-    write_tensors(path, {name: value for name, value in tensors.items() if "readout" not in name}, said)
+    write_tensors(
+        path, {name: value for name, value in tensors.items() if "readout" not in name}, said
+    )
     with pytest.raises(InputError, match="does not fit the run"):
         run(tmp_path)
     path.write_bytes(path.read_bytes()[:-7])
-    with pytest.raises(InputError, match=r"'.*c.safetensors' \(\d+ bytes\) is cut short or damaged"):
+    with pytest.raises(
+        InputError, match=r"'.*c.safetensors' \(\d+ bytes\) is cut short or damaged"
+    ):
         run(tmp_path)

@@ -11,19 +11,26 @@ LENGTHS = np.random.default_rng(0).integers(0, 50, 1103)
 
 
 def epoch(buckets, number):
-    return [buckets.rows(step) for step in range(number * buckets.steps_per_epoch, (number + 1) * buckets.steps_per_epoch)]
+    return [
+        buckets.rows(step)
+        for step in range(number * buckets.steps_per_epoch, (number + 1) * buckets.steps_per_epoch)
+    ]
 
 
 @pytest.mark.parametrize("batch", [1, 16, 1103, 5000])
 def test_each_row_comes_once_an_epoch(batch):
     buckets = Buckets(LENGTHS, batch=batch, seed=3)
     for number in (0, 1):
-        assert np.array_equal(np.sort(np.concatenate(epoch(buckets, number))), np.arange(len(LENGTHS)))
+        assert np.array_equal(
+            np.sort(np.concatenate(epoch(buckets, number))), np.arange(len(LENGTHS))
+        )
 
 
 def test_a_batch_follows_from_its_number_and_the_seed():
     one, other = Buckets(LENGTHS, batch=16, seed=3), Buckets(LENGTHS, batch=16, seed=3)
-    assert [r.tolist() for r in epoch(one, 1)] == [other.rows(one.steps_per_epoch + k).tolist() for k in range(one.steps_per_epoch)]
+    assert [r.tolist() for r in epoch(one, 1)] == [
+        other.rows(one.steps_per_epoch + k).tolist() for k in range(one.steps_per_epoch)
+    ]
     assert [r.tolist() for r in epoch(one, 0)] != [r.tolist() for r in epoch(one, 1)]
     assert one.rows(0).tolist() != Buckets(LENGTHS, batch=16, seed=4).rows(0).tolist()
 
@@ -31,9 +38,9 @@ def test_a_batch_follows_from_its_number_and_the_seed():
 def test_a_seed_keeps_its_batches():
     random = np.random.default_rng([3, 1])
     rows = random.permutation(len(LENGTHS))
-    pools = [rows[start:start + 64 * 16] for start in range(0, len(rows), 64 * 16)]
+    pools = [rows[start : start + 64 * 16] for start in range(0, len(rows), 64 * 16)]
     pools = [pool[np.argsort(LENGTHS[pool], kind="stable")] for pool in pools]
-    batches = [pool[start:start + 16] for pool in pools for start in range(0, len(pool), 16)]
+    batches = [pool[start : start + 16] for pool in pools for start in range(0, len(pool), 16)]
     wanted = [batches[k].tolist() for k in random.permutation(len(batches))]
     assert [rows.tolist() for rows in epoch(Buckets(LENGTHS, batch=16, seed=3), 1)] == wanted
 
@@ -44,15 +51,26 @@ def test_little_of_a_batch_is_past_a_rows_end():
 
 
 def test_rows_of_unequal_lengths_stand_side_by_side():
-    x, lengths = padded([np.array([5, 6], np.int32), np.array([], np.int32), np.array([7], np.int32)], 9)
-    assert x.tolist() == [[5, 6], [9, 9], [7, 9]] and x.dtype == torch.int64 and lengths.tolist() == [2, 0, 1]
+    x, lengths = padded(
+        [np.array([5, 6], np.int32), np.array([], np.int32), np.array([7], np.int32)], 9
+    )
+    assert (
+        x.tolist() == [[5, 6], [9, 9], [7, 9]]
+        and x.dtype == torch.int64
+        and lengths.tolist() == [2, 0, 1]
+    )
     x, _ = padded([np.zeros((0, 3), np.float32)])
     assert x.shape == (1, 1, 3) and x.dtype == torch.float32
 
 
 def test_a_problem_says_what_a_task_has_to():
     problem = Problem()
-    for ask in (lambda: problem.batch(0), lambda: problem.loss((), None), problem.held_out, problem.measuring):
+    for ask in (
+        lambda: problem.batch(0),
+        lambda: problem.loss((), None),
+        problem.held_out,
+        problem.measuring,
+    ):
         with pytest.raises(NotImplementedError):
             ask()
     assert problem.trained(0.5) == {"training_loss": 0.5} and problem.shown(0.5) == "loss 0.500"

@@ -9,20 +9,48 @@ import pytest
 from ostinato.errors import InputError
 from ostinato.training.report import Forecast, Report, learning_curve, write_report
 
-HISTORY = [{"step": 10 * k, "seconds": 1.0, "training_loss": 3 - 0.1 * k, "held_out_loss": 3.1 - 0.1 * k, "accuracy": 0.02 * k}
-           for k in range(1, 21)]
+HISTORY = [
+    {
+        "step": 10 * k,
+        "seconds": 1.0,
+        "training_loss": 3 - 0.1 * k,
+        "held_out_loss": 3.1 - 0.1 * k,
+        "accuracy": 0.02 * k,
+    }
+    for k in range(1, 21)
+]
 EVERY = dict(
-    task="classify", when="today", measures={"accuracy": 0.9, "nats": 0.4, "perplexity": None},
+    task="classify",
+    when="today",
+    measures={"accuracy": 0.9, "nats": 0.4, "perplexity": None},
     baseline={"accuracy": 0.5, "nats": 0.3},
-    commands=[("Answer", "ostinato predict DIR")], python="load('DIR')",
+    commands=[("Answer", "ostinato predict DIR")],
+    python="load('DIR')",
     options=[("hidden", 128, "given"), ("dropout", 0.4, "default")],
-    data={"rows_held_out": 15000}, lengths=[3, 5, 5, 9], labels={"good": 3, "bad": 1}, history=HISTORY, kept=150,
-    confusion=(["good", "bad"], [[30, 2], [1, 7]]), attention=[(["나", " "], ["I"], [[0.7, 0.3]])],
-    forecasts=[Forecast("rain", [1.0, 2, 3], [3.0, 4], [3.5, 3.5], [2.0, 3], [4.0, 5], "80 % interval")],
-    examples={"Wrong": [{"text": "글", "sure": 0.75}]}, pictures=[(np.zeros((8, 8, 3), np.uint8), "black")])
-HEADINGS = {"commands": "Use the model", "history": "How it learned", "confusion": "What is taken for what",
-            "forecasts": "Forecasts", "examples": "Examples", "attention": "Where it looked", "pictures": "Pictures",
-            "data": "The data", "options": "Options"}
+    data={"rows_held_out": 15000},
+    lengths=[3, 5, 5, 9],
+    labels={"good": 3, "bad": 1},
+    history=HISTORY,
+    kept=150,
+    confusion=(["good", "bad"], [[30, 2], [1, 7]]),
+    attention=[(["나", " "], ["I"], [[0.7, 0.3]])],
+    forecasts=[
+        Forecast("rain", [1.0, 2, 3], [3.0, 4], [3.5, 3.5], [2.0, 3], [4.0, 5], "80 % interval")
+    ],
+    examples={"Wrong": [{"text": "글", "sure": 0.75}]},
+    pictures=[(np.zeros((8, 8, 3), np.uint8), "black")],
+)
+HEADINGS = {
+    "commands": "Use the model",
+    "history": "How it learned",
+    "confusion": "What is taken for what",
+    "forecasts": "Forecasts",
+    "examples": "Examples",
+    "attention": "Where it looked",
+    "pictures": "Pictures",
+    "data": "The data",
+    "options": "Options",
+}
 
 
 class Elements(HTMLParser):
@@ -53,16 +81,25 @@ class Elements(HTMLParser):
 @pytest.fixture
 def page(tmp_path):
     """Writes a report and reads it."""
+
     def write(**parts):
         write_report(tmp_path / "report.html", Report(**{"title": "A report"} | parts))
         return (tmp_path / "report.html").read_text(encoding="utf-8")
+
     return write
 
 
 def test_every_part_is_on_the_page(page):
     text = "".join(Elements(page(**EVERY)).text)
     assert re.findall(r"better|worse|none|15,000|predict DIR|80 % interval", text) == [
-        "better", "worse", "none", "better", "predict DIR", "80 % interval", "15,000"]
+        "better",
+        "worse",
+        "none",
+        "better",
+        "predict DIR",
+        "80 % interval",
+        "15,000",
+    ]
     assert all(f"\n{heading}\n" in text for heading in HEADINGS.values())
 
 
@@ -74,7 +111,10 @@ def test_a_part_alone_leaves_the_others_out(page, part):
 
 def test_a_report_of_nothing_is_its_title(page):
     found = Elements(page())
-    assert not {"section", "svg", "table", "dl", "img"} & set(found.names) and found.text.count("A report") == 2
+    assert (
+        not {"section", "svg", "table", "dl", "img"} & set(found.names)
+        and found.text.count("A report") == 2
+    )
 
 
 def test_the_page_needs_nothing_else(page):
@@ -85,35 +125,74 @@ def test_the_page_needs_nothing_else(page):
 
 def test_whatever_is_given_is_text(page):
     bad = "<script>alert('&\"')</script>"
-    text = page(title=bad, task=bad, when=bad, python=bad, measures={bad: 1.0}, baseline={bad: 1.0}, baseline_name=bad,
-                commands=[(bad, bad)], options=[(bad, bad, "given"), (bad, bad, "default")], data={bad: bad}, lengths=[1],
-                length_of=bad, labels={bad: 1},
-                history=[{"step": 1, bad: 1.0}], confusion=([bad], [[1]]), attention=[([bad], [bad], [[1.0]])],
-                forecasts=[Forecast(bad, [1.0], [2.0], low=[1.0], high=[2.0], interval=bad, times=[bad, bad])],
-                examples={bad: [{bad: bad}]}, pictures=[(np.zeros((2, 2), np.uint8), bad)])
-    assert "<script" not in text and "script" not in Elements(text).names and "&lt;script&gt;" in text
+    text = page(
+        title=bad,
+        task=bad,
+        when=bad,
+        python=bad,
+        measures={bad: 1.0},
+        baseline={bad: 1.0},
+        baseline_name=bad,
+        commands=[(bad, bad)],
+        options=[(bad, bad, "given"), (bad, bad, "default")],
+        data={bad: bad},
+        lengths=[1],
+        length_of=bad,
+        labels={bad: 1},
+        history=[{"step": 1, bad: 1.0}],
+        confusion=([bad], [[1]]),
+        attention=[([bad], [bad], [[1.0]])],
+        forecasts=[
+            Forecast(bad, [1.0], [2.0], low=[1.0], high=[2.0], interval=bad, times=[bad, bad])
+        ],
+        examples={bad: [{bad: bad}]},
+        pictures=[(np.zeros((2, 2), np.uint8), bad)],
+    )
+    assert (
+        "<script" not in text and "script" not in Elements(text).names and "&lt;script&gt;" in text
+    )
 
 
 def test_korean_is_marked_as_such_and_kept(page):
-    text = page(title="영화평", examples={"Wrong": [{"text": "재미있다"}, {"text": "fine"}, {"text": "すき"}, {"text": "喜欢"}]})
-    assert '<bdi lang="ko">영화평</bdi>' in text and '<bdi lang="ko">재미있다</bdi>' in text and "<bdi>fine</bdi>" in text
+    text = page(
+        title="영화평",
+        examples={
+            "Wrong": [{"text": "재미있다"}, {"text": "fine"}, {"text": "すき"}, {"text": "喜欢"}]
+        },
+    )
+    assert (
+        '<bdi lang="ko">영화평</bdi>' in text
+        and '<bdi lang="ko">재미있다</bdi>' in text
+        and "<bdi>fine</bdi>" in text
+    )
     assert '<bdi lang="ja">すき</bdi>' in text and '<bdi lang="zh">喜欢</bdi>' in text
 
 
 def test_much_of_everything_stays_below_a_megabyte(page):
     random, names = np.random.default_rng(0), [f"label {k}" for k in range(500)]
     text = page(
-        history=[{"step": k, **{f"training_{n}": random.random() for n in range(8)}} for k in range(5000)],
+        history=[
+            {"step": k, **{f"training_{n}": random.random() for n in range(8)}} for k in range(5000)
+        ],
         lengths=random.integers(0, 10**6, 10**5),
-        labels={name: 3 for name in names}, confusion=(names, random.integers(0, 9, (500, 500))), data={"pieces": "가" * 10**5},
+        labels={name: 3 for name in names},
+        confusion=(names, random.integers(0, 9, (500, 500))),
+        data={"pieces": "가" * 10**5},
         attention=[(["word"] * 300, ["word"] * 200, random.random((200, 300)))] * 50,
         options=[("name", "x" * 10**5, "given")] * 20,
         forecasts=[Forecast("a", random.random(10**5), random.random(3000))] * 3,
         examples={"Wrong": [{"text": "긴 글 " * 5000}] * 1000},
-        pictures=[(random.integers(0, 256, (400, 300, 3), dtype=np.uint8), "noise")] * 300)
+        pictures=[(random.integers(0, 256, (400, 300, 3), dtype=np.uint8), "noise")] * 300,
+    )
     assert len(text.encode()) < 1_000_000
-    for said in ("30 of 1,000.", "of 300.", "and 470 more labels with 1,410 rows", "Of 500 labels", "Its beginning only.",
-                 "The first 8 of 50."):
+    for said in (
+        "30 of 1,000.",
+        "of 300.",
+        "and 470 more labels with 1,410 rows",
+        "Of 500 labels",
+        "Its beginning only.",
+        "The first 8 of 50.",
+    ):
         assert said in text
 
 
@@ -125,7 +204,9 @@ def test_many_labels_are_told_by_their_worst_pairs(page):
     assert cells == ["<bdi>L3</bdi>", "<bdi>L4</bdi>", "50", "50 %"]
 
 
-@pytest.mark.parametrize("values", [[None, None], [1.0, float("nan")], [5.0, 5.0], [0.0, 1e-12], [-1e12, 1e12], [3, 3]])
+@pytest.mark.parametrize(
+    "values", [[None, None], [1.0, float("nan")], [5.0, 5.0], [0.0, 1e-12], [-1e12, 1e12], [3, 3]]
+)
 def test_any_history_is_drawn_or_left_out(page, values):
     text = page(history=[{"step": k, "seconds": 0.0, "x": value} for k, value in enumerate(values)])
     known = any(value is not None for value in values)
@@ -138,15 +219,33 @@ def test_a_gap_in_the_history_is_a_gap_in_its_line(page):
     assert line.count("M") == 2 and line.count("L") == 2
 
 
-@pytest.mark.parametrize("parts, said", [
-    (dict(confusion=(["a", "b"], [[1]])), r"confusion of 2 labels with counts of shape \(1, 1\)"),
-    (dict(attention=[(["a"], ["b", "c"], [[1.0]])]), r"attention of 2 targets on 1 sources with weights of shape \(1, 1\)"),
-    (dict(pictures=[(np.zeros((2, 2)), "")]), r"a picture that is float64 of shape \(2, 2\): give uint8"),
-    (dict(pictures=[("x.png", "")]), "a picture that is str: give uint8"),
-    (dict(forecasts=[Forecast("rain", [1.0], [1.0, 2], low=[1.0])]), "forecast 'rain' has 1 values of low for 2 predicted"),
-    (dict(forecasts=[Forecast("rain", [1.0], [])]), "forecast 'rain' has no values"),
-    (dict(forecasts=[Forecast("rain", [1.0], [float("nan")])]), "forecast 'rain' has values that are no numbers"),
-])
+@pytest.mark.parametrize(
+    "parts, said",
+    [
+        (
+            dict(confusion=(["a", "b"], [[1]])),
+            r"confusion of 2 labels with counts of shape \(1, 1\)",
+        ),
+        (
+            dict(attention=[(["a"], ["b", "c"], [[1.0]])]),
+            r"attention of 2 targets on 1 sources with weights of shape \(1, 1\)",
+        ),
+        (
+            dict(pictures=[(np.zeros((2, 2)), "")]),
+            r"a picture that is float64 of shape \(2, 2\): give uint8",
+        ),
+        (dict(pictures=[("x.png", "")]), "a picture that is str: give uint8"),
+        (
+            dict(forecasts=[Forecast("rain", [1.0], [1.0, 2], low=[1.0])]),
+            "forecast 'rain' has 1 values of low for 2 predicted",
+        ),
+        (dict(forecasts=[Forecast("rain", [1.0], [])]), "forecast 'rain' has no values"),
+        (
+            dict(forecasts=[Forecast("rain", [1.0], [float("nan")])]),
+            "forecast 'rain' has values that are no numbers",
+        ),
+    ],
+)
 def test_parts_that_do_not_fit_are_refused(page, parts, said):
     with pytest.raises(InputError, match=said):
         page(**parts)
@@ -158,6 +257,9 @@ def test_a_place_that_cannot_be_written_is_named(tmp_path):
 
 
 def test_a_learning_curve_is_a_picture(tmp_path):
-    history = [{"step": k, "seconds": 1.0, "training_bits": 3.0 - k, "held_out_bits": 3.5 - k} for k in range(3)]
+    history = [
+        {"step": k, "seconds": 1.0, "training_bits": 3.0 - k, "held_out_bits": 3.5 - k}
+        for k in range(3)
+    ]
     learning_curve(history, tmp_path / "curve.png", title="lstm")
     assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")

@@ -1,4 +1,6 @@
-"""Cells as a user would write them: each as a layer of ours, and as a loop over torch's operations."""
+"""Cells as a user would write them: each as a layer of ours, and as a loop over torch's
+operations.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,8 +18,18 @@ from .rows import BUILT_IN, LOOP
 
 
 @cell
-def peephole_lstm(x, h, c, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H"),
-                  p_i=weight("H"), p_f=weight("H"), p_o=weight("H")):
+def peephole_lstm(
+    x,
+    h,
+    c,
+    *,
+    W=weight("4*H", "I"),
+    U=weight("4*H", "H"),
+    b=weight("4*H"),
+    p_i=weight("H"),
+    p_f=weight("H"),
+    p_o=weight("H"),
+):
     """LSTM whose gates see the cell state."""
     i, f, g, o = split(W @ x + U @ h + b, 4)
     c_next = sigmoid(f + p_f * c) * c + sigmoid(i + p_i * c) * tanh(g)
@@ -36,8 +48,12 @@ def _peephole_lstm(x, W, U, b, p_i, p_f, p_o):
 
 
 @cell
-def original_gru(x, h, *, W=weight("3*H", "I"), U=weight("2*H", "H"), V=weight("H", "H"), b=weight("3*H")):
-    """GRU with the reset gate before the product, so that a step has two products, one after another."""
+def original_gru(
+    x, h, *, W=weight("3*H", "I"), U=weight("2*H", "H"), V=weight("H", "H"), b=weight("3*H")
+):
+    """GRU with the reset gate before the product, so that a step has two products, one after
+    another.
+    """
     xr, xz, xn = split(W @ x + b, 3)
     hr, hz = split(U @ h, 2)
     z = sigmoid(xz + hz)
@@ -63,12 +79,24 @@ def _normalised(z):
 
 
 @cell
-def layer_norm_lstm(x, h, c, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H"), gain_x=weight("4*H", init=0.1),
-                    gain_h=weight("4*H", init=0.1), gain_c=weight("H", init=0.1), b_c=weight("H")):
+def layer_norm_lstm(
+    x,
+    h,
+    c,
+    *,
+    W=weight("4*H", "I"),
+    U=weight("4*H", "H"),
+    b=weight("4*H"),
+    gain_x=weight("4*H", init=0.1),
+    gain_h=weight("4*H", init=0.1),
+    gain_c=weight("H", init=0.1),
+    b_c=weight("H"),
+):
     """LSTM with layer normalisation of both products and of the cell state that the output sees.
 
-    Gains of 1 make it chaotic: rounding grows from step to step, and float32 is soon far from float64, whoever computes it. They start
-    at 0.1 as in Cooijmans et al., Recurrent Batch Normalization (2016), section 4.
+    Gains of 1 make it chaotic: rounding grows from step to step, and float32 is soon far from
+    float64, whoever computes it. They start at 0.1 as in Cooijmans et al., Recurrent Batch
+    Normalization (2016), section 4.
     """
     i, f, g, o = split(_normalised(W @ x) * gain_x + _normalised(U @ h) * gain_h + b, 4)
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
@@ -88,7 +116,9 @@ def _layer_norm_lstm(x, W, U, b, gain_x, gain_h, gain_c, b_c):
 
 @dataclass(frozen=True)
 class OwnCell:
-    """A cell and the same as a function of torch's: input (T, B, I) and weights to output (T, B, H)."""
+    """A cell and the same as a function of torch's: input (T, B, I) and weights to output (T, B,
+    H).
+    """
 
     cell: Cell
     loop: Callable[..., Tensor]
@@ -96,7 +126,9 @@ class OwnCell:
     def _layer(self, work: Work) -> ostinato.Recurrent:
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(0)
-            return ostinato.Recurrent(self.cell, work.layer.input_size, work.layer.hidden_size, batch_first=False)
+            return ostinato.Recurrent(
+                self.cell, work.layer.input_size, work.layer.hidden_size, batch_first=False
+            )
 
     def ours(self, work: Work) -> Runner:
         """The cell as a layer."""
@@ -104,7 +136,9 @@ class OwnCell:
         return in_torch(work, layer, dict(layer.named_parameters()))
 
     def looped(self, work: Work) -> Runner:
-        """A Python loop with a user's good habits: the input's product for all steps before it, one matrix for all gates, fused operations."""
+        """A Python loop with a user's good habits: the input's product for all steps before it, one
+        matrix for all gates, fused operations.
+        """
         weights = dict(self._layer(work).named_parameters())
         given = {name.removesuffix("_l0"): w for name, w in weights.items()}
         return in_torch(work, lambda x: (self.loop(x, **given),), weights)
@@ -114,11 +148,16 @@ def _built_in(work: Work) -> Runner:
     return Runner(ours(work).call)
 
 
-OWN_CELLS = {"peephole LSTM": OwnCell(peephole_lstm, _peephole_lstm), "original GRU": OwnCell(original_gru, _original_gru),
-             "layer-norm LSTM": OwnCell(layer_norm_lstm, _layer_norm_lstm)}
+OWN_CELLS = {
+    "peephole LSTM": OwnCell(peephole_lstm, _peephole_lstm),
+    "original GRU": OwnCell(original_gru, _original_gru),
+    "layer-norm LSTM": OwnCell(layer_norm_lstm, _layer_norm_lstm),
+}
 
 
-def contenders(name: str) -> tuple[Callable[[Work], Runner], dict[str, dict[str, Callable[[Work], Runner]]]]:
+def contenders(
+    name: str,
+) -> tuple[Callable[[Work], Runner], dict[str, dict[str, Callable[[Work], Runner]]]]:
     """How to make one of OWN_CELLS, and what it is held against, as `peers.MAKERS` has it."""
     own = OWN_CELLS[name]
     return own.ours, {BUILT_IN: {"": _built_in}, LOOP: {"": own.looped}}

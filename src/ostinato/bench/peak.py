@@ -15,10 +15,14 @@ LINE = 64
 
 
 class Turns(Code):
-    """LLVM code of `run(words, thread, threads)`, which makes as many turns of something as the first word says."""
+    """LLVM code of `run(words, thread, threads)`, which makes as many turns of something as the
+    first word says.
+    """
 
     def end(self, sums):
-        """Add up what was made, and write it where nothing else is: what is not wanted would not be made at all."""
+        """Add up what was made, and write it where nothing else is: what is not wanted would not be
+        made at all.
+        """
         total = self.constant(0.0)
         for one in sums:
             total = self.b.fadd(total, one)
@@ -34,7 +38,8 @@ class _Chains(Turns):
     def __init__(self, target: Target, sums: int, *, openmp: bool):
         super().__init__(32, target)
         self.enter(["count"], openmp=openmp)
-        # Each chain starts elsewhere, or they would be made one; each step of it takes it half of the way to 1.
+        # Each chain starts elsewhere, or they would be made one; each step of it takes it half of
+        # the way to 1.
         chains = [self.constant(k + 2) for k in range(sums)]
         half = self.constant(0.5)
         with self.loop(0, self.given["count"], carried=chains):
@@ -44,10 +49,11 @@ class _Chains(Turns):
 
 
 class Rate:
-    """Measures how much of some work all threads do a second, as often as it is called, and remembers the best.
+    """Measures how much of some work all threads do a second, as often as it is called, and
+    remembers the best.
 
-    Args:
-        text: The kernel, an LLVM module; its first word says how many turns each thread makes, and it may write a line of each
+    Args: text: The kernel, an LLVM module; its first word says how many turns each thread makes,
+        and it may write a line of each
             thread's own behind a first one.
         threads: Threads that work at once.
         words: The kernel's further words.
@@ -58,7 +64,8 @@ class Rate:
         self.threads, self.best = threads, 0.0
         self._function, self._work = jit.Function(text), work
         self._words = (ctypes.c_int64 * (LINE // 8 * (threads + 1)))(1, *words)
-        # One thread says how many turns are enough: several may seem to take long where they only wait for each other.
+        # One thread says how many turns are enough: several may seem to take long where they only
+        # wait for each other.
         while self._least(1) < SECONDS:
             self._words[0] *= 2
 
@@ -77,7 +84,8 @@ class Rate:
 
 
 class Peak(Rate):
-    """Operations a second of multiply-adds in registers; `best` is None where there is no kernel to run.
+    """Operations a second of multiply-adds in registers; `best` is None where there is no kernel to
+    run.
 
     Args:
         threads: Threads that multiply at once.

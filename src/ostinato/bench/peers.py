@@ -18,13 +18,10 @@ import ostinato
 class Work:
     """What everyone computes.
 
-    Attributes:
-        layer: A torch.nn layer with the weights to use.
-        x: The input, (T, B, I).
-        g: The gradient of the output, (T, B, D * H).
-        state: The states that a stream starts from, (1, B, H) each; None for whole sequences, which start from 0.
-        training: Forward and backward, not forward alone.
-        threads: How many threads it may take.
+    Attributes: layer: A torch.nn layer with the weights to use. x: The input, (T, B, I). g: The
+        gradient of the output, (T, B, D * H). state: The states that a stream starts from, (1, B,
+        H) each; None for whole sequences, which start from 0. training: Forward and backward, not
+        forward alone. threads: How many threads it may take.
     """
 
     layer: nn.Module
@@ -47,7 +44,13 @@ class Work:
     def like(self, layers, **others) -> nn.Module:
         """A layer of the same sizes and weights, from a module that has layers of torch's names."""
         layer = self.layer
-        made = getattr(layers, self.kind)(layer.input_size, layer.hidden_size, layer.num_layers, bidirectional=layer.bidirectional, **others)
+        made = getattr(layers, self.kind)(
+            layer.input_size,
+            layer.hidden_size,
+            layer.num_layers,
+            bidirectional=layer.bidirectional,
+            **others,
+        )
         made.load_state_dict(layer.state_dict())
         return made
 
@@ -56,10 +59,11 @@ class Work:
 class Runner:
     """What is timed.
 
-    Attributes:
-        call: One call; it returns when everything is computed.
-        arrays: Makes of its result what is compared, by name and as torch lays it out: "outputs"; in training also gradients of the
-            input and of weights; for a stream the states alone. None for what computes something else.
+    Attributes: call: One call; it returns when everything is computed. arrays: Makes of its result
+        what is compared, by name and as torch lays it out: "outputs"; in training also gradients of
+        the
+            input and of weights; for a stream the states alone. None for what computes something
+            else.
     """
 
     call: Callable[[], object]
@@ -77,7 +81,9 @@ class LeftOut(Exception):
 # ---------------------------------------------------------------- ours and torch's
 
 
-def in_torch(work: Work, run: Callable, weights: Mapping[str, Tensor], batch_first: bool = False) -> Runner:
+def in_torch(
+    work: Work, run: Callable, weights: Mapping[str, Tensor], batch_first: bool = False
+) -> Runner:
     """Run something that torch differentiates.
 
     Args:
@@ -86,7 +92,11 @@ def in_torch(work: Work, run: Callable, weights: Mapping[str, Tensor], batch_fir
         weights: What else has gradients, by torch's names.
         batch_first: Its input and output are (B, T, units).
     """
-    x, g = ((t.transpose(0, 1).contiguous() for t in (work.x, work.g)) if batch_first else (work.x, work.g))
+    x, g = (
+        (t.transpose(0, 1).contiguous() for t in (work.x, work.g))
+        if batch_first
+        else (work.x, work.g)
+    )
     x = x.clone().requires_grad_(work.training)
     wanted = (x, *weights.values())
     names = ("outputs", "gradients of the input", *(f"gradients of {name}" for name in weights))
@@ -100,7 +110,9 @@ def in_torch(work: Work, run: Callable, weights: Mapping[str, Tensor], batch_fir
         return output, *torch.autograd.grad(output, wanted, g)
 
     def arrays(result):
-        laid = [a.transpose(0, 1) if batch_first and place < 2 else a for place, a in enumerate(result)]
+        laid = [
+            a.transpose(0, 1) if batch_first and place < 2 else a for place, a in enumerate(result)
+        ]
         return {name: a.detach().numpy() for name, a in zip(names, laid)}
 
     return Runner(train if work.training else inference, arrays)
@@ -109,7 +121,10 @@ def in_torch(work: Work, run: Callable, weights: Mapping[str, Tensor], batch_fir
 def _states(given) -> dict[str, np.ndarray]:
     """A stream's states by name, (B, H) each."""
     parts = given if isinstance(given, (tuple, list)) else (given,)
-    return {name: np.asarray(part).reshape(-1, part.shape[-1]) for name, part in zip(("hidden states", "cell states"), parts)}
+    return {
+        name: np.asarray(part).reshape(-1, part.shape[-1])
+        for name, part in zip(("hidden states", "cell states"), parts)
+    }
 
 
 def _stepping(step: Callable, state) -> Runner:
@@ -143,7 +158,9 @@ def _torch(batch_first: bool):
         if work.state is None:
             return in_torch(work, layer, dict(layer.named_parameters()), batch_first)
         x = work.x.transpose(0, 1) if batch_first else work.x
-        return _stepping(torch.inference_mode()(lambda state: layer(x, state)[1]), _unpacked(work.state))
+        return _stepping(
+            torch.inference_mode()(lambda state: layer(x, state)[1]), _unpacked(work.state)
+        )
 
     return make
 
@@ -155,9 +172,14 @@ def _torch_cell(compiled: bool):
         if work.state is None:
             return None
         cell = getattr(nn, f"{work.kind}Cell")(work.layer.input_size, work.layer.hidden_size)
-        cell.load_state_dict({name.removesuffix("_l0"): value for name, value in work.layer.state_dict().items()})
+        cell.load_state_dict(
+            {name.removesuffix("_l0"): value for name, value in work.layer.state_dict().items()}
+        )
         step, x = torch.compile(cell) if compiled else cell, work.x[0]
-        return _stepping(torch.inference_mode()(lambda state: step(x, state)), _unpacked(tuple(s[0] for s in work.state)))
+        return _stepping(
+            torch.inference_mode()(lambda state: step(x, state)),
+            _unpacked(tuple(s[0] for s in work.state)),
+        )
 
     return make
 
@@ -174,7 +196,10 @@ def _torch_compiled(work: Work) -> Runner:
         try:
             return runner.call()
         except Exception as error:
-            raise LeftOut("torch.compile", f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}") from error
+            raise LeftOut(
+                "torch.compile",
+                f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}",
+            ) from error
 
     return Runner(call, runner.arrays)
 
@@ -198,7 +223,12 @@ def _onnxruntime(work: Work) -> Runner | None:
     import onnxruntime
     from onnx import TensorProto, helper, numpy_helper
 
-    kind, (steps, batch, inputs), hidden, D = work.kind, work.x.shape, work.layer.hidden_size, work.directions
+    kind, (steps, batch, inputs), hidden, D = (
+        work.kind,
+        work.x.shape,
+        work.layer.hidden_size,
+        work.directions,
+    )
     # ONNX has the LSTM's gates as i o f g and the GRU's as z r n.
     order = {"RNN": [0], "LSTM": [0, 3, 1, 2], "GRU": [1, 0, 2]}[kind]
     runs = [[_reordered(w, order) for w in weights] for weights in _runs(work.layer)]
@@ -206,27 +236,49 @@ def _onnxruntime(work: Work) -> Runner | None:
     nodes, constants, below = [], {}, "x"
     for k in range(work.layer.num_layers):
         if k:
-            nodes += [helper.make_node("Transpose", [f"y{k - 1}"], [f"turned{k}"], perm=[0, 2, 1, 3]),
-                      helper.make_node("Reshape", [f"turned{k}", "joined"], [f"x{k}"])]
+            nodes += [
+                helper.make_node("Transpose", [f"y{k - 1}"], [f"turned{k}"], perm=[0, 2, 1, 3]),
+                helper.make_node("Reshape", [f"turned{k}", "joined"], [f"x{k}"]),
+            ]
             below, constants["joined"] = f"x{k}", np.array([steps, batch, D * hidden])
-        W, R, b, d = (np.stack(parts) for parts in zip(*runs[k * D:(k + 1) * D]))
+        W, R, b, d = (np.stack(parts) for parts in zip(*runs[k * D : (k + 1) * D]))
         constants |= {f"W{k}": W, f"R{k}": R, f"b{k}": np.concatenate([b, d], 1)}
-        nodes.append(helper.make_node(
-            kind, [below, f"W{k}", f"R{k}", f"b{k}", *(["", *states] if states else [])],
-            ["", *(f"next_{name}" for name in states)] if states else [f"y{k}"], hidden_size=hidden,
-            direction="bidirectional" if D > 1 else "forward", **({"linear_before_reset": 1} if kind == "GRU" else {})))
+        nodes.append(
+            helper.make_node(
+                kind,
+                [below, f"W{k}", f"R{k}", f"b{k}", *(["", *states] if states else [])],
+                ["", *(f"next_{name}" for name in states)] if states else [f"y{k}"],
+                hidden_size=hidden,
+                direction="bidirectional" if D > 1 else "forward",
+                **({"linear_before_reset": 1} if kind == "GRU" else {}),
+            )
+        )
 
     def declared(name, shape):
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
-    results = {f"next_{name}": [D, batch, hidden] for name in states} or {nodes[-1].output[0]: [steps, D, batch, hidden]}
-    graph = helper.make_graph(nodes, "layer", [declared("x", [steps, batch, inputs]), *(declared(name, [D, batch, hidden]) for name in states)],
-                              [declared(*result) for result in results.items()],
-                              [numpy_helper.from_array(np.ascontiguousarray(value), name) for name, value in constants.items()])
+    results = {f"next_{name}": [D, batch, hidden] for name in states} or {
+        nodes[-1].output[0]: [steps, D, batch, hidden]
+    }
+    graph = helper.make_graph(
+        nodes,
+        "layer",
+        [
+            declared("x", [steps, batch, inputs]),
+            *(declared(name, [D, batch, hidden]) for name in states),
+        ],
+        [declared(*result) for result in results.items()],
+        [
+            numpy_helper.from_array(np.ascontiguousarray(value), name)
+            for name, value in constants.items()
+        ],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)], ir_version=8)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = work.threads, 1
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
     x = onnxruntime.OrtValue.ortvalue_from_numpy(work.x.numpy())
 
     # Bound inputs and outputs: nothing is copied or looked up by name in a call.
@@ -239,14 +291,20 @@ def _onnxruntime(work: Work) -> Runner | None:
             binding.bind_ortvalue_output(name, value)
         return binding
 
-    taken = [onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, np.float32) for shape in results.values()]
+    taken = [
+        onnxruntime.OrtValue.ortvalue_from_shape_and_type(shape, np.float32)
+        for shape in results.values()
+    ]
     if not states:
         binding = bound([], taken)
         # (T, D, B, H) to torch's (T, B, D * H)
-        return Runner(lambda: session.run_with_iobinding(binding),
-                      lambda _: {"outputs": np.concatenate(list(taken[0].numpy().swapaxes(0, 1)), -1)})
+        return Runner(
+            lambda: session.run_with_iobinding(binding),
+            lambda _: {"outputs": np.concatenate(list(taken[0].numpy().swapaxes(0, 1)), -1)},
+        )
     given = [onnxruntime.OrtValue.ortvalue_from_numpy(s.numpy().copy()) for s in work.state]
-    # Two bindings by turns: what one call gives is what the next takes. A step's input is a new array, and its output is read.
+    # Two bindings by turns: what one call gives is what the next takes. A step's input is a new
+    # array, and its output is read.
     turns, new = [(bound(given, taken), taken), (bound(taken, given), given)], work.x.numpy()
 
     def call():
@@ -262,20 +320,22 @@ def _onnxruntime(work: Work) -> Runner | None:
 # ---------------------------------------------------------------- JAX and Keras
 
 
-def _in_jax(work: Work, forward: Callable, weights: list, laid: Callable, batch_first: bool = False) -> Runner:
+def _in_jax(
+    work: Work, forward: Callable, weights: list, laid: Callable, batch_first: bool = False
+) -> Runner:
     """Run something that JAX compiles and differentiates.
 
-    Args:
-        work: The work.
-        forward: From the input, the weights and the states (or None) to the output and the last states.
-        weights: A list of arrays for each layer and direction.
-        laid: Makes of the gradients of such a list those of torch's two matrices and first bias.
+    Args: work: The work. forward: From the input, the weights and the states (or None) to the
+        output and the last states. weights: A list of arrays for each layer and direction. laid:
+        Makes of the gradients of such a list those of torch's two matrices and first bias.
         batch_first: Its input and output are (B, T, units).
     """
     import jax
     from jax import numpy as jnp
 
-    x, g = (jnp.array(t.transpose(0, 1).numpy() if batch_first else t.numpy()) for t in (work.x, work.g))
+    x, g = (
+        jnp.array(t.transpose(0, 1).numpy() if batch_first else t.numpy()) for t in (work.x, work.g)
+    )
 
     @jax.jit
     def inference(x, weights):
@@ -298,14 +358,23 @@ def _in_jax(work: Work, forward: Callable, weights: list, laid: Callable, batch_
         found = {"outputs": turned(output), "gradients of the input": turned(dx)}
         for k, gradients in enumerate(runs):
             suffix = f"_l{k // work.directions}{'_reverse' * (k % work.directions)}"
-            found |= {f"gradients of {name}{suffix}": np.asarray(a) for name, a in zip(("weight_ih", "weight_hh", "bias_ih"), laid(gradients))}
+            found |= {
+                f"gradients of {name}{suffix}": np.asarray(a)
+                for name, a in zip(("weight_ih", "weight_hh", "bias_ih"), laid(gradients))
+            }
         return found
 
     if work.state is not None:
-        return _stepping(lambda state: jax.block_until_ready(step(x, weights, state)), [jnp.array(s[0].numpy()) for s in work.state])
+        return _stepping(
+            lambda state: jax.block_until_ready(step(x, weights, state)),
+            [jnp.array(s[0].numpy()) for s in work.state],
+        )
     if work.training:
         return Runner(lambda: jax.block_until_ready(train(x, g, weights)), arrays)
-    return Runner(lambda: jax.block_until_ready(inference(x, weights)), lambda result: {"outputs": turned(result)})
+    return Runner(
+        lambda: jax.block_until_ready(inference(x, weights)),
+        lambda result: {"outputs": turned(result)},
+    )
 
 
 def _jax(hoisted: bool):
@@ -318,8 +387,14 @@ def _jax(hoisted: bool):
         from jax import numpy as jnp
 
         kind, directions, hidden = work.kind, work.directions, work.layer.hidden_size
-        weights = [[jnp.array(W.T), jnp.array(U.T), *((jnp.array(b), jnp.array(d)) if kind == "GRU" else (jnp.array(b + d),))]
-                   for W, U, b, d in _runs(work.layer)]
+        weights = [
+            [
+                jnp.array(W.T),
+                jnp.array(U.T),
+                *((jnp.array(b), jnp.array(d)) if kind == "GRU" else (jnp.array(b + d),)),
+            ]
+            for W, U, b, d in _runs(work.layer)
+        ]
 
         def rnn(state, z, U):
             return [jnp.tanh(z + state[0] @ U)]
@@ -331,7 +406,7 @@ def _jax(hoisted: bool):
             return [jax.nn.sigmoid(o) * jnp.tanh(c), c]
 
         def gru(state, z, U, d):
-            h, = state
+            (h,) = state
             xr, xz, xn = jnp.split(z, 3, -1)
             hr, hz, hn = jnp.split(h @ U + d, 3, -1)
             z = jax.nn.sigmoid(xz + hz)
@@ -351,15 +426,20 @@ def _jax(hoisted: bool):
 
         def forward(x, weights, state):
             if state is not None:
-                (W, U, b, *d), = weights
+                ((W, U, b, *d),) = weights
                 state = cell(state, x[0] @ W + b, U, *d)
                 return state[0], state
             for first in range(0, len(weights), directions):
-                outputs = [scanned(x, of_run, reverse=place > 0) for place, of_run in enumerate(weights[first:first + directions])]
+                outputs = [
+                    scanned(x, of_run, reverse=place > 0)
+                    for place, of_run in enumerate(weights[first : first + directions])
+                ]
                 x = jnp.concatenate(outputs, -1) if directions > 1 else outputs[0]
             return x, None
 
-        return _in_jax(work, forward, weights, lambda gradients: [gradients[0].T, gradients[1].T, gradients[2]])
+        return _in_jax(
+            work, forward, weights, lambda gradients: [gradients[0].T, gradients[1].T, gradients[2]]
+        )
 
     return make
 
@@ -371,14 +451,27 @@ def _keras(work: Work) -> Runner:
     kind, directions, hidden = work.kind, work.directions, work.layer.hidden_size
     # Keras has the GRU's gates as z r n, and its two biases as one matrix.
     order = {"RNN": [0], "LSTM": [0, 1, 2, 3], "GRU": [1, 0, 2]}[kind]
-    weights = [[jnp.array(a) for a in (_reordered(W, order).T, _reordered(U, order).T,
-                                       np.stack([_reordered(b, order), _reordered(d, order)]) if kind == "GRU" else b + d)]
-               for W, U, b, d in _runs(work.layer)]
+    weights = [
+        [
+            jnp.array(a)
+            for a in (
+                _reordered(W, order).T,
+                _reordered(U, order).T,
+                np.stack([_reordered(b, order), _reordered(d, order)]) if kind == "GRU" else b + d,
+            )
+        ]
+        for W, U, b, d in _runs(work.layer)
+    ]
     layers, (steps, batch, units) = [], work.x.shape
     for _ in range(work.layer.num_layers):
         # zeros, since they take no time: each call is given the weights
         layer = getattr(keras.layers, {"RNN": "SimpleRNN"}.get(kind, kind))(
-            hidden, return_sequences=True, return_state=work.state is not None, kernel_initializer="zeros", recurrent_initializer="zeros")
+            hidden,
+            return_sequences=True,
+            return_state=work.state is not None,
+            kernel_initializer="zeros",
+            recurrent_initializer="zeros",
+        )
         layers.append(layer if directions == 1 else keras.layers.Bidirectional(layer))
         layers[-1].build((batch, steps, units))
         units = directions * hidden
@@ -387,8 +480,10 @@ def _keras(work: Work) -> Runner:
 
     def forward(x, weights, state):
         for k, layer in enumerate(layers):
-            own = [a for of_run in weights[k * directions:(k + 1) * directions] for a in of_run]
-            x, _ = layer.stateless_call(own, seeds[k], x, **({} if state is None else {"initial_state": state}))
+            own = [a for of_run in weights[k * directions : (k + 1) * directions] for a in of_run]
+            x, _ = layer.stateless_call(
+                own, seeds[k], x, **({} if state is None else {"initial_state": state})
+            )
         return (x, None) if state is None else (x[0], x[1:])
 
     def laid(gradients):
@@ -399,12 +494,26 @@ def _keras(work: Work) -> Runner:
 
 
 # By peer, the settings that are tried: the fastest is timed.
-MAKERS = {"torch": {"batch_first=False": _torch(False), "batch_first=True": _torch(True), "cell": _torch_cell(compiled=False),
-                    "torch.compile": _torch_compiled},
-          "onnxruntime": {"": _onnxruntime},
-          "jax": {"input's product before the loop": _jax(True), "input's product in the loop": _jax(False)},
-          "keras": {"": _keras}}
-_NEEDS = {"torch": ("torch",), "onnxruntime": ("onnxruntime", "onnx"), "jax": ("jax",), "keras": ("jax", "keras")}
+MAKERS = {
+    "torch": {
+        "batch_first=False": _torch(False),
+        "batch_first=True": _torch(True),
+        "cell": _torch_cell(compiled=False),
+        "torch.compile": _torch_compiled,
+    },
+    "onnxruntime": {"": _onnxruntime},
+    "jax": {
+        "input's product before the loop": _jax(True),
+        "input's product in the loop": _jax(False),
+    },
+    "keras": {"": _keras},
+}
+_NEEDS = {
+    "torch": ("torch",),
+    "onnxruntime": ("onnxruntime", "onnx"),
+    "jax": ("jax",),
+    "keras": ("jax", "keras"),
+}
 
 
 def missing(names) -> dict[str, str]:
@@ -418,6 +527,13 @@ def missing(names) -> dict[str, str]:
                 reasons[name] = f"{error.name} is not installed (pip install '.[bench]')"
             except ImportError as error:
                 reasons[name] = f"{module} cannot be imported ({error})"
-    if "keras" in names and "keras" not in reasons and (backend := importlib.import_module("keras").backend.backend()) != "jax":
-        reasons["keras"] = f"it was imported with the backend {backend}; set KERAS_BACKEND=jax before Python starts"
+    if (
+        "keras" in names
+        and "keras" not in reasons
+        and (backend := importlib.import_module("keras").backend.backend()) != "jax"
+    ):
+        reasons["keras"] = (
+            f"it was imported with the backend {backend}; set KERAS_BACKEND=jax before Python "
+            f"starts"
+        )
     return reasons

@@ -1,4 +1,6 @@
-"""Rows of unequal lengths: what they cost us beside a full batch, and what torch.nn takes with a PackedSequence."""
+"""Rows of unequal lengths: what they cost us beside a full batch, and what torch.nn takes with a
+PackedSequence.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -37,8 +39,9 @@ GRID = (Shape(32, 100, 64, 128), Shape(64, 100, 256, 512), Shape(256, 50, 128, 2
 QUICK_GRID = GRID[:1]
 # The shortest row, as a part of the longest.
 SHORTEST = 0.2
-# The most that a step of a ragged batch should take, as a multiple of one of a full batch; and how many times as fast as torch.nn with a
-# PackedSequence each layer should be: its LSTM does better than the others.
+# The most that a step of a ragged batch should take, as a multiple of one of a full batch; and how
+# many times as fast as torch.nn with a PackedSequence each layer should be: its LSTM does better
+# than the others.
 COST = 1.15
 FASTER = {"RNN": 5.0, "GRU": 5.0, "LSTM": 3.0}
 
@@ -79,8 +82,11 @@ class RaggedRow:
 
     def line(self) -> str:
         """One line of text, for while the measuring goes on."""
-        return (f"{self.layer:4} {self.mode:9} {self.shape!s:15} {milliseconds(self.ours.median):>6} ms  a step {self.cost:.2f}  "
-                f"packed {times_as_fast(self.ratio)}")
+        return (
+            f"{self.layer:4} {self.mode:9} {self.shape!s:15} {milliseconds(self.ours.median):>6} "
+            f"ms  a step {self.cost:.2f}  "
+            f"packed {times_as_fast(self.ratio)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -92,23 +98,48 @@ class Ragged(Taken):
         parts = []
         for mode in MODES:
             if rows := [row for row in self.rows if row.mode == mode]:
-                parts += [drawn(f"{mode} with rows of unequal lengths", rows, {
-                    "layer": lambda row: row.layer, "B,T,I,H": lambda row: str(row.shape), "valid": lambda row: f"{100 * row.valid:.0f}%",
-                    "ms": lambda row: milliseconds(row.ours.median), "full ms": lambda row: milliseconds(row.full.median),
-                    "a step": lambda row: held(f"{row.cost:.2f}", row.cost <= COST), "most": lambda _: f"{COST}",
-                    "packed ms": lambda row: milliseconds(row.packed.median),
-                    "packed": lambda row: held(times_as_fast(row.ratio), row.ratio >= FASTER[row.layer]),
-                    "least": lambda row: times_as_fast(FASTER[row.layer])}), ""]
+                parts += [
+                    drawn(
+                        f"{mode} with rows of unequal lengths",
+                        rows,
+                        {
+                            "layer": lambda row: row.layer,
+                            "B,T,I,H": lambda row: str(row.shape),
+                            "valid": lambda row: f"{100 * row.valid:.0f}%",
+                            "ms": lambda row: milliseconds(row.ours.median),
+                            "full ms": lambda row: milliseconds(row.full.median),
+                            "a step": lambda row: held(f"{row.cost:.2f}", row.cost <= COST),
+                            "most": lambda _: f"{COST}",
+                            "packed ms": lambda row: milliseconds(row.packed.median),
+                            "packed": lambda row: held(
+                                times_as_fast(row.ratio), row.ratio >= FASTER[row.layer]
+                            ),
+                            "least": lambda row: times_as_fast(FASTER[row.layer]),
+                        },
+                    ),
+                    "",
+                ]
         versions = self.machine["versions"]
-        parts += [f"{self.machine['processor']}, {self.threads} thread{'s' * (self.threads > 1)} for everyone, float32, medians",
-                  "a step: our time for each valid step, as a multiple of that in our full batch",
-                  f"packed: torch.nn {versions['torch']} with a PackedSequence; how many times as fast we are"]
+        parts += [
+            f"{self.machine['processor']}, {self.threads} thread{'s' * (self.threads > 1)} for "
+            f"everyone, float32, medians",
+            "a step: our time for each valid step, as a multiple of that in our full batch",
+            f"packed: torch.nn {versions['torch']} with a PackedSequence; how many times as fast "
+            f"we are",
+        ]
         return parts
 
 
 def lengths(shape: Shape) -> Tensor:
-    """Whole numbers from a fifth of T to T, uniform, always the same; the first row is the longest, for a batch is as long as that."""
-    found = torch.randint(round(SHORTEST * shape.steps), shape.steps + 1, (shape.batch,), generator=torch.Generator().manual_seed(0))
+    """Whole numbers from a fifth of T to T, uniform, always the same; the first row is the longest,
+    for a batch is as long as that.
+    """
+    found = torch.randint(
+        round(SHORTEST * shape.steps),
+        shape.steps + 1,
+        (shape.batch,),
+        generator=torch.Generator().manual_seed(0),
+    )
     found[0] = shape.steps
     return found
 
@@ -130,15 +161,27 @@ def packed(work: Work, valid: Tensor) -> Runner:
     return in_torch(work, run, dict(layer.named_parameters()))
 
 
-def measure(*, threads: int, quick: bool = False, layers: Sequence[str] = LAYERS, modes: Sequence[str] = MODES,
-            shapes: Sequence[Shape] | None = None, watcher: Callable[[RaggedRow | None, str], None] = lambda row, coming: None) -> Ragged:
+def measure(
+    *,
+    threads: int,
+    quick: bool = False,
+    layers: Sequence[str] = LAYERS,
+    modes: Sequence[str] = MODES,
+    shapes: Sequence[Shape] | None = None,
+    watcher: Callable[[RaggedRow | None, str], None] = lambda row, coming: None,
+) -> Ragged:
     """Measure in this process, as it is; the arguments are those of `bench.measure.measure`.
 
     Raises:
         EngineError: torch.nn's numbers are not ours.
     """
-    wanted = [(layer, mode, shape) for layer in layers if layer in FASTER for mode in modes
-              for shape in shapes or (QUICK_GRID if quick else GRID)]
+    wanted = [
+        (layer, mode, shape)
+        for layer in layers
+        if layer in FASTER
+        for mode in modes
+        for shape in shapes or (QUICK_GRID if quick else GRID)
+    ]
     rows = []
     with torch_threads(threads):
         for k, (layer, mode, shape) in enumerate(wanted):
@@ -148,15 +191,23 @@ def measure(*, threads: int, quick: bool = False, layers: Sequence[str] = LAYERS
     return Ragged(rows, threads, machine())
 
 
-def _row(layer: str, mode: str, shape: Shape, threads: int, budget: float, fewest: int) -> RaggedRow:
+def _row(
+    layer: str, mode: str, shape: Shape, threads: int, budget: float, fewest: int
+) -> RaggedRow:
     work, valid = make_work(layer, mode, shape, threads), lengths(shape)
     runners = {"ours": ours(work, valid), "full": ours(work, None), "packed": packed(work, valid)}
     first, arrays = {}, {}
     for name, runner in runners.items():
         first[name], result = timed(runner.call)
         arrays[name] = runner.arrays(result)
-    compare(f"torch.nn with a PackedSequence, {layer} {mode} {shape}", arrays.pop("packed"), arrays.pop("ours"))
+    compare(
+        f"torch.nn with a PackedSequence, {layer} {mode} {shape}",
+        arrays.pop("packed"),
+        arrays.pop("ours"),
+    )
     del arrays, result
-    found = alternate(runners, {name: tried(runner) for name, runner in runners.items()}, budget, fewest)
+    found = alternate(
+        runners, {name: tried(runner) for name, runner in runners.items()}, budget, fewest
+    )
     times = {name: Times(*taken, first[name], "") for name, taken in found.items()}
     return RaggedRow(layer, mode, shape, int(valid.sum()) / (shape.batch * shape.steps), **times)

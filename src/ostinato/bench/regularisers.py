@@ -24,7 +24,8 @@ from .rows import LAYERS, Shape, Taken, Times, drawn, held, milliseconds
 
 GRID = (Shape(32, 100, 64, 128), Shape(64, 100, 256, 512))
 QUICK_GRID = GRID[:1]
-# At rates that people use; Elman's network, which keeps no memory, has nothing for recurrent dropout.
+# At rates that people use; Elman's network, which keeps no memory, has nothing for recurrent
+# dropout.
 REGULARISERS = {"zoneout": 0.1, "recurrent_dropout": 0.25, "variational": 0.25, "weight_drop": 0.5}
 # The most that one should take, as a multiple of the layer's time without.
 COST = 1.1
@@ -34,12 +35,10 @@ COST = 1.1
 class RegularisedRow:
     """One regulariser of one layer at one shape.
 
-    Attributes:
-        layer, shape: As of `rows.Row`.
-        regulariser: Its argument.
-        ours: The layer's time with it.
-        plain: The layer's time without, taken by turns.
-        cost: The time with it as a multiple of that without: the median over the rounds, of which each is short, so that both have the
+    Attributes: layer, shape: As of `rows.Row`. regulariser: Its argument. ours: The layer's time
+        with it. plain: The layer's time without, taken by turns. cost: The time with it as a
+        multiple of that without: the median over the rounds, of which each is short, so that both
+        have the
             machine as it is just then.
     """
 
@@ -56,7 +55,10 @@ class RegularisedRow:
 
     def line(self) -> str:
         """One line of text, for while the measuring goes on."""
-        return f"{self.layer:4} {self.shape!s:15} {self.regulariser:17} {milliseconds(self.ours.median):>6} ms  {self.cost:.2f}"
+        return (
+            f"{self.layer:4} {self.shape!s:15} {self.regulariser:17} "
+            f"{milliseconds(self.ours.median):>6} ms  {self.cost:.2f}"
+        )
 
 
 @dataclass(frozen=True)
@@ -65,16 +67,32 @@ class Regularised(Taken):
 
     def table(self) -> list:
         """What to print with rich, one after another, at 80 columns or more."""
-        return [drawn("training with regularisers", self.rows, {
-            "layer": lambda row: row.layer, "regulariser": lambda row: f"{row.regulariser}={REGULARISERS[row.regulariser]}",
-            "B,T,I,H": lambda row: str(row.shape), "ms": lambda row: milliseconds(row.ours.median), "without": lambda row: milliseconds(row.plain.median),
-            "cost": lambda row: held(f"{row.cost:.2f}", row.cost <= COST), "most": lambda _: f"{COST}"}), "",
-            f"{self.machine['processor']}, {self.threads} thread{'s' * (self.threads > 1)}, float32, medians of forward and backward",
-            "cost: the time with the regulariser as a multiple of the time without, the median over rounds"]
+        return [
+            drawn(
+                "training with regularisers",
+                self.rows,
+                {
+                    "layer": lambda row: row.layer,
+                    "regulariser": lambda row: f"{row.regulariser}={REGULARISERS[row.regulariser]}",
+                    "B,T,I,H": lambda row: str(row.shape),
+                    "ms": lambda row: milliseconds(row.ours.median),
+                    "without": lambda row: milliseconds(row.plain.median),
+                    "cost": lambda row: held(f"{row.cost:.2f}", row.cost <= COST),
+                    "most": lambda _: f"{COST}",
+                },
+            ),
+            "",
+            f"{self.machine['processor']}, {self.threads} thread{'s' * (self.threads > 1)}, "
+            f"float32, medians of forward and backward",
+            "cost: the time with the regulariser as a multiple of the time without, the median "
+            "over rounds",
+        ]
 
 
 def ours(work: Work, **regularisers: float) -> Runner:
-    """The public layer in training, where the weights are others at each call, as after an optimiser's step."""
+    """The public layer in training, where the weights are others at each call, as after an
+    optimiser's step.
+    """
     layer = work.like(ostinato, **regularisers)
     weights = [*layer.parameters()]
 
@@ -86,9 +104,18 @@ def ours(work: Work, **regularisers: float) -> Runner:
     return in_torch(work, run, dict(layer.named_parameters()))
 
 
-def measure(*, threads: int, quick: bool = False, layers: Sequence[str] = LAYERS, modes: Sequence[str] = (), shapes: Sequence[Shape] | None = None,
-            watcher: Callable[[RegularisedRow | None, str], None] = lambda row, coming: None) -> Regularised:
-    """Measure in this process, as it is; the arguments are those of `bench.measure.measure`, of which `modes` is not looked at."""
+def measure(
+    *,
+    threads: int,
+    quick: bool = False,
+    layers: Sequence[str] = LAYERS,
+    modes: Sequence[str] = (),
+    shapes: Sequence[Shape] | None = None,
+    watcher: Callable[[RegularisedRow | None, str], None] = lambda row, coming: None,
+) -> Regularised:
+    """Measure in this process, as it is; the arguments are those of `bench.measure.measure`, of
+    which `modes` is not looked at.
+    """
     rows: list[RegularisedRow] = []
     with torch_threads(threads):
         for layer in layers:
@@ -104,13 +131,27 @@ def measure(*, threads: int, quick: bool = False, layers: Sequence[str] = LAYERS
     return Regularised(rows, threads, machine())
 
 
-def _rows(layer: str, shape: Shape, threads: int, budget: float, fewest: int) -> list[RegularisedRow]:
+def _rows(
+    layer: str, shape: Shape, threads: int, budget: float, fewest: int
+) -> list[RegularisedRow]:
     work = make_work(layer, "training", shape, threads)
     named = [name for name in REGULARISERS if layer != "RNN" or name != "recurrent_dropout"]
     runners = {"": ours(work)} | {name: ours(work, **{name: REGULARISERS[name]}) for name in named}
     first = {name: timed(runner.call)[0] for name, runner in runners.items()}
     # A cost of a few hundredths is told from nothing by many rounds.
-    samples, calls = by_turns(runners, {name: tried(runner) for name, runner in runners.items()}, 1.5 * budget * len(runners), 3 * fewest)
-    times = {name: Times(*taken, first[name], "") for name, taken in summaries(samples, calls).items()}
-    costs = {name: statistics.median(ours / plain for ours, plain in zip(samples[name], samples[""])) for name in named}
-    return [RegularisedRow(layer, shape, name, times[name], times[""], costs[name]) for name in named]
+    samples, calls = by_turns(
+        runners,
+        {name: tried(runner) for name, runner in runners.items()},
+        1.5 * budget * len(runners),
+        3 * fewest,
+    )
+    times = {
+        name: Times(*taken, first[name], "") for name, taken in summaries(samples, calls).items()
+    }
+    costs = {
+        name: statistics.median(ours / plain for ours, plain in zip(samples[name], samples[""]))
+        for name in named
+    }
+    return [
+        RegularisedRow(layer, shape, name, times[name], times[""], costs[name]) for name in named
+    ]

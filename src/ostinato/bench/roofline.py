@@ -1,7 +1,8 @@
-"""The roofline: what the processor could do at most for each row, by its multiply-adds and by what it reads, and how much of it we do.
+"""The roofline: what the processor could do at most for each row, by its multiply-adds and by what
+it reads, and how much of it we do.
 
-A row's work and bytes follow from a simple model (`traffic`); the limits are measured: the peak, and how fast all threads together read
-from each level of the caches and from memory.
+A row's work and bytes follow from a simple model (`traffic`); the limits are measured: the peak,
+and how fast all threads together read from each level of the caches and from memory.
 """
 
 import math
@@ -21,11 +22,13 @@ from .measure import processors
 from .peak import LINE, Rate, Turns
 from .rows import GATES, LAYERS, MODES, Row, Run, drawn, milliseconds
 
-# Of a cache half is read, for whatever else runs has some of it; for memory, so many times the last cache, which then holds little of it.
+# Of a cache half is read, for whatever else runs has some of it; for memory, so many times the last
+# cache, which then holds little of it.
 HALF, BEYOND = 0.5, 4
 # Bytes of each thread's and of the shared cache where the system does not tell.
 UNTOLD = (("L1", 32 << 10, False), ("L2", 512 << 10, False), ("L3", 16 << 20, True))
-# Vectors that are read in one turn: each is added to a sum of its own, so that no addition waits for another.
+# Vectors that are read in one turn: each is added to a sum of its own, so that no addition waits
+# for another.
 SUMS = 8
 MEMORY = "memory"
 
@@ -101,30 +104,71 @@ class Roofline:
 
     def dump(self) -> dict:
         """As JSON has it."""
-        points = [{"layer": p.row.layer, "mode": p.row.mode, "shape": p.row.shape, "seconds": p.row.ours.median, "operations": p.row.operations,
-                   "bytes": p.bytes, "level": p.level, "limit": p.limit, "binds": p.binds, "share": p.share} for p in self.points]
-        return {"threads": self.run.threads, "peak": self.run.peak, "caches": [asdict(c) for c in self.caches], "told": self.told,
-                "points": points, "machine": self.run.machine}
+        points = [
+            {
+                "layer": p.row.layer,
+                "mode": p.row.mode,
+                "shape": p.row.shape,
+                "seconds": p.row.ours.median,
+                "operations": p.row.operations,
+                "bytes": p.bytes,
+                "level": p.level,
+                "limit": p.limit,
+                "binds": p.binds,
+                "share": p.share,
+            }
+            for p in self.points
+        ]
+        return {
+            "threads": self.run.threads,
+            "peak": self.run.peak,
+            "caches": [asdict(c) for c in self.caches],
+            "told": self.told,
+            "points": points,
+            "machine": self.run.machine,
+        }
 
     def table(self) -> list:
         """What to print with rich, one after another, at 80 columns or more."""
         parts = []
         for mode in MODES:
             if points := [p for p in self.points if p.row.mode == mode]:
-                parts += [drawn(f"{mode}: what binds, and how much of that limit we reach", points, {
-                    "layer": lambda p: p.row.layer, "B,T,I,H": lambda p: str(p.row.shape),
-                    "ms": lambda p: milliseconds(p.row.ours.median) + "~" * p.row.unsteady,
-                    "GFLOP/s": lambda p: f"{p.rate / 1e9:.3g}", "FLOP/byte": lambda p: f"{p.intensity:.2g}", "weights": lambda p: p.level,
-                    "binds": lambda p: p.binds, "limit": lambda p: f"{p.limit / 1e9:.0f}", "of it": lambda p: f"{100 * p.share:.0f}%"}), ""]
+                parts += [
+                    drawn(
+                        f"{mode}: what binds, and how much of that limit we reach",
+                        points,
+                        {
+                            "layer": lambda p: p.row.layer,
+                            "B,T,I,H": lambda p: str(p.row.shape),
+                            "ms": lambda p: milliseconds(p.row.ours.median) + "~" * p.row.unsteady,
+                            "GFLOP/s": lambda p: f"{p.rate / 1e9:.3g}",
+                            "FLOP/byte": lambda p: f"{p.intensity:.2g}",
+                            "weights": lambda p: p.level,
+                            "binds": lambda p: p.binds,
+                            "limit": lambda p: f"{p.limit / 1e9:.0f}",
+                            "of it": lambda p: f"{100 * p.share:.0f}%",
+                        },
+                    ),
+                    "",
+                ]
         rates = ", ".join(f"{c.name} {c.rate / 1e9:.0f}" for c in self.caches)
         sizes = ", ".join(f"{c.name} {c.size >> 10}" for c in self.caches if c.size)
-        parts += [f"{self.run.machine['processor']}, {self.run.threads} thread{'s' * (self.run.threads > 1)}, float32, medians",
-                  f"peak: {self.run.peak / 1e9:.0f} GFLOP/s; read by all threads together, in GB/s:", rates,
-                  f"caches, in KiB: {sizes}" + ("" if self.told else " (usual ones, as the system does not tell)"),
-                  "weights: where those lie that a step reads; limit: GFLOP/s, the peak,",
-                  "or FLOP/byte times the rate of where the weights lie, whichever is lower"]
-        parts += ["* two layers, both directions"] * any(not p.row.shape.single for p in self.points)
-        parts += ["~ unsteady: half of the samples are far apart; was the machine busy?"] * any(p.row.unsteady for p in self.points)
+        parts += [
+            f"{self.run.machine['processor']}, {self.run.threads} "
+            f"thread{'s' * (self.run.threads > 1)}, float32, medians",
+            f"peak: {self.run.peak / 1e9:.0f} GFLOP/s; read by all threads together, in GB/s:",
+            rates,
+            f"caches, in KiB: {sizes}"
+            + ("" if self.told else " (usual ones, as the system does not tell)"),
+            "weights: where those lie that a step reads; limit: GFLOP/s, the peak,",
+            "or FLOP/byte times the rate of where the weights lie, whichever is lower",
+        ]
+        parts += ["* two layers, both directions"] * any(
+            not p.row.shape.single for p in self.points
+        )
+        parts += ["~ unsteady: half of the samples are far apart; was the machine busy?"] * any(
+            p.row.unsteady for p in self.points
+        )
         return parts
 
 
@@ -132,13 +176,16 @@ class Roofline:
 
 
 def traffic(row: Row, threads: int) -> tuple[float, float, bool]:
-    """Bytes that a call moves, those of the weights that a step reads, and whether every thread reads them all.
+    """Bytes that a call moves, those of the weights that a step reads, and whether every thread
+    reads them all.
 
-    With as many rows as threads or more, each thread has rows of its own and reads all weights at every step; with fewer, each thread reads
-    its part of them. With one row a thread at most, the input's product is made for all steps at once, so that a step reads the recurrent
-    weights alone, and the others are read once. Training does this twice, forward and backward. Activations are read or written once by
-    whatever needs them: in inference the input and the output; in training the input, the output and their like three times each (forward,
-    backward, the gradients of the weights), and the gates and their gradients twice.
+    With as many rows as threads or more, each thread has rows of its own and reads all weights at
+    every step; with fewer, each thread reads its part of them. With one row a thread at most, the
+    input's product is made for all steps at once, so that a step reads the recurrent weights alone,
+    and the others are read once. Training does this twice, forward and backward. Activations are
+    read or written once by whatever needs them: in inference the input and the output; in training
+    the input, the output and their like three times each (forward, backward, the gradients of the
+    weights), and the gates and their gradients twice.
     """
     batch, steps, inputs, hidden, layers, directions = row.shape
     gates, training = GATES[row.layer] * hidden, row.mode == "training"
@@ -147,7 +194,9 @@ def traffic(row: Row, threads: int) -> tuple[float, float, bool]:
     for units in [inputs] * directions + [directions * hidden] * (directions * (layers - 1)):
         step, once = (gates * hidden, gates * units) if ahead else (gates * (hidden + units), 0)
         activations = 3 * (units + hidden) + 4 * gates if training else units + hidden
-        moved += (1 + training) * (steps * step * (threads if every else 1) + once) + steps * batch * activations
+        moved += (1 + training) * (
+            steps * step * (threads if every else 1) + once
+        ) + steps * batch * activations
         largest = max(largest, step)
     return 4.0 * moved, 4.0 * largest, every
 
@@ -155,9 +204,15 @@ def traffic(row: Row, threads: int) -> tuple[float, float, bool]:
 def point(row: Row, threads: int, peak: float, caches: Sequence[Cache]) -> Point:
     """Where a row stands under the roofs."""
     moved, weights, every = traffic(row, threads)
-    level = next(c for c in caches if c.size is None or weights * (1 if every else c.sharing / threads) <= c.size)
+    level = next(
+        c
+        for c in caches
+        if c.size is None or weights * (1 if every else c.sharing / threads) <= c.size
+    )
     reading = row.operations / moved * level.rate
-    return Point(row, moved, level.name, min(peak, reading), "peak" if peak <= reading else level.name)
+    return Point(
+        row, moved, level.name, min(peak, reading), "peak" if peak <= reading else level.name
+    )
 
 
 # ---------------------------------------------------------------- measuring
@@ -176,7 +231,10 @@ class _Reads(Turns):
         with self.loop(0, self.given["count"], carried=sums):
             with self.loop(0, part, SUMS * self.lanes, carried=sums) as k:
                 place = self.at(mine, k)
-                sums[:] = [b.fadd(total, self.load(self.at(place, v * self.lanes))) for v, total in enumerate(sums)]
+                sums[:] = [
+                    b.fadd(total, self.load(self.at(place, v * self.lanes)))
+                    for v, total in enumerate(sums)
+                ]
         self.end(sums)
 
 
@@ -195,18 +253,32 @@ class Reading(Rate):
         # Ones that are written: pages that nobody has written are all the same page of zeros.
         self._memory = np.ones((part * threads + LINE) // 4, np.float32)
         start = self._memory.ctypes.data + -self._memory.ctypes.data % LINE
-        super().__init__(_Reads(target, openmp=jit.openmp() is not None).text, threads, (start, part // 4), part * threads)
+        super().__init__(
+            _Reads(target, openmp=jit.openmp() is not None).text,
+            threads,
+            (start, part // 4),
+            part * threads,
+        )
 
 
-def read_caches(processors: Sequence[int] | None, threads: int, root: Path = Path("/sys/devices/system/cpu")) -> tuple[list[Cache], bool]:
+def read_caches(
+    processors: Sequence[int] | None, threads: int, root: Path = Path("/sys/devices/system/cpu")
+) -> tuple[list[Cache], bool]:
     """The caches of these processors and memory, and whether the system told of them."""
     found = []
-    for index in sorted((root / f"cpu{processors[0]}" / "cache").glob("index*")) if processors else []:
-        level, kind, size, shared = ((index / name).read_text().strip() for name in ("level", "type", "size", "shared_cpu_list"))
+    for index in (
+        sorted((root / f"cpu{processors[0]}" / "cache").glob("index*")) if processors else []
+    ):
+        level, kind, size, shared = (
+            (index / name).read_text().strip()
+            for name in ("level", "type", "size", "shared_cpu_list")
+        )
         if kind != "Instruction":
             number, unit = (size[:-1], size[-1]) if size[-1].isalpha() else (size, "")
             sharing = len(_numbers(shared) & set(processors[:threads]))
-            found.append(Cache(f"L{level}", int(number) << {"": 0, "K": 10, "M": 20, "G": 30}[unit], sharing))
+            found.append(
+                Cache(f"L{level}", int(number) << {"": 0, "K": 10, "M": 20, "G": 30}[unit], sharing)
+            )
     told = bool(found)
     found = found or [Cache(name, size, threads if shared else 1) for name, size, shared in UNTOLD]
     return [*sorted(found, key=lambda c: c.name), Cache(MEMORY, None, threads)], told
@@ -225,8 +297,15 @@ def reading_of(cache: Cache, caches: Sequence[Cache], threads: int) -> Reading:
     return Reading(threads, BEYOND * max(c.size // c.sharing for c in caches if c.size))
 
 
-def measure(*, threads: int, quick: bool = False, layers: Sequence[str] = LAYERS, modes: Sequence[str] = MODES,
-            shapes: Sequence | None = None, watcher: Callable[[Row | None, str], None] = lambda row, coming: None) -> Roofline:
+def measure(
+    *,
+    threads: int,
+    quick: bool = False,
+    layers: Sequence[str] = LAYERS,
+    modes: Sequence[str] = MODES,
+    shapes: Sequence | None = None,
+    watcher: Callable[[Row | None, str], None] = lambda row, coming: None,
+) -> Roofline:
     """Measure in this process, as it is; the arguments are those of `bench.measure.measure`.
 
     Raises:
@@ -234,7 +313,9 @@ def measure(*, threads: int, quick: bool = False, layers: Sequence[str] = LAYERS
     """
     target, why = jit.host()
     if target is None:
-        raise EngineError(f"the roofline is measured by kernels, and none runs here: {why}; see: ostinato doctor")
+        raise EngineError(
+            f"the roofline is measured by kernels, and none runs here: {why}; see: ostinato doctor"
+        )
     caches, told = read_caches(processors(), threads)
     readings = [reading_of(cache, caches, threads) for cache in caches]
 
@@ -243,22 +324,33 @@ def measure(*, threads: int, quick: bool = False, layers: Sequence[str] = LAYERS
             reading()
         watcher(row, coming)
 
-    run = measure_rows(threads=threads, quick=quick, layers=[name for name in layers if name != "own"], modes=modes, peers=(), shapes=shapes,
-                       watcher=watch)
-    return Roofline(run, [replace(cache, rate=reading.best) for cache, reading in zip(caches, readings)], told)
+    run = measure_rows(
+        threads=threads,
+        quick=quick,
+        layers=[name for name in layers if name != "own"],
+        modes=modes,
+        peers=(),
+        shapes=shapes,
+        watcher=watch,
+    )
+    return Roofline(
+        run, [replace(cache, rate=reading.best) for cache, reading in zip(caches, readings)], told
+    )
 
 
 # ---------------------------------------------------------------- the picture
 
-# A label is looked a place for in ever wider rings around its points: the directions, in sixteenths of a turn, right and left first; and how
-# many rings farther off it goes rather than cover a line.
+# A label is looked a place for in ever wider rings around its points: the directions, in sixteenths
+# of a turn, right and left first; and how many rings farther off it goes rather than cover a line.
 AROUND, FARTHER = (0, 8, 15, 1, 9, 7, 14, 2, 10, 6, 13, 3, 11, 5, 12, 4), 8
 # Okabe and Ito's blue, vermilion and green, which the colour-blind tell apart
 MARKS = {"RNN": ("#0072b2", "o"), "LSTM": ("#d55e00", "s"), "GRU": ("#009e73", "^")}
 
 
 def draw(found: Roofline, path: Path) -> None:
-    """Draw the roofs and a point for each row as a PNG file; a mode has a panel, and the points of one shape have one label."""
+    """Draw the roofs and a point for each row as a PNG file; a mode has a panel, and the points of
+    one shape have one label.
+    """
     write_whole(path, figure_bytes(picture(found)))
 
 
@@ -270,21 +362,50 @@ def picture(found: Roofline):
     points, run = found.points, found.run
     shown = [mode for mode in MODES if any(p.row.mode == mode for p in points)]
     # not pyplot: it keeps figures and looks for a display
-    figure = Figure(figsize=(1 + 6.5 * len(shown), 6.5), dpi=150, layout="constrained", facecolor="white")
+    figure = Figure(
+        figsize=(1 + 6.5 * len(shown), 6.5), dpi=150, layout="constrained", facecolor="white"
+    )
     panels = figure.subplots(1, len(shown), sharex=True, sharey=True, squeeze=False)[0]
     left, right = min(p.intensity for p in points) / 6, max(p.intensity for p in points) * 6
     for axes, mode in zip(panels, shown):
-        axes.set(xscale="log", yscale="log", xlim=(left, right), ylim=(min(p.rate for p in points) / 3e9, run.peak * 3 / 1e9),
-                 title=mode, xlabel="operations a byte (FLOP/byte)")
+        axes.set(
+            xscale="log",
+            yscale="log",
+            xlim=(left, right),
+            ylim=(min(p.rate for p in points) / 3e9, run.peak * 3 / 1e9),
+            title=mode,
+            xlabel="operations a byte (FLOP/byte)",
+        )
         for cache in found.caches:
             ridge = run.peak / cache.rate
-            axes.plot([left, ridge], [left * cache.rate / 1e9, run.peak / 1e9], color="#999999", linewidth=1, zorder=1)
-        axes.plot([run.peak / max(c.rate for c in found.caches), right], [run.peak / 1e9] * 2, color="#333333", linewidth=1.5, zorder=1)
+            axes.plot(
+                [left, ridge],
+                [left * cache.rate / 1e9, run.peak / 1e9],
+                color="#999999",
+                linewidth=1,
+                zorder=1,
+            )
+        axes.plot(
+            [run.peak / max(c.rate for c in found.caches), right],
+            [run.peak / 1e9] * 2,
+            color="#333333",
+            linewidth=1.5,
+            zorder=1,
+        )
         for layer, (colour, mark) in MARKS.items():
             mine = [p for p in points if p.row.mode == mode and p.row.layer == layer]
             if mine:
-                axes.plot([p.intensity for p in mine], [p.rate / 1e9 for p in mine], mark, color=colour, markersize=6, label=layer,
-                          markerfacecolor="none", markeredgewidth=1.5, zorder=3)
+                axes.plot(
+                    [p.intensity for p in mine],
+                    [p.rate / 1e9 for p in mine],
+                    mark,
+                    color=colour,
+                    markersize=6,
+                    label=layer,
+                    markerfacecolor="none",
+                    markeredgewidth=1.5,
+                    zorder=3,
+                )
         axes.grid(alpha=0.25)
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(frameon=False, loc="lower right")
@@ -292,7 +413,11 @@ def picture(found: Roofline):
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     panels[0].set_ylabel("GFLOP/s")
     stacked = "; * two layers, both directions" * any(not p.row.shape.single for p in points)
-    figure.suptitle(f"{run.machine['processor']}, {run.threads} thread{'s' * (run.threads > 1)}, float32; labels are B,T,I,H{stacked}", fontsize=10)
+    figure.suptitle(
+        f"{run.machine['processor']}, {run.threads} thread{'s' * (run.threads > 1)}, float32; "
+        f"labels are B,T,I,H{stacked}",
+        fontsize=10,
+    )
     figure.draw_without_rendering()
     for axes, mode in zip(panels, shown):
         _label(axes, found, [p for p in points if p.row.mode == mode])
@@ -300,25 +425,50 @@ def picture(found: Roofline):
 
 
 def _label(axes, found: Roofline, points: list[Point]):
-    """Write the names of roofs on them, and those of shapes beside their points, where they cover neither each other nor points."""
+    """Write the names of roofs on them, and those of shapes beside their points, where they cover
+    neither each other nor points.
+    """
     from matplotlib.transforms import Bbox
 
     place, inside = axes.transData.transform, axes.get_window_extent()
-    taken = [Bbox.from_bounds(x - 7, y - 7, 14, 14) for x, y in place([(p.intensity, p.rate / 1e9) for p in points])]
+    taken = [
+        Bbox.from_bounds(x - 7, y - 7, 14, 14)
+        for x, y in place([(p.intensity, p.rate / 1e9) for p in points])
+    ]
     taken.append(axes.get_legend().get_window_extent())
     roofs = [place(line.get_xydata()) for line in axes.get_lines() if line.get_marker() == "None"]
-    roofs = [Bbox.from_extents(*point, *point).padded(2) for (start, *_, end) in roofs for point in np.linspace(start, end, 200)]
-    style = {"ha": "center", "va": "center", "fontsize": 8, "zorder": 4, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1}}
+    roofs = [
+        Bbox.from_extents(*point, *point).padded(2)
+        for (start, *_, end) in roofs
+        for point in np.linspace(start, end, 200)
+    ]
+    style = {
+        "ha": "center",
+        "va": "center",
+        "fontsize": 8,
+        "zorder": 4,
+        "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1},
+    }
 
-    def write(text: str, options: Sequence[tuple[float, float]], beside: Sequence[Bbox] = (), **others):
-        """The text at the first of these places (pixels) where it covers nothing, or where it covers least; and that place, as data.
-        What it is to be beside it may cover sooner than be far away."""
+    def write(
+        text: str, options: Sequence[tuple[float, float]], beside: Sequence[Bbox] = (), **others
+    ):
+        """The text at the first of these places (pixels) where it covers nothing, or where it
+        covers least; and that place, as data. What it is to be beside it may cover sooner than be
+        far away."""
         label = axes.text(*axes.transData.inverted().transform(options[0]), text, **style, **others)
         box, found = label.get_window_extent().padded(2), []
         for k, (x, y) in enumerate(options):
             moved = Bbox.from_bounds(x - box.width / 2, y - box.height / 2, box.width, box.height)
-            outside = not (inside.x0 < moved.x0 and moved.x1 < inside.x1 and inside.y0 < moved.y0 and moved.y1 < inside.y1)
-            covered = 1000 * (outside + moved.count_overlaps(taken)) + FARTHER * (moved.count_overlaps(beside) > 0)
+            outside = not (
+                inside.x0 < moved.x0
+                and moved.x1 < inside.x1
+                and inside.y0 < moved.y0
+                and moved.y1 < inside.y1
+            )
+            covered = 1000 * (outside + moved.count_overlaps(taken)) + FARTHER * (
+                moved.count_overlaps(beside) > 0
+            )
             found.append((covered + k // len(AROUND), k, moved, (x, y)))
         *_, moved, chosen = min(found)
         taken.append(moved)
@@ -334,11 +484,20 @@ def _label(axes, found: Roofline, points: list[Point]):
         low = max(left, bottom / rate)
         start, end = place([(low, low * rate), (peak / rate, peak)])
         angle = math.degrees(math.atan2(*(end - start)[::-1]))
-        write(f"{cache.name} {rate:.0f} GB/s", [start + (end - start) * k / 100 for k in range(2, 99)], color="#666666", rotation=angle)
+        write(
+            f"{cache.name} {rate:.0f} GB/s",
+            [start + (end - start) * k / 100 for k in range(2, 99)],
+            color="#666666",
+            rotation=angle,
+        )
     for shape in dict.fromkeys(p.row.shape for p in points):
         mine = [(p.intensity, p.rate / 1e9) for p in points if p.row.shape == shape]
         x, y = place(mine).mean(0)
-        ring = [(x + 1.6 * r * math.cos(a * math.pi / 8), y + r * math.sin(a * math.pi / 8)) for r in range(18, 300, 4) for a in AROUND]
+        ring = [
+            (x + 1.6 * r * math.cos(a * math.pi / 8), y + r * math.sin(a * math.pi / 8))
+            for r in range(18, 300, 4)
+            for a in AROUND
+        ]
         at = write(str(shape), ring, roofs, color="#111111")
         for end in mine:
             axes.plot(*zip(at, end), color="#aaaaaa", linewidth=0.7, zorder=2)

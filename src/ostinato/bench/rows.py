@@ -25,8 +25,18 @@ class Shape(NamedTuple):
 
 
 # One step alone is a step of a stream, and has no training.
-GRID = (Shape(1, 1, 16, 16), Shape(1, 100, 32, 32), Shape(1, 100, 256, 256), Shape(1, 100, 1024, 1024), Shape(8, 200, 64, 64),
-        Shape(32, 100, 64, 128), Shape(64, 100, 256, 512), Shape(256, 50, 128, 256), Shape(128, 256, 512, 512), Shape(32, 100, 128, 256, 2, 2))
+GRID = (
+    Shape(1, 1, 16, 16),
+    Shape(1, 100, 32, 32),
+    Shape(1, 100, 256, 256),
+    Shape(1, 100, 1024, 1024),
+    Shape(8, 200, 64, 64),
+    Shape(32, 100, 64, 128),
+    Shape(64, 100, 256, 512),
+    Shape(256, 50, 128, 256),
+    Shape(128, 256, 512, 512),
+    Shape(32, 100, 128, 256, 2, 2),
+)
 OWN_GRID = (Shape(1, 100, 32, 32), Shape(32, 100, 64, 128))
 QUICK_GRID, QUICK_OWN_GRID = (Shape(32, 100, 64, 128),), (Shape(1, 100, 32, 32),)
 
@@ -65,7 +75,9 @@ class Times:
 
     @property
     def uncertainty(self) -> float:
-        """The standard error of the median, as a part of it: 1.2533 s / sqrt(n) for n normal samples, whose quartiles are 1.349 s apart."""
+        """The standard error of the median, as a part of it: 1.2533 s / sqrt(n) for n normal
+        samples, whose quartiles are 1.349 s apart.
+        """
         return 1.2533 / 1.349 * (self.upper - self.lower) / math.sqrt(self.samples) / self.median
 
 
@@ -73,14 +85,12 @@ class Times:
 class Row:
     """One layer in one mode at one shape.
 
-    Attributes:
-        layer: RNN, LSTM or GRU; or one of OWN, whose peers are the built-in LSTM and a Python loop.
-        mode: "inference", or "training": forward, and backward to input and weights.
-        shape: Its sizes.
-        ours: Our time; its `first` is the first call of such a layer in this process, compiling included.
-        warm: Seconds of the first call of a second layer of the same sizes.
-        peers: The peers' times, by name.
-        share: What part of the measured peak of multiply-adds we reach; None where there is no peak.
+    Attributes: layer: RNN, LSTM or GRU; or one of OWN, whose peers are the built-in LSTM and a
+        Python loop. mode: "inference", or "training": forward, and backward to input and weights.
+        shape: Its sizes. ours: Our time; its `first` is the first call of such a layer in this
+        process, compiling included. warm: Seconds of the first call of a second layer of the same
+        sizes. peers: The peers' times, by name. share: What part of the measured peak of
+        multiply-adds we reach; None where there is no peak.
     """
 
     layer: str
@@ -103,7 +113,9 @@ class Row:
 
     @property
     def operations(self) -> int:
-        """Multiplications and additions of the products alone; backward has twice as many as forward."""
+        """Multiplications and additions of the products alone; backward has twice as many as
+        forward.
+        """
         batch, steps, inputs, hidden, layers, directions = self.shape
         above = directions * hidden
         units = directions * hidden * (inputs + hidden + (layers - 1) * (above + hidden))
@@ -111,7 +123,9 @@ class Row:
 
     @property
     def unsteady(self) -> bool:
-        """Whether the middle half of someone's samples spreads over more than a fifth of their median."""
+        """Whether the middle half of someone's samples spreads over more than a fifth of their
+        median.
+        """
         return any(t.upper - t.lower > 0.2 * t.median for t in (self.ours, *self.peers.values()))
 
     def dump(self) -> dict:
@@ -120,21 +134,24 @@ class Row:
 
     def line(self) -> str:
         """One line of text, for while the measuring goes on."""
-        ratios = "  ".join(f"{PEERS.get(name, name)} {times_as_fast(ratio)}" for name, ratio in self.ratios.items())
-        return f"{self.layer:4} {self.mode:9} {self.shape!s:15} {milliseconds(self.ours.median):>6} ms  {ratios}"
+        ratios = "  ".join(
+            f"{PEERS.get(name, name)} {times_as_fast(ratio)}" for name, ratio in self.ratios.items()
+        )
+        return (
+            f"{self.layer:4} {self.mode:9} {self.shape!s:15} "
+            f"{milliseconds(self.ours.median):>6} ms  {ratios}"
+        )
 
 
 @dataclass(frozen=True)
 class Run:
     """All rows, and what they were measured on.
 
-    Attributes:
-        rows: The rows.
-        threads: CPU threads of everyone.
-        processors: The processors they ran on; None where the system does not say.
-        peak: The measured peak, in operations a second on all threads (a multiply-add is two); None without one.
-        missing: Peers, and settings of theirs, that were asked for and are not there, each with why.
-        machine: The processor, the system, and the version of everything.
+    Attributes: rows: The rows. threads: CPU threads of everyone. processors: The processors they
+        ran on; None where the system does not say. peak: The measured peak, in operations a second
+        on all threads (a multiply-add is two); None without one. missing: Peers, and settings of
+        theirs, that were asked for and are not there, each with why. machine: The processor, the
+        system, and the version of everything.
     """
 
     rows: list[Row]
@@ -170,7 +187,13 @@ class Taken:
 def milliseconds(seconds: float) -> str:
     """With three digits that count."""
     value = 1e3 * seconds
-    return f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}" if 1e-2 < value < 99.5 else f"{value:.0f}" if value > 1 else f"{value:.4f}"
+    return (
+        f"{value:.{max(0, 2 - math.floor(math.log10(value)))}f}"
+        if 1e-2 < value < 99.5
+        else f"{value:.0f}"
+        if value > 1
+        else f"{value:.4f}"
+    )
 
 
 def times_as_fast(ratio: float) -> str:
@@ -203,7 +226,14 @@ def drawn(title: str, rows: list, columns: dict, words: int = 2):
     """
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 1, 0, 0))
+    table = Table(
+        title=title,
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        pad_edge=False,
+        padding=(0, 1, 0, 0),
+    )
     for place, heading in enumerate(columns):
         table.add_column(heading, justify="left" if place < words else "right", no_wrap=True)
     for row in rows:
@@ -212,8 +242,11 @@ def drawn(title: str, rows: list, columns: dict, words: int = 2):
 
 
 # What the tables of a run end with.
-_LAST = {"peak": lambda row: "-" if row.share is None else f"{100 * row.share:.0f}%", "first": lambda row: milliseconds(row.ours.first),
-         "again": lambda row: milliseconds(row.warm)}
+_LAST = {
+    "peak": lambda row: "-" if row.share is None else f"{100 * row.share:.0f}%",
+    "first": lambda row: milliseconds(row.ours.first),
+    "again": lambda row: milliseconds(row.warm),
+}
 
 
 def _bar(text: str, good: bool) -> str:
@@ -225,34 +258,81 @@ def _ours(row: Row) -> str:
 
 
 def table(run: Run) -> list:
-    """What to print of a run with rich, one after another, at 80 columns or more: tables, and lines that say what they show."""
+    """What to print of a run with rich, one after another, at 80 columns or more: tables, and lines
+    that say what they show.
+    """
     parts = []
     for mode in MODES:
         if rows := [row for row in run.rows if row.mode == mode and row.layer not in OWN]:
             names = [name for name in PEERS if any(name in row.peers for row in rows)]
-            ratios = {"best": lambda row: row.best} | {PEERS[name].split()[0]: lambda row, name=name: row.ratios.get(name) for name in names}
-            shown = drawn(f"{mode}: times as fast as the best peer, and as each", rows, {
-                "layer": lambda row: row.layer, "B,T,I,H": lambda row: str(row.shape), "ms": _ours}
-                | {heading: lambda row, ratio=ratio: _ratio(ratio(row)) for heading, ratio in ratios.items()} | _LAST)
-            means = ([value for value in map(ratio, rows) if value is not None] for ratio in ratios.values())
+            ratios = {"best": lambda row: row.best} | {
+                PEERS[name].split()[0]: lambda row, name=name: row.ratios.get(name)
+                for name in names
+            }
+            shown = drawn(
+                f"{mode}: times as fast as the best peer, and as each",
+                rows,
+                {"layer": lambda row: row.layer, "B,T,I,H": lambda row: str(row.shape), "ms": _ours}
+                | {
+                    heading: lambda row, ratio=ratio: _ratio(ratio(row))
+                    for heading, ratio in ratios.items()
+                }
+                | _LAST,
+            )
+            means = (
+                [value for value in map(ratio, rows) if value is not None]
+                for ratio in ratios.values()
+            )
             shown.add_row("", "geometric mean", "", *(_ratio(_mean(found)) for found in means))
             parts += [shown, ""]
     if own := [row for row in run.rows if row.layer in OWN]:
-        parts += [drawn(f"own cells: part of {BUILT_IN}'s time, and times as fast as a Python loop", own, {
-            "cell": lambda row: row.layer, "mode": lambda row: row.mode, "B,T,I,H": lambda row: str(row.shape), "ms": _ours,
-            "of LSTM": lambda row: _bar(f"{1 / row.ratios[BUILT_IN]:.2f}", 1 / row.ratios[BUILT_IN] <= OWN[row.layer]),
-            "loop": lambda row: _bar(times_as_fast(row.ratios[LOOP]), row.ratios[LOOP] >= LOOP_BAR)} | _LAST, words=3), "",
-            f"own cells should take {', '.join(map(str, OWN.values()))} of the LSTM's time at most, in this order,",
-            f"and be {LOOP_BAR:g} times as fast as the loop at least; ! is behind what misses that"]
+        parts += [
+            drawn(
+                f"own cells: part of {BUILT_IN}'s time, and times as fast as a Python loop",
+                own,
+                {
+                    "cell": lambda row: row.layer,
+                    "mode": lambda row: row.mode,
+                    "B,T,I,H": lambda row: str(row.shape),
+                    "ms": _ours,
+                    "of LSTM": lambda row: _bar(
+                        f"{1 / row.ratios[BUILT_IN]:.2f}",
+                        1 / row.ratios[BUILT_IN] <= OWN[row.layer],
+                    ),
+                    "loop": lambda row: _bar(
+                        times_as_fast(row.ratios[LOOP]), row.ratios[LOOP] >= LOOP_BAR
+                    ),
+                }
+                | _LAST,
+                words=3,
+            ),
+            "",
+            f"own cells should take {', '.join(map(str, OWN.values()))} of the LSTM's time at "
+            f"most, in this order,",
+            f"and be {LOOP_BAR:g} times as fast as the loop at least; ! is behind what misses that",
+        ]
     versions = run.machine["versions"]
     beside = [name for name in PEERS if any(name in row.peers for row in run.rows)]
-    parts += [f"{run.machine['processor']}, {run.threads} thread{'s' * (run.threads > 1)} for everyone, float32, medians"]
-    parts += [f"beside {', '.join(f'{PEERS[name]} {versions[name]}' for name in beside)}"] * bool(beside)
+    parts += [
+        f"{run.machine['processor']}, {run.threads} thread{'s' * (run.threads > 1)} for everyone, "
+        f"float32, medians"
+    ]
+    parts += [f"beside {', '.join(f'{PEERS[name]} {versions[name]}' for name in beside)}"] * bool(
+        beside
+    )
     parts += [f"{PEERS.get(name, name)} is left out: {why}" for name, why in run.missing.items()]
-    parts += [f"peak: {run.peak / 1e9:.0f} GFLOP/s, multiply-adds in registers alone on all threads, in this run" if run.peak
-              else "peak: none, since the cpu engine does not run here (see: ostinato doctor)"]
+    parts += [
+        f"peak: {run.peak / 1e9:.0f} GFLOP/s, multiply-adds in registers alone on all threads, in "
+        f"this run"
+        if run.peak
+        else "peak: none, since the cpu engine does not run here (see: ostinato doctor)"
+    ]
     parts += ["first, again: ms of our first call at such sizes (it compiles), of a second layer's"]
-    parts += ["one step (T = 1) is a step of a stream: the state is given and returned"] * any(row.shape.steps == 1 for row in run.rows)
+    parts += ["one step (T = 1) is a step of a stream: the state is given and returned"] * any(
+        row.shape.steps == 1 for row in run.rows
+    )
     parts += ["* two layers, both directions"] * any(not row.shape.single for row in run.rows)
-    parts += ["~ unsteady: half of someone's samples are far apart; was the machine busy?"] * any(row.unsteady for row in run.rows)
+    parts += ["~ unsteady: half of someone's samples are far apart; was the machine busy?"] * any(
+        row.unsteady for row in run.rows
+    )
     return parts

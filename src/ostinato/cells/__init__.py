@@ -1,4 +1,5 @@
-"""Every cell as its equations, each with its paper. The derivatives, time loops and kernels all follow from these lines.
+"""Every cell as its equations, each with its paper. The derivatives, time loops and kernels all
+follow from these lines.
 
 `cell.equations()` prints them. Biases are kept where a paper leaves them out.
 """

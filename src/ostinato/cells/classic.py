@@ -4,7 +4,15 @@ from ..language.operations import clip, mean, sigmoid, split, sqrt, tanh
 from ..language.tracing import cell, state, weight
 
 __all__ = [
-    "elman", "gru", "gru_original", "layer_norm_lstm", "lstm", "lstm_full", "lstm_peephole", "lstm_projected", "min_gru",
+    "elman",
+    "gru",
+    "gru_original",
+    "layer_norm_lstm",
+    "lstm",
+    "lstm_full",
+    "lstm_peephole",
+    "lstm_projected",
+    "min_gru",
 ]
 
 
@@ -23,16 +31,30 @@ def _normalised(x, epsilon):
 
 @cell
 def elman(x, h, *, W=weight("H", "I"), U=weight("H", "H"), b=weight("H"), activation=tanh):
-    """The simple recurrent network. Source: Elman, Finding Structure in Time (1990), whose activation is the sigmoid."""
+    """The simple recurrent network. Source: Elman, Finding Structure in Time (1990), whose
+    activation is the sigmoid.
+    """
     return activation(W @ x + U @ h + b)
 
 
 @cell
-def lstm(x, h, c, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H"), forget_bias=0.0, cell_clip=None,
-         activation=tanh):
-    """Long short-term memory with a forget gate. `cell_clip` holds the cell state within that distance of 0.
+def lstm(
+    x,
+    h,
+    c,
+    *,
+    W=weight("4*H", "I"),
+    U=weight("4*H", "H"),
+    b=weight("4*H"),
+    forget_bias=0.0,
+    cell_clip=None,
+    activation=tanh,
+):
+    """Long short-term memory with a forget gate. `cell_clip` holds the cell state within that
+    distance of 0.
 
-    Source: Hochreiter and Schmidhuber (1997); Gers, Schmidhuber and Cummins, Learning to Forget (2000).
+    Source: Hochreiter and Schmidhuber (1997); Gers, Schmidhuber and Cummins, Learning to Forget
+        (2000).
     """
     i, f, g, o = split(W @ x + U @ h + b, 4)
     c = _clipped(sigmoid(_shifted(f, forget_bias)) * c + sigmoid(i) * activation(g), cell_clip)
@@ -41,25 +63,52 @@ def lstm(x, h, c, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H")
 
 
 @cell
-def lstm_peephole(x, h, c, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H"),
-                  p_i=weight("H"), p_f=weight("H"), p_o=weight("H"), forget_bias=0.0, cell_clip=None, activation=tanh):
+def lstm_peephole(
+    x,
+    h,
+    c,
+    *,
+    W=weight("4*H", "I"),
+    U=weight("4*H", "H"),
+    b=weight("4*H"),
+    p_i=weight("H"),
+    p_f=weight("H"),
+    p_o=weight("H"),
+    forget_bias=0.0,
+    cell_clip=None,
+    activation=tanh,
+):
     """LSTM whose gates see the cell state.
 
-    Source: Gers, Schraudolph and Schmidhuber, Learning Precise Timing with LSTM Recurrent Networks (2002).
+    Source: Gers, Schraudolph and Schmidhuber, Learning Precise Timing with LSTM Recurrent Networks
+        (2002).
     """
     i, f, g, o = split(W @ x + U @ h + b, 4)
     c_prev = c
-    c = sigmoid(_shifted(f, forget_bias) + p_f * c_prev) * c_prev + sigmoid(i + p_i * c_prev) * activation(g)
+    c = sigmoid(_shifted(f, forget_bias) + p_f * c_prev) * c_prev + sigmoid(
+        i + p_i * c_prev
+    ) * activation(g)
     c = _clipped(c, cell_clip)
     h = sigmoid(o + p_o * c) * activation(c)
     return h, c
 
 
 @cell
-def lstm_projected(x, h=state("P"), c=state("H"), *, W=weight("4*H", "I"), U=weight("4*H", "P"), b=weight("4*H"), R=weight("P", "H")):
-    """LSTM whose output is projected to P units, without peepholes as in torch.nn.LSTM(proj_size=P).
+def lstm_projected(
+    x,
+    h=state("P"),
+    c=state("H"),
+    *,
+    W=weight("4*H", "I"),
+    U=weight("4*H", "P"),
+    b=weight("4*H"),
+    R=weight("P", "H"),
+):
+    """LSTM whose output is projected to P units, without peepholes as in
+    torch.nn.LSTM(proj_size=P).
 
-    Source: Sak, Senior and Beaufays, Long Short-Term Memory Based Recurrent Neural Network Architectures (2014).
+    Source: Sak, Senior and Beaufays, Long Short-Term Memory Based Recurrent Neural Network
+        Architectures (2014).
     """
     i, f, g, o = split(W @ x + U @ h + b, 4)
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
@@ -68,9 +117,24 @@ def lstm_projected(x, h=state("P"), c=state("H"), *, W=weight("4*H", "I"), U=wei
 
 
 @cell
-def lstm_full(x, h=state("P"), c=state("H"), *, W=weight("4*H", "I"), U=weight("4*H", "P"), b=weight("4*H"),
-              p_i=weight("H"), p_f=weight("H"), p_o=weight("H"), R=weight("P", "H"), forget_bias=0.0, peepholes=True,
-              cell_clip=None, projection_clip=None, activation=tanh):
+def lstm_full(
+    x,
+    h=state("P"),
+    c=state("H"),
+    *,
+    W=weight("4*H", "I"),
+    U=weight("4*H", "P"),
+    b=weight("4*H"),
+    p_i=weight("H"),
+    p_f=weight("H"),
+    p_o=weight("H"),
+    R=weight("P", "H"),
+    forget_bias=0.0,
+    peepholes=True,
+    cell_clip=None,
+    projection_clip=None,
+    activation=tanh,
+):
     """LSTM with all that TensorFlow 1's LSTMCell has: peepholes (or none), clips and a projection.
 
     Without a projection it is `lstm_peephole`, or `lstm` where there are no peepholes either.
@@ -104,7 +168,16 @@ def gru(x, h, *, W=weight("3*H", "I"), U=weight("3*H", "H"), b=weight("3*H"), d=
 
 
 @cell
-def gru_original(x, h, *, W=weight("3*H", "I"), U_rz=weight("2*H", "H"), U_n=weight("H", "H"), b=weight("3*H"), activation=tanh):
+def gru_original(
+    x,
+    h,
+    *,
+    W=weight("3*H", "I"),
+    U_rz=weight("2*H", "H"),
+    U_n=weight("H", "H"),
+    b=weight("3*H"),
+    activation=tanh,
+):
     """Gated recurrent unit with the reset gate before the product.
 
     Source: Cho et al., Learning Phrase Representations (2014), arXiv:1406.1078v3, equations 5 to 8.
@@ -119,22 +192,39 @@ def gru_original(x, h, *, W=weight("3*H", "I"), U_rz=weight("2*H", "H"), U_n=wei
 
 @cell
 def min_gru(x, h, *, W=weight("2*H", "I"), b=weight("2*H")):
-    """Minimal GRU: gate and candidate see the input alone. Source: Feng et al., Were RNNs All We Needed? (2024)."""
+    """Minimal GRU: gate and candidate see the input alone. Source: Feng et al., Were RNNs All We
+    Needed? (2024).
+    """
     z, n = split(W @ x + b, 2)
     z = sigmoid(z)
     return (1 - z) * h + z * n
 
 
 @cell
-def layer_norm_lstm(x, h, c, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H", init=0.0),
-                    gain_x=weight("4*H", init=1.0), gain_h=weight("4*H", init=1.0), gain_c=weight("H", init=1.0), b_c=weight("H", init=0.0), epsilon=1e-5):
+def layer_norm_lstm(
+    x,
+    h,
+    c,
+    *,
+    W=weight("4*H", "I"),
+    U=weight("4*H", "H"),
+    b=weight("4*H", init=0.0),
+    gain_x=weight("4*H", init=1.0),
+    gain_h=weight("4*H", init=1.0),
+    gain_c=weight("H", init=1.0),
+    b_c=weight("H", init=0.0),
+    epsilon=1e-5,
+):
     """LSTM with layer normalisation of both products and of the cell state that the output sees.
 
-    The paper's three biases of the gates (of each normalisation, and of the gates) only ever add up; here they are one.
+    The paper's three biases of the gates (of each normalisation, and of the gates) only ever add
+    up; here they are one.
 
     Source: Ba, Kiros and Hinton, Layer Normalization (2016), equations 20 to 22 of the supplement.
     """
-    i, f, g, o = split(_normalised(W @ x, epsilon) * gain_x + _normalised(U @ h, epsilon) * gain_h + b, 4)
+    i, f, g, o = split(
+        _normalised(W @ x, epsilon) * gain_x + _normalised(U @ h, epsilon) * gain_h + b, 4
+    )
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
     h = sigmoid(o) * tanh(_normalised(c, epsilon) * gain_c + b_c)
     return h, c

@@ -1,8 +1,10 @@
-"""The cells that only TensorFlow 1's tf.contrib.rnn and tf.contrib.grid_rnn had; `ostinato.tf1` has them under its names.
+"""The cells that only TensorFlow 1's tf.contrib.rnn and tf.contrib.grid_rnn had; `ostinato.tf1` has
+them under its names.
 
-Constants begin as TensorFlow's do. Some of its classes are no cell here: LSTMBlockCell is `lstm` or `lstm_peephole`,
-GRUBlockCellV2 is `gru_original`, WeightNormLSTMCell and GLSTMCell are `lstm` with weights that are made beforehand, and what
-HighwayWrapper and the projection wrappers do to an input and an output takes no part in the loop.
+Constants begin as TensorFlow's do. Some of its classes are no cell here: LSTMBlockCell is `lstm` or
+`lstm_peephole`, GRUBlockCellV2 is `gru_original`, WeightNormLSTMCell and GLSTMCell are `lstm` with
+weights that are made beforehand, and what HighwayWrapper and the projection wrappers do to an input
+and an output takes no part in the loop.
 """
 
 import inspect
@@ -13,24 +15,56 @@ from ..language.tracing import Cell, cell, input, state, weight
 from .classic import _clipped, _normalised, _shifted
 
 __all__ = [
-    "cfn", "coupled_lstm", "coupled_lstm_projected", "grid1_lstm", "grid1_rnn", "grid2_lstm", "grid2_rnn", "grid3_lstm",
-    "ind_rnn", "indy_gru", "indy_lstm", "intersection", "intersection_projected", "layer_norm_basic_lstm", "minimal_rnn", "nas",
-    "sru", "ugrnn",
+    "cfn",
+    "coupled_lstm",
+    "coupled_lstm_projected",
+    "grid1_lstm",
+    "grid1_rnn",
+    "grid2_lstm",
+    "grid2_rnn",
+    "grid3_lstm",
+    "ind_rnn",
+    "indy_gru",
+    "indy_lstm",
+    "intersection",
+    "intersection_projected",
+    "layer_norm_basic_lstm",
+    "minimal_rnn",
+    "nas",
+    "sru",
+    "ugrnn",
 ]
 
 
 @cell
-def layer_norm_basic_lstm(x, h, c, *, W=weight("4*H", "I"), U=weight("4*H", "H"), gain=weight("4*H", init=1.0),
-                          b=weight("4*H", init=0.0), gain_c=weight("H", init=1.0), b_c=weight("H", init=0.0), forget_bias=1.0,
-                          epsilon=1e-12, activation=tanh):
-    """LSTM with layer normalisation of each gate, and of the cell state itself, which goes on normalised.
+def layer_norm_basic_lstm(
+    x,
+    h,
+    c,
+    *,
+    W=weight("4*H", "I"),
+    U=weight("4*H", "H"),
+    gain=weight("4*H", init=1.0),
+    b=weight("4*H", init=0.0),
+    gain_c=weight("H", init=1.0),
+    b_c=weight("H", init=0.0),
+    forget_bias=1.0,
+    epsilon=1e-12,
+    activation=tanh,
+):
+    """LSTM with layer normalisation of each gate, and of the cell state itself, which goes on
+    normalised.
 
-    In the paper, as in `layer_norm_lstm`, the two products are normalised each and the cell state goes on as it is.
+    In the paper, as in `layer_norm_lstm`, the two products are normalised each and the cell state
+    goes on as it is.
 
-    Source: tf.contrib.rnn.LayerNormBasicLSTMCell; after Ba, Kiros and Hinton, Layer Normalization (2016).
+    Source: tf.contrib.rnn.LayerNormBasicLSTMCell; after Ba, Kiros and Hinton, Layer Normalization
+        (2016).
     """
     gates, gains, shifts = split(W @ x + U @ h, 4), split(gain, 4), split(b, 4)
-    i, f, g, o = (_normalised(z, epsilon) * by + shift for z, by, shift in zip(gates, gains, shifts))
+    i, f, g, o = (
+        _normalised(z, epsilon) * by + shift for z, by, shift in zip(gates, gains, shifts)
+    )
     c = sigmoid(_shifted(f, forget_bias)) * c + sigmoid(i) * activation(g)
     c = _normalised(c, epsilon) * gain_c + b_c
     h = sigmoid(o) * activation(c)
@@ -49,11 +83,24 @@ def _coupled(f, g, o, c, p_f, p_o, forget_bias, peepholes, activation):
 
 
 @cell
-def coupled_lstm(x, h, c, *, W=weight("3*H", "I"), U=weight("3*H", "H"), b=weight("3*H"), p_f=weight("H"), p_o=weight("H"),
-                 forget_bias=1.0, peepholes=True, activation=tanh):
+def coupled_lstm(
+    x,
+    h,
+    c,
+    *,
+    W=weight("3*H", "I"),
+    U=weight("3*H", "H"),
+    b=weight("3*H"),
+    p_f=weight("H"),
+    p_o=weight("H"),
+    forget_bias=1.0,
+    peepholes=True,
+    activation=tanh,
+):
     """LSTM whose input gate is what the forget gate leaves, with peepholes or none.
 
-    Source: Greff et al., LSTM: A Search Space Odyssey (2015), the variant CIFG; tf.contrib.rnn.CoupledInputForgetGateLSTMCell.
+    Source: Greff et al., LSTM: A Search Space Odyssey (2015), the variant CIFG;
+        tf.contrib.rnn.CoupledInputForgetGateLSTMCell.
     """
     f, g, o = split(W @ x + U @ h + b, 3)
     h, c = _coupled(f, g, o, c, p_f, p_o, forget_bias, peepholes, activation)
@@ -61,9 +108,22 @@ def coupled_lstm(x, h, c, *, W=weight("3*H", "I"), U=weight("3*H", "H"), b=weigh
 
 
 @cell
-def coupled_lstm_projected(x, h=state("P"), c=state("H"), *, W=weight("3*H", "I"), U=weight("3*H", "P"), b=weight("3*H"),
-                           p_f=weight("H"), p_o=weight("H"), R=weight("P", "H"), forget_bias=1.0, peepholes=True,
-                           projection_clip=None, activation=tanh):
+def coupled_lstm_projected(
+    x,
+    h=state("P"),
+    c=state("H"),
+    *,
+    W=weight("3*H", "I"),
+    U=weight("3*H", "P"),
+    b=weight("3*H"),
+    p_f=weight("H"),
+    p_o=weight("H"),
+    R=weight("P", "H"),
+    forget_bias=1.0,
+    peepholes=True,
+    projection_clip=None,
+    activation=tanh,
+):
     """The same with its output projected to P units.
 
     Source: as `coupled_lstm`; the projection is that of Sak, Senior and Beaufays (2014).
@@ -78,7 +138,8 @@ def coupled_lstm_projected(x, h=state("P"), c=state("H"), *, W=weight("3*H", "I"
 def nas(x, h, c, *, W=weight("8*H", "I"), U=weight("8*H", "H"), b=weight("8*H")):
     """The cell that neural architecture search found for language modelling.
 
-    Source: Zoph and Le, Neural Architecture Search with Reinforcement Learning (2016), appendix A; tf.contrib.rnn.NASCell.
+    Source: Zoph and Le, Neural Architecture Search with Reinforcement Learning (2016), appendix A;
+        tf.contrib.rnn.NASCell.
     """
     x_0, x_1, x_2, x_3, x_4, x_5, x_6, x_7 = split(W @ x, 8)
     h_0, h_1, h_2, h_3, h_4, h_5, h_6, h_7 = split(U @ h + b, 8)
@@ -92,10 +153,20 @@ def nas(x, h, c, *, W=weight("8*H", "I"), U=weight("8*H", "H"), b=weight("8*H"))
 
 
 @cell
-def ugrnn(x, h, *, W=weight("2*H", "I"), U=weight("2*H", "H"), b=weight("2*H"), forget_bias=1.0, activation=tanh):
+def ugrnn(
+    x,
+    h,
+    *,
+    W=weight("2*H", "I"),
+    U=weight("2*H", "H"),
+    b=weight("2*H"),
+    forget_bias=1.0,
+    activation=tanh,
+):
     """Update gate network: one gate says how much of the state stays.
 
-    Source: Collins, Sohl-Dickstein and Sussillo, Capacity and Trainability in Recurrent Neural Networks (2016);
+    Source: Collins, Sohl-Dickstein and Sussillo, Capacity and Trainability in Recurrent Neural
+        Networks (2016);
     tf.contrib.rnn.UGRNNCell.
     """
     z, n = split(W @ x + U @ h + b, 2)
@@ -109,11 +180,21 @@ def _intersection(x, h, z_h, n, z_y, y, forget_bias, activation):
 
 
 @cell
-def intersection(x, h, *, W=weight("2*H + 2*I", "I"), U=weight("2*H + 2*I", "H"), b=weight("2*H + 2*I"), forget_bias=1.0,
-                 activation=relu):
-    """Intersection network (+RNN): a gate in depth beside the one in time, so that the output is as large as the input.
+def intersection(
+    x,
+    h,
+    *,
+    W=weight("2*H + 2*I", "I"),
+    U=weight("2*H + 2*I", "H"),
+    b=weight("2*H + 2*I"),
+    forget_bias=1.0,
+    activation=relu,
+):
+    """Intersection network (+RNN): a gate in depth beside the one in time, so that the output is as
+    large as the input.
 
-    Source: Collins, Sohl-Dickstein and Sussillo, Capacity and Trainability in Recurrent Neural Networks (2016);
+    Source: Collins, Sohl-Dickstein and Sussillo, Capacity and Trainability in Recurrent Neural
+        Networks (2016);
     tf.contrib.rnn.IntersectionRNNCell, where both sizes are the same.
     """
     z_h, n, z_y, y = split(W @ x + U @ h + b, ("H", "H", "I", "I"))
@@ -122,9 +203,20 @@ def intersection(x, h, *, W=weight("2*H + 2*I", "I"), U=weight("2*H + 2*I", "H")
 
 
 @cell
-def intersection_projected(x, h, *, V=weight("H", "I"), a=weight("H"), W=weight("4*H", "H"), U=weight("4*H", "H"),
-                           b=weight("4*H"), forget_bias=1.0, activation=relu):
-    """Intersection network for the lowest layer: what the gate in depth lets through is the input projected to H units.
+def intersection_projected(
+    x,
+    h,
+    *,
+    V=weight("H", "I"),
+    a=weight("H"),
+    W=weight("4*H", "H"),
+    U=weight("4*H", "H"),
+    b=weight("4*H"),
+    forget_bias=1.0,
+    activation=relu,
+):
+    """Intersection network for the lowest layer: what the gate in depth lets through is the input
+    projected to H units.
 
     Source: as `intersection`; tf.contrib.rnn.IntersectionRNNCell(num_in_proj=...).
     """
@@ -136,9 +228,11 @@ def intersection_projected(x, h, *, V=weight("H", "I"), a=weight("H"), W=weight(
 
 @cell
 def sru(x, c, *, W=weight("4*H", "I"), b=weight("2*H"), activation=tanh):
-    """Simple recurrent unit: the gates see the input alone, and the output is a mixture of the state and a product of the input.
+    """Simple recurrent unit: the gates see the input alone, and the output is a mixture of the
+    state and a product of the input.
 
-    Source: Lei and Zhang, Training RNNs as Fast as CNNs (2017), arXiv:1709.02755v1; tf.contrib.rnn.SRUCell.
+    Source: Lei and Zhang, Training RNNs as Fast as CNNs (2017), arXiv:1709.02755v1;
+        tf.contrib.rnn.SRUCell.
     """
     n, f, r, skip = split(W @ x, 4)
     b_f, b_r = split(b, 2)
@@ -152,14 +246,17 @@ def sru(x, c, *, W=weight("4*H", "I"), b=weight("2*H"), activation=tanh):
 def ind_rnn(x, h, *, W=weight("H", "I"), u=weight("H"), b=weight("H"), activation=tanh):
     """Independently recurrent network: each unit sees the input and its own state.
 
-    Source: Li et al., Independently Recurrent Neural Network (2018), whose activation is relu; tf.contrib.rnn.IndRNNCell.
+    Source: Li et al., Independently Recurrent Neural Network (2018), whose activation is relu;
+        tf.contrib.rnn.IndRNNCell.
     """
     return activation(W @ x + u * h + b)
 
 
 @cell
 def indy_gru(x, h, *, W=weight("3*H", "I"), u=weight("3*H"), b=weight("3*H"), activation=tanh):
-    """GRU of which each unit sees the input and its own state. Source: as `ind_rnn`; tf.contrib.rnn.IndyGRUCell."""
+    """GRU of which each unit sees the input and its own state. Source: as `ind_rnn`;
+    tf.contrib.rnn.IndyGRUCell.
+    """
     r, z, n = split(W @ x + b, 3)
     u_r, u_z, u_n = split(u, 3)
     r = sigmoid(r + u_r * h)
@@ -169,23 +266,47 @@ def indy_gru(x, h, *, W=weight("3*H", "I"), u=weight("3*H"), b=weight("3*H"), ac
 
 
 @cell
-def indy_lstm(x, h, c, *, W=weight("4*H", "I"), u=weight("4*H"), b=weight("4*H"), forget_bias=1.0, activation=tanh):
+def indy_lstm(
+    x,
+    h,
+    c,
+    *,
+    W=weight("4*H", "I"),
+    u=weight("4*H"),
+    b=weight("4*H"),
+    forget_bias=1.0,
+    activation=tanh,
+):
     """LSTM of which each unit sees the input and its own states.
 
-    Source: Gonnet and Deselaers, IndyLSTMs: Independently Recurrent LSTMs (2019); tf.contrib.rnn.IndyLSTMCell.
+    Source: Gonnet and Deselaers, IndyLSTMs: Independently Recurrent LSTMs (2019);
+        tf.contrib.rnn.IndyLSTMCell.
     """
     i, f, g, o = split(W @ x + b, 4)
     u_i, u_f, u_g, u_o = split(u, 4)
-    c = sigmoid(_shifted(f + u_f * h, forget_bias)) * c + sigmoid(i + u_i * h) * activation(g + u_g * h)
+    c = sigmoid(_shifted(f + u_f * h, forget_bias)) * c + sigmoid(i + u_i * h) * activation(
+        g + u_g * h
+    )
     h = sigmoid(o + u_o * h) * activation(c)
     return h, c
 
 
 @cell
-def minimal_rnn(x, h, *, V=weight("H", "I"), W=weight("H", "H"), U=weight("H", "H"), b=weight("H"), activation=tanh):
-    """Minimal network: the new value is made of the input alone, and one gate mixes it with the state.
+def minimal_rnn(
+    x,
+    h,
+    *,
+    V=weight("H", "I"),
+    W=weight("H", "H"),
+    U=weight("H", "H"),
+    b=weight("H"),
+    activation=tanh,
+):
+    """Minimal network: the new value is made of the input alone, and one gate mixes it with the
+    state.
 
-    Source: Chen, MinimalRNN: Toward More Interpretable and Trainable Recurrent Neural Networks (2017);
+    Source: Chen, MinimalRNN: Toward More Interpretable and Trainable Recurrent Neural Networks
+        (2017);
     tf.contrib.rnn.MinimalRNNCell.
     """
     n = activation(V @ x)
@@ -195,9 +316,11 @@ def minimal_rnn(x, h, *, V=weight("H", "I"), W=weight("H", "H"), U=weight("H", "
 
 @cell
 def cfn(x, h, *, W=weight("3*H", "I"), U=weight("2*H", "H"), b=weight("2*H"), activation=tanh):
-    """Chaos-free network: without input the state goes to 0. The input's share is 1 - i, as in TensorFlow; in the paper it is i.
+    """Chaos-free network: without input the state goes to 0. The input's share is 1 - i, as in
+    TensorFlow; in the paper it is i.
 
-    Source: Laurent and von Brecht, A Recurrent Neural Network without Chaos (2016); tf.contrib.rnn.CFNCell.
+    Source: Laurent and von Brecht, A Recurrent Neural Network without Chaos (2016);
+        tf.contrib.rnn.CFNCell.
     """
     f, i, n = split(W @ x, 3)
     h_f, h_i = split(U @ h + b, 2)
@@ -215,23 +338,33 @@ def _lstm(i, f, g, o, c, p, forget_bias, peepholes):
     return sigmoid(o) * tanh(c), c
 
 
-# In a grid the state of dimension 0 is made of the input at each step; what it was before is not read. Its peepholes `p` are those
-# of the gates i, f and o.
+# In a grid the state of dimension 0 is made of the input at each step; what it was before is not
+# read. Its peepholes `p` are those of the gates i, f and o.
 
 
 @cell
 def grid1_rnn(x, h_0, *, V=weight("H", "I"), U_0=weight("H", "H"), b_0=weight("H")):
     """Grid of one dimension, which is depth: nothing goes from step to step.
 
-    Source: Kalchbrenner, Danihelka and Graves, Grid Long Short-Term Memory (2015); tf.contrib.grid_rnn.Grid1BasicRNNCell.
+    Source: Kalchbrenner, Danihelka and Graves, Grid Long Short-Term Memory (2015);
+        tf.contrib.grid_rnn.Grid1BasicRNNCell.
     """
     h_0 = V @ x
     return tanh(U_0 @ h_0 + b_0)
 
 
 @cell
-def grid2_rnn(x, h_0, h_1, *, V=weight("H", "I"), U_0=weight("H", "2*H"), U_1=weight("H", "2*H"), b_0=weight("H"),
-              b_1=weight("H")):
+def grid2_rnn(
+    x,
+    h_0,
+    h_1,
+    *,
+    V=weight("H", "I"),
+    U_0=weight("H", "2*H"),
+    U_1=weight("H", "2*H"),
+    b_0=weight("H"),
+    b_1=weight("H"),
+):
     """Grid of two dimensions, time (1) and then depth (0), of simple networks.
 
     Source: as `grid1_rnn`; tf.contrib.grid_rnn.Grid2BasicRNNCell.
@@ -243,9 +376,21 @@ def grid2_rnn(x, h_0, h_1, *, V=weight("H", "I"), U_0=weight("H", "2*H"), U_1=we
 
 
 @cell
-def grid1_lstm(x, h_0, c_0, *, V_h=weight("H", "I"), V_c=weight("H", "I"), U_0=weight("4*H", "H"), b_0=weight("4*H"),
-               p_0=weight("3*H"), forget_bias=1.0, peepholes=False):
-    """Grid of one dimension, which is depth, of an LSTM with peepholes or none: nothing goes from step to step.
+def grid1_lstm(
+    x,
+    h_0,
+    c_0,
+    *,
+    V_h=weight("H", "I"),
+    V_c=weight("H", "I"),
+    U_0=weight("4*H", "H"),
+    b_0=weight("4*H"),
+    p_0=weight("3*H"),
+    forget_bias=1.0,
+    peepholes=False,
+):
+    """Grid of one dimension, which is depth, of an LSTM with peepholes or none: nothing goes from
+    step to step.
 
     Source: as `grid1_rnn`; tf.contrib.grid_rnn.Grid1LSTMCell and Grid1BasicLSTMCell.
     """
@@ -255,9 +400,24 @@ def grid1_lstm(x, h_0, c_0, *, V_h=weight("H", "I"), V_c=weight("H", "I"), U_0=w
 
 
 @cell
-def grid2_lstm(x, h_0, c_0, h_1, c_1, *, V_h=weight("H", "I"), V_c=weight("H", "I"), U_0=weight("4*H", "2*H"),
-               U_1=weight("4*H", "2*H"), b_0=weight("4*H"), b_1=weight("4*H"), p_0=weight("3*H"), p_1=weight("3*H"), forget_bias=1.0,
-               peepholes=False):
+def grid2_lstm(
+    x,
+    h_0,
+    c_0,
+    h_1,
+    c_1,
+    *,
+    V_h=weight("H", "I"),
+    V_c=weight("H", "I"),
+    U_0=weight("4*H", "2*H"),
+    U_1=weight("4*H", "2*H"),
+    b_0=weight("4*H"),
+    b_1=weight("4*H"),
+    p_0=weight("3*H"),
+    p_1=weight("3*H"),
+    forget_bias=1.0,
+    peepholes=False,
+):
     """Grid LSTM of two dimensions, time (1) and then depth (0), with peepholes or none.
 
     Source: as `grid1_rnn`; tf.contrib.grid_rnn.Grid2LSTMCell and Grid2BasicLSTMCell.
@@ -271,10 +431,31 @@ def grid2_lstm(x, h_0, c_0, h_1, c_1, *, V_h=weight("H", "I"), V_c=weight("H", "
 
 
 @cell
-def grid3_lstm(x, h_0, c_0, h_1, c_1, h_2, c_2, *, V_h=weight("H", "I"), V_c=weight("H", "I"), U_0=weight("4*H", "3*H"),
-               U_1=weight("4*H", "3*H"), U_2=weight("4*H", "3*H"), b_0=weight("4*H"), b_1=weight("4*H"), b_2=weight("4*H"),
-               p_0=weight("3*H"), p_1=weight("3*H"), p_2=weight("3*H"), forget_bias=1.0, peepholes=False):
-    """Grid LSTM of three dimensions, with peepholes or none: two side by side (1 and 2), and then depth (0).
+def grid3_lstm(
+    x,
+    h_0,
+    c_0,
+    h_1,
+    c_1,
+    h_2,
+    c_2,
+    *,
+    V_h=weight("H", "I"),
+    V_c=weight("H", "I"),
+    U_0=weight("4*H", "3*H"),
+    U_1=weight("4*H", "3*H"),
+    U_2=weight("4*H", "3*H"),
+    b_0=weight("4*H"),
+    b_1=weight("4*H"),
+    b_2=weight("4*H"),
+    p_0=weight("3*H"),
+    p_1=weight("3*H"),
+    p_2=weight("3*H"),
+    forget_bias=1.0,
+    peepholes=False,
+):
+    """Grid LSTM of three dimensions, with peepholes or none: two side by side (1 and 2), and then
+    depth (0).
 
     Source: as `grid1_rnn`; tf.contrib.grid_rnn.Grid3LSTMCell.
     """
@@ -289,13 +470,22 @@ def grid3_lstm(x, h_0, c_0, h_1, c_1, h_2, c_2, *, V_h=weight("H", "I"), V_c=wei
     return h_0, c_0, h_1, c_1, h_2, c_2
 
 
-def frequency_lstm(input_size: int, *, feature_size: int, frequency_skip: int = 1, peepholes: bool = False, shared: bool = False,
-                   forget_bias: float = 1.0, cell_clip: float | None = None) -> Cell:
-    """Two LSTMs over windows of the input: one goes from step to step in each window, the other up the windows in each step.
+def frequency_lstm(
+    input_size: int,
+    *,
+    feature_size: int,
+    frequency_skip: int = 1,
+    peepholes: bool = False,
+    shared: bool = False,
+    forget_bias: float = 1.0,
+    cell_clip: float | None = None,
+) -> Cell:
+    """Two LSTMs over windows of the input: one goes from step to step in each window, the other up
+    the windows in each step.
 
-    How many states it has follows from the sizes, so that it is no one cell but makes one: h_0, c_0, h_1, c_1, ... of H units,
-    for each window. The output has, for each window, what the LSTM in time and what the one in frequency give. Weights of the
-    latter end in `_f`.
+    How many states it has follows from the sizes, so that it is no one cell but makes one: h_0,
+    c_0, h_1, c_1, ... of H units, for each window. The output has, for each window, what the LSTM
+    in time and what the one in frequency give. Weights of the latter end in `_f`.
 
     Args:
         input_size: Units of the input.
@@ -312,7 +502,8 @@ def frequency_lstm(input_size: int, *, feature_size: int, frequency_skip: int = 
     Raises:
         SizeError: No window fits into the input.
 
-    Source: Sainath and Li, Modeling Time-Frequency Patterns with LSTM vs. Convolutional Architectures (2016);
+    Source: Sainath and Li, Modeling Time-Frequency Patterns with LSTM vs. Convolutional
+        Architectures (2016);
     tf.contrib.rnn.GridLSTMCell.
 
     Example:
@@ -322,13 +513,21 @@ def frequency_lstm(input_size: int, *, feature_size: int, frequency_skip: int = 
     """
     windows = (input_size - feature_size) // frequency_skip + 1 if frequency_skip > 0 else 0
     if feature_size < 1 or windows < 2:
-        raise SizeError(f"frequency_lstm({input_size}, feature_size={feature_size}, frequency_skip={frequency_skip}) has "
-                        f"{max(windows, 0)} window(s): give sizes above 0 of which two windows or more fit into the input")
+        raise SizeError(
+            f"frequency_lstm({input_size}, feature_size={feature_size}, "
+            f"frequency_skip={frequency_skip}) has "
+            f"{max(windows, 0)} window(s): give sizes above 0 of which two windows or more fit "
+            f"into the input"
+        )
     ends, weights = ("f",) if shared else ("f", "t"), {}
     for end in ends:
         weights |= {f"W_{end}": weight("4*H", feature_size), f"b_{end}": weight("4*H")}
         weights |= {f"{name}_{end}": weight("4*H", "H") for name in "UV"}
-        weights |= {f"p_{gate}{of}_{end}": weight("H") for gate in "ifo" for of in "ft"} if peepholes else {}
+        weights |= (
+            {f"p_{gate}{of}_{end}": weight("H") for gate in "ifo" for of in "ft"}
+            if peepholes
+            else {}
+        )
 
     def frequency_lstm(x, *states, **given):
         units = split(x, [1] * input_size)
@@ -354,15 +553,23 @@ def frequency_lstm(input_size: int, *, feature_size: int, frequency_skip: int = 
                 if before[end] is not None:
                     c = peeped(_shifted(f, forget_bias), "f", of, before) * before[end] + c
                 after[end], gates[end] = _clipped(c, cell_clip), (o, of)
-            h_f, h = (peeped(o, "o", of, after) * tanh(after[end]) for end, (o, of) in gates.items())
+            h_f, h = (
+                peeped(o, "o", of, after) * tanh(after[end]) for end, (o, of) in gates.items()
+            )
             c_f, c_t = after.values()
             outputs += [h, h_f]
             new += [h, c_t]
         return concat(*outputs), *new
 
-    named = {"x": input(input_size)} | {f"{name}_{k}": state() for k in range(windows) for name in "hc"}
+    named = {"x": input(input_size)} | {
+        f"{name}_{k}": state() for k in range(windows) for name in "hc"
+    }
     kinds = inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY
-    declared = [(name, kind, value) for kind, values in zip(kinds, (named, weights)) for name, value in values.items()]
+    declared = [
+        (name, kind, value)
+        for kind, values in zip(kinds, (named, weights))
+        for name, value in values.items()
+    ]
     parameters = [inspect.Parameter(name, kind, default=value) for name, kind, value in declared]
     frequency_lstm.__signature__ = inspect.Signature(parameters)
     return Cell(frequency_lstm)

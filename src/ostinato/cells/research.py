@@ -1,8 +1,8 @@
 """The research cells that people still use, each as its paper's equations.
 
-What is no cell but a way to start has none here: IRNN (Le, Jaitly and Hinton, 2015) is `elman` with `activation=relu` whose U
-starts as the identity, and an echo state network (Jaeger, 2001) is `elman` whose weights stay as they are. The page
-docs/cells.md has both.
+What is no cell but a way to start has none here: IRNN (Le, Jaitly and Hinton, 2015) is `elman` with
+`activation=relu` whose U starts as the identity, and an echo state network (Jaeger, 2001) is
+`elman` whose weights stay as they are. The page docs/cells.md has both.
 """
 
 import math
@@ -24,12 +24,28 @@ from ..language.operations import (
 from ..language.tracing import cell, input, state, weight
 
 __all__ = [
-    "antisymmetric_rnn", "cornn", "fast_grnn", "fast_rnn", "janet", "lem", "li_gru", "lru", "mgu", "min_lstm", "mut1", "mut2",
-    "mut3", "phased_lstm", "qrnn", "rg_lru", "slstm",
+    "antisymmetric_rnn",
+    "cornn",
+    "fast_grnn",
+    "fast_rnn",
+    "janet",
+    "lem",
+    "li_gru",
+    "lru",
+    "mgu",
+    "min_lstm",
+    "mut1",
+    "mut2",
+    "mut3",
+    "phased_lstm",
+    "qrnn",
+    "rg_lru",
+    "slstm",
 ]
 
 
-# torch is imported when weights start, not with the cells: the command line checks the names of cells without it.
+# torch is imported when weights start, not with the cells: the command line checks the names of
+# cells without it.
 
 
 def _uniform(shape, low, high):
@@ -56,11 +72,20 @@ def min_lstm(x, h, *, W=weight("3*H", "I"), b=weight("3*H")):
 
 
 @cell
-def li_gru(x, h, *, W=weight("2*H", "I", init="glorot"), U_z=weight("H", "H", init="orthogonal"),
-           U_n=weight("H", "H", init="orthogonal"), b=weight("2*H", init=0.0)):
-    """Light GRU: no reset gate, and ReLU for tanh. The paper's batch normalisation of W x is left out.
+def li_gru(
+    x,
+    h,
+    *,
+    W=weight("2*H", "I", init="glorot"),
+    U_z=weight("H", "H", init="orthogonal"),
+    U_n=weight("H", "H", init="orthogonal"),
+    b=weight("2*H", init=0.0),
+):
+    """Light GRU: no reset gate, and ReLU for tanh. The paper's batch normalisation of W x is left
+    out.
 
-    Source: Ravanelli, Brakel, Omologo and Bengio, Light Gated Recurrent Units for Speech Recognition (2018).
+    Source: Ravanelli, Brakel, Omologo and Bengio, Light Gated Recurrent Units for Speech
+        Recognition (2018).
     """
     xz, xn = split(W @ x + b, 2)
     z = sigmoid(xz + U_z @ h)
@@ -81,10 +106,21 @@ def mgu(x, h, *, W=weight("2*H", "I"), U_f=weight("H", "H"), U_n=weight("H", "H"
 
 
 @cell
-def mut1(x, h, *, P=weight("H", "I"), W=weight("2*H", "H"), U_r=weight("H", "H"), U_n=weight("H", "H"), b=weight("3*H")):
-    """The first of three cells like the GRU that a search found. The paper's x is P x here, so that x may be of any size.
+def mut1(
+    x,
+    h,
+    *,
+    P=weight("H", "I"),
+    W=weight("2*H", "H"),
+    U_r=weight("H", "H"),
+    U_n=weight("H", "H"),
+    b=weight("3*H"),
+):
+    """The first of three cells like the GRU that a search found. The paper's x is P x here, so that
+    x may be of any size.
 
-    Source: Jozefowicz, Zaremba and Sutskever, An Empirical Exploration of Recurrent Network Architectures (2015), MUT1.
+    Source: Jozefowicz, Zaremba and Sutskever, An Empirical Exploration of Recurrent Network
+        Architectures (2015), MUT1.
     """
     bz, br, bn = split(b, 3)
     v = P @ x
@@ -96,10 +132,21 @@ def mut1(x, h, *, P=weight("H", "I"), W=weight("2*H", "H"), U_r=weight("H", "H")
 
 
 @cell
-def mut2(x, h, *, P=weight("H", "I"), W=weight("2*H", "H"), U_zr=weight("2*H", "H"), U_n=weight("H", "H"), b=weight("3*H")):
-    """The second of three cells like the GRU that a search found. The paper's x is P x here, so that x may be of any size.
+def mut2(
+    x,
+    h,
+    *,
+    P=weight("H", "I"),
+    W=weight("2*H", "H"),
+    U_zr=weight("2*H", "H"),
+    U_n=weight("H", "H"),
+    b=weight("3*H"),
+):
+    """The second of three cells like the GRU that a search found. The paper's x is P x here, so
+    that x may be of any size.
 
-    Source: Jozefowicz, Zaremba and Sutskever, An Empirical Exploration of Recurrent Network Architectures (2015), MUT2.
+    Source: Jozefowicz, Zaremba and Sutskever, An Empirical Exploration of Recurrent Network
+        Architectures (2015), MUT2.
     """
     bz, br, bn = split(b, 3)
     v = P @ x
@@ -112,10 +159,20 @@ def mut2(x, h, *, P=weight("H", "I"), W=weight("2*H", "H"), U_zr=weight("2*H", "
 
 
 @cell
-def mut3(x, h, *, W=weight("3*H", "I"), U_z=weight("H", "H"), U_r=weight("H", "H"), U_n=weight("H", "H"), b=weight("3*H")):
+def mut3(
+    x,
+    h,
+    *,
+    W=weight("3*H", "I"),
+    U_z=weight("H", "H"),
+    U_r=weight("H", "H"),
+    U_n=weight("H", "H"),
+    b=weight("3*H"),
+):
     """The third of three cells like the GRU that a search found.
 
-    Source: Jozefowicz, Zaremba and Sutskever, An Empirical Exploration of Recurrent Network Architectures (2015), MUT3.
+    Source: Jozefowicz, Zaremba and Sutskever, An Empirical Exploration of Recurrent Network
+        Architectures (2015), MUT3.
     """
     xz, xr, xn = split(W @ x + b, 3)
     z = sigmoid(xz + U_z @ tanh(h))
@@ -125,23 +182,44 @@ def mut3(x, h, *, W=weight("3*H", "I"), U_z=weight("H", "H"), U_r=weight("H", "H
 
 
 @cell
-def fast_rnn(x, h, *, W=weight("H", "I"), U=weight("H", "H"), b=weight("H"), alpha=weight(1, init=-3.0),
-             beta=weight(1, init=3.0)):
-    """A simple network with a weighted residual connection of two numbers; they start as in the authors' code (EdgeML).
+def fast_rnn(
+    x,
+    h,
+    *,
+    W=weight("H", "I"),
+    U=weight("H", "H"),
+    b=weight("H"),
+    alpha=weight(1, init=-3.0),
+    beta=weight(1, init=3.0),
+):
+    """A simple network with a weighted residual connection of two numbers; they start as in the
+    authors' code (EdgeML).
 
-    Source: Kusupati et al., FastGRNN: A Fast, Accurate, Stable and Tiny Kilobyte Sized Gated Recurrent Neural Network (2018).
+    Source: Kusupati et al., FastGRNN: A Fast, Accurate, Stable and Tiny Kilobyte Sized Gated
+        Recurrent Neural Network (2018).
     """
     return sigmoid(alpha) * tanh(W @ x + U @ h + b) + sigmoid(beta) * h
 
 
 @cell
-def fast_grnn(x, h, *, W=weight("H", "I"), U=weight("H", "H"), b_z=weight("H", init=1.0), b_n=weight("H", init=1.0),
-              zeta=weight(1, init=1.0), nu=weight(1, init=-4.0)):
-    """A gated network whose gate and candidate share their matrices; biases and numbers start as in the authors' code (EdgeML).
+def fast_grnn(
+    x,
+    h,
+    *,
+    W=weight("H", "I"),
+    U=weight("H", "H"),
+    b_z=weight("H", init=1.0),
+    b_n=weight("H", init=1.0),
+    zeta=weight(1, init=1.0),
+    nu=weight(1, init=-4.0),
+):
+    """A gated network whose gate and candidate share their matrices; biases and numbers start as in
+    the authors' code (EdgeML).
 
     Its matrices are full: the paper's low rank, sparsity and quantisation are left out.
 
-    Source: Kusupati et al., FastGRNN: A Fast, Accurate, Stable and Tiny Kilobyte Sized Gated Recurrent Neural Network (2018).
+    Source: Kusupati et al., FastGRNN: A Fast, Accurate, Stable and Tiny Kilobyte Sized Gated
+        Recurrent Neural Network (2018).
     """
     shared = W @ x + U @ h
     z = sigmoid(shared + b_z)
@@ -151,9 +229,11 @@ def fast_grnn(x, h, *, W=weight("H", "I"), U=weight("H", "H"), b_z=weight("H", i
 
 @cell
 def qrnn(x, c, p=state("3*H"), *, W=weight("3*H", "I"), V=weight("3*H", "I"), b=weight("3*H")):
-    """Quasi-recurrent network: a convolution of two steps, and fo-pooling. `p` holds the product with the step before.
+    """Quasi-recurrent network: a convolution of two steps, and fo-pooling. `p` holds the product
+    with the step before.
 
-    Source: Bradbury, Merity, Xiong and Socher, Quasi-Recurrent Neural Networks (2017), section 2, with fo-pooling.
+    Source: Bradbury, Merity, Xiong and Socher, Quasi-Recurrent Neural Networks (2017), section 2,
+        with fo-pooling.
     """
     z, f, o = split(W @ x + p + b, 3)
     f = sigmoid(f)
@@ -169,11 +249,13 @@ def _slow(shape):
 
 @cell
 def rg_lru(x, h, *, W=weight("3*H", "I"), b=weight("3*H", init=0.0), decay=weight("H", init=_slow)):
-    """Real-gated linear recurrent unit. `n` is the x of the paper's equations, made by the block's linear layer before it.
+    """Real-gated linear recurrent unit. `n` is the x of the paper's equations, made by the block's
+    linear layer before it.
 
     Its gates see the cell's x, and not what is made of it.
 
-    Source: De et al., Griffin: Mixing Gated Linear Recurrences with Local Attention (2024), equations 1 to 4, with c = 8.
+    Source: De et al., Griffin: Mixing Gated Linear Recurrences with Local Attention (2024),
+        equations 1 to 4, with c = 8.
     """
     r, i, n = split(W @ x + b, 3)
     a = exp(-8 * softplus(-decay) * sigmoid(r))
@@ -181,7 +263,8 @@ def rg_lru(x, h, *, W=weight("3*H", "I"), b=weight("3*H", init=0.0), decay=weigh
 
 
 def _ring(shape):
-    # exp(-exp(nu)) between 0.9 and 0.999, by which points are uniform on the ring between the two circles
+    # exp(-exp(nu)) between 0.9 and 0.999, by which points are uniform on the ring between the two
+    # circles
     return (-0.5 * _uniform(shape, 0.9**2, 0.999**2).log()).log()
 
 
@@ -190,16 +273,27 @@ def _angle(shape):
 
 
 @cell
-def lru(x, re, im, *, B=weight("2*H", "I", init=lambda shape: _normal(shape) / math.sqrt(2 * shape[1])),
-        C=weight("H", "2*H", init=lambda shape: _normal(shape) / math.sqrt(shape[0])), D=weight("H", "I"),
-        nu=weight("H", init=_ring), theta=weight("H", init=_angle)):
-    """Linear recurrent unit: a complex diagonal, here as two real states, that turns and shrinks by its own amount in each unit.
+def lru(
+    x,
+    re,
+    im,
+    *,
+    B=weight("2*H", "I", init=lambda shape: _normal(shape) / math.sqrt(2 * shape[1])),
+    C=weight("H", "2*H", init=lambda shape: _normal(shape) / math.sqrt(shape[0])),
+    D=weight("H", "I"),
+    nu=weight("H", init=_ring),
+    theta=weight("H", init=_angle),
+):
+    """Linear recurrent unit: a complex diagonal, here as two real states, that turns and shrinks by
+    its own amount in each unit.
 
-    The language has no sine: exp(theta) is the tangent of half the paper's angle, which reaches all angles from 0 to pi. Those
-    beyond are the conjugates, which give the same real output. The gain of the input stays what it is in the paper at the start,
-    for B can learn another one. The output of a whole layer, with its D x, is here; the paper's nonlinear blocks between are not.
+    The language has no sine: exp(theta) is the tangent of half the paper's angle, which reaches all
+    angles from 0 to pi. Those beyond are the conjugates, which give the same real output. The gain
+    of the input stays what it is in the paper at the start, for B can learn another one. The output
+    of a whole layer, with its D x, is here; the paper's nonlinear blocks between are not.
 
-    Source: Orvieto et al., Resurrecting Recurrent Neural Networks for Long Sequences (2023), sections 3.3 and 3.4.
+    Source: Orvieto et al., Resurrecting Recurrent Neural Networks for Long Sequences (2023),
+        sections 3.3 and 3.4.
     """
     size = exp(-exp(nu))
     u = exp(theta)
@@ -213,7 +307,8 @@ def lru(x, re, im, *, B=weight("2*H", "I", init=lambda shape: _normal(shape) / m
 
 @cell
 def slstm(x, h, c, n, m, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H")):
-    """LSTM with an exponential input gate: `n` adds its values up, and e to the power `m` is left out of `c` and `n`.
+    """LSTM with an exponential input gate: `n` adds its values up, and e to the power `m` is left
+    out of `c` and `n`.
 
     The forget gate is the sigmoid, and there is one head.
 
@@ -230,11 +325,21 @@ def slstm(x, h, c, n, m, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight
 
 
 @cell
-def janet(x, h, *, W=weight("2*H", "I"), U=weight("2*H", "H"), b_f=weight("H", init=chrono(784)), b_n=weight("H", init=0.0),
-          beta=1.0):
-    """LSTM with the forget gate alone, which starts as for sequences of 784 steps. `beta` lets in more than is forgotten.
+def janet(
+    x,
+    h,
+    *,
+    W=weight("2*H", "I"),
+    U=weight("2*H", "H"),
+    b_f=weight("H", init=chrono(784)),
+    b_n=weight("H", init=0.0),
+    beta=1.0,
+):
+    """LSTM with the forget gate alone, which starts as for sequences of 784 steps. `beta` lets in
+    more than is forgotten.
 
-    Source: van der Westhuizen and Lasenby, The Unreasonable Effectiveness of the Forget Gate (2018).
+    Source: van der Westhuizen and Lasenby, The Unreasonable Effectiveness of the Forget Gate
+        (2018).
     """
     s, n = split(W @ x + U @ h, 2)
     s = s + b_f
@@ -242,9 +347,21 @@ def janet(x, h, *, W=weight("2*H", "I"), U=weight("2*H", "H"), b_f=weight("H", i
 
 
 @cell
-def cornn(x, y, z, *, W=weight("H", "I"), U=weight("H", "H"), V=weight("H", "H"), b=weight("H"), dt=0.042, gamma=2.7,
-          epsilon=4.7):
-    """Coupled oscillators: `y` is where each is, `z` how fast it moves. The constants are those of sMNIST.
+def cornn(
+    x,
+    y,
+    z,
+    *,
+    W=weight("H", "I"),
+    U=weight("H", "H"),
+    V=weight("H", "H"),
+    b=weight("H"),
+    dt=0.042,
+    gamma=2.7,
+    epsilon=4.7,
+):
+    """Coupled oscillators: `y` is where each is, `z` how fast it moves. The constants are those of
+    sMNIST.
 
     The damping is explicit, as in the authors' code.
 
@@ -256,10 +373,22 @@ def cornn(x, y, z, *, W=weight("H", "I"), U=weight("H", "H"), V=weight("H", "H")
 
 
 @cell
-def lem(x, y, z, *, W=weight("4*H", "I"), U=weight("3*H", "H"), V=weight("H", "H"), b=weight("4*H"), dt=1.0):
-    """Long expressive memory: two states, each with its own time step in every unit, of `dt` at most.
+def lem(
+    x,
+    y,
+    z,
+    *,
+    W=weight("4*H", "I"),
+    U=weight("3*H", "H"),
+    V=weight("H", "H"),
+    b=weight("4*H"),
+    dt=1.0,
+):
+    """Long expressive memory: two states, each with its own time step in every unit, of `dt` at
+    most.
 
-    Source: Rusch, Mishra, Erichson and Mahoney, Long Expressive Memory for Sequence Modeling (2022), equation 3.
+    Source: Rusch, Mishra, Erichson and Mahoney, Long Expressive Memory for Sequence Modeling
+        (2022), equation 3.
     """
     x1, x2, xz, xy = split(W @ x + b, 4)
     y1, y2, yz = split(U @ y, 3)
@@ -271,25 +400,51 @@ def lem(x, y, z, *, W=weight("4*H", "I"), U=weight("3*H", "H"), V=weight("H", "H
 
 
 @cell
-def antisymmetric_rnn(x, h, *, W=weight("H", "I"), U=weight("H", "H", init="normal"), b=weight("H", init=0.0),
-                      epsilon=0.01, gamma=0.01):
-    """A step of `epsilon` along an equation of motion that neither grows nor fades, but for a damping `gamma`. It has no gate.
+def antisymmetric_rnn(
+    x,
+    h,
+    *,
+    W=weight("H", "I"),
+    U=weight("H", "H", init="normal"),
+    b=weight("H", init=0.0),
+    epsilon=0.01,
+    gamma=0.01,
+):
+    """A step of `epsilon` along an equation of motion that neither grows nor fades, but for a
+    damping `gamma`. It has no gate.
 
-    Source: Chang, Chen, Haber and Chi, AntisymmetricRNN: A Dynamical System View on Recurrent Neural Networks (2019).
+    Source: Chang, Chen, Haber and Chi, AntisymmetricRNN: A Dynamical System View on Recurrent
+        Neural Networks (2019).
     """
     return h + epsilon * tanh(W @ x + U @ h - U.T @ h - gamma * h + b)
 
 
 @cell
-def phased_lstm(x, t=input(1), h=state(), c=state(), *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H"),
-                p_i=weight("H"), p_f=weight("H"), p_o=weight("H"),
-                tau=weight("H", init=lambda shape: _uniform(shape, 0.0, 3.0).exp()),
-                s=weight("H", init=lambda shape: _uniform(shape, 0.0, math.exp(3.0))), r_on=0.05, alpha=0.001):
-    """LSTM with peepholes whose units open in turn: each for the part `r_on` of its period `tau`, which begins at the time `s`.
+def phased_lstm(
+    x,
+    t=input(1),
+    h=state(),
+    c=state(),
+    *,
+    W=weight("4*H", "I"),
+    U=weight("4*H", "H"),
+    b=weight("4*H"),
+    p_i=weight("H"),
+    p_f=weight("H"),
+    p_o=weight("H"),
+    tau=weight("H", init=lambda shape: _uniform(shape, 0.0, 3.0).exp()),
+    s=weight("H", init=lambda shape: _uniform(shape, 0.0, math.exp(3.0))),
+    r_on=0.05,
+    alpha=0.001,
+):
+    """LSTM with peepholes whose units open in turn: each for the part `r_on` of its period `tau`,
+    which begins at the time `s`.
 
-    `t` is the time of the step. What is shut leaks by `alpha`, which the paper sets to 0 once training is over.
+    `t` is the time of the step. What is shut leaks by `alpha`, which the paper sets to 0 once
+    training is over.
 
-    Source: Neil, Pfeiffer and Liu, Phased LSTM: Accelerating Recurrent Network Training for Long or Event-based Sequences (2016),
+    Source: Neil, Pfeiffer and Liu, Phased LSTM: Accelerating Recurrent Network Training for Long or
+        Event-based Sequences (2016),
     section 2; tau and s start as there, but s is drawn for the longest period and not for its own.
     """
     cycles = (t - s) / tau

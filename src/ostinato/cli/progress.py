@@ -1,4 +1,6 @@
-"""What a run shows in the terminal: one line that moves in a terminal, one line for each measurement elsewhere."""
+"""What a run shows in the terminal: one line that moves in a terminal, one line for each
+measurement elsewhere.
+"""
 
 import contextlib
 import sys
@@ -19,7 +21,8 @@ PATIENCE = 1.0
 
 
 class Lasting:
-    """A stream that drops what it is given once it cannot be written: a run outlives the terminal that it was started in.
+    """A stream that drops what it is given once it cannot be written: a run outlives the terminal
+    that it was started in.
 
     Args:
         stream: Where to write.
@@ -52,7 +55,11 @@ def errors() -> Console:
 def told_of_waiting(data: Path) -> Iterator[None]:
     """Say so where data comes from a pipe and is not all there after a second."""
     message = f"reading from the pipe {str(data)!r} until its writer closes it"
-    timer = threading.Timer(PATIENCE, lambda: errors().print(message, soft_wrap=True)) if is_pipe(data) else None
+    timer = (
+        threading.Timer(PATIENCE, lambda: errors().print(message, soft_wrap=True))
+        if is_pipe(data)
+        else None
+    )
     if timer:
         timer.daemon = True
         timer.start()
@@ -75,8 +82,14 @@ class Display:
     def __init__(self, console: Console, goal: str = "held_out_bits", label: str = "held out"):
         self.console, self.goal, self.label = console, goal, label
         self.bar = Progress(
-            BarColumn(BAR), TextColumn("{task.percentage:3.0f}%"), TextColumn("{task.description}"),
-            console=console, transient=True, disable=not console.is_terminal, refresh_per_second=4)
+            BarColumn(BAR),
+            TextColumn("{task.percentage:3.0f}%"),
+            TextColumn("{task.description}"),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+            refresh_per_second=4,
+        )
         self.task = self.bar.add_task("starting", total=1.0)
         self.latest = None
 
@@ -91,8 +104,11 @@ class Display:
         """The bar moves."""
         self.latest = moment
         if self.console.is_terminal:
-            self.bar.update(self.task, completed=moment.used, description=(
-                f"{moment.shown}  {speed(moment)}  {left(moment)}"))
+            self.bar.update(
+                self.task,
+                completed=moment.used,
+                description=(f"{moment.shown}  {speed(moment)}  {left(moment)}"),
+            )
 
     def measured(self, entry: dict) -> None:
         """A line that stays."""
@@ -101,13 +117,21 @@ class Display:
         label = self.label if goal == self.goal else goal.replace("_", " ")
         moment, value = self.latest, entry[goal]
         shown = "none" if value is None else f"{value:.3f}"
-        self.bar.print(f"step {entry['step']:>6}  {moment.shown}  {label} {shown}  {speed(moment)}  {left(moment)}",
-                       highlight=False, soft_wrap=True)
+        self.bar.print(
+            f"step {entry['step']:>6}  {moment.shown}  {label} {shown}  {speed(moment)}  "
+            f"{left(moment)}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 def speed(moment) -> str:
     """Characters, or what else a step takes, per second."""
-    return f"{moment.rate / 1000:.0f}k {moment.unit}/s" if moment.rate >= 9950 else f"{moment.rate:.0f} {moment.unit}/s"
+    return (
+        f"{moment.rate / 1000:.0f}k {moment.unit}/s"
+        if moment.rate >= 9950
+        else f"{moment.rate:.0f} {moment.unit}/s"
+    )
 
 
 def left(moment) -> str:

@@ -37,17 +37,26 @@ class Stopped(KeyboardInterrupt):
 def raised_as_stopped() -> Iterator[None]:
     """Raise `Stopped` when a signal asks the program to end.
 
-    A signal that is ignored stays ignored, as SIGHUP under nohup. The second signal ends the program at once, in case the first
-    one did not get through; a second SIGHUP is ignored, since a closing terminal sends several.
+    A signal that is ignored stays ignored, as SIGHUP under nohup. The second signal ends the
+    program at once, in case the first one did not get through; a second SIGHUP is ignored, since a
+    closing terminal sends several.
     """
+
     def stop(number, frame):
         for other in replaced:
-            signal.signal(other, signal.SIG_DFL if other != getattr(signal, "SIGHUP", None) else signal.SIG_IGN)
+            signal.signal(
+                other,
+                signal.SIG_DFL if other != getattr(signal, "SIGHUP", None) else signal.SIG_IGN,
+            )
         raise Stopped(number)
 
     # only the main thread may say what a signal does
     main = threading.current_thread() is threading.main_thread()
-    replaced = {number: handler for number in ENDING if main and (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None)}
+    replaced = {
+        number: handler
+        for number in ENDING
+        if main and (handler := signal.getsignal(number)) not in (signal.SIG_IGN, None)
+    }
     process = os.getpid()
     for number in replaced:
         signal.signal(number, stop)

@@ -1,4 +1,6 @@
-"""The graph of one backward step: one rule for each op, one reverse walk, and the result is a graph again."""
+"""The graph of one backward step: one rule for each op, one reverse walk, and the result is a graph
+again.
+"""
 
 import functools
 from collections.abc import Callable
@@ -11,14 +13,15 @@ from ..language.graph import ONE, Builder, Graph, Node, Size
 class Backward:
     """One backward step of a cell.
 
-    Its leaves are nodes of the forward graph and nodes of op `gradient`: `output` is what reaches the step's output from
-    outside, and each state's name is what reaches its new value from the step after.
+    Its leaves are nodes of the forward graph and nodes of op `gradient`: `output` is what reaches
+    the step's output from outside, and each state's name is what reaches its new value from the
+    step after.
 
-    Attributes:
-        states: The gradient of each previous state, by name.
-        inputs: The gradient of each input that one goes to, by name.
-        products: For each weight of two dimensions, the pairs (gradient of the result, argument) whose outer products
-            add up to the weight's gradient; a pair's order is swapped for a transposed weight. Of one that no gradient reaches, a pair of zeros.
+    Attributes: states: The gradient of each previous state, by name. inputs: The gradient of each
+        input that one goes to, by name. products: For each weight of two dimensions, the pairs
+        (gradient of the result, argument) whose outer products
+            add up to the weight's gradient; a pair's order is swapped for a transposed weight. Of
+            one that no gradient reaches, a pair of zeros.
         vectors: For each weight of one dimension, its gradient at one row and step.
     """
 
@@ -52,8 +55,8 @@ class _Algebra:
         return self.builder.pointwise("add", a, b)
 
 
-# One rule for each pointwise op: given the algebra m, the gradient g of the result, the result y and the arguments,
-# the gradient of each argument (None where there is none).
+# One rule for each pointwise op: given the algebra m, the gradient g of the result, the result y
+# and the arguments, the gradient of each argument (None where there is none).
 RULES: dict[str, Callable] = {
     "add": lambda m, g, y, a, b: (g, g),
     "sub": lambda m, g, y, a, b: (g, m.neg(g)),
@@ -71,10 +74,22 @@ RULES: dict[str, Callable] = {
         m.where(m.less(m.abs(a), m.builder.number(3.0)), m.mul(g, m.builder.number(1 / 6)), m.zero),
     ),
     "floor": lambda m, g, y, a: (None,),
-    "abs": lambda m, g, y, a: (m.where(m.less(a, m.zero), m.neg(g), m.where(m.less(m.zero, a), g, m.zero)),),
-    "maximum": lambda m, g, y, a, b: (m.where(m.less(a, b), m.zero, g), m.where(m.less(a, b), g, m.zero)),
-    "minimum": lambda m, g, y, a, b: (m.where(m.less(b, a), m.zero, g), m.where(m.less(b, a), g, m.zero)),
-    "where": lambda m, g, y, condition, a, b: (None, m.where(condition, g, m.zero), m.where(condition, m.zero, g)),
+    "abs": lambda m, g, y, a: (
+        m.where(m.less(a, m.zero), m.neg(g), m.where(m.less(m.zero, a), g, m.zero)),
+    ),
+    "maximum": lambda m, g, y, a, b: (
+        m.where(m.less(a, b), m.zero, g),
+        m.where(m.less(a, b), g, m.zero),
+    ),
+    "minimum": lambda m, g, y, a, b: (
+        m.where(m.less(b, a), m.zero, g),
+        m.where(m.less(b, a), g, m.zero),
+    ),
+    "where": lambda m, g, y, condition, a, b: (
+        None,
+        m.where(condition, g, m.zero),
+        m.where(condition, m.zero, g),
+    ),
     "less": lambda m, g, y, a, b: (None, None),
 }
 
@@ -85,8 +100,8 @@ def derive(graph: Graph) -> Backward:
     Args:
         graph: A cell's step.
 
-    Returns:
-        The gradients of the previous states, the inputs and the weights, as nodes over the same builder.
+    Returns: The gradients of the previous states, the inputs and the weights, as nodes over the
+        same builder.
     """
     builder = graph.builder
     m = _Algebra(builder)
@@ -136,7 +151,8 @@ def derive(graph: Graph) -> Backward:
             give(node.args[0], builder.node("broadcast", (g,), None, node.args[0].size))
         elif node.op == "mean":
             (arg,) = node.args
-            # A sum over as many units is divided at once, for only then is the mean of equal numbers exact.
+            # A sum over as many units is divided at once, for only then is the mean of equal
+            # numbers exact.
             whole = g.op == "sum" and g.args[0].size == arg.size
             g = builder.node("mean", g.args) if whole else g
             give(arg, builder.node("broadcast", (g,), None if whole else "mean", arg.size))
@@ -145,16 +161,28 @@ def derive(graph: Graph) -> Backward:
                 give(arg, part)
 
     def of_leaf(kind, name, size):
-        return gradient(builder.node(kind, (), name, size)) or builder.node("broadcast", (m.zero,), None, size)
+        return gradient(builder.node(kind, (), name, size)) or builder.node(
+            "broadcast", (m.zero,), None, size
+        )
 
-    vectors = {name: of_leaf("weight", name, w.shape[0]) for name, w in graph.weights.items() if len(w.shape) == 1}
+    vectors = {
+        name: of_leaf("weight", name, w.shape[0])
+        for name, w in graph.weights.items()
+        if len(w.shape) == 1
+    }
     for name, w in graph.weights.items():
         if len(w.shape) == 2 and name not in products:
-            products[name] = [tuple(builder.node("broadcast", (m.zero,), None, size) for size in w.shape)]
+            products[name] = [
+                tuple(builder.node("broadcast", (m.zero,), None, size) for size in w.shape)
+            ]
     return Backward(
         graph,
         {name: of_leaf("state", name, size) for name, size in graph.states.items()},
-        {name: of_leaf("input", name, size) for name, size in graph.inputs.items() if name not in graph.given},
+        {
+            name: of_leaf("input", name, size)
+            for name, size in graph.inputs.items()
+            if name not in graph.given
+        },
         products,
         vectors,
     )

@@ -42,7 +42,9 @@ CAPTIONS = ("caption", "captions", "text", "description", "title", "en")
 
 @dataclass(frozen=True)
 class Tagged:
-    """Sentences: the words of each, the tag of each word (None where the file has none), and which columns were taken."""
+    """Sentences: the words of each, the tag of each word (None where the file has none), and which
+    columns were taken.
+    """
 
     words: Sequence[list[str]]
     tags: Sequence[list[str]] | None
@@ -52,15 +54,15 @@ class Tagged:
 def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
     """Sentences with a tag for each word: a word in each line, an empty line between sentences.
 
-    A file named .conllu is read as CoNLL-U: comments, ranges of words (3-4) and empty nodes (3.1) are left out. Any other has
-    the word, a tab and the tag in a line, or the word alone, where there are no tags yet. Each can be packed with gzip.
+    A file named .conllu is read as CoNLL-U: comments, ranges of words (3-4) and empty nodes (3.1)
+    are left out. Any other has the word, a tab and the tag in a line, or the word alone, where
+    there are no tags yet. Each can be packed with gzip.
 
-    Args:
-        path: Of the file.
-        column: Of the tags: "upos" (that of CoNLL-U, if not given) or "xpos", or the number of a column, counted from 0.
+    Args: path: Of the file. column: Of the tags: "upos" (that of CoNLL-U, if not given) or "xpos",
+        or the number of a column, counted from 0.
 
-    Raises:
-        InputError: The file cannot be read; a line has too few columns; a word or a tag is empty; the column is not there.
+    Raises: InputError: The file cannot be read; a line has too few columns; a word or a tag is
+        empty; the column is not there.
     """
     conllu = str(path).removesuffix(".gz").endswith(".conllu")
 
@@ -73,12 +75,17 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
 
     first, fields = next((row for row in rows() if row[1] != [""]), (0, None))
     if fields is None:
-        raise InputError(f"{str(path)!r} has no words in it, only comments; give a file with a word in each line")
+        raise InputError(
+            f"{str(path)!r} has no words in it, only comments; give a file with a word in each line"
+        )
     width = 10 if conllu else len(fields)
     place = _tag_place(path, column, width, conllu)
     if width == 1 and all(len(fields[0].split()) == 2 for _, fields in rows() if fields != [""]):
-        raise InputError(f"{str(path)!r} has two words in each line and no tab; separate a word and its tag by a tab, "
-                         "and write words without tags one in a line")
+        raise InputError(
+            f"{str(path)!r} has two words in each line and no tab; separate a word and its tag by "
+            f"a tab, "
+            "and write words without tags one in a line"
+        )
     # the first word whose tag is not filled, and whether the tag of any is
     unfilled, filled = None, False
 
@@ -92,12 +99,19 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
                 continue
             if len(fields) != width:
                 wanted = "CoNLL-U has 10" if conllu else f"line {first} has {width}"
-                raise InputError(f"{str(path)!r} line {number} has {len(fields)} columns, and {wanted}; "
-                                 "separate them by tabs, and sentences by empty lines")
-            word, tag = fields[1 if conllu else 0].strip(), fields[place].strip() if place is not None else None
+                raise InputError(
+                    f"{str(path)!r} line {number} has {len(fields)} columns, and {wanted}; "
+                    "separate them by tabs, and sentences by empty lines"
+                )
+            word, tag = (
+                fields[1 if conllu else 0].strip(),
+                fields[place].strip() if place is not None else None,
+            )
             if not word or tag == "":
-                raise InputError(f"{str(path)!r} line {number} has no {'tag' if word else 'word'}; "
-                                 "write one, or an empty line to end a sentence")
+                raise InputError(
+                    f"{str(path)!r} line {number} has no {'tag' if word else 'word'}; "
+                    "write one, or an empty line to end a sentence"
+                )
             begun.append((word, tag))
             if conllu and tag == "_":
                 unfilled = unfilled or number
@@ -112,11 +126,15 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
             tags.extend([tag for _, tag in sentence] for sentence in some)
     tagged = place is not None and filled
     if tagged and place == CONLLU_TAGS["upos"] and unfilled:
-        raise InputError(f"{str(path)!r} line {unfilled} has '_' for its tag, and other lines have one; "
-                         "write it, or take the sentence out")
+        raise InputError(
+            f"{str(path)!r} line {unfilled} has '_' for its tag, and other lines have one; "
+            "write it, or take the sentence out"
+        )
     taken = {"word": "form" if conllu else "0"}
     if tagged:
-        taken["tag"] = next((name for name, known in CONLLU_TAGS.items() if conllu and known == place), str(place))
+        taken["tag"] = next(
+            (name for name, known in CONLLU_TAGS.items() if conllu and known == place), str(place)
+        )
     return Tagged(words, tags if tagged else None, taken)
 
 
@@ -125,13 +143,21 @@ def _tag_place(path: Path, column: str | int | None, width: int, conllu: bool) -
     known = CONLLU_TAGS if conllu else {}
     if column is None:
         if width > 2 and not conllu:
-            raise InputError(f"{str(path)!r} has {width} columns; say which holds the tags: column=1 to column={width - 1}")
+            raise InputError(
+                f"{str(path)!r} has {width} columns; say which holds the tags: column=1 to "
+                f"column={width - 1}"
+            )
         return known["upos"] if conllu else 1 if width == 2 else None
-    place = known.get(str(column).lower(), int(column) if re.fullmatch("[0-9]{1,4}", str(column)) else -1)
+    place = known.get(
+        str(column).lower(), int(column) if re.fullmatch("[0-9]{1,4}", str(column)) else -1
+    )
     if not 0 < place < width or (conllu and place == 1):
         named = "".join(f"{name!r} or " for name in known)
-        raise InputError(f"column={column!r}: {str(path)!r} has {width} columns; give {named}a number of 1 to {width - 1}"
-                         + (", but not that of the words, 1" if conllu else ", the words are column 0"))
+        raise InputError(
+            f"column={column!r}: {str(path)!r} has {width} columns; give {named}a number of 1 to "
+            f"{width - 1}"
+            + (", but not that of the words, 1" if conllu else ", the words are column 0")
+        )
     return place
 
 
@@ -164,10 +190,12 @@ class Clips:
 def read_clips(path: Path, *, label: str | None = None, part: str | None = None) -> Clips:
     """Clips from an npz file, a folder of pictures that are the frames of one, or a video.
 
-    Args:
-        path: The npz file has `x` (or `frames`) as `arrays.split_array` reads it, labels as whole numbers or text (N, T), and can have
-            what the numbers stand for as a list of text, names of the clips (`names`), and numbers of the clips of a part.
-        label: The array of labels, or of sentences; if not given, the first that has a label for each frame, and `sentences`.
+    Args: path: The npz file has `x` (or `frames`) as `arrays.split_array` reads it, labels as whole
+        numbers or text (N, T), and can have
+            what the numbers stand for as a list of text, names of the clips (`names`), and numbers
+            of the clips of a part.
+        label: The array of labels, or of sentences; if not given, the first that has a label for
+            each frame, and `sentences`.
         part: "train" or "test": only the clips that the array of that name counts.
 
     Raises:
@@ -177,38 +205,79 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
     if path.suffix != ".npz":
         for name, value in (("label", label), ("part", part)):
             if value is not None:
-                raise InputError(f"{name}={value!r}: {str(path)!r} is no npz file, and has no arrays; leave {name} out")
+                raise InputError(
+                    f"{name}={value!r}: {str(path)!r} is no npz file, and has no arrays; leave "
+                    f"{name} out"
+                )
         frames = stored_frames(path) if os.path.isdir(path) else stored_video(path)
         return Clips(Made(1, lambda _: floats(frames)), None, None, None, [path.name], {}, PIXELS)
     arrays = read_arrays(path)
     x = find_array(arrays, path, None, ("x", "X", "frames", "clips", "data"))
     if x is None:
-        raise InputError(f"{str(path)!r} has no array 'x' or 'frames'; it has {listed(arrays)}; call the frames x, (N, T, F)")
+        raise InputError(
+            f"{str(path)!r} has no array 'x' or 'frames'; it has {listed(arrays)}; call the frames "
+            f"x, (N, T, F)"
+        )
     clips, lengths = split_array(arrays, path, x)
     # Clips that lie behind one another in one array have labels that do.
     joined = "lengths" in arrays and len(arrays[x]) == lengths.sum() != len(clips)
-    count = arrays[x].shape[:1 if joined else 2]
+    count = arrays[x].shape[: 1 if joined else 2]
     if label is None:
-        fitting = [name for name, array in arrays.items() if array.shape == count and array.dtype.kind in "iuU" and name != x]
+        fitting = [
+            name
+            for name, array in arrays.items()
+            if array.shape == count and array.dtype.kind in "iuU" and name != x
+        ]
         label = next(iter(fitting), None)
     find_array(arrays, path, label, ())
     labels = classes = sentences = None
-    spoken = label if label is not None and _is_text(arrays[label], len(clips)) else next(
-        (name for name in SENTENCES if name in arrays and _is_text(arrays[name], len(clips))), None)
+    spoken = (
+        label
+        if label is not None and _is_text(arrays[label], len(clips))
+        else next(
+            (name for name in SENTENCES if name in arrays and _is_text(arrays[name], len(clips))),
+            None,
+        )
+    )
     if spoken is not None:
         sentences, label = texts_of(arrays[spoken]), None if label == spoken else label
-    names = texts_of(arrays["names"]) if "names" in arrays and arrays["names"].shape == (len(clips),) else None
+    names = (
+        texts_of(arrays["names"])
+        if "names" in arrays and arrays["names"].shape == (len(clips),)
+        else None
+    )
     if label is not None:
-        number_of, classes = _frame_labels({k: v for k, v in arrays.items() if k != "names" or names is None}, path, label, count)
+        number_of, classes = _frame_labels(
+            {k: v for k, v in arrays.items() if k != "names" or names is None}, path, label, count
+        )
         of, ends = arrays[label], np.cumsum(lengths)
-        labels = Made(len(clips), lambda k: number_of(of[int(ends[k] - lengths[k]):int(ends[k])] if joined else of[k][:lengths[k]]))
+        labels = Made(
+            len(clips),
+            lambda k: number_of(
+                of[int(ends[k] - lengths[k]) : int(ends[k])] if joined else of[k][: lengths[k]]
+            ),
+        )
     if part is not None:
         chosen = np.asarray(arrays[find_array(arrays, path, part, ())])
-        if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or not chosen.size or chosen.min() < 0 or chosen.max() >= len(clips):
-            raise InputError(f"{str(path)!r}: {part!r} is of {chosen.dtype}, shape {chosen.shape}; "
-                             f"it should be a list of numbers of clips, 0 to {len(clips) - 1}")
-        clips, labels, sentences, names = (rows and taken(rows, chosen) for rows in (clips, labels, sentences, names))
-    columns = {"numbers": x} | ({"label": label} if label else {}) | ({"sentences": spoken} if spoken else {})
+        if (
+            chosen.ndim != 1
+            or chosen.dtype.kind not in "iu"
+            or not chosen.size
+            or chosen.min() < 0
+            or chosen.max() >= len(clips)
+        ):
+            raise InputError(
+                f"{str(path)!r}: {part!r} is of {chosen.dtype}, shape {chosen.shape}; "
+                f"it should be a list of numbers of clips, 0 to {len(clips) - 1}"
+            )
+        clips, labels, sentences, names = (
+            rows and taken(rows, chosen) for rows in (clips, labels, sentences, names)
+        )
+    columns = (
+        {"numbers": x}
+        | ({"label": label} if label else {})
+        | ({"sentences": spoken} if spoken else {})
+    )
     return Clips(clips, labels, classes, sentences, names, columns, arrays[x].dtype.name)
 
 
@@ -216,24 +285,38 @@ def _is_text(array: np.ndarray, count: int) -> bool:
     return array.dtype.kind == "U" and array.shape == (count,)
 
 
-def _frame_labels(arrays: dict[str, np.ndarray | StoredArray], path: Path, label: str,
-                  count: tuple[int, ...]) -> tuple[Callable[[np.ndarray], np.ndarray], list[str]]:
-    """What makes numbers, int64, of labels of the array, which is of the shape `count`, and what each number is called."""
+def _frame_labels(
+    arrays: dict[str, np.ndarray | StoredArray], path: Path, label: str, count: tuple[int, ...]
+) -> tuple[Callable[[np.ndarray], np.ndarray], list[str]]:
+    """What makes numbers, int64, of labels of the array, which is of the shape `count`, and what
+    each number is called.
+    """
     labels = arrays[label]
     if labels.shape != count or labels.dtype.kind not in "iuU":
-        raise InputError(f"{str(path)!r}: {label!r} is of {labels.dtype}, shape {labels.shape}; "
-                         f"it should be {count} whole numbers or text, a label for each frame")
+        raise InputError(
+            f"{str(path)!r}: {label!r} is of {labels.dtype}, shape {labels.shape}; "
+            f"it should be {count} whole numbers or text, a label for each frame"
+        )
     if labels.dtype.kind == "U":
         classes = np.unique(np.concatenate([np.unique(block) for block in blocks_of(labels)]))
         return lambda row: np.searchsorted(classes, row).astype(np.int64), classes.tolist()
     least, most = least_and_most(labels)
     if least < 0:
         raise InputError(f"{str(path)!r}: {label!r} has the label {least}; number labels from 0")
-    # What the numbers stand for: the list called as the labels are, else the shortest that is long enough.
-    lists = {name: array for name, array in arrays.items() if array.dtype.kind == "U" and array.ndim == 1 and len(array) > most}
-    named = next((name for name in (f"{label}s", f"{label}_names", "classes") if name in lists), None)
+    # What the numbers stand for: the list called as the labels are, else the shortest that is long
+    # enough.
+    lists = {
+        name: array
+        for name, array in arrays.items()
+        if array.dtype.kind == "U" and array.ndim == 1 and len(array) > most
+    }
+    named = next(
+        (name for name in (f"{label}s", f"{label}_names", "classes") if name in lists), None
+    )
     named = named or min(lists, key=lambda name: len(lists[name]), default=None)
-    classes = np.asarray(lists[named]).tolist() if named else [str(number) for number in range(most + 1)]
+    classes = (
+        np.asarray(lists[named]).tolist() if named else [str(number) for number in range(most + 1)]
+    )
     return lambda row: row.astype(np.int64), classes
 
 
@@ -259,19 +342,25 @@ class Pictures:
     columns: dict[str, str | list[str]]
 
 
-def read_pictures(path: Path, *, caption: str | None = None, picture: str | None = None, folder: Path | None = None,
-                  size: int = 32) -> Pictures:
-    """Pictures with captions from a table that names files, or an npz file; or without, from one picture or a folder of them.
+def read_pictures(
+    path: Path,
+    *,
+    caption: str | None = None,
+    picture: str | None = None,
+    folder: Path | None = None,
+    size: int = 32,
+) -> Pictures:
+    """Pictures with captions from a table that names files, or an npz file; or without, from one
+    picture or a folder of them.
 
-    Args:
-        path: Of the table, the npz file (an array (N, H, W, 3 or 4) uint8 and text (N,)), the picture or the folder.
-        caption: The column (or array) of captions.
-        picture: The column of files' names (or the array of pictures).
-        folder: Where the files that a table names are; beside the table, if not given.
-        size: H and W to make of each picture; what is not square gets a white border.
+    Args: path: Of the table, the npz file (an array (N, H, W, 3 or 4) uint8 and text (N,)), the
+        picture or the folder. caption: The column (or array) of captions. picture: The column of
+        files' names (or the array of pictures). folder: Where the files that a table names are;
+        beside the table, if not given. size: H and W to make of each picture; what is not square
+        gets a white border.
 
-    Raises:
-        InputError: The file cannot be read; a column is not there; a picture is missing or broken; no caption is filled.
+    Raises: InputError: The file cannot be read; a column is not there; a picture is missing or
+        broken; no caption is filled.
     """
     path = Path(path)
     if path.suffix == ".npz":
@@ -280,28 +369,47 @@ def read_pictures(path: Path, *, caption: str | None = None, picture: str | None
     of_folder = os.path.isdir(path)
     if of_folder or path.suffix.lower() in PICTURES:
         files = pictures_in(path) if of_folder else [path]
-        pictures = _squares((open_picture(file, lambda opened: square(opened, size)) for file in files), size)
+        pictures = _squares(
+            (open_picture(file, lambda opened: square(opened, size)) for file in files), size
+        )
         return Pictures(pictures, None, [file.name for file in files], 0, {})
     table = read_table(path)
     for name in (caption, picture):
         if name is not None:
             table.column(name)
-    picture = picture or table.find(FILES, without=(caption,)) or next(
-        (name for name in table.names if table.texts(name)[0].lower().endswith(PICTURES)), None)
+    picture = (
+        picture
+        or table.find(FILES, without=(caption,))
+        or next(
+            (name for name in table.names if table.texts(name)[0].lower().endswith(PICTURES)), None
+        )
+    )
     if picture is None:
-        raise InputError(f"{str(path)!r} has the columns {listed(table.names)}, none of them of pictures' files; "
-                         "name it: picture=...")
+        raise InputError(
+            f"{str(path)!r} has the columns {listed(table.names)}, none of them of pictures' "
+            f"files; "
+            "name it: picture=..."
+        )
     rest = [name for name in table.names if name != picture and not table.is_numeric(name)]
     caption = caption or table.find(CAPTIONS, without=(picture,)) or table.wordiest(rest)
     names = table.full_texts(picture, "picture")
     kept, captions = _filled(table.texts(caption) if caption else None, len(names), path, caption)
     place = Path(folder) if folder is not None else path.parent
-    missing = next((row for row, name in zip(kept, taken(names, kept)) if not (place / name).is_file()), None)
+    missing = next(
+        (row for row, name in zip(kept, taken(names, kept)) if not (place / name).is_file()), None
+    )
     if missing is not None:
-        raise InputError(f"{table.where(missing)}: there is no picture {str(place / names[missing])!r}; "
-                         "mend its name, or say where the pictures are: folder=...")
-    pictures = _squares((open_picture(place / name, lambda opened: square(opened, size), f"{table.where(row)}: ")
-                         for row, name in zip(kept.tolist(), taken(names, kept))), size)
+        raise InputError(
+            f"{table.where(missing)}: there is no picture {str(place / names[missing])!r}; "
+            "mend its name, or say where the pictures are: folder=..."
+        )
+    pictures = _squares(
+        (
+            open_picture(place / name, lambda opened: square(opened, size), f"{table.where(row)}: ")
+            for row, name in zip(kept.tolist(), taken(names, kept))
+        ),
+        size,
+    )
     columns = {"picture": picture} | ({"caption": caption} if caption else {})
     return Pictures(pictures, captions, taken(names, kept), len(names) - len(kept), columns)
 
@@ -314,13 +422,18 @@ def _squares(pictures: Iterable[np.ndarray], size: int) -> StoredArray:
     return stored
 
 
-def _filled(captions: Sequence[str] | None, count: int, path: Path, name: str | None) -> tuple[np.ndarray, Sequence[str] | None]:
+def _filled(
+    captions: Sequence[str] | None, count: int, path: Path, name: str | None
+) -> tuple[np.ndarray, Sequence[str] | None]:
     """The rows whose caption is not empty, and their captions."""
     if captions is None:
         return np.arange(count), None
     kept = np.flatnonzero(np.fromiter((caption.strip() != "" for caption in captions), bool, count))
     if not len(kept):
-        raise InputError(f"{str(path)!r}: every caption in {name!r} is empty; write them, or name another: caption=...")
+        raise InputError(
+            f"{str(path)!r}: every caption in {name!r} is empty; write them, or name another: "
+            f"caption=..."
+        )
     filled = taken(captions, kept)
     return kept, Made(len(kept), lambda k: filled[k].strip())
 
@@ -329,18 +442,37 @@ def _picture_arrays(path: Path, caption: str | None, picture: str | None, size: 
     arrays = read_arrays(path)
     x = find_array(arrays, path, picture, ("x", "X", "pictures", "images"))
     if x is None:
-        raise InputError(f"{str(path)!r} has no array 'x' or 'pictures'; it has {listed(arrays)}; name it: picture=...")
+        raise InputError(
+            f"{str(path)!r} has no array 'x' or 'pictures'; it has {listed(arrays)}; name it: "
+            f"picture=..."
+        )
     pixels = arrays[x]
-    if pixels.dtype != np.uint8 or pixels.ndim != 4 or pixels.shape[3] not in (3, 4) or not pixels.size:
-        raise InputError(f"{str(path)!r}: {x!r} is of {pixels.dtype}, shape {pixels.shape}; "
-                         "it should be (N, H, W, 3) uint8, 0 to 255")
-    texts = [name for name, array in arrays.items() if array.dtype.kind == "U" and array.shape == pixels.shape[:1]]
+    if (
+        pixels.dtype != np.uint8
+        or pixels.ndim != 4
+        or pixels.shape[3] not in (3, 4)
+        or not pixels.size
+    ):
+        raise InputError(
+            f"{str(path)!r}: {x!r} is of {pixels.dtype}, shape {pixels.shape}; "
+            "it should be (N, H, W, 3) uint8, 0 to 255"
+        )
+    texts = [
+        name
+        for name, array in arrays.items()
+        if array.dtype.kind == "U" and array.shape == pixels.shape[:1]
+    ]
     caption = caption or next((name for name in CAPTIONS if name in texts), None)
     find_array(arrays, path, caption, ())
     if caption is not None and caption not in texts:
-        raise InputError(f"{str(path)!r}: {caption!r} is of {arrays[caption].dtype}, shape {arrays[caption].shape}; "
-                         f"it should be ({len(pixels)},) text, a caption for each picture")
-    kept, captions = _filled(texts_of(arrays[caption]) if caption else None, len(pixels), path, caption)
+        raise InputError(
+            f"{str(path)!r}: {caption!r} is of {arrays[caption].dtype}, shape "
+            f"{arrays[caption].shape}; "
+            f"it should be ({len(pixels)},) text, a caption for each picture"
+        )
+    kept, captions = _filled(
+        texts_of(arrays[caption]) if caption else None, len(pixels), path, caption
+    )
     naming = next((name for name in ("names", "name", "file", "hexcode") if name in texts), None)
     names = texts_of(arrays[naming]) if naming else Made(len(pixels), str)
     pictures = _squares((square(one, size) for one in taken(pixels, kept)), size)

@@ -1,4 +1,5 @@
-"""Sequences that are in temporary files and not in memory: what is read once and then used row by row.
+"""Sequences that are in temporary files and not in memory: what is read once and then used row by
+row.
 
 The files have no name: they are gone when the sequence is, however the process ends.
 """
@@ -40,7 +41,11 @@ class Kept(Sequence):
     __hash__ = None
 
     def __eq__(self, other):
-        return isinstance(other, Sequence) and len(self) == len(other) and all(map(operator.eq, self, other))
+        return (
+            isinstance(other, Sequence)
+            and len(self) == len(other)
+            and all(map(operator.eq, self, other))
+        )
 
     def take(self, rows: Sequence[int]) -> "Taken":
         """The items of some places."""
@@ -102,8 +107,11 @@ class StoredNumbers:
             self._file.write(content.tobytes())
             self._file.flush()
         except OSError as error:
-            raise InputError(f"cannot write a temporary file in {tempfile.gettempdir()!r}: {error.strerror}; make room there, "
-                             "or name a directory that has room: TMPDIR=...") from error
+            raise InputError(
+                f"cannot write a temporary file in {tempfile.gettempdir()!r}: {error.strerror}; "
+                f"make room there, "
+                "or name a directory that has room: TMPDIR=..."
+            ) from error
         self.count += content.size
 
     def __len__(self):
@@ -118,7 +126,9 @@ class StoredNumbers:
         return found
 
     def mapped(self) -> np.ndarray:
-        """All of them, as the system brings parts of the file into memory and takes them out again."""
+        """All of them, as the system brings parts of the file into memory and takes them out
+        again.
+        """
         return np.memmap(self._file, self.dtype, "r", shape=self.count)
 
 
@@ -137,9 +147,18 @@ class StoredRows(Kept):
         (3, [1, 2], [[], [3]])
     """
 
-    def __init__(self, dtype, of: Callable[[np.ndarray], object] = lambda numbers: numbers,
-                 to: Callable[[object], np.ndarray] = lambda row: row):
-        self.of, self.to, self.numbers, self.ends = of, to, StoredNumbers(dtype), StoredNumbers(np.int64)
+    def __init__(
+        self,
+        dtype,
+        of: Callable[[np.ndarray], object] = lambda numbers: numbers,
+        to: Callable[[object], np.ndarray] = lambda row: row,
+    ):
+        self.of, self.to, self.numbers, self.ends = (
+            of,
+            to,
+            StoredNumbers(dtype),
+            StoredNumbers(np.int64),
+        )
         self.ends.extend([0])
 
     def extend(self, rows: Iterable) -> None:
@@ -155,24 +174,29 @@ class StoredRows(Kept):
     def __getitem__(self, place):
         if isinstance(place, slice):
             places = range(*place.indices(len(self)))
-            return self._between(places.start, places.stop) if places.step == 1 else [self[k] for k in places]
+            return (
+                self._between(places.start, places.stop)
+                if places.step == 1
+                else [self[k] for k in places]
+            )
         place = range(len(self))[place]
         return self._between(place, place + 1)[0]
 
     def __iter__(self):
         for start in range(0, len(self), TOGETHER):
-            yield from self[start:start + TOGETHER]
+            yield from self[start : start + TOGETHER]
 
     def _between(self, start: int, stop: int) -> list:
         if stop <= start:
             return []
-        ends = self.ends[start:stop + 1]
-        numbers = self.numbers[int(ends[0]):int(ends[-1])]
+        ends = self.ends[start : stop + 1]
+        numbers = self.numbers[int(ends[0]) : int(ends[-1])]
         return [self.of(row) for row in np.split(numbers, ends[1:-1] - ends[0])]
 
 
 class StoredArray(Kept):
-    """An array that is read row by row, a row being a part along its first axis; numpy takes it as the whole array.
+    """An array that is read row by row, a row being a part along its first axis; numpy takes it as
+    the whole array.
 
     Args:
         dtype: Its dtype.
@@ -186,7 +210,12 @@ class StoredArray(Kept):
     """
 
     def __init__(self, dtype, row: tuple[int, ...] = ()):
-        self.row, self.units, self.count, self.numbers = tuple(row), math.prod(row), 0, StoredNumbers(dtype)
+        self.row, self.units, self.count, self.numbers = (
+            tuple(row),
+            math.prod(row),
+            0,
+            StoredNumbers(dtype),
+        )
 
     def extend(self, rows) -> None:
         """Add rows, (n, *row), or one."""
@@ -219,9 +248,11 @@ class StoredArray(Kept):
             if step != 1:
                 return np.asarray(self)[place]
             stop = max(start, stop)
-            return self.numbers[start * self.units:stop * self.units].reshape(stop - start, *self.row)
+            return self.numbers[start * self.units : stop * self.units].reshape(
+                stop - start, *self.row
+            )
         place = range(self.count)[place]
-        return self[place:place + 1][0]
+        return self[place : place + 1][0]
 
     def __iter__(self):
         for block in self.blocks():
@@ -237,7 +268,7 @@ class StoredArray(Kept):
     def blocks(self) -> Iterator[np.ndarray]:
         """Rows one after another, so many together as are in memory at a time."""
         rows = rows_of_block(self.dtype.itemsize * self.units)
-        return (self[start:start + rows] for start in range(0, self.count, rows))
+        return (self[start : start + rows] for start in range(0, self.count, rows))
 
 
 def behind(before: np.ndarray | StoredArray, series: StoredArray) -> StoredArray:
@@ -262,7 +293,11 @@ def stored_texts(texts: Iterable[str] = ()) -> StoredRows:
         >>> len(texts), texts[0], texts[1:]
         (3, '가', ['', 'bc'])
     """
-    stored = StoredRows(np.uint8, lambda content: content.tobytes().decode(), lambda text: np.frombuffer(text.encode(), np.uint8))
+    stored = StoredRows(
+        np.uint8,
+        lambda content: content.tobytes().decode(),
+        lambda text: np.frombuffer(text.encode(), np.uint8),
+    )
     for some in parts(texts):
         stored.extend(some)
     return stored
@@ -277,8 +312,11 @@ def stored_words() -> StoredRows:
         >>> rows[:]
         [['a', '나'], []]
     """
-    return StoredRows(np.uint8, lambda content: content.tobytes().decode().split("\n") if len(content) else [],
-                      lambda words: np.frombuffer("\n".join(words).encode(), np.uint8))
+    return StoredRows(
+        np.uint8,
+        lambda content: content.tobytes().decode().split("\n") if len(content) else [],
+        lambda words: np.frombuffer("\n".join(words).encode(), np.uint8),
+    )
 
 
 class Behind(Kept):
@@ -342,7 +380,11 @@ class Chunked(Kept):
 def places_of(rows: Sequence[int], count: int) -> np.ndarray:
     """Places in a sequence of so many items, in as few bytes as these take."""
     dtype = np.int64 if count > np.iinfo(np.int32).max else np.int32
-    return np.arange(rows.start, rows.stop, rows.step, dtype) if isinstance(rows, range) else np.asarray(rows, dtype)
+    return (
+        np.arange(rows.start, rows.stop, rows.step, dtype)
+        if isinstance(rows, range)
+        else np.asarray(rows, dtype)
+    )
 
 
 class Taken(Kept):
@@ -356,7 +398,7 @@ class Taken(Kept):
 
     def __iter__(self):
         for start in range(0, len(self), TOGETHER):
-            yield from self[start:start + TOGETHER]
+            yield from self[start : start + TOGETHER]
 
     def __getitem__(self, place):
         if not isinstance(place, slice):
@@ -366,5 +408,9 @@ class Taken(Kept):
         if last - first >= 2 * len(rows):
             return [self.whole[k] for k in rows.tolist()]
         # near each other: read at once
-        some = self.whole[first:last + 1]
-        return some if len(some) == len(rows) and (np.diff(rows) == 1).all() else [some[k] for k in (rows - first).tolist()]
+        some = self.whole[first : last + 1]
+        return (
+            some
+            if len(some) == len(rows) and (np.diff(rows) == 1).all()
+            else [some[k] for k in (rows - first).tolist()]
+        )

@@ -1,7 +1,8 @@
-"""Files written whole and read with care: JSON for what is said, safetensors for numbers, and never a pickle.
+"""Files written whole and read with care: JSON for what is said, safetensors for numbers, and never
+a pickle.
 
-A model directory may come from a stranger. Its files are read only if they are regular files, up to a limit, and tensors only
-after the file's header has been compared with the shapes that are wanted.
+A model directory may come from a stranger. Its files are read only if they are regular files, up to
+a limit, and tensors only after the file's header has been compared with the shapes that are wanted.
 """
 
 import contextlib
@@ -22,17 +23,30 @@ from ..errors import InputError
 UNFINISHED = ".unfinished"
 # The file in the directory of a run that is locked while the run trains.
 LOCK = ".lock"
-# Bytes and values of a JSON file at most. A value takes up to 120 bytes of memory, so that a file takes less than 700 MB.
+# Bytes and values of a JSON file at most. A value takes up to 120 bytes of memory, so that a file
+# takes less than 700 MB.
 JSON_BYTES, JSON_VALUES = 1 << 26, 2_500_000
 # Bytes of the header of a safetensors file at most.
 HEADER_BYTES = 1 << 24
 # The dtypes that are read from safetensors files, and the bytes of a number.
-SIZES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
+SIZES = {
+    "F64": 8,
+    "F32": 4,
+    "F16": 2,
+    "BF16": 2,
+    "I64": 8,
+    "I32": 4,
+    "I16": 2,
+    "I8": 1,
+    "U8": 1,
+    "BOOL": 1,
+}
 _RESTORE = "restore the file, or train the model again"
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that, whatever happens, there is either the old one or the new one and never a part.
+    """Write a file so that, whatever happens, there is either the old one or the new one and never
+    a part.
 
     Raises:
         InputError: The place cannot be written.
@@ -50,7 +64,10 @@ def write_whole(path: Path, content: bytes) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             unfinished.unlink()
-        raise InputError(f"cannot write {str(path)!r}: {error.strerror}; choose a place that can be written and has room") from error
+        raise InputError(
+            f"cannot write {str(path)!r}: {error.strerror}; choose a place that can be written and "
+            f"has room"
+        ) from error
 
 
 def write_json(path: Path, value) -> None:
@@ -60,16 +77,20 @@ def write_json(path: Path, value) -> None:
         InputError: The place cannot be written, or the file would be larger than `read_json` reads.
     """
     # a name of a file need not be UTF-8: what is not is written as JSON escapes it
-    content = (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode("utf-8", "backslashreplace")
-    _check_json_size(path, content, "write a smaller --vocabulary-size or --window, or train on less data")
+    content = (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode(
+        "utf-8", "backslashreplace"
+    )
+    _check_json_size(
+        path, content, "write a smaller --vocabulary-size or --window, or train on less data"
+    )
     write_whole(path, content)
 
 
 def read_json(path: Path) -> dict:
     """The object in a JSON file.
 
-    Raises:
-        InputError: There is no such regular file, it is too large, or it holds no JSON object; the message says where it breaks.
+    Raises: InputError: There is no such regular file, it is too large, or it holds no JSON object;
+        the message says where it breaks.
     """
     with _open_regular(path) as file:
         _check_size(path, os.fstat(file.fileno()).st_size, JSON_BYTES)
@@ -80,7 +101,10 @@ def read_json(path: Path) -> dict:
     except ValueError as error:
         raise InputError(f"{str(path)!r} is not whole JSON: {error}; {_RESTORE}") from error
     if not isinstance(value, dict):
-        raise InputError(f"{str(path)!r} holds a {type(value).__name__}; it should hold a JSON object, {{...}}; {_RESTORE}")
+        raise InputError(
+            f"{str(path)!r} holds a {type(value).__name__}; it should hold a JSON object, {{...}}; "
+            f"{_RESTORE}"
+        )
     return value
 
 
@@ -119,14 +143,20 @@ def _refuse_constant(name: str):
 
 def _check_size(path: Path, size: int, limit: int) -> None:
     if size > limit:
-        raise InputError(f"{str(path)!r} has {size:,} bytes; {limit:,} are the most that are read of such a file: {_RESTORE}")
+        raise InputError(
+            f"{str(path)!r} has {size:,} bytes; {limit:,} are the most that are read of such a "
+            f"file: {_RESTORE}"
+        )
 
 
 def _check_json_size(path: Path, content: bytes, remedy: str) -> None:
     values = content.count(b",") + content.count(b"[") + content.count(b"{")
     if len(content) > JSON_BYTES or values > JSON_VALUES:
-        raise InputError(f"{str(path)!r}: {len(content):,} bytes and {values:,} values are too many for a JSON file; "
-                         f"{JSON_BYTES:,} bytes and {JSON_VALUES:,} values are the most: {remedy}")
+        raise InputError(
+            f"{str(path)!r}: {len(content):,} bytes and {values:,} values are too many for a JSON "
+            f"file; "
+            f"{JSON_BYTES:,} bytes and {JSON_VALUES:,} values are the most: {remedy}"
+        )
 
 
 # ---------------------------------------------------------------- tensors
@@ -140,7 +170,11 @@ class Spec:
     shape: tuple[int, ...]
 
     def __str__(self):
-        return f"{self.dtype} {self.shape}" if len(self.shape) < 9 else f"{self.dtype} of {len(self.shape)} dimensions"
+        return (
+            f"{self.dtype} {self.shape}"
+            if len(self.shape) < 9
+            else f"{self.dtype} of {len(self.shape)} dimensions"
+        )
 
     @property
     def size(self) -> int:
@@ -158,13 +192,26 @@ def specs_of(tensors: Mapping) -> dict[str, Spec]:
     """
     import torch
 
-    names = {torch.float64: "F64", torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.int64: "I64",
-             torch.int32: "I32", torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8", torch.bool: "BOOL"}
-    return {name: Spec(names[tensor.dtype], tuple(tensor.shape)) for name, tensor in tensors.items()}
+    names = {
+        torch.float64: "F64",
+        torch.float32: "F32",
+        torch.float16: "F16",
+        torch.bfloat16: "BF16",
+        torch.int64: "I64",
+        torch.int32: "I32",
+        torch.int16: "I16",
+        torch.int8: "I8",
+        torch.uint8: "U8",
+        torch.bool: "BOOL",
+    }
+    return {
+        name: Spec(names[tensor.dtype], tuple(tensor.shape)) for name, tensor in tensors.items()
+    }
 
 
 def difference(specs: Mapping[str, Spec], wanted: Mapping[str, Spec]) -> str | None:
-    """How the tensors of a file differ from those that are wanted, in words; None where they do not.
+    """How the tensors of a file differ from those that are wanted, in words; None where they do
+    not.
 
     Example:
         >>> difference({"w": Spec("F32", (2, 3))}, {"w": Spec("F32", (3, 2))})
@@ -197,15 +244,16 @@ def read_header(path: Path) -> tuple[dict[str, Spec], dict]:
         return _header(file, path)
 
 
-def read_tensors(path: Path, check: Callable[[dict[str, Spec]], None] = lambda specs: None) -> tuple[dict, dict]:
+def read_tensors(
+    path: Path, check: Callable[[dict[str, Spec]], None] = lambda specs: None
+) -> tuple[dict, dict]:
     """The tensors and the metadata that `write_tensors` wrote.
 
-    Args:
-        path: Of the file.
-        check: Called with the dtypes and shapes before any tensor is read; it raises an error where they are not wanted.
+    Args: path: Of the file. check: Called with the dtypes and shapes before any tensor is read; it
+        raises an error where they are not wanted.
 
-    Raises:
-        InputError: There is no such regular file, it is cut short or damaged, or a number in it is not finite.
+    Raises: InputError: There is no such regular file, it is cut short or damaged, or a number in it
+        is not finite.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -232,7 +280,8 @@ def _damaged(path: Path, size: int, why) -> InputError:
 def _header(file: IO[bytes], path: Path) -> tuple[dict[str, Spec], dict]:
     """The header of a safetensors file, of which every number is checked against the file's size.
 
-    Source: github.com/huggingface/safetensors, "Format": 8 bytes with the length of the header, the header as JSON, the tensors
+    Source: github.com/huggingface/safetensors, "Format": 8 bytes with the length of the header, the
+        header as JSON, the tensors
     one behind another.
     """
     size = os.fstat(file.fileno()).st_size
@@ -247,7 +296,11 @@ def _header(file: IO[bytes], path: Path) -> tuple[dict[str, Spec], dict]:
         if not isinstance(header, dict):
             raise ValueError("its header is not an object")
         said = header.pop("__metadata__", {})
-        metadata = parse_json(said.get("json", "{}")) if isinstance(said, dict) and isinstance(said.get("json", "{}"), str) else None
+        metadata = (
+            parse_json(said.get("json", "{}"))
+            if isinstance(said, dict) and isinstance(said.get("json", "{}"), str)
+            else None
+        )
         if not isinstance(metadata, dict):
             raise ValueError("its metadata is not an object")
         specs, end = {}, 0
@@ -266,11 +319,21 @@ def _header(file: IO[bytes], path: Path) -> tuple[dict[str, Spec], dict]:
 
 def _offsets(name: str, one) -> tuple[int, int]:
     """Where the bytes of a tensor start and end, from what the header says of the tensor."""
-    def whole(values) -> bool:
-        return isinstance(values, list) and all(type(value) is int and 0 <= value < 2**63 for value in values)
 
-    right = isinstance(one, dict) and set(one) == {"dtype", "shape", "data_offsets"} and one["dtype"] in [*SIZES] and whole(one["shape"]) \
-        and len(one["shape"]) <= 64 and whole(one["data_offsets"]) and len(one["data_offsets"]) == 2
+    def whole(values) -> bool:
+        return isinstance(values, list) and all(
+            type(value) is int and 0 <= value < 2**63 for value in values
+        )
+
+    right = (
+        isinstance(one, dict)
+        and set(one) == {"dtype", "shape", "data_offsets"}
+        and one["dtype"] in [*SIZES]
+        and whole(one["shape"])
+        and len(one["shape"]) <= 64
+        and whole(one["data_offsets"])
+        and len(one["data_offsets"]) == 2
+    )
     if not right:
         raise ValueError(f"its header does not say what {name[:80]!r} is")
     return tuple(one["data_offsets"])
@@ -280,14 +343,17 @@ def _offsets(name: str, one) -> tuple[int, int]:
 
 
 def _open_regular(path: Path) -> IO[bytes]:
-    """A regular file, open for reading; a FIFO, which would be waited for, or a device, which may never end, is not opened.
+    """A regular file, open for reading; a FIFO, which would be waited for, or a device, which may
+    never end, is not opened.
 
     Raises:
         InputError: There is no such file, it cannot be read, or it is not a regular file.
     """
     try:
         # a FIFO that has no writer is opened at once, and then refused
-        number = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+        number = os.open(
+            path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+        )
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     if stat.S_ISREG(os.fstat(number).st_mode):
@@ -300,9 +366,14 @@ def _unreadable(path: Path, error: OSError | ValueError) -> InputError:
     if isinstance(error, IsADirectoryError):
         return InputError(f"{str(path)!r} is a directory; give the path of a file in it")
     if isinstance(error, FileNotFoundError):
-        return InputError(f"there is no file {str(path)!r}; check the path (it is looked for from {os.getcwd()!r})")
+        return InputError(
+            f"there is no file {str(path)!r}; check the path (it is looked for from "
+            f"{os.getcwd()!r})"
+        )
     if isinstance(error, OSError):
-        return InputError(f"cannot read {str(path)!r}: {error.strerror}; check the path and its permissions")
+        return InputError(
+            f"cannot read {str(path)!r}: {error.strerror}; check the path and its permissions"
+        )
     return InputError(f"{str(path)!r} is no path: {error}")
 
 
@@ -315,17 +386,17 @@ def read_bytes(path: Path) -> bytes:
     return b"".join(read_blocks(path, -1))
 
 
-def read_blocks(path: Path, size: int, *, packed: bool = False, once: bool = False) -> Iterator[bytes]:
+def read_blocks(
+    path: Path, size: int, *, packed: bool = False, once: bool = False
+) -> Iterator[bytes]:
     """What is in a file, in blocks.
 
-    Args:
-        path: Of the file.
-        size: Bytes of a block, the last one aside; -1 for one block.
-        packed: Unpack it: it is a gzip file.
-        once: The caller reads it a single time, from its start to its end, so that it may be a pipe.
+    Args: path: Of the file. size: Bytes of a block, the last one aside; -1 for one block. packed:
+        Unpack it: it is a gzip file. once: The caller reads it a single time, from its start to its
+        end, so that it may be a pipe.
 
-    Raises:
-        InputError: There is no such file, or it cannot be read, or it is no whole gzip file and should be.
+    Raises: InputError: There is no such file, or it cannot be read, or it is no whole gzip file and
+        should be.
     """
     check_kind(path, once=once)
     try:
@@ -333,8 +404,10 @@ def read_blocks(path: Path, size: int, *, packed: bool = False, once: bool = Fal
             while block := file.read(size):
                 yield block
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise InputError(f"{str(path)!r} ({os.path.getsize(path)} bytes) is no whole gzip file ({error}); "
-                         "get it again, or take .gz off its name if it is not packed") from error
+        raise InputError(
+            f"{str(path)!r} ({os.path.getsize(path)} bytes) is no whole gzip file ({error}); "
+            "get it again, or take .gz off its name if it is not packed"
+        ) from error
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
 
@@ -348,7 +421,8 @@ def is_pipe(path: Path) -> bool:
 
 
 def check_kind(path: Path, *, once: bool = False) -> None:
-    """Check, without opening it, that a path does not lead to a device, a socket, or a pipe that would be read more than once.
+    """Check, without opening it, that a path does not lead to a device, a socket, or a pipe that
+    would be read more than once.
 
     Args:
         path: The path. Where nothing can be found there, whoever opens it says so.
@@ -363,10 +437,16 @@ def check_kind(path: Path, *, once: bool = False) -> None:
         return
     if stat.S_ISFIFO(mode):
         if not once:
-            raise InputError(f"{str(path)!r} is a pipe, which can be read only once, and this data is read more often; "
-                             "save it to a file, and give the path of that")
+            raise InputError(
+                f"{str(path)!r} is a pipe, which can be read only once, and this data is read more "
+                f"often; "
+                "save it to a file, and give the path of that"
+            )
     elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise InputError(f"{str(path)!r} is a {'socket' if stat.S_ISSOCK(mode) else 'device'}; give the path of a file")
+        raise InputError(
+            f"{str(path)!r} is a {'socket' if stat.S_ISSOCK(mode) else 'device'}; give the path of "
+            f"a file"
+        )
 
 
 def listing(directory: Path) -> list[str]:
@@ -374,7 +454,10 @@ def listing(directory: Path) -> list[str]:
     try:
         return os.listdir(directory)
     except OSError as error:
-        raise InputError(f"--out {directory}: cannot read this directory ({error.strerror}); give a place that can be read and written") from error
+        raise InputError(
+            f"--out {directory}: cannot read this directory ({error.strerror}); give a place that "
+            f"can be read and written"
+        ) from error
 
 
 def make_directory(out: Path) -> None:
@@ -382,12 +465,16 @@ def make_directory(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"--out {out}: cannot make this directory ({error.strerror}); give a place that can be written") from error
+        raise InputError(
+            f"--out {out}: cannot make this directory ({error.strerror}); give a place that can be "
+            f"written"
+        ) from error
 
 
 @contextlib.contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """The directory of a run, locked for this process. The system frees the lock when the process ends, however it ends.
+    """The directory of a run, locked for this process. The system frees the lock when the process
+    ends, however it ends.
 
     Raises:
         InputError: Another process holds the lock, or the directory cannot be written.
@@ -398,13 +485,20 @@ def locked(directory: Path) -> Iterator[None]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise InputError(f"--out {directory}: another run is training in this directory; wait until it ends, or give another --out") from None
+        raise InputError(
+            f"--out {directory}: another run is training in this directory; wait until it ends, or "
+            f"give another --out"
+        ) from None
     except OSError as error:
-        raise InputError(f"--out {directory}: cannot lock this directory ({error.strerror}); give a place that can be written") from error
+        raise InputError(
+            f"--out {directory}: cannot lock this directory ({error.strerror}); give a place that "
+            f"can be written"
+        ) from error
     try:
         yield
     finally:
-        # while it is locked: whoever has opened the file meanwhile finds that it is gone, and opens the next one
+        # while it is locked: whoever has opened the file meanwhile finds that it is gone, and opens
+        # the next one
         with contextlib.suppress(OSError):
             (directory / LOCK).unlink()
         lock.release()

@@ -13,7 +13,20 @@ from .files import read_blocks, read_bytes
 from .values import to_floats
 
 PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".ogv", ".gif")
+VIDEOS = (
+    ".mp4",
+    ".m4v",
+    ".mov",
+    ".avi",
+    ".mkv",
+    ".webm",
+    ".mpg",
+    ".mpeg",
+    ".wmv",
+    ".flv",
+    ".ogv",
+    ".gif",
+)
 # Pixels of each side of a picture, as a model reads it.
 SIDE = 32
 
@@ -24,7 +37,8 @@ SIDE = 32
 def read_video(path: Path, *, size: tuple[int, int] = (32, 32), every: int = 1) -> np.ndarray:
     """The frames of a video, grey, the way up that players show them.
 
-    One frame is decoded at a time, and H*W bytes of each are in a temporary file until all are read.
+    One frame is decoded at a time, and H*W bytes of each are in a temporary file until all are
+    read.
 
     Args:
         path: Of the video.
@@ -34,8 +48,8 @@ def read_video(path: Path, *, size: tuple[int, int] = (32, 32), every: int = 1) 
     Returns:
         (T, H*W) float32, 0 (black) to 1 (white).
 
-    Raises:
-        InputError: The file is missing, no video that can be read, or ends before its header says; or `every` is not 1 or more.
+    Raises: InputError: The file is missing, no video that can be read, or ends before its header
+        says; or `every` is not 1 or more.
     """
     if every < 1:
         raise InputError(f"every={every}: it should be 1 (each frame) or more")
@@ -47,8 +61,10 @@ def stored_video(path: Path, size: tuple[int, int] = (32, 32), every: int = 1) -
     import av
 
     if path.suffix.lower() not in VIDEOS:
-        raise InputError(f"{str(path)!r} is of no kind that is read as clips; "
-                         f"give an npz file, a folder of pictures, or a video: {', '.join(VIDEOS)}")
+        raise InputError(
+            f"{str(path)!r} is of no kind that is read as clips; "
+            f"give an npz file, a folder of pictures, or a video: {', '.join(VIDEOS)}"
+        )
     if not next(read_blocks(path, 1), b""):
         raise InputError(f"{str(path)!r} has nothing in it (0 bytes); give a video")
     frames, count, ended, corrupt = StoredArray(np.uint8, (size[0] * size[1],)), 0, 0.0, False
@@ -65,18 +81,26 @@ def stored_video(path: Path, size: tuple[int, int] = (32, 32), every: int = 1) -
                 corrupt = corrupt or packet.is_corrupt
                 for frame in packet.decode() if packet.stream == video.streams.video[0] else ():
                     if count % every == 0:
-                        frames.extend(_grey(frame.to_image().rotate(frame.rotation, expand=True), size))
+                        frames.extend(
+                            _grey(frame.to_image().rotate(frame.rotation, expand=True), size)
+                        )
                     count += 1
             missing = ((video.start_time or 0) + (video.duration or 0)) / av.time_base - ended
     except av.error.FFmpegError as error:
-        raise InputError(f"{str(path)!r} ({path.stat().st_size} bytes) is cut short or no video ({error.strerror}); "
-                         "see if a player shows it, and write it again") from error
+        raise InputError(
+            f"{str(path)!r} ({path.stat().st_size} bytes) is cut short or no video "
+            f"({error.strerror}); "
+            "see if a player shows it, and write it again"
+        ) from error
     if not len(frames):
         raise InputError(f"{str(path)!r} has no frames; give a video of one or more")
     # headers count the time of the last frame or do not
     if corrupt or missing > max(0.5, 2 * ended / count):
-        raise InputError(f"{str(path)!r} ({path.stat().st_size} bytes) is cut short: it ends after {ended:.1f} s, and says that "
-                         f"it is {missing + ended:.1f} s long; get it again, or write what there is anew")
+        raise InputError(
+            f"{str(path)!r} ({path.stat().st_size} bytes) is cut short: it ends after {ended:.1f} "
+            f"s, and says that "
+            f"it is {missing + ended:.1f} s long; get it again, or write what there is anew"
+        )
     return frames
 
 
@@ -102,11 +126,23 @@ def _grey(picture, size: tuple[int, int]) -> np.ndarray:
 
 def pictures_in(folder: Path) -> list[Path]:
     """The pictures in a folder, 2.png before 10.png."""
-    found = [path for path in folder.iterdir() if path.suffix.lower() in PICTURES and not path.name.startswith(".")]
+    found = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in PICTURES and not path.name.startswith(".")
+    ]
     if not found:
-        raise InputError(f"{str(folder)!r} has no pictures in it; give a folder with files that end in {', '.join(PICTURES)}")
+        raise InputError(
+            f"{str(folder)!r} has no pictures in it; give a folder with files that end in "
+            f"{', '.join(PICTURES)}"
+        )
     # Every second piece of a name is its digits.
-    return sorted(found, key=lambda path: [int(part) if k % 2 else part for k, part in enumerate(re.split(r"(\d+)", path.name))])
+    return sorted(
+        found,
+        key=lambda path: [
+            int(part) if k % 2 else part for k, part in enumerate(re.split(r"(\d+)", path.name))
+        ],
+    )
 
 
 def open_picture(path: Path, use: Callable, where: str = ""):
@@ -119,15 +155,20 @@ def open_picture(path: Path, use: Callable, where: str = ""):
             return use(picture)
     # Pillow raises SyntaxError for some broken PNG files
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{where}{str(path)!r} ({len(content)} bytes) is broken or no picture ({type(error).__name__}); "
-                         "replace the file, or take it out") from error
+        raise InputError(
+            f"{where}{str(path)!r} ({len(content)} bytes) is broken or no picture "
+            f"({type(error).__name__}); "
+            "replace the file, or take it out"
+        ) from error
 
 
 # ---------------------------------------------------------------- pictures
 
 
 def square(picture, size: int) -> np.ndarray:
-    """A Pillow image, or an array (H, W, 3 or 4) uint8, as (size, size, 3) uint8, the way up it was taken, on white."""
+    """A Pillow image, or an array (H, W, 3 or 4) uint8, as (size, size, 3) uint8, the way up it was
+    taken, on white.
+    """
     from PIL import Image, ImageOps
 
     if isinstance(picture, np.ndarray):
@@ -135,5 +176,7 @@ def square(picture, size: int) -> np.ndarray:
             return picture
         picture = Image.fromarray(picture)
     picture = ImageOps.exif_transpose(picture).convert("RGBA")
-    picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert(
+        "RGB"
+    )
     return np.asarray(ImageOps.pad(picture, (size, size), color="white"))

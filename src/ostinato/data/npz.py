@@ -20,14 +20,16 @@ from .values import to_floats
 def read_arrays(path: Path) -> dict[str, np.ndarray | StoredArray]:
     """The arrays of an npz file, in temporary files; text is composed.
 
-    Raises:
-        InputError: It is no whole npz file, or it holds pickled objects; the message names the array.
+    Raises: InputError: It is no whole npz file, or it holds pickled objects; the message names the
+        array.
     """
     path = Path(path)
     check_filled(path)
     if not zipfile.is_zipfile(path):
-        raise InputError(f"{str(path)!r} ({path.stat().st_size} bytes) is cut short or no npz file; "
-                         "write it again with numpy.savez_compressed")
+        raise InputError(
+            f"{str(path)!r} ({path.stat().st_size} bytes) is cut short or no npz file; "
+            "write it again with numpy.savez_compressed"
+        )
     arrays, name = {}, ""
     try:
         with zipfile.ZipFile(path) as archive:
@@ -38,21 +40,37 @@ def read_arrays(path: Path) -> dict[str, np.ndarray | StoredArray]:
                 if begun:
                     with archive.open(member) as file:
                         arrays[name] = _composed(_read_array(file))
-    except (ValueError, KeyError, EOFError, OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+    except (
+        ValueError,
+        KeyError,
+        EOFError,
+        OSError,
+        RuntimeError,
+        zipfile.BadZipFile,
+        zlib.error,
+    ) as error:
         if "pickle" in str(error):
-            raise InputError(f"{str(path)!r}: the array {name!r} holds Python objects, which are never loaded; "
-                             f"save it as numbers or text, for example {name}=numpy.array({name}, dtype=str)") from error
-        raise InputError(f"{str(path)!r} is damaged at the array {name!r} ({error}); "
-                         "write it again with numpy.savez_compressed") from error
+            raise InputError(
+                f"{str(path)!r}: the array {name!r} holds Python objects, which are never loaded; "
+                f"save it as numbers or text, for example {name}=numpy.array({name}, dtype=str)"
+            ) from error
+        raise InputError(
+            f"{str(path)!r} is damaged at the array {name!r} ({error}); "
+            "write it again with numpy.savez_compressed"
+        ) from error
     return arrays
 
 
 def _read_array(file: IO[bytes]) -> np.ndarray | StoredArray:
-    """An array as numpy writes it. One that has no rows, no size or no numbers and no text is read as numpy does.
+    """An array as numpy writes it. One that has no rows, no size or no numbers and no text is read
+    as numpy does.
 
     Source: numpy.lib.format.
     """
-    header = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    header = {
+        (1, 0): np.lib.format.read_array_header_1_0,
+        (2, 0): np.lib.format.read_array_header_2_0,
+    }
     read = header.get(np.lib.format.read_magic(file))
     shape, by_columns, dtype = read(file) if read else ((), False, np.dtype(object))
     if not shape or dtype.kind not in "biufcU" or not dtype.itemsize:
@@ -78,7 +96,7 @@ def _by_rows(array: StoredArray) -> StoredArray:
     turned = StoredArray(array.dtype, whole.shape[1:])
     rows = rows_of_block(array.dtype.itemsize * turned.units)
     for start in range(0, len(whole), rows):
-        turned.extend(whole[start:start + rows])
+        turned.extend(whole[start : start + rows])
     return turned
 
 
@@ -91,7 +109,9 @@ def _composed(array: np.ndarray | StoredArray) -> np.ndarray | StoredArray:
     longest = max(len(compose(text)) for block in array.blocks() for text in block.flat)
     composed = StoredArray(f"U{max(1, longest)}", array.row)
     for block in array.blocks():
-        composed.extend(np.array([compose(text) for text in block.flat], composed.dtype).reshape(block.shape))
+        composed.extend(
+            np.array([compose(text) for text in block.flat], composed.dtype).reshape(block.shape)
+        )
     return composed
 
 
@@ -105,28 +125,36 @@ def texts_of(array: np.ndarray | StoredArray) -> Made:
     return Made(len(array), lambda k: str(array[k]))
 
 
-def find_array(arrays: dict[str, np.ndarray], path: Path, given: str | None, known: tuple[str, ...]) -> str | None:
+def find_array(
+    arrays: dict[str, np.ndarray], path: Path, given: str | None, known: tuple[str, ...]
+) -> str | None:
     """The name of an array: the one given, else the first of those known that is there, else None.
 
     Raises:
         InputError: There is none of the name given.
     """
     if given is not None and given not in arrays:
-        raise InputError(f"{str(path)!r} has no array {given!r}{near(given, arrays) or ';'} it has {listed(arrays)}")
+        raise InputError(
+            f"{str(path)!r} has no array {given!r}{near(given, arrays) or ';'} it has "
+            f"{listed(arrays)}"
+        )
     return given if given is not None else next((name for name in known if name in arrays), None)
 
 
-def split_array(arrays: dict[str, np.ndarray | StoredArray], path: Path, name: str) -> tuple[Made, np.ndarray]:
+def split_array(
+    arrays: dict[str, np.ndarray | StoredArray], path: Path, name: str
+) -> tuple[Made, np.ndarray]:
     """Sequences from one array.
 
-    Args:
-        arrays: With `name`: (N, T) or (N, T, ...), what is past T flattened to F. With an array `lengths` (N,) the sequences are
-            the first steps of each row, or, where they sum to the length of `name`, lie behind one another in it: (sum, ...).
+    Args: arrays: With `name`: (N, T) or (N, T, ...), what is past T flattened to F. With an array
+        `lengths` (N,) the sequences are
+            the first steps of each row, or, where they sum to the length of `name`, lie behind one
+            another in it: (sum, ...).
         path: For messages.
         name: Of the array.
 
-    Returns:
-        (T, F) float32 each, as `values.to_floats` gives them, read when they are asked for, and their lengths (N,).
+    Returns: (T, F) float32 each, as `values.to_floats` gives them, read when they are asked for,
+        and their lengths (N,).
 
     Raises:
         InputError: The shapes do not fit, or there is a number that is not finite.
@@ -138,19 +166,34 @@ def split_array(arrays: dict[str, np.ndarray | StoredArray], path: Path, name: s
     shape = f"{str(path)!r}: {name!r} is of shape {x.shape}"
     lengths = np.asarray(arrays["lengths"]) if "lengths" in arrays else None
     if lengths is not None:
-        if lengths.ndim != 1 or lengths.dtype.kind not in "iu" or (lengths.size and lengths.min() < 0):
-            raise InputError(f"{str(path)!r}: 'lengths' is of {lengths.dtype}, shape {lengths.shape}; "
-                             "it should be whole numbers (N,), 0 or more")
+        if (
+            lengths.ndim != 1
+            or lengths.dtype.kind not in "iu"
+            or (lengths.size and lengths.min() < 0)
+        ):
+            raise InputError(
+                f"{str(path)!r}: 'lengths' is of {lengths.dtype}, shape {lengths.shape}; "
+                "it should be whole numbers (N,), 0 or more"
+            )
         if x.ndim in (1, 2) and len(x) == lengths.sum():
             ends, units = np.cumsum(lengths), math.prod(x.shape[1:])
-            return Made(len(lengths), lambda k: to_floats(x[int(ends[k] - lengths[k]):int(ends[k])]).reshape(-1, units)), lengths
+            return Made(
+                len(lengths),
+                lambda k: to_floats(x[int(ends[k] - lengths[k]) : int(ends[k])]).reshape(-1, units),
+            ), lengths
         if x.ndim < 2 or len(x) != len(lengths) or (len(x) and lengths.max() > x.shape[1]):
-            raise InputError(f"{shape}, and the {len(lengths)} 'lengths' sum to "
-                             f"{lengths.sum()}; it should be (N, longest, F), or one behind another, (sum of lengths, F)")
+            raise InputError(
+                f"{shape}, and the {len(lengths)} 'lengths' sum to "
+                f"{lengths.sum()}; it should be (N, longest, F), or one behind another, (sum of "
+                f"lengths, F)"
+            )
     if x.ndim < 2 or not x.size:
         raise InputError(f"{shape}; it should be (N, T) or (N, T, F): N sequences of T steps")
-    lengths, units = np.full(len(x), x.shape[1]) if lengths is None else lengths, math.prod(x.shape[2:])
-    return Made(len(x), lambda k: to_floats(x[k]).reshape(-1, units)[:lengths[k]]), lengths
+    lengths, units = (
+        np.full(len(x), x.shape[1]) if lengths is None else lengths,
+        math.prod(x.shape[2:]),
+    )
+    return Made(len(x), lambda k: to_floats(x[k]).reshape(-1, units)[: lengths[k]]), lengths
 
 
 def _check_finite(x: np.ndarray | StoredArray, path: Path, name: str) -> None:
@@ -160,37 +203,53 @@ def _check_finite(x: np.ndarray | StoredArray, path: Path, name: str) -> None:
         bad = np.argwhere(~np.isfinite(block))
         if len(bad):
             place = ", ".join(str(k + before * (axis == 0)) for axis, k in enumerate(bad[0]))
-            raise InputError(f"{str(path)!r}: {name}[{place}] is {block[tuple(bad[0])]}; leave such rows out, or fill them with a number")
+            raise InputError(
+                f"{str(path)!r}: {name}[{place}] is {block[tuple(bad[0])]}; leave such rows out, "
+                f"or fill them with a number"
+            )
         before += len(block) if block.ndim else 1
 
 
-def read_labelled_arrays(path: Path, *, label: str | None = None, columns: list[str] | None = None, labelled: bool = True) -> Labelled:
-    """Sequences with labels from an npz file: what `tables.read_labelled` gives for one; `labelled` is whether the labels are wanted."""
+def read_labelled_arrays(
+    path: Path, *, label: str | None = None, columns: list[str] | None = None, labelled: bool = True
+) -> Labelled:
+    """Sequences with labels from an npz file: what `tables.read_labelled` gives for one; `labelled`
+    is whether the labels are wanted.
+    """
     arrays = read_arrays(path)
     x = find_array(arrays, path, columns[0] if columns else None, ("x", "X", "data"))
     y = find_array(arrays, path, label, LABELS) if labelled else None
     if x is None:
-        raise InputError(f"{str(path)!r} has no array 'x'; it has {listed(arrays)}; name the array of numbers: columns=[...]")
+        raise InputError(
+            f"{str(path)!r} has no array 'x'; it has {listed(arrays)}; name the array of numbers: "
+            f"columns=[...]"
+        )
     numbers, _ = split_array(arrays, path, x)
     dtype = arrays[x].dtype.name
     if y is None:
         return Labelled(None, numbers, None, {"numbers": x}, dtype)
     labels, names = arrays[y], arrays.get("names")
     if labels.shape != (len(numbers),) or labels.dtype.kind not in "iuU":
-        raise InputError(f"{str(path)!r}: {y!r} is of {labels.dtype}, shape {labels.shape}; "
-                         f"it should be ({len(numbers)},) whole numbers or text, one for each sequence in {x!r}")
+        raise InputError(
+            f"{str(path)!r}: {y!r} is of {labels.dtype}, shape {labels.shape}; "
+            f"it should be ({len(numbers)},) whole numbers or text, one for each sequence in {x!r}"
+        )
     if names is not None and labels.dtype.kind in "iu":
         least, most = least_and_most(labels)
         if least < 0 or most >= len(names):
-            raise InputError(f"{str(path)!r}: {y!r} goes from {least} to {most}, and there are {len(names)} "
-                             "'names'; it should number them from 0")
+            raise InputError(
+                f"{str(path)!r}: {y!r} goes from {least} to {most}, and there are {len(names)} "
+                "'names'; it should number them from 0"
+            )
         names = np.asarray(names)
         texts = Made(len(labels), lambda k: str(names[labels[k]]).strip())
     else:
         texts = Made(len(labels), lambda k: str(labels[k]).strip())
     empty = next((k for k, text in enumerate(texts) if not text), None)
     if empty is not None:
-        raise InputError(f"{str(path)!r}: {y}[{empty}] is an empty label; write one, or take the row out")
+        raise InputError(
+            f"{str(path)!r}: {y}[{empty}] is an empty label; write one, or take the row out"
+        )
     return Labelled(None, numbers, texts, {"numbers": x, "label": y}, dtype)
 
 

@@ -1,9 +1,11 @@
-"""The pages of a Parquet file, as far as it takes to find one that polars would end the process for.
+"""The pages of a Parquet file, as far as it takes to find one that polars would end the process
+for.
 
-A page whose header says that it holds fewer than 0 values is a request for exabytes to polars, which ends the process. All other
-damage that was found is an error in polars.
+A page whose header says that it holds fewer than 0 values is a request for exabytes to polars,
+which ends the process. All other damage that was found is an error in polars.
 
-Source: github.com/apache/parquet-format, parquet.thrift; github.com/apache/thrift, thrift-compact-protocol.md.
+Source: github.com/apache/parquet-format, parquet.thrift; github.com/apache/thrift,
+    thrift-compact-protocol.md.
 """
 
 from collections.abc import Iterator
@@ -16,11 +18,22 @@ class _Damaged(Exception):
 
 
 def has_negative_page(path: Path) -> bool:
-    """Whether a page of a Parquet file says that it holds fewer than 0 values; of what cannot be followed, polars is to judge."""
+    """Whether a page of a Parquet file says that it holds fewer than 0 values; of what cannot be
+    followed, polars is to judge.
+    """
     with open(path, "rb") as file:
         try:
             return any(count < 0 for count in _page_counts(file))
-        except (_Damaged, ArithmeticError, AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError):
+        except (
+            _Damaged,
+            ArithmeticError,
+            AttributeError,
+            KeyError,
+            OSError,
+            RecursionError,
+            TypeError,
+            ValueError,
+        ):
             return False
 
 

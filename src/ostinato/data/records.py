@@ -1,4 +1,6 @@
-"""Dataclasses read from JSON, strictly: names, types, ranges and lengths are checked, and an error names the field."""
+"""Dataclasses read from JSON, strictly: names, types, ranges and lengths are checked, and an error
+names the field.
+"""
 
 import math
 from collections.abc import Mapping
@@ -8,7 +10,14 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from ..errors import InputError, near, shown
 
-_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", NoneType: "null", object: "any value"}
+_NAMES = {
+    str: "text",
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    NoneType: "null",
+    object: "any value",
+}
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,11 @@ class Length:
     high: float = math.inf
 
     def __str__(self):
-        return f" of {self.low:,} or more" if self.high == math.inf else f" of {self.low:,} to {self.high:,}"
+        return (
+            f" of {self.low:,} or more"
+            if self.high == math.inf
+            else f" of {self.low:,} to {self.high:,}"
+        )
 
     def holds(self, value) -> bool:
         return self.low <= len(value) <= self.high
@@ -59,9 +72,10 @@ Columns = dict[str, str | list[str]]
 def read_record(record: type, value, *, field: str = "", complete: bool = False):
     """A dataclass from what a JSON file says of it.
 
-    Types of fields are str, int, float (a whole number too; it is finite), bool, None, `object` for any value, `Literal`, unions,
-    `list[...]`, `dict[str, ...]`, other dataclasses, and any of these in `Annotated` with `Range`, `Length` or `Distinct`. What
-    fields have to do with each other is checked by the dataclass itself: its `__post_init__` raises an InputError.
+    Types of fields are str, int, float (a whole number too; it is finite), bool, None, `object` for
+    any value, `Literal`, unions, `list[...]`, `dict[str, ...]`, other dataclasses, and any of these
+    in `Annotated` with `Range`, `Length` or `Distinct`. What fields have to do with each other is
+    checked by the dataclass itself: its `__post_init__` raises an InputError.
 
     Args:
         record: The dataclass.
@@ -69,8 +83,8 @@ def read_record(record: type, value, *, field: str = "", complete: bool = False)
         field: The name of the value, for messages.
         complete: Fields with a default have to be there too.
 
-    Raises:
-        InputError: A field is unknown, missing, or has another type or range; the message names it, and what it should be.
+    Raises: InputError: A field is unknown, missing, or has another type or range; the message names
+        it, and what it should be.
 
     Example:
         >>> @dataclass(frozen=True)
@@ -123,13 +137,18 @@ def _read(wanted, value, field: str):
     if origin is list:
         if arguments[0] in (str, int, float):
             # these may be a million
-            place = next((place for place, item in enumerate(value) if not _is_kind(arguments[0], item)), None)
+            place = next(
+                (place for place, item in enumerate(value) if not _is_kind(arguments[0], item)),
+                None,
+            )
             if place is not None:
                 raise _unlike(arguments[0], value[place], f"{field}[{place}]")
             return value
         return [_read(arguments[0], item, f"{field}[{place}]") for place, item in enumerate(value)]
     if origin is dict:
-        return {name: _read(arguments[1], item, f"{field}.{name[:80]}") for name, item in value.items()}
+        return {
+            name: _read(arguments[1], item, f"{field}.{name[:80]}") for name, item in value.items()
+        }
     return value
 
 
@@ -173,7 +192,11 @@ def _named(wanted) -> str:
 def to_json(record) -> dict[str, Any]:
     """The fields by name, as `read_record` takes them, without those that have their default."""
     defaults = {one.name: one.default for one in fields(record) if one.default is not MISSING}
-    return {name: value for name, value in asdict(record).items() if name not in defaults or value != defaults[name]}
+    return {
+        name: value
+        for name, value in asdict(record).items()
+        if name not in defaults or value != defaults[name]
+    }
 
 
 def check_sizes(columns: int, **lists: list) -> None:

@@ -1,6 +1,7 @@
 """Tables from files: CSV, TSV, JSON lines and Parquet, each also packed with gzip.
 
-A table is read chunk by chunk into a temporary file, and its columns are read from there, so that it need not fit in memory.
+A table is read chunk by chunk into a temporary file, and its columns are read from there, so that
+it need not fit in memory.
 """
 
 import csv
@@ -16,10 +17,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..errors import InputError, near
+from . import text as text_reading
 from .disk import Chunked, StoredArray, StoredRows
 from .files import read_blocks
 from .parquet import has_negative_page
-from . import text as text_reading
 from .text import compose
 
 if TYPE_CHECKING:
@@ -28,12 +29,47 @@ if TYPE_CHECKING:
 KINDS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet")
 # Rows of a Parquet file that are read at a time; of other files it is bytes, `text.CHUNK`.
 ROWS = 50_000
-# Characters of a field of a CSV file at most: a quotation mark that is not closed is told before all of a large file is in memory.
+# Characters of a field of a CSV file at most: a quotation mark that is not closed is told before
+# all of a large file is in memory.
 FIELD = 1 << 24
 # Names by which columns are known, and a first line of one column that names it.
-LABELS = ("label", "labels", "class", "category", "y", "target", "sentiment", "intent", "topic", "rating", "stars")
-TEXTS = ("text", "document", "sentence", "review", "content", "comment", "question", "message", "title")
-LANGUAGES = ("source", "target", "src", "tgt", "english", "french", "korean", "german", "spanish", "japanese", "chinese")
+LABELS = (
+    "label",
+    "labels",
+    "class",
+    "category",
+    "y",
+    "target",
+    "sentiment",
+    "intent",
+    "topic",
+    "rating",
+    "stars",
+)
+TEXTS = (
+    "text",
+    "document",
+    "sentence",
+    "review",
+    "content",
+    "comment",
+    "question",
+    "message",
+    "title",
+)
+LANGUAGES = (
+    "source",
+    "target",
+    "src",
+    "tgt",
+    "english",
+    "french",
+    "korean",
+    "german",
+    "spanish",
+    "japanese",
+    "chinese",
+)
 
 
 # ---------------------------------------------------------------- files
@@ -54,7 +90,8 @@ def _chunks(path: Path) -> Iterator[str]:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a file that may be packed with gzip, without their ends; an empty one for what follows the last end.
+    """The lines of a file that may be packed with gzip, without their ends; an empty one for what
+    follows the last end.
 
     Raises:
         InputError: As `data.read_text`.
@@ -69,7 +106,9 @@ def read_lines(path: Path) -> Iterator[str]:
 def listed(names) -> str:
     """Names as a message lists them: the first twenty."""
     names = list(names)
-    return ", ".join(map(repr, names[:20])) + (f" and {len(names) - 20} more" if len(names) > 20 else "")
+    return ", ".join(map(repr, names[:20])) + (
+        f" and {len(names) - 20} more" if len(names) > 20 else ""
+    )
 
 
 def _kind(path: Path) -> str:
@@ -83,17 +122,18 @@ def _kind(path: Path) -> str:
 class Table:
     """A table as it was read, in a temporary file.
 
-    Args:
-        path: Of the file that it was read from.
-        frames: Its rows in order, as polars DataFrames; from all formats but Parquet, their columns are text.
-        lines: The line in the file where each row starts, counted from 1; None where the format has no lines. They are there when
+    Args: path: Of the file that it was read from. frames: Its rows in order, as polars DataFrames;
+        from all formats but Parquet, their columns are text. lines: The line in the file where each
+        row starts, counted from 1; None where the format has no lines. They are there when
             the frames have been read.
 
     Attributes:
         names: Of the columns: "0", "1", ... where the file does not name them.
     """
 
-    def __init__(self, path: Path, frames: Iterable["polars.DataFrame"], lines: Sequence[int] | None = None):
+    def __init__(
+        self, path: Path, frames: Iterable["polars.DataFrame"], lines: Sequence[int] | None = None
+    ):
         self.path, self.lines, self.starts, self.schema = path, lines, [0], {}
         self._frames = StoredRows(np.uint8)
         for frame in frames:
@@ -126,15 +166,27 @@ class Table:
 
     def where(self, row: int) -> str:
         """The file and the line of a row, as messages name it."""
-        return f"{str(self.path)!r} line {self.lines[row]}" if self.lines else f"{str(self.path)!r} row {row + 1}"
+        return (
+            f"{str(self.path)!r} line {self.lines[row]}"
+            if self.lines
+            else f"{str(self.path)!r} row {row + 1}"
+        )
 
     def column(self, name: str) -> Chunked:
-        """A column as text; what is missing is "". Where there is none of that name, an InputError lists those there are."""
+        """A column as text; what is missing is "". Where there is none of that name, an InputError
+        lists those there are.
+        """
         import polars
 
         if name not in self.schema:
-            raise InputError(f"{str(self.path)!r} has no column {name!r}{near(name, self.names)}; it has {listed(self.names)}")
-        unlike = InputError(f"{str(self.path)!r}: the column {name!r} holds {self.schema[name]}; it should hold text or numbers")
+            raise InputError(
+                f"{str(self.path)!r} has no column {name!r}{near(name, self.names)}; it has "
+                f"{listed(self.names)}"
+            )
+        unlike = InputError(
+            f"{str(self.path)!r}: the column {name!r} holds {self.schema[name]}; it should hold "
+            f"text or numbers"
+        )
         if name not in self.names:
             raise unlike
 
@@ -160,12 +212,17 @@ class Table:
         return max(names, key=lambda name: sum(map(len, self.texts(name))), default=None)
 
     def full_texts(self, name: str, what: str) -> Chunked:
-        """A column as text, without the space around it; a row without any is an InputError that calls it `what`."""
+        """A column as text, without the space around it; a row without any is an InputError that
+        calls it `what`.
+        """
         column = self.column(name)
         texts = Chunked(self.starts, lambda chunk: [text.strip() for text in column.load(chunk)])
         for row, text in enumerate(texts):
             if not text:
-                raise InputError(f"{self.where(row)}: there is no {what} in the column {name!r}; write one, or take the row out")
+                raise InputError(
+                    f"{self.where(row)}: there is no {what} in the column {name!r}; write one, or "
+                    f"take the row out"
+                )
         return texts
 
     def is_numeric(self, name: str) -> bool:
@@ -178,7 +235,10 @@ class Table:
         filled = numbers = 0
         for series in self.series(name):
             series = series.filter(series.str.strip_chars() != "")
-            filled, numbers = filled + len(series), numbers + int(as_numbers(series).is_not_null().sum())
+            filled, numbers = (
+                filled + len(series),
+                numbers + int(as_numbers(series).is_not_null().sum()),
+            )
         return filled > 0 and 2 * numbers >= filled
 
     def _numbers(self, chunk: int, names: list[str]) -> np.ndarray:
@@ -191,12 +251,17 @@ class Table:
             row, place = bad[0].tolist()
             value = frame[names[place]][row]
             shown = "nothing" if value in (None, "") else repr(value)
-            raise InputError(f"{self.where(self.starts[chunk] + row)}: there is {shown} in the column {names[place]!r}, "
-                             "which should hold finite numbers; mend the value, or take the row out")
+            raise InputError(
+                f"{self.where(self.starts[chunk] + row)}: there is {shown} in the column "
+                f"{names[place]!r}, "
+                "which should hold finite numbers; mend the value, or take the row out"
+            )
         return values
 
     def numbers(self, names: list[str]) -> StoredArray:
-        """Columns as (rows, columns) float64; what is missing, no number, or not finite in float32 is an InputError."""
+        """Columns as (rows, columns) float64; what is missing, no number, or not finite in float32
+        is an InputError.
+        """
         for name in names:
             self.column(name)
         values = StoredArray(np.float64, (len(names),))
@@ -208,31 +273,38 @@ class Table:
         """As `numbers`, but each row of its own: (T, F) float32."""
         for name in names:
             self.column(name)
-        rows = Chunked(self.starts, lambda chunk: list(self._numbers(chunk, names).astype(np.float32).reshape(-1, *shape)))
+        rows = Chunked(
+            self.starts,
+            lambda chunk: list(self._numbers(chunk, names).astype(np.float32).reshape(-1, *shape)),
+        )
         for _ in rows:
             pass  # what is no number is to be told now
         return rows
 
 
-def read_table(path: Path, *, is_header: Callable[[list[str], list[str]], bool] | None = None) -> Table:
+def read_table(
+    path: Path, *, is_header: Callable[[list[str], list[str]], bool] | None = None
+) -> Table:
     """A table from CSV, TSV, TXT (tabs), JSON lines or Parquet, each also packed with gzip.
 
-    A CSV file is separated by commas, semicolons or tabs, whichever its first line has most of. A TSV file is read literally: a
-    quotation mark there is a letter.
+    A CSV file is separated by commas, semicolons or tabs, whichever its first line has most of. A
+    TSV file is read literally: a quotation mark there is a letter.
 
-    Args:
-        path: Of the file.
-        is_header: Whether the first line, given its fields and those of the second, names the columns. If not given, it does
-            unless there is a number in it; in a table of one column, if it is a usual name or numbers follow.
+    Args: path: Of the file. is_header: Whether the first line, given its fields and those of the
+        second, names the columns. If not given, it does
+            unless there is a number in it; in a table of one column, if it is a usual name or
+            numbers follow.
 
-    Raises:
-        InputError: The file cannot be read, is of another kind, or has a broken row; the message names the line.
+    Raises: InputError: The file cannot be read, is of another kind, or has a broken row; the
+        message names the line.
     """
     path, kind = Path(path), _kind(path)
     if kind not in KINDS:
         check_filled(path)
-        raise InputError(f"{str(path)!r} is of no kind that is read as a table; "
-                         f"name it by its kind: {', '.join(KINDS)}, each also with .gz")
+        raise InputError(
+            f"{str(path)!r} is of no kind that is read as a table; "
+            f"name it by its kind: {', '.join(KINDS)}, each also with .gz"
+        )
     if kind == ".parquet":
         table = _read_parquet(path)
     elif kind in (".jsonl", ".ndjson"):
@@ -244,25 +316,36 @@ def read_table(path: Path, *, is_header: Callable[[list[str], list[str]], bool] 
     return table
 
 
-def _read_separated(path: Path, kind: str, is_header: Callable[[list[str], list[str]], bool]) -> Table:
+def _read_separated(
+    path: Path, kind: str, is_header: Callable[[list[str], list[str]], bool]
+) -> Table:
     head = next((line for line in read_lines(path) if line), "")
     # what stands between quotation marks separates nothing
     outside = "".join(head.split('"')[::2])
     separator = max(",;\t", key=outside.count) if kind == ".csv" else "\t"
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        # An empty line is a row only where there is one column, an empty text, and only before others that are not.
+        # An empty line is a row only where there is one column, an empty text, and only before
+        # others that are not.
         first, empty = None, []
-        for line, fields in _quoted_rows(path, separator) if kind == ".csv" else _literal_rows(path, separator):
+        for line, fields in (
+            _quoted_rows(path, separator) if kind == ".csv" else _literal_rows(path, separator)
+        ):
             if not fields:
                 empty.append(line)
                 continue
             first = first or (line, len(fields))
             if len(fields) != first[1]:
-                mend = (f", or put quotation marks around a field with {separator!r} in it" if kind == ".csv" else
-                        ": separate it by tabs")
-                raise InputError(f"{str(path)!r} line {line} has {len(fields)} fields, and line {first[0]} has {first[1]}; "
-                                 f"mend the line{mend}")
+                mend = (
+                    f", or put quotation marks around a field with {separator!r} in it"
+                    if kind == ".csv"
+                    else ": separate it by tabs"
+                )
+                raise InputError(
+                    f"{str(path)!r} line {line} has {len(fields)} fields, and line {first[0]} has "
+                    f"{first[1]}; "
+                    f"mend the line{mend}"
+                )
             if len(fields) == 1:
                 yield from ((blank, [""]) for blank in empty)
             empty.clear()
@@ -280,21 +363,29 @@ def _read_separated(path: Path, kind: str, is_header: Callable[[list[str], list[
 
 def _literal_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
     """The number of each line, and its fields; an empty line has none."""
-    return ((number, line.split(separator) if line else []) for number, line in enumerate(read_lines(path), 1))
+    return (
+        (number, line.split(separator) if line else [])
+        for number, line in enumerate(read_lines(path), 1)
+    )
 
 
 def _quoted_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
     """The line where each row starts, and its fields; an empty line has none."""
     csv.field_size_limit(max(FIELD, csv.field_size_limit()))
-    reader = csv.reader((line + "\n" for line in read_lines(path)), delimiter=separator, strict=True)
+    reader = csv.reader(
+        (line + "\n" for line in read_lines(path)), delimiter=separator, strict=True
+    )
     start = 1
     try:
         for row in reader:
             yield start, row
             start = reader.line_num + 1
     except csv.Error as error:
-        raise InputError(f"{str(path)!r} line {start}: a quotation mark is not closed, or is in the midst of a quoted field "
-                         f'({error}); put them around the whole field, and write one inside it twice: ""') from error
+        raise InputError(
+            f"{str(path)!r} line {start}: a quotation mark is not closed, or is in the midst of a "
+            f"quoted field "
+            f'({error}); put them around the whole field, and write one inside it twice: ""'
+        ) from error
 
 
 def _text_table(path: Path, names: list[str], rows: Iterable[tuple[int, list[str]]]) -> Table:
@@ -323,24 +414,32 @@ def names_columns(first: list[str], second: list[str]) -> bool:
     """Whether the first line, with the second one after it, names the columns; see `read_table`."""
     import polars
 
-    numbers = as_numbers(polars.Series([*first, *second[:1]], dtype=polars.String)).is_not_null().to_list()
+    numbers = (
+        as_numbers(polars.Series([*first, *second[:1]], dtype=polars.String))
+        .is_not_null()
+        .to_list()
+    )
     known = len(first) > 1 or first[0].strip().casefold() in {*TEXTS, *LABELS, *LANGUAGES}
-    return not any(numbers[:len(first)]) and (known or any(numbers))
+    return not any(numbers[: len(first)]) and (known or any(numbers))
 
 
-def names_known(known: Iterable[str | None], *, texts: bool = False) -> Callable[[list[str], list[str]], bool]:
-    """As `names_columns`, where some columns are known by their names, or by their numbers where the file names none.
+def names_known(
+    known: Iterable[str | None], *, texts: bool = False
+) -> Callable[[list[str], list[str]], bool]:
+    """As `names_columns`, where some columns are known by their names, or by their numbers where
+    the file names none.
 
-    Args:
-        known: The names; None is none.
-        texts: The columns hold texts: that there is a number in the second line tells nothing of the first.
+    Args: known: The names; None is none. texts: The columns hold texts: that there is a number in
+        the second line tells nothing of the first.
     """
     known = {*known} - {None}
 
     def is_header(first: list[str], second: list[str]) -> bool:
         if known and known <= {*_numbered(len(first))}:
             return False
-        return not known.isdisjoint(field.strip() for field in first) or names_columns(first, first if texts else second)
+        return not known.isdisjoint(field.strip() for field in first) or names_columns(
+            first, first if texts else second
+        )
 
     return is_header
 
@@ -349,7 +448,9 @@ def _header_names(fields: list[str], path: Path) -> list[str]:
     names = [field.strip() for field in fields]
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
-        raise InputError(f"{str(path)!r} has two columns {twice!r}; give each its own name in the first line")
+        raise InputError(
+            f"{str(path)!r} has two columns {twice!r}; give each its own name in the first line"
+        )
     return names
 
 
@@ -361,7 +462,9 @@ def as_numbers(series: "polars.Series") -> "polars.Series":
     """As float64; null where there is no number."""
     import polars
 
-    return (series.str.strip_chars() if series.dtype == polars.String else series).cast(polars.Float64, strict=False)
+    return (series.str.strip_chars() if series.dtype == polars.String else series).cast(
+        polars.Float64, strict=False
+    )
 
 
 def _read_json_lines(path: Path) -> Table:
@@ -372,8 +475,11 @@ def _read_json_lines(path: Path) -> Table:
         for number, record in _json_records(path):
             where = f"{str(path)!r} line {number}"
             if set(record) != set(names):
-                raise InputError(f"{where} has {len(record)} fields ({listed(record)}), and line {first} has {len(names)} "
-                                 f"({listed(names)}); give each line the same fields")
+                raise InputError(
+                    f"{where} has {len(record)} fields ({listed(record)}), and line {first} has "
+                    f"{len(names)} "
+                    f"({listed(names)}); give each line the same fields"
+                )
             yield number, [_json_text(record[name], name, where) for name in names]
 
     return _text_table(path, list(map(compose, names)), rows())
@@ -390,15 +496,22 @@ def _json_records(path: Path) -> Iterator[tuple[int, dict]]:
             # Half of a pair of surrogates, written as \ud800, is no text.
             json.dumps(record, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
-            raise InputError(f'{where} is no JSON ({error}); write one object in each line: {{"text": ...}}') from error
+            raise InputError(
+                f'{where} is no JSON ({error}); write one object in each line: {{"text": ...}}'
+            ) from error
         if not isinstance(record, dict) or not record:
-            raise InputError(f'{where} holds {line[:40]}; write one object in each line: {{"text": ...}}')
+            raise InputError(
+                f'{where} holds {line[:40]}; write one object in each line: {{"text": ...}}'
+            )
         yield number, record
 
 
 def _json_text(value, name: str, where: str) -> str:
     if isinstance(value, (dict, list)):
-        raise InputError(f"{where}: {name!r} holds a {type(value).__name__}; a field should hold text or a number")
+        raise InputError(
+            f"{where}: {name!r} holds a {type(value).__name__}; a field should hold text or a "
+            f"number"
+        )
     return compose(value) if isinstance(value, str) else "" if value is None else json.dumps(value)
 
 
@@ -416,8 +529,11 @@ def _read_parquet(path: Path) -> Table:
             return Table(path, _parquet_frames(Path(unpacked.name)))
     # A panic is what polars raises for some damage inside; it is no Exception.
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
-        raise InputError(f"{str(path)!r} ({path.stat().st_size} bytes) is cut short or no Parquet file ({error}); "
-                         "get it again") from error
+        raise InputError(
+            f"{str(path)!r} ({path.stat().st_size} bytes) is cut short or no Parquet file "
+            f"({error}); "
+            "get it again"
+        ) from error
 
 
 def _parquet_frames(path: Path) -> Iterator["polars.DataFrame"]:
@@ -425,9 +541,15 @@ def _parquet_frames(path: Path) -> Iterator["polars.DataFrame"]:
 
     if has_negative_page(path):
         raise polars.exceptions.ComputeError("a page of fewer than 0 values")
-    whole, text, time = polars.scan_parquet(path, glob=False), polars.col(polars.String), polars.col(polars.Datetime("ns"))
+    whole, text, time = (
+        polars.scan_parquet(path, glob=False),
+        polars.col(polars.String),
+        polars.col(polars.Datetime("ns")),
+    )
     height = whole.select(polars.len()).collect().item()
     for start in range(0, max(1, height), ROWS):
         frame = whole.slice(start, ROWS).collect()
         # dates as they are written know no billionths of a second
-        yield frame.with_columns(text.str.normalize("NFC").str.replace_all("\r\n?", "\n"), time.dt.cast_time_unit("us"))
+        yield frame.with_columns(
+            text.str.normalize("NFC").str.replace_all("\r\n?", "\n"), time.dt.cast_time_unit("us")
+        )

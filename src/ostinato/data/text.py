@@ -1,9 +1,9 @@
 """Reading text: from a file to characters, from characters to numbers, from numbers to batches.
 
-A character here is what a reader calls one: a grapheme cluster (Unicode Annex 29), after composition to NFC, so that a Korean
-syllable, an accented letter or a family of emoji is one, however the file spells it.
+A character here is what a reader calls one: a grapheme cluster (Unicode Annex 29), after
+composition to NFC, so that a Korean syllable, an accented letter or a family of emoji is one,
+however the file spells it.
 """
-
 
 import codecs
 import unicodedata
@@ -18,9 +18,12 @@ from .files import read_blocks
 
 # Bytes of a file that are in memory at a time.
 CHUNK = 1 << 20
-# Code points that can be a part of a longer grapheme cluster; in a text without any, each code point is one character.
-_JOINING = regex.compile(r"[\r\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=L}\p{GCB=V}\p{GCB=T}"
-                         r"\p{GCB=Regional_Indicator}]")
+# Code points that can be a part of a longer grapheme cluster; in a text without any, each code
+# point is one character.
+_JOINING = regex.compile(
+    r"[\r\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=L}\p{GCB=V}\p{GCB=T}"
+    r"\p{GCB=Regional_Indicator}]"
+)
 _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -36,7 +39,9 @@ def read_text(path: Path) -> str:
     return "".join(read_chunks(path, once=True))
 
 
-def read_chunks(path: Path, *, size: int | None = None, packed: bool = False, once: bool = False) -> Iterator[str]:
+def read_chunks(
+    path: Path, *, size: int | None = None, packed: bool = False, once: bool = False
+) -> Iterator[str]:
     """What `read_text` gives, chunk by chunk.
 
     Args:
@@ -64,8 +69,10 @@ def read_chunks(path: Path, *, size: int | None = None, packed: bool = False, on
         empty = empty and not text.strip()
         yield compose(text)
     if empty and not kept.strip():
-        raise InputError(f"{str(path)!r} has no text in it ({count} bytes{' unpacked' * packed}); "
-                         "give a text to learn from")
+        raise InputError(
+            f"{str(path)!r} has no text in it ({count} bytes{' unpacked' * packed}); "
+            "give a text to learn from"
+        )
     yield compose(kept)
 
 
@@ -82,11 +89,15 @@ def _decoded(blocks: Iterable[bytes], path: Path, packed: bool) -> Iterator[str]
             encoding = next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
             line = lines + error.object.count(b"\n", 0, error.start) + 1
             raise InputError(
-                f"{str(path)!r} is not UTF-8: byte {before - len(kept) + error.start} (line {line}) "
+                f"{str(path)!r} is not UTF-8: byte {before - len(kept) + error.start} (line "
+                f"{line}) "
                 f"is 0x{error.object[error.start]:02x}"
                 + (f", and it starts as {encoding} does" if encoding else "")
-                + "; write it as UTF-8, for example: " + (f"zcat {path} | " if packed else "")
-                + f"iconv -f {encoding or 'ENCODING'} -t utf-8 {'' if packed else f'{path} '}> utf8.txt") from error
+                + "; write it as UTF-8, for example: "
+                + (f"zcat {path} | " if packed else "")
+                + f"iconv -f {encoding or 'ENCODING'} -t utf-8 {'' if packed else f'{path} '}> "
+                f"utf8.txt"
+            ) from error
         yield text if started else text.removeprefix("\ufeff")
         started = started or text != ""
         before, lines = before + len(block), lines + block.count(b"\n")
@@ -98,15 +109,18 @@ def compose(text: str) -> str:
 
 
 def given_text(text: str, of: str = "") -> str:
-    """A text that comes from Python or from the command line, as `compose` gives it; `of` is what the message begins with.
+    """A text that comes from Python or from the command line, as `compose` gives it; `of` is what
+    the message begins with.
 
     Raises:
         InputError: It is no text, or cannot be written as UTF-8.
     """
     if not isinstance(text, str):
-        raise InputError(f"{of}{text!r} is no text; write one, or \"\" for an empty one")
+        raise InputError(f'{of}{text!r} is no text; write one, or "" for an empty one')
     if any("\ud800" <= letter <= "\udfff" for letter in text):
-        raise InputError(f"{of}{text!r}: it is not UTF-8; write it in a UTF-8 terminal, or leave it out")
+        raise InputError(
+            f"{of}{text!r}: it is not UTF-8; write it in a UTF-8 terminal, or leave it out"
+        )
     return compose(text)
 
 

@@ -1,4 +1,6 @@
-"""What a series of numbers is like, found from its values: seasons, trend, spread; and how its dates go on."""
+"""What a series of numbers is like, found from its values: seasons, trend, spread; and how its
+dates go on.
+"""
 
 import calendar
 from collections import Counter
@@ -13,15 +15,34 @@ from ..errors import InputError
 from .records import Range
 from .text import compose
 
-# How dates can be written. Those with the day or the month first are not told apart, so neither is read.
-FORMATS = ("%Y-%m-%d", "%Y-%m", "%Y", "%Y/%m/%d", "%Y/%m", "%Y.%m.%d", "%Y%m%d", "%Y-%m-%d %H:%M", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M",
-           "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%SZ", "%Y-%m-%d %H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%f", "%Y-%m-%dT%H:%M:%S.%fZ",
-           "%Y년 %m월", "%Y년 %m월 %d일")
+# How dates can be written. Those with the day or the month first are not told apart, so neither is
+# read.
+FORMATS = (
+    "%Y-%m-%d",
+    "%Y-%m",
+    "%Y",
+    "%Y/%m/%d",
+    "%Y/%m",
+    "%Y.%m.%d",
+    "%Y%m%d",
+    "%Y-%m-%d %H:%M",
+    "%Y-%m-%d %H:%M:%S",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%dT%H:%M:%S",
+    "%Y-%m-%dT%H:%M:%SZ",
+    "%Y-%m-%d %H:%M:%S.%f",
+    "%Y-%m-%dT%H:%M:%S.%f",
+    "%Y-%m-%dT%H:%M:%S.%fZ",
+    "%Y년 %m월",
+    "%Y년 %m월 %d일",
+)
 
 
 @dataclass(frozen=True)
 class Clock:
-    """How dates are written, in a form of `FORMATS`, and how they go on: by months on a day of the month, or by seconds."""
+    """How dates are written, in a form of `FORMATS`, and how they go on: by months on a day of the
+    month, or by seconds.
+    """
 
     format: Literal[FORMATS]
     months: Annotated[int, Range(0, 120_000)]
@@ -33,19 +54,21 @@ class Clock:
             raise InputError("a clock goes on by 'months', with a 'day', or by 'seconds'")
 
 
-# A part of a value that it may be off by because it is rounded, with room for a sum or a difference of some.
+# A part of a value that it may be off by because it is rounded, with room for a sum or a difference
+# of some.
 ROUNDED = 1e-14
 # Steps of a part in which a series has one level.
 PART = 12
 
 
-def series_of(data, columns: list[str] | None = None, time: str | None = None) -> tuple[list[str], np.ndarray, list[str] | None]:
+def series_of(
+    data, columns: list[str] | None = None, time: str | None = None
+) -> tuple[list[str], np.ndarray, list[str] | None]:
     """Names of columns, values (T, F) float64 and times of a series in memory.
 
-    Args:
-        data: (T,) or (T, F) numbers, or a dict of columns.
-        columns: Those of a dict that are wanted; None: all but the time.
-        time: The column of a dict that says when; None: the first one of text or dates, where there is one.
+    Args: data: (T,) or (T, F) numbers, or a dict of columns. columns: Those of a dict that are
+        wanted; None: all but the time. time: The column of a dict that says when; None: the first
+        one of text or dates, where there is one.
 
     Raises:
         InputError: A column is not there, is not of numbers, or has a number that is not finite.
@@ -58,90 +81,135 @@ def series_of(data, columns: list[str] | None = None, time: str | None = None) -
     names, times = None, None
     if isinstance(data, dict):
         given = {compose(str(name)): list(column) for name, column in data.items()}
-        missing = next((name for name in [*(columns or []), time] if name is not None and name not in given), None)
+        missing = next(
+            (name for name in [*(columns or []), time] if name is not None and name not in given),
+            None,
+        )
         if missing is not None:
-            raise InputError(f"the given series has no column {missing!r}; it has {', '.join(map(repr, given))}")
-        time = time or next((name for name, column in given.items() if column and isinstance(column[0], (str, date, np.datetime64))), None)
-        names, times = columns or [name for name in given if name != time], None if time is None else list(map(_written, given[time]))
+            raise InputError(
+                f"the given series has no column {missing!r}; it has {', '.join(map(repr, given))}"
+            )
+        time = time or next(
+            (
+                name
+                for name, column in given.items()
+                if column and isinstance(column[0], (str, date, np.datetime64))
+            ),
+            None,
+        )
+        names, times = (
+            columns or [name for name in given if name != time],
+            None if time is None else list(map(_written, given[time])),
+        )
         lengths = {name: len(column) for name, column in given.items()}
         if not names or len(set(lengths.values())) > 1:
-            raise InputError(f"the given series has columns of so many steps: {lengths}; give one or more of numbers, all of one length")
+            raise InputError(
+                f"the given series has columns of so many steps: {lengths}; give one or more of "
+                f"numbers, all of one length"
+            )
         data = list(zip(*(given[name] for name in names)))
     try:
         values = np.asarray(data, np.float64)
     except (TypeError, ValueError) as error:
-        raise InputError(f"the given series is not of numbers ({error}); give an array, or a dict of columns") from error
+        raise InputError(
+            f"the given series is not of numbers ({error}); give an array, or a dict of columns"
+        ) from error
     if values.ndim not in (1, 2) or not values.size:
-        raise InputError(f"the given series has the shape {values.shape}; give (T,), or (T, F) for F columns")
+        raise InputError(
+            f"the given series has the shape {values.shape}; give (T,), or (T, F) for F columns"
+        )
     values = values.reshape(len(values), -1)
     names = names or [str(k) for k in range(values.shape[1])]
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
-        raise InputError(f"step {bad[0][0] + 1} of the given series has {values[tuple(bad[0])]} in the column {names[bad[0][1]]!r}; "
-                         "fill the gap, or leave the steps before it out")
+        raise InputError(
+            f"step {bad[0][0] + 1} of the given series has {values[tuple(bad[0])]} in the column "
+            f"{names[bad[0][1]]!r}; "
+            "fill the gap, or leave the steps before it out"
+        )
     return names, values, times
 
 
 def _written(time) -> str:
     """When a step was, as `FORMATS` have it; these know no billionths of a second."""
-    return str(time.astype("datetime64[us]") if isinstance(time, np.datetime64) and time.dtype == "datetime64[ns]" else time)
+    return str(
+        time.astype("datetime64[us]")
+        if isinstance(time, np.datetime64) and time.dtype == "datetime64[ns]"
+        else time
+    )
 
 
 def power_of(values: np.ndarray) -> float:
-    """The power of values (T, F) whose changes are about as great wherever the level is: 1, 0.5, or 0 for logarithms.
+    """The power of values (T, F) whose changes are about as great wherever the level is: 1, 0.5, or
+    0 for logarithms.
 
-    It is 1 where a value is below 0, where another is not clearly better, and of fewer than 48 steps; and not 0 where a value is 0.
+    It is 1 where a value is below 0, where another is not clearly better, and of fewer than 48
+    steps; and not 0 where a value is 0.
 
-    Source: Guerrero 1993, "Time-series analysis supported by power transformations", section 2, with three powers, parts of 12 steps,
+    Source: Guerrero 1993, "Time-series analysis supported by power transformations", section 2,
+        with three powers, parts of 12 steps,
     and the mean change for the spread.
 
     Example:
         >>> growing = np.exp(0.01 * np.arange(200)) * (1.5 + np.sin(np.arange(200)))
-        >>> power_of(growing[:, None]), power_of(growing[:, None]**2), power_of(np.arange(1.0, 200)[:, None])
+        >>> power_of(growing[:, None]), power_of(growing[:, None]**2), power_of(np.arange(1.0,
+        ...     200)[:, None])
         (0.0, 0.0, 1.0)
     """
     count = len(values) // PART
     if (values < 0).any() or count < 4:
         return 1.0
-    parts = values[len(values) - count * PART:].reshape(count, PART, -1)
+    parts = values[len(values) - count * PART :].reshape(count, PART, -1)
     level, change = parts.mean(1), np.abs(np.diff(parts, axis=1)).mean(1)
     powers = (1.0, 0.5, 0.0) if (values > 0).all() else (1.0, 0.5)
-    uneven = {power: np.mean([_unevenness(*column, power) for column in zip(level.T, change.T)]) for power in powers}
+    uneven = {
+        power: np.mean([_unevenness(*column, power) for column in zip(level.T, change.T)])
+        for power in powers
+    }
     best = min(uneven, key=uneven.get)
     return best if uneven[best] < 0.8 * uneven[1.0] else 1.0
 
 
 def _unevenness(level: np.ndarray, change: np.ndarray, power: float) -> float:
-    """Spread over mean, of parts, of the change that a power of the values has, as far as the level tells."""
-    relative = change[level > 0] / level[level > 0]**(1 - power)
+    """Spread over mean, of parts, of the change that a power of the values has, as far as the level
+    tells.
+    """
+    relative = change[level > 0] / level[level > 0] ** (1 - power)
     return relative.std() / relative.mean() if relative.any() else 0.0
 
 
 def moves_away(y: np.ndarray) -> bool:
-    """Whether a column of (T, F) has its first and its last third further apart than their values spread.
+    """Whether a column of (T, F) has its first and its last third further apart than their values
+    spread.
 
     Example:
         >>> moves_away(np.arange(30.0)[:, None]), moves_away(np.sin(np.arange(30.0))[:, None])
         (True, False)
     """
     first, _, last = np.array_split(y, 3)
-    return bool((np.abs(first.mean(0) - last.mean(0)) > 1.5 * (first.std(0) + last.std(0)) / 2).any())
+    return bool(
+        (np.abs(first.mean(0) - last.mean(0)) > 1.5 * (first.std(0) + last.std(0)) / 2).any()
+    )
 
 
 def divisor(size: np.ndarray, y: np.ndarray) -> list[float]:
-    """What brings numbers of the columns of y (T, F) that are of this size (F,) to that of 1; 1 where all there is are roundings."""
+    """What brings numbers of the columns of y (T, F) that are of this size (F,) to that of 1; 1
+    where all there is are roundings.
+    """
     return np.where(size > ROUNDED * np.abs(y).max(0), size, 1.0).tolist()
 
 
 def season_of(y: np.ndarray, difference: bool = False) -> int:
-    """After how many steps a series (T, F) is most like itself, by the autocorrelation past its first fall below 0; 1 where it is not.
+    """After how many steps a series (T, F) is most like itself, by the autocorrelation past its
+    first fall below 0; 1 where it is not.
 
     Args:
         y: The series.
         difference: Look at its changes.
 
     Example:
-        >>> season_of(np.sin(np.arange(120) * 2 * np.pi / 12)[:, None]), season_of(np.arange(50.0)[:, None], True)
+        >>> season_of(np.sin(np.arange(120) * 2 * np.pi / 12)[:, None]),
+        ...     season_of(np.arange(50.0)[:, None], True)
         (12, 1)
     """
     # what is less than this beside the values is how they are rounded
@@ -152,7 +220,7 @@ def season_of(y: np.ndarray, difference: bool = False) -> int:
     y = y[:, y.std(0) > least]
     if not y.size:
         return 1
-    alike = np.fft.irfft(np.abs(np.fft.rfft(y, 2 * count, axis=0))**2, axis=0)[:count // 3 + 1]
+    alike = np.fft.irfft(np.abs(np.fft.rfft(y, 2 * count, axis=0)) ** 2, axis=0)[: count // 3 + 1]
     alike = (alike / alike[0] * count / (count - np.arange(len(alike)))[:, None]).mean(1)
     below = np.flatnonzero(alike < 0)
     start = int(below[0]) if len(below) else len(alike)
@@ -174,7 +242,10 @@ def date_of(text: str, form: str, source: str) -> datetime:
     try:
         return datetime.strptime(text.strip(), form)
     except ValueError:
-        raise InputError(f"{source}: {text!r} is no date as the model learned from; write it as {datetime(2024, 12, 31).strftime(form)!r}") from None
+        raise InputError(
+            f"{source}: {text!r} is no date as the model learned from; write it as "
+            f"{datetime(2024, 12, 31).strftime(form)!r}"
+        ) from None
 
 
 def dates_of(times: Iterable[str], form: str, source: str) -> Iterator[datetime]:
@@ -187,14 +258,18 @@ def dates_of(times: Iterable[str], form: str, source: str) -> Iterator[datetime]
     for number, text in enumerate(times, 1):
         when = date_of(text, form, source)
         if before is not None and when <= before:
-            raise InputError(f"{source}: step {number} is at {text!r}, no later than the one before it, {earlier!r}; "
-                             "sort the rows by time, a row for each time")
+            raise InputError(
+                f"{source}: step {number} is at {text!r}, no later than the one before it, "
+                f"{earlier!r}; "
+                "sort the rows by time, a row for each time"
+            )
         yield when
         before, earlier = when, text
 
 
 def clock_of(times: Sequence[str], source: str) -> Clock | None:
-    """How the dates of a series are written and how they go on; None where they are no dates, or have no regular step.
+    """How the dates of a series are written and how they go on; None where they are no dates, or
+    have no regular step.
 
     Raises:
         InputError: A date is not later than the one before it.
@@ -206,7 +281,8 @@ def clock_of(times: Sequence[str], source: str) -> Clock | None:
     form = next((form for form in FORMATS if _all_dates(times, form)), None)
     if form is None or len(times) < 2:
         return None
-    # of the steps from date to date how often each is there, in months and in seconds; and the days of months with their last days
+    # of the steps from date to date how often each is there, in months and in seconds; and the days
+    # of months with their last days
     months, seconds, days, before = Counter(), Counter(), set(), None
     for when in dates_of(times, form, source):
         days.add((when.day, calendar.monthrange(when.year, when.month)[1]))
@@ -244,20 +320,44 @@ def later(when: datetime, clock: Clock, steps: int) -> datetime:
         if not clock.months:
             return when + timedelta(seconds=clock.seconds * steps)
         year, month = divmod(12 * when.year + when.month - 1 + clock.months * steps, 12)
-        return when.replace(year=year, month=month + 1, day=min(clock.day, calendar.monthrange(year, month + 1)[1]))
+        return when.replace(
+            year=year, month=month + 1, day=min(clock.day, calendar.monthrange(year, month + 1)[1])
+        )
     except (OverflowError, ValueError):
-        raise InputError(f"{steps} steps after {when.strftime(clock.format)} it is past the year 9999, and there is no such date; "
-                         "forecast fewer steps") from None
+        raise InputError(
+            f"{steps} steps after {when.strftime(clock.format)} it is past the year 9999, and "
+            f"there is no such date; "
+            "forecast fewer steps"
+        ) from None
 
 
 def cycles_of(clock: Clock, count: int) -> list[str]:
-    """Which cycles a step has a place in: those that are longer than it, and that so many steps hold twice."""
+    """Which cycles a step has a place in: those that are longer than it, and that so many steps
+    hold twice.
+    """
     step = clock.seconds or clock.months * 30.4 * 86400
-    return [name for name, seconds in (("year", 365.25 * 86400), ("week", 7 * 86400), ("day", 86400)) if 2 * step <= seconds <= step * count / 2]
+    return [
+        name
+        for name, seconds in (("year", 365.25 * 86400), ("week", 7 * 86400), ("day", 86400))
+        if 2 * step <= seconds <= step * count / 2
+    ]
 
 
 def waves(dates: list[datetime], cycles: list[str]) -> np.ndarray:
     """(T, 2 C) Sine and cosine of the dates' places in each cycle."""
-    days = np.array([[when.timetuple().tm_yday, when.weekday(), when.hour / 24 + when.minute / 1440] for when in dates])
-    place = {"year": (days[:, 0] - 1 + days[:, 2]) / 365.25, "week": (days[:, 1] + days[:, 2]) / 7, "day": days[:, 2]}
-    return np.stack([wave(2 * np.pi * place[name]) for name in cycles for wave in (np.sin, np.cos)], 1) if cycles else np.zeros((len(dates), 0))
+    days = np.array(
+        [
+            [when.timetuple().tm_yday, when.weekday(), when.hour / 24 + when.minute / 1440]
+            for when in dates
+        ]
+    )
+    place = {
+        "year": (days[:, 0] - 1 + days[:, 2]) / 365.25,
+        "week": (days[:, 1] + days[:, 2]) / 7,
+        "day": days[:, 2],
+    }
+    return (
+        np.stack([wave(2 * np.pi * place[name]) for name in cycles for wave in (np.sin, np.cos)], 1)
+        if cycles
+        else np.zeros((len(dates), 0))
+    )

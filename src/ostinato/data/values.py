@@ -1,7 +1,8 @@
-"""The rule for the numbers of sequences, wherever they come from: bytes are divided by 255, other numbers are used as they are.
+"""The rule for the numbers of sequences, wherever they come from: bytes are divided by 255, other
+numbers are used as they are.
 
-A model stores the dtype that it was trained on. Values to predict for are converted to the units of the training data where that
-is unambiguous, and are an error where it is not.
+A model stores the dtype that it was trained on. Values to predict for are converted to the units of
+the training data where that is unambiguous, and are an error where it is not.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,7 +13,8 @@ from ..errors import InputError
 from .disk import Made
 from .text import compose
 
-# In place of a dtype: numbers that were written as text, and the grey pixels of picture and video files, which are 0 to 1.
+# In place of a dtype: numbers that were written as text, and the grey pixels of picture and video
+# files, which are 0 to 1.
 TEXT, PIXELS = "text", "pixels"
 BYTES = "uint8"
 
@@ -38,8 +40,8 @@ def sequence_of(given, what: str, step: str) -> tuple[np.ndarray, np.dtype | Non
         what: What messages call it.
         step: What messages call each of its steps.
 
-    Returns:
-        (T, F) float32, as `to_floats` gives them, and the dtype that was given; None for a sequence without numbers.
+    Returns: (T, F) float32, as `to_floats` gives them, and the dtype that was given; None for a
+        sequence without numbers.
 
     Raises:
         InputError: It does not hold finite numbers, or its steps are not all of one size.
@@ -54,18 +56,24 @@ def sequence_of(given, what: str, step: str) -> tuple[np.ndarray, np.dtype | Non
         if dtype.kind == "O":
             sequence, dtype = sequence.astype(np.float32), np.dtype(np.float64)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise InputError(f"{what} is no array of numbers ({error}); "
-                         f"give {step}s of equally many numbers, (T, F)") from error
+        raise InputError(
+            f"{what} is no array of numbers ({error}); give {step}s of equally many numbers, (T, F)"
+        ) from error
     if sequence.ndim == 0:
         raise InputError(f"{what} is {given!r}; give {step}s of numbers, (T, F)")
     if not sequence.size:
         return np.zeros((0, sequence.shape[1] if sequence.ndim > 1 else 0), np.float32), None
     if dtype.kind not in "biuf":
-        raise InputError(f"{what} is no array of numbers (its dtype is {dtype}); give {step}s of equally many numbers, (T, F)")
+        raise InputError(
+            f"{what} is no array of numbers (its dtype is {dtype}); give {step}s of equally many "
+            f"numbers, (T, F)"
+        )
     sequence = to_floats(sequence)
     bad = np.argwhere(~np.isfinite(sequence))
     if len(bad):
-        raise InputError(f"{what} has nan or infinity in {step} {bad[0][0] + 1}; fill it with a number")
+        raise InputError(
+            f"{what} has nan or infinity in {step} {bad[0][0] + 1}; fill it with a number"
+        )
     return sequence.reshape(len(sequence), -1), dtype
 
 
@@ -80,14 +88,19 @@ def dtype_of(dtypes: Iterable[np.dtype | None], what: str) -> str | None:
         if found is None or dtype is None:
             found = found or dtype
         elif (dtype == np.uint8) != (found == np.uint8):
-            raise InputError(f"{what} {number} is {dtype.name}, and the {what}s before it are {found.name}; uint8 is divided by 255 "
-                             f"and other numbers are not: give all {what}s with one dtype")
+            raise InputError(
+                f"{what} {number} is {dtype.name}, and the {what}s before it are {found.name}; "
+                f"uint8 is divided by 255 "
+                f"and other numbers are not: give all {what}s with one dtype"
+            )
         else:
             found = np.result_type(found, dtype)
     return found and found.name
 
 
-def as_trained(rows: Sequence[np.ndarray], dtype: str | None, trained: str | None, source: str) -> Sequence[np.ndarray]:
+def as_trained(
+    rows: Sequence[np.ndarray], dtype: str | None, trained: str | None, source: str
+) -> Sequence[np.ndarray]:
     """Sequences in the units that a model was trained on.
 
     Args:
@@ -102,19 +115,36 @@ def as_trained(rows: Sequence[np.ndarray], dtype: str | None, trained: str | Non
     if dtype is None or dtype == PIXELS or (dtype == BYTES) == (trained == BYTES):
         return rows
     if dtype == BYTES:
-        was = f"{trained} numbers, which are used as they are" if trained else "data whose dtype it does not say, by an earlier ostinato"
-        mend = f"give the numbers that it was trained on, for example x.astype({'float' if trained == TEXT else repr(trained)})" if trained else \
-            "train it again"
-        raise InputError(f"{source}: the numbers are uint8, which is divided by 255, and the model was trained on {was}; {mend}")
+        was = (
+            f"{trained} numbers, which are used as they are"
+            if trained
+            else "data whose dtype it does not say, by an earlier ostinato"
+        )
+        mend = (
+            f"give the numbers that it was trained on, for example "
+            f"x.astype({'float' if trained == TEXT else repr(trained)})"
+            if trained
+            else "train it again"
+        )
+        raise InputError(
+            f"{source}: the numbers are uint8, which is divided by 255, and the model was trained "
+            f"on {was}; {mend}"
+        )
     if dtype != TEXT and np.dtype(dtype).kind not in "iu":
-        raise InputError(f"{source}: the numbers are {dtype}, and the model was trained on uint8 (0 to 255, divided by 255); give uint8, for "
-                         "example x.astype('uint8'), or (255 * x).round().astype('uint8') if x is 0 to 1")
+        raise InputError(
+            f"{source}: the numbers are {dtype}, and the model was trained on uint8 (0 to 255, "
+            f"divided by 255); give uint8, for "
+            "example x.astype('uint8'), or (255 * x).round().astype('uint8') if x is 0 to 1"
+        )
 
     def divided(k: int) -> np.ndarray:
         row = rows[k]
         bad = row[(row < 0) | (row > 255) | (row != np.floor(row))]
         if len(bad):
-            raise InputError(f"{source}: sequence {k + 1} has {bad[0]:g}, and the model was trained on uint8; give whole numbers from 0 to 255")
+            raise InputError(
+                f"{source}: sequence {k + 1} has {bad[0]:g}, and the model was trained on uint8; "
+                f"give whole numbers from 0 to 255"
+            )
         return row / np.float32(255)
 
     return Made(len(rows), divided)
@@ -133,5 +163,11 @@ def label_of(given, what: str) -> str:
 
 
 def scaling(dtype: str | None) -> str:
-    """How the numbers of the training data are scaled, for a line of the command line; "" where there are none."""
-    return "" if dtype is None else f"numbers {dtype}, " + ("divided by 255" if dtype == BYTES else "as they are")
+    """How the numbers of the training data are scaled, for a line of the command line; "" where
+    there are none.
+    """
+    return (
+        ""
+        if dtype is None
+        else f"numbers {dtype}, " + ("divided by 255" if dtype == BYTES else "as they are")
+    )

@@ -1,6 +1,7 @@
 """One call of the CPU engine: memory is given out, the jobs run, and what they have made is read.
 
-Forward and backward are each a generator: it gives work to be run (`team.together`), so that several calls can run side by side.
+Forward and backward are each a generator: it gives work to be run (`team.together`), so that
+several calls can run side by side.
 """
 
 import ctypes
@@ -22,31 +23,33 @@ from .schedule import Schedule, Tokens
 class Call:
     """A cell run over sequences of one shape.
 
-    Args:
-        loops: The cell at its sizes.
-        rows: B.
-        steps: T.
-        dtype: Of everything.
-        counts: How many tensors are given for each initial state (0 or 1: without one it is 0) and each weight (their sum it is).
-        reverse: Go from each row's last valid step to its first.
-        ragged: Rows may end early.
-        threads: How many may run.
-        narrow: The factors of products are rounded to bfloat16.
+    Args: loops: The cell at its sizes. rows: B. steps: T. dtype: Of everything. counts: How many
+        tensors are given for each initial state (0 or 1: without one it is 0) and each weight
+        (their sum it is). reverse: Go from each row's last valid step to its first. ragged: Rows
+        may end early. threads: How many may run. narrow: The factors of products are rounded to
+        bfloat16.
 
-    Attributes:
-        count: How many tensors it takes.
-        given: How many are given for each initial state.
-        constant: For each input whether it is the same at all steps.
-        parts: For each weight the first of the tensors that it is the sum of, and how many these are.
-        matrices: The weights that are packed.
-        moving: The bases whose numbers depend on the rows' lengths, besides those of the tokens that are valid.
-        passes: What it does.
-        states: For each state its array, that of its gradient, and its units.
-        maths: How torch does what no kernel does.
+    Attributes: count: How many tensors it takes. given: How many are given for each initial state.
+        constant: For each input whether it is the same at all steps. parts: For each weight the
+        first of the tensors that it is the sum of, and how many these are. matrices: The weights
+        that are packed. moving: The bases whose numbers depend on the rows' lengths, besides those
+        of the tokens that are valid. passes: What it does. states: For each state its array, that
+        of its gradient, and its units. maths: How torch does what no kernel does.
     """
 
-    def __init__(self, loops: Loops, rows: int, steps: int, dtype: torch.dtype, counts: tuple[int, ...], *, reverse: bool, ragged: bool,
-                 threads: int, narrow: bool = False):
+    def __init__(
+        self,
+        loops: Loops,
+        rows: int,
+        steps: int,
+        dtype: torch.dtype,
+        counts: tuple[int, ...],
+        *,
+        reverse: bool,
+        ragged: bool,
+        threads: int,
+        narrow: bool = False,
+    ):
         self.loops, self.plan = loops, loops.plan
         self.graph: Graph = loops.plan.graph
         self.rows, self.steps, self.dtype, self._bytes = rows, steps, dtype, dtype.itemsize
@@ -55,19 +58,41 @@ class Call:
         self.sizes = loops.plan.sizes
         graph, states = self.graph, len(self.graph.states)
         self.given, of_weights = counts[:states], counts[states:]
-        self.states = [(f"state {name}", f"gradient {name}", size.at(self.sizes)) for name, size in graph.states.items()]
+        self.states = [
+            (f"state {name}", f"gradient {name}", size.at(self.sizes))
+            for name, size in graph.states.items()
+        ]
         self.matrices = [name for name, w in graph.weights.items() if len(w.shape) == 2]
         self.constant = [name in graph.constant for name in graph.inputs]
         names = [f"input {name}" for name in graph.inputs]
         names += [f"state {name}" for name, count in zip(graph.states, self.given) if count]
-        names += [f"weight {name}" for name, count in zip(graph.weights, of_weights) for _ in range(count)]
+        names += [
+            f"weight {name}" for name, count in zip(graph.weights, of_weights) for _ in range(count)
+        ]
         self.count, first = len(names), len(names) - sum(of_weights)
-        self.parts = {name: (first + sum(of_weights[:k]), count) for k, (name, count) in enumerate(zip(graph.weights, of_weights))}
+        self.parts = {
+            name: (first + sum(of_weights[:k]), count)
+            for k, (name, count) in enumerate(zip(graph.weights, of_weights))
+        }
         self.moving = ("table", "tokens", "others", "other count") if ragged else ()
-        self.passes = Passes(loops, rows, steps, dtype, names, reverse=reverse, ragged=ragged, threads=threads, narrow=narrow)
+        self.passes = Passes(
+            loops,
+            rows,
+            steps,
+            dtype,
+            names,
+            reverse=reverse,
+            ragged=ragged,
+            threads=threads,
+            narrow=narrow,
+        )
 
-    def split(self, tensors: Sequence[Tensor]) -> tuple[Sequence[Tensor], list[Tensor | None], dict[str, Tensor]]:
-        """The inputs, the initial states, and the weights by name, from all tensors in that order."""
+    def split(
+        self, tensors: Sequence[Tensor]
+    ) -> tuple[Sequence[Tensor], list[Tensor | None], dict[str, Tensor]]:
+        """The inputs, the initial states, and the weights by name, from all tensors in that
+        order.
+        """
         k, states = len(self.graph.inputs), []
         inputs = tensors[:k]
         for count in self.given:
@@ -82,8 +107,12 @@ class Call:
 
     # ------------------------------------------------------------ what both directions do
 
-    def begin(self, this: Pass, inputs: Sequence[Tensor], weights, users, lengths: Tensor | None) -> "_Memory":
-        """The memory of a pass, and the numbers of its bases, as far as both directions have them."""
+    def begin(
+        self, this: Pass, inputs: Sequence[Tensor], weights, users, lengths: Tensor | None
+    ) -> "_Memory":
+        """The memory of a pass, and the numbers of its bases, as far as both directions have
+        them.
+        """
         given = _Memory(self.dtype, this, self.packed(weights))
         given.when, given.tokens, moving = self.when(this, lengths)
         given.numbers |= zip(self.moving, moving)
@@ -98,11 +127,18 @@ class Call:
                 k += 1
         return given
 
-    def when(self, this: Pass, lengths: Tensor | None) -> tuple[Schedule | None, Tokens | None, list[int]]:
-        """Who runs what in a pass, the tokens where these depend on the lengths, and the numbers of `moving`; None while lengths are not given."""
+    def when(
+        self, this: Pass, lengths: Tensor | None
+    ) -> tuple[Schedule | None, Tokens | None, list[int]]:
+        """Who runs what in a pass, the tokens where these depend on the lengths, and the numbers of
+        `moving`; None while lengths are not given.
+        """
         if lengths is None:
             return this.when, None, []
-        found, tokens = schedule.ragged(self.rows, self.steps, this.tasks, self.reverse, lengths), self.tokens(lengths)
+        found, tokens = (
+            schedule.ragged(self.rows, self.steps, this.tasks, self.reverse, lengths),
+            self.tokens(lengths),
+        )
         return found, tokens, [found.table, found.tokens, tokens.others, tokens.other_count]
 
     def packed(self, weights: Mapping[str, Tensor]) -> Packed:
@@ -111,7 +147,12 @@ class Call:
 
     def tokens(self, lengths: Tensor | None) -> Tokens:
         """The tokens, those of all rows where there are no lengths."""
-        return schedule.tokens(self.steps, self.rows, None if lengths is None else lengths.numpy().tobytes(), weight_gradient.AHEAD)
+        return schedule.tokens(
+            self.steps,
+            self.rows,
+            None if lengths is None else lengths.numpy().tobytes(),
+            weight_gradient.AHEAD,
+        )
 
     def _arguments(self, products: Mapping[str, Product], given: "_Memory", weights):
         """Have torch work out arguments of products."""
@@ -129,7 +170,14 @@ class Call:
             values[node] = whole if whole.shape[-1] == units else whole[..., :units]
         if script.nodes:
             # Of constants alone there is nothing else to be like.
-            reference.evaluate(script.nodes, values, weights, self.sizes, self.maths, torch.empty(0, dtype=self.dtype, device="cpu"))
+            reference.evaluate(
+                script.nodes,
+                values,
+                weights,
+                self.sizes,
+                self.maths,
+                torch.empty(0, dtype=self.dtype, device="cpu"),
+            )
         return values
 
     def _wide(self, value: Tensor, node: Node) -> Tensor:
@@ -137,24 +185,47 @@ class Call:
         return value.expand(self.steps, self.rows, node.size.at(self.sizes))
 
     def _apart(self, value: Tensor, node: Node, given: Sequence[Tensor]) -> Tensor:
-        """A value for all steps and rows that shares no memory with what was given, nor one number of its own with another."""
+        """A value for all steps and rows that shares no memory with what was given, nor one number
+        of its own with another.
+        """
         value = self._wide(value, node)
-        shared = value.untyped_storage().data_ptr() in {t.untyped_storage().data_ptr() for t in given}
+        shared = value.untyped_storage().data_ptr() in {
+            t.untyped_storage().data_ptr() for t in given
+        }
         return value.clone(memory_format=torch.contiguous_format) if shared else value.contiguous()
 
     def _valid(self, value: Tensor, lengths: Tensor | None) -> Tensor:
         """A value with 0 past a row's end."""
-        return value if lengths is None else torch.where((torch.arange(self.steps, device="cpu")[:, None] < lengths)[..., None], value, 0.0)
+        return (
+            value
+            if lengths is None
+            else torch.where(
+                (torch.arange(self.steps, device="cpu")[:, None] < lengths)[..., None], value, 0.0
+            )
+        )
 
     def in_order(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """The inputs as kernels read them; of one that is the same at all steps they read the first."""
-        return [x if constant and x.stride()[1:] == (x.shape[2], 1) else memory.contiguous(x[:1] if constant else x)
-                for x, constant in zip(inputs, self.constant)]
+        """The inputs as kernels read them; of one that is the same at all steps they read the
+        first.
+        """
+        return [
+            x
+            if constant and x.stride()[1:] == (x.shape[2], 1)
+            else memory.contiguous(x[:1] if constant else x)
+            for x, constant in zip(inputs, self.constant)
+        ]
 
     # ------------------------------------------------------------ forward
 
-    def forward(self, inputs: Sequence[Tensor], states: Sequence[Tensor | None], weights: Mapping[str, Tensor], lengths: Tensor | None, *,
-                keep: bool) -> Generator[tuple, None, tuple]:
+    def forward(
+        self,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor | None],
+        weights: Mapping[str, Tensor],
+        lengths: Tensor | None,
+        *,
+        keep: bool,
+    ) -> Generator[tuple, None, tuple]:
         """Run the loop.
 
         Args:
@@ -164,8 +235,8 @@ class Call:
             lengths: Valid steps of each row; None where all are T.
             keep: Keep what backward needs.
 
-        Returns:
-            The output (T, B, units); the final states (B, units) each; and the tensors that `backward` takes.
+        Returns: The output (T, B, units); the final states (B, units) each; and the tensors that
+            `backward` takes.
         """
         this = self.passes.train if keep else self.passes.infer
         kept = self.in_order(inputs)
@@ -185,7 +256,11 @@ class Call:
             part = this.output.reads[0][2]
             output = kept[-1] if part is None else kept[-1].narrow(0, part.start or 0, self.steps)
         else:
-            output = self._apart(self._evaluate(this.output, given, weights)[self.graph.output], self.graph.output, (*inputs, *weights.values()))
+            output = self._apart(
+                self._evaluate(this.output, given, weights)[self.graph.output],
+                self.graph.output,
+                (*inputs, *weights.values()),
+            )
         if not this.cleared:
             output = self._valid(output, lengths)
         final = [self._end(place, units, this, given) for place, _, units in self.states]
@@ -230,8 +305,15 @@ class Call:
 
     # ------------------------------------------------------------ backward
 
-    def backward(self, weights: Mapping[str, Tensor], kept: Sequence[Tensor], lengths: Tensor | None,
-                 d_output: Tensor | None, d_states: Sequence[Tensor | None], needs: tuple[bool, ...]) -> Generator[tuple, None, list]:
+    def backward(
+        self,
+        weights: Mapping[str, Tensor],
+        kept: Sequence[Tensor],
+        lengths: Tensor | None,
+        d_output: Tensor | None,
+        d_states: Sequence[Tensor | None],
+        needs: tuple[bool, ...],
+    ) -> Generator[tuple, None, list]:
         """Run the backward loop, and add up what it has made.
 
         Args:
@@ -247,19 +329,32 @@ class Call:
         """
         wanted, this, forward = self.passes.wanted(needs), self.passes.backward, self.passes.train
         count = len(self.passes.inputs)
-        given = self.begin(this, kept[:count], weights, [*this.users, *(p.rows for p in wanted.products.values())], lengths)
+        given = self.begin(
+            this,
+            kept[:count],
+            weights,
+            [*this.users, *(p.rows for p in wanted.products.values())],
+            lengths,
+        )
         if forward.kept.size:
             given.add_block("kept", kept[count], forward.kept)
         if forward.own:
             given.add(forward.own, kept[-1])
         given.shapes |= forward.shapes
         if d_output is None:
-            d_output = torch.zeros((self.steps, self.rows, self.graph.output.size.at(self.sizes)), dtype=self.dtype, device="cpu")
+            d_output = torch.zeros(
+                (self.steps, self.rows, self.graph.output.size.at(self.sizes)),
+                dtype=self.dtype,
+                device="cpu",
+            )
         given.add("gradient output", memory.contiguous(d_output))
         for (_, place, units), d in zip(self.states, d_states):
             if d is not None:
                 for turn in (0, 1):
-                    self._copy(given.at(place) + turn * self.rows * units * self._bytes, given.when.ordered(d))
+                    self._copy(
+                        given.at(place) + turn * self.rows * units * self._bytes,
+                        given.when.ordered(d),
+                    )
         tokens = given.tokens = self.tokens(lengths)
         given.numbers |= {"all": tokens.address, "count": tokens.count}
         found = {}
@@ -270,7 +365,9 @@ class Call:
             whole = memory.empty((self.steps, self.rows, product.rows.width), self.dtype)
             given.add(place, whole)
             units = product.node.size.at(self.sizes)
-            found[place.removeprefix("d ")] = whole if product.rows.width == units else whole[..., :units]
+            found[place.removeprefix("d ")] = (
+                whole if product.rows.width == units else whole[..., :units]
+            )
         if wanted.paired:
             # Outer products have two tokens in place of one, all of them in order.
             half, places = -(-tokens.count // 2), self.tokens(None)
@@ -278,7 +375,9 @@ class Call:
             for name, units in wanted.paired.items():
                 given.add(name, memory.empty((half, units), self.dtype))
         for name, shape in wanted.shapes.items():
-            found[name] = (torch.empty if tokens.count else torch.zeros)(shape, dtype=self.dtype, device="cpu")
+            found[name] = (torch.empty if tokens.count else torch.zeros)(
+                shape, dtype=self.dtype, device="cpu"
+            )
             given.add(f"gradient of {name}", found[name])
         for stage in wanted.stages:
             self._arguments(stage.arguments, given, weights)
@@ -289,16 +388,26 @@ class Call:
         for work in wanted.after:
             yield work.at(given.numbers)
         for name, node in wanted.others.items():
-            found[name] = self._apart(values[node], node, (*kept[:count], d_output, *weights.values()))
+            found[name] = self._apart(
+                values[node], node, (*kept[:count], d_output, *weights.values())
+            )
         if lengths is not None:
             for name in (*wanted.others, *(place.removeprefix("d ") for place in wanted.products)):
                 found[name] = self._valid(found[name], lengths)
         for name, place in wanted.states.items():
-            found[name] = given.when.scattered(self._copied(given.at(place), this.shapes[place][1:]))
+            found[name] = given.when.scattered(
+                self._copied(given.at(place), this.shapes[place][1:])
+            )
         return [found[name] if need else None for name, need in zip(self.passes.names, needs)]
 
-    def derived(self, tensors: Sequence[Tensor], lengths: Tensor | None, d_output: Tensor | None, d_states: Sequence[Tensor | None],
-                needs: Sequence[bool]) -> list[Tensor | None]:
+    def derived(
+        self,
+        tensors: Sequence[Tensor],
+        lengths: Tensor | None,
+        d_output: Tensor | None,
+        d_states: Sequence[Tensor | None],
+        needs: Sequence[bool],
+    ) -> list[Tensor | None]:
         """What `backward` gives, as something that has derivatives itself: by the reference engine.
 
         Args:
@@ -310,11 +419,26 @@ class Call:
         with torch.enable_grad():
             tensors = [t.view_as(t) if need else t for t, need in zip(tensors, needs)]
             inputs, states, weights = self.split(tensors)
-            output, final = reference.scan(self.graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=self.reverse,
-                                           maths=self.maths)
+            output, final = reference.scan(
+                self.graph,
+                inputs=inputs,
+                states=states,
+                weights=weights,
+                lengths=lengths,
+                reverse=self.reverse,
+                maths=self.maths,
+            )
         roots = [(y, d) for y, d in zip((output, *final), (d_output, *d_states)) if d is not None]
         wanted = [t for t, need in zip(tensors, needs) if need]
-        found = iter(torch.autograd.grad([y for y, _ in roots], wanted, [d for _, d in roots], create_graph=again, allow_unused=True))
+        found = iter(
+            torch.autograd.grad(
+                [y for y, _ in roots],
+                wanted,
+                [d for _, d in roots],
+                create_graph=again,
+                allow_unused=True,
+            )
+        )
         return [next(found) if need else None for need in needs]
 
 
@@ -362,7 +486,11 @@ class _Memory:
     def tensor(self, place: str) -> Tensor:
         """An array as a tensor."""
         if place not in self._tensors:
-            numbers, block = next((numbers, block) for numbers, block in self._blocks.values() if place in block.places)
+            numbers, block = next(
+                (numbers, block)
+                for numbers, block in self._blocks.values()
+                if place in block.places
+            )
             shape, start = self.shapes[place], block.places[place]
             self._tensors[place] = numbers[start : start + math.prod(shape)].view(shape)
         return self._tensors[place]

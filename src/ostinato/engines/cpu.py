@@ -39,7 +39,11 @@ def _refusal(graph: Graph, tensors: list[Tensor]) -> str | None:
         if not t.is_cpu:
             return f"a tensor is on {t.device}: the cpu engine works on the CPU's own memory"
         if not memory.is_dense(t):
-            return f"a tensor ({type(t).__name__}, {t.layout}) does not have its numbers in memory of its own"
+            return (
+                f"a tensor ({type(t).__name__}, {t.layout}) does not have its numbers in "
+                f"memory "
+                f"of its own"
+            )
     if traced():
         return "the call is being traced or transformed"
     return None
@@ -49,11 +53,15 @@ def _bytes(graph: Graph, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """The inputs, of which some are bytes to kernels."""
     if not graph.bits:
         return inputs
-    return tuple(x if name not in graph.bits else x.to(torch.uint8) for name, x in zip(graph.inputs, inputs))
+    return tuple(
+        x if name not in graph.bits else x.to(torch.uint8) for name, x in zip(graph.inputs, inputs)
+    )
 
 
 def _flat(inputs, states, weights) -> tuple[list[Tensor], tuple[int, ...]]:
-    """All tensors in one list, and how many each state and weight has there: a state may be None, a weight a sum."""
+    """All tensors in one list, and how many each state and weight has there: a state may be None, a
+    weight a sum.
+    """
     tensors, counts = [*inputs], []
     for s in states:
         counts.append(0 if s is None else 1)
@@ -69,18 +77,50 @@ def _flat(inputs, states, weights) -> tuple[list[Tensor], tuple[int, ...]]:
     return tensors, tuple(counts)
 
 
-def _call(graph: Graph, inputs, states, weights, tensors, counts, lengths, reverse: bool, threads: int, narrow: bool = False) -> Call:
+def _call(
+    graph: Graph,
+    inputs,
+    states,
+    weights,
+    tensors,
+    counts,
+    lengths,
+    reverse: bool,
+    threads: int,
+    narrow: bool = False,
+) -> Call:
     first = inputs[0]
     mine = _calls.get(graph)
     if mine is None:
         mine = _calls.setdefault(graph, OrderedDict())
-    key = first.dtype, narrow, reverse, lengths is None, threads, counts, *[t.shape for t in tensors]
+    key = (
+        first.dtype,
+        narrow,
+        reverse,
+        lengths is None,
+        threads,
+        counts,
+        *[t.shape for t in tensors],
+    )
     call = mine.get(key)
     if call is None:
-        sizes = graph.bind(inputs, states, {name: w if isinstance(w, Tensor) else w[0] for name, w in weights.items()})
+        sizes = graph.bind(
+            inputs,
+            states,
+            {name: w if isinstance(w, Tensor) else w[0] for name, w in weights.items()},
+        )
         steps, rows = first.shape[:2]
-        call = Call(loops(graph, sizes, rows=rows, steps=steps, threads=threads), rows, steps, first.dtype, counts, reverse=reverse,
-                    ragged=lengths is not None, threads=threads, narrow=narrow)
+        call = Call(
+            loops(graph, sizes, rows=rows, steps=steps, threads=threads),
+            rows,
+            steps,
+            first.dtype,
+            counts,
+            reverse=reverse,
+            ragged=lengths is not None,
+            threads=threads,
+            narrow=narrow,
+        )
         mine[key] = call
         if len(mine) > KEPT:
             mine.popitem(last=False)
@@ -88,20 +128,28 @@ def _call(graph: Graph, inputs, states, weights, tensors, counts, lengths, rever
 
 
 class _Scan(torch.autograd.Function):
-    """Calls side by side: of several, each has its part of the tensors, and gives its output and final states."""
+    """Calls side by side: of several, each has its part of the tensors, and gives its output and
+    final states.
+    """
 
     @staticmethod
     def forward(ctx, calls: tuple[Call, ...], lengths, *tensors):
         given = [call.split(part) for call, part in zip(calls, _parts(calls, tensors))]
-        found = together([call.forward(*parts, lengths, keep=True) for call, parts in zip(calls, given)])
+        found = together(
+            [call.forward(*parts, lengths, keep=True) for call, parts in zip(calls, given)]
+        )
         ctx.calls, ctx.lengths, ctx.weights = calls, lengths, [weights for *_, weights in given]
         ctx.kept = [len(kept) for *_, kept in found]
         ctx.set_materialize_grads(False)
-        # To autograd an output must be no view of what is kept, or it could not be changed in place. It is saved, for a change would
-        # be one of what backward reads.
+        # To autograd an output must be no view of what is kept, or it could not be changed in
+        # place. It is saved, for a change would be one of what backward reads.
         outputs = [output.data for output, *_ in found]
-        ctx.save_for_backward(*tensors, *(tensor for *_, kept in found for tensor in kept), *outputs)
-        return tuple(result for output, (_, final, _) in zip(outputs, found) for result in (output, *final))
+        ctx.save_for_backward(
+            *tensors, *(tensor for *_, kept in found for tensor in kept), *outputs
+        )
+        return tuple(
+            result for output, (_, final, _) in zip(outputs, found) for result in (output, *final)
+        )
 
     @staticmethod
     def backward(ctx, *gradients):
@@ -112,11 +160,17 @@ class _Scan(torch.autograd.Function):
         each = iter(gradients)
         given = [(next(each), [next(each) for _ in call.states]) for call in calls]
         if not (torch.is_grad_enabled() or batched(gradients)):
-            works = [call.backward(weights, [next(kept) for _ in range(count)], lengths, *d, part)
-                     for call, weights, count, d, part in zip(calls, ctx.weights, ctx.kept, given, _parts(calls, needs))]
+            works = [
+                call.backward(weights, [next(kept) for _ in range(count)], lengths, *d, part)
+                for call, weights, count, d, part in zip(
+                    calls, ctx.weights, ctx.kept, given, _parts(calls, needs)
+                )
+            ]
             return None, None, *(d for found in together(works) for d in found)
         found = []
-        for call, part, needed, d in zip(calls, _parts(calls, tensors), _parts(calls, needs), given):
+        for call, part, needed, d in zip(
+            calls, _parts(calls, tensors), _parts(calls, needs), given
+        ):
             found += call.derived(part, lengths, *d, needed)
         return None, None, *found
 
@@ -130,7 +184,9 @@ def _parts(calls: Sequence[Call], values: Sequence) -> list[Sequence]:
     return parts
 
 
-def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None, narrow: bool = False) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
+def scans(
+    graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None, narrow: bool = False
+) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
     """Run a cell over several sequences side by side.
 
     Args:
@@ -153,14 +209,34 @@ def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None, nar
     side_by_side = min(len(runs), threads)
     calls, tensors = [], []
     for run in runs:
-        inputs, states, weights = _bytes(graph, run["inputs"]), run["states"], {name: run["weights"][name] for name in graph.weights}
+        inputs, states, weights = (
+            _bytes(graph, run["inputs"]),
+            run["states"],
+            {name: run["weights"][name] for name in graph.weights},
+        )
         mine, counts = _flat(inputs, states, weights.values())
         if why := _refusal(graph, mine):
-            raise EngineError(f"engine='cpu' cannot run this: {why}; leave engine out to have the reference engine run it")
+            raise EngineError(
+                f"engine='cpu' cannot run this: {why}; leave engine out to have the reference "
+                f"engine run it"
+            )
         if 0 in inputs[0].shape[:2]:
             # No step or no row: there is no loop to run.
             return [reference.scan(graph, lengths=lengths, **run) for run in runs]
-        calls.append(_call(graph, inputs, states, weights, mine, counts, lengths, run["reverse"], threads // side_by_side, narrow))
+        calls.append(
+            _call(
+                graph,
+                inputs,
+                states,
+                weights,
+                mine,
+                counts,
+                lengths,
+                run["reverse"],
+                threads // side_by_side,
+                narrow,
+            )
+        )
         tensors += mine
     if lengths is not None:
         lengths = lengths.to("cpu", torch.int64)
@@ -170,35 +246,80 @@ def scans(graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None, nar
         results = _Scan.apply(tuple(calls), lengths, *tensors)
         each = 1 + len(graph.states)
         return [(results[k], results[k + 1 : k + each]) for k in range(0, len(results), each)]
-    found = together([call.forward(*call.split(part), lengths, keep=False) for call, part in zip(calls, _parts(calls, tensors))])
+    found = together(
+        [
+            call.forward(*call.split(part), lengths, keep=False)
+            for call, part in zip(calls, _parts(calls, tensors))
+        ]
+    )
     return [(output, tuple(final)) for output, final, _ in found]
 
 
-def _one(graph: Graph, inputs, states, weights, lengths: Tensor | None, reverse: bool, narrow: bool) -> tuple[Call, list[Tensor]] | None:
-    """The call of one run, and its tensors; None where this engine cannot run it. Arguments as for `scans`."""
+def _one(
+    graph: Graph, inputs, states, weights, lengths: Tensor | None, reverse: bool, narrow: bool
+) -> tuple[Call, list[Tensor]] | None:
+    """The call of one run, and its tensors; None where this engine cannot run it. Arguments as for
+    `scans`.
+    """
     weights = {name: weights[name] for name in graph.weights}
     tensors, counts = _flat(inputs, states, weights.values())
     if _refusal(graph, tensors) or 0 in inputs[0].shape[:2]:
         return None
-    return _call(graph, inputs, states, weights, tensors, counts, lengths, reverse, torch.get_num_threads(), narrow), tensors
+    return _call(
+        graph,
+        inputs,
+        states,
+        weights,
+        tensors,
+        counts,
+        lengths,
+        reverse,
+        torch.get_num_threads(),
+        narrow,
+    ), tensors
 
 
-def make_ready(graph: Graph, inputs, states, weights, lengths: Tensor | None, reverse: bool, narrow: bool, batch_first: bool) -> Ready | None:
-    """Inference for inputs of these shapes with these weights, made ready; None where it is not worth it. Arguments as for `scans` and
-    `Ready`."""
+def make_ready(
+    graph: Graph,
+    inputs,
+    states,
+    weights,
+    lengths: Tensor | None,
+    reverse: bool,
+    narrow: bool,
+    batch_first: bool,
+) -> Ready | None:
+    """Inference for inputs of these shapes with these weights, made ready; None where it is not
+    worth it. Arguments as for `scans` and `Ready`."""
     found = _one(graph, inputs, states, weights, lengths, reverse, narrow)
     return Ready(*found, batch_first) if found and Ready.can_be(found[0]) else None
 
 
-def make_prepared(graph: Graph, inputs, states, weights, lengths: Tensor | None, reverse: bool, parameters: Sequence[Tensor], narrow: bool,
-                  batch_first: bool) -> Prepared | None:
-    """Training for inputs of these shapes, (T, B, units) each, prepared; None where it cannot be. Arguments as for `scans` and `Prepared`."""
+def make_prepared(
+    graph: Graph,
+    inputs,
+    states,
+    weights,
+    lengths: Tensor | None,
+    reverse: bool,
+    parameters: Sequence[Tensor],
+    narrow: bool,
+    batch_first: bool,
+) -> Prepared | None:
+    """Training for inputs of these shapes, (T, B, units) each, prepared; None where it cannot be.
+    Arguments as for `scans` and `Prepared`.
+    """
     found = _one(graph, inputs, states, weights, lengths, reverse, narrow)
-    return Prepared(found[0], parameters, batch_first) if found and Prepared.can_be(found[0]) else None
+    return (
+        Prepared(found[0], parameters, batch_first) if found and Prepared.can_be(found[0]) else None
+    )
 
 
-def make_steps(graph: Graph, x: Tensor, states, weights, parameters: Sequence[Tensor], narrow: bool) -> Steps | None:
-    """Stacked layers made ready for single steps; None where this engine cannot, or it is not worth it.
+def make_steps(
+    graph: Graph, x: Tensor, states, weights, parameters: Sequence[Tensor], narrow: bool
+) -> Steps | None:
+    """Stacked layers made ready for single steps; None where this engine cannot, or it is not worth
+    it.
 
     Args:
         graph: The cell, of one input.

@@ -1,6 +1,8 @@
-"""Masks drawn by chance, on the layer's threads: a library's generator, on one thread, takes a tenth of a training step's time and more.
+"""Masks drawn by chance, on the layer's threads: a library's generator, on one thread, takes a
+tenth of a training step's time and more.
 
-What is drawn at a place comes of the seed and the place alone, so that neither the processor nor the number of threads changes it.
+What is drawn at a place comes of the seed and the place alone, so that neither the processor nor
+the number of threads changes it.
 """
 
 import functools
@@ -19,13 +21,16 @@ from .kernels.builder import I8, I16, I32, I64, PTR, Code, Target
 from .kernels.job_list import WORTH_A_THREAD, Bases, Job, Listed, Work
 from .passes import BITS
 
-# The words of the kernel: where a mask goes; the blocks drawn before it, and how many it has; the seed; the probability of what is not 0,
-# in 65,536ths; and what that is: the lower and the upper half of a float64.
+# The words of the kernel: where a mask goes; the blocks drawn before it, and how many it has; the
+# seed; the probability of what is not 0, in 65,536ths; and what that is: the lower and the upper
+# half of a float64.
 WORDS = ("out", "before", "blocks", "seed", "most", "low", "high")
-# Numbers that go through the generator side by side, whatever the processor's vectors are, and draws that come of each.
+# Numbers that go through the generator side by side, whatever the processor's vectors are, and
+# draws that come of each.
 SIDE_BY_SIDE, DRAWS = 16, 8
 BLOCK = SIDE_BY_SIDE * DRAWS
-# Philox4x32: the rounds, what two of the four words are multiplied by, and what is added to the two words of the key after each round.
+# Philox4x32: the rounds, what two of the four words are multiplied by, and what is added to the two
+# words of the key after each round.
 ROUNDS, FACTORS, STEPS = 7, (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
 
 
@@ -53,9 +58,11 @@ class Mask(NamedTuple):
 
 
 class Chance(Code):
-    """The code: the words of a counter-based generator, each cut in two, and each half held against the probability.
+    """The code: the words of a counter-based generator, each cut in two, and each half held against
+    the probability.
 
-    Source: Salmon, Moraes, Dror and Shaw, Parallel Random Numbers: As Easy as 1, 2, 3 (2011), whose Philox4x32-7 this is.
+    Source: Salmon, Moraes, Dror and Shaw, Parallel Random Numbers: As Easy as 1, 2, 3 (2011), whose
+        Philox4x32-7 this is.
 
     Args:
         bits: 32 or 64, of the masks; or 8, of those of bytes.
@@ -76,28 +83,52 @@ class Chance(Code):
         one = b.bitcast(b.or_(given["low"], b.shl(given["high"], self.i64(32))), ir.DoubleType())
         with self.vectors_of(many):
             most = self.splat(b.trunc(b.sub(b.trunc(given["most"], I32), least), I16))
-            one = self.splat(one if bits == 64 else b.fptrunc(one, self.elem) if bits == 32 else ir.Constant(I8, 1))
+            one = self.splat(
+                one
+                if bits == 64
+                else b.fptrunc(one, self.elem)
+                if bits == 32
+                else ir.Constant(I8, 1)
+            )
         first, last = self.share(given["blocks"])
         with self.loop(first, last) as block:
             words = self._words_of(b.mul(b.add(given["before"], block), self.i64(SIDE_BY_SIDE)))
             for k in (0, 1):
-                pair = b.or_(b.and_(words[2 * k], self._all(0xFFFFFFFF)), b.shl(words[2 * k + 1], self._all(32)))
-                drawn = b.select(b.icmp_signed("<", b.bitcast(pair, halves), most), one, ir.Constant(draws, None))
+                pair = b.or_(
+                    b.and_(words[2 * k], self._all(0xFFFFFFFF)),
+                    b.shl(words[2 * k + 1], self._all(32)),
+                )
+                drawn = b.select(
+                    b.icmp_signed("<", b.bitcast(pair, halves), most), one, ir.Constant(draws, None)
+                )
                 place = b.add(b.mul(block, self.i64(BLOCK)), self.i64(k * many))
                 b.store(drawn, b.gep(out, [place], source_etype=kind), align=bits // 8)
         b.ret_void()
         self.text = str(self.module)
 
     def _words_of(self, place) -> list:
-        """What is drawn for places one after another: four words each, in the lower halves of numbers."""
+        """What is drawn for places one after another: four words each, in the lower halves of
+        numbers.
+        """
         b, low = self.b, self._all(0xFFFFFFFF)
         with self.vectors_of(SIDE_BY_SIDE):
             places = b.add(self.splat(place), ir.Constant(low.type, list(range(SIDE_BY_SIDE))))
-            words, keys = [places, b.lshr(places, self._all(32)), self._all(0), self._all(0)], [self.given["seed"], b.lshr(self.given["seed"], self.i64(32))]
+            words, keys = (
+                [places, b.lshr(places, self._all(32)), self._all(0), self._all(0)],
+                [self.given["seed"], b.lshr(self.given["seed"], self.i64(32))],
+            )
             for _ in range(ROUNDS):
-                whole, other = (b.mul(b.and_(words[k], low), self._all(factor)) for k, factor in zip((0, 2), FACTORS))
-                words = [b.xor(b.xor(b.lshr(product, self._all(32)), word), self.splat(key))
-                         for product, word, key in ((other, words[1], keys[0]), (whole, words[3], keys[1]))]
+                whole, other = (
+                    b.mul(b.and_(words[k], low), self._all(factor))
+                    for k, factor in zip((0, 2), FACTORS)
+                )
+                words = [
+                    b.xor(b.xor(b.lshr(product, self._all(32)), word), self.splat(key))
+                    for product, word, key in (
+                        (other, words[1], keys[0]),
+                        (whole, words[3], keys[1]),
+                    )
+                ]
                 words = [words[0], other, words[1], whole]
                 keys = [b.add(key, self.i64(step)) for key, step in zip(keys, STEPS)]
         return words
@@ -110,15 +141,32 @@ class _Masks:
     """Masks that are drawn at once: the jobs, and where each lies in their memory."""
 
     def __init__(self, masks: Sequence[Mask], dtype: torch.dtype, threads: int):
-        # Without a row or a step there are masks of no numbers, and a kind of them has memory of size 0.
+        # Without a row or a step there are masks of no numbers, and a kind of them has memory of
+        # size 0.
         bases, jobs, before, self.views, self.sizes = Bases(), [], 0, [], {}
         for mask in (Mask(*mask) for mask in masks):
             blocks, most = -(-mask.count // BLOCK), min(round(mask.part * 2**16), 2**16 - 1)
-            one, kind = struct.unpack("<2I", struct.pack("<d", mask.one)), torch.uint8 if mask.byte else dtype
+            one, kind = (
+                struct.unpack("<2I", struct.pack("<d", mask.one)),
+                torch.uint8 if mask.byte else dtype,
+            )
             start = self.sizes.setdefault(kind, 0)
-            words = [bases[str(kind)] + start * kind.itemsize, before, blocks, bases["seed"], most, *one]
+            words = [
+                bases[str(kind)] + start * kind.itemsize,
+                before,
+                blocks,
+                bases["seed"],
+                most,
+                *one,
+            ]
             # A draw costs about as much as ten multiply-adds.
-            jobs.append(Job(jit.made(Chance, 8 * kind.itemsize), words, threads if 10 * mask.count >= WORTH_A_THREAD else 1))
+            jobs.append(
+                Job(
+                    jit.made(Chance, 8 * kind.itemsize),
+                    words,
+                    threads if 10 * mask.count >= WORTH_A_THREAD else 1,
+                )
+            )
             apart = [math.prod(mask.shape[k + 1 :]) for k in range(len(mask.shape))]
             self.views.append((kind, mask.shape, [0, *apart[1:]] if mask.once else apart, start))
             self.sizes[kind] += blocks * BLOCK

@@ -19,7 +19,8 @@ from .kernels.time_loop import APART, EACH, Kernel
 
 # Multiply-adds a step from which threads share the units of one row, meeting at every phase.
 WORTH_A_MEETING = 60_000
-# Numbers of weights that the second-level cache does not hold: each thread had better read its part of them, for a few rows too.
+# Numbers of weights that the second-level cache does not hold: each thread had better read its part
+# of them, for a few rows too.
 FAR = 250_000
 # Multiply-adds from which a product is worth a call outside the loop.
 WORTH_A_CALL = 1_000_000
@@ -36,12 +37,21 @@ class Loop:
         packs: The matrices that it wants packed, and `pack` packs them.
     """
 
-    def __init__(self, program: Program, bits: int, *, descending: bool, one_row: bool, shared_units: bool):
+    def __init__(
+        self, program: Program, bits: int, *, descending: bool, one_row: bool, shared_units: bool
+    ):
         target, _ = jit.host()
         self.program = program
         self.shared_units = shared_units
         with memory.no_collecting():  # the code's many small objects would set it off
-            kernel = Kernel(program, bits, target, descending=descending, one_row=one_row, shared_units=shared_units)
+            kernel = Kernel(
+                program,
+                bits,
+                target,
+                descending=descending,
+                one_row=one_row,
+                shared_units=shared_units,
+            )
         self.packs, self.storages, self._scratch = kernel.packs, kernel.storages, kernel.scratch
         self.pack = Packer(self.packs)
         for chunk, height in kernel.products:
@@ -51,10 +61,15 @@ class Loop:
     def scratch(self, rows: int, tasks: int, threads: int) -> dict[str, int]:
         """How many numbers a run needs of each array of its own; `partial` is to be 0 at first."""
         rows += tasks * APART
-        each = {name: rows * (threads if name in EACH and self.shared_units else 1) for name in self._scratch}
+        each = {
+            name: rows * (threads if name in EACH and self.shared_units else 1)
+            for name in self._scratch
+        }
         return {name: width * each[name] for name, width in self._scratch.items()}
 
-    def words(self, scheduled: Sequence[int], at: Mapping[str, int], packed: Sequence[int]) -> list[int]:
+    def words(
+        self, scheduled: Sequence[int], at: Mapping[str, int], packed: Sequence[int]
+    ) -> list[int]:
         """What the function takes.
 
         Args:
@@ -93,7 +108,9 @@ class Packed:
         self._packs: dict[object, tuple[Tensor | None, list[int]]] = {}
 
     def addresses(self, user: Loop | Rows | Together, weights: Mapping[str, Tensor]) -> list[int]:
-        """Where the packed matrices lie that one wants; they are packed here if they are not yet."""
+        """Where the packed matrices lie that one wants; they are packed here if they are not
+        yet.
+        """
         found = self._packs.get(user)
         if found is None:
             # Another thread may do the same meanwhile: the first one's are everyone's.
@@ -111,7 +128,9 @@ class Loops:
         self._packed: OrderedDict[tuple, Packed] = OrderedDict()
 
     def packed(self, weights: Sequence[Tensor], threads: int) -> Packed:
-        """The packed form of these matrices, packed again where a number has changed; `threads` threads look at most."""
+        """The packed form of these matrices, packed again where a number has changed; `threads`
+        threads look at most.
+        """
         key = tuple([(w.data_ptr(), w.stride()) for w in weights])
         fingerprint = fingerprints.fingerprint([fingerprints.span(w) for w in weights], threads)
         found = self._packed.get(key)
@@ -128,8 +147,13 @@ class Loops:
         key = kind, bits, one_row, shared_units
         with jit.making:
             if key not in self._loops:
-                self._loops[key] = Loop(getattr(self.plan, kind), bits, descending=kind == "backward", one_row=one_row,
-                                        shared_units=shared_units)
+                self._loops[key] = Loop(
+                    getattr(self.plan, kind),
+                    bits,
+                    descending=kind == "backward",
+                    one_row=one_row,
+                    shared_units=shared_units,
+                )
             return self._loops[key]
 
     def together(self, users: Sequence[Loop | Rows]) -> Together:
@@ -166,13 +190,17 @@ def _work(program: Program) -> int:
 
 
 def _products(program: Program) -> int:
-    """Multiply-adds of the products of one row and step, which is how many numbers of weights they read."""
+    """Multiply-adds of the products of one row and step, which is how many numbers of weights they
+    read.
+    """
     return sum(v.size * a.size for g in program.groups for v in g.products for a in v.args)
 
 
 def multiply_adds(graph: Graph, sizes: Mapping[str, int]) -> int:
     """Those of the products of one row and step."""
-    return sum(n.size.at(sizes) * n.args[0].size.at(sizes) for n in graph.nodes if n.op == "product")
+    return sum(
+        n.size.at(sizes) * n.args[0].size.at(sizes) for n in graph.nodes if n.op == "product"
+    )
 
 
 # Plans, by graph, sizes and `ahead`, for as long as a call uses them: equal cells share them.
@@ -182,17 +210,20 @@ _last: deque[Loops] = deque(maxlen=32)
 
 
 def loops(graph: Graph, sizes: Mapping[str, int], *, rows: int, steps: int, threads: int) -> Loops:
-    """The plan and the kernels of a graph at these sizes, fit for so many rows, steps and threads, which are freed once no call uses them.
+    """The plan and the kernels of a graph at these sizes, fit for so many rows, steps and threads,
+    which are freed once no call uses them.
 
-    A thread with several rows uses a weight that it reads for all of them, so all products are made in the loop; one with a single row
-    would read all weights at every step, and has what needs no state made for all steps at once.
+    A thread with several rows uses a weight that it reads for all of them, so all products are made
+    in the loop; one with a single row would read all weights at every step, and has what needs no
+    state made for all steps at once.
     """
     ahead = rows <= threads and rows * steps * multiply_adds(graph, sizes) >= WORTH_A_CALL
     key = graph.key, tuple(sorted(sizes.items())), ahead
     with jit.making:
         found = _made.get(key)
         if found is None:
-            # A copy, so that a plan does not keep the graph of a deleted cell alive, by which its calls are found.
+            # A copy, so that a plan does not keep the graph of a deleted cell alive, by which its
+            # calls are found.
             found = _made[key] = Loops(Plan(replace(graph), sizes, ahead=ahead))
             _last.append(found)
         return found

@@ -1,8 +1,9 @@
 """Memory for long arrays, used again from call to call.
 
-Memory fresh from the system costs a page fault for every page, which is a tenth to a fifth of a training step's time. What a tensor
-made here lies in comes back when the last tensor that looks at it is gone. What then lies idle goes back to the system as other sizes
-are asked for, so that a program never holds much more than it once used at a time.
+Memory fresh from the system costs a page fault for every page, which is a tenth to a fifth of a
+training step's time. What a tensor made here lies in comes back when the last tensor that looks at
+it is gone. What then lies idle goes back to the system as other sizes are asked for, so that a
+program never holds much more than it once used at a time.
 """
 
 import contextlib
@@ -34,7 +35,11 @@ def _physical() -> int:
 IDLE = max(1 << 29, _physical() // 8)
 
 # What numpy calls them.
-KINDS = {torch.float32: np.dtype(np.float32), torch.float64: np.dtype(np.float64), torch.uint8: np.dtype(np.uint8)}
+KINDS = {
+    torch.float32: np.dtype(np.float32),
+    torch.float64: np.dtype(np.float64),
+    torch.uint8: np.dtype(np.uint8),
+}
 # Types of tensors whose operations are torch's own.
 OWN = frozenset((Tensor, torch.nn.Parameter))
 _NOTHING = contextlib.nullcontext()
@@ -66,8 +71,12 @@ def empty(shape: tuple[int, ...], dtype: torch.dtype) -> Tensor:
         return torch.from_numpy(lent)
 
 
-def maker(shape: tuple[int, ...], dtype: torch.dtype, *, lasting: bool = False) -> Callable[[], Tensor]:
-    """Makes tensors as `empty` does, short ones in half its time; what lasts, as a weight's gradient may, is given no memory that is lent."""
+def maker(
+    shape: tuple[int, ...], dtype: torch.dtype, *, lasting: bool = False
+) -> Callable[[], Tensor]:
+    """Makes tensors as `empty` does, short ones in half its time; what lasts, as a weight's
+    gradient may, is given no memory that is lent.
+    """
     if math.prod(shape) * dtype.itemsize >= LONG and not lasting:
         return functools.partial(empty, shape, dtype)
     # To torch a tensor like another is less work than a shape to be read.
@@ -76,7 +85,9 @@ def maker(shape: tuple[int, ...], dtype: torch.dtype, *, lasting: bool = False) 
 
 
 def contiguous(x: Tensor) -> Tensor:
-    """A tensor, copied where its numbers do not lie in order, or are not what lies there (see `is_dense`)."""
+    """A tensor, copied where its numbers do not lie in order, or are not what lies there (see
+    `is_dense`).
+    """
     if x.is_contiguous() and not (x.is_neg() or x._is_zerotensor()):
         return x
     return empty(tuple(x.shape), x.dtype).copy_(x)
@@ -85,16 +96,23 @@ def contiguous(x: Tensor) -> Tensor:
 def is_dense(t: Tensor) -> bool:
     """Whether a tensor's numbers are those that lie in its memory.
 
-    A subclass with a `__torch_dispatch__` may have no memory, or another tensor's. Of torch's own tensors sparse ones have
-    their numbers elsewhere, some negative views (`z.conj().imag`) have them with the other sign, and tangents of 0 have none.
+    A subclass with a `__torch_dispatch__` may have no memory, or another tensor's. Of torch's own
+    tensors sparse ones have their numbers elsewhere, some negative views (`z.conj().imag`) have
+    them with the other sign, and tangents of 0 have none.
     """
-    own = type(t) in OWN or issubclass(type(t), Tensor) and type(t).__torch_dispatch__ is Tensor.__torch_dispatch__
+    own = (
+        type(t) in OWN
+        or issubclass(type(t), Tensor)
+        and type(t).__torch_dispatch__ is Tensor.__torch_dispatch__
+    )
     return own and t.layout is torch.strided and not (t.is_neg() or t._is_zerotensor())
 
 
 @contextlib.contextmanager
 def no_collecting():
-    """No garbage collection meanwhile: one that goes through all objects of a program with torch takes a tenth of a second."""
+    """No garbage collection meanwhile: one that goes through all objects of a program with torch
+    takes a tenth of a second.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -111,7 +129,9 @@ def release() -> None:
 
 
 class _Lent(np.ndarray):
-    """An array of a block that is lent: a tensor of it holds this for as long as something looks at it, and then the block comes back."""
+    """An array of a block that is lent: a tensor of it holds this for as long as something looks at
+    it, and then the block comes back.
+    """
 
     __slots__ = ("block",)
 

@@ -1,7 +1,9 @@
-"""Products of bfloat16 numbers, added up in float32: what `precision="bfloat16"` means, by torch operations.
+"""Products of bfloat16 numbers, added up in float32: what `precision="bfloat16"` means, by torch
+operations.
 
-The factors of every product with a matrix are rounded, in the gradients too, and all else stays float32: sums, pointwise work, states,
-parameters. A product of two bfloat16 numbers is exact in float32.
+The factors of every product with a matrix are rounded, in the gradients too, and all else stays
+float32: sums, pointwise work, states, parameters. A product of two bfloat16 numbers is exact in
+float32.
 """
 
 from collections.abc import Callable
@@ -22,11 +24,17 @@ def is_narrow(precision: str | None, dtype: torch.dtype) -> bool:
         InputError: The numbers to be rounded are no float32.
     """
     if precision not in (None, *PRECISIONS):
-        raise EngineError(f"precision={precision!r}: the precisions are {', '.join(PRECISIONS)}; None is float32 for a float32 layer")
+        raise EngineError(
+            f"precision={precision!r}: the precisions are {', '.join(PRECISIONS)}; None is float32 "
+            f"for a float32 layer"
+        )
     if precision is None:
         return False
     if dtype is not torch.float32:
-        raise InputError(f"precision={precision!r} with a layer of {dtype}: it is for float32 layers; write layer.float(), or leave precision out")
+        raise InputError(
+            f"precision={precision!r} with a layer of {dtype}: it is for float32 layers; write "
+            f"layer.float(), or leave precision out"
+        )
     return precision == "bfloat16"
 
 
@@ -50,7 +58,11 @@ class _Product(torch.autograd.Function):
     def backward(ctx, d):
         x, matrix = ctx.saved_tensors
         d_x = _Product.apply(d, matrix.T) if ctx.needs_input_grad[0] else None
-        d_matrix = _Product.apply(x.flatten(0, -2).T, d.flatten(0, -2)) if ctx.needs_input_grad[1] else None
+        d_matrix = (
+            _Product.apply(x.flatten(0, -2).T, d.flatten(0, -2))
+            if ctx.needs_input_grad[1]
+            else None
+        )
         return d_x, d_matrix
 
 

@@ -12,11 +12,10 @@ from torch import Tensor
 class Schedule:
     """Which task runs which rows at which steps.
 
-    Attributes:
-        order: The row of the batch at each place; None where they are as given. Rows of a task go from the longest down.
-        table, tokens: The addresses that the kernel takes (`kernel.WORDS`).
-        lengths: The rows' valid steps, as given.
-        held: What lies at those addresses.
+    Attributes: order: The row of the batch at each place; None where they are as given. Rows of a
+        task go from the longest down. table, tokens: The addresses that the kernel takes
+        (`kernel.WORDS`). lengths: The rows' valid steps, as given. held: What lies at those
+        addresses.
     """
 
     order: np.ndarray | None
@@ -50,13 +49,23 @@ class Schedule:
         return self.scattered(torch.from_numpy(array[self.lengths[self.order] % 2, rows]))
 
     def begin(self, array: np.ndarray, s: Tensor | None):
-        """Write a state, or 0, where each row ends, in an array of all steps: a run from there begins with it."""
+        """Write a state, or 0, where each row ends, in an array of all steps: a run from there
+        begins with it.
+        """
         array[self.lengths, np.arange(len(self.lengths))] = 0.0 if s is None else s.detach().numpy()
 
 
 def words(rows: int, tasks: int, reverse: bool, table: int, tokens: int) -> list[int]:
     """What the kernel takes first, but for the barrier."""
-    return [tasks, table, tokens, -rows if reverse else rows, rows if reverse else 0, 0 if reverse else rows, rows]
+    return [
+        tasks,
+        table,
+        tokens,
+        -rows if reverse else rows,
+        rows if reverse else 0,
+        0 if reverse else rows,
+        rows,
+    ]
 
 
 @functools.lru_cache(maxsize=1024)
@@ -87,7 +96,9 @@ class Tokens:
     """
 
     def __init__(self, steps: int, rows: int, lengths: np.ndarray | None, more: int):
-        valid = np.ones((steps, rows), bool) if lengths is None else np.arange(steps)[:, None] < lengths
+        valid = (
+            np.ones((steps, rows), bool) if lengths is None else np.arange(steps)[:, None] < lengths
+        )
         self._valid, self._others = np.pad(np.flatnonzero(valid), (0, more)), np.flatnonzero(~valid)
         self.address, self.count = self._valid.ctypes.data, len(self._valid) - more
         self.others, self.other_count = self._others.ctypes.data, len(self._others)
@@ -120,12 +131,16 @@ def _schedule(rows, steps, tasks, reverse, lengths) -> Schedule:
         shares = [falling[turn == k] for k in range(tasks)]
         order = np.concatenate(shares)
     places = np.concatenate(shares)
-    tokens = np.ascontiguousarray(places + (ends[places] - 1) * rows if reverse else places, np.int64)
+    tokens = np.ascontiguousarray(
+        places + (ends[places] - 1) * rows if reverse else places, np.int64
+    )
     table, held, first = np.zeros((tasks, 4), np.int64), [], 0
     for k, share in enumerate(shares):
         mine = np.sort(ends[share])
         last = int(mine[-1]) if len(mine) else 0
-        active = np.ascontiguousarray(len(mine) - np.searchsorted(mine, np.arange(last), side="right"), np.int64)
+        active = np.ascontiguousarray(
+            len(mine) - np.searchsorted(mine, np.arange(last), side="right"), np.int64
+        )
         table[k] = first, last, active.ctypes.data, 0
         held.append(active)
         first += len(share)

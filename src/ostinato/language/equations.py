@@ -1,7 +1,8 @@
 """A cell's equations, printed from its graph: as text, and as LaTeX that MathJax and KaTeX read.
 
-States are `h_{t-1}` before the step and `h_t` after it, inputs `x_t`, products with a weight `W x_t`. The lines between are those
-that the cell's body named, in the order in which it made them; what it did not name stands in its place.
+States are `h_{t-1}` before the step and `h_t` after it, inputs `x_t`, products with a weight
+`W x_t`. The lines between are those that the cell's body named, in the order in which it made them;
+what it did not name stands in its place.
 """
 
 import re
@@ -12,12 +13,35 @@ from ..errors import InputError
 from .graph import ONE, POINTWISE, Graph, Node, Size
 
 GREEK = {
-    "alpha", "beta", "gamma", "delta", "epsilon", "zeta", "eta", "theta", "iota", "kappa", "lambda", "mu", "nu", "xi", "pi", "rho",
-    "sigma", "tau", "upsilon", "phi", "chi", "psi", "omega",
+    "alpha",
+    "beta",
+    "gamma",
+    "delta",
+    "epsilon",
+    "zeta",
+    "eta",
+    "theta",
+    "iota",
+    "kappa",
+    "lambda",
+    "mu",
+    "nu",
+    "xi",
+    "pi",
+    "rho",
+    "sigma",
+    "tau",
+    "upsilon",
+    "phi",
+    "chi",
+    "psi",
+    "omega",
 }
-# How tightly a form holds together, from loose to tight; what is looser than its place gets parentheses.
+# How tightly a form holds together, from loose to tight; what is looser than its place gets
+# parentheses.
 LOOSE, COMPARISON, SUM, SIGNED, TERM, POWER, PRODUCT, ATOM = range(8)
-# For each op that is no function call: how tight it is, and how tight each of its arguments must be.
+# For each op that is no function call: how tight it is, and how tight each of its arguments must
+# be.
 LEVELS = {
     "less": (COMPARISON, SUM, SUM),
     "add": (SUM, SUM, TERM),
@@ -50,7 +74,11 @@ class Text:
 
     def operation(self, node: Node, args: list[str]) -> str:
         """An operation on arguments already written."""
-        return POINTWISE[node.op].text.format(*args) if node.op in POINTWISE else f"{node.op}({', '.join(args)})"
+        return (
+            POINTWISE[node.op].text.format(*args)
+            if node.op in POINTWISE
+            else f"{node.op}({', '.join(args)})"
+        )
 
     def product(self, name: str, transposed: bool, arg: str) -> str:
         """A weight beside what it multiplies."""
@@ -94,18 +122,26 @@ class Latex(Text):
     def number(self, value):
         digits, _, power = super().number(value).partition("e")
         if not power:
-            return {"inf": r"\infty", "-inf": r"-\infty", "nan": r"\mathrm{nan}"}.get(digits, digits)
+            return {"inf": r"\infty", "-inf": r"-\infty", "nan": r"\mathrm{nan}"}.get(
+                digits, digits
+            )
         return (rf"{digits} \cdot " if digits != "1" else "") + f"10^{{{int(power)}}}"
 
     def size(self, size):
-        return re.sub(r"[^\W\d]\w*", lambda match: self._word(match[0]), str(size)).replace("*", r" \, ")
+        return re.sub(r"[^\W\d]\w*", lambda match: self._word(match[0]), str(size)).replace(
+            "*", r" \, "
+        )
 
     def operation(self, node, args):
         if node.op == "concat":
             return "[" + r";\; ".join(args) + "]"
         if node.op == "mul" and any(a.op == "number" or a.size == ONE for a in node.args):
             return r"{} \cdot {}".format(*args)
-        return POINTWISE[node.op].latex.format(*args) if node.op in POINTWISE else rf"\operatorname{{{node.op}}}({', '.join(args)})"
+        return (
+            POINTWISE[node.op].latex.format(*args)
+            if node.op in POINTWISE
+            else rf"\operatorname{{{node.op}}}({', '.join(args)})"
+        )
 
     def product(self, name, transposed, arg):
         return rf"{name}^{{\top}} {arg}" if transposed else f"{name} {arg}"
@@ -114,10 +150,19 @@ class Latex(Text):
         return f"{base}^{{{power}}}"
 
     def split(self, arg, parts):
-        return rf"\operatorname{{split}}({arg},\; {parts if isinstance(parts, int) else '(' + ', '.join(parts) + ')'})"
+        return (
+            rf"\operatorname{{split}}({arg},\; "
+            rf"{parts if isinstance(parts, int) else '(' + ', '.join(parts) + ')'})"
+        )
 
     def page(self, lines):
-        return "\n".join([r"\begin{aligned}", " \\\\\n".join(f"{left} &= {right}" for left, right in lines), r"\end{aligned}"])
+        return "\n".join(
+            [
+                r"\begin{aligned}",
+                " \\\\\n".join(f"{left} &= {right}" for left, right in lines),
+                r"\end{aligned}",
+            ]
+        )
 
 
 STYLES: dict[str, type[Text]] = {"text": Text, "latex": Latex}
@@ -161,7 +206,16 @@ class Page:
         self.lines: dict[Node, str] = {}
         self.cuts = self._cuts()
         times = [*graph.inputs, *graph.states]
-        self.taken = {*times, *(f"{name}_t" for name in times), *graph.weights, *POINTWISE, "split", "concat", "sum", "mean"}
+        self.taken = {
+            *times,
+            *(f"{name}_t" for name in times),
+            *graph.weights,
+            *POINTWISE,
+            "split",
+            "concat",
+            "sum",
+            "mean",
+        }
         self._name()
 
     def _new(self, wanted: str, moment: str = "") -> str:
@@ -183,15 +237,29 @@ class Page:
             self.lines[graph.output] = self._new(labels.get(graph.output, "y"), "t")
 
         # A square is written with its base once, a split with what it cuts.
-        uses = Counter(a for n in self.nodes if n.op != "slice" for a in (set(n.args) if n.op == "mul" else n.args))
+        uses = Counter(
+            a
+            for n in self.nodes
+            if n.op != "slice"
+            for a in (set(n.args) if n.op == "mul" else n.args)
+        )
         uses.update(next(p for p in cut if isinstance(p, Node)).args[0] for cut in self.cuts)
         parts = {part for cut in self.cuts for part in cut if isinstance(part, Node)}
-        mine = {n: name for n, name in labels.items() if (n in uses or n in parts) and n not in self.lines}
+        mine = {
+            n: name
+            for n, name in labels.items()
+            if (n in uses or n in parts) and n not in self.lines
+        }
         # What is called `_` is called nothing: any number of parts that nothing uses may be.
         mine = {n: name for n, name in mine.items() if name != "_"}
-        self.lines |= {n: self.style.name("_") for n in parts if not (n in uses or n in mine or n in self.lines)}
+        self.lines |= {
+            n: self.style.name("_")
+            for n in parts
+            if not (n in uses or n in mine or n in self.lines)
+        }
         last = {name: n for n, name in mine.items()}
-        # A name that was bound again belongs to its last value; a value before it stands in its place, or gets a number.
+        # A name that was bound again belongs to its last value; a value before it stands in its
+        # place, or gets a number.
         for name, n in last.items():
             self.lines[n] = self._new(name)
         for n, name in mine.items():
@@ -201,7 +269,9 @@ class Page:
             for count, part in enumerate(cut, 1):
                 if isinstance(part, Node) and part not in self.lines:
                     whole = part.args[0]
-                    self.lines[part] = self._new(f"{whole.value if whole.op in MOMENTS else labels.get(whole, 's')}_{count}")
+                    self.lines[part] = self._new(
+                        f"{whole.value if whole.op in MOMENTS else labels.get(whole, 's')}_{count}"
+                    )
         self.taken.add("s")
         for n in self.nodes:
             if n.args and n not in self.lines and uses[n] > 1 and self._operations(n) >= BIG:
@@ -212,7 +282,9 @@ class Page:
         return 1 + sum(self._operations(a) for a in node.args if a.args and a not in self.lines)
 
     def _cuts(self) -> list[list[Node | Size]]:
-        """The slices gathered to splits, where anything is used or named: for each, its parts in order, a size standing for a gap."""
+        """The slices gathered to splits, where anything is used or named: for each, its parts in
+        order, a size standing for a gap.
+        """
         reached, one = set(self.nodes), dict.fromkeys(self.graph.letters, 1)
         whole: dict[Node, list[Node]] = {}
         for n in self.graph.builder:

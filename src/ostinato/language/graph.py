@@ -1,6 +1,7 @@
 """Sizes as letters, the closed list of operations, and the graph of one step.
 
-Dimensions, everywhere in this package: B batch, T time, I input, H hidden, G gates, L layers, D directions, V vocabulary.
+Dimensions, everywhere in this package: B batch, T time, I input, H hidden, G gates, L layers, D
+directions, V vocabulary.
 """
 
 import ast
@@ -14,11 +15,17 @@ from ..errors import CellError, SizeError
 
 
 def _of_sizes(method):
-    """Take what can be read as a size; whatever else stands beside a size has to say itself what it makes of that."""
+    """Take what can be read as a size; whatever else stands beside a size has to say itself what it
+    makes of that.
+    """
 
     @functools.wraps(method)
     def arithmetic(self, other):
-        return method(self, Size(other)) if isinstance(other, (Size, str, numbers.Integral)) else NotImplemented
+        return (
+            method(self, Size(other))
+            if isinstance(other, (Size, str, numbers.Integral))
+            else NotImplemented
+        )
 
     return arithmetic
 
@@ -52,9 +59,13 @@ class Size:
             try:
                 self.terms = self._read(ast.parse(given.strip(), mode="eval").body).terms
             except (SyntaxError, TypeError, ValueError):
-                raise CellError(f"{given!r} is no size: write letters and whole numbers, such as 'H' or '4*H'") from None
+                raise CellError(
+                    f"{given!r} is no size: write letters and whole numbers, such as 'H' or '4*H'"
+                ) from None
         else:
-            raise CellError(f"{given!r} is no size: write letters and whole numbers, such as 'H' or '4*H'")
+            raise CellError(
+                f"{given!r} is no size: write letters and whole numbers, such as 'H' or '4*H'"
+            )
 
     @classmethod
     def _read(cls, tree):
@@ -108,13 +119,18 @@ class Size:
         return sum(n * math.prod(sizes[letter] for letter in letters) for letters, n in self.terms)
 
     def solve(self, units: int, sizes: Mapping[str, int]) -> tuple[str, int] | None:
-        """The one letter that is not known yet and its value, or None where there is no such letter.
+        """The one letter that is not known yet and its value, or None where there is no such
+        letter.
 
         Args:
             units: How many units there are.
             sizes: The letters already known.
         """
-        unknown = [(letters, n) for letters, n in self.terms if not all(letter in sizes for letter in letters)]
+        unknown = [
+            (letters, n)
+            for letters, n in self.terms
+            if not all(letter in sizes for letter in letters)
+        ]
         if len(unknown) != 1:
             return None
         ((letters, n),) = unknown
@@ -157,8 +173,8 @@ class Op:
     latex: str
 
 
-# The closed list. Besides these there are the leaves (input, state, weight, number), the product with a weight,
-# split and concat (slice, concat), and the sums over units (sum, mean).
+# The closed list. Besides these there are the leaves (input, state, weight, number), the product
+# with a weight, split and concat (slice, concat), and the sums over units (sum, mean).
 POINTWISE = {
     "add": Op(2, "{} + {}", "{} + {}"),
     "sub": Op(2, "{} - {}", "{} - {}"),
@@ -184,14 +200,16 @@ MASKS = {"less"}
 
 
 class Node:
-    """One value of a step: an operation on other nodes. Compared by identity; equal nodes are made once.
+    """One value of a step: an operation on other nodes. Compared by identity; equal nodes are made
+    once.
 
-    Attributes:
-        op: A name in `POINTWISE`, or one of input, state, weight, number, product, slice, concat, pad, broadcast, sum,
+    Attributes: op: A name in `POINTWISE`, or one of input, state, weight, number, product, slice,
+        concat, pad, broadcast, sum,
             mean, and in backward graphs gradient (what comes in from outside the step).
         args: The nodes it is made of.
-        value: What the op needs besides: a name; a number; (weight, transposed) of a product; (start, stop) of a slice;
-            the start of a pad (zeros around its argument); "mean" of a broadcast that also divides by its size.
+        value: What the op needs besides: a name; a number; (weight, transposed) of a product;
+            (start, stop) of a slice; the start of a pad (zeros around its argument); "mean" of a
+            broadcast that also divides by its size.
         size: How many units it has.
     """
 
@@ -205,7 +223,9 @@ class Node:
 
 
 class Builder:
-    """Makes nodes; the same operation on the same nodes gives the same node. Iterating gives them in the order they were made."""
+    """Makes nodes; the same operation on the same nodes gives the same node. Iterating gives them
+    in the order they were made.
+    """
 
     def __init__(self):
         self._known: dict[tuple, Node] = {}
@@ -238,11 +258,17 @@ class Builder:
 
     def slice(self, arg: Node, start: Size, stop: Size) -> Node:
         """The units of a value from start up to stop."""
-        return arg if (start, stop) == (Size(0), arg.size) else self.node("slice", (arg,), (start, stop), stop - start)
+        return (
+            arg
+            if (start, stop) == (Size(0), arg.size)
+            else self.node("slice", (arg,), (start, stop), stop - start)
+        )
 
 
 def walk(roots: Iterable[Node], ends: Container[Node] = ()) -> list[Node]:
-    """Every node that the roots need, each once, arguments first; of those in `ends` the arguments are not looked at."""
+    """Every node that the roots need, each once, arguments first; of those in `ends` the arguments
+    are not looked at.
+    """
     order, seen, stack = [], set(), [(r, False) for r in reversed(list(roots))]
     while stack:
         node, ready = stack.pop()
@@ -269,7 +295,8 @@ AFFINE = {"add", "sub", "neg", "product", "slice", "concat", "sum", "mean"}
 
 
 def _degree(node: Node, degrees: Mapping[Node, float], late: Container[str]) -> float:
-    """As a polynomial of the states: 0 where none is in it, 1 where it is affine in them, more or infinite otherwise.
+    """As a polynomial of the states: 0 where none is in it, 1 where it is affine in them, more or
+    infinite otherwise.
 
     Args:
         node: A node of a step.
@@ -296,19 +323,14 @@ def _degree(node: Node, degrees: Mapping[Node, float], late: Container[str]) -> 
 class Graph:
     """One step of a cell: from the inputs and the previous states to the output and the new states.
 
-    Attributes:
-        name: The cell's name.
-        inputs: The size of each input, by name.
-        states: The size of each state, by name.
-        weights: The weights that the step uses, by name.
-        output: The output; the first new state where the cell returns no other.
-        new_states: The new states, in the order of `states`.
-        labels: The names that the cell's body gave to its values, in the order in which it gave them.
-        builder: What made the nodes.
-        given: Inputs that no gradient goes to.
+    Attributes: name: The cell's name. inputs: The size of each input, by name. states: The size of
+        each state, by name. weights: The weights that the step uses, by name. output: The output;
+        the first new state where the cell returns no other. new_states: The new states, in the
+        order of `states`. labels: The names that the cell's body gave to its values, in the order
+        in which it gave them. builder: What made the nodes. given: Inputs that no gradient goes to.
         constant: Inputs of which all steps have the same numbers; no product reads one by itself.
-        bits: Inputs that are 0 or 1, one byte each; no product reads one by itself.
-        known: What letters stand for that the tensors may not tell.
+        bits: Inputs that are 0 or 1, one byte each; no product reads one by itself. known: What
+        letters stand for that the tensors may not tell.
     """
 
     name: str
@@ -341,10 +363,11 @@ class Graph:
 
     @property
     def is_linear(self) -> bool:
-        """Whether every new state is affine in the old ones, with coefficients that inputs and weights alone decide.
+        """Whether every new state is affine in the old ones, with coefficients that inputs and
+        weights alone decide.
 
-        Steps of such a cell can be joined in any grouping, as a parallel scan does. A state that holds only what earlier inputs
-        decide is no more than an input that comes late.
+        Steps of such a cell can be joined in any grouping, as a parallel scan does. A state that
+        holds only what earlier inputs decide is no more than an input that comes late.
 
         Example:
             >>> from ostinato.cells import lstm, min_gru
@@ -356,7 +379,11 @@ class Graph:
             degrees: dict[Node, float] = {}
             for node in self.nodes:
                 degrees[node] = _degree(node, degrees, late)
-            more = {name for name, node in zip(self.states, self.new_states, strict=True) if not degrees[node]} - late
+            more = {
+                name
+                for name, node in zip(self.states, self.new_states, strict=True)
+                if not degrees[node]
+            } - late
             if not more:
                 return max(degrees[node] for node in self.new_states) <= 1
             late |= more
@@ -369,12 +396,22 @@ class Graph:
             states: A tensor for each state, units last; None where it is not given.
             weights: The weights by name.
 
-        Raises:
-            SizeError: Two tensors disagree, or a letter cannot be told; the message says which and what each wants.
+        Raises: SizeError: Two tensors disagree, or a letter cannot be told; the message says which
+            and what each wants.
         """
-        given = [(f"input {name!r}", (size,), x.shape[-1:]) for (name, size), x in zip(self.inputs.items(), inputs, strict=True)]
-        given += [(f"state {name!r}", (size,), s.shape[-1:]) for (name, size), s in zip(self.states.items(), states, strict=True) if s is not None]
-        given += [(f"weight {name!r}", w.shape, tuple(weights[name].shape)) for name, w in self.weights.items()]
+        given = [
+            (f"input {name!r}", (size,), x.shape[-1:])
+            for (name, size), x in zip(self.inputs.items(), inputs, strict=True)
+        ]
+        given += [
+            (f"state {name!r}", (size,), s.shape[-1:])
+            for (name, size), s in zip(self.states.items(), states, strict=True)
+            if s is not None
+        ]
+        given += [
+            (f"weight {name!r}", w.shape, tuple(weights[name].shape))
+            for name, w in self.weights.items()
+        ]
         pairs = [(size, units) for _, wanted, shape in given for size, units in zip(wanted, shape)]
         sizes = dict(self.known)
         for size, units in pairs:
@@ -385,14 +422,18 @@ class Graph:
         while found := next(filter(None, (size.solve(units, sizes) for size, units in left)), None):
             sizes |= [found]
         if missing := sorted(self.letters - sizes.keys()):
-            raise SizeError(f"cell {self.name!r}: the tensors do not tell what {', '.join(missing)} is: "
-                            "give one of its inputs, states or weights that letter as its size")
+            raise SizeError(
+                f"cell {self.name!r}: the tensors do not tell what {', '.join(missing)} is: "
+                "give one of its inputs, states or weights that letter as its size"
+            )
         for what, wanted, shape in given:
             expected = tuple(size.at(sizes) for size in wanted)
             if expected != tuple(shape):
                 letters = ", ".join(f"{k}={v}" for k, v in sorted(sizes.items()))
-                raise SizeError(f"{what} of cell {self.name!r} is {tuple(shape)}; it should be "
-                                f"({', '.join(map(str, wanted))}) = {expected} with {letters}")
+                raise SizeError(
+                    f"{what} of cell {self.name!r} is {tuple(shape)}; it should be "
+                    f"({', '.join(map(str, wanted))}) = {expected} with {letters}"
+                )
         return sizes
 
     def check_units(self, sizes: Mapping[str, int]) -> None:
@@ -408,7 +449,10 @@ class Graph:
         for size in every:
             if (units := size.at(sizes)) < 1:
                 letters = ", ".join(f"{letter}={sizes[letter]}" for letter in sorted(size.letters))
-                raise SizeError(f"cell {self.name!r} has a value of {size} units, and with {letters} that is {units}: it needs at least 1")
+                raise SizeError(
+                    f"cell {self.name!r} has a value of {size} units, and with {letters} that is "
+                    f"{units}: it needs at least 1"
+                )
 
     @functools.cached_property
     def letters(self) -> frozenset[str]:

@@ -24,44 +24,55 @@ def _identity(weight: "Tensor", hidden_size: int) -> None:
     import torch
 
     rows, columns = weight.shape
-    weight.copy_(torch.eye(columns, dtype=weight.dtype, device=weight.device).repeat(-(-rows // columns), 1)[:rows])
+    weight.copy_(
+        torch.eye(columns, dtype=weight.dtype, device=weight.device).repeat(-(-rows // columns), 1)[
+            :rows
+        ]
+    )
 
 
-# Each fills a weight in place, given the layer's hidden size. A weight of two dimensions that stacks several gates is taken
-# as one matrix, as Keras and TensorFlow 1 do.
+# Each fills a weight in place, given the layer's hidden size. A weight of two dimensions that
+# stacks several gates is taken as one matrix, as Keras and TensorFlow 1 do.
 INITIALISERS: dict[str, Callable[["Tensor", int], None]] = {
     # torch.nn.RNNBase.reset_parameters
-    "uniform": lambda w, hidden: _fill(w, "uniform_", -1 / math.sqrt(hidden), 1 / math.sqrt(hidden)),
+    "uniform": lambda w, hidden: _fill(
+        w, "uniform_", -1 / math.sqrt(hidden), 1 / math.sqrt(hidden)
+    ),
     "normal": lambda w, hidden: _fill(w, "normal_", 0.0, 1 / math.sqrt(hidden)),
     "zeros": lambda w, hidden: _fill(w, "zeros_"),
     "ones": lambda w, hidden: _fill(w, "ones_"),
-    # Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks (2010), equation 16
+    # Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks
+    # (2010), equation 16
     "glorot": lambda w, hidden: _fill(w, "xavier_uniform_"),
     # He, Zhang, Ren and Sun, Delving Deep into Rectifiers (2015), equation 10
     "he": lambda w, hidden: _fill(w, "kaiming_normal_", nonlinearity="relu"),
     # Saxe, McClelland and Ganguli, Exact solutions to the nonlinear dynamics of learning (2013)
     "orthogonal": lambda w, hidden: _fill(w, "orthogonal_"),
-    # Le, Jaitly and Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear Units (2015)
+    # Le, Jaitly and Hinton, A Simple Way to Initialize Recurrent Networks of Rectified Linear Units
+    # (2015)
     "identity": _identity,
 }
 MATRICES_ONLY = {"glorot", "he", "orthogonal", "identity"}
 
 
 def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ...]], "Tensor"]:
-    """An initialiser for the bias of gates, after which each unit remembers for another time, of 1 to `longest` steps.
+    """An initialiser for the bias of gates, after which each unit remembers for another time, of 1
+    to `longest` steps.
 
-    Args:
-        longest: T_max, about how many steps apart what belongs together may be; 3 or more.
-        gates: For each gate that the bias stacks: 1 where it keeps, as a forget gate; -1 where it lets in, as an input gate;
-            0 where it does neither, for which the bias starts at 0. The default is for a forget gate alone.
+    Args: longest: T_max, about how many steps apart what belongs together may be; 3 or more. gates:
+        For each gate that the bias stacks: 1 where it keeps, as a forget gate; -1 where it lets in,
+        as an input gate;
+            0 where it does neither, for which the bias starts at 0. The default is for a forget
+            gate alone.
 
     Returns:
         A function of the shape, as `weight(init=...)` takes it.
 
-    Raises:
-        InputError: `longest` is below 3, `gates` is not made of these numbers, or on a call, the bias is no vector of so many gates.
+    Raises: InputError: `longest` is below 3, `gates` is not made of these numbers, or on a call,
+        the bias is no vector of so many gates.
 
-    Source: Tallec and Ollivier, Can Recurrent Neural Networks Warp Time? (2018): log(u) with u uniform in 1 .. T_max - 1.
+    Source: Tallec and Ollivier, Can Recurrent Neural Networks Warp Time? (2018): log(u) with u
+        uniform in 1 .. T_max - 1.
 
     Example:
         >>> import torch, ostinato
@@ -75,14 +86,21 @@ def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ..
     if not isinstance(longest, numbers.Integral) or longest < 3:
         raise InputError(f"chrono(longest={longest!r}): write a whole number of steps, 3 or more")
     if not gates or not set(gates) <= {-1, 0, 1}:
-        raise InputError(f"chrono(gates={gates!r}): write 1, -1 or 0 for each gate that the bias stacks, such as (-1, 1, 0, 0)")
+        raise InputError(
+            f"chrono(gates={gates!r}): write 1, -1 or 0 for each gate that the bias stacks, such "
+            f"as (-1, 1, 0, 0)"
+        )
 
     def fill(shape: tuple[int, ...]) -> "Tensor":
         import torch
 
         if len(shape) != 1 or shape[0] % len(gates):
-            raise InputError(f"chrono() with {len(gates)} gate(s) was given a weight of the shape {tuple(shape)}: it is for a "
-                             "bias of that many gates, so write as many numbers in gates=(...) as the bias stacks")
+            raise InputError(
+                f"chrono() with {len(gates)} gate(s) was given a weight of the shape "
+                f"{tuple(shape)}: it is for a "
+                "bias of that many gates, so write as many numbers in gates=(...) as the bias "
+                "stacks"
+            )
         kept = torch.empty(shape[0] // len(gates)).uniform_(1.0, longest - 1.0).log_()
         return torch.cat([gate * kept for gate in gates])
 
@@ -92,14 +110,12 @@ def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ..
 def initialise(weight: "Tensor", how, *, name: str, hidden_size: int) -> None:
     """Fill a weight in place.
 
-    Args:
-        weight: The weight.
-        how: None for "uniform", a name in `INITIALISERS`, a number, or a function of the shape that returns a tensor.
-        name: What errors call the weight.
-        hidden_size: The layer's H.
+    Args: weight: The weight. how: None for "uniform", a name in `INITIALISERS`, a number, or a
+        function of the shape that returns a tensor. name: What errors call the weight. hidden_size:
+        The layer's H.
 
-    Raises:
-        InputError: No such initialiser, one that needs a matrix on a vector, or a function that returns another shape.
+    Raises: InputError: No such initialiser, one that needs a matrix on a vector, or a function that
+        returns another shape.
     """
     import torch
 
@@ -107,31 +123,54 @@ def initialise(weight: "Tensor", how, *, name: str, hidden_size: int) -> None:
         how = "uniform" if how is None else how
         if isinstance(how, str):
             if how not in INITIALISERS:
-                raise InputError(f"weight {name!r} has init={how!r}{near(how, INITIALISERS)}; the initialisers are {', '.join(INITIALISERS)}")
+                raise InputError(
+                    f"weight {name!r} has init={how!r}{near(how, INITIALISERS)}; the initialisers "
+                    f"are {', '.join(INITIALISERS)}"
+                )
             if how in MATRICES_ONLY and weight.dim() != 2:
-                raise InputError(f"weight {name!r} has init={how!r} and is a vector of {len(weight)}: {how} needs two dimensions; "
-                                 "write a number, 'uniform' or 'normal'")
+                raise InputError(
+                    f"weight {name!r} has init={how!r} and is a vector of {len(weight)}: {how} "
+                    f"needs two dimensions; "
+                    "write a number, 'uniform' or 'normal'"
+                )
             INITIALISERS[how](weight, hidden_size)
         elif callable(how):
             made = torch.as_tensor(how(tuple(weight.shape)))
             if made.shape != weight.shape:
-                raise InputError(f"the init of weight {name!r} returned the shape {tuple(made.shape)}; it should be {tuple(weight.shape)}")
+                raise InputError(
+                    f"the init of weight {name!r} returned the shape {tuple(made.shape)}; it "
+                    f"should be {tuple(weight.shape)}"
+                )
             weight.copy_(made)
         elif isinstance(how, numbers.Real) and not isinstance(how, bool):
             weight.fill_(float(how))
         else:
-            raise InputError(f"weight {name!r} has init={how!r}: write a number, a function of the shape, or one of {', '.join(INITIALISERS)}")
+            raise InputError(
+                f"weight {name!r} has init={how!r}: write a number, a function of the shape, or "
+                f"one of {', '.join(INITIALISERS)}"
+            )
 
 
-# What torch.nn registers for each weight of a cell, in its order; where there are several, the weight is their sum.
+# What torch.nn registers for each weight of a cell, in its order; where there are several, the
+# weight is their sum.
 TORCH_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "elman": {"W": ("weight_ih",), "U": ("weight_hh",), "b": ("bias_ih", "bias_hh")},
     "lstm": {"W": ("weight_ih",), "U": ("weight_hh",), "b": ("bias_ih", "bias_hh")},
-    "lstm_projected": {"W": ("weight_ih",), "U": ("weight_hh",), "b": ("bias_ih", "bias_hh"), "R": ("weight_hr",)},
+    "lstm_projected": {
+        "W": ("weight_ih",),
+        "U": ("weight_hh",),
+        "b": ("bias_ih", "bias_hh"),
+        "R": ("weight_hr",),
+    },
     "gru": {"W": ("weight_ih",), "U": ("weight_hh",), "b": ("bias_ih",), "d": ("bias_hh",)},
 }
 
 
 def torch_names(graph: Graph, *, bias: bool) -> Mapping[str, tuple[str, ...]]:
-    """torch.nn's names for the weights of a cell; without `bias` its vectors have none and stay 0."""
-    return {weight: names if bias or len(graph.weights[weight].shape) == 2 else () for weight, names in TORCH_NAMES[graph.name].items()}
+    """torch.nn's names for the weights of a cell; without `bias` its vectors have none and stay
+    0.
+    """
+    return {
+        weight: names if bias or len(graph.weights[weight].shape) == 2 else ()
+        for weight, names in TORCH_NAMES[graph.name].items()
+    }

@@ -1,4 +1,6 @@
-"""What a layer is given, read: a cell, whole numbers, truth values, tables and rates; with an error where it cannot be used."""
+"""What a layer is given, read: a cell, whole numbers, truth values, tables and rates; with an error
+where it cannot be used.
+"""
 
 import numbers
 import warnings
@@ -19,10 +21,18 @@ def find_cell(given) -> Cell:
     if isinstance(given, str):
         if given in CELLS:
             return CELLS[given]
-        raise InputError(f"cell={given!r} is no cell's name{near(given, CELLS)}; the cells are {', '.join(sorted(CELLS))}")
+        raise InputError(
+            f"cell={given!r} is no cell's name{near(given, CELLS)}; the cells are "
+            f"{', '.join(sorted(CELLS))}"
+        )
     if callable(given) and hasattr(given, "__name__"):
-        raise ArgumentTypeError(f"cell={given.__name__} is a plain function: write @cell above its def")
-    raise ArgumentTypeError(f"cell={given!r} is no cell: write a name, such as 'lstm', or a function with @cell above it")
+        raise ArgumentTypeError(
+            f"cell={given.__name__} is a plain function: write @cell above its def"
+        )
+    raise ArgumentTypeError(
+        f"cell={given!r} is no cell: write a name, such as 'lstm', or a function with @cell "
+        f"above it"
+    )
 
 
 def whole(name: str, given) -> int:
@@ -50,19 +60,31 @@ def segment(given) -> int | bool | None:
     """The steps from one kept state to the next, True to choose them, None to keep all."""
     if given is None or isinstance(given, bool):
         return given or None
-    return at_least("checkpoint", given, 1, "after how many steps a state is kept, a whole number above 0; or True for about the "
-                    "square root of the steps there are, or None to keep all states")
+    return at_least(
+        "checkpoint",
+        given,
+        1,
+        "after how many steps a state is kept, a whole number above 0; or True for about the "
+        "square root of the steps there are, or None to keep all states",
+    )
 
 
 def is_tensor(given) -> bool:
-    """Whether it is a tensor by its real type: `isinstance` also accepts an object whose `__class__` only says so."""
+    """Whether it is a tensor by its real type: `isinstance` also accepts an object whose
+    `__class__` only says so.
+    """
     return issubclass(type(given), Tensor)
 
 
 def as_tensor(given, device) -> Tensor:
-    """The result of torch.as_tensor, which crashes for an object that only says that it is a tensor."""
+    """The result of torch.as_tensor, which crashes for an object that only says that it is a
+    tensor.
+    """
     if isinstance(given, Tensor) and not is_tensor(given):
-        raise ArgumentTypeError(f"given was {type(given).__name__}, which says that it is a tensor and is not: give a tensor or a list")
+        raise ArgumentTypeError(
+            f"given was {type(given).__name__}, which says that it is a tensor and is not: give a "
+            f"tensor or a list"
+        )
     return torch.as_tensor(given, device=device)
 
 
@@ -94,6 +116,10 @@ def between_layers(given, num_layers: int) -> float:
     if not 0 <= number("dropout", given, wanted) <= 1:
         raise InputError(f"dropout={given!r}: write {wanted}")
     if given and num_layers == 1:
-        warnings.warn(f"dropout={given} is between layers and num_layers is 1, so it does nothing; write nn.Dropout after the layer, "
-                      "or more layers", stacklevel=4)
+        warnings.warn(
+            f"dropout={given} is between layers and num_layers is 1, so it does nothing; write "
+            f"nn.Dropout after the layer, "
+            "or more layers",
+            stacklevel=4,
+        )
     return float(given)

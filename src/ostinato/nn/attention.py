@@ -9,16 +9,18 @@ from .arguments import is_tensor
 
 
 class _Attention(nn.Module):
-    """What both kinds have in common; a kind has `keys(memory)` and `_scores(query_BTQ, keys) -> (B, T, S)`."""
+    """What both kinds have in common; a kind has `keys(memory)` and
+    `_scores(query_BTQ, keys) -> (B, T, S)`.
+    """
 
-    def forward(self, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
         """What queries get from a memory.
 
-        Args:
-            query: (B, Q) for one step, or (B, T, Q) for all steps at once.
-            keys: What `keys(memory)` gave.
-            memory: (B, S, M).
-            mask: (B, S) truth values, the places that there are; None for all. A row without any gets zeros.
+        Args: query: (B, Q) for one step, or (B, T, Q) for all steps at once. keys: What
+            `keys(memory)` gave. memory: (B, S, M). mask: (B, S) truth values, the places that there
+            are; None for all. A row without any gets zeros.
 
         Returns:
             Context (B, M) or (B, T, M), and weights (B, S) or (B, T, S), which add up to 1.
@@ -28,19 +30,41 @@ class _Attention(nn.Module):
             ArgumentTypeError: An argument that is not a tensor.
         """
         others = overrides.overriding(query, keys, memory, mask)
-        if others and (found := overrides.taken_over(_Attention.forward, others, self, query, keys, memory, mask)) is not None:
+        if (
+            others
+            and (
+                found := overrides.taken_over(
+                    _Attention.forward, others, self, query, keys, memory, mask
+                )
+            )
+            is not None
+        ):
             return found
         given = (query, keys, memory) if mask is None else (query, keys, memory, mask)
         if not all(map(is_tensor, given)):
             names = ", ".join(type(t).__name__ for t in given)
-            raise ArgumentTypeError(f"attention was given {names}; it wants tensors: query, keys(memory), memory and, if any, mask")
-        if query.shape[-1] != self.query_size or memory.shape[-1] != self.memory_size or query.shape[:1] != memory.shape[:1]:
-            raise SizeError(f"attention was given a query of {tuple(query.shape)} and a memory of {tuple(memory.shape)}; "
-                            f"it wants (batch, {self.query_size}) or (batch, steps, {self.query_size}), "
-                            f"and (batch, places, {self.memory_size})")
+            raise ArgumentTypeError(
+                f"attention was given {names}; it wants tensors: query, keys(memory), memory and, "
+                f"if any, mask"
+            )
+        if (
+            query.shape[-1] != self.query_size
+            or memory.shape[-1] != self.memory_size
+            or query.shape[:1] != memory.shape[:1]
+        ):
+            raise SizeError(
+                f"attention was given a query of {tuple(query.shape)} and a memory of "
+                f"{tuple(memory.shape)}; "
+                f"it wants (batch, {self.query_size}) or (batch, steps, {self.query_size}), "
+                f"and (batch, places, {self.memory_size})"
+            )
         if mask is not None and (mask.dtype != torch.bool or mask.shape != memory.shape[:2]):
-            raise SizeError(f"attention was given a mask of {mask.dtype}, {tuple(mask.shape)}; it wants truth values of "
-                            f"{tuple(memory.shape[:2])}, (batch, places): write torch.arange(places) < lengths[:, None]")
+            raise SizeError(
+                f"attention was given a mask of {mask.dtype}, {tuple(mask.shape)}; it wants truth "
+                f"values of "
+                f"{tuple(memory.shape[:2])}, (batch, places): write torch.arange(places) < "
+                f"lengths[:, None]"
+            )
         query_BTQ = query[:, None] if query.dim() == 2 else query
         scores = self._scores(query_BTQ, keys)
         if mask is None:
@@ -65,7 +89,8 @@ class Luong(_Attention):
         query_size: Q, units of a query.
         memory_size: M, units of a place.
 
-    Source: Luong, Pham and Manning, Effective Approaches to Attention-based Neural Machine Translation (2015), equation 8,
+    Source: Luong, Pham and Manning, Effective Approaches to Attention-based Neural Machine
+        Translation (2015), equation 8,
     "general".
 
     Example:
@@ -83,7 +108,9 @@ class Luong(_Attention):
         self.key = nn.Linear(memory_size, query_size, bias=False)
 
     def keys(self, memory: Tensor) -> Tensor:
-        """What is asked of a memory (B, S, M) and does not depend on the query, (B, S, Q): compute it once."""
+        """What is asked of a memory (B, S, M) and does not depend on the query, (B, S, Q): compute
+        it once.
+        """
         return self.key(memory)
 
     def _scores(self, query_BTQ, keys):
@@ -98,7 +125,8 @@ class Bahdanau(_Attention):
         memory_size: M, units of a place.
         units: Of the sum.
 
-    Source: Bahdanau, Cho and Bengio, Neural Machine Translation by Jointly Learning to Align and Translate (2015), appendix
+    Source: Bahdanau, Cho and Bengio, Neural Machine Translation by Jointly Learning to Align and
+        Translate (2015), appendix
     A.1.2.
 
     Example:
@@ -118,7 +146,9 @@ class Bahdanau(_Attention):
         self.score = nn.Linear(units, 1, bias=False)
 
     def keys(self, memory: Tensor) -> Tensor:
-        """What is asked of a memory (B, S, M) and does not depend on the query, (B, S, units): compute it once."""
+        """What is asked of a memory (B, S, M) and does not depend on the query, (B, S, units):
+        compute it once.
+        """
         return self.key(memory)
 
     def _scores(self, query_BTQ, keys):

@@ -1,7 +1,9 @@
-"""Training in less memory: of a sequence's states every k-th is kept, and those between are made again.
+"""Training in less memory: of a sequence's states every k-th is kept, and those between are made
+again.
 
-The sequence is cut into segments of k steps. Forward runs one after another and keeps nothing but the state that each starts at. Backward
-takes them from last to first: it runs a segment again, now with all that its gradients need, and lets that go before the next.
+The sequence is cut into segments of k steps. Forward runs one after another and keeps nothing but
+the state that each starts at. Backward takes them from last to first: it runs a segment again, now
+with all that its gradients need, and lets that go before the next.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,8 +27,23 @@ class _Segments:
         spans: The steps of each segment, in the order in which they run.
     """
 
-    def __init__(self, graph: Graph, steps: int, every: int, lengths: Tensor | None, reverse: bool, engine: str | None, precision: str | None):
-        self.graph, self.lengths, self.reverse, self.engine, self.precision = graph, lengths, reverse, engine, precision
+    def __init__(
+        self,
+        graph: Graph,
+        steps: int,
+        every: int,
+        lengths: Tensor | None,
+        reverse: bool,
+        engine: str | None,
+        precision: str | None,
+    ):
+        self.graph, self.lengths, self.reverse, self.engine, self.precision = (
+            graph,
+            lengths,
+            reverse,
+            engine,
+            precision,
+        )
         self.spans = [slice(start, min(start + every, steps)) for start in range(0, steps, every)]
         if reverse:
             self.spans.reverse()
@@ -37,14 +54,31 @@ class _Segments:
         weights = states + len(self.graph.states)
         return values[:states], values[states:weights], values[weights:]
 
-    def run(self, inputs: Sequence[Tensor], states: Sequence[Tensor], weights: Sequence[Tensor], first: int = 0) -> tuple[Tensor, ...]:
-        """Run the cell over the inputs, of which the first one is that of step `first`: the outputs, and the final states."""
+    def run(
+        self,
+        inputs: Sequence[Tensor],
+        states: Sequence[Tensor],
+        weights: Sequence[Tensor],
+        first: int = 0,
+    ) -> tuple[Tensor, ...]:
+        """Run the cell over the inputs, of which the first one is that of step `first`: the
+        outputs, and the final states.
+        """
         lengths = self.lengths
         if lengths is not None:
-            # In reverse too: a row that ends before these steps keeps its state, and one that ends among them starts there.
+            # In reverse too: a row that ends before these steps keeps its state, and one that ends
+            # among them starts there.
             lengths = (lengths - first).clamp(0, inputs[0].shape[0])
-        output, ends = engines.scan(self.graph, inputs=tuple(inputs), states=tuple(states), weights=dict(zip(self.graph.weights, weights)),
-                                    lengths=lengths, reverse=self.reverse, engine=self.engine, precision=self.precision)
+        output, ends = engines.scan(
+            self.graph,
+            inputs=tuple(inputs),
+            states=tuple(states),
+            weights=dict(zip(self.graph.weights, weights)),
+            lengths=lengths,
+            reverse=self.reverse,
+            engine=self.engine,
+            precision=self.precision,
+        )
         return output, *ends
 
 
@@ -57,7 +91,9 @@ class _Checkpointed(torch.autograd.Function):
         for k, span in enumerate(segments.spans):
             for start, s in zip(starts, states):
                 start[k] = s
-            output[span], *states = segments.run([x[span] for x in inputs], states, weights, span.start)
+            output[span], *states = segments.run(
+                [x[span] for x in inputs], states, weights, span.start
+            )
         ctx.segments = segments
         ctx.set_materialize_grads(False)
         ctx.save_for_backward(*tensors, *starts)
@@ -71,7 +107,8 @@ class _Checkpointed(torch.autograd.Function):
         with engines.full_precision(tensors[0].device.type):
             if not torch.is_grad_enabled():
                 return None, None, *_backward(segments, tensors, starts, d_results, needs)
-            # A derivative of this derivative is asked for: torch derives one from the sequence as a whole.
+            # A derivative of this derivative is asked for: torch derives one from the sequence as a
+            # whole.
             results = segments.run(*segments.split(tensors))
             return None, None, *_gradients(results, d_results, tensors, needs, create_graph=True)
 
@@ -89,8 +126,12 @@ def _backward(segments: _Segments, tensors, starts, d_results, needs) -> list[Te
     return [*d_inputs, *(d if need else None for d, need in zip(d_states, state_needs)), *d_weights]
 
 
-def _one_segment(segments: _Segments, k: int, leaves, starts, d_output, d_states, totals) -> Sequence[Tensor | None]:
-    """Add a segment's gradients to the totals, and return those of the state that it starts at; all else is let go here."""
+def _one_segment(
+    segments: _Segments, k: int, leaves, starts, d_output, d_states, totals
+) -> Sequence[Tensor | None]:
+    """Add a segment's gradients to the totals, and return those of the state that it starts at; all
+    else is let go here.
+    """
     span = segments.spans[k]
     inputs, states, weights = segments.split(leaves)
     inputs = [x.detach()[span].requires_grad_(x.requires_grad) for x in inputs]
@@ -98,7 +139,12 @@ def _one_segment(segments: _Segments, k: int, leaves, starts, d_output, d_states
     with torch.enable_grad():
         results = segments.run(inputs, states, weights, span.start)
     given = [*inputs, *states, *weights]
-    found = _gradients(results, (None if d_output is None else d_output[span], *d_states), given, [t.requires_grad for t in given])
+    found = _gradients(
+        results,
+        (None if d_output is None else d_output[span], *d_states),
+        given,
+        [t.requires_grad for t in given],
+    )
     d_inputs, d_states, d_weights = segments.split(found)
     input_totals, _, weight_totals = segments.split(totals)
     for total, d in zip(input_totals, d_inputs):
@@ -110,14 +156,22 @@ def _one_segment(segments: _Segments, k: int, leaves, starts, d_output, d_states
     return d_states
 
 
-def _gradients(results, d_results, tensors, needs, *, create_graph: bool = False) -> list[Tensor | None]:
-    """The gradients of those tensors that need one; None for the others, and where nothing depends on a tensor."""
+def _gradients(
+    results, d_results, tensors, needs, *, create_graph: bool = False
+) -> list[Tensor | None]:
+    """The gradients of those tensors that need one; None for the others, and where nothing depends
+    on a tensor.
+    """
     roots = [(y, d) for y, d in zip(results, d_results) if d is not None and y.requires_grad]
     if not roots:
         return [None] * len(tensors)
     outputs, d_outputs = zip(*roots)
     wanted = [t for t, need in zip(tensors, needs) if need]
-    found = iter(torch.autograd.grad(outputs, wanted, d_outputs, create_graph=create_graph, allow_unused=True))
+    found = iter(
+        torch.autograd.grad(
+            outputs, wanted, d_outputs, create_graph=create_graph, allow_unused=True
+        )
+    )
     return [next(found) if need else None for need in needs]
 
 
@@ -148,13 +202,34 @@ def scan(
     steps, batch = inputs[0].shape[:2]
     if every is True:
         every = max(1, round(steps**0.5))
-    weights = {name: w if isinstance(w := weights[name], Tensor) else sum(w[1:], w[0]) for name in graph.weights}
-    trained = torch.is_grad_enabled() and any(t is not None and t.requires_grad for t in (*inputs, *states, *weights.values()))
+    weights = {
+        name: w if isinstance(w := weights[name], Tensor) else sum(w[1:], w[0])
+        for name in graph.weights
+    }
+    trained = torch.is_grad_enabled() and any(
+        t is not None and t.requires_grad for t in (*inputs, *states, *weights.values())
+    )
     if steps <= every or not trained or engines.traced():
-        return engines.scan(graph, inputs=inputs, states=states, weights=weights, lengths=lengths, reverse=reverse, engine=engine,
-                            precision=precision)
+        return engines.scan(
+            graph,
+            inputs=inputs,
+            states=states,
+            weights=weights,
+            lengths=lengths,
+            reverse=reverse,
+            engine=engine,
+            precision=precision,
+        )
     sizes = graph.bind(inputs, states, weights)
-    states = [inputs[0].new_zeros(batch, size.at(sizes)) if s is None else s for s, size in zip(states, graph.states.values())]
-    output, *ends = _Checkpointed.apply(_Segments(graph, steps, every, lengths, reverse, engine, precision), graph.output.size.at(sizes),
-                                        *inputs, *states, *weights.values())
+    states = [
+        inputs[0].new_zeros(batch, size.at(sizes)) if s is None else s
+        for s, size in zip(states, graph.states.values())
+    ]
+    output, *ends = _Checkpointed.apply(
+        _Segments(graph, steps, every, lengths, reverse, engine, precision),
+        graph.output.size.at(sizes),
+        *inputs,
+        *states,
+        *weights.values(),
+    )
     return output, tuple(ends)

@@ -20,7 +20,9 @@ class Embedding(nn.Embedding):
 
 
 def embeddings(*shapes: tuple[int, int], std: float, padding_idx: int) -> list[Embedding]:
-    """Embeddings of these rows and units; all are made before the first is drawn, so a seed gives the numbers that it always gave."""
+    """Embeddings of these rows and units; all are made before the first is drawn, so a seed gives
+    the numbers that it always gave.
+    """
     made = [Embedding(*shape, padding_idx) for shape in shapes]
     for embedding in made:
         embedding.std = std

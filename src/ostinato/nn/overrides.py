@@ -1,8 +1,10 @@
-"""Torch's tools that record a call, and types that replace it: what takes a call over, and errors where none can.
+"""Torch's tools that record a call, and types that replace it: what takes a call over, and errors
+where none can.
 
-A layer runs step by step, by kernels that torch does not see. A tool that records operations from an example would fix the
-number of steps, and one that compiles Python would not find any. torch.export.export(strict=False) works, because its programs
-check the sizes of their inputs; so does torch.fx.symbolic_trace, to which a layer is one node.
+A layer runs step by step, by kernels that torch does not see. A tool that records operations from
+an example would fix the number of steps, and one that compiles Python would not find any.
+torch.export.export(strict=False) works, because its programs check the sizes of their inputs; so
+does torch.fx.symbolic_trace, to which a layer is one node.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -14,44 +16,69 @@ from torch.overrides import handle_torch_function, has_torch_function
 from ..engines.memory import OWN
 from ..errors import TracingError
 
-_INSTEAD = ("write torch.export.export(model, args, strict=False), whose program takes inputs of its example's sizes and refuses others; "
-            "or, of RNN, LSTM and GRU, load the state_dict into the layer of torch.nn with the same name and arguments, and use that")
+_INSTEAD = (
+    "write torch.export.export(model, args, strict=False), whose program takes inputs of its "
+    "example's sizes and refuses others; "
+    "or, of RNN, LSTM and GRU, load the state_dict into the layer of torch.nn with the same name "
+    "and arguments, and use that"
+)
 
-# Arguments of torch._dynamo.graph_break: why torch.compile has one where a layer is called. Older versions take no message.
-BREAK = {"msg": "a layer of Ostinato runs kernels of its own between two graphs of torch.compile: leave out fullgraph=True; "
-                "for torch.export.export write strict=False"} if torch.__version__ >= (2, 7) else {}
+# Arguments of torch._dynamo.graph_break: why torch.compile has one where a layer is called. Older
+# versions take no message.
+BREAK = (
+    {
+        "msg": "a layer of Ostinato runs kernels of its own between two graphs of torch.compile: "
+        "leave out fullgraph=True; "
+        "for torch.export.export write strict=False"
+    }
+    if torch.__version__ >= (2, 7)
+    else {}
+)
 
 
 def refuse_trace(what: str) -> None:
-    """Raise an error where torch.jit.trace records the call: the trace would have the number of steps of its example.
+    """Raise an error where torch.jit.trace records the call: the trace would have the number of
+    steps of its example.
 
-    Raises:
-        TracingError: torch.jit.trace is at work, or what uses it: torch.onnx.export(dynamo=False), TensorBoard's add_graph.
+    Raises: TracingError: torch.jit.trace is at work, or what uses it:
+        torch.onnx.export(dynamo=False), TensorBoard's add_graph.
     """
     if torch.jit.is_tracing():
-        raise TracingError(f"{what} was called by torch.jit.trace (torch.onnx.export with dynamo=False uses it too). A trace has the number "
-                           f"of steps of its example and gives wrong results for any other: {_INSTEAD}")
+        raise TracingError(
+            f"{what} was called by torch.jit.trace (torch.onnx.export with dynamo=False uses it "
+            f"too). A trace has the number "
+            f"of steps of its example and gives wrong results for any other: {_INSTEAD}"
+        )
 
 
 def refuse_script(module: nn.Module):
-    """Raise an error where torch.jit.script compiles a module, which has this as its `__prepare_scriptable__`.
+    """Raise an error where torch.jit.script compiles a module, which has this as its
+    `__prepare_scriptable__`.
 
     Raises:
         TracingError: Always.
     """
-    raise TracingError(f"torch.jit.script was given {type(module).__name__}, which it cannot compile: {_INSTEAD}")
+    raise TracingError(
+        f"torch.jit.script was given {type(module).__name__}, which it cannot compile: {_INSTEAD}"
+    )
 
 
 def overriding(*values) -> list:
-    """The values, in nested tuples and lists too, that replace torch's operations: they have a `__torch_function__` of their own."""
-    return [t for t in _leaves(values) if type(t) not in OWN and hasattr(type(t), "__torch_function__")]
+    """The values, in nested tuples and lists too, that replace torch's operations: they have a
+    `__torch_function__` of their own.
+    """
+    return [
+        t for t in _leaves(values) if type(t) not in OWN and hasattr(type(t), "__torch_function__")
+    ]
 
 
 def taken_over(function: Callable, others: Collection, module: nn.Module, *args):
-    """The result that those values give for a call, function(module, *args); None where they leave it as it is.
+    """The result that those values give for a call, function(module, *args); None where they leave
+    it as it is.
 
-    torch.fx.symbolic_trace records one node, as it does for torch.nn's layers. A subclass of Tensor, as a rule, has the function
-    called on what it stands for, and gives the results its own type.
+    torch.fx.symbolic_trace records one node, as it does for torch.nn's layers. A subclass of
+    Tensor, as a rule, has the function called on what it stands for, and gives the results its own
+    type.
 
     Args:
         function: What a call of the module runs, without hooks.
@@ -65,9 +92,14 @@ def taken_over(function: Callable, others: Collection, module: nn.Module, *args)
     proxy = next((t for t in others if isinstance(t, fx.Proxy)), None)
     if proxy is not None:
         if proxy.tracer.root is module:
-            raise TracingError(f"torch.fx.symbolic_trace was given {type(module).__name__} itself: give it a module that calls it, in whose "
-                               "graph the call is one node")
-        return proxy.tracer.create_proxy("call_module", proxy.tracer.path_of_module(module), args, {})
+            raise TracingError(
+                f"torch.fx.symbolic_trace was given {type(module).__name__} itself: give it a "
+                f"module that calls it, in whose "
+                "graph the call is one node"
+            )
+        return proxy.tracer.create_proxy(
+            "call_module", proxy.tracer.path_of_module(module), args, {}
+        )
     if others and has_torch_function(others):
         return handle_torch_function(function, others, module, *args)
     return None

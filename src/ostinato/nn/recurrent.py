@@ -34,38 +34,45 @@ from .stream import Stream
 class Recurrent(Repeated, nn.Module):
     """A cell over sequences: stacked, in one or both directions, over batches of unequal lengths.
 
-    Its parameters are the cell's weights, named `W_l0`, `U_l0`, ... with `_reverse` at the end for the other direction.
+    Its parameters are the cell's weights, named `W_l0`, `U_l0`, ... with `_reverse` at the end for
+    the other direction.
 
-    Args:
-        cell: A cell, or the name of one in `ostinato.cells.CELLS`.
-        input_size: I, units of the input.
-        hidden_size: H, units of a state.
-        num_layers: L, layers one above another; each takes the output of the one below.
-        bidirectional: Have a second direction that goes from each row's last valid step to its first; the two outputs stand
+    Args: cell: A cell, or the name of one in `ostinato.cells.CELLS`. input_size: I, units of the
+        input. hidden_size: H, units of a state. num_layers: L, layers one above another; each takes
+        the output of the one below. bidirectional: Have a second direction that goes from each
+        row's last valid step to its first; the two outputs stand
             side by side.
         dropout: Rate from 0 to 1 at which outputs between layers are dropped in training.
-        recurrent_dropout: Rate at which units of what a step adds to a state are dropped in training, while what the state keeps is
-            whole: of an LSTM's or a GRU's candidate. Source: Semeniuta, Severyn and Barth, Recurrent Dropout without Memory Loss (2016).
-        variational: Rate at which units that products read, of each layer's input and of states, are dropped in training, with one mask
-            for all steps of a sequence. Source: Gal and Ghahramani, A Theoretically Grounded Application of Dropout (2016).
-        zoneout: Rate at which units of the states stay as they were in training, of all states or of each: {"h": 0.05, "c": 0.5}. Outside
-            training a state goes that part of the way back to what it was. Source: Krueger et al., Zoneout (2017).
-        weight_drop: Rate at which numbers of the matrices that multiply states are dropped in training, for a call as a whole. Source:
-            Merity, Keskar and Socher, Regularizing and Optimizing LSTM Language Models (2018).
+        recurrent_dropout: Rate at which units of what a step adds to a state are dropped in
+            training, while what the state keeps is whole: of an LSTM's or a GRU's candidate.
+            Source: Semeniuta, Severyn and Barth, Recurrent Dropout without Memory Loss (2016).
+        variational: Rate at which units that products read, of each layer's input and of states,
+            are dropped in training, with one mask for all steps of a sequence. Source: Gal and
+            Ghahramani, A Theoretically Grounded Application of Dropout (2016).
+        zoneout: Rate at which units of the states stay as they were in training, of all states or
+            of each: {"h": 0.05, "c": 0.5}. Outside training a state goes that part of the way back
+            to what it was. Source: Krueger et al., Zoneout (2017).
+        weight_drop: Rate at which numbers of the matrices that multiply states are dropped in
+            training, for a call as a whole. Source: Merity, Keskar and Socher, Regularizing and
+            Optimizing LSTM Language Models (2018).
         sizes: The units of each further letter of the cell: {"P": 3}.
-        batch_first: The sequences are (B, T, units), or with False (T, B, units). States are (L * D, B, units) either way.
-        learned_state: Make the initial state a parameter (starting at 0); without, it is 0 where none is given.
-        names: Which parameters add up to a weight of the cell, for a cell whose weights should have other names:
-            {"b": ("bias_ih", "bias_hh")}. None at all means that the weight stays 0.
+        batch_first: The sequences are (B, T, units), or with False (T, B, units). States are (L *
+            D, B, units) either way.
+        learned_state: Make the initial state a parameter (starting at 0); without, it is 0 where
+            none is given.
+        names: Which parameters add up to a weight of the cell, for a cell whose weights should have
+            other names: {"b": ("bias_ih", "bias_hh")}. None at all means that the weight stays 0.
         engine: What runs it: "cpu", "reference", or None to choose.
-        precision: "bfloat16" rounds the factors of all products to bfloat16, in training too; sums, states, parameters and all else
-            stay float32. It is faster on processors whose bfloat16 instructions are; `ostinato doctor` says whether these are used.
-            None or "float32" rounds nothing.
-        checkpoint: Train in less memory: keep every k-th state only, and make those between again in backward. A whole number is k; with
-            True it is about sqrt(T), so that some 2 * sqrt(T) steps are in memory at a time, not T. Gradients are the same, and a step
-            of training takes about a third longer, more where k steps are little work. Use it where sequences are hundreds of steps long
-            and memory is short. The input, the output and their gradients stay whole, and so does all else where a second derivative
-            is asked for.
+        precision: "bfloat16" rounds the factors of all products to bfloat16, in training too; sums,
+            states, parameters and all else stay float32. It is faster on processors whose bfloat16
+            instructions are; `ostinato doctor` says whether these are used. None or "float32"
+            rounds nothing.
+        checkpoint: Train in less memory: keep every k-th state only, and make those between again
+            in backward. A whole number is k; with True it is about sqrt(T), so that some 2 *
+            sqrt(T) steps are in memory at a time, not T. Gradients are the same, and a step of
+            training takes about a third longer, more where k steps are little work. Use it where
+            sequences are hundreds of steps long and memory is short. The input, the output and
+            their gradients stay whole, and so does all else where a second derivative is asked for.
         device: Where the parameters are.
         dtype: What the parameters are. Under autocast too a layer computes in it, and returns it.
 
@@ -81,23 +88,53 @@ class Recurrent(Repeated, nn.Module):
         (torch.Size([4, 6, 5]), torch.Size([2, 4, 5]))
     """
 
-    def __init__(self, cell: Cell | str, input_size: int, hidden_size: int, num_layers: int = 1, *, bidirectional: bool = False,
-                 dropout: float = 0.0, recurrent_dropout: float = 0.0, variational: float = 0.0,
-                 zoneout: float | Mapping[str, float] = 0.0, weight_drop: float = 0.0, sizes: Mapping[str, int] | None = None,
-                 batch_first: bool = True, learned_state: bool = False,
-                 names: Mapping[str, tuple[str, ...]] | None = None, engine: str | None = None, precision: str | None = None,
-                 checkpoint: int | bool | None = None, device=None, dtype=None):
+    def __init__(
+        self,
+        cell: Cell | str,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        *,
+        bidirectional: bool = False,
+        dropout: float = 0.0,
+        recurrent_dropout: float = 0.0,
+        variational: float = 0.0,
+        zoneout: float | Mapping[str, float] = 0.0,
+        weight_drop: float = 0.0,
+        sizes: Mapping[str, int] | None = None,
+        batch_first: bool = True,
+        learned_state: bool = False,
+        names: Mapping[str, tuple[str, ...]] | None = None,
+        engine: str | None = None,
+        precision: str | None = None,
+        checkpoint: int | bool | None = None,
+        device=None,
+        dtype=None,
+    ):
         super().__init__()
         self.cell = find_cell(cell)
         self.input_size = whole("input_size", input_size)
         self.hidden_size = whole("hidden_size", hidden_size)
         self.num_layers = whole("num_layers", num_layers)
         self.bidirectional, self.batch_first, self.learned_state = (
-            truth(name, value) for name, value in
-            {"bidirectional": bidirectional, "batch_first": batch_first, "learned_state": learned_state}.items())
+            truth(name, value)
+            for name, value in {
+                "bidirectional": bidirectional,
+                "batch_first": batch_first,
+                "learned_state": learned_state,
+            }.items()
+        )
         self.dropout = between_layers(dropout, num_layers)
-        self.regularisers = {name: given for name, given in {"recurrent_dropout": recurrent_dropout, "variational": variational,
-                                                              "zoneout": zoneout, "weight_drop": weight_drop}.items() if given != 0}
+        self.regularisers = {
+            name: given
+            for name, given in {
+                "recurrent_dropout": recurrent_dropout,
+                "variational": variational,
+                "zoneout": zoneout,
+                "weight_drop": weight_drop,
+            }.items()
+            if given != 0
+        }
         self.sizes = table("sizes", sizes, '{"P": 3}')
         self.engine, self.precision = engine, precision
         self.checkpoint = segment(checkpoint)
@@ -107,10 +144,23 @@ class Recurrent(Repeated, nn.Module):
         names = table("names", names, '{"b": ("bias_ih", "bias_hh")}')
         for weight in names:
             if weight not in graph.weights:
-                raise InputError(f"names={names} has {weight!r}, and the weights of cell {graph.name!r} are {', '.join(graph.weights)}")
+                raise InputError(
+                    f"names={names} has {weight!r}, and the weights of cell {graph.name!r} are "
+                    f"{', '.join(graph.weights)}"
+                )
         self.names = {weight: (weight,) for weight in graph.weights} | names
-        self._runs = [(layer, direction) for layer in range(self.num_layers) for direction in range(self.num_directions)]
-        self._parts = {run: [(weight, [name + suffix(*run) for name in parts]) for weight, parts in self.names.items()] for run in self._runs}
+        self._runs = [
+            (layer, direction)
+            for layer in range(self.num_layers)
+            for direction in range(self.num_directions)
+        ]
+        self._parts = {
+            run: [
+                (weight, [name + suffix(*run) for name in parts])
+                for weight, parts in self.names.items()
+            ]
+            for run in self._runs
+        }
         self._own = [name for parts in self._parts.values() for _, names in parts for name in names]
         letters = self._first_letters = self._letters(0)
         self._input_units = {name: size.at(letters) for name, size in graph.inputs.items()}
@@ -124,11 +174,15 @@ class Recurrent(Repeated, nn.Module):
             for weight, declared in graph.weights.items():
                 shape = [size.at(self._letters(layer)) for size in declared.shape]
                 for name in self.names[weight]:
-                    self.register_parameter(name + suffix(layer, direction),
-                                            nn.Parameter(torch.empty(shape, device=device, dtype=dtype)))
+                    self.register_parameter(
+                        name + suffix(layer, direction),
+                        nn.Parameter(torch.empty(shape, device=device, dtype=dtype)),
+                    )
             for name, units in self._state_units.items() if learned_state else ():
-                self.register_parameter(f"initial_{name}{suffix(layer, direction)}",
-                                        nn.Parameter(torch.empty(units, device=device, dtype=dtype)))
+                self.register_parameter(
+                    f"initial_{name}{suffix(layer, direction)}",
+                    nn.Parameter(torch.empty(units, device=device, dtype=dtype)),
+                )
         self.reset_parameters()
 
     # ------------------------------------------------------------ sizes and weights
@@ -141,18 +195,25 @@ class Recurrent(Repeated, nn.Module):
     @property
     def output_size(self) -> int:
         """Units of the output, all directions together."""
-        return self.num_directions * self.cell.graph.output.size.at(self._letters(self.num_layers - 1))
+        return self.num_directions * self.cell.graph.output.size.at(
+            self._letters(self.num_layers - 1)
+        )
 
     def _make_graphs(self):
-        """The cell's graph, told what the tensors of a call may not tell, and what regularisers make of it."""
+        """The cell's graph, told what the tensors of a call may not tell, and what regularisers
+        make of it.
+        """
         graph, sizes = self.cell.graph, {"H": self.hidden_size} | self.sizes
         told = {size.lone_letter for size in graph.declared_sizes}
         self._graph = graph if graph.letters - {"I"} <= told else replace(graph, known=sizes)
-        self._regularisation = Regularisation(self._graph, **self.regularisers) if self.regularisers else None
+        self._regularisation = (
+            Regularisation(self._graph, **self.regularisers) if self.regularisers else None
+        )
 
     def _letters(self, layer: int) -> dict[str, int]:
         letters = {"I": self.input_size, "H": self.hidden_size} | self.sizes
-        # one after another: of a cell whose output has I units, both directions' are twice as many in every layer
+        # one after another: of a cell whose output has I units, both directions' are twice as many
+        # in every layer
         for _ in range(layer):
             letters |= {"I": self.num_directions * self.cell.graph.output.size.at(letters)}
         return letters
@@ -161,54 +222,103 @@ class Recurrent(Repeated, nn.Module):
         graph = self.cell.graph
         wanted = (graph.letters | graph.output.size.letters) - {"I", "H"}
         if set(self.sizes) != wanted:
-            example = "sizes={" + ", ".join(f"{letter!r}: {self.hidden_size}" for letter in sorted(wanted)) + "}"
-            raise SizeError(f"cell {self.cell.name!r} was given sizes={self.sizes}; besides I (input_size) and H (hidden_size) it has "
-                            + (f"{', '.join(sorted(wanted))}: write {example}" if wanted else "no letters: leave sizes out"))
+            example = (
+                "sizes={"
+                + ", ".join(f"{letter!r}: {self.hidden_size}" for letter in sorted(wanted))
+                + "}"
+            )
+            raise SizeError(
+                f"cell {self.cell.name!r} was given sizes={self.sizes}; besides I (input_size) and "
+                f"H (hidden_size) it has "
+                + (
+                    f"{', '.join(sorted(wanted))}: write {example}"
+                    if wanted
+                    else "no letters: leave sizes out"
+                )
+            )
         for letter, units in self.sizes.items():
             self.sizes[letter] = whole(f"sizes[{letter!r}]", units)
         for layer in range(self.num_layers):
             graph.check_units(self._letters(layer))
         for name, size in list(graph.inputs.items())[1:]:
             if self.num_layers > 1 and size.at(self._letters(0)) != size.at(self._letters(1)):
-                raise SizeError(f"input {name!r} of cell {self.cell.name!r} has {size} units, and I is {self.input_size} in the first layer "
-                                f"and {self._letters(1)['I']} in those above: write num_layers=1, or declare it with a letter of its own")
+                raise SizeError(
+                    f"input {name!r} of cell {self.cell.name!r} has {size} units, and I is "
+                    f"{self.input_size} in the first layer "
+                    f"and {self._letters(1)['I']} in those above: write num_layers=1, or declare "
+                    f"it with a letter of its own"
+                )
 
-    def cell_weights(self, layer: int, direction: int = 0) -> dict[str, Tensor | tuple[Tensor, ...]]:
-        """The cell's weights, by name, of one layer and direction (1 is the reverse one); a tuple stands for a sum."""
+    def cell_weights(
+        self, layer: int, direction: int = 0
+    ) -> dict[str, Tensor | tuple[Tensor, ...]]:
+        """The cell's weights, by name, of one layer and direction (1 is the reverse one); a tuple
+        stands for a sum.
+        """
         weights, parameters = {}, self._parameters
         for weight, names in self._parts[layer, direction]:
             # What is no parameter any more, as under torch.nn.utils.parametrize, is an attribute.
-            parts = [p if (p := parameters.get(name)) is not None else getattr(self, name) for name in names]
+            parts = [
+                p if (p := parameters.get(name)) is not None else getattr(self, name)
+                for name in names
+            ]
             if len(parts) == 1:
                 weights[weight] = parts[0]
             elif parts:
                 weights[weight] = tuple(parts)
             else:
                 shape = self.cell.graph.weights[weight].shape
-                weights[weight] = self._like().new_zeros([size.at(self._letters(layer)) for size in shape])
+                weights[weight] = self._like().new_zeros(
+                    [size.at(self._letters(layer)) for size in shape]
+                )
         return weights
 
     def _like(self, otherwise: Tensor | None = None) -> Tensor | None:
         """A parameter, for its dtype and device; a cell without weights has none."""
-        # Those of the module itself come first because going through all submodules takes ten times as long.
-        return next(iter(self._parameters.values()), None) if self._parameters else next(self.parameters(), otherwise)
+        # Those of the module itself come first because going through all submodules takes ten times
+        # as long.
+        return (
+            next(iter(self._parameters.values()), None)
+            if self._parameters
+            else next(self.parameters(), otherwise)
+        )
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Start all parameters anew, each as its cell's weight says; see `ostinato.language.initialisers.INITIALISERS`."""
+        """Start all parameters anew, each as its cell's weight says; see
+        `ostinato.language.initialisers.INITIALISERS`.
+        """
         for layer, direction in self._runs:
             end = suffix(layer, direction)
             for weight, declared in self.cell.graph.weights.items():
                 for name in self.names[weight]:
-                    initialise(getattr(self, name + end), declared.init, name=name + end, hidden_size=self.hidden_size)
+                    initialise(
+                        getattr(self, name + end),
+                        declared.init,
+                        name=name + end,
+                        hidden_size=self.hidden_size,
+                    )
             for name in self.cell.graph.states if self.learned_state else ():
                 getattr(self, f"initial_{name}{end}").zero_()
 
     def extra_repr(self) -> str:
         words = [self.cell.name, str(self.input_size), str(self.hidden_size)]
-        defaults = {"num_layers": 1, "bidirectional": False, "dropout": 0.0, "sizes": {}, "batch_first": True, "learned_state": False,
-                    "engine": None, "precision": None, "checkpoint": None}
-        words += [f"{name}={getattr(self, name)!r}" for name, default in defaults.items() if getattr(self, name) != default]
+        defaults = {
+            "num_layers": 1,
+            "bidirectional": False,
+            "dropout": 0.0,
+            "sizes": {},
+            "batch_first": True,
+            "learned_state": False,
+            "engine": None,
+            "precision": None,
+            "checkpoint": None,
+        }
+        words += [
+            f"{name}={getattr(self, name)!r}"
+            for name, default in defaults.items()
+            if getattr(self, name) != default
+        ]
         return ", ".join(words + self._regularised())
 
     def _regularised(self) -> list[str]:
@@ -217,18 +327,22 @@ class Recurrent(Repeated, nn.Module):
 
     @property
     def graph(self) -> Graph:
-        """The step as it runs outside training: the cell's, with what zoneout makes of it in the mean."""
+        """The step as it runs outside training: the cell's, with what zoneout makes of it in the
+        mean.
+        """
         return self._regularisation.at_rest if self._regularisation else self._graph
 
     def plan(self) -> str:
-        """How the CPU engine runs it, for a step of a row in one direction; layers above the first apart, where I differs there.
+        """How the CPU engine runs it, for a step of a row in one direction; layers above the first
+        apart, where I differs there.
 
         Raises:
             InputError: The CPU engine has not the layer's dtype.
 
         Example:
             >>> import ostinato
-            >>> print(ostinato.Recurrent("min_gru", input_size=8, hidden_size=16, num_layers=3).plan())  # doctest: +ELLIPSIS
+            >>> layer = ostinato.Recurrent("min_gru", input_size=8, hidden_size=16, num_layers=3)
+            >>> print(layer.plan())  # doctest: +ELLIPSIS
             layer 0: min_gru, H=16, I=8, torch.float32: one step of one row
             ...
             layers 1 to 2: min_gru, H=16, I=16, torch.float32: one step of one row
@@ -238,12 +352,17 @@ class Recurrent(Repeated, nn.Module):
         """
         graph, like = self.cell.graph, self._like()
         used = graph.letters | graph.output.size.letters
-        first, above = ({letter: self._letters(layer)[letter] for letter in used} for layer in (0, 1))
+        first, above = (
+            {letter: self._letters(layer)[letter] for letter in used} for layer in (0, 1)
+        )
         dtype = None if like is None else like.dtype
         if self.num_layers == 1 or first == above:
             return self.cell.plan(first, dtype=dtype)
         title = "layer 1" if self.num_layers == 2 else f"layers 1 to {self.num_layers - 1}"
-        return f"layer 0: {self.cell.plan(first, dtype=dtype)}\n\n{title}: {self.cell.plan(above, dtype=dtype)}"
+        return (
+            f"layer 0: {self.cell.plan(first, dtype=dtype)}\n\n{title}: "
+            f"{self.cell.plan(above, dtype=dtype)}"
+        )
 
     # ------------------------------------------------------------ reading what was given
 
@@ -254,28 +373,45 @@ class Recurrent(Repeated, nn.Module):
         return engines.full_precision(device)
 
     def checked_inputs(self, inputs: tuple) -> tuple[Tensor, ...]:
-        """The inputs, (T, B, units) each, in the dtype of the weights; an error where their number, units, dtype or device is wrong."""
+        """The inputs, (T, B, units) each, in the dtype of the weights; an error where their number,
+        units, dtype or device is wrong.
+        """
         graph = self.cell.graph
         if len(inputs) != len(graph.inputs):
-            raise TensorError(f"cell {graph.name!r} was given {len(inputs)} input(s) and has {len(graph.inputs)} ({', '.join(graph.inputs)}): "
-                              f"write {_call(graph.inputs)}")
+            raise TensorError(
+                f"cell {graph.name!r} was given {len(inputs)} input(s) and has {len(graph.inputs)} "
+                f"({', '.join(graph.inputs)}): "
+                f"write {_call(graph.inputs)}"
+            )
         like = self._like(inputs[0])
         lead, device, dtype = inputs[0].shape[:2], like.device, like.dtype
         checked = []
         for (name, units), x in zip(self._input_units.items(), inputs):
             shape = x.shape
             if shape[-1] != units:
-                raise SizeError(f"input {name!r} is {self._layout(x)}, so {x.shape[-1]} units; it should have {units} ({graph.inputs[name]})")
+                raise SizeError(
+                    f"input {name!r} is {self._layout(x)}, so {x.shape[-1]} units; it should have "
+                    f"{units} ({graph.inputs[name]})"
+                )
             if shape[:2] != lead:
-                raise SizeError(f"input {name!r} is {self._layout(x)} and the first one {self._layout(inputs[0])}: "
-                                "batch and time should be the same")
+                raise SizeError(
+                    f"input {name!r} is {self._layout(x)} and the first one "
+                    f"{self._layout(inputs[0])}: "
+                    "batch and time should be the same"
+                )
             if x.layout is not torch.strided:
                 raise TensorError(f"input {name!r} is {x.layout}: write x.to_dense()")
             if x.device != device:
-                raise TensorError(f"input {name!r} is on {x.device} and the weights are on {like.device}: write layer.to({str(x.device)!r})")
+                raise TensorError(
+                    f"input {name!r} is on {x.device} and the weights are on {like.device}: write "
+                    f"layer.to({str(x.device)!r})"
+                )
             if x.dtype is not dtype:
                 if not engines.autocast_is_on(x.device.type):
-                    raise TensorError(f"input {name!r} is {x.dtype} and the weights are {dtype}: write x.to({dtype}), or layer.to({x.dtype})")
+                    raise TensorError(
+                        f"input {name!r} is {x.dtype} and the weights are {dtype}: write "
+                        f"x.to({dtype}), or layer.to({x.dtype})"
+                    )
                 x = x.to(dtype)
             checked.append(x)
         return tuple(checked)
@@ -285,7 +421,9 @@ class Recurrent(Repeated, nn.Module):
         steps, batch, *units = x.shape
         return (batch, steps, *units) if self.batch_first else (steps, batch, *units)
 
-    def initial_state(self, batch_size: int, given=None, *, like: Tensor | None = None) -> tuple[Tensor, ...]:
+    def initial_state(
+        self, batch_size: int, given=None, *, like: Tensor | None = None
+    ) -> tuple[Tensor, ...]:
         """The states to start from, (L * D, B, units) each.
 
         Args:
@@ -293,33 +431,54 @@ class Recurrent(Repeated, nn.Module):
             given: A state as the layer returns it, or None for zeros or the learned one.
             like: A tensor of the dtype and device of the states, for a cell without weights.
 
-        Raises:
-            ArgumentTypeError: It is not made of tensors.
-            TensorError: There are more or fewer tensors than states, or their dtype or device is not that of the weights.
-            SizeError: Its shape is another one.
+        Raises: ArgumentTypeError: It is not made of tensors. TensorError: There are more or fewer
+            tensors than states, or their dtype or device is not that of the weights. SizeError: Its
+            shape is another one.
         """
         graph, runs = self.cell.graph, self._runs
         states = (given,) if is_tensor(given) else given
         if like is None:
             # Without weights a state that is given says what all are.
-            tensors = [s for s in states if is_tensor(s)] if isinstance(states, (tuple, list)) else []
+            tensors = (
+                [s for s in states if is_tensor(s)] if isinstance(states, (tuple, list)) else []
+            )
             like = tensors[0] if tensors else torch.empty(0)
         like = self._like(like)
         shapes = {name: (len(runs), batch_size, units) for name, units in self._state_units.items()}
         if given is None:
             if not self.learned_state:
                 return tuple(like.new_zeros(shape) for shape in shapes.values())
-            learned = ([getattr(self, f"initial_{name}{suffix(*run)}") for run in runs] for name in graph.states)
-            return tuple(torch.stack(rows)[:, None].expand(shape) for rows, shape in zip(learned, shapes.values()))
-        if not isinstance(states, (tuple, list)) or len(states) != len(shapes) or not all([is_tensor(s) for s in states]):
+            learned = (
+                [getattr(self, f"initial_{name}{suffix(*run)}") for run in runs]
+                for name in graph.states
+            )
+            return tuple(
+                torch.stack(rows)[:, None].expand(shape)
+                for rows, shape in zip(learned, shapes.values())
+            )
+        if (
+            not isinstance(states, (tuple, list))
+            or len(states) != len(shapes)
+            or not all([is_tensor(s) for s in states])
+        ):
             raise self._not_a_state(states)
         for (name, shape), s in zip(shapes.items(), states):
             if tuple(s.shape) != shape:
-                raise SizeError(f"state {name!r} is {tuple(s.shape)}; it should be (layers * directions, batch, units) = {shape}, "
-                                "whatever batch_first is")
-            if s.device != like.device or s.dtype != like.dtype and not engines.autocast_is_on(s.device.type):
-                raise TensorError(f"state {name!r} is {s.dtype} on {s.device} and the weights are {like.dtype} on {like.device}: "
-                                  f"write state.to({str(like.device)!r}, {like.dtype})")
+                raise SizeError(
+                    f"state {name!r} is {tuple(s.shape)}; it should be (layers * directions, "
+                    f"batch, units) = {shape}, "
+                    "whatever batch_first is"
+                )
+            if (
+                s.device != like.device
+                or s.dtype != like.dtype
+                and not engines.autocast_is_on(s.device.type)
+            ):
+                raise TensorError(
+                    f"state {name!r} is {s.dtype} on {s.device} and the weights are {like.dtype} "
+                    f"on {like.device}: "
+                    f"write state.to({str(like.device)!r}, {like.dtype})"
+                )
             if s.layout is not torch.strided:
                 raise TensorError(f"state {name!r} is {s.layout}: write state.to_dense()")
         return tuple([(s if is_dense(s) else s.clone()).to(like.dtype) for s in states])
@@ -327,10 +486,17 @@ class Recurrent(Repeated, nn.Module):
     def _not_a_state(self, given) -> InputError:
         """The error for what is not one tensor for each state of the cell."""
         names = self.cell.graph.states
-        wanted = f"cell {self.cell.graph.name!r} wants a tuple of {len(names)} tensor(s), ({', '.join(names)}{',' * (len(names) == 1)})"
+        wanted = (
+            f"cell {self.cell.graph.name!r} wants a tuple of {len(names)} tensor(s), "
+            f"({', '.join(names)}{',' * (len(names) == 1)})"
+        )
         if isinstance(given, (tuple, list)) and all(map(is_tensor, given)):
             return TensorError(f"the state given is {len(given)} tensor(s); {wanted}")
-        kinds = f" of {', '.join(type(s).__name__ for s in given)}" if isinstance(given, (tuple, list)) else ""
+        kinds = (
+            f" of {', '.join(type(s).__name__ for s in given)}"
+            if isinstance(given, (tuple, list))
+            else ""
+        )
         return ArgumentTypeError(f"the state given is {type(given).__name__}{kinds}; {wanted}")
 
     def returned_state(self, states: tuple[Tensor, ...]):
@@ -342,22 +508,23 @@ class Recurrent(Repeated, nn.Module):
     def forward(self, x, state=None, lengths=None):
         """Run over sequences.
 
-        Args:
-            x: The input, (B, T, I) with batch_first, else (T, B, I); (T, I) for one sequence alone; a PackedSequence; or, for a
-                cell of several inputs, a tuple of one such for each. The first goes up through the layers, and further ones go
-                to every layer as they are.
-            state: The initial states, a tuple of (L * D, B, units), in the cell's order; layer 0, layer 0 reverse, layer 1, ...
-            lengths: Valid steps of each row: B whole numbers from 0 to T, in any order, on any device; None where all are T.
+        Args: x: The input, (B, T, I) with batch_first, else (T, B, I); (T, I) for one sequence
+            alone; a PackedSequence; or, for a
+                cell of several inputs, a tuple of one such for each. The first goes up through the
+                layers, and further ones go to every layer as they are.
+            state: The initial states, a tuple of (L * D, B, units), in the cell's order; layer 0,
+                layer 0 reverse, layer 1, ...
+            lengths: Valid steps of each row: B whole numbers from 0 to T, in any order, on any
+                device; None where all are T.
 
-        Returns:
-            The output, laid out as x, with 0 past a row's end; and the states after each row's last valid step (the initial ones
-            where the length is 0), shaped as `state`. A PackedSequence gives a PackedSequence.
+        Returns: The output, laid out as x, with 0 past a row's end; and the states after each row's
+            last valid step (the initial ones where the length is 0), shaped as `state`. A
+            PackedSequence gives a PackedSequence.
 
-        Raises:
-            ArgumentTypeError: An argument of the wrong type.
-            TensorError: A tensor whose dtype, device or memory layout does not fit, or too many or too few of them.
-            SizeError: A shape that does not fit.
-            TracingError: torch.jit.trace, torch.jit.script or torch.onnx.export(dynamo=False) is given a module with the layer.
+        Raises: ArgumentTypeError: An argument of the wrong type. TensorError: A tensor whose dtype,
+            device or memory layout does not fit, or too many or too few of them. SizeError: A shape
+            that does not fit. TracingError: torch.jit.trace, torch.jit.script or
+            torch.onnx.export(dynamo=False) is given a module with the layer.
         """
         if torch.compiler.is_dynamo_compiling():
             torch._dynamo.graph_break(**overrides.BREAK)
@@ -366,15 +533,25 @@ class Recurrent(Repeated, nn.Module):
         if bare and (found := self._at_once(x, state, lengths)) is not None:
             return found
         overrides.refuse_trace(f"{type(self).__name__}()")
-        if isinstance(x, PackedSequence) or isinstance(x, (tuple, list)) and any([isinstance(i, PackedSequence) for i in x]):
+        if (
+            isinstance(x, PackedSequence)
+            or isinstance(x, (tuple, list))
+            and any([isinstance(i, PackedSequence) for i in x])
+        ):
             return self._packed(x, state, lengths)
         others = overrides.overriding(x, state, lengths, *self._parameters.values())
-        if others and (found := overrides.taken_over(Recurrent.forward, others, self, x, state, lengths)) is not None:
+        if (
+            others
+            and (found := overrides.taken_over(Recurrent.forward, others, self, x, state, lengths))
+            is not None
+        ):
             return found
         inputs = tuple(x) if isinstance(x, (tuple, list)) else (x,)
         if not all([is_tensor(i) for i in inputs]):
             given = ", ".join(type(i).__name__ for i in inputs)
-            raise ArgumentTypeError(f"the layer was given {given}: write {_call(self.cell.graph.inputs)} with tensors")
+            raise ArgumentTypeError(
+                f"the layer was given {given}: write {_call(self.cell.graph.inputs)} with tensors"
+            )
         alone = all([i.dim() == 2 for i in inputs])
         if alone:
             inputs = tuple(i[:, None] for i in inputs)
@@ -382,12 +559,18 @@ class Recurrent(Repeated, nn.Module):
             if isinstance(given, (tuple, list)) and all([is_tensor(s) for s in given]):
                 if any(s.dim() != 2 for s in given):
                     shapes = ", ".join(str(tuple(s.shape)) for s in given)
-                    raise SizeError(f"the state given is {shapes}; with an input of (time, units) it should be (layers * directions, units)")
+                    raise SizeError(
+                        f"the state given is {shapes}; with an input of (time, units) it should be "
+                        f"(layers * directions, units)"
+                    )
                 state = tuple(s[:, None] for s in given)
         elif any([i.dim() != 3 for i in inputs]):
             layout = "(batch, time, units)" if self.batch_first else "(time, batch, units)"
-            raise SizeError(f"the layer was given {', '.join(str(tuple(i.shape)) for i in inputs)}; it wants {layout}, or (time, units) "
-                            f"for one sequence alone (batch_first={self.batch_first})")
+            raise SizeError(
+                f"the layer was given {', '.join(str(tuple(i.shape)) for i in inputs)}; it wants "
+                f"{layout}, or (time, units) "
+                f"for one sequence alone (batch_first={self.batch_first})"
+            )
         elif self.batch_first:
             inputs = tuple(i.transpose(0, 1) for i in inputs)
         inputs = self.checked_inputs(inputs)
@@ -404,26 +587,39 @@ class Recurrent(Repeated, nn.Module):
             self._make_ready(x, inputs, states, state is not None, lengths)
         if alone:
             return output_TBO[:, 0], self.returned_state(tuple(s[:, 0] for s in ends))
-        return output_TBO.transpose(0, 1) if self.batch_first else output_TBO, self.returned_state(ends)
+        return output_TBO.transpose(0, 1) if self.batch_first else output_TBO, self.returned_state(
+            ends
+        )
 
     def _packed(self, x, state, lengths):
         """The results of `forward` for packed sequences: those of the padded ones, packed."""
         inputs, lengths = unpack(tuple(x) if not isinstance(x, PackedSequence) else (x,), lengths)
         inputs = tuple(i.transpose(0, 1) for i in inputs) if self.batch_first else inputs
-        output, ends = Recurrent.forward(self, inputs[0] if len(inputs) == 1 else inputs, state, lengths)
+        output, ends = Recurrent.forward(
+            self, inputs[0] if len(inputs) == 1 else inputs, state, lengths
+        )
         return pack(self._in_time(output), x if isinstance(x, PackedSequence) else x[0]), ends
 
     __prepare_scriptable__ = overrides.refuse_script
 
     def make_steps(self, x: Tensor, states: list[tuple[Tensor, ...]]):
-        """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's states; None where they cannot be."""
+        """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's
+        states; None where they cannot be.
+        """
         if self.engine == "reference" or len(self.cell.graph.inputs) > 1 or not self._plain():
             return None
         weights = [self.cell_weights(layer) for layer in range(self.num_layers)]
-        return engines.make_steps(self.graph, x, states, weights, [*self._parameters.values()], self.precision)
+        return engines.make_steps(
+            self.graph, x, states, weights, [*self._parameters.values()], self.precision
+        )
 
     def __getstate__(self):
-        return self.__dict__ | {"_ready": {}, "_seen": set(), "_graph": None, "_regularisation": None}
+        return self.__dict__ | {
+            "_ready": {},
+            "_seen": set(),
+            "_graph": None,
+            "_regularisation": None,
+        }
 
     def __setstate__(self, state):
         super().__setstate__(state)
@@ -431,13 +627,22 @@ class Recurrent(Repeated, nn.Module):
 
     def _run(self, inputs, states, lengths):
         """Run all layers; a state may be None, for zeros."""
-        scan = functools.partial(checkpoint.scan, every=self.checkpoint) if self.checkpoint else engines.scan
+        scan = (
+            functools.partial(checkpoint.scan, every=self.checkpoint)
+            if self.checkpoint
+            else engines.scan
+        )
         common = {"lengths": lengths, "engine": self.engine, "precision": self.precision}
         chance = self._chance
         graph = chance.in_training if chance else self.graph
         if len(self._runs) == 1 and not chance:
-            output, ends = scan(graph, inputs=inputs, states=states if states is self._zeros else tuple(s[0] for s in states),
-                                weights=self.cell_weights(0), **common)
+            output, ends = scan(
+                graph,
+                inputs=inputs,
+                states=states if states is self._zeros else tuple(s[0] for s in states),
+                weights=self.cell_weights(0),
+                **common,
+            )
             return output, tuple([s.unsqueeze(0) for s in ends])
         below, further = inputs[0], inputs[1:]
         ends = []
@@ -448,14 +653,30 @@ class Recurrent(Repeated, nn.Module):
             for direction in range(self.num_directions):
                 given, weights = (below, *further), self.cell_weights(layer, direction)
                 if chance:
-                    given, weights = (below, *further, *chance.masks(below, self._letters(layer))), chance.weights(weights)
-                starts = tuple(s if s is None else s[layer * self.num_directions + direction] for s in states)
-                runs.append({"inputs": given, "states": starts, "weights": weights, "reverse": direction == 1})
+                    given, weights = (
+                        (below, *further, *chance.masks(below, self._letters(layer))),
+                        chance.weights(weights),
+                    )
+                starts = tuple(
+                    s if s is None else s[layer * self.num_directions + direction] for s in states
+                )
+                runs.append(
+                    {
+                        "inputs": given,
+                        "states": starts,
+                        "weights": weights,
+                        "reverse": direction == 1,
+                    }
+                )
             if self.bidirectional and not self.checkpoint:
                 found = engines.side_by_side(graph, runs, **common)
             else:
                 found = [scan(graph, **run, **common) for run in runs]
-            below = torch.cat([output for output, _ in found], -1) if self.bidirectional else found[0][0]
+            below = (
+                torch.cat([output for output, _ in found], -1)
+                if self.bidirectional
+                else found[0][0]
+            )
             ends += [end for _, end in found]
         return below, tuple(torch.stack(of_runs) for of_runs in zip(*ends))
 

@@ -13,12 +13,15 @@ _compiling = torch.compiler.is_dynamo_compiling
 
 
 class Stream:
-    """One step of a layer at a time, with the layer's own weights; made by `layer.stream(batch_size)`.
+    """One step of a layer at a time, with the layer's own weights; made by
+    `layer.stream(batch_size)`.
 
-    A stream gives what the layer gives for the whole sequence, without gradients and without dropout. The weights may be changed between
-    steps. Changes that torch counts (in-place operations, optimizers, `load_state_dict`, new parameters) are always seen. Changes that it
-    does not count, to part of a weight of more than 4 KiB through `.data`, NumPy, DLPack or shared memory, may go unseen: call `refresh()`
-    after these, and after setting the layer's `engine` or `precision`.
+    A stream gives what the layer gives for the whole sequence, without gradients and without
+    dropout. The weights may be changed between steps. Changes that torch counts (in-place
+    operations, optimizers, `load_state_dict`, new parameters) are always seen. Changes that it does
+    not count, to part of a weight of more than 4 KiB through `.data`, NumPy, DLPack or shared
+    memory, may go unseen: call `refresh()` after these, and after setting the layer's `engine` or
+    `precision`.
 
     Args:
         layer: A layer of one direction.
@@ -37,8 +40,11 @@ class Stream:
 
     def __init__(self, layer, batch_size: int = 1):
         if layer.bidirectional:
-            raise InputError("stream() of a layer with bidirectional=True: the reverse direction starts at the last step, which a "
-                             "stream has not seen; make the layer with bidirectional=False")
+            raise InputError(
+                "stream() of a layer with bidirectional=True: the reverse direction starts at the "
+                "last step, which a "
+                "stream has not seen; make the layer with bidirectional=False"
+            )
         self.layer, self.batch_size = layer, whole("batch_size", batch_size)
         self._ready = None
         self.reset()
@@ -49,18 +55,26 @@ class Stream:
     @property
     def state(self):
         """The state after the last step, as the layer returns it; can be set to such a state."""
-        return self.layer.returned_state(tuple(torch.stack(of_layers) for of_layers in zip(*self._states())))
+        return self.layer.returned_state(
+            tuple(torch.stack(of_layers) for of_layers in zip(*self._states()))
+        )
 
     @state.setter
     def state(self, given):
         with torch.no_grad():
             states = self.layer.initial_state(self.batch_size, given)
-            self._set([tuple(s[layer].detach().clone() for s in states) for layer in range(self.layer.num_layers)])
+            self._set(
+                [
+                    tuple(s[layer].detach().clone() for s in states)
+                    for layer in range(self.layer.num_layers)
+                ]
+            )
 
     def refresh(self) -> None:
         """Read the layer's weights and settings again; the state stays.
 
-        A call of the layer over a sequence sees every change by itself. A step sees all changes that torch counts.
+        A call of the layer over a sequence sees every change by itself. A step sees all changes
+        that torch counts.
 
         Example:
             >>> import torch, ostinato
@@ -84,8 +98,8 @@ class Stream:
     def reset(self, rows=None) -> None:
         """Go back to the initial state.
 
-        Args:
-            rows: The sequences to reset, as row numbers or as one truth value for each row; None for all.
+        Args: rows: The sequences to reset, as row numbers or as one truth value for each row; None
+            for all.
 
         Raises:
             InputError: A row that there is not.
@@ -98,22 +112,33 @@ class Stream:
         chosen = torch.zeros(self.batch_size, dtype=torch.bool, device=device)
         if rows.dtype == torch.bool and rows.shape == chosen.shape:
             chosen = rows
-        elif rows.numel() == 0 or (not rows.is_floating_point() and rows.dtype != torch.bool
-                                   and 0 <= rows.min() and rows.max() < self.batch_size):
+        elif rows.numel() == 0 or (
+            not rows.is_floating_point()
+            and rows.dtype != torch.bool
+            and 0 <= rows.min()
+            and rows.max() < self.batch_size
+        ):
             chosen[rows.reshape(-1).long()] = True
         else:
-            raise InputError(f"reset(rows={rows.tolist()}): the rows are 0 to {self.batch_size - 1}; "
-                             f"write row numbers, or {self.batch_size} truth values")
+            raise InputError(
+                f"reset(rows={rows.tolist()}): the rows are 0 to {self.batch_size - 1}; "
+                f"write row numbers, or {self.batch_size} truth values"
+            )
         before = self._states()
         self.reset()
-        self._set([tuple(torch.where(chosen[:, None], new, old) for new, old in zip(*states)) for states in zip(self._states(), before)])
+        self._set(
+            [
+                tuple(torch.where(chosen[:, None], new, old) for new, old in zip(*states))
+                for states in zip(self._states(), before)
+            ]
+        )
 
     def step(self, x, out: Tensor | None = None) -> Tensor:
         """One step.
 
-        Args:
-            x: This step's input, (B, I), or a tuple of one tensor for each input of the cell.
-            out: Where to write the output, which saves making a tensor for it: (B, size of the output), of the weights' dtype.
+        Args: x: This step's input, (B, I), or a tuple of one tensor for each input of the cell.
+            out: Where to write the output, which saves making a tensor for it: (B, size of the
+            output), of the weights' dtype.
 
         Returns:
             The output, (B, size of the output); `out` where that is given.
@@ -126,29 +151,46 @@ class Stream:
         if _compiling():
             torch._dynamo.graph_break(**overrides.BREAK)
             return torch.compiler.disable(Stream.step)(self, x, out)
-        if self._ready and (output := self._ready(x, out, self.layer._parameters.values())) is not None:
+        if (
+            self._ready
+            and (output := self._ready(x, out, self.layer._parameters.values())) is not None
+        ):
             return output
         overrides.refuse_trace("Stream.step()")
         if (others := overrides.overriding(x, out)) and has_torch_function(others):
             return handle_torch_function(Stream.step, others, self, x, out)
         inputs = tuple(x) if isinstance(x, (tuple, list)) else (x,)
         if not all([is_tensor(i) and i.shape[:-1] == (self.batch_size,) for i in inputs]):
-            given = ", ".join(str(tuple(i.shape)) if is_tensor(i) else type(i).__name__ for i in inputs)
+            given = ", ".join(
+                str(tuple(i.shape)) if is_tensor(i) else type(i).__name__ for i in inputs
+            )
             raise (SizeError if all(map(is_tensor, inputs)) else ArgumentTypeError)(
-                f"step() was given {given}; it wants (batch, units) with a batch of {self.batch_size}: "
-                "give one step, x[:, t], or make the stream with another batch_size")
+                f"step() was given {given}; it wants (batch, units) with a batch of "
+                f"{self.batch_size}: "
+                "give one step, x[:, t], or make the stream with another batch_size"
+            )
         layer, states = self.layer, self._states()
-        if out is not None and (not is_tensor(out) or out.shape != (self.batch_size, layer.output_size)):
+        if out is not None and (
+            not is_tensor(out) or out.shape != (self.batch_size, layer.output_size)
+        ):
             given = tuple(out.shape) if is_tensor(out) else type(out).__name__
             raise (SizeError if is_tensor(out) else ArgumentTypeError)(
-                f"step(out=...) was given {given}; it wants a tensor of {(self.batch_size, layer.output_size)}, (batch, units)")
+                f"step(out=...) was given {given}; it wants a tensor of "
+                f"{(self.batch_size, layer.output_size)}, (batch, units)"
+            )
         below, *further = layer.checked_inputs(tuple(i[None] for i in inputs))
         # A layer without parameters takes its dtype and its device from its inputs.
         states = [tuple(s.to(below.device, below.dtype) for s in of_layer) for of_layer in states]
         with torch.no_grad(), layer.full_precision():
             for k in range(layer.num_layers):
-                below, states[k] = engines.scan(layer.graph, inputs=(below, *further), states=states[k],
-                                                weights=layer.cell_weights(k), engine=layer.engine, precision=layer.precision)
+                below, states[k] = engines.scan(
+                    layer.graph,
+                    inputs=(below, *further),
+                    states=states[k],
+                    weights=layer.cell_weights(k),
+                    engine=layer.engine,
+                    precision=layer.precision,
+                )
         self._set(states)
         self._ready = layer.make_steps(inputs[0].detach(), states)
         return below[0] if out is None else out.copy_(below[0])

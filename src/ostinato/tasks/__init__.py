@@ -1,6 +1,7 @@
 """Tasks over the layers: from a person's file to a trained model, and from the model to answers.
 
-Each is a class with `fit`, `evaluate`, `predict` and `save`; `load` gives back what `save`, or the command line, wrote.
+Each is a class with `fit`, `evaluate`, `predict` and `save`; `load` gives back what `save`, or the
+command line, wrote.
 """
 
 import importlib
@@ -21,14 +22,27 @@ if TYPE_CHECKING:
     from .translate import Translator
 
 __all__ = [
-    "TASKS", "Captioner", "Classifier", "Forecaster", "FrameTagger", "Generator", "Tagger", "Transcriber", "Translator", "load",
+    "TASKS",
+    "Captioner",
+    "Classifier",
+    "Forecaster",
+    "FrameTagger",
+    "Generator",
+    "Tagger",
+    "Transcriber",
+    "Translator",
+    "load",
     "task_class",
 ]
 
 
 def task_class(name: str) -> "type[Task]":
-    """The class of a task, by its name on the command line. It is imported here, and with it torch."""
-    return getattr(importlib.import_module(f".{TASKS[name].module}", __package__), TASKS[name].class_name)
+    """The class of a task, by its name on the command line. It is imported here, and with it
+    torch.
+    """
+    return getattr(
+        importlib.import_module(f".{TASKS[name].module}", __package__), TASKS[name].class_name
+    )
 
 
 def load(directory: Path) -> "Task":

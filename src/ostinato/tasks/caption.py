@@ -24,8 +24,9 @@ COMPARED = 256
 class Captioner(SentenceTask):
     """Learns to say what is in a picture, which is made 32 x 32.
 
-    Data is a table of pictures' files and their captions, or an npz file (see `ostinato.data.annotated.read_pictures`), or a pair in memory:
-    pictures (H, W, 3) uint8, and a list of captions. `predict` takes a picture, a folder of them, or what it has learned from.
+    Data is a table of pictures' files and their captions, or an npz file (see
+    `ostinato.data.annotated.read_pictures`), or a pair in memory: pictures (H, W, 3) uint8, and a
+    list of captions. `predict` takes a picture, a folder of them, or what it has learned from.
 
     Args:
         options: Those of `CaptionOptions`, by name.
@@ -35,7 +36,8 @@ class Captioner(SentenceTask):
         >>> from ostinato.tasks import Captioner
         >>> low, high = np.full((2, 32, 32, 3), 255, np.uint8)
         >>> low[20:28, 12:20] = high[4:12, 12:20] = [200, 0, 0]
-        >>> model = Captioner(hidden=8, embedding=8, epochs=40, batch=8, learning_rate=0.02, dropout=0.0, patience=0)
+        >>> model = Captioner(hidden=8, embedding=8, epochs=40, batch=8, learning_rate=0.02,
+        ...     dropout=0.0, patience=0)
         >>> model = model.fit(([low, high] * 16, ["a red square below", "a red square above"] * 16))
         >>> model.predict([high])[0]["text"]
         'a red square above'
@@ -45,11 +47,23 @@ class Captioner(SentenceTask):
     line_is = "the path of a picture or a folder of pictures"
 
     def given_rows(self, data, labelled):
-        pictures, captions = pair_of(data, "pictures, and a caption for each") if labelled else (data, None)
+        pictures, captions = (
+            pair_of(data, "pictures, and a caption for each") if labelled else (data, None)
+        )
         pictures = [_picture(picture, number) for number, picture in enumerate(pictures, 1)]
         if captions is not None and len(captions) != len(pictures):
-            raise InputError(f"{len(pictures)} pictures and {len(captions)} captions; give a caption for each picture")
-        return Examples({"x": pictures, "target": captions and [compose(str(text)) for text in captions], "name": None}, source="the given pictures")
+            raise InputError(
+                f"{len(pictures)} pictures and {len(captions)} captions; give a caption for each "
+                f"picture"
+            )
+        return Examples(
+            {
+                "x": pictures,
+                "target": captions and [compose(str(text)) for text in captions],
+                "name": None,
+            },
+            source="the given pictures",
+        )
 
     def line(self, text):
         return Path(text.strip())
@@ -81,7 +95,9 @@ class Captioner(SentenceTask):
         places = _nearest(examples["x"], self._learned["x"])
         nearest = Made(len(places), lambda k: self._learned["target"][places[k]])
         return super().report_parts(examples) | {
-            "baseline": self.scored(nearest, examples["target"]), "baseline_name": "the caption of the most alike picture learned from"}
+            "baseline": self.scored(nearest, examples["target"]),
+            "baseline_name": "the caption of the most alike picture learned from",
+        }
 
     def looked(self, examples, written, order):
         chosen = [*order[::-1][:2], *order[:1]]
@@ -89,17 +105,27 @@ class Captioner(SentenceTask):
         for k in chosen:
             picture, said = examples["x"][k], self.pieces.decode(written[k].tokens)
             tiles.append((_enlarged(picture), f"{said} (right: {examples['target'][k]})"))
-            for piece, weights in zip(self.pieces.spelled(written[k].tokens)[:16], written[k].attention.numpy()):
+            for piece, weights in zip(
+                self.pieces.spelled(written[k].tokens)[:16], written[k].attention.numpy()
+            ):
                 places = round(len(weights) ** 0.5)
-                light = np.kron((weights / weights.max()).reshape(places, places), np.ones((PictureEncoder.SIZE // places,) * 2))
-                tiles.append((_enlarged((picture * (0.2 + 0.8 * light[..., None])).astype(np.uint8)), piece))
+                light = np.kron(
+                    (weights / weights.max()).reshape(places, places),
+                    np.ones((PictureEncoder.SIZE // places,) * 2),
+                )
+                tiles.append(
+                    (_enlarged((picture * (0.2 + 0.8 * light[..., None])).astype(np.uint8)), piece)
+                )
         return {"pictures": tiles}
 
 
 def _picture(given, number: int) -> np.ndarray:
     picture = np.asarray(given)
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
-        raise InputError(f"picture {number} is of {picture.dtype}, shape {picture.shape}; give (H, W, 3) uint8: red, green and blue, 0 to 255")
+        raise InputError(
+            f"picture {number} is of {picture.dtype}, shape {picture.shape}; give (H, W, 3) uint8: "
+            f"red, green and blue, 0 to 255"
+        )
     return square(picture, PictureEncoder.SIZE)
 
 
@@ -108,17 +134,22 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
 
 
 def _nearest(pictures: Sequence[np.ndarray], learned: Sequence[np.ndarray]) -> list[int]:
-    """For each picture the number of the one learned from that is the most like it, pixel by pixel."""
+    """For each picture the number of the one learned from that is the most like it, pixel by
+    pixel.
+    """
     found = []
     for start in range(0, len(pictures), COMPARED):
-        ours, best = _pixels(pictures[start:start + COMPARED]), None
+        ours, best = _pixels(pictures[start : start + COMPARED]), None
         for first in range(0, len(learned), COMPARED):
-            distance, place = torch.cdist(ours, _pixels(learned[first:first + COMPARED])).min(1)
+            distance, place = torch.cdist(ours, _pixels(learned[first : first + COMPARED])).min(1)
             if best is None:
                 best = distance, place
             else:
                 nearer = distance < best[0]
-                best = torch.where(nearer, distance, best[0]), torch.where(nearer, first + place, best[1])
+                best = (
+                    torch.where(nearer, distance, best[0]),
+                    torch.where(nearer, first + place, best[1]),
+                )
         found += best[1].tolist()
     return found
 

@@ -1,4 +1,6 @@
-"""Many to one: a label for a text, or for a sequence of numbers (sensor rows, the rows of a picture)."""
+"""Many to one: a label for a text, or for a sequence of numbers (sensor rows, the rows of a
+picture).
+"""
 
 import math
 from collections import Counter
@@ -28,7 +30,8 @@ from .task import Inside, Task, batches
 
 
 class ClassifyModel(nn.Module):
-    """A sequence to a score for each label: layers, then the greatest and the mean output of all steps and the last state.
+    """A sequence to a score for each label: layers, then the greatest and the mean output of all
+    steps and the last state.
 
     Args:
         inputs: V pieces where the input is text, else F numbers of a step.
@@ -38,17 +41,26 @@ class ClassifyModel(nn.Module):
         letters: Characters that words are read by, with the special ones; 0 where they are not.
     """
 
-    def __init__(self, inputs: int, labels: int, options: ClassifyOptions, *, text: bool, letters: int = 0):
+    def __init__(
+        self, inputs: int, labels: int, options: ClassifyOptions, *, text: bool, letters: int = 0
+    ):
         super().__init__()
         self.words = SpelledWords(inputs, letters, options) if letters else None
-        self.embedding = embeddings((inputs, options.embedding), std=0.1, padding_idx=PAD)[0] if text and not letters else None
+        self.embedding = (
+            embeddings((inputs, options.embedding), std=0.1, padding_idx=PAD)[0]
+            if text and not letters
+            else None
+        )
         self.dropout = nn.Dropout(options.dropout)
         units = self.words.units if letters else options.embedding if text else inputs
         self.recurrent, units = layer_of(options, units, bidirectional=options.bidirectional)
         self.readout = nn.Linear(3 * units, labels)
 
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor, *spelled: torch.Tensor) -> torch.Tensor:
-        """Scores (B, C) of x: (B, T) numbers of pieces or (B, T, F) numbers; rows of length 0 are read as nothing.
+    def forward(
+        self, x: torch.Tensor, lengths: torch.Tensor, *spelled: torch.Tensor
+    ) -> torch.Tensor:
+        """Scores (B, C) of x: (B, T) numbers of pieces or (B, T, F) numbers; rows of length 0 are
+        read as nothing.
 
         Args:
             x: These.
@@ -78,20 +90,23 @@ class ClassifyModel(nn.Module):
 
 
 class ClassifyEnsemble(nn.Module):
-    """Models of one kind that each start from other weights; what they say together is the mean of their probabilities.
+    """Models of one kind that each start from other weights; what they say together is the mean of
+    their probabilities.
 
     Args:
         members: K of them.
 
-    Source: Lakshminarayanan, Pritzel and Blundell, Simple and Scalable Predictive Uncertainty Estimation using Deep Ensembles (2017),
-        without its adversarial training.
+    Source: Lakshminarayanan, Pritzel and Blundell, Simple and Scalable Predictive Uncertainty
+        Estimation using Deep Ensembles (2017), without its adversarial training.
     """
 
     def __init__(self, members: list[ClassifyModel]):
         super().__init__()
         self.members = nn.ModuleList(members)
 
-    def forward(self, x: torch.Tensor, lengths: torch.Tensor, *spelled: torch.Tensor) -> torch.Tensor:
+    def forward(
+        self, x: torch.Tensor, lengths: torch.Tensor, *spelled: torch.Tensor
+    ) -> torch.Tensor:
         """Scores (B, C): the logarithm of the mean probability; given what `ClassifyModel` is."""
         each = torch.stack([member(x, lengths, *spelled) for member in self.members])
         return each.log_softmax(2).logsumexp(0) - math.log(len(self.members))
@@ -100,9 +115,11 @@ class ClassifyEnsemble(nn.Module):
 class Classifier(Task):
     """Learns labels of texts or of sequences of numbers.
 
-    Data is a CSV, TSV, JSONL or Parquet file with a label column (see `ostinato.data.readers.read_labelled`), an npz file with `x` and `y`,
-    or a pair in memory: a list of texts, or of arrays (T,) or (T, F), and a list of labels. Numbers of uint8 are divided by 255, others are
-    used as they are, from a file and in memory; a model of uint8 takes other whole numbers from 0 to 255 as such, and no floats.
+    Data is a CSV, TSV, JSONL or Parquet file with a label column (see
+    `ostinato.data.readers.read_labelled`), an npz file with `x` and `y`, or a pair in memory: a
+    list of texts, or of arrays (T,) or (T, F), and a list of labels. Numbers of uint8 are divided
+    by 255, others are used as they are, from a file and in memory; a model of uint8 takes other
+    whole numbers from 0 to 255 as such, and no floats.
 
     Args:
         options: Those of `ClassifyOptions`, by name.
@@ -120,18 +137,34 @@ class Classifier(Task):
     _unlabelled: Examples | None = None
 
     def given_rows(self, data, labelled):
-        x, labels = pair_of(data, "texts, or sequences of numbers, and a label for each") if labelled else (data, None)
-        read = [(given_text(row), None) if isinstance(row, str) else sequence_of(row, f"row {number}", "step") for number, row in enumerate(x, 1)]
+        x, labels = (
+            pair_of(data, "texts, or sequences of numbers, and a label for each")
+            if labelled
+            else (data, None)
+        )
+        read = [
+            (given_text(row), None)
+            if isinstance(row, str)
+            else sequence_of(row, f"row {number}", "step")
+            for number, row in enumerate(x, 1)
+        ]
         x, dtype = [row for row, _ in read], dtype_of((dtype for _, dtype in read), "row")
         if len({isinstance(row, str) for row in x}) > 1:
             raise InputError("the given rows are of texts and of numbers; give one of the two")
         # an empty row need not say how many numbers a step has
-        units = (self.knows.units if self.knows else None) or next((row.shape[1] for row in x if len(row) and not isinstance(row, str)), 1)
+        units = (self.knows.units if self.knows else None) or next(
+            (row.shape[1] for row in x if len(row) and not isinstance(row, str)), 1
+        )
         x = [row if len(row) or isinstance(row, str) else row.reshape(0, units) for row in x]
         if labels is not None:
-            labels = [label_of(label, f"the label of row {number}") for number, label in enumerate(labels, 1)]
+            labels = [
+                label_of(label, f"the label of row {number}")
+                for number, label in enumerate(labels, 1)
+            ]
             if len(labels) != len(x):
-                raise InputError(f"{len(x)} rows and {len(labels)} labels; give a label for each row")
+                raise InputError(
+                    f"{len(x)} rows and {len(labels)} labels; give a label for each row"
+                )
         return Examples({"x": x, "label": labels}, source="the given rows", dtype=dtype)
 
     @property
@@ -141,7 +174,11 @@ class Classifier(Task):
 
     @property
     def line_is(self):
-        return "a text" if self.is_text else f"the numbers of a sequence, {self.knows.units} for each step,"
+        return (
+            "a text"
+            if self.is_text
+            else f"the numbers of a sequence, {self.knows.units} for each step,"
+        )
 
     def line(self, text):
         if self.is_text:
@@ -149,25 +186,40 @@ class Classifier(Task):
         words = text.replace(",", " ").split()
         try:
             # whole numbers can be the bytes that a model was trained on
-            numbers = np.array(list(map(int if all(word.isdecimal() for word in words) else float, words)))
+            numbers = np.array(
+                list(map(int if all(word.isdecimal() for word in words) else float, words))
+            )
         except ValueError:
-            raise InputError(f"{text!r} is no row of numbers; write them with commas or spaces between") from None
+            raise InputError(
+                f"{text!r} is no row of numbers; write them with commas or spaces between"
+            ) from None
         if len(numbers) % self.knows.units:
-            raise InputError(f"{len(numbers)} numbers do not divide into steps of {self.knows.units}; write whole steps one after another")
+            raise InputError(
+                f"{len(numbers)} numbers do not divide into steps of {self.knows.units}; write "
+                f"whole steps one after another"
+            )
         return [numbers.reshape(-1, self.knows.units)]
 
     def prepare(self, learned, every):
         counts = Counter(every["label"])
         labels = sorted(counts)
         if len(labels) < 2:
-            raise InputError(f"{every.source}: all {len(every)} rows have the label {labels[0]!r}; a classifier needs two labels or more to tell apart")
+            raise InputError(
+                f"{every.source}: all {len(every)} rows have the label {labels[0]!r}; a classifier "
+                f"needs two labels or more to tell apart"
+            )
         first = learned["x"][0]
         text = isinstance(first, str)
-        self.knows = ClassifyKnowledge(labels, [counts[label] for label in labels], every.about, None, dtype=every.dtype)
+        self.knows = ClassifyKnowledge(
+            labels, [counts[label] for label in labels], every.about, None, dtype=every.dtype
+        )
         if not text:
             if self.options.unlabelled is not None:
-                raise InputError(f"--unlabelled {self.options.unlabelled}: the rows of {every.source} are numbers, and texts foretell nothing "
-                                 "of these; leave it out")
+                raise InputError(
+                    f"--unlabelled {self.options.unlabelled}: the rows of {every.source} are "
+                    f"numbers, and texts foretell nothing "
+                    "of these; leave it out"
+                )
             self._check_units(learned, first.shape[1])
             self.knows = replace(self.knows, units=int(first.shape[1]), **spread(learned["x"]))
             return {}
@@ -176,12 +228,16 @@ class Classifier(Task):
             from .pretraining import check_texts, texts_of
 
             self._unlabelled = more = texts_of(self.options)
-            self.knows = replace(self.knows, unlabelled=Unlabelled(len(more), more.about, more.digest()))
+            self.knows = replace(
+                self.knows, unlabelled=Unlabelled(len(more), more.about, more.digest())
+            )
             texts = Behind(texts, more["x"])
         kind = self.options.pieces or ("byte-pair" if len(learned) >= 20_000 else "word")
         spelled, least = kind == "word" and self.options.spelling, 2 if len(texts) > 1000 else 1
         lower = self.options.lower if self.options.lower is not None else spelled
-        self.pieces = Pieces.of(texts, kind, size=self.options.vocabulary_size, least=least, lower=lower)
+        self.pieces = Pieces.of(
+            texts, kind, size=self.options.vocabulary_size, least=least, lower=lower
+        )
         if more:
             check_texts(more, self.pieces)
         found = {"pieces": kind, "lower": lower}
@@ -198,18 +254,33 @@ class Classifier(Task):
     def check(self):
         if self.is_text != (self.pieces is not None):
             raise InputError("it has a vocabulary and reads numbers, or reads text and has none")
-        if self.is_text and (self.pieces.kind, self.pieces.lower) != (self.options.pieces, self.options.lower):
+        if self.is_text and (self.pieces.kind, self.pieces.lower) != (
+            self.options.pieces,
+            self.options.lower,
+        ):
             raise InputError("its vocabulary is not that of the options 'pieces' and 'lower'")
         if self.knows.letters is not None and self.options.characters is None:
-            raise InputError("it has 'letters', and no option 'characters' says how words are spelled")
+            raise InputError(
+                "it has 'letters', and no option 'characters' says how words are spelled"
+            )
         if (self.options.unlabelled is None) != (self.knows.unlabelled is None):
-            raise InputError("it has an option 'unlabelled' and knows of no such texts, or the other way round")
+            raise InputError(
+                "it has an option 'unlabelled' and knows of no such texts, or the other way round"
+            )
 
     def build(self):
         # a model that was saved before words were spelled knows no letters
         letters = len(SPECIAL) + len(self.knows.letters) if self.knows.letters is not None else 0
-        members = [ClassifyModel(len(self.pieces) if self.is_text else self.knows.units, len(self.knows.labels), self.options,
-                                 text=self.is_text, letters=letters) for _ in range(self.options.ensemble)]
+        members = [
+            ClassifyModel(
+                len(self.pieces) if self.is_text else self.knows.units,
+                len(self.knows.labels),
+                self.options,
+                text=self.is_text,
+                letters=letters,
+            )
+            for _ in range(self.options.ensemble)
+        ]
         return ClassifyEnsemble(members) if len(members) > 1 else members[0]
 
     def before(self, out, **run):
@@ -230,15 +301,24 @@ class Classifier(Task):
         """The numbers of the words of each text, and the words."""
         for some in parts(texts):
             some = [compose(text) for text in some]
-            for text, one in zip(some, self.pieces.tokenizer.encode_batch(some, add_special_tokens=False)):
+            for text, one in zip(
+                some, self.pieces.tokenizer.encode_batch(some, add_special_tokens=False)
+            ):
                 yield np.array(one.ids, np.int32), [text[start:end] for start, end in one.offsets]
 
     def encode(self, examples):
         numbers = {label: k for k, label in enumerate(self.knows.labels)}
         # -1: a label that was not there in training, which no answer can be
-        labels = repeat(-1) if examples["label"] is None else (numbers.get(label, -1) for label in examples["label"])
+        labels = (
+            repeat(-1)
+            if examples["label"] is None
+            else (numbers.get(label, -1) for label in examples["label"])
+        )
         if any(isinstance(row, str) != self.is_text for row in examples["x"]):
-            raise InputError(f"{examples.source}: the model reads {'texts' if self.is_text else 'numbers'}, and this has {'numbers' if self.is_text else 'texts'}")
+            raise InputError(
+                f"{examples.source}: the model reads {'texts' if self.is_text else 'numbers'}, and "
+                f"this has {'numbers' if self.is_text else 'texts'}"
+            )
         if self.knows.letters is not None:
             return self._spelled(examples["x"], labels)
         if self.is_text:
@@ -246,7 +326,9 @@ class Classifier(Task):
             encoded = (row for some in parts(examples["x"]) for row in self.pieces.encode(some))
         else:
             self._check_units(examples, self.knows.units)
-            mean, scale = (np.array(numbers, np.float32) for numbers in (self.knows.mean, self.knows.scale))
+            mean, scale = (
+                np.array(numbers, np.float32) for numbers in (self.knows.mean, self.knows.scale)
+            )
             rows = StoredRows(np.float32, lambda row: _labelled(row, len(mean)))
             given = as_trained(examples["x"], examples.dtype, self.knows.dtype, examples.source)
             encoded = ((row - mean) / scale for row in given)
@@ -255,7 +337,9 @@ class Classifier(Task):
         return rows
 
     def _spelled(self, texts, labels) -> StoredRows:
-        """Rows of texts whose words are read by their characters: the words' numbers, how they are spelled, and the label."""
+        """Rows of texts whose words are read by their characters: the words' numbers, how they are
+        spelled, and the label.
+        """
         spelling = Spelling(self.options.characters, self.knows.letters)
 
         def row_of(stored: np.ndarray):
@@ -268,7 +352,17 @@ class Classifier(Task):
         def stored(label: int, numbers: np.ndarray, words: list[str]) -> np.ndarray:
             spelled = [spelling.spell(word) for word in words]
             lengths = np.array([len(word) // numbers.itemsize for word in spelled], np.int32)
-            return _with_label(label, np.concatenate([np.array([len(words)], np.int32), numbers, lengths, np.frombuffer(b"".join(spelled), np.int32)]))
+            return _with_label(
+                label,
+                np.concatenate(
+                    [
+                        np.array([len(words)], np.int32),
+                        numbers,
+                        lengths,
+                        np.frombuffer(b"".join(spelled), np.int32),
+                    ]
+                ),
+            )
 
         rows = StoredRows(np.int32, row_of)
         for some in parts(zip(labels, self._words(texts))):
@@ -278,20 +372,40 @@ class Classifier(Task):
     def _check_units(self, examples: Examples, units: int):
         for number, row in enumerate(examples["x"], 1):
             if row.shape[1] != units:
-                raise InputError(f"{examples.source}: row {number} has {row.shape[1]} numbers a step, "
-                                 f"and the model learned from {units}")
+                raise InputError(
+                    f"{examples.source}: row {number} has {row.shape[1]} numbers a step, "
+                    f"and the model learned from {units}"
+                )
 
     def collate(self, rows):
         x, *spelled, labels = zip(*rows)
-        return *padded(x, PAD), *(spelled_batch(spelled[0]) if spelled else ()), torch.tensor(labels)
+        return (
+            *padded(x, PAD),
+            *(spelled_batch(spelled[0]) if spelled else ()),
+            torch.tensor(labels),
+        )
 
     def loss(self, batch):
         x, *others, labels = batch
-        weights = torch.tensor([sum(self.knows.counts) / len(self.knows.counts) / n for n in self.knows.counts],
-                               device=x.device) if self.options.class_weights else None
+        weights = (
+            torch.tensor(
+                [sum(self.knows.counts) / len(self.knows.counts) / n for n in self.knows.counts],
+                device=x.device,
+            )
+            if self.options.class_weights
+            else None
+        )
         # each learns by itself: what they say together is better for being different
-        losses = [F.cross_entropy(member(self.with_unknown(x, self.options.word_dropout), *others), labels, weights, reduction="sum",
-                                  label_smoothing=self.options.label_smoothing) for member in self.members]
+        losses = [
+            F.cross_entropy(
+                member(self.with_unknown(x, self.options.word_dropout), *others),
+                labels,
+                weights,
+                reduction="sum",
+                label_smoothing=self.options.label_smoothing,
+            )
+            for member in self.members
+        ]
         return sum(losses) / len(losses), len(labels)
 
     def with_unknown(self, x: torch.Tensor, rate: float) -> torch.Tensor:
@@ -317,46 +431,84 @@ class Classifier(Task):
         for batch in batches(self, self.encode(examples)):
             for row in torch.softmax(self.scores(batch).double(), 1).cpu():
                 order = torch.argsort(row, descending=True, stable=True).tolist()
-                found.append({"label": self.knows.labels[order[0]], "probabilities": {self.knows.labels[k]: round(float(row[k]), 6) for k in order}})
+                found.append(
+                    {
+                        "label": self.knows.labels[order[0]],
+                        "probabilities": {
+                            self.knows.labels[k]: round(float(row[k]), 6) for k in order
+                        },
+                    }
+                )
         return found
 
     def inside(self, data):
         examples = self.read(data, labelled=False)
-        row, = self.encode(examples)
+        (row,) = self.encode(examples)
         if not len(row[0]):
             raise InputError("an empty input has no steps to look at; give some")
         x, lengths, *spelled, _ = self.collate([row])
         label = self.knows.labels.index(self.answers(examples)[0]["label"])
-        tokens = self.pieces.spelled(row[0]) if self.is_text else [" ".join(f"{n:.2g}" for n in step) for step in examples["x"][0]]
+        tokens = (
+            self.pieces.spelled(row[0])
+            if self.is_text
+            else [" ".join(f"{n:.2g}" for n in step) for step in examples["x"][0]]
+        )
         model, *others = self.members
         of = f" by the first of {1 + len(others)} models" if others else ""
-        return Inside(model.recurrent, model.embedded(x, *spelled).detach(), tokens,
-                      lambda x: model.scores(x[None], lengths)[0, label], f"score of {self.knows.labels[label]}{of}")
+        return Inside(
+            model.recurrent,
+            model.embedded(x, *spelled).detach(),
+            tokens,
+            lambda x: model.scores(x[None], lengths)[0, label],
+            f"score of {self.knows.labels[label]}{of}",
+        )
 
     def report_parts(self, examples):
         names, encoded = self.knows.labels, self.encode(examples)
-        scores, lengths = Scores.of(self, encoded), np.fromiter(map(self.length, encoded), np.int32, len(encoded))
+        scores, lengths = (
+            Scores.of(self, encoded),
+            np.fromiter(map(self.length, encoded), np.int32, len(encoded)),
+        )
         sure, given, labels = scores.sure[:], scores.given[:], scores.labels[:]
         counts = dict(zip(names, self.knows.counts))
         least, most = (names.index(end(counts, key=counts.get)) for end in (min, max))
         order = np.argsort(-sure, kind="stable")
         right = (given == labels)[order]
-        chosen = {"Wrong, the surest first": order[~right], "Right, the least sure first": order[right][::-1],
-                  "Longest": order[np.argsort(-lengths[order], kind="stable")],
-                  f"Of the rarest label, {names[least]}": order[(labels == least)[order]]}
+        chosen = {
+            "Wrong, the surest first": order[~right],
+            "Right, the least sure first": order[right][::-1],
+            "Longest": order[np.argsort(-lengths[order], kind="stable")],
+            f"Of the rarest label, {names[least]}": order[(labels == least)[order]],
+        }
 
         def row(k: int) -> dict:
-            return {"right": examples["label"][k], "given": names[given[k]], "sure": f"{sure[k]:.2f}",
-                    "input": self._shown_input(examples["x"][k]), "length": int(lengths[k])}
+            return {
+                "right": examples["label"][k],
+                "given": names[given[k]],
+                "sure": f"{sure[k]:.2f}",
+                "input": self._shown_input(examples["x"][k]),
+                "length": int(lengths[k]),
+            }
 
         return {
-            "baseline": {"accuracy": float((labels == most).mean())}, "baseline_name": f"always {names[most]}",
-            "labels": counts, "lengths": lengths.tolist(), "length_of": "pieces" if self.is_text else "steps",
+            "baseline": {"accuracy": float((labels == most).mean())},
+            "baseline_name": f"always {names[most]}",
+            "labels": counts,
+            "lengths": lengths.tolist(),
+            "length_of": "pieces" if self.is_text else "steps",
             "confusion": (names, scores.confusion),
-            "examples": {name: [row(int(k)) for k in rows[:10]] for name, rows in chosen.items() if len(rows)}}
+            "examples": {
+                name: [row(int(k)) for k in rows[:10]] for name, rows in chosen.items() if len(rows)
+            },
+        }
 
     def _shown_input(self, x) -> str:
-        text = x if isinstance(x, str) else f"{x.shape[0]} steps of {x.shape[1]}: {np.array2string(x.reshape(-1)[:8], precision=2, separator=', ')}"
+        text = (
+            x
+            if isinstance(x, str)
+            else f"{x.shape[0]} steps of {x.shape[1]}: "
+            f"{np.array2string(x.reshape(-1)[:8], precision=2, separator=', ')}"
+        )
         return text if len(text) <= 200 else text[:199] + "…"
 
 
@@ -366,5 +518,7 @@ def _with_label(label: int, row: np.ndarray) -> np.ndarray:
 
 
 def _labelled(stored: np.ndarray, *units: int) -> tuple[np.ndarray, int]:
-    """A row and its label, from how they are stored; the row is (T, units) where these are given."""
+    """A row and its label, from how they are stored; the row is (T, units) where these are
+    given.
+    """
     return stored[1:].reshape(-1, *units), int(stored[:1].view(np.int32)[0])

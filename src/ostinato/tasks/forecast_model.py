@@ -1,4 +1,6 @@
-"""The model of a forecaster, a linear regression and layers beside it, and what can be chosen for it."""
+"""The model of a forecaster, a linear regression and layers beside it, and what can be chosen for
+it.
+"""
 
 from collections.abc import Iterable
 
@@ -22,10 +24,12 @@ class _NoChange(nn.Linear):
 
 
 class ForecastModel(nn.Module):
-    """A linear regression and layers beside it, at every step the next change of each column: its median and the logarithm of its scale.
+    """A linear regression and layers beside it, at every step the next change of each column: its
+    median and the logarithm of its scale.
 
-    The median is the sum of both; the regression is not trained. Source: Lai et al. 2018, "Modeling long- and short-term temporal
-    patterns with deep neural networks", section 3.6, where the two are trained together.
+    The median is the sum of both; the regression is not trained. Source: Lai et al. 2018, "Modeling
+    long- and short-term temporal patterns with deep neural networks", section 3.6, where the two
+    are trained together.
 
     Args:
         inputs: I, numbers of a step that the layers read.
@@ -42,34 +46,50 @@ class ForecastModel(nn.Module):
         self.recurrent, units = layer_of(options, inputs)
         self.dropout = nn.Dropout(options.dropout)
         self.readout = _NoChange(units, 2 * columns)
-        # Quantiles of the held-out errors over the scale; those of a Laplace distribution until there are any.
+        # Quantiles of the held-out errors over the scale; those of a Laplace distribution until
+        # there are any.
         self.register_buffer("errors", torch.empty(KEPT, columns))
         self.reset_parameters()
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Set the regression and the errors to those of a model that has not been trained; parameters are those of the parts."""
+        """Set the regression and the errors to those of a model that has not been trained;
+        parameters are those of the parts.
+        """
         self.regression.zero_()
         self.errors.copy_(-torch.log1p(-_places(KEPT))[:, None].expand_as(self.errors))
 
     def forward(self, x: torch.Tensor, state=None):
-        """Medians and scales (B, T, F) from x (B, T, I and further), in steps of the usual size; and the state."""
-        median, scale, state = self.beside(x[..., :self.inputs], state)
-        return median + nn.functional.linear(x, self.regression[:, :-1], self.regression[:, -1]), scale, state
+        """Medians and scales (B, T, F) from x (B, T, I and further), in steps of the usual size;
+        and the state.
+        """
+        median, scale, state = self.beside(x[..., : self.inputs], state)
+        return (
+            median + nn.functional.linear(x, self.regression[:, :-1], self.regression[:, -1]),
+            scale,
+            state,
+        )
 
     def beside(self, x: torch.Tensor, state=None):
-        """What the layers add to the medians of the regression, and scales, (B, T, F) from x (B, T, I); and the state."""
+        """What the layers add to the medians of the regression, and scales, (B, T, F) from x (B, T,
+        I); and the state.
+        """
         output, state = self.recurrent(x, state)
         median, log_scale = self.readout(self.dropout(output)).double().chunk(2, -1)
         return median, log_scale.clamp(-7, 7).exp(), state
 
     def regress(self, pairs: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
-        """Take the regression from changes (N, F) that followed on inputs (N, I and further), some after others, by least squares.
+        """Take the regression from changes (N, F) that followed on inputs (N, I and further), some
+        after others, by least squares.
 
-        Source: Hoerl and Kennard 1970, "Ridge regression", equation 2.1, with k = 1: inputs are of the size of 1.
+        Source: Hoerl and Kennard 1970, "Ridge regression", equation 2.1, with k = 1: inputs are of
+            the size of 1.
         """
         columns, units = self.regression.shape
-        left, right = torch.eye(units, dtype=torch.float64), torch.zeros(units, columns, dtype=torch.float64)
+        left, right = (
+            torch.eye(units, dtype=torch.float64),
+            torch.zeros(units, columns, dtype=torch.float64),
+        )
         for x, change in pairs:
             x = torch.cat([x, torch.ones(len(x), 1)], 1).double()
             left += x.T @ x
@@ -79,7 +99,8 @@ class ForecastModel(nn.Module):
     def calibrate(self, errors: torch.Tensor) -> None:
         """Take the size of intervals from errors over scale, (N, F), of what was not learned from.
 
-        Source: split conformal prediction, Lei et al. 2018, "Distribution-free predictive inference for regression", algorithm 2.
+        Source: split conformal prediction, Lei et al. 2018, "Distribution-free predictive inference
+            for regression", algorithm 2.
         """
         count = len(errors)
         # one of N + 1 values is beyond the N errors; past the greatest of them none is known

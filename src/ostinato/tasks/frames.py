@@ -48,10 +48,13 @@ class FrameModel(nn.Module):
 class FrameTagger(Task):
     """Learns a label for each frame of a clip.
 
-    Data is an npz file with `x` (clips, frames, numbers) and an array with a label for each frame (see
-    `ostinato.data.annotated.read_clips`); "clips.npz:train" takes the clips whose numbers the array `train` has. In memory it is a
-    pair: a list of arrays (T, F), and a list of labels for each. To predict, it can also be a folder of pictures, the frames of
-    one clip, or a video. Numbers of uint8 are divided by 255, others are used as they are, as those of `Classifier`.
+    Data is an npz file with `x` (clips, frames, numbers) and an array with a label for each frame
+    (see `ostinato.data.annotated.read_clips`); "clips.npz:train" takes the clips whose numbers the
+    array `train` has. In memory it is a
+    pair: a list of arrays (T, F), and a list of labels for each. To predict, it can also be a
+        folder of pictures, the frames of
+    one clip, or a video. Numbers of uint8 are divided by 255, others are used as they are, as those
+    of `Classifier`.
 
     Args:
         options: Those of `FrameOptions`, by name.
@@ -60,7 +63,8 @@ class FrameTagger(Task):
         >>> from ostinato.tasks import FrameTagger
         >>> clips = [[[0.], [0.], [1.], [1.]], [[1.], [1.], [0.], [0.]]] * 8
         >>> labels = [["off", "off", "on", "on"], ["on", "on", "off", "off"]] * 8
-        >>> model = FrameTagger(hidden=8, epochs=20, patience=0, learning_rate=0.02).fit((clips, labels))
+        >>> model = FrameTagger(hidden=8, epochs=20, patience=0, learning_rate=0.02).fit((clips,
+        ...     labels))
         >>> model.shown(model.predict([[[1.], [0.], [0.]]])[0])
         'on×1 off×2'
     """
@@ -69,22 +73,37 @@ class FrameTagger(Task):
     line_is = "the path of an npz file, a folder of pictures or a video"
 
     def given_rows(self, data, labelled):
-        clips, labels = pair_of(data, "clips, and a list of labels for each") if labelled else (data, None)
+        clips, labels = (
+            pair_of(data, "clips, and a list of labels for each") if labelled else (data, None)
+        )
         clips, dtype = given_clips(clips)
         if labels is not None:
-            labels = [[label_of(label, f"a label of clip {number}") for label in row] for number, row in enumerate(labels, 1)]
+            labels = [
+                [label_of(label, f"a label of clip {number}") for label in row]
+                for number, row in enumerate(labels, 1)
+            ]
             if len(labels) != len(clips):
-                raise InputError(f"{len(clips)} clips and {len(labels)} rows of labels; give a row of labels for each clip")
+                raise InputError(
+                    f"{len(clips)} clips and {len(labels)} rows of labels; give a row of labels "
+                    f"for each clip"
+                )
             for number, (clip, row) in enumerate(zip(clips, labels), 1):
                 if len(clip) != len(row):
-                    raise InputError(f"clip {number} has {len(clip)} frames and {len(row)} labels; give a label for each frame")
-        return Examples({"clips": clips, "labels": labels, "names": None}, source="the given clips", dtype=dtype)
+                    raise InputError(
+                        f"clip {number} has {len(clip)} frames and {len(row)} labels; give a label "
+                        f"for each frame"
+                    )
+        return Examples(
+            {"clips": clips, "labels": labels, "names": None}, source="the given clips", dtype=dtype
+        )
 
     def line(self, text):
         return Path(text.strip())
 
     def shown(self, answer):
-        return " ".join(f"{label}×{len(list(run))}" for label, run in itertools.groupby(answer["labels"]))
+        return " ".join(
+            f"{label}×{len(list(run))}" for label, run in itertools.groupby(answer["labels"])
+        )
 
     def epochs(self, rows):
         return max(10, min(40, 20_000 / rows))
@@ -96,13 +115,18 @@ class FrameTagger(Task):
         counts = Counter(label for row in every["labels"] for label in row)
         names = sorted(counts)
         if len(names) < 2:
-            raise InputError(f"{every.source}: all frames have the label {names[0]!r}; "
-                             "there have to be two labels or more to tell apart")
+            raise InputError(
+                f"{every.source}: all frames have the label {names[0]!r}; "
+                "there have to be two labels or more to tell apart"
+            )
         self.knows = FrameKnowledge(
-            labels=names, counts=[counts[name] for name in names], columns=every.about,
+            labels=names,
+            counts=[counts[name] for name in names],
+            columns=every.about,
             # what can be said of a frame that is not looked at; the report measures this too
             by_place=[place.most_common(1)[0][0] for place in _places(learned["labels"])],
-            **scales(every, learned, "clips"))
+            **scales(every, learned, "clips"),
+        )
         return {}
 
     def build(self):
@@ -115,13 +139,19 @@ class FrameTagger(Task):
         def row_of(k: int):
             frames = clips[k]
             # -1: a label that was not there in training, or is not known
-            labels = [-1] * len(frames) if examples["labels"] is None else [numbers.get(label, -1) for label in examples["labels"][k]]
+            labels = (
+                [-1] * len(frames)
+                if examples["labels"] is None
+                else [numbers.get(label, -1) for label in examples["labels"][k]]
+            )
             return frames, np.array(labels, np.int64)
 
         return Made(len(examples), row_of)
 
     def collate(self, rows):
-        return *padded([clip for clip, _ in rows]), torch.from_numpy(np.concatenate([labels for _, labels in rows]))
+        return *padded([clip for clip, _ in rows]), torch.from_numpy(
+            np.concatenate([labels for _, labels in rows])
+        )
 
     def scores(self, batch) -> torch.Tensor:
         """Scores (N, C) of the frames of a batch, clip after clip."""
@@ -137,9 +167,13 @@ class FrameTagger(Task):
         return Scores.of(self, self.encode(examples)).result()
 
     def answers(self, examples):
-        given = self._labels(Scores.of(self, self.encode(examples)), [len(clip) for clip in examples["clips"]])
+        given = self._labels(
+            Scores.of(self, self.encode(examples)), [len(clip) for clip in examples["clips"]]
+        )
         names = examples["names"] or [None] * len(examples)
-        return [{"labels": row} | ({"clip": name} if name else {}) for row, name in zip(given, names)]
+        return [
+            {"labels": row} | ({"clip": name} if name else {}) for row, name in zip(given, names)
+        ]
 
     def _labels(self, scores: Scores, lengths: list[int]) -> Made:
         return rows_of(scores.given, self.knows.labels, lengths)
@@ -153,28 +187,55 @@ class FrameTagger(Task):
             scores = self.model(x, lengths)
         at = int(torch.softmax(scores, 1).amax(1).argmin())
         names, given = self.knows.labels, scores.argmax(1).tolist()
-        return Inside(self.model.recurrent, x, [names[k] for k in given], lambda x: self.model(x[None], lengths)[at, given[at]],
-                      f"score of {names[given[at]]} at frame {at + 1}, the one that it is least sure of")
+        return Inside(
+            self.model.recurrent,
+            x,
+            [names[k] for k in given],
+            lambda x: self.model(x[None], lengths)[at, given[at]],
+            f"score of {names[given[at]]} at frame {at + 1}, the one that it is least sure of",
+        )
 
     def report_parts(self, examples):
         places, scores = self.knows.by_place, Scores.of(self, self.encode(examples))
-        lengths, names = [len(clip) for clip in examples["clips"]], examples["names"] or [None] * len(examples)
+        lengths, names = (
+            [len(clip) for clip in examples["clips"]],
+            examples["names"] or [None] * len(examples),
+        )
         given = self._labels(scores, lengths)
-        right = [sum(a == b for a, b in zip(row, wanted)) / max(1, len(row)) for row, wanted in zip(given, examples["labels"])]
+        right = [
+            sum(a == b for a, b in zip(row, wanted)) / max(1, len(row))
+            for row, wanted in zip(given, examples["labels"])
+        ]
 
         def row(k: int) -> dict:
-            return {"clip": names[k] or str(k + 1), "right": f"{right[k]:.0%}", "frames": lengths[k],
-                    "labels": self.shown({"labels": examples["labels"][k]}), "given": self.shown({"labels": given[k]})}
+            return {
+                "clip": names[k] or str(k + 1),
+                "right": f"{right[k]:.0%}",
+                "frames": lengths[k],
+                "labels": self.shown({"labels": examples["labels"][k]}),
+                "given": self.shown({"labels": given[k]}),
+            }
 
         order = sorted(range(len(right)), key=right.__getitem__)
-        chosen = {"The most wrong": order[:10], "The most right": order[::-1][:10],
-                  "Longest": sorted(range(len(lengths)), key=lambda k: -lengths[k])[:5]}
-        by_place = sum(label == places[min(k, len(places) - 1)] for row in examples["labels"] for k, label in enumerate(row))
+        chosen = {
+            "The most wrong": order[:10],
+            "The most right": order[::-1][:10],
+            "Longest": sorted(range(len(lengths)), key=lambda k: -lengths[k])[:5],
+        }
+        by_place = sum(
+            label == places[min(k, len(places) - 1)]
+            for row in examples["labels"]
+            for k, label in enumerate(row)
+        )
         return {
             "baseline": {"accuracy": by_place / max(1, sum(lengths))},
-            "baseline_name": "the most frequent label at that place in a clip", "labels": dict(zip(self.knows.labels, self.knows.counts)),
-            "lengths": lengths, "length_of": "frames", "confusion": (self.knows.labels, scores.confusion),
-            "examples": {name: [row(k) for k in found] for name, found in chosen.items()}}
+            "baseline_name": "the most frequent label at that place in a clip",
+            "labels": dict(zip(self.knows.labels, self.knows.counts)),
+            "lengths": lengths,
+            "length_of": "frames",
+            "confusion": (self.knows.labels, scores.confusion),
+            "examples": {name: [row(k) for k in found] for name, found in chosen.items()},
+        }
 
 
 # ---------------------------------------------------------------- clips
@@ -187,7 +248,9 @@ def given_clips(clips) -> tuple[list[np.ndarray], str | None]:
 
 
 def scales(every: Examples, learned: Examples, column: str) -> dict:
-    """How many numbers a frame has, their dtype, and their mean and scale in the clips of the column that are learned from."""
+    """How many numbers a frame has, their dtype, and their mean and scale in the clips of the
+    column that are learned from.
+    """
     clips = learned[column]
     units = next((clip.shape[1] for clip in clips if len(clip)), 0)
     _check_units(every[column], every.source, units, f"another has {units}")
@@ -196,12 +259,19 @@ def scales(every: Examples, learned: Examples, column: str) -> dict:
 
 def normalised(examples: Examples, column: str, knows: ClipKnowledge) -> Made:
     """The clips of a column by the means and scales that `scales` gave."""
-    _check_units(examples[column], examples.source, knows.units, f"the model learned from {knows.units}")
+    _check_units(
+        examples[column], examples.source, knows.units, f"the model learned from {knows.units}"
+    )
     mean, scale = (np.array(numbers, np.float32) for numbers in (knows.mean, knows.scale))
     # numbers from 0 to 1 have means from 0 to 1 and deviations of at most a half
-    if examples.dtype == PIXELS and not (0 <= mean.min() and mean.max() <= 1 and scale.max() <= 0.501):
-        raise InputError(f"{examples.source}: pixels are read as 0 to 1, and the frames that the model was trained on have other values; "
-                         "train on uint8, or on frames that `ostinato.data.media.read_video` gives")
+    if examples.dtype == PIXELS and not (
+        0 <= mean.min() and mean.max() <= 1 and scale.max() <= 0.501
+    ):
+        raise InputError(
+            f"{examples.source}: pixels are read as 0 to 1, and the frames that the model was "
+            f"trained on have other values; "
+            "train on uint8, or on frames that `ostinato.data.media.read_video` gives"
+        )
     clips = as_trained(examples[column], examples.dtype, knows.dtype, examples.source)
 
     def row_of(k: int) -> np.ndarray:
@@ -216,7 +286,9 @@ def _check_units(clips: Sequence[np.ndarray], source: str, units: int, wanted: s
     """An error where a clip that is not empty has frames of another size."""
     for number, clip in enumerate(clips, 1):
         if len(clip) and clip.shape[1] != units:
-            raise InputError(f"{source}: clip {number} has {clip.shape[1]} numbers a frame, and {wanted}")
+            raise InputError(
+                f"{source}: clip {number} has {clip.shape[1]} numbers a frame, and {wanted}"
+            )
 
 
 def _places(rows: Iterable[list[str]]) -> list[Counter]:

@@ -1,4 +1,6 @@
-"""The task of writing text: a language model, from a text file to a directory, and from the directory to new text."""
+"""The task of writing text: a language model, from a text file to a directory, and from the
+directory to new text.
+"""
 
 import math
 from collections.abc import Iterator
@@ -24,12 +26,14 @@ from .reading import Text
 from .saved import CURVE
 from .task import Inside, Task
 
-# While a run goes on it is measured on so many numbers of the held-out text at most, to spend its time on training.
+# While a run goes on it is measured on so many numbers of the held-out text at most, to spend its
+# time on training.
 WATCHED = 50_000
 
 
 class LanguageModel(nn.Module):
-    """Numbers to embeddings, through recurrent layers, to a logit for each number that can come next.
+    """Numbers to embeddings, through recurrent layers, to a logit for each number that can come
+    next.
 
     Args:
         vocabulary_size: V.
@@ -43,7 +47,9 @@ class LanguageModel(nn.Module):
         self.dropout = nn.Dropout(options.dropout)
         self.readout = nn.Linear(units, vocabulary_size)
 
-    def forward(self, numbers: Tensor, state: tuple[Tensor, ...] | None = None) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def forward(
+        self, numbers: Tensor, state: tuple[Tensor, ...] | None = None
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Logits of what comes next.
 
         Args:
@@ -63,27 +69,42 @@ class LanguageModel(nn.Module):
 class NextNumber(Problem):
     """What comes next in a text, read in lanes with the state carried over.
 
-    Args:
-        model: `model(numbers, state)` gives logits (B, T, V) and the state to carry.
-        lanes: The text it learns from.
-        pieces: The text it is measured on.
-        characters_per_number: How many characters one number stands for, on average, in training and in the held-out text.
+    Args: model: `model(numbers, state)` gives logits (B, T, V) and the state to carry. lanes: The
+        text it learns from. pieces: The text it is measured on. characters_per_number: How many
+        characters one number stands for, on average, in training and in the held-out text.
     """
 
     goal, higher, unit = "held_out_bits", False, "char"
 
-    def __init__(self, model: nn.Module, lanes: Lanes, pieces: HeldOut, characters_per_number: tuple[float, float]):
-        self.model, self.lanes, self.pieces, self.characters = model, lanes, pieces, characters_per_number
+    def __init__(
+        self,
+        model: nn.Module,
+        lanes: Lanes,
+        pieces: HeldOut,
+        characters_per_number: tuple[float, float],
+    ):
+        self.model, self.lanes, self.pieces, self.characters = (
+            model,
+            lanes,
+            pieces,
+            characters_per_number,
+        )
         self.steps_per_epoch = lanes.steps_per_epoch
         self.rate = lanes.batch * lanes.length * characters_per_number[0]
 
     def batch(self, step, process=0, processes=1):
-        return tuple(torch.from_numpy(numbers[process::processes]) for numbers in self.lanes.at(step))
+        return tuple(
+            torch.from_numpy(numbers[process::processes]) for numbers in self.lanes.at(step)
+        )
 
     def loss(self, batch, carried):
         x, y = batch
         logits, state = self.model(x, carried)
-        return F.cross_entropy(logits.flatten(0, 1), y.reshape(-1), reduction="sum"), y.numel(), state
+        return (
+            F.cross_entropy(logits.flatten(0, 1), y.reshape(-1), reduction="sum"),
+            y.numel(),
+            state,
+        )
 
     def held_out(self):
         return ((torch.from_numpy(x), torch.from_numpy(y)) for x, y in self.pieces)
@@ -105,13 +126,25 @@ class Nats:
     """How well a model knew what came, over the pieces of a held-out text in order."""
 
     def __init__(self, model: nn.Module, characters: float = 1.0):
-        self.model, self.characters, self.state, self.nats, self.count = model, characters, None, 0.0, 0
+        self.model, self.characters, self.state, self.nats, self.count = (
+            model,
+            characters,
+            None,
+            0.0,
+            0,
+        )
 
     def add(self, piece):
         """One piece; the state goes on to the next."""
         x, y = piece
         logits, self.state = self.model(x, self.state)
-        self.nats += F.cross_entropy(logits.flatten(0, 1), y.reshape(-1), ignore_index=HeldOut.NOTHING, reduction="sum").double().item()
+        self.nats += (
+            F.cross_entropy(
+                logits.flatten(0, 1), y.reshape(-1), ignore_index=HeldOut.NOTHING, reduction="sum"
+            )
+            .double()
+            .item()
+        )
         self.count += int((y != HeldOut.NOTHING).sum())
 
     def result(self) -> dict[str, float]:
@@ -135,15 +168,16 @@ def measure(model: nn.Module, held_out: HeldOut) -> float:
 class Generator(Task):
     """Learns to write as a text is written, one character or piece of text after another.
 
-    Data is a UTF-8 text file; in memory, a list of texts, which are read as one. To answer, it is a file with a prompt in each line,
-    or a list of prompts.
+    Data is a UTF-8 text file; in memory, a list of texts, which are read as one. To answer, it is a
+    file with a prompt in each line, or a list of prompts.
 
     Args:
         options: Those of `GenerateOptions`, by name.
 
     Example:
         >>> from ostinato.tasks import Generator
-        >>> model = Generator(hidden=16, batch=4, sequence_length=16, steps=60).fit(["가나다 abc\\n" * 100])
+        >>> model = Generator(hidden=16, batch=4, sequence_length=16,
+        ...     steps=60).fit(["가나다 abc\\n" * 100])
         >>> "".join(model.write("가나", length=6, temperature=0.1))
         '다 abc\\n'
     """
@@ -153,25 +187,37 @@ class Generator(Task):
     vocabulary_from_json = staticmethod(vocabulary_from_json)
 
     def given_rows(self, data, labelled):
-        return Text([compose("".join(data))], source="the given text") if labelled else Examples({"prompt": list(data)}, source="the given text")
+        return (
+            Text([compose("".join(data))], source="the given text")
+            if labelled
+            else Examples({"prompt": list(data)}, source="the given text")
+        )
 
     def split(self, every):
         options = self.options
         learned, measured = super().split(every)
         needed = math.ceil(options.batch * options.sequence_length / (1 - options.held_out)) + 10
         if len(every) < needed or len(measured) < 2:
-            raise InputError(f"{every.source!r} has {len(every)} characters; {options.batch} rows of {options.sequence_length} and the part "
-                             f"held out take {needed} at least: give a longer text, or write --batch 4 --sequence-length 16")
+            raise InputError(
+                f"{every.source!r} has {len(every)} characters; {options.batch} rows of "
+                f"{options.sequence_length} and the part "
+                f"held out take {needed} at least: give a longer text, or write --batch 4 "
+                f"--sequence-length 16"
+            )
         return learned, measured
 
     def prepare(self, learned, every):
         self.knows = Knowledge()
-        self.pieces = make_vocabulary(self.options.vocabulary, self.options.vocabulary_size, learned_from=learned, every=every)
+        self.pieces = make_vocabulary(
+            self.options.vocabulary, self.options.vocabulary_size, learned_from=learned, every=every
+        )
         return {}
 
     def check(self):
         if self.pieces is None or self.pieces.kind != self.options.vocabulary:
-            raise InputError(f"it has not the vocabulary of its option 'vocabulary', {self.options.vocabulary}")
+            raise InputError(
+                f"it has not the vocabulary of its option 'vocabulary', {self.options.vocabulary}"
+            )
 
     def build(self):
         return LanguageModel(len(self.pieces), self.options)
@@ -194,10 +240,17 @@ class Generator(Task):
     def measures(self, examples):
         numbers = self.encode(examples)
         if len(numbers) < 2:
-            raise InputError(f"{examples.source!r} is too short to measure on: {len(examples)} characters; give a longer text")
+            raise InputError(
+                f"{examples.source!r} is too short to measure on: {len(examples)} characters; give "
+                f"a longer text"
+            )
         # the first number is given, not foretold
         tokens = len(numbers) - 1
-        return metrics.language(measure(self.model, HeldOut(numbers)) * tokens, tokens, tokens * len(examples) / len(numbers))
+        return metrics.language(
+            measure(self.model, HeldOut(numbers)) * tokens,
+            tokens,
+            tokens * len(examples) / len(numbers),
+        )
 
     def answers(self, examples):
         return [{"text": "".join(self.write(prompt, length=200))} for prompt in examples["prompt"]]
@@ -211,25 +264,47 @@ class Generator(Task):
     def inside(self, data):
         numbers = self._numbers(data[0])
         x = self.model.embedding(torch.from_numpy(numbers).long()[None]).detach()
-        shown = self.pieces.tokens if self.pieces.kind == "character" else [piece.decode("utf-8", "replace") for piece in self.pieces.pieces]
+        shown = (
+            self.pieces.tokens
+            if self.pieces.kind == "character"
+            else [piece.decode("utf-8", "replace") for piece in self.pieces.pieces]
+        )
 
         def logits(x_TI):
             return self.model.readout(self.model.recurrent(x_TI[None])[0][0, -1])
 
         likeliest = int(logits(x[0]).argmax())
-        return Inside(self.model.recurrent, x, [repr(shown[number])[1:-1] for number in numbers], lambda x: logits(x)[likeliest],
-                      f"logit of {shown[likeliest]!r} as what comes next")
+        return Inside(
+            self.model.recurrent,
+            x,
+            [repr(shown[number])[1:-1] for number in numbers],
+            lambda x: logits(x)[likeliest],
+            f"logit of {shown[likeliest]!r} as what comes next",
+        )
 
     def report_parts(self, examples):
-        texts = {temperature: "".join(self.write(length=300, temperature=temperature, seed=1)) for temperature in (0.3, 0.7, 1.0)}
-        return {"examples": {"What it writes": [{"temperature": temperature, "text": text} for temperature, text in texts.items()]}}
+        texts = {
+            temperature: "".join(self.write(length=300, temperature=temperature, seed=1))
+            for temperature in (0.3, 0.7, 1.0)
+        }
+        return {
+            "examples": {
+                "What it writes": [
+                    {"temperature": temperature, "text": text}
+                    for temperature, text in texts.items()
+                ]
+            }
+        }
 
     def _report(self, out, config, measured):
         from ..training.report import learning_curve
 
         super()._report(out, config, measured)
         options, result = self.options, self.result
-        title = f"{options.cell}, {options.layers} x {options.hidden}: {result.steps} steps in {result.seconds:.0f} s"
+        title = (
+            f"{options.cell}, {options.layers} x {options.hidden}: {result.steps} steps in "
+            f"{result.seconds:.0f} s"
+        )
         # a checkpoint from elsewhere may lack a measurement
         history = [line for line in result.history if line["held_out_bits"] is not None]
         if history:
@@ -237,36 +312,56 @@ class Generator(Task):
 
     # ---------------------------------------------------------------- writing
 
-    def write(self, prompt: str = "", *, length: int = 500, temperature: float = 0.8, seed: int = 0, beams: int | None = None) -> Iterator[str]:
+    def write(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 500,
+        temperature: float = 0.8,
+        seed: int = 0,
+        beams: int | None = None,
+    ) -> Iterator[str]:
         """New text after a prompt, one character at a time, each as soon as it is known.
 
-        Args:
-            prompt: What the text starts with; it is not given back. Without one, the text starts as after a line's end.
-            length: How many characters.
-            temperature: 1 draws as the model believes, less makes likely characters likelier.
-            seed: The same one writes the same text.
-            beams: Draw nothing: search the likeliest text with so many beams. It comes at once, and repeats itself soon.
+        Args: prompt: What the text starts with; it is not given back. Without one, the text starts
+            as after a line's end. length: How many characters. temperature: 1 draws as the model
+            believes, less makes likely characters likelier. seed: The same one writes the same
+            text. beams: Draw nothing: search the likeliest text with so many beams. It comes at
+            once, and repeats itself soon.
 
-        Raises:
-            InputError: A prompt with a character the model does not know, or an argument out of range.
+        Raises: InputError: A prompt with a character the model does not know, or an argument out of
+            range.
         """
         # checked at the call, not when the first character is asked for
         self._trained()
         if isinstance(length, bool) or not isinstance(length, int) or length < 0:
-            raise InputError(f"--length {length}: write how many characters to generate, 0 or more, such as 500")
+            raise InputError(
+                f"--length {length}: write how many characters to generate, 0 or more, such as 500"
+            )
         if not 0.001 <= temperature <= 100:
-            raise InputError(f"--temperature {temperature:g}: write a number from 0.001 to 100; 0.01 takes the likeliest character "
-                             "almost always, 1 draws as the model believes")
+            raise InputError(
+                f"--temperature {temperature:g}: write a number from 0.001 to 100; 0.01 takes the "
+                f"likeliest character "
+                "almost always, 1 draws as the model believes"
+            )
         if not 0 <= seed < 2**63:
             raise InputError(f"--seed {seed}: write a whole number from 0 to {2**63 - 1}")
         if beams is not None and not 1 <= beams <= 1000:
             raise InputError(f"--beams {beams}: write a whole number from 1 to 1000, such as 5")
         numbers = self._numbers(prompt)
-        written = self._searched(numbers, length, beams) if beams else self._drawn(numbers, temperature, torch.Generator().manual_seed(seed))
+        written = (
+            self._searched(numbers, length, beams)
+            if beams
+            else self._drawn(numbers, temperature, torch.Generator().manual_seed(seed))
+        )
         return self._spelled(written, length)
 
     def _numbers(self, prompt: str):
-        start = "\n" if self.pieces.kind != "character" or "\n" in self.pieces.numbers else self.pieces.tokens[0]
+        start = (
+            "\n"
+            if self.pieces.kind != "character" or "\n" in self.pieces.numbers
+            else self.pieces.tokens[0]
+        )
         return self.pieces.encode(given_text(prompt, "--prompt ") or start)
 
     def _spelled(self, numbers: Iterator[int], left: int) -> Iterator[str]:
@@ -285,7 +380,10 @@ class Generator(Task):
         while True:
             logits = model.readout(output)[0].double() / temperature
             if not torch.isfinite(logits).all():
-                raise InputError("the model's weights give no numbers (nan or infinity); train it again with a smaller --learning-rate")
+                raise InputError(
+                    "the model's weights give no numbers (nan or infinity); train it again with a "
+                    "smaller --learning-rate"
+                )
             number = int(torch.multinomial(torch.softmax(logits, 0), 1, generator=generator))
             yield number
             output = stream.step(model.embedding(torch.tensor([number])))
@@ -298,5 +396,14 @@ class Generator(Task):
         with torch.no_grad():
             read = torch.from_numpy(numbers).long()[None]
             states = self.model(read[:, :-1])[1] if len(numbers) > 1 else None
-            found = beam_search(states, step, batch=1, start=int(numbers[-1]), end=None, length=max(1, length), beams=beams, dimension=1)
+            found = beam_search(
+                states,
+                step,
+                batch=1,
+                start=int(numbers[-1]),
+                end=None,
+                length=max(1, length),
+                beams=beams,
+                dimension=1,
+            )
         yield from found[0][0].tokens

@@ -1,4 +1,6 @@
-"""The knowledge that each task gains from its data and needs to use its model; config.json keeps it under "knows". Nothing here needs torch."""
+"""The knowledge that each task gains from its data and needs to use its model; config.json keeps it
+under "knows". Nothing here needs torch.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated, Literal
@@ -81,7 +83,9 @@ class FrameKnowledge(ClipKnowledge):
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """The texts without labels that a classifier learned from: how many, their columns and their digest."""
+    """The texts without labels that a classifier learned from: how many, their columns and their
+    digest.
+    """
 
     texts: Count
     columns: Columns
@@ -92,15 +96,12 @@ class Unlabelled:
 class ClassifyKnowledge(Knowledge):
     """Of a classifier.
 
-    Attributes:
-        labels: All that there are, in the order of their numbers.
-        counts: Of each label how many rows have it.
-        columns: Which column or array was taken for what.
-        units: F, numbers of a step; None where the input is text.
-        mean, scale: (F,), of the steps that were learned from; None where the input is text.
-        dtype: Of the numbers as they were given; None where the input is text.
-        letters: Those that words are read by, in the order of their numbers; None where they are not.
-        unlabelled: The texts without labels, where there were any.
+    Attributes: labels: All that there are, in the order of their numbers. counts: Of each label how
+        many rows have it. columns: Which column or array was taken for what. units: F, numbers of a
+        step; None where the input is text. mean, scale: (F,), of the steps that were learned from;
+        None where the input is text. dtype: Of the numbers as they were given; None where the input
+        is text. letters: Those that words are read by, in the order of their numbers; None where
+        they are not. unlabelled: The texts without labels, where there were any.
     """
 
     labels: Labels
@@ -117,8 +118,13 @@ class ClassifyKnowledge(Knowledge):
         check_sizes(len(self.labels), counts=self.counts)
         if self.units is not None:
             check_sizes(self.units, mean=self.mean or [], scale=self.scale or [])
-        if (self.units is None) != (self.mean is None and self.scale is None) or (self.units is not None and self.letters is not None):
-            raise InputError("'units', 'mean' and 'scale' are of a model of numbers, 'letters' of a model of texts; it has some of both")
+        if (self.units is None) != (self.mean is None and self.scale is None) or (
+            self.units is not None and self.letters is not None
+        ):
+            raise InputError(
+                "'units', 'mean' and 'scale' are of a model of numbers, 'letters' of a model of "
+                "texts; it has some of both"
+            )
 
 
 @dataclass(frozen=True)
@@ -188,23 +194,45 @@ class ForecastKnowledge(Knowledge):
 
     def __post_init__(self):
         columns = len(self.names)
-        check_sizes(columns, step=self.step, naive=self.naive, **{f"level[{k}]": one for k, one in enumerate(self.level)},
-                    **({"gap": self.gap or []} if self.season > 1 else {}),
-                    **{f"past.values[{k}]": row for k, row in enumerate(self.past.values)})
+        check_sizes(
+            columns,
+            step=self.step,
+            naive=self.naive,
+            **{f"level[{k}]": one for k, one in enumerate(self.level)},
+            **({"gap": self.gap or []} if self.season > 1 else {}),
+            **{f"past.values[{k}]": row for k, row in enumerate(self.past.values)},
+        )
         if not all(scale > 0 for scale in self.level[1]):
             raise InputError("'level' has a deviation that is not above 0")
         if len(self.past.values) != self.window + self.reach:
-            raise InputError(f"'past.values' has {len(self.past.values)} steps; it should have {self.window + self.reach}, 'window' and 'reach'")
+            raise InputError(
+                f"'past.values' has {len(self.past.values)} steps; it should have "
+                f"{self.window + self.reach}, 'window' and 'reach'"
+            )
         if self.reach != max(1, self.season - 1, self.lags):
-            raise InputError(f"'reach' is {self.reach}; with this 'season' and 'lags' it should be {max(1, self.season - 1, self.lags)}")
-        if (self.clock is None) != (self.past.time is None) or (self.clock is None and self.calendar):
-            raise InputError("'clock', 'calendar' and 'past.time' are of a series with dates; it has some of them and not the others")
+            raise InputError(
+                f"'reach' is {self.reach}; with this 'season' and 'lags' it should be "
+                f"{max(1, self.season - 1, self.lags)}"
+            )
+        if (self.clock is None) != (self.past.time is None) or (
+            self.clock is None and self.calendar
+        ):
+            raise InputError(
+                "'clock', 'calendar' and 'past.time' are of a series with dates; it has some of "
+                "them and not the others"
+            )
         if self.past.time is not None:
             check_sizes(len(self.past.values), **{"past.time": self.past.time})
 
 
 # Of each task, by its name on the command line.
 KNOWLEDGE: dict[str, type[Knowledge]] = {
-    "classify": ClassifyKnowledge, "tag": TagKnowledge, "frames": FrameKnowledge, "forecast": ForecastKnowledge,
-    "translate": SentenceKnowledge, "transcribe": ClipKnowledge, "generate": Knowledge, "caption": SentenceKnowledge,
+    "classify": ClassifyKnowledge,
+    "tag": TagKnowledge,
+    "frames": FrameKnowledge,
+    "forecast": ForecastKnowledge,
+    "translate": SentenceKnowledge,
+    "transcribe": ClipKnowledge,
+    "generate": Knowledge,
+    "caption": SentenceKnowledge,
 }

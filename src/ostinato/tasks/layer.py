@@ -1,4 +1,6 @@
-"""The recurrent layer of a task, from its options: ours, or torch.nn's in its place to compare with."""
+"""The recurrent layer of a task, from its options: ours, or torch.nn's in its place to compare
+with.
+"""
 
 from torch import nn
 
@@ -6,8 +8,19 @@ from ..nn.torch_baseline import make_layer
 from ..options import Options
 
 
-def layer_of(options: Options, inputs: int, *, bidirectional: bool = False) -> tuple[nn.Module, int]:
-    """A layer `layer(x, state=None, lengths=None)` for sequences (B, T, inputs), and the units of its output."""
-    layer = make_layer(options.cell, inputs, options.hidden, options.layers, bidirectional=bidirectional, dropout=options.dropout,
-                       engine=options.engine)
+def layer_of(
+    options: Options, inputs: int, *, bidirectional: bool = False
+) -> tuple[nn.Module, int]:
+    """A layer `layer(x, state=None, lengths=None)` for sequences (B, T, inputs), and the units of
+    its output.
+    """
+    layer = make_layer(
+        options.cell,
+        inputs,
+        options.hidden,
+        options.layers,
+        bidirectional=bidirectional,
+        dropout=options.dropout,
+        engine=options.engine,
+    )
     return layer, layer.output_size

@@ -34,15 +34,19 @@ from .options import (
 _PART = re.compile(r"(.+\.npz):(\w+)")
 
 
-def read_examples(task: str, data: str | Path, options: Options, *, labelled: bool = True, knows: Knowledge | None = None) -> Examples:
+def read_examples(
+    task: str,
+    data: str | Path,
+    options: Options,
+    *,
+    labelled: bool = True,
+    knows: Knowledge | None = None,
+) -> Examples:
     """The examples in a file.
 
-    Args:
-        task: The task's name on the command line.
-        data: The path of the file.
-        options: The task's options.
-        labelled: The answers are wanted too.
-        knows: What a trained model knows of the data that it was trained on; None where there is none yet.
+    Args: task: The task's name on the command line. data: The path of the file. options: The task's
+        options. labelled: The answers are wanted too. knows: What a trained model knows of the data
+        that it was trained on; None where there is none yet.
 
     Raises:
         InputError: The file cannot be read, or has not what the task needs.
@@ -59,21 +63,39 @@ def check_path(data: str | Path) -> None:
     check_filled(_path_and_part(data)[0])
 
 
-def _labelled_rows(data: str | Path, options: ClassifyOptions, labelled: bool, knows: Knowledge | None) -> Examples:
+def _labelled_rows(
+    data: str | Path, options: ClassifyOptions, labelled: bool, knows: Knowledge | None
+) -> Examples:
     """Texts or sequences of numbers with labels, for `classify`."""
     path, known = Path(data), knows.columns if knows else {}
     # by the names of those that were learned from, where they have some
     numbers = known.get("numbers")
-    named = isinstance(numbers, list) and path.suffix != ".npz" and not all(map(str.isdecimal, numbers))
-    found = read_labelled(path, text=options.text, label=options.label, columns=numbers if named else None, features=options.features,
-                          like=None if labelled else known)
+    named = (
+        isinstance(numbers, list) and path.suffix != ".npz" and not all(map(str.isdecimal, numbers))
+    )
+    found = read_labelled(
+        path,
+        text=options.text,
+        label=options.label,
+        columns=numbers if named else None,
+        features=options.features,
+        like=None if labelled else known,
+    )
     if labelled and found.labels is None:
-        raise InputError(f"{str(data)!r} has no column of labels ({found.columns}); call it 'label' there, or name it with --label in training")
-    columns = {"x": found.texts if found.texts is not None else found.numbers, "label": found.labels}
+        raise InputError(
+            f"{str(data)!r} has no column of labels ({found.columns}); call it 'label' there, or "
+            f"name it with --label in training"
+        )
+    columns = {
+        "x": found.texts if found.texts is not None else found.numbers,
+        "label": found.labels,
+    }
     return Examples(columns, source=str(data), about=found.columns, dtype=found.dtype)
 
 
-def _tagged_sentences(data: str | Path, options: TagOptions, labelled: bool, knows: Knowledge | None) -> Examples:
+def _tagged_sentences(
+    data: str | Path, options: TagOptions, labelled: bool, knows: Knowledge | None
+) -> Examples:
     """Sentences with a tag for each word, for `tag`."""
     path = Path(data)
     if not labelled and not str(path).removesuffix(".gz").endswith(".conllu"):
@@ -88,13 +110,20 @@ def _tagged_sentences(data: str | Path, options: TagOptions, labelled: bool, kno
             raise
         found = read_tagged(path)
     if labelled and found.tags is None:
-        raise InputError(f"{str(path)!r} has words and no tags; write a tab and the tag behind each word, "
-                         "or name the column with --column")
-    return Examples({"words": found.words, "tags": found.tags}, source=str(data), about=found.columns)
+        raise InputError(
+            f"{str(path)!r} has words and no tags; write a tab and the tag behind each word, "
+            "or name the column with --column"
+        )
+    return Examples(
+        {"words": found.words, "tags": found.tags}, source=str(data), about=found.columns
+    )
 
 
 def _sentences(path: Path) -> StoredRows | None:
-    """The words of each line, where a line is a sentence, as standard input has them: some have several, and none has a tab."""
+    """The words of each line, where a line is a sentence, as standard input has them: some have
+    several, and none has a tab.
+    """
+
     def lines() -> Iterator[str]:
         # empty lines at the end are none
         empty = 0
@@ -113,17 +142,32 @@ def _sentences(path: Path) -> StoredRows | None:
     return rows if several else None
 
 
-def _frames(data: str | Path, options: FrameOptions, labelled: bool, knows: Knowledge | None) -> Examples:
+def _frames(
+    data: str | Path, options: FrameOptions, labelled: bool, knows: Knowledge | None
+) -> Examples:
     """Clips with a label for each frame, for `frames`."""
     clips = _clips_from(data, label=options.label, labelled=labelled)
     if labelled and clips.labels is None:
-        raise InputError(f"{str(data)!r} has no labels of frames; "
-                         "give an npz file with an array (clips, frames) of labels beside x")
-    labels = Made(len(clips.labels), lambda k: [clips.classes[number] for number in clips.labels[k]]) if labelled else None
-    return Examples({"clips": clips.clips, "labels": labels, "names": clips.names}, source=str(data), about=clips.columns, dtype=clips.dtype)
+        raise InputError(
+            f"{str(data)!r} has no labels of frames; "
+            "give an npz file with an array (clips, frames) of labels beside x"
+        )
+    labels = (
+        Made(len(clips.labels), lambda k: [clips.classes[number] for number in clips.labels[k]])
+        if labelled
+        else None
+    )
+    return Examples(
+        {"clips": clips.clips, "labels": labels, "names": clips.names},
+        source=str(data),
+        about=clips.columns,
+        dtype=clips.dtype,
+    )
 
 
-def _transcripts(data: str | Path, options: TranscribeOptions, labelled: bool, knows: Knowledge | None) -> Examples:
+def _transcripts(
+    data: str | Path, options: TranscribeOptions, labelled: bool, knows: Knowledge | None
+) -> Examples:
     """Clips with a sentence for each, for `transcribe`."""
     clips = _clips_from(data, label=options.label, labelled=labelled)
     if not labelled:
@@ -132,15 +176,32 @@ def _transcripts(data: str | Path, options: TranscribeOptions, labelled: bool, k
         targets = clips.sentences
     elif clips.labels is not None:
         silence = set(options.silence.split())
-        targets = Made(len(clips.labels), lambda k: " ".join(
-            word for word, _ in itertools.groupby(clips.classes[number] for number in clips.labels[k]) if word not in silence))
+        targets = Made(
+            len(clips.labels),
+            lambda k: " ".join(
+                word
+                for word, _ in itertools.groupby(
+                    clips.classes[number] for number in clips.labels[k]
+                )
+                if word not in silence
+            ),
+        )
     else:
-        raise InputError(f"{str(data)!r} has no sentences; give an npz file with an array of text, a sentence for each clip, or of a word for each frame")
-    return Examples({"x": clips.clips, "target": targets, "name": clips.names}, source=str(data), about=clips.columns, dtype=clips.dtype)
+        raise InputError(
+            f"{str(data)!r} has no sentences; give an npz file with an array of text, a sentence "
+            f"for each clip, or of a word for each frame"
+        )
+    return Examples(
+        {"x": clips.clips, "target": targets, "name": clips.names},
+        source=str(data),
+        about=clips.columns,
+        dtype=clips.dtype,
+    )
 
 
 def _clips_from(data: str | Path, *, label: str | None, labelled: bool) -> Clips:
-    """The clips of a file, or of a part of it: "clips.npz:train" has those whose numbers the array `train` has.
+    """The clips of a file, or of a part of it: "clips.npz:train" has those whose numbers the array
+    `train` has.
 
     Args:
         data: The path, and the part.
@@ -149,8 +210,10 @@ def _clips_from(data: str | Path, *, label: str | None, labelled: bool) -> Clips
     """
     path, part = _path_and_part(data)
     if labelled and part is None and _has_parts(path):
-        raise InputError(f"{str(data)!r} says which of its clips are to learn from and which to measure on; "
-                         f"write {data}:train or {data}:test")
+        raise InputError(
+            f"{str(data)!r} says which of its clips are to learn from and which to measure on; "
+            f"write {data}:train or {data}:test"
+        )
     return read_clips(path, label=label if labelled else None, part=part)
 
 
@@ -167,37 +230,71 @@ def _has_parts(path: Path) -> bool:
         return {"train.npy", "test.npy"} <= set(archive.namelist())
 
 
-def _steps(data: str | Path, options: ForecastOptions, labelled: bool, knows: Knowledge | None) -> Examples:
+def _steps(
+    data: str | Path, options: ForecastOptions, labelled: bool, knows: Knowledge | None
+) -> Examples:
     """A series, for `forecast`."""
-    found = read_series(Path(data), columns=knows.names if knows else options.names, time=options.time)
-    return Examples({"values": found.values, "time": found.times}, source=str(data), about={"names": found.names})
+    found = read_series(
+        Path(data), columns=knows.names if knows else options.names, time=options.time
+    )
+    return Examples(
+        {"values": found.values, "time": found.times},
+        source=str(data),
+        about={"names": found.names},
+    )
 
 
-def _sentence_pairs(data: str | Path, options: TranslateOptions, labelled: bool, knows: Knowledge | None) -> Examples:
+def _sentence_pairs(
+    data: str | Path, options: TranslateOptions, labelled: bool, knows: Knowledge | None
+) -> Examples:
     """Pairs of sentences, for `translate`."""
     found = read_pairs(Path(data), source=options.source, target=options.target, answered=labelled)
     if labelled and found.targets is None:
-        raise InputError(f"{str(data)!r} has one column; pairs need two: what is given, and behind a tab what is to be written")
-    return Examples({"x": found.sources, "target": found.targets if labelled else None, "name": None}, source=str(data), about=found.columns)
+        raise InputError(
+            f"{str(data)!r} has one column; pairs need two: what is given, and behind a tab what "
+            f"is to be written"
+        )
+    return Examples(
+        {"x": found.sources, "target": found.targets if labelled else None, "name": None},
+        source=str(data),
+        about=found.columns,
+    )
 
 
-def _captions(data: str | Path, options: CaptionOptions, labelled: bool, knows: Knowledge | None) -> Examples:
+def _captions(
+    data: str | Path, options: CaptionOptions, labelled: bool, knows: Knowledge | None
+) -> Examples:
     """Pictures with a caption for each, for `caption`."""
     caption = options.caption if labelled else None
     picture = options.picture if labelled or Path(data).suffix == ".npz" else None
-    found = read_pictures(Path(data), caption=caption, picture=picture, folder=options.folder and Path(options.folder), size=SIDE)
+    found = read_pictures(
+        Path(data),
+        caption=caption,
+        picture=picture,
+        folder=options.folder and Path(options.folder),
+        size=SIDE,
+    )
     if labelled and found.captions is None:
-        raise InputError(f"{str(data)!r} has no captions; name the column or array of them with --caption")
-    return Examples({"x": found.pictures, "target": found.captions if labelled else None, "name": found.names}, source=str(data),
-                    about=found.columns)
+        raise InputError(
+            f"{str(data)!r} has no captions; name the column or array of them with --caption"
+        )
+    return Examples(
+        {"x": found.pictures, "target": found.captions if labelled else None, "name": found.names},
+        source=str(data),
+        about=found.columns,
+    )
 
 
-def _text_or_prompts(data: str | Path, options: GenerateOptions, labelled: bool, knows: Knowledge | None) -> Examples:
+def _text_or_prompts(
+    data: str | Path, options: GenerateOptions, labelled: bool, knows: Knowledge | None
+) -> Examples:
     """A text, or a prompt in each line where no text is wanted, for `generate`."""
     if labelled:
         return Text(read_chunks(Path(data), once=True), source=str(data))
     # a prompt for each line, as standard input has them
-    return Examples({"prompt": read_text(Path(data)).removesuffix("\n").split("\n")}, source=str(data))
+    return Examples(
+        {"prompt": read_text(Path(data)).removesuffix("\n").split("\n")}, source=str(data)
+    )
 
 
 class Text(Examples):
@@ -230,7 +327,9 @@ class Text(Examples):
             if len(inside) == end - start:
                 yield self.chunks[number]
             elif inside:
-                yield "".join(characters(self.chunks[number])[inside.start - start:inside.stop - start])
+                yield "".join(
+                    characters(self.chunks[number])[inside.start - start : inside.stop - start]
+                )
 
     def digest(self) -> str:
         hashed = hashlib.sha256()
@@ -241,11 +340,20 @@ class Text(Examples):
     def split(self, part: float, seed: int) -> tuple["Text", "Text"]:
         """All but the end, and the end."""
         boundary = round(len(self) * (1 - part))
-        return tuple(Text(self, source=self.source, part=some) for some in (self.part[:boundary], self.part[boundary:]))
+        return tuple(
+            Text(self, source=self.source, part=some)
+            for some in (self.part[:boundary], self.part[boundary:])
+        )
 
 
 # The reader of each task, by its name on the command line.
 _READERS: dict[str, Callable[..., Examples]] = {
-    "classify": _labelled_rows, "tag": _tagged_sentences, "frames": _frames, "forecast": _steps,
-    "translate": _sentence_pairs, "transcribe": _transcripts, "generate": _text_or_prompts, "caption": _captions,
+    "classify": _labelled_rows,
+    "tag": _tagged_sentences,
+    "frames": _frames,
+    "forecast": _steps,
+    "translate": _sentence_pairs,
+    "transcribe": _transcripts,
+    "generate": _text_or_prompts,
+    "caption": _captions,
 }

@@ -1,4 +1,6 @@
-"""From the directory of a model back to the trained task, with every file checked before memory is taken."""
+"""From the directory of a model back to the trained task, with every file checked before memory is
+taken.
+"""
 
 import os
 from pathlib import Path
@@ -45,10 +47,13 @@ def read_weights(path: Path, wanted: dict[str, Spec]) -> dict[str, torch.Tensor]
     Raises:
         InputError: The file is damaged, or its tensors are not those.
     """
+
     def check(specs: dict[str, Spec]) -> None:
         if why := difference(specs, wanted):
-            raise InputError(f"{str(path)!r} does not fit {str(path.with_name(CONFIG))!r} ({why}); "
-                             "restore both from the same run, or train the model again")
+            raise InputError(
+                f"{str(path)!r} does not fit {str(path.with_name(CONFIG))!r} ({why}); "
+                "restore both from the same run, or train the model again"
+            )
 
     return read_tensors(path, check)[0]
 
@@ -64,11 +69,19 @@ def untrained(saved: Saved, directory: Path) -> "Task":
     task = task_class(saved.config.task)()
     task.options, task.knows = saved.options, saved.knows
     if saved.config.pieces or os.path.lexists(directory / VOCABULARY):
-        task.pieces = task.vocabulary_from_json(read_json(directory / VOCABULARY), path=directory / VOCABULARY)
+        task.pieces = task.vocabulary_from_json(
+            read_json(directory / VOCABULARY), path=directory / VOCABULARY
+        )
     try:
         if len(task.pieces or ()) != saved.config.pieces:
-            raise InputError(f"{VOCABULARY} has {len(task.pieces or ())} tokens, and 'pieces' is {saved.config.pieces}")
+            raise InputError(
+                f"{VOCABULARY} has {len(task.pieces or ())} tokens, and 'pieces' is "
+                f"{saved.config.pieces}"
+            )
         task.check()
     except InputError as error:
-        raise InputError(f"{str(directory / CONFIG)!r} cannot be used: {error}; restore the files, or train the model again") from error
+        raise InputError(
+            f"{str(directory / CONFIG)!r} cannot be used: {error}; restore the files, or train the "
+            f"model again"
+        ) from error
     return task

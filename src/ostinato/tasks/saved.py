@@ -13,7 +13,12 @@ from .knowledge import KNOWLEDGE, Knowledge
 from .options import TASKS
 
 FORMAT, VERSION = "ostinato task", 1
-CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT = "config.json", "vocabulary.json", "model.safetensors", "checkpoint.safetensors"
+CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT = (
+    "config.json",
+    "vocabulary.json",
+    "model.safetensors",
+    "checkpoint.safetensors",
+)
 HISTORY, REPORT = "history.csv", "report.html"
 # A language model has this picture too.
 CURVE = "learning_curve.png"
@@ -92,16 +97,23 @@ def read_config(path: Path) -> Config:
     said = read_json(path)
     form, version, task = (said.get(name) for name in ("format", "version", "task"))
     if form != FORMAT or not isinstance(task, str) or task not in TASKS:
-        raise InputError(f"{str(path)!r} says format {shown(form)} and task {shown(task)}; it should be {FORMAT!r} and one of "
-                         f"{', '.join(TASKS)}: give the --out of `ostinato train`")
+        raise InputError(
+            f"{str(path)!r} says format {shown(form)} and task {shown(task)}; it should be "
+            f"{FORMAT!r} and one of "
+            f"{', '.join(TASKS)}: give the --out of `ostinato train`"
+        )
     if type(version) is not int or version != VERSION:
-        raise InputError(f"{str(path)!r} is of format version {shown(version)} and this ostinato reads version {VERSION}; "
-                         "use the ostinato that wrote it, or train the model again")
+        raise InputError(
+            f"{str(path)!r} is of format version {shown(version)} and this ostinato reads version "
+            f"{VERSION}; "
+            "use the ostinato that wrote it, or train the model again"
+        )
     return _record(Config, said, path)
 
 
 def read_saved(directory: Path, **options) -> Saved:
-    """The contents of the config.json in a directory, with these options in place of those that it has.
+    """The contents of the config.json in a directory, with these options in place of those that it
+    has.
 
     Raises:
         InputError: It cannot be used; the message says why.
@@ -111,7 +123,9 @@ def read_saved(directory: Path, **options) -> Saved:
     try:
         chosen = read_options(TASKS[config.task].options, config.options | options)
     except InputError as error:
-        raise InputError(f"{str(path)!r} has options that cannot be used ({error}); {_RESTORE}") from error
+        raise InputError(
+            f"{str(path)!r} has options that cannot be used ({error}); {_RESTORE}"
+        ) from error
     knows = _record(KNOWLEDGE[config.task], config.knows, path, field="knows")
     return Saved(config, chosen, knows)
 
@@ -124,7 +138,9 @@ def read_options(options: type[Options], said: dict) -> Options:
     """
     for name in said:
         if name not in options.__dataclass_fields__:
-            raise InputError(f"there is no option {name[:80]!r}{near(name[:80], options.__dataclass_fields__)}")
+            raise InputError(
+                f"there is no option {name[:80]!r}{near(name[:80], options.__dataclass_fields__)}"
+            )
     return options(**said)
 
 
@@ -143,7 +159,10 @@ def read_kind(directory: Path) -> str:
     """
     kind = read_json(directory / VOCABULARY).get("kind")
     if not isinstance(kind, str) or kind not in KINDS:
-        raise InputError(f"{str(directory / VOCABULARY)!r} holds a vocabulary of kind {shown(kind)}; it should be one of {', '.join(KINDS)}: {_RESTORE}")
+        raise InputError(
+            f"{str(directory / VOCABULARY)!r} holds a vocabulary of kind {shown(kind)}; it should "
+            f"be one of {', '.join(KINDS)}: {_RESTORE}"
+        )
     return kind
 
 
@@ -154,15 +173,22 @@ def read_model(directory: Path, **options) -> Saved:
         InputError: There is no such directory, or no model in it yet.
     """
     if not os.path.isdir(directory):
-        raise InputError(f"there is no model directory {str(directory)!r}; give the --out of `ostinato train`")
+        raise InputError(
+            f"there is no model directory {str(directory)!r}; give the --out of `ostinato train`"
+        )
     saved = read_saved(directory, **options)
     if not os.path.lexists(directory / WEIGHTS):
-        raise InputError(f"the run in {str(directory)!r} has no model yet; go on with it: the same `ostinato train {saved.config.task}`, and --resume")
+        raise InputError(
+            f"the run in {str(directory)!r} has no model yet; go on with it: the same `ostinato "
+            f"train {saved.config.task}`, and --resume"
+        )
     return saved
 
 
 def is_helper() -> bool:
-    """Whether this process was started by another one to train with it; that one writes and prints."""
+    """Whether this process was started by another one to train with it; that one writes and
+    prints.
+    """
     return os.environ.get("LOCAL_RANK", "0") != "0" or os.environ.get("NODE_RANK", "0") != "0"
 
 
@@ -170,9 +196,19 @@ def check_new(out: Path, resume: bool) -> None:
     """An error unless a new run can go to a directory."""
     # os.path and not the Path's own: that raises for a name that is too long
     if os.path.exists(out) and not os.path.isdir(out):
-        raise InputError(f"--out {out}: there is a file of that name; give a directory that is new or empty")
+        raise InputError(
+            f"--out {out}: there is a file of that name; give a directory that is new or empty"
+        )
     # a run killed before its first file was whole leaves no run, only these
-    begun = {f".{name}{UNFINISHED}" for name in (CONFIG, VOCABULARY)} | {LOCK} | ({VOCABULARY} if resume else set())
+    begun = (
+        {f".{name}{UNFINISHED}" for name in (CONFIG, VOCABULARY)}
+        | {LOCK}
+        | ({VOCABULARY} if resume else set())
+    )
     if os.path.isdir(out) and set(listing(out)) - begun:
-        mend = "give another --out, or add --resume to go on with the run in it" if os.path.exists(out / CONFIG) else "it holds no run; give another --out"
+        mend = (
+            "give another --out, or add --resume to go on with the run in it"
+            if os.path.exists(out / CONFIG)
+            else "it holds no run; give another --out"
+        )
         raise InputError(f"--out {out}: the directory is not empty; {mend}")

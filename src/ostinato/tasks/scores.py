@@ -1,4 +1,6 @@
-"""Scores of labels, gathered over batches, and what they come to: for tasks whose answers are labels, of rows or of their steps."""
+"""Scores of labels, gathered over batches, and what they come to: for tasks whose answers are
+labels, of rows or of their steps.
+"""
 
 import numpy as np
 import torch
@@ -9,10 +11,11 @@ from .task import Task, batches
 
 
 class Scores:
-    """Gathers what scores and labels come to, over batches, in temporary files: there can be more of them than fit in memory.
+    """Gathers what scores and labels come to, over batches, in temporary files: there can be more
+    of them than fit in memory.
 
-    Args:
-        task: One whose `scores` gives (N, C) for the N things of a batch that have a label; the batch's last part is their labels (N,).
+    Args: task: One whose `scores` gives (N, C) for the N things of a batch that have a label; the
+        batch's last part is their labels (N,).
 
     Attributes:
         given: The label of the highest score of each, a number.
@@ -23,7 +26,9 @@ class Scores:
 
     def __init__(self, task: Task):
         self.task, self.confusion, self.unseen = task, np.zeros((0, 0), np.int64), 0
-        self.given, self.labels, self.sure, self._logs = (StoredNumbers(dtype) for dtype in (np.int32, np.int32, np.float64, np.float64))
+        self.given, self.labels, self.sure, self._logs = (
+            StoredNumbers(dtype) for dtype in (np.int32, np.int32, np.float64, np.float64)
+        )
 
     @classmethod
     @torch.no_grad()
@@ -50,7 +55,9 @@ class Scores:
         self.sure.extend(torch.softmax(scores, 1).amax(1).numpy())
 
     def result(self) -> dict[str, float | None]:
-        """Accuracy, macro F1 and nats; what has a label that was not there in training (-1) cannot be right, and is counted."""
+        """Accuracy, macro F1 and nats; what has a label that was not there in training (-1) cannot
+        be right, and is counted.
+        """
         found = metrics.classified(self.confusion, self._logs[:])
         if not self.unseen:
             return found

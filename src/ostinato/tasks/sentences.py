@@ -1,4 +1,6 @@
-"""What translate, caption and transcribe share: an encoder of what is given, and a decoder with attention that writes a sentence."""
+"""What translate, caption and transcribe share: an encoder of what is given, and a decoder with
+attention that writes a sentence.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,16 +22,19 @@ from .options import SentenceOptions
 from .seq2seq import EncoderDecoder
 from .task import Task
 
-# While a run goes on, sentences are written for so many held-out rows at most, one beam each; the nats are of all rows watched.
+# While a run goes on, sentences are written for so many held-out rows at most, one beam each; the
+# nats are of all rows watched.
 WRITTEN = 500
-# Rows that are written for at once: a step of the decoder is one small product, which more rows make worth its call.
+# Rows that are written for at once: a step of the decoder is one small product, which more rows
+# make worth its call.
 TOGETHER = 128
 
 
 class SentenceTask(Task):
     """A task whose answer is a sentence. Its examples have the columns `x`, `target` and `name`.
 
-    Besides what a task has, such a one has `encoder`, `sources` and `given`, which say what they are below.
+    Besides what a task has, such a one has `encoder`, `sources` and `given`, which say what they
+    are below.
     """
 
     Options: type[SentenceOptions] = SentenceOptions
@@ -37,7 +42,9 @@ class SentenceTask(Task):
     _latest: tuple[Examples | None, Sequence[Hypothesis]] = (None, [])
 
     def encoder(self) -> nn.Module:
-        """The encoder of what is given, from `options`, `knows` and `pieces`; see `ostinato.tasks.seq2seq`."""
+        """The encoder of what is given, from `options`, `knows` and `pieces`; see
+        `ostinato.tasks.seq2seq`.
+        """
         raise NotImplementedError
 
     def sources(self, examples: Examples) -> Sequence[np.ndarray]:
@@ -62,9 +69,13 @@ class SentenceTask(Task):
 
     def prepare(self, learned, every):
         options, texts = self.options, self.words(learned)
-        self.pieces = Pieces.of(texts, options.pieces, size=options.vocabulary_size, least=2 if len(texts) > 1000 else 1)
+        self.pieces = Pieces.of(
+            texts, options.pieces, size=options.vocabulary_size, least=2 if len(texts) > 1000 else 1
+        )
         self.knows = SentenceKnowledge(every.about)
-        longest = max(len(row) for some in parts(learned["target"]) for row in self.pieces.encode(some))
+        longest = max(
+            len(row) for some in parts(learned["target"]) for row in self.pieces.encode(some)
+        )
         # and one for the end
         return {} if options.length else {"length": longest + longest // 4 + 2}
 
@@ -76,12 +87,25 @@ class SentenceTask(Task):
 
     def build(self):
         options = self.options
-        return EncoderDecoder(self.encoder(), len(self.pieces), embedding=options.embedding, hidden=options.hidden, layers=options.layers,
-                              cell=options.cell, attention=options.attention, dropout=options.dropout,
-                              label_smoothing=options.label_smoothing, sampling=options.sampling, engine=options.engine)
+        return EncoderDecoder(
+            self.encoder(),
+            len(self.pieces),
+            embedding=options.embedding,
+            hidden=options.hidden,
+            layers=options.layers,
+            cell=options.cell,
+            attention=options.attention,
+            dropout=options.dropout,
+            label_smoothing=options.label_smoothing,
+            sampling=options.sampling,
+            engine=options.engine,
+        )
 
     def encode(self, examples):
-        sources, targets = self.sources(examples), self.numbers(examples["target"] or [""] * len(examples))
+        sources, targets = (
+            self.sources(examples),
+            self.numbers(examples["target"] or [""] * len(examples)),
+        )
         return Made(len(examples), lambda k: (sources[k], targets[k]))
 
     def numbers(self, texts: Sequence[str]) -> StoredRows:
@@ -95,7 +119,9 @@ class SentenceTask(Task):
         return sum(map(len, row))
 
     def collate(self, rows):
-        return *self.given([source for source, _ in rows]), *padded([target for _, target in rows], PAD)
+        return *self.given([source for source, _ in rows]), *padded(
+            [target for _, target in rows], PAD
+        )
 
     def loss(self, batch):
         return self.model.loss(batch)
@@ -116,10 +142,18 @@ class SentenceTask(Task):
         found = StoredRows(np.float64, _hypothesis, _stored)
         order = np.argsort(np.fromiter(map(len, sources), np.int32, len(sources)), kind="stable")
         for start in range(0, len(order), TOGETHER):
-            rows = [sources[k] for k in order[start:start + TOGETHER]]
-            best = self.model.decode(*self.given(rows), beams=options.beams, length=options.length, length_norm=options.length_norm)
+            rows = [sources[k] for k in order[start : start + TOGETHER]]
+            best = self.model.decode(
+                *self.given(rows),
+                beams=options.beams,
+                length=options.length,
+                length_norm=options.length_norm,
+            )
             # without the places past the row's own end, which are there for longer rows beside it
-            found.extend(replace(first, attention=first.attention[:, :self.places(row)]) for row, (first, *_) in zip(rows, best))
+            found.extend(
+                replace(first, attention=first.attention[:, : self.places(row)])
+                for row, (first, *_) in zip(rows, best)
+            )
         return found.take(np.argsort(order))
 
     def measures(self, examples):
@@ -132,9 +166,18 @@ class SentenceTask(Task):
 
     def answers(self, examples):
         names = examples["name"] or [None] * len(examples)
-        return [{"text": self.pieces.decode(one.tokens), "score": round(one.score, 4), "pieces": self.pieces.spelled(one.tokens),
-                 "attention": [[round(weight, 3) for weight in step] for step in one.attention.tolist()]}
-                | ({"name": name} if name else {}) for one, name in zip(self.written(examples), names)]
+        return [
+            {
+                "text": self.pieces.decode(one.tokens),
+                "score": round(one.score, 4),
+                "pieces": self.pieces.spelled(one.tokens),
+                "attention": [
+                    [round(weight, 3) for weight in step] for step in one.attention.tolist()
+                ],
+            }
+            | ({"name": name} if name else {})
+            for one, name in zip(self.written(examples), names)
+        ]
 
     def report_parts(self, examples):
         latest, written = self._latest
@@ -144,15 +187,29 @@ class SentenceTask(Task):
         names = examples["name"] or [None] * len(examples)
 
         def row(k: int) -> dict:
-            return {"given": self.shown_source(examples["x"][k], names[k]), "right": wanted[k], "written": texts[k]}
+            return {
+                "given": self.shown_source(examples["x"][k], names[k]),
+                "right": wanted[k],
+                "written": texts[k],
+            }
 
         # chrF of each alone says how near it is; words are too few in one sentence
-        near = [metrics.translation([text], [right])["chrf"] or 0.0 for text, right in zip(texts[:WRITTEN], wanted)]
+        near = [
+            metrics.translation([text], [right])["chrf"] or 0.0
+            for text, right in zip(texts[:WRITTEN], wanted)
+        ]
         order = sorted(range(len(near)), key=near.__getitem__)
         longest = nlargest(5, range(len(wanted)), key=lambda k: len(wanted[k]))
-        kinds = {"The most wrong": order[:10], "The most right": [k for k in order[::-1] if texts[k] == wanted[k]][:10], "Longest": longest}
-        return {"examples": {name: [row(k) for k in found] for name, found in kinds.items()},
-                "lengths": [len(one.tokens) for one in written], "length_of": "pieces written"} | self.looked(examples, written, order)
+        kinds = {
+            "The most wrong": order[:10],
+            "The most right": [k for k in order[::-1] if texts[k] == wanted[k]][:10],
+            "Longest": longest,
+        }
+        return {
+            "examples": {name: [row(k) for k in found] for name, found in kinds.items()},
+            "lengths": [len(one.tokens) for one in written],
+            "length_of": "pieces written",
+        } | self.looked(examples, written, order)
 
     def looked(self, examples: Examples, written: Sequence[Hypothesis], order: list[int]) -> dict:
         """The parts of the report that show where the model looked as it wrote.
@@ -180,20 +237,34 @@ class _Written:
             *given, targets, lengths = (part[:rows] for part in batch)
             found = task.model.decode(*given, beams=1, length=task.options.length)
             self.texts += [task.pieces.decode(best[0].tokens) for best in found]
-            self.wanted += [task.pieces.decode(row[:length].tolist()) for row, length in zip(targets.cpu(), lengths)]
+            self.wanted += [
+                task.pieces.decode(row[:length].tolist())
+                for row, length in zip(targets.cpu(), lengths)
+            ]
 
     def result(self):
-        return self.task.scored(self.texts, self.wanted) | {"nats_per_piece": self.nats / max(1, self.count)}
+        return self.task.scored(self.texts, self.wanted) | {
+            "nats_per_piece": self.nats / max(1, self.count)
+        }
 
 
 def _stored(one: Hypothesis) -> np.ndarray:
-    """A sentence as numbers: its score, whether it ended, the shape (T, S) of its attention, its T pieces, and the attention."""
+    """A sentence as numbers: its score, whether it ended, the shape (T, S) of its attention, its T
+    pieces, and the attention.
+    """
     attention = one.attention.cpu().double().numpy()
-    return np.concatenate([[one.score, one.ended, *attention.shape], one.tokens, attention.reshape(-1)])
+    return np.concatenate(
+        [[one.score, one.ended, *attention.shape], one.tokens, attention.reshape(-1)]
+    )
 
 
 def _hypothesis(stored: np.ndarray) -> Hypothesis:
     """What `_stored` was given."""
     score, ended, count, places = float(stored[0]), bool(stored[1]), int(stored[2]), int(stored[3])
     tokens, attention = np.split(stored[4:], [count])
-    return Hypothesis(tokens.astype(int).tolist(), score, ended, torch.from_numpy(attention.reshape(count, places)).float())
+    return Hypothesis(
+        tokens.astype(int).tolist(),
+        score,
+        ended,
+        torch.from_numpy(attention.reshape(count, places)).float(),
+    )

@@ -29,15 +29,24 @@ from .task import Inside, Task
 
 
 def rows_of(given: StoredNumbers, names: list[str], lengths: Sequence[int]) -> Made:
-    """Labels that are one behind another, as numbers of these names, as rows of names of these lengths."""
+    """Labels that are one behind another, as numbers of these names, as rows of names of these
+    lengths.
+    """
     ends = np.cumsum([0, *lengths])
-    return Made(len(lengths), lambda k: [names[number] for number in given[int(ends[k]):int(ends[k + 1])].tolist()])
+    return Made(
+        len(lengths),
+        lambda k: [names[number] for number in given[int(ends[k]) : int(ends[k + 1])].tolist()],
+    )
 
 
-def stepwise_loss(task: Task, batch: tuple[torch.Tensor, ...], smoothing: float) -> tuple[torch.Tensor, int]:
+def stepwise_loss(
+    task: Task, batch: tuple[torch.Tensor, ...], smoothing: float
+) -> tuple[torch.Tensor, int]:
     """Summed loss of a batch over its steps, and how many these are."""
     labels = batch[-1]
-    return F.cross_entropy(task.scores(batch), labels, reduction="sum", label_smoothing=smoothing), len(labels)
+    return F.cross_entropy(
+        task.scores(batch), labels, reduction="sum", label_smoothing=smoothing
+    ), len(labels)
 
 
 def filled(rows: Sequence) -> np.ndarray:
@@ -46,7 +55,9 @@ def filled(rows: Sequence) -> np.ndarray:
 
 
 def split_filled(task: Task, every: Examples, column: str) -> tuple[Examples, Examples]:
-    """As `Task.split`, without the rows that have no steps: of these nothing can be learned, and nothing measured."""
+    """As `Task.split`, without the rows that have no steps: of these nothing can be learned, and
+    nothing measured.
+    """
     return every.take(filled(every[column])).split(task.options.held_out, task.options.seed)
 
 
@@ -80,16 +91,19 @@ class TagModel(SpelledWords):
 class Tagger(Task):
     """Learns a tag for each word: parts of speech, names, any labels.
 
-    Data is a file with a word, a tab and its tag in a line and an empty line between sentences, or a CoNLL-U file (see
-    `ostinato.data.annotated.read_tagged`), or a pair in memory: sentences as lists of words, and a list of tags for each.
+    Data is a file with a word, a tab and its tag in a line and an empty line between sentences, or
+    a CoNLL-U file (see `ostinato.data.annotated.read_tagged`), or a pair in memory: sentences as
+    lists of words, and a list of tags for each.
 
     Args:
         options: Those of `TagOptions`, by name.
 
     Example:
         >>> from ostinato.tasks import Tagger
-        >>> sentences, tags = [["the", "dog"], ["a", "cat"], ["dogs", "bark"]] * 8, [["D", "N"], ["D", "N"], ["N", "V"]] * 8
-        >>> model = Tagger(hidden=8, embedding=8, epochs=20, patience=0, learning_rate=0.02).fit((sentences, tags))
+        >>> sentences, tags = [["the", "dog"], ["a", "cat"], ["dogs", "bark"]] * 8, [["D", "N"],
+        ...     ["D", "N"], ["N", "V"]] * 8
+        >>> model = Tagger(hidden=8, embedding=8, epochs=20, patience=0,
+        ...     learning_rate=0.02).fit((sentences, tags))
         >>> model.predict(["the cat"])
         [{'words': ['the', 'cat'], 'tags': ['D', 'N']}]
     """
@@ -100,17 +114,31 @@ class Tagger(Task):
 
     def given_rows(self, data, labelled):
         words, tags = pair_of(data, "sentences and their tags") if labelled else (data, None)
-        words = [[given_text(word) for word in (row.split() if isinstance(row, str) else row)] for row in words]
+        words = [
+            [given_text(word) for word in (row.split() if isinstance(row, str) else row)]
+            for row in words
+        ]
         for number, row in enumerate(words, 1):
             if "" in row:
-                raise InputError(f"sentence {number}: word {row.index('') + 1} is empty; leave it out")
+                raise InputError(
+                    f"sentence {number}: word {row.index('') + 1} is empty; leave it out"
+                )
         if tags is not None:
-            tags = [[label_of(tag, f"a tag of sentence {number}") for tag in row] for number, row in enumerate(tags, 1)]
+            tags = [
+                [label_of(tag, f"a tag of sentence {number}") for tag in row]
+                for number, row in enumerate(tags, 1)
+            ]
             if len(tags) != len(words):
-                raise InputError(f"{len(words)} sentences and {len(tags)} rows of tags; give a row of tags for each sentence")
+                raise InputError(
+                    f"{len(words)} sentences and {len(tags)} rows of tags; give a row of tags for "
+                    f"each sentence"
+                )
             for number, (row, right) in enumerate(zip(words, tags), 1):
                 if len(row) != len(right):
-                    raise InputError(f"sentence {number} has {len(row)} words and {len(right)} tags; give a tag for each word")
+                    raise InputError(
+                        f"sentence {number} has {len(row)} words and {len(right)} tags; give a tag "
+                        f"for each word"
+                    )
         return Examples({"words": words, "tags": tags}, source="the given sentences")
 
     def line(self, text):
@@ -128,29 +156,45 @@ class Tagger(Task):
     def prepare(self, learned, every):
         counts = Counter(tag for row in every["tags"] for tag in row)
         if len(counts) < 2:
-            raise InputError(f"{every.source}: all words have the tag {next(iter(counts))!r}; "
-                             "a tagger needs two tags or more to tell apart")
+            raise InputError(
+                f"{every.source}: all words have the tag {next(iter(counts))!r}; "
+                "a tagger needs two tags or more to tell apart"
+            )
         words = Counter(word for row in learned["words"] for word in row)
-        spelling = Spelling.of(words, self.options.characters, least=2 if len(learned) >= 1000 else 1)
+        spelling = Spelling.of(
+            words, self.options.characters, least=2 if len(learned) >= 1000 else 1
+        )
         lowered = Counter()
         for word, count in words.items():
             lowered[_lowered(word)] += count
-        # Of all words, to tell which were never seen; those that are there often enough come first, and have units of their own.
+        # Of all words, to tell which were never seen; those that are there often enough come first,
+        # and have units of their own.
         order = sorted(lowered, key=lambda word: (-lowered[word], word))
         self.pieces = _vocabulary(order)
         self.knows = TagKnowledge(
-            sorted(counts), counts=[counts[tag] for tag in sorted(counts)], columns=every.about, letters=spelling.letters,
-            embedded=len(SPECIAL) + sum(count >= self.options.least for count in lowered.values()))
+            sorted(counts),
+            counts=[counts[tag] for tag in sorted(counts)],
+            columns=every.about,
+            letters=spelling.letters,
+            embedded=len(SPECIAL) + sum(count >= self.options.least for count in lowered.values()),
+        )
         return {"characters": spelling.apart}
 
     def check(self):
         if self.pieces is None or self.options.characters is None:
             raise InputError("it has no vocabulary, or no option 'characters'")
-        if (self.pieces.kind, self.pieces.lower) != ("word", False) or not len(SPECIAL) <= self.knows.embedded <= len(self.pieces):
+        if (self.pieces.kind, self.pieces.lower) != ("word", False) or not len(
+            SPECIAL
+        ) <= self.knows.embedded <= len(self.pieces):
             raise InputError("its vocabulary is not one of words, of which 'embedded' come first")
 
     def build(self):
-        return TagModel(self.knows.embedded, len(SPECIAL) + len(self.knows.letters), len(self.knows.tags), self.options)
+        return TagModel(
+            self.knows.embedded,
+            len(SPECIAL) + len(self.knows.letters),
+            len(self.knows.tags),
+            self.options,
+        )
 
     def encode(self, examples):
         spelling = Spelling(self.options.characters, self.knows.letters)
@@ -160,15 +204,27 @@ class Tagger(Task):
         def row_of(k: int):
             row = examples["words"][k]
             # -1: a tag that was not there in training, or is not known
-            right = [-1] * len(row) if examples["tags"] is None else [tags.get(tag, -1) for tag in examples["tags"][k]]
-            return np.array([number(word) for word in row], np.int32), [spelling.spell(word) for word in row], np.array(right, np.int64)
+            right = (
+                [-1] * len(row)
+                if examples["tags"] is None
+                else [tags.get(tag, -1) for tag in examples["tags"][k]]
+            )
+            return (
+                np.array([number(word) for word in row], np.int32),
+                [spelling.spell(word) for word in row],
+                np.array(right, np.int64),
+            )
 
         return Made(len(examples), row_of)
 
     def _number(self, word: str) -> int:
         number = self.pieces.tokenizer.token_to_id(_lowered(word))
         # a word that spells a mark, as "<pad>", is a word
-        return number if number is not None and len(SPECIAL) <= number < self.knows.embedded else UNKNOWN
+        return (
+            number
+            if number is not None and len(SPECIAL) <= number < self.knows.embedded
+            else UNKNOWN
+        )
 
     def collate(self, rows):
         words, lengths = padded([numbers for numbers, _, _ in rows], PAD)
@@ -182,7 +238,9 @@ class Tagger(Task):
         if self.model.training and self.options.word_dropout:
             dropped = torch.rand(words.shape, device=words.device) < self.options.word_dropout
             words = words.masked_fill(dropped & (words != PAD), UNKNOWN)
-        return self.model.scores(self.model.embedded(words, places, spelled, spelled_lengths), lengths)
+        return self.model.scores(
+            self.model.embedded(words, places, spelled, spelled_lengths), lengths
+        )
 
     def loss(self, batch):
         return stepwise_loss(self, batch, self.options.label_smoothing)
@@ -196,7 +254,9 @@ class Tagger(Task):
     def measures(self, examples):
         lowered = Made(len(examples), lambda k: [_lowered(word) for word in examples["words"][k]])
         tags = self._tags(examples, Scores.of(self, self.encode(examples)))
-        found = metrics.tagging(tags, examples["tags"], words=lowered, known=self.pieces.tokenizer.get_vocab())
+        found = metrics.tagging(
+            tags, examples["tags"], words=lowered, known=self.pieces.tokenizer.get_vocab()
+        )
         known = set(self.knows.tags)
         unseen = sum(tag not in known for row in examples["tags"] for tag in row)
         return found | ({"labels_unseen": unseen} if unseen else {})
@@ -208,7 +268,7 @@ class Tagger(Task):
 
     def inside(self, data):
         examples = self.read(data, labelled=False)
-        row, = self.encode(examples)
+        (row,) = self.encode(examples)
         if not len(row[0]):
             raise InputError("an empty sentence has no words to look at; give some")
         words, places, lengths, spelled, spelled_lengths, _ = self.collate([row])
@@ -217,44 +277,103 @@ class Tagger(Task):
             scores = self.model.scores(x, lengths)
         at = int(torch.softmax(scores, 1).amax(1).argmin())
         tag, tokens = int(scores[at].argmax()), examples["words"][0]
-        return Inside(self.model.recurrent, x, tokens, lambda x: self.model.scores(x[None], lengths)[at, tag],
-                      f"score of {self.knows.tags[tag]} for {tokens[at]!r}, the word that it is least sure of")
+        return Inside(
+            self.model.recurrent,
+            x,
+            tokens,
+            lambda x: self.model.scores(x[None], lengths)[at, tag],
+            f"score of {self.knows.tags[tag]} for {tokens[at]!r}, the word that it is least "
+            f"sure of",
+        )
 
     def report_parts(self, examples):
         names, counts = self.knows.tags, dict(zip(self.knows.tags, self.knows.counts))
         scores = Scores.of(self, self.encode(examples))
-        given, known, lengths = self._tags(examples, scores), self.pieces.tokenizer.get_vocab(), [len(row) for row in examples["words"]]
+        given, known, lengths = (
+            self._tags(examples, scores),
+            self.pieces.tokenizer.get_vocab(),
+            [len(row) for row in examples["words"]],
+        )
         most, rarest = max(counts, key=counts.get), min(counts, key=counts.get)
 
         def words() -> Iterator[tuple[float, tuple[int, int], str, str, str]]:
-            """Of each word how sure it is, its sentence and place in it, the word, the right tag and the one given."""
-            places = ((k, place, *one) for k, rows in enumerate(zip(examples["words"], examples["tags"], given))
-                      for place, one in enumerate(zip(*rows)))
-            sure = (number for start in range(0, len(scores.sure), 1024) for number in scores.sure[start:start + 1024].tolist())
+            """Of each word how sure it is, its sentence and place in it, the word, the right tag
+            and the one given.
+            """
+            places = (
+                (k, place, *one)
+                for k, rows in enumerate(zip(examples["words"], examples["tags"], given))
+                for place, one in enumerate(zip(*rows))
+            )
+            sure = (
+                number
+                for start in range(0, len(scores.sure), 1024)
+                for number in scores.sure[start : start + 1024].tolist()
+            )
             return ((number, (k, place), *one) for number, (k, place, *one) in zip(sure, places))
 
         def row(one) -> dict:
             sure, (k, place), word, right, tag = one
             sentence = examples["words"][k]
-            return {"right": right, "given": tag, "sure": f"{sure:.2f}", "word": word, "seen in training": "yes" if _lowered(word) in known else "no",
-                    "sentence": " ".join([*sentence[max(0, place - 6):place], f"[{word}]", *sentence[place + 1:place + 7]])}
+            return {
+                "right": right,
+                "given": tag,
+                "sure": f"{sure:.2f}",
+                "word": word,
+                "seen in training": "yes" if _lowered(word) in known else "no",
+                "sentence": " ".join(
+                    [
+                        *sentence[max(0, place - 6) : place],
+                        f"[{word}]",
+                        *sentence[place + 1 : place + 7],
+                    ]
+                ),
+            }
 
         def surest(wanted: Callable[[str, str, str], bool]) -> list[dict]:
-            return [row(one) for one in nlargest(10, (one for one in words() if wanted(*one[2:])), key=lambda one: one[0])]
+            return [
+                row(one)
+                for one in nlargest(
+                    10, (one for one in words() if wanted(*one[2:])), key=lambda one: one[0]
+                )
+            ]
 
-        chosen = {"Wrong, the surest first": surest(lambda word, right, tag: right != tag),
-                  "Wrong, words not seen in training": surest(lambda word, right, tag: right != tag and _lowered(word) not in known),
-                  "Right, the least sure first": [row(one) for one in nsmallest(
-                      10, (one for one in words() if one[3] == one[4]), key=lambda one: (one[0], (-one[1][0], -one[1][1])))],
-                  f"Of the rarest tag, {rarest}": surest(lambda word, right, tag: right == rarest)}
-        longest = [{"words": lengths[k], "wrong": sum(a != b for a, b in zip(examples["tags"][k], given[k])),
-                    "sentence": _cut(" ".join(f"{word}/{tag}" for word, tag in zip(examples["words"][k], given[k])))}
-                   for k in nlargest(5, range(len(lengths)), key=lengths.__getitem__)]
+        chosen = {
+            "Wrong, the surest first": surest(lambda word, right, tag: right != tag),
+            "Wrong, words not seen in training": surest(
+                lambda word, right, tag: right != tag and _lowered(word) not in known
+            ),
+            "Right, the least sure first": [
+                row(one)
+                for one in nsmallest(
+                    10,
+                    (one for one in words() if one[3] == one[4]),
+                    key=lambda one: (one[0], (-one[1][0], -one[1][1])),
+                )
+            ],
+            f"Of the rarest tag, {rarest}": surest(lambda word, right, tag: right == rarest),
+        }
+        longest = [
+            {
+                "words": lengths[k],
+                "wrong": sum(a != b for a, b in zip(examples["tags"][k], given[k])),
+                "sentence": _cut(
+                    " ".join(f"{word}/{tag}" for word, tag in zip(examples["words"][k], given[k]))
+                ),
+            }
+            for k in nlargest(5, range(len(lengths)), key=lengths.__getitem__)
+        ]
         usual = sum(tag == most for row in examples["tags"] for tag in row) / max(1, sum(lengths))
         return {
-            "baseline": {"accuracy": usual}, "baseline_name": f"always {most}",
-            "labels": counts, "lengths": lengths, "length_of": "words", "confusion": (names, scores.confusion),
-            "examples": {name: found for name, found in chosen.items() if found} | {"Longest": longest}}
+            "baseline": {"accuracy": usual},
+            "baseline_name": f"always {most}",
+            "labels": counts,
+            "lengths": lengths,
+            "length_of": "words",
+            "confusion": (names, scores.confusion),
+            "examples": {name: found for name, found in chosen.items() if found}
+            | {"Longest": longest},
+        }
 
 
 def _lowered(word: str) -> str:
@@ -266,7 +385,10 @@ def _vocabulary(words: list[str]) -> Pieces:
     from tokenizers import Tokenizer, models
 
     # a word that spells a mark has no units of its own
-    numbers = {word: number for number, word in enumerate([*SPECIAL, *(word for word in words if word not in SPECIAL)])}
+    numbers = {
+        word: number
+        for number, word in enumerate([*SPECIAL, *(word for word in words if word not in SPECIAL)])
+    }
     return Pieces("word", Tokenizer(models.WordLevel(numbers, unk_token=SPECIAL[UNKNOWN])))
 
 

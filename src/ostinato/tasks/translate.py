@@ -1,6 +1,5 @@
 """Many to many, not aligned: a sentence for a sentence."""
 
-
 import torch
 
 from ..data.disk import Behind
@@ -14,18 +13,22 @@ from .task import Inside
 
 
 class Translator(SentenceTask):
-    """Learns to write a sentence for a sentence: another language, another style, a spelling's sound.
+    """Learns to write a sentence for a sentence: another language, another style, a spelling's
+    sound.
 
-    Data is a TSV, CSV, JSONL or Parquet file of pairs (see `ostinato.data.readers.read_pairs`), or a pair in memory: a list of sentences,
-    and a list of what is to be written for each. Both share one vocabulary.
+    Data is a TSV, CSV, JSONL or Parquet file of pairs (see `ostinato.data.readers.read_pairs`), or
+    a pair in memory: a list of sentences, and a list of what is to be written for each. Both share
+    one vocabulary.
 
     Args:
         options: Those of `TranslateOptions`, by name.
 
     Example:
         >>> from ostinato.tasks import Translator
-        >>> numbers, words = ["1", "2", "1 2", "2 1"] * 16, ["one", "two", "one two", "two one"] * 16
-        >>> model = Translator(hidden=16, embedding=16, pieces="word", epochs=30, learning_rate=0.02, patience=0).fit((numbers, words))
+        >>> numbers, words = ["1", "2", "1 2", "2 1"] * 16, ["one", "two", "one two",
+        ...     "two one"] * 16
+        >>> model = Translator(hidden=16, embedding=16, pieces="word", epochs=30,
+        ...     learning_rate=0.02, patience=0).fit((numbers, words))
         >>> model.predict(["2 1"])[0]["text"]
         'two one'
     """
@@ -34,10 +37,19 @@ class Translator(SentenceTask):
     line_is = "a sentence"
 
     def given_rows(self, data, labelled):
-        sources, targets = pair_of(data, "sentences and what is to be written for each") if labelled else (data, None)
-        sources, targets = ([given_text(str(text)) for text in texts] if texts is not None else None for texts in (sources, targets))
+        sources, targets = (
+            pair_of(data, "sentences and what is to be written for each")
+            if labelled
+            else (data, None)
+        )
+        sources, targets = (
+            [given_text(str(text)) for text in texts] if texts is not None else None
+            for texts in (sources, targets)
+        )
         if targets is not None and len(sources) != len(targets):
-            raise InputError(f"{len(sources)} sentences and {len(targets)} to be written; give one for each")
+            raise InputError(
+                f"{len(sources)} sentences and {len(targets)} to be written; give one for each"
+            )
         return Examples({"x": sources, "target": targets, "name": None}, source="the given pairs")
 
     def words(self, learned):
@@ -48,8 +60,15 @@ class Translator(SentenceTask):
 
     def encoder(self):
         options = self.options
-        return TextEncoder(len(self.pieces), embedding=options.embedding, hidden=options.hidden, layers=options.layers, cell=options.cell,
-                           dropout=options.dropout, engine=options.engine)
+        return TextEncoder(
+            len(self.pieces),
+            embedding=options.embedding,
+            hidden=options.hidden,
+            layers=options.layers,
+            cell=options.cell,
+            dropout=options.dropout,
+            engine=options.engine,
+        )
 
     def sources(self, examples):
         return self.numbers(examples["x"])
@@ -59,10 +78,22 @@ class Translator(SentenceTask):
 
     def looked(self, examples, written, order):
         # of a length that can be seen at once
-        chosen = [k for k in order[::-1] if 4 <= len(written[k].tokens) <= 20 and written[k].attention.numel()][:4]
+        chosen = [
+            k
+            for k in order[::-1]
+            if 4 <= len(written[k].tokens) <= 20 and written[k].attention.numel()
+        ][:4]
         sources = dict(zip(chosen, self.pieces.encode([examples["x"][k] for k in chosen])))
-        return {"attention": [(self.pieces.spelled(sources[k]), self.pieces.spelled(written[k].tokens),
-                               written[k].attention.numpy()) for k in chosen]}
+        return {
+            "attention": [
+                (
+                    self.pieces.spelled(sources[k]),
+                    self.pieces.spelled(written[k].tokens),
+                    written[k].attention.numpy(),
+                )
+                for k in chosen
+            ]
+        }
 
     def inside(self, data):
         (source,) = self.sources(self.read(data, labelled=False))
@@ -70,8 +101,22 @@ class Translator(SentenceTask):
             raise InputError("an empty input has no steps to look at; give some")
         x, lengths = self.given([source])
         encoder = self.model.encoder
-        (best,), = self.model.decode(x, lengths, beams=self.options.beams, length=self.options.length, length_norm=self.options.length_norm)
+        ((best,),) = self.model.decode(
+            x,
+            lengths,
+            beams=self.options.beams,
+            length=self.options.length,
+            length_norm=self.options.length_norm,
+        )
         target = torch.tensor([best.tokens], dtype=torch.int64)
-        return Inside(encoder.recurrent, encoder.steps(x).detach(), self.pieces.spelled(source),
-                      lambda x: -self.model.foretold(encoder.read(x[None], lengths), target, torch.tensor([len(best.tokens)]))[0],
-                      f"log-probability of {self.pieces.decode(best.tokens)!r}")
+        return Inside(
+            encoder.recurrent,
+            encoder.steps(x).detach(),
+            self.pieces.spelled(source),
+            lambda x: (
+                -self.model.foretold(
+                    encoder.read(x[None], lengths), target, torch.tensor([len(best.tokens)])
+                )[0]
+            ),
+            f"log-probability of {self.pieces.decode(best.tokens)!r}",
+        )

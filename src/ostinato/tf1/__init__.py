@@ -2,9 +2,10 @@
 
     import ostinato.tf1 as tf
 
-in place of `import tensorflow as tf`. Weights come from TensorFlow's own generator under its numbering of graph operations,
-cells run on Ostinato's equations in TensorFlow's float32 arithmetic, and lengths, states and both directions follow its rules.
-TensorFlow 1.13.1 is what is followed where versions differ.
+in place of `import tensorflow as tf`. Weights come from TensorFlow's own generator under its
+numbering of graph operations, cells run on Ostinato's equations in TensorFlow's float32 arithmetic,
+and lengths, states and both directions follow its rules. TensorFlow 1.13.1 is what is followed
+where versions differ.
 
 Example:
     >>> import numpy as np
@@ -12,7 +13,8 @@ Example:
     >>> tf.reset_default_graph()
     >>> tf.set_random_seed(777)
     >>> cell = tf.nn.rnn_cell.BasicLSTMCell(num_units=2)
-    >>> outputs, state = tf.nn.dynamic_rnn(cell, np.array([[[1, 0, 0, 0]]], dtype=np.float32), dtype=tf.float32)
+    >>> outputs, state = tf.nn.dynamic_rnn(cell, np.array([[[1, 0, 0, 0]]], dtype=np.float32),
+    ...     dtype=tf.float32)
     >>> outputs
     <tf.Tensor 'rnn/transpose_1:0' shape=(1, 1, 2) dtype=float32>
     >>> with tf.Session() as sess:
@@ -136,7 +138,10 @@ def name_scope(name: str | None):
     return get_default_graph().name_scope(name)
 
 
-_TRAIN = "train with torch.optim on ostinato.LSTM and its kin, which are torch modules, or assign what tf.gradients gives"
+_TRAIN = (
+    "train with torch.optim on ostinato.LSTM and its kin, which are torch modules, or assign "
+    "what tf.gradients gives"
+)
 _CONTRIB_PAGE = "docs/contrib.md says what stands for each name of tf.contrib"
 _NORMAL = "draw with NumPy, tf.Variable(np.float32(np.random.randn(2, 3)))"
 
@@ -154,7 +159,8 @@ _INSTEAD = {
     "tf.mul": "write tf.multiply",
     "tf.nn.bidirectional_rnn": "write tf.nn.static_bidirectional_rnn",
     "tf.nn.dropout": "tf.nn.rnn_cell.DropoutWrapper drops what goes into a cell and comes out",
-    "tf.nn.embedding_lookup": "feed the vectors, table[ids] in NumPy, or use tf.contrib.rnn.EmbeddingWrapper",
+    "tf.nn.embedding_lookup": "feed the vectors, table[ids] in NumPy, or use "
+    "tf.contrib.rnn.EmbeddingWrapper",
     "tf.nn.rnn": "write tf.nn.static_rnn",
     "tf.pack": "write tf.stack",
     "tf.random.normal": _NORMAL,
@@ -180,10 +186,15 @@ def _provided(within: str, names: dict):
 
 
 def _nearest(missing: str) -> str | None:
-    """The name that is most likely meant: the same one elsewhere, or one that is written nearly so, here before elsewhere."""
+    """The name that is most likely meant: the same one elsewhere, or one that is written nearly so,
+    here before elsewhere.
+    """
     within, _, name = missing.rpartition(".")
     # a shorter way to something comes first, and one further inside this namespace
-    provided = sorted(_provided("tf", globals()), key=lambda full: (full.count("."), not full.startswith(f"{within}.")))
+    provided = sorted(
+        _provided("tf", globals()),
+        key=lambda full: (full.count("."), not full.startswith(f"{within}.")),
+    )
     anywhere = {full.rpartition(".")[2]: full for full in reversed(provided)}
     if name in anywhere:
         return anywhere[name]
@@ -198,7 +209,9 @@ def _nearest(missing: str) -> str | None:
 def _missing(within: str, name: str) -> NotProvided:
     full = f"{within}.{name}"
     near = None if full in _INSTEAD else _nearest(full)
-    page = _CONTRIB_PAGE if within.startswith("tf.contrib") else "docs/tf1.md lists the names that are"
+    page = (
+        _CONTRIB_PAGE if within.startswith("tf.contrib") else "docs/tf1.md lists the names that are"
+    )
     instead = _INSTEAD.get(full) or (f"the nearest name is {near}" if near else page)
     return NotProvided(f"{full} is not provided by ostinato.tf1: {instead}.")
 
@@ -228,7 +241,10 @@ def __getattr__(name: str):
 _CELLS = {
     name: getattr(module, name)
     for module, names in (
-        (_cells, ("BasicLSTMCell", "BasicRNNCell", "GRUCell", "LSTMCell", "LSTMStateTuple", "RNNCell")),
+        (
+            _cells,
+            ("BasicLSTMCell", "BasicRNNCell", "GRUCell", "LSTMCell", "LSTMStateTuple", "RNNCell"),
+        ),
         (_wrappers, ("DeviceWrapper", "MultiRNNCell", "ResidualWrapper")),
         (_dropout, ("DropoutWrapper",)),
     )
@@ -250,18 +266,32 @@ nn = _Names(
     softmax=_operations.softmax,
 )
 
+
 def _cells_of(*modules) -> dict:
     """The classes that modules make for others, by name."""
-    found = {n: v for module in modules for n, v in vars(module).items() if getattr(v, "__module__", "") == module.__name__}
+    found = {
+        n: v
+        for module in modules
+        for n, v in vars(module).items()
+        if getattr(v, "__module__", "") == module.__name__
+    }
     return {n: v for n, v in found.items() if isinstance(v, type) and not n.startswith("_")}
 
 
 _CONTRIB = (_contrib, _contrib_lstm, _convolution, _frequency, _fused, _phased, _wrappers)
 
-_LOOPS = {f.__name__: f for f in (
-    _rnn.best_effort_input_batch_size, _rnn.transpose_batch_time, _static.static_rnn, _static.static_bidirectional_rnn,
-    _static.static_state_saving_rnn, _static.stack_bidirectional_rnn, _static.stack_bidirectional_dynamic_rnn,
-)}
+_LOOPS = {
+    f.__name__: f
+    for f in (
+        _rnn.best_effort_input_batch_size,
+        _rnn.transpose_batch_time,
+        _static.static_rnn,
+        _static.static_bidirectional_rnn,
+        _static.static_state_saving_rnn,
+        _static.stack_bidirectional_rnn,
+        _static.stack_bidirectional_dynamic_rnn,
+    )
+}
 
 contrib = _Names(
     "tf.contrib",
@@ -270,7 +300,9 @@ contrib = _Names(
 )
 
 errors = _Names(
-    "tf.errors", FailedPreconditionError=_session.FailedPreconditionError, InvalidArgumentError=_session.InvalidArgumentError
+    "tf.errors",
+    FailedPreconditionError=_session.FailedPreconditionError,
+    InvalidArgumentError=_session.InvalidArgumentError,
 )
 
 _logger = _logging.getLogger("ostinato.tf1")

@@ -1,6 +1,8 @@
-"""TensorFlow 1's own arithmetic: tanh, sigmoid, and the order of a sum. The last digit that it prints depends on all three.
+"""TensorFlow 1's own arithmetic: tanh, sigmoid, and the order of a sum. The last digit that it
+prints depends on all three.
 
-It is TensorFlow 1.13.1's, as its Linux wheel computes on an x86-64 CPU with AVX. In float64 it is torch's.
+It is TensorFlow 1.13.1's, as its Linux wheel computes on an x86-64 CPU with AVX. In float64 it is
+torch's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,21 +14,47 @@ from torch import Tensor
 from ..engines import reference
 from ..language.graph import Graph, Node
 
-# Eigen's float32 tanh: an odd polynomial of degree 13 over an even one of degree 6, highest power first, the argument held
-# within 9. Source: Eigen 3.3, generic_fast_tanh_float, as TensorFlow 1.13.1 was built with it.
+# Eigen's float32 tanh: an odd polynomial of degree 13 over an even one of degree 6, highest power
+# first, the argument held within 9. Source: Eigen 3.3, generic_fast_tanh_float, as TensorFlow
+# 1.13.1 was built with it.
 _TANH_BOUND = 9.0
-_TANH_NUMERATOR = (-2.76076847742355e-16, 2.00018790482477e-13, -8.60467152213735e-11, 5.12229709037114e-08, 1.48572235717979e-05,
-                   6.37261928875436e-04, 4.89352455891786e-03)
-_TANH_DENOMINATOR = (1.19825839466702e-06, 1.18534705686654e-04, 2.26843463243900e-03, 4.89352518554385e-03)
+_TANH_NUMERATOR = (
+    -2.76076847742355e-16,
+    2.00018790482477e-13,
+    -8.60467152213735e-11,
+    5.12229709037114e-08,
+    1.48572235717979e-05,
+    6.37261928875436e-04,
+    4.89352455891786e-03,
+)
+_TANH_DENOMINATOR = (
+    1.19825839466702e-06,
+    1.18534705686654e-04,
+    2.26843463243900e-03,
+    4.89352518554385e-03,
+)
 
-# Eigen's float32 sigmoid for a whole AVX register of eight numbers, less the 0.5 that is added: an odd polynomial of degree 9
-# over an even one of degree 10, the argument held within 18. What does not fill a register at the end of an array goes
-# one by one, through expf. Source: Eigen 3.3, scalar_logistic_op<float>.
+# Eigen's float32 sigmoid for a whole AVX register of eight numbers, less the 0.5 that is added: an
+# odd polynomial of degree 9 over an even one of degree 10, the argument held within 18. What does
+# not fill a register at the end of an array goes one by one, through expf. Source: Eigen 3.3,
+# scalar_logistic_op<float>.
 _REGISTER = 8
 _SIGMOID_BOUND = 18.0
-_SIGMOID_NUMERATOR = (4.37031012579801e-11, 1.15627324459942e-07, 6.08574864600143e-05, 8.51377133304701e-03, 2.48287947061529e-01)
-_SIGMOID_DENOMINATOR = (6.10247389755681e-13, 5.76102136993427e-09, 6.29106785017040e-06, 1.70198817374094e-03,
-                        1.16817656904453e-01, 9.93151921023180e-01)
+_SIGMOID_NUMERATOR = (
+    4.37031012579801e-11,
+    1.15627324459942e-07,
+    6.08574864600143e-05,
+    8.51377133304701e-03,
+    2.48287947061529e-01,
+)
+_SIGMOID_DENOMINATOR = (
+    6.10247389755681e-13,
+    5.76102136993427e-09,
+    6.29106785017040e-06,
+    1.70198817374094e-03,
+    1.16817656904453e-01,
+    9.93151921023180e-01,
+)
 
 
 def _polynomial(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:
@@ -64,7 +92,12 @@ class _Sigmoid(torch.autograd.Function):
             flat = x.reshape(-1)[:whole]
             held = flat.clamp(-_SIGMOID_BOUND, _SIGMOID_BOUND)
             square = held * held
-            rational = held * _polynomial(square, _SIGMOID_NUMERATOR) / _polynomial(square, _SIGMOID_DENOMINATOR) + 0.5
+            rational = (
+                held
+                * _polynomial(square, _SIGMOID_NUMERATOR)
+                / _polynomial(square, _SIGMOID_DENOMINATOR)
+                + 0.5
+            )
             y = torch.cat([rational.clamp(0, 1), y.reshape(-1)[whole:]]).view(x.shape)
         ctx.save_for_backward(y)
         return y
@@ -76,7 +109,8 @@ class _Sigmoid(torch.autograd.Function):
 
 
 def tanh(x: Tensor) -> Tensor:
-    """The hyperbolic tangent as TensorFlow 1 computes it: in float32 within 7 * 2**-24 of the exact value; in float64 it is torch's.
+    """The hyperbolic tangent as TensorFlow 1 computes it: in float32 within 7 * 2**-24 of the exact
+    value; in float64 it is torch's.
 
     Args:
         x: float32 or float64, any shape.
@@ -85,7 +119,8 @@ def tanh(x: Tensor) -> Tensor:
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """1 / (1 + exp(-x)) as TensorFlow 1 computes it: in float32 within 4 * 2**-24 of the exact value.
+    """1 / (1 + exp(-x)) as TensorFlow 1 computes it: in float32 within 4 * 2**-24 of the exact
+    value.
 
     Args:
         x: float32 or float64, any shape.
@@ -97,7 +132,8 @@ MATHS = {"tanh": tanh, "sigmoid": sigmoid}
 
 
 def passing(bound: Callable) -> Callable:
-    """A bound on a value that the gradient passes as if it were not there: so it is in TensorFlow's LSTMBlockCell.
+    """A bound on a value that the gradient passes as if it were not there: so it is in TensorFlow's
+    LSTMBlockCell.
 
     Args:
         bound: torch.minimum or torch.maximum.
@@ -105,8 +141,9 @@ def passing(bound: Callable) -> Callable:
     return lambda value, limit: bound(value, limit).detach() + (value - value.detach())
 
 
-# Up to this many terms are added one after another, each product and each sum rounded, as Eigen does within one block of
-# its matrix product. Longer sums are torch's: their order depends on Eigen's block sizes, and so on the size of the CPU's caches.
+# Up to this many terms are added one after another, each product and each sum rounded, as Eigen
+# does within one block of its matrix product. Longer sums are torch's: their order depends on
+# Eigen's block sizes, and so on the size of the CPU's caches.
 _LONGEST_SUM = 256
 
 
@@ -147,12 +184,18 @@ def _has_product(node: Node) -> bool:
 class _Evaluation:
     """The values of one step, each computed when it is asked for.
 
-    Where a cell adds up several products, TensorFlow joins what they multiply and makes one product of them: one running sum,
-    and what else is added comes after. So `W @ x + b + U @ h` is summed here as x's terms, then h's, then b.
+    Where a cell adds up several products, TensorFlow joins what they multiply and makes one product
+    of them: one running sum, and what else is added comes after. So `W @ x + b + U @ h` is summed
+    here as x's terms, then h's, then b.
     """
 
-    def __init__(self, values: dict[Node, Tensor], weights: Mapping[str, Tensor], sizes: Mapping[str, int],
-                 maths: Mapping[str, Callable]):
+    def __init__(
+        self,
+        values: dict[Node, Tensor],
+        weights: Mapping[str, Tensor],
+        sizes: Mapping[str, int],
+        maths: Mapping[str, Callable],
+    ):
         self.values, self.weights, self.sizes, self.maths = values, weights, sizes, maths
 
     def __getitem__(self, node: Node) -> Tensor:
@@ -192,8 +235,12 @@ class _Evaluation:
 
 
 def scan(
-    graph: Graph, inputs: Tensor | tuple[Tensor, ...], states: Sequence[Tensor], weights: Mapping[str, Tensor],
-    lengths: Tensor | None, maths: Mapping[str, Callable] | None = None,
+    graph: Graph,
+    inputs: Tensor | tuple[Tensor, ...],
+    states: Sequence[Tensor],
+    weights: Mapping[str, Tensor],
+    lengths: Tensor | None,
+    maths: Mapping[str, Callable] | None = None,
 ) -> tuple[Tensor, list[Tensor]]:
     """Run a cell over a sequence in TensorFlow's arithmetic.
 
@@ -205,8 +252,8 @@ def scan(
         lengths: Valid steps of each row, (B,), from 0 to T; None where all rows are T long.
         maths: Operations that are others than everywhere else, by name.
 
-    Returns:
-        The outputs (T, B, size of the output), 0 past a row's end, and the states after each row's last valid step.
+    Returns: The outputs (T, B, size of the output), 0 past a row's end, and the states after each
+        row's last valid step.
     """
     inputs = inputs if isinstance(inputs, tuple) else (inputs,)
     sizes = graph.bind(inputs, states, weights)

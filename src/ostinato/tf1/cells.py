@@ -1,7 +1,9 @@
-"""TensorFlow 1's recurrent cells: its weights' names, shapes and gate orders over the equations of `ostinato.cells`.
+"""TensorFlow 1's recurrent cells: its weights' names, shapes and gate orders over the equations of
+`ostinato.cells`.
 
-No equation is written here. A cell names one of `ostinato.cells`, says how TensorFlow's variables become that cell's weights, and
-lists the operations that TensorFlow 1.13.1 puts into the graph for one step, which number the seeds of what comes later.
+No equation is written here. A cell names one of `ostinato.cells`, says how TensorFlow's variables
+become that cell's weights, and lists the operations that TensorFlow 1.13.1 puts into the graph for
+one step, which number the seeds of what comes later.
 """
 
 from collections import namedtuple
@@ -18,15 +20,19 @@ from .steps import RNNCell, Step, bound, flatten, making, number, whole
 from .variables import Variable, constant_initializer, zeros_initializer
 
 LSTMStateTuple = namedtuple("LSTMStateTuple", ("c", "h"))
-LSTMStateTuple.__doc__ = "The state of an LSTM: the cell state c and the output h, in TensorFlow's order."
+LSTMStateTuple.__doc__ = (
+    "The state of an LSTM: the cell state c and the output h, in TensorFlow's order."
+)
 
-# TensorFlow's LSTM kernel holds i, j, f, o; ours i, f, g, o, where g is its j. TensorFlow's GRU gates r, u are our r, z.
+# TensorFlow's LSTM kernel holds i, j, f, o; ours i, f, g, o, where g is its j. TensorFlow's GRU
+# gates r, u are our r, z.
 _LSTM_ORDER = (0, 2, 1, 3)
 
 # What the LSTM's other variables are in the equations; a projection is the other way about.
 _LSTM_NAMES = {"w_f_diag": "p_f", "w_i_diag": "p_i", "w_o_diag": "p_o", "projection/kernel": "R"}
 
-# What `activation=` may be, by the function given: the operation in the language and TensorFlow's name of it.
+# What `activation=` may be, by the function given: the operation in the language and TensorFlow's
+# name of it.
 ACTIVATIONS = {
     None: (language.tanh, "Tanh"),
     operations.tanh: (language.tanh, "Tanh"),
@@ -36,7 +42,9 @@ ACTIVATIONS = {
 
 
 def ordered(weight: torch.Tensor) -> torch.Tensor:
-    """Our weight of an LSTM's gates i, f, g, o (units in its first dimension) from TensorFlow's (units in its last)."""
+    """Our weight of an LSTM's gates i, f, g, o (units in its first dimension) from TensorFlow's
+    (units in its last).
+    """
     weight = torch.cat([weight.chunk(4, -1)[i] for i in _LSTM_ORDER], -1)
     return weight.T if weight.dim() == 2 else weight
 
@@ -50,20 +58,24 @@ def refuse(of: str, **given) -> None:
     """
     for name, value in given.items():
         if value not in (None, False, 0):
-            raise InputError(f"{of}({name}={value!r}) is not provided by ostinato.tf1: leave {name} out")
+            raise InputError(
+                f"{of}({name}={value!r}) is not provided by ostinato.tf1: leave {name} out"
+            )
 
 
 class Layer(RNNCell):
     """A cell with weights of its own.
 
-    A subclass sets `equations`, the cell of `ostinato.cells` with its constants; `recipe`, its operations, with `{use}` where
-    a variable is read within an operation, `{again}` where that is not for the first time, `{read}` where it is read before one
-    and `{taken}` where a state is read first that is not joined to the input; `marks`, the marks of its states there; and
-    `order`, where each of the equations' states stands among them. `declared` are its variables as (name, shape, initialiser),
-    where a size of None is that of the input and the output together; those of a recipe that names none are made before its
-    operations. `weights` turns the variables' values into the equations' weights. `maths` has operations that the cell computes
-    in its own way. `joins_state` is whether its first operation takes a state beside the input, and `shares_name` whether two such
-    cells in one scope have variables of the same names.
+    A subclass sets `equations`, the cell of `ostinato.cells` with its constants; `recipe`, its
+    operations, with `{use}` where a variable is read within an operation, `{again}` where that is
+    not for the first time, `{read}` where it is read before one and `{taken}` where a state is read
+    first that is not joined to the input; `marks`, the marks of its states there; and `order`,
+    where each of the equations' states stands among them. `declared` are its variables as (name,
+    shape, initialiser), where a size of None is that of the input and the output together; those of
+    a recipe that names none are made before its operations. `weights` turns the variables' values
+    into the equations' weights. `maths` has operations that the cell computes in its own way.
+    `joins_state` is whether its first operation takes a state beside the input, and `shares_name`
+    whether two such cells in one scope have variables of the same names.
     """
 
     joined = False
@@ -76,12 +88,21 @@ class Layer(RNNCell):
 
     def __init__(self, num_units: int, activation, reuse, name: str, dtype=None):
         if activation not in [*ACTIVATIONS]:
-            raise InputError(f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or tf.nn.sigmoid")
+            raise InputError(
+                f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or "
+                f"tf.nn.sigmoid"
+            )
         if not isinstance(name, str):
-            raise InputError(f"{type(self).__name__}(name={name!r}): give a word for its variables' names")
+            raise InputError(
+                f"{type(self).__name__}(name={name!r}): give a word for its variables' names"
+            )
         self.activation, self.activation_name = ACTIVATIONS[activation]
         self.state_size = self.output_size = self.num_units = whole(self, "num_units", num_units)
-        self.reuse, self.base_name, self.kind = reuse, name, None if dtype is None else as_dtype(dtype)
+        self.reuse, self.base_name, self.kind = (
+            reuse,
+            name,
+            None if dtype is None else as_dtype(dtype),
+        )
         self.scope: VariableScope | None = None
         self.resource = None
         self.made: dict[str, Variable] = {}
@@ -102,12 +123,15 @@ class Layer(RNNCell):
         self.check_dtype(dtype)
         if self.scope is None:
             given = self.base_name if self.reuse or self.shares_name else None
-            with graph.open_variable_scope(given, default_name=self.base_name, reuse=self.reuse) as self.scope:
+            with graph.open_variable_scope(
+                given, default_name=self.base_name, reuse=self.reuse
+            ) as self.scope:
                 pass
         with graph.again(self.scope):
             if self.input_size not in (None, input_size):
                 raise SizeError(
-                    f"{self.base_name} has weights for inputs of size {self.input_size} and was given size {input_size}: "
+                    f"{self.base_name} has weights for inputs of size {self.input_size} and was "
+                    f"given size {input_size}: "
                     f"use another cell object for it"
                 )
             self.input_size, declared = input_size, self.declare(input_size)
@@ -115,10 +139,16 @@ class Layer(RNNCell):
             first = "" if "$" in self.recipe else " ".join(f"${name}" for name in declared)
             resource = graph.variable_scope.use_resource if self.resource is None else self.resource
             read = "ReadVariableOp" if resource and not graph.cached else ""
-            # A branch takes the input and a state from outside where they are joined, and the other states later.
+            # A branch takes the input and a state from outside where they are joined, and the other
+            # states later.
             branch = graph.loop == "Switch"
             graph.captures += branch * self.joins_state
-            recipe = self.recipe.format(use=f"({read})[Enter]", again=f"({read})", read=read, taken="[Enter]" if branch else "")
+            recipe = self.recipe.format(
+                use=f"({read})[Enter]",
+                again=f"({read})",
+                read=read,
+                taken="[Enter]" if branch else "",
+            )
             marks = self.record(graph, f"{first} {recipe}", variable)
             left = len(flatten(self.state_size)) - self.joins_state - self.recipe.count("{taken}")
             graph.record("Switch " * (left * branch))
@@ -137,9 +167,15 @@ class Layer(RNNCell):
     def check_dtype(self, dtype: DType) -> None:
         """Refuse an input of whole numbers, and one of another dtype than the cell was given."""
         if not dtype.is_floating:
-            raise InputError(f"{type(self).__name__} was given an input of {dtype.name}: give it fractions, tf.cast(x, tf.float32)")
+            raise InputError(
+                f"{type(self).__name__} was given an input of {dtype.name}: give it fractions, "
+                f"tf.cast(x, tf.float32)"
+            )
         if self.kind not in (None, dtype):
-            raise InputError(f"{type(self).__name__}(dtype={self.kind!r}) was given an input of {dtype.name}: make both the same, or leave dtype out")
+            raise InputError(
+                f"{type(self).__name__}(dtype={self.kind!r}) was given an input of {dtype.name}: "
+                f"make both the same, or leave dtype out"
+            )
 
     def record(self, graph: Graph, recipe: str, variable: Callable) -> Marks:
         """Record the operations."""
@@ -149,18 +185,31 @@ class Layer(RNNCell):
         """What the equations are given for the input."""
         return x
 
-    def scan(self, x, states: list[torch.Tensor], weights: dict[str, torch.Tensor], lengths: torch.Tensor | None):
-        """Run the equations: what `Step.advance` does, with the equations' weights and the states in their order."""
+    def scan(
+        self,
+        x,
+        states: list[torch.Tensor],
+        weights: dict[str, torch.Tensor],
+        lengths: torch.Tensor | None,
+    ):
+        """Run the equations: what `Step.advance` does, with the equations' weights and the states
+        in their order.
+        """
         return arithmetic.scan(self.equations.graph, x, states, weights, lengths, self.maths)
 
     def declare(self, input_size: int) -> dict[str, tuple]:
         """The shape and the initialiser of each variable, by name, for an input of a size."""
         rows = input_size + self.output_size
-        return {name: ([n or rows for n in shape], initializer) for name, shape, initializer in self.declared}
+        return {
+            name: ([n or rows for n in shape], initializer)
+            for name, shape, initializer in self.declared
+        }
 
 
 class PlainLayer(Layer):
-    """A layer that is none of TensorFlow's: it opens its outer scope once more, and its variables stay of the older kind."""
+    """A layer that is none of TensorFlow's: it opens its outer scope once more, and its variables
+    stay of the older kind.
+    """
 
     # Wrappers set it to True.
     resource = property(lambda self: None, lambda self, value: None)
@@ -181,44 +230,70 @@ class BasicRNNCell(Layer):
         dtype: The input's; None for whichever that is.
     """
 
-    def __init__(self, num_units: int, activation=None, reuse=None, name: str | None = None, dtype=None):
+    def __init__(
+        self, num_units: int, activation=None, reuse=None, name: str | None = None, dtype=None
+    ):
         super().__init__(num_units, activation, reuse, name or "basic_rnn_cell", dtype)
         self.equations = equations.elman.with_constants(activation=self.activation)
-        self.declared = [("kernel", [None, num_units], None), ("bias", [num_units], zeros_initializer())]
+        self.declared = [
+            ("kernel", [None, num_units], None),
+            ("bias", [num_units], zeros_initializer()),
+        ]
         self.recipe = f"concat(axis) MatMul{{use}} BiasAdd{{use}} {self.activation_name}=h"
 
-    def weights(self, input_size: int, kernel: torch.Tensor, bias: torch.Tensor) -> dict[str, torch.Tensor]:
+    def weights(
+        self, input_size: int, kernel: torch.Tensor, bias: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """The equations' weights."""
         return {"W": kernel[:input_size].T, "U": kernel[input_size:].T, "b": bias}
 
 
 class GRUCell(Layer):
-    """The gated recurrent unit with the reset gate before the product: `ostinato.cells.gru_original`.
+    """The gated recurrent unit with the reset gate before the product:
+    `ostinato.cells.gru_original`.
 
-    Args:
-        num_units: The size of the state.
-        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
-        kernel_initializer: What its two kernels begin with; None for the scope's, else glorot_uniform.
-        bias_initializer: What its two biases begin with; None for 1 in the gates' and 0 in the candidate's.
-        name: What its variables are named by; None for `gru_cell`.
-        dtype: The input's; None for whichever that is.
+    Args: num_units: The size of the state. activation: tf.nn.tanh (the default), tf.nn.relu or
+        tf.nn.sigmoid. reuse: Whether its variables exist already. kernel_initializer: What its two
+        kernels begin with; None for the scope's, else glorot_uniform. bias_initializer: What its
+        two biases begin with; None for 1 in the gates' and 0 in the candidate's. name: What its
+        variables are named by; None for `gru_cell`. dtype: The input's; None for whichever that is.
     """
 
-    def __init__(self, num_units: int, activation=None, reuse=None, kernel_initializer=None, bias_initializer=None,
-                 name: str | None = None, dtype=None):
+    def __init__(
+        self,
+        num_units: int,
+        activation=None,
+        reuse=None,
+        kernel_initializer=None,
+        bias_initializer=None,
+        name: str | None = None,
+        dtype=None,
+    ):
         super().__init__(num_units, activation, reuse, name or "gru_cell", dtype)
         self.equations = equations.gru_original.with_constants(activation=self.activation)
         self.declared = [
             ("gates/kernel", [None, 2 * num_units], kernel_initializer),
-            ("gates/bias", [2 * num_units], constant_initializer(1.0) if bias_initializer is None else bias_initializer),
+            (
+                "gates/bias",
+                [2 * num_units],
+                constant_initializer(1.0) if bias_initializer is None else bias_initializer,
+            ),
             ("candidate/kernel", [None, num_units], kernel_initializer),
-            ("candidate/bias", [num_units], zeros_initializer() if bias_initializer is None else bias_initializer),
+            (
+                "candidate/bias",
+                [num_units],
+                zeros_initializer() if bias_initializer is None else bias_initializer,
+            ),
         ]
         product = "concat(axis) MatMul{use} BiasAdd{use}"
-        self.recipe = f"{product} Sigmoid Const split(split_dim) mul {product} {self.activation_name} mul sub(x) mul add=h"
+        self.recipe = (
+            f"{product} Sigmoid Const split(split_dim) mul {product} "
+            f"{self.activation_name} mul sub(x) mul add=h"
+        )
 
-    def weights(self, input_size: int, gates, gates_bias, candidate, candidate_bias) -> dict[str, torch.Tensor]:
+    def weights(
+        self, input_size: int, gates, gates_bias, candidate, candidate_bias
+    ) -> dict[str, torch.Tensor]:
         """The equations' weights."""
         return {
             "W": torch.cat([gates[:input_size], candidate[:input_size]], 1).T,
@@ -234,13 +309,20 @@ class LSTMLayer(Layer):
     def _states(self, output_size: int, state_is_tuple: bool):
         whole(self, "num_proj", output_size, ", or leave it out for no projection")
         self.output_size, self.joined, self.order = output_size, not state_is_tuple, (1, 0)
-        self.state_size = LSTMStateTuple(self.num_units, output_size) if state_is_tuple else self.num_units + output_size
+        self.state_size = (
+            LSTMStateTuple(self.num_units, output_size)
+            if state_is_tuple
+            else self.num_units + output_size
+        )
         self.marks = ("c", "h") if state_is_tuple else ("state",)
 
     def weights(self, input_size: int, kernel, bias, *more) -> dict[str, torch.Tensor]:
         """The equations' weights."""
         kernel, bias = ordered(kernel), ordered(bias)
-        others = {_LSTM_NAMES[name]: w.T if w.dim() > 1 else w for (name, *_), w in zip(self.declared[2:], more)}
+        others = {
+            _LSTM_NAMES[name]: w.T if w.dim() > 1 else w
+            for (name, *_), w in zip(self.declared[2:], more)
+        }
         return {"W": kernel[:, :input_size], "U": kernel[:, input_size:], "b": bias, **others}
 
 
@@ -257,16 +339,30 @@ class BasicLSTMCell(LSTMLayer):
         dtype: The input's; None for whichever that is.
     """
 
-    def __init__(self, num_units: int, forget_bias: float = 1.0, state_is_tuple: bool = True, activation=None, reuse=None,
-                 name: str | None = None, dtype=None):
+    def __init__(
+        self,
+        num_units: int,
+        forget_bias: float = 1.0,
+        state_is_tuple: bool = True,
+        activation=None,
+        reuse=None,
+        name: str | None = None,
+        dtype=None,
+    ):
         super().__init__(num_units, activation, reuse, name or "basic_lstm_cell", dtype)
         self._states(num_units, state_is_tuple)
-        self.equations = equations.lstm.with_constants(forget_bias=number(self, "forget_bias", forget_bias), activation=self.activation)
-        self.declared = [("kernel", [None, 4 * num_units], None), ("bias", [4 * num_units], zeros_initializer())]
+        self.equations = equations.lstm.with_constants(
+            forget_bias=number(self, "forget_bias", forget_bias), activation=self.activation
+        )
+        self.declared = [
+            ("kernel", [None, 4 * num_units], None),
+            ("bias", [4 * num_units], zeros_initializer()),
+        ]
         cut, join = ("Const split", "concat(axis)=state") if self.joined else ("", "")
         multiply = "Mul" if self.joined else "Mul{taken}"
         self.recipe = (
-            f"Const {cut} concat(axis) MatMul{{use}} BiasAdd{{use}} Const split Const Add Sigmoid {multiply} Sigmoid "
+            f"Const {cut} concat(axis) MatMul{{use}} BiasAdd{{use}} Const split Const Add Sigmoid "
+            f"{multiply} Sigmoid "
             f"{self.activation_name} Mul Add=c {self.activation_name} Sigmoid Mul=h {join}"
         )
 
@@ -274,49 +370,87 @@ class BasicLSTMCell(LSTMLayer):
 class LSTMCell(LSTMLayer):
     """The LSTM with everything, each part of which can be off: `ostinato.cells.lstm_full`.
 
-    Args:
-        num_units: The size of the cell state.
-        use_peepholes: Whether the gates see the cell state.
-        cell_clip: The cell state is held within this; None for no bound.
-        initializer: What its weights begin with, but for the bias; None for the scope's, else glorot_uniform.
-        num_proj: The size of the output, projected; None for no projection.
-        proj_clip: The output is held within this; None for no bound. Without a projection it does nothing.
-        forget_bias: What is added to the forget gate as it runs.
-        state_is_tuple: False to keep c and h in one state.
-        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
-        name: What its variables are named by; None for `lstm_cell`.
-        dtype: The input's; None for whichever that is.
+    Args: num_units: The size of the cell state. use_peepholes: Whether the gates see the cell
+        state. cell_clip: The cell state is held within this; None for no bound. initializer: What
+        its weights begin with, but for the bias; None for the scope's, else glorot_uniform.
+        num_proj: The size of the output, projected; None for no projection. proj_clip: The output
+        is held within this; None for no bound. Without a projection it does nothing. forget_bias:
+        What is added to the forget gate as it runs. state_is_tuple: False to keep c and h in one
+        state. activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid. reuse: Whether its
+        variables exist already. name: What its variables are named by; None for `lstm_cell`. dtype:
+        The input's; None for whichever that is.
     """
 
     def __init__(
-        self, num_units: int, use_peepholes: bool = False, cell_clip: float | None = None, initializer=None, num_proj: int | None = None,
-        proj_clip: float | None = None, num_unit_shards=None, num_proj_shards=None, forget_bias: float = 1.0,
-        state_is_tuple: bool = True, activation=None, reuse=None, name: str | None = None, dtype=None,
-    ):  # fmt: skip
+        self,
+        num_units: int,
+        use_peepholes: bool = False,
+        cell_clip: float | None = None,
+        initializer=None,
+        num_proj: int | None = None,
+        proj_clip: float | None = None,
+        num_unit_shards=None,
+        num_proj_shards=None,
+        forget_bias: float = 1.0,
+        state_is_tuple: bool = True,
+        activation=None,
+        reuse=None,
+        name: str | None = None,
+        dtype=None,
+    ):
         if num_unit_shards or num_proj_shards:
-            raise InputError("LSTMCell(num_unit_shards=..., num_proj_shards=...): weights in several pieces are not provided; leave both out")
+            raise InputError(
+                "LSTMCell(num_unit_shards=..., num_proj_shards=...): weights in several pieces are "
+                "not provided; leave both out"
+            )
         super().__init__(num_units, activation, reuse, name or "lstm_cell", dtype)
         self._states(num_proj or num_units, state_is_tuple)
-        constants = {"forget_bias": number(self, "forget_bias", forget_bias), "cell_clip": bound(self, "cell_clip", cell_clip),
-                     "activation": self.activation}
+        constants = {
+            "forget_bias": number(self, "forget_bias", forget_bias),
+            "cell_clip": bound(self, "cell_clip", cell_clip),
+            "activation": self.activation,
+        }
         if num_proj:
-            constants |= {"peepholes": use_peepholes, "projection_clip": bound(self, "proj_clip", proj_clip)}
-        cell = equations.lstm_full if num_proj else equations.lstm_peephole if use_peepholes else equations.lstm
+            constants |= {
+                "peepholes": use_peepholes,
+                "projection_clip": bound(self, "proj_clip", proj_clip),
+            }
+        cell = (
+            equations.lstm_full
+            if num_proj
+            else equations.lstm_peephole
+            if use_peepholes
+            else equations.lstm
+        )
         self.equations = cell.with_constants(**constants)
 
-        self.declared = [("kernel", [None, 4 * num_units], initializer), ("bias", [4 * num_units], zeros_initializer())]
+        self.declared = [
+            ("kernel", [None, 4 * num_units], initializer),
+            ("bias", [4 * num_units], zeros_initializer()),
+        ]
         if use_peepholes:
             self.declared += [(f"w_{gate}_diag", [num_units], initializer) for gate in "fio"]
         if num_proj:
             self.declared += [("projection/kernel", [num_units, num_proj], initializer)]
 
-        cut, join = ("Slice(begin size) Slice(begin size)", "concat(axis)=state") if self.joined else ("", "")
+        cut, join = (
+            ("Slice(begin size) Slice(begin size)", "concat(axis)=state")
+            if self.joined
+            else ("", "")
+        )
         peep = "{read} mul[Enter] add" if use_peepholes else ""
         clip = "clip_by_value(Minimum(y) y)"
         held = "add=c" if cell_clip is None else f"add {clip}=c"
-        output = "mul=h" if not num_proj else "mul MatMul{use}=h" if proj_clip is None else f"mul MatMul{{use}} {clip}=h"
+        output = (
+            "mul=h"
+            if not num_proj
+            else "mul MatMul{use}=h"
+            if proj_clip is None
+            else f"mul MatMul{{use}} {clip}=h"
+        )
         self.recipe = (
-            f"{cut} concat(axis) MatMul{{use}} BiasAdd{{use}} Const split(split_dim) add(y) {peep} Sigmoid mul {peep} Sigmoid "
-            f"{self.activation_name} mul {held} {peep} Sigmoid {self.activation_name} {output} {join}"
+            f"{cut} concat(axis) MatMul{{use}} BiasAdd{{use}} Const split(split_dim) add(y) {peep} "
+            f"Sigmoid mul {peep} Sigmoid "
+            f"{self.activation_name} mul {held} {peep} Sigmoid {self.activation_name} {output} "
+            f"{join}"
         )

@@ -1,6 +1,8 @@
-"""The other cells of tf.contrib.rnn: their variables' names and shapes over the equations of `ostinato.cells`, as in `cells.py`.
+"""The other cells of tf.contrib.rnn: their variables' names and shapes over the equations of
+`ostinato.cells`, as in `cells.py`.
 
-MinimalRNNCell and CFNCell TensorFlow 1.13.1 has in tensorflow.contrib.rnn.python.ops.rnn_cell alone.
+MinimalRNNCell and CFNCell TensorFlow 1.13.1 has in tensorflow.contrib.rnn.python.ops.rnn_cell
+alone.
 """
 
 import torch
@@ -21,8 +23,16 @@ from .variables import (
 
 
 @cell
-def _nas_projected(x, h=state("P"), c=state("H"), *, W=weight("8*H", "I"), U=weight("8*H", "P"), b=weight("8*H"),
-                   R=weight("P", "H")):
+def _nas_projected(
+    x,
+    h=state("P"),
+    c=state("H"),
+    *,
+    W=weight("8*H", "I"),
+    U=weight("8*H", "P"),
+    b=weight("8*H"),
+    R=weight("P", "H"),
+):
     """`ostinato.cells.nas` with its output projected to P units.
 
     Source: as `ostinato.cells.nas`; tf.contrib.rnn.NASCell(num_proj=...).
@@ -32,7 +42,8 @@ def _nas_projected(x, h=state("P"), c=state("H"), *, W=weight("8*H", "I"), U=wei
 
 
 class NASCell(PlainLayer, LSTMLayer):
-    """The cell found by neural architecture search: `ostinato.cells.nas`, whose output may be projected.
+    """The cell found by neural architecture search: `ostinato.cells.nas`, whose output may be
+    projected.
 
     Args:
         num_units: The size of the cell state.
@@ -41,27 +52,46 @@ class NASCell(PlainLayer, LSTMLayer):
         reuse: Whether its variables exist already.
     """
 
-    def __init__(self, num_units: int, num_proj: int | None = None, use_biases: bool = False, reuse=None):
+    def __init__(
+        self, num_units: int, num_proj: int | None = None, use_biases: bool = False, reuse=None
+    ):
         super().__init__(num_units, None, reuse, "nas_cell")
         self._states(self.num_units if num_proj is None else num_proj, True)
         self.equations = equations.nas if num_proj is None else _nas_projected
         self.projected, self.use_biases = num_proj is not None, use_biases
         bias = "$bias BiasAdd{use}" if use_biases else ""
         output = "Tanh $projection_weights MatMul{use}=h" if self.projected else "Tanh=h"
-        self.recipe = (f"$recurrent_kernel $kernel MatMul{{use}} MatMul{{use}} {bias} {SPLIT} {SPLIT} add Sigmoid add Relu add "
-                       "Sigmoid mul Relu add Tanh add Sigmoid add Tanh add Sigmoid mul Tanh add Tanh mul Tanh add Sigmoid "
-                       f"add{{taken}} Tanh mul=c add Tanh mul {output}")
+        self.recipe = (
+            f"$recurrent_kernel $kernel MatMul{{use}} MatMul{{use}} {bias} {SPLIT} {SPLIT} add "
+            f"Sigmoid add Relu add "
+            "Sigmoid mul Relu add Tanh add Sigmoid add Tanh add Sigmoid mul Tanh add Tanh mul Tanh "
+            "add Sigmoid "
+            f"add{{taken}} Tanh mul=c add Tanh mul {output}"
+        )
 
     def declare(self, input_size: int) -> dict[str, tuple]:
         size = 8 * self.num_units
         bias = {"bias": ([size], zeros_initializer())} if self.use_biases else {}
-        projection = {"projection_weights": ([self.num_units, self.output_size], None)} if self.projected else {}
-        return {"recurrent_kernel": ([self.output_size, size], None), "kernel": ([input_size, size], None)} | bias | projection
+        projection = (
+            {"projection_weights": ([self.num_units, self.output_size], None)}
+            if self.projected
+            else {}
+        )
+        return (
+            {
+                "recurrent_kernel": ([self.output_size, size], None),
+                "kernel": ([input_size, size], None),
+            }
+            | bias
+            | projection
+        )
 
     def weights(self, input_size: int, recurrent, kernel, *more) -> dict[str, torch.Tensor]:
         """The equations' weights."""
         bias = more[0] if self.use_biases else recurrent.new_zeros(8 * self.num_units)
-        return {"W": kernel.T, "U": recurrent.T, "b": bias} | ({"R": more[-1].T} if self.projected else {})
+        return {"W": kernel.T, "U": recurrent.T, "b": bias} | (
+            {"R": more[-1].T} if self.projected else {}
+        )
 
 
 class UGRNNCell(PlainLayer):
@@ -75,18 +105,34 @@ class UGRNNCell(PlainLayer):
         reuse: Whether its variables exist already.
     """
 
-    def __init__(self, num_units: int, initializer=None, forget_bias: float = 1.0, activation=None, reuse=None):
+    def __init__(
+        self,
+        num_units: int,
+        initializer=None,
+        forget_bias: float = 1.0,
+        activation=None,
+        reuse=None,
+    ):
         super().__init__(num_units, activation, reuse, "ugrnn_cell")
-        self.equations = equations.ugrnn.with_constants(forget_bias=number(self, "forget_bias", forget_bias), activation=self.activation)
-        self.declared = [("kernel", [None, 2 * num_units], initializer), ("bias", [2 * num_units], constant_initializer(0.0))]
-        self.recipe = scope("ugrnn_cell", f"concat(axis) $kernel $bias {LINEAR} {SPLIT} {self.activation_name} add(y) Sigmoid "
-                            "mul sub(x) mul add=h")
+        self.equations = equations.ugrnn.with_constants(
+            forget_bias=number(self, "forget_bias", forget_bias), activation=self.activation
+        )
+        self.declared = [
+            ("kernel", [None, 2 * num_units], initializer),
+            ("bias", [2 * num_units], constant_initializer(0.0)),
+        ]
+        self.recipe = scope(
+            "ugrnn_cell",
+            f"concat(axis) $kernel $bias {LINEAR} {SPLIT} {self.activation_name} add(y) Sigmoid "
+            "mul sub(x) mul add=h",
+        )
 
     weights = BasicRNNCell.weights
 
 
 class IntersectionRNNCell(PlainLayer):
-    """The intersection network: `ostinato.cells.intersection`, or `intersection_projected` where the input has another size.
+    """The intersection network: `ostinato.cells.intersection`, or `intersection_projected` where
+    the input has another size.
 
     Args:
         num_units: The size of the state and of the output.
@@ -99,32 +145,66 @@ class IntersectionRNNCell(PlainLayer):
 
     marks = ("state",)
 
-    def __init__(self, num_units: int, num_in_proj: int | None = None, initializer=None, forget_bias: float = 1.0,
-                 y_activation=operations.relu, reuse=None):
+    def __init__(
+        self,
+        num_units: int,
+        num_in_proj: int | None = None,
+        initializer=None,
+        forget_bias: float = 1.0,
+        y_activation=operations.relu,
+        reuse=None,
+    ):
         super().__init__(num_units, y_activation, reuse, "intersection_rnn_cell")
-        self.num_in_proj, self.initializer, self.forget_bias = num_in_proj, initializer, number(self, "forget_bias", forget_bias)
+        self.num_in_proj, self.initializer, self.forget_bias = (
+            num_in_proj,
+            initializer,
+            number(self, "forget_bias", forget_bias),
+        )
 
     def declare(self, input_size: int) -> dict[str, tuple]:
         units, first = self.num_units, {}
         if input_size != units and not self.num_in_proj:
-            raise SizeError(f"IntersectionRNNCell(num_units={units}) was given an input of size {input_size}: make it "
-                            f"num_in_proj={units}, or give an input of size {units}")
+            raise SizeError(
+                f"IntersectionRNNCell(num_units={units}) was given an input of size {input_size}: "
+                f"make it "
+                f"num_in_proj={units}, or give an input of size {units}"
+            )
         if input_size != units:
-            first = {"in_projection/kernel": ([input_size, units], self.initializer),
-                     "in_projection/bias": ([units], constant_initializer(0.0))}
+            first = {
+                "in_projection/kernel": ([input_size, units], self.initializer),
+                "in_projection/bias": ([units], constant_initializer(0.0)),
+            }
         cell = equations.intersection_projected if first else equations.intersection
-        self.equations = cell.with_constants(forget_bias=self.forget_bias, activation=self.activation)
-        project = scope("in_projection", f"$in_projection/kernel $in_projection/bias {LINEAR}") if first else ""
-        self.recipe = scope("intersection_rnn_cell", f"{project} concat(axis) $kernel $bias {LINEAR} {' '.join([STRIDED] * 4)} "
-                            f"Tanh {self.activation_name} add(y) Sigmoid add(y) Sigmoid mul sub(x) mul add=state mul "
-                            "sub(x) mul add=h")
-        return first | {"kernel": ([2 * units, 4 * units], self.initializer), "bias": ([4 * units], constant_initializer(0.0))}
+        self.equations = cell.with_constants(
+            forget_bias=self.forget_bias, activation=self.activation
+        )
+        project = (
+            scope("in_projection", f"$in_projection/kernel $in_projection/bias {LINEAR}")
+            if first
+            else ""
+        )
+        self.recipe = scope(
+            "intersection_rnn_cell",
+            f"{project} concat(axis) $kernel $bias {LINEAR} {' '.join([STRIDED] * 4)} "
+            f"Tanh {self.activation_name} add(y) Sigmoid add(y) Sigmoid mul sub(x) mul add=state "
+            f"mul "
+            "sub(x) mul add=h",
+        )
+        return first | {
+            "kernel": ([2 * units, 4 * units], self.initializer),
+            "bias": ([4 * units], constant_initializer(0.0)),
+        }
 
     def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
         """The equations' weights."""
         *first, kernel, bias = given
         projection = {"V": first[0].T, "a": first[1]} if first else {}
-        return {**projection, "W": kernel[: self.num_units].T, "U": kernel[self.num_units :].T, "b": bias}
+        return {
+            **projection,
+            "W": kernel[: self.num_units].T,
+            "U": kernel[self.num_units :].T,
+            "b": bias,
+        }
 
 
 class SRUCell(Layer):
@@ -142,11 +222,17 @@ class SRUCell(Layer):
     def __init__(self, num_units: int, activation=None, reuse=None, name: str | None = None):
         super().__init__(num_units, activation, reuse, name or "sru_cell")
         self.equations = equations.sru.with_constants(activation=self.activation)
-        self.recipe = (f"$kernel $bias MatMul{{use}} {SPLIT} concat(axis) BiasAdd{{use}} Sigmoid {SPLIT} mul sub(x) mul add=c "
-                       f"{self.activation_name} mul sub(x) mul add=h")
+        self.recipe = (
+            f"$kernel $bias MatMul{{use}} {SPLIT} concat(axis) BiasAdd{{use}} Sigmoid {SPLIT} mul "
+            f"sub(x) mul add=c "
+            f"{self.activation_name} mul sub(x) mul add=h"
+        )
 
     def declare(self, input_size: int) -> dict[str, tuple]:
-        return {"kernel": ([input_size, 4 * self.num_units], None), "bias": ([2 * self.num_units], constant_initializer(0.0))}
+        return {
+            "kernel": ([input_size, 4 * self.num_units], None),
+            "bias": ([2 * self.num_units], constant_initializer(0.0)),
+        }
 
     def weights(self, input_size: int, kernel, bias) -> dict[str, torch.Tensor]:
         """The equations' weights."""
@@ -164,15 +250,23 @@ class IndRNNCell(Layer):
         dtype: The input's; None for whichever that is.
     """
 
-    def __init__(self, num_units: int, activation=None, reuse=None, name: str | None = None, dtype=None):
+    def __init__(
+        self, num_units: int, activation=None, reuse=None, name: str | None = None, dtype=None
+    ):
         super().__init__(num_units, activation, reuse, name or "ind_rnn_cell", dtype)
         self.equations = equations.ind_rnn.with_constants(activation=self.activation)
-        self.recipe = f"$kernel_w $kernel_u $bias MatMul{{use}} mul{{use}} add BiasAdd{{use}} {self.activation_name}=h"
+        self.recipe = (
+            f"$kernel_w $kernel_u $bias MatMul{{use}} mul{{use}} add BiasAdd{{use}} "
+            f"{self.activation_name}=h"
+        )
 
     def declare(self, input_size: int) -> dict[str, tuple]:
         units = self.num_units
-        return {"kernel_w": ([input_size, units], None), "kernel_u": ([1, units], random_uniform_initializer(-1, 1)),
-                "bias": ([units], zeros_initializer())}
+        return {
+            "kernel_w": ([input_size, units], None),
+            "kernel_u": ([1, units], random_uniform_initializer(-1, 1)),
+            "bias": ([units], zeros_initializer()),
+        }
 
     def weights(self, input_size: int, kernel, diagonal, bias) -> dict[str, torch.Tensor]:
         """The equations' weights."""
@@ -182,31 +276,47 @@ class IndRNNCell(Layer):
 class IndyGRUCell(Layer):
     """The GRU of which each unit sees its own state: `ostinato.cells.indy_gru`.
 
-    Args:
-        num_units: The size of the state.
-        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
-        kernel_initializer: What its two kernels for the input begin with; None for the scope's, else glorot_uniform.
-        bias_initializer: What its two biases begin with; None for 1 in the gates' and 0 in the candidate's.
-        name: What its variables are named by; None for `indy_gru_cell`.
-        dtype: The input's; None for whichever that is.
+    Args: num_units: The size of the state. activation: tf.nn.tanh (the default), tf.nn.relu or
+        tf.nn.sigmoid. reuse: Whether its variables exist already. kernel_initializer: What its two
+        kernels for the input begin with; None for the scope's, else glorot_uniform.
+        bias_initializer: What its two biases begin with; None for 1 in the gates' and 0 in the
+        candidate's. name: What its variables are named by; None for `indy_gru_cell`. dtype: The
+        input's; None for whichever that is.
     """
 
-    def __init__(self, num_units: int, activation=None, reuse=None, kernel_initializer=None, bias_initializer=None,
-                 name: str | None = None, dtype=None):
+    def __init__(
+        self,
+        num_units: int,
+        activation=None,
+        reuse=None,
+        kernel_initializer=None,
+        bias_initializer=None,
+        name: str | None = None,
+        dtype=None,
+    ):
         super().__init__(num_units, activation, reuse, name or "indy_gru_cell", dtype)
         self.equations = equations.indy_gru.with_constants(activation=self.activation)
         self.begins = kernel_initializer, bias_initializer
-        self.recipe = ("$gates/kernel_w $gates/kernel_u $gates/bias $candidate/kernel $candidate/kernel_u $candidate/bias "
-                       f"MatMul{{use}} Tile(multiples) mul{{use}} add BiasAdd{{use}} Sigmoid {SPLIT} mul MatMul{{use}} "
-                       f"mul{{use}} add BiasAdd{{use}} {self.activation_name} mul sub(x) mul add=h")
+        self.recipe = (
+            "$gates/kernel_w $gates/kernel_u $gates/bias $candidate/kernel $candidate/kernel_u "
+            "$candidate/bias "
+            f"MatMul{{use}} Tile(multiples) mul{{use}} add BiasAdd{{use}} Sigmoid {SPLIT} mul "
+            f"MatMul{{use}} "
+            f"mul{{use}} add BiasAdd{{use}} {self.activation_name} mul sub(x) mul add=h"
+        )
 
     def declare(self, input_size: int) -> dict[str, tuple]:
-        units, (kernel, bias), diagonal = self.num_units, self.begins, random_uniform_initializer(-1, 1)
+        units, (kernel, bias), diagonal = (
+            self.num_units,
+            self.begins,
+            random_uniform_initializer(-1, 1),
+        )
         return {
-            "gates/kernel_w": ([input_size, 2 * units], kernel), "gates/kernel_u": ([1, 2 * units], diagonal),
+            "gates/kernel_w": ([input_size, 2 * units], kernel),
+            "gates/kernel_u": ([1, 2 * units], diagonal),
             "gates/bias": ([2 * units], constant_initializer(1.0) if bias is None else bias),
-            "candidate/kernel": ([input_size, units], kernel), "candidate/kernel_u": ([1, units], diagonal),
+            "candidate/kernel": ([input_size, units], kernel),
+            "candidate/kernel_u": ([1, units], diagonal),
             "candidate/bias": ([units], zeros_initializer() if bias is None else bias),
         }
 
@@ -219,35 +329,64 @@ class IndyGRUCell(Layer):
 class _Units(Layer):
     """A cell whose activation may be a name, and whose initialisers too."""
 
-    def __init__(self, units: int, activation, kernel_initializer, bias_initializer, name: str, dtype):
+    def __init__(
+        self, units: int, activation, kernel_initializer, bias_initializer, name: str, dtype
+    ):
         named = {name: getattr(operations, name) for name in ("tanh", "relu", "sigmoid")}
-        super().__init__(units, named.get(activation, activation) if isinstance(activation, str) else activation, None, name,
-                         dtype)
-        self.kernel_initializer = None if kernel_initializer == "glorot_uniform" else kernel_initializer
-        self.bias_initializer = ones_initializer() if bias_initializer == "ones" else bias_initializer
+        super().__init__(
+            units,
+            named.get(activation, activation) if isinstance(activation, str) else activation,
+            None,
+            name,
+            dtype,
+        )
+        self.kernel_initializer = (
+            None if kernel_initializer == "glorot_uniform" else kernel_initializer
+        )
+        self.bias_initializer = (
+            ones_initializer() if bias_initializer == "ones" else bias_initializer
+        )
 
 
 class MinimalRNNCell(_Units):
     """The minimal network: `ostinato.cells.minimal_rnn`.
 
-    Args:
-        units: The size of the state.
-        activation: "tanh", "relu" or "sigmoid", or tf.nn's function.
-        kernel_initializer, bias_initializer: What they begin with: "glorot_uniform" and "ones", or initialisers of `tf`.
-        name: What its variables are named by; None for `minimal_rnn_cell`.
-        dtype: The input's; None for whichever that is.
+    Args: units: The size of the state. activation: "tanh", "relu" or "sigmoid", or tf.nn's
+        function. kernel_initializer, bias_initializer: What they begin with: "glorot_uniform" and
+        "ones", or initialisers of `tf`. name: What its variables are named by; None for
+        `minimal_rnn_cell`. dtype: The input's; None for whichever that is.
     """
 
-    def __init__(self, units: int, activation="tanh", kernel_initializer="glorot_uniform", bias_initializer="ones",
-                 name: str | None = None, dtype=None):
-        super().__init__(units, activation, kernel_initializer, bias_initializer, name or "minimal_rnn_cell", dtype)
+    def __init__(
+        self,
+        units: int,
+        activation="tanh",
+        kernel_initializer="glorot_uniform",
+        bias_initializer="ones",
+        name: str | None = None,
+        dtype=None,
+    ):
+        super().__init__(
+            units,
+            activation,
+            kernel_initializer,
+            bias_initializer,
+            name or "minimal_rnn_cell",
+            dtype,
+        )
         self.equations = equations.minimal_rnn.with_constants(activation=self.activation)
-        self.recipe = (f"$kernel $bias Const split({{read}} split_dim)[Enter] MatMul {self.activation_name} concat(axis) MatMul "
-                       "BiasAdd{use} Sigmoid mul sub(x) mul add=h")
+        self.recipe = (
+            f"$kernel $bias Const split({{read}} split_dim)[Enter] MatMul {self.activation_name} "
+            f"concat(axis) MatMul "
+            "BiasAdd{use} Sigmoid mul sub(x) mul add=h"
+        )
 
     def declare(self, input_size: int) -> dict[str, tuple]:
         units = self.num_units
-        return {"kernel": ([input_size + 2 * units, units], self.kernel_initializer), "bias": ([units], self.bias_initializer)}
+        return {
+            "kernel": ([input_size + 2 * units, units], self.kernel_initializer),
+            "bias": ([units], self.bias_initializer),
+        }
 
     def weights(self, input_size: int, kernel, bias) -> dict[str, torch.Tensor]:
         """The equations' weights."""
@@ -263,18 +402,33 @@ class CFNCell(_Units):
         name: What its variables are named by; None for `cfn_cell`.
     """
 
-    def __init__(self, units: int, activation="tanh", kernel_initializer="glorot_uniform", bias_initializer="ones",
-                 name: str | None = None, dtype=None):
-        super().__init__(units, activation, kernel_initializer, bias_initializer, name or "cfn_cell", dtype)
+    def __init__(
+        self,
+        units: int,
+        activation="tanh",
+        kernel_initializer="glorot_uniform",
+        bias_initializer="ones",
+        name: str | None = None,
+        dtype=None,
+    ):
+        super().__init__(
+            units, activation, kernel_initializer, bias_initializer, name or "cfn_cell", dtype
+        )
         self.equations = equations.cfn.with_constants(activation=self.activation)
         act = self.activation_name
-        self.recipe = (f"$kernel $recurrent_kernel $bias Const split({{read}} split_dim)[Enter] MatMul{{use}} MatMul add "
-                       f"BiasAdd{{use}} Sigmoid {SPLIT} MatMul {act} mul sub(x) {act} mul add=h")
+        self.recipe = (
+            f"$kernel $recurrent_kernel $bias Const split({{read}} split_dim)[Enter] MatMul{{use}} "
+            f"MatMul add "
+            f"BiasAdd{{use}} Sigmoid {SPLIT} MatMul {act} mul sub(x) {act} mul add=h"
+        )
 
     def declare(self, input_size: int) -> dict[str, tuple]:
         units = self.num_units
-        return {"kernel": ([input_size, 3 * units], self.kernel_initializer),
-                "recurrent_kernel": ([units, 2 * units], self.kernel_initializer), "bias": ([2 * units], self.bias_initializer)}
+        return {
+            "kernel": ([input_size, 3 * units], self.kernel_initializer),
+            "recurrent_kernel": ([units, 2 * units], self.kernel_initializer),
+            "bias": ([2 * units], self.bias_initializer),
+        }
 
     def weights(self, input_size: int, kernel, recurrent, bias) -> dict[str, torch.Tensor]:
         """The equations' weights."""
@@ -291,9 +445,18 @@ class GRUBlockCellV2(GRUCell):
         name: What its variables are named by.
     """
 
-    def __init__(self, num_units: int | None = None, cell_size: int | None = None, reuse=None, name: str = "gru_cell"):
+    def __init__(
+        self,
+        num_units: int | None = None,
+        cell_size: int | None = None,
+        reuse=None,
+        name: str = "gru_cell",
+    ):
         if (num_units is None) == (cell_size is None):
-            raise InputError(f"{type(self).__name__}(num_units={num_units!r}, cell_size={cell_size!r}): give num_units alone")
+            raise InputError(
+                f"{type(self).__name__}(num_units={num_units!r}, cell_size={cell_size!r}): give "
+                f"num_units alone"
+            )
         num_units = cell_size if num_units is None else num_units
         super().__init__(num_units, reuse=reuse, name=name)
         self.declared[-1] = ("candidate/bias", [num_units], constant_initializer(0.0))
@@ -307,6 +470,15 @@ class GRUBlockCell(GRUBlockCellV2):
         num_units, cell_size, reuse, name: As of `GRUBlockCellV2`.
     """
 
-    def __init__(self, num_units: int | None = None, cell_size: int | None = None, reuse=None, name: str = "gru_cell"):
+    def __init__(
+        self,
+        num_units: int | None = None,
+        cell_size: int | None = None,
+        reuse=None,
+        name: str = "gru_cell",
+    ):
         super().__init__(num_units, cell_size, reuse, name)
-        self.declared = [(new, *declared) for new, (_, *declared) in zip(("w_ru", "b_ru", "w_c", "b_c"), self.declared)]
+        self.declared = [
+            (new, *declared)
+            for new, (_, *declared) in zip(("w_ru", "b_ru", "w_c", "b_c"), self.declared)
+        ]

@@ -1,4 +1,5 @@
-"""The LSTMs of tf.contrib.rnn: their variables' names and shapes over the equations of `ostinato.cells`, as in `cells.py`.
+"""The LSTMs of tf.contrib.rnn: their variables' names and shapes over the equations of
+`ostinato.cells`, as in `cells.py`.
 
 WeightNormLSTMCell TensorFlow 1.13.1 has in tensorflow.contrib.rnn.python.ops.rnn_cell alone.
 """
@@ -33,63 +34,103 @@ def scope(name: str, inside: str) -> str:
 
 def _norm(name: str, mark: str = "") -> str:
     """The variables and operations of tf.contrib.layers.layer_norm."""
-    moments = scope("moments", "mean(reduction_indices) StopGradient SquaredDifference variance(reduction_indices)")
+    moments = scope(
+        "moments",
+        "mean(reduction_indices) StopGradient SquaredDifference variance(reduction_indices)",
+    )
     batchnorm = scope("batchnorm", f"add(y) Rsqrt mul{{use}} mul mul sub{{use}} add{mark}")
     return f"${name}/gamma ${name}/beta {scope(f'{name}_1', f'{moments} {batchnorm}')}"
 
 
 class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
-    """The LSTM with each gate and the cell state normalised: `ostinato.cells.layer_norm_basic_lstm`.
+    """The LSTM with each gate and the cell state normalised:
+    `ostinato.cells.layer_norm_basic_lstm`.
 
-    Args:
-        num_units: The size of each state.
-        forget_bias: What is added to the forget gate as it runs.
-        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        layer_norm: False for no normalisation, which leaves `ostinato.cells.lstm`.
-        norm_gain, norm_shift: What the gains and the shifts begin with.
-        dropout_keep_prob: How much is kept of what each step adds to the cell state, above 0 and up to 1.
-        dropout_prob_seed: A seed of its own for that; None for the graph's.
-        input_size: Taken and not needed.
-        reuse: Whether its variables exist already.
+    Args: num_units: The size of each state. forget_bias: What is added to the forget gate as it
+        runs. activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid. layer_norm: False
+        for no normalisation, which leaves `ostinato.cells.lstm`. norm_gain, norm_shift: What the
+        gains and the shifts begin with. dropout_keep_prob: How much is kept of what each step adds
+        to the cell state, above 0 and up to 1. dropout_prob_seed: A seed of its own for that; None
+        for the graph's. input_size: Taken and not needed. reuse: Whether its variables exist
+        already.
 
-    Source: Semeniuta, Severyn and Barth, Recurrent Dropout without Memory Loss (2016), arXiv:1603.05118, for the dropout.
+    Source: Semeniuta, Severyn and Barth, Recurrent Dropout without Memory Loss (2016),
+        arXiv:1603.05118, for the dropout.
     """
 
-    def __init__(self, num_units: int, forget_bias: float = 1.0, input_size=None, activation=None, layer_norm: bool = True,
-                 norm_gain: float = 1.0, norm_shift: float = 0.0, dropout_keep_prob: float = 1.0, dropout_prob_seed=None,
-                 reuse=None):
+    def __init__(
+        self,
+        num_units: int,
+        forget_bias: float = 1.0,
+        input_size=None,
+        activation=None,
+        layer_norm: bool = True,
+        norm_gain: float = 1.0,
+        norm_shift: float = 0.0,
+        dropout_keep_prob: float = 1.0,
+        dropout_prob_seed=None,
+        reuse=None,
+    ):
         super().__init__(num_units, activation, reuse, "layer_norm_basic_lstm_cell")
-        self.keep, self.seed = keep_probability(self, "dropout_keep_prob", dropout_keep_prob), dropout_prob_seed
+        self.keep, self.seed = (
+            keep_probability(self, "dropout_keep_prob", dropout_keep_prob),
+            dropout_prob_seed,
+        )
         if self.keep < 1 and activation is operations.sigmoid:
-            raise InputError(f"LayerNormBasicLSTMCell(activation=tf.nn.sigmoid, dropout_keep_prob={dropout_keep_prob!r}) is not "
-                             "provided by ostinato.tf1: give tf.nn.tanh or tf.nn.relu, or leave the dropout out")
+            raise InputError(
+                f"LayerNormBasicLSTMCell(activation=tf.nn.sigmoid, "
+                f"dropout_keep_prob={dropout_keep_prob!r}) is not "
+                "provided by ostinato.tf1: give tf.nn.tanh or tf.nn.relu, or leave the dropout out"
+            )
         self._states(num_units, True)
         cell = equations.layer_norm_basic_lstm if layer_norm else equations.lstm
-        self.equations = cell.with_constants(forget_bias=number(self, "forget_bias", forget_bias), activation=self.activation)
+        self.equations = cell.with_constants(
+            forget_bias=number(self, "forget_bias", forget_bias), activation=self.activation
+        )
         self.graph = self.equations.graph
         if self.keep < 1:
             self.graph = Regularisation(self.graph, recurrent_dropout=1 - self.keep).in_training
         gates = ("input", "transform", "forget", "output")
         if layer_norm:
-            begins = {"gamma": constant_initializer(number(self, "norm_gain", norm_gain)),
-                      "beta": constant_initializer(number(self, "norm_shift", norm_shift))}
-            more = [(f"{name}/{part}", [num_units], begin) for name in (*gates, "state") for part, begin in begins.items()]
+            begins = {
+                "gamma": constant_initializer(number(self, "norm_gain", norm_gain)),
+                "beta": constant_initializer(number(self, "norm_shift", norm_shift)),
+            }
+            more = [
+                (f"{name}/{part}", [num_units], begin)
+                for name in (*gates, "state")
+                for part, begin in begins.items()
+            ]
             bias, norms, state = "", " ".join(map(_norm, gates)), f"add {_norm('state', '=c')}"
         else:
-            more, bias, norms, state = [("bias", [4 * num_units], None)], "$bias BiasAdd{use}", "", "add=c"
+            more, bias, norms, state = (
+                [("bias", [4 * num_units], None)],
+                "$bias BiasAdd{use}",
+                "",
+                "add=c",
+            )
         self.declared = [("kernel", [None, 4 * num_units], None), *more]
         act = self.activation_name
         candidate = f"{act} {scope('dropout', DROPOUT)}" if self.keep < 1 else act
-        self.recipe = (f"concat(axis) $kernel MatMul{{use}} {bias} {SPLIT} {norms} {candidate} add(y) Sigmoid mul Sigmoid mul "
-                       f"{state} {act} Sigmoid mul=h")
+        self.recipe = (
+            f"concat(axis) $kernel MatMul{{use}} {bias} {SPLIT} {norms} {candidate} add(y) Sigmoid "
+            f"mul Sigmoid mul "
+            f"{state} {act} Sigmoid mul=h"
+        )
 
     def weights(self, input_size: int, kernel, *more) -> dict[str, torch.Tensor]:
         """The equations' weights."""
         if len(more) == 1:
             return super().weights(input_size, kernel, *more)
         kernel, gamma, beta = ordered(kernel), torch.cat(more[:8:2]), torch.cat(more[1:8:2])
-        return {"W": kernel[:, :input_size], "U": kernel[:, input_size:], "gain": ordered(gamma), "b": ordered(beta),
-                "gain_c": more[8], "b_c": more[9]}
+        return {
+            "W": kernel[:, :input_size],
+            "U": kernel[:, input_size:],
+            "gain": ordered(gamma),
+            "b": ordered(beta),
+            "gain_c": more[8],
+            "b_c": more[9],
+        }
 
     def record(self, graph, recipe, variable):
         if self.keep == 1:
@@ -110,84 +151,139 @@ class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
 
 
 class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
-    """The LSTM whose input gate is what the forget gate leaves: `ostinato.cells.coupled_lstm`, or `coupled_lstm_projected`.
+    """The LSTM whose input gate is what the forget gate leaves: `ostinato.cells.coupled_lstm`, or
+    `coupled_lstm_projected`.
 
-    Args:
-        num_units: The size of the cell state.
-        use_peepholes: Whether the gates see the cell state.
-        initializer: Taken and not used, as by TensorFlow.
-        num_proj: The size of the output, projected; None for no projection.
-        proj_clip: The output is held within this; None for no bound. Without a projection it does nothing.
-        forget_bias: What is added to the forget gate as it runs.
-        state_is_tuple: False to keep c and h in one state.
-        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        layer_norm: False; normalisation is not provided.
-        num_unit_shards, num_proj_shards: 1; weights in several pieces are not provided.
-        reuse: Whether its variables exist already.
+    Args: num_units: The size of the cell state. use_peepholes: Whether the gates see the cell
+        state. initializer: Taken and not used, as by TensorFlow. num_proj: The size of the output,
+        projected; None for no projection. proj_clip: The output is held within this; None for no
+        bound. Without a projection it does nothing. forget_bias: What is added to the forget gate
+        as it runs. state_is_tuple: False to keep c and h in one state. activation: tf.nn.tanh (the
+        default), tf.nn.relu or tf.nn.sigmoid. layer_norm: False; normalisation is not provided.
+        num_unit_shards, num_proj_shards: 1; weights in several pieces are not provided. reuse:
+        Whether its variables exist already.
     """
 
-    def __init__(self, num_units: int, use_peepholes: bool = False, initializer=None, num_proj: int | None = None,
-                 proj_clip: float | None = None, num_unit_shards: int = 1, num_proj_shards: int = 1, forget_bias: float = 1.0,
-                 state_is_tuple: bool = True, activation=None, reuse=None, layer_norm: bool = False, norm_gain: float = 1.0,
-                 norm_shift: float = 0.0):
+    def __init__(
+        self,
+        num_units: int,
+        use_peepholes: bool = False,
+        initializer=None,
+        num_proj: int | None = None,
+        proj_clip: float | None = None,
+        num_unit_shards: int = 1,
+        num_proj_shards: int = 1,
+        forget_bias: float = 1.0,
+        state_is_tuple: bool = True,
+        activation=None,
+        reuse=None,
+        layer_norm: bool = False,
+        norm_gain: float = 1.0,
+        norm_shift: float = 0.0,
+    ):
         if (num_unit_shards, num_proj_shards) != (1, 1):
-            raise InputError("CoupledInputForgetGateLSTMCell(num_unit_shards=..., num_proj_shards=...): weights in several "
-                             "pieces are not provided; leave both out")
+            raise InputError(
+                "CoupledInputForgetGateLSTMCell(num_unit_shards=..., num_proj_shards=...): weights "
+                "in several "
+                "pieces are not provided; leave both out"
+            )
         refuse("CoupledInputForgetGateLSTMCell", layer_norm=layer_norm)
         super().__init__(num_units, activation, reuse, "coupled_input_forget_gate_lstm_cell")
         self._states(num_proj or num_units, state_is_tuple)
-        constants = {"forget_bias": number(self, "forget_bias", forget_bias), "peepholes": use_peepholes, "activation": self.activation}
+        constants = {
+            "forget_bias": number(self, "forget_bias", forget_bias),
+            "peepholes": use_peepholes,
+            "activation": self.activation,
+        }
         if num_proj:
             constants["projection_clip"] = bound(self, "proj_clip", proj_clip)
-        self.equations = (equations.coupled_lstm_projected if num_proj else equations.coupled_lstm).with_constants(**constants)
-        self.declared = [("W_0", [None, 3 * num_units], None), ("B", [3 * num_units], zeros_initializer())]
+        self.equations = (
+            equations.coupled_lstm_projected if num_proj else equations.coupled_lstm
+        ).with_constants(**constants)
+        self.declared = [
+            ("W_0", [None, 3 * num_units], None),
+            ("B", [3 * num_units], zeros_initializer()),
+        ]
         if use_peepholes:
             self.declared += [("W_F_diag", [num_units], None), ("W_O_diag", [num_units], None)]
         if num_proj:
             self.declared += [("W_P_0", [num_units, num_proj], None)]
         diagonals, peephole = ("$W_F_diag $W_O_diag", PEEPHOLE) if use_peepholes else ("", "")
-        output = "mul" if not num_proj else f"mul $W_P_0 MatMul{{use}} {'' if proj_clip is None else CLIP}".rstrip()
-        cut, join = ("Slice(begin size) Slice(begin size)", "concat(axis)=state") if self.joined else ("", "")
+        output = (
+            "mul"
+            if not num_proj
+            else f"mul $W_P_0 MatMul{{use}} {'' if proj_clip is None else CLIP}".rstrip()
+        )
+        cut, join = (
+            ("Slice(begin size) Slice(begin size)", "concat(axis)=state")
+            if self.joined
+            else ("", "")
+        )
         act = self.activation_name
-        self.recipe = (f"{cut} $W_0 $B concat(axis) {LINEAR} {SPLIT} {diagonals} add(y) {peephole} Sigmoid mul sub(x) {act} mul "
-                       f"add=c {peephole} Sigmoid {act} {output}=h {join}")
+        self.recipe = (
+            f"{cut} $W_0 $B concat(axis) {LINEAR} {SPLIT} {diagonals} add(y) {peephole} Sigmoid "
+            f"mul sub(x) {act} mul "
+            f"add=c {peephole} Sigmoid {act} {output}=h {join}"
+        )
 
     def weights(self, input_size: int, kernel, bias, *more) -> dict[str, torch.Tensor]:
         """The equations' weights."""
         # TensorFlow's gates are j, f, o; ours f, g, o, where g is its j.
-        kernel, bias = (torch.cat([w.chunk(3, -1)[i] for i in (1, 0, 2)], -1) for w in (kernel, bias))
+        kernel, bias = (
+            torch.cat([w.chunk(3, -1)[i] for i in (1, 0, 2)], -1) for w in (kernel, bias)
+        )
         names = {"W_F_diag": "p_f", "W_O_diag": "p_o", "W_P_0": "R"}
-        others = {names[name]: w.T if w.dim() > 1 else w for (name, *_), w in zip(self.declared[2:], more)}
+        others = {
+            names[name]: w.T if w.dim() > 1 else w for (name, *_), w in zip(self.declared[2:], more)
+        }
         return {"W": kernel[:input_size].T, "U": kernel[input_size:].T, "b": bias, **others}
 
 
 class IndyLSTMCell(LSTMLayer):
     """The LSTM of which each unit sees its own states: `ostinato.cells.indy_lstm`.
 
-    Args:
-        num_units: The size of each state.
-        forget_bias: What is added to the forget gate as it runs.
-        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
-        kernel_initializer: What its kernel for the input begins with; None for the scope's, else glorot_uniform.
-        bias_initializer: What its bias begins with; None for 0.
-        name: What its variables are named by; None for `indy_lstm_cell`.
-        dtype: The input's; None for whichever that is.
+    Args: num_units: The size of each state. forget_bias: What is added to the forget gate as it
+        runs. activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid. reuse: Whether its
+        variables exist already. kernel_initializer: What its kernel for the input begins with; None
+        for the scope's, else glorot_uniform. bias_initializer: What its bias begins with; None for
+        0. name: What its variables are named by; None for `indy_lstm_cell`. dtype: The input's;
+        None for whichever that is.
     """
 
-    def __init__(self, num_units: int, forget_bias: float = 1.0, activation=None, reuse=None, kernel_initializer=None,
-                 bias_initializer=None, name: str | None = None, dtype=None):
+    def __init__(
+        self,
+        num_units: int,
+        forget_bias: float = 1.0,
+        activation=None,
+        reuse=None,
+        kernel_initializer=None,
+        bias_initializer=None,
+        name: str | None = None,
+        dtype=None,
+    ):
         super().__init__(num_units, activation, reuse, name or "indy_lstm_cell", dtype)
         self._states(num_units, True)
-        self.equations = equations.indy_lstm.with_constants(forget_bias=number(self, "forget_bias", forget_bias), activation=self.activation)
-        self.begins = kernel_initializer, zeros_initializer() if bias_initializer is None else bias_initializer
-        self.recipe = ("$kernel_w $kernel_u $bias Const MatMul{use} Tile(multiples) mul{use} add BiasAdd{use} Const split Const "
-                       f"Add Sigmoid Mul Sigmoid {self.activation_name} Mul Add=c {self.activation_name} Sigmoid Mul=h")
+        self.equations = equations.indy_lstm.with_constants(
+            forget_bias=number(self, "forget_bias", forget_bias), activation=self.activation
+        )
+        self.begins = (
+            kernel_initializer,
+            zeros_initializer() if bias_initializer is None else bias_initializer,
+        )
+        self.recipe = (
+            "$kernel_w $kernel_u $bias Const MatMul{use} Tile(multiples) mul{use} add BiasAdd{use} "
+            "Const split Const "
+            f"Add Sigmoid Mul Sigmoid {self.activation_name} Mul Add=c {self.activation_name} "
+            f"Sigmoid Mul=h"
+        )
 
     def declare(self, input_size: int) -> dict[str, tuple]:
         size, (kernel, bias) = 4 * self.num_units, self.begins
-        return {"kernel_w": ([input_size, size], kernel), "kernel_u": ([1, size], random_uniform_initializer(-1, 1)),
-                "bias": ([size], bias)}
+        return {
+            "kernel_w": ([input_size, size], kernel),
+            "kernel_u": ([1, size], random_uniform_initializer(-1, 1)),
+            "bias": ([size], bias),
+        }
 
     def weights(self, input_size: int, kernel, diagonal, bias) -> dict[str, torch.Tensor]:
         """The equations' weights."""
@@ -195,26 +291,38 @@ class IndyLSTMCell(LSTMLayer):
 
 
 class GLSTMCell(PlainLayer, LSTMLayer):
-    """The LSTM in groups, each of which sees its share of the input and of the output: `ostinato.cells.lstm` or `lstm_full`.
+    """The LSTM in groups, each of which sees its share of the input and of the output:
+    `ostinato.cells.lstm` or `lstm_full`.
 
-    The matrices are those of an LSTM that are 0 outside the groups' blocks, so that groups save weights here and not time.
+    The matrices are those of an LSTM that are 0 outside the groups' blocks, so that groups save
+    weights here and not time.
 
-    Args:
-        num_units: The size of the cell state.
-        initializer: What its kernels begin with; None for the scope's, else glorot_uniform.
-        num_proj: The size of the output, projected; None for no projection.
-        number_of_groups: How many; it divides the sizes of the input, the state and the output.
-        forget_bias: What is added to the forget gate as it runs.
-        activation: tf.nn.tanh; others, which TensorFlow takes for the output alone, are not provided.
-        reuse: Whether its variables exist already.
+    Args: num_units: The size of the cell state. initializer: What its kernels begin with; None for
+        the scope's, else glorot_uniform. num_proj: The size of the output, projected; None for no
+        projection. number_of_groups: How many; it divides the sizes of the input, the state and the
+        output. forget_bias: What is added to the forget gate as it runs. activation: tf.nn.tanh;
+        others, which TensorFlow takes for the output alone, are not provided. reuse: Whether its
+        variables exist already.
     """
 
-    def __init__(self, num_units: int, initializer=None, num_proj: int | None = None, number_of_groups: int = 1,
-                 forget_bias: float = 1.0, activation=None, reuse=None):
+    def __init__(
+        self,
+        num_units: int,
+        initializer=None,
+        num_proj: int | None = None,
+        number_of_groups: int = 1,
+        forget_bias: float = 1.0,
+        activation=None,
+        reuse=None,
+    ):
         refuse("GLSTMCell", activation=None if activation is operations.tanh else activation)
         super().__init__(num_units, activation, reuse, "glstm_cell")
         self._states(num_proj or num_units, True)
-        self.initializer, self.groups, self.projected = initializer, whole(self, "number_of_groups", number_of_groups), bool(num_proj)
+        self.initializer, self.groups, self.projected = (
+            initializer,
+            whole(self, "number_of_groups", number_of_groups),
+            bool(num_proj),
+        )
         self._share("num_units", num_units)
         self._share("num_proj", self.output_size)
         cell = equations.lstm_full.with_constants(peepholes=False) if num_proj else equations.lstm
@@ -222,77 +330,124 @@ class GLSTMCell(PlainLayer, LSTMLayer):
 
         def group(i):
             slices = f"GLSTM_group{i}_input_generation(begin size)"
-            return scope(f"group{i}", f"{slices} {slices} concat(axis) $group{i}/kernel MatMul{{use}} {SPLIT}")
+            return scope(
+                f"group{i}",
+                f"{slices} {slices} concat(axis) $group{i}/kernel MatMul{{use}} {SPLIT}",
+            )
 
         groups = " ".join(map(group, range(number_of_groups)))
-        gates = scope("glstm_cell", f"{groups} $bias_i $bias_j $bias_f $bias_o {' '.join(['concat(axis) BiasAdd{use}'] * 4)}")
-        output = f"mul {scope('projection', '$projection/kernel MatMul{use}=h')}" if num_proj else "mul=h"
+        gates = scope(
+            "glstm_cell",
+            f"{groups} $bias_i $bias_j $bias_f $bias_o "
+            f"{' '.join(['concat(axis) BiasAdd{use}'] * 4)}",
+        )
+        output = (
+            f"mul {scope('projection', '$projection/kernel MatMul{use}=h')}"
+            if num_proj
+            else "mul=h"
+        )
         self.recipe = f"{gates} add(y) Sigmoid mul Sigmoid Tanh mul add=c Sigmoid Tanh {output}"
 
     def _share(self, what: str, units: int) -> int:
         if units % self.groups:
-            raise SizeError(f"GLSTMCell(number_of_groups={self.groups}): {what} is {units}, which is not that many equal parts; "
-                            "give a multiple of it")
+            raise SizeError(
+                f"GLSTMCell(number_of_groups={self.groups}): {what} is {units}, which is not that "
+                f"many equal parts; "
+                "give a multiple of it"
+            )
         return units // self.groups
 
     def declare(self, input_size: int) -> dict[str, tuple]:
         rows = self._share("the size of the input", input_size) + self.output_size // self.groups
-        kernels = {f"group{i}/kernel": ([rows, 4 * self.num_units // self.groups], self.initializer) for i in range(self.groups)}
+        kernels = {
+            f"group{i}/kernel": ([rows, 4 * self.num_units // self.groups], self.initializer)
+            for i in range(self.groups)
+        }
         biases = {f"bias_{gate}": ([self.num_units], constant_initializer(0.0)) for gate in "ijfo"}
         projection = {"projection/kernel": ([self.num_units, self.output_size], self.initializer)}
         return kernels | biases | (projection if self.projected else {})
 
     def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
         """The equations' weights."""
-        kernels, biases, more = given[: self.groups], given[self.groups : self.groups + 4], given[self.groups + 4 :]
+        kernels, biases, more = (
+            given[: self.groups],
+            given[self.groups : self.groups + 4],
+            given[self.groups + 4 :],
+        )
         share = input_size // self.groups
 
         def blocks(rows):
             gates = zip(*(kernel[rows].chunk(4, 1) for kernel in kernels))
             return ordered(torch.cat([torch.block_diag(*gate) for gate in gates], 1))
 
-        weights = {"W": blocks(slice(share)), "U": blocks(slice(share, None)), "b": ordered(torch.cat(biases))}
+        weights = {
+            "W": blocks(slice(share)),
+            "U": blocks(slice(share, None)),
+            "b": ordered(torch.cat(biases)),
+        }
         return weights | ({"R": more[0].T} if more else {})
 
 
 class WeightNormLSTMCell(PlainLayer, LSTMLayer):
-    """The LSTM with its two matrices normalised, a gain for each unit of a gate: `ostinato.cells.lstm` or `lstm_peephole`.
+    """The LSTM with its two matrices normalised, a gain for each unit of a gate:
+    `ostinato.cells.lstm` or `lstm_peephole`.
 
-    Args:
-        num_units: The size of each state.
-        norm: False for an LSTM without normalisation.
-        use_peepholes: Whether the gates see the cell state.
-        cell_clip: The cell state is held within this; None for no bound.
-        initializer: What its weights begin with, but for the bias; None for the scope's, else glorot_uniform.
-        num_proj: None; a projection is not provided.
-        proj_clip: Taken and not needed.
-        forget_bias: What is added to the forget gate as it runs.
-        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
+    Args: num_units: The size of each state. norm: False for an LSTM without normalisation.
+        use_peepholes: Whether the gates see the cell state. cell_clip: The cell state is held
+        within this; None for no bound. initializer: What its weights begin with, but for the bias;
+        None for the scope's, else glorot_uniform. num_proj: None; a projection is not provided.
+        proj_clip: Taken and not needed. forget_bias: What is added to the forget gate as it runs.
+        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid. reuse: Whether its
+        variables exist already.
     """
 
-    def __init__(self, num_units: int, norm: bool = True, use_peepholes: bool = False, cell_clip: float | None = None,
-                 initializer=None, num_proj: int | None = None, proj_clip: float | None = None, forget_bias: float = 1.0,
-                 activation=None, reuse=None):
+    def __init__(
+        self,
+        num_units: int,
+        norm: bool = True,
+        use_peepholes: bool = False,
+        cell_clip: float | None = None,
+        initializer=None,
+        num_proj: int | None = None,
+        proj_clip: float | None = None,
+        forget_bias: float = 1.0,
+        activation=None,
+        reuse=None,
+    ):
         refuse("WeightNormLSTMCell", num_proj=num_proj)
         super().__init__(num_units, activation, reuse, "wn_lstm_cell")
         self._states(num_units, True)
         cell = equations.lstm_peephole if use_peepholes else equations.lstm
-        self.equations = cell.with_constants(forget_bias=number(self, "forget_bias", forget_bias),
-                                             cell_clip=bound(self, "cell_clip", cell_clip), activation=self.activation)
+        self.equations = cell.with_constants(
+            forget_bias=number(self, "forget_bias", forget_bias),
+            cell_clip=bound(self, "cell_clip", cell_clip),
+            activation=self.activation,
+        )
         self.norm, size, within = norm, 4 * num_units, "wn_lstm_cell"
         norms = [(f"{within}/norm_{i}", [size], initializer) for i in (0, 1)] if norm else []
-        diagonals = [(f"{within}/w_{gate}_diag", [num_units], initializer) for gate in "fio"] if use_peepholes else []
+        diagonals = (
+            [(f"{within}/w_{gate}_diag", [num_units], initializer) for gate in "fio"]
+            if use_peepholes
+            else []
+        )
         bias = (f"{within}/bias", [size], constant_initializer(0.0))
         self.declared = [(f"{within}/kernel", [None, size], initializer), *norms, bias, *diagonals]
         normalise = "l2_normalize(Square Sum(reduction_indices) Maximum(y) Rsqrt) mul"
-        normalised = " ".join(f"{STRIDED} ${name} {normalise}" for name, *_ in norms) + (" concat(axis)" if norm else "")
-        linear = f"${within}/kernel {normalised} concat(axis) MatMul{{use}} ${within}/bias BiasAdd{{use}}"
+        normalised = " ".join(f"{STRIDED} ${name} {normalise}" for name, *_ in norms) + (
+            " concat(axis)" if norm else ""
+        )
+        linear = (
+            f"${within}/kernel {normalised} concat(axis) MatMul{{use}} ${within}/bias "
+            f"BiasAdd{{use}}"
+        )
         peephole, act = PEEPHOLE if use_peepholes else "", self.activation_name
         made = " ".join(f"${name}" for name, *_ in diagonals)
         held = "add=c" if cell_clip is None else f"add {CLIP}=c"
-        self.recipe = (f"{scope(within, linear)} {SPLIT} {made} add(y) {peephole} Sigmoid mul {peephole} Sigmoid {act} mul "
-                       f"{held} {peephole} Sigmoid {act} mul=h")
+        self.recipe = (
+            f"{scope(within, linear)} {SPLIT} {made} add(y) {peephole} Sigmoid mul {peephole} "
+            f"Sigmoid {act} mul "
+            f"{held} {peephole} Sigmoid {act} mul=h"
+        )
 
     def weights(self, input_size: int, kernel, *more) -> dict[str, torch.Tensor]:
         """The equations' weights."""
@@ -300,33 +455,61 @@ class WeightNormLSTMCell(PlainLayer, LSTMLayer):
             gains, more = more[:2], more[2:]
             # tf.nn.l2_normalize holds the square of the length above 1e-12.
             parts = zip((kernel[:input_size], kernel[input_size:]), gains)
-            kernel = torch.cat([part / part.square().sum(0).clamp(min=1e-12).sqrt() * gain for part, gain in parts])
+            kernel = torch.cat(
+                [part / part.square().sum(0).clamp(min=1e-12).sqrt() * gain for part, gain in parts]
+            )
         bias, *diagonals = more
-        return super().weights(input_size, kernel, bias) | dict(zip(("p_f", "p_i", "p_o"), diagonals))
+        return super().weights(input_size, kernel, bias) | dict(
+            zip(("p_f", "p_i", "p_o"), diagonals)
+        )
 
 
 class LSTMBlockCell(LSTMCell):
     """TensorFlow's LSTM in one operation: `ostinato.cells.lstm` or `lstm_peephole`.
 
-    Args:
-        num_units: The size of each state.
-        forget_bias: What is added to the forget gate as it runs.
-        cell_clip: The cell state is held within this, and gradients pass as if it were not; None for no bound.
-        use_peephole: Whether the gates see the cell state.
-        dtype: The input's; None for whichever that is.
-        reuse: Whether its variables exist already.
-        name: What its variables are named by.
+    Args: num_units: The size of each state. forget_bias: What is added to the forget gate as it
+        runs. cell_clip: The cell state is held within this, and gradients pass as if it were not;
+        None for no bound. use_peephole: Whether the gates see the cell state. dtype: The input's;
+        None for whichever that is. reuse: Whether its variables exist already. name: What its
+        variables are named by.
     """
 
-    maths = {"minimum": arithmetic.passing(torch.minimum), "maximum": arithmetic.passing(torch.maximum)}
+    maths = {
+        "minimum": arithmetic.passing(torch.minimum),
+        "maximum": arithmetic.passing(torch.maximum),
+    }
 
-    def __init__(self, num_units: int, forget_bias: float = 1.0, cell_clip: float | None = None, use_peephole: bool = False,
-                 dtype=None, reuse=None, name: str = "lstm_cell"):
-        super().__init__(num_units, use_peephole, cell_clip, forget_bias=forget_bias, reuse=reuse, name=name, dtype=dtype)
+    def __init__(
+        self,
+        num_units: int,
+        forget_bias: float = 1.0,
+        cell_clip: float | None = None,
+        use_peephole: bool = False,
+        dtype=None,
+        reuse=None,
+        name: str = "lstm_cell",
+    ):
+        super().__init__(
+            num_units,
+            use_peephole,
+            cell_clip,
+            forget_bias=forget_bias,
+            reuse=reuse,
+            name=name,
+            dtype=dtype,
+        )
         # Both states are results of the one operation.
         self.marks = ("h", "h")
         kernel, _, *diagonals = self.declared
         # Here w_i_diag comes before w_f_diag.
-        self.declared = [kernel, ("bias", [4 * num_units], constant_initializer(0.0)), *diagonals[1::-1], *diagonals[2:]]
+        self.declared = [
+            kernel,
+            ("bias", [4 * num_units], constant_initializer(0.0)),
+            *diagonals[1::-1],
+            *diagonals[2:],
+        ]
         count = 5 if use_peephole else 2
-        self.recipe = f"{'' if use_peephole else 'zeros'} LSTMBlockCell({'{read} ' * count})[{'Enter ' * count}]=h"
+        self.recipe = (
+            f"{'' if use_peephole else 'zeros'} "
+            f"LSTMBlockCell({'{read} ' * count})[{'Enter ' * count}]=h"
+        )

@@ -1,4 +1,6 @@
-"""The convolutional LSTMs of tf.contrib.rnn, which run step by step on torch's operations: the language has no convolution."""
+"""The convolutional LSTMs of tf.contrib.rnn, which run step by step on torch's operations: the
+language has no convolution.
+"""
 
 import numbers
 from collections.abc import Sequence
@@ -23,10 +25,12 @@ _CONVOLUTIONS = {
 
 
 class ConvLSTMCell(PlainLayer):
-    """The LSTM whose products are convolutions, over inputs (batch, places in each dimension, channels).
+    """The LSTM whose products are convolutions, over inputs (batch, places in each dimension,
+    channels).
 
-    It runs step by step on torch's operations and not on a cell of `ostinato.cells`; `ostinato.nn.conv_lstm.ConvLSTM` is a torch
-    module of the same. Sums are torch's, so that the last digits may be others than TensorFlow's.
+    It runs step by step on torch's operations and not on a cell of `ostinato.cells`;
+    `ostinato.nn.conv_lstm.ConvLSTM` is a torch module of the same. Sums are torch's, so that the
+    last digits may be others than TensorFlow's.
 
     Args:
         conv_ndims: In how many dimensions: 1, 2 or 3.
@@ -39,27 +43,48 @@ class ConvLSTMCell(PlainLayer):
         initializers: Taken and not used, as by TensorFlow.
         name: What its variables are named by.
 
-    Source: Shi et al., Convolutional LSTM Network: A Machine Learning Approach for Precipitation Nowcasting (2015),
+    Source: Shi et al., Convolutional LSTM Network: A Machine Learning Approach for Precipitation
+        Nowcasting (2015),
     arXiv:1506.04214, without its peepholes, as in TensorFlow.
     """
 
     order = (0, 1)
     marks = ("c", "h")
 
-    def __init__(self, conv_ndims: int, input_shape: Sequence[int], output_channels: int, kernel_shape: Sequence[int],
-                 use_bias: bool = True, skip_connection: bool = False, forget_bias: float = 1.0, initializers=None,
-                 name: str = "conv_lstm_cell"):
+    def __init__(
+        self,
+        conv_ndims: int,
+        input_shape: Sequence[int],
+        output_channels: int,
+        kernel_shape: Sequence[int],
+        use_bias: bool = True,
+        skip_connection: bool = False,
+        forget_bias: float = 1.0,
+        initializers=None,
+        name: str = "conv_lstm_cell",
+    ):
         kind = type(self).__name__
         if conv_ndims not in _CONVOLUTIONS:
             raise InputError(f"{kind}(conv_ndims={conv_ndims!r}): give 1, 2 or 3")
         if skip_connection:
-            raise InputError(f"{kind}(skip_connection=True) is not provided by ostinato.tf1, for in TensorFlow its second step "
-                             "fails: leave skip_connection out")
-        for what, sizes, count in (("input_shape", input_shape, conv_ndims + 1), ("kernel_shape", kernel_shape, conv_ndims)):
-            whole = isinstance(sizes, (list, tuple)) and all(isinstance(n, numbers.Integral) and n > 0 for n in sizes)
+            raise InputError(
+                f"{kind}(skip_connection=True) is not provided by ostinato.tf1, for in TensorFlow "
+                f"its second step "
+                "fails: leave skip_connection out"
+            )
+        for what, sizes, count in (
+            ("input_shape", input_shape, conv_ndims + 1),
+            ("kernel_shape", kernel_shape, conv_ndims),
+        ):
+            whole = isinstance(sizes, (list, tuple)) and all(
+                isinstance(n, numbers.Integral) and n > 0 for n in sizes
+            )
             if not whole or len(sizes) != count:
-                raise SizeError(f"{kind}({what}={sizes!r}): give a list of {count} whole numbers above 0, for {conv_ndims} "
-                                f"dimension(s){' and the channels' if what == 'input_shape' else ''}")
+                raise SizeError(
+                    f"{kind}({what}={sizes!r}): give a list of {count} whole numbers above 0, for "
+                    f"{conv_ndims} "
+                    f"dimension(s){' and the channels' if what == 'input_shape' else ''}"
+                )
         super().__init__(output_channels, None, None, name)
         self.input_dims = (conv_ndims + 2,)
         self.input_shape, self.kernel_shape = tuple(input_shape), tuple(kernel_shape)
@@ -67,27 +92,45 @@ class ConvLSTMCell(PlainLayer):
         self.state_size = LSTMStateTuple(self.output_size, self.output_size)
         self.forget_bias, self.use_bias = number(self, "forget_bias", forget_bias), use_bias
         bias = "$biases add{use}" if use_bias else ""
-        self.recipe = (f"$kernel concat(axis) {_CONVOLUTIONS[conv_ndims]} {bias} {SPLIT} add(y) Sigmoid mul{{taken}} Sigmoid "
-                       "Tanh mul add=c Tanh Sigmoid mul=h")
+        self.recipe = (
+            f"$kernel concat(axis) {_CONVOLUTIONS[conv_ndims]} {bias} {SPLIT} add(y) Sigmoid "
+            f"mul{{taken}} Sigmoid "
+            "Tanh mul add=c Tanh Sigmoid mul=h"
+        )
 
     def declare(self, input_size: tuple) -> dict[str, tuple]:
         if input_size != self.input_shape:
-            raise SizeError(f"{type(self).__name__}(input_shape={list(self.input_shape)}) was given an input of "
-                            f"{input_size}: make them the same")
+            raise SizeError(
+                f"{type(self).__name__}(input_shape={list(self.input_shape)}) was given an input "
+                f"of "
+                f"{input_size}: make them the same"
+            )
         units = 4 * self.num_units
-        declared = {"kernel": ([*self.kernel_shape, self.input_shape[-1] + self.num_units, units], None)}
-        return declared | ({"biases": ([units], constant_initializer(0.0))} if self.use_bias else {})
+        declared = {
+            "kernel": ([*self.kernel_shape, self.input_shape[-1] + self.num_units, units], None)
+        }
+        return declared | (
+            {"biases": ([units], constant_initializer(0.0))} if self.use_bias else {}
+        )
 
     def weights(self, input_size: tuple, kernel, bias=None) -> dict[str, torch.Tensor]:
         """The kernel as torch has it, and the bias."""
-        return {"kernel": kernel.movedim((-1, -2), (0, 1)), "bias": kernel.new_zeros(kernel.shape[-1]) if bias is None else bias}
+        return {
+            "kernel": kernel.movedim((-1, -2), (0, 1)),
+            "bias": kernel.new_zeros(kernel.shape[-1]) if bias is None else bias,
+        }
 
     def scan(self, x, states, weights, lengths):
         def once(run, x, states, left):
             c, h = states
-            gates = convolve(torch.cat([x, h], -1).movedim(-1, 1), weights["kernel"]).movedim(1, -1) + weights["bias"]
+            gates = (
+                convolve(torch.cat([x, h], -1).movedim(-1, 1), weights["kernel"]).movedim(1, -1)
+                + weights["bias"]
+            )
             i, g, f, o = gates.chunk(4, -1)
-            h, c = step((i, f + self.forget_bias, g, o), c, sigmoid=arithmetic.sigmoid, tanh=arithmetic.tanh)
+            h, c = step(
+                (i, f + self.forget_bias, g, o), c, sigmoid=arithmetic.sigmoid, tanh=arithmetic.tanh
+            )
             return h, [c, h]
 
         return stepwise(None, x, states, lengths, once)

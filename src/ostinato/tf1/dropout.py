@@ -1,4 +1,6 @@
-"""Dropout with TensorFlow 1's own draws: of a value, and of what goes into a cell and comes out of it."""
+"""Dropout with TensorFlow 1's own draws: of a value, and of what goes into a cell and comes out of
+it.
+"""
 
 import hashlib
 import numbers
@@ -23,8 +25,12 @@ from .graph import (
 from .steps import RNNCell, Step, dimensions, flatten, number, pack, stepwise
 from .wrappers import _Wrapper
 
-# What TensorFlow 1.13.1 makes in tf.nn.dropout's scope, of the numbers for a whole run, and of dropping by those; see `graph.py`.
-DROPOUT = "rate Shape sub(x) random_uniform(min max RandomUniform=random sub mul) add Floor truediv mul=result"
+# What TensorFlow 1.13.1 makes in tf.nn.dropout's scope, of the numbers for a whole run, and of
+# dropping by those; see `graph.py`.
+DROPOUT = (
+    "rate Shape sub(x) random_uniform(min max RandomUniform=random sub mul) add Floor "
+    "truediv mul=result"
+)
 _NOISE = "concat(values_0 values_1 axis) random_uniform(min max RandomUniform=random sub mul)=value"
 _MASKED = "add(x)[Enter] Floor div(y) mul=result"
 
@@ -39,7 +45,9 @@ def keep_probability(cell, name: str, given) -> float:
         InputError: It is no number above 0 and up to 1.
     """
     if not 0 < number(cell, name, given) <= 1:
-        raise InputError(f"{type(cell).__name__}({name}={given!r}): give a number above 0 and up to 1")
+        raise InputError(
+            f"{type(cell).__name__}({name}={given!r}): give a number above 0 and up to 1"
+        )
     return float(given)
 
 
@@ -49,7 +57,10 @@ def _probability(cell, name: str, given) -> float | Tensor:
         # TensorFlow rounds numbers to float32, whatever it drops.
         return float(np.float32(keep_probability(cell, name, given)))
     if not given.dtype.is_floating or given.shape != ():
-        raise InputError(f"{type(cell).__name__}({name}={given}): give a number, or a tensor of one, such as tf.placeholder(tf.float32, [])")
+        raise InputError(
+            f"{type(cell).__name__}({name}={given}): give a number, or a tensor of one, such as "
+            f"tf.placeholder(tf.float32, [])"
+        )
     return given
 
 
@@ -59,12 +70,18 @@ def _now(run, keep: float | Tensor):
         return keep
     value = run[keep]
     if not 0 < value <= 1:
-        raise InputError(f"{keep.name}, how much dropout keeps, is {value.item():g} in this run: feed a number above 0 and up to 1")
+        raise InputError(
+            f"{keep.name}, how much dropout keeps, is {value.item():g} in this run: feed a number "
+            f"above 0 and up to 1"
+        )
     return value
 
 
-def kept(run, marks: Marks, keep: float | torch.Tensor, shape, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
-    """What `DROPOUT` draws: 1 where something is kept, else 0, and the number by which that is divided.
+def kept(
+    run, marks: Marks, keep: float | torch.Tensor, shape, dtype: torch.dtype
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """What `DROPOUT` draws: 1 where something is kept, else 0, and the number by which that is
+    divided.
 
     Args:
         run: The run.
@@ -73,7 +90,9 @@ def kept(run, marks: Marks, keep: float | torch.Tensor, shape, dtype: torch.dtyp
         shape, dtype: Of what is dropped.
     """
     rate = 1 - keep
-    part = 1 - (rate.to(dtype) if isinstance(rate, torch.Tensor) else torch.tensor(rate, dtype=dtype))
+    part = 1 - (
+        rate.to(dtype) if isinstance(rate, torch.Tensor) else torch.tensor(rate, dtype=dtype)
+    )
     return torch.floor(part + run.uniform(marks["random"], shape, dtype)), part
 
 
@@ -85,22 +104,25 @@ def _by_default(state):
 class DropoutWrapper(_Wrapper):
     """A cell with dropout on its input, its output and its new state, with TensorFlow's own draws.
 
-    Args:
-        cell: The cell.
-        input_keep_prob, output_keep_prob, state_keep_prob: How much is kept, above 0 and up to 1; or a tensor of that, such as a
-            placeholder. With a tensor it is not known how many operations TensorFlow would make: random operations after it need seeds of
-            their own, or a graph without a seed.
-        variational_recurrent: Whether one mask is drawn for a whole run, the same for all steps and all rows.
-        input_size: The size of the input, a number or a tf.TensorShape; needed for a mask of its own.
+    Args: cell: The cell. input_keep_prob, output_keep_prob, state_keep_prob: How much is kept,
+        above 0 and up to 1; or a tensor of that, such as a
+            placeholder. With a tensor it is not known how many operations TensorFlow would make:
+            random operations after it need seeds of their own, or a graph without a seed.
+        variational_recurrent: Whether one mask is drawn for a whole run, the same for all steps and
+            all rows.
+        input_size: The size of the input, a number or a tf.TensorShape; needed for a mask of its
+            own.
         dtype: tf.float32 or tf.float64; needed for masks of a whole run.
         seed: A seed of its own; None for the graph's.
-        dropout_state_filter_visitor: What says which states are dropped: it is given the state, and what it says True to is
-            looked at part by part; for a tuple it may say so for each part. None for all but the c of an LSTMStateTuple.
+        dropout_state_filter_visitor: What says which states are dropped: it is given the state, and
+            what it says True to is looked at part by part; for a tuple it may say so for each part.
+            None for all but the c of an LSTMStateTuple.
 
     Raises:
         InputError: A probability is none, or a mask for a whole run lacks the size or the dtype.
 
-    Source: Gal and Ghahramani, A Theoretically Grounded Application of Dropout in Recurrent Neural Networks (2016),
+    Source: Gal and Ghahramani, A Theoretically Grounded Application of Dropout in Recurrent Neural
+        Networks (2016),
     arXiv:1512.05287, for `variational_recurrent`.
 
     Example:
@@ -109,7 +131,8 @@ class DropoutWrapper(_Wrapper):
         >>> tf.reset_default_graph()
         >>> tf.set_random_seed(1)
         >>> cell = tf.nn.rnn_cell.DropoutWrapper(
-        ...     tf.nn.rnn_cell.GRUCell(4), output_keep_prob=0.5, variational_recurrent=True, dtype=tf.float32)
+        ...     tf.nn.rnn_cell.GRUCell(4), output_keep_prob=0.5, variational_recurrent=True,
+        ...         dtype=tf.float32)
         >>> outputs, _ = tf.nn.dynamic_rnn(cell, np.ones((1, 3, 2), np.float32), dtype=tf.float32)
         >>> with tf.Session() as sess:
         ...     sess.run(tf.global_variables_initializer())
@@ -122,8 +145,15 @@ class DropoutWrapper(_Wrapper):
     most_dims = 5
 
     def __init__(
-        self, cell: RNNCell, input_keep_prob: float = 1.0, output_keep_prob: float = 1.0, state_keep_prob: float = 1.0,
-        variational_recurrent: bool = False, input_size=None, dtype=None, seed: int | None = None,
+        self,
+        cell: RNNCell,
+        input_keep_prob: float = 1.0,
+        output_keep_prob: float = 1.0,
+        state_keep_prob: float = 1.0,
+        variational_recurrent: bool = False,
+        input_size=None,
+        dtype=None,
+        seed: int | None = None,
         dropout_state_filter_visitor: Callable | None = None,
     ):
         super().__init__(cell)
@@ -131,8 +161,11 @@ class DropoutWrapper(_Wrapper):
         self.keep = {what: _probability(self, f"{what}_keep_prob", p) for what, p in given.items()}
         self.fed = {what: p for what, p in self.keep.items() if isinstance(p, Tensor)}
         if dropout_state_filter_visitor is not None and not callable(dropout_state_filter_visitor):
-            raise InputError(f"DropoutWrapper(dropout_state_filter_visitor={dropout_state_filter_visitor!r}): give a function of a "
-                             "state, or leave it out")
+            raise InputError(
+                f"DropoutWrapper(dropout_state_filter_visitor={dropout_state_filter_visitor!r}): "
+                f"give a function of a "
+                "state, or leave it out"
+            )
         self.seed, self.visitor = seed, dropout_state_filter_visitor or _by_default
         self.noise: dict[str, list[Tensor]] | None = None
         graph = get_default_graph()
@@ -143,23 +176,42 @@ class DropoutWrapper(_Wrapper):
             self.noise = self._draws(graph, input_size, dtype)
 
     def _draws(self, graph: Graph, input_size, dtype) -> dict[str, list[Tensor]]:
-        """The numbers that masks for a whole run are made of: (1, size) for the input, each state and the output."""
+        """The numbers that masks for a whole run are made of: (1, size) for the input, each state
+        and the output.
+        """
         if dtype is None or not as_dtype(dtype).is_floating:
-            raise InputError(f"DropoutWrapper(variational_recurrent=True, dtype={dtype!r}): its masks are drawn before there is an "
-                             "input; give dtype=tf.float32")
+            raise InputError(
+                f"DropoutWrapper(variational_recurrent=True, dtype={dtype!r}): its masks are drawn "
+                f"before there is an "
+                "input; give dtype=tf.float32"
+            )
         sizes = {"state": flatten(self.state_size), "output": flatten(self.output_size)}
         if self._drops("input"):
-            if not isinstance(input_size, (numbers.Integral, TensorShape)) or not all(n and n > 0 for n in dimensions(input_size)):
-                raise InputError(f"DropoutWrapper(variational_recurrent=True, input_size={input_size!r}): its masks are drawn before "
-                                 "there is an input; give the input's size, such as input_size=4 or tf.TensorShape([4])")
+            if not isinstance(input_size, (numbers.Integral, TensorShape)) or not all(
+                n and n > 0 for n in dimensions(input_size)
+            ):
+                raise InputError(
+                    f"DropoutWrapper(variational_recurrent=True, input_size={input_size!r}): its "
+                    f"masks are drawn before "
+                    "there is an input; give the input's size, such as input_size=4 or "
+                    "tf.TensorShape([4])"
+                )
             sizes = {"input": [input_size]} | sizes
 
         def noise(what, i, size):
-            marks, shape = graph.random_uniform(_NOISE, self._own_seed(what, i)), (1, *dimensions(size))
-            draw = Computation([], lambda run: (run.uniform(marks["random"], shape, as_dtype(dtype).torch),))
+            marks, shape = (
+                graph.random_uniform(_NOISE, self._own_seed(what, i)),
+                (1, *dimensions(size)),
+            )
+            draw = Computation(
+                [], lambda run: (run.uniform(marks["random"], shape, as_dtype(dtype).torch),)
+            )
             return Tensor(marks["value"], as_dtype(dtype), shape, draw)
 
-        return {what: [noise(what, i, size) for i, size in enumerate(parts)] for what, parts in sizes.items()}
+        return {
+            what: [noise(what, i, size) for i, size in enumerate(parts)]
+            for what, parts in sizes.items()
+        }
 
     def _drops(self, what: str) -> bool:
         return what in self.fed or self.keep[what] < 1
@@ -167,10 +219,14 @@ class DropoutWrapper(_Wrapper):
     def _own_seed(self, what: str, index: int) -> int | None:
         if self.seed is None:
             return None
-        digest = hashlib.md5(f"{self.seed}{what}_{index}".encode(), usedforsecurity=False).hexdigest()
+        digest = hashlib.md5(
+            f"{self.seed}{what}_{index}".encode(), usedforsecurity=False
+        ).hexdigest()
         return int(digest[:8], 16) & 0x7FFFFFFF
 
-    def _dropout(self, graph: Graph, what: str, index: int, noise: Tensor | None) -> tuple[Operation, Callable]:
+    def _dropout(
+        self, graph: Graph, what: str, index: int, noise: Tensor | None
+    ) -> tuple[Operation, Callable]:
         keep = self.keep[what]
         # What is dropped is taken into a branch only where it is divided, after the mask is made.
         taken, graph.captures = graph.captures, 0
@@ -191,36 +247,60 @@ class DropoutWrapper(_Wrapper):
         return marks["result"], drop
 
     def _chosen(self, state) -> list[tuple[int, bool]]:
-        """Of each part of a state that is looked at by itself, how many states it is and whether they are dropped."""
+        """Of each part of a state that is looked at by itself, how many states it is and whether
+        they are dropped.
+        """
         chosen, several = self.visitor(state), isinstance(state, tuple)
         if chosen is False or chosen is True and not several:
             return [(len(flatten(state)), chosen)]
         each = [True] * len(state) if chosen is True else chosen
-        if not several or not isinstance(each, (tuple, list)) or [type(goes) for goes in each] != [bool] * len(state):
-            raise InputError(f"dropout_state_filter_visitor returned {chosen!r} for {state!r}: return True or False, or for a tuple "
-                             "one of these for each part")
-        return [found for goes, part in zip(each, state)
-                for found in (self._chosen(part) if goes else [(len(flatten(part)), False)])]
+        if (
+            not several
+            or not isinstance(each, (tuple, list))
+            or [type(goes) for goes in each] != [bool] * len(state)
+        ):
+            raise InputError(
+                f"dropout_state_filter_visitor returned {chosen!r} for {state!r}: return True or "
+                f"False, or for a tuple "
+                "one of these for each part"
+            )
+        return [
+            found
+            for goes, part in zip(each, state)
+            for found in (self._chosen(part) if goes else [(len(flatten(part)), False)])
+        ]
 
     def _state_dropouts(self, graph: Graph, dtype) -> dict[int, tuple[Operation, Callable]]:
-        # The visitor is shown tensors of the states' sizes, which are in a graph of their own so that they count for nothing.
+        # The visitor is shown tensors of the states' sizes, which are in a graph of their own so
+        # that they count for nothing.
         with Graph().as_default():
-            shown = [operations.placeholder(dtype, [None, *dimensions(size)]) for size in flatten(self.state_size)]
+            shown = [
+                operations.placeholder(dtype, [None, *dimensions(size)])
+                for size in flatten(self.state_size)
+            ]
         found, place = {}, 0
         for index, (count, dropped) in enumerate(self._chosen(pack(self.state_size, shown))):
             if dropped:
-                found[place] = self._dropout(graph, "state", index, self.noise and self.noise["state"][place])
+                found[place] = self._dropout(
+                    graph, "state", index, self.noise and self.noise["state"][place]
+                )
             place += count
         return found
 
     def _check_masks(self, input_size, dtype):
         (noise, *_) = self.noise["state"]
         if noise.dtype is not as_dtype(dtype):
-            raise InputError(f"DropoutWrapper(dtype={noise.dtype!r}) was given an input of {as_dtype(dtype).name}: make both the same")
+            raise InputError(
+                f"DropoutWrapper(dtype={noise.dtype!r}) was given an input of "
+                f"{as_dtype(dtype).name}: make both the same"
+            )
         wanted = self.noise["input"][0].shape[1:] if "input" in self.noise else None
         if wanted not in (None, input_size if isinstance(input_size, tuple) else (input_size,)):
-            raise SizeError(f"DropoutWrapper(input_size={wanted}) was given an input of size {input_size}: make it "
-                            f"input_size={input_size}")
+            raise SizeError(
+                f"DropoutWrapper(input_size={wanted}) was given an input of size {input_size}: "
+                f"make it "
+                f"input_size={input_size}"
+            )
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         if self.noise is not None:
@@ -246,5 +326,10 @@ class DropoutWrapper(_Wrapper):
         def advance(run, x, states, lengths):
             return stepwise(run, x, states, lengths, once)
 
-        masks = [tensor for what, found in (self.noise or {}).items() if self._drops(what) for tensor in found]
+        masks = [
+            tensor
+            for what, found in (self.noise or {}).items()
+            if self._drops(what)
+            for tensor in found
+        ]
         return Step(advance, output, states, [*step.reads, *masks, *self.fed.values()])

@@ -20,11 +20,13 @@ from .steps import (
 # What TensorFlow 1.13.1 makes after the one operation; see `graph.py`.
 _LAST = "strided_slice(stack stack_1 stack_2)=c strided_slice(stack stack_1 stack_2)=h"
 _MASK = (
-    "SequenceMask{Const Const Const Range ExpandDims(dim) Cast Less Cast} transpose(perm) ExpandDims(dim) Tile(multiples) "
+    "SequenceMask{Const Const Const Range ExpandDims(dim) Cast Less Cast} transpose(perm) "
+    "ExpandDims(dim) Tile(multiples) "
     "mul=output"
 )
 _GATHER = (
-    "ExpandDims(dim) concat(axis) ExpandDims(dim) concat(axis) range(start limit delta) stack GatherNd=c "
+    "ExpandDims(dim) concat(axis) ExpandDims(dim) concat(axis) range(start limit delta) stack "
+    "GatherNd=c "
     "range(start limit delta) stack GatherNd=h"
 )
 
@@ -42,28 +44,36 @@ class FusedRNNCell:
             sequence_length: Valid steps of each row, (B,); None where all are valid.
             scope: What variables are named below.
 
-        Returns:
-            The outputs, (T, B, output_size) or a list as the inputs are, and the state after each row's last valid step.
+        Returns: The outputs, (T, B, output_size) or a list as the inputs are, and the state after
+            each row's last valid step.
         """
         raise NotImplementedError
 
 
 class LSTMBlockFusedCell(FusedRNNCell):
-    """TensorFlow's LSTM over a whole sequence in one operation: `ostinato.cells.lstm` or `lstm_peephole`.
+    """TensorFlow's LSTM over a whole sequence in one operation: `ostinato.cells.lstm` or
+    `lstm_peephole`.
 
-    Args:
-        num_units: The size of each state.
-        forget_bias: What is added to the forget gate as it runs.
-        cell_clip: The cell state is held within this, and gradients pass as if it were not; None for no bound.
-        use_peephole: Whether the gates see the cell state.
-        reuse: Whether its variables exist already.
-        dtype: The input's; None for whichever that is.
-        name: What its variables are named by.
+    Args: num_units: The size of each state. forget_bias: What is added to the forget gate as it
+        runs. cell_clip: The cell state is held within this, and gradients pass as if it were not;
+        None for no bound. use_peephole: Whether the gates see the cell state. reuse: Whether its
+        variables exist already. dtype: The input's; None for whichever that is. name: What its
+        variables are named by.
     """
 
-    def __init__(self, num_units: int, forget_bias: float = 1.0, cell_clip: float | None = None, use_peephole: bool = False,
-                 reuse=None, dtype=None, name: str = "lstm_fused_cell"):
-        self.cell = LSTMBlockCell(num_units, forget_bias, cell_clip, use_peephole, dtype, reuse, name)
+    def __init__(
+        self,
+        num_units: int,
+        forget_bias: float = 1.0,
+        cell_clip: float | None = None,
+        use_peephole: bool = False,
+        reuse=None,
+        dtype=None,
+        name: str = "lstm_fused_cell",
+    ):
+        self.cell = LSTMBlockCell(
+            num_units, forget_bias, cell_clip, use_peephole, dtype, reuse, name
+        )
         self.num_units, self.peephole = num_units, use_peephole
         self.scope: VariableScope | None = None
 
@@ -76,31 +86,58 @@ class LSTMBlockFusedCell(FusedRNNCell):
 
     def __call__(self, inputs, initial_state=None, dtype=None, sequence_length=None, scope=None):
         if initial_state is None and dtype is None:
-            raise InputError("LSTMBlockFusedCell was given neither initial_state nor dtype: give dtype=tf.float32")
+            raise InputError(
+                "LSTMBlockFusedCell was given neither initial_state nor dtype: give "
+                "dtype=tf.float32"
+            )
         graph, cell, listed = get_default_graph(), self.cell, isinstance(inputs, list)
-        (x,) = input_parts(cell, shapes.stack(inputs) if listed else inputs, ["time", "batch"], type(self).__name__)
+        (x,) = input_parts(
+            cell, shapes.stack(inputs) if listed else inputs, ["time", "batch"], type(self).__name__
+        )
         steps, batch, _ = x.shape
         depth, kind = input_depth([x], cell), x.dtype
         cell.check_dtype(kind)
         if dtype is not None and as_dtype(dtype) is not kind:
-            raise InputError(f"LSTMBlockFusedCell was given inputs of {kind.name} and dtype={as_dtype(dtype)!r}: make both the same")
+            raise InputError(
+                f"LSTMBlockFusedCell was given inputs of {kind.name} and "
+                f"dtype={as_dtype(dtype)!r}: make both the same"
+            )
         if self.scope is None:
-            with graph.open_variable_scope(cell.base_name if cell.reuse else None, default_name=cell.base_name,
-                                           reuse=cell.reuse) as self.scope:
+            with graph.open_variable_scope(
+                cell.base_name if cell.reuse else None,
+                default_name=cell.base_name,
+                reuse=cell.reuse,
+            ) as self.scope:
                 pass
         with graph.again(self.scope):
             declared = cell.declare(depth)
-            graph.record(" ".join(f"${name}" for name in declared), making(cell.made, declared, kind))
+            graph.record(
+                " ".join(f"${name}" for name in declared), making(cell.made, declared, kind)
+            )
             graph.record(f"{SIZE if batch is None else ''} {SIZE if steps is None else ''}")
             if initial_state is None:
                 zeros = graph.record("stack zeros(Const)").last
-                zeros = zeros.computed(kind, (batch, self.num_units), [x], lambda v: v.new_zeros(v.shape[1], self.num_units))
+                zeros = zeros.computed(
+                    kind,
+                    (batch, self.num_units),
+                    [x],
+                    lambda v: v.new_zeros(v.shape[1], self.num_units),
+                )
                 initial_state = (zeros, zeros)
             states = [operations.convert_to_tensor(s) for s in check_state(cell, initial_state)]
-            lengths = None if sequence_length is None else operations.convert_to_tensor(sequence_length)
+            lengths = (
+                None if sequence_length is None else operations.convert_to_tensor(sequence_length)
+            )
             for t in (*states, *([] if lengths is None else [lengths])):
-                batch = merge(batch, t.shape[0], f"LSTMBlockFusedCell: rows of the input {x.shape}, the state and the lengths")
-            graph.record(f"{'' if self.peephole else 'zeros'} {'ToInt64(x)' if lengths is None else 'Const Max ToInt64'}")
+                batch = merge(
+                    batch,
+                    t.shape[0],
+                    f"LSTMBlockFusedCell: rows of the input {x.shape}, the state and the lengths",
+                )
+            graph.record(
+                f"{'' if self.peephole else 'zeros'} "
+                f"{'ToInt64(x)' if lengths is None else 'Const Max ToInt64'}"
+            )
             output = graph.record("BlockLSTM").last
             if lengths is None:
                 marks = graph.record(_LAST)
@@ -115,9 +152,14 @@ class LSTMBlockFusedCell(FusedRNNCell):
             outputs, (h, c) = cell.scan(x, [h, c], weights, valid)
             return outputs, c, h
 
-        computation = Computation([x, *states, *([] if lengths is None else [lengths]), *reads], run_all)
+        computation = Computation(
+            [x, *states, *([] if lengths is None else [lengths]), *reads], run_all
+        )
         outputs = Tensor(output, kind, (steps, batch, self.num_units), computation)
-        final = [Tensor(marks[name], kind, (batch, self.num_units), computation, i) for i, name in ((1, "c"), (2, "h"))]
+        final = [
+            Tensor(marks[name], kind, (batch, self.num_units), computation, i)
+            for i, name in ((1, "c"), (2, "h"))
+        ]
         return shapes.unstack(outputs) if listed else outputs, pack(cell.state_size, final)
 
 
@@ -134,12 +176,21 @@ class FusedRNNCellAdaptor(FusedRNNCell):
         self.cell, self.dynamic = cell, use_dynamic_rnn
 
     def __call__(self, inputs, initial_state=None, dtype=None, sequence_length=None, scope=None):
-        given = {"initial_state": initial_state, "dtype": dtype, "sequence_length": sequence_length, "scope": scope}
+        given = {
+            "initial_state": initial_state,
+            "dtype": dtype,
+            "sequence_length": sequence_length,
+            "scope": scope,
+        }
         listed = isinstance(inputs, list)
         if self.dynamic:
-            outputs, state = dynamic_rnn(self.cell, shapes.stack(inputs) if listed else inputs, time_major=True, **given)
+            outputs, state = dynamic_rnn(
+                self.cell, shapes.stack(inputs) if listed else inputs, time_major=True, **given
+            )
             return shapes.unstack(outputs) if listed else outputs, state
-        outputs, state = static_rnn(self.cell, inputs if listed else shapes.unstack(inputs), **given)
+        outputs, state = static_rnn(
+            self.cell, inputs if listed else shapes.unstack(inputs), **given
+        )
         return outputs if listed else shapes.stack(outputs), state
 
 
@@ -152,12 +203,17 @@ class TimeReversedFusedRNN(FusedRNNCell):
 
     def __init__(self, cell: FusedRNNCell):
         if not isinstance(cell, FusedRNNCell):
-            raise InputError(f"TimeReversedFusedRNN was given {cell!r}: give it a cell over whole sequences, such as "
-                             "tf.contrib.rnn.FusedRNNCellAdaptor(cell)")
+            raise InputError(
+                f"TimeReversedFusedRNN was given {cell!r}: give it a cell over whole sequences, "
+                f"such as "
+                "tf.contrib.rnn.FusedRNNCellAdaptor(cell)"
+            )
         self.cell = cell
 
     def __call__(self, inputs, initial_state=None, dtype=None, sequence_length=None, scope=None):
-        outputs, state = self.cell(self._turned(inputs, sequence_length), initial_state, dtype, sequence_length, scope)
+        outputs, state = self.cell(
+            self._turned(inputs, sequence_length), initial_state, dtype, sequence_length, scope
+        )
         return self._turned(outputs, sequence_length), state
 
     def _turned(self, x, lengths):

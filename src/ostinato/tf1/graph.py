@@ -1,17 +1,18 @@
-"""The graph: named operations in TensorFlow 1's order and under its names, tensors that stand for values, and scopes.
+"""The graph: named operations in TensorFlow 1's order and under its names, tensors that stand for
+values, and scopes.
 
-TensorFlow 1 derives the seed of a random op from how many operations the graph already has. So the graph here holds every
-operation that TensorFlow 1.13.1 would put into it, by name; a call's operations are written down as a *recipe*:
+TensorFlow 1 derives the seed of a random op from how many operations the graph already has. So the
+graph here holds every operation that TensorFlow 1.13.1 would put into it, by name; a call's
+operations are written down as a *recipe*:
 
-    transpose                 one operation
-    concat(values_0 axis)     operations inside its name scope before it
-    MatMul[Enter]             operations inside its name scope after it, which exist only within a loop or, as Switch, a branch
-    Assert{Const Assert}      a name scope that is no operation itself
-    Add=c                     a mark, by which the caller finds the operation again
+    transpose                 one operation concat(values_0 axis)     operations inside its name
+    scope before it MatMul[Enter]             operations inside its name scope after it, which exist
+    only within a loop or, as Switch, a branch Assert{Const Assert}      a name scope that is no
+    operation itself Add=c                     a mark, by which the caller finds the operation again
     $kernel                   no operation: the caller makes a variable here
 
-Names are made unique as TensorFlow does, so a recipe may say `Const` twice. Values are computed by `Computation`s, which know
-nothing of names.
+Names are made unique as TensorFlow does, so a recipe may say `Const` twice. Values are computed by
+`Computation`s, which know nothing of names.
 """
 
 import functools
@@ -64,10 +65,22 @@ def as_dtype(given) -> DType:
         InputError: There is no such dtype here.
     """
     # TensorFlow's float is of 32 bits, where NumPy's is of 64.
-    given = {float: "float32", "float": "float32", "double": "float64"}.get(given, given) if isinstance(given, (type, str)) else given
-    name = np.dtype(given).name if isinstance(given, type) else given if isinstance(given, str) else getattr(given, "name", None)
+    given = (
+        {float: "float32", "float": "float32", "double": "float64"}.get(given, given)
+        if isinstance(given, (type, str))
+        else given
+    )
+    name = (
+        np.dtype(given).name
+        if isinstance(given, type)
+        else given
+        if isinstance(given, str)
+        else getattr(given, "name", None)
+    )
     if name not in DTYPES:
-        raise InputError(f"dtype {given!r} is not provided: use one of {', '.join('tf.' + n for n in DTYPES)}")
+        raise InputError(
+            f"dtype {given!r} is not provided: use one of {', '.join('tf.' + n for n in DTYPES)}"
+        )
     return DTYPES[name]
 
 
@@ -96,7 +109,8 @@ class TensorShape(tuple):
 
 
 class Operation:
-    """An operation by its name and number; what computes its values, if anything does, is the tensors' business.
+    """An operation by its name and number; what computes its values, if anything does, is the
+    tensors' business.
 
     Attributes:
         name: As TensorFlow 1 names it.
@@ -113,7 +127,9 @@ class Operation:
         graph.operations.append(self)
         self._id = len(graph.operations)
 
-    def computed(self, dtype: DType, shape, inputs: Sequence["Tensor"], function: Callable) -> "Tensor":
+    def computed(
+        self, dtype: DType, shape, inputs: Sequence["Tensor"], function: Callable
+    ) -> "Tensor":
         """Its output, computed from tensors.
 
         Args:
@@ -121,7 +137,9 @@ class Operation:
             inputs: The tensors that it is computed from.
             function: From their values, as torch tensors, to its own.
         """
-        return Tensor(self, dtype, shape, Computation(inputs, lambda run, *values: (function(*values),)))
+        return Tensor(
+            self, dtype, shape, Computation(inputs, lambda run, *values: (function(*values),))
+        )
 
     def run(self, feed_dict=None, session=None) -> None:
         """Run it for its effect, in the session given or the default one."""
@@ -142,12 +160,16 @@ class Computation:
 
     __slots__ = ("inputs", "function", "sources")
 
-    def __init__(self, inputs: Sequence["Tensor"], function: Callable, sources: Sequence["Tensor"] = ()):
+    def __init__(
+        self, inputs: Sequence["Tensor"], function: Callable, sources: Sequence["Tensor"] = ()
+    ):
         self.inputs, self.function, self.sources = tuple(inputs), function, tuple(sources)
 
 
 class Value:
-    """What an expression can be made of: tensors and variables. `operations.py` gives it + - * / @ and indexing."""
+    """What an expression can be made of: tensors and variables. `operations.py` gives it + - * / @
+    and indexing.
+    """
 
     __array_priority__ = 100
     __hash__ = object.__hash__
@@ -162,13 +184,20 @@ class Value:
         return self.shape
 
     def __bool__(self):
-        raise TypeError(f"{self} has no value before it is run: `if` cannot ask it; run it first, sess.run(...)")
+        raise TypeError(
+            f"{self} has no value before it is run: `if` cannot ask it; run it first, sess.run(...)"
+        )
 
     def __iter__(self):
-        raise TypeError(f"{self} cannot be looped over before it is run; run it first, sess.run(...), or use tf.unstack")
+        raise TypeError(
+            f"{self} cannot be looped over before it is run; run it first, sess.run(...), or use "
+            f"tf.unstack"
+        )
 
     def __len__(self):
-        raise TypeError(f"len() of {self} is not known before it is run; ask .shape for what is known")
+        raise TypeError(
+            f"len() of {self} is not known before it is run; ask .shape for what is known"
+        )
 
 
 class Tensor(Value):
@@ -192,9 +221,8 @@ class Tensor(Value):
     def eval(self, feed_dict=None, session=None) -> np.ndarray:
         """Its value.
 
-        Args:
-            feed_dict: Values for placeholders.
-            session: The session to run in; None for the default one (`with tf.Session():`, or an InteractiveSession).
+        Args: feed_dict: Values for placeholders. session: The session to run in; None for the
+            default one (`with tf.Session():`, or an InteractiveSession).
         """
         return session_for(session, f"{self.name}.eval()").run(self, feed_dict)
 
@@ -212,7 +240,9 @@ def session_for(session, call: str):
         InputError: There is neither.
     """
     if session is None and not sessions:
-        raise InputError(f"{call} needs a session: write it inside `with tf.Session():`, or pass session=sess")
+        raise InputError(
+            f"{call} needs a session: write it inside `with tf.Session():`, or pass session=sess"
+        )
     return sessions[-1] if session is None else session
 
 
@@ -221,7 +251,9 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 @functools.cache
 def _parse(recipe: str) -> tuple:
-    """A recipe's operations: name, mark, what comes before it and after it in its scope, and whether it is a scope alone."""
+    """A recipe's operations: name, mark, what comes before it and after it in its scope, and
+    whether it is a scope alone.
+    """
     tokens = re.findall(r"=?[^\s(){}\[\]=]+|[(){}\[\]]", recipe)
 
     def nodes(end=None):
@@ -232,14 +264,24 @@ def _parse(recipe: str) -> tuple:
                 bracket = tokens.pop(0)
                 inside[bracket] = nodes(_CLOSING[bracket])
             mark = tokens.pop(0)[1:] if tokens and tokens[0][0] == "=" else ""
-            found.append((name, mark, inside.get("(", inside.get("{", ())), inside.get("[", ()), "{" in inside))
+            found.append(
+                (
+                    name,
+                    mark,
+                    inside.get("(", inside.get("{", ())),
+                    inside.get("[", ()),
+                    "{" in inside,
+                )
+            )
         return tuple(found)
 
     return nodes()
 
 
 class Marks(dict):
-    """The operations of a recipe that bear a mark, by mark; `last` is the last one outside any bracket."""
+    """The operations of a recipe that bear a mark, by mark; `last` is the last one outside any
+    bracket.
+    """
 
     last: Operation
 
@@ -263,22 +305,22 @@ class VariableScope:
     use_resource: bool = False
 
     def reuse_variables(self) -> None:
-        """From now on find variables that exist, and make none, in this scope and those opened below it."""
+        """From now on find variables that exist, and make none, in this scope and those opened
+        below it.
+        """
         self.reuse = True
 
 
 class Graph:
     """A program's operations, variables and seed.
 
-    Attributes:
-        seed: What `tf.set_random_seed` was given, or None.
-        operations: Every operation, in order.
-        variables: Every variable, in order.
-        variable_scope: The scope that variables are named in now.
-        loop: How what is recorded now takes values from outside: "Enter" in the body of a loop, "Switch" in a branch, else "".
-        captures: How many values the next recipe's first operation takes from outside a branch.
-        cached: Whether it reads the newer kind of variables once for all, as what runs cells over sequences has it.
-        uncounted: The call after which the number of operations is not TensorFlow's any more, or None.
+    Attributes: seed: What `tf.set_random_seed` was given, or None. operations: Every operation, in
+        order. variables: Every variable, in order. variable_scope: The scope that variables are
+        named in now. loop: How what is recorded now takes values from outside: "Enter" in the body
+        of a loop, "Switch" in a branch, else "". captures: How many values the next recipe's first
+        operation takes from outside a branch. cached: Whether it reads the newer kind of variables
+        once for all, as what runs cells over sequences has it. uncounted: The call after which the
+        number of operations is not TensorFlow's any more, or None.
     """
 
     def __init__(self):
@@ -307,9 +349,14 @@ class Graph:
         op_name, _, index = name.partition(":")
         op = next((o for o in self.operations if o.name == op_name), None)
         if op is None:
-            raise InputError(f"{name!r} is in no operation of this graph; graph.get_operations() lists them")
+            raise InputError(
+                f"{name!r} is in no operation of this graph; graph.get_operations() lists them"
+            )
         if not index.isdigit() or int(index) >= len(op.outputs):
-            raise InputError(f"{name!r} has no value: write 'name:0'; operations inside a loop are kept for their names and numbers only")
+            raise InputError(
+                f"{name!r} has no value: write 'name:0'; operations inside a loop are kept for "
+                f"their names and numbers only"
+            )
         return op.outputs[int(index)]
 
     def unique_name(self, name: str) -> str:
@@ -329,9 +376,13 @@ class Graph:
 
     @contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
-        """Put a prefix before names: a new one, an old one again (`"a/b/"`), or none at all (None)."""
+        """Put a prefix before names: a new one, an old one again (`"a/b/"`), or none at all
+        (None).
+        """
         old = self._scope
-        self._scope = "" if not name else name[:-1] if name.endswith("/") else self.unique_name(name)
+        self._scope = (
+            "" if not name else name[:-1] if name.endswith("/") else self.unique_name(name)
+        )
         try:
             yield f"{self._scope}/" if self._scope else ""
         finally:
@@ -368,7 +419,9 @@ class Graph:
         marks.last = add(_parse(recipe))
         return marks
 
-    def computed(self, recipe: str, dtype: DType, shape, inputs: Sequence[Tensor], function: Callable) -> Tensor:
+    def computed(
+        self, recipe: str, dtype: DType, shape, inputs: Sequence[Tensor], function: Callable
+    ) -> Tensor:
         """Record a recipe whose last operation is computed from tensors.
 
         Args:
@@ -377,7 +430,9 @@ class Graph:
         """
         return self.record(recipe).last.computed(dtype, shape, inputs, function)
 
-    def random_uniform(self, recipe: str, seed: int | None, variable: Callable[[str], object] | None = None) -> Marks:
+    def random_uniform(
+        self, recipe: str, seed: int | None, variable: Callable[[str], object] | None = None
+    ) -> Marks:
         """Record a recipe with one operation marked `random`, and give that one its seeds.
 
         Args:
@@ -388,8 +443,12 @@ class Graph:
             InputError: The seed depends on a number of operations that is not known.
         """
         if seed is None and self.seed is not None and self.uncounted:
-            raise InputError(f"a random operation after {self.uncounted}: its seed depends on how many operations TensorFlow 1 puts in there, which "
-                             f"is not known here. Make it before {self.uncounted}, or give its initialiser a seed of its own")
+            raise InputError(
+                f"a random operation after {self.uncounted}: its seed depends on how many "
+                f"operations TensorFlow 1 puts in there, which "
+                f"is not known here. Make it before {self.uncounted}, or give its initialiser a "
+                f"seed of its own"
+            )
         marks = self.record(recipe, variable)
         # TensorFlow asks for the seed when the bounds exist and the operation itself does not.
         marks["random"].seeds = random.op_seeds(self.seed, seed, marks["random"]._id - 1)
@@ -397,14 +456,20 @@ class Graph:
 
     @contextmanager
     def open_variable_scope(
-        self, name_or_scope: "str | VariableScope | None", *, default_name: str | None = None, reuse=None, initializer=None, use_resource=None
+        self,
+        name_or_scope: "str | VariableScope | None",
+        *,
+        default_name: str | None = None,
+        reuse=None,
+        initializer=None,
+        use_resource=None,
     ) -> Iterator[VariableScope]:
         """Put a prefix before variables' names, and open a name scope with it.
 
-        Args:
-            name_or_scope: A name below the current scope, or a scope to open again; None for a new name like `default_name`.
-            default_name: See there; it gets a number where it is taken.
-            reuse, initializer, use_resource: See `VariableScope`; None for what the outer scope has.
+        Args: name_or_scope: A name below the current scope, or a scope to open again; None for a
+            new name like `default_name`. default_name: See there; it gets a number where it is
+            taken. reuse, initializer, use_resource: See `VariableScope`; None for what the outer
+            scope has.
         """
         outer, opened = self.variable_scope, dict(self._opened)
         if isinstance(name_or_scope, VariableScope):
@@ -419,7 +484,9 @@ class Graph:
         use_resource = given.use_resource if use_resource is None else use_resource
         self._opened[full] = self._opened.get(full, 0) + 1
         with self.name_scope(name_scope or f"{self._scope}/") as scope:
-            original = given.original_name_scope if isinstance(name_or_scope, VariableScope) else scope
+            original = (
+                given.original_name_scope if isinstance(name_or_scope, VariableScope) else scope
+            )
             self.variable_scope = VariableScope(full, original, reuse, initializer, use_resource)
             try:
                 yield self.variable_scope
@@ -446,7 +513,9 @@ class Graph:
         prefix = f"{self.variable_scope.name}/" if self.variable_scope.name else ""
         if not self._opened.get(prefix + name):
             return name
-        return next(f"{name}_{i}" for i in itertools.count(1) if not self._opened.get(f"{prefix}{name}_{i}"))
+        return next(
+            f"{name}_{i}" for i in itertools.count(1) if not self._opened.get(f"{prefix}{name}_{i}")
+        )
 
 
 # The last of each is the default one; below all others there is always a graph.
@@ -477,12 +546,16 @@ def reset_default_graph() -> None:
         InputError: Inside `with graph.as_default()` or `with tf.Session()`.
     """
     if len(graphs) > 1:
-        raise InputError("tf.reset_default_graph() inside `with graph.as_default()` or `with tf.Session()`: call it outside the `with`")
+        raise InputError(
+            "tf.reset_default_graph() inside `with graph.as_default()` or `with tf.Session()`: "
+            "call it outside the `with`"
+        )
     graphs[0] = Graph()
 
 
 def set_random_seed(seed: int | None) -> None:
-    """Set the default graph's seed; random operations made from now on get theirs from it and from their number.
+    """Set the default graph's seed; random operations made from now on get theirs from it and from
+    their number.
 
     Args:
         seed: A whole number, or None for numbers that nobody knows beforehand.

@@ -1,4 +1,6 @@
-"""The cells of tf.contrib.grid_rnn: a cell for each dimension, of which that of depth takes the input and gives the output."""
+"""The cells of tf.contrib.grid_rnn: a cell for each dimension, of which that of depth takes the
+input and gives the output.
+"""
 
 import re
 
@@ -25,16 +27,32 @@ class _Grid(PlainLayer):
     # TensorFlow's opens its scope once.
     trace = Layer.trace
 
-    # `inner` is the cell that each dimension has, and `cell` the equations of all together; dimension 0 is that of depth.
-    def __init__(self, inner: Layer, cell: Cell, output_is_tuple: bool, state_is_tuple: bool, tied: bool = False,
-                 non_recurrent_fn=None):
+    # `inner` is the cell that each dimension has, and `cell` the equations of all together;
+    # dimension 0 is that of depth.
+    def __init__(
+        self,
+        inner: Layer,
+        cell: Cell,
+        output_is_tuple: bool,
+        state_is_tuple: bool,
+        tied: bool = False,
+        non_recurrent_fn=None,
+    ):
         name, parts = type(self).__name__, len(inner.order)
         refuse(name, non_recurrent_fn=non_recurrent_fn)
         if not state_is_tuple and parts == 1:
-            raise InputError(f"{name}(state_is_tuple=False) is not provided by ostinato.tf1, for in TensorFlow it fails: leave "
-                             "state_is_tuple out")
+            raise InputError(
+                f"{name}(state_is_tuple=False) is not provided by ostinato.tf1, for in TensorFlow "
+                f"it fails: leave "
+                "state_is_tuple out"
+            )
         super().__init__(inner.num_units, None, None, name)
-        self.inner, self.equations, self.dimensions, self.tied = inner, cell, len(cell.states) // parts, tied
+        self.inner, self.equations, self.dimensions, self.tied = (
+            inner,
+            cell,
+            len(cell.states) // parts,
+            tied,
+        )
         self.joined, units = not state_is_tuple, self.num_units
         self.output_size = (units,) if output_is_tuple else units
         self.order = tuple(d * parts + i for d in range(self.dimensions) for i in inner.order)
@@ -46,8 +64,13 @@ class _Grid(PlainLayer):
         cut = " ".join(["Slice(begin size)"] * len(self.order)) if self.joined else ""
         along = " ".join(self._recipe(d) for d in self._turns[:-1])
         project = " ".join(f"${name} MatMul{{use}}" for name in self._projections)
-        self.recipe = f"{cut} Const split(split_dim) {project} {join} {along} {join if along else ''} {self._recipe(0)}"
-        self.recipe += ("" if output_is_tuple else " concat(concat_dim)") + (" concat(axis)=state" if self.joined else "")
+        self.recipe = (
+            f"{cut} Const split(split_dim) {project} {join} {along} "
+            f"{join if along else ''} {self._recipe(0)}"
+        )
+        self.recipe += ("" if output_is_tuple else " concat(concat_dim)") + (
+            " concat(axis)=state" if self.joined else ""
+        )
 
     @property
     def parts(self) -> list[int]:
@@ -66,7 +89,9 @@ class _Grid(PlainLayer):
         return "recurrent" if self.tied else f"recurrent/cell_{d}"
 
     def _recipe(self, d: int) -> str:
-        variables = " ".join(f"${self._within(d)}/{self.inner.base_name}/{name}" for name, *_ in self.inner.declared)
+        variables = " ".join(
+            f"${self._within(d)}/{self.inner.base_name}/{name}" for name, *_ in self.inner.declared
+        )
         inside = re.sub("=(.)", rf"=\g<1>{d or ''}", self.inner.recipe)
         if self.tied and d != self._turns[0]:
             # The weights are made, and taken into a loop, with the first dimension.
@@ -77,8 +102,12 @@ class _Grid(PlainLayer):
         rows = self.dimensions * self.num_units
         projections = {name: ([input_size, self.num_units], None) for name in self._projections}
         return projections | {
-            f"{self._within(d)}/{self.inner.base_name}/{name}": ([n or rows for n in shape], initializer)
-            for d in self._turns for name, shape, initializer in self.inner.declared
+            f"{self._within(d)}/{self.inner.base_name}/{name}": (
+                [n or rows for n in shape],
+                initializer,
+            )
+            for d in self._turns
+            for name, shape, initializer in self.inner.declared
         }
 
     def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
@@ -88,7 +117,9 @@ class _Grid(PlainLayer):
         weights = {name: kernel.T for name, kernel in zip(names, given[:count])}
         for turn, d in enumerate(self._turns):
             start = count if self.tied else count + turn * each
-            weights |= {f"{name}_{d}": w for name, w in self.of_one(*given[start : start + each]).items()}
+            weights |= {
+                f"{name}_{d}": w for name, w in self.of_one(*given[start : start + each]).items()
+            }
         return weights
 
     def of_one(self, *given) -> dict[str, torch.Tensor]:
@@ -108,7 +139,9 @@ class Grid1BasicRNNCell(_Grid):
     """
 
     def __init__(self, num_units: int, state_is_tuple: bool = True, output_is_tuple: bool = True):
-        super().__init__(BasicRNNCell(num_units), equations.grid1_rnn, output_is_tuple, state_is_tuple)
+        super().__init__(
+            BasicRNNCell(num_units), equations.grid1_rnn, output_is_tuple, state_is_tuple
+        )
 
 
 class Grid2BasicRNNCell(_Grid):
@@ -122,15 +155,42 @@ class Grid2BasicRNNCell(_Grid):
         output_is_tuple: Whether the output is a tuple of one.
     """
 
-    def __init__(self, num_units: int, tied: bool = False, non_recurrent_fn=None, state_is_tuple: bool = True,
-                 output_is_tuple: bool = True):
-        super().__init__(BasicRNNCell(num_units), equations.grid2_rnn, output_is_tuple, state_is_tuple, tied, non_recurrent_fn)
+    def __init__(
+        self,
+        num_units: int,
+        tied: bool = False,
+        non_recurrent_fn=None,
+        state_is_tuple: bool = True,
+        output_is_tuple: bool = True,
+    ):
+        super().__init__(
+            BasicRNNCell(num_units),
+            equations.grid2_rnn,
+            output_is_tuple,
+            state_is_tuple,
+            tied,
+            non_recurrent_fn,
+        )
 
 
 @cell
-def _grid2_gru(x, h_0, h_1, *, V=weight("H", "I"), W_0=weight("3*H", "H"), W_1=weight("3*H", "H"), U_0=weight("2*H", "H"),
-               U_1=weight("2*H", "H"), U_n_0=weight("H", "H"), U_n_1=weight("H", "H"), b_0=weight("3*H"), b_1=weight("3*H")):
-    """Grid of two dimensions, time (1) and then depth (0), of GRUs; what both carry on is the state of time.
+def _grid2_gru(
+    x,
+    h_0,
+    h_1,
+    *,
+    V=weight("H", "I"),
+    W_0=weight("3*H", "H"),
+    W_1=weight("3*H", "H"),
+    U_0=weight("2*H", "H"),
+    U_1=weight("2*H", "H"),
+    U_n_0=weight("H", "H"),
+    U_n_1=weight("H", "H"),
+    b_0=weight("3*H"),
+    b_1=weight("3*H"),
+):
+    """Grid of two dimensions, time (1) and then depth (0), of GRUs; what both carry on is the state
+    of time.
 
     Source: as `ostinato.cells.grid1_rnn`; tf.contrib.grid_rnn.Grid2GRUCell.
     """
@@ -141,7 +201,8 @@ def _grid2_gru(x, h_0, h_1, *, V=weight("H", "I"), W_0=weight("3*H", "H"), W_1=w
 
 
 class Grid2GRUCell(_Grid):
-    """Time and depth, of GRUs: `ostinato.cells.gru_original` in a grid as `ostinato.cells.grid2_rnn` is.
+    """Time and depth, of GRUs: `ostinato.cells.gru_original` in a grid as
+    `ostinato.cells.grid2_rnn` is.
 
     Args:
         num_units: The size of each state, of the output and of what the input is projected to.
@@ -151,9 +212,17 @@ class Grid2GRUCell(_Grid):
         output_is_tuple: Whether the output is a tuple of one.
     """
 
-    def __init__(self, num_units: int, tied: bool = False, non_recurrent_fn=None, state_is_tuple: bool = True,
-                 output_is_tuple: bool = True):
-        super().__init__(GRUCell(num_units), _grid2_gru, output_is_tuple, state_is_tuple, tied, non_recurrent_fn)
+    def __init__(
+        self,
+        num_units: int,
+        tied: bool = False,
+        non_recurrent_fn=None,
+        state_is_tuple: bool = True,
+        output_is_tuple: bool = True,
+    ):
+        super().__init__(
+            GRUCell(num_units), _grid2_gru, output_is_tuple, state_is_tuple, tied, non_recurrent_fn
+        )
 
     def of_one(self, *given) -> dict[str, torch.Tensor]:
         """The equations' weights of one dimension."""
@@ -171,9 +240,21 @@ class Grid1BasicLSTMCell(_Grid):
         output_is_tuple: Whether the output is a tuple of one.
     """
 
-    def __init__(self, num_units: int, forget_bias: float = 1.0, state_is_tuple: bool = True, output_is_tuple: bool = True):
-        super().__init__(BasicLSTMCell(num_units, forget_bias=forget_bias),
-                         equations.grid1_lstm.with_constants(forget_bias=number(self, "forget_bias", forget_bias)), output_is_tuple, state_is_tuple)
+    def __init__(
+        self,
+        num_units: int,
+        forget_bias: float = 1.0,
+        state_is_tuple: bool = True,
+        output_is_tuple: bool = True,
+    ):
+        super().__init__(
+            BasicLSTMCell(num_units, forget_bias=forget_bias),
+            equations.grid1_lstm.with_constants(
+                forget_bias=number(self, "forget_bias", forget_bias)
+            ),
+            output_is_tuple,
+            state_is_tuple,
+        )
 
 
 class Grid2BasicLSTMCell(_Grid):
@@ -188,11 +269,25 @@ class Grid2BasicLSTMCell(_Grid):
         output_is_tuple: Whether the output is a tuple of one.
     """
 
-    def __init__(self, num_units: int, tied: bool = False, non_recurrent_fn=None, forget_bias: float = 1.0,
-                 state_is_tuple: bool = True, output_is_tuple: bool = True):
-        super().__init__(BasicLSTMCell(num_units, forget_bias=forget_bias),
-                         equations.grid2_lstm.with_constants(forget_bias=number(self, "forget_bias", forget_bias)), output_is_tuple, state_is_tuple,
-                         tied, non_recurrent_fn)
+    def __init__(
+        self,
+        num_units: int,
+        tied: bool = False,
+        non_recurrent_fn=None,
+        forget_bias: float = 1.0,
+        state_is_tuple: bool = True,
+        output_is_tuple: bool = True,
+    ):
+        super().__init__(
+            BasicLSTMCell(num_units, forget_bias=forget_bias),
+            equations.grid2_lstm.with_constants(
+                forget_bias=number(self, "forget_bias", forget_bias)
+            ),
+            output_is_tuple,
+            state_is_tuple,
+            tied,
+            non_recurrent_fn,
+        )
 
 
 class Grid1LSTMCell(_Grid):
@@ -206,11 +301,22 @@ class Grid1LSTMCell(_Grid):
         output_is_tuple: Whether the output is a tuple of one.
     """
 
-    def __init__(self, num_units: int, use_peepholes: bool = False, forget_bias: float = 1.0, state_is_tuple: bool = True,
-                 output_is_tuple: bool = True):
-        super().__init__(LSTMCell(num_units, use_peepholes, forget_bias=forget_bias),
-                         equations.grid1_lstm.with_constants(forget_bias=number(self, "forget_bias", forget_bias), peepholes=use_peepholes),
-                         output_is_tuple, state_is_tuple)
+    def __init__(
+        self,
+        num_units: int,
+        use_peepholes: bool = False,
+        forget_bias: float = 1.0,
+        state_is_tuple: bool = True,
+        output_is_tuple: bool = True,
+    ):
+        super().__init__(
+            LSTMCell(num_units, use_peepholes, forget_bias=forget_bias),
+            equations.grid1_lstm.with_constants(
+                forget_bias=number(self, "forget_bias", forget_bias), peepholes=use_peepholes
+            ),
+            output_is_tuple,
+            state_is_tuple,
+        )
 
 
 class Grid2LSTMCell(_Grid):
@@ -228,14 +334,31 @@ class Grid2LSTMCell(_Grid):
 
     cell = equations.grid2_lstm
 
-    def __init__(self, num_units: int, tied: bool = False, non_recurrent_fn=None, use_peepholes: bool = False,
-                 forget_bias: float = 1.0, state_is_tuple: bool = True, output_is_tuple: bool = True):
-        super().__init__(LSTMCell(num_units, use_peepholes, forget_bias=forget_bias),
-                         self.cell.with_constants(forget_bias=number(self, "forget_bias", forget_bias), peepholes=use_peepholes),
-                         output_is_tuple, state_is_tuple, tied, non_recurrent_fn)
+    def __init__(
+        self,
+        num_units: int,
+        tied: bool = False,
+        non_recurrent_fn=None,
+        use_peepholes: bool = False,
+        forget_bias: float = 1.0,
+        state_is_tuple: bool = True,
+        output_is_tuple: bool = True,
+    ):
+        super().__init__(
+            LSTMCell(num_units, use_peepholes, forget_bias=forget_bias),
+            self.cell.with_constants(
+                forget_bias=number(self, "forget_bias", forget_bias), peepholes=use_peepholes
+            ),
+            output_is_tuple,
+            state_is_tuple,
+            tied,
+            non_recurrent_fn,
+        )
 
 
 class Grid3LSTMCell(Grid2LSTMCell):
-    """Two dimensions and depth, of LSTMs: `ostinato.cells.grid3_lstm`. What it is given is as of `Grid2LSTMCell`."""
+    """Two dimensions and depth, of LSTMs: `ostinato.cells.grid3_lstm`. What it is given is as of
+    `Grid2LSTMCell`.
+    """
 
     cell = equations.grid3_lstm

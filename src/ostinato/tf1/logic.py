@@ -39,7 +39,12 @@ greater_equal = _asked("GreaterEqual", torch.ge, ">=")
 logical_and = _asked("LogicalAnd", torch.logical_and, "and")
 logical_or = _asked("LogicalOr", torch.logical_or, "or")
 
-for _operator, _function in (("__lt__", less), ("__le__", less_equal), ("__gt__", greater), ("__ge__", greater_equal)):
+for _operator, _function in (
+    ("__lt__", less),
+    ("__le__", less_equal),
+    ("__gt__", greater),
+    ("__ge__", greater_equal),
+):
     setattr(Value, _operator, _function)
 
 
@@ -48,8 +53,12 @@ def logical_not(x, name: str | None = None) -> Tensor:
     return operations._unary(name or "LogicalNot", x, torch.logical_not)
 
 
-reduce_all = operations._reduction("All", lambda v, axes, keepdims: v.all(tuple(axes), keepdims), of_truth=True)
-reduce_any = operations._reduction("Any", lambda v, axes, keepdims: v.any(tuple(axes), keepdims), of_truth=True)
+reduce_all = operations._reduction(
+    "All", lambda v, axes, keepdims: v.all(tuple(axes), keepdims), of_truth=True
+)
+reduce_any = operations._reduction(
+    "Any", lambda v, axes, keepdims: v.any(tuple(axes), keepdims), of_truth=True
+)
 
 
 def where(condition, x, y, name: str | None = None) -> Tensor:
@@ -66,8 +75,15 @@ def where(condition, x, y, name: str | None = None) -> Tensor:
     condition, x = operations.convert_to_tensor(condition), operations.convert_to_tensor(x)
     y = operations.convert_to_tensor(y, dtype=x.dtype)
     what = f"tf.where of {condition.shape}, {x.shape} and {y.shape}"
-    if condition.dtype is not _BOOL or len(x.shape) != len(y.shape) or len(condition.shape) not in (0, 1, len(x.shape)):
-        raise SizeError(f"{what}: give a condition of truth values, and two values of one shape; tf.ones(shape) * number makes one of a number")
+    if (
+        condition.dtype is not _BOOL
+        or len(x.shape) != len(y.shape)
+        or len(condition.shape) not in (0, 1, len(x.shape))
+    ):
+        raise SizeError(
+            f"{what}: give a condition of truth values, and two values of one shape; "
+            f"tf.ones(shape) * number makes one of a number"
+        )
     shape = [merge(m, n, what) for m, n in zip(x.shape, y.shape)]
     for asked, n in zip(condition.shape, shape):
         merge(asked, n, what)
@@ -75,7 +91,10 @@ def where(condition, x, y, name: str | None = None) -> Tensor:
 
     def choose(c, a, b):
         if a.shape != b.shape or c.shape not in ((), a.shape[:1], a.shape):
-            raise InvalidArgumentError(f"{op.name}: {tuple(c.shape)}, {tuple(a.shape)} and {tuple(b.shape)} in this run: feed one shape")
+            raise InvalidArgumentError(
+                f"{op.name}: {tuple(c.shape)}, {tuple(a.shape)} and {tuple(b.shape)} in this run: "
+                f"feed one shape"
+            )
         return torch.where(rows(c, a), a, b)
 
     return op.computed(x.dtype, shape, [condition, x, y], choose)
@@ -87,15 +106,16 @@ def rows(condition: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
 
 
 class Inner:
-    """Tensors that are computed within a computation, as often as it takes: a branch, or the body of a loop.
+    """Tensors that are computed within a computation, as often as it takes: a branch, or the body
+    of a loop.
 
     Args:
         results: The tensors.
         given: Those that the computation gives values.
         start: How many operations there were before what is within.
 
-    Attributes:
-        taken: What is needed from outside: it is computed beforehand, and its variables' gradients are taken through it.
+    Attributes: taken: What is needed from outside: it is computed beforehand, and its variables'
+        gradients are taken through it.
     """
 
     def __init__(self, results: Sequence[Tensor], given: Sequence[Tensor], start: int):
@@ -120,7 +140,11 @@ class Inner:
             outside: The values of what is taken.
         """
         held: Mapping = dict(zip(self.taken, outside))
-        inner = Run(run.session, held | dict.fromkeys(self.given), [t.computation for t in self.results if t not in held])
+        inner = Run(
+            run.session,
+            held | dict.fromkeys(self.given),
+            [t.computation for t in self.results if t not in held],
+        )
 
         def compute(values: Sequence) -> list:
             inner.values.clear()
@@ -135,16 +159,16 @@ class Inner:
 def cond(pred, true_fn: Callable, false_fn: Callable, name: str | None = None):
     """One of two values, of which the other one is not computed.
 
-    TensorFlow puts operations into the graph for this that are not counted here: a random operation made afterwards needs a seed
-    of its own.
+    TensorFlow puts operations into the graph for this that are not counted here: a random operation
+    made afterwards needs a seed of its own.
 
-    Args:
-        pred: A tensor of one truth value.
-        true_fn, false_fn: Called once each to put their tensors into the graph, a tensor or several put together alike.
-        name: Its name.
+    Args: pred: A tensor of one truth value. true_fn, false_fn: Called once each to put their
+        tensors into the graph, a tensor or several put together alike. name: Its name.
     """
     if not callable(true_fn) or not callable(false_fn):
-        raise InputError("tf.cond was given no functions: write tf.cond(pred, lambda: x, lambda: y)")
+        raise InputError(
+            "tf.cond was given no functions: write tf.cond(pred, lambda: x, lambda: y)"
+        )
     graph = get_default_graph()
     graph.uncounted = graph.uncounted or "tf.cond"
     pred = operations.convert_to_tensor(pred)
@@ -154,7 +178,10 @@ def cond(pred, true_fn: Callable, false_fn: Callable, name: str | None = None):
             value = branch()
             branches.append([operations.convert_to_tensor(v) for v in flatten(value)])
         if [t.dtype for t in branches[0]] != [t.dtype for t in branches[1]]:
-            raise InputError(f"tf.cond: one function gives {branches[0]} and the other {branches[1]}: give values of one kind")
+            raise InputError(
+                f"tf.cond: one function gives {branches[0]} and the other {branches[1]}: give "
+                f"values of one kind"
+            )
         yes, no = (Inner(tensors, [], start) for tensors in branches)
 
         def choose(run, asked, *outside):
@@ -173,28 +200,48 @@ def cond(pred, true_fn: Callable, false_fn: Callable, name: str | None = None):
 class TensorArray:
     """Tensors that are read and written by their number, as a loop goes on.
 
-    Args:
-        dtype: Their kind of number.
-        size: How many there are; more are added as they are written.
+    Args: dtype: Their kind of number. size: How many there are; more are added as they are written.
         dynamic_size, clear_after_read, tensor_array_name, infer_shape: Taken and not needed.
-        element_shape: The shape of each; None for that of what is put in, which then has to be before it is read.
-        flow, shape: Ostinato's own: what holds the tensors, and the shape of each.
+        element_shape: The shape of each; None for that of what is put in, which then has to be
+        before it is read. flow, shape: Ostinato's own: what holds the tensors, and the shape of
+        each.
     """
 
-    def __init__(self, dtype, size=None, dynamic_size=None, clear_after_read=None, tensor_array_name: str | None = None,
-                 infer_shape: bool = True, element_shape=None, *, flow: Tensor | None = None, shape=None):
+    def __init__(
+        self,
+        dtype,
+        size=None,
+        dynamic_size=None,
+        clear_after_read=None,
+        tensor_array_name: str | None = None,
+        infer_shape: bool = True,
+        element_shape=None,
+        *,
+        flow: Tensor | None = None,
+        shape=None,
+    ):
         graph = get_default_graph()
         graph.uncounted = graph.uncounted or "tf.TensorArray"
         self.dtype, self.shape = as_dtype(dtype), element_shape if shape is None else shape
         if flow is None:
             size = operations.convert_to_tensor(0 if size is None else size)
-            flow = graph.record("TensorArray").last.computed(self.dtype, (), [size], lambda n: (None,) * int(n))
+            flow = graph.record("TensorArray").last.computed(
+                self.dtype, (), [size], lambda n: (None,) * int(n)
+            )
         self.flow = flow
 
     def _with(self, shape, inputs, function) -> "TensorArray":
         op = get_default_graph().record("TensorArrayWriteV3").last
-        shape = shape if self.shape is None else TensorShape(n if n == m else None for n, m in zip(shape, self.shape))
-        return TensorArray(self.dtype, flow=op.computed(self.dtype, (), [self.flow, *inputs], function), shape=shape)
+        shape = (
+            shape
+            if self.shape is None
+            else TensorShape(n if n == m else None for n, m in zip(shape, self.shape))
+        )
+        return TensorArray(
+            self.dtype,
+            flow=op.computed(self.dtype, (), [self.flow, *inputs], function),
+            shape=shape,
+        )
 
     def write(self, index, value) -> "TensorArray":
         """The array with one of its tensors set.
@@ -219,31 +266,51 @@ class TensorArray:
 
     def read(self, index) -> Tensor:
         """The tensor of a number."""
+
         def get(held, i):
             if not 0 <= i < len(held) or held[int(i)] is None:
-                raise InvalidArgumentError(f"TensorArray of {len(held)} was read at {int(i)}, where nothing was written: read "
-                                           "what is there, or ask first, tf.cond(...)")
+                raise InvalidArgumentError(
+                    f"TensorArray of {len(held)} was read at {int(i)}, where nothing was written: "
+                    f"read "
+                    "what is there, or ask first, tf.cond(...)"
+                )
             return held[int(i)]
 
-        return self._read("TensorArrayReadV3", self.shape, [operations.convert_to_tensor(index)], get)
+        return self._read(
+            "TensorArrayReadV3", self.shape, [operations.convert_to_tensor(index)], get
+        )
 
     def stack(self) -> Tensor:
         """All tensors along a new first dimension."""
+
         def put(held):
             if not held or any(v is None for v in held):
-                raise InvalidArgumentError(f"TensorArray.stack() of {len(held)} tensors, of which some or all were not written: "
-                                           "write them first")
+                raise InvalidArgumentError(
+                    f"TensorArray.stack() of {len(held)} tensors, of which some or all were not "
+                    f"written: "
+                    "write them first"
+                )
             return torch.stack(held)
 
-        return self._read("TensorArrayGatherV3", None if self.shape is None else (None, *self.shape), [], put)
+        return self._read(
+            "TensorArrayGatherV3", None if self.shape is None else (None, *self.shape), [], put
+        )
 
     def size(self) -> Tensor:
         """How many tensors there are."""
         op = get_default_graph().record("TensorArraySizeV3").last
-        return op.computed(as_dtype("int32"), (), [self.flow], lambda held: torch.tensor(len(held), dtype=torch.int32))
+        return op.computed(
+            as_dtype("int32"),
+            (),
+            [self.flow],
+            lambda held: torch.tensor(len(held), dtype=torch.int32),
+        )
 
     def _read(self, name: str, shape, inputs, function) -> Tensor:
         if shape is None:
-            raise InputError(f"{name}: nothing was put into this TensorArray that would tell its shape: write or unstack first")
+            raise InputError(
+                f"{name}: nothing was put into this TensorArray that would tell its shape: write "
+                f"or unstack first"
+            )
         op: Operation = get_default_graph().record(name).last
         return op.computed(self.dtype, shape, [self.flow, *inputs], function)

@@ -1,4 +1,6 @@
-"""What the lesson's programs compute with besides the cells: constants, placeholders, arithmetic, sums, gradients."""
+"""What the lesson's programs compute with besides the cells: constants, placeholders, arithmetic,
+sums, gradients.
+"""
 
 import math
 import numbers
@@ -44,8 +46,13 @@ def shape_of(given, of: str) -> TensorShape:
         SizeError: A size is no whole number from 0 on.
     """
     sizes = list(given) if isinstance(given, (tuple, list, np.ndarray)) else [given]
-    if any(n is not None and (isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 0) for n in sizes):
-        raise SizeError(f"{of} was given the shape {given!r}: give whole numbers from 0 on, such as [2, 3]")
+    if any(
+        n is not None and (isinstance(n, bool) or not isinstance(n, numbers.Integral) or n < 0)
+        for n in sizes
+    ):
+        raise SizeError(
+            f"{of} was given the shape {given!r}: give whole numbers from 0 on, such as [2, 3]"
+        )
     return TensorShape(None if n is None else int(n) for n in sizes)
 
 
@@ -53,39 +60,55 @@ def _array(value, name: str) -> np.ndarray:
     try:
         return np.asarray(value)
     except (TypeError, ValueError) as error:
-        raise InputError(f"{name} was given {value!r}, which is no array of numbers ({error}): give a number, or rows of numbers of one "
-                         "length; tf.stack makes one tensor of several") from None
+        raise InputError(
+            f"{name} was given {value!r}, which is no array of numbers ({error}): give a number, "
+            f"or rows of numbers of one "
+            "length; tf.stack makes one tensor of several"
+        ) from None
 
 
 def constant(value, dtype=None, shape=None, name: str | None = None) -> Tensor:
     """A tensor of a given value.
 
-    Args:
-        value: A number, nested lists of numbers, or an array.
-        dtype: Its kind of number; None for the value's (a Python float is float32, an int int32 where it fits).
-        shape: Its shape; what the value leaves of it is filled with the value's last number.
-        name: Its name.
+    Args: value: A number, nested lists of numbers, or an array. dtype: Its kind of number; None for
+        the value's (a Python float is float32, an int int32 where it fits). shape: Its shape; what
+        the value leaves of it is filled with the value's last number. name: Its name.
 
     Raises:
         InputError: The value is no array, or a number in it is none of that kind.
         SizeError: The value has more numbers than the shape.
     """
     array = _array(value, name or "tf.constant")
-    kind, wide = array.dtype.kind, array.dtype.kind == "i" and bool((array != array.astype(np.int32)).any())
+    kind, wide = (
+        array.dtype.kind,
+        array.dtype.kind == "i" and bool((array != array.astype(np.int32)).any()),
+    )
     if isinstance(value, (np.ndarray, np.generic)):
         dtype = as_dtype(array.dtype if dtype is None else dtype)
     else:
-        dtype = as_dtype(({"f": "float32", "i": "int64" if wide else "int32"}.get(kind, array.dtype)) if dtype is None else dtype)
-        fits = {"bool": kind == "b", "int32": kind in "bi" and not wide, "int64": kind in "bi"}.get(dtype.name, True)
+        dtype = as_dtype(
+            ({"f": "float32", "i": "int64" if wide else "int32"}.get(kind, array.dtype))
+            if dtype is None
+            else dtype
+        )
+        fits = {"bool": kind == "b", "int32": kind in "bi" and not wide, "int64": kind in "bi"}.get(
+            dtype.name, True
+        )
         if array.size and not fits:
-            raise InputError(f"{value!r} was given where {dtype.name} is wanted: give numbers of that kind, or make what they are computed "
-                             "with of theirs, tf.cast(x, tf.float32)")
+            raise InputError(
+                f"{value!r} was given where {dtype.name} is wanted: give numbers of that kind, or "
+                f"make what they are computed "
+                "with of theirs, tf.cast(x, tf.float32)"
+            )
     array = array.astype(dtype.as_numpy_dtype)
     if shape is not None:
         shape = tuple(shape_of(shape, "tf.constant"))
         count = math.prod(shape)
         if array.size > count or count and not array.size:
-            raise SizeError(f"tf.constant was given {array.size} numbers for the shape {shape}: give up to {count}, or another shape")
+            raise SizeError(
+                f"tf.constant was given {array.size} numbers for the shape {shape}: give up to "
+                f"{count}, or another shape"
+            )
         array = np.pad(array.reshape(-1), (0, count - array.size), "edge").reshape(shape)
     held = torch.from_numpy(np.array(array))
     return get_default_graph().computed(name or "Const", dtype, array.shape, [], lambda: held)
@@ -101,7 +124,10 @@ def convert_to_tensor(value, dtype=None, name: str | None = None) -> Tensor:
     if not isinstance(tensor, Tensor):
         return constant(value, dtype=dtype, name=name)
     if dtype is not None and tensor.dtype is not as_dtype(dtype):
-        raise InputError(f"{tensor} has dtype {tensor.dtype.name} where {as_dtype(dtype).name} is wanted: write tf.cast(x, {as_dtype(dtype)!r})")
+        raise InputError(
+            f"{tensor} has dtype {tensor.dtype.name} where {as_dtype(dtype).name} is wanted: write "
+            f"tf.cast(x, {as_dtype(dtype)!r})"
+        )
     return tensor
 
 
@@ -117,12 +143,16 @@ def placeholder(dtype, shape=None, name: str | None = None) -> Tensor:
         InputError: No shape was given.
     """
     if shape is None:
-        raise InputError("tf.placeholder was given no shape: give the number of dimensions at least, [None, None, 4], or [] for one number")
+        raise InputError(
+            "tf.placeholder was given no shape: give the number of dimensions at least, [None, "
+            "None, 4], or [] for one number"
+        )
     dtype, shape = as_dtype(dtype), shape_of(shape, "tf.placeholder")
 
     def missing():
         raise InvalidArgumentError(
-            f"You must feed a value for placeholder tensor {tensor.op.name!r} with dtype {dtype.name} and shape {shape}: "
+            f"You must feed a value for placeholder tensor {tensor.op.name!r} with dtype "
+            f"{dtype.name} and shape {shape}: "
             f"sess.run(..., feed_dict={{x: value}})"
         )
 
@@ -133,10 +163,14 @@ def placeholder(dtype, shape=None, name: str | None = None) -> Tensor:
 def _broadcast(a: TensorShape, b: TensorShape, what: str) -> TensorShape:
     short, long = sorted((a, b), key=len)
     padded = (1,) * (len(long) - len(short)) + tuple(short)
-    return TensorShape(y if x == 1 else x if y == 1 else merge(x, y, what) for x, y in zip(padded, long))
+    return TensorShape(
+        y if x == 1 else x if y == 1 else merge(x, y, what) for x, y in zip(padded, long)
+    )
 
 
-def _binary(name: str, x, y, function: Callable, dtype: DType | None = None, fractions: bool = False) -> Tensor:
+def _binary(
+    name: str, x, y, function: Callable, dtype: DType | None = None, fractions: bool = False
+) -> Tensor:
     graph = get_default_graph()
     with graph.name_scope(name) as scope:
         if isinstance(x, Value):
@@ -207,10 +241,8 @@ def relu(features, name: str | None = None) -> Tensor:
 def softmax(logits, axis: int | None = None, name: str | None = None) -> Tensor:
     """exp(x) over its sum.
 
-    Args:
-        logits: The numbers.
-        axis: Along which dimension; None for the last one. For another one TensorFlow puts in operations that are not counted here.
-        name: Its name.
+    Args: logits: The numbers. axis: Along which dimension; None for the last one. For another one
+        TensorFlow puts in operations that are not counted here. name: Its name.
     """
     logits = convert_to_tensor(logits)
     rank = len(logits.shape)
@@ -235,7 +267,9 @@ def cast(x, dtype, name: str | None = None) -> Tensor:
     return op.computed(dtype, x.shape, [x], lambda v: v.to(dtype.torch))
 
 
-def matmul(a, b, transpose_a: bool = False, transpose_b: bool = False, name: str | None = None) -> Tensor:
+def matmul(
+    a, b, transpose_a: bool = False, transpose_b: bool = False, name: str | None = None
+) -> Tensor:
     """The product of two matrices.
 
     Args:
@@ -249,7 +283,10 @@ def matmul(a, b, transpose_a: bool = False, transpose_b: bool = False, name: str
         b = convert_to_tensor(b, dtype=a.dtype, name="b")
         op = Operation(graph, scope[:-1])
     if len(a.shape) != 2 or len(b.shape) != 2:
-        raise SizeError(f"tf.matmul was given shapes {a.shape} and {b.shape}: give it two matrices; tf.reshape makes one of more dimensions")
+        raise SizeError(
+            f"tf.matmul was given shapes {a.shape} and {b.shape}: give it two matrices; tf.reshape "
+            f"makes one of more dimensions"
+        )
     rows, inner = reversed(a.shape) if transpose_a else a.shape
     below, columns = reversed(b.shape) if transpose_b else b.shape
     merge(inner, below, f"tf.matmul of {a.shape} and {b.shape}")
@@ -273,14 +310,27 @@ def axis_of(given, rank: int, of: str) -> int:
     Raises:
         SizeError: There is no such dimension.
     """
-    if isinstance(given, bool) or not isinstance(given, numbers.Integral) or not -rank <= given < rank:
-        raise SizeError(f"{of} was given the axis {given!r} of {rank} dimension(s): give a whole number from {-rank} to {rank - 1}")
+    if (
+        isinstance(given, bool)
+        or not isinstance(given, numbers.Integral)
+        or not -rank <= given < rank
+    ):
+        raise SizeError(
+            f"{of} was given the axis {given!r} of {rank} dimension(s): give a whole number from "
+            f"{-rank} to {rank - 1}"
+        )
     return int(given) % rank
 
 
 def axes_of(axis, rank: int, of: str) -> list[int]:
     """Dimensions in order: one, several, or all for None; see `axis_of`."""
-    given = range(rank) if axis is None else axis if isinstance(axis, (tuple, list, np.ndarray)) else [axis]
+    given = (
+        range(rank)
+        if axis is None
+        else axis
+        if isinstance(axis, (tuple, list, np.ndarray))
+        else [axis]
+    )
     return sorted(axis_of(i, rank, of) for i in given)
 
 
@@ -288,15 +338,28 @@ def _reduction(default_name: str, function: Callable, of_truth: bool = False):
     def reduce(input_tensor, axis=None, keepdims: bool = False, name: str | None = None) -> Tensor:
         called = f"tf.{reduce.__name__}"
         if not isinstance(input_tensor, Value):
-            raise InputError(f"{called} was given {type(input_tensor).__name__}: give it a tensor, tf.constant(...) or tf.stack(...)")
+            raise InputError(
+                f"{called} was given {type(input_tensor).__name__}: give it a tensor, "
+                f"tf.constant(...) or tf.stack(...)"
+            )
         x = convert_to_tensor(input_tensor)
         if (x.dtype.name == "bool") != of_truth:
-            wanted = "bool: compare first, x > 0" if of_truth else "numbers: write tf.cast(x, tf.float32)"
+            wanted = (
+                "bool: compare first, x > 0"
+                if of_truth
+                else "numbers: write tf.cast(x, tf.float32)"
+            )
             raise InputError(f"{called} was given {x}: give it {wanted}")
         axes = axes_of(axis, len(x.shape), called)
         shape = [1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes]
-        recipe = f"Const {name or default_name}" if axis is None else f"{name or default_name}(reduction_indices)"
-        return get_default_graph().computed(recipe, x.dtype, shape, [x], lambda v: function(v, axes, keepdims) if axes else v)
+        recipe = (
+            f"Const {name or default_name}"
+            if axis is None
+            else f"{name or default_name}(reduction_indices)"
+        )
+        return get_default_graph().computed(
+            recipe, x.dtype, shape, [x], lambda v: function(v, axes, keepdims) if axes else v
+        )
 
     reduce.__name__ = reduce.__qualname__ = f"reduce_{default_name.lower()}"
     reduce.__doc__ = f"""The {default_name.lower()} over some dimensions.
@@ -331,7 +394,9 @@ def argmax(input, axis: int | None = None, name: str | None = None) -> Tensor:  
     x = convert_to_tensor(input, name="input")
     axis = axis_of(axis or 0, len(x.shape), "tf.argmax")
     sizes = [n for i, n in enumerate(x.shape) if i != axis]
-    return get_default_graph().computed(f"{name or 'ArgMax'}(dimension)", as_dtype("int64"), sizes, [x], lambda v: v.argmax(axis))
+    return get_default_graph().computed(
+        f"{name or 'ArgMax'}(dimension)", as_dtype("int64"), sizes, [x], lambda v: v.argmax(axis)
+    )
 
 
 _OPERATORS = {
@@ -353,8 +418,8 @@ for _name, _function in _OPERATORS.items():
 def gradients(ys, xs, grad_ys=None, name: str = "gradients") -> list[Tensor | None]:
     """The derivative of the sum of all ys by each x.
 
-    TensorFlow puts many operations into the graph for this, which are not counted here: a random operation made afterwards
-    needs a seed of its own.
+    TensorFlow puts many operations into the graph for this, which are not counted here: a random
+    operation made afterwards needs a seed of its own.
 
     Args:
         ys: A tensor or several.
@@ -369,30 +434,53 @@ def gradients(ys, xs, grad_ys=None, name: str = "gradients") -> list[Tensor | No
     ys, xs = ([convert_to_tensor(v) for v in several(vs)] for vs in (ys, xs))
     for x in xs:
         if not x.dtype.is_floating:
-            raise InputError(f"tf.gradients by {x}: there is no derivative by whole numbers; give a float tensor")
-    given = [None if g is None else convert_to_tensor(g) for g in several(grad_ys)] if grad_ys is not None else [None] * len(ys)
+            raise InputError(
+                f"tf.gradients by {x}: there is no derivative by whole numbers; give a float tensor"
+            )
+    given = (
+        [None if g is None else convert_to_tensor(g) for g in several(grad_ys)]
+        if grad_ys is not None
+        else [None] * len(ys)
+    )
     if len(given) != len(ys):
-        raise SizeError(f"tf.gradients was given {len(ys)} ys and {len(given)} grad_ys: give as many")
+        raise SizeError(
+            f"tf.gradients was given {len(ys)} ys and {len(given)} grad_ys: give as many"
+        )
     reached = [x in ys or _depends(ys, x) for x in xs]
     graph = get_default_graph()
     graph.uncounted = "tf.gradients"
     wanted = [x for x, r in zip(xs, reached) if r]
 
     def differentiate(run, *_):
-        pairs = [(run[y], torch.ones_like(run[y]) if g is None else run[g]) for y, g in zip(ys, given) if run[y].requires_grad]
+        pairs = [
+            (run[y], torch.ones_like(run[y]) if g is None else run[g])
+            for y, g in zip(ys, given)
+            if run[y].requires_grad
+        ]
         targets = [run[x] for x in wanted]
         if not pairs:
             return tuple(torch.zeros_like(x) for x in targets)
         found = torch.autograd.grad(
-            [y for y, _ in pairs], targets, [g for _, g in pairs], retain_graph=True, create_graph=run.of_gradients, allow_unused=True
+            [y for y, _ in pairs],
+            targets,
+            [g for _, g in pairs],
+            retain_graph=True,
+            create_graph=run.of_gradients,
+            allow_unused=True,
         )
         return tuple(torch.zeros_like(x) if d is None else d for d, x in zip(found, targets))
 
-    computation = Computation([*ys, *wanted, *(g for g in given if g is not None)], differentiate, sources=wanted)
+    computation = Computation(
+        [*ys, *wanted, *(g for g in given if g is not None)], differentiate, sources=wanted
+    )
     results, slot = [], 0
     with graph.name_scope(name):
         for x, r in zip(xs, reached):
-            results.append(Tensor(graph.record("Gradient").last, x.dtype, x.shape, computation, slot) if r else None)
+            results.append(
+                Tensor(graph.record("Gradient").last, x.dtype, x.shape, computation, slot)
+                if r
+                else None
+            )
             slot += r
     return results
 

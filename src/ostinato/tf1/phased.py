@@ -15,7 +15,9 @@ from .variables import constant_initializer
 
 
 class _Whole:
-    """A whole matrix where the equations have a vector: what they multiply by it is their product."""
+    """A whole matrix where the equations have a vector: what they multiply by it is their
+    product.
+    """
 
     def __init__(self, matrix):
         self.matrix = matrix
@@ -25,27 +27,52 @@ class _Whole:
 
 
 @cell
-def _phased(x, over=language.input("H"), h=state(), c=state(), *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H"),
-            P_i=weight("H", "H"), P_f=weight("H", "H"), P_o=weight("H", "H"), period=weight("H"), r_on=weight("H"), leak=0.001,
-            peepholes=False):
-    """`ostinato.cells.phased_lstm` with whole matrices for peepholes and a part `r_on` for each unit.
+def _phased(
+    x,
+    over=language.input("H"),
+    h=state(),
+    c=state(),
+    *,
+    W=weight("4*H", "I"),
+    U=weight("4*H", "H"),
+    b=weight("4*H"),
+    P_i=weight("H", "H"),
+    P_f=weight("H", "H"),
+    P_o=weight("H", "H"),
+    period=weight("H"),
+    r_on=weight("H"),
+    leak=0.001,
+    peepholes=False,
+):
+    """`ostinato.cells.phased_lstm` with whole matrices for peepholes and a part `r_on` for each
+    unit.
 
     `over` is how much of its period is over in each unit.
     """
     whole = {"p_i": _Whole(P_i), "p_f": _Whole(P_f), "p_o": _Whole(P_o)}
     p = whole if peepholes else dict.fromkeys(whole, 0.0)
-    return phased_lstm.function(x, over, h, c, W=W, U=U, b=b, **p, tau=period, s=0.0, r_on=r_on, alpha=leak)
+    return phased_lstm.function(
+        x, over, h, c, W=W, U=U, b=b, **p, tau=period, s=0.0, r_on=r_on, alpha=leak
+    )
 
 
 def _exponential(low: float, high: float):
     """What begins the periods: e to a uniform number between the logarithms of two."""
+
     def begin(shape, dtype, partition_info=None) -> Tensor:
         graph = get_default_graph()
-        marks = graph.random_uniform("Log(x) Log(x) random_uniform(shape RandomUniform=random sub mul) Exp=value", None)
+        marks = graph.random_uniform(
+            "Log(x) Log(x) random_uniform(shape RandomUniform=random sub mul) Exp=value", None
+        )
         low_log, high_log = (torch.tensor(v, dtype=dtype.torch).log() for v in (low, high))
 
         def draw(run):
-            return (torch.exp(run.uniform(marks["random"], tuple(shape), dtype.torch) * (high_log - low_log) + low_log),)
+            return (
+                torch.exp(
+                    run.uniform(marks["random"], tuple(shape), dtype.torch) * (high_log - low_log)
+                    + low_log
+                ),
+            )
 
         return Tensor(marks["value"], dtype, shape, Computation([], draw))
 
@@ -53,9 +80,14 @@ def _exponential(low: float, high: float):
 
 
 def _below(period):
-    """What begins the phases: uniform from 0 to each unit's period. `period` gives the variable, once it is made."""
+    """What begins the phases: uniform from 0 to each unit's period. `period` gives the variable,
+    once it is made.
+    """
+
     def begin(shape, dtype, partition_info=None) -> Tensor:
-        marks = get_default_graph().random_uniform("random_uniform(shape min RandomUniform=random sub mul)=value", None)
+        marks = get_default_graph().random_uniform(
+            "random_uniform(shape min RandomUniform=random sub mul)=value", None
+        )
 
         def draw(run, high):
             return (run.uniform(marks["random"], tuple(shape), dtype.torch) * high,)
@@ -66,19 +98,18 @@ def _below(period):
 
 
 class PhasedLSTMCell(PlainLayer, LSTMLayer):
-    """The LSTM whose units open in turn: `ostinato.cells.phased_lstm`, with whole matrices for its peepholes.
+    """The LSTM whose units open in turn: `ostinato.cells.phased_lstm`, with whole matrices for its
+    peepholes.
 
-    It is given a tuple, the times (batch, 1) and the input (batch, size), and in dynamic_rnn both with the steps' dimension. The
-    derivative by the period is TensorFlow's, which is that for a given time since the period began.
+    It is given a tuple, the times (batch, 1) and the input (batch, size), and in dynamic_rnn both
+    with the steps' dimension. The derivative by the period is TensorFlow's, which is that for a
+    given time since the period began.
 
-    Args:
-        num_units: The size of each state.
-        use_peepholes: Whether the gates see the cell state.
+    Args: num_units: The size of each state. use_peepholes: Whether the gates see the cell state.
         leak: What is let through of units that are shut, as a part of the period that is over.
-        ratio_on: For which part of its period a unit is open.
-        trainable_ratio_on: Whether that is trained.
-        period_init_min, period_init_max: Between which the periods begin, as many in each power of ten.
-        reuse: Whether its variables exist already.
+        ratio_on: For which part of its period a unit is open. trainable_ratio_on: Whether that is
+        trained. period_init_min, period_init_max: Between which the periods begin, as many in each
+        power of ten. reuse: Whether its variables exist already.
 
     Source: Neil, Pfeiffer and Liu, Phased LSTM (2016), arXiv:1610.09513v1.
 
@@ -87,53 +118,100 @@ class PhasedLSTMCell(PlainLayer, LSTMLayer):
         >>> import ostinato.tf1 as tf
         >>> tf.reset_default_graph()
         >>> times, x = np.zeros((2, 5, 1), np.float32), np.zeros((2, 5, 3), np.float32)
-        >>> outputs, state = tf.nn.dynamic_rnn(tf.contrib.rnn.PhasedLSTMCell(4), (times, x), dtype=tf.float32)
+        >>> outputs, state = tf.nn.dynamic_rnn(tf.contrib.rnn.PhasedLSTMCell(4), (times, x),
+        ...     dtype=tf.float32)
         >>> outputs.shape
         TensorShape((2, 5, 4))
     """
 
     input_dims = (2, 2)
 
-    def __init__(self, num_units: int, use_peepholes: bool = False, leak: float = 0.001, ratio_on: float = 0.1,
-                 trainable_ratio_on: bool = True, period_init_min: float = 1.0, period_init_max: float = 1000.0, reuse=None):
-        self.periods = number(self, "period_init_min", period_init_min), number(self, "period_init_max", period_init_max)
+    def __init__(
+        self,
+        num_units: int,
+        use_peepholes: bool = False,
+        leak: float = 0.001,
+        ratio_on: float = 0.1,
+        trainable_ratio_on: bool = True,
+        period_init_min: float = 1.0,
+        period_init_max: float = 1000.0,
+        reuse=None,
+    ):
+        self.periods = (
+            number(self, "period_init_min", period_init_min),
+            number(self, "period_init_max", period_init_max),
+        )
         if not 0 < period_init_min <= period_init_max:
-            raise InputError(f"PhasedLSTMCell(period_init_min={period_init_min!r}, period_init_max={period_init_max!r}): give "
-                             "two numbers above 0, the smaller one first")
+            raise InputError(
+                f"PhasedLSTMCell(period_init_min={period_init_min!r}, "
+                f"period_init_max={period_init_max!r}): give "
+                "two numbers above 0, the smaller one first"
+            )
         super().__init__(num_units, None, reuse, "phased_lstm_cell")
         self._states(num_units, True)
-        self.equations = _phased.with_constants(leak=number(self, "leak", leak), peepholes=use_peepholes)
-        self.peepholes, self.ratio_on, self.trained = use_peepholes, number(self, "ratio_on", ratio_on), trainable_ratio_on
+        self.equations = _phased.with_constants(
+            leak=number(self, "leak", leak), peepholes=use_peepholes
+        )
+        self.peepholes, self.ratio_on, self.trained = (
+            use_peepholes,
+            number(self, "ratio_on", ratio_on),
+            trainable_ratio_on,
+        )
 
         def linear(name, activation):
             return scope(name, f"${name}/kernel ${name}/bias Const concat {LINEAR} {activation}")
 
-        self.recipe = (f"{linear('mask_gates', f'Sigmoid {SPLIT}')} {linear('new_input', 'Tanh')} mul mul{{taken}} add "
-                       f"{linear('output_gate', 'Sigmoid')} Tanh mul $period $phase $ratio_on sub{{use}} FloorMod{{use}} sub "
-                       "StopGradient add truediv mul(x) truediv{use} sub(x) mul(x) Less Select mul(x) Less Select mul sub(x) mul "
-                       "add=c mul sub(x) mul add=h")
+        self.recipe = (
+            f"{linear('mask_gates', f'Sigmoid {SPLIT}')} {linear('new_input', 'Tanh')} mul "
+            f"mul{{taken}} add "
+            f"{linear('output_gate', 'Sigmoid')} Tanh mul $period $phase $ratio_on sub{{use}} "
+            f"FloorMod{{use}} sub "
+            "StopGradient add truediv mul(x) truediv{use} sub(x) mul(x) Less Select mul(x) Less "
+            "Select mul sub(x) mul "
+            "add=c mul sub(x) mul add=h"
+        )
 
     def declare(self, input_size: tuple[int, int]) -> dict[str, tuple]:
         units, (times, size) = self.num_units, input_size
         if times != 1:
-            raise InputError(f"PhasedLSTMCell was given times of size {times}: give one number for each step, (batch, time, 1)")
+            raise InputError(
+                f"PhasedLSTMCell was given times of size {times}: give one number for each step, "
+                f"(batch, time, 1)"
+            )
         rows, zero = size + units, constant_initializer(0.0)
         peeped = rows + units if self.peepholes else rows
         declared = {}
-        for name, n, columns in (("mask_gates", peeped, 2 * units), ("new_input", rows, units), ("output_gate", peeped, units)):
+        for name, n, columns in (
+            ("mask_gates", peeped, 2 * units),
+            ("new_input", rows, units),
+            ("output_gate", peeped, units),
+        ):
             declared |= {f"{name}/kernel": ([n, columns], None), f"{name}/bias": ([columns], zero)}
         return declared | {
-            "period": ([units], _exponential(*self.periods)), "phase": ([units], _below(lambda: self.made["period"])),
+            "period": ([units], _exponential(*self.periods)),
+            "phase": ([units], _below(lambda: self.made["period"])),
             "ratio_on": ([units], constant_initializer(self.ratio_on), self.trained),
         }
 
-    def weights(self, input_size, gates, b, new, b_n, output, b_o, period, phase, r_on) -> dict[str, torch.Tensor]:
+    def weights(
+        self, input_size, gates, b, new, b_n, output, b_o, period, phase, r_on
+    ) -> dict[str, torch.Tensor]:
         """The equations' weights, and what makes `over`."""
         size, end, units = input_size[1], input_size[1] + self.num_units, self.num_units
         kernels = gates, new, output
-        weights = {"W": torch.cat([k[:size] for k in kernels], 1).T, "U": torch.cat([k[size:end] for k in kernels], 1).T,
-                   "b": torch.cat([b, b_n, b_o]), "r_on": r_on, "period": period, "phase": phase}
-        peepholes = {"P_i": gates[end:, :units].T, "P_f": gates[end:, units:].T, "P_o": output[end:].T}
+        weights = {
+            "W": torch.cat([k[:size] for k in kernels], 1).T,
+            "U": torch.cat([k[size:end] for k in kernels], 1).T,
+            "b": torch.cat([b, b_n, b_o]),
+            "r_on": r_on,
+            "period": period,
+            "phase": phase,
+        }
+        peepholes = {
+            "P_i": gates[end:, :units].T,
+            "P_f": gates[end:, units:].T,
+            "P_o": output[end:].T,
+        }
         return weights | (peepholes if self.peepholes else {})
 
     def scan(self, x, states, weights, lengths):
@@ -142,4 +220,6 @@ class PhasedLSTMCell(PlainLayer, LSTMLayer):
         period, phase = weights["period"].to(time.dtype), weights.pop("phase").to(time.dtype)
         shifted = time - phase
         over = (torch.remainder(shifted, period) - shifted).detach() + shifted
-        return arithmetic.scan(self.equations.graph, (x, over.to(x.dtype)), states, weights, lengths)
+        return arithmetic.scan(
+            self.equations.graph, (x, over.to(x.dtype)), states, weights, lengths
+        )

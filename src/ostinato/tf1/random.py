@@ -1,6 +1,8 @@
-"""TensorFlow 1's random numbers: Philox for the values, a Mersenne twister for the seeds nobody gave, and the rule of op seeds.
+"""TensorFlow 1's random numbers: Philox for the values, a Mersenne twister for the seeds nobody
+gave, and the rule of op seeds.
 
-Source: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (2011); Matsumoto and Nishimura's 64-bit mt19937;
+Source: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (2011); Matsumoto and Nishimura's
+    64-bit mt19937;
 TensorFlow 1.13.1, philox_random.h, random_distributions.h, random.cc and random_seed.py.
 """
 
@@ -18,13 +20,15 @@ _WEYL = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
 _ROUNDS = 10
 _LOW = np.uint64(0xFFFFFFFF)
 
-# An op reserves this many blocks for each value that it draws (GuardedPhiloxRandom::ReserveRandomOutputs(n, 256)).
+# An op reserves this many blocks for each value that it draws
+# (GuardedPhiloxRandom::ReserveRandomOutputs(n, 256)).
 _BLOCKS_A_VALUE = 256
 
 # Fixes the device's seed of a program that is to stay as it is: "seed" or "seed:position".
 ENVIRONMENT = "OSTINATO_TF1_DEVICE_SEED"
 
-# What stands in for the graph's seed where only an op was given one (random_seed.DEFAULT_GRAPH_SEED).
+# What stands in for the graph's seed where only an op was given one
+# (random_seed.DEFAULT_GRAPH_SEED).
 _DEFAULT_GRAPH_SEED = 87654321
 _MODULUS = 2**31 - 1
 
@@ -32,21 +36,28 @@ _MODULUS = 2**31 - 1
 def philox(seed: int, seed2: int, *, start: int, count: int) -> np.ndarray:
     """Random words of 32 bits.
 
-    Args:
-        seed, seed2: Two whole numbers, taken modulo 2**64: the key, and the upper half of the counter.
-        start: The first block; a block is four words.
-        count: How many words.
+    Args: seed, seed2: Two whole numbers, taken modulo 2**64: the key, and the upper half of the
+        counter. start: The first block; a block is four words. count: How many words.
 
     Returns:
         The words, uint32, (count,).
     """
     blocks = np.arange(-(-count // 4), dtype=np.uint64) + np.uint64(start)
     seed, seed2 = seed % 2**64, seed2 % 2**64
-    c = [blocks & _LOW, blocks >> np.uint64(32), *(np.full_like(blocks, w) for w in (seed2 & 0xFFFFFFFF, seed2 >> 32))]
+    c = [
+        blocks & _LOW,
+        blocks >> np.uint64(32),
+        *(np.full_like(blocks, w) for w in (seed2 & 0xFFFFFFFF, seed2 >> 32)),
+    ]
     key = np.array([seed & 0xFFFFFFFF, seed >> 32], np.uint32)
     for _ in range(_ROUNDS):
         a, b = _MULTIPLIERS[0] * c[0], _MULTIPLIERS[1] * c[2]
-        c = [(b >> np.uint64(32)) ^ c[1] ^ key[0], b & _LOW, (a >> np.uint64(32)) ^ c[3] ^ key[1], a & _LOW]
+        c = [
+            (b >> np.uint64(32)) ^ c[1] ^ key[0],
+            b & _LOW,
+            (a >> np.uint64(32)) ^ c[3] ^ key[1],
+            a & _LOW,
+        ]
         key += _WEYL
     return np.stack(c, 1).astype(np.uint32).reshape(-1)[:count]
 
@@ -59,9 +70,13 @@ def uniform(words: np.ndarray, dtype: np.dtype) -> np.ndarray:
         dtype: float32 or float64.
     """
     if dtype == np.float32:
-        return ((words & np.uint32(0x7FFFFF)) | np.uint32(127 << 23)).view(np.float32) - np.float32(1)
+        return ((words & np.uint32(0x7FFFFF)) | np.uint32(127 << 23)).view(np.float32) - np.float32(
+            1
+        )
     high, low = words[0::2].astype(np.uint64), words[1::2].astype(np.uint64)
-    return (np.uint64(1023 << 52) | (high & np.uint64(0xFFFFF)) << np.uint64(32) | low).view(np.float64) - 1.0
+    return (np.uint64(1023 << 52) | (high & np.uint64(0xFFFFF)) << np.uint64(32) | low).view(
+        np.float64
+    ) - 1.0
 
 
 class UniformStream:
@@ -84,13 +99,16 @@ class UniformStream:
             dtype: float32 or float64.
         """
         count = int(np.prod(shape, dtype=np.int64))
-        words = philox(self.seed, self.seed2, start=self.block, count=count * np.dtype(dtype).itemsize // 4)
+        words = philox(
+            self.seed, self.seed2, start=self.block, count=count * np.dtype(dtype).itemsize // 4
+        )
         self.block += count * _BLOCKS_A_VALUE
         return uniform(words, np.dtype(dtype)).reshape(shape)
 
 
 class Device:
-    """Where unseeded ops get their seeds: std::mt19937_64, itself seeded with one number of 32 bits.
+    """Where unseeded ops get their seeds: std::mt19937_64, itself seeded with one number of 32
+    bits.
 
     Attributes:
         seed: That number.
@@ -107,9 +125,15 @@ class Device:
     def __init__(self, seed: int | None = None, position: int = 0):
         seed = secrets.randbits(32) if seed is None else seed
         if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**32:
-            raise InputError(f"device seed {seed!r}: it is a whole number of 32 bits; give one from 0 to 4294967295")
+            raise InputError(
+                f"device seed {seed!r}: it is a whole number of 32 bits; give one from 0 to "
+                f"4294967295"
+            )
         if not isinstance(position, numbers.Integral) or position < 0:
-            raise InputError(f"device seed {seed} at position {position!r}: give how many numbers were drawn before, 0 or more")
+            raise InputError(
+                f"device seed {seed} at position {position!r}: give how many numbers were drawn "
+                f"before, 0 or more"
+            )
         self.seed, self.position = int(seed), 0
         self._state = [self.seed]
         for i in range(1, self._SIZE):
@@ -141,7 +165,10 @@ def _from_environment() -> Device:
     given = os.environ.get(ENVIRONMENT, "")
     seed, _, position = given.partition(":")
     if given and not (seed.isdecimal() and (position or "0").isdecimal()):
-        raise InputError(f"{ENVIRONMENT}={given!r}: give a seed, or a seed and a position, as in {ENVIRONMENT}=4124492660:66")
+        raise InputError(
+            f"{ENVIRONMENT}={given!r}: give a seed, or a seed and a position, as in "
+            f"{ENVIRONMENT}=4124492660:66"
+        )
     return Device(int(seed), int(position or 0)) if given else Device()
 
 
@@ -149,13 +176,14 @@ device = _from_environment()
 
 
 def set_device_seed(seed: int | None, position: int = 0) -> None:
-    """Fix what unseeded ops draw (Ostinato's own; TensorFlow 1 takes this number from the system and tells nobody).
+    """Fix what unseeded ops draw (Ostinato's own; TensorFlow 1 takes this number from the system
+    and tells nobody).
 
-    The environment variable OSTINATO_TF1_DEVICE_SEED, "seed" or "seed:position", does the same for a program left as it is.
+    The environment variable OSTINATO_TF1_DEVICE_SEED, "seed" or "seed:position", does the same for
+    a program left as it is.
 
-    Args:
-        seed: From 0 to 2**32 - 1, or None to ask the system again.
-        position: How many numbers of 64 bits to pass over first. An unseeded op takes two when it first runs in a session.
+    Args: seed: From 0 to 2**32 - 1, or None to ask the system again. position: How many numbers of
+        64 bits to pass over first. An unseeded op takes two when it first runs in a session.
 
     Raises:
         InputError: The seed has more than 32 bits, or the position is negative.
@@ -171,7 +199,9 @@ def set_device_seed(seed: int | None, position: int = 0) -> None:
 
 
 def device_seed() -> tuple[int, int]:
-    """The device's seed and position now: given to `set_device_seed`, they make the next unseeded draws come again."""
+    """The device's seed and position now: given to `set_device_seed`, they make the next unseeded
+    draws come again.
+    """
     return device.seed, device.position
 
 
@@ -190,7 +220,10 @@ def op_seeds(graph_seed: int | None, op_seed: int | None, last_id: int) -> tuple
         InputError: The op's seed is no whole number.
     """
     if op_seed is not None and not isinstance(op_seed, numbers.Integral):
-        raise InputError(f"a random operation was given the seed {op_seed!r}: give a whole number, or None for the graph's")
+        raise InputError(
+            f"a random operation was given the seed {op_seed!r}: give a whole number, or None for "
+            f"the graph's"
+        )
     if graph_seed is None and op_seed is None:
         return 0, 0
     if graph_seed is None:
@@ -202,12 +235,14 @@ def op_seeds(graph_seed: int | None, op_seed: int | None, last_id: int) -> tuple
 
 
 def glorot_limit(shape: tuple[int, ...]) -> float:
-    """The bound of glorot_uniform, which TensorFlow 1 gives to every variable whose initialiser is not named.
+    """The bound of glorot_uniform, which TensorFlow 1 gives to every variable whose initialiser is
+    not named.
 
     Args:
         shape: The variable's shape; a vector counts its length as both fans.
 
-    Source: Glorot and Bengio, Understanding the Difficulty of Training Deep Feedforward Neural Networks (2010), equation 16.
+    Source: Glorot and Bengio, Understanding the Difficulty of Training Deep Feedforward Neural
+        Networks (2010), equation 16.
     """
     if len(shape) < 2:
         fan_in = fan_out = shape[0] if shape else 1

@@ -12,38 +12,50 @@ from .steps import RNNCell, check_cell, dimensions, flatten, input_parts, pack
 
 
 def raw_rnn(
-    cell: RNNCell, loop_fn: Callable, parallel_iterations: int | None = None, swap_memory: bool = False, scope=None,
+    cell: RNNCell,
+    loop_fn: Callable,
+    parallel_iterations: int | None = None,
+    swap_memory: bool = False,
+    scope=None,
 ) -> tuple[object, object, object]:
     """Run a cell in a loop whose inputs, states and end are what a function says.
 
-    The function is called twice, to put the first step and a step of the loop into the graph. TensorFlow's operations of the loop
-    are not counted here: a random operation in it or after it needs a seed of its own where the graph has one.
+    The function is called twice, to put the first step and a step of the loop into the graph.
+    TensorFlow's operations of the loop are not counted here: a random operation in it or after it
+    needs a seed of its own where the graph has one.
 
-    Args:
-        cell: The cell.
-        loop_fn: Takes the time, the cell's output, its state and a state of the loop, all but the time None at first; returns
-            which rows are finished (B,), the next input, the next state, what is put out and the state of the loop. What is put
-            out at first is None, or tensors of the shapes that will be, without the rows; the state of the loop may be None.
+    Args: cell: The cell. loop_fn: Takes the time, the cell's output, its state and a state of the
+        loop, all but the time None at first; returns
+            which rows are finished (B,), the next input, the next state, what is put out and the
+            state of the loop. What is put out at first is None, or tensors of the shapes that will
+            be, without the rows; the state of the loop may be None.
         parallel_iterations, swap_memory: Taken and not needed.
         scope: What variables are named below; None for "rnn".
 
-    Returns:
-        A TensorArray of what is put out, or several put together alike, 0 in rows that are finished; the final state, each row's
-        from before it was finished; and the final state of the loop.
+    Returns: A TensorArray of what is put out, or several put together alike, 0 in rows that are
+        finished; the final state, each row's from before it was finished; and the final state of
+        the loop.
 
     Raises:
         InputError: There is no function, or it does not return these five.
     """
     check_cell(cell, "raw_rnn")
     if not callable(loop_fn):
-        raise InputError(f"raw_rnn was given loop_fn={loop_fn!r}: give it a function of (time, cell_output, cell_state, "
-                         "loop_state)")
+        raise InputError(
+            f"raw_rnn was given loop_fn={loop_fn!r}: give it a function of (time, cell_output, "
+            f"cell_state, "
+            "loop_state)"
+        )
     graph = get_default_graph()
     graph.uncounted = graph.uncounted or "tf.nn.raw_rnn"
     with graph.open_variable_scope(scope or "rnn"):
         time = operations.constant(0)
         finished, inputs, state, emit_like, loop_state = _five(loop_fn(time, None, None, None))
-        first = [time, operations.convert_to_tensor(finished), *input_parts(cell, inputs, ["batch"], "raw_rnn")]
+        first = [
+            time,
+            operations.convert_to_tensor(finished),
+            *input_parts(cell, inputs, ["batch"], "raw_rnn"),
+        ]
         count, sizes = len(first) - 2, len(flatten(cell.state_size))
         states = [operations.convert_to_tensor(s) for s in flatten(state)]
         first += states + [_value(v) for v in _parts(loop_state)]
@@ -55,17 +67,27 @@ def raw_rnn(
             before, held = rest[count : count + sizes], rest[count + sizes :]
             graph.loop, graph.cached = "Enter", True
             try:
-                output, new = cell(tuple(rest[:count]) if count > 1 else rest[0], pack(cell.state_size, before))
+                output, new = cell(
+                    tuple(rest[:count]) if count > 1 else rest[0], pack(cell.state_size, before)
+                )
                 after = _five(loop_fn(now + 1, output, new, _packed(loop_state, held)))
             finally:
                 graph.loop, graph.cached = "", False
             emitted = [operations.convert_to_tensor(e) for e in flatten(after[3])]
             loop_after = held if after[4] is None else [_value(v) for v in _parts(after[4])]
-            results = [now + 1, operations.convert_to_tensor(after[0]), *input_parts(cell, after[1], ["batch"], "raw_rnn"),
-                       *(operations.convert_to_tensor(s) for s in flatten(after[2])), *loop_after]
+            results = [
+                now + 1,
+                operations.convert_to_tensor(after[0]),
+                *input_parts(cell, after[1], ["batch"], "raw_rnn"),
+                *(operations.convert_to_tensor(s) for s in flatten(after[2])),
+                *loop_after,
+            ]
         if len(results) != len(given) or len(emitted) != len(flatten(emit_like)):
-            raise InputError("raw_rnn: loop_fn does not return in a step of the loop what it returned at first: give as many "
-                             "inputs, states and values put out, put together alike")
+            raise InputError(
+                "raw_rnn: loop_fn does not return in a step of the loop what it returned at first: "
+                "give as many "
+                "inputs, states and values put out, put together alike"
+            )
         body = Inner([*results, *emitted], given, start)
         rows_at = range(2 + count, 2 + count + sizes)
 
@@ -77,17 +99,31 @@ def raw_rnn(
                 following, out = following[: len(first)], following[len(first) :]
                 for i in rows_at:
                     following[i] = torch.where(rows(done, values[i]), values[i], following[i])
-                kept.append([torch.where(rows(done, e), torch.zeros_like(e), e) if e.dim() else e for e in out])
+                kept.append(
+                    [
+                        torch.where(rows(done, e), torch.zeros_like(e), e) if e.dim() else e
+                        for e in out
+                    ]
+                )
                 following[1] = done | following[1]
                 values = following
             return *values, *(zip(*kept) if kept else [() for _ in emitted])
 
         computation = Computation([*first, *body.taken], loop)
         exits = [graph.record("Exit").last for _ in range(len(first) + len(emitted))]
-        made = [Tensor(op, t.dtype, t.shape, computation, i) for i, (op, t) in enumerate(zip(exits, [*first, *emitted]))]
+        made = [
+            Tensor(op, t.dtype, t.shape, computation, i)
+            for i, (op, t) in enumerate(zip(exits, [*first, *emitted]))
+        ]
         batch = first[2].shape[0]
-        shapes = [(batch, *(e.shape if isinstance(e, Tensor) else dimensions(e))) for e in flatten(emit_like)]
-        arrays = [TensorArray(t.dtype, flow=t, shape=TensorShape(shape)) for t, shape in zip(made[len(first) :], shapes)]
+        shapes = [
+            (batch, *(e.shape if isinstance(e, Tensor) else dimensions(e)))
+            for e in flatten(emit_like)
+        ]
+        arrays = [
+            TensorArray(t.dtype, flow=t, shape=TensorShape(shape))
+            for t, shape in zip(made[len(first) :], shapes)
+        ]
     final = pack(cell.state_size, made[rows_at.start : rows_at.stop])
     # An array that was empty at first has its shape from what the loop writes.
     like = None if loop_state is None else loop_state if after[4] is None else after[4]
@@ -96,8 +132,11 @@ def raw_rnn(
 
 def _five(returned) -> tuple:
     if not isinstance(returned, tuple) or len(returned) != 5:
-        raise InputError(f"raw_rnn: loop_fn returned {returned!r}: return a tuple of five, which rows are finished, the next "
-                         "input, the next state, what is put out and the loop's state")
+        raise InputError(
+            f"raw_rnn: loop_fn returned {returned!r}: return a tuple of five, which rows are "
+            f"finished, the next "
+            "input, the next state, what is put out and the loop's state"
+        )
     return returned
 
 
@@ -114,7 +153,13 @@ def _packed(like, tensors: list[Tensor]):
     if like is None:
         return None
     parts = zip(_parts(like), tensors)
-    return pack(like, [TensorArray(p.dtype, flow=t, shape=p.shape) if isinstance(p, TensorArray) else t for p, t in parts])
+    return pack(
+        like,
+        [
+            TensorArray(p.dtype, flow=t, shape=p.shape) if isinstance(p, TensorArray) else t
+            for p, t in parts
+        ],
+    )
 
 
 def _stand_in(tensor: Tensor) -> Tensor:

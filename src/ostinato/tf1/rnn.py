@@ -1,4 +1,6 @@
-"""Cells run over sequences in a loop: dynamic_rnn and what is made of it, with TensorFlow 1's semantics and operations."""
+"""Cells run over sequences in a loop: dynamic_rnn and what is made of it, with TensorFlow 1's
+semantics and operations.
+"""
 
 import torch
 
@@ -19,14 +21,16 @@ from .steps import (
     pack,
 )
 
-# The operations that TensorFlow 1.13.1 makes for parts of dynamic_rnn; see `graph.py` for how they are written.
+# The operations that TensorFlow 1.13.1 makes for parts of dynamic_rnn; see `graph.py` for how they
+# are written.
 _TRANSPOSE = "Rank range(start delta) concat(values_0 axis) transpose"
 SIZE = "Shape strided_slice(stack stack_1 stack_2)"
 _CHECK_LENGTHS = "Shape stack Equal Const All Assert{Const Const Assert(data_0 data_2)} CheckSeqLen"
 _EXTREMES = "Const Min Const Max"
 _ARRAYS = "time TensorArray {arrays} {unstacks} Maximum(x) Minimum"
 _UNSTACK = (
-    "TensorArrayUnstack{Shape strided_slice(stack stack_1 stack_2) range(start delta) TensorArrayScatter{TensorArrayScatterV3}}"
+    "TensorArrayUnstack{Shape strided_slice(stack stack_1 stack_2) range(start delta) "
+    "TensorArrayScatter{TensorArrayScatterV3}}"
 )
 _CONDITION = "Less[Enter] Less[Enter] LogicalAnd LoopCond"
 _READ = "TensorArrayReadV3[Enter Enter]"
@@ -57,9 +61,8 @@ def dynamic_rnn(
         time_major: Whether time comes first in the inputs and outputs.
         scope: What variables are named below; None for "rnn".
 
-    Returns:
-        The outputs (B, T, output_size), or (T, B, output_size), 0 past a row's end, and the state after each row's last valid
-        step (the initial one where the length is 0).
+    Returns: The outputs (B, T, output_size), or (T, B, output_size), 0 past a row's end, and the
+        state after each row's last valid step (the initial one where the length is 0).
 
     Raises:
         InputError: Neither an initial state nor a dtype was given, or the dtypes differ.
@@ -74,7 +77,8 @@ def dynamic_rnn(
         x = xs[-1]
         if dtype is not None and as_dtype(dtype) is not x.dtype and not cell.of_indices:
             raise InputError(
-                f"dynamic_rnn was given inputs of {x.dtype.name} and dtype={as_dtype(dtype)!r}: make the inputs "
+                f"dynamic_rnn was given inputs of {x.dtype.name} and dtype={as_dtype(dtype)!r}: "
+                f"make the inputs "
                 f"np.{as_dtype(dtype).name}, or the dtype tf.{x.dtype.name}"
             )
         if not time_major:
@@ -84,8 +88,12 @@ def dynamic_rnn(
         steps = batch = None
         for part in xs:
             sizes = dict(zip(leading, part.shape))
-            steps = merge(steps, sizes["time"], f"dynamic_rnn: steps of the inputs {x.shape} and {part.shape}")
-            batch = merge(batch, sizes["batch"], f"dynamic_rnn: rows of the inputs {x.shape} and {part.shape}")
+            steps = merge(
+                steps, sizes["time"], f"dynamic_rnn: steps of the inputs {x.shape} and {part.shape}"
+            )
+            batch = merge(
+                batch, sizes["batch"], f"dynamic_rnn: rows of the inputs {x.shape} and {part.shape}"
+            )
         depth = input_depth(xs, cell)
         rows = batch
         if batch is None:
@@ -93,27 +101,46 @@ def dynamic_rnn(
             rows = count_rows(x, 1 if time_major else 0)
         if initial_state is None:
             if dtype is None:
-                raise InputError("dynamic_rnn was given neither initial_state nor dtype: give dtype=tf.float32")
+                raise InputError(
+                    "dynamic_rnn was given neither initial_state nor dtype: give dtype=tf.float32"
+                )
             initial_state = cell.zero_state(rows, dtype)
         if lengths is not None:
-            merge(batch, lengths.shape[0], f"dynamic_rnn: rows of the inputs {x.shape} and the lengths {lengths.shape}")
+            merge(
+                batch,
+                lengths.shape[0],
+                f"dynamic_rnn: rows of the inputs {x.shape} and the lengths {lengths.shape}",
+            )
             graph.record(_CHECK_LENGTHS)
         graph.record(SIZE)
         if batch is None:
             graph.record(SIZE)
-        graph.record(f"{'ExpandDims(dim)' if batch is None else 'Const'} Const concat(axis) zeros(Const)")
+        graph.record(
+            f"{'ExpandDims(dim)' if batch is None else 'Const'} Const concat(axis) zeros(Const)"
+        )
         if lengths is not None:
             graph.record(_EXTREMES)
-        graph.record(_ARRAYS.format(arrays="TensorArray " * len(xs), unstacks=f"{_UNSTACK} " * len(xs)))
+        graph.record(
+            _ARRAYS.format(arrays="TensorArray " * len(xs), unstacks=f"{_UNSTACK} " * len(xs))
+        )
 
         with graph.name_scope("while"):
             graph.record("iteration_counter")
             kind = (dtype and as_dtype(dtype)) if cell.of_indices else x.dtype
-            states = [operations.convert_to_tensor(s, dtype=kind) for s in check_state(cell, initial_state)]
+            states = [
+                operations.convert_to_tensor(s, dtype=kind)
+                for s in check_state(cell, initial_state)
+            ]
             kind, static = states[0].dtype, batch
             for s in states:
-                static = merge(static, s.shape[0], f"dynamic_rnn: rows of the inputs {x.shape} and the initial state {s.shape}")
-            step, exits = _loop(graph, cell, depth, kind, len(xs), len(states), masked=lengths is not None)
+                static = merge(
+                    static,
+                    s.shape[0],
+                    f"dynamic_rnn: rows of the inputs {x.shape} and the initial state {s.shape}",
+                )
+            step, exits = _loop(
+                graph, cell, depth, kind, len(xs), len(states), masked=lengths is not None
+            )
         output = graph.record(_STACK)["stacked"]
         graph.record("Const" if batch is None or steps is None else "Const Const")
         if not time_major:
@@ -128,7 +155,8 @@ def dynamic_rnn(
         if valid is not None:
             if valid.shape != (inputs[0].shape[1],):
                 raise InvalidArgumentError(
-                    f"Expected shape for Tensor {lengths.name} is [{inputs[0].shape[1]}] but saw shape: {list(valid.shape)}: give "
+                    f"Expected shape for Tensor {lengths.name} is [{inputs[0].shape[1]}] but saw "
+                    f"shape: {list(valid.shape)}: give "
                     "a length for each row"
                 )
             valid = valid.clamp(0, len(inputs[0]))
@@ -138,20 +166,29 @@ def dynamic_rnn(
     computation = Computation([*xs, *states, *given, *step.reads], run_all)
     outer = (steps, static) if time_major else (static, steps)
     sizes = flatten(cell.state_size)
-    finals = [Tensor(op, kind, (static, *dimensions(n)), computation, i) for i, (op, n) in enumerate(zip(exits, sizes), 1)]
+    finals = [
+        Tensor(op, kind, (static, *dimensions(n)), computation, i)
+        for i, (op, n) in enumerate(zip(exits, sizes), 1)
+    ]
     (width,) = flatten(cell.output_size)
     result = Tensor(output, kind, (*outer, *dimensions(width)), computation)
     return pack(cell.output_size, [result]), pack(cell.state_size, finals)
 
 
 def _loop(graph: Graph, cell: RNNCell, depth, dtype, inputs: int, count: int, *, masked: bool):
-    """Record the loop, with the cell's step in it, and return that and the operations that the final states leave by."""
+    """Record the loop, with the cell's step in it, and return that and the operations that the
+    final states leave by.
+    """
     # Besides the states, the loop carries its count, the time and the array of outputs.
     carried = 3 + count
     graph.loop, graph.cached = "Enter", True
     try:
-        enter, merges, switch, identity = (f"{name} " * carried for name in ("Enter", "Merge", "Switch", "Identity"))
-        graph.record(f"{enter} {merges} {_CONDITION} {switch} {identity} add(y) {f'{_READ} ' * inputs}")
+        enter, merges, switch, identity = (
+            f"{name} " * carried for name in ("Enter", "Merge", "Switch", "Identity")
+        )
+        graph.record(
+            f"{enter} {merges} {_CONDITION} {switch} {identity} add(y) {f'{_READ} ' * inputs}"
+        )
         if masked:
             graph.record("GreaterEqual[Enter]")
         step = cell.trace(graph, depth, dtype)
@@ -170,7 +207,8 @@ def count_rows(x: Tensor, axis: int) -> Tensor:
 
 
 def best_effort_input_batch_size(flat_input) -> int | Tensor:
-    """The number of rows of sequences, time first: a number where one of them says it, else a tensor.
+    """The number of rows of sequences, time first: a number where one of them says it, else a
+    tensor.
 
     Args:
         flat_input: A list of tensors, each (T, B, ...).
@@ -191,18 +229,27 @@ def transpose_batch_time(x) -> Tensor:
     """
     x = operations.convert_to_tensor(x)
     if len(x.shape) < 2:
-        raise SizeError(f"transpose_batch_time was given shape {x.shape}: give it two dimensions or more, (batch, time, ...)")
+        raise SizeError(
+            f"transpose_batch_time was given shape {x.shape}: give it two dimensions or more, "
+            f"(batch, time, ...)"
+        )
     turned = (x.shape[1], x.shape[0], *x.shape[2:])
-    return get_default_graph().computed(_TRANSPOSE, x.dtype, turned, [x], lambda v: v.transpose(0, 1))
+    return get_default_graph().computed(
+        _TRANSPOSE, x.dtype, turned, [x], lambda v: v.transpose(0, 1)
+    )
 
 
 def _lengths(graph: Graph, given) -> Tensor:
     with graph.name_scope("ToInt32") as scope:
         lengths = operations.convert_to_tensor(given, name="x")
         if lengths.dtype.is_floating or len(lengths.shape) != 1:
-            raise InputError(f"sequence_length was given {lengths}: give one whole number for each row")
+            raise InputError(
+                f"sequence_length was given {lengths}: give one whole number for each row"
+            )
         if lengths.dtype.name != "int32":
-            lengths = Operation(graph, scope[:-1]).computed(as_dtype("int32"), lengths.shape, [lengths], lambda v: v.to(torch.int32))
+            lengths = Operation(graph, scope[:-1]).computed(
+                as_dtype("int32"), lengths.shape, [lengths], lambda v: v.to(torch.int32)
+            )
     return operations.identity(lengths, name="sequence_length")
 
 
@@ -219,13 +266,12 @@ def bidirectional_dynamic_rnn(
     time_major: bool = False,
     scope=None,
 ) -> tuple[tuple[Tensor, Tensor], tuple[object, object]]:
-    """Run one cell forwards and another one backwards over sequences; backwards is from each row's last valid step.
+    """Run one cell forwards and another one backwards over sequences; backwards is from each row's
+    last valid step.
 
-    Args:
-        cell_fw, cell_bw: The cells.
-        initial_state_fw, initial_state_bw: Their initial states.
-        scope: What variables are named below; None for "bidirectional_rnn".
-        inputs, sequence_length, dtype, parallel_iterations, swap_memory, time_major: As for `dynamic_rnn`.
+    Args: cell_fw, cell_bw: The cells. initial_state_fw, initial_state_bw: Their initial states.
+        scope: What variables are named below; None for "bidirectional_rnn". inputs,
+        sequence_length, dtype, parallel_iterations, swap_memory, time_major: As for `dynamic_rnn`.
 
     Returns:
         The outputs of both, in the order of the inputs, and the final states of both.
@@ -236,12 +282,19 @@ def bidirectional_dynamic_rnn(
     given = {"sequence_length": sequence_length, "dtype": dtype, "time_major": time_major}
     with graph.open_variable_scope(scope or "bidirectional_rnn"):
         with graph.open_variable_scope("fw") as below:
-            output_fw, state_fw = dynamic_rnn(cell_fw, inputs, initial_state=initial_state_fw, scope=below, **given)
+            output_fw, state_fw = dynamic_rnn(
+                cell_fw, inputs, initial_state=initial_state_fw, scope=below, **given
+            )
         with graph.open_variable_scope("bw") as below:
             several = len(cell_bw.input_dims) > 1 and isinstance(inputs, (list, tuple))
-            backwards = [reverse(graph, x, sequence_length, time_major) for x in (inputs if several else [inputs])]
+            backwards = [
+                reverse(graph, x, sequence_length, time_major)
+                for x in (inputs if several else [inputs])
+            ]
             backwards = backwards if several else backwards[0]
-            output_bw, state_bw = dynamic_rnn(cell_bw, backwards, initial_state=initial_state_bw, scope=below, **given)
+            output_bw, state_bw = dynamic_rnn(
+                cell_bw, backwards, initial_state=initial_state_bw, scope=below, **given
+            )
     return (output_fw, reverse(graph, output_bw, sequence_length, time_major)), (state_fw, state_bw)
 
 
@@ -259,7 +312,9 @@ def reverse(graph: Graph, x, lengths, time_major: bool) -> Tensor:
         x = operations.convert_to_tensor(x, name="tensor" if lengths is None else "input")
         if lengths is None:
             graph.record("axis")
-            return Operation(graph, scope[:-1]).computed(x.dtype, x.shape, [x], lambda v: v.flip(axis))
+            return Operation(graph, scope[:-1]).computed(
+                x.dtype, x.shape, [x], lambda v: v.flip(axis)
+            )
         lengths = operations.convert_to_tensor(lengths, name="seq_lengths")
 
         def reverse(v, n):

@@ -36,12 +36,18 @@ class Run:
         fetches: The tensors wanted.
     """
 
-    def __init__(self, session: "Session", feeds: Mapping[Tensor, torch.Tensor], fetches: Iterable[Computation]):
+    def __init__(
+        self,
+        session: "Session",
+        feeds: Mapping[Tensor, torch.Tensor],
+        fetches: Iterable[Computation],
+    ):
         self.session = session
         self.order = self._order(fetches, feeds)
         gradients = [c for c in self.order if c.sources]
         self.differentiated = {s for c in gradients for s in c.sources}
-        # Only where one gradient is taken of another does torch have to keep the graph of a backward pass.
+        # Only where one gradient is taken of another does torch have to keep the graph of a
+        # backward pass.
         self.of_gradients = len(gradients) > 1
         self.feeds = {t: self._source(t, v) for t, v in feeds.items()}
         self.values: dict[Computation, tuple[torch.Tensor, ...]] = {}
@@ -49,7 +55,9 @@ class Run:
 
     @staticmethod
     def _order(fetches, feeds) -> list[Computation]:
-        """What has to be computed, inputs first, without recursion: a static_rnn may be thousands of computations deep."""
+        """What has to be computed, inputs first, without recursion: a static_rnn may be thousands
+        of computations deep.
+        """
         order, seen = [], set()
         stack = [(c, False) for c in reversed(list(fetches))]
         while stack:
@@ -59,7 +67,9 @@ class Run:
             elif computation not in seen:
                 seen.add(computation)
                 stack.append((computation, True))
-                stack += [(t.computation, False) for t in reversed(computation.inputs) if t not in feeds]
+                stack += [
+                    (t.computation, False) for t in reversed(computation.inputs) if t not in feeds
+                ]
         return order
 
     def _source(self, tensor: Tensor, value: torch.Tensor) -> torch.Tensor:
@@ -68,14 +78,19 @@ class Run:
         return value
 
     def __getitem__(self, tensor: Tensor) -> torch.Tensor:
-        return self.feeds[tensor] if tensor in self.feeds else self.values[tensor.computation][tensor.slot]
+        return (
+            self.feeds[tensor]
+            if tensor in self.feeds
+            else self.values[tensor.computation][tensor.slot]
+        )
 
     def compute(self) -> None:
         """Compute everything, in order."""
         with torch.set_grad_enabled(bool(self.differentiated)):
             for c in self.order:
                 self.values[c] = tuple(
-                    self._source(self.slots[c, i], v) if (c, i) in self.slots else v for i, v in enumerate(self.call(c))
+                    self._source(self.slots[c, i], v) if (c, i) in self.slots else v
+                    for i, v in enumerate(self.call(c))
                 )
 
     def call(self, computation: Computation) -> tuple[torch.Tensor, ...]:
@@ -90,8 +105,14 @@ class Run:
         except (RuntimeError, IndexError, ValueError) as error:
             if isinstance(error, OstinatoError):
                 raise
-            sizes = ", ".join(f"{t.name} {tuple(getattr(v, 'shape', ()))}" for t, v in zip(computation.inputs, given))
-            raise InvalidArgumentError(f"what is computed of {sizes} fails in this run ({error}): feed values whose shapes fit each other") from error
+            sizes = ", ".join(
+                f"{t.name} {tuple(getattr(v, 'shape', ()))}"
+                for t, v in zip(computation.inputs, given)
+            )
+            raise InvalidArgumentError(
+                f"what is computed of {sizes} fails in this run ({error}): feed values whose "
+                f"shapes fit each other"
+            ) from error
 
     def uniform(self, op: Operation, shape, dtype: torch.dtype) -> torch.Tensor:
         """The next numbers in [0, 1) of a random operation."""
@@ -109,8 +130,11 @@ def _pairs(key, value) -> Iterator[tuple]:
         for below in zip(key, value):
             yield from _pairs(*below)
     else:
-        raise InvalidArgumentError(f"feed_dict has for the state {key!r} a value that is not put together as it is: give what "
-                                   "sess.run gave for such a state")
+        raise InvalidArgumentError(
+            f"feed_dict has for the state {key!r} a value that is not put together as it is: give "
+            f"what "
+            "sess.run gave for such a state"
+        )
 
 
 class Session:
@@ -135,8 +159,11 @@ class Session:
 
     def __init__(self, target: str = "", graph: Graph | None = None, config=None):
         if target or not isinstance(graph, Graph | None):
-            raise InputError(f"tf.Session(target={target!r}, graph={graph!r}): sessions run here alone; write tf.Session(), or "
-                             "tf.Session(graph=graph)")
+            raise InputError(
+                f"tf.Session(target={target!r}, graph={graph!r}): sessions run here alone; write "
+                f"tf.Session(), or "
+                "tf.Session(graph=graph)"
+            )
         self.graph = graph or get_default_graph()
         self.variables: dict = {}
         self.streams: dict[Operation, UniformStream] = {}
@@ -146,9 +173,9 @@ class Session:
     def run(self, fetches, feed_dict: Mapping | None = None):
         """Compute.
 
-        Args:
-            fetches: A tensor, variable, operation, name of a tensor, or a list, tuple or dict of these.
-            feed_dict: Values by placeholder (or by any other tensor, whose own value they replace); also a state's by the state.
+        Args: fetches: A tensor, variable, operation, name of a tensor, or a list, tuple or dict of
+            these. feed_dict: Values by placeholder (or by any other tensor, whose own value they
+            replace); also a state's by the state.
 
         Returns:
             NumPy arrays in the same structure; None for an operation.
@@ -159,12 +186,18 @@ class Session:
             EngineError: The session is closed.
         """
         if self.closed:
-            raise EngineError("Attempted to use a closed Session: run inside its `with`, or make a new one with tf.Session()")
+            raise EngineError(
+                "Attempted to use a closed Session: run inside its `with`, or make a new one with "
+                "tf.Session()"
+            )
         feeds = {}
         for key, value in (pair for given in (feed_dict or {}).items() for pair in _pairs(*given)):
             tensor = self._tensor(key)
             if tensor is None:
-                raise InvalidArgumentError(f"feed_dict has the key {key!r}: feed placeholders, or other tensors of this session's graph")
+                raise InvalidArgumentError(
+                    f"feed_dict has the key {key!r}: feed placeholders, or other tensors of this "
+                    f"session's graph"
+                )
             feeds[tensor] = self._fed(tensor, value)
         wanted = []
         self._collect(fetches, wanted)
@@ -178,7 +211,8 @@ class Session:
         tensor = fetch if isinstance(fetch, Tensor) else getattr(fetch, "read", None)
         if tensor is not None and tensor.graph is not self.graph:
             raise InvalidArgumentError(
-                f"{tensor} is not in this session's graph: make the session after the graph (after tf.reset_default_graph()), "
+                f"{tensor} is not in this session's graph: make the session after the graph (after "
+                f"tf.reset_default_graph()), "
                 f"or with tf.Session(graph=...)"
             )
         return tensor if isinstance(tensor, Tensor) else None
@@ -195,12 +229,17 @@ class Session:
                 self._collect(f, wanted)
         elif isinstance(fetches, Operation):
             if fetches.effect is None and not fetches.outputs:
-                raise InvalidArgumentError(f"{fetches.name} cannot be run: it is kept for its name and number only")
+                raise InvalidArgumentError(
+                    f"{fetches.name} cannot be run: it is kept for its name and number only"
+                )
             wanted.append(fetches.effect or fetches.outputs[0].computation)
         elif (tensor := self._tensor(fetches)) is not None:
             wanted.append(tensor.computation)
         else:
-            raise InvalidArgumentError(f"sess.run was given {fetches!r} ({type(fetches).__name__}): give tensors, variables or operations")
+            raise InvalidArgumentError(
+                f"sess.run was given {fetches!r} ({type(fetches).__name__}): give tensors, "
+                f"variables or operations"
+            )
 
     def _answer(self, fetches, run):
         if isinstance(fetches, Mapping):
@@ -216,16 +255,25 @@ class Session:
 
     def _fed(self, tensor: Tensor, value) -> torch.Tensor:
         if isinstance(value, Tensor):
-            raise InvalidArgumentError(f"feed_dict has {value} as a value: feed numbers or NumPy arrays; run the tensor first")
+            raise InvalidArgumentError(
+                f"feed_dict has {value} as a value: feed numbers or NumPy arrays; run the tensor "
+                f"first"
+            )
         try:
             array = np.asarray(value, tensor.dtype.as_numpy_dtype)
         except (TypeError, ValueError, OverflowError) as error:
-            raise InvalidArgumentError(f"feed_dict has for {tensor.name!r} what is no array of {tensor.dtype.name} ({error}): give it "
-                                       "numbers, in rows of one length") from None
-        fits = array.ndim == len(tensor.shape) and all(d in (None, n) for d, n in zip(tensor.shape, array.shape))
+            raise InvalidArgumentError(
+                f"feed_dict has for {tensor.name!r} what is no array of {tensor.dtype.name} "
+                f"({error}): give it "
+                "numbers, in rows of one length"
+            ) from None
+        fits = array.ndim == len(tensor.shape) and all(
+            d in (None, n) for d, n in zip(tensor.shape, array.shape)
+        )
         if not fits:
             raise SizeError(
-                f"Cannot feed value of shape {array.shape} for Tensor {tensor.name!r}, which has shape {str(tensor.shape)!r}: give it that shape"
+                f"Cannot feed value of shape {array.shape} for Tensor {tensor.name!r}, which has "
+                f"shape {str(tensor.shape)!r}: give it that shape"
             )
         return torch.from_numpy(np.array(array))
 
@@ -233,7 +281,8 @@ class Session:
         """A variable's value in this session."""
         if variable not in self.variables:
             raise FailedPreconditionError(
-                f"Attempting to use uninitialized value {variable.op.name}: run sess.run(tf.global_variables_initializer()) first"
+                f"Attempting to use uninitialized value {variable.op.name}: run "
+                f"sess.run(tf.global_variables_initializer()) first"
             )
         return self.variables[variable]
 
@@ -260,7 +309,9 @@ class Session:
 
 
 class InteractiveSession(Session):
-    """A session that is the default one, and a graph given with it too, from when it is made until it is closed."""
+    """A session that is the default one, and a graph given with it too, from when it is made until
+    it is closed.
+    """
 
     def __init__(self, target: str = "", graph: Graph | None = None, config=None):
         super().__init__(target, graph, config)

@@ -12,7 +12,8 @@ from .graph import Computation, Tensor, Value, as_dtype, get_default_graph
 from .operations import axes_of, axis_of, constant, convert_to_tensor, merge
 from .session import InvalidArgumentError
 
-# From this size on TensorFlow fills an array as it runs instead of writing it into the graph, which takes two operations more.
+# From this size on TensorFlow fills an array as it runs instead of writing it into the graph, which
+# takes two operations more.
 _LARGE = 1000
 
 
@@ -34,15 +35,30 @@ class Sizes:
 
     def __init__(self, given, of: str, least: int = 0):
         several = isinstance(given, (tuple, list, np.ndarray))
-        parts = [convert_to_tensor(p) if isinstance(p, Value) else p for p in (given if several else [given])]
+        parts = [
+            convert_to_tensor(p) if isinstance(p, Value) else p
+            for p in (given if several else [given])
+        ]
         self.tensors = [p for p in parts if isinstance(p, Tensor)]
         # A tensor by itself may have all sizes in it.
         self.joined = not several and self.tensors and len(parts[0].shape) == 1
-        wrong = any(t.dtype.is_floating or len(t.shape) != self.joined for t in self.tensors) or any(
-            not isinstance(p, Tensor) and (isinstance(p, bool) or not isinstance(p, numbers.Integral) or p < least) for p in parts)
+        wrong = any(
+            t.dtype.is_floating or len(t.shape) != self.joined for t in self.tensors
+        ) or any(
+            not isinstance(p, Tensor)
+            and (isinstance(p, bool) or not isinstance(p, numbers.Integral) or p < least)
+            for p in parts
+        )
         if wrong or self.joined and parts[0].shape[0] is None:
-            raise SizeError(f"{of} was given {given!r}: give whole numbers from {least} on, or tensors of one, such as tf.shape(x)[0]")
-        self.known = [None] * parts[0].shape[0] if self.joined else [None if isinstance(p, Tensor) else int(p) for p in parts]
+            raise SizeError(
+                f"{of} was given {given!r}: give whole numbers from {least} on, or tensors of one, "
+                f"such as tf.shape(x)[0]"
+            )
+        self.known = (
+            [None] * parts[0].shape[0]
+            if self.joined
+            else [None if isinstance(p, Tensor) else int(p) for p in parts]
+        )
 
     def recipe(self, name: str) -> str:
         """The operations that join the sizes, in brackets; see `graph.py`."""
@@ -59,11 +75,20 @@ class Sizes:
 
 def _filled(value: float, default_name: str):
     def fill(shape, dtype="float32", name: str | None = None) -> Tensor:
-        sizes, dtype, name = Sizes(shape, f"tf.{default_name}"), as_dtype(dtype), name or default_name
+        sizes, dtype, name = (
+            Sizes(shape, f"tf.{default_name}"),
+            as_dtype(dtype),
+            name or default_name,
+        )
         if sizes.tensors:
             recipe = f"{name}{sizes.recipe('packed').removesuffix(')') or '('} Const)"
             return get_default_graph().computed(
-                recipe, dtype, sizes.known, sizes.tensors, lambda *given: torch.full(sizes.at(*given), value, dtype=dtype.torch))
+                recipe,
+                dtype,
+                sizes.known,
+                sizes.tensors,
+                lambda *given: torch.full(sizes.at(*given), value, dtype=dtype.torch),
+            )
         held = torch.full(sizes.known, value, dtype=dtype.torch)
         within = "(shape_as_tensor Const)" if held.numel() >= _LARGE else ""
         return get_default_graph().computed(f"{name}{within}", dtype, sizes.known, [], lambda: held)
@@ -84,7 +109,12 @@ ones = _filled(1.0, "ones")
 
 
 def random_uniform(
-    shape, minval: float = 0, maxval: float | None = None, dtype="float32", seed: int | None = None, name: str | None = None
+    shape,
+    minval: float = 0,
+    maxval: float | None = None,
+    dtype="float32",
+    seed: int | None = None,
+    name: str | None = None,
 ) -> Tensor:
     """Uniform random numbers, new ones in each run.
 
@@ -97,14 +127,20 @@ def random_uniform(
     """
     dtype, sizes = as_dtype(dtype), Sizes(shape, "tf.random_uniform")
     if not dtype.is_floating:
-        raise InputError(f"tf.random_uniform was given dtype {dtype.name}: give tf.float32 or tf.float64")
+        raise InputError(
+            f"tf.random_uniform was given dtype {dtype.name}: give tf.float32 or tf.float64"
+        )
     bounds = minval, 1.0 if maxval is None else maxval
     if not all(isinstance(v, numbers.Real) for v in bounds):
-        raise InputError(f"tf.random_uniform was given minval={minval!r} and maxval={maxval!r}: give two numbers")
+        raise InputError(
+            f"tf.random_uniform was given minval={minval!r} and maxval={maxval!r}: give two numbers"
+        )
     graph = get_default_graph()
     low, high = (torch.tensor(v, dtype=dtype.torch) for v in bounds)
     shaped = sizes.recipe("shape").removeprefix("(").removesuffix(")")
-    random = graph.random_uniform(f"{name or 'random_uniform'}({shaped} min max RandomUniform=random sub mul)=value", seed)
+    random = graph.random_uniform(
+        f"{name or 'random_uniform'}({shaped} min max RandomUniform=random sub mul)=value", seed
+    )
 
     def draw(run, *given):
         # Two roundings, as Mul and Add make them.
@@ -132,10 +168,18 @@ def reshape(tensor, shape: Sequence[int], name: str | None = None) -> Tensor:
             static[sizes.known.index(-1)] = count // max(1, known)
             known = math.prod(static)
         if None not in static and count != known or free > 1:
-            raise SizeError(f"tf.reshape was given {count} numbers, {tensor.shape}, for the shape {shape!r}: give one of as many")
+            raise SizeError(
+                f"tf.reshape was given {count} numbers, {tensor.shape}, for the shape {shape!r}: "
+                f"give one of as many"
+            )
 
     return get_default_graph().computed(
-        f"{name}{sizes.recipe('shape')}", tensor.dtype, static, [tensor, *sizes.tensors], lambda v, *given: v.reshape(sizes.at(*given)))
+        f"{name}{sizes.recipe('shape')}",
+        tensor.dtype,
+        static,
+        [tensor, *sizes.tensors],
+        lambda v, *given: v.reshape(sizes.at(*given)),
+    )
 
 
 def transpose(a, perm: Sequence[int] | None = None, name: str | None = None) -> Tensor:
@@ -144,19 +188,31 @@ def transpose(a, perm: Sequence[int] | None = None, name: str | None = None) -> 
     rank = len(a.shape)
     perm = list(reversed(range(rank)) if perm is None else perm)
     if sorted(perm) != list(range(rank)):
-        raise SizeError(f"tf.transpose of {a} was given perm={perm!r}: give each number from 0 to {rank - 1} once")
+        raise SizeError(
+            f"tf.transpose of {a} was given perm={perm!r}: give each number from 0 to {rank - 1} "
+            f"once"
+        )
     shape = [a.shape[p] for p in perm]
-    return get_default_graph().computed(f"{name or 'transpose'}(perm)", a.dtype, shape, [a], lambda v: v.permute(perm))
+    return get_default_graph().computed(
+        f"{name or 'transpose'}(perm)", a.dtype, shape, [a], lambda v: v.permute(perm)
+    )
 
 
 def tile(input, multiples: Sequence[int], name: str | None = None) -> Tensor:  # noqa: A002
     """The same numbers several times over along each dimension."""
     x, times = convert_to_tensor(input, name="input"), Sizes(multiples, "tf.tile")
     if len(times.known) != len(x.shape):
-        raise SizeError(f"tf.tile of {x} was given multiples={multiples!r}: give a number for each dimension")
+        raise SizeError(
+            f"tf.tile of {x} was given multiples={multiples!r}: give a number for each dimension"
+        )
     shape = [None if None in (n, m) else n * m for n, m in zip(x.shape, times.known)]
     return get_default_graph().computed(
-        f"{name or 'Tile'}{times.recipe('multiples')}", x.dtype, shape, [x, *times.tensors], lambda v, *given: v.repeat(times.at(*given)))
+        f"{name or 'Tile'}{times.recipe('multiples')}",
+        x.dtype,
+        shape,
+        [x, *times.tensors],
+        lambda v, *given: v.repeat(times.at(*given)),
+    )
 
 
 def _together(values, of: str) -> list[Tensor]:
@@ -168,7 +224,10 @@ def _together(values, of: str) -> list[Tensor]:
     first = tensors[0]
     for t in tensors:
         if t.dtype is not first.dtype or len(t.shape) != len(first.shape):
-            raise SizeError(f"{of} was given {first} and {t}: give it tensors of one dtype and as many dimensions")
+            raise SizeError(
+                f"{of} was given {first} and {t}: give it tensors of one dtype and as many "
+                f"dimensions"
+            )
     return tensors
 
 
@@ -179,33 +238,44 @@ def concat(values: Sequence, axis: int, name: str | None = None) -> Tensor:
     axis = axis_of(axis, len(shapes[0]), "tf.concat")
     shape = list(shapes[0])
     for other in shapes[1:]:
-        shape = [merge(m, n, f"tf.concat along {axis} of {shapes}") if i != axis else None for i, (m, n) in enumerate(zip(shape, other))]
+        shape = [
+            merge(m, n, f"tf.concat along {axis} of {shapes}") if i != axis else None
+            for i, (m, n) in enumerate(zip(shape, other))
+        ]
     along = [given[axis] for given in shapes]
     shape[axis] = None if None in along else sum(along)
-    return get_default_graph().computed(f"{name or 'concat'}(axis)", tensors[0].dtype, shape, tensors, lambda *v: torch.cat(v, axis))
+    return get_default_graph().computed(
+        f"{name or 'concat'}(axis)", tensors[0].dtype, shape, tensors, lambda *v: torch.cat(v, axis)
+    )
 
 
 def stack(values: Sequence, axis: int = 0, name: str | None = None) -> Tensor:
     """Tensors of one shape, along a new dimension."""
-    if axis == 0 and isinstance(values, (tuple, list)) and values and not any(isinstance(v, Value) for v in values):
+    if (
+        axis == 0
+        and isinstance(values, (tuple, list))
+        and values
+        and not any(isinstance(v, Value) for v in values)
+    ):
         return constant(values, name=name or "stack")
     tensors = _together(values, "tf.stack")
     shape = list(tensors[0].shape)
     for t in tensors[1:]:
-        shape = [merge(m, n, f"tf.stack of {[t.shape for t in tensors]}") for m, n in zip(shape, t.shape)]
+        shape = [
+            merge(m, n, f"tf.stack of {[t.shape for t in tensors]}") for m, n in zip(shape, t.shape)
+        ]
     axis = axis_of(axis, len(shape) + 1, "tf.stack")
     shape.insert(axis, len(tensors))
-    return get_default_graph().computed(name or "stack", tensors[0].dtype, shape, tensors, lambda *v: torch.stack(v, axis))
+    return get_default_graph().computed(
+        name or "stack", tensors[0].dtype, shape, tensors, lambda *v: torch.stack(v, axis)
+    )
 
 
 def unstack(value, num: int | None = None, axis: int = 0, name: str | None = None) -> list[Tensor]:
     """The parts of a tensor along a dimension.
 
-    Args:
-        value: The tensor.
-        num: How many they are; None for what the tensor's shape says, which must then be known there.
-        axis: The dimension.
-        name: Its name.
+    Args: value: The tensor. num: How many they are; None for what the tensor's shape says, which
+        must then be known there. axis: The dimension. name: Its name.
 
     Raises:
         SizeError: It is not known how many they are, or there are not so many.
@@ -214,14 +284,20 @@ def unstack(value, num: int | None = None, axis: int = 0, name: str | None = Non
     axis = axis_of(axis, len(value.shape), "tf.unstack")
     count = merge(value.shape[axis], num, f"tf.unstack of {value} along {axis} in {num} parts")
     if count is None:
-        raise SizeError(f"tf.unstack of {value} along {axis}: that size is not known; give num, or the placeholder a number there")
+        raise SizeError(
+            f"tf.unstack of {value} along {axis}: that size is not known; give num, or the "
+            f"placeholder a number there"
+        )
     shape = list(value.shape)
     del shape[axis]
     op = get_default_graph().record(name or "unstack").last
 
     def parts(run, v):
         if v.shape[axis] != count:
-            raise InvalidArgumentError(f"{op.name}: {tuple(v.shape)} was given where {count} parts along {axis} are wanted: feed as many")
+            raise InvalidArgumentError(
+                f"{op.name}: {tuple(v.shape)} was given where {count} parts along {axis} are "
+                f"wanted: feed as many"
+            )
         return v.unbind(axis)
 
     computation = Computation([value], parts)
@@ -234,20 +310,31 @@ def expand_dims(input, axis: int, name: str | None = None) -> Tensor:  # noqa: A
     shape = list(x.shape)
     axis = axis_of(axis, len(shape) + 1, "tf.expand_dims")
     shape.insert(axis, 1)
-    return get_default_graph().computed(f"{name or 'ExpandDims'}(dim)", x.dtype, shape, [x], lambda v: v.unsqueeze(axis))
+    return get_default_graph().computed(
+        f"{name or 'ExpandDims'}(dim)", x.dtype, shape, [x], lambda v: v.unsqueeze(axis)
+    )
 
 
 def squeeze(input, axis=None, name: str | None = None) -> Tensor:  # noqa: A002
     """The same numbers with dimensions of 1 taken out."""
     x = convert_to_tensor(input, name="input")
-    axes = [i for i, n in enumerate(x.shape) if n == 1] if axis is None else axes_of(axis, len(x.shape), "tf.squeeze")
+    axes = (
+        [i for i, n in enumerate(x.shape) if n == 1]
+        if axis is None
+        else axes_of(axis, len(x.shape), "tf.squeeze")
+    )
     if any(x.shape[i] not in (None, 1) for i in axes):
-        raise SizeError(f"tf.squeeze({x}, axis={axis!r}): a dimension there is not 1; give those that are")
+        raise SizeError(
+            f"tf.squeeze({x}, axis={axis!r}): a dimension there is not 1; give those that are"
+        )
     shape = [n for i, n in enumerate(x.shape) if i not in axes]
 
     def squeezed(v):
         if any(v.shape[i] != 1 for i in axes):
-            raise InvalidArgumentError(f"tf.squeeze(axis={axes}) was given {tuple(v.shape)} in this run: feed what is 1 there")
+            raise InvalidArgumentError(
+                f"tf.squeeze(axis={axes}) was given {tuple(v.shape)} in this run: feed what is 1 "
+                f"there"
+            )
         return v.squeeze(axes)
 
     return get_default_graph().computed(name or "Squeeze", x.dtype, shape, [x], squeezed)
@@ -257,7 +344,11 @@ def shape(input, name: str | None = None) -> Tensor:  # noqa: A002
     """The sizes of a tensor, as int32."""
     x = convert_to_tensor(input, name="input")
     return get_default_graph().computed(
-        name or "Shape", as_dtype("int32"), (len(x.shape),), [x], lambda v: torch.tensor(v.shape, dtype=torch.int32)
+        name or "Shape",
+        as_dtype("int32"),
+        (len(x.shape),),
+        [x],
+        lambda v: torch.tensor(v.shape, dtype=torch.int32),
     )
 
 
@@ -269,17 +360,28 @@ def _getitem(x, index) -> Tensor:
         return isinstance(part, numbers.Integral) and not isinstance(part, bool)
 
     for p in parts:
-        bounds = (p.start, p.stop, p.step) if isinstance(p, slice) else () if p is Ellipsis else (p,)
+        bounds = (
+            (p.start, p.stop, p.step) if isinstance(p, slice) else () if p is Ellipsis else (p,)
+        )
         if any(b is not None and not whole(b) for b in bounds):
-            raise InputError(f"{x} was indexed with {index!r}: use whole numbers, slices of them, ... and None")
+            raise InputError(
+                f"{x} was indexed with {index!r}: use whole numbers, slices of them, ... and None"
+            )
     parts = tuple(int(p) if whole(p) else p for p in parts)
     # Unknown sizes are found by asking for the shape with two different ones.
     try:
-        small, large = (np.broadcast_to(np.int8(0), [n or stand for n in x.shape])[parts].shape for stand in (1009, 2003))
+        small, large = (
+            np.broadcast_to(np.int8(0), [n or stand for n in x.shape])[parts].shape
+            for stand in (1009, 2003)
+        )
     except (IndexError, ValueError) as error:
-        raise SizeError(f"{x} was indexed with {index!r} ({error}): use numbers that are within its shape") from None
+        raise SizeError(
+            f"{x} was indexed with {index!r} ({error}): use numbers that are within its shape"
+        ) from None
     sizes = [m if m == n else None for m, n in zip(small, large)]
-    return get_default_graph().computed("strided_slice(stack stack_1 stack_2)", x.dtype, sizes, [x], lambda v: _cut(v, parts))
+    return get_default_graph().computed(
+        "strided_slice(stack stack_1 stack_2)", x.dtype, sizes, [x], lambda v: _cut(v, parts)
+    )
 
 
 def _cut(v: torch.Tensor, parts: tuple) -> torch.Tensor:

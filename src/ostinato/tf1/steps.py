@@ -1,4 +1,6 @@
-"""One step of a cell as it is put into a graph: what it is given, what it gives, and what the cells have in common."""
+"""One step of a cell as it is put into a graph: what it is given, what it gives, and what the cells
+have in common.
+"""
 
 import numbers
 from collections.abc import Callable, Sequence
@@ -59,10 +61,10 @@ def pack(like, parts: Sequence):
 class Step:
     """One step of a cell as it was put into a graph.
 
-    Attributes:
-        advance: Takes the run, the input (T, B, I), or a tuple of such where a cell is given several, the states (B, size) and
-            the lengths (B,) or None; returns the outputs (T, B, size of the output), 0 past a row's end, and the states after
-            the row's last valid step.
+    Attributes: advance: Takes the run, the input (T, B, I), or a tuple of such where a cell is
+        given several, the states (B, size) and
+            the lengths (B,) or None; returns the outputs (T, B, size of the output), 0 past a row's
+            end, and the states after the row's last valid step.
         output: The operation that TensorFlow names the output by.
         states: The same for each state.
         reads: The tensors of the variables that it uses.
@@ -95,7 +97,10 @@ class RNNCell:
         # A cell of one's own gives what it was given itself.
         for name, value in given.items():
             if value is not None:
-                raise InputError(f"{type(self).__name__} gives RNNCell {name}={value!r}, which is not provided by ostinato.tf1: leave it out")
+                raise InputError(
+                    f"{type(self).__name__} gives RNNCell {name}={value!r}, which is not provided "
+                    f"by ostinato.tf1: leave it out"
+                )
 
     def zero_state(self, batch_size: int | Tensor, dtype):
         """A state of zeros.
@@ -104,18 +109,33 @@ class RNNCell:
             batch_size: How many rows; a whole number, or a tensor of one.
             dtype: tf.float32 or tf.float64.
         """
-        if not isinstance(batch_size, (Tensor, numbers.Integral)) or isinstance(batch_size, numbers.Integral) and batch_size < 0:
-            raise InputError(f"{type(self).__name__}.zero_state({batch_size!r}, ...): give a number of rows, or a tensor such as tf.shape(x)[0]")
+        if (
+            not isinstance(batch_size, (Tensor, numbers.Integral))
+            or isinstance(batch_size, numbers.Integral)
+            and batch_size < 0
+        ):
+            raise InputError(
+                f"{type(self).__name__}.zero_state({batch_size!r}, ...): give a number of rows, or "
+                f"a tensor such as tf.shape(x)[0]"
+            )
         dtype, graph = as_dtype(dtype), get_default_graph()
         inputs = [batch_size] if isinstance(batch_size, Tensor) else []
         rows = None if inputs else int(batch_size)
-        # The batch size is joined to the state's size once to make the zeros and once more to know their shape.
+        # The batch size is joined to the state's size once to make the zeros and once more to know
+        # their shape.
         prefix = "ExpandDims(dim)" if inputs else "Const"
 
         def zero(size):
-            op = graph.record(f"{prefix} Const concat(axis) zeros(Const)=zeros {prefix} Const")["zeros"]
+            op = graph.record(f"{prefix} Const concat(axis) zeros(Const)=zeros {prefix} Const")[
+                "zeros"
+            ]
             shape = dimensions(size)
-            return op.computed(dtype, (rows, *shape), inputs, lambda *n: torch.zeros(int(n[0]) if n else rows, *shape, dtype=dtype.torch))
+            return op.computed(
+                dtype,
+                (rows, *shape),
+                inputs,
+                lambda *n: torch.zeros(int(n[0]) if n else rows, *shape, dtype=dtype.torch),
+            )
 
         with graph.name_scope(f"{type(self).__name__}ZeroState"):
             return pack(self.state_size, [zero(size) for size in flatten(self.state_size)])
@@ -146,7 +166,11 @@ class RNNCell:
         states = [operations.convert_to_tensor(s, dtype=kind) for s in check_state(self, state)]
         batch = None
         for t in (*xs, *states):
-            batch = merge(batch, t.shape[0], f"{type(self).__name__}: rows of the input {xs[-1].shape} and the state")
+            batch = merge(
+                batch,
+                t.shape[0],
+                f"{type(self).__name__}: rows of the input {xs[-1].shape} and the state",
+            )
         with graph.open_variable_scope(scope) if scope else nullcontext():
             dtype = states[0].dtype if self.of_indices else xs[-1].dtype
             step = self.trace(graph, input_depth(xs, self), dtype)
@@ -160,8 +184,12 @@ class RNNCell:
             input_size: The size of the input.
             dtype: The dtype of everything.
         """
-        raise InputError(f"{type(self).__name__} is a cell of your own that ostinato.tf1 cannot put into a graph: give it a "
-                         "__call__(inputs, state, scope=None) and use static_rnn, or write its equations with @ostinato.cell")
+        raise InputError(
+            f"{type(self).__name__} is a cell of your own that ostinato.tf1 cannot put into a "
+            f"graph: give it a "
+            "__call__(inputs, state, scope=None) and use static_rnn, or write its equations with "
+            "@ostinato.cell"
+        )
 
 
 @dataclass
@@ -184,12 +212,17 @@ class Placed:
     dtype: DType
     batch: int | None
 
-    def results(self, output: Operation, states: list[Operation], lengths: Tensor | None = None, time: int = 0) -> tuple:
+    def results(
+        self,
+        output: Operation,
+        states: list[Operation],
+        lengths: Tensor | None = None,
+        time: int = 0,
+    ) -> tuple:
         """The output and the new state.
 
-        Args:
-            output, states: The operations that they come from.
-            lengths: Valid steps of each row, (B,); None where all are valid. Where no row is that long, the cell is not computed.
+        Args: output, states: The operations that they come from. lengths: Valid steps of each row,
+            (B,); None where all are valid. Where no row is that long, the cell is not computed.
             time: Which step this is, from 0.
         """
         several, count = len(self.inputs), len(self.inputs) + len(self.states)
@@ -201,14 +234,21 @@ class Placed:
                 valid = (given[count] - time).clamp(0, 1)
                 if not valid.any():
                     return torch.zeros(len(valid), *shape[1:], dtype=self.dtype.torch), *before
-            output, new = self.step.advance(run, joined([x[None] for x in given[:several]]), before, valid)
+            output, new = self.step.advance(
+                run, joined([x[None] for x in given[:several]]), before, valid
+            )
             return output[0], *new
 
-        computation = Computation([*self.inputs, *self.states, *([] if lengths is None else [lengths]), *self.step.reads], advance)
+        computation = Computation(
+            [*self.inputs, *self.states, *([] if lengths is None else [lengths]), *self.step.reads],
+            advance,
+        )
         output = Tensor(output, self.dtype, shape, computation)
         shared = shared_state(output.op, states)
         new = [
-            output if i == shared else Tensor(op, self.dtype, (self.batch, *dimensions(size)), computation, i + 1)
+            output
+            if i == shared
+            else Tensor(op, self.dtype, (self.batch, *dimensions(size)), computation, i + 1)
             for i, (op, size) in enumerate(zip(states, flatten(self.state_size)))
         ]
         return pack(self.output_size, [output]), pack(self.state_size, new)
@@ -225,7 +265,9 @@ def joined(inputs: Sequence[torch.Tensor]) -> torch.Tensor | tuple[torch.Tensor,
 
 
 def steps_made(x: torch.Tensor, lengths: torch.Tensor | None) -> int:
-    """How many steps TensorFlow makes of an input (T, ...): none past the longest row, and so no draws there."""
+    """How many steps TensorFlow makes of an input (T, ...): none past the longest row, and so no
+    draws there.
+    """
     return len(x) if lengths is None else min(len(x), max([1, *lengths.tolist()]))
 
 
@@ -237,8 +279,12 @@ def zeroed(output_TBO: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tens
     return torch.where(valid.view(*valid.shape, *[1] * (output_TBO.dim() - 2)), output_TBO, 0.0)
 
 
-def stepwise(run, x: torch.Tensor, states: list, lengths: torch.Tensor | None, once: Callable) -> tuple[torch.Tensor, list]:
-    """What `Step.advance` does, by what does it for a step: `once(run, x, states, which rows are valid or None)`."""
+def stepwise(
+    run, x: torch.Tensor, states: list, lengths: torch.Tensor | None, once: Callable
+) -> tuple[torch.Tensor, list]:
+    """What `Step.advance` does, by what does it for a step:
+    `once(run, x, states, which rows are valid or None)`.
+    """
     steps = steps_made(x, lengths)
     outputs = []
     for t in range(steps):
@@ -246,23 +292,30 @@ def stepwise(run, x: torch.Tensor, states: list, lengths: torch.Tensor | None, o
         output, new = once(run, x[t], states, left)
         outputs.append(zeroed(output[None], left))
         if left is not None:
-            new = [torch.where(left.view(-1, *[1] * (n.dim() - 1)) > 0, n, s) for n, s in zip(new, states)]
+            new = [
+                torch.where(left.view(-1, *[1] * (n.dim() - 1)) > 0, n, s)
+                for n, s in zip(new, states)
+            ]
         states = new
     return torch.cat([*outputs, output.new_zeros(len(x) - steps, *output.shape)]), states
 
 
-def making(made: dict[str, Variable], declared: dict[str, tuple], dtype, resource: bool | None = None) -> Callable:
-    """What makes the variables of a recipe in the current scope, each where it is named first, and keeps them.
+def making(
+    made: dict[str, Variable], declared: dict[str, tuple], dtype, resource: bool | None = None
+) -> Callable:
+    """What makes the variables of a recipe in the current scope, each where it is named first, and
+    keeps them.
 
-    Args:
-        made: Where it keeps them, by name.
-        declared: The shape and the initialiser of each, by name, and whether it is trained if that is said.
-        dtype, resource: See `get_variable`.
+    Args: made: Where it keeps them, by name. declared: The shape and the initialiser of each, by
+        name, and whether it is trained if that is said. dtype, resource: See `get_variable`.
     """
+
     def variable(name):
         if name not in made:
             shape, initializer, *trainable = declared[name]
-            made[name] = get_variable(name, shape, dtype, initializer, *trainable, use_resource=resource)
+            made[name] = get_variable(
+                name, shape, dtype, initializer, *trainable, use_resource=resource
+            )
 
     return variable
 
@@ -284,7 +337,8 @@ def number(cell, name: str, given) -> float:
 
 
 def bound(cell, name: str, given) -> float | None:
-    """Within what something is held, as a cell was given it: a number from 0 on, or None for no bound.
+    """Within what something is held, as a cell was given it: a number from 0 on, or None for no
+    bound.
 
     Args:
         cell, name, given: As of `number`.
@@ -293,7 +347,10 @@ def bound(cell, name: str, given) -> float | None:
         InputError: It is neither.
     """
     if given is not None and number(cell, name, given) < 0:
-        raise InputError(f"{type(cell).__name__}({name}={given!r}): give a number from 0 on, or leave it out for no bound")
+        raise InputError(
+            f"{type(cell).__name__}({name}={given!r}): give a number from 0 on, or leave it out "
+            f"for no bound"
+        )
     return given
 
 
@@ -308,7 +365,9 @@ def whole(cell, name: str, given, mend: str = "") -> int:
         SizeError: It is no whole number above 0.
     """
     if isinstance(given, bool) or not isinstance(given, numbers.Integral) or given < 1:
-        raise SizeError(f"{type(cell).__name__}({name}={given!r}): give a whole number, 1 or more{mend}")
+        raise SizeError(
+            f"{type(cell).__name__}({name}={given!r}): give a whole number, 1 or more{mend}"
+        )
     return int(given)
 
 
@@ -320,7 +379,10 @@ def check_cell(cell, of: str) -> None:
         of: What it was given to.
     """
     if not isinstance(cell, RNNCell):
-        raise InputError(f"{of} was given {cell!r} ({type(cell).__name__}): give it a cell, such as tf.nn.rnn_cell.BasicLSTMCell(num_units=2)")
+        raise InputError(
+            f"{of} was given {cell!r} ({type(cell).__name__}): give it a cell, such as "
+            f"tf.nn.rnn_cell.BasicLSTMCell(num_units=2)"
+        )
 
 
 def check_state(cell: RNNCell, state) -> list:
@@ -328,14 +390,18 @@ def check_state(cell: RNNCell, state) -> list:
     sizes, parts = flatten(cell.state_size), flatten(state)
     if len(parts) != len(sizes):
         raise SizeError(
-            f"{type(cell).__name__} was given a state of {len(parts)} part(s): give it as cell.zero_state(batch_size, dtype) makes it, "
+            f"{type(cell).__name__} was given a state of {len(parts)} part(s): give it as "
+            f"cell.zero_state(batch_size, dtype) makes it, "
             f"{cell.state_size!r}"
         )
     for part, size in zip(parts, sizes):
         wanted = dimensions(size)
-        known = part.shape[-len(wanted):] if isinstance(part, Tensor) else wanted
+        known = part.shape[-len(wanted) :] if isinstance(part, Tensor) else wanted
         if len(known) != len(wanted) or any(n not in (None, m) for n, m in zip(known, wanted)):
-            raise SizeError(f"{type(cell).__name__} was given a state of {part.shape} where one of size {size} is wanted: {cell.state_size!r}")
+            raise SizeError(
+                f"{type(cell).__name__} was given a state of {part.shape} where one of size {size} "
+                f"is wanted: {cell.state_size!r}"
+            )
     return parts
 
 
@@ -354,22 +420,33 @@ def input_parts(cell: RNNCell, inputs, leading: Sequence[str], of: str) -> list[
     elif isinstance(inputs, (list, tuple)) and len(inputs) == several:
         parts = inputs
     else:
-        raise InputError(f"{of} was given {inputs!r}: {type(cell).__name__} is given a tuple of {several} for each step, (time, input)")
+        raise InputError(
+            f"{of} was given {inputs!r}: {type(cell).__name__} is given a tuple of {several} for "
+            f"each step, (time, input)"
+        )
     tensors = [operations.convert_to_tensor(part) for part in parts]
     for x, dims in zip(tensors, cell.input_dims):
         if len(x.shape) != dims - 1 + len(leading):
             sizes = ["size"] if dims == 2 else ["sizes"] * (dims - 2) + ["channels"]
             number = {2: "two", 3: "three", 4: "four", 5: "five", 6: "six"}[dims - 1 + len(leading)]
-            raise SizeError(f"{of} was given inputs of shape {x.shape}: give them {number} dimensions, ({', '.join([*leading, *sizes])})")
+            raise SizeError(
+                f"{of} was given inputs of shape {x.shape}: give them {number} dimensions, "
+                f"({', '.join([*leading, *sizes])})"
+            )
     return tensors
 
 
 def input_depth(parts: Sequence[Tensor], cell: RNNCell) -> int | tuple:
-    """The size of an input, which must be known beforehand: weights are made for it. Of several, or of several sizes, all."""
+    """The size of an input, which must be known beforehand: weights are made for it. Of several, or
+    of several sizes, all.
+    """
     known = []
     for x, dims in zip(parts, cell.input_dims):
-        sizes = x.shape[1 - dims:]
+        sizes = x.shape[1 - dims :]
         if None in sizes:
-            raise SizeError(f"{type(cell).__name__} was given {x}: its last size must be known; give the placeholder a number there")
+            raise SizeError(
+                f"{type(cell).__name__} was given {x}: its last size must be known; give the "
+                f"placeholder a number there"
+            )
         known.append(sizes[0] if dims == 2 else tuple(sizes))
     return tuple(known) if len(known) > 1 else known[0]

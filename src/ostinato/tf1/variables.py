@@ -52,7 +52,15 @@ class Variable(Value):
             self._record(scope, initial_value, trainable, graph.variable_scope.use_resource)
 
     @classmethod
-    def _named(cls, name: str, shape: TensorShape, dtype: DType, initializer, trainable: bool, resource: bool) -> "Variable":
+    def _named(
+        cls,
+        name: str,
+        shape: TensorShape,
+        dtype: DType,
+        initializer,
+        trainable: bool,
+        resource: bool,
+    ) -> "Variable":
         variable = cls.__new__(cls)
         graph = get_default_graph()
         with graph.name_scope(None), graph.name_scope(name) as scope:
@@ -66,21 +74,41 @@ class Variable(Value):
 
     def _record(self, scope: str, initial_value: Tensor, trainable: bool, resource: bool):
         graph = get_default_graph()
-        self.trainable, self.dtype, self.shape, self.initial_value = trainable, initial_value.dtype, initial_value.shape, initial_value
+        self.trainable, self.dtype, self.shape, self.initial_value = (
+            trainable,
+            initial_value.dtype,
+            initial_value.shape,
+            initial_value,
+        )
         self.resource = resource
         self.op = Operation(graph, scope[:-1])
         if resource:
-            marks = graph.record(f"IsInitialized{{VarIsInitializedOp}} Assign=assign Read{{ReadVariableOp=read {'Identity' if graph.cached else ''}}}")
+            marks = graph.record(
+                f"IsInitialized{{VarIsInitializedOp}} Assign=assign Read{{ReadVariableOp=read "
+                f"{'Identity' if graph.cached else ''}}}"
+            )
         else:
             marks = graph.record("Assign=assign read=read")
         self.initializer = marks["assign"]
-        self.initializer.effect = Computation([initial_value], lambda run, value: self._store(run.session, value))
-        self.read = Tensor(marks["read"], self.dtype, self.shape, Computation([], lambda run: (run.session.value(self),)))
+        self.initializer.effect = Computation(
+            [initial_value], lambda run, value: self._store(run.session, value)
+        )
+        self.read = Tensor(
+            marks["read"],
+            self.dtype,
+            self.shape,
+            Computation([], lambda run: (run.session.value(self),)),
+        )
         graph.variables.append(self)
 
     def _fits(self, call: str, shape) -> None:
-        if len(shape) != len(self.shape) or any(None not in (m, n) and m != n for m, n in zip(self.shape, shape)):
-            raise SizeError(f"{self.name}.{call} was given shape {TensorShape(shape)}; the variable has {self.shape}: give it that shape")
+        if len(shape) != len(self.shape) or any(
+            None not in (m, n) and m != n for m, n in zip(self.shape, shape)
+        ):
+            raise SizeError(
+                f"{self.name}.{call} was given shape {TensorShape(shape)}; the variable has "
+                f"{self.shape}: give it that shape"
+            )
 
     def _store(self, session, value: torch.Tensor) -> tuple[torch.Tensor]:
         self._fits("assign", value.shape)
@@ -124,7 +152,12 @@ class Variable(Value):
             tensor = convert_to_tensor(value, dtype=self.dtype, name="value")
             self._fits("assign", tensor.shape)
             op = Operation(self.graph, scope[:-1])
-        return Tensor(op, self.dtype, self.shape, Computation([tensor], lambda run, v: self._store(run.session, v)))
+        return Tensor(
+            op,
+            self.dtype,
+            self.shape,
+            Computation([tensor], lambda run, v: self._store(run.session, v)),
+        )
 
     def __repr__(self):
         kind = self.dtype.name if self.resource else f"{self.dtype.name}_ref"
@@ -154,11 +187,19 @@ class random_uniform_initializer:
         seed: A seed of its own; None for the graph's.
     """
 
-    def __init__(self, minval: float = 0.0, maxval: float | None = None, seed: int | None = None, dtype="float32"):
+    def __init__(
+        self,
+        minval: float = 0.0,
+        maxval: float | None = None,
+        seed: int | None = None,
+        dtype="float32",
+    ):
         self.minval, self.maxval, self.seed, self.dtype = minval, maxval, seed, dtype
 
     def __call__(self, shape, dtype=None, partition_info=None) -> Tensor:
-        return random_uniform(shape, self.minval, self.maxval, dtype=dtype or self.dtype, seed=self.seed)
+        return random_uniform(
+            shape, self.minval, self.maxval, dtype=dtype or self.dtype, seed=self.seed
+        )
 
 
 class zeros_initializer:
@@ -196,53 +237,79 @@ class constant_initializer:
 
 
 def get_variable(
-    name: str, shape=None, dtype=None, initializer=None, trainable: bool = True, use_resource: bool | None = None
+    name: str,
+    shape=None,
+    dtype=None,
+    initializer=None,
+    trainable: bool = True,
+    use_resource: bool | None = None,
 ) -> Variable:
-    """A variable of the current variable scope: a new one, or where the scope says `reuse` the one that there is.
+    """A variable of the current variable scope: a new one, or where the scope says `reuse` the one
+    that there is.
 
-    Args:
-        name: Its name below the scope's.
-        shape: Its sizes; of a value, which has its own, none.
-        dtype: Its kind of number; None for a value's own, else tf.float32.
-        initializer: A function of a shape, or a value; None for the scope's, else glorot_uniform, and zeros of whole numbers.
-        trainable: Whether `tf.trainable_variables()` lists it.
-        use_resource: Whether it is of TensorFlow's newer kind; None for what the scope says.
+    Args: name: Its name below the scope's. shape: Its sizes; of a value, which has its own, none.
+        dtype: Its kind of number; None for a value's own, else tf.float32. initializer: A function
+        of a shape, or a value; None for the scope's, else glorot_uniform, and zeros of whole
+        numbers. trainable: Whether `tf.trainable_variables()` lists it. use_resource: Whether it is
+        of TensorFlow's newer kind; None for what the scope says.
 
-    Raises:
-        InputError: It exists and the scope does not reuse, or the other way about; or a value has another dtype.
-        SizeError: It has another shape; or a shape was given beside a value.
+    Raises: InputError: It exists and the scope does not reuse, or the other way about; or a value
+        has another dtype. SizeError: It has another shape; or a shape was given beside a value.
     """
     graph = get_default_graph()
     scope = graph.variable_scope
     full = f"{scope.name}/{name}" if scope.name else name
     initializer = scope.initializer if initializer is None else initializer
-    of_value = initializer is not None and not callable(initializer) and not isinstance(initializer, str)
+    of_value = (
+        initializer is not None and not callable(initializer) and not isinstance(initializer, str)
+    )
     kind = None if dtype is None and of_value else as_dtype(dtype or "float32")
     sizes = None if shape is None else shape_of(shape, f"get_variable({name!r})")
     found = next((v for v in graph.variables if v.op.name == full), None)
     if found is not None:
         if not scope.reuse:
             raise InputError(
-                f"Variable {full} already exists, disallowed: a second use of its weights needs tf.variable_scope(..., reuse=True); other "
-                f"weights need another scope; a program run again in the same process needs tf.reset_default_graph() first"
+                f"Variable {full} already exists, disallowed: a second use of its weights needs "
+                f"tf.variable_scope(..., reuse=True); other "
+                f"weights need another scope; a program run again in the same process needs "
+                f"tf.reset_default_graph() first"
             )
         if sizes is not None and sizes != found.shape:
-            raise SizeError(f"Variable {full} exists with shape {found.shape} and was asked for with {sizes}: ask for its own shape")
+            raise SizeError(
+                f"Variable {full} exists with shape {found.shape} and was asked for with {sizes}: "
+                f"ask for its own shape"
+            )
         if kind not in (None, found.dtype):
-            raise InputError(f"Variable {full} exists with dtype {found.dtype.name} and was asked for with {kind.name}: ask for dtype={found.dtype!r}")
+            raise InputError(
+                f"Variable {full} exists with dtype {found.dtype.name} and was asked for with "
+                f"{kind.name}: ask for dtype={found.dtype!r}"
+            )
         return found
     if scope.reuse is True:
-        raise InputError(f"Variable {full} does not exist, and the scope says reuse=True: make it first, or say reuse=tf.AUTO_REUSE")
+        raise InputError(
+            f"Variable {full} does not exist, and the scope says reuse=True: make it first, or say "
+            f"reuse=tf.AUTO_REUSE"
+        )
     if isinstance(initializer, str):
-        raise InputError(f"get_variable({name!r}) was given the initialiser {initializer!r}: give one of tf's, such as "
-                         "tf.glorot_uniform_initializer(), or a value")
+        raise InputError(
+            f"get_variable({name!r}) was given the initialiser {initializer!r}: give one of tf's, "
+            f"such as "
+            "tf.glorot_uniform_initializer(), or a value"
+        )
     if of_value:
         if sizes is not None:
-            raise SizeError(f"get_variable({name!r}) was given shape {sizes} and a value as initializer, which has its own: leave shape out, or "
-                            "give tf.constant_initializer(value)")
+            raise SizeError(
+                f"get_variable({name!r}) was given shape {sizes} and a value as initializer, which "
+                f"has its own: leave shape out, or "
+                "give tf.constant_initializer(value)"
+            )
     elif sizes is None or None in sizes:
-        raise InputError(f"get_variable({name!r}) was given {'no shape' if sizes is None else f'the shape {sizes}'}: give shape=[...] with all its "
-                         "numbers, or a value as initializer")
+        raise InputError(
+            f"get_variable({name!r}) was given "
+            f"{'no shape' if sizes is None else f'the shape {sizes}'}: give shape=[...] with all "
+            f"its "
+            "numbers, or a value as initializer"
+        )
     elif initializer is None:
         initializer = glorot_uniform_initializer() if kind.is_floating else zeros_initializer()
     elif isinstance(initializer, type):
@@ -252,20 +319,28 @@ def get_variable(
 
 
 @contextmanager
-def variable_scope(name_or_scope, default_name: str | None = None, initializer=None, reuse=None, use_resource: bool | None = None):
+def variable_scope(
+    name_or_scope,
+    default_name: str | None = None,
+    initializer=None,
+    reuse=None,
+    use_resource: bool | None = None,
+):
     """Name variables and operations below a scope inside a `with`.
 
-    Args:
-        name_or_scope: A name, a scope to open again, or None for `default_name` with a number where it is taken.
-        default_name: See there.
-        initializer: What begins the variables that name no initialiser.
-        reuse: True to find variables that exist, tf.AUTO_REUSE to find or make them.
-        use_resource: Whether variables are of TensorFlow's newer kind.
+    Args: name_or_scope: A name, a scope to open again, or None for `default_name` with a number
+        where it is taken. default_name: See there. initializer: What begins the variables that name
+        no initialiser. reuse: True to find variables that exist, tf.AUTO_REUSE to find or make
+        them. use_resource: Whether variables are of TensorFlow's newer kind.
     """
     if name_or_scope is None and default_name is None:
         raise InputError("tf.variable_scope(None) needs default_name='...', or give it a name")
     with get_default_graph().open_variable_scope(
-        name_or_scope, default_name=default_name, reuse=reuse, initializer=initializer, use_resource=use_resource
+        name_or_scope,
+        default_name=default_name,
+        reuse=reuse,
+        initializer=initializer,
+        use_resource=use_resource,
     ) as scope:
         yield scope
 

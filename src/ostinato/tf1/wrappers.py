@@ -1,4 +1,6 @@
-"""Cells made of cells: several one above the other, a cell with its input added, a cell that looks back at its outputs."""
+"""Cells made of cells: several one above the other, a cell with its input added, a cell that looks
+back at its outputs.
+"""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -29,7 +31,8 @@ from .variables import constant_initializer, random_uniform_initializer
 @contextmanager
 def _within(graph: Graph, cell: RNNCell, name: str) -> Iterator[None]:
     """The variable scope of a cell that is no layer; it is `cell.scope` from the first time on."""
-    # TensorFlow opens the scope that it is in once more, which puts its name into the operations' names a second time.
+    # TensorFlow opens the scope that it is in once more, which puts its name into the operations'
+    # names a second time.
     with graph.open_variable_scope(graph.variable_scope):
         if cell.scope is None:
             with graph.open_variable_scope(None, default_name=name) as cell.scope:
@@ -52,22 +55,36 @@ class MultiRNNCell(RNNCell):
         for cell in cells:
             check_cell(cell, "MultiRNNCell")
             if not state_is_tuple and isinstance(cell.state_size, tuple):
-                raise InputError(f"MultiRNNCell(state_is_tuple=False) was given {type(cell).__name__} with a tuple of states: "
-                                 "make that with state_is_tuple=False too")
+                raise InputError(
+                    f"MultiRNNCell(state_is_tuple=False) was given {type(cell).__name__} with a "
+                    f"tuple of states: "
+                    "make that with state_is_tuple=False too"
+                )
         for below, cell in zip(cells, cells[1:]):
             if cell.input_dims != (1 + len(dimensions(below.output_size)),):
-                raise InputError(f"MultiRNNCell was given {type(cell).__name__} above {type(below).__name__}, whose output has other "
-                                 "dimensions than its input: give it cells that fit each other")
+                raise InputError(
+                    f"MultiRNNCell was given {type(cell).__name__} above {type(below).__name__}, "
+                    f"whose output has other "
+                    "dimensions than its input: give it cells that fit each other"
+                )
         self.cells, self.joined = list(cells), not state_is_tuple
         sizes = tuple(c.state_size for c in cells)
         self.state_size = sum(sizes) if self.joined else sizes
-        self.output_size, self.of_indices, self.input_dims = cells[-1].output_size, cells[0].of_indices, cells[0].input_dims
+        self.output_size, self.of_indices, self.input_dims = (
+            cells[-1].output_size,
+            cells[0].of_indices,
+            cells[0].input_dims,
+        )
         self.counted = not self.joined and all(c.counted for c in cells)
         self.scope: VariableScope | None = None
 
     def zero_state(self, batch_size: int | Tensor, dtype):
         with get_default_graph().name_scope("MultiRNNCellZeroState"):
-            return super().zero_state(batch_size, dtype) if self.joined else tuple(c.zero_state(batch_size, dtype) for c in self.cells)
+            return (
+                super().zero_state(batch_size, dtype)
+                if self.joined
+                else tuple(c.zero_state(batch_size, dtype) for c in self.cells)
+            )
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         sizes = [len(flatten(c.state_size)) for c in self.cells]
@@ -79,7 +96,11 @@ class MultiRNNCell(RNNCell):
                         graph.record("Slice(begin size)")
                     steps.append(cell.trace(graph, input_size, dtype))
                 input_size = cell.output_size
-            states = [graph.record("concat(axis)").last] if self.joined else [op for s in steps for op in s.states]
+            states = (
+                [graph.record("concat(axis)").last]
+                if self.joined
+                else [op for s in steps for op in s.states]
+            )
 
         def advance(run, x, states, lengths):
             if self.joined:
@@ -101,13 +122,22 @@ class _Wrapper(RNNCell):
     def __init__(self, cell: RNNCell):
         check_cell(cell, type(self).__name__)
         if len(cell.input_dims) > self.most_inputs or max(cell.input_dims) > self.most_dims:
-            raise InputError(f"{type(self).__name__} was given {type(cell).__name__}, whose input is no vector: that is not provided "
-                             "by ostinato.tf1; use the cell without it")
-        self.cell, self.state_size, self.output_size, self.of_indices = cell, cell.state_size, cell.output_size, cell.of_indices
+            raise InputError(
+                f"{type(self).__name__} was given {type(cell).__name__}, whose input is no vector: "
+                f"that is not provided "
+                "by ostinato.tf1; use the cell without it"
+            )
+        self.cell, self.state_size, self.output_size, self.of_indices = (
+            cell,
+            cell.state_size,
+            cell.output_size,
+            cell.of_indices,
+        )
         self.input_dims, self.counted = cell.input_dims, self.counted and cell.counted
         self.scope: VariableScope | None = None
         self.made: dict = {}
-        # In 1.13 a cell with weights that becomes an attribute of a wrapper makes variables of the newer kind.
+        # In 1.13 a cell with weights that becomes an attribute of a wrapper makes variables of the
+        # newer kind.
         if isinstance(cell, Layer):
             cell.resource = True
 
@@ -128,7 +158,8 @@ class ResidualWrapper(_Wrapper):
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         if input_size != self.output_size:
             raise SizeError(
-                f"ResidualWrapper: an input of size {input_size} cannot be added to an output of size {self.output_size}; make them equal"
+                f"ResidualWrapper: an input of size {input_size} cannot be added to an output of "
+                f"size {self.output_size}; make them equal"
             )
         step = self.cell.trace(graph, input_size, dtype)
         op = graph.record("add").last
@@ -171,33 +202,50 @@ class HighwayWrapper(_Wrapper):
 
     Source: Srivastava, Greff and Schmidhuber, Highway Networks (2015).
 
-    Args:
-        cell: The cell; its output is as large as its input.
-        couple_carry_transform_gates: Whether the output's share is what the input's leaves; False for a gate of its own.
-        carry_bias_init: What the input's gate's bias begins with; the other's begins with its negative.
+    Args: cell: The cell; its output is as large as its input. couple_carry_transform_gates: Whether
+        the output's share is what the input's leaves; False for a gate of its own. carry_bias_init:
+        What the input's gate's bias begins with; the other's begins with its negative.
     """
 
-    def __init__(self, cell: RNNCell, couple_carry_transform_gates: bool = True, carry_bias_init: float = 1.0):
+    def __init__(
+        self, cell: RNNCell, couple_carry_transform_gates: bool = True, carry_bias_init: float = 1.0
+    ):
         super().__init__(cell)
-        self.coupled, self.carry_bias_init = couple_carry_transform_gates, number(self, "carry_bias_init", carry_bias_init)
+        self.coupled, self.carry_bias_init = (
+            couple_carry_transform_gates,
+            number(self, "carry_bias_init", carry_bias_init),
+        )
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         if input_size != self.output_size:
-            raise SizeError(f"HighwayWrapper: an input of size {input_size} cannot be mixed with an output of size "
-                            f"{self.output_size}; make them equal")
+            raise SizeError(
+                f"HighwayWrapper: an input of size {input_size} cannot be mixed with an output of "
+                f"size "
+                f"{self.output_size}; make them equal"
+            )
         step = self.cell.trace(graph, input_size, dtype)
         declared = {}
         for name, begin in (("carry", self.carry_bias_init), ("transform", -self.carry_bias_init)):
-            declared |= {f"{name}_w": ([input_size, input_size], None), f"{name}_b": ([input_size], constant_initializer(begin))}
+            declared |= {
+                f"{name}_w": ([input_size, input_size], None),
+                f"{name}_b": ([input_size], constant_initializer(begin)),
+            }
         gate = "${0}_w ${0}_b xw_plus_b(MatMul[Enter])[Enter] Sigmoid"
         other = "sub(x)" if self.coupled else gate.format("transform")
-        op = graph.record(f"{gate.format('carry')} {other} mul mul add", making(self.made, declared, dtype)).last
+        op = graph.record(
+            f"{gate.format('carry')} {other} mul mul add", making(self.made, declared, dtype)
+        ).last
 
         def advance(run, x, states, lengths):
             output, new = step.advance(run, x, states, lengths)
-            carry, *transform = [arithmetic.sigmoid(_linear(run, x, self.made[f"{name}_w"], self.made[f"{name}_b"]))
-                                 for name in ("carry", "transform") if f"{name}_w" in self.made]
-            return zeroed(x * carry + output * (transform[0] if transform else 1 - carry), lengths), new
+            carry, *transform = [
+                arithmetic.sigmoid(_linear(run, x, self.made[f"{name}_w"], self.made[f"{name}_b"]))
+                for name in ("carry", "transform")
+                if f"{name}_w" in self.made
+            ]
+            return zeroed(
+                x * carry + output * (transform[0] if transform else 1 - carry), lengths
+            ), new
 
         return Step(advance, op, step.states, [*step.reads, *(v.read for v in self.made.values())])
 
@@ -206,15 +254,30 @@ class _Projection(_Wrapper):
     def __init__(self, cell: RNNCell, activation):
         super().__init__(cell)
         if activation not in [*ACTIVATIONS]:
-            raise InputError(f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or tf.nn.sigmoid, "
-                             "or None for none")
+            raise InputError(
+                f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or "
+                f"tf.nn.sigmoid, "
+                "or None for none"
+            )
         self.activation_name = "" if activation is None else ACTIVATIONS[activation][1]
 
     def _project(self, graph: Graph, rows: int, columns: int, dtype) -> tuple[Operation, Callable]:
-        declared = {"kernel": ([rows, columns], None), "bias": ([columns], constant_initializer(0.0))}
-        op = graph.record(f"$kernel $bias {_LINEAR} {self.activation_name}", making(self.made, declared, dtype)).last
-        functions = {"": lambda v: v, "Tanh": arithmetic.tanh, "Sigmoid": arithmetic.sigmoid, "Relu": torch.relu}
-        return op, lambda run, x: functions[self.activation_name](_linear(run, x, self.made["kernel"], self.made["bias"]))
+        declared = {
+            "kernel": ([rows, columns], None),
+            "bias": ([columns], constant_initializer(0.0)),
+        }
+        op = graph.record(
+            f"$kernel $bias {_LINEAR} {self.activation_name}", making(self.made, declared, dtype)
+        ).last
+        functions = {
+            "": lambda v: v,
+            "Tanh": arithmetic.tanh,
+            "Sigmoid": arithmetic.sigmoid,
+            "Relu": torch.relu,
+        }
+        return op, lambda run, x: functions[self.activation_name](
+            _linear(run, x, self.made["kernel"], self.made["bias"])
+        )
 
     def _reads(self, step: Step) -> list[Tensor]:
         return [*step.reads, *(v.read for v in self.made.values())]
@@ -287,33 +350,58 @@ class EmbeddingWrapper(_Wrapper):
 
     counted = False
 
-    def __init__(self, cell: RNNCell, embedding_classes: int, embedding_size: int, initializer=None, reuse=None):
+    def __init__(
+        self,
+        cell: RNNCell,
+        embedding_classes: int,
+        embedding_size: int,
+        initializer=None,
+        reuse=None,
+    ):
         refuse("EmbeddingWrapper", reuse=reuse)
         super().__init__(cell)
         self.of_indices = True
         self.embedding_classes = whole(self, "embedding_classes", embedding_classes)
-        self.embedding_size, self.initializer = whole(self, "embedding_size", embedding_size), initializer
+        self.embedding_size, self.initializer = (
+            whole(self, "embedding_size", embedding_size),
+            initializer,
+        )
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         if input_size != 1:
-            raise SizeError(f"EmbeddingWrapper was given an input of size {input_size}: give it one whole number a step, "
-                            "(batch, time, 1)")
+            raise SizeError(
+                f"EmbeddingWrapper was given an input of size {input_size}: give it one whole "
+                f"number a step, "
+                "(batch, time, 1)"
+            )
         with _within(graph, self, "embedding_wrapper"):
             bound = math.sqrt(3)
-            begin = self.initializer or graph.variable_scope.initializer or random_uniform_initializer(-bound, bound)
+            begin = (
+                self.initializer
+                or graph.variable_scope.initializer
+                or random_uniform_initializer(-bound, bound)
+            )
             declared = {"embedding": ([self.embedding_classes, self.embedding_size], begin)}
             after = "[Enter Identity]" if graph.loop else " embedding_lookup{Identity}"
-            graph.record(f"$embedding Reshape(shape) embedding_lookup(axis){after}", making(self.made, declared, dtype))
+            graph.record(
+                f"$embedding Reshape(shape) embedding_lookup(axis){after}",
+                making(self.made, declared, dtype),
+            )
             step = self.cell.trace(graph, self.embedding_size, dtype)
 
         def advance(run, x, states, lengths):
             numbers, table = x[..., 0].long(), run[self.made["embedding"].read]
             if numbers.numel() and not 0 <= numbers.min() <= numbers.max() < len(table):
-                raise InvalidArgumentError(f"EmbeddingWrapper was given the numbers {numbers.min()} to {numbers.max()}: give "
-                                           f"whole numbers from 0 to {len(table) - 1}, or more embedding_classes")
+                raise InvalidArgumentError(
+                    f"EmbeddingWrapper was given the numbers {numbers.min()} to {numbers.max()}: "
+                    f"give "
+                    f"whole numbers from 0 to {len(table) - 1}, or more embedding_classes"
+                )
             return step.advance(run, torch.nn.functional.embedding(numbers, table), states, lengths)
 
-        return Step(advance, step.output, step.states, [*step.reads, *(v.read for v in self.made.values())])
+        return Step(
+            advance, step.output, step.states, [*step.reads, *(v.read for v in self.made.values())]
+        )
 
 
 class AttentionCellWrapper(_Wrapper):
@@ -333,12 +421,23 @@ class AttentionCellWrapper(_Wrapper):
 
     counted = False
 
-    def __init__(self, cell: RNNCell, attn_length: int, attn_size: int | None = None, attn_vec_size: int | None = None,
-                 input_size: int | None = None, state_is_tuple: bool = True, reuse=None):
+    def __init__(
+        self,
+        cell: RNNCell,
+        attn_length: int,
+        attn_size: int | None = None,
+        attn_vec_size: int | None = None,
+        input_size: int | None = None,
+        state_is_tuple: bool = True,
+        reuse=None,
+    ):
         refuse("AttentionCellWrapper", reuse=reuse)
         super().__init__(cell)
         if not state_is_tuple:
-            raise InputError("AttentionCellWrapper(state_is_tuple=False) is not provided by ostinato.tf1: leave it out")
+            raise InputError(
+                "AttentionCellWrapper(state_is_tuple=False) is not provided by ostinato.tf1: leave "
+                "it out"
+            )
         self.attn_length = whole(self, "attn_length", attn_length)
         self.output_size = whole(self, "attn_size", attn_size or cell.output_size)
         self.attn_vec_size = whole(self, "attn_vec_size", attn_vec_size or self.output_size)
@@ -351,30 +450,50 @@ class AttentionCellWrapper(_Wrapper):
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
         size, compared, sizes = self.output_size, self.attn_vec_size, flatten(self.cell.state_size)
         given = self.input_size or input_size
-        declared = {"attention/attn_w": ([1, 1, size, compared], None), "attention/attn_v": ([compared], None)}
-        for within, rows, columns in (("", input_size + size, given), ("attention/", sum(sizes), compared),
-                                      ("attn_output_projection/", self.cell.output_size + size, size)):
-            declared |= {f"{within}kernel": ([rows, columns], None), f"{within}bias": ([columns], constant_initializer(0.0))}
+        declared = {
+            "attention/attn_w": ([1, 1, size, compared], None),
+            "attention/attn_v": ([compared], None),
+        }
+        for within, rows, columns in (
+            ("", input_size + size, given),
+            ("attention/", sum(sizes), compared),
+            ("attn_output_projection/", self.cell.output_size + size, size),
+        ):
+            declared |= {
+                f"{within}kernel": ([rows, columns], None),
+                f"{within}bias": ([columns], constant_initializer(0.0)),
+            }
         make = making(self.made, declared, dtype)
         with _within(graph, self, "attention_cell_wrapper"):
             graph.record(f"Reshape(shape) $kernel $bias Const concat {_LINEAR}", make)
             step = self.cell.trace(graph, given, dtype)
             marks = graph.record(
-                f"concat({'axis' if len(sizes) > 1 else 'concat_dim'}) attention{{$attention/attn_w $attention/attn_v "
-                f"Reshape(shape) Conv2D[Enter] $attention/kernel $attention/bias {_LINEAR} Reshape(shape) add Tanh mul[Enter] "
-                "Sum(reduction_indices) Softmax Reshape(shape) mul Sum(reduction_indices) Reshape(shape)=attended "
+                f"concat({'axis' if len(sizes) > 1 else 'concat_dim'}) "
+                f"attention{{$attention/attn_w $attention/attn_v "
+                f"Reshape(shape) Conv2D[Enter] $attention/kernel $attention/bias {_LINEAR} "
+                f"Reshape(shape) add Tanh mul[Enter] "
+                "Sum(reduction_indices) Softmax Reshape(shape) mul Sum(reduction_indices) "
+                "Reshape(shape)=attended "
                 "Slice(begin size)} attn_output_projection{"
-                f"$attn_output_projection/kernel $attn_output_projection/bias Const concat {_LINEAR}=output}} ExpandDims(dim) "
-                "concat(axis) Reshape(shape)=kept", make)
+                f"$attn_output_projection/kernel $attn_output_projection/bias Const concat "
+                f"{_LINEAR}=output}} ExpandDims(dim) "
+                "concat(axis) Reshape(shape)=kept",
+                make,
+            )
 
         def linear(run, within, *parts):
-            return _linear(run, torch.cat(parts, -1), self.made[f"{within}kernel"], self.made[f"{within}bias"])
+            return _linear(
+                run, torch.cat(parts, -1), self.made[f"{within}kernel"], self.made[f"{within}bias"]
+            )
 
         def once(run, x, states, left):
             *states, attended, kept = states
             value, new = step.advance(run, linear(run, "", x, attended)[None], states, left)
             past = kept.view(-1, self.attn_length, size)
-            features = past @ run[self.made["attention/attn_w"].read][0, 0] + linear(run, "attention/", *new)[:, None]
+            features = (
+                past @ run[self.made["attention/attn_w"].read][0, 0]
+                + linear(run, "attention/", *new)[:, None]
+            )
             scores = (run[self.made["attention/attn_v"].read] * arithmetic.tanh(features)).sum(-1)
             attended = (torch.softmax(scores, -1)[..., None] * past).sum(1)
             output = linear(run, "attn_output_projection/", value[0], attended)
@@ -383,5 +502,9 @@ class AttentionCellWrapper(_Wrapper):
         def advance(run, x, states, lengths):
             return stepwise(run, x, states, lengths, once)
 
-        return Step(advance, marks["output"], [*step.states, marks["attended"], marks["kept"]],
-                    [*step.reads, *(v.read for v in self.made.values())])
+        return Step(
+            advance,
+            marks["output"],
+            [*step.states, marks["attended"], marks["kept"]],
+            [*step.reads, *(v.read for v in self.made.values())],
+        )

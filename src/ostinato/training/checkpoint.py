@@ -1,8 +1,10 @@
-"""The checkpoint of a run: one safetensors file with everything that continuing the run needs, checked before any of it is used.
+"""The checkpoint of a run: one safetensors file with everything that continuing the run needs,
+checked before any of it is used.
 
-Lightning's own .ckpt files are pickles, which can run code when they are loaded, so none is ever written or read. A checkpoint holds
-the weights, the states of the optimizer and of the random generators, the carried recurrent state, and, as JSON in its header, the
-counters. It is written whole.
+Lightning's own .ckpt files are pickles, which can run code when they are loaded, so none is ever
+written or read. A checkpoint holds the weights, the states of the optimizer and of the random
+generators, the carried recurrent state, and, as JSON in its header, the counters. It is written
+whole.
 """
 
 from dataclasses import asdict, dataclass, field, replace
@@ -48,13 +50,21 @@ class Progress:
 
 
 def write_checkpoint(path: Path, training: "Training", seconds: float) -> None:
-    """Write everything that a run needs to continue exactly; `seconds` is how long it has trained."""
+    """Write everything that a run needs to continue exactly; `seconds` is how long it has
+    trained.
+    """
     tensors = {f"model/{name}": value for name, value in training.model.state_dict().items()}
     states = training.optimizers(use_pl_optimizer=False).state
     for number, parameter in enumerate(training.learned):
         # one that has had no gradient yet has no state, and starts from 0
         for name in _optimizer_specs(parameter):
-            value = states[parameter][name] if states.get(parameter) else torch.zeros_like(parameter) if name != "step" else torch.zeros(())
+            value = (
+                states[parameter][name]
+                if states.get(parameter)
+                else torch.zeros_like(parameter)
+                if name != "step"
+                else torch.zeros(())
+            )
             tensors[f"optimizer/{number}/{name}"] = value
     tensors |= {f"carried/{number}": value for number, value in enumerate(training.carried)}
     tensors["random/cpu"] = torch.get_rng_state()
@@ -66,7 +76,7 @@ def write_checkpoint(path: Path, training: "Training", seconds: float) -> None:
 
 def _optimizer_specs(parameter: Tensor) -> dict[str, Spec]:
     """The tensors that AdamW keeps for a parameter."""
-    like, = specs_of({"": parameter}).values()
+    (like,) = specs_of({"": parameter}).values()
     return {"step": Spec("F32", ()), "exp_avg": like, "exp_avg_sq": like}
 
 
@@ -83,19 +93,31 @@ def read_checkpoint(path: Path) -> tuple[Progress, dict]:
 def progress_from(path: Path, said: dict) -> Progress:
     """Where a run stands, from the metadata of its checkpoint."""
     if said.get("version") != CHECKPOINT_VERSION:
-        raise InputError(f"{str(path)!r} is a checkpoint of version {shown(said.get('version'))}; this ostinato reads version "
-                         f"{CHECKPOINT_VERSION}: go on with the ostinato that wrote it, or train again into another --out")
+        raise InputError(
+            f"{str(path)!r} is a checkpoint of version {shown(said.get('version'))}; this ostinato "
+            f"reads version "
+            f"{CHECKPOINT_VERSION}: go on with the ostinato that wrote it, or train again into "
+            f"another --out"
+        )
     try:
         progress = read_record(Progress, said.get("progress"), field="progress", complete=True)
-        if not progress.step or not all({"step", "seconds"} <= line.keys() for line in progress.history):
+        if not progress.step or not all(
+            {"step", "seconds"} <= line.keys() for line in progress.history
+        ):
             raise InputError("'progress' has no step, or a line of its 'history' has none")
     except InputError as error:
-        raise InputError(f"{str(path)!r} does not say where its run stands ({error}); train again into another --out") from error
+        raise InputError(
+            f"{str(path)!r} does not say where its run stands ({error}); train again into another "
+            f"--out"
+        ) from error
     return progress
 
 
 def unfit(path: Path, why) -> InputError:
-    return InputError(f"{str(path)!r} does not fit the run in its directory ({why}); train again into another --out")
+    return InputError(
+        f"{str(path)!r} does not fit the run in its directory ({why}); train again into another "
+        f"--out"
+    )
 
 
 def check_checkpoint(path: Path, model: dict[str, Spec]) -> Progress:
@@ -110,8 +132,10 @@ def check_checkpoint(path: Path, model: dict[str, Spec]) -> Progress:
     """
     specs, said = read_header(path)
     progress = progress_from(path, said)
-    if why := difference({name: spec for name, spec in specs.items() if name.startswith("model/")},
-                         {f"model/{name}": spec for name, spec in model.items()}):
+    if why := difference(
+        {name: spec for name, spec in specs.items() if name.startswith("model/")},
+        {f"model/{name}": spec for name, spec in model.items()},
+    ):
         raise unfit(path, why)
     return progress
 
@@ -120,51 +144,89 @@ def check_progress(progress: Progress, problem: Problem, budget: "Budget", patie
     """An InputError where a run cannot have come to stand there."""
     if budget.steps is not None and progress.step > budget.steps:
         raise InputError(f"it has done {progress.step} steps of {budget.steps}")
-    if progress.finished and not budget.is_used_up(progress.step, progress.part) and not (patience and progress.waited >= patience):
-        raise InputError(f"it is finished after {progress.step} steps, before the end of its budget")
-    if bool(progress.history) != bool(progress.part) or (progress.finished and not progress.history):
+    if (
+        progress.finished
+        and not budget.is_used_up(progress.step, progress.part)
+        and not (patience and progress.waited >= patience)
+    ):
+        raise InputError(
+            f"it is finished after {progress.step} steps, before the end of its budget"
+        )
+    if bool(progress.history) != bool(progress.part) or (
+        progress.finished and not progress.history
+    ):
         raise InputError(f"it has {len(progress.history)} measurements after {progress.part} parts")
     values = [line[problem.goal] for line in progress.history if line.get(problem.goal) is not None]
     if progress.best != (max if problem.higher else min)(values, default=None):
-        raise InputError(f"its best measurement is {progress.best}, which is not that of its history")
+        raise InputError(
+            f"its best measurement is {progress.best}, which is not that of its history"
+        )
     wanted = {"step", "seconds", problem.goal, *problem.trained(0.0)}
     if not all(wanted <= line.keys() for line in progress.history):
         raise InputError(f"a line of its history has not the names {', '.join(sorted(wanted))}")
     if any(line[name] is None for line in progress.history for name in wanted - {problem.goal}):
-        raise InputError("a line of its history has no number for its step, its seconds or its training")
+        raise InputError(
+            "a line of its history has no number for its step, its seconds or its training"
+        )
 
 
 def restore_run(training: "Training", path: Path, device: torch.device, processes: int) -> None:
     """Put a run back to where its checkpoint was written.
 
-    The dtype and the shape of every tensor are compared with what this run would write before any is used: the optimizer's
-    compiled steps take them as they are.
+    The dtype and the shape of every tensor are compared with what this run would write before any
+    is used: the optimizer's compiled steps take them as they are.
     """
     progress, model = training.progress, training.model
-    # what a step carries over is as this one's; it changes nothing, and draws numbers before their state is restored
+    # what a step carries over is as this one's; it changes nothing, and draws numbers before their
+    # state is restored
     with torch.no_grad():
-        *_, carried = training.problem.loss(training.problem.batch(progress.step, 0, processes), None)
+        *_, carried = training.problem.loss(
+            training.problem.batch(progress.step, 0, processes), None
+        )
     wanted = {f"model/{name}": spec for name, spec in specs_of(model.state_dict()).items()}
-    wanted |= {f"optimizer/{number}/{name}": spec for number, parameter in enumerate(training.learned)
-               for name, spec in _optimizer_specs(parameter).items()}
-    wanted |= {f"carried/{number}": spec for number, spec in enumerate(specs_of(dict(enumerate(carried))).values())}
+    wanted |= {
+        f"optimizer/{number}/{name}": spec
+        for number, parameter in enumerate(training.learned)
+        for name, spec in _optimizer_specs(parameter).items()
+    }
+    wanted |= {
+        f"carried/{number}": spec
+        for number, spec in enumerate(specs_of(dict(enumerate(carried))).values())
+    }
     states = {"random/cpu": torch.get_rng_state()}
     if device.type == "cuda":
         states["random/cuda"] = torch.cuda.get_rng_state(device)
     wanted |= specs_of(states)
 
     def check(specs: dict[str, Spec]) -> None:
-        if why := difference({name: spec for name, spec in specs.items() if name != "random/cuda" or name in wanted}, wanted):
+        if why := difference(
+            {name: spec for name, spec in specs.items() if name != "random/cuda" or name in wanted},
+            wanted,
+        ):
             raise unfit(path, why)
 
     tensors, _ = read_tensors(path, check)
-    model.load_state_dict({name.removeprefix("model/"): tensor for name, tensor in tensors.items() if name.startswith("model/")})
-    training.restored = {number: {name: tensors[f"optimizer/{number}/{name}"] for name in _optimizer_specs(parameter)}
-                         for number, parameter in enumerate(training.learned)}
+    model.load_state_dict(
+        {
+            name.removeprefix("model/"): tensor
+            for name, tensor in tensors.items()
+            if name.startswith("model/")
+        }
+    )
+    training.restored = {
+        number: {
+            name: tensors[f"optimizer/{number}/{name}"] for name in _optimizer_specs(parameter)
+        }
+        for number, parameter in enumerate(training.learned)
+    }
     for number, state in training.restored.items():
         if not 0 <= state["step"] <= progress.step or (state["exp_avg_sq"] < 0).any():
-            raise unfit(path, f"'optimizer/{number}' has steps that were not done, or squares below 0")
-    training.carried = tuple(tensors[f"carried/{number}"].to(device) for number in range(len(carried)))
+            raise unfit(
+                path, f"'optimizer/{number}' has steps that were not done, or squares below 0"
+            )
+    training.carried = tuple(
+        tensors[f"carried/{number}"].to(device) for number in range(len(carried))
+    )
     try:
         torch.set_rng_state(tensors["random/cpu"])
         if device.type == "cuda":

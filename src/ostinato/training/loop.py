@@ -1,7 +1,8 @@
 """Training with PyTorch Lightning: the loop, the schedule, and going on after a kill.
 
-A batch follows from the number of its step (`Problem.batch`), so nothing has to be remembered besides what a checkpoint holds
-(`checkpoint_file.py`), and a run that was killed ends with the numbers of one that was not.
+A batch follows from the number of its step (`Problem.batch`), so nothing has to be remembered
+besides what a checkpoint holds (`checkpoint_file.py`), and a run that was killed ends with the
+numbers of one that was not.
 """
 
 import contextlib
@@ -52,11 +53,21 @@ class Budget:
 
     def end_of(self, part: int) -> float:
         """Where one of the run's `MEASUREMENTS` parts ends: after so many steps, or seconds."""
-        return self.seconds * part / MEASUREMENTS if self.steps is None else math.ceil(self.steps * part / MEASUREMENTS)
+        return (
+            self.seconds * part / MEASUREMENTS
+            if self.steps is None
+            else math.ceil(self.steps * part / MEASUREMENTS)
+        )
 
     def part_after(self, part: int, seconds: float) -> int:
-        """Which part comes after one that ended now; a slow one can have used the time of those that follow."""
-        return part + 1 if self.steps is not None else max(part + 1, int(MEASUREMENTS * seconds / self.seconds))
+        """Which part comes after one that ended now; a slow one can have used the time of those
+        that follow.
+        """
+        return (
+            part + 1
+            if self.steps is not None
+            else max(part + 1, int(MEASUREMENTS * seconds / self.seconds))
+        )
 
     def is_used_up(self, step: int, part: int) -> bool:
         """Whether the run is at its end, after so many steps and parts."""
@@ -89,13 +100,19 @@ class Watcher:
 def process() -> tuple[int, int]:
     """The number of this process among those that train together, and how many these are."""
     group = torch.distributed
-    return (group.get_rank(), group.get_world_size()) if group.is_available() and group.is_initialized() else (0, 1)
+    return (
+        (group.get_rank(), group.get_world_size())
+        if group.is_available() and group.is_initialized()
+        else (0, 1)
+    )
 
 
 def learning_rate_at(used: float) -> float:
-    """The part of the full learning rate to use when this much of the budget is used: warm-up, then half a cosine.
+    """The part of the full learning rate to use when this much of the budget is used: warm-up, then
+    half a cosine.
 
-    Source: Loshchilov and Hutter, SGDR (2017), equation 5, without restarts; linear warm-up as in Goyal et al. (2017).
+    Source: Loshchilov and Hutter, SGDR (2017), equation 5, without restarts; linear warm-up as in
+        Goyal et al. (2017).
     """
     if used < WARM_UP:
         return max(used / WARM_UP, LAST_RATE)
@@ -106,18 +123,28 @@ def learning_rate_at(used: float) -> float:
 class Training(lightning.LightningModule):
     """A problem under training.
 
-    Args:
-        problem: What is learned.
-        budget: How long.
-        learning_rate: The highest rate of AdamW.
-        weight_decay: Of AdamW.
-        progress: Where the run stands.
-        fused: Take AdamW's fused steps, which Lightning does not cut gradients for in mixed precision.
+    Args: problem: What is learned. budget: How long. learning_rate: The highest rate of AdamW.
+        weight_decay: Of AdamW. progress: Where the run stands. fused: Take AdamW's fused steps,
+        which Lightning does not cut gradients for in mixed precision.
     """
 
-    def __init__(self, problem: Problem, budget: Budget, *, learning_rate: float, weight_decay: float, progress: Progress, fused: bool = True):
+    def __init__(
+        self,
+        problem: Problem,
+        budget: Budget,
+        *,
+        learning_rate: float,
+        weight_decay: float,
+        progress: Progress,
+        fused: bool = True,
+    ):
         super().__init__()
-        self.model, self.problem, self.budget, self.progress = problem.model, problem, budget, progress
+        self.model, self.problem, self.budget, self.progress = (
+            problem.model,
+            problem,
+            budget,
+            progress,
+        )
         self.learning_rate, self.weight_decay, self.fused = learning_rate, weight_decay, fused
         self.carried, self.restored = None, None
         self.started, self.ends_part = None, False
@@ -125,7 +152,9 @@ class Training(lightning.LightningModule):
     @property
     def seconds(self) -> float:
         """Seconds of training, those before a kill counted in."""
-        return self.progress.seconds + (time.perf_counter() - self.started if self.started is not None else 0.0)
+        return self.progress.seconds + (
+            time.perf_counter() - self.started if self.started is not None else 0.0
+        )
 
     @property
     def learned(self) -> list[Tensor]:
@@ -133,8 +162,16 @@ class Training(lightning.LightningModule):
         return [p for p in self.model.parameters() if p.requires_grad]
 
     def configure_optimizers(self):
-        """AdamW, in its state from before the kill where there is one. Source: Loshchilov and Hutter (2019)."""
-        optimizer = torch.optim.AdamW(self.learned, lr=self.learning_rate, betas=(0.9, 0.99), weight_decay=self.weight_decay, fused=self.fused)
+        """AdamW, in its state from before the kill where there is one. Source: Loshchilov and
+        Hutter (2019).
+        """
+        optimizer = torch.optim.AdamW(
+            self.learned,
+            lr=self.learning_rate,
+            betas=(0.9, 0.99),
+            weight_decay=self.weight_decay,
+            fused=self.fused,
+        )
         if self.restored:
             optimizer.load_state_dict(optimizer.state_dict() | {"state": self.restored})
         return optimizer
@@ -143,7 +180,9 @@ class Training(lightning.LightningModule):
         self.started = time.perf_counter()
 
     def on_train_batch_start(self, batch, batch_index):
-        rate = self.learning_rate * learning_rate_at(self.budget.used(self.progress.step, self.seconds))
+        rate = self.learning_rate * learning_rate_at(
+            self.budget.used(self.progress.step, self.seconds)
+        )
         for group in self.optimizers(use_pl_optimizer=False).param_groups:
             group["lr"] = rate
 
@@ -153,7 +192,9 @@ class Training(lightning.LightningModule):
         return loss / self.mean(count)
 
     def mean(self, count):
-        """A count, or its mean over processes: gradients are averaged over these, whose counts need not be equal."""
+        """A count, or its mean over processes: gradients are averaged over these, whose counts need
+        not be equal.
+        """
         if self.trainer.world_size == 1:
             return count
         counts = self.all_gather(torch.as_tensor(count, dtype=torch.float64, device=self.device))
@@ -166,8 +207,11 @@ class Training(lightning.LightningModule):
             InputError: Its loss is no number any more.
         """
         if not math.isfinite(loss):
-            raise InputError(f"the loss became {loss} at step {self.progress.step + 1} with --learning-rate {self.learning_rate:g}; "
-                             "write a smaller one, or a smaller --clip")
+            raise InputError(
+                f"the loss became {loss} at step {self.progress.step + 1} with --learning-rate "
+                f"{self.learning_rate:g}; "
+                "write a smaller one, or a smaller --clip"
+            )
         self.progress.step += 1
         self.progress.part_steps += 1
         self.progress.part_loss += loss
@@ -184,16 +228,40 @@ class Training(lightning.LightningModule):
         trained = self.problem.trained(progress.part_loss / progress.part_steps)
         progress.part_loss, progress.part_steps = 0.0, 0
         found = self.measuring.result()
-        progress.history.append({"step": progress.step, "seconds": round(self.seconds, 2), **trained, **found})
+        progress.history.append(
+            {"step": progress.step, "seconds": round(self.seconds, 2), **trained, **found}
+        )
         # in float64: rounding would make two unequal measurements look equal to EarlyStopping
-        self.log(self.problem.goal, torch.tensor(_ranked(found[self.problem.goal], self.problem.higher), dtype=torch.float64))
+        self.log(
+            self.problem.goal,
+            torch.tensor(
+                _ranked(found[self.problem.goal], self.problem.higher), dtype=torch.float64
+            ),
+        )
 
 
 class _Keeper(Callback):
-    """Tells the watcher, keeps the best weights, writes checkpoints, and ends the run when its budget is used."""
+    """Tells the watcher, keeps the best weights, writes checkpoints, and ends the run when its
+    budget is used.
+    """
 
-    def __init__(self, path: Path, every: float, watcher: Watcher, keep_best: Callable[[], None], patience: EarlyStopping | None, log: Path | None):
-        self.path, self.every, self.watcher, self.keep_best, self.patience, self.log_file = path, every, watcher, keep_best, patience, log
+    def __init__(
+        self,
+        path: Path,
+        every: float,
+        watcher: Watcher,
+        keep_best: Callable[[], None],
+        patience: EarlyStopping | None,
+        log: Path | None,
+    ):
+        self.path, self.every, self.watcher, self.keep_best, self.patience, self.log_file = (
+            path,
+            every,
+            watcher,
+            keep_best,
+            patience,
+            log,
+        )
         self.loss = self.saved = self.first = self.measuring_since = None
         self.measuring = 0.0
 
@@ -207,11 +275,25 @@ class _Keeper(Callback):
         self.loss = loss if self.loss is None else 0.95 * self.loss + 0.05 * loss
         steps, spent = progress.step - self.first[1], max(seconds - self.first[0], 1e-9)
         budget, problem = training.budget, training.problem
-        left = budget.seconds - seconds if budget.steps is None else (budget.steps - progress.step) * spent / steps
+        left = (
+            budget.seconds - seconds
+            if budget.steps is None
+            else (budget.steps - progress.step) * spent / steps
+        )
         rate = steps * problem.rate / max(spent - self.measuring, 1e-9)
-        self.watcher.stepped(Moment(progress.step, budget.used(progress.step, seconds), self.loss, problem.shown(self.loss), rate,
-                                    problem.unit, max(left, 0.0)))
-        # at the end of a part the measurement comes first: a run that goes on from here would not know that it is due
+        self.watcher.stepped(
+            Moment(
+                progress.step,
+                budget.used(progress.step, seconds),
+                self.loss,
+                problem.shown(self.loss),
+                rate,
+                problem.unit,
+                max(left, 0.0),
+            )
+        )
+        # at the end of a part the measurement comes first: a run that goes on from here would not
+        # know that it is due
         if seconds - self.saved >= self.every and not training.ends_part:
             self.write(training)
 
@@ -250,35 +332,51 @@ def _ranked(found: float | None, higher: bool) -> float:
 
 
 def write_history(path: Path, history: list[dict]) -> None:
-    """Write what a run was at each measurement as a CSV file, whole; a value that there was none of is empty."""
+    """Write what a run was at each measurement as a CSV file, whole; a value that there was none of
+    is empty.
+    """
     text = io.StringIO()
-    rows = csv.DictWriter(text, list(dict.fromkeys(name for line in history for name in line)), lineterminator="\n")
+    rows = csv.DictWriter(
+        text, list(dict.fromkeys(name for line in history for name in line)), lineterminator="\n"
+    )
     rows.writeheader()
     rows.writerows(history)
     write_whole(path, text.getvalue().encode())
 
 
-def fit(problem: Problem, *, budget: Budget, learning_rate: float, clip: float, patience: int, checkpoint: Path,
-        keep_best: Callable[[], None], weight_decay: float = 0.01, checkpoint_seconds: float = 10.0, watcher: Watcher | None = None,
-        device: str = "cpu", devices: int = 1, nodes: int = 1, mixed: bool = False, log: Path | None = None) -> Progress:
+def fit(
+    problem: Problem,
+    *,
+    budget: Budget,
+    learning_rate: float,
+    clip: float,
+    patience: int,
+    checkpoint: Path,
+    keep_best: Callable[[], None],
+    weight_decay: float = 0.01,
+    checkpoint_seconds: float = 10.0,
+    watcher: Watcher | None = None,
+    device: str = "cpu",
+    devices: int = 1,
+    nodes: int = 1,
+    mixed: bool = False,
+    log: Path | None = None,
+) -> Progress:
     """Train a model, from its checkpoint where there is one.
 
-    Args:
-        problem: What is learned; its model ends with the weights of the last step.
-        budget: How long.
-        learning_rate: The highest rate of the schedule.
-        clip: The norm that gradients are cut to.
-        patience: Stop after so many measurements without a better one; 0 for never.
-        checkpoint: Where the checkpoint is, or will be.
-        keep_best: Called when the model is better than ever on what is held out.
-        weight_decay: Of AdamW.
-        checkpoint_seconds: Seconds between checkpoints; one more follows each measurement.
-        watcher: Who is told how it goes.
-        device: "cpu" or "cuda".
-        devices: Processes on each machine, one a GPU on "cuda"; Lightning starts this program again for each. All take a part of each
+    Args: problem: What is learned; its model ends with the weights of the last step. budget: How
+        long. learning_rate: The highest rate of the schedule. clip: The norm that gradients are cut
+        to. patience: Stop after so many measurements without a better one; 0 for never. checkpoint:
+        Where the checkpoint is, or will be. keep_best: Called when the model is better than ever on
+        what is held out. weight_decay: Of AdamW. checkpoint_seconds: Seconds between checkpoints;
+        one more follows each measurement. watcher: Who is told how it goes. device: "cpu" or
+        "cuda". devices: Processes on each machine, one a GPU on "cuda"; Lightning starts this
+        program again for each. All take a part of each
             batch, and their gradients are those of the whole batch.
-        nodes: Machines; each is told its number and the first one's address as Lightning wants it (NODE_RANK, MASTER_ADDR, MASTER_PORT).
-        mixed: Products of bfloat16 numbers under torch's autocast; parameters and sums stay float32.
+        nodes: Machines; each is told its number and the first one's address as Lightning wants it
+            (NODE_RANK, MASTER_ADDR, MASTER_PORT).
+        mixed: Products of bfloat16 numbers under torch's autocast; parameters and sums stay
+            float32.
         log: A CSV file for the history, written after each measurement.
 
     Returns:
@@ -288,8 +386,11 @@ def fit(problem: Problem, *, budget: Budget, learning_rate: float, clip: float, 
         InputError: A checkpoint that cannot be used, or a loss that is no number any more.
     """
     if devices * nodes > 1 and budget.steps is None:
-        raise InputError(f"{budget.seconds:g} seconds with {devices * nodes} processes: their clocks would end them at different steps; "
-                         "write --epochs or --steps")
+        raise InputError(
+            f"{budget.seconds:g} seconds with {devices * nodes} processes: their clocks would end "
+            f"them at different steps; "
+            "write --epochs or --steps"
+        )
     checkpoint = Path(checkpoint)
     resumed = os.path.lexists(checkpoint)
     progress = progress_from(checkpoint, read_header(checkpoint)[1]) if resumed else Progress()
@@ -300,25 +401,59 @@ def fit(problem: Problem, *, budget: Budget, learning_rate: float, clip: float, 
             raise unfit(checkpoint, error) from error
     if progress.finished:
         return progress
-    training = Training(problem, budget, learning_rate=learning_rate, weight_decay=weight_decay, progress=progress, fused=not mixed)
+    training = Training(
+        problem,
+        budget,
+        learning_rate=learning_rate,
+        weight_decay=weight_decay,
+        progress=progress,
+        fused=not mixed,
+    )
     if resumed:
         restore_run(training, checkpoint, torch.device(device), devices * nodes)
-    stopping = EarlyStopping(problem.goal, mode="max" if problem.higher else "min", patience=patience,
-                             check_on_train_epoch_end=False, check_finite=False) if patience else None
+    stopping = (
+        EarlyStopping(
+            problem.goal,
+            mode="max" if problem.higher else "min",
+            patience=patience,
+            check_on_train_epoch_end=False,
+            check_finite=False,
+        )
+        if patience
+        else None
+    )
     if stopping and progress.best is not None:
-        stopping.wait_count, stopping.best_score = progress.waited, torch.tensor(progress.best, dtype=torch.float64)
+        stopping.wait_count, stopping.best_score = (
+            progress.waited,
+            torch.tensor(progress.best, dtype=torch.float64),
+        )
     keeper = _Keeper(checkpoint, checkpoint_seconds, watcher or Watcher(), keep_best, stopping, log)
     with _quiet():
         trainer = lightning.Trainer(
-            accelerator="gpu" if device == "cuda" else "cpu", devices=devices, num_nodes=nodes,
-            strategy="ddp" if devices * nodes > 1 else "auto", precision="bf16-mixed" if mixed else "32-true", max_epochs=-1, gradient_clip_val=clip, logger=False,
-            enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False, num_sanity_val_steps=0,
-            use_distributed_sampler=False, callbacks=[stopping, keeper] if stopping else [keeper])
+            accelerator="gpu" if device == "cuda" else "cpu",
+            devices=devices,
+            num_nodes=nodes,
+            strategy="ddp" if devices * nodes > 1 else "auto",
+            precision="bf16-mixed" if mixed else "32-true",
+            max_epochs=-1,
+            gradient_clip_val=clip,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            use_distributed_sampler=False,
+            callbacks=[stopping, keeper] if stopping else [keeper],
+        )
         try:
             trainer.fit(training, _Batches(training), _HeldOut(problem))
         except SystemExit as stop:
             # Lightning turns Ctrl-C into an exit
-            raise stop.__context__ if isinstance(stop.__context__, KeyboardInterrupt) else KeyboardInterrupt from stop
+            raise (
+                stop.__context__
+                if isinstance(stop.__context__, KeyboardInterrupt)
+                else KeyboardInterrupt
+            ) from stop
     progress.seconds = keeper.saved
     return progress
 
@@ -337,7 +472,9 @@ class _Batches:
         while not training.ends_part:
             batch = training.problem.batch(step, *process())
             step += 1
-            training.ends_part = (training.seconds if training.budget.steps is None else step) >= end
+            training.ends_part = (
+                training.seconds if training.budget.steps is None else step
+            ) >= end
             yield batch
 
 
@@ -353,8 +490,12 @@ class _HeldOut:
 
 @contextlib.contextmanager
 def _quiet():
-    """Without Lightning's notes on hardware and its tips, none of which a person at the terminal can act on."""
-    loggers = [logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")]
+    """Without Lightning's notes on hardware and its tips, none of which a person at the terminal
+    can act on.
+    """
+    loggers = [
+        logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")
+    ]
     levels = [logger.level for logger in loggers]
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"lightning\..*")

@@ -1,7 +1,7 @@
 """What each task is measured by: numbers from what a model gave and what was wanted.
 
-Each function returns a dict in a fixed order. A measure that has no value, as the accuracy of no rows, is None and never NaN;
-each function says when. Names: see `HIGHER`.
+Each function returns a dict in a fixed order. A measure that has no value, as the accuracy of no
+rows, is None and never NaN; each function says when. Names: see `HIGHER`.
 """
 
 import math
@@ -14,21 +14,37 @@ import torch
 from ..data.disk import StoredArray, parts
 from ..errors import InputError
 
-# Each measure, and whether more of it is better; None where it should be near a level that was asked for.
+# Each measure, and whether more of it is better; None where it should be near a level that was
+# asked for.
 HIGHER: dict[str, bool | None] = {
-    "accuracy": True, "macro_f1": True, "nats": False,
-    "span_f1": True, "unseen_accuracy": True,
-    "bits_per_character": False, "nats_per_character": False, "perplexity": False,
-    "bleu": True, "chrf": True, "exact_match": True, "word_error_rate": False,
-    "mae": False, "rmse": False, "mase": False, "coverage": None, "width": False,
+    "accuracy": True,
+    "macro_f1": True,
+    "nats": False,
+    "span_f1": True,
+    "unseen_accuracy": True,
+    "bits_per_character": False,
+    "nats_per_character": False,
+    "perplexity": False,
+    "bleu": True,
+    "chrf": True,
+    "exact_match": True,
+    "word_error_rate": False,
+    "mae": False,
+    "rmse": False,
+    "mase": False,
+    "coverage": None,
+    "width": False,
 }
 # So many words a line must have for BLEU to be above 0: it counts runs of up to four.
 BLEU_WORDS = 4
 # Steps of a forecast that are in memory at a time.
 STEPS = 1 << 16
 _SPAN = re.compile(r"O|[BIESLU]-.+", re.DOTALL)
-# Scripts that BLEU splits into characters: Korean has spaces, but a particle or an ending makes another word of each.
-_BY_CHARACTER = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]")
+# Scripts that BLEU splits into characters: Korean has spaces, but a particle or an ending makes
+# another word of each.
+_BY_CHARACTER = re.compile(
+    r"[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
+)
 
 
 # ---------------------------------------------------------------- labels
@@ -37,41 +53,54 @@ _BY_CHARACTER = re.compile(r"[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9f
 def classification(scores, labels, *, probabilities: bool = False) -> dict[str, float | None]:
     """How well labels are told.
 
-    Args:
-        scores: (N, C), any numbers whose softmax is the probability of each label.
-        labels: (N,), the right ones, 0 to C - 1.
-        probabilities: `scores` are probabilities already. One of 0 for the right label counts as the least number above 0, so as
+    Args: scores: (N, C), any numbers whose softmax is the probability of each label. labels: (N,),
+        the right ones, 0 to C - 1. probabilities: `scores` are probabilities already. One of 0 for
+        the right label counts as the least number above 0, so as
             about 708 nats.
 
-    Returns:
-        "accuracy"; "macro_f1", the mean of F1 over the labels that are among the right or the given ones; "nats", the mean
-        negative logarithm of the right label's probability. All are None where there are no rows.
+    Returns: "accuracy"; "macro_f1", the mean of F1 over the labels that are among the right or the
+        given ones; "nats", the mean negative logarithm of the right label's probability. All are
+        None where there are no rows.
 
     Raises:
         InputError: Sizes that do not fit, a label that is none of C, or scores that are no numbers.
 
     Example:
-        >>> {name: round(value, 3) for name, value in classification([[2., 0], [0, 2], [2, 0], [2, 0]], [0, 1, 1, 0]).items()}
+        >>> {name: round(value, 3) for name, value in classification([[2., 0], [0, 2], [2, 0],
+        ...     [2, 0]], [0, 1, 1, 0]).items()}
         {'accuracy': 0.75, 'macro_f1': 0.733, 'nats': 0.627}
     """
-    scores, labels = torch.as_tensor(scores).detach().double().cpu(), torch.as_tensor(labels).detach().long().cpu()
+    scores, labels = (
+        torch.as_tensor(scores).detach().double().cpu(),
+        torch.as_tensor(labels).detach().long().cpu(),
+    )
     if not len(labels) and not len(scores):
         return classified(np.zeros((0, 0), np.int64), np.zeros(0))
     if scores.ndim != 2 or labels.shape != scores.shape[:1]:
-        raise InputError(f"scores of shape {tuple(scores.shape)} with labels of shape {tuple(labels.shape)}: "
-                         "give (N, C) scores and (N,) labels")
+        raise InputError(
+            f"scores of shape {tuple(scores.shape)} with labels of shape {tuple(labels.shape)}: "
+            "give (N, C) scores and (N,) labels"
+        )
     check_scores(scores)
-    logs = scores.clamp(min=np.finfo(np.float64).tiny).log() if probabilities else torch.log_softmax(scores, 1)
+    logs = (
+        scores.clamp(min=np.finfo(np.float64).tiny).log()
+        if probabilities
+        else torch.log_softmax(scores, 1)
+    )
     counts = confusion(scores.argmax(1), labels, scores.shape[1])
     return classified(counts, logs[torch.arange(len(labels)), labels].numpy())
 
 
 def check_scores(scores: torch.Tensor, *, before: int = 0) -> None:
-    """An InputError where scores (N, C) are no numbers; `before`: rows that there were before these."""
+    """An InputError where scores (N, C) are no numbers; `before`: rows that there were before
+    these.
+    """
     bad = (~torch.isfinite(scores)).any(1).nonzero()
     if len(bad):
-        raise InputError(f"the scores of row {before + int(bad[0]) + 1} have nan or infinity in them; "
-                         "train the model again with a smaller --learning-rate")
+        raise InputError(
+            f"the scores of row {before + int(bad[0]) + 1} have nan or infinity in them; "
+            "train the model again with a smaller --learning-rate"
+        )
 
 
 def classified(counts: np.ndarray, logs: np.ndarray) -> dict[str, float | None]:
@@ -113,24 +142,36 @@ def confusion(predicted, labels, count: int) -> np.ndarray:
 
     predicted, labels = (torch.as_tensor(one).detach().long().cpu() for one in (predicted, labels))
     if predicted.shape != labels.shape or labels.ndim != 1:
-        raise InputError(f"{tuple(predicted.shape)} given labels for {tuple(labels.shape)} right ones: give (N,) and (N,)")
+        raise InputError(
+            f"{tuple(predicted.shape)} given labels for {tuple(labels.shape)} right ones: give "
+            f"(N,) and (N,)"
+        )
     for one in (predicted, labels):
         outside = one[(one < 0) | (one >= count)]
         if len(outside):
-            raise InputError(f"label {int(outside[0])} with {count} labels: labels are 0 to {count - 1}; "
-                             "leave out rows whose label is none of them")
+            raise InputError(
+                f"label {int(outside[0])} with {count} labels: labels are 0 to {count - 1}; "
+                "leave out rows whose label is none of them"
+            )
     if not len(labels):
         return np.zeros((count, count), np.int64)
     if count == 1:  # torchmetrics wants two
         return np.array([[len(labels)]])
-    return multiclass_confusion_matrix(predicted, labels, num_classes=count, validate_args=False).numpy()
+    return multiclass_confusion_matrix(
+        predicted, labels, num_classes=count, validate_args=False
+    ).numpy()
 
 
 # ---------------------------------------------------------------- tags
 
 
-def tagging(predicted: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]], *, words: Sequence[Sequence[str]] | None = None,
-            known: Collection[str] | None = None) -> dict[str, float | None]:
+def tagging(
+    predicted: Sequence[Sequence[str]],
+    wanted: Sequence[Sequence[str]],
+    *,
+    words: Sequence[Sequence[str]] | None = None,
+    known: Collection[str] | None = None,
+) -> dict[str, float | None]:
     """How well the words of sentences are tagged.
 
     Args:
@@ -139,10 +180,10 @@ def tagging(predicted: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]],
         words: The words.
         known: The words there were in training.
 
-    Returns:
-        "accuracy" over words; "span_f1" where the right tags are spans (`has_spans`), and only there: F1 of whole spans of
-        the right kind, by the rules of CoNLL's conlleval; "unseen_accuracy" where `words` and `known` are given: over words not
-        known. None: the accuracy of no words.
+    Returns: "accuracy" over words; "span_f1" where the right tags are spans (`has_spans`), and only
+        there: F1 of whole spans of the right kind, by the rules of CoNLL's conlleval;
+        "unseen_accuracy" where `words` and `known` are given: over words not known. None: the
+        accuracy of no words.
 
     Raises:
         InputError: Sentences, or tags in one, that are not as many as wanted.
@@ -151,19 +192,27 @@ def tagging(predicted: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]],
         >>> tagging([["B-LOC", "I-LOC", "O", "O"]], [["B-LOC", "I-LOC", "O", "B-PER"]])
         {'accuracy': 0.75, 'span_f1': 0.6666666666666666}
     """
-    columns = {"given tags": predicted, "right tags": wanted} | ({"words": words} if words is not None else {})
+    columns = {"given tags": predicted, "right tags": wanted} | (
+        {"words": words} if words is not None else {}
+    )
     for name, column in columns.items():
         if len(column) != len(wanted):
-            raise InputError(f"{name} of {len(column)} sentences for the right tags of {len(wanted)}: give as many")
-    # how many of what, and how many of these are right: all words, and those not known; and spans of either, and of both
+            raise InputError(
+                f"{name} of {len(column)} sentences for the right tags of {len(wanted)}: give as "
+                f"many"
+            )
+    # how many of what, and how many of these are right: all words, and those not known; and spans
+    # of either, and of both
     every, unseen, either, both = [0, 0], [0, 0], 0, 0
     spanned = has_spans(wanted)
     for number, rows in enumerate(zip(*columns.values()), 1):
         given, right, *others = rows
         for name, row in zip(columns, rows):
             if len(row) != len(right):
-                raise InputError(f"sentence {number} has {len(row)} {name} for {len(right)} right tags: "
-                                 "give one for each word")
+                raise InputError(
+                    f"sentence {number} has {len(row)} {name} for {len(right)} right tags: "
+                    "give one for each word"
+                )
         same = [p == w for p, w in zip(given, right)]
         every = [every[0] + len(same), every[1] + sum(same)]
         if spanned:
@@ -181,7 +230,8 @@ def tagging(predicted: Sequence[Sequence[str]], wanted: Sequence[Sequence[str]],
 
 
 def has_spans(tags: Sequence[Sequence[str]]) -> bool:
-    """Whether tags mark spans of words: "O", or "B-", "I-", "E-", "S-" (or "L-", "U-") and a kind; and not all are "O".
+    """Whether tags mark spans of words: "O", or "B-", "I-", "E-", "S-" (or "L-", "U-") and a kind;
+    and not all are "O".
 
     Example:
         >>> has_spans([["B-LOC", "I-LOC", "O"]]), has_spans([["NOUN", "VERB"]])
@@ -194,8 +244,8 @@ def has_spans(tags: Sequence[Sequence[str]]) -> bool:
 def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
     """The spans that the tags of a sentence mark: first word, word after the last, kind.
 
-    As conlleval has it, an "I-" with no span of its kind before it opens one, so IOB1 and broken tags are read too; "S-" and "U-"
-    are spans of one word, "E-" and "L-" end one.
+    As conlleval has it, an "I-" with no span of its kind before it opens one, so IOB1 and broken
+    tags are read too; "S-" and "U-" are spans of one word, "E-" and "L-" end one.
 
     Source: conlleval, CoNLL-2000 shared task (Tjong Kim Sang and Buchholz 2000).
 
@@ -206,7 +256,9 @@ def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
     found, start, kind, before = [], 0, None, "O"
     for place, tag in enumerate([*tags, "O"]):
         mark, _, of = tag.partition("-")
-        inside = kind is not None and mark in ("I", "E", "L") and before in ("B", "I") and of == kind
+        inside = (
+            kind is not None and mark in ("I", "E", "L") and before in ("B", "I") and of == kind
+        )
         if not inside:
             if kind is not None:
                 found.append((start, place, kind))
@@ -226,10 +278,9 @@ def language(nats: float, tokens: int, characters: int) -> dict[str, float | Non
         tokens: How many there were.
         characters: How many characters they spell.
 
-    Returns:
-        "bits_per_character", "nats_per_character" and "perplexity", which is of a token. All are None where there are no
-        tokens, those of characters where there are none; perplexity also where it is too great for a number (above 709 nats a
-        token).
+    Returns: "bits_per_character", "nats_per_character" and "perplexity", which is of a token. All
+        are None where there are no tokens, those of characters where there are none; perplexity
+        also where it is too great for a number (above 709 nats a token).
 
     Raises:
         InputError: The sum is no number.
@@ -239,7 +290,9 @@ def language(nats: float, tokens: int, characters: int) -> dict[str, float | Non
         {'bits_per_character': 1.0, 'nats_per_character': 0.6931471805599453, 'perplexity': 4.0}
     """
     if not math.isfinite(nats):
-        raise InputError(f"the nats sum to {nats}; train the model again with a smaller --learning-rate")
+        raise InputError(
+            f"the nats sum to {nats}; train the model again with a smaller --learning-rate"
+        )
     per_character = nats / characters if tokens and characters else None
     # the greatest float64 is e to the 709.78
     return {
@@ -249,7 +302,9 @@ def language(nats: float, tokens: int, characters: int) -> dict[str, float | Non
     }
 
 
-def translation(predicted: Sequence[str], wanted: Sequence[str], *, tokenize: str | None = None) -> dict[str, float | None]:
+def translation(
+    predicted: Sequence[str], wanted: Sequence[str], *, tokenize: str | None = None
+) -> dict[str, float | None]:
     """How near lines of text are to the wanted ones.
 
     Args:
@@ -257,11 +312,11 @@ def translation(predicted: Sequence[str], wanted: Sequence[str], *, tokenize: st
         wanted: The right ones, one for each.
         tokenize: How sacrebleu splits lines for BLEU; None for `bleu_tokens` of the right ones.
 
-    Returns:
-        "bleu" and "chrf", 0 to 100, by sacrebleu; "exact_match", the share of lines that are the right ones, but for white space
-        at their ends; "word_error_rate", words to put in, take out and change, over the words of the right lines. None: all of
-        them where there are no lines; BLEU where no right line has the four words it counts runs of (no answer could have more
-        than 0); chrF and the word error rate where the right lines are all empty.
+    Returns: "bleu" and "chrf", 0 to 100, by sacrebleu; "exact_match", the share of lines that are
+        the right ones, but for white space at their ends; "word_error_rate", words to put in, take
+        out and change, over the words of the right lines. None: all of them where there are no
+        lines; BLEU where no right line has the four words it counts runs of (no answer could have
+        more than 0); chrF and the word error rate where the right lines are all empty.
 
     Raises:
         InputError: Not as many lines as wanted.
@@ -286,12 +341,18 @@ def translation(predicted: Sequence[str], wanted: Sequence[str], *, tokenize: st
         here = sum(len(line.split()) for line in right)
         words += here
         # as float64: torchmetrics counts in float32
-        edits += round(float(word_error_rate(given, right)) * here) if here else sum(len(line.split()) for line in given)
+        edits += (
+            round(float(word_error_rate(given, right)) * here)
+            if here
+            else sum(len(line.split()) for line in given)
+        )
         exact += sum(p.strip() == w.strip() for p, w in some)
         # what corpus_score sums up, of lines that need not all be in memory
         for metric in counts:
             found = metric._extract_corpus_statistics(given, [right])
-            counts[metric] = np.sum([*found, *([counts[metric]] if counts[metric] else [])], axis=0).tolist()
+            counts[metric] = np.sum(
+                [*found, *([counts[metric]] if counts[metric] else [])], axis=0
+            ).tolist()
     return {
         # a sum of logarithms can come to a hair above 100
         "bleu": min(bleu._compute_score_from_stats(counts[bleu]).score, 100.0) if counted else None,
@@ -302,42 +363,48 @@ def translation(predicted: Sequence[str], wanted: Sequence[str], *, tokenize: st
 
 
 def bleu_tokens(wanted: Sequence[str]) -> str:
-    """How BLEU splits lines: "char" where most letters are Korean, Chinese or Japanese, else "13a", as WMT's tables have it.
+    """How BLEU splits lines: "char" where most letters are Korean, Chinese or Japanese, else "13a",
+    as WMT's tables have it.
 
-    sacrebleu's "ko-mecab" would need MeCab and its dictionary; "char" needs nothing, and its numbers are higher than those by
+    sacrebleu's "ko-mecab" would need MeCab and its dictionary; "char" needs nothing, and its
+    numbers are higher than those by
     words: compare only numbers that were split alike.
 
     Example:
         >>> bleu_tokens(["나는 밥을 먹었다."]), bleu_tokens(["I ate."])
         ('char', '13a')
     """
-    letters = sum(2 * len(_BY_CHARACTER.findall(line)) - sum(map(str.isalpha, line)) for line in wanted)
+    letters = sum(
+        2 * len(_BY_CHARACTER.findall(line)) - sum(map(str.isalpha, line)) for line in wanted
+    )
     return "char" if letters > 0 else "13a"
 
 
 # ---------------------------------------------------------------- numbers
 
 
-def forecasting(predicted, wanted, past, *, season: int = 1, low=None, high=None) -> dict[str, float | None]:
+def forecasting(
+    predicted, wanted, past, *, season: int = 1, low=None, high=None
+) -> dict[str, float | None]:
     """How near a forecast is.
 
-    Args:
-        predicted: The forecast, (T,) or, of several series, (T, F); more dimensions may come before: (N, T, F) of N forecasts.
-        wanted: What came to be, of that shape.
-        past: The series as trained on, (P,) or (P, F).
-        season: Steps after which the series is like itself: the naive forecast is the value so many steps before.
-        low, high: The ends of an interval, of the shape of the forecast.
+    Args: predicted: The forecast, (T,) or, of several series, (T, F); more dimensions may come
+        before: (N, T, F) of N forecasts. wanted: What came to be, of that shape. past: The series
+        as trained on, (P,) or (P, F). season: Steps after which the series is like itself: the
+        naive forecast is the value so many steps before. low, high: The ends of an interval, of the
+        shape of the forecast.
 
-    Returns:
-        "mae"; "rmse"; "mase", the mean over series of MAE over the naive forecast's own on the past; and where an interval is
-        given "coverage", the share of values in it, and "width", its mean. Values are in the series' units but for mase and
-        coverage. None: all where there are no values; mase where the past has no more than `season` values, or repeats itself so
-        that the naive forecast's error is 0. Of several series those that do are left out of mase.
+    Returns: "mae"; "rmse"; "mase", the mean over series of MAE over the naive forecast's own on the
+        past; and where an interval is given "coverage", the share of values in it, and "width", its
+        mean. Values are in the series' units but for mase and coverage. None: all where there are
+        no values; mase where the past has no more than `season` values, or repeats itself so that
+        the naive forecast's error is 0. Of several series those that do are left out of mase.
 
-    Raises:
-        InputError: Shapes that do not fit, values that are no numbers, or one end of an interval only.
+    Raises: InputError: Shapes that do not fit, values that are no numbers, or one end of an
+        interval only.
 
-    Source: Hyndman and Koehler 2006, "Another look at measures of forecast accuracy", section 3; season as in their later use.
+    Source: Hyndman and Koehler 2006, "Another look at measures of forecast accuracy", section 3;
+        season as in their later use.
 
     Example:
         >>> forecasting([5, 6], [5, 8], past=[1, 2, 3, 4])
@@ -345,33 +412,58 @@ def forecasting(predicted, wanted, past, *, season: int = 1, low=None, high=None
     """
     if (low is None) != (high is None):
         raise InputError("one end of an interval: give both low and high, or neither")
-    given = {"predicted": predicted, "wanted": wanted} | ({"low": low, "high": high} if low is not None else {})
-    given = {name: one if isinstance(one, StoredArray) else np.asarray(one, np.float64) for name, one in given.items()}
+    given = {"predicted": predicted, "wanted": wanted} | (
+        {"low": low, "high": high} if low is not None else {}
+    )
+    given = {
+        name: one if isinstance(one, StoredArray) else np.asarray(one, np.float64)
+        for name, one in given.items()
+    }
     wanted, past = given["wanted"], np.asarray(past, np.float64)
     for name, one in given.items():
         if one.shape != wanted.shape:
-            raise InputError(f"{name} of shape {one.shape} for wanted of shape {wanted.shape}: give the same shape")
+            raise InputError(
+                f"{name} of shape {one.shape} for wanted of shape {wanted.shape}: give the same "
+                f"shape"
+            )
     for name, one in (given | {"past": past}).items():
         if not all(np.isfinite(block).all() for block in _steps(one)):
-            raise InputError(f"{name} has nan or infinity in it: fill gaps before, or train the model again with a smaller "
-                             "--learning-rate")
+            raise InputError(
+                f"{name} has nan or infinity in it: fill gaps before, or train the model again "
+                f"with a smaller "
+                "--learning-rate"
+            )
     if past.ndim not in (1, 2) or (past.ndim == 2 and wanted.shape[-1:] != past.shape[1:]):
-        raise InputError(f"past of shape {past.shape} for wanted of shape {wanted.shape}: give (P,), or (P, F) where wanted "
-                         "ends in F")
+        raise InputError(
+            f"past of shape {past.shape} for wanted of shape {wanted.shape}: give (P,), or (P, F) "
+            f"where wanted "
+            "ends in F"
+        )
     if season < 1:
         raise InputError(f"season={season}: write a whole number above 0")
     intervals = {} if low is None else {"coverage": None, "width": None}
     if not wanted.size:
         return {"mae": None, "rmse": None, "mase": None} | intervals
     series = past[:, None] if past.ndim == 1 else past
-    naive = np.abs(series[season:] - series[:-season]).mean(0) if len(past) > season else np.zeros(series.shape[1])
+    naive = (
+        np.abs(series[season:] - series[:-season]).mean(0)
+        if len(past) > season
+        else np.zeros(series.shape[1])
+    )
     absolute = squared = inside = width = 0.0
     own = np.zeros(series.shape[1])
     for block in zip(*map(_steps, given.values())):
         error = np.abs(block[0] - block[1])
-        absolute, squared, own = absolute + error.sum(), squared + (error**2).sum(), own + error.reshape(-1, series.shape[1]).sum(0)
+        absolute, squared, own = (
+            absolute + error.sum(),
+            squared + (error**2).sum(),
+            own + error.reshape(-1, series.shape[1]).sum(0),
+        )
         if intervals:
-            inside, width = inside + ((block[2] <= block[1]) & (block[1] <= block[3])).sum(), width + (block[3] - block[2]).sum()
+            inside, width = (
+                inside + ((block[2] <= block[1]) & (block[1] <= block[3])).sum(),
+                width + (block[3] - block[2]).sum(),
+            )
     if intervals:
         intervals = {"coverage": float(inside / wanted.size), "width": float(width / wanted.size)}
     own = own / (wanted.size // series.shape[1])
@@ -384,7 +476,11 @@ def forecasting(predicted, wanted, past, *, season: int = 1, low=None, high=None
 
 def _steps(values: np.ndarray | StoredArray) -> Iterator[np.ndarray]:
     """Values by parts of their first dimension."""
-    return iter([values]) if not values.ndim else (values[start:start + STEPS] for start in range(0, max(1, len(values)), STEPS))
+    return (
+        iter([values])
+        if not values.ndim
+        else (values[start : start + STEPS] for start in range(0, max(1, len(values)), STEPS))
+    )
 
 
 def _share(counted: Sequence[int]) -> float | None:

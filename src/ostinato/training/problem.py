@@ -1,5 +1,6 @@
-"""What training wants of a task: batches by their number, a loss, and a measure; and rows of unequal lengths as batches."""
-
+"""What training wants of a task: batches by their number, a loss, and a measure; and rows of
+unequal lengths as batches.
+"""
 
 from collections.abc import Iterable
 
@@ -8,7 +9,8 @@ from torch import Tensor
 
 
 class Problem:
-    """What is learned, from which batches, and what a run is measured by: a task's own; this class says what one has.
+    """What is learned, from which batches, and what a run is measured by: a task's own; this class
+    says what one has.
 
     Attributes:
         model: The model.
@@ -30,8 +32,11 @@ class Problem:
         """The batch of a step, or a process's part of it; it follows from the numbers alone."""
         raise NotImplementedError
 
-    def loss(self, batch: tuple[Tensor, ...], carried) -> tuple[Tensor, int | Tensor, tuple[Tensor, ...]]:
-        """Summed loss, what it is to be divided by, and the state to carry to the next batch: () where there is none.
+    def loss(
+        self, batch: tuple[Tensor, ...], carried
+    ) -> tuple[Tensor, int | Tensor, tuple[Tensor, ...]]:
+        """Summed loss, what it is to be divided by, and the state to carry to the next batch: ()
+        where there is none.
 
         Args:
             batch: What `batch` gives.
@@ -44,11 +49,15 @@ class Problem:
         raise NotImplementedError
 
     def measuring(self):
-        """Something with `add(batch)`, for each of these, and then `result() -> dict` with the goal in it; the model is in evaluation mode."""
+        """Something with `add(batch)`, for each of these, and then `result() -> dict` with the goal
+        in it; the model is in evaluation mode.
+        """
         raise NotImplementedError
 
     def trained(self, loss: float) -> dict[str, float]:
-        """What a line of the history says of the training between two measurements, from its mean loss."""
+        """What a line of the history says of the training between two measurements, from its mean
+        loss.
+        """
         return {"training_loss": loss}
 
     def shown(self, loss: float) -> str:

@@ -1,4 +1,6 @@
-"""The report of a run: the picture of how it learned, and a page with all there is to see of a model."""
+"""The report of a run: the picture of how it learned, and a page with all there is to see of a
+model.
+"""
 
 import io
 import math
@@ -17,7 +19,18 @@ from ..errors import InputError
 from .metrics import HIGHER
 
 # What a page shows at most, so that it stays below a megabyte and can be read.
-POINTS, BARS, LABELS, CLASSES, PAIRS, TOKENS, MAPS, ROWS, LETTERS, OPTIONS = 300, 24, 30, 20, 20, 40, 8, 30, 300, 100
+POINTS, BARS, LABELS, CLASSES, PAIRS, TOKENS, MAPS, ROWS, LETTERS, OPTIONS = (
+    300,
+    24,
+    30,
+    20,
+    20,
+    40,
+    8,
+    30,
+    300,
+    100,
+)
 PICTURES, PIXELS, PICTURE_BYTES = 60, 192, 400_000
 
 
@@ -49,27 +62,19 @@ class Forecast:
 class Report:
     """What a task says of a model; a part that is not given leaves nothing on the page.
 
-    Args:
-        title: What stands above.
-        task: The task, in a few words.
-        when: The day and hour, as it is to be read.
-        measures: Value by name; None where there is none.
-        baseline: Values to compare with, by the same names.
-        baseline_name: What they are of, as "most frequent label".
-        commands: What each command line does, and the line.
-        python: The same in Python.
-        options: Name, value and where it is from: "given", "found" (from the data) or "default".
-        data: Facts on the data, by name: rows, labels, vocabulary.
-        lengths: Of the rows, for a histogram.
-        length_of: What a length counts.
-        labels: How many rows each label has.
-        history: Lines with "step", "seconds" and any values. `training_x`, `held_out_x` and `x` share a picture.
-        kept: The step whose weights the model has.
-        confusion: Labels and (C, C) counts: a row for each right label, a column for each given one.
-        attention: Source tokens, target tokens and weights (targets, sources), for each map.
-        forecasts: Series.
-        examples: Rows, as dicts of the same columns, by what they are: "Wrong", "Right", "Longest", "Rarest".
-        pictures: uint8 arrays, (H, W), (H, W, 3) or (H, W, 4), and what stands below each.
+    Args: title: What stands above. task: The task, in a few words. when: The day and hour, as it is
+        to be read. measures: Value by name; None where there is none. baseline: Values to compare
+        with, by the same names. baseline_name: What they are of, as "most frequent label".
+        commands: What each command line does, and the line. python: The same in Python. options:
+        Name, value and where it is from: "given", "found" (from the data) or "default". data: Facts
+        on the data, by name: rows, labels, vocabulary. lengths: Of the rows, for a histogram.
+        length_of: What a length counts. labels: How many rows each label has. history: Lines with
+        "step", "seconds" and any values. `training_x`, `held_out_x` and `x` share a picture. kept:
+        The step whose weights the model has. confusion: Labels and (C, C) counts: a row for each
+        right label, a column for each given one. attention: Source tokens, target tokens and
+        weights (targets, sources), for each map. forecasts: Series. examples: Rows, as dicts of the
+        same columns, by what they are: "Wrong", "Right", "Longest", "Rarest". pictures: uint8
+        arrays, (H, W), (H, W, 3) or (H, W, 4), and what stands below each.
     """
 
     title: str
@@ -114,14 +119,27 @@ def write_report(path: Path, content: Report) -> None:
     from jinja2 import Environment, FileSystemLoader
 
     # not PackageLoader: it wants the package to have been imported in the usual way
-    reader = Environment(loader=FileSystemLoader(Path(__file__).parent), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    reader = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     reader.filters |= {"shown": _shown, "number": _number, "tongue": _tongue, "words": _words}
     page = reader.get_template("report.html").render(
-        report=content, cards=_cards(content), options=_options(content.options), labels=_label_bars(content.labels),
-        lengths=_histogram(content.lengths, content.length_of), curves=_curves(content), confusion=_confusion(content.confusion),
-        attention=[_attention(*one) for one in content.attention[:MAPS]], maps=len(content.attention),
+        report=content,
+        cards=_cards(content),
+        options=_options(content.options),
+        labels=_label_bars(content.labels),
+        lengths=_histogram(content.lengths, content.length_of),
+        curves=_curves(content),
+        confusion=_confusion(content.confusion),
+        attention=[_attention(*one) for one in content.attention[:MAPS]],
+        maps=len(content.attention),
         forecasts=[_forecast(one) for one in content.forecasts],
-        tables=[_table(name, rows) for name, rows in content.examples.items() if rows], pictures=_pictures(content.pictures))
+        tables=[_table(name, rows) for name, rows in content.examples.items() if rows],
+        pictures=_pictures(content.pictures),
+    )
     write_whole(path, page.encode("utf-8", "replace"))
 
 
@@ -129,7 +147,9 @@ def write_report(path: Path, content: Report) -> None:
 
 
 def _number(value) -> str:
-    """A number as people read it: whole ones with commas, others with four digits that say something."""
+    """A number as people read it: whole ones with commas, others with four digits that say
+    something.
+    """
     if value is None:
         return "none"
     if float(value).is_integer() and abs(value) < 1e15:
@@ -179,9 +199,15 @@ def _cards(content: Report) -> list[SimpleNamespace]:
         higher, base = HIGHER.get(name), content.baseline.get(name)
         verdict = ""
         if None not in (higher, base, value):
-            verdict = "as good" if value == base else "better" if (value > base) == higher else "worse"
+            verdict = (
+                "as good" if value == base else "better" if (value > base) == higher else "worse"
+            )
         direction = {True: "more is better", False: "less is better"}.get(higher, "")
-        found.append(SimpleNamespace(name=_words(name), value=value, base=base, verdict=verdict, direction=direction))
+        found.append(
+            SimpleNamespace(
+                name=_words(name), value=value, base=base, verdict=verdict, direction=direction
+            )
+        )
     return found
 
 
@@ -198,7 +224,10 @@ def _label_bars(labels: Mapping[str, int]) -> SimpleNamespace | None:
         return None
     order = sorted(labels.items(), key=lambda pair: -pair[1])
     most = max(order[0][1], 1)
-    bars, rest = [(name, count, round(100 * count / most, 1)) for name, count in order[:LABELS]], order[LABELS:]
+    bars, rest = (
+        [(name, count, round(100 * count / most, 1)) for name, count in order[:LABELS]],
+        order[LABELS:],
+    )
     return SimpleNamespace(bars=bars, rest=len(rest), rest_count=sum(count for _, count in rest))
 
 
@@ -208,28 +237,41 @@ def _confusion(given) -> SimpleNamespace | None:
         return None
     labels, counts = list(map(_shown, given[0])), np.asarray(given[1], np.int64)
     if counts.shape != (len(labels), len(labels)):
-        raise InputError(f"confusion of {len(labels)} labels with counts of shape {counts.shape}: "
-                         "give a row and a column for each label")
+        raise InputError(
+            f"confusion of {len(labels)} labels with counts of shape {counts.shape}: "
+            "give a row and a column for each label"
+        )
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     if len(labels) <= CLASSES:
         # the square root, or the few confusions could not be seen beside the many right ones
         cells = [list(zip(*row)) for row in zip(counts.tolist(), np.sqrt(share).round(2).tolist())]
         return SimpleNamespace(labels=labels, rows=list(zip(labels, cells)), pairs=None)
     wrong = counts - np.diag(np.diag(counts))
-    worst = [divmod(int(k), len(labels)) for k in np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]]
-    pairs = [(labels[i], labels[j], int(wrong[i, j]), round(100 * float(share[i, j]), 1)) for i, j in worst if wrong[i, j]]
+    worst = [
+        divmod(int(k), len(labels)) for k in np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+    ]
+    pairs = [
+        (labels[i], labels[j], int(wrong[i, j]), round(100 * float(share[i, j]), 1))
+        for i, j in worst
+        if wrong[i, j]
+    ]
     return SimpleNamespace(labels=labels, rows=None, pairs=pairs)
 
 
 def _attention(sources, targets, weights) -> SimpleNamespace:
     weights = np.asarray(weights, np.float64)
     if weights.shape != (len(targets), len(sources)):
-        raise InputError(f"attention of {len(targets)} targets on {len(sources)} sources with weights of shape {weights.shape}: "
-                         "give (targets, sources)")
+        raise InputError(
+            f"attention of {len(targets)} targets on {len(sources)} sources with weights of shape "
+            f"{weights.shape}: "
+            "give (targets, sources)"
+        )
     cut = max(len(sources), len(targets)) > TOKENS
     parts = np.nan_to_num(weights[:TOKENS, :TOKENS]).clip(0, 1).round(2).tolist()
     rows = list(zip(map(_token, targets[:TOKENS]), parts))
-    return SimpleNamespace(sources=[_token(token) for token in sources[:TOKENS]], rows=rows, cut=cut)
+    return SimpleNamespace(
+        sources=[_token(token) for token in sources[:TOKENS]], rows=rows, cut=cut
+    )
 
 
 def _table(name: str, rows) -> SimpleNamespace:
@@ -244,10 +286,20 @@ def _pictures(given) -> SimpleNamespace:
 
     found, used = [], 0
     for picture, caption in given[:PICTURES]:
-        shape = picture.shape if isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.size else ()
+        shape = (
+            picture.shape
+            if isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.size
+            else ()
+        )
         if len(shape) != 2 and (len(shape) != 3 or shape[2] not in (3, 4)):
-            said = f"{picture.dtype} of shape {picture.shape}" if isinstance(picture, np.ndarray) else type(picture).__name__
-            raise InputError(f"a picture that is {said}: give uint8 of shape (H, W), (H, W, 3) or (H, W, 4)")
+            said = (
+                f"{picture.dtype} of shape {picture.shape}"
+                if isinstance(picture, np.ndarray)
+                else type(picture).__name__
+            )
+            raise InputError(
+                f"a picture that is {said}: give uint8 of shape (H, W), (H, W, 3) or (H, W, 4)"
+            )
         image, content = Image.fromarray(picture), io.BytesIO()
         image.thumbnail((PIXELS, PIXELS))
         image.save(content, "PNG", optimize=True)
@@ -263,7 +315,8 @@ def _pictures(given) -> SimpleNamespace:
 
 
 class _Chart:
-    """The geometry of an SVG chart: a plane of numbers on a plane of pixels, and what is drawn on it.
+    """The geometry of an SVG chart: a plane of numbers on a plane of pixels, and what is drawn on
+    it.
 
     Args:
         xs, ys: All that must fit, at least one finite number each.
@@ -274,9 +327,25 @@ class _Chart:
 
     width, height, top, bottom, right = 380, 230, 12, 42, 14
 
-    def __init__(self, xs, ys, *, title: str, x_name: str, x_labels: Sequence[str] | None = None, base: float | None = None):
+    def __init__(
+        self,
+        xs,
+        ys,
+        *,
+        title: str,
+        x_name: str,
+        x_labels: Sequence[str] | None = None,
+        base: float | None = None,
+    ):
         self.title, self.x_name = title, x_name
-        self.paths, self.marks, self.bands, self.bars, self.legend, self.kept = [], [], [], [], [], None
+        self.paths, self.marks, self.bands, self.bars, self.legend, self.kept = (
+            [],
+            [],
+            [],
+            [],
+            [],
+            None,
+        )
         self.low_x, self.high_x = _range(xs, 0)
         self.low_y, self.high_y = _range([*ys, *([] if base is None else [base])], 0.06)
         if base is not None:
@@ -292,10 +361,22 @@ class _Chart:
         self.x_ticks = [(self.x(value), label, self._anchor(value)) for value, label in marked]
 
     def x(self, value: float) -> float:
-        return round(self.left + (value - self.low_x) / (self.high_x - self.low_x) * (self.width - self.left - self.right), 1)
+        return round(
+            self.left
+            + (value - self.low_x)
+            / (self.high_x - self.low_x)
+            * (self.width - self.left - self.right),
+            1,
+        )
 
     def y(self, value: float) -> float:
-        return round(self.top + (self.high_y - value) / (self.high_y - self.low_y) * (self.height - self.bottom - self.top), 1)
+        return round(
+            self.top
+            + (self.high_y - value)
+            / (self.high_y - self.low_y)
+            * (self.height - self.bottom - self.top),
+            1,
+        )
 
     def _anchor(self, value: float) -> str:
         place = (value - self.low_x) / (self.high_x - self.low_x)
@@ -307,7 +388,9 @@ class _Chart:
         for x, y in _thinned(xs, ys):
             if known := y is not None and math.isfinite(y):
                 # h0 makes a point of a lone number
-                path.append(f"{'L' if drawing else 'M'}{self.x(x)},{self.y(y)}{'' if drawing else 'h0'}")
+                path.append(
+                    f"{'L' if drawing else 'M'}{self.x(x)},{self.y(y)}{'' if drawing else 'h0'}"
+                )
                 if len(xs) <= 25:
                     self.marks.append((role, self.x(x), self.y(y)))
             drawing = known
@@ -317,7 +400,9 @@ class _Chart:
     def band(self, role: str, name: str, xs, low, high) -> None:
         """Fill what is between two lines."""
         there, back = _thinned(xs, low), _thinned(xs, high)[::-1]
-        self.bands.append((role, "M" + "L".join(f"{self.x(x)},{self.y(y)}" for x, y in [*there, *back]) + "Z"))
+        self.bands.append(
+            (role, "M" + "L".join(f"{self.x(x)},{self.y(y)}" for x, y in [*there, *back]) + "Z")
+        )
         self.legend.append((f"{role} filled", name))
 
 
@@ -344,22 +429,35 @@ def _ticks(low: float, high: float, count: int, *, whole: bool = False) -> list[
     step *= next(factor for factor in (1, 2, 5, 10, 20) if (high - low) / (step * factor) <= count)
     step = max(1.0, step) if whole else step
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
-    values = [k * step for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)] or [low]
+    values = [
+        k * step for k in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
+    ] or [low]
     few = max(abs(low), abs(high)) < 1e9 and digits < 7
     return [(value, f"{value + 0.0:,.{digits}f}" if few else f"{value:.6g}") for value in values]
 
 
 def _curves(content: Report) -> list[_Chart]:
-    """A chart for each value of the history; training and held-out ones of the same name share it."""
+    """A chart for each value of the history; training and held-out ones of the same name share
+    it.
+    """
     lines, stems = content.history, {}
-    for name in dict.fromkeys(key for line in lines for key in line if key not in ("step", "seconds")):
+    for name in dict.fromkeys(
+        key for line in lines for key in line if key not in ("step", "seconds")
+    ):
         known = [line.get(name) for line in lines]
         if any(isinstance(value, (int, float)) and math.isfinite(value) for value in known):
             role = "training" if name.startswith("training_") else "held"
-            stems.setdefault(name.removeprefix("training_").removeprefix("held_out_"), []).append((role, known))
+            stems.setdefault(name.removeprefix("training_").removeprefix("held_out_"), []).append(
+                (role, known)
+            )
     steps, charts = [line["step"] for line in lines], []
     for stem, group in stems.items():
-        chart = _Chart(steps, [value for _, known in group for value in known], title=_words(stem), x_name="step")
+        chart = _Chart(
+            steps,
+            [value for _, known in group for value in known],
+            title=_words(stem),
+            x_name="step",
+        )
         for role, known in group:
             chart.line(role, "training" if role == "training" else "held out", steps, known)
         if content.kept is not None and chart.low_x <= content.kept <= chart.high_x:
@@ -380,8 +478,20 @@ def _histogram(lengths, length_of: str) -> _Chart | None:
     chart = _Chart(ends, counts, title=title, x_name=length_of, base=0)
     for k, count in enumerate(counts.tolist()):
         x, end = chart.x(low + k * wide), chart.x(low + (k + 1) * wide)
-        name = f"{low + k * wide:,}" if wide == 1 else f"{low + k * wide:,} to {low + (k + 1) * wide - 1:,}"
-        chart.bars.append((x, chart.y(count), round(end - x - 1, 1), round(chart.y(0) - chart.y(count), 1), f"{name}: {count:,}"))
+        name = (
+            f"{low + k * wide:,}"
+            if wide == 1
+            else f"{low + k * wide:,} to {low + (k + 1) * wide - 1:,}"
+        )
+        chart.bars.append(
+            (
+                x,
+                chart.y(count),
+                round(end - x - 1, 1),
+                round(chart.y(0) - chart.y(count), 1),
+                f"{name}: {count:,}",
+            )
+        )
     return chart
 
 
@@ -390,18 +500,32 @@ def _forecast(one: Forecast) -> _Chart:
     for name in ("wanted", "low", "high"):
         given = getattr(one, name)
         if given is not None and len(given) != steps:
-            raise InputError(f"forecast {one.name!r} has {len(given)} values of {name} for {steps} predicted: give as many")
+            raise InputError(
+                f"forecast {one.name!r} has {len(given)} values of {name} for {steps} predicted: "
+                f"give as many"
+            )
     if not steps or not all(map(math.isfinite, one.predicted)):
         what = "values that are no numbers" if steps else "no values"
         raise InputError(f"forecast {one.name!r} has {what}: give finite numbers")
     # enough of the past to see how it goes, and the forecast still large
     shown = min(len(one.past), max(3 * steps, 24))
-    past = list(one.past)[len(one.past) - shown:]
+    past = list(one.past)[len(one.past) - shown :]
     begin, ends = len(one.past) - shown, [end for end in (one.low, one.high) if end is not None]
     x_labels = None if one.times is None else list(one.times)[begin:]
     ahead = list(range(shown, shown + steps))
-    ys = [*past, *one.predicted, *([] if one.wanted is None else one.wanted), *(value for end in ends for value in end)]
-    chart = _Chart([0, shown + steps - 1], ys, title=one.name, x_name="" if x_labels else "step", x_labels=x_labels)
+    ys = [
+        *past,
+        *one.predicted,
+        *([] if one.wanted is None else one.wanted),
+        *(value for end in ends for value in end),
+    ]
+    chart = _Chart(
+        [0, shown + steps - 1],
+        ys,
+        title=one.name,
+        x_name="" if x_labels else "step",
+        x_labels=x_labels,
+    )
     if len(ends) == 2:
         chart.band("held", one.interval, ahead, *ends)
     chart.line("past", "past", range(shown), past)
@@ -417,10 +541,8 @@ def _forecast(one: Forecast) -> _Chart:
 def learning_curve(history: list[dict], path: Path, *, title: str) -> None:
     """Draw bits per character over steps, in training and held out, as a PNG file.
 
-    Args:
-        history: Lines with "step", "seconds", "training_bits" and "held_out_bits", as a run keeps them.
-        path: Where to.
-        title: What stands above it.
+    Args: history: Lines with "step", "seconds", "training_bits" and "held_out_bits", as a run keeps
+        them. path: Where to. title: What stands above it.
     """
     from matplotlib.figure import Figure
 
@@ -428,12 +550,30 @@ def learning_curve(history: list[dict], path: Path, *, title: str) -> None:
     axes = figure.add_subplot()
     steps = [entry["step"] for entry in history]
     # Okabe and Ito's blue and vermilion, which the colour-blind tell apart
-    lines = (("training_bits", "training", "#0072b2", "s"), ("held_out_bits", "held out", "#d55e00", "o"))
+    lines = (
+        ("training_bits", "training", "#0072b2", "s"),
+        ("held_out_bits", "held out", "#d55e00", "o"),
+    )
     for name, label, colour, mark in lines:
-        axes.plot(steps, [entry[name] for entry in history], color=colour, marker=mark, markersize=4, label=label)
+        axes.plot(
+            steps,
+            [entry[name] for entry in history],
+            color=colour,
+            marker=mark,
+            markersize=4,
+            label=label,
+        )
     best = min(history, key=lambda entry: entry["held_out_bits"])
-    axes.annotate(f"{best['held_out_bits']:.3f}", (best["step"], best["held_out_bits"]), xytext=(0, -9),
-                  textcoords="offset points", ha="center", va="top", color="#d55e00", fontweight="bold")
+    axes.annotate(
+        f"{best['held_out_bits']:.3f}",
+        (best["step"], best["held_out_bits"]),
+        xytext=(0, -9),
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        color="#d55e00",
+        fontweight="bold",
+    )
     axes.set(xlabel="step", ylabel="bits per character", xlim=(0, None))
     axes.margins(y=0.12)
     axes.set_title(title, fontsize=10)
@@ -444,13 +584,18 @@ def learning_curve(history: list[dict], path: Path, *, title: str) -> None:
 
 
 def figure_bytes(figure, form: str = "png") -> bytes:
-    """A figure as the bytes of a file, PNG or SVG; not by pyplot, which keeps figures and looks for a display."""
+    """A figure as the bytes of a file, PNG or SVG; not by pyplot, which keeps figures and looks for
+    a display.
+    """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     FigureCanvasAgg(figure)
     content = io.BytesIO()
-    with warnings.catch_warnings(), rc_context({"svg.fonttype": "none", "svg.hashsalt": "ostinato"}):
+    with (
+        warnings.catch_warnings(),
+        rc_context({"svg.fonttype": "none", "svg.hashsalt": "ostinato"}),
+    ):
         if form == "svg":
             # Its text is written by the fonts of whoever looks at it.
             warnings.filterwarnings("ignore", "Glyph")

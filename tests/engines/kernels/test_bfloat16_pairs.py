@@ -6,14 +6,23 @@ import torch
 from ostinato.engines.kernels import bfloat16_pairs, jit, job_list
 
 target, why = jit.host()
-pytestmark = pytest.mark.skipif(not (target and target.bfloat16), reason=f"no pairs are made for bfloat16 instructions here: {why}")
+pytestmark = pytest.mark.skipif(
+    not (target and target.bfloat16),
+    reason=f"no pairs are made for bfloat16 instructions here: {why}",
+)
 
 
 def paired(x, listed, threads=1):
     """(two by two, units, 2) in bfloat16, of the rows of x that are listed."""
     out = torch.full((-(-len(listed) // 2), x.shape[1]), torch.nan)
     tokens = torch.tensor([*listed, 0])
-    job = bfloat16_pairs.pairs(out.data_ptr(), x.shape[1], (x.data_ptr(), x.stride(0)), (tokens.data_ptr(), len(listed)), threads)
+    job = bfloat16_pairs.pairs(
+        out.data_ptr(),
+        x.shape[1],
+        (x.data_ptr(), x.stride(0)),
+        (tokens.data_ptr(), len(listed)),
+        threads,
+    )
     job_list.run([job_list.Work([job], job_list.Bases()).at({})])
     return out.view(torch.bfloat16).unflatten(1, (x.shape[1], 2))
 

@@ -1,4 +1,6 @@
-"""The fingerprint of memory: equal for equal numbers, another one after any change, however threads share the work."""
+"""The fingerprint of memory: equal for equal numbers, another one after any change, however threads
+share the work.
+"""
 
 import pytest
 import torch
@@ -6,7 +8,9 @@ import torch
 from ostinato.engines import doctor
 from ostinato.engines.kernels.fingerprint import BLOCK, VECTOR, fingerprint, span
 
-pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
+pytestmark = pytest.mark.skipif(
+    not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here"
+)
 WHOLE = VECTOR * BLOCK
 SIZES = (0, 1, VECTOR - 1, VECTOR, VECTOR + 1, WHOLE - 1, WHOLE, WHOLE + 1, 3 * WHOLE + 7, 70_000)
 
@@ -30,7 +34,13 @@ def test_every_change_of_one_number_gives_another(size):
     a = torch.randn(size)
     seen = {of(a)}
     for place in {0, size // 3, size // 2, size - 1}:
-        for value in (0.0, a[place].item() + 1, -a[place].item(), a[place].nextafter(torch.tensor(9e9)).item(), float("nan")):
+        for value in (
+            0.0,
+            a[place].item() + 1,
+            -a[place].item(),
+            a[place].nextafter(torch.tensor(9e9)).item(),
+            float("nan"),
+        ):
             b = a.clone()
             b[place] = value
             seen.add(of(b))
@@ -39,10 +49,21 @@ def test_every_change_of_one_number_gives_another(size):
 
 def test_changes_that_a_sum_or_a_product_would_not_see_are_seen():
     a = torch.randn(300, 100)
-    seen = {of(a), of(-a), of(a.flip(0)), of(a.flip(1)), of(a.roll(1, 0)), of(a.roll(VECTOR, 1)), of(a.roll(1, 1))}
+    seen = {
+        of(a),
+        of(-a),
+        of(a.flip(0)),
+        of(a.flip(1)),
+        of(a.roll(1, 0)),
+        of(a.roll(VECTOR, 1)),
+        of(a.roll(1, 1)),
+    }
     flat = a.view(-1)
     generator = torch.Generator().manual_seed(0)
-    pairs = {tuple(sorted(torch.randint(flat.numel(), (2,), generator=generator).tolist())) for _ in range(1000)}
+    pairs = {
+        tuple(sorted(torch.randint(flat.numel(), (2,), generator=generator).tolist()))
+        for _ in range(1000)
+    }
     for i, j in pairs:
         for first, second in ((flat[j], flat[i]), (-flat[i], -flat[j]), (flat[i] * 2, flat[j] * 2)):
             b = flat.clone()
@@ -60,10 +81,25 @@ def test_where_one_tensor_ends_and_the_next_begins_counts():
 
 def test_a_span_is_all_memory_from_the_first_number_to_the_last():
     a = torch.randn(40, 30, dtype=torch.float64)
-    for part in (a, a.T, a[:, ::3], a[5:9, 2:7], a[3], a[:, 4], a[:0], a[2, 2].reshape(1).expand(6)):
+    for part in (
+        a,
+        a.T,
+        a[:, ::3],
+        a[5:9, 2:7],
+        a[3],
+        a[:, 4],
+        a[:0],
+        a[2, 2].reshape(1).expand(6),
+    ):
         found = span(part)
         assert found.address == part.data_ptr()
-        last = max((sum(i * s for i, s in zip(place, part.stride())) for place in torch.ones(part.shape).nonzero().tolist()), default=-1)
+        last = max(
+            (
+                sum(i * s for i, s in zip(place, part.stride()))
+                for place in torch.ones(part.shape).nonzero().tolist()
+            ),
+            default=-1,
+        )
         assert found.numbers == 2 * (last + 1)
 
 

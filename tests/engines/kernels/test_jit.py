@@ -1,4 +1,6 @@
-"""Kernels of this process: what they are compiled for, when they are freed, which threads run them, and children of a fork."""
+"""Kernels of this process: what they are compiled for, when they are freed, which threads run them,
+and children of a fork.
+"""
 
 import _thread
 import gc
@@ -24,7 +26,10 @@ from ostinato.engines.kernels import jit
 from ostinato.engines.kernels.builder import I64, Code
 from ostinato.errors import InputError
 
-pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in engines.doctor()}["cpu"], reason="the cpu engine does not run here")
+pytestmark = pytest.mark.skipif(
+    not {name: runs for name, runs, _ in engines.doctor()}["cpu"],
+    reason="the cpu engine does not run here",
+)
 
 
 @pytest.fixture
@@ -60,7 +65,10 @@ def test_no_avx512_is_used_with_fewer_lanes(monkeypatch):
     assert "+avx512" not in jit._features.__wrapped__()
 
 
-@pytest.mark.parametrize("variable, value", [("OSTINATO_LANES", "5"), ("OSTINATO_LANES", "x"), ("OSTINATO_BFLOAT16", "yes")])
+@pytest.mark.parametrize(
+    "variable, value",
+    [("OSTINATO_LANES", "5"), ("OSTINATO_LANES", "x"), ("OSTINATO_BFLOAT16", "yes")],
+)
 def test_a_target_that_there_is_not_cannot_be_forced(variable, value, monkeypatch):
     monkeypatch.setenv(variable, value)
     jit._bfloat16.cache_clear()
@@ -70,8 +78,12 @@ def test_a_target_that_there_is_not_cannot_be_forced(variable, value, monkeypatc
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="these are processors of another kind")
-@pytest.mark.parametrize("processor", ["x86-64", "x86-64-v3", "x86-64-v4"], ids=["SSE2", "AVX2", "AVX-512"])
+@pytest.mark.skipif(
+    platform.machine() not in ("x86_64", "AMD64"), reason="these are processors of another kind"
+)
+@pytest.mark.parametrize(
+    "processor", ["x86-64", "x86-64-v3", "x86-64-v4"], ids=["SSE2", "AVX2", "AVX-512"]
+)
 @pytest.mark.parametrize("lanes", jit.TARGETS)
 def test_code_of_every_width_runs_on_every_processor(lanes, processor):
     if processor == "x86-64-v4" and not llvm.get_host_cpu_features().get("avx512f"):
@@ -98,7 +110,9 @@ for name in ("lstm", "layer_norm_lstm"):
         for a, b in zip(results(layer, x, "cpu"), results(layer, x, "reference"), strict=True):
             print((a - b).abs().max().item() <= tolerance * max(1, b.abs().max().item()))
 """
-    assert set(printed(code, processor, OSTINATO_LANES=str(lanes), OSTINATO_BFLOAT16="0")) == {"True"}
+    assert set(printed(code, processor, OSTINATO_LANES=str(lanes), OSTINATO_BFLOAT16="0")) == {
+        "True"
+    }
 
 
 # ---------------------------------------------------------------- when compiled code is freed
@@ -106,7 +120,9 @@ for name in ("lstm", "layer_norm_lstm"):
 
 @pytest.fixture
 def compiled(monkeypatch):
-    """The kernels that have been compiled since, as far as they are still there; tiles, which all kernels call, stay."""
+    """The kernels that have been compiled since, as far as they are still there; tiles, which all
+    kernels call, stay.
+    """
     alive, init = weakref.WeakSet(), jit.Compiled.__init__
 
     def made(self, text, *names):
@@ -143,7 +159,9 @@ def use(layer):
 
 def test_the_kernels_of_deleted_cells_are_freed(compiled, monkeypatch):
     closed, close = [], llvm.ExecutionEngine.close
-    monkeypatch.setattr(llvm.ExecutionEngine, "close", lambda engine: (closed.append(engine.closed), close(engine)))
+    monkeypatch.setattr(
+        llvm.ExecutionEngine, "close", lambda engine: (closed.append(engine.closed), close(engine))
+    )
     use(Recurrent(new_cell(0.4), 3, 5))
     counts = []
     gc.disable()  # references are enough
@@ -261,7 +279,9 @@ for k in range(201):
 
 
 class _Who(Code):
-    """Each thread waits until all are there, then writes down who it is. The words: who has come, and a place for each."""
+    """Each thread waits until all are there, then writes down who it is. The words: who has come,
+    and a place for each.
+    """
 
     def __init__(self):
         target, _ = jit.host()
@@ -269,7 +289,9 @@ class _Who(Code):
         self.enter((), openmp=jit.openmp() is not None)
         me = self.b.call(ir.Function(self.module, ir.FunctionType(I64, []), "pthread_self"), [])
         self.meet(self.words, self.threads)
-        self.b.store(me, self.b.gep(self.words, [self.b.add(self.thread, self.i64(1))], source_etype=I64))
+        self.b.store(
+            me, self.b.gep(self.words, [self.b.add(self.thread, self.i64(1))], source_etype=I64)
+        )
         self.b.ret_void()
         self.text = str(self.module)
 
@@ -287,7 +309,11 @@ def test_as_many_threads_as_asked_for_run_a_kernel_at_once(pool, count):
 
 def test_changing_torchs_number_of_threads_changes_how_many_run_a_layer(threads, monkeypatch):
     counts, call = [], jit.Function.__call__
-    monkeypatch.setattr(jit.Function, "__call__", lambda function, words, count: (counts.append(count), call(function, words, count)))
+    monkeypatch.setattr(
+        jit.Function,
+        "__call__",
+        lambda function, words, count: (counts.append(count), call(function, words, count)),
+    )
     layer, x = LSTM(64, 128), torch.randn(20, 8, 64)
     for count in (1, 2, 3, 1, 2):
         threads(count)
@@ -306,7 +332,12 @@ def test_threads_of_our_own_stay_for_the_next_run(monkeypatch):
 
 def test_runs_at_once_have_threads_each_of_its_own():
     met = threading.Barrier(6, timeout=30)
-    callers = [threading.Thread(target=jit._run_on_workers, args=(lambda words, thread, count: met.wait(), 0, 3)) for _ in range(2)]
+    callers = [
+        threading.Thread(
+            target=jit._run_on_workers, args=(lambda words, thread, count: met.wait(), 0, 3)
+        )
+        for _ in range(2)
+    ]
     for caller in callers:
         caller.start()
     for caller in callers:
@@ -342,7 +373,11 @@ def results(layer, x):
     with torch.no_grad():
         inferred, _ = layer(x)
     output, _ = layer(x)
-    return [inferred, output.detach(), *torch.autograd.grad(output.square().sum(), [x, *layer.parameters()])]
+    return [
+        inferred,
+        output.detach(),
+        *torch.autograd.grad(output.square().sum(), [x, *layer.parameters()]),
+    ]
 
 
 def side_by_side(works):
@@ -371,9 +406,16 @@ def hasty():
 
 
 # Sizes that no other test has, so that the first calls of all threads want the same kernels made.
-@pytest.mark.parametrize("cell, rows, inputs, units", [
-    ("lstm", 6, 37, 59), ("lstm", 30, 61, 131), ("gru_original", 1, 29, 261), ("layer_norm_lstm", 9, 35, 67), ("lstm", 5, 297, 295),
-])
+@pytest.mark.parametrize(
+    "cell, rows, inputs, units",
+    [
+        ("lstm", 6, 37, 59),
+        ("lstm", 30, 61, 131),
+        ("gru_original", 1, 29, 261),
+        ("layer_norm_lstm", 9, 35, 67),
+        ("lstm", 5, 297, 295),
+    ],
+)
 def test_eight_python_threads_get_what_one_gets(cell, rows, inputs, units, threads, hasty):
     threads(2)
     layer, other = Recurrent(cell, inputs, units), Recurrent(cell, inputs, units)
@@ -402,7 +444,13 @@ def test_eight_python_threads_get_what_one_gets(cell, rows, inputs, units, threa
 
 def printed(code, *arguments, **environment):
     """What Python code prints in a process of its own."""
-    done = subprocess.run([sys.executable, "-c", code, *arguments], env=os.environ | environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout.split()
 
@@ -439,31 +487,42 @@ wanted = results(layer)
 fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
 
 
-# Under OMP_DYNAMIC OpenMP may give fewer threads than are asked for, and threads of our own run kernels.
+# Under OMP_DYNAMIC OpenMP may give fewer threads than are asked for, and threads of our own run
+# kernels.
 @fork
-@pytest.mark.parametrize("dynamic", ["false", "true"], ids=["torch's threads", "threads of our own"])
+@pytest.mark.parametrize(
+    "dynamic", ["false", "true"], ids=["torch's threads", "threads of our own"]
+)
 def test_a_child_runs_a_layer_on_threads_as_its_parent_has(dynamic):
-    code = BEGIN + """
+    code = (
+        BEGIN
+        + """
 child(same)
 child(lambda: (child(same), same())[1])
 print(same())
 """
+    )
     assert printed(code, OMP_DYNAMIC=dynamic) == ["True"] * 4
 
 
 @fork
 def test_a_child_of_another_python_thread_runs_a_layer():
-    code = BEGIN + """
+    code = (
+        BEGIN
+        + """
 runner = threading.Thread(target=lambda: (same(), child(same), print(same(), flush=True)))
 runner.start()
 runner.join()
 """
+    )
     assert printed(code) == ["True"] * 2
 
 
 @fork
 def test_a_fork_while_kernels_are_made_keeps_no_child_waiting():
-    code = BEGIN + """
+    code = (
+        BEGIN
+        + """
 stop = threading.Event()
 
 def make():
@@ -479,12 +538,15 @@ for units in range(40, 50):
 stop.set()
 maker.join()
 """
+    )
     assert printed(code) == ["True"] * 10
 
 
 @fork
 def test_workers_of_a_data_loader_run_a_layer():
-    code = BEGIN + """
+    code = (
+        BEGIN
+        + """
 class Outputs(torch.utils.data.Dataset):
     def __len__(self):
         return 6
@@ -499,18 +561,26 @@ with torch.no_grad():
     for k, (output,) in enumerate(loader):
         print(torch.equal(output, layer(x * k)[0]))
 """
+    )
     assert printed(code) == ["True"] * 6
 
 
 # ---------------------------------------------------------------- OpenMP's settings
 
 
-@pytest.mark.parametrize("environment", [{"OMP_THREAD_LIMIT": "1"}, {"OMP_DYNAMIC": "true"}, {"OMP_NUM_THREADS": "1"}], ids=str)
+@pytest.mark.parametrize(
+    "environment",
+    [{"OMP_THREAD_LIMIT": "1"}, {"OMP_DYNAMIC": "true"}, {"OMP_NUM_THREADS": "1"}],
+    ids=str,
+)
 def test_an_openmp_of_fewer_threads_keeps_none_waiting(environment):
-    code = BEGIN + """
+    code = (
+        BEGIN
+        + """
 torch.set_num_threads(4)
 found = results(layer)
 torch.set_num_threads(1)
 print(*(torch.allclose(a, b, rtol=1e-4, atol=1e-4) for a, b in zip(found, results(layer), strict=True)))
 """
+    )
     assert printed(code, **environment) == ["True"] * 6

@@ -1,4 +1,6 @@
-"""Lists of jobs: their order, their waiting for each other, their threads, and the bases of their addresses."""
+"""Lists of jobs: their order, their waiting for each other, their threads, and the bases of their
+addresses.
+"""
 
 import functools
 
@@ -10,18 +12,25 @@ from ostinato.engines.kernels import jit, job_list
 from ostinato.engines.kernels.builder import I64, PTR, Code
 from ostinato.engines.kernels.job_list import Bases, Job, Work
 
-pytestmark = pytest.mark.skipif(not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here")
+pytestmark = pytest.mark.skipif(
+    not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here"
+)
 
 
 class Note(Code):
-    """Writes down, for each thread, 10 times what stands in its own place or in a neighbour's, and 1 more."""
+    """Writes down, for each thread, 10 times what stands in its own place or in a neighbour's, and
+    1 more.
+    """
 
     def __init__(self):
         super().__init__(32, jit.host()[0])
         self.enter(("numbers", "from"))
         b, numbers = self.b, self.b.inttoptr(self.given["numbers"], PTR)
         neighbour = b.srem(b.add(self.thread, self.given["from"]), self.threads)
-        read, write = (b.gep(numbers, [b.mul(place, self.i64(8))], source_etype=I64) for place in (neighbour, self.thread))
+        read, write = (
+            b.gep(numbers, [b.mul(place, self.i64(8))], source_etype=I64)
+            for place in (neighbour, self.thread)
+        )
         b.store(b.add(b.mul(b.load(read, typ=I64), self.i64(10)), self.i64(1)), write)
         b.ret_void()
         self.text = str(self.module)
@@ -44,22 +53,31 @@ def test_a_job_that_waits_sees_what_all_have_made():
     numbers = torch.zeros(2, 8, dtype=torch.int64)
     for _ in range(200):
         numbers.zero_()
-        jobs = [Job(note(), [numbers.data_ptr(), 0], 2), Job(note(), [numbers.data_ptr(), 0], 1, waits=True),
-                Job(note(), [numbers.data_ptr(), 1], 1, waits=True)]
+        jobs = [
+            Job(note(), [numbers.data_ptr(), 0], 2),
+            Job(note(), [numbers.data_ptr(), 0], 1, waits=True),
+            Job(note(), [numbers.data_ptr(), 1], 1, waits=True),
+        ]
         job_list.run([Work(jobs, Bases()).at({})])
         assert numbers[:, 0].tolist() == [111, 1]
 
 
 def test_teams_run_side_by_side_with_threads_of_their_own():
     numbers = [torch.zeros(2, 8, dtype=torch.int64) for _ in range(3)]
-    works = [Work([Job(note(), [n.data_ptr(), 0], many, waits=k > 0) for k in range(2)], Bases()) for n, many in zip(numbers, (2, 1, 2))]
+    works = [
+        Work([Job(note(), [n.data_ptr(), 0], many, waits=k > 0) for k in range(2)], Bases())
+        for n, many in zip(numbers, (2, 1, 2))
+    ]
     job_list.run([work.at({}) for work in works])
     assert [n[:, 0].tolist() for n in numbers] == [[11, 11], [11, 0], [11, 11]]
 
 
 def test_bases_stand_for_what_a_call_knows():
     numbers, bases = torch.zeros(4, 8, dtype=torch.int64), Bases()
-    work = Work([Job(note(), [bases["here"] + 64, 0], 1), Job(note(), [bases["there"], bases["from"]], 1)], bases)
+    work = Work(
+        [Job(note(), [bases["here"] + 64, 0], 1), Job(note(), [bases["there"], bases["from"]], 1)],
+        bases,
+    )
     start = numbers.data_ptr()
     for _ in range(2):
         job_list.run([work.at({"here": start, "there": start + 128, "from": 0})])

@@ -8,36 +8,55 @@ from ostinato.engines import memory
 from ostinato.engines.kernels import jit, packing
 from ostinato.engines.kernels.tile_product import Pack, Tile
 
-pytestmark = pytest.mark.skipif(jit.host()[0] is None, reason=f"the cpu engine does not run here: {jit.host()[1]}")
+pytestmark = pytest.mark.skipif(
+    jit.host()[0] is None, reason=f"the cpu engine does not run here: {jit.host()[1]}"
+)
 
 
 def written_out(pack: Pack, weights: dict[str, np.ndarray]) -> list[float]:
-    """Block by block, chunk by chunk, column by column: the chunk's vectors; a unit that is not there is 0."""
+    """Block by block, chunk by chunk, column by column: the chunk's vectors; a unit that is not
+    there is 0.
+    """
     numbers, vectors = [], pack.tile.vectors
     cells = [(part, v) for part in range(len(pack.parts)) for v in range(vectors)]
     for block in range(pack.blocks):
         for start in range(0, len(cells), pack.tile.chunk):
             for column in range(pack.depth):
-                for part, v in cells[start:start + pack.tile.chunk]:
+                for part, v in cells[start : start + pack.tile.chunk]:
                     name, transposed, row, first = pack.parts[part]
                     matrix = weights[name].T if transposed else weights[name]
-                    for unit in range((block * vectors + v) * pack.lanes, (block * vectors + v + 1) * pack.lanes):
-                        numbers.append(matrix[row + unit, first + column] if unit < pack.size else 0.0)
+                    for unit in range(
+                        (block * vectors + v) * pack.lanes, (block * vectors + v + 1) * pack.lanes
+                    ):
+                        numbers.append(
+                            matrix[row + unit, first + column] if unit < pack.size else 0.0
+                        )
     return numbers
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64], ids=str)
-@pytest.mark.parametrize("parts, vectors, chunk", [(1, 1, 1), (1, 4, 2), (4, 2, 2), (4, 2, 4), (4, 2, 8), (3, 3, 3), (2, 4, 1)])
+@pytest.mark.parametrize(
+    "parts, vectors, chunk",
+    [(1, 1, 1), (1, 4, 2), (4, 2, 2), (4, 2, 4), (4, 2, 8), (3, 3, 3), (2, 4, 1)],
+)
 def test_every_number_is_where_its_tile_reads_it(parts, vectors, chunk, dtype):
     lanes = jit.host()[0].lanes * 4 // dtype.itemsize
     size, depth = 2 * vectors * lanes + 3, 5
-    weights = {"W": torch.randn(size * 2 + 1, depth + 2, dtype=dtype), "U": torch.randn(depth + 1, size * 2, dtype=dtype)}
+    weights = {
+        "W": torch.randn(size * 2 + 1, depth + 2, dtype=dtype),
+        "U": torch.randn(depth + 1, size * 2, dtype=dtype),
+    }
     where = [("W", False, 1, 2), ("U", True, 0, 1), ("W", False, size, 0), ("U", True, size - 1, 0)]
     pack = Pack(tuple(where[:parts]), size, depth, Tile(vectors, chunk, 1), lanes)
     packed, (first, second) = packing.Packer([pack, pack])(weights, memory.empty)
-    wanted, second = written_out(pack, {name: w.double().numpy() for name, w in weights.items()}), (second - first) // packed.itemsize
+    wanted, second = (
+        written_out(pack, {name: w.double().numpy() for name, w in weights.items()}),
+        (second - first) // packed.itemsize,
+    )
     assert packed.data_ptr() == first
-    assert packed[:len(wanted)].tolist() == packed[second:second + len(wanted)].tolist() == wanted
+    assert (
+        packed[: len(wanted)].tolist() == packed[second : second + len(wanted)].tolist() == wanted
+    )
 
 
 @pytest.mark.parametrize("depth", [4, 5])
@@ -49,15 +68,24 @@ def test_columns_stand_in_pairs_where_products_are_of_bfloat16(transposed, depth
     pack = Pack((("W", transposed, 2, 1),), size, depth, Tile(1, 1, 1), lanes, narrow=True)
     packer = packing.Packer([pack])
     # a matrix that lies otherwise in memory has jobs of its own
-    for given in ((weight.T if transposed else weight), (weight.T if transposed else weight).contiguous(), (weight.T if transposed else weight)):
+    for given in (
+        (weight.T if transposed else weight),
+        (weight.T if transposed else weight).contiguous(),
+        (weight.T if transposed else weight),
+    ):
         packed, _ = packer({"W": given}, memory.empty)
-        pairs = packed[: pack.blocks * pack.turns * lanes].view(torch.bfloat16).view(pack.blocks, pack.turns, lanes, 2)
+        pairs = (
+            packed[: pack.blocks * pack.turns * lanes]
+            .view(torch.bfloat16)
+            .view(pack.blocks, pack.turns, lanes, 2)
+        )
         found = pairs.permute(0, 2, 1, 3).reshape(pack.blocks * lanes, -1)
         assert torch.equal(found[:size, :depth], part)
         assert not found[size:].any() and not found[:, depth:].any()
 
 
-# A pack has as much memory as its whole vectors take, which are more than the weight's units where these do not fill the last one.
+# A pack has as much memory as its whole vectors take, which are more than the weight's units where
+# these do not fill the last one.
 @pytest.mark.parametrize("lanes", [4, 8, 16])
 @pytest.mark.parametrize("name", ["W", "out"])
 def test_a_weight_may_lie_in_memory_otherwise_than_before(name, lanes, compile_for):

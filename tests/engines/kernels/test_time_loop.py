@@ -1,4 +1,6 @@
-"""The generated code of two kernels is what it was. Where a change of it is meant, `python tests/test_kernel.py` writes it anew."""
+"""The generated code of two kernels is what it was. Where a change of it is meant,
+`python tests/test_kernel.py` writes it anew.
+"""
 
 import re
 from pathlib import Path
@@ -14,8 +16,8 @@ from ostinato.engines.kernels.time_loop import APART, Kernel
 from ostinato.engines.loops import Loops
 
 GOLDEN = Path(__file__).parent / "golden"
-# One with a product and an activation, and one that runs from the last step to the first and adds up a gradient. 5 units are a
-# vector of 4 and a masked one.
+# One with a product and an activation, and one that runs from the last step to the first and adds
+# up a gradient. 5 units are a vector of 4 and a masked one.
 KERNELS = [("elman", "infer"), ("min_gru", "backward")]
 SIZES = {"I": 3, "H": 5}
 # Of no machine in particular, so that the text is the same on all.
@@ -23,7 +25,14 @@ TARGET = Target(lanes=4, registers=32)
 
 
 def made(cell: str, loop: str) -> Kernel:
-    return Kernel(getattr(Plan(CELLS[cell].graph, SIZES), loop), 32, TARGET, descending=loop == "backward", one_row=True, shared_units=False)
+    return Kernel(
+        getattr(Plan(CELLS[cell].graph, SIZES), loop),
+        32,
+        TARGET,
+        descending=loop == "backward",
+        one_row=True,
+        shared_units=False,
+    )
 
 
 def write():
@@ -58,11 +67,22 @@ def test_a_kernel_takes_the_arrays_of_its_loop_and_makes_none_for_itself():
     assert made("elman", "infer").storages == ["weight b", "before 0", "state h", "aside", "lines"]
     assert made("elman", "infer").scratch == {"aside": 8, "lines": 2}
     assert set(made("min_gru", "backward").storages) == {
-        "gradient h", "gradient output", "backward 0", "added b", "kept", "weight b", "before 0", "state h"}
+        "gradient h",
+        "gradient output",
+        "backward 0",
+        "added b",
+        "kept",
+        "weight b",
+        "before 0",
+        "state h",
+    }
 
 
 def test_units_that_fill_no_vector_are_masked():
-    assert re.search(r"llvm\.masked\.store\.v4f32.*i1 true, i1 false, i1 false, i1 false", made("elman", "infer").text)
+    assert re.search(
+        r"llvm\.masked\.store\.v4f32.*i1 true, i1 false, i1 false, i1 false",
+        made("elman", "infer").text,
+    )
 
 
 @pytest.mark.parametrize("bits, lanes", [(32, 4), (64, 2)])
@@ -82,7 +102,17 @@ def test_threads_that_share_units_meet_after_each_phase():
 def wide(cell: str, loop: str, units: int) -> bool:
     """Whether pointwise work on two vectors at a time is among the code."""
     plan = Plan(CELLS[cell].graph, {"I": 3, "H": units})
-    return "fadd <8 x float>" in Kernel(getattr(plan, loop), 32, TARGET, descending=loop == "backward", one_row=False, shared_units=False).text
+    return (
+        "fadd <8 x float>"
+        in Kernel(
+            getattr(plan, loop),
+            32,
+            TARGET,
+            descending=loop == "backward",
+            one_row=False,
+            shared_units=False,
+        ).text
+    )
 
 
 def test_forward_works_on_two_vectors_at_a_time_where_there_are_two():
@@ -95,10 +125,18 @@ def test_forward_works_on_two_vectors_at_a_time_where_there_are_two():
 def test_scratch_of_two_threads_has_rows_between(shared_units, arrays):
     plan = Plan(CELLS["lstm"].graph, SIZES, ahead=False)
     loop = Loops(plan).loop("infer", 32, one_row=shared_units, shared_units=shared_units)
-    kernel = Kernel(plan.infer, 32, jit.host()[0], descending=False, one_row=shared_units, shared_units=shared_units)
+    kernel = Kernel(
+        plan.infer,
+        32,
+        jit.host()[0],
+        descending=False,
+        one_row=shared_units,
+        shared_units=shared_units,
+    )
     rows, tasks = 1 if shared_units else 6, 1 if shared_units else 2
     found = loop.scratch(rows, tasks, 2)
-    # an address is two numbers of float32, and there is one for each row of each of the two arguments
+    # an address is two numbers of float32, and there is one for each row of each of the two
+    # arguments
     assert found["lines"] == arrays * (rows + APART * tasks) * 2 * kernel.lines
     assert APART * 8 >= 128
 

@@ -1,4 +1,6 @@
-"""The pieces that all kernels are written in: LLVM code by llvmlite, on vectors of one processor's width."""
+"""The pieces that all kernels are written in: LLVM code by llvmlite, on vectors of one processor's
+width.
+"""
 
 from collections.abc import Iterable
 from contextlib import contextmanager
@@ -6,7 +8,15 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-I1, I8, I16, I32, I64, PTR, VOID = ir.IntType(1), ir.IntType(8), ir.IntType(16), ir.IntType(32), ir.IntType(64), ir.PointerType(), ir.VoidType()
+I1, I8, I16, I32, I64, PTR, VOID = (
+    ir.IntType(1),
+    ir.IntType(8),
+    ir.IntType(16),
+    ir.IntType(32),
+    ir.IntType(64),
+    ir.PointerType(),
+    ir.VoidType(),
+)
 
 
 @dataclass(frozen=True)
@@ -37,12 +47,12 @@ class Code:
         bits: 32 or 64: float32 or float64; 16: float32, and products of bfloat16.
         target: The processor.
 
-    Attributes:
-        b: Where code is added.
-        factors: Bits of what is multiplied by a matrix. Where these are 16, packed weights are pairs of bfloat16, each in place of
+    Attributes: b: Where code is added. factors: Bits of what is multiplied by a matrix. Where these
+        are 16, packed weights are pairs of bfloat16, each in place of
             a float32.
-        paired: One instruction multiplies such pairs, so that all factors are pairs. Otherwise factors of 16 bits are float32
-            numbers that are rounded, and pairs of weights are taken apart.
+        paired: One instruction multiplies such pairs, so that all factors are pairs. Otherwise
+            factors of 16 bits are float32 numbers that are rounded, and pairs of weights are taken
+            apart.
     """
 
     def __init__(self, bits: int, target: Target):
@@ -56,9 +66,9 @@ class Code:
     def enter(self, words: Iterable[str], *, openmp: bool = False):
         """Begin the function `run(words, thread, threads)`, which every thread calls.
 
-        Args:
-            words: The names of the 64-bit words that its first argument points to, as far as they have names; `given` has them.
-            openmp: Also make `team(words)`, which an OpenMP team's threads enter.
+        Args: words: The names of the 64-bit words that its first argument points to, as far as they
+            have names; `given` has them. openmp: Also make `team(words)`, which an OpenMP team's
+            threads enter.
         """
         run = ir.Function(self.module, ir.FunctionType(VOID, [PTR, I64, I64]), "run")
         if openmp:
@@ -66,7 +76,9 @@ class Code:
             which = self.intrinsic("omp_get_thread_num", I32, [])
             count = self.intrinsic("omp_get_num_threads", I32, [])
             b = ir.IRBuilder(team.append_basic_block())
-            b.call(run, [team.args[0], b.sext(b.call(which, []), I64), b.sext(b.call(count, []), I64)])
+            b.call(
+                run, [team.args[0], b.sext(b.call(which, []), I64), b.sext(b.call(count, []), I64)]
+            )
             b.ret_void()
         self.b = ir.IRBuilder(run.append_basic_block())
         self.words, self.thread, self.threads = run.args
@@ -83,7 +95,9 @@ class Code:
             self.lanes, self.vec = before
 
     def wider(self, times: int):
-        """Meanwhile a vector is that many of the processor's: their instructions stand side by side."""
+        """Meanwhile a vector is that many of the processor's: their instructions stand side by
+        side.
+        """
         return self.vectors_of(times * self.lanes)
 
     def i64(self, n: int):
@@ -95,7 +109,9 @@ class Code:
 
     @contextmanager
     def loop(self, start, stop, step=1, carried=None):
-        """for (i = start; i < stop; i += step). What the list `carried` holds goes from turn to turn, and is there afterwards."""
+        """for (i = start; i < stop; i += step). What the list `carried` holds goes from turn to
+        turn, and is there afterwards.
+        """
         b, carried = self.b, [] if carried is None else carried
         start, stop, step = (self.i64(n) if isinstance(n, int) else n for n in (start, stop, step))
         entry, head = b.block, b.append_basic_block("head")
@@ -118,13 +134,20 @@ class Code:
     def share(self, count):
         """This thread's part of so many: the first, and the one behind its last."""
         b = self.b
-        return tuple(b.sdiv(b.mul(count, k), self.threads) for k in (self.thread, b.add(self.thread, self.i64(1))))
+        return tuple(
+            b.sdiv(b.mul(count, k), self.threads)
+            for k in (self.thread, b.add(self.thread, self.i64(1)))
+        )
 
     def meet(self, counter, goal):
         """Count this thread in, and wait until the count reaches the goal."""
         b = self.b
         b.atomic_rmw("add", counter, self.i64(1), "acq_rel")
-        head, wait, end = b.append_basic_block("meet"), b.append_basic_block("wait"), b.append_basic_block("met")
+        head, wait, end = (
+            b.append_basic_block("meet"),
+            b.append_basic_block("wait"),
+            b.append_basic_block("met"),
+        )
         start = b.block
         b.branch(head)
         b.position_at_end(head)
@@ -134,7 +157,9 @@ class Code:
         b.cbranch(b.icmp_signed(">=", seen, goal), end, wait)
         b.position_at_end(wait)
         # A thread that waits long gives its processor to one that may have lost it.
-        with b.if_then(b.icmp_signed("==", b.and_(spins, self.i64(511)), self.i64(0)), likely=False):
+        with b.if_then(
+            b.icmp_signed("==", b.and_(spins, self.i64(511)), self.i64(0)), likely=False
+        ):
             b.call(self.intrinsic("sched_yield", I32, []), [])
         spins.add_incoming(b.add(spins, self.i64(1)), b.block)
         b.branch(head)
@@ -142,7 +167,11 @@ class Code:
 
     def at(self, pointer, units):
         """The address `units` elements further."""
-        return self.b.gep(pointer, [units if not isinstance(units, int) else self.i64(units)], source_etype=self.elem)
+        return self.b.gep(
+            pointer,
+            [units if not isinstance(units, int) else self.i64(units)],
+            source_etype=self.elem,
+        )
 
     def word(self, pointer, index):
         index = self.i64(index) if isinstance(index, int) else index
@@ -152,7 +181,9 @@ class Code:
         """A vector of the same number, of any type, in all lanes."""
         nothing = ir.Constant(ir.VectorType(scalar.type, self.lanes), ir.Undefined)
         one = self.b.insert_element(nothing, scalar, ir.Constant(I32, 0))
-        return self.b.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes))
+        return self.b.shuffle_vector(
+            one, nothing, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
+        )
 
     def below(self, many):
         """A mask of so many lanes: all where there are more, none where it is 0 or less."""
@@ -162,8 +193,17 @@ class Code:
     def parts(self, vector, times: int):
         """The vectors of the processor's width that a wider one consists of."""
         nothing = ir.Constant(vector.type, ir.Undefined)
-        masks = [ir.Constant(ir.VectorType(I32, self.lanes), [*range(k * self.lanes, (k + 1) * self.lanes)]) for k in range(times)]
-        return [self.b.shuffle_vector(vector, nothing, mask) for mask in masks] if times > 1 else [vector]
+        masks = [
+            ir.Constant(
+                ir.VectorType(I32, self.lanes), [*range(k * self.lanes, (k + 1) * self.lanes)]
+            )
+            for k in range(times)
+        ]
+        return (
+            [self.b.shuffle_vector(vector, nothing, mask) for mask in masks]
+            if times > 1
+            else [vector]
+        )
 
     def constant(self, number):
         return ir.Constant(self.vec, [float(number)] * self.lanes)
@@ -172,28 +212,43 @@ class Code:
         name = f"llvm.fma.v{self.lanes}f{self.bits}"
         return self.b.call(self.intrinsic(name, self.vec, [self.vec] * 3), [a, b, c])
 
-    # llvmlite has no type for bfloat16, but LLVM still takes whole numbers in its place, as its first instructions for it had them.
+    # llvmlite has no type for bfloat16, but LLVM still takes whole numbers in its place, as its
+    # first instructions for it had them.
 
     def multiply_add(self, a, b, c):
         """c plus, in each lane, the product of two factors; of two pairs the dot product."""
         if not self.paired:
             return self.fma(a, b, c)
         pairs = ir.VectorType(I32, self.lanes)
-        dot = self.intrinsic(f"llvm.x86.avx512bf16.dpbf16ps.{self.lanes * 32}", self.vec, [self.vec, pairs, pairs])
+        dot = self.intrinsic(
+            f"llvm.x86.avx512bf16.dpbf16ps.{self.lanes * 32}", self.vec, [self.vec, pairs, pairs]
+        )
         return self.b.call(dot, [c, self.b.bitcast(a, pairs), self.b.bitcast(b, pairs)])
 
     def half(self, vector, second: bool):
         """Of a vector of pairs of bfloat16 the first or the second of each pair, as float32."""
         bits = self.b.bitcast(vector, ir.VectorType(I32, self.lanes))
-        return self.b.bitcast(self.b.and_(bits, self._bits(0xFFFF0000)) if second else self.b.shl(bits, self._bits(16)), self.vec)
+        return self.b.bitcast(
+            self.b.and_(bits, self._bits(0xFFFF0000))
+            if second
+            else self.b.shl(bits, self._bits(16)),
+            self.vec,
+        )
 
     def to_bfloat16(self, vector):
-        """The numbers of a vector of float32, rounded, in half its length; only for targets with `bfloat16`."""
+        """The numbers of a vector of float32, rounded, in half its length; only for targets with
+        `bfloat16`.
+        """
         half = ir.VectorType(I16, self.lanes)
-        return self.b.call(self.intrinsic(f"llvm.x86.avx512bf16.cvtneps2bf16.{self.lanes * 32}", half, [self.vec]), [vector])
+        return self.b.call(
+            self.intrinsic(f"llvm.x86.avx512bf16.cvtneps2bf16.{self.lanes * 32}", half, [self.vec]),
+            [vector],
+        )
 
     def nearest_bfloat16(self, vector):
-        """The nearest bfloat16 numbers, as float32, by whole-number arithmetic; halves go to the even neighbour."""
+        """The nearest bfloat16 numbers, as float32, by whole-number arithmetic; halves go to the
+        even neighbour.
+        """
         b, upper = self.b, self._bits(0xFFFF0000)
         bits = b.bitcast(vector, upper.type)
         odd = b.and_(b.lshr(bits, self._bits(16)), self._bits(1))
@@ -207,12 +262,16 @@ class Code:
         return ir.Constant(ir.VectorType(I32, self.lanes), [number] * self.lanes)
 
     def round_row(self, row, out, units):
-        """Write a row's units as factors of 16 bits: whole vectors, with 0 past the last unit; see `rounded_width`."""
+        """Write a row's units as factors of 16 bits: whole vectors, with 0 past the last unit; see
+        `rounded_width`.
+        """
         b = self.b
         with self.loop(0, units, self.lanes) as k:
             numbers = self.load(self.at(row, k), self.below(b.sub(units, k)))
             if self.paired:
-                b.store(self.to_bfloat16(numbers), b.gep(out, [k], source_etype=I16), align=self.bytes)
+                b.store(
+                    self.to_bfloat16(numbers), b.gep(out, [k], source_etype=I16), align=self.bytes
+                )
             else:
                 self.store(self.nearest_bfloat16(numbers), self.at(out, k))
 
@@ -233,7 +292,9 @@ class Code:
         if mask is None:
             found = self.b.load(address, typ=kind, align=1)
         else:
-            load = self.intrinsic(f"llvm.masked.load.v{self.lanes}i8.p0", kind, [PTR, I32, mask.type, kind])
+            load = self.intrinsic(
+                f"llvm.masked.load.v{self.lanes}i8.p0", kind, [PTR, I32, mask.type, kind]
+            )
             found = self.b.call(load, [address, ir.Constant(I32, 1), mask, ir.Constant(kind, None)])
         return self.b.uitofp(found, self.vec)
 
@@ -250,4 +311,6 @@ class Code:
         """Have a line of memory brought to the first-level cache, to be read or written."""
         fetch = self.intrinsic("llvm.prefetch.p0", VOID, [PTR, I32, I32, I32])
         # for reading or writing, to be kept, data
-        self.b.call(fetch, [address, ir.Constant(I32, int(write)), ir.Constant(I32, 3), ir.Constant(I32, 1)])
+        self.b.call(
+            fetch, [address, ir.Constant(I32, int(write)), ir.Constant(I32, 3), ir.Constant(I32, 1)]
+        )

@@ -14,8 +14,9 @@ import llvmlite.binding as llvm
 from ...errors import InputError
 from .builder import Target
 
-# Processors, as LLVM names them, on which AVX512_BF16 multiplies faster than float32 instructions do: AMD's Zen 4 and Zen 5.
-# On Intel's, whose fast bfloat16 unit is AMX, it was measured to be slower (Emerald Rapids).
+# Processors, as LLVM names them, on which AVX512_BF16 multiplies faster than float32 instructions
+# do: AMD's Zen 4 and Zen 5. On Intel's, whose fast bfloat16 unit is AMX, it was measured to be
+# slower (Emerald Rapids).
 FAST_BFLOAT16 = ("znver4", "znver5")
 # What kernels are compiled for on processors of each number of float32 lanes.
 TARGETS = {4: Target(4, 32), 8: Target(8, 16), 16: Target(16, 32)}
@@ -23,17 +24,19 @@ TARGETS = {4: Target(4, 32), 8: Target(8, 16), 16: Target(16, 32)}
 
 @functools.cache
 def host() -> tuple[Target | None, str]:
-    """The target that kernels are compiled for, and why; None where the processor has no vector unit that kernels use.
+    """The target that kernels are compiled for, and why; None where the processor has no vector
+    unit that kernels use.
 
-    Two environment variables force another target, so that tests can run the code of other processors. They are no way to
-    make anything faster.
+    Two environment variables force another target, so that tests can run the code of other
+    processors. They are no way to make anything faster.
 
-    - OSTINATO_LANES=4, 8 or 16: the number of float32 lanes. Below 16 the compiler uses no AVX-512 either. Vectors that are
-      wider than the processor's are split by the compiler.
-    - OSTINATO_BFLOAT16=0 uses no bfloat16 instructions; 1 uses them even where they are not known to be faster.
+    - OSTINATO_LANES=4, 8 or 16: the number of float32 lanes. Below 16 the compiler uses no AVX-512
+      either. Vectors that are wider than the processor's are split by the compiler.
+    - OSTINATO_BFLOAT16=0 uses no bfloat16 instructions; 1 uses them even where they are not known
+        to be faster.
 
-    Raises:
-        InputError: A variable has another value, or asks for instructions that the processor does not have.
+    Raises: InputError: A variable has another value, or asks for instructions that the processor
+        does not have.
     """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -55,7 +58,9 @@ def host() -> tuple[Target | None, str]:
 
 @functools.cache
 def _bfloat16(lanes: int) -> tuple[bool, str]:
-    """Whether kernels of so many lanes use the instructions for products of bfloat16 numbers, and why."""
+    """Whether kernels of so many lanes use the instructions for products of bfloat16 numbers, and
+    why.
+    """
     forced, name = _forced("OSTINATO_BFLOAT16", ["0", "1"]), llvm.get_host_cpu_name()
     has = llvm.get_host_cpu_features().get("avx512bf16")
     if not has or lanes != 16:
@@ -74,7 +79,9 @@ def bfloat16_products() -> str:
     """How products of `precision="bfloat16"` are computed, and why."""
     target, _ = host()
     used, why = _bfloat16(target.lanes)
-    return f"{'multiplied by AVX512_BF16' if used else 'rounded, and multiplied in float32'} ({why})"
+    return (
+        f"{'multiplied by AVX512_BF16' if used else 'rounded, and multiplied in float32'} ({why})"
+    )
 
 
 def _forced(variable: str, allowed: list[str]) -> str | None:
@@ -96,21 +103,25 @@ def _features() -> str:
 
 
 def _machine() -> llvm.TargetMachine:
-    return llvm.Target.from_default_triple().create_target_machine(cpu=llvm.get_host_cpu_name(), features=_features(), opt=3)
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=_features(), opt=3
+    )
 
 
 # What emits machine code. Each compiler that loads it takes possession of a machine of its own.
 _emitter = functools.cache(_machine)
 
 
-# Held by a thread that makes kernels, and by one that forks: a child has that thread alone, and must not find a kernel half made.
+# Held by a thread that makes kernels, and by one that forks: a child has that thread alone, and
+# must not find a kernel half made.
 making = threading.RLock()
 # Compilers of code that nobody uses any more: they are closed by whoever holds `making` next.
 _unused: deque[llvm.ExecutionEngine] = deque()
 
 
 class Compiled:
-    """The machine code of an LLVM module, which is freed with this object: whoever may call a function of it has to hold it.
+    """The machine code of an LLVM module, which is freed with this object: whoever may call a
+    function of it has to hold it.
 
     Args:
         text: The module.
@@ -128,8 +139,9 @@ class Compiled:
                 raise RuntimeError(why)
             module = llvm.parse_assembly(text, llvm.create_context())
             module.verify()
-            # The passes of an optimiser, run here, take as long again and find nothing in a kernel's code. A compiler that is given
-            # the module itself keeps what it used to emit the code, some 700 KiB; one that loads the code keeps 50.
+            # The passes of an optimiser, run here, take as long again and find nothing in a
+            # kernel's code. A compiler that is given the module itself keeps what it used to emit
+            # the code, some 700 KiB; one that loads the code keeps 50.
             code = _emitter().emit_object(module)
             nothing = llvm.parse_assembly("", llvm.create_context())
             engine = llvm.create_mcjit_compiler(nothing, _machine())
@@ -146,7 +158,9 @@ class Compiled:
 
 
 def _free(engine: llvm.ExecutionEngine) -> None:
-    """Close a compiler whose code nobody uses any more, here or, while another thread makes kernels, a little later."""
+    """Close a compiler whose code nobody uses any more, here or, while another thread makes
+    kernels, a little later.
+    """
     _unused.append(engine)
     if making.acquire(blocking=False):
         try:
@@ -161,7 +175,8 @@ def _close_unused() -> None:
 
 
 def made(kind: type, *arguments) -> Compiled:
-    """Code for this processor with the function `run`, compiled once and kept: there is a fixed number of such kinds.
+    """Code for this processor with the function `run`, compiled once and kept: there is a fixed
+    number of such kinds.
 
     Args:
         kind: A kind of `code.Code`, whose last argument is the processor.
@@ -184,20 +199,26 @@ def publish(name: str, address: int) -> None:
 class Function:
     """A compiled kernel.
 
-    Args:
-        text: An LLVM module with the functions `run(words, thread, threads)` and, where there is OpenMP, `team(words)`.
+    Args: text: An LLVM module with the functions `run(words, thread, threads)` and, where there is
+        OpenMP, `team(words)`.
     """
 
     def __init__(self, text: str):
         names = ["run", "team"] if openmp() else ["run"]
         self._compiled = found = Compiled(text, *names)
-        self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(found["run"])
+        self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(
+            found["run"]
+        )
         self._team, self._most = found[names[-1]], _most_threads()
         # Without letting other Python threads run meanwhile, which costs a tenth of a short call.
-        self._short = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(found["run"])
+        self._short = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(
+            found["run"]
+        )
 
     def short(self, words: int) -> Callable[[], None]:
-        """The same on this thread, as a function without arguments, for a call of microseconds: no other Python thread runs meanwhile."""
+        """The same on this thread, as a function without arguments, for a call of microseconds: no
+        other Python thread runs meanwhile.
+        """
         return functools.partial(self._short, words, 0, 1)
 
     def __call__(self, words: int, threads: int):
@@ -212,26 +233,31 @@ class Function:
 
 @functools.cache
 def openmp():
-    """torch's own pool of threads, where torch runs on GNU OpenMP: entering it costs microseconds, and no thread of ours
-    competes with torch's. None elsewhere."""
+    """torch's own pool of threads, where torch runs on GNU OpenMP: entering it costs microseconds,
+    and no thread of ours competes with torch's. None elsewhere."""
     try:
         library = ctypes.CDLL(None)
         enter = library.GOMP_parallel
         _ = library.omp_get_thread_num, library.omp_get_num_threads, library.omp_pause_resource_all
     except (AttributeError, OSError, TypeError):  # TypeError: on Windows no library stands for all
         return None
-    enter.argtypes, enter.restype = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint], None
+    enter.argtypes, enter.restype = (
+        [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint],
+        None,
+    )
     return enter
 
 
 @functools.cache
 def _most_threads() -> int:
-    """How many threads that pool is sure to have if they are asked for (OMP_THREAD_LIMIT, OMP_DYNAMIC): of fewer, some would wait for ever."""
+    """How many threads that pool is sure to have if they are asked for (OMP_THREAD_LIMIT,
+    OMP_DYNAMIC): of fewer, some would wait for ever.
+    """
     library = ctypes.CDLL(None) if openmp() else None
     return library.omp_get_thread_limit() if library and not library.omp_get_dynamic() else 0
 
 
-# ---------------------------------------------------------------- threads of our own, where there is no OpenMP
+# ---------------- threads of our own, where there is no OpenMP
 
 # Where each thread that has nothing to do waits for work.
 _idle: list[queue.SimpleQueue] = []
@@ -245,7 +271,9 @@ def _work(todo: queue.SimpleQueue):
 
 
 def _worker() -> queue.SimpleQueue:
-    """Where a thread waits that nobody else has: those of one run may wait for each other, and none of them for another run."""
+    """Where a thread waits that nobody else has: those of one run may wait for each other, and none
+    of them for another run.
+    """
     try:
         return _idle.pop()
     except IndexError:
@@ -266,7 +294,9 @@ def _run_together(run, words: int, threads: int):
 
 
 def _run_on_workers(run, words: int, threads: int):
-    """Run on other threads alone: an interrupt (Ctrl-C) stops Python's main thread only, and that waits until they are done with its memory."""
+    """Run on other threads alone: an interrupt (Ctrl-C) stops Python's main thread only, and that
+    waits until they are done with its memory.
+    """
     todo, done = _worker(), threading.Event()
     try:
         todo.put((done, _run_together, run, words, threads))
@@ -280,10 +310,14 @@ def _run_on_workers(run, words: int, threads: int):
 
 
 def _before_fork():
-    """Make no kernel meanwhile, and end the threads of GNU OpenMP's pool: a child has none of them, and would wait for them for ever."""
+    """Make no kernel meanwhile, and end the threads of GNU OpenMP's pool: a child has none of them,
+    and would wait for them for ever.
+    """
     making.acquire()
     if openmp():
-        ctypes.CDLL(None).omp_pause_resource_all(1)  # 1: omp_pause_soft, which keeps torch.set_num_threads
+        ctypes.CDLL(None).omp_pause_resource_all(
+            1
+        )  # 1: omp_pause_soft, which keeps torch.set_num_threads
 
 
 def _in_child():
@@ -292,4 +326,6 @@ def _in_child():
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=making.release, after_in_child=_in_child)
+    os.register_at_fork(
+        before=_before_fork, after_in_parent=making.release, after_in_child=_in_child
+    )

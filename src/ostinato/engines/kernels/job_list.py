@@ -1,8 +1,8 @@
 """Several compiled functions as one call: who runs which, and who waits for whom.
 
-To enter a pool of threads and to cross from Python to compiled code costs microseconds each time, as much as a short job itself; a
-pass over a sequence is a handful of jobs, so they go as one list. Lists are made once for a shape, with bases in place of the addresses
-that only a call knows.
+To enter a pool of threads and to cross from Python to compiled code costs microseconds each time,
+as much as a short job itself; a pass over a sequence is a handful of jobs, so they go as one list.
+Lists are made once for a shape, with bases in place of the addresses that only a call knows.
 """
 
 import functools
@@ -17,10 +17,11 @@ from .builder import I64, PTR, VOID, Code, Target
 
 # Multiply-adds below which a second thread costs more than it brings.
 WORTH_A_THREAD = 200_000
-# What a list begins with: how many jobs; how many threads the team has; where they count who has come to a meeting.
+# What a list begins with: how many jobs; how many threads the team has; where they count who has
+# come to a meeting.
 HEAD = ("jobs", "team", "met")
-# What it says of a job: the function's address; where its words are, from the list's beginning; how many threads run it; and how many
-# are to have come before it (0: no waiting).
+# What it says of a job: the function's address; where its words are, from the list's beginning; how
+# many threads run it; and how many are to have come before it (0: no waiting).
 FIELDS = ("function", "words", "threads", "goal")
 # An address that has a base is the base's number times this, and what is to be added to the base.
 BASE = 1 << 50
@@ -57,7 +58,11 @@ class Bases:
 
     def moves(self, words: Sequence[int]) -> list[tuple[int, str, int]]:
         """Which words have a base: their places, the base's name, and what to add to it."""
-        return [(place, self._names[word // BASE - 1], word % BASE) for place, word in enumerate(words) if word >= BASE]
+        return [
+            (place, self._names[word // BASE - 1], word % BASE)
+            for place, word in enumerate(words)
+            if word >= BASE
+        ]
 
 
 class Work:
@@ -77,7 +82,12 @@ class Work:
         self.threads, met, fields, words = max(job.threads for job in jobs), 0, [], []
         for job in jobs:
             met += self.threads if job.waits and self.threads > 1 else 0
-            fields += job.function.address, len(HEAD) + len(FIELDS) * len(jobs) + len(words), job.threads, met if job.waits else 0
+            fields += (
+                job.function.address,
+                len(HEAD) + len(FIELDS) * len(jobs) + len(words),
+                job.threads,
+                met if job.waits else 0,
+            )
             words += job.words
         listed = [len(jobs), self.threads, 0, *fields, *words]
         self.moves = bases.moves(listed)
@@ -107,7 +117,9 @@ class Work:
 
 
 class _Team(Code):
-    """The code: the number of lists, and of each its place, and its first thread; the lists follow."""
+    """The code: the number of lists, and of each its place, and its first thread; the lists
+    follow.
+    """
 
     def __init__(self, target: Target, *, openmp: bool):
         super().__init__(32, target)
@@ -118,9 +130,15 @@ class _Team(Code):
             listed = self._place(self.words, self.word(self.words, b.add(place, self.i64(1))))
             mine = b.sub(self.thread, self.word(self.words, b.add(place, self.i64(2))))
             head = {name: self.word(listed, j) for j, name in enumerate(HEAD)}
-            with b.if_then(b.and_(b.icmp_signed(">=", mine, self.i64(0)), b.icmp_signed("<", mine, head["team"]))):
+            with b.if_then(
+                b.and_(
+                    b.icmp_signed(">=", mine, self.i64(0)), b.icmp_signed("<", mine, head["team"])
+                )
+            ):
                 with self.loop(0, head["jobs"]) as j:
-                    self._job(listed, b.add(b.mul(j, self.i64(len(FIELDS))), self.i64(len(HEAD))), mine)
+                    self._job(
+                        listed, b.add(b.mul(j, self.i64(len(FIELDS))), self.i64(len(HEAD))), mine
+                    )
         b.ret_void()
         self.text = str(self.module)
 
@@ -130,7 +148,9 @@ class _Team(Code):
         with b.if_then(b.icmp_signed("!=", job["goal"], self.i64(0))):
             self.meet(self._place(listed, self.i64(HEAD.index("met"))), job["goal"])
         with b.if_then(b.icmp_signed("<", mine, job["threads"])):
-            function = b.inttoptr(job["function"], ir.FunctionType(VOID, [PTR, I64, I64]).as_pointer())
+            function = b.inttoptr(
+                job["function"], ir.FunctionType(VOID, [PTR, I64, I64]).as_pointer()
+            )
             b.call(function, [self._place(listed, job["words"]), mine, job["threads"]])
 
     def _place(self, listed, words):
@@ -144,7 +164,9 @@ def _function() -> jit.Function:
 
 
 def listed(works: Sequence[tuple[int, array]]) -> tuple[int, array]:
-    """All threads, and one list, of what `Work.at` gives, each with threads of its own, side by side."""
+    """All threads, and one list, of what `Work.at` gives, each with threads of its own, side by
+    side.
+    """
     head, place, first = [len(works)], 1 + 2 * len(works), 0
     for threads, words in works:
         head += place, first
@@ -182,10 +204,17 @@ class Listed:
         self._work = work
         self.threads, self.words = listed([work.at({**numbers} | dict.fromkeys(others, 0))])
         head = len(self.words) - work.size
-        self.moves = [(head + place, others.index(name), more) for place, name, more in work.moves if name in others]
+        self.moves = [
+            (head + place, others.index(name), more)
+            for place, name, more in work.moves
+            if name in others
+        ]
         self._met = head + HEAD.index("met")
         address = self.words.buffer_info()[0]
-        self.start, self.short = functools.partial(_function(), address, self.threads), _function().short(address)
+        self.start, self.short = (
+            functools.partial(_function(), address, self.threads),
+            _function().short(address),
+        )
 
     def once(self, others: Sequence[int]):
         """Run, with these numbers for the others; here many callers may be at it."""
@@ -209,7 +238,9 @@ class Listed:
 
 
 def together(calls: Sequence[Generator[tuple[int, array], None, object]]) -> list:
-    """Run calls side by side: what each gives is run, then it goes on; what they return is returned."""
+    """Run calls side by side: what each gives is run, then it goes on; what they return is
+    returned.
+    """
     found: list = [None] * len(calls)
     going = dict(enumerate(calls))
     while going:

@@ -1,4 +1,6 @@
-"""Weights put in the order in which a kernel's tiles read them; a training step does it anew, for they have changed."""
+"""Weights put in the order in which a kernel's tiles read them; a training step does it anew, for
+they have changed.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -12,9 +14,21 @@ from .builder import I32, PTR, Code, Target
 from .job_list import WORTH_A_THREAD, Bases, Job, Listed, Work
 from .tile_product import Pack
 
-# The words: addresses; the part's units and depth, and how far these are apart in the weight; vectors of a block and of a piece; and how
-# far blocks, pieces and turns are apart in the result.
-WORDS = ("out", "weight", "size", "depth", "unit", "column", "vectors", "inside", "block", "piece", "turn")
+# The words: addresses; the part's units and depth, and how far these are apart in the weight;
+# vectors of a block and of a piece; and how far blocks, pieces and turns are apart in the result.
+WORDS = (
+    "out",
+    "weight",
+    "size",
+    "depth",
+    "unit",
+    "column",
+    "vectors",
+    "inside",
+    "block",
+    "piece",
+    "turn",
+)
 
 # Layouts of weights whose jobs are kept.
 KEPT = 8
@@ -23,7 +37,8 @@ LINE = 16
 
 
 class Packing(Code):
-    """The code for one part of a pack: for each vector of units, one column after another; past the last unit there is 0.
+    """The code for one part of a pack: for each vector of units, one column after another; past the
+    last unit there is 0.
 
     Args:
         bits: 32 or 64.
@@ -39,26 +54,41 @@ class Packing(Code):
         b, i64, given = self.b, self.i64, self.given
         out, weight = (b.inttoptr(given[name], PTR) for name in ("out", "weight"))
         whole = b.sdiv(b.add(given["size"], i64(self.lanes - 1)), i64(self.lanes))
-        vectors = b.mul(b.sdiv(b.add(whole, b.sub(given["vectors"], i64(1))), given["vectors"]), given["vectors"])
+        vectors = b.mul(
+            b.sdiv(b.add(whole, b.sub(given["vectors"], i64(1))), given["vectors"]),
+            given["vectors"],
+        )
         first, last = self.share(vectors)
         with self.loop(first, last) as vector:
             block, within = b.sdiv(vector, given["vectors"]), b.srem(vector, given["vectors"])
             piece, place = b.sdiv(within, given["inside"]), b.srem(within, given["inside"])
-            start = b.add(b.mul(block, given["block"]), b.add(b.mul(piece, given["piece"]), b.mul(place, i64(self.lanes))))
+            start = b.add(
+                b.mul(block, given["block"]),
+                b.add(b.mul(piece, given["piece"]), b.mul(place, i64(self.lanes))),
+            )
             unit, end = b.mul(vector, i64(self.lanes)), b.sub(given["size"], i64(1))
             inside = self.below(b.sub(given["size"], unit))
-            rows = [self.at(weight, b.mul(self.min64(b.add(unit, i64(lane)), end), given["unit"])) for lane in range(self.lanes)]
+            rows = [
+                self.at(weight, b.mul(self.min64(b.add(unit, i64(lane)), end), given["unit"]))
+                for lane in range(self.lanes)
+            ]
             with self.loop(0, given["depth"]) as k:
                 at, numbers = b.mul(k, given["column"]), ir.Constant(self.vec, ir.Undefined)
                 for lane, row in enumerate(rows):
-                    numbers = b.insert_element(numbers, b.load(self.at(row, at), typ=self.elem), ir.Constant(I32, lane))
-                self.store(b.select(inside, numbers, self.constant(0.0)), self.at(self.at(out, start), b.mul(k, given["turn"])))
+                    numbers = b.insert_element(
+                        numbers, b.load(self.at(row, at), typ=self.elem), ir.Constant(I32, lane)
+                    )
+                self.store(
+                    b.select(inside, numbers, self.constant(0.0)),
+                    self.at(self.at(out, start), b.mul(k, given["turn"])),
+                )
         b.ret_void()
         self.text = str(self.module)
 
 
 class Packer:
-    """Puts weights as some packs want them: blocks, chunks of some vectors of one part or of all vectors of some parts, turns, vectors, lanes.
+    """Puts weights as some packs want them: blocks, chunks of some vectors of one part or of all
+    vectors of some parts, turns, vectors, lanes.
 
     Args:
         packs: What is wanted.
@@ -76,7 +106,15 @@ class Packer:
             self._starts.append(size)
             for k, part in enumerate(pack.parts):
                 start = size + k // together * chunk + k % together * inside * pack.lanes
-                self._parts.append((pack, *part, start, [pack.size, pack.turns], [tile.vectors, inside, block, piece, turn]))
+                self._parts.append(
+                    (
+                        pack,
+                        *part,
+                        start,
+                        [pack.size, pack.turns],
+                        [tile.vectors, inside, block, piece, turn],
+                    )
+                )
             size += -(-pack.blocks * block // LINE) * LINE
         self._size = size
         self._names = [*dict.fromkeys(name for _, name, *_ in self._parts)]
@@ -84,8 +122,12 @@ class Packer:
         self._narrow = {tuple(part): pack for pack, *part, _, _, _ in self._parts if pack.narrow}
         self._listed: dict[tuple, Listed] = {}
 
-    def __call__(self, weights: Mapping[str, Tensor], empty: Callable[[tuple[int, ...], torch.dtype], Tensor]) -> tuple[Tensor | None, list[int]]:
-        """The packed weights, and where each pack begins; `empty` makes the tensor that they lie in."""
+    def __call__(
+        self, weights: Mapping[str, Tensor], empty: Callable[[tuple[int, ...], torch.dtype], Tensor]
+    ) -> tuple[Tensor | None, list[int]]:
+        """The packed weights, and where each pack begins; `empty` makes the tensor that they lie
+        in.
+        """
         if not self._packs:
             return None, []
         given = [weights[name] for name in self._names]
@@ -93,7 +135,9 @@ class Packer:
         for (name, *part), pack in self._narrow.items():
             w = weights[name].detach()
             (transposed, row, column), depth = part, pack.depth
-            held[name, *part] = _pairs((w.T if transposed else w)[row : row + pack.size, column : column + depth])
+            held[name, *part] = _pairs(
+                (w.T if transposed else w)[row : row + pack.size, column : column + depth]
+            )
         strides = tuple([w.stride() for w in (*given, *held.values())])
         key = strides, packed.dtype, torch.get_num_threads() if self._size >= WORTH_A_THREAD else 1
         listed = self._listed.get(key)
@@ -105,7 +149,9 @@ class Packer:
         listed.once([at, *[w.data_ptr() for w in given], *[w.data_ptr() for w in held.values()]])
         return packed, [at + start * packed.itemsize for start in self._starts]
 
-    def _list(self, strides: tuple[tuple[int, int], ...], dtype: torch.dtype, threads: int) -> Listed:
+    def _list(
+        self, strides: tuple[tuple[int, int], ...], dtype: torch.dtype, threads: int
+    ) -> Listed:
         """The jobs, for weights whose numbers are so far apart."""
         bases, names, jobs = Bases(), [*self._names, *self._narrow], []
         apart_of = dict(zip(names, strides))
@@ -116,7 +162,13 @@ class Packer:
             else:
                 source, apart = name, apart_of[name][::-1] if transposed else apart_of[name]
                 first = (row * apart[0] + column * apart[1]) * dtype.itemsize
-            words = [bases["out"] + start * dtype.itemsize, bases[f"weight {source}"] + first, *sizes, *apart, *order]
+            words = [
+                bases["out"] + start * dtype.itemsize,
+                bases[f"weight {source}"] + first,
+                *sizes,
+                *apart,
+                *order,
+            ]
             jobs.append(Job(jit.made(Packing, 8 * dtype.itemsize), words, threads))
         return Listed(Work(jobs, bases), {}, ["out", *(f"weight {name}" for name in names)])
 
@@ -127,6 +179,7 @@ def _pairs(part: Tensor) -> Tensor:
         part = F.pad(part, (0, 1))
     part = part.to(torch.bfloat16)
     if part.stride(0) == 1:
-        # Where columns lie in memory one after another this takes half as long as to copy them to rows.
+        # Where columns lie in memory one after another this takes half as long as to copy them to
+        # rows.
         return torch.stack((part.T[::2], part.T[1::2]), -1).view(torch.float32).squeeze(-1).T
     return part.contiguous().view(torch.float32)

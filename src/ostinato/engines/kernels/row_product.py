@@ -1,6 +1,7 @@
 """Products of many rows by one matrix, for all steps at once: before the loop, or after it.
 
-A loop over a single row would read all weights of such a product at every step; here a register tile's worth of rows uses what is read.
+A loop over a single row would read all weights of such a product at every step; here a register
+tile's worth of rows uses what is read.
 """
 
 import functools
@@ -10,8 +11,9 @@ from .builder import I64, PTR, Code, Target, rounded_width
 from .packing import Packer
 from .tile_product import NEAR, UNROLL, Pack, Tile, choose_tile
 
-# The words: where the result and the rows are; how many rows, and numbers from one to the next in each; the rows' units, and
-# chunks of the result's; the packed matrix; where rows are rounded, if they are.
+# The words: where the result and the rows are; how many rows, and numbers from one to the next in
+# each; the rows' units, and chunks of the result's; the packed matrix; where rows are rounded, if
+# they are.
 WORDS = ("out", "x", "count", "out_width", "x_width", "depth", "chunks", "packed", "rounded")
 # Rows that take a chunk of weights before the next ones do.
 STRETCH = 192
@@ -24,13 +26,23 @@ class _Rows(Code):
         super().__init__(bits, target)
         self.enter(WORDS)
         b, given, i64 = self.b, self.given, self.i64
-        out, x, packed, rounded = (b.inttoptr(given[name], PTR) for name in ("out", "x", "packed", "rounded"))
+        out, x, packed, rounded = (
+            b.inttoptr(given[name], PTR) for name in ("out", "x", "packed", "rounded")
+        )
         depth = given["depth"]
         if bits == 16:
-            # Each thread rounds a stretch's rows for itself, and multiplies pairs; `each` is as of `rounded_width`.
-            each = b.lshr(b.and_(b.add(depth, i64(self.lanes - 1)), i64(-self.lanes)), i64(int(self.paired)))
-            rounded, depth = self.at(rounded, b.mul(b.mul(self.thread, i64(STRETCH)), each)), b.lshr(b.add(depth, i64(1)), i64(1))
-        multiply = self.intrinsic(tile_product.name(bits, target, tile.chunk, tile.rows), *tile_product.SIGNATURE)
+            # Each thread rounds a stretch's rows for itself, and multiplies pairs; `each` is as of
+            # `rounded_width`.
+            each = b.lshr(
+                b.and_(b.add(depth, i64(self.lanes - 1)), i64(-self.lanes)), i64(int(self.paired))
+            )
+            rounded, depth = (
+                self.at(rounded, b.mul(b.mul(self.thread, i64(STRETCH)), each)),
+                b.lshr(b.add(depth, i64(1)), i64(1)),
+            )
+        multiply = self.intrinsic(
+            tile_product.name(bits, target, tile.chunk, tile.rows), *tile_product.SIGNATURE
+        )
         lines = b.alloca(I64, STRETCH)
         width = i64(tile.chunk * self.lanes)
         # Weights of so many units stay in the first-level cache.
@@ -51,7 +63,20 @@ class _Rows(Code):
                 with self.loop(0, depth, share) as k:
                     units = self.min64(b.sub(depth, k), share)
                     going_on = b.select(b.icmp_signed(">", k, i64(0)), i64(-1), i64(0))
-                    b.call(multiply, [lines, k, count, aside, given["out_width"], i64(self.lanes), going_on, self.at(weights, b.mul(k, width)), units])
+                    b.call(
+                        multiply,
+                        [
+                            lines,
+                            k,
+                            count,
+                            aside,
+                            given["out_width"],
+                            i64(self.lanes),
+                            going_on,
+                            self.at(weights, b.mul(k, width)),
+                            units,
+                        ],
+                    )
         b.ret_void()
         self.text = str(self.module)
 
@@ -91,6 +116,10 @@ class Rows:
         self.scratch = STRETCH * rounded_width(depth, target) if bits == 16 else 0
         self.function = _made(bits, target, tile)
 
-    def words(self, out: int, out_width: int, x: int, x_width: int, count: int, packed: int, rounded: int) -> list[int]:
-        """The words of `function` for `count` rows; those of the result are `width` numbers apart or more."""
+    def words(
+        self, out: int, out_width: int, x: int, x_width: int, count: int, packed: int, rounded: int
+    ) -> list[int]:
+        """The words of `function` for `count` rows; those of the result are `width` numbers apart
+        or more.
+        """
         return [out, x, count, out_width, x_width, self.depth, self.chunks, packed, rounded]

@@ -1,12 +1,14 @@
-"""LLVM code for one loop of a plan: the time loop, its phases, the register tiles, and the pointwise work on them.
+"""LLVM code for one loop of a plan: the time loop, its phases, the register tiles, and the
+pointwise work on them.
 
-The kernel is one function of one array of 64-bit words (`WORDS`, then a pointer for each storage, then one for each packed
-matrix), which every thread calls. A task is a share of the batch's rows, and runs all its steps alone; where there are
-fewer rows than threads, the units are shared instead and a barrier ends each phase.
+The kernel is one function of one array of 64-bit words (`WORDS`, then a pointer for each storage,
+then one for each packed matrix), which every thread calls. A task is a share of the batch's rows,
+and runs all its steps alone; where there are fewer rows than threads, the units are shared instead
+and a barrier ends each phase.
 
-A phase goes over blocks of units. For each block the products are made in register tiles (rows of the batch times vectors
-of units), with the weights at hand kept within the first-level cache, and put aside for all rows; then the pointwise work
-takes them up, row by row.
+A phase goes over blocks of units. For each block the products are made in register tiles (rows of
+the batch times vectors of units), with the weights at hand kept within the first-level cache, and
+put aside for all rows; then the pointwise work takes them up, row by row.
 """
 
 from dataclasses import dataclass
@@ -18,15 +20,16 @@ from . import tile_product, vector_math
 from .builder import I1, I8, I32, I64, PTR, Code, Target, rounded_width
 from .tile_product import NEAR, UNROLL, Pack, Tile, choose_tile, choose_vectors, gap
 
-# The words every kernel is given before its pointers:
-# tasks: their number; table: four words a task (first row, steps, pointer to the active rows at each step, unused);
-# tokens: for each row, the token of its first step; advance: tokens from one step to the next;
-# before, after: tokens from a step to the state's row before and after it; carried: rows of an old / new buffer;
-# barrier: where threads meet.
+# The words every kernel is given before its pointers: tasks: their number; table: four words a task
+# (first row, steps, pointer to the active rows at each step, unused); tokens: for each row, the
+# token of its first step; advance: tokens from one step to the next; before, after: tokens from a
+# step to the state's row before and after it; carried: rows of an old / new buffer; barrier: where
+# threads meet.
 WORDS = ("tasks", "table", "tokens", "advance", "before", "after", "carried", "barrier")
 # Scratch that each thread has for itself where threads share units.
 EACH = ("aside", "lines", "rounded")
-# Rows between the scratch of one thread and another's: two that write to one line of a cache, or to one beside it, wait for each other.
+# Rows between the scratch of one thread and another's: two that write to one line of a cache, or to
+# one beside it, wait for each other.
 APART = 16
 # How many rows before it is worked on a row of an array with all steps is brought near.
 FETCHED = 2
@@ -34,7 +37,9 @@ FETCHED = 2
 
 @dataclass(frozen=True)
 class _Chain:
-    """An argument of products: where it lies, its units, and which products (by number) use it with which part of which weight."""
+    """An argument of products: where it lies, its units, and which products (by number) use it with
+    which part of which weight.
+    """
 
     buffer: str
     offset: int
@@ -42,7 +47,9 @@ class _Chain:
     uses: tuple[tuple[int, tuple[str, bool, int, int]], ...]
 
     def joined(self, other: "_Chain") -> "_Chain | None":
-        """Both as one, where what `other` multiplies goes on where this ends, in memory and in the weights."""
+        """Both as one, where what `other` multiplies goes on where this ends, in memory and in the
+        weights.
+        """
         if (other.buffer, other.offset) != (self.buffer, self.offset + self.depth):
             return None
         if [(p, (*part[:3], part[3] + self.depth)) for p, part in self.uses] != list(other.uses):
@@ -55,13 +62,17 @@ def _chunks(cells: list[int], tile: Tile) -> list[list[int]]:
 
 
 def _runs(chunks: list[list[int]], width: int, begun: set[int]) -> list[tuple[int, int, int]]:
-    """Runs of chunks that one piece of code makes: the first, how many, and from one to the next how many vectors further."""
+    """Runs of chunks that one piece of code makes: the first, how many, and from one to the next
+    how many vectors further.
+    """
     runs = []
     for c, chunk in enumerate(chunks):
         if runs:
             first, count, step = runs[-1]
             moved = chunk[0] - chunks[c - 1][0]
-            same = [(v - chunk[0], v // width in begun) for v in chunk] == [(v - chunks[first][0], v // width in begun) for v in chunks[first]]
+            same = [(v - chunk[0], v // width in begun) for v in chunk] == [
+                (v - chunks[first][0], v // width in begun) for v in chunks[first]
+            ]
             if same and (count == 1 or moved == step):
                 runs[-1] = first, count + 1, moved
                 continue
@@ -80,27 +91,47 @@ class Kernel(Code):
         one_row: Every task has one row at most.
         shared_units: Threads share the units of a phase, not the rows of the batch.
 
-    Attributes:
-        text: The LLVM module.
-        storages: The arrays whose pointers the kernel takes, in order.
-        packs: The packed matrices whose pointers follow.
-        products: The chunk and rows of each form of tile that the code calls; see `product.make`.
-        scratch: Numbers that a row needs of each storage that lasts for the run alone; these come last in `storages`. Those named in
-            `EACH` are needed once for each thread where threads share units; `partial` must be 0 at first.
+    Attributes: text: The LLVM module. storages: The arrays whose pointers the kernel takes, in
+        order. packs: The packed matrices whose pointers follow. products: The chunk and rows of
+        each form of tile that the code calls; see `product.make`. scratch: Numbers that a row needs
+        of each storage that lasts for the run alone; these come last in `storages`. Those named in
+            `EACH` are needed once for each thread where threads share units; `partial` must be 0 at
+            first.
     """
 
-    def __init__(self, program: Program, bits: int, target: Target, *, descending: bool, one_row: bool, shared_units: bool):
+    def __init__(
+        self,
+        program: Program,
+        bits: int,
+        target: Target,
+        *,
+        descending: bool,
+        one_row: bool,
+        shared_units: bool,
+    ):
         super().__init__(bits, target)
         self.enter(WORDS)
         self.program = program
         self.descending, self.one_row, self.shared_units = descending, one_row, shared_units
         self.sums = program.buffers["sum"].width if "sum" in program.buffers else 0
-        self.aside = max((len(g.products) * self._width(g) * self.lanes for g in program.groups), default=0)
-        widths = {name: program.buffers[name].width for name in ("scratch", "sum") if name in program.buffers}
+        self.aside = max(
+            (len(g.products) * self._width(g) * self.lanes for g in program.groups), default=0
+        )
+        widths = {
+            name: program.buffers[name].width
+            for name in ("scratch", "sum")
+            if name in program.buffers
+        }
         self.lines = max((len(self._chains(g)) for g in program.groups), default=0)
-        self.scratch = widths | {"partial": self.sums * 2 * self.lanes, "aside": self.aside, "lines": self.lines * 8 // self.bytes}
+        self.scratch = widths | {
+            "partial": self.sums * 2 * self.lanes,
+            "aside": self.aside,
+            "lines": self.lines * 8 // self.bytes,
+        }
         if bits == 16:
-            depth = max((chain.depth for g in program.groups for chain in self._chains(g)), default=0)
+            depth = max(
+                (chain.depth for g in program.groups for chain in self._chains(g)), default=0
+            )
             self.rounded = rounded_width(depth, target)
             self.scratch["rounded"] = self.lines * self.rounded
         self.scratch = {name: width for name, width in self.scratch.items() if width}
@@ -115,7 +146,10 @@ class Kernel(Code):
 
     def _build(self):
         b = self.b
-        self.bases = {name: b.inttoptr(self.word(self.words, len(WORDS) + k), PTR) for k, name in enumerate(self.storages)}
+        self.bases = {
+            name: b.inttoptr(self.word(self.words, len(WORDS) + k), PTR)
+            for k, name in enumerate(self.storages)
+        }
         self.table = b.inttoptr(self.given["table"], PTR)
         self.tokens = b.inttoptr(self.given["tokens"], PTR)
         if self.shared_units:
@@ -143,7 +177,10 @@ class Kernel(Code):
             odd = b.and_(self.step, self.i64(1))
             even = b.xor(odd, self.i64(1))
             old, new = (even, odd) if self.descending else (odd, even)
-            self.turn = {"old": b.mul(old, self.given["carried"]), "new": b.mul(new, self.given["carried"])}
+            self.turn = {
+                "old": b.mul(old, self.given["carried"]),
+                "new": b.mul(new, self.given["carried"]),
+            }
             for level in range(self.program.phases):
                 groups = [g for g in self.program.groups if g.level == level]
                 for group in groups:
@@ -186,13 +223,18 @@ class Kernel(Code):
         return self.at(base, b.mul(row, width))
 
     def _ahead(self, m):
-        """How many rows further that one lies which comes `FETCHED` rows after row m: past the last row it is one of the next step.
+        """How many rows further that one lies which comes `FETCHED` rows after row m: past the last
+        row it is one of the next step.
 
         The rows in between are another thread's, which would have to get them back.
         """
         b, ahead = self.b, self.i64(FETCHED)
         step = b.neg(self.given["advance"]) if self.descending else self.given["advance"]
-        return b.select(b.icmp_signed("<", b.add(m, ahead), self.rows), ahead, b.add(b.sub(ahead, self.rows), step))
+        return b.select(
+            b.icmp_signed("<", b.add(m, ahead), self.rows),
+            ahead,
+            b.add(b.sub(ahead, self.rows), step),
+        )
 
     def _token(self, m):
         return self.b.add(self.word(self.tokens, self.b.add(self.first, m)), self.moved)
@@ -204,7 +246,8 @@ class Kernel(Code):
         chains, width = self._chains(group), self._width(group)
         vectors, full = -(-group.size // lanes), group.size // lanes
         blocks = -(-vectors // width)
-        # Forward waits for its chains of functions, of which two at a time fill the gaps; backward waits for memory.
+        # Forward waits for its chains of functions, of which two at a time fill the gaps; backward
+        # waits for memory.
         two_by_two = min(width, full) > 1 and not self.descending
         first, last = self.i64(0), self.i64(blocks)
         if self.shared_units:
@@ -231,17 +274,26 @@ class Kernel(Code):
                 if group.size % lanes:
                     with b.if_then(b.icmp_signed("==", block, self.i64(blocks - 1))):
                         v = self.i64(full - (blocks - 1) * width)
-                        mask = ir.Constant(ir.VectorType(I1, lanes), [k < group.size % lanes for k in range(lanes)])
+                        mask = ir.Constant(
+                            ir.VectorType(I1, lanes), [k < group.size % lanes for k in range(lanes)]
+                        )
                         self._pointwise(group, width, pointers, sums, v, self.i64(full), mask)
 
     def _chains(self, group: Group) -> list["_Chain"]:
-        """What the group's products multiply, and which products use each, with what part of which weight."""
+        """What the group's products multiply, and which products use each, with what part of which
+        weight.
+        """
         uses: dict[Value, list] = {}
         for index, made in enumerate(group.products):
             for argument, part in zip(made.args, made.ref):
                 uses.setdefault(argument, []).append((index, part))
-        chains = sorted((_Chain(*self.program.row(argument), argument.size, tuple(used)) for argument, used in uses.items()),
-                        key=lambda c: (c.buffer, c.offset))
+        chains = sorted(
+            (
+                _Chain(*self.program.row(argument), argument.size, tuple(used))
+                for argument, used in uses.items()
+            ),
+            key=lambda c: (c.buffer, c.offset),
+        )
         merged: list[_Chain] = []
         for chain in chains:
             longer = merged[-1].joined(chain) if merged else None
@@ -253,7 +305,13 @@ class Kernel(Code):
 
     def _width(self, group: Group) -> int:
         """Vectors in a block of a group's units."""
-        return choose_vectors(max(1, len(group.products)), group.size, self.lanes, self.target.registers, one_row=self.one_row)
+        return choose_vectors(
+            max(1, len(group.products)),
+            group.size,
+            self.lanes,
+            self.target.registers,
+            one_row=self.one_row,
+        )
 
     def _spread(self):
         """Rows of an array of scratch, those between the tasks included."""
@@ -261,8 +319,14 @@ class Kernel(Code):
         return b.add(self.given["carried"], b.mul(self.given["tasks"], self.i64(APART)))
 
     def _of_thread(self, arrays: int):
-        """Where a thread's rows begin in so many arrays of its own, or in what the tasks have in turn."""
-        return self.b.mul(self.thread, self.b.mul(self._spread(), self.i64(arrays))) if self.shared_units else self.own
+        """Where a thread's rows begin in so many arrays of its own, or in what the tasks have in
+        turn.
+        """
+        return (
+            self.b.mul(self.thread, self.b.mul(self._spread(), self.i64(arrays)))
+            if self.shared_units
+            else self.own
+        )
 
     def _aside(self, m):
         """Where row m's products of one block are put aside: by product, then vector."""
@@ -270,7 +334,8 @@ class Kernel(Code):
         return self.at(self.bases["aside"], self.b.mul(row, self.i64(self.aside)))
 
     def _lines(self, number: int, chain: "_Chain"):
-        """Write down where the rows of an argument lie, one address after another; returns where they are written down.
+        """Write down where the rows of an argument lie, one address after another; returns where
+        they are written down.
 
         Where products are of bfloat16, the rows are rounded, and lie where that is written.
         """
@@ -299,11 +364,21 @@ class Kernel(Code):
             # The vectors of one part lie side by side.
             tile = choose_tile(1, width, self.target.registers, one_row=self.one_row)
             chunks = _chunks(cells, tile)
-        pack = Pack(tuple(part for _, part in uses), group.size, chain.depth, tile, self.lanes, self.factors == 16)
+        pack = Pack(
+            tuple(part for _, part in uses),
+            group.size,
+            chain.depth,
+            tile,
+            self.lanes,
+            self.factors == 16,
+        )
         self.packs.append(pack)
         depth = pack.turns
         self.products.add((tile.chunk, tile.rows))
-        multiply = self.intrinsic(tile_product.name(self.factors, self.target, tile.chunk, tile.rows), *tile_product.SIGNATURE)
+        multiply = self.intrinsic(
+            tile_product.name(self.factors, self.target, tile.chunk, tile.rows),
+            *tile_product.SIGNATURE,
+        )
         words = len(WORDS) + len(self.storages) + len(self.packs) - 1
         base = b.inttoptr(self.word(self.words, words), PTR)
         # All shares but the last are whole rounds of the unrolled loop.
@@ -314,13 +389,34 @@ class Kernel(Code):
             chunk = chunks[c]
             old = sum(1 << k for k, v in enumerate(chunk) if v // width in begun)
             with self.loop(0, count) as turn:
-                passed = b.add(b.mul(block, self.i64(len(cells))), b.mul(b.add(turn, self.i64(c)), self.i64(tile.chunk)))
+                passed = b.add(
+                    b.mul(block, self.i64(len(cells))),
+                    b.mul(b.add(turn, self.i64(c)), self.i64(tile.chunk)),
+                )
                 weights = self.at(base, b.mul(passed, self.i64(depth * self.lanes)))
-                aside = self.at(line, b.add(b.mul(turn, self.i64(step * self.lanes)), self.i64(chunk[0] * self.lanes)))
+                aside = self.at(
+                    line,
+                    b.add(
+                        b.mul(turn, self.i64(step * self.lanes)), self.i64(chunk[0] * self.lanes)
+                    ),
+                )
 
-                def add(start, units, going_on):
+                def add(start, units, going_on, weights=weights, aside=aside, chunk=chunk):
                     of_share = self.at(weights, b.mul(start, self.i64(tile.chunk * self.lanes)))
-                    b.call(multiply, [rows, start, self.rows, aside, self.i64(self.aside), self.i64(gap(chunk) * self.lanes), going_on, of_share, units])
+                    b.call(
+                        multiply,
+                        [
+                            rows,
+                            start,
+                            self.rows,
+                            aside,
+                            self.i64(self.aside),
+                            self.i64(gap(chunk) * self.lanes),
+                            going_on,
+                            of_share,
+                            units,
+                        ],
+                    )
 
                 if shares == 1:
                     add(self.i64(0), self.i64(depth), self.i64(old))
@@ -328,11 +424,13 @@ class Kernel(Code):
                 with self.loop(0, shares) as k:
                     last = b.icmp_signed("==", k, self.i64(shares - 1))
                     here = b.select(last, self.i64(depth - share * (shares - 1)), self.i64(share))
-                    again = b.select(b.icmp_signed(">", k, self.i64(0)), self.i64(-1), self.i64(old))
+                    again = b.select(
+                        b.icmp_signed(">", k, self.i64(0)), self.i64(-1), self.i64(old)
+                    )
                     add(b.mul(k, self.i64(share)), here, again)
         begun |= {p for p, _ in uses}
 
-    # ------------------------------------------------------------ pointwise work on one vector of units
+    # ---------------------------------------- pointwise work on one vector of units
 
     def _named(self, group: Group) -> list[str]:
         """The buffers whose rows the pointwise work of a group touches."""
@@ -359,13 +457,17 @@ class Kernel(Code):
         return list(dict.fromkeys(names))
 
     def _pointwise(self, group: Group, width: int, pointers, sums, v, vector, mask, times: int = 1):
-        """The group's values for one row and `times` vectors of units (from the v-th of its block): read, work out, write."""
+        """The group's values for one row and `times` vectors of units (from the v-th of its block):
+        read, work out, write.
+        """
         b, lanes = self.b, self.lanes
         unit = b.mul(vector, self.i64(lanes))
         done: dict[Value, object] = {}
 
         def fetch(name, address, write=False):
-            """Have what a later row has there brought near: rows lie apart, and processors foresee no such thing."""
+            """Have what a later row has there brought near: rows lie apart, and processors foresee
+            no such thing.
+            """
             buffer = self.program.buffers[name]
             if not self.one_row and buffer.rows in ("token", "before", "after"):
                 self.fetch(self.at(address, b.mul(self.ahead, self.i64(buffer.width))), write=write)
@@ -392,7 +494,9 @@ class Kernel(Code):
             elif value.op == "number":
                 result = self.constant(value.ref)
             elif value in group.products:
-                cell = b.add(b.mul(v, self.i64(lanes)), self.i64(group.products.index(value) * width * lanes))
+                cell = b.add(
+                    b.mul(v, self.i64(lanes)), self.i64(group.products.index(value) * width * lanes)
+                )
                 result = b.load(self.at(sums, cell), typ=self.vec, align=self.bytes)
             elif value.op == "spread":
                 result = emit(value.args[0])
@@ -434,7 +538,10 @@ class Kernel(Code):
                 return b.select(b.fcmp_ordered("<=", x, zero), zero, x)
             case "abs" | "floor", (x,):
                 name = {"abs": "fabs", "floor": "floor"}[op]
-                return b.call(self.intrinsic(f"llvm.{name}.v{self.lanes}f{self.bits}", self.vec, [self.vec]), [x])
+                return b.call(
+                    self.intrinsic(f"llvm.{name}.v{self.lanes}f{self.bits}", self.vec, [self.vec]),
+                    [x],
+                )
             case "less", (x, y):
                 return b.fcmp_ordered("<", x, y)
             case "where", (condition, x, y):
@@ -451,7 +558,9 @@ class Kernel(Code):
                 return vector_math.emit(b, op, x)
 
     def _fused(self, value, args):
-        """A product and a sum in one instruction, where one of the two is a product that was just made."""
+        """A product and a sum in one instruction, where one of the two is a product that was just
+        made.
+        """
         for k, a in enumerate(value.args):
             if a.op == "mul" and isinstance(args[k], ir.Instruction) and args[k].opname == "fmul":
                 x, y = args[k].operands
@@ -460,11 +569,14 @@ class Kernel(Code):
 
     # ------------------------------------------------------------ sums over units
     #
-    # A row's sum is two vectors: the sums of the numbers of each place of a vector, and the sums of the rounding errors of these.
-    # Without the errors a mean of equal numbers would not be that number, and `v - mean(v)` would be noise, not 0.
+    # A row's sum is two vectors: the sums of the numbers of each place of a vector, and the sums of
+    # the rounding errors of these. Without the errors a mean of equal numbers would not be that
+    # number, and `v - mean(v)` would be noise, not 0.
 
     def _two_sum(self, total, error, number):
-        """Add a vector of numbers to a sum. Source: Knuth, The Art of Computer Programming 2, section 4.2.2, theorem B."""
+        """Add a vector of numbers to a sum. Source: Knuth, The Art of Computer Programming 2,
+        section 4.2.2, theorem B.
+        """
         b = self.b
         added = b.fadd(total, number)
         moved = b.fsub(added, total)
@@ -475,11 +587,17 @@ class Kernel(Code):
         """Where a row adds up one sum; found from the row's place in the buffer `sum`."""
         b = self.b
         offset = b.sub(b.ptrtoint(sum_row, I64), b.ptrtoint(self.bases["sum"], I64))
-        row = self.b.inttoptr(b.add(b.ptrtoint(self.bases["partial"], I64), b.mul(offset, self.i64(2 * self.lanes))), PTR)
+        row = self.b.inttoptr(
+            b.add(b.ptrtoint(self.bases["partial"], I64), b.mul(offset, self.i64(2 * self.lanes))),
+            PTR,
+        )
         return self.at(row, slot * 2 * self.lanes)
 
     def _load_sum(self, address):
-        return tuple(self.b.load(self.at(address, k * self.lanes), typ=self.vec, align=self.bytes) for k in range(2))
+        return tuple(
+            self.b.load(self.at(address, k * self.lanes), typ=self.vec, align=self.bytes)
+            for k in range(2)
+        )
 
     def _store_sum(self, address, total, error):
         for k, vector in enumerate((total, error)):
@@ -501,17 +619,25 @@ class Kernel(Code):
                 count = self.lanes
                 while count > 1:
                     count //= 2
-                    total, lost = self._two_sum(total, self._moved(error, count), self._moved(total, count))
+                    total, lost = self._two_sum(
+                        total, self._moved(error, count), self._moved(total, count)
+                    )
                     error = b.fadd(error, lost)
                 b.store(self._quotient(total, error, divisor), self.at(row, slot), align=self.bytes)
 
     def _moved(self, vector, places: int):
         """A vector with its numbers moved to the front by `places`."""
         order = [*range(places, 2 * places), *([0] * (self.lanes - places))]
-        return self.b.shuffle_vector(vector, ir.Constant(self.vec, ir.Undefined), ir.Constant(ir.VectorType(I32, self.lanes), order))
+        return self.b.shuffle_vector(
+            vector,
+            ir.Constant(self.vec, ir.Undefined),
+            ir.Constant(ir.VectorType(I32, self.lanes), order),
+        )
 
     def _quotient(self, total, error, divisor: int):
-        """The first number of a sum, with its error, divided by a whole number: as precise as if the sum were exact."""
+        """The first number of a sum, with its error, divided by a whole number: as precise as if
+        the sum were exact.
+        """
         b, count = self.b, ir.Constant(self.elem, float(divisor))
         total, error = (b.extract_element(vector, ir.Constant(I32, 0)) for vector in (total, error))
         # Where the sum is not finite, neither is the error.

@@ -1,12 +1,12 @@
 """exp, log, tanh, sigmoid, softplus and sqrt as straight-line vector code, with a stated error.
 
-The exponential family rests on one reduction, x = k ln 2 + r with k whole and |r| <= ln(2) / 2, and on one polynomial,
-z = expm1(r), so that exp(x) = 2^k (1 + z). Each function puts 2^k and z together so that few roundings are left, and
-divides once at most. Chains are kept short (a polynomial takes two terms at a time), for an out-of-order processor waits
-for them sooner than it runs out of units.
+The exponential family rests on one reduction, x = k ln 2 + r with k whole and |r| <= ln(2) / 2, and
+on one polynomial, z = expm1(r), so that exp(x) = 2^k (1 + z). Each function puts 2^k and z together
+so that few roundings are left, and divides once at most. Chains are kept short (a polynomial takes
+two terms at a time), for an out-of-order processor waits for them sooner than it runs out of units.
 
-Nothing here branches or calls a library. NaN stays NaN, infinities and signed zeros are right, and results below the
-smallest normal number lose digits gradually, as they should.
+Nothing here branches or calls a library. NaN stays NaN, infinities and signed zeros are right, and
+results below the smallest normal number lose digits gradually, as they should.
 """
 
 import math
@@ -14,11 +14,21 @@ from dataclasses import dataclass
 
 from llvmlite import ir
 
-# The largest error in units in the last place of the exact result, by function and bits. For float32 it is checked on
-# every number there is, for float64 on a sample.
+# The largest error in units in the last place of the exact result, by function and bits. For
+# float32 it is checked on every number there is, for float64 on a sample.
 MAX_ULP = {
-    ("exp", 32): 1.1, ("log", 32): 1.0, ("tanh", 32): 2.0, ("sigmoid", 32): 2.0, ("softplus", 32): 2.0, ("sqrt", 32): 0.5,
-    ("exp", 64): 1.1, ("log", 64): 1.0, ("tanh", 64): 2.0, ("sigmoid", 64): 2.0, ("softplus", 64): 2.0, ("sqrt", 64): 0.5,
+    ("exp", 32): 1.1,
+    ("log", 32): 1.0,
+    ("tanh", 32): 2.0,
+    ("sigmoid", 32): 2.0,
+    ("softplus", 32): 2.0,
+    ("sqrt", 32): 0.5,
+    ("exp", 64): 1.1,
+    ("log", 64): 1.0,
+    ("tanh", 64): 2.0,
+    ("sigmoid", 64): 2.0,
+    ("softplus", 64): 2.0,
+    ("sqrt", 64): 0.5,
 }
 
 
@@ -26,18 +36,16 @@ MAX_ULP = {
 class Format:
     """A floating-point format, and the functions' constants in it.
 
-    Attributes:
-        bits: Of a number.
-        mantissa: Bits stored of the mantissa.
-        bias: Of the exponent.
-        ln2: ln 2 as the nearest number and the rest. k times the first, taken from x in one fma, leaves no rounding: the
+    Attributes: bits: Of a number. mantissa: Bits stored of the mantissa. bias: Of the exponent.
+        ln2: ln 2 as the nearest number and the rest. k times the first, taken from x in one fma,
+        leaves no rounding: the
             difference is a multiple of the first's last place, and small.
         underflow: exp of this rounds to 0.
         overflow: exp of this is infinite.
-        expm1: q in expm1(r) = r + r^2 q(r), lowest power first. Minimax by Remez' exchange on |r| <= ln(2) / 2, for the
-            relative error of expm1: 2^-26.2 in float32, 2^-55.6 in float64.
-        log: q in log((1 + s) / (1 - s)) = 2 s + s^3 q(s^2), lowest power first. Minimax likewise on 0 <= s <= 3 - sqrt(8),
-            for the error relative to 2 s: 2^-30.2 and 2^-59.5.
+        expm1: q in expm1(r) = r + r^2 q(r), lowest power first. Minimax by Remez' exchange on |r|
+            <= ln(2) / 2, for the relative error of expm1: 2^-26.2 in float32, 2^-55.6 in float64.
+        log: q in log((1 + s) / (1 - s)) = 2 s + s^3 q(s^2), lowest power first. Minimax likewise on
+            0 <= s <= 3 - sqrt(8), for the error relative to 2 s: 2^-30.2 and 2^-59.5.
         root: The bits of sqrt(1/2), where the range of log's mantissas starts.
     """
 
@@ -53,22 +61,51 @@ class Format:
 
     @property
     def split(self) -> int:
-        """The power of two that carries results over the format's ends: they are worked out so much nearer 1."""
+        """The power of two that carries results over the format's ends: they are worked out so much
+        nearer 1.
+        """
         return (self.bias + 1) // 2
 
 
 SINGLE = Format(
-    bits=32, mantissa=23, bias=127, ln2=(0.693147182464599609375, -1.904654299957767e-09), underflow=-104.0, overflow=89.0,
+    bits=32,
+    mantissa=23,
+    bias=127,
+    ln2=(0.693147182464599609375, -1.904654299957767e-09),
+    underflow=-104.0,
+    overflow=89.0,
     expm1=(0.49999997, 0.166665435, 0.0416672006, 0.00836654752, 0.00138825271),
     log=(0.666667759, 0.399774969, 0.298730761),
     root=0x3F3504F3,
 )
 DOUBLE = Format(
-    bits=64, mantissa=52, bias=1023, ln2=(0.6931471805599453, 2.3190468138462996e-17), underflow=-746.0, overflow=710.0,
-    expm1=(0.5000000000000006, 0.16666666666666588, 0.041666666666576466, 0.008333333333389729, 0.0013888888931667053,
-           0.00019841269718717553, 2.4801505142783002e-05, 2.7557407680794117e-06, 2.762609279399893e-07, 2.5053777156302208e-08),
-    log=(0.6666666666666735, 0.39999999999411107, 0.2857142874325916, 0.22222198476369795, 0.18183569719005624,
-         0.15313903789445865, 0.14797502275976926),
+    bits=64,
+    mantissa=52,
+    bias=1023,
+    ln2=(0.6931471805599453, 2.3190468138462996e-17),
+    underflow=-746.0,
+    overflow=710.0,
+    expm1=(
+        0.5000000000000006,
+        0.16666666666666588,
+        0.041666666666576466,
+        0.008333333333389729,
+        0.0013888888931667053,
+        0.00019841269718717553,
+        2.4801505142783002e-05,
+        2.7557407680794117e-06,
+        2.762609279399893e-07,
+        2.5053777156302208e-08,
+    ),
+    log=(
+        0.6666666666666735,
+        0.39999999999411107,
+        0.2857142874325916,
+        0.22222198476369795,
+        0.18183569719005624,
+        0.15313903789445865,
+        0.14797502275976926,
+    ),
     root=0x3FE6A09E667F3BCD,
 )
 
@@ -87,8 +124,14 @@ def emit(builder: ir.IRBuilder, name: str, x):
     Raises:
         KeyError: There is no such function.
     """
-    functions = {"exp": _exp, "log": _log, "tanh": _tanh, "sigmoid": _sigmoid, "softplus": _softplus,
-                 "sqrt": lambda v, x: v.intrinsic("sqrt", x)}
+    functions = {
+        "exp": _exp,
+        "log": _log,
+        "tanh": _tanh,
+        "sigmoid": _sigmoid,
+        "softplus": _softplus,
+        "sqrt": lambda v, x: v.intrinsic("sqrt", x),
+    }
     return functions[name](_Vectors(builder, x.type), x)
 
 
@@ -106,7 +149,13 @@ class _Vectors:
     def intrinsic(self, name, *args):
         full = f"llvm.{name}.v{self.kind.count}f{self.format.bits}"
         known = self.b.module.globals.get(full)
-        return self.b.call(known or ir.Function(self.b.module, ir.FunctionType(self.kind, [self.kind] * len(args)), full), args)
+        return self.b.call(
+            known
+            or ir.Function(
+                self.b.module, ir.FunctionType(self.kind, [self.kind] * len(args)), full
+            ),
+            args,
+        )
 
     def fma(self, x, y, z):
         return self.intrinsic("fma", self.of(x), self.of(y), self.of(z))
@@ -152,7 +201,7 @@ class _Vectors:
     def polynomial(self, x, coefficients, square=None):
         """Lowest power first: pairs of terms in x, joined by x^2."""
         square = self.mul(x, x) if square is None else square
-        pairs = [coefficients[k:k + 2] for k in range(0, len(coefficients), 2)]
+        pairs = [coefficients[k : k + 2] for k in range(0, len(coefficients), 2)]
         terms = [self.fma(x, pair[1], pair[0]) if len(pair) == 2 else pair[0] for pair in pairs]
         total = terms.pop()
         for term in reversed(terms):
@@ -160,15 +209,17 @@ class _Vectors:
         return total
 
 
-def _reduced(v: _Vectors, x, *, shift: int = 0, negate: bool = False, half: bool = False, exact: bool = True):
+def _reduced(
+    v: _Vectors, x, *, shift: int = 0, negate: bool = False, half: bool = False, exact: bool = True
+):
     """2^(k + shift) and z = expm1(r), where k ln 2 + r is x, or -x.
 
-    With `half`, x stands for twice itself and z is given halved, which saves the doubling. Without `exact`, the rest of
-    ln 2 is left out.
+    With `half`, x stands for twice itself and z is given halved, which saves the doubling. Without
+    `exact`, the rest of ln 2 is left out.
     """
     f, scale = v.format, 2.0 if half else 1.0
-    # Adding 1.5 * 2^mantissa rounds to a whole number and leaves it in the lowest bits; with the bias added too, they need
-    # only be shifted to become an exponent.
+    # Adding 1.5 * 2^mantissa rounds to a whole number and leaves it in the lowest bits; with the
+    # bias added too, they need only be shifted to become an exponent.
     magic = 1.5 * 2.0**f.mantissa + f.bias + shift
     t = v.fma(x, (-scale if negate else scale) / math.log(2), magic)
     k = v.sub(t, magic)
@@ -181,8 +232,8 @@ def _reduced(v: _Vectors, x, *, shift: int = 0, negate: bool = False, half: bool
 
 
 def _exp(v, x):
-    """2^k (1 + z) is made 2^split nearer 1 than it is, then put right by one multiplication, which overflows or loses digits
-    as it must."""
+    """2^k (1 + z) is made 2^split nearer 1 than it is, then put right by one multiplication, which
+    overflows or loses digits as it must."""
     f = v.format
     x = v.smaller(f.overflow, v.larger(f.underflow, x))
     bits, z = _reduced(v, x, shift=f.bias)
@@ -193,8 +244,8 @@ def _exp(v, x):
 
 
 def _sigmoid(v, x):
-    """1 / (1 + exp(-x)), as c / (c + c exp(-x)): with c = 2^-split the last never overflows. 2^k is added last, for that
-    leaves the smallest error where the sum is about 1 + 2^mantissa, too."""
+    """1 / (1 + exp(-x)), as c / (c + c exp(-x)): with c = 2^-split the last never overflows. 2^k is
+    added last, for that leaves the smallest error where the sum is about 1 + 2^mantissa, too."""
     f = v.format
     x = v.smaller(40.0, v.larger(f.underflow, x))
     bits, z = _reduced(v, x, shift=-f.split, negate=True)
@@ -203,9 +254,10 @@ def _sigmoid(v, x):
 
 
 def _tanh(v, x):
-    """-expm1(-2 |x|) / (2 + expm1(-2 |x|)), both halved. Above and below, expm1 is 2^k z + (2^k - 1), which is exact where x
-    is small (k = 0) and loses little elsewhere; with -|x| the divisor stays just below 1 or well above 1/2, where roundings
-    are smallest. In float32 the rest of ln 2 matters where k is large, and there expm1 is -1."""
+    """-expm1(-2 |x|) / (2 + expm1(-2 |x|)), both halved. Above and below, expm1 is 2^k z + (2^k -
+    1), which is exact where x is small (k = 0) and loses little elsewhere; with -|x| the divisor
+    stays just below 1 or well above 1/2, where roundings are smallest. In float32 the rest of ln 2
+    matters where k is large, and there expm1 is -1."""
     f, b = v.format, v.b
     a = v.larger(-20.0, v.number(b.or_(v.bits(x), v.sign)))
     bits, z = _reduced(v, a, half=True, exact=f.bits == 64)
@@ -216,8 +268,9 @@ def _tanh(v, x):
 
 
 def _log1p(v, x, k):
-    """log(1 + x) + k ln 2 for 1 + x in sqrt(1/2) .. sqrt(2): with s = x / (2 + x), so that 1 + x = (1 + s) / (1 - s),
-    log(1 + x) = 2 s + s^3 q = x - x^2 / 2 + s (x^2 / 2 + s^2 q), whose first term is exact.
+    """log(1 + x) + k ln 2 for 1 + x in sqrt(1/2) .. sqrt(2): with s = x / (2 + x), so that 1 + x =
+    (1 + s) / (1 - s), log(1 + x) = 2 s + s^3 q = x - x^2 / 2 + s (x^2 / 2 + s^2 q), whose first
+    term is exact.
 
     Source: the arrangement is that of fdlibm's e_log.c (Sun Microsystems, 1993).
     """

@@ -1,9 +1,12 @@
-"""What goes over the tokens of a batch: the gradients of weights, which add up over all steps and rows, and clearing those past a row's end.
+"""What goes over the tokens of a batch: the gradients of weights, which add up over all steps and
+rows, and clearing those past a row's end.
 
-Of a matrix it is a sum of outer products, out[m, n] = sum of d[k, m] * x[k, n]; of a vector, out[n] = sum of d[k, n]; k goes over a
-list of tokens, so that what rows that end early have not is passed over. One kernel does for all sizes. The result is cut into
-tiles of rows times vectors whose sums fit the registers, and the k into stretches that fit the caches; threads share out the tiles.
-What a tile takes of a stretch is put side by side before: where rows are a power of two apart, a first-level cache holds but a few of them.
+Of a matrix it is a sum of outer products, out[m, n] = sum of d[k, m] * x[k, n]; of a vector, out[n]
+= sum of d[k, n]; k goes over a list of tokens, so that what rows that end early have not is passed
+over. One kernel does for all sizes. The result is cut into tiles of rows times vectors whose sums
+fit the registers, and the k into stretches that fit the caches; threads share out the tiles. What a
+tile takes of a stretch is put side by side before: where rows are a power of two apart, a
+first-level cache holds but a few of them.
 """
 
 from llvmlite import ir
@@ -13,19 +16,23 @@ from .builder import I32, I64, PTR, Code, Target
 from .job_list import Job
 from .tile_product import CACHE_LINE, UNROLL, choose_tile, heights
 
-# The words of the kernels: addresses, of the tokens' list too; how many tokens; rows and columns of the result; numbers from one token to
-# the next in d and x; 1 where it goes on from the sums that are there.
+# The words of the kernels: addresses, of the tokens' list too; how many tokens; rows and columns of
+# the result; numbers from one token to the next in d and x; 1 where it goes on from the sums that
+# are there.
 OUTER_WORDS = ("out", "d", "x", "tokens", "count", "rows", "columns", "d_width", "x_width", "more")
 CLEAR_WORDS = ("out", "tokens", "count", "width")
 TOTAL_WORDS = ("out", "d", "tokens", "count", "columns", "d_width")
 # How many k a tile takes before the next tile takes the same.
 STRETCH = 192
-# Columns of x that all tiles take before the next ones: with a stretch's tokens they fit the second-level cache.
+# Columns of x that all tiles take before the next ones: with a stretch's tokens they fit the
+# second-level cache.
 PANEL = 128
-# From the k whose row is put aside to the one whose row is fetched: so many more tokens the list has, for these to be read.
+# From the k whose row is put aside to the one whose row is fetched: so many more tokens the list
+# has, for these to be read.
 AHEAD = 8
 VECTORS = 2
-# Columns of d that are put aside at once, about: what a line of memory has is read while it is near.
+# Columns of d that are put aside at once, about: what a line of memory has is read while it is
+# near.
 GROUP = 48
 # Vectors whose columns are added up at once.
 COLUMNS = 8
@@ -34,8 +41,8 @@ COLUMNS = 8
 class Outer(Code):
     """The code for a matrix.
 
-    Args:
-        bits: As of `Code`; with 16, where `Code.paired`, each token is two, as `pairs.pairs` makes them. Elsewhere the numbers are
+    Args: bits: As of `Code`; with 16, where `Code.paired`, each token is two, as `pairs.pairs`
+        makes them. Elsewhere the numbers are
             rounded here.
         target: The processor.
 
@@ -47,12 +54,20 @@ class Outer(Code):
         super().__init__(bits, target)
         self.enter(OUTER_WORDS)
         self.tile = choose_tile(1, VECTORS, target.registers, one_row=False)
-        self.out, self.d, self.x, self.tokens = (self.b.inttoptr(self.given[name], PTR) for name in ("out", "d", "x", "tokens"))
+        self.out, self.d, self.x, self.tokens = (
+            self.b.inttoptr(self.given[name], PTR) for name in ("out", "d", "x", "tokens")
+        )
         self.row = self.b.alloca(I64)
-        # A stretch of a group's columns of d, and of a panel's of x, each tile by tile; a tile's last row is written with whole vectors.
-        self.group, self.apart = max(1, GROUP // self.tile.rows), STRETCH * self.tile.rows + self.lanes
-        self.of_d, self.of_x = (self.b.inttoptr(self.b.ptrtoint(self.b.alloca(self.elem, size), I64), PTR)
-                                for size in (self.group * self.apart, STRETCH * PANEL))
+        # A stretch of a group's columns of d, and of a panel's of x, each tile by tile; a tile's
+        # last row is written with whole vectors.
+        self.group, self.apart = (
+            max(1, GROUP // self.tile.rows),
+            STRETCH * self.tile.rows + self.lanes,
+        )
+        self.of_d, self.of_x = (
+            self.b.inttoptr(self.b.ptrtoint(self.b.alloca(self.elem, size), I64), PTR)
+            for size in (self.group * self.apart, STRETCH * PANEL)
+        )
         self._build()
         self.text = str(self.module)
 
@@ -60,21 +75,45 @@ class Outer(Code):
         b, given, i64, width = self.b, self.given, self.i64, VECTORS * self.lanes
         high = self.group * self.tile.rows
         groups = b.sdiv(b.add(given["rows"], i64(high - 1)), i64(high))
-        with self.loop(0, given["count"], STRETCH) as start, self.loop(0, given["columns"], PANEL) as panel:
+        with (
+            self.loop(0, given["count"], STRETCH) as start,
+            self.loop(0, given["columns"], PANEL) as panel,
+        ):
             self.start, self.depth = start, self.min64(b.sub(given["count"], start), i64(STRETCH))
-            more = b.or_(b.icmp_signed(">", start, i64(0)), b.icmp_signed("!=", given["more"], i64(0)))
+            more = b.or_(
+                b.icmp_signed(">", start, i64(0)), b.icmp_signed("!=", given["more"], i64(0))
+            )
             columns = self.min64(b.sub(given["columns"], panel), i64(PANEL))
             across = b.sdiv(b.add(columns, i64(width - 1)), i64(width))
             with self.loop(0, across) as tile:
                 n = b.mul(tile, i64(width))
-                self._put(self.x, "x_width", b.add(panel, n), b.sub(columns, n), self._columns_of(tile), [0], width)
-            # Tiles go down a group before the next columns come, so that what is put aside of x stays near.
+                self._put(
+                    self.x,
+                    "x_width",
+                    b.add(panel, n),
+                    b.sub(columns, n),
+                    self._columns_of(tile),
+                    [0],
+                    width,
+                )
+            # Tiles go down a group before the next columns come, so that what is put aside of x
+            # stays near.
             of_group = b.mul(across, i64(self.group))
             first, last = self.share(b.mul(groups, of_group))
             with self.loop(first, last) as tile:
                 top, turn = b.mul(b.sdiv(tile, of_group), i64(high)), b.srem(tile, of_group)
-                with b.if_then(b.or_(b.icmp_signed("==", turn, i64(0)), b.icmp_signed("==", tile, first))):
-                    self._put(self.d, "d_width", top, b.sub(given["rows"], top), self.of_d, [k * self.apart for k in range(self.group)], self.tile.rows)
+                with b.if_then(
+                    b.or_(b.icmp_signed("==", turn, i64(0)), b.icmp_signed("==", tile, first))
+                ):
+                    self._put(
+                        self.d,
+                        "d_width",
+                        top,
+                        b.sub(given["rows"], top),
+                        self.of_d,
+                        [k * self.apart for k in range(self.group)],
+                        self.tile.rows,
+                    )
                 turn, down = b.sdiv(turn, i64(self.group)), b.srem(turn, i64(self.group))
                 m, n = b.add(top, b.mul(down, i64(self.tile.rows))), b.mul(turn, i64(width))
                 height = self.min64(b.sub(given["rows"], m), i64(self.tile.rows))
@@ -93,24 +132,40 @@ class Outer(Code):
         return self.at(self.of_x, self.b.mul(tile, self.i64(STRETCH * VECTORS * self.lanes)))
 
     def _put(self, array, apart: str, place, units, out, tiles: list[int], width: int):
-        """Put some units of the stretch's tokens aside, for tiles of `width` of them: where each begins, one token's lie side by side, and
-        then the next one's; past the last unit there is 0."""
+        """Put some units of the stretch's tokens aside, for tiles of `width` of them: where each
+        begins, one token's lie side by side, and then the next one's; past the last unit there is
+        0."""
         b = self.b
-        parts = [(tile * width + unit, begin + unit) for tile, begin in enumerate(tiles) for unit in range(0, width, self.lanes)]
+        parts = [
+            (tile * width + unit, begin + unit)
+            for tile, begin in enumerate(tiles)
+            for unit in range(0, width, self.lanes)
+        ]
         inside = [self.below(b.sub(units, self.i64(unit))) for unit, _ in parts]
-        with b.if_else(b.icmp_signed(">=", units, self.i64(parts[-1][0] + self.lanes))) as (whole, part):
+        with b.if_else(b.icmp_signed(">=", units, self.i64(parts[-1][0] + self.lanes))) as (
+            whole,
+            part,
+        ):
             for way, masks in ((whole, [None] * len(parts)), (part, inside)):
                 with way, self.loop(0, self.depth) as k:
                     at = b.add(self.start, k)
-                    row, later = (self.at(array, b.add(b.mul(self.word(self.tokens, token), self.given[apart]), place))
-                                  for token in (at, b.add(at, self.i64(AHEAD))))
+                    row, later = (
+                        self.at(
+                            array,
+                            b.add(b.mul(self.word(self.tokens, token), self.given[apart]), place),
+                        )
+                        for token in (at, b.add(at, self.i64(AHEAD)))
+                    )
                     aside = self.at(out, b.mul(k, self.i64(width)))
                     for unit in range(0, len(tiles) * width, CACHE_LINE // self.bytes):
                         self.fetch(self.at(later, unit))
                     for (unit, begin), mask in zip(parts, masks):
                         numbers = self.load(self.at(row, unit), mask)
                         rounds = self.factors == 16 and not self.paired
-                        self.store(self.nearest_bfloat16(numbers) if rounds else numbers, self.at(aside, begin))
+                        self.store(
+                            self.nearest_bfloat16(numbers) if rounds else numbers,
+                            self.at(aside, begin),
+                        )
 
     def _tiles(self, m, height, n, d, x, more, columns):
         """The rows from m on: as many as a tile has, or tiles of fewer to the last."""
@@ -126,12 +181,24 @@ class Outer(Code):
 
     def _tile(self, m, n, d, x, more, height, masks):
         b, given, i64 = self.b, self.given, self.i64
-        places = [self.at(self.at(self.out, b.add(b.mul(b.add(m, i64(r)), given["columns"]), n)), v * self.lanes)
-                  for r in range(height) for v in range(VECTORS)]
-        sums = [b.select(more, self.load(place, masks[j % VECTORS]), self.constant(0.0)) for j, place in enumerate(places)]
+        places = [
+            self.at(
+                self.at(self.out, b.add(b.mul(b.add(m, i64(r)), given["columns"]), n)),
+                v * self.lanes,
+            )
+            for r in range(height)
+            for v in range(VECTORS)
+        ]
+        sums = [
+            b.select(more, self.load(place, masks[j % VECTORS]), self.constant(0.0))
+            for j, place in enumerate(places)
+        ]
 
         def add(k):
-            of_d, of_x = self.at(d, b.mul(k, i64(self.tile.rows))), self.at(x, b.mul(k, i64(VECTORS * self.lanes)))
+            of_d, of_x = (
+                self.at(d, b.mul(k, i64(self.tile.rows))),
+                self.at(x, b.mul(k, i64(VECTORS * self.lanes))),
+            )
             vectors = [self.load(self.at(of_x, v * self.lanes)) for v in range(VECTORS)]
             for r in range(height):
                 one = self.splat(b.load(self.at(of_d, r), typ=self.elem))
@@ -155,7 +222,9 @@ class Total(Code):
         super().__init__(bits, target)
         self.enter(TOTAL_WORDS)
         b, given, i64 = self.b, self.given, self.i64
-        self.out, self.d, self.tokens = (b.inttoptr(given[name], PTR) for name in ("out", "d", "tokens"))
+        self.out, self.d, self.tokens = (
+            b.inttoptr(given[name], PTR) for name in ("out", "d", "tokens")
+        )
         vectors = b.sdiv(b.add(given["columns"], i64(self.lanes - 1)), i64(self.lanes))
         first, last = self.share(vectors)
         left = b.srem(b.sub(last, first), i64(COLUMNS))
@@ -171,7 +240,10 @@ class Total(Code):
         """Add up some vectors of columns; past the last column nothing is read or written."""
         b, given = self.b, self.given
         n = b.mul(vector, self.i64(self.lanes))
-        masks = [self.below(b.sub(given["columns"], b.add(n, self.i64(j * self.lanes)))) for j in range(many)]
+        masks = [
+            self.below(b.sub(given["columns"], b.add(n, self.i64(j * self.lanes))))
+            for j in range(many)
+        ]
         sums = [self.constant(0.0)] * many
         with self.loop(0, given["count"], carried=sums) as k:
             row = self.at(self.d, b.add(b.mul(self.word(self.tokens, k), given["d_width"]), n))
@@ -190,30 +262,50 @@ class Clear(Code):
         b, given = self.b, self.given
         first, last = self.share(given["count"])
         out, tokens = (b.inttoptr(given[name], PTR) for name in ("out", "tokens"))
-        size, fill = b.mul(given["width"], self.i64(self.bytes)), self.intrinsic("memset", PTR, [PTR, I32, I64])
+        size, fill = (
+            b.mul(given["width"], self.i64(self.bytes)),
+            self.intrinsic("memset", PTR, [PTR, I32, I64]),
+        )
         with self.loop(first, last) as k:
-            b.call(fill, [self.at(out, b.mul(self.word(tokens, k), given["width"])), ir.Constant(I32, 0), size])
+            b.call(
+                fill,
+                [
+                    self.at(out, b.mul(self.word(tokens, k), given["width"])),
+                    ir.Constant(I32, 0),
+                    size,
+                ],
+            )
         b.ret_void()
         self.text = str(self.module)
 
 
-def outer(bits: int, out: int, rows: int, columns: int, d: tuple[int, int], x: tuple[int, int], tokens: tuple[int, int], threads: int, *,
-          more: bool = False) -> Job:
+def outer(
+    bits: int,
+    out: int,
+    rows: int,
+    columns: int,
+    d: tuple[int, int],
+    x: tuple[int, int],
+    tokens: tuple[int, int],
+    threads: int,
+    *,
+    more: bool = False,
+) -> Job:
     """The job that makes the sum of the outer products of d and x.
 
-    Args:
-        bits: As of `Outer`.
-        out: The address of the result.
-        rows, columns: The result's: the units of d and of x.
-        d, x: The address of the first token's units, and how many numbers further the next one's are.
-        tokens: The address of the tokens' numbers, int64, and `AHEAD` more; and how many there are.
-        threads: How many run.
-        more: Add to what `out` has.
+    Args: bits: As of `Outer`. out: The address of the result. rows, columns: The result's: the
+        units of d and of x. d, x: The address of the first token's units, and how many numbers
+        further the next one's are. tokens: The address of the tokens' numbers, int64, and `AHEAD`
+        more; and how many there are. threads: How many run. more: Add to what `out` has.
     """
-    return Job(jit.made(Outer, bits), [out, d[0], x[0], *tokens, rows, columns, d[1], x[1], more], threads)
+    return Job(
+        jit.made(Outer, bits), [out, d[0], x[0], *tokens, rows, columns, d[1], x[1], more], threads
+    )
 
 
-def total(bits: int, out: int, columns: int, d: tuple[int, int], tokens: tuple[int, int], threads: int) -> Job:
+def total(
+    bits: int, out: int, columns: int, d: tuple[int, int], tokens: tuple[int, int], threads: int
+) -> Job:
     """The job that makes the sum of d, which has `columns` units; arguments as for `outer`."""
     return Job(jit.made(Total, bits), [out, d[0], *tokens, columns, d[1]], threads)
 
