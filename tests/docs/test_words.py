@@ -1,0 +1,94 @@
+"""The words that nobody should have to decode: what a person reads is in the field's own terms."""
+
+import ast
+import re
+import sys
+from pathlib import Path
+
+import pytest
+from places import ROOT
+
+# What to write instead.
+WORDS = {
+    "foretell": "predict",
+    "foretells": "predicts",
+    "foretold": "predicted",
+    "foretelling": "predicting",
+    "mend": "fix",
+    "anew": "again, from scratch, new",
+    "beside": "next to, compared with, in addition to",
+    "by turns": "alternately",
+    "so many": "the number",
+    "next to no": "almost no",
+    "go on with": "continue",
+    "goes on with": "continues",
+    "of which": "a second sentence",
+    "is no": "is not a",
+    "are no": "are not",
+    "twin": "the torch.nn baseline, the equivalent",
+    "twins": "the torch.nn baselines, the equivalents",
+    "pieces": "tokens, parts",
+    "measures": "metrics",
+    "chance": "random, probability",
+    "lanes": "vector width, floats per vector, parallel streams",
+    "spread": "standard deviation, distributed",
+    "team": "threads",
+    "aside": "scratch, separate",
+}
+PATTERN = re.compile(rf"\b({'|'.join(WORDS)})\b", re.IGNORECASE)
+FOLDERS = ("src", "docs", "catalogue", "examples", "benchmarks")
+SUFFIXES = {".py", ".md", ".html", ".ipynb", ".toml"}
+
+
+def read(path: Path) -> list[str]:
+    """The lines of a file that people read."""
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def files(places: list[Path]) -> list[Path]:
+    """The files with words in some folders."""
+    inside = [p for place in places for p in (place.rglob("*") if place.is_dir() else [place])]
+    return sorted(path for path in inside if path.suffix in SUFFIXES)
+
+
+def ruled_out(path: Path) -> list[str]:
+    """Each use of a word that is ruled out: its place, and what to write instead."""
+    return [
+        f"{path}:{number}: {found[0]} ({WORDS[found[0].lower()]}): {line.strip()[:120]}"
+        for number, line in enumerate(read(path), 1)
+        for found in PATTERN.finditer(line.replace("_", " "))
+    ]
+
+
+def odd_docstrings(path: Path) -> list[str]:
+    """Docstrings that begin with a clause in place of a noun or a verb."""
+    odd = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        text = ast.get_docstring(node) if isinstance(node, kinds) else None
+        if text and text.startswith(("What", "Those who", "Whether it")):
+            odd.append(f"{path}:{getattr(node, 'lineno', 1)}: {text.splitlines()[0]}")
+    return odd
+
+
+def places() -> list[Path]:
+    return [*(ROOT / folder for folder in FOLDERS), *ROOT.glob("*.md"), ROOT / "pyproject.toml"]
+
+
+@pytest.mark.parametrize("path", files(places()), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_word_is_used_that_a_reader_has_to_decode(path):
+    assert ruled_out(path) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [path for path in files(places()) if path.suffix == ".py"],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
+def test_a_docstring_begins_with_a_noun_or_a_verb(path):
+    assert odd_docstrings(path) == []
+
+
+if __name__ == "__main__":
+    for path in files([Path(word) for word in sys.argv[1:]] or places()):
+        print(*ruled_out(path), *(odd_docstrings(path) if path.suffix == ".py" else []), sep="\n")
