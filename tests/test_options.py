@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ostinato.errors import InputError
-from ostinato.options import Options, chosen, flag, kind
+from ostinato.options import Options, check_resumed_options, flag, kind
 
 
 @pytest.mark.parametrize(
@@ -56,23 +56,25 @@ def test_every_option_has_a_range_or_words_and_a_help_sentence():
     for one in fields(Options):
         about = one.metadata
         assert about["help"].endswith((".", "...")) and (
-            about["among"] or about["low"] is not None or kind(one) in (bool, str)
+            about["choices"] or about["low"] is not None or kind(one) in (bool, str)
         )
-        assert one.default is not None or about["found"]
+        assert one.default is not None or about["default_text"]
 
 
 def test_a_run_that_goes_on_keeps_its_options():
-    chosen(Options(hidden=7, layers=2), Options(layers=2), frozenset({"layers"}), "run")
+    check_resumed_options(
+        Options(hidden=7, layers=2), Options(layers=2), frozenset({"layers"}), "run"
+    )
     with pytest.raises(
         InputError,
         match=r"--hidden 7 with --resume: the run in 'run' has --hidden 128; leave the option out, "
         r"or start anew",
     ):
-        chosen(Options(hidden=7), Options(), frozenset({"hidden"}), "run")
+        check_resumed_options(Options(hidden=7), Options(), frozenset({"hidden"}), "run")
     with pytest.raises(
         InputError, match=r"--steps 7 with --resume: the run in 'run' was started without --steps"
     ):
-        chosen(Options(steps=7), Options(), frozenset({"steps"}), "run")
+        check_resumed_options(Options(steps=7), Options(), frozenset({"steps"}), "run")
 
 
 def test_a_flag_is_spelled_as_on_the_command_line():

@@ -28,7 +28,7 @@ from .training.report import figure_bytes
 # some third of the largest.
 BOUNDS = {"sigmoid": (0.1, 0.9), "hard_sigmoid": (0.1, 0.9), "tanh": (-0.9, 0.9)}
 # What is written for a token that shows nothing.
-SHOWN = {" ": "␣", "\n": "↵", "\t": "⇥"}
+VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥"}
 # So many tokens fit below a panel side by side.
 TICKS = 60
 # Okabe and Ito's colours, which the colour-blind tell apart.
@@ -39,7 +39,7 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 
 
 @dataclass(frozen=True)
-class Steps:
+class LayerTrace:
     """What was inside a layer at each step of one sequence.
 
     Names end as those of the layer's weights do: `f_l0` is gate f of the lowest layer,
@@ -209,7 +209,7 @@ class Steps:
         return figure
 
 
-def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> Steps:
+def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> LayerTrace:
     """Run a layer over one sequence, and keep its states and gates at every step.
 
     Dropout is left out. The reference engine computes it all, from the graph that also the layer's
@@ -279,7 +279,7 @@ def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> Steps:
                     for name, part in parts.items()
                 }
             below = torch.cat(outputs, -1)
-    return Steps(
+    return LayerTrace(
         values,
         {name + run: node.op for run in runs for name, node in gates.items()},
         tuple(name + run for run in runs for name in states),
@@ -504,7 +504,7 @@ def vanishing_picture(path: Path, curves: Mapping[str, np.ndarray] | None = None
 
 
 def _shown(token: str) -> str:
-    return "".join(SHOWN.get(character, character) for character in str(token))
+    return "".join(VISIBLE.get(character, character) for character in str(token))
 
 
 def fonts(text: str) -> tuple[list[str], set[str]]:

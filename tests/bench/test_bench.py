@@ -24,7 +24,7 @@ from ostinato.errors import EngineError, InputError
 
 SHAPE = bench.Shape(1, 3, 8, 8)
 STEP, STACKED = bench.Shape(2, 1, 4, 5), bench.Shape(2, 3, 4, 5, 2, 2)
-SETTINGS = [(peer, setting) for peer, settings in peers.MAKERS.items() for setting in settings]
+SETTINGS = [(peer, setting) for peer, settings in peers.PEER_MAKERS.items() for setting in settings]
 
 
 @pytest.fixture(autouse=True)
@@ -58,11 +58,11 @@ def run():
     ]
     rows += [
         row(name, mode, shape, [BUILT_IN, LOOP])
-        for name in bench.OWN
+        for name in bench.OWN_CELL_BARS
         for mode in bench.MODES
         for shape in bench.OWN_GRID
     ]
-    return bench.Run(
+    return bench.BenchmarkRun(
         rows,
         2,
         [0, 1],
@@ -102,13 +102,13 @@ def _printed(run) -> str:
 def test_a_peer_computes_what_torch_does(layer, shape, peer, setting):
     _needed(peer)
     mode = "inference" if shape == STEP or peer == "onnxruntime" else "training"
-    work = measure.make_work(layer, mode, shape, threads=1)
-    runner = peers.MAKERS[peer][setting](work)
+    work = measure.make_workload(layer, mode, shape, threads=1)
+    runner = peers.PEER_MAKERS[peer][setting](work)
     if runner is None:
         # a cell is for one step, which has no loop that the product could be in
         assert setting == "cell" and shape != STEP or "in the loop" in setting and shape == STEP
         return
-    torchs = peers.MAKERS["torch"]["batch_first=False"](work)
+    torchs = peers.PEER_MAKERS["torch"]["batch_first=False"](work)
     # the second call of a stream starts from the state that the first gave
     for _ in range(2):
         given, wanted = runner.arrays(runner.call()), torchs.arrays(torchs.call())
@@ -170,7 +170,7 @@ def test_a_peer_is_timed(peer, modes):
 def test_one_step_is_inference_from_a_state_that_is_given():
     run = measure.measure(threads=1, quick=True, layers=("LSTM",), peers=[], shapes=[(1, 1, 8, 8)])
     assert [(row.mode, row.shape) for row in run.rows] == [("inference", (1, 1, 8, 8, 1, 1))]
-    work = measure.make_work("LSTM", "inference", bench.Shape(1, 1, 8, 8), threads=1)
+    work = measure.make_workload("LSTM", "inference", bench.Shape(1, 1, 8, 8), threads=1)
     ours = peers.ours(work)
     found = ours.arrays(ours.call())
     _, (h, c) = work.layer(work.x, work.state)
@@ -181,13 +181,13 @@ def test_one_step_is_inference_from_a_state_that_is_given():
     )
 
 
-@pytest.mark.parametrize("name", bench.OWN)
+@pytest.mark.parametrize("name", bench.OWN_CELL_BARS)
 @pytest.mark.parametrize("mode", bench.MODES)
 def test_an_own_cell_is_held_against_the_built_in_lstm_and_a_loop(name, mode):
     # `_row` compares the loop's numbers, all gradients among them, with the cell's
     row = measure._row(name, mode, bench.Shape(2, 5, 4, 6), [], 1, {}, 0.0, 2)
     assert list(row.peers) == [BUILT_IN, LOOP]
-    work = measure.make_work(name, mode, bench.Shape(2, 5, 4, 6), threads=1)
+    work = measure.make_workload(name, mode, bench.Shape(2, 5, 4, 6), threads=1)
     make, others = own.contenders(name)
     looped = others[LOOP][""](work)
     found = looped.arrays(looped.call())
@@ -201,9 +201,9 @@ def test_own_is_all_own_cells():
     wanted = measure._wanted(("GRU", "own"), ("training",), [STEP, SHAPE], [SHAPE])
     assert wanted == [
         ("GRU", "training", SHAPE),
-        *((name, "training", SHAPE) for name in bench.OWN),
+        *((name, "training", SHAPE) for name in bench.OWN_CELL_BARS),
     ]
-    assert bench.OWN.keys() == own.OWN_CELLS.keys()
+    assert bench.OWN_CELL_BARS.keys() == own.OWN_CELLS.keys()
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_the_share_of_the_peak_follows_from_the_multiply_adds(shape, operations)
     row = run.rows[0]
     weights = sum(
         p.numel()
-        for p in measure.make_work("LSTM", "training", shape, 1).layer.parameters()
+        for p in measure.make_workload("LSTM", "training", shape, 1).layer.parameters()
         if p.ndim == 2
     )
     assert row.operations == operations == 3 * 2 * shape.batch * shape.steps * weights
@@ -263,7 +263,7 @@ def test_there_is_no_peak_without_kernels(monkeypatch, run):
     peak = Peak(1)
     peak()
     assert peak.best is None
-    assert "peak: none" in _printed(bench.Run(run.rows, 1, None, None, {}, run.machine))
+    assert "peak: none" in _printed(bench.BenchmarkRun(run.rows, 1, None, None, {}, run.machine))
 
 
 @pytest.mark.parametrize("wrong", [1.0, float("nan")])
@@ -274,7 +274,7 @@ def test_a_peer_with_other_numbers_is_refused(monkeypatch, wrong):
             right.call, lambda result: {name: a + wrong for name, a in right.arrays(result).items()}
         )
 
-    monkeypatch.setitem(peers.MAKERS, "torch", {"": other})
+    monkeypatch.setitem(peers.PEER_MAKERS, "torch", {"": other})
     with pytest.raises(
         EngineError,
         match=r"torch.nn, GRU inference 1,3,8,8: its outputs are up to .* do not compute the same",
@@ -294,7 +294,7 @@ def test_of_a_peers_settings_the_fastest_is_timed(monkeypatch):
         right = peers.ours(work)
         return Runner(lambda: (time.sleep(0.02), right.call())[1], right.arrays)
 
-    monkeypatch.setitem(peers.MAKERS, "torch", {"slow": slow, "fast": peers.ours})
+    monkeypatch.setitem(peers.PEER_MAKERS, "torch", {"slow": slow, "fast": peers.ours})
     run = measure.measure(
         threads=1,
         quick=True,
@@ -330,7 +330,7 @@ def test_keras_on_another_backend_is_left_out(monkeypatch):
 
 def test_everyone_has_one_sample_a_round_and_who_begins_changes(monkeypatch):
     monkeypatch.setattr(measure, "_settle", lambda: None)
-    monkeypatch.setattr(measure, "LONG", 0.0)
+    monkeypatch.setattr(measure, "LONG_CALL", 0.0)
     turns = []
 
     def runner(name):

@@ -13,7 +13,7 @@ from rich.console import Console
 from ostinato import bench
 from ostinato.bench import measure, roofline
 from ostinato.bench.roofline import Cache, Roofline
-from ostinato.bench.rows import GRID, Row, Run, Shape, Times
+from ostinato.bench.rows import GRID, BenchmarkRun, Row, Shape, Times
 from ostinato.engines.kernels import jit
 from ostinato.errors import EngineError, InputError
 
@@ -45,7 +45,7 @@ def found():
         share = (0.001 if shape.steps == 1 else 0.5) + 0.01 * (k % 7)
         limit = roofline.point(row(layer, mode, shape), 2, PEAK, CACHES).limit
         rows.append(row(layer, mode, shape, row(layer, mode, shape).operations / limit / share))
-    return Roofline(Run(rows, 2, [0, 1], PEAK, {}, measure.machine()), CACHES, True)
+    return Roofline(BenchmarkRun(rows, 2, [0, 1], PEAK, {}, measure.machine()), CACHES, True)
 
 
 @pytest.fixture
@@ -131,8 +131,8 @@ def test_the_caches_are_those_that_the_system_tells(tmp_path):
             "shared_cpu_list": shared,
         }.items():
             (directory / name).write_text(f"{text}\n")
-    caches, told = roofline.read_caches([3, 5, 7], 2, tmp_path)
-    assert told and caches == [
+    caches, detected = roofline.read_caches([3, 5, 7], 2, tmp_path)
+    assert detected and caches == [
         Cache("L1", 48 << 10, 1),
         Cache("L2", 2 << 20, 1),
         Cache("L3", 36 << 20, 2),
@@ -144,8 +144,8 @@ def test_the_caches_are_those_that_the_system_tells(tmp_path):
 
 @pytest.mark.parametrize("processors", [None, [0]])
 def test_usual_sizes_stand_in_where_the_system_does_not_tell(processors, tmp_path):
-    caches, told = roofline.read_caches(processors, 4, tmp_path)
-    assert not told and [(c.name, c.sharing) for c in caches] == [
+    caches, detected = roofline.read_caches(processors, 4, tmp_path)
+    assert not detected and [(c.name, c.sharing) for c in caches] == [
         ("L1", 1),
         ("L2", 1),
         ("L3", 4),
@@ -229,7 +229,9 @@ def test_the_tables_fit_in_80_columns(found):
 @pytest.mark.parametrize("modes", [("inference", "training"), ("training",)])
 def test_the_picture_has_every_row_and_its_labels_cover_neither_each_other_nor_points(found, modes):
     found = Roofline(
-        Run([r for r in found.run.rows if r.mode in modes], 2, None, PEAK, {}, found.run.machine),
+        BenchmarkRun(
+            [r for r in found.run.rows if r.mode in modes], 2, None, PEAK, {}, found.run.machine
+        ),
         found.caches,
         True,
     )

@@ -379,7 +379,7 @@ WRONG_TRAINING = [
     (
         nothing,
         "TEXT --out m --vocabulary byte-pair --vocabulary-size 50000",
-        r"--vocabulary-size 50000: this text gives \d+ pieces",
+        r"--vocabulary-size 50000: this text gives \d+ tokens",
     ),
     (nothing, "TEXT --out m --epoch 3", r"No such option: --epoch.*--epochs"),
     (
@@ -500,7 +500,7 @@ def test_a_model_of_another_task_writes_no_text(ostinato):
         (
             "config.json",
             b'{"format": "ostinato task", "task": "generate", "version": 1, "options": {"hidden": '
-            b'-1}, "knows": {}, "pieces": 0}',
+            b'-1}, "metadata": {}, "vocabulary_size": 0}',
             "options that cannot be used",
         ),
         (
@@ -773,7 +773,7 @@ def test_what_info_says_is_what_the_model_says(ostinato, labelled):
     _, directory = labelled
     task, (code, out, _) = load(directory), ostinato("info", directory)
     assert code == 0 and re.search(rf"^parameters +{task.size:,}$", out, re.M)
-    assert re.search(rf"^pieces +{len(task.pieces):,} \({task.pieces.kind}\)$", out, re.M)
+    assert re.search(rf"^tokens +{len(task.vocabulary):,} \({task.vocabulary.kind}\)$", out, re.M)
 
 
 @pytest.mark.parametrize(
@@ -781,8 +781,8 @@ def test_what_info_says_is_what_the_model_says(ostinato, labelled):
     [
         ("config.json", {"parameters": "many"}),
         ("config.json", {"parameters": -1}),
-        ("config.json", {"pieces": [1]}),
-        ("config.json", {"pieces": True}),
+        ("config.json", {"vocabulary_size": [1]}),
+        ("config.json", {"vocabulary_size": True}),
         ("vocabulary.json", {"kind": None}),
         ("vocabulary.json", {"kind": ["word"]}),
     ],

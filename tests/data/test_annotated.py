@@ -57,7 +57,7 @@ def test_text_in_arrays_is_composed(save):
 @pytest.mark.parametrize("block", [16, 1 << 20])
 @pytest.mark.parametrize("saved", [np.savez, np.savez_compressed])
 def test_arrays_of_any_kind_and_order_are_what_was_saved(tmp_path, monkeypatch, saved, block):
-    monkeypatch.setattr("ostinato.data.disk.BLOCK", block)
+    monkeypatch.setattr("ostinato.data.disk.BLOCK_BYTES", block)
     arrays = {
         "rows": np.arange(24.0).reshape(4, 3, 2),
         "columns": np.asfortranarray(np.arange(24, dtype=np.int8).reshape(4, 3, 2)),

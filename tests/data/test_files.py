@@ -210,7 +210,7 @@ def test_a_second_run_in_a_directory_is_refused_and_the_first_is_not_disturbed(
     alone = Generator(**SMALL).fit(["가나다 abc\n" * 20], out=tmp_path / "n", threads=1)
     assert message in second.error
     assert (
-        first.result.measures == alone.result.measures
+        first.result.metrics == alone.result.metrics
         and (tmp_path / "m/model.safetensors").read_bytes()
         == (tmp_path / "n/model.safetensors").read_bytes()
     )

@@ -72,8 +72,8 @@ def test_columns_can_be_named(write):
 
 
 def test_named_columns_say_whether_the_first_line_names_them(write):
-    headless = read_labelled(write("a.tsv", "so good\tpos\nso bad\tneg\n"), text="0", label="1")
-    assert (headless.texts, headless.labels) == (["so good", "so bad"], ["pos", "neg"])
+    unnamed = read_labelled(write("a.tsv", "so good\tpos\nso bad\tneg\n"), text="0", label="1")
+    assert (unnamed.texts, unnamed.labels) == (["so good", "so bad"], ["pos", "neg"])
     year = read_labelled(write("a.tsv", "text\t2019\ngood\t1\nbad\t2\n"), text="text", label="2019")
     assert (year.texts, year.labels) == (["good", "bad"], ["1", "2"])
 

@@ -75,7 +75,7 @@ def test_chunks_of_parquet_make_no_difference(monkeypatch, tmp_path):
         {"n": [k / 7 for k in range(90)], "text": [f"e\u0301 {k}" for k in range(90)]}
     ).write_parquet(tmp_path / "a[1].parquet", row_group_size=20)
     whole = read_table(tmp_path / "a[1].parquet")
-    monkeypatch.setattr("ostinato.data.tables.ROWS", 7)
+    monkeypatch.setattr("ostinato.data.tables.PARQUET_ROWS", 7)
     chunked = read_table(tmp_path / "a[1].parquet")
     assert (
         rows(chunked) == rows(whole)

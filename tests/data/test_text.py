@@ -6,7 +6,7 @@ import unicodedata
 import numpy as np
 import pytest
 
-from ostinato.data.batching import HeldOut, Lanes
+from ostinato.data.batching import EvaluationText, ParallelStreams
 from ostinato.data.disk import StoredNumbers
 from ostinato.data.text import characters, compose, read_chunks, read_text
 from ostinato.data.vocabulary import (
@@ -125,13 +125,13 @@ def test_byte_pairs_are_learned_from_the_training_part_alone():
         learned_from=[KOREAN * 20],
         every=[KOREAN * 20, "entirely other letters " * 50],
     )
-    assert ours.pieces == BytePairVocabulary.of([KOREAN * 20], 270).pieces
+    assert ours.token_bytes == BytePairVocabulary.of([KOREAN * 20], 270).token_bytes
 
 
 def test_of_much_text_pieces_are_learned_from_a_part_that_is_always_the_same(monkeypatch):
     texts = [f"{k:04d}" for k in range(1000)]
     assert [*drawn(texts)] == texts
-    monkeypatch.setattr("ostinato.data.vocabulary.LEARNED", 1000)
+    monkeypatch.setattr("ostinato.data.vocabulary.LEARNED_CHARACTERS", 1000)
     found = [*drawn(texts)]
     assert found == [*drawn(texts)] == sorted(found) and 200 < len(found) < 300
 
@@ -139,7 +139,7 @@ def test_of_much_text_pieces_are_learned_from_a_part_that_is_always_the_same(mon
 def test_more_byte_pairs_than_a_text_has_are_refused():
     with pytest.raises(
         InputError,
-        match=r"--vocabulary-size 5000: this text gives \d+ pieces.*write --vocabulary-size \d+ or "
+        match=r"--vocabulary-size 5000: this text gives \d+ tokens.*write --vocabulary-size \d+ or "
         r"less",
     ):
         BytePairVocabulary.of([KOREAN * 3], 5000)
@@ -171,24 +171,26 @@ def test_what_is_no_vocabulary_is_refused(value):
 
 
 def test_each_lane_goes_on_where_it_stopped_and_all_text_is_read():
-    lanes = Lanes(np.arange(100, dtype=np.int32), batch=4, length=5)
-    batches = [lanes.at(step) for step in range(10)]
+    streams = ParallelStreams(np.arange(100, dtype=np.int32), batch=4, length=5)
+    batches = [streams.at(step) for step in range(10)]
     assert all((y == (x + 1) % 100).all() for x, y in batches)
     assert all(
         (after[0][:, 0] == before[1][:, -1]).all() for before, after in zip(batches, batches[1:])
     )
-    assert lanes.steps_per_epoch == 5
+    assert streams.steps_per_epoch == 5
     assert sorted(np.concatenate([x.ravel() for x, _ in batches[:5]])) == list(range(100))
 
 
 @pytest.mark.parametrize("count", [2, 3, 63, 1000, 5001])
 def test_held_out_text_is_predicted_once_each(count):
-    held_out = HeldOut(np.arange(count, dtype=np.int32), lane=100, lanes=7, length=64)
+    held_out = EvaluationText(
+        np.arange(count, dtype=np.int32), min_length=100, max_streams=7, length=64
+    )
     seen = [
         (int(x), int(y))
         for xs, ys in held_out
         for x, y in zip(xs.ravel(), ys.ravel())
-        if y != HeldOut.NOTHING
+        if y != EvaluationText.NOTHING
     ]
     assert sorted(seen) == [(n, n + 1) for n in range(count - 1)] and held_out.count == count - 1
 
@@ -239,15 +241,15 @@ def test_numbers_in_a_file_are_read_as_those_in_memory():
                 (places[:, None] + step * length + np.arange(length + 1)) % count
             ]
             for source in (numbers[:count], *([stored] if count == 5001 else [])):
-                x, y = Lanes(source, batch=batch, length=length).at(step)
+                x, y = ParallelStreams(source, batch=batch, length=length).at(step)
                 assert (
                     x.dtype == y.dtype == np.int64
                     and (x == read[:, :-1]).all()
                     and (y == read[:, 1:]).all()
                 )
     for ours, other in zip(
-        HeldOut(numbers, lane=100, lanes=7, length=64),
-        HeldOut(stored, lane=100, lanes=7, length=64),
+        EvaluationText(numbers, min_length=100, max_streams=7, length=64),
+        EvaluationText(stored, min_length=100, max_streams=7, length=64),
         strict=True,
     ):
         assert all((one == two).all() for one, two in zip(ours, other))

@@ -95,9 +95,9 @@ def test_a_model_of_bytes_from_a_file_is_that_of_the_same_bytes_from_memory(of_b
     task, wanted = of_bytes
     for name, made in AS_BYTES.items():
         other = Classifier(**SMALL).fit((made(DRAWN), LABELS), threads=1)
-        assert other.knows.mean == task.knows.mean and other.knows.dtype == "uint8", name
+        assert other.metadata.mean == task.metadata.mean and other.metadata.dtype == "uint8", name
         assert np.array_equal(probabilities(other, made(DRAWN)), wanted), name
-    assert max(task.knows.mean) < 1 < 255 * max(task.knows.mean)
+    assert max(task.metadata.mean) < 1 < 255 * max(task.metadata.mean)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -122,7 +122,7 @@ def test_a_model_of_other_numbers_reads_all_of_them_as_they_are_and_refuses_byte
         given.detach().float().numpy() if isinstance(given, torch.Tensor) else given, np.float32
     )
     task = Classifier(**SMALL).fit((given, LABELS), threads=1)
-    assert task.knows.dtype != "uint8" and np.array_equal(
+    assert task.metadata.dtype != "uint8" and np.array_equal(
         np.stack(task.read(given, labelled=False)["x"]), values
     )
     wanted = probabilities(task, given)
@@ -195,7 +195,8 @@ def test_a_table_is_read_by_a_model_of_bytes_by_its_values(tmp_path):
 
 def test_the_rule_is_stored_printed_and_told(of_bytes, file, ostinato, tmp_path):
     assert (
-        json.loads((file.parent / "model" / "config.json").read_text())["knows"]["dtype"] == "uint8"
+        json.loads((file.parent / "model" / "config.json").read_text())["metadata"]["dtype"]
+        == "uint8"
     )
     assert np.array_equal(probabilities(load(file.parent / "model"), DRAWN), of_bytes[1])
     code, _, told = ostinato(
@@ -223,7 +224,7 @@ def test_the_rule_is_stored_printed_and_told(of_bytes, file, ostinato, tmp_path)
 def test_a_model_that_does_not_store_the_rule_refuses_bytes_alone(of_bytes):
     task = Classifier(**SMALL).fit((DRAWN / 255, LABELS), threads=1)
     wanted = probabilities(task, DRAWN / 255)
-    task.knows = replace(task.knows, dtype=None)
+    task.metadata = replace(task.metadata, dtype=None)
     assert np.array_equal(probabilities(task, DRAWN / 255), wanted) and task.scaling() == ""
     with pytest.raises(
         InputError,
@@ -259,8 +260,8 @@ def test_clips_follow_the_rule(name, tmp_path):
     task = FrameTagger(**SMALL).fit(frames_file(tmp_path / "clips.npz", DRAWN), threads=1)
     other = FrameTagger(**SMALL).fit((DRAWN, FRAMES), threads=1)
     assert (
-        task.knows.mean == other.knows.mean
-        and task.knows.dtype == "uint8"
+        task.metadata.mean == other.metadata.mean
+        and task.metadata.dtype == "uint8"
         and "divided" in task.scaling()
     )
     given = EVERY[name](DRAWN)
@@ -280,13 +281,13 @@ def test_clips_follow_the_rule(name, tmp_path):
 def test_transcribe_follows_the_rule(tmp_path):
     words = [" ".join(dict.fromkeys(row)) for row in FRAMES]
     np.savez(tmp_path / "clips.npz", x=DRAWN, sentence=np.array(words))
-    options = SMALL | {"epochs": 1, "embedding": 4, "pieces": "word", "layers": 1}
+    options = SMALL | {"epochs": 1, "embedding": 4, "tokens": "word", "layers": 1}
     tasks = [
         Transcriber(**options).fit(data, threads=1)
         for data in (tmp_path / "clips.npz", (DRAWN, words))
     ]
     one, other = (task.predict(DRAWN[:3]) for task in tasks)
-    assert one == other and tasks[0].knows.dtype == "uint8" and "divided" in tasks[0].scaling()
+    assert one == other and tasks[0].metadata.dtype == "uint8" and "divided" in tasks[0].scaling()
     with pytest.raises(InputError, match="and the model was trained on uint8"):
         tasks[0].predict(DRAWN[:3] / 255)
 

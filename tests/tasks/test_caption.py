@@ -14,7 +14,7 @@ COLOURS = {"빨간": (220, 20, 20), "파란": (20, 20, 220), "초록": (20, 180,
 SMALL = {
     "hidden": 16,
     "embedding": 16,
-    "pieces": "word",
+    "tokens": "word",
     "dropout": 0.0,
     "label_smoothing": 0.0,
     "learning_rate": 0.02,
@@ -65,7 +65,7 @@ def test_what_is_in_a_picture_is_said(trained):
 
 def test_a_caption_looks_at_64_places(trained):
     (answer,) = trained[2].predict(PICTURES[0][:1])
-    assert np.shape(answer["attention"]) == (len(answer["pieces"]), 64)
+    assert np.shape(answer["attention"]) == (len(answer["tokens"]), 64)
 
 
 def test_a_directory_gives_the_same_answers_for_files_and_folders(trained, tmp_path):
@@ -88,9 +88,7 @@ def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path):
             file, out=tmp_path / "m", threads=1, checkpoint_seconds=0.0, watcher=breaking(20)
         )
     again = Captioner(**SMALL).fit(file, out=tmp_path / "m", threads=1, resume=True)
-    assert (
-        again.result.measures == whole.result.measures and again.result.steps == whole.result.steps
-    )
+    assert again.result.metrics == whole.result.metrics and again.result.steps == whole.result.steps
 
 
 def test_the_nearest_picture_is_found_among_many(monkeypatch):

@@ -115,7 +115,7 @@ def test_numbers_of_any_size_are_read_alike():
 def test_a_number_that_never_changes_is_no_harm():
     still = [np.pad(x, ((0, 0), (0, 1)), constant_values=7) for x in CLIPS]
     assert np.isfinite(
-        FrameTagger(**SMALL | {"epochs": 1}).fit((still, LABELS), threads=1).result.measures["nats"]
+        FrameTagger(**SMALL | {"epochs": 1}).fit((still, LABELS), threads=1).result.metrics["nats"]
     )
 
 
@@ -176,10 +176,11 @@ def test_torchs_layers_learn_the_same():
 
 def test_the_clips_of_a_part_are_taken(trained):
     file, _, task = trained
-    assert task.result.rows + task.result.held_out_rows == 14 + 4 and task.knows.labels == sorted(
-        SLOTS
+    assert (
+        task.result.rows + task.result.held_out_rows == 14 + 4
+        and task.metadata.labels == sorted(SLOTS)
     )
-    assert task.evaluate(f"{file}:test") == task.result.measures
+    assert task.evaluate(f"{file}:test") == task.result.metrics
     assert [answer["clip"] for answer in task.predict(f"{file}:test")] == [
         "clip16",
         "clip17",
@@ -193,7 +194,7 @@ def test_another_array_of_labels_can_be_chosen(trained):
     task = FrameTagger(**SMALL | {"epochs": 1, "label": "loud"}).fit(
         f"{trained[0]}:train", threads=1
     )
-    assert task.knows.labels == ["no", "yes"]
+    assert task.metadata.labels == ["no", "yes"]
 
 
 def test_a_directory_gives_the_same_answers(trained, tmp_path):
@@ -262,7 +263,7 @@ def test_the_command_line_trains_labels_and_tells(ostinato, tmp_path):
     assert first["clip"] == "clip16" and len(first["labels"]) == 8
     assert (
         json.loads(ostinato("evaluate", "m", f"{file}:test", "--json")[1])
-        == load("m").result.measures
+        == load("m").result.metrics
     )
 
 

@@ -11,7 +11,7 @@ from torchmetrics.functional.classification import multiclass_f1_score
 from ostinato.data.disk import StoredArray
 from ostinato.errors import InputError
 from ostinato.training.metrics import (
-    HIGHER,
+    HIGHER_IS_BETTER,
     bleu_tokens,
     classification,
     confusion,
@@ -52,7 +52,7 @@ def test_every_measure_has_its_direction():
         "coverage",
         "width",
     ]
-    assert {name for one in found for name in one} == HIGHER.keys()
+    assert {name for one in found for name in one} == HIGHER_IS_BETTER.keys()
 
 
 # ---------------------------------------------------------------- labels
@@ -215,7 +215,7 @@ def test_word_errors_are_edits_over_wanted_words():
 
 
 def test_lines_are_measured_as_sacrebleu_measures_them_all_at_once(monkeypatch):
-    monkeypatch.setattr("ostinato.data.disk.TOGETHER", 2)
+    monkeypatch.setattr("ostinato.data.disk.ROWS_AT_ONCE", 2)
     given = ["the cat sat on a mat", "", "a dog", "no", "나는 밥을 먹었다 지금", "x y"]
     wanted = [
         "the cat sat on the mat",
@@ -294,7 +294,7 @@ def test_a_long_forecast_is_measured_in_parts(monkeypatch):
     for array, values in zip(stored, drawn):
         array.extend(values)
     wanted = forecasting(*drawn[:2], drawn[1], low=drawn[2], high=drawn[3])
-    monkeypatch.setattr("ostinato.training.metrics.STEPS", 7)
+    monkeypatch.setattr("ostinato.training.metrics.STEPS_AT_ONCE", 7)
     assert forecasting(*stored[:2], drawn[1], low=stored[2], high=stored[3]) == pytest.approx(
         wanted, rel=1e-12
     )

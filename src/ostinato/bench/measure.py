@@ -19,33 +19,33 @@ from ..engines.memory import no_collecting
 from ..errors import EngineError
 from .own import contenders
 from .peak import Peak
-from .peers import MAKERS, LeftOut, Runner, Work, missing, ours
+from .peers import PEER_MAKERS, PeerUnavailable, Runner, Workload, missing, ours
 from .rows import (
     GRID,
     LAYERS,
     MODES,
-    OWN,
+    OWN_CELL_BARS,
     OWN_GRID,
     PEERS,
     QUICK_GRID,
     QUICK_OWN_GRID,
+    BenchmarkRun,
     Row,
-    Run,
     Shape,
     Times,
 )
 
 # A sample is so many calls that it takes this long, or one call.
 SAMPLE = 5e-3
-# Before a sample, calls are made untimed for so long (seconds), unless one takes longer than LONG:
+# Before a sample, calls are made untimed for so long (seconds), unless one takes longer than LONG_CALL:
 # a system may keep threads that wake on one processor, for 15 ms as measured, and those that meet
 # at every step are then many times as slow.
-WARMING, LONG = 30e-3, 0.3
+WARMING, LONG_CALL = 30e-3, 0.3
 # A setting is tried by so many calls after its first, or fewer when so many seconds are over.
 TRIES, TRYING = 3, 0.5
 # For each row, the seconds after which no further round begins and the fewest rounds; and the most
 # rounds.
-FULL, QUICK, MOST = (2.0, 5), (0.1, 3), 60
+FULL, QUICK, MAX_ROUNDS = (2.0, 5), (0.1, 3), 60
 # The longest wait for threads to be quiet, and how long they have to be: systems count a thread's
 # time every 10 ms or more often.
 SPINNING, WINDOW = 2.0, 12e-3
@@ -62,7 +62,7 @@ def measure(
     peers: Sequence[str] = tuple(PEERS),
     shapes: Sequence | None = None,
     watcher: Callable[[Row | None, str], None] = lambda row, coming: None,
-) -> Run:
+) -> BenchmarkRun:
     """Measure in this process, as it is: `bench.command` starts one that is fit for it.
 
     Args: threads: CPU threads of everyone; JAX has as many as this process has processors, or as
@@ -92,7 +92,7 @@ def measure(
         watcher(rows[-1] if rows else None, "done")
     if peak.best:
         rows = [replace(row, share=row.operations / row.ours.median / peak.best) for row in rows]
-    return Run(rows, threads, processors(), peak.best, absent, machine())
+    return BenchmarkRun(rows, threads, processors(), peak.best, absent, machine())
 
 
 @contextlib.contextmanager
@@ -117,7 +117,7 @@ def _wanted(
     named = [
         (name, mode, Shape(*shape))
         for layer in layers
-        for name in (OWN if layer == "own" else [layer])
+        for name in (OWN_CELL_BARS if layer == "own" else [layer])
         for mode in modes
         for shape in (own_grid if layer == "own" else grid)
     ]
@@ -126,10 +126,10 @@ def _wanted(
     ]
 
 
-def make_work(layer: str, mode: str, shape: Shape, threads: int) -> Work:
+def make_workload(layer: str, mode: str, shape: Shape, threads: int) -> Workload:
     """The layer, its weights and its inputs, the same at each call."""
     random = torch.Generator().manual_seed(0)
-    module = getattr(nn, "LSTM" if layer in OWN else layer)(
+    module = getattr(nn, "LSTM" if layer in OWN_CELL_BARS else layer)(
         shape.inputs, shape.hidden, shape.layers, bidirectional=shape.directions == 2
     )
     with torch.no_grad():
@@ -137,12 +137,14 @@ def make_work(layer: str, mode: str, shape: Shape, threads: int) -> Work:
             p.uniform_(-(shape.hidden**-0.5), shape.hidden**-0.5, generator=random)
     x = torch.randn(shape.steps, shape.batch, shape.inputs, generator=random)
     g = torch.randn(shape.steps, shape.batch, shape.directions * shape.hidden, generator=random)
-    streamed = shape.steps == 1 and shape.single and mode == "inference" and layer not in OWN
+    streamed = (
+        shape.steps == 1 and shape.single and mode == "inference" and layer not in OWN_CELL_BARS
+    )
     state = tuple(
         torch.rand(1, shape.batch, shape.hidden, generator=random)
         for _ in range(1 + (layer == "LSTM"))
     )
-    return Work(module, x, g, state if streamed else None, mode == "training", threads)
+    return Workload(module, x, g, state if streamed else None, mode == "training", threads)
 
 
 def _row(
@@ -155,9 +157,11 @@ def _row(
     budget: float,
     fewest: int,
 ) -> Row:
-    work = make_work(layer, mode, shape, threads)
+    work = make_workload(layer, mode, shape, threads)
     mine, others = (
-        contenders(layer) if layer in OWN else (ours, {name: MAKERS[name] for name in peers})
+        contenders(layer)
+        if layer in OWN_CELL_BARS
+        else (ours, {name: PEER_MAKERS[name] for name in peers})
     )
     runners = {"": mine(work)}
     first, result = timed(runners[""].call)
@@ -171,7 +175,7 @@ def _row(
             _settle()
             try:
                 first, result = timed(other.call)
-            except LeftOut as left:
+            except PeerUnavailable as left:
                 absent[left.what] = str(left)
                 continue
             if other.arrays:
@@ -228,18 +232,18 @@ def compare(peer: str, given: dict[str, np.ndarray], wanted: dict[str, np.ndarra
 def alternate(
     runners: Mapping[str, Runner], takes: Mapping[str, float], budget: float, fewest: int
 ) -> dict[str, tuple[float, float, float, int, int]]:
-    """Time these by turns; arguments as for `by_turns`.
+    """Time these by turns; arguments as for `interleave`.
 
     Returns: By name: the median and the quartiles of a call's seconds, the number of samples, and
         the calls in each.
     """
-    return summaries(*by_turns(runners, takes, budget, fewest))
+    return summaries(*interleave(runners, takes, budget, fewest))
 
 
 def summaries(
     samples: Mapping[str, list[float]], calls: Mapping[str, int]
 ) -> dict[str, tuple[float, float, float, int, int]]:
-    """What `alternate` returns, of what `by_turns` returns."""
+    """What `alternate` returns, of what `interleave` returns."""
     found = {}
     for name, taken in samples.items():
         lower, median, upper = statistics.quantiles(taken, n=4, method="inclusive")
@@ -247,7 +251,7 @@ def summaries(
     return found
 
 
-def by_turns(
+def interleave(
     runners: Mapping[str, Runner], takes: Mapping[str, float], budget: float, fewest: int
 ) -> tuple[dict[str, list[float]], dict[str, int]]:
     """Time these by turns, one sample each, round by round; who begins a round changes.
@@ -272,11 +276,11 @@ def by_turns(
     gc.collect()
     with no_collecting():
         end = time.perf_counter() + budget
-        while rounds < fewest or rounds < MOST and time.perf_counter() < end:
+        while rounds < fewest or rounds < MAX_ROUNDS and time.perf_counter() < end:
             turn = rounds % len(names)
             for name in names[turn:] + names[:turn]:
                 _settle()
-                if takes[name] < LONG:
+                if takes[name] < LONG_CALL:
                     _warm(runners[name].call)
                 samples[name].append(_sample(runners[name].call, calls[name]) / calls[name])
             rounds += 1

@@ -18,25 +18,25 @@ import ostinato
 
 from ..engines.memory import release
 from ..errors import EngineError
-from .measure import FULL, QUICK, alternate, make_work, torch_threads, tried
-from .peers import Runner, Work, in_torch
-from .rows import Shape, Times, drawn, held
+from .measure import FULL, QUICK, alternate, make_workload, torch_threads, tried
+from .peers import Runner, Workload, in_torch
+from .rows import Shape, Times, coloured, make_table
 
 SHAPE, QUICK_SHAPE = Shape(64, 1000, 256, 512), Shape(64, 100, 256, 512)
 # Steps of the call that is made first: it compiles, starts threads, and takes what a library takes
 # but once.
 WARM = 2
-OURS, CHECKPOINT, TORCH = "ostinato.LSTM", "ostinato.LSTM, checkpoint=True", "torch.nn.LSTM"
+OURS, WITH_CHECKPOINT, TORCH = "ostinato.LSTM", "ostinato.LSTM, checkpoint=True", "torch.nn.LSTM"
 # What each may take at most, as a part of torch.nn.LSTM's.
-MOST = {OURS: 1.0, CHECKPOINT: 1 / 3}
+MEMORY_BARS = {OURS: 1.0, WITH_CHECKPOINT: 1 / 3}
 
 STATUS, CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 # What sets VmHWM back; see proc_pid_clear_refs(5) of Linux.
 SET_BACK = "5"
 
-MAKERS = {
+MEMORY_MAKERS = {
     OURS: lambda work: _runner(work, ostinato),
-    CHECKPOINT: lambda work: _runner(work, ostinato, checkpoint=True),
+    WITH_CHECKPOINT: lambda work: _runner(work, ostinato, checkpoint=True),
     TORCH: lambda work: _runner(work, nn),
 }
 
@@ -49,7 +49,7 @@ class Memory:
         shape: Of the LSTM.
         peaks: By name, bytes of memory that training takes at most besides its inputs.
         times: By name, how long it takes.
-        threads, machine: As of `rows.Run`.
+        threads, machine: As of `rows.BenchmarkRun`.
     """
 
     shape: Shape
@@ -68,18 +68,18 @@ class Memory:
         of_ours = {
             name: times.median / self.times[OURS].median for name, times in self.times.items()
         }
-        shown = drawn(
+        shown = make_table(
             f"memory that training takes at most, LSTM {self.shape}",
             list(self.peaks),
             {
                 "": lambda name: name,
                 "MiB": lambda name: f"{self.peaks[name] / 2**20:.0f}",
                 "of torch.nn's": lambda name: (
-                    held(f"{of_torch[name]:.2f}", of_torch[name] <= MOST[name])
-                    if name in MOST
+                    coloured(f"{of_torch[name]:.2f}", of_torch[name] <= MEMORY_BARS[name])
+                    if name in MEMORY_BARS
                     else ""
                 ),
-                "at most": lambda name: f"{MOST[name]:.2f}" if name in MOST else "",
+                "at most": lambda name: f"{MEMORY_BARS[name]:.2f}" if name in MEMORY_BARS else "",
                 "seconds": lambda name: f"{self.times[name].median:.3g}",
                 "of ours": lambda name: f"{of_ours[name]:.2f}",
             },
@@ -137,7 +137,7 @@ def rise(call: Callable[[], object]) -> int:
     return peak - before
 
 
-def _runner(work: Work, layers, **options) -> Runner:
+def _runner(work: Workload, layers, **options) -> Runner:
     layer = work.like(layers, **options)
     return in_torch(work, layer, dict(layer.named_parameters()))
 
@@ -157,7 +157,7 @@ def measure(
 ) -> int | dict[str, Times]:
     """Measure in this process, as it is.
 
-    Args: threads: CPU threads. name: One of MAKERS, whose peak is wanted in a process that has made
+    Args: threads: CPU threads. name: One of MEMORY_MAKERS, whose peak is wanted in a process that has made
         nothing yet; None for the times of all. quick: A tenth of the steps. shape: Another shape.
         watcher: Called with None and what comes.
 
@@ -168,8 +168,8 @@ def measure(
     with torch_threads(threads):
         if name is None:
             watcher(None, "times")
-            work = make_work("LSTM", "training", shape, threads)
-            runners = {name: make(work) for name, make in MAKERS.items()}
+            work = make_workload("LSTM", "training", shape, threads)
+            runners = {name: make(work) for name, make in MEMORY_MAKERS.items()}
             takes = {name: tried(runner) for name, runner in runners.items()}
             return {
                 name: Times(*taken, takes[name], "")
@@ -177,5 +177,7 @@ def measure(
             }
         watcher(None, f"memory of {name}")
         # A layer of its own: packed weights belong to what training takes.
-        MAKERS[name](make_work("LSTM", "training", shape._replace(steps=WARM), threads)).call()
-        return rise(MAKERS[name](make_work("LSTM", "training", shape, threads)).call)
+        MEMORY_MAKERS[name](
+            make_workload("LSTM", "training", shape._replace(steps=WARM), threads)
+        ).call()
+        return rise(MEMORY_MAKERS[name](make_workload("LSTM", "training", shape, threads)).call)

@@ -13,7 +13,7 @@ import ostinato
 
 from ..language.operations import mean, sigmoid, split, sqrt, tanh
 from ..language.tracing import Cell, cell, weight
-from .peers import Runner, Work, in_torch, ours
+from .peers import Runner, Workload, in_torch, ours
 from .rows import BUILT_IN, LOOP
 
 
@@ -123,19 +123,19 @@ class OwnCell:
     cell: Cell
     loop: Callable[..., Tensor]
 
-    def _layer(self, work: Work) -> ostinato.Recurrent:
+    def _layer(self, work: Workload) -> ostinato.Recurrent:
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(0)
             return ostinato.Recurrent(
                 self.cell, work.layer.input_size, work.layer.hidden_size, batch_first=False
             )
 
-    def ours(self, work: Work) -> Runner:
+    def ours(self, work: Workload) -> Runner:
         """The cell as a layer."""
         layer = self._layer(work)
         return in_torch(work, layer, dict(layer.named_parameters()))
 
-    def looped(self, work: Work) -> Runner:
+    def looped(self, work: Workload) -> Runner:
         """A Python loop with a user's good habits: the input's product for all steps before it, one
         matrix for all gates, fused operations.
         """
@@ -144,7 +144,7 @@ class OwnCell:
         return in_torch(work, lambda x: (self.loop(x, **given),), weights)
 
 
-def _built_in(work: Work) -> Runner:
+def _built_in(work: Workload) -> Runner:
     return Runner(ours(work).call)
 
 
@@ -157,7 +157,7 @@ OWN_CELLS = {
 
 def contenders(
     name: str,
-) -> tuple[Callable[[Work], Runner], dict[str, dict[str, Callable[[Work], Runner]]]]:
-    """How to make one of OWN_CELLS, and what it is held against, as `peers.MAKERS` has it."""
+) -> tuple[Callable[[Workload], Runner], dict[str, dict[str, Callable[[Workload], Runner]]]]:
+    """How to make one of OWN_CELLS, and what it is held against, as `peers.PEER_MAKERS` has it."""
     own = OWN_CELLS[name]
     return own.ours, {BUILT_IN: {"": _built_in}, LOOP: {"": own.looped}}

@@ -11,7 +11,7 @@ from ..engines.kernels.builder import Code, Target
 SECONDS = 0.01
 UNROLLED = 4
 # Bytes of the words that each thread has to itself.
-LINE = 64
+CACHE_LINE_BYTES = 64
 
 
 class Turns(Code):
@@ -26,7 +26,9 @@ class Turns(Code):
         total = self.constant(0.0)
         for one in sums:
             total = self.b.fadd(total, one)
-        place = self.b.mul(self.b.add(self.thread, self.i64(1)), self.i64(LINE // self.bytes))
+        place = self.b.mul(
+            self.b.add(self.thread, self.i64(1)), self.i64(CACHE_LINE_BYTES // self.bytes)
+        )
         self.store(total, self.at(self.words, place))
         self.b.ret_void()
         self.text = str(self.module)
@@ -63,7 +65,7 @@ class Rate:
     def __init__(self, text: str, threads: int, words: Sequence[int], work: int):
         self.threads, self.best = threads, 0.0
         self._function, self._work = jit.Function(text), work
-        self._words = (ctypes.c_int64 * (LINE // 8 * (threads + 1)))(1, *words)
+        self._words = (ctypes.c_int64 * (CACHE_LINE_BYTES // 8 * (threads + 1)))(1, *words)
         # One thread says how many turns are enough: several may seem to take long where they only
         # wait for each other.
         while self._least(1) < SECONDS:

@@ -15,7 +15,7 @@ import ostinato
 
 
 @dataclass(frozen=True)
-class Work:
+class Workload:
     """What everyone computes.
 
     Attributes: layer: A torch.nn layer with the weights to use. x: The input, (T, B, I). g: The
@@ -70,7 +70,7 @@ class Runner:
     arrays: Callable[[object], dict[str, np.ndarray]] | None = None
 
 
-class LeftOut(Exception):
+class PeerUnavailable(Exception):
     """What does not work here, and why."""
 
     def __init__(self, what: str, why: str):
@@ -82,7 +82,7 @@ class LeftOut(Exception):
 
 
 def in_torch(
-    work: Work, run: Callable, weights: Mapping[str, Tensor], batch_first: bool = False
+    work: Workload, run: Callable, weights: Mapping[str, Tensor], batch_first: bool = False
 ) -> Runner:
     """Run something that torch differentiates.
 
@@ -142,7 +142,7 @@ def _unpacked(state: tuple):
     return state if len(state) > 1 else state[0]
 
 
-def ours(work: Work) -> Runner:
+def ours(work: Workload) -> Runner:
     """The public layer of the same name, and its stream."""
     layer = work.like(ostinato)
     if work.state is None:
@@ -153,7 +153,7 @@ def ours(work: Work) -> Runner:
 
 
 def _torch(batch_first: bool):
-    def make(work: Work) -> Runner:
+    def make(work: Workload) -> Runner:
         layer = work.like(nn, batch_first=batch_first)
         if work.state is None:
             return in_torch(work, layer, dict(layer.named_parameters()), batch_first)
@@ -168,7 +168,7 @@ def _torch(batch_first: bool):
 def _torch_cell(compiled: bool):
     """torch.nn's cell for one step, which its layer is slower at."""
 
-    def make(work: Work) -> Runner | None:
+    def make(work: Workload) -> Runner | None:
         if work.state is None:
             return None
         cell = getattr(nn, f"{work.kind}Cell")(work.layer.input_size, work.layer.hidden_size)
@@ -184,7 +184,7 @@ def _torch_cell(compiled: bool):
     return make
 
 
-def _torch_compiled(work: Work) -> Runner:
+def _torch_compiled(work: Workload) -> Runner:
     """torch.compile: of the cell for one step, else of the layer."""
     if work.state is None:
         layer = work.like(nn)
@@ -196,7 +196,7 @@ def _torch_compiled(work: Work) -> Runner:
         try:
             return runner.call()
         except Exception as error:
-            raise LeftOut(
+            raise PeerUnavailable(
                 "torch.compile",
                 f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}",
             ) from error
@@ -217,7 +217,7 @@ def _runs(layer: nn.Module) -> list[list[np.ndarray]]:
     return [[p.detach().numpy() for p in weights] for weights in layer.all_weights]
 
 
-def _onnxruntime(work: Work) -> Runner | None:
+def _onnxruntime(work: Workload) -> Runner | None:
     if work.training:
         return None
     import onnxruntime
@@ -321,7 +321,7 @@ def _onnxruntime(work: Work) -> Runner | None:
 
 
 def _in_jax(
-    work: Work, forward: Callable, weights: list, laid: Callable, batch_first: bool = False
+    work: Workload, forward: Callable, weights: list, laid: Callable, batch_first: bool = False
 ) -> Runner:
     """Run something that JAX compiles and differentiates.
 
@@ -380,7 +380,7 @@ def _in_jax(
 def _jax(hoisted: bool):
     """With the input's product for all steps before the loop, or with each step's in it."""
 
-    def make(work: Work) -> Runner | None:
+    def make(work: Workload) -> Runner | None:
         if work.state is not None and not hoisted:
             return None
         import jax
@@ -444,7 +444,7 @@ def _jax(hoisted: bool):
     return make
 
 
-def _keras(work: Work) -> Runner:
+def _keras(work: Workload) -> Runner:
     import keras
     from jax import numpy as jnp
 
@@ -494,7 +494,7 @@ def _keras(work: Work) -> Runner:
 
 
 # By peer, the settings that are tried: the fastest is timed.
-MAKERS = {
+PEER_MAKERS = {
     "torch": {
         "batch_first=False": _torch(False),
         "batch_first=True": _torch(True),

@@ -17,32 +17,32 @@ from .measure import (
     alternate,
     compare,
     machine,
-    make_work,
+    make_workload,
     timed,
     torch_threads,
     tried,
 )
-from .peers import Runner, Work, in_torch
+from .peers import Runner, Workload, in_torch
 from .rows import (
     LAYERS,
     MODES,
+    Measurements,
     Shape,
-    Taken,
     Times,
-    drawn,
-    held,
+    coloured,
+    make_table,
     milliseconds,
     times_as_fast,
 )
 
-GRID = (Shape(32, 100, 64, 128), Shape(64, 100, 256, 512), Shape(256, 50, 128, 256))
-QUICK_GRID = GRID[:1]
+RAGGED_GRID = (Shape(32, 100, 64, 128), Shape(64, 100, 256, 512), Shape(256, 50, 128, 256))
+RAGGED_QUICK_GRID = RAGGED_GRID[:1]
 # The shortest row, as a part of the longest.
 SHORTEST = 0.2
 # The most that a step of a ragged batch should take, as a multiple of one of a full batch; and how
 # many times as fast as torch.nn with a PackedSequence each layer should be: its LSTM does better
 # than the others.
-COST = 1.15
+RAGGED_COST_BAR = 1.15
 FASTER = {"RNN": 5.0, "GRU": 5.0, "LSTM": 3.0}
 
 
@@ -90,7 +90,7 @@ class RaggedRow:
 
 
 @dataclass(frozen=True)
-class Ragged(Taken):
+class Ragged(Measurements):
     """All rows, each a `RaggedRow`, and what they were measured on."""
 
     def table(self) -> list:
@@ -99,7 +99,7 @@ class Ragged(Taken):
         for mode in MODES:
             if rows := [row for row in self.rows if row.mode == mode]:
                 parts += [
-                    drawn(
+                    make_table(
                         f"{mode} with rows of unequal lengths",
                         rows,
                         {
@@ -108,10 +108,12 @@ class Ragged(Taken):
                             "valid": lambda row: f"{100 * row.valid:.0f}%",
                             "ms": lambda row: milliseconds(row.ours.median),
                             "full ms": lambda row: milliseconds(row.full.median),
-                            "a step": lambda row: held(f"{row.cost:.2f}", row.cost <= COST),
-                            "most": lambda _: f"{COST}",
+                            "a step": lambda row: coloured(
+                                f"{row.cost:.2f}", row.cost <= RAGGED_COST_BAR
+                            ),
+                            "most": lambda _: f"{RAGGED_COST_BAR}",
                             "packed ms": lambda row: milliseconds(row.packed.median),
-                            "packed": lambda row: held(
+                            "packed": lambda row: coloured(
                                 times_as_fast(row.ratio), row.ratio >= FASTER[row.layer]
                             ),
                             "least": lambda row: times_as_fast(FASTER[row.layer]),
@@ -144,13 +146,13 @@ def lengths(shape: Shape) -> Tensor:
     return found
 
 
-def ours(work: Work, valid: Tensor | None) -> Runner:
+def ours(work: Workload, valid: Tensor | None) -> Runner:
     """The public layer, with lengths."""
     layer = work.like(ostinato)
     return in_torch(work, lambda x: layer(x, lengths=valid), dict(layer.named_parameters()))
 
 
-def packed(work: Work, valid: Tensor) -> Runner:
+def packed(work: Workload, valid: Tensor) -> Runner:
     """torch.nn's layer as people run it where rows are of unequal lengths."""
     layer = work.like(nn)
 
@@ -180,7 +182,7 @@ def measure(
         for layer in layers
         if layer in FASTER
         for mode in modes
-        for shape in shapes or (QUICK_GRID if quick else GRID)
+        for shape in shapes or (RAGGED_QUICK_GRID if quick else RAGGED_GRID)
     ]
     rows = []
     with torch_threads(threads):
@@ -194,7 +196,7 @@ def measure(
 def _row(
     layer: str, mode: str, shape: Shape, threads: int, budget: float, fewest: int
 ) -> RaggedRow:
-    work, valid = make_work(layer, mode, shape, threads), lengths(shape)
+    work, valid = make_workload(layer, mode, shape, threads), lengths(shape)
     runners = {"ours": ours(work, valid), "full": ours(work, None), "packed": packed(work, valid)}
     first, arrays = {}, {}
     for name, runner in runners.items():

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from ..data.files import read_bytes
 from ..errors import InputError
-from .rows import PEERS, Row, Run, times_as_fast
+from .rows import PEERS, BenchmarkRun, Row, times_as_fast
 
-FORMAT = 1
+RATIOS_FORMAT = 1
 # A ratio may be less than before by this part of it, and by so many standard errors of the two.
 SLACK, ERRORS = 0.1, 3.0
 # Where more than this part is allowed, that is said.
@@ -27,7 +27,7 @@ class Ratio:
 
 
 @dataclass(frozen=True)
-class Held:
+class Comparison:
     """A row held against what there was.
 
     Attributes:
@@ -62,7 +62,7 @@ def _name(row: Row) -> str:
     return f"{row.layer} {row.mode} {','.join(map(str, row.shape[:4]))}{layers}"
 
 
-def _ratios(run: Run) -> dict[str, dict[str, Ratio]]:
+def _ratios(run: BenchmarkRun) -> dict[str, dict[str, Ratio]]:
     """By row and peer."""
     return {
         _name(row): {
@@ -73,10 +73,10 @@ def _ratios(run: Run) -> dict[str, dict[str, Ratio]]:
     }
 
 
-def saved(run: Run) -> dict:
+def saved(run: BenchmarkRun) -> dict:
     """A run's ratios as JSON has them."""
     return {
-        "format": FORMAT,
+        "format": RATIOS_FORMAT,
         "processor": run.machine["processor"],
         "threads": run.threads,
         "versions": run.machine["versions"],
@@ -96,8 +96,8 @@ def read(path: Path) -> dict:
     content = read_bytes(path)
     try:
         found = json.loads(content)
-        if found["format"] != FORMAT:
-            raise ValueError(f"format {found['format']!r}, and this version reads {FORMAT}")
+        if found["format"] != RATIOS_FORMAT:
+            raise ValueError(f"format {found['format']!r}, and this version reads {RATIOS_FORMAT}")
         rows = {
             row: {peer: Ratio(*map(float, pair)) for peer, pair in peers.items()}
             for row, peers in found["rows"].items()
@@ -115,7 +115,9 @@ def read(path: Path) -> dict:
         ) from error
 
 
-def held(before: dict[str, dict[str, Ratio]], now: dict[str, dict[str, Ratio]]) -> list[Held]:
+def compare_rows(
+    before: dict[str, dict[str, Ratio]], now: dict[str, dict[str, Ratio]]
+) -> list[Comparison]:
     """The rows that are in both, those that fell most first.
 
     A ratio may be less than before by SLACK and ERRORS standard errors of the two. A row got worse
@@ -132,7 +134,7 @@ def held(before: dict[str, dict[str, Ratio]], now: dict[str, dict[str, Ratio]]) 
             [
                 max(
                     (
-                        Held(
+                        Comparison(
                             row,
                             peer,
                             then.ratio,
@@ -150,9 +152,9 @@ def held(before: dict[str, dict[str, Ratio]], now: dict[str, dict[str, Ratio]]) 
     return sorted(found, key=lambda h: h.beyond)
 
 
-def compared(run: Run, before: dict, path: Path) -> tuple[list[str], bool]:
+def compared(run: BenchmarkRun, before: dict, path: Path) -> tuple[list[str], bool]:
     """What to say of a run beside a file that `read` read, and whether a row got worse."""
-    found = held(before["rows"], _ratios(run))
+    found = compare_rows(before["rows"], _ratios(run))
     worse, blind = [h for h in found if h.beyond < 0], sum(h.allowed > BLIND for h in found)
     missing, versions = len(before["rows"]) - len(found), run.machine["versions"]
     changed = [

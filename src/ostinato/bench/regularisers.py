@@ -11,24 +11,24 @@ import ostinato
 from .measure import (
     FULL,
     QUICK,
-    by_turns,
+    interleave,
     machine,
-    make_work,
+    make_workload,
     summaries,
     timed,
     torch_threads,
     tried,
 )
-from .peers import Runner, Work, in_torch
-from .rows import LAYERS, Shape, Taken, Times, drawn, held, milliseconds
+from .peers import Runner, Workload, in_torch
+from .rows import LAYERS, Measurements, Shape, Times, coloured, make_table, milliseconds
 
-GRID = (Shape(32, 100, 64, 128), Shape(64, 100, 256, 512))
-QUICK_GRID = GRID[:1]
+REGULARISER_GRID = (Shape(32, 100, 64, 128), Shape(64, 100, 256, 512))
+REGULARISER_QUICK_GRID = REGULARISER_GRID[:1]
 # At rates that people use; Elman's network, which keeps no memory, has nothing for recurrent
 # dropout.
 REGULARISERS = {"zoneout": 0.1, "recurrent_dropout": 0.25, "variational": 0.25, "weight_drop": 0.5}
 # The most that one should take, as a multiple of the layer's time without.
-COST = 1.1
+REGULARISER_COST_BAR = 1.1
 
 
 @dataclass(frozen=True)
@@ -62,13 +62,13 @@ class RegularisedRow:
 
 
 @dataclass(frozen=True)
-class Regularised(Taken):
+class Regularised(Measurements):
     """All rows, each a `RegularisedRow`, and what they were measured on."""
 
     def table(self) -> list:
         """What to print with rich, one after another, at 80 columns or more."""
         return [
-            drawn(
+            make_table(
                 "training with regularisers",
                 self.rows,
                 {
@@ -77,8 +77,10 @@ class Regularised(Taken):
                     "B,T,I,H": lambda row: str(row.shape),
                     "ms": lambda row: milliseconds(row.ours.median),
                     "without": lambda row: milliseconds(row.plain.median),
-                    "cost": lambda row: held(f"{row.cost:.2f}", row.cost <= COST),
-                    "most": lambda _: f"{COST}",
+                    "cost": lambda row: coloured(
+                        f"{row.cost:.2f}", row.cost <= REGULARISER_COST_BAR
+                    ),
+                    "most": lambda _: f"{REGULARISER_COST_BAR}",
                 },
             ),
             "",
@@ -89,7 +91,7 @@ class Regularised(Taken):
         ]
 
 
-def ours(work: Work, **regularisers: float) -> Runner:
+def ours(work: Workload, **regularisers: float) -> Runner:
     """The public layer in training, where the weights are others at each call, as after an
     optimiser's step.
     """
@@ -121,7 +123,7 @@ def measure(
         for layer in layers:
             if layer == "own":
                 continue
-            for shape in shapes or (QUICK_GRID if quick else GRID):
+            for shape in shapes or (REGULARISER_QUICK_GRID if quick else REGULARISER_GRID):
                 watcher(rows[-1] if rows else None, f"{layer} {shape}")
                 found = _rows(layer, shape, threads, *(QUICK if quick else FULL))
                 for row in found[:-1]:
@@ -134,12 +136,12 @@ def measure(
 def _rows(
     layer: str, shape: Shape, threads: int, budget: float, fewest: int
 ) -> list[RegularisedRow]:
-    work = make_work(layer, "training", shape, threads)
+    work = make_workload(layer, "training", shape, threads)
     named = [name for name in REGULARISERS if layer != "RNN" or name != "recurrent_dropout"]
     runners = {"": ours(work)} | {name: ours(work, **{name: REGULARISERS[name]}) for name in named}
     first = {name: timed(runner.call)[0] for name, runner in runners.items()}
     # A cost of a few hundredths is told from nothing by many rounds.
-    samples, calls = by_turns(
+    samples, calls = interleave(
         runners,
         {name: tried(runner) for name, runner in runners.items()},
         1.5 * budget * len(runners),

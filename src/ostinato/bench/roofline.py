@@ -19,8 +19,8 @@ from ..errors import EngineError
 from ..training.report import figure_bytes
 from .measure import measure as measure_rows
 from .measure import processors
-from .peak import LINE, Rate, Turns
-from .rows import GATES, LAYERS, MODES, Row, Run, drawn, milliseconds
+from .peak import CACHE_LINE_BYTES, Rate, Turns
+from .rows import GATES, LAYERS, MODES, BenchmarkRun, Row, make_table, milliseconds
 
 # Of a cache half is read, for whatever else runs has some of it; for memory, so many times the last
 # cache, which then holds little of it.
@@ -91,12 +91,12 @@ class Roofline:
     Attributes:
         run: Our times and the peak.
         caches: From the nearest to memory, with their rates.
-        told: Whether the system told the caches' sizes.
+        detected: Whether the system detected the caches' sizes.
     """
 
-    run: Run
+    run: BenchmarkRun
     caches: list[Cache]
-    told: bool
+    detected: bool
 
     @property
     def points(self) -> list[Point]:
@@ -123,7 +123,7 @@ class Roofline:
             "threads": self.run.threads,
             "peak": self.run.peak,
             "caches": [asdict(c) for c in self.caches],
-            "told": self.told,
+            "detected": self.detected,
             "points": points,
             "machine": self.run.machine,
         }
@@ -134,7 +134,7 @@ class Roofline:
         for mode in MODES:
             if points := [p for p in self.points if p.row.mode == mode]:
                 parts += [
-                    drawn(
+                    make_table(
                         f"{mode}: what binds, and how much of that limit we reach",
                         points,
                         {
@@ -159,7 +159,7 @@ class Roofline:
             f"peak: {self.run.peak / 1e9:.0f} GFLOP/s; read by all threads together, in GB/s:",
             rates,
             f"caches, in KiB: {sizes}"
-            + ("" if self.told else " (usual ones, as the system does not tell)"),
+            + ("" if self.detected else " (usual ones, as the system does not tell)"),
             "weights: where those lie that a step reads; limit: GFLOP/s, the peak,",
             "or FLOP/byte times the rate of where the weights lie, whichever is lower",
         ]
@@ -251,8 +251,8 @@ class Reading(Rate):
         turn = SUMS * target.lanes * 4
         part = max(part // turn, 1) * turn
         # Ones that are written: pages that nobody has written are all the same page of zeros.
-        self._memory = np.ones((part * threads + LINE) // 4, np.float32)
-        start = self._memory.ctypes.data + -self._memory.ctypes.data % LINE
+        self._memory = np.ones((part * threads + CACHE_LINE_BYTES) // 4, np.float32)
+        start = self._memory.ctypes.data + -self._memory.ctypes.data % CACHE_LINE_BYTES
         super().__init__(
             _Reads(target, openmp=jit.openmp() is not None).text,
             threads,
@@ -279,9 +279,9 @@ def read_caches(
             found.append(
                 Cache(f"L{level}", int(number) << {"": 0, "K": 10, "M": 20, "G": 30}[unit], sharing)
             )
-    told = bool(found)
+    detected = bool(found)
     found = found or [Cache(name, size, threads if shared else 1) for name, size, shared in UNTOLD]
-    return [*sorted(found, key=lambda c: c.name), Cache(MEMORY, None, threads)], told
+    return [*sorted(found, key=lambda c: c.name), Cache(MEMORY, None, threads)], detected
 
 
 def _numbers(text: str) -> set[int]:
@@ -316,7 +316,7 @@ def measure(
         raise EngineError(
             f"the roofline is measured by kernels, and none runs here: {why}; see: ostinato doctor"
         )
-    caches, told = read_caches(processors(), threads)
+    caches, detected = read_caches(processors(), threads)
     readings = [reading_of(cache, caches, threads) for cache in caches]
 
     def watch(row: Row | None, coming: str):
@@ -334,7 +334,9 @@ def measure(
         watcher=watch,
     )
     return Roofline(
-        run, [replace(cache, rate=reading.best) for cache, reading in zip(caches, readings)], told
+        run,
+        [replace(cache, rate=reading.best) for cache, reading in zip(caches, readings)],
+        detected,
     )
 
 

@@ -44,13 +44,13 @@ MODES = ("inference", "training")
 PEERS = {"torch": "torch.nn", "onnxruntime": "ONNX Runtime", "jax": "JAX", "keras": "Keras"}
 BUILT_IN, LOOP = "ostinato.LSTM", "torch loop"
 # Cells as a user would write them: the most of the built-in LSTM's time that each should take.
-OWN = {"peephole LSTM": 1.1, "original GRU": 1.3, "layer-norm LSTM": 1.6}
+OWN_CELL_BARS = {"peephole LSTM": 1.1, "original GRU": 1.3, "layer-norm LSTM": 1.6}
 # How many times as fast as the same cell in a Python loop each should be.
 LOOP_BAR = 10.0
 LAYERS = ("RNN", "LSTM", "GRU", "own")
 GATES = {"RNN": 1, "LSTM": 4, "GRU": 3, "peephole LSTM": 4, "original GRU": 3, "layer-norm LSTM": 4}
 
-FORMAT = 2
+RUN_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Times:
 class Row:
     """One layer in one mode at one shape.
 
-    Attributes: layer: RNN, LSTM or GRU; or one of OWN, whose peers are the built-in LSTM and a
+    Attributes: layer: RNN, LSTM or GRU; or one of OWN_CELL_BARS, whose peers are the built-in LSTM and a
         Python loop. mode: "inference", or "training": forward, and backward to input and weights.
         shape: Its sizes. ours: Our time; its `first` is the first call of such a layer in this
         process, compiling included. warm: Seconds of the first call of a second layer of the same
@@ -144,7 +144,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Run:
+class BenchmarkRun:
     """All rows, and what they were measured on.
 
     Attributes: rows: The rows. threads: CPU threads of everyone. processors: The processors they
@@ -163,16 +163,16 @@ class Run:
 
     def dump(self) -> dict:
         """As JSON has it."""
-        return {"format": FORMAT} | asdict(self) | {"rows": [row.dump() for row in self.rows]}
+        return {"format": RUN_FORMAT} | asdict(self) | {"rows": [row.dump() for row in self.rows]}
 
 
 @dataclass(frozen=True)
-class Taken:
+class Measurements:
     """Rows of one kind, and what they were measured on.
 
     Attributes:
         rows: Each with a `dump` of its own.
-        threads, machine: As of `Run`.
+        threads, machine: As of `BenchmarkRun`.
     """
 
     rows: list
@@ -201,13 +201,13 @@ def times_as_fast(ratio: float) -> str:
     return f"{ratio:.{2 if ratio < 9.995 else 1 if ratio < 99.95 else 0}f}x"
 
 
-def held(text: str, good: bool) -> str:
+def coloured(text: str, good: bool) -> str:
     """Green where a bar is held, red where it is missed."""
     return f"[{'green' if good else 'red'}]{text}[/]"
 
 
 def _ratio(value: float | None) -> str:
-    return "" if value is None else held(times_as_fast(value), value >= 1)
+    return "" if value is None else coloured(times_as_fast(value), value >= 1)
 
 
 def _mean(values: list[float]) -> float | None:
@@ -215,7 +215,7 @@ def _mean(values: list[float]) -> float | None:
     return math.exp(sum(map(math.log, values)) / len(values)) if values else None
 
 
-def drawn(title: str, rows: list, columns: dict, words: int = 2):
+def make_table(title: str, rows: list, columns: dict, words: int = 2):
     """A table for rich.
 
     Args:
@@ -242,7 +242,7 @@ def drawn(title: str, rows: list, columns: dict, words: int = 2):
 
 
 # What the tables of a run end with.
-_LAST = {
+_LAST_COLUMNS = {
     "peak": lambda row: "-" if row.share is None else f"{100 * row.share:.0f}%",
     "first": lambda row: milliseconds(row.ours.first),
     "again": lambda row: milliseconds(row.warm),
@@ -250,26 +250,26 @@ _LAST = {
 
 
 def _bar(text: str, good: bool) -> str:
-    return held(text + "!" * (not good), good)
+    return coloured(text + "!" * (not good), good)
 
 
 def _ours(row: Row) -> str:
     return milliseconds(row.ours.median) + "~" * row.unsteady
 
 
-def table(run: Run) -> list:
+def table(run: BenchmarkRun) -> list:
     """What to print of a run with rich, one after another, at 80 columns or more: tables, and lines
     that say what they show.
     """
     parts = []
     for mode in MODES:
-        if rows := [row for row in run.rows if row.mode == mode and row.layer not in OWN]:
+        if rows := [row for row in run.rows if row.mode == mode and row.layer not in OWN_CELL_BARS]:
             names = [name for name in PEERS if any(name in row.peers for row in rows)]
             ratios = {"best": lambda row: row.best} | {
                 PEERS[name].split()[0]: lambda row, name=name: row.ratios.get(name)
                 for name in names
             }
-            shown = drawn(
+            shown = make_table(
                 f"{mode}: times as fast as the best peer, and as each",
                 rows,
                 {"layer": lambda row: row.layer, "B,T,I,H": lambda row: str(row.shape), "ms": _ours}
@@ -277,7 +277,7 @@ def table(run: Run) -> list:
                     heading: lambda row, ratio=ratio: _ratio(ratio(row))
                     for heading, ratio in ratios.items()
                 }
-                | _LAST,
+                | _LAST_COLUMNS,
             )
             means = (
                 [value for value in map(ratio, rows) if value is not None]
@@ -285,9 +285,9 @@ def table(run: Run) -> list:
             )
             shown.add_row("", "geometric mean", "", *(_ratio(_mean(found)) for found in means))
             parts += [shown, ""]
-    if own := [row for row in run.rows if row.layer in OWN]:
+    if own := [row for row in run.rows if row.layer in OWN_CELL_BARS]:
         parts += [
-            drawn(
+            make_table(
                 f"own cells: part of {BUILT_IN}'s time, and times as fast as a Python loop",
                 own,
                 {
@@ -297,17 +297,17 @@ def table(run: Run) -> list:
                     "ms": _ours,
                     "of LSTM": lambda row: _bar(
                         f"{1 / row.ratios[BUILT_IN]:.2f}",
-                        1 / row.ratios[BUILT_IN] <= OWN[row.layer],
+                        1 / row.ratios[BUILT_IN] <= OWN_CELL_BARS[row.layer],
                     ),
                     "loop": lambda row: _bar(
                         times_as_fast(row.ratios[LOOP]), row.ratios[LOOP] >= LOOP_BAR
                     ),
                 }
-                | _LAST,
+                | _LAST_COLUMNS,
                 words=3,
             ),
             "",
-            f"own cells should take {', '.join(map(str, OWN.values()))} of the LSTM's time at "
+            f"own cells should take {', '.join(map(str, OWN_CELL_BARS.values()))} of the LSTM's time at "
             f"most, in this order,",
             f"and be {LOOP_BAR:g} times as fast as the loop at least; ! is behind what misses that",
         ]

@@ -1,8 +1,7 @@
-"""Files written whole and read with care: JSON for what is said, safetensors for numbers, and never
-a pickle.
+"""Atomic writing and careful reading of files: JSON and safetensors, never pickle.
 
-A model directory may come from a stranger. Its files are read only if they are regular files, up to
-a limit, and tensors only after the file's header has been compared with the shapes that are wanted.
+A model directory may come from a stranger. Its files are read only if they are regular files and
+not too large. Tensors are read only after the shapes in the header have been checked.
 """
 
 import contextlib
@@ -45,11 +44,10 @@ _RESTORE = "restore the file, or train the model again"
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that, whatever happens, there is either the old one or the new one and never
-    a part.
+    """Write a file atomically: afterwards there is either the old or the new file, never a part.
 
     Raises:
-        InputError: The place cannot be written.
+        InputError: The file cannot be written.
     """
     path = Path(path)
     unfinished = path.with_name(f".{path.name}{UNFINISHED}")
@@ -71,10 +69,10 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def write_json(path: Path, value) -> None:
-    """Write a JSON file whole, as people read it: indented, and in the letters it is written in.
+    """Write a JSON file atomically, indented and without escaped letters.
 
     Raises:
-        InputError: The place cannot be written, or the file would be larger than `read_json` reads.
+        InputError: The file cannot be written, or is larger than `read_json` accepts.
     """
     # a name of a file need not be UTF-8: what is not is written as JSON escapes it
     content = (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode(
@@ -87,10 +85,11 @@ def write_json(path: Path, value) -> None:
 
 
 def read_json(path: Path) -> dict:
-    """The object in a JSON file.
+    """Read the object in a JSON file.
 
-    Raises: InputError: There is no such regular file, it is too large, or it holds no JSON object;
-        the message says where it breaks.
+    Raises:
+        InputError: The file does not exist, is not a regular file, is too large, or does not
+            contain a JSON object; the message gives the position of the error.
     """
     with _open_regular(path) as file:
         _check_size(path, os.fstat(file.fileno()).st_size, JSON_BYTES)
@@ -109,10 +108,10 @@ def read_json(path: Path) -> dict:
 
 
 def parse_json(content: bytes | str):
-    """The value of a JSON text: numbers are finite, and no name is there twice in an object.
+    """Parse JSON with finite numbers and without duplicate names in an object.
 
     Raises:
-        ValueError: It is not JSON; the message is short, and says where it breaks.
+        ValueError: The text is not JSON; the message is short and gives the position.
     """
     try:
         return json.loads(content, object_pairs_hook=_object, parse_constant=_refuse_constant)
@@ -178,7 +177,7 @@ class Spec:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
         return SIZES[self.dtype] * math.prod(self.shape)
 
 
@@ -210,8 +209,8 @@ def specs_of(tensors: Mapping) -> dict[str, Spec]:
 
 
 def difference(specs: Mapping[str, Spec], wanted: Mapping[str, Spec]) -> str | None:
-    """How the tensors of a file differ from those that are wanted, in words; None where they do
-    not.
+    """The first difference between the tensors of a file and the expected ones; None if there is
+    none.
 
     Example:
         >>> difference({"w": Spec("F32", (2, 3))}, {"w": Spec("F32", (3, 2))})
@@ -227,7 +226,9 @@ def difference(specs: Mapping[str, Spec], wanted: Mapping[str, Spec]) -> str | N
 
 
 def write_tensors(path: Path, tensors: Mapping, metadata: Mapping | None = None) -> None:
-    """Write torch tensors as one safetensors file, whole; `metadata` is anything JSON can say."""
+    """Write torch tensors to a safetensors file atomically; `metadata` must be serialisable as
+    JSON.
+    """
     from safetensors.torch import save
 
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -235,10 +236,10 @@ def write_tensors(path: Path, tensors: Mapping, metadata: Mapping | None = None)
 
 
 def read_header(path: Path) -> tuple[dict[str, Spec], dict]:
-    """The dtypes and shapes of the tensors of a file that `write_tensors` wrote, and its metadata.
+    """Read the dtypes and shapes of the tensors in a file of `write_tensors`, and its metadata.
 
     Raises:
-        InputError: There is no such regular file, or it is cut short or damaged.
+        InputError: The file does not exist, is not a regular file, or is truncated or damaged.
     """
     with _open_regular(path) as file:
         return _header(file, path)
@@ -247,13 +248,15 @@ def read_header(path: Path) -> tuple[dict[str, Spec], dict]:
 def read_tensors(
     path: Path, check: Callable[[dict[str, Spec]], None] = lambda specs: None
 ) -> tuple[dict, dict]:
-    """The tensors and the metadata that `write_tensors` wrote.
+    """Read the tensors and metadata that `write_tensors` wrote.
 
-    Args: path: Of the file. check: Called with the dtypes and shapes before any tensor is read; it
-        raises an error where they are not wanted.
+    Args:
+        path: The file.
+        check: Called with the dtypes and shapes before any tensor is read; raises an error to stop.
 
-    Raises: InputError: There is no such regular file, it is cut short or damaged, or a number in it
-        is not finite.
+    Raises:
+        InputError: The file does not exist, is not a regular file, is truncated or damaged, or has
+            a number that is not finite.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -278,11 +281,11 @@ def _damaged(path: Path, size: int, why) -> InputError:
 
 
 def _header(file: IO[bytes], path: Path) -> tuple[dict[str, Spec], dict]:
-    """The header of a safetensors file, of which every number is checked against the file's size.
+    """Read the header of a safetensors file and check every number against the size of the file.
 
-    Source: github.com/huggingface/safetensors, "Format": 8 bytes with the length of the header, the
-        header as JSON, the tensors
-    one behind another.
+    Source:
+        github.com/huggingface/safetensors, "Format": 8 bytes with the length of the header, the
+        header as JSON, the concatenated tensors.
     """
     size = os.fstat(file.fileno()).st_size
     length = int.from_bytes(file.read(8), "little")
@@ -318,7 +321,7 @@ def _header(file: IO[bytes], path: Path) -> tuple[dict[str, Spec], dict]:
 
 
 def _offsets(name: str, one) -> tuple[int, int]:
-    """Where the bytes of a tensor start and end, from what the header says of the tensor."""
+    """Start and end of the bytes of a tensor, from its entry in the header."""
 
     def whole(values) -> bool:
         return isinstance(values, list) and all(
@@ -343,11 +346,11 @@ def _offsets(name: str, one) -> tuple[int, int]:
 
 
 def _open_regular(path: Path) -> IO[bytes]:
-    """A regular file, open for reading; a FIFO, which would be waited for, or a device, which may
-    never end, is not opened.
+    """Open a regular file for reading. A FIFO or a device is refused, because reading could block
+    or never end.
 
     Raises:
-        InputError: There is no such file, it cannot be read, or it is not a regular file.
+        InputError: The file does not exist, cannot be read, or is not a regular file.
     """
     try:
         # a FIFO that has no writer is opened at once, and then refused
@@ -378,10 +381,10 @@ def _unreadable(path: Path, error: OSError | ValueError) -> InputError:
 
 
 def read_bytes(path: Path) -> bytes:
-    """What is in a file.
+    """Read a whole file.
 
     Raises:
-        InputError: There is no such file, or it cannot be read.
+        InputError: The file does not exist or cannot be read.
     """
     return b"".join(read_blocks(path, -1))
 
@@ -389,14 +392,16 @@ def read_bytes(path: Path) -> bytes:
 def read_blocks(
     path: Path, size: int, *, packed: bool = False, once: bool = False
 ) -> Iterator[bytes]:
-    """What is in a file, in blocks.
+    """Read a file in blocks.
 
-    Args: path: Of the file. size: Bytes of a block, the last one aside; -1 for one block. packed:
-        Unpack it: it is a gzip file. once: The caller reads it a single time, from its start to its
-        end, so that it may be a pipe.
+    Args:
+        path: The file.
+        size: Bytes per block; -1 for one block.
+        packed: The file is compressed with gzip.
+        once: The caller reads the file only once, from start to end, so it may be a pipe.
 
-    Raises: InputError: There is no such file, or it cannot be read, or it is no whole gzip file and
-        should be.
+    Raises:
+        InputError: The file does not exist, cannot be read, or should be a gzip file and is not.
     """
     check_kind(path, once=once)
     try:
@@ -413,7 +418,7 @@ def read_blocks(
 
 
 def is_pipe(path: Path) -> bool:
-    """Whether a path leads to a pipe: a named one, or the output of another command."""
+    """Whether a path is a pipe: a named pipe, or the output of another command."""
     try:
         return stat.S_ISFIFO(os.stat(path).st_mode)
     except (OSError, ValueError):
@@ -421,15 +426,15 @@ def is_pipe(path: Path) -> bool:
 
 
 def check_kind(path: Path, *, once: bool = False) -> None:
-    """Check, without opening it, that a path does not lead to a device, a socket, or a pipe that
-    would be read more than once.
+    """Check, without opening it, that a path is not a device or a socket, nor a pipe if it is read
+    twice.
 
     Args:
-        path: The path. Where nothing can be found there, whoever opens it says so.
-        once: As for `read_blocks`.
+        path: The path. A path that does not exist is reported where it is opened.
+        once: As in `read_blocks`.
 
     Raises:
-        InputError: It leads to one of these.
+        InputError: The path is one of these.
     """
     try:
         mode = os.stat(path).st_mode
@@ -461,7 +466,7 @@ def listing(directory: Path) -> list[str]:
 
 
 def make_directory(out: Path) -> None:
-    """Make the directory of a run."""
+    """Create the directory of a run."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -473,8 +478,8 @@ def make_directory(out: Path) -> None:
 
 @contextlib.contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """The directory of a run, locked for this process. The system frees the lock when the process
-    ends, however it ends.
+    """Lock the directory of a run for this process. The system releases the lock when the process
+    ends.
 
     Raises:
         InputError: Another process holds the lock, or the directory cannot be written.

@@ -12,8 +12,8 @@ from .disk import StoredArray
 from .files import read_blocks, read_bytes
 from .values import to_floats
 
-PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-VIDEOS = (
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+VIDEO_SUFFIXES = (
     ".mp4",
     ".m4v",
     ".mov",
@@ -35,21 +35,21 @@ SIDE = 32
 
 
 def read_video(path: Path, *, size: tuple[int, int] = (32, 32), every: int = 1) -> np.ndarray:
-    """The frames of a video, grey, the way up that players show them.
+    """Read the frames of a video in grey, rotated as players show them.
 
-    One frame is decoded at a time, and H*W bytes of each are in a temporary file until all are
-    read.
+    Frames are decoded one at a time and kept in a temporary file, H*W bytes each.
 
     Args:
-        path: Of the video.
-        size: H, W of a frame, which is squeezed to that.
-        every: Take each frame (1), or each second one (2), ...
+        path: The video.
+        size: H, W; frames are resized to this size.
+        every: Keep every n-th frame; 1 keeps all.
 
     Returns:
         (T, H*W) float32, 0 (black) to 1 (white).
 
-    Raises: InputError: The file is missing, no video that can be read, or ends before its header
-        says; or `every` is not 1 or more.
+    Raises:
+        InputError: The file is missing, is not a readable video, or is shorter than its header
+            says; or `every` is less than 1.
     """
     if every < 1:
         raise InputError(f"every={every}: it should be 1 (each frame) or more")
@@ -57,13 +57,13 @@ def read_video(path: Path, *, size: tuple[int, int] = (32, 32), every: int = 1) 
 
 
 def stored_video(path: Path, size: tuple[int, int] = (32, 32), every: int = 1) -> StoredArray:
-    """The frames of `read_video`, (T, H*W) uint8."""
+    """The frames of `read_video` as (T, H*W) uint8 in a temporary file."""
     import av
 
-    if path.suffix.lower() not in VIDEOS:
+    if path.suffix.lower() not in VIDEO_SUFFIXES:
         raise InputError(
             f"{str(path)!r} is of no kind that is read as clips; "
-            f"give an npz file, a folder of pictures, or a video: {', '.join(VIDEOS)}"
+            f"give an npz file, a folder of pictures, or a video: {', '.join(VIDEO_SUFFIXES)}"
         )
     if not next(read_blocks(path, 1), b""):
         raise InputError(f"{str(path)!r} has nothing in it (0 bytes); give a video")
@@ -105,7 +105,7 @@ def stored_video(path: Path, size: tuple[int, int] = (32, 32), every: int = 1) -
 
 
 def stored_frames(folder: Path, size: tuple[int, int] = (32, 32)) -> StoredArray:
-    """The pictures in a folder as the frames of a clip, as those of `stored_video`."""
+    """The pictures in a folder as the frames of a clip, as in `stored_video`."""
     frames = StoredArray(np.uint8, (size[0] * size[1],))
     for path in pictures_in(folder):
         frames.extend(open_picture(path, lambda picture: _grey(picture, size)))
@@ -118,23 +118,23 @@ def floats(frames: StoredArray) -> np.ndarray:
 
 
 def _grey(picture, size: tuple[int, int]) -> np.ndarray:
-    """A Pillow image as (H*W,) uint8, the way up it was taken."""
+    """Convert a Pillow image to (H*W,) uint8 in grey, rotated as its EXIF data says."""
     from PIL import ImageOps
 
     return np.asarray(ImageOps.exif_transpose(picture).convert("L").resize(size[::-1])).reshape(-1)
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures in a folder, 2.png before 10.png."""
+    """The picture files in a folder in natural order: 2.png before 10.png."""
     found = [
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in PICTURES and not path.name.startswith(".")
+        if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
     ]
     if not found:
         raise InputError(
             f"{str(folder)!r} has no pictures in it; give a folder with files that end in "
-            f"{', '.join(PICTURES)}"
+            f"{', '.join(PICTURE_SUFFIXES)}"
         )
     # Every second piece of a name is its digits.
     return sorted(
@@ -146,7 +146,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def open_picture(path: Path, use: Callable, where: str = ""):
-    """What `use` makes of a picture; `where` begins the message if it is broken."""
+    """Open a picture and return `use(picture)`; `where` is the start of an error message."""
     from PIL import Image
 
     content = read_bytes(path)
@@ -166,9 +166,7 @@ def open_picture(path: Path, use: Callable, where: str = ""):
 
 
 def square(picture, size: int) -> np.ndarray:
-    """A Pillow image, or an array (H, W, 3 or 4) uint8, as (size, size, 3) uint8, the way up it was
-    taken, on white.
-    """
+    """Convert a Pillow image or an array (H, W, 3 or 4) uint8 to (size, size, 3) uint8 on white."""
     from PIL import Image, ImageOps
 
     if isinstance(picture, np.ndarray):

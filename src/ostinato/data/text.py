@@ -1,8 +1,7 @@
-"""Reading text: from a file to characters, from characters to numbers, from numbers to batches.
+"""Reading of text files as composed characters.
 
-A character here is what a reader calls one: a grapheme cluster (Unicode Annex 29), after
-composition to NFC, so that a Korean syllable, an accented letter or a family of emoji is one,
-however the file spells it.
+A character is a grapheme cluster (Unicode Annex 29) after NFC normalisation, so a Korean syllable,
+an accented letter or a family emoji is one character, however the file spells it.
 """
 
 import codecs
@@ -31,10 +30,11 @@ _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file or pipe, composed (NFC), with line ends as "\\n".
+    """Read a UTF-8 file or pipe, normalised to NFC, with "\\n" as line end.
 
     Raises:
-        InputError: The file is missing, a directory, empty, or not UTF-8; the message says where.
+        InputError: The file is missing, a directory, empty, or not UTF-8; the message gives the
+            position.
     """
     return "".join(read_chunks(path, once=True))
 
@@ -42,16 +42,16 @@ def read_text(path: Path) -> str:
 def read_chunks(
     path: Path, *, size: int | None = None, packed: bool = False, once: bool = False
 ) -> Iterator[str]:
-    """What `read_text` gives, chunk by chunk.
+    """Read a text as `read_text` does, chunk by chunk.
 
     Args:
-        path: Of the file.
-        size: Bytes that are read at a time; `CHUNK`, if not given.
-        packed: It is a gzip file.
-        once: As for `files.read_blocks`.
+        path: The file.
+        size: Bytes read at a time; `CHUNK` by default.
+        packed: The file is compressed with gzip.
+        once: As in `files.read_blocks`.
 
     Yields:
-        Text that ends with a line, or, where the chunk holds no line's end, with a character.
+        Text that ends at a line end, or at a character if the chunk has no line end.
     """
     kept, empty, count = "", True, 0
 
@@ -77,7 +77,7 @@ def read_chunks(
 
 
 def _decoded(blocks: Iterable[bytes], path: Path, packed: bool) -> Iterator[str]:
-    """The text of blocks of UTF-8, without the mark that some programs begin it with."""
+    """Decode blocks of UTF-8, without a byte order mark."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     before, lines, head, started = 0, 0, None, False
     for block in chain(blocks, [b""]):
@@ -104,16 +104,15 @@ def _decoded(blocks: Iterable[bytes], path: Path, packed: bool) -> Iterator[str]
 
 
 def compose(text: str) -> str:
-    """A text as the models read it: NFC, line ends as "\\n"."""
+    """Normalise a text: NFC, "\\n" as line end."""
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def given_text(text: str, of: str = "") -> str:
-    """A text that comes from Python or from the command line, as `compose` gives it; `of` is what
-    the message begins with.
+    """Normalise a text from Python or the command line; `of` is the start of an error message.
 
     Raises:
-        InputError: It is no text, or cannot be written as UTF-8.
+        InputError: The value is not text or is not valid UTF-8.
     """
     if not isinstance(text, str):
         raise InputError(f'{of}{text!r} is no text; write one, or "" for an empty one')
@@ -125,7 +124,7 @@ def given_text(text: str, of: str = "") -> str:
 
 
 def characters(text: str) -> list[str]:
-    """The characters of a composed text.
+    """The characters (grapheme clusters) of a composed text.
 
     Example:
         >>> characters(compose("한글 e\\u0301"))

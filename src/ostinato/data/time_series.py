@@ -1,6 +1,4 @@
-"""What a series of numbers is like, found from its values: seasons, trend, spread; and how its
-dates go on.
-"""
+"""Properties of a time series found from its values (season, trend, power), and its dates."""
 
 import calendar
 from collections import Counter
@@ -40,8 +38,8 @@ FORMATS = (
 
 @dataclass(frozen=True)
 class Clock:
-    """How dates are written, in a form of `FORMATS`, and how they go on: by months on a day of the
-    month, or by seconds.
+    """The format of dates, one of `FORMATS`, and their step: months on a day of the month, or
+    seconds.
     """
 
     format: Literal[FORMATS]
@@ -64,14 +62,16 @@ PART = 12
 def series_of(
     data, columns: list[str] | None = None, time: str | None = None
 ) -> tuple[list[str], np.ndarray, list[str] | None]:
-    """Names of columns, values (T, F) float64 and times of a series in memory.
+    """Column names, values (T, F) float64 and times of a series in memory.
 
-    Args: data: (T,) or (T, F) numbers, or a dict of columns. columns: Those of a dict that are
-        wanted; None: all but the time. time: The column of a dict that says when; None: the first
-        one of text or dates, where there is one.
+    Args:
+        data: (T,) or (T, F) numbers, or a dict of columns.
+        columns: The columns of a dict to use; None for all but the time.
+        time: The time column of a dict; None for the first column of text or dates, if there is
+            one.
 
     Raises:
-        InputError: A column is not there, is not of numbers, or has a number that is not finite.
+        InputError: A column does not exist, is not numeric, or has a number that is not finite.
 
     Example:
         >>> series_of({"when": ["2024-01", "2024-02"], "sold": [3, 4]})
@@ -131,7 +131,7 @@ def series_of(
 
 
 def _written(time) -> str:
-    """When a step was, as `FORMATS` have it; these know no billionths of a second."""
+    """A time as text in one of the `FORMATS`, which have no nanoseconds."""
     return str(
         time.astype("datetime64[us]")
         if isinstance(time, np.datetime64) and time.dtype == "datetime64[ns]"
@@ -140,21 +140,22 @@ def _written(time) -> str:
 
 
 def power_of(values: np.ndarray) -> float:
-    """The power of values (T, F) whose changes are about as great wherever the level is: 1, 0.5, or
-    0 for logarithms.
+    """The power transform of values (T, F) that makes changes independent of the level: 1, 0.5, or
+    0 for the logarithm.
 
-    It is 1 where a value is below 0, where another is not clearly better, and of fewer than 48
-    steps; and not 0 where a value is 0.
+    The result is 1 if a value is negative, if no other power is clearly better, or for fewer than
+    48 steps. It is not 0 if a value is 0.
 
-    Source: Guerrero 1993, "Time-series analysis supported by power transformations", section 2,
-        with three powers, parts of 12 steps,
-    and the mean change for the spread.
+    Source:
+        Guerrero 1993, "Time-series analysis supported by power transformations", section 2, with
+        three powers, parts of 12 steps, and the mean absolute change as the measure of variation.
 
     Example:
         >>> growing = np.exp(0.01 * np.arange(200)) * (1.5 + np.sin(np.arange(200)))
-        >>> power_of(growing[:, None]), power_of(growing[:, None]**2), power_of(np.arange(1.0,
-        ...     200)[:, None])
-        (0.0, 0.0, 1.0)
+        >>> power_of(growing[:, None]), power_of(growing[:, None] ** 2)
+        (0.0, 0.0)
+        >>> power_of(np.arange(1.0, 200)[:, None])
+        1.0
     """
     count = len(values) // PART
     if (values < 0).any() or count < 4:
@@ -171,19 +172,17 @@ def power_of(values: np.ndarray) -> float:
 
 
 def _unevenness(level: np.ndarray, change: np.ndarray, power: float) -> float:
-    """Spread over mean, of parts, of the change that a power of the values has, as far as the level
-    tells.
-    """
+    """Coefficient of variation of the transformed change over parts of the series."""
     relative = change[level > 0] / level[level > 0] ** (1 - power)
     return relative.std() / relative.mean() if relative.any() else 0.0
 
 
-def moves_away(y: np.ndarray) -> bool:
-    """Whether a column of (T, F) has its first and its last third further apart than their values
-    spread.
+def has_trend(y: np.ndarray) -> bool:
+    """Whether the first and the last third of a column of (T, F) differ by more than their
+    deviation.
 
     Example:
-        >>> moves_away(np.arange(30.0)[:, None]), moves_away(np.sin(np.arange(30.0))[:, None])
+        >>> has_trend(np.arange(30.0)[:, None]), has_trend(np.sin(np.arange(30.0))[:, None])
         (True, False)
     """
     first, _, last = np.array_split(y, 3)
@@ -193,24 +192,25 @@ def moves_away(y: np.ndarray) -> bool:
 
 
 def divisor(size: np.ndarray, y: np.ndarray) -> list[float]:
-    """What brings numbers of the columns of y (T, F) that are of this size (F,) to that of 1; 1
-    where all there is are roundings.
+    """Divisors that scale columns of y (T, F) of this size (F,) to 1; 1 if the size is only
+    rounding error.
     """
     return np.where(size > ROUNDED * np.abs(y).max(0), size, 1.0).tolist()
 
 
 def season_of(y: np.ndarray, difference: bool = False) -> int:
-    """After how many steps a series (T, F) is most like itself, by the autocorrelation past its
-    first fall below 0; 1 where it is not.
+    """Season length of a series (T, F): the lag with the highest autocorrelation after its first
+    negative value; 1 without a season.
 
     Args:
         y: The series.
-        difference: Look at its changes.
+        difference: Use the changes of the series.
 
     Example:
-        >>> season_of(np.sin(np.arange(120) * 2 * np.pi / 12)[:, None]),
-        ...     season_of(np.arange(50.0)[:, None], True)
-        (12, 1)
+        >>> season_of(np.sin(np.arange(120) * 2 * np.pi / 12)[:, None])
+        12
+        >>> season_of(np.arange(50.0)[:, None], True)
+        1
     """
     # what is less than this beside the values is how they are rounded
     least = ROUNDED * np.abs(y).max(0)
@@ -238,7 +238,7 @@ def season_of(y: np.ndarray, difference: bool = False) -> int:
 
 
 def date_of(text: str, form: str, source: str) -> datetime:
-    """A date that is written in a form of `FORMATS`."""
+    """Parse a date in one of the `FORMATS`."""
     try:
         return datetime.strptime(text.strip(), form)
     except ValueError:
@@ -249,10 +249,10 @@ def date_of(text: str, form: str, source: str) -> datetime:
 
 
 def dates_of(times: Iterable[str], form: str, source: str) -> Iterator[datetime]:
-    """The dates of a series, each later than the one before it.
+    """Parse the dates of a series and check that they increase.
 
     Raises:
-        InputError: One is no date in this form of `FORMATS`, or not later.
+        InputError: A date is not in the format, or not later than the one before.
     """
     before = earlier = None
     for number, text in enumerate(times, 1):
@@ -268,11 +268,11 @@ def dates_of(times: Iterable[str], form: str, source: str) -> Iterator[datetime]
 
 
 def clock_of(times: Sequence[str], source: str) -> Clock | None:
-    """How the dates of a series are written and how they go on; None where they are no dates, or
-    have no regular step.
+    """Format and step of the dates of a series; None if the times are not dates or have no regular
+    step.
 
     Raises:
-        InputError: A date is not later than the one before it.
+        InputError: A date is not later than the one before.
 
     Example:
         >>> clock_of(["2024-01", "2024-02", "2024-03"], "here")
@@ -310,11 +310,11 @@ def _all_dates(times: Sequence[str], form: str) -> bool:
     return True
 
 
-def later(when: datetime, clock: Clock, steps: int) -> datetime:
-    """The date of so many steps on.
+def date_after(when: datetime, clock: Clock, steps: int) -> datetime:
+    """The date `steps` steps after a date.
 
     Raises:
-        InputError: It is past the year 9999.
+        InputError: The date is after the year 9999.
     """
     try:
         if not clock.months:
@@ -332,8 +332,8 @@ def later(when: datetime, clock: Clock, steps: int) -> datetime:
 
 
 def cycles_of(clock: Clock, count: int) -> list[str]:
-    """Which cycles a step has a place in: those that are longer than it, and that so many steps
-    hold twice.
+    """The calendar cycles to use as inputs: longer than a step, and covered at least twice by
+    `count` steps.
     """
     step = clock.seconds or clock.months * 30.4 * 86400
     return [
@@ -343,8 +343,8 @@ def cycles_of(clock: Clock, count: int) -> list[str]:
     ]
 
 
-def waves(dates: list[datetime], cycles: list[str]) -> np.ndarray:
-    """(T, 2 C) Sine and cosine of the dates' places in each cycle."""
+def calendar_features(dates: list[datetime], cycles: list[str]) -> np.ndarray:
+    """Sine and cosine of the position of each date in each cycle: (T, 2 C)."""
     days = np.array(
         [
             [when.timetuple().tm_yday, when.weekday(), when.hour / 24 + when.minute / 1440]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..data.disk import Made
+from ..data.disk import LazySequence
 from ..data.examples import Examples, pair_of
 from ..data.media import square
 from ..data.text import compose
@@ -43,7 +43,7 @@ class Captioner(SentenceTask):
         'a red square above'
     """
 
-    name, Options, goal, higher = "caption", CaptionOptions, "chrf", True
+    name, Options, goal, higher_is_better = "caption", CaptionOptions, "chrf", True
     line_is = "the path of a picture or a folder of pictures"
 
     def given_rows(self, data, labelled):
@@ -77,10 +77,10 @@ class Captioner(SentenceTask):
     def sources(self, examples):
         return examples["x"]
 
-    def given(self, sources):
+    def encoder_inputs(self, sources):
         return (torch.from_numpy(np.stack(sources)),)
 
-    def places(self, source):
+    def positions(self, source):
         return PictureEncoder.PLACES
 
     def shown_source(self, x, name):
@@ -93,20 +93,20 @@ class Captioner(SentenceTask):
 
     def report_parts(self, examples):
         places = _nearest(examples["x"], self._learned["x"])
-        nearest = Made(len(places), lambda k: self._learned["target"][places[k]])
+        nearest = LazySequence(len(places), lambda k: self._learned["target"][places[k]])
         return super().report_parts(examples) | {
-            "baseline": self.scored(nearest, examples["target"]),
+            "baseline": self.sentence_metrics(nearest, examples["target"]),
             "baseline_name": "the caption of the most alike picture learned from",
         }
 
-    def looked(self, examples, written, order):
+    def attention_parts(self, examples, written, order):
         chosen = [*order[::-1][:2], *order[:1]]
         tiles = []
         for k in chosen:
-            picture, said = examples["x"][k], self.pieces.decode(written[k].tokens)
+            picture, said = examples["x"][k], self.vocabulary.decode(written[k].tokens)
             tiles.append((_enlarged(picture), f"{said} (right: {examples['target'][k]})"))
             for piece, weights in zip(
-                self.pieces.spelled(written[k].tokens)[:16], written[k].attention.numpy()
+                self.vocabulary.spelled(written[k].tokens)[:16], written[k].attention.numpy()
             ):
                 places = round(len(weights) ** 0.5)
                 light = np.kron(

@@ -13,16 +13,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..data.batching import padded, spread, within
-from ..data.disk import Behind, StoredRows, parts
+from ..data.batching import mean_and_scale, padded, within
+from ..data.disk import Concatenation, StoredRows, chunked
 from ..data.examples import Examples, pair_of
 from ..data.text import compose, given_text
 from ..data.values import as_trained, dtype_of, label_of, sequence_of
-from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Pieces, drawn
+from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Vocabulary, sample_texts
 from ..errors import InputError
 from ..nn.embedding import embeddings
-from .knowledge import ClassifyKnowledge, Unlabelled
 from .layer import layer_of
+from .metadata import ClassifyMetadata, Unlabelled
 from .options import ClassifyOptions
 from .scores import Scores
 from .spelling import SpelledWords, Spelling, spelled_batch
@@ -132,7 +132,7 @@ class Classifier(Task):
         '+'
     """
 
-    name, Options, goal, higher = "classify", ClassifyOptions, "accuracy", True
+    name, Options, goal, higher_is_better = "classify", ClassifyOptions, "accuracy", True
     # Texts without labels, from when they are read for the vocabulary until they are learned from.
     _unlabelled: Examples | None = None
 
@@ -152,7 +152,7 @@ class Classifier(Task):
         if len({isinstance(row, str) for row in x}) > 1:
             raise InputError("the given rows are of texts and of numbers; give one of the two")
         # an empty row need not say how many numbers a step has
-        units = (self.knows.units if self.knows else None) or next(
+        units = (self.metadata.units if self.metadata else None) or next(
             (row.shape[1] for row in x if len(row) and not isinstance(row, str)), 1
         )
         x = [row if len(row) or isinstance(row, str) else row.reshape(0, units) for row in x]
@@ -170,14 +170,14 @@ class Classifier(Task):
     @property
     def is_text(self) -> bool:
         """Whether it reads texts, not numbers."""
-        return self.knows.units is None
+        return self.metadata.units is None
 
     @property
     def line_is(self):
         return (
             "a text"
             if self.is_text
-            else f"the numbers of a sequence, {self.knows.units} for each step,"
+            else f"the numbers of a sequence, {self.metadata.units} for each step,"
         )
 
     def line(self, text):
@@ -193,12 +193,12 @@ class Classifier(Task):
             raise InputError(
                 f"{text!r} is no row of numbers; write them with commas or spaces between"
             ) from None
-        if len(numbers) % self.knows.units:
+        if len(numbers) % self.metadata.units:
             raise InputError(
-                f"{len(numbers)} numbers do not divide into steps of {self.knows.units}; write "
+                f"{len(numbers)} numbers do not divide into steps of {self.metadata.units}; write "
                 f"whole steps one after another"
             )
-        return [numbers.reshape(-1, self.knows.units)]
+        return [numbers.reshape(-1, self.metadata.units)]
 
     def prepare(self, learned, every):
         counts = Counter(every["label"])
@@ -210,7 +210,7 @@ class Classifier(Task):
             )
         first = learned["x"][0]
         text = isinstance(first, str)
-        self.knows = ClassifyKnowledge(
+        self.metadata = ClassifyMetadata(
             labels, [counts[label] for label in labels], every.about, None, dtype=every.dtype
         )
         if not text:
@@ -221,60 +221,64 @@ class Classifier(Task):
                     "of these; leave it out"
                 )
             self._check_units(learned, first.shape[1])
-            self.knows = replace(self.knows, units=int(first.shape[1]), **spread(learned["x"]))
+            self.metadata = replace(
+                self.metadata, units=int(first.shape[1]), **mean_and_scale(learned["x"])
+            )
             return {}
         texts, more = learned["x"], None
         if self.options.unlabelled is not None:
             from .pretraining import check_texts, texts_of
 
             self._unlabelled = more = texts_of(self.options)
-            self.knows = replace(
-                self.knows, unlabelled=Unlabelled(len(more), more.about, more.digest())
+            self.metadata = replace(
+                self.metadata, unlabelled=Unlabelled(len(more), more.about, more.digest())
             )
-            texts = Behind(texts, more["x"])
-        kind = self.options.pieces or ("byte-pair" if len(learned) >= 20_000 else "word")
+            texts = Concatenation(texts, more["x"])
+        kind = self.options.tokens or ("byte-pair" if len(learned) >= 20_000 else "word")
         spelled, least = kind == "word" and self.options.spelling, 2 if len(texts) > 1000 else 1
-        lower = self.options.lower if self.options.lower is not None else spelled
-        self.pieces = Pieces.of(
-            texts, kind, size=self.options.vocabulary_size, least=least, lower=lower
+        lowercase = self.options.lowercase if self.options.lowercase is not None else spelled
+        self.vocabulary = Vocabulary.of(
+            texts, kind, size=self.options.vocabulary_size, min_count=least, lowercase=lowercase
         )
         if more:
-            check_texts(more, self.pieces)
-        found = {"pieces": kind, "lower": lower}
+            check_texts(more, self.vocabulary)
+        found = {"tokens": kind, "lowercase": lowercase}
         if self.options.word_dropout is None:
             # a word that is taken for unknown still has its characters
             found["word_dropout"] = 0.2 if spelled else 0.05
         if not spelled:
             return found
-        words = Counter(word for _, words in self._words(drawn(texts)) for word in words)
-        spelling = Spelling.of(words, self.options.characters, least=least)
-        self.knows = replace(self.knows, letters=spelling.letters)
-        return found | {"characters": spelling.apart}
+        words = Counter(word for _, words in self._words(sample_texts(texts)) for word in words)
+        spelling = Spelling.of(words, self.options.characters, min_count=least)
+        self.metadata = replace(self.metadata, letters=spelling.letters)
+        return found | {"characters": spelling.scheme}
 
     def check(self):
-        if self.is_text != (self.pieces is not None):
+        if self.is_text != (self.vocabulary is not None):
             raise InputError("it has a vocabulary and reads numbers, or reads text and has none")
-        if self.is_text and (self.pieces.kind, self.pieces.lower) != (
-            self.options.pieces,
-            self.options.lower,
+        if self.is_text and (self.vocabulary.kind, self.vocabulary.lowercase) != (
+            self.options.tokens,
+            self.options.lowercase,
         ):
-            raise InputError("its vocabulary is not that of the options 'pieces' and 'lower'")
-        if self.knows.letters is not None and self.options.characters is None:
+            raise InputError("its vocabulary is not that of the options 'pieces' and 'lowercase'")
+        if self.metadata.letters is not None and self.options.characters is None:
             raise InputError(
                 "it has 'letters', and no option 'characters' says how words are spelled"
             )
-        if (self.options.unlabelled is None) != (self.knows.unlabelled is None):
+        if (self.options.unlabelled is None) != (self.metadata.unlabelled is None):
             raise InputError(
                 "it has an option 'unlabelled' and knows of no such texts, or the other way round"
             )
 
     def build(self):
-        # a model that was saved before words were spelled knows no letters
-        letters = len(SPECIAL) + len(self.knows.letters) if self.knows.letters is not None else 0
+        # a model that was saved before words were spelled has no letters
+        letters = (
+            len(SPECIAL) + len(self.metadata.letters) if self.metadata.letters is not None else 0
+        )
         members = [
             ClassifyModel(
-                len(self.pieces) if self.is_text else self.knows.units,
-                len(self.knows.labels),
+                len(self.vocabulary) if self.is_text else self.metadata.units,
+                len(self.metadata.labels),
                 self.options,
                 text=self.is_text,
                 letters=letters,
@@ -283,7 +287,7 @@ class Classifier(Task):
         ]
         return ClassifyEnsemble(members) if len(members) > 1 else members[0]
 
-    def before(self, out, **run):
+    def pretrain(self, out, **run):
         if self.options.unlabelled is None:
             return 0.0
         from .pretraining import pretrain, texts_of
@@ -299,15 +303,15 @@ class Classifier(Task):
 
     def _words(self, texts) -> Iterator[tuple[np.ndarray, list[str]]]:
         """The numbers of the words of each text, and the words."""
-        for some in parts(texts):
+        for some in chunked(texts):
             some = [compose(text) for text in some]
             for text, one in zip(
-                some, self.pieces.tokenizer.encode_batch(some, add_special_tokens=False)
+                some, self.vocabulary.tokenizer.encode_batch(some, add_special_tokens=False)
             ):
                 yield np.array(one.ids, np.int32), [text[start:end] for start, end in one.offsets]
 
     def encode(self, examples):
-        numbers = {label: k for k, label in enumerate(self.knows.labels)}
+        numbers = {label: k for k, label in enumerate(self.metadata.labels)}
         # -1: a label that was not there in training, which no answer can be
         labels = (
             repeat(-1)
@@ -319,20 +323,23 @@ class Classifier(Task):
                 f"{examples.source}: the model reads {'texts' if self.is_text else 'numbers'}, and "
                 f"this has {'numbers' if self.is_text else 'texts'}"
             )
-        if self.knows.letters is not None:
+        if self.metadata.letters is not None:
             return self._spelled(examples["x"], labels)
         if self.is_text:
             rows = StoredRows(np.int32, _labelled)
-            encoded = (row for some in parts(examples["x"]) for row in self.pieces.encode(some))
+            encoded = (
+                row for some in chunked(examples["x"]) for row in self.vocabulary.encode(some)
+            )
         else:
-            self._check_units(examples, self.knows.units)
+            self._check_units(examples, self.metadata.units)
             mean, scale = (
-                np.array(numbers, np.float32) for numbers in (self.knows.mean, self.knows.scale)
+                np.array(numbers, np.float32)
+                for numbers in (self.metadata.mean, self.metadata.scale)
             )
             rows = StoredRows(np.float32, lambda row: _labelled(row, len(mean)))
-            given = as_trained(examples["x"], examples.dtype, self.knows.dtype, examples.source)
+            given = as_trained(examples["x"], examples.dtype, self.metadata.dtype, examples.source)
             encoded = ((row - mean) / scale for row in given)
-        for some in parts(zip(labels, encoded)):
+        for some in chunked(zip(labels, encoded)):
             rows.extend(_with_label(label, row) for label, row in some)
         return rows
 
@@ -340,7 +347,7 @@ class Classifier(Task):
         """Rows of texts whose words are read by their characters: the words' numbers, how they are
         spelled, and the label.
         """
-        spelling = Spelling(self.options.characters, self.knows.letters)
+        spelling = Spelling(self.options.characters, self.metadata.letters)
 
         def row_of(stored: np.ndarray):
             row, label = _labelled(stored)
@@ -365,7 +372,7 @@ class Classifier(Task):
             )
 
         rows = StoredRows(np.int32, row_of)
-        for some in parts(zip(labels, self._words(texts))):
+        for some in chunked(zip(labels, self._words(texts))):
             rows.extend(stored(label, *row) for label, row in some)
         return rows
 
@@ -389,7 +396,10 @@ class Classifier(Task):
         x, *others, labels = batch
         weights = (
             torch.tensor(
-                [sum(self.knows.counts) / len(self.knows.counts) / n for n in self.knows.counts],
+                [
+                    sum(self.metadata.counts) / len(self.metadata.counts) / n
+                    for n in self.metadata.counts
+                ],
                 device=x.device,
             )
             if self.options.class_weights
@@ -409,7 +419,7 @@ class Classifier(Task):
         return sum(losses) / len(losses), len(labels)
 
     def with_unknown(self, x: torch.Tensor, rate: float) -> torch.Tensor:
-        """Pieces, of which in training some are taken for unknown ones, at a rate."""
+        """Tokens, of which in training some are taken for unknown ones, at a rate."""
         if not (self.is_text and self.model.training and rate):
             return x
         return x.masked_fill((torch.rand(x.shape, device=x.device) < rate) & (x != PAD), UNKNOWN)
@@ -418,10 +428,10 @@ class Classifier(Task):
         """Scores (B, C) of the rows of a batch."""
         return self.model(*batch[:-1])
 
-    def measuring(self):
+    def evaluator(self):
         return Scores(self)
 
-    def measures(self, examples):
+    def compute_metrics(self, examples):
         return Scores.of(self, self.encode(examples)).result()
 
     @torch.no_grad()
@@ -433,9 +443,9 @@ class Classifier(Task):
                 order = torch.argsort(row, descending=True, stable=True).tolist()
                 found.append(
                     {
-                        "label": self.knows.labels[order[0]],
+                        "label": self.metadata.labels[order[0]],
                         "probabilities": {
-                            self.knows.labels[k]: round(float(row[k]), 6) for k in order
+                            self.metadata.labels[k]: round(float(row[k]), 6) for k in order
                         },
                     }
                 )
@@ -447,9 +457,9 @@ class Classifier(Task):
         if not len(row[0]):
             raise InputError("an empty input has no steps to look at; give some")
         x, lengths, *spelled, _ = self.collate([row])
-        label = self.knows.labels.index(self.answers(examples)[0]["label"])
+        label = self.metadata.labels.index(self.answers(examples)[0]["label"])
         tokens = (
-            self.pieces.spelled(row[0])
+            self.vocabulary.spelled(row[0])
             if self.is_text
             else [" ".join(f"{n:.2g}" for n in step) for step in examples["x"][0]]
         )
@@ -460,17 +470,17 @@ class Classifier(Task):
             model.embedded(x, *spelled).detach(),
             tokens,
             lambda x: model.scores(x[None], lengths)[0, label],
-            f"score of {self.knows.labels[label]}{of}",
+            f"score of {self.metadata.labels[label]}{of}",
         )
 
     def report_parts(self, examples):
-        names, encoded = self.knows.labels, self.encode(examples)
+        names, encoded = self.metadata.labels, self.encode(examples)
         scores, lengths = (
             Scores.of(self, encoded),
             np.fromiter(map(self.length, encoded), np.int32, len(encoded)),
         )
         sure, given, labels = scores.sure[:], scores.given[:], scores.labels[:]
-        counts = dict(zip(names, self.knows.counts))
+        counts = dict(zip(names, self.metadata.counts))
         least, most = (names.index(end(counts, key=counts.get)) for end in (min, max))
         order = np.argsort(-sure, kind="stable")
         right = (given == labels)[order]
@@ -495,7 +505,7 @@ class Classifier(Task):
             "baseline_name": f"always {names[most]}",
             "labels": counts,
             "lengths": lengths.tolist(),
-            "length_of": "pieces" if self.is_text else "steps",
+            "length_unit": "tokens" if self.is_text else "steps",
             "confusion": (names, scores.confusion),
             "examples": {
                 name: [row(int(k)) for k in rows[:10]] for name, rows in chosen.items() if len(rows)

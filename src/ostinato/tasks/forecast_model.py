@@ -11,10 +11,10 @@ from .layer import layer_of
 from .options import ForecastOptions
 
 # How many quantiles of the held-out errors a model keeps.
-KEPT = 200
+QUANTILES = 200
 
 
-class _NoChange(nn.Linear):
+class _ZeroReadout(nn.Linear):
     """A readout that starts at 0: the naive forecast."""
 
     def reset_parameters(self) -> None:
@@ -45,10 +45,10 @@ class ForecastModel(nn.Module):
         self.register_buffer("regression", torch.empty(columns, inputs + further + 1))
         self.recurrent, units = layer_of(options, inputs)
         self.dropout = nn.Dropout(options.dropout)
-        self.readout = _NoChange(units, 2 * columns)
+        self.readout = _ZeroReadout(units, 2 * columns)
         # Quantiles of the held-out errors over the scale; those of a Laplace distribution until
         # there are any.
-        self.register_buffer("errors", torch.empty(KEPT, columns))
+        self.register_buffer("errors", torch.empty(QUANTILES, columns))
         self.reset_parameters()
 
     @torch.no_grad()
@@ -57,20 +57,20 @@ class ForecastModel(nn.Module):
         parameters are those of the parts.
         """
         self.regression.zero_()
-        self.errors.copy_(-torch.log1p(-_places(KEPT))[:, None].expand_as(self.errors))
+        self.errors.copy_(-torch.log1p(-_places(QUANTILES))[:, None].expand_as(self.errors))
 
     def forward(self, x: torch.Tensor, state=None):
         """Medians and scales (B, T, F) from x (B, T, I and further), in steps of the usual size;
         and the state.
         """
-        median, scale, state = self.beside(x[..., : self.inputs], state)
+        median, scale, state = self.residual(x[..., : self.inputs], state)
         return (
             median + nn.functional.linear(x, self.regression[:, :-1], self.regression[:, -1]),
             scale,
             state,
         )
 
-    def beside(self, x: torch.Tensor, state=None):
+    def residual(self, x: torch.Tensor, state=None):
         """What the layers add to the medians of the regression, and scales, (B, T, F) from x (B, T,
         I); and the state.
         """
@@ -104,12 +104,12 @@ class ForecastModel(nn.Module):
         """
         count = len(errors)
         # one of N + 1 values is beyond the N errors; past the greatest of them none is known
-        places = (torch.ceil(_places(KEPT) * (count + 1)).long() - 1).clamp(0, count - 1)
+        places = (torch.ceil(_places(QUANTILES) * (count + 1)).long() - 1).clamp(0, count - 1)
         self.errors.copy_(errors.sort(0).values[places.to(errors.device)])
 
     def width(self, level: float) -> torch.Tensor:
         """(F,) Half of the interval that has a next value with this probability, in scales."""
-        return self.errors[min(KEPT - 1, round(level * KEPT - 0.5))].double()
+        return self.errors[min(QUANTILES - 1, round(level * QUANTILES - 0.5))].double()
 
 
 def _places(count: int) -> torch.Tensor:

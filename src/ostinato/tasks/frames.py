@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..data.batching import padded, spread, within
-from ..data.disk import Made, taken
+from ..data.batching import mean_and_scale, padded, within
+from ..data.disk import LazySequence, select
 from ..data.examples import Examples, pair_of
-from ..data.values import PIXELS, as_trained, dtype_of, label_of, sequence_of
+from ..data.values import PIXELS_DTYPE, as_trained, dtype_of, label_of, sequence_of
 from ..errors import InputError
-from .knowledge import ClipKnowledge, FrameKnowledge
 from .layer import layer_of
+from .metadata import ClipMetadata, FrameMetadata
 from .options import FrameOptions
 from .scores import Scores
 from .tag import filled, rows_of, split_filled, stepwise_loss
@@ -69,7 +69,7 @@ class FrameTagger(Task):
         'on×1 off×2'
     """
 
-    name, Options, goal, higher = "frames", FrameOptions, "accuracy", True
+    name, Options, goal, higher_is_better = "frames", FrameOptions, "accuracy", True
     line_is = "the path of an npz file, a folder of pictures or a video"
 
     def given_rows(self, data, labelled):
@@ -119,7 +119,7 @@ class FrameTagger(Task):
                 f"{every.source}: all frames have the label {names[0]!r}; "
                 "there have to be two labels or more to tell apart"
             )
-        self.knows = FrameKnowledge(
+        self.metadata = FrameMetadata(
             labels=names,
             counts=[counts[name] for name in names],
             columns=every.about,
@@ -130,11 +130,11 @@ class FrameTagger(Task):
         return {}
 
     def build(self):
-        return FrameModel(self.knows.units, len(self.knows.labels), self.options)
+        return FrameModel(self.metadata.units, len(self.metadata.labels), self.options)
 
     def encode(self, examples):
-        numbers = {label: k for k, label in enumerate(self.knows.labels)}
-        clips = normalised(examples, "clips", self.knows)
+        numbers = {label: k for k, label in enumerate(self.metadata.labels)}
+        clips = normalised(examples, "clips", self.metadata)
 
         def row_of(k: int):
             frames = clips[k]
@@ -146,7 +146,7 @@ class FrameTagger(Task):
             )
             return frames, np.array(labels, np.int64)
 
-        return Made(len(examples), row_of)
+        return LazySequence(len(examples), row_of)
 
     def collate(self, rows):
         return *padded([clip for clip, _ in rows]), torch.from_numpy(
@@ -160,10 +160,10 @@ class FrameTagger(Task):
     def loss(self, batch):
         return stepwise_loss(self, batch, self.options.label_smoothing)
 
-    def measuring(self):
+    def evaluator(self):
         return Scores(self)
 
-    def measures(self, examples):
+    def compute_metrics(self, examples):
         return Scores.of(self, self.encode(examples)).result()
 
     def answers(self, examples):
@@ -175,8 +175,8 @@ class FrameTagger(Task):
             {"labels": row} | ({"clip": name} if name else {}) for row, name in zip(given, names)
         ]
 
-    def _labels(self, scores: Scores, lengths: list[int]) -> Made:
-        return rows_of(scores.given, self.knows.labels, lengths)
+    def _labels(self, scores: Scores, lengths: list[int]) -> LazySequence:
+        return rows_of(scores.given, self.metadata.labels, lengths)
 
     def inside(self, data):
         examples = self.read(data, labelled=False)
@@ -186,7 +186,7 @@ class FrameTagger(Task):
         with torch.no_grad():
             scores = self.model(x, lengths)
         at = int(torch.softmax(scores, 1).amax(1).argmin())
-        names, given = self.knows.labels, scores.argmax(1).tolist()
+        names, given = self.metadata.labels, scores.argmax(1).tolist()
         return Inside(
             self.model.recurrent,
             x,
@@ -196,7 +196,7 @@ class FrameTagger(Task):
         )
 
     def report_parts(self, examples):
-        places, scores = self.knows.by_place, Scores.of(self, self.encode(examples))
+        places, scores = self.metadata.by_place, Scores.of(self, self.encode(examples))
         lengths, names = (
             [len(clip) for clip in examples["clips"]],
             examples["names"] or [None] * len(examples),
@@ -230,10 +230,10 @@ class FrameTagger(Task):
         return {
             "baseline": {"accuracy": by_place / max(1, sum(lengths))},
             "baseline_name": "the most frequent label at that place in a clip",
-            "labels": dict(zip(self.knows.labels, self.knows.counts)),
+            "labels": dict(zip(self.metadata.labels, self.metadata.counts)),
             "lengths": lengths,
-            "length_of": "frames",
-            "confusion": (self.knows.labels, scores.confusion),
+            "length_unit": "frames",
+            "confusion": (self.metadata.labels, scores.confusion),
             "examples": {name: [row(k) for k in found] for name, found in chosen.items()},
         }
 
@@ -254,17 +254,20 @@ def scales(every: Examples, learned: Examples, column: str) -> dict:
     clips = learned[column]
     units = next((clip.shape[1] for clip in clips if len(clip)), 0)
     _check_units(every[column], every.source, units, f"another has {units}")
-    return {"units": units, "dtype": every.dtype} | spread(taken(clips, filled(clips)))
+    return {"units": units, "dtype": every.dtype} | mean_and_scale(select(clips, filled(clips)))
 
 
-def normalised(examples: Examples, column: str, knows: ClipKnowledge) -> Made:
+def normalised(examples: Examples, column: str, metadata: ClipMetadata) -> LazySequence:
     """The clips of a column by the means and scales that `scales` gave."""
     _check_units(
-        examples[column], examples.source, knows.units, f"the model learned from {knows.units}"
+        examples[column],
+        examples.source,
+        metadata.units,
+        f"the model learned from {metadata.units}",
     )
-    mean, scale = (np.array(numbers, np.float32) for numbers in (knows.mean, knows.scale))
+    mean, scale = (np.array(numbers, np.float32) for numbers in (metadata.mean, metadata.scale))
     # numbers from 0 to 1 have means from 0 to 1 and deviations of at most a half
-    if examples.dtype == PIXELS and not (
+    if examples.dtype == PIXELS_DTYPE and not (
         0 <= mean.min() and mean.max() <= 1 and scale.max() <= 0.501
     ):
         raise InputError(
@@ -272,14 +275,14 @@ def normalised(examples: Examples, column: str, knows: ClipKnowledge) -> Made:
             f"trained on have other values; "
             "train on uint8, or on frames that `ostinato.data.media.read_video` gives"
         )
-    clips = as_trained(examples[column], examples.dtype, knows.dtype, examples.source)
+    clips = as_trained(examples[column], examples.dtype, metadata.dtype, examples.source)
 
     def row_of(k: int) -> np.ndarray:
         clip = clips[k]
         # an empty clip in memory need not say how many numbers a frame has
         return ((clip if len(clip) else clip.reshape(0, len(mean))) - mean) / scale
 
-    return Made(len(clips), row_of)
+    return LazySequence(len(clips), row_of)
 
 
 def _check_units(clips: Sequence[np.ndarray], source: str, units: int, wanted: str) -> None:

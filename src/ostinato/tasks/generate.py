@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..data.batching import HeldOut, Lanes
+from ..data.batching import EvaluationText, ParallelStreams
 from ..data.disk import StoredNumbers
 from ..data.examples import Examples
 from ..data.text import compose, given_text
@@ -19,16 +19,16 @@ from ..errors import InputError
 from ..training import metrics
 from ..training.problem import Problem
 from .beam_search import beam_search
-from .knowledge import Knowledge
 from .layer import layer_of
+from .metadata import Metadata
 from .options import GenerateOptions
-from .reading import Text
+from .reading import TextExamples
 from .saved import CURVE
 from .task import Inside, Task
 
 # While a run goes on it is measured on so many numbers of the held-out text at most, to spend its
 # time on training.
-WATCHED = 50_000
+WATCHED_TOKENS = 50_000
 
 
 class LanguageModel(nn.Module):
@@ -67,34 +67,34 @@ class LanguageModel(nn.Module):
 
 
 class NextNumber(Problem):
-    """What comes next in a text, read in lanes with the state carried over.
+    """What comes next in a text, read in streams with the state carried over.
 
-    Args: model: `model(numbers, state)` gives logits (B, T, V) and the state to carry. lanes: The
+    Args: model: `model(numbers, state)` gives logits (B, T, V) and the state to carry. streams: The
         text it learns from. pieces: The text it is measured on. characters_per_number: How many
         characters one number stands for, on average, in training and in the held-out text.
     """
 
-    goal, higher, unit = "held_out_bits", False, "char"
+    goal, higher_is_better, unit = "held_out_bits", False, "char"
 
     def __init__(
         self,
         model: nn.Module,
-        lanes: Lanes,
-        pieces: HeldOut,
+        streams: ParallelStreams,
+        evaluation: EvaluationText,
         characters_per_number: tuple[float, float],
     ):
-        self.model, self.lanes, self.pieces, self.characters = (
+        self.model, self.streams, self.evaluation, self.characters = (
             model,
-            lanes,
-            pieces,
+            streams,
+            evaluation,
             characters_per_number,
         )
-        self.steps_per_epoch = lanes.steps_per_epoch
-        self.rate = lanes.batch * lanes.length * characters_per_number[0]
+        self.steps_per_epoch = streams.steps_per_epoch
+        self.rate = streams.batch * streams.length * characters_per_number[0]
 
     def batch(self, step, process=0, processes=1):
         return tuple(
-            torch.from_numpy(numbers[process::processes]) for numbers in self.lanes.at(step)
+            torch.from_numpy(numbers[process::processes]) for numbers in self.streams.at(step)
         )
 
     def loss(self, batch, carried):
@@ -107,10 +107,10 @@ class NextNumber(Problem):
         )
 
     def held_out(self):
-        return ((torch.from_numpy(x), torch.from_numpy(y)) for x, y in self.pieces)
+        return ((torch.from_numpy(x), torch.from_numpy(y)) for x, y in self.evaluation)
 
-    def measuring(self):
-        return Nats(self.model, self.characters[1])
+    def evaluator(self):
+        return LanguageModelLoss(self.model, self.characters[1])
 
     def trained(self, loss):
         return {"training_bits": self._bits(loss)}
@@ -122,7 +122,7 @@ class NextNumber(Problem):
         return loss / math.log(2) / self.characters[0]
 
 
-class Nats:
+class LanguageModelLoss:
     """How well a model knew what came, over the pieces of a held-out text in order."""
 
     def __init__(self, model: nn.Module, characters: float = 1.0):
@@ -140,12 +140,15 @@ class Nats:
         logits, self.state = self.model(x, self.state)
         self.nats += (
             F.cross_entropy(
-                logits.flatten(0, 1), y.reshape(-1), ignore_index=HeldOut.NOTHING, reduction="sum"
+                logits.flatten(0, 1),
+                y.reshape(-1),
+                ignore_index=EvaluationText.NOTHING,
+                reduction="sum",
             )
             .double()
             .item()
         )
-        self.count += int((y != HeldOut.NOTHING).sum())
+        self.count += int((y != EvaluationText.NOTHING).sum())
 
     def result(self) -> dict[str, float]:
         """Bits per character."""
@@ -153,10 +156,10 @@ class Nats:
 
 
 @torch.no_grad()
-def measure(model: nn.Module, held_out: HeldOut) -> float:
+def measure(model: nn.Module, held_out: EvaluationText) -> float:
     """Nats per number of a held-out text."""
     device = next(model.parameters()).device
-    nats = Nats(model.eval())
+    nats = LanguageModelLoss(model.eval())
     for piece in held_out:
         nats.add(tuple(torch.from_numpy(numbers).to(device) for numbers in piece))
     return nats.nats / nats.count
@@ -182,13 +185,13 @@ class Generator(Task):
         '다 abc\\n'
     """
 
-    name, Options, goal, higher = "generate", GenerateOptions, "held_out_bits", False
+    name, Options, goal, higher_is_better = "generate", GenerateOptions, "held_out_bits", False
     line_is, use_does = "the beginning of a text", "write a text"
     vocabulary_from_json = staticmethod(vocabulary_from_json)
 
     def given_rows(self, data, labelled):
         return (
-            Text([compose("".join(data))], source="the given text")
+            TextExamples([compose("".join(data))], source="the given text")
             if labelled
             else Examples({"prompt": list(data)}, source="the given text")
         )
@@ -207,47 +210,49 @@ class Generator(Task):
         return learned, measured
 
     def prepare(self, learned, every):
-        self.knows = Knowledge()
-        self.pieces = make_vocabulary(
+        self.metadata = Metadata()
+        self.vocabulary = make_vocabulary(
             self.options.vocabulary, self.options.vocabulary_size, learned_from=learned, every=every
         )
         return {}
 
     def check(self):
-        if self.pieces is None or self.pieces.kind != self.options.vocabulary:
+        if self.vocabulary is None or self.vocabulary.kind != self.options.vocabulary:
             raise InputError(
                 f"it has not the vocabulary of its option 'vocabulary', {self.options.vocabulary}"
             )
 
     def build(self):
-        return LanguageModel(len(self.pieces), self.options)
+        return LanguageModel(len(self.vocabulary), self.options)
 
     def epochs(self, rows):
         return 10.0
 
     def encode(self, examples):
-        numbers = StoredNumbers(np.min_scalar_type(len(self.pieces) - 1))
+        numbers = StoredNumbers(np.min_scalar_type(len(self.vocabulary) - 1))
         for chunk in examples:
-            numbers.extend(self.pieces.encode(chunk))
+            numbers.extend(self.vocabulary.encode(chunk))
         return numbers
 
     def problem(self, learned, measured):
         numbers = [self.encode(learned), self.encode(measured)]
         scale = len(learned) / len(numbers[0]), len(measured) / len(numbers[1])
-        lanes = Lanes(numbers[0], batch=self.options.batch, length=self.options.sequence_length)
-        return NextNumber(self.model, lanes, HeldOut(numbers[1][:WATCHED]), scale)
+        streams = ParallelStreams(
+            numbers[0], batch=self.options.batch, length=self.options.sequence_length
+        )
+        return NextNumber(self.model, streams, EvaluationText(numbers[1][:WATCHED_TOKENS]), scale)
 
-    def measures(self, examples):
+    def compute_metrics(self, examples):
         numbers = self.encode(examples)
         if len(numbers) < 2:
             raise InputError(
                 f"{examples.source!r} is too short to measure on: {len(examples)} characters; give "
                 f"a longer text"
             )
-        # the first number is given, not foretold
+        # the first number is given, not predicted
         tokens = len(numbers) - 1
         return metrics.language(
-            measure(self.model, HeldOut(numbers)) * tokens,
+            measure(self.model, EvaluationText(numbers)) * tokens,
             tokens,
             tokens * len(examples) / len(numbers),
         )
@@ -265,9 +270,9 @@ class Generator(Task):
         numbers = self._numbers(data[0])
         x = self.model.embedding(torch.from_numpy(numbers).long()[None]).detach()
         shown = (
-            self.pieces.tokens
-            if self.pieces.kind == "character"
-            else [piece.decode("utf-8", "replace") for piece in self.pieces.pieces]
+            self.vocabulary.tokens
+            if self.vocabulary.kind == "character"
+            else [piece.decode("utf-8", "replace") for piece in self.vocabulary.token_bytes]
         )
 
         def logits(x_TI):
@@ -333,7 +338,7 @@ class Generator(Task):
             range.
         """
         # checked at the call, not when the first character is asked for
-        self._trained()
+        self._require_model()
         if isinstance(length, bool) or not isinstance(length, int) or length < 0:
             raise InputError(
                 f"--length {length}: write how many characters to generate, 0 or more, such as 500"
@@ -359,13 +364,13 @@ class Generator(Task):
     def _numbers(self, prompt: str):
         start = (
             "\n"
-            if self.pieces.kind != "character" or "\n" in self.pieces.numbers
-            else self.pieces.tokens[0]
+            if self.vocabulary.kind != "character" or "\n" in self.vocabulary.numbers
+            else self.vocabulary.tokens[0]
         )
-        return self.pieces.encode(given_text(prompt, "--prompt ") or start)
+        return self.vocabulary.encode(given_text(prompt, "--prompt ") or start)
 
     def _spelled(self, numbers: Iterator[int], left: int) -> Iterator[str]:
-        decoder = self.pieces.decoder()
+        decoder = self.vocabulary.decoder()
         while left and (number := next(numbers, None)) is not None:
             for character in decoder.feed(number)[:left]:
                 left -= 1

@@ -13,22 +13,22 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..data.disk import parts, taken
+from ..data.disk import chunked, select
 from ..data.examples import Examples
 from ..data.files import specs_of, write_tensors
 from ..data.readers import read_texts
-from ..data.vocabulary import PAD, UNKNOWN, Pieces
+from ..data.vocabulary import PAD, UNKNOWN, Vocabulary
 from ..errors import InputError
 from ..training import loop as training
 from .restore import read_weights
 from .saved import is_helper
-from .task import Rows, Task
+from .task import RowProblem, Task
 
-CHECKPOINT, WEIGHTS = "pretraining.safetensors", "pretrained.safetensors"
-# Pieces that a right one is told from at a step, in place of all.
-DRAWN = 1024
+PRETRAINING_CHECKPOINT, PRETRAINED_WEIGHTS = "pretraining.safetensors", "pretrained.safetensors"
+# Tokens that a right one is told from at a step, in place of all.
+SAMPLED_TOKENS = 1024
 # Rows of scores of all pieces that are in memory at a time.
-TOGETHER = 1024
+SCORES_AT_ONCE = 1024
 
 
 def texts_of(options) -> Examples:
@@ -48,11 +48,11 @@ def texts_of(options) -> Examples:
     ).take(np.sort(firsts))
 
 
-def check_texts(texts: Examples, pieces: Pieces) -> None:
+def check_texts(texts: Examples, pieces: Vocabulary) -> None:
     """An InputError where there are not two texts of two pieces or more, to learn from one and to
     measure on the other.
     """
-    longer = (row for some in parts(texts["x"]) for row in pieces.encode(some) if len(row) > 1)
+    longer = (row for some in chunked(texts["x"]) for row in pieces.encode(some) if len(row) > 1)
     count = len([*islice(longer, 2)])
     if count < 2:
         raise InputError(
@@ -62,10 +62,10 @@ def check_texts(texts: Examples, pieces: Pieces) -> None:
         )
 
 
-class Foretelling(nn.Module):
+class PretrainingModel(nn.Module):
     """What reads texts for a classifier, and what foretells pieces from it: from the outputs of the
     forward direction the piece after each, from those of the reverse one the piece before. A
-    piece's score is the product of what is foretold and what stands for the piece, as it is read.
+    piece's score is the product of what is predicted and what stands for the piece, as it is read.
 
     Args: reader: A `ClassifyModel` for texts of one layer, or of one direction: an upper layer of
         two would be given what it should foretell. counts: (V,), how often each piece is there.
@@ -77,11 +77,13 @@ class Foretelling(nn.Module):
         self.recurrent, self.dropout, self.read = reader.recurrent, reader.dropout, reader.embedded
         self.embedding = reader.words or reader.embedding
         self.directions = 1 + reader.recurrent.bidirectional
-        self.foretell = nn.ModuleList(
-            nn.Linear(reader.recurrent.output_size // self.directions, self.pieces.embedding_dim)
+        self.predictors = nn.ModuleList(
+            nn.Linear(
+                reader.recurrent.output_size // self.directions, self.token_embedding.embedding_dim
+            )
             for _ in range(self.directions)
         )
-        self.bias = nn.Parameter(torch.empty(self.pieces.num_embeddings))
+        self.bias = nn.Parameter(torch.empty(self.token_embedding.num_embeddings))
         self._counts = counts
         self.register_buffer(
             "often", torch.empty(len(counts), dtype=torch.float64), persistent=False
@@ -100,66 +102,78 @@ class Foretelling(nn.Module):
         self.often.copy_(often / often.sum())
 
     @property
-    def pieces(self) -> nn.Embedding:
+    def token_embedding(self) -> nn.Embedding:
         """What stands for each piece."""
         return getattr(self.embedding, "words", self.embedding)
 
     def forward(
         self, given: torch.Tensor, x: torch.Tensor, lengths: torch.Tensor, *spelled: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """What is foretold, (N, units of a piece), and the N pieces that are right, row by row:
+        """What is predicted, (N, units of a piece), and the N pieces that are right, row by row:
         those that have one before or behind them, and are known.
 
         Args:
             given: (B, T), the numbers of the pieces that are read.
-            x: (B, T), those that are foretold.
+            x: (B, T), those that are predicted.
             lengths: (B,).
             spelled: What `spelled_batch` gives, where words are read by their characters.
         """
         output, _ = self.recurrent(self.read(given, *spelled), lengths=lengths)
         ahead, *behind = self.dropout(output).chunk(self.directions, 2)
-        foretold, right = [self.foretell[0](ahead[:, :-1])], [x[:, 1:]]
+        predicted, right = [self.predictors[0](ahead[:, :-1])], [x[:, 1:]]
         if behind:
-            # past a row's end there is nothing that could be foretold
-            foretold.append(self.foretell[1](behind[0][:, 1:]))
+            # past a row's end there is nothing that could be predicted
+            predicted.append(self.predictors[1](behind[0][:, 1:]))
             right.append(x[:, :-1].where(x[:, 1:] != PAD, PAD))
-        foretold, right = (torch.cat(parts, 1).flatten(0, 1) for parts in (foretold, right))
+        predicted, right = (torch.cat(parts, 1).flatten(0, 1) for parts in (predicted, right))
         known = (right != PAD) & (right != UNKNOWN)
-        return foretold[known], right[known]
+        return predicted[known], right[known]
 
-    def nats(self, foretold: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    def nats(self, predicted: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         """Summed -log of the probability of the right pieces among all."""
         return sum(
             (
-                F.cross_entropy(some @ self.pieces.weight.T + self.bias, pieces, reduction="sum")
-                for some, pieces in zip(foretold.split(TOGETHER), right.split(TOGETHER))
+                F.cross_entropy(
+                    some @ self.token_embedding.weight.T + self.bias, pieces, reduction="sum"
+                )
+                for some, pieces in zip(
+                    predicted.split(SCORES_AT_ONCE), right.split(SCORES_AT_ONCE)
+                )
             ),
-            foretold.new_zeros(()),
+            predicted.new_zeros(()),
         )
 
-    def drawn_nats(self, foretold: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
+    def sampled_nats(self, predicted: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
         """The same among the right one and some that are drawn, each as likely as it is there;
         scores make up for how likely that was.
 
         Source: Jean, Cho, Memisevic and Bengio, On Using Very Large Target Vocabulary for Neural
             Machine Translation (2015), section 3.
         """
-        others = torch.multinomial(self.often, DRAWN, replacement=True).unique()
-        own = (foretold * self.pieces(right)).sum(1) + self.bias[right] - self._log_drawn(right)
+        others = torch.multinomial(self.often, SAMPLED_TOKENS, replacement=True).unique()
+        own = (
+            (predicted * self.token_embedding(right)).sum(1)
+            + self.bias[right]
+            - self._log_sampled(right)
+        )
         scores = (
-            foretold @ self.pieces.weight[others].T + self.bias[others] - self._log_drawn(others)
+            predicted @ self.token_embedding.weight[others].T
+            + self.bias[others]
+            - self._log_sampled(others)
         )
         scores = torch.cat(
             [own[:, None], scores.masked_fill(others == right[:, None], -torch.inf)], 1
         )
         return F.cross_entropy(scores, torch.zeros_like(right), reduction="sum")
 
-    def _log_drawn(self, pieces: torch.Tensor) -> torch.Tensor:
+    def _log_sampled(self, pieces: torch.Tensor) -> torch.Tensor:
         """The logarithm of the probability that a piece is among those drawn."""
-        return torch.log(-torch.expm1(DRAWN * torch.log1p(-self.often[pieces]))).to(self.bias.dtype)
+        return torch.log(-torch.expm1(SAMPLED_TOKENS * torch.log1p(-self.often[pieces]))).to(
+            self.bias.dtype
+        )
 
 
-class Texts(Rows):
+class PretrainingProblem(RowProblem):
     """The problem: texts of two pieces or more.
 
     Args:
@@ -171,19 +185,19 @@ class Texts(Rows):
     def __init__(self, task: Task, reader: nn.Module, texts: Examples):
         encoded = task.encode(texts)
         lengths = np.fromiter(map(task.length, encoded), np.int32, len(encoded))
-        longer = Examples({"x": taken(encoded, np.flatnonzero(lengths > 1))}, source=texts.source)
+        longer = Examples({"x": select(encoded, np.flatnonzero(lengths > 1))}, source=texts.source)
         learned, measured = (
             part["x"] for part in longer.split(task.options.held_out, task.options.seed)
         )
         super().__init__(
             task, learned, measured, np.fromiter(map(task.length, learned), np.int32, len(learned))
         )
-        counts = np.zeros(len(task.pieces))
+        counts = np.zeros(len(task.vocabulary))
         for row in learned:
             np.add.at(counts, row[0], 1)
-        self.model, self.goal, self.higher, self.unit = (
-            Foretelling(reader, counts),
-            "nats_per_piece",
+        self.model, self.goal, self.higher_is_better, self.unit = (
+            PretrainingModel(reader, counts),
+            "nats_per_token",
             False,
             "text",
         )
@@ -192,31 +206,31 @@ class Texts(Rows):
         x, lengths, *spelled, _ = batch
         # half as many as where labels are learned, from fewer texts
         given = self.task.with_unknown(x, self.task.options.word_dropout / 2)
-        foretold, right = self.model(given, x, lengths, *spelled)
+        predicted, right = self.model(given, x, lengths, *spelled)
         # of a batch of texts of which nothing is known there is nothing to learn
-        return self.model.drawn_nats(foretold, right), max(1, len(right)), ()
+        return self.model.sampled_nats(predicted, right), max(1, len(right)), ()
 
-    def measuring(self):
-        return _Nats(self.model)
+    def evaluator(self):
+        return _PretrainingLoss(self.model)
 
 
-class _Nats:
-    """How well pieces are foretold, over batches."""
+class _PretrainingLoss:
+    """How well pieces are predicted, over batches."""
 
-    def __init__(self, model: Foretelling):
+    def __init__(self, model: PretrainingModel):
         self.model, self.nats, self.count = model, 0.0, 0
 
     @torch.no_grad()
     def add(self, batch):
         x, lengths, *spelled, _ = batch
-        foretold, right = self.model(x, x, lengths, *spelled)
+        predicted, right = self.model(x, x, lengths, *spelled)
         self.nats, self.count = (
-            self.nats + float(self.model.nats(foretold, right)),
+            self.nats + float(self.model.nats(predicted, right)),
             self.count + len(right),
         )
 
     def result(self) -> dict[str, float | None]:
-        return {"nats_per_piece": self.nats / self.count if self.count else None}
+        return {"nats_per_token": self.nats / self.count if self.count else None}
 
 
 def pretrain(task: Task, texts: Examples, out: Path, **run) -> float:
@@ -226,7 +240,7 @@ def pretrain(task: Task, texts: Examples, out: Path, **run) -> float:
     Args:
         task: A classifier, with its model.
         texts: Those of `texts_of`.
-        out: The directory of the run; `CHECKPOINT` and `WEIGHTS` are in it afterwards.
+        out: The directory of the run; `PRETRAINING_CHECKPOINT` and `PRETRAINED_WEIGHTS` are in it afterwards.
         run: Of `ostinato.training.loop.fit`, those that say how it runs.
 
     Returns:
@@ -236,14 +250,14 @@ def pretrain(task: Task, texts: Examples, out: Path, **run) -> float:
         InputError: The texts are not those that the run in `out` was begun with.
     """
     options = task.options
-    if texts.digest() != task.knows.unlabelled.digest:
+    if texts.digest() != task.metadata.unlabelled.digest:
         raise InputError(
             f"--resume: the texts of --unlabelled {options.unlabelled} are not those of the run in "
             f"{str(out)!r}; give those texts, "
             "or start anew with another --out"
         )
     first, *_ = task.members
-    problem = Texts(task, first, texts)
+    problem = PretrainingProblem(task, first, texts)
     budget = training.Budget(int(np.ceil(options.unlabelled_epochs * problem.steps_per_epoch)))
     _set_dropout(first, options.unlabelled_dropout)
     progress = training.fit(
@@ -253,14 +267,14 @@ def pretrain(task: Task, texts: Examples, out: Path, **run) -> float:
         weight_decay=options.weight_decay,
         clip=options.clip,
         patience=0,
-        checkpoint=out / CHECKPOINT,
-        keep_best=lambda: write_tensors(out / WEIGHTS, first.state_dict()),
+        checkpoint=out / PRETRAINING_CHECKPOINT,
+        save_best=lambda: write_tensors(out / PRETRAINED_WEIGHTS, first.state_dict()),
         **run,
     )
     _set_dropout(first, options.dropout)
     # a process that helped another one is given that one's weights when training begins
     if not is_helper():
-        found = read_weights(out / WEIGHTS, specs_of(first.state_dict()))
+        found = read_weights(out / PRETRAINED_WEIGHTS, specs_of(first.state_dict()))
         learned = {
             name: weights for name, weights in found.items() if not name.startswith("readout.")
         }

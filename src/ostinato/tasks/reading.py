@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from ..data.annotated import Clips, read_clips, read_pictures, read_tagged
-from ..data.disk import Made, StoredRows, parts, stored_words
+from ..data.disk import LazySequence, StoredRows, chunked, stored_words
 from ..data.examples import Examples
 from ..data.files import check_kind
 from ..data.media import SIDE
 from ..data.readers import read_labelled, read_pairs, read_series
-from ..data.tables import check_filled, read_lines
+from ..data.tables import check_not_empty, read_lines
 from ..data.text import characters, read_chunks, read_text
 from ..errors import InputError
 from ..options import Options
-from .knowledge import Knowledge
+from .metadata import Metadata
 from .options import (
     CaptionOptions,
     ClassifyOptions,
@@ -40,18 +40,18 @@ def read_examples(
     options: Options,
     *,
     labelled: bool = True,
-    knows: Knowledge | None = None,
+    metadata: Metadata | None = None,
 ) -> Examples:
     """The examples in a file.
 
     Args: task: The task's name on the command line. data: The path of the file. options: The task's
-        options. labelled: The answers are wanted too. knows: What a trained model knows of the data
+        options. labelled: The answers are wanted too. metadata: What a trained model knows of the data
         that it was trained on; None where there is none yet.
 
     Raises:
         InputError: The file cannot be read, or has not what the task needs.
     """
-    return _READERS[task](data, options, labelled, knows)
+    return _READERS[task](data, options, labelled, metadata)
 
 
 def check_path(data: str | Path) -> None:
@@ -60,14 +60,14 @@ def check_path(data: str | Path) -> None:
     Raises:
         InputError: There is none, or it cannot be read.
     """
-    check_filled(_path_and_part(data)[0])
+    check_not_empty(_path_and_part(data)[0])
 
 
 def _labelled_rows(
-    data: str | Path, options: ClassifyOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: ClassifyOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """Texts or sequences of numbers with labels, for `classify`."""
-    path, known = Path(data), knows.columns if knows else {}
+    path, known = Path(data), metadata.columns if metadata else {}
     # by the names of those that were learned from, where they have some
     numbers = known.get("numbers")
     named = (
@@ -94,7 +94,7 @@ def _labelled_rows(
 
 
 def _tagged_sentences(
-    data: str | Path, options: TagOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: TagOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """Sentences with a tag for each word, for `tag`."""
     path = Path(data)
@@ -134,7 +134,7 @@ def _sentences(path: Path) -> StoredRows | None:
             empty = 0 if line else empty + 1
 
     rows, several = stored_words(), False
-    for some in parts(lines()):
+    for some in chunked(lines()):
         if any("\t" in line for line in some):
             return None
         several = several or any(" " in line.strip() for line in some)
@@ -143,7 +143,7 @@ def _sentences(path: Path) -> StoredRows | None:
 
 
 def _frames(
-    data: str | Path, options: FrameOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: FrameOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """Clips with a label for each frame, for `frames`."""
     clips = _clips_from(data, label=options.label, labelled=labelled)
@@ -153,7 +153,9 @@ def _frames(
             "give an npz file with an array (clips, frames) of labels beside x"
         )
     labels = (
-        Made(len(clips.labels), lambda k: [clips.classes[number] for number in clips.labels[k]])
+        LazySequence(
+            len(clips.labels), lambda k: [clips.classes[number] for number in clips.labels[k]]
+        )
         if labelled
         else None
     )
@@ -166,7 +168,7 @@ def _frames(
 
 
 def _transcripts(
-    data: str | Path, options: TranscribeOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: TranscribeOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """Clips with a sentence for each, for `transcribe`."""
     clips = _clips_from(data, label=options.label, labelled=labelled)
@@ -176,7 +178,7 @@ def _transcripts(
         targets = clips.sentences
     elif clips.labels is not None:
         silence = set(options.silence.split())
-        targets = Made(
+        targets = LazySequence(
             len(clips.labels),
             lambda k: " ".join(
                 word
@@ -231,11 +233,11 @@ def _has_parts(path: Path) -> bool:
 
 
 def _steps(
-    data: str | Path, options: ForecastOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: ForecastOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """A series, for `forecast`."""
     found = read_series(
-        Path(data), columns=knows.names if knows else options.names, time=options.time
+        Path(data), columns=metadata.names if metadata else options.names, time=options.time
     )
     return Examples(
         {"values": found.values, "time": found.times},
@@ -245,7 +247,7 @@ def _steps(
 
 
 def _sentence_pairs(
-    data: str | Path, options: TranslateOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: TranslateOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """Pairs of sentences, for `translate`."""
     found = read_pairs(Path(data), source=options.source, target=options.target, answered=labelled)
@@ -262,7 +264,7 @@ def _sentence_pairs(
 
 
 def _captions(
-    data: str | Path, options: CaptionOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: CaptionOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """Pictures with a caption for each, for `caption`."""
     caption = options.caption if labelled else None
@@ -286,18 +288,18 @@ def _captions(
 
 
 def _text_or_prompts(
-    data: str | Path, options: GenerateOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: GenerateOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """A text, or a prompt in each line where no text is wanted, for `generate`."""
     if labelled:
-        return Text(read_chunks(Path(data), once=True), source=str(data))
+        return TextExamples(read_chunks(Path(data), once=True), source=str(data))
     # a prompt for each line, as standard input has them
     return Examples(
         {"prompt": read_text(Path(data)).removesuffix("\n").split("\n")}, source=str(data)
     )
 
 
-class Text(Examples):
+class TextExamples(Examples):
     """A text in a temporary file, whose rows are its characters.
 
     Args:
@@ -308,7 +310,7 @@ class Text(Examples):
 
     def __init__(self, chunks: Iterable[str], *, source: str, part: range | None = None):
         super().__init__({}, source=source)
-        if isinstance(chunks, Text):
+        if isinstance(chunks, TextExamples):
             self.chunks, self.starts = chunks.chunks, chunks.starts
         else:
             self.chunks, self.starts = StoredRows(np.uint8, lambda row: row.tobytes().decode()), [0]
@@ -337,11 +339,11 @@ class Text(Examples):
             hashed.update(chunk.encode())
         return hashed.hexdigest()
 
-    def split(self, part: float, seed: int) -> tuple["Text", "Text"]:
+    def split(self, part: float, seed: int) -> tuple["TextExamples", "TextExamples"]:
         """All but the end, and the end."""
         boundary = round(len(self) * (1 - part))
         return tuple(
-            Text(self, source=self.source, part=some)
+            TextExamples(self, source=self.source, part=some)
             for some in (self.part[:boundary], self.part[boundary:])
         )
 

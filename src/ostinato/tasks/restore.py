@@ -67,16 +67,16 @@ def untrained(saved: Saved, directory: Path) -> "Task":
     from . import task_class
 
     task = task_class(saved.config.task)()
-    task.options, task.knows = saved.options, saved.knows
-    if saved.config.pieces or os.path.lexists(directory / VOCABULARY):
-        task.pieces = task.vocabulary_from_json(
+    task.options, task.metadata = saved.options, saved.metadata
+    if saved.config.vocabulary_size or os.path.lexists(directory / VOCABULARY):
+        task.vocabulary = task.vocabulary_from_json(
             read_json(directory / VOCABULARY), path=directory / VOCABULARY
         )
     try:
-        if len(task.pieces or ()) != saved.config.pieces:
+        if len(task.vocabulary or ()) != saved.config.vocabulary_size:
             raise InputError(
-                f"{VOCABULARY} has {len(task.pieces or ())} tokens, and 'pieces' is "
-                f"{saved.config.pieces}"
+                f"{VOCABULARY} has {len(task.vocabulary or ())} tokens, and 'pieces' is "
+                f"{saved.config.vocabulary_size}"
             )
         task.check()
     except InputError as error:

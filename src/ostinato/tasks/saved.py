@@ -8,11 +8,11 @@ from typing import Annotated
 from ..data.files import LOCK, UNFINISHED, listing, read_json
 from ..data.records import Count, Range, read_record
 from ..errors import InputError, near, shown
-from ..options import KINDS, Options
-from .knowledge import KNOWLEDGE, Knowledge
+from ..options import TOKEN_KINDS, Options
+from .metadata import METADATA, Metadata
 from .options import TASKS
 
-FORMAT, VERSION = "ostinato task", 1
+CONFIG_FORMAT, CONFIG_VERSION = "ostinato task", 1
 CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT = (
     "config.json",
     "vocabulary.json",
@@ -31,7 +31,7 @@ _RESTORE = "restore the file, or train the model again"
 class Result:
     """How a run ended; config.json keeps it under "result"."""
 
-    measures: dict[str, float | None]
+    metrics: dict[str, float | None]
     steps: Count
     seconds: Annotated[float, Range(0, 1e12)]
     rows: Count
@@ -45,10 +45,10 @@ class Config:
     """The contents of config.json.
 
     Attributes:
-        format, version: `FORMAT` and `VERSION`.
+        format, version: `CONFIG_FORMAT` and `CONFIG_VERSION`.
         task: The task's name on the command line.
         options: The task's options, by name.
-        knows: The task's `Knowledge`, by name.
+        metadata: The task's `Metadata`, by name.
         pieces: Tokens of the vocabulary; 0 where there is none.
         parameters: How many numbers the model learns.
         data, test: The files that it was trained and measured on; None for rows in memory.
@@ -62,8 +62,8 @@ class Config:
     version: int
     task: str
     options: dict[str, object]
-    knows: dict[str, object]
-    pieces: Annotated[int, Range(0, 10**9)]
+    metadata: dict[str, object]
+    vocabulary_size: Annotated[int, Range(0, 10**9)]
     parameters: Count | None = None
     data: str | None = None
     test: str | None = None
@@ -80,32 +80,32 @@ class Saved:
     Attributes:
         config: All of it.
         options: The task's options.
-        knows: What was found from the data and is needed to use the model.
+        metadata: What was found from the data and is needed to use the model.
     """
 
     config: Config
     options: Options
-    knows: Knowledge
+    metadata: Metadata
 
 
 def read_config(path: Path) -> Config:
-    """The contents of a config.json; its `options` and `knows` are not read yet.
+    """The contents of a config.json; its `options` and `metadata` are not read yet.
 
     Raises:
         InputError: It cannot be used; the message says why.
     """
     said = read_json(path)
     form, version, task = (said.get(name) for name in ("format", "version", "task"))
-    if form != FORMAT or not isinstance(task, str) or task not in TASKS:
+    if form != CONFIG_FORMAT or not isinstance(task, str) or task not in TASKS:
         raise InputError(
             f"{str(path)!r} says format {shown(form)} and task {shown(task)}; it should be "
-            f"{FORMAT!r} and one of "
+            f"{CONFIG_FORMAT!r} and one of "
             f"{', '.join(TASKS)}: give the --out of `ostinato train`"
         )
-    if type(version) is not int or version != VERSION:
+    if type(version) is not int or version != CONFIG_VERSION:
         raise InputError(
             f"{str(path)!r} is of format version {shown(version)} and this ostinato reads version "
-            f"{VERSION}; "
+            f"{CONFIG_VERSION}; "
             "use the ostinato that wrote it, or train the model again"
         )
     return _record(Config, said, path)
@@ -126,8 +126,8 @@ def read_saved(directory: Path, **options) -> Saved:
         raise InputError(
             f"{str(path)!r} has options that cannot be used ({error}); {_RESTORE}"
         ) from error
-    knows = _record(KNOWLEDGE[config.task], config.knows, path, field="knows")
-    return Saved(config, chosen, knows)
+    metadata = _record(METADATA[config.task], config.metadata, path, field="metadata")
+    return Saved(config, chosen, metadata)
 
 
 def read_options(options: type[Options], said: dict) -> Options:
@@ -158,10 +158,10 @@ def read_kind(directory: Path) -> str:
         InputError: There is no vocabulary.
     """
     kind = read_json(directory / VOCABULARY).get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
+    if not isinstance(kind, str) or kind not in TOKEN_KINDS:
         raise InputError(
             f"{str(directory / VOCABULARY)!r} holds a vocabulary of kind {shown(kind)}; it should "
-            f"be one of {', '.join(KINDS)}: {_RESTORE}"
+            f"be one of {', '.join(TOKEN_KINDS)}: {_RESTORE}"
         )
     return kind
 

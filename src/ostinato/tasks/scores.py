@@ -5,7 +5,7 @@ labels, of rows or of their steps.
 import numpy as np
 import torch
 
-from ..data.disk import Kept, StoredNumbers
+from ..data.disk import StoredNumbers, StoredSequence
 from ..training import metrics
 from .task import Task, batches
 
@@ -32,7 +32,7 @@ class Scores:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, task: Task, rows: Kept) -> "Scores":
+    def of(cls, task: Task, rows: StoredSequence) -> "Scores":
         """Those of encoded rows, one behind another."""
         task.model.eval()
         found = cls(task)

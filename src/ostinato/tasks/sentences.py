@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from ..data.batching import padded
-from ..data.disk import Made, StoredRows, parts
+from ..data.disk import LazySequence, StoredRows, chunked
 from ..data.examples import Examples
-from ..data.vocabulary import PAD, Pieces
+from ..data.vocabulary import PAD, Vocabulary
 from ..errors import InputError
 from ..training import metrics
 from .beam_search import Hypothesis
-from .knowledge import SentenceKnowledge
+from .metadata import SentenceMetadata
 from .options import SentenceOptions
 from .seq2seq import EncoderDecoder
 from .task import Task
@@ -27,13 +27,13 @@ from .task import Task
 WRITTEN = 500
 # Rows that are written for at once: a step of the decoder is one small product, which more rows
 # make worth its call.
-TOGETHER = 128
+DECODED_AT_ONCE = 128
 
 
 class SentenceTask(Task):
     """A task whose answer is a sentence. Its examples have the columns `x`, `target` and `name`.
 
-    Besides what a task has, such a one has `encoder`, `sources` and `given`, which say what they
+    Besides what a task has, such a one has `encoder`, `sources` and `encoder_inputs`, which say what they
     are below.
     """
 
@@ -42,7 +42,7 @@ class SentenceTask(Task):
     _latest: tuple[Examples | None, Sequence[Hypothesis]] = (None, [])
 
     def encoder(self) -> nn.Module:
-        """The encoder of what is given, from `options`, `knows` and `pieces`; see
+        """The encoder of what is given, from `options`, `metadata` and `pieces`; see
         `ostinato.tasks.seq2seq`.
         """
         raise NotImplementedError
@@ -51,11 +51,11 @@ class SentenceTask(Task):
         """What is given in each row, as numbers."""
         raise NotImplementedError
 
-    def given(self, sources: list[np.ndarray]) -> tuple[torch.Tensor, ...]:
+    def encoder_inputs(self, sources: list[np.ndarray]) -> tuple[torch.Tensor, ...]:
         """These as what the encoder is called with."""
         return padded(sources, PAD)
 
-    def places(self, source: np.ndarray) -> int:
+    def positions(self, source: np.ndarray) -> int:
         """How many places the encoder makes of what is given, for attention to look at."""
         return len(source)
 
@@ -69,27 +69,30 @@ class SentenceTask(Task):
 
     def prepare(self, learned, every):
         options, texts = self.options, self.words(learned)
-        self.pieces = Pieces.of(
-            texts, options.pieces, size=options.vocabulary_size, least=2 if len(texts) > 1000 else 1
+        self.vocabulary = Vocabulary.of(
+            texts,
+            options.tokens,
+            size=options.vocabulary_size,
+            min_count=2 if len(texts) > 1000 else 1,
         )
-        self.knows = SentenceKnowledge(every.about)
+        self.metadata = SentenceMetadata(every.about)
         longest = max(
-            len(row) for some in parts(learned["target"]) for row in self.pieces.encode(some)
+            len(row) for some in chunked(learned["target"]) for row in self.vocabulary.encode(some)
         )
         # and one for the end
         return {} if options.length else {"length": longest + longest // 4 + 2}
 
     def check(self):
-        if self.pieces is None or self.options.length is None:
+        if self.vocabulary is None or self.options.length is None:
             raise InputError("it has no vocabulary, or no option 'length'")
-        if (self.pieces.kind, self.pieces.lower) != (self.options.pieces, False):
+        if (self.vocabulary.kind, self.vocabulary.lowercase) != (self.options.tokens, False):
             raise InputError("its vocabulary is not that of the option 'pieces'")
 
     def build(self):
         options = self.options
         return EncoderDecoder(
             self.encoder(),
-            len(self.pieces),
+            len(self.vocabulary),
             embedding=options.embedding,
             hidden=options.hidden,
             layers=options.layers,
@@ -97,7 +100,7 @@ class SentenceTask(Task):
             attention=options.attention,
             dropout=options.dropout,
             label_smoothing=options.label_smoothing,
-            sampling=options.sampling,
+            scheduled_sampling=options.scheduled_sampling,
             engine=options.engine,
         )
 
@@ -106,83 +109,85 @@ class SentenceTask(Task):
             self.sources(examples),
             self.numbers(examples["target"] or [""] * len(examples)),
         )
-        return Made(len(examples), lambda k: (sources[k], targets[k]))
+        return LazySequence(len(examples), lambda k: (sources[k], targets[k]))
 
     def numbers(self, texts: Sequence[str]) -> StoredRows:
         """The numbers of the pieces of each text."""
         rows = StoredRows(np.int32)
-        for some in parts(texts):
-            rows.extend(self.pieces.encode(some))
+        for some in chunked(texts):
+            rows.extend(self.vocabulary.encode(some))
         return rows
 
     def length(self, row):
         return sum(map(len, row))
 
     def collate(self, rows):
-        return *self.given([source for source, _ in rows]), *padded(
+        return *self.encoder_inputs([source for source, _ in rows]), *padded(
             [target for _, target in rows], PAD
         )
 
     def loss(self, batch):
         return self.model.loss(batch)
 
-    def measuring(self):
+    def evaluator(self):
         return _Written(self)
 
-    def scored(self, written: Sequence[str], wanted: Sequence[str]) -> dict[str, float | None]:
+    def sentence_metrics(
+        self, written: Sequence[str], wanted: Sequence[str]
+    ) -> dict[str, float | None]:
         """The measures of sentences beside the right ones, the goal first."""
         found = metrics.translation(written, wanted)
         return {self.goal: found.pop(self.goal)} | found
 
     @torch.no_grad()
-    def written(self, examples: Examples) -> Sequence[Hypothesis]:
+    def decoded(self, examples: Examples) -> Sequence[Hypothesis]:
         """The best sentence for each row."""
         self.model.eval()
         options, sources = self.options, self.sources(examples)
         found = StoredRows(np.float64, _hypothesis, _stored)
         order = np.argsort(np.fromiter(map(len, sources), np.int32, len(sources)), kind="stable")
-        for start in range(0, len(order), TOGETHER):
-            rows = [sources[k] for k in order[start : start + TOGETHER]]
+        for start in range(0, len(order), DECODED_AT_ONCE):
+            rows = [sources[k] for k in order[start : start + DECODED_AT_ONCE]]
             best = self.model.decode(
-                *self.given(rows),
+                *self.encoder_inputs(rows),
                 beams=options.beams,
                 length=options.length,
                 length_norm=options.length_norm,
             )
             # without the places past the row's own end, which are there for longer rows beside it
             found.extend(
-                replace(first, attention=first.attention[:, : self.places(row)])
+                replace(first, attention=first.attention[:, : self.positions(row)])
                 for row, (first, *_) in zip(rows, best)
             )
         return found.take(np.argsort(order))
 
-    def measures(self, examples):
-        written = self.written(examples)
+    def compute_metrics(self, examples):
+        written = self.decoded(examples)
         self._latest = examples, written
-        return self.scored(self._texts(written), examples["target"])
+        return self.sentence_metrics(self._texts(written), examples["target"])
 
-    def _texts(self, written: Sequence[Hypothesis]) -> Made:
-        return Made(len(written), lambda k: self.pieces.decode(written[k].tokens))
+    def _texts(self, written: Sequence[Hypothesis]) -> LazySequence:
+        return LazySequence(len(written), lambda k: self.vocabulary.decode(written[k].tokens))
 
     def answers(self, examples):
         names = examples["name"] or [None] * len(examples)
         return [
             {
-                "text": self.pieces.decode(one.tokens),
+                "text": self.vocabulary.decode(one.tokens),
                 "score": round(one.score, 4),
-                "pieces": self.pieces.spelled(one.tokens),
+                "tokens": self.vocabulary.spelled(one.tokens),
                 "attention": [
                     [round(weight, 3) for weight in step] for step in one.attention.tolist()
                 ],
             }
             | ({"name": name} if name else {})
-            for one, name in zip(self.written(examples), names)
+            for one, name in zip(self.decoded(examples), names)
         ]
 
     def report_parts(self, examples):
         latest, written = self._latest
         if latest is not examples:
-            written = self.written(examples)
+            written = self.decoded(examples)
         texts, wanted = self._texts(written), examples["target"]
         names = examples["name"] or [None] * len(examples)
 
@@ -208,10 +213,12 @@ class SentenceTask(Task):
         return {
             "examples": {name: [row(k) for k in found] for name, found in kinds.items()},
             "lengths": [len(one.tokens) for one in written],
-            "length_of": "pieces written",
-        } | self.looked(examples, written, order)
+            "length_unit": "pieces written",
+        } | self.attention_parts(examples, written, order)
 
-    def looked(self, examples: Examples, written: Sequence[Hypothesis], order: list[int]) -> dict:
+    def attention_parts(
+        self, examples: Examples, written: Sequence[Hypothesis], order: list[int]
+    ) -> dict:
         """The parts of the report that show where the model looked as it wrote.
 
         Args:
@@ -236,15 +243,15 @@ class _Written:
         if rows > 0:
             *given, targets, lengths = (part[:rows] for part in batch)
             found = task.model.decode(*given, beams=1, length=task.options.length)
-            self.texts += [task.pieces.decode(best[0].tokens) for best in found]
+            self.texts += [task.vocabulary.decode(best[0].tokens) for best in found]
             self.wanted += [
-                task.pieces.decode(row[:length].tolist())
+                task.vocabulary.decode(row[:length].tolist())
                 for row, length in zip(targets.cpu(), lengths)
             ]
 
     def result(self):
-        return self.task.scored(self.texts, self.wanted) | {
-            "nats_per_piece": self.nats / max(1, self.count)
+        return self.task.sentence_metrics(self.texts, self.wanted) | {
+            "nats_per_token": self.nats / max(1, self.count)
         }
 
 

@@ -30,7 +30,7 @@ LOGITS = 2**22
 # ---------------------------------------------------------------- encoders
 
 
-class _Reader(nn.Module):
+class _SequenceEncoder(nn.Module):
     """What encoders of sequences share: a recurrent layer and what it gives; `steps(x)` makes its
     input.
     """
@@ -75,7 +75,7 @@ class _Reader(nn.Module):
         return memory, within(lengths, x.shape[1]), summary
 
 
-class TextEncoder(_Reader):
+class TextEncoder(_SequenceEncoder):
     """Tokens to a memory: `encoder(tokens (B, T) int64, lengths (B,))`.
 
     Args:
@@ -108,7 +108,7 @@ class TextEncoder(_Reader):
         return self.embedding(x)
 
 
-class FramesEncoder(_Reader):
+class FramesEncoder(_SequenceEncoder):
     """Sequences of numbers to a memory: `encoder(x (B, T, F), lengths (B,))`.
 
     Args:
@@ -259,16 +259,23 @@ class EncoderDecoder(nn.Module):
         attention: str = "luong",
         dropout: float = 0.0,
         label_smoothing: float = 0.0,
-        sampling: float = 0.0,
+        scheduled_sampling: float = 0.0,
         engine: str | None = None,
     ):
         super().__init__()
         if attention not in ATTENTIONS:
             raise InputError(f"attention={attention!r}: write one of {', '.join(ATTENTIONS)}")
-        for name, rate in (("label_smoothing", label_smoothing), ("sampling", sampling)):
+        for name, rate in (
+            ("label_smoothing", label_smoothing),
+            ("scheduled_sampling", scheduled_sampling),
+        ):
             if not 0 <= rate < 1:
                 raise InputError(f"{name}={rate!r}: write a rate from 0 to below 1")
-        self.encoder, self.label_smoothing, self.sampling = encoder, label_smoothing, sampling
+        self.encoder, self.label_smoothing, self.scheduled_sampling = (
+            encoder,
+            label_smoothing,
+            scheduled_sampling,
+        )
         self.embedding = embed(vocabulary, embedding)
         self.dropout = nn.Dropout(dropout)
         self.recurrent = make_layer(cell, embedding, hidden, layers, dropout=dropout, engine=engine)
@@ -288,7 +295,7 @@ class EncoderDecoder(nn.Module):
         nn.init.zeros_(self.bias)
 
     def loss(self, batch: Sequence[Tensor]) -> tuple[Tensor, int]:
-        """How well targets are foretold, each token from those before it.
+        """How well targets are predicted, each token from those before it.
 
         Args: batch: What the encoder is called with; then targets (B, T) int64, without START and
             END, and their lengths (B,).
@@ -297,9 +304,9 @@ class EncoderDecoder(nn.Module):
             tokens these are.
         """
         *inputs, targets, lengths = batch
-        return self.foretold(self.encoder(*inputs), targets, lengths)
+        return self.loss_from_encoded(self.encoder(*inputs), targets, lengths)
 
-    def foretold(
+    def loss_from_encoded(
         self, encoded: tuple[Tensor, Tensor | None, Tensor], targets: Tensor, lengths: Tensor
     ) -> tuple[Tensor, int]:
         """What `loss` gives, from what the encoder gave."""
@@ -308,7 +315,7 @@ class EncoderDecoder(nn.Module):
         inside = within(lengths + 1, written.shape[1])
         following = F.pad(targets, (0, 1)).scatter(1, lengths[:, None].to(targets.device), END)
         seen = memory, mask, self.attention.keys(memory), self._start(summary), lengths + 1, inside
-        if self.training and self.sampling:
+        if self.training and self.scheduled_sampling:
             with torch.no_grad():
                 guesses = torch.zeros_like(written)
                 guesses[inside] = F.linear(
@@ -316,15 +323,15 @@ class EncoderDecoder(nn.Module):
                 ).argmax(1)
                 # what step t guesses stands where the target of step t would be read, and START
                 # stays
-                own = (torch.rand(targets.shape, device=targets.device) < self.sampling) & inside[
-                    :, 1:
-                ]
+                own = (
+                    torch.rand(targets.shape, device=targets.device) < self.scheduled_sampling
+                ) & inside[:, 1:]
                 written = torch.cat([written[:, :1], torch.where(own, guesses[:, :-1], targets)], 1)
         features = self._features(written, *seen)
         smoothing = self.label_smoothing if self.training else 0.0
         # it mixes its operands in place, which autocast would make of two dtypes
         with torch.autocast(features.device.type, enabled=False):
-            nats = ReadoutNats.apply(
+            nats = LinearCrossEntropy.apply(
                 features.to(self.bias.dtype),
                 self.embedding.weight,
                 self.bias,
@@ -399,11 +406,11 @@ class EncoderDecoder(nn.Module):
         )
 
 
-class ReadoutNats(torch.autograd.Function):
+class LinearCrossEntropy(torch.autograd.Function):
     """Cross-entropy of a readout, summed: that of `F.cross_entropy(F.linear(x, weight, bias),
     labels, reduction="sum")`.
 
-    `ReadoutNats.apply(x (N, E), weight (V, E), bias (V,), labels (N,), smoothing)`. The logits of
+    `LinearCrossEntropy.apply(x (N, E), weight (V, E), bias (V,), labels (N,), smoothing)`. The logits of
     all rows are never there at
     once: of a few rows at a time it takes the loss and the gradients together, and keeps these
         alone.

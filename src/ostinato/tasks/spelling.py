@@ -34,7 +34,7 @@ CHARACTERS: dict[str, Callable[[str], list[str]]] = dict(
 class Spelling:
     """How words are spelled, as numbers.
 
-    Args: apart: One of `CHARACTERS`. letters: Those that are known, in the order of their numbers,
+    Args: scheme: One of `CHARACTERS`. letters: Those that are known, in the order of their numbers,
         which begin behind the special ones.
 
     Example:
@@ -43,31 +43,34 @@ class Spelling:
         [4, 5, 1, 5]
     """
 
-    def __init__(self, apart: str, letters: list[str]):
-        self.apart, self.letters = apart, letters
+    def __init__(self, scheme: str, letters: list[str]):
+        self.scheme, self.letters = scheme, letters
         # a word is there often, and is spelled once as long as it is among the latest
         self.spell = lru_cache(maxsize=REMEMBERED)(self._spell)
         self.numbers = {letter: number for number, letter in enumerate(letters, len(SPECIAL))}
 
     @classmethod
-    def of(cls, words: Counter, apart: str | None, *, least: int) -> "Spelling":
+    def of(cls, words: Counter, scheme: str | None, *, min_count: int) -> "Spelling":
         """That of some words and how often each is there.
 
         Args:
             words: These.
-            apart: One of `CHARACTERS`; None for jamo where most characters are Hangul.
+            scheme: One of `CHARACTERS`; None for jamo where most characters are Hangul.
             least: In how many of the words a letter has to be.
         """
-        apart = apart or ("jamo" if _is_hangul(words) else "grapheme")
-        letters = Counter(letter for word in words for letter in CHARACTERS[apart](word))
-        return cls(apart, sorted(letter for letter, count in letters.items() if count >= least))
+        scheme = scheme or ("jamo" if _is_hangul(words) else "grapheme")
+        letters = Counter(letter for word in words for letter in CHARACTERS[scheme](word))
+        return cls(
+            scheme, sorted(letter for letter, count in letters.items() if count >= min_count)
+        )
 
     def _spell(self, word: str) -> bytes:
         """The numbers of a word's letters, int32, as bytes: equal words are found in a batch at
         once.
         """
         return np.array(
-            [self.numbers.get(letter, UNKNOWN) for letter in CHARACTERS[self.apart](word)], np.int32
+            [self.numbers.get(letter, UNKNOWN) for letter in CHARACTERS[self.scheme](word)],
+            np.int32,
         ).tobytes()
 
 

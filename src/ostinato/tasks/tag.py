@@ -11,15 +11,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..data.batching import padded, within
-from ..data.disk import Made, StoredNumbers
+from ..data.disk import LazySequence, StoredNumbers
 from ..data.examples import Examples, pair_of
 from ..data.text import compose, given_text
 from ..data.values import label_of
-from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Pieces
+from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Vocabulary
 from ..errors import InputError
 from ..training import metrics
-from .knowledge import TagKnowledge
 from .layer import layer_of
+from .metadata import TagMetadata
 from .options import TagOptions
 from .scores import Scores
 from .spelling import REMEMBERED, SpelledWords, Spelling, spelled_batch
@@ -28,12 +28,12 @@ from .task import Inside, Task
 # ---------------------------------------------------------------- a label for each step
 
 
-def rows_of(given: StoredNumbers, names: list[str], lengths: Sequence[int]) -> Made:
+def rows_of(given: StoredNumbers, names: list[str], lengths: Sequence[int]) -> LazySequence:
     """Labels that are one behind another, as numbers of these names, as rows of names of these
     lengths.
     """
     ends = np.cumsum([0, *lengths])
-    return Made(
+    return LazySequence(
         len(lengths),
         lambda k: [names[number] for number in given[int(ends[k]) : int(ends[k + 1])].tolist()],
     )
@@ -108,9 +108,9 @@ class Tagger(Task):
         [{'words': ['the', 'cat'], 'tags': ['D', 'N']}]
     """
 
-    name, Options, goal, higher = "tag", TagOptions, "accuracy", True
+    name, Options, goal, higher_is_better = "tag", TagOptions, "accuracy", True
     line_is = "a sentence"
-    vocabulary_from_json = staticmethod(partial(Pieces.from_json, split=False))
+    vocabulary_from_json = staticmethod(partial(Vocabulary.from_json, split=False))
 
     def given_rows(self, data, labelled):
         words, tags = pair_of(data, "sentences and their tags") if labelled else (data, None)
@@ -162,7 +162,7 @@ class Tagger(Task):
             )
         words = Counter(word for row in learned["words"] for word in row)
         spelling = Spelling.of(
-            words, self.options.characters, least=2 if len(learned) >= 1000 else 1
+            words, self.options.characters, min_count=2 if len(learned) >= 1000 else 1
         )
         lowered = Counter()
         for word, count in words.items():
@@ -170,36 +170,37 @@ class Tagger(Task):
         # Of all words, to tell which were never seen; those that are there often enough come first,
         # and have units of their own.
         order = sorted(lowered, key=lambda word: (-lowered[word], word))
-        self.pieces = _vocabulary(order)
-        self.knows = TagKnowledge(
+        self.vocabulary = _vocabulary(order)
+        self.metadata = TagMetadata(
             sorted(counts),
             counts=[counts[tag] for tag in sorted(counts)],
             columns=every.about,
             letters=spelling.letters,
-            embedded=len(SPECIAL) + sum(count >= self.options.least for count in lowered.values()),
+            embedded=len(SPECIAL)
+            + sum(count >= self.options.min_count for count in lowered.values()),
         )
-        return {"characters": spelling.apart}
+        return {"characters": spelling.scheme}
 
     def check(self):
-        if self.pieces is None or self.options.characters is None:
+        if self.vocabulary is None or self.options.characters is None:
             raise InputError("it has no vocabulary, or no option 'characters'")
-        if (self.pieces.kind, self.pieces.lower) != ("word", False) or not len(
+        if (self.vocabulary.kind, self.vocabulary.lowercase) != ("word", False) or not len(
             SPECIAL
-        ) <= self.knows.embedded <= len(self.pieces):
+        ) <= self.metadata.embedded <= len(self.vocabulary):
             raise InputError("its vocabulary is not one of words, of which 'embedded' come first")
 
     def build(self):
         return TagModel(
-            self.knows.embedded,
-            len(SPECIAL) + len(self.knows.letters),
-            len(self.knows.tags),
+            self.metadata.embedded,
+            len(SPECIAL) + len(self.metadata.letters),
+            len(self.metadata.tags),
             self.options,
         )
 
     def encode(self, examples):
-        spelling = Spelling(self.options.characters, self.knows.letters)
+        spelling = Spelling(self.options.characters, self.metadata.letters)
         number = lru_cache(maxsize=REMEMBERED)(self._number)
-        tags = {tag: k for k, tag in enumerate(self.knows.tags)}
+        tags = {tag: k for k, tag in enumerate(self.metadata.tags)}
 
         def row_of(k: int):
             row = examples["words"][k]
@@ -215,14 +216,14 @@ class Tagger(Task):
                 np.array(right, np.int64),
             )
 
-        return Made(len(examples), row_of)
+        return LazySequence(len(examples), row_of)
 
     def _number(self, word: str) -> int:
-        number = self.pieces.tokenizer.token_to_id(_lowered(word))
+        number = self.vocabulary.tokenizer.token_to_id(_lowered(word))
         # a word that spells a mark, as "<pad>", is a word
         return (
             number
-            if number is not None and len(SPECIAL) <= number < self.knows.embedded
+            if number is not None and len(SPECIAL) <= number < self.metadata.embedded
             else UNKNOWN
         )
 
@@ -245,19 +246,21 @@ class Tagger(Task):
     def loss(self, batch):
         return stepwise_loss(self, batch, self.options.label_smoothing)
 
-    def measuring(self):
+    def evaluator(self):
         return Scores(self)
 
-    def _tags(self, examples: Examples, scores: Scores) -> Made:
-        return rows_of(scores.given, self.knows.tags, [len(row) for row in examples["words"]])
+    def _tags(self, examples: Examples, scores: Scores) -> LazySequence:
+        return rows_of(scores.given, self.metadata.tags, [len(row) for row in examples["words"]])
 
-    def measures(self, examples):
-        lowered = Made(len(examples), lambda k: [_lowered(word) for word in examples["words"][k]])
+    def compute_metrics(self, examples):
+        lowered = LazySequence(
+            len(examples), lambda k: [_lowered(word) for word in examples["words"][k]]
+        )
         tags = self._tags(examples, Scores.of(self, self.encode(examples)))
         found = metrics.tagging(
-            tags, examples["tags"], words=lowered, known=self.pieces.tokenizer.get_vocab()
+            tags, examples["tags"], words=lowered, known=self.vocabulary.tokenizer.get_vocab()
         )
-        known = set(self.knows.tags)
+        known = set(self.metadata.tags)
         unseen = sum(tag not in known for row in examples["tags"] for tag in row)
         return found | ({"labels_unseen": unseen} if unseen else {})
 
@@ -282,16 +285,16 @@ class Tagger(Task):
             x,
             tokens,
             lambda x: self.model.scores(x[None], lengths)[at, tag],
-            f"score of {self.knows.tags[tag]} for {tokens[at]!r}, the word that it is least "
+            f"score of {self.metadata.tags[tag]} for {tokens[at]!r}, the word that it is least "
             f"sure of",
         )
 
     def report_parts(self, examples):
-        names, counts = self.knows.tags, dict(zip(self.knows.tags, self.knows.counts))
+        names, counts = self.metadata.tags, dict(zip(self.metadata.tags, self.metadata.counts))
         scores = Scores.of(self, self.encode(examples))
         given, known, lengths = (
             self._tags(examples, scores),
-            self.pieces.tokenizer.get_vocab(),
+            self.vocabulary.tokenizer.get_vocab(),
             [len(row) for row in examples["words"]],
         )
         most, rarest = max(counts, key=counts.get), min(counts, key=counts.get)
@@ -369,7 +372,7 @@ class Tagger(Task):
             "baseline_name": f"always {most}",
             "labels": counts,
             "lengths": lengths,
-            "length_of": "words",
+            "length_unit": "words",
             "confusion": (names, scores.confusion),
             "examples": {name: found for name, found in chosen.items() if found}
             | {"Longest": longest},
@@ -380,7 +383,7 @@ def _lowered(word: str) -> str:
     return compose(word.lower())
 
 
-def _vocabulary(words: list[str]) -> Pieces:
+def _vocabulary(words: list[str]) -> Vocabulary:
     """A vocabulary of words that are taken whole, numbered in this order."""
     from tokenizers import Tokenizer, models
 
@@ -389,7 +392,7 @@ def _vocabulary(words: list[str]) -> Pieces:
         word: number
         for number, word in enumerate([*SPECIAL, *(word for word in words if word not in SPECIAL)])
     }
-    return Pieces("word", Tokenizer(models.WordLevel(numbers, unk_token=SPECIAL[UNKNOWN])))
+    return Vocabulary("word", Tokenizer(models.WordLevel(numbers, unk_token=SPECIAL[UNKNOWN])))
 
 
 def _cut(text: str) -> str:

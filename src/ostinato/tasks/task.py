@@ -17,26 +17,26 @@ import torch
 from torch import nn
 
 from ..data.batching import Buckets
-from ..data.disk import taken
+from ..data.disk import select
 from ..data.examples import Examples
 from ..data.files import locked, make_directory, specs_of, write_json, write_tensors
 from ..data.records import to_json
 from ..data.values import scaling
-from ..data.vocabulary import Pieces
+from ..data.vocabulary import Vocabulary
 from ..errors import InputError
-from ..options import Options, chosen, flag
+from ..options import Options, check_resumed_options, flag
 from ..training.problem import Problem
-from .knowledge import Knowledge
+from .metadata import Metadata
 from .options import TASKS, Listing
 from .reading import read_examples
 from .restore import load_weights, read_weights, untrained
 from .saved import (
     CHECKPOINT,
     CONFIG,
-    FORMAT,
+    CONFIG_FORMAT,
+    CONFIG_VERSION,
     HISTORY,
     REPORT,
-    VERSION,
     VOCABULARY,
     WEIGHTS,
     Config,
@@ -48,10 +48,10 @@ from .saved import (
 
 # While a run goes on it is measured on so many held-out rows at most, to spend its time on
 # training.
-WATCHED = 2000
+WATCHED_ROWS = 2000
 
 
-class Rows(Problem):
+class RowProblem(Problem):
     """The problem of a task whose examples are independent rows.
 
     Args:
@@ -62,14 +62,17 @@ class Rows(Problem):
 
     def __init__(self, task: "Task", learned: Sequence, measured: Sequence, lengths: Sequence[int]):
         options = task.options
-        self.task, self.model, self.goal, self.higher, self.unit = (
+        self.task, self.model, self.goal, self.higher_is_better, self.unit = (
             task,
             task.model,
             task.goal,
-            task.higher,
+            task.higher_is_better,
             "row",
         )
-        self.learned, self.measured = learned, taken(measured, range(min(WATCHED, len(measured))))
+        self.learned, self.measured = (
+            learned,
+            select(measured, range(min(WATCHED_ROWS, len(measured)))),
+        )
         self.buckets = Buckets(lengths, batch=min(options.batch, len(learned)), seed=options.seed)
         self.steps_per_epoch = self.buckets.steps_per_epoch
         self.rate = len(learned) / self.steps_per_epoch
@@ -85,8 +88,8 @@ class Rows(Problem):
     def held_out(self):
         return batches(self.task, self.measured)
 
-    def measuring(self):
-        return self.task.measuring()
+    def evaluator(self):
+        return self.task.evaluator()
 
 
 def batches(task: "Task", encoded: Sequence):
@@ -117,23 +120,23 @@ class Inside:
 class Task:
     """A task: `fit`, `evaluate`, `predict`, `save`; `load` gives one back.
 
-    A task has, besides these: `name`, `Options`, `goal` and `higher`; `given_rows`, `prepare`,
-    `build`, `encode`, `collate`, `loss`, `measuring`, `measures` and `answers`, which say what they
+    A task has, besides these: `name`, `Options`, `goal` and `higher_is_better`; `given_rows`, `prepare`,
+    `build`, `encode`, `collate`, `loss`, `evaluator`, `compute_metrics` and `answers`, which say what they
     are below.
 
     Args:
         options: Those of the task's `Options`, by name.
 
     Attributes: options: The task's options; after `fit` those that were found from the data have
-        their values. knows: What was found from the data and is needed to use the model, the task's
-        `Knowledge`: labels, columns, scales. pieces: The vocabulary, where there is one. model: The
+        their values. metadata: What was found from the data and is needed to use the model, the task's
+        `Metadata`: labels, columns, scales. pieces: The vocabulary, where there is one. model: The
         model, after `fit` or `load`. result: How training ended.
     """
 
     name: str
     Options: type[Options]
     goal: str
-    higher: bool
+    higher_is_better: bool
     # What using a model does, for the report.
     use_does = "answer, a line in, a line out"
     # What a line of standard input is, for a person who types it.
@@ -142,7 +145,7 @@ class Task:
     # `steps`.
     continues = False
     # From what `pieces.to_json()` gave, back to the vocabulary.
-    vocabulary_from_json = staticmethod(Pieces.from_json)
+    vocabulary_from_json = staticmethod(Vocabulary.from_json)
 
     def __init__(self, **options):
         known = {f.name for f in fields(self.Options)}
@@ -156,8 +159,8 @@ class Task:
         # the names of the options that were found from the data, which are found anew from other
         # data
         self._found: list[str] = []
-        self.knows: Knowledge | None = None
-        self.pieces: Pieces | None = None
+        self.metadata: Metadata | None = None
+        self.vocabulary: Vocabulary | None = None
         self.model: nn.Module | None = None
         self.result: Result | None = None
 
@@ -172,7 +175,9 @@ class Task:
         if isinstance(data, Examples):
             return data
         if isinstance(data, (str, Path)):
-            return read_examples(self.name, data, self.options, labelled=labelled, knows=self.knows)
+            return read_examples(
+                self.name, data, self.options, labelled=labelled, metadata=self.metadata
+            )
         return self.given_rows(data, labelled)
 
     def given_rows(self, data, labelled: bool) -> Examples:
@@ -180,7 +185,7 @@ class Task:
         raise NotImplementedError
 
     def prepare(self, learned: Examples, every: Examples) -> dict:
-        """Find from the data what the model needs: fills `knows` and `pieces`, and returns values
+        """Find from the data what the model needs: fills `metadata` and `pieces`, and returns values
         for options that are None.
 
         Args: learned: The rows that are learned from. every: These and the held-out ones; labels
@@ -194,7 +199,7 @@ class Task:
         """
 
     def build(self) -> nn.Module:
-        """The model, from `options`, `knows` and `pieces`."""
+        """The model, from `options`, `metadata` and `pieces`."""
         raise NotImplementedError
 
     def encode(self, examples: Examples) -> Sequence:
@@ -209,7 +214,7 @@ class Task:
         """Encoded rows as a batch."""
         raise NotImplementedError
 
-    def before(self, out: Path, **run) -> float:
+    def pretrain(self, out: Path, **run) -> float:
         """What the model learns before `loss`, with files in `out` and these of
         `ostinato.training.loop.fit`; gives the seconds it took.
         """
@@ -219,11 +224,11 @@ class Task:
         """Summed loss of a batch, and what to divide it by."""
         raise NotImplementedError
 
-    def measuring(self):
-        """As `Problem.measuring`."""
+    def evaluator(self):
+        """As `Problem.evaluator`."""
         raise NotImplementedError
 
-    def measures(self, examples: Examples) -> dict[str, float | None]:
+    def compute_metrics(self, examples: Examples) -> dict[str, float | None]:
         """The task's measures on labelled examples, the goal first."""
         raise NotImplementedError
 
@@ -253,7 +258,7 @@ class Task:
         """How the numbers of the input are scaled, for a line of the command line; "" where the
         input is not numbers.
         """
-        return scaling(getattr(self.knows, "dtype", None))
+        return scaling(getattr(self.metadata, "dtype", None))
 
     def report_parts(self, examples: Examples) -> dict:
         """What the task's report has besides what all have: fields of
@@ -332,7 +337,7 @@ class Task:
         nodes: int = 1,
         checkpoint_seconds: float = 10.0,
         watcher=None,
-        told=None,
+        on_start=None,
     ) -> "Task":
         """Train.
 
@@ -350,7 +355,7 @@ class Task:
                 `ostinato.training.loop.fit`. With these `out` is needed.
             checkpoint_seconds: Seconds between checkpoints.
             watcher: An `ostinato.training.loop.Watcher`.
-            told: Called with the task once everything is found from the data and training is about
+            on_start: Called with the task once everything is found from the data and training is about
                 to begin.
 
         Returns:
@@ -365,7 +370,7 @@ class Task:
             "nodes": nodes,
             "checkpoint_seconds": checkpoint_seconds,
             "watcher": watcher,
-            "told": told,
+            "on_start": on_start,
         }
         if out is None:
             if resume:
@@ -396,18 +401,18 @@ class Task:
         nodes,
         checkpoint_seconds,
         watcher,
-        told,
+        on_start,
     ):
         from ..training import loop as training
 
         # the first process has begun the run, and watches over it
         helper = is_helper()
-        resume, watcher, told = (
+        resume, watcher, on_start = (
             resume or helper,
             None if helper else watcher,
-            None if helper else told,
+            None if helper else on_start,
         )
-        self.knows = None  # what is known of other data says nothing of these
+        self.metadata = None  # what is known of other data says nothing of these
         every = self.read(data if examples is None else examples)
         digest = every.digest()
         with contextlib.ExitStack() as held:
@@ -440,8 +445,8 @@ class Task:
                 check_new(out, resume)
                 self._write_words(out)
                 write_json(out / CONFIG, to_json(config))
-            if told:
-                told(self)
+            if on_start:
+                on_start(self)
             options = self.options
             run = {
                 "checkpoint_seconds": checkpoint_seconds,
@@ -451,7 +456,7 @@ class Task:
                 "nodes": nodes,
                 "mixed": options.mixed_precision,
             }
-            before = self.before(out, **run)
+            before = self.pretrain(out, **run)
             progress = training.fit(
                 problem,
                 budget=budget,
@@ -460,7 +465,7 @@ class Task:
                 clip=options.clip,
                 patience=options.patience,
                 checkpoint=out / CHECKPOINT,
-                keep_best=lambda: write_tensors(out / WEIGHTS, self.model.state_dict()),
+                save_best=lambda: write_tensors(out / WEIGHTS, self.model.state_dict()),
                 log=out / HISTORY,
                 **run,
             )
@@ -469,7 +474,7 @@ class Task:
             load_weights(self.model, out / WEIGHTS)
             self.model.eval()
             self.result = Result(
-                self.measures(measured),
+                self.compute_metrics(measured),
                 progress.step,
                 round(before + progress.seconds, 2),
                 len(learned),
@@ -498,14 +503,14 @@ class Task:
             for name, given in (("data", data), ("test", test))
         }
         return replace(
-            self._said(), **paths, digest=digest, found=self._found, threads=threads or cores()
+            self._config(), **paths, digest=digest, found=self._found, threads=threads or cores()
         )
 
     def _report(self, out: Path, config: Config, measured: Examples):
-        from ..training.report import Report, write_report
+        from ..training.report import RunReport, write_report
 
         standard, result, found = type(self).Options(), self.result, config.found
-        best = max if self.higher else min
+        best = max if self.higher_is_better else min
         # of equals the later one was kept
         history = [line for line in reversed(result.history) if line.get(self.goal) is not None]
         where = shlex.quote(str(out))
@@ -513,7 +518,7 @@ class Task:
             "title": f"{self.name}: {Path(config.data).name if config.data else 'rows in memory'}",
             "task": self.listing.summary,
             "when": time.strftime("%Y-%m-%d %H:%M"),
-            "measures": result.measures,
+            "metrics": result.metrics,
             "commands": [
                 (self.use_does, f"ostinato {self.listing.use} {where}"),
                 ("measure on other data", f"ostinato evaluate {where} DATA"),
@@ -542,12 +547,18 @@ class Task:
                 "steps": result.steps,
                 "seconds": result.seconds,
             }
-            | ({"pieces": f"{len(self.pieces):,} ({self.pieces.kind})"} if self.pieces else {})
+            | (
+                {"tokens": f"{len(self.vocabulary):,} ({self.vocabulary.kind})"}
+                if self.vocabulary
+                else {}
+            )
             | {"parameters": self.size},
             "history": result.history,
-            "kept": best(history, key=lambda line: line[self.goal])["step"] if history else None,
+            "best_step": best(history, key=lambda line: line[self.goal])["step"]
+            if history
+            else None,
         }
-        write_report(out / REPORT, Report(**parts | self.report_parts(measured)))
+        write_report(out / REPORT, RunReport(**parts | self.report_parts(measured)))
 
     def split(self, every: Examples) -> tuple[Examples, Examples]:
         """What is learned from, and what is held out."""
@@ -556,7 +567,7 @@ class Task:
     def problem(self, learned: Examples, measured: Examples) -> Problem:
         """What training is given."""
         rows = self.encode(learned)
-        return Rows(
+        return RowProblem(
             self,
             rows,
             self.encode(measured),
@@ -572,7 +583,7 @@ class Task:
                 f"--resume: the run in {str(out)!r} is one of `ostinato train {config.task}`; give "
                 f"another --out"
             )
-        chosen(self.options, saved.options, given, out)
+        check_resumed_options(self.options, saved.options, given, out)
         if config.digest != digest:
             raise InputError(
                 f"--resume: the data is not that of the run in {str(out)!r}; give that data, or "
@@ -593,7 +604,7 @@ class Task:
             if check_checkpoint(out / CHECKPOINT, wanted).history:
                 # the best weights so far
                 read_weights(out / WEIGHTS, wanted)
-        self.options, self.knows, self.pieces = task.options, task.knows, task.pieces
+        self.options, self.metadata, self.vocabulary = task.options, task.metadata, task.vocabulary
         return config
 
     # ------------------------------------------------------------ use
@@ -607,8 +618,8 @@ class Task:
         Raises:
             InputError: The data cannot be used, or the task has no model yet.
         """
-        self._trained()
-        return self.measures(self.read(data))
+        self._require_model()
+        return self.compute_metrics(self.read(data))
 
     def predict(self, data) -> list[dict]:
         """An answer for each row.
@@ -616,7 +627,7 @@ class Task:
         Args:
             data: What `read` takes, without the answers.
         """
-        self._trained()
+        self._require_model()
         return self.answers(self.read(data, labelled=False))
 
     def save(self, directory: Path) -> None:
@@ -625,32 +636,32 @@ class Task:
         Raises:
             InputError: The task has no model yet, or the place cannot be used.
         """
-        self._trained()
+        self._require_model()
         out = Path(directory)
         check_new(out, False)
         make_directory(out)
         self._write_words(out)
         write_tensors(out / WEIGHTS, self.model.state_dict())
         write_json(
-            out / CONFIG, to_json(replace(self._said(), parameters=self.size, result=self.result))
+            out / CONFIG, to_json(replace(self._config(), parameters=self.size, result=self.result))
         )
 
-    def _said(self) -> Config:
+    def _config(self) -> Config:
         """What a configuration says of any model of the task."""
         return Config(
-            FORMAT,
-            VERSION,
+            CONFIG_FORMAT,
+            CONFIG_VERSION,
             self.name,
             options=self.options.to_json(),
-            knows=to_json(self.knows),
-            pieces=len(self.pieces or ()),
+            metadata=to_json(self.metadata),
+            vocabulary_size=len(self.vocabulary or ()),
         )
 
     def _write_words(self, out: Path):
-        if self.pieces:
-            write_json(out / VOCABULARY, self.pieces.to_json())
+        if self.vocabulary:
+            write_json(out / VOCABULARY, self.vocabulary.to_json())
 
-    def _trained(self):
+    def _require_model(self):
         if self.model is None:
             raise InputError(
                 f"{type(self).__name__}: there is no model yet; call fit first, or "

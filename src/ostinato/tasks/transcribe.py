@@ -8,9 +8,9 @@ from ..data.batching import padded
 from ..data.examples import Examples, pair_of
 from ..data.text import compose
 from ..errors import InputError
-from ..training.report import TOKENS
+from ..training.report import MAX_TOKENS
 from .frames import given_clips, normalised, scales
-from .knowledge import ClipKnowledge
+from .metadata import ClipMetadata
 from .options import TranscribeOptions
 from .sentences import SentenceTask
 from .seq2seq import FramesEncoder
@@ -32,13 +32,18 @@ class Transcriber(SentenceTask):
         >>> from ostinato.tasks import Transcriber
         >>> clips, words = [[[0.0], [1.0], [1.0]], [[1.0], [0.0], [0.0]]] * 16, ["no yes",
         ...     "yes no"] * 16
-        >>> model = Transcriber(hidden=8, layers=1, embedding=8, pieces="word", epochs=40,
+        >>> model = Transcriber(hidden=8, layers=1, embedding=8, tokens="word", epochs=40,
         ...     learning_rate=0.02, dropout=0.0, patience=0)
         >>> model.fit((clips, words)).predict([[[1.0], [0.0], [0.0]]])[0]["text"]
         'yes no'
     """
 
-    name, Options, goal, higher = "transcribe", TranscribeOptions, "word_error_rate", False
+    name, Options, goal, higher_is_better = (
+        "transcribe",
+        TranscribeOptions,
+        "word_error_rate",
+        False,
+    )
     line_is = "the path of an npz file, a folder of pictures or a video"
 
     def given_rows(self, data, labelled):
@@ -68,13 +73,13 @@ class Transcriber(SentenceTask):
 
     def prepare(self, learned, every):
         found = super().prepare(learned, every)
-        self.knows = ClipKnowledge(every.about, **scales(every, learned, "x"))
+        self.metadata = ClipMetadata(every.about, **scales(every, learned, "x"))
         return found
 
     def encoder(self):
         options = self.options
         return FramesEncoder(
-            self.knows.units,
+            self.metadata.units,
             embedding=options.hidden,
             hidden=options.hidden,
             layers=options.layers,
@@ -84,20 +89,20 @@ class Transcriber(SentenceTask):
         )
 
     def sources(self, examples):
-        return normalised(examples, "x", self.knows)
+        return normalised(examples, "x", self.metadata)
 
-    def given(self, sources):
+    def encoder_inputs(self, sources):
         return padded(sources)
 
     def shown_source(self, x: np.ndarray, name):
         return name or f"{len(x)} frames"
 
-    def looked(self, examples, written, order):
+    def attention_parts(self, examples, written, order):
         # of an empty clip or an empty sentence there is nothing to draw
         chosen = [k for k in order[::-1] if written[k].attention.numel()][:3]
         return {
             "attention": [
-                _grouped(written[k].attention.numpy(), self.pieces.spelled(written[k].tokens))
+                _grouped(written[k].attention.numpy(), self.vocabulary.spelled(written[k].tokens))
                 for k in chosen
             ]
         }
@@ -107,6 +112,6 @@ def _grouped(weights: np.ndarray, pieces: list[str]):
     """A map of so many frames at a time that they can be seen at once: their names, the pieces, and
     the weights (pieces, frames).
     """
-    each = -(-weights.shape[1] // TOKENS)
+    each = -(-weights.shape[1] // MAX_TOKENS)
     starts = range(0, weights.shape[1], each)
     return [str(start + 1) for start in starts], pieces, np.add.reduceat(weights, starts, axis=1)

@@ -157,7 +157,7 @@ def check_progress(progress: Progress, problem: Problem, budget: "Budget", patie
     ):
         raise InputError(f"it has {len(progress.history)} measurements after {progress.part} parts")
     values = [line[problem.goal] for line in progress.history if line.get(problem.goal) is not None]
-    if progress.best != (max if problem.higher else min)(values, default=None):
+    if progress.best != (max if problem.higher_is_better else min)(values, default=None):
         raise InputError(
             f"its best measurement is {progress.best}, which is not that of its history"
         )

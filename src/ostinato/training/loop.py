@@ -75,7 +75,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Moment:
+class StepStatus:
     """What a watcher of a run is told after a step."""
 
     step: int
@@ -90,7 +90,7 @@ class Moment:
 class Watcher:
     """Who wants to see a run go by; this one looks away."""
 
-    def stepped(self, moment: Moment) -> None:
+    def stepped(self, moment: StepStatus) -> None:
         """After every step."""
 
     def measured(self, entry: dict) -> None:
@@ -217,17 +217,17 @@ class Training(lightning.LightningModule):
         self.progress.part_loss += loss
 
     def on_validation_start(self):
-        self.measuring = self.problem.measuring()
+        self.evaluator = self.problem.evaluator()
 
     def validation_step(self, batch, batch_index):
-        self.measuring.add(batch)
+        self.evaluator.add(batch)
 
     def on_validation_epoch_end(self):
         progress = self.progress
         progress.part = self.budget.part_after(progress.part, self.seconds)
         trained = self.problem.trained(progress.part_loss / progress.part_steps)
         progress.part_loss, progress.part_steps = 0.0, 0
-        found = self.measuring.result()
+        found = self.evaluator.result()
         progress.history.append(
             {"step": progress.step, "seconds": round(self.seconds, 2), **trained, **found}
         )
@@ -235,12 +235,13 @@ class Training(lightning.LightningModule):
         self.log(
             self.problem.goal,
             torch.tensor(
-                _ranked(found[self.problem.goal], self.problem.higher), dtype=torch.float64
+                _ranked(found[self.problem.goal], self.problem.higher_is_better),
+                dtype=torch.float64,
             ),
         )
 
 
-class _Keeper(Callback):
+class _RunCallback(Callback):
     """Tells the watcher, keeps the best weights, writes checkpoints, and ends the run when its
     budget is used.
     """
@@ -250,20 +251,20 @@ class _Keeper(Callback):
         path: Path,
         every: float,
         watcher: Watcher,
-        keep_best: Callable[[], None],
+        save_best: Callable[[], None],
         patience: EarlyStopping | None,
         log: Path | None,
     ):
-        self.path, self.every, self.watcher, self.keep_best, self.patience, self.log_file = (
+        self.path, self.every, self.watcher, self.save_best, self.patience, self.log_file = (
             path,
             every,
             watcher,
-            keep_best,
+            save_best,
             patience,
             log,
         )
-        self.loss = self.saved = self.first = self.measuring_since = None
-        self.measuring = 0.0
+        self.loss = self.saved = self.first = self.validation_started = None
+        self.validation_seconds = 0.0
 
     def on_train_start(self, trainer, training):
         self.saved, self.first = training.seconds, (training.seconds, training.progress.step)
@@ -280,9 +281,9 @@ class _Keeper(Callback):
             if budget.steps is None
             else (budget.steps - progress.step) * spent / steps
         )
-        rate = steps * problem.rate / max(spent - self.measuring, 1e-9)
+        rate = steps * problem.rate / max(spent - self.validation_seconds, 1e-9)
         self.watcher.stepped(
-            Moment(
+            StepStatus(
                 progress.step,
                 budget.used(progress.step, seconds),
                 self.loss,
@@ -298,18 +299,23 @@ class _Keeper(Callback):
             self.write(training)
 
     def on_validation_start(self, trainer, training):
-        self.measuring_since = training.seconds
+        self.validation_started = training.seconds
 
     def on_validation_end(self, trainer, training):
-        self.measuring += training.seconds - self.measuring_since
+        self.validation_seconds += training.seconds - self.validation_started
         progress = training.progress
-        found, higher = progress.history[-1][training.problem.goal], training.problem.higher
-        value = _ranked(found, higher)
+        found, higher_is_better = (
+            progress.history[-1][training.problem.goal],
+            training.problem.higher_is_better,
+        )
+        value = _ranked(found, higher_is_better)
         # Of equals the later one has learned more: few held-out rows give many equals.
-        if progress.best is None or (value >= progress.best if higher else value <= progress.best):
+        if progress.best is None or (
+            value >= progress.best if higher_is_better else value <= progress.best
+        ):
             progress.best = found
             if trainer.is_global_zero:
-                self.keep_best()
+                self.save_best()
         if self.patience:
             progress.waited = self.patience.wait_count
         if training.budget.is_used_up(progress.step, progress.part) or trainer.should_stop:
@@ -326,9 +332,9 @@ class _Keeper(Callback):
             write_checkpoint(self.path, training, self.saved)
 
 
-def _ranked(found: float | None, higher: bool) -> float:
+def _ranked(found: float | None, higher_is_better: bool) -> float:
     """A measurement to compare by; one without a value is the worst."""
-    return found if found is not None else -math.inf if higher else math.inf
+    return found if found is not None else -math.inf if higher_is_better else math.inf
 
 
 def write_history(path: Path, history: list[dict]) -> None:
@@ -352,7 +358,7 @@ def fit(
     clip: float,
     patience: int,
     checkpoint: Path,
-    keep_best: Callable[[], None],
+    save_best: Callable[[], None],
     weight_decay: float = 0.01,
     checkpoint_seconds: float = 10.0,
     watcher: Watcher | None = None,
@@ -367,7 +373,7 @@ def fit(
     Args: problem: What is learned; its model ends with the weights of the last step. budget: How
         long. learning_rate: The highest rate of the schedule. clip: The norm that gradients are cut
         to. patience: Stop after so many measurements without a better one; 0 for never. checkpoint:
-        Where the checkpoint is, or will be. keep_best: Called when the model is better than ever on
+        Where the checkpoint is, or will be. save_best: Called when the model is better than ever on
         what is held out. weight_decay: Of AdamW. checkpoint_seconds: Seconds between checkpoints;
         one more follows each measurement. watcher: Who is told how it goes. device: "cpu" or
         "cuda". devices: Processes on each machine, one a GPU on "cuda"; Lightning starts this
@@ -414,7 +420,7 @@ def fit(
     stopping = (
         EarlyStopping(
             problem.goal,
-            mode="max" if problem.higher else "min",
+            mode="max" if problem.higher_is_better else "min",
             patience=patience,
             check_on_train_epoch_end=False,
             check_finite=False,
@@ -427,7 +433,9 @@ def fit(
             progress.waited,
             torch.tensor(progress.best, dtype=torch.float64),
         )
-    keeper = _Keeper(checkpoint, checkpoint_seconds, watcher or Watcher(), keep_best, stopping, log)
+    keeper = _RunCallback(
+        checkpoint, checkpoint_seconds, watcher or Watcher(), save_best, stopping, log
+    )
     with _quiet():
         trainer = lightning.Trainer(
             accelerator="gpu" if device == "cuda" else "cpu",
@@ -446,7 +454,7 @@ def fit(
             callbacks=[stopping, keeper] if stopping else [keeper],
         )
         try:
-            trainer.fit(training, _Batches(training), _HeldOut(problem))
+            trainer.fit(training, _Batches(training), _HeldOutBatches(problem))
         except SystemExit as stop:
             # Lightning turns Ctrl-C into an exit
             raise (
@@ -478,7 +486,7 @@ class _Batches:
             yield batch
 
 
-class _HeldOut:
+class _HeldOutBatches:
     """What is held out, anew for each measurement."""
 
     def __init__(self, problem: Problem):

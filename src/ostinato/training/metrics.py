@@ -1,7 +1,7 @@
 """What each task is measured by: numbers from what a model gave and what was wanted.
 
 Each function returns a dict in a fixed order. A measure that has no value, as the accuracy of no
-rows, is None and never NaN; each function says when. Names: see `HIGHER`.
+rows, is None and never NaN; each function says when. Names: see `HIGHER_IS_BETTER`.
 """
 
 import math
@@ -11,12 +11,12 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 import torch
 
-from ..data.disk import StoredArray, parts
+from ..data.disk import StoredArray, chunked
 from ..errors import InputError
 
 # Each measure, and whether more of it is better; None where it should be near a level that was
 # asked for.
-HIGHER: dict[str, bool | None] = {
+HIGHER_IS_BETTER: dict[str, bool | None] = {
     "accuracy": True,
     "macro_f1": True,
     "nats": False,
@@ -38,7 +38,7 @@ HIGHER: dict[str, bool | None] = {
 # So many words a line must have for BLEU to be above 0: it counts runs of up to four.
 BLEU_WORDS = 4
 # Steps of a forecast that are in memory at a time.
-STEPS = 1 << 16
+STEPS_AT_ONCE = 1 << 16
 _SPAN = re.compile(r"O|[BIESLU]-.+", re.DOTALL)
 # Scripts that BLEU splits into characters: Korean has spaces, but a particle or an ending makes
 # another word of each.
@@ -271,7 +271,7 @@ def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
 
 
 def language(nats: float, tokens: int, characters: int) -> dict[str, float | None]:
-    """How well text is foretold.
+    """How well text is predicted.
 
     Args:
         nats: The sum of negative logarithms of the tokens' probabilities.
@@ -335,7 +335,7 @@ def translation(
     # forced, or it warns of lines that have spaces before full stops
     bleu, chrf = BLEU(tokenize=tokenize or bleu_tokens(wanted), force=True), CHRF()
     counts, counted, words, edits, exact = {bleu: [], chrf: []}, False, 0, 0, 0
-    for some in parts(zip(predicted, wanted)):
+    for some in chunked(zip(predicted, wanted)):
         given, right = map(list, zip(*some))
         counted = counted or any(len(bleu.tokenizer(line).split()) >= BLEU_WORDS for line in right)
         here = sum(len(line.split()) for line in right)
@@ -479,7 +479,10 @@ def _steps(values: np.ndarray | StoredArray) -> Iterator[np.ndarray]:
     return (
         iter([values])
         if not values.ndim
-        else (values[start : start + STEPS] for start in range(0, max(1, len(values)), STEPS))
+        else (
+            values[start : start + STEPS_AT_ONCE]
+            for start in range(0, max(1, len(values)), STEPS_AT_ONCE)
+        )
     )
 
 

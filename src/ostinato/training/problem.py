@@ -15,7 +15,7 @@ class Problem:
     Attributes:
         model: The model.
         goal: The measurement that says which weights are best and when nothing gets better.
-        higher: Whether more of it is better.
+        higher_is_better: Whether more of it is better.
         unit: What `rate` counts, for the terminal.
         rate: How many of these a step takes, on average.
         steps_per_epoch: In how many steps all is read once.
@@ -23,7 +23,7 @@ class Problem:
 
     model: torch.nn.Module
     goal: str
-    higher: bool
+    higher_is_better: bool
     unit: str
     rate: float
     steps_per_epoch: float
@@ -48,7 +48,7 @@ class Problem:
         """The batches to measure on."""
         raise NotImplementedError
 
-    def measuring(self):
+    def evaluator(self):
         """Something with `add(batch)`, for each of these, and then `result() -> dict` with the goal
         in it; the model is in evaluation mode.
         """

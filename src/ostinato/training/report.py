@@ -1,5 +1,5 @@
-"""The report of a run: the picture of how it learned, and a page with all there is to see of a
-model.
+"""The report of a run: an HTML page with metrics, curves, errors and options, and the learning curve
+as a picture.
 """
 
 import io
@@ -16,27 +16,29 @@ import numpy as np
 
 from ..data.files import write_whole
 from ..errors import InputError
-from .metrics import HIGHER
+from .metrics import HIGHER_IS_BETTER
 
-# What a page shows at most, so that it stays below a megabyte and can be read.
-POINTS, BARS, LABELS, CLASSES, PAIRS, TOKENS, MAPS, ROWS, LETTERS, OPTIONS = (
-    300,
-    24,
-    30,
-    20,
-    20,
-    40,
-    8,
-    30,
-    300,
-    100,
-)
-PICTURES, PIXELS, PICTURE_BYTES = 60, 192, 400_000
+# Limits of a page, so that it stays below a megabyte and readable.
+MAX_POINTS = 300
+MAX_BARS = 24
+MAX_LABELS = 30
+MAX_CLASSES = 20
+MAX_PAIRS = 20
+MAX_TOKENS = 40
+MAX_MAPS = 8
+MAX_ROWS = 30
+MAX_LETTERS = 300
+MAX_OPTIONS = 100
+MAX_PICTURES = 60
+MAX_PIXELS = 192
+MAX_PICTURE_BYTES = 400_000
+# Titles of curves whose names in the history are short.
+CURVE_TITLES = {"bits": "bits per character"}
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """A series with what was foretold of it.
+    """A series with what was predicted of it.
 
     Args:
         name: Of the series.
@@ -59,16 +61,16 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class Report:
+class RunReport:
     """What a task says of a model; a part that is not given leaves nothing on the page.
 
     Args: title: What stands above. task: The task, in a few words. when: The day and hour, as it is
-        to be read. measures: Value by name; None where there is none. baseline: Values to compare
+        to be read. metrics: Value by name; None where there is none. baseline: Values to compare
         with, by the same names. baseline_name: What they are of, as "most frequent label".
         commands: What each command line does, and the line. python: The same in Python. options:
         Name, value and where it is from: "given", "found" (from the data) or "default". data: Facts
         on the data, by name: rows, labels, vocabulary. lengths: Of the rows, for a histogram.
-        length_of: What a length counts. labels: How many rows each label has. history: Lines with
+        length_unit: What a length counts. labels: How many rows each label has. history: Lines with
         "step", "seconds" and any values. `training_x`, `held_out_x` and `x` share a picture. kept:
         The step whose weights the model has. confusion: Labels and (C, C) counts: a row for each
         right label, a column for each given one. attention: Source tokens, target tokens and
@@ -80,7 +82,7 @@ class Report:
     title: str
     task: str = ""
     when: str = ""
-    measures: Mapping[str, float | None] = field(default_factory=dict)
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
     baseline: Mapping[str, float | None] = field(default_factory=dict)
     baseline_name: str = "baseline"
     commands: Sequence[tuple[str, str]] = ()
@@ -88,10 +90,10 @@ class Report:
     options: Sequence[tuple[str, Any, str]] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     lengths: Sequence[int] = ()
-    length_of: str = "steps"
+    length_unit: str = "steps"
     labels: Mapping[str, int] = field(default_factory=dict)
     history: Sequence[Mapping[str, float | None]] = ()
-    kept: int | None = None
+    best_step: int | None = None
     confusion: tuple[Sequence[str], Any] | None = None
     attention: Sequence[tuple[Sequence[str], Sequence[str], Any]] = ()
     forecasts: Sequence[Forecast] = ()
@@ -99,7 +101,7 @@ class Report:
     pictures: Sequence[tuple[Any, str]] = ()
 
 
-def write_report(path: Path, content: Report) -> None:
+def write_report(path: Path, content: RunReport) -> None:
     """Write a report as one HTML file that needs nothing else: no network, no script.
 
     Args:
@@ -112,7 +114,7 @@ def write_report(path: Path, content: Report) -> None:
     Example:
         >>> import tempfile
         >>> page = Path(tempfile.mkdtemp()) / "report.html"
-        >>> write_report(page, Report("Film reviews", measures={"accuracy": 0.84}))
+        >>> write_report(page, RunReport("Film reviews", metrics={"accuracy": 0.84}))
         >>> "Film reviews" in page.read_text(encoding="utf-8")
         True
     """
@@ -125,16 +127,16 @@ def write_report(path: Path, content: Report) -> None:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    reader.filters |= {"shown": _shown, "number": _number, "tongue": _tongue, "words": _words}
+    reader.filters |= {"shown": _shown, "number": _number, "language": _language, "words": _words}
     page = reader.get_template("report.html").render(
         report=content,
         cards=_cards(content),
         options=_options(content.options),
         labels=_label_bars(content.labels),
-        lengths=_histogram(content.lengths, content.length_of),
+        lengths=_histogram(content.lengths, content.length_unit),
         curves=_curves(content),
         confusion=_confusion(content.confusion),
-        attention=[_attention(*one) for one in content.attention[:MAPS]],
+        attention=[_attention(*one) for one in content.attention[:MAX_MAPS]],
         maps=len(content.attention),
         forecasts=[_forecast(one) for one in content.forecasts],
         tables=[_table(name, rows) for name, rows in content.examples.items() if rows],
@@ -168,14 +170,14 @@ def _shown(value) -> str:
     if isinstance(value, (float, np.floating)):
         return _number(float(value)) if math.isfinite(value) else str(value)
     if isinstance(value, (list, tuple)):
-        value = " ".join(map(_shown, value[:LETTERS]))
+        value = " ".join(map(_shown, value[:MAX_LETTERS]))
     text = "" if value is None else str(value)
     # a letter has a few code points at most; a text that is all accents is cut too
-    cut = characters(text[: 10 * LETTERS])
-    return text if len(text) <= LETTERS else "".join(cut[:LETTERS]) + "…"
+    cut = characters(text[: 10 * MAX_LETTERS])
+    return text if len(text) <= MAX_LETTERS else "".join(cut[:MAX_LETTERS]) + "…"
 
 
-def _tongue(text: str) -> str:
+def _language(text: str) -> str:
     """The language a browser should choose letter forms for, or ""."""
     text = str(text)
     if any("\uac00" <= letter <= "\ud7af" or "\u1100" <= letter <= "\u11ff" for letter in text):
@@ -192,17 +194,21 @@ def _token(text: str) -> str:
 # ---------------------------------------------------------------- tables
 
 
-def _cards(content: Report) -> list[SimpleNamespace]:
+def _cards(content: RunReport) -> list[SimpleNamespace]:
     """Each measure with its baseline, and in words which is better."""
     found = []
-    for name, value in content.measures.items():
-        higher, base = HIGHER.get(name), content.baseline.get(name)
+    for name, value in content.metrics.items():
+        higher_is_better, base = HIGHER_IS_BETTER.get(name), content.baseline.get(name)
         verdict = ""
-        if None not in (higher, base, value):
+        if None not in (higher_is_better, base, value):
             verdict = (
-                "as good" if value == base else "better" if (value > base) == higher else "worse"
+                "equal"
+                if value == base
+                else "better"
+                if (value > base) == higher_is_better
+                else "worse"
             )
-        direction = {True: "more is better", False: "less is better"}.get(higher, "")
+        direction = {True: "higher is better", False: "lower is better"}.get(higher_is_better, "")
         found.append(
             SimpleNamespace(
                 name=_words(name), value=value, base=base, verdict=verdict, direction=direction
@@ -213,7 +219,7 @@ def _cards(content: Report) -> list[SimpleNamespace]:
 
 def _options(options) -> SimpleNamespace:
     """Options that were given or found, and those left as they were."""
-    rows = [(_words(name), _shown(value), origin) for name, value, origin in options[:OPTIONS]]
+    rows = [(_words(name), _shown(value), origin) for name, value, origin in options[:MAX_OPTIONS]]
     left = [row for row in rows if row[2] == "default"]
     return SimpleNamespace(chosen=[row for row in rows if row[2] != "default"], left=left)
 
@@ -225,8 +231,8 @@ def _label_bars(labels: Mapping[str, int]) -> SimpleNamespace | None:
     order = sorted(labels.items(), key=lambda pair: -pair[1])
     most = max(order[0][1], 1)
     bars, rest = (
-        [(name, count, round(100 * count / most, 1)) for name, count in order[:LABELS]],
-        order[LABELS:],
+        [(name, count, round(100 * count / most, 1)) for name, count in order[:MAX_LABELS]],
+        order[MAX_LABELS:],
     )
     return SimpleNamespace(bars=bars, rest=len(rest), rest_count=sum(count for _, count in rest))
 
@@ -242,13 +248,14 @@ def _confusion(given) -> SimpleNamespace | None:
             "give a row and a column for each label"
         )
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    if len(labels) <= CLASSES:
+    if len(labels) <= MAX_CLASSES:
         # the square root, or the few confusions could not be seen beside the many right ones
         cells = [list(zip(*row)) for row in zip(counts.tolist(), np.sqrt(share).round(2).tolist())]
         return SimpleNamespace(labels=labels, rows=list(zip(labels, cells)), pairs=None)
     wrong = counts - np.diag(np.diag(counts))
     worst = [
-        divmod(int(k), len(labels)) for k in np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+        divmod(int(k), len(labels))
+        for k in np.argsort(-wrong, axis=None, kind="stable")[:MAX_PAIRS]
     ]
     pairs = [
         (labels[i], labels[j], int(wrong[i, j]), round(100 * float(share[i, j]), 1))
@@ -266,17 +273,17 @@ def _attention(sources, targets, weights) -> SimpleNamespace:
             f"{weights.shape}: "
             "give (targets, sources)"
         )
-    cut = max(len(sources), len(targets)) > TOKENS
-    parts = np.nan_to_num(weights[:TOKENS, :TOKENS]).clip(0, 1).round(2).tolist()
-    rows = list(zip(map(_token, targets[:TOKENS]), parts))
+    cut = max(len(sources), len(targets)) > MAX_TOKENS
+    parts = np.nan_to_num(weights[:MAX_TOKENS, :MAX_TOKENS]).clip(0, 1).round(2).tolist()
+    rows = list(zip(map(_token, targets[:MAX_TOKENS]), parts))
     return SimpleNamespace(
-        sources=[_token(token) for token in sources[:TOKENS]], rows=rows, cut=cut
+        sources=[_token(token) for token in sources[:MAX_TOKENS]], rows=rows, cut=cut
     )
 
 
 def _table(name: str, rows) -> SimpleNamespace:
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [[_shown(row.get(key)) for key in columns] for row in rows[:ROWS]]
+    cells = [[_shown(row.get(key)) for key in columns] for row in rows[:MAX_ROWS]]
     return SimpleNamespace(name=name, columns=columns, rows=cells, count=len(rows))
 
 
@@ -285,27 +292,27 @@ def _pictures(given) -> SimpleNamespace:
     from PIL import Image
 
     found, used = [], 0
-    for picture, caption in given[:PICTURES]:
+    for picture, caption in given[:MAX_PICTURES]:
         shape = (
             picture.shape
             if isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.size
             else ()
         )
         if len(shape) != 2 and (len(shape) != 3 or shape[2] not in (3, 4)):
-            said = (
+            kind = (
                 f"{picture.dtype} of shape {picture.shape}"
                 if isinstance(picture, np.ndarray)
                 else type(picture).__name__
             )
             raise InputError(
-                f"a picture that is {said}: give uint8 of shape (H, W), (H, W, 3) or (H, W, 4)"
+                f"a picture is {kind}: give uint8 of shape (H, W), (H, W, 3) or (H, W, 4)"
             )
         image, content = Image.fromarray(picture), io.BytesIO()
-        image.thumbnail((PIXELS, PIXELS))
+        image.thumbnail((MAX_PIXELS, MAX_PIXELS))
         image.save(content, "PNG", optimize=True)
         text = b64encode(content.getvalue()).decode()
         used += len(text)
-        if used > PICTURE_BYTES:
+        if used > MAX_PICTURE_BYTES:
             break
         found.append((text, _shown(caption)))
     return SimpleNamespace(shown=found, count=len(given))
@@ -407,9 +414,9 @@ class _Chart:
 
 
 def _thinned(xs, ys) -> list[tuple]:
-    """At most about `POINTS` of the points, the last among them."""
+    """At most about `MAX_POINTS` of the points, the last among them."""
     pairs = list(zip(xs, ys))
-    step = -(-len(pairs) // POINTS) if pairs else 1
+    step = -(-len(pairs) // MAX_POINTS) if pairs else 1
     return pairs[:-1:step] + pairs[-1:]
 
 
@@ -436,7 +443,7 @@ def _ticks(low: float, high: float, count: int, *, whole: bool = False) -> list[
     return [(value, f"{value + 0.0:,.{digits}f}" if few else f"{value:.6g}") for value in values]
 
 
-def _curves(content: Report) -> list[_Chart]:
+def _curves(content: RunReport) -> list[_Chart]:
     """A chart for each value of the history; training and held-out ones of the same name share
     it.
     """
@@ -455,27 +462,27 @@ def _curves(content: Report) -> list[_Chart]:
         chart = _Chart(
             steps,
             [value for _, known in group for value in known],
-            title=_words(stem),
+            title=CURVE_TITLES.get(stem, _words(stem)),
             x_name="step",
         )
         for role, known in group:
-            chart.line(role, "training" if role == "training" else "held out", steps, known)
-        if content.kept is not None and chart.low_x <= content.kept <= chart.high_x:
-            chart.kept = chart.x(content.kept)
+            chart.line(role, "training" if role == "training" else "validation", steps, known)
+        if content.best_step is not None and chart.low_x <= content.best_step <= chart.high_x:
+            chart.kept = chart.x(content.best_step)
         charts.append(chart)
     return charts
 
 
-def _histogram(lengths, length_of: str) -> _Chart | None:
+def _histogram(lengths, length_unit: str) -> _Chart | None:
     """How many rows have which length."""
     if not len(lengths):
         return None
     lengths = np.asarray(lengths, np.int64)
     low, high = int(lengths.min()), int(lengths.max())
-    wide = max(1, -(-(high - low + 1) // BARS))
+    wide = max(1, -(-(high - low + 1) // MAX_BARS))
     counts = np.bincount((lengths - low) // wide)
-    ends, title = [low, low + wide * len(counts)], f"rows by their number of {length_of}"
-    chart = _Chart(ends, counts, title=title, x_name=length_of, base=0)
+    ends, title = [low, low + wide * len(counts)], f"distribution of lengths ({length_unit})"
+    chart = _Chart(ends, counts, title=title, x_name=length_unit, base=0)
     for k, count in enumerate(counts.tolist()):
         x, end = chart.x(low + k * wide), chart.x(low + (k + 1) * wide)
         name = (
@@ -502,10 +509,10 @@ def _forecast(one: Forecast) -> _Chart:
         if given is not None and len(given) != steps:
             raise InputError(
                 f"forecast {one.name!r} has {len(given)} values of {name} for {steps} predicted: "
-                f"give as many"
+                f"give the same number"
             )
     if not steps or not all(map(math.isfinite, one.predicted)):
-        what = "values that are no numbers" if steps else "no values"
+        what = "values that are not numbers" if steps else "no values"
         raise InputError(f"forecast {one.name!r} has {what}: give finite numbers")
     # enough of the past to see how it goes, and the forecast still large
     shown = min(len(one.past), max(3 * steps, 24))
@@ -530,7 +537,7 @@ def _forecast(one: Forecast) -> _Chart:
         chart.band("held", one.interval, ahead, *ends)
     chart.line("past", "past", range(shown), past)
     if one.wanted is not None:
-        chart.line("training", "what came", ahead, one.wanted)
+        chart.line("training", "actual", ahead, one.wanted)
     chart.line("held", "forecast", ahead, one.predicted)
     return chart
 
@@ -552,7 +559,7 @@ def learning_curve(history: list[dict], path: Path, *, title: str) -> None:
     # Okabe and Ito's blue and vermilion, which the colour-blind tell apart
     lines = (
         ("training_bits", "training", "#0072b2", "s"),
-        ("held_out_bits", "held out", "#d55e00", "o"),
+        ("held_out_bits", "validation", "#d55e00", "o"),
     )
     for name, label, colour, mark in lines:
         axes.plot(

@@ -1,5 +1,5 @@
 """The knowledge that each task gains from its data and needs to use its model; config.json keeps it
-under "knows". Nothing here needs torch.
+under "metadata". Nothing here needs torch.
 """
 
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ Scales = list[Annotated[float, Range(1e-300, 1e300)]]
 
 
 @dataclass(frozen=True)
-class Knowledge:
+class Metadata:
     """Of a task that needs nothing but its vocabulary."""
 
 
 @dataclass(frozen=True)
-class SentenceKnowledge(Knowledge):
+class SentenceMetadata(Metadata):
     """Of a task that writes sentences.
 
     Attributes:
@@ -40,7 +40,7 @@ class SentenceKnowledge(Knowledge):
 
 
 @dataclass(frozen=True)
-class ClipKnowledge(Knowledge):
+class ClipMetadata(Metadata):
     """Of a task that reads clips.
 
     Attributes:
@@ -61,7 +61,7 @@ class ClipKnowledge(Knowledge):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrameKnowledge(ClipKnowledge):
+class FrameMetadata(ClipMetadata):
     """Of a labeller of frames.
 
     Attributes:
@@ -93,7 +93,7 @@ class Unlabelled:
 
 
 @dataclass(frozen=True)
-class ClassifyKnowledge(Knowledge):
+class ClassifyMetadata(Metadata):
     """Of a classifier.
 
     Attributes: labels: All that there are, in the order of their numbers. counts: Of each label how
@@ -128,7 +128,7 @@ class ClassifyKnowledge(Knowledge):
 
 
 @dataclass(frozen=True)
-class TagKnowledge(Knowledge):
+class TagMetadata(Metadata):
     """Of a tagger.
 
     Attributes:
@@ -158,7 +158,7 @@ class Past:
 
 
 @dataclass(frozen=True)
-class ForecastKnowledge(Knowledge):
+class ForecastMetadata(Metadata):
     """Of a forecaster, of F columns.
 
     Attributes:
@@ -226,13 +226,13 @@ class ForecastKnowledge(Knowledge):
 
 
 # Of each task, by its name on the command line.
-KNOWLEDGE: dict[str, type[Knowledge]] = {
-    "classify": ClassifyKnowledge,
-    "tag": TagKnowledge,
-    "frames": FrameKnowledge,
-    "forecast": ForecastKnowledge,
-    "translate": SentenceKnowledge,
-    "transcribe": ClipKnowledge,
-    "generate": Knowledge,
-    "caption": SentenceKnowledge,
+METADATA: dict[str, type[Metadata]] = {
+    "classify": ClassifyMetadata,
+    "tag": TagMetadata,
+    "frames": FrameMetadata,
+    "forecast": ForecastMetadata,
+    "translate": SentenceMetadata,
+    "transcribe": ClipMetadata,
+    "generate": Metadata,
+    "caption": SentenceMetadata,
 }
