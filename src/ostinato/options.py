@@ -1,4 +1,4 @@
-"""Options of a task, declared once with range and help for Python, the command line and config.json."""
+"""Options of a task, declared once for Python, the command line and config.json."""
 
 import difflib
 from collections.abc import Sequence
@@ -121,7 +121,8 @@ class Options:
     )
     patience: int = option(
         5,
-        "Early stopping: stop after this many of the 12 validation runs without improvement; 0: off.",
+        "Early stopping: stop after this many of the 12 validation runs without improvement; 0: "
+        "off.",
         panel=TRAINING_PANEL,
         low=0,
         high=10**6,
@@ -177,8 +178,8 @@ class Options:
 
             if not torch.cuda.is_available():
                 raise InputError(
-                    "--device cuda: torch does not find a GPU on this machine; write --device cpu, and see "
-                    "`ostinato doctor`"
+                    "--device cuda: torch does not find a GPU on this machine; write --device cpu, "
+                    "and see `ostinato doctor`"
                 )
 
     def to_json(self) -> dict:

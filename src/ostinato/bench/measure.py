@@ -1,4 +1,4 @@
-"""Taking the times: everyone by turns, in one process, on the same processors."""
+"""Measurement of times: all libraries alternately, in one process, on the same processors."""
 
 import contextlib
 import gc
@@ -35,21 +35,21 @@ from .rows import (
     Times,
 )
 
-# A sample is so many calls that it takes this long, or one call.
+# Seconds of a sample; a sample has at least one call.
 SAMPLE = 5e-3
-# Before a sample, calls are made untimed for so long (seconds), unless one takes longer than LONG_CALL:
-# a system may keep threads that wake on one processor, for 15 ms as measured, and those that meet
-# at every step are then many times as slow.
+# Before a sample, calls run untimed for this many seconds, unless one takes longer than LONG_CALL:
+# a system may keep threads on one processor for about 15 ms after they wake, which makes threads
+# with a barrier at every step many times slower.
 WARMING, LONG_CALL = 30e-3, 0.3
-# A setting is tried by so many calls after its first, or fewer when so many seconds are over.
+# A setting is tried with this many calls after its first, or until this many seconds have passed.
 TRIES, TRYING = 3, 0.5
-# For each row, the seconds after which no further round begins and the fewest rounds; and the most
-# rounds.
+# For each row, the seconds after which no further round starts, and the minimum number of rounds;
+# and the maximum number of rounds.
 FULL, QUICK, MAX_ROUNDS = (2.0, 5), (0.1, 3), 60
-# The longest wait for threads to be quiet, and how long they have to be: systems count a thread's
-# time every 10 ms or more often.
+# Maximum time to wait for idle threads, and the time that they must be idle: systems update the
+# time of a thread every 10 ms or more often.
 SPINNING, WINDOW = 2.0, 12e-3
-# How far numbers may be apart, as a part of the largest (or of 1); gradients are long sums.
+# Allowed differences, relative to the largest value (or 1); gradients are long sums.
 ALLOWED, ALLOWED_GRADIENTS = 1e-4, 1e-3
 
 
@@ -63,16 +63,19 @@ def measure(
     shapes: Sequence | None = None,
     watcher: Callable[[Row | None, str], None] = lambda row, coming: None,
 ) -> BenchmarkRun:
-    """Measure in this process, as it is: `bench.command` starts one that is fit for it.
+    """Measure in this process; `bench.command` starts a suitable process.
 
-    Args: threads: CPU threads of everyone; JAX has as many as this process has processors, or as
-        NPROC said when it started. quick: Few samples of a small part of the grid. layers, modes:
-        Rows to take. peers: Names of PEERS; those that are not installed are left out, and told in
-        the run's `missing`. shapes: (B, T, I, H) or (B, T, I, H, L, D) each, in place of the grids.
-        watcher: Called with the row just taken (None at first) and what comes next.
+    Args:
+        threads: CPU threads of each library; JAX uses all processors of the process, or NPROC at
+            its start.
+        quick: Few samples of a small part of the grid.
+        layers, modes: The rows to measure.
+        peers: Names of PEERS; those that are not installed are listed in the run's `missing`.
+        shapes: (B, T, I, H) or (B, T, I, H, L, D) each, instead of the grids.
+        watcher: Called with the last row (None at first) and the name of the next.
 
     Raises:
-        EngineError: A peer's numbers are not ours.
+        EngineError: A library computes other numbers.
     """
     absent = missing(peers)
     present = [name for name in peers if name not in absent]
@@ -97,7 +100,7 @@ def measure(
 
 @contextlib.contextmanager
 def torch_threads(threads: int):
-    """Have torch, and ours with it, take so many threads."""
+    """Set the number of threads of torch, and thereby of Ostinato."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -107,7 +110,7 @@ def torch_threads(threads: int):
 
 
 def processors() -> list[int] | None:
-    """The processors that this process may use; None where the system does not say."""
+    """The processors of this process; None if the system does not say."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
@@ -127,7 +130,7 @@ def _wanted(
 
 
 def make_workload(layer: str, mode: str, shape: Shape, threads: int) -> Workload:
-    """The layer, its weights and its inputs, the same at each call."""
+    """A layer with weights and inputs, the same at each call."""
     random = torch.Generator().manual_seed(0)
     module = getattr(nn, "LSTM" if layer in OWN_CELL_BARS else layer)(
         shape.inputs, shape.hidden, shape.layers, bidirectional=shape.directions == 2
@@ -194,7 +197,7 @@ def _row(
 
 
 def tried(runner: Runner) -> float:
-    """Seconds of a call after the first, in which libraries still prepare."""
+    """Seconds of a call after the first ones, in which libraries still prepare."""
     taken = []
     while (len(taken) < TRIES or sum(taken) < WARMING) and sum(taken) < TRYING:
         taken.append(timed(runner.call)[0])
@@ -202,17 +205,17 @@ def tried(runner: Runner) -> float:
 
 
 def timed(call: Callable[[], object]) -> tuple[float, object]:
-    """The seconds that a call takes, and its result."""
+    """The seconds of a call, and its result."""
     start = time.perf_counter()
     result = call()
     return time.perf_counter() - start, result
 
 
 def compare(peer: str, given: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> None:
-    """Refuse a peer whose arrays are not those wanted.
+    """Refuse a library whose arrays differ from ours.
 
     Raises:
-        EngineError: They are too far apart.
+        EngineError: The difference is too large.
     """
     for name, a in given.items():
         b = wanted[name]
@@ -220,22 +223,23 @@ def compare(peer: str, given: dict[str, np.ndarray], wanted: dict[str, np.ndarra
         allowed = (ALLOWED_GRADIENTS if name.startswith("gradients") else ALLOWED) * max(
             1.0, np.abs(b).max()
         )
-        # not "off > allowed", which NaN would pass
+        # not "off > allowed", which is false for NaN
         if not off <= allowed:
             raise EngineError(
-                f"{peer}: its {name} are up to {off:.2g} from ours and may be {allowed:.2g}, so "
-                f"the two do not compute the "
-                "same and cannot be compared; leave this peer out with --peers, or report it"
+                f"{peer}: its {name} differ from ours by up to {off:.2g}, and {allowed:.2g} is "
+                "allowed: the two do not compute the same and cannot be compared; leave this peer "
+                "out with --peers, or report it"
             )
 
 
 def alternate(
     runners: Mapping[str, Runner], takes: Mapping[str, float], budget: float, fewest: int
 ) -> dict[str, tuple[float, float, float, int, int]]:
-    """Time these by turns; arguments as for `interleave`.
+    """Time runners alternately; arguments as for `interleave`.
 
-    Returns: By name: the median and the quartiles of a call's seconds, the number of samples, and
-        the calls in each.
+    Returns:
+        By name: median and quartiles of the seconds per call, the number of samples, and the calls
+        per sample.
     """
     return summaries(*interleave(runners, takes, budget, fewest))
 
@@ -243,7 +247,7 @@ def alternate(
 def summaries(
     samples: Mapping[str, list[float]], calls: Mapping[str, int]
 ) -> dict[str, tuple[float, float, float, int, int]]:
-    """What `alternate` returns, of what `interleave` returns."""
+    """The result of `alternate`, from the result of `interleave`."""
     found = {}
     for name, taken in samples.items():
         lower, median, upper = statistics.quantiles(taken, n=4, method="inclusive")
@@ -254,16 +258,17 @@ def summaries(
 def interleave(
     runners: Mapping[str, Runner], takes: Mapping[str, float], budget: float, fewest: int
 ) -> tuple[dict[str, list[float]], dict[str, int]]:
-    """Time these by turns, one sample each, round by round; who begins a round changes.
+    """Time runners alternately, one sample each per round; the first runner changes from round to
+    round.
 
     Args:
-        runners: What to time, by name.
-        takes: About how many seconds a call of each takes.
-        budget: Seconds after which no further round begins.
-        fewest: Rounds there are in any case.
+        runners: The runners by name.
+        takes: Estimated seconds per call of each.
+        budget: Seconds after which no further round starts.
+        fewest: Minimum number of rounds.
 
     Returns:
-        By name: a call's seconds in each round, and the calls in a sample.
+        By name: the seconds per call in each round, and the calls per sample.
     """
     calls, takes = dict.fromkeys(runners, 1), dict(takes)
     for name, runner in runners.items():
@@ -288,9 +293,12 @@ def interleave(
 
 
 def _settle() -> None:
-    """Wait until this process's threads are quiet, for a pool's threads spin on after a call, on
-    the processors that the next one needs: torch's OpenMP for some 10 ms, ONNX Runtime's for 50 ms
-    on one machine and 1.4 s on another."""
+    """Wait until the threads of this process are idle.
+
+    After a call, the threads of a pool keep spinning on the processors that the next call needs:
+    those of torch's OpenMP for about 10 ms, those of ONNX Runtime for 50 ms on one machine and 1.4
+    s on another.
+    """
     end = time.perf_counter() + SPINNING
     while time.perf_counter() < end:
         used = time.process_time()
@@ -314,7 +322,7 @@ def _sample(call: Callable[[], object], calls: int) -> float:
 
 
 def machine() -> dict:
-    """The processor, the system, and the version of everything."""
+    """The processor, the system, and the versions of all libraries."""
     versions = {}
     for name in ("ostinato", "torch", "onnxruntime", "jax", "jaxlib", "keras", "numpy", "llvmlite"):
         with contextlib.suppress(metadata.PackageNotFoundError):

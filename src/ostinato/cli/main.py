@@ -74,8 +74,8 @@ def _train_again(
     if context.invoked_subcommand is not None and (config is not None or out is not None):
         raise InputError(
             f"ostinato train with {'--config' if config is not None else '--out'} before "
-            f"{context.invoked_subcommand}: --config repeats a whole run "
-            "and takes no task; give one of the two, and write options after the task"
+            f"{context.invoked_subcommand}: --config repeats a whole run and takes no task; give "
+            "one of the two, and write options after the task"
         )
     if context.invoked_subcommand is None:
         if config is None or out is None:
@@ -168,7 +168,8 @@ def demo(
     make_directory(out)
     write_whole(out / "text.txt", text.encode())
     typer.echo(
-        f"{len(text):,} characters of the Python language reference, the last 10 % held out for validation"
+        f"{len(text):,} characters of the Python language reference, the last 10 % held out for "
+        "validation"
     )
     results = []
     for name, engine in (("model", None), ("torch", "torch"))[: 1 + compare]:

@@ -89,7 +89,8 @@ _RUN = {
         1,
         number(
             int,
-            "Number of machines; each runs this command with NODE_RANK, MASTER_ADDR and MASTER_PORT set.",
+            "Number of machines; each runs this command with NODE_RANK, MASTER_ADDR and "
+            "MASTER_PORT set.",
             rich_help_panel=RUN_PANEL,
         ),
     ),
@@ -322,8 +323,8 @@ def predict(
         str | None,
         Argument(
             metavar="[FILE or -]",
-            help="Data to predict for; - or nothing: lines of standard input. A model of "
-            "`train forecast` continues its training series if there are none.",
+            help="Data to predict for; - or nothing: lines of standard input. A model of `train "
+            "forecast` continues its training series if there are none.",
             show_default=False,
         ),
     ] = None,
@@ -346,7 +347,7 @@ def predict(
     if steps is not None and not task.continues:
         raise InputError(
             f"--steps {steps}: {str(directory)!r} is a model of `ostinato train {task.name}`, "
-            f"which does not forecast; leave --steps out"
+            "which does not forecast; leave --steps out"
         )
     answer = partial(task.predict, **({} if steps is None else {"steps": steps}))
     keyboard = sys.stdin.isatty()
@@ -376,7 +377,7 @@ def predict(
 
 
 def _read_for(directory: Path, data: Path, *, labelled: bool):
-    """The examples in a file, read as the model in a directory needs them; does not import torch."""
+    """The examples in a file, as the model in a directory reads them; does not import torch."""
     from ..tasks.reading import read_examples
     from ..tasks.saved import read_model
     from .progress import notify_if_waiting
@@ -397,7 +398,7 @@ def _lines():
     except UnicodeDecodeError as error:
         raise InputError(
             f"standard input is not UTF-8 ({error}); write it as UTF-8, for example: iconv -f "
-            f"ENCODING -t utf-8"
+            "ENCODING -t utf-8"
         ) from error
 
 
@@ -425,8 +426,8 @@ def inspect_input(
 
     if task.options.engine == "torch":
         raise InputError(
-            f"the model in {str(directory)!r} uses a layer of torch.nn, whose gates are not accessible; "
-            f"train a model without --engine torch"
+            f"the model in {str(directory)!r} uses a layer of torch.nn, whose gates are not "
+            "accessible; train a model without --engine torch"
         )
     inside = task.inside(task.line(line))
     steps = inspect_layer(inside.layer, inside.x)
@@ -467,7 +468,7 @@ def inspect_input(
     )
     typer.echo(
         f"saturated: {shares}\ngradient: of the {inside.explained} with respect to the layer's "
-        f"input at each step"
+        "input at each step"
     )
     steps.picture(out, inside.tokens)
     typer.echo(f"picture: {out}")

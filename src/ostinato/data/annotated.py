@@ -1,4 +1,6 @@
-"""Readers of annotated data: sentences with tags, clips with labels, pictures with captions."""
+"""Readers of annotated sequences: sentences with tags, clips with labels, pictures with
+captions.
+"""
 
 import os
 import re
@@ -83,17 +85,16 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
     first, fields = next((row for row in rows() if row[1] != [""]), (0, None))
     if fields is None:
         raise InputError(
-            f"{str(path)!r} has no words in it, only comments; give a file with a word in each line"
+            f"{str(path)!r} has only comments and no words; give a file with a word in each line"
         )
     width = 10 if conllu else len(fields)
     place = _tag_place(path, column, width, conllu)
     if width == 1 and all(len(fields[0].split()) == 2 for _, fields in rows() if fields != [""]):
         raise InputError(
             f"{str(path)!r} has two words in each line and no tab; separate a word and its tag by "
-            f"a tab, "
-            "and write words without tags one in a line"
+            "a tab, or write one word per line without tags"
         )
-    # the first word whose tag is not filled, and whether the tag of any is
+    # the first word without a tag, and whether any word has one
     unfilled, filled = None, False
 
     def sentences() -> Iterator[list[tuple[str, str | None]]]:
@@ -108,7 +109,7 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
                 wanted = "CoNLL-U has 10" if conllu else f"line {first} has {width}"
                 raise InputError(
                     f"{str(path)!r} line {number} has {len(fields)} columns, and {wanted}; "
-                    "separate them by tabs, and sentences by empty lines"
+                    "separate columns by tabs, and sentences by empty lines"
                 )
             word, tag = (
                 fields[1 if conllu else 0].strip(),
@@ -116,8 +117,8 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
             )
             if not word or tag == "":
                 raise InputError(
-                    f"{str(path)!r} line {number} has no {'tag' if word else 'word'}; "
-                    "write one, or an empty line to end a sentence"
+                    f"{str(path)!r} line {number} has no {'tag' if word else 'word'}; write it, or "
+                    "an empty line to end a sentence"
                 )
             begun.append((word, tag))
             if conllu and tag == "_":
@@ -134,8 +135,8 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
     tagged = place is not None and filled
     if tagged and place == CONLLU_TAGS["upos"] and unfilled:
         raise InputError(
-            f"{str(path)!r} line {unfilled} has '_' for its tag, and other lines have one; "
-            "write it, or take the sentence out"
+            f"{str(path)!r} line {unfilled} has '_' as its tag, and other lines have tags; write "
+            "the tag, or remove the sentence"
         )
     taken = {"word": "form" if conllu else "0"}
     if tagged:
@@ -151,7 +152,7 @@ def _tag_place(path: Path, column: str | int | None, width: int, conllu: bool) -
     if column is None:
         if width > 2 and not conllu:
             raise InputError(
-                f"{str(path)!r} has {width} columns; say which holds the tags: column=1 to "
+                f"{str(path)!r} has {width} columns; name the column of the tags: column=1 to "
                 f"column={width - 1}"
             )
         return known["upos"] if conllu else 1 if width == 2 else None
@@ -163,7 +164,7 @@ def _tag_place(path: Path, column: str | int | None, width: int, conllu: bool) -
         raise InputError(
             f"column={column!r}: {str(path)!r} has {width} columns; give {named}a number of 1 to "
             f"{width - 1}"
-            + (", but not that of the words, 1" if conllu else ", the words are column 0")
+            + (", but not 1, the column of the words" if conllu else ", the words are column 0")
         )
     return place
 
@@ -214,7 +215,7 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
         for name, value in (("label", label), ("part", part)):
             if value is not None:
                 raise InputError(
-                    f"{name}={value!r}: {str(path)!r} is no npz file, and has no arrays; leave "
+                    f"{name}={value!r}: {str(path)!r} is not an npz file and has no arrays; leave "
                     f"{name} out"
                 )
         frames = stored_frames(path) if os.path.isdir(path) else stored_video(path)
@@ -231,11 +232,11 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
     x = find_array(arrays, path, None, ("x", "X", "frames", "clips", "data"))
     if x is None:
         raise InputError(
-            f"{str(path)!r} has no array 'x' or 'frames'; it has {listed(arrays)}; call the frames "
-            f"x, (N, T, F)"
+            f"{str(path)!r} has no array 'x' or 'frames'; it has {listed(arrays)}; name the array "
+            "of frames 'x', (N, T, F)"
         )
     clips, lengths = split_array(arrays, path, x)
-    # Clips that lie behind one another in one array have labels that do.
+    # concatenated clips have concatenated labels
     joined = "lengths" in arrays and len(arrays[x]) == lengths.sum() != len(clips)
     count = arrays[x].shape[: 1 if joined else 2]
     if label is None:
@@ -287,8 +288,8 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
             or chosen.max() >= len(clips)
         ):
             raise InputError(
-                f"{str(path)!r}: {part!r} is of {chosen.dtype}, shape {chosen.shape}; "
-                f"it should be a list of numbers of clips, 0 to {len(clips) - 1}"
+                f"{str(path)!r}: {part!r} has dtype {chosen.dtype} and shape {chosen.shape}; it "
+                f"should be a list of clip numbers, 0 to {len(clips) - 1}"
             )
         clips, labels, sentences, names = (
             rows and select(rows, chosen) for rows in (clips, labels, sentences, names)
@@ -319,17 +320,18 @@ def _frame_labels(
     labels = arrays[label]
     if labels.shape != count or labels.dtype.kind not in "iuU":
         raise InputError(
-            f"{str(path)!r}: {label!r} is of {labels.dtype}, shape {labels.shape}; "
-            f"it should be {count} whole numbers or text, a label for each frame"
+            f"{str(path)!r}: {label!r} has dtype {labels.dtype} and shape {labels.shape}; it "
+            f"should be {count} integers or text, a label for each frame"
         )
     if labels.dtype.kind == "U":
         classes = np.unique(np.concatenate([np.unique(block) for block in blocks_of(labels)]))
         return lambda row: np.searchsorted(classes, row).astype(np.int64), classes.tolist()
     least, most = least_and_most(labels)
     if least < 0:
-        raise InputError(f"{str(path)!r}: {label!r} has the label {least}; number labels from 0")
-    # What the numbers stand for: the list called as the labels are, else the shortest that is long
-    # enough.
+        raise InputError(
+            f"{str(path)!r}: {label!r} has the label {least}; number the labels from 0"
+        )
+    # Names of the labels: the list named like the labels, otherwise the shortest sufficient list.
     lists = {
         name: array
         for name, array in arrays.items()
@@ -394,7 +396,7 @@ def read_pictures(
     path = Path(path)
     if path.suffix == ".npz":
         return _picture_arrays(path, caption, picture, size)
-    # os.path and not the Path's own: that raises for a name that is too long
+    # os.path.isdir and not Path.is_dir, which raises for a name that is too long
     of_folder = os.path.isdir(path)
     if of_folder or path.suffix.lower() in PICTURE_SUFFIXES:
         files = pictures_in(path) if of_folder else [path]
@@ -420,9 +422,8 @@ def read_pictures(
     )
     if picture is None:
         raise InputError(
-            f"{str(path)!r} has the columns {listed(table.names)}, none of them of pictures' "
-            f"files; "
-            "name it: picture=..."
+            f"{str(path)!r} has the columns {listed(table.names)}, none with names of picture "
+            "files; name it: picture=..."
         )
     rest = [name for name in table.names if name != picture and not table.is_numeric(name)]
     caption = (
@@ -438,8 +439,8 @@ def read_pictures(
     )
     if missing is not None:
         raise InputError(
-            f"{table.where(missing)}: there is no picture {str(place / names[missing])!r}; "
-            "mend its name, or say where the pictures are: folder=..."
+            f"{table.where(missing)}: the picture {str(place / names[missing])!r} does not exist; "
+            "fix its name, or give the directory of the pictures: folder=..."
         )
     pictures = _squares(
         (
@@ -469,8 +470,8 @@ def _filled(
     kept = np.flatnonzero(np.fromiter((caption.strip() != "" for caption in captions), bool, count))
     if not len(kept):
         raise InputError(
-            f"{str(path)!r}: every caption in {name!r} is empty; write them, or name another: "
-            f"caption=..."
+            f"{str(path)!r}: every caption in {name!r} is empty; write captions, or name another "
+            "column: caption=..."
         )
     filled = select(captions, kept)
     return kept, LazySequence(len(kept), lambda k: filled[k].strip())
@@ -482,7 +483,7 @@ def _picture_arrays(path: Path, caption: str | None, picture: str | None, size: 
     if x is None:
         raise InputError(
             f"{str(path)!r} has no array 'x' or 'pictures'; it has {listed(arrays)}; name it: "
-            f"picture=..."
+            "picture=..."
         )
     pixels = arrays[x]
     if (
@@ -492,8 +493,8 @@ def _picture_arrays(path: Path, caption: str | None, picture: str | None, size: 
         or not pixels.size
     ):
         raise InputError(
-            f"{str(path)!r}: {x!r} is of {pixels.dtype}, shape {pixels.shape}; "
-            "it should be (N, H, W, 3) uint8, 0 to 255"
+            f"{str(path)!r}: {x!r} has dtype {pixels.dtype} and shape {pixels.shape}; it should be "
+            "(N, H, W, 3) uint8, 0 to 255"
         )
     texts = [
         name
@@ -504,9 +505,9 @@ def _picture_arrays(path: Path, caption: str | None, picture: str | None, size: 
     find_array(arrays, path, caption, ())
     if caption is not None and caption not in texts:
         raise InputError(
-            f"{str(path)!r}: {caption!r} is of {arrays[caption].dtype}, shape "
-            f"{arrays[caption].shape}; "
-            f"it should be ({len(pixels)},) text, a caption for each picture"
+            f"{str(path)!r}: {caption!r} has dtype {arrays[caption].dtype} and shape "
+            f"{arrays[caption].shape}; it should be ({len(pixels)},) text, a caption for each "
+            "picture"
         )
     kept, captions = _filled(
         texts_of(arrays[caption]) if caption else None, len(pixels), path, caption

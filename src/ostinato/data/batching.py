@@ -32,8 +32,7 @@ class Buckets:
     """
 
     def __init__(self, lengths, *, batch: int, seed: int, pool: int = 64):
-        # int32: with a row in each few bytes of a large file, this and the order is what stays in
-        # memory
+        # int32, because for a large file with short rows the lengths and the order take most memory
         self.lengths, self.batch, self.seed, self.pool = (
             np.asarray(lengths, np.int32),
             batch,
@@ -41,7 +40,7 @@ class Buckets:
             pool,
         )
         self.steps_per_epoch = -(-len(self.lengths) // batch)
-        # One epoch's order is kept: steps are asked for one after another.
+        # Only the order of one epoch is cached, because steps come in order.
         self._order = functools.lru_cache(maxsize=1)(self._batches)
 
     def rows(self, step: int, process: int = 0, processes: int = 1) -> np.ndarray:
@@ -154,7 +153,7 @@ class ParallelStreams:
         start, wanted = start % len(self.numbers), self.length + 1
         read = self.numbers[start : start + wanted]
         if len(read) < wanted:
-            # round again, as often as it takes
+            # continue from the start of the text, repeatedly for a short text
             read = np.concatenate([read, np.resize(self.numbers[:wanted], wanted - len(read))])
         return read.astype(np.int64)
 
@@ -170,7 +169,7 @@ class EvaluationText:
         length: T, steps of a batch.
     """
 
-    # What marks a target that is past the end; torch's cross_entropy leaves it out by default.
+    # Marks a target after the end; ignored by torch's cross_entropy by default.
     NOTHING = -100
 
     def __init__(

@@ -16,9 +16,9 @@ import numpy as np
 
 from ..errors import InputError
 
-# Rows that are read together where all are read in order.
+# Rows read at a time when all rows are read in order.
 ROWS_AT_ONCE = 256
-# Bytes of an array that are in memory at a time.
+# Bytes of an array read at a time.
 BLOCK_BYTES = 1 << 20
 
 
@@ -110,8 +110,7 @@ class StoredNumbers:
         except OSError as error:
             raise InputError(
                 f"cannot write a temporary file in {tempfile.gettempdir()!r}: {error.strerror}; "
-                f"make room there, "
-                "or name a directory that has room: TMPDIR=..."
+                "free some space there, or choose a directory with free space: TMPDIR=..."
             ) from error
         self.count += content.size
 
@@ -405,7 +404,7 @@ class Selection(StoredSequence):
         first, last = (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
         if last - first >= 2 * len(rows):
             return [self.whole[k] for k in rows.tolist()]
-        # near each other: read at once
+        # close together: read at once
         some = self.whole[first : last + 1]
         return (
             some

@@ -44,7 +44,7 @@ class Examples:
 
     def take(self, rows: Sequence[int]) -> "Examples":
         """The rows at the given positions."""
-        # once for all columns
+        # computed once for all columns
         rows = indices_of(rows, len(self))
         return Examples(
             {
@@ -62,11 +62,11 @@ class Examples:
         held = max(1, round(count * part))
         if count < 2:
             raise InputError(
-                f"{self.source}: {count} {'row' if count == 1 else 'rows'}; two are the fewest "
-                f"that can be split for training and measuring: give more data"
+                f"{self.source}: {count} {'row' if count == 1 else 'rows'}; at least two are "
+                "needed for training and validation: give more data"
             )
-        # in place: with a row in each few bytes of a large file, copies of the order would be most
-        # of what is in memory
+        # shuffled in place: for a large file with short rows, copies of the order would take most
+        # of the memory
         order = indices_of(range(count), count)
         np.random.default_rng([seed, 7]).shuffle(order)
         for part in (order[held:], order[:held]):
@@ -93,9 +93,11 @@ def pair_of(data, what: str) -> tuple:
     """
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         given = (
-            f"{len(data)} things" if isinstance(data, (tuple, list)) else f"a {type(data).__name__}"
+            f"a sequence of {len(data)} items"
+            if isinstance(data, (tuple, list))
+            else f"a {type(data).__name__}"
         )
-        raise InputError(f"the data are {given}; give a pair: {what}")
+        raise InputError(f"the data is {given}; give a pair: {what}")
     return tuple(data)
 
 

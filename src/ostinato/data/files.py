@@ -18,16 +18,16 @@ from typing import IO
 
 from ..errors import InputError
 
-# How the name of a file that is still being written ends.
+# Suffix of a file that is still being written.
 UNFINISHED = ".unfinished"
-# The file in the directory of a run that is locked while the run trains.
+# The lock file in the directory of a training run.
 LOCK = ".lock"
-# Bytes and values of a JSON file at most. A value takes up to 120 bytes of memory, so that a file
-# takes less than 700 MB.
+# Maximum bytes and values of a JSON file. A value takes up to 120 bytes of memory, so a file takes
+# less than 700 MB.
 JSON_BYTES, JSON_VALUES = 1 << 26, 2_500_000
-# Bytes of the header of a safetensors file at most.
+# Maximum bytes of the header of a safetensors file.
 HEADER_BYTES = 1 << 24
-# The dtypes that are read from safetensors files, and the bytes of a number.
+# Supported safetensors dtypes, and bytes per number.
 SIZES = {
     "F64": 8,
     "F32": 4,
@@ -52,7 +52,7 @@ def write_whole(path: Path, content: bytes) -> None:
     path = Path(path)
     unfinished = path.with_name(f".{path.name}{UNFINISHED}")
     try:
-        # a link or a FIFO of that name is removed, not written through
+        # an existing link or FIFO of that name is removed, not written through
         unfinished.unlink(missing_ok=True)
         with open(unfinished, "xb") as file:
             file.write(content)
@@ -63,8 +63,7 @@ def write_whole(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise InputError(
-            f"cannot write {str(path)!r}: {error.strerror}; choose a place that can be written and "
-            f"has room"
+            f"cannot write {str(path)!r}: {error.strerror}; choose a writable place with free space"
         ) from error
 
 
@@ -74,7 +73,7 @@ def write_json(path: Path, value) -> None:
     Raises:
         InputError: The file cannot be written, or is larger than `read_json` accepts.
     """
-    # a name of a file need not be UTF-8: what is not is written as JSON escapes it
+    # file names need not be valid UTF-8; other bytes are written as JSON escapes
     content = (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode(
         "utf-8", "backslashreplace"
     )
@@ -98,11 +97,11 @@ def read_json(path: Path) -> dict:
     try:
         value = parse_json(content)
     except ValueError as error:
-        raise InputError(f"{str(path)!r} is not whole JSON: {error}; {_RESTORE}") from error
+        raise InputError(f"{str(path)!r} is not valid JSON: {error}; {_RESTORE}") from error
     if not isinstance(value, dict):
         raise InputError(
-            f"{str(path)!r} holds a {type(value).__name__}; it should hold a JSON object, {{...}}; "
-            f"{_RESTORE}"
+            f"{str(path)!r} contains a {type(value).__name__}; it should contain a JSON object, "
+            f"{{...}}; {_RESTORE}"
         )
     return value
 
@@ -132,19 +131,18 @@ def _object(pairs: list[tuple[str, object]]) -> dict:
     if len(value) < len(pairs):
         names: set[str] = set()
         twice = next(name for name, _ in pairs if name in names or names.add(name))
-        raise ValueError(f"the name {twice[:40]!r} is there twice in an object")
+        raise ValueError(f"the name {twice[:40]!r} occurs twice in an object")
     return value
 
 
 def _refuse_constant(name: str):
-    raise ValueError(f"{name} is not a number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _check_size(path: Path, size: int, limit: int) -> None:
     if size > limit:
         raise InputError(
-            f"{str(path)!r} has {size:,} bytes; {limit:,} are the most that are read of such a "
-            f"file: {_RESTORE}"
+            f"{str(path)!r} has {size:,} bytes; the limit for such a file is {limit:,}: {_RESTORE}"
         )
 
 
@@ -153,8 +151,7 @@ def _check_json_size(path: Path, content: bytes, remedy: str) -> None:
     if len(content) > JSON_BYTES or values > JSON_VALUES:
         raise InputError(
             f"{str(path)!r}: {len(content):,} bytes and {values:,} values are too many for a JSON "
-            f"file; "
-            f"{JSON_BYTES:,} bytes and {JSON_VALUES:,} values are the most: {remedy}"
+            f"file; the limits are {JSON_BYTES:,} bytes and {JSON_VALUES:,} values: {remedy}"
         )
 
 
@@ -218,11 +215,11 @@ def difference(specs: Mapping[str, Spec], wanted: Mapping[str, Spec]) -> str | N
     """
     for name, spec in wanted.items():
         if name not in specs:
-            return f"there is no {name!r}"
+            return f"{name!r} is missing"
         if specs[name] != spec:
             return f"{name!r} is {specs[name]} and should be {spec}"
     unknown = next((name for name in specs if name not in wanted), None)
-    return None if unknown is None else f"there is {unknown[:80]!r}, which should not be there"
+    return None if unknown is None else f"{unknown[:80]!r} is unexpected"
 
 
 def write_tensors(path: Path, tensors: Mapping, metadata: Mapping | None = None) -> None:
@@ -277,7 +274,7 @@ def read_tensors(
 
 
 def _damaged(path: Path, size: int, why) -> InputError:
-    return InputError(f"{str(path)!r} ({size} bytes) is cut short or damaged ({why}); {_RESTORE}")
+    return InputError(f"{str(path)!r} ({size} bytes) is truncated or damaged ({why}); {_RESTORE}")
 
 
 def _header(file: IO[bytes], path: Path) -> tuple[dict[str, Spec], dict]:
@@ -290,7 +287,7 @@ def _header(file: IO[bytes], path: Path) -> tuple[dict[str, Spec], dict]:
     size = os.fstat(file.fileno()).st_size
     length = int.from_bytes(file.read(8), "little")
     if not 2 <= length <= min(size - 8, HEADER_BYTES):
-        raise _damaged(path, size, f"its header of {length} bytes does not fit in it")
+        raise _damaged(path, size, f"its header of {length} bytes is longer than the file")
     content = file.read(length)
     try:
         if content.count(b",") + content.count(b"[") + content.count(b"{") > JSON_VALUES:
@@ -338,7 +335,7 @@ def _offsets(name: str, one) -> tuple[int, int]:
         and len(one["data_offsets"]) == 2
     )
     if not right:
-        raise ValueError(f"its header does not say what {name[:80]!r} is")
+        raise ValueError(f"its header does not describe {name[:80]!r}")
     return tuple(one["data_offsets"])
 
 
@@ -353,7 +350,7 @@ def _open_regular(path: Path) -> IO[bytes]:
         InputError: The file does not exist, cannot be read, or is not a regular file.
     """
     try:
-        # a FIFO that has no writer is opened at once, and then refused
+        # a FIFO without a writer opens at once, and is then refused
         number = os.open(
             path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         )
@@ -370,14 +367,14 @@ def _unreadable(path: Path, error: OSError | ValueError) -> InputError:
         return InputError(f"{str(path)!r} is a directory; give the path of a file in it")
     if isinstance(error, FileNotFoundError):
         return InputError(
-            f"there is no file {str(path)!r}; check the path (it is looked for from "
+            f"the file {str(path)!r} does not exist; check the path (it is relative to "
             f"{os.getcwd()!r})"
         )
     if isinstance(error, OSError):
         return InputError(
             f"cannot read {str(path)!r}: {error.strerror}; check the path and its permissions"
         )
-    return InputError(f"{str(path)!r} is no path: {error}")
+    return InputError(f"{str(path)!r} is not a valid path: {error}")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -410,8 +407,8 @@ def read_blocks(
                 yield block
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(
-            f"{str(path)!r} ({os.path.getsize(path)} bytes) is no whole gzip file ({error}); "
-            "get it again, or take .gz off its name if it is not packed"
+            f"{str(path)!r} ({os.path.getsize(path)} bytes) is not a complete gzip file ({error}); "
+            "download it again, or remove .gz from its name if it is not compressed"
         ) from error
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
@@ -444,13 +441,12 @@ def check_kind(path: Path, *, once: bool = False) -> None:
         if not once:
             raise InputError(
                 f"{str(path)!r} is a pipe, which can be read only once, and this data is read more "
-                f"often; "
-                "save it to a file, and give the path of that"
+                "than once; save it to a file, and give the path of that file"
             )
     elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(
             f"{str(path)!r} is a {'socket' if stat.S_ISSOCK(mode) else 'device'}; give the path of "
-            f"a file"
+            "a file"
         )
 
 
@@ -460,8 +456,8 @@ def listing(directory: Path) -> list[str]:
         return os.listdir(directory)
     except OSError as error:
         raise InputError(
-            f"--out {directory}: cannot read this directory ({error.strerror}); give a place that "
-            f"can be read and written"
+            f"--out {directory}: cannot read this directory ({error.strerror}); give a directory "
+            "that can be read and written"
         ) from error
 
 
@@ -471,8 +467,7 @@ def make_directory(out: Path) -> None:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"--out {out}: cannot make this directory ({error.strerror}); give a place that can be "
-            f"written"
+            f"--out {out}: cannot create this directory ({error.strerror}); give a writable place"
         ) from error
 
 
@@ -492,18 +487,18 @@ def locked(directory: Path) -> Iterator[None]:
     except Timeout:
         raise InputError(
             f"--out {directory}: another run is training in this directory; wait until it ends, or "
-            f"give another --out"
+            "give another --out"
         ) from None
     except OSError as error:
         raise InputError(
-            f"--out {directory}: cannot lock this directory ({error.strerror}); give a place that "
-            f"can be written"
+            f"--out {directory}: cannot lock this directory ({error.strerror}); give a writable "
+            "directory"
         ) from error
     try:
         yield
     finally:
-        # while it is locked: whoever has opened the file meanwhile finds that it is gone, and opens
-        # the next one
+        # removed while locked: a process that has opened the file meanwhile sees that it was
+        # removed, and opens a new one
         with contextlib.suppress(OSError):
             (directory / LOCK).unlink()
         lock.release()

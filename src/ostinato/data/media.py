@@ -27,7 +27,7 @@ VIDEO_SUFFIXES = (
     ".ogv",
     ".gif",
 )
-# Pixels of each side of a picture, as a model reads it.
+# Side of a picture in pixels, as a model reads it.
 SIDE = 32
 
 
@@ -52,7 +52,7 @@ def read_video(path: Path, *, size: tuple[int, int] = (32, 32), every: int = 1) 
             says; or `every` is less than 1.
     """
     if every < 1:
-        raise InputError(f"every={every}: it should be 1 (each frame) or more")
+        raise InputError(f"every={every}: write 1 (each frame) or more")
     return floats(stored_video(Path(path), size, every))
 
 
@@ -62,18 +62,18 @@ def stored_video(path: Path, size: tuple[int, int] = (32, 32), every: int = 1) -
 
     if path.suffix.lower() not in VIDEO_SUFFIXES:
         raise InputError(
-            f"{str(path)!r} is of no kind that is read as clips; "
-            f"give an npz file, a folder of pictures, or a video: {', '.join(VIDEO_SUFFIXES)}"
+            f"{str(path)!r} has an unsupported file type; give an npz file, a folder of pictures, "
+            f"or a video: {', '.join(VIDEO_SUFFIXES)}"
         )
     if not next(read_blocks(path, 1), b""):
-        raise InputError(f"{str(path)!r} has nothing in it (0 bytes); give a video")
+        raise InputError(f"{str(path)!r} is empty (0 bytes); give a video")
     frames, count, ended, corrupt = StoredArray(np.uint8, (size[0] * size[1],)), 0, 0.0, False
     try:
         with open(path, "rb") as file, av.open(file) as video:
             if not video.streams.video:
                 kinds = ", ".join(stream.type for stream in video.streams)
-                raise InputError(f"{str(path)!r} has no pictures in it, only {kinds}; give a video")
-            # all streams: sound may go on after the last picture
+                raise InputError(f"{str(path)!r} has no video stream, only {kinds}; give a video")
+            # all streams, because sound may continue after the last picture
             for packet in video.demux():
                 time = packet.dts if packet.pts is None else packet.pts
                 if time is not None:
@@ -88,18 +88,17 @@ def stored_video(path: Path, size: tuple[int, int] = (32, 32), every: int = 1) -
             missing = ((video.start_time or 0) + (video.duration or 0)) / av.time_base - ended
     except av.error.FFmpegError as error:
         raise InputError(
-            f"{str(path)!r} ({path.stat().st_size} bytes) is cut short or no video "
-            f"({error.strerror}); "
-            "see if a player shows it, and write it again"
+            f"{str(path)!r} ({path.stat().st_size} bytes) is truncated or not a video "
+            f"({error.strerror}); check that a player shows it, and export it again"
         ) from error
     if not len(frames):
-        raise InputError(f"{str(path)!r} has no frames; give a video of one or more")
-    # headers count the time of the last frame or do not
+        raise InputError(f"{str(path)!r} has no frames; give a video with one frame or more")
+    # some headers include the duration of the last frame, others do not
     if corrupt or missing > max(0.5, 2 * ended / count):
         raise InputError(
-            f"{str(path)!r} ({path.stat().st_size} bytes) is cut short: it ends after {ended:.1f} "
-            f"s, and says that "
-            f"it is {missing + ended:.1f} s long; get it again, or write what there is anew"
+            f"{str(path)!r} ({path.stat().st_size} bytes) is truncated: it ends after {ended:.1f} "
+            f"s, and its header says {missing + ended:.1f} s; download it again, or export the "
+            "part that is there"
         )
     return frames
 
@@ -133,10 +132,10 @@ def pictures_in(folder: Path) -> list[Path]:
     ]
     if not found:
         raise InputError(
-            f"{str(folder)!r} has no pictures in it; give a folder with files that end in "
+            f"{str(folder)!r} has no pictures; give a folder with files that end in "
             f"{', '.join(PICTURE_SUFFIXES)}"
         )
-    # Every second piece of a name is its digits.
+    # Every second part of a name is a number.
     return sorted(
         found,
         key=lambda path: [
@@ -156,9 +155,8 @@ def open_picture(path: Path, use: Callable, where: str = ""):
     # Pillow raises SyntaxError for some broken PNG files
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(
-            f"{where}{str(path)!r} ({len(content)} bytes) is broken or no picture "
-            f"({type(error).__name__}); "
-            "replace the file, or take it out"
+            f"{where}{str(path)!r} ({len(content)} bytes) is damaged or not a picture "
+            f"({type(error).__name__}); replace the file, or remove it"
         ) from error
 
 

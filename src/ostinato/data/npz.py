@@ -28,8 +28,8 @@ def read_arrays(path: Path) -> dict[str, np.ndarray | StoredArray]:
     check_not_empty(path)
     if not zipfile.is_zipfile(path):
         raise InputError(
-            f"{str(path)!r} ({path.stat().st_size} bytes) is cut short or no npz file; "
-            "write it again with numpy.savez_compressed"
+            f"{str(path)!r} ({path.stat().st_size} bytes) is truncated or not an npz file; write "
+            "it again with numpy.savez_compressed"
         )
     arrays, name = {}, ""
     try:
@@ -52,12 +52,13 @@ def read_arrays(path: Path) -> dict[str, np.ndarray | StoredArray]:
     ) as error:
         if "pickle" in str(error):
             raise InputError(
-                f"{str(path)!r}: the array {name!r} holds Python objects, which are never loaded; "
-                f"save it as numbers or text, for example {name}=numpy.array({name}, dtype=str)"
+                f"{str(path)!r}: the array {name!r} contains Python objects, which are never "
+                f"loaded; save it as numbers or text, for example {name}=numpy.array({name}, "
+                "dtype=str)"
             ) from error
         raise InputError(
-            f"{str(path)!r} is damaged at the array {name!r} ({error}); "
-            "write it again with numpy.savez_compressed"
+            f"{str(path)!r} is damaged at the array {name!r} ({error}); write it again with "
+            "numpy.savez_compressed"
         ) from error
     return arrays
 
@@ -83,7 +84,7 @@ def _read_array(file: IO[bytes]) -> np.ndarray | StoredArray:
         wanted = min(rows, left)
         content = file.read(wanted * array.units * dtype.itemsize)
         if len(content) < wanted * array.units * dtype.itemsize:
-            raise ValueError(f"{left} rows are left to read, and the file ends")
+            raise ValueError(f"the file ends {left} rows early")
         array.extend(np.frombuffer(content, dtype).reshape(wanted, *array.row))
         left -= wanted
     if not array.size:
@@ -106,7 +107,7 @@ def _composed(array: np.ndarray | StoredArray) -> np.ndarray | StoredArray:
         return array
     if isinstance(array, np.ndarray):
         return np.array([compose(text) for text in array.flat], dtype=str).reshape(array.shape)
-    # composed text can be longer
+    # composition can make a text longer
     longest = max(len(compose(text)) for block in array.blocks() for text in block.flat)
     composed = StoredArray(f"U{max(1, longest)}", array.row)
     for block in array.blocks():
@@ -164,9 +165,9 @@ def split_array(
     """
     x = arrays[name]
     if x.dtype.kind not in "biuf":
-        raise InputError(f"{str(path)!r}: {name!r} is of {x.dtype}; it should hold numbers")
+        raise InputError(f"{str(path)!r}: {name!r} has dtype {x.dtype}; it should be numeric")
     _check_finite(x, path, name)
-    shape = f"{str(path)!r}: {name!r} is of shape {x.shape}"
+    shape = f"{str(path)!r}: {name!r} has shape {x.shape}"
     lengths = np.asarray(arrays["lengths"]) if "lengths" in arrays else None
     if lengths is not None:
         if (
@@ -175,8 +176,8 @@ def split_array(
             or (lengths.size and lengths.min() < 0)
         ):
             raise InputError(
-                f"{str(path)!r}: 'lengths' is of {lengths.dtype}, shape {lengths.shape}; "
-                "it should be whole numbers (N,), 0 or more"
+                f"{str(path)!r}: 'lengths' has dtype {lengths.dtype} and shape {lengths.shape}; it "
+                "should be integers (N,), 0 or more"
             )
         if x.ndim in (1, 2) and len(x) == lengths.sum():
             ends, units = np.cumsum(lengths), math.prod(x.shape[1:])
@@ -186,9 +187,8 @@ def split_array(
             ), lengths
         if x.ndim < 2 or len(x) != len(lengths) or (len(x) and lengths.max() > x.shape[1]):
             raise InputError(
-                f"{shape}, and the {len(lengths)} 'lengths' sum to "
-                f"{lengths.sum()}; it should be (N, longest, F), or one behind another, (sum of "
-                f"lengths, F)"
+                f"{shape}, and the {len(lengths)} 'lengths' sum to {lengths.sum()}; it should be "
+                "(N, longest, F), or concatenated, (sum of lengths, F)"
             )
     if x.ndim < 2 or not x.size:
         raise InputError(f"{shape}; it should be (N, T) or (N, T, F): N sequences of T steps")
@@ -207,8 +207,8 @@ def _check_finite(x: np.ndarray | StoredArray, path: Path, name: str) -> None:
         if len(bad):
             place = ", ".join(str(k + before * (axis == 0)) for axis, k in enumerate(bad[0]))
             raise InputError(
-                f"{str(path)!r}: {name}[{place}] is {block[tuple(bad[0])]}; leave such rows out, "
-                f"or fill them with a number"
+                f"{str(path)!r}: {name}[{place}] is {block[tuple(bad[0])]}; remove such rows, or "
+                "replace the value by a number"
             )
         before += len(block) if block.ndim else 1
 
@@ -230,7 +230,7 @@ def read_labelled_arrays(
     if x is None:
         raise InputError(
             f"{str(path)!r} has no array 'x'; it has {listed(arrays)}; name the array of numbers: "
-            f"columns=[...]"
+            "columns=[...]"
         )
     numbers, _ = split_array(arrays, path, x)
     dtype = arrays[x].dtype.name
@@ -239,15 +239,15 @@ def read_labelled_arrays(
     labels, names = arrays[y], arrays.get("names")
     if labels.shape != (len(numbers),) or labels.dtype.kind not in "iuU":
         raise InputError(
-            f"{str(path)!r}: {y!r} is of {labels.dtype}, shape {labels.shape}; "
-            f"it should be ({len(numbers)},) whole numbers or text, one for each sequence in {x!r}"
+            f"{str(path)!r}: {y!r} has dtype {labels.dtype} and shape {labels.shape}; it should be "
+            f"({len(numbers)},) integers or text, one for each sequence in {x!r}"
         )
     if names is not None and labels.dtype.kind in "iu":
         least, most = least_and_most(labels)
         if least < 0 or most >= len(names):
             raise InputError(
-                f"{str(path)!r}: {y!r} goes from {least} to {most}, and there are {len(names)} "
-                "'names'; it should number them from 0"
+                f"{str(path)!r}: {y!r} ranges from {least} to {most}, and there are {len(names)} "
+                "'names'; number them from 0"
             )
         names = np.asarray(names)
         texts = LazySequence(len(labels), lambda k: str(names[labels[k]]).strip())
@@ -256,7 +256,7 @@ def read_labelled_arrays(
     empty = next((k for k, text in enumerate(texts) if not text), None)
     if empty is not None:
         raise InputError(
-            f"{str(path)!r}: {y}[{empty}] is an empty label; write one, or take the row out"
+            f"{str(path)!r}: {y}[{empty}] is an empty label; write a label, or remove the row"
         )
     return Labelled(None, numbers, texts, {"numbers": x, "label": y}, dtype)
 

@@ -74,7 +74,7 @@ def _value(file: BinaryIO, kind: int):
     if kind == 7:
         return file.seek(8, 1)
     if kind == 8:
-        # what text says is of no use here
+        # the content of strings is not needed
         return file.seek(_unsigned(file), 1)
     if kind in (9, 10):
         head = _byte(file)

@@ -96,7 +96,7 @@ def read_labelled(
 
         return read_labelled_arrays(path, label=label, columns=columns, labelled=like is None)
     before = like.get("text") if like else None
-    # one that had no name has none here either
+    # the training data had no header, so this file has none either
     named = None if before is None or before.isdecimal() else before
     table = read_table(
         path,
@@ -111,8 +111,8 @@ def read_labelled(
             table.column(name)
     if text is not None and columns is not None:
         raise InputError(
-            f"text={text!r} and columns={columns}: a table is read as texts or as numbers; give "
-            f"one of the two"
+            f"text={text!r} and columns={columns}: a table is read either as texts or as numbers; "
+            "give one of the two"
         )
     label = label or table.find(LABEL_COLUMNS, without=(text, *(columns or ())))
     order = table.find(SEQUENCE_COLUMNS) or table.find(
@@ -122,7 +122,7 @@ def read_labelled(
     words = [name for name in free if not table.is_numeric(name)]
     numeric = [name for name in free if name not in words]
     if text is None and columns is None and steps is None and features is None:
-        # A column that is named so is of texts though all of them are numbers.
+        # A column with the name of a text column is text, even if all values are numbers.
         text = table.find(TEXT_COLUMNS, without=(label, order))
         if text is None and words and len(numeric) < 2:
             text = table.longest_text_column(words)
@@ -139,17 +139,15 @@ def read_labelled(
     if label is None and len(words) == 1:
         label = words[0]
     elif label is None and columns is None and table.has_no_header and not words:
-        # A row is the label and T * F numbers, unless T * F is known and all of the row is just
-        # that.
+        # A row is a label and T * F numbers, unless all columns together are T * F.
         whole = (steps or 1) * (features or 1)
         alone = like is not None and len(free) == len(like.get("numbers", ()))
         label = None if alone or (len(free) % whole == 0 and (len(free) - 1) % whole) else free[0]
     columns = columns or [name for name in numeric if name not in (label, table.find(STEP_COLUMNS))]
     if not columns:
         raise InputError(
-            f"{str(path)!r} has the columns {listed(table.names)}, none of them of texts or "
-            f"numbers to learn from; "
-            "name one: text=... or columns=[...]"
+            f"{str(path)!r} has the columns {listed(table.names)}, none with texts or numbers to "
+            "learn from; name one: text=... or columns=[...]"
         )
     labels = table.nonempty_texts(label, "label") if label and like is None else None
     taken = {"numbers": columns} | ({"label": label} if label else {})
@@ -185,7 +183,7 @@ def read_texts(path: Path, *, text: str | None = None) -> tuple[Sequence[str], s
         )
     if text is None:
         raise InputError(
-            f"{str(path)!r} has the columns {listed(table.names)}, none of them of texts; name one"
+            f"{str(path)!r} has the columns {listed(table.names)}, none with texts; name one"
         )
     return table.texts(text), text
 
@@ -203,9 +201,8 @@ def _wide_shape(
     steps = steps if steps is not None else count // features if features > 0 else 0
     if min(steps, features) < 1 or steps * features != count:
         raise InputError(
-            f"{given}: {str(table.path)!r} has {count} numbers in a row, which should be steps * "
-            f"features; "
-            "give sizes whose product that is, or name the columns of numbers: columns=[...]"
+            f"{given}: {str(table.path)!r} has {count} numbers per row, which should be steps * "
+            "features; give sizes with this product, or name the numeric columns: columns=[...]"
         )
     return steps, features
 
@@ -219,8 +216,8 @@ def _long_form(
     table: Table, order: str, columns: list[str], labels: Sequence[str] | None, taken: dict
 ) -> Labelled:
     values = table.numbers(columns)
-    # the number of each sequence, of each row the sequence it is in, and the first row in a
-    # sequence whose label is another
+    # the number of each sequence; the sequence of each row; the label of each sequence, and the
+    # first row with another label
     numbers, places, firsts, others = {}, array("I"), [], {}
     for row, (name, label) in enumerate(zip(table.texts(order), labels or repeat(None))):
         place = numbers.setdefault(name, len(numbers))
@@ -234,7 +231,7 @@ def _long_form(
         row, name, label = others[place]
         raise InputError(
             f"{table.where(row)}: the label of sequence {name!r} is {label!r} here and "
-            f"{firsts[place]!r} before; give all rows of a sequence one label"
+            f"{firsts[place]!r} before; give all rows of a sequence the same label"
         )
     rows = np.argsort(np.frombuffer(places, np.uint32), kind="stable").astype(np.uint32)
     ends = np.cumsum([0, *np.bincount(np.frombuffer(places, np.uint32))])
@@ -284,7 +281,7 @@ def read_pairs(
             table.column(name)
     if source == target:
         raise InputError(
-            f"source={source!r} and target={target!r} are one column; name two of "
+            f"source={source!r} and target={target!r} are the same column; name two of "
             f"{listed(table.names)}"
         )
     targets = (
@@ -330,8 +327,7 @@ def read_series(path: Path, *, columns: list[str] | None = None, time: str | Non
     )
     if not names:
         raise InputError(
-            f"{str(path)!r} has the columns {listed(table.names)}, none of them of numbers to "
-            f"forecast; "
+            f"{str(path)!r} has the columns {listed(table.names)}, none with numbers to forecast; "
             "name one: columns=[...]"
         )
     times = table.nonempty_texts(time, "time") if time is not None else None

@@ -34,7 +34,9 @@ class Range:
 
 @dataclass(frozen=True)
 class Length:
-    """Minimum and maximum length, for `Annotated[list[str], Length(low)]`."""
+    """Minimum and maximum number of items or characters, for `Annotated[list[str],
+    Length(low)]`.
+    """
 
     low: int
     high: float = math.inf
@@ -55,7 +57,7 @@ class Distinct:
     """All items are different, for `Annotated[list[str], Distinct()]`."""
 
     def __str__(self):
-        return " different ones"
+        return " of distinct items"
 
     def holds(self, value: list) -> bool:
         return len(set(value)) == len(value)
@@ -63,7 +65,7 @@ class Distinct:
 
 Count = Annotated[int, Range(0, 10**15)]
 Positive = Annotated[int, Range(1, 10**15)]
-# Which column or array of a data file was taken for what.
+# The columns or arrays that were used.
 Columns = dict[str, str | list[str]]
 
 
@@ -104,7 +106,7 @@ def read_record(record: type, value, *, field: str = "", complete: bool = False)
     known = {one.name: one for one in fields(record)}
     for name in value:
         if name not in known:
-            raise InputError(f"there is no field {inside + name[:80]!r}{near(name[:80], known)}")
+            raise InputError(f"unknown field {inside + name[:80]!r}{near(name[:80], known)}")
     found = {}
     for name, one in known.items():
         if name in value:
@@ -135,7 +137,7 @@ def _read(wanted, value, field: str):
         return read_record(wanted, value, field=field)
     if origin is list:
         if arguments[0] in (str, int, float):
-            # these may be a million
+            # these lists may have a million items
             place = next(
                 (place for place, item in enumerate(value) if not _is_kind(arguments[0], item)),
                 None,
@@ -154,7 +156,7 @@ def _read(wanted, value, field: str):
 def _is_kind(wanted, value) -> bool:
     """Whether a value has the outer type of an annotation; its content is not checked."""
     if wanted is float:
-        # a whole number too large for a float is not one
+        # an integer too large for a float is rejected
         return type(value) in (int, float) and abs(value) < 1e308
     origin, arguments = get_origin(wanted), get_args(wanted)
     if origin is Annotated:

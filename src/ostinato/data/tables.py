@@ -27,12 +27,12 @@ if TYPE_CHECKING:
     import polars
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet")
-# Rows of a Parquet file that are read at a time; of other files it is bytes, `text.CHUNK`.
+# Rows of a Parquet file read at a time; other files are read in chunks of `text.CHUNK` bytes.
 PARQUET_ROWS = 50_000
-# Characters of a field of a CSV file at most: a quotation mark that is not closed is told before
-# all of a large file is in memory.
+# Maximum number of characters in a CSV field, so that an unclosed quotation mark is reported before
+# a large file is in memory.
 FIELD = 1 << 24
-# Names by which columns are known, and a first line of one column that names it.
+# Usual column names. They also identify the header of a file with one column.
 LABEL_COLUMNS = (
     "label",
     "labels",
@@ -78,7 +78,7 @@ LANGUAGE_COLUMNS = (
 def check_not_empty(path: Path) -> None:
     """Raise an InputError if a file is empty or does not exist."""
     if not next(read_blocks(path, 1), b""):
-        raise InputError(f"{str(path)!r} has nothing in it (0 bytes); give a file with data")
+        raise InputError(f"{str(path)!r} is empty (0 bytes); give a file with data")
 
 
 def _is_packed(path: Path) -> bool:
@@ -144,7 +144,7 @@ class Table:
             self._frames.extend([np.frombuffer(content.getbuffer(), np.uint8)])
             self.starts.append(self.starts[-1] + frame.height)
             self.schema = dict(frame.schema)
-        # what has parts of its own is neither text nor a number
+        # nested columns are neither text nor numbers
         self.names = [name for name, dtype in self.schema.items() if not dtype.is_nested()]
 
     def __len__(self):
@@ -188,8 +188,8 @@ class Table:
                 f"{listed(self.names)}"
             )
         unlike = InputError(
-            f"{str(self.path)!r}: the column {name!r} holds {self.schema[name]}; it should hold "
-            f"text or numbers"
+            f"{str(self.path)!r}: the column {name!r} has type {self.schema[name]}; it should be "
+            "text or numeric"
         )
         if name not in self.names:
             raise unlike
@@ -228,8 +228,8 @@ class Table:
         for row, text in enumerate(texts):
             if not text:
                 raise InputError(
-                    f"{self.where(row)}: there is no {what} in the column {name!r}; write one, or "
-                    f"take the row out"
+                    f"{self.where(row)}: the {what} in the column {name!r} is empty; write it, or "
+                    "remove the row"
                 )
         return texts
 
@@ -258,11 +258,10 @@ class Table:
         if len(bad):
             row, place = bad[0].tolist()
             value = frame[names[place]][row]
-            shown = "nothing" if value in (None, "") else repr(value)
+            shown = "missing" if value in (None, "") else repr(value)
             raise InputError(
-                f"{self.where(self.starts[chunk] + row)}: there is {shown} in the column "
-                f"{names[place]!r}, "
-                "which should hold finite numbers; mend the value, or take the row out"
+                f"{self.where(self.starts[chunk] + row)}: the value in the column {names[place]!r} "
+                f"is {shown}, not a finite number; fix the value, or remove the row"
             )
         return values
 
@@ -288,7 +287,7 @@ class Table:
             lambda chunk: list(self._numbers(chunk, names).astype(np.float32).reshape(-1, *shape)),
         )
         for _ in rows:
-            pass  # what is no number is to be told now
+            pass  # a value that is not a number is reported now
         return rows
 
 
@@ -315,8 +314,8 @@ def read_table(
     if kind not in TABLE_SUFFIXES:
         check_not_empty(path)
         raise InputError(
-            f"{str(path)!r} is of no kind that is read as a table; "
-            f"name it by its kind: {', '.join(TABLE_SUFFIXES)}, each also with .gz"
+            f"{str(path)!r} has an unsupported file type; supported types: "
+            f"{', '.join(TABLE_SUFFIXES)}, optionally with .gz"
         )
     if kind == ".parquet":
         table = _read_parquet(path)
@@ -325,7 +324,7 @@ def read_table(
     else:
         table = _read_separated(path, kind, is_header or names_columns)
     if not len(table):
-        raise InputError(f"{str(path)!r} has names of columns and no rows; give a file with data")
+        raise InputError(f"{str(path)!r} has a header and no rows; give a file with data")
     return table
 
 
@@ -333,13 +332,12 @@ def _read_separated(
     path: Path, kind: str, is_header: Callable[[list[str], list[str]], bool]
 ) -> Table:
     head = next((line for line in read_lines(path) if line), "")
-    # what stands between quotation marks separates nothing
+    # separators inside quotation marks do not count
     outside = "".join(head.split('"')[::2])
     separator = max(",;\t", key=outside.count) if kind == ".csv" else "\t"
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        # An empty line is a row only where there is one column, an empty text, and only before
-        # others that are not.
+        # An empty line is a row (an empty text) only in a file with one column, and not at its end.
         first, empty = None, []
         for line, fields in (
             _quoted_rows(path, separator) if kind == ".csv" else _literal_rows(path, separator)
@@ -349,15 +347,14 @@ def _read_separated(
                 continue
             first = first or (line, len(fields))
             if len(fields) != first[1]:
-                mend = (
+                remedy = (
                     f", or put quotation marks around a field with {separator!r} in it"
                     if kind == ".csv"
                     else ": separate it by tabs"
                 )
                 raise InputError(
                     f"{str(path)!r} line {line} has {len(fields)} fields, and line {first[0]} has "
-                    f"{first[1]}; "
-                    f"mend the line{mend}"
+                    f"{first[1]}; fix the line{remedy}"
                 )
             if len(fields) == 1:
                 yield from ((blank, [""]) for blank in empty)
@@ -395,9 +392,9 @@ def _quoted_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
             start = reader.line_num + 1
     except csv.Error as error:
         raise InputError(
-            f"{str(path)!r} line {start}: a quotation mark is not closed, or is in the midst of a "
+            f"{str(path)!r} line {start}: a quotation mark is not closed, or is inside a "
             f"quoted field "
-            f'({error}); put them around the whole field, and write one inside it twice: ""'
+            f'({error}); quote the whole field, and write a quotation mark inside it twice: ""'
         ) from error
 
 
@@ -467,7 +464,8 @@ def _header_names(fields: list[str], path: Path) -> list[str]:
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
         raise InputError(
-            f"{str(path)!r} has two columns {twice!r}; give each its own name in the first line"
+            f"{str(path)!r} has two columns {twice!r}; give each column its own name in the first "
+            "line"
         )
     return names
 
@@ -495,8 +493,7 @@ def _read_json_lines(path: Path) -> Table:
             if set(record) != set(names):
                 raise InputError(
                     f"{where} has {len(record)} fields ({listed(record)}), and line {first} has "
-                    f"{len(names)} "
-                    f"({listed(names)}); give each line the same fields"
+                    f"{len(names)} ({listed(names)}); give all lines the same fields"
                 )
             yield number, [_json_text(record[name], name, where) for name in names]
 
@@ -511,15 +508,15 @@ def _json_records(path: Path) -> Iterator[tuple[int, dict]]:
         where = f"{str(path)!r} line {number}"
         try:
             record = json.loads(line)
-            # Half of a pair of surrogates, written as \ud800, is no text.
+            # An unpaired surrogate such as \ud800 is not valid text.
             json.dumps(record, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise InputError(
-                f'{where} is no JSON ({error}); write one object in each line: {{"text": ...}}'
+                f'{where} is not valid JSON ({error}); write one object in each line: {{"text": ...}}'
             ) from error
         if not isinstance(record, dict) or not record:
             raise InputError(
-                f'{where} holds {line[:40]}; write one object in each line: {{"text": ...}}'
+                f'{where} is {line[:40]}; write one object in each line: {{"text": ...}}'
             )
         yield number, record
 
@@ -527,8 +524,7 @@ def _json_records(path: Path) -> Iterator[tuple[int, dict]]:
 def _json_text(value, name: str, where: str) -> str:
     if isinstance(value, (dict, list)):
         raise InputError(
-            f"{where}: {name!r} holds a {type(value).__name__}; a field should hold text or a "
-            f"number"
+            f"{where}: {name!r} is a {type(value).__name__}; a field should be text or a number"
         )
     return compose(value) if isinstance(value, str) else "" if value is None else json.dumps(value)
 
@@ -545,12 +541,11 @@ def _read_parquet(path: Path) -> Table:
                 unpacked.write(block)
             unpacked.flush()
             return Table(path, _parquet_frames(Path(unpacked.name)))
-    # A panic is what polars raises for some damage inside; it is no Exception.
+    # polars raises a panic for some damage; a panic is not an Exception.
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
         raise InputError(
-            f"{str(path)!r} ({path.stat().st_size} bytes) is cut short or no Parquet file "
-            f"({error}); "
-            "get it again"
+            f"{str(path)!r} ({path.stat().st_size} bytes) is truncated or not a Parquet file "
+            f"({error}); download it again"
         ) from error
 
 
@@ -567,7 +562,7 @@ def _parquet_frames(path: Path) -> Iterator["polars.DataFrame"]:
     height = whole.select(polars.len()).collect().item()
     for start in range(0, max(1, height), PARQUET_ROWS):
         frame = whole.slice(start, PARQUET_ROWS).collect()
-        # dates as they are written know no billionths of a second
+        # date formats have no nanoseconds
         yield frame.with_columns(
             text.str.normalize("NFC").str.replace_all("\r\n?", "\n"), time.dt.cast_time_unit("us")
         )

@@ -15,10 +15,10 @@ import regex
 from ..errors import InputError
 from .files import read_blocks
 
-# Bytes of a file that are in memory at a time.
+# Bytes of a file read at a time.
 CHUNK = 1 << 20
-# Code points that can be a part of a longer grapheme cluster; in a text without any, each code
-# point is one character.
+# Code points that can be part of a longer grapheme cluster; in a text without them, each code point
+# is one character.
 _JOINING = regex.compile(
     r"[\r\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=L}\p{GCB=V}\p{GCB=T}"
     r"\p{GCB=Regional_Indicator}]"
@@ -63,15 +63,15 @@ def read_chunks(
 
     for text in _decoded(blocks(), path, packed):
         text = kept + text
-        # what follows a line's end, or a whole character, is no part of it
+        # a line end or a complete character is not affected by the text after it
         end = text.rfind("\n") + 1 or len(text) - len((regex.findall(r"\X", text) or [""])[-1])
         text, kept = text[:end], text[end:]
         empty = empty and not text.strip()
         yield compose(text)
     if empty and not kept.strip():
         raise InputError(
-            f"{str(path)!r} has no text in it ({count} bytes{' unpacked' * packed}); "
-            "give a text to learn from"
+            f"{str(path)!r} is empty: it has no text ({count} bytes{' unpacked' * packed}); give a "
+            "file with text"
         )
     yield compose(kept)
 
@@ -90,13 +90,12 @@ def _decoded(blocks: Iterable[bytes], path: Path, packed: bool) -> Iterator[str]
             line = lines + error.object.count(b"\n", 0, error.start) + 1
             raise InputError(
                 f"{str(path)!r} is not UTF-8: byte {before - len(kept) + error.start} (line "
-                f"{line}) "
-                f"is 0x{error.object[error.start]:02x}"
-                + (f", and it starts as {encoding} does" if encoding else "")
+                f"{line}) is 0x{error.object[error.start]:02x}"
+                + (f", and it starts like {encoding}" if encoding else "")
                 + "; write it as UTF-8, for example: "
                 + (f"zcat {path} | " if packed else "")
                 + f"iconv -f {encoding or 'ENCODING'} -t utf-8 {'' if packed else f'{path} '}> "
-                f"utf8.txt"
+                "utf8.txt"
             ) from error
         yield text if started else text.removeprefix("\ufeff")
         started = started or text != ""
@@ -115,10 +114,10 @@ def given_text(text: str, of: str = "") -> str:
         InputError: The value is not text or is not valid UTF-8.
     """
     if not isinstance(text, str):
-        raise InputError(f'{of}{text!r} is no text; write one, or "" for an empty one')
+        raise InputError(f'{of}{text!r} is not text; write a text, or "" for an empty one')
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise InputError(
-            f"{of}{text!r}: it is not UTF-8; write it in a UTF-8 terminal, or leave it out"
+            f"{of}{text!r}: the text is not valid UTF-8; use a UTF-8 terminal, or leave it out"
         )
     return compose(text)
 

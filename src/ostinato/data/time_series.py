@@ -13,8 +13,8 @@ from ..errors import InputError
 from .records import Range
 from .text import compose
 
-# How dates can be written. Those with the day or the month first are not told apart, so neither is
-# read.
+# Supported date formats. Formats with the day or the month first are ambiguous, so neither is
+# supported.
 FORMATS = (
     "%Y-%m-%d",
     "%Y-%m",
@@ -49,13 +49,12 @@ class Clock:
 
     def __post_init__(self):
         if bool(self.months) == bool(self.seconds) or bool(self.months) != bool(self.day):
-            raise InputError("a clock goes on by 'months', with a 'day', or by 'seconds'")
+            raise InputError("a clock has either 'months' and a 'day', or 'seconds'")
 
 
-# A part of a value that it may be off by because it is rounded, with room for a sum or a difference
-# of some.
+# Relative rounding error of a value, with a margin for sums and differences.
 ROUNDED = 1e-14
-# Steps of a part in which a series has one level.
+# Number of steps over which the level of a series is taken as constant.
 PART = 12
 
 
@@ -104,15 +103,15 @@ def series_of(
         lengths = {name: len(column) for name, column in given.items()}
         if not names or len(set(lengths.values())) > 1:
             raise InputError(
-                f"the given series has columns of so many steps: {lengths}; give one or more of "
-                f"numbers, all of one length"
+                f"the given series has columns of these lengths: {lengths}; give one or more "
+                "numeric columns of the same length"
             )
         data = list(zip(*(given[name] for name in names)))
     try:
         values = np.asarray(data, np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"the given series is not of numbers ({error}); give an array, or a dict of columns"
+            f"the given series is not numeric ({error}); give an array, or a dict of columns"
         ) from error
     if values.ndim not in (1, 2) or not values.size:
         raise InputError(
@@ -124,8 +123,7 @@ def series_of(
     if len(bad):
         raise InputError(
             f"step {bad[0][0] + 1} of the given series has {values[tuple(bad[0])]} in the column "
-            f"{names[bad[0][1]]!r}; "
-            "fill the gap, or leave the steps before it out"
+            f"{names[bad[0][1]]!r}; fill the gap, or remove the steps before it"
         )
     return names, values, times
 
@@ -212,7 +210,7 @@ def season_of(y: np.ndarray, difference: bool = False) -> int:
         >>> season_of(np.arange(50.0)[:, None], True)
         1
     """
-    # what is less than this beside the values is how they are rounded
+    # smaller deviations are rounding errors
     least = ROUNDED * np.abs(y).max(0)
     y = np.diff(y, axis=0) if difference else y
     y = y - y.mean(0)
@@ -224,7 +222,7 @@ def season_of(y: np.ndarray, difference: bool = False) -> int:
     alike = (alike / alike[0] * count / (count - np.arange(len(alike)))[:, None]).mean(1)
     below = np.flatnonzero(alike < 0)
     start = int(below[0]) if len(below) else len(alike)
-    # the first of peaks that are nearly the highest: the season, and not twice that
+    # the first of the nearly highest peaks: one season, not two
     most = alike[start:].max(initial=0.0)
     if most < max(0.2, 4 / np.sqrt(count)):
         return 1
@@ -243,7 +241,7 @@ def date_of(text: str, form: str, source: str) -> datetime:
         return datetime.strptime(text.strip(), form)
     except ValueError:
         raise InputError(
-            f"{source}: {text!r} is no date as the model learned from; write it as "
+            f"{source}: {text!r} is not in the training date format; write it as "
             f"{datetime(2024, 12, 31).strftime(form)!r}"
         ) from None
 
@@ -259,9 +257,8 @@ def dates_of(times: Iterable[str], form: str, source: str) -> Iterator[datetime]
         when = date_of(text, form, source)
         if before is not None and when <= before:
             raise InputError(
-                f"{source}: step {number} is at {text!r}, no later than the one before it, "
-                f"{earlier!r}; "
-                "sort the rows by time, a row for each time"
+                f"{source}: the time of step {number}, {text!r}, is not later than the one before "
+                f"it, {earlier!r}; sort the rows by time, with one row per time"
             )
         yield when
         before, earlier = when, text
@@ -281,14 +278,14 @@ def clock_of(times: Sequence[str], source: str) -> Clock | None:
     form = next((form for form in FORMATS if _all_dates(times, form)), None)
     if form is None or len(times) < 2:
         return None
-    # of the steps from date to date how often each is there, in months and in seconds; and the days
-    # of months with their last days
+    # counts of each step from date to date, in months and in seconds; and the days of the month,
+    # with the last day of that month
     months, seconds, days, before = Counter(), Counter(), set(), None
     for when in dates_of(times, form, source):
         days.add((when.day, calendar.monthrange(when.year, when.month)[1]))
         if before is not None:
             months[12 * (when.year - before.year) + when.month - before.month] += 1
-            # with more different steps than that none is usual
+            # with more different steps, none can be frequent enough
             if len(seconds) <= 1 + 0.05 * len(times):
                 seconds[(when - before).total_seconds()] += 1
         before = when
@@ -325,8 +322,7 @@ def date_after(when: datetime, clock: Clock, steps: int) -> datetime:
         )
     except (OverflowError, ValueError):
         raise InputError(
-            f"{steps} steps after {when.strftime(clock.format)} it is past the year 9999, and "
-            f"there is no such date; "
+            f"the date {steps} steps after {when.strftime(clock.format)} is after the year 9999; "
             "forecast fewer steps"
         ) from None
 

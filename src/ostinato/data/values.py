@@ -12,8 +12,8 @@ from ..errors import InputError
 from .disk import LazySequence
 from .text import compose
 
-# In place of a dtype: numbers that were written as text, and the grey pixels of picture and video
-# files, which are 0 to 1.
+# Used like a dtype: numbers written as text, and the grey pixels of picture and video files, 0 to
+# 1.
 TEXT_DTYPE, PIXELS_DTYPE = "text", "pixels"
 BYTES_DTYPE = "uint8"
 
@@ -47,7 +47,7 @@ def sequence_of(given, what: str, step: str) -> tuple[np.ndarray, np.dtype | Non
         InputError: The sequence has a number that is not finite, or steps of different sizes.
     """
     try:
-        # what numpy does not read: a tensor on another device, with a gradient, or of bfloat16
+        # NumPy cannot convert a tensor on another device, with a gradient, or of bfloat16
         if hasattr(given, "detach"):
             given = given.detach().cpu()
             given = given.float() if str(given.dtype) == "torch.bfloat16" else given
@@ -57,7 +57,8 @@ def sequence_of(given, what: str, step: str) -> tuple[np.ndarray, np.dtype | Non
             sequence, dtype = sequence.astype(np.float32), np.dtype(np.float64)
     except (ValueError, TypeError, RuntimeError) as error:
         raise InputError(
-            f"{what} is no array of numbers ({error}); give {step}s of equally many numbers, (T, F)"
+            f"{what} is not an array of numbers ({error}); give {step}s with the same number of "
+            "values, (T, F)"
         ) from error
     if sequence.ndim == 0:
         raise InputError(f"{what} is {given!r}; give {step}s of numbers, (T, F)")
@@ -65,14 +66,14 @@ def sequence_of(given, what: str, step: str) -> tuple[np.ndarray, np.dtype | Non
         return np.zeros((0, sequence.shape[1] if sequence.ndim > 1 else 0), np.float32), None
     if dtype.kind not in "biuf":
         raise InputError(
-            f"{what} is no array of numbers (its dtype is {dtype}); give {step}s of equally many "
-            f"numbers, (T, F)"
+            f"{what} is not an array of numbers (its dtype is {dtype}); give {step}s with the same "
+            "number of values, (T, F)"
         )
     sequence = to_floats(sequence)
     bad = np.argwhere(~np.isfinite(sequence))
     if len(bad):
         raise InputError(
-            f"{what} has nan or infinity in {step} {bad[0][0] + 1}; fill it with a number"
+            f"{what} has nan or infinity in {step} {bad[0][0] + 1}; replace it by a number"
         )
     return sequence.reshape(len(sequence), -1), dtype
 
@@ -90,8 +91,7 @@ def dtype_of(dtypes: Iterable[np.dtype | None], what: str) -> str | None:
         elif (dtype == np.uint8) != (found == np.uint8):
             raise InputError(
                 f"{what} {number} is {dtype.name}, and the {what}s before it are {found.name}; "
-                f"uint8 is divided by 255 "
-                f"and other numbers are not: give all {what}s with one dtype"
+                f"uint8 is divided by 255 and other dtypes are not: give all {what}s with one dtype"
             )
         else:
             found = np.result_type(found, dtype)
@@ -116,25 +116,25 @@ def as_trained(
         return rows
     if dtype == BYTES_DTYPE:
         was = (
-            f"{trained} numbers, which are used as they are"
+            f"{trained} numbers, which are not scaled"
             if trained
-            else "data whose dtype it does not say, by an earlier ostinato"
+            else "data of unknown dtype, by an earlier version of ostinato"
         )
-        mend = (
-            f"give the numbers that it was trained on, for example "
+        remedy = (
+            "give numbers in the units of the training data, for example "
             f"x.astype({'float' if trained == TEXT_DTYPE else repr(trained)})"
             if trained
             else "train it again"
         )
         raise InputError(
             f"{source}: the numbers are uint8, which is divided by 255, and the model was trained "
-            f"on {was}; {mend}"
+            f"on {was}; {remedy}"
         )
     if dtype != TEXT_DTYPE and np.dtype(dtype).kind not in "iu":
         raise InputError(
             f"{source}: the numbers are {dtype}, and the model was trained on uint8 (0 to 255, "
-            f"divided by 255); give uint8, for "
-            "example x.astype('uint8'), or (255 * x).round().astype('uint8') if x is 0 to 1"
+            "divided by 255); give uint8, for example x.astype('uint8'), or (255 * "
+            "x).round().astype('uint8') if x is 0 to 1"
         )
 
     def divided(k: int) -> np.ndarray:
@@ -143,7 +143,7 @@ def as_trained(
         if len(bad):
             raise InputError(
                 f"{source}: sequence {k + 1} has {bad[0]:g}, and the model was trained on uint8; "
-                f"give whole numbers from 0 to 255"
+                "give whole numbers from 0 to 255"
             )
         return row / np.float32(255)
 
@@ -158,7 +158,7 @@ def label_of(given, what: str) -> str:
     """
     text = compose(str(given.item() if hasattr(given, "item") else given)).strip()
     if given is None or text in ("", "nan"):
-        raise InputError(f"{what} is {given!r}, an empty label; write one, or take the row out")
+        raise InputError(f"{what} is {given!r}, an empty label; write a label, or remove the row")
     return text
 
 
@@ -167,5 +167,5 @@ def scaling(dtype: str | None) -> str:
     return (
         ""
         if dtype is None
-        else f"numbers {dtype}, " + ("divided by 255" if dtype == BYTES_DTYPE else "as they are")
+        else f"numbers {dtype}, " + ("divided by 255" if dtype == BYTES_DTYPE else "not scaled")
     )

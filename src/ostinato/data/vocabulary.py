@@ -14,7 +14,7 @@ from ..options import TOKEN_KINDS
 from .records import Distinct, Length, read_record
 from .text import characters, compose
 
-# Characters that pieces of text are learned from at most.
+# Maximum number of characters to learn tokens from.
 LEARNED_CHARACTERS = 20_000_000
 
 
@@ -75,9 +75,8 @@ class CharacterVocabulary:
                 f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
             )
             raise InputError(
-                f"{shown}: not in the text that the model was trained on, so it has no number for "
-                f"it; leave it out, "
-                "or train with --vocabulary byte-pair, which can spell anything"
+                f"{shown}: not in the vocabulary, because the training text does not contain it; "
+                "leave it out, or train with --vocabulary byte-pair, which can encode any text"
             ) from None
 
     def decoder(self) -> "Decoder":
@@ -123,9 +122,8 @@ class BytePairVocabulary:
         )
         if tokenizer.get_vocab_size() != size:
             raise InputError(
-                f"--vocabulary-size {size}: this text gives {tokenizer.get_vocab_size()} tokens "
-                f"and no more; "
-                f"write --vocabulary-size {tokenizer.get_vocab_size()} or less"
+                f"--vocabulary-size {size}: this text only gives {tokenizer.get_vocab_size()} "
+                f"tokens; write --vocabulary-size {tokenizer.get_vocab_size()} or less"
             )
         return cls(tokenizer)
 
@@ -188,7 +186,7 @@ def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> Non
         "padding",
     ):
         if name not in said or not _agrees(said[name], ours[name]):
-            raise InputError(f"its {name!r} is not that of a vocabulary of ours")
+            raise InputError(f"its {name!r} is not that of an ostinato vocabulary")
     model = said.get("model")
     own = {
         name: value
@@ -196,7 +194,7 @@ def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> Non
         if name not in ("vocab", "merges", "unk_token")
     }
     if not isinstance(model, dict) or not _agrees(model, own):
-        raise InputError("its 'model' is not that of a vocabulary of ours")
+        raise InputError("its 'model' is not that of an ostinato vocabulary")
     vocabulary = model.get("vocab")
     if (
         not isinstance(vocabulary, dict)
@@ -204,7 +202,9 @@ def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> Non
         or sorted(vocabulary.values()) != [*range(len(vocabulary))]
         or [*sorted(vocabulary, key=vocabulary.get)[: len(special)]] != [*special]
     ):
-        raise InputError("its 'vocab' does not number tokens from 0 on, the special ones first")
+        raise InputError(
+            "its 'vocab' does not number the tokens from 0, with the special tokens first"
+        )
     if own["type"] == "WordLevel":
         tokenizer.model = models.WordLevel(vocabulary, unk_token=tokenizer.model.unk_token)
     else:
@@ -217,7 +217,7 @@ def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> Non
         if {first + second for first, second in merges} != {
             token for token in vocabulary if len(token) > 1
         } - {*special}:
-            raise InputError("its 'merges' do not make the tokens of its 'vocab'")
+            raise InputError("its 'merges' do not produce the tokens of its 'vocab'")
         try:
             tokenizer.model = models.BPE(
                 vocab=vocabulary, merges=[(first, second) for first, second in merges]
@@ -255,8 +255,7 @@ class Decoder:
         text = self.text_of(number)
         if self.whole:
             return [text]
-        # What comes next can still belong to the last character: an accent, the next emoji of a
-        # family.
+        # The next text can still extend the last character: by an accent, or an emoji of a family.
         *done, self.kept = characters(self.kept + text) or [""]
         return done
 
@@ -313,12 +312,12 @@ def vocabulary_from_json(value: dict, *, path: Path):
             letters.keys() <= tokens.keys()
             and all(letter in letters for token in tokens for letter in token)
         ):
-            raise InputError("its 'vocab' does not spell all bytes, and nothing else")
+            raise InputError("its 'vocab' does not consist of tokens over all bytes")
         return BytePairVocabulary(tokenizer)
     except InputError as error:
         raise InputError(
-            f"{str(path)!r} holds no vocabulary ({error}); restore the file, or train the model "
-            f"again"
+            f"{str(path)!r} is not a vocabulary ({error}); restore the file, or train the model "
+            "again"
         ) from error
 
 
@@ -338,8 +337,7 @@ class _BytePairFile:
     tokenizer: dict[str, object]
 
 
-# The numbers that every vocabulary begins with: past a text's end; not known; before the first
-# piece; behind the last.
+# The special tokens that every vocabulary starts with: padding, unknown, start, end.
 SPECIAL = ("<pad>", "<unknown>", "<start>", "<end>")
 PAD, UNKNOWN, START, END = range(4)
 
@@ -391,7 +389,7 @@ class Vocabulary:
             if size < 256 + len(SPECIAL):
                 raise InputError(
                     f"--vocabulary-size {size}: byte pairs start from the 256 bytes and "
-                    f"{len(SPECIAL)} marks; write 260 or more, such as 8000"
+                    f"{len(SPECIAL)} special tokens; write 260 or more, such as 8000"
                 )
             trainer = trainers.BpeTrainer(
                 vocab_size=size,
@@ -465,8 +463,8 @@ class Vocabulary:
             fill_tokenizer(tokenizer, said.tokenizer, special=SPECIAL)
         except InputError as error:
             raise InputError(
-                f"{str(path)!r} holds no vocabulary ({error}); restore the file, or train the "
-                f"model again"
+                f"{str(path)!r} is not a vocabulary ({error}); restore the file, or train the "
+                "model again"
             ) from error
         return cls(said.kind, tokenizer)
 
@@ -503,6 +501,6 @@ def _tokenizer(kind: str, *, lowercase: bool, split: bool = True):
             tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
     if lowercase:
         tokenizer.normalizer = normalizers.Lowercase()
-    # a text that spells a mark, as "<end>", is text
+    # a text that contains a special token such as "<end>" is text
     tokenizer.encode_special_tokens = True
     return tokenizer

@@ -1,6 +1,4 @@
-"""One to one, fed back: the next values of a series, with intervals; each forecast is read as if it
-had come to be, for the one after it.
-"""
+"""One to one, fed back: autoregressive forecasts of a time series, with prediction intervals."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -30,43 +28,42 @@ from .metadata import ForecastMetadata, Past
 from .options import LAGS, MAX_HORIZON, ForecastOptions
 from .task import Inside, RowProblem, Task, batches
 
-# Fewer steps than this have nothing to be learned from.
+# Minimum number of training steps of a series.
 MIN_STEPS = 24
-# A window is two seasons, within these; where no season is found it is the least.
+# Limits of the default window of two seasons; without a season the minimum is used.
 MIN_WINDOW, MAX_WINDOW = 24, 192
-# The regression has at least so many steps for each number that it reads, where the option does not
-# say.
+# Minimum number of steps per input of the regression, by default.
 STEPS_PER_INPUT = 8
-# Steps of training where no budget is given.
+# Default number of training steps.
 DEFAULT_STEPS = 300
-# The levels of the intervals, of which the first is the one in a line of text.
+# Levels of the prediction intervals; the first one is printed in a line of text.
 INTERVAL_LEVELS = (0.8, 0.95)
-# Paths drawn for the intervals of several steps, and places from which these are measured at most.
+# Number of sampled paths, and maximum number of positions for the horizon metrics.
 PATHS, ORIGINS = 200, 48
-# So many numbers at the end of a series at most are what its power, scales, season and trend are
-# found from.
+# Maximum number of values, from the end of a series, used to find its power, scales, season and
+# trend.
 STATISTICS_VALUES = 1 << 20
-# Steps of a series that are in memory at a time, and steps of the past that the report shows.
+# Steps of a series in memory at a time, and past steps shown in the report.
 BLOCK_STEPS, PAST_SHOWN = 4096, 60
-# Data that starts so many steps after the training series at most follows on: series have gaps.
+# Maximum gap in steps between the training series and data that continues it.
 GAP = 5
 
 
 class Forecaster(Task):
-    """Learns to continue a series of one or several columns.
+    """Forecasts the next values of a time series with one or several columns.
 
     Data is a CSV, TSV, JSONL or Parquet file with a step in each row (see
-    `ostinato.data.readers.read_series`); or in memory an array, (T,) or (T, F); or a dict of
-    columns, of which one may have dates as text.
+    `ostinato.data.readers.read_series`), an array in memory, (T,) or (T, F), or a dict of columns;
+    a column of the dict may have dates as text.
 
-    A step's input is the value, its last change, how far off the value a season before the next one
-    is, and the date of the next one; what is learned, at every step of a window, is how far the
-    next change is off that of a linear regression on these and the changes before. Forecasts of
-    several steps are fed back as they are. Their intervals are of `PATHS` paths, drawn with errors
-    of the size that the held-out part had, each fed back.
+    The input of a step is the value, its last change, the difference from the value one season
+    before the next step, and the date of the next step. A linear regression on these inputs and on
+    earlier changes predicts the next change; the network learns its residual at every step of a
+    window. Forecasts of several steps are fed back as inputs. Their intervals are quantiles of
+    `PATHS` sampled paths, with errors of the size of those on the held-out data.
 
     Args:
-        options: Those of `ForecastOptions`, by name.
+        options: The options of `ForecastOptions`, by name.
 
     Example:
         >>> import numpy as np
@@ -89,12 +86,11 @@ class Forecaster(Task):
             if self.metadata is None and (options.columns or options.time):
                 raise InputError(
                     f"columns={options.columns!r}, time={options.time!r}: the given series is an "
-                    f"array, whose columns have no "
-                    "names; give a dict of columns"
+                    "array, whose columns have no names; give a dict of columns"
                 )
             if wanted and len(names) != len(wanted):
                 raise InputError(
-                    f"the given series has {len(names)} columns, and the model learned from "
+                    f"the given series has {len(names)} columns, and the model was trained on "
                     f"{len(wanted)}: {', '.join(wanted)}"
                 )
             names = wanted or names
@@ -118,17 +114,17 @@ class Forecaster(Task):
             numbers = [float(word) for word in text.replace(",", " ").split()]
         except ValueError:
             raise InputError(
-                f"{text!r} is no row of numbers; write them with commas or spaces between"
+                f"{text!r} is not a row of numbers; separate numbers by commas or spaces"
             ) from None
         columns = len(self.metadata.names)
         if not numbers or len(numbers) % columns:
             raise InputError(
-                f"{len(numbers)} numbers are no steps of {columns}; write whole steps one after "
-                f"another"
+                f"{len(numbers)} numbers do not divide into steps of {columns}; write complete "
+                "steps"
             )
         return np.array(numbers).reshape(-1, columns)
 
-    # ------------------------------------------------------------ what is found from the data
+    # ------------------------------------------------------------ settings chosen from the data
 
     def split(self, every):
         """The series without its end, and its end."""
@@ -136,8 +132,8 @@ class Forecaster(Task):
         held = max(1, round(count * self.options.held_out))
         if count - held < MIN_STEPS:
             raise InputError(
-                f"{every.source}: {count} steps, {held} of them held out; {MIN_STEPS} are the fewest "
-                f"to learn from: give a longer series"
+                f"{every.source}: {count} steps, {held} of them held out; training needs at least "
+                f"{MIN_STEPS}: give a longer series"
             )
         learned = every.take(range(count - held))
         watched = every.take(range(count - held, count))
@@ -155,8 +151,8 @@ class Forecaster(Task):
         season = options.season or season_of(y, difference)
         if season > count // 2:
             raise InputError(
-                f"--season {season}: the {count} steps that are learned from hold no two of them; "
-                f"write a smaller one"
+                f"--season {season}: the {count} training steps do not contain two seasons; write "
+                "a smaller season"
             )
         lags = (
             min(LAGS, count // (STEPS_PER_INPUT * len(names)))
@@ -167,16 +163,15 @@ class Forecaster(Task):
         window = options.window or max(4, min(max(MIN_WINDOW, 2 * season), MAX_WINDOW, count // 3))
         if count < window + reach + 1:
             raise InputError(
-                f"{every.source}: {count} steps to learn from are fewer than a window: --window "
-                f"{window}, --season {season} and "
-                f"--lags {lags} want {window + reach + 1}; write smaller ones, or give a longer "
-                f"series"
+                f"{every.source}: {count} training steps are fewer than a window: --window "
+                f"{window}, --season {season} and --lags {lags} require {window + reach + 1}; "
+                "write smaller values, or give a longer series"
             )
-        # the end of the whole series, which is the past of what follows on it
+        # the end of the whole series, from which forecasts continue
         start = max(0, len(every) - window - reach)
         clock = clock_of(every["time"], every.source) if every["time"] else None
         if clock:
-            # that there are dates so far ahead is to be known before training
+            # the dates of the horizon must exist; checked before training
             date_after(
                 date_of(every["time"][-1], clock.format, every.source), clock, options.horizon
             )
@@ -217,7 +212,7 @@ class Forecaster(Task):
     def check(self):
         for name in ("power", "difference", "season", "window", "lags"):
             if getattr(self.options, name) != getattr(self.metadata, name):
-                raise InputError(f"the option {name!r} is not what the model knows")
+                raise InputError(f"the option {name!r} does not match the metadata")
 
     def build(self):
         columns = len(self.metadata.names)
@@ -243,10 +238,11 @@ class Forecaster(Task):
         return dates
 
     def _joined(self, examples: Examples):
-        """A series with the past that it follows on.
+        """Join a series with the past that it follows.
 
-        Returns: What is learned of the values (T, F), their dates or None, and the number of the
-            first step that is of the examples.
+        Returns:
+            The transformed values (T, F), their dates or None, and the number of the first step of
+            the examples.
         """
         past, clock, need = (
             examples.about.get("past") or self.metadata.past,
@@ -270,7 +266,7 @@ class Forecaster(Task):
         return concatenated(before, y), dates, len(before)
 
     def _stored(self, examples: Examples) -> tuple[StoredArray, StoredArray | None]:
-        """What is learned of the values of a series (T, F), and its dates or None."""
+        """The transformed values of a series (T, F), and its dates or None."""
         y = StoredArray(np.float64, np.shape(examples["values"][0]))
         for some in chunked(examples["values"]):
             y.extend(learned_values(np.array(some), self.metadata.power, examples.source))
@@ -279,8 +275,8 @@ class Forecaster(Task):
         return y, self._dates(examples["time"], examples.source)
 
     def _inputs(self, y, cycles):
-        """(B, T - reach, I and further) From what is learned of the values, (B, T, F), and the
-        calendar of the step after each, (B, T, C).
+        """Inputs (B, T - reach, I and more) from transformed values (B, T, F) and the calendar
+        features of the step after each (B, T, C).
         """
         metadata, reach = self.metadata, self.metadata.reach
         now = y[:, reach:]
@@ -291,26 +287,26 @@ class Forecaster(Task):
         ]
         parts = changes[:1]
         if not metadata.difference:
-            mean, spread = metadata.level
-            parts.append((now - y.new_tensor(mean)) / y.new_tensor(spread))
+            mean, deviation = metadata.level
+            parts.append((now - y.new_tensor(mean)) / y.new_tensor(deviation))
         if metadata.season > 1:
-            # of the step after each: the value a season before it
+            # the value one season before the next step
             start = reach + 1 - metadata.season
             parts.append((y[:, start : start + now.shape[1]] - now) / y.new_tensor(metadata.gap))
         return torch.cat([*parts, cycles[:, reach:], *changes[1:]], 2).float()
 
     def _cycles(self, dates: Sequence[datetime] | None, count: int) -> torch.Tensor:
-        """(T, C) The calendar of each of so many steps."""
+        """The calendar features of `count` steps: (T, C)."""
         return torch.from_numpy(
             calendar_features(dates, self.metadata.calendar) if dates else np.zeros((count, 0))
         )
 
     def _between(self, dates: StoredArray | None, start: int, stop: int) -> torch.Tensor:
-        """The calendar from a step to another."""
+        """The calendar features of the steps from start to stop."""
         return self._cycles(dates[start:stop].tolist() if dates else None, stop - start)
 
     def _pairs(self, y: StoredArray, dates: StoredArray | None) -> tuple[StoredArray, StoredArray]:
-        """Inputs (N, I and further), and the changes (N, F) that followed on them."""
+        """Inputs (N, I and more), and the changes (N, F) that followed them."""
         reach, (columns, numbers) = self.metadata.reach, self.model.regression.shape
         x, change = (StoredArray(np.float32, (units,)) for units in (numbers - 1, columns))
         for start in range(0, len(y) - reach - 1, BLOCK_STEPS):
@@ -325,7 +321,7 @@ class Forecaster(Task):
     def _rows(
         self, y: StoredArray, x: StoredArray, change: StoredArray, ends: Sequence[int]
     ) -> LazySequence:
-        """Windows that end before each of these steps: inputs (T, I and further), changes (T, F)
+        """Windows that end before each of these steps: inputs (T, I and more), changes (T, F)
         and the last value (F,).
         """
         reach, window = self.metadata.reach, self.metadata.window
@@ -351,7 +347,7 @@ class Forecaster(Task):
                 )
                 for start in range(0, len(x), BLOCK_STEPS)
             )
-        # the last window first, so that the newest steps are in
+        # from the last window backwards, so that the newest steps are included
         ends = range(
             len(y) - 1,
             self.metadata.window + self.metadata.reach - 1,
@@ -361,15 +357,14 @@ class Forecaster(Task):
         return RowProblem(self, rows, self.encode(measured), [self.metadata.window] * len(rows))
 
     def _measurable(self, examples):
-        """As `_joined`, with the first step that has a whole window before it."""
+        """As `_joined`, with the number of the first step that has a whole window before it."""
         y, dates, first = self._joined(examples)
         need = self.metadata.window + self.metadata.reach
         if len(y) <= need:
             raise InputError(
-                f"{examples.source}: its {len(y)} steps do not follow on the training series, "
-                f"which ended at {self._ended()}, and are "
-                f"fewer than a window of their own and one step to measure, {need + 1}: give a "
-                f"longer series, or the one that follows on"
+                f"{examples.source}: its {len(y)} steps do not continue the training series, which "
+                f"ended at {self._ended()}, and are fewer than a window and one step to evaluate, "
+                f"{need + 1}: give a longer series, or one that continues the training series"
             )
         return y, dates, max(first, need)
 
@@ -386,10 +381,10 @@ class Forecaster(Task):
     def loss(self, batch):
         x, change, _ = batch
         median, scale, _ = self.model(x)
-        # The Laplace distribution, whose best median has the least absolute error. Weighing by the
-        # scale keeps steps that are predicted well from taking all of the gradient. Source: Seitzer
-        # et al. 2022, "On the pitfalls of heteroscedastic uncertainty estimation", equation 5, beta
-        # 0.5.
+        # Negative log-likelihood of a Laplace distribution, whose median minimises the absolute
+        # error. The weight by the scale keeps well-predicted steps from dominating the gradient.
+        # Source: Seitzer et al. 2022, "On the pitfalls of heteroscedastic uncertainty estimation",
+        # equation 5, beta 0.5.
         return (
             ((change - median).abs() / scale + scale.log()) * scale.detach().sqrt()
         ).sum(), change.numel()
@@ -397,11 +392,11 @@ class Forecaster(Task):
     def evaluator(self):
         return _Errors(self)
 
-    # ------------------------------------------------------------ measures
+    # ------------------------------------------------------------ metrics
 
     def _one_ahead(self, examples) -> dict[str, StoredArray]:
-        """Forecasts of each step from the window before it: predicted, wanted, naive, and low and
-        high of each level.
+        """One-step forecasts of every step: predicted, wanted and naive values, and the
+        intervals of each level.
         """
         self.model.eval()
         found = _Errors(self)
@@ -412,8 +407,8 @@ class Forecaster(Task):
 
     @property
     def _scale(self) -> np.ndarray:
-        """A series whose naive forecast errs by what that of the training series did: the scale of
-        MASE.
+        """A series whose naive forecast has the same error as that of the training series: the
+        scale of MASE.
         """
         return np.array([np.zeros(len(self.metadata.naive)), self.metadata.naive])
 
@@ -438,8 +433,8 @@ class Forecaster(Task):
         return measured | self._horizon(examples)
 
     def _horizon(self, examples):
-        """The measures of `horizon` steps ahead, from up to `ORIGINS` places; None where the series
-        is shorter.
+        """Metrics of forecasts `horizon` steps ahead, from up to `ORIGINS` positions; None for a
+        short series.
         """
         y, dates, first = self._measurable(examples)
         steps, need = self.options.horizon, self.metadata.window + self.metadata.reach
@@ -470,12 +465,15 @@ class Forecaster(Task):
 
     @torch.no_grad()
     def _walk(self, y, cycles, steps: int, paths: int = 1, random=None) -> torch.Tensor:
-        """(B * paths, steps, F) What is learned of the values to come, each step fed back; with
-        `random`, errors are drawn and added.
+        """Transformed values of the next steps, each fed back: (B * paths, steps, F).
 
         Args:
-            y: (B, window + reach, F).
-            cycles: (B, window + reach + steps, C), the calendar of these and the steps to come.
+            y: Transformed values (B, window + reach, F).
+            cycles: The calendar features of these steps and of the steps to come, (B, window +
+                reach + steps, C).
+            steps: Number of steps to forecast.
+            paths: Number of sampled paths per row.
+            random: A generator to sample errors; None for the point forecast.
         """
         model, need, reach, step = (
             self.model,
@@ -512,7 +510,7 @@ class Forecaster(Task):
         return whole[:, reach + 1 :]
 
     def _ahead(self, y, cycles, steps: int):
-        """Forecasts (B, steps, F), and for each level the lows and the highs, as values."""
+        """Forecasts (B, steps, F), and the lower and upper ends of each interval, as values."""
         self.model.eval()
         point = self._values(self._walk(y, cycles, steps))
         random = torch.Generator().manual_seed(self.options.seed)
@@ -526,15 +524,17 @@ class Forecaster(Task):
         return point, np.minimum(low, point), np.maximum(high, point)
 
     def predict(self, data=None, steps: int | None = None) -> list[dict]:
-        """The values that come after a series.
+        """Forecast the values after a series.
 
-        Args: data: What `read` takes; None: the series that it was trained on, from its end. Steps
-            that it lacks before its start are those at the end of
-                the training series, where it follows on that.
-            steps: How many, up to `MAX_HORIZON`; None: the option `horizon`.
+        Args:
+            data: As for `read`; None for the training series, continued from its end. If the series
+                is shorter than a window and follows the training series, the missing steps are
+                taken from its end.
+            steps: Number of steps, up to `MAX_HORIZON`; None for the option `horizon`.
 
-        Returns: For each step, and in it each column: "time" (its date, or the number of the step),
-            "column", "value", "low" and "high" (80 %), "low_95" and "high_95".
+        Returns:
+            A dict for each step and column: "time" (the date, or the number of the step), "column",
+            "value", "low" and "high" (80 % interval), "low_95" and "high_95".
         """
         self._require_model()
         steps = self.options.horizon if steps is None else steps
@@ -565,8 +565,8 @@ class Forecaster(Task):
         point, low, high = self._ahead(torch.from_numpy(y)[None], cycles[None], steps)
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             raise InputError(
-                f"a forecast of {steps} steps leaves the range of numbers; forecast fewer, or "
-                f"train with --power 1"
+                f"a forecast of {steps} steps overflows; forecast fewer steps, or train with "
+                "--power 1"
             )
         when = (
             [date.strftime(clock.format) for date in ahead]
@@ -594,10 +594,9 @@ class Forecaster(Task):
         if len(y) < need:
             raise InputError(
                 f"{examples.source}: {len(y)} steps are fewer than the {need} that the model reads "
-                f"(a window of "
-                f"{self.metadata.window} and {self.metadata.reach} before it), and do not follow on the "
-                f"training series, which ended "
-                f"at {self._ended()}; give a longer series"
+                f"(a window of {self.metadata.window} and {self.metadata.reach} before it), and do "
+                f"not continue the training series, which ended at {self._ended()}; give a longer "
+                "series"
             )
         return y[-need:], dates[-need:].tolist() if dates else None
 
@@ -622,8 +621,8 @@ class Forecaster(Task):
             for row in self._values(y[self.metadata.reach :])
         ]
         name = self.metadata.names[0]
-        told = (
-            f"what the layers add to the regression's forecast of the next change of {name}"
+        explained = (
+            f"correction of the regression's forecast of the next change of {name}"
             if self.metadata.lags
             else f"forecast of the next change of {name}"
         )
@@ -632,7 +631,7 @@ class Forecaster(Task):
             x,
             tokens,
             lambda x: self.model.residual(x[None])[0][0, -1, 0],
-            told,
+            explained,
         )
 
     def report_parts(self, examples):
@@ -681,22 +680,26 @@ class Forecaster(Task):
             "mae": found["naive_mae"],
             "horizon_mase": found["horizon_naive_mase"],
         }
-        return {"forecasts": forecasts, "baseline": naive, "baseline_name": "the last value again"}
+        return {
+            "forecasts": forecasts,
+            "baseline": naive,
+            "baseline_name": "naive forecast (last value)",
+        }
 
 
 def learned_values(values: np.ndarray, power: float, source: str) -> np.ndarray:
-    """What is learned of values: a power of them, or their logarithms."""
+    """Apply the power transform to values: a power, or the logarithm."""
     if power == 1:
         return values
     bad = values[values < 0 if power else values <= 0]
     if bad.size:
         what = (
-            f"powers of {power:g}, which want values of 0 or more"
+            f"powers of {power:g}, which require values of 0 or more"
             if power
-            else "logarithms, which want values above 0"
+            else "logarithms, which require values above 0"
         )
         raise InputError(
-            f"{source}: there is {bad[0]:g}, and the model learns {what}; train with --power 1"
+            f"{source}: a value is {bad[0]:g}, and the model uses {what}; train with --power 1"
         )
     return values**power if power else np.log(values)
 
@@ -706,8 +709,8 @@ def _stride(window: int) -> int:
 
 
 class _Errors:
-    """Gathers one-step forecasts over batches; while training goes on, intervals are fitted to
-    their errors.
+    """Collects one-step forecasts over batches; in training it also fits the intervals to their
+    errors.
     """
 
     def __init__(self, task: Forecaster):
@@ -748,7 +751,7 @@ class _Errors:
     def result(self):
         median, scale, change, _ = (torch.from_numpy(one[:]) for one in self.found)
         model = self.task.model
-        # kept with the weights that had these errors
+        # saved with the weights that had these errors
         model.calibrate(((change - median).abs() / scale).to(model.errors))
         one = self.forecasts()
         return {
@@ -757,14 +760,13 @@ class _Errors:
 
 
 def _check_changing(learned: Examples, names: list[str], source: str) -> None:
-    """An error where a column is the same at all steps."""
+    """Raise an error if a column is constant."""
     first, changing = np.array(learned["values"][0]), np.zeros(len(names), bool)
     for some in chunked(learned["values"]):
         changing |= (np.array(some) != first).any(0)
     for name, value, changes in zip(names, first, changing):
         if not changes:
             raise InputError(
-                f"{source}: the column {name!r} is {value:g} at all {len(learned)} steps that are "
-                f"learned from; "
-                "there is nothing to forecast: leave it out with --columns"
+                f"{source}: the column {name!r} is {value:g} at all {len(learned)} training steps; "
+                "there is nothing to forecast: leave the column out with --columns"
             )

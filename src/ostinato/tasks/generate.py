@@ -1,6 +1,4 @@
-"""The task of writing text: a language model, from a text file to a directory, and from the
-directory to new text.
-"""
+"""Text generation with a language model: train on a text file, then write new text."""
 
 import math
 from collections.abc import Iterator
@@ -26,14 +24,12 @@ from .reading import TextExamples
 from .saved import CURVE
 from .task import Inside, Task
 
-# While a run goes on it is measured on so many numbers of the held-out text at most, to spend its
-# time on training.
+# Maximum number of held-out tokens used for validation during training.
 WATCHED_TOKENS = 50_000
 
 
 class LanguageModel(nn.Module):
-    """Numbers to embeddings, through recurrent layers, to a logit for each number that can come
-    next.
+    """Language model: embedding, recurrent layers, and logits of the next token.
 
     Args:
         vocabulary_size: V.
@@ -50,11 +46,11 @@ class LanguageModel(nn.Module):
     def forward(
         self, numbers: Tensor, state: tuple[Tensor, ...] | None = None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Logits of what comes next.
+        """Logits of the next token.
 
         Args:
             numbers: (B, T) int64.
-            state: What the call before returned, or None at the start.
+            state: The state that the previous call returned; None at the start.
 
         Returns:
             Logits (B, T, V), and the state after the last step.
@@ -67,11 +63,14 @@ class LanguageModel(nn.Module):
 
 
 class NextNumber(Problem):
-    """What comes next in a text, read in streams with the state carried over.
+    """The training problem of a language model: predict the next token of parallel text streams.
 
-    Args: model: `model(numbers, state)` gives logits (B, T, V) and the state to carry. streams: The
-        text it learns from. pieces: The text it is measured on. characters_per_number: How many
-        characters one number stands for, on average, in training and in the held-out text.
+    Args:
+        model: `model(numbers, state)` returns logits (B, T, V) and the state to carry over.
+        streams: The training text.
+        evaluation: The validation text.
+        characters_per_number: Mean number of characters per token, in the training and the
+            validation text.
     """
 
     goal, higher_is_better, unit = "held_out_bits", False, "char"
@@ -123,7 +122,7 @@ class NextNumber(Problem):
 
 
 class LanguageModelLoss:
-    """How well a model knew what came, over the pieces of a held-out text in order."""
+    """Accumulates the cross-entropy of a language model over a validation text, in order."""
 
     def __init__(self, model: nn.Module, characters: float = 1.0):
         self.model, self.characters, self.state, self.nats, self.count = (
@@ -135,7 +134,7 @@ class LanguageModelLoss:
         )
 
     def add(self, piece):
-        """One piece; the state goes on to the next."""
+        """Add a batch; the state is carried over to the next."""
         x, y = piece
         logits, self.state = self.model(x, self.state)
         self.nats += (
@@ -157,7 +156,7 @@ class LanguageModelLoss:
 
 @torch.no_grad()
 def measure(model: nn.Module, held_out: EvaluationText) -> float:
-    """Nats per number of a held-out text."""
+    """Mean cross-entropy of a text in nats per token."""
     device = next(model.parameters()).device
     nats = LanguageModelLoss(model.eval())
     for piece in held_out:
@@ -169,13 +168,13 @@ def measure(model: nn.Module, held_out: EvaluationText) -> float:
 
 
 class Generator(Task):
-    """Learns to write as a text is written, one character or piece of text after another.
+    """Generates text in the style of a text, one character or byte-pair token at a time.
 
-    Data is a UTF-8 text file; in memory, a list of texts, which are read as one. To answer, it is a
-    file with a prompt in each line, or a list of prompts.
+    Data is a UTF-8 text file, or a list of texts in memory, which are concatenated. `predict` takes
+    a file with a prompt per line, or a list of prompts.
 
     Args:
-        options: Those of `GenerateOptions`, by name.
+        options: The options of `GenerateOptions`, by name.
 
     Example:
         >>> from ostinato.tasks import Generator
@@ -186,7 +185,7 @@ class Generator(Task):
     """
 
     name, Options, goal, higher_is_better = "generate", GenerateOptions, "held_out_bits", False
-    line_is, use_does = "the beginning of a text", "write a text"
+    line_is, use_does = "the beginning of a text", "generate text"
     vocabulary_from_json = staticmethod(vocabulary_from_json)
 
     def given_rows(self, data, labelled):
@@ -202,10 +201,9 @@ class Generator(Task):
         needed = math.ceil(options.batch * options.sequence_length / (1 - options.held_out)) + 10
         if len(every) < needed or len(measured) < 2:
             raise InputError(
-                f"{every.source!r} has {len(every)} characters; {options.batch} rows of "
-                f"{options.sequence_length} and the part "
-                f"held out take {needed} at least: give a longer text, or write --batch 4 "
-                f"--sequence-length 16"
+                f"{every.source!r} has {len(every)} characters; {options.batch} streams of "
+                f"{options.sequence_length} and the held-out part take {needed} at least: give a "
+                "longer text, or write --batch 4 --sequence-length 16"
             )
         return learned, measured
 
@@ -219,7 +217,7 @@ class Generator(Task):
     def check(self):
         if self.vocabulary is None or self.vocabulary.kind != self.options.vocabulary:
             raise InputError(
-                f"it has not the vocabulary of its option 'vocabulary', {self.options.vocabulary}"
+                f"its vocabulary does not match the option 'vocabulary', {self.options.vocabulary}"
             )
 
     def build(self):
@@ -246,10 +244,10 @@ class Generator(Task):
         numbers = self.encode(examples)
         if len(numbers) < 2:
             raise InputError(
-                f"{examples.source!r} is too short to measure on: {len(examples)} characters; give "
-                f"a longer text"
+                f"{examples.source!r} is too short to evaluate: {len(examples)} characters; give a "
+                "longer text"
             )
-        # the first number is given, not predicted
+        # the first token is given and not predicted
         tokens = len(numbers) - 1
         return metrics.language(
             measure(self.model, EvaluationText(numbers)) * tokens,
@@ -272,7 +270,7 @@ class Generator(Task):
         shown = (
             self.vocabulary.tokens
             if self.vocabulary.kind == "character"
-            else [piece.decode("utf-8", "replace") for piece in self.vocabulary.token_bytes]
+            else [token.decode("utf-8", "replace") for token in self.vocabulary.token_bytes]
         )
 
         def logits(x_TI):
@@ -284,7 +282,7 @@ class Generator(Task):
             x,
             [repr(shown[number])[1:-1] for number in numbers],
             lambda x: logits(x)[likeliest],
-            f"logit of {shown[likeliest]!r} as what comes next",
+            f"logit of {shown[likeliest]!r} as the next token",
         )
 
     def report_parts(self, examples):
@@ -294,7 +292,7 @@ class Generator(Task):
         }
         return {
             "examples": {
-                "What it writes": [
+                "Generated text": [
                     {"temperature": temperature, "text": text}
                     for temperature, text in texts.items()
                 ]
@@ -310,7 +308,7 @@ class Generator(Task):
             f"{options.cell}, {options.layers} x {options.hidden}: {result.steps} steps in "
             f"{result.seconds:.0f} s"
         )
-        # a checkpoint from elsewhere may lack a measurement
+        # a checkpoint from elsewhere may lack a value
         history = [line for line in result.history if line["held_out_bits"] is not None]
         if history:
             learning_curve(history, out / CURVE, title=title)
@@ -326,28 +324,33 @@ class Generator(Task):
         seed: int = 0,
         beams: int | None = None,
     ) -> Iterator[str]:
-        """New text after a prompt, one character at a time, each as soon as it is known.
+        """Generate text after a prompt, one character at a time, each as soon as it is known.
 
-        Args: prompt: What the text starts with; it is not given back. Without one, the text starts
-            as after a line's end. length: How many characters. temperature: 1 draws as the model
-            believes, less makes likely characters likelier. seed: The same one writes the same
-            text. beams: Draw nothing: search the likeliest text with so many beams. It comes at
-            once, and repeats itself soon.
+        Args:
+            prompt: The text to continue; it is not repeated in the output. Without a prompt, the
+                text starts as after a line end.
+            length: Number of characters.
+            temperature: Sampling temperature: 1 samples from the model's distribution; lower values
+                favour probable tokens.
+            seed: Random seed; the same seed writes the same text.
+            beams: Use beam search with this many beams instead of sampling. The text is returned at
+                once and tends to repeat itself.
 
-        Raises: InputError: A prompt with a character the model does not know, or an argument out of
-            range.
+        Raises:
+            InputError: The prompt has a character that is not in the vocabulary, or an argument is
+                out of range.
         """
-        # checked at the call, not when the first character is asked for
+        # arguments are checked at the call, not at the first character
         self._require_model()
         if isinstance(length, bool) or not isinstance(length, int) or length < 0:
             raise InputError(
-                f"--length {length}: write how many characters to generate, 0 or more, such as 500"
+                f"--length {length}: write the number of characters to generate, 0 or more, such "
+                "as 500"
             )
         if not 0.001 <= temperature <= 100:
             raise InputError(
                 f"--temperature {temperature:g}: write a number from 0.001 to 100; 0.01 takes the "
-                f"likeliest character "
-                "almost always, 1 draws as the model believes"
+                "most probable token almost always, 1 samples from the model's distribution"
             )
         if not 0 <= seed < 2**63:
             raise InputError(f"--seed {seed}: write a whole number from 0 to {2**63 - 1}")
@@ -386,7 +389,7 @@ class Generator(Task):
             logits = model.readout(output)[0].double() / temperature
             if not torch.isfinite(logits).all():
                 raise InputError(
-                    "the model's weights give no numbers (nan or infinity); train it again with a "
+                    "the model's output is not finite (nan or infinity); train it again with a "
                     "smaller --learning-rate"
                 )
             number = int(torch.multinomial(torch.softmax(logits, 0), 1, generator=generator))

@@ -149,8 +149,7 @@ class ClassifyOptions(SpellingOptions):
         if self.unlabelled is not None and self.layers > 1 and self.bidirectional:
             raise InputError(
                 f"--unlabelled with --layers {self.layers}: an upper bidirectional layer would "
-                f"already see the word it must predict; "
-                "write --layers 1 or --no-bidirectional"
+                "already see the word it must predict; write --layers 1 or --no-bidirectional"
             )
 
 
@@ -532,8 +531,8 @@ TASKS = {
         "Tagger",
         TagOptions,
         summary="Many to many, aligned: predict a tag for each word.",
-        data="Text file with a word, a tab and a tag per line and an empty line between sentences, or "
-        "CoNLL-U (.conllu); also .gz.",
+        data="Text file with a word, a tab and a tag per line and an empty line between sentences, "
+        "or CoNLL-U (.conllu); also .gz.",
     ),
     "frames": Listing(
         "frames",
@@ -563,7 +562,8 @@ TASKS = {
         "Transcriber",
         TranscribeOptions,
         summary="Many to many, not aligned: transcribe the frames of a clip into a sentence.",
-        data="npz file with x (clips, frames, numbers) and a sentence per clip, or a word per frame.",
+        data="npz file with x (clips, frames, numbers) and a sentence per clip, or a word per "
+        "frame.",
         unit="clips",
     ),
     "generate": Listing(

@@ -1,4 +1,4 @@
-"""Reading the data of each task from a file, by the task's options. Nothing here needs torch."""
+"""Readers of the tasks' data files, by the options of the task. Nothing here imports torch."""
 
 import hashlib
 import itertools
@@ -42,23 +42,26 @@ def read_examples(
     labelled: bool = True,
     metadata: Metadata | None = None,
 ) -> Examples:
-    """The examples in a file.
+    """Read the examples in a file.
 
-    Args: task: The task's name on the command line. data: The path of the file. options: The task's
-        options. labelled: The answers are wanted too. metadata: What a trained model knows of the data
-        that it was trained on; None where there is none yet.
+    Args:
+        task: The command-line name of the task.
+        data: The path of the file.
+        options: The options of the task.
+        labelled: Labels (or targets) are required.
+        metadata: The metadata of a trained model; None before training.
 
     Raises:
-        InputError: The file cannot be read, or has not what the task needs.
+        InputError: The file cannot be read, or lacks what the task needs.
     """
     return _READERS[task](data, options, labelled, metadata)
 
 
 def check_path(data: str | Path) -> None:
-    """Check that there is a file with something in it, without reading it.
+    """Check that a file exists and is not empty, without reading it.
 
     Raises:
-        InputError: There is none, or it cannot be read.
+        InputError: The file does not exist, is empty, or cannot be read.
     """
     check_not_empty(_path_and_part(data)[0])
 
@@ -68,7 +71,7 @@ def _labelled_rows(
 ) -> Examples:
     """Texts or sequences of numbers with labels, for `classify`."""
     path, known = Path(data), metadata.columns if metadata else {}
-    # by the names of those that were learned from, where they have some
+    # by the names of the training columns, if they have names
     numbers = known.get("numbers")
     named = (
         isinstance(numbers, list) and path.suffix != ".npz" and not all(map(str.isdecimal, numbers))
@@ -83,8 +86,8 @@ def _labelled_rows(
     )
     if labelled and found.labels is None:
         raise InputError(
-            f"{str(data)!r} has no column of labels ({found.columns}); call it 'label' there, or "
-            f"name it with --label in training"
+            f"{str(data)!r} has no label column ({found.columns}); name it 'label' in the file, or "
+            "name it with --label in training"
         )
     columns = {
         "x": found.texts if found.texts is not None else found.numbers,
@@ -105,14 +108,14 @@ def _tagged_sentences(
     try:
         found = read_tagged(path, column=options.column)
     except InputError:
-        # to be tagged, words need no such column
+        # words to be tagged need no tag column
         if labelled or options.column is None:
             raise
         found = read_tagged(path)
     if labelled and found.tags is None:
         raise InputError(
-            f"{str(path)!r} has words and no tags; write a tab and the tag behind each word, "
-            "or name the column with --column"
+            f"{str(path)!r} has words and no tags; write a tab and the tag after each word, or "
+            "name the column with --column"
         )
     return Examples(
         {"words": found.words, "tags": found.tags}, source=str(data), about=found.columns
@@ -120,12 +123,12 @@ def _tagged_sentences(
 
 
 def _sentences(path: Path) -> StoredRows | None:
-    """The words of each line, where a line is a sentence, as standard input has them: some have
-    several, and none has a tab.
+    """The words of each line, if a line is a sentence as on standard input: some lines have several
+    words and none has a tab.
     """
 
     def lines() -> Iterator[str]:
-        # empty lines at the end are none
+        # trailing empty lines are ignored
         empty = 0
         for line in read_lines(path):
             if line:
@@ -149,8 +152,8 @@ def _frames(
     clips = _clips_from(data, label=options.label, labelled=labelled)
     if labelled and clips.labels is None:
         raise InputError(
-            f"{str(data)!r} has no labels of frames; "
-            "give an npz file with an array (clips, frames) of labels beside x"
+            f"{str(data)!r} has no frame labels; give an npz file with x and an array of labels "
+            "(clips, frames)"
         )
     labels = (
         LazySequence(
@@ -191,7 +194,7 @@ def _transcripts(
     else:
         raise InputError(
             f"{str(data)!r} has no sentences; give an npz file with an array of text, a sentence "
-            f"for each clip, or of a word for each frame"
+            "for each clip, or of a word for each frame"
         )
     return Examples(
         {"x": clips.clips, "target": targets, "name": clips.names},
@@ -202,19 +205,18 @@ def _transcripts(
 
 
 def _clips_from(data: str | Path, *, label: str | None, labelled: bool) -> Clips:
-    """The clips of a file, or of a part of it: "clips.npz:train" has those whose numbers the array
-    `train` has.
+    """Read the clips of a file, or of a part of it: "clips.npz:train" has the clips listed in the
+    array `train`.
 
     Args:
         data: The path, and the part.
         label: The array of labels or sentences.
-        labelled: These are wanted too.
+        labelled: Labels or sentences are required.
     """
     path, part = _path_and_part(data)
     if labelled and part is None and _has_parts(path):
         raise InputError(
-            f"{str(data)!r} says which of its clips are to learn from and which to measure on; "
-            f"write {data}:train or {data}:test"
+            f"{str(data)!r} has lists of training and test clips; write {data}:train or {data}:test"
         )
     return read_clips(path, label=label if labelled else None, part=part)
 
@@ -253,8 +255,7 @@ def _sentence_pairs(
     found = read_pairs(Path(data), source=options.source, target=options.target, answered=labelled)
     if labelled and found.targets is None:
         raise InputError(
-            f"{str(data)!r} has one column; pairs need two: what is given, and behind a tab what "
-            f"is to be written"
+            f"{str(data)!r} has one column; pairs need two: the source, and after a tab the target"
         )
     return Examples(
         {"x": found.sources, "target": found.targets if labelled else None, "name": None},
@@ -293,19 +294,19 @@ def _text_or_prompts(
     """A text, or a prompt in each line where no text is wanted, for `generate`."""
     if labelled:
         return TextExamples(read_chunks(Path(data), once=True), source=str(data))
-    # a prompt for each line, as standard input has them
+    # a prompt per line, as on standard input
     return Examples(
         {"prompt": read_text(Path(data)).removesuffix("\n").split("\n")}, source=str(data)
     )
 
 
 class TextExamples(Examples):
-    """A text in a temporary file, whose rows are its characters.
+    """A text in a temporary file; its rows are characters.
 
     Args:
-        chunks: The text, or another one that this is a part of.
-        source: Where it comes from.
-        part: From which character to which of these chunks; all of them, if not given.
+        chunks: The text in chunks, or another `TextExamples` that contains this part.
+        source: The origin of the text.
+        part: A range of characters; the whole text by default.
     """
 
     def __init__(self, chunks: Iterable[str], *, source: str, part: range | None = None):
@@ -340,7 +341,7 @@ class TextExamples(Examples):
         return hashed.hexdigest()
 
     def split(self, part: float, seed: int) -> tuple["TextExamples", "TextExamples"]:
-        """All but the end, and the end."""
+        """Split off the end of the text."""
         boundary = round(len(self) * (1 - part))
         return tuple(
             TextExamples(self, source=self.source, part=some)

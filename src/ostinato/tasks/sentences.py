@@ -1,6 +1,4 @@
-"""What translate, caption and transcribe share: an encoder of what is given, and a decoder with
-attention that writes a sentence.
-"""
+"""Base class of translate, caption and transcribe: an encoder, and a decoder with attention."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -22,49 +20,48 @@ from .options import SentenceOptions
 from .seq2seq import EncoderDecoder
 from .task import Task
 
-# While a run goes on, sentences are written for so many held-out rows at most, one beam each; the
-# nats are of all rows watched.
+# Maximum number of held-out rows to write sentences for during training, with greedy decoding; the
+# cross-entropy uses all validation rows.
 WRITTEN = 500
-# Rows that are written for at once: a step of the decoder is one small product, which more rows
-# make worth its call.
+# Rows decoded at a time. A decoder step is one small product, so more rows make it more efficient.
 DECODED_AT_ONCE = 128
 
 
 class SentenceTask(Task):
-    """A task whose answer is a sentence. Its examples have the columns `x`, `target` and `name`.
+    """Base class of tasks that write a sentence. Examples have the columns `x`, `target` and
+    `name`.
 
-    Besides what a task has, such a one has `encoder`, `sources` and `encoder_inputs`, which say what they
-    are below.
+    A subclass defines `encoder`, `sources` and `encoder_inputs`.
     """
 
     Options: type[SentenceOptions] = SentenceOptions
-    # Examples that were measured last, and what was written for them: the report is of the same.
+    # The examples evaluated last and their sentences, reused by the report.
     _latest: tuple[Examples | None, Sequence[Hypothesis]] = (None, [])
 
     def encoder(self) -> nn.Module:
-        """The encoder of what is given, from `options`, `metadata` and `pieces`; see
+        """Create the encoder from `options`, `metadata` and `vocabulary`; see
         `ostinato.tasks.seq2seq`.
         """
         raise NotImplementedError
 
     def sources(self, examples: Examples) -> Sequence[np.ndarray]:
-        """What is given in each row, as numbers."""
+        """The input of each row, as numbers."""
         raise NotImplementedError
 
     def encoder_inputs(self, sources: list[np.ndarray]) -> tuple[torch.Tensor, ...]:
-        """These as what the encoder is called with."""
+        """The arguments of the encoder for these inputs."""
         return padded(sources, PAD)
 
     def positions(self, source: np.ndarray) -> int:
-        """How many places the encoder makes of what is given, for attention to look at."""
+        """Number of positions in the encoder's output for an input, for attention."""
         return len(source)
 
     def shown_source(self, x, name: str | None) -> str:
-        """What was given, for a line of the report."""
+        """The input as text, for a row of the report."""
         raise NotImplementedError
 
     def words(self, learned: Examples) -> Sequence[str]:
-        """The texts that the vocabulary is made from."""
+        """The texts to learn the vocabulary from."""
         return learned["target"]
 
     def prepare(self, learned, every):
@@ -79,14 +76,14 @@ class SentenceTask(Task):
         longest = max(
             len(row) for some in chunked(learned["target"]) for row in self.vocabulary.encode(some)
         )
-        # and one for the end
+        # one more for the end token
         return {} if options.length else {"length": longest + longest // 4 + 2}
 
     def check(self):
         if self.vocabulary is None or self.options.length is None:
             raise InputError("it has no vocabulary, or no option 'length'")
         if (self.vocabulary.kind, self.vocabulary.lowercase) != (self.options.tokens, False):
-            raise InputError("its vocabulary is not that of the option 'pieces'")
+            raise InputError("its vocabulary does not match the option 'tokens'")
 
     def build(self):
         options = self.options
@@ -112,7 +109,7 @@ class SentenceTask(Task):
         return LazySequence(len(examples), lambda k: (sources[k], targets[k]))
 
     def numbers(self, texts: Sequence[str]) -> StoredRows:
-        """The numbers of the pieces of each text."""
+        """The token numbers of each text."""
         rows = StoredRows(np.int32)
         for some in chunked(texts):
             rows.extend(self.vocabulary.encode(some))
@@ -135,7 +132,7 @@ class SentenceTask(Task):
     def sentence_metrics(
         self, written: Sequence[str], wanted: Sequence[str]
     ) -> dict[str, float | None]:
-        """The measures of sentences beside the right ones, the goal first."""
+        """The metrics of written sentences, the goal first."""
         found = metrics.translation(written, wanted)
         return {self.goal: found.pop(self.goal)} | found
 
@@ -154,7 +151,7 @@ class SentenceTask(Task):
                 length=options.length,
                 length_norm=options.length_norm,
             )
-            # without the places past the row's own end, which are there for longer rows beside it
+            # without the padding that longer rows of the batch require
             found.extend(
                 replace(first, attention=first.attention[:, : self.positions(row)])
                 for row, (first, *_) in zip(rows, best)
@@ -193,12 +190,12 @@ class SentenceTask(Task):
 
         def row(k: int) -> dict:
             return {
-                "given": self.shown_source(examples["x"][k], names[k]),
-                "right": wanted[k],
-                "written": texts[k],
+                "source": self.shown_source(examples["x"][k], names[k]),
+                "target": wanted[k],
+                "output": texts[k],
             }
 
-        # chrF of each alone says how near it is; words are too few in one sentence
+        # chrF shows how close a sentence is; a single sentence has too few words for BLEU
         near = [
             metrics.translation([text], [right])["chrf"] or 0.0
             for text, right in zip(texts[:WRITTEN], wanted)
@@ -206,31 +203,33 @@ class SentenceTask(Task):
         order = sorted(range(len(near)), key=near.__getitem__)
         longest = nlargest(5, range(len(wanted)), key=lambda k: len(wanted[k]))
         kinds = {
-            "The most wrong": order[:10],
-            "The most right": [k for k in order[::-1] if texts[k] == wanted[k]][:10],
+            "Lowest chrF": order[:10],
+            "Exact matches": [k for k in order[::-1] if texts[k] == wanted[k]][:10],
             "Longest": longest,
         }
         return {
             "examples": {name: [row(k) for k in found] for name, found in kinds.items()},
             "lengths": [len(one.tokens) for one in written],
-            "length_unit": "pieces written",
+            "length_unit": "tokens written",
         } | self.attention_parts(examples, written, order)
 
     def attention_parts(
         self, examples: Examples, written: Sequence[Hypothesis], order: list[int]
     ) -> dict:
-        """The parts of the report that show where the model looked as it wrote.
+        """The parts of the report that show the attention.
 
         Args:
-            examples: What was given.
-            written: What was written.
-            order: The numbers of some rows, the most wrong first.
+            examples: The examples.
+            written: The written sentences.
+            order: Row numbers, the worst sentence first.
         """
         raise NotImplementedError
 
 
 class _Written:
-    """Gathers the nats of rows, and the sentences written for the first of them."""
+    """Accumulates the cross-entropy of all rows, and the sentences written for the first of
+    them.
+    """
 
     def __init__(self, task: SentenceTask):
         self.task, self.nats, self.count, self.texts, self.wanted = task, 0.0, 0, [], []
@@ -256,8 +255,8 @@ class _Written:
 
 
 def _stored(one: Hypothesis) -> np.ndarray:
-    """A sentence as numbers: its score, whether it ended, the shape (T, S) of its attention, its T
-    pieces, and the attention.
+    """A hypothesis as numbers: score, whether it ended, the shape (T, S) of its attention, the T
+    tokens, the attention.
     """
     attention = one.attention.cpu().double().numpy()
     return np.concatenate(
@@ -266,7 +265,7 @@ def _stored(one: Hypothesis) -> np.ndarray:
 
 
 def _hypothesis(stored: np.ndarray) -> Hypothesis:
-    """What `_stored` was given."""
+    """The hypothesis that `_stored` encoded."""
     score, ended, count, places = float(stored[0]), bool(stored[1]), int(stored[2]), int(stored[3])
     tokens, attention = np.split(stored[4:], [count])
     return Hypothesis(

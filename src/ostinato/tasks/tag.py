@@ -29,9 +29,7 @@ from .task import Inside, Task
 
 
 def rows_of(given: StoredNumbers, names: list[str], lengths: Sequence[int]) -> LazySequence:
-    """Labels that are one behind another, as numbers of these names, as rows of names of these
-    lengths.
-    """
+    """Split concatenated label numbers into rows of label names."""
     ends = np.cumsum([0, *lengths])
     return LazySequence(
         len(lengths),
@@ -42,7 +40,7 @@ def rows_of(given: StoredNumbers, names: list[str], lengths: Sequence[int]) -> L
 def stepwise_loss(
     task: Task, batch: tuple[torch.Tensor, ...], smoothing: float
 ) -> tuple[torch.Tensor, int]:
-    """Summed loss of a batch over its steps, and how many these are."""
+    """Summed loss of a batch over its steps, and the number of steps."""
     labels = batch[-1]
     return F.cross_entropy(
         task.scores(batch), labels, reduction="sum", label_smoothing=smoothing
@@ -50,14 +48,12 @@ def stepwise_loss(
 
 
 def filled(rows: Sequence) -> np.ndarray:
-    """The places of the rows that have steps."""
+    """The positions of the rows that have steps."""
     return np.flatnonzero(np.fromiter(map(len, rows), np.int32, len(rows)))
 
 
 def split_filled(task: Task, every: Examples, column: str) -> tuple[Examples, Examples]:
-    """As `Task.split`, without the rows that have no steps: of these nothing can be learned, and
-    nothing measured.
-    """
+    """As `Task.split`, without empty rows."""
     return every.take(filled(every[column])).split(task.options.held_out, task.options.seed)
 
 
@@ -65,11 +61,11 @@ def split_filled(task: Task, every: Examples, column: str) -> tuple[Examples, Ex
 
 
 class TagModel(SpelledWords):
-    """Words, each by itself and by its characters, through layers over all to a score for each tag.
+    """Word representations, recurrent layers, and a score for each tag.
 
     Args:
-        words: Words that have units of their own, with the special ones.
-        letters: Characters, with the special ones.
+        words: Number of words with an embedding of their own, including special tokens.
+        letters: Number of characters, including special tokens.
         tags: C.
         options: Sizes and rates.
     """
@@ -80,7 +76,7 @@ class TagModel(SpelledWords):
         self.readout = nn.Linear(outputs, tags)
 
     def scores(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Scores (N, C) of all words, sentence after sentence, from what `embedded` gives."""
+        """Scores (N, C) of all words, sentence by sentence, from the output of `embedded`."""
         output, _ = self.recurrent(x, lengths=lengths)
         return self.readout(self.dropout(output[within(lengths, output.shape[1])]))
 
@@ -89,14 +85,14 @@ class TagModel(SpelledWords):
 
 
 class Tagger(Task):
-    """Learns a tag for each word: parts of speech, names, any labels.
+    """Predicts a tag for each word: parts of speech, named entities, or other labels.
 
-    Data is a file with a word, a tab and its tag in a line and an empty line between sentences, or
-    a CoNLL-U file (see `ostinato.data.annotated.read_tagged`), or a pair in memory: sentences as
+    Data is a file with a word, a tab and a tag per line and an empty line between sentences, a
+    CoNLL-U file (see `ostinato.data.annotated.read_tagged`), or a pair in memory: sentences as
     lists of words, and a list of tags for each.
 
     Args:
-        options: Those of `TagOptions`, by name.
+        options: The options of `TagOptions`, by name.
 
     Example:
         >>> from ostinato.tasks import Tagger
@@ -131,13 +127,13 @@ class Tagger(Task):
             if len(tags) != len(words):
                 raise InputError(
                     f"{len(words)} sentences and {len(tags)} rows of tags; give a row of tags for "
-                    f"each sentence"
+                    "each sentence"
                 )
             for number, (row, right) in enumerate(zip(words, tags), 1):
                 if len(row) != len(right):
                     raise InputError(
                         f"sentence {number} has {len(row)} words and {len(right)} tags; give a tag "
-                        f"for each word"
+                        "for each word"
                     )
         return Examples({"words": words, "tags": tags}, source="the given sentences")
 
@@ -157,8 +153,8 @@ class Tagger(Task):
         counts = Counter(tag for row in every["tags"] for tag in row)
         if len(counts) < 2:
             raise InputError(
-                f"{every.source}: all words have the tag {next(iter(counts))!r}; "
-                "a tagger needs two tags or more to tell apart"
+                f"{every.source}: all words have the tag {next(iter(counts))!r}; a tagger needs "
+                "two tags or more"
             )
         words = Counter(word for row in learned["words"] for word in row)
         spelling = Spelling.of(
@@ -167,8 +163,8 @@ class Tagger(Task):
         lowered = Counter()
         for word, count in words.items():
             lowered[_lowered(word)] += count
-        # Of all words, to tell which were never seen; those that are there often enough come first,
-        # and have units of their own.
+        # All words are in the vocabulary, to know which were seen in training. The frequent ones
+        # come first and have embeddings.
         order = sorted(lowered, key=lambda word: (-lowered[word], word))
         self.vocabulary = _vocabulary(order)
         self.metadata = TagMetadata(
@@ -187,7 +183,7 @@ class Tagger(Task):
         if (self.vocabulary.kind, self.vocabulary.lowercase) != ("word", False) or not len(
             SPECIAL
         ) <= self.metadata.embedded <= len(self.vocabulary):
-            raise InputError("its vocabulary is not one of words, of which 'embedded' come first")
+            raise InputError("its vocabulary is not one of words, with the 'embedded' ones first")
 
     def build(self):
         return TagModel(
@@ -204,7 +200,7 @@ class Tagger(Task):
 
         def row_of(k: int):
             row = examples["words"][k]
-            # -1: a tag that was not there in training, or is not known
+            # -1: a tag that did not occur in training, or is not known
             right = (
                 [-1] * len(row)
                 if examples["tags"] is None
@@ -220,7 +216,7 @@ class Tagger(Task):
 
     def _number(self, word: str) -> int:
         number = self.vocabulary.tokenizer.token_to_id(_lowered(word))
-        # a word that spells a mark, as "<pad>", is a word
+        # a word that equals a special token such as "<pad>" is a word
         return (
             number
             if number is not None and len(SPECIAL) <= number < self.metadata.embedded
@@ -234,7 +230,7 @@ class Tagger(Task):
         return words, places, lengths, spelled, spelled_lengths, tags
 
     def scores(self, batch) -> torch.Tensor:
-        """Scores (N, C) of the words of a batch, sentence after sentence."""
+        """Scores (N, C) of the words of a batch, sentence by sentence."""
         words, places, lengths, spelled, spelled_lengths, _ = batch
         if self.model.training and self.options.word_dropout:
             dropped = torch.rand(words.shape, device=words.device) < self.options.word_dropout
@@ -265,7 +261,7 @@ class Tagger(Task):
         return found | ({"labels_unseen": unseen} if unseen else {})
 
     def answers(self, examples):
-        # to leave the model alone where there is nothing to read
+        # the model is not called without input
         tags = self._tags(examples, Scores.of(self, self.encode(examples))) if len(examples) else []
         return [{"words": words, "tags": row} for words, row in zip(examples["words"], tags)]
 
@@ -273,7 +269,7 @@ class Tagger(Task):
         examples = self.read(data, labelled=False)
         (row,) = self.encode(examples)
         if not len(row[0]):
-            raise InputError("an empty sentence has no words to look at; give some")
+            raise InputError("an empty sentence has no words to inspect; give a longer sentence")
         words, places, lengths, spelled, spelled_lengths, _ = self.collate([row])
         x = self.model.embedded(words, places, spelled, spelled_lengths).detach()
         with torch.no_grad():
@@ -285,8 +281,8 @@ class Tagger(Task):
             x,
             tokens,
             lambda x: self.model.scores(x[None], lengths)[at, tag],
-            f"score of {self.metadata.tags[tag]} for {tokens[at]!r}, the word that it is least "
-            f"sure of",
+            f"score of {self.metadata.tags[tag]} for {tokens[at]!r}, the word with the lowest "
+            "confidence",
         )
 
     def report_parts(self, examples):
@@ -300,8 +296,8 @@ class Tagger(Task):
         most, rarest = max(counts, key=counts.get), min(counts, key=counts.get)
 
         def words() -> Iterator[tuple[float, tuple[int, int], str, str, str]]:
-            """Of each word how sure it is, its sentence and place in it, the word, the right tag
-            and the one given.
+            """For each word: the probability of its tag, its sentence and position, the word,
+            the true tag and the predicted tag.
             """
             places = (
                 (k, place, *one)
@@ -319,9 +315,9 @@ class Tagger(Task):
             sure, (k, place), word, right, tag = one
             sentence = examples["words"][k]
             return {
-                "right": right,
-                "given": tag,
-                "sure": f"{sure:.2f}",
+                "true tag": right,
+                "predicted": tag,
+                "probability": f"{sure:.2f}",
                 "word": word,
                 "seen in training": "yes" if _lowered(word) in known else "no",
                 "sentence": " ".join(
@@ -342,11 +338,11 @@ class Tagger(Task):
             ]
 
         chosen = {
-            "Wrong, the surest first": surest(lambda word, right, tag: right != tag),
-            "Wrong, words not seen in training": surest(
+            "Most confident errors": surest(lambda word, right, tag: right != tag),
+            "Errors on words not seen in training": surest(
                 lambda word, right, tag: right != tag and _lowered(word) not in known
             ),
-            "Right, the least sure first": [
+            "Least confident correct predictions": [
                 row(one)
                 for one in nsmallest(
                     10,
@@ -354,12 +350,12 @@ class Tagger(Task):
                     key=lambda one: (one[0], (-one[1][0], -one[1][1])),
                 )
             ],
-            f"Of the rarest tag, {rarest}": surest(lambda word, right, tag: right == rarest),
+            f"Rarest tag: {rarest}": surest(lambda word, right, tag: right == rarest),
         }
         longest = [
             {
                 "words": lengths[k],
-                "wrong": sum(a != b for a, b in zip(examples["tags"][k], given[k])),
+                "errors": sum(a != b for a, b in zip(examples["tags"][k], given[k])),
                 "sentence": _cut(
                     " ".join(f"{word}/{tag}" for word, tag in zip(examples["words"][k], given[k]))
                 ),
@@ -384,10 +380,10 @@ def _lowered(word: str) -> str:
 
 
 def _vocabulary(words: list[str]) -> Vocabulary:
-    """A vocabulary of words that are taken whole, numbered in this order."""
+    """A vocabulary of whole words, numbered in this order."""
     from tokenizers import Tokenizer, models
 
-    # a word that spells a mark has no units of its own
+    # a word that equals a special token has no embedding of its own
     numbers = {
         word: number
         for number, word in enumerate([*SPECIAL, *(word for word in words if word not in SPECIAL)])

@@ -1,4 +1,4 @@
-"""Many to many, not aligned: a sentence for a sentence."""
+"""Many to many, not aligned: translates a sentence into another."""
 
 import torch
 
@@ -13,23 +13,23 @@ from .task import Inside
 
 
 class Translator(SentenceTask):
-    """Learns to write a sentence for a sentence: another language, another style, a spelling's
-    sound.
+    """Writes a sentence for a sentence: in another language, another style, or as pronunciation.
 
     Data is a TSV, CSV, JSONL or Parquet file of pairs (see `ostinato.data.readers.read_pairs`), or
-    a pair in memory: a list of sentences, and a list of what is to be written for each. Both share
-    one vocabulary.
+    a pair in memory: a list of source sentences and a list of target sentences. Both share one
+    vocabulary.
 
     Args:
-        options: Those of `TranslateOptions`, by name.
+        options: The options of `TranslateOptions`, by name.
 
     Example:
         >>> from ostinato.tasks import Translator
-        >>> numbers, words = ["1", "2", "1 2", "2 1"] * 16, ["one", "two", "one two",
-        ...     "two one"] * 16
-        >>> model = Translator(hidden=16, embedding=16, tokens="word", epochs=30,
-        ...     learning_rate=0.02, patience=0).fit((numbers, words))
-        >>> model.predict(["2 1"])[0]["text"]
+        >>> numbers = ["1", "2", "1 2", "2 1"] * 16
+        >>> words = ["one", "two", "one two", "two one"] * 16
+        >>> model = Translator(
+        ...     hidden=16, embedding=16, tokens="word", epochs=30, learning_rate=0.02, patience=0
+        ... )
+        >>> model.fit((numbers, words)).predict(["2 1"])[0]["text"]
         'two one'
     """
 
@@ -77,7 +77,7 @@ class Translator(SentenceTask):
         return x
 
     def attention_parts(self, examples, written, order):
-        # of a length that can be seen at once
+        # sentences short enough to draw
         chosen = [
             k
             for k in order[::-1]
