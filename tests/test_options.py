@@ -26,11 +26,11 @@ from ostinato.options import Options, check_resumed_options, flag, kind
         ({"seconds": 0}, r"--seconds 0: write a number from 0.1 to 1e\+09$"),
         (
             {"seconds": 5, "epochs": 2},
-            r"--epochs 2 and --seconds 5: a run has one budget; keep one of them",
+            r"--epochs 2 and --seconds 5: a run has only one length; keep one of them",
         ),
         (
             {"engine": "torch", "cell": "min_gru"},
-            r"--engine torch with --cell min_gru: torch.nn has elman, lstm, gru",
+            r"--engine torch with --cell min_gru: torch.nn only has elman, lstm, gru",
         ),
         ({"seed": None}, r"--seed None: write a whole number from 0"),
     ],
@@ -43,11 +43,12 @@ def test_an_option_that_cannot_be_used_is_refused(options, message):
 def test_cuda_is_refused_where_there_is_none(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(
-        InputError, match="--device cuda: torch finds no such device here; write --device cpu"
+        InputError,
+        match="--device cuda: torch does not find a GPU on this machine; write --device cpu",
     ):
         Options(device="cuda")
     with pytest.raises(
-        InputError, match="--mixed-precision without --device cuda: it is for a GPU; leave it out"
+        InputError, match="--mixed-precision without --device cuda: it requires a GPU; leave it out"
     ):
         Options(mixed_precision=True)
 
@@ -68,7 +69,7 @@ def test_a_run_that_goes_on_keeps_its_options():
     with pytest.raises(
         InputError,
         match=r"--hidden 7 with --resume: the run in 'run' has --hidden 128; leave the option out, "
-        r"or start anew",
+        r"or start a new run",
     ):
         check_resumed_options(Options(hidden=7), Options(), frozenset({"hidden"}), "run")
     with pytest.raises(

@@ -84,7 +84,7 @@ class Options:
         panel=BUDGET_PANEL,
         low=1e-6,
         high=1e9,
-        default_text="from the data",
+        default_text="from the number of rows",
     )
     steps: int | None = option(
         None,
@@ -199,7 +199,7 @@ def _check(one, given):
             raise InputError(
                 f"{flag(one.name)} {text}: "
                 + (f"did you mean {near[0]}? " if near else "")
-                + f"Write one of {', '.join(about['among'])}"
+                + f"Write one of {', '.join(about['choices'])}"
             )
     elif about["low"] is not None:
         whole = kind(one) is int

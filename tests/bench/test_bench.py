@@ -277,7 +277,8 @@ def test_a_peer_with_other_numbers_is_refused(monkeypatch, wrong):
     monkeypatch.setitem(peers.PEER_MAKERS, "torch", {"": other})
     with pytest.raises(
         EngineError,
-        match=r"torch.nn, GRU inference 1,3,8,8: its outputs are up to .* do not compute the same",
+        match=r"torch.nn, GRU inference 1,3,8,8: its outputs differ from ours by up to .* do not "
+        r"compute the same",
     ):
         measure.measure(
             threads=1,
@@ -419,9 +420,9 @@ def test_the_tables_fit_in_80_columns(run):
         "peak: 250 GFLOP/s",
         "* two layers, both directions",
         "~ unsteady",
-        "one step (T = 1) is a step of a stream",
+        "T = 1 is a step of a stream",
         "1.1, 1.3, 1.6 of the LSTM's time at most",
-        "10 times as fast as the loop at least",
+        "at least 10 times as fast as the loop",
         "beside torch.nn 1.2.3, ONNX Runtime 1.2.3, JAX 1.2.3, Keras 1.2.3",
     ):
         assert line in text
@@ -500,7 +501,7 @@ def test_the_command_prints_tables_and_writes_everything(tmp_path, capsys):
     )
     printed = capsys.readouterr()
     assert (
-        "inference: times as fast as the best peer, and as each" in printed.out
+        "inference: speed-up over the best library, and over each" in printed.out
         and "geometric mean" in printed.out
     )
     assert "RNN  inference 32,100,64,128" in printed.err
@@ -531,7 +532,7 @@ def test_the_command_prints_tables_and_writes_everything(tmp_path, capsys):
 
 
 def test_a_measuring_process_that_dies_is_an_error(capfd):
-    with pytest.raises(EngineError, match="the measuring ended before its last row"):
+    with pytest.raises(EngineError, match="the measurement ended before its last row"):
         list(bench._measured({"threads": 1, "nonsense": True}))
     assert "nonsense" in capfd.readouterr().err
 
@@ -545,13 +546,13 @@ def test_a_measuring_process_that_dies_is_an_error(capfd):
         ({"peers": ["cudnn"]}, "--peers cudnn: write one of torch, onnxruntime, jax, keras"),
         (
             {"json": "no/such/place.json"},
-            "--json no/such/place.json: 'no/such' is no directory that can be written",
+            "--json no/such/place.json: 'no/such' is not a writable directory",
         ),
         (
             {"save_ratios": "no/such/place.json"},
-            "--save-ratios no/such/place.json: 'no/such' is no directory that can be written",
+            "--save-ratios no/such/place.json: 'no/such' is not a writable directory",
         ),
-        ({"compare": "no/such/place.json"}, "there is no file 'no/such/place.json'"),
+        ({"compare": "no/such/place.json"}, "the file 'no/such/place.json' does not exist"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_measured(arguments, message):
@@ -605,7 +606,7 @@ def test_a_run_is_no_worse_than_itself(run, tmp_path):
         ],
     )
     assert _held(run, run, tmp_path / "f") == (
-        [f"{len(run.rows)} rows compared with ratios.json: 0 worse"],
+        [f"{len(run.rows)} rows compared with ratios.json: 0 slower"],
         False,
     )
 
@@ -636,14 +637,16 @@ def test_a_row_is_worse_if_we_fell_behind_everyone_by_more_than_the_noise(
     lines, failed = _held(replace(run, rows=[now]), before, tmp_path / "f")
     assert (
         failed == worse
-        and any(line.startswith("worse: GRU training 1,3,8,8 beside") for line in lines) == worse
+        and any(line.startswith("slower: GRU training 1,3,8,8 compared with") for line in lines)
+        == worse
     )
 
 
 def test_a_worse_row_says_by_how_much(run, tmp_path):
     before, now = (replace(run, rows=[_row(ours, torch=2.0)]) for ours in (1.0, 2.0))
     assert _held(now, before, tmp_path / "f")[0][0] == (
-        "worse: GRU training 1,3,8,8 beside torch.nn: 2.00x was, 1.00x is (-50%; -10% is allowed)"
+        "slower: GRU training 1,3,8,8 compared with torch.nn: 2.00x before, 1.00x now (-50%; -10% is "
+        "allowed)"
     )
 
 
@@ -651,7 +654,7 @@ def test_rows_in_which_little_can_be_seen_are_counted(run, tmp_path):
     before, now = (replace(run, rows=[_row(1.0, spread, torch=2.0)]) for spread in (0.0, 0.5))
     assert (
         _held(now, before, tmp_path / "f")[0][-1]
-        == "1 of them are so unsteady that they might fall by more than 30% unseen"
+        == "1 of them vary so much that a decrease of more than 30% may go unnoticed"
     )
 
 
@@ -663,8 +666,8 @@ def test_another_machine_is_said_to_be_another(run, tmp_path):
     )
     text = "\n".join(_held(replace(run, rows=run.rows[:-1]), other, tmp_path / "f")[0])
     assert (
-        "another processor: ratios.json is of Abacus, this is" in text
-        and "other threads: 1 in ratios.json, 2 now" in text
+        "another processor: Abacus in ratios.json, " in text
+        and "another number of threads: 1 in ratios.json, 2 now" in text
     )
     assert "jax none then, 1.2.3 now" in text and "torch 1.2.4 then, 1.2.3 now" in text
     assert (
@@ -680,7 +683,7 @@ def test_what_is_no_file_of_ratios_is_refused(tmp_path, content):
     (tmp_path / "f").write_text(content)
     with pytest.raises(
         InputError,
-        match=r"this is no file of ratios .*; write one with: ostinato bench --save-ratios FILE",
+        match=r"this is not a file of ratios .*; write one with: ostinato bench --save-ratios FILE",
     ):
         ratios.read(tmp_path / "f")
 
@@ -690,7 +693,7 @@ def test_the_command_writes_ratios_and_says_whether_a_run_holds(run, tmp_path, c
     monkeypatch.setattr(bench, "_measured", lambda *given: iter([(found[0], None)]))
     file = tmp_path / "ratios.json"
     assert bench.command(save_ratios=file) and bench.command(compare=file)
-    assert f"1 rows compared with {file}: 0 worse" in capsys.readouterr().out
+    assert f"1 rows compared with {file}: 0 slower" in capsys.readouterr().out
     found[0] = replace(run, rows=[_row(1.5, torch=2.0)])
     assert not bench.command(compare=file)
-    assert f"1 rows compared with {file}: 1 worse" in capsys.readouterr().out
+    assert f"1 rows compared with {file}: 1 slower" in capsys.readouterr().out

@@ -78,7 +78,7 @@ def test_all_are_timed_by_turns(monkeypatch):
 def test_the_table_says_what_falls_short(peaks, colours):
     made = found(**peaks)
     shares = next(
-        list(column.cells) for column in made.table()[0].columns if column.header == "of torch.nn's"
+        list(column.cells) for column in made.table()[0].columns if column.header == "of torch.nn"
     )
     assert shares == [
         f"[{colour}]{made.peaks[name] / made.peaks[TORCH]:.2f}[/]"
@@ -111,7 +111,7 @@ def test_where_the_peak_cannot_be_read_the_command_says_so(file, content, monkey
     (tmp_path / "status").write_text(content or "")
     with pytest.raises(
         EngineError,
-        match="cannot be used here .*read from Linux's /proc.*; run --memory on a Linux",
+        match="cannot be used here .*read from /proc of Linux.*; run --memory on a Linux",
     ):
         bench.command(memory=True)
 
@@ -127,7 +127,7 @@ def test_the_command_prints_the_table_and_writes_everything(proc, monkeypatch, t
     monkeypatch.setattr(bench, "_measured", measured)
     bench.command(threads=1, memory=True, json=tmp_path / "memory.json")
     assert asked == [("memory", name) for name in (OURS, WITH_CHECKPOINT, TORCH, None)]
-    assert "memory that training takes at most, LSTM 64,1000,256,512" in capsys.readouterr().out
+    assert "peak memory of training, LSTM 64,1000,256,512" in capsys.readouterr().out
     assert json.loads((tmp_path / "memory.json").read_text())["peaks"] == found().peaks
 
 
@@ -136,11 +136,11 @@ def test_the_command_prints_the_table_and_writes_everything(proc, monkeypatch, t
     [
         (
             {"only": ["lstm"]},
-            "--only with --memory: it measures the training of one LSTM; leave it out",
+            "--only with --memory: only the training of one LSTM is measured; leave --only out",
         ),
         (
             {"save_ratios": "new.json"},
-            "--save-ratios goes with the times beside all peers, not with --memory; leave it out",
+            "--save-ratios belongs to the comparison of speed, not to --memory; leave it out",
         ),
     ],
 )

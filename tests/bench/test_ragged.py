@@ -88,8 +88,8 @@ def test_other_numbers_are_refused(monkeypatch):
     monkeypatch.setattr(ragged, "packed", wrong)
     with pytest.raises(
         EngineError,
-        match="torch.nn with a PackedSequence, RNN inference 4,10,3,5: its outputs are up to 1 "
-        "from ours",
+        match="torch.nn with a PackedSequence, RNN inference 4,10,3,5: its outputs differ "
+        "from ours by up to 1,",
     ):
         ragged.measure(threads=1, quick=True, layers=("RNN",), shapes=[SHAPE])
 
@@ -149,7 +149,7 @@ def test_the_command_prints_tables_and_writes_everything(tmp_path, capsys):
     )
     printed = capsys.readouterr()
     assert (
-        "inference with rows of unequal lengths" in printed.out
+        "inference with variable-length batches" in printed.out
         and "RNN  inference 32,100,64,128" in printed.err
     )
     written = json.loads((tmp_path / "ragged.json").read_text())
@@ -161,12 +161,18 @@ def test_the_command_prints_tables_and_writes_everything(tmp_path, capsys):
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"only": ["own"]}, "--only own with --ragged: it has RNN, LSTM and GRU; keep one of them"),
+        (
+            {"only": ["own"]},
+            "--only own with --ragged: only RNN, LSTM and GRU are measured; give one of them",
+        ),
         (
             {"compare": "old.json"},
-            "--compare goes with the times beside all peers, not with --ragged; leave it out",
+            "--compare belongs to the comparison of speed, not to --ragged; leave it out",
         ),
-        ({"memory": True}, "--ragged and --memory: each is a run of its own; give one of them"),
+        (
+            {"memory": True},
+            "--ragged and --memory: each is a separate measurement; give one of them",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_measured(arguments, message):

@@ -88,11 +88,11 @@ def test_the_command_line_has_it(tmp_path):
     [
         (
             {"only": ["inference"]},
-            "--only with --regularisers: they are for training; give RNN, LSTM or GRU",
+            "--only with --regularisers: regularisers only act in training; give RNN, LSTM or GRU",
         ),
         (
             {"memory": True},
-            "--memory and --regularisers: each is a run of its own; give one of them",
+            "--memory and --regularisers: each is a separate measurement; give one of them",
         ),
     ],
 )

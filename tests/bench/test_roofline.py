@@ -220,7 +220,7 @@ def test_the_tables_fit_in_80_columns(found):
         and 50 <= 100 * p.share <= 57
     )
     assert (
-        "peak: 250 GFLOP/s; read by all threads together, in GB/s:" in lines
+        "peak: 250 GFLOP/s; read rates of all threads together, in GB/s:" in lines
         and "L1 400, L2 200, L3 100, memory 50" in lines
     )
     assert "caches, in KiB: L1 32, L2 1024, L3 32768" in lines
@@ -277,7 +277,7 @@ def test_the_command_prints_tables_and_draws(kernels, tmp_path, capsys):
     )
     printed = capsys.readouterr().out
     assert (
-        "inference: what binds, and how much of that limit we reach" in printed
+        "inference: binding limit, and the fraction of it that is reached" in printed
         and f"picture: {tmp_path / 'roof.png'}\n" in printed
     )
     assert (tmp_path / "roof.png").read_bytes().startswith(b"\x89PNG\r\n")
@@ -295,19 +295,19 @@ def test_the_command_prints_tables_and_draws(kernels, tmp_path, capsys):
         ),
         (
             {"roofline": "no/such/roof.png"},
-            "--roofline no/such/roof.png: 'no/such' is no directory that can be written",
+            "--roofline no/such/roof.png: 'no/such' is not a writable directory",
         ),
         (
             {"roofline": "roof.png", "ragged": True},
-            "--roofline and --ragged: each is a run of its own; give one of them",
+            "--roofline and --ragged: each is a separate measurement; give one of them",
         ),
         (
             {"roofline": "roof.png", "peers": ["jax"]},
-            "--peers goes with the times beside all peers, not with --roofline; leave it out",
+            "--peers belongs to the comparison of speed, not to --roofline; leave it out",
         ),
         (
             {"roofline": "roof.png", "only": ["own"]},
-            "--only own with --roofline: it has RNN, LSTM and GRU; keep one of them",
+            "--only own with --roofline: only RNN, LSTM and GRU are measured; give one of them",
         ),
     ],
 )

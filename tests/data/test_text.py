@@ -12,8 +12,8 @@ from ostinato.data.text import characters, compose, read_chunks, read_text
 from ostinato.data.vocabulary import (
     BytePairVocabulary,
     CharacterVocabulary,
-    drawn,
     make_vocabulary,
+    sample_texts,
     vocabulary_from_json,
 )
 from ostinato.errors import InputError
@@ -41,15 +41,15 @@ def test_line_ends_and_a_byte_order_mark_are_taken_away(tmp_path):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"", r"has no text in it \(0 bytes\)"),
-        (b" \n\t\n", r"has no text in it \(4 bytes\)"),
+        (b"", r"is empty: it has no text \(0 bytes\)"),
+        (b" \n\t\n", r"is empty: it has no text \(4 bytes\)"),
         (
             b"one\ntwo\nthr\xe9e\n",
             r"byte 11 \(line 3\) is 0xe9; write it as UTF-8, for example: iconv",
         ),
         (
             "가락".encode("utf-16"),
-            r"byte 0 \(line 1\) is 0xff, and it starts as utf-16 does; .*iconv -f utf-16",
+            r"byte 0 \(line 1\) is 0xff, and it starts like utf-16; .*iconv -f utf-16",
         ),
     ],
 )
@@ -59,7 +59,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path, content, message):
 
 
 def test_a_missing_file_and_a_directory_are_refused_by_name(tmp_path):
-    with pytest.raises(InputError, match="there is no file '.*nowhere.txt'; check the path"):
+    with pytest.raises(InputError, match="does not exist '.*nowhere.txt'; check the path"):
         read_text(tmp_path / "nowhere.txt")
     with pytest.raises(InputError, match="is a directory; give the path of a file"):
         read_text(tmp_path)
@@ -130,10 +130,10 @@ def test_byte_pairs_are_learned_from_the_training_part_alone():
 
 def test_of_much_text_pieces_are_learned_from_a_part_that_is_always_the_same(monkeypatch):
     texts = [f"{k:04d}" for k in range(1000)]
-    assert [*drawn(texts)] == texts
+    assert [*sample_texts(texts)] == texts
     monkeypatch.setattr("ostinato.data.vocabulary.LEARNED_CHARACTERS", 1000)
-    found = [*drawn(texts)]
-    assert found == [*drawn(texts)] == sorted(found) and 200 < len(found) < 300
+    found = [*sample_texts(texts)]
+    assert found == [*sample_texts(texts)] == sorted(found) and 200 < len(found) < 300
 
 
 def test_more_byte_pairs_than_a_text_has_are_refused():
@@ -166,7 +166,7 @@ def test_a_vocabulary_goes_through_json(kind, tmp_path):
     ],
 )
 def test_what_is_no_vocabulary_is_refused(value):
-    with pytest.raises(InputError, match="'v.json' holds no vocabulary"):
+    with pytest.raises(InputError, match="'v.json' is not a vocabulary"):
         vocabulary_from_json(value, path="v.json")
 
 
@@ -226,7 +226,7 @@ def test_a_byte_that_is_no_utf8_is_named_by_its_place_in_any_chunk(tmp_path, siz
         r"ENCODING",
     ):
         [*read_chunks(path, size=size)]
-    with pytest.raises(InputError, match=r"has no text in it \(5 bytes\)"):
+    with pytest.raises(InputError, match=r"is empty: it has no text \(5 bytes\)"):
         [*read_chunks(write(tmp_path, b" \n \n "), size=size)]
 
 

@@ -94,7 +94,8 @@ def test_a_gap_is_allowed_and_dates_without_a_usual_step_are_none():
 
 def test_dates_out_of_order_are_refused():
     with pytest.raises(
-        InputError, match="here: step 3 is at '2024-01', no later than the one before it, '2024-02'"
+        InputError,
+        match="here: the time of step 3, '2024-01', is not later than the one before it, '2024-02'",
     ):
         clock_of(["2024-01", "2024-02", "2024-01"], "here")
 
@@ -132,7 +133,7 @@ def test_a_series_in_memory_has_names_values_and_times():
     )
     with pytest.raises(
         InputError,
-        match=r"columns of so many steps: \{'a': 1, 'b': 2\}; give one or more of numbers, all of "
-        r"one length",
+        match=r"columns of these lengths: \{'a': 1, 'b': 2\}; give one or more numeric columns of "
+        r"the same length",
     ):
         series_of({"a": [1], "b": [1, 2]})

@@ -133,9 +133,8 @@ def test_a_model_of_other_numbers_reads_all_of_them_as_they_are_and_refuses_byte
     with pytest.raises(
         InputError,
         match=r"the numbers are uint8, which is divided by 255, and the model was trained on \w+ "
-        r"numbers, "
-        r"which are used as they are; give the numbers that it was trained on, for example "
-        r"x.astype",
+        r"numbers, which are not scaled; give numbers in the units of the training "
+        r"data, for example x.astype",
     ):
         task.predict(DRAWN)
 
@@ -188,7 +187,7 @@ def test_a_table_is_read_by_a_model_of_bytes_by_its_values(tmp_path):
         with pytest.raises(
             InputError,
             match=f"sequence 1 has {bad}, and the model was trained on uint8; give whole numbers "
-            f"from 0 to 255",
+            "from 0 to 255",
         ):
             task.predict(table)
 
@@ -206,7 +205,7 @@ def test_the_rule_is_stored_printed_and_told(of_bytes, file, ostinato, tmp_path)
     assert "numbers uint8, divided by 255" in ostinato("info", tmp_path / "m")[1]
     np.savez(tmp_path / "part.npz", x=(DRAWN / 255).astype(np.float32), y=np.array(LABELS))
     assert (
-        "numbers float32, as they are"
+        "numbers float32, not scaled"
         in ostinato(
             "train",
             "classify",
@@ -228,7 +227,7 @@ def test_a_model_that_does_not_store_the_rule_refuses_bytes_alone(of_bytes):
     assert np.array_equal(probabilities(task, DRAWN / 255), wanted) and task.scaling() == ""
     with pytest.raises(
         InputError,
-        match="trained on data whose dtype it does not say, by an earlier ostinato; train it again",
+        match="trained on data of unknown dtype, by an earlier version of ostinato; train it again",
     ):
         task.predict(DRAWN)
 
@@ -359,16 +358,16 @@ def test_a_file_and_memory_give_the_same_numbers_for_every_dtype(dtype, tmp_path
     [
         (
             [1j, 2],
-            "row 1 is no array of numbers .its dtype is complex128.; give steps of equally many "
-            "numbers",
+            "row 1 is not an array of numbers .its dtype is complex128.; give steps of equally "
+            "many numbers",
         ),
-        (["1", "2"], "row 1 is no array of numbers .its dtype is <U1."),
+        (["1", "2"], "row 1 is not an array of numbers .its dtype is <U1."),
         (np.array(["2024-01-01"], "datetime64[D]"), "its dtype is datetime64"),
         ([1e300, 1.0], "row 1 has nan or infinity in step 1"),
         ([None, 1.0], "row 1 has nan or infinity in step 1"),
         (
             [[1.0, 2.0], [1.0]],
-            "row 1 is no array of numbers .*; give steps of equally many numbers",
+            "row 1 is not an array of numbers .*; give steps with the same number of values",
         ),
     ],
 )
@@ -401,7 +400,8 @@ def test_labels_of_any_kind_are_those_of_a_file(labels, tmp_path):
 @pytest.mark.parametrize("label", ["", " ", None, float("nan")])
 def test_an_empty_label_is_refused_as_in_a_file(label):
     with pytest.raises(
-        InputError, match="the label of row 2 is .*, an empty label; write one, or take the row out"
+        InputError,
+        match="the label of row 2 is .*, an empty label; write a label, or remove the row",
     ):
         Classifier().read((["x", "y"], ["a", label]))
 

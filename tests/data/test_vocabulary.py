@@ -69,8 +69,8 @@ def test_byte_pairs_know_every_text():
         (
             "byte-pair",
             100,
-            r"--vocabulary-size 100: byte pairs start from the 256 bytes and 4 marks; write 260 or "
-            r"more",
+            r"--vocabulary-size 100: byte pairs start from the 256 bytes and 4 special tokens; "
+            r"write 260 or more",
         ),
     ],
 )
@@ -81,7 +81,7 @@ def test_what_cannot_be_made_is_refused(kind, size, message):
 
 @pytest.mark.parametrize("value", [{}, {"kind": "word", "tokenizer": {"version": 3}}])
 def test_a_damaged_vocabulary_is_refused(value, tmp_path):
-    with pytest.raises(InputError, match="holds no vocabulary"):
+    with pytest.raises(InputError, match="is not a vocabulary"):
         Vocabulary.from_json(value, path=tmp_path / "vocabulary.json")
 
 
@@ -89,7 +89,7 @@ def test_a_vocabulary_of_another_kind_is_refused(tmp_path):
     value = Vocabulary.of(TEXTS, "word", size=50).to_json() | {"kind": "letters"}
     with pytest.raises(
         InputError,
-        match="holds no vocabulary .'kind' is 'letters'; it should be one of 'word', 'character', "
+        match="is not a vocabulary .'kind' is 'letters'; it should be one of 'word', 'character', "
         "'byte-pair'",
     ):
         Vocabulary.from_json(value, path=tmp_path / "vocabulary.json")

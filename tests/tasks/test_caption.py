@@ -122,7 +122,7 @@ def test_the_command_line_reads_a_table_of_files(ostinato, tmp_path):
     code, out, err = ostinato(
         "train", "caption", "captions.tsv", "--out", "m", "--threads", 1, *words
     )
-    assert code == 0 and "measured on 4 pictures:\nchrf" in out, out + err
+    assert code == 0 and "evaluated on 4 pictures:\nchrf" in out, out + err
     code, out, _ = ostinato("predict", "m", "--json", given="3.png\n")
     assert code == 0 and json.loads(out)["name"] == "3.png"
 
@@ -133,7 +133,7 @@ def test_the_command_line_reads_a_table_of_files(ostinato, tmp_path):
         (([np.zeros((4, 4, 3), np.uint8)], ["a", "b"]), "1 pictures and 2 captions"),
         (
             ([np.zeros((4, 4))], ["a"]),
-            r"picture 1 is of float64, shape \(4, 4\); give \(H, W, 3\) uint8",
+            r"picture 1 has dtype float64 and shape \(4, 4\); give \(H, W, 3\) uint8",
         ),
     ],
 )

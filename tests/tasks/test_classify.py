@@ -449,7 +449,7 @@ def test_the_command_line_trains_answers_and_tells(ostinato, tmp_path):
     ]
     code, out, err = ostinato("train", "classify", file, "--out", "m", *words)
     assert code == 0 and re.search(
-        r"^22 rows, 36 steps, \d+ s; measured on 2 rows:\naccuracy ", out, re.M
+        r"^22 rows, 36 steps, \d+ s; evaluated on 2 rows:\naccuracy ", out, re.M
     ), out + err
     assert "tokens word" in err.replace("\n", " ") and re.search(
         r"^step +\d+  loss \d\.\d{3}  accuracy \d\.\d{3}  [\dk]+ row/s  \d+:\d\d left$", err, re.M
@@ -516,7 +516,8 @@ SIGNS = [str(int(row[0] > 0)) for row in NUMBERS]
         ),
         (
             ([["a"]] * 24, SIGNS),
-            r"row 1 is no array of numbers \(.*; give steps of equally many numbers, \(T, F\)",
+            r"row 1 is not an array of numbers \(.*; give steps with the same number of values, "
+            r"\(T, F\)",
         ),
         (([1.0] * 24, SIGNS), r"row 1 is 1.0; give steps of numbers, \(T, F\)"),
     ],
@@ -651,11 +652,11 @@ def damage(path, content):
             lambda b: b.replace(b'"ensemble": 1', b'"ensemble": 2'),
             "model.safetensors' does not fit '.*config.json'",
         ),
-        ("vocabulary.json", lambda b: b"{}", "holds no vocabulary"),
+        ("vocabulary.json", lambda b: b"{}", "is not a vocabulary"),
         (
             "model.safetensors",
             lambda b: b[:-9],
-            r"model.safetensors' \(\d+ bytes\) is cut short or damaged",
+            r"model.safetensors' \(\d+ bytes\) is truncated or damaged",
         ),
     ],
 )
@@ -671,7 +672,7 @@ def test_a_damaged_model_is_one_error(trained, ostinato, tmp_path, name, content
 @pytest.mark.parametrize(
     "words, message",
     [
-        ("train classify none.tsv --out m", "there is no file 'none.tsv'"),
+        ("train classify none.tsv --out m", "does not exist 'none.tsv'"),
         (
             "train classify FILE --out m --hidden 0",
             "--hidden 0: write a whole number from 1 to 16384",
@@ -700,7 +701,7 @@ def test_a_damaged_model_is_one_error(trained, ostinato, tmp_path, name, content
         ("train --out m", "ostinato train without a task: give --config RUN.json and --out DIR"),
         ("train --config FILE --out m", "is not whole JSON"),
         ("evaluate none FILE", "there is no model directory 'none'"),
-        ("predict MODEL none.tsv", "there is no file 'none.tsv'"),
+        ("predict MODEL none.tsv", "does not exist 'none.tsv'"),
     ],
 )
 def test_wrong_input_is_one_error_and_nothing_is_written(

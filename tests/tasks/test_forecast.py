@@ -388,7 +388,7 @@ def test_the_command_line_trains_measures_and_answers(trained, ostinato, tmp_pat
     file = trained[0]
     words = ["--hidden", "8", "--steps", "24", "--horizon", "3", "--power", "1", "--threads", "1"]
     code, out, err = ostinato("train", "forecast", file, "--out", "m", *words)
-    assert code == 0 and "measured on 24 rows:\nmase " in out, out + err
+    assert code == 0 and "evaluated on 24 rows:\nmase " in out, out + err
     code, out, _ = ostinato("predict", "m", file)
     lines = [line.split("\t") for line in out.splitlines()]
     assert (
@@ -545,7 +545,7 @@ def test_a_series_that_nothing_can_be_learned_from_is_refused(data, options, mes
             {"time": "when"},
             r"data.csv' has no column 'when'.*; it has 'x', 'y'",
         ),
-        ("x,y\n" + "a,b\n" * 60, {}, r"none of them of numbers to forecast"),
+        ("x,y\n" + "a,b\n" * 60, {}, r"none with numbers to forecast"),
         (
             "x,note\n" + "1,a\n" * 60,
             {"columns": "note"},
@@ -592,8 +592,8 @@ def test_a_model_whose_layers_read_other_numbers_is_refused(tmp_path):
     (tmp_path / "model" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(
         InputError,
-        match=r"config.json' cannot be used: 'metadata.gap\[0\]' is 0.0; it should be a number from "
-        r".*train the model again",
+        match=r"config.json' cannot be used: 'metadata.gap\[0\]' is 0.0; it should be a number "
+        r"from .*train the model again",
     ):
         load(tmp_path / "model")
 

@@ -253,7 +253,7 @@ def test_the_command_line_trains_labels_and_tells(ostinato, tmp_path):
         1,
         *words,
     )
-    assert code == 0 and "14 rows, 60 steps" in out and "measured on 4 rows:\naccuracy" in out, (
+    assert code == 0 and "14 rows, 60 steps" in out and "evaluated on 4 rows:\naccuracy" in out, (
         out + err
     )
     lines = ostinato("predict", "m", f"{file}:test")[1].splitlines()
@@ -316,7 +316,7 @@ def test_the_layer_can_be_looked_into(trained):
         ),
         (
             ([[[0.0]], [[1.0], [2.0, 3.0]]], [["x"], ["y", "z"]]),
-            "clip 2 is no array of numbers .*; give frames of equally many",
+            "clip 2 is not an array of numbers .*; give frames of equally many",
         ),
         (([[[0.0]], 3.0], [["x"], ["y"]]), "clip 2 is 3.0; give frames of numbers"),
         (
@@ -377,12 +377,12 @@ def test_an_empty_clip_cannot_be_looked_into(trained):
 @pytest.mark.parametrize(
     "words, message",
     [
-        ("train frames none.npz --out m", "there is no file 'none.npz'"),
+        ("train frames none.npz --out m", "does not exist 'none.npz'"),
         (
             "train frames FILE:train --out m --label slut",
             "has no array 'slut': did you mean 'slot'",
         ),
-        ("predict MODEL none.npz:test", "there is no file 'none.npz'"),
+        ("predict MODEL none.npz:test", "does not exist 'none.npz'"),
     ],
 )
 def test_wrong_input_is_one_error(trained, ostinato, tmp_path, words, message):

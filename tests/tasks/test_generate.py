@@ -84,11 +84,12 @@ def bits(result):
         ({"seconds": 0}, r"--seconds 0: write a number from 0.1 to 1e\+09$"),
         (
             {"steps": 5, "epochs": 2, "seconds": 1},
-            r"--epochs 2 and --steps 5 and --seconds 1: a run has one budget; keep one of them",
+            r"--epochs 2 and --steps 5 and --seconds 1: a run has only one length; keep one of "
+            r"them",
         ),
         (
             {"engine": "torch", "cell": "min_gru"},
-            r"--engine torch with --cell min_gru: torch.nn has elman, lstm, gru",
+            r"--engine torch with --cell min_gru: torch.nn only has elman, lstm, gru",
         ),
     ],
 )
@@ -321,7 +322,7 @@ def test_other_options_or_another_text_do_not_go_on(trained, text_file, tmp_path
     other.write_text(TEXT + "!", encoding="utf-8")
     with pytest.raises(
         InputError,
-        match="--resume: the data is not that of the run in '.*'; give that data, or start anew",
+        match="--resume: the data is not that of the run in '.*'; give that data, or start a new run",
     ):
         train(other, out, **SMALL, resume=True)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
@@ -459,7 +460,7 @@ def change(path, **changes):
 def test_a_model_that_is_not_whole_is_refused(trained, tmp_path):
     with pytest.raises(InputError, match="there is no model directory '.*nowhere'; give the --out"):
         load(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="there is no file '.*config.json'"):
+    with pytest.raises(InputError, match="does not exist '.*config.json'"):
         load(tmp_path)
     out = copied(trained[0], tmp_path)
     config, weights = out / "config.json", out / "model.safetensors"
@@ -472,8 +473,8 @@ def test_a_model_that_is_not_whole_is_refused(trained, tmp_path):
         ),
         (
             {"version": 7},
-            "is of format version 7 and this ostinato reads version 1; use the ostinato that "
-            "wrote it",
+            "is of format version 7 and this ostinato reads version 1; use the ostinato that wrote "
+            "it",
         ),
         ({"options": {"hidden": "many"}}, r"has options that cannot be used \(--hidden many"),
         ({"options": {"colour": "red"}}, "has options that cannot be used"),
@@ -497,7 +498,7 @@ def test_a_model_that_is_not_whole_is_refused(trained, tmp_path):
     config.write_bytes(whole)
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(
-        InputError, match=r"model.safetensors' \(1000 bytes\) is cut short or damaged"
+        InputError, match=r"model.safetensors' \(1000 bytes\) is truncated or damaged"
     ):
         load(out)
     weights.unlink()
@@ -516,7 +517,7 @@ def test_a_pickle_in_place_of_the_weights_is_not_run(trained, tmp_path):
             return open, (str(ran), "w")
 
     torch.save({"embedding.weight": Evil()}, out / "model.safetensors")
-    with pytest.raises(InputError, match="is cut short or damaged"):
+    with pytest.raises(InputError, match="is truncated or damaged"):
         load(out)
     assert not ran.exists()
 

@@ -362,10 +362,10 @@ def test_two_processes_end_as_one_with_the_same_batches(plain, write, tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"unlabelled": "none.txt"}, "there is no file 'none.txt'"),
+        ({"unlabelled": "none.txt"}, "does not exist 'none.txt'"),
         (
             {"unlabelled": "numbers.csv"},
-            "'numbers.csv' has the columns 'a', 'b', none of them of texts; name one",
+            "'numbers.csv' has the columns 'a', 'b', none with texts; name one",
         ),
         (
             {"unlabelled": "pair.tsv", "unlabelled_text": "body"},

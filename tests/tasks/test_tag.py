@@ -379,7 +379,7 @@ def test_an_empty_sentence_cannot_be_looked_into(trained):
 @pytest.mark.parametrize(
     "words, message",
     [
-        ("train tag none.tsv --out m", "there is no file 'none.tsv'"),
+        ("train tag none.tsv --out m", "does not exist 'none.tsv'"),
         ("train tag FILE --out m --characters jamos", "--characters jamos: did you mean jamo"),
         ("train tag FILE --out m --column 7", "column='7': .* has 2 columns"),
         (

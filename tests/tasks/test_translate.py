@@ -161,7 +161,7 @@ def test_the_command_line_trains_writes_and_tells(ostinato, tmp_path):
     code, out, err = ostinato(
         "train", "translate", file, "--test", test, "--out", "m", "--threads", 1, *words
     )
-    assert code == 0 and "measured on 30 pairs:\nbleu" in out, out + err
+    assert code == 0 and "evaluated on 30 pairs:\nbleu" in out, out + err
     assert ostinato("predict", "m", given="1 2\n3\n")[1].splitlines() == ["둘 하나", "셋"]
     assert json.loads(ostinato("predict", "m", "--json", given="4\n")[1])["text"] == "넷"
     assert json.loads(ostinato("evaluate", "m", test, "--json")[1]) == load("m").result.metrics
@@ -195,7 +195,7 @@ def test_pairs_that_nothing_can_be_learned_from_are_refused(data, message):
         ("only\nsentences\nhere\n", "has one column; pairs need two"),
         ("source\ttarget\na\tb\nc\t\n", "line 3.*target sentence"),
         (b"a\tb\nc\t\xff\n", "is not UTF-8"),
-        ("", "has no text in it|is empty"),
+        ("", "is empty: it has no text|is empty"),
     ],
 )
 def test_wrong_files_are_one_error(ostinato, write, tmp_path, content, message):

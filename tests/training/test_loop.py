@@ -274,11 +274,11 @@ def test_a_checkpoint_of_another_version_or_run_is_refused(tmp_path):
     said["progress"]["finished"] = False
     write_tensors(path, tensors, said | {"version": 99})
     with pytest.raises(
-        InputError, match="is a checkpoint of version 99; this ostinato reads version 1"
+        InputError, match="is a checkpoint of version 99; this version of ostinato reads version 1"
     ):
         run(tmp_path)
     write_tensors(path, tensors, {"version": 1, "progress": {"place": 3}})
-    with pytest.raises(InputError, match="does not say where its run stands"):
+    with pytest.raises(InputError, match="has no valid progress"):
         run(tmp_path)
     write_tensors(
         path, {name: value for name, value in tensors.items() if "readout" not in name}, said
@@ -287,6 +287,6 @@ def test_a_checkpoint_of_another_version_or_run_is_refused(tmp_path):
         run(tmp_path)
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(
-        InputError, match=r"'.*c.safetensors' \(\d+ bytes\) is cut short or damaged"
+        InputError, match=r"'.*c.safetensors' \(\d+ bytes\) is truncated or damaged"
     ):
         run(tmp_path)

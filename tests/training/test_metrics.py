@@ -104,7 +104,7 @@ def test_classification_refuses_what_does_not_fit():
         InputError, match=r"scores of shape \(2, 3\) with labels of shape \(3,\): give \(N, C\)"
     ):
         classification(torch.zeros(2, 3), [0, 1, 2])
-    with pytest.raises(InputError, match="scores of row 2 have nan or infinity"):
+    with pytest.raises(InputError, match="scores of row 2 are not finite .nan or infinity."):
         classification([[0.0, 1], [math.nan, 0]], [0, 1])
     with pytest.raises(InputError, match="label -1 with 2 labels: labels are 0 to 1"):
         classification([[0.0, 1]], [-1])
@@ -168,9 +168,9 @@ def test_no_words_have_no_accuracy():
 
 
 def test_tagging_refuses_what_does_not_fit():
-    with pytest.raises(InputError, match="given tags of 1 sentences for the right tags of 2"):
+    with pytest.raises(InputError, match="predicted tags of 1 sentences for the true tags of 2"):
         tagging([["N"]], [["N"], ["N"]])
-    with pytest.raises(InputError, match="sentence 2 has 2 words for 1 right tags"):
+    with pytest.raises(InputError, match="sentence 2 has 2 words for 1 true tags"):
         tagging([["N"], ["N"]], [["N"], ["N"]], words=[["a"], ["a", "b"]], known=set())
 
 
@@ -267,7 +267,7 @@ def test_a_translation_without_a_value_is_none():
         "exact_match": 0,
         "word_error_rate": 1,
     }
-    with pytest.raises(InputError, match="1 given lines for 2 right ones"):
+    with pytest.raises(InputError, match="1 predicted lines for 2 references"):
         translation(["a"], ["a", "b"])
 
 
@@ -329,7 +329,7 @@ def test_a_forecast_without_a_value_is_none():
         ),
         (
             dict(predicted=[1.0], wanted=[1.0], past=[1.0], season=0),
-            "season=0: write a whole number above 0",
+            "season=0: write a positive integer",
         ),
         (dict(predicted=[1.0], wanted=[1.0], past=[1.0], low=[1.0]), "one end of an interval"),
     ],

@@ -203,11 +203,11 @@ def _section(wanted: dict[str, bool], only, others: dict) -> str:
 def _memory(settings: dict) -> Iterator[tuple[object, str | None]]:
     """As `_measured`, with a process for each peak and one for the times."""
     from .measure import machine
-    from .memory import MAKERS, Memory, choose_shape, refuse
+    from .memory import MEMORY_MAKERS, Memory, choose_shape, refuse
 
     refuse()
     found = {}
-    for name in (*MAKERS, None):
+    for name in (*MEMORY_MAKERS, None):
         for result, coming in _measured(settings | {"name": name}, "memory"):
             found[name] = result
             if coming is not None:

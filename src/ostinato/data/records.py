@@ -57,7 +57,7 @@ class Distinct:
     """All items are different, for `Annotated[list[str], Distinct()]`."""
 
     def __str__(self):
-        return " of distinct items"
+        return " distinct items"
 
     def holds(self, value: list) -> bool:
         return len(set(value)) == len(value)

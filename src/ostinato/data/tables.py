@@ -512,7 +512,8 @@ def _json_records(path: Path) -> Iterator[tuple[int, dict]]:
             json.dumps(record, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise InputError(
-                f'{where} is not valid JSON ({error}); write one object in each line: {{"text": ...}}'
+                f"{where} is not valid JSON ({error}); write one object in each line: "
+                '{"text": ...}'
             ) from error
         if not isinstance(record, dict) or not record:
             raise InputError(
