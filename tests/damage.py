@@ -169,7 +169,7 @@ def _is_other_model(place: tuple, value, what: str) -> bool:
     if isinstance(value, bool):
         return what == "true"
     if isinstance(value, float) or (isinstance(value, int) and place[-2:-1] == ("horizon",)):
-        return what in ("-1", "10**40") and place[0] in ("knows", "progress")
+        return what in ("-1", "10**40") and place[0] in ("metadata", "progress")
     # rows of a list that may be empty
     return (
         isinstance(value, (list, dict))

@@ -10,4 +10,4 @@ def untimed(history):
 
 def without_time(result):
     """How a run ended, without its seconds."""
-    return result.measures, result.steps, untimed(result.history)
+    return result.metrics, result.steps, untimed(result.history)

@@ -314,12 +314,12 @@ def test_the_curves_are_drawn(tmp_path):
         (
             lambda: inspect_layer(LSTM, torch.zeros(4, 3))["f"],
             InputError,
-            "no 'f' in these steps; there are h_l0",
+            "unknown name 'f'; the names are h_l0",
         ),
         (
             lambda: inspect_layer(GRU, torch.zeros(4, 3))["z_10"],
             InputError,
-            "no 'z_10' in these steps: did you mean 'z_l0'",
+            "unknown name 'z_10': did you mean 'z_l0'",
         ),
         (
             lambda: inspect_layer(RNN, torch.zeros(4, 3)).table("abc"),
@@ -344,22 +344,22 @@ def test_the_curves_are_drawn(tmp_path):
         (
             lambda: gradients(torch.sum, torch.zeros(2, 4, 3)),
             SizeError,
-            r"the sequence is torch.float32, \(2, 4, 3\); give .* one sequence alone",
+            r"the sequence is torch.float32, \(2, 4, 3\); give .* one sequence",
         ),
         (
             lambda: gradients(torch.sum, np.zeros((4, 3))),
             SizeError,
-            "the sequence is ndarray; give a tensor",
+            "the sequence is ndarray; give a floating-point tensor",
         ),
         (
             lambda: gradients(lambda x: x, torch.zeros(4, 3)),
             SizeError,
-            r"gave a tensor of shape \(4, 3\); it should give one number",
+            r"returned a tensor of shape \(4, 3\); it should return one number",
         ),
         (
             lambda: gradients(lambda x: 1.0, torch.zeros(4, 3)),
             SizeError,
-            "gave float; it should give one number",
+            "returned float; it should return one number",
         ),
         (
             lambda: gradients(lambda x: x.detach().sum(), torch.zeros(4, 3)),
@@ -374,10 +374,10 @@ def test_the_curves_are_drawn(tmp_path):
         (
             lambda: vanishing(["lstmm"]),
             InputError,
-            "'lstmm', which is no cell's name: did you mean 'lstm'",
+            "'lstmm', which is not the name of a cell: did you mean 'lstm'",
         ),
-        (lambda: vanishing(steps=0), InputError, "steps=0: write a whole number above 0"),
-        (lambda: vanishing(seeds=1.5), InputError, "seeds=1.5: write a whole number above 0"),
+        (lambda: vanishing(steps=0), InputError, "steps=0: write a positive integer"),
+        (lambda: vanishing(seeds=1.5), InputError, "seeds=1.5: write a positive integer"),
     ],
 )
 def test_what_cannot_be_done_says_why(call, error, message):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from ostinato.errors import InputError
-from ostinato.options import Options, chosen, flag, kind
+from ostinato.options import Options, check_resumed_options, flag, kind
 
 
 @pytest.mark.parametrize(
@@ -26,11 +26,11 @@ from ostinato.options import Options, chosen, flag, kind
         ({"seconds": 0}, r"--seconds 0: write a number from 0.1 to 1e\+09$"),
         (
             {"seconds": 5, "epochs": 2},
-            r"--epochs 2 and --seconds 5: a run has one budget; keep one of them",
+            r"--epochs 2 and --seconds 5: a run has only one length; keep one of them",
         ),
         (
             {"engine": "torch", "cell": "min_gru"},
-            r"--engine torch with --cell min_gru: torch.nn has elman, lstm, gru",
+            r"--engine torch with --cell min_gru: torch.nn only has elman, lstm, gru",
         ),
         ({"seed": None}, r"--seed None: write a whole number from 0"),
     ],
@@ -43,11 +43,12 @@ def test_an_option_that_cannot_be_used_is_refused(options, message):
 def test_cuda_is_refused_where_there_is_none(monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     with pytest.raises(
-        InputError, match="--device cuda: torch finds no such device here; write --device cpu"
+        InputError,
+        match="--device cuda: torch does not find a GPU on this machine; write --device cpu",
     ):
         Options(device="cuda")
     with pytest.raises(
-        InputError, match="--mixed-precision without --device cuda: it is for a GPU; leave it out"
+        InputError, match="--mixed-precision without --device cuda: it requires a GPU; leave it out"
     ):
         Options(mixed_precision=True)
 
@@ -56,23 +57,25 @@ def test_every_option_has_a_range_or_words_and_a_help_sentence():
     for one in fields(Options):
         about = one.metadata
         assert about["help"].endswith((".", "...")) and (
-            about["among"] or about["low"] is not None or kind(one) in (bool, str)
+            about["choices"] or about["low"] is not None or kind(one) in (bool, str)
         )
-        assert one.default is not None or about["found"]
+        assert one.default is not None or about["default_text"]
 
 
 def test_a_run_that_goes_on_keeps_its_options():
-    chosen(Options(hidden=7, layers=2), Options(layers=2), frozenset({"layers"}), "run")
+    check_resumed_options(
+        Options(hidden=7, layers=2), Options(layers=2), frozenset({"layers"}), "run"
+    )
     with pytest.raises(
         InputError,
         match=r"--hidden 7 with --resume: the run in 'run' has --hidden 128; leave the option out, "
-        r"or start anew",
+        r"or start a new run",
     ):
-        chosen(Options(hidden=7), Options(), frozenset({"hidden"}), "run")
+        check_resumed_options(Options(hidden=7), Options(), frozenset({"hidden"}), "run")
     with pytest.raises(
         InputError, match=r"--steps 7 with --resume: the run in 'run' was started without --steps"
     ):
-        chosen(Options(steps=7), Options(), frozenset({"steps"}), "run")
+        check_resumed_options(Options(steps=7), Options(), frozenset({"steps"}), "run")
 
 
 def test_a_flag_is_spelled_as_on_the_command_line():

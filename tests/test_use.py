@@ -1,4 +1,4 @@
-"""What `ostinato train` prints as "use it" works as it is printed, for each task: at a terminal,
+"""What `ostinato train` prints as "use " works as it is printed, for each task: at a terminal,
 with lines, and with no input.
 """
 
@@ -91,7 +91,7 @@ MADE = {
 
 @pytest.fixture(scope="module")
 def models(tmp_path_factory):
-    """For each task the directory of its run and the words that it printed as "use it", trained
+    """For each task the directory of its run and the words that it printed as "use ", trained
     when they are first asked for.
     """
     made = {}
@@ -105,7 +105,7 @@ def models(tmp_path_factory):
                 "train", name, path, "--out", folder / "the model", *STEPS, *options
             )
             assert code == 0, told
-            line = next(line for line in printed.splitlines() if line.startswith("use it"))
+            line = next(line for line in printed.splitlines() if line.startswith("use "))
             made[name] = folder, shlex.split(line)[3:]
         return made[name]
 

@@ -1,8 +1,7 @@
-"""Looking inside a layer: states and gates at every step, as arrays, a table and a picture, and how
-far back a gradient reaches.
+"""States and gates of a layer at every step, and how far back gradients reach.
 
-A gate here is a value of the cell's equations that a sigmoid, a hard sigmoid or a tanh has
-squashed, and that has a name there.
+A gate is a named value of the cell's equations that is the output of a sigmoid, hard sigmoid or
+tanh.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -24,14 +23,14 @@ from .nn.lengths import read_lengths
 from .nn.recurrent import Recurrent
 from .training.report import figure_bytes
 
-# A squashed value is saturated below the first or above the second, where its derivative is below
-# some third of the largest.
+# A value is saturated below the first or above the second bound, where the derivative is less than
+# about a third of its maximum.
 BOUNDS = {"sigmoid": (0.1, 0.9), "hard_sigmoid": (0.1, 0.9), "tanh": (-0.9, 0.9)}
-# What is written for a token that shows nothing.
-SHOWN = {" ": "␣", "\n": "↵", "\t": "⇥"}
-# So many tokens fit below a panel side by side.
+# Visible replacements of white space.
+VISIBLE = {" ": "␣", "\n": "↵", "\t": "⇥"}
+# Maximum number of tokens that fit below a panel.
 TICKS = 60
-# Okabe and Ito's colours, which the colour-blind tell apart.
+# Okabe and Ito's colours, which are safe for colour blindness.
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 
 
@@ -39,18 +38,18 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#0
 
 
 @dataclass(frozen=True)
-class Steps:
-    """What was inside a layer at each step of one sequence.
+class LayerTrace:
+    """The states and gates of a layer at each step of one sequence.
 
-    Names end as those of the layer's weights do: `f_l0` is gate f of the lowest layer,
-    `h_l1_reverse` state h of the next layer's reverse direction. `steps["f_l0"]` is
-    `steps.values["f_l0"]`.
+    Names have the suffixes of the layer's weights: `f_l0` is gate f of the first layer,
+    `h_l1_reverse` is state h of the second layer's reverse direction. `trace["f_l0"]` is
+    `trace.values["f_l0"]`.
 
     Attributes:
-        values: States and gates by name, (T, units) each; a state stands at the step that made it.
-        gates: What squashed each gate, by its name: "sigmoid", "hard_sigmoid" or "tanh".
+        values: States and gates by name, (T, units) each; a state is the one after the step.
+        gates: The activation of each gate: "sigmoid", "hard_sigmoid" or "tanh".
         states: The names of the states.
-        runs: How the names end, for each layer and direction: "_l0", "_l0_reverse", "_l1", ...
+        runs: The suffix of each layer and direction: "_l0", "_l0_reverse", "_l1", ...
     """
 
     values: dict[str, np.ndarray]
@@ -61,8 +60,8 @@ class Steps:
     def __getitem__(self, name: str) -> np.ndarray:
         if name not in self.values:
             raise InputError(
-                f"there is no {name!r} in these steps{near(str(name), self.values)}; "
-                f"there are {', '.join(self.values)}"
+                f"unknown name {name!r}{near(str(name), self.values)}; the names are "
+                f"{', '.join(self.values)}"
             )
         return self.values[name]
 
@@ -71,10 +70,10 @@ class Steps:
 
     @property
     def saturation(self) -> dict[str, tuple[float, float]]:
-        """For each gate the shares of its values, over steps and units, that are at the low and at
-        the high end.
+        """For each gate, the fractions of its values that are saturated at the low and at the high
+        end.
 
-        The ends are below 0.1 and above 0.9 of a sigmoid, below -0.9 and above 0.9 of a tanh.
+        A value is saturated below 0.1 or above 0.9 of a sigmoid, below -0.9 or above 0.9 of a tanh.
         """
         return {
             name: tuple(float(share.mean()) for share in self._ends(name)) for name in self.gates
@@ -88,14 +87,14 @@ class Steps:
         """A row for each step.
 
         Args:
-            tokens: What the steps were, to stand in the rows.
+            tokens: The names of the steps.
 
         Returns:
-            Rows of "step", "token" where tokens are given, "mean f_l0" and "saturated f_l0" for
-            each gate (the share of units at either end), and "norm h_l0" for each state.
+            Rows with "step", "token" if tokens are given, "mean f_l0" and "saturated f_l0" for each
+            gate (the fraction of saturated units), and "norm h_l0" for each state.
 
         Raises:
-            SizeError: There are more or fewer tokens than steps.
+            SizeError: The number of tokens differs from the number of steps.
         """
         self._check(tokens)
         saturated = {name: np.logical_or(*self._ends(name)).mean(1) for name in self.gates}
@@ -120,20 +119,20 @@ class Steps:
         if tokens is not None and len(tokens) != len(self):
             raise SizeError(
                 f"{len(tokens)} token(s) were given and there are {len(self)} step(s): give one "
-                f"token for each step"
+                "token for each step"
             )
 
     def picture(self, path: Path, tokens: Sequence[str] | None = None) -> None:
-        """Draw gates and states, by step and unit, as a PNG file.
+        """Draw gates and states by step and unit as a PNG file.
 
         Args:
-            path: Where to.
-            tokens: What the steps were, to stand below them. One that no font here can write is
-                left as the number of its step.
+            path: The file to write.
+            tokens: The names of the steps, written below them. A token without a font on this
+                machine is replaced by the number of its step.
 
         Raises:
-            SizeError: There are more or fewer tokens than steps.
-            InputError: The place cannot be written.
+            SizeError: The number of tokens differs from the number of steps.
+            InputError: The file cannot be written.
         """
         self._check(tokens)
         words = (
@@ -146,10 +145,10 @@ class Steps:
         write_whole(path, figure_bytes(self._figure(words, families)))
 
     def svg(self, tokens: Sequence[str] | None = None) -> str:
-        """What `picture` draws, as SVG, whose tokens are text for the fonts of whoever looks at it.
+        """The drawing of `picture` as SVG, with tokens as text that the viewer's fonts display.
 
         Raises:
-            SizeError: There are more or fewer tokens than steps.
+            SizeError: The number of tokens differs from the number of steps.
         """
         self._check(tokens)
         words = (
@@ -163,7 +162,7 @@ class Steps:
         from matplotlib.figure import Figure
 
         base = self.runs[0]
-        # A state that is squashed, as Elman's, is drawn once.
+        # A state that is also a gate, as in Elman's network, is drawn once.
         names = list(
             dict.fromkeys(
                 name.removesuffix(base)
@@ -212,22 +211,21 @@ class Steps:
         return figure
 
 
-def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> Steps:
-    """Run a layer over one sequence, and keep its states and gates at every step.
+def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> LayerTrace:
+    """Run a layer on one sequence, and return its states and gates at every step.
 
-    Dropout is left out. The reference engine computes it all, from the graph that also the layer's
-    outputs come from.
+    Dropout is not applied. The reference engine computes all values from the graph of the layer.
 
     Args:
         layer: A layer with any cell.
-        x: A sequence (T, I), or a batch as the layer takes it; for a cell of several inputs a tuple
-            of one such for each.
-        lengths: Valid steps of each row of a batch; None where all are T.
-        row: Which sequence of a batch.
+        x: A sequence (T, I), or a batch as the layer takes it; for a cell with several inputs, a
+            tuple of these.
+        lengths: Valid steps of each row of a batch; None if all are T.
+        row: The row of the batch to inspect.
 
     Raises:
-        InputError: It is no layer of Ostinato, or there is no such row or no step.
-        SizeError: A shape that does not fit.
+        InputError: The layer is not an Ostinato layer, or the row or its steps do not exist.
+        SizeError: A shape does not fit.
 
     Example:
         >>> import torch, ostinato
@@ -240,7 +238,7 @@ def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> Steps:
     if not isinstance(layer, Recurrent):
         raise InputError(
             f"the layer given is {type(layer).__name__}; give an ostinato layer: Recurrent, RNN, "
-            f"LSTM or GRU"
+            "LSTM or GRU"
         )
     inputs = layer.checked_inputs(_one_row(layer, x, lengths, row))
     graph = layer.graph
@@ -250,8 +248,8 @@ def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> Steps:
     outward = next((name for name, node in kept.items() if node is graph.output), "output")
     while kept.setdefault(outward, graph.output) is not graph.output:
         outward += "_"
-    # All that is kept stands side by side as the output, so that the engine's own scan gives it, in
-    # both directions.
+    # All values are concatenated as the output, so that the engine's own loop returns them, in both
+    # directions.
     nodes = tuple(kept.values())
     whole = replace(
         graph, output=Node("concat", nodes, None, sum((n.size for n in nodes[1:]), nodes[0].size))
@@ -285,7 +283,7 @@ def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> Steps:
                     for name, part in parts.items()
                 }
             below = torch.cat(outputs, -1)
-    return Steps(
+    return LayerTrace(
         values,
         {name + run: node.op for run in runs for name, node in gates.items()},
         tuple(name + run for run in runs for name in states),
@@ -301,8 +299,8 @@ def _one_row(layer: Recurrent, x, lengths, row: int) -> tuple[Tensor, ...]:
             str(tuple(i.shape)) if isinstance(i, Tensor) else type(i).__name__ for i in inputs
         )
         raise SizeError(
-            f"inspect_layer() was given {given}; give a sequence, (time, units), "
-            "or a batch of them as the layer takes it"
+            f"inspect_layer() was given {given}; give a sequence, (time, units), or a batch of "
+            "them as the layer takes it"
         )
     inputs = tuple(
         i[:, None] if i.dim() == 2 else i.transpose(0, 1) if layer.batch_first else i
@@ -321,12 +319,12 @@ def _one_row(layer: Recurrent, x, lengths, row: int) -> tuple[Tensor, ...]:
 
 
 def named_gates(graph: Graph) -> dict[str, Node]:
-    """The squashed values of a step, by the names that the cell's equations give them.
+    """The gates of a cell, by the names in its equations.
 
-    A gate has its own name, or that of the one named value it squashes: `f` in `sigmoid(f)` and in
-    `sigmoid(f + 1)`. One that squashes several or none is called what is written of it,
-    `sigmoid(xr + hr)`. What squashes a new state alone, as the `tanh(c_t)` of an LSTM, is left out,
-    for it says what the state says.
+    A gate has its own name, or the name of the only named value in its argument: `f` in
+    `sigmoid(f)` and in `sigmoid(f + 1)`. A gate of several named values, or of none, is named by
+    its expression, `sigmoid(xr + hr)`. An activation of a new state alone, such as `tanh(c_t)` in
+    an LSTM, is left out, because it only repeats the state.
 
     Example:
         >>> from ostinato.cells import gru, lstm
@@ -365,18 +363,18 @@ def named_gates(graph: Graph) -> dict[str, Node]:
 
 
 def gradients(output_of: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
-    """How much a result depends on each step: the norm of its gradient with respect to each step's
+    """How much a result depends on each step: the norm of its gradient with respect to the step's
     input.
 
     Args:
-        output_of: Gives a tensor of one number for a sequence (T, I).
+        output_of: Function from a sequence (T, I) to a tensor with one number.
         x: The sequence, (T, I).
 
     Returns:
         The norms, (T,).
 
     Raises:
-        SizeError: The sequence is of another shape, or the result is not one number.
+        SizeError: The sequence has another shape, or the result is not one number.
         InputError: The result does not depend on x.
 
     Example:
@@ -387,9 +385,8 @@ def gradients(output_of: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
     if not isinstance(x, Tensor) or not x.is_floating_point() or x.dim() != 2:
         given = f"{x.dtype}, {tuple(x.shape)}" if isinstance(x, Tensor) else type(x).__name__
         raise SizeError(
-            f"the sequence is {given}; give a tensor of floating-point numbers, one sequence "
-            f"alone, (time, units), "
-            "and have output_of add a batch where it needs one"
+            f"the sequence is {given}; give a floating-point tensor with one sequence, (time, "
+            "units), and add a batch dimension in output_of if needed"
         )
     x = x.detach().clone().requires_grad_()
     result = output_of(x)
@@ -400,18 +397,18 @@ def gradients(output_of: Callable[[Tensor], Tensor], x: Tensor) -> np.ndarray:
             else type(result).__name__
         )
         raise SizeError(
-            f"output_of gave {given}; it should give one number: "
-            "write what is to be explained, such as logits[0, 3], or .sum()"
+            f"output_of returned {given}; it should return one number: select the number to "
+            "explain, such as logits[0, 3], or use .sum()"
         )
     if not result.requires_grad:
         raise InputError(
-            "what output_of gave has no gradient: compute it from x by torch operations, without "
-            "torch.no_grad()"
+            "the result of output_of has no gradient: compute it from x by torch operations, "
+            "without torch.no_grad()"
         )
     (dx,) = torch.autograd.grad(result.sum(), x, allow_unused=True)
     if dx is None:
         raise InputError(
-            "what output_of gave does not depend on x: compute it from the x that it is given"
+            "the result of output_of does not depend on x: compute it from the argument x"
         )
     return dx.norm(dim=-1).double().cpu().numpy()
 
@@ -425,25 +422,25 @@ def vanishing(
     seeds: int = 5,
     forget_bias: float = 1.0,
 ) -> dict[str, np.ndarray]:
-    """How the gradient of the last output fades with the steps that it goes back through, in layers
-    that have not learned yet.
+    """How the gradient of the last output decays over the steps that it goes back, in untrained
+    layers.
 
-    It is the gradient of the last output, seen along a random direction, with respect to the input
-    k steps before, in float64.
+    The gradient is that of the last output, projected on a random direction, with respect to the
+    input k steps before, in float64.
 
     Args:
         cells: The cells, or their names.
-        steps: T, how many steps there are.
+        steps: T, number of steps.
         input_size: I.
-        hidden_size: H; other letters of a cell are half of it.
-        seeds: How many layers, each with its own weights and input, the mean is over.
-        forget_bias: What the cells that have such a constant add to their forget gate.
+        hidden_size: H; other sizes of a cell are half of it.
+        seeds: Number of layers, each with its own weights and input, to average over.
+        forget_bias: Forget gate bias of cells with such a constant.
 
     Returns:
-        For each cell, by name, the mean norms (T,); [k] is that of k steps back.
+        For each cell, by name, the mean norms (T,); [k] is the norm k steps back.
 
     Raises:
-        InputError: There is no such cell, or a number is no whole number above 0.
+        InputError: A cell does not exist, or a number is not a positive integer.
 
     Example:
         >>> curves = vanishing(steps=50, seeds=2)
@@ -452,12 +449,12 @@ def vanishing(
     """
     for name, number in {"steps": steps, "seeds": seeds}.items():
         if not isinstance(number, int) or isinstance(number, bool) or number < 1:
-            raise InputError(f"{name}={number!r}: write a whole number above 0")
+            raise InputError(f"{name}={number!r}: write a positive integer")
     found = {}
     for given in cells:
         if not isinstance(given, Cell) and given not in CELLS:
             raise InputError(
-                f"cells has {given!r}, which is no cell's name{near(str(given), CELLS)}; "
+                f"cells has {given!r}, which is not the name of a cell{near(str(given), CELLS)}; "
                 f"the cells are {', '.join(sorted(CELLS))}"
             )
         cell = given if isinstance(given, Cell) else CELLS[given]
@@ -472,7 +469,7 @@ def vanishing(
 def _faded(cell: Cell, steps: int, input_size: int, hidden_size: int, seed: int) -> np.ndarray:
     letters = (cell.graph.letters | cell.graph.output.size.letters) - {"I", "H"}
     sizes = {letter: max(1, hidden_size // 2) for letter in letters}
-    # The seeds of whoever calls are left as they are.
+    # The random state of the caller is not changed.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         layer = Recurrent(cell, input_size, hidden_size, sizes=sizes, dtype=torch.float64)
@@ -482,15 +479,15 @@ def _faded(cell: Cell, steps: int, input_size: int, hidden_size: int, seed: int)
 
 
 def vanishing_picture(path: Path, curves: Mapping[str, np.ndarray] | None = None) -> None:
-    """Draw gradients by the steps that they go back through, on a logarithmic scale, as a PNG file.
+    """Draw gradient norms over the steps that they go back, on a logarithmic scale, as a PNG file.
 
     Args:
-        path: Where to.
-        curves: What `vanishing` gives, under any labels; None for elman beside lstm with a forget
-            bias of 1.
+        path: The file to write.
+        curves: The result of `vanishing`, under any labels; None for elman and for lstm with a
+            forget bias of 1.
 
     Raises:
-        InputError: The place cannot be written.
+        InputError: The file cannot be written.
     """
     from matplotlib.figure import Figure
 
@@ -512,17 +509,17 @@ def vanishing_picture(path: Path, curves: Mapping[str, np.ndarray] | None = None
 
 
 def _shown(token: str) -> str:
-    return "".join(SHOWN.get(character, character) for character in str(token))
+    return "".join(VISIBLE.get(character, character) for character in str(token))
 
 
 def fonts(text: str) -> tuple[list[str], set[str]]:
-    """The fonts here that write a text, and the characters that none of them has."""
+    """The fonts on this machine that can write a text, and the characters that none of them has."""
     from matplotlib.font_manager import fontManager, get_font
 
     families, missing = [], set(text)
-    # What comes with matplotlib has no Hangul; what does is looked for only where it is needed.
+    # The fonts of matplotlib have no Hangul; other fonts are only searched when needed.
     for font in sorted(fontManager.ttflist, key=lambda font: font.name != "DejaVu Sans"):
-        # The last resort has a box for everything.
+        # The fonts named Last Resort have a box for every character.
         if (
             (font.style, font.weight) != ("normal", 400)
             or font.name.startswith("Last Resort")

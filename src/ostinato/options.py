@@ -1,6 +1,4 @@
-"""The options of a task: declared once, with their range and help, for Python, the command line and
-the configuration file.
-"""
+"""Options of a task, declared once for Python, the command line and config.json."""
 
 import difflib
 from collections.abc import Sequence
@@ -9,15 +7,19 @@ from dataclasses import asdict, dataclass, field, fields
 from .cells import CELLS
 from .errors import InputError, shown
 
-MODEL, BUDGET, LEARNING, RUN = "The model", "How long (one of these)", "Learning", "The run"
-ENGINES = ("cpu", "reference", "torch")
+# The headings under which the help lists options.
+MODEL_PANEL = "Model"
+BUDGET_PANEL = "Training length (choose one)"
+TRAINING_PANEL = "Training"
+RUN_PANEL = "Run"
+ENGINE_CHOICES = ("cpu", "reference", "torch")
 ATTENTIONS = ("luong", "bahdanau")
-KINDS, VOCABULARIES, SPELLINGS = (
+TOKEN_KINDS, VOCABULARIES, SPELLINGS = (
     ("word", "character", "byte-pair"),
     ("character", "byte-pair"),
     ("grapheme", "jamo"),
 )
-# A task gives a cell its sequence and nothing beside it.
+# A task feeds a cell its sequence and no second input.
 ONE_INPUT = tuple(name for name, cell in CELLS.items() if len(cell.graph.inputs) == 1)
 
 
@@ -25,23 +27,23 @@ def option(
     default,
     help: str,
     *,
-    panel: str = MODEL,
+    panel: str = MODEL_PANEL,
     low: float | None = None,
     high: float | None = None,
-    among: Sequence[str] = (),
-    found: str = "",
+    choices: Sequence[str] = (),
+    default_text: str = "",
     hidden: bool = False,
 ):
     """A field of `Options`.
 
     Args:
-        default: Its value where none is given.
-        help: A sentence for the command line.
-        panel: Under which heading the command line shows it.
+        default: The default value.
+        help: The help text of the command line, one sentence.
+        panel: The heading under which the help lists the option.
         low, high: The range of a number.
-        among: The words that it can be.
-        found: What the default None stands for; without this, None is no value that can be given.
-        hidden: It is not shown.
+        choices: The words that are allowed.
+        default_text: The meaning of the default None; without it None is not an allowed value.
+        hidden: Leave the option out of the help.
     """
     return field(
         default=default,
@@ -50,8 +52,8 @@ def option(
             "panel": panel,
             "low": low,
             "high": high,
-            "among": tuple(among),
-            "found": found,
+            "choices": tuple(choices),
+            "default_text": default_text,
             "hidden": hidden,
         },
     )
@@ -64,50 +66,86 @@ def flag(name: str) -> str:
 
 @dataclass(frozen=True)
 class Options:
-    """What every task has; a task's own options stand beside these, or have another default.
+    """Options of every task; a task adds its own or changes a default.
 
     Raises:
         InputError: A value that cannot be used.
     """
 
     cell: str = option(
-        "lstm", "Cell: elman, lstm, lstm_peephole, gru, min_gru, ...", among=ONE_INPUT
+        "lstm", "Recurrent cell: elman, lstm, lstm_peephole, gru, min_gru, ...", choices=ONE_INPUT
     )
-    hidden: int = option(128, "Units of each layer.", low=1, high=16384)
-    layers: int = option(1, "Layers.", low=1, high=64)
-    dropout: float = option(0.3, "Rate of dropout.", low=0, high=0.99)
+    hidden: int = option(128, "Hidden size: units in each layer.", low=1, high=16384)
+    layers: int = option(1, "Number of recurrent layers.", low=1, high=64)
+    dropout: float = option(0.3, "Dropout rate.", low=0, high=0.99)
     epochs: float | None = option(
-        None, "Times to read the data.", panel=BUDGET, low=1e-6, high=1e9, found="from the data"
+        None,
+        "Number of epochs.",
+        panel=BUDGET_PANEL,
+        low=1e-6,
+        high=1e9,
+        default_text="from the number of rows",
     )
-    steps: int | None = option(None, "Steps.", panel=BUDGET, low=1, high=10**12, found="none")
-    seconds: float | None = option(None, "Seconds.", panel=BUDGET, low=0.1, high=1e9, found="none")
-    batch: int = option(64, "Rows of a batch.", panel=LEARNING, low=1, high=65536)
+    steps: int | None = option(
+        None,
+        "Number of training steps (batches).",
+        panel=BUDGET_PANEL,
+        low=1,
+        high=10**12,
+        default_text="none",
+    )
+    seconds: float | None = option(
+        None,
+        "Training time in seconds.",
+        panel=BUDGET_PANEL,
+        low=0.1,
+        high=1e9,
+        default_text="none",
+    )
+    batch: int = option(64, "Batch size: rows in a batch.", panel=TRAINING_PANEL, low=1, high=65536)
     learning_rate: float = option(
-        3e-3, "The highest of the schedule.", panel=LEARNING, low=1e-9, high=10
+        3e-3, "Peak learning rate of the schedule.", panel=TRAINING_PANEL, low=1e-9, high=10
     )
-    weight_decay: float = option(0.01, "Of AdamW.", panel=LEARNING, low=0, high=10)
-    clip: float = option(1.0, "Norm that gradients are cut to.", panel=LEARNING, low=1e-9, high=1e9)
+    weight_decay: float = option(
+        0.01, "Weight decay of AdamW.", panel=TRAINING_PANEL, low=0, high=10
+    )
+    clip: float = option(
+        1.0, "Maximum gradient norm (gradient clipping).", panel=TRAINING_PANEL, low=1e-9, high=1e9
+    )
     held_out: float = option(
-        0.1, "Part of the data that is kept to measure on.", panel=LEARNING, low=0.001, high=0.9
+        0.1,
+        "Fraction of the data held out for validation.",
+        panel=TRAINING_PANEL,
+        low=0.001,
+        high=0.9,
     )
     patience: int = option(
         5,
-        "Stop after so many of 12 measurements without a better one; 0: never.",
-        panel=LEARNING,
+        "Early stopping: stop after this many of the 12 validation runs without improvement; 0: "
+        "off.",
+        panel=TRAINING_PANEL,
         low=0,
         high=10**6,
     )
-    seed: int = option(1, "The same seed gives the same model.", panel=RUN, low=0, high=2**63 - 1)
-    device: str = option("cpu", "cpu or cuda.", panel=RUN, among=("cpu", "cuda"))
+    seed: int = option(
+        1,
+        "Random seed; the same seed gives the same model.",
+        panel=RUN_PANEL,
+        low=0,
+        high=2**63 - 1,
+    )
+    device: str = option(
+        "cpu", "Device to train on: cpu or cuda.", panel=RUN_PANEL, choices=("cpu", "cuda")
+    )
     mixed_precision: bool = option(
-        False, "Products of bfloat16 numbers, with --device cuda.", panel=RUN
+        False, "Multiply matrices in bfloat16 (requires --device cuda).", panel=RUN_PANEL
     )
     engine: str | None = option(
         None,
-        "What runs the cell; torch is torch.nn's own layer.",
-        panel=RUN,
-        among=ENGINES,
-        found="the fastest",
+        "Engine that runs the cell; torch uses the layer of torch.nn.",
+        panel=RUN_PANEL,
+        choices=ENGINE_CHOICES,
+        default_text="the fastest",
         hidden=True,
     )
 
@@ -120,26 +158,28 @@ class Options:
             if getattr(self, name) is not None
         ]
         if len(budgets) > 1:
-            raise InputError(f"{' and '.join(budgets)}: a run has one budget; keep one of them")
+            raise InputError(
+                f"{' and '.join(budgets)}: a run has only one length; keep one of them"
+            )
         if self.engine == "torch":
             from .nn.torch_baseline import TORCH_LAYERS
 
             if self.cell not in TORCH_LAYERS:
                 raise InputError(
-                    f"--engine torch with --cell {self.cell}: torch.nn has "
+                    f"--engine torch with --cell {self.cell}: torch.nn only has "
                     f"{', '.join(TORCH_LAYERS)}; leave --engine out"
                 )
         if self.mixed_precision and self.device != "cuda":
             raise InputError(
-                "--mixed-precision without --device cuda: it is for a GPU; leave it out"
+                "--mixed-precision without --device cuda: it requires a GPU; leave it out"
             )
         if self.device == "cuda":
             import torch
 
             if not torch.cuda.is_available():
                 raise InputError(
-                    "--device cuda: torch finds no such device here; write --device cpu, and see "
-                    "`ostinato doctor`"
+                    "--device cuda: torch does not find a GPU on this machine; write --device cpu, "
+                    "and see `ostinato doctor`"
                 )
 
     def to_json(self) -> dict:
@@ -149,17 +189,17 @@ class Options:
 
 def _check(one, given):
     about = one.metadata
-    if given is None and about["found"]:
+    if given is None and about["default_text"]:
         return
-    # as it was written, and short however long it is
+    # as the user wrote it, shortened if it is long
     text = given if isinstance(given, str) and len(given) <= 60 else shown(given)
-    if about["among"]:
-        if given not in about["among"]:
-            near = difflib.get_close_matches(text, about["among"], 1)
+    if about["choices"]:
+        if given not in about["choices"]:
+            near = difflib.get_close_matches(text, about["choices"], 1)
             raise InputError(
                 f"{flag(one.name)} {text}: "
                 + (f"did you mean {near[0]}? " if near else "")
-                + f"Write one of {', '.join(about['among'])}"
+                + f"Write one of {', '.join(about['choices'])}"
             )
     elif about["low"] is not None:
         whole = kind(one) is int
@@ -179,15 +219,15 @@ def _check(one, given):
 
 
 def kind(one) -> type:
-    """int, float, str or bool: what the value of an option is."""
+    """The type of an option's value: int, float, str or bool."""
     return next(of for of in getattr(one.type, "__args__", (one.type,)) if of is not type(None))
 
 
-def chosen(options: Options, saved: Options, given: frozenset[str], out) -> None:
-    """Hold the options that a person gave against those of the run that is to go on.
+def check_resumed_options(options: Options, saved: Options, given: frozenset[str], out) -> None:
+    """Compare the options given on the command line with those of the run to resume.
 
     Raises:
-        InputError: One is another.
+        InputError: An option has another value in the saved run.
     """
     for name in (f.name for f in fields(options) if f.name in given):
         was = getattr(saved, name)
@@ -199,5 +239,5 @@ def chosen(options: Options, saved: Options, given: frozenset[str], out) -> None
                     if was is not None
                     else f"was started without {flag(name)}"
                 )
-                + "; leave the option out, or start anew with another --out"
+                + "; leave the option out, or start a new run with another --out"
             )

@@ -24,7 +24,7 @@ from ostinato.errors import EngineError, InputError
 
 SHAPE = bench.Shape(1, 3, 8, 8)
 STEP, STACKED = bench.Shape(2, 1, 4, 5), bench.Shape(2, 3, 4, 5, 2, 2)
-SETTINGS = [(peer, setting) for peer, settings in peers.MAKERS.items() for setting in settings]
+SETTINGS = [(peer, setting) for peer, settings in peers.PEER_MAKERS.items() for setting in settings]
 
 
 @pytest.fixture(autouse=True)
@@ -58,11 +58,11 @@ def run():
     ]
     rows += [
         row(name, mode, shape, [BUILT_IN, LOOP])
-        for name in bench.OWN
+        for name in bench.OWN_CELL_BARS
         for mode in bench.MODES
         for shape in bench.OWN_GRID
     ]
-    return bench.Run(
+    return bench.BenchmarkRun(
         rows,
         2,
         [0, 1],
@@ -102,13 +102,13 @@ def _printed(run) -> str:
 def test_a_peer_computes_what_torch_does(layer, shape, peer, setting):
     _needed(peer)
     mode = "inference" if shape == STEP or peer == "onnxruntime" else "training"
-    work = measure.make_work(layer, mode, shape, threads=1)
-    runner = peers.MAKERS[peer][setting](work)
+    work = measure.make_workload(layer, mode, shape, threads=1)
+    runner = peers.PEER_MAKERS[peer][setting](work)
     if runner is None:
         # a cell is for one step, which has no loop that the product could be in
         assert setting == "cell" and shape != STEP or "in the loop" in setting and shape == STEP
         return
-    torchs = peers.MAKERS["torch"]["batch_first=False"](work)
+    torchs = peers.PEER_MAKERS["torch"]["batch_first=False"](work)
     # the second call of a stream starts from the state that the first gave
     for _ in range(2):
         given, wanted = runner.arrays(runner.call()), torchs.arrays(torchs.call())
@@ -170,7 +170,7 @@ def test_a_peer_is_timed(peer, modes):
 def test_one_step_is_inference_from_a_state_that_is_given():
     run = measure.measure(threads=1, quick=True, layers=("LSTM",), peers=[], shapes=[(1, 1, 8, 8)])
     assert [(row.mode, row.shape) for row in run.rows] == [("inference", (1, 1, 8, 8, 1, 1))]
-    work = measure.make_work("LSTM", "inference", bench.Shape(1, 1, 8, 8), threads=1)
+    work = measure.make_workload("LSTM", "inference", bench.Shape(1, 1, 8, 8), threads=1)
     ours = peers.ours(work)
     found = ours.arrays(ours.call())
     _, (h, c) = work.layer(work.x, work.state)
@@ -181,13 +181,13 @@ def test_one_step_is_inference_from_a_state_that_is_given():
     )
 
 
-@pytest.mark.parametrize("name", bench.OWN)
+@pytest.mark.parametrize("name", bench.OWN_CELL_BARS)
 @pytest.mark.parametrize("mode", bench.MODES)
 def test_an_own_cell_is_held_against_the_built_in_lstm_and_a_loop(name, mode):
     # `_row` compares the loop's numbers, all gradients among them, with the cell's
     row = measure._row(name, mode, bench.Shape(2, 5, 4, 6), [], 1, {}, 0.0, 2)
     assert list(row.peers) == [BUILT_IN, LOOP]
-    work = measure.make_work(name, mode, bench.Shape(2, 5, 4, 6), threads=1)
+    work = measure.make_workload(name, mode, bench.Shape(2, 5, 4, 6), threads=1)
     make, others = own.contenders(name)
     looped = others[LOOP][""](work)
     found = looped.arrays(looped.call())
@@ -201,9 +201,9 @@ def test_own_is_all_own_cells():
     wanted = measure._wanted(("GRU", "own"), ("training",), [STEP, SHAPE], [SHAPE])
     assert wanted == [
         ("GRU", "training", SHAPE),
-        *((name, "training", SHAPE) for name in bench.OWN),
+        *((name, "training", SHAPE) for name in bench.OWN_CELL_BARS),
     ]
-    assert bench.OWN.keys() == own.OWN_CELLS.keys()
+    assert bench.OWN_CELL_BARS.keys() == own.OWN_CELLS.keys()
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_the_share_of_the_peak_follows_from_the_multiply_adds(shape, operations)
     row = run.rows[0]
     weights = sum(
         p.numel()
-        for p in measure.make_work("LSTM", "training", shape, 1).layer.parameters()
+        for p in measure.make_workload("LSTM", "training", shape, 1).layer.parameters()
         if p.ndim == 2
     )
     assert row.operations == operations == 3 * 2 * shape.batch * shape.steps * weights
@@ -263,7 +263,7 @@ def test_there_is_no_peak_without_kernels(monkeypatch, run):
     peak = Peak(1)
     peak()
     assert peak.best is None
-    assert "peak: none" in _printed(bench.Run(run.rows, 1, None, None, {}, run.machine))
+    assert "peak: none" in _printed(bench.BenchmarkRun(run.rows, 1, None, None, {}, run.machine))
 
 
 @pytest.mark.parametrize("wrong", [1.0, float("nan")])
@@ -274,10 +274,11 @@ def test_a_peer_with_other_numbers_is_refused(monkeypatch, wrong):
             right.call, lambda result: {name: a + wrong for name, a in right.arrays(result).items()}
         )
 
-    monkeypatch.setitem(peers.MAKERS, "torch", {"": other})
+    monkeypatch.setitem(peers.PEER_MAKERS, "torch", {"": other})
     with pytest.raises(
         EngineError,
-        match=r"torch.nn, GRU inference 1,3,8,8: its outputs are up to .* do not compute the same",
+        match=r"torch.nn, GRU inference 1,3,8,8: its outputs differ from ours by up to .* do not "
+        r"compute the same",
     ):
         measure.measure(
             threads=1,
@@ -294,7 +295,7 @@ def test_of_a_peers_settings_the_fastest_is_timed(monkeypatch):
         right = peers.ours(work)
         return Runner(lambda: (time.sleep(0.02), right.call())[1], right.arrays)
 
-    monkeypatch.setitem(peers.MAKERS, "torch", {"slow": slow, "fast": peers.ours})
+    monkeypatch.setitem(peers.PEER_MAKERS, "torch", {"slow": slow, "fast": peers.ours})
     run = measure.measure(
         threads=1,
         quick=True,
@@ -330,7 +331,7 @@ def test_keras_on_another_backend_is_left_out(monkeypatch):
 
 def test_everyone_has_one_sample_a_round_and_who_begins_changes(monkeypatch):
     monkeypatch.setattr(measure, "_settle", lambda: None)
-    monkeypatch.setattr(measure, "LONG", 0.0)
+    monkeypatch.setattr(measure, "LONG_CALL", 0.0)
     turns = []
 
     def runner(name):
@@ -419,9 +420,9 @@ def test_the_tables_fit_in_80_columns(run):
         "peak: 250 GFLOP/s",
         "* two layers, both directions",
         "~ unsteady",
-        "one step (T = 1) is a step of a stream",
+        "T = 1 is a step of a stream",
         "1.1, 1.3, 1.6 of the LSTM's time at most",
-        "10 times as fast as the loop at least",
+        "at least 10 times as fast as the loop",
         "beside torch.nn 1.2.3, ONNX Runtime 1.2.3, JAX 1.2.3, Keras 1.2.3",
     ):
         assert line in text
@@ -500,7 +501,7 @@ def test_the_command_prints_tables_and_writes_everything(tmp_path, capsys):
     )
     printed = capsys.readouterr()
     assert (
-        "inference: times as fast as the best peer, and as each" in printed.out
+        "inference: speed-up over the best library, and over each" in printed.out
         and "geometric mean" in printed.out
     )
     assert "RNN  inference 32,100,64,128" in printed.err
@@ -531,7 +532,7 @@ def test_the_command_prints_tables_and_writes_everything(tmp_path, capsys):
 
 
 def test_a_measuring_process_that_dies_is_an_error(capfd):
-    with pytest.raises(EngineError, match="the measuring ended before its last row"):
+    with pytest.raises(EngineError, match="the measurement ended before its last row"):
         list(bench._measured({"threads": 1, "nonsense": True}))
     assert "nonsense" in capfd.readouterr().err
 
@@ -545,13 +546,13 @@ def test_a_measuring_process_that_dies_is_an_error(capfd):
         ({"peers": ["cudnn"]}, "--peers cudnn: write one of torch, onnxruntime, jax, keras"),
         (
             {"json": "no/such/place.json"},
-            "--json no/such/place.json: 'no/such' is no directory that can be written",
+            "--json no/such/place.json: 'no/such' is not a writable directory",
         ),
         (
             {"save_ratios": "no/such/place.json"},
-            "--save-ratios no/such/place.json: 'no/such' is no directory that can be written",
+            "--save-ratios no/such/place.json: 'no/such' is not a writable directory",
         ),
-        ({"compare": "no/such/place.json"}, "there is no file 'no/such/place.json'"),
+        ({"compare": "no/such/place.json"}, "the file 'no/such/place.json' does not exist"),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_measured(arguments, message):
@@ -605,7 +606,7 @@ def test_a_run_is_no_worse_than_itself(run, tmp_path):
         ],
     )
     assert _held(run, run, tmp_path / "f") == (
-        [f"{len(run.rows)} rows compared with ratios.json: 0 worse"],
+        [f"{len(run.rows)} rows compared with ratios.json: 0 slower"],
         False,
     )
 
@@ -636,14 +637,16 @@ def test_a_row_is_worse_if_we_fell_behind_everyone_by_more_than_the_noise(
     lines, failed = _held(replace(run, rows=[now]), before, tmp_path / "f")
     assert (
         failed == worse
-        and any(line.startswith("worse: GRU training 1,3,8,8 beside") for line in lines) == worse
+        and any(line.startswith("slower: GRU training 1,3,8,8 compared with") for line in lines)
+        == worse
     )
 
 
 def test_a_worse_row_says_by_how_much(run, tmp_path):
     before, now = (replace(run, rows=[_row(ours, torch=2.0)]) for ours in (1.0, 2.0))
     assert _held(now, before, tmp_path / "f")[0][0] == (
-        "worse: GRU training 1,3,8,8 beside torch.nn: 2.00x was, 1.00x is (-50%; -10% is allowed)"
+        "slower: GRU training 1,3,8,8 compared with torch.nn: 2.00x before, 1.00x now (-50%; -10% is "
+        "allowed)"
     )
 
 
@@ -651,7 +654,7 @@ def test_rows_in_which_little_can_be_seen_are_counted(run, tmp_path):
     before, now = (replace(run, rows=[_row(1.0, spread, torch=2.0)]) for spread in (0.0, 0.5))
     assert (
         _held(now, before, tmp_path / "f")[0][-1]
-        == "1 of them are so unsteady that they might fall by more than 30% unseen"
+        == "1 of them vary so much that a decrease of more than 30% may go unnoticed"
     )
 
 
@@ -663,8 +666,8 @@ def test_another_machine_is_said_to_be_another(run, tmp_path):
     )
     text = "\n".join(_held(replace(run, rows=run.rows[:-1]), other, tmp_path / "f")[0])
     assert (
-        "another processor: ratios.json is of Abacus, this is" in text
-        and "other threads: 1 in ratios.json, 2 now" in text
+        "another processor: Abacus in ratios.json, " in text
+        and "another number of threads: 1 in ratios.json, 2 now" in text
     )
     assert "jax none then, 1.2.3 now" in text and "torch 1.2.4 then, 1.2.3 now" in text
     assert (
@@ -680,7 +683,7 @@ def test_what_is_no_file_of_ratios_is_refused(tmp_path, content):
     (tmp_path / "f").write_text(content)
     with pytest.raises(
         InputError,
-        match=r"this is no file of ratios .*; write one with: ostinato bench --save-ratios FILE",
+        match=r"this is not a file of ratios .*; write one with: ostinato bench --save-ratios FILE",
     ):
         ratios.read(tmp_path / "f")
 
@@ -690,7 +693,7 @@ def test_the_command_writes_ratios_and_says_whether_a_run_holds(run, tmp_path, c
     monkeypatch.setattr(bench, "_measured", lambda *given: iter([(found[0], None)]))
     file = tmp_path / "ratios.json"
     assert bench.command(save_ratios=file) and bench.command(compare=file)
-    assert f"1 rows compared with {file}: 0 worse" in capsys.readouterr().out
+    assert f"1 rows compared with {file}: 0 slower" in capsys.readouterr().out
     found[0] = replace(run, rows=[_row(1.5, torch=2.0)])
     assert not bench.command(compare=file)
-    assert f"1 rows compared with {file}: 1 worse" in capsys.readouterr().out
+    assert f"1 rows compared with {file}: 1 slower" in capsys.readouterr().out

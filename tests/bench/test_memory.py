@@ -8,7 +8,7 @@ from rich.console import Console
 
 from ostinato import bench
 from ostinato.bench import measure, memory
-from ostinato.bench.memory import CHECKPOINT, OURS, TORCH, Memory
+from ostinato.bench.memory import OURS, TORCH, WITH_CHECKPOINT, Memory
 from ostinato.bench.rows import Shape, Times
 from ostinato.errors import EngineError, InputError
 
@@ -28,8 +28,8 @@ def found(ours=900, checkpoint=300, torch=1000):
     times = [Times(seconds, seconds, seconds, 3, 1, seconds, "") for seconds in (2.0, 2.7, 3.0)]
     return Memory(
         memory.SHAPE,
-        {OURS: ours * MIB, CHECKPOINT: checkpoint * MIB, TORCH: torch * MIB},
-        dict(zip((OURS, CHECKPOINT, TORCH), times)),
+        {OURS: ours * MIB, WITH_CHECKPOINT: checkpoint * MIB, TORCH: torch * MIB},
+        dict(zip((OURS, WITH_CHECKPOINT, TORCH), times)),
         2,
         measure.machine() | {"versions": {"torch": "1.2.3"}},
     )
@@ -49,20 +49,20 @@ def test_the_rise_is_what_a_call_has_at_most_though_it_gives_it_back(proc):
 
 def test_training_takes_what_it_keeps_and_less_with_checkpoints(proc):
     peaks = {}
-    for name in (OURS, CHECKPOINT):
+    for name in (OURS, WITH_CHECKPOINT):
         *_, (peaks[name], coming) = bench._measured(
             {"threads": 1, "name": name, "shape": SHAPE}, "memory"
         )
         assert coming is None
     one = 4 * SHAPE.batch * SHAPE.steps
     # the output and the input's gradient; and without checkpoints the gates and their gradients
-    assert one * (32 + 64) < peaks[CHECKPOINT] < one * (32 + 64 + 2 * 4 * 64) < peaks[OURS]
+    assert one * (32 + 64) < peaks[WITH_CHECKPOINT] < one * (32 + 64 + 2 * 4 * 64) < peaks[OURS]
 
 
 def test_all_are_timed_by_turns(monkeypatch):
     monkeypatch.setattr(memory, "QUICK", (0.0, 2))
     times = memory.measure(threads=1, quick=True, shape=Shape(2, 9, 3, 4))
-    assert times.keys() == {OURS, CHECKPOINT, TORCH} and all(
+    assert times.keys() == {OURS, WITH_CHECKPOINT, TORCH} and all(
         0 < t.lower <= t.median and t.samples == 2 for t in times.values()
     )
 
@@ -78,11 +78,11 @@ def test_all_are_timed_by_turns(monkeypatch):
 def test_the_table_says_what_falls_short(peaks, colours):
     made = found(**peaks)
     shares = next(
-        list(column.cells) for column in made.table()[0].columns if column.header == "of torch.nn's"
+        list(column.cells) for column in made.table()[0].columns if column.header == "of torch.nn"
     )
     assert shares == [
         f"[{colour}]{made.peaks[name] / made.peaks[TORCH]:.2f}[/]"
-        for colour, name in zip(colours, (OURS, CHECKPOINT))
+        for colour, name in zip(colours, (OURS, WITH_CHECKPOINT))
     ] + [""]
 
 
@@ -111,7 +111,7 @@ def test_where_the_peak_cannot_be_read_the_command_says_so(file, content, monkey
     (tmp_path / "status").write_text(content or "")
     with pytest.raises(
         EngineError,
-        match="cannot be used here .*read from Linux's /proc.*; run --memory on a Linux",
+        match="cannot be used here .*read from /proc of Linux.*; run --memory on a Linux",
     ):
         bench.command(memory=True)
 
@@ -126,8 +126,8 @@ def test_the_command_prints_the_table_and_writes_everything(proc, monkeypatch, t
 
     monkeypatch.setattr(bench, "_measured", measured)
     bench.command(threads=1, memory=True, json=tmp_path / "memory.json")
-    assert asked == [("memory", name) for name in (OURS, CHECKPOINT, TORCH, None)]
-    assert "memory that training takes at most, LSTM 64,1000,256,512" in capsys.readouterr().out
+    assert asked == [("memory", name) for name in (OURS, WITH_CHECKPOINT, TORCH, None)]
+    assert "peak memory of training, LSTM 64,1000,256,512" in capsys.readouterr().out
     assert json.loads((tmp_path / "memory.json").read_text())["peaks"] == found().peaks
 
 
@@ -136,11 +136,11 @@ def test_the_command_prints_the_table_and_writes_everything(proc, monkeypatch, t
     [
         (
             {"only": ["lstm"]},
-            "--only with --memory: it measures the training of one LSTM; leave it out",
+            "--only with --memory: only the training of one LSTM is measured; leave --only out",
         ),
         (
             {"save_ratios": "new.json"},
-            "--save-ratios goes with the times beside all peers, not with --memory; leave it out",
+            "--save-ratios belongs to the comparison of speed, not to --memory; leave it out",
         ),
     ],
 )

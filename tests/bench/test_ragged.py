@@ -8,7 +8,7 @@ from rich.console import Console
 from ostinato import bench
 from ostinato.bench import measure, ragged
 from ostinato.bench.peers import Runner
-from ostinato.bench.ragged import GRID, RaggedRow
+from ostinato.bench.ragged import RAGGED_GRID, RaggedRow
 from ostinato.bench.rows import Shape, Times
 from ostinato.errors import EngineError, InputError
 
@@ -25,7 +25,7 @@ def times(seconds):
     return Times(seconds, seconds, seconds, 9, 1, seconds, "")
 
 
-@pytest.mark.parametrize("shape", GRID)
+@pytest.mark.parametrize("shape", RAGGED_GRID)
 def test_lengths_go_from_a_fifth_to_all_steps_and_are_always_the_same(shape):
     found = ragged.lengths(shape)
     assert found.shape == (shape.batch,) and (found == ragged.lengths(shape)).all()
@@ -39,7 +39,7 @@ def test_lengths_go_from_a_fifth_to_all_steps_and_are_always_the_same(shape):
 @pytest.mark.parametrize("layer", ["RNN", "LSTM", "GRU"])
 @pytest.mark.parametrize("mode", bench.MODES)
 def test_torch_computes_what_we_do(layer, mode):
-    work, valid = measure.make_work(layer, mode, SHAPE, 1), ragged.lengths(SHAPE)
+    work, valid = measure.make_workload(layer, mode, SHAPE, 1), ragged.lengths(SHAPE)
     ours, theirs = (
         runner.arrays(runner.call())
         for runner in (ragged.ours(work, valid), ragged.packed(work, valid))
@@ -88,8 +88,8 @@ def test_other_numbers_are_refused(monkeypatch):
     monkeypatch.setattr(ragged, "packed", wrong)
     with pytest.raises(
         EngineError,
-        match="torch.nn with a PackedSequence, RNN inference 4,10,3,5: its outputs are up to 1 "
-        "from ours",
+        match="torch.nn with a PackedSequence, RNN inference 4,10,3,5: its outputs differ "
+        "from ours by up to 1,",
     ):
         ragged.measure(threads=1, quick=True, layers=("RNN",), shapes=[SHAPE])
 
@@ -117,7 +117,7 @@ def test_the_tables_fit_in_80_columns():
         RaggedRow(layer, mode, shape, 0.58, times(0.1234), times(0.3456), times(1.234))
         for layer in ("RNN", "LSTM", "GRU")
         for mode in bench.MODES
-        for shape in GRID
+        for shape in RAGGED_GRID
     ]
     console = Console(width=80)
     with console.capture() as printed:
@@ -149,24 +149,30 @@ def test_the_command_prints_tables_and_writes_everything(tmp_path, capsys):
     )
     printed = capsys.readouterr()
     assert (
-        "inference with rows of unequal lengths" in printed.out
+        "inference with variable-length batches" in printed.out
         and "RNN  inference 32,100,64,128" in printed.err
     )
     written = json.loads((tmp_path / "ragged.json").read_text())
     assert [(row["layer"], Shape(*row["shape"])) for row in written["rows"]] == [
-        ("RNN", shape) for shape in ragged.QUICK_GRID
+        ("RNN", shape) for shape in ragged.RAGGED_QUICK_GRID
     ]
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ({"only": ["own"]}, "--only own with --ragged: it has RNN, LSTM and GRU; keep one of them"),
+        (
+            {"only": ["own"]},
+            "--only own with --ragged: only RNN, LSTM and GRU are measured; give one of them",
+        ),
         (
             {"compare": "old.json"},
-            "--compare goes with the times beside all peers, not with --ragged; leave it out",
+            "--compare belongs to the comparison of speed, not to --ragged; leave it out",
         ),
-        ({"memory": True}, "--ragged and --memory: each is a run of its own; give one of them"),
+        (
+            {"memory": True},
+            "--ragged and --memory: each is a separate measurement; give one of them",
+        ),
     ],
 )
 def test_wrong_arguments_are_refused_before_anything_is_measured(arguments, message):

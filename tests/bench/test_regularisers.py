@@ -47,7 +47,7 @@ def test_each_regulariser_is_timed_beside_the_layer_without():
 
 
 def test_what_is_timed_is_training_with_chance_in_it():
-    work = measure.make_work("LSTM", "training", SHAPE, 1)
+    work = measure.make_workload("LSTM", "training", SHAPE, 1)
     run = regularisers.ours(work, zoneout=0.5)
     first, again = (run.arrays(run.call()) for _ in range(2))
     assert (
@@ -88,11 +88,11 @@ def test_the_command_line_has_it(tmp_path):
     [
         (
             {"only": ["inference"]},
-            "--only with --regularisers: they are for training; give RNN, LSTM or GRU",
+            "--only with --regularisers: regularisers only act in training; give RNN, LSTM or GRU",
         ),
         (
             {"memory": True},
-            "--memory and --regularisers: each is a run of its own; give one of them",
+            "--memory and --regularisers: each is a separate measurement; give one of them",
         ),
     ],
 )
@@ -109,6 +109,6 @@ def test_the_cost_is_the_median_over_rounds(monkeypatch):
         "variational": [1.0, 2.0, 4.0],
         "weight_drop": [3.0, 6.0, 12.0],
     }
-    monkeypatch.setattr(regularisers, "by_turns", lambda *_: (taken, dict.fromkeys(taken, 1)))
+    monkeypatch.setattr(regularisers, "interleave", lambda *_: (taken, dict.fromkeys(taken, 1)))
     found = regularisers.measure(threads=1, quick=True, layers=["LSTM"], shapes=[SHAPE])
     assert [row.cost for row in found.rows] == pytest.approx([1.1, 1.0, 1.0, 3.0])

@@ -13,7 +13,7 @@ from rich.console import Console
 from ostinato import bench
 from ostinato.bench import measure, roofline
 from ostinato.bench.roofline import Cache, Roofline
-from ostinato.bench.rows import GRID, Row, Run, Shape, Times
+from ostinato.bench.rows import GRID, BenchmarkRun, Row, Shape, Times
 from ostinato.engines.kernels import jit
 from ostinato.errors import EngineError, InputError
 
@@ -45,7 +45,7 @@ def found():
         share = (0.001 if shape.steps == 1 else 0.5) + 0.01 * (k % 7)
         limit = roofline.point(row(layer, mode, shape), 2, PEAK, CACHES).limit
         rows.append(row(layer, mode, shape, row(layer, mode, shape).operations / limit / share))
-    return Roofline(Run(rows, 2, [0, 1], PEAK, {}, measure.machine()), CACHES, True)
+    return Roofline(BenchmarkRun(rows, 2, [0, 1], PEAK, {}, measure.machine()), CACHES, True)
 
 
 @pytest.fixture
@@ -131,8 +131,8 @@ def test_the_caches_are_those_that_the_system_tells(tmp_path):
             "shared_cpu_list": shared,
         }.items():
             (directory / name).write_text(f"{text}\n")
-    caches, told = roofline.read_caches([3, 5, 7], 2, tmp_path)
-    assert told and caches == [
+    caches, detected = roofline.read_caches([3, 5, 7], 2, tmp_path)
+    assert detected and caches == [
         Cache("L1", 48 << 10, 1),
         Cache("L2", 2 << 20, 1),
         Cache("L3", 36 << 20, 2),
@@ -144,8 +144,8 @@ def test_the_caches_are_those_that_the_system_tells(tmp_path):
 
 @pytest.mark.parametrize("processors", [None, [0]])
 def test_usual_sizes_stand_in_where_the_system_does_not_tell(processors, tmp_path):
-    caches, told = roofline.read_caches(processors, 4, tmp_path)
-    assert not told and [(c.name, c.sharing) for c in caches] == [
+    caches, detected = roofline.read_caches(processors, 4, tmp_path)
+    assert not detected and [(c.name, c.sharing) for c in caches] == [
         ("L1", 1),
         ("L2", 1),
         ("L3", 4),
@@ -220,7 +220,7 @@ def test_the_tables_fit_in_80_columns(found):
         and 50 <= 100 * p.share <= 57
     )
     assert (
-        "peak: 250 GFLOP/s; read by all threads together, in GB/s:" in lines
+        "peak: 250 GFLOP/s; read rates of all threads together, in GB/s:" in lines
         and "L1 400, L2 200, L3 100, memory 50" in lines
     )
     assert "caches, in KiB: L1 32, L2 1024, L3 32768" in lines
@@ -229,7 +229,9 @@ def test_the_tables_fit_in_80_columns(found):
 @pytest.mark.parametrize("modes", [("inference", "training"), ("training",)])
 def test_the_picture_has_every_row_and_its_labels_cover_neither_each_other_nor_points(found, modes):
     found = Roofline(
-        Run([r for r in found.run.rows if r.mode in modes], 2, None, PEAK, {}, found.run.machine),
+        BenchmarkRun(
+            [r for r in found.run.rows if r.mode in modes], 2, None, PEAK, {}, found.run.machine
+        ),
         found.caches,
         True,
     )
@@ -275,7 +277,7 @@ def test_the_command_prints_tables_and_draws(kernels, tmp_path, capsys):
     )
     printed = capsys.readouterr().out
     assert (
-        "inference: what binds, and how much of that limit we reach" in printed
+        "inference: binding limit, and the fraction of it that is reached" in printed
         and f"picture: {tmp_path / 'roof.png'}\n" in printed
     )
     assert (tmp_path / "roof.png").read_bytes().startswith(b"\x89PNG\r\n")
@@ -293,19 +295,19 @@ def test_the_command_prints_tables_and_draws(kernels, tmp_path, capsys):
         ),
         (
             {"roofline": "no/such/roof.png"},
-            "--roofline no/such/roof.png: 'no/such' is no directory that can be written",
+            "--roofline no/such/roof.png: 'no/such' is not a writable directory",
         ),
         (
             {"roofline": "roof.png", "ragged": True},
-            "--roofline and --ragged: each is a run of its own; give one of them",
+            "--roofline and --ragged: each is a separate measurement; give one of them",
         ),
         (
             {"roofline": "roof.png", "peers": ["jax"]},
-            "--peers goes with the times beside all peers, not with --roofline; leave it out",
+            "--peers belongs to the comparison of speed, not to --roofline; leave it out",
         ),
         (
             {"roofline": "roof.png", "only": ["own"]},
-            "--only own with --roofline: it has RNN, LSTM and GRU; keep one of them",
+            "--only own with --roofline: only RNN, LSTM and GRU are measured; give one of them",
         ),
     ],
 )

@@ -62,19 +62,19 @@ def test_training_shows_its_numbers_and_what_to_do_next(ostinato, text_file, tmp
     assert code == 0
     lines = [line for line in err.splitlines() if line.startswith("step ")]
     form = (
-        r"step +\d+  loss \d\.\d{3}  \d\.\d\d bits  held out bits \d\.\d{3}  [\dk]+ char/s  "
+        r"step +\d+  loss \d\.\d{3}  \d\.\d\d bits  val \d\.\d{3} bits/char  [\dk]+ char/s  "
         r"\d+:\d\d left"
     )
     assert len(lines) == 6 and all(re.fullmatch(form, line) and len(line) <= 80 for line in lines)
     rows = round(len(TEXT) * 0.9)
     form = (
-        rf"{rows:,} characters, 6 steps, \d+ s; measured on {len(TEXT) - rows} "
+        rf"{rows:,} characters, 6 steps, \d+ s; evaluated on {len(TEXT) - rows} "
         rf"characters:\nbits per character +\d\.\d{{4}}\nnats per .*\nperplexity .*\n\n"
     )
     assert re.match(form, out) and len(out) > 500
     assert out.endswith(
-        "\nmodel     model\nreport    model/report.html\nuse it    ostinato generate "
-        "model\nmeasure   ostinato evaluate model DATA\n"
+        "\nmodel     model\nreport    model/report.html\nuse       ostinato generate "
+        "model\nevaluate  ostinato evaluate model DATA\n"
     )
     assert (tmp_path / "model" / "learning_curve.png").read_bytes().startswith(b"\x89PNG")
     assert not [path for path in (tmp_path / "model").iterdir() if path.name.startswith(".")]
@@ -171,7 +171,7 @@ def test_the_demo_trains_on_the_language_reference(ostinato, tmp_path, monkeypat
 
     monkeypatch.setattr(pydoc_data.topics, "topics", {"a": TEXT, "b": "The " + TEXT})
     code, out, _ = ostinato("demo", "--steps", "2", "--threads", "1", "--compare")
-    assert code == 0 and "of the Python language reference, the last tenth held out" in out
+    assert code == 0 and "of the Python language reference, the last 10 % held out" in out
     ours, theirs, difference = re.search(
         r"ostinato +([\d.]+) bits.*\ntorch.nn.LSTM +([\d.]+) bits.*\ndifference +([-+\d.]+) %", out
     ).groups()
@@ -309,12 +309,12 @@ def nothing(tmp_path):
 
 
 WRONG_TRAINING = [
-    (nothing, "nowhere.txt --out m", "there is no file 'nowhere.txt'; check the path"),
+    (nothing, "nowhere.txt --out m", "does not exist 'nowhere.txt'; check the path"),
     (nothing, ". --out m", "'.' is a directory; give the path of a file in it"),
     (
         empty,
         "empty.txt --out m",
-        r"'empty.txt' has no text in it \(0 bytes\); give a text to learn from",
+        r"'empty.txt' is empty: it has no text \(0 bytes\); give a file with text",
     ),
     (
         latin,
@@ -372,14 +372,14 @@ WRONG_TRAINING = [
     (
         nothing,
         "TEXT --out m --epochs 2 --seconds 5",
-        "--epochs 2 and --seconds 5: a run has one budget; keep one of them",
+        "--epochs 2 and --seconds 5: a run has only one length; keep one of them",
     ),
     (nothing, "TEXT --out m --threads 0", "--threads 0: write a whole number from 1 to 1024"),
     (nothing, "TEXT --out m --batch 10000", r"'.*text.txt' has \d+ characters; 10000 rows of 64"),
     (
         nothing,
         "TEXT --out m --vocabulary byte-pair --vocabulary-size 50000",
-        r"--vocabulary-size 50000: this text gives \d+ pieces",
+        r"--vocabulary-size 50000: this text gives \d+ tokens",
     ),
     (nothing, "TEXT --out m --epoch 3", r"No such option: --epoch.*--epochs"),
     (
@@ -405,15 +405,15 @@ WRONG_TRAINING = [
     (
         nothing,
         "TEXT --out MODEL",
-        "the directory is not empty; give another --out, or add --resume to go on with the run "
-        "in it",
+        "the directory is not empty; give another --out, or add --resume to go on with the run in "
+        "it",
     ),
     (
         nothing,
         "TEXT --out MODEL --resume --hidden 99",
         r"--hidden 99 with --resume: the run in '.*' has --hidden 15; leave the option out",
     ),
-    (latin, "short2.txt --out MODEL --resume", "there is no file 'short2.txt'"),
+    (latin, "short2.txt --out MODEL --resume", "does not exist 'short2.txt'"),
 ]
 
 
@@ -500,24 +500,24 @@ def test_a_model_of_another_task_writes_no_text(ostinato):
         (
             "config.json",
             b'{"format": "ostinato task", "task": "generate", "version": 1, "options": {"hidden": '
-            b'-1}, "knows": {}, "pieces": 0}',
+            b'-1}, "metadata": {}, "vocabulary_size": 0}',
             "options that cannot be used",
         ),
         (
             "config.json",
             lambda whole: whole.replace(b'"stopped_early"', b'"stopped"'),
-            "config.json' cannot be used: there is no field 'result.stopped': did you mean "
+            "config.json' cannot be used: unknown field 'result.stopped': did you mean "
             "'stopped_early'.*; restore the file",
         ),
         ("config.json", b"{}", "says format None and task None"),
-        ("vocabulary.json", b'{"kind": "character"}', "vocabulary.json' holds no vocabulary"),
+        ("vocabulary.json", b'{"kind": "character"}', "vocabulary.json' is not a vocabulary"),
         (
             "model.safetensors",
             b"\x10\x00\x00",
-            r"model.safetensors' \(3 bytes\) is cut short or damaged",
+            r"model.safetensors' \(3 bytes\) is truncated or damaged",
         ),
         ("model.safetensors", None, "has no model yet; go on with it"),
-        ("vocabulary.json", None, "there is no file '.*vocabulary.json'"),
+        ("vocabulary.json", None, "does not exist '.*vocabulary.json'"),
     ],
 )
 def test_a_damaged_model_is_one_error(ostinato, model, tmp_path, name, content, message):
@@ -544,7 +544,7 @@ def test_a_damaged_model_is_one_error(ostinato, model, tmp_path, name, content, 
         ("--peers cudnn", "--peers cudnn: write one of torch, onnxruntime, jax, keras"),
         (
             "--json nowhere/b.json",
-            "--json nowhere/b.json: 'nowhere' is no directory that can be written; give a file in "
+            "--json nowhere/b.json: 'nowhere' is not a writable directory; give a file in "
             "one that can",
         ),
     ],
@@ -773,7 +773,7 @@ def test_what_info_says_is_what_the_model_says(ostinato, labelled):
     _, directory = labelled
     task, (code, out, _) = load(directory), ostinato("info", directory)
     assert code == 0 and re.search(rf"^parameters +{task.size:,}$", out, re.M)
-    assert re.search(rf"^pieces +{len(task.pieces):,} \({task.pieces.kind}\)$", out, re.M)
+    assert re.search(rf"^tokens +{len(task.vocabulary):,} \({task.vocabulary.kind}\)$", out, re.M)
 
 
 @pytest.mark.parametrize(
@@ -781,8 +781,8 @@ def test_what_info_says_is_what_the_model_says(ostinato, labelled):
     [
         ("config.json", {"parameters": "many"}),
         ("config.json", {"parameters": -1}),
-        ("config.json", {"pieces": [1]}),
-        ("config.json", {"pieces": True}),
+        ("config.json", {"vocabulary_size": [1]}),
+        ("config.json", {"vocabulary_size": True}),
         ("vocabulary.json", {"kind": None}),
         ("vocabulary.json", {"kind": ["word"]}),
     ],
@@ -835,7 +835,7 @@ def test_a_text_may_come_from_a_pipe(ostinato, pipe, tmp_path):
 def test_an_empty_pipe_is_one_error(ostinato, pipe):
     one_error(
         ostinato("train", "generate", pipe("text", ""), "--out", "m"),
-        r"text' has no text in it \(0 bytes\)",
+        r"text' is empty: it has no text \(0 bytes\)",
     )
 
 
@@ -911,7 +911,7 @@ def test_a_device_a_socket_and_a_directory_are_refused(ostinato, tmp_path, task)
     )
     # a folder may be a clip, or pictures
     folder = (
-        "has no pictures in it; give a folder"
+        "has no pictures; give a folder"
         if task in ("frames", "transcribe", "caption")
         else "is a directory; give the path of a file in it"
     )

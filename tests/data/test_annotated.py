@@ -57,7 +57,7 @@ def test_text_in_arrays_is_composed(save):
 @pytest.mark.parametrize("block", [16, 1 << 20])
 @pytest.mark.parametrize("saved", [np.savez, np.savez_compressed])
 def test_arrays_of_any_kind_and_order_are_what_was_saved(tmp_path, monkeypatch, saved, block):
-    monkeypatch.setattr("ostinato.data.disk.BLOCK", block)
+    monkeypatch.setattr("ostinato.data.disk.BLOCK_BYTES", block)
     arrays = {
         "rows": np.arange(24.0).reshape(4, 3, 2),
         "columns": np.asfortranarray(np.arange(24, dtype=np.int8).reshape(4, 3, 2)),
@@ -88,16 +88,15 @@ def test_an_array_of_less_than_it_says_is_refused(tmp_path):
         content = io.BytesIO()
         np.save(content, np.arange(9))
         archive.writestr("x.npy", content.getvalue()[:-8])
-    with pytest.raises(
-        InputError, match="is damaged at the array 'x' .9 rows are left to read, and the file ends"
-    ):
+    with pytest.raises(InputError, match="is damaged at the array 'x' .the file ends 9 rows early"):
         read_arrays(tmp_path / "a.npz")
 
 
 def test_pickled_objects_are_never_loaded(save):
     with pytest.raises(
         InputError,
-        match=r"'names' holds Python objects, which are never loaded; .*array\(names, dtype=str\)",
+        match=r"'names' contains Python objects, which are never loaded; .*array\(names, "
+        r"dtype=str\)",
     ):
         read_arrays(save(x=np.zeros(2), names=np.array(["a", None], dtype=object)))
 
@@ -106,12 +105,12 @@ def test_an_npz_file_that_is_not_whole_is_refused(save, write):
     content = save(x=np.arange(999)).read_bytes()
     for broken in (content[:999], b"PK", b"\x80\x04N."):
         with pytest.raises(
-            InputError, match=rf"b\.npz' \({len(broken)} bytes\) is cut short or no npz file"
+            InputError, match=rf"b\.npz' \({len(broken)} bytes\) is truncated or not an npz file"
         ):
             read_arrays(write("b.npz", broken))
     with pytest.raises(InputError, match=r"b\.npz' is damaged at the array 'x' \(Bad CRC"):
         read_arrays(write("b.npz", content[:2000] + b"\xff" + content[2001:]))
-    with pytest.raises(InputError, match=r"has nothing in it \(0 bytes\)"):
+    with pytest.raises(InputError, match=r"is empty \(0 bytes\)"):
         read_arrays(write("b.npz", b""))
 
 
@@ -153,30 +152,30 @@ def test_labels_are_text_or_numbers_with_names_or_without(save):
             r"has no array 'x'; it has 'z'; name the array of numbers: columns=",
         ),
         ({"x": np.zeros((2, 3))}, {"label": "lab"}, "has no array 'lab'; it has 'x'"),
-        ({"x": np.array(["a"])}, {}, "'x' is of <U1; it should hold numbers"),
-        ({"x": np.array([[0, np.nan]])}, {}, r"x\[0, 1\] is nan; leave such rows out"),
+        ({"x": np.array(["a"])}, {}, "'x' has dtype <U1; it should be numeric"),
+        ({"x": np.array([[0, np.nan]])}, {}, r"x\[0, 1\] is nan; remove such rows"),
         ({"x": np.array([[1e300, 0]])}, {}, r"x\[0, 0\] is inf"),
-        ({"x": np.zeros(3)}, {}, r"'x' is of shape \(3,\); it should be \(N, T\) or \(N, T, F\)"),
-        ({"x": np.zeros((0, 3))}, {}, r"'x' is of shape \(0, 3\)"),
+        ({"x": np.zeros(3)}, {}, r"'x' has shape \(3,\); it should be \(N, T\) or \(N, T, F\)"),
+        ({"x": np.zeros((0, 3))}, {}, r"'x' has shape \(0, 3\)"),
         (
             {"x": np.zeros((2, 3)), "lengths": np.array([4, 1])},
             {},
-            r"'x' is of shape \(2, 3\), and the 2 'lengths' sum to 5",
+            r"'x' has shape \(2, 3\), and the 2 'lengths' sum to 5",
         ),
         (
             {"x": np.zeros((2, 3)), "lengths": np.array([-1, 3])},
             {},
-            r"'lengths' is of int64, shape \(2,\); it should be whole",
+            r"'lengths' has dtype int64 and shape \(2,\); it should be integers",
         ),
         (
             {"x": np.zeros((2, 3)), "y": np.zeros(3, int)},
             {},
-            r"'y' is of int64, shape \(3,\); it should be \(2,\) whole numbers",
+            r"'y' has dtype int64 and shape \(3,\); it should be \(2,\) integers",
         ),
         (
             {"x": np.zeros((2, 3)), "y": np.array([1, 2]), "names": np.array(["a", "b"])},
             {},
-            "'y' goes from 1 to 2, and .* 2 'names'",
+            "'y' ranges from 1 to 2, and .* 2 'names'",
         ),
         ({"x": np.zeros((2, 3)), "y": np.array(["a", " "])}, {}, r"y\[1\] is an empty label"),
     ],
@@ -232,26 +231,26 @@ def test_conllu_whose_tags_are_not_written_yet_has_none(write):
 @pytest.mark.parametrize(
     "name, content, column, message",
     [
-        ("a.tsv", "", None, r"has no text in it \(0 bytes\)"),
-        ("a.conllu", "# only\n", None, "has no words in it, only comments"),
+        ("a.tsv", "", None, r"is empty: it has no text \(0 bytes\)"),
+        ("a.conllu", "# only\n", None, "has only comments and no words"),
         (
             "a.tsv",
             "I\tPRON\ngo\n",
             None,
-            "line 2 has 1 columns, and line 1 has 2; separate them by tabs",
+            "line 2 has 1 columns, and line 1 has 2; separate columns by tabs",
         ),
         (
             "a.tsv",
             "I\tPRON\n\tVERB\n",
             None,
-            "line 2 has no word; write one, or an empty line to end",
+            "line 2 has no word; write it, or an empty line to end",
         ),
         ("a.tsv", "I\tPRON\ngo\t\n", None, "line 2 has no tag"),
         (
             "a.tsv",
             "a\tb\tc\n",
             None,
-            "has 3 columns; say which holds the tags: column=1 to column=2",
+            "has 3 columns; name the column of the tags: column=1 to column=2",
         ),
         (
             "a.tsv",
@@ -268,12 +267,12 @@ def test_conllu_whose_tags_are_not_written_yet_has_none(write):
         ),
         ("a.conllu", "1\tI\tI\tPRON\n", None, "line 1 has 4 columns, and CoNLL-U has 10"),
         ("a.conllu", CONLLU, "pos", "column='pos': .* give 'upos' or 'xpos' or a number"),
-        ("a.conllu", CONLLU, 1, "but not that of the words, 1"),
+        ("a.conllu", CONLLU, 1, "but not 1, the column of the words"),
         (
             "a.conllu",
             CONLLU.replace("AUX", "_"),
             None,
-            "line 4 has '_' for its tag, and other lines have one",
+            "line 4 has '_' as its tag, and other lines have tags",
         ),
         ("a.tsv", "I\tPRON\n가\tVERB\n".encode("euc-kr"), None, r"is not UTF-8: byte 7 \(line 2\)"),
     ],
@@ -348,20 +347,24 @@ def test_clips_of_other_lengths_keep_their_labels(save):
 @pytest.mark.parametrize(
     "changed, given, message",
     [
-        ({"x": None}, {}, r"has no array 'x' or 'frames'; it has 'slot', .*; call the frames x"),
+        (
+            {"x": None},
+            {},
+            r"has no array 'x' or 'frames'; it has 'slot', .*; name the array of frames 'x'",
+        ),
         ({}, {"label": "slott"}, "has no array 'slott': did you mean 'slot'"),
         (
             {},
             {"label": "train"},
-            r"'train' is of int64, shape \(2,\); it should be \(3, 4\) whole numbers or text",
+            r"'train' has dtype int64 and shape \(2,\); it should be \(3, 4\) integers or text",
         ),
         ({"test": None}, {"part": "test"}, "has no array 'test'"),
         (
             {"test": np.array([3])},
             {"part": "test"},
-            r"'test' is of int64, shape \(1,\); it should be a list .*, 0 to 2",
+            r"'test' has dtype int64 and shape \(1,\); it should be a list .*, 0 to 2",
         ),
-        ({"slot": np.full((3, 4), -1)}, {}, "'slot' has the label -1; number labels from 0"),
+        ({"slot": np.full((3, 4), -1)}, {}, "'slot' has the label -1; number the labels from 0"),
         ({"x": np.full((3, 4, 2), np.inf)}, {}, r"x\[0, 0, 0\] is inf"),
     ],
 )
@@ -384,17 +387,18 @@ def test_a_folder_of_pictures_is_one_clip_in_order(tmp_path):
     (tmp_path / "f3.png").write_bytes((tmp_path / "f2.png").read_bytes()[:40])
     with pytest.raises(
         InputError,
-        match=r"f3\.png' \(40 bytes\) is broken or no picture .*; replace the file, or take it out",
+        match=r"f3\.png' \(40 bytes\) is damaged or not a picture .*; replace the file, or remove "
+        r"it",
     ):
         read_clips(tmp_path)
     with pytest.raises(
-        InputError, match="part='train': .* is no npz file, and has no arrays; leave part out"
+        InputError, match="part='train': .* is not an npz file and has no arrays; leave part out"
     ):
         read_clips(tmp_path, part="train")
     (tmp_path / "empty").mkdir()
     with pytest.raises(
         InputError,
-        match=r"empty' has no pictures in it; give a folder with files that end in \.png",
+        match=r"empty' has no pictures; give a folder with files that end in \.png",
     ):
         read_clips(tmp_path / "empty")
 
@@ -467,21 +471,22 @@ def test_pictures_can_be_an_array(save):
         (
             "file\ten\nblue.png\tblue\n",
             {},
-            r"a\.tsv' line 2: there is no picture .*blue\.png'; mend its name, or .*: folder=",
+            r"a\.tsv' line 2: the picture .*blue\.png' does not exist; fix its name, or .*: "
+            r"folder=",
         ),
         (
             "file\ten\nred.png\tred\nbad.png\tbad\n",
             {},
-            r"a\.tsv' line 3: .*bad\.png' \(5 bytes\) is broken or no picture",
+            r"a\.tsv' line 3: .*bad\.png' \(5 bytes\) is damaged or not a picture",
         ),
-        ("file\ten\n\tred\n", {}, "line 2: there is no picture in the column 'file'"),
-        ("what\ten\na\tred\n", {}, "none of them of pictures' files; name it: picture="),
+        ("file\ten\n\tred\n", {}, "line 2: the picture in the column 'file' is empty"),
+        ("what\ten\na\tred\n", {}, "none with names of picture files; name it: picture="),
         ("file\ten\nred.png\tred\n", {"caption": "fr"}, "has no column 'fr'; it has 'file', 'en'"),
         ("file\ten\nred.png\tred\n", {"picture": "f"}, "has no column 'f'"),
         (
             "file\ten\nred.png\t\n",
             {},
-            "every caption in 'en' is empty; write them, or name another",
+            "every caption in 'en' is empty; write captions, or name another",
         ),
     ],
 )
@@ -498,12 +503,12 @@ def test_pictures_that_are_missing_or_broken_are_refused(album, write, content, 
         (
             {"x": np.zeros((2, 4, 4, 3))},
             {},
-            r"'x' is of float64, shape \(2, 4, 4, 3\); it should be \(N, H, W, 3\) uint8",
+            r"'x' has dtype float64 and shape \(2, 4, 4, 3\); it should be \(N, H, W, 3\) uint8",
         ),
         (
             {"x": np.zeros((2, 4, 4, 3), np.uint8), "en": np.array(["a"])},
             {"caption": "en"},
-            r"'en' is of <U1, shape \(1,\); .* \(2,\) text",
+            r"'en' has dtype <U1 and shape \(1,\); .* \(2,\) text",
         ),
         (
             {"x": np.zeros((2, 4, 4, 3), np.uint8)},

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from ostinato.data.disk import (
-    Behind,
-    Chunked,
-    Made,
+    ChunkedSequence,
+    Concatenation,
+    LazySequence,
     StoredArray,
     StoredNumbers,
     StoredRows,
@@ -42,7 +42,7 @@ def test_numbers_are_read_by_their_places(place):
 
 @pytest.mark.parametrize("together", [2, 256])
 def test_rows_of_any_length_come_back(monkeypatch, together):
-    monkeypatch.setattr("ostinato.data.disk.TOGETHER", together)
+    monkeypatch.setattr("ostinato.data.disk.ROWS_AT_ONCE", together)
     rows = StoredRows(np.int32, lambda row: row.tolist())
     rows.extend(ROWS[:2])
     rows.extend([])
@@ -61,7 +61,7 @@ def test_rows_of_any_length_come_back(monkeypatch, together):
 
 def test_a_chunk_is_read_once_for_all_its_items():
     loaded = []
-    items = Chunked(
+    items = ChunkedSequence(
         [0, 2, 2, 5], lambda chunk: loaded.append(chunk) or [[0, 1], [], [2, 3, 4]][chunk]
     )
     assert [items[k] for k in range(5)] == [0, 1, 2, 3, 4] and loaded == [0, 2]
@@ -93,8 +93,8 @@ def test_a_full_disk_is_one_error(monkeypatch):
         monkeypatch.setattr(numbers, "_file", full)
         with pytest.raises(
             InputError,
-            match="cannot write a temporary file in '.*': No space left on device; make room "
-            "there, or .*TMPDIR=",
+            match="cannot write a temporary file in '.*': No space left on device; free some "
+            "space there, or .*TMPDIR=",
         ):
             numbers.extend([1])
 
@@ -106,8 +106,8 @@ def test_items_of_some_places_are_read_together_where_they_are_near(rows):
     wanted = [[2 * k, 2 * k + 1] for k in rows]
     for whole in (
         numbers,
-        Made(10, lambda k: numbers[k]),
-        Chunked([0, 4, 10], lambda chunk: [*numbers[4 * chunk : [4, 10][chunk]]]),
+        LazySequence(10, lambda k: numbers[k]),
+        ChunkedSequence([0, 4, 10], lambda chunk: [*numbers[4 * chunk : [4, 10][chunk]]]),
     ):
         found = whole.take(rows)
         assert [[*row] for row in found] == wanted == [[*row] for row in found[:]] and [
@@ -117,7 +117,7 @@ def test_items_of_some_places_are_read_together_where_they_are_near(rows):
 
 
 def test_an_array_is_read_by_rows_and_taken_as_a_whole(monkeypatch):
-    monkeypatch.setattr("ostinato.data.disk.BLOCK", 13)
+    monkeypatch.setattr("ostinato.data.disk.BLOCK_BYTES", 13)
     wanted = np.arange(24, dtype=np.float64).reshape(4, 3, 2)
     array = StoredArray(np.float64, (3, 2))
     for part in (wanted[:1], wanted[1], wanted[2:]):
@@ -147,7 +147,7 @@ def test_an_array_is_read_by_rows_and_taken_as_a_whole(monkeypatch):
 
 
 def test_sequences_stand_one_behind_another():
-    both = Behind(["a"], stored_texts(["나", ""]), [])
+    both = Concatenation(["a"], stored_texts(["나", ""]), [])
     assert (
         both == ["a", "나", ""]
         and both[-1] == ""
@@ -170,9 +170,9 @@ from pathlib import Path
 from ostinato.data import disk, text
 from ostinato.training import metrics
 from ostinato.tasks import caption, forecast, sentences, task_class
-text.CHUNK = disk.BLOCK = 1 << 16
-metrics.STEPS = forecast.FOUND = 1 << 10
-sentences.TOGETHER = sentences.WRITTEN = 16
+text.CHUNK = disk.BLOCK_BYTES = 1 << 16
+metrics.STEPS_AT_ONCE = forecast.STATISTICS_VALUES = 1 << 10
+sentences.DECODED_AT_ONCE = sentences.WRITTEN = 16
 caption.COMPARED = 64
 name, options, *paths = sys.argv[1:]
 for path in paths:
@@ -270,13 +270,13 @@ LARGE = {
         4000,
     ),
     "transcribe": (
-        SENTENCES | {"layers": 1, "pieces": "word"},
+        SENTENCES | {"layers": 1, "tokens": "word"},
         "npz",
         lambda path, count: _npz(path, count, arrays=["x", "sentence"]),
         4000,
     ),
     "caption": (
-        SENTENCES | {"pieces": "word"},
+        SENTENCES | {"tokens": "word"},
         "npz",
         lambda path, count: _npz(path, count, arrays=["pictures", "caption"]),
         5000,

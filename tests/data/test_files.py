@@ -38,8 +38,8 @@ from ostinato.tasks import Generator
         (os.mkdir, "is not a regular file"),
         (lambda path: os.symlink("/dev/zero", path), "is not a regular file"),
         (lambda path: os.symlink(path.name, path), "cannot read"),
-        (lambda path: os.symlink("nothing", path), "there is no file"),
-        (lambda path: None, "there is no file"),
+        (lambda path: os.symlink("nothing", path), "does not exist"),
+        (lambda path: None, "does not exist"),
     ],
 )
 def test_what_is_not_a_regular_file_is_not_read(tmp_path, read, make, message):
@@ -51,9 +51,9 @@ def test_what_is_not_a_regular_file_is_not_read(tmp_path, read, make, message):
 @pytest.mark.parametrize(
     "text, message",
     [
-        ('{"a": NaN}', "NaN is not a number of JSON"),
-        ('{"a": -Infinity}', "-Infinity is not a number"),
-        ('{"a": 1, "a": 2}', "'a' is there twice"),
+        ('{"a": NaN}', "NaN is not a JSON number"),
+        ('{"a": -Infinity}', "-Infinity is not a JSON number"),
+        ('{"a": 1, "a": 2}', "'a' occurs twice"),
         ('{"a": ' + "9" * 5000 + "}", "a whole number has too many digits"),
         ("[" * 100_000 + "]" * 100_000, "nested too deeply"),
         ('{"a": 1', "line 1, column 8"),
@@ -79,7 +79,9 @@ def test_a_json_file_has_a_limit_that_holds_when_it_is_written_too(tmp_path, mon
     assert not (tmp_path / "other.json").exists()
     monkeypatch.undo()
     os.truncate(path, 1 << 40)
-    with pytest.raises(InputError, match="1,099,511,627,776 bytes; 67,108,864 are the most"):
+    with pytest.raises(
+        InputError, match="1,099,511,627,776 bytes; the limit for such a file is 67,108,864"
+    ):
         read_json(path)
 
 
@@ -160,8 +162,8 @@ def test_a_directory_is_locked_for_one_and_free_afterwards(tmp_path):
 
 def test_the_lock_of_a_killed_process_is_free(tmp_path):
     code = (
-        "import sys, time; from pathlib import Path; from ostinato.data.files import "
-        "locked\nwith locked(Path(sys.argv[1])): print(flush=True); time.sleep(600)"
+        "import sys, time; from pathlib import Path; from ostinato.data.files import locked\nwith "
+        "locked(Path(sys.argv[1])): print(flush=True); time.sleep(600)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE
@@ -210,7 +212,7 @@ def test_a_second_run_in_a_directory_is_refused_and_the_first_is_not_disturbed(
     alone = Generator(**SMALL).fit(["가나다 abc\n" * 20], out=tmp_path / "n", threads=1)
     assert message in second.error
     assert (
-        first.result.measures == alone.result.measures
+        first.result.metrics == alone.result.metrics
         and (tmp_path / "m/model.safetensors").read_bytes()
         == (tmp_path / "n/model.safetensors").read_bytes()
     )

@@ -72,8 +72,8 @@ def test_columns_can_be_named(write):
 
 
 def test_named_columns_say_whether_the_first_line_names_them(write):
-    headless = read_labelled(write("a.tsv", "so good\tpos\nso bad\tneg\n"), text="0", label="1")
-    assert (headless.texts, headless.labels) == (["so good", "so bad"], ["pos", "neg"])
+    unnamed = read_labelled(write("a.tsv", "so good\tpos\nso bad\tneg\n"), text="0", label="1")
+    assert (unnamed.texts, unnamed.labels) == (["so good", "so bad"], ["pos", "neg"])
     year = read_labelled(write("a.tsv", "text\t2019\ngood\t1\nbad\t2\n"), text="text", label="2019")
     assert (year.texts, year.labels) == (["good", "bad"], ["1", "2"])
 
@@ -85,11 +85,11 @@ def test_columns_that_hold_lists_are_left_out_and_bytes_that_are_no_text_refused
     ).write_parquet(path)
     assert read_labelled(path, text="body").labels == ["x", "y"]
     with pytest.raises(
-        InputError, match="the column 'words' holds List.String.; it should hold text or numbers"
+        InputError, match="the column 'words' has type List.String.; it should be text or numeric"
     ):
         read_labelled(path, text="words")
     with pytest.raises(
-        InputError, match="the column 'raw' holds Binary; it should hold text or numbers"
+        InputError, match="the column 'raw' has type Binary; it should be text or numeric"
     ):
         read_labelled(path, text="raw").texts[0]
 
@@ -177,7 +177,7 @@ def test_arrays_are_sequences_and_bytes_become_parts_of_one(tmp_path):
         (
             "label,text\np,x\n,y\n",
             {},
-            "line 3: there is no label in the column 'label'; write one, or take the row out",
+            "line 3: the label in the column 'label' is empty; write it, or remove the row",
         ),
         ("label,text\np,x\n", {"label": "lable"}, "has no column 'lable': did you mean 'label'"),
         ("label,text\np,x\n", {"text": "body"}, "has no column 'body'; it has 'label', 'text'"),
@@ -192,14 +192,14 @@ def test_arrays_are_sequences_and_bytes_become_parts_of_one(tmp_path):
             "line 2: there is 'nan' in the column '2', which should hold finite numbers; mend the "
             "value",
         ),
-        ("1,1,2\n0,inf,2\n", {}, "line 2: there is 'inf' in the column '1'"),
-        ("1,1,2\n0,1,\n", {}, "line 2: there is nothing in the column '2'"),
-        ("label,a,b\n1,1,2\n0,1,2\n0,x,2\n", {}, "line 4: there is 'x' in the column 'a'"),
-        ("1,1,1e300\n", {}, "there is '1e300'"),
+        ("1,1,2\n0,inf,2\n", {}, "line 2: the value in the column '1' is 'inf'"),
+        ("1,1,2\n0,1,\n", {}, "line 2: the value in the column '2' is missing"),
+        ("label,a,b\n1,1,2\n0,1,2\n0,x,2\n", {}, "line 4: the value in the column 'a' is 'x'"),
+        ("1,1,1e300\n", {}, "the value in the column '2' is '1e300'"),
         (
             "1,1,2,3,4\n",
             {"features": 3},
-            "features=3: .* has 4 numbers in a row, which should be steps . features; give sizes",
+            "features=3: .* has 4 numbers per row, which should be steps . features; give sizes",
         ),
         ("1,1,2,3,4,5\n", {"steps": 2, "features": 2}, "steps=2, features=2: .* has 5 numbers"),
         ("1,1,2,3\n", {"steps": 0}, "steps=0"),
@@ -212,7 +212,7 @@ def test_arrays_are_sequences_and_bytes_become_parts_of_one(tmp_path):
         (
             "id,label\n1,2\n3,4\n",
             {},
-            "has the columns 'id', 'label', none of them of texts or numbers .*; name one: text=",
+            "has the columns 'id', 'label', none with texts or numbers .*; name one: text=",
         ),
     ],
 )
@@ -260,7 +260,7 @@ def test_texts_can_be_named_and_are_refused_where_there_are_none(write):
     path = write("a.csv", "a,b\n1,2\n3,4\n")
     assert list(read_texts(path, text="b")[0]) == ["2", "4"]
     with pytest.raises(
-        InputError, match="'.*a.csv' has the columns 'a', 'b', none of them of texts; name one"
+        InputError, match="'.*a.csv' has the columns 'a', 'b', none with texts; name one"
     ):
         read_texts(path)
     with pytest.raises(InputError, match="has no column 'c'.*it has 'a', 'b'"):
@@ -297,11 +297,15 @@ def test_sentences_to_translate_need_no_targets_and_no_names(write):
         (
             "en\tko\nHi\t안녕\nBye\t \n",
             {},
-            "line 3: there is no target sentence in the column 'ko'",
+            "line 3: the target sentence in the column 'ko' is empty",
         ),
-        ("\t안녕\n", {}, "line 1: there is no source sentence"),
+        ("\t안녕\n", {}, "line 1: the source sentence in the column '0' is empty"),
         ("en\tko\nHi\t안녕\n", {"target": "kr"}, "has no column 'kr'"),
-        ("en\tko\nHi\t안녕\n", {"source": "en", "target": "en"}, "are one column; name two of"),
+        (
+            "en\tko\nHi\t안녕\n",
+            {"source": "en", "target": "en"},
+            "are the same column; name two of",
+        ),
     ],
 )
 def test_pairs_that_are_none_are_refused(write, content, given, message):
@@ -345,15 +349,14 @@ def test_columns_of_a_series_can_be_named(write):
 @pytest.mark.parametrize(
     "content, given, message",
     [
-        ("Month,n\n1949-01,1\n1949-02,\n", {}, "line 3: there is nothing in the column 'n'"),
-        ("n\n1\nnan\n", {}, "line 3: there is 'nan'"),
+        ("Month,n\n1949-01,1\n1949-02,\n", {}, "line 3: the value in the column 'n' is missing"),
+        ("n\n1\nnan\n", {}, "line 3: the value in the column 'n' is 'nan'"),
         ("n,m\n1,2\n3,4\n", {"columns": ["k"]}, "has no column 'k'; it has 'n', 'm'"),
         ("n,m\n1,2\n", {"time": "k"}, "has no column 'k'"),
         (
             "Month,n\n1949-01,a\n",
             {},
-            r"has the columns 'Month', 'n', none of them of numbers to forecast; name one: "
-            r"columns=",
+            r"has the columns 'Month', 'n', none with numbers to forecast; name one: columns=",
         ),
     ],
 )

@@ -84,15 +84,15 @@ def test_what_fits_is_read_and_written_again():
         ({"kind": ["a"]}, "'kind' is a list of 1"),
         (
             {"labels": "xy"},
-            "'labels' is 'xy'; it should be a list of 2 or more different ones, each text",
+            "'labels' is 'xy'; it should be a list of 2 or more distinct items, each text",
         ),
         (
             {"labels": ["x"]},
-            "'labels' is a list of 1; it should be a list of 2 or more different ones, each text",
+            "'labels' is a list of 1; it should be a list of 2 or more distinct items, each text",
         ),
         (
             {"labels": ["x", "x"]},
-            "'labels' is a list of 2; it should be a list of 2 or more different ones",
+            "'labels' is a list of 2; it should be a list of 2 or more distinct items",
         ),
         ({"labels": ["x", 5]}, r"'labels\[1\]' is 5; it should be text"),
         ({"numbers": [[1], [2, "x"]]}, r"'numbers\[1\]\[1\]' is 'x'; it should be a number"),
@@ -100,9 +100,9 @@ def test_what_fits_is_read_and_written_again():
         ({"inner": [3]}, "'inner' is a list of 1; it should be an object"),
         ({"inner": {"size": 0}}, "'inner.size' is 0; it should be a whole number from 1 to 9"),
         ({"inner": {}}, "'inner.size' is missing"),
-        ({"maybe": {"size": 1, "siz": 1}}, "there is no field 'maybe.siz': did you mean 'size'"),
+        ({"maybe": {"size": 1, "siz": 1}}, "unknown field 'maybe.siz': did you mean 'size'"),
         ({"more": [6]}, r"'more\[0\]' is 6; it should be a whole number from 0 to 5"),
-        ({"colour": 1}, "there is no field 'colour'"),
+        ({"colour": 1}, "unknown field 'colour'"),
         ({"count": 3}, "'count' is more than the labels"),
     ],
 )

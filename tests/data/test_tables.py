@@ -75,7 +75,7 @@ def test_chunks_of_parquet_make_no_difference(monkeypatch, tmp_path):
         {"n": [k / 7 for k in range(90)], "text": [f"e\u0301 {k}" for k in range(90)]}
     ).write_parquet(tmp_path / "a[1].parquet", row_group_size=20)
     whole = read_table(tmp_path / "a[1].parquet")
-    monkeypatch.setattr("ostinato.data.tables.ROWS", 7)
+    monkeypatch.setattr("ostinato.data.tables.PARQUET_ROWS", 7)
     chunked = read_table(tmp_path / "a[1].parquet")
     assert (
         rows(chunked) == rows(whole)
@@ -88,7 +88,7 @@ def test_chunks_of_parquet_make_no_difference(monkeypatch, tmp_path):
 def test_a_column_that_is_no_text_and_no_numbers_is_refused(tmp_path, values):
     polars.DataFrame({"a": values}).write_parquet(tmp_path / "a.parquet")
     with pytest.raises(
-        InputError, match=r"a\.parquet': the column 'a' holds .*; it should hold text or numbers"
+        InputError, match=r"a\.parquet': the column 'a' has type .*; it should be text or numeric"
     ):
         list(read_table(tmp_path / "a.parquet").texts("a"))
 
@@ -160,68 +160,72 @@ def test_a_header_is_a_line_without_numbers(write, content, names, count):
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("a.csv", "", r"a\.csv' has no text in it \(0 bytes\)"),
-        ("a.tsv", " \n\n", r"has no text in it \(3 bytes\)"),
-        ("a.csv.gz", "", r"has no text in it \(0 bytes unpacked\); give a text to learn from"),
-        ("a.csv.gz", "\n", r"has no text in it \(1 bytes unpacked\)"),
-        ("a.parquet", b"", r"has nothing in it \(0 bytes\)"),
-        ("a.csv", "a,b\n", "has names of columns and no rows; give a file with data"),
+        ("a.csv", "", r"a\.csv' is empty: it has no text \(0 bytes\)"),
+        ("a.tsv", " \n\n", r"is empty: it has no text \(3 bytes\)"),
+        ("a.csv.gz", "", r"is empty: it has no text \(0 bytes unpacked\); give a file with text"),
+        ("a.csv.gz", "\n", r"is empty: it has no text \(1 bytes unpacked\)"),
+        ("a.parquet", b"", r"is empty \(0 bytes\)"),
+        ("a.csv", "a,b\n", "has a header and no rows; give a file with data"),
         (
             "a.csv",
             "a,b\n1,2\n1,2,3\n",
-            "line 3 has 3 fields, and line 1 has 2; mend the line, or put quotation marks around a "
+            "line 3 has 3 fields, and line 1 has 2; fix the line, or put quotation marks around a "
             "field",
         ),
         ("a.csv", 'a,b\n"1\n",2\n"1"\n', "line 4 has 1 fields, and line 1 has 2"),
         (
             "a.tsv",
             "a\tb\n\n1\n",
-            "line 3 has 1 fields, and line 1 has 2; mend the line: separate it by tabs",
+            "line 3 has 1 fields, and line 1 has 2; fix the line: separate it by tabs",
         ),
         (
             "a.csv",
             'a,b\n1,2\n"x,2\n3,4\n',
-            "line 3: a quotation mark is not closed.*write one inside it twice",
+            "line 3: a quotation mark is not closed.*write a quotation mark inside it twice",
         ),
-        ("a.csv", 'a,b\n"x"y,2\n', "line 2: a quotation mark .* in the midst of a quoted field"),
+        ("a.csv", 'a,b\n"x"y,2\n', "line 2: a quotation mark .* inside a quoted field"),
         (
             "a.csv",
             "a,b,a\n1,2,3\n",
-            "has two columns 'a'; give each its own name in the first line",
+            "has two columns 'a'; give each column its own name in the first line",
         ),
         (
             "a.csv",
             "a,b\nx,좋\n".encode("euc-kr"),
             r"is not UTF-8: byte 6 \(line 2\) is 0xc1; .*iconv -f ENCODING -t utf-8",
         ),
-        ("a.csv", "a,b\n".encode("utf-16"), "it starts as utf-16 does; .*iconv -f utf-16"),
+        ("a.csv", "a,b\n".encode("utf-16"), "it starts like utf-16; .*iconv -f utf-16"),
         (
             "a.csv.gz",
             "a,b\nx,좋\n".encode("euc-kr"),
             r"is not UTF-8: byte 6 \(line 2\) is 0xc1; .*zcat .*a\.csv\.gz | iconv",
         ),
-        ("a.jsonl", '{"a": 1}\n{"a": \n', "line 2 is no JSON .*; write one object in each line"),
-        ("a.jsonl", '{"a": "\\ud800"}\n', "line 1 is no JSON"),
-        ("a.jsonl", "[1]\n", r"line 1 holds \[1\]; write one object"),
+        (
+            "a.jsonl",
+            '{"a": 1}\n{"a": \n',
+            "line 2 is not valid JSON .*; write one object in each line",
+        ),
+        ("a.jsonl", '{"a": "\\ud800"}\n', "line 1 is not valid JSON"),
+        ("a.jsonl", "[1]\n", r"line 1 is \[1\]; write one object"),
         (
             "a.jsonl",
             '{"a": 1}\n\n{"a": 1, "b": 2}\n',
-            r"line 3 has 2 fields \('a', 'b'\), and line 1 has 1 \('a'\); give each",
+            r"line 3 has 2 fields \('a', 'b'\), and line 1 has 1 \('a'\); give all lines",
         ),
         (
             "a.jsonl",
             '{"a": [1]}\n',
-            "line 1: 'a' holds a list; a field should hold text or a number",
+            "line 1: 'a' is a list; a field should be text or a number",
         ),
         (
             "a.parquet",
             b"PAR1 and no more",
-            r"a\.parquet' \(16 bytes\) is cut short or no Parquet file",
+            r"a\.parquet' \(16 bytes\) is truncated or not a Parquet file",
         ),
         (
             "a.xlsx",
             b"PK",
-            r"a\.xlsx' is of no kind that is read as a table; name it by its kind: \.csv, \.tsv",
+            r"a\.xlsx' has an unsupported file type; supported types: \.csv, \.tsv",
         ),
     ],
 )
@@ -231,9 +235,9 @@ def test_a_broken_file_is_refused(write, name, content, message):
 
 
 def test_a_file_that_is_missing_or_cut_short_is_refused(write, tmp_path):
-    with pytest.raises(InputError, match=r"there is no file .*b\.csv"):
+    with pytest.raises(InputError, match=r"b\.csv' does not exist"):
         read_table(tmp_path / "b.csv")
-    with pytest.raises(InputError, match="there is no file 'a text in place of a file'"):
+    with pytest.raises(InputError, match="'a text in place of a file' does not exist"):
         read_table("a text in place of a file")
     with pytest.raises(InputError, match="is a directory"):
         (tmp_path / "c.csv").mkdir()
@@ -243,12 +247,12 @@ def test_a_file_that_is_missing_or_cut_short_is_refused(write, tmp_path):
     for broken in (packed[: len(packed) // 2], b"a,b\n1,2\n", packed[:-5] + b"\0\0\0\0\0"):
         path.write_bytes(broken)
         with pytest.raises(
-            InputError, match=rf"a\.csv\.gz' \({len(broken)} bytes\) is no whole gzip file"
+            InputError, match=rf"a\.csv\.gz' \({len(broken)} bytes\) is not a complete gzip file"
         ):
             read_table(path)
     polars.DataFrame({"a": [1, 2, 3] * 99}).write_parquet(tmp_path / "a.parquet")
     whole = (tmp_path / "a.parquet").read_bytes()
-    with pytest.raises(InputError, match="is cut short or no Parquet file"):
+    with pytest.raises(InputError, match="is truncated or not a Parquet file"):
         read_table(write("b.parquet", whole[: len(whole) // 2]))
 
 
@@ -263,8 +267,8 @@ def test_a_page_of_fewer_than_no_values_is_refused_before_polars_reads_it(write,
     for name in ("b.parquet", "b.parquet.gz"):
         with pytest.raises(
             InputError,
-            match=r"b\.parquet.* is cut short or no Parquet file \(a page of fewer than 0 "
-            r"values\); get it again",
+            match=r"b\.parquet.* is truncated or not a Parquet file \(a page of fewer than 0 "
+            r"values\); download it again",
         ):
             read_table(write(name, whole.replace(b"\x2c\x15\x78", b"\x2c\x15\x79")))
 
@@ -275,7 +279,8 @@ def test_a_parquet_file_that_polars_panics_at_is_refused(write, monkeypatch):
 
     monkeypatch.setattr(polars, "scan_parquet", panic)
     with pytest.raises(
-        InputError, match=r"is cut short or no Parquet file \(assertion failed\); get it again"
+        InputError,
+        match=r"is truncated or not a Parquet file \(assertion failed\); download it again",
     ):
         read_table(write("a.parquet", b"PAR1"))
 
@@ -291,7 +296,7 @@ def test_an_unknown_column_is_named_with_those_there_are(write, tmp_path):
         wide.column("x")
     polars.DataFrame({"a": [[1], [2]]}).write_parquet(tmp_path / "a.parquet")
     with pytest.raises(
-        InputError, match=r"the column 'a' holds List\(Int64\); it should hold text or numbers"
+        InputError, match=r"the column 'a' has type List\(Int64\); it should be text or numeric"
     ):
         read_table(tmp_path / "a.parquet").column("a")
 

@@ -6,14 +6,14 @@ import unicodedata
 import numpy as np
 import pytest
 
-from ostinato.data.batching import HeldOut, Lanes
+from ostinato.data.batching import EvaluationText, ParallelStreams
 from ostinato.data.disk import StoredNumbers
 from ostinato.data.text import characters, compose, read_chunks, read_text
 from ostinato.data.vocabulary import (
     BytePairVocabulary,
     CharacterVocabulary,
-    drawn,
     make_vocabulary,
+    sample_texts,
     vocabulary_from_json,
 )
 from ostinato.errors import InputError
@@ -41,15 +41,15 @@ def test_line_ends_and_a_byte_order_mark_are_taken_away(tmp_path):
 @pytest.mark.parametrize(
     "content, message",
     [
-        (b"", r"has no text in it \(0 bytes\)"),
-        (b" \n\t\n", r"has no text in it \(4 bytes\)"),
+        (b"", r"is empty: it has no text \(0 bytes\)"),
+        (b" \n\t\n", r"is empty: it has no text \(4 bytes\)"),
         (
             b"one\ntwo\nthr\xe9e\n",
             r"byte 11 \(line 3\) is 0xe9; write it as UTF-8, for example: iconv",
         ),
         (
             "가락".encode("utf-16"),
-            r"byte 0 \(line 1\) is 0xff, and it starts as utf-16 does; .*iconv -f utf-16",
+            r"byte 0 \(line 1\) is 0xff, and it starts like utf-16; .*iconv -f utf-16",
         ),
     ],
 )
@@ -59,7 +59,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path, content, message):
 
 
 def test_a_missing_file_and_a_directory_are_refused_by_name(tmp_path):
-    with pytest.raises(InputError, match="there is no file '.*nowhere.txt'; check the path"):
+    with pytest.raises(InputError, match="does not exist '.*nowhere.txt'; check the path"):
         read_text(tmp_path / "nowhere.txt")
     with pytest.raises(InputError, match="is a directory; give the path of a file"):
         read_text(tmp_path)
@@ -125,21 +125,21 @@ def test_byte_pairs_are_learned_from_the_training_part_alone():
         learned_from=[KOREAN * 20],
         every=[KOREAN * 20, "entirely other letters " * 50],
     )
-    assert ours.pieces == BytePairVocabulary.of([KOREAN * 20], 270).pieces
+    assert ours.token_bytes == BytePairVocabulary.of([KOREAN * 20], 270).token_bytes
 
 
 def test_of_much_text_pieces_are_learned_from_a_part_that_is_always_the_same(monkeypatch):
     texts = [f"{k:04d}" for k in range(1000)]
-    assert [*drawn(texts)] == texts
-    monkeypatch.setattr("ostinato.data.vocabulary.LEARNED", 1000)
-    found = [*drawn(texts)]
-    assert found == [*drawn(texts)] == sorted(found) and 200 < len(found) < 300
+    assert [*sample_texts(texts)] == texts
+    monkeypatch.setattr("ostinato.data.vocabulary.LEARNED_CHARACTERS", 1000)
+    found = [*sample_texts(texts)]
+    assert found == [*sample_texts(texts)] == sorted(found) and 200 < len(found) < 300
 
 
 def test_more_byte_pairs_than_a_text_has_are_refused():
     with pytest.raises(
         InputError,
-        match=r"--vocabulary-size 5000: this text gives \d+ pieces.*write --vocabulary-size \d+ or "
+        match=r"--vocabulary-size 5000: this text gives \d+ tokens.*write --vocabulary-size \d+ or "
         r"less",
     ):
         BytePairVocabulary.of([KOREAN * 3], 5000)
@@ -166,29 +166,31 @@ def test_a_vocabulary_goes_through_json(kind, tmp_path):
     ],
 )
 def test_what_is_no_vocabulary_is_refused(value):
-    with pytest.raises(InputError, match="'v.json' holds no vocabulary"):
+    with pytest.raises(InputError, match="'v.json' is not a vocabulary"):
         vocabulary_from_json(value, path="v.json")
 
 
 def test_each_lane_goes_on_where_it_stopped_and_all_text_is_read():
-    lanes = Lanes(np.arange(100, dtype=np.int32), batch=4, length=5)
-    batches = [lanes.at(step) for step in range(10)]
+    streams = ParallelStreams(np.arange(100, dtype=np.int32), batch=4, length=5)
+    batches = [streams.at(step) for step in range(10)]
     assert all((y == (x + 1) % 100).all() for x, y in batches)
     assert all(
         (after[0][:, 0] == before[1][:, -1]).all() for before, after in zip(batches, batches[1:])
     )
-    assert lanes.steps_per_epoch == 5
+    assert streams.steps_per_epoch == 5
     assert sorted(np.concatenate([x.ravel() for x, _ in batches[:5]])) == list(range(100))
 
 
 @pytest.mark.parametrize("count", [2, 3, 63, 1000, 5001])
 def test_held_out_text_is_predicted_once_each(count):
-    held_out = HeldOut(np.arange(count, dtype=np.int32), lane=100, lanes=7, length=64)
+    held_out = EvaluationText(
+        np.arange(count, dtype=np.int32), min_length=100, max_streams=7, length=64
+    )
     seen = [
         (int(x), int(y))
         for xs, ys in held_out
         for x, y in zip(xs.ravel(), ys.ravel())
-        if y != HeldOut.NOTHING
+        if y != EvaluationText.NOTHING
     ]
     assert sorted(seen) == [(n, n + 1) for n in range(count - 1)] and held_out.count == count - 1
 
@@ -224,7 +226,7 @@ def test_a_byte_that_is_no_utf8_is_named_by_its_place_in_any_chunk(tmp_path, siz
         r"ENCODING",
     ):
         [*read_chunks(path, size=size)]
-    with pytest.raises(InputError, match=r"has no text in it \(5 bytes\)"):
+    with pytest.raises(InputError, match=r"is empty: it has no text \(5 bytes\)"):
         [*read_chunks(write(tmp_path, b" \n \n "), size=size)]
 
 
@@ -239,15 +241,15 @@ def test_numbers_in_a_file_are_read_as_those_in_memory():
                 (places[:, None] + step * length + np.arange(length + 1)) % count
             ]
             for source in (numbers[:count], *([stored] if count == 5001 else [])):
-                x, y = Lanes(source, batch=batch, length=length).at(step)
+                x, y = ParallelStreams(source, batch=batch, length=length).at(step)
                 assert (
                     x.dtype == y.dtype == np.int64
                     and (x == read[:, :-1]).all()
                     and (y == read[:, 1:]).all()
                 )
     for ours, other in zip(
-        HeldOut(numbers, lane=100, lanes=7, length=64),
-        HeldOut(stored, lane=100, lanes=7, length=64),
+        EvaluationText(numbers, min_length=100, max_streams=7, length=64),
+        EvaluationText(stored, min_length=100, max_streams=7, length=64),
         strict=True,
     ):
         assert all((one == two).all() for one, two in zip(ours, other))

@@ -5,15 +5,15 @@ import pytest
 
 from ostinato.data.time_series import (
     Clock,
+    calendar_features,
     clock_of,
     cycles_of,
+    date_after,
     date_of,
-    later,
-    moves_away,
+    has_trend,
     power_of,
     season_of,
     series_of,
-    waves,
 )
 from ostinato.errors import InputError
 
@@ -41,7 +41,7 @@ def test_what_has_no_season_has_the_season_1(values):
 
 def test_a_trend_is_seen():
     random, steps = np.random.default_rng(0).normal(size=300), np.arange(300)
-    assert moves_away(column(steps + random)) and not moves_away(column(random))
+    assert has_trend(column(steps + random)) and not has_trend(column(random))
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_the_power_is_found_that_makes_changes_alike_at_all_levels(made, power):
 def test_dates_go_on(times, following):
     clock = clock_of(times, "here")
     assert (
-        later(date_of(times[-1], clock.format, "here"), clock, 1).strftime(clock.format)
+        date_after(date_of(times[-1], clock.format, "here"), clock, 1).strftime(clock.format)
         == following
     )
 
@@ -94,7 +94,8 @@ def test_a_gap_is_allowed_and_dates_without_a_usual_step_are_none():
 
 def test_dates_out_of_order_are_refused():
     with pytest.raises(
-        InputError, match="here: step 3 is at '2024-01', no later than the one before it, '2024-02'"
+        InputError,
+        match="here: the time of step 3, '2024-01', is not later than the one before it, '2024-02'",
     ):
         clock_of(["2024-01", "2024-02", "2024-01"], "here")
 
@@ -110,7 +111,7 @@ def test_steps_have_places_in_cycles_that_the_series_holds_twice():
         Clock("%Y-%m-%d %H:%M", months=0, day=0, seconds=3600), 400
     ) == ["week", "day"]
     dates = [date_of(f"2024-01-0{k} 12:00", "%Y-%m-%d %H:%M", "here") for k in (1, 8)]
-    found = waves(dates, ["week", "day"])
+    found = calendar_features(dates, ["week", "day"])
     assert (
         found.shape == (2, 4)
         and np.allclose(found[0], found[1])
@@ -132,7 +133,7 @@ def test_a_series_in_memory_has_names_values_and_times():
     )
     with pytest.raises(
         InputError,
-        match=r"columns of so many steps: \{'a': 1, 'b': 2\}; give one or more of numbers, all of "
-        r"one length",
+        match=r"columns of these lengths: \{'a': 1, 'b': 2\}; give one or more numeric columns of "
+        r"the same length",
     ):
         series_of({"a": [1], "b": [1, 2]})

@@ -95,9 +95,9 @@ def test_a_model_of_bytes_from_a_file_is_that_of_the_same_bytes_from_memory(of_b
     task, wanted = of_bytes
     for name, made in AS_BYTES.items():
         other = Classifier(**SMALL).fit((made(DRAWN), LABELS), threads=1)
-        assert other.knows.mean == task.knows.mean and other.knows.dtype == "uint8", name
+        assert other.metadata.mean == task.metadata.mean and other.metadata.dtype == "uint8", name
         assert np.array_equal(probabilities(other, made(DRAWN)), wanted), name
-    assert max(task.knows.mean) < 1 < 255 * max(task.knows.mean)
+    assert max(task.metadata.mean) < 1 < 255 * max(task.metadata.mean)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -122,7 +122,7 @@ def test_a_model_of_other_numbers_reads_all_of_them_as_they_are_and_refuses_byte
         given.detach().float().numpy() if isinstance(given, torch.Tensor) else given, np.float32
     )
     task = Classifier(**SMALL).fit((given, LABELS), threads=1)
-    assert task.knows.dtype != "uint8" and np.array_equal(
+    assert task.metadata.dtype != "uint8" and np.array_equal(
         np.stack(task.read(given, labelled=False)["x"]), values
     )
     wanted = probabilities(task, given)
@@ -133,9 +133,8 @@ def test_a_model_of_other_numbers_reads_all_of_them_as_they_are_and_refuses_byte
     with pytest.raises(
         InputError,
         match=r"the numbers are uint8, which is divided by 255, and the model was trained on \w+ "
-        r"numbers, "
-        r"which are used as they are; give the numbers that it was trained on, for example "
-        r"x.astype",
+        r"numbers, which are not scaled; give numbers in the units of the training "
+        r"data, for example x.astype",
     ):
         task.predict(DRAWN)
 
@@ -188,14 +187,15 @@ def test_a_table_is_read_by_a_model_of_bytes_by_its_values(tmp_path):
         with pytest.raises(
             InputError,
             match=f"sequence 1 has {bad}, and the model was trained on uint8; give whole numbers "
-            f"from 0 to 255",
+            "from 0 to 255",
         ):
             task.predict(table)
 
 
 def test_the_rule_is_stored_printed_and_told(of_bytes, file, ostinato, tmp_path):
     assert (
-        json.loads((file.parent / "model" / "config.json").read_text())["knows"]["dtype"] == "uint8"
+        json.loads((file.parent / "model" / "config.json").read_text())["metadata"]["dtype"]
+        == "uint8"
     )
     assert np.array_equal(probabilities(load(file.parent / "model"), DRAWN), of_bytes[1])
     code, _, told = ostinato(
@@ -205,7 +205,7 @@ def test_the_rule_is_stored_printed_and_told(of_bytes, file, ostinato, tmp_path)
     assert "numbers uint8, divided by 255" in ostinato("info", tmp_path / "m")[1]
     np.savez(tmp_path / "part.npz", x=(DRAWN / 255).astype(np.float32), y=np.array(LABELS))
     assert (
-        "numbers float32, as they are"
+        "numbers float32, not scaled"
         in ostinato(
             "train",
             "classify",
@@ -223,11 +223,11 @@ def test_the_rule_is_stored_printed_and_told(of_bytes, file, ostinato, tmp_path)
 def test_a_model_that_does_not_store_the_rule_refuses_bytes_alone(of_bytes):
     task = Classifier(**SMALL).fit((DRAWN / 255, LABELS), threads=1)
     wanted = probabilities(task, DRAWN / 255)
-    task.knows = replace(task.knows, dtype=None)
+    task.metadata = replace(task.metadata, dtype=None)
     assert np.array_equal(probabilities(task, DRAWN / 255), wanted) and task.scaling() == ""
     with pytest.raises(
         InputError,
-        match="trained on data whose dtype it does not say, by an earlier ostinato; train it again",
+        match="trained on data of unknown dtype, by an earlier version of ostinato; train it again",
     ):
         task.predict(DRAWN)
 
@@ -259,8 +259,8 @@ def test_clips_follow_the_rule(name, tmp_path):
     task = FrameTagger(**SMALL).fit(frames_file(tmp_path / "clips.npz", DRAWN), threads=1)
     other = FrameTagger(**SMALL).fit((DRAWN, FRAMES), threads=1)
     assert (
-        task.knows.mean == other.knows.mean
-        and task.knows.dtype == "uint8"
+        task.metadata.mean == other.metadata.mean
+        and task.metadata.dtype == "uint8"
         and "divided" in task.scaling()
     )
     given = EVERY[name](DRAWN)
@@ -280,13 +280,13 @@ def test_clips_follow_the_rule(name, tmp_path):
 def test_transcribe_follows_the_rule(tmp_path):
     words = [" ".join(dict.fromkeys(row)) for row in FRAMES]
     np.savez(tmp_path / "clips.npz", x=DRAWN, sentence=np.array(words))
-    options = SMALL | {"epochs": 1, "embedding": 4, "pieces": "word", "layers": 1}
+    options = SMALL | {"epochs": 1, "embedding": 4, "tokens": "word", "layers": 1}
     tasks = [
         Transcriber(**options).fit(data, threads=1)
         for data in (tmp_path / "clips.npz", (DRAWN, words))
     ]
     one, other = (task.predict(DRAWN[:3]) for task in tasks)
-    assert one == other and tasks[0].knows.dtype == "uint8" and "divided" in tasks[0].scaling()
+    assert one == other and tasks[0].metadata.dtype == "uint8" and "divided" in tasks[0].scaling()
     with pytest.raises(InputError, match="and the model was trained on uint8"):
         tasks[0].predict(DRAWN[:3] / 255)
 
@@ -358,16 +358,16 @@ def test_a_file_and_memory_give_the_same_numbers_for_every_dtype(dtype, tmp_path
     [
         (
             [1j, 2],
-            "row 1 is no array of numbers .its dtype is complex128.; give steps of equally many "
-            "numbers",
+            "row 1 is not an array of numbers .its dtype is complex128.; give steps of equally "
+            "many numbers",
         ),
-        (["1", "2"], "row 1 is no array of numbers .its dtype is <U1."),
+        (["1", "2"], "row 1 is not an array of numbers .its dtype is <U1."),
         (np.array(["2024-01-01"], "datetime64[D]"), "its dtype is datetime64"),
         ([1e300, 1.0], "row 1 has nan or infinity in step 1"),
         ([None, 1.0], "row 1 has nan or infinity in step 1"),
         (
             [[1.0, 2.0], [1.0]],
-            "row 1 is no array of numbers .*; give steps of equally many numbers",
+            "row 1 is not an array of numbers .*; give steps with the same number of values",
         ),
     ],
 )
@@ -400,7 +400,8 @@ def test_labels_of_any_kind_are_those_of_a_file(labels, tmp_path):
 @pytest.mark.parametrize("label", ["", " ", None, float("nan")])
 def test_an_empty_label_is_refused_as_in_a_file(label):
     with pytest.raises(
-        InputError, match="the label of row 2 is .*, an empty label; write one, or take the row out"
+        InputError,
+        match="the label of row 2 is .*, an empty label; write a label, or remove the row",
     ):
         Classifier().read((["x", "y"], ["a", label]))
 

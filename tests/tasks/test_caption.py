@@ -14,7 +14,7 @@ COLOURS = {"빨간": (220, 20, 20), "파란": (20, 20, 220), "초록": (20, 180,
 SMALL = {
     "hidden": 16,
     "embedding": 16,
-    "pieces": "word",
+    "tokens": "word",
     "dropout": 0.0,
     "label_smoothing": 0.0,
     "learning_rate": 0.02,
@@ -65,7 +65,7 @@ def test_what_is_in_a_picture_is_said(trained):
 
 def test_a_caption_looks_at_64_places(trained):
     (answer,) = trained[2].predict(PICTURES[0][:1])
-    assert np.shape(answer["attention"]) == (len(answer["pieces"]), 64)
+    assert np.shape(answer["attention"]) == (len(answer["tokens"]), 64)
 
 
 def test_a_directory_gives_the_same_answers_for_files_and_folders(trained, tmp_path):
@@ -88,9 +88,7 @@ def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path):
             file, out=tmp_path / "m", threads=1, checkpoint_seconds=0.0, watcher=breaking(20)
         )
     again = Captioner(**SMALL).fit(file, out=tmp_path / "m", threads=1, resume=True)
-    assert (
-        again.result.measures == whole.result.measures and again.result.steps == whole.result.steps
-    )
+    assert again.result.metrics == whole.result.metrics and again.result.steps == whole.result.steps
 
 
 def test_the_nearest_picture_is_found_among_many(monkeypatch):
@@ -124,7 +122,7 @@ def test_the_command_line_reads_a_table_of_files(ostinato, tmp_path):
     code, out, err = ostinato(
         "train", "caption", "captions.tsv", "--out", "m", "--threads", 1, *words
     )
-    assert code == 0 and "measured on 4 pictures:\nchrf" in out, out + err
+    assert code == 0 and "evaluated on 4 pictures:\nchrf" in out, out + err
     code, out, _ = ostinato("predict", "m", "--json", given="3.png\n")
     assert code == 0 and json.loads(out)["name"] == "3.png"
 
@@ -135,7 +133,7 @@ def test_the_command_line_reads_a_table_of_files(ostinato, tmp_path):
         (([np.zeros((4, 4, 3), np.uint8)], ["a", "b"]), "1 pictures and 2 captions"),
         (
             ([np.zeros((4, 4))], ["a"]),
-            r"picture 1 is of float64, shape \(4, 4\); give \(H, W, 3\) uint8",
+            r"picture 1 has dtype float64 and shape \(4, 4\); give \(H, W, 3\) uint8",
         ),
     ],
 )

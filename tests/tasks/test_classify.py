@@ -72,13 +72,15 @@ def test_the_report_says_which_weights_were_kept_the_later_of_equals(tmp_path, m
     from ostinato.training import report
 
     kept = []
-    monkeypatch.setattr(report, "write_report", lambda path, content: kept.append(content.kept))
+    monkeypatch.setattr(
+        report, "write_report", lambda path, content: kept.append(content.best_step)
+    )
     task = Classifier(**SMALL | {"epochs": None, "learning_rate": 1e-5}, steps=4).fit(
         (TEXTS, LABELS), threads=1
     )
     lines = task.result.history
     assert len({line["accuracy"] for line in lines}) == 1 and kept == [4]
-    assert task.result.measures["nats"] == pytest.approx(lines[-1]["nats"]) != lines[0]["nats"]
+    assert task.result.metrics["nats"] == pytest.approx(lines[-1]["nats"]) != lines[0]["nats"]
 
 
 def test_words_that_decide_are_learned(trained):
@@ -117,13 +119,13 @@ def test_any_cell_can_be_taken(cell):
     assert len(task.predict(["good"])) == 1
 
 
-@pytest.mark.parametrize("pieces", ["word", "character", "byte-pair"])
-def test_text_is_read_in_pieces_of_any_kind(pieces):
-    size = 300 if pieces == "byte-pair" else 100
-    task = Classifier(**SMALL | {"pieces": pieces, "vocabulary_size": size}).fit(
+@pytest.mark.parametrize("tokens", ["word", "character", "byte-pair"])
+def test_text_is_read_in_pieces_of_any_kind(tokens):
+    size = 300 if tokens == "byte-pair" else 100
+    task = Classifier(**SMALL | {"tokens": tokens, "vocabulary_size": size}).fit(
         (TEXTS, LABELS), threads=1
     )
-    assert task.pieces.kind == pieces and task.evaluate((TEXTS, LABELS))["accuracy"] > 0.9
+    assert task.vocabulary.kind == tokens and task.evaluate((TEXTS, LABELS))["accuracy"] > 0.9
 
 
 def test_words_are_read_by_their_characters_where_pieces_are_words():
@@ -142,23 +144,23 @@ def test_words_are_read_by_their_characters_where_pieces_are_words():
     )
     new = texts[80:], labels[80:]
     assert spelled.evaluate(new)["accuracy"] > 0.9 > 0.75 > plain.evaluate(new)["accuracy"]
-    assert spelled.options.characters == "grapheme" and plain.knows.letters is None
+    assert spelled.options.characters == "grapheme" and plain.metadata.letters is None
 
 
 def test_capital_letters_are_small_ones_of_a_word_and_not_of_its_spelling():
     task = Classifier(**SMALL | {"epochs": 1}).fit((TEXTS + ["IT"], [*LABELS, "+"]), threads=1)
     (small, _, _), (large, spelled, _) = task.encode(task.read((["it", "IT"], ["+", "+"])))
-    assert task.options.lower and small.tolist() == large.tolist()
+    assert task.options.lowercase and small.tolist() == large.tolist()
     assert (
-        Classifier(**SMALL | {"epochs": 1, "lower": False})
+        Classifier(**SMALL | {"epochs": 1, "lowercase": False})
         .fit((TEXTS + ["IT"], [*LABELS, "+"]), threads=1)
-        .pieces.encode(["IT"])[0]
+        .vocabulary.encode(["IT"])[0]
         != small
     )
 
 
 def test_a_model_from_before_words_were_spelled_is_read(trained, tmp_path):
-    task = Classifier(**SMALL | {"spelling": False, "lower": False}).fit(
+    task = Classifier(**SMALL | {"spelling": False, "lowercase": False}).fit(
         (TEXTS, LABELS), out=tmp_path / "m", threads=1
     )
     config = json.loads((tmp_path / "m" / "config.json").read_text(encoding="utf-8"))
@@ -178,13 +180,13 @@ def test_a_model_from_before_words_were_spelled_is_read(trained, tmp_path):
     assert load(tmp_path / "m").predict(TEXTS) == task.predict(TEXTS)
 
 
-@pytest.mark.parametrize("pieces", ["word", "character"])
-def test_a_file_read_in_tiny_chunks_gives_the_same_model(trained, monkeypatch, pieces):
+@pytest.mark.parametrize("tokens", ["word", "character"])
+def test_a_file_read_in_tiny_chunks_gives_the_same_model(trained, monkeypatch, tokens):
     file, _, _ = trained
-    whole = Classifier(**SMALL | {"pieces": pieces, "epochs": 3}).fit(file, test=file, threads=1)
+    whole = Classifier(**SMALL | {"tokens": tokens, "epochs": 3}).fit(file, test=file, threads=1)
     monkeypatch.setattr("ostinato.data.text.CHUNK", 50)
-    monkeypatch.setattr("ostinato.data.disk.TOGETHER", 3)
-    chunked = Classifier(**SMALL | {"pieces": pieces, "epochs": 3}).fit(file, test=file, threads=1)
+    monkeypatch.setattr("ostinato.data.disk.ROWS_AT_ONCE", 3)
+    chunked = Classifier(**SMALL | {"tokens": tokens, "epochs": 3}).fit(file, test=file, threads=1)
     assert len(chunked.read(file)["x"].starts) > 6
     assert without_time(chunked.result) == without_time(whole.result)
 
@@ -249,7 +251,7 @@ def test_an_ensemble_is_told_by_its_first_model(tmp_path):
     task = Classifier(**SMALL | {"epochs": 2, "ensemble": 2}).fit((TEXTS, LABELS), threads=1)
     inside, (first, _) = task.inside(["it is good"]), task.members
     *inputs, _ = task.collate(task.encode(task.read(["it is good"], labelled=False)))
-    label = task.knows.labels.index(task.predict(["it is good"])[0]["label"])
+    label = task.metadata.labels.index(task.predict(["it is good"])[0]["label"])
     assert inside.layer is first.recurrent and inside.explained.endswith("by the first of 2 models")
     assert inside.output_of(inside.x[0]).item() == pytest.approx(
         first(*inputs)[0, label].item(), abs=1e-6
@@ -307,8 +309,8 @@ def test_the_configuration_says_everything_and_reproduces_the_run(trained, ostin
     _, out, task = trained
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     assert (
-        config["options"]["pieces"] == "word"
-        and config["found"] == ["characters", "lower", "pieces", "word_dropout"]
+        config["options"]["tokens"] == "word"
+        and config["found"] == ["characters", "lowercase", "tokens", "word_dropout"]
         and config["options"]["epochs"] == 30
     )
     assert ostinato("train", "--config", out / "config.json", "--out", "again")[0] == 0
@@ -333,7 +335,7 @@ def test_a_test_set_is_measured_and_never_chosen_by(trained):
         task.result.history[-1]["accuracy"] == whole.result.history[-1]["accuracy"]
         and task.result.held_out_rows == 1
     )
-    assert task.result.measures["accuracy"] == 0.0
+    assert task.result.metrics["accuracy"] == 0.0
 
 
 def test_options_are_as_scikit_learn_has_them():
@@ -359,7 +361,7 @@ def test_what_was_found_from_other_data_is_found_anew(tmp_path):
         (["좋다 정말", "나쁘다 정말"] * 5, ["+", "-"] * 5),
         (["good", "bad"] * 5, ["+", "-"] * 5),
     ]
-    small = {**SMALL, "epochs": None, "pieces": "word"}
+    small = {**SMALL, "epochs": None, "tokens": "word"}
     task = Classifier(**small, steps=2).fit(korean, threads=1)
     assert (
         task.options.characters == "jamo"
@@ -368,7 +370,7 @@ def test_what_was_found_from_other_data_is_found_anew(tmp_path):
     # what was given is given, though it could have been found
     assert json.loads((tmp_path / "m/config.json").read_text(encoding="utf-8"))["found"] == [
         "characters",
-        "lower",
+        "lowercase",
         "word_dropout",
     ]
     assert (
@@ -447,9 +449,9 @@ def test_the_command_line_trains_answers_and_tells(ostinato, tmp_path):
     ]
     code, out, err = ostinato("train", "classify", file, "--out", "m", *words)
     assert code == 0 and re.search(
-        r"^22 rows, 36 steps, \d+ s; measured on 2 rows:\naccuracy ", out, re.M
+        r"^22 rows, 36 steps, \d+ s; evaluated on 2 rows:\naccuracy ", out, re.M
     ), out + err
-    assert "pieces word" in err.replace("\n", " ") and re.search(
+    assert "tokens word" in err.replace("\n", " ") and re.search(
         r"^step +\d+  loss \d\.\d{3}  accuracy \d\.\d{3}  [\dk]+ row/s  \d+:\d\d left$", err, re.M
     )
     code, out, _ = ostinato("evaluate", "m", file, "--json")
@@ -514,7 +516,8 @@ SIGNS = [str(int(row[0] > 0)) for row in NUMBERS]
         ),
         (
             ([["a"]] * 24, SIGNS),
-            r"row 1 is no array of numbers \(.*; give steps of equally many numbers, \(T, F\)",
+            r"row 1 is not an array of numbers \(.*; give steps with the same number of values, "
+            r"\(T, F\)",
         ),
         (([1.0] * 24, SIGNS), r"row 1 is 1.0; give steps of numbers, \(T, F\)"),
     ],
@@ -527,7 +530,10 @@ def test_rows_in_memory_that_cannot_be_used_are_one_error(data, message):
 def test_labels_are_of_any_kind_and_rows_of_numbers_can_be_empty():
     numbers, signs = torch.from_numpy(NUMBERS), torch.tensor([int(sign) for sign in SIGNS])
     task = Classifier(**SMALL | {"epochs": 1}).fit(([*numbers, []], [*signs, 0]), threads=1)
-    assert task.knows.labels == ["0", "1"] and task.predict(task.line(""))[0]["label"] in ("0", "1")
+    assert task.metadata.labels == ["0", "1"] and task.predict(task.line(""))[0]["label"] in (
+        "0",
+        "1",
+    )
     with pytest.raises(InputError, match="row 1 has nan or infinity in step 2"):
         task.predict(task.line("1 nan 2"))
 
@@ -646,11 +652,11 @@ def damage(path, content):
             lambda b: b.replace(b'"ensemble": 1', b'"ensemble": 2'),
             "model.safetensors' does not fit '.*config.json'",
         ),
-        ("vocabulary.json", lambda b: b"{}", "holds no vocabulary"),
+        ("vocabulary.json", lambda b: b"{}", "is not a vocabulary"),
         (
             "model.safetensors",
             lambda b: b[:-9],
-            r"model.safetensors' \(\d+ bytes\) is cut short or damaged",
+            r"model.safetensors' \(\d+ bytes\) is truncated or damaged",
         ),
     ],
 )
@@ -666,7 +672,7 @@ def test_a_damaged_model_is_one_error(trained, ostinato, tmp_path, name, content
 @pytest.mark.parametrize(
     "words, message",
     [
-        ("train classify none.tsv --out m", "there is no file 'none.tsv'"),
+        ("train classify none.tsv --out m", "does not exist 'none.tsv'"),
         (
             "train classify FILE --out m --hidden 0",
             "--hidden 0: write a whole number from 1 to 16384",
@@ -680,8 +686,8 @@ def test_a_damaged_model_is_one_error(trained, ostinato, tmp_path, name, content
             "Invalid value for '--hidden': 'x'; write a whole number",
         ),
         (
-            "train classify FILE --out m --pieces letters",
-            "--pieces letters: .*[Ww]rite one of word, character, byte-pair",
+            "train classify FILE --out m --tokens letters",
+            "--tokens letters: .*[Ww]rite one of word, character, byte-pair",
         ),
         ("train classify FILE --out m --text body", "body"),
         (
@@ -695,7 +701,7 @@ def test_a_damaged_model_is_one_error(trained, ostinato, tmp_path, name, content
         ("train --out m", "ostinato train without a task: give --config RUN.json and --out DIR"),
         ("train --config FILE --out m", "is not whole JSON"),
         ("evaluate none FILE", "there is no model directory 'none'"),
-        ("predict MODEL none.tsv", "there is no file 'none.tsv'"),
+        ("predict MODEL none.tsv", "does not exist 'none.tsv'"),
     ],
 )
 def test_wrong_input_is_one_error_and_nothing_is_written(

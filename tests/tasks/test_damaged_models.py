@@ -120,7 +120,7 @@ MODELS = {
     ),
     "forecast with dates": ("forecast", _dates, {"horizon": 3}),
     "translate": ("translate", _pairs, {"embedding": 4, "vocabulary_size": 262}),
-    "transcribe": ("transcribe", _clips, {"embedding": 4, "label": "word", "pieces": "character"}),
+    "transcribe": ("transcribe", _clips, {"embedding": 4, "label": "word", "tokens": "character"}),
     "generate": (
         "generate",
         lambda path: _lines(path / "t.txt", WORDS * 20),
@@ -144,7 +144,7 @@ MODELS = {
             x=np.random.default_rng(0).integers(0, 255, (8, 32, 32, 3), dtype=np.uint8),
             caption=np.array((WORDS * 2)[:8]),
         ),
-        {"embedding": 4, "hidden": 4, "pieces": "character"},
+        {"embedding": 4, "hidden": 4, "tokens": "character"},
     ),
 }
 

@@ -110,7 +110,7 @@ def test_so_many_steps_as_asked_are_forecast_and_without_data_the_training_serie
 
 def test_data_that_follows_on_is_read_with_its_past_and_other_data_with_its_own(trained):
     task = trained[2]
-    need = task.knows.window + task.knows.reach
+    need = task.metadata.window + task.metadata.reach
     later = task.predict({"달": months(2, LENGTH), "판매": waves(2, LENGTH)})
     assert [a["time"] for a in later] == months(4, LENGTH + 2)
     assert later == task.predict({"달": months(LENGTH + 2), "판매": waves(LENGTH + 2)})
@@ -147,10 +147,11 @@ def test_several_columns_are_forecast_together():
 def test_columns_are_chosen_by_their_names(tmp_path):
     file = tmp_path / "data.csv"
     file.write_text(
-        "a,b,note\n" + "".join(f"{value},{-value},x\n" for value in waves()), encoding="utf-8"
+        "a,b,note\n" + "".join(f"{value},{-value},x\n" for value in waves()),
+        encoding="utf-8",
     )
     task = Forecaster(**SMALL | {"steps": 2}, columns="b").fit(file, threads=1)
-    assert task.knows.names == ["b"] and task.predict(file)[0]["value"] < 0
+    assert task.metadata.names == ["b"] and task.predict(file)[0]["value"] < 0
 
 
 def test_what_grows_by_a_part_of_itself_is_learned_as_logarithms_of_changes():
@@ -201,11 +202,11 @@ def test_few_held_out_steps_give_intervals_of_their_greatest_error():
         and task.model.errors[-1] == task.model.errors[190]
         and (task.model.errors.diff(dim=0) >= 0).all()
     )
-    assert task.result.measures["horizon_mase"] is not None
+    assert task.result.metrics["horizon_mase"] is not None
     assert (
         Forecaster(**SMALL | {"steps": 2}, held_out=0.01)
         .fit(waves(), threads=1)
-        .result.measures["horizon_mase"]
+        .result.metrics["horizon_mase"]
         is None
     )
 
@@ -214,9 +215,7 @@ def test_untrained_layers_leave_the_forecast_to_the_regression_or_the_last_value
     task = Forecaster(**SMALL | {"steps": 1, "learning_rate": 1e-9, "lags": 0}).fit(
         waves(), threads=1
     )
-    assert task.result.measures["mase"] == pytest.approx(
-        task.result.measures["naive_mase"], rel=1e-5
-    )
+    assert task.result.metrics["mase"] == pytest.approx(task.result.metrics["naive_mase"], rel=1e-5)
     values = [0.0, 0.0]
     for noise in np.random.default_rng(0).normal(size=1200):
         values.append(0.9 * values[-1] - 0.5 * values[-2] + noise)
@@ -224,7 +223,7 @@ def test_untrained_layers_leave_the_forecast_to_the_regression_or_the_last_value
     task = Forecaster(**SMALL | {"steps": 1, "learning_rate": 1e-9} | chosen).fit(values, threads=1)
     # the next change is half the last one and -0.6 of the value, which is given by its spread
     own = task.model.regression[0, :-1].tolist() * np.array(
-        [1, task.knows.step[0] / task.knows.level[1][0], 1]
+        [1, task.metadata.step[0] / task.metadata.level[1][0], 1]
     )
     assert own.tolist() == pytest.approx([0.5, -0.6, 0.0], abs=0.1)
 
@@ -285,11 +284,11 @@ def test_days_have_places_in_the_week_and_hours_in_the_day(tmp_path):
         {"day": days, "visits": values}, threads=1
     )
     assert (
-        task.knows.calendar == ["week"]
+        task.metadata.calendar == ["week"]
         and task.options.season == 7
         and task.predict()[0]["time"] == "2023-05-01"
     )
-    assert task.result.measures["mase"] < 0.3
+    assert task.result.metrics["mase"] < 0.3
 
 
 @pytest.mark.parametrize("unit", ["ms", "us", "ns"])
@@ -303,7 +302,7 @@ def test_moments_are_read_from_parquet_and_numpy(tmp_path, unit):
     task = Forecaster(**SMALL | {"steps": 2}).fit(
         {"at": hours.astype(f"datetime64[{unit}]"), "x": waves()}, threads=1
     )
-    assert task.knows.clock.seconds == 3600 and task.predict()[0]["time"].startswith(
+    assert task.metadata.clock.seconds == 3600 and task.predict()[0]["time"].startswith(
         "2024-01-07T16:30:00"
     )
 
@@ -314,8 +313,8 @@ def test_moments_are_read_from_parquet_and_numpy(tmp_path, unit):
 def test_without_regular_dates_steps_have_numbers(times):
     task = Forecaster(**SMALL | {"steps": 2}).fit({"when": times, "x": waves()}, threads=1)
     assert (
-        task.knows.clock is None
-        and task.knows.calendar == []
+        task.metadata.clock is None
+        and task.metadata.calendar == []
         and [a["time"] for a in task.predict()] == ["+1", "+2", "+3", "+4"]
     )
 
@@ -351,25 +350,25 @@ def test_a_series_read_in_small_parts_gives_the_same_model(trained, monkeypatch)
     file, _, whole = trained
     for name, size in (
         ("tasks.forecast.BLOCK", 7),
-        ("data.disk.TOGETHER", 3),
-        ("data.disk.BLOCK", 50),
+        ("data.disk.ROWS_AT_ONCE", 3),
+        ("data.disk.BLOCK_BYTES", 50),
         ("data.text.CHUNK", 50),
     ):
         monkeypatch.setattr(f"ostinato.{name}", size)
     parts = Forecaster(**SMALL).fit(file, threads=1)
     assert (
         without_time(parts.result) == without_time(whole.result)
-        and parts.knows == whole.knows
+        and parts.metadata == whole.metadata
         and parts.predict(file) == whole.predict(file)
     )
 
 
 def test_what_a_long_series_is_like_is_found_from_its_end(monkeypatch):
     values = np.concatenate([100 * np.random.default_rng(0).normal(size=2000), waves(400)])
-    monkeypatch.setattr("ostinato.tasks.forecast.FOUND", 300)
+    monkeypatch.setattr("ostinato.tasks.forecast.STATISTICS_VALUES", 300)
     task = Forecaster(**SMALL | {"steps": 1}).fit(values, threads=1)
     learned = values[:2040][-300:]
-    assert task.knows.step == [np.abs(np.diff(learned)).mean()] and task.knows.level[0] == [
+    assert task.metadata.step == [np.abs(np.diff(learned)).mean()] and task.metadata.level[0] == [
         learned.mean()
     ]
     assert (task.result.rows, task.result.held_out_rows) == (2040, 360)
@@ -389,7 +388,7 @@ def test_the_command_line_trains_measures_and_answers(trained, ostinato, tmp_pat
     file = trained[0]
     words = ["--hidden", "8", "--steps", "24", "--horizon", "3", "--power", "1", "--threads", "1"]
     code, out, err = ostinato("train", "forecast", file, "--out", "m", *words)
-    assert code == 0 and "measured on 24 rows:\nmase " in out, out + err
+    assert code == 0 and "evaluated on 24 rows:\nmase " in out, out + err
     code, out, _ = ostinato("predict", "m", file)
     lines = [line.split("\t") for line in out.splitlines()]
     assert (
@@ -481,7 +480,11 @@ def test_dates_end_with_the_year_9999():
             {},
             r"the given series has the shape \(3, 3, 3\); give \(T,\), or \(T, F\)",
         ),
-        ({"x": waves(50)}, {"columns": "y"}, r"the given series has no column 'y'; it has 'x'"),
+        (
+            {"x": waves(50)},
+            {"columns": "y"},
+            r"the given series has no column 'y'; it has 'x'",
+        ),
         (
             {"x": waves(50), "y": waves(50)},
             {"columns": "x, y,x"},
@@ -493,7 +496,11 @@ def test_dates_end_with_the_year_9999():
             r"columns='x', time=None: the given series is an array, whose columns have no names; "
             r"give a dict of columns",
         ),
-        (waves(50), {"time": "when"}, r"columns=None, time='when': the given series is an array"),
+        (
+            waves(50),
+            {"time": "when"},
+            r"columns=None, time='when': the given series is an array",
+        ),
         (
             {"when": [f"{9000 + k}" for k in range(50)], "x": waves(50)},
             {"horizon": 960},
@@ -538,7 +545,7 @@ def test_a_series_that_nothing_can_be_learned_from_is_refused(data, options, mes
             {"time": "when"},
             r"data.csv' has no column 'when'.*; it has 'x', 'y'",
         ),
-        ("x,y\n" + "a,b\n" * 60, {}, r"none of them of numbers to forecast"),
+        ("x,y\n" + "a,b\n" * 60, {}, r"none with numbers to forecast"),
         (
             "x,note\n" + "1,a\n" * 60,
             {"columns": "note"},
@@ -581,12 +588,12 @@ def test_data_that_a_model_cannot_go_on_from_is_refused(trained):
 def test_a_model_whose_layers_read_other_numbers_is_refused(tmp_path):
     Forecaster(hidden=4, steps=2, season=12).fit(waves(), out=tmp_path / "model", threads=1)
     config = json.loads((tmp_path / "model" / "config.json").read_text(encoding="utf-8"))
-    config["knows"]["gap"] = [0.0, config["knows"]["gap"]]
+    config["metadata"]["gap"] = [0.0, config["metadata"]["gap"]]
     (tmp_path / "model" / "config.json").write_text(json.dumps(config), encoding="utf-8")
     with pytest.raises(
         InputError,
-        match=r"config.json' cannot be used: 'knows.gap\[0\]' is 0.0; it should be a number from "
-        r".*train the model again",
+        match=r"config.json' cannot be used: 'metadata.gap\[0\]' is 0.0; it should be a number "
+        r"from .*train the model again",
     ):
         load(tmp_path / "model")
 
@@ -613,16 +620,16 @@ def test_sunspots_cannot_be_told_even_from_the_months_on_both_sides():
     )
     both, scale = np.concatenate([past, test]), np.abs(np.diff(past)).mean()
 
-    def beside(months):
+    def neighbours(months):
         """The months measured, and as many before and after each."""
         at = np.arange(len(past), len(both) - months)
         return both[at], np.stack([both[at + k] for k in range(-months, months + 1) if k], 1)
 
-    wanted, months = beside(1)
+    wanted, months = neighbours(1)
     assert np.abs(wanted - months.mean(1)).mean() / scale == pytest.approx(
         1.04, abs=0.005
     )  # as docs/forecast.md says
-    wanted, months = beside(3)
+    wanted, months = neighbours(3)
     months = np.pad(months, ((0, 0), (0, 1)), constant_values=1.0)
     fitted = months @ np.linalg.lstsq(months, wanted, rcond=None)[0]
     assert np.abs(wanted - fitted).mean() / scale == pytest.approx(1.02, abs=0.005)

@@ -115,7 +115,7 @@ def test_numbers_of_any_size_are_read_alike():
 def test_a_number_that_never_changes_is_no_harm():
     still = [np.pad(x, ((0, 0), (0, 1)), constant_values=7) for x in CLIPS]
     assert np.isfinite(
-        FrameTagger(**SMALL | {"epochs": 1}).fit((still, LABELS), threads=1).result.measures["nats"]
+        FrameTagger(**SMALL | {"epochs": 1}).fit((still, LABELS), threads=1).result.metrics["nats"]
     )
 
 
@@ -176,10 +176,11 @@ def test_torchs_layers_learn_the_same():
 
 def test_the_clips_of_a_part_are_taken(trained):
     file, _, task = trained
-    assert task.result.rows + task.result.held_out_rows == 14 + 4 and task.knows.labels == sorted(
-        SLOTS
+    assert (
+        task.result.rows + task.result.held_out_rows == 14 + 4
+        and task.metadata.labels == sorted(SLOTS)
     )
-    assert task.evaluate(f"{file}:test") == task.result.measures
+    assert task.evaluate(f"{file}:test") == task.result.metrics
     assert [answer["clip"] for answer in task.predict(f"{file}:test")] == [
         "clip16",
         "clip17",
@@ -193,7 +194,7 @@ def test_another_array_of_labels_can_be_chosen(trained):
     task = FrameTagger(**SMALL | {"epochs": 1, "label": "loud"}).fit(
         f"{trained[0]}:train", threads=1
     )
-    assert task.knows.labels == ["no", "yes"]
+    assert task.metadata.labels == ["no", "yes"]
 
 
 def test_a_directory_gives_the_same_answers(trained, tmp_path):
@@ -252,7 +253,7 @@ def test_the_command_line_trains_labels_and_tells(ostinato, tmp_path):
         1,
         *words,
     )
-    assert code == 0 and "14 rows, 60 steps" in out and "measured on 4 rows:\naccuracy" in out, (
+    assert code == 0 and "14 rows, 60 steps" in out and "evaluated on 4 rows:\naccuracy" in out, (
         out + err
     )
     lines = ostinato("predict", "m", f"{file}:test")[1].splitlines()
@@ -262,7 +263,7 @@ def test_the_command_line_trains_labels_and_tells(ostinato, tmp_path):
     assert first["clip"] == "clip16" and len(first["labels"]) == 8
     assert (
         json.loads(ostinato("evaluate", "m", f"{file}:test", "--json")[1])
-        == load("m").result.measures
+        == load("m").result.metrics
     )
 
 
@@ -315,7 +316,7 @@ def test_the_layer_can_be_looked_into(trained):
         ),
         (
             ([[[0.0]], [[1.0], [2.0, 3.0]]], [["x"], ["y", "z"]]),
-            "clip 2 is no array of numbers .*; give frames of equally many",
+            "clip 2 is not an array of numbers .*; give frames of equally many",
         ),
         (([[[0.0]], 3.0], [["x"], ["y"]]), "clip 2 is 3.0; give frames of numbers"),
         (
@@ -376,12 +377,12 @@ def test_an_empty_clip_cannot_be_looked_into(trained):
 @pytest.mark.parametrize(
     "words, message",
     [
-        ("train frames none.npz --out m", "there is no file 'none.npz'"),
+        ("train frames none.npz --out m", "does not exist 'none.npz'"),
         (
             "train frames FILE:train --out m --label slut",
             "has no array 'slut': did you mean 'slot'",
         ),
-        ("predict MODEL none.npz:test", "there is no file 'none.npz'"),
+        ("predict MODEL none.npz:test", "does not exist 'none.npz'"),
     ],
 )
 def test_wrong_input_is_one_error(trained, ostinato, tmp_path, words, message):

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from ostinato.cells.classic import CELLS
-from ostinato.data.batching import HeldOut
+from ostinato.data.batching import EvaluationText
 from ostinato.data.files import read_tensors, write_json, write_tensors
 from ostinato.data.text import characters
 from ostinato.errors import InputError
@@ -57,7 +57,7 @@ def train(
 
 
 def bits(result):
-    return result.measures["bits_per_character"]
+    return result.metrics["bits_per_character"]
 
 
 # ---------------------------------------------------------------- options
@@ -84,11 +84,12 @@ def bits(result):
         ({"seconds": 0}, r"--seconds 0: write a number from 0.1 to 1e\+09$"),
         (
             {"steps": 5, "epochs": 2, "seconds": 1},
-            r"--epochs 2 and --steps 5 and --seconds 1: a run has one budget; keep one of them",
+            r"--epochs 2 and --steps 5 and --seconds 1: a run has only one length; keep one of "
+            r"them",
         ),
         (
             {"engine": "torch", "cell": "min_gru"},
-            r"--engine torch with --cell min_gru: torch.nn has elman, lstm, gru",
+            r"--engine torch with --cell min_gru: torch.nn only has elman, lstm, gru",
         ),
     ],
 )
@@ -159,7 +160,7 @@ def test_a_directory_holds_the_model_its_options_and_the_result(trained):
     config = json.loads((out / "config.json").read_text(encoding="utf-8"))
     assert (
         config["options"] == asdict(GenerateOptions(**SMALL))
-        and config["result"]["measures"] == result.measures
+        and config["result"]["metrics"] == result.metrics
     )
     assert result.steps == 24 and (result.rows, result.held_out_rows) == (
         round(len(TEXT) * 0.9),
@@ -173,13 +174,13 @@ def test_the_result_is_what_the_saved_model_measures(trained, tmp_path):
     out, result = trained
     task = load(out)
     held_out = "".join(characters(TEXT)[round(len(TEXT) * 0.9) :])
-    nats = measure(task.model, HeldOut(task.pieces.encode(held_out)))
+    nats = measure(task.model, EvaluationText(task.vocabulary.encode(held_out)))
     wanted = {
         "bits_per_character": nats / math.log(2),
         "nats_per_character": nats,
         "perplexity": math.exp(nats),
     }
-    assert result.measures == pytest.approx(wanted, rel=1e-6)
+    assert result.metrics == pytest.approx(wanted, rel=1e-6)
     (tmp_path / "held_out.txt").write_text(held_out, encoding="utf-8")
     assert (
         task.evaluate(tmp_path / "held_out.txt")
@@ -212,13 +213,13 @@ def test_byte_pairs_count_bits_by_the_character(text_file, tmp_path):
     result = train(text_file, out, vocabulary="byte-pair", vocabulary_size=300, **SMALL).result
     task = load(out)
     held_out = "".join(characters(TEXT)[round(len(TEXT) * 0.9) :])
-    numbers = task.pieces.encode(held_out)
+    numbers = task.vocabulary.encode(held_out)
     assert len(numbers) < len(held_out)
-    nats = measure(task.model, HeldOut(numbers))
+    nats = measure(task.model, EvaluationText(numbers))
     assert bits(result) == pytest.approx(
         nats / math.log(2) * len(numbers) / len(held_out), rel=1e-6
     )
-    assert result.measures["perplexity"] == pytest.approx(math.exp(nats), rel=1e-6)
+    assert result.metrics["perplexity"] == pytest.approx(math.exp(nats), rel=1e-6)
     assert len(characters("".join(task.write("사과 zebra", length=40, seed=1)))) == 40
     assert 0 < len(characters("".join(task.write("사과 zebra", length=40, beams=3)))) <= 40
 
@@ -298,7 +299,7 @@ def test_a_run_goes_on_with_its_own_options_where_none_are_given(
     with pytest.raises(breaking.error):
         train(text_file, tmp_path / "m", **SMALL, checkpoint_seconds=0, watcher=breaking(11))
     result = train(text_file, tmp_path / "m", resume=True, checkpoint_seconds=0).result
-    assert result.measures == whole.measures and result.steps == 24
+    assert result.metrics == whole.metrics and result.steps == 24
     assert (tmp_path / "m" / "model.safetensors").read_bytes() == (
         trained[0] / "model.safetensors"
     ).read_bytes()
@@ -321,7 +322,7 @@ def test_other_options_or_another_text_do_not_go_on(trained, text_file, tmp_path
     other.write_text(TEXT + "!", encoding="utf-8")
     with pytest.raises(
         InputError,
-        match="--resume: the data is not that of the run in '.*'; give that data, or start anew",
+        match="--resume: the data is not that of the run in '.*'; give that data, or start a new run",
     ):
         train(other, out, **SMALL, resume=True)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
@@ -355,9 +356,9 @@ def test_text_is_written_by_the_seed_and_comes_as_it_is_drawn(trained):
 def test_streamed_text_follows_the_probabilities_of_the_whole(trained):
     writer = load(trained[0])
     text = "An ostinato "
-    numbers = torch.from_numpy(writer.pieces.encode(text)).long()
+    numbers = torch.from_numpy(writer.vocabulary.encode(text)).long()
     logits, _ = writer.model(numbers[None])
-    likeliest = writer.pieces.tokens[int(logits[0, -1].argmax())]
+    likeliest = writer.vocabulary.tokens[int(logits[0, -1].argmax())]
     assert next(writer.write(text, temperature=0.001)) == likeliest
 
 
@@ -366,7 +367,7 @@ def test_a_search_finds_likelier_text_than_is_drawn(trained):
     prompt = "An ostinato "
 
     def read(text):
-        numbers = torch.from_numpy(task.pieces.encode(prompt + text)).long()
+        numbers = torch.from_numpy(task.vocabulary.encode(prompt + text)).long()
         return task.model(numbers[None, :-1])[0][0, len(prompt) - 1 :], numbers[len(prompt) :]
 
     (greedy, taken), (searched, found) = (
@@ -459,7 +460,7 @@ def change(path, **changes):
 def test_a_model_that_is_not_whole_is_refused(trained, tmp_path):
     with pytest.raises(InputError, match="there is no model directory '.*nowhere'; give the --out"):
         load(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="there is no file '.*config.json'"):
+    with pytest.raises(InputError, match="does not exist '.*config.json'"):
         load(tmp_path)
     out = copied(trained[0], tmp_path)
     config, weights = out / "config.json", out / "model.safetensors"
@@ -472,8 +473,8 @@ def test_a_model_that_is_not_whole_is_refused(trained, tmp_path):
         ),
         (
             {"version": 7},
-            "is of format version 7 and this ostinato reads version 1; use the ostinato that "
-            "wrote it",
+            "is of format version 7 and this ostinato reads version 1; use the ostinato that wrote "
+            "it",
         ),
         ({"options": {"hidden": "many"}}, r"has options that cannot be used \(--hidden many"),
         ({"options": {"colour": "red"}}, "has options that cannot be used"),
@@ -497,7 +498,7 @@ def test_a_model_that_is_not_whole_is_refused(trained, tmp_path):
     config.write_bytes(whole)
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(
-        InputError, match=r"model.safetensors' \(1000 bytes\) is cut short or damaged"
+        InputError, match=r"model.safetensors' \(1000 bytes\) is truncated or damaged"
     ):
         load(out)
     weights.unlink()
@@ -516,7 +517,7 @@ def test_a_pickle_in_place_of_the_weights_is_not_run(trained, tmp_path):
             return open, (str(ran), "w")
 
     torch.save({"embedding.weight": Evil()}, out / "model.safetensors")
-    with pytest.raises(InputError, match="is cut short or damaged"):
+    with pytest.raises(InputError, match="is truncated or damaged"):
         load(out)
     assert not ran.exists()
 

@@ -1,4 +1,4 @@
-"""Texts without labels, from which a classifier learns to foretell words before it learns
+"""Texts without labels: a classifier learns to predict words before it learns
 labels.
 """
 
@@ -19,7 +19,7 @@ from ostinato.tasks import pretraining as pretraining_module
 from ostinato.tasks.pretraining import (
     CHECKPOINT,
     WEIGHTS,
-    Foretelling,
+    PretrainingModel,
     pretrain,
     texts_of,
 )
@@ -67,7 +67,7 @@ def foretelling(**options):
             )
         )
     )
-    return Foretelling(task.model, np.ones(len(task.pieces))).eval(), batch
+    return PretrainingModel(task.model, np.ones(len(task.vocabulary))).eval(), batch
 
 
 # ---------------------------------------------------------------- what it learns
@@ -80,7 +80,7 @@ def test_a_piece_is_foretold_from_one_side_alone(spelling, bidirectional):
     rows = [row[:count].tolist() for row, count in zip(x, lengths)]
     row, place = rows[0], 3
     found, right = model(x, x, lengths, *spelled)
-    # a word that is not known is read and not foretold
+    # a word that is not known is read and not predicted
     assert sum(row.count(UNKNOWN) for row in rows) >= 2
     assert right.tolist() == [
         n for row in rows for n in row[1:] + row[:-1] * bidirectional if n != UNKNOWN
@@ -101,14 +101,14 @@ def test_a_piece_is_foretold_from_one_side_alone(spelling, bidirectional):
 
 def test_among_all_pieces_drawn_or_not_the_nats_are_the_same():
     model, (x, *others) = foretelling()
-    foretold, right = model(x, x, *others)
-    torch.testing.assert_close(model.drawn_nats(foretold, right), model.nats(foretold, right))
+    predicted, right = model(x, x, *others)
+    torch.testing.assert_close(model.sampled_nats(predicted, right), model.nats(predicted, right))
 
 
 def test_how_likely_a_piece_is_drawn_is_known(monkeypatch):
-    monkeypatch.setattr(pretraining_module, "DRAWN", 5)
+    monkeypatch.setattr(pretraining_module, "SAMPLED_TOKENS", 5)
     model, _ = foretelling()
-    model = Foretelling(
+    model = PretrainingModel(
         type(
             "Reader",
             (),
@@ -132,7 +132,7 @@ def test_how_likely_a_piece_is_drawn_is_known(monkeypatch):
         )
         / count
     )
-    expected = model._log_drawn(torch.arange(len(model.bias))).exp()
+    expected = model._log_sampled(torch.arange(len(model.bias))).exp()
     assert (
         float(
             ((drawn - expected).abs() / (expected * (1 - expected) / count).sqrt().clamp(min=1e-9))[
@@ -184,12 +184,12 @@ def test_words_known_from_plain_texts_alone_are_told_apart(write):
 def test_the_vocabulary_is_that_of_both(plain):
     task = Classifier(**SMALL, unlabelled=plain).fit((TEXTS, LABELS), threads=1)
     assert (
-        {"dog", "poor"} <= set(task.pieces.tokenizer.get_vocab())
-        and "소" in task.knows.letters
-        and task.knows.unlabelled.texts == len(PLAIN)
+        {"dog", "poor"} <= set(task.vocabulary.tokenizer.get_vocab())
+        and "소" in task.metadata.letters
+        and task.metadata.unlabelled.texts == len(PLAIN)
     )
     assert {"dog", "소"}.isdisjoint(
-        Classifier(**SMALL).fit((TEXTS, LABELS), threads=1).pieces.tokenizer.get_vocab()
+        Classifier(**SMALL).fit((TEXTS, LABELS), threads=1).vocabulary.tokenizer.get_vocab()
     )
 
 
@@ -209,8 +209,8 @@ def test_a_text_that_is_there_again_is_read_once(write):
 @pytest.mark.parametrize(
     "options",
     [
-        {"pieces": "character"},
-        {"pieces": "byte-pair", "vocabulary_size": 270},
+        {"tokens": "character"},
+        {"tokens": "byte-pair", "vocabulary_size": 270},
         {"bidirectional": False, "layers": 2},
         {"cell": "lstm_projected"},
         {"engine": "torch"},
@@ -221,7 +221,7 @@ def test_any_reader_of_texts_learns_so(plain, tmp_path, options):
         (TEXTS, LABELS), out=tmp_path / "m", threads=1
     )
     history = json.loads(pretraining_history(tmp_path / "m"))
-    assert history[-1]["nats_per_piece"] < history[0]["nats_per_piece"]
+    assert history[-1]["nats_per_token"] < history[0]["nats_per_token"]
     assert load(tmp_path / "m").predict(TEXTS) == task.predict(TEXTS)
 
 
@@ -254,7 +254,7 @@ def test_a_run_broken_off_ends_as_one_that_was_not(
         "data.tsv",
         "label\ttext\n" + "".join(f"{label}\t{text}\n" for label, text in zip(LABELS, TEXTS)),
     )
-    # 4 steps an epoch: texts are foretold in 9, labels learned in 16
+    # 4 steps an epoch: texts are predicted in 9, labels learned in 16
     options = SMALL | {
         "ensemble": ensemble,
         "unlabelled": plain,
@@ -283,7 +283,7 @@ def test_a_model_needs_its_plain_texts_no_more(plain, write, ostinato, tmp_path)
     )
     assert code == 0, err
     assert re.search(
-        r"^step +\d+  loss \d\.\d{3}  nats per piece \d\.\d{3}  \d+ text/s", err, re.M
+        r"^step +\d+  loss \d\.\d{3}  nats per token \d\.\d{3}  \d+ text/s", err, re.M
     ) and re.search(r"accuracy \d\.\d{3}", err)
     (tmp_path / "plain.txt").unlink()
     assert ostinato("predict", "m", given="it is good\n")[1].strip() in "+-"
@@ -362,10 +362,10 @@ def test_two_processes_end_as_one_with_the_same_batches(plain, write, tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"unlabelled": "none.txt"}, "there is no file 'none.txt'"),
+        ({"unlabelled": "none.txt"}, "does not exist 'none.txt'"),
         (
             {"unlabelled": "numbers.csv"},
-            "'numbers.csv' has the columns 'a', 'b', none of them of texts; name one",
+            "'numbers.csv' has the columns 'a', 'b', none with texts; name one",
         ),
         (
             {"unlabelled": "pair.tsv", "unlabelled_text": "body"},

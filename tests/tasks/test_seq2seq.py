@@ -13,8 +13,8 @@ from ostinato.tasks import seq2seq
 from ostinato.tasks.seq2seq import (
     EncoderDecoder,
     FramesEncoder,
+    LinearCrossEntropy,
     PictureEncoder,
-    ReadoutNats,
     TextEncoder,
 )
 
@@ -160,7 +160,7 @@ def test_the_readouts_nats_are_torchs_cross_entropy(smoothing, chunk, close, mon
     )
     labels, found = torch.tensor([0, 6, 3, 3, 1]), []
     for nats in (
-        ReadoutNats.apply(x, weight, bias, labels, smoothing),
+        LinearCrossEntropy.apply(x, weight, bias, labels, smoothing),
         F.cross_entropy(
             F.linear(x, weight, bias), labels, reduction="sum", label_smoothing=smoothing
         ),
@@ -172,7 +172,7 @@ def test_the_readouts_nats_are_torchs_cross_entropy(smoothing, chunk, close, mon
 
 def test_a_token_held_to_be_impossible_costs_a_finite_number_of_nats():
     x = torch.tensor([[1000.0]], requires_grad=True)
-    nats = ReadoutNats.apply(
+    nats = LinearCrossEntropy.apply(
         x, torch.tensor([[1.0], [-1.0]]), torch.zeros(2), torch.tensor([1]), 0.0
     )
     nats.backward()
@@ -287,7 +287,7 @@ def test_frames_are_read_as_numbers():
 
 
 def test_with_sampling_the_models_own_guesses_are_read(monkeypatch):
-    model, batch = make(sampling=0.999999)
+    model, batch = make(scheduled_sampling=0.999999)
     read = []
     weight = model.embedding.weight
     monkeypatch.setattr(
@@ -309,7 +309,7 @@ def test_with_sampling_the_models_own_guesses_are_read(monkeypatch):
 
 
 def test_sampling_is_for_training_alone(close):
-    model, batch = make(sampling=0.9)
+    model, batch = make(scheduled_sampling=0.9)
     close(model.eval().loss(batch)[0], make()[0].loss(batch)[0])
     assert model.train().loss(batch)[0] != make()[0].loss(batch)[0]
 
@@ -320,10 +320,10 @@ def test_sampling_is_for_training_alone(close):
 def test_arguments_that_cannot_be_used_are_refused():
     with pytest.raises(InputError, match="attention='dot': write one of luong, bahdanau"):
         make(attention="dot")
-    for name in ("sampling", "label_smoothing"):
+    for name in ("scheduled_sampling", "label_smoothing"):
         with pytest.raises(InputError, match=f"{name}=1: write a rate from 0 to below 1"):
             make(**{name: 1})
-    with pytest.raises(InputError, match="torch.nn has elman, lstm, gru"):
+    with pytest.raises(InputError, match="torch.nn only has elman, lstm, gru"):
         make(cell="min_gru", engine="torch")
     with pytest.raises(
         SizeError, match=r"the pictures are \(2, 3, 32, 32\); they should be \(batch, 32, 32, 3\)"

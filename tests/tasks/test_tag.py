@@ -98,16 +98,18 @@ def test_capital_letters_make_no_word_unseen(trained):
 
 def test_a_rare_word_has_no_units_of_its_own_but_is_seen():
     task, often = (
-        Tagger(**SMALL | {"epochs": 1, "held_out": 0.001, "least": least}).fit(
+        Tagger(**SMALL | {"epochs": 1, "held_out": 0.001, "min_count": least}).fit(
             (WORDS, TAGS), threads=1
         )
         for least in (2, 50)
     )
     # with the four special ones
     assert (
-        task.knows.embedded == len(task.pieces) == 4 + len({word for row in WORDS for word in row})
+        task.metadata.embedded
+        == len(task.vocabulary)
+        == 4 + len({word for row in WORDS for word in row})
     )
-    assert often.knows.embedded == 4 and len(often.pieces) == len(task.pieces)
+    assert often.metadata.embedded == 4 and len(often.vocabulary) == len(task.vocabulary)
     assert often.evaluate((WORDS, TAGS))["unseen_accuracy"] is None
     assert all(
         row[0].tolist() == [1] * len(row[0]) for row in often.encode(often.read((WORDS, TAGS)))
@@ -123,11 +125,11 @@ def test_a_rare_word_has_no_units_of_its_own_but_is_seen():
 )
 def test_korean_is_read_in_the_letters_of_its_syllables(words, characters, letters):
     task = Tagger(**SMALL | {"epochs": 1}).fit(([words] * 8, [["N", "V"]] * 8), threads=1)
-    assert task.options.characters == characters and letters in task.knows.letters
+    assert task.options.characters == characters and letters in task.metadata.letters
     graphemes = Tagger(**SMALL | {"epochs": 1, "characters": "grapheme"}).fit(
         ([words] * 8, [["N", "V"]] * 8), threads=1
     )
-    assert "갔" in graphemes.knows.letters
+    assert "갔" in graphemes.metadata.letters
 
 
 def test_a_decomposed_word_is_the_composed_one(trained):
@@ -239,7 +241,7 @@ def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path, 
 def test_a_file_read_in_tiny_chunks_gives_the_same_model(trained, monkeypatch):
     file, _, whole = trained
     monkeypatch.setattr("ostinato.data.text.CHUNK", 50)
-    monkeypatch.setattr("ostinato.data.disk.TOGETHER", 3)
+    monkeypatch.setattr("ostinato.data.disk.ROWS_AT_ONCE", 3)
     chunked = Tagger(**SMALL).fit(file, threads=1)
     assert without_time(chunked.result) == without_time(whole.result) and chunked.predict(
         file
@@ -254,8 +256,8 @@ def test_conllu_is_read_and_its_other_tags_can_be_chosen(tmp_path):
         Tagger(**SMALL | {"epochs": 1, "column": column}).fit(file, threads=1)
         for column in (None, "xpos")
     )
-    assert upos.knows.tags == sorted("ADNPRV") and xpos.knows.tags == sorted("adnprv")
-    assert upos.knows.columns == {"word": "form", "tag": "upos"}
+    assert upos.metadata.tags == sorted("ADNPRV") and xpos.metadata.tags == sorted("adnprv")
+    assert upos.metadata.columns == {"word": "form", "tag": "upos"}
     assert [answer["words"] for answer in xpos.predict(file)] == WORDS
 
 
@@ -377,12 +379,12 @@ def test_an_empty_sentence_cannot_be_looked_into(trained):
 @pytest.mark.parametrize(
     "words, message",
     [
-        ("train tag none.tsv --out m", "there is no file 'none.tsv'"),
+        ("train tag none.tsv --out m", "does not exist 'none.tsv'"),
         ("train tag FILE --out m --characters jamos", "--characters jamos: did you mean jamo"),
         ("train tag FILE --out m --column 7", "column='7': .* has 2 columns"),
         (
-            "train tag FILE --out MODEL --resume --least 3",
-            "--least 3 with --resume: the run in '.*' has --least 2",
+            "train tag FILE --out MODEL --resume --min-count 3",
+            "--min-count 3 with --resume: the run in '.*' has --min-count 2",
         ),
     ],
 )

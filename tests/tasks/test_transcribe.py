@@ -13,7 +13,7 @@ SMALL = {
     "hidden": 24,
     "layers": 1,
     "embedding": 16,
-    "pieces": "word",
+    "tokens": "word",
     "dropout": 0.0,
     "label_smoothing": 0.0,
     "learning_rate": 0.02,
@@ -76,8 +76,8 @@ def test_the_runs_of_words_are_the_sentence(trained):
     task = trained[2]
     assert task.read(f"{trained[0]}:train")["target"][:5] == SENTENCES[:5]
     assert (
-        task.result.measures["word_error_rate"] < 0.2
-        and list(task.result.measures)[0] == "word_error_rate"
+        task.result.metrics["word_error_rate"] < 0.2
+        and list(task.result.metrics)[0] == "word_error_rate"
     )
     x, _, wanted = clips(20, seed=7)
     assert task.evaluate((x, wanted))["word_error_rate"] < 0.2
@@ -109,9 +109,7 @@ def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path):
     with pytest.raises(breaking.error):
         Transcriber(**SMALL).fit(**data, checkpoint_seconds=0.0, watcher=breaking(30))
     again = Transcriber(**SMALL).fit(**data, resume=True)
-    assert (
-        again.result.measures == whole.result.measures and again.result.steps == whole.result.steps
-    )
+    assert again.result.metrics == whole.result.metrics and again.result.steps == whole.result.steps
 
 
 def test_the_report_shows_where_it_looked(trained):
@@ -134,9 +132,7 @@ def test_the_command_line_writes_what_is_said(trained, ostinato):
     assert code == 0 and printed.splitlines() == [
         answer["text"] for answer in task.predict(f"{file}:test")
     ], err
-    assert (
-        json.loads(ostinato("evaluate", out, f"{file}:test", "--json")[1]) == task.result.measures
-    )
+    assert json.loads(ostinato("evaluate", out, f"{file}:test", "--json")[1]) == task.result.metrics
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ WORDS = {"1": "하나", "2": "둘", "3": "셋", "4": "넷"}
 SMALL = {
     "hidden": 24,
     "embedding": 16,
-    "pieces": "word",
+    "tokens": "word",
     "dropout": 0.0,
     "label_smoothing": 0.0,
     "learning_rate": 0.02,
@@ -73,7 +73,7 @@ def test_a_sentence_is_written_that_stands_the_other_way_round(attention):
 def test_attention_looks_at_the_word_that_is_written(trained):
     (answer,) = trained[3].predict(["1 4 2 3"])
     weights = torch.tensor(answer["attention"])
-    assert answer["pieces"] == ["셋", "둘", "넷", "하나"] and weights.shape == (4, 4)
+    assert answer["tokens"] == ["셋", "둘", "넷", "하나"] and weights.shape == (4, 4)
     assert weights.sum(1).tolist() == pytest.approx([1] * 4, abs=0.01)
 
 
@@ -94,7 +94,7 @@ def test_torchs_layers_learn_the_same():
         for engine in (None, "torch")
     )
     one, other = (
-        [entry["nats_per_piece"] for entry in task.result.history] for task in (ours, theirs)
+        [entry["nats_per_token"] for entry in task.result.history] for task in (ours, theirs)
     )
     assert one == pytest.approx(other, abs=1e-3)
 
@@ -104,10 +104,10 @@ def test_scheduled_sampling_and_other_cells_and_layers_can_be_taken():
         **SMALL
         | {
             "epochs": 1,
-            "sampling": 0.3,
+            "scheduled_sampling": 0.3,
             "cell": "gru",
             "layers": 2,
-            "pieces": "byte-pair",
+            "tokens": "byte-pair",
             "vocabulary_size": 300,
         }
     )
@@ -120,7 +120,7 @@ def test_scheduled_sampling_and_other_cells_and_layers_can_be_taken():
 def test_a_directory_gives_the_same_answers(trained, tmp_path):
     _, test, out, task = trained
     assert load(out).predict(["1 2", "4 3 2"]) == task.predict(["1 2", "4 3 2"])
-    assert load(out).evaluate(test) == task.result.measures
+    assert load(out).evaluate(test) == task.result.metrics
     task.save(tmp_path / "again")
     assert load(tmp_path / "again").predict(["3"]) == task.predict(["3"])
 
@@ -161,10 +161,10 @@ def test_the_command_line_trains_writes_and_tells(ostinato, tmp_path):
     code, out, err = ostinato(
         "train", "translate", file, "--test", test, "--out", "m", "--threads", 1, *words
     )
-    assert code == 0 and "measured on 30 pairs:\nbleu" in out, out + err
+    assert code == 0 and "evaluated on 30 pairs:\nbleu" in out, out + err
     assert ostinato("predict", "m", given="1 2\n3\n")[1].splitlines() == ["둘 하나", "셋"]
     assert json.loads(ostinato("predict", "m", "--json", given="4\n")[1])["text"] == "넷"
-    assert json.loads(ostinato("evaluate", "m", test, "--json")[1]) == load("m").result.measures
+    assert json.loads(ostinato("evaluate", "m", test, "--json")[1]) == load("m").result.metrics
 
 
 # ---------------------------------------------------------------- what is refused
@@ -195,7 +195,7 @@ def test_pairs_that_nothing_can_be_learned_from_are_refused(data, message):
         ("only\nsentences\nhere\n", "has one column; pairs need two"),
         ("source\ttarget\na\tb\nc\t\n", "line 3.*target sentence"),
         (b"a\tb\nc\t\xff\n", "is not UTF-8"),
-        ("", "has no text in it|is empty"),
+        ("", "is empty: it has no text|is empty"),
     ],
 )
 def test_wrong_files_are_one_error(ostinato, write, tmp_path, content, message):

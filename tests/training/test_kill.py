@@ -134,7 +134,7 @@ def test_a_killed_run_ends_with_the_numbers_of_one_that_was_not(task, tmp_path):
     def result(out):
         found = json.loads((tmp_path / out / "config.json").read_text(encoding="utf-8"))["result"]
         return (
-            found["measures"],
+            found["metrics"],
             found["steps"],
             untimed(found["history"]),
             (tmp_path / out / "model.safetensors").read_bytes(),

@@ -9,10 +9,10 @@ import torch
 from torch import nn
 
 from ostinato import LSTM
-from ostinato.data.batching import HeldOut, Lanes
+from ostinato.data.batching import EvaluationText, ParallelStreams
 from ostinato.data.files import read_tensors, write_tensors
 from ostinato.errors import InputError
-from ostinato.tasks.generate import Nats, NextNumber, measure
+from ostinato.tasks.generate import LanguageModelLoss, NextNumber, measure
 from ostinato.training.checkpoint import read_checkpoint
 from ostinato.training.loop import MEASUREMENTS, Budget, Watcher, fit, learning_rate_at
 from runs import untimed
@@ -78,13 +78,13 @@ def run(
         "clip": 1.0,
         "patience": 0,
         "checkpoint": directory / "c.safetensors",
-        "keep_best": lambda: write_tensors(directory / "best.safetensors", model.state_dict()),
+        "save_best": lambda: write_tensors(directory / "best.safetensors", model.state_dict()),
         "checkpoint_seconds": 0.0,
     }
     problem = NextNumber(
         model,
-        Lanes(numbers, batch=3, length=6),
-        HeldOut(numbers[:90] if held_out is None else held_out),
+        ParallelStreams(numbers, batch=3, length=6),
+        EvaluationText(numbers[:90] if held_out is None else held_out),
         (1.0, 1.0),
     )
     return model, fit(problem, budget=budget, watcher=watcher, **options | changed)
@@ -114,12 +114,12 @@ def test_a_pattern_is_learned_and_the_watcher_sees_it(tmp_path):
 def test_a_measurement_is_the_mean_over_the_whole_held_out_text(tmp_path):
     numbers = np.tile(np.array([0, 1, 2, 3, 4, 3, 2, 1], np.int32), 40)
     model, progress = run(tmp_path)
-    assert measure(model, HeldOut(numbers[:90])) / np.log(2) == pytest.approx(
+    assert measure(model, EvaluationText(numbers[:90])) / np.log(2) == pytest.approx(
         progress.history[-1]["held_out_bits"], rel=1e-6
     )
     x = torch.from_numpy(numbers[:90].astype(np.int64))
     logits, _ = model.eval()(x[None, :-1])
-    assert measure(model, HeldOut(numbers[:90], length=7)) == pytest.approx(
+    assert measure(model, EvaluationText(numbers[:90], length=7)) == pytest.approx(
         nn.functional.cross_entropy(logits[0], x[1:]).item(), rel=1e-5
     )
 
@@ -184,9 +184,9 @@ def test_products_of_bfloat16_learn_as_well(tmp_path):
 
 def test_a_measurement_without_a_value_is_the_worst(tmp_path, monkeypatch):
     found = iter([None, 2.0, None, 1.0, *[3.0] * 20])
-    monkeypatch.setattr(Nats, "result", lambda self: {"held_out_bits": next(found)})
+    monkeypatch.setattr(LanguageModelLoss, "result", lambda self: {"held_out_bits": next(found)})
     kept = []
-    _, progress = run(tmp_path, patience=MEASUREMENTS, keep_best=lambda: kept.append(True))
+    _, progress = run(tmp_path, patience=MEASUREMENTS, save_best=lambda: kept.append(True))
     assert progress.best == 1.0 and len(kept) == 3
 
 
@@ -221,7 +221,9 @@ def test_the_best_weights_are_kept(tmp_path):
     )
     assert progress.history[-1]["held_out_bits"] > progress.best
     model.load_state_dict(read_tensors(tmp_path / "best.safetensors")[0])
-    assert measure(model, HeldOut(other)) / np.log(2) == pytest.approx(progress.best, rel=1e-6)
+    assert measure(model, EvaluationText(other)) / np.log(2) == pytest.approx(
+        progress.best, rel=1e-6
+    )
 
 
 def test_gradients_are_cut_to_the_norm(tmp_path):
@@ -272,11 +274,11 @@ def test_a_checkpoint_of_another_version_or_run_is_refused(tmp_path):
     said["progress"]["finished"] = False
     write_tensors(path, tensors, said | {"version": 99})
     with pytest.raises(
-        InputError, match="is a checkpoint of version 99; this ostinato reads version 1"
+        InputError, match="is a checkpoint of version 99; this version of ostinato reads version 1"
     ):
         run(tmp_path)
     write_tensors(path, tensors, {"version": 1, "progress": {"place": 3}})
-    with pytest.raises(InputError, match="does not say where its run stands"):
+    with pytest.raises(InputError, match="has no valid progress"):
         run(tmp_path)
     write_tensors(
         path, {name: value for name, value in tensors.items() if "readout" not in name}, said
@@ -285,6 +287,6 @@ def test_a_checkpoint_of_another_version_or_run_is_refused(tmp_path):
         run(tmp_path)
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(
-        InputError, match=r"'.*c.safetensors' \(\d+ bytes\) is cut short or damaged"
+        InputError, match=r"'.*c.safetensors' \(\d+ bytes\) is truncated or damaged"
     ):
         run(tmp_path)

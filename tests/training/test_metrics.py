@@ -11,7 +11,7 @@ from torchmetrics.functional.classification import multiclass_f1_score
 from ostinato.data.disk import StoredArray
 from ostinato.errors import InputError
 from ostinato.training.metrics import (
-    HIGHER,
+    HIGHER_IS_BETTER,
     bleu_tokens,
     classification,
     confusion,
@@ -52,7 +52,7 @@ def test_every_measure_has_its_direction():
         "coverage",
         "width",
     ]
-    assert {name for one in found for name in one} == HIGHER.keys()
+    assert {name for one in found for name in one} == HIGHER_IS_BETTER.keys()
 
 
 # ---------------------------------------------------------------- labels
@@ -104,7 +104,7 @@ def test_classification_refuses_what_does_not_fit():
         InputError, match=r"scores of shape \(2, 3\) with labels of shape \(3,\): give \(N, C\)"
     ):
         classification(torch.zeros(2, 3), [0, 1, 2])
-    with pytest.raises(InputError, match="scores of row 2 have nan or infinity"):
+    with pytest.raises(InputError, match="scores of row 2 are not finite .nan or infinity."):
         classification([[0.0, 1], [math.nan, 0]], [0, 1])
     with pytest.raises(InputError, match="label -1 with 2 labels: labels are 0 to 1"):
         classification([[0.0, 1]], [-1])
@@ -168,9 +168,9 @@ def test_no_words_have_no_accuracy():
 
 
 def test_tagging_refuses_what_does_not_fit():
-    with pytest.raises(InputError, match="given tags of 1 sentences for the right tags of 2"):
+    with pytest.raises(InputError, match="predicted tags of 1 sentences for the true tags of 2"):
         tagging([["N"]], [["N"], ["N"]])
-    with pytest.raises(InputError, match="sentence 2 has 2 words for 1 right tags"):
+    with pytest.raises(InputError, match="sentence 2 has 2 words for 1 true tags"):
         tagging([["N"], ["N"]], [["N"], ["N"]], words=[["a"], ["a", "b"]], known=set())
 
 
@@ -215,7 +215,7 @@ def test_word_errors_are_edits_over_wanted_words():
 
 
 def test_lines_are_measured_as_sacrebleu_measures_them_all_at_once(monkeypatch):
-    monkeypatch.setattr("ostinato.data.disk.TOGETHER", 2)
+    monkeypatch.setattr("ostinato.data.disk.ROWS_AT_ONCE", 2)
     given = ["the cat sat on a mat", "", "a dog", "no", "나는 밥을 먹었다 지금", "x y"]
     wanted = [
         "the cat sat on the mat",
@@ -267,7 +267,7 @@ def test_a_translation_without_a_value_is_none():
         "exact_match": 0,
         "word_error_rate": 1,
     }
-    with pytest.raises(InputError, match="1 given lines for 2 right ones"):
+    with pytest.raises(InputError, match="1 predicted lines for 2 references"):
         translation(["a"], ["a", "b"])
 
 
@@ -294,7 +294,7 @@ def test_a_long_forecast_is_measured_in_parts(monkeypatch):
     for array, values in zip(stored, drawn):
         array.extend(values)
     wanted = forecasting(*drawn[:2], drawn[1], low=drawn[2], high=drawn[3])
-    monkeypatch.setattr("ostinato.training.metrics.STEPS", 7)
+    monkeypatch.setattr("ostinato.training.metrics.STEPS_AT_ONCE", 7)
     assert forecasting(*stored[:2], drawn[1], low=stored[2], high=stored[3]) == pytest.approx(
         wanted, rel=1e-12
     )
@@ -329,7 +329,7 @@ def test_a_forecast_without_a_value_is_none():
         ),
         (
             dict(predicted=[1.0], wanted=[1.0], past=[1.0], season=0),
-            "season=0: write a whole number above 0",
+            "season=0: write a positive integer",
         ),
         (dict(predicted=[1.0], wanted=[1.0], past=[1.0], low=[1.0]), "one end of an interval"),
     ],

@@ -69,7 +69,7 @@ def test_a_problem_says_what_a_task_has_to():
         lambda: problem.batch(0),
         lambda: problem.loss((), None),
         problem.held_out,
-        problem.measuring,
+        problem.evaluator,
     ):
         with pytest.raises(NotImplementedError):
             ask()

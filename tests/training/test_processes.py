@@ -72,8 +72,8 @@ def test_two_processes_end_as_one_with_the_same_batches(tmp_path):
 def test_seconds_and_processes_do_not_go_together(tmp_path):
     with pytest.raises(
         InputError,
-        match="9 seconds with 2 processes: their clocks would end them at different steps; write "
-        "--epochs or --steps",
+        match="9 seconds with 2 processes: they would stop at different steps; write --epochs or "
+        "--steps",
     ):
         Classifier(seconds=9.0).fit((["a", "b"] * 4, ["x", "y"] * 4), out=tmp_path / "m", devices=2)
     with pytest.raises(

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ostinato.errors import InputError
-from ostinato.training.report import Forecast, Report, learning_curve, write_report
+from ostinato.training.report import Forecast, RunReport, learning_curve, write_report
 
 HISTORY = [
     {
@@ -22,7 +22,7 @@ HISTORY = [
 EVERY = dict(
     task="classify",
     when="today",
-    measures={"accuracy": 0.9, "nats": 0.4, "perplexity": None},
+    metrics={"accuracy": 0.9, "nats": 0.4, "perplexity": None},
     baseline={"accuracy": 0.5, "nats": 0.3},
     commands=[("Answer", "ostinato predict DIR")],
     python="load('DIR')",
@@ -31,7 +31,7 @@ EVERY = dict(
     lengths=[3, 5, 5, 9],
     labels={"good": 3, "bad": 1},
     history=HISTORY,
-    kept=150,
+    best_step=150,
     confusion=(["good", "bad"], [[30, 2], [1, 7]]),
     attention=[(["나", " "], ["I"], [[0.7, 0.3]])],
     forecasts=[
@@ -41,14 +41,15 @@ EVERY = dict(
     pictures=[(np.zeros((8, 8, 3), np.uint8), "black")],
 )
 HEADINGS = {
-    "commands": "Use the model",
-    "history": "How it learned",
-    "confusion": "What is taken for what",
+    "metrics": "Metrics",
+    "commands": "Usage",
+    "history": "Training curves",
+    "confusion": "Confusion matrix",
     "forecasts": "Forecasts",
     "examples": "Examples",
-    "attention": "Where it looked",
+    "attention": "Attention maps",
     "pictures": "Pictures",
-    "data": "The data",
+    "data": "Dataset",
     "options": "Options",
 }
 
@@ -83,7 +84,7 @@ def page(tmp_path):
     """Writes a report and reads it."""
 
     def write(**parts):
-        write_report(tmp_path / "report.html", Report(**{"title": "A report"} | parts))
+        write_report(tmp_path / "report.html", RunReport(**{"title": "A report"} | parts))
         return (tmp_path / "report.html").read_text(encoding="utf-8")
 
     return write
@@ -130,14 +131,14 @@ def test_whatever_is_given_is_text(page):
         task=bad,
         when=bad,
         python=bad,
-        measures={bad: 1.0},
+        metrics={bad: 1.0},
         baseline={bad: 1.0},
         baseline_name=bad,
         commands=[(bad, bad)],
         options=[(bad, bad, "given"), (bad, bad, "default")],
         data={bad: bad},
         lengths=[1],
-        length_of=bad,
+        length_unit=bad,
         labels={bad: 1},
         history=[{"step": 1, bad: 1.0}],
         confusion=([bad], [[1]]),
@@ -177,7 +178,7 @@ def test_much_of_everything_stays_below_a_megabyte(page):
         lengths=random.integers(0, 10**6, 10**5),
         labels={name: 3 for name in names},
         confusion=(names, random.integers(0, 9, (500, 500))),
-        data={"pieces": "가" * 10**5},
+        data={"tokens": "가" * 10**5},
         attention=[(["word"] * 300, ["word"] * 200, random.random((200, 300)))] * 50,
         options=[("name", "x" * 10**5, "given")] * 20,
         forecasts=[Forecast("a", random.random(10**5), random.random(3000))] * 3,
@@ -186,19 +187,19 @@ def test_much_of_everything_stays_below_a_megabyte(page):
     )
     assert len(text.encode()) < 1_000_000
     for said in (
-        "30 of 1,000.",
-        "of 300.",
+        "30 of 1,000 rows.",
+        "of 300 pictures.",
         "and 470 more labels with 1,410 rows",
-        "Of 500 labels",
-        "Its beginning only.",
-        "The first 8 of 50.",
+        "among 500 labels",
+        "Only the beginning is shown.",
+        "The first 8 of 50 maps.",
     ):
         assert said in text
 
 
 def test_many_labels_are_told_by_their_worst_pairs(page):
     names, counts = [f"L{k}" for k in range(21)], np.diag(np.full(21, 50))
-    assert "none is taken for another" in page(confusion=(names, counts))
+    assert "All predictions are correct" in page(confusion=(names, counts))
     counts[3, 4] = 50
     cells = re.findall(r'<td data-name="[^"]*">(.*?)</td>', page(confusion=(names, counts)))
     assert cells == ["<bdi>L3</bdi>", "<bdi>L4</bdi>", "50", "50 %"]
@@ -232,9 +233,9 @@ def test_a_gap_in_the_history_is_a_gap_in_its_line(page):
         ),
         (
             dict(pictures=[(np.zeros((2, 2)), "")]),
-            r"a picture that is float64 of shape \(2, 2\): give uint8",
+            r"a picture is float64 of shape \(2, 2\): give uint8",
         ),
-        (dict(pictures=[("x.png", "")]), "a picture that is str: give uint8"),
+        (dict(pictures=[("x.png", "")]), "a picture is str: give uint8"),
         (
             dict(forecasts=[Forecast("rain", [1.0], [1.0, 2], low=[1.0])]),
             "forecast 'rain' has 1 values of low for 2 predicted",
@@ -242,7 +243,7 @@ def test_a_gap_in_the_history_is_a_gap_in_its_line(page):
         (dict(forecasts=[Forecast("rain", [1.0], [])]), "forecast 'rain' has no values"),
         (
             dict(forecasts=[Forecast("rain", [1.0], [float("nan")])]),
-            "forecast 'rain' has values that are no numbers",
+            "forecast 'rain' has values that are not numbers",
         ),
     ],
 )
@@ -253,7 +254,7 @@ def test_parts_that_do_not_fit_are_refused(page, parts, said):
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path):
     with pytest.raises(InputError, match="cannot write .*nowhere"):
-        write_report(tmp_path / "nowhere" / "report.html", Report("A report"))
+        write_report(tmp_path / "nowhere" / "report.html", RunReport("A report"))
 
 
 def test_a_learning_curve_is_a_picture(tmp_path):

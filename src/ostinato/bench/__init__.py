@@ -1,8 +1,8 @@
-"""Timings of the layers beside torch.nn, ONNX Runtime, JAX and Keras; docs/benchmark.md says how
-they are taken.
+"""Speed and memory of the layers, compared with torch.nn, ONNX Runtime, JAX and Keras;
+docs/benchmark.md describes the method.
 
-The measuring is done in a process of its own, since which processors a library's threads get is
-settled when it starts.
+Measurements run in a process of their own, because libraries choose their processors and threads
+when they start.
 """
 
 import contextlib
@@ -20,12 +20,12 @@ from .rows import (
     GRID,
     LAYERS,
     MODES,
-    OWN,
+    OWN_CELL_BARS,
     OWN_GRID,
     PEERS,
     QUICK_GRID,
+    BenchmarkRun,
     Row,
-    Run,
     Shape,
     Times,
     table,
@@ -35,20 +35,20 @@ __all__ = [
     "GRID",
     "LAYERS",
     "MODES",
-    "OWN",
+    "OWN_CELL_BARS",
     "OWN_GRID",
     "PEERS",
     "QUICK_GRID",
     "Row",
-    "Run",
+    "BenchmarkRun",
     "Shape",
     "Times",
     "command",
     "table",
 ]
 
-# What a person's environment may say and a fair measurement cannot have: threads bound to a
-# processor, or another way to wait.
+# Environment variables that would make the comparison unfair: thread affinity, or another way of
+# waiting.
 _DROPPED = (
     "GOMP_CPU_AFFINITY",
     "GOMP_SPINCOUNT",
@@ -75,29 +75,30 @@ def command(
     memory: bool = False,
     regularisers: bool = False,
 ) -> bool:
-    """Measure, show each row as it comes, and print the tables.
+    """Measure, print each row when it is ready, and print the tables.
 
     Args:
-        threads: CPU threads of everyone; None for one a core.
-        quick: A small part of the grid and fewer samples, in under half a minute.
-        json: A file to write everything to, whole and at the end.
-        only: Layers (RNN, LSTM, GRU, own: a user's own cells) and modes (inference, training) to
-            keep; None for all.
-        peers: Peers besides torch.nn (onnxruntime, jax, keras); None for those that are installed.
-        save_ratios: A file to write the ratios to, for later runs to be held against.
-        compare: Such a file, to hold this run against.
-        roofline: Hold our times against the processor's limits instead, and draw that in this PNG
+        threads: CPU threads of each library; None for one per core.
+        quick: Measure a few sizes with fewer samples, in under half a minute.
+        json: A file to write all results to at the end, atomically.
+        only: Layers (RNN, LSTM, GRU, own: user-defined cells) and modes (inference, training) to
+            measure; None for all.
+        peers: Libraries besides torch.nn (onnxruntime, jax, keras); None for those that are
+            installed.
+        save_ratios: A file to write the speed ratios to, for `compare` of later runs.
+        compare: A file of `save_ratios` to compare this run with.
+        roofline: Compare times with the limits of the processor instead, and draw them in this PNG
             file.
-        ragged: Time rows of unequal lengths instead.
+        ragged: Measure variable-length batches instead.
         memory: Measure the memory of training instead.
-        regularisers: Time training with each regulariser instead.
+        regularisers: Measure training with each regulariser instead.
 
     Returns:
-        False where a row is worse than in `compare`.
+        False if a row is slower than in `compare`.
 
     Raises:
-        InputError: An argument that cannot be used.
-        EngineError: A peer's numbers are not ours, or the measuring ended early.
+        InputError: An argument is invalid.
+        EngineError: A library computes other numbers, or the measurement ended early.
     """
     from rich.console import Console
 
@@ -134,8 +135,8 @@ def command(
     }.items():
         if path is not None and not os.access(Path(path).parent, os.W_OK):
             raise InputError(
-                f"{option} {path}: {str(Path(path).parent)!r} is no directory that can be written; "
-                f"give a file in one that can"
+                f"{option} {path}: {str(Path(path).parent)!r} is not a writable directory; give a "
+                "file in a writable directory"
             )
     before = None if compare is None else ratios.read(compare)
     console = Console(stderr=True, highlight=False)
@@ -164,41 +165,49 @@ def command(
 
 
 def _section(wanted: dict[str, bool], only, others: dict) -> str:
-    """The module that measures what is wanted; what goes with another one alone (`others`: with the
-    peers' times) is refused.
+    """The module of the requested measurement.
+
+    Raises:
+        InputError: Options that belong to another module are given (`others`: those of the
+            comparison of speed).
     """
     sections = [name for name, given in wanted.items() if given]
     if len(sections) > 1:
         raise InputError(
-            f"{' and '.join(f'--{name}' for name in sections)}: each is a run of its own; give one "
-            f"of them"
+            f"{' and '.join(f'--{name}' for name in sections)}: each is a separate measurement; "
+            "give one of them"
         )
     if not sections:
         return "measure"
     (section,) = sections
     if only and section == "regularisers" and {word.lower() for word in only} & {*MODES}:
-        raise InputError("--only with --regularisers: they are for training; give RNN, LSTM or GRU")
+        raise InputError(
+            "--only with --regularisers: regularisers only act in training; give RNN, LSTM or GRU"
+        )
     for option, value in others.items():
         if value:
             raise InputError(
-                f"--{option} goes with the times beside all peers, not with --{section}; leave it "
-                f"out"
+                f"--{option} belongs to the comparison of speed, not to --{section}; leave it out"
             )
     if only and section == "memory":
-        raise InputError("--only with --memory: it measures the training of one LSTM; leave it out")
+        raise InputError(
+            "--only with --memory: only the training of one LSTM is measured; leave --only out"
+        )
     if only and {word.lower() for word in only} & {name.lower() for name in LAYERS} == {"own"}:
-        raise InputError(f"--only own with --{section}: it has RNN, LSTM and GRU; keep one of them")
+        raise InputError(
+            f"--only own with --{section}: only RNN, LSTM and GRU are measured; give one of them"
+        )
     return section
 
 
 def _memory(settings: dict) -> Iterator[tuple[object, str | None]]:
-    """As `_measured`: each peak in a process of its own, and the times in one more."""
+    """As `_measured`, with a process for each peak and one for the times."""
     from .measure import machine
-    from .memory import MAKERS, Memory, choose_shape, refuse
+    from .memory import MEMORY_MAKERS, Memory, choose_shape, refuse
 
     refuse()
     found = {}
-    for name in (*MAKERS, None):
+    for name in (*MEMORY_MAKERS, None):
         for result, coming in _measured(settings | {"name": name}, "memory"):
             found[name] = result
             if coming is not None:
@@ -211,12 +220,12 @@ def _memory(settings: dict) -> Iterator[tuple[object, str | None]]:
 
 
 def _measured(settings: dict, section: str = "measure") -> Iterator[tuple[object, str | None]]:
-    """What the measuring process finds: each row (or None) with what comes next, and at last the
-    whole, with None.
+    """The results of the measuring process: each row (or None) with the name of the next, and
+    finally the whole result with None.
 
     Args:
-        settings: What the section's `measure` takes.
-        section: The module of this package that measures.
+        settings: The arguments of the module's `measure`.
+        section: The module of this package.
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
@@ -233,7 +242,7 @@ def _measured(settings: dict, section: str = "measure") -> Iterator[tuple[object
             yield found, coming
     except EOFError:
         raise EngineError(
-            "the measuring ended before its last row; what is above says why"
+            "the measurement ended before its last row; see the output above"
         ) from None
     finally:
         process.kill()
@@ -241,7 +250,7 @@ def _measured(settings: dict, section: str = "measure") -> Iterator[tuple[object
 
 
 def _measure(there, section: str, settings: dict):
-    # Warnings of the libraries about each other would stand between the rows.
+    # Warnings of the libraries would appear between the rows.
     warnings.simplefilter("ignore")
     measure = importlib.import_module(f".{section}", __package__).measure
     try:
@@ -254,8 +263,8 @@ def _measure(there, section: str, settings: dict):
 
 @contextlib.contextmanager
 def _surroundings(threads: int):
-    """Have a process that starts here find only so many processors, and everyone's settings in its
-    environment.
+    """Set the affinity and the environment for a process that starts here, so that all libraries
+    use the same processors.
     """
     before, processors = (
         dict(os.environ),
@@ -263,8 +272,8 @@ def _surroundings(threads: int):
     )
     for name in _DROPPED:
         os.environ.pop(name, None)
-    # JAX computes in the calling thread rather than hand over to another, which costs a short call
-    # much and a long one nothing.
+    # JAX computes in the calling thread; handing over to another thread would slow down short
+    # calls.
     os.environ.update(
         dict.fromkeys(_THREADS, str(threads)),
         JAX_PLATFORMS="cpu",
@@ -284,7 +293,7 @@ def _surroundings(threads: int):
 
 
 def _processors() -> tuple[list[int], int]:
-    """The processors that this process may use, one of each core first; and the number of cores."""
+    """The processors of this process, one of each core first, and the number of cores."""
     if not hasattr(os, "sched_getaffinity"):
         return list(range(os.cpu_count() or 1)), os.cpu_count() or 1
     cores: dict[str, list[int]] = {}
@@ -302,8 +311,8 @@ def _threads(given) -> int:
     processors, cores = _processors()
     if given is not None and (not isinstance(given, int) or not 1 <= given <= len(processors)):
         raise InputError(
-            f"--threads {given}: write a whole number from 1 to {len(processors)}, the processors "
-            f"that can be used here"
+            f"--threads {given}: write a whole number from 1 to {len(processors)}, the number of "
+            "available processors"
         )
     return cores if given is None else given
 

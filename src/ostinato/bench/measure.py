@@ -1,4 +1,4 @@
-"""Taking the times: everyone by turns, in one process, on the same processors."""
+"""Measurement of times: all libraries alternately, in one process, on the same processors."""
 
 import contextlib
 import gc
@@ -19,37 +19,37 @@ from ..engines.memory import no_collecting
 from ..errors import EngineError
 from .own import contenders
 from .peak import Peak
-from .peers import MAKERS, LeftOut, Runner, Work, missing, ours
+from .peers import PEER_MAKERS, PeerUnavailable, Runner, Workload, missing, ours
 from .rows import (
     GRID,
     LAYERS,
     MODES,
-    OWN,
+    OWN_CELL_BARS,
     OWN_GRID,
     PEERS,
     QUICK_GRID,
     QUICK_OWN_GRID,
+    BenchmarkRun,
     Row,
-    Run,
     Shape,
     Times,
 )
 
-# A sample is so many calls that it takes this long, or one call.
+# Seconds of a sample; a sample has at least one call.
 SAMPLE = 5e-3
-# Before a sample, calls are made untimed for so long (seconds), unless one takes longer than LONG:
-# a system may keep threads that wake on one processor, for 15 ms as measured, and those that meet
-# at every step are then many times as slow.
-WARMING, LONG = 30e-3, 0.3
-# A setting is tried by so many calls after its first, or fewer when so many seconds are over.
+# Before a sample, calls run untimed for this many seconds, unless one takes longer than LONG_CALL:
+# a system may keep threads on one processor for about 15 ms after they wake, which makes threads
+# with a barrier at every step many times slower.
+WARMING, LONG_CALL = 30e-3, 0.3
+# A setting is tried with this many calls after its first, or until this many seconds have passed.
 TRIES, TRYING = 3, 0.5
-# For each row, the seconds after which no further round begins and the fewest rounds; and the most
-# rounds.
-FULL, QUICK, MOST = (2.0, 5), (0.1, 3), 60
-# The longest wait for threads to be quiet, and how long they have to be: systems count a thread's
-# time every 10 ms or more often.
+# For each row, the seconds after which no further round starts, and the minimum number of rounds;
+# and the maximum number of rounds.
+FULL, QUICK, MAX_ROUNDS = (2.0, 5), (0.1, 3), 60
+# Maximum time to wait for idle threads, and the time that they must be idle: systems update the
+# time of a thread every 10 ms or more often.
 SPINNING, WINDOW = 2.0, 12e-3
-# How far numbers may be apart, as a part of the largest (or of 1); gradients are long sums.
+# Allowed differences, relative to the largest value (or 1); gradients are long sums.
 ALLOWED, ALLOWED_GRADIENTS = 1e-4, 1e-3
 
 
@@ -62,21 +62,20 @@ def measure(
     peers: Sequence[str] = tuple(PEERS),
     shapes: Sequence | None = None,
     watcher: Callable[[Row | None, str], None] = lambda row, coming: None,
-) -> Run:
-    """Measure in this process, as it is: `bench.command` starts one that is fit for it.
+) -> BenchmarkRun:
+    """Measure in this process; `bench.command` starts a suitable process.
 
     Args:
-        threads: CPU threads of everyone; JAX has as many as this process has processors, or as
-            NPROC said when it started.
+        threads: CPU threads of each library; JAX uses all processors of the process, or NPROC at
+            its start.
         quick: Few samples of a small part of the grid.
-        layers, modes: Rows to take.
-        peers: Names of PEERS; those that are not installed are left out, and told in the run's
-            `missing`.
-        shapes: (B, T, I, H) or (B, T, I, H, L, D) each, in place of the grids.
-        watcher: Called with the row just taken (None at first) and what comes next.
+        layers, modes: The rows to measure.
+        peers: Names of PEERS; those that are not installed are listed in the run's `missing`.
+        shapes: (B, T, I, H) or (B, T, I, H, L, D) each, instead of the grids.
+        watcher: Called with the last row (None at first) and the name of the next.
 
     Raises:
-        EngineError: A peer's numbers are not ours.
+        EngineError: A library computes other numbers.
     """
     absent = missing(peers)
     present = [name for name in peers if name not in absent]
@@ -96,12 +95,12 @@ def measure(
         watcher(rows[-1] if rows else None, "done")
     if peak.best:
         rows = [replace(row, share=row.operations / row.ours.median / peak.best) for row in rows]
-    return Run(rows, threads, processors(), peak.best, absent, machine())
+    return BenchmarkRun(rows, threads, processors(), peak.best, absent, machine())
 
 
 @contextlib.contextmanager
 def torch_threads(threads: int):
-    """Have torch, and ours with it, take so many threads."""
+    """Set the number of threads of torch, and thereby of Ostinato."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -111,7 +110,7 @@ def torch_threads(threads: int):
 
 
 def processors() -> list[int] | None:
-    """The processors that this process may use; None where the system does not say."""
+    """The processors of this process; None if the system does not say."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
 
 
@@ -121,7 +120,7 @@ def _wanted(
     named = [
         (name, mode, Shape(*shape))
         for layer in layers
-        for name in (OWN if layer == "own" else [layer])
+        for name in (OWN_CELL_BARS if layer == "own" else [layer])
         for mode in modes
         for shape in (own_grid if layer == "own" else grid)
     ]
@@ -130,10 +129,10 @@ def _wanted(
     ]
 
 
-def make_work(layer: str, mode: str, shape: Shape, threads: int) -> Work:
-    """The layer, its weights and its inputs, the same at each call."""
+def make_workload(layer: str, mode: str, shape: Shape, threads: int) -> Workload:
+    """A layer with weights and inputs, the same at each call."""
     random = torch.Generator().manual_seed(0)
-    module = getattr(nn, "LSTM" if layer in OWN else layer)(
+    module = getattr(nn, "LSTM" if layer in OWN_CELL_BARS else layer)(
         shape.inputs, shape.hidden, shape.layers, bidirectional=shape.directions == 2
     )
     with torch.no_grad():
@@ -141,12 +140,14 @@ def make_work(layer: str, mode: str, shape: Shape, threads: int) -> Work:
             p.uniform_(-(shape.hidden**-0.5), shape.hidden**-0.5, generator=random)
     x = torch.randn(shape.steps, shape.batch, shape.inputs, generator=random)
     g = torch.randn(shape.steps, shape.batch, shape.directions * shape.hidden, generator=random)
-    streamed = shape.steps == 1 and shape.single and mode == "inference" and layer not in OWN
+    streamed = (
+        shape.steps == 1 and shape.single and mode == "inference" and layer not in OWN_CELL_BARS
+    )
     state = tuple(
         torch.rand(1, shape.batch, shape.hidden, generator=random)
         for _ in range(1 + (layer == "LSTM"))
     )
-    return Work(module, x, g, state if streamed else None, mode == "training", threads)
+    return Workload(module, x, g, state if streamed else None, mode == "training", threads)
 
 
 def _row(
@@ -159,9 +160,11 @@ def _row(
     budget: float,
     fewest: int,
 ) -> Row:
-    work = make_work(layer, mode, shape, threads)
+    work = make_workload(layer, mode, shape, threads)
     mine, others = (
-        contenders(layer) if layer in OWN else (ours, {name: MAKERS[name] for name in peers})
+        contenders(layer)
+        if layer in OWN_CELL_BARS
+        else (ours, {name: PEER_MAKERS[name] for name in peers})
     )
     runners = {"": mine(work)}
     first, result = timed(runners[""].call)
@@ -175,7 +178,7 @@ def _row(
             _settle()
             try:
                 first, result = timed(other.call)
-            except LeftOut as left:
+            except PeerUnavailable as left:
                 absent[left.what] = str(left)
                 continue
             if other.arrays:
@@ -194,7 +197,7 @@ def _row(
 
 
 def tried(runner: Runner) -> float:
-    """Seconds of a call after the first, in which libraries still prepare."""
+    """Seconds of a call after the first ones, in which libraries still prepare."""
     taken = []
     while (len(taken) < TRIES or sum(taken) < WARMING) and sum(taken) < TRYING:
         taken.append(timed(runner.call)[0])
@@ -202,17 +205,17 @@ def tried(runner: Runner) -> float:
 
 
 def timed(call: Callable[[], object]) -> tuple[float, object]:
-    """The seconds that a call takes, and its result."""
+    """The seconds of a call, and its result."""
     start = time.perf_counter()
     result = call()
     return time.perf_counter() - start, result
 
 
 def compare(peer: str, given: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> None:
-    """Refuse a peer whose arrays are not those wanted.
+    """Refuse a library whose arrays differ from ours.
 
     Raises:
-        EngineError: They are too far apart.
+        EngineError: The difference is too large.
     """
     for name, a in given.items():
         b = wanted[name]
@@ -220,31 +223,31 @@ def compare(peer: str, given: dict[str, np.ndarray], wanted: dict[str, np.ndarra
         allowed = (ALLOWED_GRADIENTS if name.startswith("gradients") else ALLOWED) * max(
             1.0, np.abs(b).max()
         )
-        # not "off > allowed", which NaN would pass
+        # not "off > allowed", which is false for NaN
         if not off <= allowed:
             raise EngineError(
-                f"{peer}: its {name} are up to {off:.2g} from ours and may be {allowed:.2g}, so "
-                f"the two do not compute the "
-                "same and cannot be compared; leave this peer out with --peers, or report it"
+                f"{peer}: its {name} differ from ours by up to {off:.2g}, and {allowed:.2g} is "
+                "allowed: the two do not compute the same and cannot be compared; leave this peer "
+                "out with --peers, or report it"
             )
 
 
 def alternate(
     runners: Mapping[str, Runner], takes: Mapping[str, float], budget: float, fewest: int
 ) -> dict[str, tuple[float, float, float, int, int]]:
-    """Time these by turns; arguments as for `by_turns`.
+    """Time runners alternately; arguments as for `interleave`.
 
     Returns:
-        By name: the median and the quartiles of a call's seconds, the number of samples, and the
-        calls in each.
+        By name: median and quartiles of the seconds per call, the number of samples, and the calls
+        per sample.
     """
-    return summaries(*by_turns(runners, takes, budget, fewest))
+    return summaries(*interleave(runners, takes, budget, fewest))
 
 
 def summaries(
     samples: Mapping[str, list[float]], calls: Mapping[str, int]
 ) -> dict[str, tuple[float, float, float, int, int]]:
-    """What `alternate` returns, of what `by_turns` returns."""
+    """The result of `alternate`, from the result of `interleave`."""
     found = {}
     for name, taken in samples.items():
         lower, median, upper = statistics.quantiles(taken, n=4, method="inclusive")
@@ -252,19 +255,20 @@ def summaries(
     return found
 
 
-def by_turns(
+def interleave(
     runners: Mapping[str, Runner], takes: Mapping[str, float], budget: float, fewest: int
 ) -> tuple[dict[str, list[float]], dict[str, int]]:
-    """Time these by turns, one sample each, round by round; who begins a round changes.
+    """Time runners alternately, one sample each per round; the first runner changes from round to
+    round.
 
     Args:
-        runners: What to time, by name.
-        takes: About how many seconds a call of each takes.
-        budget: Seconds after which no further round begins.
-        fewest: Rounds there are in any case.
+        runners: The runners by name.
+        takes: Estimated seconds per call of each.
+        budget: Seconds after which no further round starts.
+        fewest: Minimum number of rounds.
 
     Returns:
-        By name: a call's seconds in each round, and the calls in a sample.
+        By name: the seconds per call in each round, and the calls per sample.
     """
     calls, takes = dict.fromkeys(runners, 1), dict(takes)
     for name, runner in runners.items():
@@ -277,11 +281,11 @@ def by_turns(
     gc.collect()
     with no_collecting():
         end = time.perf_counter() + budget
-        while rounds < fewest or rounds < MOST and time.perf_counter() < end:
+        while rounds < fewest or rounds < MAX_ROUNDS and time.perf_counter() < end:
             turn = rounds % len(names)
             for name in names[turn:] + names[:turn]:
                 _settle()
-                if takes[name] < LONG:
+                if takes[name] < LONG_CALL:
                     _warm(runners[name].call)
                 samples[name].append(_sample(runners[name].call, calls[name]) / calls[name])
             rounds += 1
@@ -289,9 +293,12 @@ def by_turns(
 
 
 def _settle() -> None:
-    """Wait until this process's threads are quiet, for a pool's threads spin on after a call, on
-    the processors that the next one needs: torch's OpenMP for some 10 ms, ONNX Runtime's for 50 ms
-    on one machine and 1.4 s on another."""
+    """Wait until the threads of this process are idle.
+
+    After a call, the threads of a pool keep spinning on the processors that the next call needs:
+    those of torch's OpenMP for about 10 ms, those of ONNX Runtime for 50 ms on one machine and 1.4
+    s on another.
+    """
     end = time.perf_counter() + SPINNING
     while time.perf_counter() < end:
         used = time.process_time()
@@ -315,7 +322,7 @@ def _sample(call: Callable[[], object], calls: int) -> float:
 
 
 def machine() -> dict:
-    """The processor, the system, and the version of everything."""
+    """The processor, the system, and the versions of all libraries."""
     versions = {}
     for name in ("ostinato", "torch", "onnxruntime", "jax", "jaxlib", "keras", "numpy", "llvmlite"):
         with contextlib.suppress(metadata.PackageNotFoundError):

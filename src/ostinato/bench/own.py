@@ -1,6 +1,4 @@
-"""Cells as a user would write them: each as a layer of ours, and as a loop over torch's
-operations.
-"""
+"""User-defined cells: each as an Ostinato layer and as a Python loop over torch operations."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +11,7 @@ import ostinato
 
 from ..language.operations import mean, sigmoid, split, sqrt, tanh
 from ..language.tracing import Cell, cell, weight
-from .peers import Runner, Work, in_torch, ours
+from .peers import Runner, Workload, in_torch, ours
 from .rows import BUILT_IN, LOOP
 
 
@@ -30,7 +28,7 @@ def peephole_lstm(
     p_f=weight("H"),
     p_o=weight("H"),
 ):
-    """LSTM whose gates see the cell state."""
+    """LSTM with peephole connections to the gates."""
     i, f, g, o = split(W @ x + U @ h + b, 4)
     c_next = sigmoid(f + p_f * c) * c + sigmoid(i + p_i * c) * tanh(g)
     return sigmoid(o + p_o * c_next) * tanh(c_next), c_next
@@ -51,9 +49,7 @@ def _peephole_lstm(x, W, U, b, p_i, p_f, p_o):
 def original_gru(
     x, h, *, W=weight("3*H", "I"), U=weight("2*H", "H"), V=weight("H", "H"), b=weight("3*H")
 ):
-    """GRU with the reset gate before the product, so that a step has two products, one after
-    another.
-    """
+    """GRU with the reset gate before the matrix product: two dependent products per step."""
     xr, xz, xn = split(W @ x + b, 3)
     hr, hz = split(U @ h, 2)
     z = sigmoid(xz + hz)
@@ -92,11 +88,11 @@ def layer_norm_lstm(
     gain_c=weight("H", init=0.1),
     b_c=weight("H"),
 ):
-    """LSTM with layer normalisation of both products and of the cell state that the output sees.
+    """LSTM with layer normalisation of both products and of the cell state in the output.
 
-    Gains of 1 make it chaotic: rounding grows from step to step, and float32 is soon far from
-    float64, whoever computes it. They start at 0.1 as in Cooijmans et al., Recurrent Batch
-    Normalization (2016), section 4.
+    With gains of 1 it is chaotic: rounding errors grow from step to step, and float32 soon differs
+    from float64 in any implementation. The gains start at 0.1 as in Cooijmans et al., Recurrent
+    Batch Normalization (2016), section 4.
     """
     i, f, g, o = split(_normalised(W @ x) * gain_x + _normalised(U @ h) * gain_h + b, 4)
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
@@ -116,35 +112,33 @@ def _layer_norm_lstm(x, W, U, b, gain_x, gain_h, gain_c, b_c):
 
 @dataclass(frozen=True)
 class OwnCell:
-    """A cell and the same as a function of torch's: input (T, B, I) and weights to output (T, B,
-    H).
-    """
+    """A cell and the equivalent torch function: input (T, B, I) and weights to output (T, B, H)."""
 
     cell: Cell
     loop: Callable[..., Tensor]
 
-    def _layer(self, work: Work) -> ostinato.Recurrent:
+    def _layer(self, work: Workload) -> ostinato.Recurrent:
         with torch.random.fork_rng(devices=()):
             torch.manual_seed(0)
             return ostinato.Recurrent(
                 self.cell, work.layer.input_size, work.layer.hidden_size, batch_first=False
             )
 
-    def ours(self, work: Work) -> Runner:
-        """The cell as a layer."""
+    def ours(self, work: Workload) -> Runner:
+        """The cell as an Ostinato layer."""
         layer = self._layer(work)
         return in_torch(work, layer, dict(layer.named_parameters()))
 
-    def looped(self, work: Work) -> Runner:
-        """A Python loop with a user's good habits: the input's product for all steps before it, one
-        matrix for all gates, fused operations.
+    def looped(self, work: Workload) -> Runner:
+        """An efficient Python loop: the input product for all steps in advance, one matrix for all
+        gates, fused operations.
         """
         weights = dict(self._layer(work).named_parameters())
         given = {name.removesuffix("_l0"): w for name, w in weights.items()}
         return in_torch(work, lambda x: (self.loop(x, **given),), weights)
 
 
-def _built_in(work: Work) -> Runner:
+def _built_in(work: Workload) -> Runner:
     return Runner(ours(work).call)
 
 
@@ -157,7 +151,7 @@ OWN_CELLS = {
 
 def contenders(
     name: str,
-) -> tuple[Callable[[Work], Runner], dict[str, dict[str, Callable[[Work], Runner]]]]:
-    """How to make one of OWN_CELLS, and what it is held against, as `peers.MAKERS` has it."""
+) -> tuple[Callable[[Workload], Runner], dict[str, dict[str, Callable[[Workload], Runner]]]]:
+    """The maker of one of OWN_CELLS, and the makers to compare with, as in `peers.PEER_MAKERS`."""
     own = OWN_CELLS[name]
     return own.ours, {BUILT_IN: {"": _built_in}, LOOP: {"": own.looped}}

@@ -1,6 +1,6 @@
-"""Each implementation of a layer on the same weights, as one call to time.
+"""Implementations of a layer in each library, with the same weights, as one call to time.
 
-A maker takes the work there is and gives a runner, or None for what the peer cannot do.
+A maker takes a workload and returns a runner, or None if the library does not support it.
 """
 
 import importlib
@@ -15,17 +15,17 @@ import ostinato
 
 
 @dataclass(frozen=True)
-class Work:
-    """What everyone computes.
+class Workload:
+    """The computation to time.
 
     Attributes:
         layer: A torch.nn layer with the weights to use.
         x: The input, (T, B, I).
         g: The gradient of the output, (T, B, D * H).
-        state: The states that a stream starts from, (1, B, H) each; None for whole sequences, which
-            start from 0.
-        training: Forward and backward, not forward alone.
-        threads: How many threads it may take.
+        state: The initial states of a stream, (1, B, H) each; None for whole sequences, which start
+            from 0.
+        training: Forward and backward, instead of forward only.
+        threads: Number of threads.
     """
 
     layer: nn.Module
@@ -46,7 +46,7 @@ class Work:
         return 1 + self.layer.bidirectional
 
     def like(self, layers, **others) -> nn.Module:
-        """A layer of the same sizes and weights, from a module that has layers of torch's names."""
+        """A layer with the same sizes and weights, from a module with the layer names of torch."""
         layer = self.layer
         made = getattr(layers, self.kind)(
             layer.input_size,
@@ -61,21 +61,21 @@ class Work:
 
 @dataclass(frozen=True)
 class Runner:
-    """What is timed.
+    """A call to time.
 
     Attributes:
         call: One call; it returns when everything is computed.
-        arrays: Makes of its result what is compared, by name and as torch lays it out: "outputs";
-            in training also gradients of the input and of weights; for a stream the states alone.
-            None for what computes something else.
+        arrays: Function from the result to the arrays to compare, by name and in the layout of
+            torch: "outputs"; in training also the gradients of input and weights; for a stream only
+            the states. None if the computation differs.
     """
 
     call: Callable[[], object]
     arrays: Callable[[object], dict[str, np.ndarray]] | None = None
 
 
-class LeftOut(Exception):
-    """What does not work here, and why."""
+class PeerUnavailable(Exception):
+    """A library or setting that does not work here, and why."""
 
     def __init__(self, what: str, why: str):
         super().__init__(why)
@@ -86,15 +86,15 @@ class LeftOut(Exception):
 
 
 def in_torch(
-    work: Work, run: Callable, weights: Mapping[str, Tensor], batch_first: bool = False
+    work: Workload, run: Callable, weights: Mapping[str, Tensor], batch_first: bool = False
 ) -> Runner:
-    """Run something that torch differentiates.
+    """A runner for a computation that torch differentiates.
 
     Args:
-        work: The work.
-        run: From the input to a sequence whose first item is the output.
-        weights: What else has gradients, by torch's names.
-        batch_first: Its input and output are (B, T, units).
+        work: The workload.
+        run: Function from the input to a sequence whose first item is the output.
+        weights: The weights, by the names of torch.
+        batch_first: Input and output are (B, T, units).
     """
     x, g = (
         (t.transpose(0, 1).contiguous() for t in (work.x, work.g))
@@ -123,7 +123,7 @@ def in_torch(
 
 
 def _states(given) -> dict[str, np.ndarray]:
-    """A stream's states by name, (B, H) each."""
+    """The states of a stream by name, (B, H) each."""
     parts = given if isinstance(given, (tuple, list)) else (given,)
     return {
         name: np.asarray(part).reshape(-1, part.shape[-1])
@@ -132,7 +132,7 @@ def _states(given) -> dict[str, np.ndarray]:
 
 
 def _stepping(step: Callable, state) -> Runner:
-    """One step a call, from the state that the call before gave."""
+    """A runner of one step per call, from the state of the previous call."""
     last = [state]
 
     def call():
@@ -142,12 +142,12 @@ def _stepping(step: Callable, state) -> Runner:
 
 
 def _unpacked(state: tuple):
-    """States as torch.nn takes them: a tuple of two, or one alone."""
+    """States as torch.nn takes them: a tuple of two, or one tensor."""
     return state if len(state) > 1 else state[0]
 
 
-def ours(work: Work) -> Runner:
-    """The public layer of the same name, and its stream."""
+def ours(work: Workload) -> Runner:
+    """The Ostinato layer of the same name, or its stream."""
     layer = work.like(ostinato)
     if work.state is None:
         return in_torch(work, layer, dict(layer.named_parameters()))
@@ -157,7 +157,7 @@ def ours(work: Work) -> Runner:
 
 
 def _torch(batch_first: bool):
-    def make(work: Work) -> Runner:
+    def make(work: Workload) -> Runner:
         layer = work.like(nn, batch_first=batch_first)
         if work.state is None:
             return in_torch(work, layer, dict(layer.named_parameters()), batch_first)
@@ -170,9 +170,9 @@ def _torch(batch_first: bool):
 
 
 def _torch_cell(compiled: bool):
-    """torch.nn's cell for one step, which its layer is slower at."""
+    """The cell of torch.nn, which is faster than its layer for one step."""
 
-    def make(work: Work) -> Runner | None:
+    def make(work: Workload) -> Runner | None:
         if work.state is None:
             return None
         cell = getattr(nn, f"{work.kind}Cell")(work.layer.input_size, work.layer.hidden_size)
@@ -188,8 +188,8 @@ def _torch_cell(compiled: bool):
     return make
 
 
-def _torch_compiled(work: Work) -> Runner:
-    """torch.compile: of the cell for one step, else of the layer."""
+def _torch_compiled(work: Workload) -> Runner:
+    """torch.compile of the cell for one step, otherwise of the layer."""
     if work.state is None:
         layer = work.like(nn)
         runner = in_torch(work, torch.compile(layer), dict(layer.named_parameters()))
@@ -200,7 +200,7 @@ def _torch_compiled(work: Work) -> Runner:
         try:
             return runner.call()
         except Exception as error:
-            raise LeftOut(
+            raise PeerUnavailable(
                 "torch.compile",
                 f"{type(error).__name__}: {next(iter(str(error).splitlines()), '')}",
             ) from error
@@ -212,16 +212,16 @@ def _torch_compiled(work: Work) -> Runner:
 
 
 def _reordered(a: np.ndarray, order: list[int]) -> np.ndarray:
-    """A matrix or bias whose gates, one below another, are put in another order."""
+    """A matrix or bias with its gates in another order."""
     return a.reshape(len(order), -1, *a.shape[1:])[order].reshape(a.shape)
 
 
 def _runs(layer: nn.Module) -> list[list[np.ndarray]]:
-    """Of each layer and direction the two matrices and the two biases."""
+    """The two matrices and two biases of each layer and direction."""
     return [[p.detach().numpy() for p in weights] for weights in layer.all_weights]
 
 
-def _onnxruntime(work: Work) -> Runner | None:
+def _onnxruntime(work: Workload) -> Runner | None:
     if work.training:
         return None
     import onnxruntime
@@ -233,7 +233,7 @@ def _onnxruntime(work: Work) -> Runner | None:
         work.layer.hidden_size,
         work.directions,
     )
-    # ONNX has the LSTM's gates as i o f g and the GRU's as z r n.
+    # Gate order in ONNX: LSTM i o f g, GRU z r n.
     order = {"RNN": [0], "LSTM": [0, 3, 1, 2], "GRU": [1, 0, 2]}[kind]
     runs = [[_reordered(w, order) for w in weights] for weights in _runs(work.layer)]
     states = [] if work.state is None else [f"state{k}" for k in range(len(work.state))]
@@ -285,7 +285,7 @@ def _onnxruntime(work: Work) -> Runner | None:
     )
     x = onnxruntime.OrtValue.ortvalue_from_numpy(work.x.numpy())
 
-    # Bound inputs and outputs: nothing is copied or looked up by name in a call.
+    # Inputs and outputs are bound, so that a call neither copies nor looks up names.
     def bound(given, taken):
         binding = session.io_binding()
         binding.bind_ortvalue_input("x", x)
@@ -307,8 +307,8 @@ def _onnxruntime(work: Work) -> Runner | None:
             lambda _: {"outputs": np.concatenate(list(taken[0].numpy().swapaxes(0, 1)), -1)},
         )
     given = [onnxruntime.OrtValue.ortvalue_from_numpy(s.numpy().copy()) for s in work.state]
-    # Two bindings by turns: what one call gives is what the next takes. A step's input is a new
-    # array, and its output is read.
+    # Two bindings alternate: the output of one call is the input of the next. The input of a step
+    # is a new array, and its output is read.
     turns, new = [(bound(given, taken), taken), (bound(taken, given), given)], work.x.numpy()
 
     def call():
@@ -325,17 +325,18 @@ def _onnxruntime(work: Work) -> Runner | None:
 
 
 def _in_jax(
-    work: Work, forward: Callable, weights: list, laid: Callable, batch_first: bool = False
+    work: Workload, forward: Callable, weights: list, laid: Callable, batch_first: bool = False
 ) -> Runner:
-    """Run something that JAX compiles and differentiates.
+    """A runner for a computation that JAX compiles and differentiates.
 
     Args:
-        work: The work.
-        forward: From the input, the weights and the states (or None) to the output and the last
+        work: The workload.
+        forward: Function from input, weights and states (or None) to the output and the last
             states.
         weights: A list of arrays for each layer and direction.
-        laid: Makes of the gradients of such a list those of torch's two matrices and first bias.
-        batch_first: Its input and output are (B, T, units).
+        laid: Function from the gradients of such a list to those of torch's two matrices and first
+            bias.
+        batch_first: Input and output are (B, T, units).
     """
     import jax
     from jax import numpy as jnp
@@ -385,9 +386,9 @@ def _in_jax(
 
 
 def _jax(hoisted: bool):
-    """With the input's product for all steps before the loop, or with each step's in it."""
+    """JAX with the input product for all steps in advance, or with the product in the loop."""
 
-    def make(work: Work) -> Runner | None:
+    def make(work: Workload) -> Runner | None:
         if work.state is not None and not hoisted:
             return None
         import jax
@@ -451,12 +452,12 @@ def _jax(hoisted: bool):
     return make
 
 
-def _keras(work: Work) -> Runner:
+def _keras(work: Workload) -> Runner:
     import keras
     from jax import numpy as jnp
 
     kind, directions, hidden = work.kind, work.directions, work.layer.hidden_size
-    # Keras has the GRU's gates as z r n, and its two biases as one matrix.
+    # Gate order of the GRU in Keras: z r n; its two biases are one matrix.
     order = {"RNN": [0], "LSTM": [0, 1, 2, 3], "GRU": [1, 0, 2]}[kind]
     weights = [
         [
@@ -471,7 +472,7 @@ def _keras(work: Work) -> Runner:
     ]
     layers, (steps, batch, units) = [], work.x.shape
     for _ in range(work.layer.num_layers):
-        # zeros, since they take no time: each call is given the weights
+        # zeros, because each call is given the weights
         layer = getattr(keras.layers, {"RNN": "SimpleRNN"}.get(kind, kind))(
             hidden,
             return_sequences=True,
@@ -482,7 +483,7 @@ def _keras(work: Work) -> Runner:
         layers.append(layer if directions == 1 else keras.layers.Bidirectional(layer))
         layers[-1].build((batch, steps, units))
         units = directions * hidden
-    # What it keeps besides its weights are the seeds of dropout, of which there is none here.
+    # The other variables are seeds of dropout, which is not used here.
     seeds = [[variable.value for variable in layer.non_trainable_variables] for layer in layers]
 
     def forward(x, weights, state):
@@ -500,8 +501,8 @@ def _keras(work: Work) -> Runner:
     return _in_jax(work, forward, weights, laid, batch_first=True)
 
 
-# By peer, the settings that are tried: the fastest is timed.
-MAKERS = {
+# Settings of each library to try; the fastest is timed.
+PEER_MAKERS = {
     "torch": {
         "batch_first=False": _torch(False),
         "batch_first=True": _torch(True),
@@ -524,7 +525,7 @@ _NEEDS = {
 
 
 def missing(names) -> dict[str, str]:
-    """Which of these peers are not there, each with why."""
+    """The libraries that are not available, each with the reason."""
     reasons = {}
     for name in names:
         for module in _NEEDS[name]:
@@ -541,6 +542,6 @@ def missing(names) -> dict[str, str]:
     ):
         reasons["keras"] = (
             f"it was imported with the backend {backend}; set KERAS_BACKEND=jax before Python "
-            f"starts"
+            "starts"
         )
     return reasons

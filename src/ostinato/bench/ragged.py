@@ -1,4 +1,4 @@
-"""Rows of unequal lengths: what they cost us beside a full batch, and what torch.nn takes with a
+"""Variable-length batches: their cost compared with a full batch, and torch.nn with a
 PackedSequence.
 """
 
@@ -17,32 +17,31 @@ from .measure import (
     alternate,
     compare,
     machine,
-    make_work,
+    make_workload,
     timed,
     torch_threads,
     tried,
 )
-from .peers import Runner, Work, in_torch
+from .peers import Runner, Workload, in_torch
 from .rows import (
     LAYERS,
     MODES,
+    Measurements,
     Shape,
-    Taken,
     Times,
-    drawn,
-    held,
+    coloured,
+    make_table,
     milliseconds,
     times_as_fast,
 )
 
-GRID = (Shape(32, 100, 64, 128), Shape(64, 100, 256, 512), Shape(256, 50, 128, 256))
-QUICK_GRID = GRID[:1]
-# The shortest row, as a part of the longest.
+RAGGED_GRID = (Shape(32, 100, 64, 128), Shape(64, 100, 256, 512), Shape(256, 50, 128, 256))
+RAGGED_QUICK_GRID = RAGGED_GRID[:1]
+# The shortest row, as a fraction of the longest.
 SHORTEST = 0.2
-# The most that a step of a ragged batch should take, as a multiple of one of a full batch; and how
-# many times as fast as torch.nn with a PackedSequence each layer should be: its LSTM does better
-# than the others.
-COST = 1.15
+# Maximum cost of a valid step, relative to a step of a full batch; and minimum speed-up over
+# torch.nn with a PackedSequence, whose LSTM is faster than its other layers.
+RAGGED_COST_BAR = 1.15
 FASTER = {"RNN": 5.0, "GRU": 5.0, "LSTM": 3.0}
 
 
@@ -51,11 +50,11 @@ class RaggedRow:
     """One layer in one mode at one shape.
 
     Attributes:
-        layer, mode, shape: As of `rows.Row`.
-        valid: The part of all B * T steps that is valid.
-        ours: Our time for the ragged batch.
-        full: Our time for the same batch where all rows have all steps.
-        packed: The time of torch.nn for the ragged batch, packing and padding included.
+        layer, mode, shape: As in `rows.Row`.
+        valid: The fraction of the B * T steps that is valid.
+        ours: Our time for the variable-length batch.
+        full: Our time for the same batch with full lengths.
+        packed: The time of torch.nn for the variable-length batch, including packing and padding.
     """
 
     layer: str
@@ -68,39 +67,38 @@ class RaggedRow:
 
     @property
     def cost(self) -> float:
-        """What a valid step takes, as a multiple of one of a full batch."""
+        """Time per valid step, relative to the time per step of a full batch."""
         return self.ours.median / (self.valid * self.full.median)
 
     @property
     def ratio(self) -> float:
-        """The packed time over ours: above 1 we are faster."""
+        """The packed time divided by ours: above 1 Ostinato is faster."""
         return self.packed.median / self.ours.median
 
     def dump(self) -> dict:
-        """As JSON has it."""
+        """The row as JSON."""
         return asdict(self) | {"cost": self.cost, "ratio": self.ratio}
 
     def line(self) -> str:
-        """One line of text, for while the measuring goes on."""
+        """One line of text, printed during the measurement."""
         return (
             f"{self.layer:4} {self.mode:9} {self.shape!s:15} {milliseconds(self.ours.median):>6} "
-            f"ms  a step {self.cost:.2f}  "
-            f"packed {times_as_fast(self.ratio)}"
+            f"ms  a step {self.cost:.2f}  packed {times_as_fast(self.ratio)}"
         )
 
 
 @dataclass(frozen=True)
-class Ragged(Taken):
-    """All rows, each a `RaggedRow`, and what they were measured on."""
+class Ragged(Measurements):
+    """All rows, each a `RaggedRow`, and the machine."""
 
     def table(self) -> list:
-        """What to print with rich, one after another, at 80 columns or more."""
+        """Renderables for rich, for 80 columns or more."""
         parts = []
         for mode in MODES:
             if rows := [row for row in self.rows if row.mode == mode]:
                 parts += [
-                    drawn(
-                        f"{mode} with rows of unequal lengths",
+                    make_table(
+                        f"{mode} with variable-length batches",
                         rows,
                         {
                             "layer": lambda row: row.layer,
@@ -108,10 +106,12 @@ class Ragged(Taken):
                             "valid": lambda row: f"{100 * row.valid:.0f}%",
                             "ms": lambda row: milliseconds(row.ours.median),
                             "full ms": lambda row: milliseconds(row.full.median),
-                            "a step": lambda row: held(f"{row.cost:.2f}", row.cost <= COST),
-                            "most": lambda _: f"{COST}",
+                            "a step": lambda row: coloured(
+                                f"{row.cost:.2f}", row.cost <= RAGGED_COST_BAR
+                            ),
+                            "most": lambda _: f"{RAGGED_COST_BAR}",
                             "packed ms": lambda row: milliseconds(row.packed.median),
-                            "packed": lambda row: held(
+                            "packed": lambda row: coloured(
                                 times_as_fast(row.ratio), row.ratio >= FASTER[row.layer]
                             ),
                             "least": lambda row: times_as_fast(FASTER[row.layer]),
@@ -121,19 +121,16 @@ class Ragged(Taken):
                 ]
         versions = self.machine["versions"]
         parts += [
-            f"{self.machine['processor']}, {self.threads} thread{'s' * (self.threads > 1)} for "
-            f"everyone, float32, medians",
-            "a step: our time for each valid step, as a multiple of that in our full batch",
-            f"packed: torch.nn {versions['torch']} with a PackedSequence; how many times as fast "
-            f"we are",
+            f"{self.machine['processor']}, {self.threads} thread{'s' * (self.threads > 1)} per "
+            "library, float32, medians",
+            "a step: our time per valid step, relative to a full batch",
+            f"packed: speed-up over torch.nn {versions['torch']} with a PackedSequence",
         ]
         return parts
 
 
 def lengths(shape: Shape) -> Tensor:
-    """Whole numbers from a fifth of T to T, uniform, always the same; the first row is the longest,
-    for a batch is as long as that.
-    """
+    """Fixed uniform random lengths from a fifth of T to T; the first row has length T."""
     found = torch.randint(
         round(SHORTEST * shape.steps),
         shape.steps + 1,
@@ -144,14 +141,14 @@ def lengths(shape: Shape) -> Tensor:
     return found
 
 
-def ours(work: Work, valid: Tensor | None) -> Runner:
-    """The public layer, with lengths."""
+def ours(work: Workload, valid: Tensor | None) -> Runner:
+    """The Ostinato layer with lengths."""
     layer = work.like(ostinato)
     return in_torch(work, lambda x: layer(x, lengths=valid), dict(layer.named_parameters()))
 
 
-def packed(work: Work, valid: Tensor) -> Runner:
-    """torch.nn's layer as people run it where rows are of unequal lengths."""
+def packed(work: Workload, valid: Tensor) -> Runner:
+    """The layer of torch.nn with a PackedSequence."""
     layer = work.like(nn)
 
     def run(x):
@@ -170,17 +167,17 @@ def measure(
     shapes: Sequence[Shape] | None = None,
     watcher: Callable[[RaggedRow | None, str], None] = lambda row, coming: None,
 ) -> Ragged:
-    """Measure in this process, as it is; the arguments are those of `bench.measure.measure`.
+    """Measure in this process; arguments as for `bench.measure.measure`.
 
     Raises:
-        EngineError: torch.nn's numbers are not ours.
+        EngineError: torch.nn computes other numbers.
     """
     wanted = [
         (layer, mode, shape)
         for layer in layers
         if layer in FASTER
         for mode in modes
-        for shape in shapes or (QUICK_GRID if quick else GRID)
+        for shape in shapes or (RAGGED_QUICK_GRID if quick else RAGGED_GRID)
     ]
     rows = []
     with torch_threads(threads):
@@ -194,7 +191,7 @@ def measure(
 def _row(
     layer: str, mode: str, shape: Shape, threads: int, budget: float, fewest: int
 ) -> RaggedRow:
-    work, valid = make_work(layer, mode, shape, threads), lengths(shape)
+    work, valid = make_workload(layer, mode, shape, threads), lengths(shape)
     runners = {"ours": ours(work, valid), "full": ours(work, None), "packed": packed(work, valid)}
     first, arrays = {}, {}
     for name, runner in runners.items():

@@ -1,5 +1,5 @@
-"""A file of ratios that later runs are held against: no times, so that a clock, or a busy hour, has
-no say.
+"""Files of speed ratios to compare later runs with; ratios do not depend on the clock or on a busy
+hour.
 """
 
 import json
@@ -9,32 +9,32 @@ from pathlib import Path
 
 from ..data.files import read_bytes
 from ..errors import InputError
-from .rows import PEERS, Row, Run, times_as_fast
+from .rows import PEERS, BenchmarkRun, Row, times_as_fast
 
-FORMAT = 1
-# A ratio may be less than before by this part of it, and by so many standard errors of the two.
+RATIOS_FORMAT = 1
+# A ratio may decrease by this fraction, plus this number of standard errors of the two.
 SLACK, ERRORS = 0.1, 3.0
-# Where more than this part is allowed, that is said.
+# A larger allowed decrease is reported.
 BLIND = 0.3
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """How many times as fast as a peer we were, and the standard error of that as a part of it."""
+    """Speed-up over a library, and its relative standard error."""
 
     ratio: float
     uncertainty: float
 
 
 @dataclass(frozen=True)
-class Held:
-    """A row held against what there was.
+class Comparison:
+    """A row compared with an earlier run.
 
     Attributes:
-        row: What it is.
-        peer: The peer whose ratio fell least, for what it may fall.
+        row: The name of the row.
+        peer: The library whose ratio fell least, relative to what is allowed.
         before, now: The ratios.
-        allowed: The part that the ratio may fall by.
+        allowed: The relative decrease that is allowed.
     """
 
     row: str
@@ -45,14 +45,14 @@ class Held:
 
     @property
     def beyond(self) -> float:
-        """How far the ratio is above what is allowed; below 0 the row got worse."""
+        """Distance of the ratio from the allowed minimum; negative if the row is slower."""
         return self.now / self.before - 1 + self.allowed
 
     def line(self) -> str:
         """One line of text."""
         return (
-            f"worse: {self.row} beside {PEERS.get(self.peer, self.peer)}: "
-            f"{times_as_fast(self.before)} was, {times_as_fast(self.now)} is "
+            f"slower: {self.row} compared with {PEERS.get(self.peer, self.peer)}: "
+            f"{times_as_fast(self.before)} before, {times_as_fast(self.now)} now "
             f"({100 * (self.now / self.before - 1):+.0f}%; -{100 * self.allowed:.0f}% is allowed)"
         )
 
@@ -62,8 +62,8 @@ def _name(row: Row) -> str:
     return f"{row.layer} {row.mode} {','.join(map(str, row.shape[:4]))}{layers}"
 
 
-def _ratios(run: Run) -> dict[str, dict[str, Ratio]]:
-    """By row and peer."""
+def _ratios(run: BenchmarkRun) -> dict[str, dict[str, Ratio]]:
+    """Ratios by row and library."""
     return {
         _name(row): {
             name: Ratio(row.ratios[name], math.hypot(row.ours.uncertainty, times.uncertainty))
@@ -73,10 +73,10 @@ def _ratios(run: Run) -> dict[str, dict[str, Ratio]]:
     }
 
 
-def saved(run: Run) -> dict:
-    """A run's ratios as JSON has them."""
+def saved(run: BenchmarkRun) -> dict:
+    """The ratios of a run as JSON."""
     return {
-        "format": FORMAT,
+        "format": RATIOS_FORMAT,
         "processor": run.machine["processor"],
         "threads": run.threads,
         "versions": run.machine["versions"],
@@ -88,16 +88,16 @@ def saved(run: Run) -> dict:
 
 
 def read(path: Path) -> dict:
-    """What `saved` gave and a file holds, its rows as ratios by row and peer.
+    """Read a file written from `saved`, with its rows as ratios by row and library.
 
     Raises:
-        InputError: There is no such file, or it is no file of ratios.
+        InputError: The file does not exist, or is not a file of ratios.
     """
     content = read_bytes(path)
     try:
         found = json.loads(content)
-        if found["format"] != FORMAT:
-            raise ValueError(f"format {found['format']!r}, and this version reads {FORMAT}")
+        if found["format"] != RATIOS_FORMAT:
+            raise ValueError(f"format {found['format']!r}, and this version reads {RATIOS_FORMAT}")
         rows = {
             row: {peer: Ratio(*map(float, pair)) for peer, pair in peers.items()}
             for row, peers in found["rows"].items()
@@ -110,17 +110,18 @@ def read(path: Path) -> dict:
         }
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise InputError(
-            f"--compare {path}: this is no file of ratios ({type(error).__name__}: {error}); "
+            f"--compare {path}: this is not a file of ratios ({type(error).__name__}: {error}); "
             "write one with: ostinato bench --save-ratios FILE"
         ) from error
 
 
-def held(before: dict[str, dict[str, Ratio]], now: dict[str, dict[str, Ratio]]) -> list[Held]:
-    """The rows that are in both, those that fell most first.
+def compare_rows(
+    before: dict[str, dict[str, Ratio]], now: dict[str, dict[str, Ratio]]
+) -> list[Comparison]:
+    """The rows in both runs, the largest decrease first.
 
-    A ratio may be less than before by SLACK and ERRORS standard errors of the two. A row got worse
-    if its ratios to all peers fell by more: where one peer's did not, the others became faster
-    rather than we slower.
+    A ratio may decrease by SLACK plus ERRORS standard errors of the two. A row is slower if its
+    ratios to all libraries decreased by more: if one did not, the other libraries became faster.
     """
     found = []
     for row in before.keys() & now.keys():
@@ -132,7 +133,7 @@ def held(before: dict[str, dict[str, Ratio]], now: dict[str, dict[str, Ratio]]) 
             [
                 max(
                     (
-                        Held(
+                        Comparison(
                             row,
                             peer,
                             then.ratio,
@@ -150,9 +151,11 @@ def held(before: dict[str, dict[str, Ratio]], now: dict[str, dict[str, Ratio]]) 
     return sorted(found, key=lambda h: h.beyond)
 
 
-def compared(run: Run, before: dict, path: Path) -> tuple[list[str], bool]:
-    """What to say of a run beside a file that `read` read, and whether a row got worse."""
-    found = held(before["rows"], _ratios(run))
+def compared(run: BenchmarkRun, before: dict, path: Path) -> tuple[list[str], bool]:
+    """The comparison of a run with a file of `read` as lines of text, and whether a row is
+    slower.
+    """
+    found = compare_rows(before["rows"], _ratios(run))
     worse, blind = [h for h in found if h.beyond < 0], sum(h.allowed > BLIND for h in found)
     missing, versions = len(before["rows"]) - len(found), run.machine["versions"]
     changed = [
@@ -163,23 +166,22 @@ def compared(run: Run, before: dict, path: Path) -> tuple[list[str], bool]:
     lines = []
     if before["processor"] != run.machine["processor"]:
         lines.append(
-            f"another processor: {path} is of {before['processor']}, this is "
-            f"{run.machine['processor']}; ratios differ between "
-            "processors, so this says little about a change of the code"
+            f"another processor: {before['processor']} in {path}, {run.machine['processor']} now; "
+            "ratios differ between processors, so this says little about a change of the code"
         )
     if before["threads"] != run.threads:
         lines.append(
-            f"other threads: {before['threads']} in {path}, {run.threads} now; ratios differ with "
-            f"them"
+            f"another number of threads: {before['threads']} in {path}, {run.threads} now; ratios "
+            "differ with it"
         )
     lines += [f"other versions: {'; '.join(changed)}"] * bool(changed)
     lines += [h.line() for h in worse]
     lines.append(
-        f"{len(found)} rows compared with {path}: {len(worse)} worse"
+        f"{len(found)} rows compared with {path}: {len(worse)} slower"
         + f"; {missing} of the file's rows are not in this run" * (missing > 0)
     )
     lines += [
-        f"{blind} of them are so unsteady that they might fall by more than {100 * BLIND:.0f}% "
-        f"unseen"
+        f"{blind} of them vary so much that a decrease of more than {100 * BLIND:.0f}% may go "
+        "unnoticed"
     ] * (blind > 0)
     return lines, bool(worse)

@@ -1,4 +1,4 @@
-"""What each regulariser adds to a layer's time in training."""
+"""The cost of each regulariser in training."""
 
 import statistics
 from collections.abc import Callable, Sequence
@@ -11,24 +11,23 @@ import ostinato
 from .measure import (
     FULL,
     QUICK,
-    by_turns,
+    interleave,
     machine,
-    make_work,
+    make_workload,
     summaries,
     timed,
     torch_threads,
     tried,
 )
-from .peers import Runner, Work, in_torch
-from .rows import LAYERS, Shape, Taken, Times, drawn, held, milliseconds
+from .peers import Runner, Workload, in_torch
+from .rows import LAYERS, Measurements, Shape, Times, coloured, make_table, milliseconds
 
-GRID = (Shape(32, 100, 64, 128), Shape(64, 100, 256, 512))
-QUICK_GRID = GRID[:1]
-# At rates that people use; Elman's network, which keeps no memory, has nothing for recurrent
-# dropout.
+REGULARISER_GRID = (Shape(32, 100, 64, 128), Shape(64, 100, 256, 512))
+REGULARISER_QUICK_GRID = REGULARISER_GRID[:1]
+# Usual rates; Elman's network has no memory cell, so recurrent dropout does not apply.
 REGULARISERS = {"zoneout": 0.1, "recurrent_dropout": 0.25, "variational": 0.25, "weight_drop": 0.5}
-# The most that one should take, as a multiple of the layer's time without.
-COST = 1.1
+# Maximum time, relative to the layer without regulariser.
+REGULARISER_COST_BAR = 1.1
 
 
 @dataclass(frozen=True)
@@ -36,12 +35,12 @@ class RegularisedRow:
     """One regulariser of one layer at one shape.
 
     Attributes:
-        layer, shape: As of `rows.Row`.
-        regulariser: Its argument.
-        ours: The layer's time with it.
-        plain: The layer's time without, taken by turns.
-        cost: The time with it as a multiple of that without: the median over the rounds, of which
-            each is short, so that both have the machine as it is just then.
+        layer, shape: As in `rows.Row`.
+        regulariser: The name of its argument.
+        ours: The time with the regulariser.
+        plain: The time without it, measured alternately.
+        cost: The ratio of both times: the median over short rounds, so that the machine is in the
+            same condition for both.
     """
 
     layer: str
@@ -52,11 +51,11 @@ class RegularisedRow:
     cost: float
 
     def dump(self) -> dict:
-        """As JSON has it."""
+        """The row as JSON."""
         return asdict(self)
 
     def line(self) -> str:
-        """One line of text, for while the measuring goes on."""
+        """One line of text, printed during the measurement."""
         return (
             f"{self.layer:4} {self.shape!s:15} {self.regulariser:17} "
             f"{milliseconds(self.ours.median):>6} ms  {self.cost:.2f}"
@@ -64,13 +63,13 @@ class RegularisedRow:
 
 
 @dataclass(frozen=True)
-class Regularised(Taken):
-    """All rows, each a `RegularisedRow`, and what they were measured on."""
+class Regularised(Measurements):
+    """All rows, each a `RegularisedRow`, and the machine."""
 
     def table(self) -> list:
-        """What to print with rich, one after another, at 80 columns or more."""
+        """Renderables for rich, for 80 columns or more."""
         return [
-            drawn(
+            make_table(
                 "training with regularisers",
                 self.rows,
                 {
@@ -79,21 +78,22 @@ class Regularised(Taken):
                     "B,T,I,H": lambda row: str(row.shape),
                     "ms": lambda row: milliseconds(row.ours.median),
                     "without": lambda row: milliseconds(row.plain.median),
-                    "cost": lambda row: held(f"{row.cost:.2f}", row.cost <= COST),
-                    "most": lambda _: f"{COST}",
+                    "cost": lambda row: coloured(
+                        f"{row.cost:.2f}", row.cost <= REGULARISER_COST_BAR
+                    ),
+                    "most": lambda _: f"{REGULARISER_COST_BAR}",
                 },
             ),
             "",
             f"{self.machine['processor']}, {self.threads} thread{'s' * (self.threads > 1)}, "
-            f"float32, medians of forward and backward",
-            "cost: the time with the regulariser as a multiple of the time without, the median "
-            "over rounds",
+            "float32, medians of forward and backward",
+            "cost: time with the regulariser relative to the time without, median over rounds",
         ]
 
 
-def ours(work: Work, **regularisers: float) -> Runner:
-    """The public layer in training, where the weights are others at each call, as after an
-    optimiser's step.
+def ours(work: Workload, **regularisers: float) -> Runner:
+    """The Ostinato layer in training, with weights that change at each call as after an optimizer
+    step.
     """
     layer = work.like(ostinato, **regularisers)
     weights = [*layer.parameters()]
@@ -115,15 +115,15 @@ def measure(
     shapes: Sequence[Shape] | None = None,
     watcher: Callable[[RegularisedRow | None, str], None] = lambda row, coming: None,
 ) -> Regularised:
-    """Measure in this process, as it is; the arguments are those of `bench.measure.measure`, of
-    which `modes` is not looked at.
+    """Measure in this process; arguments as for `bench.measure.measure`, except that `modes` is
+    ignored.
     """
     rows: list[RegularisedRow] = []
     with torch_threads(threads):
         for layer in layers:
             if layer == "own":
                 continue
-            for shape in shapes or (QUICK_GRID if quick else GRID):
+            for shape in shapes or (REGULARISER_QUICK_GRID if quick else REGULARISER_GRID):
                 watcher(rows[-1] if rows else None, f"{layer} {shape}")
                 found = _rows(layer, shape, threads, *(QUICK if quick else FULL))
                 for row in found[:-1]:
@@ -136,12 +136,12 @@ def measure(
 def _rows(
     layer: str, shape: Shape, threads: int, budget: float, fewest: int
 ) -> list[RegularisedRow]:
-    work = make_work(layer, "training", shape, threads)
+    work = make_workload(layer, "training", shape, threads)
     named = [name for name in REGULARISERS if layer != "RNN" or name != "recurrent_dropout"]
     runners = {"": ours(work)} | {name: ours(work, **{name: REGULARISERS[name]}) for name in named}
     first = {name: timed(runner.call)[0] for name, runner in runners.items()}
-    # A cost of a few hundredths is told from nothing by many rounds.
-    samples, calls = by_turns(
+    # A cost of a few percent is only visible over many rounds.
+    samples, calls = interleave(
         runners,
         {name: tried(runner) for name, runner in runners.items()},
         1.5 * budget * len(runners),

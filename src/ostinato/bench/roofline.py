@@ -1,8 +1,8 @@
-"""The roofline: what the processor could do at most for each row, by its multiply-adds and by what
-it reads, and how much of it we do.
+"""The roofline model: the limit of the processor for each row, by arithmetic and by memory traffic,
+and the fraction that is reached.
 
-A row's work and bytes follow from a simple model (`traffic`); the limits are measured: the peak,
-and how fast all threads together read from each level of the caches and from memory.
+The work and bytes of a row follow from a simple model (`traffic`). The limits are measured: the
+peak rate, and the rates at which all threads together read each cache level and memory.
 """
 
 import math
@@ -19,29 +19,28 @@ from ..errors import EngineError
 from ..training.report import figure_bytes
 from .measure import measure as measure_rows
 from .measure import processors
-from .peak import LINE, Rate, Turns
-from .rows import GATES, LAYERS, MODES, Row, Run, drawn, milliseconds
+from .peak import CACHE_LINE_BYTES, Rate, Turns
+from .rows import GATES, LAYERS, MODES, BenchmarkRun, Row, make_table, milliseconds
 
-# Of a cache half is read, for whatever else runs has some of it; for memory, so many times the last
-# cache, which then holds little of it.
+# Half of a cache is read, because other processes use some of it; for memory, this multiple of the
+# last cache, so that little of it is cached.
 HALF, BEYOND = 0.5, 4
-# Bytes of each thread's and of the shared cache where the system does not tell.
+# Sizes of the caches if the system does not report them: name, bytes, shared by all threads.
 UNTOLD = (("L1", 32 << 10, False), ("L2", 512 << 10, False), ("L3", 16 << 20, True))
-# Vectors that are read in one turn: each is added to a sum of its own, so that no addition waits
-# for another.
+# Vectors read in one turn; each has a sum of its own, so that no addition waits for another.
 SUMS = 8
 MEMORY = "memory"
 
 
 @dataclass(frozen=True)
 class Cache:
-    """A cache, or memory, as one thread finds it.
+    """A cache, or memory, as seen by one thread.
 
     Attributes:
         name: L1, L2, ..., or memory.
         size: Bytes; None for memory.
-        sharing: How many of our threads share it.
-        rate: Bytes a second that all threads together read from it; 0 until it is measured.
+        sharing: Number of our threads that share it.
+        rate: Bytes per second that all threads together read from it; 0 until measured.
     """
 
     name: str
@@ -56,10 +55,10 @@ class Point:
 
     Attributes:
         row: The row.
-        bytes: What `traffic` says.
-        level: Where the weights lie that a step reads.
-        limit: Operations a second that peak and level allow.
-        binds: What allows no more: "peak", or the level's name.
+        bytes: Bytes by `traffic`.
+        level: The cache level of the weights that a step reads.
+        limit: Operations per second that peak and level allow.
+        binds: The binding limit: "peak", or the name of the level.
     """
 
     row: Row
@@ -70,40 +69,40 @@ class Point:
 
     @property
     def intensity(self) -> float:
-        """Operations a byte."""
+        """Operations per byte."""
         return self.row.operations / self.bytes
 
     @property
     def rate(self) -> float:
-        """Operations a second that we reach."""
+        """Operations per second that are reached."""
         return self.row.operations / self.row.ours.median
 
     @property
     def share(self) -> float:
-        """What part of the limit that is."""
+        """The rate divided by the limit."""
         return self.rate / self.limit
 
 
 @dataclass(frozen=True)
 class Roofline:
-    """What was measured.
+    """The result of the measurement.
 
     Attributes:
         run: Our times and the peak.
-        caches: From the nearest to memory, with their rates.
-        told: Whether the system told the caches' sizes.
+        caches: The caches from the nearest to memory, with their rates.
+        detected: Whether the system reported the sizes of the caches.
     """
 
-    run: Run
+    run: BenchmarkRun
     caches: list[Cache]
-    told: bool
+    detected: bool
 
     @property
     def points(self) -> list[Point]:
         return [point(row, self.run.threads, self.run.peak, self.caches) for row in self.run.rows]
 
     def dump(self) -> dict:
-        """As JSON has it."""
+        """The result as JSON."""
         points = [
             {
                 "layer": p.row.layer,
@@ -123,19 +122,19 @@ class Roofline:
             "threads": self.run.threads,
             "peak": self.run.peak,
             "caches": [asdict(c) for c in self.caches],
-            "told": self.told,
+            "detected": self.detected,
             "points": points,
             "machine": self.run.machine,
         }
 
     def table(self) -> list:
-        """What to print with rich, one after another, at 80 columns or more."""
+        """Renderables for rich, for 80 columns or more."""
         parts = []
         for mode in MODES:
             if points := [p for p in self.points if p.row.mode == mode]:
                 parts += [
-                    drawn(
-                        f"{mode}: what binds, and how much of that limit we reach",
+                    make_table(
+                        f"{mode}: binding limit, and the fraction of it that is reached",
                         points,
                         {
                             "layer": lambda p: p.row.layer,
@@ -156,17 +155,18 @@ class Roofline:
         parts += [
             f"{self.run.machine['processor']}, {self.run.threads} "
             f"thread{'s' * (self.run.threads > 1)}, float32, medians",
-            f"peak: {self.run.peak / 1e9:.0f} GFLOP/s; read by all threads together, in GB/s:",
+            f"peak: {self.run.peak / 1e9:.0f} GFLOP/s; read rates of all threads together, in "
+            "GB/s:",
             rates,
             f"caches, in KiB: {sizes}"
-            + ("" if self.told else " (usual ones, as the system does not tell)"),
-            "weights: where those lie that a step reads; limit: GFLOP/s, the peak,",
-            "or FLOP/byte times the rate of where the weights lie, whichever is lower",
+            + ("" if self.detected else " (typical sizes; the system does not report them)"),
+            "weights: cache level of the weights that a step reads; limit: GFLOP/s, the peak,",
+            "or FLOP/byte times the rate of that level, whichever is lower",
         ]
         parts += ["* two layers, both directions"] * any(
             not p.row.shape.single for p in self.points
         )
-        parts += ["~ unsteady: half of the samples are far apart; was the machine busy?"] * any(
+        parts += ["~ unsteady: the samples vary a lot; was the machine busy?"] * any(
             p.row.unsteady for p in self.points
         )
         return parts
@@ -176,16 +176,16 @@ class Roofline:
 
 
 def traffic(row: Row, threads: int) -> tuple[float, float, bool]:
-    """Bytes that a call moves, those of the weights that a step reads, and whether every thread
+    """Bytes that a call moves, bytes of the weights that a step reads, and whether every thread
     reads them all.
 
     With as many rows as threads or more, each thread has rows of its own and reads all weights at
-    every step; with fewer, each thread reads its part of them. With one row a thread at most, the
-    input's product is made for all steps at once, so that a step reads the recurrent weights alone,
-    and the others are read once. Training does this twice, forward and backward. Activations are
-    read or written once by whatever needs them: in inference the input and the output; in training
-    the input, the output and their like three times each (forward, backward, the gradients of the
-    weights), and the gates and their gradients twice.
+    every step. With fewer rows, each thread reads its part of the weights. With at most one row per
+    thread, the input product is computed for all steps at once: a step reads only the recurrent
+    weights, and the others are read once. Training does this twice, forward and backward.
+    Activations are read or written once by each use: in inference the input and the output; in
+    training the input, the output and their equivalents three times each (forward, backward, weight
+    gradients), and the gates and their gradients twice.
     """
     batch, steps, inputs, hidden, layers, directions = row.shape
     gates, training = GATES[row.layer] * hidden, row.mode == "training"
@@ -202,7 +202,7 @@ def traffic(row: Row, threads: int) -> tuple[float, float, bool]:
 
 
 def point(row: Row, threads: int, peak: float, caches: Sequence[Cache]) -> Point:
-    """Where a row stands under the roofs."""
+    """The position of a row in the roofline."""
     moved, weights, every = traffic(row, threads)
     level = next(
         c
@@ -223,7 +223,7 @@ class _Reads(Turns):
 
     def __init__(self, target: Target, *, openmp: bool):
         super().__init__(32, target)
-        # how often; where the memory begins; how many numbers a thread reads
+        # number of repetitions; start of the memory; numbers per thread
         self.enter(["count", "start", "part"], openmp=openmp)
         b, part = self.b, self.given["part"]
         mine = self.at(b.inttoptr(self.given["start"], PTR), b.mul(self.thread, part))
@@ -239,20 +239,20 @@ class _Reads(Turns):
 
 
 class Reading(Rate):
-    """Measures how many bytes a second all threads read, each from a part of its own.
+    """The rate in bytes per second at which all threads read, each from a part of its own.
 
     Args:
-        threads: How many read at once.
-        part: Bytes that each reads, over and over.
+        threads: Number of threads.
+        part: Bytes that each thread reads repeatedly.
     """
 
     def __init__(self, threads: int, part: int):
         target, _ = jit.host()
         turn = SUMS * target.lanes * 4
         part = max(part // turn, 1) * turn
-        # Ones that are written: pages that nobody has written are all the same page of zeros.
-        self._memory = np.ones((part * threads + LINE) // 4, np.float32)
-        start = self._memory.ctypes.data + -self._memory.ctypes.data % LINE
+        # Ones, because pages that were never written all map to one page of zeros.
+        self._memory = np.ones((part * threads + CACHE_LINE_BYTES) // 4, np.float32)
+        start = self._memory.ctypes.data + -self._memory.ctypes.data % CACHE_LINE_BYTES
         super().__init__(
             _Reads(target, openmp=jit.openmp() is not None).text,
             threads,
@@ -264,7 +264,7 @@ class Reading(Rate):
 def read_caches(
     processors: Sequence[int] | None, threads: int, root: Path = Path("/sys/devices/system/cpu")
 ) -> tuple[list[Cache], bool]:
-    """The caches of these processors and memory, and whether the system told of them."""
+    """The caches of these processors and memory, and whether the system reported them."""
     found = []
     for index in (
         sorted((root / f"cpu{processors[0]}" / "cache").glob("index*")) if processors else []
@@ -279,9 +279,9 @@ def read_caches(
             found.append(
                 Cache(f"L{level}", int(number) << {"": 0, "K": 10, "M": 20, "G": 30}[unit], sharing)
             )
-    told = bool(found)
+    detected = bool(found)
     found = found or [Cache(name, size, threads if shared else 1) for name, size, shared in UNTOLD]
-    return [*sorted(found, key=lambda c: c.name), Cache(MEMORY, None, threads)], told
+    return [*sorted(found, key=lambda c: c.name), Cache(MEMORY, None, threads)], detected
 
 
 def _numbers(text: str) -> set[int]:
@@ -291,7 +291,7 @@ def _numbers(text: str) -> set[int]:
 
 
 def reading_of(cache: Cache, caches: Sequence[Cache], threads: int) -> Reading:
-    """What measures the rate of a cache or of memory."""
+    """The measurement of the rate of a cache or of memory."""
     if cache.size:
         return Reading(threads, int(HALF * cache.size / cache.sharing))
     return Reading(threads, BEYOND * max(c.size // c.sharing for c in caches if c.size))
@@ -306,17 +306,17 @@ def measure(
     shapes: Sequence | None = None,
     watcher: Callable[[Row | None, str], None] = lambda row, coming: None,
 ) -> Roofline:
-    """Measure in this process, as it is; the arguments are those of `bench.measure.measure`.
+    """Measure in this process; arguments as for `bench.measure.measure`.
 
     Raises:
-        EngineError: There is no kernel to measure with.
+        EngineError: No kernel runs here.
     """
     target, why = jit.host()
     if target is None:
         raise EngineError(
             f"the roofline is measured by kernels, and none runs here: {why}; see: ostinato doctor"
         )
-    caches, told = read_caches(processors(), threads)
+    caches, detected = read_caches(processors(), threads)
     readings = [reading_of(cache, caches, threads) for cache in caches]
 
     def watch(row: Row | None, coming: str):
@@ -334,34 +334,36 @@ def measure(
         watcher=watch,
     )
     return Roofline(
-        run, [replace(cache, rate=reading.best) for cache, reading in zip(caches, readings)], told
+        run,
+        [replace(cache, rate=reading.best) for cache, reading in zip(caches, readings)],
+        detected,
     )
 
 
 # ---------------------------------------------------------------- the picture
 
-# A label is looked a place for in ever wider rings around its points: the directions, in sixteenths
-# of a turn, right and left first; and how many rings farther off it goes rather than cover a line.
+# A label is placed on rings around its points: the directions in sixteenths of a turn, right and
+# left first; and the number of rings it moves outwards rather than cover a line.
 AROUND, FARTHER = (0, 8, 15, 1, 9, 7, 14, 2, 10, 6, 13, 3, 11, 5, 12, 4), 8
-# Okabe and Ito's blue, vermilion and green, which the colour-blind tell apart
+# Okabe and Ito's blue, vermilion and green, which are safe for colour blindness
 MARKS = {"RNN": ("#0072b2", "o"), "LSTM": ("#d55e00", "s"), "GRU": ("#009e73", "^")}
 
 
 def draw(found: Roofline, path: Path) -> None:
-    """Draw the roofs and a point for each row as a PNG file; a mode has a panel, and the points of
-    one shape have one label.
+    """Draw the roofline with a point for each row as a PNG file: a panel per mode, and a label per
+    shape.
     """
     write_whole(path, figure_bytes(picture(found)))
 
 
 def picture(found: Roofline):
-    """The picture as a matplotlib figure, with all labels in their places."""
+    """The drawing as a matplotlib figure, with all labels placed."""
     from matplotlib.figure import Figure
     from matplotlib.ticker import FuncFormatter
 
     points, run = found.points, found.run
     shown = [mode for mode in MODES if any(p.row.mode == mode for p in points)]
-    # not pyplot: it keeps figures and looks for a display
+    # not pyplot, which keeps figures and looks for a display
     figure = Figure(
         figsize=(1 + 6.5 * len(shown), 6.5), dpi=150, layout="constrained", facecolor="white"
     )
@@ -425,8 +427,8 @@ def picture(found: Roofline):
 
 
 def _label(axes, found: Roofline, points: list[Point]):
-    """Write the names of roofs on them, and those of shapes beside their points, where they cover
-    neither each other nor points.
+    """Write the names of the roofs on them, and those of the shapes next to their points, without
+    overlaps.
     """
     from matplotlib.transforms import Bbox
 
@@ -451,11 +453,12 @@ def _label(axes, found: Roofline, points: list[Point]):
     }
 
     def write(
-        text: str, options: Sequence[tuple[float, float]], beside: Sequence[Bbox] = (), **others
+        text: str, options: Sequence[tuple[float, float]], neighbours: Sequence[Bbox] = (), **others
     ):
-        """The text at the first of these places (pixels) where it covers nothing, or where it
-        covers least; and that place, as data. What it is to be beside it may cover sooner than be
-        far away."""
+        """Write the text at the first of these positions (pixels) where it covers nothing, or
+        where it covers least, and return that position in data coordinates. It may cover one of
+        the `neighbours` rather than move far away.
+        """
         label = axes.text(*axes.transData.inverted().transform(options[0]), text, **style, **others)
         box, found = label.get_window_extent().padded(2), []
         for k, (x, y) in enumerate(options):
@@ -467,7 +470,7 @@ def _label(axes, found: Roofline, points: list[Point]):
                 and moved.y1 < inside.y1
             )
             covered = 1000 * (outside + moved.count_overlaps(taken)) + FARTHER * (
-                moved.count_overlaps(beside) > 0
+                moved.count_overlaps(neighbours) > 0
             )
             found.append((covered + k // len(AROUND), k, moved, (x, y)))
         *_, moved, chosen = min(found)

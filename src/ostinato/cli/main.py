@@ -1,6 +1,6 @@
-"""The command line: parse, call, print. Errors are one paragraph on stderr and exit code 2.
+"""The command line: parse, call, print. An error is one paragraph on stderr and exit code 2.
 
-Whatever is slow to import is imported by the command that needs it.
+Modules that are slow to import are imported by the command that needs them.
 """
 
 import contextlib
@@ -21,8 +21,8 @@ from . import tasks
 from .signals import Stopped, raised_as_stopped
 from .tasks import number, train_command
 
-# Typer carries its own copy of click since 0.20; its error class is reached through what Typer
-# exports.
+# Typer has its own copy of click since 0.20; its error class is only reachable through a subclass
+# that Typer exports.
 UsageError = typer.BadParameter.__base__
 ClickError = UsageError.__base__
 
@@ -32,7 +32,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Recurrent networks written as their equations, run as fused kernels.",
+    help="Recurrent networks for PyTorch: cells written as equations, compiled to CPU kernels.",
 )
 train_app = typer.Typer(no_args_is_help=True, invoke_without_command=True)
 app.add_typer(train_app, name="train")
@@ -63,19 +63,19 @@ def _train_again(
     context: typer.Context,
     config: Annotated[
         Path | None,
-        Option(help="Do a run again: the config.json of its directory.", show_default=False),
+        Option(help="Repeat a run from its config.json.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None,
-        Option(help="With --config: directory for the model; new or empty.", show_default=False),
+        Option(help="With --config: output directory, new or empty.", show_default=False),
     ] = None,
 ):
     """Train a model for a task."""
     if context.invoked_subcommand is not None and (config is not None or out is not None):
         raise InputError(
             f"ostinato train with {'--config' if config is not None else '--out'} before "
-            f"{context.invoked_subcommand}: --config does a whole run "
-            "again and is without a task; give one of the two, and options behind the task"
+            f"{context.invoked_subcommand}: --config repeats a whole run and takes no task; give "
+            "one of the two, and write options after the task"
         )
     if context.invoked_subcommand is None:
         if config is None or out is None:
@@ -96,21 +96,25 @@ for name in TASKS:
 def generate_text(
     directory: Annotated[
         Path,
-        Argument(metavar="DIR", help="The --out of `ostinato train generate`.", show_default=False),
+        Argument(
+            metavar="DIR",
+            help="Model directory: the --out of `ostinato train generate`.",
+            show_default=False,
+        ),
     ],
-    prompt: Annotated[str, Option(help="What the text starts with.")] = "",
-    length: Annotated[int, _whole("Characters to write.")] = 500,
-    temperature: Annotated[float, _real("Below 1 surer, above 1 bolder.")] = 0.8,
+    prompt: Annotated[str, Option(help="Text to continue.")] = "",
+    length: Annotated[int, _whole("Number of characters to generate.")] = 500,
+    temperature: Annotated[float, _real("Sampling temperature; lower is more predictable.")] = 0.8,
     seed: Annotated[
         int | None,
-        _whole("The same seed writes the same text.", show_default="another each time"),
+        _whole("Random seed; the same seed writes the same text.", show_default="random"),
     ] = None,
     beams: Annotated[
         int | None,
-        _whole("Draw nothing: search the likeliest text with so many beams.", show_default="none"),
+        _whole("Use beam search with this many beams instead of sampling.", show_default="none"),
     ] = None,
 ):
-    """Write text with a trained model, as it comes."""
+    """Generate text with a trained model and print it as it is generated."""
     task = load(directory)
     if task.name != "generate":
         raise InputError(
@@ -129,7 +133,7 @@ def generate_text(
             sys.stdout.write(piece)
             sys.stdout.flush()
     except BrokenPipeError:
-        # whoever read has gone
+        # the reader has closed the pipe
         _leave_output()
         raise typer.Exit from None
 
@@ -138,21 +142,19 @@ def generate_text(
 def demo(
     out: Annotated[
         Path,
-        Option(help="Directory for the text and the model; an earlier demo there is replaced."),
+        Option(help="Output directory for the text and the model; replaces an earlier demo."),
     ] = Path("demo"),
-    seconds: Annotated[float, _real("How long to train.")] = 60.0,
-    steps: Annotated[int | None, _whole("Or how many steps.")] = None,
-    threads: Annotated[int | None, _whole("CPU threads.", show_default="all cores")] = None,
+    seconds: Annotated[float, _real("Training time in seconds.")] = 60.0,
+    steps: Annotated[int | None, _whole("Number of training steps, instead of --seconds.")] = None,
+    threads: Annotated[
+        int | None, _whole("Number of CPU threads.", show_default="all cores")
+    ] = None,
     compare: Annotated[
         bool,
-        Option(
-            "--compare", help="Train torch.nn.LSTM too, in the same loop for as many steps (800)."
-        ),
+        Option("--compare", help="Also train torch.nn.LSTM for the same number of steps (800)."),
     ] = False,
 ):
-    """Train a character model for a minute on a text that Python brings along: its language
-    reference.
-    """
+    """Train a character-level language model for a minute on the Python language reference."""
     from pydoc_data.topics import topics
 
     from ..data.files import make_directory, write_whole
@@ -160,13 +162,14 @@ def demo(
     text = "\n\n".join(topics[name].strip() for name in sorted(topics)) + "\n"
     steps = 800 if compare and steps is None else steps
     budget = {"seconds": seconds} if steps is None else {"steps": steps}
-    # what is wrong with the options is told before anything is written
+    # options are checked before anything is written
     TASKS["generate"].options(**budget)
     tasks.check_counts(threads=threads)
     make_directory(out)
     write_whole(out / "text.txt", text.encode())
     typer.echo(
-        f"{len(text):,} characters of the Python language reference, the last tenth held out"
+        f"{len(text):,} characters of the Python language reference, the last 10 % held out for "
+        "validation"
     )
     results = []
     for name, engine in (("model", None), ("torch", "torch"))[: 1 + compare]:
@@ -183,18 +186,18 @@ def demo(
         )
         results.append(trained.result)
     if compare:
-        bits = [result.measures["bits_per_character"] for result in results]
+        bits = [result.metrics["bits_per_character"] for result in results]
         typer.echo(
-            f"\nostinato       {bits[0]:.4f} bits per character held out, {results[0].seconds:.1f} "
+            f"\nostinato       {bits[0]:.4f} validation bits/char, {results[0].seconds:.1f} "
             f"s\n"
-            f"torch.nn.LSTM  {bits[1]:.4f} bits per character held out, {results[1].seconds:.1f} "
+            f"torch.nn.LSTM  {bits[1]:.4f} validation bits/char, {results[1].seconds:.1f} "
             f"s\n"
             f"difference     {100 * (bits[1] / bits[0] - 1):+.2f} %"
         )
 
 
 def _clear(directory: Path):
-    """Take an earlier demo's files away, and nothing else."""
+    """Remove the files of an earlier demo, and nothing else."""
     from ..tasks.saved import CHECKPOINT, CONFIG, CURVE, REPORT, VOCABULARY, WEIGHTS
 
     for name in (CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT, REPORT, CURVE):
@@ -203,13 +206,13 @@ def _clear(directory: Path):
 
 @app.command()
 def doctor():
-    """Which engines run here, and why."""
+    """Show which engines run on this machine, and why."""
     from rich.table import Table
 
     from .. import engines
 
     table = Table(box=None, pad_edge=False)
-    for heading in ("engine", "runs here", "why"):
+    for heading in ("engine", "available", "reason"):
         table.add_column(heading)
     for name, available, reason in engines.doctor():
         table.add_row(name, "[green]yes[/green]" if available else "[red]no[/red]", reason)
@@ -218,81 +221,80 @@ def doctor():
     Console(highlight=False).print(table)
 
 
-ELSE = "Something else instead (one of these)"
+OTHER_PANEL = "Other measurements (choose one)"
 
 
 @app.command()
 def bench(
     threads: Annotated[
-        int | None, _whole("CPU threads of everyone.", show_default="one a core")
+        int | None, _whole("Number of CPU threads for each library.", show_default="one per core")
     ] = None,
     quick: Annotated[
-        bool, Option("--quick", help="A small part of the sizes, in under half a minute.")
+        bool, Option("--quick", help="Measure a few sizes only, in under half a minute.")
     ] = False,
     json: Annotated[
-        Path | None, Option(metavar="FILE", help="Write everything to a JSON file too.")
+        Path | None, Option(metavar="FILE", help="Also write all results to a JSON file.")
     ] = None,
     only: Annotated[
         list[str] | None,
         Option(
-            metavar="NAME", help="Keep RNN, LSTM, GRU, own, inference or training; may be repeated."
+            metavar="NAME",
+            help="Only measure RNN, LSTM, GRU, own, inference or training; may be repeated.",
         ),
     ] = None,
     peers: Annotated[
         list[str] | None,
         Option(
             metavar="NAME",
-            help="onnxruntime, jax or keras; may be repeated.",
-            show_default="those installed",
+            help="Library to compare with: onnxruntime, jax or keras; may be repeated.",
+            show_default="all installed",
         ),
     ] = None,
     save_ratios: Annotated[
         Path | None,
-        Option(
-            metavar="FILE", help="Write the ratios to a file, for later runs to be held against."
-        ),
+        Option(metavar="FILE", help="Write the speed ratios to a file for --compare."),
     ] = None,
     compare: Annotated[
         Path | None,
         Option(
             metavar="FILE",
-            help="Hold this run against such a file; exit code 1 if a row got worse.",
+            help="Compare with a file of --save-ratios; exit code 1 if a row is slower.",
         ),
     ] = None,
     roofline: Annotated[
         Path | None,
         Option(
             metavar="FILE",
-            rich_help_panel=ELSE,
-            help="Our times beside the processor's limits, drawn in a PNG file.",
+            rich_help_panel=OTHER_PANEL,
+            help="Compare times with the limits of the processor; draw them in a PNG file.",
         ),
     ] = None,
     ragged: Annotated[
         bool,
         Option(
             "--ragged",
-            rich_help_panel=ELSE,
-            help="Rows of unequal lengths, beside torch.nn's PackedSequence.",
+            rich_help_panel=OTHER_PANEL,
+            help="Measure variable-length batches, compared with PackedSequence of torch.nn.",
         ),
     ] = False,
     memory: Annotated[
         bool,
         Option(
             "--memory",
-            rich_help_panel=ELSE,
-            help="The memory that training takes, beside torch.nn.LSTM's.",
+            rich_help_panel=OTHER_PANEL,
+            help="Measure the memory of training, compared with torch.nn.LSTM.",
         ),
     ] = False,
     regularisers: Annotated[
         bool,
         Option(
             "--regularisers",
-            rich_help_panel=ELSE,
-            help="Training with each regulariser, beside the layer without.",
+            rich_help_panel=OTHER_PANEL,
+            help="Measure training with each regulariser, compared with training without.",
         ),
     ] = False,
 ):
-    """Time the layers beside torch.nn, ONNX Runtime, JAX and Keras."""
+    """Measure the speed of the layers, compared with torch.nn, ONNX Runtime, JAX and Keras."""
     from ..bench import command
 
     if not command(
@@ -312,12 +314,11 @@ def bench(
 
 
 def _program() -> str:
-    """How this program was called, for hints that can be typed again."""
+    """The name of the program, for hints that can be copied into the shell."""
     command = Path(sys.argv[0])
     if command.name == "__main__.py":
         return "python -m ostinato"
-    # one found through PATH or from elsewhere has the name that the person knows; one below here
-    # may not be on PATH
+    # a program below the working directory may not be on PATH; any other is called by its name
     below = len(command.parts) > 1 and (Path.cwd() / command).is_relative_to(Path.cwd())
     return os.path.relpath(command) if below else "ostinato"
 
@@ -325,7 +326,7 @@ def _program() -> str:
 def main() -> None:
     """Run the command line."""
     _open_closed_streams()
-    # a terminal that cannot show a letter shows another one
+    # a terminal that cannot show a character shows a replacement
     sys.stdout.reconfigure(errors="replace")
     try:
         with raised_as_stopped():
@@ -339,7 +340,7 @@ def main() -> None:
         code = _fail(str(missing))
     except ClickError as error:
         context, message = getattr(error, "ctx", None), error.format_message().rstrip(".")
-        # of a command without arguments the help has been shown, and there is no message
+        # a command without arguments has shown its help and has an empty message
         code = (
             _fail(message + (f"; see: {context.command_path} --help" if context else ""))
             if message
@@ -350,36 +351,35 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = 130
     except OSError as error:
-        # of files the errors are told where they are written
+        # errors of files are reported where the files are written
         if error.errno not in _WRITING or error.filename is not None:
             raise
         code = _fail(
-            f"cannot write standard output: {error.strerror}; send it to a place that "
+            f"cannot write standard output: {error.strerror}; redirect it to a place that "
             f"{_WRITING[error.errno]}"
         )
         _leave_output()
     sys.exit(code if isinstance(code, int) else 0)
 
 
-# How writing standard output fails, and what is wanted of the place; a reader that has gone is no
-# failure.
+# How writing standard output fails, and what the place needs. A closed pipe is not a failure.
 _WRITING = {errno.ENOSPC: "has room", errno.EIO: "can be written", errno.EBADF: "can be written"}
 
 
 def _open_closed_streams() -> None:
-    """Put nothing in the place of a standard stream that the shell has closed, as by `>&-`."""
+    """Open the null device for each standard stream that the shell has closed (`>&-`)."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))
 
 
 def _leave_output() -> None:
-    """Write no more: Python would complain once more when it flushes at its end."""
+    """Discard further output; otherwise Python reports the error again when it flushes at exit."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(message: str) -> int:
-    # where nobody can read it, the exit code has to do
+    # without a stderr there is only the exit code
     with contextlib.suppress(OSError):
         print(f"error: {message}", file=sys.stderr)
     return 2

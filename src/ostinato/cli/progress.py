@@ -1,6 +1,4 @@
-"""What a run shows in the terminal: one line that moves in a terminal, one line for each
-measurement elsewhere.
-"""
+"""Progress of a run: a progress bar in a terminal, and a line for each validation run."""
 
 import contextlib
 import sys
@@ -14,18 +12,18 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from ..data.files import is_pipe
 
-# The bar and its numbers fit in 80 columns.
+# Width of the bar; with its numbers it fits in 80 columns.
 BAR = 20
-# Seconds after which a person is told what is waited for.
+# Seconds of waiting after which a message says what the program waits for.
 PATIENCE = 1.0
 
 
-class Lasting:
-    """A stream that drops what it is given once it cannot be written: a run outlives the terminal
-    that it was started in.
+class BestEffortStream:
+    """A text stream that drops output when it cannot be written, so that a run outlives its
+    terminal.
 
     Args:
-        stream: Where to write.
+        stream: The stream to write to.
     """
 
     def __init__(self, stream: TextIO):
@@ -35,26 +33,26 @@ class Lasting:
         return getattr(self.stream, name)
 
     def write(self, text: str) -> int:
-        """Write a text, or drop it."""
+        """Write the text, or drop it on an error."""
         with contextlib.suppress(OSError):
             self.stream.write(text)
         return len(text)
 
     def flush(self) -> None:
-        """Write what is still in memory, or drop it."""
+        """Flush the stream; ignore an error."""
         with contextlib.suppress(OSError):
             self.stream.flush()
 
 
 def errors() -> Console:
-    """The console of what is told while a run goes on: standard error."""
-    return Console(file=Lasting(sys.stderr), highlight=False, markup=False)
+    """The console for progress messages: standard error."""
+    return Console(file=BestEffortStream(sys.stderr), highlight=False, markup=False)
 
 
 @contextlib.contextmanager
-def told_of_waiting(data: Path) -> Iterator[None]:
-    """Say so where data comes from a pipe and is not all there after a second."""
-    message = f"reading from the pipe {str(data)!r} until its writer closes it"
+def notify_if_waiting(data: Path) -> Iterator[None]:
+    """Print a message if the data comes from a pipe and is not complete after a second."""
+    message = f"reading from the pipe {str(data)!r} until the writer closes it"
     timer = (
         threading.Timer(PATIENCE, lambda: errors().print(message, soft_wrap=True))
         if is_pipe(data)
@@ -71,16 +69,23 @@ def told_of_waiting(data: Path) -> Iterator[None]:
 
 
 class Display:
-    """Shows a run; a watcher for `ostinato.training.loop.fit`.
+    """Displays the progress of a run; a watcher for `ostinato.training.loop.fit`.
 
     Args:
-        console: Where to.
-        goal: What it is measured by.
-        label: What a line calls that.
+        console: The console to print to.
+        goal: The name of the validation metric.
+        label: The label of that metric in a line.
+        unit: The unit of that metric, printed after its value.
     """
 
-    def __init__(self, console: Console, goal: str = "held_out_bits", label: str = "held out"):
-        self.console, self.goal, self.label = console, goal, label
+    def __init__(
+        self,
+        console: Console,
+        goal: str = "held_out_bits",
+        label: str = "val",
+        unit: str = "bits/char",
+    ):
+        self.console, self.goal, self.label, self.unit = console, goal, label, unit
         self.bar = Progress(
             BarColumn(BAR),
             TextColumn("{task.percentage:3.0f}%"),
@@ -101,7 +106,7 @@ class Display:
         self.bar.stop()
 
     def stepped(self, moment) -> None:
-        """The bar moves."""
+        """Update the progress bar."""
         self.latest = moment
         if self.console.is_terminal:
             self.bar.update(
@@ -111,12 +116,14 @@ class Display:
             )
 
     def measured(self, entry: dict) -> None:
-        """A line that stays."""
-        # what is learned before a task's own goal has one of its own, the last of the line
-        goal = self.goal if self.goal in entry else [*entry][-1]
-        label = self.label if goal == self.goal else goal.replace("_", " ")
+        """Print a line for a validation run."""
+        # pretraining has a metric of its own, the last of the line
+        pretraining = self.goal not in entry
+        goal = [*entry][-1] if pretraining else self.goal
+        label = f"val {goal.replace('_', ' ')}" if pretraining else self.label
+        unit = "" if pretraining or not self.unit else f" {self.unit}"
         moment, value = self.latest, entry[goal]
-        shown = "none" if value is None else f"{value:.3f}"
+        shown = "none" if value is None else f"{value:.3f}{unit}"
         self.bar.print(
             f"step {entry['step']:>6}  {moment.shown}  {label} {shown}  {speed(moment)}  "
             f"{left(moment)}",
@@ -126,7 +133,7 @@ class Display:
 
 
 def speed(moment) -> str:
-    """Characters, or what else a step takes, per second."""
+    """Throughput: characters, rows or texts per second."""
     return (
         f"{moment.rate / 1000:.0f}k {moment.unit}/s"
         if moment.rate >= 9950
@@ -135,7 +142,7 @@ def speed(moment) -> str:
 
 
 def left(moment) -> str:
-    """The time left."""
+    """The remaining time."""
     minutes, seconds = divmod(round(moment.seconds_left), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02} left" if hours else f"{minutes}:{seconds:02} left"

@@ -6,9 +6,9 @@ import signal
 import threading
 from collections.abc import Iterator
 
-# Each with the words in which the program says that it was ended by it.
+# The signals that end the program, with the message for each.
 ENDING = {signal.SIGINT: "stopped", signal.SIGTERM: "stopped by SIGTERM"}
-# Windows has no terminals that hang up.
+# Windows has no SIGHUP.
 if hasattr(signal, "SIGHUP"):
     ENDING[signal.SIGHUP] = "stopped by SIGHUP (the terminal was closed)"
 
@@ -50,7 +50,7 @@ def raised_as_stopped() -> Iterator[None]:
             )
         raise Stopped(number)
 
-    # only the main thread may say what a signal does
+    # only the main thread may install signal handlers
     main = threading.current_thread() is threading.main_thread()
     replaced = {
         number: handler

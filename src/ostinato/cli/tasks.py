@@ -1,6 +1,4 @@
-"""The commands of the tasks: train, evaluate, predict, info. Made from each task's options, which
-are declared once.
-"""
+"""The commands train, evaluate, predict, inspect and info, made from the options of the tasks."""
 
 import inspect
 import json as json_text
@@ -17,12 +15,12 @@ import typer
 from typer import Argument, Option
 
 from ..errors import InputError
-from ..options import RUN, Options, flag, kind
+from ..options import RUN_PANEL, Options, flag, kind
 from ..tasks import TASKS, load, task_class
 from .signals import Stopped
 
-# How the help calls a number.
-_NAMES = {int: "INTEGER", float: "NUMBER"}
+# The metavariables of numbers in the help.
+_METAVARS = {int: "INTEGER", float: "NUMBER"}
 
 
 def _parsed(of, text: str):
@@ -35,14 +33,12 @@ def _parsed(of, text: str):
 
 
 def number(of: type, help: str, *names: str, **others):
-    """An option for a whole number (int) or a number (float); unlike Typer's own, its error repeats
-    what was given.
-    """
-    return Option(*names, help=help, parser=partial(_parsed, of), metavar=_NAMES[of], **others)
+    """An option for an int or a float whose error, unlike Typer's own, repeats the given value."""
+    return Option(*names, help=help, parser=partial(_parsed, of), metavar=_METAVARS[of], **others)
 
 
 def parameters(options: type[Options]) -> list[inspect.Parameter]:
-    """A command's parameters for a task's options."""
+    """The command's parameters for the options of a task."""
     found = []
     for one in fields(options):
         about, of = one.metadata, kind(one)
@@ -50,11 +46,12 @@ def parameters(options: type[Options]) -> list[inspect.Parameter]:
             "help": about["help"],
             "rich_help_panel": about["panel"],
             "hidden": about["hidden"],
-            "show_default": about["found"] or True,
+            "show_default": about["default_text"] or True,
         }
         names = [f"{flag(one.name)}/--no-{one.name.replace('_', '-')}"] if of is bool else []
-        option = number(of, **settings) if of in _NAMES else Option(*names, **settings)
-        annotation = Annotated[of | None if about["found"] else of, option]
+        option = number(of, **settings) if of in _METAVARS else Option(*names, **settings)
+        optional = bool(about["default_text"])
+        annotation = Annotated[of | None if optional else of, option]
         found.append(
             inspect.Parameter(
                 one.name, inspect.Parameter.KEYWORD_ONLY, default=one.default, annotation=annotation
@@ -68,21 +65,23 @@ _RUN = {
         Optional[Path],
         None,
         Option(
-            help="Data to measure the trained model on.", rich_help_panel=RUN, show_default=False
+            help="Test data to evaluate the trained model on.",
+            rich_help_panel=RUN_PANEL,
+            show_default=False,
         ),
     ),
     "threads": (
         Optional[int],
         None,
-        number(int, "CPU threads.", show_default="all cores", rich_help_panel=RUN),
+        number(int, "Number of CPU threads.", show_default="all cores", rich_help_panel=RUN_PANEL),
     ),
     "devices": (
         int,
         1,
         number(
             int,
-            "Processes on this machine that train together, each on a GPU with --device cuda.",
-            rich_help_panel=RUN,
+            "Number of processes on this machine, one per GPU with --device cuda.",
+            rich_help_panel=RUN_PANEL,
         ),
     ),
     "num_nodes": (
@@ -90,8 +89,9 @@ _RUN = {
         1,
         number(
             int,
-            "Machines; each runs this command with NODE_RANK, MASTER_ADDR and MASTER_PORT set.",
-            rich_help_panel=RUN,
+            "Number of machines; each runs this command with NODE_RANK, MASTER_ADDR and "
+            "MASTER_PORT set.",
+            rich_help_panel=RUN_PANEL,
         ),
     ),
     "resume": (
@@ -99,8 +99,8 @@ _RUN = {
         False,
         Option(
             "--resume",
-            help="Go on with the run in --out after a stop or a kill.",
-            rich_help_panel=RUN,
+            help="Resume an interrupted run in --out.",
+            rich_help_panel=RUN_PANEL,
         ),
     ),
     "checkpoint_seconds": (float, 10.0, Option(hidden=True)),
@@ -108,7 +108,7 @@ _RUN = {
 
 
 def train_command(name: str, program):
-    """The function behind `ostinato train` of a task."""
+    """The function of the command `ostinato train TASK`."""
     task = TASKS[name]
 
     def command(of_typer: typer.Context, data: Path, out: Path, **given):
@@ -131,7 +131,8 @@ def train_command(name: str, program):
             "out",
             inspect.Parameter.KEYWORD_ONLY,
             annotation=Annotated[
-                Path, Option(help="Directory for the model; new or empty.", show_default=False)
+                Path,
+                Option(help="Output directory for the model, new or empty.", show_default=False),
             ],
         ),
     ]
@@ -141,7 +142,7 @@ def train_command(name: str, program):
         )
         for key, (of, default, option) in _RUN.items()
     ]
-    # Required ones come first, as Python wants it.
+    # Python wants the required parameters first.
     command.__signature__ = inspect.Signature([*first, *parameters(task.options), *last])
     command.__annotations__ = {
         one.name: one.annotation for one in command.__signature__.parameters.values()
@@ -151,7 +152,7 @@ def train_command(name: str, program):
 
 
 def check_counts(**counts: int | None) -> None:
-    """Check the numbers of threads, processes and machines, by the names of their options.
+    """Check the numbers of threads, processes and machines, given by option name.
 
     Raises:
         InputError: One is out of range.
@@ -176,15 +177,14 @@ def train(
     resume=False,
     checkpoint_seconds=10.0,
 ):
-    """Train a task, showing what was found from the data, how it goes, and how it ends; gives the
-    task back.
+    """Train a task, print its settings, progress and result, and return it.
 
-    What can be wrong with the command line and the data is checked before torch is imported.
+    The command line and the data are checked before torch is imported.
     """
     check_counts(threads=threads, devices=devices, num_nodes=num_nodes)
     from ..tasks.reading import check_path, read_examples
     from ..tasks.saved import CONFIG, check_new, is_helper
-    from .progress import Display, errors, told_of_waiting
+    from .progress import Display, errors, notify_if_waiting
 
     chosen = TASKS[name].options(**options)
     if not (resume or is_helper()):
@@ -193,10 +193,15 @@ def train(
         check_path(test)
     console = errors()
     try:
-        with told_of_waiting(data):
+        with notify_if_waiting(data):
             examples = read_examples(name, data, chosen)
         one = task_class(name)(**options)
-        with Display(console, one.goal, label=one.goal.replace("_", " ")) as display:
+        label, unit = (
+            ("val", "bits/char")
+            if one.goal == "held_out_bits"
+            else (f"val {one.goal.replace('_', ' ')}", "")
+        )
+        with Display(console, one.goal, label=label, unit=unit) as display:
             one.fit(
                 data,
                 examples=examples,
@@ -209,7 +214,7 @@ def train(
                 nodes=num_nodes,
                 checkpoint_seconds=checkpoint_seconds,
                 watcher=display,
-                told=lambda task: _settings(console, task),
+                on_start=lambda task: _settings(console, task),
             )
     except KeyboardInterrupt as stop:
         stop = stop if isinstance(stop, Stopped) else Stopped(SIGINT)
@@ -222,26 +227,26 @@ def train(
         console.print(f"{stop}; {next_step}", soft_wrap=True)
         raise typer.Exit(stop.exit_code) from None
     result = one.result
-    if result is None:  # a process that helped another one
+    if result is None:  # a worker process; the first process has the result
         return one
     listing, early = TASKS[name], ", stopped early" if result.stopped_early else ""
     typer.echo(
         f"{result.rows:,} {listing.unit}, {result.steps} steps, {result.seconds:.0f} s{early}; "
-        f"measured on {result.held_out_rows:,} {listing.unit}:"
+        f"evaluated on {result.held_out_rows:,} {listing.unit}:"
     )
-    _print_measures(result.measures)
+    _print_metrics(result.metrics)
     if sample := one.sample():
         typer.echo(f"\n{sample}")
     typer.echo(
         f"\nmodel     {out}\nreport    {out / 'report.html'}\n"
-        f"use it    {program()} {listing.use} {shlex.quote(str(out))}\nmeasure   {program()} "
+        f"use       {program()} {listing.use} {shlex.quote(str(out))}\nevaluate  {program()} "
         f"evaluate {shlex.quote(str(out))} DATA"
     )
     return one
 
 
 def _settings(console, task):
-    """Every option with its value; those found from the data are marked."""
+    """Print every option with its value, and the size of the model."""
     words = [
         f"{name.replace('_', '-')} {value:g}"
         if isinstance(value, float)
@@ -252,13 +257,13 @@ def _settings(console, task):
     console.print("  ".join(words))
     console.print(
         f"{task.size:,} parameters"
-        + (f", {len(task.pieces):,} pieces" if task.pieces else "")
+        + (f", {len(task.vocabulary):,} tokens" if task.vocabulary else "")
         + (f", {task.scaling()}" if task.scaling() else "")
     )
 
 
-def _print_measures(measures: dict):
-    for name, value in measures.items():
+def _print_metrics(metrics: dict):
+    for name, value in metrics.items():
         shown = (
             "none" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
         )
@@ -266,27 +271,29 @@ def _print_measures(measures: dict):
 
 
 def train_config(config: Path, out: Path, *, program, threads=None) -> None:
-    """Do a run again from its config.json."""
+    """Repeat a run from its config.json."""
     from ..tasks.saved import read_config
 
-    said = read_config(config)
-    if said.data is None:
+    saved = read_config(config)
+    if saved.data is None:
         raise InputError(
-            f"{str(config)!r} names no data file: it was trained on rows in memory; train with "
-            f"`ostinato train {said.task} DATA`"
+            f"{str(config)!r} does not name a data file: the model was trained on rows in memory; "
+            f"train with `ostinato train {saved.task} DATA`"
         )
     train(
-        said.task,
-        said.options,
-        Path(said.data),
+        saved.task,
+        saved.options,
+        Path(saved.data),
         out,
         program=program,
-        test=said.test,
-        threads=threads or said.threads,
+        test=saved.test,
+        threads=threads or saved.threads,
     )
 
 
-DIRECTORY = Argument(metavar="DIR", help="The --out of `ostinato train`.", show_default=False)
+DIRECTORY = Argument(
+    metavar="DIR", help="Model directory: the --out of `ostinato train`.", show_default=False
+)
 
 
 def evaluate(
@@ -294,18 +301,20 @@ def evaluate(
     data: Annotated[
         Path,
         Argument(
-            metavar="DATA", help="Data as that trained on, with the answers.", show_default=False
+            metavar="DATA",
+            help="Labelled data in the format of the training data.",
+            show_default=False,
         ),
     ],
-    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    json: Annotated[bool, Option("--json", help="Print the output as JSON.")] = False,
 ):
-    """Measure a trained model on data it has not seen."""
+    """Evaluate a trained model on new data."""
     examples = _read_for(directory, data, labelled=True)
-    measures = load(directory).measures(examples)
+    metrics = load(directory).compute_metrics(examples)
     if json:
-        typer.echo(json_text.dumps(measures, ensure_ascii=False))
+        typer.echo(json_text.dumps(metrics, ensure_ascii=False))
     else:
-        _print_measures(measures)
+        _print_metrics(metrics)
 
 
 def predict(
@@ -314,8 +323,8 @@ def predict(
         str | None,
         Argument(
             metavar="[FILE or -]",
-            help="Data without answers; -, or nothing: lines from standard input. A model of "
-            "`train forecast` continues its training series where there are none.",
+            help="Data to predict for; - or nothing: lines of standard input. A model of `train "
+            "forecast` continues its training series if there are none.",
             show_default=False,
         ),
     ] = None,
@@ -323,22 +332,22 @@ def predict(
         int | None,
         number(
             int,
-            "Steps to forecast, with a model of `train forecast`.",
-            show_default="the option horizon of its training",
+            "Number of steps to forecast (models of `train forecast` only).",
+            show_default="--horizon of the training",
         ),
     ] = None,
     json: Annotated[
-        bool, Option("--json", help="A JSON object a line, with all that is known.")
+        bool, Option("--json", help="Print a JSON object per line, with all details.")
     ] = False,
 ):
-    """Answer with a trained model: a line in, a line out; or continue a series."""
+    """Predict with a trained model, one line per input line, or continue a time series."""
     of_file = file not in (None, "-")
     examples = _read_for(directory, Path(file), labelled=False) if of_file else None
     task = load(directory)
     if steps is not None and not task.continues:
         raise InputError(
             f"--steps {steps}: {str(directory)!r} is a model of `ostinato train {task.name}`, "
-            f"which forecasts no steps; leave --steps out"
+            "which does not forecast; leave --steps out"
         )
     answer = partial(task.predict, **({} if steps is None else {"steps": steps}))
     keyboard = sys.stdin.isatty()
@@ -349,7 +358,7 @@ def predict(
     else:
         if keyboard:
             print(
-                f"reading from the keyboard: {task.line_is} a line; Ctrl-D ends",
+                f"reading from the keyboard: {task.line_is} per line; Ctrl-D ends the input",
                 file=sys.stderr,
                 flush=True,
             )
@@ -368,20 +377,20 @@ def predict(
 
 
 def _read_for(directory: Path, data: Path, *, labelled: bool):
-    """The examples in a file, as the model in a directory reads them; nothing here needs torch."""
+    """The examples in a file, as the model in a directory reads them; does not import torch."""
     from ..tasks.reading import read_examples
     from ..tasks.saved import read_model
-    from .progress import told_of_waiting
+    from .progress import notify_if_waiting
 
     saved = read_model(directory, device="cpu", mixed_precision=False)
-    with told_of_waiting(data):
+    with notify_if_waiting(data):
         return read_examples(
-            saved.config.task, data, saved.options, labelled=labelled, knows=saved.knows
+            saved.config.task, data, saved.options, labelled=labelled, metadata=saved.metadata
         )
 
 
 def _lines():
-    """The lines of standard input with their numbers."""
+    """The lines of standard input with their line numbers."""
     sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")
     try:
         for number, line in enumerate(sys.stdin, 1):
@@ -389,7 +398,7 @@ def _lines():
     except UnicodeDecodeError as error:
         raise InputError(
             f"standard input is not UTF-8 ({error}); write it as UTF-8, for example: iconv -f "
-            f"ENCODING -t utf-8"
+            "ENCODING -t utf-8"
         ) from error
 
 
@@ -404,13 +413,11 @@ def inspect_input(
     directory: Annotated[Path, DIRECTORY],
     line: Annotated[
         str,
-        Argument(metavar="INPUT", help="A line of input, as `predict` takes.", show_default=False),
+        Argument(metavar="INPUT", help="One line of input, as for `predict`.", show_default=False),
     ],
-    out: Annotated[Path, Option(help="Where the picture goes.")] = Path("inspect.png"),
+    out: Annotated[Path, Option(help="PNG file to write the picture to.")] = Path("inspect.png"),
 ):
-    """Look inside a model as it reads an input: states and gates at every step, and what each step
-    counts for.
-    """
+    """Show the states, gates and input gradients of a model at every step of an input."""
     from rich.console import Console
     from rich.table import Table
 
@@ -419,8 +426,8 @@ def inspect_input(
 
     if task.options.engine == "torch":
         raise InputError(
-            f"the model in {str(directory)!r} has torch.nn's layers, whose gates cannot be seen; "
-            f"train one without --engine torch"
+            f"the model in {str(directory)!r} uses a layer of torch.nn, whose gates are not "
+            "accessible; train a model without --engine torch"
         )
     inside = task.inside(task.line(line))
     steps = inspect_layer(inside.layer, inside.x)
@@ -460,8 +467,8 @@ def inspect_input(
         f"{name} {low:.0%} low {high:.0%} high" for name, (low, high) in steps.saturation.items()
     )
     typer.echo(
-        f"saturated: {shares}\ngradient: of the {inside.explained}, by the layer's input at each "
-        f"step"
+        f"saturated: {shares}\ngradient: of the {inside.explained} with respect to the layer's "
+        "input at each step"
     )
     steps.picture(out, inside.tokens)
     typer.echo(f"picture: {out}")
@@ -469,9 +476,9 @@ def inspect_input(
 
 def info(
     directory: Annotated[Path, DIRECTORY],
-    json: Annotated[bool, Option("--json", help="Print JSON.")] = False,
+    json: Annotated[bool, Option("--json", help="Print the output as JSON.")] = False,
 ):
-    """What is in a model's directory."""
+    """Show the options, sizes and metrics of a trained model."""
     from ..data.values import scaling
     from ..tasks.saved import CONFIG, read_kind, read_model
 
@@ -480,20 +487,20 @@ def info(
     if json:
         typer.echo((directory / CONFIG).read_text(encoding="utf-8").rstrip())
         return
-    kind = read_kind(directory) if config.pieces else None
+    kind = read_kind(directory) if config.vocabulary_size else None
     typer.echo(f"{config.task}: {listing.summary}")
     for name, value in saved.options.to_json().items():
         if value is not None:
             typer.echo(f"{flag(name):24} {value}")
     if config.parameters is not None:
         typer.echo(f"{'parameters':24} {config.parameters:,}")
-    if config.pieces:
-        typer.echo(f"{'pieces':24} {config.pieces:,} ({kind})")
-    if scaled := scaling(getattr(saved.knows, "dtype", None)):
+    if config.vocabulary_size:
+        typer.echo(f"{'tokens':24} {config.vocabulary_size:,} ({kind})")
+    if scaled := scaling(getattr(saved.metadata, "dtype", None)):
         typer.echo(f"{'input':24} {scaled}")
     if result := config.result:
         typer.echo(
             f"trained on {result.rows:,} {listing.unit} in {result.steps} steps and "
-            f"{result.seconds:.0f} s; on {result.held_out_rows:,} others:"
+            f"{result.seconds:.0f} s; evaluated on {result.held_out_rows:,} others:"
         )
-        _print_measures(result.measures)
+        _print_metrics(result.metrics)

@@ -1,4 +1,6 @@
-"""Reading sequences: sentences with tags, clips of frames with labels, pictures with captions."""
+"""Readers of annotated sequences: sentences with tags, clips with labels, pictures with
+captions.
+"""
 
 import os
 import re
@@ -9,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .disk import Made, StoredArray, parts, stored_words, taken
+from .disk import LazySequence, StoredArray, chunked, select, stored_words
 from .media import (
-    PICTURES,
+    PICTURE_SUFFIXES,
     floats,
     open_picture,
     pictures_in,
@@ -28,13 +30,13 @@ from .npz import (
     texts_of,
 )
 from .tables import listed, read_lines, read_table
-from .values import PIXELS
+from .values import PIXELS_DTYPE
 
 # The columns of CoNLL-U that hold a tag. Source: universaldependencies.org/format.html
 CONLLU_TAGS = {"upos": 3, "xpos": 4}
-FILES = ("file", "picture", "image", "path", "filename", "file_name")
-SENTENCES = ("sentences", "sentence", "texts", "text", "captions", "caption")
-CAPTIONS = ("caption", "captions", "text", "description", "title", "en")
+FILE_COLUMNS = ("file", "picture", "image", "path", "filename", "file_name")
+SENTENCE_COLUMNS = ("sentences", "sentence", "texts", "text", "captions", "caption")
+CAPTION_COLUMNS = ("caption", "captions", "text", "description", "title", "en")
 
 
 # ---------------------------------------------------------------- words with tags
@@ -42,8 +44,12 @@ CAPTIONS = ("caption", "captions", "text", "description", "title", "en")
 
 @dataclass(frozen=True)
 class Tagged:
-    """Sentences: the words of each, the tag of each word (None where the file has none), and which
-    columns were taken.
+    """Sentences with tags.
+
+    Attributes:
+        words: The words of each sentence.
+        tags: The tag of each word; None if the file has no tags.
+        columns: The columns that were used.
     """
 
     words: Sequence[list[str]]
@@ -52,25 +58,25 @@ class Tagged:
 
 
 def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
-    """Sentences with a tag for each word: a word in each line, an empty line between sentences.
+    """Read sentences with a tag per word: a word in each line, an empty line between sentences.
 
-    A file named .conllu is read as CoNLL-U: comments, ranges of words (3-4) and empty nodes (3.1)
-    are left out. Any other has the word, a tab and the tag in a line, or the word alone, where
-    there are no tags yet. Each can be packed with gzip.
+    A file named .conllu is read as CoNLL-U without its comments, word ranges (3-4) and empty nodes
+    (3.1). In any other file a line has the word, a tab and the tag, or only the word if there are
+    no tags yet. Both can be compressed with gzip.
 
     Args:
-        path: Of the file.
-        column: Of the tags: "upos" (that of CoNLL-U, if not given) or "xpos", or the number of a
-            column, counted from 0.
+        path: The file.
+        column: The column of the tags: "upos" (default in CoNLL-U) or "xpos", or a column number,
+            counted from 0.
 
     Raises:
         InputError: The file cannot be read; a line has too few columns; a word or a tag is empty;
-            the column is not there.
+            the column does not exist.
     """
     conllu = str(path).removesuffix(".gz").endswith(".conllu")
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        """The number and the fields of each line that is a word or empty."""
+        """The line number and the fields of each line that is a word or empty."""
         for number, line in enumerate(read_lines(path), 1):
             fields = line.strip(" ").split("\t")
             if not (conllu and (fields[0].startswith("#") or "-" in fields[0] or "." in fields[0])):
@@ -79,17 +85,16 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
     first, fields = next((row for row in rows() if row[1] != [""]), (0, None))
     if fields is None:
         raise InputError(
-            f"{str(path)!r} has no words in it, only comments; give a file with a word in each line"
+            f"{str(path)!r} has only comments and no words; give a file with a word in each line"
         )
     width = 10 if conllu else len(fields)
     place = _tag_place(path, column, width, conllu)
     if width == 1 and all(len(fields[0].split()) == 2 for _, fields in rows() if fields != [""]):
         raise InputError(
             f"{str(path)!r} has two words in each line and no tab; separate a word and its tag by "
-            f"a tab, "
-            "and write words without tags one in a line"
+            "a tab, or write one word per line without tags"
         )
-    # the first word whose tag is not filled, and whether the tag of any is
+    # the first word without a tag, and whether any word has one
     unfilled, filled = None, False
 
     def sentences() -> Iterator[list[tuple[str, str | None]]]:
@@ -104,7 +109,7 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
                 wanted = "CoNLL-U has 10" if conllu else f"line {first} has {width}"
                 raise InputError(
                     f"{str(path)!r} line {number} has {len(fields)} columns, and {wanted}; "
-                    "separate them by tabs, and sentences by empty lines"
+                    "separate columns by tabs, and sentences by empty lines"
                 )
             word, tag = (
                 fields[1 if conllu else 0].strip(),
@@ -112,8 +117,8 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
             )
             if not word or tag == "":
                 raise InputError(
-                    f"{str(path)!r} line {number} has no {'tag' if word else 'word'}; "
-                    "write one, or an empty line to end a sentence"
+                    f"{str(path)!r} line {number} has no {'tag' if word else 'word'}; write it, or "
+                    "an empty line to end a sentence"
                 )
             begun.append((word, tag))
             if conllu and tag == "_":
@@ -123,15 +128,15 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
         yield begun
 
     words, tags = stored_words(), stored_words()
-    for some in parts(sentence for sentence in sentences() if sentence):
+    for some in chunked(sentence for sentence in sentences() if sentence):
         words.extend([word for word, _ in sentence] for sentence in some)
         if place is not None:
             tags.extend([tag for _, tag in sentence] for sentence in some)
     tagged = place is not None and filled
     if tagged and place == CONLLU_TAGS["upos"] and unfilled:
         raise InputError(
-            f"{str(path)!r} line {unfilled} has '_' for its tag, and other lines have one; "
-            "write it, or take the sentence out"
+            f"{str(path)!r} line {unfilled} has '_' as its tag, and other lines have tags; write "
+            "the tag, or remove the sentence"
         )
     taken = {"word": "form" if conllu else "0"}
     if tagged:
@@ -142,12 +147,12 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
 
 
 def _tag_place(path: Path, column: str | int | None, width: int, conllu: bool) -> int | None:
-    """The number of the column of tags; None where there is but one column."""
+    """The number of the tag column; None if there is only one column."""
     known = CONLLU_TAGS if conllu else {}
     if column is None:
         if width > 2 and not conllu:
             raise InputError(
-                f"{str(path)!r} has {width} columns; say which holds the tags: column=1 to "
+                f"{str(path)!r} has {width} columns; name the column of the tags: column=1 to "
                 f"column={width - 1}"
             )
         return known["upos"] if conllu else 1 if width == 2 else None
@@ -159,7 +164,7 @@ def _tag_place(path: Path, column: str | int | None, width: int, conllu: bool) -
         raise InputError(
             f"column={column!r}: {str(path)!r} has {width} columns; give {named}a number of 1 to "
             f"{width - 1}"
-            + (", but not that of the words, 1" if conllu else ", the words are column 0")
+            + (", but not 1, the column of the words" if conllu else ", the words are column 0")
         )
     return place
 
@@ -169,16 +174,16 @@ def _tag_place(path: Path, column: str | int | None, width: int, conllu: bool) -
 
 @dataclass(frozen=True)
 class Clips:
-    """Clips of frames, with a label for each frame, or with a sentence.
+    """Clips of frames, with a label for each frame or with a sentence.
 
     Attributes:
         clips: (T, F) float32 each.
-        labels: (T,) int64 each, numbers of `classes`; None where there are none.
-        classes: What each number of a label is called.
-        sentences: One of each clip; None where there are none.
-        names: Of the clips; None where the file names none.
-        columns: Which array was taken for what.
-        dtype: Of the numbers of a frame, as `ostinato.data.values` has it.
+        labels: (T,) int64 each, indices into `classes`; None without labels.
+        classes: The names of the labels.
+        sentences: A sentence for each clip; None without sentences.
+        names: The names of the clips; None if the file has none.
+        columns: The arrays that were used.
+        dtype: The dtype of the frames, as in `ostinato.data.values`.
     """
 
     clips: Sequence[np.ndarray]
@@ -191,38 +196,47 @@ class Clips:
 
 
 def read_clips(path: Path, *, label: str | None = None, part: str | None = None) -> Clips:
-    """Clips from an npz file, a folder of pictures that are the frames of one, or a video.
+    """Read clips from an npz file, a folder of pictures (the frames of one clip) or a video.
 
     Args:
-        path: The npz file has `x` (or `frames`) as `arrays.split_array` reads it, labels as whole
-            numbers or text (N, T), and can have what the numbers stand for as a list of text, names
-            of the clips (`names`), and numbers of the clips of a part.
-        label: The array of labels, or of sentences; if not given, the first that has a label for
-            each frame, and `sentences`.
-        part: "train" or "test": only the clips that the array of that name counts.
+        path: The file or folder. An npz file has `x` (or `frames`) as described in
+            `npz.split_array`, and labels (N, T) as integers or text. It can also have the names of
+            the labels as a list of text, the names of the clips (`names`), and lists of clip
+            numbers for parts of the data.
+        label: The array of labels or sentences; by default the first array with a label per frame,
+            and `sentences`.
+        part: "train" or "test": read only the clips listed in the array of that name.
 
     Raises:
-        InputError: The file cannot be read; an array is not there, or does not fit the frames.
+        InputError: The file cannot be read; an array does not exist or does not fit the frames.
     """
     path = Path(path)
     if path.suffix != ".npz":
         for name, value in (("label", label), ("part", part)):
             if value is not None:
                 raise InputError(
-                    f"{name}={value!r}: {str(path)!r} is no npz file, and has no arrays; leave "
+                    f"{name}={value!r}: {str(path)!r} is not an npz file and has no arrays; leave "
                     f"{name} out"
                 )
         frames = stored_frames(path) if os.path.isdir(path) else stored_video(path)
-        return Clips(Made(1, lambda _: floats(frames)), None, None, None, [path.name], {}, PIXELS)
+        return Clips(
+            LazySequence(1, lambda _: floats(frames)),
+            None,
+            None,
+            None,
+            [path.name],
+            {},
+            PIXELS_DTYPE,
+        )
     arrays = read_arrays(path)
     x = find_array(arrays, path, None, ("x", "X", "frames", "clips", "data"))
     if x is None:
         raise InputError(
-            f"{str(path)!r} has no array 'x' or 'frames'; it has {listed(arrays)}; call the frames "
-            f"x, (N, T, F)"
+            f"{str(path)!r} has no array 'x' or 'frames'; it has {listed(arrays)}; name the array "
+            "of frames 'x', (N, T, F)"
         )
     clips, lengths = split_array(arrays, path, x)
-    # Clips that lie behind one another in one array have labels that do.
+    # concatenated clips have concatenated labels
     joined = "lengths" in arrays and len(arrays[x]) == lengths.sum() != len(clips)
     count = arrays[x].shape[: 1 if joined else 2]
     if label is None:
@@ -238,7 +252,11 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
         label
         if label is not None and _is_text(arrays[label], len(clips))
         else next(
-            (name for name in SENTENCES if name in arrays and _is_text(arrays[name], len(clips))),
+            (
+                name
+                for name in SENTENCE_COLUMNS
+                if name in arrays and _is_text(arrays[name], len(clips))
+            ),
             None,
         )
     )
@@ -254,7 +272,7 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
             {k: v for k, v in arrays.items() if k != "names" or names is None}, path, label, count
         )
         of, ends = arrays[label], np.cumsum(lengths)
-        labels = Made(
+        labels = LazySequence(
             len(clips),
             lambda k: number_of(
                 of[int(ends[k] - lengths[k]) : int(ends[k])] if joined else of[k][: lengths[k]]
@@ -270,11 +288,11 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
             or chosen.max() >= len(clips)
         ):
             raise InputError(
-                f"{str(path)!r}: {part!r} is of {chosen.dtype}, shape {chosen.shape}; "
-                f"it should be a list of numbers of clips, 0 to {len(clips) - 1}"
+                f"{str(path)!r}: {part!r} has dtype {chosen.dtype} and shape {chosen.shape}; it "
+                f"should be a list of clip numbers, 0 to {len(clips) - 1}"
             )
         clips, labels, sentences, names = (
-            rows and taken(rows, chosen) for rows in (clips, labels, sentences, names)
+            rows and select(rows, chosen) for rows in (clips, labels, sentences, names)
         )
     columns = (
         {"numbers": x}
@@ -291,23 +309,29 @@ def _is_text(array: np.ndarray, count: int) -> bool:
 def _frame_labels(
     arrays: dict[str, np.ndarray | StoredArray], path: Path, label: str, count: tuple[int, ...]
 ) -> tuple[Callable[[np.ndarray], np.ndarray], list[str]]:
-    """What makes numbers, int64, of labels of the array, which is of the shape `count`, and what
-    each number is called.
+    """A function from a row of labels to int64 class numbers, and the names of the classes.
+
+    Args:
+        arrays: The arrays of the file.
+        path: The file, for messages.
+        label: The name of the label array.
+        count: The shape that the label array must have.
     """
     labels = arrays[label]
     if labels.shape != count or labels.dtype.kind not in "iuU":
         raise InputError(
-            f"{str(path)!r}: {label!r} is of {labels.dtype}, shape {labels.shape}; "
-            f"it should be {count} whole numbers or text, a label for each frame"
+            f"{str(path)!r}: {label!r} has dtype {labels.dtype} and shape {labels.shape}; it "
+            f"should be {count} integers or text, a label for each frame"
         )
     if labels.dtype.kind == "U":
         classes = np.unique(np.concatenate([np.unique(block) for block in blocks_of(labels)]))
         return lambda row: np.searchsorted(classes, row).astype(np.int64), classes.tolist()
     least, most = least_and_most(labels)
     if least < 0:
-        raise InputError(f"{str(path)!r}: {label!r} has the label {least}; number labels from 0")
-    # What the numbers stand for: the list called as the labels are, else the shortest that is long
-    # enough.
+        raise InputError(
+            f"{str(path)!r}: {label!r} has the label {least}; number the labels from 0"
+        )
+    # Names of the labels: the list named like the labels, otherwise the shortest sufficient list.
     lists = {
         name: array
         for name, array in arrays.items()
@@ -332,10 +356,10 @@ class Pictures:
 
     Attributes:
         pictures: (H, W, 3) uint8 each, red, green and blue.
-        captions: One of each; None where the file has none.
-        names: One of each: of its file, or what else the data call it.
-        left_out: How many were left out because their caption is empty.
-        columns: Which column or array was taken for what.
+        captions: A caption for each picture; None if the file has no captions.
+        names: A name for each picture: its file, or its name in the data.
+        left_out: Number of pictures left out because of an empty caption.
+        columns: The columns or arrays that were used.
     """
 
     pictures: StoredArray
@@ -353,27 +377,28 @@ def read_pictures(
     folder: Path | None = None,
     size: int = 32,
 ) -> Pictures:
-    """Pictures with captions from a table that names files, or an npz file; or without, from one
-    picture or a folder of them.
+    """Read pictures, with captions from a table or npz file, or without captions from picture
+    files.
 
     Args:
-        path: Of the table, the npz file (an array (N, H, W, 3 or 4) uint8 and text (N,)), the
-            picture or the folder.
+        path: A table, an npz file (an array (N, H, W, 3 or 4) uint8 and text (N,)), a picture or a
+            folder.
         caption: The column (or array) of captions.
-        picture: The column of files' names (or the array of pictures).
-        folder: Where the files that a table names are; beside the table, if not given.
-        size: H and W to make of each picture; what is not square gets a white border.
+        picture: The column of picture files (or the array of pictures).
+        folder: The directory of the picture files of a table; by default the directory of the
+            table.
+        size: H and W of each returned picture; a picture that is not square is padded with white.
 
     Raises:
-        InputError: The file cannot be read; a column is not there; a picture is missing or broken;
-            no caption is filled.
+        InputError: The file cannot be read; a column does not exist; a picture is missing or
+            broken; all captions are empty.
     """
     path = Path(path)
     if path.suffix == ".npz":
         return _picture_arrays(path, caption, picture, size)
-    # os.path and not the Path's own: that raises for a name that is too long
+    # os.path.isdir and not Path.is_dir, which raises for a name that is too long
     of_folder = os.path.isdir(path)
-    if of_folder or path.suffix.lower() in PICTURES:
+    if of_folder or path.suffix.lower() in PICTURE_SUFFIXES:
         files = pictures_in(path) if of_folder else [path]
         pictures = _squares(
             (open_picture(file, lambda opened: square(opened, size)) for file in files), size
@@ -385,43 +410,51 @@ def read_pictures(
             table.column(name)
     picture = (
         picture
-        or table.find(FILES, without=(caption,))
+        or table.find(FILE_COLUMNS, without=(caption,))
         or next(
-            (name for name in table.names if table.texts(name)[0].lower().endswith(PICTURES)), None
+            (
+                name
+                for name in table.names
+                if table.texts(name)[0].lower().endswith(PICTURE_SUFFIXES)
+            ),
+            None,
         )
     )
     if picture is None:
         raise InputError(
-            f"{str(path)!r} has the columns {listed(table.names)}, none of them of pictures' "
-            f"files; "
-            "name it: picture=..."
+            f"{str(path)!r} has the columns {listed(table.names)}, none with names of picture "
+            "files; name it: picture=..."
         )
     rest = [name for name in table.names if name != picture and not table.is_numeric(name)]
-    caption = caption or table.find(CAPTIONS, without=(picture,)) or table.wordiest(rest)
-    names = table.full_texts(picture, "picture")
+    caption = (
+        caption
+        or table.find(CAPTION_COLUMNS, without=(picture,))
+        or table.longest_text_column(rest)
+    )
+    names = table.nonempty_texts(picture, "picture")
     kept, captions = _filled(table.texts(caption) if caption else None, len(names), path, caption)
     place = Path(folder) if folder is not None else path.parent
     missing = next(
-        (row for row, name in zip(kept, taken(names, kept)) if not (place / name).is_file()), None
+        (row for row, name in zip(kept, select(names, kept)) if not (place / name).is_file()), None
     )
     if missing is not None:
         raise InputError(
-            f"{table.where(missing)}: there is no picture {str(place / names[missing])!r}; "
-            "mend its name, or say where the pictures are: folder=..."
+            f"{table.where(missing)}: the picture {str(place / names[missing])!r} does not exist; "
+            "fix its name, or give the directory of the pictures: folder=..."
         )
     pictures = _squares(
         (
             open_picture(place / name, lambda opened: square(opened, size), f"{table.where(row)}: ")
-            for row, name in zip(kept.tolist(), taken(names, kept))
+            for row, name in zip(kept.tolist(), select(names, kept))
         ),
         size,
     )
     columns = {"picture": picture} | ({"caption": caption} if caption else {})
-    return Pictures(pictures, captions, taken(names, kept), len(names) - len(kept), columns)
+    return Pictures(pictures, captions, select(names, kept), len(names) - len(kept), columns)
 
 
 def _squares(pictures: Iterable[np.ndarray], size: int) -> StoredArray:
-    """Pictures that `square` gave."""
+    """Store square pictures of one size in a temporary file."""
     stored = StoredArray(np.uint8, (size, size, 3))
     for picture in pictures:
         stored.extend(picture)
@@ -431,17 +464,17 @@ def _squares(pictures: Iterable[np.ndarray], size: int) -> StoredArray:
 def _filled(
     captions: Sequence[str] | None, count: int, path: Path, name: str | None
 ) -> tuple[np.ndarray, Sequence[str] | None]:
-    """The rows whose caption is not empty, and their captions."""
+    """The rows with a caption that is not empty, and their captions."""
     if captions is None:
         return np.arange(count), None
     kept = np.flatnonzero(np.fromiter((caption.strip() != "" for caption in captions), bool, count))
     if not len(kept):
         raise InputError(
-            f"{str(path)!r}: every caption in {name!r} is empty; write them, or name another: "
-            f"caption=..."
+            f"{str(path)!r}: every caption in {name!r} is empty; write captions, or name another "
+            "column: caption=..."
         )
-    filled = taken(captions, kept)
-    return kept, Made(len(kept), lambda k: filled[k].strip())
+    filled = select(captions, kept)
+    return kept, LazySequence(len(kept), lambda k: filled[k].strip())
 
 
 def _picture_arrays(path: Path, caption: str | None, picture: str | None, size: int) -> Pictures:
@@ -450,7 +483,7 @@ def _picture_arrays(path: Path, caption: str | None, picture: str | None, size: 
     if x is None:
         raise InputError(
             f"{str(path)!r} has no array 'x' or 'pictures'; it has {listed(arrays)}; name it: "
-            f"picture=..."
+            "picture=..."
         )
     pixels = arrays[x]
     if (
@@ -460,27 +493,27 @@ def _picture_arrays(path: Path, caption: str | None, picture: str | None, size: 
         or not pixels.size
     ):
         raise InputError(
-            f"{str(path)!r}: {x!r} is of {pixels.dtype}, shape {pixels.shape}; "
-            "it should be (N, H, W, 3) uint8, 0 to 255"
+            f"{str(path)!r}: {x!r} has dtype {pixels.dtype} and shape {pixels.shape}; it should be "
+            "(N, H, W, 3) uint8, 0 to 255"
         )
     texts = [
         name
         for name, array in arrays.items()
         if array.dtype.kind == "U" and array.shape == pixels.shape[:1]
     ]
-    caption = caption or next((name for name in CAPTIONS if name in texts), None)
+    caption = caption or next((name for name in CAPTION_COLUMNS if name in texts), None)
     find_array(arrays, path, caption, ())
     if caption is not None and caption not in texts:
         raise InputError(
-            f"{str(path)!r}: {caption!r} is of {arrays[caption].dtype}, shape "
-            f"{arrays[caption].shape}; "
-            f"it should be ({len(pixels)},) text, a caption for each picture"
+            f"{str(path)!r}: {caption!r} has dtype {arrays[caption].dtype} and shape "
+            f"{arrays[caption].shape}; it should be ({len(pixels)},) text, a caption for each "
+            "picture"
         )
     kept, captions = _filled(
         texts_of(arrays[caption]) if caption else None, len(pixels), path, caption
     )
     naming = next((name for name in ("names", "name", "file", "hexcode") if name in texts), None)
-    names = texts_of(arrays[naming]) if naming else Made(len(pixels), str)
-    pictures = _squares((square(one, size) for one in taken(pixels, kept)), size)
+    names = texts_of(arrays[naming]) if naming else LazySequence(len(pixels), str)
+    pictures = _squares((square(one, size) for one in select(pixels, kept)), size)
     columns = {"picture": x} | ({"caption": caption} if caption else {})
-    return Pictures(pictures, captions, taken(names, kept), len(pixels) - len(kept), columns)
+    return Pictures(pictures, captions, select(names, kept), len(pixels) - len(kept), columns)

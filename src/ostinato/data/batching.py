@@ -1,4 +1,4 @@
-"""Rows and texts as batches: streams side by side, rows of like lengths, and padding."""
+"""Batches of rows and texts: length buckets, padding, parallel text streams."""
 
 import functools
 from collections.abc import Iterable, Iterator
@@ -7,33 +7,32 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .disk import parts
+from .disk import chunked
 
 
 class Buckets:
-    """Batches of rows whose lengths are near each other, each row once an epoch, in an order that
-    the seed decides.
+    """Batches of rows of similar length; each row occurs once per epoch, in an order set by the
+    seed.
 
-    A batch costs the sum of its lengths anyway (`Recurrent` leaves out what is past a row's end);
-    what is sorted here saves the parts of a model that have no such rule, as embeddings and
-    readouts.
+    `Recurrent` skips the padding of a batch. Sorting by length saves time in the parts of a model
+    that do not skip it, such as embeddings and output layers.
 
     Args:
-        lengths: Of each row.
-        batch: Rows of a batch; the last of an epoch may have fewer.
-        seed: Of the order.
-        pool: How many batches' rows are sorted together.
+        lengths: The length of each row.
+        batch: Batch size; the last batch of an epoch may be smaller.
+        seed: Seed of the order.
+        pool: Number of batches whose rows are sorted together.
 
     Example:
         >>> buckets = Buckets([5, 1, 4, 2, 3], batch=2, seed=0)
-        >>> buckets.steps_per_epoch,
-        ...     sorted(row for step in range(3) for row in buckets.rows(step).tolist())
-        (3, [0, 1, 2, 3, 4])
+        >>> buckets.steps_per_epoch
+        3
+        >>> sorted(row for step in range(3) for row in buckets.rows(step).tolist())
+        [0, 1, 2, 3, 4]
     """
 
     def __init__(self, lengths, *, batch: int, seed: int, pool: int = 64):
-        # int32: with a row in each few bytes of a large file, this and the order is what stays in
-        # memory
+        # int32, because for a large file with short rows the lengths and the order take most memory
         self.lengths, self.batch, self.seed, self.pool = (
             np.asarray(lengths, np.int32),
             batch,
@@ -41,12 +40,13 @@ class Buckets:
             pool,
         )
         self.steps_per_epoch = -(-len(self.lengths) // batch)
-        # One epoch's order is kept: steps are asked for one after another.
+        # Only the order of one epoch is cached, because steps come in order.
         self._order = functools.lru_cache(maxsize=1)(self._batches)
 
     def rows(self, step: int, process: int = 0, processes: int = 1) -> np.ndarray:
-        """The row numbers of a step's batch, or of a process's part of it; of fewer rows than
-        processes some are taken twice.
+        """The row numbers of a step's batch, or the share of one process.
+
+        If the batch has fewer rows than there are processes, some rows are used twice.
         """
         epoch, place = divmod(step, self.steps_per_epoch)
         sorted_rows, order = self._order(epoch)
@@ -55,9 +55,7 @@ class Buckets:
         return (rows if len(rows) >= processes else np.resize(rows, processes))[process::processes]
 
     def _batches(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """The rows of all batches one behind another, and the order in which the batches are
-        taken.
-        """
+        """The rows of all batches of an epoch, concatenated, and the order of the batches."""
         random = np.random.default_rng([self.seed, epoch])
         rows, size = np.arange(len(self.lengths), dtype=np.int32), self.pool * self.batch
         random.shuffle(rows)
@@ -67,19 +65,18 @@ class Buckets:
         return rows, random.permutation(self.steps_per_epoch)
 
 
-def spread(rows: Iterable[np.ndarray]) -> dict[str, list[float]]:
-    """The mean and the scale, the standard deviation or at least a millionth, of each number of a
-    step, over all steps.
+def mean_and_scale(rows: Iterable[np.ndarray]) -> dict[str, list[float]]:
+    """Mean and scale (standard deviation, at least 1e-6) of each feature over all steps.
 
     Args:
-        rows: (T, F) each; they are gone through twice, some at a time.
+        rows: (T, F) each; the rows are read twice.
     """
     count, total, squares = 0, 0.0, 0.0
-    for some in parts(rows):
+    for some in chunked(rows):
         steps = np.concatenate(some).astype(np.float64)
         count, total = count + len(steps), total + steps.sum(0)
     mean = total / max(1, count)
-    for some in parts(rows):
+    for some in chunked(rows):
         squares = squares + ((np.concatenate(some) - mean) ** 2).sum(0)
     return {
         "mean": mean.tolist(),
@@ -88,15 +85,14 @@ def spread(rows: Iterable[np.ndarray]) -> dict[str, list[float]]:
 
 
 def padded(rows: list[np.ndarray], filler: float = 0) -> tuple[Tensor, Tensor]:
-    """Sequences side by side, and their lengths.
+    """Pad sequences to one length and return them with their lengths.
 
     Args:
         rows: (T, ...) each, of one dtype.
-        filler: What stands past a row's end.
+        filler: The padding value.
 
     Returns:
-        (B, longest T, ...), with whole numbers as int64, and lengths (B,) int64. No row is shorter
-        than 1: an empty one is filler.
+        (B, longest T, ...), integers as int64, and the lengths (B,) int64. T is at least 1.
     """
     lengths = np.array([len(row) for row in rows])
     first = rows[0]
@@ -108,7 +104,7 @@ def padded(rows: list[np.ndarray], filler: float = 0) -> tuple[Tensor, Tensor]:
 
 
 def within(lengths: Tensor, steps: int) -> Tensor:
-    """Which steps are inside their row: (B, steps) bool.
+    """Mask of the valid steps of each row: (B, steps) bool.
 
     Args:
         lengths: (B,).
@@ -120,21 +116,20 @@ def within(lengths: Tensor, steps: int) -> Tensor:
 # ---------------------------------------------------------------- batches
 
 
-class Lanes:
-    """A text as B readers who go through it side by side, each from its own place, all round the
-    text.
+class ParallelStreams:
+    """Batches of B parallel streams through a text, each from its own start, around the whole text.
 
-    The batch of a step follows from the step's number alone, so a run can go on from any step; and
-    each row goes on where it stopped, so states can be carried from one batch to the next
-    (truncated back-propagation through time).
+    The batch of a step depends only on the step number, so a run can resume at any step. Each row
+    continues where it ended in the batch before, so states can be carried from batch to batch
+    (truncated backpropagation through time).
 
     Args:
-        numbers: The text, encoded: an array, or `ostinato.data.disk.StoredNumbers`.
-        batch: B, readers.
-        length: T, how far each reads in a step.
+        numbers: The encoded text: an array, or `ostinato.data.disk.StoredNumbers`.
+        batch: B, number of streams.
+        length: T, steps of a batch.
 
     Example:
-        >>> x, y = Lanes(np.arange(10, dtype=np.int32), batch=2, length=3).at(1)
+        >>> x, y = ParallelStreams(np.arange(10, dtype=np.int32), batch=2, length=3).at(1)
         >>> x.tolist(), y.tolist()
         ([[3, 4, 5], [8, 9, 0]], [[4, 5, 6], [9, 0, 1]])
     """
@@ -145,7 +140,7 @@ class Lanes:
 
     @property
     def steps_per_epoch(self) -> float:
-        """In how many steps all the text is read once."""
+        """Number of steps that read the whole text once."""
         return len(self.numbers) / (self.batch * self.length)
 
     def at(self, step: int) -> tuple[np.ndarray, np.ndarray]:
@@ -154,45 +149,46 @@ class Lanes:
         return read[:, :-1], read[:, 1:]
 
     def _read(self, start: int) -> np.ndarray:
-        """What a reader who is at a place reads in a step, and the number that comes next."""
+        """The tokens of one stream for a step, and the token after them."""
         start, wanted = start % len(self.numbers), self.length + 1
         read = self.numbers[start : start + wanted]
         if len(read) < wanted:
-            # round again, as often as it takes
+            # continue from the start of the text, repeatedly for a short text
             read = np.concatenate([read, np.resize(self.numbers[:wanted], wanted - len(read))])
         return read.astype(np.int64)
 
 
-class HeldOut:
-    """A text to be measured on: each of its numbers but the first is predicted once, in pieces with
-    the state carried over.
+class EvaluationText:
+    """A text to evaluate on: every token but the first is predicted once, with the state carried
+    over.
 
     Args:
-        numbers: The text, encoded: an array, or `ostinato.data.disk.StoredNumbers`.
-        lane: How long one reader's part should be at least; shorter ones measure a model with less
-            to go on.
-        lanes: How many readers there are at most.
-        length: T of the pieces.
+        numbers: The encoded text: an array, or `ostinato.data.disk.StoredNumbers`.
+        min_length: Minimum length of one stream; shorter streams give the model less context.
+        max_streams: Maximum number of parallel streams.
+        length: T, steps of a batch.
     """
 
-    # What marks a target that is past the end; torch's cross_entropy leaves it out by default.
+    # Marks a target after the end; ignored by torch's cross_entropy by default.
     NOTHING = -100
 
-    def __init__(self, numbers, *, lane: int = 2048, lanes: int = 32, length: int = 256):
+    def __init__(
+        self, numbers, *, min_length: int = 2048, max_streams: int = 32, length: int = 256
+    ):
         self.numbers, self.length = numbers, length
         self.count = len(numbers) - 1
-        self.batch = max(1, min(lanes, self.count // lane))
+        self.batch = max(1, min(max_streams, self.count // min_length))
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The pieces in order: inputs and targets, (B, T) int64 each."""
+        """The batches in order: inputs and targets, (B, T) int64 each."""
         steps = -(-self.count // self.batch)
         for start in range(0, steps, self.length):
             width = min(self.length, steps - start)
             x, y = (np.full((self.batch, width), filler, np.int64) for filler in (0, self.NOTHING))
-            for lane in range(self.batch):
-                place = lane * steps + start
+            for stream in range(self.batch):
+                place = stream * steps + start
                 read = self.numbers[place : place + width + 1]
-                x[lane, : max(0, len(read) - 1)], y[lane, : max(0, len(read) - 1)] = (
+                x[stream, : max(0, len(read) - 1)], y[stream, : max(0, len(read) - 1)] = (
                     read[:-1],
                     read[1:],
                 )

@@ -1,7 +1,6 @@
-"""Sequences that are in temporary files and not in memory: what is read once and then used row by
-row.
+"""Sequences in temporary files, for data that is read once and then used row by row.
 
-The files have no name: they are gone when the sequence is, however the process ends.
+The files have no name, so they disappear with the sequence, however the process ends.
 """
 
 import functools
@@ -17,26 +16,28 @@ import numpy as np
 
 from ..errors import InputError
 
-# Rows that are read together where all are read in order.
-TOGETHER = 256
-# Bytes of an array that are in memory at a time.
-BLOCK = 1 << 20
+# Rows read at a time when all rows are read in order.
+ROWS_AT_ONCE = 256
+# Bytes of an array read at a time.
+BLOCK_BYTES = 1 << 20
 
 
-def parts(rows: Iterable) -> Iterator[list]:
-    """Rows, so many together as are in memory at a time."""
+def chunked(rows: Iterable) -> Iterator[list]:
+    """Lists of up to `ROWS_AT_ONCE` rows, in order."""
     rows = iter(rows)
-    while some := list(islice(rows, TOGETHER)):
+    while some := list(islice(rows, ROWS_AT_ONCE)):
         yield some
 
 
-def taken(column: Sequence, rows: Sequence[int]) -> Sequence:
-    """The items of some places of a list, or of a sequence that is in a file."""
-    return column.take(rows) if isinstance(column, Kept) else [column[int(k)] for k in rows]
+def select(column: Sequence, rows: Sequence[int]) -> Sequence:
+    """The items at the given positions of a list or of a stored sequence."""
+    return (
+        column.take(rows) if isinstance(column, StoredSequence) else [column[int(k)] for k in rows]
+    )
 
 
-class Kept(Sequence):
-    """A sequence that is not in memory; it is equal to one of the same items."""
+class StoredSequence(Sequence):
+    """Base class of sequences that are not in memory; equal to a sequence with the same items."""
 
     __hash__ = None
 
@@ -47,20 +48,20 @@ class Kept(Sequence):
             and all(map(operator.eq, self, other))
         )
 
-    def take(self, rows: Sequence[int]) -> "Taken":
-        """The items of some places."""
-        return Taken(self, rows)
+    def take(self, rows: Sequence[int]) -> "Selection":
+        """The items at the given positions."""
+        return Selection(self, rows)
 
 
-class Made(Kept):
-    """A sequence whose items are made each time they are asked for, of what is in a file.
+class LazySequence(StoredSequence):
+    """A sequence that computes an item each time it is accessed.
 
     Args:
-        count: How many there are.
-        make: From a place, 0 or more, to the item.
+        count: Number of items.
+        make: Function from a position, 0 or more, to the item.
 
     Example:
-        >>> items = Made(3, lambda k: 10 * k)
+        >>> items = LazySequence(3, lambda k: 10 * k)
         >>> items[-1], items[:2], list(items.take([2, 0]))
         (20, [0, 10], [20, 0])
     """
@@ -78,10 +79,10 @@ class Made(Kept):
 
 
 class StoredNumbers:
-    """Numbers one behind another, added at the end and read by their places.
+    """An array of numbers in a temporary file, extended at its end and read by slices.
 
     Args:
-        dtype: Theirs.
+        dtype: The dtype of the numbers.
 
     Example:
         >>> numbers = StoredNumbers(np.int32)
@@ -96,10 +97,10 @@ class StoredNumbers:
         weakref.finalize(self, self._file.close)
 
     def extend(self, values) -> None:
-        """Add numbers.
+        """Append numbers.
 
         Raises:
-            InputError: There is no room for them.
+            InputError: The disk is full.
         """
         content = np.ascontiguousarray(values, self.dtype)
         try:
@@ -109,8 +110,7 @@ class StoredNumbers:
         except OSError as error:
             raise InputError(
                 f"cannot write a temporary file in {tempfile.gettempdir()!r}: {error.strerror}; "
-                f"make room there, "
-                "or name a directory that has room: TMPDIR=..."
+                "free some space there, or choose a directory with free space: TMPDIR=..."
             ) from error
         self.count += content.size
 
@@ -118,7 +118,7 @@ class StoredNumbers:
         return self.count
 
     def __getitem__(self, place: slice) -> np.ndarray:
-        """The numbers from one place to another, one after another."""
+        """The numbers of a slice without a step."""
         start, stop, _ = place.indices(self.count)
         found = np.empty(max(0, stop - start), self.dtype)
         self._file.seek(start * self.dtype.itemsize)
@@ -126,19 +126,17 @@ class StoredNumbers:
         return found
 
     def mapped(self) -> np.ndarray:
-        """All of them, as the system brings parts of the file into memory and takes them out
-        again.
-        """
+        """All numbers as a memory-mapped array."""
         return np.memmap(self._file, self.dtype, "r", shape=self.count)
 
 
-class StoredRows(Kept):
-    """Rows of numbers, each of its own length, and each given as what `of` makes of it.
+class StoredRows(StoredSequence):
+    """Rows of numbers of any length; each can be decoded into another object.
 
     Args:
-        dtype: Of the numbers.
-        of: From the numbers (T,) of a row to what it is; the numbers themselves, if not given.
-        to: From what a row is to its numbers.
+        dtype: The dtype of the numbers.
+        of: Decodes the numbers (T,) of a row; by default returns the numbers.
+        to: Encodes a row as numbers.
 
     Example:
         >>> rows = StoredRows(np.int32)
@@ -162,7 +160,7 @@ class StoredRows(Kept):
         self.ends.extend([0])
 
     def extend(self, rows: Iterable) -> None:
-        """Add rows."""
+        """Append rows."""
         rows = [self.to(row) for row in rows]
         if rows:
             self.ends.extend(len(self.numbers) + np.cumsum([len(row) for row in rows]))
@@ -183,8 +181,8 @@ class StoredRows(Kept):
         return self._between(place, place + 1)[0]
 
     def __iter__(self):
-        for start in range(0, len(self), TOGETHER):
-            yield from self[start : start + TOGETHER]
+        for start in range(0, len(self), ROWS_AT_ONCE):
+            yield from self[start : start + ROWS_AT_ONCE]
 
     def _between(self, start: int, stop: int) -> list:
         if stop <= start:
@@ -194,12 +192,11 @@ class StoredRows(Kept):
         return [self.of(row) for row in np.split(numbers, ends[1:-1] - ends[0])]
 
 
-class StoredArray(Kept):
-    """An array that is read row by row, a row being a part along its first axis; numpy takes it as
-    the whole array.
+class StoredArray(StoredSequence):
+    """An array that is read along its first axis; NumPy reads it as a whole array.
 
     Args:
-        dtype: Its dtype.
+        dtype: The dtype.
         row: The shape of a row.
 
     Example:
@@ -218,7 +215,7 @@ class StoredArray(Kept):
         )
 
     def extend(self, rows) -> None:
-        """Add rows, (n, *row), or one."""
+        """Append rows (n, *row), or one row."""
         before = len(self.numbers)
         self.numbers.extend(rows)
         self.count += (len(self.numbers) - before) // max(1, self.units)
@@ -266,13 +263,13 @@ class StoredArray(Kept):
         return self[:].tolist()
 
     def blocks(self) -> Iterator[np.ndarray]:
-        """Rows one after another, so many together as are in memory at a time."""
-        rows = rows_of_block(self.dtype.itemsize * self.units)
+        """Blocks of rows in order, about `BLOCK_BYTES` each."""
+        rows = rows_per_block(self.dtype.itemsize * self.units)
         return (self[start : start + rows] for start in range(0, self.count, rows))
 
 
-def behind(before: np.ndarray | StoredArray, series: StoredArray) -> StoredArray:
-    """One array and after it the other."""
+def concatenated(before: np.ndarray | StoredArray, series: StoredArray) -> StoredArray:
+    """Two arrays concatenated into a new stored array."""
     joined = StoredArray(series.dtype, series.row)
     joined.extend(before[:])
     for block in series.blocks():
@@ -280,13 +277,13 @@ def behind(before: np.ndarray | StoredArray, series: StoredArray) -> StoredArray
     return joined
 
 
-def rows_of_block(size: int) -> int:
-    """How many rows of so many bytes are read at a time."""
-    return max(1, BLOCK // max(1, size))
+def rows_per_block(size: int) -> int:
+    """Number of rows of `size` bytes in a block."""
+    return max(1, BLOCK_BYTES // max(1, size))
 
 
 def stored_texts(texts: Iterable[str] = ()) -> StoredRows:
-    """Texts in a temporary file.
+    """Store texts in a temporary file.
 
     Example:
         >>> texts = stored_texts(["가", "", "bc"])
@@ -298,13 +295,13 @@ def stored_texts(texts: Iterable[str] = ()) -> StoredRows:
         lambda content: content.tobytes().decode(),
         lambda text: np.frombuffer(text.encode(), np.uint8),
     )
-    for some in parts(texts):
+    for some in chunked(texts):
         stored.extend(some)
     return stored
 
 
 def stored_words() -> StoredRows:
-    """Rows of words in a temporary file, as yet none; no word is empty or has a line's end in it.
+    """Empty storage for rows of words; a word must not be empty or contain a line break.
 
     Example:
         >>> rows = stored_words()
@@ -319,11 +316,11 @@ def stored_words() -> StoredRows:
     )
 
 
-class Behind(Kept):
-    """Sequences one behind another.
+class Concatenation(StoredSequence):
+    """Several sequences as one.
 
     Example:
-        >>> list(Behind(["a", "b"], ["c"])), Behind(["a", "b"], ["c"])[2]
+        >>> list(Concatenation(["a", "b"], ["c"])), Concatenation(["a", "b"], ["c"])[2]
         (['a', 'b', 'c'], 'c')
     """
 
@@ -346,15 +343,15 @@ class Behind(Kept):
             place -= len(part)
 
 
-class Chunked(Kept):
-    """A sequence that is read chunk by chunk; the latest chunk is kept.
+class ChunkedSequence(StoredSequence):
+    """A sequence that is read chunk by chunk; the latest chunk stays in memory.
 
     Args:
-        starts: The place where each chunk starts, and the end.
-        load: The items of the chunk of a number.
+        starts: The start position of each chunk, and the end of the last.
+        load: Function from a chunk number to its items.
 
     Example:
-        >>> items = Chunked([0, 2, 3], lambda number: ["ab", "c"][number])
+        >>> items = ChunkedSequence([0, 2, 3], lambda number: ["ab", "c"][number])
         >>> items[1], list(items), list(items.take([2, 0]))
         ('b', ['a', 'b', 'c'], ['c', 'a'])
     """
@@ -377,8 +374,8 @@ class Chunked(Kept):
             yield from self.load(chunk)
 
 
-def places_of(rows: Sequence[int], count: int) -> np.ndarray:
-    """Places in a sequence of so many items, in as few bytes as these take."""
+def indices_of(rows: Sequence[int], count: int) -> np.ndarray:
+    """Positions in a sequence of `count` items, in the smallest sufficient integer dtype."""
     dtype = np.int64 if count > np.iinfo(np.int32).max else np.int32
     return (
         np.arange(rows.start, rows.stop, rows.step, dtype)
@@ -387,18 +384,18 @@ def places_of(rows: Sequence[int], count: int) -> np.ndarray:
     )
 
 
-class Taken(Kept):
-    """Some items of a sequence, by their places in it."""
+class Selection(StoredSequence):
+    """Some items of a sequence, given by their positions."""
 
     def __init__(self, whole: Sequence, rows: Sequence[int]):
-        self.whole, self.rows = whole, places_of(rows, len(whole))
+        self.whole, self.rows = whole, indices_of(rows, len(whole))
 
     def __len__(self):
         return len(self.rows)
 
     def __iter__(self):
-        for start in range(0, len(self), TOGETHER):
-            yield from self[start : start + TOGETHER]
+        for start in range(0, len(self), ROWS_AT_ONCE):
+            yield from self[start : start + ROWS_AT_ONCE]
 
     def __getitem__(self, place):
         if not isinstance(place, slice):
@@ -407,7 +404,7 @@ class Taken(Kept):
         first, last = (int(rows.min()), int(rows.max())) if len(rows) else (0, -1)
         if last - first >= 2 * len(rows):
             return [self.whole[k] for k in rows.tolist()]
-        # near each other: read at once
+        # close together: read at once
         some = self.whole[first : last + 1]
         return (
             some

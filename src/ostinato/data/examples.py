@@ -1,4 +1,4 @@
-"""Rows of a data set, as the readers give them and the tasks take them."""
+"""Rows of a data set, as the readers return them and the tasks use them."""
 
 import hashlib
 from collections.abc import Sequence
@@ -7,19 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import InputError
-from .disk import places_of, taken
+from .disk import indices_of, select
 
 
 class Examples:
-    """Rows of a data set: columns of one length.
+    """Rows of a data set: columns of equal length.
 
     Args:
-        columns: By name; each a list, or a sequence that is in a file (`ostinato.data.disk`), or
-            None where the data has no such column.
-        source: Where they come from, for messages and the configuration.
-        about: What the reader found, as column names.
-        dtype: Of the numbers of the rows, as `ostinato.data.values` has it; None where they have
-            none.
+        columns: The columns by name: a list, a stored sequence (`ostinato.data.disk`), or None if
+            the data has no such column.
+        source: The origin of the data, for messages and the configuration.
+        about: The column names that the reader found.
+        dtype: The dtype of the numbers, as in `ostinato.data.values`; None without numbers.
 
     Example:
         >>> rows = Examples({"text": ["a", "b"], "label": ["x", "y"]}, source="here")
@@ -44,12 +43,12 @@ class Examples:
         return self.columns[name]
 
     def take(self, rows: Sequence[int]) -> "Examples":
-        """These rows."""
-        # once for all columns
-        rows = places_of(rows, len(self))
+        """The rows at the given positions."""
+        # computed once for all columns
+        rows = indices_of(rows, len(self))
         return Examples(
             {
-                name: column if column is None else taken(column, rows)
+                name: column if column is None else select(column, rows)
                 for name, column in self.columns.items()
             },
             source=self.source,
@@ -58,24 +57,24 @@ class Examples:
         )
 
     def split(self, part: float, seed: int) -> tuple["Examples", "Examples"]:
-        """The rows without a part of them, and that part, in the order they have."""
+        """Split off a random fraction of the rows; both parts keep the order of the rows."""
         count = len(self)
         held = max(1, round(count * part))
         if count < 2:
             raise InputError(
-                f"{self.source}: {count} {'row' if count == 1 else 'rows'}; two are the fewest "
-                f"that can be split for training and measuring: give more data"
+                f"{self.source}: {count} {'row' if count == 1 else 'rows'}; at least two are "
+                "needed for training and validation: give more data"
             )
-        # in place: with a row in each few bytes of a large file, copies of the order would be most
-        # of what is in memory
-        order = places_of(range(count), count)
+        # shuffled in place: for a large file with short rows, copies of the order would take most
+        # of the memory
+        order = indices_of(range(count), count)
         np.random.default_rng([seed, 7]).shuffle(order)
         for part in (order[held:], order[:held]):
             part.sort()
         return self.take(order[held:]), self.take(order[:held])
 
     def digest(self) -> str:
-        """What tells these examples from others."""
+        """A SHA-256 digest that identifies these examples."""
         hashed = hashlib.sha256()
         for name, column in sorted(self.columns.items()):
             hashed.update(name.encode())
@@ -87,14 +86,18 @@ class Examples:
 
 
 def pair_of(data, what: str) -> tuple:
-    """What goes in and what should come out, of data in memory; an InputError that says `what` they
-    are, where it is no pair.
+    """Inputs and targets of data in memory.
+
+    Raises:
+        InputError: The data is not a pair; the message says `what` to give.
     """
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         given = (
-            f"{len(data)} things" if isinstance(data, (tuple, list)) else f"a {type(data).__name__}"
+            f"a sequence of {len(data)} items"
+            if isinstance(data, (tuple, list))
+            else f"a {type(data).__name__}"
         )
-        raise InputError(f"the data are {given}; give a pair: {what}")
+        raise InputError(f"the data is {given}; give a pair: {what}")
     return tuple(data)
 
 
@@ -103,11 +106,11 @@ class Labelled:
     """Texts or sequences of numbers, each with a label.
 
     Attributes:
-        texts: One of each row; None where there are numbers.
-        numbers: (T, F) float32 each; None where there are texts.
-        labels: One of each; None where the file has none.
-        columns: Which column or array was taken for what.
-        dtype: Of the numbers, as `ostinato.data.values` has it; None where there are texts.
+        texts: The text of each row; None if the rows are numbers.
+        numbers: (T, F) float32 each; None if the rows are texts.
+        labels: The label of each row; None if the file has no labels.
+        columns: The columns or arrays that were used.
+        dtype: The dtype of the numbers, as in `ostinato.data.values`; None for texts.
     """
 
     texts: Sequence[str] | None

@@ -1,8 +1,7 @@
-"""Files written whole and read with care: JSON for what is said, safetensors for numbers, and never
-a pickle.
+"""Atomic writing and careful reading of files: JSON and safetensors, never pickle.
 
-A model directory may come from a stranger. Its files are read only if they are regular files, up to
-a limit, and tensors only after the file's header has been compared with the shapes that are wanted.
+A model directory may come from a stranger. Its files are read only if they are regular files and
+not too large. Tensors are read only after the shapes in the header have been checked.
 """
 
 import contextlib
@@ -19,16 +18,16 @@ from typing import IO
 
 from ..errors import InputError
 
-# How the name of a file that is still being written ends.
+# Suffix of a file that is still being written.
 UNFINISHED = ".unfinished"
-# The file in the directory of a run that is locked while the run trains.
+# The lock file in the directory of a training run.
 LOCK = ".lock"
-# Bytes and values of a JSON file at most. A value takes up to 120 bytes of memory, so that a file
-# takes less than 700 MB.
+# Maximum bytes and values of a JSON file. A value takes up to 120 bytes of memory, so a file takes
+# less than 700 MB.
 JSON_BYTES, JSON_VALUES = 1 << 26, 2_500_000
-# Bytes of the header of a safetensors file at most.
+# Maximum bytes of the header of a safetensors file.
 HEADER_BYTES = 1 << 24
-# The dtypes that are read from safetensors files, and the bytes of a number.
+# Supported safetensors dtypes, and bytes per number.
 SIZES = {
     "F64": 8,
     "F32": 4,
@@ -45,16 +44,15 @@ _RESTORE = "restore the file, or train the model again"
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that, whatever happens, there is either the old one or the new one and never
-    a part.
+    """Write a file atomically: afterwards there is either the old or the new file, never a part.
 
     Raises:
-        InputError: The place cannot be written.
+        InputError: The file cannot be written.
     """
     path = Path(path)
     unfinished = path.with_name(f".{path.name}{UNFINISHED}")
     try:
-        # a link or a FIFO of that name is removed, not written through
+        # an existing link or FIFO of that name is removed, not written through
         unfinished.unlink(missing_ok=True)
         with open(unfinished, "xb") as file:
             file.write(content)
@@ -65,18 +63,17 @@ def write_whole(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             unfinished.unlink()
         raise InputError(
-            f"cannot write {str(path)!r}: {error.strerror}; choose a place that can be written and "
-            f"has room"
+            f"cannot write {str(path)!r}: {error.strerror}; choose a writable place with free space"
         ) from error
 
 
 def write_json(path: Path, value) -> None:
-    """Write a JSON file whole, as people read it: indented, and in the letters it is written in.
+    """Write a JSON file atomically, indented and without escaped letters.
 
     Raises:
-        InputError: The place cannot be written, or the file would be larger than `read_json` reads.
+        InputError: The file cannot be written, or is larger than `read_json` accepts.
     """
-    # a name of a file need not be UTF-8: what is not is written as JSON escapes it
+    # file names need not be valid UTF-8; other bytes are written as JSON escapes
     content = (json.dumps(value, ensure_ascii=False, indent=1, allow_nan=False) + "\n").encode(
         "utf-8", "backslashreplace"
     )
@@ -87,11 +84,11 @@ def write_json(path: Path, value) -> None:
 
 
 def read_json(path: Path) -> dict:
-    """The object in a JSON file.
+    """Read the object in a JSON file.
 
     Raises:
-        InputError: There is no such regular file, it is too large, or it holds no JSON object; the
-            message says where it breaks.
+        InputError: The file does not exist, is not a regular file, is too large, or does not
+            contain a JSON object; the message gives the position of the error.
     """
     with _open_regular(path) as file:
         _check_size(path, os.fstat(file.fileno()).st_size, JSON_BYTES)
@@ -100,20 +97,20 @@ def read_json(path: Path) -> dict:
     try:
         value = parse_json(content)
     except ValueError as error:
-        raise InputError(f"{str(path)!r} is not whole JSON: {error}; {_RESTORE}") from error
+        raise InputError(f"{str(path)!r} is not valid JSON: {error}; {_RESTORE}") from error
     if not isinstance(value, dict):
         raise InputError(
-            f"{str(path)!r} holds a {type(value).__name__}; it should hold a JSON object, {{...}}; "
-            f"{_RESTORE}"
+            f"{str(path)!r} contains a {type(value).__name__}; it should contain a JSON object, "
+            f"{{...}}; {_RESTORE}"
         )
     return value
 
 
 def parse_json(content: bytes | str):
-    """The value of a JSON text: numbers are finite, and no name is there twice in an object.
+    """Parse JSON with finite numbers and without duplicate names in an object.
 
     Raises:
-        ValueError: It is not JSON; the message is short, and says where it breaks.
+        ValueError: The text is not JSON; the message is short and gives the position.
     """
     try:
         return json.loads(content, object_pairs_hook=_object, parse_constant=_refuse_constant)
@@ -134,19 +131,18 @@ def _object(pairs: list[tuple[str, object]]) -> dict:
     if len(value) < len(pairs):
         names: set[str] = set()
         twice = next(name for name, _ in pairs if name in names or names.add(name))
-        raise ValueError(f"the name {twice[:40]!r} is there twice in an object")
+        raise ValueError(f"the name {twice[:40]!r} occurs twice in an object")
     return value
 
 
 def _refuse_constant(name: str):
-    raise ValueError(f"{name} is not a number of JSON")
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _check_size(path: Path, size: int, limit: int) -> None:
     if size > limit:
         raise InputError(
-            f"{str(path)!r} has {size:,} bytes; {limit:,} are the most that are read of such a "
-            f"file: {_RESTORE}"
+            f"{str(path)!r} has {size:,} bytes; the limit for such a file is {limit:,}: {_RESTORE}"
         )
 
 
@@ -155,8 +151,7 @@ def _check_json_size(path: Path, content: bytes, remedy: str) -> None:
     if len(content) > JSON_BYTES or values > JSON_VALUES:
         raise InputError(
             f"{str(path)!r}: {len(content):,} bytes and {values:,} values are too many for a JSON "
-            f"file; "
-            f"{JSON_BYTES:,} bytes and {JSON_VALUES:,} values are the most: {remedy}"
+            f"file; the limits are {JSON_BYTES:,} bytes and {JSON_VALUES:,} values: {remedy}"
         )
 
 
@@ -179,7 +174,7 @@ class Spec:
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Size in bytes."""
         return SIZES[self.dtype] * math.prod(self.shape)
 
 
@@ -211,8 +206,8 @@ def specs_of(tensors: Mapping) -> dict[str, Spec]:
 
 
 def difference(specs: Mapping[str, Spec], wanted: Mapping[str, Spec]) -> str | None:
-    """How the tensors of a file differ from those that are wanted, in words; None where they do
-    not.
+    """The first difference between the tensors of a file and the expected ones; None if there is
+    none.
 
     Example:
         >>> difference({"w": Spec("F32", (2, 3))}, {"w": Spec("F32", (3, 2))})
@@ -220,15 +215,17 @@ def difference(specs: Mapping[str, Spec], wanted: Mapping[str, Spec]) -> str | N
     """
     for name, spec in wanted.items():
         if name not in specs:
-            return f"there is no {name!r}"
+            return f"{name!r} is missing"
         if specs[name] != spec:
             return f"{name!r} is {specs[name]} and should be {spec}"
     unknown = next((name for name in specs if name not in wanted), None)
-    return None if unknown is None else f"there is {unknown[:80]!r}, which should not be there"
+    return None if unknown is None else f"{unknown[:80]!r} is unexpected"
 
 
 def write_tensors(path: Path, tensors: Mapping, metadata: Mapping | None = None) -> None:
-    """Write torch tensors as one safetensors file, whole; `metadata` is anything JSON can say."""
+    """Write torch tensors to a safetensors file atomically; `metadata` must be serialisable as
+    JSON.
+    """
     from safetensors.torch import save
 
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
@@ -236,10 +233,10 @@ def write_tensors(path: Path, tensors: Mapping, metadata: Mapping | None = None)
 
 
 def read_header(path: Path) -> tuple[dict[str, Spec], dict]:
-    """The dtypes and shapes of the tensors of a file that `write_tensors` wrote, and its metadata.
+    """Read the dtypes and shapes of the tensors in a file of `write_tensors`, and its metadata.
 
     Raises:
-        InputError: There is no such regular file, or it is cut short or damaged.
+        InputError: The file does not exist, is not a regular file, or is truncated or damaged.
     """
     with _open_regular(path) as file:
         return _header(file, path)
@@ -248,16 +245,15 @@ def read_header(path: Path) -> tuple[dict[str, Spec], dict]:
 def read_tensors(
     path: Path, check: Callable[[dict[str, Spec]], None] = lambda specs: None
 ) -> tuple[dict, dict]:
-    """The tensors and the metadata that `write_tensors` wrote.
+    """Read the tensors and metadata that `write_tensors` wrote.
 
     Args:
-        path: Of the file.
-        check: Called with the dtypes and shapes before any tensor is read; it raises an error where
-            they are not wanted.
+        path: The file.
+        check: Called with the dtypes and shapes before any tensor is read; raises an error to stop.
 
     Raises:
-        InputError: There is no such regular file, it is cut short or damaged, or a number in it is
-            not finite.
+        InputError: The file does not exist, is not a regular file, is truncated or damaged, or has
+            a number that is not finite.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -278,20 +274,20 @@ def read_tensors(
 
 
 def _damaged(path: Path, size: int, why) -> InputError:
-    return InputError(f"{str(path)!r} ({size} bytes) is cut short or damaged ({why}); {_RESTORE}")
+    return InputError(f"{str(path)!r} ({size} bytes) is truncated or damaged ({why}); {_RESTORE}")
 
 
 def _header(file: IO[bytes], path: Path) -> tuple[dict[str, Spec], dict]:
-    """The header of a safetensors file, of which every number is checked against the file's size.
+    """Read the header of a safetensors file and check every number against the size of the file.
 
-    Source: github.com/huggingface/safetensors, "Format": 8 bytes with the length of the header, the
-        header as JSON, the tensors
-    one behind another.
+    Source:
+        github.com/huggingface/safetensors, "Format": 8 bytes with the length of the header, the
+        header as JSON, the concatenated tensors.
     """
     size = os.fstat(file.fileno()).st_size
     length = int.from_bytes(file.read(8), "little")
     if not 2 <= length <= min(size - 8, HEADER_BYTES):
-        raise _damaged(path, size, f"its header of {length} bytes does not fit in it")
+        raise _damaged(path, size, f"its header of {length} bytes is longer than the file")
     content = file.read(length)
     try:
         if content.count(b",") + content.count(b"[") + content.count(b"{") > JSON_VALUES:
@@ -322,7 +318,7 @@ def _header(file: IO[bytes], path: Path) -> tuple[dict[str, Spec], dict]:
 
 
 def _offsets(name: str, one) -> tuple[int, int]:
-    """Where the bytes of a tensor start and end, from what the header says of the tensor."""
+    """Start and end of the bytes of a tensor, from its entry in the header."""
 
     def whole(values) -> bool:
         return isinstance(values, list) and all(
@@ -339,7 +335,7 @@ def _offsets(name: str, one) -> tuple[int, int]:
         and len(one["data_offsets"]) == 2
     )
     if not right:
-        raise ValueError(f"its header does not say what {name[:80]!r} is")
+        raise ValueError(f"its header does not describe {name[:80]!r}")
     return tuple(one["data_offsets"])
 
 
@@ -347,14 +343,14 @@ def _offsets(name: str, one) -> tuple[int, int]:
 
 
 def _open_regular(path: Path) -> IO[bytes]:
-    """A regular file, open for reading; a FIFO, which would be waited for, or a device, which may
-    never end, is not opened.
+    """Open a regular file for reading. A FIFO or a device is refused, because reading could block
+    or never end.
 
     Raises:
-        InputError: There is no such file, it cannot be read, or it is not a regular file.
+        InputError: The file does not exist, cannot be read, or is not a regular file.
     """
     try:
-        # a FIFO that has no writer is opened at once, and then refused
+        # a FIFO without a writer opens at once, and is then refused
         number = os.open(
             path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
         )
@@ -371,21 +367,21 @@ def _unreadable(path: Path, error: OSError | ValueError) -> InputError:
         return InputError(f"{str(path)!r} is a directory; give the path of a file in it")
     if isinstance(error, FileNotFoundError):
         return InputError(
-            f"there is no file {str(path)!r}; check the path (it is looked for from "
+            f"the file {str(path)!r} does not exist; check the path (it is relative to "
             f"{os.getcwd()!r})"
         )
     if isinstance(error, OSError):
         return InputError(
             f"cannot read {str(path)!r}: {error.strerror}; check the path and its permissions"
         )
-    return InputError(f"{str(path)!r} is no path: {error}")
+    return InputError(f"{str(path)!r} is not a valid path: {error}")
 
 
 def read_bytes(path: Path) -> bytes:
-    """What is in a file.
+    """Read a whole file.
 
     Raises:
-        InputError: There is no such file, or it cannot be read.
+        InputError: The file does not exist or cannot be read.
     """
     return b"".join(read_blocks(path, -1))
 
@@ -393,18 +389,16 @@ def read_bytes(path: Path) -> bytes:
 def read_blocks(
     path: Path, size: int, *, packed: bool = False, once: bool = False
 ) -> Iterator[bytes]:
-    """What is in a file, in blocks.
+    """Read a file in blocks.
 
     Args:
-        path: Of the file.
-        size: Bytes of a block, the last one aside; -1 for one block.
-        packed: Unpack it: it is a gzip file.
-        once: The caller reads it a single time, from its start to its end, so that it may be a
-            pipe.
+        path: The file.
+        size: Bytes per block; -1 for one block.
+        packed: The file is compressed with gzip.
+        once: The caller reads the file only once, from start to end, so it may be a pipe.
 
     Raises:
-        InputError: There is no such file, or it cannot be read, or it is no whole gzip file and
-            should be.
+        InputError: The file does not exist, cannot be read, or should be a gzip file and is not.
     """
     check_kind(path, once=once)
     try:
@@ -413,15 +407,15 @@ def read_blocks(
                 yield block
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise InputError(
-            f"{str(path)!r} ({os.path.getsize(path)} bytes) is no whole gzip file ({error}); "
-            "get it again, or take .gz off its name if it is not packed"
+            f"{str(path)!r} ({os.path.getsize(path)} bytes) is not a complete gzip file ({error}); "
+            "download it again, or remove .gz from its name if it is not compressed"
         ) from error
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
 
 
 def is_pipe(path: Path) -> bool:
-    """Whether a path leads to a pipe: a named one, or the output of another command."""
+    """Whether a path is a pipe: a named pipe, or the output of another command."""
     try:
         return stat.S_ISFIFO(os.stat(path).st_mode)
     except (OSError, ValueError):
@@ -429,15 +423,15 @@ def is_pipe(path: Path) -> bool:
 
 
 def check_kind(path: Path, *, once: bool = False) -> None:
-    """Check, without opening it, that a path does not lead to a device, a socket, or a pipe that
-    would be read more than once.
+    """Check, without opening it, that a path is not a device or a socket, nor a pipe if it is read
+    twice.
 
     Args:
-        path: The path. Where nothing can be found there, whoever opens it says so.
-        once: As for `read_blocks`.
+        path: The path. A path that does not exist is reported where it is opened.
+        once: As in `read_blocks`.
 
     Raises:
-        InputError: It leads to one of these.
+        InputError: The path is one of these.
     """
     try:
         mode = os.stat(path).st_mode
@@ -447,13 +441,12 @@ def check_kind(path: Path, *, once: bool = False) -> None:
         if not once:
             raise InputError(
                 f"{str(path)!r} is a pipe, which can be read only once, and this data is read more "
-                f"often; "
-                "save it to a file, and give the path of that"
+                "than once; save it to a file, and give the path of that file"
             )
     elif not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise InputError(
             f"{str(path)!r} is a {'socket' if stat.S_ISSOCK(mode) else 'device'}; give the path of "
-            f"a file"
+            "a file"
         )
 
 
@@ -463,26 +456,25 @@ def listing(directory: Path) -> list[str]:
         return os.listdir(directory)
     except OSError as error:
         raise InputError(
-            f"--out {directory}: cannot read this directory ({error.strerror}); give a place that "
-            f"can be read and written"
+            f"--out {directory}: cannot read this directory ({error.strerror}); give a directory "
+            "that can be read and written"
         ) from error
 
 
 def make_directory(out: Path) -> None:
-    """Make the directory of a run."""
+    """Create the directory of a run."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise InputError(
-            f"--out {out}: cannot make this directory ({error.strerror}); give a place that can be "
-            f"written"
+            f"--out {out}: cannot create this directory ({error.strerror}); give a writable place"
         ) from error
 
 
 @contextlib.contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """The directory of a run, locked for this process. The system frees the lock when the process
-    ends, however it ends.
+    """Lock the directory of a run for this process. The system releases the lock when the process
+    ends.
 
     Raises:
         InputError: Another process holds the lock, or the directory cannot be written.
@@ -495,18 +487,18 @@ def locked(directory: Path) -> Iterator[None]:
     except Timeout:
         raise InputError(
             f"--out {directory}: another run is training in this directory; wait until it ends, or "
-            f"give another --out"
+            "give another --out"
         ) from None
     except OSError as error:
         raise InputError(
-            f"--out {directory}: cannot lock this directory ({error.strerror}); give a place that "
-            f"can be written"
+            f"--out {directory}: cannot lock this directory ({error.strerror}); give a writable "
+            "directory"
         ) from error
     try:
         yield
     finally:
-        # while it is locked: whoever has opened the file meanwhile finds that it is gone, and opens
-        # the next one
+        # removed while locked: a process that has opened the file meanwhile sees that it was
+        # removed, and opens a new one
         with contextlib.suppress(OSError):
             (directory / LOCK).unlink()
         lock.release()

@@ -12,8 +12,8 @@ from .disk import StoredArray
 from .files import read_blocks, read_bytes
 from .values import to_floats
 
-PICTURES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
-VIDEOS = (
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+VIDEO_SUFFIXES = (
     ".mp4",
     ".m4v",
     ".mov",
@@ -27,7 +27,7 @@ VIDEOS = (
     ".ogv",
     ".gif",
 )
-# Pixels of each side of a picture, as a model reads it.
+# Side of a picture in pixels, as a model reads it.
 SIDE = 32
 
 
@@ -35,46 +35,45 @@ SIDE = 32
 
 
 def read_video(path: Path, *, size: tuple[int, int] = (32, 32), every: int = 1) -> np.ndarray:
-    """The frames of a video, grey, the way up that players show them.
+    """Read the frames of a video in grey, rotated as players show them.
 
-    One frame is decoded at a time, and H*W bytes of each are in a temporary file until all are
-    read.
+    Frames are decoded one at a time and kept in a temporary file, H*W bytes each.
 
     Args:
-        path: Of the video.
-        size: H, W of a frame, which is squeezed to that.
-        every: Take each frame (1), or each second one (2), ...
+        path: The video.
+        size: H, W; frames are resized to this size.
+        every: Keep every n-th frame; 1 keeps all.
 
     Returns:
         (T, H*W) float32, 0 (black) to 1 (white).
 
     Raises:
-        InputError: The file is missing, no video that can be read, or ends before its header says;
-            or `every` is not 1 or more.
+        InputError: The file is missing, is not a readable video, or is shorter than its header
+            says; or `every` is less than 1.
     """
     if every < 1:
-        raise InputError(f"every={every}: it should be 1 (each frame) or more")
+        raise InputError(f"every={every}: write 1 (each frame) or more")
     return floats(stored_video(Path(path), size, every))
 
 
 def stored_video(path: Path, size: tuple[int, int] = (32, 32), every: int = 1) -> StoredArray:
-    """The frames of `read_video`, (T, H*W) uint8."""
+    """The frames of `read_video` as (T, H*W) uint8 in a temporary file."""
     import av
 
-    if path.suffix.lower() not in VIDEOS:
+    if path.suffix.lower() not in VIDEO_SUFFIXES:
         raise InputError(
-            f"{str(path)!r} is of no kind that is read as clips; "
-            f"give an npz file, a folder of pictures, or a video: {', '.join(VIDEOS)}"
+            f"{str(path)!r} has an unsupported file type; give an npz file, a folder of pictures, "
+            f"or a video: {', '.join(VIDEO_SUFFIXES)}"
         )
     if not next(read_blocks(path, 1), b""):
-        raise InputError(f"{str(path)!r} has nothing in it (0 bytes); give a video")
+        raise InputError(f"{str(path)!r} is empty (0 bytes); give a video")
     frames, count, ended, corrupt = StoredArray(np.uint8, (size[0] * size[1],)), 0, 0.0, False
     try:
         with open(path, "rb") as file, av.open(file) as video:
             if not video.streams.video:
                 kinds = ", ".join(stream.type for stream in video.streams)
-                raise InputError(f"{str(path)!r} has no pictures in it, only {kinds}; give a video")
-            # all streams: sound may go on after the last picture
+                raise InputError(f"{str(path)!r} has no video stream, only {kinds}; give a video")
+            # all streams, because sound may continue after the last picture
             for packet in video.demux():
                 time = packet.dts if packet.pts is None else packet.pts
                 if time is not None:
@@ -89,24 +88,23 @@ def stored_video(path: Path, size: tuple[int, int] = (32, 32), every: int = 1) -
             missing = ((video.start_time or 0) + (video.duration or 0)) / av.time_base - ended
     except av.error.FFmpegError as error:
         raise InputError(
-            f"{str(path)!r} ({path.stat().st_size} bytes) is cut short or no video "
-            f"({error.strerror}); "
-            "see if a player shows it, and write it again"
+            f"{str(path)!r} ({path.stat().st_size} bytes) is truncated or not a video "
+            f"({error.strerror}); check that a player shows it, and export it again"
         ) from error
     if not len(frames):
-        raise InputError(f"{str(path)!r} has no frames; give a video of one or more")
-    # headers count the time of the last frame or do not
+        raise InputError(f"{str(path)!r} has no frames; give a video with one frame or more")
+    # some headers include the duration of the last frame, others do not
     if corrupt or missing > max(0.5, 2 * ended / count):
         raise InputError(
-            f"{str(path)!r} ({path.stat().st_size} bytes) is cut short: it ends after {ended:.1f} "
-            f"s, and says that "
-            f"it is {missing + ended:.1f} s long; get it again, or write what there is anew"
+            f"{str(path)!r} ({path.stat().st_size} bytes) is truncated: it ends after {ended:.1f} "
+            f"s, and its header says {missing + ended:.1f} s; download it again, or export the "
+            "part that is there"
         )
     return frames
 
 
 def stored_frames(folder: Path, size: tuple[int, int] = (32, 32)) -> StoredArray:
-    """The pictures in a folder as the frames of a clip, as those of `stored_video`."""
+    """The pictures in a folder as the frames of a clip, as in `stored_video`."""
     frames = StoredArray(np.uint8, (size[0] * size[1],))
     for path in pictures_in(folder):
         frames.extend(open_picture(path, lambda picture: _grey(picture, size)))
@@ -119,25 +117,25 @@ def floats(frames: StoredArray) -> np.ndarray:
 
 
 def _grey(picture, size: tuple[int, int]) -> np.ndarray:
-    """A Pillow image as (H*W,) uint8, the way up it was taken."""
+    """Convert a Pillow image to (H*W,) uint8 in grey, rotated as its EXIF data says."""
     from PIL import ImageOps
 
     return np.asarray(ImageOps.exif_transpose(picture).convert("L").resize(size[::-1])).reshape(-1)
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The pictures in a folder, 2.png before 10.png."""
+    """The picture files in a folder in natural order: 2.png before 10.png."""
     found = [
         path
         for path in folder.iterdir()
-        if path.suffix.lower() in PICTURES and not path.name.startswith(".")
+        if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
     ]
     if not found:
         raise InputError(
-            f"{str(folder)!r} has no pictures in it; give a folder with files that end in "
-            f"{', '.join(PICTURES)}"
+            f"{str(folder)!r} has no pictures; give a folder with files that end in "
+            f"{', '.join(PICTURE_SUFFIXES)}"
         )
-    # Every second piece of a name is its digits.
+    # Every second part of a name is a number.
     return sorted(
         found,
         key=lambda path: [
@@ -147,7 +145,7 @@ def pictures_in(folder: Path) -> list[Path]:
 
 
 def open_picture(path: Path, use: Callable, where: str = ""):
-    """What `use` makes of a picture; `where` begins the message if it is broken."""
+    """Open a picture and return `use(picture)`; `where` is the start of an error message."""
     from PIL import Image
 
     content = read_bytes(path)
@@ -157,9 +155,8 @@ def open_picture(path: Path, use: Callable, where: str = ""):
     # Pillow raises SyntaxError for some broken PNG files
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(
-            f"{where}{str(path)!r} ({len(content)} bytes) is broken or no picture "
-            f"({type(error).__name__}); "
-            "replace the file, or take it out"
+            f"{where}{str(path)!r} ({len(content)} bytes) is damaged or not a picture "
+            f"({type(error).__name__}); replace the file, or remove it"
         ) from error
 
 
@@ -167,9 +164,7 @@ def open_picture(path: Path, use: Callable, where: str = ""):
 
 
 def square(picture, size: int) -> np.ndarray:
-    """A Pillow image, or an array (H, W, 3 or 4) uint8, as (size, size, 3) uint8, the way up it was
-    taken, on white.
-    """
+    """Convert a Pillow image or an array (H, W, 3 or 4) uint8 to (size, size, 3) uint8 on white."""
     from PIL import Image, ImageOps
 
     if isinstance(picture, np.ndarray):

@@ -1,4 +1,4 @@
-"""Arrays of an npz file: numbers and text that are read part by part, and sequences in them."""
+"""Arrays of an npz file, read in blocks, and the sequences in them."""
 
 import math
 import zipfile
@@ -10,26 +10,26 @@ from typing import IO
 import numpy as np
 
 from ..errors import InputError, near
-from .disk import Made, StoredArray, rows_of_block
+from .disk import LazySequence, StoredArray, rows_per_block
 from .examples import Labelled
-from .tables import LABELS, check_filled, listed
+from .tables import LABEL_COLUMNS, check_not_empty, listed
 from .text import compose
 from .values import to_floats
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray | StoredArray]:
-    """The arrays of an npz file, in temporary files; text is composed.
+    """Read the arrays of an npz file into temporary files; text is normalised to NFC.
 
     Raises:
-        InputError: It is no whole npz file, or it holds pickled objects; the message names the
-            array.
+        InputError: The file is not a complete npz file or contains pickled objects; the message
+            names the array.
     """
     path = Path(path)
-    check_filled(path)
+    check_not_empty(path)
     if not zipfile.is_zipfile(path):
         raise InputError(
-            f"{str(path)!r} ({path.stat().st_size} bytes) is cut short or no npz file; "
-            "write it again with numpy.savez_compressed"
+            f"{str(path)!r} ({path.stat().st_size} bytes) is truncated or not an npz file; write "
+            "it again with numpy.savez_compressed"
         )
     arrays, name = {}, ""
     try:
@@ -52,21 +52,22 @@ def read_arrays(path: Path) -> dict[str, np.ndarray | StoredArray]:
     ) as error:
         if "pickle" in str(error):
             raise InputError(
-                f"{str(path)!r}: the array {name!r} holds Python objects, which are never loaded; "
-                f"save it as numbers or text, for example {name}=numpy.array({name}, dtype=str)"
+                f"{str(path)!r}: the array {name!r} contains Python objects, which are never "
+                f"loaded; save it as numbers or text, for example {name}=numpy.array({name}, "
+                "dtype=str)"
             ) from error
         raise InputError(
-            f"{str(path)!r} is damaged at the array {name!r} ({error}); "
-            "write it again with numpy.savez_compressed"
+            f"{str(path)!r} is damaged at the array {name!r} ({error}); write it again with "
+            "numpy.savez_compressed"
         ) from error
     return arrays
 
 
 def _read_array(file: IO[bytes]) -> np.ndarray | StoredArray:
-    """An array as numpy writes it. One that has no rows, no size or no numbers and no text is read
-    as numpy does.
+    """Read an array in blocks. Empty arrays, scalars and other dtypes are read by NumPy.
 
-    Source: numpy.lib.format.
+    Source:
+        numpy.lib.format.
     """
     header = {
         (1, 0): np.lib.format.read_array_header_1_0,
@@ -78,12 +79,12 @@ def _read_array(file: IO[bytes]) -> np.ndarray | StoredArray:
         file.seek(0)
         return np.lib.format.read_array(file, allow_pickle=False)
     array = StoredArray(dtype, shape[-2::-1] if by_columns else shape[1:])
-    rows, left = rows_of_block(dtype.itemsize * array.units), shape[-1 if by_columns else 0]
+    rows, left = rows_per_block(dtype.itemsize * array.units), shape[-1 if by_columns else 0]
     while left and array.units:
         wanted = min(rows, left)
         content = file.read(wanted * array.units * dtype.itemsize)
         if len(content) < wanted * array.units * dtype.itemsize:
-            raise ValueError(f"{left} rows are left to read, and the file ends")
+            raise ValueError(f"the file ends {left} rows early")
         array.extend(np.frombuffer(content, dtype).reshape(wanted, *array.row))
         left -= wanted
     if not array.size:
@@ -92,10 +93,10 @@ def _read_array(file: IO[bytes]) -> np.ndarray | StoredArray:
 
 
 def _by_rows(array: StoredArray) -> StoredArray:
-    """An array whose axes are the other way round."""
+    """Transpose an array stored in Fortran order."""
     whole = array.numbers.mapped().reshape(array.shape).T
     turned = StoredArray(array.dtype, whole.shape[1:])
-    rows = rows_of_block(array.dtype.itemsize * turned.units)
+    rows = rows_per_block(array.dtype.itemsize * turned.units)
     for start in range(0, len(whole), rows):
         turned.extend(whole[start : start + rows])
     return turned
@@ -106,7 +107,7 @@ def _composed(array: np.ndarray | StoredArray) -> np.ndarray | StoredArray:
         return array
     if isinstance(array, np.ndarray):
         return np.array([compose(text) for text in array.flat], dtype=str).reshape(array.shape)
-    # composed text can be longer
+    # composition can make a text longer
     longest = max(len(compose(text)) for block in array.blocks() for text in block.flat)
     composed = StoredArray(f"U{max(1, longest)}", array.row)
     for block in array.blocks():
@@ -117,22 +118,22 @@ def _composed(array: np.ndarray | StoredArray) -> np.ndarray | StoredArray:
 
 
 def blocks_of(array: np.ndarray | StoredArray) -> Iterator[np.ndarray]:
-    """An array in parts along its first axis that are in memory one at a time."""
+    """Blocks of an array along its first axis, one in memory at a time."""
     return array.blocks() if isinstance(array, StoredArray) else iter([array])
 
 
-def texts_of(array: np.ndarray | StoredArray) -> Made:
-    """What is in an array (N,), as text."""
-    return Made(len(array), lambda k: str(array[k]))
+def texts_of(array: np.ndarray | StoredArray) -> LazySequence:
+    """The items of an array (N,) as text."""
+    return LazySequence(len(array), lambda k: str(array[k]))
 
 
 def find_array(
     arrays: dict[str, np.ndarray], path: Path, given: str | None, known: tuple[str, ...]
 ) -> str | None:
-    """The name of an array: the one given, else the first of those known that is there, else None.
+    """The array named by the user, otherwise the first known name that exists, otherwise None.
 
     Raises:
-        InputError: There is none of the name given.
+        InputError: The named array does not exist.
     """
     if given is not None and given not in arrays:
         raise InputError(
@@ -144,28 +145,29 @@ def find_array(
 
 def split_array(
     arrays: dict[str, np.ndarray | StoredArray], path: Path, name: str
-) -> tuple[Made, np.ndarray]:
-    """Sequences from one array.
+) -> tuple[LazySequence, np.ndarray]:
+    """Split an array into sequences.
 
     Args:
-        arrays: With `name`: (N, T) or (N, T, ...), what is past T flattened to F. With an array
-            `lengths` (N,) the sequences are the first steps of each row, or, where they sum to the
-            length of `name`, lie behind one another in it: (sum, ...).
-        path: For messages.
-        name: Of the array.
+        arrays: The arrays of the file. `name` is (N, T) or (N, T, ...); the axes after T are
+            flattened to F. With an array `lengths` (N,), a sequence is the first steps of a row; if
+            the lengths sum to the length of `name`, the sequences are concatenated in it: (sum,
+            ...).
+        path: The file, for messages.
+        name: The name of the array.
 
     Returns:
-        (T, F) float32 each, as `values.to_floats` gives them, read when they are asked for, and
-        their lengths (N,).
+        Sequences (T, F) float32, converted by `values.to_floats` when they are accessed, and their
+        lengths (N,).
 
     Raises:
-        InputError: The shapes do not fit, or there is a number that is not finite.
+        InputError: The shapes do not fit, or a number is not finite.
     """
     x = arrays[name]
     if x.dtype.kind not in "biuf":
-        raise InputError(f"{str(path)!r}: {name!r} is of {x.dtype}; it should hold numbers")
+        raise InputError(f"{str(path)!r}: {name!r} has dtype {x.dtype}; it should be numeric")
     _check_finite(x, path, name)
-    shape = f"{str(path)!r}: {name!r} is of shape {x.shape}"
+    shape = f"{str(path)!r}: {name!r} has shape {x.shape}"
     lengths = np.asarray(arrays["lengths"]) if "lengths" in arrays else None
     if lengths is not None:
         if (
@@ -174,20 +176,19 @@ def split_array(
             or (lengths.size and lengths.min() < 0)
         ):
             raise InputError(
-                f"{str(path)!r}: 'lengths' is of {lengths.dtype}, shape {lengths.shape}; "
-                "it should be whole numbers (N,), 0 or more"
+                f"{str(path)!r}: 'lengths' has dtype {lengths.dtype} and shape {lengths.shape}; it "
+                "should be integers (N,), 0 or more"
             )
         if x.ndim in (1, 2) and len(x) == lengths.sum():
             ends, units = np.cumsum(lengths), math.prod(x.shape[1:])
-            return Made(
+            return LazySequence(
                 len(lengths),
                 lambda k: to_floats(x[int(ends[k] - lengths[k]) : int(ends[k])]).reshape(-1, units),
             ), lengths
         if x.ndim < 2 or len(x) != len(lengths) or (len(x) and lengths.max() > x.shape[1]):
             raise InputError(
-                f"{shape}, and the {len(lengths)} 'lengths' sum to "
-                f"{lengths.sum()}; it should be (N, longest, F), or one behind another, (sum of "
-                f"lengths, F)"
+                f"{shape}, and the {len(lengths)} 'lengths' sum to {lengths.sum()}; it should be "
+                "(N, longest, F), or concatenated, (sum of lengths, F)"
             )
     if x.ndim < 2 or not x.size:
         raise InputError(f"{shape}; it should be (N, T) or (N, T, F): N sequences of T steps")
@@ -195,7 +196,7 @@ def split_array(
         np.full(len(x), x.shape[1]) if lengths is None else lengths,
         math.prod(x.shape[2:]),
     )
-    return Made(len(x), lambda k: to_floats(x[k]).reshape(-1, units)[: lengths[k]]), lengths
+    return LazySequence(len(x), lambda k: to_floats(x[k]).reshape(-1, units)[: lengths[k]]), lengths
 
 
 def _check_finite(x: np.ndarray | StoredArray, path: Path, name: str) -> None:
@@ -206,8 +207,8 @@ def _check_finite(x: np.ndarray | StoredArray, path: Path, name: str) -> None:
         if len(bad):
             place = ", ".join(str(k + before * (axis == 0)) for axis, k in enumerate(bad[0]))
             raise InputError(
-                f"{str(path)!r}: {name}[{place}] is {block[tuple(bad[0])]}; leave such rows out, "
-                f"or fill them with a number"
+                f"{str(path)!r}: {name}[{place}] is {block[tuple(bad[0])]}; remove such rows, or "
+                "replace the value by a number"
             )
         before += len(block) if block.ndim else 1
 
@@ -215,16 +216,21 @@ def _check_finite(x: np.ndarray | StoredArray, path: Path, name: str) -> None:
 def read_labelled_arrays(
     path: Path, *, label: str | None = None, columns: list[str] | None = None, labelled: bool = True
 ) -> Labelled:
-    """Sequences with labels from an npz file: what `tables.read_labelled` gives for one; `labelled`
-    is whether the labels are wanted.
+    """Read sequences with labels from an npz file, as `readers.read_labelled` does.
+
+    Args:
+        path: The file.
+        label: The array of labels.
+        columns: A list with the name of the array of numbers.
+        labelled: Labels are required.
     """
     arrays = read_arrays(path)
     x = find_array(arrays, path, columns[0] if columns else None, ("x", "X", "data"))
-    y = find_array(arrays, path, label, LABELS) if labelled else None
+    y = find_array(arrays, path, label, LABEL_COLUMNS) if labelled else None
     if x is None:
         raise InputError(
             f"{str(path)!r} has no array 'x'; it has {listed(arrays)}; name the array of numbers: "
-            f"columns=[...]"
+            "columns=[...]"
         )
     numbers, _ = split_array(arrays, path, x)
     dtype = arrays[x].dtype.name
@@ -233,29 +239,29 @@ def read_labelled_arrays(
     labels, names = arrays[y], arrays.get("names")
     if labels.shape != (len(numbers),) or labels.dtype.kind not in "iuU":
         raise InputError(
-            f"{str(path)!r}: {y!r} is of {labels.dtype}, shape {labels.shape}; "
-            f"it should be ({len(numbers)},) whole numbers or text, one for each sequence in {x!r}"
+            f"{str(path)!r}: {y!r} has dtype {labels.dtype} and shape {labels.shape}; it should be "
+            f"({len(numbers)},) integers or text, one for each sequence in {x!r}"
         )
     if names is not None and labels.dtype.kind in "iu":
         least, most = least_and_most(labels)
         if least < 0 or most >= len(names):
             raise InputError(
-                f"{str(path)!r}: {y!r} goes from {least} to {most}, and there are {len(names)} "
-                "'names'; it should number them from 0"
+                f"{str(path)!r}: {y!r} ranges from {least} to {most}, and there are {len(names)} "
+                "'names'; number them from 0"
             )
         names = np.asarray(names)
-        texts = Made(len(labels), lambda k: str(names[labels[k]]).strip())
+        texts = LazySequence(len(labels), lambda k: str(names[labels[k]]).strip())
     else:
-        texts = Made(len(labels), lambda k: str(labels[k]).strip())
+        texts = LazySequence(len(labels), lambda k: str(labels[k]).strip())
     empty = next((k for k, text in enumerate(texts) if not text), None)
     if empty is not None:
         raise InputError(
-            f"{str(path)!r}: {y}[{empty}] is an empty label; write one, or take the row out"
+            f"{str(path)!r}: {y}[{empty}] is an empty label; write a label, or remove the row"
         )
     return Labelled(None, numbers, texts, {"numbers": x, "label": y}, dtype)
 
 
 def least_and_most(array: np.ndarray | StoredArray) -> tuple[int, int]:
-    """The least and the greatest number."""
+    """The smallest and the largest number of an array."""
     each = [(int(block.min()), int(block.max())) for block in blocks_of(array) if block.size]
     return min((least for least, _ in each), default=0), max((most for _, most in each), default=-1)

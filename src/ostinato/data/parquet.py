@@ -1,10 +1,10 @@
-"""The pages of a Parquet file, as far as it takes to find one that polars would end the process
-for.
+"""Check of Parquet pages for the one kind of damage that makes polars end the process.
 
-A page whose header says that it holds fewer than 0 values is a request for exabytes to polars,
-which ends the process. All other damage that was found is an error in polars.
+If a page header says that it has a negative number of values, polars requests exabytes of memory
+and ends the process. All other damage that was found raises an error in polars.
 
-Source: github.com/apache/parquet-format, parquet.thrift; github.com/apache/thrift,
+Source:
+    github.com/apache/parquet-format, parquet.thrift; github.com/apache/thrift,
     thrift-compact-protocol.md.
 """
 
@@ -14,12 +14,12 @@ from typing import BinaryIO
 
 
 class _Damaged(Exception):
-    """What is read is no Thrift."""
+    """The data is not valid Thrift."""
 
 
 def has_negative_page(path: Path) -> bool:
-    """Whether a page of a Parquet file says that it holds fewer than 0 values; of what cannot be
-    followed, polars is to judge.
+    """Whether a page of a Parquet file has a negative number of values; False if the file is
+    unreadable.
     """
     with open(path, "rb") as file:
         try:
@@ -38,7 +38,7 @@ def has_negative_page(path: Path) -> bool:
 
 
 def _page_counts(file: BinaryIO) -> Iterator[int]:
-    """How many values each page says that it holds."""
+    """The number of values in each page, as its header says."""
     file.seek(-8, 2)
     file.seek(-8 - int.from_bytes(file.read(4), "little"), 2)
     for group in _struct(file)[4]:
@@ -58,7 +58,7 @@ def _page_counts(file: BinaryIO) -> Iterator[int]:
 
 
 def _struct(file: BinaryIO) -> dict[int, object]:
-    """A struct in Thrift's compact protocol: what each field holds, by its number."""
+    """Read a struct in Thrift's compact protocol: field values by field number."""
     fields, number = {}, 0
     while head := _byte(file):
         number = number + (head >> 4) if head >> 4 else _signed(file)
@@ -74,7 +74,7 @@ def _value(file: BinaryIO, kind: int):
     if kind == 7:
         return file.seek(8, 1)
     if kind == 8:
-        # what text says is of no use here
+        # the content of strings is not needed
         return file.seek(_unsigned(file), 1)
     if kind in (9, 10):
         head = _byte(file)

@@ -1,8 +1,7 @@
-"""What tasks read from tables: texts with labels and without, pairs of sentences, sequences of
-numbers, and series.
+"""Readers of tables: labelled and unlabelled texts, sentence pairs, sequences, time series.
 
-A column that is not named is found by its name or by what is in it, and every result says in
-`columns` which were taken.
+A column that is not named is found by its name or content. Every result lists the columns that were
+used.
 """
 
 import re
@@ -15,30 +14,28 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
-from .disk import Made, StoredArray
+from .disk import LazySequence, StoredArray
 from .examples import Labelled
 from .tables import (
-    LABELS,
-    LANGUAGES,
-    TEXTS,
+    LABEL_COLUMNS,
+    LANGUAGE_COLUMNS,
+    TEXT_COLUMNS,
     Table,
     as_numbers,
     listed,
     names_known,
     read_table,
 )
-from .values import TEXT
+from .values import TEXT_DTYPE
 
-SEQUENCES = ("seq", "sequence", "sequence_id", "seq_id")
-IDS = ("id", "ids", "index", "idx", "uid", "")
-STEPS = ("step", "timestep", "time_step", "t", "time", "frame")
+SEQUENCE_COLUMNS = ("seq", "sequence", "sequence_id", "seq_id")
+ID_COLUMNS = ("id", "ids", "index", "idx", "uid", "")
+STEP_COLUMNS = ("step", "timestep", "time_step", "t", "time", "frame")
 
 
 @dataclass(frozen=True)
-class Pairs:
-    """Sentences, and what they are in another language; `targets` is None where the file has one
-    column.
-    """
+class SentencePairs:
+    """Source and target sentences; `targets` is None if the file has one column."""
 
     sources: Sequence[str]
     targets: Sequence[str] | None
@@ -47,8 +44,13 @@ class Pairs:
 
 @dataclass(frozen=True)
 class Series:
-    """One series: values (T, F) float64, the names of the F columns, and what the file says of when
-    each step was, if it does.
+    """A time series.
+
+    Attributes:
+        values: (T, F) float64.
+        names: The names of the F columns.
+        times: The time of each step, as text; None if the file has none.
+        columns: The columns that were used.
     """
 
     values: StoredArray
@@ -67,27 +69,26 @@ def read_labelled(
     features: int | None = None,
     like: Mapping | None = None,
 ) -> Labelled:
-    """Texts or sequences of numbers with their labels, for a model of many to one.
+    """Read texts or sequences of numbers with labels.
 
-    A table with a column of text is of texts. One of numbers has a sequence in each row, step after
-    step; or, with a column that numbers the sequences (`seq`, or an `id` that is there more than
-    once), a step in each row. An npz file holds `x` and `y` as `arrays.split_array` reads them, and
-    `names` may name the labels.
+    A table with a text column is read as texts. A numeric table has a whole sequence in each row;
+    or, with a column that numbers the sequences (`seq`, or an `id` that repeats), one step in each
+    row. An npz file has `x` and `y` as described in `npz.split_array`, and optionally `names` of
+    the labels.
 
     Args:
-        path: Of the file.
-        text: The column of texts.
+        path: The file.
+        text: The text column.
         label: The column (or array) of labels.
-        columns: The columns of numbers, in order (or the one array).
-        steps: T, of a table with a sequence in each row.
-        features: F, of one; 1 if neither is given.
-        like: Where the labels are not wanted, because a model is to answer: `columns` of the data
-            that it learned from. The column of labels need not be there then, a table of one column
-            is of texts whatever that is called, and as many numbers as it learned from are all of a
-            row.
+        columns: The numeric columns in order (or a list with one array).
+        steps: T, if a row is a whole sequence.
+        features: F, if a row is a whole sequence; 1 by default.
+        like: The `columns` of the training data, if labels are not required because a model
+            predicts them. Then the label column may be missing, a table with one column is read as
+            texts, and a row with as many numbers as in training is read as numbers only.
 
     Raises:
-        InputError: The file cannot be read; a column is not there; a label is empty; a number is
+        InputError: The file cannot be read; a column does not exist; a label is empty; a number is
             missing or not finite.
     """
     if Path(path).suffix == ".npz":
@@ -95,7 +96,7 @@ def read_labelled(
 
         return read_labelled_arrays(path, label=label, columns=columns, labelled=like is None)
     before = like.get("text") if like else None
-    # one that had no name has none here either
+    # the training data had no header, so this file has none either
     named = None if before is None or before.isdecimal() else before
     table = read_table(
         path,
@@ -110,79 +111,79 @@ def read_labelled(
             table.column(name)
     if text is not None and columns is not None:
         raise InputError(
-            f"text={text!r} and columns={columns}: a table is read as texts or as numbers; give "
-            f"one of the two"
+            f"text={text!r} and columns={columns}: a table is read either as texts or as numbers; "
+            "give one of the two"
         )
-    label = label or table.find(LABELS, without=(text, *(columns or ())))
-    order = table.find(SEQUENCES) or table.find(IDS, without=(text, label, *(columns or ())))
+    label = label or table.find(LABEL_COLUMNS, without=(text, *(columns or ())))
+    order = table.find(SEQUENCE_COLUMNS) or table.find(
+        ID_COLUMNS, without=(text, label, *(columns or ()))
+    )
     free = [name for name in table.names if name not in (label, order)]
     words = [name for name in free if not table.is_numeric(name)]
     numeric = [name for name in free if name not in words]
     if text is None and columns is None and steps is None and features is None:
-        # A column that is named so is of texts though all of them are numbers.
-        text = table.find(TEXTS, without=(label, order))
+        # A column with the name of a text column is text, even if all values are numbers.
+        text = table.find(TEXT_COLUMNS, without=(label, order))
         if text is None and words and len(numeric) < 2:
-            text = table.wordiest(words)
+            text = table.longest_text_column(words)
     if text is not None:
-        if label is None and table.headless and len(table.names) == 2:
+        if label is None and table.has_no_header and len(table.names) == 2:
             label = next(name for name in table.names if name != text)
         taken = {"text": text} | ({"label": label} if label else {})
         return Labelled(
             table.texts(text),
             None,
-            table.full_texts(label, "label") if label and like is None else None,
+            table.nonempty_texts(label, "label") if label and like is None else None,
             taken,
         )
     if label is None and len(words) == 1:
         label = words[0]
-    elif label is None and columns is None and table.headless and not words:
-        # A row is the label and T * F numbers, unless T * F is known and all of the row is just
-        # that.
+    elif label is None and columns is None and table.has_no_header and not words:
+        # A row is a label and T * F numbers, unless all columns together are T * F.
         whole = (steps or 1) * (features or 1)
         alone = like is not None and len(free) == len(like.get("numbers", ()))
         label = None if alone or (len(free) % whole == 0 and (len(free) - 1) % whole) else free[0]
-    columns = columns or [name for name in numeric if name not in (label, table.find(STEPS))]
+    columns = columns or [name for name in numeric if name not in (label, table.find(STEP_COLUMNS))]
     if not columns:
         raise InputError(
-            f"{str(path)!r} has the columns {listed(table.names)}, none of them of texts or "
-            f"numbers to learn from; "
-            "name one: text=... or columns=[...]"
+            f"{str(path)!r} has the columns {listed(table.names)}, none with texts or numbers to "
+            "learn from; name one: text=... or columns=[...]"
         )
-    labels = table.full_texts(label, "label") if label and like is None else None
+    labels = table.nonempty_texts(label, "label") if label and like is None else None
     taken = {"numbers": columns} | ({"label": label} if label else {})
     if order is not None and steps is None and features is None:
-        if order.casefold() in SEQUENCES or _repeats(table.texts(order)):
+        if order.casefold() in SEQUENCE_COLUMNS or _repeats(table.texts(order)):
             return _long_form(table, order, columns, labels, taken | {"sequence": order})
     return Labelled(
         None,
         table.sequences(columns, _wide_shape(table, len(columns), steps, features)),
         labels,
         taken,
-        TEXT,
+        TEXT_DTYPE,
     )
 
 
 def read_texts(path: Path, *, text: str | None = None) -> tuple[Sequence[str], str]:
-    """The texts of a table, whatever else is in it, and their column.
+    """Read the texts of a table and the name of their column.
 
     Args:
-        path: Of the file.
-        text: The column; if not given, one of a usual name, or the one with most text that has not
-            the name of a label.
+        path: The file.
+        text: The column; by default one with a usual name, or the one with the most text that is
+            not named like a label.
 
     Raises:
-        InputError: The file cannot be read; the column is not there, or there are numbers alone.
+        InputError: The file cannot be read; the column does not exist, or all columns are numeric.
     """
     table = read_table(path)
-    text = text if text is not None else table.find(TEXTS)
+    text = text if text is not None else table.find(TEXT_COLUMNS)
     if text is None:
-        label = table.find(LABELS)
-        text = table.wordiest(
+        label = table.find(LABEL_COLUMNS)
+        text = table.longest_text_column(
             name for name in table.names if name != label and not table.is_numeric(name)
         )
     if text is None:
         raise InputError(
-            f"{str(path)!r} has the columns {listed(table.names)}, none of them of texts; name one"
+            f"{str(path)!r} has the columns {listed(table.names)}, none with texts; name one"
         )
     return table.texts(text), text
 
@@ -190,7 +191,7 @@ def read_texts(path: Path, *, text: str | None = None) -> tuple[Sequence[str], s
 def _wide_shape(
     table: Table, count: int, steps: int | None, features: int | None
 ) -> tuple[int, int]:
-    """T and F of rows of so many numbers."""
+    """T and F of a row with `count` numbers."""
     given = ", ".join(
         f"{name}={size}"
         for name, size in (("steps", steps), ("features", features))
@@ -200,15 +201,14 @@ def _wide_shape(
     steps = steps if steps is not None else count // features if features > 0 else 0
     if min(steps, features) < 1 or steps * features != count:
         raise InputError(
-            f"{given}: {str(table.path)!r} has {count} numbers in a row, which should be steps * "
-            f"features; "
-            "give sizes whose product that is, or name the columns of numbers: columns=[...]"
+            f"{given}: {str(table.path)!r} has {count} numbers per row, which should be steps * "
+            "features; give sizes with this product, or name the numeric columns: columns=[...]"
         )
     return steps, features
 
 
 def _repeats(texts: Sequence[str]) -> bool:
-    """Whether one is there more than once, as far as hashes of 64 bits tell."""
+    """Whether a text occurs more than once, as far as 64-bit hashes tell."""
     return len(np.unique(np.fromiter(map(hash, texts), np.int64, len(texts)))) < len(texts)
 
 
@@ -216,8 +216,8 @@ def _long_form(
     table: Table, order: str, columns: list[str], labels: Sequence[str] | None, taken: dict
 ) -> Labelled:
     values = table.numbers(columns)
-    # the number of each sequence, of each row the sequence it is in, and the first row in a
-    # sequence whose label is another
+    # the number of each sequence; the sequence of each row; the label of each sequence, and the
+    # first row with another label
     numbers, places, firsts, others = {}, array("I"), [], {}
     for row, (name, label) in enumerate(zip(table.texts(order), labels or repeat(None))):
         place = numbers.setdefault(name, len(numbers))
@@ -231,33 +231,33 @@ def _long_form(
         row, name, label = others[place]
         raise InputError(
             f"{table.where(row)}: the label of sequence {name!r} is {label!r} here and "
-            f"{firsts[place]!r} before; give all rows of a sequence one label"
+            f"{firsts[place]!r} before; give all rows of a sequence the same label"
         )
     rows = np.argsort(np.frombuffer(places, np.uint32), kind="stable").astype(np.uint32)
     ends = np.cumsum([0, *np.bincount(np.frombuffer(places, np.uint32))])
-    sequences = Made(
+    sequences = LazySequence(
         len(numbers),
         lambda k: np.stack(values.take(rows[ends[k] : ends[k + 1]])[:]).astype(np.float32),
     )
-    return Labelled(None, sequences, firsts if labels else None, taken, TEXT)
+    return Labelled(None, sequences, firsts if labels else None, taken, TEXT_DTYPE)
 
 
 def read_pairs(
     path: Path, *, source: str | None = None, target: str | None = None, answered: bool = True
-) -> Pairs:
-    """Sentences in two languages: the first two columns, unless others are named.
+) -> SentencePairs:
+    """Read sentence pairs: by default from the first two columns.
 
-    The first line names the columns where it has names of languages ("en", "english") or `source`
-    and `target`. A table of one column is of sentences to be translated.
+    The first line is a header if it has names of languages ("en", "english") or `source` and
+    `target`. A table with one column has only sources.
 
     Args:
-        path: Of the file.
+        path: The file.
         source, target: The columns.
-        answered: Whether targets are wanted. Where not, the column of these need not be there, and
-            the one of a table of one column is the source.
+        answered: Targets are required. Otherwise the target column may be missing, and the only
+            column of a table is the source.
 
     Raises:
-        InputError: The file cannot be read; a column is not there; a sentence is empty.
+        InputError: The file cannot be read; a column does not exist; a sentence is empty.
     """
     named = {source, target} - {None}
 
@@ -281,34 +281,34 @@ def read_pairs(
             table.column(name)
     if source == target:
         raise InputError(
-            f"source={source!r} and target={target!r} are one column; name two of "
+            f"source={source!r} and target={target!r} are the same column; name two of "
             f"{listed(table.names)}"
         )
     targets = (
-        table.full_texts(target, "target sentence") if target is not None and answered else None
+        table.nonempty_texts(target, "target sentence") if target is not None and answered else None
     )
     taken = {"source": source} | ({"target": target} if target is not None else {})
-    return Pairs(table.full_texts(source, "source sentence"), targets, taken)
+    return SentencePairs(table.nonempty_texts(source, "source sentence"), targets, taken)
 
 
 def _names_language(name: str) -> bool:
     return (
-        name.casefold() in LANGUAGES
+        name.casefold() in LANGUAGE_COLUMNS
         or re.fullmatch(r"[a-z]{2,3}([-_][A-Za-z]+)?", name) is not None
     )
 
 
 def read_series(path: Path, *, columns: list[str] | None = None, time: str | None = None) -> Series:
-    """A series, a step in each row.
+    """Read a time series with a step in each row.
 
     Args:
-        path: Of the table.
-        columns: What is forecast; all columns of numbers, if not given.
-        time: The column that says when; if not given, the first one where it holds dates or numbers
-            that only grow.
+        path: The table.
+        columns: The columns to forecast; by default all numeric columns.
+        time: The column with the time; by default the first column if it holds dates or increasing
+            numbers.
 
     Raises:
-        InputError: The file cannot be read; a column is not there; a number is missing or not
+        InputError: The file cannot be read; a column does not exist; a number is missing or not
             finite.
     """
     table = read_table(path)
@@ -327,11 +327,10 @@ def read_series(path: Path, *, columns: list[str] | None = None, time: str | Non
     )
     if not names:
         raise InputError(
-            f"{str(path)!r} has the columns {listed(table.names)}, none of them of numbers to "
-            f"forecast; "
+            f"{str(path)!r} has the columns {listed(table.names)}, none with numbers to forecast; "
             "name one: columns=[...]"
         )
-    times = table.full_texts(time, "time") if time is not None else None
+    times = table.nonempty_texts(time, "time") if time is not None else None
     return Series(
         table.numbers(names),
         names,

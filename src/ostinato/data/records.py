@@ -1,6 +1,4 @@
-"""Dataclasses read from JSON, strictly: names, types, ranges and lengths are checked, and an error
-names the field.
-"""
+"""Strict reading of dataclasses from JSON: names, types, ranges and lengths are checked."""
 
 import math
 from collections.abc import Mapping
@@ -10,7 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 
 from ..errors import InputError, near, shown
 
-_NAMES = {
+_TYPE_NAMES = {
     str: "text",
     int: "a whole number",
     float: "a number",
@@ -22,7 +20,7 @@ _NAMES = {
 
 @dataclass(frozen=True)
 class Range:
-    """In `Annotated[int, Range(low, high)]`: the least and the greatest value."""
+    """Smallest and largest value, for `Annotated[int, Range(low, high)]`."""
 
     low: float
     high: float
@@ -36,7 +34,9 @@ class Range:
 
 @dataclass(frozen=True)
 class Length:
-    """In `Annotated[list[str], Length(low)]`: the least number of items, or of letters."""
+    """Minimum and maximum number of items or characters, for `Annotated[list[str],
+    Length(low)]`.
+    """
 
     low: int
     high: float = math.inf
@@ -54,10 +54,10 @@ class Length:
 
 @dataclass(frozen=True)
 class Distinct:
-    """In `Annotated[list[str], Distinct()]`: no item is there twice."""
+    """All items are different, for `Annotated[list[str], Distinct()]`."""
 
     def __str__(self):
-        return " different ones"
+        return " distinct items"
 
     def holds(self, value: list) -> bool:
         return len(set(value)) == len(value)
@@ -65,27 +65,27 @@ class Distinct:
 
 Count = Annotated[int, Range(0, 10**15)]
 Positive = Annotated[int, Range(1, 10**15)]
-# Which column or array of a data file was taken for what.
+# The columns or arrays that were used.
 Columns = dict[str, str | list[str]]
 
 
 def read_record(record: type, value, *, field: str = "", complete: bool = False):
-    """A dataclass from what a JSON file says of it.
+    """Read a dataclass from parsed JSON.
 
-    Types of fields are str, int, float (a whole number too; it is finite), bool, None, `object` for
-    any value, `Literal`, unions, `list[...]`, `dict[str, ...]`, other dataclasses, and any of these
-    in `Annotated` with `Range`, `Length` or `Distinct`. What fields have to do with each other is
-    checked by the dataclass itself: its `__post_init__` raises an InputError.
+    Field types are str, int, float (finite; integers are accepted), bool, None, `object` for any
+    value, `Literal`, unions, `list[...]`, `dict[str, ...]`, other dataclasses, and any of these in
+    `Annotated` with `Range`, `Length` or `Distinct`. Conditions between fields are checked in the
+    dataclass: its `__post_init__` raises an InputError.
 
     Args:
         record: The dataclass.
-        value: What JSON says.
+        value: The parsed JSON.
         field: The name of the value, for messages.
-        complete: Fields with a default have to be there too.
+        complete: Fields with a default are required too.
 
     Raises:
-        InputError: A field is unknown, missing, or has another type or range; the message names it,
-            and what it should be.
+        InputError: A field is unknown or missing, or has a wrong type or range; the message names
+            the field and the expected value.
 
     Example:
         >>> @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def read_record(record: type, value, *, field: str = "", complete: bool = False)
     known = {one.name: one for one in fields(record)}
     for name in value:
         if name not in known:
-            raise InputError(f"there is no field {inside + name[:80]!r}{near(name[:80], known)}")
+            raise InputError(f"unknown field {inside + name[:80]!r}{near(name[:80], known)}")
     found = {}
     for name, one in known.items():
         if name in value:
@@ -137,7 +137,7 @@ def _read(wanted, value, field: str):
         return read_record(wanted, value, field=field)
     if origin is list:
         if arguments[0] in (str, int, float):
-            # these may be a million
+            # these lists may have a million items
             place = next(
                 (place for place, item in enumerate(value) if not _is_kind(arguments[0], item)),
                 None,
@@ -154,9 +154,9 @@ def _read(wanted, value, field: str):
 
 
 def _is_kind(wanted, value) -> bool:
-    """Whether a value is of the kind of a type, whatever is in it."""
+    """Whether a value has the outer type of an annotation; its content is not checked."""
     if wanted is float:
-        # a whole number too large for a float is not one
+        # an integer too large for a float is rejected
         return type(value) in (int, float) and abs(value) < 1e308
     origin, arguments = get_origin(wanted), get_args(wanted)
     if origin is Annotated:
@@ -187,11 +187,11 @@ def _named(wanted) -> str:
         return f"one of {', '.join(map(repr, arguments))}"
     if origin is list:
         return f"a list, each {_named(arguments[0])}"
-    return _NAMES.get(wanted, "an object")
+    return _TYPE_NAMES.get(wanted, "an object")
 
 
 def to_json(record) -> dict[str, Any]:
-    """The fields by name, as `read_record` takes them, without those that have their default."""
+    """The fields of a record as `read_record` reads them, without those that have their default."""
     defaults = {one.name: one.default for one in fields(record) if one.default is not MISSING}
     return {
         name: value
@@ -201,11 +201,14 @@ def to_json(record) -> dict[str, Any]:
 
 
 def check_sizes(columns: int, **lists: list) -> None:
-    """An InputError where one of some lists has not one item for each column.
+    """Check that each list has one item per column.
 
     Args:
-        columns: How many.
-        lists: By the names of their fields.
+        columns: The number of columns.
+        lists: The lists by field name.
+
+    Raises:
+        InputError: A list has another length.
     """
     for name, values in lists.items():
         if len(values) != columns:

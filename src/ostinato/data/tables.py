@@ -1,7 +1,7 @@
-"""Tables from files: CSV, TSV, JSON lines and Parquet, each also packed with gzip.
+"""Tables from CSV, TSV, JSON lines and Parquet files, optionally compressed with gzip.
 
-A table is read chunk by chunk into a temporary file, and its columns are read from there, so that
-it need not fit in memory.
+A table is read chunk by chunk into a temporary file, and its columns are read from there, so it
+need not fit in memory.
 """
 
 import csv
@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import InputError, near
 from . import text as text_reading
-from .disk import Chunked, StoredArray, StoredRows
+from .disk import ChunkedSequence, StoredArray, StoredRows
 from .files import read_blocks
 from .parquet import has_negative_page
 from .text import compose
@@ -26,14 +26,14 @@ from .text import compose
 if TYPE_CHECKING:
     import polars
 
-KINDS = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet")
-# Rows of a Parquet file that are read at a time; of other files it is bytes, `text.CHUNK`.
-ROWS = 50_000
-# Characters of a field of a CSV file at most: a quotation mark that is not closed is told before
-# all of a large file is in memory.
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet")
+# Rows of a Parquet file read at a time; other files are read in chunks of `text.CHUNK` bytes.
+PARQUET_ROWS = 50_000
+# Maximum number of characters in a CSV field, so that an unclosed quotation mark is reported before
+# a large file is in memory.
 FIELD = 1 << 24
-# Names by which columns are known, and a first line of one column that names it.
-LABELS = (
+# Usual column names. They also identify the header of a file with one column.
+LABEL_COLUMNS = (
     "label",
     "labels",
     "class",
@@ -46,7 +46,7 @@ LABELS = (
     "rating",
     "stars",
 )
-TEXTS = (
+TEXT_COLUMNS = (
     "text",
     "document",
     "sentence",
@@ -57,7 +57,7 @@ TEXTS = (
     "message",
     "title",
 )
-LANGUAGES = (
+LANGUAGE_COLUMNS = (
     "source",
     "target",
     "src",
@@ -75,10 +75,10 @@ LANGUAGES = (
 # ---------------------------------------------------------------- files
 
 
-def check_filled(path: Path) -> None:
-    """An InputError where a file is empty, or is not there."""
+def check_not_empty(path: Path) -> None:
+    """Raise an InputError if a file is empty or does not exist."""
     if not next(read_blocks(path, 1), b""):
-        raise InputError(f"{str(path)!r} has nothing in it (0 bytes); give a file with data")
+        raise InputError(f"{str(path)!r} is empty (0 bytes); give a file with data")
 
 
 def _is_packed(path: Path) -> bool:
@@ -90,11 +90,11 @@ def _chunks(path: Path) -> Iterator[str]:
 
 
 def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a file that may be packed with gzip, without their ends; an empty one for what
-    follows the last end.
+    """The lines of a file (optionally gzip), without line ends; the last is empty if the file ends
+    with a line end.
 
     Raises:
-        InputError: As `data.read_text`.
+        InputError: As `text.read_text`.
     """
     kept = ""
     for text in _chunks(path):
@@ -104,7 +104,7 @@ def read_lines(path: Path) -> Iterator[str]:
 
 
 def listed(names) -> str:
-    """Names as a message lists them: the first twenty."""
+    """Up to twenty names, quoted and separated by commas, for a message."""
     names = list(names)
     return ", ".join(map(repr, names[:20])) + (
         f" and {len(names) - 20} more" if len(names) > 20 else ""
@@ -112,7 +112,7 @@ def listed(names) -> str:
 
 
 def _kind(path: Path) -> str:
-    """The ending of a file's name that says what is in it: not .gz."""
+    """The suffix of a file name, ignoring .gz."""
     return Path(Path(path).name.removesuffix(".gz")).suffix.lower()
 
 
@@ -120,17 +120,17 @@ def _kind(path: Path) -> str:
 
 
 class Table:
-    """A table as it was read, in a temporary file.
+    """A table in a temporary file.
 
     Args:
-        path: Of the file that it was read from.
-        frames: Its rows in order, as polars DataFrames; from all formats but Parquet, their columns
-            are text.
-        lines: The line in the file where each row starts, counted from 1; None where the format has
-            no lines. They are there when the frames have been read.
+        path: The file that was read.
+        frames: The rows in order, as polars DataFrames; all columns are text unless the format is
+            Parquet.
+        lines: The line number where each row starts, counted from 1; None if the format has no
+            lines. Available once the frames have been read.
 
     Attributes:
-        names: Of the columns: "0", "1", ... where the file does not name them.
+        names: The names of the columns: "0", "1", ... if the file has no header.
     """
 
     def __init__(
@@ -144,14 +144,14 @@ class Table:
             self._frames.extend([np.frombuffer(content.getbuffer(), np.uint8)])
             self.starts.append(self.starts[-1] + frame.height)
             self.schema = dict(frame.schema)
-        # what has parts of its own is neither text nor a number
+        # nested columns are neither text nor numbers
         self.names = [name for name, dtype in self.schema.items() if not dtype.is_nested()]
 
     def __len__(self):
         return self.starts[-1]
 
     def frame(self, chunk: int, names: list[str]) -> "polars.DataFrame":
-        """Some columns of the rows of a chunk."""
+        """Some columns of a chunk."""
         import polars
 
         return polars.read_ipc(io.BytesIO(self._frames[chunk].tobytes()), columns=names)
@@ -162,21 +162,23 @@ class Table:
         return (self.frame(chunk, [name])[name] for chunk in range(len(self._frames)))
 
     @property
-    def headless(self) -> bool:
-        """The file does not name its columns."""
+    def has_no_header(self) -> bool:
+        """Whether the file does not name its columns."""
         return self.names == _numbered(len(self.names))
 
     def where(self, row: int) -> str:
-        """The file and the line of a row, as messages name it."""
+        """The file and line of a row, for messages."""
         return (
             f"{str(self.path)!r} line {self.lines[row]}"
             if self.lines
             else f"{str(self.path)!r} row {row + 1}"
         )
 
-    def column(self, name: str) -> Chunked:
-        """A column as text; what is missing is "". Where there is none of that name, an InputError
-        lists those there are.
+    def column(self, name: str) -> ChunkedSequence:
+        """A column as text; missing values are "".
+
+        Raises:
+            InputError: The column does not exist; the message lists the columns.
         """
         import polars
 
@@ -186,8 +188,8 @@ class Table:
                 f"{listed(self.names)}"
             )
         unlike = InputError(
-            f"{str(self.path)!r}: the column {name!r} holds {self.schema[name]}; it should hold "
-            f"text or numbers"
+            f"{str(self.path)!r}: the column {name!r} has type {self.schema[name]}; it should be "
+            "text or numeric"
         )
         if name not in self.names:
             raise unlike
@@ -198,37 +200,41 @@ class Table:
             except polars.exceptions.PolarsError:
                 raise unlike from None
 
-        return Chunked(self.starts, load)
+        return ChunkedSequence(self.starts, load)
 
     def find(self, known: tuple[str, ...], *, without: tuple[str | None, ...] = ()) -> str | None:
-        """The first of these names, in any case of letters, that a column has."""
+        """The first of these names, ignoring case, that a column has."""
         folded = {name.casefold(): name for name in reversed(self.names) if name not in without}
         return next((folded[name] for name in known if name in folded), None)
 
-    def texts(self, name: str) -> Chunked:
-        """What `column` gives."""
+    def texts(self, name: str) -> ChunkedSequence:
+        """The same as `column`."""
         return self.column(name)
 
-    def wordiest(self, names: Iterable[str]) -> str | None:
-        """The column of these with most text; None of none."""
+    def longest_text_column(self, names: Iterable[str]) -> str | None:
+        """The column with the most text; None for no columns."""
         return max(names, key=lambda name: sum(map(len, self.texts(name))), default=None)
 
-    def full_texts(self, name: str, what: str) -> Chunked:
-        """A column as text, without the space around it; a row without any is an InputError that
-        calls it `what`.
+    def nonempty_texts(self, name: str, what: str) -> ChunkedSequence:
+        """A column as stripped text.
+
+        Raises:
+            InputError: A row is empty; the message calls the value `what`.
         """
         column = self.column(name)
-        texts = Chunked(self.starts, lambda chunk: [text.strip() for text in column.load(chunk)])
+        texts = ChunkedSequence(
+            self.starts, lambda chunk: [text.strip() for text in column.load(chunk)]
+        )
         for row, text in enumerate(texts):
             if not text:
                 raise InputError(
-                    f"{self.where(row)}: there is no {what} in the column {name!r}; write one, or "
-                    f"take the row out"
+                    f"{self.where(row)}: the {what} in the column {name!r} is empty; write it, or "
+                    "remove the row"
                 )
         return texts
 
     def is_numeric(self, name: str) -> bool:
-        """A column holds numbers: at least half of what is in it is one."""
+        """Whether at least half of the values of a column are numbers."""
         import polars
 
         self.column(name)
@@ -244,7 +250,7 @@ class Table:
         return filled > 0 and 2 * numbers >= filled
 
     def _numbers(self, chunk: int, names: list[str]) -> np.ndarray:
-        """(rows of the chunk, columns) float64."""
+        """Columns of a chunk as (rows, columns) float64."""
         frame = self.frame(chunk, names)
         values = np.column_stack([as_numbers(frame[name]).to_numpy() for name in names])
         with np.errstate(over="ignore"):
@@ -252,17 +258,18 @@ class Table:
         if len(bad):
             row, place = bad[0].tolist()
             value = frame[names[place]][row]
-            shown = "nothing" if value in (None, "") else repr(value)
+            shown = "missing" if value in (None, "") else repr(value)
             raise InputError(
-                f"{self.where(self.starts[chunk] + row)}: there is {shown} in the column "
-                f"{names[place]!r}, "
-                "which should hold finite numbers; mend the value, or take the row out"
+                f"{self.where(self.starts[chunk] + row)}: the value in the column {names[place]!r} "
+                f"is {shown}, not a finite number; fix the value, or remove the row"
             )
         return values
 
     def numbers(self, names: list[str]) -> StoredArray:
-        """Columns as (rows, columns) float64; what is missing, no number, or not finite in float32
-        is an InputError.
+        """Columns as (rows, columns) float64.
+
+        Raises:
+            InputError: A value is missing, is not a number, or is not finite in float32.
         """
         for name in names:
             self.column(name)
@@ -271,43 +278,44 @@ class Table:
             values.extend(self._numbers(chunk, names))
         return values
 
-    def sequences(self, names: list[str], shape: tuple[int, int]) -> Chunked:
-        """As `numbers`, but each row of its own: (T, F) float32."""
+    def sequences(self, names: list[str], shape: tuple[int, int]) -> ChunkedSequence:
+        """As `numbers`, with each row reshaped to (T, F) float32."""
         for name in names:
             self.column(name)
-        rows = Chunked(
+        rows = ChunkedSequence(
             self.starts,
             lambda chunk: list(self._numbers(chunk, names).astype(np.float32).reshape(-1, *shape)),
         )
         for _ in rows:
-            pass  # what is no number is to be told now
+            pass  # a value that is not a number is reported now
         return rows
 
 
 def read_table(
     path: Path, *, is_header: Callable[[list[str], list[str]], bool] | None = None
 ) -> Table:
-    """A table from CSV, TSV, TXT (tabs), JSON lines or Parquet, each also packed with gzip.
+    """Read a table from CSV, TSV, TXT (tabs), JSON lines or Parquet, optionally compressed with
+    gzip.
 
-    A CSV file is separated by commas, semicolons or tabs, whichever its first line has most of. A
-    TSV file is read literally: a quotation mark there is a letter.
+    A CSV file is separated by commas, semicolons or tabs, whichever is most frequent in its first
+    line. A TSV file has no quoting: a quotation mark is an ordinary character.
 
     Args:
-        path: Of the file.
-        is_header: Whether the first line, given its fields and those of the second, names the
-            columns. If not given, it does unless there is a number in it; in a table of one column,
-            if it is a usual name or numbers follow.
+        path: The file.
+        is_header: Decides from the fields of the first and the second line whether the first line
+            is a header. By default it is, unless it has a number; in a table with one column it is
+            a header if it is a usual name or if numbers follow.
 
     Raises:
-        InputError: The file cannot be read, is of another kind, or has a broken row; the message
-            names the line.
+        InputError: The file cannot be read, has an unsupported type, or has a broken row; the
+            message names the line.
     """
     path, kind = Path(path), _kind(path)
-    if kind not in KINDS:
-        check_filled(path)
+    if kind not in TABLE_SUFFIXES:
+        check_not_empty(path)
         raise InputError(
-            f"{str(path)!r} is of no kind that is read as a table; "
-            f"name it by its kind: {', '.join(KINDS)}, each also with .gz"
+            f"{str(path)!r} has an unsupported file type; supported types: "
+            f"{', '.join(TABLE_SUFFIXES)}, optionally with .gz"
         )
     if kind == ".parquet":
         table = _read_parquet(path)
@@ -316,7 +324,7 @@ def read_table(
     else:
         table = _read_separated(path, kind, is_header or names_columns)
     if not len(table):
-        raise InputError(f"{str(path)!r} has names of columns and no rows; give a file with data")
+        raise InputError(f"{str(path)!r} has a header and no rows; give a file with data")
     return table
 
 
@@ -324,13 +332,12 @@ def _read_separated(
     path: Path, kind: str, is_header: Callable[[list[str], list[str]], bool]
 ) -> Table:
     head = next((line for line in read_lines(path) if line), "")
-    # what stands between quotation marks separates nothing
+    # separators inside quotation marks do not count
     outside = "".join(head.split('"')[::2])
     separator = max(",;\t", key=outside.count) if kind == ".csv" else "\t"
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        # An empty line is a row only where there is one column, an empty text, and only before
-        # others that are not.
+        # An empty line is a row (an empty text) only in a file with one column, and not at its end.
         first, empty = None, []
         for line, fields in (
             _quoted_rows(path, separator) if kind == ".csv" else _literal_rows(path, separator)
@@ -340,15 +347,14 @@ def _read_separated(
                 continue
             first = first or (line, len(fields))
             if len(fields) != first[1]:
-                mend = (
+                remedy = (
                     f", or put quotation marks around a field with {separator!r} in it"
                     if kind == ".csv"
                     else ": separate it by tabs"
                 )
                 raise InputError(
                     f"{str(path)!r} line {line} has {len(fields)} fields, and line {first[0]} has "
-                    f"{first[1]}; "
-                    f"mend the line{mend}"
+                    f"{first[1]}; fix the line{remedy}"
                 )
             if len(fields) == 1:
                 yield from ((blank, [""]) for blank in empty)
@@ -366,7 +372,7 @@ def _read_separated(
 
 
 def _literal_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The number of each line, and its fields; an empty line has none."""
+    """The number and the fields of each line; an empty line has no fields."""
     return (
         (number, line.split(separator) if line else [])
         for number, line in enumerate(read_lines(path), 1)
@@ -374,7 +380,7 @@ def _literal_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]
 
 
 def _quoted_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The line where each row starts, and its fields; an empty line has none."""
+    """The first line number and the fields of each row; an empty line has no fields."""
     csv.field_size_limit(max(FIELD, csv.field_size_limit()))
     reader = csv.reader(
         (line + "\n" for line in read_lines(path)), delimiter=separator, strict=True
@@ -386,14 +392,14 @@ def _quoted_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
             start = reader.line_num + 1
     except csv.Error as error:
         raise InputError(
-            f"{str(path)!r} line {start}: a quotation mark is not closed, or is in the midst of a "
+            f"{str(path)!r} line {start}: a quotation mark is not closed, or is inside a "
             f"quoted field "
-            f'({error}); put them around the whole field, and write one inside it twice: ""'
+            f'({error}); quote the whole field, and write a quotation mark inside it twice: ""'
         ) from error
 
 
 def _text_table(path: Path, names: list[str], rows: Iterable[tuple[int, list[str]]]) -> Table:
-    """A table of rows of text, each with the number of its line."""
+    """A table of text rows with their line numbers."""
     import polars
 
     lines, schema = StoredArray(np.uint32), dict.fromkeys(names, polars.String)
@@ -415,7 +421,7 @@ def _text_table(path: Path, names: list[str], rows: Iterable[tuple[int, list[str
 
 
 def names_columns(first: list[str], second: list[str]) -> bool:
-    """Whether the first line, with the second one after it, names the columns; see `read_table`."""
+    """Whether the first line is a header, judged with the second line; see `read_table`."""
     import polars
 
     numbers = (
@@ -423,20 +429,23 @@ def names_columns(first: list[str], second: list[str]) -> bool:
         .is_not_null()
         .to_list()
     )
-    known = len(first) > 1 or first[0].strip().casefold() in {*TEXTS, *LABELS, *LANGUAGES}
+    known = len(first) > 1 or first[0].strip().casefold() in {
+        *TEXT_COLUMNS,
+        *LABEL_COLUMNS,
+        *LANGUAGE_COLUMNS,
+    }
     return not any(numbers[: len(first)]) and (known or any(numbers))
 
 
 def names_known(
     known: Iterable[str | None], *, texts: bool = False
 ) -> Callable[[list[str], list[str]], bool]:
-    """As `names_columns`, where some columns are known by their names, or by their numbers where
-    the file names none.
+    """As `names_columns`, if some columns are known by name, or by number in a file without a
+    header.
 
     Args:
-        known: The names; None is none.
-        texts: The columns hold texts: that there is a number in the second line tells nothing of
-            the first.
+        known: The names; None entries are ignored.
+        texts: The columns hold text, so a number in the second line says nothing about the first.
     """
     known = {*known} - {None}
 
@@ -455,7 +464,8 @@ def _header_names(fields: list[str], path: Path) -> list[str]:
     twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
     if twice is not None:
         raise InputError(
-            f"{str(path)!r} has two columns {twice!r}; give each its own name in the first line"
+            f"{str(path)!r} has two columns {twice!r}; give each column its own name in the first "
+            "line"
         )
     return names
 
@@ -465,7 +475,7 @@ def _numbered(count: int) -> list[str]:
 
 
 def as_numbers(series: "polars.Series") -> "polars.Series":
-    """As float64; null where there is no number."""
+    """A series as float64, with null for a value that is not a number."""
     import polars
 
     return (series.str.strip_chars() if series.dtype == polars.String else series).cast(
@@ -483,8 +493,7 @@ def _read_json_lines(path: Path) -> Table:
             if set(record) != set(names):
                 raise InputError(
                     f"{where} has {len(record)} fields ({listed(record)}), and line {first} has "
-                    f"{len(names)} "
-                    f"({listed(names)}); give each line the same fields"
+                    f"{len(names)} ({listed(names)}); give all lines the same fields"
                 )
             yield number, [_json_text(record[name], name, where) for name in names]
 
@@ -492,22 +501,23 @@ def _read_json_lines(path: Path) -> Table:
 
 
 def _json_records(path: Path) -> Iterator[tuple[int, dict]]:
-    """The number of each line that holds an object, and the object."""
+    """The line number and the object of each line that is not blank."""
     for number, line in enumerate(read_lines(path), 1):
         if not line.strip():
             continue
         where = f"{str(path)!r} line {number}"
         try:
             record = json.loads(line)
-            # Half of a pair of surrogates, written as \ud800, is no text.
+            # An unpaired surrogate such as \ud800 is not valid text.
             json.dumps(record, ensure_ascii=False).encode()
         except (ValueError, RecursionError) as error:
             raise InputError(
-                f'{where} is no JSON ({error}); write one object in each line: {{"text": ...}}'
+                f"{where} is not valid JSON ({error}); write one object in each line: "
+                '{"text": ...}'
             ) from error
         if not isinstance(record, dict) or not record:
             raise InputError(
-                f'{where} holds {line[:40]}; write one object in each line: {{"text": ...}}'
+                f'{where} is {line[:40]}; write one object in each line: {{"text": ...}}'
             )
         yield number, record
 
@@ -515,8 +525,7 @@ def _json_records(path: Path) -> Iterator[tuple[int, dict]]:
 def _json_text(value, name: str, where: str) -> str:
     if isinstance(value, (dict, list)):
         raise InputError(
-            f"{where}: {name!r} holds a {type(value).__name__}; a field should hold text or a "
-            f"number"
+            f"{where}: {name!r} is a {type(value).__name__}; a field should be text or a number"
         )
     return compose(value) if isinstance(value, str) else "" if value is None else json.dumps(value)
 
@@ -524,7 +533,7 @@ def _json_text(value, name: str, where: str) -> str:
 def _read_parquet(path: Path) -> Table:
     import polars
 
-    check_filled(path)
+    check_not_empty(path)
     try:
         if not _is_packed(path):
             return Table(path, _parquet_frames(path))
@@ -533,12 +542,11 @@ def _read_parquet(path: Path) -> Table:
                 unpacked.write(block)
             unpacked.flush()
             return Table(path, _parquet_frames(Path(unpacked.name)))
-    # A panic is what polars raises for some damage inside; it is no Exception.
+    # polars raises a panic for some damage; a panic is not an Exception.
     except (polars.exceptions.PolarsError, polars.exceptions.PanicException) as error:
         raise InputError(
-            f"{str(path)!r} ({path.stat().st_size} bytes) is cut short or no Parquet file "
-            f"({error}); "
-            "get it again"
+            f"{str(path)!r} ({path.stat().st_size} bytes) is truncated or not a Parquet file "
+            f"({error}); download it again"
         ) from error
 
 
@@ -553,9 +561,9 @@ def _parquet_frames(path: Path) -> Iterator["polars.DataFrame"]:
         polars.col(polars.Datetime("ns")),
     )
     height = whole.select(polars.len()).collect().item()
-    for start in range(0, max(1, height), ROWS):
-        frame = whole.slice(start, ROWS).collect()
-        # dates as they are written know no billionths of a second
+    for start in range(0, max(1, height), PARQUET_ROWS):
+        frame = whole.slice(start, PARQUET_ROWS).collect()
+        # date formats have no nanoseconds
         yield frame.with_columns(
             text.str.normalize("NFC").str.replace_all("\r\n?", "\n"), time.dt.cast_time_unit("us")
         )

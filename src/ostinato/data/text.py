@@ -1,8 +1,7 @@
-"""Reading text: from a file to characters, from characters to numbers, from numbers to batches.
+"""Reading of text files as composed characters.
 
-A character here is what a reader calls one: a grapheme cluster (Unicode Annex 29), after
-composition to NFC, so that a Korean syllable, an accented letter or a family of emoji is one,
-however the file spells it.
+A character is a grapheme cluster (Unicode Annex 29) after NFC normalisation, so a Korean syllable,
+an accented letter or a family emoji is one character, however the file spells it.
 """
 
 import codecs
@@ -16,10 +15,10 @@ import regex
 from ..errors import InputError
 from .files import read_blocks
 
-# Bytes of a file that are in memory at a time.
+# Bytes of a file read at a time.
 CHUNK = 1 << 20
-# Code points that can be a part of a longer grapheme cluster; in a text without any, each code
-# point is one character.
+# Code points that can be part of a longer grapheme cluster; in a text without them, each code point
+# is one character.
 _JOINING = regex.compile(
     r"[\r\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=L}\p{GCB=V}\p{GCB=T}"
     r"\p{GCB=Regional_Indicator}]"
@@ -31,10 +30,11 @@ _MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 def read_text(path: Path) -> str:
-    """The text of a UTF-8 file or pipe, composed (NFC), with line ends as "\\n".
+    """Read a UTF-8 file or pipe, normalised to NFC, with "\\n" as line end.
 
     Raises:
-        InputError: The file is missing, a directory, empty, or not UTF-8; the message says where.
+        InputError: The file is missing, a directory, empty, or not UTF-8; the message gives the
+            position.
     """
     return "".join(read_chunks(path, once=True))
 
@@ -42,16 +42,16 @@ def read_text(path: Path) -> str:
 def read_chunks(
     path: Path, *, size: int | None = None, packed: bool = False, once: bool = False
 ) -> Iterator[str]:
-    """What `read_text` gives, chunk by chunk.
+    """Read a text as `read_text` does, chunk by chunk.
 
     Args:
-        path: Of the file.
-        size: Bytes that are read at a time; `CHUNK`, if not given.
-        packed: It is a gzip file.
-        once: As for `files.read_blocks`.
+        path: The file.
+        size: Bytes read at a time; `CHUNK` by default.
+        packed: The file is compressed with gzip.
+        once: As in `files.read_blocks`.
 
     Yields:
-        Text that ends with a line, or, where the chunk holds no line's end, with a character.
+        Text that ends at a line end, or at a character if the chunk has no line end.
     """
     kept, empty, count = "", True, 0
 
@@ -63,21 +63,21 @@ def read_chunks(
 
     for text in _decoded(blocks(), path, packed):
         text = kept + text
-        # what follows a line's end, or a whole character, is no part of it
+        # a line end or a complete character is not affected by the text after it
         end = text.rfind("\n") + 1 or len(text) - len((regex.findall(r"\X", text) or [""])[-1])
         text, kept = text[:end], text[end:]
         empty = empty and not text.strip()
         yield compose(text)
     if empty and not kept.strip():
         raise InputError(
-            f"{str(path)!r} has no text in it ({count} bytes{' unpacked' * packed}); "
-            "give a text to learn from"
+            f"{str(path)!r} is empty: it has no text ({count} bytes{' unpacked' * packed}); give a "
+            "file with text"
         )
     yield compose(kept)
 
 
 def _decoded(blocks: Iterable[bytes], path: Path, packed: bool) -> Iterator[str]:
-    """The text of blocks of UTF-8, without the mark that some programs begin it with."""
+    """Decode blocks of UTF-8, without a byte order mark."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     before, lines, head, started = 0, 0, None, False
     for block in chain(blocks, [b""]):
@@ -90,13 +90,12 @@ def _decoded(blocks: Iterable[bytes], path: Path, packed: bool) -> Iterator[str]
             line = lines + error.object.count(b"\n", 0, error.start) + 1
             raise InputError(
                 f"{str(path)!r} is not UTF-8: byte {before - len(kept) + error.start} (line "
-                f"{line}) "
-                f"is 0x{error.object[error.start]:02x}"
-                + (f", and it starts as {encoding} does" if encoding else "")
+                f"{line}) is 0x{error.object[error.start]:02x}"
+                + (f", and it starts like {encoding}" if encoding else "")
                 + "; write it as UTF-8, for example: "
                 + (f"zcat {path} | " if packed else "")
                 + f"iconv -f {encoding or 'ENCODING'} -t utf-8 {'' if packed else f'{path} '}> "
-                f"utf8.txt"
+                "utf8.txt"
             ) from error
         yield text if started else text.removeprefix("\ufeff")
         started = started or text != ""
@@ -104,28 +103,27 @@ def _decoded(blocks: Iterable[bytes], path: Path, packed: bool) -> Iterator[str]
 
 
 def compose(text: str) -> str:
-    """A text as the models read it: NFC, line ends as "\\n"."""
+    """Normalise a text: NFC, "\\n" as line end."""
     return unicodedata.normalize("NFC", text.replace("\r\n", "\n").replace("\r", "\n"))
 
 
 def given_text(text: str, of: str = "") -> str:
-    """A text that comes from Python or from the command line, as `compose` gives it; `of` is what
-    the message begins with.
+    """Normalise a text from Python or the command line; `of` is the start of an error message.
 
     Raises:
-        InputError: It is no text, or cannot be written as UTF-8.
+        InputError: The value is not text or is not valid UTF-8.
     """
     if not isinstance(text, str):
-        raise InputError(f'{of}{text!r} is no text; write one, or "" for an empty one')
+        raise InputError(f'{of}{text!r} is not text; write a text, or "" for an empty one')
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         raise InputError(
-            f"{of}{text!r}: it is not UTF-8; write it in a UTF-8 terminal, or leave it out"
+            f"{of}{text!r}: the text is not valid UTF-8; use a UTF-8 terminal, or leave it out"
         )
     return compose(text)
 
 
 def characters(text: str) -> list[str]:
-    """The characters of a composed text.
+    """The characters (grapheme clusters) of a composed text.
 
     Example:
         >>> characters(compose("한글 e\\u0301"))

@@ -1,6 +1,4 @@
-"""What a series of numbers is like, found from its values: seasons, trend, spread; and how its
-dates go on.
-"""
+"""Properties of a time series found from its values (season, trend, power), and its dates."""
 
 import calendar
 from collections import Counter
@@ -15,8 +13,8 @@ from ..errors import InputError
 from .records import Range
 from .text import compose
 
-# How dates can be written. Those with the day or the month first are not told apart, so neither is
-# read.
+# Supported date formats. Formats with the day or the month first are ambiguous, so neither is
+# supported.
 FORMATS = (
     "%Y-%m-%d",
     "%Y-%m",
@@ -40,8 +38,8 @@ FORMATS = (
 
 @dataclass(frozen=True)
 class Clock:
-    """How dates are written, in a form of `FORMATS`, and how they go on: by months on a day of the
-    month, or by seconds.
+    """The format of dates, one of `FORMATS`, and their step: months on a day of the month, or
+    seconds.
     """
 
     format: Literal[FORMATS]
@@ -51,29 +49,28 @@ class Clock:
 
     def __post_init__(self):
         if bool(self.months) == bool(self.seconds) or bool(self.months) != bool(self.day):
-            raise InputError("a clock goes on by 'months', with a 'day', or by 'seconds'")
+            raise InputError("a clock has either 'months' and a 'day', or 'seconds'")
 
 
-# A part of a value that it may be off by because it is rounded, with room for a sum or a difference
-# of some.
+# Relative rounding error of a value, with a margin for sums and differences.
 ROUNDED = 1e-14
-# Steps of a part in which a series has one level.
+# Number of steps over which the level of a series is taken as constant.
 PART = 12
 
 
 def series_of(
     data, columns: list[str] | None = None, time: str | None = None
 ) -> tuple[list[str], np.ndarray, list[str] | None]:
-    """Names of columns, values (T, F) float64 and times of a series in memory.
+    """Column names, values (T, F) float64 and times of a series in memory.
 
     Args:
         data: (T,) or (T, F) numbers, or a dict of columns.
-        columns: Those of a dict that are wanted; None: all but the time.
-        time: The column of a dict that says when; None: the first one of text or dates, where there
-            is one.
+        columns: The columns of a dict to use; None for all but the time.
+        time: The time column of a dict; None for the first column of text or dates, if there is
+            one.
 
     Raises:
-        InputError: A column is not there, is not of numbers, or has a number that is not finite.
+        InputError: A column does not exist, is not numeric, or has a number that is not finite.
 
     Example:
         >>> series_of({"when": ["2024-01", "2024-02"], "sold": [3, 4]})
@@ -106,15 +103,15 @@ def series_of(
         lengths = {name: len(column) for name, column in given.items()}
         if not names or len(set(lengths.values())) > 1:
             raise InputError(
-                f"the given series has columns of so many steps: {lengths}; give one or more of "
-                f"numbers, all of one length"
+                f"the given series has columns of these lengths: {lengths}; give one or more "
+                "numeric columns of the same length"
             )
         data = list(zip(*(given[name] for name in names)))
     try:
         values = np.asarray(data, np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"the given series is not of numbers ({error}); give an array, or a dict of columns"
+            f"the given series is not numeric ({error}); give an array, or a dict of columns"
         ) from error
     if values.ndim not in (1, 2) or not values.size:
         raise InputError(
@@ -126,14 +123,13 @@ def series_of(
     if len(bad):
         raise InputError(
             f"step {bad[0][0] + 1} of the given series has {values[tuple(bad[0])]} in the column "
-            f"{names[bad[0][1]]!r}; "
-            "fill the gap, or leave the steps before it out"
+            f"{names[bad[0][1]]!r}; fill the gap, or remove the steps before it"
         )
     return names, values, times
 
 
 def _written(time) -> str:
-    """When a step was, as `FORMATS` have it; these know no billionths of a second."""
+    """A time as text in one of the `FORMATS`, which have no nanoseconds."""
     return str(
         time.astype("datetime64[us]")
         if isinstance(time, np.datetime64) and time.dtype == "datetime64[ns]"
@@ -142,21 +138,22 @@ def _written(time) -> str:
 
 
 def power_of(values: np.ndarray) -> float:
-    """The power of values (T, F) whose changes are about as great wherever the level is: 1, 0.5, or
-    0 for logarithms.
+    """The power transform of values (T, F) that makes changes independent of the level: 1, 0.5, or
+    0 for the logarithm.
 
-    It is 1 where a value is below 0, where another is not clearly better, and of fewer than 48
-    steps; and not 0 where a value is 0.
+    The result is 1 if a value is negative, if no other power is clearly better, or for fewer than
+    48 steps. It is not 0 if a value is 0.
 
-    Source: Guerrero 1993, "Time-series analysis supported by power transformations", section 2,
-        with three powers, parts of 12 steps,
-    and the mean change for the spread.
+    Source:
+        Guerrero 1993, "Time-series analysis supported by power transformations", section 2, with
+        three powers, parts of 12 steps, and the mean absolute change as the measure of variation.
 
     Example:
         >>> growing = np.exp(0.01 * np.arange(200)) * (1.5 + np.sin(np.arange(200)))
-        >>> power_of(growing[:, None]), power_of(growing[:, None]**2), power_of(np.arange(1.0,
-        ...     200)[:, None])
-        (0.0, 0.0, 1.0)
+        >>> power_of(growing[:, None]), power_of(growing[:, None] ** 2)
+        (0.0, 0.0)
+        >>> power_of(np.arange(1.0, 200)[:, None])
+        1.0
     """
     count = len(values) // PART
     if (values < 0).any() or count < 4:
@@ -173,19 +170,17 @@ def power_of(values: np.ndarray) -> float:
 
 
 def _unevenness(level: np.ndarray, change: np.ndarray, power: float) -> float:
-    """Spread over mean, of parts, of the change that a power of the values has, as far as the level
-    tells.
-    """
+    """Coefficient of variation of the transformed change over parts of the series."""
     relative = change[level > 0] / level[level > 0] ** (1 - power)
     return relative.std() / relative.mean() if relative.any() else 0.0
 
 
-def moves_away(y: np.ndarray) -> bool:
-    """Whether a column of (T, F) has its first and its last third further apart than their values
-    spread.
+def has_trend(y: np.ndarray) -> bool:
+    """Whether the first and the last third of a column of (T, F) differ by more than their
+    deviation.
 
     Example:
-        >>> moves_away(np.arange(30.0)[:, None]), moves_away(np.sin(np.arange(30.0))[:, None])
+        >>> has_trend(np.arange(30.0)[:, None]), has_trend(np.sin(np.arange(30.0))[:, None])
         (True, False)
     """
     first, _, last = np.array_split(y, 3)
@@ -195,26 +190,27 @@ def moves_away(y: np.ndarray) -> bool:
 
 
 def divisor(size: np.ndarray, y: np.ndarray) -> list[float]:
-    """What brings numbers of the columns of y (T, F) that are of this size (F,) to that of 1; 1
-    where all there is are roundings.
+    """Divisors that scale columns of y (T, F) of this size (F,) to 1; 1 if the size is only
+    rounding error.
     """
     return np.where(size > ROUNDED * np.abs(y).max(0), size, 1.0).tolist()
 
 
 def season_of(y: np.ndarray, difference: bool = False) -> int:
-    """After how many steps a series (T, F) is most like itself, by the autocorrelation past its
-    first fall below 0; 1 where it is not.
+    """Season length of a series (T, F): the lag with the highest autocorrelation after its first
+    negative value; 1 without a season.
 
     Args:
         y: The series.
-        difference: Look at its changes.
+        difference: Use the changes of the series.
 
     Example:
-        >>> season_of(np.sin(np.arange(120) * 2 * np.pi / 12)[:, None]),
-        ...     season_of(np.arange(50.0)[:, None], True)
-        (12, 1)
+        >>> season_of(np.sin(np.arange(120) * 2 * np.pi / 12)[:, None])
+        12
+        >>> season_of(np.arange(50.0)[:, None], True)
+        1
     """
-    # what is less than this beside the values is how they are rounded
+    # smaller deviations are rounding errors
     least = ROUNDED * np.abs(y).max(0)
     y = np.diff(y, axis=0) if difference else y
     y = y - y.mean(0)
@@ -226,7 +222,7 @@ def season_of(y: np.ndarray, difference: bool = False) -> int:
     alike = (alike / alike[0] * count / (count - np.arange(len(alike)))[:, None]).mean(1)
     below = np.flatnonzero(alike < 0)
     start = int(below[0]) if len(below) else len(alike)
-    # the first of peaks that are nearly the highest: the season, and not twice that
+    # the first of the nearly highest peaks: one season, not two
     most = alike[start:].max(initial=0.0)
     if most < max(0.2, 4 / np.sqrt(count)):
         return 1
@@ -240,41 +236,40 @@ def season_of(y: np.ndarray, difference: bool = False) -> int:
 
 
 def date_of(text: str, form: str, source: str) -> datetime:
-    """A date that is written in a form of `FORMATS`."""
+    """Parse a date in one of the `FORMATS`."""
     try:
         return datetime.strptime(text.strip(), form)
     except ValueError:
         raise InputError(
-            f"{source}: {text!r} is no date as the model learned from; write it as "
+            f"{source}: {text!r} is not in the training date format; write it as "
             f"{datetime(2024, 12, 31).strftime(form)!r}"
         ) from None
 
 
 def dates_of(times: Iterable[str], form: str, source: str) -> Iterator[datetime]:
-    """The dates of a series, each later than the one before it.
+    """Parse the dates of a series and check that they increase.
 
     Raises:
-        InputError: One is no date in this form of `FORMATS`, or not later.
+        InputError: A date is not in the format, or not later than the one before.
     """
     before = earlier = None
     for number, text in enumerate(times, 1):
         when = date_of(text, form, source)
         if before is not None and when <= before:
             raise InputError(
-                f"{source}: step {number} is at {text!r}, no later than the one before it, "
-                f"{earlier!r}; "
-                "sort the rows by time, a row for each time"
+                f"{source}: the time of step {number}, {text!r}, is not later than the one before "
+                f"it, {earlier!r}; sort the rows by time, with one row per time"
             )
         yield when
         before, earlier = when, text
 
 
 def clock_of(times: Sequence[str], source: str) -> Clock | None:
-    """How the dates of a series are written and how they go on; None where they are no dates, or
-    have no regular step.
+    """Format and step of the dates of a series; None if the times are not dates or have no regular
+    step.
 
     Raises:
-        InputError: A date is not later than the one before it.
+        InputError: A date is not later than the one before.
 
     Example:
         >>> clock_of(["2024-01", "2024-02", "2024-03"], "here")
@@ -283,14 +278,14 @@ def clock_of(times: Sequence[str], source: str) -> Clock | None:
     form = next((form for form in FORMATS if _all_dates(times, form)), None)
     if form is None or len(times) < 2:
         return None
-    # of the steps from date to date how often each is there, in months and in seconds; and the days
-    # of months with their last days
+    # counts of each step from date to date, in months and in seconds; and the days of the month,
+    # with the last day of that month
     months, seconds, days, before = Counter(), Counter(), set(), None
     for when in dates_of(times, form, source):
         days.add((when.day, calendar.monthrange(when.year, when.month)[1]))
         if before is not None:
             months[12 * (when.year - before.year) + when.month - before.month] += 1
-            # with more different steps than that none is usual
+            # with more different steps, none can be frequent enough
             if len(seconds) <= 1 + 0.05 * len(times):
                 seconds[(when - before).total_seconds()] += 1
         before = when
@@ -312,11 +307,11 @@ def _all_dates(times: Sequence[str], form: str) -> bool:
     return True
 
 
-def later(when: datetime, clock: Clock, steps: int) -> datetime:
-    """The date of so many steps on.
+def date_after(when: datetime, clock: Clock, steps: int) -> datetime:
+    """The date `steps` steps after a date.
 
     Raises:
-        InputError: It is past the year 9999.
+        InputError: The date is after the year 9999.
     """
     try:
         if not clock.months:
@@ -327,15 +322,14 @@ def later(when: datetime, clock: Clock, steps: int) -> datetime:
         )
     except (OverflowError, ValueError):
         raise InputError(
-            f"{steps} steps after {when.strftime(clock.format)} it is past the year 9999, and "
-            f"there is no such date; "
+            f"the date {steps} steps after {when.strftime(clock.format)} is after the year 9999; "
             "forecast fewer steps"
         ) from None
 
 
 def cycles_of(clock: Clock, count: int) -> list[str]:
-    """Which cycles a step has a place in: those that are longer than it, and that so many steps
-    hold twice.
+    """The calendar cycles to use as inputs: longer than a step, and covered at least twice by
+    `count` steps.
     """
     step = clock.seconds or clock.months * 30.4 * 86400
     return [
@@ -345,8 +339,8 @@ def cycles_of(clock: Clock, count: int) -> list[str]:
     ]
 
 
-def waves(dates: list[datetime], cycles: list[str]) -> np.ndarray:
-    """(T, 2 C) Sine and cosine of the dates' places in each cycle."""
+def calendar_features(dates: list[datetime], cycles: list[str]) -> np.ndarray:
+    """Sine and cosine of the position of each date in each cycle: (T, 2 C)."""
     days = np.array(
         [
             [when.timetuple().tm_yday, when.weekday(), when.hour / 24 + when.minute / 1440]

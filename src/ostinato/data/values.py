@@ -1,8 +1,7 @@
-"""The rule for the numbers of sequences, wherever they come from: bytes are divided by 255, other
-numbers are used as they are.
+"""Scaling of numbers in sequences: uint8 is divided by 255, other dtypes are used unchanged.
 
-A model stores the dtype that it was trained on. Values to predict for are converted to the units of
-the training data where that is unambiguous, and are an error where it is not.
+A model stores the dtype of its training data. Values to predict for are converted to the units of
+the training data if that is unambiguous; otherwise an error is raised.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,17 +9,17 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from ..errors import InputError
-from .disk import Made
+from .disk import LazySequence
 from .text import compose
 
-# In place of a dtype: numbers that were written as text, and the grey pixels of picture and video
-# files, which are 0 to 1.
-TEXT, PIXELS = "text", "pixels"
-BYTES = "uint8"
+# Used like a dtype: numbers written as text, and the grey pixels of picture and video files, 0 to
+# 1.
+TEXT_DTYPE, PIXELS_DTYPE = "text", "pixels"
+BYTES_DTYPE = "uint8"
 
 
 def to_floats(array: np.ndarray) -> np.ndarray:
-    """Numbers as float32; those of uint8 are divided by 255.
+    """Convert numbers to float32; uint8 is divided by 255.
 
     Example:
         >>> to_floats(np.uint8([0, 51, 255])).tolist(), to_floats(np.int16([0, 51, 255])).tolist()
@@ -33,22 +32,22 @@ def to_floats(array: np.ndarray) -> np.ndarray:
 
 
 def sequence_of(given, what: str, step: str) -> tuple[np.ndarray, np.dtype | None]:
-    """A sequence in memory.
+    """Convert a sequence in memory.
 
     Args:
         given: (T,) or (T, ...) numbers: an array, a tensor, or lists.
-        what: What messages call it.
-        step: What messages call each of its steps.
+        what: The name of the sequence in messages.
+        step: The name of a step in messages.
 
     Returns:
-        (T, F) float32, as `to_floats` gives them, and the dtype that was given; None for a sequence
-        without numbers.
+        (T, F) float32 as `to_floats` converts them, and the original dtype; None for an empty
+        sequence.
 
     Raises:
-        InputError: It does not hold finite numbers, or its steps are not all of one size.
+        InputError: The sequence has a number that is not finite, or steps of different sizes.
     """
     try:
-        # what numpy does not read: a tensor on another device, with a gradient, or of bfloat16
+        # NumPy cannot convert a tensor on another device, with a gradient, or of bfloat16
         if hasattr(given, "detach"):
             given = given.detach().cpu()
             given = given.float() if str(given.dtype) == "torch.bfloat16" else given
@@ -58,7 +57,8 @@ def sequence_of(given, what: str, step: str) -> tuple[np.ndarray, np.dtype | Non
             sequence, dtype = sequence.astype(np.float32), np.dtype(np.float64)
     except (ValueError, TypeError, RuntimeError) as error:
         raise InputError(
-            f"{what} is no array of numbers ({error}); give {step}s of equally many numbers, (T, F)"
+            f"{what} is not an array of numbers ({error}); give {step}s with the same number of "
+            "values, (T, F)"
         ) from error
     if sequence.ndim == 0:
         raise InputError(f"{what} is {given!r}; give {step}s of numbers, (T, F)")
@@ -66,23 +66,23 @@ def sequence_of(given, what: str, step: str) -> tuple[np.ndarray, np.dtype | Non
         return np.zeros((0, sequence.shape[1] if sequence.ndim > 1 else 0), np.float32), None
     if dtype.kind not in "biuf":
         raise InputError(
-            f"{what} is no array of numbers (its dtype is {dtype}); give {step}s of equally many "
-            f"numbers, (T, F)"
+            f"{what} is not an array of numbers (its dtype is {dtype}); give {step}s with the same "
+            "number of values, (T, F)"
         )
     sequence = to_floats(sequence)
     bad = np.argwhere(~np.isfinite(sequence))
     if len(bad):
         raise InputError(
-            f"{what} has nan or infinity in {step} {bad[0][0] + 1}; fill it with a number"
+            f"{what} has nan or infinity in {step} {bad[0][0] + 1}; replace it by a number"
         )
     return sequence.reshape(len(sequence), -1), dtype
 
 
 def dtype_of(dtypes: Iterable[np.dtype | None], what: str) -> str | None:
-    """The name of the dtype of several sequences; None where none of them has numbers.
+    """The common dtype of several sequences; None if all are empty.
 
     Raises:
-        InputError: Some are uint8, which are divided by 255, and others are not.
+        InputError: Some are uint8, which is divided by 255, and others are not.
     """
     found = None
     for number, dtype in enumerate(dtypes, 1):
@@ -91,8 +91,7 @@ def dtype_of(dtypes: Iterable[np.dtype | None], what: str) -> str | None:
         elif (dtype == np.uint8) != (found == np.uint8):
             raise InputError(
                 f"{what} {number} is {dtype.name}, and the {what}s before it are {found.name}; "
-                f"uint8 is divided by 255 "
-                f"and other numbers are not: give all {what}s with one dtype"
+                f"uint8 is divided by 255 and other dtypes are not: give all {what}s with one dtype"
             )
         else:
             found = np.result_type(found, dtype)
@@ -102,40 +101,40 @@ def dtype_of(dtypes: Iterable[np.dtype | None], what: str) -> str | None:
 def as_trained(
     rows: Sequence[np.ndarray], dtype: str | None, trained: str | None, source: str
 ) -> Sequence[np.ndarray]:
-    """Sequences in the units that a model was trained on.
+    """Sequences in the units of the training data.
 
     Args:
-        rows: (T, F) float32 each, as `to_floats` gives them.
-        dtype: The dtype that was given, `TEXT` or `PIXELS`; None where there are no numbers.
-        trained: The same of the training data; None where the model does not say.
-        source: What messages call the data.
+        rows: (T, F) float32 each, converted by `to_floats`.
+        dtype: The original dtype, `TEXT_DTYPE` or `PIXELS_DTYPE`; None without numbers.
+        trained: The same of the training data; None if the model does not store it.
+        source: The name of the data in messages.
 
     Raises:
-        InputError: It is ambiguous which units the numbers have.
+        InputError: The units of the numbers are ambiguous.
     """
-    if dtype is None or dtype == PIXELS or (dtype == BYTES) == (trained == BYTES):
+    if dtype is None or dtype == PIXELS_DTYPE or (dtype == BYTES_DTYPE) == (trained == BYTES_DTYPE):
         return rows
-    if dtype == BYTES:
+    if dtype == BYTES_DTYPE:
         was = (
-            f"{trained} numbers, which are used as they are"
+            f"{trained} numbers, which are not scaled"
             if trained
-            else "data whose dtype it does not say, by an earlier ostinato"
+            else "data of unknown dtype, by an earlier version of ostinato"
         )
-        mend = (
-            f"give the numbers that it was trained on, for example "
-            f"x.astype({'float' if trained == TEXT else repr(trained)})"
+        remedy = (
+            "give numbers in the units of the training data, for example "
+            f"x.astype({'float' if trained == TEXT_DTYPE else repr(trained)})"
             if trained
             else "train it again"
         )
         raise InputError(
             f"{source}: the numbers are uint8, which is divided by 255, and the model was trained "
-            f"on {was}; {mend}"
+            f"on {was}; {remedy}"
         )
-    if dtype != TEXT and np.dtype(dtype).kind not in "iu":
+    if dtype != TEXT_DTYPE and np.dtype(dtype).kind not in "iu":
         raise InputError(
             f"{source}: the numbers are {dtype}, and the model was trained on uint8 (0 to 255, "
-            f"divided by 255); give uint8, for "
-            "example x.astype('uint8'), or (255 * x).round().astype('uint8') if x is 0 to 1"
+            "divided by 255); give uint8, for example x.astype('uint8'), or (255 * "
+            "x).round().astype('uint8') if x is 0 to 1"
         )
 
     def divided(k: int) -> np.ndarray:
@@ -144,31 +143,29 @@ def as_trained(
         if len(bad):
             raise InputError(
                 f"{source}: sequence {k + 1} has {bad[0]:g}, and the model was trained on uint8; "
-                f"give whole numbers from 0 to 255"
+                "give whole numbers from 0 to 255"
             )
         return row / np.float32(255)
 
-    return Made(len(rows), divided)
+    return LazySequence(len(rows), divided)
 
 
 def label_of(given, what: str) -> str:
-    """A label in memory as a file would have it: text without the space around it.
+    """A label in memory as stripped text, as it would stand in a file.
 
     Raises:
-        InputError: It is empty; the message calls it `what`.
+        InputError: The label is empty; the message calls it `what`.
     """
     text = compose(str(given.item() if hasattr(given, "item") else given)).strip()
     if given is None or text in ("", "nan"):
-        raise InputError(f"{what} is {given!r}, an empty label; write one, or take the row out")
+        raise InputError(f"{what} is {given!r}, an empty label; write a label, or remove the row")
     return text
 
 
 def scaling(dtype: str | None) -> str:
-    """How the numbers of the training data are scaled, for a line of the command line; "" where
-    there are none.
-    """
+    """Description of the scaling of the training data for the command line; "" without numbers."""
     return (
         ""
         if dtype is None
-        else f"numbers {dtype}, " + ("divided by 255" if dtype == BYTES else "as they are")
+        else f"numbers {dtype}, " + ("divided by 255" if dtype == BYTES_DTYPE else "not scaled")
     )

@@ -1,4 +1,4 @@
-"""."""
+"""Vocabularies: words, characters and byte pairs as numbers, and back to text."""
 
 import codecs
 import json
@@ -10,33 +10,37 @@ from typing import Annotated, Literal
 import numpy as np
 
 from ..errors import InputError
-from ..options import KINDS
+from ..options import TOKEN_KINDS
 from .records import Distinct, Length, read_record
 from .text import characters, compose
 
-# Characters that pieces of text are learned from at most.
-LEARNED = 20_000_000
+# Maximum number of characters to learn tokens from.
+LEARNED_CHARACTERS = 20_000_000
 
 
 # ---------------------------------------------------------------- vocabularies
 
 
-def drawn(texts: Iterable[str]) -> Iterator[str]:
-    """The texts that pieces are learned from: all; or, where these have more than `LEARNED`
-    characters, about so many, always the same.
+def sample_texts(texts: Iterable[str]) -> Iterator[str]:
+    """The texts to learn a vocabulary from: all, or a fixed random sample of about
+    `LEARNED_CHARACTERS` characters.
 
     Args:
-        texts: They are gone through twice.
+        texts: The texts; they are read twice.
     """
     size, random = sum(map(len, texts)), np.random.default_rng(0)
-    return (text for text in texts if size <= LEARNED or random.random() < LEARNED / size)
+    return (
+        text
+        for text in texts
+        if size <= LEARNED_CHARACTERS or random.random() < LEARNED_CHARACTERS / size
+    )
 
 
 class CharacterVocabulary:
-    """One number for each character.
+    """A number for each character.
 
     Args:
-        tokens: The characters, in the order of their numbers.
+        tokens: The characters in the order of their numbers.
     """
 
     kind = "character"
@@ -47,7 +51,7 @@ class CharacterVocabulary:
 
     @classmethod
     def of(cls, texts: Iterable[str]) -> "CharacterVocabulary":
-        """The vocabulary of texts, in code point order."""
+        """Build the vocabulary of texts, in code point order."""
         found = set()
         for text in texts:
             found.update(characters(text))
@@ -57,10 +61,10 @@ class CharacterVocabulary:
         return len(self.tokens)
 
     def encode(self, text: str) -> np.ndarray:
-        """The numbers of a composed text, int32.
+        """Encode a composed text as int32 numbers.
 
         Raises:
-            InputError: A character that is not in the vocabulary.
+            InputError: A character is not in the vocabulary.
         """
         found = characters(text)
         try:
@@ -71,23 +75,21 @@ class CharacterVocabulary:
                 f" and {len(unseen) - 5} more" if len(unseen) > 5 else ""
             )
             raise InputError(
-                f"{shown}: not in the text that the model was trained on, so it has no number for "
-                f"it; leave it out, "
-                "or train with --vocabulary byte-pair, which can spell anything"
+                f"{shown}: not in the vocabulary, because the training text does not contain it; "
+                "leave it out, or train with --vocabulary byte-pair, which can encode any text"
             ) from None
 
     def decoder(self) -> "Decoder":
-        """What turns numbers back into text, one at a time."""
+        """A decoder from numbers to text, one number at a time."""
         return Decoder(self.tokens.__getitem__, whole=True)
 
     def to_json(self) -> dict:
-        """What `vocabulary_from_json` reads."""
+        """The vocabulary as `vocabulary_from_json` reads it."""
         return {"kind": self.kind, "tokens": self.tokens}
 
 
 class BytePairVocabulary:
-    """One number for each frequent piece of text, learned from a text; any other text is spelled by
-    its bytes.
+    """A number for each learned byte-pair token; any other text is encoded by its bytes.
 
     Args:
         tokenizer: A byte-level byte-pair `tokenizers.Tokenizer`.
@@ -99,14 +101,14 @@ class BytePairVocabulary:
         self.tokenizer = tokenizer
         alphabet = _byte_letters()
         tokens = [tokenizer.id_to_token(number) for number in range(tokenizer.get_vocab_size())]
-        self.pieces = [bytes(alphabet[letter] for letter in token) for token in tokens]
+        self.token_bytes = [bytes(alphabet[letter] for letter in token) for token in tokens]
 
     @classmethod
     def of(cls, texts: Iterable[str], size: int) -> "BytePairVocabulary":
-        """The vocabulary of `size` pieces of texts.
+        """Learn a vocabulary of `size` tokens from texts.
 
         Raises:
-            InputError: The texts do not have so many different pieces.
+            InputError: The texts have too few different tokens.
         """
         from tokenizers import trainers
 
@@ -115,38 +117,38 @@ class BytePairVocabulary:
             vocab_size=size, show_progress=False, initial_alphabet=sorted(_byte_letters())
         )
         tokenizer.train_from_iterator(
-            (line for text in drawn(texts) for line in text.splitlines(keepends=True)), trainer
+            (line for text in sample_texts(texts) for line in text.splitlines(keepends=True)),
+            trainer,
         )
         if tokenizer.get_vocab_size() != size:
             raise InputError(
-                f"--vocabulary-size {size}: this text gives {tokenizer.get_vocab_size()} pieces "
-                f"and no more; "
-                f"write --vocabulary-size {tokenizer.get_vocab_size()} or less"
+                f"--vocabulary-size {size}: this text only gives {tokenizer.get_vocab_size()} "
+                f"tokens; write --vocabulary-size {tokenizer.get_vocab_size()} or less"
             )
         return cls(tokenizer)
 
     def __len__(self):
-        return len(self.pieces)
+        return len(self.token_bytes)
 
     def encode(self, text: str) -> np.ndarray:
-        """The numbers of a composed text, int32."""
+        """Encode a composed text as int32 numbers."""
         lines = text.splitlines(keepends=True)
         return np.fromiter(
             (number for line in self.tokenizer.encode_batch(lines) for number in line.ids), np.int32
         )
 
     def decoder(self) -> "Decoder":
-        """What turns numbers back into text, one at a time."""
+        """A decoder from numbers to text, one number at a time."""
         utf8 = codecs.getincrementaldecoder("utf-8")("replace")
-        return Decoder(lambda number: utf8.decode(self.pieces[number]), whole=False)
+        return Decoder(lambda number: utf8.decode(self.token_bytes[number]), whole=False)
 
     def to_json(self) -> dict:
-        """What `vocabulary_from_json` reads."""
+        """The vocabulary as `vocabulary_from_json` reads it."""
         return {"kind": self.kind, "tokenizer": json.loads(self.tokenizer.to_str())}
 
 
 def byte_pair_tokenizer():
-    """A `tokenizers.Tokenizer` for byte pairs, which has not learned any yet."""
+    """An untrained byte-pair `tokenizers.Tokenizer`."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
     tokenizer = Tokenizer(models.BPE())
@@ -158,20 +160,19 @@ def byte_pair_tokenizer():
 
 
 def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> None:
-    """Give a tokenizer the vocabulary of another one of the same kind, of which JSON says what
-    `Tokenizer.to_str` gives.
+    """Copy the vocabulary of a serialised tokenizer of the same kind into a tokenizer.
 
-    Nothing else is taken from there: a tokenizer can also say to pad each text to a million tokens,
-    or to search it for a pattern that takes forever. Where it says anything that ours does not, it
-    is not one of ours.
+    Only the vocabulary is copied. A serialised tokenizer could also pad each text to a million
+    tokens, or search it with a pattern that never ends. A tokenizer with any other settings is
+    refused.
 
     Args:
-        tokenizer: A `tokenizers.Tokenizer` of the kind that is wanted.
-        said: Of the other one.
-        special: The tokens that it begins with.
+        tokenizer: A `tokenizers.Tokenizer` of the expected kind.
+        said: The other tokenizer, as `Tokenizer.to_str` serialises it.
+        special: The tokens that the vocabulary begins with.
 
     Raises:
-        InputError: It is of another kind, or its vocabulary cannot be used.
+        InputError: The tokenizer is of another kind, or its vocabulary is invalid.
     """
     from tokenizers import models
 
@@ -185,7 +186,7 @@ def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> Non
         "padding",
     ):
         if name not in said or not _agrees(said[name], ours[name]):
-            raise InputError(f"its {name!r} is not that of a vocabulary of ours")
+            raise InputError(f"its {name!r} is not that of an ostinato vocabulary")
     model = said.get("model")
     own = {
         name: value
@@ -193,7 +194,7 @@ def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> Non
         if name not in ("vocab", "merges", "unk_token")
     }
     if not isinstance(model, dict) or not _agrees(model, own):
-        raise InputError("its 'model' is not that of a vocabulary of ours")
+        raise InputError("its 'model' is not that of an ostinato vocabulary")
     vocabulary = model.get("vocab")
     if (
         not isinstance(vocabulary, dict)
@@ -201,7 +202,9 @@ def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> Non
         or sorted(vocabulary.values()) != [*range(len(vocabulary))]
         or [*sorted(vocabulary, key=vocabulary.get)[: len(special)]] != [*special]
     ):
-        raise InputError("its 'vocab' does not number tokens from 0 on, the special ones first")
+        raise InputError(
+            "its 'vocab' does not number the tokens from 0, with the special tokens first"
+        )
     if own["type"] == "WordLevel":
         tokenizer.model = models.WordLevel(vocabulary, unk_token=tokenizer.model.unk_token)
     else:
@@ -214,7 +217,7 @@ def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> Non
         if {first + second for first, second in merges} != {
             token for token in vocabulary if len(token) > 1
         } - {*special}:
-            raise InputError("its 'merges' do not make the tokens of its 'vocab'")
+            raise InputError("its 'merges' do not produce the tokens of its 'vocab'")
         try:
             tokenizer.model = models.BPE(
                 vocab=vocabulary, merges=[(first, second) for first, second in merges]
@@ -227,8 +230,8 @@ def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> Non
 
 
 def _agrees(said, ours) -> bool:
-    """Whether what JSON says of a part of a tokenizer is what ours has; another version of
-    tokenizers may know more settings or fewer.
+    """Whether a part of a serialised tokenizer equals the expected part; other versions of
+    tokenizers may have more or fewer settings.
     """
     if not isinstance(ours, dict) or not isinstance(said, dict):
         return type(said) is type(ours) and said == ours
@@ -236,11 +239,11 @@ def _agrees(said, ours) -> bool:
 
 
 class Decoder:
-    """Numbers to characters, one number at a time, giving each character when it is sure to be
-    whole.
+    """Decodes numbers to characters one number at a time; a character is returned once it is
+    complete.
 
     Args:
-        text_of: The text that a number adds.
+        text_of: Function from a number to the text it adds.
         whole: Each number is one whole character.
     """
 
@@ -248,19 +251,20 @@ class Decoder:
         self.text_of, self.whole, self.kept = text_of, whole, ""
 
     def feed(self, number: int) -> list[str]:
-        """The characters that are whole once this number is known."""
+        """The characters that are complete after this number."""
         text = self.text_of(number)
         if self.whole:
             return [text]
-        # What comes next can still belong to the last character: an accent, the next emoji of a
-        # family.
+        # The next text can still extend the last character: by an accent, or an emoji of a family.
         *done, self.kept = characters(self.kept + text) or [""]
         return done
 
 
 def _byte_letters() -> dict[str, int]:
-    """The letter by which byte-level tokenizers write each byte. Source: GPT-2's encoder.py,
-    bytes_to_unicode (2019).
+    """The letter by which byte-level tokenizers write each byte.
+
+    Source:
+        GPT-2's encoder.py, bytes_to_unicode (2019).
     """
     printed = [
         *range(ord("!"), ord("~") + 1),
@@ -274,14 +278,15 @@ def _byte_letters() -> dict[str, int]:
 
 
 def make_vocabulary(kind: str, size: int, *, learned_from: Iterable[str], every: Iterable[str]):
-    """The vocabulary of a text.
+    """Build the vocabulary of a text for a language model.
 
     Args:
         kind: One of `VOCABULARIES`.
-        size: How many pieces a byte-pair vocabulary has.
-        learned_from: The part that is trained on, in chunks; byte pairs are learned from it alone.
-        every: This part and the rest, in chunks. All its characters have numbers, so that each has
-            a probability and bits per character leave none out.
+        size: Number of tokens of a byte-pair vocabulary.
+        learned_from: The training part of the text, in chunks; byte pairs are learned from it
+            alone.
+        every: The whole text, in chunks. All its characters are in a character vocabulary, so that
+            each has a probability and bits per character include all of them.
     """
     return (
         CharacterVocabulary.of(every)
@@ -291,15 +296,15 @@ def make_vocabulary(kind: str, size: int, *, learned_from: Iterable[str], every:
 
 
 def vocabulary_from_json(value: dict, *, path: Path):
-    """The vocabulary that `to_json` gave.
+    """Restore the vocabulary that `to_json` returned.
 
     Raises:
-        InputError: It is no vocabulary; the message names the file it came from.
+        InputError: The value is not a vocabulary; the message names its file.
     """
     try:
         if value.get("kind") == "character":
-            return CharacterVocabulary(read_record(_Characters, value).tokens)
-        said = read_record(_BytePairs, value).tokenizer
+            return CharacterVocabulary(read_record(_CharacterFile, value).tokens)
+        said = read_record(_BytePairFile, value).tokenizer
         tokenizer = byte_pair_tokenizer()
         fill_tokenizer(tokenizer, said)
         letters, tokens = _byte_letters(), tokenizer.get_vocab()
@@ -307,17 +312,17 @@ def vocabulary_from_json(value: dict, *, path: Path):
             letters.keys() <= tokens.keys()
             and all(letter in letters for token in tokens for letter in token)
         ):
-            raise InputError("its 'vocab' does not spell all bytes, and nothing else")
+            raise InputError("its 'vocab' does not consist of tokens over all bytes")
         return BytePairVocabulary(tokenizer)
     except InputError as error:
         raise InputError(
-            f"{str(path)!r} holds no vocabulary ({error}); restore the file, or train the model "
-            f"again"
+            f"{str(path)!r} is not a vocabulary ({error}); restore the file, or train the model "
+            "again"
         ) from error
 
 
 @dataclass(frozen=True)
-class _Characters:
+class _CharacterFile:
     """The contents of the file of a `CharacterVocabulary`."""
 
     kind: Literal["character"]
@@ -325,30 +330,29 @@ class _Characters:
 
 
 @dataclass(frozen=True)
-class _BytePairs:
+class _BytePairFile:
     """The contents of the file of a `BytePairVocabulary`."""
 
     kind: Literal["byte-pair"]
     tokenizer: dict[str, object]
 
 
-# The numbers that every vocabulary begins with: past a text's end; not known; before the first
-# piece; behind the last.
+# The special tokens that every vocabulary starts with: padding, unknown, start, end.
 SPECIAL = ("<pad>", "<unknown>", "<start>", "<end>")
 PAD, UNKNOWN, START, END = range(4)
 
 
-class Pieces:
-    """A vocabulary of pieces of text, and the way from a text to their numbers and back.
+class Vocabulary:
+    """A vocabulary of tokens: encodes texts as numbers and decodes them.
 
     Args:
-        kind: One of `KINDS`. Words are runs of letters, digits and marks, and runs of other signs;
-            characters are grapheme clusters.
+        kind: One of `TOKEN_KINDS`. Words are runs of letters, digits and marks, or runs of other
+            signs; characters are grapheme clusters.
         tokenizer: A `tokenizers.Tokenizer`.
 
     Example:
-        >>> pieces = Pieces.of(["한글 is 한글", "is it?"], "word", size=100)
-        >>> len(pieces), pieces.encode(["한글 is new"])[0].tolist()
+        >>> vocabulary = Vocabulary.of(["한글 is 한글", "is it?"], "word", size=100)
+        >>> len(vocabulary), vocabulary.encode(["한글 is new"])[0].tolist()
         (8, [5, 4, 1])
     """
 
@@ -357,68 +361,77 @@ class Pieces:
 
     @classmethod
     def of(
-        cls, texts: Iterable[str], kind: str, *, size: int, least: int = 1, lower: bool = False
-    ) -> "Pieces":
-        """The vocabulary of some texts.
+        cls,
+        texts: Iterable[str],
+        kind: str,
+        *,
+        size: int,
+        min_count: int = 1,
+        lowercase: bool = False,
+    ) -> "Vocabulary":
+        """Learn a vocabulary from texts.
 
         Args:
-            texts: The texts; see `ostinato.data.vocabulary.drawn`.
-            kind: One of `KINDS`.
-            size: Pieces at most, the special four among them.
-            least: How often a piece has to be there.
-            lower: Take capital letters for small ones.
+            texts: The texts; see `ostinato.data.vocabulary.sample_texts`.
+            kind: One of `TOKEN_KINDS`.
+            size: Maximum number of tokens, including the four special ones.
+            min_count: Minimum count of a token.
+            lowercase: Convert texts to lower case.
 
         Raises:
-            InputError: Another kind, or a size that byte pairs cannot have.
+            InputError: The kind is unknown, or byte pairs cannot have this size.
         """
         from tokenizers import pre_tokenizers, trainers
 
-        if kind not in KINDS:
-            raise InputError(f"--pieces {kind}: write one of {', '.join(KINDS)}")
+        if kind not in TOKEN_KINDS:
+            raise InputError(f"--tokens {kind}: write one of {', '.join(TOKEN_KINDS)}")
         if kind == "byte-pair":
             if size < 256 + len(SPECIAL):
                 raise InputError(
                     f"--vocabulary-size {size}: byte pairs start from the 256 bytes and "
-                    f"{len(SPECIAL)} marks; write 260 or more, such as 8000"
+                    f"{len(SPECIAL)} special tokens; write 260 or more, such as 8000"
                 )
             trainer = trainers.BpeTrainer(
                 vocab_size=size,
-                min_frequency=max(2, least),
+                min_frequency=max(2, min_count),
                 show_progress=False,
                 special_tokens=[*SPECIAL],
                 initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             )
         else:
             trainer = trainers.WordLevelTrainer(
-                vocab_size=size, min_frequency=least, show_progress=False, special_tokens=[*SPECIAL]
+                vocab_size=size,
+                min_frequency=min_count,
+                show_progress=False,
+                special_tokens=[*SPECIAL],
             )
-        tokenizer = _tokenizer(kind, lower=lower)
-        tokenizer.train_from_iterator((compose(text) for text in drawn(texts)), trainer)
+        tokenizer = _tokenizer(kind, lowercase=lowercase)
+        tokenizer.train_from_iterator((compose(text) for text in sample_texts(texts)), trainer)
         return cls(kind, tokenizer)
 
     @property
-    def lower(self) -> bool:
-        """Whether capital letters are taken for small ones."""
+    def lowercase(self) -> bool:
+        """Whether texts are converted to lower case."""
         return self.tokenizer.normalizer is not None
 
     def __len__(self):
         return self.tokenizer.get_vocab_size()
 
     def encode(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """The numbers of each text, int32; without START and END."""
+        """The numbers of each text, int32, without START and END."""
         encoded = self.tokenizer.encode_batch(
             [compose(text) for text in texts], add_special_tokens=False
         )
         return [np.array(one.ids, np.int32) for one in encoded]
 
     def decode(self, numbers: Sequence[int]) -> str:
-        """The text of numbers; marks are left out, and words have a space between them."""
+        """The text of numbers, without special tokens; words are separated by spaces."""
         return self.tokenizer.decode(
             [int(n) for n in numbers if n >= len(SPECIAL)], skip_special_tokens=False
         )
 
     def spelled(self, numbers: Sequence[int]) -> list[str]:
-        """Each number as a person reads it, marks too."""
+        """The text of each number, including special tokens."""
         return [
             SPECIAL[n]
             if n < len(SPECIAL)
@@ -427,45 +440,45 @@ class Pieces:
         ]
 
     def to_json(self) -> dict:
-        """What `from_json` reads."""
+        """The vocabulary as `from_json` reads it."""
         return {"kind": self.kind, "tokenizer": json.loads(self.tokenizer.to_str())}
 
     @classmethod
-    def from_json(cls, value: dict, *, path: Path, split: bool = True) -> "Pieces":
-        """The vocabulary that `to_json` gave.
+    def from_json(cls, value: dict, *, path: Path, split: bool = True) -> "Vocabulary":
+        """Restore the vocabulary that `to_json` returned.
 
         Args:
-            value: This.
-            path: The file that it came from, for messages.
-            split: Texts are split into words; otherwise each is a word.
+            value: The parsed JSON.
+            path: The file it came from, for messages.
+            split: Texts are split into words; otherwise each text is one word.
 
         Raises:
-            InputError: It is none.
+            InputError: The value is not a vocabulary.
         """
         try:
-            said = read_record(_Said, value)
+            said = read_record(_VocabularyFile, value)
             tokenizer = _tokenizer(
-                said.kind, lower=said.tokenizer.get("normalizer") is not None, split=split
+                said.kind, lowercase=said.tokenizer.get("normalizer") is not None, split=split
             )
             fill_tokenizer(tokenizer, said.tokenizer, special=SPECIAL)
         except InputError as error:
             raise InputError(
-                f"{str(path)!r} holds no vocabulary ({error}); restore the file, or train the "
-                f"model again"
+                f"{str(path)!r} is not a vocabulary ({error}); restore the file, or train the "
+                "model again"
             ) from error
         return cls(said.kind, tokenizer)
 
 
 @dataclass(frozen=True)
-class _Said:
+class _VocabularyFile:
     """The contents of the file of a vocabulary."""
 
-    kind: Literal[KINDS]
+    kind: Literal[TOKEN_KINDS]
     tokenizer: dict[str, object]
 
 
-def _tokenizer(kind: str, *, lower: bool, split: bool = True):
-    """A `tokenizers.Tokenizer` of a kind that has not learned any token yet."""
+def _tokenizer(kind: str, *, lowercase: bool, split: bool = True):
+    """An untrained `tokenizers.Tokenizer` of a kind."""
     from tokenizers import (
         Regex,
         Tokenizer,
@@ -486,8 +499,8 @@ def _tokenizer(kind: str, *, lower: bool, split: bool = True):
             )
         elif split:
             tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    if lower:
+    if lowercase:
         tokenizer.normalizer = normalizers.Lowercase()
-    # a text that spells a mark, as "<end>", is text
+    # a text that contains a special token such as "<end>" is text
     tokenizer.encode_special_tokens = True
     return tokenizer

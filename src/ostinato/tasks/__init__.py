@@ -1,7 +1,7 @@
-"""Tasks over the layers: from a person's file to a trained model, and from the model to answers.
+"""Tasks on top of the layers: train a model on a file, evaluate it, and predict with it.
 
-Each is a class with `fit`, `evaluate`, `predict` and `save`; `load` gives back what `save`, or the
-command line, wrote.
+Each task is a class with `fit`, `evaluate`, `predict` and `save`. `load` restores a model that
+`save` or the command line wrote.
 """
 
 import importlib
@@ -38,31 +38,25 @@ __all__ = [
 
 
 def task_class(name: str) -> "type[Task]":
-    """The class of a task, by its name on the command line. It is imported here, and with it
-    torch.
-
-    Raises:
-        MissingExtra: The packages of the extra `tasks` are not installed.
-    """
-    try:
-        module = importlib.import_module(f".{TASKS[name].module}", __package__)
-    except ModuleNotFoundError as error:
-        raise missing_extra(error) or error from error
-    return getattr(module, TASKS[name].class_name)
+    """The class of a task by its command-line name. Importing it imports torch."""
+    return getattr(
+        importlib.import_module(f".{TASKS[name].module}", __package__), TASKS[name].class_name
+    )
 
 
 def load(directory: Path) -> "Task":
-    """The trained task in a directory.
+    """Load the trained task in a directory.
 
     Raises:
-        InputError: There is no whole model in it; the message says what is missing or damaged.
+        InputError: The directory has no complete model; the message says what is missing or
+            damaged.
     """
     from .saved import read_model
 
     directory = Path(directory)
     saved = read_model(directory, device="cpu", mixed_precision=False)
     from .restore import (
-        restored,  # it needs torch, and a directory without a model does not
+        restored,  # imports torch, after the directory has been checked
     )
 
     return restored(saved, directory)

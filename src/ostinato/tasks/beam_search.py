@@ -1,6 +1,4 @@
-"""Beam search: the likeliest sequences of a model that writes one token at a time, for many rows at
-once.
-"""
+"""Beam search over a model that writes one token at a time, for a batch of rows."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,13 +11,13 @@ from ..errors import InputError
 
 @dataclass(frozen=True)
 class Hypothesis:
-    """A sequence that a search found.
+    """A sequence found by beam search.
 
     Attributes:
-        tokens: What was written, without start and end.
-        score: Its log-probability, end included, over `penalty` of its length.
-        ended: The model ended it; without, it was cut at the greatest length.
-        attention: (T, S), where the model looked for each token; None for a model without.
+        tokens: The tokens, without start and end.
+        score: Log-probability, including the end token, divided by `penalty` of the length.
+        ended: The model ended the sequence; otherwise it was cut at the maximum length.
+        attention: Attention weights (T, S) of each token; None for a model without attention.
     """
 
     tokens: list[int]
@@ -29,8 +27,7 @@ class Hypothesis:
 
 
 def penalty(steps: int, length_norm: float) -> float:
-    """What a log-probability is divided by, so that long sequences are not held to be worse for
-    being long.
+    """Length penalty: the divisor of a log-probability, so that long sequences can compete.
 
     Source: Wu et al., Google's Neural Machine Translation System (2016), equation 14.
     """
@@ -51,33 +48,33 @@ def beam_search(
     best: int = 1,
     dimension: int = 0,
 ) -> list[list[Hypothesis]]:
-    """The likeliest sequences of each row; one beam takes the likeliest token at each step.
+    """Find the most probable sequences of each row; with one beam, greedy decoding.
 
-    A row is done when no sequence that is still being written can come before those that have
-    ended, whatever it goes on with. Of equal ones the earlier beam and the smaller token come
-    first, and a row's result does not depend on the rows beside it.
+    A row is done when no unfinished sequence can score better than the finished ones. Ties are
+    broken by the earlier beam and the smaller token. The result of a row does not depend on the
+    other rows.
 
     Args:
-        states: Where the rows start: a tensor of B rows, a tuple of such (or of tuples), or None.
-        step: `step(tokens (N,), states)` gives log-probabilities (N, V), the new states and
-            attention weights (N, S) or None. N is B at the first step and then B times up to
-            `beams`: row 0's beams, row 1's beams, ...
+        states: Initial states: a tensor of B rows, a tuple of such tensors (or of tuples), or None.
+        step: `step(tokens (N,), states)` returns log-probabilities (N, V), new states, and
+            attention weights (N, S) or None. N is B at the first step, then B times up to `beams`:
+            the beams of row 0, of row 1, ...
         batch: B.
-        start: The token before the first; or one for each row, (B,).
-        end: The token that ends a sequence; None where there is none.
-        length: Tokens at most, the end among them.
-        beams: K, how many sequences a row keeps.
-        length_norm: 0 compares sequences by their log-probability, more favours long ones; see
+        start: The start token, or one per row (B,).
+        end: The end token; None if there is none.
+        length: Maximum number of tokens, including the end token.
+        beams: K, number of sequences kept per row.
+        length_norm: 0 compares log-probabilities; larger values favour long sequences; see
             `penalty`.
-        best: How many sequences of a row to give, K at most.
-        dimension: Which dimension of a state's tensors is the rows: 0, or 1 for those of
-            `Recurrent`, (L, B, H).
+        best: Number of sequences to return per row, at most K.
+        dimension: The dimension of the rows in a state tensor: 0, or 1 for states of `Recurrent`,
+            (L, B, H).
 
     Returns:
-        For each row its sequences, the best first: `best` of them, or as many as there are.
+        The sequences of each row, best first: `best` of them, or as many as exist.
 
     Raises:
-        InputError: An argument out of range, or log-probabilities that are no numbers.
+        InputError: An argument is out of range, or a log-probability is NaN.
 
     Example:
         >>> import torch
@@ -92,8 +89,8 @@ def beam_search(
             raise InputError(f"{name}={given!r}: write a whole number from {low}")
     if best > beams:
         raise InputError(
-            f"best={best} of beams={beams}: a search keeps as many sequences as it has beams; "
-            f"write beams={best}"
+            f"best={best} of beams={beams}: a search keeps one sequence per beam; write "
+            f"beams={best}"
         )
     if not 0 <= length_norm <= 10:
         raise InputError(f"length_norm={length_norm!r}: write a number from 0 to 10, such as 0.6")
@@ -105,8 +102,8 @@ def beam_search(
         found, states, weights = step(tokens.flatten(), states)
         if found.isnan().any():
             raise InputError(
-                "the model gives log-probabilities that are no numbers (nan); "
-                "train it again with a smaller learning rate"
+                "the model gives log-probabilities that are not numbers (nan); train it again with "
+                "a smaller learning rate"
             )
         vocabulary = found.shape[1]
         total = found.view(batch, -1, vocabulary) + (0.0 if scores is None else scores[:, :, None])
@@ -120,7 +117,7 @@ def beam_search(
                 None if weights is None else weights.view(batch, width, weights.shape[1]),
             )
         )
-        # what has ended is written no further; at the last step all has
+        # finished sequences are not continued; at the last step all are finished
         ended = (
             torch.ones_like(tokens, dtype=torch.bool)
             if number == length
@@ -131,8 +128,8 @@ def beam_search(
         if ended is not None:
             finished = _kept(finished, scores, ended, number, penalty(number, length_norm), best)
             scores = scores.masked_fill(ended, -torch.inf)
-            # log-probabilities only fall: the most that can come of a sequence is what it has, over
-            # the greatest length's penalty
+            # log-probabilities only decrease: the best possible score of a sequence is its current
+            # log-probability divided by the penalty of the maximum length
             beaten = finished[0][:, -1:] >= scores / penalty(length, length_norm)
             if number == length or (finished[0].shape[1] == best and beaten.all()):
                 break
@@ -145,12 +142,11 @@ def beam_search(
 
 
 def _greatest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """The greatest values of each row and their places, in falling order; of equal ones the earlier
-    come first.
+    """The `count` largest values of each row and their positions, in descending order; ties by
+    position.
     """
     found, places = values.topk(count, 1)
-    # topk takes any of equal ones: put in order those that it took, and take anew where it had a
-    # choice
+    # topk breaks ties arbitrarily: sort its result, and select again where there are ties
     places, order = places.sort(1)
     found, order = found.gather(1, order).sort(dim=1, descending=True, stable=True)
     places = places.gather(1, order)
@@ -163,9 +159,7 @@ def _greatest(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def _kept(finished, scores: Tensor, ended: Tensor, number: int, over: float, best: int):
-    """The best of what had ended and what ends now: its score, its step, its beam, (B, up to
-    `best`) each.
-    """
+    """The best finished sequences so far: score, step and beam, (B, up to `best`) each."""
     new = (scores / over).masked_fill(~ended, -torch.inf)
     beams = torch.arange(new.shape[1], device=new.device).expand_as(new)
     now = (new, torch.full_like(beams, number - 1), beams)
@@ -175,7 +169,7 @@ def _kept(finished, scores: Tensor, ended: Tensor, number: int, over: float, bes
 
 
 def _chosen(states, rows: Tensor, dimension: int):
-    """States of these rows, in this order."""
+    """Select and reorder the rows of states."""
     if states is None:
         return None
     if isinstance(states, Tensor):
@@ -184,7 +178,7 @@ def _chosen(states, rows: Tensor, dimension: int):
 
 
 def _traced(trail, finished, end) -> list[list[Hypothesis]]:
-    """The sequences that led to what has ended, read from their last step to their first."""
+    """Trace the finished sequences back from their last step to their first."""
     steps = [(parents.tolist(), tokens.tolist(), weights) for parents, tokens, weights in trail]
     rows = []
     for row, of_row in enumerate(zip(*(each.tolist() for each in finished))):

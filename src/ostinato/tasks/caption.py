@@ -1,4 +1,4 @@
-"""One to many: words for a picture."""
+"""One to many: captions for pictures."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from ..data.disk import Made
+from ..data.disk import LazySequence
 from ..data.examples import Examples, pair_of
 from ..data.media import square
 from ..data.text import compose
@@ -15,21 +15,21 @@ from .options import CaptionOptions
 from .sentences import SentenceTask
 from .seq2seq import PictureEncoder
 
-# How many pixels of the report's picture a pixel of a picture is.
+# Enlargement factor of pictures in the report.
 ENLARGED = 4
-# How many pictures are compared with how many at a time.
+# Number of pictures compared at a time.
 COMPARED = 256
 
 
 class Captioner(SentenceTask):
-    """Learns to say what is in a picture, which is made 32 x 32.
+    """Writes captions for pictures, which are resized to 32 x 32.
 
-    Data is a table of pictures' files and their captions, or an npz file (see
-    `ostinato.data.annotated.read_pictures`), or a pair in memory: pictures (H, W, 3) uint8, and a
-    list of captions. `predict` takes a picture, a folder of them, or what it has learned from.
+    Data is a table of picture files and captions, an npz file (see
+    `ostinato.data.annotated.read_pictures`), or a pair in memory: pictures (H, W, 3) uint8 and a
+    list of captions. `predict` takes a picture, a folder of pictures, or data in a training format.
 
     Args:
-        options: Those of `CaptionOptions`, by name.
+        options: The options of `CaptionOptions`, by name.
 
     Example:
         >>> import numpy as np
@@ -43,7 +43,7 @@ class Captioner(SentenceTask):
         'a red square above'
     """
 
-    name, Options, goal, higher = "caption", CaptionOptions, "chrf", True
+    name, Options, goal, higher_is_better = "caption", CaptionOptions, "chrf", True
     line_is = "the path of a picture or a folder of pictures"
 
     def given_rows(self, data, labelled):
@@ -54,7 +54,7 @@ class Captioner(SentenceTask):
         if captions is not None and len(captions) != len(pictures):
             raise InputError(
                 f"{len(pictures)} pictures and {len(captions)} captions; give a caption for each "
-                f"picture"
+                "picture"
             )
         return Examples(
             {
@@ -77,36 +77,36 @@ class Captioner(SentenceTask):
     def sources(self, examples):
         return examples["x"]
 
-    def given(self, sources):
+    def encoder_inputs(self, sources):
         return (torch.from_numpy(np.stack(sources)),)
 
-    def places(self, source):
+    def positions(self, source):
         return PictureEncoder.PLACES
 
     def shown_source(self, x, name):
         return name or "a picture"
 
     def problem(self, learned, measured):
-        # the report measures what the caption of the most alike of these comes to
+        # the report evaluates the caption of the most similar of these pictures as a baseline
         self._learned = learned
         return super().problem(learned, measured)
 
     def report_parts(self, examples):
         places = _nearest(examples["x"], self._learned["x"])
-        nearest = Made(len(places), lambda k: self._learned["target"][places[k]])
+        nearest = LazySequence(len(places), lambda k: self._learned["target"][places[k]])
         return super().report_parts(examples) | {
-            "baseline": self.scored(nearest, examples["target"]),
-            "baseline_name": "the caption of the most alike picture learned from",
+            "baseline": self.sentence_metrics(nearest, examples["target"]),
+            "baseline_name": "the caption of the most similar training picture",
         }
 
-    def looked(self, examples, written, order):
+    def attention_parts(self, examples, written, order):
         chosen = [*order[::-1][:2], *order[:1]]
         tiles = []
         for k in chosen:
-            picture, said = examples["x"][k], self.pieces.decode(written[k].tokens)
-            tiles.append((_enlarged(picture), f"{said} (right: {examples['target'][k]})"))
+            picture, said = examples["x"][k], self.vocabulary.decode(written[k].tokens)
+            tiles.append((_enlarged(picture), f"{said} (target: {examples['target'][k]})"))
             for piece, weights in zip(
-                self.pieces.spelled(written[k].tokens)[:16], written[k].attention.numpy()
+                self.vocabulary.spelled(written[k].tokens)[:16], written[k].attention.numpy()
             ):
                 places = round(len(weights) ** 0.5)
                 light = np.kron(
@@ -123,8 +123,8 @@ def _picture(given, number: int) -> np.ndarray:
     picture = np.asarray(given)
     if picture.dtype != np.uint8 or picture.ndim != 3 or picture.shape[2] != 3 or not picture.size:
         raise InputError(
-            f"picture {number} is of {picture.dtype}, shape {picture.shape}; give (H, W, 3) uint8: "
-            f"red, green and blue, 0 to 255"
+            f"picture {number} has dtype {picture.dtype} and shape {picture.shape}; give (H, W, 3) "
+            "uint8: red, green and blue, 0 to 255"
         )
     return square(picture, PictureEncoder.SIZE)
 
@@ -134,9 +134,7 @@ def _enlarged(picture: np.ndarray) -> np.ndarray:
 
 
 def _nearest(pictures: Sequence[np.ndarray], learned: Sequence[np.ndarray]) -> list[int]:
-    """For each picture the number of the one learned from that is the most like it, pixel by
-    pixel.
-    """
+    """For each picture, the number of the training picture with the smallest pixel distance."""
     found = []
     for start in range(0, len(pictures), COMPARED):
         ours, best = _pixels(pictures[start : start + COMPARED]), None

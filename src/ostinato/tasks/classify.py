@@ -1,6 +1,4 @@
-"""Many to one: a label for a text, or for a sequence of numbers (sensor rows, the rows of a
-picture).
-"""
+"""Many to one: labels for texts, or for sequences of numbers (sensor data, rows of an image)."""
 
 import math
 from collections import Counter
@@ -13,16 +11,16 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ..data.batching import padded, spread, within
-from ..data.disk import Behind, StoredRows, parts
+from ..data.batching import mean_and_scale, padded, within
+from ..data.disk import Concatenation, StoredRows, chunked
 from ..data.examples import Examples, pair_of
 from ..data.text import compose, given_text
 from ..data.values import as_trained, dtype_of, label_of, sequence_of
-from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Pieces, drawn
+from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Vocabulary, sample_texts
 from ..errors import InputError
 from ..nn.embedding import embeddings
-from .knowledge import ClassifyKnowledge, Unlabelled
 from .layer import layer_of
+from .metadata import ClassifyMetadata, Unlabelled
 from .options import ClassifyOptions
 from .scores import Scores
 from .spelling import SpelledWords, Spelling, spelled_batch
@@ -30,15 +28,15 @@ from .task import Inside, Task, batches
 
 
 class ClassifyModel(nn.Module):
-    """A sequence to a score for each label: layers, then the greatest and the mean output of all
-    steps and the last state.
+    """Sequence classifier: recurrent layers, then max pooling, mean pooling and the last output.
 
     Args:
-        inputs: V pieces where the input is text, else F numbers of a step.
+        inputs: Vocabulary size V for texts, otherwise F numbers per step.
         labels: C.
         options: Sizes and rates.
         text: The input is text.
-        letters: Characters that words are read by, with the special ones; 0 where they are not.
+        letters: Number of characters, including special tokens, if words are also represented by
+            their characters; otherwise 0.
     """
 
     def __init__(
@@ -59,30 +57,29 @@ class ClassifyModel(nn.Module):
     def forward(
         self, x: torch.Tensor, lengths: torch.Tensor, *spelled: torch.Tensor
     ) -> torch.Tensor:
-        """Scores (B, C) of x: (B, T) numbers of pieces or (B, T, F) numbers; rows of length 0 are
-        read as nothing.
+        """Scores (B, C) of x: (B, T) token numbers or (B, T, F) numbers; rows may have length 0.
 
         Args:
-            x: These.
+            x: The input.
             lengths: (B,).
-            spelled: What `spelled_batch` gives, where words are read by their characters.
+            spelled: The output of `spelled_batch`, if words are represented by their characters.
         """
         return self.scores(self.embedded(x, *spelled), lengths)
 
     def embedded(self, x: torch.Tensor, *spelled: torch.Tensor) -> torch.Tensor:
-        """What the layers are given: (B, T, units)."""
+        """The input of the recurrent layers: (B, T, units)."""
         if self.words:
             return self.words.embedded(x, *spelled)
         return x if self.embedding is None else self.dropout(self.embedding(x))
 
     def scores(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Scores (B, C) of what `embedded` gives."""
+        """Scores (B, C) from the output of `embedded`."""
         output, _ = self.recurrent(x, lengths=lengths)
         inside = within(lengths, output.shape[1])[:, :, None]
-        # outputs past the end are 0 already
+        # outputs after the end are already 0
         mean = output.sum(1) / lengths.clamp(min=1)[:, None]
         most = output.masked_fill(~inside, -torch.inf).amax(1).where(lengths[:, None] > 0, 0.0)
-        # what each direction gives last: the reverse one does so at the first step
+        # the last output of each direction; that of the reverse one is at the first step
         ahead = output.shape[2] // (1 + self.recurrent.bidirectional)
         end = (lengths - 1).clamp(min=0)[:, None, None].expand(-1, 1, ahead)
         last = torch.cat([output[..., :ahead].gather(1, end)[:, 0], output[:, 0, ahead:]], 1)
@@ -90,11 +87,10 @@ class ClassifyModel(nn.Module):
 
 
 class ClassifyEnsemble(nn.Module):
-    """Models of one kind that each start from other weights; what they say together is the mean of
-    their probabilities.
+    """Ensemble of models with different initial weights; averages their probabilities.
 
     Args:
-        members: K of them.
+        members: K models.
 
     Source: Lakshminarayanan, Pritzel and Blundell, Simple and Scalable Predictive Uncertainty
         Estimation using Deep Ensembles (2017), without its adversarial training.
@@ -107,22 +103,24 @@ class ClassifyEnsemble(nn.Module):
     def forward(
         self, x: torch.Tensor, lengths: torch.Tensor, *spelled: torch.Tensor
     ) -> torch.Tensor:
-        """Scores (B, C): the logarithm of the mean probability; given what `ClassifyModel` is."""
+        """Scores (B, C): the logarithm of the mean probability; arguments as for
+        `ClassifyModel`.
+        """
         each = torch.stack([member(x, lengths, *spelled) for member in self.members])
         return each.log_softmax(2).logsumexp(0) - math.log(len(self.members))
 
 
 class Classifier(Task):
-    """Learns labels of texts or of sequences of numbers.
+    """Predicts labels of texts or of sequences of numbers.
 
     Data is a CSV, TSV, JSONL or Parquet file with a label column (see
     `ostinato.data.readers.read_labelled`), an npz file with `x` and `y`, or a pair in memory: a
-    list of texts, or of arrays (T,) or (T, F), and a list of labels. Numbers of uint8 are divided
-    by 255, others are used as they are, from a file and in memory; a model of uint8 takes other
-    whole numbers from 0 to 255 as such, and no floats.
+    list of texts or of arrays (T,) or (T, F), and a list of labels. Numbers of uint8 are divided by
+    255, other dtypes are used unchanged. A model trained on uint8 accepts other integers from 0 to
+    255, but no floats.
 
     Args:
-        options: Those of `ClassifyOptions`, by name.
+        options: The options of `ClassifyOptions`, by name.
 
     Example:
         >>> from ostinato.tasks import Classifier
@@ -132,8 +130,8 @@ class Classifier(Task):
         '+'
     """
 
-    name, Options, goal, higher = "classify", ClassifyOptions, "accuracy", True
-    # Texts without labels, from when they are read for the vocabulary until they are learned from.
+    name, Options, goal, higher_is_better = "classify", ClassifyOptions, "accuracy", True
+    # The unlabelled texts, between reading them for the vocabulary and pretraining.
     _unlabelled: Examples | None = None
 
     def given_rows(self, data, labelled):
@@ -150,9 +148,9 @@ class Classifier(Task):
         ]
         x, dtype = [row for row, _ in read], dtype_of((dtype for _, dtype in read), "row")
         if len({isinstance(row, str) for row in x}) > 1:
-            raise InputError("the given rows are of texts and of numbers; give one of the two")
-        # an empty row need not say how many numbers a step has
-        units = (self.knows.units if self.knows else None) or next(
+            raise InputError("the given rows are texts and numbers; give only one of the two")
+        # an empty row need not have the right number of features
+        units = (self.metadata.units if self.metadata else None) or next(
             (row.shape[1] for row in x if len(row) and not isinstance(row, str)), 1
         )
         x = [row if len(row) or isinstance(row, str) else row.reshape(0, units) for row in x]
@@ -169,15 +167,15 @@ class Classifier(Task):
 
     @property
     def is_text(self) -> bool:
-        """Whether it reads texts, not numbers."""
-        return self.knows.units is None
+        """Whether the input is text."""
+        return self.metadata.units is None
 
     @property
     def line_is(self):
         return (
             "a text"
             if self.is_text
-            else f"the numbers of a sequence, {self.knows.units} for each step,"
+            else f"the numbers of a sequence, {self.metadata.units} for each step,"
         )
 
     def line(self, text):
@@ -185,20 +183,20 @@ class Classifier(Task):
             return [text]
         words = text.replace(",", " ").split()
         try:
-            # whole numbers can be the bytes that a model was trained on
+            # integers may be the bytes that a model was trained on
             numbers = np.array(
                 list(map(int if all(word.isdecimal() for word in words) else float, words))
             )
         except ValueError:
             raise InputError(
-                f"{text!r} is no row of numbers; write them with commas or spaces between"
+                f"{text!r} is not a row of numbers; separate numbers by commas or spaces"
             ) from None
-        if len(numbers) % self.knows.units:
+        if len(numbers) % self.metadata.units:
             raise InputError(
-                f"{len(numbers)} numbers do not divide into steps of {self.knows.units}; write "
-                f"whole steps one after another"
+                f"{len(numbers)} numbers do not divide into steps of {self.metadata.units}; write "
+                "complete steps"
             )
-        return [numbers.reshape(-1, self.knows.units)]
+        return [numbers.reshape(-1, self.metadata.units)]
 
     def prepare(self, learned, every):
         counts = Counter(every["label"])
@@ -206,75 +204,76 @@ class Classifier(Task):
         if len(labels) < 2:
             raise InputError(
                 f"{every.source}: all {len(every)} rows have the label {labels[0]!r}; a classifier "
-                f"needs two labels or more to tell apart"
+                "needs two labels or more"
             )
         first = learned["x"][0]
         text = isinstance(first, str)
-        self.knows = ClassifyKnowledge(
+        self.metadata = ClassifyMetadata(
             labels, [counts[label] for label in labels], every.about, None, dtype=every.dtype
         )
         if not text:
             if self.options.unlabelled is not None:
                 raise InputError(
                     f"--unlabelled {self.options.unlabelled}: the rows of {every.source} are "
-                    f"numbers, and texts foretell nothing "
-                    "of these; leave it out"
+                    "numbers, and pretraining requires texts; leave it out"
                 )
             self._check_units(learned, first.shape[1])
-            self.knows = replace(self.knows, units=int(first.shape[1]), **spread(learned["x"]))
+            self.metadata = replace(
+                self.metadata, units=int(first.shape[1]), **mean_and_scale(learned["x"])
+            )
             return {}
         texts, more = learned["x"], None
         if self.options.unlabelled is not None:
             from .pretraining import check_texts, texts_of
 
             self._unlabelled = more = texts_of(self.options)
-            self.knows = replace(
-                self.knows, unlabelled=Unlabelled(len(more), more.about, more.digest())
+            self.metadata = replace(
+                self.metadata, unlabelled=Unlabelled(len(more), more.about, more.digest())
             )
-            texts = Behind(texts, more["x"])
-        kind = self.options.pieces or ("byte-pair" if len(learned) >= 20_000 else "word")
+            texts = Concatenation(texts, more["x"])
+        kind = self.options.tokens or ("byte-pair" if len(learned) >= 20_000 else "word")
         spelled, least = kind == "word" and self.options.spelling, 2 if len(texts) > 1000 else 1
-        lower = self.options.lower if self.options.lower is not None else spelled
-        self.pieces = Pieces.of(
-            texts, kind, size=self.options.vocabulary_size, least=least, lower=lower
+        lowercase = self.options.lowercase if self.options.lowercase is not None else spelled
+        self.vocabulary = Vocabulary.of(
+            texts, kind, size=self.options.vocabulary_size, min_count=least, lowercase=lowercase
         )
         if more:
-            check_texts(more, self.pieces)
-        found = {"pieces": kind, "lower": lower}
+            check_texts(more, self.vocabulary)
+        found = {"tokens": kind, "lowercase": lowercase}
         if self.options.word_dropout is None:
-            # a word that is taken for unknown still has its characters
+            # a word replaced by the unknown token is still represented by its characters
             found["word_dropout"] = 0.2 if spelled else 0.05
         if not spelled:
             return found
-        words = Counter(word for _, words in self._words(drawn(texts)) for word in words)
-        spelling = Spelling.of(words, self.options.characters, least=least)
-        self.knows = replace(self.knows, letters=spelling.letters)
-        return found | {"characters": spelling.apart}
+        words = Counter(word for _, words in self._words(sample_texts(texts)) for word in words)
+        spelling = Spelling.of(words, self.options.characters, min_count=least)
+        self.metadata = replace(self.metadata, letters=spelling.letters)
+        return found | {"characters": spelling.scheme}
 
     def check(self):
-        if self.is_text != (self.pieces is not None):
-            raise InputError("it has a vocabulary and reads numbers, or reads text and has none")
-        if self.is_text and (self.pieces.kind, self.pieces.lower) != (
-            self.options.pieces,
-            self.options.lower,
+        if self.is_text != (self.vocabulary is not None):
+            raise InputError(
+                "it reads numbers and has a vocabulary, or reads text and has no vocabulary"
+            )
+        if self.is_text and (self.vocabulary.kind, self.vocabulary.lowercase) != (
+            self.options.tokens,
+            self.options.lowercase,
         ):
-            raise InputError("its vocabulary is not that of the options 'pieces' and 'lower'")
-        if self.knows.letters is not None and self.options.characters is None:
-            raise InputError(
-                "it has 'letters', and no option 'characters' says how words are spelled"
-            )
-        if (self.options.unlabelled is None) != (self.knows.unlabelled is None):
-            raise InputError(
-                "it has an option 'unlabelled' and knows of no such texts, or the other way round"
-            )
+            raise InputError("its vocabulary does not match the options 'tokens' and 'lowercase'")
+        if self.metadata.letters is not None and self.options.characters is None:
+            raise InputError("it has 'letters', but the option 'characters' is missing")
+        if (self.options.unlabelled is None) != (self.metadata.unlabelled is None):
+            raise InputError("the option 'unlabelled' and the metadata do not match")
 
     def build(self):
-        # a model that was saved before words were spelled knows no letters
-        letters = len(SPECIAL) + len(self.knows.letters) if self.knows.letters is not None else 0
+        # a model saved by an older version has no characters
+        letters = (
+            len(SPECIAL) + len(self.metadata.letters) if self.metadata.letters is not None else 0
+        )
         members = [
             ClassifyModel(
-                len(self.pieces) if self.is_text else self.knows.units,
-                len(self.knows.labels),
+                len(self.vocabulary) if self.is_text else self.metadata.units,
+                len(self.metadata.labels),
                 self.options,
                 text=self.is_text,
                 letters=letters,
@@ -283,32 +282,32 @@ class Classifier(Task):
         ]
         return ClassifyEnsemble(members) if len(members) > 1 else members[0]
 
-    def before(self, out, **run):
+    def pretrain(self, out, **run):
         if self.options.unlabelled is None:
             return 0.0
         from .pretraining import pretrain, texts_of
 
-        # a run that goes on has not prepared anything
+        # a resumed run has not called `prepare`
         texts, self._unlabelled = self._unlabelled or texts_of(self.options), None
         return pretrain(self, texts, out, **run)
 
     @property
     def members(self) -> list[ClassifyModel]:
-        """The models that answer together; one is alone."""
+        """The models of the ensemble, or the only model."""
         return [*self.model.members] if isinstance(self.model, ClassifyEnsemble) else [self.model]
 
     def _words(self, texts) -> Iterator[tuple[np.ndarray, list[str]]]:
-        """The numbers of the words of each text, and the words."""
-        for some in parts(texts):
+        """The token numbers and the words of each text."""
+        for some in chunked(texts):
             some = [compose(text) for text in some]
             for text, one in zip(
-                some, self.pieces.tokenizer.encode_batch(some, add_special_tokens=False)
+                some, self.vocabulary.tokenizer.encode_batch(some, add_special_tokens=False)
             ):
                 yield np.array(one.ids, np.int32), [text[start:end] for start, end in one.offsets]
 
     def encode(self, examples):
-        numbers = {label: k for k, label in enumerate(self.knows.labels)}
-        # -1: a label that was not there in training, which no answer can be
+        numbers = {label: k for k, label in enumerate(self.metadata.labels)}
+        # -1: a label that did not occur in training, which cannot be predicted
         labels = (
             repeat(-1)
             if examples["label"] is None
@@ -317,30 +316,31 @@ class Classifier(Task):
         if any(isinstance(row, str) != self.is_text for row in examples["x"]):
             raise InputError(
                 f"{examples.source}: the model reads {'texts' if self.is_text else 'numbers'}, and "
-                f"this has {'numbers' if self.is_text else 'texts'}"
+                f"the data has {'numbers' if self.is_text else 'texts'}"
             )
-        if self.knows.letters is not None:
+        if self.metadata.letters is not None:
             return self._spelled(examples["x"], labels)
         if self.is_text:
             rows = StoredRows(np.int32, _labelled)
-            encoded = (row for some in parts(examples["x"]) for row in self.pieces.encode(some))
+            encoded = (
+                row for some in chunked(examples["x"]) for row in self.vocabulary.encode(some)
+            )
         else:
-            self._check_units(examples, self.knows.units)
+            self._check_units(examples, self.metadata.units)
             mean, scale = (
-                np.array(numbers, np.float32) for numbers in (self.knows.mean, self.knows.scale)
+                np.array(numbers, np.float32)
+                for numbers in (self.metadata.mean, self.metadata.scale)
             )
             rows = StoredRows(np.float32, lambda row: _labelled(row, len(mean)))
-            given = as_trained(examples["x"], examples.dtype, self.knows.dtype, examples.source)
+            given = as_trained(examples["x"], examples.dtype, self.metadata.dtype, examples.source)
             encoded = ((row - mean) / scale for row in given)
-        for some in parts(zip(labels, encoded)):
+        for some in chunked(zip(labels, encoded)):
             rows.extend(_with_label(label, row) for label, row in some)
         return rows
 
     def _spelled(self, texts, labels) -> StoredRows:
-        """Rows of texts whose words are read by their characters: the words' numbers, how they are
-        spelled, and the label.
-        """
-        spelling = Spelling(self.options.characters, self.knows.letters)
+        """Rows with token numbers, the characters of each word, and the label."""
+        spelling = Spelling(self.options.characters, self.metadata.letters)
 
         def row_of(stored: np.ndarray):
             row, label = _labelled(stored)
@@ -365,7 +365,7 @@ class Classifier(Task):
             )
 
         rows = StoredRows(np.int32, row_of)
-        for some in parts(zip(labels, self._words(texts))):
+        for some in chunked(zip(labels, self._words(texts))):
             rows.extend(stored(label, *row) for label, row in some)
         return rows
 
@@ -373,8 +373,8 @@ class Classifier(Task):
         for number, row in enumerate(examples["x"], 1):
             if row.shape[1] != units:
                 raise InputError(
-                    f"{examples.source}: row {number} has {row.shape[1]} numbers a step, "
-                    f"and the model learned from {units}"
+                    f"{examples.source}: row {number} has {row.shape[1]} numbers per step, and the "
+                    f"model was trained on {units}"
                 )
 
     def collate(self, rows):
@@ -389,13 +389,16 @@ class Classifier(Task):
         x, *others, labels = batch
         weights = (
             torch.tensor(
-                [sum(self.knows.counts) / len(self.knows.counts) / n for n in self.knows.counts],
+                [
+                    sum(self.metadata.counts) / len(self.metadata.counts) / n
+                    for n in self.metadata.counts
+                ],
                 device=x.device,
             )
             if self.options.class_weights
             else None
         )
-        # each learns by itself: what they say together is better for being different
+        # members are trained independently, because an ensemble gains from their differences
         losses = [
             F.cross_entropy(
                 member(self.with_unknown(x, self.options.word_dropout), *others),
@@ -409,7 +412,9 @@ class Classifier(Task):
         return sum(losses) / len(losses), len(labels)
 
     def with_unknown(self, x: torch.Tensor, rate: float) -> torch.Tensor:
-        """Pieces, of which in training some are taken for unknown ones, at a rate."""
+        """Token numbers with some replaced by UNKNOWN at this rate, in training only (word
+        dropout).
+        """
         if not (self.is_text and self.model.training and rate):
             return x
         return x.masked_fill((torch.rand(x.shape, device=x.device) < rate) & (x != PAD), UNKNOWN)
@@ -418,10 +423,10 @@ class Classifier(Task):
         """Scores (B, C) of the rows of a batch."""
         return self.model(*batch[:-1])
 
-    def measuring(self):
+    def evaluator(self):
         return Scores(self)
 
-    def measures(self, examples):
+    def compute_metrics(self, examples):
         return Scores.of(self, self.encode(examples)).result()
 
     @torch.no_grad()
@@ -433,9 +438,9 @@ class Classifier(Task):
                 order = torch.argsort(row, descending=True, stable=True).tolist()
                 found.append(
                     {
-                        "label": self.knows.labels[order[0]],
+                        "label": self.metadata.labels[order[0]],
                         "probabilities": {
-                            self.knows.labels[k]: round(float(row[k]), 6) for k in order
+                            self.metadata.labels[k]: round(float(row[k]), 6) for k in order
                         },
                     }
                 )
@@ -445,11 +450,11 @@ class Classifier(Task):
         examples = self.read(data, labelled=False)
         (row,) = self.encode(examples)
         if not len(row[0]):
-            raise InputError("an empty input has no steps to look at; give some")
+            raise InputError("an empty input has no steps to inspect; give a longer input")
         x, lengths, *spelled, _ = self.collate([row])
-        label = self.knows.labels.index(self.answers(examples)[0]["label"])
+        label = self.metadata.labels.index(self.answers(examples)[0]["label"])
         tokens = (
-            self.pieces.spelled(row[0])
+            self.vocabulary.spelled(row[0])
             if self.is_text
             else [" ".join(f"{n:.2g}" for n in step) for step in examples["x"][0]]
         )
@@ -460,32 +465,32 @@ class Classifier(Task):
             model.embedded(x, *spelled).detach(),
             tokens,
             lambda x: model.scores(x[None], lengths)[0, label],
-            f"score of {self.knows.labels[label]}{of}",
+            f"score of {self.metadata.labels[label]}{of}",
         )
 
     def report_parts(self, examples):
-        names, encoded = self.knows.labels, self.encode(examples)
+        names, encoded = self.metadata.labels, self.encode(examples)
         scores, lengths = (
             Scores.of(self, encoded),
             np.fromiter(map(self.length, encoded), np.int32, len(encoded)),
         )
         sure, given, labels = scores.sure[:], scores.given[:], scores.labels[:]
-        counts = dict(zip(names, self.knows.counts))
+        counts = dict(zip(names, self.metadata.counts))
         least, most = (names.index(end(counts, key=counts.get)) for end in (min, max))
         order = np.argsort(-sure, kind="stable")
         right = (given == labels)[order]
         chosen = {
-            "Wrong, the surest first": order[~right],
-            "Right, the least sure first": order[right][::-1],
+            "Most confident errors": order[~right],
+            "Least confident correct predictions": order[right][::-1],
             "Longest": order[np.argsort(-lengths[order], kind="stable")],
-            f"Of the rarest label, {names[least]}": order[(labels == least)[order]],
+            f"Rarest label: {names[least]}": order[(labels == least)[order]],
         }
 
         def row(k: int) -> dict:
             return {
-                "right": examples["label"][k],
-                "given": names[given[k]],
-                "sure": f"{sure[k]:.2f}",
+                "true label": examples["label"][k],
+                "predicted": names[given[k]],
+                "probability": f"{sure[k]:.2f}",
                 "input": self._shown_input(examples["x"][k]),
                 "length": int(lengths[k]),
             }
@@ -495,7 +500,7 @@ class Classifier(Task):
             "baseline_name": f"always {names[most]}",
             "labels": counts,
             "lengths": lengths.tolist(),
-            "length_of": "pieces" if self.is_text else "steps",
+            "length_unit": "tokens" if self.is_text else "steps",
             "confusion": (names, scores.confusion),
             "examples": {
                 name: [row(int(k)) for k in rows[:10]] for name, rows in chosen.items() if len(rows)
@@ -513,12 +518,10 @@ class Classifier(Task):
 
 
 def _with_label(label: int, row: np.ndarray) -> np.ndarray:
-    """A row as it is stored: its label, by its bits, before its numbers."""
+    """A row in storage format: the bits of its label, then its numbers."""
     return np.concatenate([np.array([label], np.int32).view(row.dtype), row.reshape(-1)])
 
 
 def _labelled(stored: np.ndarray, *units: int) -> tuple[np.ndarray, int]:
-    """A row and its label, from how they are stored; the row is (T, units) where these are
-    given.
-    """
+    """A row and its label from the storage format; the row is (T, units) if `units` is given."""
     return stored[1:].reshape(-1, *units), int(stored[:1].view(np.int32)[0])

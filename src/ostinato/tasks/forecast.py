@@ -1,6 +1,4 @@
-"""One to one, fed back: the next values of a series, with intervals; each forecast is read as if it
-had come to be, for the one after it.
-"""
+"""One to one, fed back: autoregressive forecasts of a time series, with prediction intervals."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -8,65 +6,64 @@ from datetime import datetime
 import numpy as np
 import torch
 
-from ..data.disk import Made, StoredArray, behind, parts
+from ..data.disk import LazySequence, StoredArray, chunked, concatenated
 from ..data.examples import Examples
 from ..data.time_series import (
+    calendar_features,
     clock_of,
     cycles_of,
+    date_after,
     date_of,
     dates_of,
     divisor,
-    later,
-    moves_away,
+    has_trend,
     power_of,
     season_of,
     series_of,
-    waves,
 )
 from ..errors import InputError
 from ..training import metrics
-from .forecast_model import KEPT, ForecastModel
-from .knowledge import ForecastKnowledge, Past
-from .options import FARTHEST, LAGS, ForecastOptions
-from .task import Inside, Rows, Task, batches
+from .forecast_model import QUANTILES, ForecastModel
+from .metadata import ForecastMetadata, Past
+from .options import LAGS, MAX_HORIZON, ForecastOptions
+from .task import Inside, RowProblem, Task, batches
 
-# Fewer steps than this have nothing to be learned from.
-FEWEST = 24
-# A window is two seasons, within these; where no season is found it is the least.
-SHORT, LONG = 24, 192
-# The regression has at least so many steps for each number that it reads, where the option does not
-# say.
-FOR_EACH = 8
-# Steps of training where no budget is given.
-STEPS = 300
-# The levels of the intervals, of which the first is the one in a line of text.
-LEVELS = (0.8, 0.95)
-# Paths drawn for the intervals of several steps, and places from which these are measured at most.
+# Minimum number of training steps of a series.
+MIN_STEPS = 24
+# Limits of the default window of two seasons; without a season the minimum is used.
+MIN_WINDOW, MAX_WINDOW = 24, 192
+# Minimum number of steps per input of the regression, by default.
+STEPS_PER_INPUT = 8
+# Default number of training steps.
+DEFAULT_STEPS = 300
+# Levels of the prediction intervals; the first one is printed in a line of text.
+INTERVAL_LEVELS = (0.8, 0.95)
+# Number of sampled paths, and maximum number of positions for the horizon metrics.
 PATHS, ORIGINS = 200, 48
-# So many numbers at the end of a series at most are what its power, scales, season and trend are
-# found from.
-FOUND = 1 << 20
-# Steps of a series that are in memory at a time, and steps of the past that the report shows.
-BLOCK, SHOWN = 4096, 60
-# Data that starts so many steps after the training series at most follows on: series have gaps.
+# Maximum number of values, from the end of a series, used to find its power, scales, season and
+# trend.
+STATISTICS_VALUES = 1 << 20
+# Steps of a series in memory at a time, and past steps shown in the report.
+BLOCK_STEPS, PAST_SHOWN = 4096, 60
+# Maximum gap in steps between the training series and data that continues it.
 GAP = 5
 
 
 class Forecaster(Task):
-    """Learns to continue a series of one or several columns.
+    """Forecasts the next values of a time series with one or several columns.
 
     Data is a CSV, TSV, JSONL or Parquet file with a step in each row (see
-    `ostinato.data.readers.read_series`); or in memory an array, (T,) or (T, F); or a dict of
-    columns, of which one may have dates as text.
+    `ostinato.data.readers.read_series`), an array in memory, (T,) or (T, F), or a dict of columns;
+    a column of the dict may have dates as text.
 
-    A step's input is the value, its last change, how far off the value a season before the next one
-    is, and the date of the next one; what is learned, at every step of a window, is how far the
-    next change is off that of a linear regression on these and the changes before. Forecasts of
-    several steps are fed back as they are. Their intervals are of `PATHS` paths, drawn with errors
-    of the size that the held-out part had, each fed back.
+    The input of a step is the value, its last change, the difference from the value one season
+    before the next step, and the date of the next step. A linear regression on these inputs and on
+    earlier changes predicts the next change; the network learns its residual at every step of a
+    window. Forecasts of several steps are fed back as inputs. Their intervals are quantiles of
+    `PATHS` sampled paths, with errors of the size of those on the held-out data.
 
     Args:
-        options: Those of `ForecastOptions`, by name.
+        options: The options of `ForecastOptions`, by name.
 
     Example:
         >>> import numpy as np
@@ -77,24 +74,23 @@ class Forecaster(Task):
         ['+1', '+2', '+3']
     """
 
-    name, Options, goal, higher = "forecast", ForecastOptions, "mase", False
+    name, Options, goal, higher_is_better = "forecast", ForecastOptions, "mase", False
     use_does, continues = "continue the series", True
 
     # ------------------------------------------------------------ reading
 
     def given_rows(self, data, labelled):
-        options, wanted = self.options, self.knows.names if self.knows else self.options.names
+        options, wanted = self.options, self.metadata.names if self.metadata else self.options.names
         names, values, times = series_of(data, wanted, options.time)
         if not isinstance(data, dict):
-            if self.knows is None and (options.columns or options.time):
+            if self.metadata is None and (options.columns or options.time):
                 raise InputError(
                     f"columns={options.columns!r}, time={options.time!r}: the given series is an "
-                    f"array, whose columns have no "
-                    "names; give a dict of columns"
+                    "array, whose columns have no names; give a dict of columns"
                 )
             if wanted and len(names) != len(wanted):
                 raise InputError(
-                    f"the given series has {len(names)} columns, and the model learned from "
+                    f"the given series has {len(names)} columns, and the model was trained on "
                     f"{len(wanted)}: {', '.join(wanted)}"
                 )
             names = wanted or names
@@ -106,7 +102,7 @@ class Forecaster(Task):
 
     @property
     def line_is(self):
-        columns = len(self.knows.names)
+        columns = len(self.metadata.names)
         return (
             "the values of a series"
             + (f", {columns} for each step," if columns > 1 else "")
@@ -118,26 +114,26 @@ class Forecaster(Task):
             numbers = [float(word) for word in text.replace(",", " ").split()]
         except ValueError:
             raise InputError(
-                f"{text!r} is no row of numbers; write them with commas or spaces between"
+                f"{text!r} is not a row of numbers; separate numbers by commas or spaces"
             ) from None
-        columns = len(self.knows.names)
+        columns = len(self.metadata.names)
         if not numbers or len(numbers) % columns:
             raise InputError(
-                f"{len(numbers)} numbers are no steps of {columns}; write whole steps one after "
-                f"another"
+                f"{len(numbers)} numbers do not divide into steps of {columns}; write complete "
+                "steps"
             )
         return np.array(numbers).reshape(-1, columns)
 
-    # ------------------------------------------------------------ what is found from the data
+    # ------------------------------------------------------------ settings chosen from the data
 
     def split(self, every):
         """The series without its end, and its end."""
         count = len(every)
         held = max(1, round(count * self.options.held_out))
-        if count - held < FEWEST:
+        if count - held < MIN_STEPS:
             raise InputError(
-                f"{every.source}: {count} steps, {held} of them held out; {FEWEST} are the fewest "
-                f"to learn from: give a longer series"
+                f"{every.source}: {count} steps, {held} of them held out; training needs at least "
+                f"{MIN_STEPS}: give a longer series"
             )
         learned = every.take(range(count - held))
         watched = every.take(range(count - held, count))
@@ -147,34 +143,39 @@ class Forecaster(Task):
     def prepare(self, learned, every):
         options, names, count = self.options, every.about["names"], len(learned)
         _check_changing(learned, names, every.source)
-        latest = max(FOUND // len(names), 4 * (options.season or 1), FEWEST)
+        latest = max(STATISTICS_VALUES // len(names), 4 * (options.season or 1), MIN_STEPS)
         values = np.array(learned["values"][-latest:])
         power = power_of(values) if options.power is None else options.power
         y = learned_values(values, power, every.source)
-        difference = moves_away(y) if options.difference is None else options.difference
+        difference = has_trend(y) if options.difference is None else options.difference
         season = options.season or season_of(y, difference)
         if season > count // 2:
             raise InputError(
-                f"--season {season}: the {count} steps that are learned from hold no two of them; "
-                f"write a smaller one"
+                f"--season {season}: the {count} training steps do not contain two seasons; write "
+                "a smaller season"
             )
-        lags = min(LAGS, count // (FOR_EACH * len(names))) if options.lags is None else options.lags
+        lags = (
+            min(LAGS, count // (STEPS_PER_INPUT * len(names)))
+            if options.lags is None
+            else options.lags
+        )
         reach = max(1, season - 1, lags)
-        window = options.window or max(4, min(max(SHORT, 2 * season), LONG, count // 3))
+        window = options.window or max(4, min(max(MIN_WINDOW, 2 * season), MAX_WINDOW, count // 3))
         if count < window + reach + 1:
             raise InputError(
-                f"{every.source}: {count} steps to learn from are fewer than a window: --window "
-                f"{window}, --season {season} and "
-                f"--lags {lags} want {window + reach + 1}; write smaller ones, or give a longer "
-                f"series"
+                f"{every.source}: {count} training steps are fewer than a window: --window "
+                f"{window}, --season {season} and --lags {lags} require {window + reach + 1}; "
+                "write smaller values, or give a longer series"
             )
-        # the end of the whole series, which is the past of what follows on it
+        # the end of the whole series, from which forecasts continue
         start = max(0, len(every) - window - reach)
         clock = clock_of(every["time"], every.source) if every["time"] else None
         if clock:
-            # that there are dates so far ahead is to be known before training
-            later(date_of(every["time"][-1], clock.format, every.source), clock, options.horizon)
-        self.knows = ForecastKnowledge(
+            # the dates of the horizon must exist; checked before training
+            date_after(
+                date_of(every["time"][-1], clock.format, every.source), clock, options.horizon
+            )
+        self.metadata = ForecastMetadata(
             power,
             names,
             difference=difference,
@@ -204,49 +205,53 @@ class Forecaster(Task):
         return {name: value for name, value in found.items() if getattr(options, name) is None}
 
     def epochs(self, rows):
-        return STEPS / -(-self.knows.windows // min(self.options.batch, self.knows.windows))
+        return DEFAULT_STEPS / -(
+            -self.metadata.windows // min(self.options.batch, self.metadata.windows)
+        )
 
     def check(self):
         for name in ("power", "difference", "season", "window", "lags"):
-            if getattr(self.options, name) != getattr(self.knows, name):
-                raise InputError(f"the option {name!r} is not what the model knows")
+            if getattr(self.options, name) != getattr(self.metadata, name):
+                raise InputError(f"the option {name!r} does not match the metadata")
 
     def build(self):
-        columns = len(self.knows.names)
-        inputs = columns * (1 + (not self.knows.difference) + (self.knows.season > 1)) + 2 * len(
-            self.knows.calendar
+        columns = len(self.metadata.names)
+        inputs = columns * (
+            1 + (not self.metadata.difference) + (self.metadata.season > 1)
+        ) + 2 * len(self.metadata.calendar)
+        return ForecastModel(
+            inputs, columns * max(0, self.metadata.lags - 1), columns, self.options
         )
-        return ForecastModel(inputs, columns * max(0, self.knows.lags - 1), columns, self.options)
 
     # ------------------------------------------------------------ from values to inputs
 
     def _values(self, y) -> np.ndarray:
-        y, power = np.asarray(y), self.knows.power
+        y, power = np.asarray(y), self.metadata.power
         if power == 1:
             return y
         return np.maximum(y, 0) ** (1 / power) if power else np.exp(y)
 
     def _dates(self, times: Iterable[str], source: str) -> StoredArray:
         dates = StoredArray("datetime64[us]")
-        for some in parts(dates_of(times, self.knows.clock.format, source)):
+        for some in chunked(dates_of(times, self.metadata.clock.format, source)):
             dates.extend(some)
         return dates
 
     def _joined(self, examples: Examples):
-        """A series with the past that it follows on.
+        """Join a series with the past that it follows.
 
         Returns:
-            What is learned of the values (T, F), their dates or None, and the number of the first
-            step that is of the examples.
+            The transformed values (T, F), their dates or None, and the number of the first step of
+            the examples.
         """
         past, clock, need = (
-            examples.about.get("past") or self.knows.past,
-            self.knows.clock,
-            self.knows.window + self.knows.reach,
+            examples.about.get("past") or self.metadata.past,
+            self.metadata.clock,
+            self.metadata.window + self.metadata.reach,
         )
         y, dates = self._stored(examples)
         before, earlier = (
-            learned_values(np.array(past.values[-need:]), self.knows.power, examples.source),
+            learned_values(np.array(past.values[-need:]), self.metadata.power, examples.source),
             None,
         )
         if clock:
@@ -254,71 +259,72 @@ class Forecaster(Task):
             last = earlier[-1].item()
             if dates is None:
                 dates = StoredArray(earlier.dtype)
-                dates.extend([later(last, clock, k + 1) for k in range(len(y))])
-            if not last < dates[0].item() <= later(last, clock, GAP):
+                dates.extend([date_after(last, clock, k + 1) for k in range(len(y))])
+            if not last < dates[0].item() <= date_after(last, clock, GAP):
                 return y, dates, 0
-            dates = behind(earlier, dates)
-        return behind(before, y), dates, len(before)
+            dates = concatenated(earlier, dates)
+        return concatenated(before, y), dates, len(before)
 
     def _stored(self, examples: Examples) -> tuple[StoredArray, StoredArray | None]:
-        """What is learned of the values of a series (T, F), and its dates or None."""
+        """The transformed values of a series (T, F), and its dates or None."""
         y = StoredArray(np.float64, np.shape(examples["values"][0]))
-        for some in parts(examples["values"]):
-            y.extend(learned_values(np.array(some), self.knows.power, examples.source))
-        if self.knows.clock is None or examples["time"] is None:
+        for some in chunked(examples["values"]):
+            y.extend(learned_values(np.array(some), self.metadata.power, examples.source))
+        if self.metadata.clock is None or examples["time"] is None:
             return y, None
         return y, self._dates(examples["time"], examples.source)
 
     def _inputs(self, y, cycles):
-        """(B, T - reach, I and further) From what is learned of the values, (B, T, F), and the
-        calendar of the step after each, (B, T, C).
+        """Inputs (B, T - reach, I and more) from transformed values (B, T, F) and the calendar
+        features of the step after each (B, T, C).
         """
-        knows, reach = self.knows, self.knows.reach
+        metadata, reach = self.metadata, self.metadata.reach
         now = y[:, reach:]
-        change = (y[:, 1:] - y[:, :-1]) / y.new_tensor(knows.step)
+        change = (y[:, 1:] - y[:, :-1]) / y.new_tensor(metadata.step)
         changes = [
-            change[:, reach - 1 - lag : change.shape[1] - lag] for lag in range(max(1, knows.lags))
+            change[:, reach - 1 - lag : change.shape[1] - lag]
+            for lag in range(max(1, metadata.lags))
         ]
         parts = changes[:1]
-        if not knows.difference:
-            mean, spread = knows.level
-            parts.append((now - y.new_tensor(mean)) / y.new_tensor(spread))
-        if knows.season > 1:
-            # of the step after each: the value a season before it
-            start = reach + 1 - knows.season
-            parts.append((y[:, start : start + now.shape[1]] - now) / y.new_tensor(knows.gap))
+        if not metadata.difference:
+            mean, deviation = metadata.level
+            parts.append((now - y.new_tensor(mean)) / y.new_tensor(deviation))
+        if metadata.season > 1:
+            # the value one season before the next step
+            start = reach + 1 - metadata.season
+            parts.append((y[:, start : start + now.shape[1]] - now) / y.new_tensor(metadata.gap))
         return torch.cat([*parts, cycles[:, reach:], *changes[1:]], 2).float()
 
     def _cycles(self, dates: Sequence[datetime] | None, count: int) -> torch.Tensor:
-        """(T, C) The calendar of each of so many steps."""
+        """The calendar features of `count` steps: (T, C)."""
         return torch.from_numpy(
-            waves(dates, self.knows.calendar) if dates else np.zeros((count, 0))
+            calendar_features(dates, self.metadata.calendar) if dates else np.zeros((count, 0))
         )
 
     def _between(self, dates: StoredArray | None, start: int, stop: int) -> torch.Tensor:
-        """The calendar from a step to another."""
+        """The calendar features of the steps from start to stop."""
         return self._cycles(dates[start:stop].tolist() if dates else None, stop - start)
 
     def _pairs(self, y: StoredArray, dates: StoredArray | None) -> tuple[StoredArray, StoredArray]:
-        """Inputs (N, I and further), and the changes (N, F) that followed on them."""
-        reach, (columns, numbers) = self.knows.reach, self.model.regression.shape
+        """Inputs (N, I and more), and the changes (N, F) that followed them."""
+        reach, (columns, numbers) = self.metadata.reach, self.model.regression.shape
         x, change = (StoredArray(np.float32, (units,)) for units in (numbers - 1, columns))
-        for start in range(0, len(y) - reach - 1, BLOCK):
-            stop = min(len(y), start + BLOCK + reach + 1)
+        for start in range(0, len(y) - reach - 1, BLOCK_STEPS):
+            stop = min(len(y), start + BLOCK_STEPS + reach + 1)
             some = torch.from_numpy(y[start:stop])
             x.extend(self._inputs(some[None, :-1], self._between(dates, start, stop)[None, 1:])[0])
             change.extend(
-                ((some[1:] - some[:-1]) / some.new_tensor(self.knows.step))[reach:].float()
+                ((some[1:] - some[:-1]) / some.new_tensor(self.metadata.step))[reach:].float()
             )
         return x, change
 
     def _rows(
         self, y: StoredArray, x: StoredArray, change: StoredArray, ends: Sequence[int]
-    ) -> Made:
-        """Windows that end before each of these steps: inputs (T, I and further), changes (T, F)
+    ) -> LazySequence:
+        """Windows that end before each of these steps: inputs (T, I and more), changes (T, F)
         and the last value (F,).
         """
-        reach, window = self.knows.reach, self.knows.window
+        reach, window = self.metadata.reach, self.metadata.window
 
         def row_of(k: int):
             inside = slice(ends[k] - window - reach, ends[k] - reach)
@@ -328,41 +334,42 @@ class Forecaster(Task):
                 torch.from_numpy(y[ends[k] - 1]),
             )
 
-        return Made(len(ends), row_of)
+        return LazySequence(len(ends), row_of)
 
     def problem(self, learned, measured):
         y, dates = self._stored(learned)
         x, change = self._pairs(y, dates)
-        if self.knows.lags:
+        if self.metadata.lags:
             self.model.regress(
                 (
-                    torch.from_numpy(x[start : start + BLOCK]),
-                    torch.from_numpy(change[start : start + BLOCK]),
+                    torch.from_numpy(x[start : start + BLOCK_STEPS]),
+                    torch.from_numpy(change[start : start + BLOCK_STEPS]),
                 )
-                for start in range(0, len(x), BLOCK)
+                for start in range(0, len(x), BLOCK_STEPS)
             )
-        # the last window first, so that the newest steps are in
+        # from the last window backwards, so that the newest steps are included
         ends = range(
-            len(y) - 1, self.knows.window + self.knows.reach - 1, -_stride(self.knows.window)
+            len(y) - 1,
+            self.metadata.window + self.metadata.reach - 1,
+            -_stride(self.metadata.window),
         )
         rows = self._rows(y, x, change, ends)
-        return Rows(self, rows, self.encode(measured), [self.knows.window] * len(rows))
+        return RowProblem(self, rows, self.encode(measured), [self.metadata.window] * len(rows))
 
     def _measurable(self, examples):
-        """As `_joined`, with the first step that has a whole window before it."""
+        """As `_joined`, with the number of the first step that has a whole window before it."""
         y, dates, first = self._joined(examples)
-        need = self.knows.window + self.knows.reach
+        need = self.metadata.window + self.metadata.reach
         if len(y) <= need:
             raise InputError(
-                f"{examples.source}: its {len(y)} steps do not follow on the training series, "
-                f"which ended at {self._ended()}, and are "
-                f"fewer than a window of their own and one step to measure, {need + 1}: give a "
-                f"longer series, or the one that follows on"
+                f"{examples.source}: its {len(y)} steps do not continue the training series, which "
+                f"ended at {self._ended()}, and are fewer than a window and one step to evaluate, "
+                f"{need + 1}: give a longer series, or one that continues the training series"
             )
         return y, dates, max(first, need)
 
     def _ended(self) -> str:
-        return self.knows.past.time[-1]
+        return self.metadata.past.time[-1]
 
     def encode(self, examples):
         y, dates, first = self._measurable(examples)
@@ -374,22 +381,22 @@ class Forecaster(Task):
     def loss(self, batch):
         x, change, _ = batch
         median, scale, _ = self.model(x)
-        # The Laplace distribution, whose best median has the least absolute error. Weighing by the
-        # scale keeps steps that are foretold well from taking all of the gradient. Source: Seitzer
-        # et al. 2022, "On the pitfalls of heteroscedastic uncertainty estimation", equation 5, beta
-        # 0.5.
+        # Negative log-likelihood of a Laplace distribution, whose median minimises the absolute
+        # error. The weight by the scale keeps well-predicted steps from dominating the gradient.
+        # Source: Seitzer et al. 2022, "On the pitfalls of heteroscedastic uncertainty estimation",
+        # equation 5, beta 0.5.
         return (
             ((change - median).abs() / scale + scale.log()) * scale.detach().sqrt()
         ).sum(), change.numel()
 
-    def measuring(self):
+    def evaluator(self):
         return _Errors(self)
 
-    # ------------------------------------------------------------ measures
+    # ------------------------------------------------------------ metrics
 
     def _one_ahead(self, examples) -> dict[str, StoredArray]:
-        """Forecasts of each step from the window before it: predicted, wanted, naive, and low and
-        high of each level.
+        """One-step forecasts of every step: predicted, wanted and naive values, and the
+        intervals of each level.
         """
         self.model.eval()
         found = _Errors(self)
@@ -400,12 +407,12 @@ class Forecaster(Task):
 
     @property
     def _scale(self) -> np.ndarray:
-        """A series whose naive forecast errs by what that of the training series did: the scale of
-        MASE.
+        """A series whose naive forecast has the same error as that of the training series: the
+        scale of MASE.
         """
-        return np.array([np.zeros(len(self.knows.naive)), self.knows.naive])
+        return np.array([np.zeros(len(self.metadata.naive)), self.metadata.naive])
 
-    def measures(self, examples):
+    def compute_metrics(self, examples):
         one, scale = self._one_ahead(examples), self._scale
         found = [
             metrics.forecasting(one["predicted"], one["wanted"], scale, low=low, high=high)
@@ -426,11 +433,11 @@ class Forecaster(Task):
         return measured | self._horizon(examples)
 
     def _horizon(self, examples):
-        """The measures of `horizon` steps ahead, from up to `ORIGINS` places; None where the series
-        is shorter.
+        """Metrics of forecasts `horizon` steps ahead, from up to `ORIGINS` positions; None for a
+        short series.
         """
         y, dates, first = self._measurable(examples)
-        steps, need = self.options.horizon, self.knows.window + self.knows.reach
+        steps, need = self.options.horizon, self.metadata.window + self.metadata.reach
         names = ("horizon_mase", "horizon_coverage_80", "horizon_naive_mase")
         if len(y) - steps < first:
             return dict.fromkeys(names)
@@ -458,18 +465,21 @@ class Forecaster(Task):
 
     @torch.no_grad()
     def _walk(self, y, cycles, steps: int, paths: int = 1, random=None) -> torch.Tensor:
-        """(B * paths, steps, F) What is learned of the values to come, each step fed back; with
-        `random`, errors are drawn and added.
+        """Transformed values of the next steps, each fed back: (B * paths, steps, F).
 
         Args:
-            y: (B, window + reach, F).
-            cycles: (B, window + reach + steps, C), the calendar of these and the steps to come.
+            y: Transformed values (B, window + reach, F).
+            cycles: The calendar features of these steps and of the steps to come, (B, window +
+                reach + steps, C).
+            steps: Number of steps to forecast.
+            paths: Number of sampled paths per row.
+            random: A generator to sample errors; None for the point forecast.
         """
         model, need, reach, step = (
             self.model,
             y.shape[1],
-            self.knows.reach,
-            y.new_tensor(self.knows.step),
+            self.metadata.reach,
+            y.new_tensor(self.metadata.step),
         )
         median, scale, state = model(self._inputs(y, cycles[:, 1 : need + 1]))
         median, scale, cycles = (
@@ -493,14 +503,14 @@ class Forecaster(Task):
                 )
             change = median[:, 0]
             if random is not None:
-                place = torch.randint(KEPT, change.shape, generator=random)
+                place = torch.randint(QUANTILES, change.shape, generator=random)
                 sign = 2.0 * torch.randint(2, change.shape, generator=random) - 1
                 change = change + scale[:, 0] * sign * model.errors.double().gather(0, place)
             whole[:, reach + 1 + k] = whole[:, reach + k] + step * change
         return whole[:, reach + 1 :]
 
     def _ahead(self, y, cycles, steps: int):
-        """Forecasts (B, steps, F), and for each level the lows and the highs, as values."""
+        """Forecasts (B, steps, F), and the lower and upper ends of each interval, as values."""
         self.model.eval()
         point = self._values(self._walk(y, cycles, steps))
         random = torch.Generator().manual_seed(self.options.seed)
@@ -508,33 +518,34 @@ class Forecaster(Task):
             len(y), PATHS, steps, -1
         )
         low, high = (
-            np.quantile(drawn, [0.5 + side * level / 2 for level in LEVELS], 1) for side in (-1, 1)
+            np.quantile(drawn, [0.5 + side * level / 2 for level in INTERVAL_LEVELS], 1)
+            for side in (-1, 1)
         )
         return point, np.minimum(low, point), np.maximum(high, point)
 
     def predict(self, data=None, steps: int | None = None) -> list[dict]:
-        """The values that come after a series.
+        """Forecast the values after a series.
 
         Args:
-            data: What `read` takes; None: the series that it was trained on, from its end. Steps
-                that it lacks before its start are those at the end of the training series, where it
-                follows on that.
-            steps: How many, up to `FARTHEST`; None: the option `horizon`.
+            data: As for `read`; None for the training series, continued from its end. If the series
+                is shorter than a window and follows the training series, the missing steps are
+                taken from its end.
+            steps: Number of steps, up to `MAX_HORIZON`; None for the option `horizon`.
 
         Returns:
-            For each step, and in it each column: "time" (its date, or the number of the step),
-            "column", "value", "low" and "high" (80 %), "low_95" and "high_95".
+            A dict for each step and column: "time" (the date, or the number of the step), "column",
+            "value", "low" and "high" (80 % interval), "low_95" and "high_95".
         """
-        self._trained()
+        self._require_model()
         steps = self.options.horizon if steps is None else steps
         if (
             not isinstance(steps, (int, np.integer))
             or isinstance(steps, bool)
-            or not 1 <= steps <= FARTHEST
+            or not 1 <= steps <= MAX_HORIZON
         ):
-            raise InputError(f"steps {steps!r}: write a whole number from 1 to {FARTHEST}")
+            raise InputError(f"steps {steps!r}: write a whole number from 1 to {MAX_HORIZON}")
         if data is None:
-            past = self.knows.past
+            past = self.metadata.past
             data = Examples(
                 {"values": [np.array(row) for row in past.values], "time": past.time},
                 source="the training series",
@@ -548,14 +559,14 @@ class Forecaster(Task):
 
     def _answers(self, examples, steps):
         y, dates = self._window(examples)
-        clock, names = self.knows.clock, self.knows.names
-        ahead = [later(dates[-1], clock, k + 1) for k in range(steps)] if clock else None
+        clock, names = self.metadata.clock, self.metadata.names
+        ahead = [date_after(dates[-1], clock, k + 1) for k in range(steps)] if clock else None
         cycles = self._cycles(dates + ahead if clock else None, len(y) + steps)
         point, low, high = self._ahead(torch.from_numpy(y)[None], cycles[None], steps)
         if not (np.isfinite(low).all() and np.isfinite(high).all()):
             raise InputError(
-                f"a forecast of {steps} steps leaves the range of numbers; forecast fewer, or "
-                f"train with --power 1"
+                f"a forecast of {steps} steps overflows; forecast fewer steps, or train with "
+                "--power 1"
             )
         when = (
             [date.strftime(clock.format) for date in ahead]
@@ -579,50 +590,58 @@ class Forecaster(Task):
     def _window(self, examples):
         """The last values that a forecast reads, and their dates or None."""
         y, dates, _ = self._joined(examples)
-        need = self.knows.window + self.knows.reach
+        need = self.metadata.window + self.metadata.reach
         if len(y) < need:
             raise InputError(
                 f"{examples.source}: {len(y)} steps are fewer than the {need} that the model reads "
-                f"(a window of "
-                f"{self.knows.window} and {self.knows.reach} before it), and do not follow on the "
-                f"training series, which ended "
-                f"at {self._ended()}; give a longer series"
+                f"(a window of {self.metadata.window} and {self.metadata.reach} before it), and do "
+                f"not continue the training series, which ended at {self._ended()}; give a longer "
+                "series"
             )
         return y[-need:], dates[-need:].tolist() if dates else None
 
     def shown(self, answer):
         numbers = [f"{answer[name]:.6g}" for name in ("value", "low", "high")]
         return "\t".join(
-            [answer["time"], *([answer["column"]] if len(self.knows.names) > 1 else []), *numbers]
+            [
+                answer["time"],
+                *([answer["column"]] if len(self.metadata.names) > 1 else []),
+                *numbers,
+            ]
         )
 
     def inside(self, data):
         y, dates = self._window(self.read(data, labelled=False))
-        dates = [*dates, later(dates[-1], self.knows.clock, 1)] if dates else None
+        dates = [*dates, date_after(dates[-1], self.metadata.clock, 1)] if dates else None
         x = self._inputs(torch.from_numpy(y)[None], self._cycles(dates, len(y) + 1)[None, 1:])[
             ..., : self.model.inputs
         ]
         tokens = [
-            " ".join(f"{value:.4g}" for value in row) for row in self._values(y[self.knows.reach :])
+            " ".join(f"{value:.4g}" for value in row)
+            for row in self._values(y[self.metadata.reach :])
         ]
-        name = self.knows.names[0]
-        told = (
-            f"what the layers add to the regression's forecast of the next change of {name}"
-            if self.knows.lags
+        name = self.metadata.names[0]
+        explained = (
+            f"correction of the regression's forecast of the next change of {name}"
+            if self.metadata.lags
             else f"forecast of the next change of {name}"
         )
         return Inside(
-            self.model.recurrent, x, tokens, lambda x: self.model.beside(x[None])[0][0, -1, 0], told
+            self.model.recurrent,
+            x,
+            tokens,
+            lambda x: self.model.residual(x[None])[0][0, -1, 0],
+            explained,
         )
 
     def report_parts(self, examples):
         from ..training.report import Forecast
 
-        one, found = self._one_ahead(examples), self.result.measures
-        past = np.array((examples.about.get("past") or self.knows.past).values[-SHOWN:])
+        one, found = self._one_ahead(examples), self.result.metrics
+        past = np.array((examples.about.get("past") or self.metadata.past).values[-PAST_SHOWN:])
         (low, high), count = one["intervals"][0], len(one["wanted"])
         shown = slice(max(0, count - 150), count)
-        latest = one["wanted"][max(0, shown.start - SHOWN) :]
+        latest = one["wanted"][max(0, shown.start - PAST_SHOWN) :]
         before = np.concatenate([past, latest])[: len(past) + len(latest) - (count - shown.start)][
             -50:
         ]
@@ -639,16 +658,16 @@ class Forecaster(Task):
                 high[:, f],
                 "80 % interval",
             )
-            for f, name in enumerate(self.knows.names)
+            for f, name in enumerate(self.metadata.names)
         ]
         answers = self._answers(examples, self.options.horizon)
-        for name in self.knows.names:
+        for name in self.metadata.names:
             mine = [answer for answer in answers if answer["column"] == name]
-            column = self.knows.names.index(name)
+            column = self.metadata.names.index(name)
             forecasts.append(
                 Forecast(
                     f"{name}, the next {len(mine)} steps",
-                    np.concatenate([past, latest])[-SHOWN:, column],
+                    np.concatenate([past, latest])[-PAST_SHOWN:, column],
                     [a["value"] for a in mine],
                     None,
                     [a["low"] for a in mine],
@@ -661,22 +680,26 @@ class Forecaster(Task):
             "mae": found["naive_mae"],
             "horizon_mase": found["horizon_naive_mase"],
         }
-        return {"forecasts": forecasts, "baseline": naive, "baseline_name": "the last value again"}
+        return {
+            "forecasts": forecasts,
+            "baseline": naive,
+            "baseline_name": "naive forecast (last value)",
+        }
 
 
 def learned_values(values: np.ndarray, power: float, source: str) -> np.ndarray:
-    """What is learned of values: a power of them, or their logarithms."""
+    """Apply the power transform to values: a power, or the logarithm."""
     if power == 1:
         return values
     bad = values[values < 0 if power else values <= 0]
     if bad.size:
         what = (
-            f"powers of {power:g}, which want values of 0 or more"
+            f"powers of {power:g}, which require values of 0 or more"
             if power
-            else "logarithms, which want values above 0"
+            else "logarithms, which require values above 0"
         )
         raise InputError(
-            f"{source}: there is {bad[0]:g}, and the model learns {what}; train with --power 1"
+            f"{source}: a value is {bad[0]:g}, and the model uses {what}; train with --power 1"
         )
     return values**power if power else np.log(values)
 
@@ -686,15 +709,15 @@ def _stride(window: int) -> int:
 
 
 class _Errors:
-    """Gathers one-step forecasts over batches; while training goes on, intervals are fitted to
-    their errors.
+    """Collects one-step forecasts over batches; in training it also fits the intervals to their
+    errors.
     """
 
     def __init__(self, task: Forecaster):
         # medians, scales, changes and last values, (N, F) each
         self.task, self.found = (
             task,
-            [StoredArray(np.float64, (len(task.knows.names),)) for _ in range(4)],
+            [StoredArray(np.float64, (len(task.metadata.names),)) for _ in range(4)],
         )
 
     def add(self, batch):
@@ -706,8 +729,8 @@ class _Errors:
     def forecasts(self) -> dict[str, StoredArray]:
         task = self.task
         step, widths = (
-            np.array(task.knows.step),
-            [task.model.width(level).cpu().numpy() for level in LEVELS],
+            np.array(task.metadata.step),
+            [task.model.width(level).cpu().numpy() for level in INTERVAL_LEVELS],
         )
         found = {
             name: StoredArray(np.float64, step.shape) for name in ("predicted", "wanted", "naive")
@@ -728,7 +751,7 @@ class _Errors:
     def result(self):
         median, scale, change, _ = (torch.from_numpy(one[:]) for one in self.found)
         model = self.task.model
-        # kept with the weights that had these errors
+        # saved with the weights that had these errors
         model.calibrate(((change - median).abs() / scale).to(model.errors))
         one = self.forecasts()
         return {
@@ -737,14 +760,13 @@ class _Errors:
 
 
 def _check_changing(learned: Examples, names: list[str], source: str) -> None:
-    """An error where a column is the same at all steps."""
+    """Raise an error if a column is constant."""
     first, changing = np.array(learned["values"][0]), np.zeros(len(names), bool)
-    for some in parts(learned["values"]):
+    for some in chunked(learned["values"]):
         changing |= (np.array(some) != first).any(0)
     for name, value, changes in zip(names, first, changing):
         if not changes:
             raise InputError(
-                f"{source}: the column {name!r} is {value:g} at all {len(learned)} steps that are "
-                f"learned from; "
-                "there is nothing to forecast: leave it out with --columns"
+                f"{source}: the column {name!r} is {value:g} at all {len(learned)} training steps; "
+                "there is nothing to forecast: leave the column out with --columns"
             )

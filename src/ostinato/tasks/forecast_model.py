@@ -1,5 +1,5 @@
-"""The model of a forecaster, a linear regression and layers beside it, and what can be chosen for
-it.
+"""The model of a forecaster: a linear regression plus recurrent layers that predict its
+residual.
 """
 
 from collections.abc import Iterable
@@ -10,12 +10,12 @@ from torch import nn
 from .layer import layer_of
 from .options import ForecastOptions
 
-# How many quantiles of the held-out errors a model keeps.
-KEPT = 200
+# Number of quantiles of the held-out errors in a model.
+QUANTILES = 200
 
 
-class _NoChange(nn.Linear):
-    """A readout that starts at 0: the naive forecast."""
+class _ZeroReadout(nn.Linear):
+    """An output layer with zero weights at the start: the naive forecast."""
 
     def reset_parameters(self) -> None:
         super().reset_parameters()
@@ -24,66 +24,65 @@ class _NoChange(nn.Linear):
 
 
 class ForecastModel(nn.Module):
-    """A linear regression and layers beside it, at every step the next change of each column: its
-    median and the logarithm of its scale.
+    """Predicts the median and the scale of the next change of each column, at every step.
 
-    The median is the sum of both; the regression is not trained. Source: Lai et al. 2018, "Modeling
-    long- and short-term temporal patterns with deep neural networks", section 3.6, where the two
-    are trained together.
+    The median is the sum of a linear regression, which is fitted before training, and the output of
+    recurrent layers.
 
     Args:
-        inputs: I, numbers of a step that the layers read.
-        further: Numbers of a step that the regression alone reads, after those.
+        inputs: I, numbers per step that the recurrent layers read.
+        further: Numbers per step that only the regression reads, after those.
         columns: F.
         options: Sizes and rates.
+
+    Source:
+        Lai et al. 2018, "Modeling long- and short-term temporal patterns with deep neural
+        networks", section 3.6, where both parts are trained together.
     """
 
     def __init__(self, inputs: int, further: int, columns: int, options: ForecastOptions):
         super().__init__()
         self.inputs = inputs
-        # weights and, last, what is added; no change until `regress`
+        # weights, and the bias last; zero until `regress`
         self.register_buffer("regression", torch.empty(columns, inputs + further + 1))
         self.recurrent, units = layer_of(options, inputs)
         self.dropout = nn.Dropout(options.dropout)
-        self.readout = _NoChange(units, 2 * columns)
-        # Quantiles of the held-out errors over the scale; those of a Laplace distribution until
-        # there are any.
-        self.register_buffer("errors", torch.empty(KEPT, columns))
+        self.readout = _ZeroReadout(units, 2 * columns)
+        # Quantiles of the held-out errors divided by the scale; those of a Laplace distribution
+        # until `calibrate`.
+        self.register_buffer("errors", torch.empty(QUANTILES, columns))
         self.reset_parameters()
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Set the regression and the errors to those of a model that has not been trained;
-        parameters are those of the parts.
-        """
+        """Reset the regression and the error quantiles to those of an untrained model."""
         self.regression.zero_()
-        self.errors.copy_(-torch.log1p(-_places(KEPT))[:, None].expand_as(self.errors))
+        self.errors.copy_(-torch.log1p(-_places(QUANTILES))[:, None].expand_as(self.errors))
 
     def forward(self, x: torch.Tensor, state=None):
-        """Medians and scales (B, T, F) from x (B, T, I and further), in steps of the usual size;
-        and the state.
+        """Medians and scales (B, T, F) from x (B, T, I and more), in units of the usual change, and
+        the state.
         """
-        median, scale, state = self.beside(x[..., : self.inputs], state)
+        median, scale, state = self.residual(x[..., : self.inputs], state)
         return (
             median + nn.functional.linear(x, self.regression[:, :-1], self.regression[:, -1]),
             scale,
             state,
         )
 
-    def beside(self, x: torch.Tensor, state=None):
-        """What the layers add to the medians of the regression, and scales, (B, T, F) from x (B, T,
-        I); and the state.
-        """
+    def residual(self, x: torch.Tensor, state=None):
+        """Residual medians and scales (B, T, F) from x (B, T, I), and the state."""
         output, state = self.recurrent(x, state)
         median, log_scale = self.readout(self.dropout(output)).double().chunk(2, -1)
         return median, log_scale.clamp(-7, 7).exp(), state
 
     def regress(self, pairs: Iterable[tuple[torch.Tensor, torch.Tensor]]) -> None:
-        """Take the regression from changes (N, F) that followed on inputs (N, I and further), some
-        after others, by least squares.
+        """Fit the regression by least squares to batches of inputs (N, I and more) and changes (N,
+        F).
 
-        Source: Hoerl and Kennard 1970, "Ridge regression", equation 2.1, with k = 1: inputs are of
-            the size of 1.
+        Source:
+            Hoerl and Kennard 1970, "Ridge regression", equation 2.1, with k = 1; the inputs have
+            size 1.
         """
         columns, units = self.regression.shape
         left, right = (
@@ -97,21 +96,21 @@ class ForecastModel(nn.Module):
         self.regression.copy_(torch.linalg.solve(left, right).T)
 
     def calibrate(self, errors: torch.Tensor) -> None:
-        """Take the size of intervals from errors over scale, (N, F), of what was not learned from.
+        """Fit the interval widths to held-out errors divided by the predicted scale, (N, F).
 
         Source: split conformal prediction, Lei et al. 2018, "Distribution-free predictive inference
             for regression", algorithm 2.
         """
         count = len(errors)
-        # one of N + 1 values is beyond the N errors; past the greatest of them none is known
-        places = (torch.ceil(_places(KEPT) * (count + 1)).long() - 1).clamp(0, count - 1)
+        # one of N + 1 values is larger than the N errors, but nothing is known beyond the largest
+        places = (torch.ceil(_places(QUANTILES) * (count + 1)).long() - 1).clamp(0, count - 1)
         self.errors.copy_(errors.sort(0).values[places.to(errors.device)])
 
     def width(self, level: float) -> torch.Tensor:
-        """(F,) Half of the interval that has a next value with this probability, in scales."""
-        return self.errors[min(KEPT - 1, round(level * KEPT - 0.5))].double()
+        """Half the width of the interval with this probability, in scales: (F,)."""
+        return self.errors[min(QUANTILES - 1, round(level * QUANTILES - 0.5))].double()
 
 
 def _places(count: int) -> torch.Tensor:
-    """The middles of so many equal parts of 0 to 1."""
+    """The centres of `count` equal parts of 0 to 1."""
     return (torch.arange(count) + 0.5) / count

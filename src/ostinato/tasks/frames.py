@@ -9,26 +9,24 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..data.batching import padded, spread, within
-from ..data.disk import Made, taken
+from ..data.batching import mean_and_scale, padded, within
+from ..data.disk import LazySequence, select
 from ..data.examples import Examples, pair_of
-from ..data.values import PIXELS, as_trained, dtype_of, label_of, sequence_of
+from ..data.values import PIXELS_DTYPE, as_trained, dtype_of, label_of, sequence_of
 from ..errors import InputError
-from .knowledge import ClipKnowledge, FrameKnowledge
 from .layer import layer_of
+from .metadata import ClipMetadata, FrameMetadata
 from .options import FrameOptions
 from .scores import Scores
 from .tag import filled, rows_of, split_filled, stepwise_loss
 from .task import Inside, Task
 
-# A part of the clips of an npz file, as in grid.npz:train.
-
 
 class FrameModel(nn.Module):
-    """Frames to a score for each label: layers over the clip.
+    """Predicts a score for each label of each frame.
 
     Args:
-        inputs: F numbers of a frame.
+        inputs: F numbers per frame.
         labels: C.
         options: Sizes and rates.
     """
@@ -40,24 +38,22 @@ class FrameModel(nn.Module):
         self.readout = nn.Linear(units, labels)
 
     def forward(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Scores (N, C) of all frames of x (B, T, F), clip after clip."""
+        """Scores (N, C) of all frames of x (B, T, F), clip by clip."""
         output, _ = self.recurrent(x, lengths=lengths)
         return self.readout(self.dropout(output[within(lengths, output.shape[1])]))
 
 
 class FrameTagger(Task):
-    """Learns a label for each frame of a clip.
+    """Predicts a label for each frame of a clip.
 
-    Data is an npz file with `x` (clips, frames, numbers) and an array with a label for each frame
-    (see `ostinato.data.annotated.read_clips`); "clips.npz:train" takes the clips whose numbers the
-    array `train` has. In memory it is a
-    pair: a list of arrays (T, F), and a list of labels for each. To predict, it can also be a
-        folder of pictures, the frames of
-    one clip, or a video. Numbers of uint8 are divided by 255, others are used as they are, as those
-    of `Classifier`.
+    Data is an npz file with `x` (clips, frames, numbers) and an array with a label per frame (see
+    `ostinato.data.annotated.read_clips`); "clips.npz:train" uses the clips listed in the array
+    `train`. In memory it is a pair: a list of arrays (T, F), and a list of labels for each.
+    `predict` also takes a folder of pictures (the frames of one clip) or a video. Numbers are
+    scaled as in `Classifier`.
 
     Args:
-        options: Those of `FrameOptions`, by name.
+        options: The options of `FrameOptions`, by name.
 
     Example:
         >>> from ostinato.tasks import FrameTagger
@@ -69,7 +65,7 @@ class FrameTagger(Task):
         'on×1 off×2'
     """
 
-    name, Options, goal, higher = "frames", FrameOptions, "accuracy", True
+    name, Options, goal, higher_is_better = "frames", FrameOptions, "accuracy", True
     line_is = "the path of an npz file, a folder of pictures or a video"
 
     def given_rows(self, data, labelled):
@@ -85,13 +81,13 @@ class FrameTagger(Task):
             if len(labels) != len(clips):
                 raise InputError(
                     f"{len(clips)} clips and {len(labels)} rows of labels; give a row of labels "
-                    f"for each clip"
+                    "for each clip"
                 )
             for number, (clip, row) in enumerate(zip(clips, labels), 1):
                 if len(clip) != len(row):
                     raise InputError(
                         f"clip {number} has {len(clip)} frames and {len(row)} labels; give a label "
-                        f"for each frame"
+                        "for each frame"
                     )
         return Examples(
             {"clips": clips, "labels": labels, "names": None}, source="the given clips", dtype=dtype
@@ -116,29 +112,29 @@ class FrameTagger(Task):
         names = sorted(counts)
         if len(names) < 2:
             raise InputError(
-                f"{every.source}: all frames have the label {names[0]!r}; "
-                "there have to be two labels or more to tell apart"
+                f"{every.source}: all frames have the label {names[0]!r}; two labels or more are "
+                "needed"
             )
-        self.knows = FrameKnowledge(
+        self.metadata = FrameMetadata(
             labels=names,
             counts=[counts[name] for name in names],
             columns=every.about,
-            # what can be said of a frame that is not looked at; the report measures this too
+            # a baseline that does not look at the frames, also used by the report
             by_place=[place.most_common(1)[0][0] for place in _places(learned["labels"])],
             **scales(every, learned, "clips"),
         )
         return {}
 
     def build(self):
-        return FrameModel(self.knows.units, len(self.knows.labels), self.options)
+        return FrameModel(self.metadata.units, len(self.metadata.labels), self.options)
 
     def encode(self, examples):
-        numbers = {label: k for k, label in enumerate(self.knows.labels)}
-        clips = normalised(examples, "clips", self.knows)
+        numbers = {label: k for k, label in enumerate(self.metadata.labels)}
+        clips = normalised(examples, "clips", self.metadata)
 
         def row_of(k: int):
             frames = clips[k]
-            # -1: a label that was not there in training, or is not known
+            # -1: a label that did not occur in training, or is not known
             labels = (
                 [-1] * len(frames)
                 if examples["labels"] is None
@@ -146,7 +142,7 @@ class FrameTagger(Task):
             )
             return frames, np.array(labels, np.int64)
 
-        return Made(len(examples), row_of)
+        return LazySequence(len(examples), row_of)
 
     def collate(self, rows):
         return *padded([clip for clip, _ in rows]), torch.from_numpy(
@@ -154,16 +150,16 @@ class FrameTagger(Task):
         )
 
     def scores(self, batch) -> torch.Tensor:
-        """Scores (N, C) of the frames of a batch, clip after clip."""
+        """Scores (N, C) of the frames of a batch, clip by clip."""
         return self.model(*batch[:2])
 
     def loss(self, batch):
         return stepwise_loss(self, batch, self.options.label_smoothing)
 
-    def measuring(self):
+    def evaluator(self):
         return Scores(self)
 
-    def measures(self, examples):
+    def compute_metrics(self, examples):
         return Scores.of(self, self.encode(examples)).result()
 
     def answers(self, examples):
@@ -175,28 +171,28 @@ class FrameTagger(Task):
             {"labels": row} | ({"clip": name} if name else {}) for row, name in zip(given, names)
         ]
 
-    def _labels(self, scores: Scores, lengths: list[int]) -> Made:
-        return rows_of(scores.given, self.knows.labels, lengths)
+    def _labels(self, scores: Scores, lengths: list[int]) -> LazySequence:
+        return rows_of(scores.given, self.metadata.labels, lengths)
 
     def inside(self, data):
         examples = self.read(data, labelled=False)
         x, lengths, _ = self.collate(self.encode(examples)[:1])
         if not lengths[0]:
-            raise InputError("an empty clip has no frames to look at; give some")
+            raise InputError("an empty clip has no frames to inspect; give a longer clip")
         with torch.no_grad():
             scores = self.model(x, lengths)
         at = int(torch.softmax(scores, 1).amax(1).argmin())
-        names, given = self.knows.labels, scores.argmax(1).tolist()
+        names, given = self.metadata.labels, scores.argmax(1).tolist()
         return Inside(
             self.model.recurrent,
             x,
             [names[k] for k in given],
             lambda x: self.model(x[None], lengths)[at, given[at]],
-            f"score of {names[given[at]]} at frame {at + 1}, the one that it is least sure of",
+            f"score of {names[given[at]]} at frame {at + 1}, the one with the lowest confidence",
         )
 
     def report_parts(self, examples):
-        places, scores = self.knows.by_place, Scores.of(self, self.encode(examples))
+        places, scores = self.metadata.by_place, Scores.of(self, self.encode(examples))
         lengths, names = (
             [len(clip) for clip in examples["clips"]],
             examples["names"] or [None] * len(examples),
@@ -210,16 +206,16 @@ class FrameTagger(Task):
         def row(k: int) -> dict:
             return {
                 "clip": names[k] or str(k + 1),
-                "right": f"{right[k]:.0%}",
+                "accuracy": f"{right[k]:.0%}",
                 "frames": lengths[k],
-                "labels": self.shown({"labels": examples["labels"][k]}),
-                "given": self.shown({"labels": given[k]}),
+                "true labels": self.shown({"labels": examples["labels"][k]}),
+                "predicted": self.shown({"labels": given[k]}),
             }
 
         order = sorted(range(len(right)), key=right.__getitem__)
         chosen = {
-            "The most wrong": order[:10],
-            "The most right": order[::-1][:10],
+            "Lowest accuracy": order[:10],
+            "Highest accuracy": order[::-1][:10],
             "Longest": sorted(range(len(lengths)), key=lambda k: -lengths[k])[:5],
         }
         by_place = sum(
@@ -229,11 +225,11 @@ class FrameTagger(Task):
         )
         return {
             "baseline": {"accuracy": by_place / max(1, sum(lengths))},
-            "baseline_name": "the most frequent label at that place in a clip",
-            "labels": dict(zip(self.knows.labels, self.knows.counts)),
+            "baseline_name": "the most frequent label at each position of a clip",
+            "labels": dict(zip(self.metadata.labels, self.metadata.counts)),
             "lengths": lengths,
-            "length_of": "frames",
-            "confusion": (self.knows.labels, scores.confusion),
+            "length_unit": "frames",
+            "confusion": (self.metadata.labels, scores.confusion),
             "examples": {name: [row(k) for k in found] for name, found in chosen.items()},
         }
 
@@ -242,57 +238,57 @@ class FrameTagger(Task):
 
 
 def given_clips(clips) -> tuple[list[np.ndarray], str | None]:
-    """Clips in memory, (T, F) float32 each, and the name of their dtype."""
+    """Clips in memory as (T, F) float32 each, and the name of their dtype."""
     read = [sequence_of(clip, f"clip {number}", "frame") for number, clip in enumerate(clips, 1)]
     return [clip for clip, _ in read], dtype_of((dtype for _, dtype in read), "clip")
 
 
 def scales(every: Examples, learned: Examples, column: str) -> dict:
-    """How many numbers a frame has, their dtype, and their mean and scale in the clips of the
-    column that are learned from.
-    """
+    """Frame size, dtype, mean and scale of the training clips in a column."""
     clips = learned[column]
     units = next((clip.shape[1] for clip in clips if len(clip)), 0)
     _check_units(every[column], every.source, units, f"another has {units}")
-    return {"units": units, "dtype": every.dtype} | spread(taken(clips, filled(clips)))
+    return {"units": units, "dtype": every.dtype} | mean_and_scale(select(clips, filled(clips)))
 
 
-def normalised(examples: Examples, column: str, knows: ClipKnowledge) -> Made:
-    """The clips of a column by the means and scales that `scales` gave."""
+def normalised(examples: Examples, column: str, metadata: ClipMetadata) -> LazySequence:
+    """The clips of a column, standardised with the means and scales of the training data."""
     _check_units(
-        examples[column], examples.source, knows.units, f"the model learned from {knows.units}"
+        examples[column],
+        examples.source,
+        metadata.units,
+        f"the model was trained on {metadata.units}",
     )
-    mean, scale = (np.array(numbers, np.float32) for numbers in (knows.mean, knows.scale))
-    # numbers from 0 to 1 have means from 0 to 1 and deviations of at most a half
-    if examples.dtype == PIXELS and not (
+    mean, scale = (np.array(numbers, np.float32) for numbers in (metadata.mean, metadata.scale))
+    # numbers from 0 to 1 have means from 0 to 1 and deviations of at most 0.5
+    if examples.dtype == PIXELS_DTYPE and not (
         0 <= mean.min() and mean.max() <= 1 and scale.max() <= 0.501
     ):
         raise InputError(
-            f"{examples.source}: pixels are read as 0 to 1, and the frames that the model was "
-            f"trained on have other values; "
-            "train on uint8, or on frames that `ostinato.data.media.read_video` gives"
+            f"{examples.source}: pixels are read as 0 to 1, and the training frames have other "
+            "values; train on uint8, or on frames of `ostinato.data.media.read_video`"
         )
-    clips = as_trained(examples[column], examples.dtype, knows.dtype, examples.source)
+    clips = as_trained(examples[column], examples.dtype, metadata.dtype, examples.source)
 
     def row_of(k: int) -> np.ndarray:
         clip = clips[k]
-        # an empty clip in memory need not say how many numbers a frame has
+        # an empty clip in memory need not have the right frame size
         return ((clip if len(clip) else clip.reshape(0, len(mean))) - mean) / scale
 
-    return Made(len(clips), row_of)
+    return LazySequence(len(clips), row_of)
 
 
 def _check_units(clips: Sequence[np.ndarray], source: str, units: int, wanted: str) -> None:
-    """An error where a clip that is not empty has frames of another size."""
+    """Raise an error if a clip that is not empty has another frame size."""
     for number, clip in enumerate(clips, 1):
         if len(clip) and clip.shape[1] != units:
             raise InputError(
-                f"{source}: clip {number} has {clip.shape[1]} numbers a frame, and {wanted}"
+                f"{source}: clip {number} has {clip.shape[1]} numbers per frame, and {wanted}"
             )
 
 
 def _places(rows: Iterable[list[str]]) -> list[Counter]:
-    """How often each label is at each place of the rows that are so long."""
+    """Count the labels at each position of a clip."""
     places = []
     for row in rows:
         places += [Counter() for _ in range(len(row) - len(places))]

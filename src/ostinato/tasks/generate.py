@@ -1,6 +1,4 @@
-"""The task of writing text: a language model, from a text file to a directory, and from the
-directory to new text.
-"""
+"""Text generation with a language model: train on a text file, then write new text."""
 
 import math
 from collections.abc import Iterator
@@ -10,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..data.batching import HeldOut, Lanes
+from ..data.batching import EvaluationText, ParallelStreams
 from ..data.disk import StoredNumbers
 from ..data.examples import Examples
 from ..data.text import compose, given_text
@@ -19,21 +17,19 @@ from ..errors import InputError
 from ..training import metrics
 from ..training.problem import Problem
 from .beam_search import beam_search
-from .knowledge import Knowledge
 from .layer import layer_of
+from .metadata import Metadata
 from .options import GenerateOptions
-from .reading import Text
+from .reading import TextExamples
 from .saved import CURVE
 from .task import Inside, Task
 
-# While a run goes on it is measured on so many numbers of the held-out text at most, to spend its
-# time on training.
-WATCHED = 50_000
+# Maximum number of held-out tokens used for validation during training.
+WATCHED_TOKENS = 50_000
 
 
 class LanguageModel(nn.Module):
-    """Numbers to embeddings, through recurrent layers, to a logit for each number that can come
-    next.
+    """Language model: embedding, recurrent layers, and logits of the next token.
 
     Args:
         vocabulary_size: V.
@@ -50,11 +46,11 @@ class LanguageModel(nn.Module):
     def forward(
         self, numbers: Tensor, state: tuple[Tensor, ...] | None = None
     ) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Logits of what comes next.
+        """Logits of the next token.
 
         Args:
             numbers: (B, T) int64.
-            state: What the call before returned, or None at the start.
+            state: The state that the previous call returned; None at the start.
 
         Returns:
             Logits (B, T, V), and the state after the last step.
@@ -67,37 +63,37 @@ class LanguageModel(nn.Module):
 
 
 class NextNumber(Problem):
-    """What comes next in a text, read in lanes with the state carried over.
+    """The training problem of a language model: predict the next token of parallel text streams.
 
     Args:
-        model: `model(numbers, state)` gives logits (B, T, V) and the state to carry.
-        lanes: The text it learns from.
-        pieces: The text it is measured on.
-        characters_per_number: How many characters one number stands for, on average, in training
-            and in the held-out text.
+        model: `model(numbers, state)` returns logits (B, T, V) and the state to carry over.
+        streams: The training text.
+        evaluation: The validation text.
+        characters_per_number: Mean number of characters per token, in the training and the
+            validation text.
     """
 
-    goal, higher, unit = "held_out_bits", False, "char"
+    goal, higher_is_better, unit = "held_out_bits", False, "char"
 
     def __init__(
         self,
         model: nn.Module,
-        lanes: Lanes,
-        pieces: HeldOut,
+        streams: ParallelStreams,
+        evaluation: EvaluationText,
         characters_per_number: tuple[float, float],
     ):
-        self.model, self.lanes, self.pieces, self.characters = (
+        self.model, self.streams, self.evaluation, self.characters = (
             model,
-            lanes,
-            pieces,
+            streams,
+            evaluation,
             characters_per_number,
         )
-        self.steps_per_epoch = lanes.steps_per_epoch
-        self.rate = lanes.batch * lanes.length * characters_per_number[0]
+        self.steps_per_epoch = streams.steps_per_epoch
+        self.rate = streams.batch * streams.length * characters_per_number[0]
 
     def batch(self, step, process=0, processes=1):
         return tuple(
-            torch.from_numpy(numbers[process::processes]) for numbers in self.lanes.at(step)
+            torch.from_numpy(numbers[process::processes]) for numbers in self.streams.at(step)
         )
 
     def loss(self, batch, carried):
@@ -110,10 +106,10 @@ class NextNumber(Problem):
         )
 
     def held_out(self):
-        return ((torch.from_numpy(x), torch.from_numpy(y)) for x, y in self.pieces)
+        return ((torch.from_numpy(x), torch.from_numpy(y)) for x, y in self.evaluation)
 
-    def measuring(self):
-        return Nats(self.model, self.characters[1])
+    def evaluator(self):
+        return LanguageModelLoss(self.model, self.characters[1])
 
     def trained(self, loss):
         return {"training_bits": self._bits(loss)}
@@ -125,8 +121,8 @@ class NextNumber(Problem):
         return loss / math.log(2) / self.characters[0]
 
 
-class Nats:
-    """How well a model knew what came, over the pieces of a held-out text in order."""
+class LanguageModelLoss:
+    """Accumulates the cross-entropy of a language model over a validation text, in order."""
 
     def __init__(self, model: nn.Module, characters: float = 1.0):
         self.model, self.characters, self.state, self.nats, self.count = (
@@ -138,17 +134,20 @@ class Nats:
         )
 
     def add(self, piece):
-        """One piece; the state goes on to the next."""
+        """Add a batch; the state is carried over to the next."""
         x, y = piece
         logits, self.state = self.model(x, self.state)
         self.nats += (
             F.cross_entropy(
-                logits.flatten(0, 1), y.reshape(-1), ignore_index=HeldOut.NOTHING, reduction="sum"
+                logits.flatten(0, 1),
+                y.reshape(-1),
+                ignore_index=EvaluationText.NOTHING,
+                reduction="sum",
             )
             .double()
             .item()
         )
-        self.count += int((y != HeldOut.NOTHING).sum())
+        self.count += int((y != EvaluationText.NOTHING).sum())
 
     def result(self) -> dict[str, float]:
         """Bits per character."""
@@ -156,10 +155,10 @@ class Nats:
 
 
 @torch.no_grad()
-def measure(model: nn.Module, held_out: HeldOut) -> float:
-    """Nats per number of a held-out text."""
+def measure(model: nn.Module, held_out: EvaluationText) -> float:
+    """Mean cross-entropy of a text in nats per token."""
     device = next(model.parameters()).device
-    nats = Nats(model.eval())
+    nats = LanguageModelLoss(model.eval())
     for piece in held_out:
         nats.add(tuple(torch.from_numpy(numbers).to(device) for numbers in piece))
     return nats.nats / nats.count
@@ -169,13 +168,13 @@ def measure(model: nn.Module, held_out: HeldOut) -> float:
 
 
 class Generator(Task):
-    """Learns to write as a text is written, one character or piece of text after another.
+    """Generates text in the style of a text, one character or byte-pair token at a time.
 
-    Data is a UTF-8 text file; in memory, a list of texts, which are read as one. To answer, it is a
-    file with a prompt in each line, or a list of prompts.
+    Data is a UTF-8 text file, or a list of texts in memory, which are concatenated. `predict` takes
+    a file with a prompt per line, or a list of prompts.
 
     Args:
-        options: Those of `GenerateOptions`, by name.
+        options: The options of `GenerateOptions`, by name.
 
     Example:
         >>> from ostinato.tasks import Generator
@@ -185,13 +184,13 @@ class Generator(Task):
         '다 abc\\n'
     """
 
-    name, Options, goal, higher = "generate", GenerateOptions, "held_out_bits", False
-    line_is, use_does = "the beginning of a text", "write a text"
+    name, Options, goal, higher_is_better = "generate", GenerateOptions, "held_out_bits", False
+    line_is, use_does = "the beginning of a text", "generate text"
     vocabulary_from_json = staticmethod(vocabulary_from_json)
 
     def given_rows(self, data, labelled):
         return (
-            Text([compose("".join(data))], source="the given text")
+            TextExamples([compose("".join(data))], source="the given text")
             if labelled
             else Examples({"prompt": list(data)}, source="the given text")
         )
@@ -202,55 +201,56 @@ class Generator(Task):
         needed = math.ceil(options.batch * options.sequence_length / (1 - options.held_out)) + 10
         if len(every) < needed or len(measured) < 2:
             raise InputError(
-                f"{every.source!r} has {len(every)} characters; {options.batch} rows of "
-                f"{options.sequence_length} and the part "
-                f"held out take {needed} at least: give a longer text, or write --batch 4 "
-                f"--sequence-length 16"
+                f"{every.source!r} has {len(every)} characters; {options.batch} streams of "
+                f"{options.sequence_length} and the held-out part take {needed} at least: give a "
+                "longer text, or write --batch 4 --sequence-length 16"
             )
         return learned, measured
 
     def prepare(self, learned, every):
-        self.knows = Knowledge()
-        self.pieces = make_vocabulary(
+        self.metadata = Metadata()
+        self.vocabulary = make_vocabulary(
             self.options.vocabulary, self.options.vocabulary_size, learned_from=learned, every=every
         )
         return {}
 
     def check(self):
-        if self.pieces is None or self.pieces.kind != self.options.vocabulary:
+        if self.vocabulary is None or self.vocabulary.kind != self.options.vocabulary:
             raise InputError(
-                f"it has not the vocabulary of its option 'vocabulary', {self.options.vocabulary}"
+                f"its vocabulary does not match the option 'vocabulary', {self.options.vocabulary}"
             )
 
     def build(self):
-        return LanguageModel(len(self.pieces), self.options)
+        return LanguageModel(len(self.vocabulary), self.options)
 
     def epochs(self, rows):
         return 10.0
 
     def encode(self, examples):
-        numbers = StoredNumbers(np.min_scalar_type(len(self.pieces) - 1))
+        numbers = StoredNumbers(np.min_scalar_type(len(self.vocabulary) - 1))
         for chunk in examples:
-            numbers.extend(self.pieces.encode(chunk))
+            numbers.extend(self.vocabulary.encode(chunk))
         return numbers
 
     def problem(self, learned, measured):
         numbers = [self.encode(learned), self.encode(measured)]
         scale = len(learned) / len(numbers[0]), len(measured) / len(numbers[1])
-        lanes = Lanes(numbers[0], batch=self.options.batch, length=self.options.sequence_length)
-        return NextNumber(self.model, lanes, HeldOut(numbers[1][:WATCHED]), scale)
+        streams = ParallelStreams(
+            numbers[0], batch=self.options.batch, length=self.options.sequence_length
+        )
+        return NextNumber(self.model, streams, EvaluationText(numbers[1][:WATCHED_TOKENS]), scale)
 
-    def measures(self, examples):
+    def compute_metrics(self, examples):
         numbers = self.encode(examples)
         if len(numbers) < 2:
             raise InputError(
-                f"{examples.source!r} is too short to measure on: {len(examples)} characters; give "
-                f"a longer text"
+                f"{examples.source!r} is too short to evaluate: {len(examples)} characters; give a "
+                "longer text"
             )
-        # the first number is given, not foretold
+        # the first token is given and not predicted
         tokens = len(numbers) - 1
         return metrics.language(
-            measure(self.model, HeldOut(numbers)) * tokens,
+            measure(self.model, EvaluationText(numbers)) * tokens,
             tokens,
             tokens * len(examples) / len(numbers),
         )
@@ -268,9 +268,9 @@ class Generator(Task):
         numbers = self._numbers(data[0])
         x = self.model.embedding(torch.from_numpy(numbers).long()[None]).detach()
         shown = (
-            self.pieces.tokens
-            if self.pieces.kind == "character"
-            else [piece.decode("utf-8", "replace") for piece in self.pieces.pieces]
+            self.vocabulary.tokens
+            if self.vocabulary.kind == "character"
+            else [token.decode("utf-8", "replace") for token in self.vocabulary.token_bytes]
         )
 
         def logits(x_TI):
@@ -282,7 +282,7 @@ class Generator(Task):
             x,
             [repr(shown[number])[1:-1] for number in numbers],
             lambda x: logits(x)[likeliest],
-            f"logit of {shown[likeliest]!r} as what comes next",
+            f"logit of {shown[likeliest]!r} as the next token",
         )
 
     def report_parts(self, examples):
@@ -292,7 +292,7 @@ class Generator(Task):
         }
         return {
             "examples": {
-                "What it writes": [
+                "Generated text": [
                     {"temperature": temperature, "text": text}
                     for temperature, text in texts.items()
                 ]
@@ -308,7 +308,7 @@ class Generator(Task):
             f"{options.cell}, {options.layers} x {options.hidden}: {result.steps} steps in "
             f"{result.seconds:.0f} s"
         )
-        # a checkpoint from elsewhere may lack a measurement
+        # a checkpoint from elsewhere may lack a value
         history = [line for line in result.history if line["held_out_bits"] is not None]
         if history:
             learning_curve(history, out / CURVE, title=title)
@@ -324,32 +324,33 @@ class Generator(Task):
         seed: int = 0,
         beams: int | None = None,
     ) -> Iterator[str]:
-        """New text after a prompt, one character at a time, each as soon as it is known.
+        """Generate text after a prompt, one character at a time, each as soon as it is known.
 
         Args:
-            prompt: What the text starts with; it is not given back. Without one, the text starts as
-                after a line's end.
-            length: How many characters.
-            temperature: 1 draws as the model believes, less makes likely characters likelier.
-            seed: The same one writes the same text.
-            beams: Draw nothing: search the likeliest text with so many beams. It comes at once, and
-                repeats itself soon.
+            prompt: The text to continue; it is not repeated in the output. Without a prompt, the
+                text starts as after a line end.
+            length: Number of characters.
+            temperature: Sampling temperature: 1 samples from the model's distribution; lower values
+                favour probable tokens.
+            seed: Random seed; the same seed writes the same text.
+            beams: Use beam search with this many beams instead of sampling. The text is returned at
+                once and tends to repeat itself.
 
         Raises:
-            InputError: A prompt with a character the model does not know, or an argument out of
-                range.
+            InputError: The prompt has a character that is not in the vocabulary, or an argument is
+                out of range.
         """
-        # checked at the call, not when the first character is asked for
-        self._trained()
+        # arguments are checked at the call, not at the first character
+        self._require_model()
         if isinstance(length, bool) or not isinstance(length, int) or length < 0:
             raise InputError(
-                f"--length {length}: write how many characters to generate, 0 or more, such as 500"
+                f"--length {length}: write the number of characters to generate, 0 or more, such "
+                "as 500"
             )
         if not 0.001 <= temperature <= 100:
             raise InputError(
                 f"--temperature {temperature:g}: write a number from 0.001 to 100; 0.01 takes the "
-                f"likeliest character "
-                "almost always, 1 draws as the model believes"
+                "most probable token almost always, 1 samples from the model's distribution"
             )
         if not 0 <= seed < 2**63:
             raise InputError(f"--seed {seed}: write a whole number from 0 to {2**63 - 1}")
@@ -366,13 +367,13 @@ class Generator(Task):
     def _numbers(self, prompt: str):
         start = (
             "\n"
-            if self.pieces.kind != "character" or "\n" in self.pieces.numbers
-            else self.pieces.tokens[0]
+            if self.vocabulary.kind != "character" or "\n" in self.vocabulary.numbers
+            else self.vocabulary.tokens[0]
         )
-        return self.pieces.encode(given_text(prompt, "--prompt ") or start)
+        return self.vocabulary.encode(given_text(prompt, "--prompt ") or start)
 
     def _spelled(self, numbers: Iterator[int], left: int) -> Iterator[str]:
-        decoder = self.pieces.decoder()
+        decoder = self.vocabulary.decoder()
         while left and (number := next(numbers, None)) is not None:
             for character in decoder.feed(number)[:left]:
                 left -= 1
@@ -388,7 +389,7 @@ class Generator(Task):
             logits = model.readout(output)[0].double() / temperature
             if not torch.isfinite(logits).all():
                 raise InputError(
-                    "the model's weights give no numbers (nan or infinity); train it again with a "
+                    "the model's output is not finite (nan or infinity); train it again with a "
                     "smaller --learning-rate"
                 )
             number = int(torch.multinomial(torch.softmax(logits, 0), 1, generator=generator))

@@ -1,5 +1,5 @@
-"""The recurrent layer of a task, from its options: ours, or torch.nn's in its place to compare
-with.
+"""The recurrent layer of a task, from its options: an Ostinato layer, or torch.nn's for
+comparison.
 """
 
 from torch import nn
@@ -11,8 +11,8 @@ from ..options import Options
 def layer_of(
     options: Options, inputs: int, *, bidirectional: bool = False
 ) -> tuple[nn.Module, int]:
-    """A layer `layer(x, state=None, lengths=None)` for sequences (B, T, inputs), and the units of
-    its output.
+    """A layer `layer(x, state=None, lengths=None)` for sequences (B, T, inputs), and its output
+    size.
     """
     layer = make_layer(
         options.cell,

@@ -1,54 +1,51 @@
-"""The options of each task and its entry in the command line: everything that is known of a task
-before torch is imported.
-"""
+"""Options of each task and its entry on the command line; nothing here imports torch."""
 
 from dataclasses import dataclass
 
 from ..errors import InputError
 from ..options import (
     ATTENTIONS,
-    BUDGET,
-    KINDS,
-    LEARNING,
-    MODEL,
+    BUDGET_PANEL,
+    MODEL_PANEL,
     SPELLINGS,
+    TOKEN_KINDS,
+    TRAINING_PANEL,
     VOCABULARIES,
     Options,
     option,
 )
 
-WORDS, TEXT, UNLABELLED, SERIES, WRITING = (
-    "Words",
-    "Texts",
-    "Texts without labels",
-    "The series",
-    "Writing",
-)
-# Steps that can be forecast at most.
-FARTHEST = 10_000
-# Changes that the regression of a forecaster reads at most, where the option does not say.
+WORDS_PANEL = "Words"
+TEXT_PANEL = "Text"
+COLUMNS_PANEL = "Columns"
+PRETRAINING_PANEL = "Pretraining on unlabelled text"
+SERIES_PANEL = "Time series"
+DECODING_PANEL = "Decoding"
+# Maximum number of steps in a forecast.
+MAX_HORIZON = 10_000
+# Default maximum of the lags that the regression of a forecaster reads.
 LAGS = 24
 
 
 @dataclass(frozen=True)
 class SpellingOptions(Options):
-    """Options of every task that also reads words by their characters."""
+    """Options of a task that also represents words by their characters."""
 
-    embedding: int = option(100, "Units that stand for a word.", panel=WORDS, low=1, high=16384)
+    embedding: int = option(100, "Embedding size of a word.", panel=WORDS_PANEL, low=1, high=16384)
     characters: str | None = option(
         None,
-        "grapheme, or jamo: the letters of Korean syllables.",
-        panel=WORDS,
-        among=SPELLINGS,
-        found="jamo where most characters are Hangul",
+        "Characters of a word: grapheme, or jamo (letters of Korean syllables).",
+        panel=WORDS_PANEL,
+        choices=SPELLINGS,
+        default_text="jamo if most characters are Hangul",
     )
     character_embedding: int = option(
-        48, "Units that stand for a character.", panel=WORDS, low=1, high=16384
+        48, "Embedding size of a character.", panel=WORDS_PANEL, low=1, high=16384
     )
     character_hidden: int = option(
         64,
-        "Units of each direction of the layer that reads a word's characters.",
-        panel=WORDS,
+        "Hidden size of the character layer, per direction.",
+        panel=WORDS_PANEL,
         low=1,
         high=16384,
     )
@@ -58,93 +55,101 @@ class SpellingOptions(Options):
 class ClassifyOptions(SpellingOptions):
     """Options of a classifier."""
 
-    hidden: int = option(128, "Units of each layer and direction.", low=1, high=16384)
-    bidirectional: bool = option(True, "Read in both directions.")
-    embedding: int = option(
-        128, "Units that stand for a word or character.", panel=TEXT, low=1, high=16384
-    )
-    pieces: str | None = option(
+    hidden: int = option(128, "Hidden size: units per layer and direction.", low=1, high=16384)
+    bidirectional: bool = option(True, "Use a bidirectional layer.")
+    embedding: int = option(128, "Embedding size of a token.", panel=TEXT_PANEL, low=1, high=16384)
+    tokens: str | None = option(
         None,
-        "word, character or byte-pair.",
-        panel=TEXT,
-        among=KINDS,
-        found="words; byte pairs from 20,000 rows",
+        "Kind of token: word, character or byte-pair.",
+        panel=TEXT_PANEL,
+        choices=TOKEN_KINDS,
+        default_text="word; byte-pair from 20,000 rows",
     )
     spelling: bool = option(
-        True, "Read each word by its characters too, where pieces are words.", panel=WORDS
+        True,
+        "Also represent each word by its characters (requires word tokens).",
+        panel=WORDS_PANEL,
     )
-    vocabulary_size: int = option(16000, "Pieces at most.", panel=TEXT, low=8, high=1_000_000)
-    lower: bool | None = option(
+    vocabulary_size: int = option(
+        16000,
+        "Maximum number of tokens in the vocabulary.",
+        panel=TEXT_PANEL,
+        low=8,
+        high=1_000_000,
+    )
+    lowercase: bool | None = option(
         None,
-        "Take capital letters for small ones; by its characters a word is read as it is.",
-        panel=TEXT,
-        found="where words are read by their characters",
+        "Convert tokens to lower case; the characters of a word keep their case.",
+        panel=TEXT_PANEL,
+        default_text="on if words are also represented by their characters",
     )
     text: str | None = option(
-        None, "The column of the text.", panel="Columns", found="by its name or its values"
+        None, "Column with the text.", panel=COLUMNS_PANEL, default_text="found by name or content"
     )
     label: str | None = option(
-        None, "The column of the label.", panel="Columns", found="by its name"
+        None, "Column with the label.", panel=COLUMNS_PANEL, default_text="found by name"
     )
     features: int | None = option(
         None,
-        "Numbers of a step, where a row is a whole sequence.",
-        panel="Columns",
+        "Numbers per step, if a row is a whole sequence.",
+        panel=COLUMNS_PANEL,
         low=1,
         high=10**6,
-        found="1",
+        default_text="1",
     )
     label_smoothing: float = option(
         0.1,
-        "Part of the certainty that is spread over all labels in learning.",
-        panel=LEARNING,
+        "Label smoothing: probability shared by all labels.",
+        panel=TRAINING_PANEL,
         low=0,
         high=0.9,
     )
     ensemble: int = option(
-        1, "Models that are trained side by side, whose mean is the answer.", low=1, high=64
+        1, "Number of models in the ensemble; their predictions are averaged.", low=1, high=64
     )
     class_weights: bool = option(
-        False, "Have each label count the same in learning, however rare.", panel=LEARNING
+        False, "Weight the loss so that each label counts the same.", panel=TRAINING_PANEL
     )
     word_dropout: float | None = option(
         None,
-        "Rate at which pieces are taken for unknown ones in training.",
-        panel=LEARNING,
+        "Rate of tokens replaced by the unknown token in training.",
+        panel=TRAINING_PANEL,
         low=0,
         high=0.9,
-        found="0.05; 0.2 where words are read by their characters",
+        default_text="0.05; 0.2 if words are also represented by their characters",
     )
     dropout: float = option(
         0.4,
-        "Rate of dropout, on the input, between layers and before the readout.",
-        panel=MODEL,
+        "Dropout rate on the input, between layers and before the output layer.",
+        panel=MODEL_PANEL,
         low=0,
         high=0.99,
     )
     unlabelled: str | None = option(
         None,
-        "A file of texts: before labels, the model learns to foretell their words.",
-        panel=UNLABELLED,
-        found="none",
+        "File of unlabelled texts; pretrains the model as a language model.",
+        panel=PRETRAINING_PANEL,
+        default_text="none",
     )
     unlabelled_text: str | None = option(
-        None, "Its column of the text.", panel=UNLABELLED, found="by its name or its values"
+        None,
+        "Column with the text in that file.",
+        panel=PRETRAINING_PANEL,
+        default_text="found by name or content",
     )
     unlabelled_epochs: float = option(
-        3.0, "Times to read it.", panel=UNLABELLED, low=1e-6, high=1e9
+        3.0, "Number of pretraining epochs.", panel=PRETRAINING_PANEL, low=1e-6, high=1e9
     )
     unlabelled_dropout: float = option(
-        0.2, "Rate of dropout meanwhile.", panel=UNLABELLED, low=0, high=0.99
+        0.2, "Dropout rate during pretraining.", panel=PRETRAINING_PANEL, low=0, high=0.99
     )
 
     def __post_init__(self):
         super().__post_init__()
         if self.unlabelled is not None and self.layers > 1 and self.bidirectional:
             raise InputError(
-                f"--unlabelled with --layers {self.layers}: an upper layer is given in one "
-                f"direction what the other should foretell; "
-                "write --layers 1 or --no-bidirectional"
+                f"--unlabelled with --layers {self.layers}: an upper bidirectional layer would "
+                "already see the word it must predict; write --layers 1 or --no-bidirectional"
             )
 
 
@@ -153,41 +158,43 @@ class TagOptions(SpellingOptions):
     """Options of a tagger."""
 
     hidden: int = option(
-        160, "Units of each layer and direction, over the words.", low=1, high=16384
+        160, "Hidden size: units per layer and direction (word layers).", low=1, high=16384
     )
-    least: int = option(
+    min_count: int = option(
         2,
-        "How often a word has to be there to have units of its own; others are known by their "
-        "characters.",
-        panel=WORDS,
+        "Minimum count of a word to get an embedding of its own; other words are represented by "
+        "their characters only.",
+        panel=WORDS_PANEL,
         low=1,
         high=10**6,
     )
     column: str | None = option(
         None,
-        "The column of the tags: upos, xpos, or its number, counted from 0.",
-        panel="Columns",
-        found="upos of CoNLL-U, else the second",
+        "Column with the tags: upos, xpos, or its number, counted from 0.",
+        panel=COLUMNS_PANEL,
+        default_text="upos in CoNLL-U, otherwise the second",
     )
-    batch: int = option(32, "Sentences of a batch.", panel=LEARNING, low=1, high=65536)
+    batch: int = option(
+        32, "Batch size: sentences in a batch.", panel=TRAINING_PANEL, low=1, high=65536
+    )
     word_dropout: float = option(
         0.2,
-        "Rate at which words are taken for unknown ones in training.",
-        panel=LEARNING,
+        "Rate of words replaced by the unknown word in training.",
+        panel=TRAINING_PANEL,
         low=0,
         high=0.9,
     )
     label_smoothing: float = option(
         0.05,
-        "Part of the certainty that is spread over all tags in learning.",
-        panel=LEARNING,
+        "Label smoothing: probability shared by all tags.",
+        panel=TRAINING_PANEL,
         low=0,
         high=0.9,
     )
     dropout: float = option(
         0.4,
-        "Rate of dropout, on the input, between layers and before the readout.",
-        panel=MODEL,
+        "Dropout rate on the input, between layers and before the output layer.",
+        panel=MODEL_PANEL,
         low=0,
         high=0.99,
     )
@@ -195,29 +202,31 @@ class TagOptions(SpellingOptions):
 
 @dataclass(frozen=True)
 class FrameOptions(Options):
-    """Options of a labeller of frames."""
+    """Options of a frame tagger."""
 
-    hidden: int = option(128, "Units of each layer and direction.", low=1, high=16384)
-    layers: int = option(2, "Layers.", low=1, high=64)
-    bidirectional: bool = option(True, "Read in both directions.")
+    hidden: int = option(128, "Hidden size: units per layer and direction.", low=1, high=16384)
+    layers: int = option(2, "Number of recurrent layers.", low=1, high=64)
+    bidirectional: bool = option(True, "Use a bidirectional layer.")
     label: str | None = option(
         None,
-        "The array of labels in an npz file.",
-        panel="Columns",
-        found="the first with one for each frame",
+        "Array with the labels in an npz file.",
+        panel=COLUMNS_PANEL,
+        default_text="the first with a label for each frame",
     )
-    batch: int = option(16, "Clips of a batch.", panel=LEARNING, low=1, high=65536)
+    batch: int = option(
+        16, "Batch size: clips in a batch.", panel=TRAINING_PANEL, low=1, high=65536
+    )
     label_smoothing: float = option(
         0.05,
-        "Part of the certainty that is spread over all labels in learning.",
-        panel=LEARNING,
+        "Label smoothing: probability shared by all labels.",
+        panel=TRAINING_PANEL,
         low=0,
         high=0.9,
     )
     dropout: float = option(
         0.4,
-        "Rate of dropout, between layers and before the readout.",
-        panel=MODEL,
+        "Dropout rate between layers and before the output layer.",
+        panel=MODEL_PANEL,
         low=0,
         high=0.99,
     )
@@ -227,72 +236,77 @@ class FrameOptions(Options):
 class ForecastOptions(Options):
     """Options of a forecaster."""
 
-    hidden: int = option(32, "Units of each layer.", low=1, high=16384)
+    hidden: int = option(32, "Hidden size: units in each layer.", low=1, high=16384)
     dropout: float = option(
-        0.5, "Rate of dropout, between layers and before the readout.", low=0, high=0.99
+        0.5, "Dropout rate between layers and before the output layer.", low=0, high=0.99
     )
     horizon: int = option(
         12,
-        "Steps that `predict` forecasts, and that the measures named horizon look ahead.",
-        panel=SERIES,
+        "Forecast horizon: steps ahead in `predict` and in the horizon metrics.",
+        panel=SERIES_PANEL,
         low=1,
-        high=FARTHEST,
+        high=MAX_HORIZON,
     )
     window: int | None = option(
         None,
-        "Steps that are read for a forecast.",
-        panel=SERIES,
+        "Input window: steps read for a forecast.",
+        panel=SERIES_PANEL,
         low=2,
         high=100_000,
-        found="two seasons",
+        default_text="two seasons",
     )
     season: int | None = option(
         None,
-        "Steps after which the series is like itself; 1: none.",
-        panel=SERIES,
+        "Season length in steps; 1: no season.",
+        panel=SERIES_PANEL,
         low=1,
         high=100_000,
-        found="by autocorrelation",
+        default_text="found by autocorrelation",
     )
     power: float | None = option(
         None,
-        "Learn this power of the values; 0: their logarithms.",
-        panel=SERIES,
+        "Power transform of the values; 0: logarithm.",
+        panel=SERIES_PANEL,
         low=0,
         high=1,
-        found="0, 0.5 or 1, by how the series varies with its level",
+        default_text="0, 0.5 or 1, chosen from the data",
     )
     difference: bool | None = option(
         None,
-        "Read the changes from step to step and not the level.",
-        panel=SERIES,
-        found="if the level moves away",
+        "Use only the changes from step to step as input, not the level.",
+        panel=SERIES_PANEL,
+        default_text="on if the series has a trend",
     )
     lags: int | None = option(
         None,
-        "Last changes that the linear regression reads; 0: no regression.",
-        panel=SERIES,
+        "Lags of the linear regression; 0: no regression.",
+        panel=SERIES_PANEL,
         low=0,
         high=10_000,
-        found=f"{LAGS}, or what the series is long enough for",
+        default_text=f"{LAGS}, or fewer for a short series",
     )
     columns: str | None = option(
         None,
-        "What is forecast: names, with commas between.",
-        panel=SERIES,
-        found="all columns of numbers",
+        "Columns to forecast, separated by commas.",
+        panel=SERIES_PANEL,
+        default_text="all numeric columns",
     )
     time: str | None = option(
-        None, "The column that says when.", panel=SERIES, found="a first column of dates"
+        None,
+        "Column with the time of each step.",
+        panel=SERIES_PANEL,
+        default_text="the first column, if it holds dates",
     )
-    batch: int = option(32, "Windows of a batch.", panel=LEARNING, low=1, high=65536)
+    batch: int = option(
+        32, "Batch size: windows in a batch.", panel=TRAINING_PANEL, low=1, high=65536
+    )
     learning_rate: float = option(
-        2e-3, "The highest of the schedule.", panel=LEARNING, low=1e-9, high=10
+        2e-3, "Peak learning rate of the schedule.", panel=TRAINING_PANEL, low=1e-9, high=10
     )
     held_out: float = option(
         0.15,
-        "Part of the series, its end, that is kept to measure on.",
-        panel=LEARNING,
+        "Fraction of the series, at its end, held out for validation.",
+        panel=TRAINING_PANEL,
         low=0.001,
         high=0.9,
     )
@@ -305,53 +319,66 @@ class ForecastOptions(Options):
         )
         if twice is not None:
             raise InputError(
-                f"--columns {self.columns}: {twice!r} is there twice; name each column once"
+                f"--columns {self.columns}: {twice!r} is given twice; name each column once"
             )
 
     @property
     def names(self) -> list[str] | None:
-        """The columns that are named."""
+        """The names in `columns`."""
         return [name.strip() for name in self.columns.split(",")] if self.columns else None
 
 
 @dataclass(frozen=True)
 class SentenceOptions(Options):
-    """Options of a model that writes sentences."""
+    """Options of a task that writes sentences."""
 
-    hidden: int = option(256, "Units of each layer and direction.", low=1, high=16384)
-    attention: str = option("luong", "luong (general) or bahdanau (additive).", among=ATTENTIONS)
-    embedding: int = option(128, "Units that stand for a piece.", panel=TEXT, low=1, high=16384)
-    pieces: str = option("byte-pair", "word, character or byte-pair.", panel=TEXT, among=KINDS)
-    vocabulary_size: int = option(8000, "Pieces at most.", panel=TEXT, low=8, high=1_000_000)
+    hidden: int = option(256, "Hidden size: units per layer and direction.", low=1, high=16384)
+    attention: str = option(
+        "luong", "Attention: luong (general) or bahdanau (additive).", choices=ATTENTIONS
+    )
+    embedding: int = option(128, "Embedding size of a token.", panel=TEXT_PANEL, low=1, high=16384)
+    tokens: str = option(
+        "byte-pair",
+        "Kind of token: word, character or byte-pair.",
+        panel=TEXT_PANEL,
+        choices=TOKEN_KINDS,
+    )
+    vocabulary_size: int = option(
+        8000, "Maximum number of tokens in the vocabulary.", panel=TEXT_PANEL, low=8, high=1_000_000
+    )
     beams: int = option(
         5,
-        "Sentences that are followed at a time; 1 takes the likeliest piece at each step.",
-        panel=WRITING,
+        "Beam size of the beam search; 1: greedy decoding.",
+        panel=DECODING_PANEL,
         low=1,
         high=1000,
     )
     length: int | None = option(
         None,
-        "Pieces of a sentence at most.",
-        panel=WRITING,
+        "Maximum number of tokens in a sentence.",
+        panel=DECODING_PANEL,
         low=1,
         high=100_000,
-        found="a little over the longest learned from",
+        default_text="slightly above the longest training sentence",
     )
     length_norm: float = option(
-        0.6, "How much long sentences are favoured.", panel=WRITING, low=0, high=10
+        0.6,
+        "Length normalisation; larger values favour long sentences.",
+        panel=DECODING_PANEL,
+        low=0,
+        high=10,
     )
     label_smoothing: float = option(
         0.1,
-        "Part of the certainty that is spread over all pieces in learning.",
-        panel=LEARNING,
+        "Label smoothing: probability shared by all tokens.",
+        panel=TRAINING_PANEL,
         low=0,
         high=0.9,
     )
-    sampling: float = option(
+    scheduled_sampling: float = option(
         0.0,
-        "Rate at which the model reads its own guesses in learning (scheduled sampling).",
-        panel=LEARNING,
+        "Scheduled sampling: rate of decoder inputs that are the model's own predictions.",
+        panel=TRAINING_PANEL,
         low=0,
         high=0.99,
     )
@@ -362,10 +389,10 @@ class TranslateOptions(SentenceOptions):
     """Options of a translator."""
 
     source: str | None = option(
-        None, "The column of what is given.", panel="Columns", found="the first"
+        None, "Column with the source sentence.", panel=COLUMNS_PANEL, default_text="the first"
     )
     target: str | None = option(
-        None, "The column of what is to be written.", panel="Columns", found="the second"
+        None, "Column with the target sentence.", panel=COLUMNS_PANEL, default_text="the second"
     )
 
 
@@ -373,46 +400,64 @@ class TranslateOptions(SentenceOptions):
 class TranscribeOptions(SentenceOptions):
     """Options of a transcriber."""
 
-    hidden: int = option(128, "Units of each layer and direction.", low=1, high=16384)
-    layers: int = option(2, "Layers.", low=1, high=64)
-    batch: int = option(32, "Clips of a batch.", panel="Learning", low=1, high=65536)
-    vocabulary_size: int = option(1000, "Pieces at most.", panel="Texts", low=8, high=1_000_000)
+    hidden: int = option(128, "Hidden size: units per layer and direction.", low=1, high=16384)
+    layers: int = option(2, "Number of recurrent layers.", low=1, high=64)
+    batch: int = option(
+        32, "Batch size: clips in a batch.", panel=TRAINING_PANEL, low=1, high=65536
+    )
+    vocabulary_size: int = option(
+        1000, "Maximum number of tokens in the vocabulary.", panel=TEXT_PANEL, low=8, high=1_000_000
+    )
     label: str | None = option(
         None,
-        "The array of sentences in an npz file, or of a word for each frame.",
-        panel="Columns",
-        found="the first that is one of these",
+        "Array in an npz file with a sentence per clip, or a word per frame.",
+        panel=COLUMNS_PANEL,
+        default_text="the first of that form",
     )
-    silence: str = option("sil sp", "Words of frames in which nothing is said.", panel="Columns")
+    silence: str = option(
+        "sil sp", "Words that mark silent frames, separated by spaces.", panel=COLUMNS_PANEL
+    )
 
 
 @dataclass(frozen=True)
 class GenerateOptions(Options):
     """Options of a language model."""
 
-    hidden: int = option(256, "Units of each layer.", low=1, high=16384)
-    embedding: int = option(64, "Units that stand for a character or a piece.", low=1, high=16384)
+    hidden: int = option(256, "Hidden size: units in each layer.", low=1, high=16384)
+    embedding: int = option(64, "Embedding size of a token.", low=1, high=16384)
     dropout: float = option(
-        0.0, "Rate of dropout, between layers and before the readout.", low=0, high=0.99
+        0.0, "Dropout rate between layers and before the output layer.", low=0, high=0.99
     )
-    vocabulary: str = option("character", "character or byte-pair.", among=VOCABULARIES)
+    vocabulary: str = option(
+        "character", "Kind of token: character or byte-pair.", choices=VOCABULARIES
+    )
     vocabulary_size: int = option(
-        1024, "Pieces, for byte-pair.", panel=MODEL, low=257, high=1_000_000
+        1024,
+        "Number of tokens in the vocabulary (byte-pair only).",
+        panel=MODEL_PANEL,
+        low=257,
+        high=1_000_000,
     )
     epochs: float | None = option(
-        None, "Times to read the text.", panel=BUDGET, low=1e-6, high=1e9, found="10"
+        None, "Number of epochs.", panel=BUDGET_PANEL, low=1e-6, high=1e9, default_text="10"
     )
-    batch: int = option(32, "Rows that read side by side.", panel=LEARNING, low=1, high=65536)
+    batch: int = option(
+        32, "Batch size: parallel text streams.", panel=TRAINING_PANEL, low=1, high=65536
+    )
     sequence_length: int = option(
-        64, "Steps of time that a gradient goes back.", panel=LEARNING, low=1, high=65536
+        64,
+        "Sequence length of truncated backpropagation, in tokens.",
+        panel=TRAINING_PANEL,
+        low=1,
+        high=65536,
     )
     learning_rate: float = option(
-        0.01, "The highest of the schedule.", panel=LEARNING, low=1e-9, high=10
+        0.01, "Peak learning rate of the schedule.", panel=TRAINING_PANEL, low=1e-9, high=10
     )
     held_out: float = option(
         0.1,
-        "Part of the text, its end, that is kept to measure on.",
-        panel=LEARNING,
+        "Fraction of the text, at its end, held out for validation.",
+        panel=TRAINING_PANEL,
         low=0.001,
         high=0.9,
     )
@@ -422,23 +467,30 @@ class GenerateOptions(Options):
 class CaptionOptions(SentenceOptions):
     """Options of a captioner."""
 
-    dropout: float = option(0.1, "Rate of dropout.", low=0, high=0.99)
-    batch: int = option(32, "Pictures of a batch.", panel="Learning", low=1, high=65536)
-    vocabulary_size: int = option(2000, "Pieces at most.", panel="Texts", low=8, high=1_000_000)
+    dropout: float = option(0.1, "Dropout rate.", low=0, high=0.99)
+    batch: int = option(
+        32, "Batch size: pictures in a batch.", panel=TRAINING_PANEL, low=1, high=65536
+    )
+    vocabulary_size: int = option(
+        2000, "Maximum number of tokens in the vocabulary.", panel=TEXT_PANEL, low=8, high=1_000_000
+    )
     caption: str | None = option(
         None,
-        "The column (or array) of the captions.",
-        panel="Columns",
-        found="by its name or its values",
+        "Column (or array) with the captions.",
+        panel=COLUMNS_PANEL,
+        default_text="found by name or content",
     )
     picture: str | None = option(
         None,
-        "The column of pictures' files, or the array of pictures.",
-        panel="Columns",
-        found="by its name or its values",
+        "Column with the picture files, or the array of pictures.",
+        panel=COLUMNS_PANEL,
+        default_text="found by name or content",
     )
     folder: str | None = option(
-        None, "Where the files are that a table names.", panel="Columns", found="beside the table"
+        None,
+        "Directory of the picture files.",
+        panel=COLUMNS_PANEL,
+        default_text="the directory of the table",
     )
 
 
@@ -447,13 +499,13 @@ class Listing:
     """A task as the command line lists it.
 
     Attributes:
-        module: Of `ostinato.tasks`, where its class is.
-        class_name: The name of its class.
-        options: Its options.
-        summary: What it does.
-        data: What DATA is.
-        unit: What its rows are called.
-        use: The command that uses a model.
+        module: The module of `ostinato.tasks` that defines the class.
+        class_name: The name of the class.
+        options: The options of the task.
+        summary: One sentence on the task.
+        data: The help text of the argument DATA.
+        unit: The plural noun for the rows of the data.
+        use: The command that uses a trained model.
     """
 
     module: str
@@ -465,60 +517,61 @@ class Listing:
     use: str = "predict"
 
 
-# Each task by its name on the command line.
+# The tasks by their names on the command line.
 TASKS = {
     "classify": Listing(
         "classify",
         "Classifier",
         ClassifyOptions,
-        summary="Many to one: a label for a text, or for a sequence of numbers.",
-        data="CSV, TSV, JSONL or Parquet (also .gz) with a label, or npz with x and y.",
+        summary="Many to one: predict a label for a text or a sequence of numbers.",
+        data="CSV, TSV, JSONL or Parquet file (also .gz) with a label column, or npz with x and y.",
     ),
     "tag": Listing(
         "tag",
         "Tagger",
         TagOptions,
-        summary="Many to many, aligned: a tag for each word.",
-        data="A word, a tab and its tag in a line, an empty line between sentences; or CoNLL-U "
-        "(.conllu). Also .gz.",
+        summary="Many to many, aligned: predict a tag for each word.",
+        data="Text file with a word, a tab and a tag per line and an empty line between sentences, "
+        "or CoNLL-U (.conllu); also .gz.",
     ),
     "frames": Listing(
         "frames",
         "FrameTagger",
         FrameOptions,
-        summary="Many to many, aligned: a label for each frame of a clip.",
-        data="npz with x (clips, frames, numbers) and labels (clips, frames); FILE.npz:train takes "
-        "the clips that array train has.",
+        summary="Many to many, aligned: predict a label for each frame of a clip.",
+        data="npz file with x (clips, frames, numbers) and labels (clips, frames); FILE.npz:train "
+        "uses the clips listed in the array train.",
     ),
     "forecast": Listing(
         "forecast",
         "Forecaster",
         ForecastOptions,
-        summary="One to one, fed back: the next values of a series, with intervals.",
-        data="CSV, TSV, JSONL or Parquet (also .gz): columns of numbers, a step in each row.",
+        summary="One to one, fed back: forecast a time series with prediction intervals.",
+        data="CSV, TSV, JSONL or Parquet file (also .gz) with a step per row and numeric columns.",
     ),
     "translate": Listing(
         "translate",
         "Translator",
         TranslateOptions,
-        summary="Many to many, not aligned: a sentence for a sentence.",
-        data="TSV, CSV, JSONL or Parquet (also .gz) with pairs of sentences.",
+        summary="Many to many, not aligned: translate a sentence into another.",
+        data="TSV, CSV, JSONL or Parquet file (also .gz) with pairs of sentences.",
         unit="pairs",
     ),
     "transcribe": Listing(
         "transcribe",
         "Transcriber",
         TranscribeOptions,
-        summary="Many to many, not aligned, from frames: the sentence that a clip says.",
-        data="npz with x (clips, frames, numbers) and sentences, or a word for each frame.",
+        summary="Many to many, not aligned: transcribe the frames of a clip into a sentence.",
+        data="npz file with x (clips, frames, numbers) and a sentence per clip, or a word per "
+        "frame.",
         unit="clips",
     ),
     "generate": Listing(
         "generate",
         "Generator",
         GenerateOptions,
-        summary="One to one, fed back: text that goes on as the one it learned from.",
-        data="UTF-8 text to learn from, in any language.",
+        summary="One to one, fed back: generate text in the style of a text file.",
+        data="UTF-8 text file, in any language.",
         unit="characters",
         use="generate",
     ),
@@ -526,8 +579,8 @@ TASKS = {
         "caption",
         "Captioner",
         CaptionOptions,
-        summary="One to many: words for a picture.",
-        data="A table of pictures' files and captions, or npz with pictures and captions.",
+        summary="One to many: write a caption for a picture.",
+        data="Table of picture files and captions, or npz file with pictures and captions.",
         unit="pictures",
     ),
 }

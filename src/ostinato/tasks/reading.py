@@ -1,4 +1,4 @@
-"""Reading the data of each task from a file, by the task's options. Nothing here needs torch."""
+"""Readers of the tasks' data files, by the options of the task. Nothing here imports torch."""
 
 import hashlib
 import itertools
@@ -10,16 +10,16 @@ from pathlib import Path
 import numpy as np
 
 from ..data.annotated import Clips, read_clips, read_pictures, read_tagged
-from ..data.disk import Made, StoredRows, parts, stored_words
+from ..data.disk import LazySequence, StoredRows, chunked, stored_words
 from ..data.examples import Examples
 from ..data.files import check_kind
 from ..data.media import SIDE
 from ..data.readers import read_labelled, read_pairs, read_series
-from ..data.tables import check_filled, read_lines
+from ..data.tables import check_not_empty, read_lines
 from ..data.text import characters, read_chunks, read_text
 from ..errors import InputError
 from ..options import Options
-from .knowledge import Knowledge
+from .metadata import Metadata
 from .options import (
     CaptionOptions,
     ClassifyOptions,
@@ -40,39 +40,38 @@ def read_examples(
     options: Options,
     *,
     labelled: bool = True,
-    knows: Knowledge | None = None,
+    metadata: Metadata | None = None,
 ) -> Examples:
-    """The examples in a file.
+    """Read the examples in a file.
 
     Args:
-        task: The task's name on the command line.
+        task: The command-line name of the task.
         data: The path of the file.
-        options: The task's options.
-        labelled: The answers are wanted too.
-        knows: What a trained model knows of the data that it was trained on; None where there is
-            none yet.
+        options: The options of the task.
+        labelled: Labels (or targets) are required.
+        metadata: The metadata of a trained model; None before training.
 
     Raises:
-        InputError: The file cannot be read, or has not what the task needs.
+        InputError: The file cannot be read, or lacks what the task needs.
     """
-    return _READERS[task](data, options, labelled, knows)
+    return _READERS[task](data, options, labelled, metadata)
 
 
 def check_path(data: str | Path) -> None:
-    """Check that there is a file with something in it, without reading it.
+    """Check that a file exists and is not empty, without reading it.
 
     Raises:
-        InputError: There is none, or it cannot be read.
+        InputError: The file does not exist, is empty, or cannot be read.
     """
-    check_filled(_path_and_part(data)[0])
+    check_not_empty(_path_and_part(data)[0])
 
 
 def _labelled_rows(
-    data: str | Path, options: ClassifyOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: ClassifyOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """Texts or sequences of numbers with labels, for `classify`."""
-    path, known = Path(data), knows.columns if knows else {}
-    # by the names of those that were learned from, where they have some
+    path, known = Path(data), metadata.columns if metadata else {}
+    # by the names of the training columns, if they have names
     numbers = known.get("numbers")
     named = (
         isinstance(numbers, list) and path.suffix != ".npz" and not all(map(str.isdecimal, numbers))
@@ -87,8 +86,8 @@ def _labelled_rows(
     )
     if labelled and found.labels is None:
         raise InputError(
-            f"{str(data)!r} has no column of labels ({found.columns}); call it 'label' there, or "
-            f"name it with --label in training"
+            f"{str(data)!r} has no label column ({found.columns}); name it 'label' in the file, or "
+            "name it with --label in training"
         )
     columns = {
         "x": found.texts if found.texts is not None else found.numbers,
@@ -98,7 +97,7 @@ def _labelled_rows(
 
 
 def _tagged_sentences(
-    data: str | Path, options: TagOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: TagOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """Sentences with a tag for each word, for `tag`."""
     path = Path(data)
@@ -109,14 +108,14 @@ def _tagged_sentences(
     try:
         found = read_tagged(path, column=options.column)
     except InputError:
-        # to be tagged, words need no such column
+        # words to be tagged need no tag column
         if labelled or options.column is None:
             raise
         found = read_tagged(path)
     if labelled and found.tags is None:
         raise InputError(
-            f"{str(path)!r} has words and no tags; write a tab and the tag behind each word, "
-            "or name the column with --column"
+            f"{str(path)!r} has words and no tags; write a tab and the tag after each word, or "
+            "name the column with --column"
         )
     return Examples(
         {"words": found.words, "tags": found.tags}, source=str(data), about=found.columns
@@ -124,12 +123,12 @@ def _tagged_sentences(
 
 
 def _sentences(path: Path) -> StoredRows | None:
-    """The words of each line, where a line is a sentence, as standard input has them: some have
-    several, and none has a tab.
+    """The words of each line, if a line is a sentence as on standard input: some lines have several
+    words and none has a tab.
     """
 
     def lines() -> Iterator[str]:
-        # empty lines at the end are none
+        # trailing empty lines are ignored
         empty = 0
         for line in read_lines(path):
             if line:
@@ -138,7 +137,7 @@ def _sentences(path: Path) -> StoredRows | None:
             empty = 0 if line else empty + 1
 
     rows, several = stored_words(), False
-    for some in parts(lines()):
+    for some in chunked(lines()):
         if any("\t" in line for line in some):
             return None
         several = several or any(" " in line.strip() for line in some)
@@ -147,17 +146,19 @@ def _sentences(path: Path) -> StoredRows | None:
 
 
 def _frames(
-    data: str | Path, options: FrameOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: FrameOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """Clips with a label for each frame, for `frames`."""
     clips = _clips_from(data, label=options.label, labelled=labelled)
     if labelled and clips.labels is None:
         raise InputError(
-            f"{str(data)!r} has no labels of frames; "
-            "give an npz file with an array (clips, frames) of labels beside x"
+            f"{str(data)!r} has no frame labels; give an npz file with x and an array of labels "
+            "(clips, frames)"
         )
     labels = (
-        Made(len(clips.labels), lambda k: [clips.classes[number] for number in clips.labels[k]])
+        LazySequence(
+            len(clips.labels), lambda k: [clips.classes[number] for number in clips.labels[k]]
+        )
         if labelled
         else None
     )
@@ -170,7 +171,7 @@ def _frames(
 
 
 def _transcripts(
-    data: str | Path, options: TranscribeOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: TranscribeOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """Clips with a sentence for each, for `transcribe`."""
     clips = _clips_from(data, label=options.label, labelled=labelled)
@@ -180,7 +181,7 @@ def _transcripts(
         targets = clips.sentences
     elif clips.labels is not None:
         silence = set(options.silence.split())
-        targets = Made(
+        targets = LazySequence(
             len(clips.labels),
             lambda k: " ".join(
                 word
@@ -193,7 +194,7 @@ def _transcripts(
     else:
         raise InputError(
             f"{str(data)!r} has no sentences; give an npz file with an array of text, a sentence "
-            f"for each clip, or of a word for each frame"
+            "for each clip, or of a word for each frame"
         )
     return Examples(
         {"x": clips.clips, "target": targets, "name": clips.names},
@@ -204,19 +205,18 @@ def _transcripts(
 
 
 def _clips_from(data: str | Path, *, label: str | None, labelled: bool) -> Clips:
-    """The clips of a file, or of a part of it: "clips.npz:train" has those whose numbers the array
-    `train` has.
+    """Read the clips of a file, or of a part of it: "clips.npz:train" has the clips listed in the
+    array `train`.
 
     Args:
         data: The path, and the part.
         label: The array of labels or sentences.
-        labelled: These are wanted too.
+        labelled: Labels or sentences are required.
     """
     path, part = _path_and_part(data)
     if labelled and part is None and _has_parts(path):
         raise InputError(
-            f"{str(data)!r} says which of its clips are to learn from and which to measure on; "
-            f"write {data}:train or {data}:test"
+            f"{str(data)!r} has lists of training and test clips; write {data}:train or {data}:test"
         )
     return read_clips(path, label=label if labelled else None, part=part)
 
@@ -235,11 +235,11 @@ def _has_parts(path: Path) -> bool:
 
 
 def _steps(
-    data: str | Path, options: ForecastOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: ForecastOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """A series, for `forecast`."""
     found = read_series(
-        Path(data), columns=knows.names if knows else options.names, time=options.time
+        Path(data), columns=metadata.names if metadata else options.names, time=options.time
     )
     return Examples(
         {"values": found.values, "time": found.times},
@@ -249,14 +249,13 @@ def _steps(
 
 
 def _sentence_pairs(
-    data: str | Path, options: TranslateOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: TranslateOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """Pairs of sentences, for `translate`."""
     found = read_pairs(Path(data), source=options.source, target=options.target, answered=labelled)
     if labelled and found.targets is None:
         raise InputError(
-            f"{str(data)!r} has one column; pairs need two: what is given, and behind a tab what "
-            f"is to be written"
+            f"{str(data)!r} has one column; pairs need two: the source, and after a tab the target"
         )
     return Examples(
         {"x": found.sources, "target": found.targets if labelled else None, "name": None},
@@ -266,7 +265,7 @@ def _sentence_pairs(
 
 
 def _captions(
-    data: str | Path, options: CaptionOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: CaptionOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """Pictures with a caption for each, for `caption`."""
     caption = options.caption if labelled else None
@@ -290,29 +289,29 @@ def _captions(
 
 
 def _text_or_prompts(
-    data: str | Path, options: GenerateOptions, labelled: bool, knows: Knowledge | None
+    data: str | Path, options: GenerateOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """A text, or a prompt in each line where no text is wanted, for `generate`."""
     if labelled:
-        return Text(read_chunks(Path(data), once=True), source=str(data))
-    # a prompt for each line, as standard input has them
+        return TextExamples(read_chunks(Path(data), once=True), source=str(data))
+    # a prompt per line, as on standard input
     return Examples(
         {"prompt": read_text(Path(data)).removesuffix("\n").split("\n")}, source=str(data)
     )
 
 
-class Text(Examples):
-    """A text in a temporary file, whose rows are its characters.
+class TextExamples(Examples):
+    """A text in a temporary file; its rows are characters.
 
     Args:
-        chunks: The text, or another one that this is a part of.
-        source: Where it comes from.
-        part: From which character to which of these chunks; all of them, if not given.
+        chunks: The text in chunks, or another `TextExamples` that contains this part.
+        source: The origin of the text.
+        part: A range of characters; the whole text by default.
     """
 
     def __init__(self, chunks: Iterable[str], *, source: str, part: range | None = None):
         super().__init__({}, source=source)
-        if isinstance(chunks, Text):
+        if isinstance(chunks, TextExamples):
             self.chunks, self.starts = chunks.chunks, chunks.starts
         else:
             self.chunks, self.starts = StoredRows(np.uint8, lambda row: row.tobytes().decode()), [0]
@@ -341,11 +340,11 @@ class Text(Examples):
             hashed.update(chunk.encode())
         return hashed.hexdigest()
 
-    def split(self, part: float, seed: int) -> tuple["Text", "Text"]:
-        """All but the end, and the end."""
+    def split(self, part: float, seed: int) -> tuple["TextExamples", "TextExamples"]:
+        """Split off the end of the text."""
         boundary = round(len(self) * (1 - part))
         return tuple(
-            Text(self, source=self.source, part=some)
+            TextExamples(self, source=self.source, part=some)
             for some in (self.part[:boundary], self.part[boundary:])
         )
 

@@ -1,6 +1,4 @@
-"""From the directory of a model back to the trained task, with every file checked before memory is
-taken.
-"""
+"""Restores a trained task from its directory; every file is checked before memory is allocated."""
 
 import os
 from pathlib import Path
@@ -18,10 +16,10 @@ if TYPE_CHECKING:
 
 
 def restored(saved: Saved, directory: Path) -> "Task":
-    """The trained task in a directory, of which `saved.read_model` gave `saved`.
+    """The trained task in a directory, from the result of `saved.read_model`.
 
     Raises:
-        InputError: Its files are damaged, or do not fit each other.
+        InputError: The files are damaged or do not fit each other.
     """
     task = untrained(saved, directory)
     task.result = saved.config.result
@@ -33,7 +31,7 @@ def restored(saved: Saved, directory: Path) -> "Task":
 
 
 def load_weights(model: nn.Module, path: Path) -> None:
-    """Give a model the weights in a file.
+    """Load the weights in a file into a model.
 
     Raises:
         InputError: The file is damaged, or its tensors are not those of the model.
@@ -42,46 +40,46 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 
 def read_weights(path: Path, wanted: dict[str, Spec]) -> dict[str, torch.Tensor]:
-    """The tensors in a file, if they are the wanted ones.
+    """Read the tensors in a file and check their names, dtypes and shapes.
 
     Raises:
-        InputError: The file is damaged, or its tensors are not those.
+        InputError: The file is damaged, or its tensors differ from the expected ones.
     """
 
     def check(specs: dict[str, Spec]) -> None:
         if why := difference(specs, wanted):
             raise InputError(
-                f"{str(path)!r} does not fit {str(path.with_name(CONFIG))!r} ({why}); "
-                "restore both from the same run, or train the model again"
+                f"{str(path)!r} does not fit {str(path.with_name(CONFIG))!r} ({why}); restore both "
+                "from the same run, or train the model again"
             )
 
     return read_tensors(path, check)[0]
 
 
 def untrained(saved: Saved, directory: Path) -> "Task":
-    """The task that was saved, as yet without a model.
+    """The saved task, without its model.
 
     Raises:
-        InputError: Its vocabulary cannot be used, or does not go with the rest.
+        InputError: The vocabulary is invalid or does not fit the configuration.
     """
     from . import task_class
 
     task = task_class(saved.config.task)()
-    task.options, task.knows = saved.options, saved.knows
-    if saved.config.pieces or os.path.lexists(directory / VOCABULARY):
-        task.pieces = task.vocabulary_from_json(
+    task.options, task.metadata = saved.options, saved.metadata
+    if saved.config.vocabulary_size or os.path.lexists(directory / VOCABULARY):
+        task.vocabulary = task.vocabulary_from_json(
             read_json(directory / VOCABULARY), path=directory / VOCABULARY
         )
     try:
-        if len(task.pieces or ()) != saved.config.pieces:
+        if len(task.vocabulary or ()) != saved.config.vocabulary_size:
             raise InputError(
-                f"{VOCABULARY} has {len(task.pieces or ())} tokens, and 'pieces' is "
-                f"{saved.config.pieces}"
+                f"{VOCABULARY} has {len(task.vocabulary or ())} tokens, and 'vocabulary_size' is "
+                f"{saved.config.vocabulary_size}"
             )
         task.check()
     except InputError as error:
         raise InputError(
             f"{str(directory / CONFIG)!r} cannot be used: {error}; restore the files, or train the "
-            f"model again"
+            "model again"
         ) from error
     return task

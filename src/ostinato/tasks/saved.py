@@ -1,4 +1,6 @@
-"""The directory of a model: its files, and what its config.json says. Nothing here needs torch."""
+"""The directory of a model: its files and the contents of config.json. Nothing here imports
+torch.
+"""
 
 import os
 from dataclasses import dataclass
@@ -8,11 +10,11 @@ from typing import Annotated
 from ..data.files import LOCK, UNFINISHED, listing, read_json
 from ..data.records import Count, Range, read_record
 from ..errors import InputError, near, shown
-from ..options import KINDS, Options
-from .knowledge import KNOWLEDGE, Knowledge
+from ..options import TOKEN_KINDS, Options
+from .metadata import METADATA, Metadata
 from .options import TASKS
 
-FORMAT, VERSION = "ostinato task", 1
+CONFIG_FORMAT, CONFIG_VERSION = "ostinato task", 1
 CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT = (
     "config.json",
     "vocabulary.json",
@@ -20,18 +22,18 @@ CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT = (
     "checkpoint.safetensors",
 )
 HISTORY, REPORT = "history.csv", "report.html"
-# A language model has this picture too.
+# Language models also write this picture.
 CURVE = "learning_curve.png"
-# CPU threads of a run at most.
+# Maximum number of CPU threads.
 THREADS = 1024
 _RESTORE = "restore the file, or train the model again"
 
 
 @dataclass(frozen=True)
 class Result:
-    """How a run ended; config.json keeps it under "result"."""
+    """The result of a run; config.json stores it under "result"."""
 
-    measures: dict[str, float | None]
+    metrics: dict[str, float | None]
     steps: Count
     seconds: Annotated[float, Range(0, 1e12)]
     rows: Count
@@ -45,25 +47,25 @@ class Config:
     """The contents of config.json.
 
     Attributes:
-        format, version: `FORMAT` and `VERSION`.
-        task: The task's name on the command line.
-        options: The task's options, by name.
-        knows: The task's `Knowledge`, by name.
-        pieces: Tokens of the vocabulary; 0 where there is none.
-        parameters: How many numbers the model learns.
-        data, test: The files that it was trained and measured on; None for rows in memory.
-        digest: Of the data.
-        found: The options that were found from the data.
-        threads: CPU threads of the run.
-        result: How the run ended, where it has ended.
+        format, version: `CONFIG_FORMAT` and `CONFIG_VERSION`.
+        task: The command-line name of the task.
+        options: The options of the task, by name.
+        metadata: The `Metadata` of the task, by name.
+        vocabulary_size: Number of tokens in the vocabulary; 0 without a vocabulary.
+        parameters: Number of trained parameters.
+        data, test: The training and test files; None for rows in memory.
+        digest: The digest of the training data.
+        found: The names of the options that were chosen from the data.
+        threads: Number of CPU threads of the run.
+        result: The result of the run, once it has ended.
     """
 
     format: str
     version: int
     task: str
     options: dict[str, object]
-    knows: dict[str, object]
-    pieces: Annotated[int, Range(0, 10**9)]
+    metadata: dict[str, object]
+    vocabulary_size: Annotated[int, Range(0, 10**9)]
     parameters: Count | None = None
     data: str | None = None
     test: str | None = None
@@ -75,48 +77,45 @@ class Config:
 
 @dataclass(frozen=True)
 class Saved:
-    """The contents of a model's config.json, with the task's own types.
+    """The contents of a model's config.json, with the types of the task.
 
     Attributes:
-        config: All of it.
-        options: The task's options.
-        knows: What was found from the data and is needed to use the model.
+        config: The configuration.
+        options: The options of the task.
+        metadata: The metadata of the task.
     """
 
     config: Config
     options: Options
-    knows: Knowledge
+    metadata: Metadata
 
 
 def read_config(path: Path) -> Config:
-    """The contents of a config.json; its `options` and `knows` are not read yet.
+    """Read a config.json, without its `options` and `metadata`.
 
     Raises:
-        InputError: It cannot be used; the message says why.
+        InputError: The file is invalid; the message says why.
     """
     said = read_json(path)
     form, version, task = (said.get(name) for name in ("format", "version", "task"))
-    if form != FORMAT or not isinstance(task, str) or task not in TASKS:
+    if form != CONFIG_FORMAT or not isinstance(task, str) or task not in TASKS:
         raise InputError(
-            f"{str(path)!r} says format {shown(form)} and task {shown(task)}; it should be "
-            f"{FORMAT!r} and one of "
-            f"{', '.join(TASKS)}: give the --out of `ostinato train`"
+            f"{str(path)!r} has format {shown(form)} and task {shown(task)}; it should be "
+            f"{CONFIG_FORMAT!r} and one of {', '.join(TASKS)}: give the --out of `ostinato train`"
         )
-    if type(version) is not int or version != VERSION:
+    if type(version) is not int or version != CONFIG_VERSION:
         raise InputError(
-            f"{str(path)!r} is of format version {shown(version)} and this ostinato reads version "
-            f"{VERSION}; "
-            "use the ostinato that wrote it, or train the model again"
+            f"{str(path)!r} has format version {shown(version)} and this version of ostinato reads "
+            f"{CONFIG_VERSION}; use the version that wrote it, or train the model again"
         )
     return _record(Config, said, path)
 
 
 def read_saved(directory: Path, **options) -> Saved:
-    """The contents of the config.json in a directory, with these options in place of those that it
-    has.
+    """Read the config.json in a directory; keyword arguments override its options.
 
     Raises:
-        InputError: It cannot be used; the message says why.
+        InputError: The file is invalid; the message says why.
     """
     path = directory / CONFIG
     config = read_config(path)
@@ -126,20 +125,20 @@ def read_saved(directory: Path, **options) -> Saved:
         raise InputError(
             f"{str(path)!r} has options that cannot be used ({error}); {_RESTORE}"
         ) from error
-    knows = _record(KNOWLEDGE[config.task], config.knows, path, field="knows")
-    return Saved(config, chosen, knows)
+    metadata = _record(METADATA[config.task], config.metadata, path, field="metadata")
+    return Saved(config, chosen, metadata)
 
 
 def read_options(options: type[Options], said: dict) -> Options:
-    """A task's options, by name.
+    """The options of a task from a dict.
 
     Raises:
-        InputError: There is no such option, or a value cannot be used.
+        InputError: An option does not exist, or a value is invalid.
     """
     for name in said:
         if name not in options.__dataclass_fields__:
             raise InputError(
-                f"there is no option {name[:80]!r}{near(name[:80], options.__dataclass_fields__)}"
+                f"unknown option {name[:80]!r}{near(name[:80], options.__dataclass_fields__)}"
             )
     return options(**said)
 
@@ -152,63 +151,62 @@ def _record(record: type, said: dict, path: Path, field: str = ""):
 
 
 def read_kind(directory: Path) -> str:
-    """The kind of the vocabulary in a directory, as it says itself.
+    """The kind of the vocabulary in a directory.
 
     Raises:
-        InputError: There is no vocabulary.
+        InputError: The vocabulary is missing or invalid.
     """
     kind = read_json(directory / VOCABULARY).get("kind")
-    if not isinstance(kind, str) or kind not in KINDS:
+    if not isinstance(kind, str) or kind not in TOKEN_KINDS:
         raise InputError(
-            f"{str(directory / VOCABULARY)!r} holds a vocabulary of kind {shown(kind)}; it should "
-            f"be one of {', '.join(KINDS)}: {_RESTORE}"
+            f"{str(directory / VOCABULARY)!r} contains a vocabulary of kind {shown(kind)}; it "
+            f"should be one of {', '.join(TOKEN_KINDS)}: {_RESTORE}"
         )
     return kind
 
 
 def read_model(directory: Path, **options) -> Saved:
-    """As `read_saved`, of a directory that has a trained model.
+    """As `read_saved`, for a directory with a trained model.
 
     Raises:
-        InputError: There is no such directory, or no model in it yet.
+        InputError: The directory does not exist, or has no model yet.
     """
     if not os.path.isdir(directory):
         raise InputError(
-            f"there is no model directory {str(directory)!r}; give the --out of `ostinato train`"
+            f"the model directory {str(directory)!r} does not exist; give the --out of `ostinato "
+            "train`"
         )
     saved = read_saved(directory, **options)
     if not os.path.lexists(directory / WEIGHTS):
         raise InputError(
-            f"the run in {str(directory)!r} has no model yet; go on with it: the same `ostinato "
-            f"train {saved.config.task}`, and --resume"
+            f"the run in {str(directory)!r} has no model yet; resume it: the same `ostinato train "
+            f"{saved.config.task}` command with --resume"
         )
     return saved
 
 
 def is_helper() -> bool:
-    """Whether this process was started by another one to train with it; that one writes and
+    """Whether this is a worker process of a distributed run; the first process writes and
     prints.
     """
     return os.environ.get("LOCAL_RANK", "0") != "0" or os.environ.get("NODE_RANK", "0") != "0"
 
 
 def check_new(out: Path, resume: bool) -> None:
-    """An error unless a new run can go to a directory."""
-    # os.path and not the Path's own: that raises for a name that is too long
+    """Raise an error unless a new run can use a directory."""
+    # os.path and not Path methods, which raise for a name that is too long
     if os.path.exists(out) and not os.path.isdir(out):
-        raise InputError(
-            f"--out {out}: there is a file of that name; give a directory that is new or empty"
-        )
-    # a run killed before its first file was whole leaves no run, only these
+        raise InputError(f"--out {out}: a file of that name exists; give a new or empty directory")
+    # files that an interrupted start can leave without a run
     begun = (
         {f".{name}{UNFINISHED}" for name in (CONFIG, VOCABULARY)}
         | {LOCK}
         | ({VOCABULARY} if resume else set())
     )
     if os.path.isdir(out) and set(listing(out)) - begun:
-        mend = (
-            "give another --out, or add --resume to go on with the run in it"
+        remedy = (
+            "give another --out, or add --resume to continue the run in it"
             if os.path.exists(out / CONFIG)
-            else "it holds no run; give another --out"
+            else "it does not contain a run; give another --out"
         )
-        raise InputError(f"--out {out}: the directory is not empty; {mend}")
+        raise InputError(f"--out {out}: the directory is not empty; {remedy}")

@@ -1,28 +1,26 @@
-"""Scores of labels, gathered over batches, and what they come to: for tasks whose answers are
-labels, of rows or of their steps.
-"""
+"""Label scores accumulated over batches, and their metrics."""
 
 import numpy as np
 import torch
 
-from ..data.disk import Kept, StoredNumbers
+from ..data.disk import StoredNumbers, StoredSequence
 from ..training import metrics
 from .task import Task, batches
 
 
 class Scores:
-    """Gathers what scores and labels come to, over batches, in temporary files: there can be more
-    of them than fit in memory.
+    """Accumulates predictions and labels over batches in temporary files, as there may be more than
+    fit in memory.
 
     Args:
-        task: One whose `scores` gives (N, C) for the N things of a batch that have a label; the
-            batch's last part is their labels (N,).
+        task: A task whose `scores` returns (N, C) for the N labelled items of a batch; the last
+            element of the batch is their labels (N,).
 
     Attributes:
-        given: The label of the highest score of each, a number.
-        sure: Its probability.
-        labels: The right one, -1 where it was not there in training or is not known.
-        confusion: (C, C) counts: a row for each right label, a column for each given one.
+        given: The predicted label of each item, as a number.
+        sure: The probability of the prediction.
+        labels: The true label; -1 if it did not occur in training or is not known.
+        confusion: Confusion matrix (C, C): rows are true labels, columns are predictions.
     """
 
     def __init__(self, task: Task):
@@ -33,8 +31,8 @@ class Scores:
 
     @classmethod
     @torch.no_grad()
-    def of(cls, task: Task, rows: Kept) -> "Scores":
-        """Those of encoded rows, one behind another."""
+    def of(cls, task: Task, rows: StoredSequence) -> "Scores":
+        """The scores of encoded rows, in order."""
         task.model.eval()
         found = cls(task)
         for batch in batches(task, rows):
@@ -42,7 +40,7 @@ class Scores:
         return found
 
     def add(self, batch):
-        """Take a batch in."""
+        """Add a batch."""
         scores, labels = self.task.scores(batch).double().cpu(), batch[-1].cpu()
         given, seen = scores.argmax(1), labels >= 0
         metrics.check_scores(scores[seen], before=len(self._logs))
@@ -56,8 +54,8 @@ class Scores:
         self.sure.extend(torch.softmax(scores, 1).amax(1).numpy())
 
     def result(self) -> dict[str, float | None]:
-        """Accuracy, macro F1 and nats; what has a label that was not there in training (-1) cannot
-        be right, and is counted.
+        """Accuracy, macro F1 and cross-entropy. Items with a label that did not occur in
+        training (-1) count as errors, and their number is reported.
         """
         found = metrics.classified(self.confusion, self._logs[:])
         if not self.unseen:

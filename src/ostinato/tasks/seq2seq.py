@@ -1,9 +1,7 @@
-"""From a sequence or a picture to another sequence: encoders, and the decoder with attention that
-translate and caption share.
+"""Sequence-to-sequence models: encoders of sequences and pictures, and a decoder with attention.
 
-An encoder is called with what a task has for input and gives `memory, mask, summary`: places (B, S,
-units) to look at, which of them there are (B, S) or None for all, and the whole as one row (B,
-units) that the decoder starts from.
+An encoder returns `memory, mask, summary`: positions (B, S, units) to attend to, a mask of the
+valid positions (B, S) or None for all, and a summary (B, units) that initialises the decoder.
 """
 
 from collections.abc import Sequence
@@ -22,18 +20,16 @@ from ..nn.torch_baseline import make_layer
 from ..options import ATTENTIONS
 from .beam_search import Hypothesis, beam_search
 
-# Logits that are in memory at a time: 16 MB in float32, which the cache holds and the allocator
-# uses again. Less makes the products slow.
+# Logits in memory at a time: 16 MB in float32, which fits in the cache and is reused by the
+# allocator. Smaller blocks make the matrix products slow.
 LOGITS = 2**22
 
 
 # ---------------------------------------------------------------- encoders
 
 
-class _Reader(nn.Module):
-    """What encoders of sequences share: a recurrent layer and what it gives; `steps(x)` makes its
-    input.
-    """
+class _SequenceEncoder(nn.Module):
+    """Base class of sequence encoders: a recurrent layer; `steps(x)` computes its input."""
 
     def __init__(
         self,
@@ -62,31 +58,31 @@ class _Reader(nn.Module):
         )
 
     def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Memory (B, T, units of the output), mask (B, T) and the uppermost layer's last states, of
-        inputs and their lengths.
+        """Memory (B, T, output size), mask (B, T) and the last states of the top layer, from inputs
+        and their lengths.
         """
         return self.read(self.dropout(self.steps(x)), lengths)
 
     def read(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The same, from what the layer is given: (B, T, embedding)."""
+        """As `forward`, from the input of the recurrent layer: (B, T, embedding)."""
         memory, states = self.recurrent(x, lengths=lengths)
         directions = 1 + self.recurrent.bidirectional
         summary = torch.cat([s[-directions:].transpose(0, 1).flatten(1) for s in states], 1)
         return memory, within(lengths, x.shape[1]), summary
 
 
-class TextEncoder(_Reader):
-    """Tokens to a memory: `encoder(tokens (B, T) int64, lengths (B,))`.
+class TextEncoder(_SequenceEncoder):
+    """Encodes tokens: `encoder(tokens (B, T) int64, lengths (B,))`.
 
     Args:
         vocabulary: V.
-        embedding: Units that stand for a token.
+        embedding: Embedding size.
         hidden: H of each direction.
         layers: L.
         cell: A name in `ostinato.cells.CELLS`.
-        bidirectional: Read in both directions.
-        dropout: Rate on the embeddings and between layers.
-        engine: "cpu", "reference", "torch" (torch.nn's layer), or None to choose.
+        bidirectional: Use a bidirectional layer.
+        dropout: Dropout rate on the embeddings and between layers.
+        engine: "cpu", "reference", "torch" (the layer of torch.nn), or None to choose.
     """
 
     def __init__(
@@ -108,13 +104,13 @@ class TextEncoder(_Reader):
         return self.embedding(x)
 
 
-class FramesEncoder(_Reader):
-    """Sequences of numbers to a memory: `encoder(x (B, T, F), lengths (B,))`.
+class FramesEncoder(_SequenceEncoder):
+    """Encodes sequences of numbers: `encoder(x (B, T, F), lengths (B,))`.
 
     Args:
-        features: F, numbers of a step.
-        embedding: Units that they are projected to.
-        hidden, layers, cell, bidirectional, dropout, engine: As of `TextEncoder`.
+        features: F, numbers per step.
+        embedding: Size of the input projection.
+        hidden, layers, cell, bidirectional, dropout, engine: As in `TextEncoder`.
     """
 
     def __init__(
@@ -137,12 +133,12 @@ class FramesEncoder(_Reader):
 
 
 class PictureEncoder(nn.Module):
-    """Pictures to a memory of 8 x 8 places: `encoder(pictures (B, 32, 32, 3))`, uint8 or numbers
-    from 0 to 1.
+    """Encodes pictures as 8 x 8 positions: `encoder(pictures (B, 32, 32, 3))`, uint8 or floats from
+    0 to 1.
 
     Args:
-        units: Of a place.
-        dropout: Rate on the places.
+        units: Units per position.
+        dropout: Dropout rate on the positions.
     """
 
     SIZE, PLACES = SIDE, 64
@@ -150,7 +146,7 @@ class PictureEncoder(nn.Module):
     def __init__(self, *, units: int, dropout: float = 0.0):
         super().__init__()
         self.output_size, self.summary_size = units, 4 * units
-        # a norm of each picture alone: what one gives does not depend on those beside it
+        # normalised per picture, so that a result does not depend on the other pictures
         self.layers = nn.Sequential(
             nn.Conv2d(3, 32, 3, stride=2, padding=1),
             nn.GroupNorm(4, 32),
@@ -162,24 +158,24 @@ class PictureEncoder(nn.Module):
             nn.GroupNorm(1, units),
             nn.ReLU(),
         )
-        # what attention tells places of like content apart by
+        # position embedding, so that attention can distinguish positions with equal content
         self.places = nn.Parameter(torch.empty(self.PLACES, units))
         self.dropout = nn.Dropout(dropout)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw the places' own numbers again; those of the layers are the layers' own."""
+        """Initialise the position embedding; submodules reset themselves."""
         nn.init.normal_(self.places, std=0.1)
 
     def forward(self, pictures: Tensor) -> tuple[Tensor, None, Tensor]:
-        """Memory (B, 64, units), places from left to right and then down, None, and the mean of
-        each quarter (B, 4 * units).
+        """Memory (B, 64, units) of positions row by row, None, and the mean of each quarter (B, 4 *
+        units).
         """
         if pictures.shape[1:] != (self.SIZE, self.SIZE, 3):
             raise SizeError(
-                f"the pictures are {tuple(pictures.shape)}; they should be (batch, {self.SIZE}, "
-                f"{self.SIZE}, 3), "
-                f"red, green and blue: read them with read_pictures(..., size={self.SIZE})"
+                f"the pictures have shape {tuple(pictures.shape)}; it should be (batch, "
+                f"{self.SIZE}, {self.SIZE}, 3), red, green and blue: read them with "
+                f"read_pictures(..., size={self.SIZE})"
             )
         numbers = (
             pictures.to(self.places.dtype) / 255 if pictures.dtype == torch.uint8 else pictures
@@ -193,7 +189,7 @@ class PictureEncoder(nn.Module):
 
 
 def embed(vocabulary: int, units: int) -> nn.Embedding:
-    """An embedding of rows whose length is about 1, as the readout that it also is wants them."""
+    """An embedding whose rows have a norm of about 1, because it is also the output layer."""
     return embeddings((vocabulary, units), std=units**-0.5, padding_idx=PAD)[0]
 
 
@@ -201,36 +197,35 @@ def embed(vocabulary: int, units: int) -> nn.Embedding:
 
 
 class EncoderDecoder(nn.Module):
-    """An encoder, and a decoder that writes tokens while it looks at the encoder's memory.
+    """An encoder, and a decoder that writes tokens while it attends to the encoder's memory.
 
-    In training the decoder's layers run over all targets in one call, and so does the attention
-    after them, because no input is fed from it; the readout, which costs most, is for valid tokens
-    alone. Its weights are those of the targets' embedding.
+    In training, the decoder's layers run over all targets in one call, and the attention after them
+    as well, because no input is fed back. The output layer, the most expensive part, runs on valid
+    tokens only. Its weights are tied to the target embedding.
 
     Args:
-        encoder: `TextEncoder`, `FramesEncoder` or `PictureEncoder`, or what is called as these and
-            has `output_size` and `summary_size`.
-        vocabulary: V of the targets, whose first numbers are those of
+        encoder: `TextEncoder`, `FramesEncoder`, `PictureEncoder`, or a module with the same
+            interface and the attributes `output_size` and `summary_size`.
+        vocabulary: V of the targets; its first tokens are those of
             `ostinato.data.vocabulary.SPECIAL`.
-        embedding: Units of a target token.
+        embedding: Embedding size of a target token.
         hidden: H of the decoder.
         layers: L of the decoder.
         cell: A name in `ostinato.cells.CELLS`.
-        attention: "luong" (general) or "bahdanau" (additive); either asks with the decoder's
-            output.
-        dropout: Rate on the embeddings, between layers and before the readout.
-        label_smoothing: Part of the certainty that is spread over all tokens in training.
-        sampling: Rate at which target inputs are the model's own guesses in training.
-        engine: "cpu", "reference", "torch" (torch.nn's layer), or None to choose.
+        attention: "luong" (general) or "bahdanau" (additive); the query is the decoder's output.
+        dropout: Dropout rate on the embeddings, between layers and before the output layer.
+        label_smoothing: Label smoothing: probability shared by all tokens in training.
+        scheduled_sampling: Rate of decoder inputs that are the model's own predictions in training.
+        engine: "cpu", "reference", "torch" (the layer of torch.nn), or None to choose.
 
-    Source: Luong, Pham and Manning (2015), section 3; readout and embedding are one as in Press and
-        Wolf, Using the Output
-    Embedding to Improve Language Models (2017); guesses of a first pass for all steps at once as in
-    Mihaylova and Martins, Scheduled Sampling for Transformers (2019), and Duckworth et al.,
-    Parallel Scheduled Sampling (2019).
+    Source:
+        Luong, Pham and Manning (2015), section 3; tied embedding as in Press and Wolf, Using the
+        Output Embedding to Improve Language Models (2017); scheduled sampling in one pass over all
+        steps as in Mihaylova and Martins, Scheduled Sampling for Transformers (2019), and Duckworth
+        et al., Parallel Scheduled Sampling (2019).
 
     Raises:
-        InputError: An argument that cannot be used.
+        InputError: An argument is out of range.
 
     Example:
         >>> import torch
@@ -259,16 +254,23 @@ class EncoderDecoder(nn.Module):
         attention: str = "luong",
         dropout: float = 0.0,
         label_smoothing: float = 0.0,
-        sampling: float = 0.0,
+        scheduled_sampling: float = 0.0,
         engine: str | None = None,
     ):
         super().__init__()
         if attention not in ATTENTIONS:
             raise InputError(f"attention={attention!r}: write one of {', '.join(ATTENTIONS)}")
-        for name, rate in (("label_smoothing", label_smoothing), ("sampling", sampling)):
+        for name, rate in (
+            ("label_smoothing", label_smoothing),
+            ("scheduled_sampling", scheduled_sampling),
+        ):
             if not 0 <= rate < 1:
                 raise InputError(f"{name}={rate!r}: write a rate from 0 to below 1")
-        self.encoder, self.label_smoothing, self.sampling = encoder, label_smoothing, sampling
+        self.encoder, self.label_smoothing, self.scheduled_sampling = (
+            encoder,
+            label_smoothing,
+            scheduled_sampling,
+        )
         self.embedding = embed(vocabulary, embedding)
         self.dropout = nn.Dropout(dropout)
         self.recurrent = make_layer(cell, embedding, hidden, layers, dropout=dropout, engine=engine)
@@ -284,49 +286,49 @@ class EncoderDecoder(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Set the bias of the scores to 0; other parameters are those of the parts."""
+        """Set the output bias to 0; submodules reset themselves."""
         nn.init.zeros_(self.bias)
 
     def loss(self, batch: Sequence[Tensor]) -> tuple[Tensor, int]:
-        """How well targets are foretold, each token from those before it.
+        """Cross-entropy of the targets, each token predicted from those before it.
 
         Args:
-            batch: What the encoder is called with; then targets (B, T) int64, without START and
-                END, and their lengths (B,).
+            batch: The arguments of the encoder, then targets (B, T) int64 without START and END,
+                and their lengths (B,).
 
         Returns:
-            The sum over tokens, END among them, in nats (smoothed in training), and how many tokens
-            these are.
+            The sum over all tokens including END, in nats (with label smoothing in training), and
+            the number of tokens.
         """
         *inputs, targets, lengths = batch
-        return self.foretold(self.encoder(*inputs), targets, lengths)
+        return self.loss_from_encoded(self.encoder(*inputs), targets, lengths)
 
-    def foretold(
+    def loss_from_encoded(
         self, encoded: tuple[Tensor, Tensor | None, Tensor], targets: Tensor, lengths: Tensor
     ) -> tuple[Tensor, int]:
-        """What `loss` gives, from what the encoder gave."""
+        """As `loss`, from the output of the encoder."""
         memory, mask, summary = encoded
         written = torch.cat([targets.new_full((len(targets), 1), START), targets], 1)
         inside = within(lengths + 1, written.shape[1])
         following = F.pad(targets, (0, 1)).scatter(1, lengths[:, None].to(targets.device), END)
         seen = memory, mask, self.attention.keys(memory), self._start(summary), lengths + 1, inside
-        if self.training and self.sampling:
+        if self.training and self.scheduled_sampling:
             with torch.no_grad():
                 guesses = torch.zeros_like(written)
                 guesses[inside] = F.linear(
                     self._features(written, *seen), self.embedding.weight, self.bias
                 ).argmax(1)
-                # what step t guesses stands where the target of step t would be read, and START
+                # the prediction of step t replaces the target that would be read after it; START
                 # stays
-                own = (torch.rand(targets.shape, device=targets.device) < self.sampling) & inside[
-                    :, 1:
-                ]
+                own = (
+                    torch.rand(targets.shape, device=targets.device) < self.scheduled_sampling
+                ) & inside[:, 1:]
                 written = torch.cat([written[:, :1], torch.where(own, guesses[:, :-1], targets)], 1)
         features = self._features(written, *seen)
         smoothing = self.label_smoothing if self.training else 0.0
-        # it mixes its operands in place, which autocast would make of two dtypes
+        # the function mixes its operands in place, and autocast would give them two dtypes
         with torch.autocast(features.device.type, enabled=False):
-            nats = ReadoutNats.apply(
+            nats = LinearCrossEntropy.apply(
                 features.to(self.bias.dtype),
                 self.embedding.weight,
                 self.bias,
@@ -336,7 +338,7 @@ class EncoderDecoder(nn.Module):
         return nats, len(features)
 
     def _start(self, summary: Tensor) -> tuple[Tensor, ...]:
-        """The states (L, B, units) that the decoder starts from."""
+        """The initial states of the decoder, (L, B, units) each."""
         states = (
             torch.tanh(self.bridge(summary))
             .unflatten(1, (self.recurrent.num_layers, -1))
@@ -345,7 +347,7 @@ class EncoderDecoder(nn.Module):
         return tuple(s.contiguous() for s in states.split(self._state_units, 2))
 
     def _features(self, written, memory, mask, keys, states, lengths, inside) -> Tensor:
-        """What the readout sees of all tokens that are inside, one row after another."""
+        """The inputs of the output layer for all valid tokens, row by row."""
         output, _ = self.recurrent(self.dropout(self.embedding(written)), states, lengths)
         context, _ = self.attention(output, keys, memory, mask)
         return self._combined(output[inside], context[inside])
@@ -362,27 +364,26 @@ class EncoderDecoder(nn.Module):
         length_norm: float = 0.6,
         best: int = 1,
     ) -> list[list[Hypothesis]]:
-        """The likeliest targets; put the model into evaluation mode before.
+        """Find the most probable targets by beam search; set the model to evaluation mode first.
 
         Args:
-            inputs: What the encoder is called with.
-            beams: K; 1 takes the likeliest token at each step.
-            length: Tokens at most, END among them.
-            length_norm: How much long targets are favoured; see
+            inputs: The arguments of the encoder.
+            beams: K; 1 is greedy decoding.
+            length: Maximum number of tokens, including END.
+            length_norm: Larger values favour long targets; see
                 `ostinato.tasks.beam_search.penalty`.
-            best: How many targets of a row to give.
+            best: Number of targets to return per row.
 
         Returns:
-            For each row its targets, the best first: tokens without START and END, score, and
-            attention (T, S).
+            The targets of each row, best first: tokens without START and END, score, and attention
+            (T, S).
         """
         memory, mask, summary = self.encoder(*inputs)
         keys, batch = self.attention.keys(memory), len(memory)
 
         def step(tokens, states):
             output, states = self.recurrent(self.embedding(tokens)[:, None], states)
-            # a row's beams are to the attention what steps are in training, so that its memory is
-            # there once
+            # the beams of a row are passed as steps, so that its memory exists only once
             output = output.view(batch, -1, output.shape[2])
             context, weights = self.attention(output, keys, memory, mask)
             logits = F.linear(
@@ -405,16 +406,16 @@ class EncoderDecoder(nn.Module):
         )
 
 
-class ReadoutNats(torch.autograd.Function):
-    """Cross-entropy of a readout, summed: that of `F.cross_entropy(F.linear(x, weight, bias),
-    labels, reduction="sum")`.
+class LinearCrossEntropy(torch.autograd.Function):
+    """Fused output layer and cross-entropy: `F.cross_entropy(F.linear(x, weight, bias), labels,
+    reduction="sum")`.
 
-    `ReadoutNats.apply(x (N, E), weight (V, E), bias (V,), labels (N,), smoothing)`. The logits of
-    all rows are never there at
-    once: of a few rows at a time it takes the loss and the gradients together, and keeps these
-        alone.
+    `LinearCrossEntropy.apply(x (N, E), weight (V, E), bias (V,), labels (N,), smoothing)`. The
+    logits of all rows never exist at once: loss and gradients are computed for a few rows at a
+    time, and only the gradients are kept.
 
-    Source: Hsu et al., Liger Kernel: Efficient Triton Kernels for LLM Training (2024), section 3.2,
+    Source:
+        Hsu et al., Liger Kernel: Efficient Triton Kernels for LLM Training (2024), section 3.2,
         "FusedLinearCrossEntropy".
     """
 
@@ -435,7 +436,7 @@ class ReadoutNats(torch.autograd.Function):
             logits = torch.addmm(bias, chunk, weight.t())
             known = logits.gather(1, chosen).sum()
             p = logits.softmax(1)
-            # of the likeliest token the probability is never 0
+            # the probability of the most probable token is never 0
             normaliser = (logits.amax(1) - p.amax(1).log()).sum()
             nats += normaliser - (1 - smoothing) * known
             if smoothing:

@@ -1,6 +1,4 @@
-"""Words by their spelling: what stands for a word, beside what a layer makes of its characters; for
-tasks that read words.
-"""
+"""Representation of words by their characters, in addition to their embedding."""
 
 import unicodedata
 from collections import Counter
@@ -22,22 +20,21 @@ from ..options import SPELLINGS
 from .layer import layer_of
 from .options import SpellingOptions
 
-# Words whose numbers are in memory at a time.
+# Number of words whose characters are cached.
 REMEMBERED = 1 << 16
-# How a word is taken apart for the layer that reads its characters: as a reader counts them, or
-# Korean syllables in letters.
+# How a word is split into characters: grapheme clusters, or the letters of Korean syllables.
 CHARACTERS: dict[str, Callable[[str], list[str]]] = dict(
     zip(SPELLINGS, (characters, lambda word: list(unicodedata.normalize("NFD", word))), strict=True)
 )
 
 
 class Spelling:
-    """How words are spelled, as numbers.
+    """Encodes the characters of words as numbers.
 
     Args:
-        apart: One of `CHARACTERS`.
-        letters: Those that are known, in the order of their numbers, which begin behind the special
-            ones.
+        scheme: One of `CHARACTERS`.
+        letters: The known characters in the order of their numbers, which start after the special
+            tokens.
 
     Example:
         >>> spelling = Spelling("jamo", ["ᄀ", "ᅡ"])
@@ -45,31 +42,34 @@ class Spelling:
         [4, 5, 1, 5]
     """
 
-    def __init__(self, apart: str, letters: list[str]):
-        self.apart, self.letters = apart, letters
-        # a word is there often, and is spelled once as long as it is among the latest
+    def __init__(self, scheme: str, letters: list[str]):
+        self.scheme, self.letters = scheme, letters
+        # words repeat, so the latest ones are cached
         self.spell = lru_cache(maxsize=REMEMBERED)(self._spell)
         self.numbers = {letter: number for number, letter in enumerate(letters, len(SPECIAL))}
 
     @classmethod
-    def of(cls, words: Counter, apart: str | None, *, least: int) -> "Spelling":
-        """That of some words and how often each is there.
+    def of(cls, words: Counter, scheme: str | None, *, min_count: int) -> "Spelling":
+        """Learn the characters of some words.
 
         Args:
-            words: These.
-            apart: One of `CHARACTERS`; None for jamo where most characters are Hangul.
-            least: In how many of the words a letter has to be.
+            words: The words and their counts.
+            scheme: One of `CHARACTERS`; None for jamo if most characters are Hangul.
+            min_count: Minimum number of words with a character.
         """
-        apart = apart or ("jamo" if _is_hangul(words) else "grapheme")
-        letters = Counter(letter for word in words for letter in CHARACTERS[apart](word))
-        return cls(apart, sorted(letter for letter, count in letters.items() if count >= least))
+        scheme = scheme or ("jamo" if _is_hangul(words) else "grapheme")
+        letters = Counter(letter for word in words for letter in CHARACTERS[scheme](word))
+        return cls(
+            scheme, sorted(letter for letter, count in letters.items() if count >= min_count)
+        )
 
     def _spell(self, word: str) -> bytes:
-        """The numbers of a word's letters, int32, as bytes: equal words are found in a batch at
-        once.
+        """The numbers of a word's characters, int32, as bytes, so that equal words in a batch are
+        found quickly.
         """
         return np.array(
-            [self.numbers.get(letter, UNKNOWN) for letter in CHARACTERS[self.apart](word)], np.int32
+            [self.numbers.get(letter, UNKNOWN) for letter in CHARACTERS[self.scheme](word)],
+            np.int32,
         ).tobytes()
 
 
@@ -80,10 +80,10 @@ def _is_hangul(words: Counter) -> bool:
 
 
 def spelled_batch(rows: list[list[bytes]]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """The spellings of rows of words, as `SpelledWords` takes them: places, spelled,
+    """The characters of rows of words as `SpelledWords` takes them: places, spelled,
     spelled_lengths.
     """
-    # an empty word stands past a row's end
+    # padding is an empty word
     distinct = {b"": 0}
     places = [
         np.array([distinct.setdefault(word, len(distinct)) for word in row], np.int32)
@@ -93,16 +93,16 @@ def spelled_batch(rows: list[list[bytes]]) -> tuple[torch.Tensor, torch.Tensor, 
 
 
 class SpelledWords(nn.Module):
-    """Words to what stands for each, and what a layer of two directions makes of its characters,
-    side by side.
+    """Word representations: the embedding of a word and the output of a bidirectional layer over
+    its characters, concatenated.
 
     Args:
-        words: Words that have units of their own, with the special ones.
-        letters: Characters, with the special ones.
+        words: Number of words with an embedding of their own, including special tokens.
+        letters: Number of characters, including special tokens.
         options: Sizes and rates.
 
     Attributes:
-        units: Of a word.
+        units: Size of a word representation.
     """
 
     def __init__(self, words: int, letters: int, options: SpellingOptions):
@@ -119,13 +119,12 @@ class SpelledWords(nn.Module):
         self.units = options.embedding + units
 
     def embedded(self, words, places, spelled, spelled_lengths) -> torch.Tensor:
-        """What layers over the words are given: (B, T, units).
+        """Word representations: (B, T, units).
 
         Args:
-            words: (B, T), numbers of words.
-            places: (B, T), which row of `spelled` each word is.
-            spelled: (D, S), numbers of the characters of each word that is there, read once however
-                often it is there.
+            words: Word numbers (B, T).
+            places: The row of `spelled` of each word, (B, T).
+            spelled: Character numbers (D, S) of the D distinct words; each is read once.
             spelled_lengths: (D,).
         """
         _, state = self.spelling(self.letters(spelled), lengths=spelled_lengths)

@@ -11,15 +11,15 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..data.batching import padded, within
-from ..data.disk import Made, StoredNumbers
+from ..data.disk import LazySequence, StoredNumbers
 from ..data.examples import Examples, pair_of
 from ..data.text import compose, given_text
 from ..data.values import label_of
-from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Pieces
+from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Vocabulary
 from ..errors import InputError
 from ..training import metrics
-from .knowledge import TagKnowledge
 from .layer import layer_of
+from .metadata import TagMetadata
 from .options import TagOptions
 from .scores import Scores
 from .spelling import REMEMBERED, SpelledWords, Spelling, spelled_batch
@@ -28,12 +28,10 @@ from .task import Inside, Task
 # ---------------------------------------------------------------- a label for each step
 
 
-def rows_of(given: StoredNumbers, names: list[str], lengths: Sequence[int]) -> Made:
-    """Labels that are one behind another, as numbers of these names, as rows of names of these
-    lengths.
-    """
+def rows_of(given: StoredNumbers, names: list[str], lengths: Sequence[int]) -> LazySequence:
+    """Split concatenated label numbers into rows of label names."""
     ends = np.cumsum([0, *lengths])
-    return Made(
+    return LazySequence(
         len(lengths),
         lambda k: [names[number] for number in given[int(ends[k]) : int(ends[k + 1])].tolist()],
     )
@@ -42,7 +40,7 @@ def rows_of(given: StoredNumbers, names: list[str], lengths: Sequence[int]) -> M
 def stepwise_loss(
     task: Task, batch: tuple[torch.Tensor, ...], smoothing: float
 ) -> tuple[torch.Tensor, int]:
-    """Summed loss of a batch over its steps, and how many these are."""
+    """Summed loss of a batch over its steps, and the number of steps."""
     labels = batch[-1]
     return F.cross_entropy(
         task.scores(batch), labels, reduction="sum", label_smoothing=smoothing
@@ -50,14 +48,12 @@ def stepwise_loss(
 
 
 def filled(rows: Sequence) -> np.ndarray:
-    """The places of the rows that have steps."""
+    """The positions of the rows that have steps."""
     return np.flatnonzero(np.fromiter(map(len, rows), np.int32, len(rows)))
 
 
 def split_filled(task: Task, every: Examples, column: str) -> tuple[Examples, Examples]:
-    """As `Task.split`, without the rows that have no steps: of these nothing can be learned, and
-    nothing measured.
-    """
+    """As `Task.split`, without empty rows."""
     return every.take(filled(every[column])).split(task.options.held_out, task.options.seed)
 
 
@@ -65,11 +61,11 @@ def split_filled(task: Task, every: Examples, column: str) -> tuple[Examples, Ex
 
 
 class TagModel(SpelledWords):
-    """Words, each by itself and by its characters, through layers over all to a score for each tag.
+    """Word representations, recurrent layers, and a score for each tag.
 
     Args:
-        words: Words that have units of their own, with the special ones.
-        letters: Characters, with the special ones.
+        words: Number of words with an embedding of their own, including special tokens.
+        letters: Number of characters, including special tokens.
         tags: C.
         options: Sizes and rates.
     """
@@ -80,7 +76,7 @@ class TagModel(SpelledWords):
         self.readout = nn.Linear(outputs, tags)
 
     def scores(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-        """Scores (N, C) of all words, sentence after sentence, from what `embedded` gives."""
+        """Scores (N, C) of all words, sentence by sentence, from the output of `embedded`."""
         output, _ = self.recurrent(x, lengths=lengths)
         return self.readout(self.dropout(output[within(lengths, output.shape[1])]))
 
@@ -89,14 +85,14 @@ class TagModel(SpelledWords):
 
 
 class Tagger(Task):
-    """Learns a tag for each word: parts of speech, names, any labels.
+    """Predicts a tag for each word: parts of speech, named entities, or other labels.
 
-    Data is a file with a word, a tab and its tag in a line and an empty line between sentences, or
-    a CoNLL-U file (see `ostinato.data.annotated.read_tagged`), or a pair in memory: sentences as
+    Data is a file with a word, a tab and a tag per line and an empty line between sentences, a
+    CoNLL-U file (see `ostinato.data.annotated.read_tagged`), or a pair in memory: sentences as
     lists of words, and a list of tags for each.
 
     Args:
-        options: Those of `TagOptions`, by name.
+        options: The options of `TagOptions`, by name.
 
     Example:
         >>> from ostinato.tasks import Tagger
@@ -108,9 +104,9 @@ class Tagger(Task):
         [{'words': ['the', 'cat'], 'tags': ['D', 'N']}]
     """
 
-    name, Options, goal, higher = "tag", TagOptions, "accuracy", True
+    name, Options, goal, higher_is_better = "tag", TagOptions, "accuracy", True
     line_is = "a sentence"
-    vocabulary_from_json = staticmethod(partial(Pieces.from_json, split=False))
+    vocabulary_from_json = staticmethod(partial(Vocabulary.from_json, split=False))
 
     def given_rows(self, data, labelled):
         words, tags = pair_of(data, "sentences and their tags") if labelled else (data, None)
@@ -131,13 +127,13 @@ class Tagger(Task):
             if len(tags) != len(words):
                 raise InputError(
                     f"{len(words)} sentences and {len(tags)} rows of tags; give a row of tags for "
-                    f"each sentence"
+                    "each sentence"
                 )
             for number, (row, right) in enumerate(zip(words, tags), 1):
                 if len(row) != len(right):
                     raise InputError(
                         f"sentence {number} has {len(row)} words and {len(right)} tags; give a tag "
-                        f"for each word"
+                        "for each word"
                     )
         return Examples({"words": words, "tags": tags}, source="the given sentences")
 
@@ -157,53 +153,54 @@ class Tagger(Task):
         counts = Counter(tag for row in every["tags"] for tag in row)
         if len(counts) < 2:
             raise InputError(
-                f"{every.source}: all words have the tag {next(iter(counts))!r}; "
-                "a tagger needs two tags or more to tell apart"
+                f"{every.source}: all words have the tag {next(iter(counts))!r}; a tagger needs "
+                "two tags or more"
             )
         words = Counter(word for row in learned["words"] for word in row)
         spelling = Spelling.of(
-            words, self.options.characters, least=2 if len(learned) >= 1000 else 1
+            words, self.options.characters, min_count=2 if len(learned) >= 1000 else 1
         )
         lowered = Counter()
         for word, count in words.items():
             lowered[_lowered(word)] += count
-        # Of all words, to tell which were never seen; those that are there often enough come first,
-        # and have units of their own.
+        # All words are in the vocabulary, to know which were seen in training. The frequent ones
+        # come first and have embeddings.
         order = sorted(lowered, key=lambda word: (-lowered[word], word))
-        self.pieces = _vocabulary(order)
-        self.knows = TagKnowledge(
+        self.vocabulary = _vocabulary(order)
+        self.metadata = TagMetadata(
             sorted(counts),
             counts=[counts[tag] for tag in sorted(counts)],
             columns=every.about,
             letters=spelling.letters,
-            embedded=len(SPECIAL) + sum(count >= self.options.least for count in lowered.values()),
+            embedded=len(SPECIAL)
+            + sum(count >= self.options.min_count for count in lowered.values()),
         )
-        return {"characters": spelling.apart}
+        return {"characters": spelling.scheme}
 
     def check(self):
-        if self.pieces is None or self.options.characters is None:
+        if self.vocabulary is None or self.options.characters is None:
             raise InputError("it has no vocabulary, or no option 'characters'")
-        if (self.pieces.kind, self.pieces.lower) != ("word", False) or not len(
+        if (self.vocabulary.kind, self.vocabulary.lowercase) != ("word", False) or not len(
             SPECIAL
-        ) <= self.knows.embedded <= len(self.pieces):
-            raise InputError("its vocabulary is not one of words, of which 'embedded' come first")
+        ) <= self.metadata.embedded <= len(self.vocabulary):
+            raise InputError("its vocabulary is not one of words, with the 'embedded' ones first")
 
     def build(self):
         return TagModel(
-            self.knows.embedded,
-            len(SPECIAL) + len(self.knows.letters),
-            len(self.knows.tags),
+            self.metadata.embedded,
+            len(SPECIAL) + len(self.metadata.letters),
+            len(self.metadata.tags),
             self.options,
         )
 
     def encode(self, examples):
-        spelling = Spelling(self.options.characters, self.knows.letters)
+        spelling = Spelling(self.options.characters, self.metadata.letters)
         number = lru_cache(maxsize=REMEMBERED)(self._number)
-        tags = {tag: k for k, tag in enumerate(self.knows.tags)}
+        tags = {tag: k for k, tag in enumerate(self.metadata.tags)}
 
         def row_of(k: int):
             row = examples["words"][k]
-            # -1: a tag that was not there in training, or is not known
+            # -1: a tag that did not occur in training, or is not known
             right = (
                 [-1] * len(row)
                 if examples["tags"] is None
@@ -215,14 +212,14 @@ class Tagger(Task):
                 np.array(right, np.int64),
             )
 
-        return Made(len(examples), row_of)
+        return LazySequence(len(examples), row_of)
 
     def _number(self, word: str) -> int:
-        number = self.pieces.tokenizer.token_to_id(_lowered(word))
-        # a word that spells a mark, as "<pad>", is a word
+        number = self.vocabulary.tokenizer.token_to_id(_lowered(word))
+        # a word that equals a special token such as "<pad>" is a word
         return (
             number
-            if number is not None and len(SPECIAL) <= number < self.knows.embedded
+            if number is not None and len(SPECIAL) <= number < self.metadata.embedded
             else UNKNOWN
         )
 
@@ -233,7 +230,7 @@ class Tagger(Task):
         return words, places, lengths, spelled, spelled_lengths, tags
 
     def scores(self, batch) -> torch.Tensor:
-        """Scores (N, C) of the words of a batch, sentence after sentence."""
+        """Scores (N, C) of the words of a batch, sentence by sentence."""
         words, places, lengths, spelled, spelled_lengths, _ = batch
         if self.model.training and self.options.word_dropout:
             dropped = torch.rand(words.shape, device=words.device) < self.options.word_dropout
@@ -245,24 +242,26 @@ class Tagger(Task):
     def loss(self, batch):
         return stepwise_loss(self, batch, self.options.label_smoothing)
 
-    def measuring(self):
+    def evaluator(self):
         return Scores(self)
 
-    def _tags(self, examples: Examples, scores: Scores) -> Made:
-        return rows_of(scores.given, self.knows.tags, [len(row) for row in examples["words"]])
+    def _tags(self, examples: Examples, scores: Scores) -> LazySequence:
+        return rows_of(scores.given, self.metadata.tags, [len(row) for row in examples["words"]])
 
-    def measures(self, examples):
-        lowered = Made(len(examples), lambda k: [_lowered(word) for word in examples["words"][k]])
+    def compute_metrics(self, examples):
+        lowered = LazySequence(
+            len(examples), lambda k: [_lowered(word) for word in examples["words"][k]]
+        )
         tags = self._tags(examples, Scores.of(self, self.encode(examples)))
         found = metrics.tagging(
-            tags, examples["tags"], words=lowered, known=self.pieces.tokenizer.get_vocab()
+            tags, examples["tags"], words=lowered, known=self.vocabulary.tokenizer.get_vocab()
         )
-        known = set(self.knows.tags)
+        known = set(self.metadata.tags)
         unseen = sum(tag not in known for row in examples["tags"] for tag in row)
         return found | ({"labels_unseen": unseen} if unseen else {})
 
     def answers(self, examples):
-        # to leave the model alone where there is nothing to read
+        # the model is not called without input
         tags = self._tags(examples, Scores.of(self, self.encode(examples))) if len(examples) else []
         return [{"words": words, "tags": row} for words, row in zip(examples["words"], tags)]
 
@@ -270,7 +269,7 @@ class Tagger(Task):
         examples = self.read(data, labelled=False)
         (row,) = self.encode(examples)
         if not len(row[0]):
-            raise InputError("an empty sentence has no words to look at; give some")
+            raise InputError("an empty sentence has no words to inspect; give a longer sentence")
         words, places, lengths, spelled, spelled_lengths, _ = self.collate([row])
         x = self.model.embedded(words, places, spelled, spelled_lengths).detach()
         with torch.no_grad():
@@ -282,23 +281,23 @@ class Tagger(Task):
             x,
             tokens,
             lambda x: self.model.scores(x[None], lengths)[at, tag],
-            f"score of {self.knows.tags[tag]} for {tokens[at]!r}, the word that it is least "
-            f"sure of",
+            f"score of {self.metadata.tags[tag]} for {tokens[at]!r}, the word with the lowest "
+            "confidence",
         )
 
     def report_parts(self, examples):
-        names, counts = self.knows.tags, dict(zip(self.knows.tags, self.knows.counts))
+        names, counts = self.metadata.tags, dict(zip(self.metadata.tags, self.metadata.counts))
         scores = Scores.of(self, self.encode(examples))
         given, known, lengths = (
             self._tags(examples, scores),
-            self.pieces.tokenizer.get_vocab(),
+            self.vocabulary.tokenizer.get_vocab(),
             [len(row) for row in examples["words"]],
         )
         most, rarest = max(counts, key=counts.get), min(counts, key=counts.get)
 
         def words() -> Iterator[tuple[float, tuple[int, int], str, str, str]]:
-            """Of each word how sure it is, its sentence and place in it, the word, the right tag
-            and the one given.
+            """For each word: the probability of its tag, its sentence and position, the word,
+            the true tag and the predicted tag.
             """
             places = (
                 (k, place, *one)
@@ -316,9 +315,9 @@ class Tagger(Task):
             sure, (k, place), word, right, tag = one
             sentence = examples["words"][k]
             return {
-                "right": right,
-                "given": tag,
-                "sure": f"{sure:.2f}",
+                "true tag": right,
+                "predicted": tag,
+                "probability": f"{sure:.2f}",
                 "word": word,
                 "seen in training": "yes" if _lowered(word) in known else "no",
                 "sentence": " ".join(
@@ -339,11 +338,11 @@ class Tagger(Task):
             ]
 
         chosen = {
-            "Wrong, the surest first": surest(lambda word, right, tag: right != tag),
-            "Wrong, words not seen in training": surest(
+            "Most confident errors": surest(lambda word, right, tag: right != tag),
+            "Errors on words not seen in training": surest(
                 lambda word, right, tag: right != tag and _lowered(word) not in known
             ),
-            "Right, the least sure first": [
+            "Least confident correct predictions": [
                 row(one)
                 for one in nsmallest(
                     10,
@@ -351,12 +350,12 @@ class Tagger(Task):
                     key=lambda one: (one[0], (-one[1][0], -one[1][1])),
                 )
             ],
-            f"Of the rarest tag, {rarest}": surest(lambda word, right, tag: right == rarest),
+            f"Rarest tag: {rarest}": surest(lambda word, right, tag: right == rarest),
         }
         longest = [
             {
                 "words": lengths[k],
-                "wrong": sum(a != b for a, b in zip(examples["tags"][k], given[k])),
+                "errors": sum(a != b for a, b in zip(examples["tags"][k], given[k])),
                 "sentence": _cut(
                     " ".join(f"{word}/{tag}" for word, tag in zip(examples["words"][k], given[k]))
                 ),
@@ -369,7 +368,7 @@ class Tagger(Task):
             "baseline_name": f"always {most}",
             "labels": counts,
             "lengths": lengths,
-            "length_of": "words",
+            "length_unit": "words",
             "confusion": (names, scores.confusion),
             "examples": {name: found for name, found in chosen.items() if found}
             | {"Longest": longest},
@@ -380,16 +379,16 @@ def _lowered(word: str) -> str:
     return compose(word.lower())
 
 
-def _vocabulary(words: list[str]) -> Pieces:
-    """A vocabulary of words that are taken whole, numbered in this order."""
+def _vocabulary(words: list[str]) -> Vocabulary:
+    """A vocabulary of whole words, numbered in this order."""
     from tokenizers import Tokenizer, models
 
-    # a word that spells a mark has no units of its own
+    # a word that equals a special token has no embedding of its own
     numbers = {
         word: number
         for number, word in enumerate([*SPECIAL, *(word for word in words if word not in SPECIAL)])
     }
-    return Pieces("word", Tokenizer(models.WordLevel(numbers, unk_token=SPECIAL[UNKNOWN])))
+    return Vocabulary("word", Tokenizer(models.WordLevel(numbers, unk_token=SPECIAL[UNKNOWN])))
 
 
 def _cut(text: str) -> str:

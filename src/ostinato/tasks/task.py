@@ -1,6 +1,4 @@
-"""What all tasks share: from examples to a trained model in a directory, and from the directory to
-answers.
-"""
+"""Base class of all tasks: trains a model on examples, saves it, and predicts with it."""
 
 import contextlib
 import math
@@ -17,26 +15,26 @@ import torch
 from torch import nn
 
 from ..data.batching import Buckets
-from ..data.disk import taken
+from ..data.disk import select
 from ..data.examples import Examples
 from ..data.files import locked, make_directory, specs_of, write_json, write_tensors
 from ..data.records import to_json
 from ..data.values import scaling
-from ..data.vocabulary import Pieces
+from ..data.vocabulary import Vocabulary
 from ..errors import InputError
-from ..options import Options, chosen, flag
+from ..options import Options, check_resumed_options, flag
 from ..training.problem import Problem
-from .knowledge import Knowledge
+from .metadata import Metadata
 from .options import TASKS, Listing
 from .reading import read_examples
 from .restore import load_weights, read_weights, untrained
 from .saved import (
     CHECKPOINT,
     CONFIG,
-    FORMAT,
+    CONFIG_FORMAT,
+    CONFIG_VERSION,
     HISTORY,
     REPORT,
-    VERSION,
     VOCABULARY,
     WEIGHTS,
     Config,
@@ -46,30 +44,32 @@ from .saved import (
     read_saved,
 )
 
-# While a run goes on it is measured on so many held-out rows at most, to spend its time on
-# training.
-WATCHED = 2000
+# Maximum number of held-out rows used for validation during training.
+WATCHED_ROWS = 2000
 
 
-class Rows(Problem):
-    """The problem of a task whose examples are independent rows.
+class RowProblem(Problem):
+    """The training problem of a task whose examples are independent rows.
 
     Args:
         task: The task, with its model.
-        learned, measured: Encoded rows (`Task.encode`), one array or tuple of arrays each.
-        lengths: Of the rows that are learned from.
+        learned, measured: Encoded training and validation rows (`Task.encode`).
+        lengths: The lengths of the training rows.
     """
 
     def __init__(self, task: "Task", learned: Sequence, measured: Sequence, lengths: Sequence[int]):
         options = task.options
-        self.task, self.model, self.goal, self.higher, self.unit = (
+        self.task, self.model, self.goal, self.higher_is_better, self.unit = (
             task,
             task.model,
             task.goal,
-            task.higher,
+            task.higher_is_better,
             "row",
         )
-        self.learned, self.measured = learned, taken(measured, range(min(WATCHED, len(measured))))
+        self.learned, self.measured = (
+            learned,
+            select(measured, range(min(WATCHED_ROWS, len(measured)))),
+        )
         self.buckets = Buckets(lengths, batch=min(options.batch, len(learned)), seed=options.seed)
         self.steps_per_epoch = self.buckets.steps_per_epoch
         self.rate = len(learned) / self.steps_per_epoch
@@ -85,8 +85,8 @@ class Rows(Problem):
     def held_out(self):
         return batches(self.task, self.measured)
 
-    def measuring(self):
-        return self.task.measuring()
+    def evaluator(self):
+        return self.task.evaluator()
 
 
 def batches(task: "Task", encoded: Sequence):
@@ -97,14 +97,14 @@ def batches(task: "Task", encoded: Sequence):
 
 @dataclass(frozen=True)
 class Inside:
-    """The way of one input through a layer.
+    """A layer and one input, for `inspect`.
 
     Attributes:
         layer: The layer, an `ostinato.Recurrent`.
-        x: Its input, (1, T, units).
-        tokens: What each step is, to be read.
-        output_of: From the layer's input (T, units) to the number that is explained.
-        explained: What that number is.
+        x: The input of the layer, (1, T, units).
+        tokens: The name of each step.
+        output_of: Function from the layer's input (T, units) to the number to explain.
+        explained: A description of that number.
     """
 
     layer: nn.Module
@@ -115,94 +115,92 @@ class Inside:
 
 
 class Task:
-    """A task: `fit`, `evaluate`, `predict`, `save`; `load` gives one back.
+    """Base class of tasks with `fit`, `evaluate`, `predict` and `save`; `load` restores a task.
 
-    A task has, besides these: `name`, `Options`, `goal` and `higher`; `given_rows`, `prepare`,
-    `build`, `encode`, `collate`, `loss`, `measuring`, `measures` and `answers`, which say what they
-    are below.
+    A subclass defines `name`, `Options`, `goal`, `higher_is_better`, and the methods `given_rows`,
+    `prepare`, `build`, `encode`, `collate`, `loss`, `evaluator`, `compute_metrics` and `answers`.
 
     Args:
-        options: Those of the task's `Options`, by name.
+        options: The options of the task's `Options`, by name.
 
     Attributes:
-        options: The task's options; after `fit` those that were found from the data have their
-            values.
-        knows: What was found from the data and is needed to use the model, the task's `Knowledge`:
-            labels, columns, scales.
-        pieces: The vocabulary, where there is one.
+        options: The options; after `fit`, those that were None have the values chosen from the
+            data.
+        metadata: The task's `Metadata`: labels, columns, scales.
+        vocabulary: The vocabulary, if the task has one.
         model: The model, after `fit` or `load`.
-        result: How training ended.
+        result: The result of the training.
     """
 
     name: str
     Options: type[Options]
     goal: str
-    higher: bool
-    # What using a model does, for the report.
-    use_does = "answer, a line in, a line out"
-    # What a line of standard input is, for a person who types it.
+    higher_is_better: bool
+    # What `use` does, as a heading of the report.
+    use_does = "predict, one line per input line"
+    # A line of standard input, described for a user who types it.
     line_is = "a text"
-    # A model can predict without data, and then continues what it was trained on; `predict` has
-    # `steps`.
+    # `predict` works without data and continues the training data; it has the argument `steps`.
     continues = False
-    # From what `pieces.to_json()` gave, back to the vocabulary.
-    vocabulary_from_json = staticmethod(Pieces.from_json)
+    # Restores the vocabulary from the result of `vocabulary.to_json()`.
+    vocabulary_from_json = staticmethod(Vocabulary.from_json)
 
     def __init__(self, **options):
         known = {f.name for f in fields(self.Options)}
         for name in options:
             if name not in known:
                 raise InputError(
-                    f"{type(self).__name__}({name}=...): there is no such option; there are "
+                    f"{type(self).__name__}({name}=...): unknown option; the options are "
                     f"{', '.join(sorted(known))}"
                 )
         self.options = self.Options(**options)
-        # the names of the options that were found from the data, which are found anew from other
-        # data
+        # names of the options chosen from the data, which are chosen again for other data
         self._found: list[str] = []
-        self.knows: Knowledge | None = None
-        self.pieces: Pieces | None = None
+        self.metadata: Metadata | None = None
+        self.vocabulary: Vocabulary | None = None
         self.model: nn.Module | None = None
         self.result: Result | None = None
 
-    # ------------------------------------------------------------ what a task says of itself
+    # ------------------------------------------------------------ interface of a task
 
     def read(self, data, *, labelled: bool = True) -> Examples:
-        """Examples from a person's file, or from what is in memory.
+        """Read examples from a file or from memory.
 
         Args:
-            data: A path; rows in memory, as the task's class says; or examples, which stay as they
-                are.
-            labelled: The answers are wanted too.
+            data: A path; rows in memory as described in the task's class; or examples, which are
+                returned unchanged.
+            labelled: Labels (or targets) are required.
         """
         if isinstance(data, Examples):
             return data
         if isinstance(data, (str, Path)):
-            return read_examples(self.name, data, self.options, labelled=labelled, knows=self.knows)
+            return read_examples(
+                self.name, data, self.options, labelled=labelled, metadata=self.metadata
+            )
         return self.given_rows(data, labelled)
 
     def given_rows(self, data, labelled: bool) -> Examples:
-        """Examples from rows in memory; `labelled` is whether the answers are wanted too."""
+        """Examples from rows in memory; `labelled`: labels are required."""
         raise NotImplementedError
 
     def prepare(self, learned: Examples, every: Examples) -> dict:
-        """Find from the data what the model needs: fills `knows` and `pieces`, and returns values
-        for options that are None.
+        """Set `metadata` and `vocabulary` from the data, and return values for options that are
+        None.
 
         Args:
-            learned: The rows that are learned from.
-            every: These and the held-out ones; labels come from all, vocabularies from those
-                learned.
+            learned: The training rows.
+            every: The training and validation rows; labels are taken from all of them, vocabularies
+                from the training rows only.
         """
         raise NotImplementedError
 
     def check(self) -> None:
-        """An InputError where options, what it knows and its vocabulary, which come from a
-        directory, do not go together.
+        """Raise an InputError if options, metadata and vocabulary from a directory do not fit each
+        other.
         """
 
     def build(self) -> nn.Module:
-        """The model, from `options`, `knows` and `pieces`."""
+        """Create the model from `options`, `metadata` and `vocabulary`."""
         raise NotImplementedError
 
     def encode(self, examples: Examples) -> Sequence:
@@ -210,105 +208,106 @@ class Task:
         raise NotImplementedError
 
     def length(self, row) -> int:
-        """Steps of an encoded row, to batch it with rows like it."""
+        """Number of steps of an encoded row, to batch rows of similar length."""
         return len(row[0])
 
     def collate(self, rows: list) -> tuple[torch.Tensor, ...]:
         """Encoded rows as a batch."""
         raise NotImplementedError
 
-    def before(self, out: Path, **run) -> float:
-        """What the model learns before `loss`, with files in `out` and these of
-        `ostinato.training.loop.fit`; gives the seconds it took.
+    def pretrain(self, out: Path, **run) -> float:
+        """Pretrain the model before `loss` is used; returns the seconds it took.
+
+        Args:
+            out: The directory of the run.
+            run: Keyword arguments of `ostinato.training.loop.fit`.
         """
         return 0.0
 
     def loss(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, int]:
-        """Summed loss of a batch, and what to divide it by."""
+        """Summed loss of a batch, and the number to divide it by."""
         raise NotImplementedError
 
-    def measuring(self):
-        """As `Problem.measuring`."""
+    def evaluator(self):
+        """As `Problem.evaluator`."""
         raise NotImplementedError
 
-    def measures(self, examples: Examples) -> dict[str, float | None]:
-        """The task's measures on labelled examples, the goal first."""
+    def compute_metrics(self, examples: Examples) -> dict[str, float | None]:
+        """The metrics of the task on labelled examples, the goal first."""
         raise NotImplementedError
 
     def answers(self, examples: Examples) -> list[dict]:
-        """An answer for each row, as JSON can say it; its first value is what stands in a line of
-        text.
+        """A prediction for each row as a JSON-serialisable dict; its first value is the text
+        form.
         """
         raise NotImplementedError
 
     def line(self, text: str):
-        """What `read` takes, from a line of standard input."""
+        """The data for `read` from a line of standard input."""
         return [text]
 
     def shown(self, answer: dict) -> str:
-        """An answer as a line of text."""
+        """A prediction as a line of text."""
         return str(next(iter(answer.values())))
 
     def epochs(self, rows: int) -> float:
-        """How many times to read so many rows where no budget is given."""
+        """Default number of epochs for this many rows."""
         return max(3, min(30, 300_000 / rows))
 
     def sample(self) -> str:
-        """What the command line shows of a model at the end of its training."""
+        """Sample output that the command line prints after training."""
         return ""
 
     def scaling(self) -> str:
-        """How the numbers of the input are scaled, for a line of the command line; "" where the
-        input is not numbers.
-        """
-        return scaling(getattr(self.knows, "dtype", None))
+        """Description of the input scaling for the command line; "" if the input is not numeric."""
+        return scaling(getattr(self.metadata, "dtype", None))
 
     def report_parts(self, examples: Examples) -> dict:
-        """What the task's report has besides what all have: fields of
-        `ostinato.training.report.Report`.
+        """Task-specific fields of `ostinato.training.report.RunReport`.
 
         Args:
-            examples: Those that the trained model was measured on.
+            examples: The examples that the trained model was evaluated on.
         """
         return {}
 
     def inside(self, data) -> "Inside":
-        """What goes on inside the layer that reads an input, for `inspect`.
+        """The layer that reads an input, and the input, for `inspect`.
 
         Args:
-            data: What `line` gives for one line.
+            data: The result of `line`.
 
         Raises:
-            InputError: The task has no such view, or the input has no steps.
+            InputError: The task does not support inspection, or the input has no steps.
         """
         raise InputError(
-            f"a model of `ostinato train {self.name}` has no layer that can be looked into yet; "
-            f"see `ostinato info`"
+            f"a model of `ostinato train {self.name}` does not support inspect; see `ostinato info`"
         )
 
     def skeleton(self) -> nn.Module:
-        """The model without memory for its parameters: their names, dtypes and shapes."""
+        """The model on the meta device: names, dtypes and shapes of its parameters, without
+        memory.
+        """
         with torch.device("meta"):
             return self.build()
 
     @property
     def listing(self) -> Listing:
-        """How the command line lists the task."""
+        """The entry of the task on the command line."""
         return TASKS[self.name]
 
     @property
     def size(self) -> int:
-        """Parameters of the model that are learned."""
+        """Number of trained parameters."""
         return sum(p.numel() for p in self.model.parameters() if p.requires_grad)
 
-    # ------------------------------------------------------------ scikit-learn's habits
+    # ------------------------------------------------------------ scikit-learn interface
 
     def get_params(self, deep: bool = True) -> dict:
-        """The options by name."""
+        """The options by name, as in scikit-learn."""
         return asdict(self.options)
 
     def set_params(self, **options) -> "Task":
-        """Change options."""
+        """Change options, as in scikit-learn."""
         self.options = type(self)(
             **self.get_params() | dict.fromkeys(self._found) | options
         ).options
@@ -340,34 +339,35 @@ class Task:
         nodes: int = 1,
         checkpoint_seconds: float = 10.0,
         watcher=None,
-        told=None,
+        on_start=None,
     ) -> "Task":
-        """Train.
+        """Train a model.
 
         Args:
-            data: What `read` takes: a path, or rows in memory.
-            examples: What `read` gives for `data`, where that has been read already.
-            test: Data to measure the trained model on; without it that is the held-out part of
-                `data` (option `held_out`), by which training is stopped and the best weights are
-                chosen in any case.
-            out: A directory for the model that is new or empty; or, to resume, the one of the run.
-                Without one the run leaves no files.
-            resume: Go on with the run in `out`, where there is one.
-            given: The names of the options that the person chose; to resume, these are compared
-                with the run's.
-            threads: CPU threads; None for as many as the run had before, or as there are cores.
-            devices, nodes: Processes on each machine, and machines; see
-                `ostinato.training.loop.fit`. With these `out` is needed.
+            data: A path, or rows in memory; see `read`.
+            examples: The result of `read(data)`, if it has been read already.
+            test: Data to evaluate the trained model on; by default the held-out part of `data`
+                (option `held_out`), which is also used for early stopping and to select the best
+                weights.
+            out: A new or empty directory for the model; or, to resume, the directory of the run.
+                Without it the run leaves no files.
+            resume: Resume the run in `out`, if there is one.
+            given: The names of the options set by the user; when resuming, these are compared with
+                the run's.
+            threads: Number of CPU threads; None for the number of the resumed run, or the number of
+                cores.
+            devices, nodes: Number of processes per machine, and of machines; see
+                `ostinato.training.loop.fit`. More than one process requires `out`.
             checkpoint_seconds: Seconds between checkpoints.
             watcher: An `ostinato.training.loop.Watcher`.
-            told: Called with the task once everything is found from the data and training is about
-                to begin.
+            on_start: Called with the task when its options are final and training is about to
+                start.
 
         Returns:
             The task itself.
 
         Raises:
-            InputError: Anything given that cannot be used; then nothing has been written.
+            InputError: An argument or the data is invalid; nothing has been written then.
         """
         run = {
             "threads": threads,
@@ -375,18 +375,17 @@ class Task:
             "nodes": nodes,
             "checkpoint_seconds": checkpoint_seconds,
             "watcher": watcher,
-            "told": told,
+            "on_start": on_start,
         }
         if out is None:
             if resume:
                 raise InputError(
-                    "fit(resume=True) without out=: there is no run to go on with; give its "
-                    "directory"
+                    "fit(resume=True) without out=: give the directory of the run to resume"
                 )
             if devices * nodes > 1:
                 raise InputError(
                     f"fit(devices={devices}, nodes={nodes}) without out=: the processes share the "
-                    f"run's directory; give one"
+                    "run's directory; give one"
                 )
             with tempfile.TemporaryDirectory(prefix="ostinato-") as directory:
                 return self._fit(data, examples, test, Path(directory), False, given, **run)
@@ -406,18 +405,18 @@ class Task:
         nodes,
         checkpoint_seconds,
         watcher,
-        told,
+        on_start,
     ):
         from ..training import loop as training
 
-        # the first process has begun the run, and watches over it
+        # the first process has started the run and reports its progress
         helper = is_helper()
-        resume, watcher, told = (
+        resume, watcher, on_start = (
             resume or helper,
             None if helper else watcher,
-            None if helper else told,
+            None if helper else on_start,
         )
-        self.knows = None  # what is known of other data says nothing of these
+        self.metadata = None  # metadata of other data does not apply
         every = self.read(data if examples is None else examples)
         digest = every.digest()
         with contextlib.ExitStack() as held:
@@ -437,21 +436,19 @@ class Task:
             problem = self.problem(learned, watched)
             measured = watched if test is None else self.read(test)
             if test is not None:
-                self.encode(
-                    measured
-                )  # what cannot be used is to be told before training, not after it
+                self.encode(measured)  # invalid test data is reported before training, not after it
             budget = training.Budget(self.options.steps, self.options.seconds)
             if budget.steps is None and budget.seconds is None:
                 budget = training.Budget(math.ceil(self.options.epochs * problem.steps_per_epoch))
             make_directory(out)
             if not (out / CONFIG).exists():
                 held.enter_context(locked(out))
-                # another run may have been here since
+                # another run may have started here since
                 check_new(out, resume)
                 self._write_words(out)
                 write_json(out / CONFIG, to_json(config))
-            if told:
-                told(self)
+            if on_start:
+                on_start(self)
             options = self.options
             run = {
                 "checkpoint_seconds": checkpoint_seconds,
@@ -461,7 +458,7 @@ class Task:
                 "nodes": nodes,
                 "mixed": options.mixed_precision,
             }
-            before = self.before(out, **run)
+            before = self.pretrain(out, **run)
             progress = training.fit(
                 problem,
                 budget=budget,
@@ -470,7 +467,7 @@ class Task:
                 clip=options.clip,
                 patience=options.patience,
                 checkpoint=out / CHECKPOINT,
-                keep_best=lambda: write_tensors(out / WEIGHTS, self.model.state_dict()),
+                save_best=lambda: write_tensors(out / WEIGHTS, self.model.state_dict()),
                 log=out / HISTORY,
                 **run,
             )
@@ -479,7 +476,7 @@ class Task:
             load_weights(self.model, out / WEIGHTS)
             self.model.eval()
             self.result = Result(
-                self.measures(measured),
+                self.compute_metrics(measured),
                 progress.step,
                 round(before + progress.seconds, 2),
                 len(learned),
@@ -496,7 +493,7 @@ class Task:
     def _prepared(
         self, data, test, digest: str, learned: Examples, every: Examples, threads: int | None
     ) -> Config:
-        """The configuration of a new run, once everything is found from its data."""
+        """The configuration of a new run, after its options are chosen from the data."""
         self.model, self.options = None, replace(self.options, **dict.fromkeys(self._found))
         found = self.prepare(learned, every)
         if not (self.options.epochs or self.options.steps or self.options.seconds):
@@ -508,31 +505,31 @@ class Task:
             for name, given in (("data", data), ("test", test))
         }
         return replace(
-            self._said(), **paths, digest=digest, found=self._found, threads=threads or cores()
+            self._config(), **paths, digest=digest, found=self._found, threads=threads or cores()
         )
 
     def _report(self, out: Path, config: Config, measured: Examples):
-        from ..training.report import Report, write_report
+        from ..training.report import RunReport, write_report
 
         standard, result, found = type(self).Options(), self.result, config.found
-        best = max if self.higher else min
-        # of equals the later one was kept
+        best = max if self.higher_is_better else min
+        # the later of equal values was kept
         history = [line for line in reversed(result.history) if line.get(self.goal) is not None]
         where = shlex.quote(str(out))
         parts = {
             "title": f"{self.name}: {Path(config.data).name if config.data else 'rows in memory'}",
             "task": self.listing.summary,
             "when": time.strftime("%Y-%m-%d %H:%M"),
-            "measures": result.measures,
+            "metrics": result.metrics,
             "commands": [
                 (self.use_does, f"ostinato {self.listing.use} {where}"),
-                ("measure on other data", f"ostinato evaluate {where} DATA"),
+                ("evaluate on other data", f"ostinato evaluate {where} DATA"),
                 (
-                    "do the run again",
+                    "repeat the run",
                     f"ostinato train --config {shlex.quote(str(out / CONFIG))} --out OTHER",
                 ),
             ],
-            "python": f"from ostinato.tasks import load\n\nmodel = "
+            "python": "from ostinato.tasks import load\n\nmodel = "
             f"load({str(out)!r})\nmodel.predict(...)",
             "options": [
                 (
@@ -547,26 +544,32 @@ class Task:
                 for f in fields(self.options)
             ],
             "data": {
-                f"{self.listing.unit} learned from": result.rows,
-                f"{self.listing.unit} measured on": result.held_out_rows,
+                f"{self.listing.unit} for training": result.rows,
+                f"{self.listing.unit} for evaluation": result.held_out_rows,
                 "steps": result.steps,
                 "seconds": result.seconds,
             }
-            | ({"pieces": f"{len(self.pieces):,} ({self.pieces.kind})"} if self.pieces else {})
+            | (
+                {"tokens": f"{len(self.vocabulary):,} ({self.vocabulary.kind})"}
+                if self.vocabulary
+                else {}
+            )
             | {"parameters": self.size},
             "history": result.history,
-            "kept": best(history, key=lambda line: line[self.goal])["step"] if history else None,
+            "best_step": best(history, key=lambda line: line[self.goal])["step"]
+            if history
+            else None,
         }
-        write_report(out / REPORT, Report(**parts | self.report_parts(measured)))
+        write_report(out / REPORT, RunReport(**parts | self.report_parts(measured)))
 
     def split(self, every: Examples) -> tuple[Examples, Examples]:
-        """What is learned from, and what is held out."""
+        """Split the examples into a training and a validation part."""
         return every.split(self.options.held_out, self.options.seed)
 
     def problem(self, learned: Examples, measured: Examples) -> Problem:
-        """What training is given."""
+        """The training problem."""
         rows = self.encode(learned)
-        return Rows(
+        return RowProblem(
             self,
             rows,
             self.encode(measured),
@@ -574,28 +577,29 @@ class Task:
         )
 
     def _resumed(self, out: Path, digest: str, given) -> Config:
-        """The configuration of the run in a directory, if what is given is the same."""
+        """The configuration of the run to resume, after checking that data and options are the
+        same.
+        """
         saved = read_saved(out)
         config = saved.config
         if config.task != self.name:
             raise InputError(
-                f"--resume: the run in {str(out)!r} is one of `ostinato train {config.task}`; give "
-                f"another --out"
+                f"--resume: the run in {str(out)!r} is a run of `ostinato train {config.task}`; "
+                "give another --out"
             )
-        chosen(self.options, saved.options, given, out)
+        check_resumed_options(self.options, saved.options, given, out)
         if config.digest != digest:
             raise InputError(
-                f"--resume: the data is not that of the run in {str(out)!r}; give that data, or "
-                f"start anew with another --out"
+                f"--resume: the data differs from that of the run in {str(out)!r}; give that data, "
+                "or start a new run with another --out"
             )
         task = untrained(saved, out)
         if not (task.options.epochs or task.options.steps or task.options.seconds):
             raise InputError(
-                f"{str(out / CONFIG)!r} cannot be used: none of the options 'epochs', 'steps' and "
-                f"'seconds' says how long the run is; "
-                "restore the file, or train the model again"
+                f"{str(out / CONFIG)!r} cannot be used: one of the options 'epochs', 'steps' and "
+                "'seconds' must be set; restore the file, or train the model again"
             )
-        # before memory is taken for a model of these sizes
+        # checked before memory is allocated for a model of these sizes
         if os.path.lexists(out / CHECKPOINT):
             from ..training.checkpoint import check_checkpoint
 
@@ -603,71 +607,71 @@ class Task:
             if check_checkpoint(out / CHECKPOINT, wanted).history:
                 # the best weights so far
                 read_weights(out / WEIGHTS, wanted)
-        self.options, self.knows, self.pieces = task.options, task.knows, task.pieces
+        self.options, self.metadata, self.vocabulary = task.options, task.metadata, task.vocabulary
         return config
 
     # ------------------------------------------------------------ use
 
     def evaluate(self, data) -> dict[str, float | None]:
-        """The task's measures on labelled data.
+        """Compute the metrics of the task on labelled data.
 
         Args:
-            data: What `read` takes.
+            data: As for `read`.
 
         Raises:
-            InputError: The data cannot be used, or the task has no model yet.
+            InputError: The data is invalid, or the task has no model yet.
         """
-        self._trained()
-        return self.measures(self.read(data))
+        self._require_model()
+        return self.compute_metrics(self.read(data))
 
     def predict(self, data) -> list[dict]:
-        """An answer for each row.
+        """Predict for each row.
 
         Args:
-            data: What `read` takes, without the answers.
+            data: As for `read`, without labels.
         """
-        self._trained()
+        self._require_model()
         return self.answers(self.read(data, labelled=False))
 
     def save(self, directory: Path) -> None:
-        """Write the model to a directory that is new or empty; `load` reads it.
+        """Write the model to a new or empty directory; `load` reads it.
 
         Raises:
-            InputError: The task has no model yet, or the place cannot be used.
+            InputError: The task has no model yet, or the directory cannot be used.
         """
-        self._trained()
+        self._require_model()
         out = Path(directory)
         check_new(out, False)
         make_directory(out)
         self._write_words(out)
         write_tensors(out / WEIGHTS, self.model.state_dict())
         write_json(
-            out / CONFIG, to_json(replace(self._said(), parameters=self.size, result=self.result))
+            out / CONFIG, to_json(replace(self._config(), parameters=self.size, result=self.result))
         )
 
-    def _said(self) -> Config:
-        """What a configuration says of any model of the task."""
+    def _config(self) -> Config:
+        """The configuration of the task, without a run."""
         return Config(
-            FORMAT,
-            VERSION,
+            CONFIG_FORMAT,
+            CONFIG_VERSION,
             self.name,
             options=self.options.to_json(),
-            knows=to_json(self.knows),
-            pieces=len(self.pieces or ()),
+            metadata=to_json(self.metadata),
+            vocabulary_size=len(self.vocabulary or ()),
         )
 
     def _write_words(self, out: Path):
-        if self.pieces:
-            write_json(out / VOCABULARY, self.pieces.to_json())
+        if self.vocabulary:
+            write_json(out / VOCABULARY, self.vocabulary.to_json())
 
-    def _trained(self):
+    def _require_model(self):
         if self.model is None:
             raise InputError(
-                f"{type(self).__name__}: there is no model yet; call fit first, or "
-                f"ostinato.tasks.load(directory)"
+                f"{type(self).__name__}: the task has no model yet; call fit first, or "
+                "ostinato.tasks.load(directory)"
             )
 
 
 def cores() -> int:
-    """How many CPU cores this process may use."""
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

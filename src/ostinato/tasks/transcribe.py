@@ -1,4 +1,4 @@
-"""Many to many, not aligned, from frames: the sentence that a clip says."""
+"""Many to many, not aligned: transcribes the frames of a clip into a sentence."""
 
 from pathlib import Path
 
@@ -8,37 +8,44 @@ from ..data.batching import padded
 from ..data.examples import Examples, pair_of
 from ..data.text import compose
 from ..errors import InputError
-from ..training.report import TOKENS
+from ..training.report import MAX_TOKENS
 from .frames import given_clips, normalised, scales
-from .knowledge import ClipKnowledge
+from .metadata import ClipMetadata
 from .options import TranscribeOptions
 from .sentences import SentenceTask
 from .seq2seq import FramesEncoder
 
 
 class Transcriber(SentenceTask):
-    """Learns to write the sentence that is said, or signed, in a clip.
+    """Writes the sentence that is spoken or signed in a clip.
 
-    Data is an npz file of clips (see `ostinato.data.annotated.read_clips`) with a sentence for each
-    (an array of text), or with a word for each frame, of which runs make the sentence;
-    `FILE.npz:train` and `:test` are its parts. Or a pair in memory: clips (T, F), and a list of
-    sentences. `predict` takes an npz file, a folder of pictures that are frames, or a video.
-    Numbers of uint8 are divided by 255, others are used as they are, as those of `Classifier`.
+    Data is an npz file of clips (see `ostinato.data.annotated.read_clips`) with a sentence per clip
+    (an array of text), or with a word per frame, whose runs form the sentence; `FILE.npz:train` and
+    `:test` are its parts. In memory it is a pair: clips (T, F) and a list of sentences. `predict`
+    takes an npz file, a folder of pictures (the frames of one clip), or a video. Numbers are scaled
+    as in `Classifier`.
 
     Args:
-        options: Those of `TranscribeOptions`, by name.
+        options: The options of `TranscribeOptions`, by name.
 
     Example:
         >>> from ostinato.tasks import Transcriber
-        >>> clips, words = [[[0.0], [1.0], [1.0]], [[1.0], [0.0], [0.0]]] * 16, ["no yes",
-        ...     "yes no"] * 16
-        >>> model = Transcriber(hidden=8, layers=1, embedding=8, pieces="word", epochs=40,
-        ...     learning_rate=0.02, dropout=0.0, patience=0)
+        >>> clips = [[[0.0], [1.0], [1.0]], [[1.0], [0.0], [0.0]]] * 16
+        >>> words = ["no yes", "yes no"] * 16
+        >>> model = Transcriber(
+        ...     hidden=8, layers=1, embedding=8, tokens="word", epochs=40,
+        ...     learning_rate=0.02, dropout=0.0, patience=0,
+        ... )
         >>> model.fit((clips, words)).predict([[[1.0], [0.0], [0.0]]])[0]["text"]
         'yes no'
     """
 
-    name, Options, goal, higher = "transcribe", TranscribeOptions, "word_error_rate", False
+    name, Options, goal, higher_is_better = (
+        "transcribe",
+        TranscribeOptions,
+        "word_error_rate",
+        False,
+    )
     line_is = "the path of an npz file, a folder of pictures or a video"
 
     def given_rows(self, data, labelled):
@@ -68,13 +75,13 @@ class Transcriber(SentenceTask):
 
     def prepare(self, learned, every):
         found = super().prepare(learned, every)
-        self.knows = ClipKnowledge(every.about, **scales(every, learned, "x"))
+        self.metadata = ClipMetadata(every.about, **scales(every, learned, "x"))
         return found
 
     def encoder(self):
         options = self.options
         return FramesEncoder(
-            self.knows.units,
+            self.metadata.units,
             embedding=options.hidden,
             hidden=options.hidden,
             layers=options.layers,
@@ -84,29 +91,29 @@ class Transcriber(SentenceTask):
         )
 
     def sources(self, examples):
-        return normalised(examples, "x", self.knows)
+        return normalised(examples, "x", self.metadata)
 
-    def given(self, sources):
+    def encoder_inputs(self, sources):
         return padded(sources)
 
     def shown_source(self, x: np.ndarray, name):
         return name or f"{len(x)} frames"
 
-    def looked(self, examples, written, order):
-        # of an empty clip or an empty sentence there is nothing to draw
+    def attention_parts(self, examples, written, order):
+        # an empty clip or an empty sentence has no attention to draw
         chosen = [k for k in order[::-1] if written[k].attention.numel()][:3]
         return {
             "attention": [
-                _grouped(written[k].attention.numpy(), self.pieces.spelled(written[k].tokens))
+                _grouped(written[k].attention.numpy(), self.vocabulary.spelled(written[k].tokens))
                 for k in chosen
             ]
         }
 
 
-def _grouped(weights: np.ndarray, pieces: list[str]):
-    """A map of so many frames at a time that they can be seen at once: their names, the pieces, and
-    the weights (pieces, frames).
+def _grouped(weights: np.ndarray, tokens: list[str]):
+    """An attention map with at most `MAX_TOKENS` columns of several frames each: their names, the
+    tokens, and the weights (tokens, columns).
     """
-    each = -(-weights.shape[1] // TOKENS)
+    each = -(-weights.shape[1] // MAX_TOKENS)
     starts = range(0, weights.shape[1], each)
-    return [str(start + 1) for start in starts], pieces, np.add.reduceat(weights, starts, axis=1)
+    return [str(start + 1) for start in starts], tokens, np.add.reduceat(weights, starts, axis=1)

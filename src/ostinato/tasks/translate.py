@@ -1,8 +1,8 @@
-"""Many to many, not aligned: a sentence for a sentence."""
+"""Many to many, not aligned: translates a sentence into another."""
 
 import torch
 
-from ..data.disk import Behind
+from ..data.disk import Concatenation
 from ..data.examples import Examples, pair_of
 from ..data.text import given_text
 from ..errors import InputError
@@ -13,27 +13,27 @@ from .task import Inside
 
 
 class Translator(SentenceTask):
-    """Learns to write a sentence for a sentence: another language, another style, a spelling's
-    sound.
+    """Writes a sentence for a sentence: in another language, another style, or as pronunciation.
 
     Data is a TSV, CSV, JSONL or Parquet file of pairs (see `ostinato.data.readers.read_pairs`), or
-    a pair in memory: a list of sentences, and a list of what is to be written for each. Both share
-    one vocabulary.
+    a pair in memory: a list of source sentences and a list of target sentences. Both share one
+    vocabulary.
 
     Args:
-        options: Those of `TranslateOptions`, by name.
+        options: The options of `TranslateOptions`, by name.
 
     Example:
         >>> from ostinato.tasks import Translator
-        >>> numbers, words = ["1", "2", "1 2", "2 1"] * 16, ["one", "two", "one two",
-        ...     "two one"] * 16
-        >>> model = Translator(hidden=16, embedding=16, pieces="word", epochs=30,
-        ...     learning_rate=0.02, patience=0).fit((numbers, words))
-        >>> model.predict(["2 1"])[0]["text"]
+        >>> numbers = ["1", "2", "1 2", "2 1"] * 16
+        >>> words = ["one", "two", "one two", "two one"] * 16
+        >>> model = Translator(
+        ...     hidden=16, embedding=16, tokens="word", epochs=30, learning_rate=0.02, patience=0
+        ... )
+        >>> model.fit((numbers, words)).predict(["2 1"])[0]["text"]
         'two one'
     """
 
-    name, Options, goal, higher = "translate", TranslateOptions, "bleu", True
+    name, Options, goal, higher_is_better = "translate", TranslateOptions, "bleu", True
     line_is = "a sentence"
 
     def given_rows(self, data, labelled):
@@ -53,7 +53,7 @@ class Translator(SentenceTask):
         return Examples({"x": sources, "target": targets, "name": None}, source="the given pairs")
 
     def words(self, learned):
-        return Behind(learned["x"], learned["target"])
+        return Concatenation(learned["x"], learned["target"])
 
     def epochs(self, rows):
         return max(6, min(40, 600_000 / rows))
@@ -61,7 +61,7 @@ class Translator(SentenceTask):
     def encoder(self):
         options = self.options
         return TextEncoder(
-            len(self.pieces),
+            len(self.vocabulary),
             embedding=options.embedding,
             hidden=options.hidden,
             layers=options.layers,
@@ -76,19 +76,19 @@ class Translator(SentenceTask):
     def shown_source(self, x, name):
         return x
 
-    def looked(self, examples, written, order):
-        # of a length that can be seen at once
+    def attention_parts(self, examples, written, order):
+        # sentences short enough to draw
         chosen = [
             k
             for k in order[::-1]
             if 4 <= len(written[k].tokens) <= 20 and written[k].attention.numel()
         ][:4]
-        sources = dict(zip(chosen, self.pieces.encode([examples["x"][k] for k in chosen])))
+        sources = dict(zip(chosen, self.vocabulary.encode([examples["x"][k] for k in chosen])))
         return {
             "attention": [
                 (
-                    self.pieces.spelled(sources[k]),
-                    self.pieces.spelled(written[k].tokens),
+                    self.vocabulary.spelled(sources[k]),
+                    self.vocabulary.spelled(written[k].tokens),
                     written[k].attention.numpy(),
                 )
                 for k in chosen
@@ -99,7 +99,7 @@ class Translator(SentenceTask):
         (source,) = self.sources(self.read(data, labelled=False))
         if not len(source):
             raise InputError("an empty input has no steps to look at; give some")
-        x, lengths = self.given([source])
+        x, lengths = self.encoder_inputs([source])
         encoder = self.model.encoder
         ((best,),) = self.model.decode(
             x,
@@ -112,11 +112,11 @@ class Translator(SentenceTask):
         return Inside(
             encoder.recurrent,
             encoder.steps(x).detach(),
-            self.pieces.spelled(source),
+            self.vocabulary.spelled(source),
             lambda x: (
-                -self.model.foretold(
+                -self.model.loss_from_encoded(
                     encoder.read(x[None], lengths), target, torch.tensor([len(best.tokens)])
                 )[0]
             ),
-            f"log-probability of {self.pieces.decode(best.tokens)!r}",
+            f"log-probability of {self.vocabulary.decode(best.tokens)!r}",
         )

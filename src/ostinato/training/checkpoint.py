@@ -1,10 +1,10 @@
-"""The checkpoint of a run: one safetensors file with everything that continuing the run needs,
-checked before any of it is used.
+"""The checkpoint of a run: one safetensors file with everything needed to resume, checked before
+use.
 
-Lightning's own .ckpt files are pickles, which can run code when they are loaded, so none is ever
-written or read. A checkpoint holds the weights, the states of the optimizer and of the random
-generators, the carried recurrent state, and, as JSON in its header, the counters. It is written
-whole.
+Lightning's own .ckpt files are pickles, which can run code when they are loaded, so they are
+neither written nor read. A checkpoint has the weights, the states of the optimizer and of the
+random generators, the carried recurrent state, and the counters as JSON in its header. It is
+written atomically.
 """
 
 from dataclasses import asdict, dataclass, field, replace
@@ -26,7 +26,7 @@ from ..data.records import Count, Range, read_record
 from ..errors import InputError, shown
 from .problem import Problem
 
-# What is restored is declared where it is trained.
+# The restored classes are declared in the module that trains.
 if TYPE_CHECKING:
     from .loop import Budget, Training
 
@@ -36,7 +36,7 @@ CHECKPOINT_VERSION = 1
 
 @dataclass
 class Progress:
-    """The progress of a run; with the tensors, all that a checkpoint holds."""
+    """The progress of a run; with the tensors, the content of a checkpoint."""
 
     step: Count = 0
     seconds: Annotated[float, Range(0, 1e12)] = 0.0
@@ -50,13 +50,13 @@ class Progress:
 
 
 def write_checkpoint(path: Path, training: "Training", seconds: float) -> None:
-    """Write everything that a run needs to continue exactly; `seconds` is how long it has
-    trained.
+    """Write a checkpoint from which the run can resume exactly; `seconds` is the training time
+    so far.
     """
     tensors = {f"model/{name}": value for name, value in training.model.state_dict().items()}
     states = training.optimizers(use_pl_optimizer=False).state
     for number, parameter in enumerate(training.learned):
-        # one that has had no gradient yet has no state, and starts from 0
+        # a parameter without a gradient so far has no state; its state is 0
         for name in _optimizer_specs(parameter):
             value = (
                 states[parameter][name]
@@ -81,23 +81,22 @@ def _optimizer_specs(parameter: Tensor) -> dict[str, Spec]:
 
 
 def read_checkpoint(path: Path) -> tuple[Progress, dict]:
-    """Where a run stands, and its tensors.
+    """Read the progress of a run, and its tensors.
 
     Raises:
-        InputError: The file is damaged, or of another version.
+        InputError: The file is damaged, or has another version.
     """
     tensors, said = read_tensors(path)
     return progress_from(path, said), tensors
 
 
 def progress_from(path: Path, said: dict) -> Progress:
-    """Where a run stands, from the metadata of its checkpoint."""
+    """The progress of a run, from the metadata of its checkpoint."""
     if said.get("version") != CHECKPOINT_VERSION:
         raise InputError(
-            f"{str(path)!r} is a checkpoint of version {shown(said.get('version'))}; this ostinato "
-            f"reads version "
-            f"{CHECKPOINT_VERSION}: go on with the ostinato that wrote it, or train again into "
-            f"another --out"
+            f"{str(path)!r} is a checkpoint of version {shown(said.get('version'))}; this version "
+            f"of ostinato reads version {CHECKPOINT_VERSION}: resume with the version that wrote "
+            "it, or train again into another --out"
         )
     try:
         progress = read_record(Progress, said.get("progress"), field="progress", complete=True)
@@ -107,8 +106,7 @@ def progress_from(path: Path, said: dict) -> Progress:
             raise InputError("'progress' has no step, or a line of its 'history' has none")
     except InputError as error:
         raise InputError(
-            f"{str(path)!r} does not say where its run stands ({error}); train again into another "
-            f"--out"
+            f"{str(path)!r} has no valid progress ({error}); train again into another --out"
         ) from error
     return progress
 
@@ -116,19 +114,19 @@ def progress_from(path: Path, said: dict) -> Progress:
 def unfit(path: Path, why) -> InputError:
     return InputError(
         f"{str(path)!r} does not fit the run in its directory ({why}); train again into another "
-        f"--out"
+        "--out"
     )
 
 
 def check_checkpoint(path: Path, model: dict[str, Spec]) -> Progress:
-    """Where a run stands, from the header of its checkpoint alone.
+    """Read the progress of a run from the header of its checkpoint only.
 
     Args:
-        path: Of the checkpoint.
+        path: The checkpoint.
         model: The parameters and buffers of the run's model.
 
     Raises:
-        InputError: The checkpoint is damaged, or of another run.
+        InputError: The checkpoint is damaged, or belongs to another run.
     """
     specs, said = read_header(path)
     progress = progress_from(path, said)
@@ -141,7 +139,7 @@ def check_checkpoint(path: Path, model: dict[str, Spec]) -> Progress:
 
 
 def check_progress(progress: Progress, problem: Problem, budget: "Budget", patience: int) -> None:
-    """An InputError where a run cannot have come to stand there."""
+    """Raise an InputError if the progress is impossible for this run."""
     if budget.steps is not None and progress.step > budget.steps:
         raise InputError(f"it has done {progress.step} steps of {budget.steps}")
     if (
@@ -157,13 +155,13 @@ def check_progress(progress: Progress, problem: Problem, budget: "Budget", patie
     ):
         raise InputError(f"it has {len(progress.history)} measurements after {progress.part} parts")
     values = [line[problem.goal] for line in progress.history if line.get(problem.goal) is not None]
-    if progress.best != (max if problem.higher else min)(values, default=None):
-        raise InputError(
-            f"its best measurement is {progress.best}, which is not that of its history"
-        )
+    if progress.best != (max if problem.higher_is_better else min)(values, default=None):
+        raise InputError(f"its best measurement is {progress.best}, which differs from its history")
     wanted = {"step", "seconds", problem.goal, *problem.trained(0.0)}
     if not all(wanted <= line.keys() for line in progress.history):
-        raise InputError(f"a line of its history has not the names {', '.join(sorted(wanted))}")
+        raise InputError(
+            f"a line of its history lacks some of the names {', '.join(sorted(wanted))}"
+        )
     if any(line[name] is None for line in progress.history for name in wanted - {problem.goal}):
         raise InputError(
             "a line of its history has no number for its step, its seconds or its training"
@@ -171,14 +169,14 @@ def check_progress(progress: Progress, problem: Problem, budget: "Budget", patie
 
 
 def restore_run(training: "Training", path: Path, device: torch.device, processes: int) -> None:
-    """Put a run back to where its checkpoint was written.
+    """Restore a run from its checkpoint.
 
-    The dtype and the shape of every tensor are compared with what this run would write before any
-    is used: the optimizer's compiled steps take them as they are.
+    The dtype and shape of every tensor are compared with those this run would write before any is
+    used, because the optimizer's fused kernels do not check them.
     """
     progress, model = training.progress, training.model
-    # what a step carries over is as this one's; it changes nothing, and draws numbers before their
-    # state is restored
+    # a call of the loss gives the form of the carried state; it changes nothing, and the state of
+    # the random generators is restored afterwards
     with torch.no_grad():
         *_, carried = training.problem.loss(
             training.problem.batch(progress.step, 0, processes), None
@@ -221,9 +219,7 @@ def restore_run(training: "Training", path: Path, device: torch.device, processe
     }
     for number, state in training.restored.items():
         if not 0 <= state["step"] <= progress.step or (state["exp_avg_sq"] < 0).any():
-            raise unfit(
-                path, f"'optimizer/{number}' has steps that were not done, or squares below 0"
-            )
+            raise unfit(path, f"'optimizer/{number}' has impossible steps, or negative squares")
     training.carried = tuple(
         tensors[f"carried/{number}"].to(device) for number in range(len(carried))
     )

@@ -1,8 +1,7 @@
-"""Training with PyTorch Lightning: the loop, the schedule, and going on after a kill.
+"""Training with PyTorch Lightning: the loop, the learning rate schedule, and resuming.
 
-A batch follows from the number of its step (`Problem.batch`), so nothing has to be remembered
-besides what a checkpoint holds (`checkpoint_file.py`), and a run that was killed ends with the
-numbers of one that was not.
+A batch depends only on the number of its step (`Problem.batch`), so a checkpoint needs no state of
+the data, and a resumed run ends with the same numbers as an uninterrupted one.
 """
 
 import contextlib
@@ -34,7 +33,7 @@ from .checkpoint import (
 )
 from .problem import Problem
 
-# How many times a run is measured on the held-out text.
+# Number of validation runs during training.
 MEASUREMENTS = 12
 WARM_UP = 0.05
 LAST_RATE = 0.02
@@ -42,17 +41,19 @@ LAST_RATE = 0.02
 
 @dataclass(frozen=True)
 class Budget:
-    """How long to train: so many steps, or so many seconds, those before a kill counted in."""
+    """The length of a run: a number of steps or of seconds, including those before an
+    interruption.
+    """
 
     steps: int | None = None
     seconds: float | None = None
 
     def used(self, step: int, seconds: float) -> float:
-        """How much of it is used, from 0 to 1."""
+        """The used fraction of the budget, from 0 to 1."""
         return min(1.0, seconds / self.seconds if self.steps is None else step / self.steps)
 
     def end_of(self, part: int) -> float:
-        """Where one of the run's `MEASUREMENTS` parts ends: after so many steps, or seconds."""
+        """The end of one of the `MEASUREMENTS` parts of the run, in steps or seconds."""
         return (
             self.seconds * part / MEASUREMENTS
             if self.steps is None
@@ -60,8 +61,8 @@ class Budget:
         )
 
     def part_after(self, part: int, seconds: float) -> int:
-        """Which part comes after one that ended now; a slow one can have used the time of those
-        that follow.
+        """The part that follows one that ends now; a slow part can use up the time of the next
+        ones.
         """
         return (
             part + 1
@@ -70,13 +71,13 @@ class Budget:
         )
 
     def is_used_up(self, step: int, part: int) -> bool:
-        """Whether the run is at its end, after so many steps and parts."""
+        """Whether the run ends after this many steps and parts."""
         return part >= MEASUREMENTS if self.steps is None else step >= self.steps
 
 
 @dataclass(frozen=True)
-class Moment:
-    """What a watcher of a run is told after a step."""
+class StepStatus:
+    """The status of a run after a step, passed to its watcher."""
 
     step: int
     used: float
@@ -88,17 +89,17 @@ class Moment:
 
 
 class Watcher:
-    """Who wants to see a run go by; this one looks away."""
+    """Receives the progress of a run; this base class ignores it."""
 
-    def stepped(self, moment: Moment) -> None:
-        """After every step."""
+    def stepped(self, moment: StepStatus) -> None:
+        """Called after every step."""
 
     def measured(self, entry: dict) -> None:
-        """After each measurement: the new line of the history."""
+        """Called after each validation run with the new line of the history."""
 
 
 def process() -> tuple[int, int]:
-    """The number of this process among those that train together, and how many these are."""
+    """The rank of this process, and the number of processes that train together."""
     group = torch.distributed
     return (
         (group.get_rank(), group.get_world_size())
@@ -108,11 +109,12 @@ def process() -> tuple[int, int]:
 
 
 def learning_rate_at(used: float) -> float:
-    """The part of the full learning rate to use when this much of the budget is used: warm-up, then
-    half a cosine.
+    """Factor of the learning rate at this fraction of the budget: linear warm-up, then half a
+    cosine.
 
-    Source: Loshchilov and Hutter, SGDR (2017), equation 5, without restarts; linear warm-up as in
-        Goyal et al. (2017).
+    Source:
+        Loshchilov and Hutter, SGDR (2017), equation 5, without restarts; linear warm-up as in Goyal
+        et al. (2017).
     """
     if used < WARM_UP:
         return max(used / WARM_UP, LAST_RATE)
@@ -121,16 +123,16 @@ def learning_rate_at(used: float) -> float:
 
 
 class Training(lightning.LightningModule):
-    """A problem under training.
+    """The Lightning module that trains a problem.
 
     Args:
-        problem: What is learned.
-        budget: How long.
-        learning_rate: The highest rate of AdamW.
-        weight_decay: Of AdamW.
-        progress: Where the run stands.
-        fused: Take AdamW's fused steps, which Lightning does not cut gradients for in mixed
-            precision.
+        problem: The problem.
+        budget: The length of the run.
+        learning_rate: Peak learning rate of AdamW.
+        weight_decay: Weight decay of AdamW.
+        progress: The progress so far.
+        fused: Use the fused kernels of AdamW; in mixed precision Lightning does not clip gradients
+            for them.
     """
 
     def __init__(
@@ -156,19 +158,21 @@ class Training(lightning.LightningModule):
 
     @property
     def seconds(self) -> float:
-        """Seconds of training, those before a kill counted in."""
+        """Training time in seconds, including the time before an interruption."""
         return self.progress.seconds + (
             time.perf_counter() - self.started if self.started is not None else 0.0
         )
 
     @property
     def learned(self) -> list[Tensor]:
-        """The parameters that are learned, in the order of the optimizer's numbers."""
+        """The trained parameters in the order of the optimizer."""
         return [p for p in self.model.parameters() if p.requires_grad]
 
     def configure_optimizers(self):
-        """AdamW, in its state from before the kill where there is one. Source: Loshchilov and
-        Hutter (2019).
+        """AdamW, with the restored state of a resumed run.
+
+        Source:
+            Loshchilov and Hutter (2019).
         """
         optimizer = torch.optim.AdamW(
             self.learned,
@@ -197,8 +201,8 @@ class Training(lightning.LightningModule):
         return loss / self.mean(count)
 
     def mean(self, count):
-        """A count, or its mean over processes: gradients are averaged over these, whose counts need
-        not be equal.
+        """A count, or its mean over processes: gradients are averaged over processes whose counts
+        differ.
         """
         if self.trainer.world_size == 1:
             return count
@@ -206,48 +210,48 @@ class Training(lightning.LightningModule):
         return counts.mean()
 
     def count_step(self, loss: float) -> None:
-        """Note that a step is done.
+        """Count a finished step.
 
         Raises:
-            InputError: Its loss is no number any more.
+            InputError: The loss is not finite.
         """
         if not math.isfinite(loss):
             raise InputError(
                 f"the loss became {loss} at step {self.progress.step + 1} with --learning-rate "
-                f"{self.learning_rate:g}; "
-                "write a smaller one, or a smaller --clip"
+                f"{self.learning_rate:g}; write a smaller one, or a smaller --clip"
             )
         self.progress.step += 1
         self.progress.part_steps += 1
         self.progress.part_loss += loss
 
     def on_validation_start(self):
-        self.measuring = self.problem.measuring()
+        self.evaluator = self.problem.evaluator()
 
     def validation_step(self, batch, batch_index):
-        self.measuring.add(batch)
+        self.evaluator.add(batch)
 
     def on_validation_epoch_end(self):
         progress = self.progress
         progress.part = self.budget.part_after(progress.part, self.seconds)
         trained = self.problem.trained(progress.part_loss / progress.part_steps)
         progress.part_loss, progress.part_steps = 0.0, 0
-        found = self.measuring.result()
+        found = self.evaluator.result()
         progress.history.append(
             {"step": progress.step, "seconds": round(self.seconds, 2), **trained, **found}
         )
-        # in float64: rounding would make two unequal measurements look equal to EarlyStopping
+        # float64, because rounding would make unequal values equal for EarlyStopping
         self.log(
             self.problem.goal,
             torch.tensor(
-                _ranked(found[self.problem.goal], self.problem.higher), dtype=torch.float64
+                _ranked(found[self.problem.goal], self.problem.higher_is_better),
+                dtype=torch.float64,
             ),
         )
 
 
-class _Keeper(Callback):
-    """Tells the watcher, keeps the best weights, writes checkpoints, and ends the run when its
-    budget is used.
+class _RunCallback(Callback):
+    """Notifies the watcher, saves the best weights, writes checkpoints, and ends the run at its
+    budget.
     """
 
     def __init__(
@@ -255,20 +259,20 @@ class _Keeper(Callback):
         path: Path,
         every: float,
         watcher: Watcher,
-        keep_best: Callable[[], None],
+        save_best: Callable[[], None],
         patience: EarlyStopping | None,
         log: Path | None,
     ):
-        self.path, self.every, self.watcher, self.keep_best, self.patience, self.log_file = (
+        self.path, self.every, self.watcher, self.save_best, self.patience, self.log_file = (
             path,
             every,
             watcher,
-            keep_best,
+            save_best,
             patience,
             log,
         )
-        self.loss = self.saved = self.first = self.measuring_since = None
-        self.measuring = 0.0
+        self.loss = self.saved = self.first = self.validation_started = None
+        self.validation_seconds = 0.0
 
     def on_train_start(self, trainer, training):
         self.saved, self.first = training.seconds, (training.seconds, training.progress.step)
@@ -285,9 +289,9 @@ class _Keeper(Callback):
             if budget.steps is None
             else (budget.steps - progress.step) * spent / steps
         )
-        rate = steps * problem.rate / max(spent - self.measuring, 1e-9)
+        rate = steps * problem.rate / max(spent - self.validation_seconds, 1e-9)
         self.watcher.stepped(
-            Moment(
+            StepStatus(
                 progress.step,
                 budget.used(progress.step, seconds),
                 self.loss,
@@ -297,24 +301,29 @@ class _Keeper(Callback):
                 max(left, 0.0),
             )
         )
-        # at the end of a part the measurement comes first: a run that goes on from here would not
-        # know that it is due
+        # at the end of a part, validation comes first: a run resumed from here would not know that
+        # it is due
         if seconds - self.saved >= self.every and not training.ends_part:
             self.write(training)
 
     def on_validation_start(self, trainer, training):
-        self.measuring_since = training.seconds
+        self.validation_started = training.seconds
 
     def on_validation_end(self, trainer, training):
-        self.measuring += training.seconds - self.measuring_since
+        self.validation_seconds += training.seconds - self.validation_started
         progress = training.progress
-        found, higher = progress.history[-1][training.problem.goal], training.problem.higher
-        value = _ranked(found, higher)
-        # Of equals the later one has learned more: few held-out rows give many equals.
-        if progress.best is None or (value >= progress.best if higher else value <= progress.best):
+        found, higher_is_better = (
+            progress.history[-1][training.problem.goal],
+            training.problem.higher_is_better,
+        )
+        value = _ranked(found, higher_is_better)
+        # On a tie the later weights are kept: with few held-out rows, ties are frequent.
+        if progress.best is None or (
+            value >= progress.best if higher_is_better else value <= progress.best
+        ):
             progress.best = found
             if trainer.is_global_zero:
-                self.keep_best()
+                self.save_best()
         if self.patience:
             progress.waited = self.patience.wait_count
         if training.budget.is_used_up(progress.step, progress.part) or trainer.should_stop:
@@ -331,15 +340,13 @@ class _Keeper(Callback):
             write_checkpoint(self.path, training, self.saved)
 
 
-def _ranked(found: float | None, higher: bool) -> float:
-    """A measurement to compare by; one without a value is the worst."""
-    return found if found is not None else -math.inf if higher else math.inf
+def _ranked(found: float | None, higher_is_better: bool) -> float:
+    """A value to compare by; a missing value is the worst."""
+    return found if found is not None else -math.inf if higher_is_better else math.inf
 
 
 def write_history(path: Path, history: list[dict]) -> None:
-    """Write what a run was at each measurement as a CSV file, whole; a value that there was none of
-    is empty.
-    """
+    """Write the history of a run as a CSV file, atomically; missing values are empty."""
     text = io.StringIO()
     rows = csv.DictWriter(
         text, list(dict.fromkeys(name for line in history for name in line)), lineterminator="\n"
@@ -357,7 +364,7 @@ def fit(
     clip: float,
     patience: int,
     checkpoint: Path,
-    keep_best: Callable[[], None],
+    save_best: Callable[[], None],
     weight_decay: float = 0.01,
     checkpoint_seconds: float = 10.0,
     watcher: Watcher | None = None,
@@ -367,40 +374,41 @@ def fit(
     mixed: bool = False,
     log: Path | None = None,
 ) -> Progress:
-    """Train a model, from its checkpoint where there is one.
+    """Train a model, resuming from its checkpoint if there is one.
 
     Args:
-        problem: What is learned; its model ends with the weights of the last step.
-        budget: How long.
-        learning_rate: The highest rate of the schedule.
-        clip: The norm that gradients are cut to.
-        patience: Stop after so many measurements without a better one; 0 for never.
-        checkpoint: Where the checkpoint is, or will be.
-        keep_best: Called when the model is better than ever on what is held out.
-        weight_decay: Of AdamW.
-        checkpoint_seconds: Seconds between checkpoints; one more follows each measurement.
-        watcher: Who is told how it goes.
+        problem: The problem; its model ends with the weights of the last step.
+        budget: The length of the run.
+        learning_rate: Peak learning rate of the schedule.
+        clip: Maximum gradient norm.
+        patience: Early stopping: stop after this many validation runs without improvement; 0 for
+            never.
+        checkpoint: The path of the checkpoint.
+        save_best: Called when the validation metric has improved.
+        weight_decay: Weight decay of AdamW.
+        checkpoint_seconds: Seconds between checkpoints; another one is written after each
+            validation run.
+        watcher: Receives the progress.
         device: "cpu" or "cuda".
-        devices: Processes on each machine, one a GPU on "cuda"; Lightning starts this program again
-            for each. All take a part of each batch, and their gradients are those of the whole
-            batch.
-        nodes: Machines; each is told its number and the first one's address as Lightning wants it
-            (NODE_RANK, MASTER_ADDR, MASTER_PORT).
-        mixed: Products of bfloat16 numbers under torch's autocast; parameters and sums stay
+        devices: Processes on each machine, one per GPU on "cuda"; Lightning starts this program
+            again for each. Each process computes a share of every batch, and the gradients are
+            those of the whole batch.
+        nodes: Number of machines; each gets its number and the address of the first as Lightning
+            expects them (NODE_RANK, MASTER_ADDR, MASTER_PORT).
+        mixed: Multiply matrices in bfloat16 under torch's autocast; parameters and sums stay
             float32.
-        log: A CSV file for the history, written after each measurement.
+        log: A CSV file for the history, written after each validation run.
 
     Returns:
-        What the run has done.
+        The progress of the run.
 
     Raises:
-        InputError: A checkpoint that cannot be used, or a loss that is no number any more.
+        InputError: The checkpoint is invalid, or the loss is not finite.
     """
     if devices * nodes > 1 and budget.steps is None:
         raise InputError(
-            f"{budget.seconds:g} seconds with {devices * nodes} processes: their clocks would end "
-            f"them at different steps; "
-            "write --epochs or --steps"
+            f"{budget.seconds:g} seconds with {devices * nodes} processes: they would stop at "
+            "different steps; write --epochs or --steps"
         )
     checkpoint = Path(checkpoint)
     resumed = os.path.lexists(checkpoint)
@@ -425,7 +433,7 @@ def fit(
     stopping = (
         EarlyStopping(
             problem.goal,
-            mode="max" if problem.higher else "min",
+            mode="max" if problem.higher_is_better else "min",
             patience=patience,
             check_on_train_epoch_end=False,
             check_finite=False,
@@ -438,7 +446,9 @@ def fit(
             progress.waited,
             torch.tensor(progress.best, dtype=torch.float64),
         )
-    keeper = _Keeper(checkpoint, checkpoint_seconds, watcher or Watcher(), keep_best, stopping, log)
+    keeper = _RunCallback(
+        checkpoint, checkpoint_seconds, watcher or Watcher(), save_best, stopping, log
+    )
     with _quiet():
         trainer = lightning.Trainer(
             accelerator="gpu" if device == "cuda" else "cpu",
@@ -457,7 +467,7 @@ def fit(
             callbacks=[stopping, keeper] if stopping else [keeper],
         )
         try:
-            trainer.fit(training, _Batches(training), _HeldOut(problem))
+            trainer.fit(training, _Batches(training), _HeldOutBatches(problem))
         except SystemExit as stop:
             # Lightning turns Ctrl-C into an exit
             raise (
@@ -470,14 +480,14 @@ def fit(
 
 
 class _Batches:
-    """The batches up to the next measurement: what Lightning takes for an epoch."""
+    """The batches up to the next validation run; an epoch for Lightning."""
 
     def __init__(self, training: Training):
         self.training = training
 
     def __iter__(self) -> Iterator[tuple[Tensor, ...]]:
         training, progress = self.training, self.training.progress
-        # counted here: Lightning asks for one batch more than it has trained on, to know the last
+        # counted here, because Lightning requests one batch in advance to detect the last one
         step, end = progress.step, training.budget.end_of(progress.part + 1)
         training.ends_part = False
         while not training.ends_part:
@@ -489,8 +499,8 @@ class _Batches:
             yield batch
 
 
-class _HeldOut:
-    """What is held out, anew for each measurement."""
+class _HeldOutBatches:
+    """The validation batches; iterated from the start for each validation run."""
 
     def __init__(self, problem: Problem):
         self.problem = problem
@@ -501,9 +511,7 @@ class _HeldOut:
 
 @contextlib.contextmanager
 def _quiet():
-    """Without Lightning's notes on hardware and its tips, none of which a person at the terminal
-    can act on.
-    """
+    """Suppress Lightning's notes on hardware and its tips, which the user cannot act on."""
     loggers = [
         logging.getLogger(name) for name in ("lightning.pytorch", "lightning.fabric", "lightning")
     ]

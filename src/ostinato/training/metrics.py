@@ -1,7 +1,7 @@
-"""What each task is measured by: numbers from what a model gave and what was wanted.
+"""Metrics of the tasks, from predictions and targets.
 
-Each function returns a dict in a fixed order. A measure that has no value, as the accuracy of no
-rows, is None and never NaN; each function says when. Names: see `HIGHER`.
+Each function returns a dict in a fixed order. A metric without a value, such as the accuracy of no
+rows, is None and never NaN; each function says when. See `HIGHER_IS_BETTER` for the names.
 """
 
 import math
@@ -11,12 +11,11 @@ from collections.abc import Collection, Iterator, Sequence
 import numpy as np
 import torch
 
-from ..data.disk import StoredArray, parts
+from ..data.disk import StoredArray, chunked
 from ..errors import InputError
 
-# Each measure, and whether more of it is better; None where it should be near a level that was
-# asked for.
-HIGHER: dict[str, bool | None] = {
+# Whether higher values of a metric are better; None if it should be close to a target level.
+HIGHER_IS_BETTER: dict[str, bool | None] = {
     "accuracy": True,
     "macro_f1": True,
     "nats": False,
@@ -35,13 +34,13 @@ HIGHER: dict[str, bool | None] = {
     "coverage": None,
     "width": False,
 }
-# So many words a line must have for BLEU to be above 0: it counts runs of up to four.
+# Minimum number of words in a line for BLEU above 0, which counts runs of up to four.
 BLEU_WORDS = 4
-# Steps of a forecast that are in memory at a time.
-STEPS = 1 << 16
+# Steps of a forecast in memory at a time.
+STEPS_AT_ONCE = 1 << 16
 _SPAN = re.compile(r"O|[BIESLU]-.+", re.DOTALL)
-# Scripts that BLEU splits into characters: Korean has spaces, but a particle or an ending makes
-# another word of each.
+# Scripts that BLEU splits into characters. Korean has spaces, but particles and endings make many
+# forms of a word.
 _BY_CHARACTER = re.compile(
     r"[\u1100-\u11ff\u3040-\u30ff\u3130-\u318f\u3400-\u9fff\uac00-\ud7af\uf900-\ufaff]"
 )
@@ -51,25 +50,24 @@ _BY_CHARACTER = re.compile(
 
 
 def classification(scores, labels, *, probabilities: bool = False) -> dict[str, float | None]:
-    """How well labels are told.
+    """Accuracy, macro F1 and cross-entropy of predicted labels.
 
     Args:
-        scores: (N, C), any numbers whose softmax is the probability of each label.
-        labels: (N,), the right ones, 0 to C - 1.
-        probabilities: `scores` are probabilities already. One of 0 for the right label counts as
-            the least number above 0, so as about 708 nats.
+        scores: (N, C) logits.
+        labels: True labels (N,), 0 to C - 1.
+        probabilities: `scores` are probabilities. A probability of 0 for the true label counts as
+            the smallest positive number, about 708 nats.
 
     Returns:
-        "accuracy"; "macro_f1", the mean of F1 over the labels that are among the right or the given
-        ones; "nats", the mean negative logarithm of the right label's probability. All are None
-        where there are no rows.
+        "accuracy"; "macro_f1", the mean F1 over the labels that occur among the true or predicted
+        ones; "nats", the mean cross-entropy. All are None without rows.
 
     Raises:
-        InputError: Sizes that do not fit, a label that is none of C, or scores that are no numbers.
+        InputError: Shapes do not fit, a label is out of range, or a score is not finite.
 
     Example:
-        >>> {name: round(value, 3) for name, value in classification([[2., 0], [0, 2], [2, 0],
-        ...     [2, 0]], [0, 1, 1, 0]).items()}
+        >>> scores, labels = [[2.0, 0], [0, 2], [2, 0], [2, 0]], [0, 1, 1, 0]
+        >>> {name: round(value, 3) for name, value in classification(scores, labels).items()}
         {'accuracy': 0.75, 'macro_f1': 0.733, 'nats': 0.627}
     """
     scores, labels = (
@@ -94,23 +92,23 @@ def classification(scores, labels, *, probabilities: bool = False) -> dict[str, 
 
 
 def check_scores(scores: torch.Tensor, *, before: int = 0) -> None:
-    """An InputError where scores (N, C) are no numbers; `before`: rows that there were before
-    these.
+    """Raise an InputError if scores (N, C) are not finite; `before` is the number of earlier
+    rows.
     """
     bad = (~torch.isfinite(scores)).any(1).nonzero()
     if len(bad):
         raise InputError(
-            f"the scores of row {before + int(bad[0]) + 1} have nan or infinity in them; "
-            "train the model again with a smaller --learning-rate"
+            f"the scores of row {before + int(bad[0]) + 1} are not finite (nan or infinity); train "
+            "the model again with a smaller --learning-rate"
         )
 
 
 def classified(counts: np.ndarray, logs: np.ndarray) -> dict[str, float | None]:
-    """What `classification` gives, from what it takes of the scores.
+    """The result of `classification`, from a confusion matrix and log-probabilities.
 
     Args:
-        counts: (C, C), what `confusion` gives.
-        logs: (N,) float64, the logarithm of the right label's probability in each row.
+        counts: Confusion matrix (C, C).
+        logs: Log-probability of the true label of each row, (N,) float64.
     """
     if not len(logs):
         return {"accuracy": None, "macro_f1": None, "nats": None}
@@ -123,18 +121,18 @@ def classified(counts: np.ndarray, logs: np.ndarray) -> dict[str, float | None]:
 
 
 def confusion(predicted, labels, count: int) -> np.ndarray:
-    """How often each label was taken for each.
+    """Confusion matrix.
 
     Args:
-        predicted: (N,), the labels given.
-        labels: (N,), the right ones.
+        predicted: Predicted labels (N,).
+        labels: True labels (N,).
         count: C.
 
     Returns:
-        (C, C) int64: a row for each right label, a column for each given one.
+        (C, C) int64: rows are true labels, columns are predicted labels.
 
     Raises:
-        InputError: A label that is none of C.
+        InputError: A label is out of range.
 
     Example:
         >>> confusion([0, 1, 0], [0, 1, 1], 2).tolist()
@@ -145,15 +143,15 @@ def confusion(predicted, labels, count: int) -> np.ndarray:
     predicted, labels = (torch.as_tensor(one).detach().long().cpu() for one in (predicted, labels))
     if predicted.shape != labels.shape or labels.ndim != 1:
         raise InputError(
-            f"{tuple(predicted.shape)} given labels for {tuple(labels.shape)} right ones: give "
-            f"(N,) and (N,)"
+            f"{tuple(predicted.shape)} predicted labels for {tuple(labels.shape)} true ones: give "
+            "(N,) and (N,)"
         )
     for one in (predicted, labels):
         outside = one[(one < 0) | (one >= count)]
         if len(outside):
             raise InputError(
-                f"label {int(outside[0])} with {count} labels: labels are 0 to {count - 1}; "
-                "leave out rows whose label is none of them"
+                f"label {int(outside[0])} with {count} labels: labels are 0 to {count - 1}; leave "
+                "out rows with other labels"
             )
     if not len(labels):
         return np.zeros((count, count), np.int64)
@@ -174,38 +172,38 @@ def tagging(
     words: Sequence[Sequence[str]] | None = None,
     known: Collection[str] | None = None,
 ) -> dict[str, float | None]:
-    """How well the words of sentences are tagged.
+    """Accuracy and span F1 of tagged sentences.
 
     Args:
         predicted: A tag for each word of each sentence.
-        wanted: The right ones.
+        wanted: The true tags.
         words: The words.
-        known: The words there were in training.
+        known: The words of the training data.
 
     Returns:
-        "accuracy" over words; "span_f1" where the right tags are spans (`has_spans`), and only
-        there: F1 of whole spans of the right kind, by the rules of CoNLL's conlleval;
-        "unseen_accuracy" where `words` and `known` are given: over words not known. None: the
-        accuracy of no words.
+        "accuracy" over words; "span_f1" if the true tags are spans (`has_spans`): F1 of whole spans
+        of the right type, by the rules of CoNLL's conlleval; "unseen_accuracy" if `words` and
+        `known` are given: accuracy over words that are not in the training data. The accuracy of no
+        words is None.
 
     Raises:
-        InputError: Sentences, or tags in one, that are not as many as wanted.
+        InputError: The numbers of sentences or tags differ.
 
     Example:
         >>> tagging([["B-LOC", "I-LOC", "O", "O"]], [["B-LOC", "I-LOC", "O", "B-PER"]])
         {'accuracy': 0.75, 'span_f1': 0.6666666666666666}
     """
-    columns = {"given tags": predicted, "right tags": wanted} | (
+    columns = {"predicted tags": predicted, "true tags": wanted} | (
         {"words": words} if words is not None else {}
     )
     for name, column in columns.items():
         if len(column) != len(wanted):
             raise InputError(
-                f"{name} of {len(column)} sentences for the right tags of {len(wanted)}: give as "
-                f"many"
+                f"{name} of {len(column)} sentences for the true tags of {len(wanted)}: give the "
+                "same number"
             )
-    # how many of what, and how many of these are right: all words, and those not known; and spans
-    # of either, and of both
+    # pairs of total and correct: all words, and words not seen in training; then the numbers of
+    # spans in either and in both
     every, unseen, either, both = [0, 0], [0, 0], 0, 0
     spanned = has_spans(wanted)
     for number, rows in enumerate(zip(*columns.values()), 1):
@@ -213,8 +211,8 @@ def tagging(
         for name, row in zip(columns, rows):
             if len(row) != len(right):
                 raise InputError(
-                    f"sentence {number} has {len(row)} {name} for {len(right)} right tags: "
-                    "give one for each word"
+                    f"sentence {number} has {len(row)} {name} for {len(right)} true tags: give one "
+                    "for each word"
                 )
         same = [p == w for p, w in zip(given, right)]
         every = [every[0] + len(same), every[1] + sum(same)]
@@ -233,7 +231,7 @@ def tagging(
 
 
 def has_spans(tags: Sequence[Sequence[str]]) -> bool:
-    """Whether tags mark spans of words: "O", or "B-", "I-", "E-", "S-" (or "L-", "U-") and a kind;
+    """Whether tags mark spans of words: "O", or "B-", "I-", "E-", "S-" (or "L-", "U-") and a type,
     and not all are "O".
 
     Example:
@@ -245,10 +243,10 @@ def has_spans(tags: Sequence[Sequence[str]]) -> bool:
 
 
 def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """The spans that the tags of a sentence mark: first word, word after the last, kind.
+    """The spans that the tags of a sentence mark: first word, word after the last, type.
 
-    As conlleval has it, an "I-" with no span of its kind before it opens one, so IOB1 and broken
-    tags are read too; "S-" and "U-" are spans of one word, "E-" and "L-" end one.
+    As in conlleval, an "I-" without a span of its type before it starts one, so IOB1 and
+    inconsistent tags are supported. "S-" and "U-" are spans of one word; "E-" and "L-" end a span.
 
     Source: conlleval, CoNLL-2000 shared task (Tjong Kim Sang and Buchholz 2000).
 
@@ -274,20 +272,20 @@ def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
 
 
 def language(nats: float, tokens: int, characters: int) -> dict[str, float | None]:
-    """How well text is foretold.
+    """Bits per character and perplexity of a language model.
 
     Args:
-        nats: The sum of negative logarithms of the tokens' probabilities.
-        tokens: How many there were.
-        characters: How many characters they spell.
+        nats: Summed cross-entropy of the tokens.
+        tokens: Number of tokens.
+        characters: Number of characters of the tokens.
 
     Returns:
-        "bits_per_character", "nats_per_character" and "perplexity", which is of a token. All are
-        None where there are no tokens, those of characters where there are none; perplexity also
-        where it is too great for a number (above 709 nats a token).
+        "bits_per_character", "nats_per_character", and "perplexity" per token. All are None without
+        tokens, the first two also without characters; perplexity is None if it overflows (above 709
+        nats per token).
 
     Raises:
-        InputError: The sum is no number.
+        InputError: The sum is not finite.
 
     Example:
         >>> language(math.log(2) * 8, 4, 8)
@@ -298,7 +296,7 @@ def language(nats: float, tokens: int, characters: int) -> dict[str, float | Non
             f"the nats sum to {nats}; train the model again with a smaller --learning-rate"
         )
     per_character = nats / characters if tokens and characters else None
-    # the greatest float64 is e to the 709.78
+    # the largest float64 is exp(709.78)
     return {
         "bits_per_character": None if per_character is None else per_character / math.log(2),
         "nats_per_character": per_character,
@@ -309,22 +307,22 @@ def language(nats: float, tokens: int, characters: int) -> dict[str, float | Non
 def translation(
     predicted: Sequence[str], wanted: Sequence[str], *, tokenize: str | None = None
 ) -> dict[str, float | None]:
-    """How near lines of text are to the wanted ones.
+    """BLEU, chrF, exact match and word error rate of lines of text.
 
     Args:
-        predicted: The lines given.
-        wanted: The right ones, one for each.
-        tokenize: How sacrebleu splits lines for BLEU; None for `bleu_tokens` of the right ones.
+        predicted: The predicted lines.
+        wanted: The reference lines.
+        tokenize: Tokenisation of sacrebleu for BLEU; None for `bleu_tokens` of the references.
 
     Returns:
-        "bleu" and "chrf", 0 to 100, by sacrebleu; "exact_match", the share of lines that are the
-        right ones, but for white space at their ends; "word_error_rate", words to put in, take out
-        and change, over the words of the right lines. None: all of them where there are no lines;
-        BLEU where no right line has the four words it counts runs of (no answer could have more
-        than 0); chrF and the word error rate where the right lines are all empty.
+        "bleu" and "chrf", 0 to 100, by sacrebleu; "exact_match", the fraction of lines equal to the
+        reference except for surrounding white space; "word_error_rate", the word edit distance
+        divided by the number of reference words. All are None without lines. BLEU is None if no
+        reference has four words, as it counts runs of four (no prediction could score above 0).
+        chrF and word error rate are None if all references are empty.
 
     Raises:
-        InputError: Not as many lines as wanted.
+        InputError: The numbers of lines differ.
 
     Example:
         >>> translation(["the cat sat on a mat"], ["the cat sat on the mat"])["word_error_rate"]
@@ -334,32 +332,34 @@ def translation(
     from torchmetrics.functional.text import word_error_rate
 
     if len(predicted) != len(wanted):
-        raise InputError(f"{len(predicted)} given lines for {len(wanted)} right ones: give as many")
+        raise InputError(
+            f"{len(predicted)} predicted lines for {len(wanted)} references: give the same number"
+        )
     if not len(wanted):
         return {"bleu": None, "chrf": None, "exact_match": None, "word_error_rate": None}
-    # forced, or it warns of lines that have spaces before full stops
+    # force suppresses a warning about lines with spaces before full stops
     bleu, chrf = BLEU(tokenize=tokenize or bleu_tokens(wanted), force=True), CHRF()
     counts, counted, words, edits, exact = {bleu: [], chrf: []}, False, 0, 0, 0
-    for some in parts(zip(predicted, wanted)):
+    for some in chunked(zip(predicted, wanted)):
         given, right = map(list, zip(*some))
         counted = counted or any(len(bleu.tokenizer(line).split()) >= BLEU_WORDS for line in right)
         here = sum(len(line.split()) for line in right)
         words += here
-        # as float64: torchmetrics counts in float32
+        # as float64, because torchmetrics counts in float32
         edits += (
             round(float(word_error_rate(given, right)) * here)
             if here
             else sum(len(line.split()) for line in given)
         )
         exact += sum(p.strip() == w.strip() for p, w in some)
-        # what corpus_score sums up, of lines that need not all be in memory
+        # the sums of corpus_score, for lines that need not fit in memory
         for metric in counts:
             found = metric._extract_corpus_statistics(given, [right])
             counts[metric] = np.sum(
                 [*found, *([counts[metric]] if counts[metric] else [])], axis=0
             ).tolist()
     return {
-        # a sum of logarithms can come to a hair above 100
+        # rounding can give slightly more than 100
         "bleu": min(bleu._compute_score_from_stats(counts[bleu]).score, 100.0) if counted else None,
         "chrf": chrf._compute_score_from_stats(counts[chrf]).score if words else None,
         "exact_match": exact / len(wanted),
@@ -368,12 +368,11 @@ def translation(
 
 
 def bleu_tokens(wanted: Sequence[str]) -> str:
-    """How BLEU splits lines: "char" where most letters are Korean, Chinese or Japanese, else "13a",
-    as WMT's tables have it.
+    """Tokenisation for BLEU: "char" if most letters are Korean, Chinese or Japanese, otherwise
+    "13a" as in the tables of WMT.
 
-    sacrebleu's "ko-mecab" would need MeCab and its dictionary; "char" needs nothing, and its
-    numbers are higher than those by
-    words: compare only numbers that were split alike.
+    sacrebleu's "ko-mecab" would require MeCab and its dictionary; "char" requires nothing. Its
+    values are higher than word-based ones: only compare values with the same tokenisation.
 
     Example:
         >>> bleu_tokens(["나는 밥을 먹었다."]), bleu_tokens(["I ate."])
@@ -391,30 +390,30 @@ def bleu_tokens(wanted: Sequence[str]) -> str:
 def forecasting(
     predicted, wanted, past, *, season: int = 1, low=None, high=None
 ) -> dict[str, float | None]:
-    """How near a forecast is.
+    """Errors of a forecast, and the coverage of its intervals.
 
     Args:
-        predicted: The forecast, (T,) or, of several series, (T, F); more dimensions may come
-            before: (N, T, F) of N forecasts.
-        wanted: What came to be, of that shape.
-        past: The series as trained on, (P,) or (P, F).
-        season: Steps after which the series is like itself: the naive forecast is the value so many
-            steps before.
+        predicted: The forecast, (T,), or (T, F) for several series; with more dimensions in front:
+            (N, T, F) for N forecasts.
+        wanted: The actual values, of the same shape.
+        past: The training series, (P,) or (P, F).
+        season: Season length in steps; the naive forecast is the value one season before.
         low, high: The ends of an interval, of the shape of the forecast.
 
     Returns:
-        "mae"; "rmse"; "mase", the mean over series of MAE over the naive forecast's own on the
-        past; and where an interval is given "coverage", the share of values in it, and "width", its
-        mean. Values are in the series' units but for mase and coverage. None: all where there are
-        no values; mase where the past has no more than `season` values, or repeats itself so that
-        the naive forecast's error is 0. Of several series those that do are left out of mase.
+        "mae"; "rmse"; "mase", the mean over series of MAE divided by the MAE of the naive forecast
+        on the past; and with an interval "coverage", the fraction of values inside, and "width",
+        its mean width. Values have the units of the series except mase and coverage. All are None
+        without values. mase is None if the past has at most `season` values or the error of the
+        naive forecast is 0; with several series, such series are left out of mase.
 
     Raises:
-        InputError: Shapes that do not fit, values that are no numbers, or one end of an interval
-            only.
+        InputError: Shapes do not fit, a value is not finite, or only one end of an interval is
+            given.
 
-    Source: Hyndman and Koehler 2006, "Another look at measures of forecast accuracy", section 3;
-        season as in their later use.
+    Source:
+        Hyndman and Koehler 2006, International Journal of Forecasting 22, 679-688, section 3;
+        season as in their later work.
 
     Example:
         >>> forecasting([5, 6], [5, 8], past=[1, 2, 3, 4])
@@ -434,23 +433,21 @@ def forecasting(
         if one.shape != wanted.shape:
             raise InputError(
                 f"{name} of shape {one.shape} for wanted of shape {wanted.shape}: give the same "
-                f"shape"
+                "shape"
             )
     for name, one in (given | {"past": past}).items():
         if not all(np.isfinite(block).all() for block in _steps(one)):
             raise InputError(
-                f"{name} has nan or infinity in it: fill gaps before, or train the model again "
-                f"with a smaller "
-                "--learning-rate"
+                f"{name} has nan or infinity: fill gaps first, or train the model again with a "
+                "smaller --learning-rate"
             )
     if past.ndim not in (1, 2) or (past.ndim == 2 and wanted.shape[-1:] != past.shape[1:]):
         raise InputError(
             f"past of shape {past.shape} for wanted of shape {wanted.shape}: give (P,), or (P, F) "
-            f"where wanted "
-            "ends in F"
+            "where wanted ends in F"
         )
     if season < 1:
-        raise InputError(f"season={season}: write a whole number above 0")
+        raise InputError(f"season={season}: write a positive integer")
     intervals = {} if low is None else {"coverage": None, "width": None}
     if not wanted.size:
         return {"mae": None, "rmse": None, "mase": None} | intervals
@@ -485,15 +482,18 @@ def forecasting(
 
 
 def _steps(values: np.ndarray | StoredArray) -> Iterator[np.ndarray]:
-    """Values by parts of their first dimension."""
+    """Blocks of values along their first dimension."""
     return (
         iter([values])
         if not values.ndim
-        else (values[start : start + STEPS] for start in range(0, max(1, len(values)), STEPS))
+        else (
+            values[start : start + STEPS_AT_ONCE]
+            for start in range(0, max(1, len(values)), STEPS_AT_ONCE)
+        )
     )
 
 
 def _share(counted: Sequence[int]) -> float | None:
-    """Of how many, how many; None of none."""
+    """The fraction of a count; None if the count is 0."""
     count, right = counted
     return right / count if count else None

@@ -1,6 +1,4 @@
-"""What training wants of a task: batches by their number, a loss, and a measure; and rows of
-unequal lengths as batches.
-"""
+"""The interface between training and a task: batches by step number, a loss, and a metric."""
 
 from collections.abc import Iterable
 
@@ -9,57 +7,54 @@ from torch import Tensor
 
 
 class Problem:
-    """What is learned, from which batches, and what a run is measured by: a task's own; this class
-    says what one has.
+    """Interface of a training problem; a task implements it.
 
     Attributes:
         model: The model.
-        goal: The measurement that says which weights are best and when nothing gets better.
-        higher: Whether more of it is better.
-        unit: What `rate` counts, for the terminal.
-        rate: How many of these a step takes, on average.
-        steps_per_epoch: In how many steps all is read once.
+        goal: The name of the validation metric that selects the best weights and stops early.
+        higher_is_better: Whether higher values of the metric are better.
+        unit: The unit of `rate`, for the terminal.
+        rate: Mean number of units per step.
+        steps_per_epoch: Number of steps per epoch.
     """
 
     model: torch.nn.Module
     goal: str
-    higher: bool
+    higher_is_better: bool
     unit: str
     rate: float
     steps_per_epoch: float
 
     def batch(self, step: int, process: int = 0, processes: int = 1) -> tuple[Tensor, ...]:
-        """The batch of a step, or a process's part of it; it follows from the numbers alone."""
+        """The batch of a step, or the share of one process; depends only on the arguments."""
         raise NotImplementedError
 
     def loss(
         self, batch: tuple[Tensor, ...], carried
     ) -> tuple[Tensor, int | Tensor, tuple[Tensor, ...]]:
-        """Summed loss, what it is to be divided by, and the state to carry to the next batch: ()
-        where there is none.
+        """Summed loss, the number to divide it by, and the state to carry to the next batch (()
+        without one).
 
         Args:
-            batch: What `batch` gives.
-            carried: What the step before returned, detached; None at the first.
+            batch: The result of `batch`.
+            carried: The detached state of the previous step; None at the first.
         """
         raise NotImplementedError
 
     def held_out(self) -> Iterable[tuple[Tensor, ...]]:
-        """The batches to measure on."""
+        """The validation batches."""
         raise NotImplementedError
 
-    def measuring(self):
-        """Something with `add(batch)`, for each of these, and then `result() -> dict` with the goal
-        in it; the model is in evaluation mode.
+    def evaluator(self):
+        """An object with `add(batch)` and `result() -> dict`, which has the goal; the model is in
+        evaluation mode.
         """
         raise NotImplementedError
 
     def trained(self, loss: float) -> dict[str, float]:
-        """What a line of the history says of the training between two measurements, from its mean
-        loss.
-        """
+        """The training entries of a line of the history, from the mean loss since the last one."""
         return {"training_loss": loss}
 
     def shown(self, loss: float) -> str:
-        """A loss as the terminal shows it."""
+        """A loss as shown in the terminal."""
         return f"loss {loss:.3f}"

@@ -1,6 +1,4 @@
-"""The report of a run: the picture of how it learned, and a page with all there is to see of a
-model.
-"""
+"""The report of a run: an HTML page with its metrics, curves, errors and options."""
 
 import io
 import math
@@ -16,35 +14,37 @@ import numpy as np
 
 from ..data.files import write_whole
 from ..errors import InputError
-from .metrics import HIGHER
+from .metrics import HIGHER_IS_BETTER
 
-# What a page shows at most, so that it stays below a megabyte and can be read.
-POINTS, BARS, LABELS, CLASSES, PAIRS, TOKENS, MAPS, ROWS, LETTERS, OPTIONS = (
-    300,
-    24,
-    30,
-    20,
-    20,
-    40,
-    8,
-    30,
-    300,
-    100,
-)
-PICTURES, PIXELS, PICTURE_BYTES = 60, 192, 400_000
+# Limits of a page, so that it stays below a megabyte and readable.
+MAX_POINTS = 300
+MAX_BARS = 24
+MAX_LABELS = 30
+MAX_CLASSES = 20
+MAX_PAIRS = 20
+MAX_TOKENS = 40
+MAX_MAPS = 8
+MAX_ROWS = 30
+MAX_LETTERS = 300
+MAX_OPTIONS = 100
+MAX_PICTURES = 60
+MAX_PIXELS = 192
+MAX_PICTURE_BYTES = 400_000
+# Titles of curves whose names in the history are short.
+CURVE_TITLES = {"bits": "bits per character"}
 
 
 @dataclass(frozen=True)
 class Forecast:
-    """A series with what was foretold of it.
+    """A series with its forecast.
 
     Args:
-        name: Of the series.
-        past: (P,), what came before.
-        predicted: (T,).
-        wanted: (T,), what came to be.
-        low, high: (T,), the ends of the interval.
-        interval: What the interval is, as "80 % interval".
+        name: The name of the series.
+        past: Values before the forecast, (P,).
+        predicted: The forecast, (T,).
+        wanted: The actual values, (T,).
+        low, high: The ends of the interval, (T,).
+        interval: The name of the interval, such as "80 % interval".
         times: P + T names of the steps.
     """
 
@@ -59,39 +59,38 @@ class Forecast:
 
 
 @dataclass(frozen=True)
-class Report:
-    """What a task says of a model; a part that is not given leaves nothing on the page.
+class RunReport:
+    """The content of a report; a part that is empty is left out of the page.
 
     Args:
-        title: What stands above.
-        task: The task, in a few words.
-        when: The day and hour, as it is to be read.
-        measures: Value by name; None where there is none.
-        baseline: Values to compare with, by the same names.
-        baseline_name: What they are of, as "most frequent label".
-        commands: What each command line does, and the line.
-        python: The same in Python.
-        options: Name, value and where it is from: "given", "found" (from the data) or "default".
-        data: Facts on the data, by name: rows, labels, vocabulary.
-        lengths: Of the rows, for a histogram.
-        length_of: What a length counts.
-        labels: How many rows each label has.
-        history: Lines with "step", "seconds" and any values. `training_x`, `held_out_x` and `x`
-            share a picture.
-        kept: The step whose weights the model has.
-        confusion: Labels and (C, C) counts: a row for each right label, a column for each given
-            one.
-        attention: Source tokens, target tokens and weights (targets, sources), for each map.
-        forecasts: Series.
-        examples: Rows, as dicts of the same columns, by what they are: "Wrong", "Right", "Longest",
-            "Rarest".
-        pictures: uint8 arrays, (H, W), (H, W, 3) or (H, W, 4), and what stands below each.
+        title: The title of the page.
+        task: A short description of the task.
+        when: Date and time as text.
+        metrics: Value by name; None for a metric without a value.
+        baseline: The metrics of a baseline, by the same names.
+        baseline_name: The name of the baseline, such as "most frequent label".
+        commands: Description and command line of each command.
+        python: The same as Python code.
+        options: Name, value and source: "given", "found" (chosen from the data) or "default".
+        data: Facts on the data by name: rows, labels, vocabulary.
+        lengths: The lengths of the rows, for a histogram.
+        length_unit: The unit of a length.
+        labels: The number of rows of each label.
+        history: Lines with "step", "seconds" and other values; `training_x`, `held_out_x` and `x`
+            share a chart.
+        best_step: The step of the best weights.
+        confusion: Labels, and a confusion matrix (C, C): rows are true labels, columns are
+            predicted labels.
+        attention: Input tokens, output tokens and weights (outputs, inputs) of each map.
+        forecasts: Forecasts to draw.
+        examples: Rows as dicts with the same columns, by heading.
+        pictures: uint8 arrays (H, W), (H, W, 3) or (H, W, 4), each with a caption.
     """
 
     title: str
     task: str = ""
     when: str = ""
-    measures: Mapping[str, float | None] = field(default_factory=dict)
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
     baseline: Mapping[str, float | None] = field(default_factory=dict)
     baseline_name: str = "baseline"
     commands: Sequence[tuple[str, str]] = ()
@@ -99,10 +98,10 @@ class Report:
     options: Sequence[tuple[str, Any, str]] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
     lengths: Sequence[int] = ()
-    length_of: str = "steps"
+    length_unit: str = "steps"
     labels: Mapping[str, int] = field(default_factory=dict)
     history: Sequence[Mapping[str, float | None]] = ()
-    kept: int | None = None
+    best_step: int | None = None
     confusion: tuple[Sequence[str], Any] | None = None
     attention: Sequence[tuple[Sequence[str], Sequence[str], Any]] = ()
     forecasts: Sequence[Forecast] = ()
@@ -110,42 +109,42 @@ class Report:
     pictures: Sequence[tuple[Any, str]] = ()
 
 
-def write_report(path: Path, content: Report) -> None:
-    """Write a report as one HTML file that needs nothing else: no network, no script.
+def write_report(path: Path, content: RunReport) -> None:
+    """Write a report as one HTML file without scripts that works offline.
 
     Args:
-        path: Where to.
-        content: What is on it.
+        path: The file to write.
+        content: The content.
 
     Raises:
-        InputError: Parts that do not fit each other, or the place cannot be written.
+        InputError: Parts do not fit each other, or the file cannot be written.
 
     Example:
         >>> import tempfile
         >>> page = Path(tempfile.mkdtemp()) / "report.html"
-        >>> write_report(page, Report("Film reviews", measures={"accuracy": 0.84}))
+        >>> write_report(page, RunReport("Film reviews", metrics={"accuracy": 0.84}))
         >>> "Film reviews" in page.read_text(encoding="utf-8")
         True
     """
     from jinja2 import Environment, FileSystemLoader
 
-    # not PackageLoader: it wants the package to have been imported in the usual way
+    # not PackageLoader, which requires the package to be imported in the usual way
     reader = Environment(
         loader=FileSystemLoader(Path(__file__).parent),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    reader.filters |= {"shown": _shown, "number": _number, "tongue": _tongue, "words": _words}
+    reader.filters |= {"shown": _shown, "number": _number, "language": _language, "words": _words}
     page = reader.get_template("report.html").render(
         report=content,
         cards=_cards(content),
         options=_options(content.options),
         labels=_label_bars(content.labels),
-        lengths=_histogram(content.lengths, content.length_of),
+        lengths=_histogram(content.lengths, content.length_unit),
         curves=_curves(content),
         confusion=_confusion(content.confusion),
-        attention=[_attention(*one) for one in content.attention[:MAPS]],
+        attention=[_attention(*one) for one in content.attention[:MAX_MAPS]],
         maps=len(content.attention),
         forecasts=[_forecast(one) for one in content.forecasts],
         tables=[_table(name, rows) for name, rows in content.examples.items() if rows],
@@ -158,9 +157,7 @@ def write_report(path: Path, content: Report) -> None:
 
 
 def _number(value) -> str:
-    """A number as people read it: whole ones with commas, others with four digits that say
-    something.
-    """
+    """Format a number: integers with commas, others with four significant digits."""
     if value is None:
         return "none"
     if float(value).is_integer() and abs(value) < 1e15:
@@ -173,21 +170,21 @@ def _words(name: str) -> str:
 
 
 def _shown(value) -> str:
-    """A value of a table: numbers as `_number` has them, text cut where it is long."""
+    """Format a table value: numbers as in `_number`, long text is cut."""
     from ..data.text import characters
 
     if isinstance(value, (float, np.floating)):
         return _number(float(value)) if math.isfinite(value) else str(value)
     if isinstance(value, (list, tuple)):
-        value = " ".join(map(_shown, value[:LETTERS]))
+        value = " ".join(map(_shown, value[:MAX_LETTERS]))
     text = "" if value is None else str(value)
-    # a letter has a few code points at most; a text that is all accents is cut too
-    cut = characters(text[: 10 * LETTERS])
-    return text if len(text) <= LETTERS else "".join(cut[:LETTERS]) + "…"
+    # a character usually has a few code points; a text of combining marks only is cut too
+    cut = characters(text[: 10 * MAX_LETTERS])
+    return text if len(text) <= MAX_LETTERS else "".join(cut[:MAX_LETTERS]) + "…"
 
 
-def _tongue(text: str) -> str:
-    """The language a browser should choose letter forms for, or ""."""
+def _language(text: str) -> str:
+    """The language of a text, so that a browser chooses the right letter forms, or ""."""
     text = str(text)
     if any("\uac00" <= letter <= "\ud7af" or "\u1100" <= letter <= "\u11ff" for letter in text):
         return "ko"
@@ -203,17 +200,21 @@ def _token(text: str) -> str:
 # ---------------------------------------------------------------- tables
 
 
-def _cards(content: Report) -> list[SimpleNamespace]:
-    """Each measure with its baseline, and in words which is better."""
+def _cards(content: RunReport) -> list[SimpleNamespace]:
+    """Each metric with its baseline and which of them is better."""
     found = []
-    for name, value in content.measures.items():
-        higher, base = HIGHER.get(name), content.baseline.get(name)
+    for name, value in content.metrics.items():
+        higher_is_better, base = HIGHER_IS_BETTER.get(name), content.baseline.get(name)
         verdict = ""
-        if None not in (higher, base, value):
+        if None not in (higher_is_better, base, value):
             verdict = (
-                "as good" if value == base else "better" if (value > base) == higher else "worse"
+                "equal"
+                if value == base
+                else "better"
+                if (value > base) == higher_is_better
+                else "worse"
             )
-        direction = {True: "more is better", False: "less is better"}.get(higher, "")
+        direction = {True: "higher is better", False: "lower is better"}.get(higher_is_better, "")
         found.append(
             SimpleNamespace(
                 name=_words(name), value=value, base=base, verdict=verdict, direction=direction
@@ -223,43 +224,44 @@ def _cards(content: Report) -> list[SimpleNamespace]:
 
 
 def _options(options) -> SimpleNamespace:
-    """Options that were given or found, and those left as they were."""
-    rows = [(_words(name), _shown(value), origin) for name, value, origin in options[:OPTIONS]]
+    """Options that were set or chosen, and those at their defaults."""
+    rows = [(_words(name), _shown(value), origin) for name, value, origin in options[:MAX_OPTIONS]]
     left = [row for row in rows if row[2] == "default"]
     return SimpleNamespace(chosen=[row for row in rows if row[2] != "default"], left=left)
 
 
 def _label_bars(labels: Mapping[str, int]) -> SimpleNamespace | None:
-    """The most frequent labels with their counts and the lengths of their bars, in percent."""
+    """The most frequent labels with their counts and bar lengths in percent."""
     if not labels:
         return None
     order = sorted(labels.items(), key=lambda pair: -pair[1])
     most = max(order[0][1], 1)
     bars, rest = (
-        [(name, count, round(100 * count / most, 1)) for name, count in order[:LABELS]],
-        order[LABELS:],
+        [(name, count, round(100 * count / most, 1)) for name, count in order[:MAX_LABELS]],
+        order[MAX_LABELS:],
     )
     return SimpleNamespace(bars=bars, rest=len(rest), rest_count=sum(count for _, count in rest))
 
 
 def _confusion(given) -> SimpleNamespace | None:
-    """A heat map of few labels; of many, the pairs that are confused most."""
+    """A heat map for few labels; for many labels, the most frequent confusions."""
     if given is None:
         return None
     labels, counts = list(map(_shown, given[0])), np.asarray(given[1], np.int64)
     if counts.shape != (len(labels), len(labels)):
         raise InputError(
-            f"confusion of {len(labels)} labels with counts of shape {counts.shape}: "
-            "give a row and a column for each label"
+            f"confusion of {len(labels)} labels with counts of shape {counts.shape}: give a row "
+            "and a column for each label"
         )
     share = counts / np.maximum(counts.sum(1, keepdims=True), 1)
-    if len(labels) <= CLASSES:
-        # the square root, or the few confusions could not be seen beside the many right ones
+    if len(labels) <= MAX_CLASSES:
+        # the square root makes rare confusions visible
         cells = [list(zip(*row)) for row in zip(counts.tolist(), np.sqrt(share).round(2).tolist())]
         return SimpleNamespace(labels=labels, rows=list(zip(labels, cells)), pairs=None)
     wrong = counts - np.diag(np.diag(counts))
     worst = [
-        divmod(int(k), len(labels)) for k in np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
+        divmod(int(k), len(labels))
+        for k in np.argsort(-wrong, axis=None, kind="stable")[:MAX_PAIRS]
     ]
     pairs = [
         (labels[i], labels[j], int(wrong[i, j]), round(100 * float(share[i, j]), 1))
@@ -274,49 +276,48 @@ def _attention(sources, targets, weights) -> SimpleNamespace:
     if weights.shape != (len(targets), len(sources)):
         raise InputError(
             f"attention of {len(targets)} targets on {len(sources)} sources with weights of shape "
-            f"{weights.shape}: "
-            "give (targets, sources)"
+            f"{weights.shape}: give (targets, sources)"
         )
-    cut = max(len(sources), len(targets)) > TOKENS
-    parts = np.nan_to_num(weights[:TOKENS, :TOKENS]).clip(0, 1).round(2).tolist()
-    rows = list(zip(map(_token, targets[:TOKENS]), parts))
+    cut = max(len(sources), len(targets)) > MAX_TOKENS
+    parts = np.nan_to_num(weights[:MAX_TOKENS, :MAX_TOKENS]).clip(0, 1).round(2).tolist()
+    rows = list(zip(map(_token, targets[:MAX_TOKENS]), parts))
     return SimpleNamespace(
-        sources=[_token(token) for token in sources[:TOKENS]], rows=rows, cut=cut
+        sources=[_token(token) for token in sources[:MAX_TOKENS]], rows=rows, cut=cut
     )
 
 
 def _table(name: str, rows) -> SimpleNamespace:
     columns = list(dict.fromkeys(key for row in rows for key in row))
-    cells = [[_shown(row.get(key)) for key in columns] for row in rows[:ROWS]]
+    cells = [[_shown(row.get(key)) for key in columns] for row in rows[:MAX_ROWS]]
     return SimpleNamespace(name=name, columns=columns, rows=cells, count=len(rows))
 
 
 def _pictures(given) -> SimpleNamespace:
-    """Pictures as data URIs of PNG, small ones drawn large; as many as there is room for."""
+    """Pictures as PNG data URIs, up to the size limit."""
     from PIL import Image
 
     found, used = [], 0
-    for picture, caption in given[:PICTURES]:
+    for picture, caption in given[:MAX_PICTURES]:
         shape = (
             picture.shape
             if isinstance(picture, np.ndarray) and picture.dtype == np.uint8 and picture.size
             else ()
         )
         if len(shape) != 2 and (len(shape) != 3 or shape[2] not in (3, 4)):
-            said = (
+            kind = (
                 f"{picture.dtype} of shape {picture.shape}"
                 if isinstance(picture, np.ndarray)
                 else type(picture).__name__
             )
             raise InputError(
-                f"a picture that is {said}: give uint8 of shape (H, W), (H, W, 3) or (H, W, 4)"
+                f"a picture is {kind}: give uint8 of shape (H, W), (H, W, 3) or (H, W, 4)"
             )
         image, content = Image.fromarray(picture), io.BytesIO()
-        image.thumbnail((PIXELS, PIXELS))
+        image.thumbnail((MAX_PIXELS, MAX_PIXELS))
         image.save(content, "PNG", optimize=True)
         text = b64encode(content.getvalue()).decode()
         used += len(text)
-        if used > PICTURE_BYTES:
+        if used > MAX_PICTURE_BYTES:
             break
         found.append((text, _shown(caption)))
     return SimpleNamespace(shown=found, count=len(given))
@@ -326,14 +327,14 @@ def _pictures(given) -> SimpleNamespace:
 
 
 class _Chart:
-    """The geometry of an SVG chart: a plane of numbers on a plane of pixels, and what is drawn on
-    it.
+    """Geometry of an SVG chart: converts data coordinates to pixels and collects the drawn
+    elements.
 
     Args:
-        xs, ys: All that must fit, at least one finite number each.
-        title, x_name: What it shows, and over what.
-        x_labels: Names of the whole numbers of x.
-        base: A number that y must reach.
+        xs, ys: Values to include, at least one finite number each.
+        title, x_name: Title, and label of the x axis.
+        x_labels: Names of the integer x values.
+        base: A value that the y axis must include.
     """
 
     width, height, top, bottom, right = 380, 230, 12, 42, 14
@@ -362,7 +363,7 @@ class _Chart:
         if base is not None:
             self.low_y = base
         rungs = _ticks(self.low_y, self.high_y, 5)
-        # a digit is about 7.6 wide in letters of 13.5
+        # a digit is about 7.6 wide at a font size of 13.5
         self.left = 12 + 7.6 * max(len(label) for _, label in rungs)
         self.y_ticks = [(self.y(value), label) for value, label in rungs]
         marked = _ticks(self.low_x, self.high_x, 4, whole=True)
@@ -394,11 +395,11 @@ class _Chart:
         return "end" if place > 0.9 else "start" if place < 0.05 else "middle"
 
     def line(self, role: str, name: str, xs, ys) -> None:
-        """Draw a line through the points whose y is a number; a gap where it is none."""
+        """Draw a line through the finite points; other points are gaps."""
         path, drawing = [], False
         for x, y in _thinned(xs, ys):
             if known := y is not None and math.isfinite(y):
-                # h0 makes a point of a lone number
+                # h0 draws a dot for a single point
                 path.append(
                     f"{'L' if drawing else 'M'}{self.x(x)},{self.y(y)}{'' if drawing else 'h0'}"
                 )
@@ -409,7 +410,7 @@ class _Chart:
         self.legend.append((role, name))
 
     def band(self, role: str, name: str, xs, low, high) -> None:
-        """Fill what is between two lines."""
+        """Fill the area between two lines."""
         there, back = _thinned(xs, low), _thinned(xs, high)[::-1]
         self.bands.append(
             (role, "M" + "L".join(f"{self.x(x)},{self.y(y)}" for x, y in [*there, *back]) + "Z")
@@ -418,14 +419,14 @@ class _Chart:
 
 
 def _thinned(xs, ys) -> list[tuple]:
-    """At most about `POINTS` of the points, the last among them."""
+    """At most about `MAX_POINTS` of the points, including the last."""
     pairs = list(zip(xs, ys))
-    step = -(-len(pairs) // POINTS) if pairs else 1
+    step = -(-len(pairs) // MAX_POINTS) if pairs else 1
     return pairs[:-1:step] + pairs[-1:]
 
 
 def _range(values, margin: float) -> tuple[float, float]:
-    """The least and the greatest number, a part of their distance further apart; never the same."""
+    """Minimum and maximum of the values plus a margin; never equal."""
     known = [float(value) for value in values if value is not None and math.isfinite(value)]
     low, high = min(known), max(known)
     if high - low <= 1e-9 * max(abs(low), abs(high)):
@@ -435,7 +436,7 @@ def _range(values, margin: float) -> tuple[float, float]:
 
 
 def _ticks(low: float, high: float, count: int, *, whole: bool = False) -> list[tuple[float, str]]:
-    """At most `count` + 1 round numbers from low to high, and how they are written."""
+    """At most `count` + 1 round numbers from low to high, and their labels."""
     step = 10.0 ** math.floor(math.log10((high - low) / count))
     step *= next(factor for factor in (1, 2, 5, 10, 20) if (high - low) / (step * factor) <= count)
     step = max(1.0, step) if whole else step
@@ -447,9 +448,9 @@ def _ticks(low: float, high: float, count: int, *, whole: bool = False) -> list[
     return [(value, f"{value + 0.0:,.{digits}f}" if few else f"{value:.6g}") for value in values]
 
 
-def _curves(content: Report) -> list[_Chart]:
-    """A chart for each value of the history; training and held-out ones of the same name share
-    it.
+def _curves(content: RunReport) -> list[_Chart]:
+    """A chart for each value of the history; training and validation values of one name share a
+    chart.
     """
     lines, stems = content.history, {}
     for name in dict.fromkeys(
@@ -466,27 +467,27 @@ def _curves(content: Report) -> list[_Chart]:
         chart = _Chart(
             steps,
             [value for _, known in group for value in known],
-            title=_words(stem),
+            title=CURVE_TITLES.get(stem, _words(stem)),
             x_name="step",
         )
         for role, known in group:
-            chart.line(role, "training" if role == "training" else "held out", steps, known)
-        if content.kept is not None and chart.low_x <= content.kept <= chart.high_x:
-            chart.kept = chart.x(content.kept)
+            chart.line(role, "training" if role == "training" else "validation", steps, known)
+        if content.best_step is not None and chart.low_x <= content.best_step <= chart.high_x:
+            chart.kept = chart.x(content.best_step)
         charts.append(chart)
     return charts
 
 
-def _histogram(lengths, length_of: str) -> _Chart | None:
-    """How many rows have which length."""
+def _histogram(lengths, length_unit: str) -> _Chart | None:
+    """Histogram of the lengths."""
     if not len(lengths):
         return None
     lengths = np.asarray(lengths, np.int64)
     low, high = int(lengths.min()), int(lengths.max())
-    wide = max(1, -(-(high - low + 1) // BARS))
+    wide = max(1, -(-(high - low + 1) // MAX_BARS))
     counts = np.bincount((lengths - low) // wide)
-    ends, title = [low, low + wide * len(counts)], f"rows by their number of {length_of}"
-    chart = _Chart(ends, counts, title=title, x_name=length_of, base=0)
+    ends, title = [low, low + wide * len(counts)], f"distribution of lengths ({length_unit})"
+    chart = _Chart(ends, counts, title=title, x_name=length_unit, base=0)
     for k, count in enumerate(counts.tolist()):
         x, end = chart.x(low + k * wide), chart.x(low + (k + 1) * wide)
         name = (
@@ -513,12 +514,12 @@ def _forecast(one: Forecast) -> _Chart:
         if given is not None and len(given) != steps:
             raise InputError(
                 f"forecast {one.name!r} has {len(given)} values of {name} for {steps} predicted: "
-                f"give as many"
+                "give the same number"
             )
     if not steps or not all(map(math.isfinite, one.predicted)):
-        what = "values that are no numbers" if steps else "no values"
+        what = "values that are not numbers" if steps else "no values"
         raise InputError(f"forecast {one.name!r} has {what}: give finite numbers")
-    # enough of the past to see how it goes, and the forecast still large
+    # enough of the past to see its course, with the forecast still large
     shown = min(len(one.past), max(3 * steps, 24))
     past = list(one.past)[len(one.past) - shown :]
     begin, ends = len(one.past) - shown, [end for end in (one.low, one.high) if end is not None]
@@ -541,7 +542,7 @@ def _forecast(one: Forecast) -> _Chart:
         chart.band("held", one.interval, ahead, *ends)
     chart.line("past", "past", range(shown), past)
     if one.wanted is not None:
-        chart.line("training", "what came", ahead, one.wanted)
+        chart.line("training", "actual", ahead, one.wanted)
     chart.line("held", "forecast", ahead, one.predicted)
     return chart
 
@@ -550,23 +551,22 @@ def _forecast(one: Forecast) -> _Chart:
 
 
 def learning_curve(history: list[dict], path: Path, *, title: str) -> None:
-    """Draw bits per character over steps, in training and held out, as a PNG file.
+    """Draw bits per character over steps, for training and validation, as a PNG file.
 
     Args:
-        history: Lines with "step", "seconds", "training_bits" and "held_out_bits", as a run keeps
-            them.
-        path: Where to.
-        title: What stands above it.
+        history: Lines with "step", "seconds", "training_bits" and "held_out_bits".
+        path: The file to write.
+        title: The title.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     steps = [entry["step"] for entry in history]
-    # Okabe and Ito's blue and vermilion, which the colour-blind tell apart
+    # Okabe and Ito's blue and vermilion, which are safe for colour blindness
     lines = (
         ("training_bits", "training", "#0072b2", "s"),
-        ("held_out_bits", "held out", "#d55e00", "o"),
+        ("held_out_bits", "validation", "#d55e00", "o"),
     )
     for name, label, colour, mark in lines:
         axes.plot(
@@ -598,8 +598,8 @@ def learning_curve(history: list[dict], path: Path, *, title: str) -> None:
 
 
 def figure_bytes(figure, form: str = "png") -> bytes:
-    """A figure as the bytes of a file, PNG or SVG; not by pyplot, which keeps figures and looks for
-    a display.
+    """A figure as PNG or SVG; does not use pyplot, which keeps figures in memory and looks for a
+    display.
     """
     from matplotlib import rc_context
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -611,7 +611,7 @@ def figure_bytes(figure, form: str = "png") -> bytes:
         rc_context({"svg.fonttype": "none", "svg.hashsalt": "ostinato"}),
     ):
         if form == "svg":
-            # Its text is written by the fonts of whoever looks at it.
+            # text is rendered with the fonts of the viewer
             warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(content, format=form, metadata={"Date": None} if form == "svg" else None)
     return content.getvalue()

@@ -1,5 +1,5 @@
-"""The knowledge that each task gains from its data and needs to use its model; config.json keeps it
-under "knows". Nothing here needs torch.
+"""Metadata that each task derives from its training data and needs to use its model; config.json
+stores it under "metadata". Nothing here imports torch.
 """
 
 from dataclasses import dataclass
@@ -19,35 +19,35 @@ from ..errors import InputError
 
 Letters = Annotated[list[Annotated[str, Length(1)]], Distinct()]
 Labels = Annotated[list[str], Length(2), Distinct()]
-# Deviations, by which numbers are divided.
+# Deviations to divide by.
 Scales = list[Annotated[float, Range(1e-300, 1e300)]]
 
 
 @dataclass(frozen=True)
-class Knowledge:
-    """Of a task that needs nothing but its vocabulary."""
+class Metadata:
+    """Metadata of a task that needs only its vocabulary."""
 
 
 @dataclass(frozen=True)
-class SentenceKnowledge(Knowledge):
-    """Of a task that writes sentences.
+class SentenceMetadata(Metadata):
+    """Metadata of a task that writes sentences.
 
     Attributes:
-        columns: Which column or array was taken for what.
+        columns: The columns or arrays that were used.
     """
 
     columns: Columns
 
 
 @dataclass(frozen=True)
-class ClipKnowledge(Knowledge):
-    """Of a task that reads clips.
+class ClipMetadata(Metadata):
+    """Metadata of a task that reads clips.
 
     Attributes:
-        columns: Which array was taken for what.
-        units: F, numbers of a frame.
-        mean, scale: (F,), of the frames that were learned from.
-        dtype: Of the numbers as they were given.
+        columns: The arrays that were used.
+        units: F, numbers per frame.
+        mean, scale: Mean and scale of the training frames, (F,).
+        dtype: The original dtype of the frames.
     """
 
     columns: Columns
@@ -61,13 +61,13 @@ class ClipKnowledge(Knowledge):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FrameKnowledge(ClipKnowledge):
-    """Of a labeller of frames.
+class FrameMetadata(ClipMetadata):
+    """Metadata of a frame tagger.
 
     Attributes:
-        labels: All that there are, in the order of their numbers.
-        counts: Of each label how many frames have it.
-        by_place: The most frequent label at each place of a clip.
+        labels: The labels in the order of their numbers.
+        counts: The number of frames of each label.
+        by_place: The most frequent label at each position of a clip.
     """
 
     labels: Labels
@@ -83,7 +83,7 @@ class FrameKnowledge(ClipKnowledge):
 
 @dataclass(frozen=True)
 class Unlabelled:
-    """The texts without labels that a classifier learned from: how many, their columns and their
+    """The unlabelled texts that a classifier was pretrained on: their number, columns and
     digest.
     """
 
@@ -93,19 +93,19 @@ class Unlabelled:
 
 
 @dataclass(frozen=True)
-class ClassifyKnowledge(Knowledge):
-    """Of a classifier.
+class ClassifyMetadata(Metadata):
+    """Metadata of a classifier.
 
     Attributes:
-        labels: All that there are, in the order of their numbers.
-        counts: Of each label how many rows have it.
-        columns: Which column or array was taken for what.
-        units: F, numbers of a step; None where the input is text.
-        mean, scale: (F,), of the steps that were learned from; None where the input is text.
-        dtype: Of the numbers as they were given; None where the input is text.
-        letters: Those that words are read by, in the order of their numbers; None where they are
-            not.
-        unlabelled: The texts without labels, where there were any.
+        labels: The labels in the order of their numbers.
+        counts: The number of rows of each label.
+        columns: The columns or arrays that were used.
+        units: F, numbers per step; None for text.
+        mean, scale: Mean and scale of the training steps, (F,); None for text.
+        dtype: The original dtype of the numbers; None for text.
+        letters: The characters that represent words, in the order of their numbers; None if words
+            are not represented by characters.
+        unlabelled: The unlabelled texts, if there were any.
     """
 
     labels: Labels
@@ -126,21 +126,21 @@ class ClassifyKnowledge(Knowledge):
             self.units is not None and self.letters is not None
         ):
             raise InputError(
-                "'units', 'mean' and 'scale' are of a model of numbers, 'letters' of a model of "
-                "texts; it has some of both"
+                "'units', 'mean' and 'scale' belong to a model of numbers, 'letters' to a model of "
+                "texts; it has some of each"
             )
 
 
 @dataclass(frozen=True)
-class TagKnowledge(Knowledge):
-    """Of a tagger.
+class TagMetadata(Metadata):
+    """Metadata of a tagger.
 
     Attributes:
-        tags: All that there are, in the order of their numbers.
-        counts: Of each tag how many words have it.
-        columns: Which column was taken for what.
-        embedded: How many words have units of their own, with the special ones.
-        letters: Those that words are read by, in the order of their numbers.
+        tags: The tags in the order of their numbers.
+        counts: The number of words of each tag.
+        columns: The columns that were used.
+        embedded: Number of words with an embedding of their own, including special tokens.
+        letters: The characters that represent words, in the order of their numbers.
     """
 
     tags: Labels
@@ -155,29 +155,29 @@ class TagKnowledge(Knowledge):
 
 @dataclass(frozen=True)
 class Past:
-    """The end of the training series: its values (N, F), and their times where they have dates."""
+    """The end of the training series: its values (N, F), and their times if it has dates."""
 
     values: Annotated[list[list[float]], Length(1)]
     time: list[str] | None
 
 
 @dataclass(frozen=True)
-class ForecastKnowledge(Knowledge):
-    """Of a forecaster, of F columns.
+class ForecastMetadata(Metadata):
+    """Metadata of a forecaster of F columns.
 
     Attributes:
-        power: Which power of the values is learned; 0 stands for their logarithms.
-        names: Of the columns.
+        power: The power transform of the values; 0 for the logarithm.
+        names: The names of the columns.
         difference, season, lags, window: As the options of these names.
-        reach: Steps before a window that its inputs are made from.
-        clock: How dates go on, where the series has dates.
-        calendar: The cycles whose places are inputs.
-        step: (F,), the usual change from step to step.
-        level: The mean and the deviation of the values, (F,) each.
-        naive: (F,), the error of the naive forecast.
-        gap: (F,), the usual distance of values that are a season apart, where there is a season.
-        past: What the next values are forecast from.
-        windows: How many windows were learned from.
+        reach: Number of steps before a window that its inputs are computed from.
+        clock: Format and step of the dates, if the series has dates.
+        calendar: The calendar cycles that are inputs.
+        step: Mean absolute change from step to step, (F,).
+        level: Mean and deviation of the values, (F,) each.
+        naive: The error of the naive forecast, (F,).
+        gap: The deviation of differences one season apart, (F,), if there is a season.
+        past: The steps that the next forecast starts from.
+        windows: The number of training windows.
     """
 
     power: Annotated[float, Range(0, 1)]
@@ -222,21 +222,21 @@ class ForecastKnowledge(Knowledge):
             self.clock is None and self.calendar
         ):
             raise InputError(
-                "'clock', 'calendar' and 'past.time' are of a series with dates; it has some of "
-                "them and not the others"
+                "'clock', 'calendar' and 'past.time' belong to a series with dates; some of them "
+                "are missing"
             )
         if self.past.time is not None:
             check_sizes(len(self.past.values), **{"past.time": self.past.time})
 
 
-# Of each task, by its name on the command line.
-KNOWLEDGE: dict[str, type[Knowledge]] = {
-    "classify": ClassifyKnowledge,
-    "tag": TagKnowledge,
-    "frames": FrameKnowledge,
-    "forecast": ForecastKnowledge,
-    "translate": SentenceKnowledge,
-    "transcribe": ClipKnowledge,
-    "generate": Knowledge,
-    "caption": SentenceKnowledge,
+# The metadata class of each task, by its name on the command line.
+METADATA: dict[str, type[Metadata]] = {
+    "classify": ClassifyMetadata,
+    "tag": TagMetadata,
+    "frames": FrameMetadata,
+    "forecast": ForecastMetadata,
+    "translate": SentenceMetadata,
+    "transcribe": ClipMetadata,
+    "generate": Metadata,
+    "caption": SentenceMetadata,
 }
