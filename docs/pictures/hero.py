@@ -18,7 +18,8 @@ from ostinato import cell, sigmoid, split, tanh, weight
 @cell
 def coupled(
     x, h, c, *,
-    W=weight("3*H", "I"), U=weight("3*H", "H"),
+    W=weight("3*H", "I"),
+    U=weight("3*H", "H"),
     b=weight("3*H"),
 ):
     f, g, o = split(W @ x + U @ h + b, 3)
@@ -80,7 +81,7 @@ def bars(axes, x, y, width, step) -> None:
     """A pair of bars for each cell: training compared with a Python loop, at one and at 32 rows."""
     found = ratios()
     label, longest = 118, max(found[name, "training", SHAPES["1 row"][0]]["torch loop"] for name in CELLS)
-    scale = (width - label - 56) / longest
+    scale = (width - label - 92) / longest
     for name in CELLS:
         axes.text(x + label - 10, y + step * 0.42, name, fontsize=11.5, ha="right", va="center")
         for row, (rows, (shape, colour)) in enumerate(SHAPES.items()):
@@ -105,29 +106,29 @@ def draw(name: str, width: int, height: int, narrow: bool) -> None:
     than = "times as fast as a Python loop of torch operations; AMD EPYC, 2 threads"
     if narrow:
         heading(axes, 8, 24, "You write the cell")
-        card(axes, 8, 36, width - 16, 262)
+        card(axes, 8, 36, width - 16, 284)
         code(axes, 20, 64, 13.3, 22)
-        heading(axes, 8, 334, "Ostinato prints its equations ...")
-        card(axes, 8, 346, width - 16, 140)
-        equations(axes, 24, 378, 17, 29)
-        heading(axes, 8, 522, "... and compiles them. " + said.split(" of ")[0] + ":")
-        axes.text(8, 541, than.split(";")[0], fontsize=11, color=FAINT)
-        axes.text(8, 557, than.split(";")[1].strip(), fontsize=11, color=FAINT)
-        bars(axes, 8, 574, width - 16, 46)
+        heading(axes, 8, 356, "Ostinato prints its equations ...")
+        card(axes, 8, 368, width - 16, 140)
+        equations(axes, 24, 400, 17, 29)
+        heading(axes, 8, 544, "... and compiles them. " + said.split(" of ")[0] + ":")
+        axes.text(8, 563, than.split(";")[0], fontsize=11, color=FAINT)
+        axes.text(8, 579, than.split(";")[1].strip(), fontsize=11, color=FAINT)
+        bars(axes, 8, 596, width - 16, 46)
     else:
         heading(axes, 12, 28, "You write the cell")
-        card(axes, 12, 42, 470, 270)
+        card(axes, 12, 42, 400, 290)
         code(axes, 30, 72, 15, 22.6)
-        heading(axes, 506, 28, "Ostinato prints its equations, derives the gradient, compiles a kernel")
-        card(axes, 506, 42, 482, 270)
-        equations(axes, 534, 104, 23, 50)
-        heading(axes, 12, 352, said)
-        axes.text(395, 352, than, fontsize=11.5, color=FAINT)
-        bars(axes, 12, 370, width - 24, 44)
+        heading(axes, 432, 28, "Ostinato prints its equations, derives the gradient, compiles a kernel")
+        card(axes, 432, 42, 556, 290)
+        equations(axes, 462, 112, 26, 54)
+        heading(axes, 12, 372, said)
+        axes.text(395, 372, than, fontsize=11.5, color=FAINT)
+        bars(axes, 12, 390, width - 24, 44)
     save(figure, name)
 
 
 if __name__ == "__main__":
     with style():
-        draw("hero.svg", 1000, 530, narrow=False)
-        draw("hero.narrow.svg", 400, 738, narrow=True)
+        draw("hero.svg", 1000, 550, narrow=False)
+        draw("hero.narrow.svg", 400, 760, narrow=True)
