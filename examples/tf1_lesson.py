@@ -6,7 +6,8 @@ three words. Nothing is trained; the numbers are what the first weights make of 
 
     python examples/tf1_lesson.py
 
-The last part sets no seed, and prints other numbers each time, unless the device's seed is fixed (see docs/tf1.md):
+The last part sets no seed, and prints other numbers each time, unless the device's seed is fixed
+(see docs/tf1.md):
 
     OSTINATO_TF1_DEVICE_SEED=4124492660:66 python examples/tf1_lesson.py
 """
