@@ -11,9 +11,9 @@ import re
 import matplotlib
 import pytest
 import torch
-from places import ROOT
 
 from ostinato.tasks.options import TASKS
+from places import ROOT
 
 LESSONS = ROOT / "docs" / "lessons"
 NAMES = sorted(path.name for path in (LESSONS / "en").glob("*.ipynb"))

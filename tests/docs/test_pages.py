@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from places import ROOT
 from typer.main import get_command
 
 import ostinato.errors
@@ -24,9 +23,12 @@ from ostinato.errors import InputError
 from ostinato.language.graph import POINTWISE
 from ostinato.language.initialisers import INITIALISERS
 from ostinato.tasks import Generator, generate, task
+from places import ROOT
 
 READMES = ("README.md", "README.ko.md")
+INDEX = ("docs/README.md", "docs/README.ko.md")
 LANGUAGE = ("docs/language.md", "docs/language.ko.md")
+LAYERS = ("docs/layers.md", "docs/layers.ko.md")
 GENERATE = ("docs/generate.md", "docs/generate.ko.md")
 # test_tf1.py runs this page's examples and looks for its names
 TF1 = ("docs/tf1.md", "docs/tf1.ko.md")
@@ -55,7 +57,11 @@ def prose(name: str) -> str:
 
 def rows(name: str) -> list[list[str]]:
     """The cells of every line of every table."""
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in prose(name).splitlines() if line.startswith("|")]
+    return [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in prose(name).splitlines()
+        if line.startswith("|")
+    ]
 
 
 def uncommented(code: str) -> list[str]:
@@ -74,7 +80,10 @@ def run(code: str, shared: dict) -> str:
 
 
 def test_every_page_is_looked_at_here():
-    there = [path.relative_to(ROOT).as_posix() for path in (*ROOT.glob("README*.md"), *ROOT.glob("docs/*.md"))]
+    there = [
+        path.relative_to(ROOT).as_posix()
+        for path in (*ROOT.glob("README*.md"), *ROOT.glob("docs/*.md"))
+    ]
     assert sorted(there) == sorted(PAGES)
 
 
@@ -91,18 +100,28 @@ def test_every_python_example_prints_what_the_page_shows(name):
 @pytest.mark.parametrize("english, korean", PAIRS)
 def test_both_languages_have_the_same_parts_and_code(english, korean):
     ours, theirs = blocks(english), blocks(korean)
-    assert [(language, uncommented(code)) for language, code in ours] == [(language, uncommented(code)) for language, code in theirs]
-    outlines = [re.findall(r"^(#+ |[-*] |\|(?=.*\|$))", prose(name), re.M) for name in (english, korean)]
+    assert [(language, uncommented(code)) for language, code in ours] == [
+        (language, uncommented(code)) for language, code in theirs
+    ]
+    outlines = [
+        re.findall(r"^(#+ |[-*] |\|(?=.*\|$))", prose(name), re.M) for name in (english, korean)
+    ]
     assert outlines[0] == outlines[1] and len(outlines[0]) > 10
     # a table's first column is code or words; where it is code alone it is the same in both
-    code = [[row[0] for row in rows(name) if re.fullmatch(r"(`[^`]*`(, )?)+", row[0])] for name in (english, korean)]
+    code = [
+        [row[0] for row in rows(name) if re.fullmatch(r"(`[^`]*`(, )?)+", row[0])]
+        for name in (english, korean)
+    ]
     assert code[0] == code[1]
 
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_local_link_leads_to_a_file(name):
     links = [link for link in re.findall(r"\]\(([^)#]+)\)", prose(name)) if "://" not in link]
-    assert links and [link for link in links if not (ROOT / name).parent.joinpath(link).is_file()] == []
+    assert (
+        links
+        and [link for link in links if not (ROOT / name).parent.joinpath(link).is_file()] == []
+    )
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -116,7 +135,12 @@ def test_a_page_leads_to_pages_of_its_own_language(name):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_command_shown_is_one_with_such_options(name):
-    commands = [line for _, code in blocks(name) for line in uncommented(code) if line.startswith("ostinato ")]
+    commands = [
+        line
+        for _, code in blocks(name)
+        for line in uncommented(code)
+        if line.startswith("ostinato ")
+    ]
     assert commands or name not in (*READMES, *GENERATE, *BENCHMARK)
     for command in commands:
         found, words = get_command(app), shlex.split(command)[1:]
@@ -130,7 +154,9 @@ def test_every_command_shown_is_one_with_such_options(name):
 def test_every_cell_is_named(name):
     cells = CELLS if name in CELL_PAGES else classic.CELLS
     assert [cell for cell in cells if f"`{cell}`" not in read(name)] == []
-    assert name in CELL_PAGES or re.search(r"\(((docs/)?cells(\.ko)?\.md)\)", read(name)), "the page of all cells is named"
+    assert name in CELL_PAGES or re.search(r"\(((docs/)?cells(\.ko)?\.md)\)", read(name)), (
+        "the page of all cells is named"
+    )
 
 
 @pytest.mark.parametrize("name, here", [*zip(CONTRIB, ("here", "있음"))])
@@ -138,14 +164,30 @@ def test_what_the_page_on_contrib_calls_here_is_here(name, here):
     """So many names has TensorFlow 1.13.1 in each module; those of tf.nn.rnn_cell, which
     tf.contrib.rnn repeats, once.
     """
-    counts = {"tf.nn.rnn_cell": 10, "tf.contrib.rnn": 40, "tf.contrib.grid_rnn": 9, "tf.contrib.seq2seq": 29}
+    counts = {
+        "tf.nn.rnn_cell": 10,
+        "tf.contrib.rnn": 40,
+        "tf.contrib.grid_rnn": 9,
+        "tf.contrib.seq2seq": 29,
+    }
     for part in read(name).split("\n## ")[1:]:
-        module, found = part[1:part.index("`", 1)], re.findall(r"^\| `(\w+)` \| (?:`(\w+)`)? ?\| "
-                                        r"(.*) \|$", part, re.M)
+        module, found = (
+            part[1 : part.index("`", 1)],
+            re.findall(
+                r"^\| `(\w+)` \| (?:`(\w+)`)? ?\| "
+                r"(.*) \|$",
+                part,
+                re.M,
+            ),
+        )
         assert len(found) == counts.pop(module)
         assert {cell for _, cell, _ in found} <= {*CELLS, ""}
-        ours = functools.reduce(lambda at, word: getattr(at, word, None), module.split(".")[1:], tf1)
-        assert [word for word, _, what in found if what.startswith(here) != hasattr(ours, word)] == []
+        ours = functools.reduce(
+            lambda at, word: getattr(at, word, None), module.split(".")[1:], tf1
+        )
+        assert [
+            word for word, _, what in found if what.startswith(here) != hasattr(ours, word)
+        ] == []
     assert not counts
 
 
@@ -170,12 +212,35 @@ def test_the_page_on_torch_nn_says_what_differs(name):
 
 @pytest.mark.parametrize("name", LANGUAGE)
 def test_every_operation_is_in_a_table(name):
-    operators = {"add": "`+`", "sub": "`-`", "mul": "`*`", "div": "`/`", "neg": "`-z`", "less": "`a < b`"}
-    forms = [*operators.values(), "`W @ x`", "`W.T @ z`", "`z ** 2`", "`z ** 3`", "`z ** 0.5`", "`z ** -1`", "`a > b`", "`ostinato.sum("]
-    exported = {n for n, value in vars(ostinato).items() if callable(value) and value is vars(ostinato.language).get(n)} - {"cell", "weight", "state", "input"}
+    operators = {
+        "add": "`+`",
+        "sub": "`-`",
+        "mul": "`*`",
+        "div": "`/`",
+        "neg": "`-z`",
+        "less": "`a < b`",
+    }
+    forms = [
+        *operators.values(),
+        "`W @ x`",
+        "`W.T @ z`",
+        "`z ** 2`",
+        "`z ** 3`",
+        "`z ** 0.5`",
+        "`z ** -1`",
+        "`a > b`",
+        "`ostinato.sum(",
+    ]
+    exported = {
+        n
+        for n, value in vars(ostinato).items()
+        if callable(value) and value is vars(ostinato.language).get(n)
+    } - {"cell", "weight", "state", "input"}
     functions = [*(POINTWISE.keys() - operators.keys()), *exported]
     tables = "\n".join(row[0] for row in rows(name))
-    assert [form for form in (*forms, *(f"`{f}(" for f in functions)) if form not in tables] == [] and len(exported) > 12
+    assert [
+        form for form in (*forms, *(f"`{f}(" for f in functions)) if form not in tables
+    ] == [] and len(exported) > 12
 
 
 @pytest.mark.parametrize("name", LANGUAGE)
@@ -187,7 +252,9 @@ def test_the_plan_is_printed_as_the_page_says(name):
 @pytest.mark.parametrize("name", LANGUAGE)
 def test_every_declaration_and_initialiser_is_in_a_table(name):
     tables = "\n".join(row[0] for row in rows(name))
-    assert [form for form in ("weight(", "ostinato.state(", "ostinato.input(") if form not in tables] == []
+    assert [
+        form for form in ("weight(", "ostinato.state(", "ostinato.input(") if form not in tables
+    ] == []
     assert [init for init in INITIALISERS if f'`"{init}"`' not in tables] == []
 
 
@@ -198,7 +265,13 @@ def test_an_operation_that_does_nothing_is_where_the_page_says():
 
 # ---------------------------------------------------------------- writing text
 
-KOREAN = {"required": "필수", "none": "없음", "off": "꺼짐", "all cores": "모든 코어", "another each time": "매번 다른 수"}
+KOREAN = {
+    "required": "필수",
+    "none": "없음",
+    "off": "꺼짐",
+    "all cores": "모든 코어",
+    "another each time": "매번 다른 수",
+}
 
 
 def default(parameter) -> str:
@@ -209,7 +282,11 @@ def default(parameter) -> str:
         return parameter.show_default
     if parameter.is_flag:
         return "off"
-    return f"{parameter.default:g}" if isinstance(parameter.default, (int, float)) else parameter.default or "none"
+    return (
+        f"{parameter.default:g}"
+        if isinstance(parameter.default, (int, float))
+        else parameter.default or "none"
+    )
 
 
 @pytest.mark.parametrize("name", GENERATE)
@@ -218,27 +295,47 @@ def test_every_option_is_in_its_table_with_its_default(name, command):
     found = get_command(app)
     for word in command.split()[1:]:
         found = found.commands[word]
-    options = [p for p in found.params if p.param_type_name == "option" and not p.hidden and p.name != "help"]
+    options = [
+        p
+        for p in found.params
+        if p.param_type_name == "option" and not p.hidden and p.name != "help"
+    ]
     wanted = [[f"`{p.opts[0]}`", default(p)] for p in options]
     if name.endswith(".ko.md"):
         wanted = [[option, KOREAN.get(value, value)] for option, value in wanted]
-    part = next(part for part in read(name).split("\n## ") if f"`{command}`" in part.partition("\n")[0])
-    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in part.splitlines() if line.startswith("| `--")]
+    part = next(
+        part for part in read(name).split("\n## ") if f"`{command}`" in part.partition("\n")[0]
+    )
+    table = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in part.splitlines()
+        if line.startswith("| `--")
+    ]
     assert [row[:2] for row in table] == wanted
     assert all(len(row) == 3 and row[2] for row in table)
 
 
 @pytest.mark.parametrize("name", GENERATE)
 def test_every_file_of_a_model_directory_is_named(name):
-    files = [task.CONFIG, task.VOCABULARY, task.WEIGHTS, task.CHECKPOINT, task.REPORT, generate.CURVE]
-    assert [row[0] for row in rows(name) if row[0].strip("`") in files] == [f"`{file}`" for file in files]
+    files = [
+        task.CONFIG,
+        task.VOCABULARY,
+        task.WEIGHTS,
+        task.CHECKPOINT,
+        task.REPORT,
+        generate.CURVE,
+    ]
+    assert [row[0] for row in rows(name) if row[0].strip("`") in files] == [
+        f"`{file}`" for file in files
+    ]
 
 
 @pytest.mark.parametrize("name", GENERATE)
 def test_a_model_is_trained_and_writes_as_the_page_says(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    Path("novel.txt").write_text("It was a phrase that repeats, and it was a phrase that "
-                                 "repeats.\n" * 60, encoding="utf-8")
+    Path("novel.txt").write_text(
+        "It was a phrase that repeats, and it was a phrase that repeats.\n" * 60, encoding="utf-8"
+    )
     large, small = "hidden=512, epochs=20", "hidden=8, steps=12"
     train, write = (code for language, code in blocks(name) if language == "python")
     assert large in train
@@ -247,8 +344,19 @@ def test_a_model_is_trained_and_writes_as_the_page_says(name, tmp_path, monkeypa
     assert len(run(write, shared)) == 100 and len(shared["text"]) == 300
 
 
-@pytest.mark.parametrize("name, words", [*zip(GENERATE, (r"at least ([\d,]+) "
-                                        r"characters", r"적어도 ([\d,]+)글자"))])
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        *zip(
+            GENERATE,
+            (
+                r"at least ([\d,]+) "
+                r"characters",
+                r"적어도 ([\d,]+)글자",
+            ),
+        )
+    ],
+)
 def test_the_least_text_is_what_the_page_says(name, words, tmp_path):
     least = int(re.search(words, read(name))[1].replace(",", ""))
     (tmp_path / "short.txt").write_text("a" * (least - 1), encoding="utf-8")
