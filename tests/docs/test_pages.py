@@ -5,7 +5,9 @@ lead somewhere, languages agree.
 import contextlib
 import functools
 import io
+import json
 import linecache
+import math
 import re
 import shlex
 from pathlib import Path
@@ -38,7 +40,20 @@ FORECAST = ("docs/forecast.md", "docs/forecast.ko.md")
 CONTRIB = ("docs/contrib.md", "docs/contrib.ko.md")
 TORCH = ("docs/torch.md", "docs/torch.ko.md")
 CELL_PAGES = ("docs/cells.md", "docs/cells.ko.md")
-PAIRS = [READMES, LANGUAGE, GENERATE, TASKS, FORECAST, TF1, CONTRIB, CELL_PAGES, BENCHMARK, TORCH]
+PAIRS = [
+    READMES,
+    INDEX,
+    LANGUAGE,
+    LAYERS,
+    GENERATE,
+    TASKS,
+    FORECAST,
+    TF1,
+    CONTRIB,
+    CELL_PAGES,
+    BENCHMARK,
+    TORCH,
+]
 PAGES = [page for pair in PAIRS for page in pair]
 
 
@@ -87,14 +102,20 @@ def test_every_page_is_looked_at_here():
     assert sorted(there) == sorted(PAGES)
 
 
-@pytest.mark.parametrize("name", [*READMES, *LANGUAGE])
-def test_every_python_example_prints_what_the_page_shows(name):
+# The text blocks of each page with examples.
+SHOWN = {READMES: 1, LANGUAGE: 11, LAYERS: 4}
+
+
+@pytest.mark.parametrize(
+    "name, least", [(name, least) for pair, least in SHOWN.items() for name in pair]
+)
+def test_every_python_example_prints_what_the_page_shows(name, least):
     found, shared, shown = blocks(name), {"__name__": "page"}, 0
     for (language, code), (next_language, wanted) in zip(found, [*found[1:], ("", "")]):
         if language == "python":
             assert run(code, shared) == (wanted if next_language == "text" else "")
             shown += next_language == "text"
-    assert shown == len([language for language, _ in found if language == "text"]) >= 5
+    assert shown == len([language for language, _ in found if language == "text"]) >= least
 
 
 @pytest.mark.parametrize("english, korean", PAIRS)
@@ -115,13 +136,32 @@ def test_both_languages_have_the_same_parts_and_code(english, korean):
     assert code[0] == code[1]
 
 
+def spans(name: str) -> list[tuple[int, set[str]]]:
+    """For each section of a page, its place and the code in its running text, lists and tables."""
+    parts = re.split(r"^#+ ", prose(name), flags=re.M)
+    return [(place, set(re.findall(r"`[^`\n]+`", part))) for place, part in enumerate(parts)]
+
+
+@pytest.mark.parametrize("english, korean", PAIRS)
+def test_both_languages_have_the_same_code_in_their_text(english, korean):
+    assert spans(english) == spans(korean)
+
+
+def headings(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.M)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
 @pytest.mark.parametrize("name", PAGES)
 def test_every_local_link_leads_to_a_file(name):
-    links = [link for link in re.findall(r"\]\(([^)#]+)\)", prose(name)) if "://" not in link]
-    assert (
-        links
-        and [link for link in links if not (ROOT / name).parent.joinpath(link).is_file()] == []
-    )
+    found = re.findall(r"(?:\]\(|src=\"|srcset=\")([^)\" ]+)", prose(name))
+    links = [link.partition("#") for link in found if "://" not in link]
+    assert links
+    for path, _, anchor in links:
+        page = (ROOT / name).parent / path if path else ROOT / name
+        assert page.is_file(), path
+        assert not anchor or anchor in headings(page), f"{path}#{anchor}"
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -135,18 +175,15 @@ def test_a_page_leads_to_pages_of_its_own_language(name):
 
 @pytest.mark.parametrize("name", PAGES)
 def test_every_command_shown_is_one_with_such_options(name):
-    commands = [
-        line
-        for _, code in blocks(name)
-        for line in uncommented(code)
-        if line.startswith("ostinato ")
-    ]
+    shown = [line for _, code in blocks(name) for line in uncommented(code)]
+    shown += re.findall(r"`(ostinato [^`\n]+)`", prose(name))
+    commands = [line for line in shown if line.startswith("ostinato ")]
     assert commands or name not in (*READMES, *GENERATE, *BENCHMARK)
     for command in commands:
         found, words = get_command(app), shlex.split(command)[1:]
-        while hasattr(found, "commands"):
+        while words and words[0] in getattr(found, "commands", ()):
             found = found.commands[words.pop(0)]
-        known = {option for parameter in found.params for option in parameter.opts}
+        known = {"--help", *(option for parameter in found.params for option in parameter.opts)}
         assert [word for word in words if word.startswith("--") and word not in known] == []
 
 
@@ -159,10 +196,12 @@ def test_every_cell_is_named(name):
     )
 
 
-@pytest.mark.parametrize("name, here", [*zip(CONTRIB, ("here", "있음"))])
-def test_what_the_page_on_contrib_calls_here_is_here(name, here):
-    """So many names has TensorFlow 1.13.1 in each module; those of tf.nn.rnn_cell, which
-    tf.contrib.rnn repeats, once.
+@pytest.mark.parametrize(
+    "name, here", [*zip(CONTRIB, (("supported", "partly"), ("지원", "일부 지원")))]
+)
+def test_what_the_page_on_contrib_calls_supported_is_there(name, here):
+    """The counts are those of TensorFlow 1.13.1 in each module; the names of tf.nn.rnn_cell, which
+    tf.contrib.rnn repeats, count once.
     """
     counts = {
         "tf.nn.rnn_cell": 10,
@@ -322,6 +361,7 @@ def test_every_file_of_a_model_directory_is_named(name):
         task.VOCABULARY,
         task.WEIGHTS,
         task.CHECKPOINT,
+        task.HISTORY,
         task.REPORT,
         generate.CURVE,
     ]
@@ -362,3 +402,128 @@ def test_the_least_text_is_what_the_page_says(name, words, tmp_path):
     (tmp_path / "short.txt").write_text("a" * (least - 1), encoding="utf-8")
     with pytest.raises(InputError, match=f"take {least} at least"):
         Generator().fit(tmp_path / "short.txt")
+
+
+# ---------------------------------------------------------------- recorded figures
+
+PEERS = ("torch", "onnxruntime", "jax", "keras")
+NAMED = {"torch": "torch.nn", "onnxruntime": "ONNX Runtime", "jax": "JAX", "keras": "Keras"}
+ENGLISH = {"추론": "inference", "학습": "training"}
+
+
+def recorded() -> dict[tuple[str, str, str], dict[str, float]]:
+    """The ratios of benchmarks/ratios.json, by layer, mode and shape."""
+    rows = json.loads(read("benchmarks/ratios.json"))["rows"]
+    keys = [re.fullmatch(r"(.+) (inference|training) (.+)", row).groups() for row in rows]
+    return {
+        key: {peer: ratio for peer, (ratio, _) in row.items()}
+        for key, row in zip(keys, rows.values())
+    }
+
+
+def printed(machine: str) -> dict[tuple[str, str, str], dict[str, float]]:
+    """The ratios of a recorded output of the benchmark, likewise; two digits after the point."""
+    found, mode = {}, ""
+    for line in read(f"benchmarks/{machine}.txt").splitlines():
+        mode = next((one for one in ENGLISH.values() if line.startswith(f"{one}:")), mode)
+        words = line.split()
+        if words and words[0] in ("RNN", "LSTM", "GRU"):
+            _, *ratios = [float(word[:-1]) for word in words if re.fullmatch(r"[\d.]+x", word)]
+            peers = PEERS if mode == "inference" else [PEERS[0], *PEERS[2:]]
+            found[words[0], mode, words[1]] = dict(zip(peers, ratios, strict=True))
+    return found
+
+
+def geometric_mean(found: dict, layer: str, mode: str, batches: str, peer: str | None) -> float:
+    chosen = [
+        ratios[peer] if peer else min(ratios.values())
+        for (name, kind, shape), ratios in found.items()
+        if (name, kind) == (layer, mode)
+        and (batches == "all" or (shape.split(",")[0] == "1") == (batches == "one"))
+    ]
+    return math.exp(sum(map(math.log, chosen)) / len(chosen))
+
+
+@pytest.mark.parametrize("name", [*READMES, *BENCHMARK])
+def test_the_means_of_each_layer_are_those_of_the_recorded_runs(name):
+    batches = {"all": "all", "전체": "all", "8 rows or more": "many", "8행 이상": "many"}
+    batches |= {"1 row": "one", "1행": "one"}
+    checked = 0
+    for row in rows(name):
+        if len(row) not in (6, 7) or row[-5] not in batches:
+            continue
+        *machine, mode, which, compared = row[:-3]
+        found = printed("avx2") if machine == ["AVX2"] else recorded()
+        peer = "torch" if compared == "`torch.nn`" else None
+        for layer, value in zip(("RNN", "LSTM", "GRU"), row[-3:]):
+            mean = geometric_mean(found, layer, ENGLISH.get(mode, mode), batches[which], peer)
+            assert abs(mean - float(value)) < 0.0101, row
+        checked += 1
+    assert checked == (5 if name in READMES else 13)
+
+
+@pytest.mark.parametrize("name", BENCHMARK)
+def test_every_row_that_is_below_one_is_in_the_table_of_losses(name):
+    """The page's table of the shapes at which others are faster, against both recorded runs."""
+    wanted = {}
+    for machine, found in (("AVX-512", recorded()), ("AVX2", printed("avx2"))):
+        for (layer, mode, shape), ratios in found.items():
+            slower = {
+                NAMED[peer]: 1 / ratio
+                for peer, ratio in ratios.items()
+                if peer in NAMED and ratio < 1
+            }
+            if slower:
+                wanted[machine, layer, mode, shape.split(" ")[0].rstrip("*")] = slower
+    shown = {}
+    for machine, what, shape, faster in (row for row in rows(name) if len(row) == 4):
+        if machine in ("AVX-512", "AVX2"):
+            layer, mode = what.split(", ")
+            key = machine, layer, ENGLISH.get(mode, mode), re.search(r"\(([\d,]+)\)", shape)[1]
+            shown[key] = {
+                peer: float(ratio)
+                for peer, ratio in re.findall(r"([A-Za-z. ]+) ([\d.]+)[x배]", faster)
+            }
+    assert shown.keys() == wanted.keys()
+    for key, slower in wanted.items():
+        assert (
+            shown[key].keys() == slower.keys() or {p.strip() for p in shown[key]} == slower.keys()
+        )
+        for peer, ratio in shown[key].items():
+            assert abs(slower[peer.strip()] - ratio) < 0.0101, key
+
+
+@pytest.mark.parametrize("name", BENCHMARK)
+def test_the_figures_of_custom_cells_are_the_recorded_ones(name):
+    found, cells = recorded(), ("peephole LSTM", "original GRU", "layer-norm LSTM")
+    shown = [row for row in rows(name) if len(row) == 5 and row[4].endswith("x")]
+    assert len(shown) == 12
+    for place, (_, mode, shape, relative, speedup) in enumerate(shown):
+        ratios = found[cells[place // 4], ENGLISH.get(mode, mode), shape.strip("()")]
+        assert abs(1 / ratios["ostinato.LSTM"] - float(relative)) < 0.0101
+        assert abs(ratios["torch loop"] / float(speedup[:-1]) - 1) < 0.01
+
+
+@pytest.mark.parametrize("narrow", ["", ".narrow"])
+def test_the_pictures_of_the_readme_show_the_recorded_figures(narrow):
+    """Text is drawn as outlines, and each has its words in a comment."""
+    hero, benchmark = (
+        set(re.findall(r"<!-- (.*?) -->", read(f"docs/pictures/{one}{narrow}.svg")))
+        for one in ("hero", "benchmark")
+    )
+    found = recorded()
+    for (_, mode, shape), ratios in found.items():
+        if "torch loop" in ratios and mode == "training":
+            rows = "1 row" if shape == "1,100,32,32" else "32 rows"
+            assert f"{ratios['torch loop']:.1f}x   {rows}" in hero
+    for layer in ("RNN", "LSTM", "GRU"):
+        for mode in ENGLISH.values():
+            assert f"{layer}, {mode}" in benchmark
+            for peer in PEERS if mode == "inference" else (PEERS[0], *PEERS[2:]):
+                mean = geometric_mean(found, layer, mode, "all", peer)
+                assert f"{mean:.2f}x" in benchmark
+
+
+@pytest.mark.parametrize("name", READMES)
+def test_the_readme_is_short(name):
+    assert len(read(name).splitlines()) <= 120
