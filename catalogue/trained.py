@@ -1,4 +1,4 @@
-"""What each cell learns: two small tasks on real data, with one budget for all cells."""
+"""Training of each cell on two small tasks on real data, with one budget for all cells."""
 
 import difflib
 import time
@@ -74,7 +74,7 @@ def train(
 
 
 def _result(task: str, name: str, data: Path) -> float | None:
-    """What a task measures with a cell; None where it diverges."""
+    """The metric of a task with a cell; None if training diverges."""
     from ostinato.tasks import task_class
 
     learned, test, measure, options = TASKS[task]
