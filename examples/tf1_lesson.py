@@ -6,7 +6,7 @@ three words. Nothing is trained; the numbers are what the first weights make of 
 
     python examples/tf1_lesson.py
 
-The last part sets no seed, and prints different numbers each time, unless the device's seed is fixed
+The last part sets no seed. It prints different numbers each time, unless the device seed is fixed
 (see docs/tf1.md):
 
     OSTINATO_TF1_DEVICE_SEED=4124492660:66 python examples/tf1_lesson.py
