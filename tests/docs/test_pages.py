@@ -528,3 +528,39 @@ def test_the_pictures_of_the_readme_show_the_recorded_figures(narrow):
 @pytest.mark.parametrize("name", READMES)
 def test_the_readme_is_short(name):
     assert len(read(name).splitlines()) <= 120
+
+
+# ---------------------------------------------------------------- Korean
+
+# Words of the Korean pages that nobody searches for, and what to write instead.
+VARIANTS = {
+    "십시오": "-세요",
+    "낱말": "단어, 토큰",
+    "꼬리표": "태그",
+    "알아맞": "예측",
+    "정칙화": "규제",
+    "최적화기": "옵티마이저",
+    "쓰레기 수집": "가비지 컬렉터",
+    "견주": "비교",
+    "걸음": "스텝",
+    "오스티나토": "Ostinato",
+    "텐서플로": "TensorFlow",
+    "파이토치": "PyTorch",
+    "수업": "강의",
+    "많아야": "최대",
+    "다섯 가지 꼴": "다섯 가지 형태",
+}
+LESSONS = [path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/lessons/ko/*.ipynb")]
+
+
+@pytest.mark.parametrize(
+    "name", [*(korean for _, korean in PAIRS), "docs/lessons/README.ko.md", *sorted(LESSONS)]
+)
+def test_a_korean_page_uses_the_terms_of_the_field(name):
+    found = [
+        (number, word, instead)
+        for number, line in enumerate(read(name).splitlines(), 1)
+        for word, instead in VARIANTS.items()
+        if word in line
+    ]
+    assert found == []
