@@ -25,6 +25,7 @@ from ostinato.errors import InputError
 from ostinato.language.graph import POINTWISE
 from ostinato.language.initialisers import INITIALISERS
 from ostinato.tasks import Generator, generate, task
+from ostinato.tasks.options import TASKS as LISTINGS
 from places import ROOT
 
 READMES = ("README.md", "README.ko.md")
@@ -170,7 +171,7 @@ def test_a_page_leads_to_pages_of_its_own_language(name):
     korean = [link for link in links if link.endswith(".ko.md")]
     # one link goes to the other language; these pages have one language
     one = ("CHANGELOG.md", "CONTRIBUTING.md", "ARCHITECTURE.md")
-    others = [link for link in links if link not in (*korean, *one)]
+    others = [link for link in links if link not in korean and link.split("/")[-1] not in one]
     assert len(others if name.endswith(".ko.md") else korean) == 1
 
 
@@ -526,8 +527,16 @@ def test_the_pictures_of_the_readme_show_the_recorded_figures(narrow):
 
 
 @pytest.mark.parametrize("name", READMES)
-def test_the_readme_is_short(name):
+def test_the_readme_is_short_and_counts_the_cells(name):
     assert len(read(name).splitlines()) <= 120
+    assert re.search(rf"\b{len(CELLS)} ?(cells|가지)", read(name))
+
+
+@pytest.mark.parametrize("name", TASKS)
+def test_the_page_of_the_tasks_has_their_defaults(name):
+    shown = {row[0].strip("`"): row[2:] for row in rows(name) if len(row) == 4 and row[2].isdigit()}
+    wanted = {task: listing.options() for task, listing in LISTINGS.items()}
+    assert shown == {task: [str(one.hidden), str(one.layers)] for task, one in wanted.items()}
 
 
 # ---------------------------------------------------------------- Korean
