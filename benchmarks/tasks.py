@@ -236,7 +236,7 @@ def train(data: Path, row, scratch: Path, **options) -> tuple[dict, float]:
 
     files = {"unlabelled": found(chosen["unlabelled"])} if "unlabelled" in chosen else {}
     task = task_class(name)(**chosen | files | options).fit(found(learned), test=found(test))
-    return task.result.measures, task.result.seconds
+    return task.result.metrics, task.result.seconds
 
 
 def compare(data: Path, rows: dict, scratch: Path, seeds: int) -> None:

@@ -14,7 +14,7 @@ from ostinato.options import ONE_INPUT
 from .measured import Learned, read, write
 
 ALIKE = {"hidden": 128, "seed": 1, "patience": 0}
-# Task: where it learns and is tested, its measure, and its options.
+# Task: its training and test data, its metric, and its options.
 TASKS = {
     "classify": (
         "small/hand_gesture/train.csv",
@@ -77,7 +77,7 @@ def _result(task: str, name: str, data: Path) -> float | None:
     """The metric of a task with a cell; None if training diverges."""
     from ostinato.tasks import task_class
 
-    learned, test, measure, options = TASKS[task]
+    learned, test, metric, options = TASKS[task]
     try:
         model = task_class(task)(cell=name, **options).fit(
             data / learned, test=data / test, threads=1
@@ -86,4 +86,4 @@ def _result(task: str, name: str, data: Path) -> float | None:
         if not str(error).startswith(DIVERGED):
             raise
         return None
-    return float(f"{model.result.measures[measure]:.4g}")
+    return float(f"{model.result.metrics[metric]:.4g}")

@@ -311,7 +311,7 @@ KOREAN = {
     "none": "없음",
     "off": "꺼짐",
     "all cores": "모든 코어",
-    "another each time": "매번 다른 수",
+    "random": "무작위",
 }
 
 
@@ -530,6 +530,14 @@ def test_the_pictures_of_the_readme_show_the_recorded_figures(narrow):
 def test_the_readme_is_short_and_counts_the_cells(name):
     assert len(read(name).splitlines()) <= 120
     assert re.search(rf"\b{len(CELLS)} ?(cells|가지)", read(name))
+
+
+def test_the_command_line_and_the_page_have_the_same_form_for_each_task():
+    shown = {
+        row[1]: row[0] for row in rows(TASKS[0]) if row[1] and row[0].startswith(("One", "Many"))
+    }
+    forms = {re.search(r"`(\w+)`", task)[1]: form for task, form in shown.items()}
+    assert forms == {task: listing.summary.split(":")[0] for task, listing in LISTINGS.items()}
 
 
 @pytest.mark.parametrize("name", TASKS)
