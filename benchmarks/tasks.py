@@ -1,13 +1,12 @@
-"""Train tasks on real data, as the guide's table of results has them; and beside torch.nn's layers
-in the same loop.
+"""Train the tasks on real data, as in the results of docs/tasks.md; and compare Ostinato's layers
+with torch.nn's in the same loop.
 
-    python benchmarks/tasks.py DATA                    # every row, one after another python
-    benchmarks/tasks.py DATA --only translate   # those whose name begins so python
-    benchmarks/tasks.py DATA --beside           # small data, three seeds, with our layers and with
-    torch.nn's
+    python benchmarks/tasks.py DATA                      every row, one after the other
+    python benchmarks/tasks.py DATA --only translate     only rows whose name begins so
+    python benchmarks/tasks.py DATA --compare            small data, three seeds, both libraries
 
-DATA is a directory with `small` and `full` in it (docs/tasks.md says where the data is from). Each
-row is what `ostinato train` does with the options shown.
+DATA is a directory with `small` and `full` in it. Each row is a run of `ostinato train` with the
+options shown.
 """
 
 import argparse
@@ -23,7 +22,7 @@ import numpy as np
 
 from ostinato.tasks import task_class
 
-# name: task, data, test data, options, measure
+# name: task, data, test data, options, metric
 FULL = {
     "classify nsmc": (
         "classify",
@@ -121,9 +120,8 @@ FULL = {
         "mase",
     ),
 }
-# The same models, with less data or fewer steps: what is compared is the loop with one layer in it
-# or the other.
-BESIDE = {
+# The same models, with less data or fewer steps, to compare the loop with one layer or the other.
+COMPARED = {
     "classify nsmc": (
         "classify",
         "small/nsmc/train.tsv",
@@ -205,8 +203,8 @@ BESIDE = {
 
 
 def emoji(data: Path, part: str, into: Path) -> Path:
-    """An npz file of pictures and names: a tenth of the pictures that have a skin tone, drawn by
-    chance, or all others.
+    """Write an npz file of pictures and names: a random tenth of the pictures with a skin tone, or
+    all others.
     """
     with open(data / "full/emoji/captions.tsv", encoding="utf-8") as file:
         toned = np.array(
@@ -226,7 +224,7 @@ def emoji(data: Path, part: str, into: Path) -> Path:
 
 
 def train(data: Path, row, scratch: Path, **options) -> tuple[dict, float]:
-    """The measures of a row's run, and the seconds of its training."""
+    """The metrics of a row's run, and the seconds of its training."""
     name, learned, test, chosen, _ = row
 
     def found(path):
@@ -238,20 +236,20 @@ def train(data: Path, row, scratch: Path, **options) -> tuple[dict, float]:
 
     files = {"unlabelled": found(chosen["unlabelled"])} if "unlabelled" in chosen else {}
     task = task_class(name)(**chosen | files | options).fit(found(learned), test=found(test))
-    return task.result.measures, task.result.seconds
+    return task.result.metrics, task.result.seconds
 
 
-def beside(data: Path, rows: dict, scratch: Path, seeds: int) -> None:
-    """Train each row with our layers and torch.nn's, in turn, and print means, spreads and the
-    ratio of times.
+def compare(data: Path, rows: dict, scratch: Path, seeds: int) -> None:
+    """Train each row with Ostinato's layers and torch.nn's alternately, and print means, standard
+    deviations and the ratio of times.
     """
-    print("| | measure | ours | torch.nn | as fast |\n|---|---|---|---|---|")
+    print("| | metric | Ostinato | torch.nn | speed-up |\n|---|---|---|---|---|")
     for name, row in rows.items():
         runs = {engine: [] for engine in (None, "torch")}
         for seed in range(1, seeds + 1):
             for engine, found in runs.items():
-                measures, seconds = train(data, row, scratch, engine=engine, seed=seed)
-                found.append((measures[row[4]], seconds))
+                metrics, seconds = train(data, row, scratch, engine=engine, seed=seed)
+                found.append((metrics[row[4]], seconds))
         words = [
             f"{statistics.mean(values):.4f} ± {statistics.stdev(values):.4f}"
             for values in ([value for value, _ in found] for found in runs.values())
@@ -270,30 +268,30 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data", type=Path)
     parser.add_argument("--only", default="")
-    parser.add_argument("--beside", action="store_true")
+    parser.add_argument("--compare", action="store_true")
     parser.add_argument("--seeds", type=int, default=3)
     given = parser.parse_args()
     rows = {
         name: row
-        for name, row in (BESIDE if given.beside else FULL).items()
+        for name, row in (COMPARED if given.compare else FULL).items()
         if name.startswith(given.only)
     }
     if not rows:
         sys.exit(
-            f"error: no row begins with {given.only!r}; there are "
-            f"{', '.join(BESIDE if given.beside else FULL)}"
+            f"error: no row begins with {given.only!r}; write one of "
+            f"{', '.join(COMPARED if given.compare else FULL)}"
         )
     with tempfile.TemporaryDirectory() as scratch:
-        if given.beside:
-            return beside(given.data, rows, Path(scratch), given.seeds)
+        if given.compare:
+            return compare(given.data, rows, Path(scratch), given.seeds)
         for name, row in rows.items():
             start = time.perf_counter()
-            measures, seconds = train(given.data, row, Path(scratch))
+            metrics, seconds = train(given.data, row, Path(scratch))
             print(
                 json.dumps(
                     {
                         "row": name,
-                        "measures": measures,
+                        "metrics": metrics,
                         "seconds": round(seconds),
                         "wall": round(time.perf_counter() - start),
                     }

@@ -1,4 +1,4 @@
-"""What can be counted of a cell: its parameters and its multiply-adds."""
+"""The size of a cell: its parameters and its multiply-adds."""
 
 from collections.abc import Sequence
 

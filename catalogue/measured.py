@@ -1,4 +1,4 @@
-"""What was measured of the cells: how long they take, and what they learn; both in one JSON
+"""Measurements of the cells: their times, and their results in small tasks; both in one JSON
 file.
 """
 
@@ -23,7 +23,7 @@ MODES = ("inference", "training")
 
 @dataclass(frozen=True)
 class Times:
-    """What was timed, on one machine in one run.
+    """Times of the cells, on one machine in one run.
 
     Attributes:
         processor: Its name.
@@ -48,14 +48,14 @@ class Times:
         each = [self.seconds[n][mode] / work(CELLS[n].graph, self.shape) for n in (name, "lstm")]
         return [f"{1e3 * self.seconds[name][mode]:#.3g}", f"{each[0] / each[1]:.2f}x"]
 
-    def beside_lstm(self, name: str) -> float:
+    def relative_to_lstm(self, name: str) -> float:
         """The time of a call in training, as a multiple of the LSTM's."""
         return self.seconds[name]["training"] / self.seconds["lstm"]["training"]
 
 
 @dataclass(frozen=True)
 class Learned:
-    """What a task came to with each cell.
+    """The results of a task with each cell.
 
     Attributes:
         options: The task's, the same for every cell.
@@ -85,10 +85,10 @@ class Measured:
 
 
 def read(path: Path) -> Measured:
-    """What `measure` and `train` wrote; nothing where there is no such file.
+    """Read the file of `measure` and `train`; a missing file has no measurements.
 
     Raises:
-        InputError: It is no file of measurements.
+        InputError: It is not a file of measurements.
     """
     if not path.exists():
         return Measured()
@@ -100,9 +100,8 @@ def read(path: Path) -> Measured:
         return Measured(times, {task: _learned(one) for task, one in found["learned"].items()})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InputError(
-            f"{str(path)!r} is no file of cells' measurements ({type(error).__name__}: {error}); "
-            f"restore it, or "
-            "write another one with: python -m catalogue measure"
+            f"{str(path)!r} is not a file of cells' measurements ({type(error).__name__}: "
+            f"{error}); restore it, or write a new one with: python -m catalogue measure"
         ) from error
 
 
@@ -142,11 +141,11 @@ def measure(
     fewest: int = 5,
     say: Callable[[str], None] = print,
 ) -> Times:
-    """Time cells by turns, in this process, and write what came of it.
+    """Time cells alternately, in this process, and write the times.
 
     Args:
-        path: The JSON file to write; what it says of learning stays.
-        names: The cells; "lstm", beside which the others are shown, is among them in any case.
+        path: The JSON file to write; its results of training stay.
+        names: The cells; "lstm", with which the others are compared, is added if it is missing.
         shape: B, T, I, H.
         threads: CPU threads; None for torch's number.
         budget: Seconds for each mode after which no further round begins.
@@ -173,7 +172,7 @@ def measure(
 
 
 def _runner(name: str, mode: str, shape: Sequence[int]):
-    """What is timed: a cell's layer without gradients, or with those of the input and of all
+    """The call that is timed: a cell's layer without gradients, or with those of the input and all
     weights.
     """
     from ostinato.bench.peers import Runner

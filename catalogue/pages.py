@@ -109,7 +109,7 @@ def _table(words: Mapping, measured: Measured) -> str:
 
 
 def _result(words: Mapping, name: str, measured: Measured, task: str) -> str:
-    """What a cell came to in a task, or why there is nothing to say."""
+    """The result of a cell in a task, or the reason why there is none."""
     if name not in ONE_INPUT:
         return words["inputs"]
     if task not in measured.learned or name not in measured.learned[task].values:
@@ -142,11 +142,11 @@ def write_pages(folder: Path, file: Path = FILE) -> list[Path]:
 
     Args:
         folder: The directory for them.
-        file: What `measure` and `train` wrote; where there is no such file the pages say that
+        file: The file of `measure` and `train`; without one the pages say that
             nothing was measured.
 
     Raises:
-        InputError: The directory cannot be written, or `file` is no file of measurements.
+        InputError: The directory cannot be written, or `file` is not a file of measurements.
     """
     measured = read(file)
     pages = {folder / name: page(language, measured) for language, name in PAGES.items()}

@@ -16,7 +16,7 @@ from .measured import Measured
 RESULTS = {
     "classify": ("accuracy", True, (0.25, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.97, 0.99, 1), 0.02),
     "generate": (
-        "nats per character, less is better",
+        "nats per character, lower is better",
         False,
         (1.5, 2, 2.1, 2.2, 2.3, 2.4, 2.5, 3, 3.5, 4, 5),
         0.1,
@@ -28,7 +28,7 @@ MARKS = {"classic": ("#0072b2", "o"), "contrib": ("#d55e00", "s"), "research": (
 # A label is looked a place for in ever wider rings around its point, in these directions:
 # sixteenths of a turn, the sides first.
 AROUND = (0, 8, 1, 15, 7, 9, 2, 14, 6, 10, 3, 13, 5, 11, 4, 12)
-# Points, of which 72 are an inch: from a mark to its label at least and at most, from ring to ring,
+# In points (72 to an inch): from a mark to its label at least and at most, from ring to ring,
 # and around a mark.
 NEAR, FAR, RING, MARK = 5, 200, 3, 4
 
@@ -39,8 +39,8 @@ def draw(measured: Measured, path: Path) -> None:
 
 
 def picture(measured: Measured):
-    """A panel for each task, with a named point for each cell: its time of training beside the
-    LSTM's, and its result.
+    """A panel for each task, with a named point for each cell: its training time relative
+    to the LSTM's, and its result.
 
     The better result is higher up, on an axis that is the wider the nearer it is to the best. Cells
     without one are left out.
@@ -75,7 +75,7 @@ def picture(measured: Measured):
         axes.set(
             xscale="log",
             title=task,
-            xlabel="time of training, as a multiple of the LSTM's",
+            xlabel="training time relative to the LSTM's",
             ylabel=said,
         )
         axes.set_yscale(
@@ -124,16 +124,16 @@ def _widening(values: list[float], more: bool, near: float):
 
 
 def _points(measured: Measured, task: str) -> dict[str, tuple[float, float]]:
-    """By cell, its time of training beside the LSTM's, and its result, where it has both."""
+    """By cell, its training time relative to the LSTM's, and its result, where it has both."""
     return {
-        name: (measured.times.beside_lstm(name), value)
+        name: (measured.times.relative_to_lstm(name), value)
         for name, value in measured.learned[task].values.items()
         if value is not None and name in measured.times.seconds
     }
 
 
 def _label(axes, points: dict[str, tuple[float, float]]) -> None:
-    """Write names beside their points, where they cover neither each other nor points."""
+    """Write names next to their points, where they cover neither each other nor points."""
     from matplotlib.transforms import Bbox
 
     inside, back = axes.get_window_extent(), axes.transData.inverted().transform
@@ -147,13 +147,13 @@ def _label(axes, points: dict[str, tuple[float, float]]) -> None:
         box = label.get_window_extent()
         width, height = box.width / 2 + 1, box.height / 2
         rings = (
-            _beside(x, y, width, height, radius, turn)
+            _label_box(x, y, width, height, radius, turn)
             for radius in range(NEAR, FAR, RING)
             for turn in AROUND
         )
         chosen = next(
             (one for one in rings if _is_within(one, inside) and not one.count_overlaps(taken)),
-            _beside(x, y, width, height, NEAR, 0),
+            _label_box(x, y, width, height, NEAR, 0),
         )
         taken.append(chosen)
         label.set_position(back(((chosen.x0 + chosen.x1) / 2, (chosen.y0 + chosen.y1) / 2)))
@@ -162,7 +162,7 @@ def _label(axes, points: dict[str, tuple[float, float]]) -> None:
             axes.plot(*zip(points[name], back(end)), color="#999999", linewidth=0.6, zorder=2)
 
 
-def _beside(x: float, y: float, width: float, height: float, radius: float, turn: int):
+def _label_box(x: float, y: float, width: float, height: float, radius: float, turn: int):
     """A box of twice this width and height, so far from a point in a direction."""
     from matplotlib.transforms import Bbox
 

@@ -1,4 +1,4 @@
-"""What each cell learns: two small tasks on real data, with one budget for all cells."""
+"""Training of each cell on two small tasks on real data, with one budget for all cells."""
 
 import difflib
 import time
@@ -14,7 +14,7 @@ from ostinato.options import ONE_INPUT
 from .measured import Learned, read, write
 
 ALIKE = {"hidden": 128, "seed": 1, "patience": 0}
-# Task: where it learns and is tested, its measure, and its options.
+# Task: its training and test data, its metric, and its options.
 TASKS = {
     "classify": (
         "small/hand_gesture/train.csv",
@@ -74,10 +74,10 @@ def train(
 
 
 def _result(task: str, name: str, data: Path) -> float | None:
-    """What a task measures with a cell; None where it diverges."""
+    """The metric of a task with a cell; None if training diverges."""
     from ostinato.tasks import task_class
 
-    learned, test, measure, options = TASKS[task]
+    learned, test, metric, options = TASKS[task]
     try:
         model = task_class(task)(cell=name, **options).fit(
             data / learned, test=data / test, threads=1
@@ -86,4 +86,4 @@ def _result(task: str, name: str, data: Path) -> float | None:
         if not str(error).startswith(DIVERGED):
             raise
         return None
-    return float(f"{model.result.measures[measure]:.4g}")
+    return float(f"{model.result.metrics[metric]:.4g}")

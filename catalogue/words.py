@@ -1,4 +1,4 @@
-"""What the pages of the cells say beside what is made from the code, in both languages."""
+"""The text of the pages of the cells that is not made from the code, in both languages."""
 
 IRNN = """\
 import torch
@@ -36,91 +36,80 @@ ENGLISH = {
     "other": "[한국어](cells.ko.md)",
     "intro": (
         (
-            'Every cell here is its equations, and a layer by its name: `ostinato.Recurrent("gru", '
-            "input_size=64, "
-            "hidden_size=128)`. The equations are printed from what is computed, and this page is "
-            "made from the code by "
-            "`python -m catalogue docs`. How a cell of your own is written stands in [the cell "
+            "Every cell of Ostinato with its equations, its cost and its paper. A layer takes a cell "
+            'by its name: `ostinato.Recurrent("gru", input_size=64, hidden_size=128)`. The equations '
+            "are printed from what is computed, and this page is made from the code by "
+            "`python -m catalogue docs`. How to write your own cell is in [the cell "
             "language](language.md)."
         ),
         (
-            "States are `h_{t-1}` before the step and `h_t` after it; `split(z, 4)` cuts a value "
-            "into four equal parts. Biases "
-            "are kept where a paper leaves them out. Constants, such as a forget bias, are changed "
-            "with "
-            "`cell.with_constants(...)`."
+            "The state is `h_{t-1}` before the step and `h_t` after it. `split(z, 4)` cuts a value "
+            "into four equal parts. Biases are kept where a paper leaves them out. Change "
+            "constants, such as a forget bias, with `cell.with_constants(...)`."
         ),
     ),
-    "all": "All at a glance",
+    "all": "Comparison",
     "columns": (
         "cell",
-        "parameters for each of the H units",
+        "parameters per unit (H)",
         "multiply-adds",
         "linear",
         "inference, ms",
-        "beside the LSTM",
+        "relative to LSTM",
         "training, ms",
-        "beside the LSTM",
+        "relative to LSTM",
         "`classify`, accuracy",
         "`generate`, nats per character",
     ),
     "legend": (
-        "Multiply-adds are those of the products for a step of a row, where I is {I}, H is {H} and "
-        "any other letter "
-        "{other}.\n- Linear: every new state is linear in the old ones, with coefficients that "
-        "inputs and weights alone "
-        "decide.\n- Times are of a batch of {B} over {T} steps. Beside the LSTM: the time for each "
-        "multiply-add, as a multiple "
-        "of the LSTM's in the same run. Training is forward, and backward to the input and all "
-        "weights."
+        "Multiply-adds are those of the matrix products for one step of one row, with I = {I}, "
+        "H = {H} and {other} for any other letter.\n- Linear: every new state is linear in the old "
+        "ones, with coefficients that only depend on inputs and weights.\n- Times are for a batch "
+        "of {B} over {T} steps. Relative to LSTM: the time for each multiply-add, divided by the "
+        "LSTM's in the same run. Training is forward, and backward to the input and all weights."
     ),
     "measured": "Measured on {date}: {processor}, threads: {threads}.",
-    "unmeasured": "Nothing has been timed yet: `python -m catalogue measure` does.",
+    "unmeasured": "The cells have not been timed yet: run `python -m catalogue measure`.",
     "classify": (
-        "`classify`: the accuracy on {test_rows} hand gestures, of 4 kinds, after {steps} steps "
-        "with {batch} others a batch, "
-        "drawn from {rows:,}. One layer of {hidden} units in each direction, a learning rate of "
-        "{learning_rate:g} at most. One "
-        "gesture more or fewer is {one:.3f}."
+        "`classify`: accuracy on {test_rows} hand gestures of 4 kinds, after {steps} training steps "
+        "with batches of {batch} from {rows:,} others. One layer of {hidden} units in each "
+        "direction, a peak learning rate of {learning_rate:g}. One gesture more or fewer is "
+        "{one:.3f}."
     ),
     "generate": (
-        "`generate`: nats per character, of which fewer are better, on {test_rows:,} characters of "
-        "Shakespeare's plays, after "
-        "{steps} steps with {batch} x {sequence_length} characters a batch, drawn from {rows:,} "
-        "others. One layer of {hidden} "
-        "units, a learning rate of {learning_rate:g} at most."
+        "`generate`: nats per character (lower is better) on {test_rows:,} characters of "
+        "Shakespeare's plays, after {steps} training steps with batches of {batch} x "
+        "{sequence_length} characters from {rows:,} others. One layer of {hidden} units, a peak "
+        "learning rate of {learning_rate:g}."
     ),
     "results": (
-        "Both results are of one seed and of one short budget for all cells, and all else is as "
-        "`ostinato train` has it. "
-        "Nothing was tuned for a cell: cells that are near each other may change places with "
-        "another seed, and one that is "
-        "behind may only want more steps or another learning rate. They do not say which cell is "
-        'best. "Two '
-        'inputs": the cell wants the time of each step too, which these tasks do not give.'
+        "Both results are of one seed and one short budget for all cells, with the defaults of "
+        "`ostinato train`. Nothing was tuned for a cell. Cells with similar results may change "
+        "places with another seed, and a cell with a worse result may only need more steps or "
+        'another learning rate. The results do not say which cell is best. "Two inputs": the '
+        "cell also needs the time of each step, which these tasks do not have."
     ),
-    "untrained": "Nothing has been trained yet: `python -m catalogue train DATA` does.",
-    "alt": "Time of training beside the LSTM's, and result, of every cell: a panel for classify "
+    "untrained": "The cells have not been trained yet: run `python -m catalogue train DATA`.",
+    "alt": "Training time relative to the LSTM's, and result, of every cell: a panel for classify "
     "and one for generate",
     "caption": (
-        "Every cell with a result: to the right what takes longer to train, as a multiple of the "
-        "LSTM's time at the same H, "
-        "whatever the number of multiply-adds; higher up what came to a better result, on an axis "
-        "that widens towards the best."
+        "Every cell with a result. Further right means a longer training time, relative to the "
+        "LSTM at the same H, whatever the number of multiply-adds. Higher up means a better "
+        "result, on an axis that widens towards the best."
     ),
     "diverged": "diverged",
     "inputs": "two inputs",
     "yes": "yes",
     "source": "Source: {}",
-    "classic": "Cells that everyone knows",
+    "classic": "Classic cells",
     "contrib": "Cells of TensorFlow 1",
-    "research": "Cells of research",
-    "recipes": "What is no cell",
+    "research": "Cells from research",
+    "recipes": "Recipes with existing cells",
     "recipe": (
         (
             "IRNN",
             (
-                "A simple network of `relu` whose recurrent matrix starts as the identity. Source: "
+                "A simple network with `relu` whose recurrent matrix starts as the identity. Source: "
                 "Le, Jaitly and Hinton, A "
                 "Simple Way to Initialize Recurrent Networks of Rectified Linear Units (2015)."
             ),
@@ -128,19 +117,17 @@ ENGLISH = {
         (
             "Chrono initialisation",
             (
-                "Biases of an LSTM after which each unit remembers for another time, of up to 784 "
-                "steps here; the gates are in "
-                "the order `i, f, g, o`. Source: Tallec and Ollivier, Can Recurrent Neural "
+                "Biases of an LSTM with which each unit remembers for a different time, here up to 784 "
+                "steps. The gates are in the order `i, f, g, o`. Source: Tallec and Ollivier, Can Recurrent Neural "
                 "Networks Warp Time? (2018)."
             ),
         ),
         (
             "Echo state network",
             (
-                "A simple network whose weights stay as they are, with a largest eigenvalue below "
-                "1, and a readout by ridge "
-                "regression. The first 100 steps are left out, for they still know the zeros that "
-                "the state began with. "
+                "A simple network whose weights are not trained, with a largest eigenvalue below 1, "
+                "and an output layer by ridge regression. The first 100 steps are left out, because "
+                "they still depend on the initial zeros of the state. "
                 'Source: Jaeger, The "echo state" approach to analysing and training recurrent '
                 "neural networks (2001)."
             ),
@@ -153,19 +140,19 @@ KOREAN = {
     "other": "[English](cells.md)",
     "intro": (
         (
-            '여기 있는 셀은 모두 수식 그대로이고, 이름으로 층을 만듭니다: `ostinato.Recurrent("gru", input_size=64, '
+            'Ostinato의 모든 셀과 그 수식, 비용, 논문입니다. 층은 셀을 이름으로 받습니다: `ostinato.Recurrent("gru", input_size=64, '
             "hidden_size=128)`. 수식은 실제로 계산하는 것에서 출력한 것이고, 이 문서는 `python -m catalogue docs`가 "
-            "코드에서 만듭니다. 셀을 직접 쓰는 법은 [셀 언어](language.ko.md)에 있습니다."
+            "코드에서 만듭니다. 셀을 직접 만드는 법은 [셀 언어](language.ko.md)에 있습니다."
         ),
         (
             "상태는 시점 앞에서 `h_{t-1}`, 뒤에서 `h_t`입니다. `split(z, 4)`는 값을 넷으로 똑같이 나눕니다. 논문에 없는 편향도 "
             "둡니다. 망각 편향 같은 상수는 `cell.with_constants(...)`로 바꿉니다."
         ),
     ),
-    "all": "한눈에 보기",
+    "all": "비교",
     "columns": (
         "셀",
-        "H개 유닛 하나에 드는 매개변수",
+        "유닛당 매개변수 수(H)",
         "곱셈-덧셈",
         "선형",
         "추론, ms",
@@ -182,7 +169,7 @@ KOREAN = {
         "가중치까지의 역방향입니다."
     ),
     "measured": "{date}에 쟀습니다: {processor}, 스레드 {threads}개.",
-    "unmeasured": "시간은 아직 재지 않았습니다. `python -m catalogue measure`가 잽니다.",
+    "unmeasured": "시간은 아직 재지 않았습니다. `python -m catalogue measure`를 실행하세요.",
     "classify": (
         "`classify`: 손짓 {test_rows}개를 4가지로 나눈 정확도입니다. 다른 손짓 {rows:,}개에서 {batch}개씩 뽑은 배치로 {steps}번 "
         "학습했습니다. 층은 방향마다 유닛 {hidden}개인 하나, 학습률은 최대 {learning_rate:g}입니다. 손짓 하나가 {one:.3f}입니다."
@@ -198,7 +185,7 @@ KOREAN = {
         '필요할 뿐일 수 있습니다. 어느 셀이 가장 좋은지 말해 주지는 않습니다. "입력 둘": 시점마다 시각도 받는 셀인데, 이 '
         "과제들은 시각을 주지 않습니다."
     ),
-    "untrained": "아직 학습시키지 않았습니다. `python -m catalogue train DATA`가 합니다.",
+    "untrained": "아직 학습하지 않았습니다. `python -m catalogue train DATA`를 실행하세요.",
     "alt": "모든 셀의 LSTM 대비 학습 시간과 결과: classify와 generate 그림 하나씩",
     "caption": (
         "결과가 있는 모든 셀입니다. 오른쪽일수록 학습이 오래 걸립니다. 곱셈-덧셈의 수와 상관없이, H가 같은 LSTM의 시간의 몇 "
@@ -208,10 +195,10 @@ KOREAN = {
     "inputs": "입력 둘",
     "yes": "예",
     "source": "출처: {}",
-    "classic": "누구나 아는 셀",
-    "contrib": "텐서플로 1의 셀",
+    "classic": "고전적인 셀",
+    "contrib": "TensorFlow 1의 셀",
     "research": "연구에서 나온 셀",
-    "recipes": "셀이 아닌 것",
+    "recipes": "있는 셀로 만드는 방법",
     "recipe": (
         (
             "IRNN",
@@ -249,13 +236,13 @@ IN_KOREAN = {
     ),
     "lstm": "망각 게이트가 있는 장단기 기억입니다. `cell_clip`은 셀 상태를 0에서 그 거리 안에 둡니다.",
     "lstm_full": (
-        "텐서플로 1의 LSTMCell에 있는 것을 모두 갖춘 LSTM입니다. 핍홀(없어도 됨), 클리핑, 투영이 있습니다.\n\n투영이 없으면 "
+        "TensorFlow 1의 LSTMCell에 있는 것을 모두 갖춘 LSTM입니다. 핍홀(없어도 됨), 클리핑, 투영이 있습니다.\n\n투영이 없으면 "
         "`lstm_peephole`이고, 핍홀도 없으면 `lstm`입니다."
     ),
     "lstm_peephole": "게이트가 셀 상태를 보는 LSTM입니다.",
     "lstm_projected": "출력을 유닛 P개로 투영하고, torch.nn.LSTM(proj_size=P)처럼 핍홀이 없는 LSTM입니다.",
     "min_gru": "최소 GRU: 게이트와 후보가 입력만 봅니다.",
-    "cfn": "혼돈이 없는 신경망: 입력이 없으면 상태가 0으로 갑니다. 입력의 몫은 텐서플로에서처럼 1 - i이고, 논문에서는 i입니다.",
+    "cfn": "혼돈이 없는 신경망: 입력이 없으면 상태가 0으로 갑니다. 입력의 몫은 TensorFlow에서처럼 1 - i이고, 논문에서는 i입니다.",
     "coupled_lstm": "망각 게이트가 남기는 것이 입력 게이트인 LSTM으로, 핍홀은 있어도 없어도 됩니다.",
     "coupled_lstm_projected": "같은 셀의 출력을 유닛 P개로 투영한 것입니다.",
     "grid1_lstm": "깊이 한 차원의 LSTM 격자: 시점에서 시점으로 가는 것이 없습니다. 핍홀은 있어도 없어도 됩니다.",
@@ -277,7 +264,7 @@ IN_KOREAN = {
     "sru": "단순 순환 유닛: 게이트는 입력만 보고, 출력은 상태와 입력의 행렬 곱을 섞은 것입니다.",
     "ugrnn": "갱신 게이트 신경망: 게이트 하나가 상태를 얼마나 남길지 정합니다.",
     "antisymmetric_rnn": (
-        "커지지도 사라지지도 않는 운동 방정식을 따라 `epsilon`만큼 가는 한 걸음으로, 감쇠 `gamma`만 있습니다. 게이트는 "
+        "커지지도 사라지지도 않는 운동 방정식을 따라 `epsilon`만큼 가는 한 스텝으로, 감쇠 `gamma`만 있습니다. 게이트는 "
         "없습니다."
     ),
     "cornn": (

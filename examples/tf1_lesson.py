@@ -1,12 +1,12 @@
-"""A first lesson on recurrent networks, as it was written for TensorFlow 1: only the import is
-another.
+"""A first lesson on recurrent networks, as it was written for TensorFlow 1; only the import is
+changed.
 
 Letters are one-hot vectors, and an LSTM of two units reads them: one letter, one word, a batch of
 three words. Nothing is trained; the numbers are what the first weights make of the letters.
 
     python examples/tf1_lesson.py
 
-The last part sets no seed, and prints other numbers each time, unless the device's seed is fixed
+The last part sets no seed. It prints different numbers each time, unless the device seed is fixed
 (see docs/tf1.md):
 
     OSTINATO_TF1_DEVICE_SEED=4124492660:66 python examples/tf1_lesson.py
@@ -23,7 +23,7 @@ hidden_size = 2
 
 
 def run(x_data):
-    """Read letters with a new LSTM, and print what it gives."""
+    """Read letters with a new LSTM, and print its outputs."""
     print("input", x_data.shape)
     cell = tf.contrib.rnn.BasicLSTMCell(num_units=hidden_size, state_is_tuple=True)
     outputs, _states = tf.nn.dynamic_rnn(cell, x_data, dtype=tf.float32)

@@ -197,10 +197,10 @@ def test_a_result_is_shown_or_why_there_is_none():
 
 def test_the_budget_is_said_where_there_are_results():
     assert all(
-        f"after {one.options['steps']} steps" in page("en", SOME) for one in LEARNED.values()
+        f"after {one.options['steps']} training steps" in page("en", SOME) for one in LEARNED.values()
     )
-    assert "of one seed and of one short budget for all cells" in page("en", SOME)
-    assert "`python -m catalogue train DATA` does" in page("en") and "one seed" not in page("en")
+    assert "of one seed and one short budget for all cells" in page("en", SOME)
+    assert "run `python -m catalogue train DATA`" in page("en") and "one seed" not in page("en")
 
 
 def test_what_is_measured_is_written_and_read_back(tmp_path):
@@ -259,7 +259,7 @@ def test_cells_are_measured_and_trained_into_a_file(monkeypatch):
 def test_other_words_are_refused(words, capsys):
     assert main(words) == 2
     assert re.match(
-        r"error: python -m ostinato\.catalogue.*: write docs \[DIRECTORY\] to make",
+        r"error: python -m catalogue.*: write docs \[DIRECTORY\] to make",
         capsys.readouterr().err,
     )
 
@@ -298,6 +298,6 @@ def test_a_file_of_something_else_is_refused(content, why, tmp_path):
     )
     with pytest.raises(
         InputError,
-        match=f"cells.json' is no file of cells' measurements .*{why}.*write another one with: ",
+        match=f"cells.json' is not a file of cells' measurements .*{why}.*write a new one with: ",
     ):
         read(tmp_path / "cells.json")

@@ -70,7 +70,7 @@ def test_few_results_are_drawn_too(measured):
 def test_the_better_result_is_higher_up(measured):
     classify, generate = picture(measured).axes
     assert not classify.yaxis_inverted() and generate.yaxis_inverted()
-    assert generate.get_ylabel() == "nats per character, less is better"
+    assert generate.get_ylabel() == "nats per character, lower is better"
 
 
 def test_the_file_is_whole_has_text_as_text_and_is_the_same_again(measured, tmp_path):

@@ -124,7 +124,7 @@ def test_a_cell_that_no_task_takes_is_refused(name, mend, small, tmp_path):
 
 
 def test_data_that_is_not_there_is_refused(tmp_path):
-    with pytest.raises(InputError, match="there is no file .*hand_gesture/train.csv"):
+    with pytest.raises(InputError, match="the file .*hand_gesture/train.csv' does not exist"):
         train(tmp_path / "cells.json", tmp_path)
     assert not (tmp_path / "cells.json").exists()
 
