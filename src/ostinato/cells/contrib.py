@@ -166,8 +166,7 @@ def ugrnn(
     """Update gate network: one gate says how much of the state stays.
 
     Source: Collins, Sohl-Dickstein and Sussillo, Capacity and Trainability in Recurrent Neural
-        Networks (2016);
-    tf.contrib.rnn.UGRNNCell.
+        Networks (2016); tf.contrib.rnn.UGRNNCell.
     """
     z, n = split(W @ x + U @ h + b, 2)
     z = sigmoid(_shifted(z, forget_bias))
@@ -194,8 +193,7 @@ def intersection(
     large as the input.
 
     Source: Collins, Sohl-Dickstein and Sussillo, Capacity and Trainability in Recurrent Neural
-        Networks (2016);
-    tf.contrib.rnn.IntersectionRNNCell, where both sizes are the same.
+        Networks (2016); tf.contrib.rnn.IntersectionRNNCell, where both sizes are the same.
     """
     z_h, n, z_y, y = split(W @ x + U @ h + b, ("H", "H", "I", "I"))
     y, h = _intersection(x, h, z_h, n, z_y, y, forget_bias, activation)
@@ -306,8 +304,7 @@ def minimal_rnn(
     state.
 
     Source: Chen, MinimalRNN: Toward More Interpretable and Trainable Recurrent Neural Networks
-        (2017);
-    tf.contrib.rnn.MinimalRNNCell.
+        (2017); tf.contrib.rnn.MinimalRNNCell.
     """
     n = activation(V @ x)
     z = sigmoid(W @ n + U @ h + b)
@@ -503,8 +500,7 @@ def frequency_lstm(
         SizeError: No window fits into the input.
 
     Source: Sainath and Li, Modeling Time-Frequency Patterns with LSTM vs. Convolutional
-        Architectures (2016);
-    tf.contrib.rnn.GridLSTMCell.
+        Architectures (2016); tf.contrib.rnn.GridLSTMCell.
 
     Example:
         >>> from ostinato.cells.contrib import frequency_lstm

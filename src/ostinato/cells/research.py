@@ -444,8 +444,8 @@ def phased_lstm(
     training is over.
 
     Source: Neil, Pfeiffer and Liu, Phased LSTM: Accelerating Recurrent Network Training for Long or
-        Event-based Sequences (2016),
-    section 2; tau and s start as there, but s is drawn for the longest period and not for its own.
+        Event-based Sequences (2016), section 2; tau and s start as there, but s is drawn for the
+        longest period and not for its own.
     """
     cycles = (t - s) / tau
     phi = cycles - floor(cycles)

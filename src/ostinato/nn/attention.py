@@ -18,9 +18,12 @@ class _Attention(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """What queries get from a memory.
 
-        Args: query: (B, Q) for one step, or (B, T, Q) for all steps at once. keys: What
-            `keys(memory)` gave. memory: (B, S, M). mask: (B, S) truth values, the places that there
-            are; None for all. A row without any gets zeros.
+        Args:
+            query: (B, Q) for one step, or (B, T, Q) for all steps at once.
+            keys: What `keys(memory)` gave.
+            memory: (B, S, M).
+            mask: (B, S) truth values, the places that there are; None for all. A row without any
+                gets zeros.
 
         Returns:
             Context (B, M) or (B, T, M), and weights (B, S) or (B, T, S), which add up to 1.
@@ -90,8 +93,7 @@ class Luong(_Attention):
         memory_size: M, units of a place.
 
     Source: Luong, Pham and Manning, Effective Approaches to Attention-based Neural Machine
-        Translation (2015), equation 8,
-    "general".
+        Translation (2015), equation 8, "general".
 
     Example:
         >>> import torch
@@ -126,8 +128,7 @@ class Bahdanau(_Attention):
         units: Of the sum.
 
     Source: Bahdanau, Cho and Bengio, Neural Machine Translation by Jointly Learning to Align and
-        Translate (2015), appendix
-    A.1.2.
+        Translate (2015), appendix A.1.2.
 
     Example:
         >>> import torch

@@ -44,8 +44,7 @@ class ConvLSTMCell(PlainLayer):
         name: What its variables are named by.
 
     Source: Shi et al., Convolutional LSTM Network: A Machine Learning Approach for Precipitation
-        Nowcasting (2015),
-    arXiv:1506.04214, without its peepholes, as in TensorFlow.
+        Nowcasting (2015), arXiv:1506.04214, without its peepholes, as in TensorFlow.
     """
 
     order = (0, 1)
