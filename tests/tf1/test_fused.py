@@ -1,4 +1,6 @@
-"""The cells over whole sequences give TensorFlow 1.13.1's numbers, those of their seeds included."""
+"""The cells over whole sequences give TensorFlow 1.13.1's numbers, those of their seeds
+included.
+"""
 
 import numpy as np
 import pytest

@@ -384,7 +384,9 @@ class Graph:
 
     @contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
-        """Put a prefix before names: a new one, an old one again (`"a/b/"`), or none at all (None)."""
+        """Put a prefix before names: a new one, an old one again (`"a/b/"`), or none at all
+        (None).
+        """
         old = self._scope
         self._scope = (
             "" if not name else name[:-1] if name.endswith("/") else self.unique_name(name)

@@ -15,7 +15,9 @@ from .variables import constant_initializer
 
 
 class _Whole:
-    """A whole matrix where the equations have a vector: what they multiply by it is their product."""
+    """A whole matrix where the equations have a vector: what they multiply by it is their
+    product.
+    """
 
     def __init__(self, matrix):
         self.matrix = matrix

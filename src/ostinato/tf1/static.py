@@ -199,7 +199,9 @@ def _lengths(graph: Graph, given, batch: int | None) -> Tensor:
 
 
 def _masked(graph: Graph, cell: RNNCell, x, state, lengths: Tensor, t: int) -> tuple:
-    """One step in a branch of its own, which TensorFlow does not compute where no row is that long."""
+    """One step in a branch of its own, which TensorFlow does not compute where no row is that
+    long.
+    """
     graph.record(_ASK)
     if not cell.counted:
         graph.uncounted = graph.uncounted or "static_rnn(sequence_length=...)"
