@@ -87,10 +87,11 @@ def static_state_saving_rnn(
     """Run a cell over a list of steps, from a state that was kept to one that is kept: a long
     sequence comes in pieces.
 
-    Args: cell: The cell. inputs, sequence_length, scope: As for `static_rnn`. state_saver: What
-        keeps states: `state(name)` gives a tensor, (B, size of the state), and
-        `save_state(name, value)` a tensor
-            that keeps the value when it is run.
+    Args:
+        cell: The cell.
+        inputs, sequence_length, scope: As for `static_rnn`.
+        state_saver: What keeps states: `state(name)` gives a tensor, (B, size of the state), and
+            `save_state(name, value)` a tensor that keeps the value when it is run.
         state_name: The state's name; where the cell has several states, as many names in a tuple.
 
     Returns:
