@@ -9,12 +9,15 @@ from collections.abc import Iterable
 __all__ = [
     "ArgumentTypeError",
     "CellError",
+    "EXTRAS",
     "EngineError",
     "InputError",
+    "MissingExtra",
     "OstinatoError",
     "SizeError",
     "TensorError",
     "TracingError",
+    "missing_extra",
     "near",
     "shown",
 ]
@@ -50,6 +53,45 @@ class EngineError(OstinatoError, RuntimeError):
 
 class TracingError(OstinatoError, RuntimeError):
     """A tracing tool of torch cannot record the call, or would fix the sizes of its example."""
+
+
+class MissingExtra(OstinatoError, ImportError):
+    """A part of Ostinato needs packages that are not installed."""
+
+
+# The packages of each extra, by their import names; pyproject.toml has the versions.
+EXTRAS = {
+    "tasks": (
+        "lightning typer rich tokenizers safetensors regex matplotlib filelock polars PIL "
+        "torchmetrics sacrebleu jinja2"
+    ).split(),
+    "video": ["av"],
+    "bench": ["onnx", "onnxruntime", "jax", "keras"],
+}
+
+
+def missing_extra(error: ModuleNotFoundError) -> MissingExtra | None:
+    """The error that names the extra to install; None if the module is in no extra.
+
+    Example:
+        >>> print(missing_extra(ModuleNotFoundError("", name="polars")))  # doctest: +ELLIPSIS
+        the package polars is not installed: it belongs to the extra 'tasks' (the command line ...
+    """
+    package = (error.name or "").partition(".")[0]
+    for extra, packages in EXTRAS.items():
+        if package in packages:
+            return MissingExtra(
+                f"the package {package} is not installed: it belongs to the extra {extra!r} "
+                f"({_PURPOSES[extra]}); in a copy of the repository write: pip install '.[{extra}]'"
+            )
+    return None
+
+
+_PURPOSES = {
+    "tasks": "the command line and the tasks",
+    "video": "reading video files",
+    "bench": "the libraries that `ostinato bench` compares with",
+}
 
 
 def near(given: str, known: Iterable[str]) -> str:

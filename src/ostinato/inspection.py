@@ -90,8 +90,9 @@ class Steps:
         Args:
             tokens: What the steps were, to stand in the rows.
 
-        Returns: Rows of "step", "token" where tokens are given, "mean f_l0" and "saturated f_l0"
-            for each gate (the share of units at either end), and "norm h_l0" for each state.
+        Returns:
+            Rows of "step", "token" where tokens are given, "mean f_l0" and "saturated f_l0" for
+            each gate (the share of units at either end), and "norm h_l0" for each state.
 
         Raises:
             SizeError: There are more or fewer tokens than steps.
@@ -125,8 +126,10 @@ class Steps:
     def picture(self, path: Path, tokens: Sequence[str] | None = None) -> None:
         """Draw gates and states, by step and unit, as a PNG file.
 
-        Args: path: Where to. tokens: What the steps were, to stand below them. One that no font
-            here can write is left as the number of its step.
+        Args:
+            path: Where to.
+            tokens: What the steps were, to stand below them. One that no font here can write is
+                left as the number of its step.
 
         Raises:
             SizeError: There are more or fewer tokens than steps.
@@ -215,9 +218,12 @@ def inspect_layer(layer: Recurrent, x, *, lengths=None, row: int = 0) -> Steps:
     Dropout is left out. The reference engine computes it all, from the graph that also the layer's
     outputs come from.
 
-    Args: layer: A layer with any cell. x: A sequence (T, I), or a batch as the layer takes it; for
-        a cell of several inputs a tuple of one such for each. lengths: Valid steps of each row of a
-        batch; None where all are T. row: Which sequence of a batch.
+    Args:
+        layer: A layer with any cell.
+        x: A sequence (T, I), or a batch as the layer takes it; for a cell of several inputs a tuple
+            of one such for each.
+        lengths: Valid steps of each row of a batch; None where all are T.
+        row: Which sequence of a batch.
 
     Raises:
         InputError: It is no layer of Ostinato, or there is no such row or no step.
@@ -478,8 +484,10 @@ def _faded(cell: Cell, steps: int, input_size: int, hidden_size: int, seed: int)
 def vanishing_picture(path: Path, curves: Mapping[str, np.ndarray] | None = None) -> None:
     """Draw gradients by the steps that they go back through, on a logarithmic scale, as a PNG file.
 
-    Args: path: Where to. curves: What `vanishing` gives, under any labels; None for elman beside
-        lstm with a forget bias of 1.
+    Args:
+        path: Where to.
+        curves: What `vanishing` gives, under any labels; None for elman beside lstm with a forget
+            bias of 1.
 
     Raises:
         InputError: The place cannot be written.

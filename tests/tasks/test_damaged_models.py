@@ -288,8 +288,10 @@ def each():
 def fault(result: dict, wanted) -> str | None:
     """What is wrong with how a command ended on a damaged directory.
 
-    Args: result: How. wanted: Called where its exit code is 0: whether what came out is what the
-        undamaged directory gives.
+    Args:
+        result: How.
+        wanted: Called where its exit code is 0: whether what came out is what the undamaged
+            directory gives.
     """
     if "died" in result:
         return result["died"]

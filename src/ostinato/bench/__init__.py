@@ -77,15 +77,20 @@ def command(
 ) -> bool:
     """Measure, show each row as it comes, and print the tables.
 
-    Args: threads: CPU threads of everyone; None for one a core. quick: A small part of the grid and
-        fewer samples, in under half a minute. json: A file to write everything to, whole and at the
-        end. only: Layers (RNN, LSTM, GRU, own: a user's own cells) and modes (inference, training)
-        to keep; None for all. peers: Peers besides torch.nn (onnxruntime, jax, keras); None for
-        those that are installed. save_ratios: A file to write the ratios to, for later runs to be
-        held against. compare: Such a file, to hold this run against. roofline: Hold our times
-        against the processor's limits instead, and draw that in this PNG file. ragged: Time rows of
-        unequal lengths instead. memory: Measure the memory of training instead. regularisers: Time
-        training with each regulariser instead.
+    Args:
+        threads: CPU threads of everyone; None for one a core.
+        quick: A small part of the grid and fewer samples, in under half a minute.
+        json: A file to write everything to, whole and at the end.
+        only: Layers (RNN, LSTM, GRU, own: a user's own cells) and modes (inference, training) to
+            keep; None for all.
+        peers: Peers besides torch.nn (onnxruntime, jax, keras); None for those that are installed.
+        save_ratios: A file to write the ratios to, for later runs to be held against.
+        compare: Such a file, to hold this run against.
+        roofline: Hold our times against the processor's limits instead, and draw that in this PNG
+            file.
+        ragged: Time rows of unequal lengths instead.
+        memory: Measure the memory of training instead.
+        regularisers: Time training with each regulariser instead.
 
     Returns:
         False where a row is worse than in `compare`.

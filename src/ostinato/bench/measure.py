@@ -65,10 +65,14 @@ def measure(
 ) -> Run:
     """Measure in this process, as it is: `bench.command` starts one that is fit for it.
 
-    Args: threads: CPU threads of everyone; JAX has as many as this process has processors, or as
-        NPROC said when it started. quick: Few samples of a small part of the grid. layers, modes:
-        Rows to take. peers: Names of PEERS; those that are not installed are left out, and told in
-        the run's `missing`. shapes: (B, T, I, H) or (B, T, I, H, L, D) each, in place of the grids.
+    Args:
+        threads: CPU threads of everyone; JAX has as many as this process has processors, or as
+            NPROC said when it started.
+        quick: Few samples of a small part of the grid.
+        layers, modes: Rows to take.
+        peers: Names of PEERS; those that are not installed are left out, and told in the run's
+            `missing`.
+        shapes: (B, T, I, H) or (B, T, I, H, L, D) each, in place of the grids.
         watcher: Called with the row just taken (None at first) and what comes next.
 
     Raises:
@@ -230,8 +234,9 @@ def alternate(
 ) -> dict[str, tuple[float, float, float, int, int]]:
     """Time these by turns; arguments as for `by_turns`.
 
-    Returns: By name: the median and the quartiles of a call's seconds, the number of samples, and
-        the calls in each.
+    Returns:
+        By name: the median and the quartiles of a call's seconds, the number of samples, and the
+        calls in each.
     """
     return summaries(*by_turns(runners, takes, budget, fewest))
 

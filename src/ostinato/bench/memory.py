@@ -157,8 +157,12 @@ def measure(
 ) -> int | dict[str, Times]:
     """Measure in this process, as it is.
 
-    Args: threads: CPU threads. name: One of MAKERS, whose peak is wanted in a process that has made
-        nothing yet; None for the times of all. quick: A tenth of the steps. shape: Another shape.
+    Args:
+        threads: CPU threads.
+        name: One of MAKERS, whose peak is wanted in a process that has made nothing yet; None for
+            the times of all.
+        quick: A tenth of the steps.
+        shape: Another shape.
         watcher: Called with None and what comes.
 
     Returns:

@@ -52,9 +52,9 @@ class Rate:
     """Measures how much of some work all threads do a second, as often as it is called, and
     remembers the best.
 
-    Args: text: The kernel, an LLVM module; its first word says how many turns each thread makes,
-        and it may write a line of each
-            thread's own behind a first one.
+    Args:
+        text: The kernel, an LLVM module; its first word says how many turns each thread makes, and
+            it may write a line of each thread's own behind a first one.
         threads: Threads that work at once.
         words: The kernel's further words.
         work: What all threads do in one turn together.

@@ -18,10 +18,14 @@ import ostinato
 class Work:
     """What everyone computes.
 
-    Attributes: layer: A torch.nn layer with the weights to use. x: The input, (T, B, I). g: The
-        gradient of the output, (T, B, D * H). state: The states that a stream starts from, (1, B,
-        H) each; None for whole sequences, which start from 0. training: Forward and backward, not
-        forward alone. threads: How many threads it may take.
+    Attributes:
+        layer: A torch.nn layer with the weights to use.
+        x: The input, (T, B, I).
+        g: The gradient of the output, (T, B, D * H).
+        state: The states that a stream starts from, (1, B, H) each; None for whole sequences, which
+            start from 0.
+        training: Forward and backward, not forward alone.
+        threads: How many threads it may take.
     """
 
     layer: nn.Module
@@ -59,11 +63,11 @@ class Work:
 class Runner:
     """What is timed.
 
-    Attributes: call: One call; it returns when everything is computed. arrays: Makes of its result
-        what is compared, by name and as torch lays it out: "outputs"; in training also gradients of
-        the
-            input and of weights; for a stream the states alone. None for what computes something
-            else.
+    Attributes:
+        call: One call; it returns when everything is computed.
+        arrays: Makes of its result what is compared, by name and as torch lays it out: "outputs";
+            in training also gradients of the input and of weights; for a stream the states alone.
+            None for what computes something else.
     """
 
     call: Callable[[], object]
@@ -325,9 +329,12 @@ def _in_jax(
 ) -> Runner:
     """Run something that JAX compiles and differentiates.
 
-    Args: work: The work. forward: From the input, the weights and the states (or None) to the
-        output and the last states. weights: A list of arrays for each layer and direction. laid:
-        Makes of the gradients of such a list those of torch's two matrices and first bias.
+    Args:
+        work: The work.
+        forward: From the input, the weights and the states (or None) to the output and the last
+            states.
+        weights: A list of arrays for each layer and direction.
+        laid: Makes of the gradients of such a list those of torch's two matrices and first bias.
         batch_first: Its input and output are (B, T, units).
     """
     import jax

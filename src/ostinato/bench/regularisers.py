@@ -35,11 +35,13 @@ COST = 1.1
 class RegularisedRow:
     """One regulariser of one layer at one shape.
 
-    Attributes: layer, shape: As of `rows.Row`. regulariser: Its argument. ours: The layer's time
-        with it. plain: The layer's time without, taken by turns. cost: The time with it as a
-        multiple of that without: the median over the rounds, of which each is short, so that both
-        have the
-            machine as it is just then.
+    Attributes:
+        layer, shape: As of `rows.Row`.
+        regulariser: Its argument.
+        ours: The layer's time with it.
+        plain: The layer's time without, taken by turns.
+        cost: The time with it as a multiple of that without: the median over the rounds, of which
+            each is short, so that both have the machine as it is just then.
     """
 
     layer: str

@@ -85,12 +85,16 @@ class Times:
 class Row:
     """One layer in one mode at one shape.
 
-    Attributes: layer: RNN, LSTM or GRU; or one of OWN, whose peers are the built-in LSTM and a
-        Python loop. mode: "inference", or "training": forward, and backward to input and weights.
-        shape: Its sizes. ours: Our time; its `first` is the first call of such a layer in this
-        process, compiling included. warm: Seconds of the first call of a second layer of the same
-        sizes. peers: The peers' times, by name. share: What part of the measured peak of
-        multiply-adds we reach; None where there is no peak.
+    Attributes:
+        layer: RNN, LSTM or GRU; or one of OWN, whose peers are the built-in LSTM and a Python loop.
+        mode: "inference", or "training": forward, and backward to input and weights.
+        shape: Its sizes.
+        ours: Our time; its `first` is the first call of such a layer in this process, compiling
+            included.
+        warm: Seconds of the first call of a second layer of the same sizes.
+        peers: The peers' times, by name.
+        share: What part of the measured peak of multiply-adds we reach; None where there is no
+            peak.
     """
 
     layer: str
@@ -147,11 +151,15 @@ class Row:
 class Run:
     """All rows, and what they were measured on.
 
-    Attributes: rows: The rows. threads: CPU threads of everyone. processors: The processors they
-        ran on; None where the system does not say. peak: The measured peak, in operations a second
-        on all threads (a multiply-add is two); None without one. missing: Peers, and settings of
-        theirs, that were asked for and are not there, each with why. machine: The processor, the
-        system, and the version of everything.
+    Attributes:
+        rows: The rows.
+        threads: CPU threads of everyone.
+        processors: The processors they ran on; None where the system does not say.
+        peak: The measured peak, in operations a second on all threads (a multiply-add is two); None
+            without one.
+        missing: Peers, and settings of theirs, that were asked for and are not there, each with
+            why.
+        machine: The processor, the system, and the version of everything.
     """
 
     rows: list[Row]

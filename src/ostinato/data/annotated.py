@@ -58,11 +58,14 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
     are left out. Any other has the word, a tab and the tag in a line, or the word alone, where
     there are no tags yet. Each can be packed with gzip.
 
-    Args: path: Of the file. column: Of the tags: "upos" (that of CoNLL-U, if not given) or "xpos",
-        or the number of a column, counted from 0.
+    Args:
+        path: Of the file.
+        column: Of the tags: "upos" (that of CoNLL-U, if not given) or "xpos", or the number of a
+            column, counted from 0.
 
-    Raises: InputError: The file cannot be read; a line has too few columns; a word or a tag is
-        empty; the column is not there.
+    Raises:
+        InputError: The file cannot be read; a line has too few columns; a word or a tag is empty;
+            the column is not there.
     """
     conllu = str(path).removesuffix(".gz").endswith(".conllu")
 
@@ -190,10 +193,10 @@ class Clips:
 def read_clips(path: Path, *, label: str | None = None, part: str | None = None) -> Clips:
     """Clips from an npz file, a folder of pictures that are the frames of one, or a video.
 
-    Args: path: The npz file has `x` (or `frames`) as `arrays.split_array` reads it, labels as whole
-        numbers or text (N, T), and can have
-            what the numbers stand for as a list of text, names of the clips (`names`), and numbers
-            of the clips of a part.
+    Args:
+        path: The npz file has `x` (or `frames`) as `arrays.split_array` reads it, labels as whole
+            numbers or text (N, T), and can have what the numbers stand for as a list of text, names
+            of the clips (`names`), and numbers of the clips of a part.
         label: The array of labels, or of sentences; if not given, the first that has a label for
             each frame, and `sentences`.
         part: "train" or "test": only the clips that the array of that name counts.
@@ -353,14 +356,17 @@ def read_pictures(
     """Pictures with captions from a table that names files, or an npz file; or without, from one
     picture or a folder of them.
 
-    Args: path: Of the table, the npz file (an array (N, H, W, 3 or 4) uint8 and text (N,)), the
-        picture or the folder. caption: The column (or array) of captions. picture: The column of
-        files' names (or the array of pictures). folder: Where the files that a table names are;
-        beside the table, if not given. size: H and W to make of each picture; what is not square
-        gets a white border.
+    Args:
+        path: Of the table, the npz file (an array (N, H, W, 3 or 4) uint8 and text (N,)), the
+            picture or the folder.
+        caption: The column (or array) of captions.
+        picture: The column of files' names (or the array of pictures).
+        folder: Where the files that a table names are; beside the table, if not given.
+        size: H and W to make of each picture; what is not square gets a white border.
 
-    Raises: InputError: The file cannot be read; a column is not there; a picture is missing or
-        broken; no caption is filled.
+    Raises:
+        InputError: The file cannot be read; a column is not there; a picture is missing or broken;
+            no caption is filled.
     """
     path = Path(path)
     if path.suffix == ".npz":

@@ -94,8 +94,9 @@ def padded(rows: list[np.ndarray], filler: float = 0) -> tuple[Tensor, Tensor]:
         rows: (T, ...) each, of one dtype.
         filler: What stands past a row's end.
 
-    Returns: (B, longest T, ...), with whole numbers as int64, and lengths (B,) int64. No row is
-        shorter than 1: an empty one is filler.
+    Returns:
+        (B, longest T, ...), with whole numbers as int64, and lengths (B,) int64. No row is shorter
+        than 1: an empty one is filler.
     """
     lengths = np.array([len(row) for row in rows])
     first = rows[0]
@@ -166,9 +167,12 @@ class HeldOut:
     """A text to be measured on: each of its numbers but the first is predicted once, in pieces with
     the state carried over.
 
-    Args: numbers: The text, encoded: an array, or `ostinato.data.disk.StoredNumbers`. lane: How
-        long one reader's part should be at least; shorter ones measure a model with less to go on.
-        lanes: How many readers there are at most. length: T of the pieces.
+    Args:
+        numbers: The text, encoded: an array, or `ostinato.data.disk.StoredNumbers`.
+        lane: How long one reader's part should be at least; shorter ones measure a model with less
+            to go on.
+        lanes: How many readers there are at most.
+        length: T of the pieces.
     """
 
     # What marks a target that is past the end; torch's cross_entropy leaves it out by default.

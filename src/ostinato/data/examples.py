@@ -13,9 +13,9 @@ from .disk import places_of, taken
 class Examples:
     """Rows of a data set: columns of one length.
 
-    Args: columns: By name; each a list, or a sequence that is in a file (`ostinato.data.disk`), or
-        None where the data has no such
-            column.
+    Args:
+        columns: By name; each a list, or a sequence that is in a file (`ostinato.data.disk`), or
+            None where the data has no such column.
         source: Where they come from, for messages and the configuration.
         about: What the reader found, as column names.
         dtype: Of the numbers of the rows, as `ostinato.data.values` has it; None where they have

@@ -89,8 +89,9 @@ def write_json(path: Path, value) -> None:
 def read_json(path: Path) -> dict:
     """The object in a JSON file.
 
-    Raises: InputError: There is no such regular file, it is too large, or it holds no JSON object;
-        the message says where it breaks.
+    Raises:
+        InputError: There is no such regular file, it is too large, or it holds no JSON object; the
+            message says where it breaks.
     """
     with _open_regular(path) as file:
         _check_size(path, os.fstat(file.fileno()).st_size, JSON_BYTES)
@@ -249,11 +250,14 @@ def read_tensors(
 ) -> tuple[dict, dict]:
     """The tensors and the metadata that `write_tensors` wrote.
 
-    Args: path: Of the file. check: Called with the dtypes and shapes before any tensor is read; it
-        raises an error where they are not wanted.
+    Args:
+        path: Of the file.
+        check: Called with the dtypes and shapes before any tensor is read; it raises an error where
+            they are not wanted.
 
-    Raises: InputError: There is no such regular file, it is cut short or damaged, or a number in it
-        is not finite.
+    Raises:
+        InputError: There is no such regular file, it is cut short or damaged, or a number in it is
+            not finite.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load
@@ -391,12 +395,16 @@ def read_blocks(
 ) -> Iterator[bytes]:
     """What is in a file, in blocks.
 
-    Args: path: Of the file. size: Bytes of a block, the last one aside; -1 for one block. packed:
-        Unpack it: it is a gzip file. once: The caller reads it a single time, from its start to its
-        end, so that it may be a pipe.
+    Args:
+        path: Of the file.
+        size: Bytes of a block, the last one aside; -1 for one block.
+        packed: Unpack it: it is a gzip file.
+        once: The caller reads it a single time, from its start to its end, so that it may be a
+            pipe.
 
-    Raises: InputError: There is no such file, or it cannot be read, or it is no whole gzip file and
-        should be.
+    Raises:
+        InputError: There is no such file, or it cannot be read, or it is no whole gzip file and
+            should be.
     """
     check_kind(path, once=once)
     try:

@@ -48,8 +48,9 @@ def read_video(path: Path, *, size: tuple[int, int] = (32, 32), every: int = 1) 
     Returns:
         (T, H*W) float32, 0 (black) to 1 (white).
 
-    Raises: InputError: The file is missing, no video that can be read, or ends before its header
-        says; or `every` is not 1 or more.
+    Raises:
+        InputError: The file is missing, no video that can be read, or ends before its header says;
+            or `every` is not 1 or more.
     """
     if every < 1:
         raise InputError(f"every={every}: it should be 1 (each frame) or more")

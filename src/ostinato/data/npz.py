@@ -20,8 +20,9 @@ from .values import to_floats
 def read_arrays(path: Path) -> dict[str, np.ndarray | StoredArray]:
     """The arrays of an npz file, in temporary files; text is composed.
 
-    Raises: InputError: It is no whole npz file, or it holds pickled objects; the message names the
-        array.
+    Raises:
+        InputError: It is no whole npz file, or it holds pickled objects; the message names the
+            array.
     """
     path = Path(path)
     check_filled(path)
@@ -146,15 +147,16 @@ def split_array(
 ) -> tuple[Made, np.ndarray]:
     """Sequences from one array.
 
-    Args: arrays: With `name`: (N, T) or (N, T, ...), what is past T flattened to F. With an array
-        `lengths` (N,) the sequences are
-            the first steps of each row, or, where they sum to the length of `name`, lie behind one
-            another in it: (sum, ...).
+    Args:
+        arrays: With `name`: (N, T) or (N, T, ...), what is past T flattened to F. With an array
+            `lengths` (N,) the sequences are the first steps of each row, or, where they sum to the
+            length of `name`, lie behind one another in it: (sum, ...).
         path: For messages.
         name: Of the array.
 
-    Returns: (T, F) float32 each, as `values.to_floats` gives them, read when they are asked for,
-        and their lengths (N,).
+    Returns:
+        (T, F) float32 each, as `values.to_floats` gives them, read when they are asked for, and
+        their lengths (N,).
 
     Raises:
         InputError: The shapes do not fit, or there is a number that is not finite.

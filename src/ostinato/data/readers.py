@@ -74,16 +74,21 @@ def read_labelled(
     once), a step in each row. An npz file holds `x` and `y` as `arrays.split_array` reads them, and
     `names` may name the labels.
 
-    Args: path: Of the file. text: The column of texts. label: The column (or array) of labels.
-        columns: The columns of numbers, in order (or the one array). steps: T, of a table with a
-        sequence in each row. features: F, of one; 1 if neither is given. like: Where the labels are
-        not wanted, because a model is to answer: `columns` of the data that it learned from. The
-        column of labels
-            need not be there then, a table of one column is of texts whatever that is called, and
-            as many numbers as it learned from are all of a row.
+    Args:
+        path: Of the file.
+        text: The column of texts.
+        label: The column (or array) of labels.
+        columns: The columns of numbers, in order (or the one array).
+        steps: T, of a table with a sequence in each row.
+        features: F, of one; 1 if neither is given.
+        like: Where the labels are not wanted, because a model is to answer: `columns` of the data
+            that it learned from. The column of labels need not be there then, a table of one column
+            is of texts whatever that is called, and as many numbers as it learned from are all of a
+            row.
 
-    Raises: InputError: The file cannot be read; a column is not there; a label is empty; a number
-        is missing or not finite.
+    Raises:
+        InputError: The file cannot be read; a column is not there; a label is empty; a number is
+            missing or not finite.
     """
     if Path(path).suffix == ".npz":
         from .npz import read_labelled_arrays
@@ -160,8 +165,10 @@ def read_labelled(
 def read_texts(path: Path, *, text: str | None = None) -> tuple[Sequence[str], str]:
     """The texts of a table, whatever else is in it, and their column.
 
-    Args: path: Of the file. text: The column; if not given, one of a usual name, or the one with
-        most text that has not the name of a label.
+    Args:
+        path: Of the file.
+        text: The column; if not given, one of a usual name, or the one with most text that has not
+            the name of a label.
 
     Raises:
         InputError: The file cannot be read; the column is not there, or there are numbers alone.
@@ -243,9 +250,11 @@ def read_pairs(
     The first line names the columns where it has names of languages ("en", "english") or `source`
     and `target`. A table of one column is of sentences to be translated.
 
-    Args: path: Of the file. source, target: The columns. answered: Whether targets are wanted.
-        Where not, the column of these need not be there, and the one of a table of one column is
-        the source.
+    Args:
+        path: Of the file.
+        source, target: The columns.
+        answered: Whether targets are wanted. Where not, the column of these need not be there, and
+            the one of a table of one column is the source.
 
     Raises:
         InputError: The file cannot be read; a column is not there; a sentence is empty.
@@ -292,12 +301,15 @@ def _names_language(name: str) -> bool:
 def read_series(path: Path, *, columns: list[str] | None = None, time: str | None = None) -> Series:
     """A series, a step in each row.
 
-    Args: path: Of the table. columns: What is forecast; all columns of numbers, if not given. time:
-        The column that says when; if not given, the first one where it holds dates or numbers that
-        only grow.
+    Args:
+        path: Of the table.
+        columns: What is forecast; all columns of numbers, if not given.
+        time: The column that says when; if not given, the first one where it holds dates or numbers
+            that only grow.
 
-    Raises: InputError: The file cannot be read; a column is not there; a number is missing or not
-        finite.
+    Raises:
+        InputError: The file cannot be read; a column is not there; a number is missing or not
+            finite.
     """
     table = read_table(path)
     first = table.names[0]

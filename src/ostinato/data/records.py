@@ -83,8 +83,9 @@ def read_record(record: type, value, *, field: str = "", complete: bool = False)
         field: The name of the value, for messages.
         complete: Fields with a default have to be there too.
 
-    Raises: InputError: A field is unknown, missing, or has another type or range; the message names
-        it, and what it should be.
+    Raises:
+        InputError: A field is unknown, missing, or has another type or range; the message names it,
+            and what it should be.
 
     Example:
         >>> @dataclass(frozen=True)

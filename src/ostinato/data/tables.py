@@ -122,10 +122,12 @@ def _kind(path: Path) -> str:
 class Table:
     """A table as it was read, in a temporary file.
 
-    Args: path: Of the file that it was read from. frames: Its rows in order, as polars DataFrames;
-        from all formats but Parquet, their columns are text. lines: The line in the file where each
-        row starts, counted from 1; None where the format has no lines. They are there when
-            the frames have been read.
+    Args:
+        path: Of the file that it was read from.
+        frames: Its rows in order, as polars DataFrames; from all formats but Parquet, their columns
+            are text.
+        lines: The line in the file where each row starts, counted from 1; None where the format has
+            no lines. They are there when the frames have been read.
 
     Attributes:
         names: Of the columns: "0", "1", ... where the file does not name them.
@@ -290,13 +292,15 @@ def read_table(
     A CSV file is separated by commas, semicolons or tabs, whichever its first line has most of. A
     TSV file is read literally: a quotation mark there is a letter.
 
-    Args: path: Of the file. is_header: Whether the first line, given its fields and those of the
-        second, names the columns. If not given, it does
-            unless there is a number in it; in a table of one column, if it is a usual name or
-            numbers follow.
+    Args:
+        path: Of the file.
+        is_header: Whether the first line, given its fields and those of the second, names the
+            columns. If not given, it does unless there is a number in it; in a table of one column,
+            if it is a usual name or numbers follow.
 
-    Raises: InputError: The file cannot be read, is of another kind, or has a broken row; the
-        message names the line.
+    Raises:
+        InputError: The file cannot be read, is of another kind, or has a broken row; the message
+            names the line.
     """
     path, kind = Path(path), _kind(path)
     if kind not in KINDS:
@@ -429,8 +433,10 @@ def names_known(
     """As `names_columns`, where some columns are known by their names, or by their numbers where
     the file names none.
 
-    Args: known: The names; None is none. texts: The columns hold texts: that there is a number in
-        the second line tells nothing of the first.
+    Args:
+        known: The names; None is none.
+        texts: The columns hold texts: that there is a number in the second line tells nothing of
+            the first.
     """
     known = {*known} - {None}
 

@@ -66,9 +66,11 @@ def series_of(
 ) -> tuple[list[str], np.ndarray, list[str] | None]:
     """Names of columns, values (T, F) float64 and times of a series in memory.
 
-    Args: data: (T,) or (T, F) numbers, or a dict of columns. columns: Those of a dict that are
-        wanted; None: all but the time. time: The column of a dict that says when; None: the first
-        one of text or dates, where there is one.
+    Args:
+        data: (T,) or (T, F) numbers, or a dict of columns.
+        columns: Those of a dict that are wanted; None: all but the time.
+        time: The column of a dict that says when; None: the first one of text or dates, where there
+            is one.
 
     Raises:
         InputError: A column is not there, is not of numbers, or has a number that is not finite.

@@ -40,8 +40,9 @@ def sequence_of(given, what: str, step: str) -> tuple[np.ndarray, np.dtype | Non
         what: What messages call it.
         step: What messages call each of its steps.
 
-    Returns: (T, F) float32, as `to_floats` gives them, and the dtype that was given; None for a
-        sequence without numbers.
+    Returns:
+        (T, F) float32, as `to_floats` gives them, and the dtype that was given; None for a sequence
+        without numbers.
 
     Raises:
         InputError: It does not hold finite numbers, or its steps are not all of one size.

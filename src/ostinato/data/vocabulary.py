@@ -276,11 +276,12 @@ def _byte_letters() -> dict[str, int]:
 def make_vocabulary(kind: str, size: int, *, learned_from: Iterable[str], every: Iterable[str]):
     """The vocabulary of a text.
 
-    Args: kind: One of `VOCABULARIES`. size: How many pieces a byte-pair vocabulary has.
+    Args:
+        kind: One of `VOCABULARIES`.
+        size: How many pieces a byte-pair vocabulary has.
         learned_from: The part that is trained on, in chunks; byte pairs are learned from it alone.
         every: This part and the rest, in chunks. All its characters have numbers, so that each has
-        a probability and bits per
-            character leave none out.
+            a probability and bits per character leave none out.
     """
     return (
         CharacterVocabulary.of(every)
@@ -340,8 +341,10 @@ PAD, UNKNOWN, START, END = range(4)
 class Pieces:
     """A vocabulary of pieces of text, and the way from a text to their numbers and back.
 
-    Args: kind: One of `KINDS`. Words are runs of letters, digits and marks, and runs of other
-        signs; characters are grapheme clusters. tokenizer: A `tokenizers.Tokenizer`.
+    Args:
+        kind: One of `KINDS`. Words are runs of letters, digits and marks, and runs of other signs;
+            characters are grapheme clusters.
+        tokenizer: A `tokenizers.Tokenizer`.
 
     Example:
         >>> pieces = Pieces.of(["한글 is 한글", "is it?"], "word", size=100)

@@ -8,6 +8,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import missing_extra
 from .options import TASKS
 
 if TYPE_CHECKING:
@@ -39,10 +40,15 @@ __all__ = [
 def task_class(name: str) -> "type[Task]":
     """The class of a task, by its name on the command line. It is imported here, and with it
     torch.
+
+    Raises:
+        MissingExtra: The packages of the extra `tasks` are not installed.
     """
-    return getattr(
-        importlib.import_module(f".{TASKS[name].module}", __package__), TASKS[name].class_name
-    )
+    try:
+        module = importlib.import_module(f".{TASKS[name].module}", __package__)
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) or error from error
+    return getattr(module, TASKS[name].class_name)
 
 
 def load(directory: Path) -> "Task":

@@ -57,11 +57,11 @@ def beam_search(
     ended, whatever it goes on with. Of equal ones the earlier beam and the smaller token come
     first, and a row's result does not depend on the rows beside it.
 
-    Args: states: Where the rows start: a tensor of B rows, a tuple of such (or of tuples), or None.
+    Args:
+        states: Where the rows start: a tensor of B rows, a tuple of such (or of tuples), or None.
         step: `step(tokens (N,), states)` gives log-probabilities (N, V), the new states and
-        attention weights (N, S) or None.
-            N is B at the first step and then B times up to `beams`: row 0's beams, row 1's beams,
-            ...
+            attention weights (N, S) or None. N is B at the first step and then B times up to
+            `beams`: row 0's beams, row 1's beams, ...
         batch: B.
         start: The token before the first; or one for each row, (B,).
         end: The token that ends a sequence; None where there is none.

@@ -235,8 +235,9 @@ class Forecaster(Task):
     def _joined(self, examples: Examples):
         """A series with the past that it follows on.
 
-        Returns: What is learned of the values (T, F), their dates or None, and the number of the
-            first step that is of the examples.
+        Returns:
+            What is learned of the values (T, F), their dates or None, and the number of the first
+            step that is of the examples.
         """
         past, clock, need = (
             examples.about.get("past") or self.knows.past,
@@ -514,12 +515,14 @@ class Forecaster(Task):
     def predict(self, data=None, steps: int | None = None) -> list[dict]:
         """The values that come after a series.
 
-        Args: data: What `read` takes; None: the series that it was trained on, from its end. Steps
-            that it lacks before its start are those at the end of
-                the training series, where it follows on that.
+        Args:
+            data: What `read` takes; None: the series that it was trained on, from its end. Steps
+                that it lacks before its start are those at the end of the training series, where it
+                follows on that.
             steps: How many, up to `FARTHEST`; None: the option `horizon`.
 
-        Returns: For each step, and in it each column: "time" (its date, or the number of the step),
+        Returns:
+            For each step, and in it each column: "time" (its date, or the number of the step),
             "column", "value", "low" and "high" (80 %), "low_95" and "high_95".
         """
         self._trained()

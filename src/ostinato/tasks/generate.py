@@ -69,9 +69,12 @@ class LanguageModel(nn.Module):
 class NextNumber(Problem):
     """What comes next in a text, read in lanes with the state carried over.
 
-    Args: model: `model(numbers, state)` gives logits (B, T, V) and the state to carry. lanes: The
-        text it learns from. pieces: The text it is measured on. characters_per_number: How many
-        characters one number stands for, on average, in training and in the held-out text.
+    Args:
+        model: `model(numbers, state)` gives logits (B, T, V) and the state to carry.
+        lanes: The text it learns from.
+        pieces: The text it is measured on.
+        characters_per_number: How many characters one number stands for, on average, in training
+            and in the held-out text.
     """
 
     goal, higher, unit = "held_out_bits", False, "char"
@@ -323,14 +326,18 @@ class Generator(Task):
     ) -> Iterator[str]:
         """New text after a prompt, one character at a time, each as soon as it is known.
 
-        Args: prompt: What the text starts with; it is not given back. Without one, the text starts
-            as after a line's end. length: How many characters. temperature: 1 draws as the model
-            believes, less makes likely characters likelier. seed: The same one writes the same
-            text. beams: Draw nothing: search the likeliest text with so many beams. It comes at
-            once, and repeats itself soon.
+        Args:
+            prompt: What the text starts with; it is not given back. Without one, the text starts as
+                after a line's end.
+            length: How many characters.
+            temperature: 1 draws as the model believes, less makes likely characters likelier.
+            seed: The same one writes the same text.
+            beams: Draw nothing: search the likeliest text with so many beams. It comes at once, and
+                repeats itself soon.
 
-        Raises: InputError: A prompt with a character the model does not know, or an argument out of
-            range.
+        Raises:
+            InputError: A prompt with a character the model does not know, or an argument out of
+                range.
         """
         # checked at the call, not when the first character is asked for
         self._trained()

@@ -96,12 +96,16 @@ class Unlabelled:
 class ClassifyKnowledge(Knowledge):
     """Of a classifier.
 
-    Attributes: labels: All that there are, in the order of their numbers. counts: Of each label how
-        many rows have it. columns: Which column or array was taken for what. units: F, numbers of a
-        step; None where the input is text. mean, scale: (F,), of the steps that were learned from;
-        None where the input is text. dtype: Of the numbers as they were given; None where the input
-        is text. letters: Those that words are read by, in the order of their numbers; None where
-        they are not. unlabelled: The texts without labels, where there were any.
+    Attributes:
+        labels: All that there are, in the order of their numbers.
+        counts: Of each label how many rows have it.
+        columns: Which column or array was taken for what.
+        units: F, numbers of a step; None where the input is text.
+        mean, scale: (F,), of the steps that were learned from; None where the input is text.
+        dtype: Of the numbers as they were given; None where the input is text.
+        letters: Those that words are read by, in the order of their numbers; None where they are
+            not.
+        unlabelled: The texts without labels, where there were any.
     """
 
     labels: Labels

@@ -67,8 +67,10 @@ class Foretelling(nn.Module):
     forward direction the piece after each, from those of the reverse one the piece before. A
     piece's score is the product of what is foretold and what stands for the piece, as it is read.
 
-    Args: reader: A `ClassifyModel` for texts of one layer, or of one direction: an upper layer of
-        two would be given what it should foretell. counts: (V,), how often each piece is there.
+    Args:
+        reader: A `ClassifyModel` for texts of one layer, or of one direction: an upper layer of two
+            would be given what it should foretell.
+        counts: (V,), how often each piece is there.
     """
 
     def __init__(self, reader: nn.Module, counts: np.ndarray):

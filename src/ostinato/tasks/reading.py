@@ -44,9 +44,13 @@ def read_examples(
 ) -> Examples:
     """The examples in a file.
 
-    Args: task: The task's name on the command line. data: The path of the file. options: The task's
-        options. labelled: The answers are wanted too. knows: What a trained model knows of the data
-        that it was trained on; None where there is none yet.
+    Args:
+        task: The task's name on the command line.
+        data: The path of the file.
+        options: The task's options.
+        labelled: The answers are wanted too.
+        knows: What a trained model knows of the data that it was trained on; None where there is
+            none yet.
 
     Raises:
         InputError: The file cannot be read, or has not what the task needs.

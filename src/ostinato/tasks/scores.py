@@ -14,8 +14,9 @@ class Scores:
     """Gathers what scores and labels come to, over batches, in temporary files: there can be more
     of them than fit in memory.
 
-    Args: task: One whose `scores` gives (N, C) for the N things of a batch that have a label; the
-        batch's last part is their labels (N,).
+    Args:
+        task: One whose `scores` gives (N, C) for the N things of a batch that have a label; the
+            batch's last part is their labels (N,).
 
     Attributes:
         given: The label of the highest score of each, a number.

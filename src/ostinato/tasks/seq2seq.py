@@ -207,9 +207,9 @@ class EncoderDecoder(nn.Module):
     after them, because no input is fed from it; the readout, which costs most, is for valid tokens
     alone. Its weights are those of the targets' embedding.
 
-    Args: encoder: `TextEncoder`, `FramesEncoder` or `PictureEncoder`, or what is called as these
-        and has `output_size` and
-            `summary_size`.
+    Args:
+        encoder: `TextEncoder`, `FramesEncoder` or `PictureEncoder`, or what is called as these and
+            has `output_size` and `summary_size`.
         vocabulary: V of the targets, whose first numbers are those of
             `ostinato.data.vocabulary.SPECIAL`.
         embedding: Units of a target token.
@@ -290,11 +290,13 @@ class EncoderDecoder(nn.Module):
     def loss(self, batch: Sequence[Tensor]) -> tuple[Tensor, int]:
         """How well targets are foretold, each token from those before it.
 
-        Args: batch: What the encoder is called with; then targets (B, T) int64, without START and
-            END, and their lengths (B,).
+        Args:
+            batch: What the encoder is called with; then targets (B, T) int64, without START and
+                END, and their lengths (B,).
 
-        Returns: The sum over tokens, END among them, in nats (smoothed in training), and how many
-            tokens these are.
+        Returns:
+            The sum over tokens, END among them, in nats (smoothed in training), and how many tokens
+            these are.
         """
         *inputs, targets, lengths = batch
         return self.foretold(self.encoder(*inputs), targets, lengths)
@@ -362,12 +364,16 @@ class EncoderDecoder(nn.Module):
     ) -> list[list[Hypothesis]]:
         """The likeliest targets; put the model into evaluation mode before.
 
-        Args: inputs: What the encoder is called with. beams: K; 1 takes the likeliest token at each
-            step. length: Tokens at most, END among them. length_norm: How much long targets are
-            favoured; see `ostinato.tasks.beam_search.penalty`. best: How many targets of a row to
-            give.
+        Args:
+            inputs: What the encoder is called with.
+            beams: K; 1 takes the likeliest token at each step.
+            length: Tokens at most, END among them.
+            length_norm: How much long targets are favoured; see
+                `ostinato.tasks.beam_search.penalty`.
+            best: How many targets of a row to give.
 
-        Returns: For each row its targets, the best first: tokens without START and END, score, and
+        Returns:
+            For each row its targets, the best first: tokens without START and END, score, and
             attention (T, S).
         """
         memory, mask, summary = self.encoder(*inputs)

@@ -34,8 +34,10 @@ CHARACTERS: dict[str, Callable[[str], list[str]]] = dict(
 class Spelling:
     """How words are spelled, as numbers.
 
-    Args: apart: One of `CHARACTERS`. letters: Those that are known, in the order of their numbers,
-        which begin behind the special ones.
+    Args:
+        apart: One of `CHARACTERS`.
+        letters: Those that are known, in the order of their numbers, which begin behind the special
+            ones.
 
     Example:
         >>> spelling = Spelling("jamo", ["ᄀ", "ᅡ"])
@@ -119,9 +121,12 @@ class SpelledWords(nn.Module):
     def embedded(self, words, places, spelled, spelled_lengths) -> torch.Tensor:
         """What layers over the words are given: (B, T, units).
 
-        Args: words: (B, T), numbers of words. places: (B, T), which row of `spelled` each word is.
+        Args:
+            words: (B, T), numbers of words.
+            places: (B, T), which row of `spelled` each word is.
             spelled: (D, S), numbers of the characters of each word that is there, read once however
-            often it is there. spelled_lengths: (D,).
+                often it is there.
+            spelled_lengths: (D,).
         """
         _, state = self.spelling(self.letters(spelled), lengths=spelled_lengths)
         read = state[0].transpose(0, 1).flatten(1)

@@ -124,10 +124,14 @@ class Task:
     Args:
         options: Those of the task's `Options`, by name.
 
-    Attributes: options: The task's options; after `fit` those that were found from the data have
-        their values. knows: What was found from the data and is needed to use the model, the task's
-        `Knowledge`: labels, columns, scales. pieces: The vocabulary, where there is one. model: The
-        model, after `fit` or `load`. result: How training ended.
+    Attributes:
+        options: The task's options; after `fit` those that were found from the data have their
+            values.
+        knows: What was found from the data and is needed to use the model, the task's `Knowledge`:
+            labels, columns, scales.
+        pieces: The vocabulary, where there is one.
+        model: The model, after `fit` or `load`.
+        result: How training ended.
     """
 
     name: str
@@ -166,8 +170,10 @@ class Task:
     def read(self, data, *, labelled: bool = True) -> Examples:
         """Examples from a person's file, or from what is in memory.
 
-        Args: data: A path; rows in memory, as the task's class says; or examples, which stay as
-            they are. labelled: The answers are wanted too.
+        Args:
+            data: A path; rows in memory, as the task's class says; or examples, which stay as they
+                are.
+            labelled: The answers are wanted too.
         """
         if isinstance(data, Examples):
             return data
@@ -183,8 +189,10 @@ class Task:
         """Find from the data what the model needs: fills `knows` and `pieces`, and returns values
         for options that are None.
 
-        Args: learned: The rows that are learned from. every: These and the held-out ones; labels
-            come from all, vocabularies from those learned.
+        Args:
+            learned: The rows that are learned from.
+            every: These and the held-out ones; labels come from all, vocabularies from those
+                learned.
         """
         raise NotImplementedError
 
@@ -336,10 +344,12 @@ class Task:
     ) -> "Task":
         """Train.
 
-        Args: data: What `read` takes: a path, or rows in memory. examples: What `read` gives for
-            `data`, where that has been read already. test: Data to measure the trained model on;
-            without it that is the held-out part of `data` (option `held_out`), by which
-                training is stopped and the best weights are chosen in any case.
+        Args:
+            data: What `read` takes: a path, or rows in memory.
+            examples: What `read` gives for `data`, where that has been read already.
+            test: Data to measure the trained model on; without it that is the held-out part of
+                `data` (option `held_out`), by which training is stopped and the best weights are
+                chosen in any case.
             out: A directory for the model that is new or empty; or, to resume, the one of the run.
                 Without one the run leaves no files.
             resume: Go on with the run in `out`, where there is one.

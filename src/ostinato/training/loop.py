@@ -123,9 +123,14 @@ def learning_rate_at(used: float) -> float:
 class Training(lightning.LightningModule):
     """A problem under training.
 
-    Args: problem: What is learned. budget: How long. learning_rate: The highest rate of AdamW.
-        weight_decay: Of AdamW. progress: Where the run stands. fused: Take AdamW's fused steps,
-        which Lightning does not cut gradients for in mixed precision.
+    Args:
+        problem: What is learned.
+        budget: How long.
+        learning_rate: The highest rate of AdamW.
+        weight_decay: Of AdamW.
+        progress: Where the run stands.
+        fused: Take AdamW's fused steps, which Lightning does not cut gradients for in mixed
+            precision.
     """
 
     def __init__(
@@ -364,15 +369,21 @@ def fit(
 ) -> Progress:
     """Train a model, from its checkpoint where there is one.
 
-    Args: problem: What is learned; its model ends with the weights of the last step. budget: How
-        long. learning_rate: The highest rate of the schedule. clip: The norm that gradients are cut
-        to. patience: Stop after so many measurements without a better one; 0 for never. checkpoint:
-        Where the checkpoint is, or will be. keep_best: Called when the model is better than ever on
-        what is held out. weight_decay: Of AdamW. checkpoint_seconds: Seconds between checkpoints;
-        one more follows each measurement. watcher: Who is told how it goes. device: "cpu" or
-        "cuda". devices: Processes on each machine, one a GPU on "cuda"; Lightning starts this
-        program again for each. All take a part of each
-            batch, and their gradients are those of the whole batch.
+    Args:
+        problem: What is learned; its model ends with the weights of the last step.
+        budget: How long.
+        learning_rate: The highest rate of the schedule.
+        clip: The norm that gradients are cut to.
+        patience: Stop after so many measurements without a better one; 0 for never.
+        checkpoint: Where the checkpoint is, or will be.
+        keep_best: Called when the model is better than ever on what is held out.
+        weight_decay: Of AdamW.
+        checkpoint_seconds: Seconds between checkpoints; one more follows each measurement.
+        watcher: Who is told how it goes.
+        device: "cpu" or "cuda".
+        devices: Processes on each machine, one a GPU on "cuda"; Lightning starts this program again
+            for each. All take a part of each batch, and their gradients are those of the whole
+            batch.
         nodes: Machines; each is told its number and the first one's address as Lightning wants it
             (NODE_RANK, MASTER_ADDR, MASTER_PORT).
         mixed: Products of bfloat16 numbers under torch's autocast; parameters and sums stay

@@ -53,14 +53,16 @@ _BY_CHARACTER = re.compile(
 def classification(scores, labels, *, probabilities: bool = False) -> dict[str, float | None]:
     """How well labels are told.
 
-    Args: scores: (N, C), any numbers whose softmax is the probability of each label. labels: (N,),
-        the right ones, 0 to C - 1. probabilities: `scores` are probabilities already. One of 0 for
-        the right label counts as the least number above 0, so as
-            about 708 nats.
+    Args:
+        scores: (N, C), any numbers whose softmax is the probability of each label.
+        labels: (N,), the right ones, 0 to C - 1.
+        probabilities: `scores` are probabilities already. One of 0 for the right label counts as
+            the least number above 0, so as about 708 nats.
 
-    Returns: "accuracy"; "macro_f1", the mean of F1 over the labels that are among the right or the
-        given ones; "nats", the mean negative logarithm of the right label's probability. All are
-        None where there are no rows.
+    Returns:
+        "accuracy"; "macro_f1", the mean of F1 over the labels that are among the right or the given
+        ones; "nats", the mean negative logarithm of the right label's probability. All are None
+        where there are no rows.
 
     Raises:
         InputError: Sizes that do not fit, a label that is none of C, or scores that are no numbers.
@@ -180,7 +182,8 @@ def tagging(
         words: The words.
         known: The words there were in training.
 
-    Returns: "accuracy" over words; "span_f1" where the right tags are spans (`has_spans`), and only
+    Returns:
+        "accuracy" over words; "span_f1" where the right tags are spans (`has_spans`), and only
         there: F1 of whole spans of the right kind, by the rules of CoNLL's conlleval;
         "unseen_accuracy" where `words` and `known` are given: over words not known. None: the
         accuracy of no words.
@@ -278,9 +281,10 @@ def language(nats: float, tokens: int, characters: int) -> dict[str, float | Non
         tokens: How many there were.
         characters: How many characters they spell.
 
-    Returns: "bits_per_character", "nats_per_character" and "perplexity", which is of a token. All
-        are None where there are no tokens, those of characters where there are none; perplexity
-        also where it is too great for a number (above 709 nats a token).
+    Returns:
+        "bits_per_character", "nats_per_character" and "perplexity", which is of a token. All are
+        None where there are no tokens, those of characters where there are none; perplexity also
+        where it is too great for a number (above 709 nats a token).
 
     Raises:
         InputError: The sum is no number.
@@ -312,11 +316,12 @@ def translation(
         wanted: The right ones, one for each.
         tokenize: How sacrebleu splits lines for BLEU; None for `bleu_tokens` of the right ones.
 
-    Returns: "bleu" and "chrf", 0 to 100, by sacrebleu; "exact_match", the share of lines that are
-        the right ones, but for white space at their ends; "word_error_rate", words to put in, take
-        out and change, over the words of the right lines. None: all of them where there are no
-        lines; BLEU where no right line has the four words it counts runs of (no answer could have
-        more than 0); chrF and the word error rate where the right lines are all empty.
+    Returns:
+        "bleu" and "chrf", 0 to 100, by sacrebleu; "exact_match", the share of lines that are the
+        right ones, but for white space at their ends; "word_error_rate", words to put in, take out
+        and change, over the words of the right lines. None: all of them where there are no lines;
+        BLEU where no right line has the four words it counts runs of (no answer could have more
+        than 0); chrF and the word error rate where the right lines are all empty.
 
     Raises:
         InputError: Not as many lines as wanted.
@@ -388,20 +393,25 @@ def forecasting(
 ) -> dict[str, float | None]:
     """How near a forecast is.
 
-    Args: predicted: The forecast, (T,) or, of several series, (T, F); more dimensions may come
-        before: (N, T, F) of N forecasts. wanted: What came to be, of that shape. past: The series
-        as trained on, (P,) or (P, F). season: Steps after which the series is like itself: the
-        naive forecast is the value so many steps before. low, high: The ends of an interval, of the
-        shape of the forecast.
+    Args:
+        predicted: The forecast, (T,) or, of several series, (T, F); more dimensions may come
+            before: (N, T, F) of N forecasts.
+        wanted: What came to be, of that shape.
+        past: The series as trained on, (P,) or (P, F).
+        season: Steps after which the series is like itself: the naive forecast is the value so many
+            steps before.
+        low, high: The ends of an interval, of the shape of the forecast.
 
-    Returns: "mae"; "rmse"; "mase", the mean over series of MAE over the naive forecast's own on the
+    Returns:
+        "mae"; "rmse"; "mase", the mean over series of MAE over the naive forecast's own on the
         past; and where an interval is given "coverage", the share of values in it, and "width", its
         mean. Values are in the series' units but for mase and coverage. None: all where there are
         no values; mase where the past has no more than `season` values, or repeats itself so that
         the naive forecast's error is 0. Of several series those that do are left out of mase.
 
-    Raises: InputError: Shapes that do not fit, values that are no numbers, or one end of an
-        interval only.
+    Raises:
+        InputError: Shapes that do not fit, values that are no numbers, or one end of an interval
+            only.
 
     Source: Hyndman and Koehler 2006, "Another look at measures of forecast accuracy", section 3;
         season as in their later use.

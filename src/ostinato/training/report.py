@@ -62,19 +62,30 @@ class Forecast:
 class Report:
     """What a task says of a model; a part that is not given leaves nothing on the page.
 
-    Args: title: What stands above. task: The task, in a few words. when: The day and hour, as it is
-        to be read. measures: Value by name; None where there is none. baseline: Values to compare
-        with, by the same names. baseline_name: What they are of, as "most frequent label".
-        commands: What each command line does, and the line. python: The same in Python. options:
-        Name, value and where it is from: "given", "found" (from the data) or "default". data: Facts
-        on the data, by name: rows, labels, vocabulary. lengths: Of the rows, for a histogram.
-        length_of: What a length counts. labels: How many rows each label has. history: Lines with
-        "step", "seconds" and any values. `training_x`, `held_out_x` and `x` share a picture. kept:
-        The step whose weights the model has. confusion: Labels and (C, C) counts: a row for each
-        right label, a column for each given one. attention: Source tokens, target tokens and
-        weights (targets, sources), for each map. forecasts: Series. examples: Rows, as dicts of the
-        same columns, by what they are: "Wrong", "Right", "Longest", "Rarest". pictures: uint8
-        arrays, (H, W), (H, W, 3) or (H, W, 4), and what stands below each.
+    Args:
+        title: What stands above.
+        task: The task, in a few words.
+        when: The day and hour, as it is to be read.
+        measures: Value by name; None where there is none.
+        baseline: Values to compare with, by the same names.
+        baseline_name: What they are of, as "most frequent label".
+        commands: What each command line does, and the line.
+        python: The same in Python.
+        options: Name, value and where it is from: "given", "found" (from the data) or "default".
+        data: Facts on the data, by name: rows, labels, vocabulary.
+        lengths: Of the rows, for a histogram.
+        length_of: What a length counts.
+        labels: How many rows each label has.
+        history: Lines with "step", "seconds" and any values. `training_x`, `held_out_x` and `x`
+            share a picture.
+        kept: The step whose weights the model has.
+        confusion: Labels and (C, C) counts: a row for each right label, a column for each given
+            one.
+        attention: Source tokens, target tokens and weights (targets, sources), for each map.
+        forecasts: Series.
+        examples: Rows, as dicts of the same columns, by what they are: "Wrong", "Right", "Longest",
+            "Rarest".
+        pictures: uint8 arrays, (H, W), (H, W, 3) or (H, W, 4), and what stands below each.
     """
 
     title: str
@@ -541,8 +552,11 @@ def _forecast(one: Forecast) -> _Chart:
 def learning_curve(history: list[dict], path: Path, *, title: str) -> None:
     """Draw bits per character over steps, in training and held out, as a PNG file.
 
-    Args: history: Lines with "step", "seconds", "training_bits" and "held_out_bits", as a run keeps
-        them. path: Where to. title: What stands above it.
+    Args:
+        history: Lines with "step", "seconds", "training_bits" and "held_out_bits", as a run keeps
+            them.
+        path: Where to.
+        title: What stands above it.
     """
     from matplotlib.figure import Figure
 
