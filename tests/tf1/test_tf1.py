@@ -1013,7 +1013,7 @@ def _fed_state():
 
 
 @pytest.mark.parametrize("wrong", list(WRONG))
-def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(wrong):
+def test_a_mistake_gets_an_error_with_what_was_given_and_the_fix(wrong):
     call, error, message = WRONG[wrong]
     with pytest.raises(error, match=message):
         call()
