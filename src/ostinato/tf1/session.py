@@ -1,4 +1,4 @@
-"""Sessions: where variables have values, and where tensors get theirs."""
+"""Sessions, which hold the values of variables and compute tensors."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -20,20 +20,20 @@ from .random import UniformStream
 
 
 class FailedPreconditionError(EngineError):
-    """A variable was read before it had a value."""
+    """A variable was read before it was initialized."""
 
 
 class InvalidArgumentError(InputError):
-    """A run that lacks a value, or was given one that does not fit."""
+    """A value of a run is missing or does not fit."""
 
 
 class Run:
-    """One call of `Session.run`: the values so far.
+    """One call of `Session.run`, with the values computed so far.
 
     Args:
-        session: Whose variables and random streams are used.
-        feeds: Values given for tensors.
-        fetches: The tensors wanted.
+        session: The session, with its variables and random streams.
+        feeds: The fed values of tensors.
+        fetches: The computations to run.
     """
 
     def __init__(
@@ -55,8 +55,9 @@ class Run:
 
     @staticmethod
     def _order(fetches, feeds) -> list[Computation]:
-        """What has to be computed, inputs first, without recursion: a static_rnn may be thousands
-        of computations deep.
+        """The computations to run, inputs first. It does not use recursion, because a static_rnn
+        may be thousands of computations deep.
+
         """
         order, seen = [], set()
         stack = [(c, False) for c in reversed(list(fetches))]
@@ -85,7 +86,7 @@ class Run:
         )
 
     def compute(self) -> None:
-        """Compute everything, in order."""
+        """Compute all values, in order."""
         with torch.set_grad_enabled(bool(self.differentiated)):
             for c in self.order:
                 self.values[c] = tuple(
@@ -97,7 +98,7 @@ class Run:
         """A computation's values.
 
         Raises:
-            InvalidArgumentError: What it is given does not fit, which is known only now.
+            InvalidArgumentError: Values of the inputs do not fit.
         """
         given = [self[t] for t in computation.inputs]
         try:
@@ -123,7 +124,7 @@ class Run:
 
 
 def _pairs(key, value) -> Iterator[tuple]:
-    """What was fed for a tensor, or for each tensor of a state."""
+    """The fed value of a tensor, or of each tensor of a state."""
     if not isinstance(key, tuple):
         yield key, value
     elif isinstance(value, (tuple, list)) and len(value) == len(key):
@@ -141,12 +142,12 @@ class Session:
     """Runs a graph. It is a context manager: inside `with`, `tensor.eval()` runs in it.
 
     Args:
-        target: "": sessions run on this machine alone.
-        graph: The graph to run; None for the default one as it is now.
-        config: Taken and not needed.
+        target: Must be "": sessions run on this machine only.
+        graph: The graph to run; None for the current default graph.
+        config: Accepted for compatibility; ignored.
 
     Raises:
-        InputError: What was given is no graph, or a target.
+        InputError: The graph is not a graph, or a target was given.
 
     Example:
         >>> import ostinato.tf1 as tf
@@ -176,8 +177,8 @@ class Session:
         Args:
             fetches: A tensor, variable, operation, name of a tensor, or a list, tuple or dict of
                 these.
-            feed_dict: Values by placeholder (or by any other tensor, whose own value they replace);
-                also a state's by the state.
+            feed_dict: Values of placeholders, or of other tensors, whose own values they replace; a
+                state may be a key too.
 
         Returns:
             NumPy arrays in the same structure; None for an operation.
@@ -289,11 +290,11 @@ class Session:
         return self.variables[variable]
 
     def as_default(self):
-        """Make this the default session inside a `with`, without closing it after."""
+        """Make this the default session inside a `with`, which does not close it."""
         return on_top(sessions, self)
 
     def close(self) -> None:
-        """Forget the variables; nothing can be run any more."""
+        """Close the session and free its variables."""
         self.closed = True
         self.variables.clear()
         self.streams.clear()
@@ -311,8 +312,9 @@ class Session:
 
 
 class InteractiveSession(Session):
-    """A session that is the default one, and a graph given with it too, from when it is made until
-    it is closed.
+    """A session that is the default session until it is closed; its graph is the default graph if
+    one is given.
+
     """
 
     def __init__(self, target: str = "", graph: Graph | None = None, config=None):

@@ -1,5 +1,5 @@
-"""Cells made of cells: several one above the other, a cell with its input added, a cell that looks
-back at its outputs.
+"""Wrappers of cells: stacked cells, residual and highway connections, projections, embeddings and
+attention.
 """
 
 import math
@@ -30,7 +30,9 @@ from .variables import constant_initializer, random_uniform_initializer
 
 @contextmanager
 def _within(graph: Graph, cell: RNNCell, name: str) -> Iterator[None]:
-    """The variable scope of a cell that is no layer; it is `cell.scope` from the first time on."""
+    """Enter the variable scope of a cell that is not a layer; the first call stores it in
+    `cell.scope`.
+    """
     # TensorFlow opens the scope that it is in once more, which puts its name into the operations'
     # names a second time.
     with graph.open_variable_scope(graph.variable_scope):
@@ -42,11 +44,11 @@ def _within(graph: Graph, cell: RNNCell, name: str) -> Iterator[None]:
 
 
 class MultiRNNCell(RNNCell):
-    """Several cells, each of which takes the output of the one before.
+    """Stacked cells: each cell takes the output of the cell before.
 
     Args:
-        cells: The cells, the first one's input first.
-        state_is_tuple: False to keep all states in one.
+        cells: The cells, from the input to the output.
+        state_is_tuple: False to concatenate all states to one.
     """
 
     def __init__(self, cells: Sequence[RNNCell], state_is_tuple: bool = True):
@@ -147,10 +149,10 @@ class _Wrapper(RNNCell):
 
 
 class ResidualWrapper(_Wrapper):
-    """A cell whose input is added to its output.
+    """A residual connection: the input of a cell is added to its output.
 
     Args:
-        cell: The cell; its output is as large as its input.
+        cell: The cell; its output has the size of its input.
     """
 
     most_dims = 5
@@ -172,11 +174,11 @@ class ResidualWrapper(_Wrapper):
 
 
 class DeviceWrapper(_Wrapper):
-    """A cell with a device, which is taken and not needed.
+    """A cell with a device, which is accepted for compatibility and ignored.
 
     Args:
         cell: The cell.
-        device: Where TensorFlow would run it.
+        device: The device in TensorFlow.
     """
 
     most_inputs, most_dims = 2, 5
@@ -192,21 +194,21 @@ _LINEAR = "MatMul[Enter] BiasAdd[Enter]"
 
 
 def _linear(run, x: torch.Tensor, kernel, bias) -> torch.Tensor:
-    """x @ kernel + bias with the values of two variables, over any dimensions in front."""
+    """x @ kernel + bias with the values of two variables; x may have several leading dimensions."""
     product = arithmetic.accumulate(None, x.reshape(-1, x.shape[-1]), run[kernel.read])
     return product.view(*x.shape[:-1], -1) + run[bias.read]
 
 
 class HighwayWrapper(_Wrapper):
-    """A cell with a gate that mixes its input with its output.
+    """A highway connection: a gate mixes the input of a cell with its output.
 
     Source: Srivastava, Greff and Schmidhuber, Highway Networks (2015).
 
     Args:
-        cell: The cell; its output is as large as its input.
-        couple_carry_transform_gates: Whether the output's share is what the input's leaves; False
-            for a gate of its own.
-        carry_bias_init: What the input's gate's bias begins with; the other's begins with its
+        cell: The cell; its output has the size of its input.
+        couple_carry_transform_gates: Whether the gate of the output is 1 minus the gate of the
+            input; False for two gates.
+        carry_bias_init: The initial bias of the input's gate; the other gate starts with its
             negative.
     """
 
@@ -287,14 +289,14 @@ class _Projection(_Wrapper):
 
 
 class InputProjectionWrapper(_Projection):
-    """A cell whose input is projected first.
+    """A cell with a projection of its input.
 
     Args:
         cell: The cell.
-        num_proj: The size of what the cell is given.
-        activation: What is done to it: tf.nn.tanh, tf.nn.relu, tf.nn.sigmoid, or None.
-        input_size: Taken and not needed.
-        reuse: Not provided; tf.variable_scope(..., reuse=True) around its use does the same.
+        num_proj: The size of the projected input.
+        activation: Its activation: tf.nn.tanh, tf.nn.relu, tf.nn.sigmoid, or None.
+        input_size: Accepted for compatibility; ignored.
+        reuse: Not supported; use tf.variable_scope(..., reuse=True) around the call.
     """
 
     def __init__(self, cell: RNNCell, num_proj: int, activation=None, input_size=None, reuse=None):
@@ -314,13 +316,13 @@ class InputProjectionWrapper(_Projection):
 
 
 class OutputProjectionWrapper(_Projection):
-    """A cell whose output is projected last; its state stays as it is.
+    """A cell with a projection of its output; its state is not projected.
 
     Args:
         cell: The cell.
         output_size: The size of the output.
-        activation: What is done to it: tf.nn.tanh, tf.nn.relu, tf.nn.sigmoid, or None.
-        reuse: Not provided; tf.variable_scope(..., reuse=True) around its use does the same.
+        activation: Its activation: tf.nn.tanh, tf.nn.relu, tf.nn.sigmoid, or None.
+        reuse: Not supported; use tf.variable_scope(..., reuse=True) around the call.
     """
 
     def __init__(self, cell: RNNCell, output_size: int, activation=None, reuse=None):
@@ -341,14 +343,15 @@ class OutputProjectionWrapper(_Projection):
 
 
 class EmbeddingWrapper(_Wrapper):
-    """A cell that is given whole numbers, (B, 1), of which each has a vector.
+    """A cell with an embedding: its input consists of integers, (B, 1).
 
     Args:
         cell: The cell.
-        embedding_classes: How many numbers there are, from 0.
-        embedding_size: The size of a vector.
-        initializer: What the vectors begin with; None for the scope's, else uniform within sqrt(3).
-        reuse: Not provided; tf.variable_scope(..., reuse=True) around its use does the same.
+        embedding_classes: The number of classes; inputs are below it.
+        embedding_size: The embedding size.
+        initializer: The initializer of the vectors; None for the scope's, or else uniform within
+            sqrt(3).
+        reuse: Not supported; use tf.variable_scope(..., reuse=True) around the call.
     """
 
     counted = False
@@ -408,18 +411,18 @@ class EmbeddingWrapper(_Wrapper):
 
 
 class AttentionCellWrapper(_Wrapper):
-    """A cell that looks back at its last outputs, which it weighs by its new state.
+    """A cell with attention over its last outputs, weighted by its new state.
 
     Source: Cheng, Dong and Lapata, Long Short-Term Memory-Networks for Machine Reading (2016).
 
     Args:
         cell: The cell.
-        attn_length: How many outputs it looks back at.
+        attn_length: The number of past outputs.
         attn_size: The size of the output; None for the cell's.
-        attn_vec_size: The size in which outputs and state are compared; None for `attn_size`.
-        input_size: The size of what the cell is given; None for the input's.
-        state_is_tuple: True; states in one are not provided.
-        reuse: Not provided; tf.variable_scope(..., reuse=True) around its use does the same.
+        attn_vec_size: The size of the attention vectors; None for `attn_size`.
+        input_size: The size of the cell's input; None for the size of the input.
+        state_is_tuple: True; False is not supported.
+        reuse: Not supported; use tf.variable_scope(..., reuse=True) around the call.
     """
 
     counted = False
