@@ -121,7 +121,7 @@ MISTAKES = {
     "a state for one window": (
         lambda: _called(6, feature_size=2),
         SizeError,
-        r"a state of \(3, 6\) where one of size 18",
+        r"a state of \(3, 6\) where size 18",
     ),
     "no size of a window": (
         lambda: rnn.TimeFreqLSTMCell(3),
@@ -131,7 +131,7 @@ MISTAKES = {
     "weights in pieces": (
         lambda: rnn.TimeFreqLSTMCell(3, num_unit_shards=2, feature_size=2),
         InputError,
-        "several pieces are not provided",
+        "sharded weights are not provided",
     ),
 }
 

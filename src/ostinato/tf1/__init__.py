@@ -145,7 +145,7 @@ _TRAIN = (
 _CONTRIB_PAGE = "docs/contrib.md says what stands for each name of tf.contrib"
 _NORMAL = "draw with NumPy, tf.Variable(np.float32(np.random.randn(2, 3)))"
 
-# What to write in place of what programs have most.
+# What to write in place of frequent names that are not provided.
 _INSTEAD = {
     "tf.ConfigProto": "leave config out, tf.Session()",
     "tf.assign": "write variable.assign(value)",
@@ -191,7 +191,7 @@ def _nearest(missing: str) -> str | None:
 
     """
     within, _, name = missing.rpartition(".")
-    # a shorter way to something comes first, and one further inside this namespace
+    # Shorter names come first, then names in this namespace.
     provided = sorted(
         _provided("tf", globals()),
         key=lambda full: (full.count("."), not full.startswith(f"{within}.")),

@@ -15,7 +15,7 @@ from ..engines import reference
 from ..language.graph import Graph, Node
 
 # Eigen's float32 tanh: an odd polynomial of degree 13 over an even one of degree 6, highest power
-# first, the argument held within 9. Source: Eigen 3.3, generic_fast_tanh_float, as TensorFlow
+# first, the argument clipped to 9. Source: Eigen 3.3, generic_fast_tanh_float, as TensorFlow
 # 1.13.1 was built with it.
 _TANH_BOUND = 9.0
 _TANH_NUMERATOR = (
@@ -35,9 +35,9 @@ _TANH_DENOMINATOR = (
 )
 
 # Eigen's float32 sigmoid for a whole AVX register of eight numbers, less the 0.5 that is added: an
-# odd polynomial of degree 9 over an even one of degree 10, the argument held within 18. What does
-# not fill a register at the end of an array goes one by one, through expf. Source: Eigen 3.3,
-# scalar_logistic_op<float>.
+# odd polynomial of degree 9 over an even one of degree 10, the argument clipped to 18. The
+# elements at the end of an array that do not fill a register are computed one by one, with expf.
+# Source: Eigen 3.3, scalar_logistic_op<float>.
 _REGISTER = 8
 _SIGMOID_BOUND = 18.0
 _SIGMOID_NUMERATOR = (
@@ -140,8 +140,8 @@ def passing(bound: Callable) -> Callable:
     return lambda value, limit: bound(value, limit).detach() + (value - value.detach())
 
 
-# Up to this many terms are added one after another, each product and each sum rounded, as Eigen
-# does within one block of its matrix product. Longer sums are torch's: their order depends on
+# Up to this number of terms are added one after another, each product and each sum rounded, as
+# Eigen does within one block of its matrix product. Longer sums are torch's: their order depends on
 # Eigen's block sizes, and so on the size of the CPU's caches.
 _LONGEST_SUM = 256
 

@@ -24,15 +24,14 @@ LSTMStateTuple.__doc__ = (
     "The state of an LSTM: the cell state c and the output h, in TensorFlow's order."
 )
 
-# TensorFlow's LSTM kernel holds i, j, f, o; ours i, f, g, o, where g is its j. TensorFlow's GRU
-# gates r, u are our r, z.
+# TensorFlow's LSTM kernel stacks i, j, f, o; Ostinato's i, f, g, o, where g is j. TensorFlow's GRU
+# gates r, u are Ostinato's r, z.
 _LSTM_ORDER = (0, 2, 1, 3)
 
-# What the LSTM's other variables are in the equations; a projection is the other way about.
+# The names of the LSTM's other variables in the equations; a projection is transposed.
 _LSTM_NAMES = {"w_f_diag": "p_f", "w_i_diag": "p_i", "w_o_diag": "p_o", "projection/kernel": "R"}
 
-# What `activation=` may be, by the function given: the operation in the language and TensorFlow's
-# name of it.
+# The valid values of `activation=`, with the operation of the cell language and TensorFlow's name.
 ACTIVATIONS = {
     None: (language.tanh, "Tanh"),
     operations.tanh: (language.tanh, "Tanh"),
@@ -101,7 +100,7 @@ class Layer(RNNCell):
             )
         if not isinstance(name, str):
             raise InputError(
-                f"{type(self).__name__}(name={name!r}): give a word for its variables' names"
+                f"{type(self).__name__}(name={name!r}): give a string, the scope of its variables"
             )
         self.activation, self.activation_name = ACTIVATIONS[activation]
         self.state_size = self.output_size = self.num_units = whole(self, "num_units", num_units)
@@ -175,7 +174,7 @@ class Layer(RNNCell):
         """Reject an input of integers, and an input of another dtype than the cell's."""
         if not dtype.is_floating:
             raise InputError(
-                f"{type(self).__name__} was given an input of {dtype.name}: give it fractions, "
+                f"{type(self).__name__} was given an input of {dtype.name}: give it floats, "
                 f"tf.cast(x, tf.float32)"
             )
         if self.kind not in (None, dtype):
@@ -419,8 +418,8 @@ class LSTMCell(LSTMLayer):
     ):
         if num_unit_shards or num_proj_shards:
             raise InputError(
-                "LSTMCell(num_unit_shards=..., num_proj_shards=...): weights in several pieces are "
-                "not provided; leave both out"
+                "LSTMCell(num_unit_shards=..., num_proj_shards=...): sharded weights are not "
+                "provided; leave both out"
             )
         super().__init__(num_units, activation, reuse, name or "lstm_cell", dtype)
         self._states(num_proj or num_units, state_is_tuple)

@@ -19,7 +19,7 @@ from .variables import (
     zeros_initializer,
 )
 
-# What recipes have in common; `{{` and `}}` are braces once the recipe is used.
+# Parts of recipes; `{{` and `}}` become braces when the recipe is formatted.
 SPLIT = "Const split(split_dim)"
 LINEAR = "MatMul{use} BiasAdd{use}"
 CLIP = "clip_by_value(Minimum(y) y)"
@@ -191,9 +191,8 @@ class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
     ):
         if (num_unit_shards, num_proj_shards) != (1, 1):
             raise InputError(
-                "CoupledInputForgetGateLSTMCell(num_unit_shards=..., num_proj_shards=...): weights "
-                "in several "
-                "pieces are not provided; leave both out"
+                "CoupledInputForgetGateLSTMCell(num_unit_shards=..., num_proj_shards=...): sharded "
+                "weights are not provided; leave both out"
             )
         refuse("CoupledInputForgetGateLSTMCell", layer_norm=layer_norm)
         super().__init__(num_units, activation, reuse, "coupled_input_forget_gate_lstm_cell")
@@ -236,7 +235,7 @@ class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
 
     def weights(self, input_size: int, kernel, bias, *more) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
-        # TensorFlow's gates are j, f, o; ours f, g, o, where g is its j.
+        # TensorFlow's gates are j, f, o; Ostinato's f, g, o, where g is j.
         kernel, bias = (
             torch.cat([w.chunk(3, -1)[i] for i in (1, 0, 2)], -1) for w in (kernel, bias)
         )
@@ -367,9 +366,8 @@ class GLSTMCell(PlainLayer, LSTMLayer):
     def _share(self, what: str, units: int) -> int:
         if units % self.groups:
             raise SizeError(
-                f"GLSTMCell(number_of_groups={self.groups}): {what} is {units}, which is not that "
-                f"many equal parts; "
-                "give a multiple of it"
+                f"GLSTMCell(number_of_groups={self.groups}): {what} is {units}, which is not a "
+                f"multiple of it; give a multiple"
             )
         return units // self.groups
 
@@ -474,7 +472,7 @@ class WeightNormLSTMCell(PlainLayer, LSTMLayer):
         """The weights of the equations, from the values of the variables."""
         if self.norm:
             gains, more = more[:2], more[2:]
-            # tf.nn.l2_normalize holds the square of the length above 1e-12.
+            # tf.nn.l2_normalize clips the squared length to at least 1e-12.
             parts = zip((kernel[:input_size], kernel[input_size:]), gains)
             kernel = torch.cat(
                 [part / part.square().sum(0).clamp(min=1e-12).sqrt() * gain for part, gain in parts]

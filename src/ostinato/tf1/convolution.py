@@ -16,7 +16,7 @@ from .graph import TensorShape
 from .steps import number, stepwise
 from .variables import constant_initializer
 
-# What TensorFlow 1.13.1 makes of a convolution in one, two and three dimensions; see `graph.py`.
+# TensorFlow 1.13.1's operations of a convolution in one, two and three dimensions; see `graph.py`.
 _CONVOLUTIONS = {
     1: "conv1d{{ExpandDims(dim) ExpandDims(dim)[Enter] Conv2D Squeeze}}",
     2: "Conv2D{use}",
@@ -67,9 +67,8 @@ class ConvLSTMCell(PlainLayer):
             raise InputError(f"{kind}(conv_ndims={conv_ndims!r}): give 1, 2 or 3")
         if skip_connection:
             raise InputError(
-                f"{kind}(skip_connection=True) is not provided by ostinato.tf1, for in TensorFlow "
-                f"its second step "
-                "fails: leave skip_connection out"
+                f"{kind}(skip_connection=True) is not provided by ostinato.tf1, because TensorFlow "
+                f"fails in its second step: leave skip_connection out"
             )
         for what, sizes, count in (
             ("input_shape", input_shape, conv_ndims + 1),

@@ -23,8 +23,8 @@ from .graph import (
 from .steps import RNNCell, Step, dimensions, flatten, number, pack, stepwise
 from .wrappers import _Wrapper
 
-# What TensorFlow 1.13.1 makes in tf.nn.dropout's scope, of the numbers for a whole run, and of
-# dropping by those; see `graph.py`.
+# TensorFlow 1.13.1's operations in tf.nn.dropout's scope, for the random numbers of a whole run,
+# and for dropout with these numbers; see `graph.py`.
 DROPOUT = (
     "rate Shape sub(x) random_uniform(min max RandomUniform=random sub mul) add Floor "
     "truediv mul=result"
@@ -52,7 +52,7 @@ def keep_probability(cell, name: str, given) -> float:
 def _probability(cell, name: str, given) -> float | Tensor:
     """Validate a probability, or a tensor whose value is known only in a run."""
     if not isinstance(given, Tensor):
-        # TensorFlow rounds numbers to float32, whatever it drops.
+        # TensorFlow rounds the probability to float32, for every dtype of the values.
         return float(np.float32(keep_probability(cell, name, given)))
     if not given.dtype.is_floating or given.shape != ():
         raise InputError(
@@ -69,7 +69,7 @@ def _now(run, keep: float | Tensor):
     value = run[keep]
     if not 0 < value <= 1:
         raise InputError(
-            f"{keep.name}, how much dropout keeps, is {value.item():g} in this run: feed a number "
+            f"{keep.name}, a keep probability, is {value.item():g} in this run: feed a number "
             f"above 0 and up to 1"
         )
     return value
@@ -229,7 +229,7 @@ class DropoutWrapper(_Wrapper):
         self, graph: Graph, what: str, index: int, noise: Tensor | None
     ) -> tuple[Operation, Callable]:
         keep = self.keep[what]
-        # What is dropped is taken into a branch only where it is divided, after the mask is made.
+        # A branch takes in the values only where they are divided, after the mask is drawn.
         taken, graph.captures = graph.captures, 0
         if noise is None:
             marks = graph.random_uniform(f"dropout{{{DROPOUT}}}", self._own_seed(what, index))
@@ -273,8 +273,8 @@ class DropoutWrapper(_Wrapper):
         ]
 
     def _state_dropouts(self, graph: Graph, dtype) -> dict[int, tuple[Operation, Callable]]:
-        # The visitor is shown tensors of the states' sizes, which are in a graph of their own so
-        # that they count for nothing.
+        # The visitor gets placeholders of the states' sizes. They are in a separate graph, so that
+        # they do not count as operations.
         with Graph().as_default():
             shown = [
                 operations.placeholder(dtype, [None, *dimensions(size)])

@@ -65,8 +65,7 @@ class GridLSTMCell(PlainLayer):
         )
         if num_unit_shards != 1:
             raise InputError(
-                "GridLSTMCell(num_unit_shards=...): weights in several pieces are not provided; "
-                "leave it out"
+                "GridLSTMCell(num_unit_shards=...): sharded weights are not provided; leave it out"
             )
         if not state_is_tuple:
             raise InputError(
@@ -341,8 +340,8 @@ class TimeFreqLSTMCell(PlainLayer):
     ):
         if num_unit_shards != 1:
             raise InputError(
-                "TimeFreqLSTMCell(num_unit_shards=...): weights in several pieces are not "
-                "provided; leave it out"
+                "TimeFreqLSTMCell(num_unit_shards=...): sharded weights are not provided; "
+                "leave it out"
             )
         super().__init__(num_units, None, reuse, "time_freq_lstm_cell")
         cell = equations.lstm_peephole if use_peepholes else equations.lstm

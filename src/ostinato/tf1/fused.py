@@ -17,7 +17,7 @@ from .steps import (
     pack,
 )
 
-# What TensorFlow 1.13.1 makes after the one operation; see `graph.py`.
+# TensorFlow 1.13.1's operations after the fused one; see `graph.py`.
 _LAST = "strided_slice(stack stack_1 stack_2)=c strided_slice(stack stack_1 stack_2)=h"
 _MASK = (
     "SequenceMask{Const Const Const Range ExpandDims(dim) Cast Less Cast} transpose(perm) "
@@ -222,5 +222,5 @@ class TimeReversedFusedRNN(FusedRNNCell):
         return self._turned(outputs, sequence_length), state
 
     def _turned(self, x, lengths):
-        # TensorFlow turns a list as a whole, lengths or none.
+        # TensorFlow reverses the whole list, with or without lengths.
         return x[::-1] if isinstance(x, list) else reverse(get_default_graph(), x, lengths, True)

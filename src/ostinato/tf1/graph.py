@@ -65,7 +65,7 @@ def as_dtype(given) -> DType:
     Raises:
         InputError: The dtype is not supported.
     """
-    # TensorFlow's float is of 32 bits, where NumPy's is of 64.
+    # `float` is float32 in TensorFlow and float64 in NumPy.
     given = (
         {float: "float32", "float": "float32", "double": "float64"}.get(given, given)
         if isinstance(given, (type, str))
@@ -187,7 +187,8 @@ class Value:
 
     def __bool__(self):
         raise TypeError(
-            f"{self} has no value before it is run: `if` cannot ask it; run it first, sess.run(...)"
+            f"{self} has no value before it is run: it cannot be used in `if`; run it first, "
+            "sess.run(...)"
         )
 
     def __iter__(self):
@@ -198,7 +199,7 @@ class Value:
 
     def __len__(self):
         raise TypeError(
-            f"len() of {self} is not known before it is run; ask .shape for what is known"
+            f"len() of {self} is not known before it is run; see .shape for the known sizes"
         )
 
 
@@ -241,7 +242,7 @@ def session_for(session, call: str):
     """The given session, or the default one.
 
     Raises:
-        InputError: There is no session.
+        InputError: No session is given or open.
     """
     if session is None and not sessions:
         raise InputError(
@@ -284,7 +285,9 @@ def _parse(recipe: str) -> tuple:
 
 
 class Marks(dict):
-    """The marked operations of a recipe, by mark. `last` is the last operation outside any bracket."""
+    """The marked operations of a recipe, by mark. `last` is the last operation outside any
+    bracket.
+    """
 
     last: Operation
 
@@ -358,12 +361,12 @@ class Graph:
         op = next((o for o in self.operations if o.name == op_name), None)
         if op is None:
             raise InputError(
-                f"{name!r} is in no operation of this graph; graph.get_operations() lists them"
+                f"{name!r} is not an operation of this graph; graph.get_operations() lists them"
             )
         if not index.isdigit() or int(index) >= len(op.outputs):
             raise InputError(
-                f"{name!r} has no value: write 'name:0'; operations inside a loop are kept for "
-                f"their names and numbers only"
+                f"{name!r} has no value: write 'name:0'; operations inside a loop have only "
+                f"names and numbers"
             )
         return op.outputs[int(index)]
 
@@ -450,13 +453,12 @@ class Graph:
         """
         if seed is None and self.seed is not None and self.uncounted:
             raise InputError(
-                f"a random operation after {self.uncounted}: its seed depends on how many "
-                f"operations TensorFlow 1 puts in there, which "
-                f"is not known here. Make it before {self.uncounted}, or give its initialiser a "
-                f"seed of its own"
+                f"a random operation after {self.uncounted}: its seed depends on the number "
+                f"of operations that TensorFlow 1 adds there, which is unknown here. Create it "
+                f"before {self.uncounted}, or give its initializer a seed"
             )
         marks = self.record(recipe, variable)
-        # TensorFlow asks for the seed when the bounds exist and the operation itself does not.
+        # TensorFlow derives the seed after adding the bounds and before adding the operation.
         marks["random"].seeds = random.op_seeds(self.seed, seed, marks["random"]._id - 1)
         return marks
 
@@ -525,7 +527,7 @@ class Graph:
         )
 
 
-# The last of each is the default one; below all others there is always a graph.
+# Stacks of defaults, the current one last; the stack of graphs is never empty.
 graphs: list[Graph] = [Graph()]
 sessions: list = []
 

@@ -24,11 +24,11 @@ from .steps import number
 
 class _Grid(PlainLayer):
     counted, shares_name = False, True
-    # TensorFlow's opens its scope once.
+    # TensorFlow opens the scope of this cell only once.
     trace = Layer.trace
 
-    # `inner` is the cell that each dimension has, and `cell` the equations of all together;
-    # dimension 0 is that of depth.
+    # `inner` is the cell of each dimension, and `cell` has the equations of all dimensions;
+    # dimension 0 is depth.
     def __init__(
         self,
         inner: Layer,
@@ -42,9 +42,8 @@ class _Grid(PlainLayer):
         refuse(name, non_recurrent_fn=non_recurrent_fn)
         if not state_is_tuple and parts == 1:
             raise InputError(
-                f"{name}(state_is_tuple=False) is not provided by ostinato.tf1, for in TensorFlow "
-                f"it fails: leave "
-                "state_is_tuple out"
+                f"{name}(state_is_tuple=False) is not provided by ostinato.tf1, because TensorFlow "
+                f"fails: leave state_is_tuple out"
             )
         super().__init__(inner.num_units, None, None, name)
         self.inner, self.equations, self.dimensions, self.tied = (
@@ -59,7 +58,7 @@ class _Grid(PlainLayer):
         self.state_size = sum(self.parts) if self.joined else (inner.state_size,) * self.dimensions
         marks = tuple(f"{mark}{d or ''}" for d in range(self.dimensions) for mark in inner.marks)
         self.marks = ("state",) if self.joined else marks
-        # TensorFlow joins the inputs of a dimension's cell; of one dimension there are none.
+        # TensorFlow concatenates the inputs of a dimension's cell; a single dimension has none.
         join = ("zeros", "concat(concat_dim)", "concat(axis)")[self.dimensions - 1]
         cut = " ".join(["Slice(begin size)"] * len(self.order)) if self.joined else ""
         along = " ".join(self._recipe(d) for d in self._turns[:-1])
@@ -94,7 +93,7 @@ class _Grid(PlainLayer):
         )
         inside = re.sub("=(.)", rf"=\g<1>{d or ''}", self.inner.recipe)
         if self.tied and d != self._turns[0]:
-            # The weights are made, and taken into a loop, with the first dimension.
+            # The first dimension creates the weights and takes them into the loop.
             variables, inside = "", inside.replace("{use}", "{again}").replace("[Enter]", "")
         return scope(self._within(d), scope(self.inner.base_name, f"{variables} {inside}"))
 

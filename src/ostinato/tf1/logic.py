@@ -81,8 +81,8 @@ def where(condition, x, y, name: str | None = None) -> Tensor:
         or len(condition.shape) not in (0, 1, len(x.shape))
     ):
         raise SizeError(
-            f"{what}: give a condition of truth values, and two values of one shape; "
-            f"tf.ones(shape) * number makes one of a number"
+            f"{what}: give a boolean condition, and two values of one shape; for a "
+            f"number write tf.ones(shape) * number"
         )
     shape = [merge(m, n, what) for m, n in zip(x.shape, y.shape)]
     for asked, n in zip(condition.shape, shape):
@@ -170,9 +170,7 @@ def cond(pred, true_fn: Callable, false_fn: Callable, name: str | None = None):
         name: The name of the operation.
     """
     if not callable(true_fn) or not callable(false_fn):
-        raise InputError(
-            "tf.cond was given no functions: write tf.cond(pred, lambda: x, lambda: y)"
-        )
+        raise InputError("tf.cond needs two functions: write tf.cond(pred, lambda: x, lambda: y)")
     graph = get_default_graph()
     graph.uncounted = graph.uncounted or "tf.cond"
     pred = operations.convert_to_tensor(pred)
@@ -184,7 +182,7 @@ def cond(pred, true_fn: Callable, false_fn: Callable, name: str | None = None):
         if [t.dtype for t in branches[0]] != [t.dtype for t in branches[1]]:
             raise InputError(
                 f"tf.cond: one function gives {branches[0]} and the other {branches[1]}: give "
-                f"values of one kind"
+                f"values of one dtype"
             )
         yes, no = (Inner(tensors, [], start) for tensors in branches)
 
@@ -278,8 +276,7 @@ class TensorArray:
             if not 0 <= i < len(held) or held[int(i)] is None:
                 raise InvalidArgumentError(
                     f"TensorArray of {len(held)} was read at {int(i)}, where nothing was written: "
-                    f"read "
-                    "what is there, or ask first, tf.cond(...)"
+                    f"read written indices only, or check first, tf.cond(...)"
                 )
             return held[int(i)]
 
@@ -293,9 +290,8 @@ class TensorArray:
         def put(held):
             if not held or any(v is None for v in held):
                 raise InvalidArgumentError(
-                    f"TensorArray.stack() of {len(held)} tensors, of which some or all were not "
-                    f"written: "
-                    "write them first"
+                    f"TensorArray.stack() of {len(held)} tensors, and not all were written: write "
+                    f"them first"
                 )
             return torch.stack(held)
 
@@ -316,8 +312,8 @@ class TensorArray:
     def _read(self, name: str, shape, inputs, function) -> Tensor:
         if shape is None:
             raise InputError(
-                f"{name}: nothing was put into this TensorArray that would tell its shape: write "
-                f"or unstack first"
+                f"{name}: the shape of this TensorArray is unknown, because nothing was written: "
+                f"write or unstack first"
             )
         op: Operation = get_default_graph().record(name).last
         return op.computed(self.dtype, shape, [self.flow, *inputs], function)

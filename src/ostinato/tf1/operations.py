@@ -59,9 +59,8 @@ def _array(value, name: str) -> np.ndarray:
         return np.asarray(value)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{name} was given {value!r}, which is no array of numbers ({error}): give a number, "
-            f"or rows of numbers of one "
-            "length; tf.stack makes one tensor of several"
+            f"{name} was given {value!r}, which is not an array of numbers ({error}): give a "
+            f"number, or rows of numbers of one length; tf.stack makes one tensor of several"
         ) from None
 
 
@@ -97,9 +96,8 @@ def constant(value, dtype=None, shape=None, name: str | None = None) -> Tensor:
         )
         if array.size and not fits:
             raise InputError(
-                f"{value!r} was given where {dtype.name} is wanted: give numbers of that kind, or "
-                f"make what they are computed "
-                "with of theirs, tf.cast(x, tf.float32)"
+                f"{value!r} was given where {dtype.name} is expected: give numbers of that dtype, "
+                f"or convert the other operand, tf.cast(x, tf.float32)"
             )
     array = array.astype(dtype.as_numpy_dtype)
     if shape is not None:
@@ -126,8 +124,8 @@ def convert_to_tensor(value, dtype=None, name: str | None = None) -> Tensor:
         return constant(value, dtype=dtype, name=name)
     if dtype is not None and tensor.dtype is not as_dtype(dtype):
         raise InputError(
-            f"{tensor} has dtype {tensor.dtype.name} where {as_dtype(dtype).name} is wanted: write "
-            f"tf.cast(x, {as_dtype(dtype)!r})"
+            f"{tensor} has dtype {tensor.dtype.name} where {as_dtype(dtype).name} is expected: "
+            f"write tf.cast(x, {as_dtype(dtype)!r})"
         )
     return tensor
 
@@ -145,7 +143,7 @@ def placeholder(dtype, shape=None, name: str | None = None) -> Tensor:
     """
     if shape is None:
         raise InputError(
-            "tf.placeholder was given no shape: give the number of dimensions at least, [None, "
+            "tf.placeholder was given no shape: give at least the number of dimensions, [None, "
             "None, 4], or [] for one number"
         )
     dtype, shape = as_dtype(dtype), shape_of(shape, "tf.placeholder")
@@ -288,8 +286,8 @@ def matmul(
         op = Operation(graph, scope[:-1])
     if len(a.shape) != 2 or len(b.shape) != 2:
         raise SizeError(
-            f"tf.matmul was given shapes {a.shape} and {b.shape}: give it two matrices; tf.reshape "
-            f"makes one of more dimensions"
+            f"tf.matmul was given shapes {a.shape} and {b.shape}: give it two matrices; use "
+            f"tf.reshape for more dimensions"
         )
     rows, inner = reversed(a.shape) if transpose_a else a.shape
     below, columns = reversed(b.shape) if transpose_b else b.shape
@@ -384,7 +382,7 @@ def _sum(v: torch.Tensor, axes: list[int], keepdims: bool) -> torch.Tensor:
 def _mean(v: torch.Tensor, axes: list[int], keepdims: bool) -> torch.Tensor:
     if v.is_floating_point():
         return v.mean(axes, keepdims)
-    # TensorFlow's mean of whole numbers is one, towards 0.
+    # TensorFlow's mean of integers is an integer, rounded towards 0.
     count = math.prod(v.shape[i] for i in axes)
     return torch.div(_sum(v, axes, keepdims), count, rounding_mode="trunc")
 
@@ -439,7 +437,7 @@ def gradients(ys, xs, grad_ys=None, name: str = "gradients") -> list[Tensor | No
     for x in xs:
         if not x.dtype.is_floating:
             raise InputError(
-                f"tf.gradients by {x}: there is no derivative by whole numbers; give a float tensor"
+                f"tf.gradients by {x}: integers have no derivative; give a float tensor"
             )
     given = (
         [None if g is None else convert_to_tensor(g) for g in several(grad_ys)]
@@ -448,7 +446,7 @@ def gradients(ys, xs, grad_ys=None, name: str = "gradients") -> list[Tensor | No
     )
     if len(given) != len(ys):
         raise SizeError(
-            f"tf.gradients was given {len(ys)} ys and {len(given)} grad_ys: give as many"
+            f"tf.gradients was given {len(ys)} ys and {len(given)} grad_ys: give the same number"
         )
     reached = [x in ys or _depends(ys, x) for x in xs]
     graph = get_default_graph()

@@ -14,20 +14,20 @@ import numpy as np
 
 from ..errors import InputError
 
-# Philox4x32's two multipliers, and what its two key words grow by each round (Salmon et al., 2011).
+# Philox4x32's two multipliers, and the increments of its two key words per round (Salmon et al.).
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
 _ROUNDS = 10
 _LOW = np.uint64(0xFFFFFFFF)
 
-# An op reserves this many blocks for each value that it draws
+# An operation reserves this number of blocks for each value that it draws
 # (GuardedPhiloxRandom::ReserveRandomOutputs(n, 256)).
 _BLOCKS_A_VALUE = 256
 
-# Fixes the device's seed of a program that is to stay as it is: "seed" or "seed:position".
+# Fixes the seed of the device without a change to the program: "seed" or "seed:position".
 ENVIRONMENT = "OSTINATO_TF1_DEVICE_SEED"
 
-# What stands in for the graph's seed where only an op was given one
+# The graph's seed if only the operation has one
 # (random_seed.DEFAULT_GRAPH_SEED).
 _DEFAULT_GRAPH_SEED = 87654321
 _MODULUS = 2**31 - 1
@@ -129,13 +129,12 @@ class Device:
         seed = secrets.randbits(32) if seed is None else seed
         if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**32:
             raise InputError(
-                f"device seed {seed!r}: it is a whole number of 32 bits; give one from 0 to "
-                f"4294967295"
+                f"device seed {seed!r}: give a whole number of 32 bits, from 0 to 4294967295"
             )
         if not isinstance(position, numbers.Integral) or position < 0:
             raise InputError(
-                f"device seed {seed} at position {position!r}: give how many numbers were drawn "
-                f"before, 0 or more"
+                f"device seed {seed} at position {position!r}: give the number of draws so far, "
+                f"0 or more"
             )
         self.seed, self.position = int(seed), 0
         self._state = [self.seed]

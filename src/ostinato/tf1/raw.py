@@ -88,9 +88,8 @@ def raw_rnn(
             ]
         if len(results) != len(given) or len(emitted) != len(flatten(emit_like)):
             raise InputError(
-                "raw_rnn: loop_fn does not return in a step of the loop what it returned at first: "
-                "give as many "
-                "inputs, states and values put out, put together alike"
+                "raw_rnn: loop_fn returns another structure in a step of the loop than in the "
+                "first call: return the same numbers of inputs, states and emitted values"
             )
         body = Inner([*results, *emitted], given, start)
         rows_at = range(2 + count, 2 + count + sizes)
@@ -129,7 +128,7 @@ def raw_rnn(
             for t, shape in zip(made[len(first) :], shapes)
         ]
     final = pack(cell.state_size, made[rows_at.start : rows_at.stop])
-    # An array that was empty at first has its shape from what the loop writes.
+    # An initially empty array has the shape of what the loop writes.
     like = None if loop_state is None else loop_state if after[4] is None else after[4]
     return pack(emit_like, arrays), final, _packed(like, made[rows_at.stop : len(first)])
 
@@ -137,9 +136,8 @@ def raw_rnn(
 def _five(returned) -> tuple:
     if not isinstance(returned, tuple) or len(returned) != 5:
         raise InputError(
-            f"raw_rnn: loop_fn returned {returned!r}: return a tuple of five, which rows are "
-            f"finished, the next "
-            "input, the next state, what is put out and the loop's state"
+            f"raw_rnn: loop_fn returned {returned!r}: return a tuple of five, the finished "
+            f"rows, the next input, the next state, the emitted values and the loop's state"
         )
     return returned
 

@@ -21,8 +21,7 @@ from .steps import (
     pack,
 )
 
-# The operations that TensorFlow 1.13.1 makes for parts of dynamic_rnn; see `graph.py` for how they
-# are written.
+# TensorFlow 1.13.1's operations for parts of dynamic_rnn; see `graph.py` for the notation.
 _TRANSPOSE = "Rank range(start delta) concat(values_0 axis) transpose"
 SIZE = "Shape strided_slice(stack stack_1 stack_2)"
 _CHECK_LENGTHS = "Shape stack Equal Const All Assert{Const Const Assert(data_0 data_2)} CheckSeqLen"
@@ -74,7 +73,7 @@ def dynamic_rnn(
     with graph.open_variable_scope(scope or "rnn"):
         leading = ("time", "batch") if time_major else ("batch", "time")
         xs = input_parts(cell, inputs, leading, "dynamic_rnn")
-        # Where a cell is given the time and an input, the dtype is the input's.
+        # If a cell takes the time and an input, the dtype is that of the input.
         x = xs[-1]
         if dtype is not None and as_dtype(dtype) is not x.dtype and not cell.of_indices:
             raise InputError(
@@ -181,7 +180,7 @@ def _loop(graph: Graph, cell: RNNCell, depth, dtype, inputs: int, count: int, *,
     states.
 
     """
-    # Besides the states, the loop carries its count, the time and the array of outputs.
+    # In addition to the states, the loop carries a counter, the time and the array of outputs.
     carried = 3 + count
     graph.loop, graph.cached = "Enter", True
     try:

@@ -46,8 +46,7 @@ class Run:
         self.order = self._order(fetches, feeds)
         gradients = [c for c in self.order if c.sources]
         self.differentiated = {s for c in gradients for s in c.sources}
-        # Only where one gradient is taken of another does torch have to keep the graph of a
-        # backward pass.
+        # Torch has to keep the graph of a backward pass only for gradients of gradients.
         self.of_gradients = len(gradients) > 1
         self.feeds = {t: self._source(t, v) for t, v in feeds.items()}
         self.values: dict[Computation, tuple[torch.Tensor, ...]] = {}
@@ -111,8 +110,8 @@ class Run:
                 for t, v in zip(computation.inputs, given)
             )
             raise InvalidArgumentError(
-                f"what is computed of {sizes} fails in this run ({error}): feed values whose "
-                f"shapes fit each other"
+                f"the computation on {sizes} fails in this run ({error}): feed values with "
+                f"matching shapes"
             ) from error
 
     def uniform(self, op: Operation, shape, dtype: torch.dtype) -> torch.Tensor:
@@ -132,9 +131,8 @@ def _pairs(key, value) -> Iterator[tuple]:
             yield from _pairs(*below)
     else:
         raise InvalidArgumentError(
-            f"feed_dict has for the state {key!r} a value that is not put together as it is: give "
-            f"what "
-            "sess.run gave for such a state"
+            f"feed_dict has for the state {key!r} a value of another structure: give a value as "
+            f"sess.run returns it for such a state"
         )
 
 
@@ -161,8 +159,8 @@ class Session:
     def __init__(self, target: str = "", graph: Graph | None = None, config=None):
         if target or not isinstance(graph, Graph | None):
             raise InputError(
-                f"tf.Session(target={target!r}, graph={graph!r}): sessions run here alone; write "
-                f"tf.Session(), or "
+                f"tf.Session(target={target!r}, graph={graph!r}): sessions run on this machine "
+                f"only; write tf.Session(), or "
                 "tf.Session(graph=graph)"
             )
         self.graph = graph or get_default_graph()
@@ -190,8 +188,8 @@ class Session:
         """
         if self.closed:
             raise EngineError(
-                "Attempted to use a closed Session: run inside its `with`, or make a new one with "
-                "tf.Session()"
+                "Attempted to use a closed Session: run inside its `with`, or create a new one "
+                "with tf.Session()"
             )
         feeds = {}
         for key, value in (pair for given in (feed_dict or {}).items() for pair in _pairs(*given)):
@@ -214,8 +212,8 @@ class Session:
         tensor = fetch if isinstance(fetch, Tensor) else getattr(fetch, "read", None)
         if tensor is not None and tensor.graph is not self.graph:
             raise InvalidArgumentError(
-                f"{tensor} is not in this session's graph: make the session after the graph (after "
-                f"tf.reset_default_graph()), "
+                f"{tensor} is not in this session's graph: create the session after the graph "
+                f"(after tf.reset_default_graph()), "
                 f"or with tf.Session(graph=...)"
             )
         return tensor if isinstance(tensor, Tensor) else None
@@ -233,7 +231,7 @@ class Session:
         elif isinstance(fetches, Operation):
             if fetches.effect is None and not fetches.outputs:
                 raise InvalidArgumentError(
-                    f"{fetches.name} cannot be run: it is kept for its name and number only"
+                    f"{fetches.name} cannot be run: it has only a name and a number"
                 )
             wanted.append(fetches.effect or fetches.outputs[0].computation)
         elif (tensor := self._tensor(fetches)) is not None:
@@ -253,7 +251,7 @@ class Session:
             return type(fetches)(self._answer(f, run) for f in fetches)
         if isinstance(fetches, Operation):
             return None
-        # Indexing with () makes a NumPy scalar of an array of no dimensions, as TensorFlow returns.
+        # Indexing with () converts an array without dimensions to a NumPy scalar, as in TensorFlow.
         return run[self._tensor(fetches)].detach().numpy().copy()[()]
 
     def _fed(self, tensor: Tensor, value) -> torch.Tensor:
@@ -266,9 +264,8 @@ class Session:
             array = np.asarray(value, tensor.dtype.as_numpy_dtype)
         except (TypeError, ValueError, OverflowError) as error:
             raise InvalidArgumentError(
-                f"feed_dict has for {tensor.name!r} what is no array of {tensor.dtype.name} "
-                f"({error}): give it "
-                "numbers, in rows of one length"
+                f"feed_dict has for {tensor.name!r} a value that is not an array of "
+                f"{tensor.dtype.name} ({error}): give it numbers, in rows of one length"
             ) from None
         fits = array.ndim == len(tensor.shape) and all(
             d in (None, n) for d, n in zip(tensor.shape, array.shape)

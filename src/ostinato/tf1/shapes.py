@@ -12,8 +12,8 @@ from .graph import Computation, Tensor, Value, as_dtype, get_default_graph
 from .operations import axes_of, axis_of, constant, convert_to_tensor, merge
 from .session import InvalidArgumentError
 
-# From this size on TensorFlow fills an array as it runs instead of writing it into the graph, which
-# takes two operations more.
+# From this size on, TensorFlow fills an array in the run instead of storing it in the graph, with
+# two more operations.
 _LARGE = 1000
 
 
@@ -40,7 +40,7 @@ class Sizes:
             for p in (given if several else [given])
         ]
         self.tensors = [p for p in parts if isinstance(p, Tensor)]
-        # A tensor by itself may have all sizes in it.
+        # A single tensor may contain all sizes.
         self.joined = not several and self.tensors and len(parts[0].shape) == 1
         wrong = any(
             t.dtype.is_floating or len(t.shape) != self.joined for t in self.tensors
@@ -51,8 +51,8 @@ class Sizes:
         )
         if wrong or self.joined and parts[0].shape[0] is None:
             raise SizeError(
-                f"{of} was given {given!r}: give whole numbers from {least} on, or tensors of one, "
-                f"such as tf.shape(x)[0]"
+                f"{of} was given {given!r}: give whole numbers from {least} on, or scalar "
+                f"tensors, such as tf.shape(x)[0]"
             )
         self.known = (
             [None] * parts[0].shape[0]
@@ -143,7 +143,7 @@ def random_uniform(
     )
 
     def draw(run, *given):
-        # Two roundings, as Mul and Add make them.
+        # Rounded twice, as by Mul and Add.
         return (run.uniform(random["random"], sizes.at(*given), dtype.torch) * (high - low) + low,)
 
     return Tensor(random["value"], dtype, sizes.known, Computation(sizes.tensors, draw))
@@ -170,7 +170,7 @@ def reshape(tensor, shape: Sequence[int], name: str | None = None) -> Tensor:
         if None not in static and count != known or free > 1:
             raise SizeError(
                 f"tf.reshape was given {count} numbers, {tensor.shape}, for the shape {shape!r}: "
-                f"give one of as many"
+                f"give a shape of the same size"
             )
 
     return get_default_graph().computed(
@@ -225,7 +225,7 @@ def _together(values, of: str) -> list[Tensor]:
     for t in tensors:
         if t.dtype is not first.dtype or len(t.shape) != len(first.shape):
             raise SizeError(
-                f"{of} was given {first} and {t}: give it tensors of one dtype and as many "
+                f"{of} was given {first} and {t}: give it tensors of one dtype and number of "
                 f"dimensions"
             )
     return tensors
@@ -288,8 +288,8 @@ def unstack(value, num: int | None = None, axis: int = 0, name: str | None = Non
     count = merge(value.shape[axis], num, f"tf.unstack of {value} along {axis} in {num} parts")
     if count is None:
         raise SizeError(
-            f"tf.unstack of {value} along {axis}: that size is not known; give num, or the "
-            f"placeholder a number there"
+            f"tf.unstack of {value} along {axis}: that size is not known; give num, or a "
+            f"placeholder with a fixed size"
         )
     shape = list(value.shape)
     del shape[axis]
@@ -299,7 +299,7 @@ def unstack(value, num: int | None = None, axis: int = 0, name: str | None = Non
         if v.shape[axis] != count:
             raise InvalidArgumentError(
                 f"{op.name}: {tuple(v.shape)} was given where {count} parts along {axis} are "
-                f"wanted: feed as many"
+                f"expected: feed that number"
             )
         return v.unbind(axis)
 
@@ -328,15 +328,14 @@ def squeeze(input, axis=None, name: str | None = None) -> Tensor:  # noqa: A002
     )
     if any(x.shape[i] not in (None, 1) for i in axes):
         raise SizeError(
-            f"tf.squeeze({x}, axis={axis!r}): a dimension there is not 1; give those that are"
+            f"tf.squeeze({x}, axis={axis!r}): a dimension there is not 1; give dimensions of size 1"
         )
     shape = [n for i, n in enumerate(x.shape) if i not in axes]
 
     def squeezed(v):
         if any(v.shape[i] != 1 for i in axes):
             raise InvalidArgumentError(
-                f"tf.squeeze(axis={axes}) was given {tuple(v.shape)} in this run: feed what is 1 "
-                f"there"
+                f"tf.squeeze(axis={axes}) was given {tuple(v.shape)} in this run: feed size 1 there"
             )
         return v.squeeze(axes)
 
@@ -371,7 +370,7 @@ def _getitem(x, index) -> Tensor:
                 f"{x} was indexed with {index!r}: use whole numbers, slices of them, ... and None"
             )
     parts = tuple(int(p) if whole(p) else p for p in parts)
-    # Unknown sizes are found by asking for the shape with two different ones.
+    # Unknown sizes are found by indexing with two different sizes and comparing the results.
     try:
         small, large = (
             np.broadcast_to(np.int8(0), [n or stand for n in x.shape])[parts].shape

@@ -13,7 +13,7 @@ from .operations import merge
 from .rnn import SIZE, bidirectional_dynamic_rnn, count_rows
 from .steps import RNNCell, check_cell, flatten, input_parts, pack, shared_state
 
-# What TensorFlow 1.13.1 makes of lengths, and around a step that it makes only where a row is that
+# TensorFlow 1.13.1's operations for lengths, and around a step that runs only if a row is that
 # long; see `graph.py`.
 _ZEROS = "{rows} Const concat(axis) zeros(Const) {static} Const"
 _EXTREMES = "Const Min Const Max"
@@ -134,11 +134,11 @@ def static_state_saving_rnn(
     if len(names) != len(sizes) or isinstance(state_name, (tuple, list)) != isinstance(
         cell.state_size, tuple
     ):
+        several = isinstance(cell.state_size, tuple)
+        expected = "a tuple with a name for each" if several else "one name"
         raise InputError(
             f"static_state_saving_rnn(state_name={state_name!r}): the states of "
-            f"{type(cell).__name__} are "
-            f"{cell.state_size!r}; give "
-            f"{'a tuple of as many names' if isinstance(cell.state_size, tuple) else 'one name'}"
+            f"{type(cell).__name__} are {cell.state_size!r}; give {expected}"
         )
     before = [state_saver.state(name) for name in names]
     for name, value in zip(names, before):
@@ -154,8 +154,7 @@ def static_state_saving_rnn(
         if not isinstance(value, Tensor):
             raise InputError(
                 f"static_state_saving_rnn: the state saver's save_state returned {value!r}: return "
-                f"the tensor that keeps "
-                "the state, such as variable.assign(value)"
+                f"a tensor that saves the state, such as variable.assign(value)"
             )
 
     def after(tensors):
@@ -307,8 +306,8 @@ def _check_stack(of: str, cells_fw, cells_bw, **states) -> None:
             check_cell(cell, of)
     if len(cells_fw) != len(cells_bw):
         raise SizeError(
-            f"{of} was given {len(cells_fw)} cells forwards and {len(cells_bw)} backwards: give as "
-            f"many of both"
+            f"{of} was given {len(cells_fw)} cells forwards and {len(cells_bw)} backwards: give "
+            f"the same number of both"
         )
     for name, given in states.items():
         if given is not None and (not isinstance(given, list) or len(given) != len(cells_fw)):

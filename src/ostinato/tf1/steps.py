@@ -29,7 +29,7 @@ def flatten(state) -> list:
 
 
 def _is_nested(state) -> bool:
-    # A shape is a tuple, and one part of a state's size.
+    # A TensorShape is a tuple, but it is a single part of a state's size.
     return isinstance(state, (tuple, list)) and not isinstance(state, TensorShape)
 
 
@@ -92,11 +92,11 @@ class RNNCell:
     counted = True
 
     def __init__(self, **given):
-        # A cell of one's own gives what it was given itself.
+        # Custom cells pass on their own arguments.
         for name, value in given.items():
             if value is not None:
                 raise InputError(
-                    f"{type(self).__name__} gives RNNCell {name}={value!r}, which is not provided "
+                    f"{type(self).__name__} passes RNNCell {name}={value!r}, which is not provided "
                     f"by ostinato.tf1: leave it out"
                 )
 
@@ -119,8 +119,8 @@ class RNNCell:
         dtype, graph = as_dtype(dtype), get_default_graph()
         inputs = [batch_size] if isinstance(batch_size, Tensor) else []
         rows = None if inputs else int(batch_size)
-        # The batch size is joined to the state's size once to make the zeros and once more to know
-        # their shape.
+        # TensorFlow concatenates the batch size and the size of the state twice, for the zeros and
+        # for their shape.
         prefix = "ExpandDims(dim)" if inputs else "Const"
 
         def zero(size):
@@ -183,8 +183,8 @@ class RNNCell:
             dtype: The dtype of everything.
         """
         raise InputError(
-            f"{type(self).__name__} is a cell of your own that ostinato.tf1 cannot put into a "
-            f"graph: give it a "
+            f"{type(self).__name__} is a custom cell that ostinato.tf1 cannot add to a "
+            f"graph: define "
             "__call__(inputs, state, scope=None) and use static_rnn, or write its equations with "
             "@ostinato.cell"
         )
@@ -354,13 +354,13 @@ def bound(cell, name: str, given) -> float | None:
     """
     if given is not None and number(cell, name, given) < 0:
         raise InputError(
-            f"{type(cell).__name__}({name}={given!r}): give a number from 0 on, or leave it out "
-            f"for no bound"
+            f"{type(cell).__name__}({name}={given!r}): give a number, 0 or more, or leave it "
+            f"out for no bound"
         )
     return given
 
 
-def whole(cell, name: str, given, mend: str = "") -> int:
+def whole(cell: object, name: str, given: object, fix: str = "") -> int:
     """Validate a size given to a cell.
 
     Args:
@@ -372,7 +372,7 @@ def whole(cell, name: str, given, mend: str = "") -> int:
     """
     if isinstance(given, bool) or not isinstance(given, numbers.Integral) or given < 1:
         raise SizeError(
-            f"{type(cell).__name__}({name}={given!r}): give a whole number, 1 or more{mend}"
+            f"{type(cell).__name__}({name}={given!r}): give a whole number, 1 or more{fix}"
         )
     return int(given)
 
@@ -396,17 +396,16 @@ def check_state(cell: RNNCell, state) -> list:
     sizes, parts = flatten(cell.state_size), flatten(state)
     if len(parts) != len(sizes):
         raise SizeError(
-            f"{type(cell).__name__} was given a state of {len(parts)} part(s): give it as "
-            f"cell.zero_state(batch_size, dtype) makes it, "
-            f"{cell.state_size!r}"
+            f"{type(cell).__name__} was given a state of {len(parts)} part(s): give it the "
+            f"structure of cell.zero_state(batch_size, dtype), {cell.state_size!r}"
         )
     for part, size in zip(parts, sizes):
         wanted = dimensions(size)
         known = part.shape[-len(wanted) :] if isinstance(part, Tensor) else wanted
         if len(known) != len(wanted) or any(n not in (None, m) for n, m in zip(known, wanted)):
             raise SizeError(
-                f"{type(cell).__name__} was given a state of {part.shape} where one of size {size} "
-                f"is wanted: {cell.state_size!r}"
+                f"{type(cell).__name__} was given a state of {part.shape} where size {size} is "
+                f"expected: {cell.state_size!r}"
             )
     return parts
 
@@ -427,7 +426,7 @@ def input_parts(cell: RNNCell, inputs, leading: Sequence[str], of: str) -> list[
         parts = inputs
     else:
         raise InputError(
-            f"{of} was given {inputs!r}: {type(cell).__name__} is given a tuple of {several} for "
+            f"{of} was given {inputs!r}: {type(cell).__name__} needs a tuple of {several} for "
             f"each step, (time, input)"
         )
     tensors = [operations.convert_to_tensor(part) for part in parts]
@@ -452,8 +451,8 @@ def input_depth(parts: Sequence[Tensor], cell: RNNCell) -> int | tuple:
         sizes = x.shape[1 - dims :]
         if None in sizes:
             raise SizeError(
-                f"{type(cell).__name__} was given {x}: its last size must be known; give the "
-                f"placeholder a number there"
+                f"{type(cell).__name__} was given {x}: its last size must be known; give "
+                f"the placeholder a fixed size"
             )
         known.append(sizes[0] if dims == 2 else tuple(sizes))
     return tuple(known) if len(known) > 1 else known[0]

@@ -281,25 +281,24 @@ def get_variable(
             )
         if sizes is not None and sizes != found.shape:
             raise SizeError(
-                f"Variable {full} exists with shape {found.shape} and was asked for with {sizes}: "
-                f"ask for its own shape"
+                f"Variable {full} exists with shape {found.shape} and was requested with {sizes}: "
+                f"request its own shape"
             )
         if kind not in (None, found.dtype):
             raise InputError(
-                f"Variable {full} exists with dtype {found.dtype.name} and was asked for with "
-                f"{kind.name}: ask for dtype={found.dtype!r}"
+                f"Variable {full} exists with dtype {found.dtype.name} and was requested with "
+                f"{kind.name}: write dtype={found.dtype!r}"
             )
         return found
     if scope.reuse is True:
         raise InputError(
-            f"Variable {full} does not exist, and the scope says reuse=True: make it first, or say "
-            f"reuse=tf.AUTO_REUSE"
+            f"Variable {full} does not exist, and the scope has reuse=True: create it first, or "
+            f"write reuse=tf.AUTO_REUSE"
         )
     if isinstance(initializer, str):
         raise InputError(
-            f"get_variable({name!r}) was given the initialiser {initializer!r}: give one of tf's, "
-            f"such as "
-            "tf.glorot_uniform_initializer(), or a value"
+            f"get_variable({name!r}) was given the initializer {initializer!r}: give one of tf, "
+            f"such as tf.glorot_uniform_initializer(), or a value"
         )
     if of_value:
         if sizes is not None:
@@ -311,9 +310,8 @@ def get_variable(
     elif sizes is None or None in sizes:
         raise InputError(
             f"get_variable({name!r}) was given "
-            f"{'no shape' if sizes is None else f'the shape {sizes}'}: give shape=[...] with all "
-            f"its "
-            "numbers, or a value as initializer"
+            f"{'no shape' if sizes is None else f'the shape {sizes}'}: give a fully known "
+            f"shape=[...], or a value as initializer"
         )
     elif initializer is None:
         initializer = glorot_uniform_initializer() if kind.is_floating else zeros_initializer()

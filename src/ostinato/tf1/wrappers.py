@@ -33,8 +33,7 @@ def _within(graph: Graph, cell: RNNCell, name: str) -> Iterator[None]:
     """Enter the variable scope of a cell that is not a layer; the first call stores it in
     `cell.scope`.
     """
-    # TensorFlow opens the scope that it is in once more, which puts its name into the operations'
-    # names a second time.
+    # TensorFlow opens the current scope again, so the names of operations contain its name twice.
     with graph.open_variable_scope(graph.variable_scope):
         if cell.scope is None:
             with graph.open_variable_scope(None, default_name=name) as cell.scope:
@@ -60,14 +59,14 @@ class MultiRNNCell(RNNCell):
                 raise InputError(
                     f"MultiRNNCell(state_is_tuple=False) was given {type(cell).__name__} with a "
                     f"tuple of states: "
-                    "make that with state_is_tuple=False too"
+                    "create that cell with state_is_tuple=False too"
                 )
         for below, cell in zip(cells, cells[1:]):
             if cell.input_dims != (1 + len(dimensions(below.output_size)),):
                 raise InputError(
                     f"MultiRNNCell was given {type(cell).__name__} above {type(below).__name__}, "
                     f"whose output has other "
-                    "dimensions than its input: give it cells that fit each other"
+                    "dimensions than its input: give it matching cells"
                 )
         self.cells, self.joined = list(cells), not state_is_tuple
         sizes = tuple(c.state_size for c in cells)
@@ -118,16 +117,15 @@ class MultiRNNCell(RNNCell):
 
 
 class _Wrapper(RNNCell):
-    # What the cell in it may be given: how many tensors a step, and of how many dimensions.
+    # The largest number of input tensors of the wrapped cell, and of their dimensions.
     most_inputs, most_dims = 1, 2
 
     def __init__(self, cell: RNNCell):
         check_cell(cell, type(self).__name__)
         if len(cell.input_dims) > self.most_inputs or max(cell.input_dims) > self.most_dims:
             raise InputError(
-                f"{type(self).__name__} was given {type(cell).__name__}, whose input is no vector: "
-                f"that is not provided "
-                "by ostinato.tf1; use the cell without it"
+                f"{type(self).__name__} was given {type(cell).__name__}, whose input is not a "
+                f"vector: that is not provided by ostinato.tf1; use the cell without the wrapper"
             )
         self.cell, self.state_size, self.output_size, self.of_indices = (
             cell,
@@ -138,8 +136,7 @@ class _Wrapper(RNNCell):
         self.input_dims, self.counted = cell.input_dims, self.counted and cell.counted
         self.scope: VariableScope | None = None
         self.made: dict = {}
-        # In 1.13 a cell with weights that becomes an attribute of a wrapper makes variables of the
-        # newer kind.
+        # In TensorFlow 1.13 a layer that is an attribute of a wrapper creates resource variables.
         if isinstance(cell, Layer):
             cell.resource = True
 
@@ -262,7 +259,7 @@ class _Projection(_Wrapper):
             raise InputError(
                 f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or "
                 f"tf.nn.sigmoid, "
-                "or None for none"
+                "or None for no activation"
             )
         self.activation_name = "" if activation is None else ACTIVATIONS[activation][1]
 
@@ -377,8 +374,7 @@ class EmbeddingWrapper(_Wrapper):
         if input_size != 1:
             raise SizeError(
                 f"EmbeddingWrapper was given an input of size {input_size}: give it one whole "
-                f"number a step, "
-                "(batch, time, 1)"
+                f"number per step, (batch, time, 1)"
             )
         with _within(graph, self, "embedding_wrapper"):
             bound = math.sqrt(3)
