@@ -1,54 +1,65 @@
-"""The few errors a person can meet, each named for what went wrong.
+"""The errors of this package, named by their cause.
 
-Every message repeats what was given, says what was wanted, and shows the mend.
+Every message repeats what was given, says what was expected, and shows how to fix it.
 """
 
 import difflib
 from collections.abc import Iterable
 
+__all__ = [
+    "ArgumentTypeError",
+    "CellError",
+    "EXTRAS",
+    "EngineError",
+    "InputError",
+    "MissingExtra",
+    "OstinatoError",
+    "SizeError",
+    "TensorError",
+    "TracingError",
+    "missing_extra",
+    "near",
+    "shown",
+]
+
 
 class OstinatoError(Exception):
-    """What all errors of this package have in common; the command line prints it and exits with
-    2.
-    """
+    """Base class of all errors of this package; the command line prints them and exits with 2."""
 
 
 class CellError(OstinatoError):
-    """A cell's equations cannot be read: the message names the line."""
+    """A cell's equations are invalid; the message names the line."""
 
 
 class SizeError(OstinatoError, ValueError, RuntimeError):
-    """Sizes or shapes that do not fit each other; torch raises a RuntimeError for them."""
+    """Sizes or shapes that do not match. It is a RuntimeError too, as in torch."""
 
 
 class InputError(OstinatoError, ValueError):
-    """A file, an option or an argument that cannot be used."""
+    """An invalid file, option or argument."""
 
 
 class ArgumentTypeError(InputError, TypeError):
-    """An argument of the wrong type, as a float where a whole number is wanted."""
+    """An argument of the wrong type, such as a float in place of a whole number."""
 
 
 class TensorError(InputError, RuntimeError):
-    """Tensors whose number, dtype, device or memory layout does not fit."""
+    """Tensors of the wrong number, dtype, device or memory layout."""
 
 
 class EngineError(OstinatoError, RuntimeError):
-    """An engine cannot run what was asked of it."""
+    """An engine does not support the call."""
 
 
 class TracingError(OstinatoError, RuntimeError):
-    """A tool of torch would record a call with the sizes of its example fixed, or cannot record it
-    at all.
-    """
+    """A tracing tool of torch cannot record the call, or would fix the sizes of its example."""
 
 
 class MissingExtra(OstinatoError, ImportError):
-    """Packages are not installed that a part of Ostinato needs."""
+    """A part of Ostinato needs packages that are not installed."""
 
 
-# The packages of each extra, by the names that they are imported under; pyproject.toml has the
-# versions.
+# The packages of each extra, by their import names; pyproject.toml has the versions.
 EXTRAS = {
     "tasks": (
         "lightning typer rich tokenizers safetensors regex matplotlib filelock polars PIL "
@@ -60,7 +71,7 @@ EXTRAS = {
 
 
 def missing_extra(error: ModuleNotFoundError) -> MissingExtra | None:
-    """The error that says which extra to install; None where the module belongs to no extra.
+    """The error that names the extra to install; None if the module is in no extra.
 
     Example:
         >>> print(missing_extra(ModuleNotFoundError("", name="polars")))  # doctest: +ELLIPSIS
@@ -84,13 +95,13 @@ _PURPOSES = {
 
 
 def near(given: str, known: Iterable[str]) -> str:
-    """The words of an error message that name what was probably meant, or none."""
+    """The suggestion of an error message for a misspelt name; empty if no known name is close."""
     matches = difflib.get_close_matches(given, list(known), 1)
     return f": did you mean {matches[0]!r}?" if matches else ""
 
 
-def shown(given) -> str:
-    """A value as an error message repeats it: in about 60 characters, however large it is.
+def shown(given: object) -> str:
+    """A value as an error message repeats it, in at most about 60 characters.
 
     Example:
         >>> shown("a"), shown([1, 2]), shown(10 ** 5000)

@@ -410,7 +410,7 @@ def test_chrono_of_no_time_is_refused(longest):
 def test_chrono_for_what_is_no_bias_of_its_gates_is_refused(shape):
     with pytest.raises(
         InputError,
-        match=r"chrono\(\) with 4 gate\(s\) was given .* shape \(.*write as many numbers in gates=",
+        match=r"chrono\(\) with 4 gate\(s\) was given .* shape \(.*write one number in gates=",
     ):
         chrono(9, (-1, 1, 0, 0))(shape)
 

@@ -98,9 +98,9 @@ def test_a_size_is_printed_with_its_terms_in_order(text, printed):
     ],
     ids=repr,
 )
-def test_what_is_no_size_is_refused(given):
+def test_an_invalid_size_is_refused(given):
     with pytest.raises(
-        CellError, match="is no size: write letters and whole numbers, such as 'H' or '4\\*H'"
+        CellError, match="is not a size: write letters and whole numbers, such as 'H' or '4\\*H'"
     ) as caught:
         Size(given)
     assert str(caught.value).startswith(repr(given))

@@ -1,4 +1,4 @@
-"""The cell language: every wrong cell is refused with its line, what was given and the mend; every
+"""The cell language: every wrong cell is refused with its line, what was given and the fix; every
 right one gives its graph.
 """
 
@@ -51,13 +51,13 @@ from ostinato.language.tracing import Cell
 WRONG = {}
 
 
-def wrong(given, mend, *, make=cell, within=None):
+def wrong(given, fix, *, make=cell, within=None):
     """Keep a function as a wrong one; the line to be named is the one marked `# here` in it, or in
     `within`.
     """
 
     def keep(function):
-        WRONG[function.__name__] = (function, make, within or function, given, mend)
+        WRONG[function.__name__] = (function, make, within or function, given, fix)
         return function
 
     return keep
@@ -68,15 +68,15 @@ def called(function):
     return function()
 
 
-def message(within, given, mend):
-    """The whole message as a pattern: the file, the line and its text; what was given; the mend."""
+def message(within, given, fix):
+    """The whole message as a pattern: the file, the line and its text; what was given; the fix."""
     lines, first = inspect.getsourcelines(within)
     ((number, text),) = [
         (first + i, text.strip()) for i, text in enumerate(lines) if "# here" in text
     ]
     return (
         f"^{re.escape(f'{__file__}, line {number}: `{text}`')}\n  .*{re.escape(given)}.*\n  "
-        f".*{re.escape(mend)}.*$"
+        f".*{re.escape(fix)}.*$"
     )
 
 
@@ -85,12 +85,12 @@ def numpy_function(x, h, *, W=weight("H", "I")):
     return np.tanh(W @ x)  # here
 
 
-@wrong("NumPy cannot work on `h` (H)", OPERATIONS)
+@wrong("NumPy cannot compute with `h` (H)", OPERATIONS)
 def numpy_array_of_symbols(x, h):
     return np.asarray(h)  # here
 
 
-@wrong("array([1., 1.]) (ndarray) cannot be used in a step", "declare what is learned as a weight")
+@wrong("array([1., 1.]) (ndarray) cannot be used in a step", "declare learned values as weights")
 def numpy_array_beside_a_symbol(x, h):
     return np.ones(2) * h  # here
 
@@ -110,7 +110,7 @@ def torch_function_of_a_list(x, h):
     return torch.stack([h, h])  # here
 
 
-@wrong("tensor(2.) (Tensor) cannot be used in a step", "declare what is learned as a weight")
+@wrong("tensor(2.) (Tensor) cannot be used in a step", "declare learned values as weights")
 def tensor_beside_a_symbol(x, h):
     return h * torch.tensor(2.0)  # here
 
@@ -145,14 +145,14 @@ def builtin_min(x, h, *, b=weight("H")):
     return min(h, b)  # here
 
 
-@wrong("sizes do not match: `h` has H units, `x` has I units", "a size of 1 goes with any")
+@wrong("sizes do not match: `h` has H units, `x` has I units", "a size of 1 broadcasts to any")
 def sizes_that_differ(x, h):
     return h + x  # here
 
 
 @wrong(
     "U is H x H, and `x` has I units: U @ x needs H",
-    'Declare U=weight("H", "I"), or give it a vector of H',
+    'Declare U=weight("H", "I"), or multiply a vector of H units',
 )
 def product_of_another_size(x, h, *, U=weight("H", "H")):
     return h + U @ x  # here
@@ -160,7 +160,7 @@ def product_of_another_size(x, h, *, U=weight("H", "H")):
 
 @wrong(
     "W.T is I x H, and `x` has I units: W.T @ x needs H",
-    'Declare W=weight("I", "I"), or give it a vector of H',
+    'Declare W=weight("I", "I"), or multiply a vector of H units',
 )
 def transposed_product_of_another_size(x, h, *, W=weight("H", "I")):
     return W.T @ x  # here
@@ -171,13 +171,13 @@ def product_of_an_expression_of_another_size(x, h, *, W=weight("H", "I")):
     return W @ (h + 1)  # here
 
 
-@wrong("`x` (I) @ weight W (H x I): the weight stands on the left", "Write W @ x.")
+@wrong("`x` (I) @ weight W (H x I): the weight must be on the left", "Write W @ x.")
 def weight_on_the_right(x, h, *, W=weight("H", "I")):
     return x @ W  # here
 
 
 @wrong(
-    "`h` (H) @ `h` (H): only a weight of two sizes multiplies with @",
+    "`h` (H) @ `h` (H): only a weight of two dimensions multiplies with @",
     "Write * for a product unit by unit",
 )
 def product_of_two_vectors(x, h):
@@ -185,7 +185,7 @@ def product_of_two_vectors(x, h):
 
 
 @wrong(
-    "2.0 @ `h` (H): only a declared weight multiplies",
+    "2.0 @ `h` (H): only a declared weight multiplies with @",
     'Declare W=weight("H", "I") after the `*` and write W @ x',
 )
 def product_of_a_number(x, h):
@@ -202,7 +202,7 @@ def product_of_two_weights(x, h, *, W=weight("H", "H")):
 
 @wrong(
     "weight W (H x H) is a matrix: it can only multiply a vector",
-    'Write W @ x; for a weight a unit declare W=weight("H")',
+    'Write W @ x; for one weight per unit declare W=weight("H")',
 )
 def matrix_plus_a_vector(x, h, *, W=weight("H", "H")):
     return W + h  # here
@@ -210,7 +210,7 @@ def matrix_plus_a_vector(x, h, *, W=weight("H", "H")):
 
 @wrong(
     "weight W (H x H) is a matrix: it can only multiply a vector",
-    'Write W @ x; for a weight a unit declare W=weight("H")',
+    'Write W @ x; for one weight per unit declare W=weight("H")',
 )
 def vector_times_a_matrix(x, h, *, W=weight("H", "H")):
     return h * W  # here
@@ -248,24 +248,24 @@ def comparison_with_equality(x, h):
 
 
 @wrong(
-    "* was given `0 < h` (H), which is a comparison and no number",
-    "Write where(condition, 1.0, 0.0) to make one",
+    "* was given `0 < h` (H), which is a comparison and not a number",
+    "Write where(condition, 1.0, 0.0) to convert it",
 )
 def comparison_as_a_number(x, h):
     return (h > 0) * h  # here
 
 
 @wrong(
-    "+ was given `0 < h` (H), which is a comparison and no number",
-    "Write where(condition, 1.0, 0.0) to make one",
+    "+ was given `0 < h` (H), which is a comparison and not a number",
+    "Write where(condition, 1.0, 0.0) to convert it",
 )
 def sum_of_a_comparison(x, h):
     return 1.0 + (h > 0)  # here
 
 
 @wrong(
-    "sigmoid() was given `0 < h` (H), which is a comparison and no number",
-    "Write where(condition, 1.0, 0.0) to make one",
+    "sigmoid() was given `0 < h` (H), which is a comparison and not a number",
+    "Write where(condition, 1.0, 0.0) to convert it",
 )
 def operation_on_a_comparison(x, h):
     return sigmoid(h > 0)  # here
@@ -277,7 +277,7 @@ def comparison_as_a_result(x, h):
 
 
 @wrong("where() was given True as its condition", "Write where(a < b, x, y)")
-def condition_that_is_no_comparison(x, h):
+def condition_that_is_not_a_comparison(x, h):
     return where(True, h, -h)  # here
 
 
@@ -349,9 +349,7 @@ def method_of_a_tensor(x, h):
     return h.tanh()  # here
 
 
-@wrong(
-    "`h` (H) is no function", "where a weight or a state has the name of an operation, rename it"
-)
+@wrong("`h` (H) is not callable", "if a weight or a state has the name of an operation, rename it")
 def symbol_that_is_called(x, h):
     return h(x)  # here
 
@@ -367,7 +365,7 @@ def operation_on_a_number(x, h):
 
 
 @wrong(
-    "clip() was given 1.0, which is no value of a step",
+    "clip() was given 1.0, which is not a value of a step",
     "Write clip(z, low, high) with a value of this step",
 )
 def clip_of_a_number(x, h):
@@ -376,14 +374,14 @@ def clip_of_a_number(x, h):
 
 @wrong(
     "sqrt() was given 'h' (str)",
-    "Call it in a function under @cell; for tensors there is torch.sqrt",
+    "Call it in a function under @cell; for tensors use torch.sqrt",
 )
 def operation_on_text(x, h):
     return sqrt("h")  # here
 
 
 @wrong(
-    "mean() was given (`h` (H), `h` (H)), which is no value of a step",
+    "mean() was given (`h` (H), `h` (H)), which is not a value of a step",
     "mean(z) with a value of this step",
 )
 def mean_of_a_tuple(x, h):
@@ -407,7 +405,7 @@ def loop_over_a_symbol(x, h):
 
 @wrong(
     "`h` (H) cannot be unpacked or looped over",
-    "over units there are ostinato.sum(z) and ostinato.mean(z)",
+    "to reduce over units, write ostinato.sum(z) or ostinato.mean(z)",
 )
 def builtin_sum(x, h):
     return h / sum(h)  # here
@@ -415,7 +413,7 @@ def builtin_sum(x, h):
 
 @wrong(
     "`h` (H) cannot be unpacked or looped over",
-    "over units there are ostinato.sum(z) and ostinato.mean(z)",
+    "to reduce over units, write ostinato.sum(z) or ostinato.mean(z)",
 )
 def builtin_max_over_units(x, h):
     return h / max(h)  # here
@@ -426,7 +424,7 @@ def builtin_sorted(x, h):
     return sorted(h)[0]  # here
 
 
-@wrong("`h` (H) has no len()", "use mean(z), or give the number as a constant of the cell")
+@wrong("`h` (H) has no len()", "use mean(z), or pass the number as a constant of the cell")
 def len_of_a_symbol(x, h):
     return h / len(h)  # here
 
@@ -441,7 +439,10 @@ def range_of_a_symbol(x, h):
     return [h for _ in range(h)][0]  # here
 
 
-@wrong("`h` has H units, which do not make 3 equal parts", 'Declare its weights with "3*H" rows')
+@wrong(
+    "`h` has H units, which cannot be split into 3 equal parts",
+    'Declare its weights with "3*H" rows',
+)
 def split_that_does_not_divide(x, h):
     a, b, c = split(h, 3)  # here
     return concat(a, b, c)
@@ -464,7 +465,7 @@ def split_with_too_many_names(x, h, *, W=weight("3*H", "I")):
 
 
 @wrong(
-    "concat() was given 1.0, which is no value of a step",
+    "concat() was given 1.0, which is not a value of a step",
     "Write concat(x, h) with values of this step",
 )
 def concat_of_a_number(x, h):
@@ -477,36 +478,38 @@ def concat_of_one_value(x, h):
 
 
 @wrong(
-    "the cell 'elman' is no function to call",
-    "equations that several cells share go in a plain function",
+    "the cell 'elman' cannot be called",
+    "put equations that several cells share in a plain function",
 )
 def cell_that_is_called(x, h):
     return elman(x, h)  # here
 
 
-@wrong("it returns None, which is no value of a step", "Write return h, c: the new states")
+@wrong("it returns None, which is not a value of a step", "Write return h, c: the new states")
 def nothing_returned(x, h, c):
     h = h + c  # here
 
 
-@wrong("it returns weight W (H x H), which is no value of a step", "Write return h: the new states")
+@wrong(
+    "it returns weight W (H x H), which is not a value of a step", "Write return h: the new states"
+)
 def matrix_returned(x, h, *, W=weight("H", "H")):
     return W  # here
 
 
-@wrong("it returns 0.0, which is no value of a step", "Write return h, c: the new states")
+@wrong("it returns 0.0, which is not a value of a step", "Write return h, c: the new states")
 def number_returned(x, h, c):
     return h, 0.0  # here
 
 
-@wrong("which is no value of a step", "Write return h, c: the new states")
+@wrong("which is not a value of a step", "Write return h, c: the new states")
 def list_returned(x, h, c):
     return [h, c]  # here
 
 
 @wrong(
     "it returns 1 value(s) and has 2 state(s) (h, c)",
-    "Return the new states in order, h, c; an output that is no state goes first",
+    "Return the new states in order, h, c; an output that is not a state comes first",
 )
 def too_few_states_returned(x, h, c):
     return h + c  # here
@@ -524,12 +527,12 @@ def state_of_another_size_returned(x, h, c=state("P")):
     return h, h  # here
 
 
-@wrong("the weight `v` is declared and not used", "Use it in an equation or take it out")
+@wrong("the weight `v` is declared but not used", "Use it in an equation or remove it")
 def unused_weight(x, h, *, v=weight("H")):  # here
     return h
 
 
-@wrong("the weight `v` is declared and not used", "Use it in an equation or take it out")
+@wrong("the weight `v` is declared but not used", "Use it in an equation or remove it")
 def unused_weight_beside_a_constant(x, h, *, v=weight("H"), scale=1.0):  # here
     return h * scale
 
@@ -544,33 +547,38 @@ def missing_weight(x, h, *, W=weight("H", "I")):
     return W @ x + U @ h  # noqa: F821  # here
 
 
-@wrong("`*weights` is of no known number", "Name each input, state and weight")
+@wrong("`*weights` takes any number of arguments", "Name each input, state and weight")
 def any_number_of_arguments(x, h, *weights):  # here
     return h
 
 
-@wrong("`**weights` is of no known number", "Name each input, state and weight")
+@wrong("`**weights` takes any number of arguments", "Name each input, state and weight")
 def any_number_of_keywords(x, h, **weights):  # here
     return h
 
 
-@wrong("a state is called `output`, as the output of a step is", "Give it another name, such as y")
+@wrong(
+    "a state is named `output`, the name of the output of a step", "Choose another name, such as y"
+)
 def state_called_output(x, output):  # here
     return 0.5 * output
 
 
-@wrong("`self` shows a method", "Write the step as a plain function, outside a class")
+@wrong(
+    "`self` is the first argument of a method",
+    "Write the step as a plain function, outside a class",
+)
 def method(self, x, h):  # here
     return h
 
 
-@wrong("the weight `W` stands before the `*`", "Weights are keyword-only")
+@wrong("the weight `W` comes before the `*`", "Weights are keyword-only")
 def weight_before_the_star(x, h, W=weight("H", "I")):  # here
     return W @ x
 
 
 @wrong(
-    "`scale=2.0` stands before the `*`",
+    "`scale=2.0` comes before the `*`",
     'Put constants after the `*`; declare a state as scale=state("H")',
 )
 def constant_before_the_star(x, h, scale=2.0):  # here
@@ -578,14 +586,15 @@ def constant_before_the_star(x, h, scale=2.0):  # here
 
 
 @wrong(
-    "`c` stands after the `*` and is no weight and no constant", "inputs and states stand before it"
+    "`c` comes after the `*` and is neither a weight nor a constant",
+    "inputs and states come before the `*`",
 )
 def state_after_the_star(x, h, *, c=state()):  # here
     return h + c
 
 
 @wrong(
-    "`W` stands after the `*` and is no weight and no constant",
+    "`W` comes after the `*` and is neither a weight nor a constant",
     'Write W=weight("H", "I"), or W=1.0 for a constant',
 )
 def weight_without_a_declaration(x, h, *, W):  # here
@@ -593,7 +602,7 @@ def weight_without_a_declaration(x, h, *, W):  # here
 
 
 @wrong(
-    "a cell takes an input and at least one state",
+    "a cell needs an input and at least one state",
     'Write def cell(x, h, *, W=weight("H", "I"), ...)',
 )
 def no_state(x, *, W=weight("H", "I")):  # here
@@ -601,52 +610,52 @@ def no_state(x, *, W=weight("H", "I")):  # here
 
 
 @wrong(
-    "the function 'asynchronous' is async or yields",
-    "A step is computed at once: write def and return",
+    "the function 'asynchronous' is async or a generator",
+    "Write a plain function with def and return",
 )
 async def asynchronous(x, h):  # here
     return h
 
 
 @wrong(
-    "the function 'generator' is async or yields",
-    "A step is computed at once: write def and return",
+    "the function 'generator' is async or a generator",
+    "Write a plain function with def and return",
 )
 def generator(x, h):  # here
     yield h
 
 
-@wrong("@cell was given a lambda, which has no name", "It goes above a function", make=called)
+@wrong("@cell was given a lambda, which has no name", "Write it above a function", make=called)
 def nameless():
     cell(lambda x, h: h)  # here
 
 
-@wrong("@cell was given <cell elman(x, h)> (Cell)", "It goes above a function", make=called)
+@wrong("@cell was given <cell elman(x, h)> (Cell)", "Write it above a function", make=called)
 def cell_of_a_cell():
     cell(elman)  # here
 
 
-@wrong("@cell was given 3 (int)", "It goes above a function", make=called)
+@wrong("@cell was given 3 (int)", "Write it above a function", make=called)
 def cell_of_a_number():
     cell(3)  # here
 
 
 @wrong(
     "weight('H', 'I', 'B') has 3 sizes",
-    'Write weight("H") for a value a unit, weight("H", "I") for a matrix',
+    'Write weight("H") for one value per unit, weight("H", "I") for a matrix',
     make=called,
 )
 def weight_of_three_sizes():
     weight("H", "I", "B")  # here
 
 
-@wrong("weight() has 0 sizes", 'Write weight("H") for a value a unit', make=called)
+@wrong("weight() has 0 sizes", 'Write weight("H") for one value per unit', make=called)
 def weight_of_no_size():
     weight()  # here
 
 
 @wrong(
-    "init='glorott' is no initialiser: did you mean 'glorot'?",
+    "init='glorott' is not an initialiser: did you mean 'glorot'?",
     "Write a number, a function of the shape, or one of uniform, ",
     make=called,
 )
@@ -654,7 +663,7 @@ def unknown_initialiser():
     weight("H", "I", init="glorott")  # here
 
 
-@wrong("0 is no size: it has no units", "whole numbers above 0", make=called)
+@wrong("0 is not a size: it has no units", "whole numbers above 0", make=called)
 def size_of_no_units():
     further_input(0)  # here
 
@@ -679,7 +688,7 @@ def weight_as_a_constant():
 
 @wrong(
     "softplus() was given tensor([1.]) (Tensor)",
-    "for tensors there is torch.nn.functional.softplus",
+    "for tensors use torch.nn.functional.softplus",
     make=called,
 )
 def operation_on_a_tensor():
@@ -687,8 +696,8 @@ def operation_on_a_tensor():
 
 
 @wrong(
-    "the cell 'local' is made inside a function and cannot be pickled",
-    "Move it to the top of a module",
+    "the cell 'local' is defined inside a function and cannot be pickled",
+    "Move it to the top level of a module",
     make=called,
 )
 def pickle_of_a_local_cell():
@@ -737,9 +746,9 @@ def refusal_of_python_in_a_helper(x, h):
 
 
 @pytest.mark.parametrize("name", WRONG)
-def test_what_is_wrong_is_refused_with_its_line_what_was_given_and_the_mend(name):
-    function, make, within, given, mend = WRONG[name]
-    with pytest.raises(CellError, match=message(within, given, mend)) as caught:
+def test_what_is_wrong_is_refused_with_its_line_what_was_given_and_the_fix(name):
+    function, make, within, given, fix = WRONG[name]
+    with pytest.raises(CellError, match=message(within, given, fix)) as caught:
         make(function)
     assert caught.value.__suppress_context__, "one traceback is shown and not two"
 
@@ -750,9 +759,9 @@ def test_what_is_wrong_is_refused_with_its_line_what_was_given_and_the_mend(name
 @pytest.mark.parametrize(
     "declare", [weight, state, further_input], ids=lambda declare: declare.__name__
 )
-def test_what_is_no_size_is_refused_with_its_line_and_an_example(declare, given):
+def test_an_invalid_size_is_refused_with_its_line_and_an_example(declare, given):
     problem = (
-        f"`declare(given)`\n  {given!r} is no size: write letters and whole numbers, such "
+        f"`declare(given)`\n  {given!r} is not a size: write letters and whole numbers, such "
         f"as "
         f"'H' or '4*H'"
     )
@@ -770,7 +779,7 @@ def test_a_decorated_cell_is_named_by_its_own_line_and_not_by_the_decorators():
             return h
 
     with pytest.raises(
-        CellError, match=message(declare, "the weight `v` is declared and not used", "Use it")
+        CellError, match=message(declare, "the weight `v` is declared but not used", "Use it")
     ):
         declare()
 

@@ -99,14 +99,14 @@ def test_what_does_not_fit_is_refused(attention):
     q, memory = tensors((2, 3), (2, 5, 4))
     keys = attention.keys(memory)
     with pytest.raises(
-        SizeError, match=r"a query of \(2, 4\) and a memory of \(2, 5, 4\); it wants \(batch, 3\)"
+        SizeError, match=r"a query of \(2, 4\) and a memory of \(2, 5, 4\); it needs \(batch, 3\)"
     ):
         attention(torch.zeros(2, 4, dtype=torch.float64), keys, memory)
     with pytest.raises(
-        SizeError, match=r"a mask of torch.bool, \(2, 4\); it wants truth values of \(2, 5\)"
+        SizeError, match=r"a mask of torch.bool, \(2, 4\); it needs a boolean mask of \(2, 5\)"
     ):
         attention(q, keys, memory, torch.ones(2, 4, dtype=torch.bool))
-    with pytest.raises(ArgumentTypeError, match="given Tensor, Tensor, list; it wants tensors"):
+    with pytest.raises(ArgumentTypeError, match="given Tensor, Tensor, list; it needs tensors"):
         attention(q, keys, memory.tolist())
     with pytest.raises(SizeError, match="write torch.arange"):
         attention(q, keys, memory, torch.ones(2, 5))

@@ -141,7 +141,7 @@ MISTAKES = {
     "three dimensions": (
         lambda: ConvLSTM(1, 2, 3, dimensions=3),
         InputError,
-        r"dimensions=3\): give 1",
+        r"dimensions=3\): write 1",
     ),
     "a kernel with a size missing": (
         lambda: ConvLSTM(1, 2, (3,)),
@@ -217,7 +217,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", list(MISTAKES))
-def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(mistake):
+def test_a_mistake_gets_an_error_with_what_was_given_and_the_fix(mistake):
     make, error, match = MISTAKES[mistake]
     with pytest.raises(error, match=match):
         make()

@@ -78,8 +78,8 @@ def test_every_module_is_tested():
                 and c.__module__ == info.name
                 and not c.__name__.startswith("_")
             }
-    # A twin copies its weights from a layer, and a training loop holds a model.
-    assert found - {"TorchTwin", "Training"} == set(MODULES)
+    # A baseline copies its weights from a layer, and a training loop holds a model.
+    assert found - {"TorchBaseline", "Training"} == set(MODULES)
 
 
 @pytest.mark.parametrize("name", MODULES)

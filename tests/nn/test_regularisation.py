@@ -468,7 +468,7 @@ def test_penalties_want_a_layers_output():
         ({"variational": True}, "variational=True: write the rate"),
         (
             {"weight_drop": 2},
-            r"weight_drop=2: write the rate to drop at, from 0 to below 1 \(it is no rate to "
+            r"weight_drop=2: write the rate to drop at, from 0 to below 1 \(it is not the rate to "
             r"keep\)",
         ),
         (

@@ -1,4 +1,4 @@
-"""torch.nn's layer in place of ours: the same numbers, the same gradients, the same form."""
+"""The torch.nn baseline of a layer: the same numbers, gradients and form of the results."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch
 from ostinato import GRU, LSTM, RNN, Recurrent
 from ostinato.cells import lstm
 from ostinato.errors import InputError, SizeError
-from ostinato.nn.torch_baseline import TorchTwin, make_layer, torch_twin
+from ostinato.nn.torch_baseline import TorchBaseline, make_layer, torch_baseline
 
 CELLS = ("elman", "lstm", "gru")
 LENGTHS = {
@@ -20,7 +20,7 @@ LENGTHS = {
 
 def pair(cell, **others):
     layer = Recurrent(cell, 3, 4, **others).double()
-    return layer, torch_twin(layer)
+    return layer, torch_baseline(layer)
 
 
 def states_of(layer, batch=3):
@@ -40,10 +40,10 @@ def same(found, wanted, close):
 @pytest.mark.parametrize("bidirectional", [False, True], ids=["one way", "both ways"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_output_states_and_gradients_are_those_of_our_layer(cell, bidirectional, lengths, close):
-    layer, twin = pair(cell, num_layers=2, bidirectional=bidirectional)
+    layer, baseline = pair(cell, num_layers=2, bidirectional=bidirectional)
     x, given = torch.randn(3, 5, 3, dtype=torch.float64, requires_grad=True), states_of(layer)
     found = []
-    for module in (layer, twin):
+    for module in (layer, baseline):
         output, ends = module(x, given, lengths)
         total = (output * torch.arange(output.numel()).reshape(output.shape)).sum() + sum(
             s.square().sum() for s in ends
@@ -55,62 +55,65 @@ def test_output_states_and_gradients_are_those_of_our_layer(cell, bidirectional,
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_without_a_state_both_start_from_zero(cell, close):
-    layer, twin = pair(cell)
+    layer, baseline = pair(cell)
     x = torch.randn(3, 5, 3, dtype=torch.float64)
     for lengths in LENGTHS.values():
-        same(twin(x, lengths=lengths), layer(x, lengths=lengths), close)
+        same(baseline(x, lengths=lengths), layer(x, lengths=lengths), close)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_step_of_learning_changes_both_alike(cell, close):
-    layer, twin = pair(cell)
+    layer, baseline = pair(cell)
     x = torch.randn(3, 5, 3, dtype=torch.float64)
-    for module in (layer, twin):
+    for module in (layer, baseline):
         optimiser = torch.optim.SGD([p for p in module.parameters() if p.requires_grad], 0.1)
         module(x)[0].square().sum().backward()
         optimiser.step()
-    close(twin(x)[0], layer(x)[0])
+    close(baseline(x)[0], layer(x)[0])
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_both_have_as_many_parameters_to_learn(cell):
-    layer, twin = pair(cell, num_layers=2, bidirectional=True)
+    layer, baseline = pair(cell, num_layers=2, bidirectional=True)
     ours, theirs = (
-        sum(p.numel() for p in module.parameters() if p.requires_grad) for module in (layer, twin)
+        sum(p.numel() for p in module.parameters() if p.requires_grad)
+        for module in (layer, baseline)
     )
     assert ours == theirs
 
 
-def test_the_twin_has_weights_of_its_own():
-    layer, twin = pair("lstm")
+def test_the_baseline_has_weights_of_its_own():
+    layer, baseline = pair("lstm")
     before = layer.W_l0.clone()
     with torch.no_grad():
-        twin.layer.weight_ih_l0.zero_()
+        baseline.layer.weight_ih_l0.zero_()
     assert torch.equal(layer.W_l0, before)
 
 
 @pytest.mark.parametrize("kind", [LSTM, GRU, RNN])
 @pytest.mark.parametrize("batch_first", [False, True])
-def test_layers_under_torchs_names_have_twins_that_return_the_same_form(kind, batch_first, close):
+def test_layers_under_torchs_names_have_baselines_that_return_the_same_form(
+    kind, batch_first, close
+):
     layer = kind(3, 4, batch_first=batch_first).double()
-    twin = torch_twin(layer)
+    baseline = torch_baseline(layer)
     x = torch.randn(3, 5, 3, dtype=torch.float64)
     lengths = [1, 0, 3] if batch_first else [1, 0, 3, 2, 3]
-    same(twin(x, lengths=lengths), layer(x, lengths=lengths), close)
+    same(baseline(x, lengths=lengths), layer(x, lengths=lengths), close)
 
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_a_stream_gives_what_the_whole_sequence_gives(cell, close):
-    layer, twin = pair(cell)
+    layer, baseline = pair(cell)
     x = torch.randn(2, 5, 3, dtype=torch.float64)
-    stream = twin.stream(2)
+    stream = baseline.stream(2)
     close(torch.stack([stream.step(x[:, t]) for t in range(5)], 1), layer(x)[0])
     for ours, theirs in zip(stream.state, layer(x)[1]):
         close(ours, theirs)
 
 
 def test_what_a_task_asks_a_layer_for_is_there():
-    layer, twin = pair("gru", num_layers=2, bidirectional=True)
+    layer, baseline = pair("gru", num_layers=2, bidirectional=True)
     for name in (
         "input_size",
         "hidden_size",
@@ -119,12 +122,12 @@ def test_what_a_task_asks_a_layer_for_is_there():
         "batch_first",
         "output_size",
     ):
-        assert getattr(twin, name) == getattr(layer, name)
-    assert [s.shape for s in twin.initial_state(7)] == [s.shape for s in layer.initial_state(7)]
+        assert getattr(baseline, name) == getattr(layer, name)
+    assert [s.shape for s in baseline.initial_state(7)] == [s.shape for s in layer.initial_state(7)]
 
 
 def test_a_layer_is_made_by_the_name_of_its_engine():
-    assert isinstance(make_layer("lstm", 3, 4, engine="torch"), TorchTwin)
+    assert isinstance(make_layer("lstm", 3, 4, engine="torch"), TorchBaseline)
     assert make_layer("lstm", 3, 4, engine="reference").engine == "reference"
     assert make_layer("lstm_projected", 3, 4).output_size == 2
     assert (
@@ -135,16 +138,19 @@ def test_a_layer_is_made_by_the_name_of_its_engine():
 
 def test_what_torch_has_no_layer_for_is_refused():
     with pytest.raises(
-        InputError, match="a twin of the cell 'min_gru': torch.nn has elman, lstm, gru"
+        InputError,
+        match="engine='torch' does not support the cell 'min_gru': torch.nn has elman, lstm, gru",
     ):
-        torch_twin(Recurrent("min_gru", 3, 4))
-    with pytest.raises(InputError, match="a twin of the cell 'lstm' with other constants"):
-        torch_twin(Recurrent(lstm.with_constants(forget_bias=1.0), 3, 4))
+        torch_baseline(Recurrent("min_gru", 3, 4))
+    with pytest.raises(
+        InputError, match="engine='torch' does not support the cell 'lstm' with other constants"
+    ):
+        torch_baseline(Recurrent(lstm.with_constants(forget_bias=1.0), 3, 4))
     with pytest.raises(InputError, match="learned_state=True: torch.nn's layers start from 0"):
-        torch_twin(Recurrent("lstm", 3, 4, learned_state=True))
+        torch_baseline(Recurrent("lstm", 3, 4, learned_state=True))
     with pytest.raises(
         InputError, match="bidirectional=True: the reverse direction starts at the last step"
     ):
-        torch_twin(Recurrent("lstm", 3, 4, bidirectional=True)).stream()
+        torch_baseline(Recurrent("lstm", 3, 4, bidirectional=True)).stream()
     with pytest.raises(SizeError, match="lengths go from 1 to 9 and the sequences have 5"):
         pair("lstm")[1](torch.zeros(2, 5, 3, dtype=torch.float64), lengths=[1, 9])

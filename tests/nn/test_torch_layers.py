@@ -922,14 +922,14 @@ def halved(x, h=state("H - P"), p=state("P"), *, W=weight("H", "I")):
         (
             lambda: Recurrent("lstmm", 2, 3),
             InputError,
-            "cell='lstmm' is no cell's name: did you mean 'lstm'.*; the cells are",
+            "cell='lstmm' is not the name of a cell: did you mean 'lstm'.*; the cells are",
         ),
         (
             lambda: Recurrent(plain, 2, 3),
             InputError,
             "cell=plain is a plain function: write @cell above",
         ),
-        (lambda: Recurrent(3, 2, 3), InputError, "cell=3 is no cell: write a name"),
+        (lambda: Recurrent(3, 2, 3), InputError, "cell=3 is not a cell: write a name"),
         (lambda: Recurrent("gru", 0, 3), InputError, "input_size=0: write a whole number above 0"),
         (lambda: Recurrent("gru", 2, 3.0), InputError, r"hidden_size=3.0: write a whole"),
         (lambda: Recurrent("gru", 2, 3, -1), InputError, "num_layers=-1: write a whole"),

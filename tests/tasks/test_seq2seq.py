@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from ostinato.data.vocabulary import END, START
 from ostinato.errors import InputError, SizeError
-from ostinato.nn.torch_baseline import torch_twin
+from ostinato.nn.torch_baseline import torch_baseline
 from ostinato.tasks import seq2seq
 from ostinato.tasks.seq2seq import (
     EncoderDecoder,
@@ -111,13 +111,13 @@ def test_torchs_layers_give_the_same_loss_and_gradients(cell, close):
         model, batch = make(cell=cell, engine=engine, layers=2)
         if engine == "torch":
             # what its layers draw at their start moved what all else drew: take our model with
-            # twins of its layers
+            # the baselines of its layers
             first = make(cell=cell, layers=2)[0]
             missing = model.load_state_dict(first.state_dict(), strict=False).missing_keys
             assert all(".layer." in name for name in missing)
             model.recurrent, model.encoder.recurrent = (
-                torch_twin(first.recurrent),
-                torch_twin(first.encoder.recurrent),
+                torch_baseline(first.recurrent),
+                torch_baseline(first.encoder.recurrent),
             )
         nats, _ = model.loss(batch)
         nats.backward()

@@ -244,12 +244,12 @@ MISTAKES = {
     "groups that do not divide the units": (
         lambda: rnn.GLSTMCell(5, number_of_groups=2),
         SizeError,
-        "num_units is 5, which is not that many equal parts",
+        "num_units is 5, which is not a multiple of it",
     ),
     "groups that do not divide the input": (
         lambda: _run(rnn.GLSTMCell(6, number_of_groups=3)),
         SizeError,
-        "the size of the input is 4, which is not that many equal parts",
+        "the size of the input is 4, which is not a multiple of it",
     ),
     "an activation of groups": (
         lambda: rnn.GLSTMCell(4, activation=tf.nn.relu),
@@ -269,7 +269,7 @@ MISTAKES = {
     "a grid's states in one that are but one": (
         lambda: grid_rnn.Grid2GRUCell(4, state_is_tuple=False),
         InputError,
-        r"Grid2GRUCell\(state_is_tuple=False\).*in TensorFlow it fails: leave state_is_tuple out",
+        r"Grid2GRUCell\(state_is_tuple=False\).*because TensorFlow fails: leave state_is_tuple out",
     ),
     "a grid's state in parts where it is one": (
         lambda: tf.nn.dynamic_rnn(
@@ -278,7 +278,7 @@ MISTAKES = {
             initial_state=(tf.zeros([2, 4]), tf.zeros([2, 4])),
         ),
         SizeError,
-        r"state of 2 part\(s\): give it as cell\.zero_state",
+        r"state of 2 part\(s\): give it the structure of cell\.zero_state",
     ),
     "no number of windows": (
         lambda: rnn.GridLSTMCell(4, feature_size=2, frequency_skip=1),
@@ -312,7 +312,7 @@ MISTAKES = {
     "a wrapper's activation by name": (
         lambda: rnn.InputProjectionWrapper(rnn.GRUCell(3), 2, activation="relu"),
         InputError,
-        r"activation='relu'\).*or None for none",
+        r"activation='relu'\).*or None for no activation",
     ),
     "no cell to wrap": (
         lambda: rnn.OutputProjectionWrapper(3, 2),
@@ -352,7 +352,7 @@ MISTAKES = {
     "a bound below 0": (
         lambda: rnn.LSTMCell(4, cell_clip=-1.0),
         InputError,
-        r"LSTMCell\(cell_clip=-1\.0\): give a number from 0 on",
+        r"LSTMCell\(cell_clip=-1\.0\): give a number, 0 or more",
     ),
     "words for a bound": (
         lambda: rnn.CoupledInputForgetGateLSTMCell(4, num_proj=2, proj_clip="1"),
@@ -382,12 +382,12 @@ MISTAKES = {
     "a number for a name": (
         lambda: rnn.GRUCell(4, name=5),
         InputError,
-        r"GRUCell\(name=5\): give a word",
+        r"GRUCell\(name=5\): give a string",
     ),
     "words for an initialiser": (
         lambda: _run(rnn.GRUCell(4, kernel_initializer="glorot")),
         InputError,
-        r"'gates/kernel'\) was given the initialiser 'glorot': give one of tf's",
+        r"'gates/kernel'\) was given the initializer 'glorot': give one of tf",
     ),
     "attention of less than nothing": (
         lambda: rnn.AttentionCellWrapper(rnn.GRUCell(3), 2, attn_vec_size=-1),
@@ -402,7 +402,7 @@ MISTAKES = {
     "a state of another dtype": (
         lambda: rnn.GRUCell(4)(tf.zeros([2, 3]), tf.zeros([2, 4], dtype=tf.float64)),
         InputError,
-        "dtype float64 where float32 is wanted: write tf.cast",
+        "dtype float64 where float32 is expected: write tf.cast",
     ),
     "half an output": (
         lambda: rnn.OutputProjectionWrapper(rnn.GRUCell(3), 0.5),
@@ -475,7 +475,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", list(MISTAKES))
-def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(mistake):
+def test_a_mistake_gets_an_error_with_what_was_given_and_the_fix(mistake):
     make, error, match = MISTAKES[mistake]
     with pytest.raises(error, match=match):
         make()

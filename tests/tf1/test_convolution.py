@@ -132,7 +132,7 @@ MISTAKES = {
     "a skip connection": (
         lambda: _cell(2, skip_connection=True),
         InputError,
-        r"skip_connection=True\).*second step fails",
+        r"skip_connection=True\).*fails in its second step",
     ),
     "four dimensions": (
         lambda: _cell(2, conv_ndims=4),
@@ -164,12 +164,12 @@ MISTAKES = {
             _cell(2), PICTURES[2], initial_state=_cell(2, channels=2).zero_state(2, tf.float32)
         ),
         SizeError,
-        r"a state of \(2, 5, 3, 2\) where one of size \(5, 3, 3\)",
+        r"a state of \(2, 5, 3, 2\) where size \(5, 3, 3\)",
     ),
     "a highway": (
         lambda: rnn.HighwayWrapper(_cell(2)),
         InputError,
-        "HighwayWrapper was given Conv2DLSTMCell, whose input is no vector",
+        "HighwayWrapper was given Conv2DLSTMCell, whose input is not a vector",
     ),
     "a vector cell above": (
         lambda: rnn.MultiRNNCell([_cell(2), rnn.GRUCell(3)]),
@@ -180,7 +180,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", list(MISTAKES))
-def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(mistake):
+def test_a_mistake_gets_an_error_with_what_was_given_and_the_fix(mistake):
     make, error, match = MISTAKES[mistake]
     with pytest.raises(error, match=match):
         make()

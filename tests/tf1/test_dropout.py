@@ -352,7 +352,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", list(MISTAKES))
-def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(mistake):
+def test_a_mistake_gets_an_error_with_what_was_given_and_the_fix(mistake):
     make, error, match = MISTAKES[mistake]
     with pytest.raises(error, match=match):
         make()
@@ -393,7 +393,7 @@ def test_a_probability_may_be_fed(what, options):
 def test_a_probability_that_is_fed_is_one(given):
     with pytest.raises(
         InputError,
-        match=r"how much dropout keeps, is (0|-0.5|1.5|nan) in this run: feed a number above 0 and "
+        match=r"a keep probability, is (0|-0.5|1.5|nan) in this run: feed a number above 0 and "
         r"up to 1",
     ):
         _at(None, "output", [given])

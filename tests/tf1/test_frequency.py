@@ -121,7 +121,7 @@ MISTAKES = {
     "a state for one window": (
         lambda: _called(6, feature_size=2),
         SizeError,
-        r"a state of \(3, 6\) where one of size 18",
+        r"a state of \(3, 6\) where size 18",
     ),
     "no size of a window": (
         lambda: rnn.TimeFreqLSTMCell(3),
@@ -131,13 +131,13 @@ MISTAKES = {
     "weights in pieces": (
         lambda: rnn.TimeFreqLSTMCell(3, num_unit_shards=2, feature_size=2),
         InputError,
-        "several pieces are not provided",
+        "sharded weights are not provided",
     ),
 }
 
 
 @pytest.mark.parametrize("mistake", list(MISTAKES))
-def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(mistake):
+def test_a_mistake_gets_an_error_with_what_was_given_and_the_fix(mistake):
     make, error, match = MISTAKES[mistake]
     with pytest.raises(error, match=match):
         make()

@@ -128,7 +128,7 @@ MISTAKES = {
     "a state of another size": (
         lambda: _fused(state=(tf.ones([3, 4]), tf.ones([3, 4]))),
         SizeError,
-        r"\(3, 4\) where one of size 5",
+        r"\(3, 4\) where size 5",
     ),
     "no cell": (lambda: rnn.FusedRNNCellAdaptor(5), InputError, "FusedRNNCellAdaptor was given 5"),
     "a cell of steps backwards": (
@@ -145,7 +145,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", list(MISTAKES))
-def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(mistake):
+def test_a_mistake_gets_an_error_with_what_was_given_and_the_fix(mistake):
     make, error, match = MISTAKES[mistake]
     with pytest.raises(error, match=match):
         make()

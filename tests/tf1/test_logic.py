@@ -76,9 +76,7 @@ def test_an_array_is_written_read_and_stacked_and_the_one_before_stays():
         [5, 6],
     ] and two.stack().shape.as_list() == [None, 2]
     assert run(two.read(tf.constant(1))).tolist() == [3, 4]
-    with pytest.raises(
-        tf.errors.InvalidArgumentError, match="2 tensors, of which some or all were not written"
-    ):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="2 tensors, and not all were written"):
         run(array.write(1, [3.0, 4.0]).stack())
 
 
@@ -89,7 +87,7 @@ MISTAKES = {
     ),
     "branches of two kinds": (
         lambda: tf.cond(tf.constant(True), lambda: 1.0, lambda: 2),
-        "give values of one kind",
+        "give values of one dtype",
     ),
     "an array without a shape": (
         lambda: tf.TensorArray(tf.float32, 1).read(0),
@@ -97,13 +95,13 @@ MISTAKES = {
     ),
     "another kind of number": (
         lambda: tf.TensorArray(tf.float32, 1).write(0, tf.constant(1)),
-        "int32 where float32 is wanted",
+        "int32 where float32 is expected",
     ),
 }
 
 
 @pytest.mark.parametrize("mistake", list(MISTAKES))
-def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(mistake):
+def test_a_mistake_gets_an_error_with_what_was_given_and_the_fix(mistake):
     make, match = MISTAKES[mistake]
     with pytest.raises(InputError, match=match):
         make()

@@ -129,7 +129,7 @@ MISTAKES = {
     "no times": (
         lambda: tf.nn.dynamic_rnn(rnn.PhasedLSTMCell(5), tf.constant(X), dtype=tf.float32),
         InputError,
-        r"PhasedLSTMCell is given a tuple of 2 for each step, \(time, input\)",
+        r"PhasedLSTMCell needs a tuple of 2 for each step, \(time, input\)",
     ),
     "several times a step": (
         lambda: tf.nn.dynamic_rnn(
@@ -166,7 +166,7 @@ MISTAKES = {
     "a wrapper that wants a vector": (
         lambda: rnn.ResidualWrapper(rnn.PhasedLSTMCell(4)),
         InputError,
-        "ResidualWrapper was given PhasedLSTMCell, whose input is no vector",
+        "ResidualWrapper was given PhasedLSTMCell, whose input is not a vector",
     ),
     "a place above another cell": (
         lambda: rnn.MultiRNNCell([rnn.GRUCell(4), rnn.PhasedLSTMCell(4)]),
@@ -177,7 +177,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", list(MISTAKES))
-def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(mistake):
+def test_a_mistake_gets_an_error_with_what_was_given_and_the_fix(mistake):
     make, error, match = MISTAKES[mistake]
     with pytest.raises(error, match=match):
         make()

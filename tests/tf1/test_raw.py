@@ -135,7 +135,7 @@ def test_a_loop_that_is_over_before_it_begins_puts_nothing_out():
             sess.run(outputs.size()) == 0 and sess.run(state).tolist() == np.ones([2, 4]).tolist()
         )
         with pytest.raises(
-            tf.errors.InvalidArgumentError, match="0 tensors, of which some or all were not written"
+            tf.errors.InvalidArgumentError, match="0 tensors, and not all were written"
         ):
             sess.run(outputs.stack())
 
@@ -172,14 +172,14 @@ MISTAKES = {
                 None,
             ),
         )(),
-        "what it returned at first",
+        "another structure in a step of the loop than in the first call",
     ),
     "a graph seed": (_after_a_graph_seed, r"after tf\.nn\.raw_rnn: its seed depends"),
 }
 
 
 @pytest.mark.parametrize("mistake", list(MISTAKES))
-def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(mistake):
+def test_a_mistake_gets_an_error_with_what_was_given_and_the_fix(mistake):
     make, match = MISTAKES[mistake]
     with pytest.raises(InputError, match=match):
         make()

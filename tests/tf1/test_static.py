@@ -369,7 +369,7 @@ MISTAKES = {
     "one name for two states": (
         lambda: rnn.static_state_saving_rnn(CELLS["lstm"](), steps(), Saver(h=5), "h"),
         InputError,
-        r"state_name='h'\).*LSTMStateTuple\(c=5, h=5\); give a tuple of as many names",
+        r"state_name='h'\).*LSTMStateTuple\(c=5, h=5\); give a tuple with a name for each",
     ),
     "names for one state": (
         lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver(h=5), ("h",)),
@@ -379,12 +379,12 @@ MISTAKES = {
     "a kept state of another size": (
         lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Saver(h=4), "h"),
         SizeError,
-        r"GRUCell was given a state of \(3, 4\) where one of size 5 is wanted",
+        r"GRUCell was given a state of \(3, 4\) where size 5 is expected",
     ),
     "a state that is not kept": (
         lambda: rnn.static_state_saving_rnn(CELLS["gru"](), steps(), Forgetful(h=5), "h"),
         InputError,
-        r"save_state returned None: return the tensor that keeps the state, such as "
+        r"save_state returned None: return a tensor that saves the state, such as "
         r"variable\.assign",
     ),
     "one state for two layers": (
@@ -398,7 +398,7 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("mistake", list(MISTAKES))
-def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(mistake):
+def test_a_mistake_gets_an_error_with_what_was_given_and_the_fix(mistake):
     make, error, match = MISTAKES[mistake]
     with pytest.raises(error, match=match):
         make()

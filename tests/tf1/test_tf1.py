@@ -499,7 +499,7 @@ WRONG = {
     "weights in pieces": (
         lambda: tf.nn.rnn_cell.LSTMCell(2, num_unit_shards=2),
         InputError,
-        "weights in several pieces are not provided",
+        "sharded weights are not provided",
     ),
     "a projection to less than nothing": (
         lambda: tf.nn.rnn_cell.LSTMCell(2, num_proj=-1),
@@ -524,7 +524,7 @@ WRONG = {
     "states joined over states in tuples": (
         lambda: tf.nn.rnn_cell.MultiRNNCell([_cell()], state_is_tuple=False),
         InputError,
-        "make that with state_is_tuple=False too",
+        "create that cell with state_is_tuple=False too",
     ),
     "a wrapper around no cell": (
         lambda: tf.nn.rnn_cell.ResidualWrapper(None),
@@ -617,7 +617,7 @@ WRONG = {
     "a tensor that does not exist": (
         lambda: tf.Session().run("rnn/transpose:0"),
         InputError,
-        "'rnn/transpose:0' is in no operation",
+        "'rnn/transpose:0' is not an operation",
     ),
     "a run of nothing": (
         lambda: tf.Session().run(3),
@@ -653,12 +653,12 @@ WRONG = {
     "a derivative by whole numbers": (
         lambda: tf.gradients(tf.constant(1.0), tf.constant(1)),
         InputError,
-        "no derivative by whole numbers",
+        "integers have no derivative",
     ),
     "dtypes mixed": (
         lambda: tf.constant(1.0) + tf.constant(1),
         InputError,
-        r"int32 where float32 is wanted: write tf\.cast",
+        r"int32 where float32 is expected: write tf\.cast",
     ),
     "a dtype that is not there": (
         lambda: tf.constant(1.0, dtype="float16"),
@@ -798,7 +798,7 @@ WRONG = {
     "an index past the end in a run": (
         lambda: _indexed(),
         tf.errors.InvalidArgumentError,
-        "out of bounds.*whose shapes fit",
+        "out of bounds.*with matching shapes",
     ),
     "a slice to a tensor": (
         lambda: tf.ones([2])[: tf.constant(1)],
@@ -853,12 +853,12 @@ WRONG = {
     "words fed": (
         lambda: _fed("abc"),
         tf.errors.InvalidArgumentError,
-        "'x:0'.*no array of float32",
+        "'x:0'.*not an array of float32",
     ),
     "a state fed one value": (
         lambda: _fed_state(),
         tf.errors.InvalidArgumentError,
-        "for the state LSTMStateTuple.*what sess.run gave",
+        "for the state LSTMStateTuple.*as sess.run returns it",
     ),
     "a cell of another dtype than its input": (
         lambda: tf.nn.dynamic_rnn(
@@ -887,14 +887,14 @@ WRONG = {
     "a cell of one's own in a loop": (
         lambda: tf.nn.dynamic_rnn(_own()(2), _x(), dtype=tf.float32),
         InputError,
-        r"Own is a cell of your own.*static_rnn.*@ostinato\.cell",
+        r"Own is a custom cell.*static_rnn.*@ostinato\.cell",
     ),
     "a cell of one's own with options": (
         lambda: _own()(2, _reuse=True),
         InputError,
-        "Own gives RNNCell _reuse=True.*leave it out",
+        "Own passes RNNCell _reuse=True.*leave it out",
     ),
-    "an if on a tensor": (lambda: bool(tf.constant(1.0)), TypeError, r"`if` cannot ask it"),
+    "an if on a tensor": (lambda: bool(tf.constant(1.0)), TypeError, r"it cannot be used in `if`"),
     "a loop over a tensor": (lambda: list(tf.constant([1.0])), TypeError, r"tf\.unstack"),
     "a graph reset inside a with": (lambda: _reset_inside(), InputError, r"outside the `with`"),
     "a variable without a shape": (
@@ -1013,7 +1013,7 @@ def _fed_state():
 
 
 @pytest.mark.parametrize("wrong", list(WRONG))
-def test_a_mistake_gets_an_error_with_what_was_given_and_the_mend(wrong):
+def test_a_mistake_gets_an_error_with_what_was_given_and_the_fix(wrong):
     call, error, message = WRONG[wrong]
     with pytest.raises(error, match=message):
         call()

@@ -1,7 +1,7 @@
-"""Every cell as its equations, each with its paper. The derivatives, time loops and kernels all
-follow from these lines.
+"""The equations of every cell, each with its paper. Gradients, time loops and kernels are derived
+from these lines.
 
-`cell.equations()` prints them. Biases are kept where a paper leaves them out.
+`cell.equations()` prints them. A cell has biases even where its paper leaves them out.
 """
 
 from ..language.tracing import Cell
@@ -9,5 +9,10 @@ from . import classic, contrib, research
 from .classic import *
 from .contrib import *
 from .research import *
+
+__all__ = ["CELLS"]
+__all__ += classic.__all__
+__all__ += contrib.__all__
+__all__ += research.__all__
 
 CELLS: dict[str, Cell] = classic.CELLS | contrib.CELLS | research.CELLS

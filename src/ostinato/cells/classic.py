@@ -1,6 +1,7 @@
-"""The cells that everyone knows: Elman's network, the LSTM in its variants, and the GRU's."""
+"""The standard cells: the Elman network, the LSTM and the GRU, with their variants."""
 
 from ..language.operations import clip, mean, sigmoid, split, sqrt, tanh
+from ..language.symbols import Vector
 from ..language.tracing import cell, state, weight
 
 __all__ = [
@@ -16,15 +17,18 @@ __all__ = [
 ]
 
 
-def _shifted(x, bias):
+def _shifted(x: Vector, bias: float) -> Vector:
+    """x plus a constant; x itself if the constant is 0, so that the graph has no idle addition."""
     return x + bias if bias else x
 
 
-def _clipped(x, limit):
+def _clipped(x: Vector, limit: float | None) -> Vector:
+    """x clipped to a distance of `limit` from 0; None for no limit."""
     return x if limit is None else clip(x, -limit, limit)
 
 
-def _normalised(x, epsilon):
+def _normalised(x: Vector, epsilon: float) -> Vector:
+    """x with mean 0 and variance 1 over its units."""
     centred = x - mean(x)
     return centred / sqrt(mean(centred * centred) + epsilon)
 
@@ -50,8 +54,8 @@ def lstm(
     cell_clip=None,
     activation=tanh,
 ):
-    """Long short-term memory with a forget gate. `cell_clip` holds the cell state within that
-    distance of 0.
+    """Long short-term memory with a forget gate. `cell_clip` clips the cell state to
+    that distance from 0.
 
     Source: Hochreiter and Schmidhuber (1997); Gers, Schmidhuber and Cummins, Learning to Forget
         (2000).
@@ -78,7 +82,7 @@ def lstm_peephole(
     cell_clip=None,
     activation=tanh,
 ):
-    """LSTM whose gates see the cell state.
+    """LSTM with peepholes: the gates see the cell state.
 
     Source: Gers, Schraudolph and Schmidhuber, Learning Precise Timing with LSTM Recurrent Networks
         (2002).
@@ -104,7 +108,7 @@ def lstm_projected(
     b=weight("4*H"),
     R=weight("P", "H"),
 ):
-    """LSTM whose output is projected to P units, without peepholes as in
+    """LSTM with its output projected to P units and without peepholes, as in
     torch.nn.LSTM(proj_size=P).
 
     Source: Sak, Senior and Beaufays, Long Short-Term Memory Based Recurrent Neural Network
@@ -135,9 +139,10 @@ def lstm_full(
     projection_clip=None,
     activation=tanh,
 ):
-    """LSTM with all that TensorFlow 1's LSTMCell has: peepholes (or none), clips and a projection.
+    """LSTM with all options of TensorFlow 1's LSTMCell: optional peepholes, clipping and a
+    projection.
 
-    Without a projection it is `lstm_peephole`, or `lstm` where there are no peepholes either.
+    For an LSTM without a projection use `lstm_peephole` or `lstm`.
 
     Source: Sak, Senior and Beaufays (2014); tf.nn.rnn_cell.LSTMCell.
     """
@@ -155,7 +160,7 @@ def lstm_full(
 
 @cell
 def gru(x, h, *, W=weight("3*H", "I"), U=weight("3*H", "H"), b=weight("3*H"), d=weight("3*H")):
-    """Gated recurrent unit with the reset gate after the product (cuDNN's and torch.nn's).
+    """Gated recurrent unit with the reset gate after the product, as in cuDNN and torch.nn.
 
     Source: Cho et al., Learning Phrase Representations (2014), arXiv:1406.1078v1.
     """
@@ -192,8 +197,8 @@ def gru_original(
 
 @cell
 def min_gru(x, h, *, W=weight("2*H", "I"), b=weight("2*H")):
-    """Minimal GRU: gate and candidate see the input alone. Source: Feng et al., Were RNNs All We
-    Needed? (2024).
+    """Minimal GRU: the gate and the candidate see only the input. Source: Feng et al., Were RNNs
+    All We Needed? (2024).
     """
     z, n = split(W @ x + b, 2)
     z = sigmoid(z)
@@ -215,10 +220,10 @@ def layer_norm_lstm(
     b_c=weight("H", init=0.0),
     epsilon=1e-5,
 ):
-    """LSTM with layer normalisation of both products and of the cell state that the output sees.
+    """LSTM with layer normalisation of both products, and of the cell state in the output.
 
-    The paper's three biases of the gates (of each normalisation, and of the gates) only ever add
-    up; here they are one.
+    The gates have one bias here. The paper has three, one for each normalisation and one for the
+    gates, which only ever occur as their sum.
 
     Source: Ba, Kiros and Hinton, Layer Normalization (2016), equations 20 to 22 of the supplement.
     """

@@ -1,16 +1,18 @@
-"""The cells that only TensorFlow 1's tf.contrib.rnn and tf.contrib.grid_rnn had; `ostinato.tf1` has
-them under its names.
+"""The cells of TensorFlow 1's tf.contrib.rnn and tf.contrib.grid_rnn; `ostinato.tf1` has them under
+TensorFlow's names.
 
-Constants begin as TensorFlow's do. Some of its classes are no cell here: LSTMBlockCell is `lstm` or
-`lstm_peephole`, GRUBlockCellV2 is `gru_original`, WeightNormLSTMCell and GLSTMCell are `lstm` with
-weights that are made beforehand, and what HighwayWrapper and the projection wrappers do to an input
-and an output takes no part in the loop.
+The defaults of constants are TensorFlow's. Some of its classes need no cell of their own:
+LSTMBlockCell is `lstm` or `lstm_peephole`, GRUBlockCellV2 is `gru_original`, WeightNormLSTMCell and
+GLSTMCell are `lstm` with weights that are computed before the loop, and HighwayWrapper and the
+projection wrappers act on inputs and outputs only.
 """
 
 import inspect
+from collections.abc import Callable
 
 from ..errors import SizeError
 from ..language.operations import concat, relu, sigmoid, split, tanh
+from ..language.symbols import Vector
 from ..language.tracing import Cell, cell, input, state, weight
 from .classic import _clipped, _normalised, _shifted
 
@@ -52,11 +54,10 @@ def layer_norm_basic_lstm(
     epsilon=1e-12,
     activation=tanh,
 ):
-    """LSTM with layer normalisation of each gate, and of the cell state itself, which goes on
-    normalised.
+    """LSTM with layer normalisation of each gate and of the cell state, which stays normalised.
 
-    In the paper, as in `layer_norm_lstm`, the two products are normalised each and the cell state
-    goes on as it is.
+    In the paper, as in `layer_norm_lstm`, each of the two products is normalised, and the cell
+    state that the next step sees is not.
 
     Source: tf.contrib.rnn.LayerNormBasicLSTMCell; after Ba, Kiros and Hinton, Layer Normalization
         (2016).
@@ -71,7 +72,18 @@ def layer_norm_basic_lstm(
     return h, c
 
 
-def _coupled(f, g, o, c, p_f, p_o, forget_bias, peepholes, activation):
+def _coupled(
+    f: Vector,
+    g: Vector,
+    o: Vector,
+    c: Vector,
+    p_f: Vector,
+    p_o: Vector,
+    forget_bias: float,
+    peepholes: bool,
+    activation: Callable[[Vector], Vector],
+) -> tuple[Vector, Vector]:
+    """(h, c) of an LSTM whose input gate is 1 - f."""
     f = _shifted(f, forget_bias)
     if peepholes:
         f = f + p_f * c
@@ -97,7 +109,7 @@ def coupled_lstm(
     peepholes=True,
     activation=tanh,
 ):
-    """LSTM whose input gate is what the forget gate leaves, with peepholes or none.
+    """LSTM with coupled gates: the input gate is 1 minus the forget gate. Peepholes are optional.
 
     Source: Greff et al., LSTM: A Search Space Odyssey (2015), the variant CIFG;
         tf.contrib.rnn.CoupledInputForgetGateLSTMCell.
@@ -124,9 +136,9 @@ def coupled_lstm_projected(
     projection_clip=None,
     activation=tanh,
 ):
-    """The same with its output projected to P units.
+    """Coupled LSTM with its output projected to P units.
 
-    Source: as `coupled_lstm`; the projection is that of Sak, Senior and Beaufays (2014).
+    Source: as `coupled_lstm`; the projection is by Sak, Senior and Beaufays (2014).
     """
     f, g, o = split(W @ x + U @ h + b, 3)
     m, c = _coupled(f, g, o, c, p_f, p_o, forget_bias, peepholes, activation)
@@ -136,7 +148,7 @@ def coupled_lstm_projected(
 
 @cell
 def nas(x, h, c, *, W=weight("8*H", "I"), U=weight("8*H", "H"), b=weight("8*H")):
-    """The cell that neural architecture search found for language modelling.
+    """The NAS cell, which neural architecture search found for language modelling.
 
     Source: Zoph and Le, Neural Architecture Search with Reinforcement Learning (2016), appendix A;
         tf.contrib.rnn.NASCell.
@@ -163,18 +175,27 @@ def ugrnn(
     forget_bias=1.0,
     activation=tanh,
 ):
-    """Update gate network: one gate says how much of the state stays.
+    """Update gate network: one gate decides how much of the state is kept.
 
     Source: Collins, Sohl-Dickstein and Sussillo, Capacity and Trainability in Recurrent Neural
-        Networks (2016);
-    tf.contrib.rnn.UGRNNCell.
+        Networks (2016); tf.contrib.rnn.UGRNNCell.
     """
     z, n = split(W @ x + U @ h + b, 2)
     z = sigmoid(_shifted(z, forget_bias))
     return z * h + (1 - z) * activation(n)
 
 
-def _intersection(x, h, z_h, n, z_y, y, forget_bias, activation):
+def _intersection(
+    x: Vector,
+    h: Vector,
+    z_h: Vector,
+    n: Vector,
+    z_y: Vector,
+    y: Vector,
+    forget_bias: float,
+    activation: Callable[[Vector], Vector],
+) -> tuple[Vector, Vector]:
+    """(y, h) from the gates `z_y` and `z_h` and the candidates `y` and `n`."""
     z_h, z_y = sigmoid(_shifted(z_h, forget_bias)), sigmoid(_shifted(z_y, forget_bias))
     return z_y * x + (1 - z_y) * activation(y), z_h * h + (1 - z_h) * tanh(n)
 
@@ -190,12 +211,11 @@ def intersection(
     forget_bias=1.0,
     activation=relu,
 ):
-    """Intersection network (+RNN): a gate in depth beside the one in time, so that the output is as
-    large as the input.
+    """Intersection network (+RNN): a gate in depth in addition to the gate in time, so the output
+    is as large as the input.
 
     Source: Collins, Sohl-Dickstein and Sussillo, Capacity and Trainability in Recurrent Neural
-        Networks (2016);
-    tf.contrib.rnn.IntersectionRNNCell, where both sizes are the same.
+        Networks (2016); tf.contrib.rnn.IntersectionRNNCell, where both sizes are the same.
     """
     z_h, n, z_y, y = split(W @ x + U @ h + b, ("H", "H", "I", "I"))
     y, h = _intersection(x, h, z_h, n, z_y, y, forget_bias, activation)
@@ -215,8 +235,8 @@ def intersection_projected(
     forget_bias=1.0,
     activation=relu,
 ):
-    """Intersection network for the lowest layer: what the gate in depth lets through is the input
-    projected to H units.
+    """Intersection network for the lowest layer: the gate in depth passes on the input, projected
+    to H units.
 
     Source: as `intersection`; tf.contrib.rnn.IntersectionRNNCell(num_in_proj=...).
     """
@@ -228,8 +248,8 @@ def intersection_projected(
 
 @cell
 def sru(x, c, *, W=weight("4*H", "I"), b=weight("2*H"), activation=tanh):
-    """Simple recurrent unit: the gates see the input alone, and the output is a mixture of the
-    state and a product of the input.
+    """Simple recurrent unit: the gates see only the input, and the output mixes the state with a
+    product of the input.
 
     Source: Lei and Zhang, Training RNNs as Fast as CNNs (2017), arXiv:1709.02755v1;
         tf.contrib.rnn.SRUCell.
@@ -254,7 +274,7 @@ def ind_rnn(x, h, *, W=weight("H", "I"), u=weight("H"), b=weight("H"), activatio
 
 @cell
 def indy_gru(x, h, *, W=weight("3*H", "I"), u=weight("3*H"), b=weight("3*H"), activation=tanh):
-    """GRU of which each unit sees the input and its own state. Source: as `ind_rnn`;
+    """Independent GRU: each unit sees the input and its own state. Source: as `ind_rnn`;
     tf.contrib.rnn.IndyGRUCell.
     """
     r, z, n = split(W @ x + b, 3)
@@ -277,7 +297,7 @@ def indy_lstm(
     forget_bias=1.0,
     activation=tanh,
 ):
-    """LSTM of which each unit sees the input and its own states.
+    """Independent LSTM: each unit sees the input and its own states.
 
     Source: Gonnet and Deselaers, IndyLSTMs: Independently Recurrent LSTMs (2019);
         tf.contrib.rnn.IndyLSTMCell.
@@ -302,12 +322,11 @@ def minimal_rnn(
     b=weight("H"),
     activation=tanh,
 ):
-    """Minimal network: the new value is made of the input alone, and one gate mixes it with the
+    """Minimal network: the candidate depends only on the input, and one gate mixes it with the
     state.
 
     Source: Chen, MinimalRNN: Toward More Interpretable and Trainable Recurrent Neural Networks
-        (2017);
-    tf.contrib.rnn.MinimalRNNCell.
+        (2017); tf.contrib.rnn.MinimalRNNCell.
     """
     n = activation(V @ x)
     z = sigmoid(W @ n + U @ h + b)
@@ -327,24 +346,35 @@ def cfn(x, h, *, W=weight("3*H", "I"), U=weight("2*H", "H"), b=weight("2*H"), ac
     return sigmoid(f + h_f) * activation(h) + (1 - sigmoid(i + h_i)) * activation(n)
 
 
-def _lstm(i, f, g, o, c, p, forget_bias, peepholes):
+def _lstm(
+    i: Vector,
+    f: Vector,
+    g: Vector,
+    o: Vector,
+    c: Vector,
+    p: Vector,
+    forget_bias: float,
+    peepholes: bool,
+) -> tuple[Vector, Vector]:
+    """(h, c) of an LSTM with optional peepholes `p` of the gates i, f and o."""
     f = _shifted(f, forget_bias)
-    if peepholes:
-        p_i, p_f, p_o = split(p, 3)
-        i, f = i + p_i * c, f + p_f * c
+    if not peepholes:
+        c = sigmoid(f) * c + sigmoid(i) * tanh(g)
+        return sigmoid(o) * tanh(c), c
+    p_i, p_f, p_o = split(p, 3)
+    i, f = i + p_i * c, f + p_f * c
     c = sigmoid(f) * c + sigmoid(i) * tanh(g)
-    if peepholes:
-        o = o + p_o * c
+    o = o + p_o * c
     return sigmoid(o) * tanh(c), c
 
 
-# In a grid the state of dimension 0 is made of the input at each step; what it was before is not
-# read. Its peepholes `p` are those of the gates i, f and o.
+# In a grid, the state of dimension 0 is computed from the input at each step; its previous value is
+# not used. The peepholes `p` stack the gates i, f and o.
 
 
 @cell
 def grid1_rnn(x, h_0, *, V=weight("H", "I"), U_0=weight("H", "H"), b_0=weight("H")):
-    """Grid of one dimension, which is depth: nothing goes from step to step.
+    """Grid with one dimension, depth: no state passes from step to step.
 
     Source: Kalchbrenner, Danihelka and Graves, Grid Long Short-Term Memory (2015);
         tf.contrib.grid_rnn.Grid1BasicRNNCell.
@@ -365,7 +395,7 @@ def grid2_rnn(
     b_0=weight("H"),
     b_1=weight("H"),
 ):
-    """Grid of two dimensions, time (1) and then depth (0), of simple networks.
+    """Grid of simple networks with two dimensions, time (1) and then depth (0).
 
     Source: as `grid1_rnn`; tf.contrib.grid_rnn.Grid2BasicRNNCell.
     """
@@ -389,8 +419,8 @@ def grid1_lstm(
     forget_bias=1.0,
     peepholes=False,
 ):
-    """Grid of one dimension, which is depth, of an LSTM with peepholes or none: nothing goes from
-    step to step.
+    """Grid LSTM with one dimension, depth: no state passes from step to step. Peepholes are
+    optional.
 
     Source: as `grid1_rnn`; tf.contrib.grid_rnn.Grid1LSTMCell and Grid1BasicLSTMCell.
     """
@@ -418,7 +448,7 @@ def grid2_lstm(
     forget_bias=1.0,
     peepholes=False,
 ):
-    """Grid LSTM of two dimensions, time (1) and then depth (0), with peepholes or none.
+    """Grid LSTM with two dimensions, time (1) and then depth (0). Peepholes are optional.
 
     Source: as `grid1_rnn`; tf.contrib.grid_rnn.Grid2LSTMCell and Grid2BasicLSTMCell.
     """
@@ -454,8 +484,8 @@ def grid3_lstm(
     forget_bias=1.0,
     peepholes=False,
 ):
-    """Grid LSTM of three dimensions, with peepholes or none: two side by side (1 and 2), and then
-    depth (0).
+    """Grid LSTM with three dimensions: two in parallel (1 and 2), and then depth (0). Peepholes are
+    optional.
 
     Source: as `grid1_rnn`; tf.contrib.grid_rnn.Grid3LSTMCell.
     """
@@ -480,31 +510,30 @@ def frequency_lstm(
     forget_bias: float = 1.0,
     cell_clip: float | None = None,
 ) -> Cell:
-    """Two LSTMs over windows of the input: one goes from step to step in each window, the other up
-    the windows in each step.
+    """Create a cell with two LSTMs over windows of the input. In each window, one LSTM runs over
+    the steps; in each step, the other LSTM runs over the windows.
 
-    How many states it has follows from the sizes, so that it is no one cell but makes one: h_0,
-    c_0, h_1, c_1, ... of H units, for each window. The output has, for each window, what the LSTM
-    in time and what the one in frequency give. Weights of the latter end in `_f`.
+    The number of states follows from the sizes: h_0, c_0, h_1, c_1, ... of H units, two for each
+    window. The output contains, for each window, the outputs of the LSTM in time and of the LSTM in
+    frequency. The names of the weights of the LSTM in frequency end in `_f`.
 
     Args:
         input_size: Units of the input.
         feature_size: Units of a window.
-        frequency_skip: How far one window is from the next.
+        frequency_skip: The distance from one window to the next.
         peepholes: Whether all gates see both cell states.
-        shared: Whether both LSTMs have the same weights, `_f`.
-        forget_bias: What is added to both forget gates.
-        cell_clip: Both cell states are held within this; None for no bound.
+        shared: Whether both LSTMs use the same weights, `_f`.
+        forget_bias: A constant added to both forget gates.
+        cell_clip: The bound to which both cell states are clipped; None for no clipping.
 
     Returns:
         The cell.
 
     Raises:
-        SizeError: No window fits into the input.
+        SizeError: Fewer than two windows fit into the input.
 
     Source: Sainath and Li, Modeling Time-Frequency Patterns with LSTM vs. Convolutional
-        Architectures (2016);
-    tf.contrib.rnn.GridLSTMCell.
+        Architectures (2016); tf.contrib.rnn.GridLSTMCell.
 
     Example:
         >>> from ostinato.cells.contrib import frequency_lstm
@@ -516,7 +545,7 @@ def frequency_lstm(
         raise SizeError(
             f"frequency_lstm({input_size}, feature_size={feature_size}, "
             f"frequency_skip={frequency_skip}) has "
-            f"{max(windows, 0)} window(s): give sizes above 0 of which two windows or more fit "
+            f"{max(windows, 0)} window(s): give sizes above 0, with which two windows or more fit "
             f"into the input"
         )
     ends, weights = ("f",) if shared else ("f", "t"), {}
@@ -539,7 +568,7 @@ def frequency_lstm(
             before, after, gates = {"f": c_f, "t": c_t}, {}, {}
 
             def peeped(z, gate, end, cells):
-                # What is below the first window is 0.
+                # The first window has nothing below it.
                 for of, c in cells.items():
                     if peepholes and c is not None:
                         z = z + given[f"p_{gate}{of}_{end}"] * c

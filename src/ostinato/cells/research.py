@@ -1,11 +1,12 @@
-"""The research cells that people still use, each as its paper's equations.
+"""Research cells that are still in use, with the equations of their papers.
 
-What is no cell but a way to start has none here: IRNN (Le, Jaitly and Hinton, 2015) is `elman` with
-`activation=relu` whose U starts as the identity, and an echo state network (Jaeger, 2001) is
-`elman` whose weights stay as they are. The page docs/cells.md has both.
+Methods that only change initialisation or training have no cell here: IRNN (Le, Jaitly and Hinton,
+2015) is `elman` with `activation=relu` and U initialised to the identity, and an echo state network
+(Jaeger, 2001) is `elman` with fixed weights. Both are on the page docs/cells.md.
 """
 
 import math
+from typing import TYPE_CHECKING
 
 from ..language.initialisers import chrono
 from ..language.operations import (
@@ -22,6 +23,9 @@ from ..language.operations import (
     where,
 )
 from ..language.tracing import cell, input, state, weight
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = [
     "antisymmetric_rnn",
@@ -44,17 +48,17 @@ __all__ = [
 ]
 
 
-# torch is imported when weights start, not with the cells: the command line checks the names of
-# cells without it.
+# torch is imported when weights are initialised, not with the cells: the command line checks the
+# names of cells without it.
 
 
-def _uniform(shape, low, high):
+def _uniform(shape: tuple[int, ...], low: float, high: float) -> "Tensor":
     import torch
 
     return torch.empty(shape).uniform_(low, high)
 
 
-def _normal(shape):
+def _normal(shape: tuple[int, ...]) -> "Tensor":
     import torch
 
     return torch.randn(shape)
@@ -62,7 +66,7 @@ def _normal(shape):
 
 @cell
 def min_lstm(x, h, *, W=weight("3*H", "I"), b=weight("3*H")):
-    """Minimal LSTM: its gates and candidate see the input alone, and the gates add up to 1.
+    """Minimal LSTM: the gates and the candidate see only the input, and the gates add up to 1.
 
     Source: Feng et al., Were RNNs All We Needed? (2024), section 3.2.
     """
@@ -81,8 +85,8 @@ def li_gru(
     U_n=weight("H", "H", init="orthogonal"),
     b=weight("2*H", init=0.0),
 ):
-    """Light GRU: no reset gate, and ReLU for tanh. The paper's batch normalisation of W x is left
-    out.
+    """Light GRU: no reset gate, and ReLU in place of tanh. The paper's batch normalisation of W x
+    is omitted.
 
     Source: Ravanelli, Brakel, Omologo and Bengio, Light Gated Recurrent Units for Speech
         Recognition (2018).
@@ -95,7 +99,7 @@ def li_gru(
 
 @cell
 def mgu(x, h, *, W=weight("2*H", "I"), U_f=weight("H", "H"), U_n=weight("H", "H"), b=weight("2*H")):
-    """Minimal gated unit: a GRU whose one gate both resets and updates.
+    """Minimal gated unit: a GRU with one gate that both resets and updates.
 
     Source: Zhou, Wu, Zhang and Zhou, Minimal Gated Unit for Recurrent Neural Networks (2016).
     """
@@ -116,8 +120,8 @@ def mut1(
     U_n=weight("H", "H"),
     b=weight("3*H"),
 ):
-    """The first of three cells like the GRU that a search found. The paper's x is P x here, so that
-    x may be of any size.
+    """The first of three GRU-like cells found by a search. P x stands for the paper's x, so that x
+    may have any size.
 
     Source: Jozefowicz, Zaremba and Sutskever, An Empirical Exploration of Recurrent Network
         Architectures (2015), MUT1.
@@ -142,8 +146,8 @@ def mut2(
     U_n=weight("H", "H"),
     b=weight("3*H"),
 ):
-    """The second of three cells like the GRU that a search found. The paper's x is P x here, so
-    that x may be of any size.
+    """The second of three GRU-like cells found by a search. P x stands for the paper's x, so that x
+    may have any size.
 
     Source: Jozefowicz, Zaremba and Sutskever, An Empirical Exploration of Recurrent Network
         Architectures (2015), MUT2.
@@ -169,7 +173,7 @@ def mut3(
     U_n=weight("H", "H"),
     b=weight("3*H"),
 ):
-    """The third of three cells like the GRU that a search found.
+    """The third of three GRU-like cells found by a search.
 
     Source: Jozefowicz, Zaremba and Sutskever, An Empirical Exploration of Recurrent Network
         Architectures (2015), MUT3.
@@ -192,8 +196,8 @@ def fast_rnn(
     alpha=weight(1, init=-3.0),
     beta=weight(1, init=3.0),
 ):
-    """A simple network with a weighted residual connection of two numbers; they start as in the
-    authors' code (EdgeML).
+    """A simple network with a residual connection that has two learned scalar weights, initialised
+    as in the authors' code (EdgeML).
 
     Source: Kusupati et al., FastGRNN: A Fast, Accurate, Stable and Tiny Kilobyte Sized Gated
         Recurrent Neural Network (2018).
@@ -213,10 +217,10 @@ def fast_grnn(
     zeta=weight(1, init=1.0),
     nu=weight(1, init=-4.0),
 ):
-    """A gated network whose gate and candidate share their matrices; biases and numbers start as in
-    the authors' code (EdgeML).
+    """A gated network whose gate and candidate share their matrices; biases and scalars are
+    initialised as in the authors' code (EdgeML).
 
-    Its matrices are full: the paper's low rank, sparsity and quantisation are left out.
+    The matrices are full: the paper's low rank, sparsity and quantisation are omitted.
 
     Source: Kusupati et al., FastGRNN: A Fast, Accurate, Stable and Tiny Kilobyte Sized Gated
         Recurrent Neural Network (2018).
@@ -229,8 +233,8 @@ def fast_grnn(
 
 @cell
 def qrnn(x, c, p=state("3*H"), *, W=weight("3*H", "I"), V=weight("3*H", "I"), b=weight("3*H")):
-    """Quasi-recurrent network: a convolution of two steps, and fo-pooling. `p` holds the product
-    with the step before.
+    """Quasi-recurrent network: a convolution over two steps, and fo-pooling. The state `p` is the
+    product with the previous input.
 
     Source: Bradbury, Merity, Xiong and Socher, Quasi-Recurrent Neural Networks (2017), section 2,
         with fo-pooling.
@@ -242,17 +246,17 @@ def qrnn(x, c, p=state("3*H"), *, W=weight("3*H", "I"), V=weight("3*H", "I"), b=
     return h, c, V @ x
 
 
-def _slow(shape):
-    # sigmoid(decay) ** 8 uniform in 0.9 .. 0.999
+def _slow(shape: tuple[int, ...]) -> "Tensor":
+    """Initialise `decay` so that sigmoid(decay) ** 8 is uniform in 0.9 .. 0.999."""
     return (_uniform(shape, 0.9, 0.999) ** (1 / 8)).logit()
 
 
 @cell
 def rg_lru(x, h, *, W=weight("3*H", "I"), b=weight("3*H", init=0.0), decay=weight("H", init=_slow)):
-    """Real-gated linear recurrent unit. `n` is the x of the paper's equations, made by the block's
-    linear layer before it.
+    """Real-gated linear recurrent unit. `n` is the x of the paper's equations, the result of the
+    linear layer before the unit.
 
-    Its gates see the cell's x, and not what is made of it.
+    The gates see the cell's x and not `n`.
 
     Source: De et al., Griffin: Mixing Gated Linear Recurrences with Local Attention (2024),
         equations 1 to 4, with c = 8.
@@ -262,13 +266,15 @@ def rg_lru(x, h, *, W=weight("3*H", "I"), b=weight("3*H", init=0.0), decay=weigh
     return a * h + sqrt(1 - a * a) * (sigmoid(i) * n)
 
 
-def _ring(shape):
-    # exp(-exp(nu)) between 0.9 and 0.999, by which points are uniform on the ring between the two
-    # circles
+def _ring(shape: tuple[int, ...]) -> "Tensor":
+    """Initialise `nu` so that exp(-exp(nu)) is the radius of a uniform point in the ring between
+    the circles of radius 0.9 and 0.999.
+    """
     return (-0.5 * _uniform(shape, 0.9**2, 0.999**2).log()).log()
 
 
-def _angle(shape):
+def _angle(shape: tuple[int, ...]) -> "Tensor":
+    """Initialise `theta` so that the angle is uniform in 0 .. pi."""
     return (_uniform(shape, 0.0, math.pi) / 2).tan().log()
 
 
@@ -284,13 +290,14 @@ def lru(
     nu=weight("H", init=_ring),
     theta=weight("H", init=_angle),
 ):
-    """Linear recurrent unit: a complex diagonal, here as two real states, that turns and shrinks by
-    its own amount in each unit.
+    """Linear recurrent unit: a complex diagonal recurrence, written as two real states. Each unit
+    has its own decay and rotation.
 
-    The language has no sine: exp(theta) is the tangent of half the paper's angle, which reaches all
-    angles from 0 to pi. Those beyond are the conjugates, which give the same real output. The gain
-    of the input stays what it is in the paper at the start, for B can learn another one. The output
-    of a whole layer, with its D x, is here; the paper's nonlinear blocks between are not.
+    The language has no sine, so exp(theta) is the tangent of half the paper's angle. It covers the
+    angles from 0 to pi; the others are their conjugates, which give the same real output. The input
+    gain follows from the decay, as in the paper at initialisation, because B can learn any other
+    gain. The cell computes the output of a layer, with D x; the paper's nonlinear blocks between
+    layers are not part of it.
 
     Source: Orvieto et al., Resurrecting Recurrent Neural Networks for Long Sequences (2023),
         sections 3.3 and 3.4.
@@ -307,10 +314,10 @@ def lru(
 
 @cell
 def slstm(x, h, c, n, m, *, W=weight("4*H", "I"), U=weight("4*H", "H"), b=weight("4*H")):
-    """LSTM with an exponential input gate: `n` adds its values up, and e to the power `m` is left
-    out of `c` and `n`.
+    """LSTM with an exponential input gate, the sLSTM of xLSTM. The normaliser `n` sums the gate,
+    and the stabiliser `m` is the logarithm of the scale of `c` and `n`.
 
-    The forget gate is the sigmoid, and there is one head.
+    The forget gate is a sigmoid, and the cell has one head.
 
     Source: Beck et al., xLSTM: Extended Long Short-Term Memory (2024), section 2.2.
     """
@@ -335,8 +342,8 @@ def janet(
     b_n=weight("H", init=0.0),
     beta=1.0,
 ):
-    """LSTM with the forget gate alone, which starts as for sequences of 784 steps. `beta` lets in
-    more than is forgotten.
+    """LSTM with a forget gate only, initialised for sequences of 784 steps. `beta` makes the input
+    larger than the part that is forgotten.
 
     Source: van der Westhuizen and Lasenby, The Unreasonable Effectiveness of the Forget Gate
         (2018).
@@ -360,7 +367,7 @@ def cornn(
     gamma=2.7,
     epsilon=4.7,
 ):
-    """Coupled oscillators: `y` is where each is, `z` how fast it moves. The constants are those of
+    """Coupled oscillators with position `y` and velocity `z`. The constants are the paper's for
     sMNIST.
 
     The damping is explicit, as in the authors' code.
@@ -384,8 +391,8 @@ def lem(
     b=weight("4*H"),
     dt=1.0,
 ):
-    """Long expressive memory: two states, each with its own time step in every unit, of `dt` at
-    most.
+    """Long expressive memory: two states, each with its own time step of at most `dt` in every
+    unit.
 
     Source: Rusch, Mishra, Erichson and Mahoney, Long Expressive Memory for Sequence Modeling
         (2022), equation 3.
@@ -410,8 +417,8 @@ def antisymmetric_rnn(
     epsilon=0.01,
     gamma=0.01,
 ):
-    """A step of `epsilon` along an equation of motion that neither grows nor fades, but for a
-    damping `gamma`. It has no gate.
+    """A step of size `epsilon` along a differential equation whose solutions neither grow nor
+    decay, apart from the damping `gamma`. It has no gates.
 
     Source: Chang, Chen, Haber and Chi, AntisymmetricRNN: A Dynamical System View on Recurrent
         Neural Networks (2019).
@@ -437,15 +444,15 @@ def phased_lstm(
     r_on=0.05,
     alpha=0.001,
 ):
-    """LSTM with peepholes whose units open in turn: each for the part `r_on` of its period `tau`,
-    which begins at the time `s`.
+    """LSTM with peepholes and a time gate: each unit is open for the fraction `r_on` of its period
+    `tau`, which starts at the time `s`.
 
-    `t` is the time of the step. What is shut leaks by `alpha`, which the paper sets to 0 once
-    training is over.
+    `t` is the time of the step. A closed unit leaks by `alpha`, which the paper sets to 0 after
+    training.
 
     Source: Neil, Pfeiffer and Liu, Phased LSTM: Accelerating Recurrent Network Training for Long or
-        Event-based Sequences (2016),
-    section 2; tau and s start as there, but s is drawn for the longest period and not for its own.
+        Event-based Sequences (2016), section 2; tau and s are initialised as there, but s is drawn
+        for the longest period and not for its own.
     """
     cycles = (t - s) / tau
     phi = cycles - floor(cycles)

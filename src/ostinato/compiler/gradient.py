@@ -1,5 +1,5 @@
-"""The graph of one backward step: one rule for each op, one reverse walk, and the result is a graph
-again.
+"""The gradient of a cell: a table with one rule per op, and one reverse walk over the graph. The
+result is a graph of the backward step.
 """
 
 import functools
@@ -8,22 +8,24 @@ from dataclasses import dataclass, field
 
 from ..language.graph import ONE, Builder, Graph, Node, Size
 
+__all__ = ["Backward", "RULES", "derive"]
+
 
 @dataclass(frozen=True, eq=False)
 class Backward:
-    """One backward step of a cell.
+    """The backward step of a cell.
 
-    Its leaves are nodes of the forward graph and nodes of op `gradient`: `output` is what reaches
-    the step's output from outside, and each state's name is what reaches its new value from the
-    step after.
+    Its leaves are nodes of the forward graph and nodes of op `gradient`. The node `output` is the
+    gradient of the step's output; the node with the name of a state is the gradient of its new
+    value, which comes from the following step.
 
     Attributes:
         states: The gradient of each previous state, by name.
-        inputs: The gradient of each input that one goes to, by name.
+        inputs: The gradient of each input that gets one, by name.
         products: For each weight of two dimensions, the pairs (gradient of the result, argument)
-            whose outer products add up to the weight's gradient; a pair's order is swapped for a
-            transposed weight. Of one that no gradient reaches, a pair of zeros.
-        vectors: For each weight of one dimension, its gradient at one row and step.
+            whose outer products add up to the weight's gradient; the pair is swapped for a
+            transposed weight. A weight without a gradient has a pair of zeros.
+        vectors: For each weight of one dimension, its gradient for one row and step.
     """
 
     graph: Graph
@@ -34,13 +36,13 @@ class Backward:
 
 
 class _Algebra:
-    """Arithmetic on nodes that leaves out what a 0 or a 1 makes idle."""
+    """Arithmetic on nodes that simplifies products with 0 and 1, and sums with 0."""
 
     def __init__(self, builder: Builder):
         self.builder = builder
         self.zero, self.one = builder.number(0.0), builder.number(1.0)
 
-    def __getattr__(self, op) -> Callable[..., Node]:
+    def __getattr__(self, op: str) -> Callable[..., Node]:
         return lambda *args: self.builder.pointwise(op, *args)
 
     def mul(self, a: Node, b: Node) -> Node:
@@ -56,9 +58,9 @@ class _Algebra:
         return self.builder.pointwise("add", a, b)
 
 
-# One rule for each pointwise op: given the algebra m, the gradient g of the result, the result y
-# and the arguments, the gradient of each argument (None where there is none).
-RULES: dict[str, Callable] = {
+# One rule for each pointwise op. From the algebra m, the gradient g of the result, the result y and
+# the arguments, it computes the gradient of each argument (None for no gradient).
+RULES: dict[str, Callable[..., tuple[Node | None, ...]]] = {
     "add": lambda m, g, y, a, b: (g, g),
     "sub": lambda m, g, y, a, b: (g, m.neg(g)),
     "mul": lambda m, g, y, a, b: (m.mul(g, b), m.mul(g, a)),
@@ -102,25 +104,25 @@ def derive(graph: Graph) -> Backward:
         graph: A cell's step.
 
     Returns:
-        The gradients of the previous states, the inputs and the weights, as nodes over the same
+        The gradients of the previous states, the inputs and the weights, as nodes of the same
         builder.
     """
     builder = graph.builder
     m = _Algebra(builder)
-    # What has reached each node, by its size: a value of 1 unit is used at other sizes too.
-    reached: dict[Node, dict[Size, Node]] = {}
+    # The gradient of each node, by size: a value of 1 unit is broadcast to other sizes.
+    gradients: dict[Node, dict[Size, Node]] = {}
 
-    def give(node: Node, g: Node | None):
-        """Add g to what has reached a node."""
+    def accumulate(node: Node, g: Node | None) -> None:
+        """Add g to the gradient of a node."""
         if g is None or g is m.zero or node.op == "number":
             return
-        parts = reached.setdefault(node, {})
+        parts = gradients.setdefault(node, {})
         parts[g.size] = m.add(parts[g.size], g) if g.size in parts else g
 
     def gradient(node: Node) -> Node | None:
-        """All that has reached a node, summed over units where the node was spread over them."""
+        """The gradient of a node; it is summed over units where the node was broadcast."""
         parts = []
-        for size, g in reached.get(node, {}).items():
+        for size, g in gradients.get(node, {}).items():
             if node.size == ONE and size != ONE:
                 g = builder.node("sum", (g,))
             elif node.size != ONE and size == ONE:
@@ -128,9 +130,9 @@ def derive(graph: Graph) -> Backward:
             parts.append(g)
         return functools.reduce(m.add, parts) if parts else None
 
-    give(graph.output, builder.node("gradient", (), "output", graph.output.size))
+    accumulate(graph.output, builder.node("gradient", (), "output", graph.output.size))
     for (name, size), node in zip(graph.states.items(), graph.new_states):
-        give(node, builder.node("gradient", (), name, size))
+        accumulate(node, builder.node("gradient", (), name, size))
 
     products: dict[str, list[tuple[Node, Node]]] = {}
     for node in reversed(graph.nodes):
@@ -139,30 +141,30 @@ def derive(graph: Graph) -> Backward:
             continue
         if node.op == "product":
             (arg,), (name, transposed) = node.args, node.value
-            give(arg, builder.node("product", (g,), (name, not transposed), arg.size))
+            accumulate(arg, builder.node("product", (g,), (name, not transposed), arg.size))
             products.setdefault(name, []).append((arg, g) if transposed else (g, arg))
         elif node.op == "slice":
             (arg,), (start, _) = node.args, node.value
-            give(arg, builder.node("pad", (g,), start, arg.size))
+            accumulate(arg, builder.node("pad", (g,), start, arg.size))
         elif node.op == "concat":
             start = Size(0)
             for arg in node.args:
-                give(arg, builder.slice(g, start, start + arg.size))
+                accumulate(arg, builder.slice(g, start, start + arg.size))
                 start = start + arg.size
         elif node.op == "sum":
-            give(node.args[0], builder.node("broadcast", (g,), None, node.args[0].size))
+            accumulate(node.args[0], builder.node("broadcast", (g,), None, node.args[0].size))
         elif node.op == "mean":
             (arg,) = node.args
-            # A sum over as many units is divided at once, for only then is the mean of equal
-            # numbers exact.
+            # A sum over the same units becomes a mean in one operation: only then is the mean of
+            # equal numbers exact.
             whole = g.op == "sum" and g.args[0].size == arg.size
             g = builder.node("mean", g.args) if whole else g
-            give(arg, builder.node("broadcast", (g,), None if whole else "mean", arg.size))
+            accumulate(arg, builder.node("broadcast", (g,), None if whole else "mean", arg.size))
         elif node.args:
             for arg, part in zip(node.args, RULES[node.op](m, g, node, *node.args)):
-                give(arg, part)
+                accumulate(arg, part)
 
-    def of_leaf(kind, name, size):
+    def of_leaf(kind: str, name: str, size: Size) -> Node:
         return gradient(builder.node(kind, (), name, size)) or builder.node(
             "broadcast", (m.zero,), None, size
         )
@@ -174,9 +176,8 @@ def derive(graph: Graph) -> Backward:
     }
     for name, w in graph.weights.items():
         if len(w.shape) == 2 and name not in products:
-            products[name] = [
-                tuple(builder.node("broadcast", (m.zero,), None, size) for size in w.shape)
-            ]
+            rows, columns = (builder.node("broadcast", (m.zero,), None, size) for size in w.shape)
+            products[name] = [(rows, columns)]
     return Backward(
         graph,
         {name: of_leaf("state", name, size) for name, size in graph.states.items()},

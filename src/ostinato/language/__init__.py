@@ -1,4 +1,4 @@
-"""Cells as equations: declarations, operations, and the tracing of a function to a graph."""
+"""The cell language: declarations, operations, and the tracing of a function to a graph."""
 
 from .operations import (
     clip,

@@ -1,8 +1,8 @@
-"""A cell's equations, printed from its graph: as text, and as LaTeX that MathJax and KaTeX read.
+"""The equations of a cell, printed from its graph as text or as LaTeX for MathJax and KaTeX.
 
-States are `h_{t-1}` before the step and `h_t` after it, inputs `x_t`, products with a weight
-`W x_t`. The lines between are those that the cell's body named, in the order in which it made them;
-what it did not name stands in its place.
+A state is `h_{t-1}` before the step and `h_t` after it, an input is `x_t`, and a product with a
+weight is `W x_t`. Each value that the cell's body assigned to a name gets a line, in the order of
+assignment; other values are written where they are used.
 """
 
 import re
@@ -11,6 +11,8 @@ from collections.abc import Iterable, Iterator
 
 from ..errors import InputError
 from .graph import ONE, POINTWISE, Graph, Node, Size
+
+__all__ = ["STYLES", "Latex", "Page", "Text", "equations"]
 
 GREEK = {
     "alpha",
@@ -37,11 +39,9 @@ GREEK = {
     "psi",
     "omega",
 }
-# How tightly a form holds together, from loose to tight; what is looser than its place gets
-# parentheses.
+# Precedence levels, from loose to tight. An expression looser than its context gets parentheses.
 LOOSE, COMPARISON, SUM, SIGNED, TERM, POWER, PRODUCT, ATOM = range(8)
-# For each op that is no function call: how tight it is, and how tight each of its arguments must
-# be.
+# For each op that is not written as a function call: its level, and the level of each argument.
 LEVELS = {
     "less": (COMPARISON, SUM, SUM),
     "add": (SUM, SUM, TERM),
@@ -51,21 +51,21 @@ LEVELS = {
     "div": (TERM, SIGNED, POWER),
 }
 MOMENTS = {"input": "t", "state": "t-1", "weight": ""}
-# An expression of this many operations that nobody named gets a name where it is used twice.
+# An unnamed expression with this number of operations gets a name if it is used twice.
 BIG = 2
 
 
 class Text:
-    """Writes equations as text: close to the cell's own code."""
+    """Writes equations as text, close to the code of the cell."""
 
     levels = LEVELS
 
     def name(self, name: str, moment: str = "") -> str:
-        """A name at a moment: "t", "t-1", or "" for what is of one step alone."""
+        """A name at a moment: "t", "t-1", or "" for values within a step."""
         return name + {"": "", "t": "_t", "t-1": "_{t-1}"}[moment]
 
     def number(self, value: float) -> str:
-        """A number, as short as it reads back the same."""
+        """A number, in the shortest form that reads back exactly."""
         return repr(value) if repr(value) == "-0.0" else repr(value).removesuffix(".0")
 
     def size(self, size: Size) -> str:
@@ -73,7 +73,7 @@ class Text:
         return str(size)
 
     def operation(self, node: Node, args: list[str]) -> str:
-        """An operation on arguments already written."""
+        """An operation on arguments that are already written."""
         return (
             POINTWISE[node.op].text.format(*args)
             if node.op in POINTWISE
@@ -81,7 +81,7 @@ class Text:
         )
 
     def product(self, name: str, transposed: bool, arg: str) -> str:
-        """A weight beside what it multiplies."""
+        """A product of a weight and a vector."""
         return f"{name}.T {arg}" if transposed else f"{name} {arg}"
 
     def power(self, base: str, power: int) -> str:
@@ -89,28 +89,28 @@ class Text:
         return f"{base} ** {power}"
 
     def split(self, arg: str, parts: int | list[str]) -> str:
-        """A value cut into equal parts, or into parts of these sizes."""
+        """A value split into equal parts, or into parts of these sizes."""
         return f"split({arg}, {parts if isinstance(parts, int) else '(' + ', '.join(parts) + ')'})"
 
     def page(self, lines: Iterable[tuple[str, str]]) -> str:
-        """All lines, each of a left and a right side."""
+        """All equations, each given as its left and right side."""
         return "\n".join(f"{left} = {right}" for left, right in lines)
 
 
 class Latex(Text):
     """Writes equations as one LaTeX `aligned` environment."""
 
-    # A fraction shows by itself where its arguments end.
+    # Numerator and denominator of a fraction need no parentheses.
     levels = LEVELS | {"div": (POWER, LOOSE, LOOSE)}
 
-    def _word(self, word):
+    def _word(self, word: str) -> str:
         if word in GREEK:
             return rf"\{word}"
         if len(word) == 1 and word.isascii() or word.isdigit():
             return word
         return rf"\mathrm{{{word}}}" if word.isascii() else rf"\text{{{word}}}"
 
-    def name(self, name, moment=""):
+    def name(self, name: str, moment: str = "") -> str:
         words = [word for word in name.split("_") if word]
         if not words:
             return r"\_"
@@ -119,7 +119,7 @@ class Latex(Text):
         below = ",".join([*map(self._word, words[1:]), *filter(None, [moment])])
         return self._word(words[0]) + (f"_{{{below}}}" if below else "")
 
-    def number(self, value):
+    def number(self, value: float) -> str:
         digits, _, power = super().number(value).partition("e")
         if not power:
             return {"inf": r"\infty", "-inf": r"-\infty", "nan": r"\mathrm{nan}"}.get(
@@ -127,12 +127,12 @@ class Latex(Text):
             )
         return (rf"{digits} \cdot " if digits != "1" else "") + f"10^{{{int(power)}}}"
 
-    def size(self, size):
+    def size(self, size: Size) -> str:
         return re.sub(r"[^\W\d]\w*", lambda match: self._word(match[0]), str(size)).replace(
             "*", r" \, "
         )
 
-    def operation(self, node, args):
+    def operation(self, node: Node, args: list[str]) -> str:
         if node.op == "concat":
             return "[" + r";\; ".join(args) + "]"
         if node.op == "mul" and any(a.op == "number" or a.size == ONE for a in node.args):
@@ -143,19 +143,19 @@ class Latex(Text):
             else rf"\operatorname{{{node.op}}}({', '.join(args)})"
         )
 
-    def product(self, name, transposed, arg):
+    def product(self, name: str, transposed: bool, arg: str) -> str:
         return rf"{name}^{{\top}} {arg}" if transposed else f"{name} {arg}"
 
-    def power(self, base, power):
+    def power(self, base: str, power: int) -> str:
         return f"{base}^{{{power}}}"
 
-    def split(self, arg, parts):
+    def split(self, arg: str, parts: int | list[str]) -> str:
         return (
             rf"\operatorname{{split}}({arg},\; "
             rf"{parts if isinstance(parts, int) else '(' + ', '.join(parts) + ')'})"
         )
 
-    def page(self, lines):
+    def page(self, lines: Iterable[tuple[str, str]]) -> str:
         return "\n".join(
             [
                 r"\begin{aligned}",
@@ -169,14 +169,14 @@ STYLES: dict[str, type[Text]] = {"text": Text, "latex": Latex}
 
 
 def equations(graph: Graph, style: str = "text") -> str:
-    """A graph as its equations.
+    """The equations of a graph.
 
     Args:
-        graph: A cell's step.
+        graph: The step of a cell.
         style: "text", or "latex" for an aligned environment.
 
     Raises:
-        InputError: There is no such style.
+        InputError: Unknown style.
 
     Example:
         >>> from ostinato.cells import min_gru
@@ -191,12 +191,12 @@ def equations(graph: Graph, style: str = "text") -> str:
 
 
 class Page:
-    """The names and lines of one graph in one style.
+    """The equations of one graph in one style.
 
     Attributes:
-        style: What writes.
+        style: The style.
         leaves: The names of inputs, states and weights.
-        lines: What has a line of its own, by name.
+        lines: The names of the values that have their own line.
     """
 
     def __init__(self, graph: Graph, style: Text):
@@ -218,17 +218,17 @@ class Page:
         }
         self._name()
 
-    def _new(self, wanted: str, moment: str = "") -> str:
-        """A name that is not taken: the one that is wanted, or that with a number."""
-        name, count = wanted, 0
+    def _new(self, preferred: str, moment: str = "") -> str:
+        """A name that is not used yet: the preferred one, with a number if necessary."""
+        name, count = preferred, 0
         while name in self.taken:
             count += 1
-            name = f"{wanted}_{count}"
+            name = f"{preferred}_{count}"
         self.taken.add(name)
         return self.style.name(name, moment)
 
-    def _name(self):
-        """Decide what has a line, and what it is called."""
+    def _name(self) -> None:
+        """Choose the values with their own line, and their names."""
         graph, labels = self.graph, self.graph.labels
         for state, new in zip(graph.states, graph.new_states):
             if new.args and new not in self.lines:
@@ -236,7 +236,7 @@ class Page:
         if graph.output.args and graph.output not in self.lines:
             self.lines[graph.output] = self._new(labels.get(graph.output, "y"), "t")
 
-        # A square is written with its base once, a split with what it cuts.
+        # A square uses its base once, and a split uses the value that it splits once.
         uses = Counter(
             a
             for n in self.nodes
@@ -245,24 +245,24 @@ class Page:
         )
         uses.update(next(p for p in cut if isinstance(p, Node)).args[0] for cut in self.cuts)
         parts = {part for cut in self.cuts for part in cut if isinstance(part, Node)}
-        mine = {
+        named = {
             n: name
             for n, name in labels.items()
             if (n in uses or n in parts) and n not in self.lines
         }
-        # What is called `_` is called nothing: any number of parts that nothing uses may be.
-        mine = {n: name for n, name in mine.items() if name != "_"}
+        # The name `_` is for parts that are not used.
+        named = {n: name for n, name in named.items() if name != "_"}
         self.lines |= {
             n: self.style.name("_")
             for n in parts
-            if not (n in uses or n in mine or n in self.lines)
+            if not (n in uses or n in named or n in self.lines)
         }
-        last = {name: n for n, name in mine.items()}
-        # A name that was bound again belongs to its last value; a value before it stands in its
-        # place, or gets a number.
+        last = {name: n for n, name in named.items()}
+        # A name that was assigned several times belongs to its last value. Earlier values are
+        # written where they are used, or get a number.
         for name, n in last.items():
             self.lines[n] = self._new(name)
-        for n, name in mine.items():
+        for n, name in named.items():
             if n not in self.lines and (n in parts or uses[n] > 1):
                 self.lines[n] = self._new(name)
         for cut in self.cuts:
@@ -278,38 +278,40 @@ class Page:
                 self.lines[n] = self._new("s")
 
     def _operations(self, node: Node) -> int:
-        """How many operations are written where an expression stands."""
+        """The number of operations in an expression as it is written."""
         return 1 + sum(self._operations(a) for a in node.args if a.args and a not in self.lines)
 
     def _cuts(self) -> list[list[Node | Size]]:
-        """The slices gathered to splits, where anything is used or named: for each, its parts in
-        order, a size standing for a gap.
+        """The slices, grouped into splits that have a used or named part. A split is the list of
+        its parts in order; a size stands for a gap.
         """
-        reached, one = set(self.nodes), dict.fromkeys(self.graph.letters, 1)
+        used, one = set(self.nodes), dict.fromkeys(self.graph.letters, 1)
         whole: dict[Node, list[Node]] = {}
         for n in self.graph.builder:
-            if n.op == "slice" and n.args[0] in reached:
+            if n.op == "slice" and n.args[0] in used:
                 whole.setdefault(n.args[0], []).append(n)
         cuts = []
-        for arg, left in whole.items():
-            left.sort(key=lambda n: tuple(s.at(one) for s in n.value))
+        for arg, slices in whole.items():
+            slices.sort(key=lambda n: tuple(s.at(one) for s in n.value))
             # Parts that overlap come from several splits of one value.
-            while left:
-                cut, end, others = [], Size(0), []
-                for part in left:
+            while slices:
+                cut: list[Node | Size] = []
+                others: list[Node] = []
+                end = Size(0)
+                for part in slices:
                     start, stop = part.value
                     if start.at(one) < end.at(one):
                         others.append(part)
                         continue
                     cut += [part] if start == end else [start - end, part]
                     end = stop
-                if any(part in reached or part in self.graph.labels for part in cut):
+                if any(part in used or part in self.graph.labels for part in cut):
                     cuts.append(cut if end == arg.size else [*cut, arg.size - end])
-                left = others
+                slices = others
         return cuts
 
     def text(self) -> str:
-        """The page."""
+        """All equations."""
         return self.style.page(self._equations())
 
     def _equations(self) -> Iterator[tuple[str, str]]:
@@ -334,12 +336,12 @@ class Page:
         return ", ".join(names), self.style.split(self.write(arg, LOOSE), parts)
 
     def write(self, node: Node, place: int = LOOSE, named: bool = True) -> str:
-        """An expression of the step as it is written in a place of this tightness.
+        """An expression of the step, in parentheses if the context needs them.
 
         Args:
             node: The expression.
-            place: One of the levels from LOOSE to ATOM.
-            named: Whether to write its name where it has one.
+            place: The level of the context, from LOOSE to ATOM.
+            named: Whether to write the name of the expression, if it has one.
         """
         if named and (node in self.lines or node in self.leaves):
             return self.lines.get(node) or self.leaves[node]

@@ -1,4 +1,4 @@
-"""Sizes as letters, the closed list of operations, and the graph of one step.
+"""Sizes in letters, the list of operations, and the graph of one step.
 
 Dimensions, everywhere in this package: B batch, T time, I input, H hidden, G gates, L layers, D
 directions, V vocabulary.
@@ -8,19 +8,22 @@ import ast
 import functools
 import math
 import numbers
-from collections.abc import Container, Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..errors import CellError, SizeError
 
+__all__ = ["ONE", "POINTWISE", "Builder", "Graph", "Node", "Op", "Size", "Weight", "walk"]
 
-def _of_sizes(method):
-    """Take what can be read as a size; whatever else stands beside a size has to say itself what it
-    makes of that.
+
+def _of_sizes(method: Callable[["Size", "Size"], "Size"]) -> Callable[["Size", object], "Size"]:
+    """Convert the other operand to a size. Other types get NotImplemented, so that Python asks
+    them.
     """
 
     @functools.wraps(method)
-    def arithmetic(self, other):
+    def arithmetic(self: "Size", other: object) -> "Size":
         return (
             method(self, Size(other))
             if isinstance(other, (Size, str, numbers.Integral))
@@ -37,7 +40,7 @@ class Size:
         given: An int, another Size, or text made of letters, whole numbers, `+`, `-` and `*`.
 
     Raises:
-        CellError: The text is no such expression.
+        CellError: The text is not such an expression.
 
     Example:
         >>> Size("4*H") + Size("H - P")
@@ -47,8 +50,9 @@ class Size:
     """
 
     __slots__ = ("terms",)
+    terms: tuple[tuple[tuple[str, ...], int], ...]
 
-    def __init__(self, given):
+    def __init__(self, given: Any):
         if isinstance(given, Size):
             self.terms = given.terms
         elif isinstance(given, dict):
@@ -60,15 +64,16 @@ class Size:
                 self.terms = self._read(ast.parse(given.strip(), mode="eval").body).terms
             except (SyntaxError, TypeError, ValueError):
                 raise CellError(
-                    f"{given!r} is no size: write letters and whole numbers, such as 'H' or '4*H'"
+                    f"{given!r} is not a size: write letters and whole numbers, such as 'H' "
+                    f"or '4*H'"
                 ) from None
         else:
             raise CellError(
-                f"{given!r} is no size: write letters and whole numbers, such as 'H' or '4*H'"
+                f"{given!r} is not a size: write letters and whole numbers, such as 'H' or '4*H'"
             )
 
     @classmethod
-    def _read(cls, tree):
+    def _read(cls, tree: ast.expr) -> "Size":
         match tree:
             case ast.Name(id=name):
                 return cls({(name,): 1})
@@ -83,15 +88,15 @@ class Size:
         raise TypeError(tree)
 
     @_of_sizes
-    def __add__(self, other):
+    def __add__(self, other: "Size") -> "Size":
         total = dict(self.terms)
         for letters, count in other.terms:
             total[letters] = total.get(letters, 0) + count
         return Size(total)
 
     @_of_sizes
-    def __mul__(self, other):
-        total = {}
+    def __mul__(self, other: "Size") -> "Size":
+        total: dict[tuple[str, ...], int] = {}
         for a, m in self.terms:
             for b, n in other.terms:
                 letters = tuple(sorted(a + b))
@@ -99,32 +104,31 @@ class Size:
         return Size(total)
 
     @_of_sizes
-    def __sub__(self, other):
+    def __sub__(self, other: "Size") -> "Size":
         return self + other * -1
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         return isinstance(other, Size) and self.terms == other.terms
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         return hash(self.terms)
 
     def parts(self, count: int) -> "Size | None":
-        """The size of each of `count` equal parts, or None where it does not divide."""
+        """The size of each of `count` equal parts, or None if the size is not divisible."""
         if any(n % count for _, n in self.terms):
             return None
         return Size({letters: n // count for letters, n in self.terms})
 
     def at(self, sizes: Mapping[str, int]) -> int:
-        """The number of units, given what each letter stands for."""
+        """The number of units, given the value of each letter."""
         return sum(n * math.prod(sizes[letter] for letter in letters) for letters, n in self.terms)
 
     def solve(self, units: int, sizes: Mapping[str, int]) -> tuple[str, int] | None:
-        """The one letter that is not known yet and its value, or None where there is no such
-        letter.
+        """The one unknown letter and its value, or None if there is not exactly one.
 
         Args:
-            units: How many units there are.
-            sizes: The letters already known.
+            units: The number of units.
+            sizes: The values of the known letters.
         """
         unknown = [
             (letters, n)
@@ -141,18 +145,18 @@ class Size:
 
     @property
     def lone_letter(self) -> str | None:
-        """The letter, where it is one letter or a multiple of one."""
+        """The letter, if the size is one letter or a multiple of one."""
         letters = self.terms[0][0] if len(self.terms) == 1 else ()
         return letters[0] if len(letters) == 1 else None
 
     @property
     def letters(self) -> set[str]:
-        """The letters it is made of."""
+        """The letters in it."""
         return {letter for letters, _ in self.terms for letter in letters}
 
-    def __str__(self):
+    def __str__(self) -> str:
         words = []
-        # A size that begins with a minus would not read back.
+        # Negative terms go last: a size that begins with a minus cannot be read back.
         for letters, n in sorted(self.terms, key=lambda term: term[1] < 0):
             factors = ([str(abs(n))] if abs(n) != 1 or not letters else []) + list(letters)
             words.append(("- " if n < 0 else "+ ") + "*".join(factors))
@@ -166,15 +170,15 @@ ONE = Size(1)
 
 @dataclass(frozen=True)
 class Op:
-    """One pointwise operation: how many values it takes and how it is written."""
+    """A pointwise operation: its number of arguments, and its notation as text and as LaTeX."""
 
     arity: int
     text: str
     latex: str
 
 
-# The closed list. Besides these there are the leaves (input, state, weight, number), the product
-# with a weight, split and concat (slice, concat), and the sums over units (sum, mean).
+# All pointwise operations. The other ops are the leaves (input, state, weight, number), the product
+# with a weight, split and concat (slice, concat), and the reductions over units (sum, mean).
 POINTWISE = {
     "add": Op(2, "{} + {}", "{} + {}"),
     "sub": Op(2, "{} - {}", "{} - {}"),
@@ -200,40 +204,40 @@ MASKS = {"less"}
 
 
 class Node:
-    """One value of a step: an operation on other nodes. Compared by identity; equal nodes are made
-    once.
+    """One value of a step: an operation on other nodes. Nodes are compared by identity, because
+    equal nodes are created only once.
 
     Attributes:
         op: A name in `POINTWISE`, or one of input, state, weight, number, product, slice, concat,
-            pad, broadcast, sum, mean, and in backward graphs gradient (what comes in from outside
+            pad, broadcast, sum, mean, and in backward graphs gradient (which enters from outside
             the step).
-        args: The nodes it is made of.
-        value: What the op needs besides: a name; a number; (weight, transposed) of a product;
+        args: The argument nodes.
+        value: The parameter of the op: a name; a number; (weight, transposed) of a product;
             (start, stop) of a slice; the start of a pad (zeros around its argument); "mean" of a
             broadcast that also divides by its size.
-        size: How many units it has.
+        size: The number of units.
     """
 
     __slots__ = ("op", "args", "value", "size")
 
-    def __init__(self, op, args, value, size):
+    def __init__(self, op: str, args: tuple["Node", ...], value: Any, size: Size):
         self.op, self.args, self.value, self.size = op, args, value, size
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{self.op} {self.value if self.value is not None else ''} [{self.size}]>"
 
 
 class Builder:
-    """Makes nodes; the same operation on the same nodes gives the same node. Iterating gives them
-    in the order they were made.
+    """Creates nodes, and returns the same node for the same operation on the same nodes. Iterating
+    over it gives all nodes in the order of creation.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._known: dict[tuple, Node] = {}
 
-    def node(self, op, args=(), value=None, size=ONE) -> Node:
-        """The node of this operation, argument nodes, value and size; see `Node`."""
-        # As text, -0.0 is another number than 0.0.
+    def node(self, op: str, args: Iterable[Node] = (), value: Any = None, size: Size = ONE) -> Node:
+        """The node with this operation, arguments, value and size; see `Node`."""
+        # repr tells -0.0 from 0.0.
         key = (op, tuple(args), repr(value), size)
         if key not in self._known:
             self._known[key] = Node(op, tuple(args), value, size)
@@ -243,11 +247,11 @@ class Builder:
         return iter(self._known.values())
 
     def number(self, value: float) -> Node:
-        """A number, of size 1."""
+        """A constant number, of size 1."""
         return self.node("number", value=float(value))
 
     def pointwise(self, op: str, *args: Node) -> Node:
-        """One of `POINTWISE` on values of one size; a value of size 1 goes with any.
+        """An operation in `POINTWISE` on values of one size; values of size 1 broadcast.
 
         Raises:
             SizeError: The sizes differ.
@@ -258,7 +262,7 @@ class Builder:
         return self.node(op, args, None, sizes.pop() if sizes else ONE)
 
     def slice(self, arg: Node, start: Size, stop: Size) -> Node:
-        """The units of a value from start up to stop."""
+        """The units of a value from start to stop, without stop."""
         return (
             arg
             if (start, stop) == (Size(0), arg.size)
@@ -267,10 +271,12 @@ class Builder:
 
 
 def walk(roots: Iterable[Node], ends: Container[Node] = ()) -> list[Node]:
-    """Every node that the roots need, each once, arguments first; of those in `ends` the arguments
-    are not looked at.
+    """Every node that the roots depend on, once, arguments first. The arguments of nodes in `ends`
+    are not visited.
     """
-    order, seen, stack = [], set(), [(r, False) for r in reversed(list(roots))]
+    order: list[Node] = []
+    seen: set[Node] = set()
+    stack = [(r, False) for r in reversed(list(roots))]
     while stack:
         node, ready = stack.pop()
         if ready:
@@ -285,24 +291,24 @@ def walk(roots: Iterable[Node], ends: Container[Node] = ()) -> list[Node]:
 
 @dataclass(frozen=True)
 class Weight:
-    """A weight as a cell declares it: its shape in letters, and how it starts."""
+    """A declared weight: its shape in letters, and its initialiser."""
 
     shape: tuple[Size, ...]
     init: object = None
 
 
-# What is affine in its arguments, besides a product of which one factor holds no state.
+# Ops that are affine in their arguments. So is a product with one factor that has no state in it.
 AFFINE = {"add", "sub", "neg", "product", "slice", "concat", "sum", "mean"}
 
 
 def _degree(node: Node, degrees: Mapping[Node, float], late: Container[str]) -> float:
-    """As a polynomial of the states: 0 where none is in it, 1 where it is affine in them, more or
-    infinite otherwise.
+    """The degree of a node as a polynomial in the states: 0 if it contains none, 1 if it is affine
+    in them, more or infinite otherwise.
 
     Args:
         node: A node of a step.
-        degrees: Those of its arguments.
-        late: States that are no more than inputs.
+        degrees: The degrees of its arguments.
+        late: States that depend on earlier inputs only.
     """
     args = [degrees[a] for a in node.args]
     if node.op == "state":
@@ -329,15 +335,14 @@ class Graph:
         inputs: The size of each input, by name.
         states: The size of each state, by name.
         weights: The weights that the step uses, by name.
-        output: The output; the first new state where the cell returns no other.
+        output: The output, which is the first new state unless the cell returns another one.
         new_states: The new states, in the order of `states`.
-        labels: The names that the cell's body gave to its values, in the order in which it gave
-            them.
-        builder: What made the nodes.
-        given: Inputs that no gradient goes to.
-        constant: Inputs of which all steps have the same numbers; no product reads one by itself.
-        bits: Inputs that are 0 or 1, one byte each; no product reads one by itself.
-        known: What letters stand for that the tensors may not tell.
+        labels: The names that the cell's body assigned to values, in the order of assignment.
+        builder: The builder of the nodes.
+        given: Inputs that get no gradient.
+        constant: Inputs with the same values in all steps; none is a direct argument of a product.
+        bits: Inputs that are 0 or 1, one byte each; none is a direct argument of a product.
+        known: Values of letters that cannot be inferred from the tensors.
     """
 
     name: str
@@ -360,7 +365,7 @@ class Graph:
 
     @property
     def key(self) -> str:
-        """The graph as text, the same for equal graphs: what kernels are cached by."""
+        """The graph as text, the same for equal graphs: the key of the kernel cache."""
         nodes = self.nodes
         number = {n: i for i, n in enumerate(nodes)}
         lines = [f"{n.op} {[number[a] for a in n.args]} {n.value} {n.size}" for n in nodes]
@@ -370,11 +375,11 @@ class Graph:
 
     @property
     def is_linear(self) -> bool:
-        """Whether every new state is affine in the old ones, with coefficients that inputs and
-        weights alone decide.
+        """Whether every new state is affine in the old ones, with coefficients that depend on
+        inputs and weights only.
 
-        Steps of such a cell can be joined in any grouping, as a parallel scan does. A state that
-        holds only what earlier inputs decide is no more than an input that comes late.
+        Steps of such a cell can be combined in any grouping, as in a parallel scan. A state that
+        depends only on earlier inputs counts as a delayed input.
 
         Example:
             >>> from ostinato.cells import lstm, min_gru
@@ -395,17 +400,19 @@ class Graph:
                 return max(degrees[node] for node in self.new_states) <= 1
             late |= more
 
-    def bind(self, inputs, states, weights) -> dict[str, int]:
-        """What each letter stands for, read off tensors.
+    def bind(
+        self, inputs: Sequence[Any], states: Sequence[Any], weights: Mapping[str, Any]
+    ) -> dict[str, int]:
+        """The value of each letter, inferred from the shapes of tensors.
 
         Args:
             inputs: A tensor for each input, units last.
-            states: A tensor for each state, units last; None where it is not given.
+            states: A tensor for each state, units last; None for a state that is not given.
             weights: The weights by name.
 
         Raises:
-            SizeError: Two tensors disagree, or a letter cannot be told; the message says which and
-                what each wants.
+            SizeError: Two tensors disagree, or a letter cannot be inferred. The message says which,
+                and which shape was expected.
         """
         given = [
             (f"input {name!r}", (size,), x.shape[-1:])
@@ -420,38 +427,39 @@ class Graph:
             (f"weight {name!r}", w.shape, tuple(weights[name].shape))
             for name, w in self.weights.items()
         ]
-        pairs = [(size, units) for _, wanted, shape in given for size, units in zip(wanted, shape)]
+        pairs = [(size, n) for _, declared, shape in given for size, n in zip(declared, shape)]
         sizes = dict(self.known)
         for size, units in pairs:
             if (letter := size.lone_letter) is not None:
                 sizes.setdefault(letter, units // size.terms[0][1])
-        # What is left are letters that stand only in sums and products.
-        left = [(size, units) for size, units in pairs if not size.letters <= sizes.keys()]
-        while found := next(filter(None, (size.solve(units, sizes) for size, units in left)), None):
-            sizes |= [found]
+        # The other letters occur only in sums and products.
+        unsolved = [(size, units) for size, units in pairs if not size.letters <= sizes.keys()]
+        while solved := next(filter(None, (s.solve(units, sizes) for s, units in unsolved)), None):
+            sizes |= [solved]
         if missing := sorted(self.letters - sizes.keys()):
             raise SizeError(
                 f"cell {self.name!r}: the tensors do not tell what {', '.join(missing)} is: "
                 "give one of its inputs, states or weights that letter as its size"
             )
-        for what, wanted, shape in given:
-            expected = tuple(size.at(sizes) for size in wanted)
+        for what, declared, shape in given:
+            expected = tuple(size.at(sizes) for size in declared)
             if expected != tuple(shape):
                 letters = ", ".join(f"{k}={v}" for k, v in sorted(sizes.items()))
                 raise SizeError(
                     f"{what} of cell {self.name!r} is {tuple(shape)}; it should be "
-                    f"({', '.join(map(str, wanted))}) = {expected} with {letters}"
+                    f"({', '.join(map(str, declared))}) = {expected} with {letters}"
                 )
         return sizes
 
     def check_units(self, sizes: Mapping[str, int]) -> None:
-        """Make sure that every value of the step has a unit, whatever is subtracted in its size.
+        """Make sure that every value of the step has at least one unit; a size may subtract
+        letters.
 
         Args:
-            sizes: What each letter stands for.
+            sizes: The value of each letter.
 
         Raises:
-            SizeError: One has none.
+            SizeError: A value has no units.
         """
         every = [*self.declared_sizes, *self.states.values(), *(n.size for n in self.nodes)]
         for size in every:
@@ -464,11 +472,11 @@ class Graph:
 
     @functools.cached_property
     def letters(self) -> frozenset[str]:
-        """Every letter that a size of this cell, or of a value of its step, uses."""
+        """Every letter in the sizes of this cell and of the values of its step."""
         sizes = [*self.declared_sizes, *self.states.values(), *(n.size for n in self.nodes)]
         return frozenset(letter for size in sizes for letter in size.letters)
 
     @property
     def declared_sizes(self) -> list[Size]:
-        """The sizes of all inputs and weights, which every call gives."""
+        """The sizes of all inputs and weights, which are known in every call."""
         return [*self.inputs.values(), *(s for w in self.weights.values() for s in w.shape)]

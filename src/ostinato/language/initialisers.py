@@ -1,14 +1,23 @@
-"""How the weights of a layer start, and what torch.nn calls them."""
+"""Initialisers of weights, and torch.nn's names for the weights."""
 
 import math
 import numbers
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..errors import InputError, near
 from .graph import Graph
 
-# A cell names initialisers where torch need not be imported yet.
+__all__ = [
+    "INITIALISERS",
+    "MATRICES_ONLY",
+    "TORCH_NAMES",
+    "chrono",
+    "initialise",
+    "torch_names",
+]
+
+# Cells name initialisers, and importing the cells does not import torch.
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -21,6 +30,7 @@ def _fill(weight: "Tensor", function: str, *arguments: float, **settings: str) -
 
 
 def _identity(weight: "Tensor", hidden_size: int) -> None:
+    """Stack identity matrices, one for each gate."""
     import torch
 
     rows, columns = weight.shape
@@ -31,8 +41,8 @@ def _identity(weight: "Tensor", hidden_size: int) -> None:
     )
 
 
-# Each fills a weight in place, given the layer's hidden size. A weight of two dimensions that
-# stacks several gates is taken as one matrix, as Keras and TensorFlow 1 do.
+# Each one fills a weight in place, given the layer's hidden size. A weight of two dimensions that
+# stacks several gates is treated as one matrix, as in Keras and TensorFlow 1.
 INITIALISERS: dict[str, Callable[["Tensor", int], None]] = {
     # torch.nn.RNNBase.reset_parameters
     "uniform": lambda w, hidden: _fill(
@@ -56,21 +66,20 @@ MATRICES_ONLY = {"glorot", "he", "orthogonal", "identity"}
 
 
 def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ...]], "Tensor"]:
-    """An initialiser for the bias of gates, after which each unit remembers for another time, of 1
-    to `longest` steps.
+    """Chrono initialiser for the bias of gates: the units get different time scales, from 1 to
+    `longest` steps.
 
     Args:
-        longest: T_max, about how many steps apart what belongs together may be; 3 or more.
-        gates: For each gate that the bias stacks: 1 where it keeps, as a forget gate; -1 where it
-            lets in, as an input gate; 0 where it does neither, for which the bias starts at 0. The
-            default is for a forget gate alone.
+        longest: T_max, the longest dependency in steps, roughly; 3 or more.
+        gates: For each gate that the bias stacks: 1 for a forget gate, -1 for an input gate, and 0
+            for any other, whose bias starts at 0. The default is for one forget gate.
 
     Returns:
-        A function of the shape, as `weight(init=...)` takes it.
+        A function of the shape, for `weight(init=...)`.
 
     Raises:
-        InputError: `longest` is below 3, `gates` is not made of these numbers, or on a call, the
-            bias is no vector of so many gates.
+        InputError: `longest` is below 3, or `gates` has other numbers. Calling the function raises
+            it if the shape is not a vector of that number of gates.
 
     Source: Tallec and Ollivier, Can Recurrent Neural Networks Warp Time? (2018): log(u) with u
         uniform in 1 .. T_max - 1.
@@ -98,28 +107,27 @@ def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ..
         if len(shape) != 1 or shape[0] % len(gates):
             raise InputError(
                 f"chrono() with {len(gates)} gate(s) was given a weight of the shape "
-                f"{tuple(shape)}: it is for a "
-                "bias of that many gates, so write as many numbers in gates=(...) as the bias "
-                "stacks"
+                f"{tuple(shape)}: it needs a bias of that number of gates, so write one number in "
+                "gates=(...) for each gate that the bias stacks"
             )
-        kept = torch.empty(shape[0] // len(gates)).uniform_(1.0, longest - 1.0).log_()
-        return torch.cat([gate * kept for gate in gates])
+        bias = torch.empty(shape[0] // len(gates)).uniform_(1.0, longest - 1.0).log_()
+        return torch.cat([gate * bias for gate in gates])
 
     return fill
 
 
-def initialise(weight: "Tensor", how, *, name: str, hidden_size: int) -> None:
-    """Fill a weight in place.
+def initialise(weight: "Tensor", how: Any, *, name: str, hidden_size: int) -> None:
+    """Initialise a weight in place.
 
     Args:
         weight: The weight.
-        how: None for "uniform", a name in `INITIALISERS`, a number, or a function of the shape that
-            returns a tensor.
-        name: What errors call the weight.
+        how: The initialiser: None for "uniform", a name in `INITIALISERS`, a number, or a function
+            of the shape that returns a tensor.
+        name: The name of the weight in errors.
         hidden_size: The layer's H.
 
     Raises:
-        InputError: No such initialiser, one that needs a matrix on a vector, or a function that
+        InputError: An unknown initialiser, one that needs a matrix for a vector, or a function that
             returns another shape.
     """
     import torch
@@ -140,13 +148,13 @@ def initialise(weight: "Tensor", how, *, name: str, hidden_size: int) -> None:
                 )
             INITIALISERS[how](weight, hidden_size)
         elif callable(how):
-            made = torch.as_tensor(how(tuple(weight.shape)))
-            if made.shape != weight.shape:
+            values = torch.as_tensor(how(tuple(weight.shape)))
+            if values.shape != weight.shape:
                 raise InputError(
-                    f"the init of weight {name!r} returned the shape {tuple(made.shape)}; it "
+                    f"the init of weight {name!r} returned the shape {tuple(values.shape)}; it "
                     f"should be {tuple(weight.shape)}"
                 )
-            weight.copy_(made)
+            weight.copy_(values)
         elif isinstance(how, numbers.Real) and not isinstance(how, bool):
             weight.fill_(float(how))
         else:
@@ -156,8 +164,8 @@ def initialise(weight: "Tensor", how, *, name: str, hidden_size: int) -> None:
             )
 
 
-# What torch.nn registers for each weight of a cell, in its order; where there are several, the
-# weight is their sum.
+# The parameters of torch.nn for each weight of a cell, in the order of torch.nn. If there are
+# several, the weight is their sum.
 TORCH_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
     "elman": {"W": ("weight_ih",), "U": ("weight_hh",), "b": ("bias_ih", "bias_hh")},
     "lstm": {"W": ("weight_ih",), "U": ("weight_hh",), "b": ("bias_ih", "bias_hh")},
@@ -172,8 +180,11 @@ TORCH_NAMES: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def torch_names(graph: Graph, *, bias: bool) -> Mapping[str, tuple[str, ...]]:
-    """torch.nn's names for the weights of a cell; without `bias` its vectors have none and stay
-    0.
+    """torch.nn's parameter names for each weight of a cell.
+
+    Args:
+        graph: The graph of a cell in `TORCH_NAMES`.
+        bias: False for a layer without biases: its vectors have no parameters and stay 0.
     """
     return {
         weight: names if bias or len(graph.weights[weight].shape) == 2 else ()

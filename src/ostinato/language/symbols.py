@@ -1,5 +1,5 @@
-"""Symbols: what a cell's body sees in place of values, and the words in which it is told what it
-cannot do with them.
+"""Symbols: the values that a cell's body sees while it is traced, and the errors for everything
+that the cell language does not support.
 """
 
 import linecache
@@ -8,10 +8,12 @@ import re
 import reprlib
 import sys
 from types import CodeType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..errors import CellError, SizeError
 from .graph import MASKS, POINTWISE, Builder, Node, Size
+
+__all__ = ["OPERATIONS", "Matrix", "Symbol", "Vector", "refuse"]
 
 OPERATIONS = (
     "The operations are: W @ x; + - * / and ** (2, 3, 0.5, -1); < and >; sigmoid, tanh, relu, exp, "
@@ -19,35 +21,33 @@ OPERATIONS = (
     "hard_sigmoid, floor, abs, maximum, minimum, where, clip; split, concat; sum and mean over "
     "units."
 )
-# Code that stands between a person's line and the message about it.
+# Their frames may lie between the user's line and the error about it.
 LIBRARIES = {"numpy", "torch"}
 
 
-def place(file: str, line: int) -> str:
-    """A line of code as errors name it, with its text where the source can be had."""
+def location(file: str, line: int) -> str:
+    """A line of code as errors name it, with its text where the source is available."""
     source = linecache.getline(file, line).strip()
     return f"{file}, line {line}" + (f": `{source}`" if source else "")
 
 
-def is_between(module: str) -> bool:
-    """Whether a module is this language or a library that a symbol was given to, rather than the
-    person's own.
+def is_library(module: str) -> bool:
+    """Whether a module is this language or a library that was given a symbol, and not the user's
+    own code.
     """
     return module.startswith(f"{__package__}.") or module.partition(".")[0] in LIBRARIES
 
 
-def line() -> str:
-    """Where the person's code stands: the innermost line that is neither this language's nor a
-    library's.
-    """
+def user_location() -> str:
+    """The user's line: the innermost one that is neither this language's nor a library's."""
     frame = sys._getframe(1)
-    while frame.f_back and is_between(frame.f_globals.get("__name__", "")):
+    while frame.f_back and is_library(frame.f_globals.get("__name__", "")):
         frame = frame.f_back
-    return place(frame.f_code.co_filename, frame.f_lineno)
+    return location(frame.f_code.co_filename, frame.f_lineno)
 
 
-def head(code: CodeType) -> str:
-    """The line with a function's name: the code of a decorated function starts at its
+def definition_location(code: CodeType) -> str:
+    """The line with the `def` of a function; the code of a decorated one starts at its
     decorators.
     """
     first = code.co_firstlineno
@@ -55,26 +55,35 @@ def head(code: CodeType) -> str:
         (number, linecache.getline(code.co_filename, number).lstrip())
         for number in range(first, first + 9)
     )
-    return place(
+    return location(
         code.co_filename,
         next((number for number, text in lines if text.startswith(("def ", "async def "))), first),
     )
 
 
-def refuse(problem: str, mend: str, at: str | None = None) -> NoReturn:
-    """Say what cannot be read, where, and what to write instead."""
-    raise CellError(f"{at or line()}\n  {problem}\n  {mend}") from None
+def refuse(problem: str, fix: str, at: str | None = None) -> NoReturn:
+    """Raise an error that says what is not supported, where, and what to write instead.
+
+    Args:
+        problem: What was given, and why it cannot be used.
+        fix: What to write instead.
+        at: The location; None for the user's line.
+
+    Raises:
+        CellError: Always.
+    """
+    raise CellError(f"{at or user_location()}\n  {problem}\n  {fix}") from None
 
 
-def words(node: Node, depth: int = 0) -> str:
-    """A short reading of an expression for error messages."""
+def describe(node: Node, depth: int = 0) -> str:
+    """An expression as error messages show it, cut off below a depth of 3."""
     if node.op in ("input", "state", "weight"):
         return node.value
     if node.op == "number":
         return f"{node.value:g}"
     if depth > 3:
         return "..."
-    args = [words(a, depth + 1) for a in node.args]
+    args = [describe(a, depth + 1) for a in node.args]
     if node.op == "product":
         name, transposed = node.value
         inner = args[0] if not node.args[0].args else f"({args[0]})"
@@ -86,56 +95,57 @@ def words(node: Node, depth: int = 0) -> str:
     return f"{node.op}({', '.join(args)})"
 
 
-def _refused(sign):
-    def ours(self, other):
+def _unsupported(sign: str) -> tuple[Any, Any]:
+    """The two methods of a binary operator that the language does not have."""
+
+    def operator(self: "Symbol", other: object) -> NoReturn:
         refuse(f"{self} {sign} {reprlib.repr(other)} is not in the language.", OPERATIONS)
 
-    def theirs(self, other):
+    def reflected(self: "Symbol", other: object) -> NoReturn:
         refuse(f"{reprlib.repr(other)} {sign} {self} is not in the language.", OPERATIONS)
 
-    return ours, theirs
+    return operator, reflected
 
 
 class Symbol:
-    """What stands for a value while a cell is read. What is not in the language is refused by
-    name.
+    """A symbolic value, which stands for a number or a tensor while a cell is traced. It rejects
+    by name every operation that is not in the language.
     """
 
     __slots__ = ()
     __hash__ = object.__hash__
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return str(self)
 
-    def __format__(self, spec):
+    def __format__(self, spec: str) -> str:
         return str(self)
 
-    def __bool__(self):
+    def __bool__(self) -> NoReturn:
         refuse(
-            f"a step cannot branch on {self}: its value is not known while the cell is read.",
+            f"a step cannot branch on {self}: its value is not known while the cell is traced.",
             "Write where(condition, a, b); for the builtins min and max write minimum(a, b) and "
             "maximum(a, b).",
         )
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("_"):
             raise AttributeError(name)
         refuse(f"{self} has no `.{name}`.", OPERATIONS)
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
         refuse(
-            f"{self} is no function.",
-            "Write * to multiply; where a weight or a state has the name of an operation, rename "
-            "it.",
+            f"{self} is not callable.",
+            "Write * to multiply; if a weight or a state has the name of an operation, rename it.",
         )
 
-    __mod__, __rmod__ = _refused("%")
-    __floordiv__, __rfloordiv__ = _refused("//")
-    __and__, __rand__ = _refused("&")
-    __or__, __ror__ = _refused("|")
-    __xor__, __rxor__ = _refused("^")
+    __mod__, __rmod__ = _unsupported("%")
+    __floordiv__, __rfloordiv__ = _unsupported("//")
+    __and__, __rand__ = _unsupported("&")
+    __or__, __ror__ = _unsupported("|")
+    __xor__, __rxor__ = _unsupported("^")
 
-    def __getitem__(self, index, *assigned):
+    def __getitem__(self, index: object, /, *assigned: object) -> NoReturn:
         refuse(
             f"{self} cannot be indexed with [{index!r}].",
             'Write `a, b = split(z, 2)`, or split(z, ("H", "P")) for unequal parts.',
@@ -143,27 +153,27 @@ class Symbol:
 
     __setitem__ = __getitem__
 
-    def __iter__(self):
+    def __iter__(self) -> NoReturn:
         refuse(
             f"{self} cannot be unpacked or looped over.",
-            "Write `a, b = split(z, 2)`; over units there are ostinato.sum(z) and "
+            "Write `a, b = split(z, 2)`; to reduce over units, write ostinato.sum(z) or "
             "ostinato.mean(z).",
         )
 
-    def __len__(self):
+    def __len__(self) -> NoReturn:
         refuse(
             f"{self} has no len().",
-            "Sizes are letters: use mean(z), or give the number as a constant of the cell.",
+            "Sizes are letters: use mean(z), or pass the number as a constant of the cell.",
         )
 
-    def __float__(self):
+    def __float__(self) -> NoReturn:
         refuse(
-            f"{self} is not a number: its value is not known while the cell is read.", OPERATIONS
+            f"{self} is not a number: its value is not known while the cell is traced.", OPERATIONS
         )
 
     __int__ = __index__ = __complex__ = __float__
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> NoReturn:
         refuse(
             f"{self} cannot be compared with == or !=.",
             "Write where(a < b, ...) or where(a > b, ...).",
@@ -171,7 +181,7 @@ class Symbol:
 
     __ne__ = __eq__
 
-    def __le__(self, other):
+    def __le__(self, other: object, /) -> NoReturn:
         refuse(
             "<= and >= are not in the language.",
             "Write a < b, or where(b < a, y, x) for where(a <= b, x, y).",
@@ -179,10 +189,10 @@ class Symbol:
 
     __ge__ = __le__
 
-    def __array__(self, *args, **kwargs):
-        refuse(f"NumPy cannot work on {self}.", OPERATIONS)
+    def __array__(self, *args: object, **kwargs: object) -> NoReturn:
+        refuse(f"NumPy cannot compute with {self}.", OPERATIONS)
 
-    def __array_ufunc__(self, ufunc, method, *args, **kwargs):
+    def __array_ufunc__(self, ufunc: Any, method: str, *args: Any, **kwargs: Any) -> "Vector":
         # A NumPy number on the left of an operator comes here, on the left of a comparison as an
         # array without dimensions.
         known = {
@@ -194,24 +204,27 @@ class Symbol:
             "greater": "less",
         }
         if isinstance(self, Vector) and method == "__call__" and ufunc.__name__ in known:
-            args = [
+            operands = [
                 a if isinstance(a, Symbol) or getattr(a, "shape", None) != () else a.item()
                 for a in args
             ]
-            return self._pointwise(
-                known[ufunc.__name__], *(args[::-1] if ufunc.__name__ == "greater" else args)
+            return self.pointwise(
+                known[ufunc.__name__],
+                *(operands[::-1] if ufunc.__name__ == "greater" else operands),
             )
         refuse(f"numpy.{ufunc.__name__} is not in the language.", OPERATIONS)
 
     @classmethod
-    def __torch_function__(cls, function, types, args=(), kwargs=None):
+    def __torch_function__(
+        cls, function: Any, types: Any, args: Any = (), kwargs: Any = None
+    ) -> NoReturn:
         refuse(
             f"torch's {getattr(function, '__name__', function)} is not in the language.", OPERATIONS
         )
 
 
 class Matrix(Symbol):
-    """A weight of two dimensions; all that it does is `W @ x` and `W.T @ x`."""
+    """A weight of two dimensions, which supports `W @ x` and `W.T @ x` only."""
 
     __slots__ = ("builder", "name", "shape", "transposed")
 
@@ -220,42 +233,43 @@ class Matrix(Symbol):
     ):
         self.builder, self.name, self.shape, self.transposed = builder, name, shape, transposed
 
-    def __str__(self):
+    def __str__(self) -> str:
         return (
             f"weight {self.name}{'.T' if self.transposed else ''} ({self.shape[0]} x "
             f"{self.shape[1]})"
         )
 
     @property
-    def T(self):
+    def T(self) -> "Matrix":
+        """The transpose."""
         return Matrix(self.builder, self.name, self.shape[::-1], not self.transposed)
 
-    def __matmul__(self, other):
+    def __matmul__(self, other: object) -> "Vector":
         if not isinstance(other, Vector):
             refuse(
                 f"{self} @ {reprlib.repr(other)} is not in the language: a weight multiplies a "
                 f"vector of this step.",
                 f"Write {self.name} @ x; two products are written {self.name} @ (U @ x).",
             )
-        node, (rows, columns) = other.value("@").node, self.shape
+        node, (rows, columns) = other.numeric("@").node, self.shape
         if node.size != columns:
-            given = words(node) if not node.args else f"({words(node)})"
+            given = describe(node) if not node.args else f"({describe(node)})"
             declared = f'"{node.size}", "{rows}"' if self.transposed else f'"{rows}", "{node.size}"'
             name = f"{self.name}.T" if self.transposed else self.name
             refuse(
-                f"{name} is {rows} x {columns}, and `{words(node)}` has {node.size} units: {name} "
-                f"@ {given} needs {columns}.",
-                f"Declare {self.name}=weight({declared}), or give it a vector of {columns}.",
+                f"{name} is {rows} x {columns}, and `{describe(node)}` has {node.size} units: "
+                f"{name} @ {given} needs {columns}.",
+                f"Declare {self.name}=weight({declared}), or multiply a vector of {columns} units.",
             )
         return Vector(
             self.builder, self.builder.node("product", (node,), (self.name, self.transposed), rows)
         )
 
-    def only_products(self, *others) -> NoReturn:
-        """Refuse what is no product."""
+    def only_products(self, *others: object) -> NoReturn:
+        """Reject every operation but a product."""
         refuse(
             f"{self} is a matrix: it can only multiply a vector.",
-            f"Write {self.name} @ x; for a weight a unit declare "
+            f"Write {self.name} @ x; for one weight per unit declare "
             f'{self.name}=weight("{self.shape[0]}").',
         )
 
@@ -267,14 +281,8 @@ class Matrix(Symbol):
     ) = only_products
 
 
-def _both_ways(op):
-    return lambda self, other: self._pointwise(
-        op, self, other
-    ), lambda self, other: self._pointwise(op, other, self)
-
-
 class Vector(Symbol):
-    """A value of one step: an input, a state, a weight of one dimension, or what was made of
+    """A value of one step: an input, a state, a weight of one dimension, or a result computed from
     them.
     """
 
@@ -283,87 +291,121 @@ class Vector(Symbol):
     def __init__(self, builder: Builder, node: Node):
         self.builder, self.node = builder, node
 
-    def __str__(self):
-        return f"`{words(self.node)}` ({self.node.size})"
+    def __str__(self) -> str:
+        return f"`{describe(self.node)}` ({self.node.size})"
 
     @property
     def is_mask(self) -> bool:
-        """Whether this is a comparison, which only `where` takes."""
+        """Whether this is a comparison, which only `where` accepts."""
         return self.node.op in MASKS
 
-    def value(self, what: str) -> "Vector":
-        """Itself, unless it is a comparison."""
+    def numeric(self, operation: str) -> "Vector":
+        """This value, or an error if it is a comparison.
+
+        Args:
+            operation: The operation that needs a number, for the error.
+
+        Raises:
+            CellError: It is a comparison.
+        """
         if self.is_mask:
             refuse(
-                f"{what} was given {self}, which is a comparison and no number.",
-                "Write where(condition, 1.0, 0.0) to make one.",
+                f"{operation} was given {self}, which is a comparison and not a number.",
+                "Write where(condition, 1.0, 0.0) to convert it.",
             )
         return self
 
-    def _pointwise(self, op, *args):
+    def pointwise(self, op: str, *args: object) -> "Vector":
+        """A pointwise operation of the language on values and numbers of the step."""
         nodes = []
         for a in args:
             if isinstance(a, Matrix):
                 a.only_products()
             elif isinstance(a, Vector):
-                # `{} * {}` is said as `*`, `exp({})` as `exp()`
+                # errors show `{} * {}` as `*`, and `exp({})` as `exp()`
                 nodes.append(
                     a.node
                     if op == "where" and not nodes
-                    else a.value(re.sub("[{}, ]", "", POINTWISE[op].text)).node
+                    else a.numeric(re.sub("[{}, ]", "", POINTWISE[op].text)).node
                 )
             elif isinstance(a, numbers.Real) and not isinstance(a, bool):
-                nodes.append(self.builder.number(a))
+                nodes.append(self.builder.number(float(a)))
             else:
                 refuse(
                     f"{reprlib.repr(a)} ({type(a).__name__}) cannot be used in a step.",
-                    "Use numbers and the values of this step; declare what is learned as a weight, "
-                    "and what is given as an input.",
+                    "Use numbers and the values of this step; declare learned values as weights "
+                    "and given values as inputs.",
                 )
         if op == "div" and nodes[1].op == "number" and not nodes[1].value:
             refuse(
-                f"`{words(nodes[0])}` is divided by the number 0.",
+                f"`{describe(nodes[0])}` is divided by the number 0.",
                 "Divide by another number, or by a value of this step.",
             )
         try:
             return Vector(self.builder, self.builder.pointwise(op, *nodes))
         except SizeError:
-            parts = ", ".join(f"`{words(n)}` has {n.size} units" for n in nodes if n.op != "number")
+            parts = ", ".join(
+                f"`{describe(n)}` has {n.size} units" for n in nodes if n.op != "number"
+            )
             refuse(
                 f"sizes do not match: {parts}.",
-                "Give both the same size; a size of 1 goes with any.",
+                "Give both the same size; a size of 1 broadcasts to any.",
             )
 
-    __add__, __radd__ = _both_ways("add")
-    __sub__, __rsub__ = _both_ways("sub")
-    __mul__, __rmul__ = _both_ways("mul")
-    __truediv__, __rtruediv__ = _both_ways("div")
-    __lt__, __gt__ = _both_ways("less")
+    def __add__(self, other: object) -> "Vector":
+        return self.pointwise("add", self, other)
 
-    def __neg__(self):
-        return self._pointwise("neg", self)
+    def __radd__(self, other: object) -> "Vector":
+        return self.pointwise("add", other, self)
 
-    def __abs__(self):
-        return self._pointwise("abs", self)
+    def __sub__(self, other: object) -> "Vector":
+        return self.pointwise("sub", self, other)
 
-    def __matmul__(self, other):
+    def __rsub__(self, other: object) -> "Vector":
+        return self.pointwise("sub", other, self)
+
+    def __mul__(self, other: object) -> "Vector":
+        return self.pointwise("mul", self, other)
+
+    def __rmul__(self, other: object) -> "Vector":
+        return self.pointwise("mul", other, self)
+
+    def __truediv__(self, other: object) -> "Vector":
+        return self.pointwise("div", self, other)
+
+    def __rtruediv__(self, other: object) -> "Vector":
+        return self.pointwise("div", other, self)
+
+    def __lt__(self, other: object) -> "Vector":
+        return self.pointwise("less", self, other)
+
+    def __gt__(self, other: object) -> "Vector":
+        return self.pointwise("less", other, self)
+
+    def __neg__(self) -> "Vector":
+        return self.pointwise("neg", self)
+
+    def __abs__(self) -> "Vector":
+        return self.pointwise("abs", self)
+
+    def __matmul__(self, other: object) -> NoReturn:
         if isinstance(other, Matrix):
             refuse(
-                f"{self} @ {other}: the weight stands on the left.",
-                f"Write {other.name} @ {words(self.node)}.",
+                f"{self} @ {other}: the weight must be on the left.",
+                f"Write {other.name} @ {describe(self.node)}.",
             )
         refuse(
-            f"{self} @ {reprlib.repr(other)}: only a weight of two sizes multiplies with @.",
+            f"{self} @ {reprlib.repr(other)}: only a weight of two dimensions multiplies with @.",
             'Write * for a product unit by unit, or declare W=weight("H", "I").',
         )
 
-    def __rmatmul__(self, other):
+    def __rmatmul__(self, other: object) -> NoReturn:
         refuse(
-            f"{reprlib.repr(other)} @ {self}: only a declared weight multiplies.",
+            f"{reprlib.repr(other)} @ {self}: only a declared weight multiplies with @.",
             'Declare W=weight("H", "I") after the `*` and write W @ x.',
         )
 
-    def __pow__(self, power):
+    def __pow__(self, power: object) -> "Vector":
         match power:
             case Symbol():
                 pass
@@ -372,7 +414,7 @@ class Vector(Symbol):
             case 3:
                 return self * self * self
             case 0.5:
-                return self._pointwise("sqrt", self)
+                return self.pointwise("sqrt", self)
             case -1:
                 return 1.0 / self
         refuse(
@@ -380,8 +422,8 @@ class Vector(Symbol):
             "Powers are 2, 3, 0.5 and -1; write exp(p * log(x)) for others.",
         )
 
-    def __rpow__(self, base):
+    def __rpow__(self, base: object) -> NoReturn:
         refuse(
             f"{base!r} ** {self} is not in the language.",
-            f"Write exp(z * p) with p = log({base!r}), worked out by math.log.",
+            f"Write exp(z * p) with p = log({base!r}), computed with math.log.",
         )

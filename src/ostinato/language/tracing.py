@@ -1,8 +1,8 @@
-"""The cell language: its operations, its declarations, and the tracing of a cell to a graph.
+"""The declarations of the cell language, and the tracing of a cell to a graph.
 
-A cell is a Python function of one step. It is called once, on symbols (`symbols.py`); what it does
-to them becomes a `Graph` (`graph.py`), from which gradients (`gradient.py`), time loops (`plan.py`)
-and kernels (`engines/`) are made.
+A cell is a Python function of one step. It is called once, on symbols (`symbols.py`). The
+operations on them are recorded as a `Graph` (`graph.py`), from which the gradient
+(`compiler/gradient.py`), the time loops (`compiler/plan.py`) and the kernels (`engines/`) follow.
 """
 
 import dis
@@ -13,39 +13,43 @@ import reprlib
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import FrameType
+from typing import Any, NoReturn
 
 from ..errors import near
 from .graph import Builder, Graph, Node, Size, Weight, walk
-from .operations import FUNCTIONS, _size
+from .operations import FUNCTIONS, read_size
 from .symbols import (
     OPERATIONS,
     Matrix,
     Vector,
-    head,
-    is_between,
-    place,
+    definition_location,
+    is_library,
+    location,
     refuse,
 )
+
+__all__ = ["Cell", "cell", "input", "state", "weight"]
 
 # ---------------------------------------------------------------- declarations
 
 
 @dataclass(frozen=True)
-class _Declared:
+class _Declaration:
+    """A declared input or state."""
+
     kind: str
     size: Size
 
 
-# What declares returns Any: a type checker then takes `W` in a cell's body for the symbol that it
-# will be.
-def weight(*shape, init=None) -> Any:
+# Declarations are typed as Any: in the body of a cell, `W` is the symbol that replaces the default.
+def weight(*shape: str | int | Size, init: Any = None) -> Any:
     """Declare a weight of a cell, as the default of a keyword-only argument.
 
     Args:
-        shape: One size (a value for each unit) or two (rows, columns), in letters:
+        shape: One size (one value per unit) or two (rows, columns), in letters:
             `weight("4*H", "I")`.
-        init: How it starts: None for uniform within 1/sqrt(H) (torch.nn's rule), a number, the name
+        init: The initialiser: None for uniform within 1/sqrt(H) (as torch.nn), a number, the name
             of an initialiser (see `ostinato.language.initialisers.INITIALISERS`), or a function of
             the shape that returns a tensor.
 
@@ -53,8 +57,7 @@ def weight(*shape, init=None) -> Any:
         The declaration.
 
     Raises:
-        CellError: No shape, more than two sizes, a size that cannot be read, or no such
-            initialiser.
+        CellError: No shape, more than two sizes, an invalid size, or an unknown initialiser.
 
     Example:
         >>> from ostinato import weight
@@ -64,48 +67,49 @@ def weight(*shape, init=None) -> Any:
     if not 1 <= len(shape) <= 2:
         refuse(
             f"weight{shape} has {len(shape)} sizes.",
-            'Write weight("H") for a value a unit, weight("H", "I") for a matrix.',
+            'Write weight("H") for one value per unit, weight("H", "I") for a matrix.',
         )
     if isinstance(init, str):
-        from .initialisers import INITIALISERS  # it needs torch
+        from .initialisers import INITIALISERS
 
         if init not in INITIALISERS:
             refuse(
-                f"init={init!r} is no initialiser{near(init, INITIALISERS) or '.'}",
+                f"init={init!r} is not an initialiser{near(init, INITIALISERS) or '.'}",
                 f"Write a number, a function of the shape, or one of {', '.join(INITIALISERS)}.",
             )
-    return Weight(tuple(_size(s) for s in shape), init)
+    return Weight(tuple(read_size(s) for s in shape), init)
 
 
-def state(size="H") -> Any:
+def state(size: str | int | Size = "H") -> Any:
     """Declare a state whose size is not H: `h=state("P")`."""
-    return _Declared("state", _size(size))
+    return _Declaration("state", read_size(size))
 
 
-def input(size="I") -> Any:
-    """Declare a further input: `def phased(x, t=ostinato.input(1), h=state(), ...)`."""
-    return _Declared("input", _size(size))
+def input(size: str | int | Size = "I") -> Any:
+    """Declare an additional input: `def phased(x, t=ostinato.input(1), h=state(), ...)`."""
+    return _Declaration("input", read_size(size))
 
 
 # ---------------------------------------------------------------- cells
 
 
 class Cell:
-    """A recurrent cell: one step, as its equations.
+    """A recurrent cell: the equations of one step.
 
-    Made by `@cell`. The body is read when the cell is made, so that an error in it shows at once.
+    Use `@cell` to create one. The body is traced at once, so errors in it show up at the
+    definition.
 
     Attributes:
         name: The function's name.
-        constants: Keyword-only defaults that are no weights, by name.
+        constants: Keyword-only defaults that are not weights, by name.
         graph: The step, traced with these constants.
 
     Raises:
-        CellError: The equations cannot be read; the message names the line.
+        CellError: The equations are invalid; the message names the line.
     """
 
-    # The slashes leave every name to the constants.
-    def __init__(self, function: Callable, /, **constants):
+    # Arguments are positional-only so that a constant may have any name.
+    def __init__(self, function: Callable[..., Any], /, **constants: Any):
         self.function = function
         functools.update_wrapper(self, function)
         self.name = function.__name__
@@ -121,37 +125,37 @@ class Cell:
         self.constants |= constants
         self.graph = self._trace()
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<cell {self.name}({', '.join([*self.graph.inputs, *self.graph.states])})>"
 
-    def __call__(self, *args, **kwargs):
+    def __call__(self, *args: object, **kwargs: object) -> NoReturn:
         refuse(
-            f"the cell {self.name!r} is no function to call.",
-            f"Make a layer of it, ostinato.Recurrent({self.name}, input_size, hidden_size), or "
+            f"the cell {self.name!r} cannot be called.",
+            f"Create a layer from it, ostinato.Recurrent({self.name}, input_size, hidden_size), or "
             f"change its constants with "
-            f"{self.name}.with_constants(...); equations that several cells share go in a plain "
-            f"function.",
+            f"{self.name}.with_constants(...); put equations that several cells share in a "
+            f"plain function.",
         )
 
-    def with_constants(self, /, **constants) -> "Cell":
+    def with_constants(self, /, **constants: Any) -> "Cell":
         """The same equations with other constants: `lstm.with_constants(forget_bias=1.0)`.
 
         Args:
             constants: New values by name.
 
         Raises:
-            CellError: There is no such constant, or the equations cannot be read with it.
+            CellError: The cell has no such constant, or the equations are invalid with it.
         """
         return Cell(self.function, **(self.constants | constants))
 
     def equations(self, style: str = "text") -> str:
-        r"""The equations, printed from the graph.
+        r"""The equations as text or LaTeX, printed from the graph.
 
         Args:
-            style: "text", or "latex" for an aligned environment that MathJax and KaTeX read.
+            style: "text", or "latex" for an aligned environment for MathJax and KaTeX.
 
         Raises:
-            InputError: There is no such style.
+            InputError: Unknown style.
 
         Example:
             >>> from ostinato.cells import elman
@@ -163,23 +167,23 @@ class Cell:
             \end{aligned}
         """
         from . import (
-            equations,  # it is needed here alone, and a cell is made at every import
+            equations,  # imported here, because cells are created at every import of the package
         )
 
         return equations.equations(self.graph, style)
 
-    def plan(self, sizes: Mapping[str, int], *, dtype=None) -> str:
-        """How the CPU engine runs it: the parts before, in and after the time loop, and what each
-        costs for a step of a row.
+    def plan(self, sizes: Mapping[str, int], *, dtype: Any = None) -> str:
+        """The execution plan of the CPU engine: the parts before, in and after the time loop, and
+        the cost of each per step of one row.
 
-        A phase of the loop is products of what is complete, followed by work unit by unit; it ends
-        before the next begins. `U.T` is the transpose of `U`, `dh_t` the gradient of `h_t`, and
+        A phase of the loop consists of matrix products, followed by pointwise operations; phases
+        run one after the other. `U.T` is the transpose of `U`, `dh_t` the gradient of `h_t`, and
         `z[0:8]` the first 8 units of `z`. The gradients of matrices, such as `dU`, are products
-        too, one over all steps.
+        too: one over all steps.
 
         Args:
-            sizes: What each letter stands for: {"I": 64, "H": 128}.
-            dtype: Of all numbers: torch.float32, which None stands for, or torch.float64.
+            sizes: The value of each letter: {"I": 64, "H": 128}.
+            dtype: The dtype of all values: torch.float32 (the default) or torch.float64.
 
         Returns:
             A table of multiply-adds and of bytes, in training and with every gradient asked for,
@@ -187,8 +191,8 @@ class Cell:
             says so where the new states are linear in the old ones.
 
         Raises:
-            SizeError: A letter is missing or too many, or is no whole number above 0.
-            InputError: The CPU engine has no such dtype.
+            SizeError: A letter is missing or unknown, or is not a whole number above 0.
+            InputError: The CPU engine does not support the dtype.
 
         Example:
             >>> from ostinato.cells import elman
@@ -209,61 +213,67 @@ class Cell:
             backward
             ...
         """
-        from ..engines import plan_text  # as above; it needs torch, too
+        from ..engines import plan_text  # imported here, because it needs torch
 
         return plan_text.plan_text(self.graph, sizes, **({} if dtype is None else {"dtype": dtype}))
 
-    def __copy__(self):
-        return self  # it never changes, and its graph's nodes are known by identity
+    def __copy__(self) -> "Cell":
+        return self  # immutable, and the nodes of its graph are compared by identity
 
-    def __deepcopy__(self, memo):
+    def __deepcopy__(self, memo: dict) -> "Cell":
         return self
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple:
         if "<locals>" in self.function.__qualname__:
             refuse(
-                f"the cell {self.name!r} is made inside a function and cannot be pickled: a pickle "
-                f"finds its cell by name.",
-                "Move it to the top of a module.",
+                f"the cell {self.name!r} is defined inside a function and cannot be pickled: "
+                f"pickle looks it up by name.",
+                "Move it to the top level of a module.",
             )
-        return _found, (self.function.__module__, self.function.__qualname__, self.constants)
+        return _unpickle, (self.function.__module__, self.function.__qualname__, self.constants)
 
-    def _fail(self, problem, mend, at=None):
-        refuse(f"cell {self.name!r}: {problem}", mend, at or head(self.function.__code__))
+    def _fail(self, problem: str, fix: str, at: str | None = None) -> NoReturn:
+        code = self.function.__code__
+        refuse(f"cell {self.name!r}: {problem}", fix, at or definition_location(code))
 
-    def _read_signature(self):
-        self.inputs, self.states, self.weights, self.constants = {}, {}, {}, {}
+    def _read_signature(self) -> None:
+        self.inputs: dict[str, Size] = {}
+        self.states: dict[str, Size] = {}
+        self.weights: dict[str, Weight] = {}
+        self.constants: dict[str, Any] = {}
         empty = inspect.Parameter.empty
         for p in inspect.signature(self.function).parameters.values():
             if p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD):
-                self._fail(f"`{p}` is of no known number.", "Name each input, state and weight.")
+                self._fail(
+                    f"`{p}` takes any number of arguments.", "Name each input, state and weight."
+                )
             elif p.kind is p.KEYWORD_ONLY:
                 if isinstance(p.default, Weight):
                     self.weights[p.name] = p.default
-                elif p.default is empty or isinstance(p.default, _Declared):
+                elif p.default is empty or isinstance(p.default, _Declaration):
                     self._fail(
-                        f"`{p.name}` stands after the `*` and is no weight and no constant.",
+                        f"`{p.name}` comes after the `*` and is neither a weight nor a constant.",
                         f'Write {p.name}=weight("H", "I"), or {p.name}=1.0 for a constant; inputs '
-                        f"and states stand before it.",
+                        f"and states come before the `*`.",
                     )
                 else:
                     self.constants[p.name] = p.default
             elif isinstance(p.default, Weight):
                 self._fail(
-                    f"the weight `{p.name}` stands before the `*`.",
+                    f"the weight `{p.name}` comes before the `*`.",
                     "Weights are keyword-only: def cell(x, h, *, W=weight(...)).",
                 )
-            elif isinstance(p.default, _Declared):
+            elif isinstance(p.default, _Declaration):
                 (self.inputs if p.default.kind == "input" else self.states)[p.name] = p.default.size
             elif p.default is not empty:
                 self._fail(
-                    f"`{p.name}={p.default!r}` stands before the `*`: it is neither an input nor a "
+                    f"`{p.name}={p.default!r}` comes before the `*`: it is neither an input nor a "
                     f"state.",
                     f'Put constants after the `*`; declare a state as {p.name}=state("H").',
                 )
             elif p.name in ("self", "cls"):
                 self._fail(
-                    f"`{p.name}` shows a method.",
+                    f"`{p.name}` is the first argument of a method.",
                     "Write the step as a plain function, outside a class.",
                 )
             elif not self.inputs:
@@ -272,12 +282,12 @@ class Cell:
                 self.states[p.name] = Size("H")
         if "output" in self.states:
             self._fail(
-                "a state is called `output`, as the output of a step is.",
-                "Give it another name, such as y.",
+                "a state is named `output`, the name of the output of a step.",
+                "Choose another name, such as y.",
             )
         if not self.inputs or not self.states:
             self._fail(
-                "a cell takes an input and at least one state.",
+                "a cell needs an input and at least one state.",
                 'Write def cell(x, h, *, W=weight("H", "I"), ...).',
             )
 
@@ -301,13 +311,12 @@ class Cell:
             for n in walk(nodes)
             if n.op in ("product", "weight")
         }
-        # A constant may switch a weight off; one that the body never names is a slip whatever the
-        # constants.
+        # A constant may switch a weight off, but a weight that the body never names is an error.
         for name in self.weights:
-            if name not in used and (not self.constants or name not in _named(self.function)):
+            if name not in used and (not self.constants or name not in _names_used(self.function)):
                 self._fail(
-                    f"the weight `{name}` is declared and not used.",
-                    "Use it in an equation or take it out.",
+                    f"the weight `{name}` is declared but not used.",
+                    "Use it in an equation or remove it.",
                 )
         weights = {name: w for name, w in self.weights.items() if name in used}
         new_states = tuple(nodes[-len(self.states) :])
@@ -315,25 +324,27 @@ class Cell:
             self.name, self.inputs, self.states, weights, nodes[0], new_states, names, builder
         )
 
-    def _check(self, result, end: str) -> list[Vector]:
-        """The values that a body returned: the new states, perhaps after an output that is no
-        state.
+    def _check(self, result: object, end: str) -> list[Vector]:
+        """The values that the body returned: the new states, which may follow an output that is
+        not a state.
         """
-        results = result if isinstance(result, tuple) else (result,)
+        results: list[Vector] = []
         names, count = ", ".join(self.states), len(self.states)
-        for r in results:
+        for r in result if isinstance(result, tuple) else (result,):
             if isinstance(r, Vector) and not r.is_mask:
+                results.append(r)
                 continue
             given = "a comparison, " + str(r) if isinstance(r, Vector) else reprlib.repr(r)
             self._fail(
-                f"it returns {given}, which is no value of a step.",
-                f"Write return {names}: the new states, each made of inputs, states and weights.",
+                f"it returns {given}, which is not a value of a step.",
+                f"Write return {names}: the new states, computed from inputs, states and weights.",
                 end,
             )
         if len(results) not in (count, count + 1):
             self._fail(
                 f"it returns {len(results)} value(s) and has {count} state(s) ({names}).",
-                f"Return the new states in order, {names}; an output that is no state goes first.",
+                f"Return the new states in order, {names}; an output that is not a state comes "
+                "first.",
                 end,
             )
         for r, (name, size) in zip(results[-count:], self.states.items()):
@@ -343,27 +354,29 @@ class Cell:
                     f'Declare {name}=state("{r.node.size}"), or return {size} units.',
                     end,
                 )
-        return list(results)
+        return results
 
-    def _call(self, symbols) -> tuple[Any, dict[Node, str], str]:
-        """Call the body: what it returns, the names that it gave to its values, and the line it
-        ended at.
+    def _call(self, symbols: dict[str, Any]) -> tuple[Any, dict[Node, str], str]:
+        """Call the body with symbols.
 
-        The names are those of the printed equations. A name's bindings stand in their order; a
-        value has its first name.
+        Returns:
+            The result, the name of each value that the body assigned, and the line of the return.
+            The printed equations use these names. They stand in the order of the assignments; a
+            value that was assigned twice has its first name.
         """
-        names, ends, code, before = {}, [], self.function.__code__, sys.getprofile()
+        names: dict[Node, str] = {}
+        ends: list[str] = []
+        code, before = self.function.__code__, sys.getprofile()
 
-        def watch(frame, event, arg):
-            if event == "call":
-                frame = frame.f_back
-            if frame is None or frame.f_code is not code:
+        def watch(frame: FrameType, event: str, arg: object) -> None:
+            body = frame.f_back if event == "call" else frame
+            if body is None or body.f_code is not code:
                 return
-            for name, value in frame.f_locals.items():
+            for name, value in body.f_locals.items():
                 if isinstance(value, Vector) and value.node.args:
                     names.setdefault(value.node, name)
             if event == "return":
-                ends.append(place(code.co_filename, frame.f_lineno))
+                ends.append(location(code.co_filename, body.f_lineno))
 
         positional = [
             symbols.pop(p.name)
@@ -381,64 +394,66 @@ class Cell:
             ArithmeticError,
             LookupError,
         ) as error:
-            # Python's own refusal: the innermost line of the person's code is the one to mend.
+            # An error of Python itself: the line to fix is the innermost one of the user's code.
             trace, at = error.__traceback__, None
             while trace:
-                if not is_between(trace.tb_frame.f_globals.get("__name__", "")):
-                    at = place(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
+                if not is_library(trace.tb_frame.f_globals.get("__name__", "")):
+                    at = location(trace.tb_frame.f_code.co_filename, trace.tb_lineno)
                 trace = trace.tb_next
             constants = ", ".join(f"{name}={value!r}" for name, value in self.constants.items())
             plain = (
-                f"That came of plain Python values and not of the step: the cell's constants "
+                f"The error is in plain Python values, not in the step: the cell's constants "
                 f"are {constants or 'none'}."
             )
-            mend, meant = (
-                plain if isinstance(error, (ArithmeticError, LookupError)) else OPERATIONS,
-                "",
-            )
+            fix = plain if isinstance(error, (ArithmeticError, LookupError)) else OPERATIONS
+            suggestion = ""
             if isinstance(error, NameError) and error.name in FUNCTIONS:
-                mend = f"Import it: from ostinato import {error.name}."
+                fix = f"Import it: from ostinato import {error.name}."
             elif isinstance(error, NameError):
-                meant = near(error.name or "", [*symbols, *self.inputs, *self.states, *FUNCTIONS])
-            refuse(f"cell {self.name!r}: {type(error).__name__}: {error}{meant}", mend, at)
+                suggestion = near(
+                    error.name or "", [*symbols, *self.inputs, *self.states, *FUNCTIONS]
+                )
+            refuse(f"cell {self.name!r}: {type(error).__name__}: {error}{suggestion}", fix, at)
         finally:
             if before is None or callable(before):
                 sys.setprofile(before)
             else:
-                before.enable()  # cProfile's is no function
+                before.enable()  # the profiler of cProfile, which is not a function
 
 
-def _named(function) -> Iterator[str]:
-    """The names that a function's body uses."""
+def _names_used(function: Callable) -> Iterator[str]:
+    """The names in the body of a function."""
     for step in dis.get_instructions(function):
         yield from step.argval if isinstance(step.argval, tuple) else (step.argval,)
 
 
-def _found(module: str, name: str, constants: dict) -> Cell:
-    """A pickled cell, by the place it was defined at, where there is the cell or, of
-    `mine = cell(step)`, the function.
+def _unpickle(module: str, name: str, constants: dict[str, Any]) -> Cell:
+    """A cell from its pickle. Its name in the module is bound to the cell itself or, after
+    `other = cell(step)`, to the function.
     """
-    found = functools.reduce(getattr, name.split("."), importlib.import_module(module))
-    return Cell(found.function if isinstance(found, Cell) else found, **constants)
+    defined: Any = importlib.import_module(module)
+    for part in name.split("."):
+        defined = getattr(defined, part)
+    return Cell(defined.function if isinstance(defined, Cell) else defined, **constants)
 
 
-def cell(function: Callable) -> Cell:
-    """Make a cell of the equations of one step.
+def cell(function: Callable[..., Any]) -> Cell:
+    """Create a cell from the equations of one step.
 
-    The first argument is the input; the other positional ones are the states, in order;
-    keyword-only defaults made by `weight(...)` are weights, and other keyword-only defaults are
-    constants. It returns the new states in the same order (the first is the output), or the output
+    The first argument is the input, and the other positional arguments are the states, in order.
+    Keyword-only arguments are weights if their default is `weight(...)`, and constants otherwise.
+    The function returns the new states in the same order (the first is the output), or the output
     and then the new states.
 
     Args:
-        function: The step, written with the operations of this module.
+        function: The step, written with the operations of the language.
 
     Returns:
         The cell.
 
     Raises:
-        CellError: Something in it is not in the language; the message says the line, what was
-            given, and the mend.
+        CellError: The function uses something that is not in the language. The message shows the
+            line, what was given, and the fix.
 
     Example:
         >>> from ostinato import cell, weight, tanh
@@ -448,19 +463,19 @@ def cell(function: Callable) -> Cell:
         >>> elman
         <cell elman(x, h)>
     """
-    mend = 'It goes above a function: def my_cell(x, h, *, W=weight("H", "I")): ...'
+    fix = 'Write it above a function: def my_cell(x, h, *, W=weight("H", "I")): ...'
     if not inspect.isfunction(function):
-        refuse(f"@cell was given {reprlib.repr(function)} ({type(function).__name__}).", mend)
+        refuse(f"@cell was given {reprlib.repr(function)} ({type(function).__name__}).", fix)
     if function.__name__ == "<lambda>":
-        refuse("@cell was given a lambda, which has no name.", mend)
+        refuse("@cell was given a lambda, which has no name.", fix)
     if (
         inspect.iscoroutinefunction(function)
         or inspect.isgeneratorfunction(function)
         or inspect.isasyncgenfunction(function)
     ):
         refuse(
-            f"the function {function.__name__!r} is async or yields.",
-            "A step is computed at once: write def and return.",
-            head(function.__code__),
+            f"the function {function.__name__!r} is async or a generator.",
+            "Write a plain function with def and return.",
+            definition_location(function.__code__),
         )
     return Cell(function)

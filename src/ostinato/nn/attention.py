@@ -1,4 +1,4 @@
-"""Attention: which places of a memory a query asks for, and what it gets from them."""
+"""Attention over a memory: the score of each place for a query, and the weighted mean."""
 
 import torch
 from torch import Tensor, nn
@@ -7,23 +7,34 @@ from ..errors import ArgumentTypeError, SizeError
 from . import overrides
 from .arguments import is_tensor
 
+__all__ = ["Bahdanau", "Luong"]
+
 
 class _Attention(nn.Module):
-    """What both kinds have in common; a kind has `keys(memory)` and
-    `_scores(query_BTQ, keys) -> (B, T, S)`.
-    """
+    """Base class of both kinds of attention."""
+
+    query_size: int
+    memory_size: int
+
+    def keys(self, memory: Tensor) -> Tensor:
+        """The part of the scores that depends on a memory (B, S, M) only: compute it once."""
+        raise NotImplementedError
+
+    def _scores(self, query_BTQ: Tensor, keys: Tensor) -> Tensor:
+        """The scores (B, T, S) of all places for each query."""
+        raise NotImplementedError
 
     def forward(
         self, query: Tensor, keys: Tensor, memory: Tensor, mask: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """What queries get from a memory.
+        """The context of each query: the mean over the memory, weighted by the scores.
 
         Args:
             query: (B, Q) for one step, or (B, T, Q) for all steps at once.
-            keys: What `keys(memory)` gave.
+            keys: The result of `keys(memory)`.
             memory: (B, S, M).
-            mask: (B, S) truth values, the places that there are; None for all. A row without any
-                gets zeros.
+            mask: (B, S), True for the valid places; None if all are valid. A row without valid
+                places gets zeros.
 
         Returns:
             Context (B, M) or (B, T, M), and weights (B, S) or (B, T, S), which add up to 1.
@@ -36,19 +47,19 @@ class _Attention(nn.Module):
         if (
             others
             and (
-                found := overrides.taken_over(
+                result := overrides.taken_over(
                     _Attention.forward, others, self, query, keys, memory, mask
                 )
             )
             is not None
         ):
-            return found
+            return result  # pyright: ignore[reportReturnType] (a node of a traced graph)
         given = (query, keys, memory) if mask is None else (query, keys, memory, mask)
         if not all(map(is_tensor, given)):
             names = ", ".join(type(t).__name__ for t in given)
             raise ArgumentTypeError(
-                f"attention was given {names}; it wants tensors: query, keys(memory), memory and, "
-                f"if any, mask"
+                f"attention was given {names}; it needs tensors: query, keys(memory), memory and, "
+                f"optionally, mask"
             )
         if (
             query.shape[-1] != self.query_size
@@ -58,22 +69,21 @@ class _Attention(nn.Module):
             raise SizeError(
                 f"attention was given a query of {tuple(query.shape)} and a memory of "
                 f"{tuple(memory.shape)}; "
-                f"it wants (batch, {self.query_size}) or (batch, steps, {self.query_size}), "
+                f"it needs (batch, {self.query_size}) or (batch, steps, {self.query_size}), "
                 f"and (batch, places, {self.memory_size})"
             )
         if mask is not None and (mask.dtype != torch.bool or mask.shape != memory.shape[:2]):
             raise SizeError(
-                f"attention was given a mask of {mask.dtype}, {tuple(mask.shape)}; it wants truth "
-                f"values of "
-                f"{tuple(memory.shape[:2])}, (batch, places): write torch.arange(places) < "
-                f"lengths[:, None]"
+                f"attention was given a mask of {mask.dtype}, {tuple(mask.shape)}; it needs a "
+                f"boolean mask of {tuple(memory.shape[:2])}, (batch, places): write "
+                f"torch.arange(places) < lengths[:, None]"
             )
         query_BTQ = query[:, None] if query.dim() == 2 else query
         scores = self._scores(query_BTQ, keys)
         if mask is None:
             weights = scores.softmax(2)
         else:
-            # the least number and not -inf, of which a row without any place would make NaN
+            # The smallest number and not -inf, which would give NaN in rows without valid places.
             inside = mask[:, None]
             weights = scores.masked_fill(~inside, torch.finfo(scores.dtype).min).softmax(2) * inside
         context = weights @ memory
@@ -89,12 +99,11 @@ class Luong(_Attention):
     """General attention: the score of a place is q . W m.
 
     Args:
-        query_size: Q, units of a query.
-        memory_size: M, units of a place.
+        query_size: Q, the units of a query.
+        memory_size: M, the units of a place.
 
     Source: Luong, Pham and Manning, Effective Approaches to Attention-based Neural Machine
-        Translation (2015), equation 8,
-    "general".
+        Translation (2015), equation 8, "general".
 
     Example:
         >>> import torch
@@ -111,12 +120,12 @@ class Luong(_Attention):
         self.key = nn.Linear(memory_size, query_size, bias=False)
 
     def keys(self, memory: Tensor) -> Tensor:
-        """What is asked of a memory (B, S, M) and does not depend on the query, (B, S, Q): compute
+        """W m for a memory (B, S, M), which is (B, S, Q) and does not depend on the query: compute
         it once.
         """
         return self.key(memory)
 
-    def _scores(self, query_BTQ, keys):
+    def _scores(self, query_BTQ: Tensor, keys: Tensor) -> Tensor:
         return query_BTQ @ keys.transpose(1, 2)
 
 
@@ -124,13 +133,12 @@ class Bahdanau(_Attention):
     """Additive attention: the score of a place is v . tanh(W q + U m).
 
     Args:
-        query_size: Q, units of a query.
-        memory_size: M, units of a place.
-        units: Of the sum.
+        query_size: Q, the units of a query.
+        memory_size: M, the units of a place.
+        units: The units of the sum.
 
     Source: Bahdanau, Cho and Bengio, Neural Machine Translation by Jointly Learning to Align and
-        Translate (2015), appendix
-    A.1.2.
+        Translate (2015), appendix A.1.2.
 
     Example:
         >>> import torch
@@ -149,10 +157,10 @@ class Bahdanau(_Attention):
         self.score = nn.Linear(units, 1, bias=False)
 
     def keys(self, memory: Tensor) -> Tensor:
-        """What is asked of a memory (B, S, M) and does not depend on the query, (B, S, units):
+        """U m for a memory (B, S, M), which is (B, S, units) and does not depend on the query:
         compute it once.
         """
         return self.key(memory)
 
-    def _scores(self, query_BTQ, keys):
+    def _scores(self, query_BTQ: Tensor, keys: Tensor) -> Tensor:
         return self.score(torch.tanh(self.query(query_BTQ)[:, :, None] + keys[:, None])).squeeze(3)

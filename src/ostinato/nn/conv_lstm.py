@@ -1,8 +1,8 @@
-"""The convolutional LSTM, for sequences of pictures or of other values that have a place.
+"""The convolutional LSTM, for sequences of images or other data on a grid.
 
-The language of cells has no convolution, so this layer is no cell: it runs on torch's operations,
-step by step, on any device, and torch's autograd differentiates it. What does not depend on the
-state is computed for all steps at once.
+The cell language has no convolution, so this layer is not a cell. It runs torch operations, step by
+step, on any device, and torch's autograd differentiates it. The convolution of the input, which
+does not depend on the state, is computed for all steps at once.
 """
 
 import math
@@ -18,42 +18,43 @@ from . import overrides
 from .arguments import is_tensor, truth, whole
 from .lengths import read_lengths
 
+__all__ = ["ConvLSTM", "convolve", "step"]
+
 _CONVOLUTIONS = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}
 
 
 def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
-    """The convolution that keeps the places: zeros are put around, one more after than before where
-    their number is odd.
+    """A convolution with the output size of its input, padded with zeros. If the number of zeros is
+    odd, one more is added at the end.
 
     Args:
         x: (B, channels, places in each dimension).
-        kernel: (channels of the result, channels, its size in each dimension).
-        bias: (channels of the result,); None for none.
+        kernel: (output channels, channels, size in each dimension).
+        bias: (output channels,); None for no bias.
     """
-    around = [
+    padding = [
         n
         for size in reversed(kernel.shape[2:])
         for n in ((size - 1) // 2, size - 1 - (size - 1) // 2)
     ]
-    return _CONVOLUTIONS[x.dim() - 2](F.pad(x, around), kernel, bias)
+    return _CONVOLUTIONS[x.dim() - 2](F.pad(x, padding), kernel, bias)
 
 
 def step(
     gates: Sequence[Tensor],
     c: Tensor,
-    peepholes: Sequence[Tensor] | None = None,
+    peepholes: Sequence[Tensor] | Tensor | None = None,
     *,
-    sigmoid: Callable = torch.sigmoid,
-    tanh: Callable = torch.tanh,
+    sigmoid: Callable[[Tensor], Tensor] = torch.sigmoid,
+    tanh: Callable[[Tensor], Tensor] = torch.tanh,
 ) -> tuple[Tensor, Tensor]:
-    """One step of the LSTM, from its gates before their functions: equation 3, whatever made their
-    sums.
+    """One step of the LSTM, from the gates before their activations: equation 3.
 
     Args:
-        gates: i, f, g, o, each of c's shape.
-        c: The cell state before.
-        peepholes: The weights by which i, f and o see the cell state; None for none.
-        sigmoid, tanh: The functions.
+        gates: i, f, g, o, each with the shape of c.
+        c: The previous cell state.
+        peepholes: The peephole weights of i, f and o; None for no peepholes.
+        sigmoid, tanh: The activations.
 
     Returns:
         (h, c) after the step.
@@ -67,20 +68,19 @@ def step(
 
 
 class ConvLSTM(nn.Module):
-    """The LSTM whose products are convolutions. It runs on torch's operations, step by step.
+    """LSTM with convolutions in place of matrix products. It runs torch operations, step by step.
 
     Args:
         input_channels: Channels of the input.
         hidden_channels: Channels of each state and of the output.
         kernel_size: The size of both kernels: a number, or one for each dimension.
-        dimensions: How many dimensions places have: 1 or 2.
-        peepholes: Whether the gates see the cell state, by a weight for each channel. The paper has
-            one for each place too.
-        batch_first: Whether inputs are (B, T, ...) and not (T, B, ...).
+        dimensions: The number of spatial dimensions: 1 or 2.
+        peepholes: Whether the gates see the cell state, with one weight for each channel. The paper
+            has a weight for each channel and place.
+        batch_first: Whether inputs are (B, T, ...) or (T, B, ...).
 
     Source: Shi et al., Convolutional LSTM Network: A Machine Learning Approach for Precipitation
-        Nowcasting (2015),
-    arXiv:1506.04214, equation 3.
+        Nowcasting (2015), arXiv:1506.04214, equation 3.
 
     Example:
         >>> import torch
@@ -104,8 +104,8 @@ class ConvLSTM(nn.Module):
         super().__init__()
         if dimensions not in (1, 2):
             raise InputError(
-                f"ConvLSTM(dimensions={dimensions!r}): give 1 for places along a line, or 2 for "
-                f"pictures"
+                f"ConvLSTM(dimensions={dimensions!r}): write 1 for sequences of vectors, or 2 for "
+                f"images"
             )
         sizes = (
             tuple(kernel_size) if isinstance(kernel_size, Sequence) else (kernel_size,) * dimensions
@@ -128,8 +128,8 @@ class ConvLSTM(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw all parameters again, uniformly within 1 over the square root of the numbers that a
-        hidden channel is a sum of.
+        """Initialise all parameters again, uniformly within 1 / sqrt(n), where n is the number of
+        terms in one value of the convolution of the state.
         """
         bound = 1 / math.sqrt(self.U[0].numel())
         for parameter in self.parameters():
@@ -145,15 +145,15 @@ class ConvLSTM(nn.Module):
         Args:
             x: (B, T, input_channels, places), or (T, B, ...) without `batch_first`.
             state: (h, c), each (B, hidden_channels, places); None for zeros.
-            lengths: Valid steps of each row, (B,), from 0 to T; None where all are valid.
+            lengths: Valid steps of each row, (B,), from 0 to T; None if all are valid.
 
         Returns:
-            The outputs as x has its dimensions, 0 past a row's end, and (h, c) after each row's
-            last valid step.
+            The output, laid out as x, with 0 past a row's end, and (h, c) after each row's last
+            valid step.
 
         Raises:
-            SizeError: Sizes do not fit each other.
-            InputError: Lengths that are not whole numbers.
+            SizeError: Sizes do not match.
+            InputError: Lengths are not whole numbers.
             ArgumentTypeError: An argument of the wrong type.
             TensorError: A tensor of another dtype or device than the weights.
             TracingError: torch.jit.trace or torch.jit.script is given a module with the layer.
@@ -162,10 +162,10 @@ class ConvLSTM(nn.Module):
         others = overrides.overriding(x, state, lengths)
         if (
             others
-            and (found := overrides.taken_over(ConvLSTM.forward, others, self, x, state, lengths))
+            and (result := overrides.taken_over(ConvLSTM.forward, others, self, x, state, lengths))
             is not None
         ):
-            return found
+            return result  # pyright: ignore[reportReturnType] (a node of a traced graph)
         given = (
             (x,)
             if state is None
@@ -190,9 +190,9 @@ class ConvLSTM(nn.Module):
                     f"{self.W.device}: write {name}.to({str(self.W.device)!r}, {self.W.dtype})"
                 )
         if x.dim() != 3 + self.dimensions or x.shape[2] != self.input_channels:
-            wanted = ["B", "T", *([str(self.input_channels)] + ["places"] * self.dimensions)]
+            expected = ["B", "T", str(self.input_channels), *["places"] * self.dimensions]
             raise SizeError(
-                f"ConvLSTM was given x of shape {tuple(x.shape)}: give it ({', '.join(wanted)})"
+                f"ConvLSTM was given x of shape {tuple(x.shape)}: give it ({', '.join(expected)})"
             )
         x = x.transpose(0, 1) if self.batch_first else x
         steps, batch, places = x.shape[0], x.shape[1], x.shape[3:]
@@ -206,11 +206,11 @@ class ConvLSTM(nn.Module):
         if lengths is not None:
             lengths = read_lengths(lengths, steps, batch, x.device)
         outputs = []
-        given = (
+        from_input = (
             convolve(x.flatten(0, 1), self.W, self.b).unflatten(0, (steps, batch)) if steps else x
         )
         for t in range(steps):
-            new_h, new_c = step((given[t] + convolve(h, self.U)).chunk(4, 1), c, self.p)
+            new_h, new_c = step((from_input[t] + convolve(h, self.U)).chunk(4, 1), c, self.p)
             if lengths is not None:
                 valid = (t < lengths).view(batch, *[1] * (1 + self.dimensions))
                 outputs.append(torch.where(valid, new_h, 0.0))
@@ -218,10 +218,12 @@ class ConvLSTM(nn.Module):
             else:
                 outputs.append(new_h)
             h, c = new_h, new_c
-        if not outputs:
-            # 0, of no numbers of each tensor: their gradients are 0, as they are where there are
-            # steps and no rows.
-            nothing = torch.cat([t.reshape(-1)[:0] for t in (x, h, c, *self.parameters())]).sum()
-            h, c = h + nothing, c + nothing
-        output = torch.stack(outputs) if outputs else nothing.expand(0, *shape)
+        if outputs:
+            output = torch.stack(outputs)
+        else:
+            # A sum over no elements of each tensor, which gives every tensor a gradient of 0, as a
+            # batch without rows does.
+            zero = torch.cat([t.reshape(-1)[:0] for t in (x, h, c, *self.parameters())]).sum()
+            h, c = h + zero, c + zero
+            output = zero.expand(0, *shape)
         return output.transpose(0, 1) if self.batch_first else output, (h, c)

@@ -1,13 +1,15 @@
-"""The embedding that tasks use."""
+"""Embeddings with a chosen standard deviation."""
 
 from torch import nn
 
+__all__ = ["Embedding", "embeddings"]
+
 
 class Embedding(nn.Embedding):
-    """An embedding whose numbers, those of the padding too, have a standard deviation of their own.
+    """An embedding with normal weights of a chosen standard deviation, padding included.
 
     Attributes:
-        std: The standard deviation; None for torch.nn's start.
+        std: The standard deviation; None for the initialisation of torch.nn.
     """
 
     std: float | None = None
@@ -20,11 +22,16 @@ class Embedding(nn.Embedding):
 
 
 def embeddings(*shapes: tuple[int, int], std: float, padding_idx: int) -> list[Embedding]:
-    """Embeddings of these rows and units; all are made before the first is drawn, so a seed gives
-    the numbers that it always gave.
+    """Several embeddings. All are created before the first is initialised, so that the weights for
+    a seed do not depend on this class.
+
+    Args:
+        shapes: For each embedding, the number of entries and the embedding size.
+        std: The standard deviation of the weights.
+        padding_idx: The index of the padding.
     """
-    made = [Embedding(*shape, padding_idx) for shape in shapes]
-    for embedding in made:
+    modules = [Embedding(*shape, padding_idx) for shape in shapes]
+    for embedding in modules:
         embedding.std = std
         embedding.reset_parameters()
-    return made
+    return modules

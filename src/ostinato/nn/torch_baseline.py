@@ -1,6 +1,6 @@
-"""torch.nn's own layer in place of one of ours: the same network with the same start, to compare
-speed and results with.
-"""
+"""torch.nn baselines: layers of torch.nn with the same weights, to compare speed and results."""
+
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -9,10 +9,16 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 from ..cells import CELLS
 from ..errors import InputError
 from .lengths import read_lengths
-from .recurrent import Recurrent
+from .recurrent import Recurrent, suffix
 
-# Which of torch.nn's layers computes a cell.
-TORCH_LAYERS = {"elman": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
+__all__ = ["TORCH_LAYERS", "BaselineStream", "TorchBaseline", "make_layer", "torch_baseline"]
+
+# The layer of torch.nn for each cell.
+TORCH_LAYERS: dict[str, type[nn.RNN | nn.LSTM | nn.GRU]] = {
+    "elman": nn.RNN,
+    "lstm": nn.LSTM,
+    "gru": nn.GRU,
+}
 
 
 def make_layer(
@@ -25,7 +31,7 @@ def make_layer(
     dropout: float = 0.0,
     engine: str | None = None,
 ) -> nn.Module:
-    """A recurrent layer for sequences (B, T, I): ours, or torch's in its place.
+    """Create a recurrent layer for sequences (B, T, I), or its torch.nn baseline.
 
     Args:
         cell: A name in `ostinato.cells.CELLS`. Letters of the cell other than I and H are half of
@@ -34,9 +40,9 @@ def make_layer(
         hidden_size: H.
         num_layers: L.
         bidirectional: Have a second direction.
-        dropout: Rate between layers; nothing where there is one.
-        engine: "cpu", "reference", or None to choose; "torch" is torch's, and what is made after it
-            starts as it would after ours.
+        dropout: Drop rate between layers; ignored for a single layer.
+        engine: "cpu", "reference", or None to choose; "torch" for the torch.nn baseline. It leaves
+            the random generator in the same state as the others.
     """
     graph = CELLS[cell].graph
     sizes = {
@@ -55,25 +61,25 @@ def make_layer(
     )
     if engine != "torch":
         return layer
-    # torch's layer draws a start of its own before it takes ours
+    # torch.nn draws weights of its own, which the baseline overwrites
     with torch.random.fork_rng(devices=[]):
-        return torch_twin(layer)
+        return torch_baseline(layer)
 
 
-def torch_twin(layer: Recurrent) -> "TorchTwin":
-    """torch.nn's layer with the weights of one of ours, which stays as it is.
+def torch_baseline(layer: Recurrent) -> "TorchBaseline":
+    """The torch.nn baseline of a layer: torch.nn's layer with a copy of the weights.
 
     Args:
-        layer: A layer of the cell elman, lstm or gru, that starts from 0.
+        layer: A layer of the cell elman, lstm or gru, without learned initial states.
 
     Raises:
-        InputError: torch.nn has no such layer.
+        InputError: torch.nn has no equivalent layer.
 
     Example:
         >>> import torch, ostinato
-        >>> from ostinato.nn.torch_baseline import torch_twin
+        >>> from ostinato.nn.torch_baseline import torch_baseline
         >>> layer, x = ostinato.Recurrent("gru", 3, 5), torch.randn(2, 4, 3)
-        >>> torch.allclose(torch_twin(layer)(x, lengths=[4, 2])[0], layer(x, lengths=[4, 2])[0],
+        >>> torch.allclose(torch_baseline(layer)(x, lengths=[4, 2])[0], layer(x, lengths=[4, 2])[0],
         ...     atol=1e-6)
         True
     """
@@ -81,26 +87,25 @@ def torch_twin(layer: Recurrent) -> "TorchTwin":
     if name is None:
         other = " with other constants" * (layer.cell.name in TORCH_LAYERS)
         raise InputError(
-            f"a twin of the cell {layer.cell.name!r}{other}: torch.nn has "
-            f"{', '.join(TORCH_LAYERS)}; "
-            "leave engine='torch' out, or take one of these"
+            f"engine='torch' does not support the cell {layer.cell.name!r}{other}: torch.nn has "
+            f"{', '.join(TORCH_LAYERS)}; leave engine out, or choose one of these"
         )
     if layer.learned_state:
         raise InputError(
-            "a twin of a layer with learned_state=True: torch.nn's layers start from 0; make the "
-            "layer without it"
+            "engine='torch' does not support learned_state=True: torch.nn's layers start from 0; "
+            "create the layer without it"
         )
-    return TorchTwin(layer, TORCH_LAYERS[name])
+    return TorchBaseline(layer, TORCH_LAYERS[name])
 
 
-class TorchTwin(nn.Module):
-    """One of torch.nn's layers, called as ours; made by `torch_twin`.
+class TorchBaseline(nn.Module):
+    """A layer of torch.nn with the interface of `Recurrent`; see `torch_baseline`.
 
-    Where ours has one bias, torch's second one is held at 0, so that both have the same parameters
-    to learn.
+    If the cell has one bias, torch.nn's second bias is fixed at 0, so that both layers have the
+    same learned parameters.
     """
 
-    def __init__(self, layer: Recurrent, kind: type[nn.Module]):
+    def __init__(self, layer: Recurrent, kind: type[nn.RNN | nn.LSTM | nn.GRU]):
         super().__init__()
         self.input_size, self.hidden_size, self.num_layers = (
             layer.input_size,
@@ -112,10 +117,10 @@ class TorchTwin(nn.Module):
             layer.batch_first,
             layer.output_size,
         )
-        # Recurrent gives a tuple of states for every cell, and our torch.nn names a bare one where
-        # there is one.
-        self._bare = layer.returned_state((0,)) == 0
+        # Recurrent returns a tuple of states for every cell; RNN and GRU return the state itself.
+        self._bare = isinstance(layer.returned_state((torch.empty(0),)), Tensor)
         like = layer.cell_weights(0)["U"]
+        assert isinstance(like, Tensor)
         self.layer = kind(
             layer.input_size,
             layer.hidden_size,
@@ -131,32 +136,35 @@ class TorchTwin(nn.Module):
                 weights = layer.cell_weights(number, direction)
                 b, d = weights["b"], weights.get("d")
                 b, d = b if isinstance(b, tuple) else (b, d)
-                suffix = f"_l{number}{'_reverse' * direction}"
                 for name, value in (
                     ("weight_ih", weights["W"]),
                     ("weight_hh", weights["U"]),
                     ("bias_ih", b),
                     ("bias_hh", d),
                 ):
-                    self._take(name + suffix, value)
+                    self._copy(name + suffix(number, direction), value)
 
     @torch.no_grad()
-    def _take(self, name: str, value: Tensor | None):
+    def _copy(self, name: str, value: Tensor | tuple[Tensor, ...] | None) -> None:
+        """Copy a weight to a parameter of torch.nn; fix the parameter at 0 for None."""
         parameter = getattr(self.layer, name)
         if value is None:
             parameter.zero_().requires_grad_(False)
         else:
+            assert isinstance(value, Tensor)
             parameter.copy_(value)
 
     def initial_state(self, batch_size: int) -> tuple[Tensor, ...]:
-        """States of 0, (L * D, B, H) each."""
-        zeros = self.layer.weight_hh_l0.new_zeros(
+        """Zero states, (L * D, B, H) each."""
+        zeros = self.layer.get_parameter("weight_hh_l0").new_zeros(
             self.num_layers * (1 + self.bidirectional), batch_size, self.hidden_size
         )
         return (zeros,) * (2 if isinstance(self.layer, nn.LSTM) else 1)
 
-    def forward(self, x: Tensor, state=None, lengths=None):
-        """As `Recurrent` does, for one tensor of three dimensions."""
+    def forward(
+        self, x: Tensor, state: Any = None, lengths: Any = None
+    ) -> tuple[Tensor, Tensor | tuple[Tensor, ...]]:
+        """Run over sequences, as `Recurrent` does; x has three dimensions."""
         time = 1 if self.batch_first else 0
         steps, batch = x.shape[time], x.shape[1 - time]
         if (
@@ -169,7 +177,7 @@ class TorchTwin(nn.Module):
             output, ends = self.layer(x, state)
             return output, self._returned(ends)
         lengths = read_lengths(lengths, steps, batch, "cpu")
-        # torch packs no empty row: it is read as one step, and then what that gave is put back
+        # torch cannot pack empty rows: they run for one step, whose results are replaced below
         packed = pack_padded_sequence(
             x, lengths.clamp(min=1), batch_first=self.batch_first, enforce_sorted=False
         )
@@ -184,29 +192,29 @@ class TorchTwin(nn.Module):
             ends = ends if isinstance(self.layer, nn.LSTM) else ends[0]
         return output, self._returned(ends)
 
-    def _returned(self, ends):
+    def _returned(self, ends: Any) -> Any:
         return ends if isinstance(ends, tuple) or self._bare else (ends,)
 
-    def stream(self, batch_size: int = 1) -> "TwinStream":
-        """One step at a time, as `Recurrent.stream` gives it."""
-        return TwinStream(self, batch_size)
+    def stream(self, batch_size: int = 1) -> "BaselineStream":
+        """A stream of steps, as `Recurrent.stream` returns it."""
+        return BaselineStream(self, batch_size)
 
 
-class TwinStream:
-    """One step of a `TorchTwin` at a time, with the state kept in `state`."""
+class BaselineStream:
+    """Runs a `TorchBaseline` step by step, with its state in `state`."""
 
-    def __init__(self, twin: TorchTwin, batch_size: int):
-        if twin.bidirectional:
+    def __init__(self, layer: TorchBaseline, batch_size: int):
+        if layer.bidirectional:
             raise InputError(
                 "stream() of a layer with bidirectional=True: the reverse direction starts at the "
-                "last step, which "
-                "a stream has not seen; make the layer with bidirectional=False"
+                "last step, which a stream has not seen; make the layer with bidirectional=False"
             )
-        self.twin, self.batch_size, self.state = twin, batch_size, None
+        self.layer, self.batch_size = layer, batch_size
+        self.state: Any = None
 
     @torch.no_grad()
     def step(self, x: Tensor) -> Tensor:
         """The output (B, H) of this step's input (B, I)."""
-        time = 1 if self.twin.batch_first else 0
-        output, self.state = self.twin(x.unsqueeze(time), self.state)
+        time = 1 if self.layer.batch_first else 0
+        output, self.state = self.layer(x.unsqueeze(time), self.state)
         return output.squeeze(time)

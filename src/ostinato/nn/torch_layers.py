@@ -1,28 +1,41 @@
-"""torch.nn's RNN, LSTM and GRU: `Recurrent` with their parameter names, argument names and form of
-the state.
+"""RNN, LSTM and GRU with the interface of torch.nn: its parameter names, argument names and
+states.
 """
 
-from torch import nn
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
 
 from ..cells import elman, gru, lstm, lstm_projected
 from ..errors import InputError
 from ..language.initialisers import torch_names
 from ..language.operations import relu
+from ..language.tracing import Cell
 from .arguments import at_least, truth, whole
 from .recurrent import Recurrent, suffix
 
+__all__ = ["GRU", "LSTM", "RNN"]
+
 
 class _TorchNamed(Recurrent):
-    """What RNN, LSTM and GRU have in common: torch.nn's parameter names, argument names and form of
-    the state.
-    """
+    """Base class of RNN, LSTM and GRU."""
 
-    def __init__(self, cell, input_size, hidden_size, num_layers, *, bias, **others):
+    def __init__(
+        self,
+        cell: Cell,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int,
+        *,
+        bias: bool,
+        **others: Any,
+    ):
         if "proj_size" in others:
             raise InputError(
                 f"{type(self).__name__}(proj_size={others['proj_size']!r}): only LSTM has a "
-                f"projected output; "
-                "leave proj_size out, or write LSTM(..., proj_size=...)"
+                f"projected output; leave proj_size out, or write LSTM(..., proj_size=...)"
             )
         super().__init__(
             cell,
@@ -35,25 +48,33 @@ class _TorchNamed(Recurrent):
         self.bias = bias
         self.proj_size = self.sizes.get("P", 0)
 
-    def forward(self, input, hx=None, lengths=None):
+    # The names of the arguments are torch.nn's.
+    def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input: Tensor | PackedSequence, hx: Any = None, lengths: Any = None
+    ) -> tuple[Any, Any]:
         """Run over sequences, as torch.nn does; `lengths` as for `Recurrent`.
 
         Args:
             input: (T, B, I), with batch_first (B, T, I); (T, I) for one sequence alone; or a
                 PackedSequence.
             hx: The initial state: h, or for LSTM (h, c); each (L * D, B, units).
-            lengths: Valid steps of each row, B whole numbers from 0 to T.
+            lengths: Valid steps of each row: B whole numbers from 0 to T.
 
         Returns:
             The output, laid out as the input, and the final state, shaped as hx.
         """
         return super().forward(input, hx, lengths)
 
-    def returned_state(self, states):
-        return states if len(states) > 1 else states[0]
+    # torch.nn returns a single state itself and not in a tuple.
+    def returned_state(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, states: tuple[Tensor, ...]
+    ) -> Tensor | tuple[Tensor, ...]:
+        """The final state in the form of torch.nn: h, or for LSTM (h, c)."""
+        (first, *others) = states
+        return states if others else first
 
     def flatten_parameters(self) -> None:
-        """Nothing: torch.nn's layers need it for cuDNN, and these do not."""
+        """Does nothing. torch.nn's layers need it for cuDNN."""
 
     @property
     def all_weights(self) -> list[list[nn.Parameter]]:
@@ -85,60 +106,60 @@ class _TorchNamed(Recurrent):
 
 
 class RNN(_TorchNamed):
-    """torch.nn.RNN: the same arguments, `state_dict`, start and results.
+    """Drop-in replacement for torch.nn.RNN: the same arguments, `state_dict`, initialisation and
+    results.
 
-    As in torch.nn the default is (T, B, I); write batch_first=True for (B, T, I).
+    As in torch.nn, the default layout is (T, B, I); write batch_first=True for (B, T, I).
 
     It is not a subclass of torch.nn.RNNBase, so code that looks for that class or for torch.nn.RNN,
     as quantize_dynamic does, passes it over. Under autocast it returns the dtype of its weights and
     not bfloat16. docs/torch.md lists what differs.
 
     Args:
-        input_size: I.
-        hidden_size: H.
-        num_layers: L.
+        input_size: I, the size of the input.
+        hidden_size: H, the size of the hidden state.
+        num_layers: L, the number of stacked layers.
         nonlinearity: "tanh" or "relu".
-        bias: Have `bias_ih` and `bias_hh`.
+        bias: Whether there are biases, `bias_ih` and `bias_hh`.
         batch_first: Sequences are (B, T, units).
-        dropout: Rate between layers, in training.
-        bidirectional: Have a second direction.
-        device: Where the parameters are.
-        dtype: What the parameters are.
-        engine: What runs it: "cpu", "reference", or None to choose.
+        dropout: Drop rate between layers, in training.
+        bidirectional: Whether to run in both directions.
+        device: The device of the parameters.
+        dtype: The dtype of the parameters.
+        engine: The engine: "cpu", "reference", or None to choose automatically.
         precision: "bfloat16" rounds the factors of products; see `Recurrent`.
-        checkpoint: Train in less memory by keeping every k-th state only: k, or True to choose; see
-            `Recurrent`.
+        checkpoint: Train in less memory by saving every k-th state only: k, or True to choose k;
+            see `Recurrent`.
         regularisers: `recurrent_dropout`, `variational`, `zoneout` and `weight_drop`; see
             `Recurrent`.
 
     Raises:
-        InputError: An argument that cannot be used; an ArgumentTypeError where its type is wrong.
+        InputError: An invalid argument; an ArgumentTypeError if its type is wrong.
     """
 
     def __init__(
         self,
-        input_size,
-        hidden_size,
-        num_layers=1,
-        nonlinearity="tanh",
-        bias=True,
-        batch_first=False,
-        dropout=0.0,
-        bidirectional=False,
-        device=None,
-        dtype=None,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        nonlinearity: str = "tanh",
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
         *,
-        engine=None,
-        precision=None,
-        checkpoint=None,
-        **regularisers,
+        engine: str | None = None,
+        precision: str | None = None,
+        checkpoint: int | bool | None = None,
+        **regularisers: Any,
     ):
         cells = {"tanh": elman, "relu": elman.with_constants(activation=relu)}
         if nonlinearity not in cells:
             raise InputError(
-                f"nonlinearity={nonlinearity!r}: write 'tanh' or 'relu'; for another one make a "
-                f"cell, "
-                "Recurrent(elman.with_constants(activation=...), ...)"
+                f"nonlinearity={nonlinearity!r}: write 'tanh' or 'relu'; for another one create a "
+                "cell, Recurrent(elman.with_constants(activation=...), ...)"
             )
         super().__init__(
             cells[nonlinearity],
@@ -160,59 +181,60 @@ class RNN(_TorchNamed):
 
 
 class LSTM(_TorchNamed):
-    """torch.nn.LSTM: the same arguments, `state_dict`, start and results.
+    """Drop-in replacement for torch.nn.LSTM: the same arguments, `state_dict`, initialisation and
+    results.
 
-    As in torch.nn the default is (T, B, I); write batch_first=True for (B, T, I).
+    As in torch.nn, the default layout is (T, B, I); write batch_first=True for (B, T, I).
 
     It is not a subclass of torch.nn.RNNBase, so code that looks for that class or for
     torch.nn.LSTM, as quantize_dynamic does, passes it over. Under autocast it returns the dtype of
     its weights and not bfloat16. docs/torch.md lists what differs.
 
     Args:
-        input_size: I.
-        hidden_size: H.
-        num_layers: L.
-        bias: Have `bias_ih` and `bias_hh`.
+        input_size: I, the size of the input.
+        hidden_size: H, the size of the hidden state.
+        num_layers: L, the number of stacked layers.
+        bias: Whether there are biases, `bias_ih` and `bias_hh`.
         batch_first: Sequences are (B, T, units).
-        dropout: Rate between layers, in training.
-        bidirectional: Have a second direction.
-        proj_size: Units of a projected output, below H; 0 for none.
-        device: Where the parameters are.
-        dtype: What the parameters are.
-        engine: What runs it: "cpu", "reference", or None to choose.
+        dropout: Drop rate between layers, in training.
+        bidirectional: Whether to run in both directions.
+        proj_size: The size of the projected output, below H; 0 for no projection.
+        device: The device of the parameters.
+        dtype: The dtype of the parameters.
+        engine: The engine: "cpu", "reference", or None to choose automatically.
         precision: "bfloat16" rounds the factors of products; see `Recurrent`.
-        checkpoint: Train in less memory by keeping every k-th state only: k, or True to choose; see
-            `Recurrent`.
+        checkpoint: Train in less memory by saving every k-th state only: k, or True to choose k;
+            see `Recurrent`.
         regularisers: `recurrent_dropout`, `variational`, `zoneout` and `weight_drop`; see
             `Recurrent`.
 
     Raises:
-        InputError: An argument that cannot be used; an ArgumentTypeError where its type is wrong.
+        InputError: An invalid argument; an ArgumentTypeError if its type is wrong.
     """
 
     def __init__(
         self,
-        input_size,
-        hidden_size,
-        num_layers=1,
-        bias=True,
-        batch_first=False,
-        dropout=0.0,
-        bidirectional=False,
-        proj_size=0,
-        device=None,
-        dtype=None,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
         *,
-        engine=None,
-        precision=None,
-        checkpoint=None,
-        **regularisers,
+        engine: str | None = None,
+        precision: str | None = None,
+        checkpoint: int | bool | None = None,
+        **regularisers: Any,
     ):
-        wanted = (
+        expected = (
             f"a whole number from 1 to hidden_size - 1, or 0 for none (hidden_size={hidden_size!r})"
         )
-        if at_least("proj_size", proj_size, 0, wanted) >= whole("hidden_size", hidden_size):
-            raise InputError(f"proj_size={proj_size!r}: write {wanted}")
+        if at_least("proj_size", proj_size, 0, expected) >= whole("hidden_size", hidden_size):
+            raise InputError(f"proj_size={proj_size!r}: write {expected}")
         super().__init__(
             lstm_projected if proj_size else lstm,
             input_size,
@@ -233,51 +255,52 @@ class LSTM(_TorchNamed):
 
 
 class GRU(_TorchNamed):
-    """torch.nn.GRU: the same arguments, `state_dict`, start and results.
+    """Drop-in replacement for torch.nn.GRU: the same arguments, `state_dict`, initialisation and
+    results.
 
-    As in torch.nn the default is (T, B, I); write batch_first=True for (B, T, I).
+    As in torch.nn, the default layout is (T, B, I); write batch_first=True for (B, T, I).
 
     It is not a subclass of torch.nn.RNNBase, so code that looks for that class or for torch.nn.GRU,
     as quantize_dynamic does, passes it over. Under autocast it returns the dtype of its weights and
     not bfloat16. docs/torch.md lists what differs.
 
     Args:
-        input_size: I.
-        hidden_size: H.
-        num_layers: L.
-        bias: Have `bias_ih` and `bias_hh`.
+        input_size: I, the size of the input.
+        hidden_size: H, the size of the hidden state.
+        num_layers: L, the number of stacked layers.
+        bias: Whether there are biases, `bias_ih` and `bias_hh`.
         batch_first: Sequences are (B, T, units).
-        dropout: Rate between layers, in training.
-        bidirectional: Have a second direction.
-        device: Where the parameters are.
-        dtype: What the parameters are.
-        engine: What runs it: "cpu", "reference", or None to choose.
+        dropout: Drop rate between layers, in training.
+        bidirectional: Whether to run in both directions.
+        device: The device of the parameters.
+        dtype: The dtype of the parameters.
+        engine: The engine: "cpu", "reference", or None to choose automatically.
         precision: "bfloat16" rounds the factors of products; see `Recurrent`.
-        checkpoint: Train in less memory by keeping every k-th state only: k, or True to choose; see
-            `Recurrent`.
+        checkpoint: Train in less memory by saving every k-th state only: k, or True to choose k;
+            see `Recurrent`.
         regularisers: `recurrent_dropout`, `variational`, `zoneout` and `weight_drop`; see
             `Recurrent`.
 
     Raises:
-        InputError: An argument that cannot be used; an ArgumentTypeError where its type is wrong.
+        InputError: An invalid argument; an ArgumentTypeError if its type is wrong.
     """
 
     def __init__(
         self,
-        input_size,
-        hidden_size,
-        num_layers=1,
-        bias=True,
-        batch_first=False,
-        dropout=0.0,
-        bidirectional=False,
-        device=None,
-        dtype=None,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
         *,
-        engine=None,
-        precision=None,
-        checkpoint=None,
-        **regularisers,
+        engine: str | None = None,
+        precision: str | None = None,
+        checkpoint: int | bool | None = None,
+        **regularisers: Any,
     ):
         super().__init__(
             gru,

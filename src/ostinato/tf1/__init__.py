@@ -1,11 +1,11 @@
-"""TensorFlow 1's names for recurrent networks: its programs run again, with the same digits.
+"""TensorFlow 1's API for recurrent networks: old programs run and print the same digits.
 
     import ostinato.tf1 as tf
 
-in place of `import tensorflow as tf`. Weights come from TensorFlow's own generator under its
-numbering of graph operations, cells run on Ostinato's equations in TensorFlow's float32 arithmetic,
-and lengths, states and both directions follow its rules. TensorFlow 1.13.1 is what is followed
-where versions differ.
+replaces `import tensorflow as tf`. Weights come from TensorFlow's random generator with its
+numbering of operations, cells run Ostinato's equations in TensorFlow's float32 arithmetic, and
+lengths, states and bidirectional layers follow TensorFlow's rules. If versions differ, TensorFlow
+1.13.1 is the reference.
 
 Example:
     >>> import numpy as np
@@ -130,10 +130,10 @@ float32, float64, int32, int64, bool = DTYPES.values()  # noqa: A001
 
 
 def name_scope(name: str | None):
-    """Put a prefix before the names of operations inside a `with`.
+    """Add a prefix to the names of operations inside a `with`.
 
     Args:
-        name: The prefix; one that is taken gets a number.
+        name: The prefix; a number is added if it is in use.
     """
     return get_default_graph().name_scope(name)
 
@@ -145,7 +145,7 @@ _TRAIN = (
 _CONTRIB_PAGE = "docs/contrib.md says what stands for each name of tf.contrib"
 _NORMAL = "draw with NumPy, tf.Variable(np.float32(np.random.randn(2, 3)))"
 
-# What to write in place of what programs have most.
+# What to write in place of frequent names that are not provided.
 _INSTEAD = {
     "tf.ConfigProto": "leave config out, tf.Session()",
     "tf.assign": "write variable.assign(value)",
@@ -177,7 +177,7 @@ _INSTEAD = {
 
 
 def _provided(within: str, names: dict):
-    """The full name of everything public in a namespace and in those inside it."""
+    """The full names of everything public in a namespace and in its inner namespaces."""
     for name, value in names.items():
         if not name.startswith("_") and not isinstance(value, _types.ModuleType):
             yield f"{within}.{name}"
@@ -186,11 +186,12 @@ def _provided(within: str, names: dict):
 
 
 def _nearest(missing: str) -> str | None:
-    """The name that is most likely meant: the same one elsewhere, or one that is written nearly so,
-    here before elsewhere.
+    """The provided name closest to a missing one: the same name in another namespace, or else a
+    similar name, with this namespace first.
+
     """
     within, _, name = missing.rpartition(".")
-    # a shorter way to something comes first, and one further inside this namespace
+    # Shorter names come first, then names in this namespace.
     provided = sorted(
         _provided("tf", globals()),
         key=lambda full: (full.count("."), not full.startswith(f"{within}.")),
@@ -217,7 +218,7 @@ def _missing(within: str, name: str) -> NotProvided:
 
 
 class _Names:
-    """A namespace, whose error for a missing name says what to write instead."""
+    """A namespace; the error for a missing name says what to write instead."""
 
     def __init__(self, within: str, **names):
         self.__dict__.update(names)
@@ -268,7 +269,7 @@ nn = _Names(
 
 
 def _cells_of(*modules) -> dict:
-    """The classes that modules make for others, by name."""
+    """The public classes of modules, by name."""
     found = {
         n: v
         for module in modules

@@ -1,8 +1,8 @@
-"""TensorFlow 1's own arithmetic: tanh, sigmoid, and the order of a sum. The last digit that it
-prints depends on all three.
+"""TensorFlow 1's arithmetic: tanh, sigmoid, and the order of sums, on which the last printed digit
+depends.
 
-It is TensorFlow 1.13.1's, as its Linux wheel computes on an x86-64 CPU with AVX. In float64 it is
-torch's.
+In float32 it follows the Linux wheel of TensorFlow 1.13.1 on an x86-64 CPU with AVX. In float64 it
+is torch's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +15,7 @@ from ..engines import reference
 from ..language.graph import Graph, Node
 
 # Eigen's float32 tanh: an odd polynomial of degree 13 over an even one of degree 6, highest power
-# first, the argument held within 9. Source: Eigen 3.3, generic_fast_tanh_float, as TensorFlow
+# first, the argument clipped to 9. Source: Eigen 3.3, generic_fast_tanh_float, as TensorFlow
 # 1.13.1 was built with it.
 _TANH_BOUND = 9.0
 _TANH_NUMERATOR = (
@@ -35,9 +35,9 @@ _TANH_DENOMINATOR = (
 )
 
 # Eigen's float32 sigmoid for a whole AVX register of eight numbers, less the 0.5 that is added: an
-# odd polynomial of degree 9 over an even one of degree 10, the argument held within 18. What does
-# not fill a register at the end of an array goes one by one, through expf. Source: Eigen 3.3,
-# scalar_logistic_op<float>.
+# odd polynomial of degree 9 over an even one of degree 10, the argument clipped to 18. The
+# elements at the end of an array that do not fill a register are computed one by one, with expf.
+# Source: Eigen 3.3, scalar_logistic_op<float>.
 _REGISTER = 8
 _SIGMOID_BOUND = 18.0
 _SIGMOID_NUMERATOR = (
@@ -132,8 +132,7 @@ MATHS = {"tanh": tanh, "sigmoid": sigmoid}
 
 
 def passing(bound: Callable) -> Callable:
-    """A bound on a value that the gradient passes as if it were not there: so it is in TensorFlow's
-    LSTMBlockCell.
+    """Clip a value without clipping its gradient, as in TensorFlow's LSTMBlockCell.
 
     Args:
         bound: torch.minimum or torch.maximum.
@@ -141,8 +140,8 @@ def passing(bound: Callable) -> Callable:
     return lambda value, limit: bound(value, limit).detach() + (value - value.detach())
 
 
-# Up to this many terms are added one after another, each product and each sum rounded, as Eigen
-# does within one block of its matrix product. Longer sums are torch's: their order depends on
+# Up to this number of terms are added one after another, each product and each sum rounded, as
+# Eigen does within one block of its matrix product. Longer sums are torch's: their order depends on
 # Eigen's block sizes, and so on the size of the CPU's caches.
 _LONGEST_SUM = 256
 
@@ -164,7 +163,7 @@ class _Accumulate(torch.autograd.Function):
 
 
 def accumulate(start: Tensor | None, x: Tensor, kernel: Tensor) -> Tensor:
-    """start + x @ kernel, with the sum going on from where it started.
+    """start + x @ kernel, with the sum continued from start.
 
     Args:
         start: (B, N); None for zeros.
@@ -182,11 +181,11 @@ def _has_product(node: Node) -> bool:
 
 
 class _Evaluation:
-    """The values of one step, each computed when it is asked for.
+    """The values of one step, computed on demand.
 
-    Where a cell adds up several products, TensorFlow joins what they multiply and makes one product
-    of them: one running sum, and what else is added comes after. So `W @ x + b + U @ h` is summed
-    here as x's terms, then h's, then b.
+    If a cell adds several products, TensorFlow concatenates their factors and computes one product
+    with one running sum; other terms are added afterwards. So `W @ x + b + U @ h` is summed as the
+    terms of x, then of h, then b.
     """
 
     def __init__(
@@ -223,7 +222,7 @@ class _Evaluation:
         return total
 
     def _terms(self, node: Node, part: slice):
-        """What a sum is made of, each with the units of it that count."""
+        """The terms of a sum, each with the range of its units that is used."""
         if node.op == "add":
             for a in node.args:
                 yield from self._terms(a, part)
@@ -246,11 +245,11 @@ def scan(
 
     Args:
         graph: The cell's step.
-        inputs: The input (T, B, I), or a tuple of such for a cell that is given several.
+        inputs: The input (T, B, I), or a tuple for a cell with several inputs.
         states: The initial states, each (B, its size).
         weights: The weights by name.
-        lengths: Valid steps of each row, (B,), from 0 to T; None where all rows are T long.
-        maths: Operations that are others than everywhere else, by name.
+        lengths: The valid steps of each row, (B,), from 0 to T; None if all are T.
+        maths: Replacements of operations, by name.
 
     Returns:
         The outputs (T, B, size of the output), 0 past a row's end, and the states after each row's

@@ -1,9 +1,9 @@
-"""TensorFlow 1's recurrent cells: its weights' names, shapes and gate orders over the equations of
-`ostinato.cells`.
+"""TensorFlow 1's recurrent cells, with its names, shapes and gate orders of weights. The equations
+are those of `ostinato.cells`.
 
-No equation is written here. A cell names one of `ostinato.cells`, says how TensorFlow's variables
-become that cell's weights, and lists the operations that TensorFlow 1.13.1 puts into the graph for
-one step, which number the seeds of what comes later.
+This module has no equations. A class names a cell of `ostinato.cells`, converts TensorFlow's
+variables to the weights of that cell, and lists the operations that TensorFlow 1.13.1 adds to the
+graph for one step. Their number determines the seeds of later operations.
 """
 
 from collections import namedtuple
@@ -24,15 +24,14 @@ LSTMStateTuple.__doc__ = (
     "The state of an LSTM: the cell state c and the output h, in TensorFlow's order."
 )
 
-# TensorFlow's LSTM kernel holds i, j, f, o; ours i, f, g, o, where g is its j. TensorFlow's GRU
-# gates r, u are our r, z.
+# TensorFlow's LSTM kernel stacks i, j, f, o; Ostinato's i, f, g, o, where g is j. TensorFlow's GRU
+# gates r, u are Ostinato's r, z.
 _LSTM_ORDER = (0, 2, 1, 3)
 
-# What the LSTM's other variables are in the equations; a projection is the other way about.
+# The names of the LSTM's other variables in the equations; a projection is transposed.
 _LSTM_NAMES = {"w_f_diag": "p_f", "w_i_diag": "p_i", "w_o_diag": "p_o", "projection/kernel": "R"}
 
-# What `activation=` may be, by the function given: the operation in the language and TensorFlow's
-# name of it.
+# The valid values of `activation=`, with the operation of the cell language and TensorFlow's name.
 ACTIVATIONS = {
     None: (language.tanh, "Tanh"),
     operations.tanh: (language.tanh, "Tanh"),
@@ -42,19 +41,20 @@ ACTIVATIONS = {
 
 
 def ordered(weight: torch.Tensor) -> torch.Tensor:
-    """Our weight of an LSTM's gates i, f, g, o (units in its first dimension) from TensorFlow's
-    (units in its last).
+    """The weight of an LSTM in Ostinato's order of gates, i, f, g, o (units first), from
+    TensorFlow's weight (units last).
+
     """
     weight = torch.cat([weight.chunk(4, -1)[i] for i in _LSTM_ORDER], -1)
     return weight.T if weight.dim() == 2 else weight
 
 
 def refuse(of: str, **given) -> None:
-    """Refuse options that are not provided, unless they are None, False or 0.
+    """Reject options that are not supported, unless they are None, False or 0.
 
     Args:
-        of: Whose options they are.
-        given: Them by name.
+        of: The name of the cell.
+        given: The options by name.
     """
     for name, value in given.items():
         if value not in (None, False, 0):
@@ -64,18 +64,24 @@ def refuse(of: str, **given) -> None:
 
 
 class Layer(RNNCell):
-    """A cell with weights of its own.
+    """A cell with its own weights.
 
-    A subclass sets `equations`, the cell of `ostinato.cells` with its constants; `recipe`, its
-    operations, with `{use}` where a variable is read within an operation, `{again}` where that is
-    not for the first time, `{read}` where it is read before one and `{taken}` where a state is read
-    first that is not joined to the input; `marks`, the marks of its states there; and `order`,
-    where each of the equations' states stands among them. `declared` are its variables as (name,
-    shape, initialiser), where a size of None is that of the input and the output together; those of
-    a recipe that names none are made before its operations. `weights` turns the variables' values
-    into the equations' weights. `maths` has operations that the cell computes in its own way.
-    `joins_state` is whether its first operation takes a state beside the input, and `shares_name`
-    whether two such cells in one scope have variables of the same names.
+    Attributes:
+        equations: The cell of `ostinato.cells`, with its constants.
+        recipe: The operations of a step. `{use}` stands where a variable is read within an
+            operation, `{again}` where it was read before, `{read}` where it is read before an
+            operation, and `{taken}` where a state that is not joined to the input is read first.
+        marks: The marks of the states in the recipe.
+        order: The index of each state of the equations among the states of the cell.
+        declared: The variables as (name, shape, initializer). A size of None is the size of the
+            input plus the size of the output. If the recipe names no variables, they are created
+            before its operations.
+        maths: Replacements of operations in the equations, by name.
+        joins_state: Whether its first operation takes a state as well as the input.
+        shares_name: Whether two such cells in one scope have variables of the same names.
+
+    A subclass defines `weights`, which converts the values of the variables to the weights of the
+    equations.
     """
 
     joined = False
@@ -94,7 +100,7 @@ class Layer(RNNCell):
             )
         if not isinstance(name, str):
             raise InputError(
-                f"{type(self).__name__}(name={name!r}): give a word for its variables' names"
+                f"{type(self).__name__}(name={name!r}): give a string, the scope of its variables"
             )
         self.activation, self.activation_name = ACTIVATIONS[activation]
         self.state_size = self.output_size = self.num_units = whole(self, "num_units", num_units)
@@ -109,14 +115,14 @@ class Layer(RNNCell):
 
     @property
     def trainable_variables(self) -> list[Variable]:
-        """Its variables, which all are trained."""
+        """The variables of the cell; all are trainable."""
         return list(self.made.values())
 
     variables = trainable_variables
 
     @property
     def parts(self) -> list[int]:
-        """The sizes of the states, in TensorFlow's order, where they are kept in one."""
+        """The sizes of the states in a concatenated state, in TensorFlow's order."""
         return [self.num_units, self.output_size]
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
@@ -165,10 +171,10 @@ class Layer(RNNCell):
         return Step(advance, marks["h"], [marks[m] for m in self.marks], reads)
 
     def check_dtype(self, dtype: DType) -> None:
-        """Refuse an input of whole numbers, and one of another dtype than the cell was given."""
+        """Reject an input of integers, and an input of another dtype than the cell's."""
         if not dtype.is_floating:
             raise InputError(
-                f"{type(self).__name__} was given an input of {dtype.name}: give it fractions, "
+                f"{type(self).__name__} was given an input of {dtype.name}: give it floats, "
                 f"tf.cast(x, tf.float32)"
             )
         if self.kind not in (None, dtype):
@@ -182,7 +188,7 @@ class Layer(RNNCell):
         return graph.record(recipe, variable)
 
     def inputs(self, run, marks: Marks, x, lengths: torch.Tensor | None):
-        """What the equations are given for the input."""
+        """The input of the equations."""
         return x
 
     def scan(
@@ -192,13 +198,14 @@ class Layer(RNNCell):
         weights: dict[str, torch.Tensor],
         lengths: torch.Tensor | None,
     ):
-        """Run the equations: what `Step.advance` does, with the equations' weights and the states
-        in their order.
+        """Run the equations over a sequence, as `Step.advance`, with the weights and states of the
+        equations in their order.
+
         """
         return arithmetic.scan(self.equations.graph, x, states, weights, lengths, self.maths)
 
     def declare(self, input_size: int) -> dict[str, tuple]:
-        """The shape and the initialiser of each variable, by name, for an input of a size."""
+        """The shape and the initializer of each variable, by name, for an input size."""
         rows = input_size + self.output_size
         return {
             name: ([n or rows for n in shape], initializer)
@@ -207,8 +214,9 @@ class Layer(RNNCell):
 
 
 class PlainLayer(Layer):
-    """A layer that is none of TensorFlow's: it opens its outer scope once more, and its variables
-    stay of the older kind.
+    """A cell that is not a layer in TensorFlow. It opens its outer scope a second time, and its
+    variables are never resource variables.
+
     """
 
     # Wrappers set it to True.
@@ -220,14 +228,14 @@ class PlainLayer(Layer):
 
 
 class BasicRNNCell(Layer):
-    """The simple recurrent network: `ostinato.cells.elman`.
+    """The simple (Elman) recurrent network: `ostinato.cells.elman`.
 
     Args:
         num_units: The size of the state.
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
-        name: What its variables are named by; None for `basic_rnn_cell`.
-        dtype: The input's; None for whichever that is.
+        reuse: Whether to use variables that exist already.
+        name: The scope of its variables; None for `basic_rnn_cell`.
+        dtype: The dtype of the input; None to accept any.
     """
 
     def __init__(
@@ -244,7 +252,7 @@ class BasicRNNCell(Layer):
     def weights(
         self, input_size: int, kernel: torch.Tensor, bias: torch.Tensor
     ) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         return {"W": kernel[:input_size].T, "U": kernel[input_size:].T, "b": bias}
 
 
@@ -255,13 +263,13 @@ class GRUCell(Layer):
     Args:
         num_units: The size of the state.
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
-        kernel_initializer: What its two kernels begin with; None for the scope's, else
+        reuse: Whether to use variables that exist already.
+        kernel_initializer: The initializer of both kernels; None for the scope's, or else
             glorot_uniform.
-        bias_initializer: What its two biases begin with; None for 1 in the gates' and 0 in the
+        bias_initializer: The initializer of both biases; None for 1 in the gates' and 0 in the
             candidate's.
-        name: What its variables are named by; None for `gru_cell`.
-        dtype: The input's; None for whichever that is.
+        name: The scope of its variables; None for `gru_cell`.
+        dtype: The dtype of the input; None to accept any.
     """
 
     def __init__(
@@ -299,7 +307,7 @@ class GRUCell(Layer):
     def weights(
         self, input_size: int, gates, gates_bias, candidate, candidate_bias
     ) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         return {
             "W": torch.cat([gates[:input_size], candidate[:input_size]], 1).T,
             "U_rz": gates[input_size:].T,
@@ -309,7 +317,7 @@ class GRUCell(Layer):
 
 
 class LSTMLayer(Layer):
-    """A layer with the states c and h, and TensorFlow's four gates."""
+    """A cell with the states c and h, and TensorFlow's four gates."""
 
     def _states(self, output_size: int, state_is_tuple: bool):
         whole(self, "num_proj", output_size, ", or leave it out for no projection")
@@ -322,7 +330,7 @@ class LSTMLayer(Layer):
         self.marks = ("c", "h") if state_is_tuple else ("state",)
 
     def weights(self, input_size: int, kernel, bias, *more) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         kernel, bias = ordered(kernel), ordered(bias)
         others = {
             _LSTM_NAMES[name]: w.T if w.dim() > 1 else w
@@ -336,12 +344,12 @@ class BasicLSTMCell(LSTMLayer):
 
     Args:
         num_units: The size of each state.
-        forget_bias: What is added to the forget gate as it runs.
-        state_is_tuple: False to keep c and h in one state of twice the size.
+        forget_bias: A constant added to the forget gate.
+        state_is_tuple: False to concatenate c and h to one state.
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
-        name: What its variables are named by; None for `basic_lstm_cell`.
-        dtype: The input's; None for whichever that is.
+        reuse: Whether to use variables that exist already.
+        name: The scope of its variables; None for `basic_lstm_cell`.
+        dtype: The dtype of the input; None to accept any.
     """
 
     def __init__(
@@ -373,23 +381,22 @@ class BasicLSTMCell(LSTMLayer):
 
 
 class LSTMCell(LSTMLayer):
-    """The LSTM with everything, each part of which can be off: `ostinato.cells.lstm_full`.
+    """The LSTM with optional peepholes, clipping and projection: `ostinato.cells.lstm_full`.
 
     Args:
         num_units: The size of the cell state.
         use_peepholes: Whether the gates see the cell state.
-        cell_clip: The cell state is held within this; None for no bound.
-        initializer: What its weights begin with, but for the bias; None for the scope's, else
-            glorot_uniform.
-        num_proj: The size of the output, projected; None for no projection.
-        proj_clip: The output is held within this; None for no bound. Without a projection it does
-            nothing.
-        forget_bias: What is added to the forget gate as it runs.
-        state_is_tuple: False to keep c and h in one state.
+        cell_clip: The bound to which the cell state is clipped; None for no clipping.
+        initializer: The initializer of the weights other than the bias; None for the scope's, or
+            else glorot_uniform.
+        num_proj: The size of the projected output; None for no projection.
+        proj_clip: The bound to which the projected output is clipped; None for no clipping.
+        forget_bias: A constant added to the forget gate.
+        state_is_tuple: False to concatenate c and h to one state.
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
-        name: What its variables are named by; None for `lstm_cell`.
-        dtype: The input's; None for whichever that is.
+        reuse: Whether to use variables that exist already.
+        name: The scope of its variables; None for `lstm_cell`.
+        dtype: The dtype of the input; None to accept any.
     """
 
     def __init__(
@@ -411,8 +418,8 @@ class LSTMCell(LSTMLayer):
     ):
         if num_unit_shards or num_proj_shards:
             raise InputError(
-                "LSTMCell(num_unit_shards=..., num_proj_shards=...): weights in several pieces are "
-                "not provided; leave both out"
+                "LSTMCell(num_unit_shards=..., num_proj_shards=...): sharded weights are not "
+                "provided; leave both out"
             )
         super().__init__(num_units, activation, reuse, name or "lstm_cell", dtype)
         self._states(num_proj or num_units, state_is_tuple)

@@ -1,8 +1,7 @@
-"""The other cells of tf.contrib.rnn: their variables' names and shapes over the equations of
+"""The other cells of tf.contrib.rnn, with TensorFlow's variables and the equations of
 `ostinato.cells`, as in `cells.py`.
 
-MinimalRNNCell and CFNCell TensorFlow 1.13.1 has in tensorflow.contrib.rnn.python.ops.rnn_cell
-alone.
+TensorFlow 1.13.1 has MinimalRNNCell and CFNCell only in tensorflow.contrib.rnn.python.ops.rnn_cell.
 """
 
 import torch
@@ -42,14 +41,14 @@ def _nas_projected(
 
 
 class NASCell(PlainLayer, LSTMLayer):
-    """The cell found by neural architecture search: `ostinato.cells.nas`, whose output may be
-    projected.
+    """The cell found by neural architecture search, with an optional projection:
+    `ostinato.cells.nas`.
 
     Args:
         num_units: The size of the cell state.
-        num_proj: The size of the output, projected; None for no projection.
+        num_proj: The size of the projected output; None for no projection.
         use_biases: Whether there are biases.
-        reuse: Whether its variables exist already.
+        reuse: Whether to use variables that exist already.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class NASCell(PlainLayer, LSTMLayer):
         )
 
     def weights(self, input_size: int, recurrent, kernel, *more) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         bias = more[0] if self.use_biases else recurrent.new_zeros(8 * self.num_units)
         return {"W": kernel.T, "U": recurrent.T, "b": bias} | (
             {"R": more[-1].T} if self.projected else {}
@@ -99,10 +98,10 @@ class UGRNNCell(PlainLayer):
 
     Args:
         num_units: The size of the state.
-        initializer: What its kernel begins with; None for the scope's, else glorot_uniform.
-        forget_bias: What is added to the gate as it runs.
+        initializer: The initializer of the kernel; None for the scope's, or else glorot_uniform.
+        forget_bias: A constant added to the gate.
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
+        reuse: Whether to use variables that exist already.
     """
 
     def __init__(
@@ -136,11 +135,12 @@ class IntersectionRNNCell(PlainLayer):
 
     Args:
         num_units: The size of the state and of the output.
-        num_in_proj: Of any size, to project an input that has not `num_units` to `num_units`.
-        initializer: What its kernels begin with; None for the scope's, else glorot_uniform.
-        forget_bias: What is added to both gates as they run.
+        num_in_proj: Any size above 0: an input of another size than `num_units` is projected to
+            `num_units`.
+        initializer: The initializer of the kernels; None for the scope's, or else glorot_uniform.
+        forget_bias: A constant added to both gates.
         y_activation: tf.nn.relu (the default), tf.nn.tanh or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
+        reuse: Whether to use variables that exist already.
     """
 
     marks = ("state",)
@@ -196,7 +196,7 @@ class IntersectionRNNCell(PlainLayer):
         }
 
     def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         *first, kernel, bias = given
         projection = {"V": first[0].T, "a": first[1]} if first else {}
         return {
@@ -213,8 +213,8 @@ class SRUCell(Layer):
     Args:
         num_units: The size of the state.
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
-        name: What its variables are named by; None for `sru_cell`.
+        reuse: Whether to use variables that exist already.
+        name: The scope of its variables; None for `sru_cell`.
     """
 
     marks = ("c",)
@@ -235,7 +235,7 @@ class SRUCell(Layer):
         }
 
     def weights(self, input_size: int, kernel, bias) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         return {"W": kernel.T, "b": bias}
 
 
@@ -245,9 +245,9 @@ class IndRNNCell(Layer):
     Args:
         num_units: The size of the state.
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
-        name: What its variables are named by; None for `ind_rnn_cell`.
-        dtype: The input's; None for whichever that is.
+        reuse: Whether to use variables that exist already.
+        name: The scope of its variables; None for `ind_rnn_cell`.
+        dtype: The dtype of the input; None to accept any.
     """
 
     def __init__(
@@ -269,23 +269,23 @@ class IndRNNCell(Layer):
         }
 
     def weights(self, input_size: int, kernel, diagonal, bias) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         return {"W": kernel.T, "u": diagonal[0], "b": bias}
 
 
 class IndyGRUCell(Layer):
-    """The GRU of which each unit sees its own state: `ostinato.cells.indy_gru`.
+    """The independent GRU, whose units see only their own state: `ostinato.cells.indy_gru`.
 
     Args:
         num_units: The size of the state.
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
-        kernel_initializer: What its two kernels for the input begin with; None for the scope's,
-            else glorot_uniform.
-        bias_initializer: What its two biases begin with; None for 1 in the gates' and 0 in the
+        reuse: Whether to use variables that exist already.
+        kernel_initializer: The initializer of both input kernels; None for the scope's, or else
+            glorot_uniform.
+        bias_initializer: The initializer of both biases; None for 1 in the gates' and 0 in the
             candidate's.
-        name: What its variables are named by; None for `indy_gru_cell`.
-        dtype: The input's; None for whichever that is.
+        name: The scope of its variables; None for `indy_gru_cell`.
+        dtype: The dtype of the input; None to accept any.
     """
 
     def __init__(
@@ -325,13 +325,13 @@ class IndyGRUCell(Layer):
         }
 
     def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         kernel, diagonal, bias = (torch.cat(pair, -1) for pair in zip(given[:3], given[3:]))
         return {"W": kernel.T, "u": diagonal[0], "b": bias}
 
 
 class _Units(Layer):
-    """A cell whose activation may be a name, and whose initialisers too."""
+    """A cell whose activation and initializers may be given by name."""
 
     def __init__(
         self, units: int, activation, kernel_initializer, bias_initializer, name: str, dtype
@@ -358,10 +358,10 @@ class MinimalRNNCell(_Units):
     Args:
         units: The size of the state.
         activation: "tanh", "relu" or "sigmoid", or tf.nn's function.
-        kernel_initializer, bias_initializer: What they begin with: "glorot_uniform" and "ones", or
-            initialisers of `tf`.
-        name: What its variables are named by; None for `minimal_rnn_cell`.
-        dtype: The input's; None for whichever that is.
+        kernel_initializer, bias_initializer: The initializers: "glorot_uniform" and "ones", or
+            initializers of `tf`.
+        name: The scope of its variables; None for `minimal_rnn_cell`.
+        dtype: The dtype of the input; None to accept any.
     """
 
     def __init__(
@@ -396,7 +396,7 @@ class MinimalRNNCell(_Units):
         }
 
     def weights(self, input_size: int, kernel, bias) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         V, W, U = kernel.T.split([input_size, self.num_units, self.num_units], 1)
         return {"V": V, "W": W, "U": U, "b": bias}
 
@@ -405,8 +405,8 @@ class CFNCell(_Units):
     """The chaos-free network: `ostinato.cells.cfn`.
 
     Args:
-        units, activation, kernel_initializer, bias_initializer, dtype: As of MinimalRNNCell.
-        name: What its variables are named by; None for `cfn_cell`.
+        units, activation, kernel_initializer, bias_initializer, dtype: See `MinimalRNNCell`.
+        name: The scope of its variables; None for `cfn_cell`.
     """
 
     def __init__(
@@ -438,7 +438,7 @@ class CFNCell(_Units):
         }
 
     def weights(self, input_size: int, kernel, recurrent, bias) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         return {"W": kernel.T, "U": recurrent.T, "b": bias}
 
 
@@ -447,9 +447,9 @@ class GRUBlockCellV2(GRUCell):
 
     Args:
         num_units: The size of the state.
-        cell_size: Its older name; one of both is given.
-        reuse: Whether its variables exist already.
-        name: What its variables are named by.
+        cell_size: The older name of `num_units`; give one of both.
+        reuse: Whether to use variables that exist already.
+        name: The scope of its variables.
     """
 
     def __init__(
@@ -471,10 +471,10 @@ class GRUBlockCellV2(GRUCell):
 
 
 class GRUBlockCell(GRUBlockCellV2):
-    """`GRUBlockCellV2` with other names of its variables.
+    """`GRUBlockCellV2` with other variable names.
 
     Args:
-        num_units, cell_size, reuse, name: As of `GRUBlockCellV2`.
+        num_units, cell_size, reuse, name: See `GRUBlockCellV2`.
     """
 
     def __init__(

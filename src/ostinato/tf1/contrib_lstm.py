@@ -1,7 +1,7 @@
-"""The LSTMs of tf.contrib.rnn: their variables' names and shapes over the equations of
-`ostinato.cells`, as in `cells.py`.
+"""The LSTMs of tf.contrib.rnn, with TensorFlow's variables and the equations of `ostinato.cells`,
+as in `cells.py`.
 
-WeightNormLSTMCell TensorFlow 1.13.1 has in tensorflow.contrib.rnn.python.ops.rnn_cell alone.
+TensorFlow 1.13.1 has WeightNormLSTMCell only in tensorflow.contrib.rnn.python.ops.rnn_cell.
 """
 
 import torch
@@ -19,7 +19,7 @@ from .variables import (
     zeros_initializer,
 )
 
-# What recipes have in common; `{{` and `}}` are braces once the recipe is used.
+# Parts of recipes; `{{` and `}}` become braces when the recipe is formatted.
 SPLIT = "Const split(split_dim)"
 LINEAR = "MatMul{use} BiasAdd{use}"
 CLIP = "clip_by_value(Minimum(y) y)"
@@ -28,7 +28,7 @@ STRIDED = "strided_slice(stack stack_1 stack_2)"
 
 
 def scope(name: str, inside: str) -> str:
-    """A name scope of a recipe."""
+    """The recipe of a name scope."""
     return f"{name}{{{{{inside}}}}}"
 
 
@@ -43,20 +43,20 @@ def _norm(name: str, mark: str = "") -> str:
 
 
 class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
-    """The LSTM with each gate and the cell state normalised:
+    """The LSTM with layer normalisation of each gate and of the cell state:
     `ostinato.cells.layer_norm_basic_lstm`.
 
     Args:
         num_units: The size of each state.
-        forget_bias: What is added to the forget gate as it runs.
+        forget_bias: A constant added to the forget gate.
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        layer_norm: False for no normalisation, which leaves `ostinato.cells.lstm`.
-        norm_gain, norm_shift: What the gains and the shifts begin with.
-        dropout_keep_prob: How much is kept of what each step adds to the cell state, above 0 and up
-            to 1.
-        dropout_prob_seed: A seed of its own for that; None for the graph's.
-        input_size: Taken and not needed.
-        reuse: Whether its variables exist already.
+        layer_norm: False for no normalisation: `ostinato.cells.lstm`.
+        norm_gain, norm_shift: The initial gains and shifts.
+        dropout_keep_prob: The probability, above 0 and up to 1, of keeping what a step adds to the
+            cell state.
+        dropout_prob_seed: The seed of the dropout; None for the graph's.
+        input_size: Accepted for compatibility; ignored.
+        reuse: Whether to use variables that exist already.
 
     Source: Semeniuta, Severyn and Barth, Recurrent Dropout without Memory Loss (2016),
         arXiv:1603.05118, for the dropout.
@@ -123,7 +123,7 @@ class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
         )
 
     def weights(self, input_size: int, kernel, *more) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         if len(more) == 1:
             return super().weights(input_size, kernel, *more)
         kernel, gamma, beta = ordered(kernel), torch.cat(more[:8:2]), torch.cat(more[1:8:2])
@@ -155,22 +155,21 @@ class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
 
 
 class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
-    """The LSTM whose input gate is what the forget gate leaves: `ostinato.cells.coupled_lstm`, or
+    """The LSTM with the input gate 1 - f: `ostinato.cells.coupled_lstm` or
     `coupled_lstm_projected`.
 
     Args:
         num_units: The size of the cell state.
         use_peepholes: Whether the gates see the cell state.
-        initializer: Taken and not used, as by TensorFlow.
-        num_proj: The size of the output, projected; None for no projection.
-        proj_clip: The output is held within this; None for no bound. Without a projection it does
-            nothing.
-        forget_bias: What is added to the forget gate as it runs.
-        state_is_tuple: False to keep c and h in one state.
+        initializer: Accepted and ignored, as in TensorFlow.
+        num_proj: The size of the projected output; None for no projection.
+        proj_clip: The bound to which the projected output is clipped; None for no clipping.
+        forget_bias: A constant added to the forget gate.
+        state_is_tuple: False to concatenate c and h to one state.
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        layer_norm: False; normalisation is not provided.
-        num_unit_shards, num_proj_shards: 1; weights in several pieces are not provided.
-        reuse: Whether its variables exist already.
+        layer_norm: False; normalisation is not supported.
+        num_unit_shards, num_proj_shards: 1; sharded weights are not supported.
+        reuse: Whether to use variables that exist already.
     """
 
     def __init__(
@@ -192,9 +191,8 @@ class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
     ):
         if (num_unit_shards, num_proj_shards) != (1, 1):
             raise InputError(
-                "CoupledInputForgetGateLSTMCell(num_unit_shards=..., num_proj_shards=...): weights "
-                "in several "
-                "pieces are not provided; leave both out"
+                "CoupledInputForgetGateLSTMCell(num_unit_shards=..., num_proj_shards=...): sharded "
+                "weights are not provided; leave both out"
             )
         refuse("CoupledInputForgetGateLSTMCell", layer_norm=layer_norm)
         super().__init__(num_units, activation, reuse, "coupled_input_forget_gate_lstm_cell")
@@ -236,8 +234,8 @@ class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
         )
 
     def weights(self, input_size: int, kernel, bias, *more) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
-        # TensorFlow's gates are j, f, o; ours f, g, o, where g is its j.
+        """The weights of the equations, from the values of the variables."""
+        # TensorFlow's gates are j, f, o; Ostinato's f, g, o, where g is j.
         kernel, bias = (
             torch.cat([w.chunk(3, -1)[i] for i in (1, 0, 2)], -1) for w in (kernel, bias)
         )
@@ -249,18 +247,18 @@ class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
 
 
 class IndyLSTMCell(LSTMLayer):
-    """The LSTM of which each unit sees its own states: `ostinato.cells.indy_lstm`.
+    """The independent LSTM, whose units see only their own states: `ostinato.cells.indy_lstm`.
 
     Args:
         num_units: The size of each state.
-        forget_bias: What is added to the forget gate as it runs.
+        forget_bias: A constant added to the forget gate.
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
-        kernel_initializer: What its kernel for the input begins with; None for the scope's, else
+        reuse: Whether to use variables that exist already.
+        kernel_initializer: The initializer of the input kernel; None for the scope's, or else
             glorot_uniform.
-        bias_initializer: What its bias begins with; None for 0.
-        name: What its variables are named by; None for `indy_lstm_cell`.
-        dtype: The input's; None for whichever that is.
+        bias_initializer: The initializer of the bias; None for 0.
+        name: The scope of its variables; None for `indy_lstm_cell`.
+        dtype: The dtype of the input; None to accept any.
     """
 
     def __init__(
@@ -299,26 +297,27 @@ class IndyLSTMCell(LSTMLayer):
         }
 
     def weights(self, input_size: int, kernel, diagonal, bias) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         return {"W": ordered(kernel), "u": ordered(diagonal[0]), "b": ordered(bias)}
 
 
 class GLSTMCell(PlainLayer, LSTMLayer):
-    """The LSTM in groups, each of which sees its share of the input and of the output:
+    """The LSTM in groups; each group sees its part of the input and of the output:
     `ostinato.cells.lstm` or `lstm_full`.
 
-    The matrices are those of an LSTM that are 0 outside the groups' blocks, so that groups save
-    weights here and not time.
+    The matrices are block diagonal and are multiplied as full matrices: groups save weights but not
+    time.
 
     Args:
         num_units: The size of the cell state.
-        initializer: What its kernels begin with; None for the scope's, else glorot_uniform.
-        num_proj: The size of the output, projected; None for no projection.
-        number_of_groups: How many; it divides the sizes of the input, the state and the output.
-        forget_bias: What is added to the forget gate as it runs.
-        activation: tf.nn.tanh; others, which TensorFlow takes for the output alone, are not
-            provided.
-        reuse: Whether its variables exist already.
+        initializer: The initializer of the kernels; None for the scope's, or else glorot_uniform.
+        num_proj: The size of the projected output; None for no projection.
+        number_of_groups: The number of groups. It divides the sizes of the input, the state and the
+            output.
+        forget_bias: A constant added to the forget gate.
+        activation: tf.nn.tanh. Other activations, which TensorFlow applies to the output only, are
+            not supported.
+        reuse: Whether to use variables that exist already.
     """
 
     def __init__(
@@ -367,9 +366,8 @@ class GLSTMCell(PlainLayer, LSTMLayer):
     def _share(self, what: str, units: int) -> int:
         if units % self.groups:
             raise SizeError(
-                f"GLSTMCell(number_of_groups={self.groups}): {what} is {units}, which is not that "
-                f"many equal parts; "
-                "give a multiple of it"
+                f"GLSTMCell(number_of_groups={self.groups}): {what} is {units}, which is not a "
+                f"multiple of it; give a multiple"
             )
         return units // self.groups
 
@@ -384,7 +382,7 @@ class GLSTMCell(PlainLayer, LSTMLayer):
         return kernels | biases | (projection if self.projected else {})
 
     def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         kernels, biases, more = (
             given[: self.groups],
             given[self.groups : self.groups + 4],
@@ -405,21 +403,21 @@ class GLSTMCell(PlainLayer, LSTMLayer):
 
 
 class WeightNormLSTMCell(PlainLayer, LSTMLayer):
-    """The LSTM with its two matrices normalised, a gain for each unit of a gate:
+    """The LSTM with weight normalisation of its two matrices, with a gain for each unit of a gate:
     `ostinato.cells.lstm` or `lstm_peephole`.
 
     Args:
         num_units: The size of each state.
         norm: False for an LSTM without normalisation.
         use_peepholes: Whether the gates see the cell state.
-        cell_clip: The cell state is held within this; None for no bound.
-        initializer: What its weights begin with, but for the bias; None for the scope's, else
-            glorot_uniform.
-        num_proj: None; a projection is not provided.
-        proj_clip: Taken and not needed.
-        forget_bias: What is added to the forget gate as it runs.
+        cell_clip: The bound to which the cell state is clipped; None for no clipping.
+        initializer: The initializer of the weights other than the bias; None for the scope's, or
+            else glorot_uniform.
+        num_proj: None; a projection is not supported.
+        proj_clip: Accepted for compatibility; ignored.
+        forget_bias: A constant added to the forget gate.
         activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
-        reuse: Whether its variables exist already.
+        reuse: Whether to use variables that exist already.
     """
 
     def __init__(
@@ -471,10 +469,10 @@ class WeightNormLSTMCell(PlainLayer, LSTMLayer):
         )
 
     def weights(self, input_size: int, kernel, *more) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         if self.norm:
             gains, more = more[:2], more[2:]
-            # tf.nn.l2_normalize holds the square of the length above 1e-12.
+            # tf.nn.l2_normalize clips the squared length to at least 1e-12.
             parts = zip((kernel[:input_size], kernel[input_size:]), gains)
             kernel = torch.cat(
                 [part / part.square().sum(0).clamp(min=1e-12).sqrt() * gain for part, gain in parts]
@@ -490,13 +488,13 @@ class LSTMBlockCell(LSTMCell):
 
     Args:
         num_units: The size of each state.
-        forget_bias: What is added to the forget gate as it runs.
-        cell_clip: The cell state is held within this, and gradients pass as if it were not; None
-            for no bound.
+        forget_bias: A constant added to the forget gate.
+        cell_clip: The bound to which the cell state is clipped; gradients ignore the clipping. None
+            for no clipping.
         use_peephole: Whether the gates see the cell state.
-        dtype: The input's; None for whichever that is.
-        reuse: Whether its variables exist already.
-        name: What its variables are named by.
+        dtype: The dtype of the input; None to accept any.
+        reuse: Whether to use variables that exist already.
+        name: The scope of its variables.
     """
 
     maths = {

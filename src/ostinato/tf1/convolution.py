@@ -1,5 +1,5 @@
-"""The convolutional LSTMs of tf.contrib.rnn, which run step by step on torch's operations: the
-language has no convolution.
+"""The convolutional LSTMs of tf.contrib.rnn. They run step by step on torch operations, because the
+cell language has no convolution.
 """
 
 import numbers
@@ -16,7 +16,7 @@ from .graph import TensorShape
 from .steps import number, stepwise
 from .variables import constant_initializer
 
-# What TensorFlow 1.13.1 makes of a convolution in one, two and three dimensions; see `graph.py`.
+# TensorFlow 1.13.1's operations of a convolution in one, two and three dimensions; see `graph.py`.
 _CONVOLUTIONS = {
     1: "conv1d{{ExpandDims(dim) ExpandDims(dim)[Enter] Conv2D Squeeze}}",
     2: "Conv2D{use}",
@@ -25,27 +25,26 @@ _CONVOLUTIONS = {
 
 
 class ConvLSTMCell(PlainLayer):
-    """The LSTM whose products are convolutions, over inputs (batch, places in each dimension,
+    """The LSTM with convolutions in place of matrix products, for inputs (batch, spatial sizes,
     channels).
 
-    It runs step by step on torch's operations and not on a cell of `ostinato.cells`;
-    `ostinato.nn.conv_lstm.ConvLSTM` is a torch module of the same. Sums are torch's, so that the
-    last digits may be others than TensorFlow's.
+    It runs step by step on torch operations, without a cell of `ostinato.cells`;
+    `ostinato.nn.conv_lstm.ConvLSTM` is the same as a torch module. The order of sums is torch's, so
+    the last digits may differ from TensorFlow's.
 
     Args:
-        conv_ndims: In how many dimensions: 1, 2 or 3.
-        input_shape: The shape of a step's input, its places and channels.
+        conv_ndims: The number of spatial dimensions: 1, 2 or 3.
+        input_shape: The shape of the input of a step: its spatial sizes and channels.
         output_channels: The channels of each state and of the output.
         kernel_shape: The size of the kernel in each dimension.
         use_bias: Whether there is a bias.
-        skip_connection: Not provided; in TensorFlow it fails in the second step.
-        forget_bias: What is added to the forget gate as it runs.
-        initializers: Taken and not used, as by TensorFlow.
-        name: What its variables are named by.
+        skip_connection: Not supported; TensorFlow fails in the second step.
+        forget_bias: A constant added to the forget gate.
+        initializers: Accepted and ignored, as in TensorFlow.
+        name: The scope of its variables.
 
     Source: Shi et al., Convolutional LSTM Network: A Machine Learning Approach for Precipitation
-        Nowcasting (2015),
-    arXiv:1506.04214, without its peepholes, as in TensorFlow.
+        Nowcasting (2015), arXiv:1506.04214, without its peepholes, as in TensorFlow.
     """
 
     order = (0, 1)
@@ -68,9 +67,8 @@ class ConvLSTMCell(PlainLayer):
             raise InputError(f"{kind}(conv_ndims={conv_ndims!r}): give 1, 2 or 3")
         if skip_connection:
             raise InputError(
-                f"{kind}(skip_connection=True) is not provided by ostinato.tf1, for in TensorFlow "
-                f"its second step "
-                "fails: leave skip_connection out"
+                f"{kind}(skip_connection=True) is not provided by ostinato.tf1, because TensorFlow "
+                f"fails in its second step: leave skip_connection out"
             )
         for what, sizes, count in (
             ("input_shape", input_shape, conv_ndims + 1),
@@ -114,7 +112,7 @@ class ConvLSTMCell(PlainLayer):
         )
 
     def weights(self, input_size: tuple, kernel, bias=None) -> dict[str, torch.Tensor]:
-        """The kernel as torch has it, and the bias."""
+        """The kernel in the layout of torch, and the bias."""
         return {
             "kernel": kernel.movedim((-1, -2), (0, 1)),
             "bias": kernel.new_zeros(kernel.shape[-1]) if bias is None else bias,
@@ -140,8 +138,8 @@ class Conv1DLSTMCell(ConvLSTMCell):
     """`ConvLSTMCell` in one dimension.
 
     Args:
-        name: What its variables are named by.
-        kwargs: As of `ConvLSTMCell`, but for `conv_ndims`.
+        name: The scope of its variables.
+        kwargs: The other arguments of `ConvLSTMCell`.
     """
 
     def __init__(self, name: str = "conv_1d_lstm_cell", **kwargs):
@@ -152,8 +150,8 @@ class Conv2DLSTMCell(ConvLSTMCell):
     """`ConvLSTMCell` in two dimensions.
 
     Args:
-        name: What its variables are named by.
-        kwargs: As of `ConvLSTMCell`, but for `conv_ndims`.
+        name: The scope of its variables.
+        kwargs: The other arguments of `ConvLSTMCell`.
     """
 
     def __init__(self, name: str = "conv_2d_lstm_cell", **kwargs):
@@ -164,8 +162,8 @@ class Conv3DLSTMCell(ConvLSTMCell):
     """`ConvLSTMCell` in three dimensions.
 
     Args:
-        name: What its variables are named by.
-        kwargs: As of `ConvLSTMCell`, but for `conv_ndims`.
+        name: The scope of its variables.
+        kwargs: The other arguments of `ConvLSTMCell`.
     """
 
     def __init__(self, name: str = "conv_3d_lstm_cell", **kwargs):

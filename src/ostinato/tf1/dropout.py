@@ -1,6 +1,4 @@
-"""Dropout with TensorFlow 1's own draws: of a value, and of what goes into a cell and comes out of
-it.
-"""
+"""Dropout with TensorFlow 1's masks, on values and on the inputs and outputs of a cell."""
 
 import hashlib
 import numbers
@@ -25,8 +23,8 @@ from .graph import (
 from .steps import RNNCell, Step, dimensions, flatten, number, pack, stepwise
 from .wrappers import _Wrapper
 
-# What TensorFlow 1.13.1 makes in tf.nn.dropout's scope, of the numbers for a whole run, and of
-# dropping by those; see `graph.py`.
+# TensorFlow 1.13.1's operations in tf.nn.dropout's scope, for the random numbers of a whole run,
+# and for dropout with these numbers; see `graph.py`.
 DROPOUT = (
     "rate Shape sub(x) random_uniform(min max RandomUniform=random sub mul) add Floor "
     "truediv mul=result"
@@ -36,13 +34,13 @@ _MASKED = "add(x)[Enter] Floor div(y) mul=result"
 
 
 def keep_probability(cell, name: str, given) -> float:
-    """A probability at which a cell keeps something.
+    """Validate a keep probability.
 
     Args:
-        cell, name, given: As of `steps.number`.
+        cell, name, given: See `steps.number`.
 
     Raises:
-        InputError: It is no number above 0 and up to 1.
+        InputError: It is not a number above 0 and up to 1.
     """
     if not 0 < number(cell, name, given) <= 1:
         raise InputError(
@@ -52,9 +50,9 @@ def keep_probability(cell, name: str, given) -> float:
 
 
 def _probability(cell, name: str, given) -> float | Tensor:
-    """A probability, or a tensor of one, which is known only when a session runs."""
+    """Validate a probability, or a tensor whose value is known only in a run."""
     if not isinstance(given, Tensor):
-        # TensorFlow rounds numbers to float32, whatever it drops.
+        # TensorFlow rounds the probability to float32, for every dtype of the values.
         return float(np.float32(keep_probability(cell, name, given)))
     if not given.dtype.is_floating or given.shape != ():
         raise InputError(
@@ -65,13 +63,13 @@ def _probability(cell, name: str, given) -> float | Tensor:
 
 
 def _now(run, keep: float | Tensor):
-    """A probability in a run."""
+    """The value of a probability in a run."""
     if not isinstance(keep, Tensor):
         return keep
     value = run[keep]
     if not 0 < value <= 1:
         raise InputError(
-            f"{keep.name}, how much dropout keeps, is {value.item():g} in this run: feed a number "
+            f"{keep.name}, a keep probability, is {value.item():g} in this run: feed a number "
             f"above 0 and up to 1"
         )
     return value
@@ -80,14 +78,14 @@ def _now(run, keep: float | Tensor):
 def kept(
     run, marks: Marks, keep: float | torch.Tensor, shape, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What `DROPOUT` draws: 1 where something is kept, else 0, and the number by which that is
-    divided.
+    """The mask that `DROPOUT` draws, 1 for kept values and 0 for others, and the divisor of the
+    kept values.
 
     Args:
         run: The run.
         marks: The marks of `DROPOUT` in its graph.
         keep: The probability.
-        shape, dtype: Of what is dropped.
+        shape, dtype: The shape and the dtype of the mask.
     """
     rate = 1 - keep
     part = 1 - (
@@ -97,35 +95,35 @@ def kept(
 
 
 def _by_default(state):
-    """What of a state is dropped if nothing else is said: all but the c of an LSTM."""
+    """The default visitor: drop every state but the c of an LSTM."""
     return LSTMStateTuple(c=False, h=True) if isinstance(state, LSTMStateTuple) else True
 
 
 class DropoutWrapper(_Wrapper):
-    """A cell with dropout on its input, its output and its new state, with TensorFlow's own draws.
+    """Dropout on the input, the output and the new state of a cell, with TensorFlow's masks.
 
     Args:
         cell: The cell.
-        input_keep_prob, output_keep_prob, state_keep_prob: How much is kept, above 0 and up to 1;
-            or a tensor of that, such as a placeholder. With a tensor it is not known how many
-            operations TensorFlow would make: random operations after it need seeds of their own, or
-            a graph without a seed.
-        variational_recurrent: Whether one mask is drawn for a whole run, the same for all steps and
-            all rows.
-        input_size: The size of the input, a number or a tf.TensorShape; needed for a mask of its
-            own.
+        input_keep_prob, output_keep_prob, state_keep_prob: The keep probabilities, above 0 and up
+            to 1, or tensors, such as placeholders. With a tensor the number of TensorFlow's
+            operations is unknown: later random operations need their own seeds, or a graph without
+            a seed.
+        variational_recurrent: Whether to draw one mask for a whole run, shared by all steps and
+            rows.
+        input_size: The size of the input, a number or a tf.TensorShape; needed for an input mask
+            for a whole run.
         dtype: tf.float32 or tf.float64; needed for masks of a whole run.
-        seed: A seed of its own; None for the graph's.
-        dropout_state_filter_visitor: What says which states are dropped: it is given the state, and
-            what it says True to is looked at part by part; for a tuple it may say so for each part.
-            None for all but the c of an LSTMStateTuple.
+        seed: The seed of the operation; None for the graph's.
+        dropout_state_filter_visitor: A function that decides which states are dropped. It takes a
+            state and returns True or False; for a tuple it may return one of them for each part,
+            and parts with True are visited in turn. None for all states but the c of an
+            LSTMStateTuple.
 
     Raises:
-        InputError: A probability is none, or a mask for a whole run lacks the size or the dtype.
+        InputError: A probability is invalid, or a mask for a whole run lacks its size or dtype.
 
     Source: Gal and Ghahramani, A Theoretically Grounded Application of Dropout in Recurrent Neural
-        Networks (2016),
-    arXiv:1512.05287, for `variational_recurrent`.
+        Networks (2016), arXiv:1512.05287, for `variational_recurrent`.
 
     Example:
         >>> import numpy as np
@@ -178,8 +176,9 @@ class DropoutWrapper(_Wrapper):
             self.noise = self._draws(graph, input_size, dtype)
 
     def _draws(self, graph: Graph, input_size, dtype) -> dict[str, list[Tensor]]:
-        """The numbers that masks for a whole run are made of: (1, size) for the input, each state
-        and the output.
+        """The random numbers for the masks of a whole run: (1, size) for the input, each state and
+        the output.
+
         """
         if dtype is None or not as_dtype(dtype).is_floating:
             raise InputError(
@@ -230,7 +229,7 @@ class DropoutWrapper(_Wrapper):
         self, graph: Graph, what: str, index: int, noise: Tensor | None
     ) -> tuple[Operation, Callable]:
         keep = self.keep[what]
-        # What is dropped is taken into a branch only where it is divided, after the mask is made.
+        # A branch takes in the values only where they are divided, after the mask is drawn.
         taken, graph.captures = graph.captures, 0
         if noise is None:
             marks = graph.random_uniform(f"dropout{{{DROPOUT}}}", self._own_seed(what, index))
@@ -249,8 +248,9 @@ class DropoutWrapper(_Wrapper):
         return marks["result"], drop
 
     def _chosen(self, state) -> list[tuple[int, bool]]:
-        """Of each part of a state that is looked at by itself, how many states it is and whether
-        they are dropped.
+        """For each part of a state that the visitor decides on: the number of states in it, and
+        whether they are dropped.
+
         """
         chosen, several = self.visitor(state), isinstance(state, tuple)
         if chosen is False or chosen is True and not several:
@@ -273,8 +273,8 @@ class DropoutWrapper(_Wrapper):
         ]
 
     def _state_dropouts(self, graph: Graph, dtype) -> dict[int, tuple[Operation, Callable]]:
-        # The visitor is shown tensors of the states' sizes, which are in a graph of their own so
-        # that they count for nothing.
+        # The visitor gets placeholders of the states' sizes. They are in a separate graph, so that
+        # they do not count as operations.
         with Graph().as_default():
             shown = [
                 operations.placeholder(dtype, [None, *dimensions(size)])

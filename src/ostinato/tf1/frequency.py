@@ -1,5 +1,5 @@
-"""The LSTMs of tf.contrib.rnn over windows of the input, which go along the frequencies of a sound
-besides its time.
+"""The LSTMs of tf.contrib.rnn over windows of the input, which run over the frequencies of a sound
+as well as over time.
 """
 
 from collections import namedtuple
@@ -24,17 +24,17 @@ class GridLSTMCell(PlainLayer):
     Args:
         num_units: The size of each state.
         use_peepholes: Whether all gates see both cell states.
-        share_time_frequency_weights: Whether both LSTMs have the same weights.
-        cell_clip: Both cell states are held within this; None for no bound.
-        initializer: Taken and not used, as by TensorFlow.
-        num_unit_shards: 1; weights in several pieces are not provided.
-        forget_bias: What is added to the forget gates as they run.
+        share_time_frequency_weights: Whether both LSTMs use the same weights.
+        cell_clip: The bound to which both cell states are clipped; None for no clipping.
+        initializer: Accepted and ignored, as in TensorFlow.
+        num_unit_shards: 1; sharded weights are not supported.
+        forget_bias: A constant added to the forget gates.
         feature_size: The size of a window.
-        frequency_skip: How far one window is from the next.
-        num_frequency_blocks: A list of one number: how many windows there are, two or more.
-        start_freqindex_list, end_freqindex_list, couple_input_forget_gates: Not provided.
-        state_is_tuple: True; states in one are not provided.
-        reuse: Whether its variables exist already.
+        frequency_skip: The distance from one window to the next.
+        num_frequency_blocks: A list with one number, the number of windows, 2 or more.
+        start_freqindex_list, end_freqindex_list, couple_input_forget_gates: Not supported.
+        state_is_tuple: True; False is not supported.
+        reuse: Whether to use variables that exist already.
     """
 
     joins_state = False
@@ -65,8 +65,7 @@ class GridLSTMCell(PlainLayer):
         )
         if num_unit_shards != 1:
             raise InputError(
-                "GridLSTMCell(num_unit_shards=...): weights in several pieces are not provided; "
-                "leave it out"
+                "GridLSTMCell(num_unit_shards=...): sharded weights are not provided; leave it out"
             )
         if not state_is_tuple:
             raise InputError(
@@ -111,8 +110,9 @@ class GridLSTMCell(PlainLayer):
         self.order = tuple(i ^ 1 for i in range(2 * windows))
 
     def _direction(self, first: int, within: str = "") -> str:
-        """The variables and operations of all windows, whose states' marks begin with the number
-        `first`.
+        """The variables and operations of all windows; the marks of their states start at the
+        number `first`.
+
         """
         made = [
             name for end in self.ends for name in (f"W_{end}_0_0", f"B_{end}_0")
@@ -176,7 +176,7 @@ class GridLSTMCell(PlainLayer):
         return declared | {name: ([self.num_units], None) for name in self._peepholes}
 
     def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         weights = {}
         for end, kernel, bias in zip(self.ends, given[::2], given[1::2]):
             W, U, V = ordered(kernel).split([self.feature_size, self.num_units, self.num_units], 1)
@@ -190,18 +190,18 @@ class GridLSTMCell(PlainLayer):
 
 
 class BidirectionalGridLSTMCell(GridLSTMCell):
-    """LSTMs over time and over windows of the input from both of its ends: twice
+    """LSTMs over time and over windows of the input, in both directions: two
     `ostinato.cells.contrib.frequency_lstm`.
 
     Args:
         num_units: The size of each state.
-        use_peepholes, share_time_frequency_weights, cell_clip, initializer, num_unit_shards,
-            forget_bias: As of `GridLSTMCell`.
-        feature_size, frequency_skip, num_frequency_blocks: As of `GridLSTMCell`.
-        start_freqindex_list, end_freqindex_list, couple_input_forget_gates: Not provided.
-        backward_slice_offset: How much later in the input the windows begin that are seen
-            backwards; what is past the end is 0.
-        reuse: Whether its variables exist already.
+        use_peepholes, share_time_frequency_weights, cell_clip: See `GridLSTMCell`.
+        initializer, num_unit_shards, forget_bias: See `GridLSTMCell`.
+        feature_size, frequency_skip, num_frequency_blocks: See `GridLSTMCell`.
+        start_freqindex_list, end_freqindex_list, couple_input_forget_gates: Not supported.
+        backward_slice_offset: The offset of the windows of the backward direction; values past the
+            end are 0.
+        reuse: Whether to use variables that exist already.
     """
 
     counted = False
@@ -276,7 +276,7 @@ class BidirectionalGridLSTMCell(GridLSTMCell):
         }
 
     def weights(self, input_size: int, *given) -> dict[str, dict]:
-        """The equations' weights, of both ways."""
+        """The weights of the equations of both directions."""
         half = len(given) // 2
         return {
             "fwd": super().weights(input_size, *given[:half]),
@@ -300,24 +300,24 @@ class BidirectionalGridLSTMCell(GridLSTMCell):
 
 
 class TimeFreqLSTMCell(PlainLayer):
-    """An LSTM over windows of the input, each of which sees what the one below gave:
+    """An LSTM over windows of the input; each window sees the output of the window below:
     `ostinato.cells.lstm` or `lstm_peephole`.
 
-    The output and the state have `num_units` and twice `num_units` for each window. TensorFlow,
-    which says that there is but one, runs it over sequences for one window alone; so does this.
-    With several it is called step by step, or given to static_rnn with an initial state of zeros,
-    (batch, 2 * num_units * windows).
+    For each window, the output has `num_units` and the state twice `num_units`. TensorFlow declares
+    the sizes of one window and can only run one window over sequences; so does this class. With
+    several windows, call it step by step, or use static_rnn with an initial state of zeros, (batch,
+    2 * num_units * windows).
 
     Args:
         num_units: The size of the cell state of a window.
         use_peepholes: Whether the gates see the cell state.
-        cell_clip: The cell state is held within this; None for no bound.
-        initializer: Taken and not used, as by TensorFlow.
-        num_unit_shards: 1; weights in several pieces are not provided.
-        forget_bias: What is added to the forget gate as it runs.
+        cell_clip: The bound to which the cell state is clipped; None for no clipping.
+        initializer: Accepted and ignored, as in TensorFlow.
+        num_unit_shards: 1; sharded weights are not supported.
+        forget_bias: A constant added to the forget gate.
         feature_size: The size of a window.
-        frequency_skip: How far one window is from the next.
-        reuse: Whether its variables exist already.
+        frequency_skip: The distance from one window to the next.
+        reuse: Whether to use variables that exist already.
 
     Source: Sainath and Li, Modeling Time-Frequency Patterns with LSTM vs. Convolutional
         Architectures for LVCSR Tasks (2016).
@@ -340,8 +340,8 @@ class TimeFreqLSTMCell(PlainLayer):
     ):
         if num_unit_shards != 1:
             raise InputError(
-                "TimeFreqLSTMCell(num_unit_shards=...): weights in several pieces are not "
-                "provided; leave it out"
+                "TimeFreqLSTMCell(num_unit_shards=...): sharded weights are not provided; "
+                "leave it out"
             )
         super().__init__(num_units, None, reuse, "time_freq_lstm_cell")
         cell = equations.lstm_peephole if use_peepholes else equations.lstm
@@ -410,8 +410,9 @@ class TimeFreqLSTMCell(PlainLayer):
         return declared
 
     def weights(self, input_size: int, kernel, bias, *diagonals) -> dict[str, torch.Tensor]:
-        """The equations' weights; what a window had before is a part of its input, and what the one
-        below gave its state h.
+        """The weights of the equations. The previous output of a window is part of its input, and
+        the output of the window below is its state h.
+
         """
         kernel, rows = ordered(kernel), self.feature_size + self.num_units
         return {"W": kernel[:, :rows], "U": kernel[:, rows:], "b": ordered(bias)} | dict(

@@ -1,4 +1,4 @@
-"""The cells of tf.contrib.rnn that are given whole sequences, time first."""
+"""The fused cells of tf.contrib.rnn, which process whole sequences, time first."""
 
 from ..errors import InputError
 from . import operations, shapes
@@ -17,7 +17,7 @@ from .steps import (
     pack,
 )
 
-# What TensorFlow 1.13.1 makes after the one operation; see `graph.py`.
+# TensorFlow 1.13.1's operations after the fused one; see `graph.py`.
 _LAST = "strided_slice(stack stack_1 stack_2)=c strided_slice(stack stack_1 stack_2)=h"
 _MASK = (
     "SequenceMask{Const Const Const Range ExpandDims(dim) Cast Less Cast} transpose(perm) "
@@ -32,20 +32,20 @@ _GATHER = (
 
 
 class FusedRNNCell:
-    """What such cells have in common."""
+    """Base class of the fused cells."""
 
     def __call__(self, inputs, initial_state=None, dtype=None, sequence_length=None, scope=None):
-        """Put a whole run into the graph.
+        """Add a run over a whole sequence to the graph.
 
         Args:
             inputs: (T, B, I), or a list of (B, I) for each step.
-            initial_state: The state before; None for zeros.
-            dtype: tf.float32 or tf.float64; needed where there is no initial state.
-            sequence_length: Valid steps of each row, (B,); None where all are valid.
-            scope: What variables are named below.
+            initial_state: The initial state; None for zeros.
+            dtype: tf.float32 or tf.float64; required without an initial state.
+            sequence_length: The valid steps of each row, (B,); None if all are valid.
+            scope: The scope of the variables.
 
         Returns:
-            The outputs, (T, B, output_size) or a list as the inputs are, and the state after each
+            The outputs, (T, B, output_size) or a list like the inputs, and the state after each
             row's last valid step.
         """
         raise NotImplementedError
@@ -57,13 +57,13 @@ class LSTMBlockFusedCell(FusedRNNCell):
 
     Args:
         num_units: The size of each state.
-        forget_bias: What is added to the forget gate as it runs.
-        cell_clip: The cell state is held within this, and gradients pass as if it were not; None
-            for no bound.
+        forget_bias: A constant added to the forget gate.
+        cell_clip: The bound to which the cell state is clipped; gradients ignore the clipping. None
+            for no clipping.
         use_peephole: Whether the gates see the cell state.
-        reuse: Whether its variables exist already.
-        dtype: The input's; None for whichever that is.
-        name: What its variables are named by.
+        reuse: Whether to use variables that exist already.
+        dtype: The dtype of the input; None to accept any.
+        name: The scope of its variables.
     """
 
     def __init__(
@@ -84,7 +84,7 @@ class LSTMBlockFusedCell(FusedRNNCell):
 
     @property
     def trainable_variables(self) -> list:
-        """Its variables, which all are trained."""
+        """The variables of the cell; all are trainable."""
         return self.cell.trainable_variables
 
     variables = trainable_variables
@@ -169,11 +169,11 @@ class LSTMBlockFusedCell(FusedRNNCell):
 
 
 class FusedRNNCellAdaptor(FusedRNNCell):
-    """Any cell, run over whole sequences.
+    """Runs any cell over whole sequences.
 
     Args:
         cell: The cell.
-        use_dynamic_rnn: Whether by dynamic_rnn, and not by static_rnn.
+        use_dynamic_rnn: Whether to use dynamic_rnn or static_rnn.
     """
 
     def __init__(self, cell: RNNCell, use_dynamic_rnn: bool = False):
@@ -200,10 +200,10 @@ class FusedRNNCellAdaptor(FusedRNNCell):
 
 
 class TimeReversedFusedRNN(FusedRNNCell):
-    """A cell over whole sequences that goes backwards, from each row's last valid step.
+    """A fused cell that runs backwards, from each row's last valid step.
 
     Args:
-        cell: The cell, one of this kind.
+        cell: The fused cell.
     """
 
     def __init__(self, cell: FusedRNNCell):
@@ -222,5 +222,5 @@ class TimeReversedFusedRNN(FusedRNNCell):
         return self._turned(outputs, sequence_length), state
 
     def _turned(self, x, lengths):
-        # TensorFlow turns a list as a whole, lengths or none.
+        # TensorFlow reverses the whole list, with or without lengths.
         return x[::-1] if isinstance(x, list) else reverse(get_default_graph(), x, lengths, True)

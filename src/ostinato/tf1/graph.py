@@ -1,18 +1,19 @@
-"""The graph: named operations in TensorFlow 1's order and under its names, tensors that stand for
-values, and scopes.
+"""The graph: operations with TensorFlow 1's names in its order, symbolic tensors, and scopes.
 
-TensorFlow 1 derives the seed of a random op from how many operations the graph already has. So the
-graph here holds every operation that TensorFlow 1.13.1 would put into it, by name; a call's
-operations are written down as a *recipe*:
+TensorFlow 1 derives the seed of a random operation from the number of operations in the graph.
+Therefore this graph contains every operation that TensorFlow 1.13.1 would add, by name. The
+operations of a call are written as a *recipe*:
 
-    transpose                 one operation concat(values_0 axis)     operations inside its name
-    scope before it MatMul[Enter]             operations inside its name scope after it, which exist
-    only within a loop or, as Switch, a branch Assert{Const Assert}      a name scope that is no
-    operation itself Add=c                     a mark, by which the caller finds the operation again
-    $kernel                   no operation: the caller makes a variable here
+    transpose                 one operation
+    concat(values_0 axis)     operations in its name scope before it
+    MatMul[Enter]             operations in its name scope after it; they exist only in a loop or,
+                              as Switch, in a branch
+    Assert{Const Assert}      a name scope that is not an operation
+    Add=c                     a mark, by which the caller finds the operation
+    $kernel                   no operation: the caller creates a variable here
 
-Names are made unique as TensorFlow does, so a recipe may say `Const` twice. Values are computed by
-`Computation`s, which know nothing of names.
+Names are made unique as in TensorFlow, so a recipe may contain `Const` twice. Values are computed
+by `Computation`s, independently of names.
 """
 
 import functools
@@ -31,16 +32,16 @@ from . import random
 
 
 class NotProvided(OstinatoError, AttributeError):
-    """Something of TensorFlow that this module does not have."""
+    """A name of TensorFlow that ostinato.tf1 does not provide."""
 
 
 class DType:
-    """The kind of number that a tensor holds.
+    """The dtype of a tensor.
 
     Attributes:
-        name: As TensorFlow names it.
-        torch, as_numpy_dtype: The same in torch and NumPy.
-        is_floating: Whether it holds fractions.
+        name: The name in TensorFlow.
+        torch, as_numpy_dtype: The dtype in torch and in NumPy.
+        is_floating: Whether it is a floating-point dtype.
     """
 
     def __init__(self, name: str):
@@ -59,12 +60,12 @@ DTYPES = {name: DType(name) for name in ("float32", "float64", "int32", "int64",
 
 
 def as_dtype(given) -> DType:
-    """A dtype from a DType, its name, or NumPy's.
+    """The DType for a DType, a name or a NumPy dtype.
 
     Raises:
-        InputError: There is no such dtype here.
+        InputError: The dtype is not supported.
     """
-    # TensorFlow's float is of 32 bits, where NumPy's is of 64.
+    # `float` is float32 in TensorFlow and float64 in NumPy.
     given = (
         {float: "float32", "float": "float32", "double": "float64"}.get(given, given)
         if isinstance(given, (type, str))
@@ -85,11 +86,11 @@ def as_dtype(given) -> DType:
 
 
 class TensorShape(tuple):
-    """Sizes known before the program runs; None where one is known only then."""
+    """A static shape; a size that is known only in a run is None."""
 
     @property
     def ndims(self) -> int:
-        """How many dimensions."""
+        """The number of dimensions."""
         return len(self)
 
     def as_list(self) -> list[int | None]:
@@ -109,13 +110,13 @@ class TensorShape(tuple):
 
 
 class Operation:
-    """An operation by its name and number; what computes its values, if anything does, is the
-    tensors' business.
+    """An operation, with its name and number. Its values, if it has any, are computed by its
+    tensors.
 
     Attributes:
-        name: As TensorFlow 1 names it.
-        graph: The graph that it is in.
-        outputs: The tensors that it gives, where this module computes them.
+        name: The name in TensorFlow 1.
+        graph: The graph of the operation.
+        outputs: Its output tensors, if this module computes them.
         seeds: For a random op, its seed and seed2.
     """
 
@@ -130,19 +131,19 @@ class Operation:
     def computed(
         self, dtype: DType, shape, inputs: Sequence["Tensor"], function: Callable
     ) -> "Tensor":
-        """Its output, computed from tensors.
+        """The output of the operation, computed from tensors.
 
         Args:
-            dtype, shape: The output's.
-            inputs: The tensors that it is computed from.
-            function: From their values, as torch tensors, to its own.
+            dtype, shape: The dtype and the shape of the output.
+            inputs: The tensors that it depends on.
+            function: Takes their values as torch tensors and returns the value of the output.
         """
         return Tensor(
             self, dtype, shape, Computation(inputs, lambda run, *values: (function(*values),))
         )
 
     def run(self, feed_dict=None, session=None) -> None:
-        """Run it for its effect, in the session given or the default one."""
+        """Run the operation for its effect, in the given session or the default one."""
         session_for(session, f"{self.name}.run()").run(self, feed_dict)
 
     def __repr__(self):
@@ -150,12 +151,12 @@ class Operation:
 
 
 class Computation:
-    """How some tensors get their values in a run.
+    """Computes the values of some tensors in a run.
 
     Args:
-        inputs: The tensors needed first.
-        function: Takes the run and the inputs' values, returns a tuple of torch tensors.
-        sources: For gradients, the tensors with respect to which they are.
+        inputs: The tensors that it depends on.
+        function: Takes the run and the values of the inputs, and returns a tuple of torch tensors.
+        sources: For gradients, the tensors with respect to which they are taken.
     """
 
     __slots__ = ("inputs", "function", "sources")
@@ -167,8 +168,9 @@ class Computation:
 
 
 class Value:
-    """What an expression can be made of: tensors and variables. `operations.py` gives it + - * / @
-    and indexing.
+    """Base class of tensors and variables, the operands of expressions. `operations.py` adds the
+    operators + - * / @ and indexing.
+
     """
 
     __array_priority__ = 100
@@ -176,16 +178,17 @@ class Value:
 
     @property
     def graph(self) -> "Graph":
-        """The graph that it is in."""
+        """The graph of the value."""
         return self.op.graph
 
     def get_shape(self) -> TensorShape:
-        """The shape, as far as it is known."""
+        """The static shape."""
         return self.shape
 
     def __bool__(self):
         raise TypeError(
-            f"{self} has no value before it is run: `if` cannot ask it; run it first, sess.run(...)"
+            f"{self} has no value before it is run: it cannot be used in `if`; run it first, "
+            "sess.run(...)"
         )
 
     def __iter__(self):
@@ -196,16 +199,16 @@ class Value:
 
     def __len__(self):
         raise TypeError(
-            f"len() of {self} is not known before it is run; ask .shape for what is known"
+            f"len() of {self} is not known before it is run; see .shape for the known sizes"
         )
 
 
 class Tensor(Value):
-    """What stands for a value of a graph until a session runs it.
+    """A symbolic tensor, whose value a session computes.
 
     Attributes:
-        op: The operation that it comes from.
-        dtype, shape: What is known of it beforehand.
+        op: The operation that computes it.
+        dtype, shape: The static dtype and shape.
     """
 
     def __init__(self, op: Operation, dtype: DType, shape, computation: Computation, slot: int = 0):
@@ -219,7 +222,7 @@ class Tensor(Value):
         return f"{self.op.name}:{self.index}"
 
     def eval(self, feed_dict=None, session=None) -> np.ndarray:
-        """Its value.
+        """The value of the tensor in a session.
 
         Args:
             feed_dict: Values for placeholders.
@@ -236,10 +239,10 @@ class Tensor(Value):
 
 
 def session_for(session, call: str):
-    """The session given, or the default one.
+    """The given session, or the default one.
 
     Raises:
-        InputError: There is neither.
+        InputError: No session is given or open.
     """
     if session is None and not sessions:
         raise InputError(
@@ -253,8 +256,9 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 @functools.cache
 def _parse(recipe: str) -> tuple:
-    """A recipe's operations: name, mark, what comes before it and after it in its scope, and
-    whether it is a scope alone.
+    """The operations of a recipe: name, mark, the operations before and after it in its scope, and
+    whether it is only a scope.
+
     """
     tokens = re.findall(r"=?[^\s(){}\[\]=]+|[(){}\[\]]", recipe)
 
@@ -281,7 +285,7 @@ def _parse(recipe: str) -> tuple:
 
 
 class Marks(dict):
-    """The operations of a recipe that bear a mark, by mark; `last` is the last one outside any
+    """The marked operations of a recipe, by mark. `last` is the last operation outside any
     bracket.
     """
 
@@ -290,14 +294,15 @@ class Marks(dict):
 
 @dataclass
 class VariableScope:
-    """Where variables are named, and how they begin.
+    """The scope of variable names, with defaults for variables.
 
     Attributes:
         name: The prefix of its variables' names.
         original_name_scope: The name scope in which it was first opened.
-        reuse: True to find variables that exist, False to make new ones, "auto" for either.
-        initializer: What begins a variable that names no initialiser; None for glorot_uniform.
-        use_resource: Whether variables are of TensorFlow's newer kind, which takes more operations.
+        reuse: True to use existing variables, False to create new ones, "auto" for both.
+        initializer: The default initializer; None for glorot_uniform.
+        use_resource: Whether variables are resource variables, which add more operations to the
+            graph.
     """
 
     name: str
@@ -307,26 +312,25 @@ class VariableScope:
     use_resource: bool = False
 
     def reuse_variables(self) -> None:
-        """From now on find variables that exist, and make none, in this scope and those opened
-        below it.
-        """
+        """Use existing variables in this scope and in later inner scopes, and create none."""
         self.reuse = True
 
 
 class Graph:
-    """A program's operations, variables and seed.
+    """The operations, variables and seed of a program (tf.Graph).
 
     Attributes:
-        seed: What `tf.set_random_seed` was given, or None.
+        seed: The seed set by `tf.set_random_seed`, or None.
         operations: Every operation, in order.
         variables: Every variable, in order.
-        variable_scope: The scope that variables are named in now.
-        loop: How what is recorded now takes values from outside: "Enter" in the body of a loop,
-            "Switch" in a branch, else "".
-        captures: How many values the next recipe's first operation takes from outside a branch.
-        cached: Whether it reads the newer kind of variables once for all, as what runs cells over
-            sequences has it.
-        uncounted: The call after which the number of operations is not TensorFlow's any more, or
+        variable_scope: The current variable scope.
+        loop: The operation by which recorded operations take values from outside: "Enter" in the
+            body of a loop, "Switch" in a branch, or else "".
+        captures: The number of values that the first operation of the next recipe takes from
+            outside a branch.
+        cached: Whether resource variables are read only once, as in the functions that run cells
+            over sequences.
+        uncounted: The first call after which the number of operations differs from TensorFlow's, or
             None.
     """
 
@@ -357,17 +361,17 @@ class Graph:
         op = next((o for o in self.operations if o.name == op_name), None)
         if op is None:
             raise InputError(
-                f"{name!r} is in no operation of this graph; graph.get_operations() lists them"
+                f"{name!r} is not an operation of this graph; graph.get_operations() lists them"
             )
         if not index.isdigit() or int(index) >= len(op.outputs):
             raise InputError(
-                f"{name!r} has no value: write 'name:0'; operations inside a loop are kept for "
-                f"their names and numbers only"
+                f"{name!r} has no value: write 'name:0'; operations inside a loop have only "
+                f"names and numbers"
             )
         return op.outputs[int(index)]
 
     def unique_name(self, name: str) -> str:
-        """A name in the current scope that is not in use yet; it is in use from now on."""
+        """Reserve an unused name in the current scope."""
         name = f"{self._scope}/{name}" if self._scope else name
         # Names that differ only in case count as the same.
         key = base = name.lower()
@@ -383,9 +387,7 @@ class Graph:
 
     @contextmanager
     def name_scope(self, name: str | None) -> Iterator[str]:
-        """Put a prefix before names: a new one, an old one again (`"a/b/"`), or none at all
-        (None).
-        """
+        """Add a prefix to names: a new prefix, an existing one (`"a/b/"`), or none (None)."""
         old = self._scope
         self._scope = (
             "" if not name else name[:-1] if name.endswith("/") else self.unique_name(name)
@@ -396,11 +398,11 @@ class Graph:
             self._scope = old
 
     def record(self, recipe: str, variable: Callable[[str], object] | None = None) -> Marks:
-        """Add a recipe's operations in the current scope.
+        """Add the operations of a recipe to the current scope.
 
         Args:
             recipe: See the top of this file.
-            variable: Makes a variable of a name that the recipe has.
+            variable: Creates the variable for a name in the recipe.
         """
         marks, inside, taken, self.captures = Marks(), self.loop, self.captures, 0
 
@@ -429,7 +431,7 @@ class Graph:
     def computed(
         self, recipe: str, dtype: DType, shape, inputs: Sequence[Tensor], function: Callable
     ) -> Tensor:
-        """Record a recipe whose last operation is computed from tensors.
+        """Record a recipe, and compute its last operation from tensors.
 
         Args:
             recipe: See the top of this file.
@@ -440,24 +442,23 @@ class Graph:
     def random_uniform(
         self, recipe: str, seed: int | None, variable: Callable[[str], object] | None = None
     ) -> Marks:
-        """Record a recipe with one operation marked `random`, and give that one its seeds.
+        """Record a recipe with one operation marked `random`, and set the seeds of that operation.
 
         Args:
             recipe, variable: See `record`.
-            seed: The operation's own seed, or None.
+            seed: The seed of the operation, or None.
 
         Raises:
-            InputError: The seed depends on a number of operations that is not known.
+            InputError: The seed depends on an unknown number of operations.
         """
         if seed is None and self.seed is not None and self.uncounted:
             raise InputError(
-                f"a random operation after {self.uncounted}: its seed depends on how many "
-                f"operations TensorFlow 1 puts in there, which "
-                f"is not known here. Make it before {self.uncounted}, or give its initialiser a "
-                f"seed of its own"
+                f"a random operation after {self.uncounted}: its seed depends on the number "
+                f"of operations that TensorFlow 1 adds there, which is unknown here. Create it "
+                f"before {self.uncounted}, or give its initializer a seed"
             )
         marks = self.record(recipe, variable)
-        # TensorFlow asks for the seed when the bounds exist and the operation itself does not.
+        # TensorFlow derives the seed after adding the bounds and before adding the operation.
         marks["random"].seeds = random.op_seeds(self.seed, seed, marks["random"]._id - 1)
         return marks
 
@@ -471,14 +472,13 @@ class Graph:
         initializer=None,
         use_resource=None,
     ) -> Iterator[VariableScope]:
-        """Put a prefix before variables' names, and open a name scope with it.
+        """Add a prefix to the names of variables, and open a name scope of the same name.
 
         Args:
-            name_or_scope: A name below the current scope, or a scope to open again; None for a new
-                name like `default_name`.
-            default_name: See there; it gets a number where it is taken.
-            reuse, initializer, use_resource: See `VariableScope`; None for what the outer scope
-                has.
+            name_or_scope: A name in the current scope, or an existing scope; None for
+                `default_name`.
+            default_name: The name for None; a number is added if it is in use.
+            reuse, initializer, use_resource: See `VariableScope`; None for the outer scope's.
         """
         outer, opened = self.variable_scope, dict(self._opened)
         if isinstance(name_or_scope, VariableScope):
@@ -510,7 +510,7 @@ class Graph:
 
     @contextmanager
     def again(self, scope: VariableScope) -> Iterator[None]:
-        """Go back into a variable scope under the very name scope in which it was first opened."""
+        """Enter a variable scope again, with the name scope in which it was first opened."""
         outer, self.variable_scope = self.variable_scope, scope
         try:
             with self.name_scope(scope.original_name_scope):
@@ -527,7 +527,7 @@ class Graph:
         )
 
 
-# The last of each is the default one; below all others there is always a graph.
+# Stacks of defaults, the current one last; the stack of graphs is never empty.
 graphs: list[Graph] = [Graph()]
 sessions: list = []
 
@@ -544,12 +544,12 @@ def on_top(stack: list, value) -> Iterator:
 
 
 def get_default_graph() -> Graph:
-    """The graph that operations go to."""
+    """The graph to which operations are added."""
     return graphs[-1]
 
 
 def reset_default_graph() -> None:
-    """Start a new default graph: no operations, no variables, and no seed.
+    """Start a new default graph, without operations, variables and a seed.
 
     Raises:
         InputError: Inside `with graph.as_default()` or `with tf.Session()`.
@@ -563,14 +563,14 @@ def reset_default_graph() -> None:
 
 
 def set_random_seed(seed: int | None) -> None:
-    """Set the default graph's seed; random operations made from now on get theirs from it and from
-    their number.
+    """Set the seed of the default graph. Later random operations derive their seeds from it and
+    from their number.
 
     Args:
-        seed: A whole number, or None for numbers that nobody knows beforehand.
+        seed: A whole number, or None for a different seed in each run.
 
     Raises:
-        InputError: It is neither.
+        InputError: It is neither of them.
     """
     if seed is not None and not isinstance(seed, numbers.Integral):
         raise InputError(f"tf.set_random_seed({seed!r}): give a whole number, such as 777")

@@ -1,5 +1,5 @@
-"""The cells of tf.contrib.grid_rnn: a cell for each dimension, of which that of depth takes the
-input and gives the output.
+"""The cells of tf.contrib.grid_rnn, with a cell for each dimension. The cell in depth takes the
+input and returns the output.
 """
 
 import re
@@ -24,11 +24,11 @@ from .steps import number
 
 class _Grid(PlainLayer):
     counted, shares_name = False, True
-    # TensorFlow's opens its scope once.
+    # TensorFlow opens the scope of this cell only once.
     trace = Layer.trace
 
-    # `inner` is the cell that each dimension has, and `cell` the equations of all together;
-    # dimension 0 is that of depth.
+    # `inner` is the cell of each dimension, and `cell` has the equations of all dimensions;
+    # dimension 0 is depth.
     def __init__(
         self,
         inner: Layer,
@@ -42,9 +42,8 @@ class _Grid(PlainLayer):
         refuse(name, non_recurrent_fn=non_recurrent_fn)
         if not state_is_tuple and parts == 1:
             raise InputError(
-                f"{name}(state_is_tuple=False) is not provided by ostinato.tf1, for in TensorFlow "
-                f"it fails: leave "
-                "state_is_tuple out"
+                f"{name}(state_is_tuple=False) is not provided by ostinato.tf1, because TensorFlow "
+                f"fails: leave state_is_tuple out"
             )
         super().__init__(inner.num_units, None, None, name)
         self.inner, self.equations, self.dimensions, self.tied = (
@@ -59,7 +58,7 @@ class _Grid(PlainLayer):
         self.state_size = sum(self.parts) if self.joined else (inner.state_size,) * self.dimensions
         marks = tuple(f"{mark}{d or ''}" for d in range(self.dimensions) for mark in inner.marks)
         self.marks = ("state",) if self.joined else marks
-        # TensorFlow joins the inputs of a dimension's cell; of one dimension there are none.
+        # TensorFlow concatenates the inputs of a dimension's cell; a single dimension has none.
         join = ("zeros", "concat(concat_dim)", "concat(axis)")[self.dimensions - 1]
         cut = " ".join(["Slice(begin size)"] * len(self.order)) if self.joined else ""
         along = " ".join(self._recipe(d) for d in self._turns[:-1])
@@ -78,7 +77,7 @@ class _Grid(PlainLayer):
 
     @property
     def _turns(self) -> tuple[int, ...]:
-        """The dimensions as one comes after the other."""
+        """The dimensions in the order in which they run."""
         return *range(1, self.dimensions), 0
 
     @property
@@ -94,7 +93,7 @@ class _Grid(PlainLayer):
         )
         inside = re.sub("=(.)", rf"=\g<1>{d or ''}", self.inner.recipe)
         if self.tied and d != self._turns[0]:
-            # The weights are made, and taken into a loop, with the first dimension.
+            # The first dimension creates the weights and takes them into the loop.
             variables, inside = "", inside.replace("{use}", "{again}").replace("[Enter]", "")
         return scope(self._within(d), scope(self.inner.base_name, f"{variables} {inside}"))
 
@@ -111,7 +110,7 @@ class _Grid(PlainLayer):
         }
 
     def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
-        """The equations' weights."""
+        """The weights of the equations, from the values of the variables."""
         count, each = len(self._projections), len(self.inner.declared)
         names = ("V",) if count == 1 else ("V_h", "V_c")
         weights = {name: kernel.T for name, kernel in zip(names, given[:count])}
@@ -123,18 +122,18 @@ class _Grid(PlainLayer):
         return weights
 
     def of_one(self, *given) -> dict[str, torch.Tensor]:
-        """The equations' weights of one dimension."""
+        """The weights of the equations of one dimension."""
         made = self.inner.weights(0, *given)
         peepholes = [made[f"p_{gate}"] for gate in "ifo" if f"p_{gate}" in made]
         return {"U": made["U"], "b": made["b"]} | ({"p": torch.cat(peepholes)} if peepholes else {})
 
 
 class Grid1BasicRNNCell(_Grid):
-    """Depth alone, of a simple network: `ostinato.cells.grid1_rnn`.
+    """Simple network in depth only: `ostinato.cells.grid1_rnn`.
 
     Args:
-        num_units: The size of each state, of the output and of what the input is projected to.
-        state_is_tuple: True; in TensorFlow states in one fail.
+        num_units: The size of each state, of the output and of the projected input.
+        state_is_tuple: True; TensorFlow fails with False.
         output_is_tuple: Whether the output is a tuple of one.
     """
 
@@ -145,13 +144,13 @@ class Grid1BasicRNNCell(_Grid):
 
 
 class Grid2BasicRNNCell(_Grid):
-    """Time and depth, of simple networks: `ostinato.cells.grid2_rnn`.
+    """Simple networks in time and depth: `ostinato.cells.grid2_rnn`.
 
     Args:
-        num_units: The size of each state, of the output and of what the input is projected to.
-        tied: Whether all dimensions have the same weights.
-        non_recurrent_fn: Not provided.
-        state_is_tuple: True; in TensorFlow states in one fail.
+        num_units: The size of each state, of the output and of the projected input.
+        tied: Whether all dimensions share their weights.
+        non_recurrent_fn: Not supported.
+        state_is_tuple: True; TensorFlow fails with False.
         output_is_tuple: Whether the output is a tuple of one.
     """
 
@@ -189,8 +188,7 @@ def _grid2_gru(
     b_0=weight("3*H"),
     b_1=weight("3*H"),
 ):
-    """Grid of two dimensions, time (1) and then depth (0), of GRUs; what both carry on is the state
-    of time.
+    """Grid of GRUs with two dimensions, time (1) and then depth (0). Both update the state of time.
 
     Source: as `ostinato.cells.grid1_rnn`; tf.contrib.grid_rnn.Grid2GRUCell.
     """
@@ -201,14 +199,14 @@ def _grid2_gru(
 
 
 class Grid2GRUCell(_Grid):
-    """Time and depth, of GRUs: `ostinato.cells.gru_original` in a grid as
-    `ostinato.cells.grid2_rnn` is.
+    """GRUs in time and depth: `ostinato.cells.gru_original` in a grid like
+    `ostinato.cells.grid2_rnn`.
 
     Args:
-        num_units: The size of each state, of the output and of what the input is projected to.
-        tied: Whether all dimensions have the same weights.
-        non_recurrent_fn: Not provided.
-        state_is_tuple: True; in TensorFlow states in one fail.
+        num_units: The size of each state, of the output and of the projected input.
+        tied: Whether all dimensions share their weights.
+        non_recurrent_fn: Not supported.
+        state_is_tuple: True; TensorFlow fails with False.
         output_is_tuple: Whether the output is a tuple of one.
     """
 
@@ -225,18 +223,18 @@ class Grid2GRUCell(_Grid):
         )
 
     def of_one(self, *given) -> dict[str, torch.Tensor]:
-        """The equations' weights of one dimension."""
+        """The weights of the equations of one dimension."""
         made = self.inner.weights(self.num_units, *given)
         return {"W": made["W"], "U": made["U_rz"], "U_n": made["U_n"], "b": made["b"]}
 
 
 class Grid1BasicLSTMCell(_Grid):
-    """Depth alone, of an LSTM: `ostinato.cells.grid1_lstm`.
+    """LSTM in depth only: `ostinato.cells.grid1_lstm`.
 
     Args:
-        num_units: The size of each state, of the output and of what the input is projected to.
-        forget_bias: What is added to the forget gates as they run.
-        state_is_tuple: False to keep all states in one.
+        num_units: The size of each state, of the output and of the projected input.
+        forget_bias: A constant added to the forget gates.
+        state_is_tuple: False to concatenate all states to one.
         output_is_tuple: Whether the output is a tuple of one.
     """
 
@@ -258,14 +256,14 @@ class Grid1BasicLSTMCell(_Grid):
 
 
 class Grid2BasicLSTMCell(_Grid):
-    """Time and depth, of LSTMs: `ostinato.cells.grid2_lstm`.
+    """LSTMs in time and depth: `ostinato.cells.grid2_lstm`.
 
     Args:
-        num_units: The size of each state, of the output and of what the input is projected to.
-        tied: Whether all dimensions have the same weights.
-        non_recurrent_fn: Not provided.
-        forget_bias: What is added to the forget gates as they run.
-        state_is_tuple: False to keep all states in one.
+        num_units: The size of each state, of the output and of the projected input.
+        tied: Whether all dimensions share their weights.
+        non_recurrent_fn: Not supported.
+        forget_bias: A constant added to the forget gates.
+        state_is_tuple: False to concatenate all states to one.
         output_is_tuple: Whether the output is a tuple of one.
     """
 
@@ -291,13 +289,13 @@ class Grid2BasicLSTMCell(_Grid):
 
 
 class Grid1LSTMCell(_Grid):
-    """Depth alone, of an LSTM: `ostinato.cells.grid1_lstm`.
+    """LSTM in depth only: `ostinato.cells.grid1_lstm`.
 
     Args:
-        num_units: The size of each state, of the output and of what the input is projected to.
+        num_units: The size of each state, of the output and of the projected input.
         use_peepholes: Whether the gates see the cell state.
-        forget_bias: What is added to the forget gates as they run.
-        state_is_tuple: False to keep all states in one.
+        forget_bias: A constant added to the forget gates.
+        state_is_tuple: False to concatenate all states to one.
         output_is_tuple: Whether the output is a tuple of one.
     """
 
@@ -320,15 +318,15 @@ class Grid1LSTMCell(_Grid):
 
 
 class Grid2LSTMCell(_Grid):
-    """Time and depth, of LSTMs: `ostinato.cells.grid2_lstm`.
+    """LSTMs in time and depth: `ostinato.cells.grid2_lstm`.
 
     Args:
-        num_units: The size of each state, of the output and of what the input is projected to.
-        tied: Whether all dimensions have the same weights.
-        non_recurrent_fn: Not provided.
+        num_units: The size of each state, of the output and of the projected input.
+        tied: Whether all dimensions share their weights.
+        non_recurrent_fn: Not supported.
         use_peepholes: Whether the gates see the cell state.
-        forget_bias: What is added to the forget gates as they run.
-        state_is_tuple: False to keep all states in one.
+        forget_bias: A constant added to the forget gates.
+        state_is_tuple: False to concatenate all states to one.
         output_is_tuple: Whether the output is a tuple of one.
     """
 
@@ -357,8 +355,9 @@ class Grid2LSTMCell(_Grid):
 
 
 class Grid3LSTMCell(Grid2LSTMCell):
-    """Two dimensions and depth, of LSTMs: `ostinato.cells.grid3_lstm`. What it is given is as of
+    """LSTMs in two dimensions and depth: `ostinato.cells.grid3_lstm`. Its arguments are those of
     `Grid2LSTMCell`.
+
     """
 
     cell = equations.grid3_lstm

@@ -1,4 +1,4 @@
-"""What loops ask: comparisons, `where`, and values of which one of two is computed."""
+"""Comparisons, `where`, conditional computation (`cond`) and tensor arrays."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -62,15 +62,15 @@ reduce_any = operations._reduction(
 
 
 def where(condition, x, y, name: str | None = None) -> Tensor:
-    """x where a condition holds, else y.
+    """x where a condition is true, else y.
 
     Args:
-        condition: Of the shape of both, or one for each row.
-        x, y: Values of one shape.
-        name: Its name.
+        condition: Booleans of the same shape, or one for each row.
+        x, y: Values of the same shape.
+        name: The name of the operation.
 
     Raises:
-        SizeError: They are not of such shapes.
+        SizeError: The shapes do not match.
     """
     condition, x = operations.convert_to_tensor(condition), operations.convert_to_tensor(x)
     y = operations.convert_to_tensor(y, dtype=x.dtype)
@@ -81,8 +81,8 @@ def where(condition, x, y, name: str | None = None) -> Tensor:
         or len(condition.shape) not in (0, 1, len(x.shape))
     ):
         raise SizeError(
-            f"{what}: give a condition of truth values, and two values of one shape; "
-            f"tf.ones(shape) * number makes one of a number"
+            f"{what}: give a boolean condition, and two values of one shape; for a "
+            f"number write tf.ones(shape) * number"
         )
     shape = [merge(m, n, what) for m, n in zip(x.shape, y.shape)]
     for asked, n in zip(condition.shape, shape):
@@ -101,22 +101,22 @@ def where(condition, x, y, name: str | None = None) -> Tensor:
 
 
 def rows(condition: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
-    """A condition for each row as one for each element of them."""
+    """A condition for each row, broadcast to the elements of the rows."""
     return condition.view(*condition.shape, *[1] * (like.dim() - condition.dim()))
 
 
 class Inner:
-    """Tensors that are computed within a computation, as often as it takes: a branch, or the body
-    of a loop.
+    """Tensors that are computed any number of times within a computation: a branch, or the body of
+    a loop.
 
     Args:
         results: The tensors.
-        given: Those that the computation gives values.
-        start: How many operations there were before what is within.
+        given: The tensors that get values from the computation.
+        start: The number of operations before the inner ones.
 
     Attributes:
-        taken: What is needed from outside: it is computed beforehand, and its variables' gradients
-            are taken through it.
+        taken: The tensors that are needed from outside. They are computed first, and gradients of
+            variables flow through them.
     """
 
     def __init__(self, results: Sequence[Tensor], given: Sequence[Tensor], start: int):
@@ -134,11 +134,11 @@ class Inner:
                 stack += tensor.computation.inputs
 
     def run(self, run: Run, outside: Sequence) -> Callable:
-        """What computes the results, from values of `given`.
+        """A function that computes the results from values of `given`.
 
         Args:
-            run: The run in which it is.
-            outside: The values of what is taken.
+            run: The outer run.
+            outside: The values of the tensors in `taken`.
         """
         held: Mapping = dict(zip(self.taken, outside))
         inner = Run(
@@ -158,21 +158,19 @@ class Inner:
 
 
 def cond(pred, true_fn: Callable, false_fn: Callable, name: str | None = None):
-    """One of two values, of which the other one is not computed.
+    """One of two values; only the chosen one is computed.
 
-    TensorFlow puts operations into the graph for this that are not counted here: a random operation
-    made afterwards needs a seed of its own.
+    The number of TensorFlow's operations for this is unknown here: later random operations need
+    their own seeds.
 
     Args:
-        pred: A tensor of one truth value.
-        true_fn, false_fn: Called once each to put their tensors into the graph, a tensor or several
-            put together alike.
-        name: Its name.
+        pred: A boolean tensor without dimensions.
+        true_fn, false_fn: Functions that return a tensor or a structure of tensors; both are called
+            once, to add them to the graph.
+        name: The name of the operation.
     """
     if not callable(true_fn) or not callable(false_fn):
-        raise InputError(
-            "tf.cond was given no functions: write tf.cond(pred, lambda: x, lambda: y)"
-        )
+        raise InputError("tf.cond needs two functions: write tf.cond(pred, lambda: x, lambda: y)")
     graph = get_default_graph()
     graph.uncounted = graph.uncounted or "tf.cond"
     pred = operations.convert_to_tensor(pred)
@@ -184,7 +182,7 @@ def cond(pred, true_fn: Callable, false_fn: Callable, name: str | None = None):
         if [t.dtype for t in branches[0]] != [t.dtype for t in branches[1]]:
             raise InputError(
                 f"tf.cond: one function gives {branches[0]} and the other {branches[1]}: give "
-                f"values of one kind"
+                f"values of one dtype"
             )
         yes, no = (Inner(tensors, [], start) for tensors in branches)
 
@@ -202,15 +200,16 @@ def cond(pred, true_fn: Callable, false_fn: Callable, name: str | None = None):
 
 
 class TensorArray:
-    """Tensors that are read and written by their number, as a loop goes on.
+    """An array of tensors, which a loop reads and writes by index.
 
     Args:
-        dtype: Their kind of number.
-        size: How many there are; more are added as they are written.
-        dynamic_size, clear_after_read, tensor_array_name, infer_shape: Taken and not needed.
-        element_shape: The shape of each; None for that of what is put in, which then has to be
-            before it is read.
-        flow, shape: Ostinato's own: what holds the tensors, and the shape of each.
+        dtype: The dtype of the tensors.
+        size: The number of tensors; writing past the end adds more.
+        dynamic_size, clear_after_read, tensor_array_name, infer_shape: Accepted for compatibility;
+            ignored.
+        element_shape: The shape of each tensor; None to take it from the first tensor that is
+            written, which must then come before any read.
+        flow, shape: Specific to Ostinato: the value that holds the tensors, and the shape of each.
     """
 
     def __init__(
@@ -250,10 +249,10 @@ class TensorArray:
         )
 
     def write(self, index, value) -> "TensorArray":
-        """The array with one of its tensors set.
+        """The array with one tensor replaced.
 
         Args:
-            index: Its number.
+            index: The index.
             value: The tensor.
         """
         value = operations.convert_to_tensor(value, dtype=self.dtype)
@@ -266,19 +265,18 @@ class TensorArray:
         return self._with(value.shape, [operations.convert_to_tensor(index), value], put)
 
     def unstack(self, value) -> "TensorArray":
-        """The array of the parts of a tensor along its first dimension."""
+        """An array with the parts of a tensor along its first dimension."""
         value = operations.convert_to_tensor(value, dtype=self.dtype)
         return self._with(TensorShape(value.shape[1:]), [value], lambda held, v: v.unbind(0))
 
     def read(self, index) -> Tensor:
-        """The tensor of a number."""
+        """The tensor at an index."""
 
         def get(held, i):
             if not 0 <= i < len(held) or held[int(i)] is None:
                 raise InvalidArgumentError(
                     f"TensorArray of {len(held)} was read at {int(i)}, where nothing was written: "
-                    f"read "
-                    "what is there, or ask first, tf.cond(...)"
+                    f"read written indices only, or check first, tf.cond(...)"
                 )
             return held[int(i)]
 
@@ -292,9 +290,8 @@ class TensorArray:
         def put(held):
             if not held or any(v is None for v in held):
                 raise InvalidArgumentError(
-                    f"TensorArray.stack() of {len(held)} tensors, of which some or all were not "
-                    f"written: "
-                    "write them first"
+                    f"TensorArray.stack() of {len(held)} tensors, and not all were written: write "
+                    f"them first"
                 )
             return torch.stack(held)
 
@@ -303,7 +300,7 @@ class TensorArray:
         )
 
     def size(self) -> Tensor:
-        """How many tensors there are."""
+        """The number of tensors."""
         op = get_default_graph().record("TensorArraySizeV3").last
         return op.computed(
             as_dtype("int32"),
@@ -315,8 +312,8 @@ class TensorArray:
     def _read(self, name: str, shape, inputs, function) -> Tensor:
         if shape is None:
             raise InputError(
-                f"{name}: nothing was put into this TensorArray that would tell its shape: write "
-                f"or unstack first"
+                f"{name}: the shape of this TensorArray is unknown, because nothing was written: "
+                f"write or unstack first"
             )
         op: Operation = get_default_graph().record(name).last
         return op.computed(self.dtype, shape, [self.flow, *inputs], function)

@@ -1,6 +1,4 @@
-"""What the lesson's programs compute with besides the cells: constants, placeholders, arithmetic,
-sums, gradients.
-"""
+"""Operations other than cells: constants, placeholders, arithmetic, reductions and gradients."""
 
 import math
 import numbers
@@ -25,7 +23,7 @@ from .session import InvalidArgumentError
 
 
 def merge(a: int | None, b: int | None, what: str) -> int | None:
-    """One size from two that have to agree.
+    """Merge two sizes that must agree.
 
     Raises:
         SizeError: Both are known and differ.
@@ -36,14 +34,14 @@ def merge(a: int | None, b: int | None, what: str) -> int | None:
 
 
 def shape_of(given, of: str) -> TensorShape:
-    """A shape as a program writes it.
+    """Validate a shape.
 
     Args:
-        given: Sizes, each None where it is known only when the program runs; or one size by itself.
-        of: What it was given to.
+        given: The sizes, or a single size; None for a size that is known only in a run.
+        of: The name of the function, for errors.
 
     Raises:
-        SizeError: A size is no whole number from 0 on.
+        SizeError: A size is not a whole number, 0 or more.
     """
     sizes = list(given) if isinstance(given, (tuple, list, np.ndarray)) else [given]
     if any(
@@ -61,24 +59,23 @@ def _array(value, name: str) -> np.ndarray:
         return np.asarray(value)
     except (TypeError, ValueError) as error:
         raise InputError(
-            f"{name} was given {value!r}, which is no array of numbers ({error}): give a number, "
-            f"or rows of numbers of one "
-            "length; tf.stack makes one tensor of several"
+            f"{name} was given {value!r}, which is not an array of numbers ({error}): give a "
+            f"number, or rows of numbers of one length; tf.stack makes one tensor of several"
         ) from None
 
 
 def constant(value, dtype=None, shape=None, name: str | None = None) -> Tensor:
-    """A tensor of a given value.
+    """A constant tensor.
 
     Args:
         value: A number, nested lists of numbers, or an array.
-        dtype: Its kind of number; None for the value's (a Python float is float32, an int int32
-            where it fits).
-        shape: Its shape; what the value leaves of it is filled with the value's last number.
-        name: Its name.
+        dtype: The dtype; None for the value's (float32 for a Python float, int32 for an int that
+            fits).
+        shape: The shape. A shorter value is filled up with its last number.
+        name: The name of the operation.
 
     Raises:
-        InputError: The value is no array, or a number in it is none of that kind.
+        InputError: The value is not an array, or does not fit the dtype.
         SizeError: The value has more numbers than the shape.
     """
     array = _array(value, name or "tf.constant")
@@ -99,9 +96,8 @@ def constant(value, dtype=None, shape=None, name: str | None = None) -> Tensor:
         )
         if array.size and not fits:
             raise InputError(
-                f"{value!r} was given where {dtype.name} is wanted: give numbers of that kind, or "
-                f"make what they are computed "
-                "with of theirs, tf.cast(x, tf.float32)"
+                f"{value!r} was given where {dtype.name} is expected: give numbers of that dtype, "
+                f"or convert the other operand, tf.cast(x, tf.float32)"
             )
     array = array.astype(dtype.as_numpy_dtype)
     if shape is not None:
@@ -118,36 +114,36 @@ def constant(value, dtype=None, shape=None, name: str | None = None) -> Tensor:
 
 
 def convert_to_tensor(value, dtype=None, name: str | None = None) -> Tensor:
-    """A tensor as it is, a variable's value, or a constant of anything else.
+    """Convert a value to a tensor: a tensor itself, the value of a variable, or a constant.
 
     Raises:
-        InputError: It is a tensor of another dtype than the one asked for.
+        InputError: It is a tensor of another dtype.
     """
     tensor = value.read if isinstance(value, Value) and not isinstance(value, Tensor) else value
     if not isinstance(tensor, Tensor):
         return constant(value, dtype=dtype, name=name)
     if dtype is not None and tensor.dtype is not as_dtype(dtype):
         raise InputError(
-            f"{tensor} has dtype {tensor.dtype.name} where {as_dtype(dtype).name} is wanted: write "
-            f"tf.cast(x, {as_dtype(dtype)!r})"
+            f"{tensor} has dtype {tensor.dtype.name} where {as_dtype(dtype).name} is expected: "
+            f"write tf.cast(x, {as_dtype(dtype)!r})"
         )
     return tensor
 
 
 def placeholder(dtype, shape=None, name: str | None = None) -> Tensor:
-    """A tensor whose value is given when it is run.
+    """A tensor whose value is fed in each run.
 
     Args:
-        dtype: Its kind of number.
-        shape: Its sizes; None for one that is known only then.
-        name: Its name.
+        dtype: The dtype.
+        shape: The sizes; None for a size that is known only in a run.
+        name: The name of the operation.
 
     Raises:
         InputError: No shape was given.
     """
     if shape is None:
         raise InputError(
-            "tf.placeholder was given no shape: give the number of dimensions at least, [None, "
+            "tf.placeholder was given no shape: give at least the number of dimensions, [None, "
             "None, 4], or [] for one number"
         )
     dtype, shape = as_dtype(dtype), shape_of(shape, "tf.placeholder")
@@ -212,7 +208,7 @@ def multiply(x, y, name: str | None = None) -> Tensor:
 
 
 def divide(x, y, name: str | None = None) -> Tensor:
-    """x / y, element by element; of whole numbers in float64."""
+    """x / y, element by element; in float64 for integers."""
     return _binary(name or "truediv", x, y, torch.div, fractions=True)
 
 
@@ -237,18 +233,18 @@ def sigmoid(x, name: str | None = None) -> Tensor:
 
 
 def relu(features, name: str | None = None) -> Tensor:
-    """x where it is above 0, else 0."""
+    """max(x, 0), element by element."""
     return _unary(name or "Relu", features, torch.relu, "features")
 
 
 def softmax(logits, axis: int | None = None, name: str | None = None) -> Tensor:
-    """exp(x) over its sum.
+    """Softmax: exp(x) divided by its sum.
 
     Args:
-        logits: The numbers.
-        axis: Along which dimension; None for the last one. For another one TensorFlow puts in
-            operations that are not counted here.
-        name: Its name.
+        logits: The logits.
+        axis: The dimension; None for the last one. For another one, the number of TensorFlow's
+            operations is unknown here.
+        name: The name of the operation.
     """
     logits = convert_to_tensor(logits)
     rank = len(logits.shape)
@@ -265,7 +261,7 @@ def identity(input, name: str | None = None) -> Tensor:  # noqa: A002
 
 
 def cast(x, dtype, name: str | None = None) -> Tensor:
-    """The same value as another kind of number."""
+    """The value converted to another dtype."""
     x, dtype = convert_to_tensor(x, name="x"), as_dtype(dtype)
     if x.dtype is dtype:
         return x
@@ -280,8 +276,8 @@ def matmul(
 
     Args:
         a, b: The matrices.
-        transpose_a, transpose_b: Whether they are transposed first.
-        name: Its name.
+        transpose_a, transpose_b: Whether to transpose them first.
+        name: The name of the operation.
     """
     graph = get_default_graph()
     with graph.name_scope(name or "MatMul") as scope:
@@ -290,8 +286,8 @@ def matmul(
         op = Operation(graph, scope[:-1])
     if len(a.shape) != 2 or len(b.shape) != 2:
         raise SizeError(
-            f"tf.matmul was given shapes {a.shape} and {b.shape}: give it two matrices; tf.reshape "
-            f"makes one of more dimensions"
+            f"tf.matmul was given shapes {a.shape} and {b.shape}: give it two matrices; use "
+            f"tf.reshape for more dimensions"
         )
     rows, inner = reversed(a.shape) if transpose_a else a.shape
     below, columns = reversed(b.shape) if transpose_b else b.shape
@@ -306,15 +302,15 @@ def matmul(
 
 
 def axis_of(given, rank: int, of: str) -> int:
-    """A dimension, counted from the first one.
+    """The index of a dimension, counted from the first one.
 
     Args:
-        given: Its number, from the last one where it is below 0.
-        rank: How many dimensions there are.
-        of: What it was given to.
+        given: The index; a negative one counts from the end.
+        rank: The number of dimensions.
+        of: The name of the function, for errors.
 
     Raises:
-        SizeError: There is no such dimension.
+        SizeError: The dimension does not exist.
     """
     if (
         isinstance(given, bool)
@@ -371,10 +367,10 @@ def _reduction(default_name: str, function: Callable, of_truth: bool = False):
     reduce.__doc__ = f"""The {default_name.lower()} over some dimensions.
 
     Args:
-        input_tensor: The numbers.
-        axis: One dimension or several; None for all.
-        keepdims: Whether they stay, as 1.
-        name: Its name.
+        input_tensor: The tensor.
+        axis: The dimension or dimensions; None for all.
+        keepdims: Whether to keep the reduced dimensions, with size 1.
+        name: The name of the operation.
     """
     return reduce
 
@@ -386,7 +382,7 @@ def _sum(v: torch.Tensor, axes: list[int], keepdims: bool) -> torch.Tensor:
 def _mean(v: torch.Tensor, axes: list[int], keepdims: bool) -> torch.Tensor:
     if v.is_floating_point():
         return v.mean(axes, keepdims)
-    # TensorFlow's mean of whole numbers is one, towards 0.
+    # TensorFlow's mean of integers is an integer, rounded towards 0.
     count = math.prod(v.shape[i] for i in axes)
     return torch.div(_sum(v, axes, keepdims), count, rounding_mode="trunc")
 
@@ -396,7 +392,7 @@ reduce_mean = _reduction("Mean", _mean)
 
 
 def argmax(input, axis: int | None = None, name: str | None = None) -> Tensor:  # noqa: A002
-    """Where the largest number along a dimension is, the first one if none is said."""
+    """The index of the largest value along a dimension, by default the first one."""
     x = convert_to_tensor(input, name="input")
     axis = axis_of(axis or 0, len(x.shape), "tf.argmax")
     sizes = [n for i, n in enumerate(x.shape) if i != axis]
@@ -422,26 +418,26 @@ for _name, _function in _OPERATORS.items():
 
 
 def gradients(ys, xs, grad_ys=None, name: str = "gradients") -> list[Tensor | None]:
-    """The derivative of the sum of all ys by each x.
+    """The gradient of the sum of all ys with respect to each x.
 
-    TensorFlow puts many operations into the graph for this, which are not counted here: a random
-    operation made afterwards needs a seed of its own.
+    The number of TensorFlow's operations for this is unknown here: later random operations need
+    their own seeds.
 
     Args:
         ys: A tensor or several.
         xs: A tensor or variable, or several.
-        grad_ys: What the derivative of each y is taken to be; None for ones.
+        grad_ys: The gradient of each y; None for ones.
         name: The name scope of the results.
 
     Returns:
-        One tensor for each x, of its shape; None where no y depends on it.
+        A tensor for each x, of the same shape; None if no y depends on it.
     """
     several = lambda v: list(v) if isinstance(v, (list, tuple)) else [v]  # noqa: E731
     ys, xs = ([convert_to_tensor(v) for v in several(vs)] for vs in (ys, xs))
     for x in xs:
         if not x.dtype.is_floating:
             raise InputError(
-                f"tf.gradients by {x}: there is no derivative by whole numbers; give a float tensor"
+                f"tf.gradients by {x}: integers have no derivative; give a float tensor"
             )
     given = (
         [None if g is None else convert_to_tensor(g) for g in several(grad_ys)]
@@ -450,7 +446,7 @@ def gradients(ys, xs, grad_ys=None, name: str = "gradients") -> list[Tensor | No
     )
     if len(given) != len(ys):
         raise SizeError(
-            f"tf.gradients was given {len(ys)} ys and {len(given)} grad_ys: give as many"
+            f"tf.gradients was given {len(ys)} ys and {len(given)} grad_ys: give the same number"
         )
     reached = [x in ys or _depends(ys, x) for x in xs]
     graph = get_default_graph()

@@ -1,4 +1,4 @@
-"""PhasedLSTMCell of tf.contrib.rnn, which is given the time of each step beside its input."""
+"""PhasedLSTMCell of tf.contrib.rnn, whose input is a pair of the time of a step and its input."""
 
 import torch
 
@@ -15,9 +15,7 @@ from .variables import constant_initializer
 
 
 class _Whole:
-    """A whole matrix where the equations have a vector: what they multiply by it is their
-    product.
-    """
+    """A matrix in place of a vector of the equations: multiplying by it is a matrix product."""
 
     def __init__(self, matrix):
         self.matrix = matrix
@@ -44,10 +42,9 @@ def _phased(
     leak=0.001,
     peepholes=False,
 ):
-    """`ostinato.cells.phased_lstm` with whole matrices for peepholes and a part `r_on` for each
-    unit.
+    """`ostinato.cells.phased_lstm` with full matrices for peepholes, and `r_on` for each unit.
 
-    `over` is how much of its period is over in each unit.
+    `over` is the elapsed part of the period of each unit.
     """
     whole = {"p_i": _Whole(P_i), "p_f": _Whole(P_f), "p_o": _Whole(P_o)}
     p = whole if peepholes else dict.fromkeys(whole, 0.0)
@@ -57,7 +54,9 @@ def _phased(
 
 
 def _exponential(low: float, high: float):
-    """What begins the periods: e to a uniform number between the logarithms of two."""
+    """The initializer of the periods: exp of a uniform number between the logarithms of two
+    bounds.
+    """
 
     def begin(shape, dtype, partition_info=None) -> Tensor:
         graph = get_default_graph()
@@ -80,8 +79,9 @@ def _exponential(low: float, high: float):
 
 
 def _below(period):
-    """What begins the phases: uniform from 0 to each unit's period. `period` gives the variable,
-    once it is made.
+    """The initializer of the phases: uniform from 0 to each unit's period. `period` returns the
+    variable of the periods.
+
     """
 
     def begin(shape, dtype, partition_info=None) -> Tensor:
@@ -98,22 +98,21 @@ def _below(period):
 
 
 class PhasedLSTMCell(PlainLayer, LSTMLayer):
-    """The LSTM whose units open in turn: `ostinato.cells.phased_lstm`, with whole matrices for its
+    """The LSTM with a time gate: `ostinato.cells.phased_lstm`, with full matrices for its
     peepholes.
 
-    It is given a tuple, the times (batch, 1) and the input (batch, size), and in dynamic_rnn both
-    with the steps' dimension. The derivative by the period is TensorFlow's, which is that for a
-    given time since the period began.
+    Its input is a tuple of the times (batch, 1) and the inputs (batch, size); in dynamic_rnn both
+    have a dimension for the steps. The gradient of the period is TensorFlow's: it treats the time
+    since the start of the period as constant.
 
     Args:
         num_units: The size of each state.
         use_peepholes: Whether the gates see the cell state.
-        leak: What is let through of units that are shut, as a part of the period that is over.
-        ratio_on: For which part of its period a unit is open.
-        trainable_ratio_on: Whether that is trained.
-        period_init_min, period_init_max: Between which the periods begin, as many in each power of
-            ten.
-        reuse: Whether its variables exist already.
+        leak: The leak of closed units, relative to the elapsed fraction of the period.
+        ratio_on: The fraction of the period in which a unit is open.
+        trainable_ratio_on: Whether `ratio_on` is trained.
+        period_init_min, period_init_max: The bounds of the initial periods, which are log-uniform.
+        reuse: Whether to use variables that exist already.
 
     Source: Neil, Pfeiffer and Liu, Phased LSTM (2016), arXiv:1610.09513v1.
 
@@ -200,7 +199,7 @@ class PhasedLSTMCell(PlainLayer, LSTMLayer):
     def weights(
         self, input_size, gates, b, new, b_n, output, b_o, period, phase, r_on
     ) -> dict[str, torch.Tensor]:
-        """The equations' weights, and what makes `over`."""
+        """The weights of the equations, and the period and phase for `over`."""
         size, end, units = input_size[1], input_size[1] + self.num_units, self.num_units
         kernels = gates, new, output
         weights = {

@@ -1,9 +1,9 @@
-"""TensorFlow 1's random numbers: Philox for the values, a Mersenne twister for the seeds nobody
-gave, and the rule of op seeds.
+"""TensorFlow 1's random numbers: Philox for the values, a Mersenne twister for unseeded operations,
+and the rule for the seeds of operations.
 
 Source: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (2011); Matsumoto and Nishimura's
-    64-bit mt19937;
-TensorFlow 1.13.1, philox_random.h, random_distributions.h, random.cc and random_seed.py.
+    64-bit mt19937; TensorFlow 1.13.1, philox_random.h, random_distributions.h, random.cc and
+    random_seed.py.
 """
 
 import numbers
@@ -14,33 +14,33 @@ import numpy as np
 
 from ..errors import InputError
 
-# Philox4x32's two multipliers, and what its two key words grow by each round (Salmon et al., 2011).
+# Philox4x32's two multipliers, and the increments of its two key words per round (Salmon et al.).
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
 _ROUNDS = 10
 _LOW = np.uint64(0xFFFFFFFF)
 
-# An op reserves this many blocks for each value that it draws
+# An operation reserves this number of blocks for each value that it draws
 # (GuardedPhiloxRandom::ReserveRandomOutputs(n, 256)).
 _BLOCKS_A_VALUE = 256
 
-# Fixes the device's seed of a program that is to stay as it is: "seed" or "seed:position".
+# Fixes the seed of the device without a change to the program: "seed" or "seed:position".
 ENVIRONMENT = "OSTINATO_TF1_DEVICE_SEED"
 
-# What stands in for the graph's seed where only an op was given one
+# The graph's seed if only the operation has one
 # (random_seed.DEFAULT_GRAPH_SEED).
 _DEFAULT_GRAPH_SEED = 87654321
 _MODULUS = 2**31 - 1
 
 
 def philox(seed: int, seed2: int, *, start: int, count: int) -> np.ndarray:
-    """Random words of 32 bits.
+    """Random 32-bit words.
 
     Args:
         seed, seed2: Two whole numbers, taken modulo 2**64: the key, and the upper half of the
             counter.
         start: The first block; a block is four words.
-        count: How many words.
+        count: The number of words.
 
     Returns:
         The words, uint32, (count,).
@@ -83,10 +83,10 @@ def uniform(words: np.ndarray, dtype: np.dtype) -> np.ndarray:
 
 
 class UniformStream:
-    """The numbers that one RandomUniform op draws, run after run, within one session.
+    """The stream of numbers that one RandomUniform operation draws in a session.
 
     Args:
-        seed, seed2: The op's seeds; (0, 0) takes two numbers of 64 bits from the device.
+        seed, seed2: The seeds of the operation; (0, 0) takes two 64-bit numbers from the device.
     """
 
     def __init__(self, seed: int, seed2: int):
@@ -98,7 +98,7 @@ class UniformStream:
         """The next numbers in [0, 1), row by row.
 
         Args:
-            shape: The shape wanted.
+            shape: The shape.
             dtype: float32 or float64.
         """
         count = int(np.prod(shape, dtype=np.int64))
@@ -110,16 +110,16 @@ class UniformStream:
 
 
 class Device:
-    """Where unseeded ops get their seeds: std::mt19937_64, itself seeded with one number of 32
-    bits.
+    """The generator of seeds for unseeded operations: std::mt19937_64, seeded with one 32-bit
+    number.
 
     Attributes:
-        seed: That number.
-        position: How many numbers of 64 bits have been drawn.
+        seed: The 32-bit seed.
+        position: The number of 64-bit numbers drawn so far.
 
     Args:
-        seed: From 0 to 2**32 - 1; None asks the system, as TensorFlow does.
-        position: How many numbers to pass over first.
+        seed: From 0 to 2**32 - 1; None for a seed from the system, as in TensorFlow.
+        position: The number of draws to skip.
     """
 
     _SIZE, _SHIFT, _MATRIX, _UPPER = 312, 156, 0xB5026F5AA96619E9, 0xFFFFFFFF80000000
@@ -129,13 +129,12 @@ class Device:
         seed = secrets.randbits(32) if seed is None else seed
         if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**32:
             raise InputError(
-                f"device seed {seed!r}: it is a whole number of 32 bits; give one from 0 to "
-                f"4294967295"
+                f"device seed {seed!r}: give a whole number of 32 bits, from 0 to 4294967295"
             )
         if not isinstance(position, numbers.Integral) or position < 0:
             raise InputError(
-                f"device seed {seed} at position {position!r}: give how many numbers were drawn "
-                f"before, 0 or more"
+                f"device seed {seed} at position {position!r}: give the number of draws so far, "
+                f"0 or more"
             )
         self.seed, self.position = int(seed), 0
         self._state = [self.seed]
@@ -146,7 +145,7 @@ class Device:
             self.draw()
 
     def draw(self) -> int:
-        """The next number of 64 bits."""
+        """The next 64-bit number."""
         i = self.position % self._SIZE
         if i == 0:
             self._twist()
@@ -179,15 +178,15 @@ device = _from_environment()
 
 
 def set_device_seed(seed: int | None, position: int = 0) -> None:
-    """Fix what unseeded ops draw (Ostinato's own; TensorFlow 1 takes this number from the system
-    and tells nobody).
+    """Fix the seed of unseeded operations. This function is specific to Ostinato; TensorFlow 1
+    takes the seed from the system.
 
-    The environment variable OSTINATO_TF1_DEVICE_SEED, "seed" or "seed:position", does the same for
-    a program left as it is.
+    The environment variable OSTINATO_TF1_DEVICE_SEED, "seed" or "seed:position", does the same
+    without a change to the program.
 
     Args:
-        seed: From 0 to 2**32 - 1, or None to ask the system again.
-        position: How many numbers of 64 bits to pass over first. An unseeded op takes two when it
+        seed: From 0 to 2**32 - 1, or None for a seed from the system.
+        position: The number of 64-bit draws to skip. An unseeded operation takes two draws when it
             first runs in a session.
 
     Raises:
@@ -204,25 +203,26 @@ def set_device_seed(seed: int | None, position: int = 0) -> None:
 
 
 def device_seed() -> tuple[int, int]:
-    """The device's seed and position now: given to `set_device_seed`, they make the next unseeded
-    draws come again.
+    """The current seed and position of the device. Passing them to `set_device_seed` repeats the
+    following unseeded draws.
+
     """
     return device.seed, device.position
 
 
 def op_seeds(graph_seed: int | None, op_seed: int | None, last_id: int) -> tuple[int, int]:
-    """The two seeds of a random op.
+    """The two seeds of a random operation.
 
     Args:
-        graph_seed: What `tf.set_random_seed` was given, or None.
-        op_seed: What the op itself was given, or None.
-        last_id: How many operations the graph had when the op was asked for.
+        graph_seed: The seed set by `tf.set_random_seed`, or None.
+        op_seed: The seed of the operation itself, or None.
+        last_id: The number of operations in the graph before this one.
 
     Returns:
-        seed and seed2; (0, 0) where nothing was given, which means a different draw each time.
+        seed and seed2; (0, 0) if neither was given, which means different numbers each time.
 
     Raises:
-        InputError: The op's seed is no whole number.
+        InputError: The seed of the operation is not a whole number.
     """
     if op_seed is not None and not isinstance(op_seed, numbers.Integral):
         raise InputError(
@@ -240,8 +240,7 @@ def op_seeds(graph_seed: int | None, op_seed: int | None, last_id: int) -> tuple
 
 
 def glorot_limit(shape: tuple[int, ...]) -> float:
-    """The bound of glorot_uniform, which TensorFlow 1 gives to every variable whose initialiser is
-    not named.
+    """The bound of glorot_uniform, TensorFlow 1's default initializer.
 
     Args:
         shape: The variable's shape; a vector counts its length as both fans.

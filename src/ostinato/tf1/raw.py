@@ -1,4 +1,4 @@
-"""raw_rnn: a loop over a cell that a function of the program feeds, step by step."""
+"""raw_rnn: a loop over a cell that is controlled by a function of the program."""
 
 from collections.abc import Callable
 
@@ -18,28 +18,30 @@ def raw_rnn(
     swap_memory: bool = False,
     scope=None,
 ) -> tuple[object, object, object]:
-    """Run a cell in a loop whose inputs, states and end are what a function says.
+    """Run a cell in a loop that a function controls: it computes inputs and states, and decides
+    when rows finish.
 
-    The function is called twice, to put the first step and a step of the loop into the graph.
-    TensorFlow's operations of the loop are not counted here: a random operation in it or after it
-    needs a seed of its own where the graph has one.
+    The function is called twice, for the first step and for a step of the loop. The number of
+    TensorFlow's operations of the loop is unknown here: if the graph has a seed, random operations
+    in the loop or after it need their own seeds.
 
     Args:
         cell: The cell.
-        loop_fn: Takes the time, the cell's output, its state and a state of the loop, all but the
-            time None at first; returns which rows are finished (B,), the next input, the next
-            state, what is put out and the state of the loop. What is put out at first is None, or
-            tensors of the shapes that will be, without the rows; the state of the loop may be None.
-        parallel_iterations, swap_memory: Taken and not needed.
-        scope: What variables are named below; None for "rnn".
+        loop_fn: A function of the time, the cell's output, the cell's state and the state of the
+            loop; in the first call, all but the time are None. It returns the finished rows (B,),
+            the next input, the next state, the emitted values and the state of the loop. The first
+            emitted value is None, or tensors with the shapes of a row; the state of the loop may be
+            None.
+        parallel_iterations, swap_memory: Accepted for compatibility; ignored.
+        scope: The scope of the variables; None for "rnn".
 
     Returns:
-        A TensorArray of what is put out, or several put together alike, 0 in rows that are
-        finished; the final state, each row's from before it was finished; and the final state of
-        the loop.
+        A TensorArray of the emitted values, or a structure of them, with 0 in finished rows; the
+        final state, which for each row is the state before it finished; and the final state of the
+        loop.
 
     Raises:
-        InputError: There is no function, or it does not return these five.
+        InputError: `loop_fn` is not a function, or does not return these five values.
     """
     check_cell(cell, "raw_rnn")
     if not callable(loop_fn):
@@ -86,9 +88,8 @@ def raw_rnn(
             ]
         if len(results) != len(given) or len(emitted) != len(flatten(emit_like)):
             raise InputError(
-                "raw_rnn: loop_fn does not return in a step of the loop what it returned at first: "
-                "give as many "
-                "inputs, states and values put out, put together alike"
+                "raw_rnn: loop_fn returns another structure in a step of the loop than in the "
+                "first call: return the same numbers of inputs, states and emitted values"
             )
         body = Inner([*results, *emitted], given, start)
         rows_at = range(2 + count, 2 + count + sizes)
@@ -127,7 +128,7 @@ def raw_rnn(
             for t, shape in zip(made[len(first) :], shapes)
         ]
     final = pack(cell.state_size, made[rows_at.start : rows_at.stop])
-    # An array that was empty at first has its shape from what the loop writes.
+    # An initially empty array has the shape of what the loop writes.
     like = None if loop_state is None else loop_state if after[4] is None else after[4]
     return pack(emit_like, arrays), final, _packed(like, made[rows_at.stop : len(first)])
 
@@ -135,9 +136,8 @@ def raw_rnn(
 def _five(returned) -> tuple:
     if not isinstance(returned, tuple) or len(returned) != 5:
         raise InputError(
-            f"raw_rnn: loop_fn returned {returned!r}: return a tuple of five, which rows are "
-            f"finished, the next "
-            "input, the next state, what is put out and the loop's state"
+            f"raw_rnn: loop_fn returned {returned!r}: return a tuple of five, the finished "
+            f"rows, the next input, the next state, the emitted values and the loop's state"
         )
     return returned
 
@@ -151,7 +151,7 @@ def _value(part) -> Tensor:
 
 
 def _packed(like, tensors: list[Tensor]):
-    """The state of the loop put together again."""
+    """The state of the loop, with the structure of another one."""
     if like is None:
         return None
     parts = zip(_parts(like), tensors)
@@ -165,6 +165,6 @@ def _packed(like, tensors: list[Tensor]):
 
 
 def _stand_in(tensor: Tensor) -> Tensor:
-    """What stands for a tensor's value in a step of the loop."""
+    """A placeholder for the value of a tensor in a step of the loop."""
     op = get_default_graph().record("Identity").last
     return Tensor(op, as_dtype(tensor.dtype), tensor.shape, Computation([], lambda run: ()))

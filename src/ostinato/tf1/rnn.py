@@ -1,4 +1,4 @@
-"""Cells run over sequences in a loop: dynamic_rnn and what is made of it, with TensorFlow 1's
+"""dynamic_rnn and the functions based on it, which run cells over sequences with TensorFlow 1's
 semantics and operations.
 """
 
@@ -21,8 +21,7 @@ from .steps import (
     pack,
 )
 
-# The operations that TensorFlow 1.13.1 makes for parts of dynamic_rnn; see `graph.py` for how they
-# are written.
+# TensorFlow 1.13.1's operations for parts of dynamic_rnn; see `graph.py` for the notation.
 _TRANSPOSE = "Rank range(start delta) concat(values_0 axis) transpose"
 SIZE = "Shape strided_slice(stack stack_1 stack_2)"
 _CHECK_LENGTHS = "Shape stack Equal Const All Assert{Const Const Assert(data_0 data_2)} CheckSeqLen"
@@ -53,13 +52,13 @@ def dynamic_rnn(
 
     Args:
         cell: The cell.
-        inputs: (B, T, I), or (T, B, I) where `time_major`: a tensor or an array.
-        sequence_length: Valid steps of each row, (B,); None where all are valid.
-        initial_state: As `cell.zero_state` makes it; None for zeros.
-        dtype: tf.float32 or tf.float64; needed where there is no initial state.
-        parallel_iterations, swap_memory: Taken and not needed.
-        time_major: Whether time comes first in the inputs and outputs.
-        scope: What variables are named below; None for "rnn".
+        inputs: (B, T, I), or (T, B, I) with `time_major`: a tensor or an array.
+        sequence_length: The valid steps of each row, (B,); None if all are valid.
+        initial_state: The initial state, with the structure of `cell.zero_state`; None for zeros.
+        dtype: tf.float32 or tf.float64; required without an initial state.
+        parallel_iterations, swap_memory: Accepted for compatibility; ignored.
+        time_major: Whether time is the first dimension of inputs and outputs.
+        scope: The scope of the variables; None for "rnn".
 
     Returns:
         The outputs (B, T, output_size), or (T, B, output_size), 0 past a row's end, and the state
@@ -67,14 +66,14 @@ def dynamic_rnn(
 
     Raises:
         InputError: Neither an initial state nor a dtype was given, or the dtypes differ.
-        SizeError: Sizes do not fit each other.
+        SizeError: Sizes do not match.
     """
     check_cell(cell, "dynamic_rnn")
     graph = get_default_graph()
     with graph.open_variable_scope(scope or "rnn"):
         leading = ("time", "batch") if time_major else ("batch", "time")
         xs = input_parts(cell, inputs, leading, "dynamic_rnn")
-        # Where a cell is given the time and an input, the dtype is the input's.
+        # If a cell takes the time and an input, the dtype is that of the input.
         x = xs[-1]
         if dtype is not None and as_dtype(dtype) is not x.dtype and not cell.of_indices:
             raise InputError(
@@ -177,10 +176,11 @@ def dynamic_rnn(
 
 
 def _loop(graph: Graph, cell: RNNCell, depth, dtype, inputs: int, count: int, *, masked: bool):
-    """Record the loop, with the cell's step in it, and return that and the operations that the
-    final states leave by.
+    """Record the loop and the cell's step in it. Returns the step and the operations of the final
+    states.
+
     """
-    # Besides the states, the loop carries its count, the time and the array of outputs.
+    # In addition to the states, the loop carries a counter, the time and the array of outputs.
     carried = 3 + count
     graph.loop, graph.cached = "Enter", True
     try:
@@ -202,14 +202,13 @@ def _loop(graph: Graph, cell: RNNCell, depth, dtype, inputs: int, count: int, *,
 
 
 def count_rows(x: Tensor, axis: int) -> Tensor:
-    """The number of rows as a value of the run; its operations are recorded by the caller."""
+    """The batch size as a tensor; its operations are recorded by the caller."""
     shape = Computation([x], lambda run, v: (torch.tensor(v.shape[axis], dtype=torch.int32),))
     return Tensor(x.graph.operations[-1], as_dtype("int32"), (), shape)
 
 
 def best_effort_input_batch_size(flat_input) -> int | Tensor:
-    """The number of rows of sequences, time first: a number where one of them says it, else a
-    tensor.
+    """The batch size of sequences, time first: a number if it is static, or else a tensor.
 
     Args:
         flat_input: A list of tensors, each (T, B, ...).
@@ -223,7 +222,7 @@ def best_effort_input_batch_size(flat_input) -> int | Tensor:
 
 
 def transpose_batch_time(x) -> Tensor:
-    """The first two dimensions of a tensor the other way about.
+    """A tensor with its first two dimensions swapped.
 
     Args:
         x: (B, T, ...) or (T, B, ...).
@@ -267,14 +266,14 @@ def bidirectional_dynamic_rnn(
     time_major: bool = False,
     scope=None,
 ) -> tuple[tuple[Tensor, Tensor], tuple[object, object]]:
-    """Run one cell forwards and another one backwards over sequences; backwards is from each row's
-    last valid step.
+    """Run one cell forwards and another one backwards over sequences. The backward cell starts at
+    each row's last valid step.
 
     Args:
         cell_fw, cell_bw: The cells.
-        initial_state_fw, initial_state_bw: Their initial states.
-        scope: What variables are named below; None for "bidirectional_rnn".
-        inputs, sequence_length, dtype, parallel_iterations, swap_memory, time_major: As for
+        initial_state_fw, initial_state_bw: The initial states; None for zeros.
+        scope: The scope of the variables; None for "bidirectional_rnn".
+        inputs, sequence_length, dtype, parallel_iterations, swap_memory, time_major: See
             `dynamic_rnn`.
 
     Returns:
@@ -303,13 +302,13 @@ def bidirectional_dynamic_rnn(
 
 
 def reverse(graph: Graph, x, lengths, time_major: bool) -> Tensor:
-    """Sequences back to front, each row's valid steps alone where there are lengths.
+    """Reversed sequences; with lengths, only the valid steps of each row are reversed.
 
     Args:
         graph: The graph.
-        x: (B, T, ...), or (T, B, ...) where `time_major`.
+        x: (B, T, ...), or (T, B, ...) with `time_major`.
         lengths: Valid steps of each row, (B,), or None.
-        time_major: See there.
+        time_major: See `x`.
     """
     axis = 0 if time_major else 1
     with graph.name_scope("ReverseV2" if lengths is None else "ReverseSequence") as scope:

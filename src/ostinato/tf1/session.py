@@ -1,4 +1,4 @@
-"""Sessions: where variables have values, and where tensors get theirs."""
+"""Sessions, which hold the values of variables and compute tensors."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -20,20 +20,20 @@ from .random import UniformStream
 
 
 class FailedPreconditionError(EngineError):
-    """A variable was read before it had a value."""
+    """A variable was read before it was initialized."""
 
 
 class InvalidArgumentError(InputError):
-    """A run that lacks a value, or was given one that does not fit."""
+    """A value of a run is missing or does not fit."""
 
 
 class Run:
-    """One call of `Session.run`: the values so far.
+    """One call of `Session.run`, with the values computed so far.
 
     Args:
-        session: Whose variables and random streams are used.
-        feeds: Values given for tensors.
-        fetches: The tensors wanted.
+        session: The session, with its variables and random streams.
+        feeds: The fed values of tensors.
+        fetches: The computations to run.
     """
 
     def __init__(
@@ -46,8 +46,7 @@ class Run:
         self.order = self._order(fetches, feeds)
         gradients = [c for c in self.order if c.sources]
         self.differentiated = {s for c in gradients for s in c.sources}
-        # Only where one gradient is taken of another does torch have to keep the graph of a
-        # backward pass.
+        # Torch has to keep the graph of a backward pass only for gradients of gradients.
         self.of_gradients = len(gradients) > 1
         self.feeds = {t: self._source(t, v) for t, v in feeds.items()}
         self.values: dict[Computation, tuple[torch.Tensor, ...]] = {}
@@ -55,8 +54,9 @@ class Run:
 
     @staticmethod
     def _order(fetches, feeds) -> list[Computation]:
-        """What has to be computed, inputs first, without recursion: a static_rnn may be thousands
-        of computations deep.
+        """The computations to run, inputs first. It does not use recursion, because a static_rnn
+        may be thousands of computations deep.
+
         """
         order, seen = [], set()
         stack = [(c, False) for c in reversed(list(fetches))]
@@ -85,7 +85,7 @@ class Run:
         )
 
     def compute(self) -> None:
-        """Compute everything, in order."""
+        """Compute all values, in order."""
         with torch.set_grad_enabled(bool(self.differentiated)):
             for c in self.order:
                 self.values[c] = tuple(
@@ -97,7 +97,7 @@ class Run:
         """A computation's values.
 
         Raises:
-            InvalidArgumentError: What it is given does not fit, which is known only now.
+            InvalidArgumentError: Values of the inputs do not fit.
         """
         given = [self[t] for t in computation.inputs]
         try:
@@ -110,8 +110,8 @@ class Run:
                 for t, v in zip(computation.inputs, given)
             )
             raise InvalidArgumentError(
-                f"what is computed of {sizes} fails in this run ({error}): feed values whose "
-                f"shapes fit each other"
+                f"the computation on {sizes} fails in this run ({error}): feed values with "
+                f"matching shapes"
             ) from error
 
     def uniform(self, op: Operation, shape, dtype: torch.dtype) -> torch.Tensor:
@@ -123,7 +123,7 @@ class Run:
 
 
 def _pairs(key, value) -> Iterator[tuple]:
-    """What was fed for a tensor, or for each tensor of a state."""
+    """The fed value of a tensor, or of each tensor of a state."""
     if not isinstance(key, tuple):
         yield key, value
     elif isinstance(value, (tuple, list)) and len(value) == len(key):
@@ -131,9 +131,8 @@ def _pairs(key, value) -> Iterator[tuple]:
             yield from _pairs(*below)
     else:
         raise InvalidArgumentError(
-            f"feed_dict has for the state {key!r} a value that is not put together as it is: give "
-            f"what "
-            "sess.run gave for such a state"
+            f"feed_dict has for the state {key!r} a value of another structure: give a value as "
+            f"sess.run returns it for such a state"
         )
 
 
@@ -141,12 +140,12 @@ class Session:
     """Runs a graph. It is a context manager: inside `with`, `tensor.eval()` runs in it.
 
     Args:
-        target: "": sessions run on this machine alone.
-        graph: The graph to run; None for the default one as it is now.
-        config: Taken and not needed.
+        target: Must be "": sessions run on this machine only.
+        graph: The graph to run; None for the current default graph.
+        config: Accepted for compatibility; ignored.
 
     Raises:
-        InputError: What was given is no graph, or a target.
+        InputError: The graph is not a graph, or a target was given.
 
     Example:
         >>> import ostinato.tf1 as tf
@@ -160,8 +159,8 @@ class Session:
     def __init__(self, target: str = "", graph: Graph | None = None, config=None):
         if target or not isinstance(graph, Graph | None):
             raise InputError(
-                f"tf.Session(target={target!r}, graph={graph!r}): sessions run here alone; write "
-                f"tf.Session(), or "
+                f"tf.Session(target={target!r}, graph={graph!r}): sessions run on this machine "
+                f"only; write tf.Session(), or "
                 "tf.Session(graph=graph)"
             )
         self.graph = graph or get_default_graph()
@@ -176,8 +175,8 @@ class Session:
         Args:
             fetches: A tensor, variable, operation, name of a tensor, or a list, tuple or dict of
                 these.
-            feed_dict: Values by placeholder (or by any other tensor, whose own value they replace);
-                also a state's by the state.
+            feed_dict: Values of placeholders, or of other tensors, whose own values they replace; a
+                state may be a key too.
 
         Returns:
             NumPy arrays in the same structure; None for an operation.
@@ -189,8 +188,8 @@ class Session:
         """
         if self.closed:
             raise EngineError(
-                "Attempted to use a closed Session: run inside its `with`, or make a new one with "
-                "tf.Session()"
+                "Attempted to use a closed Session: run inside its `with`, or create a new one "
+                "with tf.Session()"
             )
         feeds = {}
         for key, value in (pair for given in (feed_dict or {}).items() for pair in _pairs(*given)):
@@ -213,8 +212,8 @@ class Session:
         tensor = fetch if isinstance(fetch, Tensor) else getattr(fetch, "read", None)
         if tensor is not None and tensor.graph is not self.graph:
             raise InvalidArgumentError(
-                f"{tensor} is not in this session's graph: make the session after the graph (after "
-                f"tf.reset_default_graph()), "
+                f"{tensor} is not in this session's graph: create the session after the graph "
+                f"(after tf.reset_default_graph()), "
                 f"or with tf.Session(graph=...)"
             )
         return tensor if isinstance(tensor, Tensor) else None
@@ -232,7 +231,7 @@ class Session:
         elif isinstance(fetches, Operation):
             if fetches.effect is None and not fetches.outputs:
                 raise InvalidArgumentError(
-                    f"{fetches.name} cannot be run: it is kept for its name and number only"
+                    f"{fetches.name} cannot be run: it has only a name and a number"
                 )
             wanted.append(fetches.effect or fetches.outputs[0].computation)
         elif (tensor := self._tensor(fetches)) is not None:
@@ -252,7 +251,7 @@ class Session:
             return type(fetches)(self._answer(f, run) for f in fetches)
         if isinstance(fetches, Operation):
             return None
-        # Indexing with () makes a NumPy scalar of an array of no dimensions, as TensorFlow returns.
+        # Indexing with () converts an array without dimensions to a NumPy scalar, as in TensorFlow.
         return run[self._tensor(fetches)].detach().numpy().copy()[()]
 
     def _fed(self, tensor: Tensor, value) -> torch.Tensor:
@@ -265,9 +264,8 @@ class Session:
             array = np.asarray(value, tensor.dtype.as_numpy_dtype)
         except (TypeError, ValueError, OverflowError) as error:
             raise InvalidArgumentError(
-                f"feed_dict has for {tensor.name!r} what is no array of {tensor.dtype.name} "
-                f"({error}): give it "
-                "numbers, in rows of one length"
+                f"feed_dict has for {tensor.name!r} a value that is not an array of "
+                f"{tensor.dtype.name} ({error}): give it numbers, in rows of one length"
             ) from None
         fits = array.ndim == len(tensor.shape) and all(
             d in (None, n) for d, n in zip(tensor.shape, array.shape)
@@ -289,11 +287,11 @@ class Session:
         return self.variables[variable]
 
     def as_default(self):
-        """Make this the default session inside a `with`, without closing it after."""
+        """Make this the default session inside a `with`, which does not close it."""
         return on_top(sessions, self)
 
     def close(self) -> None:
-        """Forget the variables; nothing can be run any more."""
+        """Close the session and free its variables."""
         self.closed = True
         self.variables.clear()
         self.streams.clear()
@@ -311,8 +309,9 @@ class Session:
 
 
 class InteractiveSession(Session):
-    """A session that is the default one, and a graph given with it too, from when it is made until
-    it is closed.
+    """A session that is the default session until it is closed; its graph is the default graph if
+    one is given.
+
     """
 
     def __init__(self, target: str = "", graph: Graph | None = None, config=None):

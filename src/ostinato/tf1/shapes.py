@@ -1,4 +1,4 @@
-"""Tensors of a shape that is asked for, in another shape, joined, and cut."""
+"""Operations on shapes: filled and random tensors, reshaping, joining, slicing."""
 
 import math
 import numbers
@@ -12,25 +12,25 @@ from .graph import Computation, Tensor, Value, as_dtype, get_default_graph
 from .operations import axes_of, axis_of, constant, convert_to_tensor, merge
 from .session import InvalidArgumentError
 
-# From this size on TensorFlow fills an array as it runs instead of writing it into the graph, which
-# takes two operations more.
+# From this size on, TensorFlow fills an array in the run instead of storing it in the graph, with
+# two more operations.
 _LARGE = 1000
 
 
 class Sizes:
-    """The sizes that an operation is given, of which some may be known only when it runs.
+    """Sizes given to an operation; some may be known only in a run.
 
     Args:
-        given: Whole numbers and tensors of one; or one such, or a tensor of all.
-        of: What they were given to.
-        least: The smallest that one may be.
+        given: Whole numbers and scalar tensors, or a single one, or one tensor with all sizes.
+        of: The name of the function, for errors.
+        least: The smallest valid size.
 
     Attributes:
-        known: Each size, None where a tensor says it.
-        tensors: Those tensors.
+        known: Each size; None for a size that comes from a tensor.
+        tensors: The tensors among the sizes.
 
     Raises:
-        SizeError: They are no such numbers.
+        SizeError: The sizes are invalid.
     """
 
     def __init__(self, given, of: str, least: int = 0):
@@ -40,7 +40,7 @@ class Sizes:
             for p in (given if several else [given])
         ]
         self.tensors = [p for p in parts if isinstance(p, Tensor)]
-        # A tensor by itself may have all sizes in it.
+        # A single tensor may contain all sizes.
         self.joined = not several and self.tensors and len(parts[0].shape) == 1
         wrong = any(
             t.dtype.is_floating or len(t.shape) != self.joined for t in self.tensors
@@ -51,8 +51,8 @@ class Sizes:
         )
         if wrong or self.joined and parts[0].shape[0] is None:
             raise SizeError(
-                f"{of} was given {given!r}: give whole numbers from {least} on, or tensors of one, "
-                f"such as tf.shape(x)[0]"
+                f"{of} was given {given!r}: give whole numbers from {least} on, or scalar "
+                f"tensors, such as tf.shape(x)[0]"
             )
         self.known = (
             [None] * parts[0].shape[0]
@@ -61,12 +61,12 @@ class Sizes:
         )
 
     def recipe(self, name: str) -> str:
-        """The operations that join the sizes, in brackets; see `graph.py`."""
+        """The recipe of the operations that join the sizes, in brackets; see `graph.py`."""
         numbers = " ".join(str(i) for i, n in enumerate(self.known) if n is not None)
         return "" if self.joined else f"({name}({numbers}))" if self.tensors else f"({name})"
 
     def at(self, *values: torch.Tensor) -> list[int]:
-        """All sizes, from the values of the tensors."""
+        """All sizes, given the values of the tensors."""
         if self.joined:
             return values[0].tolist()
         values = iter(values)
@@ -97,9 +97,9 @@ def _filled(value: float, default_name: str):
     fill.__doc__ = f"""A tensor of {default_name}.
 
     Args:
-        shape: Its sizes, of which some may be tensors of one number.
-        dtype: Its kind of number.
-        name: Its name.
+        shape: The sizes; some may be scalar tensors.
+        dtype: The dtype.
+        name: The name of the operation.
     """
     return fill
 
@@ -116,14 +116,14 @@ def random_uniform(
     seed: int | None = None,
     name: str | None = None,
 ) -> Tensor:
-    """Uniform random numbers, new ones in each run.
+    """Uniform random numbers, different in each run.
 
     Args:
-        shape: The sizes, of which some may be tensors of one number.
-        minval, maxval: The bounds, of which the upper one is 1 for None.
+        shape: The sizes; some may be scalar tensors.
+        minval, maxval: The bounds; None for an upper bound of 1.
         dtype: tf.float32 or tf.float64.
-        seed: A seed of its own; None for the graph's.
-        name: Its name.
+        seed: The seed of the operation; None for the graph's.
+        name: The name of the operation.
     """
     dtype, sizes = as_dtype(dtype), Sizes(shape, "tf.random_uniform")
     if not dtype.is_floating:
@@ -143,21 +143,21 @@ def random_uniform(
     )
 
     def draw(run, *given):
-        # Two roundings, as Mul and Add make them.
+        # Rounded twice, as by Mul and Add.
         return (run.uniform(random["random"], sizes.at(*given), dtype.torch) * (high - low) + low,)
 
     return Tensor(random["value"], dtype, sizes.known, Computation(sizes.tensors, draw))
 
 
 def reshape(tensor, shape: Sequence[int], name: str | None = None) -> Tensor:
-    """The same numbers in another shape.
+    """Change the shape of a tensor.
 
     Args:
-        tensor: The numbers.
-        shape: Whole numbers or tensors of one; one may be -1, for what is left.
+        tensor: The tensor.
+        shape: Whole numbers or scalar tensors; one may be -1, for the remaining size.
 
     Raises:
-        SizeError: The shape has not as many numbers.
+        SizeError: The shape has another number of elements.
     """
     tensor = convert_to_tensor(tensor, name="tensor")
     sizes, name = Sizes(shape, "tf.reshape", least=-1), name or "Reshape"
@@ -170,7 +170,7 @@ def reshape(tensor, shape: Sequence[int], name: str | None = None) -> Tensor:
         if None not in static and count != known or free > 1:
             raise SizeError(
                 f"tf.reshape was given {count} numbers, {tensor.shape}, for the shape {shape!r}: "
-                f"give one of as many"
+                f"give a shape of the same size"
             )
 
     return get_default_graph().computed(
@@ -183,7 +183,7 @@ def reshape(tensor, shape: Sequence[int], name: str | None = None) -> Tensor:
 
 
 def transpose(a, perm: Sequence[int] | None = None, name: str | None = None) -> Tensor:
-    """The dimensions in another order; without one, back to front."""
+    """Permute the dimensions; None reverses them."""
     a = convert_to_tensor(a, name="a")
     rank = len(a.shape)
     perm = list(reversed(range(rank)) if perm is None else perm)
@@ -199,7 +199,7 @@ def transpose(a, perm: Sequence[int] | None = None, name: str | None = None) -> 
 
 
 def tile(input, multiples: Sequence[int], name: str | None = None) -> Tensor:  # noqa: A002
-    """The same numbers several times over along each dimension."""
+    """Repeat a tensor along each dimension."""
     x, times = convert_to_tensor(input, name="input"), Sizes(multiples, "tf.tile")
     if len(times.known) != len(x.shape):
         raise SizeError(
@@ -216,7 +216,7 @@ def tile(input, multiples: Sequence[int], name: str | None = None) -> Tensor:  #
 
 
 def _together(values, of: str) -> list[Tensor]:
-    """Several tensors of one kind and one number of dimensions."""
+    """Convert several values to tensors of one dtype and one number of dimensions."""
     if not isinstance(values, (tuple, list)) or not len(values):
         raise InputError(f"{of} was given {values!r}: give it a list of tensors")
     kind = next((v.dtype for v in values if isinstance(v, Value)), None)
@@ -225,14 +225,14 @@ def _together(values, of: str) -> list[Tensor]:
     for t in tensors:
         if t.dtype is not first.dtype or len(t.shape) != len(first.shape):
             raise SizeError(
-                f"{of} was given {first} and {t}: give it tensors of one dtype and as many "
+                f"{of} was given {first} and {t}: give it tensors of one dtype and number of "
                 f"dimensions"
             )
     return tensors
 
 
 def concat(values: Sequence, axis: int, name: str | None = None) -> Tensor:
-    """Tensors joined end to end along a dimension."""
+    """Concatenate tensors along a dimension."""
     tensors = _together(values, "tf.concat")
     shapes = [t.shape for t in tensors]
     axis = axis_of(axis, len(shapes[0]), "tf.concat")
@@ -250,7 +250,7 @@ def concat(values: Sequence, axis: int, name: str | None = None) -> Tensor:
 
 
 def stack(values: Sequence, axis: int = 0, name: str | None = None) -> Tensor:
-    """Tensors of one shape, along a new dimension."""
+    """Stack tensors of one shape along a new dimension."""
     if (
         axis == 0
         and isinstance(values, (tuple, list))
@@ -272,25 +272,24 @@ def stack(values: Sequence, axis: int = 0, name: str | None = None) -> Tensor:
 
 
 def unstack(value, num: int | None = None, axis: int = 0, name: str | None = None) -> list[Tensor]:
-    """The parts of a tensor along a dimension.
+    """Unstack a tensor along a dimension.
 
     Args:
         value: The tensor.
-        num: How many they are; None for what the tensor's shape says, which must then be known
-            there.
+        num: The number of parts; None to take it from the static shape, which must then be known.
         axis: The dimension.
-        name: Its name.
+        name: The name of the operation.
 
     Raises:
-        SizeError: It is not known how many they are, or there are not so many.
+        SizeError: The number of parts is unknown or wrong.
     """
     value = convert_to_tensor(value, name="value")
     axis = axis_of(axis, len(value.shape), "tf.unstack")
     count = merge(value.shape[axis], num, f"tf.unstack of {value} along {axis} in {num} parts")
     if count is None:
         raise SizeError(
-            f"tf.unstack of {value} along {axis}: that size is not known; give num, or the "
-            f"placeholder a number there"
+            f"tf.unstack of {value} along {axis}: that size is not known; give num, or a "
+            f"placeholder with a fixed size"
         )
     shape = list(value.shape)
     del shape[axis]
@@ -300,7 +299,7 @@ def unstack(value, num: int | None = None, axis: int = 0, name: str | None = Non
         if v.shape[axis] != count:
             raise InvalidArgumentError(
                 f"{op.name}: {tuple(v.shape)} was given where {count} parts along {axis} are "
-                f"wanted: feed as many"
+                f"expected: feed that number"
             )
         return v.unbind(axis)
 
@@ -309,7 +308,7 @@ def unstack(value, num: int | None = None, axis: int = 0, name: str | None = Non
 
 
 def expand_dims(input, axis: int, name: str | None = None) -> Tensor:  # noqa: A002
-    """The same numbers with a dimension of 1 put in."""
+    """Insert a dimension of size 1."""
     x = convert_to_tensor(input, name="input")
     shape = list(x.shape)
     axis = axis_of(axis, len(shape) + 1, "tf.expand_dims")
@@ -320,7 +319,7 @@ def expand_dims(input, axis: int, name: str | None = None) -> Tensor:  # noqa: A
 
 
 def squeeze(input, axis=None, name: str | None = None) -> Tensor:  # noqa: A002
-    """The same numbers with dimensions of 1 taken out."""
+    """Remove dimensions of size 1."""
     x = convert_to_tensor(input, name="input")
     axes = (
         [i for i, n in enumerate(x.shape) if n == 1]
@@ -329,15 +328,14 @@ def squeeze(input, axis=None, name: str | None = None) -> Tensor:  # noqa: A002
     )
     if any(x.shape[i] not in (None, 1) for i in axes):
         raise SizeError(
-            f"tf.squeeze({x}, axis={axis!r}): a dimension there is not 1; give those that are"
+            f"tf.squeeze({x}, axis={axis!r}): a dimension there is not 1; give dimensions of size 1"
         )
     shape = [n for i, n in enumerate(x.shape) if i not in axes]
 
     def squeezed(v):
         if any(v.shape[i] != 1 for i in axes):
             raise InvalidArgumentError(
-                f"tf.squeeze(axis={axes}) was given {tuple(v.shape)} in this run: feed what is 1 "
-                f"there"
+                f"tf.squeeze(axis={axes}) was given {tuple(v.shape)} in this run: feed size 1 there"
             )
         return v.squeeze(axes)
 
@@ -345,7 +343,7 @@ def squeeze(input, axis=None, name: str | None = None) -> Tensor:  # noqa: A002
 
 
 def shape(input, name: str | None = None) -> Tensor:  # noqa: A002
-    """The sizes of a tensor, as int32."""
+    """The shape of a tensor, as int32."""
     x = convert_to_tensor(input, name="input")
     return get_default_graph().computed(
         name or "Shape",
@@ -372,7 +370,7 @@ def _getitem(x, index) -> Tensor:
                 f"{x} was indexed with {index!r}: use whole numbers, slices of them, ... and None"
             )
     parts = tuple(int(p) if whole(p) else p for p in parts)
-    # Unknown sizes are found by asking for the shape with two different ones.
+    # Unknown sizes are found by indexing with two different sizes and comparing the results.
     try:
         small, large = (
             np.broadcast_to(np.int8(0), [n or stand for n in x.shape])[parts].shape
@@ -389,7 +387,7 @@ def _getitem(x, index) -> Tensor:
 
 
 def _cut(v: torch.Tensor, parts: tuple) -> torch.Tensor:
-    """v[parts], with slices that go backwards, which torch has not."""
+    """v[parts], with negative steps, which torch does not support."""
     taken = sum(p is not None and p is not Ellipsis for p in parts)
     axis, forwards = 0, []
     for p in parts:

@@ -1,5 +1,5 @@
-"""Cells run over a list of steps, each of which is put into the graph, and layers of two directions
-one above the other.
+"""static_rnn and the functions based on it, which add every step to the graph, and stacked
+bidirectional layers.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from .operations import merge
 from .rnn import SIZE, bidirectional_dynamic_rnn, count_rows
 from .steps import RNNCell, check_cell, flatten, input_parts, pack, shared_state
 
-# What TensorFlow 1.13.1 makes of lengths, and around a step that it makes only where a row is that
+# TensorFlow 1.13.1's operations for lengths, and around a step that runs only if a row is that
 # long; see `graph.py`.
 _ZEROS = "{rows} Const concat(axis) zeros(Const) {static} Const"
 _EXTREMES = "Const Min Const Max"
@@ -29,24 +29,24 @@ def static_rnn(
     sequence_length=None,
     scope=None,
 ) -> tuple[list[Tensor], object]:
-    """Run a cell over a list of steps, each of which is put into the graph.
+    """Run a cell over a list of steps; every step is added to the graph.
 
     Args:
         cell: The cell.
         inputs: One (B, I) for each step.
-        initial_state: As `cell.zero_state` makes it; None for zeros.
-        dtype: tf.float32 or tf.float64; needed where there is no initial state.
-        sequence_length: Valid steps of each row, (B,); None where all are valid.
-        scope: What variables are named below; None for "rnn".
+        initial_state: The initial state, with the structure of `cell.zero_state`; None for zeros.
+        dtype: tf.float32 or tf.float64; required without an initial state.
+        sequence_length: The valid steps of each row, (B,); None if all are valid.
+        scope: The scope of the variables; None for "rnn".
 
     Returns:
         The outputs, one (B, output_size) for each step, 0 past a row's end, and the state after
         each row's last valid step.
 
     Raises:
-        InputError: Neither an initial state nor a dtype was given, or the inputs are no list of
+        InputError: Neither an initial state nor a dtype was given, or the inputs are not a list of
             steps.
-        SizeError: Sizes do not fit each other.
+        SizeError: Sizes do not match.
     """
     check_cell(cell, "static_rnn")
     _check_steps(inputs, "static_rnn")
@@ -84,21 +84,22 @@ def static_rnn(
 def static_state_saving_rnn(
     cell: RNNCell, inputs: Sequence, state_saver, state_name, sequence_length=None, scope=None
 ) -> tuple[list[Tensor], object]:
-    """Run a cell over a list of steps, from a state that was kept to one that is kept: a long
-    sequence comes in pieces.
+    """Run a cell over a list of steps, from a saved state, and save the final state. A long
+    sequence is processed in segments.
 
     Args:
         cell: The cell.
-        inputs, sequence_length, scope: As for `static_rnn`.
-        state_saver: What keeps states: `state(name)` gives a tensor, (B, size of the state), and
-            `save_state(name, value)` a tensor that keeps the value when it is run.
-        state_name: The state's name; where the cell has several states, as many names in a tuple.
+        inputs, sequence_length, scope: See `static_rnn`.
+        state_saver: An object that saves states: `state(name)` returns a tensor, (B, size of the
+            state), and `save_state(name, value)` returns a tensor that saves the value when it is
+            run.
+        state_name: The name of the state; a tuple of names if the cell has several states.
 
     Returns:
-        As `static_rnn`. To run the last output or the final state is to keep the state.
+        As `static_rnn`. Running the last output or the final state saves the state.
 
     Raises:
-        InputError: The saver has no such methods, or there are not as many names as states.
+        InputError: The saver lacks a method, or the numbers of names and states differ.
 
     Example:
         >>> import ostinato.tf1 as tf
@@ -133,11 +134,11 @@ def static_state_saving_rnn(
     if len(names) != len(sizes) or isinstance(state_name, (tuple, list)) != isinstance(
         cell.state_size, tuple
     ):
+        several = isinstance(cell.state_size, tuple)
+        expected = "a tuple with a name for each" if several else "one name"
         raise InputError(
             f"static_state_saving_rnn(state_name={state_name!r}): the states of "
-            f"{type(cell).__name__} are "
-            f"{cell.state_size!r}; give "
-            f"{'a tuple of as many names' if isinstance(cell.state_size, tuple) else 'one name'}"
+            f"{type(cell).__name__} are {cell.state_size!r}; give {expected}"
         )
     before = [state_saver.state(name) for name in names]
     for name, value in zip(names, before):
@@ -153,8 +154,7 @@ def static_state_saving_rnn(
         if not isinstance(value, Tensor):
             raise InputError(
                 f"static_state_saving_rnn: the state saver's save_state returned {value!r}: return "
-                f"the tensor that keeps "
-                "the state, such as variable.assign(value)"
+                f"a tensor that saves the state, such as variable.assign(value)"
             )
 
     def after(tensors):
@@ -200,9 +200,7 @@ def _lengths(graph: Graph, given, batch: int | None) -> Tensor:
 
 
 def _masked(graph: Graph, cell: RNNCell, x, state, lengths: Tensor, t: int) -> tuple:
-    """One step in a branch of its own, which TensorFlow does not compute where no row is that
-    long.
-    """
+    """One step in its own branch, which TensorFlow skips if no row is that long."""
     graph.record(_ASK)
     if not cell.counted:
         graph.uncounted = graph.uncounted or "static_rnn(sequence_length=...)"
@@ -240,18 +238,17 @@ def static_bidirectional_rnn(
     sequence_length=None,
     scope=None,
 ) -> tuple[list[Tensor], object, object]:
-    """Run one cell forwards and another one backwards over a list of steps; backwards is from each
-    row's last valid step.
+    """Run one cell forwards and another one backwards over a list of steps. The backward cell
+    starts at each row's last valid step.
 
     Args:
         cell_fw, cell_bw: The cells.
-        inputs, dtype, sequence_length: As for `static_rnn`.
-        initial_state_fw, initial_state_bw: Their initial states.
-        scope: What variables are named below; None for "bidirectional_rnn".
+        inputs, dtype, sequence_length: See `static_rnn`.
+        initial_state_fw, initial_state_bw: The initial states; None for zeros.
+        scope: The scope of the variables; None for "bidirectional_rnn".
 
     Returns:
-        The outputs, one (B, both output sizes together) for each step, and the final states of
-        both.
+        The outputs, one (B, sum of both output sizes) for each step, and the final states of both.
     """
     check_cell(cell_fw, "static_bidirectional_rnn")
     check_cell(cell_bw, "static_bidirectional_rnn")
@@ -284,7 +281,7 @@ def _one(output) -> Tensor:
 
 
 def _reversed(steps: Sequence[Tensor], lengths) -> list[Tensor]:
-    """Steps back to front, with lengths those of each row."""
+    """Reversed steps; with lengths, only the valid steps of each row are reversed."""
     if lengths is None:
         return list(reversed(steps))
     joined = shapes.stack(steps)
@@ -309,8 +306,8 @@ def _check_stack(of: str, cells_fw, cells_bw, **states) -> None:
             check_cell(cell, of)
     if len(cells_fw) != len(cells_bw):
         raise SizeError(
-            f"{of} was given {len(cells_fw)} cells forwards and {len(cells_bw)} backwards: give as "
-            f"many of both"
+            f"{of} was given {len(cells_fw)} cells forwards and {len(cells_bw)} backwards: give "
+            f"the same number of both"
         )
     for name, given in states.items():
         if given is not None and (not isinstance(given, list) or len(given) != len(cells_fw)):
@@ -329,14 +326,14 @@ def stack_bidirectional_rnn(
     sequence_length=None,
     scope=None,
 ) -> tuple[list[Tensor], tuple, tuple]:
-    """Run layers of two directions over a list of steps, each layer over both outputs of the one
-    below.
+    """Run stacked bidirectional layers over a list of steps; each layer takes both outputs of the
+    layer below.
 
     Args:
         cells_fw, cells_bw: A cell for each layer, forwards and backwards.
-        inputs, dtype, sequence_length: As for `static_rnn`.
+        inputs, dtype, sequence_length: See `static_rnn`.
         initial_states_fw, initial_states_bw: A state for each layer; None for zeros.
-        scope: What variables are named below; None for "stack_bidirectional_rnn".
+        scope: The scope of the variables; None for "stack_bidirectional_rnn".
 
     Returns:
         The last layer's outputs, one for each step, and the final states forwards and backwards,
@@ -378,13 +375,14 @@ def stack_bidirectional_dynamic_rnn(
     time_major: bool = False,
     scope=None,
 ) -> tuple[Tensor, tuple, tuple]:
-    """Run layers of two directions over sequences, each layer over both outputs of the one below.
+    """Run stacked bidirectional layers over sequences; each layer takes both outputs of the layer
+    below.
 
     Args:
         cells_fw, cells_bw: A cell for each layer, forwards and backwards.
-        inputs, dtype, sequence_length, parallel_iterations, time_major: As for `dynamic_rnn`.
+        inputs, dtype, sequence_length, parallel_iterations, time_major: See `dynamic_rnn`.
         initial_states_fw, initial_states_bw: A state for each layer; None for zeros.
-        scope: What variables are named below; None for "stack_bidirectional_rnn".
+        scope: The scope of the variables; None for "stack_bidirectional_rnn".
 
     Returns:
         The last layer's outputs, and the final states forwards and backwards, one for each layer.

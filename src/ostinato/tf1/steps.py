@@ -1,6 +1,4 @@
-"""One step of a cell as it is put into a graph: what it is given, what it gives, and what the cells
-have in common.
-"""
+"""One step of a cell in a graph: its inputs and outputs, and the base class of cells."""
 
 import numbers
 from collections.abc import Callable, Sequence
@@ -31,21 +29,21 @@ def flatten(state) -> list:
 
 
 def _is_nested(state) -> bool:
-    # A shape is a tuple, and one part of a state's size.
+    # A TensorShape is a tuple, but it is a single part of a state's size.
     return isinstance(state, (tuple, list)) and not isinstance(state, TensorShape)
 
 
 def dimensions(size) -> tuple[int, ...]:
-    """The dimensions of a part of a state: one for a number of units, several for a shape."""
+    """The dimensions of a part of a state, from its number of units or its shape."""
     return tuple(size) if isinstance(size, TensorShape) else (size,)
 
 
 def pack(like, parts: Sequence):
-    """Parts put together as another state is.
+    """Parts packed into the structure of another state.
 
     Args:
         like: A state, or a cell's `state_size`.
-        parts: As many parts as it has.
+        parts: The parts, in order.
     """
     parts = iter(parts)
 
@@ -59,14 +57,14 @@ def pack(like, parts: Sequence):
 
 @dataclass
 class Step:
-    """One step of a cell as it was put into a graph.
+    """One step of a cell in a graph.
 
     Attributes:
-        advance: Takes the run, the input (T, B, I), or a tuple of such where a cell is given
-            several, the states (B, size) and the lengths (B,) or None; returns the outputs (T, B,
-            size of the output), 0 past a row's end, and the states after the row's last valid step.
-        output: The operation that TensorFlow names the output by.
-        states: The same for each state.
+        advance: A function of the run, the input (T, B, I) or a tuple of several inputs, the states
+            (B, size), and the lengths (B,) or None. It returns the outputs (T, B, size of the
+            output), 0 past a row's end, and the states after each row's last valid step.
+        output: The operation of the output in TensorFlow.
+        states: The operation of each state.
         reads: The tensors of the variables that it uses.
     """
 
@@ -77,14 +75,14 @@ class Step:
 
 
 class RNNCell:
-    """What the cells have in common.
+    """Base class of the cells.
 
     Attributes:
-        state_size: The size of each state, put together as the state is.
+        state_size: The size of each state, in the structure of the state.
         output_size: The size of the output.
-        of_indices: Whether its input are whole numbers.
-        input_dims: How many dimensions each tensor has that it is given for a step.
-        counted: Whether it is known how many operations TensorFlow makes of it in a branch.
+        of_indices: Whether its input consists of integers.
+        input_dims: The number of dimensions of each input tensor of a step.
+        counted: Whether the number of TensorFlow's operations for it in a branch is known.
     """
 
     state_size = None
@@ -94,11 +92,11 @@ class RNNCell:
     counted = True
 
     def __init__(self, **given):
-        # A cell of one's own gives what it was given itself.
+        # Custom cells pass on their own arguments.
         for name, value in given.items():
             if value is not None:
                 raise InputError(
-                    f"{type(self).__name__} gives RNNCell {name}={value!r}, which is not provided "
+                    f"{type(self).__name__} passes RNNCell {name}={value!r}, which is not provided "
                     f"by ostinato.tf1: leave it out"
                 )
 
@@ -106,7 +104,7 @@ class RNNCell:
         """A state of zeros.
 
         Args:
-            batch_size: How many rows; a whole number, or a tensor of one.
+            batch_size: The batch size: a whole number, or a scalar tensor.
             dtype: tf.float32 or tf.float64.
         """
         if (
@@ -121,8 +119,8 @@ class RNNCell:
         dtype, graph = as_dtype(dtype), get_default_graph()
         inputs = [batch_size] if isinstance(batch_size, Tensor) else []
         rows = None if inputs else int(batch_size)
-        # The batch size is joined to the state's size once to make the zeros and once more to know
-        # their shape.
+        # TensorFlow concatenates the batch size and the size of the state twice, for the zeros and
+        # for their shape.
         prefix = "ExpandDims(dim)" if inputs else "Const"
 
         def zero(size):
@@ -141,11 +139,11 @@ class RNNCell:
             return pack(self.state_size, [zero(size) for size in flatten(self.state_size)])
 
     def __call__(self, inputs, state, scope=None):
-        """Put one step into the graph.
+        """Add one step to the graph.
 
         Args:
             inputs: (B, size of the input).
-            state: The state before, put together as `state_size` is.
+            state: The previous state, with the structure of `state_size`.
 
         Returns:
             The output (B, output_size) and the new state.
@@ -154,11 +152,11 @@ class RNNCell:
         return placed.results(placed.step.output, placed.step.states)
 
     def place(self, inputs, state, scope=None) -> "Placed":
-        """Put one step into the graph, without the tensors that it gives.
+        """Add one step to the graph, without its output tensors.
 
         Args:
             inputs, state: See `__call__`.
-            scope: A variable scope for it.
+            scope: The variable scope; None for the current one.
         """
         graph = get_default_graph()
         xs = input_parts(self, inputs, ["batch"], type(self).__name__)
@@ -177,7 +175,7 @@ class RNNCell:
             return Placed(self.output_size, self.state_size, step, xs, states, dtype, batch)
 
     def trace(self, graph: Graph, input_size: int, dtype) -> Step:
-        """Put one step into a graph, with the variables if this is the first one.
+        """Add one step to a graph, with the variables if this is the first one.
 
         Args:
             graph: The graph.
@@ -185,8 +183,8 @@ class RNNCell:
             dtype: The dtype of everything.
         """
         raise InputError(
-            f"{type(self).__name__} is a cell of your own that ostinato.tf1 cannot put into a "
-            f"graph: give it a "
+            f"{type(self).__name__} is a custom cell that ostinato.tf1 cannot add to a "
+            f"graph: define "
             "__call__(inputs, state, scope=None) and use static_rnn, or write its equations with "
             "@ostinato.cell"
         )
@@ -194,14 +192,14 @@ class RNNCell:
 
 @dataclass
 class Placed:
-    """A step that was put into the graph by itself, and the tensors that it is given.
+    """A single step in the graph, and its input tensors.
 
     Attributes:
-        output_size, state_size: The cell's.
-        step: What was put there.
+        output_size, state_size: The sizes of the cell.
+        step: The step.
         inputs, states: The tensors.
-        dtype: Of the output and the states.
-        batch: How many rows; None if that is not known.
+        dtype: The dtype of the output and the states.
+        batch: The batch size; None if it is unknown.
     """
 
     output_size: object
@@ -222,10 +220,10 @@ class Placed:
         """The output and the new state.
 
         Args:
-            output, states: The operations that they come from.
-            lengths: Valid steps of each row, (B,); None where all are valid. Where no row is that
-                long, the cell is not computed.
-            time: Which step this is, from 0.
+            output, states: The operations that compute them.
+            lengths: The valid steps of each row, (B,); None if all are valid. The cell is skipped
+                if no row is that long.
+            time: The index of the step, from 0.
         """
         several, count = len(self.inputs), len(self.inputs) + len(self.states)
         shape = (self.batch, *dimensions(*flatten(self.output_size)))
@@ -257,24 +255,27 @@ class Placed:
 
 
 def shared_state(output: Operation, states: list[Operation]) -> int | None:
-    """Which state is the output too, if one is: TensorFlow has one tensor for both."""
+    """The index of the state that is also the output, or None. TensorFlow has one tensor for
+    both.
+    """
     return max((i for i, op in enumerate(states) if op is output), default=None)
 
 
 def joined(inputs: Sequence[torch.Tensor]) -> torch.Tensor | tuple[torch.Tensor, ...]:
-    """What `Step.advance` is given: the one input, or a tuple of several."""
+    """The input of `Step.advance`: a single input, or a tuple of several."""
     return tuple(inputs) if len(inputs) > 1 else inputs[0]
 
 
 def steps_made(x: torch.Tensor, lengths: torch.Tensor | None) -> int:
-    """How many steps TensorFlow makes of an input (T, ...): none past the longest row, and so no
-    draws there.
+    """The number of steps that TensorFlow runs for an input (T, ...). It runs none past the longest
+    row, and draws no random numbers there.
+
     """
     return len(x) if lengths is None else min(len(x), max([1, *lengths.tolist()]))
 
 
 def zeroed(output_TBO: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
-    """Outputs with 0 past each row's end; of lengths None, as they are."""
+    """Outputs with 0 past each row's end; unchanged if lengths is None."""
     if lengths is None:
         return output_TBO
     valid = torch.arange(len(output_TBO))[:, None] < lengths
@@ -284,8 +285,9 @@ def zeroed(output_TBO: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tens
 def stepwise(
     run, x: torch.Tensor, states: list, lengths: torch.Tensor | None, once: Callable
 ) -> tuple[torch.Tensor, list]:
-    """What `Step.advance` does, by what does it for a step:
-    `once(run, x, states, which rows are valid or None)`.
+    """`Step.advance` for a function that computes a single step:
+    `once(run, x, states, valid rows or None)`.
+
     """
     steps = steps_made(x, lengths)
     outputs = []
@@ -305,13 +307,13 @@ def stepwise(
 def making(
     made: dict[str, Variable], declared: dict[str, tuple], dtype, resource: bool | None = None
 ) -> Callable:
-    """What makes the variables of a recipe in the current scope, each where it is named first, and
-    keeps them.
+    """A function that creates the variables of a recipe in the current scope, each at its first
+    use, and stores them.
 
     Args:
-        made: Where it keeps them, by name.
-        declared: The shape and the initialiser of each, by name, and whether it is trained if that
-            is said.
+        made: The dict that stores them, by name.
+        declared: The shape and the initializer of each variable, by name, and optionally whether it
+            is trainable.
         dtype, resource: See `get_variable`.
     """
 
@@ -326,15 +328,15 @@ def making(
 
 
 def number(cell, name: str, given) -> float:
-    """A number that a cell was given.
+    """Validate a number given to a cell.
 
     Args:
         cell: The cell.
-        name: The argument's name.
-        given: It.
+        name: The name of the argument.
+        given: The argument.
 
     Raises:
-        InputError: It is none.
+        InputError: It is not a number.
     """
     if isinstance(given, bool) or not isinstance(given, numbers.Real):
         raise InputError(f"{type(cell).__name__}({name}={given!r}): give a number")
@@ -342,46 +344,45 @@ def number(cell, name: str, given) -> float:
 
 
 def bound(cell, name: str, given) -> float | None:
-    """Within what something is held, as a cell was given it: a number from 0 on, or None for no
-    bound.
+    """Validate a bound given to a cell: a number, 0 or more, or None for no bound.
 
     Args:
-        cell, name, given: As of `number`.
+        cell, name, given: See `number`.
 
     Raises:
-        InputError: It is neither.
+        InputError: It is neither of them.
     """
     if given is not None and number(cell, name, given) < 0:
         raise InputError(
-            f"{type(cell).__name__}({name}={given!r}): give a number from 0 on, or leave it out "
-            f"for no bound"
+            f"{type(cell).__name__}({name}={given!r}): give a number, 0 or more, or leave it "
+            f"out for no bound"
         )
     return given
 
 
-def whole(cell, name: str, given, mend: str = "") -> int:
-    """A size that a cell was given.
+def whole(cell: object, name: str, given: object, fix: str = "") -> int:
+    """Validate a size given to a cell.
 
     Args:
-        cell, name, given: As of `number`.
-        mend: What else may be done.
+        cell, name, given: See `number`.
+        fix: An alternative fix, for the error.
 
     Raises:
-        SizeError: It is no whole number above 0.
+        SizeError: It is not a whole number above 0.
     """
     if isinstance(given, bool) or not isinstance(given, numbers.Integral) or given < 1:
         raise SizeError(
-            f"{type(cell).__name__}({name}={given!r}): give a whole number, 1 or more{mend}"
+            f"{type(cell).__name__}({name}={given!r}): give a whole number, 1 or more{fix}"
         )
     return int(given)
 
 
 def check_cell(cell, of: str) -> None:
-    """Refuse what is no cell.
+    """Reject values that are not cells.
 
     Args:
-        cell: What was given.
-        of: What it was given to.
+        cell: The value.
+        of: The name of the function, for errors.
     """
     if not isinstance(cell, RNNCell):
         raise InputError(
@@ -391,33 +392,32 @@ def check_cell(cell, of: str) -> None:
 
 
 def check_state(cell: RNNCell, state) -> list:
-    """The parts of a state, which must be put together as the cell's are."""
+    """The parts of a state, which must have the structure of the cell's states."""
     sizes, parts = flatten(cell.state_size), flatten(state)
     if len(parts) != len(sizes):
         raise SizeError(
-            f"{type(cell).__name__} was given a state of {len(parts)} part(s): give it as "
-            f"cell.zero_state(batch_size, dtype) makes it, "
-            f"{cell.state_size!r}"
+            f"{type(cell).__name__} was given a state of {len(parts)} part(s): give it the "
+            f"structure of cell.zero_state(batch_size, dtype), {cell.state_size!r}"
         )
     for part, size in zip(parts, sizes):
         wanted = dimensions(size)
         known = part.shape[-len(wanted) :] if isinstance(part, Tensor) else wanted
         if len(known) != len(wanted) or any(n not in (None, m) for n, m in zip(known, wanted)):
             raise SizeError(
-                f"{type(cell).__name__} was given a state of {part.shape} where one of size {size} "
-                f"is wanted: {cell.state_size!r}"
+                f"{type(cell).__name__} was given a state of {part.shape} where size {size} is "
+                f"expected: {cell.state_size!r}"
             )
     return parts
 
 
 def input_parts(cell: RNNCell, inputs, leading: Sequence[str], of: str) -> list[Tensor]:
-    """The tensors of an input: one, or several where a cell is given several.
+    """The tensors of an input: one, or several for a cell with several inputs.
 
     Args:
         cell: The cell.
-        inputs: What was given.
-        leading: What its first dimensions are, before its sizes.
-        of: What it was given to.
+        inputs: The inputs.
+        leading: The names of its first dimensions, before its sizes.
+        of: The name of the function, for errors.
     """
     several = len(cell.input_dims)
     if several == 1:
@@ -426,7 +426,7 @@ def input_parts(cell: RNNCell, inputs, leading: Sequence[str], of: str) -> list[
         parts = inputs
     else:
         raise InputError(
-            f"{of} was given {inputs!r}: {type(cell).__name__} is given a tuple of {several} for "
+            f"{of} was given {inputs!r}: {type(cell).__name__} needs a tuple of {several} for "
             f"each step, (time, input)"
         )
     tensors = [operations.convert_to_tensor(part) for part in parts]
@@ -442,16 +442,17 @@ def input_parts(cell: RNNCell, inputs, leading: Sequence[str], of: str) -> list[
 
 
 def input_depth(parts: Sequence[Tensor], cell: RNNCell) -> int | tuple:
-    """The size of an input, which must be known beforehand: weights are made for it. Of several, or
-    of several sizes, all.
+    """The size of an input, which must be static because weights depend on it. For several inputs
+    or sizes, a tuple of all.
+
     """
     known = []
     for x, dims in zip(parts, cell.input_dims):
         sizes = x.shape[1 - dims :]
         if None in sizes:
             raise SizeError(
-                f"{type(cell).__name__} was given {x}: its last size must be known; give the "
-                f"placeholder a number there"
+                f"{type(cell).__name__} was given {x}: its last size must be known; give "
+                f"the placeholder a fixed size"
             )
         known.append(sizes[0] if dims == 2 else tuple(sizes))
     return tuple(known) if len(known) > 1 else known[0]

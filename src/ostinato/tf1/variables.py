@@ -1,4 +1,4 @@
-"""Variables, their initialisers, and the scopes that name them."""
+"""Variables, their initializers, and variable scopes."""
 
 import re
 from contextlib import contextmanager
@@ -27,19 +27,19 @@ AUTO_REUSE = "auto"
 
 
 class Variable(Value):
-    """A value that a session keeps.
+    """A variable, whose value a session keeps.
 
     Attributes:
-        op, name, dtype, shape: As of a tensor.
-        initializer: The operation that gives it its first value.
-        read: The tensor of its value.
+        op, name, dtype, shape: See `Tensor`.
+        initializer: The operation that initializes it.
+        read: The tensor that reads its value.
         trainable: Whether `tf.trainable_variables()` lists it.
 
     Args:
         initial_value: A number, an array or a tensor.
-        trainable: See above.
-        name: Its name; None for `Variable`.
-        dtype: Its kind of number; None for the initial value's.
+        trainable: Whether `tf.trainable_variables()` lists it.
+        name: The name; None for `Variable`.
+        dtype: The dtype; None for the initial value's.
 
     Raises:
         InputError: The initial value is a tensor of another dtype.
@@ -117,36 +117,36 @@ class Variable(Value):
 
     @property
     def name(self) -> str:
-        """Its name, with `:0` as TensorFlow writes it."""
+        """The name, with `:0` as in TensorFlow."""
         return f"{self.op.name}:0"
 
     def value(self) -> Tensor:
-        """The tensor of its value."""
+        """The tensor that reads its value."""
         return self.read
 
     def eval(self, session=None) -> np.ndarray:
-        """Its value in a session, the default one if none is given."""
+        """The value in a session, by default the default session."""
         return self.read.eval(session=session)
 
     def load(self, value, session=None) -> None:
-        """Give it a value in a session.
+        """Assign a value in a session.
 
         Args:
-            value: Numbers of its shape.
+            value: The value, of the same shape.
             session: None for the default session.
 
         Raises:
-            SizeError: The shape is another one.
+            SizeError: The shape differs.
         """
         array = np.asarray(value, self.dtype.as_numpy_dtype)
         self._fits("load", array.shape)
         self._store(session_for(session, f"{self.name}.load"), torch.from_numpy(array))
 
     def assign(self, value) -> Tensor:
-        """A tensor that gives the variable a value when it is run.
+        """A tensor that assigns a value to the variable when it is run.
 
         Raises:
-            SizeError: The shape is another one.
+            SizeError: The shape differs.
         """
         with self.graph.name_scope("Assign") as scope:
             tensor = convert_to_tensor(value, dtype=self.dtype, name="value")
@@ -165,10 +165,10 @@ class Variable(Value):
 
 
 class glorot_uniform_initializer:
-    """Uniform within sqrt(6 / (rows + columns)): what variables begin with when nothing is said.
+    """The default initializer: uniform within sqrt(6 / (rows + columns)).
 
     Args:
-        seed: A seed of its own; None for the graph's.
+        seed: The seed of the operation; None for the graph's.
     """
 
     def __init__(self, seed: int | None = None, dtype="float32"):
@@ -180,11 +180,11 @@ class glorot_uniform_initializer:
 
 
 class random_uniform_initializer:
-    """Uniform between two numbers.
+    """Initializer with uniform numbers between two bounds.
 
     Args:
-        minval, maxval: The numbers, of which the upper one is 1 for None.
-        seed: A seed of its own; None for the graph's.
+        minval, maxval: The bounds; None for an upper bound of 1.
+        seed: The seed of the operation; None for the graph's.
     """
 
     def __init__(
@@ -203,7 +203,7 @@ class random_uniform_initializer:
 
 
 class zeros_initializer:
-    """All zeros."""
+    """Initializer with zeros."""
 
     def __init__(self, dtype="float32"):
         self.dtype = dtype
@@ -213,7 +213,7 @@ class zeros_initializer:
 
 
 class ones_initializer:
-    """All ones."""
+    """Initializer with ones."""
 
     def __init__(self, dtype="float32"):
         self.dtype = dtype
@@ -223,10 +223,10 @@ class ones_initializer:
 
 
 class constant_initializer:
-    """The same number everywhere, or an array.
+    """Initializer with a constant number or array.
 
     Args:
-        value: Which.
+        value: The number or array.
     """
 
     def __init__(self, value=0.0, dtype="float32"):
@@ -244,22 +244,22 @@ def get_variable(
     trainable: bool = True,
     use_resource: bool | None = None,
 ) -> Variable:
-    """A variable of the current variable scope: a new one, or where the scope says `reuse` the one
-    that there is.
+    """A variable in the current variable scope: a new one, or an existing one if the scope reuses
+    variables.
 
     Args:
-        name: Its name below the scope's.
-        shape: Its sizes; of a value, which has its own, none.
-        dtype: Its kind of number; None for a value's own, else tf.float32.
-        initializer: A function of a shape, or a value; None for the scope's, else glorot_uniform,
-            and zeros of whole numbers.
+        name: The name in the scope.
+        shape: The sizes; None if the initializer is a value.
+        dtype: The dtype; None for the dtype of a value, or else tf.float32.
+        initializer: A function of a shape, or a value; None for the scope's, or else
+            glorot_uniform, or zeros for integers.
         trainable: Whether `tf.trainable_variables()` lists it.
-        use_resource: Whether it is of TensorFlow's newer kind; None for what the scope says.
+        use_resource: Whether it is a resource variable; None for the default of the scope.
 
     Raises:
-        InputError: It exists and the scope does not reuse, or the other way about; or a value has
-            another dtype.
-        SizeError: It has another shape; or a shape was given beside a value.
+        InputError: It exists and the scope does not reuse variables, or the other way round; or a
+            value has another dtype.
+        SizeError: It has another shape, or a shape was given together with a value.
     """
     graph = get_default_graph()
     scope = graph.variable_scope
@@ -281,25 +281,24 @@ def get_variable(
             )
         if sizes is not None and sizes != found.shape:
             raise SizeError(
-                f"Variable {full} exists with shape {found.shape} and was asked for with {sizes}: "
-                f"ask for its own shape"
+                f"Variable {full} exists with shape {found.shape} and was requested with {sizes}: "
+                f"request its own shape"
             )
         if kind not in (None, found.dtype):
             raise InputError(
-                f"Variable {full} exists with dtype {found.dtype.name} and was asked for with "
-                f"{kind.name}: ask for dtype={found.dtype!r}"
+                f"Variable {full} exists with dtype {found.dtype.name} and was requested with "
+                f"{kind.name}: write dtype={found.dtype!r}"
             )
         return found
     if scope.reuse is True:
         raise InputError(
-            f"Variable {full} does not exist, and the scope says reuse=True: make it first, or say "
-            f"reuse=tf.AUTO_REUSE"
+            f"Variable {full} does not exist, and the scope has reuse=True: create it first, or "
+            f"write reuse=tf.AUTO_REUSE"
         )
     if isinstance(initializer, str):
         raise InputError(
-            f"get_variable({name!r}) was given the initialiser {initializer!r}: give one of tf's, "
-            f"such as "
-            "tf.glorot_uniform_initializer(), or a value"
+            f"get_variable({name!r}) was given the initializer {initializer!r}: give one of tf, "
+            f"such as tf.glorot_uniform_initializer(), or a value"
         )
     if of_value:
         if sizes is not None:
@@ -311,9 +310,8 @@ def get_variable(
     elif sizes is None or None in sizes:
         raise InputError(
             f"get_variable({name!r}) was given "
-            f"{'no shape' if sizes is None else f'the shape {sizes}'}: give shape=[...] with all "
-            f"its "
-            "numbers, or a value as initializer"
+            f"{'no shape' if sizes is None else f'the shape {sizes}'}: give a fully known "
+            f"shape=[...], or a value as initializer"
         )
     elif initializer is None:
         initializer = glorot_uniform_initializer() if kind.is_floating else zeros_initializer()
@@ -334,12 +332,12 @@ def variable_scope(
     """Name variables and operations below a scope inside a `with`.
 
     Args:
-        name_or_scope: A name, a scope to open again, or None for `default_name` with a number where
-            it is taken.
-        default_name: See there.
-        initializer: What begins the variables that name no initialiser.
-        reuse: True to find variables that exist, tf.AUTO_REUSE to find or make them.
-        use_resource: Whether variables are of TensorFlow's newer kind.
+        name_or_scope: A name, an existing scope, or None for `default_name`, with a number if it is
+            in use.
+        default_name: The name for None.
+        initializer: The default initializer of the variables.
+        reuse: True to use existing variables, tf.AUTO_REUSE to use or create them.
+        use_resource: Whether variables are resource variables.
     """
     if name_or_scope is None and default_name is None:
         raise InputError("tf.variable_scope(None) needs default_name='...', or give it a name")
@@ -354,7 +352,7 @@ def variable_scope(
 
 
 def get_variable_scope() -> VariableScope:
-    """The variable scope that holds now."""
+    """The current variable scope."""
     return get_default_graph().variable_scope
 
 
@@ -362,26 +360,26 @@ def global_variables(scope: str | None = None) -> list[Variable]:
     """Every variable of the default graph, in order.
 
     Args:
-        scope: Only those whose names begin so, a regular expression.
+        scope: A regular expression that the start of the names must match; None for all.
     """
     return [v for v in get_default_graph().variables if re.match(scope or "", v.name)]
 
 
 def trainable_variables(scope: str | None = None) -> list[Variable]:
-    """The variables that are trained, in order.
+    """The trainable variables, in order.
 
     Args:
-        scope: Only those whose names begin so, a regular expression.
+        scope: A regular expression that the start of the names must match; None for all.
     """
     return [v for v in global_variables(scope) if v.trainable]
 
 
 def variables_initializer(var_list: list[Variable], name: str = "init") -> Operation:
-    """The operation that gives variables their first values.
+    """The operation that initializes variables.
 
     Args:
-        var_list: Which.
-        name: Its name.
+        var_list: The variables.
+        name: The name of the operation.
     """
     variables = list(var_list)
     op = get_default_graph().record(name).last
@@ -396,5 +394,5 @@ def variables_initializer(var_list: list[Variable], name: str = "init") -> Opera
 
 
 def global_variables_initializer() -> Operation:
-    """The operation that gives every variable of the default graph its first value."""
+    """The operation that initializes every variable of the default graph."""
     return variables_initializer(global_variables())

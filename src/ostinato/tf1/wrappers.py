@@ -1,5 +1,5 @@
-"""Cells made of cells: several one above the other, a cell with its input added, a cell that looks
-back at its outputs.
+"""Wrappers of cells: stacked cells, residual and highway connections, projections, embeddings and
+attention.
 """
 
 import math
@@ -30,9 +30,10 @@ from .variables import constant_initializer, random_uniform_initializer
 
 @contextmanager
 def _within(graph: Graph, cell: RNNCell, name: str) -> Iterator[None]:
-    """The variable scope of a cell that is no layer; it is `cell.scope` from the first time on."""
-    # TensorFlow opens the scope that it is in once more, which puts its name into the operations'
-    # names a second time.
+    """Enter the variable scope of a cell that is not a layer; the first call stores it in
+    `cell.scope`.
+    """
+    # TensorFlow opens the current scope again, so the names of operations contain its name twice.
     with graph.open_variable_scope(graph.variable_scope):
         if cell.scope is None:
             with graph.open_variable_scope(None, default_name=name) as cell.scope:
@@ -42,11 +43,11 @@ def _within(graph: Graph, cell: RNNCell, name: str) -> Iterator[None]:
 
 
 class MultiRNNCell(RNNCell):
-    """Several cells, each of which takes the output of the one before.
+    """Stacked cells: each cell takes the output of the cell before.
 
     Args:
-        cells: The cells, the first one's input first.
-        state_is_tuple: False to keep all states in one.
+        cells: The cells, from the input to the output.
+        state_is_tuple: False to concatenate all states to one.
     """
 
     def __init__(self, cells: Sequence[RNNCell], state_is_tuple: bool = True):
@@ -58,14 +59,14 @@ class MultiRNNCell(RNNCell):
                 raise InputError(
                     f"MultiRNNCell(state_is_tuple=False) was given {type(cell).__name__} with a "
                     f"tuple of states: "
-                    "make that with state_is_tuple=False too"
+                    "create that cell with state_is_tuple=False too"
                 )
         for below, cell in zip(cells, cells[1:]):
             if cell.input_dims != (1 + len(dimensions(below.output_size)),):
                 raise InputError(
                     f"MultiRNNCell was given {type(cell).__name__} above {type(below).__name__}, "
                     f"whose output has other "
-                    "dimensions than its input: give it cells that fit each other"
+                    "dimensions than its input: give it matching cells"
                 )
         self.cells, self.joined = list(cells), not state_is_tuple
         sizes = tuple(c.state_size for c in cells)
@@ -116,16 +117,15 @@ class MultiRNNCell(RNNCell):
 
 
 class _Wrapper(RNNCell):
-    # What the cell in it may be given: how many tensors a step, and of how many dimensions.
+    # The largest number of input tensors of the wrapped cell, and of their dimensions.
     most_inputs, most_dims = 1, 2
 
     def __init__(self, cell: RNNCell):
         check_cell(cell, type(self).__name__)
         if len(cell.input_dims) > self.most_inputs or max(cell.input_dims) > self.most_dims:
             raise InputError(
-                f"{type(self).__name__} was given {type(cell).__name__}, whose input is no vector: "
-                f"that is not provided "
-                "by ostinato.tf1; use the cell without it"
+                f"{type(self).__name__} was given {type(cell).__name__}, whose input is not a "
+                f"vector: that is not provided by ostinato.tf1; use the cell without the wrapper"
             )
         self.cell, self.state_size, self.output_size, self.of_indices = (
             cell,
@@ -136,8 +136,7 @@ class _Wrapper(RNNCell):
         self.input_dims, self.counted = cell.input_dims, self.counted and cell.counted
         self.scope: VariableScope | None = None
         self.made: dict = {}
-        # In 1.13 a cell with weights that becomes an attribute of a wrapper makes variables of the
-        # newer kind.
+        # In TensorFlow 1.13 a layer that is an attribute of a wrapper creates resource variables.
         if isinstance(cell, Layer):
             cell.resource = True
 
@@ -147,10 +146,10 @@ class _Wrapper(RNNCell):
 
 
 class ResidualWrapper(_Wrapper):
-    """A cell whose input is added to its output.
+    """A residual connection: the input of a cell is added to its output.
 
     Args:
-        cell: The cell; its output is as large as its input.
+        cell: The cell; its output has the size of its input.
     """
 
     most_dims = 5
@@ -172,11 +171,11 @@ class ResidualWrapper(_Wrapper):
 
 
 class DeviceWrapper(_Wrapper):
-    """A cell with a device, which is taken and not needed.
+    """A cell with a device, which is accepted for compatibility and ignored.
 
     Args:
         cell: The cell.
-        device: Where TensorFlow would run it.
+        device: The device in TensorFlow.
     """
 
     most_inputs, most_dims = 2, 5
@@ -192,21 +191,21 @@ _LINEAR = "MatMul[Enter] BiasAdd[Enter]"
 
 
 def _linear(run, x: torch.Tensor, kernel, bias) -> torch.Tensor:
-    """x @ kernel + bias with the values of two variables, over any dimensions in front."""
+    """x @ kernel + bias with the values of two variables; x may have several leading dimensions."""
     product = arithmetic.accumulate(None, x.reshape(-1, x.shape[-1]), run[kernel.read])
     return product.view(*x.shape[:-1], -1) + run[bias.read]
 
 
 class HighwayWrapper(_Wrapper):
-    """A cell with a gate that mixes its input with its output.
+    """A highway connection: a gate mixes the input of a cell with its output.
 
     Source: Srivastava, Greff and Schmidhuber, Highway Networks (2015).
 
     Args:
-        cell: The cell; its output is as large as its input.
-        couple_carry_transform_gates: Whether the output's share is what the input's leaves; False
-            for a gate of its own.
-        carry_bias_init: What the input's gate's bias begins with; the other's begins with its
+        cell: The cell; its output has the size of its input.
+        couple_carry_transform_gates: Whether the gate of the output is 1 minus the gate of the
+            input; False for two gates.
+        carry_bias_init: The initial bias of the input's gate; the other gate starts with its
             negative.
     """
 
@@ -260,7 +259,7 @@ class _Projection(_Wrapper):
             raise InputError(
                 f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or "
                 f"tf.nn.sigmoid, "
-                "or None for none"
+                "or None for no activation"
             )
         self.activation_name = "" if activation is None else ACTIVATIONS[activation][1]
 
@@ -287,14 +286,14 @@ class _Projection(_Wrapper):
 
 
 class InputProjectionWrapper(_Projection):
-    """A cell whose input is projected first.
+    """A cell with a projection of its input.
 
     Args:
         cell: The cell.
-        num_proj: The size of what the cell is given.
-        activation: What is done to it: tf.nn.tanh, tf.nn.relu, tf.nn.sigmoid, or None.
-        input_size: Taken and not needed.
-        reuse: Not provided; tf.variable_scope(..., reuse=True) around its use does the same.
+        num_proj: The size of the projected input.
+        activation: Its activation: tf.nn.tanh, tf.nn.relu, tf.nn.sigmoid, or None.
+        input_size: Accepted for compatibility; ignored.
+        reuse: Not supported; use tf.variable_scope(..., reuse=True) around the call.
     """
 
     def __init__(self, cell: RNNCell, num_proj: int, activation=None, input_size=None, reuse=None):
@@ -314,13 +313,13 @@ class InputProjectionWrapper(_Projection):
 
 
 class OutputProjectionWrapper(_Projection):
-    """A cell whose output is projected last; its state stays as it is.
+    """A cell with a projection of its output; its state is not projected.
 
     Args:
         cell: The cell.
         output_size: The size of the output.
-        activation: What is done to it: tf.nn.tanh, tf.nn.relu, tf.nn.sigmoid, or None.
-        reuse: Not provided; tf.variable_scope(..., reuse=True) around its use does the same.
+        activation: Its activation: tf.nn.tanh, tf.nn.relu, tf.nn.sigmoid, or None.
+        reuse: Not supported; use tf.variable_scope(..., reuse=True) around the call.
     """
 
     def __init__(self, cell: RNNCell, output_size: int, activation=None, reuse=None):
@@ -341,14 +340,15 @@ class OutputProjectionWrapper(_Projection):
 
 
 class EmbeddingWrapper(_Wrapper):
-    """A cell that is given whole numbers, (B, 1), of which each has a vector.
+    """A cell with an embedding: its input consists of integers, (B, 1).
 
     Args:
         cell: The cell.
-        embedding_classes: How many numbers there are, from 0.
-        embedding_size: The size of a vector.
-        initializer: What the vectors begin with; None for the scope's, else uniform within sqrt(3).
-        reuse: Not provided; tf.variable_scope(..., reuse=True) around its use does the same.
+        embedding_classes: The number of classes; inputs are below it.
+        embedding_size: The embedding size.
+        initializer: The initializer of the vectors; None for the scope's, or else uniform within
+            sqrt(3).
+        reuse: Not supported; use tf.variable_scope(..., reuse=True) around the call.
     """
 
     counted = False
@@ -374,8 +374,7 @@ class EmbeddingWrapper(_Wrapper):
         if input_size != 1:
             raise SizeError(
                 f"EmbeddingWrapper was given an input of size {input_size}: give it one whole "
-                f"number a step, "
-                "(batch, time, 1)"
+                f"number per step, (batch, time, 1)"
             )
         with _within(graph, self, "embedding_wrapper"):
             bound = math.sqrt(3)
@@ -408,18 +407,18 @@ class EmbeddingWrapper(_Wrapper):
 
 
 class AttentionCellWrapper(_Wrapper):
-    """A cell that looks back at its last outputs, which it weighs by its new state.
+    """A cell with attention over its last outputs, weighted by its new state.
 
     Source: Cheng, Dong and Lapata, Long Short-Term Memory-Networks for Machine Reading (2016).
 
     Args:
         cell: The cell.
-        attn_length: How many outputs it looks back at.
+        attn_length: The number of past outputs.
         attn_size: The size of the output; None for the cell's.
-        attn_vec_size: The size in which outputs and state are compared; None for `attn_size`.
-        input_size: The size of what the cell is given; None for the input's.
-        state_is_tuple: True; states in one are not provided.
-        reuse: Not provided; tf.variable_scope(..., reuse=True) around its use does the same.
+        attn_vec_size: The size of the attention vectors; None for `attn_size`.
+        input_size: The size of the cell's input; None for the size of the input.
+        state_is_tuple: True; False is not supported.
+        reuse: Not supported; use tf.variable_scope(..., reuse=True) around the call.
     """
 
     counted = False
