@@ -32,18 +32,21 @@ class Regularisation:
     """What of a layer is left to chance in training; made by the layer, from its arguments of the
     same names.
 
-    Args: graph: The cell's step. recurrent_dropout: Rate at which units of what a step adds to a
-        state that it also keeps are dropped, anew at every step. variational: Rate at which units
-        that products read, of the layer's input and of states, are dropped, with one mask for a
-        whole
-            sequence.
+    Args:
+        graph: The cell's step.
+        recurrent_dropout: Rate at which units of what a step adds to a state that it also keeps are
+            dropped, anew at every step.
+        variational: Rate at which units that products read, of the layer's input and of states, are
+            dropped, with one mask for a whole sequence.
         zoneout: Rate at which units of a state stay as they were, of all states or by the state's
             name.
         weight_drop: Rate at which numbers of the matrices that multiply states are dropped, anew at
             every call.
 
-    Attributes: at_rest: The step outside training: in place of chance, zoneout has what comes of it
-        in the mean. in_training: The step in training, whose further inputs are masks.
+    Attributes:
+        at_rest: The step outside training: in place of chance, zoneout has what comes of it in the
+            mean.
+        in_training: The step in training, whose further inputs are masks.
 
     Raises:
         InputError: A rate is none, or the cell has nothing that it could be for.
@@ -155,23 +158,6 @@ class Regularisation:
             )
             self._asked = key, wanted
         return tuple(_drawn(x, wanted))
-
-    def examples(self, x: Tensor, letters: Mapping[str, int]) -> tuple[Tensor, ...]:
-        """Tensors of the masks' shapes and dtypes, without memory; arguments as for `masks`."""
-        return tuple(
-            x.new_empty((), dtype=x.dtype if once else torch.uint8).expand(
-                *x.shape[:2], size.at(letters)
-            )
-            for size, _, once in self._masks.values()
-        )
-
-    def like(
-        self, weights: Mapping[str, Tensor | tuple[Tensor, ...]]
-    ) -> dict[str, Tensor | tuple[Tensor, ...]]:
-        """Weights with as many tensors as `weights` gives, without chance."""
-        return {**weights} | {
-            name: w if isinstance(w := weights[name], Tensor) else w[0] for name in self._matrices
-        }
 
     def weights(
         self, weights: Mapping[str, Tensor | tuple[Tensor, ...]]
@@ -316,9 +302,12 @@ def _copied(
 ) -> Graph:
     """The graph with units dropped.
 
-    Args: graph: The step. dropped: For nodes, the name of the mask, of 0 and 1, and the number that
-        makes up for what is dropped, wherever they are used. read: For states and inputs, the name
-        of the mask, which itself makes up for that, where a product reads them.
+    Args:
+        graph: The step.
+        dropped: For nodes, the name of the mask, of 0 and 1, and the number that makes up for what
+            is dropped, wherever they are used.
+        read: For states and inputs, the name of the mask, which itself makes up for that, where a
+            product reads them.
     """
     builder, made = Builder(), {}
     inputs = dict(graph.inputs)
