@@ -48,22 +48,15 @@ def threads():
 @pytest.fixture
 def nan_memory(monkeypatch):
     """Memory that nobody has written to is NaN, and none is used again."""
-    from ostinato.engines import prepared  # it needs LLVM
-
-    fresh, scratch = memory._fresh, prepared._Scratch.take
+    fresh = memory._fresh
 
     def filled(size):
         block = fresh(size)
         block[0].fill(0xFF)  # a NaN of any width
         return block
 
-    def take(self):
-        self._idle.clear()
-        return scratch(self)
-
     monkeypatch.setattr(memory, "_fresh", filled)
     monkeypatch.setattr(memory, "LONG", 1 << 40)  # tensors come from torch
-    monkeypatch.setattr(prepared._Scratch, "take", take)
     torch.use_deterministic_algorithms(True)  # torch fills them
     yield
     torch.use_deterministic_algorithms(False)
@@ -89,7 +82,7 @@ def compile_for(monkeypatch):
     def choose(target):
         monkeypatch.setattr(jit, "host", lambda: (target, "chosen by a test"))
         monkeypatch.setattr(loops, "_made", {})
-        monkeypatch.setattr(cpu, "_calls", weakref.WeakKeyDictionary())
+        monkeypatch.setattr(cpu, "_executables", weakref.WeakKeyDictionary())
 
     return choose
 

@@ -128,7 +128,7 @@ def test_imports_are_seen():
         "language.graph",
         "engines.reference",
         "engines.loops",
-    } <= imported("engines.call")
+    } <= imported("engines.executable")
     assert "ostinato" in imported("bench.peers") and "engines.plan_text" not in imported(
         "language.tracing"
     )

@@ -10,10 +10,10 @@ import pytest
 import torch
 
 from odd_cells import delayed, doubled, stepped
-from ostinato import LSTM, Recurrent, cell, tanh, weight
+from ostinato import LSTM, Recurrent, cell, engines, tanh, weight
 from ostinato.cells.classic import CELLS
 from ostinato.compiler.plan import Plan
-from ostinato.engines import cpu, doctor, loops, memory, reference, schedule
+from ostinato.engines import doctor, loops, memory, reference, schedule
 from ostinato.engines.kernels.builder import Target
 from ostinato.engines.kernels.time_loop import Kernel
 from ostinato.errors import EngineError
@@ -97,7 +97,7 @@ def test_weights_that_are_no_rows_of_memory(close):
         states=(torch.zeros(2, 5),),
         weights={"W": W, "U": U, "b": torch.zeros(10)[::2]},
     )
-    close(cpu.scans(graph, [given | {"reverse": False}])[0][0], reference.scan(graph, **given)[0])
+    close(engines.scan(graph, **given, engine="cpu")[0], reference.scan(graph, **given)[0])
 
 
 # ---------------------------------------------------------------- threads

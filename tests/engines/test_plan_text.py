@@ -12,7 +12,9 @@ from ostinato import cell, mean, split, state, tanh, weight
 from ostinato.cells import CELLS
 from ostinato.compiler.plan import Plan
 from ostinato.engines import cpu, doctor, loops
+from ostinato.engines.arena import Region
 from ostinato.engines.plan_text import Report, plan_text
+from ostinato.engines.signature import Run
 from ostinato.errors import InputError, SizeError
 from ostinato.nn.recurrent import Recurrent
 
@@ -101,14 +103,19 @@ def test_what_is_said_to_be_kept_is_what_the_engine_keeps(name, monkeypatch):
         (torch.randn(steps, rows, I),),
         (None,) * len(graph.states),
     )
-    tensors, counts = cpu._flat(inputs, states, weights.values())
-    call = cpu._call(graph, inputs, states, weights, tensors, counts, None, False, rows)
-    train = call.passes.train
-    arrays = {*call.passes.inputs, *train.kept.places, train.own} - {None}
+    run = Run.of(graph, inputs=inputs, states=states, weights=weights)
+    monkeypatch.setattr(torch, "get_num_threads", lambda: rows)
+    compiled, _ = cpu.compile_runs(graph, [run], ragged=False, narrow=False, batch_first=False)
+    (executable,) = compiled.executables
+    train, places = executable.first, executable.first.arena.places
+    saved = {name for name, place in places.items() if place.region is Region.SAVED}
+    arrays = {*executable.passes.inputs, *saved, train.own} - {None}
     # An array of a state has a step more, for the one before the first; a product's row may have
     # more numbers than units.
-    units = {"input x": I} | {place: shape[-1] for place, shape in train.shapes.items()}
-    units |= {place: product.node.size.at(call.sizes) for place, product in train.products.items()}
+    units = {name: place.shape[-1] for name, place in places.items()}
+    units |= {
+        place: product.node.size.at(executable.sizes) for place, product in train.products.items()
+    }
     assert sum(units[place] for place in arrays) == sum(count for _, count in report(name).kept)
 
 

@@ -9,10 +9,10 @@ import llvmlite.binding as llvm
 import pytest
 import torch
 
-from ostinato import GRU, LSTM, RNN, Recurrent
+from ostinato import GRU, LSTM, RNN, Recurrent, engines
 from ostinato.cells.classic import CELLS
 from ostinato.compiler.plan import Plan
-from ostinato.engines import cpu, doctor, memory, precision, reference
+from ostinato.engines import doctor, memory, precision, reference
 from ostinato.engines.kernels import (
     bfloat16_pairs,
     jit,
@@ -175,12 +175,12 @@ def test_a_stream_gives_what_the_layer_gives(way, close):
 
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_a_call_made_ready_gives_the_same(way, name, batch):
+def test_a_repeated_call_gives_the_same(way, name, batch):
     layer, x = made(name, batch_first=False), torch.randn(4, batch, 9)
     with torch.no_grad():
         first, _, ready = (layer(x) for _ in range(3))
         assert (
-            layer._ready
+            layer._accepted.kinds
             and torch.equal(first[0], ready[0])
             and all(map(torch.equal, first[1], ready[1]))
         )
@@ -194,11 +194,11 @@ def test_a_call_made_ready_gives_the_same(way, name, batch):
 @has_engine
 @pytest.mark.parametrize("batch", [1, 3])
 @pytest.mark.parametrize("name", ["lstm", "gru"])
-def test_a_stream_made_ready_gives_the_same(name, batch, close):
+def test_a_compiled_stream_gives_the_same(name, batch, close):
     layer, x = made(name), torch.randn(4, batch, 9)
     stream = layer.stream(batch)
     output = [stream.step(step) for step in x]
-    assert stream._ready
+    assert stream._compiled
     with torch.no_grad():
         close(torch.stack(output, 1), layer(x.transpose(0, 1))[0], torch.bfloat16)
     layer.precision = None
@@ -245,7 +245,7 @@ def test_weights_that_are_no_rows_of_memory(way, W, U, close):
     )
     graph = CELLS["elman"].graph
     close(
-        cpu.scans(graph, [given | {"reverse": False}], narrow=True)[0][0],
+        engines.scan(graph, **given, engine="cpu", precision="bfloat16")[0],
         reference.scan(graph, maths=precision.MATHS, **given)[0],
         torch.bfloat16,
     )
@@ -381,9 +381,7 @@ def test_rows_times_a_matrix_have_rounded_factors(
         packed.data_ptr(),
         scratch.data_ptr(),
     )
-    job_list.run(
-        [job_list.Work([job_list.Job(many.function, words, threads)], job_list.Bases()).at({})]
-    )
+    job_list.JobList([job_list.Job(many.function, words, threads)]).run({})
     close(out[:, :size], precision.rounded(x) @ precision.rounded(weight).T)
     assert (out[:, -1] == 7).all()
 
@@ -397,7 +395,7 @@ def test_an_outer_product_has_rounded_factors(way, count, units, columns, close)
         torch.randn(count, columns),
         torch.arange(count + weight_gradient.AHEAD),
     )
-    out, bases, jobs, given = torch.full((units, columns), torch.nan), job_list.Bases(), [], count
+    out, jobs, given = torch.full((units, columns), torch.nan), [], count
     pointers = [(t.data_ptr(), t.shape[1]) for t in (d, x)]
     if way.bfloat16:
         given = -(-count // 2)
@@ -412,7 +410,7 @@ def test_an_outer_product_has_rounded_factors(way, count, units, columns, close)
     job = weight_gradient.outer(
         16, out.data_ptr(), units, columns, *pointers, (tokens.data_ptr(), given), 2
     )
-    job_list.run([job_list.Work([*jobs, replace(job, waits=bool(jobs))], bases).at({})])
+    job_list.JobList([*jobs, replace(job, waits=bool(jobs))]).run({})
     close(out, precision.rounded(d).T @ precision.rounded(x))
 
 
@@ -443,7 +441,7 @@ def test_rounding_in_float32_is_torchs(compile_for):
     job = job_list.Job(
         jit.Compiled(_Rounds(target).text, "run"), [out.data_ptr(), x.data_ptr(), len(x)], 1
     )
-    job_list.run([job_list.Work([job], job_list.Bases()).at({})])
+    job_list.JobList([job]).run({})
     wanted = precision.rounded(x)
     assert torch.equal(out[: len(x)].isnan(), wanted.isnan())
     assert torch.equal(

@@ -1,29 +1,42 @@
-"""What runs a cell over a sequence: the reference engine everywhere, the CPU engine where it
-can.
+"""The engines that run a cell over a sequence: the reference engine everywhere, and the CPU engine
+where it can.
 """
 
 import contextlib
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.autograd import forward_ad
 
 from ..errors import EngineError
 from ..language.graph import Graph
-from . import memory, reference
 from . import precision as precisions
+from . import reference
+from .signature import Run, Weights
+from .torch_internals import traced
+
+if TYPE_CHECKING:
+    from . import bound, cpu, executable
+
+__all__ = [
+    "ENGINES",
+    "autocast_is_on",
+    "bind",
+    "can_draw",
+    "compile_step",
+    "doctor",
+    "draw",
+    "full_precision",
+    "run_all",
+    "scan",
+    "traced",
+]
 
 ENGINES = ("cpu", "reference")
 
 _NOTHING = contextlib.nullcontext()
-_peek, _tracing, _modes = (
-    torch._C._functorch.peek_interpreter_stack,
-    torch._C._is_tracing,
-    torch._C._len_torch_dispatch_stack,
-)
-_compiling, _is_batched = torch.compiler.is_compiling, torch._C._functorch.is_legacy_batchedtensor
 
 
 def scan(
@@ -42,8 +55,8 @@ def scan(
     Args:
         graph, inputs, states, weights, lengths, reverse: As for `reference.scan`.
         engine: "cpu", "reference", or None to choose.
-        precision: "bfloat16" to have the factors of products rounded to that; "float32" or None not
-            to.
+        precision: "bfloat16" to have the factors of products rounded to that; "float32" or None
+            not to.
 
     Returns:
         The outputs (T, B, size of the output) and the final states, each (B, its size).
@@ -52,124 +65,94 @@ def scan(
         EngineError: The engine named is unknown or cannot run this.
         InputError: A precision for tensors that are not float32.
     """
-    run = {"inputs": inputs, "states": states, "weights": weights, "reverse": reverse}
-    return side_by_side(graph, [run], lengths=lengths, engine=engine, precision=precision)[0]
+    run = Run.of(graph, inputs=inputs, states=states, weights=weights, reverse=reverse)
+    with full_precision("cpu"):
+        results, _ = run_all(graph, [run], lengths=lengths, engine=engine, precision=precision)
+    ((output, final),) = results
+    return output, tuple([s.view(s.shape[1:]) for s in final])
 
 
-def side_by_side(
+def run_all(
     graph: Graph,
-    runs: list[dict],
+    runs: Sequence[Run],
     *,
     lengths: Tensor | None = None,
     engine: str | None = None,
     precision: str | None = None,
-) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
-    """Run a cell over several sequences of one shape at the same time, as the two directions of a
-    layer.
+    batch_first: bool = False,
+) -> tuple[list[tuple[Tensor, Sequence[Tensor]]], "cpu.Compiled | None"]:
+    """Run a cell over several sequences of one shape, as the two directions of a layer.
 
     Args:
         graph, lengths, engine, precision: As for `scan`.
-        runs: `inputs`, `states`, `weights` and `reverse` of each, as for `scan`.
+        runs: The runs.
+        batch_first: The first input and the output are (B, T, units); further inputs are
+            (T, B, units) either way.
 
     Returns:
-        What `scan` returns, of each.
+        For each run the output and the final states, (1, B, units) each; and the executables, if
+        the CPU engine ran them: they take further tensors of the same shapes, dtypes and needs.
 
     Raises:
         EngineError, InputError: As for `scan`.
     """
     if engine not in (None, *ENGINES):
         raise EngineError(f"engine={engine!r}: the engines are {', '.join(ENGINES)}")
-    narrow = precisions.is_narrow(precision, runs[0]["inputs"][0].dtype)
+    narrow = precisions.is_narrow(precision, runs[0].tensors[0].dtype)
     if engine != "reference":
         try:
-            return _cpu().scans(graph, runs, lengths, narrow)
+            compiled, parts = _cpu().compile_runs(
+                graph, runs, ragged=lengths is not None, narrow=narrow, batch_first=batch_first
+            )
         except EngineError:
             if engine == "cpu":
                 raise
+        else:
+            if compiled is not None:
+                if lengths is not None:
+                    lengths = lengths.to("cpu", torch.int64)
+                return compiled(parts, lengths), compiled
     maths = precisions.MATHS if narrow else None
-    return [reference.scan(graph, **run, lengths=lengths, maths=maths) for run in runs]
+    results = []
+    for run in runs:
+        arguments = run.arguments(graph)
+        if batch_first:
+            x, *others = arguments["inputs"]
+            arguments["inputs"] = (x.transpose(0, 1), *others)
+        output, final = reference.scan(graph, **arguments, lengths=lengths, maths=maths)
+        output = output.transpose(0, 1) if batch_first else output
+        results.append((output, [s[None] for s in final]))
+    return results, None
 
 
-def make_ready(
+def compile_step(
     graph: Graph,
-    inputs: tuple[Tensor, ...],
-    states,
-    weights: Mapping[str, Tensor | tuple[Tensor, ...]],
-    lengths: Tensor | None,
-    reverse: bool,
+    x: Tensor,
+    states: Sequence[Sequence[Tensor]],
+    weights: Sequence[Weights],
+    parameters: Sequence[Tensor],
     precision: str | None,
-    batch_first: bool,
-):
-    """Short inference by the CPU engine, made ready (`ready.Ready`); None where that is not worth
-    it, or cannot be.
+) -> "bound.StackStep | None":
+    """Single steps by the CPU engine; None where it cannot run them as one job list. Arguments as
+    for `cpu.compile_step`.
     """
-    return _cpu().make_ready(
-        graph, inputs, states, weights, lengths, reverse, precision == "bfloat16", batch_first
-    )
+    narrow = precision == "bfloat16"
+    return _cpu().compile_step(graph, x, states, weights, parameters, narrow)
 
 
-def make_prepared(
-    graph: Graph,
-    inputs: tuple[Tensor, ...],
-    states,
-    weights,
-    lengths: Tensor | None,
-    reverse: bool,
-    parameters,
-    precision: str | None,
-    batch_first: bool,
-):
-    """Training by the CPU engine, prepared (`prepared.Prepared`); None where it cannot be.
-    Arguments as for `cpu.make_prepared`.
-    """
-    return _cpu().make_prepared(
-        graph,
-        inputs,
-        states,
-        weights,
-        lengths,
-        reverse,
-        parameters,
-        precision == "bfloat16",
-        batch_first,
-    )
-
-
-def make_steps(graph: Graph, x: Tensor, states, weights, parameters, precision: str | None):
-    """Single steps by the CPU engine, made ready (`ready.Steps`); None where it cannot, or it is
-    not worth it. Arguments as for `cpu.make_steps`."""
-    return _cpu().make_steps(graph, x, states, weights, parameters, precision == "bfloat16")
+def bind(executable: "executable.Executable", weights: Sequence[Tensor]) -> "bound.BoundExecutable":
+    """An executable bound to the tensors of its weights."""
+    return _bound().BoundExecutable(executable, weights)
 
 
 def can_draw(dtype: torch.dtype) -> bool:
     """Whether `draw` has masks of this dtype."""
-    return _chance().can_draw(dtype)
+    return _masks().can_draw(dtype)
 
 
 def draw(masks: tuple[tuple, ...], dtype: torch.dtype, seed: int) -> list[Tensor]:
-    """Masks in the CPU's memory, of each what `chance.Mask` has; arguments as for `chance.draw`."""
-    return _chance().draw(masks, dtype, seed)
-
-
-def traced() -> bool:
-    """Whether calls are being traced or transformed rather than just run."""
-    return (
-        _peek() is not None
-        or _tracing()
-        or _modes() > 0
-        or forward_ad._current_level >= 0
-        or _compiling()
-    )
-
-
-def batched(gradients) -> bool:
-    """Whether some of these stand for many gradients at once, as with `is_grads_batched`, or are
-    not numbers in memory.
-    """
-    return any(
-        d is not None and (_is_batched(d) or type(d) is not Tensor and not memory.is_dense(d))
-        for d in gradients
-    )
+    """Dropout masks in the CPU's memory; arguments as for `dropout_masks.draw`."""
+    return _masks().draw(masks, dtype, seed)
 
 
 @functools.cache
@@ -181,8 +164,16 @@ def _cpu():
 
 
 @functools.cache
-def _chance():
-    """What draws masks, imported when it is first needed too."""
+def _bound():
+    """Executables bound to weights, imported when they are first needed too."""
+    from . import bound
+
+    return bound
+
+
+@functools.cache
+def _masks():
+    """Dropout masks, imported when they are first needed too."""
     from . import dropout_masks
 
     return dropout_masks

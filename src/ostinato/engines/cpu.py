@@ -1,5 +1,7 @@
-"""The CPU engine: plans made into kernels, run on tensors, inside torch's autograd."""
+"""The CPU engine: the executables that have been compiled, and which of them runs what."""
 
+import contextlib
+import math
 import weakref
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -9,23 +11,24 @@ from torch import Tensor
 
 from ..errors import EngineError
 from ..language.graph import Graph
-from . import batched, memory, reference, traced
-from .call import Call
+from . import memory
+from .bound import StackStep
+from .executable import Executable, execute
 from .kernels import jit
-from .kernels.job_list import together
+from .kernels.tuning import EXECUTABLES, MUCH, MUCH_OF_ONE_THREAD
 from .loops import loops
 from .passes import BITS
-from .prepared import Prepared
-from .ready import Ready, Steps
+from .signature import Run, Signature, Weights
+from .torch_internals import traced
 
-# Shapes of a graph whose calls are kept.
-KEPT = 512
+# The executables of each graph by their signatures, those used last at the end, for as long as
+# somebody uses the graph.
+_executables: weakref.WeakKeyDictionary[Graph, OrderedDict[Signature, Executable]] = (
+    weakref.WeakKeyDictionary()
+)
 
-# The calls of each graph, for as long as somebody uses the graph.
-_calls: weakref.WeakKeyDictionary[Graph, OrderedDict[tuple, Call]] = weakref.WeakKeyDictionary()
 
-
-def _refusal(graph: Graph, tensors: list[Tensor]) -> str | None:
+def _refusal(graph: Graph, tensors: Sequence[Tensor]) -> str | None:
     """Why this engine cannot run these tensors; None where it can."""
     target, why = jit.host()
     if target is None:
@@ -49,292 +52,157 @@ def _refusal(graph: Graph, tensors: list[Tensor]) -> str | None:
     return None
 
 
-def _bytes(graph: Graph, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """The inputs, of which some are bytes to kernels."""
+def _bytes(graph: Graph, run: Run) -> Run:
+    """The run with inputs of bytes where kernels read bytes."""
     if not graph.bits:
-        return inputs
-    return tuple(
-        x if name not in graph.bits else x.to(torch.uint8) for name, x in zip(graph.inputs, inputs)
-    )
+        return run
+    inputs = [
+        x.to(torch.uint8) if name in graph.bits else x for name, x in zip(graph.inputs, run.tensors)
+    ]
+    return Run([*inputs, *run.tensors[len(inputs) :]], run.counts, run.reverse)
 
 
-def _flat(inputs, states, weights) -> tuple[list[Tensor], tuple[int, ...]]:
-    """All tensors in one list, and how many each state and weight has there: a state may be None, a
-    weight a sum.
-    """
-    tensors, counts = [*inputs], []
-    for s in states:
-        counts.append(0 if s is None else 1)
-        if s is not None:
-            tensors.append(s)
-    for w in weights:
-        if isinstance(w, Tensor):
-            tensors.append(w)
-            counts.append(1)
-        else:
-            tensors += w
-            counts.append(len(w))
-    return tensors, tuple(counts)
-
-
-def _call(
-    graph: Graph,
-    inputs,
-    states,
-    weights,
-    tensors,
-    counts,
-    lengths,
-    reverse: bool,
-    threads: int,
-    narrow: bool = False,
-) -> Call:
-    first = inputs[0]
-    mine = _calls.get(graph)
-    if mine is None:
-        mine = _calls.setdefault(graph, OrderedDict())
-    key = (
-        first.dtype,
-        narrow,
-        reverse,
-        lengths is None,
-        threads,
-        counts,
-        *[t.shape for t in tensors],
-    )
-    call = mine.get(key)
-    if call is None:
+def find(graph: Graph, run: Run, signature: Signature) -> Executable:
+    """The executable of a signature, compiled if it is not yet."""
+    own = _executables.get(graph)
+    if own is None:
+        own = _executables.setdefault(graph, OrderedDict())
+    found = own.get(signature)
+    if found is None:
+        given = run.arguments(graph)
+        x, *others = given["inputs"]
         sizes = graph.bind(
-            inputs,
-            states,
-            {name: w if isinstance(w, Tensor) else w[0] for name, w in weights.items()},
+            (x.transpose(0, 1) if signature.batch_first else x, *others),
+            given["states"],
+            {name: w if isinstance(w, Tensor) else w[0] for name, w in given["weights"].items()},
         )
-        steps, rows = first.shape[:2]
-        call = Call(
-            loops(graph, sizes, rows=rows, steps=steps, threads=threads),
-            rows,
-            steps,
-            first.dtype,
-            counts,
-            reverse=reverse,
-            ragged=lengths is not None,
-            threads=threads,
-            narrow=narrow,
-        )
-        mine[key] = call
-        if len(mine) > KEPT:
-            mine.popitem(last=False)
-    return call
+        rows, steps, threads = signature.rows, signature.steps, signature.threads
+        found = Executable(loops(graph, sizes, rows=rows, steps=steps, threads=threads), signature)
+        own[signature] = found
+        if len(own) > EXECUTABLES:
+            own.popitem(last=False)
+    else:
+        with contextlib.suppress(KeyError):  # another thread may just have dropped it
+            own.move_to_end(signature)
+    return found
 
 
-class _Scan(torch.autograd.Function):
-    """Calls side by side: of several, each has its part of the tensors, and gives its output and
-    final states.
+class Compiled:
+    """The executables of runs that belong together, as the two directions of a layer.
+
+    Args:
+        executables: That of each run.
+        side_by_side: They run at the same time, each on its share of the threads.
     """
 
-    @staticmethod
-    def forward(ctx, calls: tuple[Call, ...], lengths, *tensors):
-        given = [call.split(part) for call, part in zip(calls, _parts(calls, tensors))]
-        found = together(
-            [call.forward(*parts, lengths, keep=True) for call, parts in zip(calls, given)]
-        )
-        ctx.calls, ctx.lengths, ctx.weights = calls, lengths, [weights for *_, weights in given]
-        ctx.kept = [len(kept) for *_, kept in found]
-        ctx.set_materialize_grads(False)
-        # To autograd an output must be no view of what is kept, or it could not be changed in
-        # place. It is saved, for a change would be one of what backward reads.
-        outputs = [output.data for output, *_ in found]
-        ctx.save_for_backward(
-            *tensors, *(tensor for *_, kept in found for tensor in kept), *outputs
-        )
-        return tuple(
-            result for output, (_, final, _) in zip(outputs, found) for result in (output, *final)
-        )
+    def __init__(self, executables: Sequence[Executable], *, side_by_side: bool):
+        self.executables, self.side_by_side = tuple(executables), side_by_side
 
-    @staticmethod
-    def backward(ctx, *gradients):
-        calls, lengths, needs = ctx.calls, ctx.lengths, ctx.needs_input_grad[2:]
-        # Once, for torch.utils.checkpoint gives them once.
-        saved = ctx.saved_tensors
-        tensors, kept = saved[: len(needs)], iter(saved[len(needs) :])
-        each = iter(gradients)
-        given = [(next(each), [next(each) for _ in call.states]) for call in calls]
-        if not (torch.is_grad_enabled() or batched(gradients)):
-            works = [
-                call.backward(weights, [next(kept) for _ in range(count)], lengths, *d, part)
-                for call, weights, count, d, part in zip(
-                    calls, ctx.weights, ctx.kept, given, _parts(calls, needs)
-                )
-            ]
-            return None, None, *(d for found in together(works) for d in found)
-        found = []
-        for call, part, needed, d in zip(
-            calls, _parts(calls, tensors), _parts(calls, needs), given
-        ):
-            found += call.derived(part, lengths, *d, needed)
-        return None, None, *found
+    def __call__(
+        self, parts: Sequence[Sequence[Tensor]], lengths: Tensor | None
+    ) -> list[tuple[Tensor, Sequence[Tensor]]]:
+        """The result of `execute` for the tensors of each run."""
+        if self.side_by_side:
+            return execute(self.executables, parts, lengths)
+        return [
+            execute([executable], [part], lengths)[0]
+            for executable, part in zip(self.executables, parts)
+        ]
 
 
-def _parts(calls: Sequence[Call], values: Sequence) -> list[Sequence]:
-    """What of the values belongs to each call."""
-    parts, start = [], 0
-    for call in calls:
-        parts.append(values[start : start + call.count])
-        start += call.count
-    return parts
-
-
-def scans(
-    graph: Graph, runs: Sequence[dict], lengths: Tensor | None = None, narrow: bool = False
-) -> list[tuple[Tensor, tuple[Tensor, ...]]]:
-    """Run a cell over several sequences side by side.
+def compile_runs(
+    graph: Graph, runs: Sequence[Run], *, ragged: bool, narrow: bool, batch_first: bool
+) -> tuple[Compiled | None, list[Sequence[Tensor]]]:
+    """The executables of runs of one shape, and the tensors that they take; None where there is no
+    step or no row, and so no loop to run.
 
     Args:
         graph: The cell.
-        runs: `inputs`, `states`, `weights` and `reverse` of each, as for `reference.scan`.
-        lengths: As for `reference.scan`, of all.
+        runs: The runs; the first input is (B, T, units) with `batch_first`, and all others are
+            (T, B, units).
+        ragged: Rows may end early.
         narrow: Round the factors of products to bfloat16, as `precision.MATHS` does.
-
-    Returns:
-        What `reference.scan` returns, of each.
+        batch_first: See `runs`.
 
     Raises:
         EngineError: This engine cannot run it; the message says why.
     """
-    if torch.is_autocast_enabled("cpu"):
-        with torch.autocast("cpu", enabled=False):
-            return scans(graph, runs, lengths, narrow)
-    # Each has its share of the threads, at least one, as far as they go.
-    threads = torch.get_num_threads()
-    side_by_side = min(len(runs), threads)
-    calls, tensors = [], []
+    runs = [_bytes(graph, run) for run in runs]
     for run in runs:
-        inputs, states, weights = (
-            _bytes(graph, run["inputs"]),
-            run["states"],
-            {name: run["weights"][name] for name in graph.weights},
-        )
-        mine, counts = _flat(inputs, states, weights.values())
-        if why := _refusal(graph, mine):
+        if why := _refusal(graph, run.tensors):
             raise EngineError(
                 f"engine='cpu' cannot run this: {why}; leave engine out to have the reference "
                 f"engine run it"
             )
-        if 0 in inputs[0].shape[:2]:
-            # No step or no row: there is no loop to run.
-            return [reference.scan(graph, lengths=lengths, **run) for run in runs]
-        calls.append(
-            _call(
-                graph,
-                inputs,
-                states,
-                weights,
-                mine,
-                counts,
-                lengths,
-                run["reverse"],
-                threads // side_by_side,
-                narrow,
-            )
+    if 0 in runs[0].tensors[0].shape[:2]:
+        return None, []
+    threads = torch.get_num_threads()
+    rows = runs[0].tensors[0].shape[0 if batch_first else 1]
+    side_by_side = 1 < len(runs) <= threads and _is_much(graph, runs[0], rows, threads)
+    learning = torch.is_grad_enabled()
+    needs = [learning and any([t.requires_grad for t in run.tensors]) for run in runs]
+    executables = [
+        find(
+            graph,
+            run,
+            Signature(
+                shapes=tuple([t.shape for t in run.tensors]),
+                counts=run.counts,
+                dtype=run.tensors[0].dtype,
+                batch_first=batch_first,
+                ragged=ragged,
+                reverse=run.reverse,
+                narrow=narrow,
+                threads=threads // len(runs) if side_by_side else threads,
+                backward=any(needs) if side_by_side else need,
+            ),
         )
-        tensors += mine
-    if lengths is not None:
-        lengths = lengths.to("cpu", torch.int64)
-    if side_by_side < len(runs):
-        return [found for run in runs for found in scans(graph, [run], lengths, narrow)]
-    if torch.is_grad_enabled() and any([t.requires_grad for t in tensors]):
-        results = _Scan.apply(tuple(calls), lengths, *tensors)
-        each = 1 + len(graph.states)
-        return [(results[k], results[k + 1 : k + each]) for k in range(0, len(results), each)]
-    found = together(
-        [
-            call.forward(*call.split(part), lengths, keep=False)
-            for call, part in zip(calls, _parts(calls, tensors))
-        ]
-    )
-    return [(output, tuple(final)) for output, final, _ in found]
+        for run, need in zip(runs, needs)
+    ]
+    return Compiled(executables, side_by_side=side_by_side), [run.tensors for run in runs]
 
 
-def _one(
-    graph: Graph, inputs, states, weights, lengths: Tensor | None, reverse: bool, narrow: bool
-) -> tuple[Call, list[Tensor]] | None:
-    """The call of one run, and its tensors; None where this engine cannot run it. Arguments as for
-    `scans`.
-    """
-    weights = {name: weights[name] for name in graph.weights}
-    tensors, counts = _flat(inputs, states, weights.values())
-    if _refusal(graph, tensors) or 0 in inputs[0].shape[:2]:
-        return None
-    return _call(
-        graph,
-        inputs,
-        states,
-        weights,
-        tensors,
-        counts,
-        lengths,
-        reverse,
-        torch.get_num_threads(),
-        narrow,
-    ), tensors
+def _is_much(graph: Graph, run: Run, rows: int, threads: int) -> bool:
+    """Whether runs take so long that they had better run at the same time."""
+    weights = run.tensors[len(run.tensors) - sum(run.counts[len(graph.states) :]) :]
+    tokens = math.prod(run.tensors[0].shape[:2])
+    multiply_adds = tokens * sum([w.numel() for w in weights])
+    return multiply_adds > (MUCH if rows >= threads else MUCH_OF_ONE_THREAD)
 
 
-def make_ready(
+def compile_step(
     graph: Graph,
-    inputs,
-    states,
-    weights,
-    lengths: Tensor | None,
-    reverse: bool,
-    narrow: bool,
-    batch_first: bool,
-) -> Ready | None:
-    """Inference for inputs of these shapes with these weights, made ready; None where it is not
-    worth it. Arguments as for `scans` and `Ready`."""
-    found = _one(graph, inputs, states, weights, lengths, reverse, narrow)
-    return Ready(*found, batch_first) if found and Ready.can_be(found[0]) else None
-
-
-def make_prepared(
-    graph: Graph,
-    inputs,
-    states,
-    weights,
-    lengths: Tensor | None,
-    reverse: bool,
+    x: Tensor,
+    states: Sequence[Sequence[Tensor]],
+    weights: Sequence[Weights],
     parameters: Sequence[Tensor],
     narrow: bool,
-    batch_first: bool,
-) -> Prepared | None:
-    """Training for inputs of these shapes, (T, B, units) each, prepared; None where it cannot be.
-    Arguments as for `scans` and `Prepared`.
-    """
-    found = _one(graph, inputs, states, weights, lengths, reverse, narrow)
-    return (
-        Prepared(found[0], parameters, batch_first) if found and Prepared.can_be(found[0]) else None
-    )
-
-
-def make_steps(
-    graph: Graph, x: Tensor, states, weights, parameters: Sequence[Tensor], narrow: bool
-) -> Steps | None:
-    """Stacked layers made ready for single steps; None where this engine cannot, or it is not worth
-    it.
+) -> StackStep | None:
+    """Single steps of stacked layers; None where this engine cannot run them as one job list.
 
     Args:
         graph: The cell, of one input.
         x: An input, (B, units).
-        states, weights: Of each layer, as for `scans`.
+        states: The states of each layer, from which the first step goes on.
+        weights: Those of each layer.
         parameters: All tensors that there are in `weights`.
-        narrow: As for `scans`.
+        narrow: As for `compile_runs`.
     """
     layers = []
-    for mine, given in zip(states, weights):
-        found = _one(graph, (x[None],), mine, given, None, False, narrow)
-        if not found or not Ready.can_be(found[0]):
+    for own, given in zip(states, weights):
+        run = Run.of(graph, inputs=(x[None],), states=own, weights=given)
+        try:
+            with torch.no_grad():
+                compiled, parts = compile_runs(
+                    graph, [run], ragged=False, narrow=narrow, batch_first=False
+                )
+        except EngineError:
             return None
-        layers.append(found)
-        x = x.new_empty(x.shape[0], graph.output.size.at(found[0].sizes))
-    made = Steps(layers, parameters)
-    made.begin(states)
-    return made
+        (executable,), (tensors,) = compiled.executables, parts
+        if not executable.small:
+            return None
+        layers.append((executable, tensors))
+        x = x.new_empty(x.shape[0], graph.output.size.at(executable.sizes))
+    step = StackStep(layers, parameters)
+    step.begin(states)
+    return step

@@ -18,7 +18,8 @@ from torch import Tensor
 from . import memory
 from .kernels import jit
 from .kernels.builder import I8, I16, I32, I64, PTR, Code, Target
-from .kernels.job_list import WORTH_A_THREAD, Bases, Job, Listed, Work
+from .kernels.job_list import Job, JobList, Relocation
+from .kernels.tuning import WORTH_A_THREAD
 from .passes import BITS
 
 # The words of the kernel: where a mask goes; the blocks drawn before it, and how many it has; the
@@ -143,7 +144,7 @@ class _Masks:
     def __init__(self, masks: Sequence[Mask], dtype: torch.dtype, threads: int):
         # Without a row or a step there are masks of no numbers, and a kind of them has memory of
         # size 0.
-        bases, jobs, before, self.views, self.sizes = Bases(), [], 0, [], {}
+        jobs, before, self.views, self.sizes = [], 0, [], {}
         for mask in (Mask(*mask) for mask in masks):
             blocks, most = -(-mask.count // BLOCK), min(round(mask.part * 2**16), 2**16 - 1)
             one, kind = (
@@ -152,10 +153,10 @@ class _Masks:
             )
             start = self.sizes.setdefault(kind, 0)
             words = [
-                bases[str(kind)] + start * kind.itemsize,
+                Relocation(str(kind), start * kind.itemsize),
                 before,
                 blocks,
-                bases["seed"],
+                Relocation("seed"),
                 most,
                 *one,
             ]
@@ -171,11 +172,13 @@ class _Masks:
             self.views.append((kind, mask.shape, [0, *apart[1:]] if mask.once else apart, start))
             self.sizes[kind] += blocks * BLOCK
             before += blocks
-        self._listed = Listed(Work(jobs, bases), {}, ["seed", *map(str, self.sizes)])
+        self._jobs = JobList(jobs)
 
     def draw(self, seed: int) -> list[Tensor]:
         drawn = {kind: memory.empty((size,), kind) for kind, size in self.sizes.items()}
-        self._listed.once([seed, *(numbers.data_ptr() for numbers in drawn.values())])
+        self._jobs.run(
+            {"seed": seed} | {str(kind): numbers.data_ptr() for kind, numbers in drawn.items()}
+        )
         return [drawn[kind].as_strided(*view) for kind, *view in self.views]
 
 

@@ -1,31 +1,20 @@
 """The compiled loops of a plan, with the weights as they want them packed."""
 
 import weakref
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-
-from torch import Tensor
 
 from ..compiler.plan import Plan, Program
 from ..language.graph import Graph
 from . import memory
-from .kernels import fingerprint as fingerprints
 from .kernels import jit, tile_product
-from .kernels.job_list import WORTH_A_THREAD
+from .kernels.job_list import Word
 from .kernels.packing import Packer
 from .kernels.row_product import Rows
 from .kernels.time_loop import APART, EACH, Kernel
-
-# Multiply-adds a step from which threads share the units of one row, meeting at every phase.
-WORTH_A_MEETING = 60_000
-# Numbers of weights that the second-level cache does not hold: each thread had better read its part
-# of them, for a few rows too.
-FAR = 250_000
-# Multiply-adds from which a product is worth a call outside the loop.
-WORTH_A_CALL = 1_000_000
-# Sets of packed weights that are kept of each plan.
-KEPT = 64
+from .kernels.tuning import FAR, LAST_PLANS, WORTH_A_CALL, WORTH_A_MEETING, WORTH_A_THREAD
+from .weight_cache import Users, WeightCache
 
 
 class Loop:
@@ -68,80 +57,38 @@ class Loop:
         return {name: width * each[name] for name, width in self._scratch.items()}
 
     def words(
-        self, scheduled: Sequence[int], at: Mapping[str, int], packed: Sequence[int]
-    ) -> list[int]:
-        """What the function takes.
+        self,
+        scheduled: Sequence[Word],
+        address: Callable[[str], Word],
+        packed: Sequence[Word],
+    ) -> list[Word]:
+        """The words of the function.
 
         Args:
-            scheduled: What `schedule.words` says.
-            at: Where the arrays of `storages` lie, and `barrier`, a number that is 0.
-            packed: Where the packed matrices lie.
+            scheduled: The result of `schedule.words`.
+            address: Gives the address of each array of `storages`, and of `barrier`, a number that
+                is 0.
+            packed: The addresses of the packed matrices.
         """
-        return [*scheduled, at["barrier"], *[at[name] for name in self.storages], *packed]
-
-
-class Together:
-    """Those who want packed matrices, as one who wants all of them.
-
-    Attributes:
-        packs: The matrices, one's after another's; `pack` packs them.
-    """
-
-    def __init__(self, users: Sequence[Loop | Rows]):
-        self.packs = [pack for user in users for pack in user.packs]
-        self.pack = Packer(self.packs)
-
-
-class Packed:
-    """The matrices of some weights as the loops want them.
-
-    Args:
-        weights: The weights.
-        fingerprint: Of their memory.
-        on_release: Called when the memory of one of these is released.
-    """
-
-    def __init__(self, weights: Sequence[Tensor], fingerprint: int, on_release: Callable):
-        self.fingerprint = fingerprint
-        # To the memory, for torch.utils.swap_tensors refuses a parameter that has weak references.
-        self._memory = [weakref.ref(w.untyped_storage(), on_release) for w in weights]
-        self._packs: dict[object, tuple[Tensor | None, list[int]]] = {}
-
-    def addresses(self, user: Loop | Rows | Together, weights: Mapping[str, Tensor]) -> list[int]:
-        """Where the packed matrices lie that one wants; they are packed here if they are not
-        yet.
-        """
-        found = self._packs.get(user)
-        if found is None:
-            # Another thread may do the same meanwhile: the first one's are everyone's.
-            found = self._packs.setdefault(user, user.pack(weights, memory.empty))
-        return found[1]
+        return [*scheduled, *map(address, ("barrier", *self.storages)), *packed]
 
 
 class Loops:
-    """A plan with its compiled loops, made as they are first needed."""
+    """A plan with its compiled loops, compiled when they are first needed.
+
+    Args:
+        plan: The plan.
+
+    Attributes:
+        plan: The plan.
+        weights: The packed weights of its layers.
+    """
 
     def __init__(self, plan: Plan):
         self.plan = plan
         self._loops: dict[tuple, Loop | Rows] = {}
-        self._together: dict[tuple, Together] = {}
-        self._packed: OrderedDict[tuple, Packed] = OrderedDict()
-
-    def packed(self, weights: Sequence[Tensor], threads: int) -> Packed:
-        """The packed form of these matrices, packed again where a number has changed; `threads`
-        threads look at most.
-        """
-        key = tuple([(w.data_ptr(), w.stride()) for w in weights])
-        fingerprint = fingerprints.fingerprint([fingerprints.span(w) for w in weights], threads)
-        found = self._packed.get(key)
-        if found is None or found.fingerprint != fingerprint:
-            kept = self._packed  # a callback that held the plan would keep it alive
-            found = Packed(weights, fingerprint, lambda _: kept.pop(key, None))
-            with jit.making:
-                self._packed[key] = found
-                if len(self._packed) > KEPT:
-                    self._packed.popitem(last=False)
-        return found
+        self._users: dict[tuple, Users] = {}
+        self.weights = WeightCache()
 
     def loop(self, kind: str, bits: int, *, one_row: bool, shared_units: bool) -> Loop:
         key = kind, bits, one_row, shared_units
@@ -156,13 +103,13 @@ class Loops:
                 )
             return self._loops[key]
 
-    def together(self, users: Sequence[Loop | Rows]) -> Together:
-        """These users as one."""
+    def users(self, users: Sequence[Loop | Rows]) -> Users:
+        """These users of packed matrices as one."""
         key = tuple(users)
         with jit.making:
-            if key not in self._together:
-                self._together[key] = Together(users)
-            return self._together[key]
+            if key not in self._users:
+                self._users[key] = Users(users)
+            return self._users[key]
 
     def rows(self, weight: str, transposed: bool, size: int, depth: int, bits: int) -> Rows:
         """The product of many rows by a matrix of these sizes."""
@@ -206,7 +153,7 @@ def multiply_adds(graph: Graph, sizes: Mapping[str, int]) -> int:
 # Plans, by graph, sizes and `ahead`, for as long as a call uses them: equal cells share them.
 _made: weakref.WeakValueDictionary[tuple, Loops] = weakref.WeakValueDictionary()
 # The last ones that were made, in use or not: a cell that is defined again finds its kernels.
-_last: deque[Loops] = deque(maxlen=32)
+_last: deque[Loops] = deque(maxlen=LAST_PLANS)
 
 
 def loops(graph: Graph, sizes: Mapping[str, int], *, rows: int, steps: int, threads: int) -> Loops:

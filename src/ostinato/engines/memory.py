@@ -19,8 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-# Bytes from which memory is used again; below, torch's own allocator is as fast.
-LONG = 1 << 20
+from .kernels.tuning import LONG
 
 
 def _physical() -> int:

@@ -1,12 +1,10 @@
-"""What a cell's passes over sequences of one shape are, known from the shapes alone: what runs,
-where its arrays lie, what comes of it.
+"""The passes of a cell over sequences of one shape, which follow from the shapes alone: what runs,
+where its arrays lie, and which gradient each array is.
 
-Each pass, forward or backward, has one block of memory in which its arrays have their places;
-forward has another one for what backward reads. Work that no kernel does is left to torch, as
-scripts. Outside the loops a value is (T, B, units).
+A pass is a list of stages: work that torch does, for what no kernel does, and then a job list.
+Outside the loops a value is (T, B, units).
 """
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,15 +15,19 @@ import torch
 from ..compiler.plan import Program
 from ..language.graph import Graph, Node, walk
 from . import schedule
-from .kernels import bfloat16_pairs, jit, weight_gradient
-from .kernels.job_list import WORTH_A_THREAD, Bases, Job, Work
+from .arena import Arena, Region
+from .kernels import bfloat16_pairs, copies, jit, weight_gradient
+from .kernels.copies import Copy
+from .kernels.job_list import Job, JobList, Relocation, Word
 from .kernels.row_product import Rows
+from .kernels.tuning import LINE, WORTH_A_THREAD
 from .loops import Loop, Loops
 from .schedule import Schedule
+from .signature import Signature
 
 BITS = {torch.float32: 32, torch.float64: 64}
-# Numbers of which an array's place in a block is a multiple: a cache line's.
-LINE = 16
+# The places of two vectors that are added up, as tokens.
+_TWO = np.arange(2, dtype=np.int64)
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,29 @@ class Script:
     nodes: list[Node]
 
 
+@dataclass(frozen=True, kw_only=True)
+class TorchStep:
+    """A step of a pass that torch does.
+
+    Attributes:
+        script: Computes the nodes.
+        arrays: Nodes that jobs read as arrays of these names.
+        results: Nodes that are the gradients of these tensors.
+    """
+
+    script: Script
+    arrays: dict[str, Node] = field(default_factory=dict)
+    results: dict[str, Node] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage of a pass: steps of torch, and then jobs that run as one call."""
+
+    steps: list[TorchStep]
+    jobs: JobList | None
+
+
 @dataclass(frozen=True)
 class Product:
     """A product for all steps at once: its node, how to get its argument, and the code."""
@@ -47,36 +72,18 @@ class Product:
     rows: Rows
 
 
-@dataclass(frozen=True)
-class Block:
-    """Memory for several arrays: where each begins, in numbers, and how many numbers it has."""
-
-    places: dict[str, int]
-    size: int
-
-    @classmethod
-    def of(cls, sizes: Mapping[str, int]) -> "Block":
-        places, size = {}, 0
-        for name, count in sizes.items():
-            places[name] = size
-            size += -(-count // LINE) * LINE
-        return cls(places, size)
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pass:
     """A loop as one shape runs it.
 
     Attributes:
         loop: The loop.
         threads: How many run it.
-        tasks: In how many shares the rows are.
-        when: Who runs what, where all rows are equally long.
+        tasks: The number of shares of the rows.
+        when: Which task runs which rows, where all rows are equally long.
         products: The products before the loop, by array.
-        shapes: Those of all arrays that it fills.
-        block: What is needed during the pass alone.
-        clear: How many of its numbers, the first ones, are to be 0.
-        kept: What backward reads.
+        arena: Where the arrays lie.
+        clear: How many numbers of the scratch memory, the first ones, are 0 at first.
     """
 
     loop: Loop
@@ -84,28 +91,16 @@ class Pass:
     tasks: int
     when: Schedule | None
     products: dict[str, Product]
-    shapes: dict[str, tuple[int, ...]]
-    block: Block
+    arena: Arena
     clear: int
-    kept: Block = Block({}, 0)
 
     @property
     def users(self) -> list[Loop | Rows]:
-        """Those who want packed matrices, in the order of their jobs."""
+        """The loops and products that read packed matrices, in the order of their jobs."""
         return [*(product.rows for product in self.products.values()), self.loop]
 
 
-@dataclass(frozen=True)
-class Stage:
-    """Jobs that run at once, and the products among them whose arguments torch works out before, by
-    array.
-    """
-
-    arguments: dict[str, Product]
-    work: Work
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Forward(Pass):
     """A forward pass.
 
@@ -113,51 +108,59 @@ class Forward(Pass):
         streamed: The states whose arrays have all T + 1 steps; the others' have two, in turn.
         own: The array, if any, whose part is the cell's output; it has memory of its own.
         output: How to get the output.
-        cleared: Past a row's end it is 0.
-        stages: The jobs.
+        cleared: Past a row's end the output is 0.
+        begin: Clears memory and writes the initial states.
+        sums: For each vector that is the sum of two tensors the job that adds them up.
+        body: The torch steps and the jobs of each stage, but for those of `begin`, `sums`, `end`.
+        end: Copies the final states out.
+        stages: All that runs.
     """
 
-    streamed: frozenset[str] = frozenset()
-    own: str | None = None
-    output: Script | None = None
-    cleared: bool = False
-    stages: list[Stage] = field(default_factory=list)
+    streamed: frozenset[str]
+    own: str | None
+    output: Script
+    cleared: bool
+    begin: list[Copy]
+    sums: dict[str, Job]
+    body: list[tuple[list[TorchStep], list[Job]]]
+    end: list[Copy]
+    stages: list[Stage]
 
 
-@dataclass(frozen=True)
-class Wanted:
-    """The gradients asked for, by name, and how to get each.
+@dataclass(kw_only=True)
+class Gradients:
+    """The gradients that are asked for, by name, and how to get each.
 
     Attributes:
-        made: Of inputs that the loop makes: its array.
-        products: Of inputs that are products of what the loop has made.
+        made: Of inputs whose gradient is an array of the loop: the array.
+        products: Of inputs whose gradient is a product of arrays of the loop.
         matrices: Pairs each, whose outer products add up to it.
         vectors: What adds up to it.
         added: The array in which the loop has added it up, by task.
         states: The array that has it.
-        others: The nodes of inputs that torch works out.
+        others: The nodes of inputs that torch computes.
         script: Computes the nodes of `others`, and those of `operands`.
-        operands: Nodes of `matrices` and `vectors` that are in no array, by the name that they are
-            given.
-        stages: The jobs: all of them, or where the script has nodes those before it.
-        after: Those after it.
+        operands: Nodes of `matrices` and `vectors` that are in no array, by the name of the array
+            that they become.
         shapes: Those of the gradients of `matrices`, `vectors` and `added`.
         paired: Arrays of tokens two by two, for products of bfloat16, and their units.
+        stages: All that runs.
+        arena: Where the arrays lie.
     """
 
-    made: dict[str, str]
-    products: dict[str, Product]
-    matrices: dict[str, list[tuple[Node, Node]]]
-    vectors: dict[str, Node]
-    added: dict[str, str]
-    states: dict[str, str]
-    others: dict[str, Node]
-    script: Script
-    operands: dict[str, Node]
-    stages: list[Stage]
-    after: list[Work]
-    shapes: dict[str, tuple[int, ...]]
+    made: dict[str, str] = field(default_factory=dict)
+    products: dict[str, Product] = field(default_factory=dict)
+    matrices: dict[str, list[tuple[Node, Node]]] = field(default_factory=dict)
+    vectors: dict[str, Node] = field(default_factory=dict)
+    added: dict[str, str] = field(default_factory=dict)
+    states: dict[str, str] = field(default_factory=dict)
+    others: dict[str, Node] = field(default_factory=dict)
+    script: Script = field(default_factory=lambda: Script([], []))
+    operands: dict[str, Node] = field(default_factory=dict)
+    shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     paired: dict[str, int] = field(default_factory=dict)
+    stages: list[Stage] = field(default_factory=list)
+    arena: Arena | None = None
 
 
 class Passes:
@@ -165,43 +168,27 @@ class Passes:
 
     Args:
         loops: The cell at its sizes.
-        rows: B.
-        steps: T.
-        dtype: Of everything.
+        signature: The shape.
         names: What each tensor is that may need a gradient, or is a part of: "input x", "state h",
             "weight W".
-        reverse: Go from each row's last valid step to its first.
-        ragged: Rows may end early.
-        threads: How many may run.
-        narrow: The factors of products are rounded to bfloat16.
     """
 
-    def __init__(
-        self,
-        loops: Loops,
-        rows: int,
-        steps: int,
-        dtype: torch.dtype,
-        names: list[str],
-        *,
-        reverse: bool,
-        ragged: bool,
-        threads: int,
-        narrow: bool,
-    ):
+    def __init__(self, loops: Loops, signature: Signature, names: list[str]):
         self.loops, self.plan, self.names = loops, loops.plan, names
         self.graph: Graph = loops.plan.graph
-        self.rows, self.steps, self.dtype = rows, steps, dtype
-        self.reverse, self.ragged, self.threads = reverse, ragged, threads
+        self.rows, self.steps, self.dtype = signature.rows, signature.steps, signature.dtype
+        self.reverse, self.ragged = signature.reverse, signature.ragged
+        self.threads = signature.threads
         self.inputs = [f"input {name}" for name in self.graph.inputs]
         self.vectors = [
             (f"weight {name}", name) for name, w in self.graph.weights.items() if len(w.shape) == 1
         ]
-        self._bits, self._narrow = 16 if narrow else BITS[dtype], narrow
-        # The numbers of the tasks, which are at most so many.
-        self._shares = np.arange(max(rows, threads))
+        self._narrow = signature.narrow
+        self._bits = 16 if self._narrow else BITS[self.dtype]
+        # The numbers of the tasks, which are not more than these.
+        self._shares = np.arange(max(self.rows, self.threads))
         self._scripts: dict[tuple, Script] = {}
-        self._asked: dict[tuple[bool, ...], Wanted] = {}
+        self._asked: dict[tuple[bool, ...], Gradients] = {}
         self._passes: dict[str, Pass] = {}
 
     # ------------------------------------------------------------ the passes
@@ -254,14 +241,21 @@ class Passes:
         # a product before the loop may be all that reads it
         shapes.pop("gradient output", None)
         clear = {
-            name: math.prod(shape)
+            name: shape
             for name, shape in shapes.items()
             if name.startswith(("gradient ", "added "))
         }
-        sizes = {name: math.prod(shape) for name, shape in shapes.items() if name not in clear}
+        others = {name: shape for name, shape in shapes.items() if name not in clear}
         scratch = self._scratch(loop, tasks, threads, products | self._all.products)
+        arena = Arena(self.dtype)
         return Pass(
-            loop, threads, tasks, when, products, shapes, *self._block(clear, sizes, scratch)
+            loop=loop,
+            threads=threads,
+            tasks=tasks,
+            when=when,
+            products=products,
+            arena=arena,
+            clear=self._lay_out(arena, clear, others, scratch),
         )
 
     def _forward(self, kind: str, kept: frozenset[str]) -> Forward:
@@ -278,40 +272,52 @@ class Passes:
         )
         if own and shapes[own][-1] != self.graph.output.size.at(self.plan.sizes):
             own = None  # a product that was made before the loop, whose rows are padded
-        sizes = {name: math.prod(shape) for name, shape in shapes.items() if name != own}
-        held = Block.of({name: sizes.pop(name) for name in sorted(kept & sizes.keys())})
-        block, clear = self._block({}, sizes, self._scratch(loop, tasks, threads, products))
-        streamed = frozenset(
-            b.storage for b in loop.program.buffers.values() if b.rows in ("before", "after")
+        sums = {
+            place: (self.graph.weights[name].shape[0].at(self.plan.sizes),)
+            for place, name in self.vectors
+            if self.names.count(place) == 2
+        }
+        arena = Arena(self.dtype)
+        arena.add_own(Region.ARGUMENT, self._arguments)
+        if own:
+            arena.add_own(Region.OUTPUT, {own: shapes.pop(own)})
+        arena.add(Region.SAVED, {name: shapes.pop(name) for name in sorted(kept & shapes.keys())})
+        clear = self._lay_out(
+            arena, {}, shapes | sums, self._scratch(loop, tasks, threads, products)
         )
-        bare = Pass(loop, threads, tasks, when, products, shapes, block, clear, held)
-        bases = Bases()
-        at = self._addresses(bases, bare, own)
-        stages = self._stages(bases, bare, at, self._given | shapes)
+        bare = Pass(
+            loop=loop,
+            threads=threads,
+            tasks=tasks,
+            when=when,
+            products=products,
+            arena=arena,
+            clear=clear,
+        )
+        body = self._body(bare)
         # What lies past a row's last step is not to be cleared where it is the state after that, or
         # the one that a reverse row begins with.
         part = output.reads[0][2] if own else None
         stays = part is not None and not part.start and (not self.reverse or own in self.names)
         cleared = own is not None and self.ragged and not stays
         if cleared:
-            place, width = self._row(output.reads[0][1:], at, shapes)
-            stages[-1][1].append(self._clear(bases, place, width))
-        stages = [Stage(arguments, Work(jobs, bases)) for arguments, jobs in stages]
+            body[-1][1].append(self._clear(*self._row(output.reads[0][1:], arena)))
+        streamed = frozenset(
+            b.storage for b in loop.program.buffers.values() if b.rows in ("before", "after")
+        )
+        begin = [self._zeros(bare), *(self._initial(name, arena, streamed) for name in self.units)]
+        end = [self._final(name, arena, streamed) for name in self.units]
         return Forward(
-            loop,
-            threads,
-            tasks,
-            when,
-            products,
-            shapes,
-            block,
-            clear,
-            held,
-            streamed,
-            own,
-            output,
-            cleared,
-            stages,
+            **vars(bare),
+            streamed=streamed,
+            own=own,
+            output=output,
+            cleared=cleared,
+            begin=begin,
+            sums=(adding := {place: self._sum(place, arena) for place in sums}),
+            body=body,
+            end=end,
+            stages=_stages(begin, [*adding.values()], body, end),
         )
 
     def _run(self, kind: str) -> tuple[Loop, int, int, Schedule | None]:
@@ -332,18 +338,22 @@ class Passes:
         most = max((product.rows.scratch for product in products.values()), default=0)
         return loop.scratch(self.rows, tasks, threads) | {"rounded rows": self.threads * most}
 
-    def _block(
-        self, clear: dict[str, int], sizes: dict[str, int], scratch: dict[str, int]
-    ) -> tuple[Block, int]:
-        """The block, in which comes first what is 0 at first; and how many numbers that is."""
-        clear = (
-            {"barrier": LINE}
-            | clear
-            | {name: size for name, size in scratch.items() if name == "partial"}
-        )
-        return Block.of(
-            clear | sizes | {name: size for name, size in scratch.items() if name not in clear}
-        ), Block.of(clear).size
+    def _lay_out(
+        self,
+        arena: Arena,
+        clear: Mapping[str, tuple[int, ...]],
+        others: Mapping[str, tuple[int, ...]],
+        scratch: Mapping[str, int],
+    ) -> int:
+        """Lay out the scratch memory, in which what is 0 at first comes first; the number of
+        numbers that are.
+        """
+        own = {name: (size,) for name, size in scratch.items()}
+        partial = {name: own.pop(name) for name in ("partial",) if name in own}
+        arena.add(Region.SCRATCH, {"barrier": (LINE,)} | {**clear} | partial)
+        size = arena.sizes[Region.SCRATCH]
+        arena.add(Region.SCRATCH, {**others} | own)
+        return size
 
     def _shapes(
         self, program: Program, tasks: int, products: Mapping[str, Product], kinds: tuple[str, ...]
@@ -370,15 +380,24 @@ class Passes:
         return {name: shape for name, shape in shapes.items() if name.startswith(kinds)}
 
     @cached_property
-    def _given(self) -> dict[str, tuple[int, ...]]:
-        """The shapes of what is given."""
+    def _arguments(self) -> dict[str, tuple[int, ...]]:
+        """The shapes of what a call gives: inputs, the gradient of the output, and vectors."""
         units = {place: size for place, size in zip(self.inputs, self.graph.inputs.values())} | {
             "gradient output": self.graph.output.size
         }
-        return {
+        shapes = {
             place: (self.steps, self.rows, size.at(self.plan.sizes))
             for place, size in units.items()
         }
+        return shapes | {
+            place: (self.graph.weights[name].shape[0].at(self.plan.sizes),)
+            for place, name in self.vectors
+        }
+
+    @cached_property
+    def units(self) -> dict[str, int]:
+        """The units of each state."""
+        return {name: size.at(self.plan.sizes) for name, size in self.graph.states.items()}
 
     def _products(self, nodes: list[Node], there: frozenset[str]) -> dict[str, Product]:
         products = {}
@@ -395,186 +414,223 @@ class Passes:
 
     # ------------------------------------------------------------ the jobs
 
-    def _addresses(
-        self, bases: Bases, this: Pass, own: str | None, made: Iterable[str] = ()
-    ) -> dict[str, int]:
-        """Where all arrays will lie: those of the blocks, what is given, and those that have memory
-        of their own.
-        """
-        at = {
-            place: bases[place]
-            for place in (*self.inputs, *(place for place, _ in self.vectors), "gradient output")
-        }
-        for name, block in (("block", this.block), ("kept", this.kept)):
-            at |= {
-                place: bases[name] + start * self.dtype.itemsize
-                for place, start in block.places.items()
-            }
-        return at | {place: bases[place] for place in (*made, *([own] if own else ()))}
+    def _zeros(self, this: Pass) -> Copy:
+        """Clears the beginning of the scratch memory."""
+        return Copy(
+            to=Relocation(Region.SCRATCH.value), source=0, bytes=this.clear * self.dtype.itemsize
+        )
 
-    def _stages(
-        self, bases: Bases, this: Pass, at: Mapping[str, int], shapes: Mapping[str, tuple[int, ...]]
-    ) -> list[tuple[dict, list[Job]]]:
+    def _sum(self, place: str, arena: Arena) -> Job:
+        """Adds up the two tensors of a vector."""
+        parts = Relocation(f"first {place}"), Relocation(f"distance {place}")
+        out, (units,) = arena.address(place), arena.shape(place)
+        two = _TWO.ctypes.data, len(_TWO)
+        return weight_gradient.total(BITS[self.dtype], out, units, parts, two, 1)
+
+    def _state(self, units: int) -> dict[str, int]:
+        """The rows of a state to be copied: all as one where they are in order."""
+        size = units * self.dtype.itemsize
+        return {"rows": self.rows, "bytes": size} if self.ragged else {"bytes": self.rows * size}
+
+    def _initial(self, name: str, arena: Arena, streamed: frozenset[str]) -> Copy:
+        """Writes an initial state into its array."""
+        place, units = f"state {name}", self.units[name]
+        source = Relocation(f"initial {name}") if place in self.names else 0
+        to, size = arena.address(place), self.rows * units * self.dtype.itemsize
+        if place not in streamed:
+            index = {"source_index": Relocation("order")} if self.ragged else {}
+        elif self.reverse and self.ragged:
+            index = {"to_index": Relocation("ends")}
+        else:
+            to, index = to + (self.steps * size if self.reverse else 0), {}
+        return Copy(to=to, source=source, **self._state(units), **index)
+
+    def _final(self, name: str, arena: Arena, streamed: frozenset[str]) -> Copy:
+        """Copies a state after each row's last step out of its array."""
+        place, units = f"state {name}", self.units[name]
+        source, size = arena.address(place), self.rows * units * self.dtype.itemsize
+        if place not in streamed:
+            index = {"source_index": Relocation("last"), "to_index": Relocation("order")}
+            if not self.ragged:
+                source, index = source + self.steps % 2 * size, {}
+        elif self.reverse:
+            index = {}
+        elif self.ragged:
+            index = {"source_index": Relocation("ends")}
+        else:
+            source, index = source + self.steps * size, {}
+        return Copy(to=Relocation(f"final {name}"), source=source, **self._state(units), **index)
+
+    def _body(self, this: Pass) -> list[tuple[list[TorchStep], list[Job]]]:
         """The products before the loop, and the loop: a stage ends where torch has to read what the
         jobs have made.
         """
-        stages: list[tuple[dict[str, Product], list[Job]]] = [({}, [])]
+        body: list[tuple[list[TorchStep], list[Job]]] = [([], [])]
         for k, (place, product) in enumerate(this.products.items()):
             if product.script.nodes:
-                if stages[-1][1]:
-                    stages.append(({}, []))
-                stages[-1][0][place] = product
-            stages[-1][1].append(self._job(product, bases, at, shapes, place, k))
-        known = (
-            (this.when.table, this.when.tokens) if this.when else (bases["table"], bases["tokens"])
-        )
-        packs = [bases[f"pack {len(this.products) + k}"] for k in range(len(this.loop.packs))]
+                if body[-1][1]:
+                    body.append(([], []))
+                body[-1][0].append(_argument(place, product))
+            body[-1][1].append(self._job(product, this.arena, place, k))
+        numbers = this.when.numbers if this.when else {}
+        known = [numbers.get(name, Relocation(name)) for name in ("table", "tokens")]
+        packs = [Relocation(f"pack {len(this.products) + k}") for k in range(len(this.loop.packs))]
         words = this.loop.words(
-            schedule.words(self.rows, this.tasks, self.reverse, *known), at, packs
+            schedule.words(self.rows, this.tasks, self.reverse, *known), this.arena.address, packs
         )
-        stages[-1][1].append(
-            Job(this.loop.function, words, this.threads, waits=bool(stages[-1][1]))
-        )
-        return stages
+        body[-1][1].append(Job(this.loop.function, words, this.threads, waits=True))
+        return body
 
-    def _job(self, product: Product, bases: Bases, at, shapes, place: str, pack: int) -> Job:
+    def _job(self, product: Product, arena: Arena, place: str, pack: int) -> Job:
         """A product for all steps at once, into an array."""
         units, rows = product.node.args[0].size.at(self.plan.sizes), product.rows
-        argument = bases[f"argument {place}"], units
+        argument = Relocation(f"argument {place}"), units
         if not product.script.nodes:
-            argument = self._row(product.script.reads[0][1:], at, shapes)
+            argument = self._row(product.script.reads[0][1:], arena)
         words = rows.words(
-            at[place],
-            shapes[place][-1],
+            arena.address(place),
+            arena.shape(place)[-1],
             *argument,
             self.steps * self.rows,
-            bases[f"pack {pack}"],
-            at["rounded rows"],
+            Relocation(f"pack {pack}"),
+            arena.address("rounded rows"),
         )
-        made = not product.script.nodes and product.script.reads[0][1] not in self._given
+        made = not product.script.nodes and product.script.reads[0][1] not in self._arguments
         return Job(rows.function, words, self._many(rows.depth * rows.width), waits=made)
 
-    def _clear(self, bases: Bases, place: int, width: int) -> Job:
+    def _clear(self, address: Word, width: int) -> Job:
         """Sets to 0 what is past a row's end."""
-        return weight_gradient.clear(
-            self._bits, place, width, (bases["others"], bases["other count"]), self._many(width)
-        )
+        others = Relocation("others"), Relocation("other count")
+        return weight_gradient.clear(self._bits, address, width, others, self._many(width))
 
     def _many(self, multiply_adds: int) -> int:
-        """The threads that so many multiply-adds for a token are worth."""
+        """The threads that a number of multiply-adds for each token is worth."""
         return self.threads if multiply_adds * self.steps * self.rows >= WORTH_A_THREAD else 1
 
-    def _row(self, held: tuple[str, slice | None], at, shapes) -> tuple[int, int]:
+    def _row(self, held: tuple[str, slice | None], arena: Arena) -> tuple[Word, int]:
         """The address of what is held for the first token, and how many numbers further it is for
         the next.
         """
-        (place, part), width = held, shapes[held[0]][-1]
-        return at[place] + (
-            part.start or 0 if part else 0
-        ) * self.rows * width * self.dtype.itemsize, width
+        (place, part), width = held, arena.shape(held[0])[-1]
+        start = part.start or 0 if part else 0
+        return arena.address(place) + start * self.rows * width * self.dtype.itemsize, width
 
-    def _finish(self, wanted: Wanted):
+    def _list_jobs(self, found: Gradients) -> None:
         """List the jobs of a backward pass."""
-        this, forward, bases, sizes = self.backward, self.train, Bases(), self.plan.sizes
-        ends = {
-            place: (self.steps, self.rows, product.rows.width)
-            for place, product in wanted.products.items()
-        }
-        shapes = self._given | forward.shapes | this.shapes | ends
-        at = self._addresses(bases, this, forward.own, [*wanted.made.values(), *ends])
-        at |= {
-            place: bases["kept"] + start * self.dtype.itemsize
-            for place, start in forward.kept.places.items()
-        }
-        stages, after = self._stages(bases, this, at, shapes), []
+        this, sizes = self.backward, self.plan.sizes
+        arena = found.arena = Arena(self.dtype)
+        arena.share(self.train.arena, {Region.SAVED, Region.OUTPUT})
+        arena.share(this.arena, {Region.SCRATCH})
+        arena.add_own(Region.ARGUMENT, self._arguments)
+        arena.add_own(
+            Region.ARGUMENT, {place: this.arena.shape(place) for place in found.made.values()}
+        )
+        arena.add_own(
+            Region.ARGUMENT,
+            {
+                place: (self.steps, self.rows, product.rows.width)
+                for place, product in found.products.items()
+            },
+        )
+        body, after = self._body(replace(this, arena=arena)), []
         if self.ragged:
-            stages[-1][1].extend(
-                self._clear(bases, at[place], this.shapes[place][-1])
-                for place in wanted.made.values()
+            body[-1][1].extend(
+                self._clear(arena.address(place), arena.shape(place)[-1])
+                for place in found.made.values()
             )
-        for place, product in wanted.products.items():
-            after.append(
-                self._job(
-                    product,
-                    bases,
-                    at,
-                    shapes,
-                    place,
-                    sum(len(user.packs) for user in this.users) + len(after),
-                )
-            )
-        names = {node: name for name, node in wanted.operands.items()}
+        before = sum(len(user.packs) for user in this.users)
+        for k, (place, product) in enumerate(found.products.items()):
+            after.append(self._job(product, arena, place, before + k))
+        names = {node: name for name, node in found.operands.items()}
 
-        def operand(node: Node) -> tuple[int, int]:
-            return (
-                (bases[names[node]], node.size.at(sizes))
-                if node in names
-                else self._row(self._held(node), at, shapes)
-            )
+        def operand(node: Node) -> tuple[Word, int]:
+            if node in names:
+                return Relocation(names[node]), node.size.at(sizes)
+            return self._row(self._held(node), arena)
 
-        tokens, two_by_two, rounds, sums = (bases["all"], bases["count"]), {}, [], []
+        tokens, two_by_two = (Relocation("all"), Relocation("count")), {}
+        rounds, sums = [], []
         paired = self._narrow and jit.host()[0].bfloat16
 
-        def factor(node: Node) -> tuple[int, int]:
+        def factor(node: Node) -> tuple[Word, int]:
             if not paired:
                 return operand(node)
             units = node.size.at(sizes)
             if node not in two_by_two:
                 two_by_two[node] = name = f"pairs {len(two_by_two)}"
-                wanted.paired[name] = units
+                found.paired[name] = units
                 rounds.append(
                     bfloat16_pairs.pairs(
-                        bases[name], units, operand(node), tokens, self._many(units)
+                        Relocation(name), units, operand(node), tokens, self._many(units)
                     )
                 )
-            return bases[two_by_two[node]], units
+            return Relocation(two_by_two[node]), units
 
-        summed = (bases["places"], bases["half"]) if paired else tokens
-        for name, node in wanted.vectors.items():
+        summed = (Relocation("places"), Relocation("half")) if paired else tokens
+        for name, node in found.vectors.items():
             units = node.size.at(sizes)
+            out = Relocation(f"gradient of {name}")
             after.append(
                 weight_gradient.total(
-                    self._bits,
-                    bases[f"gradient of {name}"],
-                    units,
-                    operand(node),
-                    tokens,
-                    self._many(units),
+                    self._bits, out, units, operand(node), tokens, self._many(units)
                 )
             )
-        for name, place in wanted.added.items():
-            units = this.shapes[place][-1]
+        for name, place in found.added.items():
+            units, out = arena.shape(place)[-1], Relocation(f"gradient of {name}")
             shares = self._shares.ctypes.data, this.tasks
             after.append(
                 weight_gradient.total(
-                    self._bits, bases[f"gradient of {name}"], units, (at[place], units), shares, 1
+                    self._bits, out, units, (arena.address(place), units), shares, 1
                 )
             )
-        for name, factors in wanted.matrices.items():
+        for name, factors in found.matrices.items():
             for k, (g, a) in enumerate(factors):
                 rows, columns = g.size.at(sizes), a.size.at(sizes)
-                threads = self._many(rows * columns)
-                found = bases[f"gradient of {name}"]
                 sums.append(
                     weight_gradient.outer(
                         self._bits,
-                        found,
+                        Relocation(f"gradient of {name}"),
                         rows,
                         columns,
                         factor(g),
                         factor(a),
                         summed,
-                        threads,
+                        self._many(rows * columns),
                         more=k > 0,
                     )
                 )
         waiting = [after + rounds, sums] if rounds else [after + sums]
         after = [replace(job, waits=k == 0) for jobs in waiting for k, job in enumerate(jobs)]
-        if wanted.script.nodes:
-            wanted.after.extend([Work(after, bases)] if after else [])
+        begin, end = [self._zeros(this)], []
+        order = Relocation("order") if self.ragged else 0
+        for name, units in self.units.items():
+            to, size = arena.address(f"gradient {name}"), self._state(units)
+            for turn in (0, 1):
+                begin.append(
+                    Copy(
+                        to=to + turn * self.rows * units * self.dtype.itemsize,
+                        source=Relocation(f"gradient of final {name}"),
+                        source_index=order,
+                        **size,
+                    )
+                )
+            if f"state {name}" in found.states:
+                end.append(
+                    Copy(
+                        to=Relocation(f"gradient of state {name}"),
+                        source=to,
+                        to_index=order,
+                        **size,
+                    )
+                )
+        last: list[Stage] = []
+        step = TorchStep(script=found.script, arrays=found.operands, results=found.others)
+        if found.script.nodes:
+            last = [Stage([step], JobList(after) if after else None)]
         else:
-            stages[-1][1].extend(after)
-        wanted.stages.extend(Stage(arguments, Work(jobs, bases)) for arguments, jobs in stages)
+            body[-1][1].extend(after)
+            last = [Stage([step], None)] if found.others else []
+        found.stages = _stages(begin, [], body, end) + last
 
     # ------------------------------------------------------------ what lies where
 
@@ -634,7 +690,7 @@ class Passes:
             return place, None
         return f"state {name}", slice(1, None) if (kind == "next") != self.reverse else slice(0, -1)
 
-    # ---------------------------------------- what torch works out, and what is wanted
+    # ---------------------------------------- what torch computes, and what is asked for
 
     def script(self, targets: Iterable[Node], there: frozenset[str]) -> Script:
         """How to compute nodes from what lies there."""
@@ -652,32 +708,22 @@ class Passes:
             )
         return self._scripts[key]
 
-    def wanted(self, needs: tuple[bool, ...]) -> Wanted:
+    def gradients(self, needs: tuple[bool, ...]) -> Gradients:
         """How to get the gradients of those tensors that need one."""
         if needs not in self._asked:
             with jit.making:
-                found = self._wanted(needs)
-                self._finish(found)
+                found = self._gradients(needs)
+                self._list_jobs(found)
                 self._asked[needs] = found
         return self._asked[needs]
 
     @cached_property
-    def _all(self) -> Wanted:
+    def _all(self) -> Gradients:
         """All gradients, without the jobs."""
-        return self._wanted((True,) * len(self.names))
+        return self._gradients((True,) * len(self.names))
 
-    def _wanted(self, needs: tuple[bool, ...]) -> Wanted:
-        derived = self.plan.derived
-        made, products, matrices, vectors, added, states, others, shapes = (
-            {},
-            {},
-            {},
-            {},
-            {},
-            {},
-            {},
-            {},
-        )
+    def _gradients(self, needs: tuple[bool, ...]) -> Gradients:
+        derived, sizes, found = self.plan.derived, self.plan.sizes, Gradients()
         for full in dict.fromkeys(name for name, need in zip(self.names, needs) if need):
             kind, _, name = full.partition(" ")
             if kind == "input" and name in self.plan.graph.given:
@@ -685,43 +731,51 @@ class Passes:
             if kind == "input":
                 node = derived.inputs[name]
                 held = self._held(node)
-                if held and held[0].startswith("backward ") and held[0] not in made.values():
-                    made[full] = held[0]
+                if held and held[0].startswith("backward ") and held[0] not in found.made.values():
+                    found.made[full] = held[0]
                 elif node.op == "product" and not held and self._held(node.args[0]):
-                    products[f"d {full}"] = self._product(node, self._done)
+                    found.products[f"d {full}"] = self._product(node, self._done)
                 else:
-                    others[full] = node
+                    found.others[full] = node
             elif kind == "state":
-                states[full] = f"gradient {name}"
+                found.states[full] = f"gradient {name}"
             elif name in self.plan.added:
-                added[full] = f"added {name}"
-                shapes[full] = (self.plan.added[name].size.at(self.plan.sizes),)
+                found.added[full] = f"added {name}"
+                found.shapes[full] = (self.plan.added[name].size.at(sizes),)
             elif name in derived.vectors:
-                vectors[full] = derived.vectors[name]
+                found.vectors[full] = derived.vectors[name]
             else:
-                matrices[full] = derived.products[name]
-        loose = dict.fromkeys(n for n in _operands(vectors, matrices) if not self._held(n))
-        script = self.script([*others.values(), *loose], self._done)
-        operands = {f"operand {k}": n for k, n in enumerate(loose)}
-        shapes |= {name: (node.size.at(self.plan.sizes),) for name, node in vectors.items()}
-        shapes |= {
-            name: tuple(n.size.at(self.plan.sizes) for n in pairs[0])
-            for name, pairs in matrices.items()
-        }
-        return Wanted(
-            made,
-            products,
-            matrices,
-            vectors,
-            added,
-            states,
-            others,
-            script,
-            operands,
-            [],
-            [],
-            shapes,
+                found.matrices[full] = derived.products[name]
+        loose = dict.fromkeys(
+            n for n in _operands(found.vectors, found.matrices) if not self._held(n)
         )
+        found.script = self.script([*found.others.values(), *loose], self._done)
+        found.operands = {f"operand {k}": n for k, n in enumerate(loose)}
+        found.shapes |= {name: (node.size.at(sizes),) for name, node in found.vectors.items()}
+        found.shapes |= {
+            name: tuple(n.size.at(sizes) for n in pairs[0])
+            for name, pairs in found.matrices.items()
+        }
+        return found
+
+
+def _stages(
+    begin: list[Copy],
+    sums: list[Job],
+    body: list[tuple[list[TorchStep], list[Job]]],
+    end: list[Copy],
+) -> list[Stage]:
+    """All stages of a pass, with what comes before and after its body."""
+    lists = [[*jobs] for _, jobs in body]
+    lists[0][:0] = copies.job(begin, waits=False), *sums
+    if end:
+        lists[-1].append(copies.job(end, waits=True))
+    return [Stage(steps, JobList(jobs)) for (steps, _), jobs in zip(body, lists)]
+
+
+def _argument(place: str, product: Product) -> TorchStep:
+    """Computes the argument of a product."""
+    return TorchStep(script=product.script, arrays={f"argument {place}": product.node.args[0]})
 
 
 def _operands(vectors, matrices) -> Iterator[Node]:

@@ -4,8 +4,9 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
+
+from .kernels.job_list import Word
 
 
 @dataclass(frozen=True)
@@ -13,52 +14,23 @@ class Schedule:
     """Which task runs which rows at which steps.
 
     Attributes:
-        order: The row of the batch at each place; None where they are as given. Rows of a task go
-            from the longest down.
-        table, tokens: The addresses that the kernel takes (`kernel.WORDS`).
-        lengths: The rows' valid steps, as given.
-        held: What lies at those addresses.
+        order: The row of the batch at each place; None where the rows are in the order of the
+            batch. The rows of a task go from the longest down.
+        numbers: The addresses that job lists take, by name: `table` and `tokens` for the loop
+            (`time_loop.WORDS`); where rows end early, also int64 indices for copies of states:
+            `order`; `last`, the place of each row in an array of two steps after the row's last
+            step; and `ends`, the place of each row, in the order of the batch, in an array of
+            all steps.
+        held: The memory at those addresses.
     """
 
     order: np.ndarray | None
-    table: int
-    tokens: int
-    lengths: np.ndarray
+    numbers: dict[str, int]
     held: tuple[np.ndarray, ...]
 
-    def ordered(self, rows: Tensor) -> Tensor:
-        """Rows of the batch, each at its place."""
-        return rows if self.order is None else torch.from_numpy(rows.detach().numpy()[self.order])
 
-    def scattered(self, rows: Tensor) -> Tensor:
-        """Rows that are each at its place, as those of the batch."""
-        if self.order is None:
-            return rows
-        result = torch.empty_like(rows)
-        result.numpy()[self.order] = rows.numpy()
-        return result
-
-    def ended(self, array: np.ndarray, *, streamed: bool) -> Tensor:
-        """A state after each row's last step, (B, units), of rows that end early.
-
-        Args:
-            array: The state at all steps and at their end, or in two in turn.
-            streamed: It is at all steps.
-        """
-        rows = np.arange(len(self.lengths))
-        if streamed:
-            return torch.from_numpy(array[self.lengths, rows])
-        return self.scattered(torch.from_numpy(array[self.lengths[self.order] % 2, rows]))
-
-    def begin(self, array: np.ndarray, s: Tensor | None):
-        """Write a state, or 0, where each row ends, in an array of all steps: a run from there
-        begins with it.
-        """
-        array[self.lengths, np.arange(len(self.lengths))] = 0.0 if s is None else s.detach().numpy()
-
-
-def words(rows: int, tasks: int, reverse: bool, table: int, tokens: int) -> list[int]:
-    """What the kernel takes first, but for the barrier."""
+def words(rows: int, tasks: int, reverse: bool, table: Word, tokens: Word) -> list[Word]:
+    """The first words of a loop (`time_loop.WORDS`), without the barrier."""
     return [
         tasks,
         table,
@@ -91,10 +63,9 @@ class Tokens:
     """The tokens of a batch.
 
     Attributes:
-        address: Of the numbers of those that are valid.
-        count: How many these are.
-        others: The address of the others' numbers.
-        other_count: How many those are.
+        count: The number of valid ones.
+        numbers: What job lists take, by name: `all`, the address of the numbers of the valid
+            tokens, and `count`; `others` and `other count`, the same for the other tokens.
     """
 
     def __init__(self, steps: int, rows: int, lengths: np.ndarray | None, more: int):
@@ -102,8 +73,13 @@ class Tokens:
             np.ones((steps, rows), bool) if lengths is None else np.arange(steps)[:, None] < lengths
         )
         self._valid, self._others = np.pad(np.flatnonzero(valid), (0, more)), np.flatnonzero(~valid)
-        self.address, self.count = self._valid.ctypes.data, len(self._valid) - more
-        self.others, self.other_count = self._others.ctypes.data, len(self._others)
+        self.count = len(self._valid) - more
+        self.numbers = {
+            "all": self._valid.ctypes.data,
+            "count": self.count,
+            "others": self._others.ctypes.data,
+            "other count": len(self._others),
+        }
 
 
 @functools.lru_cache(maxsize=64)
@@ -127,7 +103,7 @@ def _schedule(rows, steps, tasks, reverse, lengths) -> Schedule:
     else:
         ends = lengths
         falling = np.argsort(-ends, kind="stable")
-        # To and fro: whoever took the longest row of one round takes the shortest of the next.
+        # To and fro: the task that has the longest row of a round has the shortest of the next.
         turn = np.arange(rows) % (2 * tasks)
         turn = np.minimum(turn, 2 * tasks - 1 - turn)
         shares = [falling[turn == k] for k in range(tasks)]
@@ -146,4 +122,14 @@ def _schedule(rows, steps, tasks, reverse, lengths) -> Schedule:
         table[k] = first, last, active.ctypes.data, 0
         held.append(active)
         first += len(share)
-    return Schedule(order, table.ctypes.data, tokens.ctypes.data, ends, (table, tokens, *held))
+    numbers, held = {"table": table, "tokens": tokens}, [*held]
+    if order is not None:
+        row = np.arange(rows, dtype=np.int64)
+        numbers["order"] = np.ascontiguousarray(order, np.int64)
+        numbers["last"] = np.ascontiguousarray(ends[order] % 2 * rows + row, np.int64)
+        numbers["ends"] = np.ascontiguousarray(ends * rows + row, np.int64)
+    return Schedule(
+        order,
+        {name: array.ctypes.data for name, array in numbers.items()},
+        (*numbers.values(), *held),
+    )

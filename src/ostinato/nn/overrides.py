@@ -23,18 +23,6 @@ _INSTEAD = (
     "and arguments, and use that"
 )
 
-# Arguments of torch._dynamo.graph_break: why torch.compile has one where a layer is called. Older
-# versions take no message.
-BREAK = (
-    {
-        "msg": "a layer of Ostinato runs kernels of its own between two graphs of torch.compile: "
-        "leave out fullgraph=True; "
-        "for torch.export.export write strict=False"
-    }
-    if torch.__version__ >= (2, 7)
-    else {}
-)
-
 
 def refuse_trace(what: str) -> None:
     """Raise an error where torch.jit.trace records the call: the trace would have the number of

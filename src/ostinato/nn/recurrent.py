@@ -1,7 +1,6 @@
 """The torch module: any cell as a recurrent layer."""
 
-import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import torch
@@ -11,11 +10,14 @@ from torch.nn.utils.rnn import PackedSequence
 
 from .. import engines
 from ..engines.memory import OWN, is_dense
+from ..engines.signature import Run
+from ..engines.torch_internals import BREAK
 from ..errors import ArgumentTypeError, InputError, SizeError, TensorError
 from ..language.graph import Graph
 from ..language.initialisers import initialise
 from ..language.tracing import Cell
 from . import checkpoint, overrides
+from .accepted import Accepted, AcceptedCalls
 from .arguments import (
     between_layers,
     find_cell,
@@ -27,11 +29,10 @@ from .arguments import (
 )
 from .lengths import pack, read_lengths, unpack
 from .regularisation import Regularisation
-from .repeated import Repeated
 from .stream import Stream
 
 
-class Recurrent(Repeated, nn.Module):
+class Recurrent(nn.Module):
     """A cell over sequences: stacked, in one or both directions, over batches of unequal lengths.
 
     Its parameters are the cell's weights, named `W_l0`, `U_l0`, ... with `_reverse` at the end for
@@ -164,14 +165,13 @@ class Recurrent(Repeated, nn.Module):
             for run in self._runs
         }
         self._own = [name for parts in self._parts.values() for _, names in parts for name in names]
-        letters = self._first_letters = self._letters(0)
+        self._layer_letters = [self._letters(layer) for layer in range(self.num_layers)]
+        letters = self._layer_letters[0]
         self._input_units = {name: size.at(letters) for name, size in graph.inputs.items()}
         self._state_units = {name: size.at(letters) for name, size in graph.states.items()}
         # Where a layer starts is left to the engine if it is 0.
         self._starts_at_zero = not learned_state
-        self._zeros = (None,) * len(graph.states)
-        self._ready: dict = {}
-        self._seen: set[tuple] = set()
+        self._accepted = AcceptedCalls()
         for layer, direction in self._runs:
             for weight, declared in graph.weights.items():
                 shape = [size.at(self._letters(layer)) for size in declared.shape]
@@ -536,11 +536,12 @@ class Recurrent(Repeated, nn.Module):
                 given a module with the layer.
         """
         if torch.compiler.is_dynamo_compiling():
-            torch._dynamo.graph_break(**overrides.BREAK)
+            torch._dynamo.graph_break(**BREAK)
             return torch.compiler.disable(Recurrent.forward)(self, x, state, lengths)
         bare = type(x) is Tensor and _is_own(state)
-        if bare and (found := self._at_once(x, state, lengths)) is not None:
-            return found
+        if bare and (known := self._accepted.get(self._kind(x, state, lengths))) is not None:
+            if (found := self._run_known(known, x, state, lengths)) is not None:
+                return found
         overrides.refuse_trace(f"{type(self).__name__}()")
         if (
             isinstance(x, PackedSequence)
@@ -586,19 +587,17 @@ class Recurrent(Repeated, nn.Module):
         steps, batch = inputs[0].shape[:2]
         if lengths is not None:
             lengths = read_lengths(lengths, steps, batch, inputs[0].device)
-        if state is None and self._starts_at_zero:
-            states = self._zeros
-        else:
-            states = self.initial_state(batch, state, like=inputs[0])
+        states = self._started(batch, state, inputs[0])
+        layers: list = []
         with self.full_precision():
-            output_TBO, ends = self._run(inputs, states, lengths)
-        if bare and not alone and not others:
-            self._make_ready(x, inputs, states, state is not None, lengths)
+            output, ends = self._run(self._in_time(inputs[0]), inputs[1:], states, lengths, layers)
+        plain = bare and not alone and not others and self._plain()
+        if plain and x.is_cpu and x.dtype is inputs[0].dtype:
+            self._accept(self._kind(x, state, lengths), layers)
         if alone:
-            return output_TBO[:, 0], self.returned_state(tuple(s[:, 0] for s in ends))
-        return output_TBO.transpose(0, 1) if self.batch_first else output_TBO, self.returned_state(
-            ends
-        )
+            output = output[0] if self.batch_first else output[:, 0]
+            return output, self.returned_state(tuple(s[:, 0] for s in ends))
+        return output, self.returned_state(ends)
 
     def _packed(self, x, state, lengths):
         """The results of `forward` for packed sequences: those of the padded ones, packed."""
@@ -611,21 +610,19 @@ class Recurrent(Repeated, nn.Module):
 
     __prepare_scriptable__ = overrides.refuse_script
 
-    def make_steps(self, x: Tensor, states: list[tuple[Tensor, ...]]):
-        """Single steps of all layers made ready, for inputs like x, (B, units), from each layer's
-        states; None where they cannot be.
+    def compile_step(self, x: Tensor, states: list[tuple[Tensor, ...]]):
+        """Single steps of all layers as one job list, for inputs like x, (B, units), from the
+        states of each layer; None where they cannot be.
         """
         if self.engine == "reference" or len(self.cell.graph.inputs) > 1 or not self._plain():
             return None
         weights = [self.cell_weights(layer) for layer in range(self.num_layers)]
-        return engines.make_steps(
-            self.graph, x, states, weights, [*self._parameters.values()], self.precision
-        )
+        parameters = [*self._parameters.values()]
+        return engines.compile_step(self.graph, x, states, weights, parameters, self.precision)
 
     def __getstate__(self):
         return self.__dict__ | {
-            "_ready": {},
-            "_seen": set(),
+            "_accepted": AcceptedCalls(),
             "_graph": None,
             "_regularisation": None,
         }
@@ -634,60 +631,152 @@ class Recurrent(Repeated, nn.Module):
         super().__setstate__(state)
         self._make_graphs()
 
-    def _run(self, inputs, states, lengths):
-        """Run all layers; a state may be None, for zeros."""
-        scan = (
-            functools.partial(checkpoint.scan, every=self.checkpoint)
-            if self.checkpoint
-            else engines.scan
-        )
-        common = {"lengths": lengths, "engine": self.engine, "precision": self.precision}
-        chance = self._chance
-        graph = chance.in_training if chance else self.graph
-        if len(self._runs) == 1 and not chance:
-            output, ends = scan(
-                graph,
-                inputs=inputs,
-                states=states if states is self._zeros else tuple(s[0] for s in states),
-                weights=self.cell_weights(0),
-                **common,
-            )
-            return output, tuple([s.unsqueeze(0) for s in ends])
-        below, further = inputs[0], inputs[1:]
-        ends = []
+    def _started(self, batch: int, state, like: Tensor) -> list[tuple[Tensor | None, ...]]:
+        """The initial states of each layer and direction, (B, units) each; None for zeros."""
+        if state is None and self._starts_at_zero:
+            return [(None,) * len(self._state_units)] * len(self._runs)
+        return [*zip(*self.initial_state(batch, state, like=like))]
+
+    def _run(
+        self,
+        x: Tensor,
+        further: tuple[Tensor, ...],
+        states: Sequence[tuple[Tensor | None, ...]],
+        lengths: Tensor | None,
+        layers: list,
+        known: Accepted | None = None,
+        weights: Sequence[Sequence[Tensor]] = (),
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Run all layers.
+
+        Args:
+            x: The first input, in the layout of the layer.
+            further: Further inputs, (T, B, units) each.
+            states: The initial states of each layer and direction.
+            lengths: The valid steps of each row; None where all are T.
+            layers: To it the executables of each layer are added, None without any.
+            known: What runs instead, where the arguments need not be checked.
+            weights: With `known`, the tensors of the weights of each layer and direction.
+
+        Returns:
+            The output, in the layout of the layer, and the final states, (L * D, B, units) each.
+        """
+        chance = self._regularisation if self.training else None
+        graph, ends = chance.in_training if chance else self.graph, []
         for layer in range(self.num_layers):
             if layer and self.training and self.dropout:
-                below = F.dropout(below, self.dropout)
-            runs = []
+                x = self._in_time(F.dropout(self._in_time(x), self.dropout))
+            parts, runs = [], []
             for direction in range(self.num_directions):
-                given, weights = (below, *further), self.cell_weights(layer, direction)
+                k = layer * self.num_directions + direction
+                inputs = x, *further
+                # Random numbers are drawn in this order: masks, and then weights.
                 if chance:
-                    given, weights = (
-                        (below, *further, *chance.masks(below, self._letters(layer))),
-                        chance.weights(weights),
-                    )
-                starts = tuple(
-                    s if s is None else s[layer * self.num_directions + direction] for s in states
-                )
+                    inputs += chance.masks(self._in_time(x), self._layer_letters[layer])
+                if known and not (chance and chance.weight_drop):
+                    given = [s for s in states[k] if s is not None]
+                    parts.append([*inputs, *given, *weights[k]])
+                    continue
+                own = self.cell_weights(layer, direction)
+                if chance:
+                    own = chance.weights(own)
                 runs.append(
-                    {
-                        "inputs": given,
-                        "states": starts,
-                        "weights": weights,
-                        "reverse": direction == 1,
-                    }
+                    Run.of(
+                        graph, inputs=inputs, states=states[k], weights=own, reverse=direction == 1
+                    )
                 )
-            if self.bidirectional and not self.checkpoint:
-                found = engines.side_by_side(graph, runs, **common)
+                parts.append(runs[-1].tensors)
+            if known:
+                found = known.run(layer, parts, lengths)
             else:
-                found = [scan(graph, **run, **common) for run in runs]
-            below = (
-                torch.cat([output for output, _ in found], -1)
-                if self.bidirectional
-                else found[0][0]
-            )
-            ends += [end for _, end in found]
-        return below, tuple(torch.stack(of_runs) for of_runs in zip(*ends))
+                found, compiled = self._run_layer(graph, runs, lengths)
+                layers.append(compiled)
+            ends += [final for _, final in found]
+            if self.bidirectional:
+                outputs = [self._in_time(output) for output, _ in found]
+                x = self._in_time(torch.cat(outputs, -1))
+            else:
+                ((x, _),) = found
+        return x, tuple(ends[0]) if len(ends) == 1 else tuple(map(torch.cat, zip(*ends)))
+
+    def _run_layer(self, graph: Graph, runs: Sequence[Run], lengths: Tensor | None):
+        """The result of `engines.run_all` for the directions of a layer."""
+        common = {"lengths": lengths, "engine": self.engine, "precision": self.precision}
+        if not self.checkpoint:
+            return engines.run_all(graph, runs, **common, batch_first=self.batch_first)
+        found = []
+        for run in runs:
+            arguments = run.arguments(graph)
+            x, *others = arguments["inputs"]
+            arguments["inputs"] = (self._in_time(x), *others)
+            output, final = checkpoint.scan(graph, every=self.checkpoint, **arguments, **common)
+            found.append((self._in_time(output), [s[None] for s in final]))
+        return found, None
+
+    def _in_time(self, x: Tensor) -> Tensor:
+        """A tensor in the layout of the layer with time first, or the other way round."""
+        return x.transpose(0, 1) if self.batch_first else x
+
+    # ------------------------------------------------------------ calls that have been checked
+
+    def _kind(self, x: Tensor, state, lengths) -> tuple:
+        """What calls have in common that need to be checked once."""
+        return (
+            x.shape,
+            x.dtype,
+            state is None,
+            lengths is None,
+            torch.is_grad_enabled(),
+            self.training,
+            torch.get_num_threads(),
+            self.precision,
+            self.engine,
+            self.checkpoint,
+            self.batch_first,
+        )
+
+    def _accept(self, kind: tuple, layers: Sequence) -> None:
+        """Note that a call has been checked, and the executables that ran it."""
+        if None in layers or engines.traced():
+            return
+        parts: list[list[str | Tensor]] = []
+        for run in self._runs:
+            zeros = {} if all(self.names.values()) else self.cell_weights(*run)
+            parts.append([part for name, own in self._parts[run] for part in own or [zeros[name]]])
+        chance = self._regularisation if self.training else None
+        weights = self._weights(parts)
+        self._accepted.add(kind, Accepted(layers, parts, weights, constant=not chance))
+
+    def _weights(self, parts: Sequence[Sequence[str | Tensor]]) -> list[list[Tensor | None]]:
+        """The tensors of the weights now; None for what is not a parameter any more."""
+        parameters = self._parameters
+        return [
+            [parameters.get(part) if type(part) is str else part for part in own] for own in parts
+        ]
+
+    def _run_known(self, known: Accepted, x: Tensor, state, lengths):
+        """The result of `forward` for a kind of call that has been checked; None where this one
+        has to be checked again.
+        """
+        if not x.is_cpu or engines.traced():
+            return None
+        weights = self._weights(known.parts)
+        steps, batch = x.shape[1::-1] if self.batch_first else x.shape[:2]
+        if lengths is not None:
+            lengths = read_lengths(lengths, steps, batch, "cpu")
+        states = self._started(batch, state, x)
+        given = [()] * len(states) if state is None else states
+        if known.bound is None and torch.is_grad_enabled() and not self._plain():
+            return None
+        if not known.fits(x, given, weights):
+            return None
+        known.bind(weights)
+        output, ends = self._run(x, (), states, lengths, [], known, weights)
+        return output, self.returned_state(ends)
+
+    def _plain(self) -> bool:
+        """Whether all weights are parameters of this module itself, and in order."""
+        return self._own == [*self._parameters]
 
     def stream(self, batch_size: int = 1) -> Stream:
         """The layer one step at a time, with the same weights; see `Stream`."""

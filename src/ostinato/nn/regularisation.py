@@ -159,23 +159,6 @@ class Regularisation:
             self._asked = key, wanted
         return tuple(_drawn(x, wanted))
 
-    def examples(self, x: Tensor, letters: Mapping[str, int]) -> tuple[Tensor, ...]:
-        """Tensors of the masks' shapes and dtypes, without memory; arguments as for `masks`."""
-        return tuple(
-            x.new_empty((), dtype=x.dtype if once else torch.uint8).expand(
-                *x.shape[:2], size.at(letters)
-            )
-            for size, _, once in self._masks.values()
-        )
-
-    def like(
-        self, weights: Mapping[str, Tensor | tuple[Tensor, ...]]
-    ) -> dict[str, Tensor | tuple[Tensor, ...]]:
-        """Weights with as many tensors as `weights` gives, without chance."""
-        return {**weights} | {
-            name: w if isinstance(w := weights[name], Tensor) else w[0] for name in self._matrices
-        }
-
     def weights(
         self, weights: Mapping[str, Tensor | tuple[Tensor, ...]]
     ) -> dict[str, Tensor | tuple[Tensor, ...]]:

@@ -5,11 +5,10 @@ from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function
 
 from .. import engines
+from ..engines.torch_internals import BREAK, dynamo_compiling
 from ..errors import ArgumentTypeError, InputError, SizeError
 from . import overrides
 from .arguments import as_tensor, is_tensor, whole
-
-_compiling = torch.compiler.is_dynamo_compiling
 
 
 class Stream:
@@ -46,7 +45,7 @@ class Stream:
                 "stream has not seen; make the layer with bidirectional=False"
             )
         self.layer, self.batch_size = layer, whole("batch_size", batch_size)
-        self._ready = None
+        self._compiled = None
         self.reset()
 
     def __repr__(self):
@@ -86,14 +85,14 @@ class Stream:
         self._set(self._states())
 
     def __getstate__(self):
-        return self.__dict__ | {"_ready": None, "_slow": self._states()}
+        return self.__dict__ | {"_compiled": None, "_stored": self._states()}
 
     def _states(self) -> list[tuple[Tensor, ...]]:
         """The states of each layer, (B, units) each."""
-        return self._ready.states if self._ready else self._slow
+        return self._compiled.states if self._compiled else self._stored
 
     def _set(self, states: list[tuple[Tensor, ...]]):
-        self._ready, self._slow = None, states
+        self._compiled, self._stored = None, states
 
     def reset(self, rows=None) -> None:
         """Go back to the initial state.
@@ -150,12 +149,12 @@ class Stream:
             ArgumentTypeError: The input or `out` is not made of tensors.
             TracingError: torch.jit.trace records the call.
         """
-        if _compiling():
-            torch._dynamo.graph_break(**overrides.BREAK)
+        if dynamo_compiling():
+            torch._dynamo.graph_break(**BREAK)
             return torch.compiler.disable(Stream.step)(self, x, out)
         if (
-            self._ready
-            and (output := self._ready(x, out, self.layer._parameters.values())) is not None
+            self._compiled
+            and (output := self._compiled(x, out, self.layer._parameters.values())) is not None
         ):
             return output
         overrides.refuse_trace("Stream.step()")
@@ -194,5 +193,5 @@ class Stream:
                     precision=layer.precision,
                 )
         self._set(states)
-        self._ready = layer.make_steps(inputs[0].detach(), states)
+        self._compiled = layer.compile_step(inputs[0].detach(), states)
         return below[0] if out is None else out.copy_(below[0])

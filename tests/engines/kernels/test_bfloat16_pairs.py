@@ -23,7 +23,7 @@ def paired(x, listed, threads=1):
         (tokens.data_ptr(), len(listed)),
         threads,
     )
-    job_list.run([job_list.Work([job], job_list.Bases()).at({})])
+    job_list.JobList([job]).run({})
     return out.view(torch.bfloat16).unflatten(1, (x.shape[1], 2))
 
 

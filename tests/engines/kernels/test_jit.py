@@ -177,7 +177,7 @@ def test_the_kernels_of_deleted_cells_are_freed(compiled, monkeypatch):
 
 
 def test_the_kernels_of_deleted_layers_of_one_cell_have_a_bound(compiled, monkeypatch):
-    monkeypatch.setattr(engines.cpu, "KEPT", 6)
+    monkeypatch.setattr(engines.cpu, "EXECUTABLES", 6)
     counts, cell = [], new_cell(0.35)
     for units in range(5, 20):
         use(Recurrent(cell, 3, units))

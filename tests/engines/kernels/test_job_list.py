@@ -1,6 +1,4 @@
-"""Lists of jobs: their order, their waiting for each other, their threads, and the bases of their
-addresses.
-"""
+"""Lists of jobs: their order, their waiting for each other, their threads, and their relocations."""
 
 import functools
 
@@ -10,7 +8,7 @@ import torch
 from ostinato.engines import doctor
 from ostinato.engines.kernels import jit, job_list
 from ostinato.engines.kernels.builder import I64, PTR, Code
-from ostinato.engines.kernels.job_list import Bases, Job, Work
+from ostinato.engines.kernels.job_list import Job, JobList, Relocation, ReusableList
 
 pytestmark = pytest.mark.skipif(
     not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here"
@@ -45,7 +43,7 @@ def note() -> jit.Compiled:
 def test_each_thread_runs_each_job_in_order(threads):
     numbers = torch.zeros(threads, 8, dtype=torch.int64)
     jobs = [Job(note(), [numbers.data_ptr(), 0], threads) for _ in range(5)]
-    job_list.run([Work(jobs, Bases()).at({})])
+    JobList(jobs).run({})
     assert numbers[:, 0].tolist() == [11111] * threads
 
 
@@ -58,41 +56,40 @@ def test_a_job_that_waits_sees_what_all_have_made():
             Job(note(), [numbers.data_ptr(), 0], 1, waits=True),
             Job(note(), [numbers.data_ptr(), 1], 1, waits=True),
         ]
-        job_list.run([Work(jobs, Bases()).at({})])
+        JobList(jobs).run({})
         assert numbers[:, 0].tolist() == [111, 1]
 
 
-def test_teams_run_side_by_side_with_threads_of_their_own():
+def test_lists_run_side_by_side_on_threads_of_their_own():
     numbers = [torch.zeros(2, 8, dtype=torch.int64) for _ in range(3)]
-    works = [
-        Work([Job(note(), [n.data_ptr(), 0], many, waits=k > 0) for k in range(2)], Bases())
+    lists = [
+        JobList([Job(note(), [n.data_ptr(), 0], many, waits=k > 0) for k in range(2)])
         for n, many in zip(numbers, (2, 1, 2))
     ]
-    job_list.run([work.at({}) for work in works])
+    job_list.run([(jobs, {}) for jobs in lists])
     assert [n[:, 0].tolist() for n in numbers] == [[11, 11], [11, 0], [11, 11]]
 
 
-def test_bases_stand_for_what_a_call_knows():
-    numbers, bases = torch.zeros(4, 8, dtype=torch.int64), Bases()
-    work = Work(
-        [Job(note(), [bases["here"] + 64, 0], 1), Job(note(), [bases["there"], bases["from"]], 1)],
-        bases,
+def test_relocations_stand_for_what_a_call_knows():
+    numbers, here = torch.zeros(4, 8, dtype=torch.int64), Relocation("here")
+    jobs = JobList(
+        [
+            Job(note(), [here + 64, 0], 1),
+            Job(note(), [Relocation("there"), Relocation("from")], 1),
+        ]
     )
     start = numbers.data_ptr()
     for _ in range(2):
-        job_list.run([work.at({"here": start, "there": start + 128, "from": 0})])
+        jobs.run({"here": start, "there": start + 128, "from": 0})
     assert numbers[:, 0].tolist() == [0, 11, 11, 0]
-    listed = job_list.Listed(work, {"there": start, "from": 0}, ["here"])
-    listed.run([start + 128])
+    reusable = ReusableList(jobs, {"there": start, "from": 0})
+    reusable.run({"here": start + 128})
     assert numbers[:, 0].tolist() == [1, 11, 11, 1]
+    assert [*reusable.places] == ["here"]
 
 
-def test_calls_run_together_and_return_what_they_find():
-    numbers = torch.zeros(2, 8, dtype=torch.int64)
-
-    def call(k, times):
-        for _ in range(times):
-            yield Work([Job(note(), [numbers[k].data_ptr(), 0], 1)], Bases()).at({})
-        return numbers[k, 0].item()
-
-    assert job_list.together([call(0, 3), call(1, 1)]) == [111, 1]
+def test_a_relocation_is_replaced_by_a_number_or_by_another_relocation():
+    job = Job(note(), [Relocation("here", 8), Relocation("there", 16)], 1)
+    placed = job.placed({"here": 100, "there": Relocation("elsewhere", 1)})
+    assert placed.words == [108, Relocation("elsewhere", 17)]
+    assert job.placed({"here": 100}).words == [108, Relocation("there", 16)]

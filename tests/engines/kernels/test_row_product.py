@@ -30,8 +30,6 @@ def test_rows_times_a_matrix(count, depth, size, transposed, bits, threads, clos
     words = product.words(
         out.data_ptr(), out.stride(0), x.data_ptr(), x.stride(0), count, packed.data_ptr(), 0
     )
-    job_list.run(
-        [job_list.Work([job_list.Job(product.function, words, threads)], job_list.Bases()).at({})]
-    )
+    job_list.JobList([job_list.Job(product.function, words, threads)]).run({})
     close(out[:, :size], x @ weight.T)
     assert (out[:, -1] == 7).all()

@@ -46,7 +46,7 @@ def sum_outer(pairs, listed, threads=1):
         )
         for k, (d, x) in enumerate(pairs)
     ]
-    job_list.run([job_list.Work(jobs, job_list.Bases()).at({})])
+    job_list.JobList(jobs).run({})
     return out
 
 
@@ -88,7 +88,7 @@ def test_a_total_is_a_sum_over_tokens(count, columns, dtype, threads, close):
         (listed.data_ptr(), count),
         threads,
     )
-    job_list.run([job_list.Work([job], job_list.Bases()).at({})])
+    job_list.JobList([job]).run({})
     close(out[:-1], d[1:].sum(0))
     assert out[-1] == 7
 
@@ -106,5 +106,5 @@ def test_the_code_of_every_width_agrees(target, compile_for, close):
 def test_tokens_are_cleared_and_no_others(threads):
     out, listed = torch.ones(9, 7), torch.tensor([0, 4, 8])
     job = weight_gradient.clear(32, out.data_ptr(), 7, (listed.data_ptr(), 3), threads)
-    job_list.run([job_list.Work([job], job_list.Bases()).at({})])
+    job_list.JobList([job]).run({})
     assert out.sum(1).tolist() == [0, 7, 7, 7, 0, 7, 7, 7, 0]

@@ -20,21 +20,20 @@ from torch import Tensor
 
 from . import jit
 from .builder import I32, I64, PTR, Code, Target
-from .job_list import Bases, Job, Listed, Work
+from .job_list import Job, JobList, Relocation, Word
+from .tuning import LONG_SPAN
 
 # Numbers of 32 bits in a vector, and vectors in a block.
 VECTOR, BLOCK = 16, 64
 # Odd 64-bit constants: binary digits of the golden ratio, and those that SplitMix64 and MurmurHash3
 # mix with.
 GOLDEN, MIX_1, MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB
-# Bytes from which several threads read.
-WORTH_A_THREAD = 1 << 18
 
 
 class Span(NamedTuple):
     """Memory to read: its address, and how many numbers of 32 bits there are."""
 
-    address: int
+    address: Word
     numbers: int
 
 
@@ -186,10 +185,10 @@ def _signed(number: int) -> int:
 
 def threads_for(spans: Sequence[Span], threads: int) -> int:
     """The number of threads to read with, of `threads` that there are."""
-    return threads if 4 * sum(s.numbers for s in spans) >= WORTH_A_THREAD else 1
+    return threads if 4 * sum(s.numbers for s in spans) >= LONG_SPAN else 1
 
 
-def job(spans: Sequence[Span], out: int, threads: int) -> Job:
+def job(spans: Sequence[Span], out: Word, threads: int) -> Job:
     """The job that reads memory on several threads. Each writes its part of the fingerprint, 8
     bytes, from the address `out` on.
     """
@@ -200,14 +199,14 @@ class _Reader:
     """Reads spans of some sizes."""
 
     def __init__(self, numbers: Sequence[int], threads: int):
-        bases, names = Bases(), [f"span {k}" for k in range(len(numbers))]
-        spans = [Span(bases[name], size) for name, size in zip(names, numbers)]
-        self._listed = Listed(Work([job(spans, bases["out"], threads)], bases), {}, ["out", *names])
+        self._names = [f"span {k}" for k in range(len(numbers))]
+        spans = [Span(Relocation(name), size) for name, size in zip(self._names, numbers)]
+        self._jobs = JobList([job(spans, Relocation("out"), threads)])
         self._parts = ctypes.c_int64 * threads
 
     def __call__(self, addresses: Sequence[int]) -> int:
         parts = self._parts()
-        self._listed.once([ctypes.addressof(parts), *addresses])
+        self._jobs.run({"out": ctypes.addressof(parts), **dict(zip(self._names, addresses))})
         return sum(parts) % (1 << 64)
 
 

@@ -2,12 +2,17 @@
 
 To enter a pool of threads and to cross from Python to compiled code costs microseconds each time,
 as much as a short job itself; a pass over a sequence is a handful of jobs, so they go as one list.
-Lists are made once for a shape, with bases in place of the addresses that only a call knows.
+A list is compiled once for a shape. Addresses that only a call knows are relocations in it.
+
+In memory a call is an array of 64-bit words:
+
+    number of lists | place and first thread of each list | list | list ...
+    a list:  jobs, threads, arrived | function, words, threads, goal of each job | words of each job
 """
 
 import functools
 from array import array
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from llvmlite import ir
@@ -15,16 +20,29 @@ from llvmlite import ir
 from . import jit
 from .builder import I64, PTR, VOID, Code, Target
 
-# Multiply-adds below which a second thread costs more than it brings.
-WORTH_A_THREAD = 200_000
-# What a list begins with: how many jobs; how many threads the team has; where they count who has
-# come to a meeting.
-HEAD = ("jobs", "team", "met")
-# What it says of a job: the function's address; where its words are, from the list's beginning; how
-# many threads run it; and how many are to have come before it (0: no waiting).
+# The words that a list begins with: the number of jobs; the number of threads; and where the
+# threads count how many of them have arrived at a barrier.
+HEAD = ("jobs", "threads", "arrived")
+# The words of a job: the function's address; where its words are, from the list's beginning; how
+# many threads run it; and how many arrivals it waits for (0: it does not wait).
 FIELDS = ("function", "words", "threads", "goal")
-# An address that has a base is the base's number times this, and what is to be added to the base.
-BASE = 1 << 50
+# The words before a list that runs alone: one list, which is behind these words, from thread 0 on.
+ALONE = (1, 3, 0)
+
+
+@dataclass(frozen=True)
+class Relocation:
+    """A word that a call fills in: its number of this name, and an offset that is added to it."""
+
+    name: str
+    offset: int = 0
+
+    def __add__(self, more: int) -> "Relocation":
+        return Relocation(self.name, self.offset + more)
+
+
+# A word of a job: a number, or what a call puts in its place.
+Word = int | Relocation
 
 
 @dataclass(frozen=True)
@@ -32,94 +50,78 @@ class Job:
     """A compiled function `run(words, thread, threads)` with its words.
 
     Attributes:
-        function: What holds it; its address is the first of its functions.
+        function: The code; its address is that of the first function.
         words: What its first argument points to.
         threads: How many run it.
-        waits: It needs what an earlier job of the list made.
+        waits: It needs the result of an earlier job of the list.
     """
 
     function: jit.Compiled
-    words: list[int]
+    words: Sequence[Word]
     threads: int
     waits: bool = False
 
-
-class Bases:
-    """What takes the place of addresses, and other numbers, that are not yet known."""
-
-    def __init__(self):
-        self._names: list[str] = []
-
-    def __getitem__(self, name: str) -> int:
-        """A base; what is added to it will be added to the number that a call has for it."""
-        if name not in self._names:
-            self._names.append(name)
-        return (self._names.index(name) + 1) * BASE
-
-    def moves(self, words: Sequence[int]) -> list[tuple[int, str, int]]:
-        """Which words have a base: their places, the base's name, and what to add to it."""
-        return [
-            (place, self._names[word // BASE - 1], word % BASE)
-            for place, word in enumerate(words)
-            if word >= BASE
+    def placed(self, numbers: Mapping[str, Word]) -> "Job":
+        """The job with numbers, or other relocations, in place of its relocations; names that are
+        not in `numbers` stay.
+        """
+        words = [
+            numbers[word.name] + word.offset
+            if isinstance(word, Relocation) and word.name in numbers
+            else word
+            for word in self.words
         ]
+        return Job(self.function, words, self.threads, self.waits)
 
 
-class Work:
-    """A list of jobs for one team of threads, made once.
+class JobList:
+    """Jobs that run as one call.
 
     Args:
         jobs: In order.
-        bases: Of their words.
 
     Attributes:
-        threads: The team's.
-        moves: Which words have a base: their places, the base's name, and what to add to it.
+        jobs: The jobs; the list holds their functions.
+        threads: How many run the list.
+        relocations: Which words have a relocation: their places, the name, and the offset.
     """
 
-    def __init__(self, jobs: Sequence[Job], bases: Bases):
-        self._jobs, self._bases = jobs, bases
-        self.threads, met, fields, words = max(job.threads for job in jobs), 0, [], []
-        for job in jobs:
-            met += self.threads if job.waits and self.threads > 1 else 0
+    def __init__(self, jobs: Iterable[Job]):
+        self.jobs = tuple(jobs)
+        self.threads = max(job.threads for job in self.jobs)
+        fields, words, goal = [], [], 0
+        for job in self.jobs:
+            goal += self.threads if job.waits and self.threads > 1 else 0
             fields += (
                 job.function.address,
-                len(HEAD) + len(FIELDS) * len(jobs) + len(words),
+                len(HEAD) + len(FIELDS) * len(self.jobs) + len(words),
                 job.threads,
-                met if job.waits else 0,
+                goal if job.waits else 0,
             )
             words += job.words
-        listed = [len(jobs), self.threads, 0, *fields, *words]
-        self.moves = bases.moves(listed)
-        self._words = array("q", [0 if word >= BASE else word for word in listed])
+        listed = [*ALONE, len(self.jobs), self.threads, 0, *fields, *words]
+        self.relocations = [
+            (place, word.name, word.offset)
+            for place, word in enumerate(listed)
+            if isinstance(word, Relocation)
+        ]
+        self._words = array("q", [0 if isinstance(word, Relocation) else word for word in listed])
 
-    def jobs(self, numbers: Mapping[str, int]) -> list[Job]:
-        """The jobs, with numbers, or other bases, in place of the bases."""
-        placed = []
-        for job in self._jobs:
-            words = [*job.words]
-            for place, name, more in self._bases.moves(words):
-                words[place] = numbers[name] + more
-            placed.append(Job(job.function, words, job.threads, job.waits))
-        return placed
-
-    @property
-    def size(self) -> int:
-        """Words of the list."""
-        return len(self._words)
-
-    def at(self, numbers: Mapping[str, int]) -> tuple[int, array]:
-        """The team's threads and its list, with numbers in place of the bases."""
+    def words(self, numbers: Mapping[str, int]) -> array:
+        """A copy of the words of a call of this list alone, with numbers for the relocations."""
         words = self._words[:]
-        for place, name, more in self.moves:
-            words[place] = numbers[name] + more
-        return self.threads, words
+        for place, name, offset in self.relocations:
+            words[place] = numbers[name] + offset
+        return words
+
+    def run(self, numbers: Mapping[str, int]) -> None:
+        """Run with these numbers for the relocations; several threads may be at it."""
+        words = self.words(numbers)
+        _launcher()(words.buffer_info()[0], self.threads)
 
 
-class _Team(Code):
-    """The code: the number of lists, and of each its place, and its first thread; the lists
-    follow.
-    """
+class _Launcher(Code):
+    """The code that runs the lists of a call: each thread belongs to one list."""
 
     def __init__(self, target: Target, *, openmp: bool):
         super().__init__(32, target)
@@ -132,7 +134,8 @@ class _Team(Code):
             head = {name: self.word(listed, j) for j, name in enumerate(HEAD)}
             with b.if_then(
                 b.and_(
-                    b.icmp_signed(">=", mine, self.i64(0)), b.icmp_signed("<", mine, head["team"])
+                    b.icmp_signed(">=", mine, self.i64(0)),
+                    b.icmp_signed("<", mine, head["threads"]),
                 )
             ):
                 with self.loop(0, head["jobs"]) as j:
@@ -146,7 +149,7 @@ class _Team(Code):
         b = self.b
         job = {name: self.word(listed, b.add(place, self.i64(j))) for j, name in enumerate(FIELDS)}
         with b.if_then(b.icmp_signed("!=", job["goal"], self.i64(0))):
-            self.meet(self._place(listed, self.i64(HEAD.index("met"))), job["goal"])
+            self.meet(self._place(listed, self.i64(HEAD.index("arrived"))), job["goal"])
         with b.if_then(b.icmp_signed("<", mine, job["threads"])):
             function = b.inttoptr(
                 job["function"], ir.FunctionType(VOID, [PTR, I64, I64]).as_pointer()
@@ -158,99 +161,67 @@ class _Team(Code):
 
 
 @functools.cache
-def _function() -> jit.Function:
+def _launcher() -> jit.Function:
     target, _ = jit.host()
-    return jit.Function(_Team(target, openmp=jit.openmp() is not None).text)
+    return jit.Function(_Launcher(target, openmp=jit.openmp() is not None).text)
 
 
-def listed(works: Sequence[tuple[int, array]]) -> tuple[int, array]:
-    """All threads, and one list, of what `Work.at` gives, each with threads of its own, side by
-    side.
-    """
-    head, place, first = [len(works)], 1 + 2 * len(works), 0
-    for threads, words in works:
+def run(lists: Sequence[tuple[JobList, Mapping[str, int]]]) -> None:
+    """Run lists at the same time, each on threads of its own, with numbers for its relocations."""
+    if len(lists) == 1:
+        ((alone, numbers),) = lists
+        alone.run(numbers)
+        return
+    parts = [jobs.words(numbers)[len(ALONE) :] for jobs, numbers in lists]
+    head, place, first = [len(lists)], 1 + 2 * len(lists), 0
+    for (jobs, _), words in zip(lists, parts):
         head += place, first
         place += len(words)
-        first += threads
+        first += jobs.threads
     words = array("q", head)
-    for _, more in works:
-        words += more
-    return first, words
+    for part in parts:
+        words += part
+    _launcher()(words.buffer_info()[0], first)
 
 
-def run(works: Sequence[tuple[int, array]]) -> None:
-    """Run what `Work.at` gives, side by side."""
-    threads, words = listed(works)
-    _function()(words.buffer_info()[0], threads)
-
-
-class Listed:
-    """Work that is run again and again, by one caller at a time.
+class ReusableList:
+    """A job list whose words are filled in place, by one caller at a time.
 
     Args:
-        work: The work.
-        numbers: What its bases stand for.
-        others: The names of bases that are given in each run.
+        jobs: The jobs.
+        fixed: Numbers that stay, by name; the others are given in each run.
 
     Attributes:
-        threads: How many run it.
-        words: The list.
-        moves: Where in it the others belong: the place, which of them, and what to add.
-        start: Runs it; `short` does so on this thread alone, see `native.Function.short`.
+        words: The words of the call.
+        places: For each other name the words that have a relocation of it, and the offsets.
+        last: The place of the first word of the last job.
+        start: Runs the list as it is filled in. If it is for one thread it runs on the calling
+            thread, and meanwhile no other Python thread runs; see `jit.Function.short`.
     """
 
-    def __init__(self, work: Work, numbers: Mapping[str, int], others: Sequence[str]):
-        # Whoever runs the list holds its functions.
-        self._work = work
-        self.threads, self.words = listed([work.at({**numbers} | dict.fromkeys(others, 0))])
-        head = len(self.words) - work.size
-        self.moves = [
-            (head + place, others.index(name), more)
-            for place, name, more in work.moves
-            if name in others
+    def __init__(self, jobs: JobList, fixed: Mapping[str, int]):
+        self._jobs = jobs  # which holds the functions
+        self.places: dict[str, list[tuple[int, int]]] = {}
+        for place, name, offset in jobs.relocations:
+            if name not in fixed:
+                self.places.setdefault(name, []).append((place, offset))
+        self.words = jobs.words({**fixed, **dict.fromkeys(self.places, 0)})
+        self.last = len(self.words) - len(jobs.jobs[-1].words)
+        self._moves = [
+            (place, name, offset) for name, some in self.places.items() for place, offset in some
         ]
-        self._met = head + HEAD.index("met")
+        self._arrived = len(ALONE) + HEAD.index("arrived")
         address = self.words.buffer_info()[0]
-        self.start, self.short = (
-            functools.partial(_function(), address, self.threads),
-            _function().short(address),
-        )
+        self._several = functools.partial(_launcher(), address, jobs.threads)
+        self.start = _launcher().short(address) if jobs.threads == 1 else self._start
 
-    def once(self, others: Sequence[int]):
-        """Run, with these numbers for the others; here many callers may be at it."""
-        words = self.words[:]
-        self._fill(words, others)
-        _function()(words.buffer_info()[0], self.threads)
+    def run(self, numbers: Mapping[str, int]) -> None:
+        """Fill in numbers by name, and run."""
+        words = self.words
+        for place, name, offset in self._moves:
+            words[place] = numbers[name] + offset
+        self._start()
 
-    def run(self, others: Sequence[int]):
-        """Run, with these numbers for the others."""
-        self._fill(self.words, others)
-        self.clear()
-        self.start()
-
-    def _fill(self, words: array, others: Sequence[int]):
-        for place, which, more in self.moves:
-            words[place] = others[which] + more
-
-    def clear(self):
-        """Have threads count anew who has come."""
-        self.words[self._met] = 0
-
-
-def together(calls: Sequence[Generator[tuple[int, array], None, object]]) -> list:
-    """Run calls side by side: what each gives is run, then it goes on; what they return is
-    returned.
-    """
-    found: list = [None] * len(calls)
-    going = dict(enumerate(calls))
-    while going:
-        works = []
-        for k, call in [*going.items()]:
-            try:
-                works.append(next(call))
-            except StopIteration as end:
-                found[k] = end.value
-                del going[k]
-        if works:
-            run(works)
-    return found
+    def _start(self):
+        self.words[self._arrived] = 0
+        self._several()

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from . import jit
 from .builder import I32, PTR, Code, Target
-from .job_list import WORTH_A_THREAD, Bases, Job, Listed, Work
+from .job_list import Job, JobList, Relocation
 from .tile_product import Pack
+from .tuning import LINE, PACKED_LAYOUTS, WORTH_A_THREAD
 
 # The words: addresses; the part's units and depth, and how far these are apart in the weight;
 # vectors of a block and of a piece; and how far blocks, pieces and turns are apart in the result.
@@ -29,11 +30,6 @@ WORDS = (
     "piece",
     "turn",
 )
-
-# Layouts of weights whose jobs are kept.
-KEPT = 8
-# Numbers of which a pack's beginning is a multiple: a cache line's.
-LINE = 16
 
 
 class Packing(Code):
@@ -120,7 +116,7 @@ class Packer:
         self._names = [*dict.fromkeys(name for _, name, *_ in self._parts)]
         # The parts of which pairs of columns are made first.
         self._narrow = {tuple(part): pack for pack, *part, _, _, _ in self._parts if pack.narrow}
-        self._listed: dict[tuple, Listed] = {}
+        self._lists: dict[tuple, JobList] = {}
 
     def __call__(
         self, weights: Mapping[str, Tensor], empty: Callable[[tuple[int, ...], torch.dtype], Tensor]
@@ -140,20 +136,23 @@ class Packer:
             )
         strides = tuple([w.stride() for w in (*given, *held.values())])
         key = strides, packed.dtype, torch.get_num_threads() if self._size >= WORTH_A_THREAD else 1
-        listed = self._listed.get(key)
-        if listed is None:
-            if len(self._listed) >= KEPT:
-                self._listed.clear()
-            listed = self._listed[key] = self._list(*key)
+        jobs = self._lists.get(key)
+        if jobs is None:
+            if len(self._lists) >= PACKED_LAYOUTS:
+                self._lists.clear()
+            jobs = self._lists[key] = self._list(*key)
         at = packed.data_ptr()
-        listed.once([at, *[w.data_ptr() for w in given], *[w.data_ptr() for w in held.values()]])
+        numbers = {"out": at}
+        for source, w in zip((*self._names, *held), (*given, *held.values())):
+            numbers[f"weight {source}"] = w.data_ptr()
+        jobs.run(numbers)
         return packed, [at + start * packed.itemsize for start in self._starts]
 
     def _list(
         self, strides: tuple[tuple[int, int], ...], dtype: torch.dtype, threads: int
-    ) -> Listed:
-        """The jobs, for weights whose numbers are so far apart."""
-        bases, names, jobs = Bases(), [*self._names, *self._narrow], []
+    ) -> JobList:
+        """The jobs, for weights with these strides."""
+        names, jobs = [*self._names, *self._narrow], []
         apart_of = dict(zip(names, strides))
         for pack, name, transposed, row, column, start, sizes, order in self._parts:
             if pack.narrow:
@@ -163,14 +162,14 @@ class Packer:
                 source, apart = name, apart_of[name][::-1] if transposed else apart_of[name]
                 first = (row * apart[0] + column * apart[1]) * dtype.itemsize
             words = [
-                bases["out"] + start * dtype.itemsize,
-                bases[f"weight {source}"] + first,
+                Relocation("out", start * dtype.itemsize),
+                Relocation(f"weight {source}", first),
                 *sizes,
                 *apart,
                 *order,
             ]
             jobs.append(Job(jit.made(Packing, 8 * dtype.itemsize), words, threads))
-        return Listed(Work(jobs, bases), {}, ["out", *(f"weight {name}" for name in names)])
+        return JobList(jobs)
 
 
 def _pairs(part: Tensor) -> Tensor:

@@ -1,5 +1,5 @@
-"""Training calls that are prepared: what a call gives that is not, whatever gradient is asked for
-and whatever happened in between.
+"""Executables: every call of a signature runs the same one, and gives the same as the first call,
+whatever gradient is asked for and whatever happened in between.
 """
 
 import copy
@@ -14,11 +14,10 @@ from torch.nn.utils import prune
 import ostinato
 from ostinato import GRU, LSTM, Recurrent, engines
 from ostinato.engines import cpu, doctor
+from ostinato.engines.executable import Executable
 from ostinato.engines.loops import _made
-from ostinato.engines.prepared import Prepared
-from ostinato.engines.ready import Ready
 from ostinato.errors import InputError, SizeError
-from readiness import kinds
+from readiness import executables, forget, kinds
 
 pytestmark = pytest.mark.skipif(
     not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here"
@@ -52,19 +51,19 @@ def learned(module, x, losses="hy", lengths=None):
     return [y, *states, x.grad, *(p.grad for p in module.parameters())]
 
 
-def unprepared(module, *given):
-    module._ready.clear()
-    module._seen.clear()
+def first_call(module, *given):
+    """A call whose arguments are checked."""
+    forget(module)
     return learned(module, *given)
 
 
-def the_only(module) -> Prepared:
-    ((part,),) = module._ready.values()
-    assert isinstance(part.made, Prepared)
-    return part.made
+def the_only(module) -> Executable:
+    ((executable,),) = executables(module)
+    assert executable.signature.backward
+    return executable
 
 
-def prepare(module, x):
+def repeat(module, x):
     for _ in range(2):
         learned(module, x)
     return the_only(module)
@@ -82,13 +81,13 @@ def same(found, wanted, close):
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("cell", CELLS)
-def test_a_prepared_call_gives_what_others_give(cell, batch_first, threads, losses, close):
+def test_a_repeated_call_gives_what_others_give(cell, batch_first, threads, losses, close):
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     for shape in ((1, 7), (7, 1), (4, 5)):
         module, x = layer(cell, batch_first=batch_first), torch.randn(*shape, 6, requires_grad=True)
-        wanted = unprepared(module, x, losses)
-        prepare(module, x)
+        wanted = first_call(module, x, losses)
+        repeat(module, x)
         same(learned(module, x, losses), wanted, close)
         module.engine = "reference"
         same(learned(module, x, losses), wanted, close)
@@ -121,7 +120,7 @@ def test_rows_of_unequal_lengths(cell, bidirectional, batch_first, threads, clos
         with torch.inference_mode():
             module(x, lengths=LENGTHS[0])
     runs = module.num_directions
-    assert kinds(module) == [[Prepared] * runs, [Ready] * runs]
+    assert kinds(module) == [["training"] * runs, ["bound"] * runs]
     for lengths in LENGTHS:
         same(learned(module, x, lengths=lengths), learned(plain, x, lengths=lengths), close)
         with torch.inference_mode():
@@ -131,7 +130,7 @@ def test_rows_of_unequal_lengths(cell, bidirectional, batch_first, threads, clos
             [wanted, *(others if isinstance(others, tuple) else [others])],
             close,
         )
-    assert kinds(module) == [[Prepared] * runs, [Ready] * runs]
+    assert kinds(module) == [["training"] * runs, ["bound"] * runs]
     torch.set_num_threads(before)
 
 
@@ -173,7 +172,7 @@ def test_masks_are_the_same_where_rows_end_early(regularisers, bias, close):
     the_only(module)
     torch.manual_seed(3)
     found = learned(module, x, lengths=[1, 2, 0, 5])
-    module._ready.clear()
+    forget(module)
     torch.manual_seed(3)
     same(found, learned(module, x, lengths=[1, 2, 0, 5]), close)
 
@@ -182,12 +181,12 @@ def test_masks_are_the_same_where_rows_end_early(regularisers, bias, close):
 @pytest.mark.parametrize(
     "lengths", [[3, 5, 1], [3, 5, 1, 6], [3, -1, 1, 4], [True] * 4, [0.5, 1, 2, 3]]
 )
-def test_a_prepared_call_refuses_lengths_that_are_none(lengths, learns):
+def test_a_repeated_call_refuses_lengths_that_cannot_be(lengths, learns):
     module, x = layer("gru", batch_first=True), torch.randn(4, 5, 6, requires_grad=learns)
     with torch.set_grad_enabled(learns):
         for _ in range(2):
             module(x, lengths=LENGTHS[0])
-        assert [*module._ready.values()] != [None]
+        assert kinds(module)
         with pytest.raises((InputError, SizeError), match="write 4 whole"):
             module(x, lengths=lengths)
 
@@ -221,7 +220,7 @@ def test_layers_one_above_another_and_in_both_directions_and_without_biases(
             ):
                 close(a, b)
     runs = module.num_layers * module.num_directions
-    assert kinds(module) == [[Prepared] * runs, [Ready] * runs]
+    assert kinds(module) == [["training"] * runs, ["bound"] * runs]
     with torch.no_grad():
         for m in (module, plain):
             [*m.parameters()][-1].mul_(1.5)
@@ -260,9 +259,9 @@ def test_states_that_are_given(cell, batch_first, lengths, threads, bidirectiona
         same(*found, close)
     # A reverse run whose output is its state writes what is past a row's end the longer way.
     assert (
-        kinds(module) == [[Prepared], [Ready]]
+        kinds(module) == [["training"], ["bound"]]
         or bidirectional
-        and (lengths is not None or kinds(module) == [[Prepared] * 2, [Ready] * 2])
+        and (lengths is not None or kinds(module) == [["training"] * 2, ["bound"] * 2])
     )
     torch.set_num_threads(before)
 
@@ -282,7 +281,8 @@ def test_a_long_sequence_is_learned_a_part_at_a_time(kind, close):
         y = torch.cat(made, 1)
         found.append([y, *torch.autograd.grad(y.cos().sum(), [*m.parameters()])])
     same(*found, close)
-    assert kinds(module) == [[Prepared] * 2]
+    # The first part begins without a state.
+    assert kinds(module) == [["training"] * 2] * 2
     with pytest.raises(
         SizeError, match=r"it should be \(layers \* directions, batch, units\) = \(2, 4, 9\)"
     ):
@@ -301,17 +301,17 @@ def test_dropout_between_layers_draws_the_same(batch_first, bidirectional, close
         with torch.no_grad():
             module(x)
     runs = 3 * module.num_directions
-    assert kinds(module) == [[Prepared] * runs]
+    assert kinds(module) == [["training"] * runs, ["bound"] * runs]
     torch.manual_seed(3)
     found = learned(module, x)
     torch.manual_seed(3)
-    same(found, unprepared(module, x), close)
+    same(found, first_call(module, x), close)
     module.eval()
     with torch.no_grad():
         wanted = module(x)[0]
         for _ in range(3):
             close(module(x)[0], wanted)
-    assert kinds(module)[-1] == [Ready] * runs
+    assert kinds(module)[-1] == ["bound"] * runs
 
 
 REGULARISED = [
@@ -325,24 +325,24 @@ REGULARISED = [
 
 @pytest.mark.parametrize("batch_first", [True, False])
 @pytest.mark.parametrize("regularisers", REGULARISED)
-def test_a_prepared_call_leaves_the_same_to_chance(regularisers, batch_first, close):
+def test_a_repeated_call_draws_the_same_masks(regularisers, batch_first, close):
     for make in (lambda **others: layer("lstm", **others), lambda **others: LSTM(6, 9, **others)):
         module, x = (
             make(batch_first=batch_first, **regularisers),
             torch.randn(4, 5, 6, requires_grad=True),
         )
-        prepare(module, x)
+        repeat(module, x)
         torch.manual_seed(1)
         found = [learned(module, x) for _ in range(2)]
         torch.manual_seed(1)
-        wanted = [unprepared(module, x) for _ in range(2)]
+        wanted = [first_call(module, x) for _ in range(2)]
         same([*found[0], *found[1]], [*wanted[0], *wanted[1]], close)
         assert not torch.equal(found[0][0], found[1][0])
         module.eval()
-        still = unprepared(module, x)
+        still = first_call(module, x)
         for _ in range(3):
             same(learned(module, x), still, close)
-        assert kinds(module)[-1] == [Prepared]
+        assert kinds(module)[-1] == ["training"]
 
 
 def test_a_gradient_has_a_gradient_with_masks_too(close):
@@ -350,7 +350,7 @@ def test_a_gradient_has_a_gradient_with_masks_too(close):
         layer("gru", zoneout=0.3, variational=0.3, dtype=torch.float64),
         torch.randn(3, 5, 6, dtype=torch.float64, requires_grad=True),
     )
-    prepare(module, x)
+    repeat(module, x)
     found = []
     for engine in (None, "reference"):
         module.engine = engine
@@ -360,17 +360,17 @@ def test_a_gradient_has_a_gradient_with_masks_too(close):
     same(*found, close)
 
 
-def test_what_is_prepared_is_what_runs(monkeypatch):
+def test_a_repeated_call_looks_up_nothing(monkeypatch):
     module, x = layer(), torch.randn(3, 5, 6)
-    prepare(module, x)
-    monkeypatch.setattr(engines, "scan", lambda *a, **k: pytest.fail("a call was not prepared"))
+    repeat(module, x)
+    monkeypatch.setattr(engines, "run_all", lambda *a, **k: pytest.fail("it was looked up"))
     learned(module, x)
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru", "layer_norm_lstm"])
 def test_only_the_gradients_asked_for_are_made(cell, close):
     module, x = layer(cell), torch.randn(3, 5, 6, requires_grad=True)
-    prepare(module, x)
+    repeat(module, x)
     whole, alone = learned(module, x), learned(module, x.detach())
     assert sum(a is None for a in alone) == 1
     same(
@@ -397,7 +397,7 @@ def test_only_the_gradients_asked_for_are_made(cell, close):
 def test_two_calls_and_their_gradients_cross(close):
     module = layer("lstm")
     x, z = torch.randn(2, 3, 5, 6).unbind()
-    prepare(module, x)
+    repeat(module, x)
     wanted = [learned(module, x), learned(module, z)]
     module.zero_grad()
     first, second = module(x)[0], module(z)[0]
@@ -415,7 +415,7 @@ def test_two_calls_and_their_gradients_cross(close):
 
 def test_a_graph_that_is_kept_is_gone_back_through_twice(close):
     module, x = layer(), torch.randn(3, 5, 6)
-    prepare(module, x)
+    repeat(module, x)
     module.zero_grad()
     loss = module(x)[0].square().sum()
     loss.backward(retain_graph=True)
@@ -436,7 +436,7 @@ def test_a_gradient_has_a_gradient(batch_first, bidirectional, close):
         y, h = module(x)
         (d,) = torch.autograd.grad(y.sin().sum() + h.cos().sum(), x, create_graph=True)
         found.append([d, *torch.autograd.grad(d.square().sum(), [x, *module.parameters()])])
-    assert [Prepared] * module.num_directions in kinds(module)
+    assert ["training"] * module.num_directions in kinds(module)
     for mine in found[:3]:
         same(mine, found[3], close)
 
@@ -455,21 +455,21 @@ def test_a_weight_in_two_places_has_both_parts_of_its_gradient(close):
 
 def test_a_weight_is_read_as_it_is_now(close):
     module, x = LSTM(6, 9), torch.randn(5, 3, 6, requires_grad=True)
-    prepare(module, x)
+    repeat(module, x)
     torch.optim.SGD(module.parameters(), lr=0.5).step()
-    same(learned(module, x), unprepared(copy.deepcopy(module), x), close)
+    same(learned(module, x), first_call(copy.deepcopy(module), x), close)
     module.weight_hh_l0.data.mul_(0.5)
-    same(learned(module, x), unprepared(copy.deepcopy(module), x), close)
+    same(learned(module, x), first_call(copy.deepcopy(module), x), close)
     module.double()
-    same(learned(module, x.double()), unprepared(copy.deepcopy(module), x.double()), close)
+    same(learned(module, x.double()), first_call(copy.deepcopy(module), x.double()), close)
     module.float()
-    same(learned(module, x), unprepared(copy.deepcopy(module), x), close)
+    same(learned(module, x), first_call(copy.deepcopy(module), x), close)
 
 
 @pytest.mark.parametrize("what", ["the output", "the input", "a weight"])
 def test_what_backward_reads_is_not_to_be_changed(what):
     module, x = layer(), torch.randn(3, 5, 6)
-    prepare(module, x)
+    repeat(module, x)
     y, _ = module(x)
     loss = y.sum()
     with torch.no_grad():
@@ -480,7 +480,7 @@ def test_what_backward_reads_is_not_to_be_changed(what):
 
 def test_no_state_is_changed_with_the_output():
     module, x = LSTM(6, 9), torch.randn(5, 3, 6)
-    prepare(module, x)
+    repeat(module, x)
     y, (h, c) = module(x)
     assert torch.equal(y[-1:], h)
     before = h.clone()
@@ -492,7 +492,7 @@ def test_no_state_is_changed_with_the_output():
 def test_many_threads_train_one_layer(close):
     module = GRU(6, 9)
     xs = torch.randn(8, 5, 3, 6)
-    prepare(module, xs[0])
+    repeat(module, xs[0])
     wanted = [torch.autograd.grad(module(x)[0].sin().sum(), [*module.parameters()]) for x in xs]
     found = [[] for _ in xs]
 
@@ -515,7 +515,7 @@ def test_many_threads_train_one_layer(close):
 
 def test_other_calls_go_another_way(close):
     module, x = GRU(6, 9), torch.randn(5, 3, 6)
-    ready = prepare(module, x)
+    executable = repeat(module, x)
     y, h = module(x)
     for given in ((x, torch.zeros(1, 3, 9)), (x, None, [5, 5, 5])) * 3:
         close(module(*given)[0], y)
@@ -530,7 +530,7 @@ def test_other_calls_go_another_way(close):
         y,
     )
     close(torch.vmap(lambda x: module(x[:, None])[0][:, 0], 1, 1)(x), y)
-    assert ready in [part.made for parts in module._ready.values() for part in parts]
+    assert executable in [e for own in executables(module) for e in own]
 
 
 def test_packed_weights_that_have_changed_are_let_go():
@@ -542,8 +542,9 @@ def test_packed_weights_that_have_changed_are_let_go():
             with torch.no_grad():
                 module.weight_hh_l0.mul_(1.01)
             learned(module, torch.randn(steps, 2, 6))
-            alive.update(loops._packed[mine] for loops in _made.values() if mine in loops._packed)
-    assert kinds(module) == [[Prepared]] * 3
+            caches = [loops.weights.entries for loops in _made.values()]
+            alive.update(entries[mine] for entries in caches if mine in entries)
+    assert kinds(module) == [["training"]] * 3
     gc.collect()
     assert len(alive) == 1
     del module
@@ -553,41 +554,117 @@ def test_packed_weights_that_have_changed_are_let_go():
 
 def test_a_weight_that_is_pruned_is_no_parameter_any_more(close):
     module, x = Recurrent("gru_original", 9, 9), torch.randn(4, 5, 9)
-    prepare(module, x)
+    repeat(module, x)
     prune.l1_unstructured(module, next(iter(dict(module.named_parameters()))), amount=0.5)
     y, _ = module(x)
     module.engine = "reference"
     close(y, module(x)[0])
 
 
-def test_every_step_of_many_lengths_is_not_prepared(monkeypatch):
-    made = []
-    make = cpu.make_prepared
-    monkeypatch.setattr(cpu, "make_prepared", lambda *given: (made.append(1), make(*given))[1])
+def test_a_signature_is_compiled_once(monkeypatch):
+    compiled = []
+    compile_ = Executable._compile
+    monkeypatch.setattr(Executable, "_compile", lambda e: (compiled.append(e), compile_(e))[1])
     module = GRU(6, 9)
-    for steps in range(3, 9):
+    for _ in range(2):
+        for steps in range(3, 9):
+            learned(module, torch.randn(steps, 2, 6))
+    assert [e.steps for e in compiled] == [*range(3, 9)]
+    forget(module)
+    learned(module, torch.randn(5, 2, 6))
+    assert len(compiled) == 6
+    copied = copy.deepcopy(module)
+    learned(copied, torch.randn(5, 2, 6))
+    assert executables(copied) == [[compiled[2]]]
+
+
+@pytest.mark.parametrize("learns", [True, False], ids=["training", "inference"])
+@pytest.mark.parametrize(
+    "others",
+    [
+        {},
+        {"num_layers": 2, "bidirectional": True},
+        {"lengths": [3, 5, 1, 4]},
+        {"batch_first": True},
+    ],
+    ids=str,
+)
+def test_every_call_of_a_signature_runs_the_same_executable(others, learns, monkeypatch, close):
+    lengths = others.pop("lengths", None) if (others := {**others}) else None
+    module, x = LSTM(6, 9, **others), torch.randn(5, 4, 6)
+    x = x.transpose(0, 1).contiguous() if module.batch_first else x
+    ran: list[list[Executable]] = []
+    forward = Executable.forward
+    monkeypatch.setattr(
+        Executable, "forward", lambda e, *given: (ran[-1].append(e), forward(e, *given))[1]
+    )
+    bound = engines.bound.BoundExecutable.__call__
+    monkeypatch.setattr(
+        engines.bound.BoundExecutable,
+        "__call__",
+        lambda b, *given: (ran[-1].append(b.executable), bound(b, *given))[1],
+    )
+    outputs = []
+    with torch.set_grad_enabled(learns):
+        for _ in range(4):
+            ran.append([])
+            outputs.append(module(x, lengths=lengths)[0])
+    runs = module.num_layers * module.num_directions
+    assert [len(each) for each in ran] == [runs] * 4
+    assert all(each == ran[0] for each in ran[1:])
+    assert all(e.signature.backward is learns for e in ran[0])
+    for output in outputs[1:]:
+        assert torch.equal(output, outputs[0])
+
+
+def test_a_stream_runs_the_executable_of_one_step(monkeypatch, close):
+    ran: list[Executable] = []
+    forward = Executable.forward
+    monkeypatch.setattr(
+        Executable, "forward", lambda e, *given: (ran.append(e), forward(e, *given))[1]
+    )
+    module, x = LSTM(9, 9, num_layers=2), torch.randn(3, 2, 9)
+    stream = module.stream(2)
+    output = [stream.step(x[0])]
+    # The first step looks the executables up; the layers are alike, and have the same one.
+    assert len(ran) == 2 and ran[0] is ran[1]
+    for step in x[1:]:
+        output.append(stream.step(step))
+        assert stream._compiled.executables == ran and len(ran) == 2
+    with torch.no_grad():
+        close(torch.stack(output), module(x)[0])
+
+
+def test_an_executable_is_forgotten_when_others_have_come(monkeypatch):
+    monkeypatch.setattr(cpu, "EXECUTABLES", 3)
+    monkeypatch.setattr(cpu, "_executables", weakref.WeakKeyDictionary())
+    module = GRU(6, 9)
+    for steps in (3, 4, 5, 3, 6, 3):
+        forget(module)
         learned(module, torch.randn(steps, 2, 6))
-    assert not made
-    for _ in range(4):
-        learned(module, torch.randn(6, 2, 6))
-    assert made == [1]
+    kept = cpu._executables[module.cell.graph]
+    assert [signature.steps for signature in kept] == [5, 6, 3]
 
 
-def test_what_cannot_be_prepared_is_remembered():
+def test_calls_that_need_to_be_checked_each_time_are_not_accepted():
     module = Recurrent("lstm", 6, 9, checkpoint=2)
     for _ in range(3):
         learned(module, torch.randn(3, 5, 6))
-    assert [*module._ready.values()] == [None]
+    assert not kinds(module)
     module = ostinato.LSTM(6, 9, learned_state=True)
     for _ in range(3):
         learned(module, torch.randn(3, 5, 6))
-    assert not module._ready
+    assert not kinds(module)
 
 
-def test_large_directions_run_side_by_side():
+def test_large_directions_run_side_by_side(threads):
+    threads(2)
     module = LSTM(64, 100, bidirectional=True)
     with torch.no_grad():
         for _ in range(3):
             for rows, steps in ((2, 10), (64, 80)):
                 module(torch.randn(steps, rows, 64))
-    assert kinds(module) == [[Ready] * 2]
+    assert kinds(module) == [["bound"] * 2, ["inference"] * 2]
+    layers = [layer for accepted in module._accepted.kinds.values() for layer in accepted.layers]
+    assert [layer.side_by_side for layer in layers] == [False, True]
+    assert [e.signature.threads for layer in layers for e in layer.executables] == [2, 2, 1, 1]

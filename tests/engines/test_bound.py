@@ -1,5 +1,5 @@
-"""Short inferences and single steps that are made ready: the same numbers, and nothing old after a
-change.
+"""Short inferences and streams, whose executables are bound to weights: the same numbers, and nothing
+old after a change.
 """
 
 import copy
@@ -14,9 +14,8 @@ from torch import nn
 import ostinato
 from ostinato import LSTM, Recurrent, engines
 from ostinato.engines import doctor
-from ostinato.engines.ready import Ready
 from ostinato.errors import SizeError
-from readiness import kinds
+from readiness import executables, forget, kinds
 
 pytestmark = pytest.mark.skipif(
     not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here"
@@ -31,9 +30,8 @@ def layer(cell="gru", *sizes, **others):
 
 
 def slow(module, x, *state):
-    """What the module gives without anything ready."""
-    module._ready.clear()
-    module._seen.clear()
+    """The result of a call whose arguments are checked."""
+    forget(module)
     return module(x, *state)
 
 
@@ -54,7 +52,7 @@ def test_a_second_call_gives_what_the_first_gave(cell, batch_first, threads, clo
                     for a, b in zip((output, *final), (y, *states), strict=True):
                         assert a.shape == b.shape
                         close(a, b)
-            assert kinds(module) == [[Ready]]
+            assert kinds(module) == [["bound"]]
     torch.set_num_threads(before)
 
 
@@ -122,7 +120,7 @@ def test_a_change_between_the_stretches_of_a_long_weight_is_seen(close):
     assert (found != before).any()
 
 
-def test_a_layer_made_in_inference_mode_is_made_ready(close):
+def test_a_layer_made_in_inference_mode_is_bound(close):
     with torch.inference_mode():
         module, x = LSTM(40, 50), torch.randn(6, 1, 40)
         found, stream = [module(x)[0] for _ in range(3)], module.stream()
@@ -187,19 +185,19 @@ def test_no_input_is_held(close):
     with torch.no_grad():
         for _ in range(3):
             module(x)
-        assert kinds(module) == [[Ready]]
+        assert kinds(module) == [["bound"]]
         gone = weakref.ref(x)
         del x
         assert gone() is None
 
 
-def test_shapes_that_come_by_turns_are_made_ready():
+def test_shapes_that_alternate_are_bound():
     module = LSTM(4, 5)
     with torch.no_grad():
         for _ in range(2):
             for steps in (3, 4, 5):
                 module(torch.randn(steps, 2, 4))
-    assert kinds(module) == [[Ready]] * 3
+    assert kinds(module) == [["bound"]] * 3
 
 
 def test_gradients_are_not_lost():
@@ -210,7 +208,7 @@ def test_gradients_are_not_lost():
     assert module(x)[0].requires_grad
 
 
-def test_a_layer_that_has_something_ready_is_copied_and_pickled(close):
+def test_a_layer_that_has_been_called_is_copied_and_pickled(close):
     module, x = LSTM(4, 5), torch.randn(6, 1, 4)
     with torch.no_grad():
         wanted = module(x)[0]
@@ -276,9 +274,9 @@ def test_the_output_is_written_where_it_is_wanted():
         stream.step(x, torch.empty(1, 6))
 
 
-def test_nothing_is_made_ready_twice(monkeypatch, close):
+def test_nothing_is_bound_twice(monkeypatch, close):
     made = []
-    for name in ("make_ready", "make_steps"):
+    for name in ("bind", "compile_step"):
         make = getattr(engines, name)
         monkeypatch.setattr(
             engines, name, lambda *given, make=make: (made.append(make.__name__), make(*given))[1]
@@ -294,12 +292,35 @@ def test_nothing_is_made_ready_twice(monkeypatch, close):
         for t in range(6):
             close(stream.step(x[t]), wanted[t])
             assert not x[t].is_contiguous()
-    assert made == ["make_ready", "make_ready", "make_steps"]
-    assert [*large._ready.values()] == [None]
+    assert made == ["bind", "compile_step"]
+    assert kinds(large) == [["inference"]]
     with torch.no_grad():
         assert module.double()(x.double())[0].dtype == torch.float64
         module(x.double())
-    assert [kind[1] for kind in module._ready] == [torch.float32, torch.float64]
+    assert [kind[1] for kind in module._accepted.kinds] == [torch.float32, torch.float64]
+
+
+def test_a_change_by_another_thread_between_reading_and_running_is_seen(monkeypatch, close):
+    module, x = LSTM(4, 5), torch.randn(6, 1, 4)
+    with torch.no_grad():
+        for _ in range(3):
+            module(x)
+        ((bound,),) = executables(module)
+        # Each time that the weights have been read they change once more.
+        bind, changes = bound._bind, []
+
+        def change():
+            bind()
+            if len(changes) < 3:
+                changes.append(module.weight_hh_l0.data.add_(0.1))
+
+        monkeypatch.setattr(bound, "_bind", change)
+        module.weight_hh_l0.data.add_(0.1)
+        for _ in range(4):
+            found = module(x)[0]
+        module.engine = "reference"
+        close(found, module(x)[0])
+        assert len(changes) == 3
 
 
 def test_what_is_of_another_kind_is_taken_by_the_long_way(close):
