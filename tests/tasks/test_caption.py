@@ -146,11 +146,11 @@ def test_a_picture_that_is_none_is_one_error(trained, ostinato, write):
     write("0.png", b"no picture")
     write("captions.tsv", "file\tcaption\n0.png\ta\n")
     code, _, err = ostinato("train", "caption", "captions.tsv", "--out", "m")
-    assert code == 2 and "captions.tsv' line 2: '" in err and "broken or no picture" in err, err
+    assert code == 2 and "captions.tsv' line 2: '" in err and "damaged or not a picture" in err, err
     code, out, err = ostinato("predict", trained[1], given="0.png\n")
     assert (
         code == 2
         and out == ""
         and "line 1 of standard input" in err
-        and "broken or no picture" in err
+        and "damaged or not a picture" in err
     )

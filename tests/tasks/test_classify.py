@@ -454,7 +454,9 @@ def test_the_command_line_trains_answers_and_tells(ostinato, tmp_path):
         r"^22 rows, 36 steps, \d+ s; evaluated on 2 rows:\naccuracy ", out, re.M
     ), out + err
     assert "tokens word" in err.replace("\n", " ") and re.search(
-        r"^step +\d+  loss \d\.\d{3}  accuracy \d\.\d{3}  [\dk]+ row/s  \d+:\d\d left$", err, re.M
+        r"^step +\d+  loss \d\.\d{3}  val accuracy \d\.\d{3}  [\dk]+ row/s  \d+:\d\d left$",
+        err,
+        re.M,
     )
     code, out, _ = ostinato("evaluate", "m", file, "--json")
     assert code == 0 and json.loads(out)["accuracy"] == load("m").evaluate(file)["accuracy"]

@@ -429,7 +429,7 @@ def test_dates_end_with_the_year_9999():
     task = Forecaster(**SMALL | {"steps": 2}).fit(years, threads=1)
     with pytest.raises(
         InputError,
-        match=f"{9999 - 1899 - LENGTH + 1} steps after {1899 + LENGTH} it is past the year 9999",
+        match=f"{9999 - 1899 - LENGTH + 1} steps after {1899 + LENGTH} is after the year 9999",
     ):
         task.predict(steps=10_000)
 
@@ -462,13 +462,13 @@ def test_dates_end_with_the_year_9999():
         (
             waves(100) - 10,
             {"power": 0.0},
-            r"the given series: a value is -?\d\S*, and the model uses logarithms, which want "
+            r"the given series: a value is -?\d\S*, and the model uses logarithms, which require "
             r"values above 0; .*--power 1",
         ),
         (
             waves(100) - 10,
             {"power": 0.5},
-            r"the given series: a value is -\S*, and the model uses powers of 0.5, which want "
+            r"the given series: a value is -\S*, and the model uses powers of 0.5, which require "
             r"values of 0 or more; .*--power 1",
         ),
         (
@@ -528,13 +528,13 @@ def test_a_series_that_nothing_can_be_learned_from_is_refused(data, options, mes
         (
             "x\n" + "1\n2\n" * 30 + "three\n",
             {},
-            r"data.csv' line 62: there is 'three' in the column 'x', which should hold finite "
+            r"data.csv' line 62: the value in the column 'x' is 'three', not a finite "
             r"numbers",
         ),
         (
             "x,y\n" + "1,2\n2,\n" * 30,
             {},
-            r"data.csv' line 3: there is nothing in the column 'y', which should hold finite "
+            r"data.csv' line 3: the value in the column 'y' is missing, not a finite "
             r"numbers",
         ),
         (
@@ -582,10 +582,10 @@ def test_data_that_a_model_cannot_go_on_from_is_refused(trained):
         ):
             task.predict(steps=steps)
     with pytest.raises(
-        InputError, match="0 numbers do not divide into steps of 1; write whole steps"
+        InputError, match="0 numbers do not divide into steps of 1; write complete steps"
     ):
         task.line("")
-    with pytest.raises(InputError, match="Forecaster: there is no model yet"):
+    with pytest.raises(InputError, match="Forecaster: the task has no model yet"):
         Forecaster().predict(waves())
 
 

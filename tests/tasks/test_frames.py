@@ -348,7 +348,7 @@ def test_frames_without_labels_are_refused_where_they_are_wanted(trained, tmp_pa
     np.savez(tmp_path / "bare.npz", x=np.zeros((3, 4, 2)))
     with pytest.raises(
         InputError,
-        match=r"bare.npz' has no labels of frames; give an npz file with an array \(clips, "
+        match=r"bare.npz' has no frame labels; give an npz file with x and an array of labels \(clips, "
         r"frames\)",
     ):
         trained[2].evaluate(tmp_path / "bare.npz")

@@ -283,7 +283,7 @@ def test_a_directory_that_is_not_empty_is_left_alone(trained, text_file, tmp_pat
         ):
             train(text_file, tmp_path, **SMALL, resume=resume)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
-    with pytest.raises(InputError, match="there is a file of that name"):
+    with pytest.raises(InputError, match="a file of that name exists"):
         train(text_file, tmp_path / "mine.txt", **SMALL)
     with pytest.raises(InputError, match="cannot create this directory"):
         train(text_file, tmp_path / "mine.txt" / "below", **SMALL)
@@ -425,7 +425,7 @@ def test_a_prompt_is_composed_as_the_text_was(trained):
         ),
         (
             {"temperature": 0.0},
-            "--temperature 0: write a number from 0.001 to 100; 0.01 takes the likeliest character "
+            "--temperature 0: write a number from 0.001 to 100; 0.01 takes the most probable token "
             "almost always",
         ),
         ({"temperature": -1.0}, "--temperature -1: "),
@@ -475,7 +475,7 @@ def test_a_model_that_is_not_whole_is_refused(trained, tmp_path):
         ),
         (
             {"version": 7},
-            "is of format version 7 and this ostinato reads version 1; use the ostinato that wrote "
+            "has format version 7 and this version of ostinato reads 1; use the version that wrote "
             "it",
         ),
         ({"options": {"hidden": "many"}}, r"has options that cannot be used \(--hidden many"),
@@ -495,7 +495,7 @@ def test_a_model_that_is_not_whole_is_refused(trained, tmp_path):
     ):
         load(out)
     config.write_bytes(b"[1]")
-    with pytest.raises(InputError, match="holds a list; it should hold a JSON object"):
+    with pytest.raises(InputError, match="contains a list; it should contain a JSON object"):
         load(out)
     config.write_bytes(whole)
     weights.write_bytes(weights.read_bytes()[:1000])

@@ -283,7 +283,7 @@ def test_a_model_needs_its_plain_texts_no_more(plain, write, ostinato, tmp_path)
     )
     assert code == 0, err
     assert re.search(
-        r"^step +\d+  loss \d\.\d{3}  nats per token \d\.\d{3}  \d+ text/s", err, re.M
+        r"^step +\d+  loss \d\.\d{3}  val nats per token \d\.\d{3}  \d+ text/s", err, re.M
     ) and re.search(r"accuracy \d\.\d{3}", err)
     (tmp_path / "plain.txt").unlink()
     assert ostinato("predict", "m", given="it is good\n")[1].strip() in "+-"
