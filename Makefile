@@ -1,30 +1,39 @@
 # make demo    train a model on real text, in about a minute
-# make test    run every test
-# make slow    run the exhaustive checks, and every test with the code of other processors
-# All set up .venv first, once; after that they need no network. Another Python: make demo PYTHON=python3.12
+# make test    check format, lint, types and words, and run every test
+# make check   the checks of `make test` alone
+# make slow    run the exhaustive tests, and every test with the code of other processors
+# All set up .venv first, once; after that they need no network. Another Python:
+# make demo PYTHON=python3.12
 
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
+# One process for each core, and one thread of torch in each.
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest --numprocesses auto --dist worksteal
 
-.PHONY: demo test slow clean
+.PHONY: demo test check slow clean
 
 demo: $(READY)
 	@$(VENV)/bin/ostinato demo
 
-test: $(READY)
-	$(VENV)/bin/python -m pytest
+test: check
+	$(PYTEST)
 
-# The exhaustive checks, and then the whole suite for each number of vector lanes, and without bfloat16 instructions, whatever this
-# processor has: see `host` in src/ostinato/engines/kernels/jit.py.
+check: $(READY)
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+# The exhaustive tests, and then the whole suite for each vector width, and without bfloat16
+# instructions, whatever this processor has: see `host` in src/ostinato/engines/kernels/jit.py.
 slow: $(READY)
-	$(VENV)/bin/python -m pytest -m slow
-	OSTINATO_LANES=4 $(VENV)/bin/python -m pytest
-	OSTINATO_LANES=8 $(VENV)/bin/python -m pytest
-	OSTINATO_LANES=16 $(VENV)/bin/python -m pytest
-	OSTINATO_BFLOAT16=0 $(VENV)/bin/python -m pytest
+	$(PYTEST) -m slow
+	OSTINATO_LANES=4 $(PYTEST)
+	OSTINATO_LANES=8 $(PYTEST)
+	OSTINATO_LANES=16 $(PYTEST)
+	OSTINATO_BFLOAT16=0 $(PYTEST)
 
-# Set up anew where what is asked for has changed, or where an earlier set-up did not come to its end.
+# Set up again where the requirements have changed, or where an earlier set-up did not finish.
 $(READY): pyproject.toml constraints.txt
 	@command -v $(PYTHON) > /dev/null || { \
 	    echo "error: there is no $(PYTHON); install Python 3.11 or later, or name one: make PYTHON=/path/to/python3" >&2; exit 2; }

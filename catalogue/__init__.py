@@ -1,12 +1,12 @@
 """The pages docs/cells.md and docs/cells.ko.md, made from the cells, and the measurements that they
 show.
 
-python -m catalogue docs           writes the pages, and their picture, into the directory docs
-python -m catalogue measure        times every cell, and writes benchmarks/cells.json, which the
-pages show python -m catalogue train DATA     trains every cell on the data in a directory, and
-writes that file; it goes on
-                                            where it was ended, and `--only CELL` trains one cell
-                                            anew
+    python -m catalogue docs           writes the pages, and their picture, into the directory docs
+    python -m catalogue measure        times every cell, and writes benchmarks/cells.json, which the
+    pages show python -m catalogue train DATA     trains every cell on the data in a directory, and
+    writes that file; it goes on
+                                                where it was ended, and `--only CELL` trains one
+                                                cell anew
 """
 
 import sys

@@ -57,9 +57,12 @@ class Times:
 class Learned:
     """What a task came to with each cell.
 
-    Attributes: options: The task's, the same for every cell. rows: What it learned from: rows, or
-        characters; a part of them was held out to choose the weights by. test_rows: What it was
-        tested on. values: The measure by cell; None where the loss became no number.
+    Attributes:
+        options: The task's, the same for every cell.
+        rows: What it learned from: rows, or characters; a part of them was held out to choose the
+            weights by.
+        test_rows: What it was tested on.
+        values: The measure by cell; None where the loss became no number.
     """
 
     options: dict[str, int | float]

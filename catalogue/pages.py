@@ -140,8 +140,10 @@ def _entry(name: str, made: Cell, language: str, words: Mapping) -> list[str]:
 def write_pages(folder: Path, file: Path = FILE) -> list[Path]:
     """Write both pages, and the picture where there is one.
 
-    Args: folder: The directory for them. file: What `measure` and `train` wrote; where there is no
-        such file the pages say that nothing was measured.
+    Args:
+        folder: The directory for them.
+        file: What `measure` and `train` wrote; where there is no such file the pages say that
+            nothing was measured.
 
     Raises:
         InputError: The directory cannot be written, or `file` is no file of measurements.

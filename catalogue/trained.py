@@ -38,9 +38,9 @@ def train(
 ) -> None:
     """Train every cell that a task can take, and write what came of it after each.
 
-    Args: path: The JSON file to write; what it says of times stays, and so do results of the same
-        data and options, which are not
-            trained again.
+    Args:
+        path: The JSON file to write; what it says of times stays, and so do results of the same
+            data and options, which are not trained again.
         data: The directory with the data of `TASKS`.
         only: A cell; it is trained in any case, and no other is.
         say: Is told each result.

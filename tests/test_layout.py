@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -203,3 +204,15 @@ def test_a_file_is_short_unless_there_is_a_reason():
         <= LONG.keys()
         <= FILES.keys()
     )
+
+
+def test_the_architecture_page_names_every_package_and_module():
+    page = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"(?ms)^### `([\w.]+)`.*?$(.*?)(?=^### |^## |\Z)", page))
+    packages = {".".join(path.parent.relative_to(SOURCE).parts): path for path in FILES.values()}
+    assert {name or "ostinato" for name in packages} == sections.keys()
+    for package, text in sections.items():
+        folder = SOURCE / Path(*package.split(".")) if package != "ostinato" else SOURCE
+        named = set(re.findall(r"`(\w+\.(?:py|html|typed))`", text))
+        there = {p.name for p in folder.iterdir() if p.suffix in (".py", ".html", ".typed")}
+        assert named == there, package

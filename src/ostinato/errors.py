@@ -43,6 +43,46 @@ class TracingError(OstinatoError, RuntimeError):
     """
 
 
+class MissingExtra(OstinatoError, ImportError):
+    """Packages are not installed that a part of Ostinato needs."""
+
+
+# The packages of each extra, by the names that they are imported under; pyproject.toml has the
+# versions.
+EXTRAS = {
+    "tasks": (
+        "lightning typer rich tokenizers safetensors regex matplotlib filelock polars PIL "
+        "torchmetrics sacrebleu jinja2"
+    ).split(),
+    "video": ["av"],
+    "bench": ["onnx", "onnxruntime", "jax", "keras"],
+}
+
+
+def missing_extra(error: ModuleNotFoundError) -> MissingExtra | None:
+    """The error that says which extra to install; None where the module belongs to no extra.
+
+    Example:
+        >>> print(missing_extra(ModuleNotFoundError("", name="polars")))  # doctest: +ELLIPSIS
+        the package polars is not installed: it belongs to the extra 'tasks' (the command line ...
+    """
+    package = (error.name or "").partition(".")[0]
+    for extra, packages in EXTRAS.items():
+        if package in packages:
+            return MissingExtra(
+                f"the package {package} is not installed: it belongs to the extra {extra!r} "
+                f"({_PURPOSES[extra]}); in a copy of the repository write: pip install '.[{extra}]'"
+            )
+    return None
+
+
+_PURPOSES = {
+    "tasks": "the command line and the tasks",
+    "video": "reading video files",
+    "bench": "the libraries that `ostinato bench` compares with",
+}
+
+
 def near(given: str, known: Iterable[str]) -> str:
     """The words of an error message that name what was probably meant, or none."""
     matches = difflib.get_close_matches(given, list(known), 1)

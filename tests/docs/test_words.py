@@ -66,8 +66,11 @@ def odd_docstrings(path: Path) -> list[str]:
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
         text = ast.get_docstring(node) if isinstance(node, kinds) else None
+        place = f"{path}:{getattr(node, 'lineno', 1)}"
         if text and text.startswith(("What", "Those who", "Whether it")):
-            odd.append(f"{path}:{getattr(node, 'lineno', 1)}: {text.splitlines()[0]}")
+            odd.append(f"{place}: {text.splitlines()[0]}")
+        joined = re.findall(r"(?m)^\s*(?:Args|Returns|Raises|Attributes|Example): .*", text or "")
+        odd += [f"{place}: a heading with text after it: {line.strip()}" for line in joined]
     return odd
 
 

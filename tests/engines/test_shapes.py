@@ -50,10 +50,13 @@ OFTEN, FAILED = 25, {143, 518}
 class Case:
     """What is run.
 
-    Attributes: graph: The cell's. lengths: Valid steps of each row; None where all rows have all.
+    Attributes:
+        graph: The cell's.
+        lengths: Valid steps of each row; None where all rows have all.
         shapes: Of each tensor that is given, by its name: "input x", "state h", and "weight W 0",
-        "weight W 1" for a sum of two. wanted: The tensors whose gradients are asked for. lowered:
-        The thresholds that any size is above.
+            "weight W 1" for a sum of two.
+        wanted: The tensors whose gradients are asked for.
+        lowered: The thresholds that any size is above.
     """
 
     graph: Graph

@@ -1,1 +1,18 @@
-"""The command line."""
+"""The command line. It says what to install where the packages of an extra are missing."""
+
+import sys
+
+from ..errors import missing_extra
+
+
+def main() -> None:
+    """Run the command line, and exit with its code: 2 where packages of an extra are missing."""
+    try:
+        from .main import main as run
+    except ModuleNotFoundError as error:
+        missing = missing_extra(error)
+        if missing is None:
+            raise
+        print(f"error: {missing}", file=sys.stderr)
+        sys.exit(2)
+    run()

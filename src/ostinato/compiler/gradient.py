@@ -17,11 +17,12 @@ class Backward:
     the step's output from outside, and each state's name is what reaches its new value from the
     step after.
 
-    Attributes: states: The gradient of each previous state, by name. inputs: The gradient of each
-        input that one goes to, by name. products: For each weight of two dimensions, the pairs
-        (gradient of the result, argument) whose outer products
-            add up to the weight's gradient; a pair's order is swapped for a transposed weight. Of
-            one that no gradient reaches, a pair of zeros.
+    Attributes:
+        states: The gradient of each previous state, by name.
+        inputs: The gradient of each input that one goes to, by name.
+        products: For each weight of two dimensions, the pairs (gradient of the result, argument)
+            whose outer products add up to the weight's gradient; a pair's order is swapped for a
+            transposed weight. Of one that no gradient reaches, a pair of zeros.
         vectors: For each weight of one dimension, its gradient at one row and step.
     """
 
@@ -100,8 +101,9 @@ def derive(graph: Graph) -> Backward:
     Args:
         graph: A cell's step.
 
-    Returns: The gradients of the previous states, the inputs and the weights, as nodes over the
-        same builder.
+    Returns:
+        The gradients of the previous states, the inputs and the weights, as nodes over the same
+        builder.
     """
     builder = graph.builder
     m = _Algebra(builder)

@@ -26,12 +26,13 @@ ROW = 32
 class Value:
     """One lowered value of `size` units, or of 1 that goes with any.
 
-    Attributes: op: read, number, product, sum, spread (a value of 1 made `size` wide), or a
-        pointwise op. args: Values of the same size, or of size 1; the arguments of a product or of
-        a sum, of any size. ref: (buffer, offset) of a read; the number; of a product, for each
-        argument (weight, transposed, row, column): where
-            the block that multiplies it begins; of a sum over all units of its arguments, what the
-            sum is divided by.
+    Attributes:
+        op: read, number, product, sum, spread (a value of 1 made `size` wide), or a pointwise op.
+        args: Values of the same size, or of size 1; the arguments of a product or of a sum, of any
+            size.
+        ref: (buffer, offset) of a read; the number; of a product, for each argument (weight,
+            transposed, row, column): where the block that multiplies it begins; of a sum over all
+            units of its arguments, what the sum is divided by.
         size: Units.
     """
 
@@ -48,12 +49,12 @@ class Value:
 class Buffer:
     """Where rows of values lie.
 
-    Attributes: storage: The array's name; two buffers may be views of one array. rows: How a row is
-        found: token (one for each step and row of the batch), before / after (the state's stream,
-        before
-            or after the step), old / new (two rows in turn), row (scratch of this step), constant
-            (one for each row of the batch), byte (as token, a byte for each unit), fixed (one for
-            all), added (one for all, added up).
+    Attributes:
+        storage: The array's name; two buffers may be views of one array.
+        rows: How a row is found: token (one for each step and row of the batch), before / after
+            (the state's stream, before or after the step), old / new (two rows in turn), row
+            (scratch of this step), constant (one for each row of the batch), byte (as token, a byte
+            for each unit), fixed (one for all), added (one for all, added up).
         width: Units in a row.
     """
 
@@ -170,16 +171,20 @@ class _Values:
 class Plan:
     """A cell at given sizes: the parts before, in and after the loop, forward and backward.
 
-    Args: graph: The cell's step. sizes: What each letter stands for. ahead: Make the products that
-        need no state for all steps at once, outside the loop. For short runs they had better be
-            made inside, where they cost no call.
+    Args:
+        graph: The cell's step.
+        sizes: What each letter stands for.
+        ahead: Make the products that need no state for all steps at once, outside the loop. For
+            short runs they had better be made inside, where they cost no call.
 
-    Attributes: before: Products of the inputs alone; each is one product over all steps, and a
-        stream that the loop reads. after: True where the output is worked out from streams after
-        the loop. cuts: Where each node is cut, 0 and its size among them, so that everything
-        pointwise has the same units side by side. forward_streams, backward_streams: Nodes of the
-        loop in training, and of the backward loop, that are written for each
-            step and row.
+    Attributes:
+        before: Products of the inputs alone; each is one product over all steps, and a stream that
+            the loop reads.
+        after: True where the output is worked out from streams after the loop.
+        cuts: Where each node is cut, 0 and its size among them, so that everything pointwise has
+            the same units side by side.
+        forward_streams, backward_streams: Nodes of the loop in training, and of the backward loop,
+            that are written for each step and row.
         infer: The loop that keeps nothing.
         train: The loop that keeps what backward needs.
         backward: The loop of the backward steps.

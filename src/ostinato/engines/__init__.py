@@ -39,9 +39,11 @@ def scan(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run a cell over a sequence with the fastest engine that can, or with the one that is named.
 
-    Args: graph, inputs, states, weights, lengths, reverse: As for `reference.scan`. engine: "cpu",
-        "reference", or None to choose. precision: "bfloat16" to have the factors of products
-        rounded to that; "float32" or None not to.
+    Args:
+        graph, inputs, states, weights, lengths, reverse: As for `reference.scan`.
+        engine: "cpu", "reference", or None to choose.
+        precision: "bfloat16" to have the factors of products rounded to that; "float32" or None not
+            to.
 
     Returns:
         The outputs (T, B, size of the output) and the final states, each (B, its size).

@@ -23,18 +23,30 @@ from .schedule import Schedule, Tokens
 class Call:
     """A cell run over sequences of one shape.
 
-    Args: loops: The cell at its sizes. rows: B. steps: T. dtype: Of everything. counts: How many
-        tensors are given for each initial state (0 or 1: without one it is 0) and each weight
-        (their sum it is). reverse: Go from each row's last valid step to its first. ragged: Rows
-        may end early. threads: How many may run. narrow: The factors of products are rounded to
-        bfloat16.
+    Args:
+        loops: The cell at its sizes.
+        rows: B.
+        steps: T.
+        dtype: Of everything.
+        counts: How many tensors are given for each initial state (0 or 1: without one it is 0) and
+            each weight (their sum it is).
+        reverse: Go from each row's last valid step to its first.
+        ragged: Rows may end early.
+        threads: How many may run.
+        narrow: The factors of products are rounded to bfloat16.
 
-    Attributes: count: How many tensors it takes. given: How many are given for each initial state.
-        constant: For each input whether it is the same at all steps. parts: For each weight the
-        first of the tensors that it is the sum of, and how many these are. matrices: The weights
-        that are packed. moving: The bases whose numbers depend on the rows' lengths, besides those
-        of the tokens that are valid. passes: What it does. states: For each state its array, that
-        of its gradient, and its units. maths: How torch does what no kernel does.
+    Attributes:
+        count: How many tensors it takes.
+        given: How many are given for each initial state.
+        constant: For each input whether it is the same at all steps.
+        parts: For each weight the first of the tensors that it is the sum of, and how many these
+            are.
+        matrices: The weights that are packed.
+        moving: The bases whose numbers depend on the rows' lengths, besides those of the tokens
+            that are valid.
+        passes: What it does.
+        states: For each state its array, that of its gradient, and its units.
+        maths: How torch does what no kernel does.
     """
 
     def __init__(
@@ -235,7 +247,8 @@ class Call:
             lengths: Valid steps of each row; None where all are T.
             keep: Keep what backward needs.
 
-        Returns: The output (T, B, units); the final states (B, units) each; and the tensors that
+        Returns:
+            The output (T, B, units); the final states (B, units) each; and the tensors that
             `backward` takes.
         """
         this = self.passes.train if keep else self.passes.infer

@@ -128,15 +128,21 @@ class Forward(Pass):
 class Wanted:
     """The gradients asked for, by name, and how to get each.
 
-    Attributes: made: Of inputs that the loop makes: its array. products: Of inputs that are
-        products of what the loop has made. matrices: Pairs each, whose outer products add up to it.
-        vectors: What adds up to it. added: The array in which the loop has added it up, by task.
-        states: The array that has it. others: The nodes of inputs that torch works out. script:
-        Computes the nodes of `others`, and those of `operands`. operands: Nodes of `matrices` and
-        `vectors` that are in no array, by the name that they are given. stages: The jobs: all of
-        them, or where the script has nodes those before it. after: Those after it. shapes: Those of
-        the gradients of `matrices`, `vectors` and `added`. paired: Arrays of tokens two by two, for
-        products of bfloat16, and their units.
+    Attributes:
+        made: Of inputs that the loop makes: its array.
+        products: Of inputs that are products of what the loop has made.
+        matrices: Pairs each, whose outer products add up to it.
+        vectors: What adds up to it.
+        added: The array in which the loop has added it up, by task.
+        states: The array that has it.
+        others: The nodes of inputs that torch works out.
+        script: Computes the nodes of `others`, and those of `operands`.
+        operands: Nodes of `matrices` and `vectors` that are in no array, by the name that they are
+            given.
+        stages: The jobs: all of them, or where the script has nodes those before it.
+        after: Those after it.
+        shapes: Those of the gradients of `matrices`, `vectors` and `added`.
+        paired: Arrays of tokens two by two, for products of bfloat16, and their units.
     """
 
     made: dict[str, str]
@@ -157,10 +163,17 @@ class Wanted:
 class Passes:
     """The passes of a cell over sequences of one shape.
 
-    Args: loops: The cell at its sizes. rows: B. steps: T. dtype: Of everything. names: What each
-        tensor is that may need a gradient, or is a part of: "input x", "state h", "weight W".
-        reverse: Go from each row's last valid step to its first. ragged: Rows may end early.
-        threads: How many may run. narrow: The factors of products are rounded to bfloat16.
+    Args:
+        loops: The cell at its sizes.
+        rows: B.
+        steps: T.
+        dtype: Of everything.
+        names: What each tensor is that may need a gradient, or is a part of: "input x", "state h",
+            "weight W".
+        reverse: Go from each row's last valid step to its first.
+        ragged: Rows may end early.
+        threads: How many may run.
+        narrow: The factors of products are rounded to bfloat16.
     """
 
     def __init__(

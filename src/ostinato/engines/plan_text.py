@@ -28,10 +28,13 @@ ROW = "{:<27} {:>13,} {:>12,} {:>11,} {:>13,}"
 class Part:
     """One part of the work.
 
-    Attributes: title: Where it runs. multiply_adds: Of its products. weights: Numbers of weights
-        that it reads. read: Numbers of arrays that it reads. written: Numbers of arrays that it
-        writes; the gradient of a weight, written once for all steps, is not counted
-            unless the loop adds it up.
+    Attributes:
+        title: Where it runs.
+        multiply_adds: Of its products.
+        weights: Numbers of weights that it reads.
+        read: Numbers of arrays that it reads.
+        written: Numbers of arrays that it writes; the gradient of a weight, written once for all
+            steps, is not counted unless the loop adds it up.
         multiplies: Its products.
         makes: Its results.
     """
@@ -143,9 +146,9 @@ class Report:
     Args:
         plan: The plan.
 
-    Attributes: forward, backward: What runs before the loop, each of the loop's phases, and what
-        runs after it; without those that do
-            nothing.
+    Attributes:
+        forward, backward: What runs before the loop, each of the loop's phases, and what runs after
+            it; without those that do nothing.
         kept: What forward keeps for backward, and how many numbers that is.
     """
 

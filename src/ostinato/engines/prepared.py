@@ -30,9 +30,12 @@ _TWO = np.arange(2, dtype=np.int64)
 class Prepared:
     """Training over sequences of one shape, from states of 0 or from given ones.
 
-    Args: call: The shape; see `can_be`. parameters: All tensors that the weights are, or are sums
-        of. Later ones are to be these, or others like them. batch_first: The first input and the
-        output are (B, T, units); further inputs are (T, B, units) either way.
+    Args:
+        call: The shape; see `can_be`.
+        parameters: All tensors that the weights are, or are sums of. Later ones are to be these, or
+            others like them.
+        batch_first: The first input and the output are (B, T, units); further inputs are (T, B,
+            units) either way.
     """
 
     def __init__(self, call: Call, parameters: Sequence[Tensor], batch_first: bool):

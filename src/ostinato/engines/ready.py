@@ -103,10 +103,13 @@ class Ends:
 class _Made:
     """The arrays of an inference, but for the inputs' and the output's.
 
-    Attributes: this: The pass. given: Its memory. shape: The output's array's shape. output: What
-        `of_output` says of it. states: For each state whether it is in the output's array; where it
-        begins and ends, in bytes from there or else as addresses; its
-            bytes and its units.
+    Attributes:
+        this: The pass.
+        given: Its memory.
+        shape: The output's array's shape.
+        output: What `of_output` says of it.
+        states: For each state whether it is in the output's array; where it begins and ends, in
+            bytes from there or else as addresses; its bytes and its units.
     """
 
     def __init__(self, call: Call, tensors: Sequence[Tensor], batch_first: bool = False):
@@ -133,10 +136,11 @@ class _Weights:
     """Weights as they were when something was made ready, and the jobs that tell whether they are
     so still.
 
-    Args: weights: All tensors that the weights are, or are sums of. threads: How many may read
-        them. every_number: Read every number of each. Else a weight of more than `SHORT` bytes
-        whose changes torch counts is told by that count
-            and by samples of its numbers.
+    Args:
+        weights: All tensors that the weights are, or are sums of.
+        threads: How many may read them.
+        every_number: Read every number of each. Else a weight of more than `SHORT` bytes whose
+            changes torch counts is told by that count and by samples of its numbers.
     """
 
     def __init__(self, weights: Sequence[Tensor], threads: int, *, every_number: bool):
@@ -215,9 +219,11 @@ def _copying(copies: Sequence[int], numbers: int = 0, count: int = 0) -> Job:
 class Ready:
     """Inference over sequences of one shape, from states of 0 or from given ones.
 
-    Args: call: The shape; see `can_be`. tensors: The inputs, the states and the weights, as
-        `Call.split` takes them. Of the inputs and the states only the shape counts. batch_first:
-        Calls have an input of (B, T, units), and the output is to be so too.
+    Args:
+        call: The shape; see `can_be`.
+        tensors: The inputs, the states and the weights, as `Call.split` takes them. Of the inputs
+            and the states only the shape counts.
+        batch_first: Calls have an input of (B, T, units), and the output is to be so too.
 
     Attributes:
         current: False once the weights have been found changed.
@@ -337,8 +343,10 @@ class Ready:
 class Steps:
     """Layers one above another, one step at a time, with states that stay.
 
-    Args: layers: Of each layer, from below, a call of one step, and the tensors that `Call.split`
-        takes. parameters: All tensors that the weights are, or are sums of.
+    Args:
+        layers: Of each layer, from below, a call of one step, and the tensors that `Call.split`
+            takes.
+        parameters: All tensors that the weights are, or are sums of.
     """
 
     def __init__(

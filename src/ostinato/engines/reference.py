@@ -81,11 +81,15 @@ def evaluate(
 ) -> None:
     """Compute nodes in order, into `values`.
 
-    Args: nodes: The nodes to compute, arguments first. values: The leaves, each with its units
-        last; what is computed is added. A node already there is not computed again. weights: The
-        weights by name. sizes: What each letter stands for. maths: The function of each pointwise
-        op and of the product. like: Has the dtype and the device of numbers; a weight or a value,
-        if not given. Without either it has to be given.
+    Args:
+        nodes: The nodes to compute, arguments first.
+        values: The leaves, each with its units last; what is computed is added. A node already
+            there is not computed again.
+        weights: The weights by name.
+        sizes: What each letter stands for.
+        maths: The function of each pointwise op and of the product.
+        like: Has the dtype and the device of numbers; a weight or a value, if not given. Without
+            either it has to be given.
     """
     if like is None:
         like = next(iter(weights.values())) if weights else next(iter(values.values()))
@@ -143,15 +147,19 @@ def scan(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """Run a cell over a sequence.
 
-    Args: graph: The cell's step. inputs: One tensor for each input, each (T, B, its size). states:
-        The initial states, each (B, its size); None for zeros. weights: The weights by name; a
-        tuple stands for the sum of what is in it. lengths: Valid steps of each row, (B,), integers
-        from 0 to T; None where all rows are T long. reverse: Go from each row's last valid step to
-        its first. maths: Functions to put in place of torch's for some ops, by op.
+    Args:
+        graph: The cell's step.
+        inputs: One tensor for each input, each (T, B, its size).
+        states: The initial states, each (B, its size); None for zeros.
+        weights: The weights by name; a tuple stands for the sum of what is in it.
+        lengths: Valid steps of each row, (B,), integers from 0 to T; None where all rows are T
+            long.
+        reverse: Go from each row's last valid step to its first.
+        maths: Functions to put in place of torch's for some ops, by op.
 
-    Returns: The outputs (T, B, size of the output), 0 past a row's end, and the final states, each
-        (B, its size): those after the row's last valid step, the initial ones where the length is
-        0.
+    Returns:
+        The outputs (T, B, size of the output), 0 past a row's end, and the final states, each (B,
+        its size): those after the row's last valid step, the initial ones where the length is 0.
     """
     given = [
         *inputs,

@@ -12,10 +12,12 @@ from torch import Tensor
 class Schedule:
     """Which task runs which rows at which steps.
 
-    Attributes: order: The row of the batch at each place; None where they are as given. Rows of a
-        task go from the longest down. table, tokens: The addresses that the kernel takes
-        (`kernel.WORDS`). lengths: The rows' valid steps, as given. held: What lies at those
-        addresses.
+    Attributes:
+        order: The row of the batch at each place; None where they are as given. Rows of a task go
+            from the longest down.
+        table, tokens: The addresses that the kernel takes (`kernel.WORDS`).
+        lengths: The rows' valid steps, as given.
+        held: What lies at those addresses.
     """
 
     order: np.ndarray | None

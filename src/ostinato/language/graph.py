@@ -203,9 +203,10 @@ class Node:
     """One value of a step: an operation on other nodes. Compared by identity; equal nodes are made
     once.
 
-    Attributes: op: A name in `POINTWISE`, or one of input, state, weight, number, product, slice,
-        concat, pad, broadcast, sum,
-            mean, and in backward graphs gradient (what comes in from outside the step).
+    Attributes:
+        op: A name in `POINTWISE`, or one of input, state, weight, number, product, slice, concat,
+            pad, broadcast, sum, mean, and in backward graphs gradient (what comes in from outside
+            the step).
         args: The nodes it is made of.
         value: What the op needs besides: a name; a number; (weight, transposed) of a product;
             (start, stop) of a slice; the start of a pad (zeros around its argument); "mean" of a
@@ -323,14 +324,20 @@ def _degree(node: Node, degrees: Mapping[Node, float], late: Container[str]) -> 
 class Graph:
     """One step of a cell: from the inputs and the previous states to the output and the new states.
 
-    Attributes: name: The cell's name. inputs: The size of each input, by name. states: The size of
-        each state, by name. weights: The weights that the step uses, by name. output: The output;
-        the first new state where the cell returns no other. new_states: The new states, in the
-        order of `states`. labels: The names that the cell's body gave to its values, in the order
-        in which it gave them. builder: What made the nodes. given: Inputs that no gradient goes to.
+    Attributes:
+        name: The cell's name.
+        inputs: The size of each input, by name.
+        states: The size of each state, by name.
+        weights: The weights that the step uses, by name.
+        output: The output; the first new state where the cell returns no other.
+        new_states: The new states, in the order of `states`.
+        labels: The names that the cell's body gave to its values, in the order in which it gave
+            them.
+        builder: What made the nodes.
+        given: Inputs that no gradient goes to.
         constant: Inputs of which all steps have the same numbers; no product reads one by itself.
-        bits: Inputs that are 0 or 1, one byte each; no product reads one by itself. known: What
-        letters stand for that the tensors may not tell.
+        bits: Inputs that are 0 or 1, one byte each; no product reads one by itself.
+        known: What letters stand for that the tensors may not tell.
     """
 
     name: str
@@ -396,8 +403,9 @@ class Graph:
             states: A tensor for each state, units last; None where it is not given.
             weights: The weights by name.
 
-        Raises: SizeError: Two tensors disagree, or a letter cannot be told; the message says which
-            and what each wants.
+        Raises:
+            SizeError: Two tensors disagree, or a letter cannot be told; the message says which and
+                what each wants.
         """
         given = [
             (f"input {name!r}", (size,), x.shape[-1:])

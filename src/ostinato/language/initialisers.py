@@ -59,17 +59,18 @@ def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ..
     """An initialiser for the bias of gates, after which each unit remembers for another time, of 1
     to `longest` steps.
 
-    Args: longest: T_max, about how many steps apart what belongs together may be; 3 or more. gates:
-        For each gate that the bias stacks: 1 where it keeps, as a forget gate; -1 where it lets in,
-        as an input gate;
-            0 where it does neither, for which the bias starts at 0. The default is for a forget
-            gate alone.
+    Args:
+        longest: T_max, about how many steps apart what belongs together may be; 3 or more.
+        gates: For each gate that the bias stacks: 1 where it keeps, as a forget gate; -1 where it
+            lets in, as an input gate; 0 where it does neither, for which the bias starts at 0. The
+            default is for a forget gate alone.
 
     Returns:
         A function of the shape, as `weight(init=...)` takes it.
 
-    Raises: InputError: `longest` is below 3, `gates` is not made of these numbers, or on a call,
-        the bias is no vector of so many gates.
+    Raises:
+        InputError: `longest` is below 3, `gates` is not made of these numbers, or on a call, the
+            bias is no vector of so many gates.
 
     Source: Tallec and Ollivier, Can Recurrent Neural Networks Warp Time? (2018): log(u) with u
         uniform in 1 .. T_max - 1.
@@ -110,12 +111,16 @@ def chrono(longest: int, gates: Sequence[int] = (1,)) -> Callable[[tuple[int, ..
 def initialise(weight: "Tensor", how, *, name: str, hidden_size: int) -> None:
     """Fill a weight in place.
 
-    Args: weight: The weight. how: None for "uniform", a name in `INITIALISERS`, a number, or a
-        function of the shape that returns a tensor. name: What errors call the weight. hidden_size:
-        The layer's H.
+    Args:
+        weight: The weight.
+        how: None for "uniform", a name in `INITIALISERS`, a number, or a function of the shape that
+            returns a tensor.
+        name: What errors call the weight.
+        hidden_size: The layer's H.
 
-    Raises: InputError: No such initialiser, one that needs a matrix on a vector, or a function that
-        returns another shape.
+    Raises:
+        InputError: No such initialiser, one that needs a matrix on a vector, or a function that
+            returns another shape.
     """
     import torch
 

@@ -42,17 +42,19 @@ class _Declared:
 def weight(*shape, init=None) -> Any:
     """Declare a weight of a cell, as the default of a keyword-only argument.
 
-    Args: shape: One size (a value for each unit) or two (rows, columns), in letters:
-        `weight("4*H", "I")`. init: How it starts: None for uniform within 1/sqrt(H) (torch.nn's
-        rule), a number, the name of an initialiser
-            (see `ostinato.language.initialisers.INITIALISERS`), or a function of the shape that
-            returns a tensor.
+    Args:
+        shape: One size (a value for each unit) or two (rows, columns), in letters:
+            `weight("4*H", "I")`.
+        init: How it starts: None for uniform within 1/sqrt(H) (torch.nn's rule), a number, the name
+            of an initialiser (see `ostinato.language.initialisers.INITIALISERS`), or a function of
+            the shape that returns a tensor.
 
     Returns:
         The declaration.
 
-    Raises: CellError: No shape, more than two sizes, a size that cannot be read, or no such
-        initialiser.
+    Raises:
+        CellError: No shape, more than two sizes, a size that cannot be read, or no such
+            initialiser.
 
     Example:
         >>> from ostinato import weight
@@ -179,9 +181,10 @@ class Cell:
             sizes: What each letter stands for: {"I": 64, "H": 128}.
             dtype: Of all numbers: torch.float32, which None stands for, or torch.float64.
 
-        Returns: A table of multiply-adds and of bytes, in training and with every gradient asked
-            for, with what each part multiplies and makes, and with what forward keeps for backward.
-            It says so where the new states are linear in the old ones.
+        Returns:
+            A table of multiply-adds and of bytes, in training and with every gradient asked for,
+            with what each part multiplies and makes, and with what forward keeps for backward. It
+            says so where the new states are linear in the old ones.
 
         Raises:
             SizeError: A letter is missing or too many, or is no whole number above 0.
@@ -433,8 +436,9 @@ def cell(function: Callable) -> Cell:
     Returns:
         The cell.
 
-    Raises: CellError: Something in it is not in the language; the message says the line, what was
-        given, and the mend.
+    Raises:
+        CellError: Something in it is not in the language; the message says the line, what was
+            given, and the mend.
 
     Example:
         >>> from ostinato import cell, weight, tanh

@@ -18,9 +18,12 @@ class _Attention(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """What queries get from a memory.
 
-        Args: query: (B, Q) for one step, or (B, T, Q) for all steps at once. keys: What
-            `keys(memory)` gave. memory: (B, S, M). mask: (B, S) truth values, the places that there
-            are; None for all. A row without any gets zeros.
+        Args:
+            query: (B, Q) for one step, or (B, T, Q) for all steps at once.
+            keys: What `keys(memory)` gave.
+            memory: (B, S, M).
+            mask: (B, S) truth values, the places that there are; None for all. A row without any
+                gets zeros.
 
         Returns:
             Context (B, M) or (B, T, M), and weights (B, S) or (B, T, S), which add up to 1.

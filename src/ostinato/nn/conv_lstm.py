@@ -69,11 +69,14 @@ def step(
 class ConvLSTM(nn.Module):
     """The LSTM whose products are convolutions. It runs on torch's operations, step by step.
 
-    Args: input_channels: Channels of the input. hidden_channels: Channels of each state and of the
-        output. kernel_size: The size of both kernels: a number, or one for each dimension.
-        dimensions: How many dimensions places have: 1 or 2. peepholes: Whether the gates see the
-        cell state, by a weight for each channel. The paper has one for each place too. batch_first:
-        Whether inputs are (B, T, ...) and not (T, B, ...).
+    Args:
+        input_channels: Channels of the input.
+        hidden_channels: Channels of each state and of the output.
+        kernel_size: The size of both kernels: a number, or one for each dimension.
+        dimensions: How many dimensions places have: 1 or 2.
+        peepholes: Whether the gates see the cell state, by a weight for each channel. The paper has
+            one for each place too.
+        batch_first: Whether inputs are (B, T, ...) and not (T, B, ...).
 
     Source: Shi et al., Convolutional LSTM Network: A Machine Learning Approach for Precipitation
         Nowcasting (2015),
@@ -144,8 +147,9 @@ class ConvLSTM(nn.Module):
             state: (h, c), each (B, hidden_channels, places); None for zeros.
             lengths: Valid steps of each row, (B,), from 0 to T; None where all are valid.
 
-        Returns: The outputs as x has its dimensions, 0 past a row's end, and (h, c) after each
-            row's last valid step.
+        Returns:
+            The outputs as x has its dimensions, 0 past a row's end, and (h, c) after each row's
+            last valid step.
 
         Raises:
             SizeError: Sizes do not fit each other.

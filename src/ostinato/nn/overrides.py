@@ -40,8 +40,9 @@ def refuse_trace(what: str) -> None:
     """Raise an error where torch.jit.trace records the call: the trace would have the number of
     steps of its example.
 
-    Raises: TracingError: torch.jit.trace is at work, or what uses it:
-        torch.onnx.export(dynamo=False), TensorBoard's add_graph.
+    Raises:
+        TracingError: torch.jit.trace is at work, or what uses it: torch.onnx.export(dynamo=False),
+            TensorBoard's add_graph.
     """
     if torch.jit.is_tracing():
         raise TracingError(

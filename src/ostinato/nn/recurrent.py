@@ -37,11 +37,13 @@ class Recurrent(Repeated, nn.Module):
     Its parameters are the cell's weights, named `W_l0`, `U_l0`, ... with `_reverse` at the end for
     the other direction.
 
-    Args: cell: A cell, or the name of one in `ostinato.cells.CELLS`. input_size: I, units of the
-        input. hidden_size: H, units of a state. num_layers: L, layers one above another; each takes
-        the output of the one below. bidirectional: Have a second direction that goes from each
-        row's last valid step to its first; the two outputs stand
-            side by side.
+    Args:
+        cell: A cell, or the name of one in `ostinato.cells.CELLS`.
+        input_size: I, units of the input.
+        hidden_size: H, units of a state.
+        num_layers: L, layers one above another; each takes the output of the one below.
+        bidirectional: Have a second direction that goes from each row's last valid step to its
+            first; the two outputs stand side by side.
         dropout: Rate from 0 to 1 at which outputs between layers are dropped in training.
         recurrent_dropout: Rate at which units of what a step adds to a state are dropped in
             training, while what the state keeps is whole: of an LSTM's or a GRU's candidate.
@@ -431,9 +433,11 @@ class Recurrent(Repeated, nn.Module):
             given: A state as the layer returns it, or None for zeros or the learned one.
             like: A tensor of the dtype and device of the states, for a cell without weights.
 
-        Raises: ArgumentTypeError: It is not made of tensors. TensorError: There are more or fewer
-            tensors than states, or their dtype or device is not that of the weights. SizeError: Its
-            shape is another one.
+        Raises:
+            ArgumentTypeError: It is not made of tensors.
+            TensorError: There are more or fewer tensors than states, or their dtype or device is
+                not that of the weights.
+            SizeError: Its shape is another one.
         """
         graph, runs = self.cell.graph, self._runs
         states = (given,) if is_tensor(given) else given
@@ -508,23 +512,28 @@ class Recurrent(Repeated, nn.Module):
     def forward(self, x, state=None, lengths=None):
         """Run over sequences.
 
-        Args: x: The input, (B, T, I) with batch_first, else (T, B, I); (T, I) for one sequence
-            alone; a PackedSequence; or, for a
-                cell of several inputs, a tuple of one such for each. The first goes up through the
-                layers, and further ones go to every layer as they are.
+        Args:
+            x: The input, (B, T, I) with batch_first, else (T, B, I); (T, I) for one sequence alone;
+                a PackedSequence; or, for a cell of several inputs, a tuple of one such for each.
+                The first goes up through the layers, and further ones go to every layer as they
+                are.
             state: The initial states, a tuple of (L * D, B, units), in the cell's order; layer 0,
                 layer 0 reverse, layer 1, ...
             lengths: Valid steps of each row: B whole numbers from 0 to T, in any order, on any
                 device; None where all are T.
 
-        Returns: The output, laid out as x, with 0 past a row's end; and the states after each row's
-            last valid step (the initial ones where the length is 0), shaped as `state`. A
-            PackedSequence gives a PackedSequence.
+        Returns:
+            The output, laid out as x, with 0 past a row's end; and the states after each row's last
+            valid step (the initial ones where the length is 0), shaped as `state`. A PackedSequence
+            gives a PackedSequence.
 
-        Raises: ArgumentTypeError: An argument of the wrong type. TensorError: A tensor whose dtype,
-            device or memory layout does not fit, or too many or too few of them. SizeError: A shape
-            that does not fit. TracingError: torch.jit.trace, torch.jit.script or
-            torch.onnx.export(dynamo=False) is given a module with the layer.
+        Raises:
+            ArgumentTypeError: An argument of the wrong type.
+            TensorError: A tensor whose dtype, device or memory layout does not fit, or too many or
+                too few of them.
+            SizeError: A shape that does not fit.
+            TracingError: torch.jit.trace, torch.jit.script or torch.onnx.export(dynamo=False) is
+                given a module with the layer.
         """
         if torch.compiler.is_dynamo_compiling():
             torch._dynamo.graph_break(**overrides.BREAK)

@@ -32,18 +32,21 @@ class Regularisation:
     """What of a layer is left to chance in training; made by the layer, from its arguments of the
     same names.
 
-    Args: graph: The cell's step. recurrent_dropout: Rate at which units of what a step adds to a
-        state that it also keeps are dropped, anew at every step. variational: Rate at which units
-        that products read, of the layer's input and of states, are dropped, with one mask for a
-        whole
-            sequence.
+    Args:
+        graph: The cell's step.
+        recurrent_dropout: Rate at which units of what a step adds to a state that it also keeps are
+            dropped, anew at every step.
+        variational: Rate at which units that products read, of the layer's input and of states, are
+            dropped, with one mask for a whole sequence.
         zoneout: Rate at which units of a state stay as they were, of all states or by the state's
             name.
         weight_drop: Rate at which numbers of the matrices that multiply states are dropped, anew at
             every call.
 
-    Attributes: at_rest: The step outside training: in place of chance, zoneout has what comes of it
-        in the mean. in_training: The step in training, whose further inputs are masks.
+    Attributes:
+        at_rest: The step outside training: in place of chance, zoneout has what comes of it in the
+            mean.
+        in_training: The step in training, whose further inputs are masks.
 
     Raises:
         InputError: A rate is none, or the cell has nothing that it could be for.
@@ -316,9 +319,12 @@ def _copied(
 ) -> Graph:
     """The graph with units dropped.
 
-    Args: graph: The step. dropped: For nodes, the name of the mask, of 0 and 1, and the number that
-        makes up for what is dropped, wherever they are used. read: For states and inputs, the name
-        of the mask, which itself makes up for that, where a product reads them.
+    Args:
+        graph: The step.
+        dropped: For nodes, the name of the mask, of 0 and 1, and the number that makes up for what
+            is dropped, wherever they are used.
+        read: For states and inputs, the name of the mask, which itself makes up for that, where a
+            product reads them.
     """
     builder, made = Builder(), {}
     inputs = dict(graph.inputs)

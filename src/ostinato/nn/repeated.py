@@ -24,9 +24,11 @@ MUCH, MUCH_OF_ONE_THREAD = 250_000_000, 4_000_000
 class Part(NamedTuple):
     """What one layer, in one direction, has ready for a kind of call.
 
-    Attributes: made: What `engines.make_ready` or `engines.make_prepared` has made; None where it
-        is not worth it. parts: The tensors that the layer's weights are, or are sums of: parameters
-        by name, and what stands for a weight without any.
+    Attributes:
+        made: What `engines.make_ready` or `engines.make_prepared` has made; None where it is not
+            worth it.
+        parts: The tensors that the layer's weights are, or are sums of: parameters by name, and
+            what stands for a weight without any.
     """
 
     made: object

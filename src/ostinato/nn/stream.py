@@ -98,8 +98,9 @@ class Stream:
     def reset(self, rows=None) -> None:
         """Go back to the initial state.
 
-        Args: rows: The sequences to reset, as row numbers or as one truth value for each row; None
-            for all.
+        Args:
+            rows: The sequences to reset, as row numbers or as one truth value for each row; None
+                for all.
 
         Raises:
             InputError: A row that there is not.
@@ -136,9 +137,10 @@ class Stream:
     def step(self, x, out: Tensor | None = None) -> Tensor:
         """One step.
 
-        Args: x: This step's input, (B, I), or a tuple of one tensor for each input of the cell.
+        Args:
+            x: This step's input, (B, I), or a tuple of one tensor for each input of the cell.
             out: Where to write the output, which saves making a tensor for it: (B, size of the
-            output), of the weights' dtype.
+                output), of the weights' dtype.
 
         Returns:
             The output, (B, size of the output); `out` where that is given.

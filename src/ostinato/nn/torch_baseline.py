@@ -27,10 +27,16 @@ def make_layer(
 ) -> nn.Module:
     """A recurrent layer for sequences (B, T, I): ours, or torch's in its place.
 
-    Args: cell: A name in `ostinato.cells.CELLS`. Letters of the cell other than I and H are half of
-        H. input_size: I. hidden_size: H. num_layers: L. bidirectional: Have a second direction.
-        dropout: Rate between layers; nothing where there is one. engine: "cpu", "reference", or
-        None to choose; "torch" is torch's, and what is made after it starts as it would after ours.
+    Args:
+        cell: A name in `ostinato.cells.CELLS`. Letters of the cell other than I and H are half of
+            H.
+        input_size: I.
+        hidden_size: H.
+        num_layers: L.
+        bidirectional: Have a second direction.
+        dropout: Rate between layers; nothing where there is one.
+        engine: "cpu", "reference", or None to choose; "torch" is torch's, and what is made after it
+            starts as it would after ours.
     """
     graph = CELLS[cell].graph
     sizes = {

@@ -38,8 +38,10 @@ class _TorchNamed(Recurrent):
     def forward(self, input, hx=None, lengths=None):
         """Run over sequences, as torch.nn does; `lengths` as for `Recurrent`.
 
-        Args: input: (T, B, I), with batch_first (B, T, I); (T, I) for one sequence alone; or a
-            PackedSequence. hx: The initial state: h, or for LSTM (h, c); each (L * D, B, units).
+        Args:
+            input: (T, B, I), with batch_first (B, T, I); (T, I) for one sequence alone; or a
+                PackedSequence.
+            hx: The initial state: h, or for LSTM (h, c); each (L * D, B, units).
             lengths: Valid steps of each row, B whole numbers from 0 to T.
 
         Returns:
@@ -91,14 +93,23 @@ class RNN(_TorchNamed):
     as quantize_dynamic does, passes it over. Under autocast it returns the dtype of its weights and
     not bfloat16. docs/torch.md lists what differs.
 
-    Args: input_size: I. hidden_size: H. num_layers: L. nonlinearity: "tanh" or "relu". bias: Have
-        `bias_ih` and `bias_hh`. batch_first: Sequences are (B, T, units). dropout: Rate between
-        layers, in training. bidirectional: Have a second direction. device: Where the parameters
-        are. dtype: What the parameters are. engine: What runs it: "cpu", "reference", or None to
-        choose. precision: "bfloat16" rounds the factors of products; see `Recurrent`. checkpoint:
-        Train in less memory by keeping every k-th state only: k, or True to choose; see
-        `Recurrent`. regularisers: `recurrent_dropout`, `variational`, `zoneout` and `weight_drop`;
-        see `Recurrent`.
+    Args:
+        input_size: I.
+        hidden_size: H.
+        num_layers: L.
+        nonlinearity: "tanh" or "relu".
+        bias: Have `bias_ih` and `bias_hh`.
+        batch_first: Sequences are (B, T, units).
+        dropout: Rate between layers, in training.
+        bidirectional: Have a second direction.
+        device: Where the parameters are.
+        dtype: What the parameters are.
+        engine: What runs it: "cpu", "reference", or None to choose.
+        precision: "bfloat16" rounds the factors of products; see `Recurrent`.
+        checkpoint: Train in less memory by keeping every k-th state only: k, or True to choose; see
+            `Recurrent`.
+        regularisers: `recurrent_dropout`, `variational`, `zoneout` and `weight_drop`; see
+            `Recurrent`.
 
     Raises:
         InputError: An argument that cannot be used; an ArgumentTypeError where its type is wrong.
@@ -157,14 +168,23 @@ class LSTM(_TorchNamed):
     torch.nn.LSTM, as quantize_dynamic does, passes it over. Under autocast it returns the dtype of
     its weights and not bfloat16. docs/torch.md lists what differs.
 
-    Args: input_size: I. hidden_size: H. num_layers: L. bias: Have `bias_ih` and `bias_hh`.
-        batch_first: Sequences are (B, T, units). dropout: Rate between layers, in training.
-        bidirectional: Have a second direction. proj_size: Units of a projected output, below H; 0
-        for none. device: Where the parameters are. dtype: What the parameters are. engine: What
-        runs it: "cpu", "reference", or None to choose. precision: "bfloat16" rounds the factors of
-        products; see `Recurrent`. checkpoint: Train in less memory by keeping every k-th state
-        only: k, or True to choose; see `Recurrent`. regularisers: `recurrent_dropout`,
-        `variational`, `zoneout` and `weight_drop`; see `Recurrent`.
+    Args:
+        input_size: I.
+        hidden_size: H.
+        num_layers: L.
+        bias: Have `bias_ih` and `bias_hh`.
+        batch_first: Sequences are (B, T, units).
+        dropout: Rate between layers, in training.
+        bidirectional: Have a second direction.
+        proj_size: Units of a projected output, below H; 0 for none.
+        device: Where the parameters are.
+        dtype: What the parameters are.
+        engine: What runs it: "cpu", "reference", or None to choose.
+        precision: "bfloat16" rounds the factors of products; see `Recurrent`.
+        checkpoint: Train in less memory by keeping every k-th state only: k, or True to choose; see
+            `Recurrent`.
+        regularisers: `recurrent_dropout`, `variational`, `zoneout` and `weight_drop`; see
+            `Recurrent`.
 
     Raises:
         InputError: An argument that cannot be used; an ArgumentTypeError where its type is wrong.
@@ -221,13 +241,22 @@ class GRU(_TorchNamed):
     as quantize_dynamic does, passes it over. Under autocast it returns the dtype of its weights and
     not bfloat16. docs/torch.md lists what differs.
 
-    Args: input_size: I. hidden_size: H. num_layers: L. bias: Have `bias_ih` and `bias_hh`.
-        batch_first: Sequences are (B, T, units). dropout: Rate between layers, in training.
-        bidirectional: Have a second direction. device: Where the parameters are. dtype: What the
-        parameters are. engine: What runs it: "cpu", "reference", or None to choose. precision:
-        "bfloat16" rounds the factors of products; see `Recurrent`. checkpoint: Train in less memory
-        by keeping every k-th state only: k, or True to choose; see `Recurrent`. regularisers:
-        `recurrent_dropout`, `variational`, `zoneout` and `weight_drop`; see `Recurrent`.
+    Args:
+        input_size: I.
+        hidden_size: H.
+        num_layers: L.
+        bias: Have `bias_ih` and `bias_hh`.
+        batch_first: Sequences are (B, T, units).
+        dropout: Rate between layers, in training.
+        bidirectional: Have a second direction.
+        device: Where the parameters are.
+        dtype: What the parameters are.
+        engine: What runs it: "cpu", "reference", or None to choose.
+        precision: "bfloat16" rounds the factors of products; see `Recurrent`.
+        checkpoint: Train in less memory by keeping every k-th state only: k, or True to choose; see
+            `Recurrent`.
+        regularisers: `recurrent_dropout`, `variational`, `zoneout` and `weight_drop`; see
+            `Recurrent`.
 
     Raises:
         InputError: An argument that cannot be used; an ArgumentTypeError where its type is wrong.

@@ -8,6 +8,7 @@ import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..errors import missing_extra
 from .options import TASKS
 
 if TYPE_CHECKING:

@@ -252,8 +252,9 @@ def scan(
         lengths: Valid steps of each row, (B,), from 0 to T; None where all rows are T long.
         maths: Operations that are others than everywhere else, by name.
 
-    Returns: The outputs (T, B, size of the output), 0 past a row's end, and the states after each
-        row's last valid step.
+    Returns:
+        The outputs (T, B, size of the output), 0 past a row's end, and the states after each row's
+        last valid step.
     """
     inputs = inputs if isinstance(inputs, tuple) else (inputs,)
     sizes = graph.bind(inputs, states, weights)

@@ -252,11 +252,16 @@ class GRUCell(Layer):
     """The gated recurrent unit with the reset gate before the product:
     `ostinato.cells.gru_original`.
 
-    Args: num_units: The size of the state. activation: tf.nn.tanh (the default), tf.nn.relu or
-        tf.nn.sigmoid. reuse: Whether its variables exist already. kernel_initializer: What its two
-        kernels begin with; None for the scope's, else glorot_uniform. bias_initializer: What its
-        two biases begin with; None for 1 in the gates' and 0 in the candidate's. name: What its
-        variables are named by; None for `gru_cell`. dtype: The input's; None for whichever that is.
+    Args:
+        num_units: The size of the state.
+        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
+        reuse: Whether its variables exist already.
+        kernel_initializer: What its two kernels begin with; None for the scope's, else
+            glorot_uniform.
+        bias_initializer: What its two biases begin with; None for 1 in the gates' and 0 in the
+            candidate's.
+        name: What its variables are named by; None for `gru_cell`.
+        dtype: The input's; None for whichever that is.
     """
 
     def __init__(
@@ -370,15 +375,21 @@ class BasicLSTMCell(LSTMLayer):
 class LSTMCell(LSTMLayer):
     """The LSTM with everything, each part of which can be off: `ostinato.cells.lstm_full`.
 
-    Args: num_units: The size of the cell state. use_peepholes: Whether the gates see the cell
-        state. cell_clip: The cell state is held within this; None for no bound. initializer: What
-        its weights begin with, but for the bias; None for the scope's, else glorot_uniform.
-        num_proj: The size of the output, projected; None for no projection. proj_clip: The output
-        is held within this; None for no bound. Without a projection it does nothing. forget_bias:
-        What is added to the forget gate as it runs. state_is_tuple: False to keep c and h in one
-        state. activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid. reuse: Whether its
-        variables exist already. name: What its variables are named by; None for `lstm_cell`. dtype:
-        The input's; None for whichever that is.
+    Args:
+        num_units: The size of the cell state.
+        use_peepholes: Whether the gates see the cell state.
+        cell_clip: The cell state is held within this; None for no bound.
+        initializer: What its weights begin with, but for the bias; None for the scope's, else
+            glorot_uniform.
+        num_proj: The size of the output, projected; None for no projection.
+        proj_clip: The output is held within this; None for no bound. Without a projection it does
+            nothing.
+        forget_bias: What is added to the forget gate as it runs.
+        state_is_tuple: False to keep c and h in one state.
+        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
+        reuse: Whether its variables exist already.
+        name: What its variables are named by; None for `lstm_cell`.
+        dtype: The input's; None for whichever that is.
     """
 
     def __init__(

@@ -276,12 +276,16 @@ class IndRNNCell(Layer):
 class IndyGRUCell(Layer):
     """The GRU of which each unit sees its own state: `ostinato.cells.indy_gru`.
 
-    Args: num_units: The size of the state. activation: tf.nn.tanh (the default), tf.nn.relu or
-        tf.nn.sigmoid. reuse: Whether its variables exist already. kernel_initializer: What its two
-        kernels for the input begin with; None for the scope's, else glorot_uniform.
+    Args:
+        num_units: The size of the state.
+        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
+        reuse: Whether its variables exist already.
+        kernel_initializer: What its two kernels for the input begin with; None for the scope's,
+            else glorot_uniform.
         bias_initializer: What its two biases begin with; None for 1 in the gates' and 0 in the
-        candidate's. name: What its variables are named by; None for `indy_gru_cell`. dtype: The
-        input's; None for whichever that is.
+            candidate's.
+        name: What its variables are named by; None for `indy_gru_cell`.
+        dtype: The input's; None for whichever that is.
     """
 
     def __init__(
@@ -351,10 +355,13 @@ class _Units(Layer):
 class MinimalRNNCell(_Units):
     """The minimal network: `ostinato.cells.minimal_rnn`.
 
-    Args: units: The size of the state. activation: "tanh", "relu" or "sigmoid", or tf.nn's
-        function. kernel_initializer, bias_initializer: What they begin with: "glorot_uniform" and
-        "ones", or initialisers of `tf`. name: What its variables are named by; None for
-        `minimal_rnn_cell`. dtype: The input's; None for whichever that is.
+    Args:
+        units: The size of the state.
+        activation: "tanh", "relu" or "sigmoid", or tf.nn's function.
+        kernel_initializer, bias_initializer: What they begin with: "glorot_uniform" and "ones", or
+            initialisers of `tf`.
+        name: What its variables are named by; None for `minimal_rnn_cell`.
+        dtype: The input's; None for whichever that is.
     """
 
     def __init__(

@@ -46,13 +46,17 @@ class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
     """The LSTM with each gate and the cell state normalised:
     `ostinato.cells.layer_norm_basic_lstm`.
 
-    Args: num_units: The size of each state. forget_bias: What is added to the forget gate as it
-        runs. activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid. layer_norm: False
-        for no normalisation, which leaves `ostinato.cells.lstm`. norm_gain, norm_shift: What the
-        gains and the shifts begin with. dropout_keep_prob: How much is kept of what each step adds
-        to the cell state, above 0 and up to 1. dropout_prob_seed: A seed of its own for that; None
-        for the graph's. input_size: Taken and not needed. reuse: Whether its variables exist
-        already.
+    Args:
+        num_units: The size of each state.
+        forget_bias: What is added to the forget gate as it runs.
+        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
+        layer_norm: False for no normalisation, which leaves `ostinato.cells.lstm`.
+        norm_gain, norm_shift: What the gains and the shifts begin with.
+        dropout_keep_prob: How much is kept of what each step adds to the cell state, above 0 and up
+            to 1.
+        dropout_prob_seed: A seed of its own for that; None for the graph's.
+        input_size: Taken and not needed.
+        reuse: Whether its variables exist already.
 
     Source: Semeniuta, Severyn and Barth, Recurrent Dropout without Memory Loss (2016),
         arXiv:1603.05118, for the dropout.
@@ -154,14 +158,19 @@ class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
     """The LSTM whose input gate is what the forget gate leaves: `ostinato.cells.coupled_lstm`, or
     `coupled_lstm_projected`.
 
-    Args: num_units: The size of the cell state. use_peepholes: Whether the gates see the cell
-        state. initializer: Taken and not used, as by TensorFlow. num_proj: The size of the output,
-        projected; None for no projection. proj_clip: The output is held within this; None for no
-        bound. Without a projection it does nothing. forget_bias: What is added to the forget gate
-        as it runs. state_is_tuple: False to keep c and h in one state. activation: tf.nn.tanh (the
-        default), tf.nn.relu or tf.nn.sigmoid. layer_norm: False; normalisation is not provided.
-        num_unit_shards, num_proj_shards: 1; weights in several pieces are not provided. reuse:
-        Whether its variables exist already.
+    Args:
+        num_units: The size of the cell state.
+        use_peepholes: Whether the gates see the cell state.
+        initializer: Taken and not used, as by TensorFlow.
+        num_proj: The size of the output, projected; None for no projection.
+        proj_clip: The output is held within this; None for no bound. Without a projection it does
+            nothing.
+        forget_bias: What is added to the forget gate as it runs.
+        state_is_tuple: False to keep c and h in one state.
+        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
+        layer_norm: False; normalisation is not provided.
+        num_unit_shards, num_proj_shards: 1; weights in several pieces are not provided.
+        reuse: Whether its variables exist already.
     """
 
     def __init__(
@@ -242,12 +251,16 @@ class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
 class IndyLSTMCell(LSTMLayer):
     """The LSTM of which each unit sees its own states: `ostinato.cells.indy_lstm`.
 
-    Args: num_units: The size of each state. forget_bias: What is added to the forget gate as it
-        runs. activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid. reuse: Whether its
-        variables exist already. kernel_initializer: What its kernel for the input begins with; None
-        for the scope's, else glorot_uniform. bias_initializer: What its bias begins with; None for
-        0. name: What its variables are named by; None for `indy_lstm_cell`. dtype: The input's;
-        None for whichever that is.
+    Args:
+        num_units: The size of each state.
+        forget_bias: What is added to the forget gate as it runs.
+        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
+        reuse: Whether its variables exist already.
+        kernel_initializer: What its kernel for the input begins with; None for the scope's, else
+            glorot_uniform.
+        bias_initializer: What its bias begins with; None for 0.
+        name: What its variables are named by; None for `indy_lstm_cell`.
+        dtype: The input's; None for whichever that is.
     """
 
     def __init__(
@@ -297,12 +310,15 @@ class GLSTMCell(PlainLayer, LSTMLayer):
     The matrices are those of an LSTM that are 0 outside the groups' blocks, so that groups save
     weights here and not time.
 
-    Args: num_units: The size of the cell state. initializer: What its kernels begin with; None for
-        the scope's, else glorot_uniform. num_proj: The size of the output, projected; None for no
-        projection. number_of_groups: How many; it divides the sizes of the input, the state and the
-        output. forget_bias: What is added to the forget gate as it runs. activation: tf.nn.tanh;
-        others, which TensorFlow takes for the output alone, are not provided. reuse: Whether its
-        variables exist already.
+    Args:
+        num_units: The size of the cell state.
+        initializer: What its kernels begin with; None for the scope's, else glorot_uniform.
+        num_proj: The size of the output, projected; None for no projection.
+        number_of_groups: How many; it divides the sizes of the input, the state and the output.
+        forget_bias: What is added to the forget gate as it runs.
+        activation: tf.nn.tanh; others, which TensorFlow takes for the output alone, are not
+            provided.
+        reuse: Whether its variables exist already.
     """
 
     def __init__(
@@ -392,13 +408,18 @@ class WeightNormLSTMCell(PlainLayer, LSTMLayer):
     """The LSTM with its two matrices normalised, a gain for each unit of a gate:
     `ostinato.cells.lstm` or `lstm_peephole`.
 
-    Args: num_units: The size of each state. norm: False for an LSTM without normalisation.
-        use_peepholes: Whether the gates see the cell state. cell_clip: The cell state is held
-        within this; None for no bound. initializer: What its weights begin with, but for the bias;
-        None for the scope's, else glorot_uniform. num_proj: None; a projection is not provided.
-        proj_clip: Taken and not needed. forget_bias: What is added to the forget gate as it runs.
-        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid. reuse: Whether its
-        variables exist already.
+    Args:
+        num_units: The size of each state.
+        norm: False for an LSTM without normalisation.
+        use_peepholes: Whether the gates see the cell state.
+        cell_clip: The cell state is held within this; None for no bound.
+        initializer: What its weights begin with, but for the bias; None for the scope's, else
+            glorot_uniform.
+        num_proj: None; a projection is not provided.
+        proj_clip: Taken and not needed.
+        forget_bias: What is added to the forget gate as it runs.
+        activation: tf.nn.tanh (the default), tf.nn.relu or tf.nn.sigmoid.
+        reuse: Whether its variables exist already.
     """
 
     def __init__(
@@ -467,11 +488,15 @@ class WeightNormLSTMCell(PlainLayer, LSTMLayer):
 class LSTMBlockCell(LSTMCell):
     """TensorFlow's LSTM in one operation: `ostinato.cells.lstm` or `lstm_peephole`.
 
-    Args: num_units: The size of each state. forget_bias: What is added to the forget gate as it
-        runs. cell_clip: The cell state is held within this, and gradients pass as if it were not;
-        None for no bound. use_peephole: Whether the gates see the cell state. dtype: The input's;
-        None for whichever that is. reuse: Whether its variables exist already. name: What its
-        variables are named by.
+    Args:
+        num_units: The size of each state.
+        forget_bias: What is added to the forget gate as it runs.
+        cell_clip: The cell state is held within this, and gradients pass as if it were not; None
+            for no bound.
+        use_peephole: Whether the gates see the cell state.
+        dtype: The input's; None for whichever that is.
+        reuse: Whether its variables exist already.
+        name: What its variables are named by.
     """
 
     maths = {

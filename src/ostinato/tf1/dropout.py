@@ -104,10 +104,12 @@ def _by_default(state):
 class DropoutWrapper(_Wrapper):
     """A cell with dropout on its input, its output and its new state, with TensorFlow's own draws.
 
-    Args: cell: The cell. input_keep_prob, output_keep_prob, state_keep_prob: How much is kept,
-        above 0 and up to 1; or a tensor of that, such as a
-            placeholder. With a tensor it is not known how many operations TensorFlow would make:
-            random operations after it need seeds of their own, or a graph without a seed.
+    Args:
+        cell: The cell.
+        input_keep_prob, output_keep_prob, state_keep_prob: How much is kept, above 0 and up to 1;
+            or a tensor of that, such as a placeholder. With a tensor it is not known how many
+            operations TensorFlow would make: random operations after it need seeds of their own, or
+            a graph without a seed.
         variational_recurrent: Whether one mask is drawn for a whole run, the same for all steps and
             all rows.
         input_size: The size of the input, a number or a tf.TensorShape; needed for a mask of its

@@ -193,11 +193,14 @@ class BidirectionalGridLSTMCell(GridLSTMCell):
     """LSTMs over time and over windows of the input from both of its ends: twice
     `ostinato.cells.contrib.frequency_lstm`.
 
-    Args: num_units: The size of each state. use_peepholes, share_time_frequency_weights, cell_clip,
-        initializer, num_unit_shards, forget_bias: As of `GridLSTMCell`. feature_size,
-        frequency_skip, num_frequency_blocks: As of `GridLSTMCell`. start_freqindex_list,
-        end_freqindex_list, couple_input_forget_gates: Not provided. backward_slice_offset: How much
-        later in the input the windows begin that are seen backwards; what is past the end is 0.
+    Args:
+        num_units: The size of each state.
+        use_peepholes, share_time_frequency_weights, cell_clip, initializer, num_unit_shards,
+            forget_bias: As of `GridLSTMCell`.
+        feature_size, frequency_skip, num_frequency_blocks: As of `GridLSTMCell`.
+        start_freqindex_list, end_freqindex_list, couple_input_forget_gates: Not provided.
+        backward_slice_offset: How much later in the input the windows begin that are seen
+            backwards; what is past the end is 0.
         reuse: Whether its variables exist already.
     """
 

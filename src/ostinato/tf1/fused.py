@@ -44,8 +44,9 @@ class FusedRNNCell:
             sequence_length: Valid steps of each row, (B,); None where all are valid.
             scope: What variables are named below.
 
-        Returns: The outputs, (T, B, output_size) or a list as the inputs are, and the state after
-            each row's last valid step.
+        Returns:
+            The outputs, (T, B, output_size) or a list as the inputs are, and the state after each
+            row's last valid step.
         """
         raise NotImplementedError
 
@@ -54,11 +55,15 @@ class LSTMBlockFusedCell(FusedRNNCell):
     """TensorFlow's LSTM over a whole sequence in one operation: `ostinato.cells.lstm` or
     `lstm_peephole`.
 
-    Args: num_units: The size of each state. forget_bias: What is added to the forget gate as it
-        runs. cell_clip: The cell state is held within this, and gradients pass as if it were not;
-        None for no bound. use_peephole: Whether the gates see the cell state. reuse: Whether its
-        variables exist already. dtype: The input's; None for whichever that is. name: What its
-        variables are named by.
+    Args:
+        num_units: The size of each state.
+        forget_bias: What is added to the forget gate as it runs.
+        cell_clip: The cell state is held within this, and gradients pass as if it were not; None
+            for no bound.
+        use_peephole: Whether the gates see the cell state.
+        reuse: Whether its variables exist already.
+        dtype: The input's; None for whichever that is.
+        name: What its variables are named by.
     """
 
     def __init__(

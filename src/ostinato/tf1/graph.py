@@ -221,8 +221,10 @@ class Tensor(Value):
     def eval(self, feed_dict=None, session=None) -> np.ndarray:
         """Its value.
 
-        Args: feed_dict: Values for placeholders. session: The session to run in; None for the
-            default one (`with tf.Session():`, or an InteractiveSession).
+        Args:
+            feed_dict: Values for placeholders.
+            session: The session to run in; None for the default one (`with tf.Session():`, or an
+                InteractiveSession).
         """
         return session_for(session, f"{self.name}.eval()").run(self, feed_dict)
 
@@ -314,13 +316,18 @@ class VariableScope:
 class Graph:
     """A program's operations, variables and seed.
 
-    Attributes: seed: What `tf.set_random_seed` was given, or None. operations: Every operation, in
-        order. variables: Every variable, in order. variable_scope: The scope that variables are
-        named in now. loop: How what is recorded now takes values from outside: "Enter" in the body
-        of a loop, "Switch" in a branch, else "". captures: How many values the next recipe's first
-        operation takes from outside a branch. cached: Whether it reads the newer kind of variables
-        once for all, as what runs cells over sequences has it. uncounted: The call after which the
-        number of operations is not TensorFlow's any more, or None.
+    Attributes:
+        seed: What `tf.set_random_seed` was given, or None.
+        operations: Every operation, in order.
+        variables: Every variable, in order.
+        variable_scope: The scope that variables are named in now.
+        loop: How what is recorded now takes values from outside: "Enter" in the body of a loop,
+            "Switch" in a branch, else "".
+        captures: How many values the next recipe's first operation takes from outside a branch.
+        cached: Whether it reads the newer kind of variables once for all, as what runs cells over
+            sequences has it.
+        uncounted: The call after which the number of operations is not TensorFlow's any more, or
+            None.
     """
 
     def __init__(self):
@@ -466,10 +473,12 @@ class Graph:
     ) -> Iterator[VariableScope]:
         """Put a prefix before variables' names, and open a name scope with it.
 
-        Args: name_or_scope: A name below the current scope, or a scope to open again; None for a
-            new name like `default_name`. default_name: See there; it gets a number where it is
-            taken. reuse, initializer, use_resource: See `VariableScope`; None for what the outer
-            scope has.
+        Args:
+            name_or_scope: A name below the current scope, or a scope to open again; None for a new
+                name like `default_name`.
+            default_name: See there; it gets a number where it is taken.
+            reuse, initializer, use_resource: See `VariableScope`; None for what the outer scope
+                has.
         """
         outer, opened = self.variable_scope, dict(self._opened)
         if isinstance(name_or_scope, VariableScope):

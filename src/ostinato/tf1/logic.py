@@ -114,8 +114,9 @@ class Inner:
         given: Those that the computation gives values.
         start: How many operations there were before what is within.
 
-    Attributes: taken: What is needed from outside: it is computed beforehand, and its variables'
-        gradients are taken through it.
+    Attributes:
+        taken: What is needed from outside: it is computed beforehand, and its variables' gradients
+            are taken through it.
     """
 
     def __init__(self, results: Sequence[Tensor], given: Sequence[Tensor], start: int):
@@ -162,8 +163,11 @@ def cond(pred, true_fn: Callable, false_fn: Callable, name: str | None = None):
     TensorFlow puts operations into the graph for this that are not counted here: a random operation
     made afterwards needs a seed of its own.
 
-    Args: pred: A tensor of one truth value. true_fn, false_fn: Called once each to put their
-        tensors into the graph, a tensor or several put together alike. name: Its name.
+    Args:
+        pred: A tensor of one truth value.
+        true_fn, false_fn: Called once each to put their tensors into the graph, a tensor or several
+            put together alike.
+        name: Its name.
     """
     if not callable(true_fn) or not callable(false_fn):
         raise InputError(
@@ -200,11 +204,13 @@ def cond(pred, true_fn: Callable, false_fn: Callable, name: str | None = None):
 class TensorArray:
     """Tensors that are read and written by their number, as a loop goes on.
 
-    Args: dtype: Their kind of number. size: How many there are; more are added as they are written.
+    Args:
+        dtype: Their kind of number.
+        size: How many there are; more are added as they are written.
         dynamic_size, clear_after_read, tensor_array_name, infer_shape: Taken and not needed.
         element_shape: The shape of each; None for that of what is put in, which then has to be
-        before it is read. flow, shape: Ostinato's own: what holds the tensors, and the shape of
-        each.
+            before it is read.
+        flow, shape: Ostinato's own: what holds the tensors, and the shape of each.
     """
 
     def __init__(

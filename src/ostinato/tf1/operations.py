@@ -70,9 +70,12 @@ def _array(value, name: str) -> np.ndarray:
 def constant(value, dtype=None, shape=None, name: str | None = None) -> Tensor:
     """A tensor of a given value.
 
-    Args: value: A number, nested lists of numbers, or an array. dtype: Its kind of number; None for
-        the value's (a Python float is float32, an int int32 where it fits). shape: Its shape; what
-        the value leaves of it is filled with the value's last number. name: Its name.
+    Args:
+        value: A number, nested lists of numbers, or an array.
+        dtype: Its kind of number; None for the value's (a Python float is float32, an int int32
+            where it fits).
+        shape: Its shape; what the value leaves of it is filled with the value's last number.
+        name: Its name.
 
     Raises:
         InputError: The value is no array, or a number in it is none of that kind.
@@ -241,8 +244,11 @@ def relu(features, name: str | None = None) -> Tensor:
 def softmax(logits, axis: int | None = None, name: str | None = None) -> Tensor:
     """exp(x) over its sum.
 
-    Args: logits: The numbers. axis: Along which dimension; None for the last one. For another one
-        TensorFlow puts in operations that are not counted here. name: Its name.
+    Args:
+        logits: The numbers.
+        axis: Along which dimension; None for the last one. For another one TensorFlow puts in
+            operations that are not counted here.
+        name: Its name.
     """
     logits = convert_to_tensor(logits)
     rank = len(logits.shape)

@@ -105,11 +105,15 @@ class PhasedLSTMCell(PlainLayer, LSTMLayer):
     with the steps' dimension. The derivative by the period is TensorFlow's, which is that for a
     given time since the period began.
 
-    Args: num_units: The size of each state. use_peepholes: Whether the gates see the cell state.
+    Args:
+        num_units: The size of each state.
+        use_peepholes: Whether the gates see the cell state.
         leak: What is let through of units that are shut, as a part of the period that is over.
-        ratio_on: For which part of its period a unit is open. trainable_ratio_on: Whether that is
-        trained. period_init_min, period_init_max: Between which the periods begin, as many in each
-        power of ten. reuse: Whether its variables exist already.
+        ratio_on: For which part of its period a unit is open.
+        trainable_ratio_on: Whether that is trained.
+        period_init_min, period_init_max: Between which the periods begin, as many in each power of
+            ten.
+        reuse: Whether its variables exist already.
 
     Source: Neil, Pfeiffer and Liu, Phased LSTM (2016), arXiv:1610.09513v1.
 

@@ -36,8 +36,11 @@ _MODULUS = 2**31 - 1
 def philox(seed: int, seed2: int, *, start: int, count: int) -> np.ndarray:
     """Random words of 32 bits.
 
-    Args: seed, seed2: Two whole numbers, taken modulo 2**64: the key, and the upper half of the
-        counter. start: The first block; a block is four words. count: How many words.
+    Args:
+        seed, seed2: Two whole numbers, taken modulo 2**64: the key, and the upper half of the
+            counter.
+        start: The first block; a block is four words.
+        count: How many words.
 
     Returns:
         The words, uint32, (count,).
@@ -182,8 +185,10 @@ def set_device_seed(seed: int | None, position: int = 0) -> None:
     The environment variable OSTINATO_TF1_DEVICE_SEED, "seed" or "seed:position", does the same for
     a program left as it is.
 
-    Args: seed: From 0 to 2**32 - 1, or None to ask the system again. position: How many numbers of
-        64 bits to pass over first. An unseeded op takes two when it first runs in a session.
+    Args:
+        seed: From 0 to 2**32 - 1, or None to ask the system again.
+        position: How many numbers of 64 bits to pass over first. An unseeded op takes two when it
+            first runs in a session.
 
     Raises:
         InputError: The seed has more than 32 bits, or the position is negative.

@@ -24,15 +24,17 @@ def raw_rnn(
     TensorFlow's operations of the loop are not counted here: a random operation in it or after it
     needs a seed of its own where the graph has one.
 
-    Args: cell: The cell. loop_fn: Takes the time, the cell's output, its state and a state of the
-        loop, all but the time None at first; returns
-            which rows are finished (B,), the next input, the next state, what is put out and the
-            state of the loop. What is put out at first is None, or tensors of the shapes that will
-            be, without the rows; the state of the loop may be None.
+    Args:
+        cell: The cell.
+        loop_fn: Takes the time, the cell's output, its state and a state of the loop, all but the
+            time None at first; returns which rows are finished (B,), the next input, the next
+            state, what is put out and the state of the loop. What is put out at first is None, or
+            tensors of the shapes that will be, without the rows; the state of the loop may be None.
         parallel_iterations, swap_memory: Taken and not needed.
         scope: What variables are named below; None for "rnn".
 
-    Returns: A TensorArray of what is put out, or several put together alike, 0 in rows that are
+    Returns:
+        A TensorArray of what is put out, or several put together alike, 0 in rows that are
         finished; the final state, each row's from before it was finished; and the final state of
         the loop.
 

@@ -61,8 +61,9 @@ def dynamic_rnn(
         time_major: Whether time comes first in the inputs and outputs.
         scope: What variables are named below; None for "rnn".
 
-    Returns: The outputs (B, T, output_size), or (T, B, output_size), 0 past a row's end, and the
-        state after each row's last valid step (the initial one where the length is 0).
+    Returns:
+        The outputs (B, T, output_size), or (T, B, output_size), 0 past a row's end, and the state
+        after each row's last valid step (the initial one where the length is 0).
 
     Raises:
         InputError: Neither an initial state nor a dtype was given, or the dtypes differ.
@@ -269,9 +270,12 @@ def bidirectional_dynamic_rnn(
     """Run one cell forwards and another one backwards over sequences; backwards is from each row's
     last valid step.
 
-    Args: cell_fw, cell_bw: The cells. initial_state_fw, initial_state_bw: Their initial states.
-        scope: What variables are named below; None for "bidirectional_rnn". inputs,
-        sequence_length, dtype, parallel_iterations, swap_memory, time_major: As for `dynamic_rnn`.
+    Args:
+        cell_fw, cell_bw: The cells.
+        initial_state_fw, initial_state_bw: Their initial states.
+        scope: What variables are named below; None for "bidirectional_rnn".
+        inputs, sequence_length, dtype, parallel_iterations, swap_memory, time_major: As for
+            `dynamic_rnn`.
 
     Returns:
         The outputs of both, in the order of the inputs, and the final states of both.

@@ -173,9 +173,11 @@ class Session:
     def run(self, fetches, feed_dict: Mapping | None = None):
         """Compute.
 
-        Args: fetches: A tensor, variable, operation, name of a tensor, or a list, tuple or dict of
-            these. feed_dict: Values by placeholder (or by any other tensor, whose own value they
-            replace); also a state's by the state.
+        Args:
+            fetches: A tensor, variable, operation, name of a tensor, or a list, tuple or dict of
+                these.
+            feed_dict: Values by placeholder (or by any other tensor, whose own value they replace);
+                also a state's by the state.
 
         Returns:
             NumPy arrays in the same structure; None for an operation.

@@ -274,8 +274,12 @@ def stack(values: Sequence, axis: int = 0, name: str | None = None) -> Tensor:
 def unstack(value, num: int | None = None, axis: int = 0, name: str | None = None) -> list[Tensor]:
     """The parts of a tensor along a dimension.
 
-    Args: value: The tensor. num: How many they are; None for what the tensor's shape says, which
-        must then be known there. axis: The dimension. name: Its name.
+    Args:
+        value: The tensor.
+        num: How many they are; None for what the tensor's shape says, which must then be known
+            there.
+        axis: The dimension.
+        name: Its name.
 
     Raises:
         SizeError: It is not known how many they are, or there are not so many.

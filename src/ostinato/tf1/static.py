@@ -39,11 +39,14 @@ def static_rnn(
         sequence_length: Valid steps of each row, (B,); None where all are valid.
         scope: What variables are named below; None for "rnn".
 
-    Returns: The outputs, one (B, output_size) for each step, 0 past a row's end, and the state
-        after each row's last valid step.
+    Returns:
+        The outputs, one (B, output_size) for each step, 0 past a row's end, and the state after
+        each row's last valid step.
 
-    Raises: InputError: Neither an initial state nor a dtype was given, or the inputs are no list of
-        steps. SizeError: Sizes do not fit each other.
+    Raises:
+        InputError: Neither an initial state nor a dtype was given, or the inputs are no list of
+            steps.
+        SizeError: Sizes do not fit each other.
     """
     check_cell(cell, "static_rnn")
     _check_steps(inputs, "static_rnn")
@@ -84,10 +87,11 @@ def static_state_saving_rnn(
     """Run a cell over a list of steps, from a state that was kept to one that is kept: a long
     sequence comes in pieces.
 
-    Args: cell: The cell. inputs, sequence_length, scope: As for `static_rnn`. state_saver: What
-        keeps states: `state(name)` gives a tensor, (B, size of the state), and
-        `save_state(name, value)` a tensor
-            that keeps the value when it is run.
+    Args:
+        cell: The cell.
+        inputs, sequence_length, scope: As for `static_rnn`.
+        state_saver: What keeps states: `state(name)` gives a tensor, (B, size of the state), and
+            `save_state(name, value)` a tensor that keeps the value when it is run.
         state_name: The state's name; where the cell has several states, as many names in a tuple.
 
     Returns:
@@ -245,7 +249,8 @@ def static_bidirectional_rnn(
         initial_state_fw, initial_state_bw: Their initial states.
         scope: What variables are named below; None for "bidirectional_rnn".
 
-    Returns: The outputs, one (B, both output sizes together) for each step, and the final states of
+    Returns:
+        The outputs, one (B, both output sizes together) for each step, and the final states of
         both.
     """
     check_cell(cell_fw, "static_bidirectional_rnn")
@@ -333,8 +338,9 @@ def stack_bidirectional_rnn(
         initial_states_fw, initial_states_bw: A state for each layer; None for zeros.
         scope: What variables are named below; None for "stack_bidirectional_rnn".
 
-    Returns: The last layer's outputs, one for each step, and the final states forwards and
-        backwards, one for each layer.
+    Returns:
+        The last layer's outputs, one for each step, and the final states forwards and backwards,
+        one for each layer.
     """
     _check_stack(
         "stack_bidirectional_rnn",

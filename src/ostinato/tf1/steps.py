@@ -61,10 +61,10 @@ def pack(like, parts: Sequence):
 class Step:
     """One step of a cell as it was put into a graph.
 
-    Attributes: advance: Takes the run, the input (T, B, I), or a tuple of such where a cell is
-        given several, the states (B, size) and
-            the lengths (B,) or None; returns the outputs (T, B, size of the output), 0 past a row's
-            end, and the states after the row's last valid step.
+    Attributes:
+        advance: Takes the run, the input (T, B, I), or a tuple of such where a cell is given
+            several, the states (B, size) and the lengths (B,) or None; returns the outputs (T, B,
+            size of the output), 0 past a row's end, and the states after the row's last valid step.
         output: The operation that TensorFlow names the output by.
         states: The same for each state.
         reads: The tensors of the variables that it uses.
@@ -221,8 +221,10 @@ class Placed:
     ) -> tuple:
         """The output and the new state.
 
-        Args: output, states: The operations that they come from. lengths: Valid steps of each row,
-            (B,); None where all are valid. Where no row is that long, the cell is not computed.
+        Args:
+            output, states: The operations that they come from.
+            lengths: Valid steps of each row, (B,); None where all are valid. Where no row is that
+                long, the cell is not computed.
             time: Which step this is, from 0.
         """
         several, count = len(self.inputs), len(self.inputs) + len(self.states)
@@ -306,8 +308,11 @@ def making(
     """What makes the variables of a recipe in the current scope, each where it is named first, and
     keeps them.
 
-    Args: made: Where it keeps them, by name. declared: The shape and the initialiser of each, by
-        name, and whether it is trained if that is said. dtype, resource: See `get_variable`.
+    Args:
+        made: Where it keeps them, by name.
+        declared: The shape and the initialiser of each, by name, and whether it is trained if that
+            is said.
+        dtype, resource: See `get_variable`.
     """
 
     def variable(name):

@@ -247,14 +247,19 @@ def get_variable(
     """A variable of the current variable scope: a new one, or where the scope says `reuse` the one
     that there is.
 
-    Args: name: Its name below the scope's. shape: Its sizes; of a value, which has its own, none.
-        dtype: Its kind of number; None for a value's own, else tf.float32. initializer: A function
-        of a shape, or a value; None for the scope's, else glorot_uniform, and zeros of whole
-        numbers. trainable: Whether `tf.trainable_variables()` lists it. use_resource: Whether it is
-        of TensorFlow's newer kind; None for what the scope says.
+    Args:
+        name: Its name below the scope's.
+        shape: Its sizes; of a value, which has its own, none.
+        dtype: Its kind of number; None for a value's own, else tf.float32.
+        initializer: A function of a shape, or a value; None for the scope's, else glorot_uniform,
+            and zeros of whole numbers.
+        trainable: Whether `tf.trainable_variables()` lists it.
+        use_resource: Whether it is of TensorFlow's newer kind; None for what the scope says.
 
-    Raises: InputError: It exists and the scope does not reuse, or the other way about; or a value
-        has another dtype. SizeError: It has another shape; or a shape was given beside a value.
+    Raises:
+        InputError: It exists and the scope does not reuse, or the other way about; or a value has
+            another dtype.
+        SizeError: It has another shape; or a shape was given beside a value.
     """
     graph = get_default_graph()
     scope = graph.variable_scope
@@ -328,10 +333,13 @@ def variable_scope(
 ):
     """Name variables and operations below a scope inside a `with`.
 
-    Args: name_or_scope: A name, a scope to open again, or None for `default_name` with a number
-        where it is taken. default_name: See there. initializer: What begins the variables that name
-        no initialiser. reuse: True to find variables that exist, tf.AUTO_REUSE to find or make
-        them. use_resource: Whether variables are of TensorFlow's newer kind.
+    Args:
+        name_or_scope: A name, a scope to open again, or None for `default_name` with a number where
+            it is taken.
+        default_name: See there.
+        initializer: What begins the variables that name no initialiser.
+        reuse: True to find variables that exist, tf.AUTO_REUSE to find or make them.
+        use_resource: Whether variables are of TensorFlow's newer kind.
     """
     if name_or_scope is None and default_name is None:
         raise InputError("tf.variable_scope(None) needs default_name='...', or give it a name")

@@ -202,9 +202,12 @@ class HighwayWrapper(_Wrapper):
 
     Source: Srivastava, Greff and Schmidhuber, Highway Networks (2015).
 
-    Args: cell: The cell; its output is as large as its input. couple_carry_transform_gates: Whether
-        the output's share is what the input's leaves; False for a gate of its own. carry_bias_init:
-        What the input's gate's bias begins with; the other's begins with its negative.
+    Args:
+        cell: The cell; its output is as large as its input.
+        couple_carry_transform_gates: Whether the output's share is what the input's leaves; False
+            for a gate of its own.
+        carry_bias_init: What the input's gate's bias begins with; the other's begins with its
+            negative.
     """
 
     def __init__(

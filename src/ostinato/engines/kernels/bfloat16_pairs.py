@@ -58,9 +58,12 @@ class Pairs(Code):
 def pairs(out: int, units: int, x: tuple[int, int], tokens: tuple[int, int], threads: int) -> Job:
     """The job that puts the tokens' units together two by two, rounded to bfloat16.
 
-    Args: out: The address of the result: in each float32 a unit of two tokens, and for an odd
-        number of tokens at last of one and 0. units: Of a token. x: The address of the first
-        token's units, and how many numbers further the next one's are. tokens: The address of the
-        tokens' numbers, int64, and one more; and how many there are. threads: How many run.
+    Args:
+        out: The address of the result: in each float32 a unit of two tokens, and for an odd number
+            of tokens at last of one and 0.
+        units: Of a token.
+        x: The address of the first token's units, and how many numbers further the next one's are.
+        tokens: The address of the tokens' numbers, int64, and one more; and how many there are.
+        threads: How many run.
     """
     return Job(jit.made(Pairs), [out, x[0], *tokens, units, x[1]], threads)

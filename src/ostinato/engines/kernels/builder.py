@@ -47,9 +47,10 @@ class Code:
         bits: 32 or 64: float32 or float64; 16: float32, and products of bfloat16.
         target: The processor.
 
-    Attributes: b: Where code is added. factors: Bits of what is multiplied by a matrix. Where these
-        are 16, packed weights are pairs of bfloat16, each in place of
-            a float32.
+    Attributes:
+        b: Where code is added.
+        factors: Bits of what is multiplied by a matrix. Where these are 16, packed weights are
+            pairs of bfloat16, each in place of a float32.
         paired: One instruction multiplies such pairs, so that all factors are pairs. Otherwise
             factors of 16 bits are float32 numbers that are rounded, and pairs of weights are taken
             apart.
@@ -66,9 +67,10 @@ class Code:
     def enter(self, words: Iterable[str], *, openmp: bool = False):
         """Begin the function `run(words, thread, threads)`, which every thread calls.
 
-        Args: words: The names of the 64-bit words that its first argument points to, as far as they
-            have names; `given` has them. openmp: Also make `team(words)`, which an OpenMP team's
-            threads enter.
+        Args:
+            words: The names of the 64-bit words that its first argument points to, as far as they
+                have names; `given` has them.
+            openmp: Also make `team(words)`, which an OpenMP team's threads enter.
         """
         run = ir.Function(self.module, ir.FunctionType(VOID, [PTR, I64, I64]), "run")
         if openmp:

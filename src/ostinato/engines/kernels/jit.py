@@ -35,8 +35,9 @@ def host() -> tuple[Target | None, str]:
     - OSTINATO_BFLOAT16=0 uses no bfloat16 instructions; 1 uses them even where they are not known
         to be faster.
 
-    Raises: InputError: A variable has another value, or asks for instructions that the processor
-        does not have.
+    Raises:
+        InputError: A variable has another value, or asks for instructions that the processor does
+            not have.
     """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
@@ -199,8 +200,9 @@ def publish(name: str, address: int) -> None:
 class Function:
     """A compiled kernel.
 
-    Args: text: An LLVM module with the functions `run(words, thread, threads)` and, where there is
-        OpenMP, `team(words)`.
+    Args:
+        text: An LLVM module with the functions `run(words, thread, threads)` and, where there is
+            OpenMP, `team(words)`.
     """
 
     def __init__(self, text: str):

@@ -58,11 +58,15 @@ class Pack:
     """A matrix that a kernel wants packed: blocks of units, chunks of vectors, the argument's
     units, vectors, lanes.
 
-    Attributes: parts: (weight, transposed, first row, first column) of each block that is
-        multiplied by the same argument. size: Rows of each part (units of the result). depth:
-        Columns (units of the argument). tile: How it is cut. lanes: Units of a vector. narrow:
-        Columns stand in pairs of bfloat16 in place of one float32; an odd depth's last has 0 beside
-        it.
+    Attributes:
+        parts: (weight, transposed, first row, first column) of each block that is multiplied by the
+            same argument.
+        size: Rows of each part (units of the result).
+        depth: Columns (units of the argument).
+        tile: How it is cut.
+        lanes: Units of a vector.
+        narrow: Columns stand in pairs of bfloat16 in place of one float32; an odd depth's last has
+            0 beside it.
     """
 
     parts: tuple[tuple[str, bool, int, int], ...]

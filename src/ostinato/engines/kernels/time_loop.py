@@ -91,12 +91,14 @@ class Kernel(Code):
         one_row: Every task has one row at most.
         shared_units: Threads share the units of a phase, not the rows of the batch.
 
-    Attributes: text: The LLVM module. storages: The arrays whose pointers the kernel takes, in
-        order. packs: The packed matrices whose pointers follow. products: The chunk and rows of
-        each form of tile that the code calls; see `product.make`. scratch: Numbers that a row needs
-        of each storage that lasts for the run alone; these come last in `storages`. Those named in
-            `EACH` are needed once for each thread where threads share units; `partial` must be 0 at
-            first.
+    Attributes:
+        text: The LLVM module.
+        storages: The arrays whose pointers the kernel takes, in order.
+        packs: The packed matrices whose pointers follow.
+        products: The chunk and rows of each form of tile that the code calls; see `product.make`.
+        scratch: Numbers that a row needs of each storage that lasts for the run alone; these come
+            last in `storages`. Those named in `EACH` are needed once for each thread where threads
+            share units; `partial` must be 0 at first.
     """
 
     def __init__(

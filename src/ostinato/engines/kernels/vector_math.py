@@ -36,10 +36,12 @@ MAX_ULP = {
 class Format:
     """A floating-point format, and the functions' constants in it.
 
-    Attributes: bits: Of a number. mantissa: Bits stored of the mantissa. bias: Of the exponent.
+    Attributes:
+        bits: Of a number.
+        mantissa: Bits stored of the mantissa.
+        bias: Of the exponent.
         ln2: ln 2 as the nearest number and the rest. k times the first, taken from x in one fma,
-        leaves no rounding: the
-            difference is a multiple of the first's last place, and small.
+            leaves no rounding: the difference is a multiple of the first's last place, and small.
         underflow: exp of this rounds to 0.
         overflow: exp of this is infinite.
         expm1: q in expm1(r) = r + r^2 q(r), lowest power first. Minimax by Remez' exchange on |r|

@@ -41,9 +41,9 @@ COLUMNS = 8
 class Outer(Code):
     """The code for a matrix.
 
-    Args: bits: As of `Code`; with 16, where `Code.paired`, each token is two, as `pairs.pairs`
-        makes them. Elsewhere the numbers are
-            rounded here.
+    Args:
+        bits: As of `Code`; with 16, where `Code.paired`, each token is two, as `pairs.pairs` makes
+            them. Elsewhere the numbers are rounded here.
         target: The processor.
 
     Attributes:
@@ -293,10 +293,15 @@ def outer(
 ) -> Job:
     """The job that makes the sum of the outer products of d and x.
 
-    Args: bits: As of `Outer`. out: The address of the result. rows, columns: The result's: the
-        units of d and of x. d, x: The address of the first token's units, and how many numbers
-        further the next one's are. tokens: The address of the tokens' numbers, int64, and `AHEAD`
-        more; and how many there are. threads: How many run. more: Add to what `out` has.
+    Args:
+        bits: As of `Outer`.
+        out: The address of the result.
+        rows, columns: The result's: the units of d and of x.
+        d, x: The address of the first token's units, and how many numbers further the next one's
+            are.
+        tokens: The address of the tokens' numbers, int64, and `AHEAD` more; and how many there are.
+        threads: How many run.
+        more: Add to what `out` has.
     """
     return Job(
         jit.made(Outer, bits), [out, d[0], x[0], *tokens, rows, columns, d[1], x[1], more], threads
