@@ -38,10 +38,16 @@ __all__ = [
 
 
 def task_class(name: str) -> "type[Task]":
-    """The class of a task by its command-line name. Importing it imports torch."""
-    return getattr(
-        importlib.import_module(f".{TASKS[name].module}", __package__), TASKS[name].class_name
-    )
+    """The class of a task by its command-line name. Importing it imports torch.
+
+    Raises:
+        MissingExtra: The packages of the extra `tasks` are not installed.
+    """
+    try:
+        module = importlib.import_module(f".{TASKS[name].module}", __package__)
+    except ModuleNotFoundError as error:
+        raise missing_extra(error) or error from error
+    return getattr(module, TASKS[name].class_name)
 
 
 def load(directory: Path) -> "Task":
