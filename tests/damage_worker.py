@@ -45,7 +45,7 @@ def run(cli, words: list[str]) -> tuple[int, str, str]:
         )
         sys.argv = ["ostinato", *words]
         try:
-            main.main()
+            cli()
             code = 0
         except SystemExit as end:
             code = end.code or 0

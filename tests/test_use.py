@@ -106,7 +106,7 @@ def models(tmp_path_factory):
             )
             assert code == 0, told
             line = next(line for line in printed.splitlines() if line.startswith("use "))
-            made[name] = folder, shlex.split(line)[3:]
+            made[name] = folder, shlex.split(line)[2:]
         return made[name]
 
     return of
@@ -154,7 +154,8 @@ def test_the_command_as_printed_answers_or_asks_at_a_terminal(
         assert told == ""
     else:
         assert (
-            told == f"reading from the keyboard: {load(words[1]).line_is} a line; Ctrl-D ends\n"
+            told
+            == f"reading from the keyboard: {load(words[1]).line_is} per line; Ctrl-D ends the input\n"
             and asked in told
         )
         assert len(printed.splitlines()) >= 1 and ostinato(*words, given=f"{line}\n")[0] == 0
@@ -241,7 +242,7 @@ def test_steps_are_for_series_alone(name, models, ostinato):
     code, _, told = ostinato(*words, "--steps", "3", given="")
     assert (
         code == 2
-        and f"is a model of `ostinato train {name}`, which forecasts no steps; leave --steps out"
+        and f"is a model of `ostinato train {name}`, which does not forecast; leave --steps out"
         in " ".join(told.split())
     )
 
@@ -257,5 +258,5 @@ def test_a_person_is_asked_for_as_many_numbers_as_a_step_has(ostinato, at_termin
     assert (
         code == 0
         and printed.strip() in ("a", "b")
-        and "the numbers of a sequence, 2 for each step, a line" in told
+        and "the numbers of a sequence, 2 for each step, per line" in told
     )

@@ -645,8 +645,8 @@ def test_a_row_is_worse_if_we_fell_behind_everyone_by_more_than_the_noise(
 def test_a_worse_row_says_by_how_much(run, tmp_path):
     before, now = (replace(run, rows=[_row(ours, torch=2.0)]) for ours in (1.0, 2.0))
     assert _held(now, before, tmp_path / "f")[0][0] == (
-        "slower: GRU training 1,3,8,8 compared with torch.nn: 2.00x before, 1.00x now (-50%; -10% is "
-        "allowed)"
+        "slower: GRU training 1,3,8,8 compared with torch.nn: 2.00x before, 1.00x now (-50%; -10% "
+        "is allowed)"
     )
 
 

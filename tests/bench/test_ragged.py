@@ -88,8 +88,8 @@ def test_other_numbers_are_refused(monkeypatch):
     monkeypatch.setattr(ragged, "packed", wrong)
     with pytest.raises(
         EngineError,
-        match="torch.nn with a PackedSequence, RNN inference 4,10,3,5: its outputs differ "
-        "from ours by up to 1,",
+        match="torch.nn with a PackedSequence, RNN inference 4,10,3,5: its outputs differ from "
+        "ours by up to 1,",
     ):
         ragged.measure(threads=1, quick=True, layers=("RNN",), shapes=[SHAPE])
 

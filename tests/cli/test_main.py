@@ -181,7 +181,7 @@ def test_the_demo_trains_on_the_language_reference(ostinato, tmp_path, monkeypat
     code, out, err = ostinato("demo", "--steps", "1", "--threads", "1")
     assert (
         code == 2
-        and "demo/model: the directory is not empty; it holds no run" in err
+        and "demo/model: the directory is not empty; it does not contain a run" in err
         and (tmp_path / "demo/model/mine.txt").exists()
     )
 
@@ -309,7 +309,7 @@ def nothing(tmp_path):
 
 
 WRONG_TRAINING = [
-    (nothing, "nowhere.txt --out m", "does not exist 'nowhere.txt'; check the path"),
+    (nothing, "nowhere.txt --out m", "nowhere.txt' does not exist; check the path"),
     (nothing, ". --out m", "'.' is a directory; give the path of a file in it"),
     (
         empty,
@@ -325,7 +325,7 @@ WRONG_TRAINING = [
     (
         short,
         "short.txt --out m",
-        r"'short.txt' has 5 characters; 32 rows of 64 .* take 2286 at least: .* write --batch 4",
+        r"'short.txt' has 5 characters; 32 streams of 64 .* take 2286 at least: .* write --batch 4",
     ),
     (nothing, "TEXT", "Missing option '--out'"),
     (nothing, "--out m", "Missing argument 'DATA'"),
@@ -375,45 +375,48 @@ WRONG_TRAINING = [
         "--epochs 2 and --seconds 5: a run has only one length; keep one of them",
     ),
     (nothing, "TEXT --out m --threads 0", "--threads 0: write a whole number from 1 to 1024"),
-    (nothing, "TEXT --out m --batch 10000", r"'.*text.txt' has \d+ characters; 10000 rows of 64"),
+    (
+        nothing,
+        "TEXT --out m --batch 10000",
+        r"'.*text.txt' has \d+ characters; 10000 streams of 64",
+    ),
     (
         nothing,
         "TEXT --out m --vocabulary byte-pair --vocabulary-size 50000",
-        r"--vocabulary-size 50000: this text gives \d+ tokens",
+        r"--vocabulary-size 50000: this text only gives \d+ tokens",
     ),
     (nothing, "TEXT --out m --epoch 3", r"No such option: --epoch.*--epochs"),
     (
         occupied,
         "TEXT --out occupied",
-        "--out occupied: the directory is not empty; it holds no run; give another --out",
+        "--out occupied: the directory is not empty; it does not contain a run; give another --out",
     ),
     (
         occupied,
         "TEXT --out occupied --resume",
-        "--out occupied: the directory is not empty; it holds no run",
+        "--out occupied: the directory is not empty; it does not contain a run",
     ),
     (
         blocked,
         "TEXT --out blocked",
-        "--out blocked: there is a file of that name; give a directory that is new or empty",
+        "--out blocked: a file of that name exists; give a new or empty directory",
     ),
     (
         blocked,
         "TEXT --out blocked/m",
-        r"--out blocked/m: cannot make this directory \(Not a directory\); give a place",
+        r"--out blocked/m: cannot create this directory \(Not a directory\); give a writable",
     ),
     (
         nothing,
         "TEXT --out MODEL",
-        "the directory is not empty; give another --out, or add --resume to go on with the run in "
-        "it",
+        "the directory is not empty; give another --out, or add --resume to continue the run in it",
     ),
     (
         nothing,
         "TEXT --out MODEL --resume --hidden 99",
         r"--hidden 99 with --resume: the run in '.*' has --hidden 15; leave the option out",
     ),
-    (latin, "short2.txt --out MODEL --resume", "does not exist 'short2.txt'"),
+    (latin, "short2.txt --out MODEL --resume", "short2.txt' does not exist"),
 ]
 
 
@@ -445,7 +448,7 @@ def test_wrong_training_input_is_one_error_and_nothing_is_written(
 
 
 WRONG_GENERATING = [
-    ("nowhere", "there is no model directory 'nowhere'; give the --out of `ostinato train`"),
+    ("nowhere", "the model directory 'nowhere' does not exist; give the --out of `ostinato train`"),
     ("MODEL --temperature 0", "--temperature 0: write a number from 0.001 to 100"),
     ("MODEL --temperature -1", "--temperature -1: "),
     (
@@ -454,9 +457,9 @@ WRONG_GENERATING = [
     ),
     (
         "MODEL --length -1",
-        "--length -1: write how many characters to generate, 0 or more, such as 500",
+        "--length -1: write the number of characters to generate, 0 or more, such as 500",
     ),
-    ("MODEL --prompt Ω", "'Ω': not in the text that the model was trained on"),
+    ("MODEL --prompt Ω", "'Ω': not in the vocabulary"),
     ("MODEL --seed -1", "--seed -1: write a whole number"),
     ("MODEL extra", r"unexpected extra argument.*\(extra\)"),
     ("", "Missing argument 'DIR'"),
@@ -490,12 +493,12 @@ def test_a_model_of_another_task_writes_no_text(ostinato):
         (
             "config.json",
             b'{"format": "ost',
-            r"config.json' is not whole JSON: .* at line 1, column \d+; restore the file, or train",
+            r"config.json' is not valid JSON: .* at line 1, column \d+; restore the file, or train",
         ),
         (
             "config.json",
             b'{"format": "ostinato task", "task": "generate", "version": 2}',
-            "is of format version 2 and this ostinato reads version 1",
+            "has format version 2 and this version of ostinato reads 1",
         ),
         (
             "config.json",
@@ -509,15 +512,15 @@ def test_a_model_of_another_task_writes_no_text(ostinato):
             "config.json' cannot be used: unknown field 'result.stopped': did you mean "
             "'stopped_early'.*; restore the file",
         ),
-        ("config.json", b"{}", "says format None and task None"),
+        ("config.json", b"{}", "has format None and task None"),
         ("vocabulary.json", b'{"kind": "character"}', "vocabulary.json' is not a vocabulary"),
         (
             "model.safetensors",
             b"\x10\x00\x00",
             r"model.safetensors' \(3 bytes\) is truncated or damaged",
         ),
-        ("model.safetensors", None, "has no model yet; go on with it"),
-        ("vocabulary.json", None, "does not exist '.*vocabulary.json'"),
+        ("model.safetensors", None, "has no model yet; resume it"),
+        ("vocabulary.json", None, ".*vocabulary.json' does not exist"),
     ],
 )
 def test_a_damaged_model_is_one_error(ostinato, model, tmp_path, name, content, message):
@@ -544,8 +547,8 @@ def test_a_damaged_model_is_one_error(ostinato, model, tmp_path, name, content, 
         ("--peers cudnn", "--peers cudnn: write one of torch, onnxruntime, jax, keras"),
         (
             "--json nowhere/b.json",
-            "--json nowhere/b.json: 'nowhere' is not a writable directory; give a file in "
-            "one that can",
+            "--json nowhere/b.json: 'nowhere' is not a writable directory; give a file in a "
+            "writable directory",
         ),
     ],
 )
@@ -569,10 +572,10 @@ def test_a_run_is_done_again_or_begun_but_not_both(ostinato, model, text_file, t
 def test_a_name_that_is_too_long_is_one_error(ostinato, text_file):
     one_error(
         ostinato("train", "generate", text_file, "--out", "m" * 300),
-        "cannot make this directory .File name too long",
+        "cannot create this directory .File name too long",
     )
-    one_error(ostinato("info", "m" * 300), "there is no model directory 'm+'")
-    one_error(ostinato("predict", "m" * 300), "there is no model directory 'm+'")
+    one_error(ostinato("info", "m" * 300), "the model directory 'm+' does not exist")
+    one_error(ostinato("predict", "m" * 300), "the model directory 'm+' does not exist")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
@@ -601,7 +604,7 @@ def test_a_parent_that_cannot_be_written_is_one_error(ostinato, text_file, tmp_p
     (tmp_path / "closed").mkdir(mode=0o500)
     one_error(
         ostinato("train", "generate", text_file, "--out", "closed/m"),
-        r"--out closed/m: cannot make this directory \(Permission denied\)",
+        r"--out closed/m: cannot create this directory \(Permission denied\)",
     )
 
 
@@ -793,7 +796,7 @@ def test_info_of_a_damaged_directory_is_one_error(ostinato, labelled, tmp_path, 
         (tmp_path / path.name).write_bytes(path.read_bytes())
     damaged = json.loads((tmp_path / name).read_text(encoding="utf-8")) | change
     (tmp_path / name).write_text(json.dumps(damaged), encoding="utf-8")
-    one_error(ostinato("info", "."), f"{name}' (cannot be used|h).* restore the file, or train")
+    one_error(ostinato("info", "."), f"{name}' (cannot be used|contains a).* restore the file, or train")
 
 
 # ---------------------------------------------------------------- what is no regular file
@@ -848,7 +851,7 @@ def test_a_pipe_that_is_waited_for_is_told(ostinato, tmp_path, monkeypatch):
     writer.start()
     code, _, err = ostinato("train", "generate", "text", "--out", "m")
     assert code == 2 and err.startswith(
-        "reading from the pipe 'text' until its writer closes it\nerror: 'text' has 5 characters"
+        "reading from the pipe 'text' until the writer closes it\nerror: 'text' has 5 characters"
     )
 
 

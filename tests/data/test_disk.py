@@ -93,8 +93,8 @@ def test_a_full_disk_is_one_error(monkeypatch):
         monkeypatch.setattr(numbers, "_file", full)
         with pytest.raises(
             InputError,
-            match="cannot write a temporary file in '.*': No space left on device; free some "
-            "space there, or .*TMPDIR=",
+            match="cannot write a temporary file in '.*': No space left on device; free some space "
+            "there, or .*TMPDIR=",
         ):
             numbers.extend([1])
 

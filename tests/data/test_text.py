@@ -59,7 +59,7 @@ def test_a_file_that_is_no_text_is_refused(tmp_path, content, message):
 
 
 def test_a_missing_file_and_a_directory_are_refused_by_name(tmp_path):
-    with pytest.raises(InputError, match="does not exist '.*nowhere.txt'; check the path"):
+    with pytest.raises(InputError, match=".*nowhere.txt' does not exist; check the path"):
         read_text(tmp_path / "nowhere.txt")
     with pytest.raises(InputError, match="is a directory; give the path of a file"):
         read_text(tmp_path)
@@ -101,7 +101,7 @@ def test_character_numbers_turn_back_into_the_text():
 def test_a_character_that_was_never_seen_is_refused_by_name():
     with pytest.raises(
         InputError,
-        match="'Q', '가': not in the text that the model was trained on.*--vocabulary byte-pair",
+        match="'Q', '가': not in the vocabulary.*--vocabulary byte-pair",
     ):
         CharacterVocabulary.of(["abc"]).encode("aQ가Qb")
     with pytest.raises(InputError, match="and 3 more: not in the text"):
@@ -139,7 +139,7 @@ def test_of_much_text_pieces_are_learned_from_a_part_that_is_always_the_same(mon
 def test_more_byte_pairs_than_a_text_has_are_refused():
     with pytest.raises(
         InputError,
-        match=r"--vocabulary-size 5000: this text gives \d+ tokens.*write --vocabulary-size \d+ or "
+        match=r"--vocabulary-size 5000: this text only gives \d+ tokens.*write --vocabulary-size \d+ or "
         r"less",
     ):
         BytePairVocabulary.of([KOREAN * 3], 5000)

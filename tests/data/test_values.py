@@ -133,8 +133,8 @@ def test_a_model_of_other_numbers_reads_all_of_them_as_they_are_and_refuses_byte
     with pytest.raises(
         InputError,
         match=r"the numbers are uint8, which is divided by 255, and the model was trained on \w+ "
-        r"numbers, which are not scaled; give numbers in the units of the training "
-        r"data, for example x.astype",
+        r"numbers, which are not scaled; give numbers in the units of the training data, for "
+        r"example x.astype",
     ):
         task.predict(DRAWN)
 

@@ -227,6 +227,6 @@ def test_arguments_out_of_range_are_refused():
     ):
         search(model(0), length_norm=-1)
     with pytest.raises(
-        InputError, match="no numbers .nan.; train it again with a smaller learning rate"
+        InputError, match="not numbers .nan.; train it again with a smaller learning rate"
     ):
         search(model(0) * torch.nan)

@@ -100,7 +100,7 @@ def test_the_nearest_picture_is_found_among_many(monkeypatch):
 def test_the_report_has_the_nearest_pictures_caption_and_what_was_looked_at(trained):
     _, out, task = trained
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "the caption of the most alike picture learned from" in page and "data:image/png" in page
+    assert "the caption of the most similar training picture" in page and "data:image/png" in page
     parts = task.report_parts(task.read((PICTURES[0][:5], PICTURES[1][:5])))
     assert parts["baseline"]["exact_match"] > 0.5 and all(
         picture.shape == (128, 128, 3) for picture, _ in parts["pictures"]
@@ -146,11 +146,11 @@ def test_a_picture_that_is_none_is_one_error(trained, ostinato, write):
     write("0.png", b"no picture")
     write("captions.tsv", "file\tcaption\n0.png\ta\n")
     code, _, err = ostinato("train", "caption", "captions.tsv", "--out", "m")
-    assert code == 2 and "captions.tsv' line 2: '" in err and "broken or no picture" in err, err
+    assert code == 2 and "captions.tsv' line 2: '" in err and "damaged or not a picture" in err, err
     code, out, err = ostinato("predict", trained[1], given="0.png\n")
     assert (
         code == 2
         and out == ""
         and "line 1 of standard input" in err
-        and "broken or no picture" in err
+        and "damaged or not a picture" in err
     )

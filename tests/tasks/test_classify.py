@@ -56,16 +56,18 @@ def test_the_report_has_labels_confusion_and_examples(trained):
     parts = task.report_parts(task.read(([*["it is good"] * 3, "나쁘다"], ["+", "+", "-", "-"])))
     (names, confusion), examples = parts["confusion"], parts["examples"]
     assert names == ["+", "-"] and np.asarray(confusion).tolist() == [[2, 0], [1, 1]]
-    (wrong,) = examples["Wrong, the surest first"]
-    assert (wrong["right"], wrong["given"], wrong["input"]) == ("-", "+", "it is good") and len(
-        examples["Right, the least sure first"]
-    ) == 3
+    (wrong,) = examples["Most confident errors"]
+    assert (wrong["true label"], wrong["predicted"], wrong["input"]) == (
+        "-",
+        "+",
+        "it is good",
+    ) and len(examples["Least confident correct predictions"]) == 3
     assert parts["labels"].keys() == {"+", "-"} and parts["baseline_name"] in (
         "always +",
         "always -",
     )
     report = (directory / "report.html").read_text(encoding="utf-8")
-    assert "Wrong, the surest first" in report or "Right, the least sure first" in report
+    assert "Most confident errors" in report or "Least confident correct predictions" in report
 
 
 def test_the_report_says_which_weights_were_kept_the_later_of_equals(tmp_path, monkeypatch):
@@ -299,7 +301,7 @@ def test_a_directory_gives_the_same_answers(trained, tmp_path):
         "vocabulary.json",
     ]
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "always " in page and "Longest" in page and "Of the rarest label, " in page
+    assert "always " in page and "Longest" in page and "Rarest label: " in page
     assert load(out).predict(TEXTS) == task.predict(TEXTS)
     task.save(tmp_path / "again")
     assert load(tmp_path / "again").predict(TEXTS) == task.predict(TEXTS)
@@ -346,7 +348,7 @@ def test_options_are_as_scikit_learn_has_them():
         and task.options.hidden == 9
     )
     assert repr(task) == "Classifier(hidden=9)"
-    with pytest.raises(InputError, match="there is no such option; there are .*hidden"):
+    with pytest.raises(InputError, match="unknown option; the options are .*hidden"):
         task.set_params(hiden=3)
 
 
@@ -452,7 +454,9 @@ def test_the_command_line_trains_answers_and_tells(ostinato, tmp_path):
         r"^22 rows, 36 steps, \d+ s; evaluated on 2 rows:\naccuracy ", out, re.M
     ), out + err
     assert "tokens word" in err.replace("\n", " ") and re.search(
-        r"^step +\d+  loss \d\.\d{3}  accuracy \d\.\d{3}  [\dk]+ row/s  \d+:\d\d left$", err, re.M
+        r"^step +\d+  loss \d\.\d{3}  val accuracy \d\.\d{3}  [\dk]+ row/s  \d+:\d\d left$",
+        err,
+        re.M,
     )
     code, out, _ = ostinato("evaluate", "m", file, "--json")
     assert code == 0 and json.loads(out)["accuracy"] == load("m").evaluate(file)["accuracy"]
@@ -476,13 +480,13 @@ def test_the_command_line_trains_answers_and_tells(ostinato, tmp_path):
             (["a", "b"], ["x", "x"]),
             r"all 2 rows have the label 'x'; a classifier needs two labels or more",
         ),
-        ((["a"], ["x"]), r"the given rows: 1 row; two are the fewest that can be split"),
+        ((["a"], ["x"]), r"the given rows: 1 row; at least two are needed for training"),
         ((["a", "b"], ["x"]), r"2 rows and 1 labels; give a label for each row"),
         ((["a", None], ["x", "y"]), r"row 2 is None; give steps of numbers, \(T, F\)"),
-        ((["a", "\ud800"], ["x", "y"]), r"'\\ud800': it is not UTF-8"),
+        ((["a", "\ud800"], ["x", "y"]), r"'\\ud800': the text is not valid UTF-8"),
         (
             ["a", "b", "c"],
-            r"the data are 3 things; give a pair: texts, or sequences of numbers, and a label for "
+            r"the data is a sequence of 3 items; give a pair: texts, or sequences of numbers, and a label for "
             r"each",
         ),
     ],
@@ -502,17 +506,17 @@ SIGNS = [str(int(row[0] > 0)) for row in NUMBERS]
         ((NUMBERS, SIGNS[:-1]), "24 rows and 23 labels; give a label for each row"),
         (
             NUMBERS,
-            "the data are a ndarray; give a pair: texts, or sequences of numbers, and a label for "
+            "the data is a ndarray; give a pair: texts, or sequences of numbers, and a label for "
             "each",
         ),
-        ([NUMBERS, SIGNS, SIGNS], "the data are 3 things; give a pair"),
+        ([NUMBERS, SIGNS, SIGNS], "the data is a sequence of 3 items; give a pair"),
         (
             (["good", NUMBERS[0]] * 8, ["x", "y"] * 8),
-            "the given rows are of texts and of numbers; give one of the two",
+            "the given rows are texts and numbers; give only one of the two",
         ),
         (
             (np.where(NUMBERS > 1, np.nan, NUMBERS), SIGNS),
-            "row [0-9]+ has nan or infinity in step [1-3]; fill it with a number",
+            "row [0-9]+ has nan or infinity in step [1-3]; replace it by a number",
         ),
         (
             ([["a"]] * 24, SIGNS),
@@ -577,14 +581,14 @@ def test_a_model_of_a_table_of_numbers_reads_its_columns_by_their_names(tmp_path
 
 def test_a_run_without_a_directory_cannot_be_gone_on_with():
     with pytest.raises(
-        InputError, match="fit.resume=True. without out=: there is no run to go on with"
+        InputError, match="fit.resume=True. without out=: give the directory of the run to resume"
     ):
         Classifier(**SMALL).fit((TEXTS, LABELS), resume=True)
 
 
 def test_an_unknown_option_is_refused():
     with pytest.raises(
-        InputError, match=r"Classifier\(hiden=...\): there is no such option; there are .*hidden"
+        InputError, match=r"Classifier\(hiden=...\): unknown option; the options are .*hidden"
     ):
         Classifier(hiden=3)
 
@@ -595,12 +599,14 @@ def test_what_is_not_trained_cannot_be_used(tmp_path):
         lambda: Classifier().evaluate((["a"], ["b"])),
         lambda: Classifier().save(tmp_path / "m"),
     ):
-        with pytest.raises(InputError, match="Classifier: there is no model yet; call fit first"):
+        with pytest.raises(
+            InputError, match="Classifier: the task has no model yet; call fit first"
+        ):
             use()
 
 
 def test_numbers_given_to_a_model_of_texts_are_refused(trained):
-    with pytest.raises(InputError, match="the model reads texts, and this has numbers"):
+    with pytest.raises(InputError, match="the model reads texts, and the data has numbers"):
         trained[2].predict([np.zeros(3)])
 
 
@@ -609,10 +615,10 @@ def test_steps_of_another_size_are_refused():
         ([np.zeros((3, 2)), np.ones((3, 2))] * 5, ["a", "b"] * 5), threads=1
     )
     with pytest.raises(
-        InputError, match="row 1 has 3 numbers a step, and the model learned from 2"
+        InputError, match="row 1 has 3 numbers per step, and the model was trained on 2"
     ):
         task.predict([np.zeros((4, 3))])
-    with pytest.raises(InputError, match="'1 two' is no row of numbers"):
+    with pytest.raises(InputError, match="'1 two' is not a row of numbers"):
         task.line("1 two")
     with pytest.raises(InputError, match="3 numbers do not divide into steps of 2"):
         task.line("1, 2, 3")
@@ -626,16 +632,16 @@ def damage(path, content):
 @pytest.mark.parametrize(
     "name, content, message",
     [
-        ("config.json", lambda b: b[:-9], "is not whole JSON"),
+        ("config.json", lambda b: b[:-9], "is not valid JSON"),
         (
             "config.json",
             lambda b: b.replace(b'"classify"', b'"clarify"'),
-            "says format 'ostinato task' and task 'clarify'",
+            "has format 'ostinato task' and task 'clarify'",
         ),
         (
             "config.json",
             lambda b: b.replace(b'"version": 1', b'"version": 9'),
-            "is of format version 9 and this ostinato reads version 1",
+            "has format version 9 and this version of ostinato reads 1",
         ),
         (
             "config.json",
@@ -672,7 +678,7 @@ def test_a_damaged_model_is_one_error(trained, ostinato, tmp_path, name, content
 @pytest.mark.parametrize(
     "words, message",
     [
-        ("train classify none.tsv --out m", "does not exist 'none.tsv'"),
+        ("train classify none.tsv --out m", "none.tsv' does not exist"),
         (
             "train classify FILE --out m --hidden 0",
             "--hidden 0: write a whole number from 1 to 16384",
@@ -699,9 +705,9 @@ def test_a_damaged_model_is_one_error(trained, ostinato, tmp_path, name, content
             "--hidden 9 with --resume: the run in '.*' has --hidden 8",
         ),
         ("train --out m", "ostinato train without a task: give --config RUN.json and --out DIR"),
-        ("train --config FILE --out m", "is not whole JSON"),
-        ("evaluate none FILE", "there is no model directory 'none'"),
-        ("predict MODEL none.tsv", "does not exist 'none.tsv'"),
+        ("train --config FILE --out m", "is not valid JSON"),
+        ("evaluate none FILE", "the model directory 'none' does not exist"),
+        ("predict MODEL none.tsv", "none.tsv' does not exist"),
     ],
 )
 def test_wrong_input_is_one_error_and_nothing_is_written(
@@ -728,7 +734,7 @@ def test_a_line_that_is_not_utf8_is_one_error(trained, ostinato):
 
 def test_data_of_another_run_is_refused(trained, tmp_path):
     _, out, _ = trained
-    with pytest.raises(InputError, match="--resume: the data is not that of the run"):
+    with pytest.raises(InputError, match="--resume: the data differs from that of the run"):
         Classifier(**SMALL).fit(
             table(tmp_path / "other.tsv", TEXTS[1:], LABELS[1:]), out=out, resume=True
         )

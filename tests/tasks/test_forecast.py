@@ -349,7 +349,7 @@ def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path, 
 def test_a_series_read_in_small_parts_gives_the_same_model(trained, monkeypatch):
     file, _, whole = trained
     for name, size in (
-        ("tasks.forecast.BLOCK", 7),
+        ("tasks.forecast.BLOCK_STEPS", 7),
         ("data.disk.ROWS_AT_ONCE", 3),
         ("data.disk.BLOCK_BYTES", 50),
         ("data.text.CHUNK", 50),
@@ -401,8 +401,10 @@ def test_the_command_line_trains_measures_and_answers(trained, ostinato, tmp_pat
     code, out, _ = ostinato("predict", "m", given="10, 11.5, 12.6\n")
     assert code == 0 and len(out.splitlines()) == 3 and out.startswith("2013-08\t")
     code, _, err = ostinato("predict", "m", given="10, eleven\n")
-    assert code == 2 and "line 1 of standard input: '10, eleven' is no row of numbers" in " ".join(
-        err.split()
+    assert (
+        code == 2
+        and "line 1 of standard input: '10, eleven' is not a row of numbers"
+        in " ".join(err.split())
     )
     assert ostinato("inspect", "m", "10, 11.5, 12.6", "--out", "p.png")[0] == 0
 
@@ -417,7 +419,7 @@ def test_dates_out_of_order_are_refused_after_training_too(trained, times):
     for use in (trained[2].predict, trained[2].evaluate):
         with pytest.raises(
             InputError,
-            match="no later than the one before it, .*; sort the rows by time, a row for each time",
+            match="not later than the one before it, .*; sort the rows by time, with one row per time",
         ):
             use({"달": times, "판매": waves(len(times))})
 
@@ -427,7 +429,7 @@ def test_dates_end_with_the_year_9999():
     task = Forecaster(**SMALL | {"steps": 2}).fit(years, threads=1)
     with pytest.raises(
         InputError,
-        match=f"{9999 - 1899 - LENGTH + 1} steps after {1899 + LENGTH} it is past the year 9999",
+        match=f"{9999 - 1899 - LENGTH + 1} steps after {1899 + LENGTH} is after the year 9999",
     ):
         task.predict(steps=10_000)
 
@@ -438,35 +440,35 @@ def test_dates_end_with_the_year_9999():
         (
             np.full(100, 5.0),
             {},
-            r"the column '0' is 5 at all 85 steps that are learned from; there is nothing to "
+            r"the column '0' is 5 at all 85 training steps; there is nothing to "
             r"forecast",
         ),
         (
             np.arange(20.0),
             {},
-            r"the given series: 20 steps, 3 of them held out; 24 are the fewest to learn from",
+            r"the given series: 20 steps, 3 of them held out; training needs at least 24",
         ),
         (
             waves(100),
             {"window": 90},
-            r"85 steps to learn from are fewer than a window: --window 90, --season 12 and --lags "
-            r"10 want 102",
+            r"85 training steps are fewer than a window: --window 90, --season 12 and --lags "
+            r"10 require 102",
         ),
         (
             waves(100),
             {"season": 60},
-            r"--season 60: the 85 steps that are learned from hold no two of them",
+            r"--season 60: the 85 training steps do not contain two seasons",
         ),
         (
             waves(100) - 10,
             {"power": 0.0},
-            r"the given series: there is -?\d\S*, and the model learns logarithms, which want "
+            r"the given series: a value is -?\d\S*, and the model uses logarithms, which require "
             r"values above 0; .*--power 1",
         ),
         (
             waves(100) - 10,
             {"power": 0.5},
-            r"the given series: there is -\S*, and the model learns powers of 0.5, which want "
+            r"the given series: a value is -\S*, and the model uses powers of 0.5, which require "
             r"values of 0 or more; .*--power 1",
         ),
         (
@@ -474,7 +476,7 @@ def test_dates_end_with_the_year_9999():
             {},
             r"step 2 of the given series has nan in the column '0'; fill the gap",
         ),
-        (["a", "b"], {}, r"the given series is not of numbers \("),
+        (["a", "b"], {}, r"the given series is not numeric \("),
         (
             np.zeros((3, 3, 3)),
             {},
@@ -488,7 +490,7 @@ def test_dates_end_with_the_year_9999():
         (
             {"x": waves(50), "y": waves(50)},
             {"columns": "x, y,x"},
-            r"--columns x, y,x: 'x' is there twice; name each column once",
+            r"--columns x, y,x: 'x' is given twice; name each column once",
         ),
         (
             waves(50),
@@ -504,13 +506,13 @@ def test_dates_end_with_the_year_9999():
         (
             {"when": [f"{9000 + k}" for k in range(50)], "x": waves(50)},
             {"horizon": 960},
-            r"960 steps after 9049 it is past the year 9999, and there is no such date; forecast "
+            r"the date 960 steps after 9049 is after the year 9999; forecast "
             r"fewer steps",
         ),
         (
             {"when": months(50)[::-1], "x": waves(50)},
             {},
-            r"step 2 is at '2004-01', no later than the one before it, '2004-02'; sort the rows",
+            r"the time of step 2, '2004-01', is not later than the one before it, '2004-02'; sort the rows",
         ),
     ],
 )
@@ -526,13 +528,13 @@ def test_a_series_that_nothing_can_be_learned_from_is_refused(data, options, mes
         (
             "x\n" + "1\n2\n" * 30 + "three\n",
             {},
-            r"data.csv' line 62: there is 'three' in the column 'x', which should hold finite "
+            r"data.csv' line 62: the value in the column 'x' is 'three', not a finite "
             r"numbers",
         ),
         (
             "x,y\n" + "1,2\n2,\n" * 30,
             {},
-            r"data.csv' line 3: there is nothing in the column 'y', which should hold finite "
+            r"data.csv' line 3: the value in the column 'y' is missing, not a finite "
             r"numbers",
         ),
         (
@@ -549,7 +551,7 @@ def test_a_series_that_nothing_can_be_learned_from_is_refused(data, options, mes
         (
             "x,note\n" + "1,a\n" * 60,
             {"columns": "note"},
-            r"data.csv' line 2: there is 'a' in the column 'note'",
+            r"data.csv' line 2: the value in the column 'note' is 'a'",
         ),
     ],
 )
@@ -563,15 +565,15 @@ def test_data_that_a_model_cannot_go_on_from_is_refused(trained):
     task = trained[2]
     for use in (task.predict, task.evaluate):
         with pytest.raises(
-            InputError, match=r"do not follow on the training series, which ended at 2013-04"
+            InputError, match=r"do not continue the training series, which ended at 2013-04"
         ):
             use({"달": months(5, 600), "판매": waves(5)})
     with pytest.raises(
-        InputError, match=r"'May 2013' is no date as the model learned from; write it as '2024-12'"
+        InputError, match=r"'May 2013' is not in the training date format; write it as '2024-12'"
     ):
         task.predict({"달": ["May 2013"], "판매": [1.0]})
     with pytest.raises(
-        InputError, match="the given series has 2 columns, and the model learned from 1: 판매"
+        InputError, match="the given series has 2 columns, and the model was trained on 1: 판매"
     ):
         task.predict(np.ones((9, 2)))
     for steps in (0, -1, True, 2.5, "3", 10_001):
@@ -579,9 +581,11 @@ def test_data_that_a_model_cannot_go_on_from_is_refused(trained):
             InputError, match=f"steps {steps!r}: write a whole number from 1 to 10000"
         ):
             task.predict(steps=steps)
-    with pytest.raises(InputError, match="0 numbers are no steps of 1; write whole steps"):
+    with pytest.raises(
+        InputError, match="0 numbers do not divide into steps of 1; write complete steps"
+    ):
         task.line("")
-    with pytest.raises(InputError, match="Forecaster: there is no model yet"):
+    with pytest.raises(InputError, match="Forecaster: the task has no model yet"):
         Forecaster().predict(waves())
 
 

@@ -271,8 +271,8 @@ def test_the_report_measures_what_a_place_in_a_clip_alone_says(trained):
     _, out, task = trained
     page = (out / "report.html").read_text(encoding="utf-8")
     assert (
-        "the most frequent label at that place in a clip" in page
-        and "The most wrong" in page
+        "the most frequent label at each position of a clip" in page
+        and "Lowest accuracy" in page
         and "Longest" in page
     )
     parts = task.report_parts(
@@ -286,7 +286,7 @@ def test_the_layer_can_be_looked_into(trained):
     inside = trained[2].inside(CLIPS[:1])
     assert (
         len(inside.tokens) == len(CLIPS[0]) == inside.x.shape[1]
-        and "least sure" in inside.explained
+        and "lowest confidence" in inside.explained
     )
     assert gradients(inside.output_of, inside.x[0]).shape == (len(CLIPS[0]),)
 
@@ -299,9 +299,9 @@ def test_the_layer_can_be_looked_into(trained):
     [
         (
             ([[[0.0]]] * 2, [["x"]] * 2),
-            "the given clips: all frames have the label 'x'; there have to be two labels or more",
+            "the given clips: all frames have the label 'x'; two labels or more are needed",
         ),
-        (([[], []], [[], []]), "the given clips: 0 rows; two are the fewest that can be split"),
+        (([[], []], [[], []]), "the given clips: 0 rows; at least two are needed for training"),
         (
             ([[[0.0]], [[1.0]]], [["x"]]),
             "2 clips and 1 rows of labels; give a row of labels for each clip",
@@ -312,20 +312,20 @@ def test_the_layer_can_be_looked_into(trained):
         ),
         (
             ([[[0.0]], [[1.0, 2.0]]], [["x"], ["y"]]),
-            "the given clips: clip . has . numbers a frame, and another has .",
+            "the given clips: clip . has . numbers per frame, and another has .",
         ),
         (
             ([[[0.0]], [[1.0], [2.0, 3.0]]], [["x"], ["y", "z"]]),
-            "clip 2 is not an array of numbers .*; give frames of equally many",
+            "clip 2 is not an array of numbers .*; give frames with the same number",
         ),
         (([[[0.0]], 3.0], [["x"], ["y"]]), "clip 2 is 3.0; give frames of numbers"),
         (
             ([[[0.0]], [[1.0], [np.nan]]], [["x"], ["y", "z"]]),
-            "clip 2 has nan or infinity in frame 2; fill it with a number",
+            "clip 2 has nan or infinity in frame 2; replace it by a number",
         ),
         (
             ([[[0.0], [1.0]]], [["x", "y"]]),
-            "the given clips: 1 row; two are the fewest that can be split",
+            "the given clips: 1 row; at least two are needed for training",
         ),
     ],
 )
@@ -337,7 +337,7 @@ def test_clips_that_nothing_can_be_learned_from_are_refused(data, message):
 def test_a_file_with_parts_is_learned_from_by_part(trained):
     with pytest.raises(
         InputError,
-        match="says which of its clips are to learn from .*; write .*clips.npz:train or .*:test",
+        match="has lists of training and test clips; write .*clips.npz:train or .*:test",
     ):
         FrameTagger(**SMALL).fit(trained[0])
     with pytest.raises(InputError, match="clips.npz' has no array 'tset': did you mean 'test'"):
@@ -348,7 +348,7 @@ def test_frames_without_labels_are_refused_where_they_are_wanted(trained, tmp_pa
     np.savez(tmp_path / "bare.npz", x=np.zeros((3, 4, 2)))
     with pytest.raises(
         InputError,
-        match=r"bare.npz' has no labels of frames; give an npz file with an array \(clips, "
+        match=r"bare.npz' has no frame labels; give an npz file with x and an array of labels \(clips, "
         r"frames\)",
     ):
         trained[2].evaluate(tmp_path / "bare.npz")
@@ -358,7 +358,7 @@ def test_frames_without_labels_are_refused_where_they_are_wanted(trained, tmp_pa
 def test_frames_of_another_size_are_refused(trained):
     with pytest.raises(
         InputError,
-        match="the given clips: clip 2 has 3 numbers a frame, and the model learned from 2",
+        match="the given clips: clip 2 has 3 numbers per frame, and the model was trained on 2",
     ):
         trained[2].predict([np.zeros((4, 2)), np.zeros((4, 3))])
 
@@ -370,19 +370,21 @@ def test_labels_unseen_in_training_count_as_wrong_and_are_counted(trained):
 
 
 def test_an_empty_clip_cannot_be_looked_into(trained):
-    with pytest.raises(InputError, match="an empty clip has no frames to look at; give some"):
+    with pytest.raises(
+        InputError, match="an empty clip has no frames to inspect; give a longer clip"
+    ):
         trained[2].inside([np.zeros((0, 2))])
 
 
 @pytest.mark.parametrize(
     "words, message",
     [
-        ("train frames none.npz --out m", "does not exist 'none.npz'"),
+        ("train frames none.npz --out m", "none.npz' does not exist"),
         (
             "train frames FILE:train --out m --label slut",
             "has no array 'slut': did you mean 'slot'",
         ),
-        ("predict MODEL none.npz:test", "does not exist 'none.npz'"),
+        ("predict MODEL none.npz:test", "none.npz' does not exist"),
     ],
 )
 def test_wrong_input_is_one_error(trained, ostinato, tmp_path, words, message):

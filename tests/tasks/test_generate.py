@@ -167,7 +167,7 @@ def test_a_directory_holds_the_model_its_options_and_the_result(trained):
         len(TEXT) - round(len(TEXT) * 0.9),
     )
     assert not result.stopped_early and bits(result) < result.history[0]["held_out_bits"]
-    assert "What it writes" in (out / "report.html").read_text(encoding="utf-8")
+    assert "Generated text" in (out / "report.html").read_text(encoding="utf-8")
 
 
 def test_the_result_is_what_the_saved_model_measures(trained, tmp_path):
@@ -247,10 +247,9 @@ def test_a_text_read_in_tiny_chunks_gives_the_same_model(
     [
         (
             "Ω가락",
-            "'Ω': not in the text that the model was trained on, .* or train with --vocabulary "
-            "byte-pair",
+            "'Ω': not in the vocabulary, .* or train with --vocabulary byte-pair",
         ),
-        ("가", "'the given text' is too short to measure on: 1 characters; give a longer text"),
+        ("가", "'the given text' is too short to evaluate: 1 characters; give a longer text"),
     ],
 )
 def test_a_text_that_cannot_be_measured_on_is_refused(trained, text, message):
@@ -263,7 +262,7 @@ def test_a_short_text_is_refused_with_the_sizes_that_would_do(text_file, tmp_pat
     short.write_text("짧은 글", encoding="utf-8")
     with pytest.raises(
         InputError,
-        match=r"'.*short.txt' has 4 characters; 32 rows of 64 and the part held out take 2286 at "
+        match=r"'.*short.txt' has 4 characters; 32 streams of 64 and the held-out part take 2286 at "
         r"least: give a longer",
     ):
         train(short, tmp_path / "m")
@@ -279,13 +278,14 @@ def test_a_directory_that_is_not_empty_is_left_alone(trained, text_file, tmp_pat
     (tmp_path / "mine.txt").write_text("mine")
     for resume in (False, True):
         with pytest.raises(
-            InputError, match="the directory is not empty; it holds no run; give another --out"
+            InputError,
+            match="the directory is not empty; it does not contain a run; give another --out",
         ):
             train(text_file, tmp_path, **SMALL, resume=resume)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
-    with pytest.raises(InputError, match="there is a file of that name"):
+    with pytest.raises(InputError, match="a file of that name exists"):
         train(text_file, tmp_path / "mine.txt", **SMALL)
-    with pytest.raises(InputError, match="cannot make this directory"):
+    with pytest.raises(InputError, match="cannot create this directory"):
         train(text_file, tmp_path / "mine.txt" / "below", **SMALL)
 
 
@@ -322,7 +322,8 @@ def test_other_options_or_another_text_do_not_go_on(trained, text_file, tmp_path
     other.write_text(TEXT + "!", encoding="utf-8")
     with pytest.raises(
         InputError,
-        match="--resume: the data is not that of the run in '.*'; give that data, or start a new run",
+        match="--resume: the data differs from that of the run in '.*'; give that data, or start a new "
+        "run",
     ):
         train(other, out, **SMALL, resume=True)
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
@@ -404,7 +405,7 @@ def test_a_look_inside_is_at_the_prompt_and_what_comes_next(trained):
         and inside.tokens == ["가", "\\n"]
         and inside.output_of(inside.x[0]).shape == ()
     )
-    assert inside.explained.endswith("as what comes next")
+    assert inside.explained.endswith("as the next token")
 
 
 def test_a_prompt_is_composed_as_the_text_was(trained):
@@ -420,11 +421,11 @@ def test_a_prompt_is_composed_as_the_text_was(trained):
     [
         (
             {"length": -1},
-            "--length -1: write how many characters to generate, 0 or more, such as 500",
+            "--length -1: write the number of characters to generate, 0 or more, such as 500",
         ),
         (
             {"temperature": 0.0},
-            "--temperature 0: write a number from 0.001 to 100; 0.01 takes the likeliest character "
+            "--temperature 0: write a number from 0.001 to 100; 0.01 takes the most probable token "
             "almost always",
         ),
         ({"temperature": -1.0}, "--temperature -1: "),
@@ -433,10 +434,9 @@ def test_a_prompt_is_composed_as_the_text_was(trained):
         ({"beams": 0}, "--beams 0: write a whole number from 1 to 1000, such as 5"),
         (
             {"prompt": "Ω"},
-            "'Ω': not in the text that the model was trained on, .* leave it out, or train with "
-            "--vocabulary byte-pair",
+            "'Ω': not in the vocabulary, .* leave it out, or train with --vocabulary byte-pair",
         ),
-        ({"prompt": "a\udcff"}, r"--prompt 'a\\udcff': it is not UTF-8"),
+        ({"prompt": "a\udcff"}, r"--prompt 'a\\udcff': the text is not valid UTF-8"),
     ],
 )
 def test_writing_with_what_cannot_be_used_is_refused_at_once(trained, arguments, message):
@@ -458,9 +458,11 @@ def change(path, **changes):
 
 
 def test_a_model_that_is_not_whole_is_refused(trained, tmp_path):
-    with pytest.raises(InputError, match="there is no model directory '.*nowhere'; give the --out"):
+    with pytest.raises(
+        InputError, match="the model directory '.*nowhere' does not exist; give the --out"
+    ):
         load(tmp_path / "nowhere")
-    with pytest.raises(InputError, match="does not exist '.*config.json'"):
+    with pytest.raises(InputError, match=".*config.json' does not exist"):
         load(tmp_path)
     out = copied(trained[0], tmp_path)
     config, weights = out / "config.json", out / "model.safetensors"
@@ -468,12 +470,12 @@ def test_a_model_that_is_not_whole_is_refused(trained, tmp_path):
     for changes, message in (
         (
             {"format": "cake recipe"},
-            "says format 'cake recipe' and task 'generate'; it should be 'ostinato task' and one "
+            "has format 'cake recipe' and task 'generate'; it should be 'ostinato task' and one "
             "of .*generate",
         ),
         (
             {"version": 7},
-            "is of format version 7 and this ostinato reads version 1; use the ostinato that wrote "
+            "has format version 7 and this version of ostinato reads 1; use the version that wrote "
             "it",
         ),
         ({"options": {"hidden": "many"}}, r"has options that cannot be used \(--hidden many"),
@@ -489,11 +491,11 @@ def test_a_model_that_is_not_whole_is_refused(trained, tmp_path):
         config.write_bytes(whole)
     config.write_bytes(whole[:50])
     with pytest.raises(
-        InputError, match=r"'.*config.json' is not whole JSON: .* at line \d, column \d+"
+        InputError, match=r"'.*config.json' is not valid JSON: .* at line \d, column \d+"
     ):
         load(out)
     config.write_bytes(b"[1]")
-    with pytest.raises(InputError, match="holds a list; it should hold a JSON object"):
+    with pytest.raises(InputError, match="contains a list; it should contain a JSON object"):
         load(out)
     config.write_bytes(whole)
     weights.write_bytes(weights.read_bytes()[:1000])
@@ -504,7 +506,7 @@ def test_a_model_that_is_not_whole_is_refused(trained, tmp_path):
     weights.unlink()
     with pytest.raises(
         InputError,
-        match="has no model yet; go on with it: the same `ostinato train generate`, and --resume",
+        match="has no model yet; resume it: the same `ostinato train generate`, and --resume",
     ):
         load(out)
 
@@ -537,5 +539,5 @@ def test_weights_that_are_no_numbers_are_refused(trained, tmp_path):
         out / "model.safetensors",
         {name: torch.full_like(tensor, 1e38) for name, tensor in tensors.items()},
     )
-    with pytest.raises(InputError, match="the model's weights give no numbers"):
+    with pytest.raises(InputError, match="the model's output is not finite"):
         list(load(out).write("가락", length=3))

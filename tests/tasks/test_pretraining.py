@@ -17,8 +17,8 @@ from ostinato.errors import InputError
 from ostinato.tasks import Classifier, load
 from ostinato.tasks import pretraining as pretraining_module
 from ostinato.tasks.pretraining import (
-    CHECKPOINT,
-    WEIGHTS,
+    PRETRAINED_WEIGHTS,
+    PRETRAINING_CHECKPOINT,
     PretrainingModel,
     pretrain,
     texts_of,
@@ -226,7 +226,7 @@ def test_any_reader_of_texts_learns_so(plain, tmp_path, options):
 
 
 def pretraining_history(out):
-    return json.dumps(read_tensors(out / CHECKPOINT)[1]["progress"]["history"])
+    return json.dumps(read_tensors(out / PRETRAINING_CHECKPOINT)[1]["progress"]["history"])
 
 
 # ---------------------------------------------------------------- the run
@@ -239,7 +239,7 @@ def test_models_of_an_ensemble_begin_with_what_the_first_has_learned(plain, tmp_
     # from there each learned by itself
     assert not any(map(torch.equal, *(member.recurrent.parameters() for member in task.members)))
     pretrain(task, texts_of(task.options), tmp_path / "m")
-    saved, _ = read_tensors(tmp_path / "m" / WEIGHTS)
+    saved, _ = read_tensors(tmp_path / "m" / PRETRAINED_WEIGHTS)
     for member in task.members:
         for name, weights in member.state_dict().items():
             assert torch.equal(weights, saved[name]) != name.startswith("readout."), name
@@ -283,7 +283,7 @@ def test_a_model_needs_its_plain_texts_no_more(plain, write, ostinato, tmp_path)
     )
     assert code == 0, err
     assert re.search(
-        r"^step +\d+  loss \d\.\d{3}  nats per token \d\.\d{3}  \d+ text/s", err, re.M
+        r"^step +\d+  loss \d\.\d{3}  val nats per token \d\.\d{3}  \d+ text/s", err, re.M
     ) and re.search(r"accuracy \d\.\d{3}", err)
     (tmp_path / "plain.txt").unlink()
     assert ostinato("predict", "m", given="it is good\n")[1].strip() in "+-"
@@ -362,7 +362,7 @@ def test_two_processes_end_as_one_with_the_same_batches(plain, write, tmp_path):
 @pytest.mark.parametrize(
     "options, message",
     [
-        ({"unlabelled": "none.txt"}, "does not exist 'none.txt'"),
+        ({"unlabelled": "none.txt"}, "none.txt' does not exist"),
         (
             {"unlabelled": "numbers.csv"},
             "'numbers.csv' has the columns 'a', 'b', none with texts; name one",
@@ -373,7 +373,7 @@ def test_two_processes_end_as_one_with_the_same_batches(plain, write, tmp_path):
         ),
         (
             {"unlabelled": "words.txt"},
-            "--unlabelled words.txt: 1 of its 4 texts has two pieces or more; two such are the "
+            "--unlabelled words.txt: 1 of its 4 texts has two tokens or more; pretraining needs "
             "fewest",
         ),
         (

@@ -323,10 +323,11 @@ def test_arguments_that_cannot_be_used_are_refused():
     for name in ("scheduled_sampling", "label_smoothing"):
         with pytest.raises(InputError, match=f"{name}=1: write a rate from 0 to below 1"):
             make(**{name: 1})
-    with pytest.raises(InputError, match="torch.nn only has elman, lstm, gru"):
+    with pytest.raises(InputError, match="torch.nn has elman, lstm, gru"):
         make(cell="min_gru", engine="torch")
     with pytest.raises(
-        SizeError, match=r"the pictures are \(2, 3, 32, 32\); they should be \(batch, 32, 32, 3\)"
+        SizeError,
+        match=r"the pictures have shape \(2, 3, 32, 32\); it should be \(batch, 32, 32, 3\)",
     ):
         PictureEncoder(units=8)(torch.zeros(2, 3, 32, 32))
 

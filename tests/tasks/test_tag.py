@@ -296,13 +296,13 @@ def test_the_command_line_trains_tags_and_tells(ostinato, tmp_path):
 def test_the_report_has_what_went_wrong_and_what_is_rare(trained):
     _, out, task = trained
     page = (out / "report.html").read_text(encoding="utf-8")
-    assert "always V" in page and "Of the rarest tag, " in page and "Longest" in page
+    assert "always V" in page and "Rarest tag: " in page and "Longest" in page
     parts = task.report_parts(task.read((WORDS[:5] + [["they", "can"]], TAGS[:5] + [["P", "?"]])))
-    (wrong,) = parts["examples"]["Wrong, the surest first"]
-    assert 0 < float(wrong.pop("sure")) <= 1
+    (wrong,) = parts["examples"]["Most confident errors"]
+    assert 0 < float(wrong.pop("probability")) <= 1
     assert wrong == {
-        "right": "?",
-        "given": "A",
+        "true tag": "?",
+        "predicted": "A",
         "word": "can",
         "seen in training": "yes",
         "sentence": "they [can]",
@@ -315,7 +315,7 @@ def test_the_layer_over_the_words_can_be_looked_into(trained):
     assert (
         inside.tokens == ["they", "can", "open"]
         and inside.x.shape == (1, 3, 24)
-        and "least sure" in inside.explained
+        and "lowest confidence" in inside.explained
     )
     assert gradients(inside.output_of, inside.x[0]).shape == (3,)
 
@@ -335,7 +335,7 @@ def test_words_in_square_brackets_are_words_to_be_looked_at(trained, ostinato):
             ([["a", "b"]] * 2, [["x", "x"]] * 2),
             "the given sentences: all words have the tag 'x'; a tagger needs two tags or more",
         ),
-        (([[], []], [[], []]), "the given sentences: 0 rows; two are the fewest that can be split"),
+        (([[], []], [[], []]), "the given sentences: 0 rows; at least two are needed for training"),
         (
             ([["a"], ["b"]], [["x"]]),
             "2 sentences and 1 rows of tags; give a row of tags for each sentence",
@@ -345,9 +345,12 @@ def test_words_in_square_brackets_are_words_to_be_looked_at(trained, ostinato):
             "sentence 2 has 2 words and 1 tags; give a tag for each word",
         ),
         (([["a"], ["b", ""]], [["x"], ["y", "z"]]), "sentence 2: word 2 is empty; leave it out"),
-        (([["a"], ["b", "\udcff"]], [["x"], ["y", "z"]]), r"'\\udcff': it is not UTF-8"),
-        (([["a"], ["b", None]], [["x"], ["y", "z"]]), "None is no text"),
-        (([["a"]], [["x"]]), "the given sentences: 1 row; two are the fewest that can be split"),
+        (
+            ([["a"], ["b", "\udcff"]], [["x"], ["y", "z"]]),
+            r"'\\udcff': the text is not valid UTF-8",
+        ),
+        (([["a"], ["b", None]], [["x"], ["y", "z"]]), "None is not text"),
+        (([["a"]], [["x"]]), "the given sentences: 1 row; at least two are needed for training"),
     ],
 )
 def test_data_that_nothing_can_be_learned_from_is_refused(data, message):
@@ -364,7 +367,7 @@ def test_a_file_without_tags_is_refused_where_they_are_wanted(trained, tmp_path)
     (tmp_path / "words.tsv").write_text("they\ncan\n", encoding="utf-8")
     with pytest.raises(
         InputError,
-        match=r"words.tsv' has words and no tags; write a tab and the tag behind each word",
+        match=r"words.tsv' has words and no tags; write a tab and the tag after each word",
     ):
         trained[2].evaluate(tmp_path / "words.tsv")
     with pytest.raises(InputError, match="column='lemma': .* has 2 columns"):
@@ -372,14 +375,16 @@ def test_a_file_without_tags_is_refused_where_they_are_wanted(trained, tmp_path)
 
 
 def test_an_empty_sentence_cannot_be_looked_into(trained):
-    with pytest.raises(InputError, match="an empty sentence has no words to look at; give some"):
+    with pytest.raises(
+        InputError, match="an empty sentence has no words to inspect; give a longer sentence"
+    ):
         trained[2].inside([""])
 
 
 @pytest.mark.parametrize(
     "words, message",
     [
-        ("train tag none.tsv --out m", "does not exist 'none.tsv'"),
+        ("train tag none.tsv --out m", "none.tsv' does not exist"),
         ("train tag FILE --out m --characters jamos", "--characters jamos: did you mean jamo"),
         ("train tag FILE --out m --column 7", "column='7': .* has 2 columns"),
         (

@@ -114,7 +114,7 @@ def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path):
 
 def test_the_report_shows_where_it_looked(trained):
     page = (trained[1] / "report.html").read_text(encoding="utf-8")
-    assert "The most wrong" in page and "word error rate" in page
+    assert "Lowest chrF" in page and "word error rate" in page
     long = [np.zeros((100, 2), np.float32)]
     sources, targets, weights = trained[2].report_parts(trained[2].read((long, ["가다"])))[
         "attention"
@@ -142,7 +142,7 @@ def test_the_command_line_writes_what_is_said(trained, ostinato):
         (([[[0.0]], [[1.0], [np.nan]]], ["a", "b"]), "clip 2 has nan or infinity in frame 2"),
         (
             ([[[0.0]], [[1.0, 2.0]], [[1.0]]], ["a", "b", "c"]),
-            "clip . has . numbers a frame, and another has .",
+            "clip . has . numbers per frame, and another has .",
         ),
     ],
 )

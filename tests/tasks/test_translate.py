@@ -138,7 +138,7 @@ def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path, 
 
 def test_the_report_has_attention_maps_and_sentences(trained):
     page = (trained[2] / "report.html").read_text(encoding="utf-8")
-    assert "The most wrong" in page and "넷" in page and page.count("<table") > 3
+    assert "Lowest chrF" in page and "넷" in page and page.count("<table") > 3
     maps = trained[3].report_parts(trained[3].read(trained[1]))["attention"]
     assert maps and all(
         weights.shape == (len(target), len(source)) for source, target, weights in maps
@@ -181,7 +181,7 @@ def test_a_test_file_that_cannot_be_used_is_told_before_training(tmp_path):
     "data, message",
     [
         ((["a", "b"], ["x"]), "2 sentences and 1 to be written; give one for each"),
-        ((["a"], ["x"]), "the given pairs: 1 row; two are the fewest that can be split"),
+        ((["a"], ["x"]), "the given pairs: 1 row; at least two are needed for training"),
     ],
 )
 def test_pairs_that_nothing_can_be_learned_from_are_refused(data, message):
@@ -215,5 +215,5 @@ def test_an_empty_input_cannot_be_looked_into(trained):
 
 def test_what_is_not_utf8_cannot_be_translated(trained):
     for use in (trained[3].inside, trained[3].predict):
-        with pytest.raises(InputError, match=r"'a \\udcff': it is not UTF-8"):
+        with pytest.raises(InputError, match=r"'a \\udcff': the text is not valid UTF-8"):
             use(["a \udcff"])

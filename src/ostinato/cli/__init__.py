@@ -1,4 +1,4 @@
-"""The command line. It says what to install where the packages of an extra are missing."""
+"""The command line; its entry point reports packages of a missing extra."""
 
 import sys
 
@@ -6,7 +6,7 @@ from ..errors import missing_extra
 
 
 def main() -> None:
-    """Run the command line, and exit with its code: 2 where packages of an extra are missing."""
+    """Run the command line and exit with its code; 2 if the packages of an extra are missing."""
     try:
         from .main import main as run
     except ModuleNotFoundError as error:

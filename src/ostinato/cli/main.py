@@ -188,9 +188,9 @@ def demo(
     if compare:
         bits = [result.metrics["bits_per_character"] for result in results]
         typer.echo(
-            f"\nostinato       {bits[0]:.4f} validation bits/char, {results[0].seconds:.1f} "
+            f"\nostinato       {bits[0]:.4f} bits/char (validation), {results[0].seconds:.1f} "
             f"s\n"
-            f"torch.nn.LSTM  {bits[1]:.4f} validation bits/char, {results[1].seconds:.1f} "
+            f"torch.nn.LSTM  {bits[1]:.4f} bits/char (validation), {results[1].seconds:.1f} "
             f"s\n"
             f"difference     {100 * (bits[1] / bits[0] - 1):+.2f} %"
         )
