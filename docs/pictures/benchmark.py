@@ -22,11 +22,31 @@ def panel(axes, layer: str, mode: str) -> None:
     axes.axvline(1, color=INK, linewidth=1, zorder=1)
     for place, peer in enumerate(peers):
         values = [row[peer] for row in found if peer in row]
-        for colour, some in ((BLUE, [v for v in values if v >= 1]), (VERMILION, [v for v in values if v < 1])):
-            axes.plot(some, [place] * len(some), "o", color=colour, markersize=5.5, alpha=0.6, markeredgewidth=0)
+        for colour, some in (
+            (BLUE, [v for v in values if v >= 1]),
+            (VERMILION, [v for v in values if v < 1]),
+        ):
+            axes.plot(
+                some,
+                [place] * len(some),
+                "o",
+                color=colour,
+                markersize=5.5,
+                alpha=0.6,
+                markeredgewidth=0,
+            )
         middle = mean(values)
         axes.plot([middle] * 2, [place - 0.34, place + 0.34], color=INK, linewidth=2)
-        axes.text(46, place, f"{middle:.2f}x", va="center", ha="left", fontsize=10.5, weight="bold", clip_on=False)
+        axes.text(
+            46,
+            place,
+            f"{middle:.2f}x",
+            va="center",
+            ha="left",
+            fontsize=10.5,
+            weight="bold",
+            clip_on=False,
+        )
     axes.set(xscale="log", xlim=(0.55, 42), ylim=(len(peers) - 0.4, -0.6))
     axes.set_title(f"{layer}, {mode}", fontsize=11.5, weight="bold", loc="left", pad=5)
     axes.set_yticks(range(len(peers)), [PEERS[peer] for peer in peers], fontsize=10.5)
@@ -47,8 +67,15 @@ def draw(name: str, width: int, height: int, columns: int) -> None:
     heights = [4 if mode == "inference" or columns == 2 else 3 for _, mode in order[::columns]]
     top = 62 if columns == 1 else 50
     grid = figure.add_gridspec(
-        len(heights), columns, height_ratios=heights, left=100 / width, right=1 - 62 / width,
-        top=1 - top / height, bottom=24 / height, hspace=0.55, wspace=0.48,
+        len(heights),
+        columns,
+        height_ratios=heights,
+        left=100 / width,
+        right=1 - 62 / width,
+        top=1 - top / height,
+        bottom=24 / height,
+        hspace=0.55,
+        wspace=0.48,
     )
     for place, (layer, mode) in enumerate(order):
         panel(figure.add_subplot(grid[divmod(place, columns)]), layer, mode)

@@ -2,8 +2,8 @@
 
     python docs/pictures/hero.py
 
-It writes hero.svg, and hero.narrow.svg for narrow screens. The code that is drawn is the code below,
-the equations are those that it prints, and the bars are rows of benchmarks/ratios.json.
+It writes hero.svg, and hero.narrow.svg for narrow screens. The drawn code is the code below, the
+equations are those that it prints, and the bars are rows of benchmarks/ratios.json.
 """
 
 import inspect
@@ -15,6 +15,7 @@ from recorded import AMBER, BLUE, FAINT, GREEN, INK, LINE, PURPLE, canvas, ratio
 from ostinato import cell, sigmoid, split, tanh, weight
 
 
+# fmt: off
 @cell
 def coupled(
     x, h, c, *,
@@ -27,6 +28,7 @@ def coupled(
     c = f * c + (1 - f) * tanh(g)
     h = sigmoid(o) * tanh(c)
     return h, c
+# fmt: on
 
 
 CELLS = ("peephole LSTM", "layer-norm LSTM", "original GRU")
@@ -44,8 +46,13 @@ def heading(axes, x, y, text) -> None:
 def card(axes, x, y, width, height) -> None:
     axes.add_patch(
         FancyBboxPatch(
-            (x + 6, y + 6), width - 12, height - 12, boxstyle="round,pad=6", facecolor="#f6f8fa",
-            edgecolor=LINE, linewidth=1,
+            (x + 6, y + 6),
+            width - 12,
+            height - 12,
+            boxstyle="round,pad=6",
+            facecolor="#f6f8fa",
+            edgecolor=LINE,
+            linewidth=1,
         )
     )
 
@@ -63,8 +70,13 @@ def code(axes, x, y, size, leading) -> None:
             left = start + len(text) - len(text.lstrip())
             if text.strip():
                 axes.text(
-                    x + left * 0.602 * size, y, text.strip(), fontsize=size, color=colour,
-                    family="DejaVu Sans Mono", va="baseline",
+                    x + left * 0.602 * size,
+                    y,
+                    text.strip(),
+                    fontsize=size,
+                    color=colour,
+                    family="DejaVu Sans Mono",
+                    va="baseline",
                 )
         y += leading
 
@@ -80,21 +92,32 @@ def equations(axes, x, y, size, leading) -> None:
 def bars(axes, x, y, width, step) -> None:
     """A pair of bars for each cell: training compared with a Python loop, at one and at 32 rows."""
     found = ratios()
-    label, longest = 118, max(found[name, "training", SHAPES["1 row"][0]]["torch loop"] for name in CELLS)
+    label, longest = (
+        118,
+        max(found[name, "training", SHAPES["1 row"][0]]["torch loop"] for name in CELLS),
+    )
     scale = (width - label - 92) / longest
     for name in CELLS:
         axes.text(x + label - 10, y + step * 0.42, name, fontsize=11.5, ha="right", va="center")
         for row, (rows, (shape, colour)) in enumerate(SHAPES.items()):
             value = found[name, "training", shape]["torch loop"]
             top = y + row * step * 0.4
-            axes.add_patch(Rectangle((x + label, top), value * scale, step * 0.34, color=colour, linewidth=0))
+            axes.add_patch(
+                Rectangle((x + label, top), value * scale, step * 0.34, color=colour, linewidth=0)
+            )
             axes.text(
-                x + label + value * scale + 6, top + step * 0.18, f"{value:.1f}x   {rows}", fontsize=10.5,
-                va="center", color=INK if row == 0 else FAINT,
+                x + label + value * scale + 6,
+                top + step * 0.18,
+                f"{value:.1f}x   {rows}",
+                fontsize=10.5,
+                va="center",
+                color=INK if row == 0 else FAINT,
             )
         y += step
     axes.plot([x + label + scale] * 2, [y - step * len(CELLS) - 5, y - 3], color=INK, linewidth=1)
-    axes.text(x + label + scale, y + 10, "1x: the Python loop", fontsize=10, color=FAINT, va="center")
+    axes.text(
+        x + label + scale, y + 10, "1x: the Python loop", fontsize=10, color=FAINT, va="center"
+    )
 
 
 def draw(name: str, width: int, height: int, narrow: bool) -> None:
@@ -119,7 +142,9 @@ def draw(name: str, width: int, height: int, narrow: bool) -> None:
         heading(axes, 12, 28, "You write the cell")
         card(axes, 12, 42, 400, 290)
         code(axes, 30, 72, 15, 22.6)
-        heading(axes, 432, 28, "Ostinato prints its equations, derives the gradient, compiles a kernel")
+        heading(
+            axes, 432, 28, "Ostinato prints its equations, derives the gradient, compiles a kernel"
+        )
         card(axes, 432, 42, 556, 290)
         equations(axes, 462, 112, 26, 54)
         heading(axes, 12, 372, said)
