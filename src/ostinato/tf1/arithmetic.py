@@ -14,6 +14,15 @@ from torch import Tensor
 from ..engines import reference
 from ..language.graph import Graph, Node
 
+__all__ = [
+    "MATHS",
+    "accumulate",
+    "pass_gradient",
+    "scan",
+    "sigmoid",
+    "tanh",
+]
+
 # Eigen's float32 tanh: an odd polynomial of degree 13 over an even one of degree 6, highest power
 # first, the argument clipped to 9. Source: Eigen 3.3, generic_fast_tanh_float, as TensorFlow
 # 1.13.1 was built with it.
@@ -131,7 +140,7 @@ def sigmoid(x: Tensor) -> Tensor:
 MATHS = {"tanh": tanh, "sigmoid": sigmoid}
 
 
-def passing(bound: Callable) -> Callable:
+def pass_gradient(bound: Callable) -> Callable:
     """Clip a value without clipping its gradient, as in TensorFlow's LSTMBlockCell.
 
     Args:

@@ -15,9 +15,23 @@ from .. import cells as equations
 from .. import language
 from ..errors import InputError, SizeError
 from . import arithmetic, operations
-from .graph import DType, Graph, Marks, VariableScope, as_dtype
-from .steps import RNNCell, Step, bound, flatten, making, number, whole
+from .graph import DType, Marks, TensorFlowGraph, VariableScope, as_dtype
+from .steps import RNNCell, Step, bound, flatten, number, variable_maker, whole
 from .variables import Variable, constant_initializer, zeros_initializer
+
+__all__ = [
+    "ACTIVATIONS",
+    "BasicLSTMCell",
+    "BasicRNNCell",
+    "GRUCell",
+    "LSTMCell",
+    "LSTMLayer",
+    "LSTMStateTuple",
+    "Layer",
+    "PlainLayer",
+    "reorder_gates",
+    "refuse",
+]
 
 LSTMStateTuple = namedtuple("LSTMStateTuple", ("c", "h"))
 LSTMStateTuple.__doc__ = (
@@ -40,7 +54,7 @@ ACTIVATIONS = {
 }
 
 
-def ordered(weight: torch.Tensor) -> torch.Tensor:
+def reorder_gates(weight: torch.Tensor) -> torch.Tensor:
     """The weight of an LSTM in Ostinato's order of gates, i, f, g, o (units first), from
     TensorFlow's weight (units last).
 
@@ -111,12 +125,12 @@ class Layer(RNNCell):
         )
         self.scope: VariableScope | None = None
         self.resource = None
-        self.made: dict[str, Variable] = {}
+        self.variable_map: dict[str, Variable] = {}
 
     @property
     def trainable_variables(self) -> list[Variable]:
         """The variables of the cell; all are trainable."""
-        return list(self.made.values())
+        return list(self.variable_map.values())
 
     variables = trainable_variables
 
@@ -125,7 +139,7 @@ class Layer(RNNCell):
         """The sizes of the states in a concatenated state, in TensorFlow's order."""
         return [self.num_units, self.output_size]
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: int, dtype) -> Step:
         self.check_dtype(dtype)
         if self.scope is None:
             given = self.base_name if self.reuse or self.shares_name else None
@@ -141,7 +155,7 @@ class Layer(RNNCell):
                     f"use another cell object for it"
                 )
             self.input_size, declared = input_size, self.declare(input_size)
-            variable = making(self.made, declared, dtype, self.resource)
+            variable = variable_maker(self.variable_map, declared, dtype, self.resource)
             first = "" if "$" in self.recipe else " ".join(f"${name}" for name in declared)
             resource = graph.variable_scope.use_resource if self.resource is None else self.resource
             read = "ReadVariableOp" if resource and not graph.cached else ""
@@ -158,7 +172,7 @@ class Layer(RNNCell):
             marks = self.record(graph, f"{first} {recipe}", variable)
             left = len(flatten(self.state_size)) - self.joins_state - self.recipe.count("{taken}")
             graph.record("Switch " * (left * branch))
-        reads = [self.made[name].read for name in declared]
+        reads = [self.variable_map[name].read for name in declared]
 
         def advance(run, x, states, lengths):
             states = list(states[0].split(self.parts, -1)) if self.joined else states
@@ -183,7 +197,7 @@ class Layer(RNNCell):
                 f"make both the same, or leave dtype out"
             )
 
-    def record(self, graph: Graph, recipe: str, variable: Callable) -> Marks:
+    def record(self, graph: TensorFlowGraph, recipe: str, variable: Callable) -> Marks:
         """Record the operations."""
         return graph.record(recipe, variable)
 
@@ -222,7 +236,7 @@ class PlainLayer(Layer):
     # Wrappers set it to True.
     resource = property(lambda self: None, lambda self, value: None)
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: int, dtype) -> Step:
         with graph.open_variable_scope(graph.variable_scope):
             return super().trace(graph, input_size, dtype)
 
@@ -331,7 +345,7 @@ class LSTMLayer(Layer):
 
     def weights(self, input_size: int, kernel, bias, *more) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
-        kernel, bias = ordered(kernel), ordered(bias)
+        kernel, bias = reorder_gates(kernel), reorder_gates(bias)
         others = {
             _LSTM_NAMES[name]: w.T if w.dim() > 1 else w
             for (name, *_), w in zip(self.declared[2:], more)

@@ -20,6 +20,19 @@ from .variables import (
     zeros_initializer,
 )
 
+__all__ = [
+    "CFNCell",
+    "GRUBlockCell",
+    "GRUBlockCellV2",
+    "IndRNNCell",
+    "IndyGRUCell",
+    "IntersectionRNNCell",
+    "MinimalRNNCell",
+    "NASCell",
+    "SRUCell",
+    "UGRNNCell",
+]
+
 
 @cell
 def _nas_projected(

@@ -10,14 +10,29 @@ from .. import cells as equations
 from ..errors import InputError, SizeError
 from ..nn.regularisation import Regularisation
 from . import arithmetic, operations
-from .cells import LSTMCell, LSTMLayer, PlainLayer, ordered, refuse
-from .dropout import DROPOUT, keep_probability, kept
-from .steps import bound, number, steps_made, whole
+from .cells import LSTMCell, LSTMLayer, PlainLayer, refuse, reorder_gates
+from .dropout import DROPOUT, keep_mask, keep_probability
+from .steps import bound, count_steps, number, whole
 from .variables import (
     constant_initializer,
     random_uniform_initializer,
     zeros_initializer,
 )
+
+__all__ = [
+    "CLIP",
+    "CoupledInputForgetGateLSTMCell",
+    "GLSTMCell",
+    "IndyLSTMCell",
+    "LINEAR",
+    "LSTMBlockCell",
+    "LayerNormBasicLSTMCell",
+    "PEEPHOLE",
+    "SPLIT",
+    "STRIDED",
+    "WeightNormLSTMCell",
+    "scope",
+]
 
 # Parts of recipes; `{{` and `}}` become braces when the recipe is formatted.
 SPLIT = "Const split(split_dim)"
@@ -126,12 +141,12 @@ class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
         """The weights of the equations, from the values of the variables."""
         if len(more) == 1:
             return super().weights(input_size, kernel, *more)
-        kernel, gamma, beta = ordered(kernel), torch.cat(more[:8:2]), torch.cat(more[1:8:2])
+        kernel, gamma, beta = reorder_gates(kernel), torch.cat(more[:8:2]), torch.cat(more[1:8:2])
         return {
             "W": kernel[:, :input_size],
             "U": kernel[:, input_size:],
-            "gain": ordered(gamma),
-            "b": ordered(beta),
+            "gain": reorder_gates(gamma),
+            "b": reorder_gates(beta),
             "gain_c": more[8],
             "b_c": more[9],
         }
@@ -146,8 +161,8 @@ class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
             return x
         shape = len(x[0]), self.num_units
         masks = x.new_zeros(len(x), *shape)
-        for t in range(steps_made(x, lengths)):
-            masks[t], _ = kept(run, marks, self.keep, shape, x.dtype)
+        for t in range(count_steps(x, lengths)):
+            masks[t], _ = keep_mask(run, marks, self.keep, shape, x.dtype)
         return x, masks
 
     def scan(self, x, states, weights, lengths):
@@ -298,7 +313,11 @@ class IndyLSTMCell(LSTMLayer):
 
     def weights(self, input_size: int, kernel, diagonal, bias) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
-        return {"W": ordered(kernel), "u": ordered(diagonal[0]), "b": ordered(bias)}
+        return {
+            "W": reorder_gates(kernel),
+            "u": reorder_gates(diagonal[0]),
+            "b": reorder_gates(bias),
+        }
 
 
 class GLSTMCell(PlainLayer, LSTMLayer):
@@ -392,12 +411,12 @@ class GLSTMCell(PlainLayer, LSTMLayer):
 
         def blocks(rows):
             gates = zip(*(kernel[rows].chunk(4, 1) for kernel in kernels))
-            return ordered(torch.cat([torch.block_diag(*gate) for gate in gates], 1))
+            return reorder_gates(torch.cat([torch.block_diag(*gate) for gate in gates], 1))
 
         weights = {
             "W": blocks(slice(share)),
             "U": blocks(slice(share, None)),
-            "b": ordered(torch.cat(biases)),
+            "b": reorder_gates(torch.cat(biases)),
         }
         return weights | ({"R": more[0].T} if more else {})
 
@@ -498,8 +517,8 @@ class LSTMBlockCell(LSTMCell):
     """
 
     maths = {
-        "minimum": arithmetic.passing(torch.minimum),
-        "maximum": arithmetic.passing(torch.maximum),
+        "minimum": arithmetic.pass_gradient(torch.minimum),
+        "maximum": arithmetic.pass_gradient(torch.maximum),
     }
 
     def __init__(

@@ -16,6 +16,13 @@ from .graph import TensorShape
 from .steps import number, stepwise
 from .variables import constant_initializer
 
+__all__ = [
+    "Conv1DLSTMCell",
+    "Conv2DLSTMCell",
+    "Conv3DLSTMCell",
+    "ConvLSTMCell",
+]
+
 # TensorFlow 1.13.1's operations of a convolution in one, two and three dimensions; see `graph.py`.
 _CONVOLUTIONS = {
     1: "conv1d{{ExpandDims(dim) ExpandDims(dim)[Enter] Conv2D Squeeze}}",

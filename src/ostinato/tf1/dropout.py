@@ -12,16 +12,23 @@ from . import operations
 from .cells import LSTMStateTuple
 from .graph import (
     Computation,
-    Graph,
     Marks,
     Operation,
     Tensor,
+    TensorFlowGraph,
     TensorShape,
     as_dtype,
     get_default_graph,
 )
 from .steps import RNNCell, Step, dimensions, flatten, number, pack, stepwise
 from .wrappers import _Wrapper
+
+__all__ = [
+    "DROPOUT",
+    "DropoutWrapper",
+    "keep_probability",
+    "keep_mask",
+]
 
 # TensorFlow 1.13.1's operations in tf.nn.dropout's scope, for the random numbers of a whole run,
 # and for dropout with these numbers; see `graph.py`.
@@ -75,7 +82,7 @@ def _now(run, keep: float | Tensor):
     return value
 
 
-def kept(
+def keep_mask(
     run, marks: Marks, keep: float | torch.Tensor, shape, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The mask that `DROPOUT` draws, 1 for kept values and 0 for others, and the divisor of the
@@ -175,7 +182,7 @@ class DropoutWrapper(_Wrapper):
         if variational_recurrent:
             self.noise = self._draws(graph, input_size, dtype)
 
-    def _draws(self, graph: Graph, input_size, dtype) -> dict[str, list[Tensor]]:
+    def _draws(self, graph: TensorFlowGraph, input_size, dtype) -> dict[str, list[Tensor]]:
         """The random numbers for the masks of a whole run: (1, size) for the input, each state and
         the output.
 
@@ -226,7 +233,7 @@ class DropoutWrapper(_Wrapper):
         return int(digest[:8], 16) & 0x7FFFFFFF
 
     def _dropout(
-        self, graph: Graph, what: str, index: int, noise: Tensor | None
+        self, graph: TensorFlowGraph, what: str, index: int, noise: Tensor | None
     ) -> tuple[Operation, Callable]:
         keep = self.keep[what]
         # A branch takes in the values only where they are divided, after the mask is drawn.
@@ -235,7 +242,7 @@ class DropoutWrapper(_Wrapper):
             marks = graph.random_uniform(f"dropout{{{DROPOUT}}}", self._own_seed(what, index))
 
             def drop(run, value):
-                mask, part = kept(run, marks, _now(run, keep), value.shape, value.dtype)
+                mask, part = keep_mask(run, marks, _now(run, keep), value.shape, value.dtype)
                 return value / part * mask
         else:
             marks = graph.record(_MASKED)
@@ -272,10 +279,12 @@ class DropoutWrapper(_Wrapper):
             for found in (self._chosen(part) if goes else [(len(flatten(part)), False)])
         ]
 
-    def _state_dropouts(self, graph: Graph, dtype) -> dict[int, tuple[Operation, Callable]]:
+    def _state_dropouts(
+        self, graph: TensorFlowGraph, dtype
+    ) -> dict[int, tuple[Operation, Callable]]:
         # The visitor gets placeholders of the states' sizes. They are in a separate graph, so that
         # they do not count as operations.
-        with Graph().as_default():
+        with TensorFlowGraph().as_default():
             shown = [
                 operations.placeholder(dtype, [None, *dimensions(size)])
                 for size in flatten(self.state_size)
@@ -304,7 +313,7 @@ class DropoutWrapper(_Wrapper):
                 f"input_size={input_size}"
             )
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: int, dtype) -> Step:
         if self.noise is not None:
             self._check_masks(input_size, dtype)
         noise = {what: found[0] for what, found in (self.noise or {}).items()}

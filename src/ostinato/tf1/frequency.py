@@ -10,10 +10,17 @@ from .. import cells as equations
 from ..cells.contrib import frequency_lstm
 from ..errors import InputError, SizeError
 from . import arithmetic
-from .cells import PlainLayer, ordered, refuse
+from .cells import PlainLayer, refuse, reorder_gates
 from .contrib_lstm import CLIP, SPLIT, scope
 from .steps import Placed, bound, number, stepwise, whole
 from .variables import zeros_initializer
+
+__all__ = [
+    "BidirectionalGridLSTMCell",
+    "GridLSTMCell",
+    "SLICE",
+    "TimeFreqLSTMCell",
+]
 
 SLICE = "Slice(begin size)"
 
@@ -179,8 +186,15 @@ class GridLSTMCell(PlainLayer):
         """The weights of the equations, from the values of the variables."""
         weights = {}
         for end, kernel, bias in zip(self.ends, given[::2], given[1::2]):
-            W, U, V = ordered(kernel).split([self.feature_size, self.num_units, self.num_units], 1)
-            weights |= {f"W_{end}": W, f"U_{end}": U, f"V_{end}": V, f"b_{end}": ordered(bias)}
+            W, U, V = reorder_gates(kernel).split(
+                [self.feature_size, self.num_units, self.num_units], 1
+            )
+            weights |= {
+                f"W_{end}": W,
+                f"U_{end}": U,
+                f"V_{end}": V,
+                f"b_{end}": reorder_gates(bias),
+            }
         names = (
             [f"p_{gate}{of}_{end}" for end in self.ends for gate in "fio" for of in "ft"]
             if self.peepholes
@@ -414,8 +428,8 @@ class TimeFreqLSTMCell(PlainLayer):
         the output of the window below is its state h.
 
         """
-        kernel, rows = ordered(kernel), self.feature_size + self.num_units
-        return {"W": kernel[:, :rows], "U": kernel[:, rows:], "b": ordered(bias)} | dict(
+        kernel, rows = reorder_gates(kernel), self.feature_size + self.num_units
+        return {"W": kernel[:, :rows], "U": kernel[:, rows:], "b": reorder_gates(bias)} | dict(
             zip(("p_f", "p_i", "p_o"), diagonals)
         )
 

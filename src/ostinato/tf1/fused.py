@@ -13,9 +13,16 @@ from .steps import (
     check_state,
     input_depth,
     input_parts,
-    making,
     pack,
+    variable_maker,
 )
+
+__all__ = [
+    "FusedRNNCell",
+    "FusedRNNCellAdaptor",
+    "LSTMBlockFusedCell",
+    "TimeReversedFusedRNN",
+]
 
 # TensorFlow 1.13.1's operations after the fused one; see `graph.py`.
 _LAST = "strided_slice(stack stack_1 stack_2)=c strided_slice(stack stack_1 stack_2)=h"
@@ -117,7 +124,8 @@ class LSTMBlockFusedCell(FusedRNNCell):
         with graph.again(self.scope):
             declared = cell.declare(depth)
             graph.record(
-                " ".join(f"${name}" for name in declared), making(cell.made, declared, kind)
+                " ".join(f"${name}" for name in declared),
+                variable_maker(cell.variable_map, declared, kind),
             )
             graph.record(f"{SIZE if batch is None else ''} {SIZE if steps is None else ''}")
             if initial_state is None:

@@ -30,6 +30,26 @@ import torch
 from ..errors import InputError, OstinatoError
 from . import random
 
+__all__ = [
+    "Computation",
+    "DTYPES",
+    "DType",
+    "Marks",
+    "NotProvided",
+    "Operand",
+    "Operation",
+    "Tensor",
+    "TensorFlowGraph",
+    "TensorShape",
+    "VariableScope",
+    "as_dtype",
+    "get_default_graph",
+    "on_top",
+    "reset_default_graph",
+    "session_for",
+    "set_random_seed",
+]
+
 
 class NotProvided(OstinatoError, AttributeError):
     """A name of TensorFlow that ostinato.tf1 does not provide."""
@@ -120,7 +140,7 @@ class Operation:
         seeds: For a random op, its seed and seed2.
     """
 
-    def __init__(self, graph: "Graph", name: str):
+    def __init__(self, graph: "TensorFlowGraph", name: str):
         self.graph, self.name = graph, name
         self.outputs: list[Tensor] = []
         self.seeds: tuple[int, int] | None = None
@@ -167,7 +187,7 @@ class Computation:
         self.inputs, self.function, self.sources = tuple(inputs), function, tuple(sources)
 
 
-class Value:
+class Operand:
     """Base class of tensors and variables, the operands of expressions. `operations.py` adds the
     operators + - * / @ and indexing.
 
@@ -177,7 +197,7 @@ class Value:
     __hash__ = object.__hash__
 
     @property
-    def graph(self) -> "Graph":
+    def graph(self) -> "TensorFlowGraph":
         """The graph of the value."""
         return self.op.graph
 
@@ -203,7 +223,7 @@ class Value:
         )
 
 
-class Tensor(Value):
+class Tensor(Operand):
     """A symbolic tensor, whose value a session computes.
 
     Attributes:
@@ -316,7 +336,7 @@ class VariableScope:
         self.reuse = True
 
 
-class Graph:
+class TensorFlowGraph:
     """The operations, variables and seed of a program (tf.Graph).
 
     Attributes:
@@ -528,7 +548,7 @@ class Graph:
 
 
 # Stacks of defaults, the current one last; the stack of graphs is never empty.
-graphs: list[Graph] = [Graph()]
+graphs: list[TensorFlowGraph] = [TensorFlowGraph()]
 sessions: list = []
 
 
@@ -543,7 +563,7 @@ def on_top(stack: list, value) -> Iterator:
             stack.remove(value)
 
 
-def get_default_graph() -> Graph:
+def get_default_graph() -> TensorFlowGraph:
     """The graph to which operations are added."""
     return graphs[-1]
 
@@ -559,7 +579,7 @@ def reset_default_graph() -> None:
             "tf.reset_default_graph() inside `with graph.as_default()` or `with tf.Session()`: "
             "call it outside the `with`"
         )
-    graphs[0] = Graph()
+    graphs[0] = TensorFlowGraph()
 
 
 def set_random_seed(seed: int | None) -> None:

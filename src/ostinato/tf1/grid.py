@@ -21,6 +21,17 @@ from .cells import (
 from .contrib_lstm import scope
 from .steps import number
 
+__all__ = [
+    "Grid1BasicLSTMCell",
+    "Grid1BasicRNNCell",
+    "Grid1LSTMCell",
+    "Grid2BasicLSTMCell",
+    "Grid2BasicRNNCell",
+    "Grid2GRUCell",
+    "Grid2LSTMCell",
+    "Grid3LSTMCell",
+]
+
 
 class _Grid(PlainLayer):
     counted, shares_name = False, True

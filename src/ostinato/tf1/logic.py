@@ -8,16 +8,35 @@ from ..errors import InputError, SizeError
 from . import operations
 from .graph import (
     Computation,
+    Operand,
     Operation,
     Tensor,
     TensorShape,
-    Value,
     as_dtype,
     get_default_graph,
 )
 from .operations import merge
-from .session import InvalidArgumentError, Run
+from .session import InvalidArgumentError, SessionRun
 from .steps import flatten, pack
+
+__all__ = [
+    "Inner",
+    "TensorArray",
+    "cond",
+    "equal",
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "not_equal",
+    "reduce_all",
+    "reduce_any",
+    "rows",
+    "where",
+]
 
 _BOOL = as_dtype("bool")
 
@@ -45,7 +64,7 @@ for _operator, _function in (
     ("__gt__", greater),
     ("__ge__", greater_equal),
 ):
-    setattr(Value, _operator, _function)
+    setattr(Operand, _operator, _function)
 
 
 def logical_not(x, name: str | None = None) -> Tensor:
@@ -133,7 +152,7 @@ class Inner:
             else:
                 stack += tensor.computation.inputs
 
-    def run(self, run: Run, outside: Sequence) -> Callable:
+    def run(self, run: SessionRun, outside: Sequence) -> Callable:
         """A function that computes the results from values of `given`.
 
         Args:
@@ -141,7 +160,7 @@ class Inner:
             outside: The values of the tensors in `taken`.
         """
         held: Mapping = dict(zip(self.taken, outside))
-        inner = Run(
+        inner = SessionRun(
             run.session,
             held | dict.fromkeys(self.given),
             [t.computation for t in self.results if t not in held],

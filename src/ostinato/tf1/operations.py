@@ -12,14 +12,41 @@ from . import arithmetic
 from .graph import (
     Computation,
     DType,
+    Operand,
     Operation,
     Tensor,
     TensorShape,
-    Value,
     as_dtype,
     get_default_graph,
 )
 from .session import InvalidArgumentError
+
+__all__ = [
+    "add",
+    "argmax",
+    "axes_of",
+    "axis_of",
+    "cast",
+    "constant",
+    "convert_to_tensor",
+    "divide",
+    "gradients",
+    "identity",
+    "matmul",
+    "merge",
+    "multiply",
+    "negative",
+    "placeholder",
+    "reduce_mean",
+    "reduce_sum",
+    "relu",
+    "shape_of",
+    "sigmoid",
+    "softmax",
+    "square",
+    "subtract",
+    "tanh",
+]
 
 
 def merge(a: int | None, b: int | None, what: str) -> int | None:
@@ -119,7 +146,7 @@ def convert_to_tensor(value, dtype=None, name: str | None = None) -> Tensor:
     Raises:
         InputError: It is a tensor of another dtype.
     """
-    tensor = value.read if isinstance(value, Value) and not isinstance(value, Tensor) else value
+    tensor = value.read if isinstance(value, Operand) and not isinstance(value, Tensor) else value
     if not isinstance(tensor, Tensor):
         return constant(value, dtype=dtype, name=name)
     if dtype is not None and tensor.dtype is not as_dtype(dtype):
@@ -172,7 +199,7 @@ def _binary(
 ) -> Tensor:
     graph = get_default_graph()
     with graph.name_scope(name) as scope:
-        if isinstance(x, Value):
+        if isinstance(x, Operand):
             x = convert_to_tensor(x, name="x")
             y = convert_to_tensor(y, dtype=x.dtype, name="y")
         else:
@@ -339,7 +366,7 @@ def axes_of(axis, rank: int, of: str) -> list[int]:
 def _reduction(default_name: str, function: Callable, of_truth: bool = False):
     def reduce(input_tensor, axis=None, keepdims: bool = False, name: str | None = None) -> Tensor:
         called = f"tf.{reduce.__name__}"
-        if not isinstance(input_tensor, Value):
+        if not isinstance(input_tensor, Operand):
             raise InputError(
                 f"{called} was given {type(input_tensor).__name__}: give it a tensor, "
                 f"tf.constant(...) or tf.stack(...)"
@@ -414,7 +441,7 @@ _OPERATORS = {
     "__neg__": negative,
 }
 for _name, _function in _OPERATORS.items():
-    setattr(Value, _name, _function)
+    setattr(Operand, _name, _function)
 
 
 def gradients(ys, xs, grad_ys=None, name: str = "gradients") -> list[Tensor | None]:

@@ -13,6 +13,10 @@ from .graph import Computation, Tensor, get_default_graph
 from .steps import number
 from .variables import constant_initializer
 
+__all__ = [
+    "PhasedLSTMCell",
+]
+
 
 class _Whole:
     """A matrix in place of a vector of the equations: multiplying by it is a matrix product."""
@@ -192,7 +196,7 @@ class PhasedLSTMCell(PlainLayer, LSTMLayer):
             declared |= {f"{name}/kernel": ([n, columns], None), f"{name}/bias": ([columns], zero)}
         return declared | {
             "period": ([units], _exponential(*self.periods)),
-            "phase": ([units], _below(lambda: self.made["period"])),
+            "phase": ([units], _below(lambda: self.variable_map["period"])),
             "ratio_on": ([units], constant_initializer(self.ratio_on), self.trained),
         }
 

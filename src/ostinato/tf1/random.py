@@ -14,6 +14,18 @@ import numpy as np
 
 from ..errors import InputError
 
+__all__ = [
+    "Device",
+    "ENVIRONMENT",
+    "UniformStream",
+    "device_seed",
+    "glorot_limit",
+    "op_seeds",
+    "philox",
+    "set_device_seed",
+    "uniform",
+]
+
 # Philox4x32's two multipliers, and the increments of its two key words per round (Salmon et al.).
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)

@@ -10,6 +10,10 @@ from .graph import Computation, Tensor, TensorShape, as_dtype, get_default_graph
 from .logic import Inner, TensorArray, rows
 from .steps import RNNCell, check_cell, dimensions, flatten, input_parts, pack
 
+__all__ = [
+    "raw_rnn",
+]
+
 
 def raw_rnn(
     cell: RNNCell,

@@ -6,7 +6,7 @@ import torch
 
 from ..errors import InputError, SizeError
 from . import operations
-from .graph import Computation, Graph, Operation, Tensor, as_dtype, get_default_graph
+from .graph import Computation, Operation, Tensor, TensorFlowGraph, as_dtype, get_default_graph
 from .operations import merge
 from .session import InvalidArgumentError
 from .steps import (
@@ -17,9 +17,19 @@ from .steps import (
     flatten,
     input_depth,
     input_parts,
-    joined,
+    join_inputs,
     pack,
 )
+
+__all__ = [
+    "SIZE",
+    "best_effort_input_batch_size",
+    "bidirectional_dynamic_rnn",
+    "count_rows",
+    "dynamic_rnn",
+    "reverse",
+    "transpose_batch_time",
+]
 
 # TensorFlow 1.13.1's operations for parts of dynamic_rnn; see `graph.py` for the notation.
 _TRANSPOSE = "Rank range(start delta) concat(values_0 axis) transpose"
@@ -160,7 +170,7 @@ def dynamic_rnn(
                     "a length for each row"
                 )
             valid = valid.clamp(0, len(inputs[0]))
-        output, new = step.advance(run, joined(inputs), list(before), valid)
+        output, new = step.advance(run, join_inputs(inputs), list(before), valid)
         return output if time_major else output.transpose(0, 1), *new
 
     computation = Computation([*xs, *states, *given, *step.reads], run_all)
@@ -175,7 +185,9 @@ def dynamic_rnn(
     return pack(cell.output_size, [result]), pack(cell.state_size, finals)
 
 
-def _loop(graph: Graph, cell: RNNCell, depth, dtype, inputs: int, count: int, *, masked: bool):
+def _loop(
+    graph: TensorFlowGraph, cell: RNNCell, depth, dtype, inputs: int, count: int, *, masked: bool
+):
     """Record the loop and the cell's step in it. Returns the step and the operations of the final
     states.
 
@@ -239,7 +251,7 @@ def transpose_batch_time(x) -> Tensor:
     )
 
 
-def _lengths(graph: Graph, given) -> Tensor:
+def _lengths(graph: TensorFlowGraph, given) -> Tensor:
     with graph.name_scope("ToInt32") as scope:
         lengths = operations.convert_to_tensor(given, name="x")
         if lengths.dtype.is_floating or len(lengths.shape) != 1:
@@ -301,7 +313,7 @@ def bidirectional_dynamic_rnn(
     return (output_fw, reverse(graph, output_bw, sequence_length, time_major)), (state_fw, state_bw)
 
 
-def reverse(graph: Graph, x, lengths, time_major: bool) -> Tensor:
+def reverse(graph: TensorFlowGraph, x, lengths, time_major: bool) -> Tensor:
     """Reversed sequences; with lengths, only the valid steps of each row are reversed.
 
     Args:

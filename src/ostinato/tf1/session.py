@@ -9,14 +9,22 @@ import torch
 from ..errors import EngineError, InputError, OstinatoError, SizeError
 from .graph import (
     Computation,
-    Graph,
     Operation,
     Tensor,
+    TensorFlowGraph,
     get_default_graph,
     on_top,
     sessions,
 )
 from .random import UniformStream
+
+__all__ = [
+    "FailedPreconditionError",
+    "InteractiveSession",
+    "InvalidArgumentError",
+    "Session",
+    "SessionRun",
+]
 
 
 class FailedPreconditionError(EngineError):
@@ -27,7 +35,7 @@ class InvalidArgumentError(InputError):
     """A value of a run is missing or does not fit."""
 
 
-class Run:
+class SessionRun:
     """One call of `Session.run`, with the values computed so far.
 
     Args:
@@ -156,8 +164,8 @@ class Session:
         [2. 4.]
     """
 
-    def __init__(self, target: str = "", graph: Graph | None = None, config=None):
-        if target or not isinstance(graph, Graph | None):
+    def __init__(self, target: str = "", graph: TensorFlowGraph | None = None, config=None):
+        if target or not isinstance(graph, TensorFlowGraph | None):
             raise InputError(
                 f"tf.Session(target={target!r}, graph={graph!r}): sessions run on this machine "
                 f"only; write tf.Session(), or "
@@ -202,7 +210,7 @@ class Session:
             feeds[tensor] = self._fed(tensor, value)
         wanted = []
         self._collect(fetches, wanted)
-        run = Run(self, feeds, [c for c in wanted if c is not None])
+        run = SessionRun(self, feeds, [c for c in wanted if c is not None])
         run.compute()
         return self._answer(fetches, run)
 
@@ -314,7 +322,7 @@ class InteractiveSession(Session):
 
     """
 
-    def __init__(self, target: str = "", graph: Graph | None = None, config=None):
+    def __init__(self, target: str = "", graph: TensorFlowGraph | None = None, config=None):
         super().__init__(target, graph, config)
         self._held = ExitStack()
         if graph is not None:

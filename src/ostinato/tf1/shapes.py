@@ -8,9 +8,25 @@ import numpy as np
 import torch
 
 from ..errors import InputError, SizeError
-from .graph import Computation, Tensor, Value, as_dtype, get_default_graph
+from .graph import Computation, Operand, Tensor, as_dtype, get_default_graph
 from .operations import axes_of, axis_of, constant, convert_to_tensor, merge
 from .session import InvalidArgumentError
+
+__all__ = [
+    "Sizes",
+    "concat",
+    "expand_dims",
+    "ones",
+    "random_uniform",
+    "reshape",
+    "shape",
+    "squeeze",
+    "stack",
+    "tile",
+    "transpose",
+    "unstack",
+    "zeros",
+]
 
 # From this size on, TensorFlow fills an array in the run instead of storing it in the graph, with
 # two more operations.
@@ -36,7 +52,7 @@ class Sizes:
     def __init__(self, given, of: str, least: int = 0):
         several = isinstance(given, (tuple, list, np.ndarray))
         parts = [
-            convert_to_tensor(p) if isinstance(p, Value) else p
+            convert_to_tensor(p) if isinstance(p, Operand) else p
             for p in (given if several else [given])
         ]
         self.tensors = [p for p in parts if isinstance(p, Tensor)]
@@ -219,7 +235,7 @@ def _together(values, of: str) -> list[Tensor]:
     """Convert several values to tensors of one dtype and one number of dimensions."""
     if not isinstance(values, (tuple, list)) or not len(values):
         raise InputError(f"{of} was given {values!r}: give it a list of tensors")
-    kind = next((v.dtype for v in values if isinstance(v, Value)), None)
+    kind = next((v.dtype for v in values if isinstance(v, Operand)), None)
     tensors = [convert_to_tensor(v, dtype=kind) for v in values]
     first = tensors[0]
     for t in tensors:
@@ -255,7 +271,7 @@ def stack(values: Sequence, axis: int = 0, name: str | None = None) -> Tensor:
         axis == 0
         and isinstance(values, (tuple, list))
         and values
-        and not any(isinstance(v, Value) for v in values)
+        and not any(isinstance(v, Operand) for v in values)
     ):
         return constant(values, name=name or "stack")
     tensors = _together(values, "tf.stack")
@@ -400,4 +416,4 @@ def _cut(v: torch.Tensor, parts: tuple) -> torch.Tensor:
     return v[tuple(forwards)]
 
 
-Value.__getitem__ = _getitem
+Operand.__getitem__ = _getitem

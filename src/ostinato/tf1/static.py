@@ -8,10 +8,18 @@ import torch
 
 from ..errors import InputError, SizeError
 from . import operations, shapes
-from .graph import Graph, Operation, Tensor, get_default_graph
+from .graph import Operation, Tensor, TensorFlowGraph, get_default_graph
 from .operations import merge
 from .rnn import SIZE, bidirectional_dynamic_rnn, count_rows
 from .steps import RNNCell, check_cell, flatten, input_parts, pack, shared_state
+
+__all__ = [
+    "stack_bidirectional_dynamic_rnn",
+    "stack_bidirectional_rnn",
+    "static_bidirectional_rnn",
+    "static_rnn",
+    "static_state_saving_rnn",
+]
 
 # TensorFlow 1.13.1's operations for lengths, and around a step that runs only if a row is that
 # long; see `graph.py`.
@@ -178,7 +186,7 @@ def _check_steps(inputs, of: str) -> None:
         )
 
 
-def _lengths(graph: Graph, given, batch: int | None) -> Tensor:
+def _lengths(graph: TensorFlowGraph, given, batch: int | None) -> Tensor:
     lengths = operations.convert_to_tensor(given, name="sequence_length")
     if lengths.dtype.is_floating or len(lengths.shape) != 1:
         raise InputError(f"sequence_length was given {lengths}: give one whole number for each row")
@@ -199,7 +207,7 @@ def _lengths(graph: Graph, given, batch: int | None) -> Tensor:
     return lengths
 
 
-def _masked(graph: Graph, cell: RNNCell, x, state, lengths: Tensor, t: int) -> tuple:
+def _masked(graph: TensorFlowGraph, cell: RNNCell, x, state, lengths: Tensor, t: int) -> tuple:
     """One step in its own branch, which TensorFlow skips if no row is that long."""
     graph.record(_ASK)
     if not cell.counted:

@@ -12,15 +12,37 @@ from . import operations
 from .graph import (
     Computation,
     DType,
-    Graph,
     Operation,
     Tensor,
+    TensorFlowGraph,
     TensorShape,
     as_dtype,
     get_default_graph,
 )
 from .operations import merge
 from .variables import Variable, get_variable
+
+__all__ = [
+    "Placed",
+    "RNNCell",
+    "Step",
+    "bound",
+    "check_cell",
+    "check_state",
+    "dimensions",
+    "flatten",
+    "input_depth",
+    "input_parts",
+    "join_inputs",
+    "variable_maker",
+    "number",
+    "pack",
+    "shared_state",
+    "count_steps",
+    "stepwise",
+    "whole",
+    "mask_outputs",
+]
 
 
 def flatten(state) -> list:
@@ -174,7 +196,7 @@ class RNNCell:
             step = self.trace(graph, input_depth(xs, self), dtype)
             return Placed(self.output_size, self.state_size, step, xs, states, dtype, batch)
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: int, dtype) -> Step:
         """Add one step to a graph, with the variables if this is the first one.
 
         Args:
@@ -235,7 +257,7 @@ class Placed:
                 if not valid.any():
                     return torch.zeros(len(valid), *shape[1:], dtype=self.dtype.torch), *before
             output, new = self.step.advance(
-                run, joined([x[None] for x in given[:several]]), before, valid
+                run, join_inputs([x[None] for x in given[:several]]), before, valid
             )
             return output[0], *new
 
@@ -261,12 +283,12 @@ def shared_state(output: Operation, states: list[Operation]) -> int | None:
     return max((i for i, op in enumerate(states) if op is output), default=None)
 
 
-def joined(inputs: Sequence[torch.Tensor]) -> torch.Tensor | tuple[torch.Tensor, ...]:
+def join_inputs(inputs: Sequence[torch.Tensor]) -> torch.Tensor | tuple[torch.Tensor, ...]:
     """The input of `Step.advance`: a single input, or a tuple of several."""
     return tuple(inputs) if len(inputs) > 1 else inputs[0]
 
 
-def steps_made(x: torch.Tensor, lengths: torch.Tensor | None) -> int:
+def count_steps(x: torch.Tensor, lengths: torch.Tensor | None) -> int:
     """The number of steps that TensorFlow runs for an input (T, ...). It runs none past the longest
     row, and draws no random numbers there.
 
@@ -274,7 +296,7 @@ def steps_made(x: torch.Tensor, lengths: torch.Tensor | None) -> int:
     return len(x) if lengths is None else min(len(x), max([1, *lengths.tolist()]))
 
 
-def zeroed(output_TBO: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+def mask_outputs(output_TBO: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
     """Outputs with 0 past each row's end; unchanged if lengths is None."""
     if lengths is None:
         return output_TBO
@@ -289,12 +311,12 @@ def stepwise(
     `once(run, x, states, valid rows or None)`.
 
     """
-    steps = steps_made(x, lengths)
+    steps = count_steps(x, lengths)
     outputs = []
     for t in range(steps):
         left = None if lengths is None else (lengths - t).clamp(0, 1)
         output, new = once(run, x[t], states, left)
-        outputs.append(zeroed(output[None], left))
+        outputs.append(mask_outputs(output[None], left))
         if left is not None:
             new = [
                 torch.where(left.view(-1, *[1] * (n.dim() - 1)) > 0, n, s)
@@ -304,7 +326,7 @@ def stepwise(
     return torch.cat([*outputs, output.new_zeros(len(x) - steps, *output.shape)]), states
 
 
-def making(
+def variable_maker(
     made: dict[str, Variable], declared: dict[str, tuple], dtype, resource: bool | None = None
 ) -> Callable:
     """A function that creates the variables of a recipe in the current scope, each at its first

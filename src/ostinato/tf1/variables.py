@@ -10,10 +10,10 @@ from ..errors import InputError, SizeError
 from .graph import (
     Computation,
     DType,
+    Operand,
     Operation,
     Tensor,
     TensorShape,
-    Value,
     VariableScope,
     as_dtype,
     get_default_graph,
@@ -23,10 +23,27 @@ from .operations import constant, convert_to_tensor, shape_of
 from .random import glorot_limit
 from .shapes import ones, random_uniform, zeros
 
+__all__ = [
+    "AUTO_REUSE",
+    "Variable",
+    "constant_initializer",
+    "get_variable",
+    "get_variable_scope",
+    "global_variables",
+    "global_variables_initializer",
+    "glorot_uniform_initializer",
+    "ones_initializer",
+    "random_uniform_initializer",
+    "trainable_variables",
+    "variable_scope",
+    "variables_initializer",
+    "zeros_initializer",
+]
+
 AUTO_REUSE = "auto"
 
 
-class Variable(Value):
+class Variable(Operand):
     """A variable, whose value a session keeps.
 
     Attributes:
