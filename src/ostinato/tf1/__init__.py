@@ -26,6 +26,8 @@ Example:
 import difflib as _difflib
 import logging as _logging
 import types as _types
+from contextlib import AbstractContextManager
+from typing import Any
 
 from . import cells as _cells
 from . import contrib as _contrib
@@ -218,7 +220,7 @@ __version__ = VERSION = "1.13.1"
 float32, float64, int32, int64, bool = DTYPES.values()  # noqa: A001
 
 
-def name_scope(name: str | None):
+def name_scope(name: str | None) -> AbstractContextManager[str]:
     """Add a prefix to the names of operations inside a `with`.
 
     Args:
@@ -277,7 +279,6 @@ def _provided(within: str, names: dict):
 def _nearest(missing: str) -> str | None:
     """The provided name closest to a missing one: the same name in another namespace, or else a
     similar name, with this namespace first.
-
     """
     within, _, name = missing.rpartition(".")
     # Shorter names come first, then names in this namespace.
@@ -309,20 +310,20 @@ def _missing(within: str, name: str) -> NotProvided:
 class _Names:
     """A namespace; the error for a missing name says what to write instead."""
 
-    def __init__(self, within: str, **names):
+    def __init__(self, within: str, **names: Any):
         self.__dict__.update(names)
         self._within = within
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
         raise _missing(self._within, name)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{self._within}>"
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name.startswith("__"):
         raise AttributeError(name)
     raise _missing("tf", name)

@@ -2,11 +2,25 @@
 semantics and operations.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 
 from ..errors import InputError, SizeError
 from . import operations
-from .graph import Computation, Operation, Tensor, TensorFlowGraph, as_dtype, get_default_graph
+from .graph import (
+    Computation,
+    DTypeLike,
+    Operation,
+    ScopeLike,
+    StateLike,
+    Tensor,
+    TensorFlowGraph,
+    TensorLike,
+    as_dtype,
+    get_default_graph,
+)
 from .operations import merge
 from .session import InvalidArgumentError
 from .steps import (
@@ -49,14 +63,14 @@ _STACK = "TensorArrayStack{TensorArraySizeV3 range(start delta) TensorArrayGathe
 
 def dynamic_rnn(
     cell: RNNCell,
-    inputs,
-    sequence_length=None,
-    initial_state=None,
-    dtype=None,
+    inputs: Any,
+    sequence_length: TensorLike = None,
+    initial_state: StateLike = None,
+    dtype: DTypeLike | None = None,
     parallel_iterations: int | None = None,
     swap_memory: bool = False,
     time_major: bool = False,
-    scope=None,
+    scope: ScopeLike = None,
 ) -> tuple[Tensor, object]:
     """Run a cell over sequences.
 
@@ -105,10 +119,11 @@ def dynamic_rnn(
                 batch, sizes["batch"], f"dynamic_rnn: rows of the inputs {x.shape} and {part.shape}"
             )
         depth = input_depth(xs, cell)
-        rows = batch
         if batch is None:
             graph.record(SIZE)
             rows = count_rows(x, 1 if time_major else 0)
+        else:
+            rows = batch
         if initial_state is None:
             if dtype is None:
                 raise InputError(
@@ -162,7 +177,7 @@ def dynamic_rnn(
         inputs, before = values[: len(xs)], values[len(xs) : len(xs) + len(states)]
         inputs = [x if time_major else x.transpose(0, 1) for x in inputs]
         valid = values[len(xs) + len(states)].long() if given else None
-        if valid is not None:
+        if valid is not None and lengths is not None:
             if valid.shape != (inputs[0].shape[1],):
                 raise InvalidArgumentError(
                     f"Expected shape for Tensor {lengths.name} is [{inputs[0].shape[1]}] but saw "
@@ -190,7 +205,6 @@ def _loop(
 ):
     """Record the loop and the cell's step in it. Returns the step and the operations of the final
     states.
-
     """
     # In addition to the states, the loop carries a counter, the time and the array of outputs.
     carried = 3 + count
@@ -219,7 +233,7 @@ def count_rows(x: Tensor, axis: int) -> Tensor:
     return Tensor(x.graph.operations[-1], as_dtype("int32"), (), shape)
 
 
-def best_effort_input_batch_size(flat_input) -> int | Tensor:
+def best_effort_input_batch_size(flat_input: Sequence[TensorLike]) -> int | Tensor:
     """The batch size of sequences, time first: a number if it is static, or else a tensor.
 
     Args:
@@ -233,7 +247,7 @@ def best_effort_input_batch_size(flat_input) -> int | Tensor:
     return known
 
 
-def transpose_batch_time(x) -> Tensor:
+def transpose_batch_time(x: TensorLike) -> Tensor:
     """A tensor with its first two dimensions swapped.
 
     Args:
@@ -268,15 +282,15 @@ def _lengths(graph: TensorFlowGraph, given) -> Tensor:
 def bidirectional_dynamic_rnn(
     cell_fw: RNNCell,
     cell_bw: RNNCell,
-    inputs,
-    sequence_length=None,
-    initial_state_fw=None,
-    initial_state_bw=None,
-    dtype=None,
+    inputs: Any,
+    sequence_length: TensorLike = None,
+    initial_state_fw: StateLike = None,
+    initial_state_bw: StateLike = None,
+    dtype: DTypeLike | None = None,
     parallel_iterations: int | None = None,
     swap_memory: bool = False,
     time_major: bool = False,
-    scope=None,
+    scope: ScopeLike = None,
 ) -> tuple[tuple[Tensor, Tensor], tuple[object, object]]:
     """Run one cell forwards and another one backwards over sequences. The backward cell starts at
     each row's last valid step.
@@ -313,7 +327,7 @@ def bidirectional_dynamic_rnn(
     return (output_fw, reverse(graph, output_bw, sequence_length, time_major)), (state_fw, state_bw)
 
 
-def reverse(graph: TensorFlowGraph, x, lengths, time_major: bool) -> Tensor:
+def reverse(graph: TensorFlowGraph, x: TensorLike, lengths: TensorLike, time_major: bool) -> Tensor:
     """Reversed sequences; with lengths, only the valid steps of each row are reversed.
 
     Args:

@@ -5,13 +5,25 @@ attention.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from ..errors import InputError, SizeError
 from . import arithmetic
 from .cells import ACTIVATIONS, Layer, refuse
-from .graph import Operation, Tensor, TensorFlowGraph, VariableScope, get_default_graph
+from .graph import (
+    DType,
+    DTypeLike,
+    Initializer,
+    Operation,
+    StateLike,
+    Tensor,
+    TensorFlowGraph,
+    TensorShape,
+    VariableScope,
+    get_default_graph,
+)
 from .session import InvalidArgumentError
 from .steps import (
     RNNCell,
@@ -40,7 +52,7 @@ __all__ = [
 
 
 @contextmanager
-def _within(graph: TensorFlowGraph, cell: RNNCell, name: str) -> Iterator[None]:
+def _within(graph: TensorFlowGraph, cell: "MultiRNNCell | _Wrapper", name: str) -> Iterator[None]:
     """Enter the variable scope of a cell that is not a layer; the first call stores it in
     `cell.scope`.
     """
@@ -90,7 +102,7 @@ class MultiRNNCell(RNNCell):
         self.counted = not self.joined and all(c.counted for c in cells)
         self.scope: VariableScope | None = None
 
-    def zero_state(self, batch_size: int | Tensor, dtype):
+    def zero_state(self, batch_size: int | Tensor, dtype: DTypeLike) -> StateLike:
         with get_default_graph().name_scope("MultiRNNCellZeroState"):
             return (
                 super().zero_state(batch_size, dtype)
@@ -98,7 +110,7 @@ class MultiRNNCell(RNNCell):
                 else tuple(c.zero_state(batch_size, dtype) for c in self.cells)
             )
 
-    def trace(self, graph: TensorFlowGraph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         sizes = [len(flatten(c.state_size)) for c in self.cells]
         steps = []
         with _within(graph, self, "multi_rnn_cell"):
@@ -151,7 +163,7 @@ class _Wrapper(RNNCell):
         if isinstance(cell, Layer):
             cell.resource = True
 
-    def zero_state(self, batch_size: int | Tensor, dtype):
+    def zero_state(self, batch_size: int | Tensor, dtype: DTypeLike) -> StateLike:
         with get_default_graph().name_scope(f"{type(self).__name__}ZeroState"):
             return self.cell.zero_state(batch_size, dtype)
 
@@ -165,7 +177,7 @@ class ResidualWrapper(_Wrapper):
 
     most_dims = 5
 
-    def trace(self, graph: TensorFlowGraph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         if input_size != self.output_size:
             raise SizeError(
                 f"ResidualWrapper: an input of size {input_size} cannot be added to an output of "
@@ -191,10 +203,10 @@ class DeviceWrapper(_Wrapper):
 
     most_inputs, most_dims = 2, 5
 
-    def __init__(self, cell: RNNCell, device):
+    def __init__(self, cell: RNNCell, device: object):
         super().__init__(cell)
 
-    def trace(self, graph: TensorFlowGraph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         return self.cell.trace(graph, input_size, dtype)
 
 
@@ -229,7 +241,7 @@ class HighwayWrapper(_Wrapper):
             number(self, "carry_bias_init", carry_bias_init),
         )
 
-    def trace(self, graph: TensorFlowGraph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         if input_size != self.output_size:
             raise SizeError(
                 f"HighwayWrapper: an input of size {input_size} cannot be mixed with an output of "
@@ -269,7 +281,7 @@ class HighwayWrapper(_Wrapper):
 
 
 class _Projection(_Wrapper):
-    def __init__(self, cell: RNNCell, activation):
+    def __init__(self, cell: RNNCell, activation: Callable | str | None):
         super().__init__(cell)
         if activation not in [*ACTIVATIONS]:
             raise InputError(
@@ -315,12 +327,19 @@ class InputProjectionWrapper(_Projection):
         reuse: Not supported; use tf.variable_scope(..., reuse=True) around the call.
     """
 
-    def __init__(self, cell: RNNCell, num_proj: int, activation=None, input_size=None, reuse=None):
+    def __init__(
+        self,
+        cell: RNNCell,
+        num_proj: int,
+        activation: Callable | str | None = None,
+        input_size: int | tuple[int, ...] | TensorShape | None = None,
+        reuse: bool | str | None = None,
+    ):
         refuse("InputProjectionWrapper", reuse=reuse)
         super().__init__(cell, activation)
         self.num_proj = whole(self, "num_proj", num_proj)
 
-    def trace(self, graph: TensorFlowGraph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         with _within(graph, self, "input_projection_wrapper"):
             _, project = self._project(graph, input_size, self.num_proj, dtype)
             step = self.cell.trace(graph, self.num_proj, dtype)
@@ -341,12 +360,18 @@ class OutputProjectionWrapper(_Projection):
         reuse: Not supported; use tf.variable_scope(..., reuse=True) around the call.
     """
 
-    def __init__(self, cell: RNNCell, output_size: int, activation=None, reuse=None):
+    def __init__(
+        self,
+        cell: RNNCell,
+        output_size: int,
+        activation: Callable | str | None = None,
+        reuse: bool | str | None = None,
+    ):
         refuse("OutputProjectionWrapper", reuse=reuse)
         super().__init__(cell, activation)
         self.output_size = whole(self, "output_size", output_size)
 
-    def trace(self, graph: TensorFlowGraph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         with _within(graph, self, "output_projection_wrapper"):
             step = self.cell.trace(graph, input_size, dtype)
             op, project = self._project(graph, self.cell.output_size, self.output_size, dtype)
@@ -377,8 +402,8 @@ class EmbeddingWrapper(_Wrapper):
         cell: RNNCell,
         embedding_classes: int,
         embedding_size: int,
-        initializer=None,
-        reuse=None,
+        initializer: Initializer = None,
+        reuse: bool | str | None = None,
     ):
         refuse("EmbeddingWrapper", reuse=reuse)
         super().__init__(cell)
@@ -389,7 +414,7 @@ class EmbeddingWrapper(_Wrapper):
             initializer,
         )
 
-    def trace(self, graph: TensorFlowGraph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         if input_size != 1:
             raise SizeError(
                 f"EmbeddingWrapper was given an input of size {input_size}: give it one whole "
@@ -453,7 +478,7 @@ class AttentionCellWrapper(_Wrapper):
         attn_vec_size: int | None = None,
         input_size: int | None = None,
         state_is_tuple: bool = True,
-        reuse=None,
+        reuse: bool | str | None = None,
     ):
         refuse("AttentionCellWrapper", reuse=reuse)
         super().__init__(cell)
@@ -468,10 +493,10 @@ class AttentionCellWrapper(_Wrapper):
         self.input_size = input_size and whole(self, "input_size", input_size)
         self.state_size = (cell.state_size, self.output_size, self.output_size * attn_length)
 
-    def zero_state(self, batch_size: int | Tensor, dtype):
+    def zero_state(self, batch_size: int | Tensor, dtype: DTypeLike) -> StateLike:
         return RNNCell.zero_state(self, batch_size, dtype)
 
-    def trace(self, graph: TensorFlowGraph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         size, compared, sizes = self.output_size, self.attn_vec_size, flatten(self.cell.state_size)
         given = self.input_size or input_size
         declared = {
