@@ -406,7 +406,7 @@ def test_a_probability_that_is_a_tensor_is_one_number():
     cell = rnn.DropoutWrapper(rnn.GRUCell(5), output_keep_prob=tf.placeholder(tf.float32, []))
     with pytest.raises(
         InputError,
-        match=r"after DropoutWrapper\(output_keep_prob=a tensor\): its seed depends on how many "
-        r"operations",
+        match=r"after DropoutWrapper\(output_keep_prob=a tensor\): its seed depends on the "
+        r"number of operations",
     ):
         _dynamic(cell)

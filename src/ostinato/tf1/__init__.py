@@ -26,8 +26,8 @@ Example:
 import difflib as _difflib
 import logging as _logging
 import types as _types
-from contextlib import AbstractContextManager
-from typing import Any
+from contextlib import AbstractContextManager as _AbstractContextManager
+from typing import Any as _Any
 
 from . import cells as _cells
 from . import contrib as _contrib
@@ -220,7 +220,7 @@ __version__ = VERSION = "1.13.1"
 float32, float64, int32, int64, bool = DTYPES.values()  # noqa: A001
 
 
-def name_scope(name: str | None) -> AbstractContextManager[str]:
+def name_scope(name: str | None) -> _AbstractContextManager[str]:
     """Add a prefix to the names of operations inside a `with`.
 
     Args:
@@ -310,11 +310,11 @@ def _missing(within: str, name: str) -> NotProvided:
 class _Names:
     """A namespace; the error for a missing name says what to write instead."""
 
-    def __init__(self, within: str, **names: Any):
+    def __init__(self, within: str, **names: _Any):
         self.__dict__.update(names)
         self._within = within
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> _Any:
         if name.startswith("__"):
             raise AttributeError(name)
         raise _missing(self._within, name)
@@ -323,7 +323,7 @@ class _Names:
         return f"<{self._within}>"
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> _Any:
     if name.startswith("__"):
         raise AttributeError(name)
     raise _missing("tf", name)
