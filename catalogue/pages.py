@@ -27,7 +27,7 @@ def described(cell: Cell) -> tuple[list[str], str]:
         >>> from ostinato.cells import min_gru
         >>> paragraphs, source = described(min_gru)
         >>> paragraphs
-        ['Minimal GRU: gate and candidate see the input alone.']
+        ['Minimal GRU: the gate and the candidate see only the input.']
         >>> source
         'Feng et al., Were RNNs All We Needed? (2024).'
     """

@@ -35,7 +35,7 @@ def timed(
 
 @cell
 def read_out(x, h, *, W=weight("H", "I"), U=weight("H", "H"), V=weight("Y", "H")):
-    """A cell whose output is no state."""
+    """A cell whose output is not a state."""
     h = tanh(W @ x + U @ h)
     return V @ h, h
 

@@ -1,6 +1,4 @@
-"""A cell's layer on the reference engine, beside one step written out in NumPy from the cell's
-paper.
-"""
+"""A cell's layer on the reference engine, and one step written in NumPy from the cell's paper."""
 
 import numpy as np
 import torch

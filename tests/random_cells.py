@@ -68,7 +68,7 @@ class Body:
     """A cell's source text as it is drawn.
 
     Args:
-        draw: The source of chance.
+        draw: The random generator.
     """
 
     def __init__(self, draw: random.Random):

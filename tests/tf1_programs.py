@@ -1,5 +1,5 @@
-"""What is compared with TensorFlow 1.13.1 of a program: that of `measure`, which it was recorded
-with as well.
+"""The values of a program that are compared with TensorFlow 1.13.1, by `measure`, which also
+recorded them.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """Ostinato: recurrent networks written as their equations, run as fused kernels."""
 
 import importlib.util
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .language import (
     cell,
@@ -60,8 +60,8 @@ __all__ = [
     "where",
 ]
 
-# Layers are imported at their first use: they need torch, which takes a second or more, and most
-# command lines do without.
+# Layers are imported at their first use: importing torch takes a second or more, and most commands
+# of the command line do not need it.
 _LAYERS = {
     "GRU": "torch_layers",
     "LSTM": "torch_layers",
@@ -70,7 +70,7 @@ _LAYERS = {
 }
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     if name in _LAYERS:
         globals()[name] = value = getattr(
             importlib.import_module(f".nn.{_LAYERS[name]}", __name__), name
@@ -81,5 +81,5 @@ def __getattr__(name: str):
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
-def __dir__():
+def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})

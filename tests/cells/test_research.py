@@ -407,7 +407,7 @@ def test_chrono_of_no_time_is_refused(longest):
 
 
 @pytest.mark.parametrize("shape", [(10,), (8, 3)])
-def test_chrono_for_what_is_no_bias_of_its_gates_is_refused(shape):
+def test_chrono_rejects_a_shape_that_is_not_a_bias_of_its_gates(shape):
     with pytest.raises(
         InputError,
         match=r"chrono\(\) with 4 gate\(s\) was given .* shape \(.*write one number in gates=",

@@ -172,7 +172,7 @@ def test_a_loop_without_backward_keeps_nothing(name, ahead):
         if not (n is plan.graph.output and plan.output_state)
     }
     assert written - {"scratch"} == {f"next {s}" for s in plan.graph.states} | output
-    # Of a state that is no output two rows are enough.
+    # Two rows are enough for a state that is not the output.
     for s in plan.graph.states:
         streamed = s == plan.output_state or s in plan.infer_state_streams
         assert plan.infer.buffers[f"next {s}"].rows == ("after" if streamed else "new")
@@ -246,12 +246,12 @@ def test_gates_are_cut_so_that_they_stand_side_by_side():
     ]
 
 
-def test_a_value_is_cut_where_anything_beside_it_is():
+def test_a_value_is_split_where_any_value_of_its_expression_is():
     plan = plan_of("parts")
     nodes = {n.op: n for n in plan.forward_nodes}
     assert plan.cuts[plan.before[0]] == [0, 5, 7, 12]
     assert plan.cuts[nodes["concat"]] == [0, 5, 7]
-    # A concat is no value of its own: the product has a block of columns for each part.
+    # A concat is not stored: the product has a block of columns for each part.
     (product,) = plan.segments(
         next(n for n in plan.forward_nodes if n.op == "product" and n not in plan.before)
     )

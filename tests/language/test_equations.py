@@ -40,9 +40,9 @@ from ostinato.language.equations import GREEK, STYLES
 # ---------------------------------------------------------------- reading equations back
 
 
-class Beside:
-    """A weight that multiplies what stands beside it: `W U h` is read as `W ** U ** h`, which holds
-    as tightly and from the right.
+class Factor:
+    """A weight written next to its factor: `W U h` is read as `W ** U ** h`, which has the same
+    precedence and is right-associative.
     """
 
     def __init__(self, matrix):
@@ -50,7 +50,7 @@ class Beside:
 
     @property
     def T(self):
-        return Beside(self.matrix.T)
+        return Factor(self.matrix.T)
 
     def __pow__(self, vector):
         return self.matrix @ vector
@@ -76,7 +76,7 @@ def read_text(graph, text):
         for name, w in graph.weights.items()
     ]
     lines = [
-        *(f"{name} = Beside({name})" for name in matrices),
+        *(f"{name} = Factor({name})" for name in matrices),
         *body.splitlines(),
         "return " + ", ".join(f"{name}_t" for name in [*output, *graph.states]),
     ]
@@ -85,13 +85,13 @@ def read_text(graph, text):
         + "\n    ".join(lines)
     )
     operations = {name: value for name, value in vars(ostinato).items() if callable(value)}
-    names = operations | {"Beside": Beside, "further_input": further_input, "inf": math.inf}
+    names = operations | {"Factor": Factor, "further_input": further_input, "inf": math.inf}
     exec(source, names)
     return cell(names["again"])
 
 
 def braced(text, at):
-    """What stands in the braces that open at a place, and where they end."""
+    """The text in the braces that open at a position, and where they end."""
     depth = 0
     for end in range(at, len(text)):
         depth += {"{": 1, "}": -1}.get(text[end], 0)
@@ -510,7 +510,7 @@ def test_parts_called_nothing_are_printed_so_however_many_there_are_unless_they_
         comes_back(made, "text")
 
 
-def test_sizes_in_latex_have_their_numbers_beside_them():
+def test_sizes_in_latex_have_their_factors_next_to_them():
     @cell
     def wide(x, h, c=state("P"), *, W=weight("2*H + P", "I")):
         a, b = split(W @ x, ("2*H", "P"))

@@ -376,8 +376,8 @@ def test_splits_at_other_places_have_different_keys():
 
         @cell
         def cut(x, h, *, W=weight("2*H + P", "I")):
-            pieces = [p for p in split(W @ x, parts) if p.node.size == Size("H")]
-            return pieces[0] * pieces[1] + h
+            vectors = [p for p in split(W @ x, parts) if p.node.size == Size("H")]
+            return vectors[0] * vectors[1] + h
 
         keys.append(cut.graph.key)
     assert len(set(keys)) == 3
@@ -429,8 +429,8 @@ SHAPES = {"x": (7, 2), "t": (7, 3), "h": (7, 4), "c": (7, 5), "W": (14, 2), "v":
 
 
 def bind(graph, **shapes):
-    """What the letters of a graph stand for with zeros of these shapes, a state of None not
-    given.
+    """The values of the letters of a graph for tensors of these shapes; None for a state that is
+    not given.
     """
     made = {name: shape if shape is None else torch.zeros(shape) for name, shape in shapes.items()}
     return graph.bind(

@@ -91,12 +91,12 @@ def numpy_array_of_symbols(x, h):
 
 
 @wrong("array([1., 1.]) (ndarray) cannot be used in a step", "declare learned values as weights")
-def numpy_array_beside_a_symbol(x, h):
+def numpy_array_times_a_symbol(x, h):
     return np.ones(2) * h  # here
 
 
 @wrong("numpy.matmul is not in the language", OPERATIONS)
-def numpy_matrix_beside_a_symbol(x, h):
+def numpy_matrix_times_a_symbol(x, h):
     return np.ones((2, 2)) @ h  # here
 
 
@@ -111,7 +111,7 @@ def torch_function_of_a_list(x, h):
 
 
 @wrong("tensor(2.) (Tensor) cannot be used in a step", "declare learned values as weights")
-def tensor_beside_a_symbol(x, h):
+def tensor_times_a_symbol(x, h):
     return h * torch.tensor(2.0)  # here
 
 
@@ -533,7 +533,7 @@ def unused_weight(x, h, *, v=weight("H")):  # here
 
 
 @wrong("the weight `v` is declared but not used", "Use it in an equation or remove it")
-def unused_weight_beside_a_constant(x, h, *, v=weight("H"), scale=1.0):  # here
+def unused_weight_and_a_constant(x, h, *, v=weight("H"), scale=1.0):  # here
     return h * scale
 
 
@@ -1209,7 +1209,7 @@ def _fading(x, h, *, function=tanh, self=1.0):
 fading = cell(_fading)
 
 
-def test_a_cell_beside_its_function_has_pickles_too():
+def test_a_cell_with_another_name_than_its_function_can_be_pickled():
     loaded = pickle.loads(pickle.dumps(fading))
     assert isinstance(loaded, Cell) and of(loaded) == of(fading)
 

@@ -55,7 +55,7 @@ sys.stdout.buffer.write(pickle.dumps(found))
 
 @dataclass
 class Given:
-    """What a module is made of and called with."""
+    """The arguments of a module and of a call."""
 
     args: tuple
     kwargs: dict
@@ -65,7 +65,9 @@ class Given:
 
 @pytest.fixture(scope="session")
 def shipped():
-    """What torch ships, by the name of the module, the dtype, and "inputs" or "errors"."""
+    """The inputs that torch ships, by the name of the module, the dtype, and "inputs" or
+    "errors".
+    """
     run = subprocess.run([sys.executable, "-c", SHIPPED], capture_output=True, timeout=300)
     if run.returncode:
         pytest.skip(f"torch's test code cannot be imported: {run.stderr.decode().splitlines()[-1]}")

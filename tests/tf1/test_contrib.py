@@ -215,7 +215,7 @@ MISTAKES = {
         InputError,
         r"Gate.*\(layer_norm=True\) is not provided.*leave layer_norm out",
     ),
-    "weights in pieces": (
+    "sharded weights": (
         lambda: rnn.CoupledInputForgetGateLSTMCell(4, num_unit_shards=2),
         InputError,
         "num_unit_shards.*not provided",

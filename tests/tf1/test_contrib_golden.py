@@ -1,7 +1,7 @@
 """TensorFlow's own numbers for the cells of tf.contrib: every recorded case comes out of
 `ostinato.tf1`, seeds and all.
 
-The recordings lie beside the repository, in ../shared/golden/contrib; where they are absent these
+The recordings are next to the repository, in ../shared/golden/contrib; where they are absent these
 tests are skipped, and say so.
 """
 

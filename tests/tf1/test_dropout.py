@@ -170,8 +170,8 @@ def test_probabilities_are_rounded_to_float32_as_in_tensorflow():
     assert sorted(found) == pytest.approx([0.0, 0.5 / np.float64(np.float32(0.7))], rel=1e-12)
 
 
-def _beside(make, run):
-    """What a run gives of a cell, and twice of the cell that is made of it, all with the same
+def _wrapped_runs(make, run):
+    """The results of a run of a cell, and of two runs of the wrapped cell, with the same
     weights.
     """
     cell = rnn.BasicLSTMCell(60)
@@ -183,7 +183,7 @@ def _beside(make, run):
 
 
 def test_one_mask_a_run_is_the_same_at_all_steps_and_rows_and_another_one_in_the_next_run():
-    plain, *runs = _beside(
+    plain, *runs = _wrapped_runs(
         lambda cell: rnn.DropoutWrapper(cell, output_keep_prob=0.25, **ONCE),
         lambda cell: _dynamic(cell)[0],
     )
@@ -208,7 +208,7 @@ def test_one_mask_a_run_keeps_the_mean():
 
 
 def test_one_mask_a_run_drops_h_and_not_c():
-    plain, dropped, _ = _beside(
+    plain, dropped, _ = _wrapped_runs(
         lambda cell: rnn.DropoutWrapper(cell, state_keep_prob=0.5, **ONCE),
         lambda cell: _called(cell, 1)[1],
     )
@@ -406,7 +406,7 @@ def test_a_probability_that_is_a_tensor_is_one_number():
     cell = rnn.DropoutWrapper(rnn.GRUCell(5), output_keep_prob=tf.placeholder(tf.float32, []))
     with pytest.raises(
         InputError,
-        match=r"after DropoutWrapper\(output_keep_prob=a tensor\): its seed depends on how many "
-        r"operations",
+        match=r"after DropoutWrapper\(output_keep_prob=a tensor\): its seed depends on the "
+        r"number of operations",
     ):
         _dynamic(cell)

@@ -128,7 +128,7 @@ MISTAKES = {
         SizeError,
         r"feature_size=None\).*1 or more",
     ),
-    "weights in pieces": (
+    "sharded weights": (
         lambda: rnn.TimeFreqLSTMCell(3, num_unit_shards=2, feature_size=2),
         InputError,
         "sharded weights are not provided",

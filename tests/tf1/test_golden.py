@@ -1,8 +1,8 @@
 """TensorFlow's own numbers: every recorded case of its cells, its random words and its op seeds
 comes out of `ostinato.tf1`.
 
-The recordings lie beside the repository, in ../shared/golden; where they are absent these tests are
-skipped, and say so.
+The recordings are next to the repository, in ../shared/golden; where they are absent these tests
+are skipped, and say so.
 """
 
 import numpy as np
@@ -80,7 +80,7 @@ def test_uniform_numbers_are_tensorflows_bit_by_bit_run_after_run(case):
 
 
 SEEDS = read("op_seeds.json")
-# TensorFlow 1.13.1 is what is followed; its differences stand beside what 1.15.5 recorded.
+# TensorFlow 1.13.1 is what is followed; its differences from the recordings of 1.15.5 are noted.
 MODELS = SEEDS["cases"] | SEEDS["differences_in_tf_1.13.1"] if SEEDS else {}
 PROGRAMS = SEEDS["more_cases_identical_in_1.13.1_and_1.15.5"] if SEEDS else {}
 UNITS = 2

@@ -234,19 +234,19 @@ def test_a_run_from_a_kept_state_gives_tensorflows_numbers(name):
     agrees(*SAVED[name])
 
 
-def test_a_sequence_in_pieces_is_as_one_in_a_whole_where_the_state_is_kept():
+def test_a_sequence_in_segments_gives_the_same_as_a_whole_one_if_the_state_is_saved():
     x = tf.placeholder(tf.float32, [3, 3, 4])
     cell, saver = rnn.BasicLSTMCell(5), Saver(c=5, h=5)
     with tf.variable_scope("s", reuse=tf.AUTO_REUSE):
-        pieces, _ = tf.nn.static_state_saving_rnn(cell, tf.unstack(x, axis=1), saver, ("c", "h"))
+        segments, _ = tf.nn.static_state_saving_rnn(cell, tf.unstack(x, axis=1), saver, ("c", "h"))
         whole, last = tf.nn.static_rnn(
             cell, steps(count=6), rnn.LSTMStateTuple(tf.ones([3, 5]), tf.ones([3, 5]))
         )
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         # The outputs before the last one are run without keeping anything.
-        before = sess.run(pieces[:-1], {x: X[:, :3]})
-        found = [sess.run(pieces, {x: X[:, start : start + 3]}) for start in (0, 3)]
+        before = sess.run(segments[:-1], {x: X[:, :3]})
+        found = [sess.run(segments, {x: X[:, start : start + 3]}) for start in (0, 3)]
         whole, last, kept = sess.run([whole, last, [saver.kept["c"], saver.kept["h"]]])
     assert np.array_equal(np.stack(found[0] + found[1]), np.stack(whole)) and np.array_equal(
         before, found[0][:-1]
@@ -310,7 +310,7 @@ MISTAKES = {
         SizeError,
         r"shape \(2,\): give it two dimensions",
     ),
-    "lengths that are no whole numbers": (
+    "lengths that are not whole numbers": (
         lambda: tf.nn.static_rnn(
             CELLS["gru"](), steps(), sequence_length=[1.5, 1, 1], dtype=tf.float32
         ),

@@ -70,7 +70,7 @@ def _fresh():
 
 
 def lesson(printed):
-    """What the lesson's program prints, run in this process."""
+    """The output of the lesson's program, run in this process."""
     tf.reset_default_graph()
     exec(compile(LESSON.read_text(encoding="utf-8"), LESSON.name, "exec"), {"__name__": "__main__"})
     return printed.readouterr().out
@@ -398,7 +398,7 @@ def test_static_rnn_gives_what_dynamic_rnn_gives():
     assert np.array_equal(last.c, state.c) and np.array_equal(last.h, state.h)
 
 
-def test_dropout_keeps_what_it_says_scaled_and_draws_anew_in_each_run():
+def test_dropout_keeps_what_it_says_scaled_and_draws_new_masks_in_each_run():
     x = np.zeros((4, 50, 1), np.float32)
     cell = tf.nn.rnn_cell.BasicRNNCell(8)
     dropped = tf.nn.rnn_cell.DropoutWrapper(cell, output_keep_prob=0.25)
@@ -486,7 +486,7 @@ WRONG = {
         SizeError,
         r"GRUCell\(num_units=0\).*1 or more",
     ),
-    "units that are no number": (
+    "units that are not a number": (
         lambda: tf.nn.rnn_cell.GRUCell("2"),
         SizeError,
         r"num_units='2'.*whole number",
@@ -496,7 +496,7 @@ WRONG = {
         InputError,
         r"activation='tanh'.*tf\.nn\.tanh",
     ),
-    "weights in pieces": (
+    "sharded weights": (
         lambda: tf.nn.rnn_cell.LSTMCell(2, num_unit_shards=2),
         InputError,
         "sharded weights are not provided",
@@ -516,7 +516,7 @@ WRONG = {
         InputError,
         r"was given \[\]: give it a list of cells",
     ),
-    "a layer that is no cell": (
+    "a layer that is not a cell": (
         lambda: tf.nn.rnn_cell.MultiRNNCell([3]),
         InputError,
         r"MultiRNNCell was given 3 \(int\)",
@@ -566,7 +566,7 @@ WRONG = {
         SizeError,
         "1 and 2 differ",
     ),
-    "lengths that are no whole numbers": (
+    "lengths that are not whole numbers": (
         lambda: tf.nn.dynamic_rnn(_cell(), _x(), [1.5], dtype=tf.float32),
         InputError,
         "one whole number for each row",
@@ -640,7 +640,7 @@ WRONG = {
         r"\[None, None, 4\]",
     ),
     "a value of another shape": (_fed_with_another_shape, SizeError, r"\(2, 4\).*'x:0'.*\(\?, 3\)"),
-    "a key that is no tensor": (
+    "a key that is not a tensor": (
         lambda: tf.Session().run(tf.constant(1.0), {3: 1}),
         tf.errors.InvalidArgumentError,
         "the key 3",
@@ -725,7 +725,7 @@ WRONG = {
         SizeError,
         r"tf\.argmax.*axis 1 of 1 dim",
     ),
-    "parts that are not so many": (
+    "another number of parts": (
         lambda: tf.unstack(tf.ones([2]), 3),
         SizeError,
         "2 and 3 differ",
@@ -805,7 +805,7 @@ WRONG = {
         InputError,
         "use whole numbers, slices of them",
     ),
-    "a shape beside a value": (
+    "a shape and a value": (
         lambda: tf.get_variable("w", [4], initializer=0.0),
         SizeError,
         r"leave shape out.*constant_initializer",
@@ -907,7 +907,7 @@ WRONG = {
         InputError,
         r"s/w does not exist.*tf\.AUTO_REUSE",
     ),
-    "a graph seed that is no number": (
+    "a graph seed that is not a number": (
         lambda: tf.set_random_seed("777"),
         InputError,
         r"set_random_seed\('777'\)",
@@ -917,7 +917,7 @@ WRONG = {
         InputError,
         "4294967296.*from 0 to 4294967295",
     ),
-    "a device seed that is no number": (
+    "a device seed that is not a number": (
         lambda: tf.set_device_seed("7"),
         InputError,
         "'7'.*from 0 to 4294967295",

@@ -54,8 +54,8 @@ def lstm(
     cell_clip=None,
     activation=tanh,
 ):
-    """Long short-term memory with a forget gate. `cell_clip` clips the cell state to
-    that distance from 0.
+    """Long short-term memory with a forget gate. `cell_clip` clips the cell state to that distance
+    from 0.
 
     Source: Hochreiter and Schmidhuber (1997); Gers, Schmidhuber and Cummins, Learning to Forget
         (2000).

@@ -256,7 +256,7 @@ def rg_lru(x, h, *, W=weight("3*H", "I"), b=weight("3*H", init=0.0), decay=weigh
     """Real-gated linear recurrent unit. `n` is the x of the paper's equations, the result of the
     linear layer before the unit.
 
-    The gates see the cell's x and not `n`.
+    The gates see the cell's x, before that layer.
 
     Source: De et al., Griffin: Mixing Gated Linear Recurrences with Local Attention (2024),
         equations 1 to 4, with c = 8.

@@ -212,9 +212,9 @@ class Node:
             pad, broadcast, sum, mean, and in backward graphs gradient (which enters from outside
             the step).
         args: The argument nodes.
-        value: The parameter of the op: a name; a number; (weight, transposed) of a product;
-            (start, stop) of a slice; the start of a pad (zeros around its argument); "mean" of a
-            broadcast that also divides by its size.
+        value: The parameter of the op: a name; a number; (weight, transposed) of a product; (start,
+            stop) of a slice; the start of a pad (zeros around its argument); "mean" of a broadcast
+            that also divides by its size.
         size: The number of units.
     """
 

@@ -115,8 +115,8 @@ def hard_sigmoid(x: Vector) -> Vector:
 
 
 def floor(x: Vector) -> Vector:
-    """The largest integer that is not above x, unit by unit. Its gradient is 0; `z - floor(z)` is
-    z modulo 1.
+    """The largest integer that is not above x, unit by unit. Its gradient is 0; `z - floor(z)` is z
+    modulo 1.
     """
     return _operation("floor", x)
 

@@ -108,8 +108,8 @@ def _unsupported(sign: str) -> tuple[Any, Any]:
 
 
 class Symbol:
-    """A symbolic value, which stands for a number or a tensor while a cell is traced. It rejects
-    by name every operation that is not in the language.
+    """A symbolic value, which stands for a number or a tensor while a cell is traced. It rejects by
+    name every operation that is not in the language.
     """
 
     __slots__ = ()

@@ -325,8 +325,8 @@ class Cell:
         )
 
     def _check(self, result: object, end: str) -> list[Vector]:
-        """The values that the body returned: the new states, which may follow an output that is
-        not a state.
+        """The values that the body returned: the new states, which may follow an output that is not
+        a state.
         """
         results: list[Vector] = []
         names, count = ", ".join(self.states), len(self.states)

@@ -26,6 +26,8 @@ Example:
 import difflib as _difflib
 import logging as _logging
 import types as _types
+from contextlib import AbstractContextManager as _AbstractContextManager
+from typing import Any as _Any
 
 from . import cells as _cells
 from . import contrib as _contrib
@@ -45,7 +47,6 @@ from . import wrappers as _wrappers
 from .graph import (
     DTYPES,
     DType,
-    Graph,
     NotProvided,
     Operation,
     Tensor,
@@ -54,6 +55,9 @@ from .graph import (
     get_default_graph,
     reset_default_graph,
     set_random_seed,
+)
+from .graph import (
+    TensorFlowGraph as Graph,
 )
 from .logic import (
     TensorArray,
@@ -124,12 +128,99 @@ from .variables import (
     zeros_initializer,
 )
 
+__all__ = [
+    "AUTO_REUSE",
+    "DTYPES",
+    "DType",
+    "Graph",
+    "InteractiveSession",
+    "NotProvided",
+    "Operation",
+    "Session",
+    "Tensor",
+    "TensorArray",
+    "TensorShape",
+    "VERSION",
+    "Variable",
+    "add",
+    "argmax",
+    "as_dtype",
+    "bool",
+    "cast",
+    "concat",
+    "cond",
+    "constant",
+    "constant_initializer",
+    "contrib",
+    "convert_to_tensor",
+    "device_seed",
+    "divide",
+    "equal",
+    "errors",
+    "expand_dims",
+    "float32",
+    "float64",
+    "get_default_graph",
+    "get_variable",
+    "get_variable_scope",
+    "global_variables",
+    "global_variables_initializer",
+    "glorot_uniform_initializer",
+    "gradients",
+    "greater",
+    "greater_equal",
+    "identity",
+    "int32",
+    "int64",
+    "less",
+    "less_equal",
+    "logging",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "matmul",
+    "multiply",
+    "name_scope",
+    "negative",
+    "nn",
+    "not_equal",
+    "ones",
+    "ones_initializer",
+    "placeholder",
+    "random_uniform",
+    "random_uniform_initializer",
+    "reduce_all",
+    "reduce_any",
+    "reduce_mean",
+    "reduce_sum",
+    "reset_default_graph",
+    "reshape",
+    "set_device_seed",
+    "set_random_seed",
+    "shape",
+    "sigmoid",
+    "square",
+    "squeeze",
+    "stack",
+    "subtract",
+    "tanh",
+    "tile",
+    "trainable_variables",
+    "transpose",
+    "unstack",
+    "variable_scope",
+    "variables_initializer",
+    "where",
+    "zeros",
+    "zeros_initializer",
+]
+
 __version__ = VERSION = "1.13.1"
 
 float32, float64, int32, int64, bool = DTYPES.values()  # noqa: A001
 
 
-def name_scope(name: str | None):
+def name_scope(name: str | None) -> _AbstractContextManager[str]:
     """Add a prefix to the names of operations inside a `with`.
 
     Args:
@@ -188,7 +279,6 @@ def _provided(within: str, names: dict):
 def _nearest(missing: str) -> str | None:
     """The provided name closest to a missing one: the same name in another namespace, or else a
     similar name, with this namespace first.
-
     """
     within, _, name = missing.rpartition(".")
     # Shorter names come first, then names in this namespace.
@@ -220,20 +310,20 @@ def _missing(within: str, name: str) -> NotProvided:
 class _Names:
     """A namespace; the error for a missing name says what to write instead."""
 
-    def __init__(self, within: str, **names):
+    def __init__(self, within: str, **names: _Any):
         self.__dict__.update(names)
         self._within = within
 
-    def __getattr__(self, name: str):
+    def __getattr__(self, name: str) -> _Any:
         if name.startswith("__"):
             raise AttributeError(name)
         raise _missing(self._within, name)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<{self._within}>"
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> _Any:
     if name.startswith("__"):
         raise AttributeError(name)
     raise _missing("tf", name)

@@ -6,6 +6,7 @@ is torch's.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +14,15 @@ from torch import Tensor
 
 from ..engines import reference
 from ..language.graph import Graph, Node
+
+__all__ = [
+    "MATHS",
+    "accumulate",
+    "pass_gradient",
+    "scan",
+    "sigmoid",
+    "tanh",
+]
 
 # Eigen's float32 tanh: an odd polynomial of degree 13 over an even one of degree 6, highest power
 # first, the argument clipped to 9. Source: Eigen 3.3, generic_fast_tanh_float, as TensorFlow
@@ -66,7 +76,7 @@ def _polynomial(x: Tensor, coefficients: tuple[float, ...]) -> Tensor:
 
 class _Tanh(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x):
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         if x.dtype == torch.float32:
             held = x.clamp(-_TANH_BOUND, _TANH_BOUND)
             square = held * held
@@ -77,14 +87,14 @@ class _Tanh(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx, dy):
-        (y,) = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (dy,), (y,) = gradients, ctx.saved_tensors
         return dy * (1 - y * y)
 
 
 class _Sigmoid(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, x):
+    def forward(ctx: Any, x: Tensor) -> Tensor:
         # exp in float64, rounded once: the float32 that C's expf returns, on every machine.
         y = 1 / (1 + torch.exp(-x.double()).to(x.dtype))
         if x.dtype == torch.float32:
@@ -103,8 +113,8 @@ class _Sigmoid(torch.autograd.Function):
         return y
 
     @staticmethod
-    def backward(ctx, dy):
-        (y,) = ctx.saved_tensors
+    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
+        (dy,), (y,) = gradients, ctx.saved_tensors
         return dy * y * (1 - y)
 
 
@@ -131,7 +141,7 @@ def sigmoid(x: Tensor) -> Tensor:
 MATHS = {"tanh": tanh, "sigmoid": sigmoid}
 
 
-def passing(bound: Callable) -> Callable:
+def pass_gradient(bound: Callable) -> Callable:
     """Clip a value without clipping its gradient, as in TensorFlow's LSTMBlockCell.
 
     Args:
@@ -148,7 +158,7 @@ _LONGEST_SUM = 256
 
 class _Accumulate(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, start, x, kernel):
+    def forward(ctx: Any, start: Tensor, x: Tensor, kernel: Tensor) -> Tensor:
         ctx.save_for_backward(x, kernel)
         total = start.numpy().copy()
         rows = kernel.contiguous().numpy()
@@ -157,7 +167,8 @@ class _Accumulate(torch.autograd.Function):
         return torch.from_numpy(total)
 
     @staticmethod
-    def backward(ctx, dy):
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        (dy,) = gradients
         x, kernel = ctx.saved_tensors
         return dy, dy @ kernel.T, x.T @ dy
 
@@ -209,7 +220,7 @@ class _Evaluation:
 
     def _sum(self, node: Node) -> Tensor:
         terms = list(self._terms(node, slice(0, node.size.at(self.sizes))))
-        total = None
+        total: Tensor | None = None
         for term, part in terms:
             if term.op == "product":
                 name, transposed = term.value
@@ -218,7 +229,9 @@ class _Evaluation:
         for term, part in terms:
             if term.op != "product":
                 value = self[term]
+                assert total is not None, "a sum has a product"
                 total = total + (value if value.shape[-1] == 1 else value[..., part])
+        assert total is not None, "a sum has a product"
         return total
 
     def _terms(self, node: Node, part: slice):
@@ -261,7 +274,7 @@ def scan(
     for t, here in enumerate(zip(*inputs)):
         given = dict(zip(graph.inputs, here)) | dict(zip(graph.states, states))
         leaves = {n: given[n.value] for n in nodes if n.op in ("input", "state")}
-        values = _Evaluation(leaves, weights, sizes, reference.MATHS | MATHS | (maths or {}))
+        values = _Evaluation(leaves, weights, sizes, {**reference.MATHS, **MATHS, **(maths or {})})
         output, new = values[graph.output], [values[n] for n in graph.new_states]
         if lengths is not None:
             valid = (t < lengths)[:, None]

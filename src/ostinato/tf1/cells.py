@@ -7,17 +7,34 @@ graph for one step. Their number determines the seeds of later operations.
 """
 
 from collections import namedtuple
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
 from .. import cells as equations
 from .. import language
 from ..errors import InputError, SizeError
+from ..language.tracing import Cell
 from . import arithmetic, operations
-from .graph import DType, Graph, Marks, VariableScope, as_dtype
-from .steps import RNNCell, Step, bound, flatten, making, number, whole
+from .graph import DType, DTypeLike, Initializer, Marks, TensorFlowGraph, VariableScope, as_dtype
+from .session import SessionRun
+from .steps import RNNCell, Step, bound, flatten, number, variable_maker, whole
 from .variables import Variable, constant_initializer, zeros_initializer
+
+__all__ = [
+    "ACTIVATIONS",
+    "BasicLSTMCell",
+    "BasicRNNCell",
+    "GRUCell",
+    "LSTMCell",
+    "LSTMLayer",
+    "LSTMStateTuple",
+    "Layer",
+    "PlainLayer",
+    "reorder_gates",
+    "refuse",
+]
 
 LSTMStateTuple = namedtuple("LSTMStateTuple", ("c", "h"))
 LSTMStateTuple.__doc__ = (
@@ -40,16 +57,15 @@ ACTIVATIONS = {
 }
 
 
-def ordered(weight: torch.Tensor) -> torch.Tensor:
+def reorder_gates(weight: torch.Tensor) -> torch.Tensor:
     """The weight of an LSTM in Ostinato's order of gates, i, f, g, o (units first), from
     TensorFlow's weight (units last).
-
     """
     weight = torch.cat([weight.chunk(4, -1)[i] for i in _LSTM_ORDER], -1)
     return weight.T if weight.dim() == 2 else weight
 
 
-def refuse(of: str, **given) -> None:
+def refuse(of: str, **given: Any) -> None:
     """Reject options that are not supported, unless they are None, False or 0.
 
     Args:
@@ -84,6 +100,12 @@ class Layer(RNNCell):
     equations.
     """
 
+    equations: Cell
+    recipe: str
+    declared: Sequence[tuple[str, Sequence[int | None], Initializer]]
+    weights: Callable[..., Any]
+    # Wrappers set it to True for resource variables; None for the default of the scope.
+    resource: bool | None = None
     joined = False
     joins_state = True
     shares_name = False
@@ -92,7 +114,14 @@ class Layer(RNNCell):
     input_size: int | None = None
     maths: dict[str, Callable] | None = None
 
-    def __init__(self, num_units: int, activation, reuse, name: str, dtype=None):
+    def __init__(
+        self,
+        num_units: int,
+        activation: Callable | str | None,
+        reuse: bool | str | None,
+        name: str,
+        dtype: DTypeLike | None = None,
+    ):
         if activation not in [*ACTIVATIONS]:
             raise InputError(
                 f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or "
@@ -110,13 +139,12 @@ class Layer(RNNCell):
             None if dtype is None else as_dtype(dtype),
         )
         self.scope: VariableScope | None = None
-        self.resource = None
-        self.made: dict[str, Variable] = {}
+        self.variable_map: dict[str, Variable] = {}
 
     @property
     def trainable_variables(self) -> list[Variable]:
         """The variables of the cell; all are trainable."""
-        return list(self.made.values())
+        return list(self.variable_map.values())
 
     variables = trainable_variables
 
@@ -125,7 +153,7 @@ class Layer(RNNCell):
         """The sizes of the states in a concatenated state, in TensorFlow's order."""
         return [self.num_units, self.output_size]
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         self.check_dtype(dtype)
         if self.scope is None:
             given = self.base_name if self.reuse or self.shares_name else None
@@ -141,7 +169,7 @@ class Layer(RNNCell):
                     f"use another cell object for it"
                 )
             self.input_size, declared = input_size, self.declare(input_size)
-            variable = making(self.made, declared, dtype, self.resource)
+            variable = variable_maker(self.variable_map, declared, dtype, self.resource)
             first = "" if "$" in self.recipe else " ".join(f"${name}" for name in declared)
             resource = graph.variable_scope.use_resource if self.resource is None else self.resource
             read = "ReadVariableOp" if resource and not graph.cached else ""
@@ -158,7 +186,7 @@ class Layer(RNNCell):
             marks = self.record(graph, f"{first} {recipe}", variable)
             left = len(flatten(self.state_size)) - self.joins_state - self.recipe.count("{taken}")
             graph.record("Switch " * (left * branch))
-        reads = [self.made[name].read for name in declared]
+        reads = [self.variable_map[name].read for name in declared]
 
         def advance(run, x, states, lengths):
             states = list(states[0].split(self.parts, -1)) if self.joined else states
@@ -183,28 +211,29 @@ class Layer(RNNCell):
                 f"make both the same, or leave dtype out"
             )
 
-    def record(self, graph: Graph, recipe: str, variable: Callable) -> Marks:
+    def record(self, graph: TensorFlowGraph, recipe: str, variable: Callable) -> Marks:
         """Record the operations."""
         return graph.record(recipe, variable)
 
-    def inputs(self, run, marks: Marks, x, lengths: torch.Tensor | None):
+    def inputs(
+        self, run: SessionRun, marks: Marks, x: torch.Tensor, lengths: torch.Tensor | None
+    ) -> Any:
         """The input of the equations."""
         return x
 
     def scan(
         self,
-        x,
+        x: torch.Tensor,
         states: list[torch.Tensor],
         weights: dict[str, torch.Tensor],
         lengths: torch.Tensor | None,
-    ):
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         """Run the equations over a sequence, as `Step.advance`, with the weights and states of the
         equations in their order.
-
         """
         return arithmetic.scan(self.equations.graph, x, states, weights, lengths, self.maths)
 
-    def declare(self, input_size: int) -> dict[str, tuple]:
+    def declare(self, input_size: Any) -> dict[str, tuple]:
         """The shape and the initializer of each variable, by name, for an input size."""
         rows = input_size + self.output_size
         return {
@@ -216,13 +245,12 @@ class Layer(RNNCell):
 class PlainLayer(Layer):
     """A cell that is not a layer in TensorFlow. It opens its outer scope a second time, and its
     variables are never resource variables.
-
     """
 
-    # Wrappers set it to True.
-    resource = property(lambda self: None, lambda self, value: None)
+    # A wrapper cannot change it.
+    resource = property(lambda self: None, lambda self, value: None)  # pyright: ignore[reportAssignmentType]
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         with graph.open_variable_scope(graph.variable_scope):
             return super().trace(graph, input_size, dtype)
 
@@ -239,7 +267,12 @@ class BasicRNNCell(Layer):
     """
 
     def __init__(
-        self, num_units: int, activation=None, reuse=None, name: str | None = None, dtype=None
+        self,
+        num_units: int,
+        activation: Callable | str | None = None,
+        reuse: bool | str | None = None,
+        name: str | None = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__(num_units, activation, reuse, name or "basic_rnn_cell", dtype)
         self.equations = equations.elman.with_constants(activation=self.activation)
@@ -275,12 +308,12 @@ class GRUCell(Layer):
     def __init__(
         self,
         num_units: int,
-        activation=None,
-        reuse=None,
-        kernel_initializer=None,
-        bias_initializer=None,
+        activation: Callable | str | None = None,
+        reuse: bool | str | None = None,
+        kernel_initializer: Initializer = None,
+        bias_initializer: Initializer = None,
         name: str | None = None,
-        dtype=None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__(num_units, activation, reuse, name or "gru_cell", dtype)
         self.equations = equations.gru_original.with_constants(activation=self.activation)
@@ -305,7 +338,12 @@ class GRUCell(Layer):
         )
 
     def weights(
-        self, input_size: int, gates, gates_bias, candidate, candidate_bias
+        self,
+        input_size: int,
+        gates: torch.Tensor,
+        gates_bias: torch.Tensor,
+        candidate: torch.Tensor,
+        candidate_bias: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
         return {
@@ -329,9 +367,11 @@ class LSTMLayer(Layer):
         )
         self.marks = ("c", "h") if state_is_tuple else ("state",)
 
-    def weights(self, input_size: int, kernel, bias, *more) -> dict[str, torch.Tensor]:
+    def weights(
+        self, input_size: int, kernel: torch.Tensor, bias: torch.Tensor, *more: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
-        kernel, bias = ordered(kernel), ordered(bias)
+        kernel, bias = reorder_gates(kernel), reorder_gates(bias)
         others = {
             _LSTM_NAMES[name]: w.T if w.dim() > 1 else w
             for (name, *_), w in zip(self.declared[2:], more)
@@ -357,10 +397,10 @@ class BasicLSTMCell(LSTMLayer):
         num_units: int,
         forget_bias: float = 1.0,
         state_is_tuple: bool = True,
-        activation=None,
-        reuse=None,
+        activation: Callable | str | None = None,
+        reuse: bool | str | None = None,
         name: str | None = None,
-        dtype=None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__(num_units, activation, reuse, name or "basic_lstm_cell", dtype)
         self._states(num_units, state_is_tuple)
@@ -404,17 +444,17 @@ class LSTMCell(LSTMLayer):
         num_units: int,
         use_peepholes: bool = False,
         cell_clip: float | None = None,
-        initializer=None,
+        initializer: Initializer = None,
         num_proj: int | None = None,
         proj_clip: float | None = None,
-        num_unit_shards=None,
-        num_proj_shards=None,
+        num_unit_shards: int | None = None,
+        num_proj_shards: int | None = None,
         forget_bias: float = 1.0,
         state_is_tuple: bool = True,
-        activation=None,
-        reuse=None,
+        activation: Callable | str | None = None,
+        reuse: bool | str | None = None,
         name: str | None = None,
-        dtype=None,
+        dtype: DTypeLike | None = None,
     ):
         if num_unit_shards or num_proj_shards:
             raise InputError(

@@ -4,6 +4,9 @@
 TensorFlow 1.13.1 has MinimalRNNCell and CFNCell only in tensorflow.contrib.rnn.python.ops.rnn_cell.
 """
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 
 from .. import cells as equations
@@ -12,6 +15,7 @@ from ..language.tracing import cell, state, weight
 from . import operations
 from .cells import BasicRNNCell, GRUCell, Layer, LSTMLayer, PlainLayer
 from .contrib_lstm import LINEAR, SPLIT, STRIDED, scope
+from .graph import DTypeLike, Initializer
 from .steps import number
 from .variables import (
     constant_initializer,
@@ -19,6 +23,19 @@ from .variables import (
     random_uniform_initializer,
     zeros_initializer,
 )
+
+__all__ = [
+    "CFNCell",
+    "GRUBlockCell",
+    "GRUBlockCellV2",
+    "IndRNNCell",
+    "IndyGRUCell",
+    "IntersectionRNNCell",
+    "MinimalRNNCell",
+    "NASCell",
+    "SRUCell",
+    "UGRNNCell",
+]
 
 
 @cell
@@ -52,7 +69,11 @@ class NASCell(PlainLayer, LSTMLayer):
     """
 
     def __init__(
-        self, num_units: int, num_proj: int | None = None, use_biases: bool = False, reuse=None
+        self,
+        num_units: int,
+        num_proj: int | None = None,
+        use_biases: bool = False,
+        reuse: bool | str | None = None,
     ):
         super().__init__(num_units, None, reuse, "nas_cell")
         self._states(self.num_units if num_proj is None else num_proj, True)
@@ -85,7 +106,10 @@ class NASCell(PlainLayer, LSTMLayer):
             | projection
         )
 
-    def weights(self, input_size: int, recurrent, kernel, *more) -> dict[str, torch.Tensor]:
+    # Each cell has its own variables.
+    def weights(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input_size: int, recurrent: torch.Tensor, kernel: torch.Tensor, *more: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
         bias = more[0] if self.use_biases else recurrent.new_zeros(8 * self.num_units)
         return {"W": kernel.T, "U": recurrent.T, "b": bias} | (
@@ -107,10 +131,10 @@ class UGRNNCell(PlainLayer):
     def __init__(
         self,
         num_units: int,
-        initializer=None,
+        initializer: Initializer = None,
         forget_bias: float = 1.0,
-        activation=None,
-        reuse=None,
+        activation: Callable | str | None = None,
+        reuse: bool | str | None = None,
     ):
         super().__init__(num_units, activation, reuse, "ugrnn_cell")
         self.equations = equations.ugrnn.with_constants(
@@ -149,10 +173,10 @@ class IntersectionRNNCell(PlainLayer):
         self,
         num_units: int,
         num_in_proj: int | None = None,
-        initializer=None,
+        initializer: Initializer = None,
         forget_bias: float = 1.0,
-        y_activation=operations.relu,
-        reuse=None,
+        y_activation: Callable | str | None = operations.relu,
+        reuse: bool | str | None = None,
     ):
         super().__init__(num_units, y_activation, reuse, "intersection_rnn_cell")
         self.num_in_proj, self.initializer, self.forget_bias = (
@@ -195,7 +219,7 @@ class IntersectionRNNCell(PlainLayer):
             "bias": ([4 * units], constant_initializer(0.0)),
         }
 
-    def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
+    def weights(self, input_size: int, *given: torch.Tensor) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
         *first, kernel, bias = given
         projection = {"V": first[0].T, "a": first[1]} if first else {}
@@ -219,7 +243,13 @@ class SRUCell(Layer):
 
     marks = ("c",)
 
-    def __init__(self, num_units: int, activation=None, reuse=None, name: str | None = None):
+    def __init__(
+        self,
+        num_units: int,
+        activation: Callable | str | None = None,
+        reuse: bool | str | None = None,
+        name: str | None = None,
+    ):
         super().__init__(num_units, activation, reuse, name or "sru_cell")
         self.equations = equations.sru.with_constants(activation=self.activation)
         self.recipe = (
@@ -234,7 +264,9 @@ class SRUCell(Layer):
             "bias": ([2 * self.num_units], constant_initializer(0.0)),
         }
 
-    def weights(self, input_size: int, kernel, bias) -> dict[str, torch.Tensor]:
+    def weights(
+        self, input_size: int, kernel: torch.Tensor, bias: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
         return {"W": kernel.T, "b": bias}
 
@@ -251,7 +283,12 @@ class IndRNNCell(Layer):
     """
 
     def __init__(
-        self, num_units: int, activation=None, reuse=None, name: str | None = None, dtype=None
+        self,
+        num_units: int,
+        activation: Callable | str | None = None,
+        reuse: bool | str | None = None,
+        name: str | None = None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__(num_units, activation, reuse, name or "ind_rnn_cell", dtype)
         self.equations = equations.ind_rnn.with_constants(activation=self.activation)
@@ -268,7 +305,9 @@ class IndRNNCell(Layer):
             "bias": ([units], zeros_initializer()),
         }
 
-    def weights(self, input_size: int, kernel, diagonal, bias) -> dict[str, torch.Tensor]:
+    def weights(
+        self, input_size: int, kernel: torch.Tensor, diagonal: torch.Tensor, bias: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
         return {"W": kernel.T, "u": diagonal[0], "b": bias}
 
@@ -291,12 +330,12 @@ class IndyGRUCell(Layer):
     def __init__(
         self,
         num_units: int,
-        activation=None,
-        reuse=None,
-        kernel_initializer=None,
-        bias_initializer=None,
+        activation: Callable | str | None = None,
+        reuse: bool | str | None = None,
+        kernel_initializer: Initializer = None,
+        bias_initializer: Initializer = None,
         name: str | None = None,
-        dtype=None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__(num_units, activation, reuse, name or "indy_gru_cell", dtype)
         self.equations = equations.indy_gru.with_constants(activation=self.activation)
@@ -324,7 +363,7 @@ class IndyGRUCell(Layer):
             "candidate/bias": ([units], zeros_initializer() if bias is None else bias),
         }
 
-    def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
+    def weights(self, input_size: int, *given: torch.Tensor) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
         kernel, diagonal, bias = (torch.cat(pair, -1) for pair in zip(given[:3], given[3:]))
         return {"W": kernel.T, "u": diagonal[0], "b": bias}
@@ -334,7 +373,13 @@ class _Units(Layer):
     """A cell whose activation and initializers may be given by name."""
 
     def __init__(
-        self, units: int, activation, kernel_initializer, bias_initializer, name: str, dtype
+        self,
+        units: int,
+        activation: Callable | str | None,
+        kernel_initializer: Initializer,
+        bias_initializer: Initializer,
+        name: str,
+        dtype: DTypeLike | None,
     ):
         named = {name: getattr(operations, name) for name in ("tanh", "relu", "sigmoid")}
         super().__init__(
@@ -367,11 +412,11 @@ class MinimalRNNCell(_Units):
     def __init__(
         self,
         units: int,
-        activation="tanh",
-        kernel_initializer="glorot_uniform",
-        bias_initializer="ones",
+        activation: Callable | str | None = "tanh",
+        kernel_initializer: Initializer = "glorot_uniform",
+        bias_initializer: Initializer = "ones",
         name: str | None = None,
-        dtype=None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__(
             units,
@@ -395,7 +440,9 @@ class MinimalRNNCell(_Units):
             "bias": ([units], self.bias_initializer),
         }
 
-    def weights(self, input_size: int, kernel, bias) -> dict[str, torch.Tensor]:
+    def weights(
+        self, input_size: int, kernel: torch.Tensor, bias: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
         V, W, U = kernel.T.split([input_size, self.num_units, self.num_units], 1)
         return {"V": V, "W": W, "U": U, "b": bias}
@@ -412,11 +459,11 @@ class CFNCell(_Units):
     def __init__(
         self,
         units: int,
-        activation="tanh",
-        kernel_initializer="glorot_uniform",
-        bias_initializer="ones",
+        activation: Callable | str | None = "tanh",
+        kernel_initializer: Initializer = "glorot_uniform",
+        bias_initializer: Initializer = "ones",
         name: str | None = None,
-        dtype=None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__(
             units, activation, kernel_initializer, bias_initializer, name or "cfn_cell", dtype
@@ -437,7 +484,9 @@ class CFNCell(_Units):
             "bias": ([2 * units], self.bias_initializer),
         }
 
-    def weights(self, input_size: int, kernel, recurrent, bias) -> dict[str, torch.Tensor]:
+    def weights(
+        self, input_size: int, kernel: torch.Tensor, recurrent: torch.Tensor, bias: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
         return {"W": kernel.T, "U": recurrent.T, "b": bias}
 
@@ -456,7 +505,7 @@ class GRUBlockCellV2(GRUCell):
         self,
         num_units: int | None = None,
         cell_size: int | None = None,
-        reuse=None,
+        reuse: bool | str | None = None,
         name: str = "gru_cell",
     ):
         if (num_units is None) == (cell_size is None):
@@ -464,9 +513,12 @@ class GRUBlockCellV2(GRUCell):
                 f"{type(self).__name__}(num_units={num_units!r}, cell_size={cell_size!r}): give "
                 f"num_units alone"
             )
-        num_units = cell_size if num_units is None else num_units
-        super().__init__(num_units, reuse=reuse, name=name)
-        self.declared[-1] = ("candidate/bias", [num_units], constant_initializer(0.0))
+        units: Any = cell_size if num_units is None else num_units
+        super().__init__(units, reuse=reuse, name=name)
+        self.declared = [
+            *self.declared[:-1],
+            ("candidate/bias", [units], constant_initializer(0.0)),
+        ]
         self.recipe = "GRUBlockCell({read} {read} {read} {read})[Enter Enter Enter Enter]=h"
 
 
@@ -481,11 +533,11 @@ class GRUBlockCell(GRUBlockCellV2):
         self,
         num_units: int | None = None,
         cell_size: int | None = None,
-        reuse=None,
+        reuse: bool | str | None = None,
         name: str = "gru_cell",
     ):
         super().__init__(num_units, cell_size, reuse, name)
         self.declared = [
-            (new, *declared)
-            for new, (_, *declared) in zip(("w_ru", "b_ru", "w_c", "b_c"), self.declared)
+            (new, shape, initializer)
+            for new, (_, shape, initializer) in zip(("w_ru", "b_ru", "w_c", "b_c"), self.declared)
         ]

@@ -4,20 +4,40 @@ as in `cells.py`.
 TensorFlow 1.13.1 has WeightNormLSTMCell only in tensorflow.contrib.rnn.python.ops.rnn_cell.
 """
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import torch
 
 from .. import cells as equations
 from ..errors import InputError, SizeError
 from ..nn.regularisation import Regularisation
 from . import arithmetic, operations
-from .cells import LSTMCell, LSTMLayer, PlainLayer, ordered, refuse
-from .dropout import DROPOUT, keep_probability, kept
-from .steps import bound, number, steps_made, whole
+from .cells import LSTMCell, LSTMLayer, PlainLayer, refuse, reorder_gates
+from .dropout import DROPOUT, keep_mask, keep_probability
+from .graph import DTypeLike, Initializer, Marks, TensorFlowGraph, TensorShape
+from .session import SessionRun
+from .steps import bound, count_steps, number, whole
 from .variables import (
     constant_initializer,
     random_uniform_initializer,
     zeros_initializer,
 )
+
+__all__ = [
+    "CLIP",
+    "CoupledInputForgetGateLSTMCell",
+    "GLSTMCell",
+    "IndyLSTMCell",
+    "LINEAR",
+    "LSTMBlockCell",
+    "LayerNormBasicLSTMCell",
+    "PEEPHOLE",
+    "SPLIT",
+    "STRIDED",
+    "WeightNormLSTMCell",
+    "scope",
+]
 
 # Parts of recipes; `{{` and `}}` become braces when the recipe is formatted.
 SPLIT = "Const split(split_dim)"
@@ -66,14 +86,14 @@ class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
         self,
         num_units: int,
         forget_bias: float = 1.0,
-        input_size=None,
-        activation=None,
+        input_size: int | tuple[int, ...] | TensorShape | None = None,
+        activation: Callable | str | None = None,
         layer_norm: bool = True,
         norm_gain: float = 1.0,
         norm_shift: float = 0.0,
         dropout_keep_prob: float = 1.0,
-        dropout_prob_seed=None,
-        reuse=None,
+        dropout_prob_seed: int | None = None,
+        reuse: bool | str | None = None,
     ):
         super().__init__(num_units, activation, reuse, "layer_norm_basic_lstm_cell")
         self.keep, self.seed = (
@@ -122,35 +142,48 @@ class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
             f"{state} {act} Sigmoid mul=h"
         )
 
-    def weights(self, input_size: int, kernel, *more) -> dict[str, torch.Tensor]:
+    # Each cell has its own variables.
+    def weights(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input_size: int, kernel: torch.Tensor, *more: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
         if len(more) == 1:
             return super().weights(input_size, kernel, *more)
-        kernel, gamma, beta = ordered(kernel), torch.cat(more[:8:2]), torch.cat(more[1:8:2])
+        kernel, gamma, beta = reorder_gates(kernel), torch.cat(more[:8:2]), torch.cat(more[1:8:2])
         return {
             "W": kernel[:, :input_size],
             "U": kernel[:, input_size:],
-            "gain": ordered(gamma),
-            "b": ordered(beta),
+            "gain": reorder_gates(gamma),
+            "b": reorder_gates(beta),
             "gain_c": more[8],
             "b_c": more[9],
         }
 
-    def record(self, graph, recipe, variable):
+    def record(
+        self, graph: TensorFlowGraph, recipe: str, variable: Callable[[str], object] | None
+    ) -> Marks:
         if self.keep == 1:
             return graph.record(recipe, variable)
         return graph.random_uniform(recipe, self.seed, variable)
 
-    def inputs(self, run, marks, x, lengths):
+    def inputs(
+        self, run: SessionRun, marks: Marks, x: torch.Tensor, lengths: torch.Tensor | None
+    ) -> Any:
         if self.keep == 1:
             return x
         shape = len(x[0]), self.num_units
         masks = x.new_zeros(len(x), *shape)
-        for t in range(steps_made(x, lengths)):
-            masks[t], _ = kept(run, marks, self.keep, shape, x.dtype)
+        for t in range(count_steps(x, lengths)):
+            masks[t], _ = keep_mask(run, marks, self.keep, shape, x.dtype)
         return x, masks
 
-    def scan(self, x, states, weights, lengths):
+    def scan(
+        self,
+        x: torch.Tensor,
+        states: list[torch.Tensor],
+        weights: Mapping[str, torch.Tensor],
+        lengths: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         return arithmetic.scan(self.graph, x, states, weights, lengths)
 
 
@@ -176,15 +209,15 @@ class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
         self,
         num_units: int,
         use_peepholes: bool = False,
-        initializer=None,
+        initializer: Initializer = None,
         num_proj: int | None = None,
         proj_clip: float | None = None,
         num_unit_shards: int = 1,
         num_proj_shards: int = 1,
         forget_bias: float = 1.0,
         state_is_tuple: bool = True,
-        activation=None,
-        reuse=None,
+        activation: Callable | str | None = None,
+        reuse: bool | str | None = None,
         layer_norm: bool = False,
         norm_gain: float = 1.0,
         norm_shift: float = 0.0,
@@ -233,7 +266,10 @@ class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
             f"add=c {peephole} Sigmoid {act} {output}=h {join}"
         )
 
-    def weights(self, input_size: int, kernel, bias, *more) -> dict[str, torch.Tensor]:
+    # Each cell has its own variables.
+    def weights(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input_size: int, kernel: torch.Tensor, bias: torch.Tensor, *more: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
         # TensorFlow's gates are j, f, o; Ostinato's f, g, o, where g is j.
         kernel, bias = (
@@ -265,12 +301,12 @@ class IndyLSTMCell(LSTMLayer):
         self,
         num_units: int,
         forget_bias: float = 1.0,
-        activation=None,
-        reuse=None,
-        kernel_initializer=None,
-        bias_initializer=None,
+        activation: Callable | str | None = None,
+        reuse: bool | str | None = None,
+        kernel_initializer: Initializer = None,
+        bias_initializer: Initializer = None,
         name: str | None = None,
-        dtype=None,
+        dtype: DTypeLike | None = None,
     ):
         super().__init__(num_units, activation, reuse, name or "indy_lstm_cell", dtype)
         self._states(num_units, True)
@@ -296,9 +332,16 @@ class IndyLSTMCell(LSTMLayer):
             "bias": ([size], bias),
         }
 
-    def weights(self, input_size: int, kernel, diagonal, bias) -> dict[str, torch.Tensor]:
+    # Each cell has its own variables.
+    def weights(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input_size: int, kernel: torch.Tensor, diagonal: torch.Tensor, bias: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
-        return {"W": ordered(kernel), "u": ordered(diagonal[0]), "b": ordered(bias)}
+        return {
+            "W": reorder_gates(kernel),
+            "u": reorder_gates(diagonal[0]),
+            "b": reorder_gates(bias),
+        }
 
 
 class GLSTMCell(PlainLayer, LSTMLayer):
@@ -323,12 +366,12 @@ class GLSTMCell(PlainLayer, LSTMLayer):
     def __init__(
         self,
         num_units: int,
-        initializer=None,
+        initializer: Initializer = None,
         num_proj: int | None = None,
         number_of_groups: int = 1,
         forget_bias: float = 1.0,
-        activation=None,
-        reuse=None,
+        activation: Callable | str | None = None,
+        reuse: bool | str | None = None,
     ):
         refuse("GLSTMCell", activation=None if activation is operations.tanh else activation)
         super().__init__(num_units, activation, reuse, "glstm_cell")
@@ -381,7 +424,10 @@ class GLSTMCell(PlainLayer, LSTMLayer):
         projection = {"projection/kernel": ([self.num_units, self.output_size], self.initializer)}
         return kernels | biases | (projection if self.projected else {})
 
-    def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
+    # Each cell has its own variables.
+    def weights(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input_size: int, *given: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
         kernels, biases, more = (
             given[: self.groups],
@@ -392,12 +438,12 @@ class GLSTMCell(PlainLayer, LSTMLayer):
 
         def blocks(rows):
             gates = zip(*(kernel[rows].chunk(4, 1) for kernel in kernels))
-            return ordered(torch.cat([torch.block_diag(*gate) for gate in gates], 1))
+            return reorder_gates(torch.cat([torch.block_diag(*gate) for gate in gates], 1))
 
         weights = {
             "W": blocks(slice(share)),
             "U": blocks(slice(share, None)),
-            "b": ordered(torch.cat(biases)),
+            "b": reorder_gates(torch.cat(biases)),
         }
         return weights | ({"R": more[0].T} if more else {})
 
@@ -426,12 +472,12 @@ class WeightNormLSTMCell(PlainLayer, LSTMLayer):
         norm: bool = True,
         use_peepholes: bool = False,
         cell_clip: float | None = None,
-        initializer=None,
+        initializer: Initializer = None,
         num_proj: int | None = None,
         proj_clip: float | None = None,
         forget_bias: float = 1.0,
-        activation=None,
-        reuse=None,
+        activation: Callable | str | None = None,
+        reuse: bool | str | None = None,
     ):
         refuse("WeightNormLSTMCell", num_proj=num_proj)
         super().__init__(num_units, activation, reuse, "wn_lstm_cell")
@@ -468,7 +514,10 @@ class WeightNormLSTMCell(PlainLayer, LSTMLayer):
             f"{held} {peephole} Sigmoid {act} mul=h"
         )
 
-    def weights(self, input_size: int, kernel, *more) -> dict[str, torch.Tensor]:
+    # Each cell has its own variables.
+    def weights(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input_size: int, kernel: torch.Tensor, *more: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
         if self.norm:
             gains, more = more[:2], more[2:]
@@ -498,8 +547,8 @@ class LSTMBlockCell(LSTMCell):
     """
 
     maths = {
-        "minimum": arithmetic.passing(torch.minimum),
-        "maximum": arithmetic.passing(torch.maximum),
+        "minimum": arithmetic.pass_gradient(torch.minimum),
+        "maximum": arithmetic.pass_gradient(torch.maximum),
     }
 
     def __init__(
@@ -508,8 +557,8 @@ class LSTMBlockCell(LSTMCell):
         forget_bias: float = 1.0,
         cell_clip: float | None = None,
         use_peephole: bool = False,
-        dtype=None,
-        reuse=None,
+        dtype: DTypeLike | None = None,
+        reuse: bool | str | None = None,
         name: str = "lstm_cell",
     ):
         super().__init__(

@@ -3,7 +3,8 @@ cell language has no convolution.
 """
 
 import numbers
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -12,9 +13,16 @@ from ..nn.conv_lstm import convolve, step
 from . import arithmetic
 from .cells import LSTMStateTuple, PlainLayer
 from .contrib_lstm import SPLIT
-from .graph import TensorShape
+from .graph import Initializer, TensorShape
 from .steps import number, stepwise
 from .variables import constant_initializer
+
+__all__ = [
+    "Conv1DLSTMCell",
+    "Conv2DLSTMCell",
+    "Conv3DLSTMCell",
+    "ConvLSTMCell",
+]
 
 # TensorFlow 1.13.1's operations of a convolution in one, two and three dimensions; see `graph.py`.
 _CONVOLUTIONS = {
@@ -59,7 +67,7 @@ class ConvLSTMCell(PlainLayer):
         use_bias: bool = True,
         skip_connection: bool = False,
         forget_bias: float = 1.0,
-        initializers=None,
+        initializers: Initializer = None,
         name: str = "conv_lstm_cell",
     ):
         kind = type(self).__name__
@@ -96,7 +104,7 @@ class ConvLSTMCell(PlainLayer):
             "Tanh mul add=c Tanh Sigmoid mul=h"
         )
 
-    def declare(self, input_size: tuple) -> dict[str, tuple]:
+    def declare(self, input_size: Any) -> dict[str, tuple]:
         if input_size != self.input_shape:
             raise SizeError(
                 f"{type(self).__name__}(input_shape={list(self.input_shape)}) was given an input "
@@ -111,14 +119,22 @@ class ConvLSTMCell(PlainLayer):
             {"biases": ([units], constant_initializer(0.0))} if self.use_bias else {}
         )
 
-    def weights(self, input_size: tuple, kernel, bias=None) -> dict[str, torch.Tensor]:
+    def weights(
+        self, input_size: Any, kernel: torch.Tensor, bias: torch.Tensor | None = None
+    ) -> dict[str, torch.Tensor]:
         """The kernel in the layout of torch, and the bias."""
         return {
             "kernel": kernel.movedim((-1, -2), (0, 1)),
             "bias": kernel.new_zeros(kernel.shape[-1]) if bias is None else bias,
         }
 
-    def scan(self, x, states, weights, lengths):
+    def scan(
+        self,
+        x: torch.Tensor,
+        states: list[torch.Tensor],
+        weights: Mapping[str, torch.Tensor],
+        lengths: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         def once(run, x, states, left):
             c, h = states
             gates = (
@@ -142,7 +158,7 @@ class Conv1DLSTMCell(ConvLSTMCell):
         kwargs: The other arguments of `ConvLSTMCell`.
     """
 
-    def __init__(self, name: str = "conv_1d_lstm_cell", **kwargs):
+    def __init__(self, name: str = "conv_1d_lstm_cell", **kwargs: Any):
         super().__init__(1, name=name, **kwargs)
 
 
@@ -154,7 +170,7 @@ class Conv2DLSTMCell(ConvLSTMCell):
         kwargs: The other arguments of `ConvLSTMCell`.
     """
 
-    def __init__(self, name: str = "conv_2d_lstm_cell", **kwargs):
+    def __init__(self, name: str = "conv_2d_lstm_cell", **kwargs: Any):
         super().__init__(2, name=name, **kwargs)
 
 
@@ -166,5 +182,5 @@ class Conv3DLSTMCell(ConvLSTMCell):
         kwargs: The other arguments of `ConvLSTMCell`.
     """
 
-    def __init__(self, name: str = "conv_3d_lstm_cell", **kwargs):
+    def __init__(self, name: str = "conv_3d_lstm_cell", **kwargs: Any):
         super().__init__(3, name=name, **kwargs)

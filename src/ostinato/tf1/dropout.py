@@ -3,6 +3,7 @@
 import hashlib
 import numbers
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,16 +13,26 @@ from . import operations
 from .cells import LSTMStateTuple
 from .graph import (
     Computation,
-    Graph,
+    DType,
+    DTypeLike,
     Marks,
     Operation,
     Tensor,
+    TensorFlowGraph,
     TensorShape,
     as_dtype,
     get_default_graph,
 )
+from .session import SessionRun
 from .steps import RNNCell, Step, dimensions, flatten, number, pack, stepwise
 from .wrappers import _Wrapper
+
+__all__ = [
+    "DROPOUT",
+    "DropoutWrapper",
+    "keep_probability",
+    "keep_mask",
+]
 
 # TensorFlow 1.13.1's operations in tf.nn.dropout's scope, for the random numbers of a whole run,
 # and for dropout with these numbers; see `graph.py`.
@@ -33,7 +44,7 @@ _NOISE = "concat(values_0 values_1 axis) random_uniform(min max RandomUniform=ra
 _MASKED = "add(x)[Enter] Floor div(y) mul=result"
 
 
-def keep_probability(cell, name: str, given) -> float:
+def keep_probability(cell: object, name: str, given: Any) -> float:
     """Validate a keep probability.
 
     Args:
@@ -75,8 +86,8 @@ def _now(run, keep: float | Tensor):
     return value
 
 
-def kept(
-    run, marks: Marks, keep: float | torch.Tensor, shape, dtype: torch.dtype
+def keep_mask(
+    run: SessionRun, marks: Marks, keep: float | torch.Tensor, shape: Any, dtype: torch.dtype
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The mask that `DROPOUT` draws, 1 for kept values and 0 for others, and the divisor of the
     kept values.
@@ -151,8 +162,8 @@ class DropoutWrapper(_Wrapper):
         output_keep_prob: float = 1.0,
         state_keep_prob: float = 1.0,
         variational_recurrent: bool = False,
-        input_size=None,
-        dtype=None,
+        input_size: int | tuple[int, ...] | TensorShape | None = None,
+        dtype: DTypeLike | None = None,
         seed: int | None = None,
         dropout_state_filter_visitor: Callable | None = None,
     ):
@@ -175,10 +186,9 @@ class DropoutWrapper(_Wrapper):
         if variational_recurrent:
             self.noise = self._draws(graph, input_size, dtype)
 
-    def _draws(self, graph: Graph, input_size, dtype) -> dict[str, list[Tensor]]:
+    def _draws(self, graph: TensorFlowGraph, input_size, dtype) -> dict[str, list[Tensor]]:
         """The random numbers for the masks of a whole run: (1, size) for the input, each state and
         the output.
-
         """
         if dtype is None or not as_dtype(dtype).is_floating:
             raise InputError(
@@ -215,7 +225,8 @@ class DropoutWrapper(_Wrapper):
         }
 
     def _drops(self, what: str) -> bool:
-        return what in self.fed or self.keep[what] < 1
+        keep = self.keep[what]
+        return isinstance(keep, Tensor) or keep < 1
 
     def _own_seed(self, what: str, index: int) -> int | None:
         if self.seed is None:
@@ -226,7 +237,7 @@ class DropoutWrapper(_Wrapper):
         return int(digest[:8], 16) & 0x7FFFFFFF
 
     def _dropout(
-        self, graph: Graph, what: str, index: int, noise: Tensor | None
+        self, graph: TensorFlowGraph, what: str, index: int, noise: Tensor | None
     ) -> tuple[Operation, Callable]:
         keep = self.keep[what]
         # A branch takes in the values only where they are divided, after the mask is drawn.
@@ -235,7 +246,7 @@ class DropoutWrapper(_Wrapper):
             marks = graph.random_uniform(f"dropout{{{DROPOUT}}}", self._own_seed(what, index))
 
             def drop(run, value):
-                mask, part = kept(run, marks, _now(run, keep), value.shape, value.dtype)
+                mask, part = keep_mask(run, marks, _now(run, keep), value.shape, value.dtype)
                 return value / part * mask
         else:
             marks = graph.record(_MASKED)
@@ -250,7 +261,6 @@ class DropoutWrapper(_Wrapper):
     def _chosen(self, state) -> list[tuple[int, bool]]:
         """For each part of a state that the visitor decides on: the number of states in it, and
         whether they are dropped.
-
         """
         chosen, several = self.visitor(state), isinstance(state, tuple)
         if chosen is False or chosen is True and not several:
@@ -272,10 +282,12 @@ class DropoutWrapper(_Wrapper):
             for found in (self._chosen(part) if goes else [(len(flatten(part)), False)])
         ]
 
-    def _state_dropouts(self, graph: Graph, dtype) -> dict[int, tuple[Operation, Callable]]:
+    def _state_dropouts(
+        self, graph: TensorFlowGraph, dtype
+    ) -> dict[int, tuple[Operation, Callable]]:
         # The visitor gets placeholders of the states' sizes. They are in a separate graph, so that
         # they do not count as operations.
-        with Graph().as_default():
+        with TensorFlowGraph().as_default():
             shown = [
                 operations.placeholder(dtype, [None, *dimensions(size)])
                 for size in flatten(self.state_size)
@@ -284,29 +296,29 @@ class DropoutWrapper(_Wrapper):
         for index, (count, dropped) in enumerate(self._chosen(pack(self.state_size, shown))):
             if dropped:
                 found[place] = self._dropout(
-                    graph, "state", index, self.noise and self.noise["state"][place]
+                    graph, "state", index, self.noise["state"][place] if self.noise else None
                 )
             place += count
         return found
 
-    def _check_masks(self, input_size, dtype):
-        (noise, *_) = self.noise["state"]
+    def _check_masks(self, drawn: dict[str, list[Tensor]], input_size: Any, dtype: DType) -> None:
+        (noise, *_) = drawn["state"]
         if noise.dtype is not as_dtype(dtype):
             raise InputError(
                 f"DropoutWrapper(dtype={noise.dtype!r}) was given an input of "
                 f"{as_dtype(dtype).name}: make both the same"
             )
-        wanted = self.noise["input"][0].shape[1:] if "input" in self.noise else None
-        if wanted not in (None, input_size if isinstance(input_size, tuple) else (input_size,)):
+        expected = drawn["input"][0].shape[1:] if "input" in drawn else None
+        if expected not in (None, input_size if isinstance(input_size, tuple) else (input_size,)):
             raise SizeError(
-                f"DropoutWrapper(input_size={wanted}) was given an input of size {input_size}: "
+                f"DropoutWrapper(input_size={expected}) was given an input of size {input_size}: "
                 f"make it "
                 f"input_size={input_size}"
             )
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         if self.noise is not None:
-            self._check_masks(input_size, dtype)
+            self._check_masks(self.noise, input_size, dtype)
         noise = {what: found[0] for what, found in (self.noise or {}).items()}
         keep = lambda run, value: value  # noqa: E731
         drop_input = drop_output = keep

@@ -3,6 +3,8 @@ as well as over time.
 """
 
 from collections import namedtuple
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
@@ -10,10 +12,18 @@ from .. import cells as equations
 from ..cells.contrib import frequency_lstm
 from ..errors import InputError, SizeError
 from . import arithmetic
-from .cells import PlainLayer, ordered, refuse
+from .cells import PlainLayer, refuse, reorder_gates
 from .contrib_lstm import CLIP, SPLIT, scope
+from .graph import Initializer, ScopeLike, StateLike
 from .steps import Placed, bound, number, stepwise, whole
 from .variables import zeros_initializer
+
+__all__ = [
+    "BidirectionalGridLSTMCell",
+    "GridLSTMCell",
+    "SLICE",
+    "TimeFreqLSTMCell",
+]
 
 SLICE = "Slice(begin size)"
 
@@ -45,17 +55,17 @@ class GridLSTMCell(PlainLayer):
         use_peepholes: bool = False,
         share_time_frequency_weights: bool = False,
         cell_clip: float | None = None,
-        initializer=None,
+        initializer: Initializer = None,
         num_unit_shards: int = 1,
         forget_bias: float = 1.0,
         feature_size: int | None = None,
         frequency_skip: int | None = None,
-        num_frequency_blocks=None,
-        start_freqindex_list=None,
-        end_freqindex_list=None,
+        num_frequency_blocks: Sequence[int] | None = None,
+        start_freqindex_list: object = None,
+        end_freqindex_list: object = None,
         couple_input_forget_gates: bool = False,
         state_is_tuple: bool = True,
-        reuse=None,
+        reuse: bool | str | None = None,
     ):
         refuse(
             "GridLSTMCell",
@@ -85,7 +95,7 @@ class GridLSTMCell(PlainLayer):
                 "as 3 and 1"
             )
         super().__init__(num_units, None, reuse, "grid_lstm_cell")
-        windows = self.windows = whole(self, "num_frequency_blocks", *num_frequency_blocks)
+        windows = self.windows = whole(self, "num_frequency_blocks", num_frequency_blocks[0])
         self.feature_size, self.skip = (
             whole(self, "feature_size", feature_size),
             whole(self, "frequency_skip", frequency_skip),
@@ -112,7 +122,6 @@ class GridLSTMCell(PlainLayer):
     def _direction(self, first: int, within: str = "") -> str:
         """The variables and operations of all windows; the marks of their states start at the
         number `first`.
-
         """
         made = [
             name for end in self.ends for name in (f"W_{end}_0_0", f"B_{end}_0")
@@ -175,12 +184,19 @@ class GridLSTMCell(PlainLayer):
             }
         return declared | {name: ([self.num_units], None) for name in self._peepholes}
 
-    def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
+    def weights(self, input_size: int, *given: torch.Tensor) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
         weights = {}
         for end, kernel, bias in zip(self.ends, given[::2], given[1::2]):
-            W, U, V = ordered(kernel).split([self.feature_size, self.num_units, self.num_units], 1)
-            weights |= {f"W_{end}": W, f"U_{end}": U, f"V_{end}": V, f"b_{end}": ordered(bias)}
+            W, U, V = reorder_gates(kernel).split(
+                [self.feature_size, self.num_units, self.num_units], 1
+            )
+            weights |= {
+                f"W_{end}": W,
+                f"U_{end}": U,
+                f"V_{end}": V,
+                f"b_{end}": reorder_gates(bias),
+            }
         names = (
             [f"p_{gate}{of}_{end}" for end in self.ends for gate in "fio" for of in "ft"]
             if self.peepholes
@@ -212,17 +228,17 @@ class BidirectionalGridLSTMCell(GridLSTMCell):
         use_peepholes: bool = False,
         share_time_frequency_weights: bool = False,
         cell_clip: float | None = None,
-        initializer=None,
+        initializer: Initializer = None,
         num_unit_shards: int = 1,
         forget_bias: float = 1.0,
         feature_size: int | None = None,
         frequency_skip: int | None = None,
-        num_frequency_blocks=None,
-        start_freqindex_list=None,
-        end_freqindex_list=None,
+        num_frequency_blocks: Sequence[int] | None = None,
+        start_freqindex_list: object = None,
+        end_freqindex_list: object = None,
         couple_input_forget_gates: bool = False,
         backward_slice_offset: int = 0,
-        reuse=None,
+        reuse: bool | str | None = None,
     ):
         super().__init__(
             num_units,
@@ -275,7 +291,10 @@ class BidirectionalGridLSTMCell(GridLSTMCell):
             f"{way}/{name}": value for way in ("fwd", "bwd") for name, value in declared.items()
         }
 
-    def weights(self, input_size: int, *given) -> dict[str, dict]:
+    # Each cell has its own variables.
+    def weights(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, input_size: int, *given: torch.Tensor
+    ) -> dict[str, dict]:
         """The weights of the equations of both directions."""
         half = len(given) // 2
         return {
@@ -283,7 +302,13 @@ class BidirectionalGridLSTMCell(GridLSTMCell):
             "bwd": super().weights(input_size, *given[half:]),
         }
 
-    def scan(self, x, states, weights, lengths):
+    def scan(
+        self,
+        x: torch.Tensor,
+        states: list[torch.Tensor],
+        weights: Mapping[str, Any],
+        lengths: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         padded = torch.nn.functional.pad(x, (max(-self.offset, 0), max(self.offset, 0)))
         starts = [max(self.offset, 0) + k * self.skip for k in reversed(range(self.windows))]
         x_back = torch.cat([padded[..., start : start + self.feature_size] for start in starts], -1)
@@ -331,12 +356,12 @@ class TimeFreqLSTMCell(PlainLayer):
         num_units: int,
         use_peepholes: bool = False,
         cell_clip: float | None = None,
-        initializer=None,
+        initializer: Initializer = None,
         num_unit_shards: int = 1,
         forget_bias: float = 1.0,
         feature_size: int | None = None,
         frequency_skip: int = 1,
-        reuse=None,
+        reuse: bool | str | None = None,
     ):
         if num_unit_shards != 1:
             raise InputError(
@@ -366,7 +391,7 @@ class TimeFreqLSTMCell(PlainLayer):
     def _windows(self, input_size: int) -> int:
         return max(0, (input_size - self.feature_size) // self.skip + 1)
 
-    def place(self, inputs, state, scope=None) -> Placed:
+    def place(self, inputs: Any, state: StateLike, scope: ScopeLike = None) -> Placed:
         depth = getattr(inputs, "shape", (None,))[-1]
         if isinstance(depth, int):
             self._fit(self._windows(depth) or 1)
@@ -409,17 +434,24 @@ class TimeFreqLSTMCell(PlainLayer):
         )
         return declared
 
-    def weights(self, input_size: int, kernel, bias, *diagonals) -> dict[str, torch.Tensor]:
+    def weights(
+        self, input_size: int, kernel: torch.Tensor, bias: torch.Tensor, *diagonals: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
         """The weights of the equations. The previous output of a window is part of its input, and
         the output of the window below is its state h.
-
         """
-        kernel, rows = ordered(kernel), self.feature_size + self.num_units
-        return {"W": kernel[:, :rows], "U": kernel[:, rows:], "b": ordered(bias)} | dict(
+        kernel, rows = reorder_gates(kernel), self.feature_size + self.num_units
+        return {"W": kernel[:, :rows], "U": kernel[:, rows:], "b": reorder_gates(bias)} | dict(
             zip(("p_f", "p_i", "p_o"), diagonals)
         )
 
-    def scan(self, x, states, weights, lengths):
+    def scan(
+        self,
+        x: torch.Tensor,
+        states: list[torch.Tensor],
+        weights: Mapping[str, torch.Tensor],
+        lengths: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         def once(run, x, states, left):
             parts = states[0].split(self.num_units, -1)
             below, outputs, new = torch.zeros_like(parts[0]), [], []

@@ -1,9 +1,21 @@
 """The fused cells of tf.contrib.rnn, which process whole sequences, time first."""
 
+from typing import Any
+
 from ..errors import InputError
 from . import operations, shapes
 from .contrib_lstm import LSTMBlockCell
-from .graph import Computation, Tensor, VariableScope, as_dtype, get_default_graph
+from .graph import (
+    Computation,
+    DTypeLike,
+    ScopeLike,
+    StateLike,
+    Tensor,
+    TensorLike,
+    VariableScope,
+    as_dtype,
+    get_default_graph,
+)
 from .operations import merge
 from .rnn import SIZE, dynamic_rnn, reverse
 from .static import static_rnn
@@ -13,9 +25,16 @@ from .steps import (
     check_state,
     input_depth,
     input_parts,
-    making,
     pack,
+    variable_maker,
 )
+
+__all__ = [
+    "FusedRNNCell",
+    "FusedRNNCellAdaptor",
+    "LSTMBlockFusedCell",
+    "TimeReversedFusedRNN",
+]
 
 # TensorFlow 1.13.1's operations after the fused one; see `graph.py`.
 _LAST = "strided_slice(stack stack_1 stack_2)=c strided_slice(stack stack_1 stack_2)=h"
@@ -34,7 +53,14 @@ _GATHER = (
 class FusedRNNCell:
     """Base class of the fused cells."""
 
-    def __call__(self, inputs, initial_state=None, dtype=None, sequence_length=None, scope=None):
+    def __call__(
+        self,
+        inputs: Any,
+        initial_state: StateLike = None,
+        dtype: DTypeLike | None = None,
+        sequence_length: TensorLike = None,
+        scope: ScopeLike = None,
+    ) -> tuple[Any, Any]:
         """Add a run over a whole sequence to the graph.
 
         Args:
@@ -72,8 +98,8 @@ class LSTMBlockFusedCell(FusedRNNCell):
         forget_bias: float = 1.0,
         cell_clip: float | None = None,
         use_peephole: bool = False,
-        reuse=None,
-        dtype=None,
+        reuse: bool | str | None = None,
+        dtype: DTypeLike | None = None,
         name: str = "lstm_fused_cell",
     ):
         self.cell = LSTMBlockCell(
@@ -89,7 +115,14 @@ class LSTMBlockFusedCell(FusedRNNCell):
 
     variables = trainable_variables
 
-    def __call__(self, inputs, initial_state=None, dtype=None, sequence_length=None, scope=None):
+    def __call__(
+        self,
+        inputs: Any,
+        initial_state: StateLike = None,
+        dtype: DTypeLike | None = None,
+        sequence_length: TensorLike = None,
+        scope: ScopeLike = None,
+    ) -> tuple[Any, Any]:
         if initial_state is None and dtype is None:
             raise InputError(
                 "LSTMBlockFusedCell was given neither initial_state nor dtype: give "
@@ -100,7 +133,8 @@ class LSTMBlockFusedCell(FusedRNNCell):
             cell, shapes.stack(inputs) if listed else inputs, ["time", "batch"], type(self).__name__
         )
         steps, batch, _ = x.shape
-        depth, kind = input_depth([x], cell), x.dtype
+        depth: Any = input_depth([x], cell)
+        kind = x.dtype
         cell.check_dtype(kind)
         if dtype is not None and as_dtype(dtype) is not kind:
             raise InputError(
@@ -117,7 +151,8 @@ class LSTMBlockFusedCell(FusedRNNCell):
         with graph.again(self.scope):
             declared = cell.declare(depth)
             graph.record(
-                " ".join(f"${name}" for name in declared), making(cell.made, declared, kind)
+                " ".join(f"${name}" for name in declared),
+                variable_maker(cell.variable_map, declared, kind),
             )
             graph.record(f"{SIZE if batch is None else ''} {SIZE if steps is None else ''}")
             if initial_state is None:
@@ -180,7 +215,14 @@ class FusedRNNCellAdaptor(FusedRNNCell):
         check_cell(cell, "FusedRNNCellAdaptor")
         self.cell, self.dynamic = cell, use_dynamic_rnn
 
-    def __call__(self, inputs, initial_state=None, dtype=None, sequence_length=None, scope=None):
+    def __call__(
+        self,
+        inputs: Any,
+        initial_state: StateLike = None,
+        dtype: DTypeLike | None = None,
+        sequence_length: TensorLike = None,
+        scope: ScopeLike = None,
+    ) -> tuple[Any, Any]:
         given = {
             "initial_state": initial_state,
             "dtype": dtype,
@@ -215,7 +257,14 @@ class TimeReversedFusedRNN(FusedRNNCell):
             )
         self.cell = cell
 
-    def __call__(self, inputs, initial_state=None, dtype=None, sequence_length=None, scope=None):
+    def __call__(
+        self,
+        inputs: Any,
+        initial_state: StateLike = None,
+        dtype: DTypeLike | None = None,
+        sequence_length: TensorLike = None,
+        scope: ScopeLike = None,
+    ) -> tuple[Any, Any]:
         outputs, state = self.cell(
             self._turned(inputs, sequence_length), initial_state, dtype, sequence_length, scope
         )

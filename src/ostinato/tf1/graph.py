@@ -20,15 +20,47 @@ import functools
 import itertools
 import numbers
 import re
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 import numpy as np
 import torch
 
 from ..errors import InputError, OstinatoError
 from . import random
+
+__all__ = [
+    "Computation",
+    "DTYPES",
+    "DType",
+    "DTypeLike",
+    "Initializer",
+    "Marks",
+    "NotProvided",
+    "Operand",
+    "Operation",
+    "Tensor",
+    "ScopeLike",
+    "StateLike",
+    "TensorFlowGraph",
+    "TensorLike",
+    "TensorShape",
+    "VariableScope",
+    "as_dtype",
+    "get_default_graph",
+    "on_top",
+    "reset_default_graph",
+    "session_for",
+    "set_random_seed",
+]
+
+
+# Types of arguments that TensorFlow accepts in several forms.
+TensorLike = Any  # a tensor, a variable, an array, a number or nested lists of numbers
+StateLike = Any  # a tensor or nested tuples of tensors
+Initializer = Any  # an initializer, its class, a tensor or an array; None for the default
 
 
 class NotProvided(OstinatoError, AttributeError):
@@ -49,17 +81,18 @@ class DType:
         self.torch: torch.dtype = getattr(torch, name)
         self.as_numpy_dtype, self.is_floating = np.dtype(name).type, self.torch.is_floating_point
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"tf.{self.name}"
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"<dtype: {self.name!r}>"
 
 
+DTypeLike = DType | str | type
 DTYPES = {name: DType(name) for name in ("float32", "float64", "int32", "int64", "bool")}
 
 
-def as_dtype(given) -> DType:
+def as_dtype(given: Any) -> DType:
     """The DType for a DType, a name or a NumPy dtype.
 
     Raises:
@@ -101,11 +134,11 @@ class TensorShape(tuple):
         """Whether every size is known."""
         return None not in self
 
-    def __str__(self):
+    def __str__(self) -> str:
         inner = ", ".join("?" if d is None else str(d) for d in self)
         return f"({inner},)" if len(self) == 1 else f"({inner})"
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"TensorShape({self})"
 
 
@@ -120,7 +153,7 @@ class Operation:
         seeds: For a random op, its seed and seed2.
     """
 
-    def __init__(self, graph: "Graph", name: str):
+    def __init__(self, graph: "TensorFlowGraph", name: str):
         self.graph, self.name = graph, name
         self.outputs: list[Tensor] = []
         self.seeds: tuple[int, int] | None = None
@@ -129,7 +162,7 @@ class Operation:
         self._id = len(graph.operations)
 
     def computed(
-        self, dtype: DType, shape, inputs: Sequence["Tensor"], function: Callable
+        self, dtype: DType, shape: Any, inputs: Sequence["Tensor"], function: Callable
     ) -> "Tensor":
         """The output of the operation, computed from tensors.
 
@@ -142,11 +175,11 @@ class Operation:
             self, dtype, shape, Computation(inputs, lambda run, *values: (function(*values),))
         )
 
-    def run(self, feed_dict=None, session=None) -> None:
+    def run(self, feed_dict: Mapping | None = None, session: Any = None) -> None:
         """Run the operation for its effect, in the given session or the default one."""
         session_for(session, f"{self.name}.run()").run(self, feed_dict)
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<tf.Operation {self.name!r}>"
 
 
@@ -167,17 +200,37 @@ class Computation:
         self.inputs, self.function, self.sources = tuple(inputs), function, tuple(sources)
 
 
-class Value:
+class Operand:
     """Base class of tensors and variables, the operands of expressions. `operations.py` adds the
     operators + - * / @ and indexing.
-
     """
 
+    op: "Operation"
+    dtype: DType
+    shape: TensorShape
     __array_priority__ = 100
+    if TYPE_CHECKING:
+        # `operations.py`, `logic.py` and `shapes.py` define the operators.
+        def __add__(self, other: TensorLike, /) -> "Tensor": ...
+        def __radd__(self, other: TensorLike, /) -> "Tensor": ...
+        def __sub__(self, other: TensorLike, /) -> "Tensor": ...
+        def __rsub__(self, other: TensorLike, /) -> "Tensor": ...
+        def __mul__(self, other: TensorLike, /) -> "Tensor": ...
+        def __rmul__(self, other: TensorLike, /) -> "Tensor": ...
+        def __truediv__(self, other: TensorLike, /) -> "Tensor": ...
+        def __rtruediv__(self, other: TensorLike, /) -> "Tensor": ...
+        def __matmul__(self, other: TensorLike, /) -> "Tensor": ...
+        def __neg__(self) -> "Tensor": ...
+        def __lt__(self, other: TensorLike, /) -> "Tensor": ...
+        def __le__(self, other: TensorLike, /) -> "Tensor": ...
+        def __gt__(self, other: TensorLike, /) -> "Tensor": ...
+        def __ge__(self, other: TensorLike, /) -> "Tensor": ...
+        def __getitem__(self, index: Any, /) -> "Tensor": ...
+
     __hash__ = object.__hash__
 
     @property
-    def graph(self) -> "Graph":
+    def graph(self) -> "TensorFlowGraph":
         """The graph of the value."""
         return self.op.graph
 
@@ -185,25 +238,25 @@ class Value:
         """The static shape."""
         return self.shape
 
-    def __bool__(self):
+    def __bool__(self) -> NoReturn:
         raise TypeError(
             f"{self} has no value before it is run: it cannot be used in `if`; run it first, "
             "sess.run(...)"
         )
 
-    def __iter__(self):
+    def __iter__(self) -> NoReturn:
         raise TypeError(
             f"{self} cannot be looped over before it is run; run it first, sess.run(...), or use "
             f"tf.unstack"
         )
 
-    def __len__(self):
+    def __len__(self) -> NoReturn:
         raise TypeError(
             f"len() of {self} is not known before it is run; see .shape for the known sizes"
         )
 
 
-class Tensor(Value):
+class Tensor(Operand):
     """A symbolic tensor, whose value a session computes.
 
     Attributes:
@@ -211,7 +264,9 @@ class Tensor(Value):
         dtype, shape: The static dtype and shape.
     """
 
-    def __init__(self, op: Operation, dtype: DType, shape, computation: Computation, slot: int = 0):
+    def __init__(
+        self, op: Operation, dtype: DType, shape: Any, computation: Computation, slot: int = 0
+    ):
         self.op, self.dtype, self.shape = op, dtype, TensorShape(shape)
         self.computation, self.slot, self.index = computation, slot, len(op.outputs)
         op.outputs.append(self)
@@ -221,7 +276,7 @@ class Tensor(Value):
         """The operation's name and the number of the output."""
         return f"{self.op.name}:{self.index}"
 
-    def eval(self, feed_dict=None, session=None) -> np.ndarray:
+    def eval(self, feed_dict: Mapping | None = None, session: Any = None) -> np.ndarray:
         """The value of the tensor in a session.
 
         Args:
@@ -231,14 +286,14 @@ class Tensor(Value):
         """
         return session_for(session, f"{self.name}.eval()").run(self, feed_dict)
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f'Tensor("{self.name}", shape={self.shape}, dtype={self.dtype.name})'
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         return f"<tf.Tensor {self.name!r} shape={self.shape} dtype={self.dtype.name}>"
 
 
-def session_for(session, call: str):
+def session_for(session: Any, call: str) -> Any:
     """The given session, or the default one.
 
     Raises:
@@ -258,7 +313,6 @@ _CLOSING = {"(": ")", "[": "]", "{": "}"}
 def _parse(recipe: str) -> tuple:
     """The operations of a recipe: name, mark, the operations before and after it in its scope, and
     whether it is only a scope.
-
     """
     tokens = re.findall(r"=?[^\s(){}\[\]=]+|[(){}\[\]]", recipe)
 
@@ -284,7 +338,7 @@ def _parse(recipe: str) -> tuple:
     return nodes()
 
 
-class Marks(dict):
+class Marks(dict[str, Operation]):
     """The marked operations of a recipe, by mark. `last` is the last operation outside any
     bracket.
     """
@@ -316,7 +370,10 @@ class VariableScope:
         self.reuse = True
 
 
-class Graph:
+ScopeLike = VariableScope | str | None
+
+
+class TensorFlowGraph:
     """The operations, variables and seed of a program (tf.Graph).
 
     Attributes:
@@ -343,7 +400,7 @@ class Graph:
         self.uncounted: str | None = None
         self._scope, self._used, self._opened = "", dict[str, int](), dict[str, int]()
 
-    def as_default(self):
+    def as_default(self) -> AbstractContextManager:
         """Make this the default graph inside a `with`."""
         return on_top(graphs, self)
 
@@ -406,11 +463,12 @@ class Graph:
         """
         marks, inside, taken, self.captures = Marks(), self.loop, self.captures, 0
 
-        def add(nodes, constant=False):
+        def add(nodes: tuple, constant: bool = False) -> Operation | None:
             nonlocal taken
             op = None
             for name, mark, before, after, scope_only in nodes:
                 if name[0] == "$":
+                    assert variable is not None, recipe
                     variable(name[1:])
                     continue
                 with self.name_scope(inside if name == "Enter" else name) as scope:
@@ -425,11 +483,13 @@ class Graph:
                         add(after, True)
             return op
 
-        marks.last = add(_parse(recipe))
+        # An empty recipe has no last operation.
+        if (last := add(_parse(recipe))) is not None:
+            marks.last = last
         return marks
 
     def computed(
-        self, recipe: str, dtype: DType, shape, inputs: Sequence[Tensor], function: Callable
+        self, recipe: str, dtype: DType, shape: Any, inputs: Sequence[Tensor], function: Callable
     ) -> Tensor:
         """Record a recipe, and compute its last operation from tensors.
 
@@ -468,9 +528,9 @@ class Graph:
         name_or_scope: "str | VariableScope | None",
         *,
         default_name: str | None = None,
-        reuse=None,
-        initializer=None,
-        use_resource=None,
+        reuse: bool | str | None = None,
+        initializer: Initializer = None,
+        use_resource: bool | None = None,
     ) -> Iterator[VariableScope]:
         """Add a prefix to the names of variables, and open a name scope of the same name.
 
@@ -486,7 +546,7 @@ class Graph:
             name_scope = full.rsplit("/", 1)[-1]
         else:
             given, name_scope = outer, name_or_scope or default_name
-            name = name_or_scope or self._unopened(default_name)
+            name = name_or_scope or self._unopened(cast(str, default_name))
             full = f"{outer.name}/{name}" if outer.name else name
         reuse = reuse or given.reuse
         initializer = given.initializer if initializer is None else initializer
@@ -528,12 +588,12 @@ class Graph:
 
 
 # Stacks of defaults, the current one last; the stack of graphs is never empty.
-graphs: list[Graph] = [Graph()]
+graphs: list[TensorFlowGraph] = [TensorFlowGraph()]
 sessions: list = []
 
 
 @contextmanager
-def on_top(stack: list, value) -> Iterator:
+def on_top(stack: list, value: Any) -> Iterator:
     """Make a graph or a session the default inside a `with`."""
     stack.append(value)
     try:
@@ -543,7 +603,7 @@ def on_top(stack: list, value) -> Iterator:
             stack.remove(value)
 
 
-def get_default_graph() -> Graph:
+def get_default_graph() -> TensorFlowGraph:
     """The graph to which operations are added."""
     return graphs[-1]
 
@@ -559,7 +619,7 @@ def reset_default_graph() -> None:
             "tf.reset_default_graph() inside `with graph.as_default()` or `with tf.Session()`: "
             "call it outside the `with`"
         )
-    graphs[0] = Graph()
+    graphs[0] = TensorFlowGraph()
 
 
 def set_random_seed(seed: int | None) -> None:

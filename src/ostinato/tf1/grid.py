@@ -3,6 +3,7 @@ input and returns the output.
 """
 
 import re
+from typing import Any
 
 import torch
 
@@ -21,6 +22,17 @@ from .cells import (
 from .contrib_lstm import scope
 from .steps import number
 
+__all__ = [
+    "Grid1BasicLSTMCell",
+    "Grid1BasicRNNCell",
+    "Grid1LSTMCell",
+    "Grid2BasicLSTMCell",
+    "Grid2BasicRNNCell",
+    "Grid2GRUCell",
+    "Grid2LSTMCell",
+    "Grid3LSTMCell",
+]
+
 
 class _Grid(PlainLayer):
     counted, shares_name = False, True
@@ -36,7 +48,7 @@ class _Grid(PlainLayer):
         output_is_tuple: bool,
         state_is_tuple: bool,
         tied: bool = False,
-        non_recurrent_fn=None,
+        non_recurrent_fn: object = None,
     ):
         name, parts = type(self).__name__, len(inner.order)
         refuse(name, non_recurrent_fn=non_recurrent_fn)
@@ -109,7 +121,7 @@ class _Grid(PlainLayer):
             for name, shape, initializer in self.inner.declared
         }
 
-    def weights(self, input_size: int, *given) -> dict[str, torch.Tensor]:
+    def weights(self, input_size: int, *given: torch.Tensor) -> dict[str, torch.Tensor]:
         """The weights of the equations, from the values of the variables."""
         count, each = len(self._projections), len(self.inner.declared)
         names = ("V",) if count == 1 else ("V_h", "V_c")
@@ -121,7 +133,7 @@ class _Grid(PlainLayer):
             }
         return weights
 
-    def of_one(self, *given) -> dict[str, torch.Tensor]:
+    def of_one(self, *given: Any) -> dict[str, torch.Tensor]:
         """The weights of the equations of one dimension."""
         made = self.inner.weights(0, *given)
         peepholes = [made[f"p_{gate}"] for gate in "ifo" if f"p_{gate}" in made]
@@ -158,7 +170,7 @@ class Grid2BasicRNNCell(_Grid):
         self,
         num_units: int,
         tied: bool = False,
-        non_recurrent_fn=None,
+        non_recurrent_fn: object = None,
         state_is_tuple: bool = True,
         output_is_tuple: bool = True,
     ):
@@ -214,7 +226,7 @@ class Grid2GRUCell(_Grid):
         self,
         num_units: int,
         tied: bool = False,
-        non_recurrent_fn=None,
+        non_recurrent_fn: object = None,
         state_is_tuple: bool = True,
         output_is_tuple: bool = True,
     ):
@@ -222,7 +234,7 @@ class Grid2GRUCell(_Grid):
             GRUCell(num_units), _grid2_gru, output_is_tuple, state_is_tuple, tied, non_recurrent_fn
         )
 
-    def of_one(self, *given) -> dict[str, torch.Tensor]:
+    def of_one(self, *given: Any) -> dict[str, torch.Tensor]:
         """The weights of the equations of one dimension."""
         made = self.inner.weights(self.num_units, *given)
         return {"W": made["W"], "U": made["U_rz"], "U_n": made["U_n"], "b": made["b"]}
@@ -271,7 +283,7 @@ class Grid2BasicLSTMCell(_Grid):
         self,
         num_units: int,
         tied: bool = False,
-        non_recurrent_fn=None,
+        non_recurrent_fn: object = None,
         forget_bias: float = 1.0,
         state_is_tuple: bool = True,
         output_is_tuple: bool = True,
@@ -336,7 +348,7 @@ class Grid2LSTMCell(_Grid):
         self,
         num_units: int,
         tied: bool = False,
-        non_recurrent_fn=None,
+        non_recurrent_fn: object = None,
         use_peepholes: bool = False,
         forget_bias: float = 1.0,
         state_is_tuple: bool = True,
@@ -357,7 +369,6 @@ class Grid2LSTMCell(_Grid):
 class Grid3LSTMCell(Grid2LSTMCell):
     """LSTMs in two dimensions and depth: `ostinato.cells.grid3_lstm`. Its arguments are those of
     `Grid2LSTMCell`.
-
     """
 
     cell = equations.grid3_lstm

@@ -1,6 +1,7 @@
 """Comparisons, `where`, conditional computation (`cond`) and tensor arrays."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
@@ -8,16 +9,37 @@ from ..errors import InputError, SizeError
 from . import operations
 from .graph import (
     Computation,
+    DTypeLike,
+    Operand,
     Operation,
     Tensor,
+    TensorLike,
     TensorShape,
-    Value,
     as_dtype,
     get_default_graph,
 )
 from .operations import merge
-from .session import InvalidArgumentError, Run
+from .session import InvalidArgumentError, SessionRun
 from .steps import flatten, pack
+
+__all__ = [
+    "Inner",
+    "TensorArray",
+    "cond",
+    "equal",
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "not_equal",
+    "reduce_all",
+    "reduce_any",
+    "rows",
+    "where",
+]
 
 _BOOL = as_dtype("bool")
 
@@ -45,10 +67,10 @@ for _operator, _function in (
     ("__gt__", greater),
     ("__ge__", greater_equal),
 ):
-    setattr(Value, _operator, _function)
+    setattr(Operand, _operator, _function)
 
 
-def logical_not(x, name: str | None = None) -> Tensor:
+def logical_not(x: TensorLike, name: str | None = None) -> Tensor:
     """Not x, element by element."""
     return operations._unary(name or "LogicalNot", x, torch.logical_not)
 
@@ -61,7 +83,7 @@ reduce_any = operations._reduction(
 )
 
 
-def where(condition, x, y, name: str | None = None) -> Tensor:
+def where(condition: TensorLike, x: TensorLike, y: TensorLike, name: str | None = None) -> Tensor:
     """x where a condition is true, else y.
 
     Args:
@@ -133,17 +155,18 @@ class Inner:
             else:
                 stack += tensor.computation.inputs
 
-    def run(self, run: Run, outside: Sequence) -> Callable:
+    def run(self, run: SessionRun, outside: Sequence) -> Callable:
         """A function that computes the results from values of `given`.
 
         Args:
             run: The outer run.
             outside: The values of the tensors in `taken`.
         """
-        held: Mapping = dict(zip(self.taken, outside))
-        inner = Run(
+        held: dict[Tensor, Any] = dict(zip(self.taken, outside))
+        unknown: dict[Tensor, Any] = dict.fromkeys(self.given)
+        inner = SessionRun(
             run.session,
-            held | dict.fromkeys(self.given),
+            held | unknown,
             [t.computation for t in self.results if t not in held],
         )
 
@@ -157,7 +180,7 @@ class Inner:
         return compute
 
 
-def cond(pred, true_fn: Callable, false_fn: Callable, name: str | None = None):
+def cond(pred: TensorLike, true_fn: Callable, false_fn: Callable, name: str | None = None) -> Any:
     """One of two values; only the chosen one is computed.
 
     The number of TensorFlow's operations for this is unknown here: later random operations need
@@ -214,16 +237,16 @@ class TensorArray:
 
     def __init__(
         self,
-        dtype,
-        size=None,
-        dynamic_size=None,
-        clear_after_read=None,
+        dtype: DTypeLike,
+        size: int | Tensor | None = None,
+        dynamic_size: object = None,
+        clear_after_read: object = None,
         tensor_array_name: str | None = None,
         infer_shape: bool = True,
-        element_shape=None,
+        element_shape: Sequence[int | None] | None = None,
         *,
         flow: Tensor | None = None,
-        shape=None,
+        shape: Any = None,
     ):
         graph = get_default_graph()
         graph.uncounted = graph.uncounted or "tf.TensorArray"
@@ -248,7 +271,7 @@ class TensorArray:
             shape=shape,
         )
 
-    def write(self, index, value) -> "TensorArray":
+    def write(self, index: TensorLike, value: TensorLike) -> "TensorArray":
         """The array with one tensor replaced.
 
         Args:
@@ -264,12 +287,12 @@ class TensorArray:
 
         return self._with(value.shape, [operations.convert_to_tensor(index), value], put)
 
-    def unstack(self, value) -> "TensorArray":
+    def unstack(self, value: TensorLike) -> "TensorArray":
         """An array with the parts of a tensor along its first dimension."""
         value = operations.convert_to_tensor(value, dtype=self.dtype)
         return self._with(TensorShape(value.shape[1:]), [value], lambda held, v: v.unbind(0))
 
-    def read(self, index) -> Tensor:
+    def read(self, index: TensorLike) -> Tensor:
         """The tensor at an index."""
 
         def get(held, i):

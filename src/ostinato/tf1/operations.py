@@ -2,7 +2,8 @@
 
 import math
 import numbers
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,14 +13,43 @@ from . import arithmetic
 from .graph import (
     Computation,
     DType,
+    DTypeLike,
+    Operand,
     Operation,
     Tensor,
+    TensorLike,
     TensorShape,
-    Value,
     as_dtype,
     get_default_graph,
 )
 from .session import InvalidArgumentError
+
+__all__ = [
+    "add",
+    "argmax",
+    "axes_of",
+    "axis_of",
+    "cast",
+    "constant",
+    "convert_to_tensor",
+    "divide",
+    "gradients",
+    "identity",
+    "matmul",
+    "merge",
+    "multiply",
+    "negative",
+    "placeholder",
+    "reduce_mean",
+    "reduce_sum",
+    "relu",
+    "shape_of",
+    "sigmoid",
+    "softmax",
+    "square",
+    "subtract",
+    "tanh",
+]
 
 
 def merge(a: int | None, b: int | None, what: str) -> int | None:
@@ -33,7 +63,7 @@ def merge(a: int | None, b: int | None, what: str) -> int | None:
     return b if a is None else a
 
 
-def shape_of(given, of: str) -> TensorShape:
+def shape_of(given: Any, of: str) -> TensorShape:
     """Validate a shape.
 
     Args:
@@ -64,7 +94,9 @@ def _array(value, name: str) -> np.ndarray:
         ) from None
 
 
-def constant(value, dtype=None, shape=None, name: str | None = None) -> Tensor:
+def constant(
+    value: TensorLike, dtype: DTypeLike | None = None, shape: Any = None, name: str | None = None
+) -> Tensor:
     """A constant tensor.
 
     Args:
@@ -113,13 +145,18 @@ def constant(value, dtype=None, shape=None, name: str | None = None) -> Tensor:
     return get_default_graph().computed(name or "Const", dtype, array.shape, [], lambda: held)
 
 
-def convert_to_tensor(value, dtype=None, name: str | None = None) -> Tensor:
+def convert_to_tensor(
+    value: TensorLike, dtype: DTypeLike | None = None, name: str | None = None
+) -> Tensor:
     """Convert a value to a tensor: a tensor itself, the value of a variable, or a constant.
 
     Raises:
         InputError: It is a tensor of another dtype.
     """
-    tensor = value.read if isinstance(value, Value) and not isinstance(value, Tensor) else value
+    is_variable = isinstance(value, Operand) and not isinstance(value, Tensor)
+    tensor: Any = value
+    if is_variable:
+        tensor = tensor.read
     if not isinstance(tensor, Tensor):
         return constant(value, dtype=dtype, name=name)
     if dtype is not None and tensor.dtype is not as_dtype(dtype):
@@ -130,7 +167,7 @@ def convert_to_tensor(value, dtype=None, name: str | None = None) -> Tensor:
     return tensor
 
 
-def placeholder(dtype, shape=None, name: str | None = None) -> Tensor:
+def placeholder(dtype: DTypeLike, shape: Any = None, name: str | None = None) -> Tensor:
     """A tensor whose value is fed in each run.
 
     Args:
@@ -172,7 +209,7 @@ def _binary(
 ) -> Tensor:
     graph = get_default_graph()
     with graph.name_scope(name) as scope:
-        if isinstance(x, Value):
+        if isinstance(x, Operand):
             x = convert_to_tensor(x, name="x")
             y = convert_to_tensor(y, dtype=x.dtype, name="y")
         else:
@@ -192,52 +229,52 @@ def _unary(name: str, x, function: Callable, argument: str = "x") -> Tensor:
     return op.computed(x.dtype, x.shape, [x], function)
 
 
-def add(x, y, name: str | None = None) -> Tensor:
+def add(x: TensorLike, y: TensorLike, name: str | None = None) -> Tensor:
     """x + y, element by element."""
     return _binary(name or "Add", x, y, torch.add)
 
 
-def subtract(x, y, name: str | None = None) -> Tensor:
+def subtract(x: TensorLike, y: TensorLike, name: str | None = None) -> Tensor:
     """x - y, element by element."""
     return _binary(name or "Sub", x, y, torch.sub)
 
 
-def multiply(x, y, name: str | None = None) -> Tensor:
+def multiply(x: TensorLike, y: TensorLike, name: str | None = None) -> Tensor:
     """x * y, element by element."""
     return _binary(name or "Mul", x, y, torch.mul)
 
 
-def divide(x, y, name: str | None = None) -> Tensor:
+def divide(x: TensorLike, y: TensorLike, name: str | None = None) -> Tensor:
     """x / y, element by element; in float64 for integers."""
     return _binary(name or "truediv", x, y, torch.div, fractions=True)
 
 
-def negative(x, name: str | None = None) -> Tensor:
+def negative(x: TensorLike, name: str | None = None) -> Tensor:
     """-x."""
     return _unary(name or "Neg", x, torch.neg)
 
 
-def square(x, name: str | None = None) -> Tensor:
+def square(x: TensorLike, name: str | None = None) -> Tensor:
     """x * x."""
     return _unary(name or "Square", x, torch.square)
 
 
-def tanh(x, name: str | None = None) -> Tensor:
+def tanh(x: TensorLike, name: str | None = None) -> Tensor:
     """The hyperbolic tangent, in TensorFlow 1's arithmetic."""
     return _unary(name or "Tanh", x, arithmetic.tanh)
 
 
-def sigmoid(x, name: str | None = None) -> Tensor:
+def sigmoid(x: TensorLike, name: str | None = None) -> Tensor:
     """1 / (1 + exp(-x)), in TensorFlow 1's arithmetic."""
     return _unary(name or "Sigmoid", x, arithmetic.sigmoid)
 
 
-def relu(features, name: str | None = None) -> Tensor:
+def relu(features: TensorLike, name: str | None = None) -> Tensor:
     """max(x, 0), element by element."""
     return _unary(name or "Relu", features, torch.relu, "features")
 
 
-def softmax(logits, axis: int | None = None, name: str | None = None) -> Tensor:
+def softmax(logits: TensorLike, axis: int | None = None, name: str | None = None) -> Tensor:
     """Softmax: exp(x) divided by its sum.
 
     Args:
@@ -255,12 +292,12 @@ def softmax(logits, axis: int | None = None, name: str | None = None) -> Tensor:
     return _unary(name or "Softmax", logits, lambda x: torch.softmax(x, axis), "logits")
 
 
-def identity(input, name: str | None = None) -> Tensor:  # noqa: A002
+def identity(input: TensorLike, name: str | None = None) -> Tensor:  # noqa: A002
     """The same value under another name."""
     return _unary(name or "Identity", input, lambda x: x.view_as(x), "input")
 
 
-def cast(x, dtype, name: str | None = None) -> Tensor:
+def cast(x: TensorLike, dtype: DTypeLike, name: str | None = None) -> Tensor:
     """The value converted to another dtype."""
     x, dtype = convert_to_tensor(x, name="x"), as_dtype(dtype)
     if x.dtype is dtype:
@@ -270,7 +307,11 @@ def cast(x, dtype, name: str | None = None) -> Tensor:
 
 
 def matmul(
-    a, b, transpose_a: bool = False, transpose_b: bool = False, name: str | None = None
+    a: TensorLike,
+    b: TensorLike,
+    transpose_a: bool = False,
+    transpose_b: bool = False,
+    name: str | None = None,
 ) -> Tensor:
     """The product of two matrices.
 
@@ -301,7 +342,7 @@ def matmul(
     return op.computed(a.dtype, (rows, columns), [a, b], product)
 
 
-def axis_of(given, rank: int, of: str) -> int:
+def axis_of(given: Any, rank: int, of: str) -> int:
     """The index of a dimension, counted from the first one.
 
     Args:
@@ -315,7 +356,7 @@ def axis_of(given, rank: int, of: str) -> int:
     if (
         isinstance(given, bool)
         or not isinstance(given, numbers.Integral)
-        or not -rank <= given < rank
+        or not -rank <= int(given) < rank
     ):
         raise SizeError(
             f"{of} was given the axis {given!r} of {rank} dimension(s): give a whole number from "
@@ -324,7 +365,7 @@ def axis_of(given, rank: int, of: str) -> int:
     return int(given) % rank
 
 
-def axes_of(axis, rank: int, of: str) -> list[int]:
+def axes_of(axis: int | Sequence[int] | None, rank: int, of: str) -> list[int]:
     """Dimensions in order: one, several, or all for None; see `axis_of`."""
     given = (
         range(rank)
@@ -339,7 +380,7 @@ def axes_of(axis, rank: int, of: str) -> list[int]:
 def _reduction(default_name: str, function: Callable, of_truth: bool = False):
     def reduce(input_tensor, axis=None, keepdims: bool = False, name: str | None = None) -> Tensor:
         called = f"tf.{reduce.__name__}"
-        if not isinstance(input_tensor, Value):
+        if not isinstance(input_tensor, Operand):
             raise InputError(
                 f"{called} was given {type(input_tensor).__name__}: give it a tensor, "
                 f"tf.constant(...) or tf.stack(...)"
@@ -391,7 +432,7 @@ reduce_sum = _reduction("Sum", _sum)
 reduce_mean = _reduction("Mean", _mean)
 
 
-def argmax(input, axis: int | None = None, name: str | None = None) -> Tensor:  # noqa: A002
+def argmax(input: TensorLike, axis: int | None = None, name: str | None = None) -> Tensor:  # noqa: A002
     """The index of the largest value along a dimension, by default the first one."""
     x = convert_to_tensor(input, name="input")
     axis = axis_of(axis or 0, len(x.shape), "tf.argmax")
@@ -414,10 +455,12 @@ _OPERATORS = {
     "__neg__": negative,
 }
 for _name, _function in _OPERATORS.items():
-    setattr(Value, _name, _function)
+    setattr(Operand, _name, _function)
 
 
-def gradients(ys, xs, grad_ys=None, name: str = "gradients") -> list[Tensor | None]:
+def gradients(
+    ys: TensorLike, xs: TensorLike, grad_ys: TensorLike = None, name: str = "gradients"
+) -> list[Tensor | None]:
     """The gradient of the sum of all ys with respect to each x.
 
     The number of TensorFlow's operations for this is unknown here: later random operations need

@@ -1,5 +1,8 @@
 """PhasedLSTMCell of tf.contrib.rnn, whose input is a pair of the time of a step and its input."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
 from .. import language
@@ -9,18 +12,22 @@ from ..language.tracing import cell, state, weight
 from . import arithmetic
 from .cells import LSTMLayer, PlainLayer
 from .contrib_lstm import LINEAR, SPLIT, scope
-from .graph import Computation, Tensor, get_default_graph
+from .graph import Computation, Tensor, TensorLike, get_default_graph
 from .steps import number
 from .variables import constant_initializer
+
+__all__ = [
+    "PhasedLSTMCell",
+]
 
 
 class _Whole:
     """A matrix in place of a vector of the equations: multiplying by it is a matrix product."""
 
-    def __init__(self, matrix):
+    def __init__(self, matrix: torch.Tensor):
         self.matrix = matrix
 
-    def __mul__(self, value):
+    def __mul__(self, value: TensorLike) -> Any:
         return self.matrix @ value
 
 
@@ -81,7 +88,6 @@ def _exponential(low: float, high: float):
 def _below(period):
     """The initializer of the phases: uniform from 0 to each unit's period. `period` returns the
     variable of the periods.
-
     """
 
     def begin(shape, dtype, partition_info=None) -> Tensor:
@@ -138,7 +144,7 @@ class PhasedLSTMCell(PlainLayer, LSTMLayer):
         trainable_ratio_on: bool = True,
         period_init_min: float = 1.0,
         period_init_max: float = 1000.0,
-        reuse=None,
+        reuse: bool | str | None = None,
     ):
         self.periods = (
             number(self, "period_init_min", period_init_min),
@@ -174,7 +180,7 @@ class PhasedLSTMCell(PlainLayer, LSTMLayer):
             "add=c mul sub(x) mul add=h"
         )
 
-    def declare(self, input_size: tuple[int, int]) -> dict[str, tuple]:
+    def declare(self, input_size: Any) -> dict[str, tuple]:
         units, (times, size) = self.num_units, input_size
         if times != 1:
             raise InputError(
@@ -192,12 +198,23 @@ class PhasedLSTMCell(PlainLayer, LSTMLayer):
             declared |= {f"{name}/kernel": ([n, columns], None), f"{name}/bias": ([columns], zero)}
         return declared | {
             "period": ([units], _exponential(*self.periods)),
-            "phase": ([units], _below(lambda: self.made["period"])),
+            "phase": ([units], _below(lambda: self.variable_map["period"])),
             "ratio_on": ([units], constant_initializer(self.ratio_on), self.trained),
         }
 
-    def weights(
-        self, input_size, gates, b, new, b_n, output, b_o, period, phase, r_on
+    # Each cell has its own variables.
+    def weights(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self,
+        input_size: Any,
+        gates: torch.Tensor,
+        b: TensorLike,
+        new: torch.Tensor,
+        b_n: torch.Tensor,
+        output: torch.Tensor,
+        b_o: torch.Tensor,
+        period: torch.Tensor,
+        phase: torch.Tensor,
+        r_on: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
         """The weights of the equations, and the period and phase for `over`."""
         size, end, units = input_size[1], input_size[1] + self.num_units, self.num_units
@@ -217,7 +234,13 @@ class PhasedLSTMCell(PlainLayer, LSTMLayer):
         }
         return weights | (peepholes if self.peepholes else {})
 
-    def scan(self, x, states, weights, lengths):
+    def scan(
+        self,
+        x: torch.Tensor,
+        states: list[torch.Tensor],
+        weights: Mapping[str, torch.Tensor],
+        lengths: torch.Tensor | None,
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
         time, x = x
         weights = dict(weights)
         period, phase = weights["period"].to(time.dtype), weights.pop("phase").to(time.dtype)

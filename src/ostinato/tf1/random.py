@@ -9,10 +9,23 @@ Source: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (2011); Matsu
 import numbers
 import os
 import secrets
+from typing import Any
 
 import numpy as np
 
 from ..errors import InputError
+
+__all__ = [
+    "Device",
+    "ENVIRONMENT",
+    "UniformStream",
+    "device_seed",
+    "glorot_limit",
+    "op_seeds",
+    "philox",
+    "set_device_seed",
+    "uniform",
+]
 
 # Philox4x32's two multipliers, and the increments of its two key words per round (Salmon et al.).
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
@@ -205,7 +218,6 @@ def set_device_seed(seed: int | None, position: int = 0) -> None:
 def device_seed() -> tuple[int, int]:
     """The current seed and position of the device. Passing them to `set_device_seed` repeats the
     following unseeded draws.
-
     """
     return device.seed, device.position
 
@@ -232,10 +244,8 @@ def op_seeds(graph_seed: int | None, op_seed: int | None, last_id: int) -> tuple
     if graph_seed is None and op_seed is None:
         return 0, 0
     if graph_seed is None:
-        seeds = _DEFAULT_GRAPH_SEED, op_seed
-    else:
-        seeds = graph_seed, last_id if op_seed is None else op_seed
-    seeds = seeds[0] % _MODULUS, seeds[1] % _MODULUS
+        graph_seed = _DEFAULT_GRAPH_SEED
+    seeds = graph_seed % _MODULUS, (last_id if op_seed is None else op_seed) % _MODULUS
     return (0, _MODULUS) if seeds == (0, 0) else seeds
 
 
@@ -256,7 +266,7 @@ def glorot_limit(shape: tuple[int, ...]) -> float:
     return float(np.sqrt(3.0 / max(1.0, (fan_in + fan_out) / 2)))
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     # TensorFlow 1.13 has a namespace of this name
     if name.startswith("__"):
         raise AttributeError(name)

@@ -6,9 +6,13 @@ import torch
 
 from ..errors import InputError
 from . import operations
-from .graph import Computation, Tensor, TensorShape, as_dtype, get_default_graph
+from .graph import Computation, ScopeLike, Tensor, TensorShape, as_dtype, get_default_graph
 from .logic import Inner, TensorArray, rows
 from .steps import RNNCell, check_cell, dimensions, flatten, input_parts, pack
+
+__all__ = [
+    "raw_rnn",
+]
 
 
 def raw_rnn(
@@ -16,7 +20,7 @@ def raw_rnn(
     loop_fn: Callable,
     parallel_iterations: int | None = None,
     swap_memory: bool = False,
-    scope=None,
+    scope: ScopeLike = None,
 ) -> tuple[object, object, object]:
     """Run a cell in a loop that a function controls: it computes inputs and states, and decides
     when rows finish.

@@ -2,11 +2,25 @@
 semantics and operations.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 
 from ..errors import InputError, SizeError
 from . import operations
-from .graph import Computation, Graph, Operation, Tensor, as_dtype, get_default_graph
+from .graph import (
+    Computation,
+    DTypeLike,
+    Operation,
+    ScopeLike,
+    StateLike,
+    Tensor,
+    TensorFlowGraph,
+    TensorLike,
+    as_dtype,
+    get_default_graph,
+)
 from .operations import merge
 from .session import InvalidArgumentError
 from .steps import (
@@ -17,9 +31,19 @@ from .steps import (
     flatten,
     input_depth,
     input_parts,
-    joined,
+    join_inputs,
     pack,
 )
+
+__all__ = [
+    "SIZE",
+    "best_effort_input_batch_size",
+    "bidirectional_dynamic_rnn",
+    "count_rows",
+    "dynamic_rnn",
+    "reverse",
+    "transpose_batch_time",
+]
 
 # TensorFlow 1.13.1's operations for parts of dynamic_rnn; see `graph.py` for the notation.
 _TRANSPOSE = "Rank range(start delta) concat(values_0 axis) transpose"
@@ -39,14 +63,14 @@ _STACK = "TensorArrayStack{TensorArraySizeV3 range(start delta) TensorArrayGathe
 
 def dynamic_rnn(
     cell: RNNCell,
-    inputs,
-    sequence_length=None,
-    initial_state=None,
-    dtype=None,
+    inputs: Any,
+    sequence_length: TensorLike = None,
+    initial_state: StateLike = None,
+    dtype: DTypeLike | None = None,
     parallel_iterations: int | None = None,
     swap_memory: bool = False,
     time_major: bool = False,
-    scope=None,
+    scope: ScopeLike = None,
 ) -> tuple[Tensor, object]:
     """Run a cell over sequences.
 
@@ -95,10 +119,11 @@ def dynamic_rnn(
                 batch, sizes["batch"], f"dynamic_rnn: rows of the inputs {x.shape} and {part.shape}"
             )
         depth = input_depth(xs, cell)
-        rows = batch
         if batch is None:
             graph.record(SIZE)
             rows = count_rows(x, 1 if time_major else 0)
+        else:
+            rows = batch
         if initial_state is None:
             if dtype is None:
                 raise InputError(
@@ -152,7 +177,7 @@ def dynamic_rnn(
         inputs, before = values[: len(xs)], values[len(xs) : len(xs) + len(states)]
         inputs = [x if time_major else x.transpose(0, 1) for x in inputs]
         valid = values[len(xs) + len(states)].long() if given else None
-        if valid is not None:
+        if valid is not None and lengths is not None:
             if valid.shape != (inputs[0].shape[1],):
                 raise InvalidArgumentError(
                     f"Expected shape for Tensor {lengths.name} is [{inputs[0].shape[1]}] but saw "
@@ -160,7 +185,7 @@ def dynamic_rnn(
                     "a length for each row"
                 )
             valid = valid.clamp(0, len(inputs[0]))
-        output, new = step.advance(run, joined(inputs), list(before), valid)
+        output, new = step.advance(run, join_inputs(inputs), list(before), valid)
         return output if time_major else output.transpose(0, 1), *new
 
     computation = Computation([*xs, *states, *given, *step.reads], run_all)
@@ -175,10 +200,11 @@ def dynamic_rnn(
     return pack(cell.output_size, [result]), pack(cell.state_size, finals)
 
 
-def _loop(graph: Graph, cell: RNNCell, depth, dtype, inputs: int, count: int, *, masked: bool):
+def _loop(
+    graph: TensorFlowGraph, cell: RNNCell, depth, dtype, inputs: int, count: int, *, masked: bool
+):
     """Record the loop and the cell's step in it. Returns the step and the operations of the final
     states.
-
     """
     # In addition to the states, the loop carries a counter, the time and the array of outputs.
     carried = 3 + count
@@ -207,7 +233,7 @@ def count_rows(x: Tensor, axis: int) -> Tensor:
     return Tensor(x.graph.operations[-1], as_dtype("int32"), (), shape)
 
 
-def best_effort_input_batch_size(flat_input) -> int | Tensor:
+def best_effort_input_batch_size(flat_input: Sequence[TensorLike]) -> int | Tensor:
     """The batch size of sequences, time first: a number if it is static, or else a tensor.
 
     Args:
@@ -221,7 +247,7 @@ def best_effort_input_batch_size(flat_input) -> int | Tensor:
     return known
 
 
-def transpose_batch_time(x) -> Tensor:
+def transpose_batch_time(x: TensorLike) -> Tensor:
     """A tensor with its first two dimensions swapped.
 
     Args:
@@ -239,7 +265,7 @@ def transpose_batch_time(x) -> Tensor:
     )
 
 
-def _lengths(graph: Graph, given) -> Tensor:
+def _lengths(graph: TensorFlowGraph, given) -> Tensor:
     with graph.name_scope("ToInt32") as scope:
         lengths = operations.convert_to_tensor(given, name="x")
         if lengths.dtype.is_floating or len(lengths.shape) != 1:
@@ -256,15 +282,15 @@ def _lengths(graph: Graph, given) -> Tensor:
 def bidirectional_dynamic_rnn(
     cell_fw: RNNCell,
     cell_bw: RNNCell,
-    inputs,
-    sequence_length=None,
-    initial_state_fw=None,
-    initial_state_bw=None,
-    dtype=None,
+    inputs: Any,
+    sequence_length: TensorLike = None,
+    initial_state_fw: StateLike = None,
+    initial_state_bw: StateLike = None,
+    dtype: DTypeLike | None = None,
     parallel_iterations: int | None = None,
     swap_memory: bool = False,
     time_major: bool = False,
-    scope=None,
+    scope: ScopeLike = None,
 ) -> tuple[tuple[Tensor, Tensor], tuple[object, object]]:
     """Run one cell forwards and another one backwards over sequences. The backward cell starts at
     each row's last valid step.
@@ -301,7 +327,7 @@ def bidirectional_dynamic_rnn(
     return (output_fw, reverse(graph, output_bw, sequence_length, time_major)), (state_fw, state_bw)
 
 
-def reverse(graph: Graph, x, lengths, time_major: bool) -> Tensor:
+def reverse(graph: TensorFlowGraph, x: TensorLike, lengths: TensorLike, time_major: bool) -> Tensor:
     """Reversed sequences; with lengths, only the valid steps of each row are reversed.
 
     Args:

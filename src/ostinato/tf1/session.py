@@ -1,7 +1,8 @@
 """Sessions, which hold the values of variables and compute tensors."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -9,14 +10,22 @@ import torch
 from ..errors import EngineError, InputError, OstinatoError, SizeError
 from .graph import (
     Computation,
-    Graph,
     Operation,
     Tensor,
+    TensorFlowGraph,
     get_default_graph,
     on_top,
     sessions,
 )
 from .random import UniformStream
+
+__all__ = [
+    "FailedPreconditionError",
+    "InteractiveSession",
+    "InvalidArgumentError",
+    "Session",
+    "SessionRun",
+]
 
 
 class FailedPreconditionError(EngineError):
@@ -27,7 +36,7 @@ class InvalidArgumentError(InputError):
     """A value of a run is missing or does not fit."""
 
 
-class Run:
+class SessionRun:
     """One call of `Session.run`, with the values computed so far.
 
     Args:
@@ -56,7 +65,6 @@ class Run:
     def _order(fetches, feeds) -> list[Computation]:
         """The computations to run, inputs first. It does not use recursion, because a static_rnn
         may be thousands of computations deep.
-
         """
         order, seen = [], set()
         stack = [(c, False) for c in reversed(list(fetches))]
@@ -114,11 +122,11 @@ class Run:
                 f"matching shapes"
             ) from error
 
-    def uniform(self, op: Operation, shape, dtype: torch.dtype) -> torch.Tensor:
+    def uniform(self, op: Operation, shape: Any, dtype: torch.dtype) -> torch.Tensor:
         """The next numbers in [0, 1) of a random operation."""
         if op not in self.session.streams:
-            self.session.streams[op] = UniformStream(*op.seeds)
-        numpy_dtype = np.float64 if dtype == torch.float64 else np.float32
+            self.session.streams[op] = UniformStream(*cast(tuple[int, int], op.seeds))
+        numpy_dtype = np.dtype(np.float64 if dtype == torch.float64 else np.float32)
         return torch.from_numpy(self.session.streams[op].draw(tuple(shape), numpy_dtype))
 
 
@@ -156,8 +164,10 @@ class Session:
         [2. 4.]
     """
 
-    def __init__(self, target: str = "", graph: Graph | None = None, config=None):
-        if target or not isinstance(graph, Graph | None):
+    def __init__(
+        self, target: str = "", graph: TensorFlowGraph | None = None, config: object = None
+    ):
+        if target or not isinstance(graph, TensorFlowGraph | None):
             raise InputError(
                 f"tf.Session(target={target!r}, graph={graph!r}): sessions run on this machine "
                 f"only; write tf.Session(), or "
@@ -167,9 +177,9 @@ class Session:
         self.variables: dict = {}
         self.streams: dict[Operation, UniformStream] = {}
         self.closed = False
-        self._context = None
+        self._context: ExitStack | None = None
 
-    def run(self, fetches, feed_dict: Mapping | None = None):
+    def run(self, fetches: Any, feed_dict: Mapping | None = None) -> Any:
         """Compute.
 
         Args:
@@ -202,7 +212,7 @@ class Session:
             feeds[tensor] = self._fed(tensor, value)
         wanted = []
         self._collect(fetches, wanted)
-        run = Run(self, feeds, [c for c in wanted if c is not None])
+        run = SessionRun(self, feeds, [c for c in wanted if c is not None])
         run.compute()
         return self._answer(fetches, run)
 
@@ -218,7 +228,7 @@ class Session:
             )
         return tensor if isinstance(tensor, Tensor) else None
 
-    def _parts(self, fetches):
+    def _parts(self, fetches: Any) -> Any:
         if isinstance(fetches, Mapping):
             return fetches.values()
         return fetches if isinstance(fetches, (list, tuple)) else None
@@ -242,9 +252,10 @@ class Session:
                 f"variables or operations"
             )
 
-    def _answer(self, fetches, run):
+    def _answer(self, fetches: Any, run: SessionRun) -> Any:
         if isinstance(fetches, Mapping):
-            return type(fetches)((k, self._answer(f, run)) for k, f in fetches.items())
+            kind: Any = type(fetches)
+            return kind((k, self._answer(f, run)) for k, f in fetches.items())
         if isinstance(fetches, tuple) and hasattr(fetches, "_fields"):
             return type(fetches)(*(self._answer(f, run) for f in fetches))
         if isinstance(fetches, (list, tuple)):
@@ -252,7 +263,7 @@ class Session:
         if isinstance(fetches, Operation):
             return None
         # Indexing with () converts an array without dimensions to a NumPy scalar, as in TensorFlow.
-        return run[self._tensor(fetches)].detach().numpy().copy()[()]
+        return run[cast(Tensor, self._tensor(fetches))].detach().numpy().copy()[()]
 
     def _fed(self, tensor: Tensor, value) -> torch.Tensor:
         if isinstance(value, Tensor):
@@ -277,7 +288,7 @@ class Session:
             )
         return torch.from_numpy(np.array(array))
 
-    def value(self, variable) -> torch.Tensor:
+    def value(self, variable: Any) -> torch.Tensor:
         """A variable's value in this session."""
         if variable not in self.variables:
             raise FailedPreconditionError(
@@ -286,7 +297,7 @@ class Session:
             )
         return self.variables[variable]
 
-    def as_default(self):
+    def as_default(self) -> AbstractContextManager:
         """Make this the default session inside a `with`, which does not close it."""
         return on_top(sessions, self)
 
@@ -298,12 +309,13 @@ class Session:
         if self in sessions:
             sessions.remove(self)
 
-    def __enter__(self):
+    def __enter__(self) -> "Session":
         self._context = ExitStack()
         self._context.enter_context(self.graph.as_default())
         return self._context.enter_context(self.as_default())
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
+        assert self._context is not None, "inside a `with`"
         self._context.close()
         self.close()
 
@@ -311,10 +323,11 @@ class Session:
 class InteractiveSession(Session):
     """A session that is the default session until it is closed; its graph is the default graph if
     one is given.
-
     """
 
-    def __init__(self, target: str = "", graph: Graph | None = None, config=None):
+    def __init__(
+        self, target: str = "", graph: TensorFlowGraph | None = None, config: object = None
+    ):
         super().__init__(target, graph, config)
         self._held = ExitStack()
         if graph is not None:

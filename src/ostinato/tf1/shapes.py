@@ -3,14 +3,31 @@
 import math
 import numbers
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from ..errors import InputError, SizeError
-from .graph import Computation, Tensor, Value, as_dtype, get_default_graph
+from .graph import Computation, DTypeLike, Operand, Tensor, TensorLike, as_dtype, get_default_graph
 from .operations import axes_of, axis_of, constant, convert_to_tensor, merge
 from .session import InvalidArgumentError
+
+__all__ = [
+    "Sizes",
+    "concat",
+    "expand_dims",
+    "ones",
+    "random_uniform",
+    "reshape",
+    "shape",
+    "squeeze",
+    "stack",
+    "tile",
+    "transpose",
+    "unstack",
+    "zeros",
+]
 
 # From this size on, TensorFlow fills an array in the run instead of storing it in the graph, with
 # two more operations.
@@ -33,15 +50,15 @@ class Sizes:
         SizeError: The sizes are invalid.
     """
 
-    def __init__(self, given, of: str, least: int = 0):
+    def __init__(self, given: Any, of: str, least: int = 0):
         several = isinstance(given, (tuple, list, np.ndarray))
         parts = [
-            convert_to_tensor(p) if isinstance(p, Value) else p
+            convert_to_tensor(p) if isinstance(p, Operand) else p
             for p in (given if several else [given])
         ]
         self.tensors = [p for p in parts if isinstance(p, Tensor)]
         # A single tensor may contain all sizes.
-        self.joined = not several and self.tensors and len(parts[0].shape) == 1
+        self.joined = not several and bool(self.tensors) and len(parts[0].shape) == 1
         wrong = any(
             t.dtype.is_floating or len(t.shape) != self.joined for t in self.tensors
         ) or any(
@@ -69,29 +86,26 @@ class Sizes:
         """All sizes, given the values of the tensors."""
         if self.joined:
             return values[0].tolist()
-        values = iter(values)
-        return [int(next(values)) if n is None else n for n in self.known]
+        rest = iter(values)
+        return [int(next(rest)) if n is None else n for n in self.known]
 
 
 def _filled(value: float, default_name: str):
-    def fill(shape, dtype="float32", name: str | None = None) -> Tensor:
-        sizes, dtype, name = (
-            Sizes(shape, f"tf.{default_name}"),
-            as_dtype(dtype),
-            name or default_name,
-        )
+    def fill(shape: Any, dtype: DTypeLike = "float32", name: str | None = None) -> Tensor:
+        sizes, kind = Sizes(shape, f"tf.{default_name}"), as_dtype(dtype)
+        name = name or default_name
         if sizes.tensors:
             recipe = f"{name}{sizes.recipe('packed').removesuffix(')') or '('} Const)"
             return get_default_graph().computed(
                 recipe,
-                dtype,
+                kind,
                 sizes.known,
                 sizes.tensors,
-                lambda *given: torch.full(sizes.at(*given), value, dtype=dtype.torch),
+                lambda *given: torch.full(sizes.at(*given), value, dtype=kind.torch),
             )
-        held = torch.full(sizes.known, value, dtype=dtype.torch)
+        held = torch.full(sizes.at(), value, dtype=kind.torch)
         within = "(shape_as_tensor Const)" if held.numel() >= _LARGE else ""
-        return get_default_graph().computed(f"{name}{within}", dtype, sizes.known, [], lambda: held)
+        return get_default_graph().computed(f"{name}{within}", kind, sizes.known, [], lambda: held)
 
     fill.__name__ = fill.__qualname__ = default_name
     fill.__doc__ = f"""A tensor of {default_name}.
@@ -109,10 +123,10 @@ ones = _filled(1.0, "ones")
 
 
 def random_uniform(
-    shape,
+    shape: Any,
     minval: float = 0,
     maxval: float | None = None,
-    dtype="float32",
+    dtype: DTypeLike = "float32",
     seed: int | None = None,
     name: str | None = None,
 ) -> Tensor:
@@ -149,7 +163,7 @@ def random_uniform(
     return Tensor(random["value"], dtype, sizes.known, Computation(sizes.tensors, draw))
 
 
-def reshape(tensor, shape: Sequence[int], name: str | None = None) -> Tensor:
+def reshape(tensor: TensorLike, shape: Sequence[int], name: str | None = None) -> Tensor:
     """Change the shape of a tensor.
 
     Args:
@@ -166,7 +180,7 @@ def reshape(tensor, shape: Sequence[int], name: str | None = None) -> Tensor:
         count, known = math.prod(tensor.shape), math.prod(n for n in static if n is not None)
         if free == 1 and static.count(None) == 1:
             static[sizes.known.index(-1)] = count // max(1, known)
-            known = math.prod(static)
+            known = math.prod(n for n in static if n is not None)
         if None not in static and count != known or free > 1:
             raise SizeError(
                 f"tf.reshape was given {count} numbers, {tensor.shape}, for the shape {shape!r}: "
@@ -182,7 +196,7 @@ def reshape(tensor, shape: Sequence[int], name: str | None = None) -> Tensor:
     )
 
 
-def transpose(a, perm: Sequence[int] | None = None, name: str | None = None) -> Tensor:
+def transpose(a: TensorLike, perm: Sequence[int] | None = None, name: str | None = None) -> Tensor:
     """Permute the dimensions; None reverses them."""
     a = convert_to_tensor(a, name="a")
     rank = len(a.shape)
@@ -198,7 +212,7 @@ def transpose(a, perm: Sequence[int] | None = None, name: str | None = None) -> 
     )
 
 
-def tile(input, multiples: Sequence[int], name: str | None = None) -> Tensor:  # noqa: A002
+def tile(input: TensorLike, multiples: Sequence[int], name: str | None = None) -> Tensor:  # noqa: A002
     """Repeat a tensor along each dimension."""
     x, times = convert_to_tensor(input, name="input"), Sizes(multiples, "tf.tile")
     if len(times.known) != len(x.shape):
@@ -219,7 +233,7 @@ def _together(values, of: str) -> list[Tensor]:
     """Convert several values to tensors of one dtype and one number of dimensions."""
     if not isinstance(values, (tuple, list)) or not len(values):
         raise InputError(f"{of} was given {values!r}: give it a list of tensors")
-    kind = next((v.dtype for v in values if isinstance(v, Value)), None)
+    kind = next((v.dtype for v in values if isinstance(v, Operand)), None)
     tensors = [convert_to_tensor(v, dtype=kind) for v in values]
     first = tensors[0]
     for t in tensors:
@@ -255,7 +269,7 @@ def stack(values: Sequence, axis: int = 0, name: str | None = None) -> Tensor:
         axis == 0
         and isinstance(values, (tuple, list))
         and values
-        and not any(isinstance(v, Value) for v in values)
+        and not any(isinstance(v, Operand) for v in values)
     ):
         return constant(values, name=name or "stack")
     tensors = _together(values, "tf.stack")
@@ -271,7 +285,9 @@ def stack(values: Sequence, axis: int = 0, name: str | None = None) -> Tensor:
     )
 
 
-def unstack(value, num: int | None = None, axis: int = 0, name: str | None = None) -> list[Tensor]:
+def unstack(
+    value: TensorLike, num: int | None = None, axis: int = 0, name: str | None = None
+) -> list[Tensor]:
     """Unstack a tensor along a dimension.
 
     Args:
@@ -307,7 +323,7 @@ def unstack(value, num: int | None = None, axis: int = 0, name: str | None = Non
     return [Tensor(op, value.dtype, shape, computation, i) for i in range(count)]
 
 
-def expand_dims(input, axis: int, name: str | None = None) -> Tensor:  # noqa: A002
+def expand_dims(input: TensorLike, axis: int, name: str | None = None) -> Tensor:  # noqa: A002
     """Insert a dimension of size 1."""
     x = convert_to_tensor(input, name="input")
     shape = list(x.shape)
@@ -318,7 +334,9 @@ def expand_dims(input, axis: int, name: str | None = None) -> Tensor:  # noqa: A
     )
 
 
-def squeeze(input, axis=None, name: str | None = None) -> Tensor:  # noqa: A002
+def squeeze(
+    input: TensorLike, axis: int | Sequence[int] | None = None, name: str | None = None
+) -> Tensor:  # noqa: A002
     """Remove dimensions of size 1."""
     x = convert_to_tensor(input, name="input")
     axes = (
@@ -342,7 +360,7 @@ def squeeze(input, axis=None, name: str | None = None) -> Tensor:  # noqa: A002
     return get_default_graph().computed(name or "Squeeze", x.dtype, shape, [x], squeezed)
 
 
-def shape(input, name: str | None = None) -> Tensor:  # noqa: A002
+def shape(input: TensorLike, name: str | None = None) -> Tensor:  # noqa: A002
     """The shape of a tensor, as int32."""
     x = convert_to_tensor(input, name="input")
     return get_default_graph().computed(
@@ -400,4 +418,4 @@ def _cut(v: torch.Tensor, parts: tuple) -> torch.Tensor:
     return v[tuple(forwards)]
 
 
-Value.__getitem__ = _getitem
+setattr(Operand, "__getitem__", _getitem)  # noqa: B010 (a type checker sees the declaration)

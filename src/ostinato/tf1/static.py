@@ -3,15 +3,33 @@ bidirectional layers.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 
 from ..errors import InputError, SizeError
 from . import operations, shapes
-from .graph import Graph, Operation, Tensor, get_default_graph
+from .graph import (
+    DTypeLike,
+    Operation,
+    ScopeLike,
+    StateLike,
+    Tensor,
+    TensorFlowGraph,
+    TensorLike,
+    get_default_graph,
+)
 from .operations import merge
 from .rnn import SIZE, bidirectional_dynamic_rnn, count_rows
 from .steps import RNNCell, check_cell, flatten, input_parts, pack, shared_state
+
+__all__ = [
+    "stack_bidirectional_dynamic_rnn",
+    "stack_bidirectional_rnn",
+    "static_bidirectional_rnn",
+    "static_rnn",
+    "static_state_saving_rnn",
+]
 
 # TensorFlow 1.13.1's operations for lengths, and around a step that runs only if a row is that
 # long; see `graph.py`.
@@ -24,10 +42,10 @@ _BRANCH = "Switch switch_t switch_f pred_id"
 def static_rnn(
     cell: RNNCell,
     inputs: Sequence,
-    initial_state=None,
-    dtype=None,
-    sequence_length=None,
-    scope=None,
+    initial_state: StateLike = None,
+    dtype: DTypeLike | None = None,
+    sequence_length: TensorLike = None,
+    scope: ScopeLike = None,
 ) -> tuple[list[Tensor], object]:
     """Run a cell over a list of steps; every step is added to the graph.
 
@@ -82,7 +100,12 @@ def static_rnn(
 
 
 def static_state_saving_rnn(
-    cell: RNNCell, inputs: Sequence, state_saver, state_name, sequence_length=None, scope=None
+    cell: RNNCell,
+    inputs: Sequence,
+    state_saver: Any,
+    state_name: str | tuple[str, ...],
+    sequence_length: TensorLike = None,
+    scope: ScopeLike = None,
 ) -> tuple[list[Tensor], object]:
     """Run a cell over a list of steps, from a saved state, and save the final state. A long
     sequence is processed in segments.
@@ -178,7 +201,7 @@ def _check_steps(inputs, of: str) -> None:
         )
 
 
-def _lengths(graph: Graph, given, batch: int | None) -> Tensor:
+def _lengths(graph: TensorFlowGraph, given, batch: int | None) -> Tensor:
     lengths = operations.convert_to_tensor(given, name="sequence_length")
     if lengths.dtype.is_floating or len(lengths.shape) != 1:
         raise InputError(f"sequence_length was given {lengths}: give one whole number for each row")
@@ -199,7 +222,7 @@ def _lengths(graph: Graph, given, batch: int | None) -> Tensor:
     return lengths
 
 
-def _masked(graph: Graph, cell: RNNCell, x, state, lengths: Tensor, t: int) -> tuple:
+def _masked(graph: TensorFlowGraph, cell: RNNCell, x, state, lengths: Tensor, t: int) -> tuple:
     """One step in its own branch, which TensorFlow skips if no row is that long."""
     graph.record(_ASK)
     if not cell.counted:
@@ -232,11 +255,11 @@ def static_bidirectional_rnn(
     cell_fw: RNNCell,
     cell_bw: RNNCell,
     inputs: Sequence,
-    initial_state_fw=None,
-    initial_state_bw=None,
-    dtype=None,
-    sequence_length=None,
-    scope=None,
+    initial_state_fw: StateLike = None,
+    initial_state_bw: StateLike = None,
+    dtype: DTypeLike | None = None,
+    sequence_length: TensorLike = None,
+    scope: ScopeLike = None,
 ) -> tuple[list[Tensor], object, object]:
     """Run one cell forwards and another one backwards over a list of steps. The backward cell
     starts at each row's last valid step.
@@ -261,7 +284,9 @@ def static_bidirectional_rnn(
             )
         with graph.open_variable_scope("bw") as below:
             steps = [input_parts(cell_bw, x, ["batch"], "static_bidirectional_rnn") for x in inputs]
-            backwards = list(zip(*(_reversed(part, sequence_length) for part in zip(*steps))))
+            backwards: list[Any] = list(
+                zip(*(_reversed(part, sequence_length) for part in zip(*steps)))
+            )
             backwards = [x if len(x) > 1 else x[0] for x in backwards]
             outputs_bw, state_bw = static_rnn(
                 cell_bw, backwards, initial_state_bw, dtype, sequence_length, below
@@ -322,9 +347,9 @@ def stack_bidirectional_rnn(
     inputs: Sequence,
     initial_states_fw: list | None = None,
     initial_states_bw: list | None = None,
-    dtype=None,
-    sequence_length=None,
-    scope=None,
+    dtype: DTypeLike | None = None,
+    sequence_length: TensorLike = None,
+    scope: ScopeLike = None,
 ) -> tuple[list[Tensor], tuple, tuple]:
     """Run stacked bidirectional layers over a list of steps; each layer takes both outputs of the
     layer below.
@@ -366,14 +391,14 @@ def stack_bidirectional_rnn(
 def stack_bidirectional_dynamic_rnn(
     cells_fw: list[RNNCell],
     cells_bw: list[RNNCell],
-    inputs,
+    inputs: Any,
     initial_states_fw: list | None = None,
     initial_states_bw: list | None = None,
-    dtype=None,
-    sequence_length=None,
+    dtype: DTypeLike | None = None,
+    sequence_length: TensorLike = None,
     parallel_iterations: int | None = None,
     time_major: bool = False,
-    scope=None,
+    scope: ScopeLike = None,
 ) -> tuple[Tensor, tuple, tuple]:
     """Run stacked bidirectional layers over sequences; each layer takes both outputs of the layer
     below.

@@ -4,6 +4,7 @@ import numbers
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -12,18 +13,44 @@ from . import operations
 from .graph import (
     Computation,
     DType,
-    Graph,
+    DTypeLike,
     Operation,
+    ScopeLike,
+    StateLike,
     Tensor,
+    TensorFlowGraph,
     TensorShape,
     as_dtype,
     get_default_graph,
 )
 from .operations import merge
+from .session import SessionRun
 from .variables import Variable, get_variable
 
+__all__ = [
+    "Placed",
+    "RNNCell",
+    "Step",
+    "bound",
+    "check_cell",
+    "check_state",
+    "dimensions",
+    "flatten",
+    "input_depth",
+    "input_parts",
+    "join_inputs",
+    "variable_maker",
+    "number",
+    "pack",
+    "shared_state",
+    "count_steps",
+    "stepwise",
+    "whole",
+    "mask_outputs",
+]
 
-def flatten(state) -> list:
+
+def flatten(state: StateLike) -> list:
     """The parts of a state, in order."""
     return [s for part in state for s in flatten(part)] if _is_nested(state) else [state]
 
@@ -33,24 +60,24 @@ def _is_nested(state) -> bool:
     return isinstance(state, (tuple, list)) and not isinstance(state, TensorShape)
 
 
-def dimensions(size) -> tuple[int, ...]:
+def dimensions(size: Any) -> tuple[int, ...]:
     """The dimensions of a part of a state, from its number of units or its shape."""
     return tuple(size) if isinstance(size, TensorShape) else (size,)
 
 
-def pack(like, parts: Sequence):
+def pack(like: Any, parts: Sequence) -> Any:
     """Parts packed into the structure of another state.
 
     Args:
         like: A state, or a cell's `state_size`.
         parts: The parts, in order.
     """
-    parts = iter(parts)
+    rest = iter(parts)
 
-    def build(node):
+    def build(node: Any) -> Any:
         if hasattr(node, "_fields"):
             return type(node)(*(build(n) for n in node))
-        return tuple(build(n) for n in node) if _is_nested(node) else next(parts)
+        return tuple(build(n) for n in node) if _is_nested(node) else next(rest)
 
     return build(like)
 
@@ -85,13 +112,13 @@ class RNNCell:
         counted: Whether the number of TensorFlow's operations for it in a branch is known.
     """
 
-    state_size = None
-    output_size = None
+    state_size: Any = None
+    output_size: Any = None
     of_indices = False
-    input_dims = (2,)
+    input_dims: tuple[int, ...] = (2,)
     counted = True
 
-    def __init__(self, **given):
+    def __init__(self, **given: Any):
         # Custom cells pass on their own arguments.
         for name, value in given.items():
             if value is not None:
@@ -100,7 +127,7 @@ class RNNCell:
                     f"by ostinato.tf1: leave it out"
                 )
 
-    def zero_state(self, batch_size: int | Tensor, dtype):
+    def zero_state(self, batch_size: int | Tensor, dtype: DTypeLike) -> StateLike:
         """A state of zeros.
 
         Args:
@@ -109,36 +136,35 @@ class RNNCell:
         """
         if (
             not isinstance(batch_size, (Tensor, numbers.Integral))
-            or isinstance(batch_size, numbers.Integral)
-            and batch_size < 0
+            or not isinstance(batch_size, Tensor)
+            and int(batch_size) < 0
         ):
             raise InputError(
                 f"{type(self).__name__}.zero_state({batch_size!r}, ...): give a number of rows, or "
                 f"a tensor such as tf.shape(x)[0]"
             )
-        dtype, graph = as_dtype(dtype), get_default_graph()
+        kind, graph = as_dtype(dtype), get_default_graph()
         inputs = [batch_size] if isinstance(batch_size, Tensor) else []
-        rows = None if inputs else int(batch_size)
+        rows = None if isinstance(batch_size, Tensor) else int(batch_size)
         # TensorFlow concatenates the batch size and the size of the state twice, for the zeros and
         # for their shape.
         prefix = "ExpandDims(dim)" if inputs else "Const"
 
-        def zero(size):
+        def zero(size: Any) -> Tensor:
             op = graph.record(f"{prefix} Const concat(axis) zeros(Const)=zeros {prefix} Const")[
                 "zeros"
             ]
             shape = dimensions(size)
-            return op.computed(
-                dtype,
-                (rows, *shape),
-                inputs,
-                lambda *n: torch.zeros(int(n[0]) if n else rows, *shape, dtype=dtype.torch),
-            )
+
+            def compute(*n: torch.Tensor) -> torch.Tensor:
+                return torch.zeros((int(n[0]) if rows is None else rows, *shape), dtype=kind.torch)
+
+            return op.computed(kind, (rows, *shape), inputs, compute)
 
         with graph.name_scope(f"{type(self).__name__}ZeroState"):
             return pack(self.state_size, [zero(size) for size in flatten(self.state_size)])
 
-    def __call__(self, inputs, state, scope=None):
+    def __call__(self, inputs: Any, state: StateLike, scope: ScopeLike = None) -> tuple[Any, Any]:
         """Add one step to the graph.
 
         Args:
@@ -151,7 +177,7 @@ class RNNCell:
         placed = self.place(inputs, state, scope)
         return placed.results(placed.step.output, placed.step.states)
 
-    def place(self, inputs, state, scope=None) -> "Placed":
+    def place(self, inputs: Any, state: StateLike, scope: ScopeLike = None) -> "Placed":
         """Add one step to the graph, without its output tensors.
 
         Args:
@@ -174,7 +200,7 @@ class RNNCell:
             step = self.trace(graph, input_depth(xs, self), dtype)
             return Placed(self.output_size, self.state_size, step, xs, states, dtype, batch)
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         """Add one step to a graph, with the variables if this is the first one.
 
         Args:
@@ -235,7 +261,7 @@ class Placed:
                 if not valid.any():
                     return torch.zeros(len(valid), *shape[1:], dtype=self.dtype.torch), *before
             output, new = self.step.advance(
-                run, joined([x[None] for x in given[:several]]), before, valid
+                run, join_inputs([x[None] for x in given[:several]]), before, valid
             )
             return output[0], *new
 
@@ -243,15 +269,15 @@ class Placed:
             [*self.inputs, *self.states, *([] if lengths is None else [lengths]), *self.step.reads],
             advance,
         )
-        output = Tensor(output, self.dtype, shape, computation)
-        shared = shared_state(output.op, states)
+        result = Tensor(output, self.dtype, shape, computation)
+        shared = shared_state(output, states)
         new = [
-            output
+            result
             if i == shared
             else Tensor(op, self.dtype, (self.batch, *dimensions(size)), computation, i + 1)
             for i, (op, size) in enumerate(zip(states, flatten(self.state_size)))
         ]
-        return pack(self.output_size, [output]), pack(self.state_size, new)
+        return pack(self.output_size, [result]), pack(self.state_size, new)
 
 
 def shared_state(output: Operation, states: list[Operation]) -> int | None:
@@ -261,20 +287,19 @@ def shared_state(output: Operation, states: list[Operation]) -> int | None:
     return max((i for i, op in enumerate(states) if op is output), default=None)
 
 
-def joined(inputs: Sequence[torch.Tensor]) -> torch.Tensor | tuple[torch.Tensor, ...]:
+def join_inputs(inputs: Sequence[torch.Tensor]) -> torch.Tensor | tuple[torch.Tensor, ...]:
     """The input of `Step.advance`: a single input, or a tuple of several."""
     return tuple(inputs) if len(inputs) > 1 else inputs[0]
 
 
-def steps_made(x: torch.Tensor, lengths: torch.Tensor | None) -> int:
+def count_steps(x: torch.Tensor, lengths: torch.Tensor | None) -> int:
     """The number of steps that TensorFlow runs for an input (T, ...). It runs none past the longest
     row, and draws no random numbers there.
-
     """
     return len(x) if lengths is None else min(len(x), max([1, *lengths.tolist()]))
 
 
-def zeroed(output_TBO: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
+def mask_outputs(output_TBO: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tensor:
     """Outputs with 0 past each row's end; unchanged if lengths is None."""
     if lengths is None:
         return output_TBO
@@ -283,29 +308,38 @@ def zeroed(output_TBO: torch.Tensor, lengths: torch.Tensor | None) -> torch.Tens
 
 
 def stepwise(
-    run, x: torch.Tensor, states: list, lengths: torch.Tensor | None, once: Callable
+    run: SessionRun | None,
+    x: torch.Tensor,
+    states: list,
+    lengths: torch.Tensor | None,
+    once: Callable,
 ) -> tuple[torch.Tensor, list]:
     """`Step.advance` for a function that computes a single step:
     `once(run, x, states, valid rows or None)`.
-
     """
-    steps = steps_made(x, lengths)
-    outputs = []
+    steps = count_steps(x, lengths)
+    outputs: list[torch.Tensor] = []
+    output: torch.Tensor | None = None
     for t in range(steps):
         left = None if lengths is None else (lengths - t).clamp(0, 1)
         output, new = once(run, x[t], states, left)
-        outputs.append(zeroed(output[None], left))
+        assert output is not None
+        outputs.append(mask_outputs(output[None], left))
         if left is not None:
             new = [
                 torch.where(left.view(-1, *[1] * (n.dim() - 1)) > 0, n, s)
                 for n, s in zip(new, states)
             ]
         states = new
+    assert output is not None, "there is a step"
     return torch.cat([*outputs, output.new_zeros(len(x) - steps, *output.shape)]), states
 
 
-def making(
-    made: dict[str, Variable], declared: dict[str, tuple], dtype, resource: bool | None = None
+def variable_maker(
+    made: dict[str, Variable],
+    declared: dict[str, tuple],
+    dtype: DType,
+    resource: bool | None = None,
 ) -> Callable:
     """A function that creates the variables of a recipe in the current scope, each at its first
     use, and stores them.
@@ -317,7 +351,7 @@ def making(
         dtype, resource: See `get_variable`.
     """
 
-    def variable(name):
+    def variable(name: str) -> None:
         if name not in made:
             shape, initializer, *trainable = declared[name]
             made[name] = get_variable(
@@ -327,7 +361,7 @@ def making(
     return variable
 
 
-def number(cell, name: str, given) -> float:
+def number(cell: object, name: str, given: Any) -> float:
     """Validate a number given to a cell.
 
     Args:
@@ -343,7 +377,7 @@ def number(cell, name: str, given) -> float:
     return float(given)
 
 
-def bound(cell, name: str, given) -> float | None:
+def bound(cell: object, name: str, given: Any) -> float | None:
     """Validate a bound given to a cell: a number, 0 or more, or None for no bound.
 
     Args:
@@ -377,7 +411,7 @@ def whole(cell: object, name: str, given: object, fix: str = "") -> int:
     return int(given)
 
 
-def check_cell(cell, of: str) -> None:
+def check_cell(cell: object, of: str) -> None:
     """Reject values that are not cells.
 
     Args:
@@ -391,7 +425,7 @@ def check_cell(cell, of: str) -> None:
         )
 
 
-def check_state(cell: RNNCell, state) -> list:
+def check_state(cell: RNNCell, state: StateLike) -> list:
     """The parts of a state, which must have the structure of the cell's states."""
     sizes, parts = flatten(cell.state_size), flatten(state)
     if len(parts) != len(sizes):
@@ -410,7 +444,7 @@ def check_state(cell: RNNCell, state) -> list:
     return parts
 
 
-def input_parts(cell: RNNCell, inputs, leading: Sequence[str], of: str) -> list[Tensor]:
+def input_parts(cell: RNNCell, inputs: Any, leading: Sequence[str], of: str) -> list[Tensor]:
     """The tensors of an input: one, or several for a cell with several inputs.
 
     Args:
@@ -444,7 +478,6 @@ def input_parts(cell: RNNCell, inputs, leading: Sequence[str], of: str) -> list[
 def input_depth(parts: Sequence[Tensor], cell: RNNCell) -> int | tuple:
     """The size of an input, which must be static because weights depend on it. For several inputs
     or sizes, a tuple of all.
-
     """
     known = []
     for x, dims in zip(parts, cell.input_dims):

@@ -1,7 +1,9 @@
 """Variables, their initializers, and variable scopes."""
 
 import re
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -10,10 +12,14 @@ from ..errors import InputError, SizeError
 from .graph import (
     Computation,
     DType,
+    DTypeLike,
+    Initializer,
+    Operand,
     Operation,
+    ScopeLike,
     Tensor,
+    TensorLike,
     TensorShape,
-    Value,
     VariableScope,
     as_dtype,
     get_default_graph,
@@ -23,10 +29,27 @@ from .operations import constant, convert_to_tensor, shape_of
 from .random import glorot_limit
 from .shapes import ones, random_uniform, zeros
 
+__all__ = [
+    "AUTO_REUSE",
+    "Variable",
+    "constant_initializer",
+    "get_variable",
+    "get_variable_scope",
+    "global_variables",
+    "global_variables_initializer",
+    "glorot_uniform_initializer",
+    "ones_initializer",
+    "random_uniform_initializer",
+    "trainable_variables",
+    "variable_scope",
+    "variables_initializer",
+    "zeros_initializer",
+]
+
 AUTO_REUSE = "auto"
 
 
-class Variable(Value):
+class Variable(Operand):
     """A variable, whose value a session keeps.
 
     Attributes:
@@ -45,7 +68,13 @@ class Variable(Value):
         InputError: The initial value is a tensor of another dtype.
     """
 
-    def __init__(self, initial_value, trainable: bool = True, name: str | None = None, dtype=None):
+    def __init__(
+        self,
+        initial_value: TensorLike,
+        trainable: bool = True,
+        name: str | None = None,
+        dtype: DTypeLike | None = None,
+    ):
         graph = get_default_graph()
         with graph.name_scope(name or "Variable") as scope:
             initial_value = convert_to_tensor(initial_value, dtype=dtype, name="initial_value")
@@ -55,9 +84,9 @@ class Variable(Value):
     def _named(
         cls,
         name: str,
-        shape: TensorShape,
-        dtype: DType,
-        initializer,
+        shape: TensorShape | None,
+        dtype: DType | None,
+        initializer: Initializer,
         trainable: bool,
         resource: bool,
     ) -> "Variable":
@@ -66,7 +95,7 @@ class Variable(Value):
         with graph.name_scope(None), graph.name_scope(name) as scope:
             if callable(initializer):
                 with graph.name_scope("Initializer"):
-                    initial_value = initializer(shape, dtype=dtype)
+                    initial_value = cast(Tensor, initializer(shape, dtype=dtype))
             else:
                 initial_value = convert_to_tensor(initializer, dtype=dtype, name="initial_value")
             variable._record(scope, initial_value, trainable, resource)
@@ -124,11 +153,11 @@ class Variable(Value):
         """The tensor that reads its value."""
         return self.read
 
-    def eval(self, session=None) -> np.ndarray:
+    def eval(self, session: Any = None) -> np.ndarray:
         """The value in a session, by default the default session."""
         return self.read.eval(session=session)
 
-    def load(self, value, session=None) -> None:
+    def load(self, value: TensorLike, session: Any = None) -> None:
         """Assign a value in a session.
 
         Args:
@@ -142,7 +171,7 @@ class Variable(Value):
         self._fits("load", array.shape)
         self._store(session_for(session, f"{self.name}.load"), torch.from_numpy(array))
 
-    def assign(self, value) -> Tensor:
+    def assign(self, value: TensorLike) -> Tensor:
         """A tensor that assigns a value to the variable when it is run.
 
         Raises:
@@ -159,7 +188,7 @@ class Variable(Value):
             Computation([tensor], lambda run, v: self._store(run.session, v)),
         )
 
-    def __repr__(self):
+    def __repr__(self) -> str:
         kind = self.dtype.name if self.resource else f"{self.dtype.name}_ref"
         return f"<tf.Variable {self.name!r} shape={self.shape} dtype={kind}>"
 
@@ -171,10 +200,12 @@ class glorot_uniform_initializer:
         seed: The seed of the operation; None for the graph's.
     """
 
-    def __init__(self, seed: int | None = None, dtype="float32"):
+    def __init__(self, seed: int | None = None, dtype: DTypeLike = "float32"):
         self.seed, self.dtype = seed, dtype
 
-    def __call__(self, shape, dtype=None, partition_info=None) -> Tensor:
+    def __call__(
+        self, shape: Any, dtype: DTypeLike | None = None, partition_info: object = None
+    ) -> Tensor:
         limit = glorot_limit(tuple(shape))
         return random_uniform(shape, -limit, limit, dtype=dtype or self.dtype, seed=self.seed)
 
@@ -192,11 +223,13 @@ class random_uniform_initializer:
         minval: float = 0.0,
         maxval: float | None = None,
         seed: int | None = None,
-        dtype="float32",
+        dtype: DTypeLike = "float32",
     ):
         self.minval, self.maxval, self.seed, self.dtype = minval, maxval, seed, dtype
 
-    def __call__(self, shape, dtype=None, partition_info=None) -> Tensor:
+    def __call__(
+        self, shape: Any, dtype: DTypeLike | None = None, partition_info: object = None
+    ) -> Tensor:
         return random_uniform(
             shape, self.minval, self.maxval, dtype=dtype or self.dtype, seed=self.seed
         )
@@ -205,20 +238,24 @@ class random_uniform_initializer:
 class zeros_initializer:
     """Initializer with zeros."""
 
-    def __init__(self, dtype="float32"):
+    def __init__(self, dtype: DTypeLike = "float32"):
         self.dtype = dtype
 
-    def __call__(self, shape, dtype=None, partition_info=None) -> Tensor:
+    def __call__(
+        self, shape: Any, dtype: DTypeLike | None = None, partition_info: object = None
+    ) -> Tensor:
         return zeros(shape, dtype=dtype or self.dtype)
 
 
 class ones_initializer:
     """Initializer with ones."""
 
-    def __init__(self, dtype="float32"):
+    def __init__(self, dtype: DTypeLike = "float32"):
         self.dtype = dtype
 
-    def __call__(self, shape, dtype=None, partition_info=None) -> Tensor:
+    def __call__(
+        self, shape: Any, dtype: DTypeLike | None = None, partition_info: object = None
+    ) -> Tensor:
         return ones(shape, dtype=dtype or self.dtype)
 
 
@@ -229,18 +266,20 @@ class constant_initializer:
         value: The number or array.
     """
 
-    def __init__(self, value=0.0, dtype="float32"):
+    def __init__(self, value: TensorLike = 0.0, dtype: DTypeLike = "float32"):
         self.value, self.dtype = value, dtype
 
-    def __call__(self, shape, dtype=None, partition_info=None) -> Tensor:
+    def __call__(
+        self, shape: Any, dtype: DTypeLike | None = None, partition_info: object = None
+    ) -> Tensor:
         return constant(self.value, dtype=dtype or self.dtype, shape=shape)
 
 
 def get_variable(
     name: str,
-    shape=None,
-    dtype=None,
-    initializer=None,
+    shape: Any = None,
+    dtype: DTypeLike | None = None,
+    initializer: Initializer = None,
     trainable: bool = True,
     use_resource: bool | None = None,
 ) -> Variable:
@@ -284,7 +323,7 @@ def get_variable(
                 f"Variable {full} exists with shape {found.shape} and was requested with {sizes}: "
                 f"request its own shape"
             )
-        if kind not in (None, found.dtype):
+        if kind is not None and kind is not found.dtype:
             raise InputError(
                 f"Variable {full} exists with dtype {found.dtype.name} and was requested with "
                 f"{kind.name}: write dtype={found.dtype!r}"
@@ -314,6 +353,7 @@ def get_variable(
             f"shape=[...], or a value as initializer"
         )
     elif initializer is None:
+        assert kind is not None, "only a value has no dtype here"
         initializer = glorot_uniform_initializer() if kind.is_floating else zeros_initializer()
     elif isinstance(initializer, type):
         initializer = initializer()
@@ -323,12 +363,12 @@ def get_variable(
 
 @contextmanager
 def variable_scope(
-    name_or_scope,
+    name_or_scope: ScopeLike,
     default_name: str | None = None,
-    initializer=None,
-    reuse=None,
+    initializer: Initializer = None,
+    reuse: bool | str | None = None,
     use_resource: bool | None = None,
-):
+) -> Iterator[VariableScope]:
     """Name variables and operations below a scope inside a `with`.
 
     Args:

@@ -5,13 +5,25 @@ attention.
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 
 from ..errors import InputError, SizeError
 from . import arithmetic
 from .cells import ACTIVATIONS, Layer, refuse
-from .graph import Graph, Operation, Tensor, VariableScope, get_default_graph
+from .graph import (
+    DType,
+    DTypeLike,
+    Initializer,
+    Operation,
+    StateLike,
+    Tensor,
+    TensorFlowGraph,
+    TensorShape,
+    VariableScope,
+    get_default_graph,
+)
 from .session import InvalidArgumentError
 from .steps import (
     RNNCell,
@@ -19,17 +31,28 @@ from .steps import (
     check_cell,
     dimensions,
     flatten,
-    making,
+    mask_outputs,
     number,
     stepwise,
+    variable_maker,
     whole,
-    zeroed,
 )
 from .variables import constant_initializer, random_uniform_initializer
 
+__all__ = [
+    "AttentionCellWrapper",
+    "DeviceWrapper",
+    "EmbeddingWrapper",
+    "HighwayWrapper",
+    "InputProjectionWrapper",
+    "MultiRNNCell",
+    "OutputProjectionWrapper",
+    "ResidualWrapper",
+]
+
 
 @contextmanager
-def _within(graph: Graph, cell: RNNCell, name: str) -> Iterator[None]:
+def _within(graph: TensorFlowGraph, cell: "MultiRNNCell | _Wrapper", name: str) -> Iterator[None]:
     """Enter the variable scope of a cell that is not a layer; the first call stores it in
     `cell.scope`.
     """
@@ -79,7 +102,7 @@ class MultiRNNCell(RNNCell):
         self.counted = not self.joined and all(c.counted for c in cells)
         self.scope: VariableScope | None = None
 
-    def zero_state(self, batch_size: int | Tensor, dtype):
+    def zero_state(self, batch_size: int | Tensor, dtype: DTypeLike) -> StateLike:
         with get_default_graph().name_scope("MultiRNNCellZeroState"):
             return (
                 super().zero_state(batch_size, dtype)
@@ -87,7 +110,7 @@ class MultiRNNCell(RNNCell):
                 else tuple(c.zero_state(batch_size, dtype) for c in self.cells)
             )
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         sizes = [len(flatten(c.state_size)) for c in self.cells]
         steps = []
         with _within(graph, self, "multi_rnn_cell"):
@@ -135,12 +158,12 @@ class _Wrapper(RNNCell):
         )
         self.input_dims, self.counted = cell.input_dims, self.counted and cell.counted
         self.scope: VariableScope | None = None
-        self.made: dict = {}
+        self.variable_map: dict = {}
         # In TensorFlow 1.13 a layer that is an attribute of a wrapper creates resource variables.
         if isinstance(cell, Layer):
             cell.resource = True
 
-    def zero_state(self, batch_size: int | Tensor, dtype):
+    def zero_state(self, batch_size: int | Tensor, dtype: DTypeLike) -> StateLike:
         with get_default_graph().name_scope(f"{type(self).__name__}ZeroState"):
             return self.cell.zero_state(batch_size, dtype)
 
@@ -154,7 +177,7 @@ class ResidualWrapper(_Wrapper):
 
     most_dims = 5
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         if input_size != self.output_size:
             raise SizeError(
                 f"ResidualWrapper: an input of size {input_size} cannot be added to an output of "
@@ -165,7 +188,7 @@ class ResidualWrapper(_Wrapper):
 
         def advance(run, x, states, lengths):
             output, new = step.advance(run, x, states, lengths)
-            return zeroed(x + output, lengths), new
+            return mask_outputs(x + output, lengths), new
 
         return Step(advance, op, step.states, step.reads)
 
@@ -180,10 +203,10 @@ class DeviceWrapper(_Wrapper):
 
     most_inputs, most_dims = 2, 5
 
-    def __init__(self, cell: RNNCell, device):
+    def __init__(self, cell: RNNCell, device: object):
         super().__init__(cell)
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         return self.cell.trace(graph, input_size, dtype)
 
 
@@ -218,7 +241,7 @@ class HighwayWrapper(_Wrapper):
             number(self, "carry_bias_init", carry_bias_init),
         )
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         if input_size != self.output_size:
             raise SizeError(
                 f"HighwayWrapper: an input of size {input_size} cannot be mixed with an output of "
@@ -235,25 +258,30 @@ class HighwayWrapper(_Wrapper):
         gate = "${0}_w ${0}_b xw_plus_b(MatMul[Enter])[Enter] Sigmoid"
         other = "sub(x)" if self.coupled else gate.format("transform")
         op = graph.record(
-            f"{gate.format('carry')} {other} mul mul add", making(self.made, declared, dtype)
+            f"{gate.format('carry')} {other} mul mul add",
+            variable_maker(self.variable_map, declared, dtype),
         ).last
 
         def advance(run, x, states, lengths):
             output, new = step.advance(run, x, states, lengths)
             carry, *transform = [
-                arithmetic.sigmoid(_linear(run, x, self.made[f"{name}_w"], self.made[f"{name}_b"]))
+                arithmetic.sigmoid(
+                    _linear(run, x, self.variable_map[f"{name}_w"], self.variable_map[f"{name}_b"])
+                )
                 for name in ("carry", "transform")
-                if f"{name}_w" in self.made
+                if f"{name}_w" in self.variable_map
             ]
-            return zeroed(
+            return mask_outputs(
                 x * carry + output * (transform[0] if transform else 1 - carry), lengths
             ), new
 
-        return Step(advance, op, step.states, [*step.reads, *(v.read for v in self.made.values())])
+        return Step(
+            advance, op, step.states, [*step.reads, *(v.read for v in self.variable_map.values())]
+        )
 
 
 class _Projection(_Wrapper):
-    def __init__(self, cell: RNNCell, activation):
+    def __init__(self, cell: RNNCell, activation: Callable | str | None):
         super().__init__(cell)
         if activation not in [*ACTIVATIONS]:
             raise InputError(
@@ -263,13 +291,16 @@ class _Projection(_Wrapper):
             )
         self.activation_name = "" if activation is None else ACTIVATIONS[activation][1]
 
-    def _project(self, graph: Graph, rows: int, columns: int, dtype) -> tuple[Operation, Callable]:
+    def _project(
+        self, graph: TensorFlowGraph, rows: int, columns: int, dtype
+    ) -> tuple[Operation, Callable]:
         declared = {
             "kernel": ([rows, columns], None),
             "bias": ([columns], constant_initializer(0.0)),
         }
         op = graph.record(
-            f"$kernel $bias {_LINEAR} {self.activation_name}", making(self.made, declared, dtype)
+            f"$kernel $bias {_LINEAR} {self.activation_name}",
+            variable_maker(self.variable_map, declared, dtype),
         ).last
         functions = {
             "": lambda v: v,
@@ -278,11 +309,11 @@ class _Projection(_Wrapper):
             "Relu": torch.relu,
         }
         return op, lambda run, x: functions[self.activation_name](
-            _linear(run, x, self.made["kernel"], self.made["bias"])
+            _linear(run, x, self.variable_map["kernel"], self.variable_map["bias"])
         )
 
     def _reads(self, step: Step) -> list[Tensor]:
-        return [*step.reads, *(v.read for v in self.made.values())]
+        return [*step.reads, *(v.read for v in self.variable_map.values())]
 
 
 class InputProjectionWrapper(_Projection):
@@ -296,12 +327,19 @@ class InputProjectionWrapper(_Projection):
         reuse: Not supported; use tf.variable_scope(..., reuse=True) around the call.
     """
 
-    def __init__(self, cell: RNNCell, num_proj: int, activation=None, input_size=None, reuse=None):
+    def __init__(
+        self,
+        cell: RNNCell,
+        num_proj: int,
+        activation: Callable | str | None = None,
+        input_size: int | tuple[int, ...] | TensorShape | None = None,
+        reuse: bool | str | None = None,
+    ):
         refuse("InputProjectionWrapper", reuse=reuse)
         super().__init__(cell, activation)
         self.num_proj = whole(self, "num_proj", num_proj)
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         with _within(graph, self, "input_projection_wrapper"):
             _, project = self._project(graph, input_size, self.num_proj, dtype)
             step = self.cell.trace(graph, self.num_proj, dtype)
@@ -322,19 +360,25 @@ class OutputProjectionWrapper(_Projection):
         reuse: Not supported; use tf.variable_scope(..., reuse=True) around the call.
     """
 
-    def __init__(self, cell: RNNCell, output_size: int, activation=None, reuse=None):
+    def __init__(
+        self,
+        cell: RNNCell,
+        output_size: int,
+        activation: Callable | str | None = None,
+        reuse: bool | str | None = None,
+    ):
         refuse("OutputProjectionWrapper", reuse=reuse)
         super().__init__(cell, activation)
         self.output_size = whole(self, "output_size", output_size)
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         with _within(graph, self, "output_projection_wrapper"):
             step = self.cell.trace(graph, input_size, dtype)
             op, project = self._project(graph, self.cell.output_size, self.output_size, dtype)
 
         def advance(run, x, states, lengths):
             output, new = step.advance(run, x, states, lengths)
-            return zeroed(project(run, output), lengths), new
+            return mask_outputs(project(run, output), lengths), new
 
         return Step(advance, op, step.states, self._reads(step))
 
@@ -358,8 +402,8 @@ class EmbeddingWrapper(_Wrapper):
         cell: RNNCell,
         embedding_classes: int,
         embedding_size: int,
-        initializer=None,
-        reuse=None,
+        initializer: Initializer = None,
+        reuse: bool | str | None = None,
     ):
         refuse("EmbeddingWrapper", reuse=reuse)
         super().__init__(cell)
@@ -370,7 +414,7 @@ class EmbeddingWrapper(_Wrapper):
             initializer,
         )
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         if input_size != 1:
             raise SizeError(
                 f"EmbeddingWrapper was given an input of size {input_size}: give it one whole "
@@ -387,12 +431,12 @@ class EmbeddingWrapper(_Wrapper):
             after = "[Enter Identity]" if graph.loop else " embedding_lookup{Identity}"
             graph.record(
                 f"$embedding Reshape(shape) embedding_lookup(axis){after}",
-                making(self.made, declared, dtype),
+                variable_maker(self.variable_map, declared, dtype),
             )
             step = self.cell.trace(graph, self.embedding_size, dtype)
 
         def advance(run, x, states, lengths):
-            numbers, table = x[..., 0].long(), run[self.made["embedding"].read]
+            numbers, table = x[..., 0].long(), run[self.variable_map["embedding"].read]
             if numbers.numel() and not 0 <= numbers.min() <= numbers.max() < len(table):
                 raise InvalidArgumentError(
                     f"EmbeddingWrapper was given the numbers {numbers.min()} to {numbers.max()}: "
@@ -402,7 +446,10 @@ class EmbeddingWrapper(_Wrapper):
             return step.advance(run, torch.nn.functional.embedding(numbers, table), states, lengths)
 
         return Step(
-            advance, step.output, step.states, [*step.reads, *(v.read for v in self.made.values())]
+            advance,
+            step.output,
+            step.states,
+            [*step.reads, *(v.read for v in self.variable_map.values())],
         )
 
 
@@ -431,7 +478,7 @@ class AttentionCellWrapper(_Wrapper):
         attn_vec_size: int | None = None,
         input_size: int | None = None,
         state_is_tuple: bool = True,
-        reuse=None,
+        reuse: bool | str | None = None,
     ):
         refuse("AttentionCellWrapper", reuse=reuse)
         super().__init__(cell)
@@ -446,10 +493,10 @@ class AttentionCellWrapper(_Wrapper):
         self.input_size = input_size and whole(self, "input_size", input_size)
         self.state_size = (cell.state_size, self.output_size, self.output_size * attn_length)
 
-    def zero_state(self, batch_size: int | Tensor, dtype):
+    def zero_state(self, batch_size: int | Tensor, dtype: DTypeLike) -> StateLike:
         return RNNCell.zero_state(self, batch_size, dtype)
 
-    def trace(self, graph: Graph, input_size: int, dtype) -> Step:
+    def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:
         size, compared, sizes = self.output_size, self.attn_vec_size, flatten(self.cell.state_size)
         given = self.input_size or input_size
         declared = {
@@ -465,7 +512,7 @@ class AttentionCellWrapper(_Wrapper):
                 f"{within}kernel": ([rows, columns], None),
                 f"{within}bias": ([columns], constant_initializer(0.0)),
             }
-        make = making(self.made, declared, dtype)
+        make = variable_maker(self.variable_map, declared, dtype)
         with _within(graph, self, "attention_cell_wrapper"):
             graph.record(f"Reshape(shape) $kernel $bias Const concat {_LINEAR}", make)
             step = self.cell.trace(graph, given, dtype)
@@ -485,21 +532,26 @@ class AttentionCellWrapper(_Wrapper):
 
         def linear(run, within, *parts):
             return _linear(
-                run, torch.cat(parts, -1), self.made[f"{within}kernel"], self.made[f"{within}bias"]
+                run,
+                torch.cat(parts, -1),
+                self.variable_map[f"{within}kernel"],
+                self.variable_map[f"{within}bias"],
             )
 
         def once(run, x, states, left):
-            *states, attended, kept = states
+            *states, attended, keep_mask = states
             value, new = step.advance(run, linear(run, "", x, attended)[None], states, left)
-            past = kept.view(-1, self.attn_length, size)
+            past = keep_mask.view(-1, self.attn_length, size)
             features = (
-                past @ run[self.made["attention/attn_w"].read][0, 0]
+                past @ run[self.variable_map["attention/attn_w"].read][0, 0]
                 + linear(run, "attention/", *new)[:, None]
             )
-            scores = (run[self.made["attention/attn_v"].read] * arithmetic.tanh(features)).sum(-1)
+            scores = (
+                run[self.variable_map["attention/attn_v"].read] * arithmetic.tanh(features)
+            ).sum(-1)
             attended = (torch.softmax(scores, -1)[..., None] * past).sum(1)
             output = linear(run, "attn_output_projection/", value[0], attended)
-            return output, [*new, attended, torch.cat([kept[:, size:], output], -1)]
+            return output, [*new, attended, torch.cat([keep_mask[:, size:], output], -1)]
 
         def advance(run, x, states, lengths):
             return stepwise(run, x, states, lengths, once)
@@ -508,5 +560,5 @@ class AttentionCellWrapper(_Wrapper):
             advance,
             marks["output"],
             [*step.states, marks["attended"], marks["kept"]],
-            [*step.reads, *(v.read for v in self.made.values())],
+            [*step.reads, *(v.read for v in self.variable_map.values())],
         )
