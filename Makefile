@@ -15,13 +15,13 @@ demo: $(READY)
 test: $(READY)
 	$(VENV)/bin/python -m pytest
 
-# The exhaustive checks, and then the whole suite for each number of vector lanes, and without bfloat16 instructions, whatever this
+# The exhaustive checks, and then the whole suite for each vector width, and without bfloat16 instructions, whatever this
 # processor has: see `host` in src/ostinato/engines/kernels/jit.py.
 slow: $(READY)
 	$(VENV)/bin/python -m pytest -m slow
-	OSTINATO_LANES=4 $(VENV)/bin/python -m pytest
-	OSTINATO_LANES=8 $(VENV)/bin/python -m pytest
-	OSTINATO_LANES=16 $(VENV)/bin/python -m pytest
+	OSTINATO_VECTOR_WIDTH=4 $(VENV)/bin/python -m pytest
+	OSTINATO_VECTOR_WIDTH=8 $(VENV)/bin/python -m pytest
+	OSTINATO_VECTOR_WIDTH=16 $(VENV)/bin/python -m pytest
 	OSTINATO_BFLOAT16=0 $(VENV)/bin/python -m pytest
 
 # Set up anew where what is asked for has changed, or where an earlier set-up did not come to its end.
