@@ -253,7 +253,7 @@ def test_the_peak_is_what_all_threads_reach():
         found.append(peak.best)
     assert found == sorted(found) and 1e9 < found[-1] < 1e13
     # Every chain ends at 1, in every lane of both threads.
-    lanes, sums = jit.host()[0].lanes, 24 if jit.host()[0].registers >= 32 else 12
+    lanes, sums = jit.host()[0].vector_width, 24 if jit.host()[0].registers >= 32 else 12
     found = np.frombuffer(peak._words, np.float32)[16:].reshape(2, 16)[:, :lanes]
     assert (found == sums).all()
 

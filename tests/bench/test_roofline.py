@@ -154,7 +154,7 @@ def test_usual_sizes_stand_in_where_the_system_does_not_tell(processors, tmp_pat
 
 
 def test_every_thread_reads_all_of_its_part(kernels):
-    lanes = jit.host()[0].lanes
+    lanes = jit.host()[0].vector_width
     reading = roofline.Reading(2, 20_000)
     part = 20_000 // (roofline.SUMS * lanes * 4) * roofline.SUMS * lanes
     reading._words[0] = 3

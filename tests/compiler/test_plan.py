@@ -208,7 +208,7 @@ def test_nothing_is_kept_twice(name, ahead):
         v
         for g in plan.train.groups
         for v, buffer, _ in g.stores
-        if buffer != "scratch" and v.op not in ("number", "spread")
+        if buffer != "scratch" and v.op not in ("number", "widen")
     ]
     kept = set(plan.kept)
     assert len(kept) == len(plan.kept)
@@ -399,7 +399,7 @@ def run(program, buffers, weights):
                 return at(*program.homes[v], v.size)
             return (
                 find(v.args[0]).expand(ROWS, v.size)
-                if v.op == "spread"
+                if v.op == "widen"
                 else MATHS[v.op](*map(find, v.args))
             )
 

@@ -104,8 +104,8 @@ def test_whole_numbers_are_rounded_alike_by_both_engines(
     with torch.no_grad():
         for p in layer.parameters():
             p.copy_(torch.randint(-1, 2, p.shape) * (torch.rand(p.shape) < 3 / p.shape[-1]))
-    x = torch.randint(-600, 601, (row_product, steps, inputs)).float()
-    factors = torch.randint(-300, 301, (row_product, steps, 2 * hidden)).float()
+    x = torch.randint(-600, 601, (rows, steps, inputs)).float()
+    factors = torch.randint(-300, 301, (rows, steps, 2 * hidden)).float()
     mine = run(layer, x, "cpu", factors=factors, lengths=lengths)
     wanted = run(layer, x, "reference", factors=factors, lengths=lengths)
     for a, b in zip(mine, wanted, strict=True):
@@ -120,7 +120,7 @@ def test_whole_numbers_are_rounded_alike_by_both_engines(
 )
 @pytest.mark.parametrize("name", CELLS)
 def test_every_cell_is_the_reference_rounded(way, name, rows, steps, lengths, close):
-    layer, x = made(name, bidirectional=True), torch.randn(row_product, steps, 9)
+    layer, x = made(name, bidirectional=True), torch.randn(rows, steps, 9)
     mine, wanted = (run(layer, x, engine, lengths=lengths) for engine in ("cpu", "reference"))
     # As near as bfloat16 allows: where two sums differ in their last digit, they may be rounded to
     # neighbours.
@@ -136,10 +136,8 @@ def test_every_cell_is_the_reference_rounded(way, name, rows, steps, lengths, cl
 @pytest.mark.parametrize("rows", [1, 2, 40])
 @pytest.mark.parametrize("name", ["elman", "lstm", "gru", "lstm_peephole", "min_gru"])
 def test_a_step_of_numbers_that_are_bfloat16_is_as_near_as_float32(way, name, rows, close):
-    layer, x = made(name, 33, 47), precision.rounded(torch.randn(row_product, 1, 33))
-    states = tuple(
-        precision.rounded(torch.randn(1, row_product, 47)) for _ in CELLS[name].graph.states
-    )
+    layer, x = made(name, 33, 47), precision.rounded(torch.randn(rows, 1, 33))
+    states = tuple(precision.rounded(torch.randn(1, rows, 47)) for _ in CELLS[name].graph.states)
     results = []
     for engine in ("cpu", "reference"):
         layer.engine = engine
@@ -324,7 +322,7 @@ def test_it_can_be_transformed():
 def test_a_tile_multiplies_every_number_of_rows_and_pairs(way, chunk, height, close):
     target = way
     tile = tile_product.Product(16, target, chunk, height)
-    kinds = {"rows": ctypes.c_void_p, "aside": ctypes.c_void_p, "weights": ctypes.c_void_p}
+    kinds = {"rows": ctypes.c_void_p, "sums": ctypes.c_void_p, "weights": ctypes.c_void_p}
     compiled = jit.Compiled(tile.text, tile.name)
     multiply = ctypes.CFUNCTYPE(
         None, *(kinds.get(name, ctypes.c_int64) for name in tile_product.ARGUMENTS)
@@ -332,28 +330,26 @@ def test_a_tile_multiplies_every_number_of_rows_and_pairs(way, chunk, height, cl
     for count in (1, 2, 5, 12, 13, 25):
         for depth in (0, 1, 3, 4, 9):
             weights, x = (
-                torch.randn(depth, chunk, target.lanes, 2).bfloat16(),
+                torch.randn(depth, chunk, target.vector_width, 2).bfloat16(),
                 torch.randn(count, 1 + depth, 2).bfloat16(),
             )
             given = x if target.bfloat16 else x.float()
-            aside, row_product = (
-                torch.full((count, chunk * target.lanes), torch.nan),
+            sums, rows = (
+                torch.full((count, chunk * target.vector_width), torch.nan),
                 torch.tensor([row.data_ptr() for row in given]),
             )
             multiply(
-                row_product.data_ptr(),
+                rows.data_ptr(),
                 1,
                 count,
-                aside.data_ptr(),
-                aside.shape[1],
-                target.lanes,
+                sums.data_ptr(),
+                sums.shape[1],
+                target.vector_width,
                 0,
                 weights.data_ptr(),
                 depth,
             )
-            close(
-                aside, torch.einsum("rkp,kvlp->rvl", x[:, 1:].float(), weights.float()).flatten(1)
-            )
+            close(sums, torch.einsum("rkp,kvlp->rvl", x[:, 1:].float(), weights.float()).flatten(1))
 
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
@@ -437,7 +433,7 @@ def test_rounding_in_float32_is_torchs(compile_for):
             1 + 2.0**-8 * torch.arange(-9, 9),
         ]
     )
-    out = torch.empty(len(x) + target.lanes)
+    out = torch.empty(len(x) + target.vector_width)
     job = job_list.Job(
         jit.Compiled(_Rounds(target).text, "run"), [out.data_ptr(), x.data_ptr(), len(x)], 1
     )
@@ -524,7 +520,7 @@ def test_without_a_vector_unit_the_reference_engine_rounds(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "processor, has, lanes, forced, used, why",
+    "processor, has, vector_width, forced, used, why",
     [
         ("znver4", True, 16, "", True, "it is faster on znver4"),
         ("znver5", True, 16, "", True, "it is faster on znver5"),
@@ -539,27 +535,27 @@ def test_without_a_vector_unit_the_reference_engine_rounds(monkeypatch):
         ("cooperlake", True, 16, "", False, "AVX512_BF16 is not known to be faster on cooperlake"),
         ("cooperlake", True, 16, "1", True, "OSTINATO_BFLOAT16=1"),
         ("znver4", True, 16, "0", False, "OSTINATO_BFLOAT16=0"),
-        ("znver4", True, 8, "", False, "AVX512_BF16 needs 16 lanes"),
+        ("znver4", True, 8, "", False, "AVX512_BF16 needs 16 numbers per vector"),
         ("skylake-avx512", False, 16, "", False, "skylake-avx512 does not have AVX512_BF16"),
         ("neoverse-n1", False, 4, "0", False, "neoverse-n1 does not have AVX512_BF16"),
     ],
 )
 def test_the_instructions_are_used_where_they_are_known_to_be_faster(
-    processor, has, lanes, forced, used, why, monkeypatch
+    processor, has, vector_width, forced, used, why, monkeypatch
 ):
     monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: processor)
     monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: {"avx512bf16": has})
     monkeypatch.setenv("OSTINATO_BFLOAT16", forced)
-    assert jit._bfloat16.__wrapped__(lanes) == (used, why)
+    assert jit._bfloat16.__wrapped__(vector_width) == (used, why)
 
 
-@pytest.mark.parametrize("has, lanes", [(False, 16), (True, 8)])
-def test_instructions_that_are_not_there_cannot_be_forced(has, lanes, monkeypatch):
+@pytest.mark.parametrize("has, vector_width", [(False, 16), (True, 8)])
+def test_instructions_that_are_not_there_cannot_be_forced(has, vector_width, monkeypatch):
     monkeypatch.setattr(llvm, "get_host_cpu_name", lambda: "this one")
     monkeypatch.setattr(llvm, "get_host_cpu_features", lambda: {"avx512bf16": has})
     monkeypatch.setenv("OSTINATO_BFLOAT16", "1")
     with pytest.raises(InputError, match="OSTINATO_BFLOAT16=1: .*leave it out"):
-        jit._bfloat16.__wrapped__(lanes)
+        jit._bfloat16.__wrapped__(vector_width)
 
 
 @has_engine

@@ -95,7 +95,7 @@ class Peak(Rate):
             # Enough chains to hide the latency of a multiply-add, and few enough for the registers.
             sums = 24 if target.registers >= 32 else 12
             text = _Chains(target, sums, openmp=jit.openmp() is not None).text
-            super().__init__(text, threads, (), 2 * target.lanes * sums * UNROLLED * threads)
+            super().__init__(text, threads, (), 2 * target.vector_width * sums * UNROLLED * threads)
 
     def __call__(self) -> None:
         if self.best is not None:

@@ -229,10 +229,10 @@ class _Reads(Turns):
         mine = self.at(b.inttoptr(self.given["start"], PTR), b.mul(self.thread, part))
         sums = [self.constant(0.0)] * SUMS
         with self.loop(0, self.given["count"], carried=sums):
-            with self.loop(0, part, SUMS * self.lanes, carried=sums) as k:
+            with self.loop(0, part, SUMS * self.vector_width, carried=sums) as k:
                 place = self.at(mine, k)
                 sums[:] = [
-                    b.fadd(total, self.load(self.at(place, v * self.lanes)))
+                    b.fadd(total, self.load(self.at(place, v * self.vector_width)))
                     for v, total in enumerate(sums)
                 ]
         self.end(sums)
@@ -248,7 +248,7 @@ class Reading(Rate):
 
     def __init__(self, threads: int, part: int):
         target, _ = jit.host()
-        turn = SUMS * target.lanes * 4
+        turn = SUMS * target.vector_width * 4
         part = max(part // turn, 1) * turn
         # Ones, because pages that were never written all map to one page of zeros.
         self._memory = np.ones((part * threads + CACHE_LINE_BYTES) // 4, np.float32)

@@ -1,5 +1,5 @@
-"""What runs before, in and after the time loop: a graph and its backward step, at given sizes, made
-ready for a kernel.
+"""The work before, in and after the time loop: a graph and its backward step, at given sizes,
+prepared for a kernel.
 
 The loop's part is lowered to `Value`s: every split, concat and pad is resolved, so that all values
 of one pointwise expression have the same units side by side, and is cut into phases. A phase is
@@ -18,8 +18,8 @@ from .gradient import Backward, derive
 # works out twice.
 COSTLY = {"sigmoid", "tanh", "exp", "log", "softplus"}
 
-# Numbers of which a row of a product that is made outside the loop has a multiple, so that the last
-# vectors have room.
+# The row of a product that is made outside the loop has a multiple of this many numbers, so that
+# the last vectors have room.
 ROW = 32
 
 
@@ -27,7 +27,7 @@ class Value:
     """One lowered value of `size` units, or of 1 that goes with any.
 
     Attributes:
-        op: read, number, product, sum, spread (a value of 1 made `size` wide), or a pointwise op.
+        op: read, number, product, sum, widen (a value of 1 made `size` wide), or a pointwise op.
         args: Values of the same size, or of size 1; the arguments of a product or of a sum, of any
             size.
         ref: (buffer, offset) of a read; the number; of a product, for each argument (weight,
@@ -108,7 +108,7 @@ class Program:
         ]
 
     def row(self, argument: Value) -> tuple[str, int]:
-        """Where an argument of a product is read from: a weight is put aside for that, as what an
+        """Where an argument of a product is read from: a weight is stored for that, as what an
         earlier phase made is.
         """
         held = argument.op == "read" and self.buffers[argument.ref[0]].rows != "fixed"
@@ -206,7 +206,7 @@ class Plan:
         graph, derived = self.graph, self.derived
         forward = self.forward_nodes = graph.nodes
         self._forward = set(forward)
-        self.stateful = _reached({n for n in forward if n.op == "state"}, forward)
+        self.stateful = reached({n for n in forward if n.op == "state"}, forward)
         # What the loop works out; the rest is worked out outside it.
         self.looped = self.stateful if self.ahead else {n for n in forward if n.args}
         needed = set(walk(graph.new_states))
@@ -234,8 +234,8 @@ class Plan:
         ]
         nodes = self.backward_nodes = walk(roots)
         leaves = {n for n in nodes if n.op == "gradient" and n.value != "output"}
-        self.carried = _reached(leaves, nodes)
-        self.graded = _reached({n for n in nodes if n.op == "gradient"}, nodes)
+        self.carried = reached(leaves, nodes)
+        self.graded = reached({n for n in nodes if n.op == "gradient"}, nodes)
         in_loop = set(walk(derived.states.values()))
         self.before_backward = [
             n
@@ -363,11 +363,8 @@ class Plan:
     def _lower(self, n: Node):
         make, cuts = self._values.make, self.cuts[n]
         spans = list(zip(cuts, cuts[1:]))
-        if n in self.graph.weights or n.op in ("input", "state", "weight", "gradient"):
-            kind = {"input": "input", "state": "state", "weight": "weight", "gradient": "gradient"}[
-                n.op
-            ]
-            return [make("read", ref=(f"{kind} {n.value}", a), size=b - a) for a, b in spans]
+        if n.op in ("input", "state", "weight", "gradient"):
+            return [make("read", ref=(f"{n.op} {n.value}", a), size=b - a) for a, b in spans]
         if n in self.before or n in self.before_backward:
             return [make("read", ref=(self.stream(n), a), size=b - a) for a, b in spans]
         match n.op:
@@ -446,7 +443,7 @@ class Plan:
         product or to be stored.
         """
         size = cuts[cuts.index(place) + 1] - place
-        return value if value.size == size else self._values.make("spread", (value,), None, size)
+        return value if value.size == size else self._values.make("widen", (value,), None, size)
 
     def stream(self, node: Node) -> str:
         """The name of the buffer that holds a node for every step and row."""
@@ -482,16 +479,7 @@ class Plan:
         return self._forward_program(self.forward_streams, self.state_streams, self.kept)
 
     def _forward_program(self, streams, state_streams, kept) -> Program:
-        graph, stores, buffers = self.graph, [], {}
-        for name, size in graph.inputs.items():
-            buffers[f"input {name}"] = self._input(name, size)
-        for name, w in graph.weights.items():
-            if len(w.shape) == 1:
-                buffers[f"weight {name}"] = Buffer(
-                    f"weight {name}", "fixed", w.shape[0].at(self.sizes)
-                )
-        for n in self.before:
-            buffers[self.stream(n)] = Buffer(self.stream(n), "token", self.width(n))
+        graph, stores, buffers = self.graph, [], self._given()
         output_state = self.output_state
         for (name, size), node in zip(graph.states.items(), graph.new_states):
             width, streamed = size.at(self.sizes), name in state_streams or name == output_state
@@ -511,6 +499,19 @@ class Plan:
                 offset += v.size
             buffers["kept"] = Buffer("kept", "token", offset)
         return self._program(stores, buffers)
+
+    def _given(self) -> dict[str, Buffer]:
+        """The buffers that both loops read: inputs, vectors, and products before the loop."""
+        buffers = {
+            f"input {name}": self._input(name, size) for name, size in self.graph.inputs.items()
+        }
+        for name, w in self.graph.weights.items():
+            if len(w.shape) == 1:
+                place = f"weight {name}"
+                buffers[place] = Buffer(place, "fixed", w.shape[0].at(self.sizes))
+        for n in self.before:
+            buffers[self.stream(n)] = Buffer(self.stream(n), "token", self.width(n))
+        return buffers
 
     def _input(self, name: str, size: Size) -> Buffer:
         rows = (
@@ -595,15 +596,7 @@ class Plan:
 
         stores = [(recall(v), buffer, offset) for v, buffer, offset in stores]
         buffers["kept"] = Buffer("kept", "token", sum(k.size for k in self.kept))
-        for name, size in graph.inputs.items():
-            buffers[f"input {name}"] = self._input(name, size)
-        for name, w in graph.weights.items():
-            if len(w.shape) == 1:
-                buffers[f"weight {name}"] = Buffer(
-                    f"weight {name}", "fixed", w.shape[0].at(self.sizes)
-                )
-        for n in self.before:
-            buffers[self.stream(n)] = Buffer(self.stream(n), "token", self.width(n))
+        buffers |= self._given()
         for name, size in graph.states.items():
             buffers[f"state {name}"] = Buffer(f"state {name}", "before", size.at(self.sizes))
             buffers[f"next {name}"] = Buffer(f"state {name}", "after", size.at(self.sizes))
@@ -711,7 +704,7 @@ def _pulled(group: Group) -> list[Value]:
     return walk([v for v, *_ in group.stores] + [v for v, _ in group.sums])
 
 
-def _reached(start: set[Node], nodes: list[Node]) -> set[Node]:
+def reached(start: set[Node], nodes: list[Node]) -> set[Node]:
     """The nodes that depend on any of `start`, those included."""
     found = set(start)
     for node in nodes:

@@ -132,7 +132,7 @@ class StackStep:
     Args:
         layers: Of each layer, from below, an executable of one step, which is `small`, and the
             tensors of a run.
-        parameters: All tensors of which the weights are sums.
+        parameters: All tensors that the weights are sums of.
 
     Attributes:
         executables: Those of the layers.
@@ -189,7 +189,7 @@ class StackStep:
         Args:
             x: The input, (B, units).
             out: Where to write the output; None for a new tensor.
-            parameters: The tensors of which the weights are sums now.
+            parameters: The tensors that the weights are sums of now.
         """
         if (
             type(x) is not Tensor

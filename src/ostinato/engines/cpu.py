@@ -113,8 +113,8 @@ class Compiled:
 def compile_runs(
     graph: Graph, runs: Sequence[Run], *, ragged: bool, narrow: bool, batch_first: bool
 ) -> tuple[Compiled | None, list[Sequence[Tensor]]]:
-    """The executables of runs of one shape, and the tensors that they take; None where there is no
-    step or no row, and so no loop to run.
+    """The executables of runs of one shape, and the tensors that they take; None where the
+    batch has no step or no row, so that nothing is run.
 
     Args:
         graph: The cell.

@@ -1,4 +1,4 @@
-"""Masks drawn by chance, on the layer's threads: a library's generator, on one thread, takes a
+"""Random masks, drawn on the layer's threads: a library's generator, on one thread, takes a
 tenth of a training step's time and more.
 
 What is drawn at a place comes of the seed and the place alone, so that neither the processor nor
@@ -36,7 +36,7 @@ ROUNDS, FACTORS, STEPS = 7, (0xD2511F53, 0xCD9E8D57), (0x9E3779B9, 0xBB67AE85)
 
 
 class Mask(NamedTuple):
-    """What is to be drawn.
+    """A mask to be drawn.
 
     Attributes:
         shape: Its shape.
@@ -58,7 +58,7 @@ class Mask(NamedTuple):
         return math.prod(self.shape[self.once :])
 
 
-class Chance(Code):
+class Draw(Code):
     """The code: the words of a counter-based generator, each cut in two, and each half held against
     the probability.
 
@@ -108,7 +108,7 @@ class Chance(Code):
         self.text = str(self.module)
 
     def _words_of(self, place) -> list:
-        """What is drawn for places one after another: four words each, in the lower halves of
+        """The random words for places one after another: four words each, in the lower halves of
         numbers.
         """
         b, low = self.b, self._all(0xFFFFFFFF)
@@ -163,7 +163,7 @@ class _Masks:
             # A draw costs about as much as ten multiply-adds.
             jobs.append(
                 Job(
-                    jit.made(Chance, 8 * kind.itemsize),
+                    jit.made(Draw, 8 * kind.itemsize),
                     words,
                     threads if 10 * mask.count >= WORTH_A_THREAD else 1,
                 )

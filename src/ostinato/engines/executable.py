@@ -46,7 +46,7 @@ class Frame:
         stages: What runs.
         tensors: Those of the run.
         memories: The memory of each region and argument, by name.
-        numbers: The numbers of the job lists that are no addresses of `memories`.
+        numbers: The numbers of the job lists besides the addresses of `memories`.
         held: What lies at those.
     """
 
@@ -141,6 +141,7 @@ class Executable:
         passes: What it does.
         first: The forward pass.
         state_names: The names in job lists of the final states, and of the initial ones.
+        kept_names: The names of the memories that `kept` gives.
         small: It runs as one job list, in little memory: see `bound.BoundExecutable`.
         maths: How torch does what no kernel does.
     """
@@ -189,7 +190,10 @@ class Executable:
         if this.own:
             self.makers[OUTPUT] = memory.maker(this.arena.shape(this.own), self.dtype)
             self.output_view = self._output_view()
-        self._kept = [*passes.inputs, *(name for name in (SAVED, OUTPUT) if name in self.makers)]
+        self.kept_names = [
+            *passes.inputs,
+            *(name for name in (SAVED, OUTPUT) if name in self.makers),
+        ]
         self._tokens = schedule.tokens(self.steps, self.rows, None, weight_gradient.AHEAD)
         by_torch = any(stage.steps for stage in this.stages)
         # Torch reads the first input as (T, B, units).
@@ -205,7 +209,7 @@ class Executable:
         self._backward: dict[tuple[bool, ...], _Backward] = {}
 
     def _output_view(self) -> tuple[tuple[int, ...], tuple[int, ...], int]:
-        """What part of its array the output is: its shape, its strides, and the number where it
+        """The part of its array that the output is: its shape, its strides, and the number where it
         begins.
         """
         this = self.first
@@ -279,7 +283,7 @@ class Executable:
         return {**when.numbers, **tokens.numbers}, (when, tokens)
 
     def tokens(self, lengths: Tensor | None) -> Tokens:
-        """The tokens, those of all rows where there are no lengths."""
+        """The tokens, those of all rows where no lengths are given."""
         if lengths is None:
             return self._tokens
         return schedule.tokens(
@@ -331,11 +335,11 @@ class Executable:
         return output, [frame.memories[name] for name in self._final]
 
     def kept(self, frame: Frame) -> list[Tensor]:
-        """What the backward pass reads of a forward pass that has run, besides its tensors."""
-        return [frame.memories[name] for name in self._kept]
+        """The memory that the backward pass reads, of a forward pass that has run."""
+        return [frame.memories[name] for name in self.kept_names]
 
     def wide(self, value: Tensor, node: Node) -> Tensor:
-        """A value for all steps and rows, of which it may have but one."""
+        """A value for all steps and rows, even if it has but one."""
         return value.expand(self.steps, self.rows, node.size.at(self.sizes))
 
     def separate(self, value: Tensor, node: Node, others: Sequence[Tensor]) -> Tensor:
@@ -387,7 +391,7 @@ class Executable:
             needs: For each tensor whether its gradient is asked for.
         """
         this, asked = self.passes.backward, self._to(needs)
-        memories = dict(zip(self._kept, kept))
+        memories = dict(zip(self.kept_names, kept))
         memories[SCRATCH] = asked.make_scratch()
         if d_output is None:
             shape = self.steps, self.rows, self.graph.output.size.at(self.sizes)
@@ -457,7 +461,7 @@ class Executable:
         """The result of `gradients` as something that has derivatives itself: by the reference
         engine. Arguments as for `backward`.
         """
-        # One tensor may stand in several places, of which each has its own part of the gradient.
+        # One tensor may stand in several places: each has its own part of the gradient.
         again, k = torch.is_grad_enabled(), self._inputs
         with torch.enable_grad():
             tensors = [t.view_as(t) if need else t for t, need in zip(tensors, needs)]
@@ -581,7 +585,7 @@ class _Function(torch.autograd.Function):
         packs, ctx.packs = ctx.packs or [None] * len(executables), None
         frames = []
         for e, part, pack, d, needed in zip(executables, parts, packs, given, needs):
-            kept = [next(saved) for _ in e._kept]
+            kept = [next(saved) for _ in e.kept_names]
             pack = pack or e.pack(part, needed)
             frames.append(e.backward(part, kept, lengths, pack, *d, needed))
         run(frames)
@@ -591,7 +595,7 @@ class _Function(torch.autograd.Function):
 
 
 def _parts(executables: Sequence[Executable], values: Sequence) -> list[Sequence]:
-    """What of the values belongs to each executable."""
+    """The part of the values that belongs to each executable."""
     parts, start = [], 0
     for e in executables:
         parts.append(values[start : start + e.count])

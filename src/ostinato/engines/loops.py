@@ -1,4 +1,4 @@
-"""The compiled loops of a plan, with the weights as they want them packed."""
+"""The compiled loops of a plan, with their packed weights."""
 
 import weakref
 from collections import deque
@@ -157,7 +157,7 @@ _last: deque[Loops] = deque(maxlen=LAST_PLANS)
 
 
 def loops(graph: Graph, sizes: Mapping[str, int], *, rows: int, steps: int, threads: int) -> Loops:
-    """The plan and the kernels of a graph at these sizes, fit for so many rows, steps and threads,
+    """The plan and the kernels of a graph at these sizes, fit for these rows, steps and threads,
     which are freed once no call uses them.
 
     A thread with several rows uses a weight that it reads for all of them, so all products are made

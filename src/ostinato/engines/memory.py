@@ -140,7 +140,7 @@ class _Lent(np.ndarray):
 
 
 def take(size: int) -> tuple[np.ndarray, int]:
-    """A block of so many bytes or more, and its address; `give` it back if it is long."""
+    """A block of `size` bytes or more, and its address; `give` it back if it is long."""
     if size < LONG:
         return _fresh(size)
     with _lock:

@@ -62,7 +62,7 @@ def plan_text(graph: Graph, sizes: Mapping[str, int], *, dtype: torch.dtype = to
         dtype: torch.float32 or torch.float64.
 
     Raises:
-        SizeError: A letter is missing or too many, or is no whole number above 0.
+        SizeError: A letter is missing or too many, or is not a whole number above 0.
         InputError: The engine has no such dtype.
 
     Example:
@@ -140,8 +140,7 @@ def _check(graph: Graph, sizes: Mapping[str, int], dtype):
 
 
 class Report:
-    """What a plan does for one step of one row of the batch in training, with every gradient asked
-    for.
+    """The work of a plan for one step of one row of the batch in training, with all gradients.
 
     Args:
         plan: The plan.
@@ -238,7 +237,7 @@ class Report:
         return self._names[v]
 
     def _buffer(self, name: str) -> str:
-        """What a person calls a buffer."""
+        """The name of a buffer for a reader."""
         kind, _, which = name.partition(" ")
         match kind:
             case "input" | "state" | "next":
@@ -301,7 +300,7 @@ class Report:
         return part, {held[n] for n in reads}
 
     def _after(self, there: set[str]) -> tuple[Part, set[str]]:
-        """What is left for after the backward loop: the gradients of inputs and weights."""
+        """The work after the backward loop: the gradients of inputs and weights."""
         derived, inputs = self.plan.derived, self.plan.derived.inputs
         pairs = [pair for pairs in derived.products.values() for pair in pairs]
         vectors = {name: n for name, n in derived.vectors.items() if name not in self.plan.added}

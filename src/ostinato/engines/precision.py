@@ -20,8 +20,8 @@ def is_narrow(precision: str | None, dtype: torch.dtype) -> bool:
     """Whether products are of bfloat16 numbers.
 
     Raises:
-        EngineError: There is no such precision.
-        InputError: The numbers to be rounded are no float32.
+        EngineError: The precision is unknown.
+        InputError: The numbers to be rounded are not float32.
     """
     if precision not in (None, *PRECISIONS):
         raise EngineError(

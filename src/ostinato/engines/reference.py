@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..compiler.plan import reached
 from ..language.graph import POINTWISE, Graph, Node, Size
 
 # Each op as torch computes it. Where two values are equal, maximum and minimum give the first one
@@ -215,8 +216,8 @@ def _scan(
 
     # What sees no state is computed for all steps at once.
     nodes = graph.nodes
-    stateful = _reached({n for n in nodes if n.op == "state"}, nodes)
-    timed = _reached({n for n in nodes if n.op == "input"}, nodes)
+    stateful = reached({n for n in nodes if n.op == "state"}, nodes)
+    timed = reached({n for n in nodes if n.op == "input"}, nodes)
     values = {n: inputs[list(graph.inputs).index(n.value)] for n in nodes if n.op == "input"}
     # A step may use neither a weight nor an input.
     like = next(iter(weights.values()), inputs[0])
@@ -245,12 +246,3 @@ def _scan(
         )
     output_TBO = torch.stack(outputs)
     return output_TBO.gather(0, order.expand_as(output_TBO)) if reverse else output_TBO, states
-
-
-def _reached(start: set[Node], nodes: list[Node]) -> set[Node]:
-    """The nodes that depend on any of `start`, those included."""
-    found = set(start)
-    for node in nodes:
-        if not found.isdisjoint(node.args):
-            found.add(node)
-    return found

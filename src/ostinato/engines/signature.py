@@ -16,8 +16,8 @@ class Run:
     """The arguments of one run of a cell over sequences.
 
     Attributes:
-        tensors: The inputs, the initial states that are given, and the tensors of which the weights
-            are sums, in the order of the graph.
+        tensors: The inputs, the initial states that are given, and the tensors that the weights
+            are sums of, in the order of the graph.
         counts: For each state 1 or 0: whether it is given. For each weight the number of its
             tensors.
         reverse: Go from each row's last valid step to its first.
@@ -60,7 +60,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Signature:
-    """What an executable of a graph is compiled for.
+    """The calls that an executable of a graph is compiled for.
 
     Attributes:
         shapes: Of the tensors of a run, from which the sizes, B and T follow.

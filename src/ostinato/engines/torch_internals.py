@@ -14,7 +14,7 @@ from . import memory
 
 
 def _look_up(path: str, otherwise: Callable) -> Callable:
-    """What has this path below `torch`, or `otherwise` where there is nothing."""
+    """The object with this path below `torch`, or `otherwise` where it is missing."""
     found = torch
     for name in path.split("."):
         found = getattr(found, name, None)

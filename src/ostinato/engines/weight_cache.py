@@ -98,7 +98,7 @@ class WeightGuard:
     """Weights as they are now, and the jobs by which a later call finds out whether they still are.
 
     Args:
-        weights: All tensors of which the weights are sums.
+        weights: All tensors that the weights are sums of.
         threads: How many may read them.
         every_number: Read every number of each. Else a weight of more than `SHORT` bytes whose
             changes torch counts is known by that count and by samples of its numbers.

@@ -3,7 +3,7 @@ checks, and the search for the executables.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -16,6 +16,12 @@ from ..engines.memory import OWN
 if TYPE_CHECKING:
     from ..engines.bound import BoundExecutable
     from ..engines.cpu import Compiled
+
+# Runs a layer: takes its number, the tensors of each direction, and the rows' lengths; gives for
+# each direction the output, laid out as its first input, and the final states, (1, B, units) each.
+Runner = Callable[
+    [int, Sequence[Sequence[Tensor]], Tensor | None], list[tuple[Tensor, Sequence[Tensor]]]
+]
 
 
 class Accepted:
@@ -50,27 +56,35 @@ class Accepted:
         self._bindable &= not any(layer.side_by_side for layer in layers)
         self.bound: list[BoundExecutable] | None = None
 
-    def bind(self, weights: Sequence[Sequence[Tensor]]) -> None:
-        """Bind the executables to the weights, where that can be."""
-        if self._bindable and self.bound is None:
-            executables = [e for layer in self.layers for e in layer.executables]
-            self.bound = [engines.bind(e, own) for e, own in zip(executables, weights)]
-
-    def fits(
+    def runner(
         self,
         x: Tensor,
         states: Sequence[Sequence[Tensor]],
         weights: Sequence[Sequence[Tensor | None]],
-    ) -> bool:
-        """Whether a call with these needs no checks.
+    ) -> Runner | None:
+        """What runs the layers of a call; None where its arguments have to be checked.
 
         Args:
             x: The input; its shape, dtype and device are those of the kind.
             states: The initial states of each layer and direction, which have been checked.
             weights: The tensors of the weights of each.
         """
-        if self.bound is not None:
-            return all([b.holds(own) for b, own in zip(self.bound, weights)])
+        bound = self.bound
+        if bound is None:
+            if not self._fits(x, states, weights):
+                return None
+            if not self._bindable:
+                return lambda layer, parts, lengths: self.layers[layer](parts, lengths)
+            executables = [e for layer in self.layers for e in layer.executables]
+            bound = self.bound = [engines.bind(e, own) for e, own in zip(executables, weights)]
+        elif not all([b.holds(own) for b, own in zip(bound, weights)]):
+            return None
+        return lambda layer, parts, lengths: [
+            b(part, lengths) for b, part in zip(bound[layer * len(parts) :], parts)
+        ]
+
+    def _fits(self, x, states, weights) -> bool:
+        """Whether the weights are of the same kind, and the same runs need a gradient."""
         if torch.is_autocast_enabled("cpu"):
             return False
         learning, dtype, k = torch.is_grad_enabled(), self._dtype, 0
@@ -94,22 +108,10 @@ class Accepted:
                 needs.append(need)
             learned, k = any(needs), k + len(needs)
             for e, need in zip(layer.executables, needs):
-                if (learning and (learned if layer.side_by_side else need)) is not (
-                    e.signature.backward
-                ):
+                follows = learning and (learned if layer.side_by_side else need)
+                if follows is not e.signature.backward:
                     return False
         return True
-
-    def run(
-        self, layer: int, parts: Sequence[Sequence[Tensor]], lengths: Tensor | None
-    ) -> list[tuple[Tensor, Sequence[Tensor]]]:
-        """Run a layer; for each direction the output, laid out as its first input, and the final
-        states, (1, B, units) each.
-        """
-        if self.bound is None:
-            return self.layers[layer](parts, lengths)
-        first = layer * len(parts)
-        return [b(part, lengths) for b, part in zip(self.bound[first:], parts)]
 
 
 class AcceptedCalls:

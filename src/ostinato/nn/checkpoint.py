@@ -49,7 +49,7 @@ class _Segments:
             self.spans.reverse()
 
     def split(self, values: Sequence) -> tuple[Sequence, Sequence, Sequence]:
-        """What belongs to the inputs, to the states and to the weights, of values in that order."""
+        """The parts of values that belong to the inputs, the states and the weights."""
         states = len(self.graph.inputs)
         weights = states + len(self.graph.states)
         return values[:states], values[states:weights], values[weights:]
@@ -61,7 +61,7 @@ class _Segments:
         weights: Sequence[Tensor],
         first: int = 0,
     ) -> tuple[Tensor, ...]:
-        """Run the cell over the inputs, of which the first one is that of step `first`: the
+        """Run the cell over the inputs, the first of them that of step `first`: the
         outputs, and the final states.
         """
         lengths = self.lengths

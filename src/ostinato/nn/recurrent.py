@@ -17,7 +17,7 @@ from ..language.graph import Graph
 from ..language.initialisers import initialise
 from ..language.tracing import Cell
 from . import checkpoint, overrides
-from .accepted import Accepted, AcceptedCalls
+from .accepted import Accepted, AcceptedCalls, Runner
 from .arguments import (
     between_layers,
     find_cell,
@@ -259,7 +259,7 @@ class Recurrent(nn.Module):
         """
         weights, parameters = {}, self._parameters
         for weight, names in self._parts[layer, direction]:
-            # What is no parameter any more, as under torch.nn.utils.parametrize, is an attribute.
+            # Under torch.nn.utils.parametrize a weight is an attribute, and not a parameter.
             parts = [
                 p if (p := parameters.get(name)) is not None else getattr(self, name)
                 for name in names
@@ -287,7 +287,7 @@ class Recurrent(nn.Module):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Start all parameters anew, each as its cell's weight says; see
+        """Initialise all parameters, each as its cell's weight says; see
         `ostinato.language.initialisers.INITIALISERS`.
         """
         for layer, direction in self._runs:
@@ -588,9 +588,9 @@ class Recurrent(nn.Module):
         if lengths is not None:
             lengths = read_lengths(lengths, steps, batch, inputs[0].device)
         states = self._started(batch, state, inputs[0])
-        layers: list = []
         with self.full_precision():
-            output, ends = self._run(self._in_time(inputs[0]), inputs[1:], states, lengths, layers)
+            x_in_layout = self._in_time(inputs[0])
+            output, ends, layers = self._run(x_in_layout, inputs[1:], states, lengths)
         plain = bare and not alone and not others and self._plain()
         if plain and x.is_cpu and x.dtype is inputs[0].dtype:
             self._accept(self._kind(x, state, lengths), layers)
@@ -643,10 +643,9 @@ class Recurrent(nn.Module):
         further: tuple[Tensor, ...],
         states: Sequence[tuple[Tensor | None, ...]],
         lengths: Tensor | None,
-        layers: list,
-        known: Accepted | None = None,
+        runner: Runner | None = None,
         weights: Sequence[Sequence[Tensor]] = (),
-    ) -> tuple[Tensor, tuple[Tensor, ...]]:
+    ) -> tuple[Tensor, tuple[Tensor, ...], list]:
         """Run all layers.
 
         Args:
@@ -654,15 +653,16 @@ class Recurrent(nn.Module):
             further: Further inputs, (T, B, units) each.
             states: The initial states of each layer and direction.
             lengths: The valid steps of each row; None where all are T.
-            layers: To it the executables of each layer are added, None without any.
-            known: What runs instead, where the arguments need not be checked.
-            weights: With `known`, the tensors of the weights of each layer and direction.
+            runner: Runs a layer; None to look for the executables.
+            weights: With a runner, the tensors of the weights of each layer and direction.
 
         Returns:
-            The output, in the layout of the layer, and the final states, (L * D, B, units) each.
+            The output, in the layout of the layer; the final states, (L * D, B, units) each; and
+            the executables of each layer that were found, None where the reference engine ran it.
         """
-        chance = self._regularisation if self.training else None
-        graph, ends = chance.in_training if chance else self.graph, []
+        regularised = self._regularisation if self.training else None
+        graph, ends = regularised.in_training if regularised else self.graph, []
+        layers: list = []
         for layer in range(self.num_layers):
             if layer and self.training and self.dropout:
                 x = self._in_time(F.dropout(self._in_time(x), self.dropout))
@@ -671,23 +671,23 @@ class Recurrent(nn.Module):
                 k = layer * self.num_directions + direction
                 inputs = x, *further
                 # Random numbers are drawn in this order: masks, and then weights.
-                if chance:
-                    inputs += chance.masks(self._in_time(x), self._layer_letters[layer])
-                if known and not (chance and chance.weight_drop):
+                if regularised:
+                    inputs += regularised.masks(self._in_time(x), self._layer_letters[layer])
+                if runner and not (regularised and regularised.weight_drop):
                     given = [s for s in states[k] if s is not None]
                     parts.append([*inputs, *given, *weights[k]])
                     continue
                 own = self.cell_weights(layer, direction)
-                if chance:
-                    own = chance.weights(own)
+                if regularised:
+                    own = regularised.weights(own)
                 runs.append(
                     Run.of(
                         graph, inputs=inputs, states=states[k], weights=own, reverse=direction == 1
                     )
                 )
                 parts.append(runs[-1].tensors)
-            if known:
-                found = known.run(layer, parts, lengths)
+            if runner:
+                found = runner(layer, parts, lengths)
             else:
                 found, compiled = self._run_layer(graph, runs, lengths)
                 layers.append(compiled)
@@ -697,7 +697,8 @@ class Recurrent(nn.Module):
                 x = self._in_time(torch.cat(outputs, -1))
             else:
                 ((x, _),) = found
-        return x, tuple(ends[0]) if len(ends) == 1 else tuple(map(torch.cat, zip(*ends)))
+        final = tuple(ends[0]) if len(ends) == 1 else tuple(map(torch.cat, zip(*ends)))
+        return x, final, layers
 
     def _run_layer(self, graph: Graph, runs: Sequence[Run], lengths: Tensor | None):
         """The result of `engines.run_all` for the directions of a layer."""
@@ -720,7 +721,7 @@ class Recurrent(nn.Module):
     # ------------------------------------------------------------ calls that have been checked
 
     def _kind(self, x: Tensor, state, lengths) -> tuple:
-        """What calls have in common that need to be checked once."""
+        """The key of the calls that need to be checked once."""
         return (
             x.shape,
             x.dtype,
@@ -743,9 +744,9 @@ class Recurrent(nn.Module):
         for run in self._runs:
             zeros = {} if all(self.names.values()) else self.cell_weights(*run)
             parts.append([part for name, own in self._parts[run] for part in own or [zeros[name]]])
-        chance = self._regularisation if self.training else None
+        regularised = self._regularisation if self.training else None
         weights = self._weights(parts)
-        self._accepted.add(kind, Accepted(layers, parts, weights, constant=not chance))
+        self._accepted.add(kind, Accepted(layers, parts, weights, constant=not regularised))
 
     def _weights(self, parts: Sequence[Sequence[str | Tensor]]) -> list[list[Tensor | None]]:
         """The tensors of the weights now; None for what is not a parameter any more."""
@@ -768,10 +769,10 @@ class Recurrent(nn.Module):
         given = [()] * len(states) if state is None else states
         if known.bound is None and torch.is_grad_enabled() and not self._plain():
             return None
-        if not known.fits(x, given, weights):
+        runner = known.runner(x, given, weights)
+        if runner is None:
             return None
-        known.bind(weights)
-        output, ends = self._run(x, (), states, lengths, [], known, weights)
+        output, ends, _ = self._run(x, (), states, lengths, runner, weights)
         return output, self.returned_state(ends)
 
     def _plain(self) -> bool:

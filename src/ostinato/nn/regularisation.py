@@ -1,9 +1,9 @@
 """Regularisers of a recurrent layer: zoneout, recurrent and variational dropout, weight drop;
 activation and temporal penalties.
 
-Those that draw by chance inside the loop are the cell's own graph with a factor more, whose masks
-are further inputs: every engine runs it, for every cell. Without them, and outside training, a
-layer runs the graph that it has anyway.
+Those that draw random masks inside the loop are the cell's own graph with a factor more, and the
+masks are further inputs: every engine runs it, for every cell. Without them, and outside training,
+a layer runs the graph that it has anyway.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -18,8 +18,8 @@ from ..language.graph import Builder, Graph, Node, Size, walk
 from .arguments import rate
 from .lengths import read_lengths
 
-# What a sum of new and kept things is made of; a maximum or minimum is where it is a clip, of which
-# one side is a number.
+# What a sum of new and kept things is made of; a maximum or minimum too, where it is a clip: one
+# side is a number.
 MIXING = {"add", "sub", "neg", "mul", "div", "slice", "concat", "where"}
 # What an addition ends with, if with anything; other functions make gates.
 ACTIVATIONS = {"tanh", "relu"}
@@ -29,23 +29,22 @@ EMPTY: Mapping = MappingProxyType({})
 
 
 class Regularisation:
-    """What of a layer is left to chance in training; made by the layer, from its arguments of the
+    """The random part of a layer in training; made by the layer, from its arguments of the
     same names.
 
     Args:
         graph: The cell's step.
         recurrent_dropout: Rate at which units of what a step adds to a state that it also keeps are
-            dropped, anew at every step.
+            dropped, with a new mask at every step.
         variational: Rate at which units that products read, of the layer's input and of states, are
             dropped, with one mask for a whole sequence.
         zoneout: Rate at which units of a state stay as they were, of all states or by the state's
             name.
-        weight_drop: Rate at which numbers of the matrices that multiply states are dropped, anew at
-            every call.
+        weight_drop: Rate at which numbers of the matrices that multiply states are dropped, with a
+            new mask at every call.
 
     Attributes:
-        at_rest: The step outside training: in place of chance, zoneout has what comes of it in the
-            mean.
+        at_rest: The step outside training: zoneout has the mean of its random choice.
         in_training: The step in training, whose further inputs are masks.
 
     Raises:
@@ -180,9 +179,9 @@ class Regularisation:
 
 
 def _drawn(like: Tensor, masks: tuple[tuple, ...]) -> list[Tensor]:
-    """Masks, each of what `chance.Mask` has: its shape, the probability of what is not 0 (to
-    1/65,536), what that is, whether it is the same along the first size, and whether it is of bytes
-    where it can be; by torch's seed."""
+    """Masks, each with the fields of `dropout_masks.Mask`: its shape, the probability of what is
+    not 0 (to 1/65,536), what that is, whether it is the same along the first size, and whether it
+    is of bytes where it can be; by torch's seed."""
     if not masks:
         return []
     if like.is_cpu and not engines.traced() and engines.can_draw(like.dtype):
@@ -213,7 +212,7 @@ def recurrent_weights(graph: Graph) -> list[str]:
 
 
 def additions(graph: Graph) -> list[Node]:
-    """What a step adds to states that it also keeps: the candidate of an LSTM, a GRU, and of
+    """The additions of a step to states that it also keeps: the candidate of an LSTM, a GRU, and of
     whatever else has one.
 
     A new state that keeps the old one is a mixture of it, of gates and of additions. An addition is
@@ -291,7 +290,7 @@ def _read(argument: Node) -> Iterator[Node]:
             yield from _read(a)
 
 
-# ---------------------------------------------------------------- graphs with chance in them
+# ---------------------------------------------------------------- graphs with masks in them
 
 
 def _copied(

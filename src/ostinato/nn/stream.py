@@ -27,7 +27,7 @@ class Stream:
         batch_size: How many sequences run side by side.
 
     Raises:
-        InputError: The layer is bidirectional, or the batch size is no whole number above 0.
+        InputError: The layer is bidirectional, or the batch size is not a whole number above 0.
 
     Example:
         >>> import torch, ostinato

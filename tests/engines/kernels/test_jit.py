@@ -52,12 +52,15 @@ def pool(request, monkeypatch):
 # ---------------------------------------------------------------- what kernels are compiled for
 
 
-@pytest.mark.parametrize("lanes", jit.TARGETS)
-def test_the_number_of_lanes_can_be_forced(lanes, monkeypatch):
-    monkeypatch.setenv("OSTINATO_LANES", str(lanes))
+@pytest.mark.parametrize("vector_width", jit.TARGETS)
+def test_the_number_of_lanes_can_be_forced(vector_width, monkeypatch):
+    monkeypatch.setenv("OSTINATO_VECTOR_WIDTH", str(vector_width))
     target, why = jit.host.__wrapped__()
-    assert target.lanes == lanes and f"{lanes} float32 lanes (OSTINATO_LANES)" in why
-    assert lanes == 16 or not target.bfloat16
+    assert (
+        target.vector_width == vector_width
+        and f"{vector_width} float32 numbers per vector (OSTINATO_VECTOR_WIDTH)" in why
+    )
+    assert vector_width == 16 or not target.bfloat16
 
 
 def test_no_avx512_is_used_with_fewer_lanes(monkeypatch):
@@ -67,7 +70,7 @@ def test_no_avx512_is_used_with_fewer_lanes(monkeypatch):
 
 @pytest.mark.parametrize(
     "variable, value",
-    [("OSTINATO_LANES", "5"), ("OSTINATO_LANES", "x"), ("OSTINATO_BFLOAT16", "yes")],
+    [("OSTINATO_VECTOR_WIDTH", "5"), ("OSTINATO_VECTOR_WIDTH", "x"), ("OSTINATO_BFLOAT16", "yes")],
 )
 def test_a_target_that_there_is_not_cannot_be_forced(variable, value, monkeypatch):
     monkeypatch.setenv(variable, value)
@@ -84,8 +87,8 @@ def test_a_target_that_there_is_not_cannot_be_forced(variable, value, monkeypatc
 @pytest.mark.parametrize(
     "processor", ["x86-64", "x86-64-v3", "x86-64-v4"], ids=["SSE2", "AVX2", "AVX-512"]
 )
-@pytest.mark.parametrize("lanes", jit.TARGETS)
-def test_code_of_every_width_runs_on_every_processor(lanes, processor):
+@pytest.mark.parametrize("vector_width", jit.TARGETS)
+def test_code_of_every_width_runs_on_every_processor(vector_width, processor):
     if processor == "x86-64-v4" and not llvm.get_host_cpu_features().get("avx512f"):
         pytest.skip("this processor has no AVX-512")
     code = """
@@ -110,9 +113,9 @@ for name in ("lstm", "layer_norm_lstm"):
         for a, b in zip(results(layer, x, "cpu"), results(layer, x, "reference"), strict=True):
             print((a - b).abs().max().item() <= tolerance * max(1, b.abs().max().item()))
 """
-    assert set(printed(code, processor, OSTINATO_LANES=str(lanes), OSTINATO_BFLOAT16="0")) == {
-        "True"
-    }
+    assert set(
+        printed(code, processor, OSTINATO_VECTOR_WIDTH=str(vector_width), OSTINATO_BFLOAT16="0")
+    ) == {"True"}
 
 
 # ---------------------------------------------------------------- when compiled code is freed

@@ -11,7 +11,7 @@ from ostinato.engines.kernels import jit, tile_product
 pytestmark = pytest.mark.skipif(
     not {name: runs for name, runs, _ in doctor()}["cpu"], reason="the cpu engine does not run here"
 )
-KINDS = {"rows": ctypes.c_void_p, "aside": ctypes.c_void_p, "weights": ctypes.c_void_p}
+KINDS = {"rows": ctypes.c_void_p, "sums": ctypes.c_void_p, "weights": ctypes.c_void_p}
 
 
 @pytest.mark.parametrize("bits, dtype", [(32, torch.float32), (64, torch.float64)])
@@ -23,26 +23,26 @@ def test_every_number_of_rows_and_units_is_multiplied(bits, dtype, chunk, height
     multiply = ctypes.CFUNCTYPE(
         None, *(KINDS.get(name, ctypes.c_int64) for name in tile_product.ARGUMENTS)
     )(compiled.address)
-    lanes, start, gap = target.lanes * 32 // bits, 2, 3 * target.lanes
+    vector_width, start, gap = target.vector_width * 32 // bits, 2, 3 * target.vector_width
     for count in (1, 2, 3, 4, 7, 11, 12, 13, 25):
         for depth in (0, 1, 3, 4, 9):
             weights, x = (
-                torch.randn(depth, chunk, lanes, dtype=dtype),
+                torch.randn(depth, chunk, vector_width, dtype=dtype),
                 torch.randn(count, start + depth, dtype=dtype),
             )
             before = torch.randn(count, chunk * gap, dtype=dtype)
-            aside, rows = before.clone(), torch.tensor([row.data_ptr() for row in x])
+            sums, rows = before.clone(), torch.tensor([row.data_ptr() for row in x])
             # Every second vector's sums go on from what is there, and those of the others may be
             # anything.
             old = 0b10101 & (1 << chunk) - 1
             for v in range(1, chunk, 2):
-                aside[:, v * gap : v * gap + lanes] = torch.nan
+                sums[:, v * gap : v * gap + vector_width] = torch.nan
             multiply(
                 rows.data_ptr(),
                 start,
                 count,
-                aside.data_ptr(),
-                aside.shape[1],
+                sums.data_ptr(),
+                sums.shape[1],
                 gap,
                 old,
                 weights.data_ptr(),
@@ -50,10 +50,10 @@ def test_every_number_of_rows_and_units_is_multiplied(bits, dtype, chunk, height
             )
             made_now = torch.einsum("rk,kvl->rvl", x[:, start:], weights)
             for v in range(chunk):
-                there = before[:, v * gap : v * gap + lanes] if old >> v & 1 else 0.0
-                close(aside[:, v * gap : v * gap + lanes], made_now[:, v] + there)
-                rest = slice(v * gap + lanes, (v + 1) * gap)
-                assert torch.equal(aside[:, rest], before[:, rest])
+                there = before[:, v * gap : v * gap + vector_width] if old >> v & 1 else 0.0
+                close(sums[:, v * gap : v * gap + vector_width], made_now[:, v] + there)
+                rest = slice(v * gap + vector_width, (v + 1) * gap)
+                assert torch.equal(sums[:, rest], before[:, rest])
 
 
 @pytest.mark.parametrize("registers", [16, 32])

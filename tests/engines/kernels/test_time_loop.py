@@ -21,7 +21,7 @@ GOLDEN = Path(__file__).parent / "golden"
 KERNELS = [("elman", "infer"), ("min_gru", "backward")]
 SIZES = {"I": 3, "H": 5}
 # Of no machine in particular, so that the text is the same on all.
-TARGET = Target(lanes=4, registers=32)
+TARGET = Target(vector_width=4, registers=32)
 
 
 def made(cell: str, loop: str) -> Kernel:
@@ -58,14 +58,25 @@ def test_the_code_is_valid(cell, loop):
 def test_a_kernel_makes_each_product_with_its_weights_packed():
     elman, min_gru = made("elman", "infer"), made("min_gru", "backward")
     (pack,) = elman.packs
-    assert (pack.parts, pack.size, pack.depth, pack.lanes) == ((("U", False, 0, 0),), 5, 5, 4)
+    assert (pack.parts, pack.size, pack.depth, pack.vector_width) == (
+        (("U", False, 0, 0),),
+        5,
+        5,
+        4,
+    )
     assert elman.products == {(2, 1)}
     assert min_gru.packs == []
 
 
 def test_a_kernel_takes_the_arrays_of_its_loop_and_makes_none_for_itself():
-    assert made("elman", "infer").storages == ["weight b", "before 0", "state h", "aside", "lines"]
-    assert made("elman", "infer").scratch == {"aside": 8, "lines": 2}
+    assert made("elman", "infer").storages == [
+        "weight b",
+        "before 0",
+        "state h",
+        "products",
+        "lines",
+    ]
+    assert made("elman", "infer").scratch == {"products": 8, "lines": 2}
     assert set(made("min_gru", "backward").storages) == {
         "gradient h",
         "gradient output",
@@ -85,12 +96,12 @@ def test_units_that_fill_no_vector_are_masked():
     )
 
 
-@pytest.mark.parametrize("bits, lanes", [(32, 4), (64, 2)])
-def test_a_vector_of_float64_has_half_the_lanes(bits, lanes):
+@pytest.mark.parametrize("bits, vector_width", [(32, 4), (64, 2)])
+def test_a_vector_of_float64_has_half_the_lanes(bits, vector_width):
     program = Plan(CELLS["elman"].graph, SIZES).infer
     kernel = Kernel(program, bits, TARGET, descending=False, one_row=True, shared_units=False)
-    assert kernel.lanes == lanes
-    assert f"llvm.fma.v{lanes}f{bits}" in kernel.text
+    assert kernel.vector_width == vector_width
+    assert f"llvm.fma.v{vector_width}f{bits}" in kernel.text
 
 
 def test_threads_that_share_units_meet_after_each_phase():

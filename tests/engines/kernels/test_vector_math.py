@@ -22,10 +22,8 @@ pytestmark = pytest.mark.skipif(jit.host()[0] is None, reason=jit.host()[1])
 
 
 @functools.cache
-def compiled(name, bits, lanes):
-    """A function of an array, whose length is a multiple of the lanes, made of vectors of so many
-    lanes.
-    """
+def compiled(name, bits, vector_width):
+    """A function of an array, whose length is a multiple of the vector width, made of such vectors."""
     word, pointer = ir.IntType(64), ir.PointerType()
     number = ir.FloatType() if bits == 32 else ir.DoubleType()
     module = ir.Module(name)
@@ -39,10 +37,12 @@ def compiled(name, bits, lanes):
     k = b.phi(word)
     k.add_incoming(word(0), entry)
     x = b.load(
-        b.gep(source, [k], source_etype=number), typ=ir.VectorType(number, lanes), align=bits // 8
+        b.gep(source, [k], source_etype=number),
+        typ=ir.VectorType(number, vector_width),
+        align=bits // 8,
     )
     b.store(emit(b, name, x), b.gep(result, [k], source_etype=number), align=bits // 8)
-    after = b.add(k, word(lanes))
+    after = b.add(k, word(vector_width))
     k.add_incoming(after, body)
     b.cbranch(b.icmp_signed("<", after, given[2]), body, end)
     b.position_at_end(end)
@@ -59,11 +59,11 @@ def compiled(name, bits, lanes):
     return apply
 
 
-def values(name, bits, xs, lanes=8):
+def values(name, bits, xs, vector_width=8):
     """The function of each number of a list."""
-    padded = np.zeros(-(-len(xs) // lanes) * lanes)
+    padded = np.zeros(-(-len(xs) // vector_width) * vector_width)
     padded[: len(xs)] = xs
-    return compiled(name, bits, lanes)(padded)[: len(xs)]
+    return compiled(name, bits, vector_width)(padded)[: len(xs)]
 
 
 def exact_single(name, x):
@@ -289,13 +289,13 @@ def test_tanh_is_odd_and_tiny_numbers_keep_their_value(bits):
     assert y.max() == 1
 
 
-@pytest.mark.parametrize("bits, lanes", [(32, 4), (32, 16), (64, 2), (64, 4)])
+@pytest.mark.parametrize("bits, vector_width", [(32, 4), (32, 16), (64, 2), (64, 4)])
 @pytest.mark.parametrize("name", NAMES)
-def test_any_number_of_lanes_gives_the_same_digits(name, bits, lanes):
+def test_any_number_of_lanes_gives_the_same_digits(name, bits, vector_width):
     x = np.concatenate([np.linspace(-110, 110, 4096), np.linspace(-2, 2, 4096)]).astype(
         DTYPES[bits]
     )
-    np.testing.assert_array_equal(compiled(name, bits, lanes)(x), compiled(name, bits, 8)(x))
+    np.testing.assert_array_equal(compiled(name, bits, vector_width)(x), compiled(name, bits, 8)(x))
 
 
 def test_other_functions_are_refused():

@@ -14,8 +14,8 @@ WORDS = ("out", "x", "tokens", "count", "units", "width")
 
 
 class Pairs(Code):
-    """The code: rounds the units of two tokens and writes them by turns; a last one alone has 0
-    beside it.
+    """The code: rounds the units of two tokens and writes them alternately; a last one alone is
+    paired with 0.
 
     Args:
         target: The processor.
@@ -31,7 +31,7 @@ class Pairs(Code):
         x, out, tokens = (b.inttoptr(given[name], PTR) for name in ("x", "out", "tokens"))
         count = b.lshr(b.add(given["count"], i64(1)), i64(1))
         first, last = self.share(count)
-        pairs, sixteen = ir.VectorType(I32, self.lanes), self.splat(ir.Constant(I32, 16))
+        pairs, sixteen = ir.VectorType(I32, self.vector_width), self.splat(ir.Constant(I32, 16))
         with self.loop(first, last) as k:
             places = [b.shl(k, i64(1)), b.add(b.shl(k, i64(1)), i64(1))]
             low, high = (
@@ -39,7 +39,7 @@ class Pairs(Code):
             )
             both = b.icmp_signed("<", places[1], given["count"])
             row = self.at(out, b.mul(k, given["units"]))
-            with self.loop(0, given["units"], self.lanes) as n:
+            with self.loop(0, given["units"], self.vector_width) as n:
                 left = b.sub(given["units"], n)
                 mask, further = self.below(left), self.below(b.select(both, left, i64(0)))
                 halves = [

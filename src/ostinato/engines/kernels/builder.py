@@ -1,4 +1,4 @@
-"""The pieces that all kernels are written in: LLVM code by llvmlite, on vectors of one processor's
+"""The means by which all kernels are written: LLVM code by llvmlite, on vectors of one processor's
 width.
 """
 
@@ -24,19 +24,19 @@ class Target:
     """The processor that code is made for.
 
     Attributes:
-        lanes: Vector lanes of float32.
+        vector_width: float32 numbers of a vector.
         registers: The number of vector registers.
         bfloat16: It uses instructions that multiply pairs of bfloat16 numbers.
     """
 
-    lanes: int
+    vector_width: int
     registers: int
     bfloat16: bool = False
 
 
 def rounded_width(units: int, target: Target) -> int:
     """How many float32 numbers a row of rounded factors takes; see `Code.round_row`."""
-    whole = -(-units // target.lanes) * target.lanes
+    whole = -(-units // target.vector_width) * target.vector_width
     return whole // 2 if target.bfloat16 else whole
 
 
@@ -59,9 +59,9 @@ class Code:
     def __init__(self, bits: int, target: Target):
         self.factors, self.bits, self.target = bits, max(bits, 32), target
         self.paired = bits == 16 and target.bfloat16
-        self.bytes, self.lanes = self.bits // 8, target.lanes * 32 // self.bits
+        self.bytes, self.vector_width = self.bits // 8, target.vector_width * 32 // self.bits
         self.elem = ir.FloatType() if self.bits == 32 else ir.DoubleType()
-        self.vec = ir.VectorType(self.elem, self.lanes)
+        self.vec = ir.VectorType(self.elem, self.vector_width)
         self.module = ir.Module("kernel")
 
     def enter(self, words: Iterable[str], *, openmp: bool = False):
@@ -70,16 +70,17 @@ class Code:
         Args:
             words: The names of the 64-bit words that its first argument points to, as far as they
                 have names; `given` has them.
-            openmp: Also make `team(words)`, which an OpenMP team's threads enter.
+            openmp: Also make `parallel(words)`, which the threads of OpenMP enter.
         """
         run = ir.Function(self.module, ir.FunctionType(VOID, [PTR, I64, I64]), "run")
         if openmp:
-            team = ir.Function(self.module, ir.FunctionType(VOID, [PTR]), "team")
+            parallel = ir.Function(self.module, ir.FunctionType(VOID, [PTR]), "parallel")
             which = self.intrinsic("omp_get_thread_num", I32, [])
             count = self.intrinsic("omp_get_num_threads", I32, [])
-            b = ir.IRBuilder(team.append_basic_block())
+            b = ir.IRBuilder(parallel.append_basic_block())
             b.call(
-                run, [team.args[0], b.sext(b.call(which, []), I64), b.sext(b.call(count, []), I64)]
+                run,
+                [parallel.args[0], b.sext(b.call(which, []), I64), b.sext(b.call(count, []), I64)],
             )
             b.ret_void()
         self.b = ir.IRBuilder(run.append_basic_block())
@@ -87,20 +88,20 @@ class Code:
         self.given = {name: self.word(self.words, k) for k, name in enumerate(words)}
 
     @contextmanager
-    def vectors_of(self, lanes: int):
-        """Meanwhile vectors have this many lanes; the compiler cuts them into the processor's."""
-        before = self.lanes, self.vec
-        self.lanes, self.vec = lanes, ir.VectorType(self.elem, lanes)
+    def vectors_of(self, vector_width: int):
+        """Meanwhile vectors have this width; the compiler cuts them into the processor's."""
+        before = self.vector_width, self.vec
+        self.vector_width, self.vec = vector_width, ir.VectorType(self.elem, vector_width)
         try:
             yield
         finally:
-            self.lanes, self.vec = before
+            self.vector_width, self.vec = before
 
     def wider(self, times: int):
         """Meanwhile a vector is that many of the processor's: their instructions stand side by
         side.
         """
-        return self.vectors_of(times * self.lanes)
+        return self.vectors_of(times * self.vector_width)
 
     def i64(self, n: int):
         return ir.Constant(I64, n)
@@ -134,7 +135,7 @@ class Code:
         carried[:] = phis
 
     def share(self, count):
-        """This thread's part of so many: the first, and the one behind its last."""
+        """This thread's part of a number of things: the first, and the one behind its last."""
         b = self.b
         return tuple(
             b.sdiv(b.mul(count, k), self.threads)
@@ -180,24 +181,29 @@ class Code:
         return self.b.load(self.b.gep(pointer, [index], source_etype=I64), typ=I64)
 
     def splat(self, scalar):
-        """A vector of the same number, of any type, in all lanes."""
-        nothing = ir.Constant(ir.VectorType(scalar.type, self.lanes), ir.Undefined)
+        """A vector of the same number, of any type, in all places."""
+        nothing = ir.Constant(ir.VectorType(scalar.type, self.vector_width), ir.Undefined)
         one = self.b.insert_element(nothing, scalar, ir.Constant(I32, 0))
         return self.b.shuffle_vector(
-            one, nothing, ir.Constant(ir.VectorType(I32, self.lanes), [0] * self.lanes)
+            one,
+            nothing,
+            ir.Constant(ir.VectorType(I32, self.vector_width), [0] * self.vector_width),
         )
 
     def below(self, many):
-        """A mask of so many lanes: all where there are more, none where it is 0 or less."""
-        lanes = ir.Constant(ir.VectorType(I64, self.lanes), list(range(self.lanes)))
-        return self.b.icmp_signed("<", lanes, self.splat(many))
+        """A mask of the first `many` places: all where there are more, none for 0 or less."""
+        vector_width = ir.Constant(
+            ir.VectorType(I64, self.vector_width), list(range(self.vector_width))
+        )
+        return self.b.icmp_signed("<", vector_width, self.splat(many))
 
     def parts(self, vector, times: int):
         """The vectors of the processor's width that a wider one consists of."""
         nothing = ir.Constant(vector.type, ir.Undefined)
         masks = [
             ir.Constant(
-                ir.VectorType(I32, self.lanes), [*range(k * self.lanes, (k + 1) * self.lanes)]
+                ir.VectorType(I32, self.vector_width),
+                [*range(k * self.vector_width, (k + 1) * self.vector_width)],
             )
             for k in range(times)
         ]
@@ -208,10 +214,10 @@ class Code:
         )
 
     def constant(self, number):
-        return ir.Constant(self.vec, [float(number)] * self.lanes)
+        return ir.Constant(self.vec, [float(number)] * self.vector_width)
 
     def fma(self, a, b, c):
-        name = f"llvm.fma.v{self.lanes}f{self.bits}"
+        name = f"llvm.fma.v{self.vector_width}f{self.bits}"
         return self.b.call(self.intrinsic(name, self.vec, [self.vec] * 3), [a, b, c])
 
     # llvmlite has no type for bfloat16, but LLVM still takes whole numbers in its place, as its
@@ -221,15 +227,17 @@ class Code:
         """c plus, in each lane, the product of two factors; of two pairs the dot product."""
         if not self.paired:
             return self.fma(a, b, c)
-        pairs = ir.VectorType(I32, self.lanes)
+        pairs = ir.VectorType(I32, self.vector_width)
         dot = self.intrinsic(
-            f"llvm.x86.avx512bf16.dpbf16ps.{self.lanes * 32}", self.vec, [self.vec, pairs, pairs]
+            f"llvm.x86.avx512bf16.dpbf16ps.{self.vector_width * 32}",
+            self.vec,
+            [self.vec, pairs, pairs],
         )
         return self.b.call(dot, [c, self.b.bitcast(a, pairs), self.b.bitcast(b, pairs)])
 
     def half(self, vector, second: bool):
         """Of a vector of pairs of bfloat16 the first or the second of each pair, as float32."""
-        bits = self.b.bitcast(vector, ir.VectorType(I32, self.lanes))
+        bits = self.b.bitcast(vector, ir.VectorType(I32, self.vector_width))
         return self.b.bitcast(
             self.b.and_(bits, self._bits(0xFFFF0000))
             if second
@@ -241,9 +249,11 @@ class Code:
         """The numbers of a vector of float32, rounded, in half its length; only for targets with
         `bfloat16`.
         """
-        half = ir.VectorType(I16, self.lanes)
+        half = ir.VectorType(I16, self.vector_width)
         return self.b.call(
-            self.intrinsic(f"llvm.x86.avx512bf16.cvtneps2bf16.{self.lanes * 32}", half, [self.vec]),
+            self.intrinsic(
+                f"llvm.x86.avx512bf16.cvtneps2bf16.{self.vector_width * 32}", half, [self.vec]
+            ),
             [vector],
         )
 
@@ -261,14 +271,14 @@ class Code:
 
     def _bits(self, number: int):
         """A vector of the same 32 bits."""
-        return ir.Constant(ir.VectorType(I32, self.lanes), [number] * self.lanes)
+        return ir.Constant(ir.VectorType(I32, self.vector_width), [number] * self.vector_width)
 
     def round_row(self, row, out, units):
         """Write a row's units as factors of 16 bits: whole vectors, with 0 past the last unit; see
         `rounded_width`.
         """
         b = self.b
-        with self.loop(0, units, self.lanes) as k:
+        with self.loop(0, units, self.vector_width) as k:
             numbers = self.load(self.at(row, k), self.below(b.sub(units, k)))
             if self.paired:
                 b.store(
@@ -284,18 +294,18 @@ class Code:
         """A vector; where the mask is off, 0."""
         if mask is None:
             return self.b.load(address, typ=self.vec, align=self.bytes)
-        name = f"llvm.masked.load.v{self.lanes}f{self.bits}.p0"
+        name = f"llvm.masked.load.v{self.vector_width}f{self.bits}.p0"
         load = self.intrinsic(name, self.vec, [PTR, I32, mask.type, self.vec])
         return self.b.call(load, [address, ir.Constant(I32, self.bytes), mask, self.constant(0.0)])
 
     def load_bytes(self, address, mask=None):
         """A vector of whole numbers of a byte each; where the mask is off, 0."""
-        kind = ir.VectorType(I8, self.lanes)
+        kind = ir.VectorType(I8, self.vector_width)
         if mask is None:
             found = self.b.load(address, typ=kind, align=1)
         else:
             load = self.intrinsic(
-                f"llvm.masked.load.v{self.lanes}i8.p0", kind, [PTR, I32, mask.type, kind]
+                f"llvm.masked.load.v{self.vector_width}i8.p0", kind, [PTR, I32, mask.type, kind]
             )
             found = self.b.call(load, [address, ir.Constant(I32, 1), mask, ir.Constant(kind, None)])
         return self.b.uitofp(found, self.vec)
@@ -305,7 +315,7 @@ class Code:
         if mask is None:
             self.b.store(value, address, align=self.bytes)
             return
-        name = f"llvm.masked.store.v{self.lanes}f{self.bits}.p0"
+        name = f"llvm.masked.store.v{self.vector_width}f{self.bits}.p0"
         store = self.intrinsic(name, VOID, [self.vec, PTR, I32, mask.type])
         self.b.call(store, [value, address, ir.Constant(I32, self.bytes), mask])
 

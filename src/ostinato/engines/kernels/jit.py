@@ -18,7 +18,7 @@ from .builder import Target
 # do: AMD's Zen 4 and Zen 5. On Intel's, whose fast bfloat16 unit is AMX, it was measured to be
 # slower (Emerald Rapids).
 FAST_BFLOAT16 = ("znver4", "znver5")
-# What kernels are compiled for on processors of each number of float32 lanes.
+# What kernels are compiled for on processors of each number of float32 numbers per vector.
 TARGETS = {4: Target(4, 32), 8: Target(8, 16), 16: Target(16, 32)}
 
 
@@ -28,10 +28,10 @@ def host() -> tuple[Target | None, str]:
     unit that kernels use.
 
     Two environment variables force another target, so that tests can run the code of other
-    processors. They are no way to make anything faster.
+    processors. They do not make anything faster.
 
-    - OSTINATO_LANES=4, 8 or 16: the number of float32 lanes. Below 16 the compiler uses no AVX-512
-      either. Vectors that are wider than the processor's are split by the compiler.
+    - OSTINATO_VECTOR_WIDTH=4, 8 or 16: float32 numbers per vector. Below 16 the compiler uses no
+      AVX-512 either. Vectors that are wider than the processor's are split by the compiler.
     - OSTINATO_BFLOAT16=0 uses no bfloat16 instructions; 1 uses them even where they are not known
         to be faster.
 
@@ -42,30 +42,35 @@ def host() -> tuple[Target | None, str]:
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     features, name = llvm.get_host_cpu_features(), llvm.get_host_cpu_name()
-    lanes, unit = 0, ""
+    vector_width, unit = 0, ""
     if features.get("avx512f") and features.get("avx512vl"):
-        lanes, unit = 16, "AVX-512"
+        vector_width, unit = 16, "AVX-512"
     elif features.get("avx2") and features.get("fma"):
-        lanes, unit = 8, "AVX2 and FMA"
+        vector_width, unit = 8, "AVX2 and FMA"
     elif features.get("neon") or llvm.get_default_triple().startswith(("aarch64", "arm64")):
-        lanes, unit = 4, "NEON"
-    forced = _forced("OSTINATO_LANES", [str(n) for n in TARGETS])
-    if not lanes:
+        vector_width, unit = 4, "NEON"
+    forced = _forced("OSTINATO_VECTOR_WIDTH", [str(n) for n in TARGETS])
+    if not vector_width:
         return None, f"{name} has neither AVX2 with FMA, nor AVX-512, nor NEON"
-    why = f"{name}: {unit}, {forced or lanes} float32 lanes{' (OSTINATO_LANES)' * bool(forced)}"
-    target = TARGETS[int(forced or lanes)]
-    return Target(target.lanes, target.registers, _bfloat16(target.lanes)[0]), why
+    why = f"{name}: {unit}, {forced or vector_width} float32 numbers per vector"
+    why += " (OSTINATO_VECTOR_WIDTH)" if forced else ""
+    target = TARGETS[int(forced or vector_width)]
+    return Target(target.vector_width, target.registers, _bfloat16(target.vector_width)[0]), why
 
 
 @functools.cache
-def _bfloat16(lanes: int) -> tuple[bool, str]:
-    """Whether kernels of so many lanes use the instructions for products of bfloat16 numbers, and
-    why.
+def _bfloat16(vector_width: int) -> tuple[bool, str]:
+    """Whether kernels of this vector width use the instructions for products of bfloat16 numbers,
+    and why.
     """
     forced, name = _forced("OSTINATO_BFLOAT16", ["0", "1"]), llvm.get_host_cpu_name()
     has = llvm.get_host_cpu_features().get("avx512bf16")
-    if not has or lanes != 16:
-        why = "AVX512_BF16 needs 16 lanes" if has else f"{name} does not have AVX512_BF16"
+    if not has or vector_width != 16:
+        why = (
+            "AVX512_BF16 needs 16 numbers per vector"
+            if has
+            else f"{name} does not have AVX512_BF16"
+        )
         if forced == "1":
             raise InputError(f"OSTINATO_BFLOAT16=1: {why}; leave it out")
         return False, why
@@ -79,7 +84,7 @@ def _bfloat16(lanes: int) -> tuple[bool, str]:
 def bfloat16_products() -> str:
     """How products of `precision="bfloat16"` are computed, and why."""
     target, _ = host()
-    used, why = _bfloat16(target.lanes)
+    used, why = _bfloat16(target.vector_width)
     return (
         f"{'multiplied by AVX512_BF16' if used else 'rounded, and multiplied in float32'} ({why})"
     )
@@ -97,7 +102,7 @@ def _forced(variable: str, allowed: list[str]) -> str | None:
 def _features() -> str:
     """The processor's features that the compiler may use."""
     features = llvm.get_host_cpu_features()
-    if host()[0].lanes < 16:
+    if host()[0].vector_width < 16:
         for name in features:
             features[name] &= not name.startswith(("avx512", "avx10", "amx", "evex"))
     return ",".join(filter(None, (features.flatten(), "-prefer-256-bit" if features else "")))
@@ -202,16 +207,16 @@ class Function:
 
     Args:
         text: An LLVM module with the functions `run(words, thread, threads)` and, where there is
-            OpenMP, `team(words)`.
+            OpenMP, `parallel(words)`.
     """
 
     def __init__(self, text: str):
-        names = ["run", "team"] if openmp() else ["run"]
+        names = ["run", "parallel"] if openmp() else ["run"]
         self._compiled = found = Compiled(text, *names)
         self._run = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(
             found["run"]
         )
-        self._team, self._most = found[names[-1]], _most_threads()
+        self._parallel, self._most = found[names[-1]], _most_threads()
         # Without letting other Python threads run meanwhile, which costs a tenth of a short call.
         self._short = ctypes.PYFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)(
             found["run"]
@@ -224,11 +229,11 @@ class Function:
         return functools.partial(self._short, words, 0, 1)
 
     def __call__(self, words: int, threads: int):
-        """Run on so many threads; at the address `words` are the kernel's arguments."""
+        """Run on a number of threads; at the address `words` are the kernel's arguments."""
         if threads == 1:
             self._run(words, 0, 1)
         elif threads <= self._most:
-            openmp()(self._team, words, threads, 0)
+            openmp()(self._parallel, words, threads, 0)
         else:
             _run_on_workers(self._run, words, threads)
 
@@ -259,7 +264,7 @@ def _most_threads() -> int:
     return library.omp_get_thread_limit() if library and not library.omp_get_dynamic() else 0
 
 
-# ---------------- threads of our own, where there is no OpenMP
+# ---------------- threads of our own, where OpenMP is missing
 
 # Where each thread that has nothing to do waits for work.
 _idle: list[queue.SimpleQueue] = []

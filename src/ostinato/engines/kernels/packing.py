@@ -1,5 +1,5 @@
-"""Weights put in the order in which a kernel's tiles read them; a training step does it anew, for
-they have changed.
+"""Weights put in the order in which a kernel's tiles read them; a training step does it each time,
+for they have changed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,7 +16,8 @@ from .tile_product import Pack
 from .tuning import LINE, PACKED_LAYOUTS, WORTH_A_THREAD
 
 # The words: addresses; the part's units and depth, and how far these are apart in the weight;
-# vectors of a block and of a piece; and how far blocks, pieces and turns are apart in the result.
+# vectors of a block and of a part of it; and how far blocks, parts and turns are apart in the
+# result.
 WORDS = (
     "out",
     "weight",
@@ -49,7 +50,7 @@ class Packing(Code):
         self.enter(WORDS)
         b, i64, given = self.b, self.i64, self.given
         out, weight = (b.inttoptr(given[name], PTR) for name in ("out", "weight"))
-        whole = b.sdiv(b.add(given["size"], i64(self.lanes - 1)), i64(self.lanes))
+        whole = b.sdiv(b.add(given["size"], i64(self.vector_width - 1)), i64(self.vector_width))
         vectors = b.mul(
             b.sdiv(b.add(whole, b.sub(given["vectors"], i64(1))), given["vectors"]),
             given["vectors"],
@@ -60,13 +61,13 @@ class Packing(Code):
             piece, place = b.sdiv(within, given["inside"]), b.srem(within, given["inside"])
             start = b.add(
                 b.mul(block, given["block"]),
-                b.add(b.mul(piece, given["piece"]), b.mul(place, i64(self.lanes))),
+                b.add(b.mul(piece, given["piece"]), b.mul(place, i64(self.vector_width))),
             )
-            unit, end = b.mul(vector, i64(self.lanes)), b.sub(given["size"], i64(1))
+            unit, end = b.mul(vector, i64(self.vector_width)), b.sub(given["size"], i64(1))
             inside = self.below(b.sub(given["size"], unit))
             rows = [
                 self.at(weight, b.mul(self.min64(b.add(unit, i64(lane)), end), given["unit"]))
-                for lane in range(self.lanes)
+                for lane in range(self.vector_width)
             ]
             with self.loop(0, given["depth"]) as k:
                 at, numbers = b.mul(k, given["column"]), ir.Constant(self.vec, ir.Undefined)
@@ -84,7 +85,7 @@ class Packing(Code):
 
 class Packer:
     """Puts weights as some packs want them: blocks, chunks of some vectors of one part or of all
-    vectors of some parts, turns, vectors, lanes.
+    vectors of some parts, turns, vectors, vector_width.
 
     Args:
         packs: What is wanted.
@@ -95,13 +96,13 @@ class Packer:
         for pack in packs:
             tile = pack.tile
             together, inside = max(1, tile.chunk // tile.vectors), min(tile.chunk, tile.vectors)
-            turn = together * inside * pack.lanes
+            turn = together * inside * pack.vector_width
             piece = pack.turns * turn
             chunk = tile.vectors // inside * piece
             block = len(pack.parts) // together * chunk
             self._starts.append(size)
             for k, part in enumerate(pack.parts):
-                start = size + k // together * chunk + k % together * inside * pack.lanes
+                start = size + k // together * chunk + k % together * inside * pack.vector_width
                 self._parts.append(
                     (
                         pack,
@@ -114,7 +115,7 @@ class Packer:
             size += -(-pack.blocks * block // LINE) * LINE
         self._size = size
         self._names = [*dict.fromkeys(name for _, name, *_ in self._parts)]
-        # The parts of which pairs of columns are made first.
+        # The parts whose columns are first joined in pairs.
         self._narrow = {tuple(part): pack for pack, *part, _, _, _ in self._parts if pack.narrow}
         self._lists: dict[tuple, JobList] = {}
 

@@ -34,7 +34,8 @@ class _Rows(Code):
             # Each thread rounds a stretch's rows for itself, and multiplies pairs; `each` is as of
             # `rounded_width`.
             each = b.lshr(
-                b.and_(b.add(depth, i64(self.lanes - 1)), i64(-self.lanes)), i64(int(self.paired))
+                b.and_(b.add(depth, i64(self.vector_width - 1)), i64(-self.vector_width)),
+                i64(int(self.paired)),
             )
             rounded, depth = (
                 self.at(rounded, b.mul(b.mul(self.thread, i64(STRETCH)), each)),
@@ -44,9 +45,11 @@ class _Rows(Code):
             tile_product.name(bits, target, tile.chunk, tile.rows), *tile_product.SIGNATURE
         )
         lines = b.alloca(I64, STRETCH)
-        width = i64(tile.chunk * self.lanes)
-        # Weights of so many units stay in the first-level cache.
-        share = i64(max(UNROLL, NEAR // (tile.chunk * self.lanes * self.bytes) // UNROLL * UNROLL))
+        width = i64(tile.chunk * self.vector_width)
+        # Weights of this many units stay in the first-level cache.
+        share = i64(
+            max(UNROLL, NEAR // (tile.chunk * self.vector_width * self.bytes) // UNROLL * UNROLL)
+        )
         first, last = self.share(given["chunks"])
         with self.loop(0, given["count"], STRETCH) as start:
             count = self.min64(b.sub(given["count"], start), i64(STRETCH))
@@ -59,7 +62,7 @@ class _Rows(Code):
             rows = self.at(out, b.mul(start, given["out_width"]))
             with self.loop(first, last) as chunk:
                 weights = self.at(packed, b.mul(chunk, b.mul(depth, width)))
-                aside = self.at(rows, b.mul(chunk, width))
+                sums = self.at(rows, b.mul(chunk, width))
                 with self.loop(0, depth, share) as k:
                     units = self.min64(b.sub(depth, k), share)
                     going_on = b.select(b.icmp_signed(">", k, i64(0)), i64(-1), i64(0))
@@ -69,9 +72,9 @@ class _Rows(Code):
                             lines,
                             k,
                             count,
-                            aside,
+                            sums,
                             given["out_width"],
-                            i64(self.lanes),
+                            i64(self.vector_width),
                             going_on,
                             self.at(weights, b.mul(k, width)),
                             units,
@@ -105,14 +108,16 @@ class Rows:
 
     def __init__(self, weight: str, transposed: bool, size: int, depth: int, bits: int):
         target, _ = jit.host()
-        lanes = target.lanes * 32 // max(bits, 32)
-        vectors = min(2, -(-size // lanes))
+        vector_width = target.vector_width * 32 // max(bits, 32)
+        vectors = min(2, -(-size // vector_width))
         tile = choose_tile(1, vectors, target.registers, one_row=False)
         tile = Tile(tile.chunk, tile.chunk, tile.rows)
-        self.packs = [Pack(((weight, transposed, 0, 0),), size, depth, tile, lanes, bits == 16)]
+        self.packs = [
+            Pack(((weight, transposed, 0, 0),), size, depth, tile, vector_width, bits == 16)
+        ]
         self.pack = Packer(self.packs)
         self.depth, self.chunks = depth, self.packs[0].blocks
-        self.width = self.chunks * tile.chunk * lanes
+        self.width = self.chunks * tile.chunk * vector_width
         self.scratch = STRETCH * rounded_width(depth, target) if bits == 16 else 0
         self.function = _made(bits, target, tile)
 

@@ -21,14 +21,14 @@ BLOCK = 8
 # Units of an argument that a turn of the innermost loop takes.
 UNROLL = 4
 # What the function takes: the addresses of the arguments' rows, the first unit of them to take, and
-# how many rows; where row 0's sums are put aside, numbers from row to row there, and from vector to
+# how many rows; where row 0's sums are stored, numbers from row to row there, and from vector to
 # vector; bits that say which vectors' sums go on from what is there; the chunk's weights; and how
 # many units to take.
 ARGUMENTS = {
     "rows": PTR,
     "start": I64,
     "count": I64,
-    "aside": PTR,
+    "sums": PTR,
     "stride": I64,
     "gap": I64,
     "old": I64,
@@ -56,7 +56,7 @@ class Tile:
 @dataclass(frozen=True)
 class Pack:
     """A matrix that a kernel wants packed: blocks of units, chunks of vectors, the argument's
-    units, vectors, lanes.
+    units, vectors, vector_width.
 
     Attributes:
         parts: (weight, transposed, first row, first column) of each block that is multiplied by the
@@ -64,21 +64,21 @@ class Pack:
         size: Rows of each part (units of the result).
         depth: Columns (units of the argument).
         tile: How it is cut.
-        lanes: Units of a vector.
+        vector_width: Units of a vector.
         narrow: Columns stand in pairs of bfloat16 in place of one float32; an odd depth's last has
-            0 beside it.
+            0 next to it.
     """
 
     parts: tuple[tuple[str, bool, int, int], ...]
     size: int
     depth: int
     tile: Tile
-    lanes: int
+    vector_width: int
     narrow: bool = False
 
     @property
     def blocks(self) -> int:
-        return -(-self.size // (self.tile.vectors * self.lanes))
+        return -(-self.size // (self.tile.vectors * self.vector_width))
 
     @property
     def turns(self) -> int:
@@ -86,9 +86,11 @@ class Pack:
         return -(-self.depth // 2) if self.narrow else self.depth
 
 
-def choose_vectors(parts: int, units: int, lanes: int, registers: int, *, one_row: bool) -> int:
+def choose_vectors(
+    parts: int, units: int, vector_width: int, registers: int, *, one_row: bool
+) -> int:
     """Vectors in a block of units: as many as give a good tile, and pad the units least."""
-    vectors = -(-units // lanes)
+    vectors = -(-units // vector_width)
     if one_row:
         options = range(1, max(1, min(vectors, (12 if registers <= 16 else 16) // parts)) + 1)
         return min(options, key=lambda v: (-(-vectors // v) * v - vectors, -v))
@@ -135,7 +137,7 @@ def _loads(tile: Tile) -> float:
 
 
 def gap(cells: Sequence[int]) -> int | None:
-    """How far apart the vectors of a chunk lie where they are put aside; None if not evenly."""
+    """How far apart the vectors of a chunk lie where they are stored; None if not evenly."""
     gaps = {b - a for a, b in zip(cells, cells[1:])} or {1}
     return gaps.pop() if len(gaps) == 1 else None
 
@@ -203,10 +205,10 @@ class Product(Code):
         rows = [
             self.at(b.inttoptr(self.word(given["rows"], place), PTR), start) for place in places
         ]
-        asides = [self.at(given["aside"], b.mul(place, given["stride"])) for place in places]
+        rows_of_sums = [self.at(given["sums"], b.mul(place, given["stride"])) for place in places]
         addresses = [
-            self.at(aside, b.mul(self.i64(v), given["gap"]))
-            for aside in asides
+            self.at(sums, b.mul(self.i64(v), given["gap"]))
+            for sums in rows_of_sums
             for v in range(self.chunk)
         ]
         sums = [
@@ -220,7 +222,12 @@ class Product(Code):
         """Add rows times packed weights to the sums: depth goes by, all rows and vectors at
         once.
         """
-        b, depth, width, count = self.b, self.given["depth"], self.chunk * self.lanes, len(sums)
+        b, depth, width, count = (
+            self.b,
+            self.given["depth"],
+            self.chunk * self.vector_width,
+            len(sums),
+        )
         # Few sums leave the multiply-adds waiting for each other: use several sets, added up at the
         # end.
         sets = max(1, min(UNROLL, 8 // count))
@@ -235,7 +242,7 @@ class Product(Code):
             weights = (
                 []
                 if self.each == 2
-                else [self.load(self.at(line, v * self.lanes)) for v in range(self.chunk)]
+                else [self.load(self.at(line, v * self.vector_width)) for v in range(self.chunk)]
             )
             if share is not None:
                 for unit in range(0, width, CACHE_LINE // self.bytes):
@@ -250,12 +257,12 @@ class Product(Code):
 
         def add_pairs(k, line, first):
             """Add the products of two units by pairs of weights, which are taken apart where they
-            are used: there are no registers for all.
+            are used: the registers do not suffice for all.
             """
             units = [b.add(b.mul(k, self.i64(2)), self.i64(half)) for half in (0, 1)]
 
             def weight(v, half):
-                return self.half(self.load(self.at(line, v * self.lanes)), half == 1)
+                return self.half(self.load(self.at(line, v * self.vector_width)), half == 1)
 
             def multiply(row, half, vectors, start):
                 a = self.splat(b.load(self.at(row, units[half]), typ=self.elem))
@@ -287,9 +294,9 @@ class Product(Code):
 
 
 def name(bits: int, target: Target, chunk: int, rows: int) -> str:
-    """What the function of a tile is called."""
+    """The name of the function of a tile."""
     pairs = "_pairs" * (bits == 16 and target.bfloat16)
-    return f"product_f{bits}{pairs}_{target.lanes}_{target.registers}_{chunk}x{rows}"
+    return f"product_f{bits}{pairs}_{target.vector_width}_{target.registers}_{chunk}x{rows}"
 
 
 # Kernels call these functions by their addresses, so they are kept: there is a fixed number of

@@ -8,7 +8,7 @@ and a barrier ends each phase.
 
 A phase goes over blocks of units. For each block the products are made in register tiles (rows of
 the batch times vectors of units), with the weights at hand kept within the first-level cache, and
-put aside for all rows; then the pointwise work takes them up, row by row.
+stored for all rows; then the pointwise work takes them up, row by row.
 """
 
 from dataclasses import dataclass
@@ -27,9 +27,9 @@ from .tile_product import NEAR, UNROLL, Pack, Tile, choose_tile, choose_vectors,
 # threads meet.
 WORDS = ("tasks", "table", "tokens", "advance", "before", "after", "carried", "barrier")
 # Scratch that each thread has for itself where threads share units.
-EACH = ("aside", "lines", "rounded")
+EACH = ("products", "lines", "rounded")
 # Rows between the scratch of one thread and another's: two that write to one line of a cache, or to
-# one beside it, wait for each other.
+# the next one, wait for each other.
 APART = 16
 # How many rows before it is worked on a row of an array with all steps is brought near.
 FETCHED = 2
@@ -38,7 +38,7 @@ FETCHED = 2
 @dataclass(frozen=True)
 class _Chain:
     """An argument of products: where it lies, its units, and which products (by number) use it with
-    which part of which weight.
+    which part of a weight.
     """
 
     buffer: str
@@ -116,8 +116,9 @@ class Kernel(Code):
         self.program = program
         self.descending, self.one_row, self.shared_units = descending, one_row, shared_units
         self.sums = program.buffers["sum"].width if "sum" in program.buffers else 0
-        self.aside = max(
-            (len(g.products) * self._width(g) * self.lanes for g in program.groups), default=0
+        self.product_width = max(
+            (len(g.products) * self._width(g) * self.vector_width for g in program.groups),
+            default=0,
         )
         widths = {
             name: program.buffers[name].width
@@ -126,8 +127,8 @@ class Kernel(Code):
         }
         self.lines = max((len(self._chains(g)) for g in program.groups), default=0)
         self.scratch = widths | {
-            "partial": self.sums * 2 * self.lanes,
-            "aside": self.aside,
+            "partial": self.sums * 2 * self.vector_width,
+            "products": self.product_width,
             "lines": self.lines * 8 // self.bytes,
         }
         if bits == 16:
@@ -244,11 +245,11 @@ class Kernel(Code):
     # ------------------------------------------------------------ one group of a phase
 
     def _group(self, group: Group):
-        b, lanes = self.b, self.lanes
+        b, vector_width = self.b, self.vector_width
         chains, width = self._chains(group), self._width(group)
-        vectors, full = -(-group.size // lanes), group.size // lanes
+        vectors, full = -(-group.size // vector_width), group.size // vector_width
         blocks = -(-vectors // width)
-        # Forward waits for its chains of functions, of which two at a time fill the gaps; backward
+        # Forward waits for its chains of functions: two at a time fill the gaps; backward
         # waits for memory.
         two_by_two = min(width, full) > 1 and not self.descending
         first, last = self.i64(0), self.i64(blocks)
@@ -264,7 +265,7 @@ class Kernel(Code):
             with self.loop(0, self.rows) as m:
                 self.ahead = None if self.one_row else self._ahead(m)
                 pointers = {name: self._row(name, m) for name in self._named(group)}
-                sums = self._aside(m) if chains else None
+                sums = self._sums_of(m) if chains else None
                 paired = self.i64(0)
                 if two_by_two:
                     paired = b.and_(whole, self.i64(-2))
@@ -273,17 +274,18 @@ class Kernel(Code):
                 if not two_by_two or width % 2 or full % 2:
                     with self.loop(paired, whole) as v:
                         self._pointwise(group, width, pointers, sums, v, b.add(at, v), None)
-                if group.size % lanes:
+                if group.size % vector_width:
                     with b.if_then(b.icmp_signed("==", block, self.i64(blocks - 1))):
                         v = self.i64(full - (blocks - 1) * width)
                         mask = ir.Constant(
-                            ir.VectorType(I1, lanes), [k < group.size % lanes for k in range(lanes)]
+                            ir.VectorType(I1, vector_width),
+                            [k < group.size % vector_width for k in range(vector_width)],
                         )
                         self._pointwise(group, width, pointers, sums, v, self.i64(full), mask)
 
     def _chains(self, group: Group) -> list["_Chain"]:
-        """What the group's products multiply, and which products use each, with what part of which
-        weight.
+        """The arguments of the group's products, and for each the products that use it, with the
+        parts of the weights.
         """
         uses: dict[Value, list] = {}
         for index, made in enumerate(group.products):
@@ -310,30 +312,30 @@ class Kernel(Code):
         return choose_vectors(
             max(1, len(group.products)),
             group.size,
-            self.lanes,
+            self.vector_width,
             self.target.registers,
             one_row=self.one_row,
         )
 
-    def _spread(self):
+    def _stride(self):
         """Rows of an array of scratch, those between the tasks included."""
         b = self.b
         return b.add(self.given["carried"], b.mul(self.given["tasks"], self.i64(APART)))
 
     def _of_thread(self, arrays: int):
-        """Where a thread's rows begin in so many arrays of its own, or in what the tasks have in
+        """Where a thread's rows begin in several arrays of its own, or in what the tasks have in
         turn.
         """
         return (
-            self.b.mul(self.thread, self.b.mul(self._spread(), self.i64(arrays)))
+            self.b.mul(self.thread, self.b.mul(self._stride(), self.i64(arrays)))
             if self.shared_units
             else self.own
         )
 
-    def _aside(self, m):
-        """Where row m's products of one block are put aside: by product, then vector."""
+    def _sums_of(self, m):
+        """Where row m's products of one block are stored: by product, then vector."""
         row = self.b.add(self._of_thread(1), m)
-        return self.at(self.bases["aside"], self.b.mul(row, self.i64(self.aside)))
+        return self.at(self.bases["products"], self.b.mul(row, self.i64(self.product_width)))
 
     def _lines(self, number: int, chain: "_Chain"):
         """Write down where the rows of an argument lie, one address after another; returns where
@@ -342,7 +344,7 @@ class Kernel(Code):
         Where products are of bfloat16, the rows are rounded, and lie where that is written.
         """
         b = self.b
-        row = b.add(self._of_thread(self.lines), b.mul(self.i64(number), self._spread()))
+        row = b.add(self._of_thread(self.lines), b.mul(self.i64(number), self._stride()))
         lines = b.gep(self.bases["lines"], [row], source_etype=I64)
         with self.loop(0, self.rows) as m:
             address = self.at(self._row(chain.buffer, m), chain.offset)
@@ -371,7 +373,7 @@ class Kernel(Code):
             group.size,
             chain.depth,
             tile,
-            self.lanes,
+            self.vector_width,
             self.factors == 16,
         )
         self.packs.append(pack)
@@ -384,9 +386,13 @@ class Kernel(Code):
         words = len(WORDS) + len(self.storages) + len(self.packs) - 1
         base = b.inttoptr(self.word(self.words, words), PTR)
         # All shares but the last are whole rounds of the unrolled loop.
-        shares = 1 if self.one_row else max(1, depth * tile.chunk * self.lanes * self.bytes // NEAR)
+        shares = (
+            1
+            if self.one_row
+            else max(1, depth * tile.chunk * self.vector_width * self.bytes // NEAR)
+        )
         share = depth // shares // UNROLL * UNROLL if shares > 1 else depth
-        line = self._aside(self.i64(0))
+        line = self._sums_of(self.i64(0))
         for c, count, step in _runs(chunks, width, begun):
             chunk = chunks[c]
             old = sum(1 << k for k, v in enumerate(chunk) if v // width in begun)
@@ -395,25 +401,28 @@ class Kernel(Code):
                     b.mul(block, self.i64(len(cells))),
                     b.mul(b.add(turn, self.i64(c)), self.i64(tile.chunk)),
                 )
-                weights = self.at(base, b.mul(passed, self.i64(depth * self.lanes)))
-                aside = self.at(
+                weights = self.at(base, b.mul(passed, self.i64(depth * self.vector_width)))
+                sums = self.at(
                     line,
                     b.add(
-                        b.mul(turn, self.i64(step * self.lanes)), self.i64(chunk[0] * self.lanes)
+                        b.mul(turn, self.i64(step * self.vector_width)),
+                        self.i64(chunk[0] * self.vector_width),
                     ),
                 )
 
-                def add(start, units, going_on, weights=weights, aside=aside, chunk=chunk):
-                    of_share = self.at(weights, b.mul(start, self.i64(tile.chunk * self.lanes)))
+                def add(start, units, going_on, weights=weights, sums=sums, chunk=chunk):
+                    of_share = self.at(
+                        weights, b.mul(start, self.i64(tile.chunk * self.vector_width))
+                    )
                     b.call(
                         multiply,
                         [
                             rows,
                             start,
                             self.rows,
-                            aside,
-                            self.i64(self.aside),
-                            self.i64(gap(chunk) * self.lanes),
+                            sums,
+                            self.i64(self.product_width),
+                            self.i64(gap(chunk) * self.vector_width),
                             going_on,
                             of_share,
                             units,
@@ -462,8 +471,8 @@ class Kernel(Code):
         """The group's values for one row and `times` vectors of units (from the v-th of its block):
         read, work out, write.
         """
-        b, lanes = self.b, self.lanes
-        unit = b.mul(vector, self.i64(lanes))
+        b, vector_width = self.b, self.vector_width
+        unit = b.mul(vector, self.i64(vector_width))
         done: dict[Value, object] = {}
 
         def fetch(name, address, write=False):
@@ -497,10 +506,11 @@ class Kernel(Code):
                 result = self.constant(value.ref)
             elif value in group.products:
                 cell = b.add(
-                    b.mul(v, self.i64(lanes)), self.i64(group.products.index(value) * width * lanes)
+                    b.mul(v, self.i64(vector_width)),
+                    self.i64(group.products.index(value) * width * vector_width),
                 )
                 result = b.load(self.at(sums, cell), typ=self.vec, align=self.bytes)
-            elif value.op == "spread":
+            elif value.op == "widen":
                 result = emit(value.args[0])
             else:
                 result = self._operation(value.op, [emit(a) for a in value.args], value)
@@ -541,7 +551,9 @@ class Kernel(Code):
             case "abs" | "floor", (x,):
                 name = {"abs": "fabs", "floor": "floor"}[op]
                 return b.call(
-                    self.intrinsic(f"llvm.{name}.v{self.lanes}f{self.bits}", self.vec, [self.vec]),
+                    self.intrinsic(
+                        f"llvm.{name}.v{self.vector_width}f{self.bits}", self.vec, [self.vec]
+                    ),
                     [x],
                 )
             case "less", (x, y):
@@ -590,20 +602,23 @@ class Kernel(Code):
         b = self.b
         offset = b.sub(b.ptrtoint(sum_row, I64), b.ptrtoint(self.bases["sum"], I64))
         row = self.b.inttoptr(
-            b.add(b.ptrtoint(self.bases["partial"], I64), b.mul(offset, self.i64(2 * self.lanes))),
+            b.add(
+                b.ptrtoint(self.bases["partial"], I64),
+                b.mul(offset, self.i64(2 * self.vector_width)),
+            ),
             PTR,
         )
-        return self.at(row, slot * 2 * self.lanes)
+        return self.at(row, slot * 2 * self.vector_width)
 
     def _load_sum(self, address):
         return tuple(
-            self.b.load(self.at(address, k * self.lanes), typ=self.vec, align=self.bytes)
+            self.b.load(self.at(address, k * self.vector_width), typ=self.vec, align=self.bytes)
             for k in range(2)
         )
 
     def _store_sum(self, address, total, error):
         for k, vector in enumerate((total, error)):
-            self.b.store(vector, self.at(address, k * self.lanes), align=self.bytes)
+            self.b.store(vector, self.at(address, k * self.vector_width), align=self.bytes)
 
     def _finish_sums(self, sums: list[tuple[int, int]]):
         """Work out each sum, or mean, from its vectors, and clear these for the next step.
@@ -618,7 +633,7 @@ class Kernel(Code):
                 address = self._partial(row, slot)
                 total, error = self._load_sum(address)
                 self._store_sum(address, self.constant(0.0), self.constant(0.0))
-                count = self.lanes
+                count = self.vector_width
                 while count > 1:
                     count //= 2
                     total, lost = self._two_sum(
@@ -629,11 +644,11 @@ class Kernel(Code):
 
     def _moved(self, vector, places: int):
         """A vector with its numbers moved to the front by `places`."""
-        order = [*range(places, 2 * places), *([0] * (self.lanes - places))]
+        order = [*range(places, 2 * places), *([0] * (self.vector_width - places))]
         return self.b.shuffle_vector(
             vector,
             ir.Constant(self.vec, ir.Undefined),
-            ir.Constant(ir.VectorType(I32, self.lanes), order),
+            ir.Constant(ir.VectorType(I32, self.vector_width), order),
         )
 
     def _quotient(self, total, error, divisor: int):

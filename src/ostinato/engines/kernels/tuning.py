@@ -36,7 +36,7 @@ SMALL = 1 << 20
 # Bytes of a weight up to which a single step reads all of it to see whether it has changed; of a
 # longer weight it reads samples of that many bytes in all.
 SHORT = 4096
-# Numbers of which the place of an array is a multiple: those of a cache line.
+# The place of an array is a multiple of this many numbers: those of a cache line.
 LINE = 16
 
 # ------------------------------------------------------------ caches

@@ -118,13 +118,13 @@ def emit(builder: ir.IRBuilder, name: str, x):
     Args:
         builder: Stands where the code is wanted.
         name: exp, log, tanh, sigmoid, softplus or sqrt.
-        x: A vector of float32 or float64, of any number of lanes.
+        x: A vector of float32 or float64, of any width.
 
     Returns:
         The vector of results.
 
     Raises:
-        KeyError: There is no such function.
+        KeyError: The function is unknown.
     """
     functions = {
         "exp": _exp,

@@ -1,5 +1,5 @@
-"""What goes over the tokens of a batch: the gradients of weights, which add up over all steps and
-rows, and clearing those past a row's end.
+"""Kernels that go over the tokens of a batch: the gradients of weights, which add up over all steps
+and rows, and clearing those past a row's end.
 
 Of a matrix it is a sum of outer products, out[m, n] = sum of d[k, m] * x[k, n]; of a vector, out[n]
 = sum of d[k, n]; k goes over a list of tokens, so that what rows that end early have not is passed
@@ -27,11 +27,11 @@ STRETCH = 192
 # Columns of x that all tiles take before the next ones: with a stretch's tokens they fit the
 # second-level cache.
 PANEL = 128
-# From the k whose row is put aside to the one whose row is fetched: so many more tokens the list
+# From the k whose row is stored to the one whose row is fetched: as many more tokens the list
 # has, for these to be read.
 AHEAD = 8
 VECTORS = 2
-# Columns of d that are put aside at once, about: what a line of memory has is read while it is
+# Columns of d that are stored at once, about: what a line of memory has is read while it is
 # near.
 GROUP = 48
 # Vectors whose columns are added up at once.
@@ -62,7 +62,7 @@ class Outer(Code):
         # last row is written with whole vectors.
         self.group, self.apart = (
             max(1, GROUP // self.tile.rows),
-            STRETCH * self.tile.rows + self.lanes,
+            STRETCH * self.tile.rows + self.vector_width,
         )
         self.of_d, self.of_x = (
             self.b.inttoptr(self.b.ptrtoint(self.b.alloca(self.elem, size), I64), PTR)
@@ -72,7 +72,7 @@ class Outer(Code):
         self.text = str(self.module)
 
     def _build(self):
-        b, given, i64, width = self.b, self.given, self.i64, VECTORS * self.lanes
+        b, given, i64, width = self.b, self.given, self.i64, VECTORS * self.vector_width
         high = self.group * self.tile.rows
         groups = b.sdiv(b.add(given["rows"], i64(high - 1)), i64(high))
         with (
@@ -96,7 +96,7 @@ class Outer(Code):
                     [0],
                     width,
                 )
-            # Tiles go down a group before the next columns come, so that what is put aside of x
+            # Tiles go down a group before the next columns come, so that what is stored of x
             # stays near.
             of_group = b.mul(across, i64(self.group))
             first, last = self.share(b.mul(groups, of_group))
@@ -129,20 +129,20 @@ class Outer(Code):
 
     def _columns_of(self, tile):
         """Where a tile's columns of x are put."""
-        return self.at(self.of_x, self.b.mul(tile, self.i64(STRETCH * VECTORS * self.lanes)))
+        return self.at(self.of_x, self.b.mul(tile, self.i64(STRETCH * VECTORS * self.vector_width)))
 
     def _put(self, array, apart: str, place, units, out, tiles: list[int], width: int):
-        """Put some units of the stretch's tokens aside, for tiles of `width` of them: where each
+        """Put some units of the stretch's tokens in order, for tiles of `width` of them: where each
         begins, one token's lie side by side, and then the next one's; past the last unit there is
         0."""
         b = self.b
         parts = [
             (tile * width + unit, begin + unit)
             for tile, begin in enumerate(tiles)
-            for unit in range(0, width, self.lanes)
+            for unit in range(0, width, self.vector_width)
         ]
         inside = [self.below(b.sub(units, self.i64(unit))) for unit, _ in parts]
-        with b.if_else(b.icmp_signed(">=", units, self.i64(parts[-1][0] + self.lanes))) as (
+        with b.if_else(b.icmp_signed(">=", units, self.i64(parts[-1][0] + self.vector_width))) as (
             whole,
             part,
         ):
@@ -156,7 +156,7 @@ class Outer(Code):
                         )
                         for token in (at, b.add(at, self.i64(AHEAD)))
                     )
-                    aside = self.at(out, b.mul(k, self.i64(width)))
+                    stored = self.at(out, b.mul(k, self.i64(width)))
                     for unit in range(0, len(tiles) * width, CACHE_LINE // self.bytes):
                         self.fetch(self.at(later, unit))
                     for (unit, begin), mask in zip(parts, masks):
@@ -164,7 +164,7 @@ class Outer(Code):
                         rounds = self.factors == 16 and not self.paired
                         self.store(
                             self.nearest_bfloat16(numbers) if rounds else numbers,
-                            self.at(aside, begin),
+                            self.at(stored, begin),
                         )
 
     def _tiles(self, m, height, n, d, x, more, columns):
@@ -173,7 +173,7 @@ class Outer(Code):
         b.store(i64(0), row)
         masks = [None] * VECTORS
         if columns is not None:
-            masks = [self.below(b.sub(columns, i64(v * self.lanes))) for v in range(VECTORS)]
+            masks = [self.below(b.sub(columns, i64(v * self.vector_width))) for v in range(VECTORS)]
         for fewer in heights(self.tile.rows):
             with self.loop(b.load(row, typ=I64), b.sub(height, i64(fewer - 1)), fewer) as here:
                 self._tile(b.add(m, here), n, self.at(d, here), x, more, fewer, masks)
@@ -184,7 +184,7 @@ class Outer(Code):
         places = [
             self.at(
                 self.at(self.out, b.add(b.mul(b.add(m, i64(r)), given["columns"]), n)),
-                v * self.lanes,
+                v * self.vector_width,
             )
             for r in range(height)
             for v in range(VECTORS)
@@ -197,9 +197,9 @@ class Outer(Code):
         def add(k):
             of_d, of_x = (
                 self.at(d, b.mul(k, i64(self.tile.rows))),
-                self.at(x, b.mul(k, i64(VECTORS * self.lanes))),
+                self.at(x, b.mul(k, i64(VECTORS * self.vector_width))),
             )
-            vectors = [self.load(self.at(of_x, v * self.lanes)) for v in range(VECTORS)]
+            vectors = [self.load(self.at(of_x, v * self.vector_width)) for v in range(VECTORS)]
             for r in range(height):
                 one = self.splat(b.load(self.at(of_d, r), typ=self.elem))
                 for j, vector in enumerate(vectors, r * VECTORS):
@@ -225,7 +225,9 @@ class Total(Code):
         self.out, self.d, self.tokens = (
             b.inttoptr(given[name], PTR) for name in ("out", "d", "tokens")
         )
-        vectors = b.sdiv(b.add(given["columns"], i64(self.lanes - 1)), i64(self.lanes))
+        vectors = b.sdiv(
+            b.add(given["columns"], i64(self.vector_width - 1)), i64(self.vector_width)
+        )
         first, last = self.share(vectors)
         left = b.srem(b.sub(last, first), i64(COLUMNS))
         whole = b.sub(last, left)
@@ -239,18 +241,18 @@ class Total(Code):
     def _columns(self, vector, many: int):
         """Add up some vectors of columns; past the last column nothing is read or written."""
         b, given = self.b, self.given
-        n = b.mul(vector, self.i64(self.lanes))
+        n = b.mul(vector, self.i64(self.vector_width))
         masks = [
-            self.below(b.sub(given["columns"], b.add(n, self.i64(j * self.lanes))))
+            self.below(b.sub(given["columns"], b.add(n, self.i64(j * self.vector_width))))
             for j in range(many)
         ]
         sums = [self.constant(0.0)] * many
         with self.loop(0, given["count"], carried=sums) as k:
             row = self.at(self.d, b.add(b.mul(self.word(self.tokens, k), given["d_width"]), n))
             for j in range(many):
-                sums[j] = b.fadd(sums[j], self.load(self.at(row, j * self.lanes), masks[j]))
+                sums[j] = b.fadd(sums[j], self.load(self.at(row, j * self.vector_width), masks[j]))
         for j in range(many):
-            self.store(sums[j], self.at(self.at(self.out, n), j * self.lanes), masks[j])
+            self.store(sums[j], self.at(self.at(self.out, n), j * self.vector_width), masks[j])
 
 
 class Clear(Code):
