@@ -32,11 +32,35 @@ LEVELS = {
     package: level for level, line in enumerate(ORDER.splitlines()) for package in line.split()
 }
 
-# Longer than 500 lines, each for a reason.
+# Longer than 500 lines, with one argument on a line, each for a reason.
 LONG = {
+    "bench.peers": "one class for each library that is compared, all with the same few methods",
+    "bench.roofline": "the model, its measurements and its drawing share their units",
+    "cells.contrib": "equations, a function for each cell",
+    "cli.tasks": "the commands of the tasks share the options that are made from dataclasses",
+    "compiler.plan": "the parts of a step before, in and after the loop decide about each other",
+    "data.annotated": "three readers of annotated sequences over the same checks",
+    "data.files": "every file that is read or written goes through these checks",
+    "data.tables": "four file formats become one class of table",
+    "data.vocabulary": "three kinds of tokens with one interface",
+    "engines.executable": "forward and backward of an executable are mirror images",
     "engines.kernels.time_loop": "the code of one loop, written from the outside in: tasks, rows, "
     "groups, products, pointwise work, sums",
-    "compiler.plan": "the parts of a step before, in and after the loop decide about each other",
+    "engines.passes": "forward and backward passes share their arrays and jobs",
+    "inspection": "a table, a picture and gradients of the same recorded steps",
+    "nn.recurrent": "the arguments of a layer and of its calls, each with its documentation",
+    "tasks.classify": "one task from its options to its answers",
+    "tasks.forecast": "one task from its options to its answers",
+    "tasks.options": "a table: the options of each task",
+    "tasks.task": "fit, evaluate, predict and save of all tasks",
+    "tf1.cells": "signatures of TensorFlow's cells, each with its checks",
+    "tf1.contrib": "signatures of TensorFlow's cells, each with its checks",
+    "tf1.contrib_lstm": "signatures of TensorFlow's cells, each with its checks",
+    "tf1.graph": "operations, tensors, scopes and collections refer to each other",
+    "tf1.operations": "signatures of TensorFlow's operations, each with its checks",
+    "tf1.wrappers": "signatures of TensorFlow's wrappers, each with its checks",
+    "training.loop": "the loop and what it does when it stops, resumes and measures",
+    "training.report": "one function for each part of the page",
 }
 HEAVY = {
     "llvmlite",
