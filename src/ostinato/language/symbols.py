@@ -1,5 +1,5 @@
-"""Symbols: the values that a cell's body sees while it is traced, and the errors for everything
-that the cell language does not support.
+"""Private: symbols: the values that a cell's body sees while it is traced, and the errors for
+everything that the cell language does not support.
 """
 
 import linecache

@@ -1,4 +1,4 @@
-"""Validation of layer arguments: cells, whole numbers, booleans, dicts and rates."""
+"""Private: validation of layer arguments: cells, whole numbers, booleans, dicts and rates."""
 
 import numbers
 import warnings

@@ -1,4 +1,4 @@
-"""Embeddings with a chosen standard deviation."""
+"""Private: embeddings with a chosen standard deviation."""
 
 from torch import nn
 

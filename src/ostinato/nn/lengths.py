@@ -1,4 +1,4 @@
-"""Variable-length batches: validation of lengths, and conversion of packed sequences."""
+"""Private: variable-length batches: validation of lengths, and conversion of packed sequences."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
-"""TensorFlow 1's arithmetic: tanh, sigmoid, and the order of sums, on which the last printed digit
-depends.
+"""Private: TensorFlow 1's arithmetic: tanh, sigmoid, and the order of sums, on which the last
+printed digit depends.
 
 In float32 it follows the Linux wheel of TensorFlow 1.13.1 on an x86-64 CPU with AVX. In float64 it
 is torch's.

@@ -1,5 +1,5 @@
-"""TensorFlow 1's recurrent cells, with its names, shapes and gate orders of weights. The equations
-are those of `ostinato.cells`.
+"""Private: TensorFlow 1's recurrent cells, with its names, shapes and gate orders of weights. The
+equations are those of `ostinato.cells`.
 
 This module has no equations. A class names a cell of `ostinato.cells`, converts TensorFlow's
 variables to the weights of that cell, and lists the operations that TensorFlow 1.13.1 adds to the

@@ -1,4 +1,4 @@
-"""The other cells of tf.contrib.rnn, with TensorFlow's variables and the equations of
+"""Private: the other cells of tf.contrib.rnn, with TensorFlow's variables and the equations of
 `ostinato.cells`, as in `cells.py`.
 
 TensorFlow 1.13.1 has MinimalRNNCell and CFNCell only in tensorflow.contrib.rnn.python.ops.rnn_cell.

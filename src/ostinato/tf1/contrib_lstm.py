@@ -1,5 +1,5 @@
-"""The LSTMs of tf.contrib.rnn, with TensorFlow's variables and the equations of `ostinato.cells`,
-as in `cells.py`.
+"""Private: the LSTMs of tf.contrib.rnn, with TensorFlow's variables and the equations of
+`ostinato.cells`, as in `cells.py`.
 
 TensorFlow 1.13.1 has WeightNormLSTMCell only in tensorflow.contrib.rnn.python.ops.rnn_cell.
 """

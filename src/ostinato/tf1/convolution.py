@@ -1,5 +1,5 @@
-"""The convolutional LSTMs of tf.contrib.rnn. They run step by step on torch operations, because the
-cell language has no convolution.
+"""Private: the convolutional LSTMs of tf.contrib.rnn. They run step by step on torch operations,
+because the cell language has no convolution.
 """
 
 import numbers

@@ -1,4 +1,4 @@
-"""Dropout with TensorFlow 1's masks, on values and on the inputs and outputs of a cell."""
+"""Private: dropout with TensorFlow 1's masks, on values and on the inputs and outputs of a cell."""
 
 import hashlib
 import numbers

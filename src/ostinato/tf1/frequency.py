@@ -1,5 +1,5 @@
-"""The LSTMs of tf.contrib.rnn over windows of the input, which run over the frequencies of a sound
-as well as over time.
+"""Private: the LSTMs of tf.contrib.rnn over windows of the input, which run over the frequencies of
+a sound as well as over time.
 """
 
 from collections import namedtuple

@@ -1,4 +1,4 @@
-"""The fused cells of tf.contrib.rnn, which process whole sequences, time first."""
+"""Private: the fused cells of tf.contrib.rnn, which process whole sequences, time first."""
 
 from typing import Any
 

@@ -1,4 +1,5 @@
-"""The graph: operations with TensorFlow 1's names in its order, symbolic tensors, and scopes.
+"""Private: the graph: operations with TensorFlow 1's names in its order, symbolic tensors, and
+scopes.
 
 TensorFlow 1 derives the seed of a random operation from the number of operations in the graph.
 Therefore this graph contains every operation that TensorFlow 1.13.1 would add, by name. The

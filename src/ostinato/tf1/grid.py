@@ -1,5 +1,5 @@
-"""The cells of tf.contrib.grid_rnn, with a cell for each dimension. The cell in depth takes the
-input and returns the output.
+"""Private: the cells of tf.contrib.grid_rnn, with a cell for each dimension. The cell in depth
+takes the input and returns the output.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Comparisons, `where`, conditional computation (`cond`) and tensor arrays."""
+"""Private: comparisons, `where`, conditional computation (`cond`) and tensor arrays."""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,6 @@
-"""Operations other than cells: constants, placeholders, arithmetic, reductions and gradients."""
+"""Private: operations other than cells: constants, placeholders, arithmetic, reductions and
+gradients.
+"""
 
 import math
 import numbers

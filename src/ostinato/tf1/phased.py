@@ -1,4 +1,6 @@
-"""PhasedLSTMCell of tf.contrib.rnn, whose input is a pair of the time of a step and its input."""
+"""Private: PhasedLSTMCell of tf.contrib.rnn, whose input is a pair of the time of a step and its
+input.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,5 +1,5 @@
-"""TensorFlow 1's random numbers: Philox for the values, a Mersenne twister for unseeded operations,
-and the rule for the seeds of operations.
+"""Private: TensorFlow 1's random numbers: Philox for the values, a Mersenne twister for unseeded
+operations, and the rule for the seeds of operations.
 
 Source: Salmon et al., Parallel Random Numbers: As Easy as 1, 2, 3 (2011); Matsumoto and Nishimura's
     64-bit mt19937; TensorFlow 1.13.1, philox_random.h, random_distributions.h, random.cc and

@@ -1,4 +1,4 @@
-"""raw_rnn: a loop over a cell that is controlled by a function of the program."""
+"""Private: raw_rnn: a loop over a cell that is controlled by a function of the program."""
 
 from collections.abc import Callable
 

@@ -1,5 +1,5 @@
-"""dynamic_rnn and the functions based on it, which run cells over sequences with TensorFlow 1's
-semantics and operations.
+"""Private: dynamic_rnn and the functions based on it, which run cells over sequences with
+TensorFlow 1's semantics and operations.
 """
 
 from collections.abc import Sequence

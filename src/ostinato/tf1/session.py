@@ -1,4 +1,4 @@
-"""Sessions, which hold the values of variables and compute tensors."""
+"""Private: sessions, which hold the values of variables and compute tensors."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack

@@ -1,4 +1,4 @@
-"""Operations on shapes: filled and random tensors, reshaping, joining, slicing."""
+"""Private: operations on shapes: filled and random tensors, reshaping, joining, slicing."""
 
 import math
 import numbers

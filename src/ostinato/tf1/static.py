@@ -1,4 +1,4 @@
-"""static_rnn and the functions based on it, which add every step to the graph, and stacked
+"""Private: static_rnn and the functions based on it, which add every step to the graph, and stacked
 bidirectional layers.
 """
 

@@ -1,4 +1,4 @@
-"""One step of a cell in a graph: its inputs and outputs, and the base class of cells."""
+"""Private: one step of a cell in a graph: its inputs and outputs, and the base class of cells."""
 
 import numbers
 from collections.abc import Callable, Sequence

@@ -1,4 +1,4 @@
-"""Variables, their initializers, and variable scopes."""
+"""Private: variables, their initializers, and variable scopes."""
 
 import re
 from collections.abc import Iterator

@@ -1,5 +1,5 @@
-"""Wrappers of cells: stacked cells, residual and highway connections, projections, embeddings and
-attention.
+"""Private: wrappers of cells: stacked cells, residual and highway connections, projections,
+embeddings and attention.
 """
 
 import math
