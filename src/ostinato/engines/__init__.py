@@ -113,7 +113,7 @@ def run_all(
                     lengths = lengths.to("cpu", torch.int64)
                 return compiled(parts, lengths), compiled
     maths = precisions.MATHS if narrow else None
-    results = []
+    results: list[tuple[Tensor, Sequence[Tensor]]] = []
     for run in runs:
         arguments = run.arguments(graph)
         if batch_first:

@@ -198,6 +198,8 @@ def compile_step(
                 )
         except EngineError:
             return None
+        if compiled is None:
+            return None
         (executable,), (tensors,) = compiled.executables, parts
         if not executable.small:
             return None

@@ -18,7 +18,7 @@ from .arena import Arena, Region
 from .kernels import job_list, weight_gradient
 from .kernels.tuning import SMALL
 from .loops import Loops
-from .passes import Passes, Product, Script, Stage, TorchStep
+from .passes import Kind, Passes, Product, Script, Source, Stage, TorchStep
 from .schedule import Tokens
 from .signature import Signature
 from .torch_internals import batched
@@ -136,7 +136,7 @@ class Executable:
     Attributes:
         loops, signature: As given.
         graph, sizes, rows, steps, dtype: Those of the signature.
-        count: The number of tensors that a run takes.
+        count: The number of tensors that a run takes; the weights begin with `first_weight`.
         parts: For each weight the first of the tensors that it is the sum of, and their number.
         passes: What it does.
         first: The forward pass.
@@ -154,15 +154,15 @@ class Executable:
         self.maths = reference.MATHS | (precision.MATHS if signature.narrow else {})
         states = len(graph.states)
         given, of_weights = signature.counts[:states], signature.counts[states:]
-        names = [f"input {name}" for name in graph.inputs]
-        names += [f"state {name}" for name, count in zip(graph.states, given) if count]
-        first = len(names)
+        sources = [Source(Kind.INPUT, name) for name in graph.inputs]
+        sources += [Source(Kind.STATE, name) for name, count in zip(graph.states, given) if count]
+        self.first_weight = len(sources)
         self.parts: dict[str, tuple[int, int]] = {}
         for name, count in zip(graph.weights, of_weights):
-            self.parts[name] = len(names), count
-            names += [f"weight {name}"] * count
-        self.count, self.first_weight = len(names), first
-        self.passes = Passes(loops, signature, names)
+            self.parts[name] = len(sources), count
+            sources += [Source(Kind.WEIGHT, name)] * count
+        self.count = len(sources)
+        self.passes = Passes(loops, signature, sources)
         self._compile()
 
     def _compile(self):
@@ -470,10 +470,10 @@ class Executable:
             output, final = reference.scan(
                 self.graph,
                 inputs=(self._turn(x), *others),
-                states=[
+                states=tuple(
                     next(each) if count else None
                     for _, count in zip(self.graph.states, self.signature.counts)
-                ],
+                ),
                 weights=self.weights(tensors),
                 lengths=lengths,
                 reverse=self.signature.reverse,
@@ -518,15 +518,16 @@ class _Backward:
         self.gradients = found
         users = [*this.users, *(p.rows for p in found.products.values())]
         self.both = executable.loops.users([*executable.first.users, *users])
-        self.products: dict[str, Product] = {
-            place.removeprefix("d "): product for place, product in found.products.items()
+        self.products: dict[str, Product] = found.products
+        others = {
+            name: f"gradient of {name}" for name in (*self.products, *found.shapes, *found.states)
         }
-        self.results = {**found.made, **{name: f"d {name}" for name in self.products}}
-        self.results |= {name: f"gradient of {name}" for name in (*found.shapes, *found.states)}
+        loose = [others[name] for name in self.products]
+        self.results = found.made | others
         arena = found.arena
         self.makers = {
             place: memory.maker(arena.shape(place), dtype)
-            for place in (*found.made.values(), *found.products)
+            for place in (*found.made.values(), *loose)
         }
         shapes = found.shapes | {
             name: this.arena.shape(place)[1:] for name, place in found.states.items()
@@ -552,14 +553,15 @@ class _Function(torch.autograd.Function):
     def forward(ctx, executables: tuple[Executable, ...], lengths: Tensor | None, *tensors):
         needs = _parts(executables, ctx.needs_input_grad[2:])
         parts = _parts(executables, tensors)
-        ctx.packs = [e.pack(*given) for e, *given in zip(executables, parts, needs)]
+        ctx.packs = [e.pack(part, needed) for e, part, needed in zip(executables, parts, needs)]
         frames = [
             e.forward(part, lengths, packs) for e, part, packs in zip(executables, parts, ctx.packs)
         ]
         run(frames)
         ctx.executables, ctx.lengths = executables, lengths
         ctx.set_materialize_grads(False)
-        saved, results, outputs = [*tensors], [], []
+        saved, outputs = [*tensors], []
+        results: list[Tensor] = []
         for e, frame in zip(executables, frames):
             output, final = e.results(frame, lengths)
             saved += e.kept(frame)

@@ -5,9 +5,11 @@ A pass is a list of stages: work that torch does, for what no kernel does, and t
 Outside the loops a value is (T, B, units).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import enum
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +30,25 @@ from .signature import Signature
 BITS = {torch.float32: 32, torch.float64: 64}
 # The places of two vectors that are added up, as tokens.
 _TWO = np.arange(2, dtype=np.int64)
+
+
+class Kind(enum.Enum):
+    """What a tensor of a run is."""
+
+    INPUT = "input"
+    STATE = "state"
+    WEIGHT = "weight"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A tensor of a run: an input, an initial state, or a weight or a part of its sum."""
+
+    kind: Kind
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.kind.value} {self.name}"
 
 
 @dataclass(frozen=True)
@@ -160,7 +181,7 @@ class Gradients:
     shapes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     paired: dict[str, int] = field(default_factory=dict)
     stages: list[Stage] = field(default_factory=list)
-    arena: Arena | None = None
+    arena: Arena
 
 
 class Passes:
@@ -169,12 +190,18 @@ class Passes:
     Args:
         loops: The cell at its sizes.
         signature: The shape.
-        names: What each tensor is that may need a gradient, or is a part of: "input x", "state h",
-            "weight W".
+        sources: For each tensor of a run what it is, or is a part of.
+
+    Attributes:
+        names: The names of the sources: "input x", "state h", "weight W".
+        inputs: The names of the inputs.
+        vectors: The names of the weights of one dimension, as sources and in the graph.
+        units: The units of each state.
     """
 
-    def __init__(self, loops: Loops, signature: Signature, names: list[str]):
-        self.loops, self.plan, self.names = loops, loops.plan, names
+    def __init__(self, loops: Loops, signature: Signature, sources: list[Source]):
+        self.loops, self.plan, self.sources = loops, loops.plan, sources
+        self.names = [str(source) for source in sources]
         self.graph: Graph = loops.plan.graph
         self.rows, self.steps, self.dtype = signature.rows, signature.steps, signature.dtype
         self.reverse, self.ragged = signature.reverse, signature.ragged
@@ -235,16 +262,10 @@ class Passes:
         products = self._products(
             self.plan.before_backward, self._there("train") | {"gradient output"}
         )
-        shapes = self._shapes(
-            loop.program, tasks, products, ("gradient ", "added ", "backward ", "before_backward ")
-        )
-        # a product before the loop may be all that reads it
-        shapes.pop("gradient output", None)
-        clear = {
-            name: shape
-            for name, shape in shapes.items()
-            if name.startswith(("gradient ", "added "))
-        }
+        added = {f"gradient {name}" for name in self.graph.states}
+        added |= {f"added {name}" for name in self.plan.added}
+        shapes = self._shapes(loop.program, tasks, products, added | self._backward_streams)
+        clear = {name: shape for name, shape in shapes.items() if name in added}
         others = {name: shape for name, shape in shapes.items() if name not in clear}
         scratch = self._scratch(loop, tasks, threads, products | self._all.products)
         arena = Arena(self.dtype)
@@ -261,9 +282,8 @@ class Passes:
     def _forward(self, kind: str, kept: frozenset[str]) -> Forward:
         loop, threads, tasks, when = self._run(kind)
         products = self._products(self.plan.before, frozenset(self.inputs))
-        shapes = self._shapes(
-            loop.program, tasks, products, ("before ", "state ", "forward ", "kept")
-        )
+        filled = {f"state {name}" for name in self.graph.states} | {"kept"}
+        shapes = self._shapes(loop.program, tasks, products, filled | self._forward_streams)
         output = self.script((self.graph.output,), self._there(kind))
         own = (
             output.reads[0][1]
@@ -356,9 +376,9 @@ class Passes:
         return size
 
     def _shapes(
-        self, program: Program, tasks: int, products: Mapping[str, Product], kinds: tuple[str, ...]
+        self, program: Program, tasks: int, products: Mapping[str, Product], filled: Collection[str]
     ) -> dict[str, tuple[int, ...]]:
-        """Those of the arrays of some kinds."""
+        """The shapes of the products before a loop, and of the arrays that the loop fills."""
         first = {
             "token": self.steps,
             "before": self.steps + 1,
@@ -374,10 +394,10 @@ class Passes:
         shapes |= {
             b.storage: (tasks, b.width) for b in program.buffers.values() if b.rows == "added"
         }
-        shapes |= {
+        shapes = {name: shape for name, shape in shapes.items() if name in filled}
+        return shapes | {
             place: (self.steps, self.rows, self.plan.width(p.node)) for place, p in products.items()
         }
-        return {name: shape for name, shape in shapes.items() if name.startswith(kinds)}
 
     @cached_property
     def _arguments(self) -> dict[str, tuple[int, ...]]:
@@ -400,7 +420,7 @@ class Passes:
         return {name: size.at(self.plan.sizes) for name, size in self.graph.states.items()}
 
     def _products(self, nodes: list[Node], there: frozenset[str]) -> dict[str, Product]:
-        products = {}
+        products: dict[str, Product] = {}
         for n in nodes:
             products[self.plan.stream(n)] = self._product(n, there | frozenset(products))
         return products
@@ -427,7 +447,7 @@ class Passes:
         two = _TWO.ctypes.data, len(_TWO)
         return weight_gradient.total(BITS[self.dtype], out, units, parts, two, 1)
 
-    def _state(self, units: int) -> dict[str, int]:
+    def _state(self, units: int) -> dict[str, Any]:
         """The rows of a state to be copied: all as one where they are in order."""
         size = units * self.dtype.itemsize
         return {"rows": self.rows, "bytes": size} if self.ragged else {"bytes": self.rows * size}
@@ -437,6 +457,7 @@ class Passes:
         place, units = f"state {name}", self.units[name]
         source = Relocation(f"initial {name}") if place in self.names else 0
         to, size = arena.address(place), self.rows * units * self.dtype.itemsize
+        index: dict[str, Any] = {}
         if place not in streamed:
             index = {"source_index": Relocation("order")} if self.ragged else {}
         elif self.reverse and self.ragged:
@@ -449,6 +470,7 @@ class Passes:
         """Copies a state after each row's last step out of its array."""
         place, units = f"state {name}", self.units[name]
         source, size = arena.address(place), self.rows * units * self.dtype.itemsize
+        index: dict[str, Any]
         if place not in streamed:
             index = {"source_index": Relocation("last"), "to_index": Relocation("order")}
             if not self.ragged:
@@ -484,7 +506,7 @@ class Passes:
     def _job(self, product: Product, arena: Arena, place: str, pack: int) -> Job:
         """A product for all steps at once, into an array."""
         units, rows = product.node.args[0].size.at(self.plan.sizes), product.rows
-        argument = Relocation(f"argument {place}"), units
+        argument: tuple[Word, int] = Relocation(f"argument {place}"), units
         if not product.script.nodes:
             argument = self._row(product.script.reads[0][1:], arena)
         words = rows.words(
@@ -517,8 +539,7 @@ class Passes:
 
     def _list_jobs(self, found: Gradients) -> None:
         """List the jobs of a backward pass."""
-        this, sizes = self.backward, self.plan.sizes
-        arena = found.arena = Arena(self.dtype)
+        this, sizes, arena = self.backward, self.plan.sizes, found.arena
         arena.share(self.train.arena, {Region.SAVED, Region.OUTPUT})
         arena.share(this.arena, {Region.SCRATCH})
         arena.add_own(Region.ARGUMENT, self._arguments)
@@ -528,8 +549,8 @@ class Passes:
         arena.add_own(
             Region.ARGUMENT,
             {
-                place: (self.steps, self.rows, product.rows.width)
-                for place, product in found.products.items()
+                f"gradient of {name}": (self.steps, self.rows, product.rows.width)
+                for name, product in found.products.items()
             },
         )
         body, after = self._body(replace(this, arena=arena)), []
@@ -539,8 +560,8 @@ class Passes:
                 for place in found.made.values()
             )
         before = sum(len(user.packs) for user in this.users)
-        for k, (place, product) in enumerate(found.products.items()):
-            after.append(self._job(product, arena, place, before + k))
+        for k, (name, product) in enumerate(found.products.items()):
+            after.append(self._job(product, arena, f"gradient of {name}", before + k))
         names = {node: name for name, node in found.operands.items()}
 
         def operand(node: Node) -> tuple[Word, int]:
@@ -548,7 +569,8 @@ class Passes:
                 return Relocation(names[node]), node.size.at(sizes)
             return self._row(self._held(node), arena)
 
-        tokens, two_by_two = (Relocation("all"), Relocation("count")), {}
+        tokens = Relocation("all"), Relocation("count")
+        two_by_two: dict[Node, str] = {}
         rounds, sums = [], []
         paired = self._narrow and jit.host()[0].bfloat16
 
@@ -663,7 +685,7 @@ class Passes:
         """The places that are filled once a loop, "infer" or "train", has run."""
         program = getattr(self.plan, kind)
         there = {*self.inputs, *(self.plan.stream(n) for n in self.plan.before)}
-        there |= {name for name in program.buffers if name.startswith("forward ")}
+        there |= program.buffers.keys() & self._forward_streams
         for name in self.graph.states:
             if any(
                 b.storage == f"state {name}" and b.rows in ("before", "after")
@@ -685,10 +707,29 @@ class Passes:
 
     def _part(self, place: str) -> tuple[str, slice | None]:
         """The array of a place, and which of its T + 1 steps are meant where it is a state's."""
-        kind, _, name = place.partition(" ")
-        if kind not in ("state", "next"):
-            return place, None
-        return f"state {name}", slice(1, None) if (kind == "next") != self.reverse else slice(0, -1)
+        return self._steps_of.get(place, (place, None))
+
+    @cached_property
+    def _steps_of(self) -> dict[str, tuple[str, slice]]:
+        """For a state before, and after, each step: its array, and the part of the steps there."""
+        before, after = slice(0, -1), slice(1, None)
+        if self.reverse:
+            before, after = after, before
+        places = {}
+        for name in self.graph.states:
+            places[f"state {name}"] = f"state {name}", before
+            places[f"next {name}"] = f"state {name}", after
+        return places
+
+    @cached_property
+    def _forward_streams(self) -> frozenset[str]:
+        """The arrays that a forward loop fills for all steps, besides those of states."""
+        return frozenset(map(self.plan.stream, self.plan.forward_streams))
+
+    @cached_property
+    def _backward_streams(self) -> frozenset[str]:
+        """The arrays that the backward loop fills for all steps."""
+        return frozenset(map(self.plan.stream, self.plan.backward_streams))
 
     # ---------------------------------------- what torch computes, and what is asked for
 
@@ -723,21 +764,26 @@ class Passes:
         return self._gradients((True,) * len(self.names))
 
     def _gradients(self, needs: tuple[bool, ...]) -> Gradients:
-        derived, sizes, found = self.plan.derived, self.plan.sizes, Gradients()
-        for full in dict.fromkeys(name for name, need in zip(self.names, needs) if need):
-            kind, _, name = full.partition(" ")
-            if kind == "input" and name in self.plan.graph.given:
+        derived, sizes, found = (
+            self.plan.derived,
+            self.plan.sizes,
+            Gradients(arena=Arena(self.dtype)),
+        )
+        for source in dict.fromkeys(s for s, need in zip(self.sources, needs) if need):
+            kind, name, full = source.kind, source.name, str(source)
+            if kind is Kind.INPUT and name in self.plan.graph.given:
                 continue
-            if kind == "input":
+            if kind is Kind.INPUT:
                 node = derived.inputs[name]
                 held = self._held(node)
-                if held and held[0].startswith("backward ") and held[0] not in found.made.values():
-                    found.made[full] = held[0]
+                place = held[0] if held else None
+                if place in self._backward_streams and place not in found.made.values():
+                    found.made[full] = place
                 elif node.op == "product" and not held and self._held(node.args[0]):
-                    found.products[f"d {full}"] = self._product(node, self._done)
+                    found.products[full] = self._product(node, self._done)
                 else:
                     found.others[full] = node
-            elif kind == "state":
+            elif kind is Kind.STATE:
                 found.states[full] = f"gradient {name}"
             elif name in self.plan.added:
                 found.added[full] = f"added {name}"

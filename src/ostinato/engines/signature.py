@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -9,6 +10,15 @@ from torch import Tensor
 from ..language.graph import Graph
 
 Weights = Mapping[str, Tensor | tuple[Tensor, ...]]
+
+
+class Arguments(TypedDict):
+    """The arguments of one run by name, as `reference.scan` takes them."""
+
+    inputs: tuple[Tensor, ...]
+    states: tuple[Tensor | None, ...]
+    weights: Weights
+    reverse: bool
 
 
 @dataclass(frozen=True)
@@ -46,7 +56,7 @@ class Run:
             counts.append(len(parts))
         return cls(tensors, tuple(counts), reverse)
 
-    def arguments(self, graph: Graph) -> dict[str, object]:
+    def arguments(self, graph: Graph) -> Arguments:
         """The arguments by name: inputs, states, weights and reverse."""
         each = iter(self.tensors)
         inputs = tuple(next(each) for _ in graph.inputs)

@@ -5,6 +5,7 @@ public name that says the same, or goes without.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,7 +16,7 @@ from . import memory
 
 def _look_up(path: str, otherwise: Callable) -> Callable:
     """The object with this path below `torch`, or `otherwise` where it is missing."""
-    found = torch
+    found: Any = torch
     for name in path.split("."):
         found = getattr(found, name, None)
         if found is None:

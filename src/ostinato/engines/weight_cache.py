@@ -26,7 +26,7 @@ from .kernels.tuning import PACKED_WEIGHTS, SHORT
 class User(Protocol):
     """Code that reads packed matrices."""
 
-    packs: Sequence[Pack]
+    packs: list[Pack]
     pack: Packer
 
 

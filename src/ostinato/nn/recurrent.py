@@ -702,15 +702,28 @@ class Recurrent(nn.Module):
 
     def _run_layer(self, graph: Graph, runs: Sequence[Run], lengths: Tensor | None):
         """The result of `engines.run_all` for the directions of a layer."""
-        common = {"lengths": lengths, "engine": self.engine, "precision": self.precision}
         if not self.checkpoint:
-            return engines.run_all(graph, runs, **common, batch_first=self.batch_first)
+            return engines.run_all(
+                graph,
+                runs,
+                lengths=lengths,
+                engine=self.engine,
+                precision=self.precision,
+                batch_first=self.batch_first,
+            )
         found = []
         for run in runs:
             arguments = run.arguments(graph)
             x, *others = arguments["inputs"]
             arguments["inputs"] = (self._in_time(x), *others)
-            output, final = checkpoint.scan(graph, every=self.checkpoint, **arguments, **common)
+            output, final = checkpoint.scan(
+                graph,
+                every=self.checkpoint,
+                **arguments,
+                lengths=lengths,
+                engine=self.engine,
+                precision=self.precision,
+            )
             found.append((self._in_time(output), [s[None] for s in final]))
         return found, None
 

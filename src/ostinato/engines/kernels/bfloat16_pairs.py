@@ -6,7 +6,7 @@ from llvmlite import ir
 
 from . import jit
 from .builder import I32, PTR, Code, Target
-from .job_list import Job
+from .job_list import Job, Word
 
 # The words of the kernel: addresses, of the tokens' list too; how many tokens; units; numbers from
 # one token to the next.
@@ -55,7 +55,9 @@ class Pairs(Code):
         self.text = str(self.module)
 
 
-def pairs(out: int, units: int, x: tuple[int, int], tokens: tuple[int, int], threads: int) -> Job:
+def pairs(
+    out: Word, units: int, x: tuple[Word, int], tokens: tuple[Word, Word], threads: int
+) -> Job:
     """The job that puts the tokens' units together two by two, rounded to bfloat16.
 
     Args:

@@ -89,7 +89,9 @@ class JobList:
     def __init__(self, jobs: Iterable[Job]):
         self.jobs = tuple(jobs)
         self.threads = max(job.threads for job in self.jobs)
-        fields, words, goal = [], [], 0
+        fields: list[int] = []
+        words: list[Word] = []
+        goal = 0
         for job in self.jobs:
             goal += self.threads if job.waits and self.threads > 1 else 0
             fields += (

@@ -8,6 +8,7 @@ import functools
 
 from . import jit, tile_product
 from .builder import I64, PTR, Code, Target, rounded_width
+from .job_list import Word
 from .packing import Packer
 from .tile_product import NEAR, UNROLL, Pack, Tile, choose_tile
 
@@ -122,8 +123,15 @@ class Rows:
         self.function = _made(bits, target, tile)
 
     def words(
-        self, out: int, out_width: int, x: int, x_width: int, count: int, packed: int, rounded: int
-    ) -> list[int]:
+        self,
+        out: Word,
+        out_width: int,
+        x: Word,
+        x_width: int,
+        count: int,
+        packed: Word,
+        rounded: Word,
+    ) -> list[Word]:
         """The words of `function` for `count` rows; those of the result are `width` numbers apart
         or more.
         """

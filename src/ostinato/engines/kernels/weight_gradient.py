@@ -13,7 +13,7 @@ from llvmlite import ir
 
 from . import jit
 from .builder import I32, I64, PTR, Code, Target
-from .job_list import Job
+from .job_list import Job, Word
 from .tile_product import CACHE_LINE, UNROLL, choose_tile, heights
 
 # The words of the kernels: addresses, of the tokens' list too; how many tokens; rows and columns of
@@ -283,12 +283,12 @@ class Clear(Code):
 
 def outer(
     bits: int,
-    out: int,
+    out: Word,
     rows: int,
     columns: int,
-    d: tuple[int, int],
-    x: tuple[int, int],
-    tokens: tuple[int, int],
+    d: tuple[Word, int],
+    x: tuple[Word, int],
+    tokens: tuple[Word, Word],
     threads: int,
     *,
     more: bool = False,
@@ -311,12 +311,12 @@ def outer(
 
 
 def total(
-    bits: int, out: int, columns: int, d: tuple[int, int], tokens: tuple[int, int], threads: int
+    bits: int, out: Word, columns: int, d: tuple[Word, int], tokens: tuple[Word, Word], threads: int
 ) -> Job:
     """The job that makes the sum of d, which has `columns` units; arguments as for `outer`."""
     return Job(jit.made(Total, bits), [out, d[0], *tokens, columns, d[1]], threads)
 
 
-def clear(bits: int, out: int, width: int, tokens: tuple[int, int], threads: int) -> Job:
+def clear(bits: int, out: Word, width: int, tokens: tuple[Word, Word], threads: int) -> Job:
     """The job that sets tokens to 0, which have `width` numbers each; arguments as for `outer`."""
     return Job(jit.made(Clear, bits), [out, *tokens, width], threads)
