@@ -197,7 +197,8 @@ def test_a_result_is_shown_or_why_there_is_none():
 
 def test_the_budget_is_said_where_there_are_results():
     assert all(
-        f"after {one.options['steps']} training steps" in page("en", SOME) for one in LEARNED.values()
+        f"after {one.options['steps']} training steps" in page("en", SOME)
+        for one in LEARNED.values()
     )
     assert "of one seed and one short budget for all cells" in page("en", SOME)
     assert "run `python -m catalogue train DATA`" in page("en") and "one seed" not in page("en")
