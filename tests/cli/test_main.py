@@ -796,7 +796,9 @@ def test_info_of_a_damaged_directory_is_one_error(ostinato, labelled, tmp_path, 
         (tmp_path / path.name).write_bytes(path.read_bytes())
     damaged = json.loads((tmp_path / name).read_text(encoding="utf-8")) | change
     (tmp_path / name).write_text(json.dumps(damaged), encoding="utf-8")
-    one_error(ostinato("info", "."), f"{name}' (cannot be used|contains a).* restore the file, or train")
+    one_error(
+        ostinato("info", "."), f"{name}' (cannot be used|contains a).* restore the file, or train"
+    )
 
 
 # ---------------------------------------------------------------- what is no regular file
