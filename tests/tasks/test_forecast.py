@@ -1,4 +1,4 @@
-"""One to one, fed back: the next values of a series, with intervals; what a series is like is in
+"""Many to one, fed back: the next values of a series, with intervals; what a series is like is in
 test_series.py.
 """
 

@@ -295,10 +295,10 @@ def _header(file: IO[bytes], path: Path) -> tuple[dict[str, Spec], dict]:
         header = parse_json(content)
         if not isinstance(header, dict):
             raise ValueError("its header is not an object")
-        said = header.pop("__metadata__", {})
+        extra = header.pop("__metadata__", {})
         metadata = (
-            parse_json(said.get("json", "{}"))
-            if isinstance(said, dict) and isinstance(said.get("json", "{}"), str)
+            parse_json(extra.get("json", "{}"))
+            if isinstance(extra, dict) and isinstance(extra.get("json", "{}"), str)
             else None
         )
         if not isinstance(metadata, dict):

@@ -159,7 +159,7 @@ def byte_pair_tokenizer():
     return tokenizer
 
 
-def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> None:
+def fill_tokenizer(tokenizer, saved: dict, *, special: Sequence[str] = ()) -> None:
     """Copy the vocabulary of a serialised tokenizer of the same kind into a tokenizer.
 
     Only the vocabulary is copied. A serialised tokenizer could also pad each text to a million
@@ -168,7 +168,7 @@ def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> Non
 
     Args:
         tokenizer: A `tokenizers.Tokenizer` of the expected kind.
-        said: The other tokenizer, as `Tokenizer.to_str` serialises it.
+        saved: The other tokenizer, as `Tokenizer.to_str` serialises it.
         special: The tokens that the vocabulary begins with.
 
     Raises:
@@ -185,9 +185,9 @@ def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> Non
         "truncation",
         "padding",
     ):
-        if name not in said or not _agrees(said[name], ours[name]):
+        if name not in saved or not _agrees(saved[name], ours[name]):
             raise InputError(f"its {name!r} is not that of an ostinato vocabulary")
-    model = said.get("model")
+    model = saved.get("model")
     own = {
         name: value
         for name, value in ours["model"].items()
@@ -225,17 +225,19 @@ def fill_tokenizer(tokenizer, said: dict, *, special: Sequence[str] = ()) -> Non
         # tokenizers raises a bare Exception for a pair that is not in the vocabulary
         except Exception as error:
             raise InputError(f"its 'merges' cannot be used ({error})") from error
-    if said.get("added_tokens"):
+    if saved.get("added_tokens"):
         tokenizer.add_special_tokens([*special])
 
 
-def _agrees(said, ours) -> bool:
+def _agrees(saved, ours) -> bool:
     """Whether a part of a serialised tokenizer equals the expected part; other versions of
     tokenizers may have more or fewer settings.
     """
-    if not isinstance(ours, dict) or not isinstance(said, dict):
-        return type(said) is type(ours) and said == ours
-    return all(_agrees(said[name], ours[name]) if name in said else name != "type" for name in ours)
+    if not isinstance(ours, dict) or not isinstance(saved, dict):
+        return type(saved) is type(ours) and saved == ours
+    return all(
+        _agrees(saved[name], ours[name]) if name in saved else name != "type" for name in ours
+    )
 
 
 class Decoder:
@@ -304,9 +306,9 @@ def vocabulary_from_json(value: dict, *, path: Path):
     try:
         if value.get("kind") == "character":
             return CharacterVocabulary(read_record(_CharacterFile, value).tokens)
-        said = read_record(_BytePairFile, value).tokenizer
+        saved = read_record(_BytePairFile, value).tokenizer
         tokenizer = byte_pair_tokenizer()
-        fill_tokenizer(tokenizer, said)
+        fill_tokenizer(tokenizer, saved)
         letters, tokens = _byte_letters(), tokenizer.get_vocab()
         if not (
             letters.keys() <= tokens.keys()
@@ -456,17 +458,17 @@ class Vocabulary:
             InputError: The value is not a vocabulary.
         """
         try:
-            said = read_record(_VocabularyFile, value)
+            saved = read_record(_VocabularyFile, value)
             tokenizer = _tokenizer(
-                said.kind, lowercase=said.tokenizer.get("normalizer") is not None, split=split
+                saved.kind, lowercase=saved.tokenizer.get("normalizer") is not None, split=split
             )
-            fill_tokenizer(tokenizer, said.tokenizer, special=SPECIAL)
+            fill_tokenizer(tokenizer, saved.tokenizer, special=SPECIAL)
         except InputError as error:
             raise InputError(
                 f"{str(path)!r} is not a vocabulary ({error}); restore the file, or train the "
                 "model again"
             ) from error
-        return cls(said.kind, tokenizer)
+        return cls(saved.kind, tokenizer)
 
 
 @dataclass(frozen=True)

@@ -103,9 +103,9 @@ class Captioner(SentenceTask):
         chosen = [*order[::-1][:2], *order[:1]]
         tiles = []
         for k in chosen:
-            picture, said = examples["x"][k], self.vocabulary.decode(written[k].tokens)
-            tiles.append((_enlarged(picture), f"{said} (target: {examples['target'][k]})"))
-            for piece, weights in zip(
+            picture, sentence = examples["x"][k], self.vocabulary.decode(written[k].tokens)
+            tiles.append((_enlarged(picture), f"{sentence} (target: {examples['target'][k]})"))
+            for token, weights in zip(
                 self.vocabulary.spelled(written[k].tokens)[:16], written[k].attention.numpy()
             ):
                 places = round(len(weights) ** 0.5)
@@ -114,7 +114,7 @@ class Captioner(SentenceTask):
                     np.ones((PictureEncoder.SIZE // places,) * 2),
                 )
                 tiles.append(
-                    (_enlarged((picture * (0.2 + 0.8 * light[..., None])).astype(np.uint8)), piece)
+                    (_enlarged((picture * (0.2 + 0.8 * light[..., None])).astype(np.uint8)), token)
                 )
         return {"pictures": tiles}
 

@@ -1,4 +1,4 @@
-"""One to one, fed back: autoregressive forecasts of a time series, with prediction intervals."""
+"""Many to one, fed back: autoregressive forecasts of a time series, with prediction intervals."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime

@@ -133,9 +133,9 @@ class LanguageModelLoss:
             0,
         )
 
-    def add(self, piece):
+    def add(self, batch):
         """Add a batch; the state is carried over to the next."""
-        x, y = piece
+        x, y = batch
         logits, self.state = self.model(x, self.state)
         self.nats += (
             F.cross_entropy(
@@ -159,8 +159,8 @@ def measure(model: nn.Module, held_out: EvaluationText) -> float:
     """Mean cross-entropy of a text in nats per token."""
     device = next(model.parameters()).device
     nats = LanguageModelLoss(model.eval())
-    for piece in held_out:
-        nats.add(tuple(torch.from_numpy(numbers).to(device) for numbers in piece))
+    for batch in held_out:
+        nats.add(tuple(torch.from_numpy(numbers).to(device) for numbers in batch))
     return nats.nats / nats.count
 
 

@@ -546,7 +546,7 @@ TASKS = {
         "forecast",
         "Forecaster",
         ForecastOptions,
-        summary="One to one, fed back: forecast a time series with prediction intervals.",
+        summary="Many to one, fed back: forecast a time series with prediction intervals.",
         data="CSV, TSV, JSONL or Parquet file (also .gz) with a step per row and numeric columns.",
     ),
     "translate": Listing(
@@ -570,7 +570,7 @@ TASKS = {
         "generate",
         "Generator",
         GenerateOptions,
-        summary="One to one, fed back: generate text in the style of a text file.",
+        summary="Many to one, fed back: generate text in the style of a text file.",
         data="UTF-8 text file, in any language.",
         unit="characters",
         use="generate",

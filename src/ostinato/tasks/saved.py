@@ -96,8 +96,8 @@ def read_config(path: Path) -> Config:
     Raises:
         InputError: The file is invalid; the message says why.
     """
-    said = read_json(path)
-    form, version, task = (said.get(name) for name in ("format", "version", "task"))
+    content = read_json(path)
+    form, version, task = (content.get(name) for name in ("format", "version", "task"))
     if form != CONFIG_FORMAT or not isinstance(task, str) or task not in TASKS:
         raise InputError(
             f"{str(path)!r} has format {shown(form)} and task {shown(task)}; it should be "
@@ -108,7 +108,7 @@ def read_config(path: Path) -> Config:
             f"{str(path)!r} has format version {shown(version)} and this version of ostinato reads "
             f"{CONFIG_VERSION}; use the version that wrote it, or train the model again"
         )
-    return _record(Config, said, path)
+    return _record(Config, content, path)
 
 
 def read_saved(directory: Path, **options) -> Saved:
@@ -129,23 +129,23 @@ def read_saved(directory: Path, **options) -> Saved:
     return Saved(config, chosen, metadata)
 
 
-def read_options(options: type[Options], said: dict) -> Options:
+def read_options(options: type[Options], content: dict) -> Options:
     """The options of a task from a dict.
 
     Raises:
         InputError: An option does not exist, or a value is invalid.
     """
-    for name in said:
+    for name in content:
         if name not in options.__dataclass_fields__:
             raise InputError(
                 f"unknown option {name[:80]!r}{near(name[:80], options.__dataclass_fields__)}"
             )
-    return options(**said)
+    return options(**content)
 
 
-def _record(record: type, said: dict, path: Path, field: str = ""):
+def _record(record: type, content: dict, path: Path, field: str = ""):
     try:
-        return read_record(record, said, field=field)
+        return read_record(record, content, field=field)
     except InputError as error:
         raise InputError(f"{str(path)!r} cannot be used: {error}; {_RESTORE}") from error
 

@@ -86,20 +86,20 @@ def read_checkpoint(path: Path) -> tuple[Progress, dict]:
     Raises:
         InputError: The file is damaged, or has another version.
     """
-    tensors, said = read_tensors(path)
-    return progress_from(path, said), tensors
+    tensors, metadata = read_tensors(path)
+    return progress_from(path, metadata), tensors
 
 
-def progress_from(path: Path, said: dict) -> Progress:
+def progress_from(path: Path, metadata: dict) -> Progress:
     """The progress of a run, from the metadata of its checkpoint."""
-    if said.get("version") != CHECKPOINT_VERSION:
+    if metadata.get("version") != CHECKPOINT_VERSION:
         raise InputError(
-            f"{str(path)!r} is a checkpoint of version {shown(said.get('version'))}; this version "
-            f"of ostinato reads version {CHECKPOINT_VERSION}: resume with the version that wrote "
-            "it, or train again into another --out"
+            f"{str(path)!r} is a checkpoint of version {shown(metadata.get('version'))}; this "
+            f"version of ostinato reads version {CHECKPOINT_VERSION}: resume with the version that "
+            "wrote it, or train again into another --out"
         )
     try:
-        progress = read_record(Progress, said.get("progress"), field="progress", complete=True)
+        progress = read_record(Progress, metadata.get("progress"), field="progress", complete=True)
         if not progress.step or not all(
             {"step", "seconds"} <= line.keys() for line in progress.history
         ):
@@ -128,8 +128,8 @@ def check_checkpoint(path: Path, model: dict[str, Spec]) -> Progress:
     Raises:
         InputError: The checkpoint is damaged, or belongs to another run.
     """
-    specs, said = read_header(path)
-    progress = progress_from(path, said)
+    specs, metadata = read_header(path)
+    progress = progress_from(path, metadata)
     if why := difference(
         {name: spec for name, spec in specs.items() if name.startswith("model/")},
         {f"model/{name}": spec for name, spec in model.items()},
