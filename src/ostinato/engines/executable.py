@@ -367,7 +367,8 @@ class Executable:
         """The backward pass to the tensors that need a gradient."""
         found = self._backward.get(needs)
         if found is None:
-            found = self._backward[needs] = _Backward(self, needs)
+            # Another thread may do the same meanwhile: all use that of the first.
+            found = self._backward.setdefault(needs, _Backward(self, needs))
         return found
 
     def backward(

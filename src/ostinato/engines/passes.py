@@ -33,7 +33,7 @@ _TWO = np.arange(2, dtype=np.int64)
 
 
 class Kind(enum.Enum):
-    """What a tensor of a run is."""
+    """The kinds of tensors of a run."""
 
     INPUT = "input"
     STATE = "state"
@@ -215,7 +215,6 @@ class Passes:
         # The numbers of the tasks, which are not more than these.
         self._shares = np.arange(max(self.rows, self.threads))
         self._scripts: dict[tuple, Script] = {}
-        self._asked: dict[tuple[bool, ...], Gradients] = {}
         self._passes: dict[str, Pass] = {}
 
     # ------------------------------------------------------------ the passes
@@ -751,12 +750,10 @@ class Passes:
 
     def gradients(self, needs: tuple[bool, ...]) -> Gradients:
         """How to get the gradients of those tensors that need one."""
-        if needs not in self._asked:
-            with jit.making:
-                found = self._gradients(needs)
-                self._list_jobs(found)
-                self._asked[needs] = found
-        return self._asked[needs]
+        with jit.making:
+            found = self._gradients(needs)
+            self._list_jobs(found)
+        return found
 
     @cached_property
     def _all(self) -> Gradients:

@@ -62,7 +62,7 @@ class Accepted:
         states: Sequence[Sequence[Tensor]],
         weights: Sequence[Sequence[Tensor | None]],
     ) -> Runner | None:
-        """What runs the layers of a call; None where its arguments have to be checked.
+        """The runner of the layers of a call; None where its arguments have to be checked.
 
         Args:
             x: The input; its shape, dtype and device are those of the kind.
