@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from places import ROOT
 
 # What to write instead.

@@ -60,7 +60,7 @@ def classification(scores, labels, *, probabilities: bool = False) -> dict[str, 
 
     Returns:
         "accuracy"; "macro_f1", the mean F1 over the labels that occur among the true or predicted
-        ones; "nats", the mean cross-entropy. All are None if there are no rows.
+        ones; "nats", the mean cross-entropy. All are None without rows.
 
     Raises:
         InputError: Shapes do not fit, a label is out of range, or a score is not finite.
@@ -412,8 +412,8 @@ def forecasting(
             given.
 
     Source:
-        Hyndman and Koehler 2006, "Another look at measures of forecast accuracy", section 3; season
-        as in their later work.
+        Hyndman and Koehler, International Journal of Forecasting 22 (2006), section 3; season as in
+        their later work.
 
     Example:
         >>> forecasting([5, 6], [5, 8], past=[1, 2, 3, 4])
