@@ -80,7 +80,7 @@ def draw(name: str, width: int, height: int, columns: int) -> None:
     for place, (layer, mode) in enumerate(order):
         panel(figure.add_subplot(grid[divmod(place, columns)]), layer, mode)
     lines = (
-        "A dot is one shape of layer; right of 1x Ostinato is faster, left of it (orange) the other "
+        "A dot is one shape of layer; right of 1x Ostinato is faster, left (orange) the other "
         "is. The number is the geometric mean.",
     )
     if columns == 1:
