@@ -189,8 +189,7 @@ def test_arrays_are_sequences_and_bytes_become_parts_of_one(tmp_path):
         (
             "1,1,2\n0,1,nan\n",
             {},
-            "line 2: there is 'nan' in the column '2', which should hold finite numbers; mend the "
-            "value",
+            "line 2: the value in the column '2' is 'nan', not a finite number; fix the value",
         ),
         ("1,1,2\n0,inf,2\n", {}, "line 2: the value in the column '1' is 'inf'"),
         ("1,1,2\n0,1,\n", {}, "line 2: the value in the column '2' is missing"),

@@ -104,7 +104,7 @@ def test_a_character_that_was_never_seen_is_refused_by_name():
         match="'Q', '가': not in the vocabulary.*--vocabulary byte-pair",
     ):
         CharacterVocabulary.of(["abc"]).encode("aQ가Qb")
-    with pytest.raises(InputError, match="and 3 more: not in the text"):
+    with pytest.raises(InputError, match="and 3 more: not in the vocabulary"):
         CharacterVocabulary.of(["abc"]).encode("defghijk")
 
 

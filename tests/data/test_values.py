@@ -237,7 +237,7 @@ def test_rows_of_bytes_and_of_other_numbers_are_not_mixed():
     with pytest.raises(
         InputError,
         match="row 13 is float64, and the rows before it are uint8; uint8 is divided by 255 and "
-        "other numbers are not",
+        "other dtypes are not",
     ):
         Classifier(**SMALL).fit((mixed, LABELS))
     assert dtype_of([None, np.dtype(np.int32), None, np.dtype(np.float32)], "row") == "float64"
@@ -311,8 +311,7 @@ def test_pictures_are_for_models_of_bytes_and_of_numbers_from_0_to_1(tmp_path):
     for other in (grey.astype(np.float32), (grey / 127.5 - 1).astype(np.float32)):
         with pytest.raises(
             InputError,
-            match="pixels are read as 0 to 1, and the frames that the model was trained on have "
-            "other values",
+            match="pixels are read as 0 to 1, and the training frames have other values",
         ):
             FrameTagger(**SMALL).fit((other, labels), threads=1).predict(folder)
 
@@ -358,8 +357,8 @@ def test_a_file_and_memory_give_the_same_numbers_for_every_dtype(dtype, tmp_path
     [
         (
             [1j, 2],
-            "row 1 is not an array of numbers .its dtype is complex128.; give steps of equally "
-            "many numbers",
+            "row 1 is not an array of numbers .its dtype is complex128.; give steps with the "
+            "same number of values",
         ),
         (["1", "2"], "row 1 is not an array of numbers .its dtype is <U1."),
         (np.array(["2024-01-01"], "datetime64[D]"), "its dtype is datetime64"),

@@ -506,7 +506,7 @@ def test_a_model_that_is_not_whole_is_refused(trained, tmp_path):
     weights.unlink()
     with pytest.raises(
         InputError,
-        match="has no model yet; resume it: the same `ostinato train generate`, and --resume",
+        match="has no model yet; resume it: the same `ostinato train generate` command with --resume",
     ):
         load(out)
 
