@@ -63,6 +63,7 @@ class BoundExecutable:
         self.executable = executable
         self._weights = [*weights]
         self._lock = threading.Lock()
+        self._names = [*executable.passes.inputs, *executable.state_names]
         self._bind()
 
     def _bind(self):
@@ -106,10 +107,8 @@ class BoundExecutable:
             states = [s.contiguous() for s in tensors[k : executable.first_weight]]
             numbers, held = executable.when(executable.first.tasks, lengths)
             numbers[OUTPUT] = output.data_ptr()
-            for name, t in zip(executable.passes.inputs, inputs):
-                numbers[name] = t.data_ptr()
-            for name, t in zip(executable.state_names, (*final, *states)):
-                numbers[name] = t.data_ptr()
+            tensors_by_name = (*inputs, *final, *states)
+            numbers.update(zip(self._names, map(Tensor.data_ptr, tensors_by_name)))
             self._list.run(numbers)
             if changed := self._list.words[self._list.last]:
                 # A weight has changed since its memory was read; nothing was copied out.

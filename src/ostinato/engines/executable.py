@@ -28,13 +28,14 @@ SCRATCH, SAVED, OUTPUT = (region.value for region in (Region.SCRATCH, Region.SAV
 
 
 class Packs(NamedTuple):
-    """Packed weights, which are there for as long as this is held, and the addresses of the
-    matrices of each direction.
+    """Packed weights, which are there for as long as this is held, the addresses of the matrices
+    of each direction, and the backward pass that follows, if one does.
     """
 
     held: PackedWeights
     forward: list[int]
     backward: list[int]
+    follows: "_Backward | None"
 
 
 class Frame:
@@ -63,8 +64,7 @@ class Frame:
         self.executable, self.arena, self.stages = executable, arena, stages
         self.tensors, self.memories, self._held = tensors, memories, held
         self.numbers = numbers
-        for name, t in memories.items():
-            numbers[name] = t.data_ptr()
+        numbers.update(zip(memories, map(Tensor.data_ptr, memories.values())))
         self.results: dict[str, Tensor] = {}
         self._weights: dict[str, Tensor] | None = None
 
@@ -114,6 +114,14 @@ class Frame:
 
 def run(frames: Sequence[Frame]) -> None:
     """Run passes side by side, stage by stage."""
+    if len(frames) == 1:
+        (frame,) = frames
+        for stage in frame.stages:
+            for step in stage.steps:
+                frame.take(step)
+            if stage.jobs is not None:
+                stage.jobs.run(frame.numbers)
+        return
     for stages in zip_longest(*[frame.stages for frame in frames]):
         lists = []
         for frame, stage in zip(frames, stages):
@@ -141,6 +149,7 @@ class Executable:
         passes: What it does.
         first: The forward pass.
         state_names: The names in job lists of the final states, and of the initial ones.
+        pack_names: The names of the packed matrices of forward in job lists.
         kept_names: The names of the memories that `kept` gives.
         small: It runs as one job list, in little memory: see `bound.BoundExecutable`.
         maths: How torch does what no kernel does.
@@ -206,6 +215,7 @@ class Executable:
             and sizes[Region.SCRATCH] * self.dtype.itemsize < SMALL
         )
         self._users = self.loops.users(this.users)
+        self.pack_names = [f"pack {k}" for k in range(len(self._users.packs))]
         self._backward: dict[tuple[bool, ...], _Backward] = {}
 
     def _output_view(self) -> tuple[tuple[int, ...], tuple[int, ...], int]:
@@ -249,9 +259,10 @@ class Executable:
         """
         weights = {name: self.weight(tensors, name) for name in self._matrices}
         packed = self.loops.weights.find([*weights.values()], self.signature.threads)
-        users = self._users if needs is None else self._to(needs).both
-        addresses, first = packed.addresses(users, weights), len(self._users.packs)
-        return Packs(packed, addresses[:first], addresses[first:])
+        follows = None if needs is None else self._to(needs)
+        addresses = packed.addresses(follows.both if follows else self._users, weights)
+        first = len(self.pack_names)
+        return Packs(packed, addresses[:first], addresses[first:], follows)
 
     def vectors(self, tensors: Sequence[Tensor]) -> tuple[dict[str, Tensor], dict[str, int]]:
         """The vectors that forward reads: their memory, and the distance between two that it adds
@@ -312,8 +323,7 @@ class Executable:
         memories |= vectors
         moving, held = self.when(this.tasks, lengths)
         numbers |= moving
-        for j, address in enumerate(packs.forward):
-            numbers[f"pack {j}"] = address
+        numbers.update(zip(self.pack_names, packs.forward))
         if self._viewed:
             memories[self.passes.inputs[0]] = self._in_time(memories[self.passes.inputs[0]])
         return Frame(self, this.arena, this.stages, tensors, memories, numbers, (held, packs))
@@ -379,19 +389,18 @@ class Executable:
         packs: Packs,
         d_output: Tensor | None,
         d_states: Sequence[Tensor | None],
-        needs: tuple[bool, ...],
     ) -> Frame:
         """The backward pass, ready to run.
 
         Args:
             tensors, lengths: As for `forward`.
             kept: The result of `kept`.
-            packs: The packed weights.
+            packs: The packed weights, and which gradients are asked for.
             d_output: The gradient of the output; None for 0.
             d_states: The gradients of the final states, (1, B, units) or None each.
-            needs: For each tensor whether its gradient is asked for.
         """
-        this, asked = self.passes.backward, self._to(needs)
+        this, asked = self.passes.backward, packs.follows
+        assert asked is not None
         memories = dict(zip(self.kept_names, kept))
         memories[SCRATCH] = asked.make_scratch()
         if d_output is None:
@@ -425,20 +434,18 @@ class Executable:
             numbers |= {"places": self._tokens.numbers["all"], "half": half}
             for name, units in asked.gradients.paired.items():
                 memories[name] = memory.empty((half, units), self.dtype)
-        for k, address in enumerate(packs.backward):
-            numbers[f"pack {k}"] = address
+        numbers.update(zip(asked.pack_names, packs.backward))
         gradients = asked.gradients
         return Frame(
             self, gradients.arena, gradients.stages, tensors, memories, numbers, (held, packs)
         )
 
     def gradients(
-        self, frame: Frame, lengths: Tensor | None, needs: tuple[bool, ...]
+        self, frame: Frame, asked: "_Backward", lengths: Tensor | None
     ) -> list[Tensor | None]:
         """The gradients of the tensors of a backward pass that has run; None for those that are not
         asked for.
         """
-        asked = self._to(needs)
         found = {name: frame.memories[made] for name, made in asked.results.items()}
         found |= frame.results
         for name, product in asked.products.items():
@@ -448,7 +455,7 @@ class Executable:
         if lengths is not None:
             for name in (*asked.products, *frame.results):
                 found[name] = self._valid(found[name], lengths)
-        each = [found[name] if need else None for name, need in zip(self.passes.names, needs)]
+        each = [found[name] if need else None for name, need in zip(self.passes.names, asked.needs)]
         return [self._turn(each[0]), *each[1:]]
 
     def derived(
@@ -503,8 +510,10 @@ class _Backward:
     """The backward pass of an executable to those tensors that need a gradient.
 
     Attributes:
+        needs: For each tensor whether its gradient is asked for.
         gradients: How to get each gradient.
         both: The users of packed matrices of forward and backward, as one.
+        pack_names: The names of the packed matrices in job lists.
         makers: Make the memory of each result, by the name of the memory.
         results: For each tensor the name of the memory of its gradient.
         products: The gradients that are products, by the tensor.
@@ -514,11 +523,13 @@ class _Backward:
     """
 
     def __init__(self, executable: Executable, needs: tuple[bool, ...]):
+        self.needs = needs
         passes, dtype = executable.passes, executable.dtype
         this, found = passes.backward, passes.gradients(needs)
         self.gradients = found
         users = [*this.users, *(p.rows for p in found.products.values())]
         self.both = executable.loops.users([*executable.first.users, *users])
+        self.pack_names = [f"pack {k}" for k in range(sum(len(user.packs) for user in users))]
         self.products: dict[str, Product] = found.products
         others = {
             name: f"gradient of {name}" for name in (*self.products, *found.shapes, *found.states)
@@ -554,10 +565,10 @@ class _Function(torch.autograd.Function):
     def forward(ctx, executables: tuple[Executable, ...], lengths: Tensor | None, *tensors):
         needs = _parts(executables, ctx.needs_input_grad[2:])
         parts = _parts(executables, tensors)
-        ctx.packs = [e.pack(part, needed) for e, part, needed in zip(executables, parts, needs)]
-        frames = [
-            e.forward(part, lengths, packs) for e, part, packs in zip(executables, parts, ctx.packs)
-        ]
+        ctx.packs, frames = [], []
+        for e, part, needed in zip(executables, parts, needs):
+            ctx.packs.append(e.pack(part, needed))
+            frames.append(e.forward(part, lengths, ctx.packs[-1]))
         run(frames)
         ctx.executables, ctx.lengths = executables, lengths
         ctx.set_materialize_grads(False)
@@ -578,27 +589,34 @@ class _Function(torch.autograd.Function):
         executables, lengths = ctx.executables, ctx.lengths
         needs = _parts(executables, ctx.needs_input_grad[2:])
         # Once, for torch.utils.checkpoint gives them once.
-        saved, each, found = iter(ctx.saved_tensors), iter(gradients), []
-        parts = [[next(saved) for _ in range(e.count)] for e in executables]
-        given = [(next(each), [next(each) for _ in e.make_final]) for e in executables]
+        saved, found = ctx.saved_tensors, []
+        parts, start = _parts(executables, saved), len(ctx.needs_input_grad) - 2
+        each = 1 + len(executables[0].make_final)
+        given = [
+            (gradients[k], gradients[k + 1 : k + each]) for k in range(0, len(gradients), each)
+        ]
         if torch.is_grad_enabled() or batched(gradients):
             for e, part, d, needed in zip(executables, parts, given, needs):
                 found += e.derived(part, lengths, *d, needed)
             return None, None, *found
         packs, ctx.packs = ctx.packs or [None] * len(executables), None
-        frames = []
+        frames, asked = [], []
         for e, part, pack, d, needed in zip(executables, parts, packs, given, needs):
-            kept = [next(saved) for _ in e.kept_names]
+            kept = saved[start : start + len(e.kept_names)]
+            start += len(kept)
             pack = pack or e.pack(part, needed)
-            frames.append(e.backward(part, kept, lengths, pack, *d, needed))
+            asked.append(pack.follows)
+            frames.append(e.backward(part, kept, lengths, pack, *d))
         run(frames)
-        for e, frame, needed in zip(executables, frames, needs):
-            found += e.gradients(frame, lengths, needed)
+        for e, frame, follows in zip(executables, frames, asked):
+            found += e.gradients(frame, follows, lengths)
         return None, None, *found
 
 
 def _parts(executables: Sequence[Executable], values: Sequence) -> list[Sequence]:
     """The part of the values that belongs to each executable."""
+    if len(executables) == 1:
+        return [values[: executables[0].count]]
     parts, start = [], 0
     for e in executables:
         parts.append(values[start : start + e.count])

@@ -94,7 +94,6 @@ class Accepted:
             for shapes, own, given in zip(
                 self._shapes[k:], weights[k : k + len(layer.executables)], states[k:]
             ):
-                need = learned or any([s.requires_grad for s in given])
                 for p, shape in zip(own, shapes):
                     if (
                         p is None
@@ -104,8 +103,7 @@ class Accepted:
                         or not p.is_cpu
                     ):
                         return False
-                    need = need or p.requires_grad
-                needs.append(need)
+                needs.append(learned or any([t.requires_grad for t in (*given, *own)]))
             learned, k = any(needs), k + len(needs)
             for e, need in zip(layer.executables, needs):
                 follows = learning and (learned if layer.side_by_side else need)

@@ -171,6 +171,7 @@ class Recurrent(nn.Module):
         self._state_units = {name: size.at(letters) for name, size in graph.states.items()}
         # Where a layer starts is left to the engine if it is 0.
         self._starts_at_zero = not learned_state
+        self._zeros = (None,) * len(graph.states)
         self._accepted = AcceptedCalls()
         for layer, direction in self._runs:
             for weight, declared in graph.weights.items():
@@ -631,17 +632,17 @@ class Recurrent(nn.Module):
         super().__setstate__(state)
         self._make_graphs()
 
-    def _started(self, batch: int, state, like: Tensor) -> list[tuple[Tensor | None, ...]]:
-        """The initial states of each layer and direction, (B, units) each; None for zeros."""
+    def _started(self, batch: int, state, like: Tensor) -> list[tuple[Tensor, ...]]:
+        """The initial states of each layer and direction, (B, units) each; () for zeros."""
         if state is None and self._starts_at_zero:
-            return [(None,) * len(self._state_units)] * len(self._runs)
+            return [()] * len(self._runs)
         return [*zip(*self.initial_state(batch, state, like=like))]
 
     def _run(
         self,
         x: Tensor,
         further: tuple[Tensor, ...],
-        states: Sequence[tuple[Tensor | None, ...]],
+        states: Sequence[tuple[Tensor, ...]],
         lengths: Tensor | None,
         runner: Runner | None = None,
         weights: Sequence[Sequence[Tensor]] = (),
@@ -651,7 +652,7 @@ class Recurrent(nn.Module):
         Args:
             x: The first input, in the layout of the layer.
             further: Further inputs, (T, B, units) each.
-            states: The initial states of each layer and direction.
+            states: The initial states of each layer and direction, (B, units) each; () for zeros.
             lengths: The valid steps of each row; None where all are T.
             runner: Runs a layer; None to look for the executables.
             weights: With a runner, the tensors of the weights of each layer and direction.
@@ -667,36 +668,39 @@ class Recurrent(nn.Module):
             if layer and self.training and self.dropout:
                 x = self._in_time(F.dropout(self._in_time(x), self.dropout))
             parts, runs = [], []
-            for direction in range(self.num_directions):
-                k = layer * self.num_directions + direction
+            for direction in (0, 1) if self.bidirectional else (0,):
+                k = len(ends) + direction
                 inputs = x, *further
                 # Random numbers are drawn in this order: masks, and then weights.
                 if regularised:
                     inputs += regularised.masks(self._in_time(x), self._layer_letters[layer])
                 if runner and not (regularised and regularised.weight_drop):
-                    given = [s for s in states[k] if s is not None]
-                    parts.append([*inputs, *given, *weights[k]])
+                    parts.append((*inputs, *states[k], *weights[k]))
                     continue
                 own = self.cell_weights(layer, direction)
                 if regularised:
                     own = regularised.weights(own)
-                runs.append(
-                    Run.of(
-                        graph, inputs=inputs, states=states[k], weights=own, reverse=direction == 1
-                    )
+                run = Run.of(
+                    graph,
+                    inputs=inputs,
+                    states=states[k] or self._zeros,
+                    weights=own,
+                    reverse=direction == 1,
                 )
-                parts.append(runs[-1].tensors)
+                runs.append(run)
+                parts.append(run.tensors)
             if runner:
                 found = runner(layer, parts, lengths)
             else:
                 found, compiled = self._run_layer(graph, runs, lengths)
                 layers.append(compiled)
-            ends += [final for _, final in found]
             if self.bidirectional:
+                ends += [final for _, final in found]
                 outputs = [self._in_time(output) for output, _ in found]
                 x = self._in_time(torch.cat(outputs, -1))
             else:
-                ((x, _),) = found
+                ((x, final),) = found
+                ends.append(final)
         final = tuple(ends[0]) if len(ends) == 1 else tuple(map(torch.cat, zip(*ends)))
         return x, final, layers
 
@@ -779,10 +783,9 @@ class Recurrent(nn.Module):
         if lengths is not None:
             lengths = read_lengths(lengths, steps, batch, "cpu")
         states = self._started(batch, state, x)
-        given = [()] * len(states) if state is None else states
         if known.bound is None and torch.is_grad_enabled() and not self._plain():
             return None
-        runner = known.runner(x, given, weights)
+        runner = known.runner(x, states, weights)
         if runner is None:
             return None
         output, ends, _ = self._run(x, (), states, lengths, runner, weights)

@@ -112,14 +112,21 @@ class JobList:
     def words(self, numbers: Mapping[str, int]) -> array:
         """A copy of the words of a call of this list alone, with numbers for the relocations."""
         words = self._words[:]
-        for place, name, offset in self.relocations:
-            words[place] = numbers[name] + offset
+        _fill(words, self.relocations, numbers)
         return words
 
     def run(self, numbers: Mapping[str, int]) -> None:
         """Run with these numbers for the relocations; several threads may be at it."""
         words = self.words(numbers)
         _launcher()(words.buffer_info()[0], self.threads)
+
+
+def _fill(
+    words: array, relocations: Sequence[tuple[int, str, int]], numbers: Mapping[str, int]
+) -> None:
+    """Write numbers by name, and their offsets, to the places of relocations."""
+    for place, name, offset in relocations:
+        words[place] = numbers[name] + offset
 
 
 class _Launcher(Code):
@@ -203,15 +210,12 @@ class ReusableList:
 
     def __init__(self, jobs: JobList, fixed: Mapping[str, int]):
         self._jobs = jobs  # which holds the functions
+        self._relocations = [found for found in jobs.relocations if found[1] not in fixed]
         self.places: dict[str, list[tuple[int, int]]] = {}
-        for place, name, offset in jobs.relocations:
-            if name not in fixed:
-                self.places.setdefault(name, []).append((place, offset))
+        for place, name, offset in self._relocations:
+            self.places.setdefault(name, []).append((place, offset))
         self.words = jobs.words({**fixed, **dict.fromkeys(self.places, 0)})
         self.last = len(self.words) - len(jobs.jobs[-1].words)
-        self._moves = [
-            (place, name, offset) for name, some in self.places.items() for place, offset in some
-        ]
         self._arrived = len(ALONE) + HEAD.index("arrived")
         address = self.words.buffer_info()[0]
         self._several = functools.partial(_launcher(), address, jobs.threads)
@@ -219,9 +223,7 @@ class ReusableList:
 
     def run(self, numbers: Mapping[str, int]) -> None:
         """Fill in numbers by name, and run."""
-        words = self.words
-        for place, name, offset in self._moves:
-            words[place] = numbers[name] + offset
+        _fill(self.words, self._relocations, numbers)
         self._start()
 
     def _start(self):
