@@ -52,7 +52,7 @@ MODULES = {
     ),
     "ClassifyModel": reader,
     "ClassifyEnsemble": lambda: classify.ClassifyEnsemble([reader(), reader()]),
-    "Foretelling": lambda: pretraining.Foretelling(reader(), np.arange(9) + 1),
+    "PretrainingModel": lambda: pretraining.PretrainingModel(reader(), np.arange(9) + 1),
     "FrameModel": lambda: frames.FrameModel(4, 3, frames.FrameOptions(hidden=6)),
     "SpelledWords": lambda: spelling.SpelledWords(9, 8, classify.ClassifyOptions(embedding=5)),
     "TagModel": lambda: tag.TagModel(9, 8, 4, tag.TagOptions(hidden=6, embedding=5)),
