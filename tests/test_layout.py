@@ -240,3 +240,12 @@ def test_the_architecture_page_names_every_package_and_module():
         named = set(re.findall(r"`(\w+\.(?:py|html|typed))`", text))
         there = {p.name for p in folder.iterdir() if p.suffix in (".py", ".html", ".typed")}
         assert named == there, package
+
+
+def test_a_class_name_stands_for_one_class():
+    modules = {}
+    for module, path in FILES.items():
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ClassDef):
+                modules.setdefault(node.name.lstrip("_"), []).append(module)
+    assert {name: found for name, found in modules.items() if len(found) > 1} == {}

@@ -454,7 +454,10 @@ TARGET = Target(16, 32, bfloat16=True)
     [
         (lambda: tile_product.Product(16, TARGET, 2, 12).text, "vdpbf16ps"),
         (lambda: weight_gradient.Outer(16, TARGET).text, "vdpbf16ps"),
-        (lambda: row_product._Rows(16, TARGET, tile_product.Tile(2, 2, 12)).text, "vcvtneps2bf16"),
+        (
+            lambda: row_product._RowsCode(16, TARGET, tile_product.Tile(2, 2, 12)).text,
+            "vcvtneps2bf16",
+        ),
         (lambda: bfloat16_pairs.Pairs(TARGET).text, "vcvtneps2bf16"),
         (
             lambda: (

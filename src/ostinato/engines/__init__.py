@@ -80,7 +80,7 @@ def run_all(
     engine: str | None = None,
     precision: str | None = None,
     batch_first: bool = False,
-) -> tuple[list[tuple[Tensor, Sequence[Tensor]]], "cpu.Compiled | None"]:
+) -> tuple[list[tuple[Tensor, Sequence[Tensor]]], "cpu.CompiledLayer | None"]:
     """Run a cell over several sequences of one shape, as the two directions of a layer.
 
     Args:

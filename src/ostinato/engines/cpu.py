@@ -87,7 +87,7 @@ def find(graph: Graph, run: Run, signature: Signature) -> Executable:
     return found
 
 
-class Compiled:
+class CompiledLayer:
     """The executables of runs that belong together, as the two directions of a layer.
 
     Args:
@@ -112,7 +112,7 @@ class Compiled:
 
 def compile_runs(
     graph: Graph, runs: Sequence[Run], *, ragged: bool, narrow: bool, batch_first: bool
-) -> tuple[Compiled | None, list[Sequence[Tensor]]]:
+) -> tuple[CompiledLayer | None, list[Sequence[Tensor]]]:
     """The executables of runs of one shape, and the tensors that they take; None where the
     batch has no step or no row, so that nothing is run.
 
@@ -159,7 +159,7 @@ def compile_runs(
         )
         for run, need in zip(runs, needs)
     ]
-    return Compiled(executables, side_by_side=side_by_side), [run.tensors for run in runs]
+    return CompiledLayer(executables, side_by_side=side_by_side), [run.tensors for run in runs]
 
 
 def _is_much(graph: Graph, run: Run, rows: int, threads: int) -> bool:

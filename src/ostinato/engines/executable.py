@@ -18,7 +18,7 @@ from .arena import Arena, Region
 from .kernels import job_list, weight_gradient
 from .kernels.tuning import SMALL
 from .loops import Loops
-from .passes import Kind, Passes, Product, Script, Source, Stage, TorchStep
+from .passes import Kind, Passes, Script, Source, Stage, StepsProduct, TorchStep
 from .schedule import Tokens
 from .signature import Signature
 from .torch_internals import batched
@@ -35,7 +35,7 @@ class Packs(NamedTuple):
     held: PackedWeights
     forward: list[int]
     backward: list[int]
-    follows: "_Backward | None"
+    follows: "_GradientPass | None"
 
 
 class Frame:
@@ -216,7 +216,7 @@ class Executable:
         )
         self._users = self.loops.users(this.users)
         self.pack_names = [f"pack {k}" for k in range(len(self._users.packs))]
-        self._backward: dict[tuple[bool, ...], _Backward] = {}
+        self._backward: dict[tuple[bool, ...], _GradientPass] = {}
 
     def _output_view(self) -> tuple[tuple[int, ...], tuple[int, ...], int]:
         """The part of its array that the output is: its shape, its strides, and the number where it
@@ -373,12 +373,12 @@ class Executable:
 
     # ------------------------------------------------------------ backward
 
-    def _to(self, needs: tuple[bool, ...]) -> "_Backward":
+    def _to(self, needs: tuple[bool, ...]) -> "_GradientPass":
         """The backward pass to the tensors that need a gradient."""
         found = self._backward.get(needs)
         if found is None:
             # Another thread may do the same meanwhile: all use that of the first.
-            found = self._backward.setdefault(needs, _Backward(self, needs))
+            found = self._backward.setdefault(needs, _GradientPass(self, needs))
         return found
 
     def backward(
@@ -441,7 +441,7 @@ class Executable:
         )
 
     def gradients(
-        self, frame: Frame, asked: "_Backward", lengths: Tensor | None
+        self, frame: Frame, asked: "_GradientPass", lengths: Tensor | None
     ) -> list[Tensor | None]:
         """The gradients of the tensors of a backward pass that has run; None for those that are not
         asked for.
@@ -506,7 +506,7 @@ class Executable:
         return x.transpose(0, 1) if x is not None and self.signature.batch_first else x
 
 
-class _Backward:
+class _GradientPass:
     """The backward pass of an executable to those tensors that need a gradient.
 
     Attributes:
@@ -530,7 +530,7 @@ class _Backward:
         users = [*this.users, *(p.rows for p in found.products.values())]
         self.both = executable.loops.users([*executable.first.users, *users])
         self.pack_names = [f"pack {k}" for k in range(sum(len(user.packs) for user in users))]
-        self.products: dict[str, Product] = found.products
+        self.products: dict[str, StepsProduct] = found.products
         others = {
             name: f"gradient of {name}" for name in (*self.products, *found.shapes, *found.states)
         }
@@ -556,7 +556,7 @@ class _Backward:
         self.make_scratch = memory.maker((arena.sizes[Region.SCRATCH],), dtype)
 
 
-class _Function(torch.autograd.Function):
+class _AutogradFunction(torch.autograd.Function):
     """Executables for autograd, side by side: each takes its part of the tensors, and gives its
     output and its final states.
     """
@@ -638,7 +638,9 @@ def execute(
         Of each the output, laid out as its first input, and the final states, (1, B, units) each.
     """
     if executables[0].signature.backward:
-        results = _Function.apply(tuple(executables), lengths, *(t for part in parts for t in part))
+        results = _AutogradFunction.apply(
+            tuple(executables), lengths, *(t for part in parts for t in part)
+        )
         each = 1 + len(executables[0].make_final)
         return [(results[k], results[k + 1 : k + each]) for k in range(0, len(results), each)]
     frames = [e.forward(part, lengths, e.pack(part)) for e, part in zip(executables, parts)]

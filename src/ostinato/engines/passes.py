@@ -85,7 +85,7 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Product:
+class StepsProduct:
     """A product for all steps at once: its node, how to get its argument, and the code."""
 
     node: Node
@@ -111,7 +111,7 @@ class Pass:
     threads: int
     tasks: int
     when: Schedule | None
-    products: dict[str, Product]
+    products: dict[str, StepsProduct]
     arena: Arena
     clear: int
 
@@ -170,7 +170,7 @@ class Gradients:
     """
 
     made: dict[str, str] = field(default_factory=dict)
-    products: dict[str, Product] = field(default_factory=dict)
+    products: dict[str, StepsProduct] = field(default_factory=dict)
     matrices: dict[str, list[tuple[Node, Node]]] = field(default_factory=dict)
     vectors: dict[str, Node] = field(default_factory=dict)
     added: dict[str, str] = field(default_factory=dict)
@@ -351,7 +351,7 @@ class Passes:
         )
 
     def _scratch(
-        self, loop: Loop, tasks: int, threads: int, products: Mapping[str, Product]
+        self, loop: Loop, tasks: int, threads: int, products: Mapping[str, StepsProduct]
     ) -> dict[str, int]:
         """How many numbers a loop, and the products before and after it, need for themselves."""
         most = max((product.rows.scratch for product in products.values()), default=0)
@@ -375,7 +375,11 @@ class Passes:
         return size
 
     def _shapes(
-        self, program: Program, tasks: int, products: Mapping[str, Product], filled: Collection[str]
+        self,
+        program: Program,
+        tasks: int,
+        products: Mapping[str, StepsProduct],
+        filled: Collection[str],
     ) -> dict[str, tuple[int, ...]]:
         """The shapes of the products before a loop, and of the arrays that the loop fills."""
         first = {
@@ -418,18 +422,18 @@ class Passes:
         """The units of each state."""
         return {name: size.at(self.plan.sizes) for name, size in self.graph.states.items()}
 
-    def _products(self, nodes: list[Node], there: frozenset[str]) -> dict[str, Product]:
-        products: dict[str, Product] = {}
+    def _products(self, nodes: list[Node], there: frozenset[str]) -> dict[str, StepsProduct]:
+        products: dict[str, StepsProduct] = {}
         for n in nodes:
             products[self.plan.stream(n)] = self._product(n, there | frozenset(products))
         return products
 
-    def _product(self, node: Node, there: frozenset[str]) -> Product:
+    def _product(self, node: Node, there: frozenset[str]) -> StepsProduct:
         sizes = self.plan.sizes
         rows = self.loops.rows(
             *node.value, node.size.at(sizes), node.args[0].size.at(sizes), self._bits
         )
-        return Product(node, self.script(node.args, there), rows)
+        return StepsProduct(node, self.script(node.args, there), rows)
 
     # ------------------------------------------------------------ the jobs
 
@@ -502,7 +506,7 @@ class Passes:
         body[-1][1].append(Job(this.loop.function, words, this.threads, waits=True))
         return body
 
-    def _job(self, product: Product, arena: Arena, place: str, pack: int) -> Job:
+    def _job(self, product: StepsProduct, arena: Arena, place: str, pack: int) -> Job:
         """A product for all steps at once, into an array."""
         units, rows = product.node.args[0].size.at(self.plan.sizes), product.rows
         argument: tuple[Word, int] = Relocation(f"argument {place}"), units
@@ -816,7 +820,7 @@ def _stages(
     return [Stage(steps, JobList(jobs)) for (steps, _), jobs in zip(body, lists)]
 
 
-def _argument(place: str, product: Product) -> TorchStep:
+def _argument(place: str, product: StepsProduct) -> TorchStep:
     """Computes the argument of a product."""
     return TorchStep(script=product.script, arrays={f"argument {place}": product.node.args[0]})
 

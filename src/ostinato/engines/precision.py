@@ -43,7 +43,7 @@ def rounded(x: Tensor) -> Tensor:
     return x.to(torch.bfloat16).to(x.dtype)
 
 
-class _Product(torch.autograd.Function):
+class _RoundedProduct(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
@@ -57,9 +57,9 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def backward(ctx, d):
         x, matrix = ctx.saved_tensors
-        d_x = _Product.apply(d, matrix.T) if ctx.needs_input_grad[0] else None
+        d_x = _RoundedProduct.apply(d, matrix.T) if ctx.needs_input_grad[0] else None
         d_matrix = (
-            _Product.apply(x.flatten(0, -2).T, d.flatten(0, -2))
+            _RoundedProduct.apply(x.flatten(0, -2).T, d.flatten(0, -2))
             if ctx.needs_input_grad[1]
             else None
         )
@@ -68,7 +68,11 @@ class _Product(torch.autograd.Function):
 
 def product(x: Tensor, matrix: Tensor) -> Tensor:
     """x @ matrix with the factors rounded, as are those of its gradients."""
-    return _Product.apply(x, matrix) if x.dim() > 1 else _Product.apply(x[None], matrix)[0]
+    return (
+        _RoundedProduct.apply(x, matrix)
+        if x.dim() > 1
+        else _RoundedProduct.apply(x[None], matrix)[0]
+    )
 
 
 # To put in place of the reference engine's.

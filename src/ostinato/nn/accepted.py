@@ -15,7 +15,7 @@ from ..engines.memory import OWN
 
 if TYPE_CHECKING:
     from ..engines.bound import BoundExecutable
-    from ..engines.cpu import Compiled
+    from ..engines.cpu import CompiledLayer
 
 # Runs a layer: takes its number, the tensors of each direction, and the rows' lengths; gives for
 # each direction the output, laid out as its first input, and the final states, (1, B, units) each.
@@ -42,7 +42,7 @@ class Accepted:
 
     def __init__(
         self,
-        layers: Sequence["Compiled"],
+        layers: Sequence["CompiledLayer"],
         parts: Sequence[Sequence[str | Tensor]],
         weights: Sequence[Sequence[Tensor]],
         *,

@@ -49,7 +49,7 @@ def span(w: Tensor) -> Span:
     return Span(w.data_ptr(), (last + 1) * w.element_size() // 4)
 
 
-class _Reading(Code):
+class _FingerprintCode(Code):
     """The code. Its words: where each thread's part of the fingerprint is written; how many spans;
     and two words for each.
     """
@@ -192,7 +192,9 @@ def job(spans: Sequence[Span], out: Word, threads: int) -> Job:
     """The job that reads memory on several threads. Each writes its part of the fingerprint, 8
     bytes, from the address `out` on.
     """
-    return Job(jit.made(_Reading), [out, len(spans), *(word for s in spans for word in s)], threads)
+    return Job(
+        jit.made(_FingerprintCode), [out, len(spans), *(word for s in spans for word in s)], threads
+    )
 
 
 class _Reader:

@@ -20,7 +20,7 @@ WORDS = ("out", "x", "count", "out_width", "x_width", "depth", "chunks", "packed
 STRETCH = 192
 
 
-class _Rows(Code):
+class _RowsCode(Code):
     """The code for one form of tile."""
 
     def __init__(self, bits: int, target: Target, tile: Tile):
@@ -88,7 +88,7 @@ class _Rows(Code):
 @functools.cache
 def _made(bits: int, target: Target, tile: Tile) -> jit.Compiled:
     tile_product.make(bits, target, tile.chunk, tile.rows)
-    return jit.Compiled(_Rows(bits, target, tile).text, "run")
+    return jit.Compiled(_RowsCode(bits, target, tile).text, "run")
 
 
 class Rows:
