@@ -19,14 +19,19 @@ demo: $(READY)
 test: check
 	$(PYTEST)
 
-# The exhaustive checks, and then the whole suite for each vector width, and without bfloat16 instructions, whatever this
-# processor has: see `host` in src/ostinato/engines/kernels/jit.py.
+check: $(READY)
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+# The exhaustive tests, and then the whole suite for each vector width, and without bfloat16
+# instructions, whatever this processor has: see `host` in src/ostinato/engines/kernels/jit.py.
 slow: $(READY)
-	$(VENV)/bin/python -m pytest -m slow
-	OSTINATO_VECTOR_WIDTH=4 $(VENV)/bin/python -m pytest
-	OSTINATO_VECTOR_WIDTH=8 $(VENV)/bin/python -m pytest
-	OSTINATO_VECTOR_WIDTH=16 $(VENV)/bin/python -m pytest
-	OSTINATO_BFLOAT16=0 $(VENV)/bin/python -m pytest
+	$(PYTEST) -m slow
+	OSTINATO_VECTOR_WIDTH=4 $(PYTEST)
+	OSTINATO_VECTOR_WIDTH=8 $(PYTEST)
+	OSTINATO_VECTOR_WIDTH=16 $(PYTEST)
+	OSTINATO_BFLOAT16=0 $(PYTEST)
 
 # Set up again where the requirements have changed, or where an earlier set-up did not finish.
 $(READY): pyproject.toml constraints.txt
