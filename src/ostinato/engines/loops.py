@@ -45,7 +45,7 @@ class Loop:
         self.pack = Packer(self.packs)
         for chunk, height in kernel.products:
             tile_product.make(bits, target, chunk, height)
-        self.function = jit.CompiledLayer(kernel.text, "run")
+        self.function = jit.Compiled(kernel.text, "run")
 
     def scratch(self, rows: int, tasks: int, threads: int) -> dict[str, int]:
         """How many numbers a run needs of each array of its own; `partial` is to be 0 at first."""
