@@ -423,7 +423,7 @@ def test_the_tables_fit_in_80_columns(run):
         "T = 1 is a step of a stream",
         "1.1, 1.3, 1.6 of the LSTM's time at most",
         "at least 10 times as fast as the loop",
-        "beside torch.nn 1.2.3, ONNX Runtime 1.2.3, JAX 1.2.3, Keras 1.2.3",
+        "compared with torch.nn 1.2.3, ONNX Runtime 1.2.3, JAX 1.2.3, Keras 1.2.3",
     ):
         assert line in text
 

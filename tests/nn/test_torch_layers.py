@@ -1013,7 +1013,7 @@ def test_a_further_input_of_size_I_is_refused_where_I_changes():
 
 def test_dropout_of_one_layer_warns():
     for make_layer in (lambda: Recurrent("gru", 2, 3, dropout=0.5), lambda: GRU(2, 3, dropout=0.5)):
-        with pytest.warns(UserWarning, match="num_layers is 1, so it does nothing"):
+        with pytest.warns(UserWarning, match="num_layers is 1, so it has no effect"):
             make_layer()
 
 
@@ -1120,7 +1120,12 @@ X, T = torch.randn(4, 5, 2), torch.randn(4, 5, 1)
             InputError,
             "lengths were given with a PackedSequence",
         ),
-        ("timed", ((pack_sequence([X[0]]), T),), InputError, "some are packed and some are not"),
+        (
+            "timed",
+            ((pack_sequence([X[0]]), T),),
+            InputError,
+            "the inputs are not all packed with the same lengths: pack all of them",
+        ),
     ],
 )
 def test_wrong_arguments_of_a_call_are_refused(name, given, error, match):

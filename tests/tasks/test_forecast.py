@@ -529,13 +529,13 @@ def test_a_series_that_nothing_can_be_learned_from_is_refused(data, options, mes
             "x\n" + "1\n2\n" * 30 + "three\n",
             {},
             r"data.csv' line 62: the value in the column 'x' is 'three', not a finite "
-            r"numbers",
+            r"number",
         ),
         (
             "x,y\n" + "1,2\n2,\n" * 30,
             {},
             r"data.csv' line 3: the value in the column 'y' is missing, not a finite "
-            r"numbers",
+            r"number",
         ),
         (
             "x,y\n" + "1,2\n2,3\n" * 30,

@@ -374,11 +374,11 @@ def test_two_processes_end_as_one_with_the_same_batches(plain, write, tmp_path):
         (
             {"unlabelled": "words.txt"},
             "--unlabelled words.txt: 1 of its 4 texts has two tokens or more; pretraining needs "
-            "fewest",
+            "at least two such texts: give more",
         ),
         (
             {"unlabelled": "pair.tsv", "layers": 2},
-            "--unlabelled with --layers 2: an upper layer .*; write --layers 1 or "
+            "--unlabelled with --layers 2: an upper bidirectional layer .*; write --layers 1 or "
             "--no-bidirectional",
         ),
     ],
@@ -398,8 +398,8 @@ def test_texts_that_nothing_can_be_learned_from_are_refused(
 def test_rows_of_numbers_have_nothing_to_learn_from_texts(plain):
     with pytest.raises(
         InputError,
-        match="--unlabelled .*plain.txt: the rows of the given rows are numbers, and texts "
-        "foretell nothing of these; leave it out",
+        match="--unlabelled .*plain.txt: the rows of the given rows are numbers, and "
+        "pretraining requires texts; leave it out",
     ):
         Classifier(**SMALL, unlabelled=plain).fit(
             ([np.zeros(3), np.ones(3)] * 5, ["a", "b"] * 5), threads=1
