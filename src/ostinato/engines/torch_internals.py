@@ -34,8 +34,6 @@ _modes = _look_up("_C._len_torch_dispatch_stack", lambda: 0)
 _is_batched = _look_up("_C._functorch.is_legacy_batchedtensor", lambda t: False)
 _compiling = torch.compiler.is_compiling
 dynamo_compiling = torch.compiler.is_dynamo_compiling
-# Ends the graph that torch.compile records; where there is none, torch ends it at the call itself.
-_graph_break = _look_up("_dynamo.graph_break", lambda **_: None)
 
 # Why torch.compile ends its graph where a layer is called.
 _REASON = (

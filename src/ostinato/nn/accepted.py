@@ -32,7 +32,8 @@ class Accepted:
         parts: For each layer and direction the tensors of its weights: a parameter by its name, or
             the tensor that stands for a weight without any.
         weights: The tensors that these are now.
-        constant: The weights stay as they are, so that executables may be bound to them.
+        constant: The weights are used as they are, without gradients, so that executables may be
+            bound to them.
 
     Attributes:
         layers, parts: As given.
@@ -52,7 +53,7 @@ class Accepted:
         executables = [e for layer in layers for e in layer.executables]
         self._shapes = [[w.shape for w in own] for own in weights]
         self._dtype = executables[0].dtype
-        self._bindable = constant and all(e.small and not e.signature.backward for e in executables)
+        self._bindable = constant and all(e.small for e in executables)
         self._bindable &= not any(layer.side_by_side for layer in layers)
         self.bound: list[BoundExecutable] | None = None
 

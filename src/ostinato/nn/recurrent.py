@@ -761,9 +761,9 @@ class Recurrent(nn.Module):
         for run in self._runs:
             zeros = {} if all(self.names.values()) else self.cell_weights(*run)
             parts.append([part for name, own in self._parts[run] for part in own or [zeros[name]]])
-        regularised = self._regularisation if self.training else None
-        weights = self._weights(parts)
-        self._accepted.add(kind, Accepted(layers, parts, weights, constant=not regularised))
+        # With gradients, which tensors need one is asked at every call.
+        constant = not torch.is_grad_enabled() and not (self._regularisation and self.training)
+        self._accepted.add(kind, Accepted(layers, parts, self._weights(parts), constant=constant))
 
     def _weights(self, parts: Sequence[Sequence[str | Tensor]]) -> list[list[Tensor | None]]:
         """The tensors of the weights now; None for what is not a parameter any more."""
@@ -783,7 +783,7 @@ class Recurrent(nn.Module):
         if lengths is not None:
             lengths = read_lengths(lengths, steps, batch, "cpu")
         states = self._started(batch, state, x)
-        if known.bound is None and torch.is_grad_enabled() and not self._plain():
+        if torch.is_grad_enabled() and not self._plain():
             return None
         runner = known.runner(x, states, weights)
         if runner is None:
