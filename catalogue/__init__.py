@@ -34,9 +34,8 @@ def main(words: Sequence[str]) -> int:
             case _:
                 raise InputError(
                     f"python -m catalogue {' '.join(words)}: write docs [DIRECTORY] to make the "
-                    f"pages, "
-                    "measure [FILE.json] to time the cells, or train DATA [--only CELL] to train "
-                    "them"
+                    "pages, measure [FILE.json] to time the cells, or train DATA [--only CELL] to "
+                    "train them"
                 )
     except OstinatoError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -109,9 +109,9 @@ ENGLISH = {
         (
             "IRNN",
             (
-                "A simple network with `relu` whose recurrent matrix starts as the identity. Source: "
-                "Le, Jaitly and Hinton, A "
-                "Simple Way to Initialize Recurrent Networks of Rectified Linear Units (2015)."
+                "A simple network with `relu` whose recurrent matrix starts as the identity. "
+                "Source: Le, Jaitly and Hinton, A Simple Way to Initialize Recurrent Networks of "
+                "Rectified Linear Units (2015)."
             ),
         ),
         (
@@ -163,10 +163,9 @@ KOREAN = {
         "`generate`, 글자당 nat",
     ),
     "legend": (
-        "곱셈-덧셈은 한 행의 한 시점에 행렬 곱이 하는 수입니다. I는 {I}, H는 {H}이고 다른 문자는 {other}입니다.\n- 선형: 새 "
-        "상태가 모두 앞 상태에 대해 선형이고, 그 계수를 입력과 가중치만으로 정합니다.\n- 시간은 배치 {B}, {T}시점의 것입니다. "
-        "LSTM 대비는 곱셈-덧셈 하나에 드는 시간이 같은 실행에서 잰 LSTM의 몇 배인지입니다. 학습은 순방향과, 입력과 모든 "
-        "가중치까지의 역방향입니다."
+        "곱셈-덧셈은 한 행의 한 시점에 행렬 곱이 하는 수입니다. I는 {I}, H는 {H}이고 다른 문자는 {other}입니다.\n- 선형: 새 상태가 모두 앞 "
+        "상태에 대해 선형이고, 그 계수를 입력과 가중치만으로 정합니다.\n- 시간은 배치 {B}, {T}시점의 것입니다. LSTM 대비는 곱셈-덧셈 하나에 드는 시간이 "
+        "같은 실행에서 잰 LSTM의 몇 배인지입니다. 학습은 순방향과, 입력과 모든 가중치까지의 역방향입니다."
     ),
     "measured": "{date}에 쟀습니다: {processor}, 스레드 {threads}개.",
     "unmeasured": "시간은 아직 재지 않았습니다. `python -m catalogue measure`를 실행하세요.",
@@ -264,12 +263,10 @@ IN_KOREAN = {
     "sru": "단순 순환 유닛: 게이트는 입력만 보고, 출력은 상태와 입력의 행렬 곱을 섞은 것입니다.",
     "ugrnn": "갱신 게이트 신경망: 게이트 하나가 상태를 얼마나 남길지 정합니다.",
     "antisymmetric_rnn": (
-        "커지지도 사라지지도 않는 운동 방정식을 따라 `epsilon`만큼 가는 한 스텝으로, 감쇠 `gamma`만 있습니다. 게이트는 "
-        "없습니다."
+        "커지지도 사라지지도 않는 운동 방정식을 따라 `epsilon`만큼 가는 한 스텝으로, 감쇠 `gamma`만 있습니다. 게이트는 없습니다."
     ),
     "cornn": (
-        "결합 진동자: `y`는 진동자의 위치, `z`는 속도입니다. 상수는 sMNIST의 것입니다.\n\n감쇠는 저자들의 코드처럼 양함수로 "
-        "계산합니다."
+        "결합 진동자: `y`는 진동자의 위치, `z`는 속도입니다. 상수는 sMNIST의 것입니다.\n\n감쇠는 저자들의 코드처럼 양함수로 계산합니다."
     ),
     "fast_grnn": (
         "게이트와 후보가 행렬을 함께 쓰는 게이트 신경망입니다. 편향과 두 수는 저자들의 코드(EdgeML)처럼 시작합니다.\n\n행렬은 "

@@ -215,8 +215,7 @@ def test_what_the_page_on_contrib_calls_supported_is_there(name, here):
         module, found = (
             part[1 : part.index("`", 1)],
             re.findall(
-                r"^\| `(\w+)` \| (?:`(\w+)`)? ?\| "
-                r"(.*) \|$",
+                r"^\| `(\w+)` \| (?:`(\w+)`)? ?\| (.*) \|$",
                 part,
                 re.M,
             ),
@@ -392,8 +391,7 @@ def test_a_model_is_trained_and_writes_as_the_page_says(name, tmp_path, monkeypa
         *zip(
             GENERATE,
             (
-                r"at least ([\d,]+) "
-                r"characters",
+                r"at least ([\d,]+) characters",
                 r"적어도 ([\d,]+)글자",
             ),
         )

@@ -158,8 +158,7 @@ def test_a_parameter_is_filled_in_place_and_stays_a_leaf():
             "glorott",
             (2, 3),
             "^weight 'W' has init='glorott': did you mean 'glorot'\\?; the initialisers are "
-            "uniform, normal, zeros, ones, glorot, he, "
-            "orthogonal, identity$",
+            "uniform, normal, zeros, ones, glorot, he, orthogonal, identity$",
         ),
         ("Kaiming", (2, 3), "^weight 'W' has init='Kaiming'; the initialisers are uniform, normal"),
         *[

@@ -761,9 +761,8 @@ def test_what_is_wrong_is_refused_with_its_line_what_was_given_and_the_fix(name)
 )
 def test_an_invalid_size_is_refused_with_its_line_and_an_example(declare, given):
     problem = (
-        f"`declare(given)`\n  {given!r} is not a size: write letters and whole numbers, such "
-        f"as "
-        f"'H' or '4*H'"
+        f"`declare(given)`\n  {given!r} is not a size: write letters and whole numbers, such as "
+        "'H' or '4*H'"
     )
     with pytest.raises(
         CellError, match=f"^{re.escape(__file__)}, line [0-9]+: {re.escape(problem)}$"

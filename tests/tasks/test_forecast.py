@@ -440,8 +440,7 @@ def test_dates_end_with_the_year_9999():
         (
             np.full(100, 5.0),
             {},
-            r"the column '0' is 5 at all 85 training steps; there is nothing to "
-            r"forecast",
+            r"the column '0' is 5 at all 85 training steps; there is nothing to forecast",
         ),
         (
             np.arange(20.0),
@@ -506,8 +505,7 @@ def test_dates_end_with_the_year_9999():
         (
             {"when": [f"{9000 + k}" for k in range(50)], "x": waves(50)},
             {"horizon": 960},
-            r"the date 960 steps after 9049 is after the year 9999; forecast "
-            r"fewer steps",
+            r"the date 960 steps after 9049 is after the year 9999; forecast fewer steps",
         ),
         (
             {"when": months(50)[::-1], "x": waves(50)},
@@ -528,14 +526,12 @@ def test_a_series_that_nothing_can_be_learned_from_is_refused(data, options, mes
         (
             "x\n" + "1\n2\n" * 30 + "three\n",
             {},
-            r"data.csv' line 62: the value in the column 'x' is 'three', not a finite "
-            r"number",
+            r"data.csv' line 62: the value in the column 'x' is 'three', not a finite number",
         ),
         (
             "x,y\n" + "1,2\n2,\n" * 30,
             {},
-            r"data.csv' line 3: the value in the column 'y' is missing, not a finite "
-            r"number",
+            r"data.csv' line 3: the value in the column 'y' is missing, not a finite number",
         ),
         (
             "x,y\n" + "1,2\n2,3\n" * 30,

@@ -544,9 +544,8 @@ def frequency_lstm(
     if feature_size < 1 or windows < 2:
         raise SizeError(
             f"frequency_lstm({input_size}, feature_size={feature_size}, "
-            f"frequency_skip={frequency_skip}) has "
-            f"{max(windows, 0)} window(s): give sizes above 0, with which two windows or more fit "
-            f"into the input"
+            f"frequency_skip={frequency_skip}) has {max(windows, 0)} window(s): give sizes above "
+            "0, with which two windows or more fit into the input"
         )
     ends, weights = ("f",) if shared else ("f", "t"), {}
     for end in ends:

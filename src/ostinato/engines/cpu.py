@@ -43,9 +43,8 @@ def _refusal(graph: Graph, tensors: Sequence[Tensor]) -> str | None:
             return f"a tensor is on {t.device}: the cpu engine works on the CPU's own memory"
         if not memory.is_dense(t):
             return (
-                f"a tensor ({type(t).__name__}, {t.layout}) does not have its numbers in "
-                f"memory "
-                f"of its own"
+                f"a tensor ({type(t).__name__}, {t.layout}) does not have its numbers in memory of "
+                "its own"
             )
     if traced():
         return "the call is being traced or transformed"

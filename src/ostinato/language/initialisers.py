@@ -143,8 +143,7 @@ def initialise(weight: "Tensor", how: Any, *, name: str, hidden_size: int) -> No
             if how in MATRICES_ONLY and weight.dim() != 2:
                 raise InputError(
                     f"weight {name!r} has init={how!r} and is a vector of {len(weight)}: {how} "
-                    f"needs two dimensions; "
-                    "write a number, 'uniform' or 'normal'"
+                    "needs two dimensions; write a number, 'uniform' or 'normal'"
                 )
             INITIALISERS[how](weight, hidden_size)
         elif callable(how):

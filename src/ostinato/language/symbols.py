@@ -17,9 +17,8 @@ __all__ = ["OPERATIONS", "Matrix", "Symbol", "Vector", "refuse"]
 
 OPERATIONS = (
     "The operations are: W @ x; + - * / and ** (2, 3, 0.5, -1); < and >; sigmoid, tanh, relu, exp, "
-    "log, sqrt, softplus, "
-    "hard_sigmoid, floor, abs, maximum, minimum, where, clip; split, concat; sum and mean over "
-    "units."
+    "log, sqrt, softplus, hard_sigmoid, floor, abs, maximum, minimum, where, clip; split, concat; "
+    "sum and mean over units."
 )
 # Their frames may lie between the user's line and the error about it.
 LIBRARIES = {"numpy", "torch"}

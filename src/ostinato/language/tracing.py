@@ -132,9 +132,8 @@ class Cell:
         refuse(
             f"the cell {self.name!r} cannot be called.",
             f"Create a layer from it, ostinato.Recurrent({self.name}, input_size, hidden_size), or "
-            f"change its constants with "
-            f"{self.name}.with_constants(...); put equations that several cells share in a "
-            f"plain function.",
+            f"change its constants with {self.name}.with_constants(...); put equations that "
+            "several cells share in a plain function.",
         )
 
     def with_constants(self, /, **constants: Any) -> "Cell":

@@ -68,9 +68,8 @@ class _Attention(nn.Module):
         ):
             raise SizeError(
                 f"attention was given a query of {tuple(query.shape)} and a memory of "
-                f"{tuple(memory.shape)}; "
-                f"it needs (batch, {self.query_size}) or (batch, steps, {self.query_size}), "
-                f"and (batch, places, {self.memory_size})"
+                f"{tuple(memory.shape)}; it needs (batch, {self.query_size}) or (batch, steps, "
+                f"{self.query_size}), and (batch, places, {self.memory_size})"
             )
         if mask is not None and (mask.dtype != torch.bool or mask.shape != memory.shape[:2]):
             raise SizeError(

@@ -186,8 +186,8 @@ class ConvLSTM(nn.Module):
             ):
                 raise TensorError(
                     f"ConvLSTM was given {name} of {t.dtype} on {t.device}, and its weights are "
-                    f"{self.W.dtype} on "
-                    f"{self.W.device}: write {name}.to({str(self.W.device)!r}, {self.W.dtype})"
+                    f"{self.W.dtype} on {self.W.device}: write {name}.to({str(self.W.device)!r}, "
+                    f"{self.W.dtype})"
                 )
         if x.dim() != 3 + self.dimensions or x.shape[2] != self.input_channels:
             expected = ["B", "T", str(self.input_channels), *["places"] * self.dimensions]

@@ -247,9 +247,8 @@ class Recurrent(nn.Module):
             if self.num_layers > 1 and size.at(self._letters(0)) != size.at(self._letters(1)):
                 raise SizeError(
                     f"input {name!r} of cell {self.cell.name!r} has {size} units, and I is "
-                    f"{self.input_size} in the first layer "
-                    f"and {self._letters(1)['I']} in those above: write num_layers=1, or declare "
-                    f"it with a letter of its own"
+                    f"{self.input_size} in the first layer and {self._letters(1)['I']} in those "
+                    "above: write num_layers=1, or declare it with a letter of its own"
                 )
 
     def cell_weights(
@@ -383,8 +382,7 @@ class Recurrent(nn.Module):
         if len(inputs) != len(graph.inputs):
             raise TensorError(
                 f"cell {graph.name!r} was given {len(inputs)} input(s) and has {len(graph.inputs)} "
-                f"({', '.join(graph.inputs)}): "
-                f"write {_call(graph.inputs)}"
+                f"({', '.join(graph.inputs)}): write {_call(graph.inputs)}"
             )
         like = self._like(inputs[0])
         lead, device, dtype = inputs[0].shape[:2], like.device, like.dtype
@@ -399,8 +397,7 @@ class Recurrent(nn.Module):
             if shape[:2] != lead:
                 raise SizeError(
                     f"input {name!r} is {self._layout(x)} and the first one "
-                    f"{self._layout(inputs[0])}: "
-                    "batch and time should be the same"
+                    f"{self._layout(inputs[0])}: batch and time should be the same"
                 )
             if x.layout is not torch.strided:
                 raise TensorError(f"input {name!r} is {x.layout}: write x.to_dense()")
@@ -471,8 +468,7 @@ class Recurrent(nn.Module):
             if tuple(s.shape) != shape:
                 raise SizeError(
                     f"state {name!r} is {tuple(s.shape)}; it should be (layers * directions, "
-                    f"batch, units) = {shape}, "
-                    "whatever batch_first is"
+                    f"batch, units) = {shape}, whatever batch_first is"
                 )
             if (
                 s.device != like.device
@@ -481,8 +477,7 @@ class Recurrent(nn.Module):
             ):
                 raise TensorError(
                     f"state {name!r} is {s.dtype} on {s.device} and the weights are {like.dtype} "
-                    f"on {like.device}: "
-                    f"write state.to({str(like.device)!r}, {like.dtype})"
+                    f"on {like.device}: write state.to({str(like.device)!r}, {like.dtype})"
                 )
             if s.layout is not torch.strided:
                 raise TensorError(f"state {name!r} is {s.layout}: write state.to_dense()")
@@ -579,8 +574,8 @@ class Recurrent(nn.Module):
             layout = "(batch, time, units)" if self.batch_first else "(time, batch, units)"
             raise SizeError(
                 f"the layer was given {', '.join(str(tuple(i.shape)) for i in inputs)}; it wants "
-                f"{layout}, or (time, units) "
-                f"for one sequence alone (batch_first={self.batch_first})"
+                f"{layout}, or (time, units) for one sequence alone "
+                f"(batch_first={self.batch_first})"
             )
         elif self.batch_first:
             inputs = tuple(i.transpose(0, 1) for i in inputs)

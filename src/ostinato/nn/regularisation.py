@@ -478,8 +478,7 @@ def _rates(graph: Graph, given) -> dict[str, float]:
         if name not in graph.states:
             raise InputError(
                 f"zoneout={dict(given)} has {name!r}{near(str(name), graph.states)}; the states of "
-                f"cell {graph.name!r} are "
-                f"{', '.join(graph.states)}"
+                f"cell {graph.name!r} are {', '.join(graph.states)}"
             )
     found = {name: rate(f"zoneout[{name!r}]", one) for name, one in given.items()}
     return {name: one for name, one in found.items() if one}

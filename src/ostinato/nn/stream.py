@@ -41,8 +41,7 @@ class Stream:
         if layer.bidirectional:
             raise InputError(
                 "stream() of a layer with bidirectional=True: the reverse direction starts at the "
-                "last step, which a "
-                "stream has not seen; make the layer with bidirectional=False"
+                "last step, which a stream has not seen; make the layer with bidirectional=False"
             )
         self.layer, self.batch_size = layer, whole("batch_size", batch_size)
         self._compiled = None
@@ -167,8 +166,8 @@ class Stream:
             )
             raise (SizeError if all(map(is_tensor, inputs)) else ArgumentTypeError)(
                 f"step() was given {given}; it wants (batch, units) with a batch of "
-                f"{self.batch_size}: "
-                "give one step, x[:, t], or make the stream with another batch_size"
+                f"{self.batch_size}: give one step, x[:, t], or make the stream with another "
+                "batch_size"
             )
         layer, states = self.layer, self._states()
         if out is not None and (

@@ -165,8 +165,7 @@ class Layer(RNNCell):
             if self.input_size not in (None, input_size):
                 raise SizeError(
                     f"{self.base_name} has weights for inputs of size {self.input_size} and was "
-                    f"given size {input_size}: "
-                    f"use another cell object for it"
+                    f"given size {input_size}: use another cell object for it"
                 )
             self.input_size, declared = input_size, self.declare(input_size)
             variable = variable_maker(self.variable_map, declared, dtype, self.resource)
@@ -415,8 +414,8 @@ class BasicLSTMCell(LSTMLayer):
         multiply = "Mul" if self.joined else "Mul{taken}"
         self.recipe = (
             f"Const {cut} concat(axis) MatMul{{use}} BiasAdd{{use}} Const split Const Add Sigmoid "
-            f"{multiply} Sigmoid "
-            f"{self.activation_name} Mul Add=c {self.activation_name} Sigmoid Mul=h {join}"
+            f"{multiply} Sigmoid {self.activation_name} Mul Add=c {self.activation_name} Sigmoid "
+            f"Mul=h {join}"
         )
 
 
@@ -508,7 +507,6 @@ class LSTMCell(LSTMLayer):
         )
         self.recipe = (
             f"{cut} concat(axis) MatMul{{use}} BiasAdd{{use}} Const split(split_dim) add(y) {peep} "
-            f"Sigmoid mul {peep} Sigmoid "
-            f"{self.activation_name} mul {held} {peep} Sigmoid {self.activation_name} {output} "
-            f"{join}"
+            f"Sigmoid mul {peep} Sigmoid {self.activation_name} mul {held} {peep} Sigmoid "
+            f"{self.activation_name} {output} {join}"
         )

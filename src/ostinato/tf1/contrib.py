@@ -83,10 +83,8 @@ class NASCell(PlainLayer, LSTMLayer):
         output = "Tanh $projection_weights MatMul{use}=h" if self.projected else "Tanh=h"
         self.recipe = (
             f"$recurrent_kernel $kernel MatMul{{use}} MatMul{{use}} {bias} {SPLIT} {SPLIT} add "
-            f"Sigmoid add Relu add "
-            "Sigmoid mul Relu add Tanh add Sigmoid add Tanh add Sigmoid mul Tanh add Tanh mul Tanh "
-            "add Sigmoid "
-            f"add{{taken}} Tanh mul=c add Tanh mul {output}"
+            "Sigmoid add Relu add Sigmoid mul Relu add Tanh add Sigmoid add Tanh add Sigmoid mul "
+            f"Tanh add Tanh mul Tanh add Sigmoid add{{taken}} Tanh mul=c add Tanh mul {output}"
         )
 
     def declare(self, input_size: int) -> dict[str, tuple]:
@@ -190,8 +188,7 @@ class IntersectionRNNCell(PlainLayer):
         if input_size != units and not self.num_in_proj:
             raise SizeError(
                 f"IntersectionRNNCell(num_units={units}) was given an input of size {input_size}: "
-                f"make it "
-                f"num_in_proj={units}, or give an input of size {units}"
+                f"make it num_in_proj={units}, or give an input of size {units}"
             )
         if input_size != units:
             first = {
@@ -209,9 +206,8 @@ class IntersectionRNNCell(PlainLayer):
         )
         self.recipe = scope(
             "intersection_rnn_cell",
-            f"{project} concat(axis) $kernel $bias {LINEAR} {' '.join([STRIDED] * 4)} "
-            f"Tanh {self.activation_name} add(y) Sigmoid add(y) Sigmoid mul sub(x) mul add=state "
-            f"mul "
+            f"{project} concat(axis) $kernel $bias {LINEAR} {' '.join([STRIDED] * 4)} Tanh "
+            f"{self.activation_name} add(y) Sigmoid add(y) Sigmoid mul sub(x) mul add=state mul "
             "sub(x) mul add=h",
         )
         return first | {
@@ -254,8 +250,7 @@ class SRUCell(Layer):
         self.equations = equations.sru.with_constants(activation=self.activation)
         self.recipe = (
             f"$kernel $bias MatMul{{use}} {SPLIT} concat(axis) BiasAdd{{use}} Sigmoid {SPLIT} mul "
-            f"sub(x) mul add=c "
-            f"{self.activation_name} mul sub(x) mul add=h"
+            f"sub(x) mul add=c {self.activation_name} mul sub(x) mul add=h"
         )
 
     def declare(self, input_size: int) -> dict[str, tuple]:
@@ -342,10 +337,9 @@ class IndyGRUCell(Layer):
         self.begins = kernel_initializer, bias_initializer
         self.recipe = (
             "$gates/kernel_w $gates/kernel_u $gates/bias $candidate/kernel $candidate/kernel_u "
-            "$candidate/bias "
-            f"MatMul{{use}} Tile(multiples) mul{{use}} add BiasAdd{{use}} Sigmoid {SPLIT} mul "
-            f"MatMul{{use}} "
-            f"mul{{use}} add BiasAdd{{use}} {self.activation_name} mul sub(x) mul add=h"
+            f"$candidate/bias MatMul{{use}} Tile(multiples) mul{{use}} add BiasAdd{{use}} Sigmoid "
+            f"{SPLIT} mul MatMul{{use}} mul{{use}} add BiasAdd{{use}} {self.activation_name} mul "
+            "sub(x) mul add=h"
         )
 
     def declare(self, input_size: int) -> dict[str, tuple]:
@@ -472,8 +466,7 @@ class CFNCell(_Units):
         act = self.activation_name
         self.recipe = (
             f"$kernel $recurrent_kernel $bias Const split({{read}} split_dim)[Enter] MatMul{{use}} "
-            f"MatMul add "
-            f"BiasAdd{{use}} Sigmoid {SPLIT} MatMul {act} mul sub(x) {act} mul add=h"
+            f"MatMul add BiasAdd{{use}} Sigmoid {SPLIT} MatMul {act} mul sub(x) {act} mul add=h"
         )
 
     def declare(self, input_size: int) -> dict[str, tuple]:

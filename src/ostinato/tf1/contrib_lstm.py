@@ -102,9 +102,9 @@ class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
         )
         if self.keep < 1 and activation is operations.sigmoid:
             raise InputError(
-                f"LayerNormBasicLSTMCell(activation=tf.nn.sigmoid, "
-                f"dropout_keep_prob={dropout_keep_prob!r}) is not "
-                "provided by ostinato.tf1: give tf.nn.tanh or tf.nn.relu, or leave the dropout out"
+                "LayerNormBasicLSTMCell(activation=tf.nn.sigmoid, "
+                f"dropout_keep_prob={dropout_keep_prob!r}) is not provided by ostinato.tf1: give "
+                "tf.nn.tanh or tf.nn.relu, or leave the dropout out"
             )
         self._states(num_units, True)
         cell = equations.layer_norm_basic_lstm if layer_norm else equations.lstm
@@ -138,8 +138,7 @@ class LayerNormBasicLSTMCell(PlainLayer, LSTMLayer):
         candidate = f"{act} {scope('dropout', DROPOUT)}" if self.keep < 1 else act
         self.recipe = (
             f"concat(axis) $kernel MatMul{{use}} {bias} {SPLIT} {norms} {candidate} add(y) Sigmoid "
-            f"mul Sigmoid mul "
-            f"{state} {act} Sigmoid mul=h"
+            f"mul Sigmoid mul {state} {act} Sigmoid mul=h"
         )
 
     # Each cell has its own variables.
@@ -262,8 +261,7 @@ class CoupledInputForgetGateLSTMCell(PlainLayer, LSTMLayer):
         act = self.activation_name
         self.recipe = (
             f"{cut} $W_0 $B concat(axis) {LINEAR} {SPLIT} {diagonals} add(y) {peephole} Sigmoid "
-            f"mul sub(x) {act} mul "
-            f"add=c {peephole} Sigmoid {act} {output}=h {join}"
+            f"mul sub(x) {act} mul add=c {peephole} Sigmoid {act} {output}=h {join}"
         )
 
     # Each cell has its own variables.
@@ -510,8 +508,7 @@ class WeightNormLSTMCell(PlainLayer, LSTMLayer):
         held = "add=c" if cell_clip is None else f"add {CLIP}=c"
         self.recipe = (
             f"{scope(within, linear)} {SPLIT} {made} add(y) {peephole} Sigmoid mul {peephole} "
-            f"Sigmoid {act} mul "
-            f"{held} {peephole} Sigmoid {act} mul=h"
+            f"Sigmoid {act} mul {held} {peephole} Sigmoid {act} mul=h"
         )
 
     # Each cell has its own variables.

@@ -100,16 +100,14 @@ class ConvLSTMCell(PlainLayer):
         bias = "$biases add{use}" if use_bias else ""
         self.recipe = (
             f"$kernel concat(axis) {_CONVOLUTIONS[conv_ndims]} {bias} {SPLIT} add(y) Sigmoid "
-            f"mul{{taken}} Sigmoid "
-            "Tanh mul add=c Tanh Sigmoid mul=h"
+            f"mul{{taken}} Sigmoid Tanh mul add=c Tanh Sigmoid mul=h"
         )
 
     def declare(self, input_size: Any) -> dict[str, tuple]:
         if input_size != self.input_shape:
             raise SizeError(
                 f"{type(self).__name__}(input_shape={list(self.input_shape)}) was given an input "
-                f"of "
-                f"{input_size}: make them the same"
+                f"of {input_size}: make them the same"
             )
         units = 4 * self.num_units
         declared = {

@@ -174,8 +174,7 @@ class DropoutWrapper(_Wrapper):
         if dropout_state_filter_visitor is not None and not callable(dropout_state_filter_visitor):
             raise InputError(
                 f"DropoutWrapper(dropout_state_filter_visitor={dropout_state_filter_visitor!r}): "
-                f"give a function of a "
-                "state, or leave it out"
+                "give a function of a state, or leave it out"
             )
         self.seed, self.visitor = seed, dropout_state_filter_visitor or _by_default
         self.noise: dict[str, list[Tensor]] | None = None
@@ -193,8 +192,7 @@ class DropoutWrapper(_Wrapper):
         if dtype is None or not as_dtype(dtype).is_floating:
             raise InputError(
                 f"DropoutWrapper(variational_recurrent=True, dtype={dtype!r}): its masks are drawn "
-                f"before there is an "
-                "input; give dtype=tf.float32"
+                "before there is an input; give dtype=tf.float32"
             )
         sizes = {"state": flatten(self.state_size), "output": flatten(self.output_size)}
         if self._drops("input"):
@@ -203,9 +201,8 @@ class DropoutWrapper(_Wrapper):
             ):
                 raise InputError(
                     f"DropoutWrapper(variational_recurrent=True, input_size={input_size!r}): its "
-                    f"masks are drawn before "
-                    "there is an input; give the input's size, such as input_size=4 or "
-                    "tf.TensorShape([4])"
+                    "masks are drawn before there is an input; give the input's size, such as "
+                    "input_size=4 or tf.TensorShape([4])"
                 )
             sizes = {"input": [input_size]} | sizes
 
@@ -273,8 +270,7 @@ class DropoutWrapper(_Wrapper):
         ):
             raise InputError(
                 f"dropout_state_filter_visitor returned {chosen!r} for {state!r}: return True or "
-                f"False, or for a tuple "
-                "one of these for each part"
+                "False, or for a tuple one of these for each part"
             )
         return [
             found
@@ -312,8 +308,7 @@ class DropoutWrapper(_Wrapper):
         if expected not in (None, input_size if isinstance(input_size, tuple) else (input_size,)):
             raise SizeError(
                 f"DropoutWrapper(input_size={expected}) was given an input of size {input_size}: "
-                f"make it "
-                f"input_size={input_size}"
+                f"make it input_size={input_size}"
             )
 
     def trace(self, graph: TensorFlowGraph, input_size: Any, dtype: DType) -> Step:

@@ -85,14 +85,12 @@ class GridLSTMCell(PlainLayer):
         if not isinstance(num_frequency_blocks, (list, tuple)) or len(num_frequency_blocks) != 1:
             raise InputError(
                 f"GridLSTMCell(num_frequency_blocks={num_frequency_blocks!r}): give a list of one "
-                f"number, how many "
-                "windows there are"
+                "number, how many windows there are"
             )
         if not feature_size or not frequency_skip:
             raise InputError(
                 f"GridLSTMCell(feature_size={feature_size!r}, frequency_skip={frequency_skip!r}): "
-                f"give both, such "
-                "as 3 and 1"
+                "give both, such as 3 and 1"
             )
         super().__init__(num_units, None, reuse, "grid_lstm_cell")
         windows = self.windows = whole(self, "num_frequency_blocks", num_frequency_blocks[0])
@@ -164,8 +162,8 @@ class GridLSTMCell(PlainLayer):
         if windows != self.windows:
             raise SizeError(
                 f"{type(self).__name__}(feature_size={self.feature_size}, "
-                f"frequency_skip={self.skip}) has {windows} "
-                f"window(s) in an input of size {input_size}: give num_frequency_blocks=[{windows}]"
+                f"frequency_skip={self.skip}) has {windows} window(s) in an input of size "
+                f"{input_size}: give num_frequency_blocks=[{windows}]"
             )
         self.equations = frequency_lstm(
             input_size,
@@ -409,20 +407,17 @@ class TimeFreqLSTMCell(PlainLayer):
         )
         return (
             f"{SLICE} {SLICE} concat(axis) MatMul{entered} BiasAdd{entered} {SPLIT} add(y) "
-            f"{peephole} Sigmoid mul {peephole} "
-            f"Sigmoid Tanh mul add {self.clip} {peephole} Sigmoid Tanh "
-            f"{'mul=h' if self.windows == 1 else 'mul'} {join}"
+            f"{peephole} Sigmoid mul {peephole} Sigmoid Tanh mul add {self.clip} {peephole} "
+            f"Sigmoid Tanh {'mul=h' if self.windows == 1 else 'mul'} {join}"
         )
 
     def declare(self, input_size: int) -> dict[str, tuple]:
         if (windows := self._windows(input_size)) != self.windows:
             raise SizeError(
                 f"TimeFreqLSTMCell(feature_size={self.feature_size}, frequency_skip={self.skip}) "
-                f"has {windows} "
-                f"window(s) in an input of size {input_size} and is run over sequences with one "
-                f"alone: make it "
-                f"feature_size={input_size}, or call it for each step with a state of size "
-                f"{2 * self.num_units * windows}"
+                f"has {windows} window(s) in an input of size {input_size} and is run over "
+                f"sequences with one alone: make it feature_size={input_size}, or call it for each "
+                f"step with a state of size {2 * self.num_units * windows}"
             )
         rows, size = self.feature_size + 2 * self.num_units, 4 * self.num_units
         diagonals = [f"W_{gate}_diag" for gate in "FIO"] if self.peepholes else []

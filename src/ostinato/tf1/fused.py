@@ -40,13 +40,11 @@ __all__ = [
 _LAST = "strided_slice(stack stack_1 stack_2)=c strided_slice(stack stack_1 stack_2)=h"
 _MASK = (
     "SequenceMask{Const Const Const Range ExpandDims(dim) Cast Less Cast} transpose(perm) "
-    "ExpandDims(dim) Tile(multiples) "
-    "mul=output"
+    "ExpandDims(dim) Tile(multiples) mul=output"
 )
 _GATHER = (
     "ExpandDims(dim) concat(axis) ExpandDims(dim) concat(axis) range(start limit delta) stack "
-    "GatherNd=c "
-    "range(start limit delta) stack GatherNd=h"
+    "GatherNd=c range(start limit delta) stack GatherNd=h"
 )
 
 
@@ -252,8 +250,7 @@ class TimeReversedFusedRNN(FusedRNNCell):
         if not isinstance(cell, FusedRNNCell):
             raise InputError(
                 f"TimeReversedFusedRNN was given {cell!r}: give it a cell over whole sequences, "
-                f"such as "
-                "tf.contrib.rnn.FusedRNNCellAdaptor(cell)"
+                "such as tf.contrib.rnn.FusedRNNCellAdaptor(cell)"
             )
         self.cell = cell
 

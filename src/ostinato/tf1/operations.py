@@ -190,8 +190,7 @@ def placeholder(dtype: DTypeLike, shape: Any = None, name: str | None = None) ->
     def missing():
         raise InvalidArgumentError(
             f"You must feed a value for placeholder tensor {tensor.op.name!r} with dtype "
-            f"{dtype.name} and shape {shape}: "
-            f"sess.run(..., feed_dict={{x: value}})"
+            f"{dtype.name} and shape {shape}: sess.run(..., feed_dict={{x: value}})"
         )
 
     tensor = get_default_graph().computed(name or "Placeholder", dtype, shape, [], missing)

@@ -155,8 +155,8 @@ class PhasedLSTMCell(PlainLayer, LSTMLayer):
         if not 0 < period_init_min <= period_init_max:
             raise InputError(
                 f"PhasedLSTMCell(period_init_min={period_init_min!r}, "
-                f"period_init_max={period_init_max!r}): give "
-                "two numbers above 0, the smaller one first"
+                f"period_init_max={period_init_max!r}): give two numbers above 0, the smaller one "
+                "first"
             )
         super().__init__(num_units, None, reuse, "phased_lstm_cell")
         self._states(num_units, True)

@@ -51,8 +51,7 @@ def raw_rnn(
     if not callable(loop_fn):
         raise InputError(
             f"raw_rnn was given loop_fn={loop_fn!r}: give it a function of (time, cell_output, "
-            f"cell_state, "
-            "loop_state)"
+            "cell_state, loop_state)"
         )
     graph = get_default_graph()
     graph.uncounted = graph.uncounted or "tf.nn.raw_rnn"

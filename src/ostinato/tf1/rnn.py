@@ -102,8 +102,7 @@ def dynamic_rnn(
         if dtype is not None and as_dtype(dtype) is not x.dtype and not cell.of_indices:
             raise InputError(
                 f"dynamic_rnn was given inputs of {x.dtype.name} and dtype={as_dtype(dtype)!r}: "
-                f"make the inputs "
-                f"np.{as_dtype(dtype).name}, or the dtype tf.{x.dtype.name}"
+                f"make the inputs np.{as_dtype(dtype).name}, or the dtype tf.{x.dtype.name}"
             )
         if not time_major:
             for _ in xs:
@@ -181,8 +180,7 @@ def dynamic_rnn(
             if valid.shape != (inputs[0].shape[1],):
                 raise InvalidArgumentError(
                     f"Expected shape for Tensor {lengths.name} is [{inputs[0].shape[1]}] but saw "
-                    f"shape: {list(valid.shape)}: give "
-                    "a length for each row"
+                    f"shape: {list(valid.shape)}: give a length for each row"
                 )
             valid = valid.clamp(0, len(inputs[0]))
         output, new = step.advance(run, join_inputs(inputs), list(before), valid)

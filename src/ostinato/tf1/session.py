@@ -170,8 +170,7 @@ class Session:
         if target or not isinstance(graph, TensorFlowGraph | None):
             raise InputError(
                 f"tf.Session(target={target!r}, graph={graph!r}): sessions run on this machine "
-                f"only; write tf.Session(), or "
-                "tf.Session(graph=graph)"
+                "only; write tf.Session(), or tf.Session(graph=graph)"
             )
         self.graph = graph or get_default_graph()
         self.variables: dict = {}
@@ -223,8 +222,7 @@ class Session:
         if tensor is not None and tensor.graph is not self.graph:
             raise InvalidArgumentError(
                 f"{tensor} is not in this session's graph: create the session after the graph "
-                f"(after tf.reset_default_graph()), "
-                f"or with tf.Session(graph=...)"
+                "(after tf.reset_default_graph()), or with tf.Session(graph=...)"
             )
         return tensor if isinstance(tensor, Tensor) else None
 

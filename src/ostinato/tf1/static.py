@@ -150,8 +150,7 @@ def static_state_saving_rnn(
         if isinstance(state_saver, type) or not callable(getattr(state_saver, method, None)):
             raise InputError(
                 f"static_state_saving_rnn was given {state_saver!r}, which has no {method}(): give "
-                f"it an object with "
-                "state(name) and save_state(name, value)"
+                "it an object with state(name) and save_state(name, value)"
             )
     names, sizes = flatten(state_name), flatten(cell.state_size)
     if len(names) != len(sizes) or isinstance(state_name, (tuple, list)) != isinstance(
@@ -242,8 +241,7 @@ def _masked(graph: TensorFlowGraph, cell: RNNCell, x, state, lengths: Tensor, t:
             distinct = 1 + count - (shared is not None)
             graph.record(
                 f"Greater(y)[Enter] cond{{{_BRANCH} {'Switch ' * distinct} Select[{'Enter ' * 5}] "
-                f"{selects} "
-                f"{'Merge ' * (1 + count)}}}"
+                f"{selects} {'Merge ' * (1 + count)}}}"
             )
         finally:
             graph.loop, graph.captures = "", 0

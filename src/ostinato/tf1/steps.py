@@ -209,10 +209,9 @@ class RNNCell:
             dtype: The dtype of everything.
         """
         raise InputError(
-            f"{type(self).__name__} is a custom cell that ostinato.tf1 cannot add to a "
-            f"graph: define "
-            "__call__(inputs, state, scope=None) and use static_rnn, or write its equations with "
-            "@ostinato.cell"
+            f"{type(self).__name__} is a custom cell that ostinato.tf1 cannot add to a graph: "
+            "define __call__(inputs, state, scope=None) and use static_rnn, or write its "
+            "equations with @ostinato.cell"
         )
 
 

@@ -314,9 +314,8 @@ def get_variable(
         if not scope.reuse:
             raise InputError(
                 f"Variable {full} already exists, disallowed: a second use of its weights needs "
-                f"tf.variable_scope(..., reuse=True); other "
-                f"weights need another scope; a program run again in the same process needs "
-                f"tf.reset_default_graph() first"
+                "tf.variable_scope(..., reuse=True); other weights need another scope; a program "
+                "run again in the same process needs tf.reset_default_graph() first"
             )
         if sizes is not None and sizes != found.shape:
             raise SizeError(
@@ -343,14 +342,13 @@ def get_variable(
         if sizes is not None:
             raise SizeError(
                 f"get_variable({name!r}) was given shape {sizes} and a value as initializer, which "
-                f"has its own: leave shape out, or "
-                "give tf.constant_initializer(value)"
+                "has its own: leave shape out, or give tf.constant_initializer(value)"
             )
     elif sizes is None or None in sizes:
         raise InputError(
             f"get_variable({name!r}) was given "
             f"{'no shape' if sizes is None else f'the shape {sizes}'}: give a fully known "
-            f"shape=[...], or a value as initializer"
+            "shape=[...], or a value as initializer"
         )
     elif initializer is None:
         assert kind is not None, "only a value has no dtype here"

@@ -81,15 +81,13 @@ class MultiRNNCell(RNNCell):
             if not state_is_tuple and isinstance(cell.state_size, tuple):
                 raise InputError(
                     f"MultiRNNCell(state_is_tuple=False) was given {type(cell).__name__} with a "
-                    f"tuple of states: "
-                    "create that cell with state_is_tuple=False too"
+                    "tuple of states: create that cell with state_is_tuple=False too"
                 )
         for below, cell in zip(cells, cells[1:]):
             if cell.input_dims != (1 + len(dimensions(below.output_size)),):
                 raise InputError(
                     f"MultiRNNCell was given {type(cell).__name__} above {type(below).__name__}, "
-                    f"whose output has other "
-                    "dimensions than its input: give it matching cells"
+                    "whose output has other dimensions than its input: give it matching cells"
                 )
         self.cells, self.joined = list(cells), not state_is_tuple
         sizes = tuple(c.state_size for c in cells)
@@ -245,8 +243,7 @@ class HighwayWrapper(_Wrapper):
         if input_size != self.output_size:
             raise SizeError(
                 f"HighwayWrapper: an input of size {input_size} cannot be mixed with an output of "
-                f"size "
-                f"{self.output_size}; make them equal"
+                f"size {self.output_size}; make them equal"
             )
         step = self.cell.trace(graph, input_size, dtype)
         declared = {}
@@ -286,8 +283,7 @@ class _Projection(_Wrapper):
         if activation not in [*ACTIVATIONS]:
             raise InputError(
                 f"{type(self).__name__}(activation={activation!r}): give tf.nn.tanh, tf.nn.relu or "
-                f"tf.nn.sigmoid, "
-                "or None for no activation"
+                "tf.nn.sigmoid, or None for no activation"
             )
         self.activation_name = "" if activation is None else ACTIVATIONS[activation][1]
 
@@ -440,8 +436,7 @@ class EmbeddingWrapper(_Wrapper):
             if numbers.numel() and not 0 <= numbers.min() <= numbers.max() < len(table):
                 raise InvalidArgumentError(
                     f"EmbeddingWrapper was given the numbers {numbers.min()} to {numbers.max()}: "
-                    f"give "
-                    f"whole numbers from 0 to {len(table) - 1}, or more embedding_classes"
+                    f"give whole numbers from 0 to {len(table) - 1}, or more embedding_classes"
                 )
             return step.advance(run, torch.nn.functional.embedding(numbers, table), states, lengths)
 
