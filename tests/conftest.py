@@ -1,4 +1,4 @@
-"""What all tests share: the one table of tolerances, the engines, and fixed seeds."""
+"""Fixtures of all tests: the table of tolerances, the engines, and fixed seeds."""
 
 import gzip
 import io
@@ -67,7 +67,7 @@ def engine(request):
     """Each engine in turn; one that does not run here is skipped, with its reason."""
     reasons = {name: why for name, runs, why in engines.doctor() if not runs}
     if request.param not in {name for name, runs, _ in engines.doctor() if runs}:
-        pytest.skip(reasons.get(request.param, f"there is no {request.param} engine here"))
+        pytest.skip(reasons.get(request.param, f"the {request.param} engine is missing here"))
     return request.param
 
 

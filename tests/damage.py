@@ -335,9 +335,9 @@ def of_tensors(name: str, content: bytes) -> Iterator[Damage]:
                 f"{one} is {what}",
                 lambda tensors, one=one, change=change: tensors.update({one: change(tensors[one])}),
             )
-        yield of_values(f"there is no {one}", lambda tensors, one=one: _drop(tensors, one))
+        yield of_values(f"{one} is missing", lambda tensors, one=one: _drop(tensors, one))
     yield of_values("there is one tensor more", lambda tensors: tensors.update(more=torch.zeros(3)))
-    yield of_values("there are no tensors", lambda tensors: tensors.clear())
+    yield of_values("all tensors are missing", lambda tensors: tensors.clear())
 
 
 def _drop(items: dict, begin: str) -> None:
@@ -451,7 +451,7 @@ def of_checkpoint(name: str, content: bytes) -> Iterator[Damage]:
 
 
 def of_directory() -> Iterator[Damage]:
-    """What else can be in a directory."""
+    """Other things that can be in a directory."""
     yield Damage(
         "a file that is not known", lambda directory: (directory / "notes.txt").write_text("mine")
     )

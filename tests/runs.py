@@ -1,4 +1,4 @@
-"""What two runs of one training have in common."""
+"""The parts that two runs of one training have in common."""
 
 
 def untimed(history):

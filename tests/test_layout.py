@@ -1,4 +1,4 @@
-"""What imports what, what `import ostinato` costs, and how long a file is."""
+"""The imports of each module, what `import ostinato` costs, and how long a file is."""
 
 import ast
 import graphlib
@@ -59,7 +59,7 @@ LONG = {
     "tf1.graph": "operations, tensors, scopes and collections refer to each other",
     "tf1.operations": "signatures of TensorFlow's operations, each with its checks",
     "tf1.wrappers": "signatures of TensorFlow's wrappers, each with its checks",
-    "training.loop": "the loop and what it does when it stops, resumes and measures",
+    "training.loop": "the loop and what it does when it stops, resumes and evaluates",
     "training.report": "one function for each part of the page",
 }
 HEAVY = {

@@ -1,5 +1,5 @@
-"""What `ostinato train` prints as "use " works as it is printed, for each task: at a terminal,
-with lines, and with no input.
+"""The text that `ostinato train` prints as "use " works as it is printed, for each task: at a
+terminal, with lines, and with no input.
 """
 
 import json
@@ -155,7 +155,8 @@ def test_the_command_as_printed_answers_or_asks_at_a_terminal(
     else:
         assert (
             told
-            == f"reading from the keyboard: {load(words[1]).line_is} per line; Ctrl-D ends the input\n"
+            == f"reading from the keyboard: {load(words[1]).line_is} per line; Ctrl-D ends the "
+            f"input\n"
             and asked in told
         )
         assert len(printed.splitlines()) >= 1 and ostinato(*words, given=f"{line}\n")[0] == 0

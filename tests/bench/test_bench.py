@@ -35,9 +35,9 @@ def _short(monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
 
 
-def _times(median: float = 0.123456, spread: float = 0.1, samples: int = 9):
+def _times(median: float = 0.123456, width: float = 0.1, samples: int = 9):
     return bench.Times(
-        median, median * (1 - spread / 2), median * (1 + spread / 2), samples, 1, 1.2345, ""
+        median, median * (1 - width / 2), median * (1 + width / 2), samples, 1, 1.2345, ""
     )
 
 
@@ -46,7 +46,7 @@ def run():
     """A whole run of invented times."""
 
     def row(layer, mode, shape, names):
-        times = _times(spread=0.8)
+        times = _times(width=0.8)
         return bench.Row(layer, mode, shape, times, 1.2345, dict.fromkeys(names, times), 0.9)
 
     rows = [
@@ -127,7 +127,7 @@ def test_a_peer_computes_what_torch_does(layer, shape, peer, setting):
 def test_what_torch_cannot_compile_is_left_out_with_the_reason(monkeypatch):
     def compile(module):
         def call(*given):
-            raise RuntimeError("there is no compiler\nat all")
+            raise RuntimeError("the compiler is missing\nat all")
 
         return call
 
@@ -140,9 +140,9 @@ def test_what_torch_cannot_compile_is_left_out_with_the_reason(monkeypatch):
         peers=["torch"],
         shapes=[SHAPE, STEP],
     )
-    assert run.missing == {"torch.compile": "RuntimeError: there is no compiler"}
+    assert run.missing == {"torch.compile": "RuntimeError: the compiler is missing"}
     assert [list(row.peers) for row in run.rows] == [["torch"]] * 2
-    assert "torch.compile is left out: RuntimeError: there is no compiler" in _printed(run)
+    assert "torch.compile is left out: RuntimeError: the compiler is missing" in _printed(run)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -253,12 +253,12 @@ def test_the_peak_is_what_all_threads_reach():
         found.append(peak.best)
     assert found == sorted(found) and 1e9 < found[-1] < 1e13
     # Every chain ends at 1, in every lane of both threads.
-    lanes, sums = jit.host()[0].vector_width, 24 if jit.host()[0].registers >= 32 else 12
-    found = np.frombuffer(peak._words, np.float32)[16:].reshape(2, 16)[:, :lanes]
+    vector_width, sums = jit.host()[0].vector_width, 24 if jit.host()[0].registers >= 32 else 12
+    found = np.frombuffer(peak._words, np.float32)[16:].reshape(2, 16)[:, :vector_width]
     assert (found == sums).all()
 
 
-def test_there_is_no_peak_without_kernels(monkeypatch, run):
+def test_the_peak_needs_kernels(monkeypatch, run):
     monkeypatch.setattr(jit, "host", lambda: (None, "no vectors"))
     peak = Peak(1)
     peak()
@@ -379,7 +379,9 @@ def test_a_turn_waits_for_the_threads_that_still_spin():
     thread.join()
 
 
-def test_the_measuring_process_gets_so_many_processors_and_this_one_keeps_its_own(monkeypatch):
+def test_the_measuring_process_gets_the_processors_asked_for_and_this_one_keeps_its_own(
+    monkeypatch,
+):
     monkeypatch.setenv("OMP_PROC_BIND", "true")
     before = dict(os.environ)
     with bench._surroundings(1):
@@ -565,19 +567,19 @@ def test_wrong_arguments_are_refused_before_anything_is_measured(arguments, mess
 
 
 def _held(run, before, file="ratios.json"):
-    """What is said of a run beside an earlier one, by way of what a file holds."""
+    """The comparison of a run with an earlier one, as a file holds it."""
     file.write_text(json.dumps(ratios.saved(before)))
     return ratios.compared(run, ratios.read(file), "ratios.json")
 
 
-def _row(ours: float, spread: float = 0.0, **peers: float):
+def _row(ours: float, width: float = 0.0, **peers: float):
     return bench.Row(
         "GRU",
         "training",
         SHAPE,
-        _times(ours, spread),
+        _times(ours, width),
         1.0,
-        {name: _times(median, spread) for name, median in peers.items()},
+        {name: _times(median, width) for name, median in peers.items()},
     )
 
 
@@ -597,7 +599,7 @@ def test_the_file_has_ratios_and_no_times(run, tmp_path):
     assert ratios.read(file)["rows"]["RNN inference 1,1,16,16"]["jax"].ratio == 1.2346
 
 
-def test_a_run_is_no_worse_than_itself(run, tmp_path):
+def test_a_run_is_not_worse_than_itself(run, tmp_path):
     run = replace(
         run,
         rows=[
@@ -615,16 +617,16 @@ def test_a_run_is_no_worse_than_itself(run, tmp_path):
     "now, worse",
     [
         (_row(1.0, torch=2.0, jax=3.0), False),
-        # slower beside everyone
+        # slower than before compared with everyone
         (_row(1.2, torch=2.0, jax=3.0), True),
         # a busy hour: everyone is slower
         (_row(3.0, torch=6.0, jax=9.0), False),
         # one peer got faster
         (_row(1.0, torch=1.0, jax=3.0), False),
-        # within a tenth, and within what the samples' spread allows
+        # within a tenth, and within what the samples' quartiles allow
         (_row(1.1, torch=2.0, jax=3.0), False),
-        (_row(1.2, spread=0.2, torch=2.0, jax=3.0), False),
-        (_row(2.0, spread=0.2, torch=2.0, jax=3.0), True),
+        (_row(1.2, width=0.2, torch=2.0, jax=3.0), False),
+        (_row(2.0, width=0.2, torch=2.0, jax=3.0), True),
         # only those that are in both runs count
         (_row(1.2, torch=2.0, keras=3.0), True),
         (_row(1.2, keras=3.0), False),
@@ -651,7 +653,7 @@ def test_a_worse_row_says_by_how_much(run, tmp_path):
 
 
 def test_rows_in_which_little_can_be_seen_are_counted(run, tmp_path):
-    before, now = (replace(run, rows=[_row(1.0, spread, torch=2.0)]) for spread in (0.0, 0.5))
+    before, now = (replace(run, rows=[_row(1.0, width, torch=2.0)]) for width in (0.0, 0.5))
     assert (
         _held(now, before, tmp_path / "f")[0][-1]
         == "1 of them vary so much that a decrease of more than 30% may go unnoticed"
@@ -679,7 +681,7 @@ def test_another_machine_is_said_to_be_another(run, tmp_path):
 @pytest.mark.parametrize(
     "content", ["", "[]", "{}", '{"format": 9}', '{"format": 1, "rows": {"a": {"b": 1}}}']
 )
-def test_what_is_no_file_of_ratios_is_refused(tmp_path, content):
+def test_another_file_than_ratios_is_refused(tmp_path, content):
     (tmp_path / "f").write_text(content)
     with pytest.raises(
         InputError,

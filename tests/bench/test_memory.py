@@ -59,7 +59,7 @@ def test_training_takes_what_it_keeps_and_less_with_checkpoints(proc):
     assert one * (32 + 64) < peaks[WITH_CHECKPOINT] < one * (32 + 64 + 2 * 4 * 64) < peaks[OURS]
 
 
-def test_all_are_timed_by_turns(monkeypatch):
+def test_all_are_timed_alternately(monkeypatch):
     monkeypatch.setattr(memory, "QUICK", (0.0, 2))
     times = memory.measure(threads=1, quick=True, shape=Shape(2, 9, 3, 4))
     assert times.keys() == {OURS, WITH_CHECKPOINT, TORCH} and all(

@@ -52,7 +52,7 @@ def test_torch_computes_what_we_do(layer, mode):
         ).all()
 
 
-def test_each_row_is_timed_beside_a_full_batch_and_torch():
+def test_each_row_is_timed_next_to_a_full_batch_and_torch():
     seen = []
     found = ragged.measure(
         threads=1,

@@ -1,4 +1,4 @@
-"""What regularisers cost: which are timed, and what is said of the times."""
+"""The cost of regularisers: which are timed, and how the times are shown."""
 
 import json
 
@@ -25,7 +25,7 @@ def times(seconds):
     return Times(seconds, seconds, seconds, 9, 1, seconds, "")
 
 
-def test_each_regulariser_is_timed_beside_the_layer_without():
+def test_each_regulariser_is_timed_next_to_the_layer_without():
     seen = []
     found = regularisers.measure(
         threads=1,
@@ -46,7 +46,7 @@ def test_each_regulariser_is_timed_beside_the_layer_without():
     ]
 
 
-def test_what_is_timed_is_training_with_chance_in_it():
+def test_what_is_timed_is_training_with_its_random_masks():
     work = measure.make_workload("LSTM", "training", SHAPE, 1)
     run = regularisers.ours(work, zoneout=0.5)
     first, again = (run.arrays(run.call()) for _ in range(2))

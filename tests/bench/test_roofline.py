@@ -154,14 +154,14 @@ def test_usual_sizes_stand_in_where_the_system_does_not_tell(processors, tmp_pat
 
 
 def test_every_thread_reads_all_of_its_part(kernels):
-    lanes = jit.host()[0].vector_width
+    vector_width = jit.host()[0].vector_width
     reading = roofline.Reading(2, 20_000)
-    part = 20_000 // (roofline.SUMS * lanes * 4) * roofline.SUMS * lanes
+    part = 20_000 // (roofline.SUMS * vector_width * 4) * roofline.SUMS * vector_width
     reading._words[0] = 3
     reading()
     # All numbers are 1, so that each thread's sum says how many it has read.
-    found = np.frombuffer(reading._words, np.float32)[16:].reshape(2, 16)[:, :lanes]
-    assert (found == 3 * part / lanes).all()
+    found = np.frombuffer(reading._words, np.float32)[16:].reshape(2, 16)[:, :vector_width]
+    assert (found == 3 * part / vector_width).all()
 
 
 def test_a_cache_is_read_as_fast_as_caches_are(kernels):
@@ -173,7 +173,7 @@ def test_a_cache_is_read_as_fast_as_caches_are(kernels):
     assert reading.best >= best
 
 
-def test_rows_are_held_against_what_was_measured_beside_them(kernels):
+def test_rows_are_held_against_what_was_measured_next_to_them(kernels):
     found = roofline.measure(threads=1, quick=True, layers=("GRU", "own"), shapes=[(2, 5, 8, 8)])
     assert [(p.row.layer, p.row.mode) for p in found.points] == [
         ("GRU", "inference"),
@@ -194,7 +194,7 @@ def test_rows_are_held_against_what_was_measured_beside_them(kernels):
     ] == found.run.peak
 
 
-def test_without_kernels_there_is_no_roofline(monkeypatch):
+def test_a_roofline_needs_kernels(monkeypatch):
     monkeypatch.setattr(jit, "host", lambda: (None, "no vectors"))
     with pytest.raises(EngineError, match="none runs here: no vectors; see: ostinato doctor"):
         roofline.measure(threads=1)

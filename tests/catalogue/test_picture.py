@@ -15,12 +15,12 @@ from ostinato.cells import CELLS
 
 @pytest.fixture
 def measured():
-    """Numbers by chance for every cell, many of them near each other, and one that diverged."""
-    by_chance, other = torch.randn(2, len(CELLS)).tolist()
+    """Random numbers for every cell, many of them near each other, and one that diverged."""
+    drawn, other = torch.randn(2, len(CELLS)).tolist()
     seconds = {
-        name: {"inference": 1.0, "training": 2**chance} for name, chance in zip(CELLS, by_chance)
+        name: {"inference": 1.0, "training": 2**number} for name, number in zip(CELLS, drawn)
     }
-    values = {name: round(0.9 + 0.03 * chance, 2) for name, chance in zip(CELLS, other)}
+    values = {name: round(0.9 + 0.03 * number, 2) for name, number in zip(CELLS, other)}
     times = Times("a processor", 2, "2026-11-25", (32, 100, 64, 128), seconds)
     return Measured(
         times,

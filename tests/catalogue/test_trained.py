@@ -115,11 +115,11 @@ def test_a_cell_whose_loss_becomes_no_number_has_diverged(small, tmp_path, monke
 
 
 @pytest.mark.parametrize(
-    "name, mend",
+    "name, fix",
     [("grus", "did you mean gru"), ("nothing", "Write one of lstm, gru"), ("phased_lstm", "")],
 )
-def test_a_cell_that_no_task_takes_is_refused(name, mend, small, tmp_path):
-    with pytest.raises(InputError, match=f"--only {name}: .*{mend}"):
+def test_a_cell_that_no_task_takes_is_refused(name, fix, small, tmp_path):
+    with pytest.raises(InputError, match=f"--only {name}: .*{fix}"):
         train(tmp_path / "cells.json", small, only=name)
 
 

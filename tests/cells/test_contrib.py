@@ -272,7 +272,7 @@ def test_a_projection_clip_holds_the_output_and_leaves_the_cell_state(close):
 
 
 @pytest.mark.parametrize("name", ["coupled_lstm", "coupled_lstm_projected"])
-def test_without_peepholes_there_are_no_peephole_weights(name):
+def test_without_peepholes_the_peephole_weights_are_left_out(name):
     assert {"p_f", "p_o"} & set(CELLS[name].with_constants(peepholes=False).graph.weights) == set()
 
 

@@ -80,7 +80,7 @@ def test_training_shows_its_numbers_and_what_to_do_next(ostinato, text_file, tmp
     assert not [path for path in (tmp_path / "model").iterdir() if path.name.startswith(".")]
 
 
-def test_training_goes_on_with_resume(ostinato, text_file):
+def test_training_continues_with_resume(ostinato, text_file):
     first = ostinato("train", "generate", text_file, "--out", "model", *SMALL)
     again = ostinato("train", "generate", text_file, "--out", "model", *SMALL, "--resume")
     assert first[0] == again[0] == 0 and first[1] == again[1]
@@ -578,7 +578,7 @@ def test_a_name_that_is_too_long_is_one_error(ostinato, text_file):
     one_error(ostinato("predict", "m" * 300), "the model directory 'm+' does not exist")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is missing")
 def test_an_output_without_room_is_one_error(model):
     with open("/dev/full", "wb") as full:
         done = subprocess.run(
@@ -766,7 +766,7 @@ def test_help_takes_little_time():
         capture_output=True,
         text=True,
     )
-    # the processor's seconds, of which importing torch alone takes more; 0.2 is usual
+    # the processor's seconds, 0.2 is usual; importing torch alone takes more
     assert float(done.stderr) < 1
 
 
@@ -801,7 +801,7 @@ def test_info_of_a_damaged_directory_is_one_error(ostinato, labelled, tmp_path, 
     )
 
 
-# ---------------------------------------------------------------- what is no regular file
+# ---------------------------------------------------------------- files that are not regular files
 
 
 @pytest.fixture
@@ -940,7 +940,7 @@ def test_a_standard_stream_may_be_closed(closed, words, code):
     "words",
     ["--help", "train classify --help", "--version", "info MODEL", "info MODEL --json", "doctor"],
 )
-def test_a_reader_that_has_gone_is_no_error(labelled, words):
+def test_a_reader_that_has_gone_is_not_an_error(labelled, words):
     read, write = os.pipe()
     os.close(read)
     words = [str(labelled[1]) if word == "MODEL" else word for word in words.split()]

@@ -18,7 +18,7 @@ from places import SHARED
 
 DATA = SHARED / "data"
 needs_data = pytest.mark.skipif(
-    not DATA.is_dir(), reason="there is no ../shared/data beside this checkout"
+    not DATA.is_dir(), reason="../shared/data is missing next to this checkout"
 )
 
 CONLLU = """# text = 나는 don't 간다
@@ -189,7 +189,7 @@ def test_arrays_that_do_not_fit_are_refused(save, arrays, given, message):
 
 
 @pytest.mark.parametrize("name", ["a.tsv", "a.txt.gz"])
-def test_words_have_tags_beside_them(write, name):
+def test_words_have_tags_next_to_them(write, name):
     data = read_tagged(write(name, "\nI\tPRON\r\ngo\tVERB\n \n\n가\tVERB"))
     assert data.words == [["I", "go"], ["가"]] and data.tags == [["PRON", "VERB"], ["VERB"]]
     assert data.columns == {"word": "0", "tag": "1"}
@@ -517,7 +517,7 @@ def test_pictures_that_are_missing_or_broken_are_refused(album, write, content, 
         ),
     ],
 )
-def test_arrays_that_are_no_pictures_are_refused(save, arrays, given, message):
+def test_arrays_that_are_not_pictures_are_refused(save, arrays, given, message):
     with pytest.raises(InputError, match=message):
         read_pictures(save(**arrays), **given)
 
@@ -572,6 +572,7 @@ def test_real_pictures():
     )
     with pytest.raises(
         InputError,
-        match=r"captions\.tsv' line 2: there is no picture .*say where the pictures are: folder=",
+        match=r"captions\.tsv' line 2: the picture .* does not exist; .*give the directory of the "
+        "pictures: folder=",
     ):
         read_pictures(DATA / "full/emoji/captions.tsv")

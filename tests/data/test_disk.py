@@ -221,7 +221,7 @@ SENTENCES = {
 # What the peak may grow by at most, as a part of what the file grows by: rows that were objects in
 # memory took 25 to 55 times it. A forecast's windows have 26 numbers for each of the file's.
 SHARE, SHARES = 1.0, {"forecast": 4.0}
-# Of each task: options, a file's kind, what writes one of so many rows, and these rows.
+# Of each task: options, a file's kind, the writer of a file of a number of rows, and the numbers.
 LARGE = {
     "classify": (
         {"hidden": 4, "embedding": 4, "batch": 32, "vocabulary_size": 400},

@@ -36,8 +36,8 @@ def film(
     size=(48, 64),
     options=None,
 ):
-    """A video of so many grey frames, whose right half is black, at thousandths of a second; 10 in
-    a second if not given.
+    """A video of a number of grey frames, whose right half is black, at thousandths of a second; 10
+    in a second if not given.
     """
     with av.open(str(path), "w", options=options or {}) as container:
         stream = container.add_stream(codec, rate=10)
@@ -157,7 +157,7 @@ def test_sound_may_go_on_after_the_last_picture(tmp_path):
     assert read_video(tmp_path / "a.mkv").shape == (1, 1024)
 
 
-def test_what_is_no_video_is_refused(video, write, tmp_path):
+def test_another_file_than_a_video_is_refused(video, write, tmp_path):
     with pytest.raises(InputError, match=r"every=0: write 1 \(each frame\) or more"):
         read_video(video, every=0)
     with pytest.raises(InputError, match="does not exist"):

@@ -1,5 +1,5 @@
-"""What tasks read from tables: columns are found, and what is wrong in one is named with its
-line.
+"""The data that tasks read from tables: columns are found, and what is wrong in one is named with
+its line.
 """
 
 import numpy as np
@@ -18,7 +18,7 @@ from places import SHARED
 
 DATA = SHARED / "data"
 needs_data = pytest.mark.skipif(
-    not DATA.is_dir(), reason="there is no ../shared/data beside this checkout"
+    not DATA.is_dir(), reason="../shared/data is missing next to this checkout"
 )
 
 
@@ -78,7 +78,7 @@ def test_named_columns_say_whether_the_first_line_names_them(write):
     assert (year.texts, year.labels) == (["good", "bad"], ["1", "2"])
 
 
-def test_columns_that_hold_lists_are_left_out_and_bytes_that_are_no_text_refused(tmp_path):
+def test_columns_that_hold_lists_are_left_out_and_bytes_that_are_not_text_refused(tmp_path):
     path = tmp_path / "a.parquet"
     polars.DataFrame(
         {"words": [["a"], ["b"]], "body": ["aa", "b"], "label": ["x", "y"], "raw": [b"\xff", b""]}
@@ -136,7 +136,7 @@ def test_a_row_without_a_label_is_told_by_its_size(write):
     assert data.labels is None and data.numbers[0].tolist() == [[1, 2], [3, 4]]
 
 
-def test_the_one_column_of_words_beside_numbers_is_the_label(write):
+def test_the_one_column_of_words_next_to_numbers_is_the_label(write):
     data = read_labelled(write("a.csv", "a,b,species\n1,2,iris\n3,4,rose\n"))
     assert data.labels == ["iris", "rose"] and data.columns == {
         "numbers": ["a", "b"],

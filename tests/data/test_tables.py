@@ -85,7 +85,7 @@ def test_chunks_of_parquet_make_no_difference(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("values", [[timedelta(hours=1)], [b"\xff"], [[1.0]]])
-def test_a_column_that_is_no_text_and_no_numbers_is_refused(tmp_path, values):
+def test_a_column_that_is_neither_text_nor_numbers_is_refused(tmp_path, values):
     polars.DataFrame({"a": values}).write_parquet(tmp_path / "a.parquet")
     with pytest.raises(
         InputError, match=r"a\.parquet': the column 'a' has type .*; it should be text or numeric"
@@ -129,7 +129,7 @@ def test_quotation_marks_in_a_tsv_are_letters(write):
     ]
 
 
-def test_text_is_composed_and_odd_line_ends_are_no_lines(write):
+def test_text_is_composed_and_odd_line_ends_are_not_lines(write):
     table = read_table(write("a.tsv", "label\ttext\n1\te\u0301\x1e\u2028x\x85\n"))
     assert table.texts("text") == ["é\x1e\u2028x\x85"]
     assert read_table(write("a.jsonl", '{"t": "e\\u0301"}')).texts("t") == ["é"]

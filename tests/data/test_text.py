@@ -53,7 +53,7 @@ def test_line_ends_and_a_byte_order_mark_are_taken_away(tmp_path):
         ),
     ],
 )
-def test_a_file_that_is_no_text_is_refused(tmp_path, content, message):
+def test_a_file_that_is_not_text_is_refused(tmp_path, content, message):
     with pytest.raises(InputError, match=message):
         read_text(write(tmp_path, content))
 
@@ -128,7 +128,7 @@ def test_byte_pairs_are_learned_from_the_training_part_alone():
     assert ours.token_bytes == BytePairVocabulary.of([KOREAN * 20], 270).token_bytes
 
 
-def test_of_much_text_pieces_are_learned_from_a_part_that_is_always_the_same(monkeypatch):
+def test_of_much_text_tokens_are_learned_from_a_part_that_is_always_the_same(monkeypatch):
     texts = [f"{k:04d}" for k in range(1000)]
     assert [*sample_texts(texts)] == texts
     monkeypatch.setattr("ostinato.data.vocabulary.LEARNED_CHARACTERS", 1000)
@@ -139,7 +139,8 @@ def test_of_much_text_pieces_are_learned_from_a_part_that_is_always_the_same(mon
 def test_more_byte_pairs_than_a_text_has_are_refused():
     with pytest.raises(
         InputError,
-        match=r"--vocabulary-size 5000: this text only gives \d+ tokens.*write --vocabulary-size \d+ or "
+        match=r"--vocabulary-size 5000: this text only gives \d+ tokens.*write --vocabulary-size "
+        r"\d+ or "
         r"less",
     ):
         BytePairVocabulary.of([KOREAN * 3], 5000)
@@ -165,7 +166,7 @@ def test_a_vocabulary_goes_through_json(kind, tmp_path):
         {"kind": "byte-pair", "tokenizer": "x"},
     ],
 )
-def test_what_is_no_vocabulary_is_refused(value):
+def test_another_value_than_a_vocabulary_is_refused(value):
     with pytest.raises(InputError, match="'v.json' is not a vocabulary"):
         vocabulary_from_json(value, path="v.json")
 
@@ -218,7 +219,7 @@ def test_a_text_is_the_same_in_chunks_and_no_character_is_cut(tmp_path, text, si
 
 
 @pytest.mark.parametrize("size", [1, 5, 1000])
-def test_a_byte_that_is_no_utf8_is_named_by_its_place_in_any_chunk(tmp_path, size):
+def test_a_byte_that_is_not_utf8_is_named_by_its_place_in_any_chunk(tmp_path, size):
     path = write(tmp_path, "가나다\n라마\n".encode() + b"\xea\xb0")
     with pytest.raises(
         InputError,

@@ -1,4 +1,4 @@
-"""What a series is like, found from its values; and how dates go on."""
+"""Properties of a series, found from its values; and how dates continue."""
 
 import numpy as np
 import pytest

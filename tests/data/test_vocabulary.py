@@ -53,7 +53,7 @@ def test_words_are_runs_of_letters_or_of_other_signs_and_the_rest_is_unknown():
     assert vocabulary.decode(vocabulary.encode(["is it?"])[0]) == "is it ?"
 
 
-def test_rare_pieces_are_left_out():
+def test_rare_tokens_are_left_out():
     assert len(Vocabulary.of(["a a b"], "word", size=100, min_count=2)) == len(SPECIAL) + 1
 
 

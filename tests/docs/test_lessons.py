@@ -36,7 +36,7 @@ def prose(language: str, name: str) -> str:
 
 
 def shown(cell: dict) -> str:
-    """What a stored cell printed."""
+    """The text that a stored cell printed."""
     return "".join(
         text
         for output in cell["outputs"]

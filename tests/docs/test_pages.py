@@ -85,7 +85,7 @@ def uncommented(code: str) -> list[str]:
 
 
 def run(code: str, shared: dict) -> str:
-    """What an example prints, as a part of a file cells.py whose text errors can show."""
+    """The text that an example prints, as a part of a file cells.py whose text errors can show."""
     linecache.cache["cells.py"] = len(code), None, code.splitlines(keepends=True), "cells.py"
     with contextlib.redirect_stdout(io.StringIO()) as printed:
         exec(compile(code, "cells.py", "exec"), shared)

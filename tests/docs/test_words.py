@@ -36,29 +36,29 @@ WORDS = {
     "team": "threads",
     "aside": "scratch, separate",
 }
-PATTERN = re.compile(rf"\b({'|'.join(WORDS)})\b", re.IGNORECASE)
-FOLDERS = ("src", "docs", "catalogue", "examples", "benchmarks")
+# Between two words of a phrase: spaces, an underscore, the end of a line, of a string or a comment.
+GAP = r"""(?:_|\s*["']?\s+(?:\# )?[fr]?["']?)"""
+PHRASES = "|".join(word.replace(" ", GAP) for word in WORDS)
+PATTERN = re.compile(rf"(?<![^\W_])({PHRASES})(?![^\W_])", re.IGNORECASE)
+FOLDERS = ("src", "tests", "docs", "catalogue", "examples", "benchmarks")
 SUFFIXES = {".py", ".md", ".html", ".ipynb", ".toml"}
-
-
-def read(path: Path) -> list[str]:
-    """The lines of a file that people read."""
-    return path.read_text(encoding="utf-8").splitlines()
 
 
 def files(places: list[Path]) -> list[Path]:
     """The files with words in some folders."""
     inside = [p for place in places for p in (place.rglob("*") if place.is_dir() else [place])]
-    return sorted(path for path in inside if path.suffix in SUFFIXES)
+    own = Path(__file__).name  # it has the words themselves
+    return sorted(path for path in inside if path.suffix in SUFFIXES and path.name != own)
 
 
 def ruled_out(path: Path) -> list[str]:
     """Each use of a word that is ruled out: its place, and what to write instead."""
-    return [
-        f"{path}:{number}: {found[0]} ({WORDS[found[0].lower()]}): {line.strip()[:120]}"
-        for number, line in enumerate(read(path), 1)
-        for found in PATTERN.finditer(line.replace("_", " "))
-    ]
+    text, uses = path.read_text(encoding="utf-8"), []
+    for found in PATTERN.finditer(text):
+        phrase = " ".join(re.findall(r"[a-z]{2,}", found[0].lower()))
+        line = text.count("\n", 0, found.start()) + 1
+        uses.append(f"{path}:{line}: {phrase} ({WORDS[phrase]})")
+    return uses
 
 
 def odd_docstrings(path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""The CPU engine beside its results: packed weights, threads, memory, errors, first calls."""
+"""The CPU engine apart from its results: packed weights, threads, memory, errors, first calls."""
 
 import gc
 import threading
@@ -89,7 +89,7 @@ def test_packed_weights_go_with_their_weights():
     assert kept() is None
 
 
-def test_weights_that_are_no_rows_of_memory(close):
+def test_weights_that_are_not_rows_of_memory(close):
     graph = CELLS["elman"].graph
     W, U = torch.randn(4, 5).T, torch.randn(10, 5)[::2]
     given = dict(

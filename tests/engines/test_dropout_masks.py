@@ -1,4 +1,4 @@
-"""Masks drawn by chance: the generator's published numbers, the same for any number of threads, and
+"""Random masks: the generator's published numbers, the same for any number of threads, and
 what they are in the mean.
 """
 
@@ -54,7 +54,7 @@ def test_each_draw_is_half_a_word_of_the_generator(dtype):
 
 
 @pytest.mark.parametrize("part", [0.001, 0.25, 0.9, 0.9999])
-def test_so_many_are_1_as_the_probability_says(part):
+def test_the_share_of_ones_is_the_probability(part):
     count = 1 << 20
     (found,) = dropout_masks.draw((Mask((count,), part),), torch.float32, 7)
     assert set(found.unique().tolist()) == {0.0, 1.0}

@@ -552,7 +552,7 @@ def test_packed_weights_that_have_changed_are_let_go():
     assert not alive
 
 
-def test_a_weight_that_is_pruned_is_no_parameter_any_more(close):
+def test_a_weight_that_is_pruned_is_not_a_parameter_any_more(close):
     module, x = Recurrent("gru_original", 9, 9), torch.randn(4, 5, 9)
     repeat(module, x)
     prune.l1_unstructured(module, next(iter(dict(module.named_parameters()))), amount=0.5)

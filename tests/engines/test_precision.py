@@ -235,7 +235,7 @@ def test_an_optimiser_step_is_seen(way, close):
     ],
     ids=["strided", "expanded"],
 )
-def test_weights_that_are_no_rows_of_memory(way, W, U, close):
+def test_weights_that_are_not_rows_of_memory(way, W, U, close):
     given = dict(
         inputs=(torch.randn(6, 2, 4),),
         states=(None,),
@@ -315,7 +315,7 @@ def test_it_can_be_transformed():
         )
 
 
-# ---------------------------------------------------------------- the pieces
+# ---------------------------------------------------------------- the parts
 
 
 @pytest.mark.parametrize("chunk, height", [(1, 1), (5, 1), (2, 12), (4, 6)])

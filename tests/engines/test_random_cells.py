@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
     reason="the cpu engine does not run here",
 )
 
-# So many cells, of which so many are not slow, and those that have once failed.
+# The number of cells; every OFTEN-th is not slow, nor are those that have once failed.
 CELLS, OFTEN, FAILED = (
     2000,
     20,
@@ -208,7 +208,9 @@ class Calls:
         return {"output": output} | {f"end {k}": end for k, end in enumerate(ends)}
 
     def run(self, engine: str, dtype: torch.dtype) -> list[dict[str, Tensor]]:
-        """What all calls give: in training, then in inference, with other weights in between."""
+        """The results of all calls: in training, then in inference, with other weights in
+        between.
+        """
         layer, found = self.layer(engine, dtype), []
         for call in range(2 * CALLS):
             layer.train(call < CALLS)
@@ -300,7 +302,7 @@ def test_a_random_cell_agrees_with_the_reference_in_float64(
             if least[0] > NEAR and (dtype is torch.float64 or steady(calls, wanted)):
                 break
         else:
-            # Of so many comparisons one is always near, or rounding grows from step to step;
+            # Of this many comparisons one is always near, or rounding grows from step to step;
             # float64 has digits to spare.
             dtype = torch.float64
     threads(case.threads)

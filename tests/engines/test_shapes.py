@@ -39,16 +39,16 @@ ROWS = (1, 1, 2, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 16, 17, 24, 25, 31, 40)
 # From what sizes on threads share the work, and how: a case may be told that any size is enough.
 THRESHOLDS = ("WORTH_A_THREAD", "WORTH_A_MEETING", "WORTH_A_CALL", "FAR")
 
-# So many cases share a cell, its sizes and its dtype, and with them most kernels, whose making
-# takes the time.
+# The number of cases that share a cell, its sizes and its dtype, and with them most kernels, whose
+# making takes the time.
 CASES, SHARING = 1000, 5
-# Every so many-th case is not slow, and those that have once failed.
+# Every case with this distance is not slow, nor are those that have once failed.
 OFTEN, FAILED = 25, {143, 518}
 
 
 @dataclass(frozen=True)
 class Case:
-    """What is run.
+    """The arguments of the run.
 
     Attributes:
         graph: The cell's.
@@ -92,8 +92,8 @@ def draw(number: int) -> Case:
     for name, weight in graph.weights.items():
         for part in range(own.choice((1, 1, 1, 2))):
             shapes[f"weight {name} {part}"] = tuple(size.at(sizes) for size in weight.shape)
-    chance = own.choice((0.0, 0.5))
-    wanted = [name for name in shapes if own.random() >= chance] or [*shapes]
+    rate = own.choice((0.0, 0.5))
+    wanted = [name for name in shapes if own.random() >= rate] or [*shapes]
     longest = own.choice((steps,) * 8 + (steps // 2, 0))
     lengths = [own.randint(0, longest) for _ in range(rows)] if own.random() < 0.6 else None
     lowered = [name for name in THRESHOLDS if own.random() < 0.5]

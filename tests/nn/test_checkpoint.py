@@ -470,7 +470,7 @@ def test_no_rows_and_no_steps(engine):
 
 
 def saved_bytes(layer, x):
-    """What lies between forward and backward, each piece of memory counted once."""
+    """The memory between forward and backward, each block of memory counted once."""
     seen = {}
     with torch.autograd.graph.saved_tensors_hooks(
         lambda t: (

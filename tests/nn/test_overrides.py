@@ -1,5 +1,5 @@
-"""What takes a call over: subclasses of Tensor and other types with a `__torch_function__`, tensors
-whose numbers are not in their memory, and torch's tools that record a call."""
+"""Types that take a call over: subclasses of Tensor and other types with a `__torch_function__`,
+tensors whose numbers are not in their memory, and torch's tools that record a call."""
 
 import warnings
 

@@ -118,7 +118,7 @@ def test_variational_dropout_has_one_mask_for_a_sequence(monkeypatch):
 
 
 @pytest.mark.parametrize("options", [{"zoneout": 0.5}, {"variational": 0.5}, {"weight_drop": 0.5}])
-def test_chance_is_in_training_without_gradients_too(options):
+def test_random_masks_are_drawn_in_training_without_gradients_too(options):
     made, x = layer(**options), torch.randn(1, 9, 5)
     with torch.no_grad():
         found = [made(x)[0] for _ in range(4)]
@@ -317,7 +317,7 @@ def test_other_dtypes_are_taken(dtype):
     assert made.U_l0.grad.dtype == dtype
 
 
-# ------------------------------------------------------------ chance
+# ------------------------------------------------------------ random masks
 
 
 @pytest.mark.parametrize(

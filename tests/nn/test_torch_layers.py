@@ -480,7 +480,7 @@ def test_wrong_lengths_are_refused(lengths, error, match):
         Recurrent("gru", 2, 3)(torch.randn(4, 5, 2), lengths=lengths)
 
 
-def test_full_lengths_are_no_lengths(engine):
+def test_full_lengths_are_like_no_lengths_given(engine):
     layer = Recurrent(
         "lstm", 2, 3, num_layers=2, bidirectional=True, engine=engine, dtype=torch.float64
     )
@@ -590,7 +590,7 @@ def test_batch_first_is_a_transposition():
     assert torch.equal(left, right.transpose(0, 1)) and torch.equal(h, k)
 
 
-def test_an_output_that_is_no_state_is_what_the_next_layer_takes():
+def test_an_output_that_is_not_a_state_is_what_the_next_layer_takes():
     layer = Recurrent(read_out, 2, 3, num_layers=2, bidirectional=True, sizes={"Y": 5})
     output, (h,) = layer(torch.randn(4, 6, 2))
     assert (

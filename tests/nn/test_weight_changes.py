@@ -383,7 +383,7 @@ LAYOUTS = [contiguous, transposed, strided, part_of_a_larger_one, parametrized, 
 
 
 def wanted(module, x, state=None):
-    """What torch.nn gives with the weights as they are now, and the gradient of x."""
+    """The result of torch.nn with the weights as they are now, and the gradient of x."""
     with torch.inference_mode(False), torch.enable_grad():
         peer, x = nn.LSTM(INPUT, HIDDEN), x.clone().requires_grad_()
         with torch.no_grad():

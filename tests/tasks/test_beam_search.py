@@ -16,8 +16,8 @@ seeds = st.integers(0, 10**6)
 
 
 def model(seed, rows=1):
-    """What comes after two tokens, by row: (rows, V, V, V) log-probabilities; some models are sure
-    and some are not.
+    """The continuation of two tokens, by row: (rows, V, V, V) log-probabilities; some models are
+    sure and some are not.
     """
     random = torch.Generator().manual_seed(seed)
     logits = torch.randn(rows, V, V, V, generator=random, dtype=torch.float64)
@@ -110,7 +110,7 @@ def test_one_beam_takes_the_likeliest_token_at_each_step(seed):
 
 @settings(deadline=None, max_examples=30)
 @given(seeds, st.integers(1, 5))
-def test_what_a_row_gives_does_not_depend_on_the_rows_beside_it(seed, beams):
+def test_what_a_row_gives_does_not_depend_on_the_rows_next_to_it(seed, beams):
     table = model(seed, rows=4)
     together = search(table, beams=beams, best=beams)
     for row in range(4):

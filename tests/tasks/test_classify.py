@@ -122,7 +122,7 @@ def test_any_cell_can_be_taken(cell):
 
 
 @pytest.mark.parametrize("tokens", ["word", "character", "byte-pair"])
-def test_text_is_read_in_pieces_of_any_kind(tokens):
+def test_text_is_read_as_tokens_of_any_kind(tokens):
     size = 300 if tokens == "byte-pair" else 100
     task = Classifier(**SMALL | {"tokens": tokens, "vocabulary_size": size}).fit(
         (TEXTS, LABELS), threads=1
@@ -130,7 +130,7 @@ def test_text_is_read_in_pieces_of_any_kind(tokens):
     assert task.vocabulary.kind == tokens and task.evaluate((TEXTS, LABELS))["accuracy"] > 0.9
 
 
-def test_words_are_read_by_their_characters_where_pieces_are_words():
+def test_words_are_read_by_their_characters_where_tokens_are_words():
     random = np.random.default_rng(0)
     endings = {"+": ("ing", "는다"), "-": ("est", "다가")}
     labels = ["+", "-"] * 60
@@ -197,7 +197,7 @@ def test_an_empty_text_has_an_answer(trained):
     assert trained[2].predict([""])[0]["label"] in "+-"
 
 
-def test_an_answer_does_not_depend_on_the_rows_beside_it(trained):
+def test_an_answer_does_not_depend_on_the_rows_next_to_it(trained):
     alone, together = (
         trained[2].predict(["it is good"])[0],
         trained[2].predict(["it is good", "a b c d e f g h " * 5, ""])[0],
@@ -260,7 +260,7 @@ def test_an_ensemble_is_told_by_its_first_model(tmp_path):
     )
 
 
-def test_an_ensemble_reads_a_row_the_same_beside_longer_ones():
+def test_an_ensemble_reads_a_row_the_same_next_to_longer_ones():
     task = Classifier(**SMALL | {"epochs": 2, "ensemble": 2}).fit((TEXTS, LABELS), threads=1)
     alone, together = (
         task.predict(["it is good"])[0],
@@ -358,7 +358,7 @@ def test_a_file_whose_name_is_not_utf8_is_learned_from(tmp_path):
     assert read_json(tmp_path / "m/config.json")["data"] == str(name)
 
 
-def test_what_was_found_from_other_data_is_found_anew(tmp_path):
+def test_what_was_found_from_other_data_is_found_again(tmp_path):
     korean, english = [
         (["좋다 정말", "나쁘다 정말"] * 5, ["+", "-"] * 5),
         (["good", "bad"] * 5, ["+", "-"] * 5),
@@ -486,7 +486,8 @@ def test_the_command_line_trains_answers_and_tells(ostinato, tmp_path):
         ((["a", "\ud800"], ["x", "y"]), r"'\\ud800': the text is not valid UTF-8"),
         (
             ["a", "b", "c"],
-            r"the data is a sequence of 3 items; give a pair: texts, or sequences of numbers, and a label for "
+            r"the data is a sequence of 3 items; give a pair: texts, or sequences of numbers, and "
+            r"a label for "
             r"each",
         ),
     ],

@@ -221,7 +221,7 @@ class Worker:
         self.process = None
 
     def run(self, words: list, directory: Path) -> dict:
-        """What a command line did; `{"died": ...}` where it did not come to its end."""
+        """The outcome of a command line; `{"died": ...}` where it did not come to its end."""
         if self.process is None or self.process.poll() is not None:
             # warnings are written, so that they would be a second message
             self.process = subprocess.Popen(
@@ -286,7 +286,7 @@ def each():
 
 
 def fault(result: dict, wanted) -> str | None:
-    """What is wrong with how a command ended on a damaged directory.
+    """The fault in how a command ended on a damaged directory.
 
     Args:
         result: How.
@@ -345,7 +345,7 @@ class Case:
         self.name = f"{name}: {'--resume' if resumed else command}: {damage.name}"
 
     def fault(self, worker: Worker, place: Path, whole: dict) -> str | None:
-        """What is wrong with how the damaged directory is taken; `whole` is what the undamaged one
+        """The fault in how the damaged directory is taken; `whole` is what the undamaged one
         gives.
         """
         directory, victim = place / "damaged", place / "victim"
@@ -373,7 +373,7 @@ class Case:
 
 
 def drawn(name: str, one: Trained, count: int, seed: int) -> list[Case]:
-    """So many damages to a model and a run, as many of each file and part of it as of another."""
+    """Damages to a model and a run, as many of each file and part of it as of another."""
     parts = [
         [
             Case(name, one, damage, resumed=False, command=command)
@@ -401,7 +401,7 @@ def check(names: Iterable[str], trained, each, tmp_path: Path, count: int, seed:
         trained, each: The fixtures.
         tmp_path: A directory.
         count: Damages to each.
-        seed: Of which these are.
+        seed: The seed of the choice.
     """
     cases, whole = [case for name in names for case in drawn(name, trained(name), count, seed)], {}
 

@@ -97,7 +97,7 @@ def test_dates_go_on_and_every_value_is_in_its_intervals(trained):
     )
 
 
-def test_so_many_steps_as_asked_are_forecast_and_without_data_the_training_series_goes_on(trained):
+def test_the_steps_asked_for_are_forecast_and_without_data_the_training_series_goes_on(trained):
     task = trained[2]
     assert len(task.predict(trained[0], steps=30)) == 30 and task.predict() == task.predict(
         trained[0]
@@ -221,7 +221,7 @@ def test_untrained_layers_leave_the_forecast_to_the_regression_or_the_last_value
         values.append(0.9 * values[-1] - 0.5 * values[-2] + noise)
     chosen = {"lags": 2, "season": 1, "power": 1.0, "difference": False}
     task = Forecaster(**SMALL | {"steps": 1, "learning_rate": 1e-9} | chosen).fit(values, threads=1)
-    # the next change is half the last one and -0.6 of the value, which is given by its spread
+    # the next change is half the last one and -0.6 of the value, which is given by its deviation
     own = task.model.regression[0, :-1].tolist() * np.array(
         [1, task.metadata.step[0] / task.metadata.level[1][0], 1]
     )
@@ -384,7 +384,7 @@ def test_the_end_of_a_series_is_held_out(trained):
     )
 
 
-def test_the_command_line_trains_measures_and_answers(trained, ostinato, tmp_path):
+def test_the_command_line_trains_evaluates_and_answers(trained, ostinato, tmp_path):
     file = trained[0]
     words = ["--hidden", "8", "--steps", "24", "--horizon", "3", "--power", "1", "--threads", "1"]
     code, out, err = ostinato("train", "forecast", file, "--out", "m", *words)
@@ -419,7 +419,8 @@ def test_dates_out_of_order_are_refused_after_training_too(trained, times):
     for use in (trained[2].predict, trained[2].evaluate):
         with pytest.raises(
             InputError,
-            match="not later than the one before it, .*; sort the rows by time, with one row per time",
+            match="not later than the one before it, .*; sort the rows by time, with one row per "
+            "time",
         ):
             use({"달": times, "판매": waves(len(times))})
 
@@ -510,7 +511,8 @@ def test_dates_end_with_the_year_9999():
         (
             {"when": months(50)[::-1], "x": waves(50)},
             {},
-            r"the time of step 2, '2004-01', is not later than the one before it, '2004-02'; sort the rows",
+            r"the time of step 2, '2004-01', is not later than the one before it, '2004-02'; sort "
+            r"the rows",
         ),
     ],
 )
@@ -601,7 +603,7 @@ def test_a_model_whose_layers_read_other_numbers_is_refused(tmp_path):
 # ---------------------------------------------------------------- real data
 
 
-@pytest.mark.skipif(not REAL.exists(), reason=f"there is no {REAL}")
+@pytest.mark.skipif(not REAL.exists(), reason=f"{REAL} is missing")
 def test_daily_temperatures_are_forecast_better_than_by_the_last_value():
     task = Forecaster(steps=150).fit(REAL / "daily-min-temperatures.train.csv", threads=1)
     found = task.evaluate(REAL / "daily-min-temperatures.test.csv")
@@ -612,7 +614,7 @@ def test_daily_temperatures_are_forecast_better_than_by_the_last_value():
     )
 
 
-@pytest.mark.skipif(not REAL.exists(), reason=f"there is no {REAL}")
+@pytest.mark.skipif(not REAL.exists(), reason=f"{REAL} is missing")
 def test_sunspots_cannot_be_told_even_from_the_months_on_both_sides():
     past, test = (
         np.loadtxt(REAL / f"monthly-sunspots.{part}.csv", delimiter=",", skiprows=1, usecols=1)

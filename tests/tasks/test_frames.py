@@ -112,7 +112,7 @@ def test_numbers_of_any_size_are_read_alike():
     assert plain["nats"] == pytest.approx(scaled["nats"], abs=1e-2)
 
 
-def test_a_number_that_never_changes_is_no_harm():
+def test_a_number_that_never_changes_does_no_harm():
     still = [np.pad(x, ((0, 0), (0, 1)), constant_values=7) for x in CLIPS]
     assert np.isfinite(
         FrameTagger(**SMALL | {"epochs": 1}).fit((still, LABELS), threads=1).result.metrics["nats"]
@@ -129,7 +129,7 @@ def test_an_empty_clip_has_no_labels(trained):
     )
 
 
-def test_a_score_does_not_depend_on_the_clips_beside_it(trained, close):
+def test_a_score_does_not_depend_on_the_clips_next_to_it(trained, close):
     task = trained[2]
     alone, together = (
         task.encode(task.read(x, labelled=False))
@@ -267,7 +267,7 @@ def test_the_command_line_trains_labels_and_tells(ostinato, tmp_path):
     )
 
 
-def test_the_report_measures_what_a_place_in_a_clip_alone_says(trained):
+def test_the_report_evaluates_what_a_place_in_a_clip_alone_says(trained):
     _, out, task = trained
     page = (out / "report.html").read_text(encoding="utf-8")
     assert (
@@ -348,7 +348,8 @@ def test_frames_without_labels_are_refused_where_they_are_wanted(trained, tmp_pa
     np.savez(tmp_path / "bare.npz", x=np.zeros((3, 4, 2)))
     with pytest.raises(
         InputError,
-        match=r"bare.npz' has no frame labels; give an npz file with x and an array of labels \(clips, "
+        match=r"bare.npz' has no frame labels; give an npz file with x and an array of labels "
+        r"\(clips, "
         r"frames\)",
     ):
         trained[2].evaluate(tmp_path / "bare.npz")

@@ -170,7 +170,7 @@ def test_a_directory_holds_the_model_its_options_and_the_result(trained):
     assert "Generated text" in (out / "report.html").read_text(encoding="utf-8")
 
 
-def test_the_result_is_what_the_saved_model_measures(trained, tmp_path):
+def test_the_result_is_what_the_saved_model_reaches(trained, tmp_path):
     out, result = trained
     task = load(out)
     held_out = "".join(characters(TEXT)[round(len(TEXT) * 0.9) :])
@@ -262,7 +262,8 @@ def test_a_short_text_is_refused_with_the_sizes_that_would_do(text_file, tmp_pat
     short.write_text("짧은 글", encoding="utf-8")
     with pytest.raises(
         InputError,
-        match=r"'.*short.txt' has 4 characters; 32 streams of 64 and the held-out part take 2286 at "
+        match=r"'.*short.txt' has 4 characters; 32 streams of 64 and the held-out part take 2286 "
+        r"at "
         r"least: give a longer",
     ):
         train(short, tmp_path / "m")
@@ -292,7 +293,7 @@ def test_a_directory_that_is_not_empty_is_left_alone(trained, text_file, tmp_pat
 # ---------------------------------------------------------------- going on
 
 
-def test_a_run_goes_on_with_its_own_options_where_none_are_given(
+def test_a_run_continues_with_its_own_options_where_none_are_given(
     trained, text_file, tmp_path, breaking
 ):
     _, whole = trained
@@ -322,7 +323,8 @@ def test_other_options_or_another_text_do_not_go_on(trained, text_file, tmp_path
     other.write_text(TEXT + "!", encoding="utf-8")
     with pytest.raises(
         InputError,
-        match="--resume: the data differs from that of the run in '.*'; give that data, or start a new "
+        match="--resume: the data differs from that of the run in '.*'; give that data, or start a "
+        "new "
         "run",
     ):
         train(other, out, **SMALL, resume=True)
@@ -506,7 +508,8 @@ def test_a_model_that_is_not_whole_is_refused(trained, tmp_path):
     weights.unlink()
     with pytest.raises(
         InputError,
-        match="has no model yet; resume it: the same `ostinato train generate` command with --resume",
+        match="has no model yet; resume it: the same `ostinato train generate` command with "
+        "--resume",
     ):
         load(out)
 
@@ -524,7 +527,7 @@ def test_a_pickle_in_place_of_the_weights_is_not_run(trained, tmp_path):
     assert not ran.exists()
 
 
-def test_weights_that_are_no_numbers_are_refused(trained, tmp_path):
+def test_weights_that_are_not_numbers_are_refused(trained, tmp_path):
     out = copied(trained[0], tmp_path)
     tensors, _ = read_tensors(out / "model.safetensors")
     write_tensors(

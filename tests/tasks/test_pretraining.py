@@ -55,8 +55,10 @@ def plain(write):
     return str(write("plain.txt", "\n".join(PLAIN) + "\n"))
 
 
-def foretelling(**options):
-    """What foretells, of a classifier whose training lasted one step, with a batch of texts."""
+def pretraining_model(**options):
+    """The pretraining model of a classifier whose training lasted one step, with a batch of
+    texts.
+    """
     task = Classifier(**SMALL | {"epochs": None, "steps": 1, "dropout": 0.0} | options).fit(
         (TEXTS + PLAIN, LABELS + ["+"] * len(PLAIN)), threads=1
     )
@@ -75,8 +77,10 @@ def foretelling(**options):
 
 @pytest.mark.parametrize("spelling", [True, False])
 @pytest.mark.parametrize("bidirectional", [True, False])
-def test_a_piece_is_foretold_from_one_side_alone(spelling, bidirectional):
-    model, (x, lengths, *spelled) = foretelling(spelling=spelling, bidirectional=bidirectional)
+def test_a_token_is_predicted_from_one_side_alone(spelling, bidirectional):
+    model, (x, lengths, *spelled) = pretraining_model(
+        spelling=spelling, bidirectional=bidirectional
+    )
     rows = [row[:count].tolist() for row, count in zip(x, lengths)]
     row, place = rows[0], 3
     found, right = model(x, x, lengths, *spelled)
@@ -91,23 +95,23 @@ def test_a_piece_is_foretold_from_one_side_alone(spelling, bidirectional):
         changed[1][0, place] = spelled[0][0, 0]
     other, _ = model(changed[0], x, lengths, *changed[1:])
     same = (found == other).all(1)
-    # forwards the changed word is read by what foretells those behind it, backwards by what
-    # foretells those before it
+    # forwards the changed word is read by the direction that predicts those behind it, backwards by
+    # what predicts those before it
     count = len(row) - 1
     assert same[:count].tolist() == [True] * place + [False] * (count - place)
     if bidirectional:
         assert same[count : 2 * count].tolist() == [False] * place + [True] * (count - place)
 
 
-def test_among_all_pieces_drawn_or_not_the_nats_are_the_same():
-    model, (x, *others) = foretelling()
+def test_among_all_tokens_drawn_or_not_the_nats_are_the_same():
+    model, (x, *others) = pretraining_model()
     predicted, right = model(x, x, *others)
     torch.testing.assert_close(model.sampled_nats(predicted, right), model.nats(predicted, right))
 
 
 def test_how_likely_a_piece_is_drawn_is_known(monkeypatch):
     monkeypatch.setattr(pretraining_module, "SAMPLED_TOKENS", 5)
-    model, _ = foretelling()
+    model, _ = pretraining_model()
     model = PretrainingModel(
         type(
             "Reader",

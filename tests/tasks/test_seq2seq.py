@@ -55,7 +55,7 @@ def learn(model, batch, steps, rate=0.02):
 
 @pytest.fixture(autouse=True)
 def _one_thread():
-    """What is this small gains nothing from a second thread, and waits for it long where another
+    """A model this small gains nothing from a second thread, and waits for it long where another
     program has its core.
     """
     before = torch.get_num_threads()
@@ -217,7 +217,7 @@ def test_one_beam_is_the_plain_loop():
     assert [found[0].tokens for found in model.decode(x, n, beams=1, length=8)] == rows
 
 
-def test_a_row_is_decoded_the_same_beside_others_and_alone():
+def test_a_row_is_decoded_the_same_next_to_others_and_alone():
     model, (x, n, _, _) = make()
     model.eval()
     for row, found in enumerate(model.decode(x, n, beams=4, best=2, length=7)):

@@ -171,7 +171,7 @@ def test_a_word_is_spelled_once_however_often_it_is_there(trained):
     assert lengths[0] == 0
 
 
-def test_a_score_does_not_depend_on_the_sentences_beside_it(trained, close):
+def test_a_score_does_not_depend_on_the_sentences_next_to_it(trained, close):
     task = trained[2]
     alone, together = (
         task.encode(task.read(rows, labelled=False))

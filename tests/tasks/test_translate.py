@@ -77,11 +77,11 @@ def test_attention_looks_at_the_word_that_is_written(trained):
     assert weights.sum(1).tolist() == pytest.approx([1] * 4, abs=0.01)
 
 
-def test_what_is_written_does_not_depend_on_the_rows_beside_it(trained):
+def test_what_is_written_does_not_depend_on_the_rows_next_to_it(trained):
     task = trained[3]
     (alone,) = task.predict(["2 1"])
-    beside = task.predict(["1 2 3 4 1", "2 1", ""])[1]
-    assert beside["text"] == alone["text"] and beside["attention"] == alone["attention"]
+    together = task.predict(["1 2 3 4 1", "2 1", ""])[1]
+    assert together["text"] == alone["text"] and together["attention"] == alone["attention"]
 
 
 def test_an_empty_sentence_is_answered(trained):

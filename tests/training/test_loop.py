@@ -236,7 +236,7 @@ def test_gradients_are_cut_to_the_norm(tmp_path):
     assert (weights(cut) - start).abs().max() < 0.2 * (weights(plain) - start).abs().max()
 
 
-def test_a_loss_that_is_no_number_ends_the_run_with_the_mend(tmp_path):
+def test_a_loss_that_is_not_a_number_ends_the_run_with_the_fix(tmp_path):
     with pytest.raises(
         InputError,
         match=r"the loss became (nan|inf) at step \d+ with --learning-rate 1e\+30; write a smaller "

@@ -1,4 +1,4 @@
-"""What is measured is what the definitions say, and what has no value is None."""
+"""Metrics are what the definitions say, and what has no value is None."""
 
 import math
 
@@ -90,7 +90,7 @@ def test_labels_that_are_nowhere_do_not_count_in_f1():
 
 
 @pytest.mark.parametrize("scores", [[], torch.zeros(0, 3)])
-def test_no_rows_have_no_measures(scores):
+def test_no_rows_have_no_metrics(scores):
     assert classification(scores, []) == {"accuracy": None, "macro_f1": None, "nats": None}
 
 
@@ -145,7 +145,7 @@ def test_span_f1_counts_whole_spans():
     assert tagging([["O"]], [["B-A"]])["span_f1"] == 0
 
 
-def test_parts_of_speech_are_no_spans():
+def test_parts_of_speech_are_not_spans():
     assert (
         not has_spans([["NOUN", "O"]])
         and not has_spans([["O"]])
@@ -214,7 +214,7 @@ def test_word_errors_are_edits_over_wanted_words():
     assert found["word_error_rate"] == 3 / 4 and found["exact_match"] == 0
 
 
-def test_lines_are_measured_as_sacrebleu_measures_them_all_at_once(monkeypatch):
+def test_lines_are_measured_as_sacrebleu_scores_them_all_at_once(monkeypatch):
     monkeypatch.setattr("ostinato.data.disk.ROWS_AT_ONCE", 2)
     given = ["the cat sat on a mat", "", "a dog", "no", "나는 밥을 먹었다 지금", "x y"]
     wanted = [

@@ -61,8 +61,8 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
     """Read sentences with a tag per word: a word in each line, an empty line between sentences.
 
     A file named .conllu is read as CoNLL-U without its comments, word ranges (3-4) and empty nodes
-    (3.1). In any other file a line has the word, a tab and the tag, or only the word if there are
-    no tags yet. Both can be compressed with gzip.
+    (3.1). In any other file a line has the word, a tab and the tag, or only the word of an
+    untagged text. Both can be compressed with gzip.
 
     Args:
         path: The file.

@@ -1,4 +1,4 @@
-"""Tokens two by two as pairs of bfloat16, beside torch's rounding."""
+"""Tokens two by two as pairs of bfloat16, compared with torch's rounding."""
 
 import pytest
 import torch

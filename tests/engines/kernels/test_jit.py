@@ -53,7 +53,7 @@ def pool(request, monkeypatch):
 
 
 @pytest.mark.parametrize("vector_width", jit.TARGETS)
-def test_the_number_of_lanes_can_be_forced(vector_width, monkeypatch):
+def test_the_vector_width_can_be_forced(vector_width, monkeypatch):
     monkeypatch.setenv("OSTINATO_VECTOR_WIDTH", str(vector_width))
     target, why = jit.host.__wrapped__()
     assert (
@@ -63,7 +63,7 @@ def test_the_number_of_lanes_can_be_forced(vector_width, monkeypatch):
     assert vector_width == 16 or not target.bfloat16
 
 
-def test_no_avx512_is_used_with_fewer_lanes(monkeypatch):
+def test_no_avx512_is_used_with_a_smaller_vector_width(monkeypatch):
     monkeypatch.setattr(jit, "host", lambda: (jit.TARGETS[8], "chosen by a test"))
     assert "+avx512" not in jit._features.__wrapped__()
 
@@ -247,7 +247,7 @@ def test_cells_are_made_used_and_deleted_by_several_threads(compiled, threads, c
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="there is no /proc")
+@pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="/proc is missing")
 def test_two_hundred_deleted_cells_take_no_more_memory_than_one_hundred():
     code = """
 import torch
@@ -299,7 +299,7 @@ class _Who(Code):
         self.text = str(self.module)
 
 
-@pytest.mark.skipif(os.name != "posix", reason="there is no pthread_self")
+@pytest.mark.skipif(os.name != "posix", reason="pthread_self is missing")
 @pytest.mark.parametrize("count", [1, 2, 3, 9])
 def test_as_many_threads_as_asked_for_run_a_kernel_at_once(pool, count):
     function, words = jit.Function(_Who().text), array("q", [0] * 10)
@@ -384,7 +384,7 @@ def results(layer, x):
 
 
 def side_by_side(works):
-    """What the works return, each run by a Python thread of its own, all begun at once."""
+    """The results of the functions, each run by a Python thread of its own, all begun at once."""
     found, begin = [None] * len(works), threading.Barrier(len(works))
 
     def run(k):
@@ -446,7 +446,7 @@ def test_eight_python_threads_get_what_one_gets(cell, rows, inputs, units, threa
 
 
 def printed(code, *arguments, **environment):
-    """What Python code prints in a process of its own."""
+    """The text that Python code prints in a process of its own."""
     done = subprocess.run(
         [sys.executable, "-c", code, *arguments],
         env=os.environ | environment,
@@ -487,7 +487,7 @@ def same():
 wanted = results(layer)
 """
 
-fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="fork is missing")
 
 
 # Under OMP_DYNAMIC OpenMP may give fewer threads than are asked for, and threads of our own run

@@ -1,4 +1,4 @@
-"""Weights in the order in which tiles read them, beside the order written out."""
+"""Weights in the order in which tiles read them, compared with the order written out."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Products of many rows by one matrix, beside torch's."""
+"""Products of many rows by one matrix, compared with torch's."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""Rows times packed weights, tile by tile, beside torch's product."""
+"""Rows times packed weights, tile by tile, compared with torch's product."""
 
 import ctypes
 

@@ -1,5 +1,5 @@
 """The generated code of two kernels is what it was. Where a change of it is meant,
-`python tests/test_kernel.py` writes it anew.
+`python tests/test_kernel.py` writes it again.
 """
 
 import re
@@ -97,7 +97,7 @@ def test_units_that_fill_no_vector_are_masked():
 
 
 @pytest.mark.parametrize("bits, vector_width", [(32, 4), (64, 2)])
-def test_a_vector_of_float64_has_half_the_lanes(bits, vector_width):
+def test_a_vector_of_float64_has_half_the_vector_width(bits, vector_width):
     program = Plan(CELLS["elman"].graph, SIZES).infer
     kernel = Kernel(program, bits, TARGET, descending=False, one_row=True, shared_units=False)
     assert kernel.vector_width == vector_width

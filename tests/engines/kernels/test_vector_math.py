@@ -23,7 +23,9 @@ pytestmark = pytest.mark.skipif(jit.host()[0] is None, reason=jit.host()[1])
 
 @functools.cache
 def compiled(name, bits, vector_width):
-    """A function of an array, whose length is a multiple of the vector width, made of such vectors."""
+    """A function of an array, whose length is a multiple of the vector width, made of such
+    vectors.
+    """
     word, pointer = ir.IntType(64), ir.PointerType()
     number = ir.FloatType() if bits == 32 else ir.DoubleType()
     module = ir.Module(name)
@@ -222,7 +224,7 @@ def test_float32_is_within_its_bound_everywhere(name):
 
 
 @pytest.mark.skipif(
-    np.finfo(np.longdouble).nmant < 63, reason="numpy's longdouble is no wider than float64 here"
+    np.finfo(np.longdouble).nmant < 63, reason="numpy's longdouble is not wider than float64 here"
 )
 @pytest.mark.parametrize("name", NAMES)
 def test_float64_is_within_its_bound_on_a_sample(name):
@@ -291,7 +293,7 @@ def test_tanh_is_odd_and_tiny_numbers_keep_their_value(bits):
 
 @pytest.mark.parametrize("bits, vector_width", [(32, 4), (32, 16), (64, 2), (64, 4)])
 @pytest.mark.parametrize("name", NAMES)
-def test_any_number_of_lanes_gives_the_same_digits(name, bits, vector_width):
+def test_any_vector_width_gives_the_same_digits(name, bits, vector_width):
     x = np.concatenate([np.linspace(-110, 110, 4096), np.linspace(-2, 2, 4096)]).astype(
         DTYPES[bits]
     )

@@ -1,4 +1,4 @@
-"""The gradients of weights, added up over tokens, beside torch's."""
+"""The gradients of weights, added up over tokens, compared with torch's."""
 
 import pytest
 import torch
