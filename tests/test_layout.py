@@ -251,3 +251,11 @@ def test_a_class_name_stands_for_one_class():
             if isinstance(node, ast.ClassDef):
                 modules.setdefault(node.name.lstrip("_"), []).append(module)
     assert {name: found for name, found in modules.items() if len(found) > 1} == {}
+
+
+def test_a_module_lists_its_public_names_or_says_that_it_is_private():
+    for module, path in FILES.items():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        names = {ast.unparse(node.targets[0]) for node in tree.body if isinstance(node, ast.Assign)}
+        private = ast.get_docstring(tree).startswith("Private: ")
+        assert "__all__" in names or private or module == "__main__", module

@@ -23,6 +23,16 @@ from .nn.lengths import read_lengths
 from .nn.recurrent import Recurrent
 from .training.report import figure_bytes
 
+__all__ = [
+    "LayerTrace",
+    "fonts",
+    "gradients",
+    "inspect_layer",
+    "named_gates",
+    "vanishing",
+    "vanishing_picture",
+]
+
 # A value is saturated below the first or above the second bound, where the derivative is less than
 # about a third of its maximum.
 BOUNDS = {"sigmoid": (0.1, 0.9), "hard_sigmoid": (0.1, 0.9), "tanh": (-0.9, 0.9)}

@@ -7,6 +7,21 @@ from dataclasses import asdict, dataclass, field, fields
 from .cells import CELLS
 from .errors import InputError, shown
 
+__all__ = [
+    "ATTENTIONS",
+    "BUDGET_PANEL",
+    "ENGINE_CHOICES",
+    "MODEL_PANEL",
+    "ONE_INPUT",
+    "Options",
+    "RUN_PANEL",
+    "TRAINING_PANEL",
+    "check_resumed_options",
+    "flag",
+    "kind",
+    "option",
+]
+
 # The headings under which the help lists options.
 MODEL_PANEL = "Model"
 BUDGET_PANEL = "Training length (choose one)"

@@ -1,4 +1,6 @@
-"""Measurement of times: all libraries alternately, in one process, on the same processors."""
+"""Private: measurement of times: all libraries alternately, in one process, on the same
+processors.
+"""
 
 import contextlib
 import gc

@@ -1,4 +1,4 @@
-"""Peak memory of a training step: Ostinato, Ostinato with checkpointing, and torch.nn.
+"""Private: peak memory of a training step: Ostinato, Ostinato with checkpointing, and torch.nn.
 
 Each is measured in a process of its own, because memory that one leaves behind would serve the
 next. The values are those of Linux: the memory of a process (VmRSS) and its peak (VmHWM), which can

@@ -1,4 +1,6 @@
-"""User-defined cells: each as an Ostinato layer and as a Python loop over torch operations."""
+"""Private: user-defined cells: each as an Ostinato layer and as a Python loop over torch
+operations.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

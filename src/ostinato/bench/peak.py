@@ -1,4 +1,6 @@
-"""The peak rate of the processor (multiply-adds in registers), and the measurement of rates."""
+"""Private: the peak rate of the processor (multiply-adds in registers), and the measurement of
+rates.
+"""
 
 import ctypes
 import time

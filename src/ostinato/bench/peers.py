@@ -1,4 +1,4 @@
-"""Implementations of a layer in each library, with the same weights, as one call to time.
+"""Private: implementations of a layer in each library, with the same weights, as one call to time.
 
 A maker takes a workload and returns a runner, or None if the library does not support it.
 """

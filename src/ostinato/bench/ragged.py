@@ -1,4 +1,4 @@
-"""Variable-length batches: their cost compared with a full batch, and torch.nn with a
+"""Private: variable-length batches: their cost compared with a full batch, and torch.nn with a
 PackedSequence.
 """
 

@@ -1,5 +1,5 @@
-"""Files of speed ratios to compare later runs with; ratios do not depend on the clock or on a busy
-hour.
+"""Private: files of speed ratios to compare later runs with; ratios do not depend on the clock or
+on a busy hour.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The cost of each regulariser in training."""
+"""Private: the cost of each regulariser in training."""
 
 import statistics
 from collections.abc import Callable, Sequence

@@ -1,5 +1,5 @@
-"""The roofline model: the limit of the processor for each row, by arithmetic and by memory traffic,
-and the fraction that is reached.
+"""Private: the roofline model: the limit of the processor for each row, by arithmetic and by memory
+traffic, and the fraction that is reached.
 
 The work and bytes of a row follow from a simple model (`traffic`). The limits are measured: the
 peak rate, and the rates at which all threads together read each cache level and memory.

@@ -1,4 +1,4 @@
-"""Rows of the benchmark, their results, and the tables that show them."""
+"""Private: rows of the benchmark, their results, and the tables that show them."""
 
 import math
 from dataclasses import asdict, dataclass

@@ -1,4 +1,4 @@
-"""The command line; its entry point reports packages of a missing extra."""
+"""Private: the command line; its entry point reports packages of a missing extra."""
 
 import sys
 

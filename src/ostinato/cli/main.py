@@ -1,4 +1,5 @@
-"""The command line: parse, call, print. An error is one paragraph on stderr and exit code 2.
+"""Private: the command line: parse, call, print. An error is one paragraph on stderr and exit code
+2.
 
 Modules that are slow to import are imported by the command that needs them.
 """

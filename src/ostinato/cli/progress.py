@@ -1,4 +1,4 @@
-"""Progress of a run: a progress bar in a terminal, and a line for each validation run."""
+"""Private: progress of a run: a progress bar in a terminal, and a line for each validation run."""
 
 import contextlib
 import sys

@@ -1,4 +1,4 @@
-"""Signals that end the program: Ctrl-C, `kill`, and a terminal that is closed."""
+"""Private: signals that end the program: Ctrl-C, `kill`, and a terminal that is closed."""
 
 import contextlib
 import os

@@ -1,4 +1,6 @@
-"""The commands train, evaluate, predict, inspect and info, made from the options of the tasks."""
+"""Private: the commands train, evaluate, predict, inspect and info, made from the options of the
+tasks.
+"""
 
 import inspect
 import json as json_text

@@ -1,5 +1,5 @@
-"""The work before, in and after the time loop: a graph and its backward step, at given sizes,
-prepared for a kernel.
+"""Private: the work before, in and after the time loop: a graph and its backward step, at given
+sizes, prepared for a kernel.
 
 The loop's part is lowered to `Value`s: every split, concat and pad is resolved, so that all values
 of one pointwise expression have the same units side by side, and is cut into phases. A phase is

@@ -1,1 +1,1 @@
-"""Reading files and batching them."""
+"""Private: reading files and batching them."""

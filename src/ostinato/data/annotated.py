@@ -1,4 +1,4 @@
-"""Readers of annotated sequences: sentences with tags, clips with labels, pictures with
+"""Private: readers of annotated sequences: sentences with tags, clips with labels, pictures with
 captions.
 """
 

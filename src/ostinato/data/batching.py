@@ -1,4 +1,4 @@
-"""Batches of rows and texts: length buckets, padding, parallel text streams."""
+"""Private: batches of rows and texts: length buckets, padding, parallel text streams."""
 
 import functools
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Sequences in temporary files, for data that is read once and then used row by row.
+"""Private: sequences in temporary files, for data that is read once and then used row by row.
 
 The files have no name, so they disappear with the sequence, however the process ends.
 """

@@ -1,4 +1,4 @@
-"""Rows of a data set, as the readers return them and the tasks use them."""
+"""Private: rows of a data set, as the readers return them and the tasks use them."""
 
 import hashlib
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Atomic writing and careful reading of files: JSON and safetensors, never pickle.
+"""Private: atomic writing and careful reading of files: JSON and safetensors, never pickle.
 
 A model directory may come from a stranger. Its files are read only if they are regular files and
 not too large. Tensors are read only after the shapes in the header have been checked.

@@ -1,4 +1,4 @@
-"""Reading pictures and videos."""
+"""Private: reading pictures and videos."""
 
 import io
 import re

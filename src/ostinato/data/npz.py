@@ -1,4 +1,4 @@
-"""Arrays of an npz file, read in blocks, and the sequences in them."""
+"""Private: arrays of an npz file, read in blocks, and the sequences in them."""
 
 import math
 import zipfile

@@ -1,4 +1,4 @@
-"""Check of Parquet pages for the one kind of damage that makes polars end the process.
+"""Private: check of Parquet pages for the one kind of damage that makes polars end the process.
 
 If a page header says that it has a negative number of values, polars requests exabytes of memory
 and ends the process. All other damage that was found raises an error in polars.

@@ -1,4 +1,5 @@
-"""Readers of tables: labelled and unlabelled texts, sentence pairs, sequences, time series.
+"""Private: readers of tables: labelled and unlabelled texts, sentence pairs, sequences, time
+series.
 
 A column that is not named is found by its name or content. Every result lists the columns that were
 used.

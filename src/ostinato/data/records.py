@@ -1,4 +1,6 @@
-"""Strict reading of dataclasses from JSON: names, types, ranges and lengths are checked."""
+"""Private: strict reading of dataclasses from JSON: names, types, ranges and lengths are
+checked.
+"""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Tables from CSV, TSV, JSON lines and Parquet files, optionally compressed with gzip.
+"""Private: tables from CSV, TSV, JSON lines and Parquet files, optionally compressed with gzip.
 
 A table is read chunk by chunk into a temporary file, and its columns are read from there, so it
 need not fit in memory.

@@ -1,4 +1,4 @@
-"""Reading of text files as composed characters.
+"""Private: reading of text files as composed characters.
 
 A character is a grapheme cluster (Unicode Annex 29) after NFC normalisation, so a Korean syllable,
 an accented letter or a family emoji is one character, however the file spells it.

@@ -1,4 +1,6 @@
-"""Properties of a time series found from its values (season, trend, power), and its dates."""
+"""Private: properties of a time series found from its values (season, trend, power), and its
+dates.
+"""
 
 import calendar
 from collections import Counter

@@ -1,4 +1,5 @@
-"""Scaling of numbers in sequences: uint8 is divided by 255, other dtypes are used unchanged.
+"""Private: scaling of numbers in sequences: uint8 is divided by 255, other dtypes are used
+unchanged.
 
 A model stores the dtype of its training data. Values to predict for are converted to the units of
 the training data if that is unambiguous; otherwise an error is raised.

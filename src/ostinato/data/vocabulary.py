@@ -1,4 +1,4 @@
-"""Vocabularies: words, characters and byte pairs as numbers, and back to text."""
+"""Private: vocabularies: words, characters and byte pairs as numbers, and back to text."""
 
 import codecs
 import json

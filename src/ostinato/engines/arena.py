@@ -1,4 +1,4 @@
-"""Where the arrays of a pass lie in memory.
+"""Private: where the arrays of a pass lie in memory.
 
 A pass has a few regions of memory, and each of its arrays has a place in one of them:
 

@@ -1,4 +1,4 @@
-"""Executables bound to weights: short inferences, and streams.
+"""Private: executables bound to weights: short inferences, and streams.
 
 A sequence of a few small steps takes a kernel microseconds; to look at the arguments, to give out
 memory and to fill in a job list takes ten times as long. For weights that stay as they are that is

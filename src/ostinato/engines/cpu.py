@@ -1,4 +1,4 @@
-"""The CPU engine: the executables that have been compiled, and which of them runs what."""
+"""Private: the CPU engine: the executables that have been compiled, and which of them runs what."""
 
 import contextlib
 import math

@@ -1,5 +1,5 @@
-"""Random masks, drawn on the layer's threads: a library's generator, on one thread, takes a
-tenth of a training step's time and more.
+"""Private: random masks, drawn on the layer's threads: a library's generator, on one thread, takes
+a tenth of a training step's time and more.
 
 What is drawn at a place comes of the seed and the place alone, so that neither the processor nor
 the number of threads changes it.

@@ -1,4 +1,4 @@
-"""An executable: a cell compiled for one signature, forward and backward.
+"""Private: an executable: a cell compiled for one signature, forward and backward.
 
 The first run with a signature compiles, and every run takes the same job lists: it gives out
 memory, writes down addresses, and jumps. Several executables, as those of the two directions of a

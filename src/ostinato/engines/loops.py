@@ -1,4 +1,4 @@
-"""The compiled loops of a plan, with their packed weights."""
+"""Private: the compiled loops of a plan, with their packed weights."""
 
 import weakref
 from collections import deque

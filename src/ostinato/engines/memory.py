@@ -1,4 +1,4 @@
-"""Memory for long arrays, used again from call to call.
+"""Private: memory for long arrays, used again from call to call.
 
 Memory fresh from the system costs a page fault for every page, which is a tenth to a fifth of a
 training step's time. What a tensor made here lies in comes back when the last tensor that looks at

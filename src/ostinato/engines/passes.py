@@ -1,5 +1,5 @@
-"""The passes of a cell over sequences of one shape, which follow from the shapes alone: what runs,
-where its arrays lie, and which gradient each array is.
+"""Private: the passes of a cell over sequences of one shape, which follow from the shapes alone:
+what runs, where its arrays lie, and which gradient each array is.
 
 A pass is a list of stages: work that torch does, for what no kernel does, and then a job list.
 Outside the loops a value is (T, B, units).

@@ -1,5 +1,5 @@
-"""A plan as text: what runs before, in and after the time loop, in which phases, what is kept for
-backward, and what each part costs.
+"""Private: a plan as text: what runs before, in and after the time loop, in which phases, what is
+kept for backward, and what each part costs.
 """
 
 import math

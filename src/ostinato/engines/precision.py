@@ -1,5 +1,5 @@
-"""Products of bfloat16 numbers, added up in float32: what `precision="bfloat16"` means, by torch
-operations.
+"""Private: products of bfloat16 numbers, added up in float32: what `precision="bfloat16"` means, by
+torch operations.
 
 The factors of every product with a matrix are rounded, in the gradients too, and all else stays
 float32: sums, pointwise work, states, parameters. A product of two bfloat16 numbers is exact in

@@ -1,5 +1,5 @@
-"""The reference engine: a graph run with torch ops, on any device and dtype, to any order of
-derivative. The truth in all tests.
+"""Private: the reference engine: a graph run with torch ops, on any device and dtype, to any order
+of derivative. The truth in all tests.
 """
 
 from collections.abc import Callable, Iterable, Mapping

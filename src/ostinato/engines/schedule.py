@@ -1,4 +1,4 @@
-"""Who runs which rows of a batch, and when."""
+"""Private: who runs which rows of a batch, and when."""
 
 import functools
 from dataclasses import dataclass

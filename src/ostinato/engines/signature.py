@@ -1,4 +1,6 @@
-"""The arguments of one run of a cell, and the signature that runs of one executable share."""
+"""Private: the arguments of one run of a cell, and the signature that runs of one executable
+share.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Names of torch that are not part of its public interface, in one place.
+"""Private: names of torch that are not part of its public interface, in one place.
 
 Each is looked up when it is first asked for; where a torch release lacks one, the module takes a
 public name that says the same, or goes without.

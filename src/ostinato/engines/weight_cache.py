@@ -1,4 +1,4 @@
-"""Weights in the order in which kernels read them, and whether weights have changed since.
+"""Private: weights in the order in which kernels read them, and whether weights have changed since.
 
 Torch counts only the changes that it makes itself, so all memory of the weights is read, as
 `kernels.fingerprint` describes. A call either reads it before it runs (`WeightCache`), or while it

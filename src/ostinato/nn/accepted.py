@@ -1,5 +1,5 @@
-"""Calls of a layer whose arguments have been checked: the next call of the same kind skips the
-checks, and the search for the executables.
+"""Private: calls of a layer whose arguments have been checked: the next call of the same kind skips
+the checks, and the search for the executables.
 """
 
 from collections import OrderedDict

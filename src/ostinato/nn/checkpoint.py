@@ -1,5 +1,5 @@
-"""Training in less memory: of a sequence's states every k-th is kept, and those between are made
-again.
+"""Private: training in less memory: of a sequence's states every k-th is kept, and those between
+are made again.
 
 The sequence is cut into segments of k steps. Forward runs one after another and keeps nothing but
 the state that each starts at. Backward takes them from last to first: it runs a segment again, now

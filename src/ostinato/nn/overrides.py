@@ -1,5 +1,5 @@
-"""Torch's tools that record a call, and types that replace it: what takes a call over, and errors
-where none can.
+"""Private: torch's tools that record a call, and types that replace it: what takes a call over, and
+errors where none can.
 
 A layer runs step by step, by kernels that torch does not see. A tool that records operations from
 an example would fix the number of steps, and one that compiles Python would not find any.

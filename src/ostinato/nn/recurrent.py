@@ -31,6 +31,8 @@ from .lengths import pack, read_lengths, unpack
 from .regularisation import Regularisation
 from .stream import Stream
 
+__all__ = ["Recurrent"]
+
 
 class Recurrent(nn.Module):
     """A cell over sequences: stacked, in one or both directions, over batches of unequal lengths.

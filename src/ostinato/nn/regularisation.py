@@ -18,6 +18,8 @@ from ..language.graph import Builder, Graph, Node, Size, walk
 from .arguments import rate
 from .lengths import read_lengths
 
+__all__ = ["Regularisation", "activation_penalty", "temporal_penalty"]
+
 # What a sum of new and kept things is made of; a maximum or minimum too, where it is a clip: one
 # side is a number.
 MIXING = {"add", "sub", "neg", "mul", "div", "slice", "concat", "where"}

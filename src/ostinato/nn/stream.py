@@ -10,6 +10,8 @@ from ..errors import ArgumentTypeError, InputError, SizeError
 from . import overrides
 from .arguments import as_tensor, is_tensor, whole
 
+__all__ = ["Stream"]
+
 
 class Stream:
     """One step of a layer at a time, with the layer's own weights; made by

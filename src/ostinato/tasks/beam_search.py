@@ -8,6 +8,8 @@ from torch import Tensor
 
 from ..errors import InputError
 
+__all__ = ["Hypothesis", "beam_search", "penalty"]
+
 
 @dataclass(frozen=True)
 class Hypothesis:

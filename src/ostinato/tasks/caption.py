@@ -15,6 +15,8 @@ from .options import CaptionOptions
 from .sentences import SentenceTask
 from .seq2seq import PictureEncoder
 
+__all__ = ["Captioner"]
+
 # Enlargement factor of pictures in the report.
 ENLARGED = 4
 # Number of pictures compared at a time.

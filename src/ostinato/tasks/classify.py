@@ -26,6 +26,8 @@ from .scores import Scores
 from .spelling import SpelledWords, Spelling, spelled_batch
 from .task import Inside, Task, batches
 
+__all__ = ["Classifier", "ClassifyEnsemble", "ClassifyModel"]
+
 
 class ClassifyModel(nn.Module):
     """Sequence classifier: recurrent layers, then max pooling, mean pooling and the last output.

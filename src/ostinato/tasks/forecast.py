@@ -28,6 +28,8 @@ from .metadata import ForecastMetadata, Past
 from .options import LAGS, MAX_HORIZON, ForecastOptions
 from .task import Inside, RowProblem, Task, batches
 
+__all__ = ["Forecaster"]
+
 # Minimum number of training steps of a series.
 MIN_STEPS = 24
 # Limits of the default window of two seasons; without a season the minimum is used.

@@ -1,4 +1,4 @@
-"""The model of a forecaster: a linear regression plus recurrent layers that predict its
+"""Private: the model of a forecaster: a linear regression plus recurrent layers that predict its
 residual.
 """
 

@@ -21,6 +21,8 @@ from .scores import Scores
 from .tag import filled, rows_of, split_filled, stepwise_loss
 from .task import Inside, Task
 
+__all__ = ["FrameModel", "FrameTagger"]
+
 
 class FrameModel(nn.Module):
     """Predicts a score for each label of each frame.

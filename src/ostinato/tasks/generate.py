@@ -24,6 +24,8 @@ from .reading import TextExamples
 from .saved import CURVE
 from .task import Inside, Task
 
+__all__ = ["Generator", "LanguageModel"]
+
 # Maximum number of held-out tokens used for validation during training.
 WATCHED_TOKENS = 50_000
 

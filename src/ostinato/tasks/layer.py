@@ -1,4 +1,4 @@
-"""The recurrent layer of a task, from its options: an Ostinato layer, or torch.nn's for
+"""Private: the recurrent layer of a task, from its options: an Ostinato layer, or torch.nn's for
 comparison.
 """
 

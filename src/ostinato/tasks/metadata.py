@@ -1,5 +1,5 @@
-"""Metadata that each task derives from its training data and needs to use its model; config.json
-stores it under "metadata". Nothing here imports torch.
+"""Private: metadata that each task derives from its training data and needs to use its model;
+config.json stores it under "metadata". Nothing here imports torch.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Options of each task and its entry on the command line; nothing here imports torch."""
+"""Private: options of each task and its entry on the command line; nothing here imports torch."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Pretraining of a classifier as a language model on unlabelled texts.
+"""Private: pretraining of a classifier as a language model on unlabelled texts.
 
 Source:
     Dai and Le, Semi-supervised Sequence Learning (2015); in both directions as Peters et al., Deep

@@ -1,4 +1,6 @@
-"""Readers of the tasks' data files, by the options of the task. Nothing here imports torch."""
+"""Private: readers of the tasks' data files, by the options of the task. Nothing here imports
+torch.
+"""
 
 import hashlib
 import itertools

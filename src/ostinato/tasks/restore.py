@@ -1,4 +1,6 @@
-"""Restores a trained task from its directory; every file is checked before memory is allocated."""
+"""Private: restores a trained task from its directory; every file is checked before memory is
+allocated.
+"""
 
 import os
 from pathlib import Path

@@ -1,5 +1,5 @@
-"""The directory of a model: its files and the contents of config.json. Nothing here imports
-torch.
+"""Private: the directory of a model: its files and the contents of config.json. Nothing here
+imports torch.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""Label scores accumulated over batches, and their metrics."""
+"""Private: label scores accumulated over batches, and their metrics."""
 
 import numpy as np
 import torch

@@ -1,4 +1,6 @@
-"""Base class of translate, caption and transcribe: an encoder, and a decoder with attention."""
+"""Private: base class of translate, caption and transcribe: an encoder, and a decoder with
+attention.
+"""
 
 from collections.abc import Sequence
 from dataclasses import replace

@@ -20,6 +20,8 @@ from ..nn.torch_baseline import make_layer
 from ..options import ATTENTIONS
 from .beam_search import Hypothesis, beam_search
 
+__all__ = ["EncoderDecoder", "FramesEncoder", "PictureEncoder", "TextEncoder"]
+
 # Logits in memory at a time: 16 MB in float32, which fits in the cache and is reused by the
 # allocator. Smaller blocks make the matrix products slow.
 LOGITS = 2**22

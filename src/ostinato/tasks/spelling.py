@@ -1,4 +1,4 @@
-"""Representation of words by their characters, in addition to their embedding."""
+"""Private: representation of words by their characters, in addition to their embedding."""
 
 import unicodedata
 from collections import Counter

@@ -25,6 +25,8 @@ from .scores import Scores
 from .spelling import REMEMBERED, SpelledWords, Spelling, spelled_batch
 from .task import Inside, Task
 
+__all__ = ["TagModel", "Tagger"]
+
 # ---------------------------------------------------------------- a label for each step
 
 

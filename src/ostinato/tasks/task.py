@@ -44,6 +44,8 @@ from .saved import (
     read_saved,
 )
 
+__all__ = ["Task"]
+
 # Maximum number of held-out rows used for validation during training.
 WATCHED_ROWS = 2000
 

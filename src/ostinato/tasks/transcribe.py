@@ -15,6 +15,8 @@ from .options import TranscribeOptions
 from .sentences import SentenceTask
 from .seq2seq import FramesEncoder
 
+__all__ = ["Transcriber"]
+
 
 class Transcriber(SentenceTask):
     """Writes the sentence that is spoken or signed in a clip.

@@ -11,6 +11,8 @@ from .sentences import SentenceTask
 from .seq2seq import TextEncoder
 from .task import Inside
 
+__all__ = ["Translator"]
+
 
 class Translator(SentenceTask):
     """Writes a sentence for a sentence: in another language, another style, or as pronunciation.

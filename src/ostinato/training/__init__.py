@@ -1,1 +1,1 @@
-"""Training: the loop, the objective, metrics and the report."""
+"""Private: training: the loop, the objective, metrics and the report."""

@@ -1,5 +1,5 @@
-"""The checkpoint of a run: one safetensors file with everything needed to resume, checked before
-use.
+"""Private: the checkpoint of a run: one safetensors file with everything needed to resume, checked
+before use.
 
 Lightning's own .ckpt files are pickles, which can run code when they are loaded, so they are
 neither written nor read. A checkpoint has the weights, the states of the optimizer and of the

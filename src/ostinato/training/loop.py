@@ -1,4 +1,4 @@
-"""Training with PyTorch Lightning: the loop, the learning rate schedule, and resuming.
+"""Private: training with PyTorch Lightning: the loop, the learning rate schedule, and resuming.
 
 A batch depends only on the number of its step (`Problem.batch`), so a checkpoint needs no state of
 the data, and a resumed run ends with the same numbers as an uninterrupted one.

@@ -1,4 +1,4 @@
-"""Metrics of the tasks, from predictions and targets.
+"""Private: metrics of the tasks, from predictions and targets.
 
 Each function returns a dict in a fixed order. A metric without a value, such as the accuracy of no
 rows, is None and never NaN; each function says when. See `HIGHER_IS_BETTER` for the names.

@@ -1,4 +1,6 @@
-"""The interface between training and a task: batches by step number, a loss, and a metric."""
+"""Private: the interface between training and a task: batches by step number, a loss, and a
+metric.
+"""
 
 from collections.abc import Iterable
 

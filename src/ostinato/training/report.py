@@ -1,4 +1,4 @@
-"""The report of a run: an HTML page with its metrics, curves, errors and options."""
+"""Private: the report of a run: an HTML page with its metrics, curves, errors and options."""
 
 import io
 import math

@@ -1,1 +1,1 @@
-"""Everything that writes LLVM IR, compiles it or runs it."""
+"""Private: everything that writes LLVM IR, compiles it or runs it."""

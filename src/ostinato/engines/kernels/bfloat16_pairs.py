@@ -1,5 +1,5 @@
-"""Rows of float32 made pairs of bfloat16, as the processor's instructions for these take them; only
-where these are used.
+"""Private: rows of float32 made pairs of bfloat16, as the processor's instructions for these take
+them; only where these are used.
 """
 
 from llvmlite import ir

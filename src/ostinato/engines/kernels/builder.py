@@ -1,5 +1,5 @@
-"""The means by which all kernels are written: LLVM code by llvmlite, on vectors of one processor's
-width.
+"""Private: the means by which all kernels are written: LLVM code by llvmlite, on vectors of one
+processor's width.
 """
 
 from collections.abc import Iterable

@@ -1,5 +1,5 @@
-"""Copies of rows before and after a loop: initial states into their arrays, final states out of
-them, and memory that is 0 at first.
+"""Private: copies of rows before and after a loop: initial states into their arrays, final states
+out of them, and memory that is 0 at first.
 """
 
 from collections.abc import Iterable

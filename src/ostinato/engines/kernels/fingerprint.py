@@ -1,4 +1,5 @@
-"""A 64-bit fingerprint of memory, which tells whether weights have changed since they were packed.
+"""Private: a 64-bit fingerprint of memory, which tells whether weights have changed since they were
+packed.
 
 Torch counts only the changes that it makes itself: not those through `.data`, NumPy, DLPack or
 another process. Reading the memory sees all of them. The weights of one call are read once, at

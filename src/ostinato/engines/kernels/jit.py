@@ -1,4 +1,4 @@
-"""Turning a kernel's text into a function of this process, and running it on threads."""
+"""Private: turning a kernel's text into a function of this process, and running it on threads."""
 
 import ctypes
 import functools

@@ -1,4 +1,4 @@
-"""Several compiled functions as one call: who runs which, and who waits for whom.
+"""Private: several compiled functions as one call: who runs which, and who waits for whom.
 
 To enter a pool of threads and to cross from Python to compiled code costs microseconds each time,
 as much as a short job itself; a pass over a sequence is a handful of jobs, so they go as one list.

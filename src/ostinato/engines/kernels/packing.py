@@ -1,5 +1,5 @@
-"""Weights put in the order in which a kernel's tiles read them; a training step does it each time,
-for they have changed.
+"""Private: weights put in the order in which a kernel's tiles read them; a training step does it
+each time, for they have changed.
 """
 
 from collections.abc import Callable, Mapping, Sequence

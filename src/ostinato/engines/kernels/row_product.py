@@ -1,4 +1,5 @@
-"""Products of many rows by one matrix, for all steps at once: before the loop, or after it.
+"""Private: products of many rows by one matrix, for all steps at once: before the loop, or after
+it.
 
 A loop over a single row would read all weights of such a product at every step; here a register
 tile's worth of rows uses what is read.

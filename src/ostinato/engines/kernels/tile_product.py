@@ -1,5 +1,5 @@
-"""Products of rows by packed weights, in register tiles: the part of every loop that takes the
-time.
+"""Private: products of rows by packed weights, in register tiles: the part of every loop that takes
+the time.
 
 The code is made once in a process for each form of tile, and all kernels call it.
 """

@@ -1,4 +1,4 @@
-"""LLVM code for one loop of a plan: the time loop, its phases, the register tiles, and the
+"""Private: LLVM code for one loop of a plan: the time loop, its phases, the register tiles, and the
 pointwise work on them.
 
 The kernel is one function of one array of 64-bit words (`WORDS`, then a pointer for each storage,

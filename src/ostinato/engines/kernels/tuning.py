@@ -1,4 +1,4 @@
-"""The thresholds of the CPU engine, each with the reason for its value.
+"""Private: the thresholds of the CPU engine, each with the reason for its value.
 
 Those that decide which code is compiled for a register tile stay with that code.
 """

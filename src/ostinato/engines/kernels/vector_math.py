@@ -1,4 +1,5 @@
-"""exp, log, tanh, sigmoid, softplus and sqrt as straight-line vector code, with a stated error.
+"""Private: exp, log, tanh, sigmoid, softplus and sqrt as straight-line vector code, with a stated
+error.
 
 The exponential family rests on one reduction, x = k ln 2 + r with k whole and |r| <= ln(2) / 2, and
 on one polynomial, z = expm1(r), so that exp(x) = 2^k (1 + z). Each function puts 2^k and z together

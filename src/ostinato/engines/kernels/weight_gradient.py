@@ -1,5 +1,5 @@
-"""Kernels that go over the tokens of a batch: the gradients of weights, which add up over all steps
-and rows, and clearing those past a row's end.
+"""Private: kernels that go over the tokens of a batch: the gradients of weights, which add up over
+all steps and rows, and clearing those past a row's end.
 
 Of a matrix it is a sum of outer products, out[m, n] = sum of d[k, m] * x[k, n]; of a vector, out[n]
 = sum of d[k, n]; k goes over a list of tokens, so that what rows that end early have not is passed
