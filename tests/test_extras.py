@@ -84,3 +84,16 @@ def test_the_table_of_extras_is_that_of_the_project():
         assert [IMPORTED_AS.get(name, name) for name in required] == packages
     core = [re.match(r"\w+", requirement)[0] for requirement in project["dependencies"]]
     assert core == ["torch", "numpy", "llvmlite"]
+
+
+def test_a_package_that_a_command_needs_later_is_named_too(tmp_path):
+    data = tmp_path / "rows.csv"
+    data.write_text("text,label\n" + "a b,x\nc d,y\n" * 20)
+    code = (
+        "import sys\nsys.modules['polars'] = None\nfrom ostinato.cli import main\n"
+        f"sys.argv = ['ostinato', 'train', 'classify', {str(data)!r}, '--out', "
+        f"{str(tmp_path / 'model')!r}]\nmain()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.startswith("error: the package polars is not")
+    assert not (tmp_path / "model").exists()

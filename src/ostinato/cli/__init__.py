@@ -9,10 +9,11 @@ def main() -> None:
     """Run the command line and exit with its code; 2 if the packages of an extra are missing."""
     try:
         from .main import main as run
+
+        run()
     except ModuleNotFoundError as error:
         missing = missing_extra(error)
         if missing is None:
             raise
         print(f"error: {missing}", file=sys.stderr)
         sys.exit(2)
-    run()

@@ -16,7 +16,7 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
-from ..errors import InputError, OstinatoError, missing_extra
+from ..errors import InputError, OstinatoError
 from ..tasks import TASKS, load
 from . import tasks
 from .signals import Stopped, raised_as_stopped
@@ -334,11 +334,6 @@ def main() -> None:
             code = app(prog_name=_program(), standalone_mode=False)
     except OstinatoError as error:
         code = _fail(str(error))
-    except ModuleNotFoundError as error:
-        missing = missing_extra(error)
-        if missing is None:
-            raise
-        code = _fail(str(missing))
     except ClickError as error:
         context, message = getattr(error, "ctx", None), error.format_message().rstrip(".")
         # a command without arguments has shown its help and has an empty message
