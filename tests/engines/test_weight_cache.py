@@ -20,7 +20,7 @@ def changed(guard) -> bool:
     out = torch.zeros(2)
     copy = Copy(to=Relocation("out"), source=torch.ones(2).data_ptr(), bytes=8)
     reusable = ReusableList(JobList([guard.reading(), guard.copying([copy])]), {})
-    reusable.run({"out": out.data_ptr()})
+    reusable.run([out.data_ptr()])
     found = bool(reusable.words[reusable.last])
     assert found is not bool(out.all())
     return found

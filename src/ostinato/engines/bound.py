@@ -63,7 +63,9 @@ class BoundExecutable:
         self.executable = executable
         self._weights = [*weights]
         self._lock = threading.Lock()
-        self._names = [*executable.passes.inputs, *executable.state_names]
+        self._names = [*executable.passes.inputs, OUTPUT, *executable.state_names]
+        self._inputs = len(executable.passes.inputs)
+        self._makers = [executable.makers[OUTPUT], *executable.make_final]
         self._bind()
 
     def _bind(self):
@@ -71,6 +73,8 @@ class BoundExecutable:
         executable, this = self.executable, self.executable.first
         threads = executable.signature.threads
         self._guard = WeightGuard(self._weights, threads, every_number=True)
+        # Takes tensors, and tells whether they are the weights, in the same memory.
+        self.holds = self._guard.holds
         self._bound = _Weights(executable, [*[None] * executable.first_weight, *self._weights])
         ((_, jobs),) = this.body
         jobs = [
@@ -79,11 +83,7 @@ class BoundExecutable:
             *jobs,
             self._guard.copying(this.end),
         ]
-        self._list = ReusableList(JobList(jobs), self._bound.numbers)
-
-    def holds(self, weights: Collection[Tensor]) -> bool:
-        """Whether these are the weights, in the same memory."""
-        return self._guard.holds(weights)
+        self._list = ReusableList(JobList(jobs), self._bound.numbers, self._names)
 
     def __call__(
         self, tensors: Sequence[Tensor], lengths: Tensor | None
@@ -91,24 +91,23 @@ class BoundExecutable:
         """The output, laid out as the first input, and the final states, (1, B, units) each.
 
         Args:
-            tensors: Those of the run, of the shapes of the signature; the weights among them are
-                those that `holds` was asked about.
+            tensors: The inputs and the initial states, of the shapes of the signature.
             lengths: Valid steps of each row, where rows may end early.
         """
         if not self._lock.acquire(blocking=False):
             # Another thread is inside: the job list of the executable is copied for a call.
-            (result,) = execute([self.executable], [tensors], lengths)
-            return result
+            return self._unbound(tensors, lengths)
         try:
-            executable, k = self.executable, len(self.executable.passes.inputs)
-            output = executable.makers[OUTPUT]()
-            final = [make() for make in executable.make_final]
+            executable, k = self.executable, self._inputs
             inputs = executable.in_order(tensors[:k])
-            states = [s.contiguous() for s in tensors[k : executable.first_weight]]
-            numbers, held = executable.when(executable.first.tasks, lengths)
-            numbers[OUTPUT] = output.data_ptr()
-            tensors_by_name = (*inputs, *final, *states)
-            numbers.update(zip(self._names, map(Tensor.data_ptr, tensors_by_name)))
+            output, *final = [make() for make in self._makers]
+            arrays = [*inputs, output, *final]
+            if len(tensors) > k:
+                arrays += [s.contiguous() for s in tensors[k:]]
+            numbers, held = [t.data_ptr() for t in arrays], None
+            if lengths is not None:
+                moving, held = executable.when(executable.first.tasks, lengths)
+                numbers += [moving[name] for name in self._list.names[len(numbers) :]]
             self._list.run(numbers)
             if changed := self._list.words[self._list.last]:
                 # A weight has changed since its memory was read; nothing was copied out.
@@ -120,9 +119,12 @@ class BoundExecutable:
             self._lock.release()
         if changed:
             # Another thread keeps changing the weights: those of one moment are packed for a call.
-            (result,) = execute([self.executable], [tensors], lengths)
-            return result
+            return self._unbound(tensors, lengths)
         return output.as_strided(*executable.output_view), final
+
+    def _unbound(self, tensors, lengths):
+        (result,) = execute([self.executable], [[*tensors, *self._weights]], lengths)
+        return result
 
 
 class StackStep:

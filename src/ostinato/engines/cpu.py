@@ -101,7 +101,7 @@ class CompiledLayer:
         self, parts: Sequence[Sequence[Tensor]], lengths: Tensor | None
     ) -> list[tuple[Tensor, Sequence[Tensor]]]:
         """The result of `execute` for the tensors of each run."""
-        if self.side_by_side:
+        if self.side_by_side or len(parts) == 1:
             return execute(self.executables, parts, lengths)
         return [
             execute([executable], [part], lengths)[0]

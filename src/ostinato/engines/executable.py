@@ -150,7 +150,7 @@ class Executable:
         first: The forward pass.
         state_names: The names in job lists of the final states, and of the initial ones.
         pack_names: The names of the packed matrices of forward in job lists.
-        kept_names: The names of the memories that `kept` gives.
+        kept_names: The names of the memories that the backward pass reads.
         small: It runs as one job list, in little memory: see `bound.BoundExecutable`.
         maths: How torch does what no kernel does.
     """
@@ -203,6 +203,9 @@ class Executable:
             *passes.inputs,
             *(name for name in (SAVED, OUTPUT) if name in self.makers),
         ]
+        self._names = [*self.kept_names, *self._final, *self._initial]
+        own = self.kept_names[self._inputs :]
+        self._makers = [*(self.makers[name] for name in own), *self.make_final]
         self._tokens = schedule.tokens(self.steps, self.rows, None, weight_gradient.AHEAD)
         by_torch = any(stage.steps for stage in this.stages)
         # Torch reads the first input as (T, B, units).
@@ -214,6 +217,11 @@ class Executable:
             and (this.cleared or not signature.ragged)
             and sizes[Region.SCRATCH] * self.dtype.itemsize < SMALL
         )
+        self._scratch = None
+        if SCRATCH in self.makers:
+            # Torch may have made results of it that share its memory.
+            again = not by_torch and not this.output.nodes and this.own is not None
+            self._scratch = memory.Scratch(self.makers[SCRATCH], again=again)
         self._users = self.loops.users(this.users)
         self.pack_names = [f"pack {k}" for k in range(len(self._users.packs))]
         self._backward: dict[tuple[bool, ...], _GradientPass] = {}
@@ -244,13 +252,15 @@ class Executable:
         """The inputs as kernels read them; of one that is the same at all steps they read the
         first.
         """
-        x, *others = inputs
-        x = x.transpose(0, 1) if self.turned else x
+        if self.turned:
+            inputs = inputs[0].transpose(0, 1), *inputs[1:]
+        if True not in self._constant:
+            return [*map(memory.contiguous, inputs)]
         return [
             x
             if constant and x.stride()[1:] == (x.shape[2], 1)
             else memory.contiguous(x[:1] if constant else x)
-            for x, constant in zip((x, *others), self._constant)
+            for x, constant in zip(inputs, self._constant)
         ]
 
     def pack(self, tensors: Sequence[Tensor], needs: tuple[bool, ...] | None = None) -> Packs:
@@ -264,14 +274,16 @@ class Executable:
         first = len(self.pack_names)
         return Packs(packed, addresses[:first], addresses[first:], follows)
 
-    def vectors(self, tensors: Sequence[Tensor]) -> tuple[dict[str, Tensor], dict[str, int]]:
-        """The vectors that forward reads: their memory, and the distance between two that it adds
-        up.
+    def _add_vectors(
+        self, tensors: Sequence[Tensor], memories: dict[str, Tensor]
+    ) -> dict[str, int]:
+        """Add the vectors that forward reads to its memories; gives the distance between two that
+        it adds up.
         """
-        vectors, distances = {}, {}
+        distances = {}
         for place, name in self.passes.vectors:
             if place not in self.first.sums:
-                vectors[place] = self.weight(tensors, name).contiguous()
+                memories[place] = self.weight(tensors, name).contiguous()
                 continue
             k, _ = self.parts[name]
             first, other = tensors[k].contiguous(), tensors[k + 1].contiguous()
@@ -279,13 +291,13 @@ class Executable:
             if distance % self.dtype.itemsize:
                 other = other.clone()
                 distance = other.data_ptr() - first.data_ptr()
-            vectors[f"first {place}"], vectors[f"second {place}"] = first, other
+            memories[f"first {place}"], memories[f"second {place}"] = first, other
             distances[f"distance {place}"] = distance // self.dtype.itemsize
-        return vectors, distances
+        return distances
 
     def when(self, tasks: int, lengths: Tensor | None) -> tuple[dict[str, int], object]:
         """The numbers of the job lists that depend on the lengths of the rows, and what lies at
-        them.
+        them; nothing without lengths.
         """
         if lengths is None:
             return {}, None
@@ -312,25 +324,28 @@ class Executable:
             packs: The packed weights.
         """
         this, k = self.first, self._inputs
-        memories = dict(zip(self.passes.inputs, self.in_order(tensors[:k])))
-        for name, make in self.makers.items():
-            memories[name] = make()
-        for name, s in zip(self._initial, tensors[k:]):
-            memories[name] = s.contiguous()
-        for name, make in zip(self._final, self.make_final):
-            memories[name] = make()
-        vectors, numbers = self.vectors(tensors)
-        memories |= vectors
-        moving, held = self.when(this.tasks, lengths)
-        numbers |= moving
+        arrays = self.in_order(tensors[:k])
+        arrays += [make() for make in self._makers]
+        if self._initial:
+            arrays += [s.contiguous() for s in tensors[k : self.first_weight]]
+        memories = dict(zip(self._names, arrays))
+        if self._scratch:
+            memories[SCRATCH] = self._scratch.take()
+        numbers = self._add_vectors(tensors, memories)
+        held = None
+        if lengths is not None:
+            moving, held = self.when(this.tasks, lengths)
+            numbers |= moving
         numbers.update(zip(self.pack_names, packs.forward))
         if self._viewed:
             memories[self.passes.inputs[0]] = self._in_time(memories[self.passes.inputs[0]])
         return Frame(self, this.arena, this.stages, tensors, memories, numbers, (held, packs))
 
-    def results(self, frame: Frame, lengths: Tensor | None) -> tuple[Tensor, list[Tensor]]:
-        """The output, laid out as the first input, and the final states (1, B, units) each, of a
-        forward pass that has run.
+    def results(
+        self, frame: Frame, lengths: Tensor | None
+    ) -> tuple[Tensor, Sequence[Tensor], Sequence[Tensor]]:
+        """The output, laid out as the first input, the final states (1, B, units) each, and the
+        memory that the backward pass reads, of a forward pass that has run.
         """
         this, batch_first = self.first, self.signature.batch_first
         if this.own:
@@ -342,11 +357,10 @@ class Executable:
             output = output.transpose(0, 1) if batch_first else output
         if not this.cleared and lengths is not None:
             output = self._valid(output, lengths, batch_first=batch_first)
-        return output, [frame.memories[name] for name in self._final]
-
-    def kept(self, frame: Frame) -> list[Tensor]:
-        """The memory that the backward pass reads, of a forward pass that has run."""
-        return [frame.memories[name] for name in self.kept_names]
+        if self._scratch:
+            self._scratch.give(frame.memories[SCRATCH])
+        arrays, kept = [*frame.memories.values()], len(self.kept_names)
+        return output, arrays[kept : kept + len(self._final)], arrays[:kept]
 
     def wide(self, value: Tensor, node: Node) -> Tensor:
         """A value for all steps and rows, even if it has but one."""
@@ -394,7 +408,7 @@ class Executable:
 
         Args:
             tensors, lengths: As for `forward`.
-            kept: The result of `kept`.
+            kept: The memory that it reads; see `results`.
             packs: The packed weights, and which gradients are asked for.
             d_output: The gradient of the output; None for 0.
             d_states: The gradients of the final states, (1, B, units) or None each.
@@ -402,28 +416,29 @@ class Executable:
         this, asked = self.passes.backward, packs.follows
         assert asked is not None
         memories = dict(zip(self.kept_names, kept))
-        memories[SCRATCH] = asked.make_scratch()
         if d_output is None:
             shape = self.steps, self.rows, self.graph.output.size.at(self.sizes)
             d_output = torch.zeros(shape, dtype=self.dtype, device="cpu")
         elif self.turned:
             d_output = d_output.transpose(0, 1)
         memories["gradient output"] = memory.contiguous(d_output)
+        memories[SCRATCH] = asked.scratch.take()
+        memories.update(zip(asked.makers, [make() for make in asked.makers.values()]))
         if asked.viewed:
             for name in (self.passes.inputs[0], "gradient output"):
                 memories[name] = self._in_time(memories[name])
         for place, name in asked.vectors:
             memories[place] = self.weight(tensors, name).contiguous()
-        numbers, held = self.when(this.tasks, lengths)
-        tokens = self.tokens(lengths)
-        numbers |= tokens.numbers
+        tokens, held = self.tokens(lengths), None
+        numbers = {**tokens.numbers}
+        if lengths is not None:
+            moving, held = self.when(this.tasks, lengths)
+            numbers |= moving
         for name, d in zip(self._final, d_states):
             if d is None:
                 numbers[f"gradient of {name}"] = 0
             else:
                 memories[f"gradient of {name}"] = d.contiguous()
-        for name, make in asked.makers.items():
-            memories[name] = make()
         if not tokens.count:
             # Jobs that go through the tokens write nothing.
             for name in asked.gradients.shapes:
@@ -446,17 +461,20 @@ class Executable:
         """The gradients of the tensors of a backward pass that has run; None for those that are not
         asked for.
         """
-        found = {name: frame.memories[made] for name, made in asked.results.items()}
-        found |= frame.results
-        for name, product in asked.products.items():
-            units = product.node.size.at(self.sizes)
-            if product.rows.width != units:
-                found[name] = found[name][..., :units]
+        memories, names = frame.memories, self.passes.names
+        found = [memories[place] if place else None for place in asked.places]
+        for k, units in asked.narrower:
+            found[k] = found[k][..., :units]
+        if frame.results:
+            for k, name in enumerate(names):
+                found[k] = frame.results.get(name, found[k]) if asked.needs[k] else None
         if lengths is not None:
             for name in (*asked.products, *frame.results):
-                found[name] = self._valid(found[name], lengths)
-        each = [found[name] if need else None for name, need in zip(self.passes.names, asked.needs)]
-        return [self._turn(each[0]), *each[1:]]
+                k = names.index(name)
+                found[k] = self._valid(found[k], lengths)
+        found[0] = self._turn(found[0])
+        asked.scratch.give(memories[SCRATCH])
+        return found
 
     def derived(
         self,
@@ -515,11 +533,13 @@ class _GradientPass:
         both: The users of packed matrices of forward and backward, as one.
         pack_names: The names of the packed matrices in job lists.
         makers: Make the memory of each result, by the name of the memory.
-        results: For each tensor the name of the memory of its gradient.
+        scratch: Gives the scratch memory.
+        places: For each tensor the name of the memory of its gradient; None where it is not asked
+            for, or torch computes it.
         products: The gradients that are products, by the tensor.
+        narrower: The tensors whose gradient is a part of that memory, and the units of the part.
         vectors: The vectors that the loop reads.
         viewed: Torch does some of the work.
-        make_scratch: Makes the scratch memory.
     """
 
     def __init__(self, executable: Executable, needs: tuple[bool, ...]):
@@ -535,8 +555,14 @@ class _GradientPass:
             name: f"gradient of {name}" for name in (*self.products, *found.shapes, *found.states)
         }
         loose = [others[name] for name in self.products]
-        self.results = found.made | others
-        arena = found.arena
+        results, arena = found.made | others, found.arena
+        self.places = [results.get(n) if need else None for n, need in zip(passes.names, needs)]
+        units = {n: p.node.size.at(executable.sizes) for n, p in self.products.items()}
+        self.narrower = [
+            (passes.names.index(name), units[name])
+            for name, product in self.products.items()
+            if product.rows.width != units[name]
+        ]
         self.makers = {
             place: memory.maker(arena.shape(place), dtype)
             for place in (*found.made.values(), *loose)
@@ -553,7 +579,8 @@ class _GradientPass:
         }
         self.vectors = [(place, name) for place, name in passes.vectors if place in read]
         self.viewed = any(stage.steps for stage in found.stages)
-        self.make_scratch = memory.maker((arena.sizes[Region.SCRATCH],), dtype)
+        make_scratch = memory.maker((arena.sizes[Region.SCRATCH],), dtype)
+        self.scratch = memory.Scratch(make_scratch, again=not self.viewed)
 
 
 class _AutogradFunction(torch.autograd.Function):
@@ -563,65 +590,58 @@ class _AutogradFunction(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx, executables: tuple[Executable, ...], lengths: Tensor | None, *tensors):
-        needs = _parts(executables, ctx.needs_input_grad[2:])
-        parts = _parts(executables, tensors)
+        needs, start = ctx.needs_input_grad[2:], 0
         ctx.packs, frames = [], []
-        for e, part, needed in zip(executables, parts, needs):
-            ctx.packs.append(e.pack(part, needed))
-            frames.append(e.forward(part, lengths, ctx.packs[-1]))
+        for e in executables:
+            part = slice(start, start + e.count)
+            start += e.count
+            packs = e.pack(tensors[part], needs[part])
+            ctx.packs.append(packs)
+            frames.append(e.forward(tensors[part], lengths, packs))
         run(frames)
         ctx.executables, ctx.lengths = executables, lengths
         ctx.set_materialize_grads(False)
         saved, outputs = [*tensors], []
         results: list[Tensor] = []
         for e, frame in zip(executables, frames):
-            output, final = e.results(frame, lengths)
-            saved += e.kept(frame)
+            output, final, kept = e.results(frame, lengths)
+            saved += kept
             # To autograd an output must be no view of what is kept, or it could not be changed in
             # place. It is saved, for a change would be one of what backward reads.
-            outputs.append(output.data)
-            results += outputs[-1], *final
+            output = output.data
+            outputs.append(output)
+            results.append(output)
+            results += final
         ctx.save_for_backward(*saved, *outputs)
         return tuple(results)
 
     @staticmethod
     def backward(ctx, *gradients):
-        executables, lengths = ctx.executables, ctx.lengths
-        needs = _parts(executables, ctx.needs_input_grad[2:])
+        executables, lengths, needs = ctx.executables, ctx.lengths, ctx.needs_input_grad[2:]
         # Once, for torch.utils.checkpoint gives them once.
-        saved, found = ctx.saved_tensors, []
-        parts, start = _parts(executables, saved), len(ctx.needs_input_grad) - 2
-        each = 1 + len(executables[0].make_final)
-        given = [
-            (gradients[k], gradients[k + 1 : k + each]) for k in range(0, len(gradients), each)
-        ]
-        if torch.is_grad_enabled() or batched(gradients):
-            for e, part, d, needed in zip(executables, parts, given, needs):
-                found += e.derived(part, lengths, *d, needed)
-            return None, None, *found
-        packs, ctx.packs = ctx.packs or [None] * len(executables), None
-        frames, asked = [], []
-        for e, part, pack, d, needed in zip(executables, parts, packs, given, needs):
-            kept = saved[start : start + len(e.kept_names)]
-            start += len(kept)
-            pack = pack or e.pack(part, needed)
-            asked.append(pack.follows)
-            frames.append(e.backward(part, kept, lengths, pack, *d))
+        saved = ctx.saved_tensors
+        again = torch.is_grad_enabled() or batched(gradients)
+        packs = ctx.packs
+        if not again:
+            ctx.packs = None
+        found, frames, asked, start, state, kept = [], [], [], 0, 0, len(needs)
+        for k, e in enumerate(executables):
+            part = slice(start, start + e.count)
+            start += e.count
+            d_output, *d_states = gradients[state : state + 1 + len(e.make_final)]
+            state += 1 + len(d_states)
+            if again:
+                found += e.derived(saved[part], lengths, d_output, d_states, needs[part])
+                continue
+            own = packs[k] if packs else e.pack(saved[part], needs[part])
+            memories = saved[kept : kept + len(e.kept_names)]
+            kept += len(memories)
+            asked.append(own.follows)
+            frames.append(e.backward(saved[part], memories, lengths, own, d_output, d_states))
         run(frames)
-        for e, frame, follows in zip(executables, frames, asked):
-            found += e.gradients(frame, follows, lengths)
+        for frame, follows in zip(frames, asked):
+            found += frame.executable.gradients(frame, follows, lengths)
         return None, None, *found
-
-
-def _parts(executables: Sequence[Executable], values: Sequence) -> list[Sequence]:
-    """The part of the values that belongs to each executable."""
-    if len(executables) == 1:
-        return [values[: executables[0].count]]
-    parts, start = [], 0
-    for e in executables:
-        parts.append(values[start : start + e.count])
-        start += e.count
-    return parts
 
 
 def execute(
@@ -638,11 +658,10 @@ def execute(
         Of each the output, laid out as its first input, and the final states, (1, B, units) each.
     """
     if executables[0].signature.backward:
-        results = _AutogradFunction.apply(
-            tuple(executables), lengths, *(t for part in parts for t in part)
-        )
+        tensors = parts[0] if len(parts) == 1 else [t for part in parts for t in part]
+        results = _AutogradFunction.apply(tuple(executables), lengths, *tensors)
         each = 1 + len(executables[0].make_final)
         return [(results[k], results[k + 1 : k + each]) for k in range(0, len(results), each)]
     frames = [e.forward(part, lengths, e.pack(part)) for e, part in zip(executables, parts)]
     run(frames)
-    return [e.results(frame, lengths) for e, frame in zip(executables, frames)]
+    return [e.results(frame, lengths)[:2] for e, frame in zip(executables, frames)]

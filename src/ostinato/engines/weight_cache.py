@@ -123,7 +123,6 @@ class WeightGuard:
             else:
                 self._spans += _samples(whole)
                 self._counted.append((w, w._version))
-        self._asked = bool(self._contiguous or self._strided or self._counted)
         # The fingerprint of the weights, subtracted from 0, and behind it the parts that threads
         # find in a call: their sum is to be 0.
         self._threads = fingerprint.threads_for(self._spans, threads)
@@ -140,9 +139,6 @@ class WeightGuard:
         for w, (known, at) in zip(weights, self._seen):
             if w is not known or w.data_ptr() != at:
                 return False
-        return not self._asked or self._laid_out_as_before()
-
-    def _laid_out_as_before(self) -> bool:
         for w in self._contiguous:
             if not w.is_contiguous():
                 return False

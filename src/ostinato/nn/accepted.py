@@ -3,7 +3,8 @@ the checks, and the search for the executables.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING
 
 import torch
@@ -17,12 +18,6 @@ if TYPE_CHECKING:
     from ..engines.bound import BoundExecutable
     from ..engines.cpu import CompiledLayer
 
-# Runs a layer: takes its number, the tensors of each direction, and the rows' lengths; gives for
-# each direction the output, laid out as its first input, and the final states, (1, B, units) each.
-Runner = Callable[
-    [int, Sequence[Sequence[Tensor]], Tensor | None], list[tuple[Tensor, Sequence[Tensor]]]
-]
-
 
 class Accepted:
     """A kind of call that has been checked.
@@ -31,12 +26,13 @@ class Accepted:
         layers: The executables of each layer.
         parts: For each layer and direction the tensors of its weights: a parameter by its name, or
             the tensor that stands for a weight without any.
-        weights: The tensors that these are now.
+        shapes: The shapes of these.
         constant: The weights are used as they are, without gradients, so that executables may be
             bound to them.
 
     Attributes:
-        layers, parts: As given.
+        layers: As given.
+        parts: As given, one after another.
         bound: The executables of each layer and direction, bound to their weights, from the second
             call on; None where they are not.
     """
@@ -45,72 +41,99 @@ class Accepted:
         self,
         layers: Sequence["CompiledLayer"],
         parts: Sequence[Sequence[str | Tensor]],
-        weights: Sequence[Sequence[Tensor]],
+        shapes: Sequence[Sequence[torch.Size]],
         *,
         constant: bool,
     ):
-        self.layers, self.parts = layers, parts
-        executables = [e for layer in layers for e in layer.executables]
-        self._shapes = [[w.shape for w in own] for own in weights]
-        self._dtype = executables[0].dtype
-        self._bindable = constant and all(e.small for e in executables)
+        self.layers, self._shapes = layers, shapes
+        self.parts = [part for own in parts for part in own]
+        ends = accumulate(map(len, parts))
+        self._slices = [slice(end - len(own), end) for end, own in zip(ends, parts)]
+        self._executables = [e for layer in layers for e in layer.executables]
+        self._directions = len(layers[0].executables)
+        self._dtype = self._executables[0].dtype
+        self._bindable = constant and all(e.small for e in self._executables)
         self._bindable &= not any(layer.side_by_side for layer in layers)
         self.bound: list[BoundExecutable] | None = None
 
-    def runner(
-        self,
-        x: Tensor,
-        states: Sequence[Sequence[Tensor]],
-        weights: Sequence[Sequence[Tensor | None]],
-    ) -> Runner | None:
-        """The runner of the layers of a call; None where its arguments have to be checked.
+    def fits(
+        self, x: Tensor, states: Sequence[Sequence[Tensor]], weights: Sequence[Tensor | str]
+    ) -> bool:
+        """Whether a call is of this kind; False where its arguments have to be checked again.
 
         Args:
             x: The input; its shape, dtype and device are those of the kind.
             states: The initial states of each layer and direction, which have been checked.
-            weights: The tensors of the weights of each.
+            weights: The tensors of `parts`; its name in place of one that is gone.
         """
-        bound = self.bound
-        if bound is None:
+        if self.bound is None:
             if not self._fits(x, states, weights):
-                return None
-            if not self._bindable:
-                return lambda layer, parts, lengths: self.layers[layer](parts, lengths)
-            executables = [e for layer in self.layers for e in layer.executables]
-            bound = self.bound = [engines.bind(e, own) for e, own in zip(executables, weights)]
-        elif not all([b.holds(own) for b, own in zip(bound, weights)]):
-            return None
-        return lambda layer, parts, lengths: [
-            b(part, lengths) for b, part in zip(bound[layer * len(parts) :], parts)
-        ]
+                return False
+            if self._bindable:
+                self.bound = [
+                    engines.bind(e, weights[own]) for e, own in zip(self._executables, self._slices)
+                ]
+            return True
+        for bound, own in zip(self.bound, self._slices):
+            if not bound.holds(weights[own]):
+                return False
+        return True
 
     def _fits(self, x, states, weights) -> bool:
         """Whether the weights are of the same kind, and the same runs need a gradient."""
         if torch.is_autocast_enabled("cpu"):
             return False
-        learning, dtype, k = torch.is_grad_enabled(), self._dtype, 0
-        learned = x.requires_grad
+        dtype, learning, k = self._dtype, torch.is_grad_enabled(), 0
+        learned = learning and x.requires_grad
         for layer in self.layers:
             needs = []
-            for shapes, own, given in zip(
-                self._shapes[k:], weights[k : k + len(layer.executables)], states[k:]
-            ):
-                for p, shape in zip(own, shapes):
+            for given in states[k : k + self._directions]:
+                need = learned or learning and any([s.requires_grad for s in given])
+                for p, shape in zip(weights[self._slices[k]], self._shapes[k]):
                     if (
-                        p is None
-                        or type(p) not in OWN
+                        type(p) not in OWN
                         or p.dtype is not dtype
                         or p.shape != shape
                         or not p.is_cpu
                     ):
                         return False
-                needs.append(learned or any([t.requires_grad for t in (*given, *own)]))
-            learned, k = any(needs), k + len(needs)
+                    need = need or learning and p.requires_grad
+                needs.append(need)
+                k += 1
+            together = any(needs)
             for e, need in zip(layer.executables, needs):
-                follows = learning and (learned if layer.side_by_side else need)
-                if follows is not e.signature.backward:
+                if e.signature.backward is not (together if layer.side_by_side else need):
                     return False
+            learned = together
         return True
+
+    def run(
+        self,
+        states: Sequence[Sequence[Tensor]],
+        weights: Sequence[Tensor],
+        lengths: Tensor | None,
+        layer: int,
+        x: Tensor,
+    ) -> Sequence[tuple[Tensor, Sequence[Tensor]]]:
+        """Run a layer, of a call that fits.
+
+        Args:
+            states, weights: As for `fits`.
+            lengths: The rows' lengths.
+            layer: The number of the layer.
+            x: Its input, laid out as that of the call.
+
+        Returns:
+            For each direction the output, laid out as x, and the final states, (1, B, units) each.
+        """
+        if self._directions == 1 and self.bound:
+            return (self.bound[layer]((x, *states[layer]), lengths),)
+        runs = range(layer * self._directions, (layer + 1) * self._directions)
+        if self.bound:
+            return [self.bound[k]((x, *states[k]), lengths) for k in runs]
+        return self.layers[layer](
+            [(x, *states[k], *weights[self._slices[k]]) for k in runs], lengths
+        )
 
 
 class AcceptedCalls:
@@ -118,9 +141,6 @@ class AcceptedCalls:
 
     def __init__(self):
         self.kinds: OrderedDict[tuple, Accepted] = OrderedDict()
-
-    def get(self, kind: tuple) -> Accepted | None:
-        return self.kinds.get(kind)
 
     def add(self, kind: tuple, accepted: Accepted) -> None:
         self.kinds[kind] = accepted

@@ -1,7 +1,8 @@
 """The torch module: any cell as a recurrent layer."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -17,7 +18,7 @@ from ..language.graph import Graph
 from ..language.initialisers import initialise
 from ..language.tracing import Cell
 from . import checkpoint, overrides
-from .accepted import Accepted, AcceptedCalls, Runner
+from .accepted import Accepted, AcceptedCalls
 from .arguments import (
     between_layers,
     find_cell,
@@ -537,7 +538,7 @@ class Recurrent(nn.Module):
             torch._dynamo.graph_break(**BREAK)
             return torch.compiler.disable(Recurrent.forward)(self, x, state, lengths)
         bare = type(x) is Tensor and _is_own(state)
-        if bare and (known := self._accepted.get(self._kind(x, state, lengths))) is not None:
+        if bare and (known := self._accepted.kinds.get(self._kind(x, state, lengths))) is not None:
             if (found := self._run_known(known, x, state, lengths)) is not None:
                 return found
         overrides.refuse_trace(f"{type(self).__name__}()")
@@ -585,10 +586,12 @@ class Recurrent(nn.Module):
         steps, batch = inputs[0].shape[:2]
         if lengths is not None:
             lengths = read_lengths(lengths, steps, batch, inputs[0].device)
-        states = self._started(batch, state, inputs[0])
+        x_in_layout = self._in_time(inputs[0])
+        states = self._started(x_in_layout, state)
         with self.full_precision():
-            x_in_layout = self._in_time(inputs[0])
-            output, ends, layers = self._run(x_in_layout, inputs[1:], states, lengths)
+            layers: list = []
+            run_layer = partial(self._run_checked, inputs[1:], states, lengths, layers)
+            output, ends = self._run(x_in_layout, run_layer)
         plain = bare and not alone and not others and self._plain()
         if plain and x.is_cpu and x.dtype is inputs[0].dtype:
             self._accept(self._kind(x, state, lengths), layers)
@@ -629,68 +632,35 @@ class Recurrent(nn.Module):
         super().__setstate__(state)
         self._make_graphs()
 
-    def _started(self, batch: int, state, like: Tensor) -> list[tuple[Tensor, ...]]:
-        """The initial states of each layer and direction, (B, units) each; () for zeros."""
+    def _started(self, x: Tensor, state) -> list[tuple[Tensor, ...]]:
+        """The initial states of each layer and direction, (B, units) each, for an input in the
+        layout of the layer; () for zeros.
+        """
         if state is None and self._starts_at_zero:
             return [()] * len(self._runs)
-        return [*zip(*self.initial_state(batch, state, like=like))]
+        batch = x.shape[0 if self.batch_first else 1]
+        return [*zip(*self.initial_state(batch, state, like=x))]
 
     def _run(
         self,
         x: Tensor,
-        further: tuple[Tensor, ...],
-        states: Sequence[tuple[Tensor, ...]],
-        lengths: Tensor | None,
-        runner: Runner | None = None,
-        weights: Sequence[Sequence[Tensor]] = (),
-    ) -> tuple[Tensor, tuple[Tensor, ...], list]:
+        run_layer: Callable[[int, Tensor], Sequence[tuple[Tensor, Sequence[Tensor]]]],
+    ) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Run all layers.
 
         Args:
             x: The first input, in the layout of the layer.
-            further: Further inputs, (T, B, units) each.
-            states: The initial states of each layer and direction, (B, units) each; () for zeros.
-            lengths: The valid steps of each row; None where all are T.
-            runner: Runs a layer; None to look for the executables.
-            weights: With a runner, the tensors of the weights of each layer and direction.
+            run_layer: Runs a layer: takes its number and its input; gives for each direction the
+                output, in the layout of the layer, and the final states, (1, B, units) each.
 
         Returns:
-            The output, in the layout of the layer; the final states, (L * D, B, units) each; and
-            the executables of each layer that were found, None where the reference engine ran it.
+            The output, in the layout of the layer, and the final states, (L * D, B, units) each.
         """
-        regularised = self._regularisation if self.training else None
-        graph, ends = regularised.in_training if regularised else self.graph, []
-        layers: list = []
+        ends: list[Sequence[Tensor]] = []
         for layer in range(self.num_layers):
             if layer and self.training and self.dropout:
                 x = self._in_time(F.dropout(self._in_time(x), self.dropout))
-            parts, runs = [], []
-            for direction in (0, 1) if self.bidirectional else (0,):
-                k = len(ends) + direction
-                inputs = x, *further
-                # Random numbers are drawn in this order: masks, and then weights.
-                if regularised:
-                    inputs += regularised.masks(self._in_time(x), self._layer_letters[layer])
-                if runner and not (regularised and regularised.weight_drop):
-                    parts.append((*inputs, *states[k], *weights[k]))
-                    continue
-                own = self.cell_weights(layer, direction)
-                if regularised:
-                    own = regularised.weights(own)
-                run = Run.of(
-                    graph,
-                    inputs=inputs,
-                    states=states[k] or self._zeros,
-                    weights=own,
-                    reverse=direction == 1,
-                )
-                runs.append(run)
-                parts.append(run.tensors)
-            if runner:
-                found = runner(layer, parts, lengths)
-            else:
-                found, compiled = self._run_layer(graph, runs, lengths)
-                layers.append(compiled)
+            found = run_layer(layer, x)
             if self.bidirectional:
                 ends += [final for _, final in found]
                 outputs = [self._in_time(output) for output, _ in found]
@@ -698,8 +668,43 @@ class Recurrent(nn.Module):
             else:
                 ((x, final),) = found
                 ends.append(final)
-        final = tuple(ends[0]) if len(ends) == 1 else tuple(map(torch.cat, zip(*ends)))
-        return x, final, layers
+        return x, tuple(ends[0]) if len(ends) == 1 else tuple(map(torch.cat, zip(*ends)))
+
+    def _prepare(
+        self,
+        layer: int,
+        x: Tensor,
+        further: tuple[Tensor, ...],
+        states: Sequence[tuple[Tensor, ...]],
+    ) -> tuple[Graph, list[Run]]:
+        """The graph and the runs of a layer, one for each direction.
+
+        Args:
+            layer: Its number.
+            x: Its first input, in the layout of the layer.
+            further: Further inputs, (T, B, units) each.
+            states: The initial states of each layer and direction, (B, units) each; () for zeros.
+        """
+        regularised = self._regularisation if self.training else None
+        graph, runs = regularised.in_training if regularised else self.graph, []
+        for direction in range(self.num_directions):
+            inputs, own = (x, *further), self.cell_weights(layer, direction)
+            # Random numbers are drawn in this order: masks, and then weights.
+            if regularised:
+                inputs += regularised.masks(self._in_time(x), self._layer_letters[layer])
+                own = regularised.weights(own)
+            given = states[layer * self.num_directions + direction] or self._zeros
+            runs.append(
+                Run.of(graph, inputs=inputs, states=given, weights=own, reverse=direction == 1)
+            )
+        return graph, runs
+
+    def _run_checked(self, further, states, lengths, found: list, layer: int, x: Tensor):
+        """Run a layer, and add its executables to those that have been found."""
+        graph, runs = self._prepare(layer, x, further, states)
+        results, compiled = self._run_layer(graph, runs, lengths)
+        found.append(compiled)
+        return results
 
     def _run_layer(self, graph: Graph, runs: Sequence[Run], lengths: Tensor | None):
         """The result of `engines.run_all` for the directions of a layer."""
@@ -760,14 +765,11 @@ class Recurrent(nn.Module):
             parts.append([part for name, own in self._parts[run] for part in own or [zeros[name]]])
         # With gradients, which tensors need one is asked at every call.
         constant = not torch.is_grad_enabled() and not (self._regularisation and self.training)
-        self._accepted.add(kind, Accepted(layers, parts, self._weights(parts), constant=constant))
-
-    def _weights(self, parts: Sequence[Sequence[str | Tensor]]) -> list[list[Tensor | None]]:
-        """The tensors of the weights now; None for what is not a parameter any more."""
-        parameters = self._parameters
-        return [
-            [parameters.get(part) if type(part) is str else part for part in own] for own in parts
+        shapes = [
+            [(self._parameters[part] if type(part) is str else part).shape for part in own]
+            for own in parts
         ]
+        self._accepted.add(kind, Accepted(layers, parts, shapes, constant=constant))
 
     def _run_known(self, known: Accepted, x: Tensor, state, lengths):
         """The result of `forward` for a kind of call that has been checked; None where this one
@@ -775,18 +777,24 @@ class Recurrent(nn.Module):
         """
         if not x.is_cpu or engines.traced():
             return None
-        weights = self._weights(known.parts)
-        steps, batch = x.shape[1::-1] if self.batch_first else x.shape[:2]
+        # A part that is no name stands for itself; so does one that is no parameter any more.
+        weights = [*map(self._parameters.get, known.parts, known.parts)]
         if lengths is not None:
+            steps, batch = x.shape[1::-1] if self.batch_first else x.shape[:2]
             lengths = read_lengths(lengths, steps, batch, "cpu")
-        states = self._started(batch, state, x)
-        if torch.is_grad_enabled() and not self._plain():
+        states = self._started(x, state)
+        if torch.is_grad_enabled() and not self._plain() or not known.fits(x, states, weights):
             return None
-        runner = known.runner(x, states, weights)
-        if runner is None:
-            return None
-        output, ends, _ = self._run(x, (), states, lengths, runner, weights)
+        if self._regularisation and self.training:
+            run_layer = partial(self._run_regularised, known, states, lengths)
+        else:
+            run_layer = partial(known.run, states, weights, lengths)
+        output, ends = self._run(x, run_layer)
         return output, self.returned_state(ends)
+
+    def _run_regularised(self, known: Accepted, states, lengths, layer: int, x: Tensor):
+        _, runs = self._prepare(layer, x, (), states)
+        return known.layers[layer]([run.tensors for run in runs], lengths)
 
     def _plain(self) -> bool:
         """Whether all weights are parameters of this module itself, and in order."""

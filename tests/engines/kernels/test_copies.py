@@ -44,8 +44,8 @@ def test_nothing_is_copied_where_the_numbers_do_not_add_up_to_0():
     job = copies.job([copy], numbers=sums.data_ptr(), count=3, waits=False)
     reusable = ReusableList(JobList([job]), {})
     sums[0] = 4
-    reusable.run({"out": out.data_ptr()})
+    reusable.run([out.data_ptr()])
     assert reusable.words[reusable.last] == 1 and not out.any()
     sums[0] = 3
-    reusable.run({"out": out.data_ptr()})
+    reusable.run([out.data_ptr()])
     assert reusable.words[reusable.last] == 0 and out.all()

@@ -83,7 +83,7 @@ def test_relocations_stand_for_what_a_call_knows():
         jobs.run({"here": start, "there": start + 128, "from": 0})
     assert numbers[:, 0].tolist() == [0, 11, 11, 0]
     reusable = ReusableList(jobs, {"there": start, "from": 0})
-    reusable.run({"here": start + 128})
+    reusable.run([start + 128])
     assert numbers[:, 0].tolist() == [1, 11, 11, 1]
     assert [*reusable.places] == ["here"]
 

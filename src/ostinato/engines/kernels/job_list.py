@@ -112,21 +112,14 @@ class JobList:
     def words(self, numbers: Mapping[str, int]) -> array:
         """A copy of the words of a call of this list alone, with numbers for the relocations."""
         words = self._words[:]
-        _fill(words, self.relocations, numbers)
+        for place, name, offset in self.relocations:
+            words[place] = numbers[name] + offset
         return words
 
     def run(self, numbers: Mapping[str, int]) -> None:
         """Run with these numbers for the relocations; several threads may be at it."""
         words = self.words(numbers)
         _launcher()(words.buffer_info()[0], self.threads)
-
-
-def _fill(
-    words: array, relocations: Sequence[tuple[int, str, int]], numbers: Mapping[str, int]
-) -> None:
-    """Write numbers by name, and their offsets, to the places of relocations."""
-    for place, name, offset in relocations:
-        words[place] = numbers[name] + offset
 
 
 class _Launcher(Code):
@@ -199,8 +192,10 @@ class ReusableList:
     Args:
         jobs: The jobs.
         fixed: Numbers that stay, by name; the others are given in each run.
+        names: The names of others that come first, in order; those that are not among them follow.
 
     Attributes:
+        names: The names of all others, in the order of a run's numbers.
         words: The words of the call.
         places: For each other name the words that have a relocation of it, and the offsets.
         last: The place of the first word of the last job.
@@ -208,12 +203,15 @@ class ReusableList:
             thread, and meanwhile no other Python thread runs; see `jit.Function.short`.
     """
 
-    def __init__(self, jobs: JobList, fixed: Mapping[str, int]):
+    def __init__(self, jobs: JobList, fixed: Mapping[str, int], names: Iterable[str] = ()):
         self._jobs = jobs  # which holds the functions
-        self._relocations = [found for found in jobs.relocations if found[1] not in fixed]
+        relocations = [found for found in jobs.relocations if found[1] not in fixed]
         self.places: dict[str, list[tuple[int, int]]] = {}
-        for place, name, offset in self._relocations:
+        for place, name, offset in relocations:
             self.places.setdefault(name, []).append((place, offset))
+        self.names = [*dict.fromkeys([*names, *self.places])]
+        number = {name: k for k, name in enumerate(self.names)}
+        self._moves = [(place, number[name], offset) for place, name, offset in relocations]
         self.words = jobs.words({**fixed, **dict.fromkeys(self.places, 0)})
         self.last = len(self.words) - len(jobs.jobs[-1].words)
         self._arrived = len(ALONE) + HEAD.index("arrived")
@@ -221,10 +219,13 @@ class ReusableList:
         self._several = functools.partial(_launcher(), address, jobs.threads)
         self.start = _launcher().short(address) if jobs.threads == 1 else self._start
 
-    def run(self, numbers: Mapping[str, int]) -> None:
-        """Fill in numbers by name, and run."""
-        _fill(self.words, self._relocations, numbers)
-        self._start()
+    def run(self, numbers: Sequence[int]) -> None:
+        """Fill in the numbers of `names`, and run."""
+        words = self.words
+        for place, k, offset in self._moves:
+            words[place] = numbers[k] + offset
+        words[self._arrived] = 0
+        self._several()
 
     def _start(self):
         self.words[self._arrived] = 0
