@@ -1,5 +1,5 @@
 # make demo    train a model on real text, in about a minute
-# make test    check format, lint, types and words, and run every test
+# make test    check format, lint, types and words, and run the tests
 # make check   the checks of `make test` alone
 # make slow    run the exhaustive tests, and every test with the code of other processors
 # All set up .venv first, once; after that they need no network. Another Python:

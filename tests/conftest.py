@@ -9,9 +9,24 @@ from pathlib import Path
 import pytest
 import torch
 
+from moved import moved
 from ostinato import engines
 from ostinato.engines import memory
 from tolerances import TOLERANCES
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    """Mark as slow what `moved.MOVED` has `make slow` run alone."""
+    tests: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        path = item.path.relative_to(Path(__file__).parent).as_posix()
+        tests.setdefault(f"{path}::{item.originalname}", []).append(item)
+    for test, own in tests.items():
+        names = moved(test, [item.name for item in own])
+        for item in own:
+            if item.name in names:
+                item.add_marker("slow")
 
 
 def _assert_close(actual, wanted, dtype=None):

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from moved import MOVED
 from places import ROOT
 
 SOURCE = ROOT / "src" / "ostinato"
@@ -259,3 +260,9 @@ def test_a_module_lists_its_public_names_or_says_that_it_is_private():
         names = {ast.unparse(node.targets[0]) for node in tree.body if isinstance(node, ast.Assign)}
         private = ast.get_docstring(tree).startswith("Private: ")
         assert "__all__" in names or private or module == "__main__", module
+
+
+@pytest.mark.parametrize("test", MOVED)
+def test_what_make_slow_runs_alone_is_there(test):
+    path, name = test.split("::")
+    assert f"def {name}(" in (ROOT / "tests" / path).read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.skipif(
 # The number of cells; every OFTEN-th is not slow, nor are those that have once failed.
 CELLS, OFTEN, FAILED = (
     2000,
-    20,
+    24,
     {2, 89, 173, 190, 461, 664, 889, 970, 981, 1121, 1146, 1346, 1426, 1542, 354, 1014, 1734},
 )
 CALLS = 4

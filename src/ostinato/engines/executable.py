@@ -206,6 +206,9 @@ class Executable:
         self._names = [*self.kept_names, *self._final, *self._initial]
         own = self.kept_names[self._inputs :]
         self._makers = [*(self.makers[name] for name in own), *self.make_final]
+        if SCRATCH in self.makers:
+            self._names.insert(len(self._makers) + self._inputs, SCRATCH)
+            self._makers.append(self.makers[SCRATCH])
         self._tokens = schedule.tokens(self.steps, self.rows, None, weight_gradient.AHEAD)
         by_torch = any(stage.steps for stage in this.stages)
         # Torch reads the first input as (T, B, units).
@@ -217,11 +220,6 @@ class Executable:
             and (this.cleared or not signature.ragged)
             and sizes[Region.SCRATCH] * self.dtype.itemsize < SMALL
         )
-        self._scratch = None
-        if SCRATCH in self.makers:
-            # Torch may have made results of it that share its memory.
-            again = not by_torch and not this.output.nodes and this.own is not None
-            self._scratch = memory.Scratch(self.makers[SCRATCH], again=again)
         self._users = self.loops.users(this.users)
         self.pack_names = [f"pack {k}" for k in range(len(self._users.packs))]
         self._backward: dict[tuple[bool, ...], _GradientPass] = {}
@@ -329,8 +327,6 @@ class Executable:
         if self._initial:
             arrays += [s.contiguous() for s in tensors[k : self.first_weight]]
         memories = dict(zip(self._names, arrays))
-        if self._scratch:
-            memories[SCRATCH] = self._scratch.take()
         numbers = self._add_vectors(tensors, memories)
         held = None
         if lengths is not None:
@@ -357,8 +353,6 @@ class Executable:
             output = output.transpose(0, 1) if batch_first else output
         if not this.cleared and lengths is not None:
             output = self._valid(output, lengths, batch_first=batch_first)
-        if self._scratch:
-            self._scratch.give(frame.memories[SCRATCH])
         arrays, kept = [*frame.memories.values()], len(self.kept_names)
         return output, arrays[kept : kept + len(self._final)], arrays[:kept]
 
@@ -422,7 +416,6 @@ class Executable:
         elif self.turned:
             d_output = d_output.transpose(0, 1)
         memories["gradient output"] = memory.contiguous(d_output)
-        memories[SCRATCH] = asked.scratch.take()
         memories.update(zip(asked.makers, [make() for make in asked.makers.values()]))
         if asked.viewed:
             for name in (self.passes.inputs[0], "gradient output"):
@@ -473,7 +466,6 @@ class Executable:
                 k = names.index(name)
                 found[k] = self._valid(found[k], lengths)
         found[0] = self._turn(found[0])
-        asked.scratch.give(memories[SCRATCH])
         return found
 
     def derived(
@@ -532,8 +524,7 @@ class _GradientPass:
         gradients: How to get each gradient.
         both: The users of packed matrices of forward and backward, as one.
         pack_names: The names of the packed matrices in job lists.
-        makers: Make the memory of each result, by the name of the memory.
-        scratch: Gives the scratch memory.
+        makers: Make the scratch memory, and that of each result, by name.
         places: For each tensor the name of the memory of its gradient; None where it is not asked
             for, or torch computes it.
         products: The gradients that are products, by the tensor.
@@ -579,8 +570,7 @@ class _GradientPass:
         }
         self.vectors = [(place, name) for place, name in passes.vectors if place in read]
         self.viewed = any(stage.steps for stage in found.stages)
-        make_scratch = memory.maker((arena.sizes[Region.SCRATCH],), dtype)
-        self.scratch = memory.Scratch(make_scratch, again=not self.viewed)
+        self.makers[SCRATCH] = memory.maker((arena.sizes[Region.SCRATCH],), dtype)
 
 
 class _AutogradFunction(torch.autograd.Function):

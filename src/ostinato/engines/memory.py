@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .kernels.tuning import IDLE_SCRATCH, LONG
+from .kernels.tuning import LONG
 
 
 def _physical() -> int:
@@ -81,31 +81,6 @@ def maker(
     # To torch a tensor like another is less work than a shape to be read.
     like = torch.empty(1, dtype=dtype, device="cpu").expand(shape)
     return functools.partial(torch.empty_like, like, memory_format=torch.contiguous_format)
-
-
-class Scratch:
-    """Memory for the time of a pass.
-
-    Args:
-        make: Makes it.
-        again: It may be used again when it is given back, if it is little.
-    """
-
-    def __init__(self, make: Callable[[], Tensor], *, again: bool):
-        self._make, self._idle = make, []
-        self._again = again and make().nbytes <= IDLE_SCRATCH
-
-    def take(self) -> Tensor:
-        """Memory that nobody uses."""
-        try:
-            return self._idle.pop()
-        except IndexError:
-            return self._make()
-
-    def give(self, scratch: Tensor) -> None:
-        """Give memory back."""
-        if self._again:
-            self._idle.append(scratch)
 
 
 def contiguous(x: Tensor) -> Tensor:

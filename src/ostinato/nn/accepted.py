@@ -29,9 +29,12 @@ class Accepted:
         shapes: The shapes of these.
         constant: The weights are used as they are, without gradients, so that executables may be
             bound to them.
+        from_zero: The initial states are 0.
+        regularised: There are masks, or weights that are dropped.
 
     Attributes:
-        layers: As given.
+        layers, regularised: As given.
+        states: The initial states of each layer and direction where they are 0, () each; else None.
         parts: As given, one after another.
         bound: The executables of each layer and direction, bound to their weights, from the second
             call on; None where they are not.
@@ -44,8 +47,11 @@ class Accepted:
         shapes: Sequence[Sequence[torch.Size]],
         *,
         constant: bool,
+        from_zero: bool,
+        regularised: bool,
     ):
-        self.layers, self._shapes = layers, shapes
+        self.layers, self.regularised, self._shapes = layers, regularised, shapes
+        self.states: list[tuple[Tensor, ...]] | None = [()] * len(parts) if from_zero else None
         self.parts = [part for own in parts for part in own]
         ends = accumulate(map(len, parts))
         self._slices = [slice(end - len(own), end) for end, own in zip(ends, parts)]

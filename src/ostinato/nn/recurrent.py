@@ -594,7 +594,7 @@ class Recurrent(nn.Module):
             output, ends = self._run(x_in_layout, run_layer)
         plain = bare and not alone and not others and self._plain()
         if plain and x.is_cpu and x.dtype is inputs[0].dtype:
-            self._accept(self._kind(x, state, lengths), layers)
+            self._accept(self._kind(x, state, lengths), layers, from_zero=state is None)
         if alone:
             output = output[0] if self.batch_first else output[:, 0]
             return output, self.returned_state(tuple(s[:, 0] for s in ends))
@@ -741,21 +741,22 @@ class Recurrent(nn.Module):
 
     def _kind(self, x: Tensor, state, lengths) -> tuple:
         """The key of the calls that need to be checked once."""
+        own = self.__dict__  # where attributes of a module are found fastest
         return (
             x.shape,
             x.dtype,
             state is None,
             lengths is None,
             torch.is_grad_enabled(),
-            self.training,
+            own["training"],
             torch.get_num_threads(),
-            self.precision,
-            self.engine,
-            self.checkpoint,
-            self.batch_first,
+            own["precision"],
+            own["engine"],
+            own["checkpoint"],
+            own["batch_first"],
         )
 
-    def _accept(self, kind: tuple, layers: Sequence) -> None:
+    def _accept(self, kind: tuple, layers: Sequence, *, from_zero: bool) -> None:
         """Note that a call has been checked, and the executables that ran it."""
         if None in layers or engines.traced():
             return
@@ -763,13 +764,21 @@ class Recurrent(nn.Module):
         for run in self._runs:
             zeros = {} if all(self.names.values()) else self.cell_weights(*run)
             parts.append([part for name, own in self._parts[run] for part in own or [zeros[name]]])
-        # With gradients, which tensors need one is asked at every call.
-        constant = not torch.is_grad_enabled() and not (self._regularisation and self.training)
+        regularised = bool(self._regularisation and self.training)
         shapes = [
             [(self._parameters[part] if type(part) is str else part).shape for part in own]
             for own in parts
         ]
-        self._accepted.add(kind, Accepted(layers, parts, shapes, constant=constant))
+        known = Accepted(
+            layers,
+            parts,
+            shapes,
+            # With gradients, which tensors need one is asked at every call.
+            constant=not (torch.is_grad_enabled() or regularised),
+            from_zero=from_zero and self._starts_at_zero,
+            regularised=regularised,
+        )
+        self._accepted.add(kind, known)
 
     def _run_known(self, known: Accepted, x: Tensor, state, lengths):
         """The result of `forward` for a kind of call that has been checked; None where this one
@@ -777,15 +786,15 @@ class Recurrent(nn.Module):
         """
         if not x.is_cpu or engines.traced():
             return None
-        # A part that is no name stands for itself; so does one that is no parameter any more.
+        # A tensor among the parts stands for itself; so does the name of a parameter that is gone.
         weights = [*map(self._parameters.get, known.parts, known.parts)]
         if lengths is not None:
             steps, batch = x.shape[1::-1] if self.batch_first else x.shape[:2]
             lengths = read_lengths(lengths, steps, batch, "cpu")
-        states = self._started(x, state)
+        states = known.states or self._started(x, state)
         if torch.is_grad_enabled() and not self._plain() or not known.fits(x, states, weights):
             return None
-        if self._regularisation and self.training:
+        if known.regularised:
             run_layer = partial(self._run_regularised, known, states, lengths)
         else:
             run_layer = partial(known.run, states, weights, lengths)

@@ -31,8 +31,6 @@ WORTH_A_CALL = 1_000_000
 
 # Bytes from which memory is used again from call to call: below, torch's allocator is as fast.
 LONG = 1 << 20
-# Bytes of scratch memory that a pass keeps for its next call.
-IDLE_SCRATCH = 1 << 16
 # Bytes of memory that an inference keeps for the next call. More is given back after each call.
 SMALL = 1 << 20
 # Bytes of a weight up to which a single step reads all of it to see whether it has changed; of a
