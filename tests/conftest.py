@@ -17,11 +17,12 @@ from tolerances import TOLERANCES
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Mark as slow what `moved.MOVED` has `make slow` run alone."""
+    """Mark as slow what `moved` has `make slow` run alone."""
     tests: dict[str, list[pytest.Item]] = {}
     for item in items:
-        path = item.path.relative_to(Path(__file__).parent).as_posix()
-        tests.setdefault(f"{path}::{item.originalname}", []).append(item)
+        if not item.get_closest_marker("slow"):
+            path = item.path.relative_to(Path(__file__).parent).as_posix()
+            tests.setdefault(f"{path}::{item.originalname}", []).append(item)
     for test, own in tests.items():
         names = moved(test, [item.name for item in own])
         for item in own:
