@@ -59,7 +59,7 @@ MOVED = [
     "nn/test_torch_modules.py::test_outputs_states_and_gradients_are_those_of_torch_nn[reference-GRU-torch.float64]",
 ]
 
-# Tests of which `make test` runs every n-th parametrization, in their order: n is such that each
+# Tests whose every n-th parametrization stays in `make test`, in their order: n is such that each
 # value of most parameters stays.
 PART = {
     "nn/test_torch_layers.py::test_every_cell_agrees_with_the_reference_in_float64": 7,
