@@ -72,16 +72,16 @@ class BoundExecutable:
         """Bind the job list to the numbers that the weights have now."""
         executable, this = self.executable, self.executable.first
         threads = executable.signature.threads
-        self._guard = WeightGuard(self._weights, threads, every_number=True)
+        guard = WeightGuard(self._weights, threads, every_number=True)
         # Takes tensors, and tells whether they are the weights, in the same memory.
-        self.holds = self._guard.holds
+        self.holds = guard.holds
         self._bound = _Weights(executable, [*[None] * executable.first_weight, *self._weights])
         ((_, jobs),) = this.body
         jobs = [
-            self._guard.reading(),
+            guard.reading(),
             copies.job(this.begin, waits=False),
             *jobs,
-            self._guard.copying(this.end),
+            guard.copying(this.end),
         ]
         self._list = ReusableList(JobList(jobs), self._bound.numbers, self._names)
 

@@ -192,23 +192,16 @@ class Executable:
             for size in graph.states.values()
         ]
         sizes = this.arena.sizes
-        made = {SCRATCH: sizes[Region.SCRATCH], SAVED: sizes[Region.SAVED]}
-        self.makers = {
-            name: memory.maker((size,), self.dtype) for name, size in made.items() if size
-        }
+        shapes = {SAVED: (sizes[Region.SAVED],), SCRATCH: (sizes[Region.SCRATCH],)}
+        shapes = {name: shape for name, shape in shapes.items() if shape[0]}
         if this.own:
-            self.makers[OUTPUT] = memory.maker(this.arena.shape(this.own), self.dtype)
+            shapes = {OUTPUT: this.arena.shape(this.own), **shapes}
             self.output_view = self._output_view()
-        self.kept_names = [
-            *passes.inputs,
-            *(name for name in (SAVED, OUTPUT) if name in self.makers),
-        ]
-        self._names = [*self.kept_names, *self._final, *self._initial]
-        own = self.kept_names[self._inputs :]
-        self._makers = [*(self.makers[name] for name in own), *self.make_final]
-        if SCRATCH in self.makers:
-            self._names.insert(len(self._makers) + self._inputs, SCRATCH)
-            self._makers.append(self.makers[SCRATCH])
+        self.makers = {name: memory.maker(shape, self.dtype) for name, shape in shapes.items()}
+        # What `kept_names` has comes first: `results` takes it from there.
+        self._names = [*passes.inputs, *self.makers, *self._final, *self._initial]
+        self._makers = [*self.makers.values(), *self.make_final]
+        self.kept_names = [*passes.inputs, *(name for name in self.makers if name != SCRATCH)]
         self._tokens = schedule.tokens(self.steps, self.rows, None, weight_gradient.AHEAD)
         by_torch = any(stage.steps for stage in this.stages)
         # Torch reads the first input as (T, B, units).
@@ -293,12 +286,10 @@ class Executable:
             distances[f"distance {place}"] = distance // self.dtype.itemsize
         return distances
 
-    def when(self, tasks: int, lengths: Tensor | None) -> tuple[dict[str, int], object]:
+    def when(self, tasks: int, lengths: Tensor) -> tuple[dict[str, int], object]:
         """The numbers of the job lists that depend on the lengths of the rows, and what lies at
-        them; nothing without lengths.
+        them.
         """
-        if lengths is None:
-            return {}, None
         when = schedule.ragged(self.rows, self.steps, tasks, self.signature.reverse, lengths)
         tokens = self.tokens(lengths)
         return {**when.numbers, **tokens.numbers}, (when, tokens)
@@ -353,8 +344,8 @@ class Executable:
             output = output.transpose(0, 1) if batch_first else output
         if not this.cleared and lengths is not None:
             output = self._valid(output, lengths, batch_first=batch_first)
-        arrays, kept = [*frame.memories.values()], len(self.kept_names)
-        return output, arrays[kept : kept + len(self._final)], arrays[:kept]
+        arrays, first = [*frame.memories.values()], self._inputs + len(self.makers)
+        return output, arrays[first : first + len(self._final)], arrays[: len(self.kept_names)]
 
     def wide(self, value: Tensor, node: Node) -> Tensor:
         """A value for all steps and rows, even if it has but one."""
@@ -581,13 +572,14 @@ class _AutogradFunction(torch.autograd.Function):
     @staticmethod
     def forward(ctx, executables: tuple[Executable, ...], lengths: Tensor | None, *tensors):
         needs, start = ctx.needs_input_grad[2:], 0
-        ctx.packs, frames = [], []
+        ctx.parts, ctx.packs, frames = [], [], []
         for e in executables:
             part = slice(start, start + e.count)
-            start += e.count
+            start = part.stop
             packs = e.pack(tensors[part], needs[part])
-            ctx.packs.append(packs)
             frames.append(e.forward(tensors[part], lengths, packs))
+            ctx.parts.append(part)
+            ctx.packs.append(packs)
         run(frames)
         ctx.executables, ctx.lengths = executables, lengths
         ctx.set_materialize_grads(False)
@@ -607,30 +599,26 @@ class _AutogradFunction(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, *gradients):
-        executables, lengths, needs = ctx.executables, ctx.lengths, ctx.needs_input_grad[2:]
+        executables, parts, lengths = ctx.executables, ctx.parts, ctx.lengths
         # Once, for torch.utils.checkpoint gives them once.
-        saved = ctx.saved_tensors
-        again = torch.is_grad_enabled() or batched(gradients)
-        packs = ctx.packs
-        if not again:
-            ctx.packs = None
-        found, frames, asked, start, state, kept = [], [], [], 0, 0, len(needs)
-        for k, e in enumerate(executables):
-            part = slice(start, start + e.count)
-            start += e.count
-            d_output, *d_states = gradients[state : state + 1 + len(e.make_final)]
-            state += 1 + len(d_states)
-            if again:
+        needs, saved, found = ctx.needs_input_grad[2:], ctx.saved_tensors, []
+        each = 1 + len(executables[0].make_final)
+        given = [gradients[k : k + each] for k in range(0, len(gradients), each)]
+        if torch.is_grad_enabled() or batched(gradients):
+            for e, part, (d_output, *d_states) in zip(executables, parts, given):
                 found += e.derived(saved[part], lengths, d_output, d_states, needs[part])
-                continue
-            own = packs[k] if packs else e.pack(saved[part], needs[part])
-            memories = saved[kept : kept + len(e.kept_names)]
-            kept += len(memories)
-            asked.append(own.follows)
-            frames.append(e.backward(saved[part], memories, lengths, own, d_output, d_states))
+            return None, None, *found
+        packs, ctx.packs = ctx.packs or [None] * len(executables), None
+        frames, asked, start = [], [], len(needs)
+        for e, part, pack, (d_output, *d_states) in zip(executables, parts, packs, given):
+            kept = saved[start : start + len(e.kept_names)]
+            start += len(kept)
+            pack = pack or e.pack(saved[part], needs[part])
+            asked.append(pack.follows)
+            frames.append(e.backward(saved[part], kept, lengths, pack, d_output, d_states))
         run(frames)
-        for frame, follows in zip(frames, asked):
-            found += frame.executable.gradients(frame, follows, lengths)
+        for e, frame, follows in zip(executables, frames, asked):
+            found += e.gradients(frame, follows, lengths)
         return None, None, *found
 
 

@@ -3,9 +3,9 @@ the checks, and the search for the executables.
 """
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -26,9 +26,7 @@ class Accepted:
         layers: The executables of each layer.
         parts: For each layer and direction the tensors of its weights: a parameter by its name, or
             the tensor that stands for a weight without any.
-        shapes: The shapes of these.
-        constant: The weights are used as they are, without gradients, so that executables may be
-            bound to them.
+        parameters: The layer's own parameters by name.
         from_zero: The initial states are 0.
         regularised: There are masks, or weights that are dropped.
 
@@ -44,33 +42,37 @@ class Accepted:
         self,
         layers: Sequence["CompiledLayer"],
         parts: Sequence[Sequence[str | Tensor]],
-        shapes: Sequence[Sequence[torch.Size]],
+        parameters: Mapping[str, Tensor],
         *,
-        constant: bool,
         from_zero: bool,
         regularised: bool,
     ):
-        self.layers, self.regularised, self._shapes = layers, regularised, shapes
+        self.layers, self.regularised = layers, regularised
         self.states: list[tuple[Tensor, ...]] | None = [()] * len(parts) if from_zero else None
         self.parts = [part for own in parts for part in own]
+        self._shapes = [w.shape for w in self.weights(parameters)]
         ends = accumulate(map(len, parts))
         self._slices = [slice(end - len(own), end) for end, own in zip(ends, parts)]
         self._executables = [e for layer in layers for e in layer.executables]
         self._directions = len(layers[0].executables)
         self._dtype = self._executables[0].dtype
-        self._bindable = constant and all(e.small for e in self._executables)
+        # With gradients, which tensors need one is asked at every call; dropped weights are others.
+        self._bindable = not (torch.is_grad_enabled() or regularised)
+        self._bindable &= all(e.small for e in self._executables)
         self._bindable &= not any(layer.side_by_side for layer in layers)
         self.bound: list[BoundExecutable] | None = None
 
-    def fits(
-        self, x: Tensor, states: Sequence[Sequence[Tensor]], weights: Sequence[Tensor | str]
-    ) -> bool:
+    def weights(self, parameters: Mapping[str, Tensor]) -> list[Any]:
+        """The tensors of `parts` now; the name itself in place of a parameter that is gone."""
+        return [*map(parameters.get, self.parts, self.parts)]
+
+    def fits(self, x: Tensor, states: Sequence[Sequence[Tensor]], weights: Sequence[Any]) -> bool:
         """Whether a call is of this kind; False where its arguments have to be checked again.
 
         Args:
             x: The input; its shape, dtype and device are those of the kind.
             states: The initial states of each layer and direction, which have been checked.
-            weights: The tensors of `parts`; its name in place of one that is gone.
+            weights: Those that `weights` gives.
         """
         if self.bound is None:
             if not self._fits(x, states, weights):
@@ -93,9 +95,9 @@ class Accepted:
         learned = learning and x.requires_grad
         for layer in self.layers:
             needs = []
-            for given in states[k : k + self._directions]:
+            for given, own in zip(states[k:], self._slices[k : k + self._directions]):
                 need = learned or learning and any([s.requires_grad for s in given])
-                for p, shape in zip(weights[self._slices[k]], self._shapes[k]):
+                for p, shape in zip(weights[own], self._shapes[own]):
                     if (
                         type(p) not in OWN
                         or p.dtype is not dtype
@@ -105,7 +107,7 @@ class Accepted:
                         return False
                     need = need or learning and p.requires_grad
                 needs.append(need)
-                k += 1
+            k += self._directions
             together = any(needs)
             for e, need in zip(layer.executables, needs):
                 if e.signature.backward is not (together if layer.side_by_side else need):

@@ -764,19 +764,12 @@ class Recurrent(nn.Module):
         for run in self._runs:
             zeros = {} if all(self.names.values()) else self.cell_weights(*run)
             parts.append([part for name, own in self._parts[run] for part in own or [zeros[name]]])
-        regularised = bool(self._regularisation and self.training)
-        shapes = [
-            [(self._parameters[part] if type(part) is str else part).shape for part in own]
-            for own in parts
-        ]
         known = Accepted(
             layers,
             parts,
-            shapes,
-            # With gradients, which tensors need one is asked at every call.
-            constant=not (torch.is_grad_enabled() or regularised),
+            self._parameters,
             from_zero=from_zero and self._starts_at_zero,
-            regularised=regularised,
+            regularised=bool(self._regularisation and self.training),
         )
         self._accepted.add(kind, known)
 
@@ -786,8 +779,7 @@ class Recurrent(nn.Module):
         """
         if not x.is_cpu or engines.traced():
             return None
-        # A tensor among the parts stands for itself; so does the name of a parameter that is gone.
-        weights = [*map(self._parameters.get, known.parts, known.parts)]
+        weights = known.weights(self._parameters)
         if lengths is not None:
             steps, batch = x.shape[1::-1] if self.batch_first else x.shape[:2]
             lengths = read_lengths(lengths, steps, batch, "cpu")

@@ -224,8 +224,7 @@ class ReusableList:
         words = self.words
         for place, k, offset in self._moves:
             words[place] = numbers[k] + offset
-        words[self._arrived] = 0
-        self._several()
+        self._start()
 
     def _start(self):
         self.words[self._arrived] = 0
