@@ -122,6 +122,7 @@ class Accepted:
         lengths: Tensor | None,
         layer: int,
         x: Tensor,
+        masks: Sequence[Sequence[Tensor]] = ((), ()),
     ) -> Sequence[tuple[Tensor, Sequence[Tensor]]]:
         """Run a layer, of a call that fits.
 
@@ -130,6 +131,7 @@ class Accepted:
             lengths: The rows' lengths.
             layer: The number of the layer.
             x: Its input, laid out as that of the call.
+            masks: Further inputs of each direction, where executables are not bound.
 
         Returns:
             For each direction the output, laid out as x, and the final states, (1, B, units) each.
@@ -140,7 +142,7 @@ class Accepted:
         if self.bound:
             return [self.bound[k]((x, *states[k]), lengths) for k in runs]
         return self.layers[layer](
-            [(x, *states[k], *weights[self._slices[k]]) for k in runs], lengths
+            [(x, *m, *states[k], *weights[self._slices[k]]) for k, m in zip(runs, masks)], lengths
         )
 
 

@@ -787,15 +787,21 @@ class Recurrent(nn.Module):
         if torch.is_grad_enabled() and not self._plain() or not known.fits(x, states, weights):
             return None
         if known.regularised:
-            run_layer = partial(self._run_regularised, known, states, lengths)
+            run_layer = partial(self._run_regularised, known, states, weights, lengths)
         else:
             run_layer = partial(known.run, states, weights, lengths)
         output, ends = self._run(x, run_layer)
         return output, self.returned_state(ends)
 
-    def _run_regularised(self, known: Accepted, states, lengths, layer: int, x: Tensor):
-        _, runs = self._prepare(layer, x, (), states)
-        return known.layers[layer]([run.tensors for run in runs], lengths)
+    def _run_regularised(self, known: Accepted, states, weights, lengths, layer: int, x: Tensor):
+        """The result of `Accepted.run` with random numbers, in the order of `_prepare`."""
+        regularised = self._regularisation
+        if regularised.weight_drop:
+            _, runs = self._prepare(layer, x, (), states)
+            return known.layers[layer]([run.tensors for run in runs], lengths)
+        letters = self._layer_letters[layer]
+        masks = [regularised.masks(self._in_time(x), letters) for _ in range(self.num_directions)]
+        return known.run(states, weights, lengths, layer, x, masks)
 
     def _plain(self) -> bool:
         """Whether all weights are parameters of this module itself, and in order."""
