@@ -1,0 +1,1 @@
+"""Private: programs as a whole: their command line, files and log."""

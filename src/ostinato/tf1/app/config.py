@@ -1,0 +1,174 @@
+"""Private: options of sessions that have no effect here, and small parts of other namespaces."""
+
+import tempfile
+from typing import Any
+
+from ...errors import InputError
+
+__all__ = [
+    "ClusterDef",
+    "ConfigProto",
+    "GPUOptions",
+    "GraphOptions",
+    "HParams",
+    "ModeKeys",
+    "OptimizerOptions",
+    "RunMetadata",
+    "RunOptions",
+    "as_bytes",
+    "as_str",
+    "as_text",
+    "get_temp_dir",
+    "gpu_device_name",
+    "is_built_with_cuda",
+    "is_gpu_available",
+]
+
+
+class _Options:
+    """Accepts every option, as an argument or as an attribute; none has an effect."""
+
+    def __init__(self, **options: Any):
+        self.__dict__.update(options)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        self.__dict__[name] = found = _Options()
+        return found
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
+
+
+class ConfigProto(_Options):
+    """The configuration of a session. It has no effect: there is one device."""
+
+
+class GPUOptions(_Options):
+    """Options of a GPU. They have no effect: there is none."""
+
+
+class OptimizerOptions(_Options):
+    """Options of the graph optimizer. They have no effect."""
+
+
+class GraphOptions(_Options):
+    """Options of a graph. They have no effect."""
+
+
+class RunOptions(_Options):
+    """Options of `Session.run`. They have no effect."""
+
+    NO_TRACE, SOFTWARE_TRACE, HARDWARE_TRACE, FULL_TRACE = range(4)
+
+
+class RunMetadata(_Options):
+    """The trace of `Session.run`. It stays empty."""
+
+
+class ClusterDef(_Options):
+    """The machines of a cluster. They are not used: sessions run on this machine only."""
+
+
+class ModeKeys:
+    """Names of the modes of a model."""
+
+    TRAIN, EVAL, INFER = "train", "eval", "infer"
+
+
+class HParams:
+    """Hyperparameters, as attributes.
+
+    Args:
+        hparam_values: The values by name.
+    """
+
+    def __init__(self, **hparam_values: Any):
+        self._names: list[str] = []
+        for name, value in hparam_values.items():
+            self.add_hparam(name, value)
+
+    def add_hparam(self, name: str, value: Any) -> None:
+        """Add a hyperparameter.
+
+        Raises:
+            InputError: The name is in use.
+        """
+        if hasattr(self, name):
+            raise InputError(f"Hyperparameter name is reserved: {name}; give another name")
+        self._names.append(name)
+        setattr(self, name, value)
+
+    def set_hparam(self, name: str, value: Any) -> None:
+        """Change a hyperparameter."""
+        if name not in self._names:
+            raise InputError(f"there is no hyperparameter {name!r}: use add_hparam")
+        setattr(self, name, value)
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """A hyperparameter, or the default if it does not exist."""
+        return getattr(self, key) if key in self._names else default
+
+    def values(self) -> dict[str, Any]:
+        """All hyperparameters by name."""
+        return {name: getattr(self, name) for name in self._names}
+
+    def override_from_dict(self, values_dict: dict[str, Any]) -> "HParams":
+        """Change several hyperparameters."""
+        for name, value in values_dict.items():
+            self.set_hparam(name, value)
+        return self
+
+    def parse(self, values: str) -> "HParams":
+        """Change hyperparameters as a text says: "name=value,name=value"."""
+        for part in filter(None, values.split(",")):
+            name, equals, text = part.partition("=")
+            old = self.get(name.strip())
+            if not equals or name.strip() not in self._names:
+                raise InputError(f"{part!r} is not NAME=VALUE with a known name")
+            kind: Any = type(old)
+            value = text.lower() in ("true", "1") if kind is bool else kind(text)
+            self.set_hparam(name.strip(), value)
+        return self
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._names
+
+    def __repr__(self) -> str:
+        return f"HParams({self.values()})"
+
+
+def as_bytes(bytes_or_text: Any, encoding: str = "utf-8") -> bytes:
+    """A text as bytes."""
+    if isinstance(bytes_or_text, bytes):
+        return bytes_or_text
+    return bytes_or_text.encode(encoding)
+
+
+def as_text(bytes_or_text: Any, encoding: str = "utf-8") -> str:
+    """Bytes as a text."""
+    return bytes_or_text.decode(encoding) if isinstance(bytes_or_text, bytes) else bytes_or_text
+
+
+as_str = as_text
+
+
+def gpu_device_name() -> str:
+    """The name of a GPU: "", for none is used."""
+    return ""
+
+
+def is_gpu_available(*args: Any, **named: Any) -> bool:
+    """Whether a GPU is used: False."""
+    return False
+
+
+def is_built_with_cuda() -> bool:
+    """Whether GPUs could be used: False."""
+    return False
+
+
+def get_temp_dir() -> str:
+    """A directory for temporary files."""
+    return tempfile.mkdtemp()

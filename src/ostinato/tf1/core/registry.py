@@ -1,0 +1,107 @@
+"""Private: what operations of each type are: their outputs, their values, and their gradients.
+
+A type is defined next to the function that creates its operations, in `ops/`:
+
+    define("MatMul", outputs=_product_outputs, compute=_product)
+
+    @gradient("MatMul")
+    def _matmul_gradient(op, grad): ...
+
+The gradient of an operation is made of operations, as in TensorFlow. It is one rule for each type;
+`gradients.py` walks the graph.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ...errors import EngineError
+from .dtypes import DType
+from .graph import Operation
+
+__all__ = ["Definition", "define", "definition", "gradient", "known", "not_differentiable"]
+
+# The dtype and the shape of each output.
+Outputs = Callable[[Operation], Iterable[tuple[DType, Any]]]
+
+
+@dataclass(slots=True)
+class Definition:
+    """A type of operation.
+
+    Attributes:
+        type: Its name.
+        outputs: Takes an operation and returns the dtype and the shape of each output.
+        compute: Takes the operation and the values of its inputs, and returns the value of the
+            output, or a tuple of several or none. A stateful one takes the run first. None for
+            operations that only control the flow; see `executor.py`.
+        stateful: Whether an operation may give another value each time, so that it is not a
+            constant.
+        takes_references: Whether it takes variables themselves, as an Assign does, where other
+            operations take their values.
+        gradient: Takes the operation and the gradient of each output (None where nothing depends
+            on it), and returns the gradient of each input or None; None for types that no gradient
+            passes.
+        differentiable: Whether it is known what the gradient is.
+    """
+
+    type: str
+    outputs: Outputs
+    compute: Callable | None = None
+    stateful: bool = False
+    takes_references: bool = False
+    gradient: Callable | None = None
+    differentiable: bool = False
+
+
+_DEFINITIONS: dict[str, Definition] = {}
+
+
+def define(
+    type: str,  # noqa: A002
+    outputs: Outputs,
+    compute: Callable | None = None,
+    *,
+    stateful: bool = False,
+    takes_references: bool = False,
+) -> None:
+    """Define a type of operation; see `Definition`."""
+    assert type not in _DEFINITIONS, type
+    _DEFINITIONS[type] = Definition(type, outputs, compute, stateful, takes_references)
+
+
+def gradient(*types: str) -> Callable:
+    """Decorate the function that builds the gradient of operations of some types."""
+
+    def register(function: Callable) -> Callable:
+        for name in types:
+            _DEFINITIONS[name].gradient = function
+            _DEFINITIONS[name].differentiable = True
+        return function
+
+    return register
+
+
+def not_differentiable(*types: str) -> None:
+    """Say that no gradient passes operations of some types."""
+    for name in types:
+        _DEFINITIONS[name].differentiable = True
+
+
+def definition(type: str) -> Definition:  # noqa: A002
+    """The definition of a type.
+
+    Raises:
+        EngineError: The type is not defined.
+    """
+    if type not in _DEFINITIONS:
+        raise EngineError(
+            f"operations of type {type!r} are not provided: ostinato.tf1 has those of recurrent "
+            "programs; see docs/tf1.md"
+        )
+    return _DEFINITIONS[type]
+
+
+def known(type: str) -> bool:  # noqa: A002
+    """Whether a type is defined."""
+    return type in _DEFINITIONS

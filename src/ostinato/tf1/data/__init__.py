@@ -1,0 +1,1 @@
+"""Private: input pipelines (tf.data) and the readers of data sets."""

@@ -1,0 +1,1 @@
+"""Private: TensorFlow's files: checkpoints, graphs and event files."""

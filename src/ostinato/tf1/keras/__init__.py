@@ -1,0 +1,1 @@
+"""Private: the layers and models of tf.keras."""

@@ -1,0 +1,14 @@
+"""Private: TensorFlow 1.13.1's arithmetic on NumPy arrays: in float32 the same digits, in other
+dtypes NumPy's.
+
+TensorFlow 1.13.1's Linux wheel computes float32 with Eigen in AVX registers of eight numbers,
+without fused multiply-add, on one thread. A result depends on which numbers share a register, on
+the order of sums and, at the end of an array, on the C library. These modules follow that order.
+
+- `registers`: functions of a register, written once for NumPy and for compiled loops.
+- `loops`: compiled loops over registers and rows.
+- `elementwise`, `sums`, `products`: functions of arrays.
+- `random`: random numbers and the seeds of operations.
+"""
+
+__all__: list[str] = []

@@ -1,0 +1,1 @@
+"""Private: layers, which create their variables when they are called first."""

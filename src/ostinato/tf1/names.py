@@ -1,0 +1,393 @@
+"""Private: the names of TensorFlow 1.13.1 that ostinato.tf1 provides.
+
+For each namespace: the modules of this package that define its names, each with its names.
+A name that the module calls otherwise is written name=other.
+"""
+
+__all__ = ["ALIASES", "INSTEAD", "NAMES"]
+
+NAMES = {
+    "tf": """
+        core.graph: Graph GraphKeys IndexedSlices Operation Tensor add_to_collection
+            add_to_collections colocate_with container control_dependencies convert_to_tensor
+            device get_collection get_collection_ref get_default_graph get_default_session
+            init_scope name_scope op_scope reset_default_graph set_random_seed
+        core.dtypes: DType as_dtype
+        core.shape: Dimension TensorShape
+        core.session: InteractiveSession Session
+        core.constant: constant
+        core.control_flow: case cond tuple while_loop
+        core.flow_ops: group no_op stack
+        core.gradients: AggregationMethod gradients
+        kernels.random: device_seed set_device_seed
+        ops.shapes: identity identity_n placeholder placeholder_with_default rank shape shape_n
+            size stop_gradient
+        ops.reshaping: expand_dims invert_permutation matrix_transpose reshape squeeze transpose
+        ops.joining: concat split unstack
+        ops.slicing: slice strided_slice
+        ops.padding: pad tile
+        ops.filling: broadcast_dynamic_shape broadcast_static_shape broadcast_to fill ones
+            ones_like zeros zeros_like
+        ops.indexing: gather gather_nd scatter_nd setdiff1d unique unique_with_counts
+        ops.masks: boolean_mask one_hot sequence_mask where
+        ops.reversing: reverse reverse_sequence reverse_v2
+        ops.partitions: dynamic_partition dynamic_stitch
+        ops.matrices: diag diag_part matrix_band_part matrix_diag
+        ops.linalg: eye
+        ops.arithmetic: accumulate_n add add_n atan2 div div_no_nan divide floor_div floordiv
+            floormod maximum minimum mod multiply multiply pow realdiv scalar_mul
+            squared_difference subtract truediv truncatediv truncatemod
+        ops.elementwise: abs acos acosh asin asinh atan atanh cast ceil check_numerics conj cos
+            cosh digamma erf erfc exp expm1 floor is_finite is_inf is_nan lgamma log log1p
+            log_sigmoid negative reciprocal rint round rsqrt saturate_cast sigmoid sign sin sinh
+            sqrt square tan tanh to_double to_float to_int32 to_int64
+        ops.comparisons: equal greater greater_equal less less_equal logical_and logical_not
+            logical_or logical_xor not_equal
+        ops.reductions: arg_max arg_min argmax argmin count_nonzero reduce_all reduce_any
+            reduce_logsumexp reduce_max reduce_mean reduce_min reduce_prod reduce_sum trace
+        ops.ranges: cumprod cumsum lin_space linspace range
+        ops.products: matmul tensordot
+        ops.einsum: einsum
+        ops.segments: bincount segment_max segment_mean segment_min segment_prod segment_sum
+            unsorted_segment_max unsorted_segment_mean unsorted_segment_sum
+        ops.random: multinomial random_crop random_gamma random_normal random_poisson
+            random_shuffle random_uniform truncated_normal
+        train.clipping: clip_by_average_norm clip_by_global_norm clip_by_norm clip_by_value
+            global_norm verify_tensor_all_finite
+        state.variables: Variable VariableAggregation VariableSynchronization assign assign_add
+            assign_sub scatter_add scatter_sub scatter_update
+        state.scopes: AUTO_REUSE VariableScope get_local_variable get_variable
+            get_variable_scope no_regularizer variable_op_scope variable_scope
+        state.partitions: fixed_size_partitioner
+        state.collections: all_variables assert_variables_initialized global_variables
+            global_variables_initializer initialize_all_variables initialize_local_variables
+            initialize_variables is_variable_initialized local_variables
+            local_variables_initializer model_variables moving_average_variables
+            report_uninitialized_variables trainable_variables variables_initializer
+        initializers: Initializer constant_initializer glorot_normal_initializer
+            glorot_uniform_initializer ones_initializer orthogonal_initializer
+            random_normal_initializer random_uniform_initializer truncated_normal_initializer
+            uniform_unit_scaling_initializer variance_scaling_initializer zeros_initializer
+        ops.tensor_arrays: TensorArray
+        ops.functional: foldl foldr map_fn scan
+        ops.checks: Assert Print as_string assert_equal assert_greater assert_greater_equal
+            assert_integer assert_less assert_less_equal assert_negative assert_non_negative
+            assert_positive assert_rank assert_rank_at_least assert_type py_func string_join
+        core.sparse: SparseTensor SparseTensorValue sparse_placeholder sparse_tensor_to_dense
+            sparse_to_dense
+        ctc: edit_distance
+        app.config: ConfigProto GPUOptions GraphOptions OptimizerOptions RunMetadata RunOptions
+        files.messages: Event GraphDef NodeDef Summary
+        files.graph_def: import_graph_def
+    """,
+    "tf.nn": """
+        rnn.dynamic: bidirectional_dynamic_rnn dynamic_rnn
+        rnn.raw: raw_rnn
+        rnn.static: bidirectional_rnn=static_bidirectional_rnn rnn=static_rnn
+            state_saving_rnn=static_state_saving_rnn static_bidirectional_rnn static_rnn
+            static_state_saving_rnn
+        ops.elementwise: sigmoid tanh
+        ops.activations: crelu elu leaky_relu relu relu6 selu softplus softsign
+        ops.softmax: log_softmax sigmoid_cross_entropy_with_logits softmax
+            softmax_cross_entropy_with_logits softmax_cross_entropy_with_logits_v2
+            sparse_softmax_cross_entropy_with_logits weighted_cross_entropy_with_logits
+        ops.nn: bias_add dropout in_top_k l2_loss relu_layer top_k xw_plus_b zero_fraction
+        ops.normalization: batch_norm_with_global_normalization batch_normalization l2_normalize
+            moments
+        ops.embedding: embedding_lookup embedding_lookup_sparse
+        ctc: ctc_beam_search_decoder ctc_greedy_decoder ctc_loss
+        ops.convolution: conv1d conv2d conv3d
+    """,
+    "tf.nn.rnn_cell": """
+        rnn.cells: BasicLSTMCell BasicRNNCell GRUCell LSTMCell LSTMStateTuple MultiRNNCell
+            RNNCell
+        rnn.dropout: DropoutWrapper
+        rnn.wrappers: DeviceWrapper ResidualWrapper
+        rnn.contrib_frequency: _linear
+    """,
+    "tf.nn.seq2seq": """
+    """,
+    "tf.contrib.rnn": """
+        rnn.wrappers: AttentionCellWrapper CellWrapper DeviceWrapper EmbeddingWrapper
+            HighwayWrapper InputProjectionWrapper OutputProjectionWrapper ResidualWrapper
+        rnn.cells: BasicLSTMCell BasicRNNCell GRUCell KnownCell LSTMCell LSTMStateTuple
+            LayerRNNCell MultiRNNCell RNNCell
+        rnn.contrib_frequency: BidirectionalGridLSTMCell GridLSTMCell TimeFreqLSTMCell
+        rnn.contrib_gates: CFNCell IntersectionRNNCell MinimalRNNCell NASCell SRUCell UGRNNCell
+        rnn.contrib_convolution: Conv1DLSTMCell Conv2DLSTMCell Conv3DLSTMCell ConvLSTMCell
+        rnn.contrib_lstm: CoupledInputForgetGateLSTMCell GLSTMCell LayerNormBasicLSTMCell
+            WeightNormLSTMCell
+        rnn.dropout: DropoutWrapper
+        rnn.contrib_block: FusedRNNCell FusedRNNCellAdaptor GRUBlockCell GRUBlockCellV2
+            LSTMBlockCell LSTMBlockFusedCell TimeReversedFusedRNN
+        rnn.contrib_independent: IndRNNCell IndyGRUCell IndyLSTMCell
+        rnn.linear: Linear
+        rnn.contrib_phased: PhasedLSTMCell
+        rnn.dynamic: ScopeLike StateLike best_effort_input_batch_size transpose_batch_time
+        rnn.static: stack_bidirectional_dynamic_rnn stack_bidirectional_rnn
+            static_bidirectional_rnn static_rnn static_state_saving_rnn
+    """,
+    "tf.contrib.grid_rnn": """
+        rnn.contrib_grid: Grid1BasicLSTMCell Grid1BasicRNNCell Grid1LSTMCell Grid2BasicLSTMCell
+            Grid2BasicRNNCell Grid2GRUCell Grid2LSTMCell Grid3LSTMCell
+    """,
+    "tf.contrib.seq2seq": """
+    """,
+    "tf.contrib.legacy_seq2seq": """
+    """,
+    "tf.contrib.layers": """
+        layers.core: dropout flatten
+    """,
+    "tf.contrib.crf": """
+    """,
+    "tf.contrib.framework": """
+        state.collections: create_global_step get_global_step get_or_create_global_step
+        files.reader: list_variables load_checkpoint load_variable
+    """,
+    "tf.contrib.framework.nest": """
+        core.nest: assert_same_structure flatten is_sequence map_structure pack_sequence_as
+    """,
+    "tf.contrib.losses": """
+        kernels.sums: softmax_cross_entropy sparse_softmax_cross_entropy
+    """,
+    "tf.contrib.training": """
+        app.config: HParams
+    """,
+    "tf.contrib.lookup": """
+    """,
+    "tf.contrib.data": """
+    """,
+    "tf.contrib.learn.ModeKeys": """
+    """,
+    "tf.contrib.metrics": """
+    """,
+    "tf.layers": """
+        layers.base: Layer
+        layers.specs: InputSpec
+        layers.core: Dense Dropout Flatten dense dropout flatten
+    """,
+    "tf.losses": """
+    """,
+    "tf.metrics": """
+    """,
+    "tf.train": """
+        train.optimizer: Optimizer
+        train.optimizers: AdadeltaOptimizer AdagradOptimizer AdamOptimizer FtrlOptimizer
+            GradientDescentOptimizer MomentumOptimizer ProximalAdagradOptimizer
+            ProximalGradientDescentOptimizer RMSPropOptimizer
+        train.averages: ExponentialMovingAverage
+        train.decays: cosine_decay cosine_decay_restarts exponential_decay inverse_time_decay
+            linear_cosine_decay natural_exp_decay noisy_linear_cosine_decay piecewise_constant
+            piecewise_constant_decay=piecewise_constant polynomial_decay
+        state.collections: assert_global_step create_global_step get_global_step
+            get_or_create_global_step global_step
+        train.saver: Saver
+        files.messages: CheckpointState SaverDef
+        files.checkpoint_state: checkpoint_exists generate_checkpoint_state_proto
+            get_checkpoint_mtimes get_checkpoint_state latest_checkpoint remove_checkpoint
+            update_checkpoint_state
+        files.reader: NewCheckpointReader list_variables load_checkpoint load_variable
+        files.meta_graph: export_meta_graph import_meta_graph write_graph
+        train.supervisor: MonitoredSession MonitoredTrainingSession Supervisor
+        train.queues: Coordinator QueueRunner add_queue_runner batch input_producer limit_epochs
+            range_input_producer slice_input_producer slice_input_producer start_queue_runners
+            string_input_producer
+        summary: SummaryWriter=FileWriter
+        app.config: ClusterDef
+    """,
+    "tf.summary": """
+        summary: FileWriter FileWriterCache histogram image merge merge_all scalar
+            tensor_summary text
+        files.events: summary_iterator
+    """,
+    "tf.data": """
+        data.dataset: Dataset TextLineDataset
+        data.iterator: Iterator
+    """,
+    "tf.errors": """
+        core.errors: AbortedError AlreadyExistsError CancelledError DataLossError
+            DeadlineExceededError FailedPreconditionError InternalError InvalidArgumentError
+            NotFoundError OpError OutOfRangeError PermissionDeniedError ResourceExhaustedError
+            UnavailableError UnimplementedError UnknownError
+    """,
+    "tf.app": """
+        app.flags: run
+    """,
+    "tf.app.flags": """
+        app.flags: DEFINE_bool DEFINE_boolean DEFINE_enum DEFINE_float DEFINE_integer
+            DEFINE_list DEFINE_string FLAGS FlagValues mark_flag_as_required
+            mark_flags_as_required
+    """,
+    "tf.gfile": """
+        app.gfile: Copy DeleteRecursively Exists FastGFile GFile Glob IsDirectory ListDirectory
+            MakeDirs MkDir Open Remove Rename Stat Walk
+    """,
+    "tf.logging": """
+        app.logging: DEBUG ERROR FATAL INFO WARN debug error fatal get_verbosity info log
+            log_every_n log_first_n set_verbosity vlog warn warning
+    """,
+    "tf.initializers": """
+        initializers: constant=constant_initializer glorot_normal=glorot_normal_initializer
+            glorot_uniform=glorot_uniform_initializer he_normal he_uniform
+            identity=identity_initializer lecun_normal lecun_uniform ones=ones_initializer
+            orthogonal=orthogonal_initializer random_normal=random_normal_initializer
+            random_uniform=random_uniform_initializer
+            truncated_normal=truncated_normal_initializer
+            uniform_unit_scaling=uniform_unit_scaling_initializer
+            variance_scaling=variance_scaling_initializer zeros=zeros_initializer
+        state.collections: global_variables=global_variables_initializer
+            local_variables=local_variables_initializer variables=variables_initializer
+    """,
+    "tf.random": """
+        ops.random: categorical gamma=random_gamma multinomial normal=random_normal
+            poisson=random_poisson shuffle=random_shuffle truncated_normal
+            uniform=random_uniform
+        core.graph: set_random_seed
+    """,
+    "tf.math": """
+        ops.arithmetic: accumulate_n add add_n atan2 divide floordiv floormod maximum minimum
+            multiply pow scalar_mul squared_difference subtract truediv
+        ops.elementwise: abs acos acosh asin asinh atan atanh ceil cos cosh digamma erf erfc exp
+            expm1 floor is_finite is_inf is_nan lgamma log log1p log_sigmoid negative reciprocal
+            rint round rsqrt sigmoid sign sin sinh sqrt square tan tanh
+        ops.reductions: argmax argmin count_nonzero reduce_all reduce_any reduce_logsumexp
+            reduce_max reduce_mean reduce_min reduce_prod reduce_sum
+        ops.ranges: cumprod cumsum
+        ops.comparisons: equal greater greater_equal less less_equal logical_and logical_not
+            logical_or logical_xor not_equal
+        ops.segments: segment_sum unsorted_segment_sum
+        ops.activations: softplus softsign
+        ops.nn: in_top_k top_k
+        ops.normalization: l2_normalize
+        ops.softmax: log_softmax softmax
+    """,
+    "tf.linalg": """
+        ops.products: matmul tensordot
+        ops.matrices: band_part=matrix_band_part diag diag_part tensor_diag=diag
+        ops.linalg: eye
+        ops.reshaping: transpose=matrix_transpose
+        ops.einsum: einsum
+        ops.normalization: l2_normalize
+        ops.reductions: trace
+    """,
+    "tf.graph_util": """
+    """,
+    "tf.compat": """
+        app.config: as_bytes as_str as_text
+    """,
+    "tf.test": """
+        app.config: get_temp_dir gpu_device_name is_built_with_cuda is_gpu_available
+    """,
+    "tf.examples.tutorials.mnist.input_data": """
+        data.mnist: DataSet Datasets read_data_sets
+    """,
+    "tf.strings": """
+        ops.checks: as_string join=string_join
+    """,
+    "tf.keras": """
+    """,
+    "tf.keras.layers": """
+    """,
+    "tf.keras.models": """
+    """,
+    "tf.keras.initializers": """
+        keras.initializers: RandomNormal RandomUniform TruncatedNormal
+        keras.constraints: deserialize get serialize
+    """,
+    "tf.keras.activations": """
+        keras.constraints: deserialize get serialize
+    """,
+    "tf.keras.optimizers": """
+        keras.constraints: get
+    """,
+    "tf.keras.losses": """
+        keras.constraints: get
+    """,
+    "tf.keras.metrics": """
+        keras.constraints: get
+    """,
+    "tf.keras.regularizers": """
+        keras.regularizers: L1L2 Regularizer l1 l1_l2 l2
+        keras.constraints: get
+    """,
+    "tf.keras.callbacks": """
+    """,
+    "tf.keras.utils": """
+    """,
+    "tf.keras.backend": """
+    """,
+    "tf.keras.preprocessing.sequence": """
+    """,
+    "tf.keras.preprocessing.text": """
+    """,
+}
+
+# Namespaces with the names of others.
+ALIASES = {
+    "tf.compat.v1": "tf",
+    "tf.contrib.crf.python.ops.crf": "tf.contrib.crf",
+    "tf.contrib.nn": "tf.nn",
+    "tf.contrib.rnn.core_rnn_cell": "tf.contrib.rnn",
+    "tf.contrib.rnn.python.ops.core_rnn_cell": "tf.contrib.rnn",
+    "tf.contrib.rnn.python.ops.rnn_cell": "tf.contrib.rnn",
+    "tf.contrib.seq2seq.python.ops.attention_wrapper": "tf.contrib.seq2seq",
+    "tf.contrib.seq2seq.python.ops.basic_decoder": "tf.contrib.seq2seq",
+    "tf.contrib.seq2seq.python.ops.beam_search_decoder": "tf.contrib.seq2seq",
+    "tf.contrib.seq2seq.python.ops.decoder": "tf.contrib.seq2seq",
+    "tf.contrib.seq2seq.python.ops.helper": "tf.contrib.seq2seq",
+    "tf.contrib.summary": "tf.summary",
+    "tf.flags": "tf.app.flags",
+    "tf.python.framework.dtypes": "tf",
+    "tf.python.framework.ops": "tf",
+    "tf.python.layers.core": "tf.layers",
+    "tf.python.ops.array_ops": "tf",
+    "tf.python.ops.control_flow_ops": "tf",
+    "tf.python.ops.init_ops": "tf",
+    "tf.python.ops.lookup_ops": "tf.contrib.lookup",
+    "tf.python.ops.math_ops": "tf",
+    "tf.python.ops.nn": "tf.nn",
+    "tf.python.ops.nn_ops": "tf.nn",
+    "tf.python.ops.random_ops": "tf",
+    "tf.python.ops.rnn": "tf.nn",
+    "tf.python.ops.rnn_cell": "tf.contrib.rnn",
+    "tf.python.ops.rnn_cell_impl": "tf.nn.rnn_cell",
+    "tf.python.ops.seq2seq": "tf.nn.seq2seq",
+    "tf.python.ops.variable_scope": "tf",
+    "tf.python.platform.gfile": "tf.gfile",
+    "tf.python.util.nest": "tf.contrib.framework.nest",
+}
+
+_OUTSIDE = "it is not part of recurrent programs"
+
+# What to write for names that are not provided, and for all names in them.
+INSTEAD = {
+    "tf.contrib.cudnn_rnn": "it needs a GPU; write tf.contrib.rnn.LSTMBlockFusedCell, or "
+    "tf.contrib.rnn.CudnnCompatibleLSTMCell",
+    "tf.contrib.estimator": _OUTSIDE,
+    "tf.contrib.keras": "write tf.keras",
+    "tf.contrib.learn": "it is not provided; write the training loop with sess.run",
+    "tf.contrib.lite": "ostinato exports a layer to ONNX and to C",
+    "tf.contrib.slim": "write tf.layers and tf.contrib.layers",
+    "tf.contrib.tensorboard": "it is not provided; remove the projector, it only shows embeddings",
+    "tf.debugging": "write tf.Assert and tf.assert_equal",
+    "tf.distribute": "it is not provided: there is one device",
+    "tf.enable_eager_execution": "there are graphs only; write sess.run, or use ostinato's layers",
+    "tf.estimator": "it is not provided; write the training loop with sess.run",
+    "tf.feature_column": _OUTSIDE,
+    "tf.image": _OUTSIDE,
+    "tf.initialize_all_tables": "write tf.tables_initializer()",
+    "tf.lite": "ostinato exports a layer to ONNX and to C",
+    "tf.merge_all_summaries": "write tf.summary.merge_all()",
+    "tf.mul": "write tf.multiply",
+    "tf.neg": "write tf.negative",
+    "tf.nn.conv3d": _OUTSIDE,
+    "tf.pack": "write tf.stack",
+    "tf.python.debug": "it is not provided; use tf.Print or sess.run to see values",
+    "tf.saved_model": "write tf.train.Saver; ostinato exports a layer to ONNX and to C",
+    "tf.scalar_summary": "write tf.summary.scalar(name, tensor)",
+    "tf.select": "write tf.where",
+    "tf.histogram_summary": "write tf.summary.histogram(name, tensor)",
+    "tf.spectral": _OUTSIDE,
+    "tf.sub": "write tf.subtract",
+    "tf.unpack": "write tf.unstack",
+}

@@ -1,0 +1,412 @@
+"""Private: sums, means, extremes and others over dimensions."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from ...errors import InputError
+from ..core.constant import constant, constant_value
+from ..core.dtypes import DType, DTypeLike, as_dtype
+from ..core.graph import (
+    Operation,
+    Tensor,
+    TensorLike,
+    apply,
+    convert_to_tensor,
+    name_scope,
+)
+from ..core.registry import define, gradient, not_differentiable
+from ..core.shape import TensorShape, unknown_shape
+from ..core.shapes_of import axis_of, index_dtypes
+from ..kernels import sums
+from . import arithmetic, arrays, comparisons, elementwise, ranges
+from .inference import checked
+
+__all__ = [
+    "arg_max",
+    "arg_min",
+    "argmax",
+    "argmin",
+    "count_nonzero",
+    "reduce_all",
+    "reduce_any",
+    "reduce_logsumexp",
+    "reduce_max",
+    "reduce_mean",
+    "reduce_min",
+    "reduce_prod",
+    "reduce_std",
+    "reduce_sum",
+    "reduce_variance",
+    "reduced_shape",
+    "trace",
+]
+
+
+def _axes(given: np.ndarray, rank: int, called: str) -> tuple[int, ...]:
+    return tuple(sorted({axis_of(i, rank, called) for i in given.reshape(-1)}))
+
+
+def _without(shape: TensorShape, axes: tuple[int, ...], keepdims: bool) -> TensorShape:
+    kept = shape.as_list()
+    return TensorShape(
+        [1 if i in axes else n for i, n in enumerate(kept) if keepdims or i not in axes]
+    )
+
+
+def _reduction(
+    function: str,
+    type: str,  # noqa: A002
+    kernel: Callable,
+    doc: str,
+    kinds: str = "iufc",
+) -> Callable:
+    def outputs(op: Operation) -> list[tuple[DType, Any]]:
+        dtype = checked(op, kinds, f"tf.{function}")
+        shape, axes = op.inputs[0].shape, constant_value(op.inputs[1])
+        keepdims = op.attrs["keep_dims"]
+        if shape.ndims is None or axes is None:
+            return [(dtype, unknown_shape(shape.ndims if keepdims else None))]
+        return [(dtype, _without(shape, _axes(axes, shape.ndims, f"tf.{function}"), keepdims))]
+
+    def compute(op: Operation, x: np.ndarray, axes: np.ndarray) -> np.ndarray:
+        over = _axes(axes, x.ndim, op.name)
+        return kernel(x, over, op.attrs["keep_dims"]) if over else x
+
+    define(type, outputs, compute)
+
+    def reduce(
+        input_tensor: TensorLike,
+        axis: Any = None,
+        keepdims: bool | None = None,
+        name: str | None = None,
+        reduction_indices: Any = None,
+        keep_dims: bool | None = None,
+    ) -> Tensor:
+        called = f"tf.{function}"
+        axis = _one_of("axis", axis, "reduction_indices", reduction_indices, called)
+        keepdims = bool(_one_of("keepdims", keepdims, "keep_dims", keep_dims, called))
+        over = _all_axes(input_tensor) if axis is None else axis
+        result = apply(
+            type,
+            {"input": input_tensor, "reduction_indices": over},
+            name=name,
+            attrs={"keep_dims": keepdims},
+            dtypes=index_dtypes(reduction_indices=over),
+        ).outputs[0]
+        if axis is None and not keepdims and not result.shape.is_fully_defined():
+            result.set_shape([])
+        return result
+
+    reduce.__name__ = reduce.__qualname__ = function
+    reduce.__doc__ = f"""{doc} over some dimensions.
+
+    Args:
+        input_tensor: The tensor.
+        axis: The dimension or dimensions; None for all.
+        keepdims: Whether to keep the reduced dimensions, with size 1.
+        name: The name of the operation.
+        reduction_indices, keep_dims: Older names of `axis` and `keepdims`.
+    """
+    return reduce
+
+
+def _one_of(name: str, value: Any, old: str, old_value: Any, called: str) -> Any:
+    """The value of an argument that has an older name too."""
+    if old_value is None:
+        return value
+    if value is not None:
+        raise InputError(f"{called}: Cannot specify both '{name}' and '{old}': give {name}")
+    return old_value
+
+
+def _all_axes(x: TensorLike) -> Tensor:
+    if isinstance(x, Tensor) and x.shape.ndims is not None:
+        return constant(np.arange(x.shape.ndims), dtype="int32")
+    return ranges.range(0, arrays.rank(x))
+
+
+def _extreme(function: Callable, largest: bool) -> Callable:
+    def compute(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
+        if x.size:
+            return function(x, axis=axes, keepdims=keepdims)
+        limits = np.finfo(x.dtype) if x.dtype.kind == "f" else np.iinfo(x.dtype)
+        worst = x.dtype.type(limits.min if largest else limits.max)
+        return function(x, axis=axes, keepdims=keepdims, initial=worst)
+
+    return compute
+
+
+def _prod(x: np.ndarray, axes: tuple[int, ...], keepdims: bool) -> np.ndarray:
+    return np.prod(x, axis=axes, keepdims=keepdims, dtype=x.dtype)
+
+
+reduce_sum = _reduction("reduce_sum", "Sum", sums.sum, "The sum")
+reduce_mean = _reduction("reduce_mean", "Mean", sums.mean, "The mean")
+reduce_prod = _reduction("reduce_prod", "Prod", _prod, "The product")
+reduce_max = _reduction("reduce_max", "Max", _extreme(np.max, True), "The largest number", "iuf")
+reduce_min = _reduction("reduce_min", "Min", _extreme(np.min, False), "The smallest number", "iuf")
+reduce_all = _reduction(
+    "reduce_all",
+    "All",
+    lambda x, axes, keepdims: np.all(x, axis=axes, keepdims=keepdims),
+    "Whether all are true",
+    "b",
+)
+reduce_any = _reduction(
+    "reduce_any",
+    "Any",
+    lambda x, axes, keepdims: np.any(x, axis=axes, keepdims=keepdims),
+    "Whether any is true",
+    "b",
+)
+not_differentiable("All", "Any")
+
+
+def count_nonzero(
+    input_tensor: TensorLike,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    dtype: DTypeLike = "int64",
+    name: str | None = None,
+    reduction_indices: Any = None,
+    keep_dims: bool | None = None,
+) -> Tensor:
+    """The number of elements that are not 0, over some dimensions; see `reduce_sum`."""
+    axis = _one_of("axis", axis, "reduction_indices", reduction_indices, "tf.count_nonzero")
+    keepdims = _one_of("keepdims", keepdims, "keep_dims", keep_dims, "tf.count_nonzero")
+    with name_scope(name, "count_nonzero"):
+        x = convert_to_tensor(input_tensor, name="input")
+        zero = arrays.zeros([], dtype=x.dtype.base_dtype)
+        counted = elementwise.cast(comparisons.not_equal(x, zero), "int64")
+        return elementwise.cast(reduce_sum(counted, axis=axis, keepdims=keepdims), dtype)
+
+
+def reduce_logsumexp(
+    input_tensor: TensorLike,
+    axis: Any = None,
+    keepdims: bool | None = None,
+    name: str | None = None,
+    reduction_indices: Any = None,
+    keep_dims: bool | None = None,
+) -> Tensor:
+    """log(sum(exp(x))) over some dimensions, without overflow; see `reduce_sum`."""
+    axis = _one_of("axis", axis, "reduction_indices", reduction_indices, "tf.reduce_logsumexp")
+    keepdims = bool(_one_of("keepdims", keepdims, "keep_dims", keep_dims, "tf.reduce_logsumexp"))
+    x = convert_to_tensor(input_tensor)
+    with name_scope(name, "ReduceLogSumExp"):
+        largest = reduce_max(x, axis=axis, keepdims=True)
+        finite = elementwise.is_finite(largest)
+        shift = arrays.stop_gradient(arrays.where(finite, largest, arrays.zeros_like(largest)))
+        total = reduce_sum(elementwise.exp(arithmetic.subtract(x, shift)), axis, keepdims=keepdims)
+        result = elementwise.log(total)
+        if not keepdims:
+            shift = arrays.reshape(shift, arrays.shape(result))
+        result = arithmetic.add(result, shift)
+        if axis is None and not keepdims and not result.shape.is_fully_defined():
+            result.set_shape([])
+        return result
+
+
+def reduce_variance(
+    input_tensor: TensorLike, axis: Any = None, keepdims: bool = False, name: str | None = None
+) -> Tensor:
+    """The variance over some dimensions; see `reduce_sum`."""
+    with name_scope(name or "reduce_variance"):
+        means = reduce_mean(input_tensor, axis=axis, keepdims=True)
+        squares = elementwise.square(input_tensor - means)
+        return reduce_mean(squares, axis=axis, keepdims=keepdims)
+
+
+def reduce_std(
+    input_tensor: TensorLike, axis: Any = None, keepdims: bool = False, name: str | None = None
+) -> Tensor:
+    """The standard deviation over some dimensions; see `reduce_sum`."""
+    with name_scope(name or "reduce_std"):
+        return elementwise.sqrt(reduce_variance(input_tensor, axis=axis, keepdims=keepdims))
+
+
+def trace(x: TensorLike, name: str | None = None) -> Tensor:
+    """The sum of the diagonal of each matrix (..., M, N)."""
+    with name_scope(name, "Trace") as scope:
+        x = convert_to_tensor(x, name="x")
+        return reduce_sum(arrays.matrix_diag_part(x), [-1], name=scope)
+
+
+# Indices of extremes
+
+
+def _index_of(function: str, type: str, kernel: Callable, which: str) -> Callable:  # noqa: A002
+    def outputs(op: Operation) -> list[tuple[DType, Any]]:
+        checked(op, "iuf", f"tf.{function}")
+        shape, axis = op.inputs[0].shape, constant_value(op.inputs[1])
+        kind = op.attrs["output_type"]
+        if shape.ndims is None:
+            return [(kind, TensorShape(None))]
+        if axis is None:
+            return [(kind, unknown_shape(max(shape.ndims - 1, 0)))]
+        over = axis_of(axis.reshape(()), shape.ndims, f"tf.{function}")
+        return [(kind, _without(shape, (over,), False))]
+
+    def compute(op: Operation, x: np.ndarray, axis: np.ndarray) -> np.ndarray:
+        found = kernel(x, axis=axis_of(axis, x.ndim, op.name))
+        return np.asarray(found, op.attrs["output_type"].as_numpy_dtype)
+
+    define(type, outputs, compute)
+    not_differentiable(type)
+
+    def index(
+        input: TensorLike,  # noqa: A002
+        axis: Any = None,
+        name: str | None = None,
+        dimension: Any = None,
+        output_type: DTypeLike = "int64",
+    ) -> Tensor:
+        over = _one_of("axis", axis, "dimension", dimension, f"tf.{function}")
+        over = 0 if over is None else over
+        return apply(
+            type,
+            {"input": input, "dimension": over},
+            name=name,
+            attrs={"output_type": as_dtype(output_type)},
+            dtypes=index_dtypes(dimension=over),
+        ).outputs[0]
+
+    index.__name__ = index.__qualname__ = function
+    index.__doc__ = f"""The index of the {which} number along a dimension; of equal ones, the first.
+
+    Args:
+        input: The tensor.
+        axis: The dimension; None for the first one.
+        name: The name of the operation.
+        dimension: Older name of `axis`.
+        output_type: The dtype, int32 or int64.
+    """
+    return index
+
+
+argmax = _index_of("argmax", "ArgMax", np.argmax, "largest")
+argmin = _index_of("argmin", "ArgMin", np.argmin, "smallest")
+
+
+def arg_max(
+    input: TensorLike,  # noqa: A002
+    dimension: TensorLike,
+    output_type: DTypeLike = "int64",
+    name: str | None = None,
+) -> Tensor:
+    """Older name of `argmax`."""
+    return argmax(input, dimension, name, output_type=output_type)
+
+
+def arg_min(
+    input: TensorLike,  # noqa: A002
+    dimension: TensorLike,
+    output_type: DTypeLike = "int64",
+    name: str | None = None,
+) -> Tensor:
+    """Older name of `argmin`."""
+    return argmin(input, dimension, name, output_type=output_type)
+
+
+# Gradients
+
+
+def reduced_shape(input_shape: TensorLike, axes: TensorLike) -> Tensor:
+    """The shape after a reduction that keeps the reduced dimensions.
+
+    Args:
+        input_shape: The sizes before it.
+        axes: The dimensions; negative ones count from the end.
+    """
+    input_shape = elementwise.to_int32(input_shape)
+    axes = elementwise.to_int32(axes)
+    rank = arrays.size(input_shape)
+    axes = (axes + rank) % rank
+    count = arrays.shape(axes)
+    return arrays.dynamic_stitch([ranges.range(rank), axes], [input_shape, arrays.fill(count, 1)])
+
+
+def _repeats(sizes: Tensor, reduced: Tensor) -> Tensor:
+    # 0 / 0 is 0
+    return sizes // arithmetic.maximum(reduced, 1)
+
+
+# Operations whose values TensorFlow's Python functions know before a run. Other constants, which
+# only its C++ functions compute, do not shorten the gradient of a sum.
+_KNOWN = {"Const", "Shape", "Size", "Rank", "Range", "Cast", "ConcatV2", "Pack", "Fill"}
+
+
+def _spread(op: Operation, grad: Tensor) -> Tensor:
+    """The gradient of a sum."""
+    x, axes = op.inputs
+    rank = x.shape.ndims
+    over = constant_value(axes) if rank is not None and axes.op.type in _KNOWN else None
+    if over is not None and np.array_equal(over, np.arange(rank)):  # type: ignore[arg-type]
+        grad = arrays.reshape(grad, [1] * rank)  # type: ignore[operator]
+        known = x.shape.is_fully_defined()
+        sizes = constant(x.shape.as_list(), dtype="int32") if known else arrays.shape(x)
+        return arrays.tile(grad, sizes)
+    sizes = arrays.shape(x)
+    reduced = reduced_shape(sizes, axes)
+    repeats = _repeats(sizes, reduced)
+    return arrays.tile(arrays.reshape(grad, reduced), repeats)
+
+
+@gradient("Sum")
+def _sum_gradient(op: Operation, grad: Tensor) -> list:
+    return [_spread(op, grad), None]
+
+
+@gradient("Mean")
+def _mean_gradient(op: Operation, grad: Tensor) -> list:
+    total = _spread(op, grad)
+    (x, _), y = op.inputs, op.outputs[0]
+    dtype = total.dtype.base_dtype
+    if x.shape.is_fully_defined() and y.shape.is_fully_defined():
+        count = x.shape.num_elements() // max(y.shape.num_elements(), 1)  # type: ignore
+        factor = constant(count, dtype=dtype)
+    else:
+        sizes = arrays.shape(x), arrays.shape(y)
+        factor = _repeats(*(reduce_prod(s) for s in sizes))
+    return [arithmetic.truediv(total, elementwise.cast(factor, dtype)), None]
+
+
+@gradient("Max", "Min")
+def _extreme_gradient(op: Operation, grad: Tensor) -> list:
+    """The gradient is shared among equal extremes."""
+    x, axes = op.inputs
+    reduced = reduced_shape(arrays.shape(x), axes)
+    y = arrays.reshape(op.outputs[0], reduced)
+    grad = arrays.reshape(grad, reduced)
+    chosen = elementwise.cast(comparisons.equal(y, x), grad.dtype.base_dtype)
+    count = arrays.reshape(reduce_sum(chosen, axes), reduced)
+    return [arithmetic.div(chosen, count) * grad, None]
+
+
+@gradient("Prod")
+def _prod_gradient(op: Operation, grad: Tensor) -> list:
+    """The derivative by a factor is the product of those before it and of those after it: a
+    quotient would fail where a factor is 0.
+    """
+    x, axes = op.inputs
+    sizes = arrays.shape(x)
+    flat_axes = arrays.reshape(axes, [-1])
+    reduced = reduced_shape(sizes, axes)
+    repeats = _repeats(sizes, reduced)
+    grad = arrays.tile(arrays.reshape(grad, reduced), repeats)
+    rank = arrays.rank(x)
+    over = elementwise.cast((flat_axes + rank) % rank, "int32")
+    others, _ = arrays.setdiff1d(ranges.range(0, rank), over)
+    order = arrays.concat([over, others], 0)
+    factors = reduce_prod(arrays.gather(sizes, over))
+    columns = reduce_prod(arrays.gather(sizes, others))
+    moved = arrays.transpose(x, order)
+    moved_shape = arrays.shape(moved)
+    matrix = arrays.reshape(moved, (factors, columns))
+    before = ranges.cumprod(matrix, axis=0, exclusive=True)
+    after = ranges.cumprod(matrix, axis=0, exclusive=True, reverse=True)
+    y = arrays.reshape(before * after, moved_shape)
+    result = grad * arrays.transpose(y, arrays.invert_permutation(order))
+    return [arrays.reshape(result, sizes), None]

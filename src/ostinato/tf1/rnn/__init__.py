@@ -1,0 +1,1 @@
+"""Private: recurrent cells and the functions that run them over sequences."""

@@ -1,0 +1,1 @@
+"""Private: variables, the scopes that name and share them, and their collections."""

@@ -1,0 +1,1 @@
+"""Private: optimizers, learning rates, averages, gradient clipping and checkpoints."""
