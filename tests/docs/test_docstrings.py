@@ -9,7 +9,7 @@ import re
 import pytest
 
 import ostinato
-from ostinato.tf1 import random
+from ostinato.tf1.kernels import random
 
 MODULES = [
     "ostinato",

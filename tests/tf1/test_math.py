@@ -212,6 +212,16 @@ def test_older_names_of_arguments_are_accepted():
     assert results[3] == 8 and results[3].dtype == np.int64
 
 
+@pytest.mark.parametrize(
+    "order, axis", [("euclidean", None), (2, 1), (1, 0), (np.inf, 1), (3, 1), (1, (0, 1)),
+                    (np.inf, (0, 1)), ("fro", (0, 1))],
+)  # fmt: skip
+def test_norms_are_numpys(order, axis):
+    x = A if axis is not None else A.reshape(-1)
+    wanted = np.linalg.norm(x, None if order == "euclidean" else order, axis)
+    np.testing.assert_allclose(run(math.norm(x, order, axis)), wanted, rtol=1e-12)
+
+
 def test_extremes_of_nothing_are_the_limits():
     empty = arrays.placeholder_with_default(np.zeros((0, 2), np.float32), [None, 2])
     assert run(math.reduce_max(empty, 0)).tolist() == [np.finfo(np.float32).min] * 2

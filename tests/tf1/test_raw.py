@@ -134,10 +134,7 @@ def test_a_loop_that_is_over_before_it_begins_puts_nothing_out():
         assert (
             sess.run(outputs.size()) == 0 and sess.run(state).tolist() == np.ones([2, 4]).tolist()
         )
-        with pytest.raises(
-            tf.errors.InvalidArgumentError, match="0 tensors, and not all were written"
-        ):
-            sess.run(outputs.stack())
+        assert sess.run(outputs.stack()).shape == (0, 2, 4)
 
 
 def _returning(first, later):
@@ -145,13 +142,6 @@ def _returning(first, later):
         return first if cell_output is None else later
 
     return lambda: raw_rnn(tf.nn.rnn_cell.GRUCell(4), loop_fn)
-
-
-def _after_a_graph_seed():
-    tf.set_random_seed(1)
-    _returning(
-        (tf.zeros([2], dtype=tf.bool), tf.zeros([2, 3]), tf.zeros([2, 4]), None, None), None
-    )()
 
 
 MISTAKES = {
@@ -174,7 +164,6 @@ MISTAKES = {
         )(),
         "another structure in a step of the loop than in the first call",
     ),
-    "a graph seed": (_after_a_graph_seed, r"after tf\.nn\.raw_rnn: its seed depends"),
 }
 
 

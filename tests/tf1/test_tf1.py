@@ -16,7 +16,8 @@ import pytest
 
 import ostinato.tf1 as tf
 from ostinato.errors import InputError, SizeError
-from ostinato.tf1 import random
+from ostinato.tf1.kernels import random
+from ostinato.tf1.names import INSTEAD
 from places import ROOT
 
 LESSON = ROOT / "examples" / "tf1_lesson.py"
@@ -257,9 +258,9 @@ def test_shapes_may_be_known_in_a_run_alone():
     ]
     assert [t.shape.as_list() for t in made] == [
         [None, 2, None],
-        [None, None],
+        [None, 4],
         [None, 3],
-        [None, None],
+        [None, 4],
         [None, 4],
         [None, 2],
     ]
@@ -284,6 +285,10 @@ def test_operations_that_join_sizes_are_counted_as_tensorflow_makes_them():
         "Reshape/shape/1",
         "Reshape/shape",
         "Reshape",
+        "zeros/mul/y",
+        "zeros/mul",
+        "zeros/Less/y",
+        "zeros/Less",
         "zeros/packed/1",
         "zeros/packed",
         "zeros/Const",
@@ -338,7 +343,7 @@ def test_a_variable_begun_with_a_value_has_its_kind_of_number():
         tf.get_variable("table", initializer=np.zeros((2, 3))),
     )
     count = tf.get_variable("count", [], tf.int32)
-    assert [v.dtype for v in (step, table, count)] == [
+    assert [v.dtype.base_dtype for v in (step, table, count)] == [
         tf.int32,
         tf.float64,
         tf.int32,
@@ -461,9 +466,9 @@ def _dropout(**options):
 
 WRONG = {
     "a name that TensorFlow 1 has and this has not": (
-        lambda: tf.layers,
+        lambda: tf.estimator,
         AttributeError,
-        r"tf\.layers is not provided",
+        r"tf\.estimator is not provided",
     ),
     "a name with a letter wrong": (
         lambda: tf.nn.dynamic_rn,
@@ -471,11 +476,11 @@ WRONG = {
         r"the nearest name is tf\.nn\.dynamic_rnn\.$",
     ),
     "a name that TensorFlow 1 has, and what to write": (
-        lambda: tf.train,
+        lambda: tf.contrib.slim,
         AttributeError,
-        r"tf\.train is not provided.*: train with torch",
+        r"tf\.contrib\.slim is not provided.*: write tf\.layers",
     ),
-    "a name of TensorFlow 0": (lambda: tf.nn.rnn, AttributeError, r"write tf\.nn\.static_rnn\.$"),
+    "a name of TensorFlow 0": (lambda: tf.mul, AttributeError, r"write tf\.multiply\.$"),
     "a cell of contrib": (
         lambda: tf.contrib.rnn.NTMCell,
         AttributeError,
@@ -490,11 +495,6 @@ WRONG = {
         lambda: tf.nn.rnn_cell.GRUCell("2"),
         SizeError,
         r"num_units='2'.*whole number",
-    ),
-    "an activation by name": (
-        lambda: tf.nn.rnn_cell.GRUCell(2, activation="tanh"),
-        InputError,
-        r"activation='tanh'.*tf\.nn\.tanh",
     ),
     "sharded weights": (
         lambda: tf.nn.rnn_cell.LSTMCell(2, num_unit_shards=2),
@@ -617,7 +617,7 @@ WRONG = {
     "a tensor that does not exist": (
         lambda: tf.Session().run("rnn/transpose:0"),
         InputError,
-        "'rnn/transpose:0' is not an operation",
+        "'rnn/transpose', does not exist in the graph",
     ),
     "a run of nothing": (
         lambda: tf.Session().run(3),
@@ -634,26 +634,11 @@ WRONG = {
         tf.errors.InvalidArgumentError,
         "'x'.*feed_dict",
     ),
-    "a placeholder without a shape": (
-        lambda: tf.placeholder(tf.float32),
-        InputError,
-        r"\[None, None, 4\]",
-    ),
     "a value of another shape": (_fed_with_another_shape, SizeError, r"\(2, 4\).*'x:0'.*\(\?, 3\)"),
     "a key that is not a tensor": (
         lambda: tf.Session().run(tf.constant(1.0), {3: 1}),
         tf.errors.InvalidArgumentError,
         "the key 3",
-    ),
-    "a seed after gradients": (
-        _random_after_gradients,
-        InputError,
-        r"after tf\.gradients: its seed depends",
-    ),
-    "a derivative by whole numbers": (
-        lambda: tf.gradients(tf.constant(1.0), tf.constant(1)),
-        InputError,
-        "integers have no derivative",
     ),
     "dtypes mixed": (
         lambda: tf.constant(1.0) + tf.constant(1),
@@ -661,9 +646,9 @@ WRONG = {
         r"int32 where float32 is expected: write tf\.cast",
     ),
     "a dtype that is not there": (
-        lambda: tf.constant(1.0, dtype="float16"),
+        lambda: tf.constant(1.0, dtype="float128"),
         InputError,
-        r"'float16' is not provided: use one of tf\.float32",
+        r"'float128' is not provided: use one of tf\.float32",
     ),
     "matrices that do not fit": (
         lambda: tf.matmul(tf.ones([2, 3]), tf.ones([4, 2])),
@@ -743,7 +728,7 @@ WRONG = {
     "numbers that fill no such shape in a run": (
         lambda: _reshaped([4, -1]),
         tf.errors.InvalidArgumentError,
-        r"\(2, 3\) fails.*\[4, -1\]",
+        r"\(2, 3\).*fails.*\[4, -1\]",
     ),
     "dimensions that are not 1 taken out": (
         lambda: tf.squeeze(tf.ones([2, 3]), 1),
@@ -800,11 +785,6 @@ WRONG = {
         tf.errors.InvalidArgumentError,
         "out of bounds.*with matching shapes",
     ),
-    "a slice to a tensor": (
-        lambda: tf.ones([2])[: tf.constant(1)],
-        InputError,
-        "use whole numbers, slices of them",
-    ),
     "a shape and a value": (
         lambda: tf.get_variable("w", [4], initializer=0.0),
         SizeError,
@@ -818,12 +798,12 @@ WRONG = {
     "a variable again with another dtype": (
         lambda: _again(dtype=tf.float64),
         InputError,
-        "exists with dtype float32.*float64",
+        "specified dtype float64 and found dtype float32",
     ),
     "a variable again with another shape": (
         lambda: _again(shape=3),
         SizeError,
-        r"exists with shape \(2,\).*\(3,\)",
+        r"specified shape \(3,\) and found shape \(2,\)",
     ),
     "a variable begun with another dtype": (
         lambda: tf.Variable(tf.zeros([2]), dtype=tf.float64),
@@ -837,8 +817,8 @@ WRONG = {
     ),
     "a value of another shape assigned in a run": (
         lambda: _assigned(),
-        SizeError,
-        r"\(3,\).*\(2,\)",
+        tf.errors.InvalidArgumentError,
+        r"\(2,\).*\(3,\)",
     ),
     "a graph where the machine is named": (
         lambda: tf.Session(tf.Graph()),
@@ -878,21 +858,6 @@ WRONG = {
         lambda: _cell().zero_state(-1, tf.float32),
         InputError,
         r"zero_state\(-1, \.\.\.\): give a number",
-    ),
-    "a bound that is a tensor": (
-        lambda: tf.random_uniform([2], tf.constant(0.0)),
-        InputError,
-        "minval=<tf.Tensor.*give two numbers",
-    ),
-    "a cell of one's own in a loop": (
-        lambda: tf.nn.dynamic_rnn(_own()(2), _x(), dtype=tf.float32),
-        InputError,
-        r"Own is a custom cell.*static_rnn.*@ostinato\.cell",
-    ),
-    "a cell of one's own with options": (
-        lambda: _own()(2, _reuse=True),
-        InputError,
-        "Own passes RNNCell _reuse=True.*leave it out",
     ),
     "an if on a tensor": (lambda: bool(tf.constant(1.0)), TypeError, r"it cannot be used in `if`"),
     "a loop over a tensor": (lambda: list(tf.constant([1.0])), TypeError, r"tf\.unstack"),
@@ -1030,14 +995,12 @@ MISSING = {
     "tf.nn.LSTMCell": "the nearest name is tf.nn.rnn_cell.LSTMCell.",
     "tf.contrib.LSTMCell": "the nearest name is tf.contrib.rnn.LSTMCell.",
     "tf.rnn_cell": "the nearest name is tf.nn.rnn_cell.",
-    "tf.random.set_random_seed": "the nearest name is tf.set_random_seed.",
+    "tf.math.set_random_seed": "the nearest name is tf.set_random_seed.",
     "tf.mul": "write tf.multiply.",
-    "tf.train": "assign what tf.gradients gives.",
-    "tf.contrib.layers": "assign what tf.gradients gives.",
-    "tf.contrib.seq2seq": "docs/contrib.md says what stands for each name of tf.contrib.",
-    "tf.contrib.rnn.NTMCell": "docs/contrib.md says what stands for each name of tf.contrib.",
-    "tf.contrib.xxx": "docs/contrib.md says what stands for each name of tf.contrib.",
-    "tf.random.normal": "np.random.randn(2, 3))).",
+    "tf.estimator": "write the training loop with sess.run.",
+    "tf.contrib.slim": "write tf.layers and tf.contrib.layers.",
+    "tf.contrib.rnn.NTMCell": "docs/tf1.md lists the names that are.",
+    "tf.contrib.xxx": "docs/tf1.md lists the names that are.",
     "tf.xxx": "docs/tf1.md lists the names that are.",
     "tf.nn.xxx": "docs/tf1.md lists the names that are.",
     "tf.errors.xxx": "docs/tf1.md lists the names that are.",
@@ -1061,7 +1024,7 @@ def test_a_missing_name_is_one_sentence_with_what_to_write_instead(name):
 
 
 def test_every_name_that_an_error_tells_to_write_is_there():
-    for said in [*MISSING.values(), *tf._INSTEAD.values()]:
+    for said in [*MISSING.values(), *INSTEAD.values()]:
         for name in re.findall(r"tf(?:\.\w+)+", said):
             if name != "tf.contrib":
                 functools.reduce(getattr, name.split(".")[1:], tf)
@@ -1086,7 +1049,7 @@ def _blocks(page):
     )
 
 
-@pytest.mark.parametrize("name", ["", ".random", ".session"])
+@pytest.mark.parametrize("name", ["", ".kernels.random", ".core.session", ".core.constant"])
 def test_examples_in_docstrings_run(name):
     failed, tried = doctest.testmod(importlib.import_module(f"ostinato.tf1{name}"))
     assert tried and not failed

@@ -211,7 +211,7 @@ def ctc_beam_search_decoder(
         merge_repeated: Whether equal neighbours in a result count as one.
 
     Returns:
-        The labels, sparse, (B, longest), of each result, and their log-probabilities, (B, top_paths).
+        The labels of each result, sparse, (B, longest), and the log-probabilities, (B, top_paths).
 
     Raises:
         SizeError: `top_paths` is larger than `beam_width`.

@@ -77,7 +77,9 @@ class Reduction:
             InputError: It is none of them.
         """
         if key not in cls.all():
-            raise InputError(f"Invalid ReductionKey {key}: give tf.losses.Reduction.MEAN or another")
+            raise InputError(
+                f"Invalid ReductionKey {key}: give tf.losses.Reduction.MEAN or another"
+            )
 
 
 _BY_NONZERO = Reduction.SUM_BY_NONZERO_WEIGHTS
@@ -92,9 +94,7 @@ def add_loss(loss: Tensor, loss_collection: str | None = GraphKeys.LOSSES) -> No
         get_default_graph().add_to_collection(loss_collection, loss)
 
 
-def get_losses(
-    scope: str | None = None, loss_collection: str = GraphKeys.LOSSES
-) -> list[Tensor]:
+def get_losses(scope: str | None = None, loss_collection: str = GraphKeys.LOSSES) -> list[Tensor]:
     """The losses of the graph whose names begin with `scope`."""
     return get_default_graph().get_collection(loss_collection, scope)
 
@@ -112,9 +112,7 @@ def get_regularization_loss(
     return math.add_n(losses, name=name) if losses else convert_to_tensor(0.0)
 
 
-def get_total_loss(
-    add_regularization_losses: bool = True, name: str = "total_loss"
-) -> Tensor:
+def get_total_loss(add_regularization_losses: bool = True, name: str = "total_loss") -> Tensor:
     """The sum of all losses of the graph."""
     losses = get_losses()
     if add_regularization_losses:
@@ -223,7 +221,6 @@ def compute_weighted_loss(
     """
     Reduction.validate(reduction)
     with name_scope(scope, "weighted_loss"):
-        # TensorFlow saves the reduction for its distributed training.
         with control_dependencies((assert_broadcastable(weights, losses),)):
             losses = convert_to_tensor(losses)
             kind = losses.dtype
@@ -380,10 +377,11 @@ def mean_pairwise_squared_error(
             axes = math.range(1, arrays.rank(errors))
             squares = math.reduce_sum(math.square(errors), axis=axes, keepdims=True)
             count = _num_present(errors, weights, per_batch=True)
-            of_squares = 2.0 * _safe_div(squares, math.maximum(count - 1, 0), name="value")
+            of_squares = 2.0 * _safe_div(squares, math.maximum(count - 1, 0))
             sums = math.reduce_sum(errors, axis=axes, keepdims=True)
+            squared_sums = math.square(sums)
             pairs = math.maximum(math.multiply(count, count - 1), 0)
-            of_sums = 2.0 * _safe_div(math.square(sums), pairs, name="value")
+            of_sums = 2.0 * _safe_div(squared_sums, pairs)
             weighted = math.multiply(of_squares - of_sums, weights)
             loss = math.reduce_sum(weighted)
             total = math.reduce_sum(count)
@@ -429,9 +427,7 @@ def sigmoid_cross_entropy(
         logits.shape.assert_is_compatible_with(labels.shape)
         if label_smoothing > 0:
             labels = labels * (1 - label_smoothing) + 0.5 * label_smoothing
-        losses = nn.sigmoid_cross_entropy_with_logits(
-            labels=labels, logits=logits, name="xentropy"
-        )
+        losses = nn.sigmoid_cross_entropy_with_logits(labels=labels, logits=logits, name="xentropy")
         return compute_weighted_loss(losses, weights, scope, loss_collection, reduction)
 
 
@@ -465,9 +461,7 @@ def softmax_cross_entropy(
         return compute_weighted_loss(losses, weights, scope, loss_collection, reduction)
 
 
-def _without_last(
-    labels: Tensor, predictions: Tensor, weights: Any
-) -> tuple[Tensor, Tensor, Any]:
+def _without_last(labels: Tensor, predictions: Tensor, weights: Any) -> tuple[Tensor, Tensor, Any]:
     """Labels and weights without a last dimension of size 1 that the predictions do not have."""
     labels = convert_to_tensor(labels)
     rank = predictions.shape.ndims

@@ -17,13 +17,13 @@ NAMES = {
         core.session: InteractiveSession Session
         core.constant: constant
         core.control_flow: case cond tuple while_loop
-        core.flow_ops: group no_op stack
+        core.flow_ops: group no_op
         core.gradients: AggregationMethod gradients
         kernels.random: device_seed set_device_seed
         ops.shapes: identity identity_n placeholder placeholder_with_default rank shape shape_n
             size stop_gradient
         ops.reshaping: expand_dims invert_permutation matrix_transpose reshape squeeze transpose
-        ops.joining: concat split unstack
+        ops.joining: concat split stack unstack
         ops.slicing: slice strided_slice
         ops.padding: pad tile
         ops.filling: broadcast_dynamic_shape broadcast_static_shape broadcast_to fill ones
@@ -43,7 +43,7 @@ NAMES = {
             sqrt square tan tanh to_double to_float to_int32 to_int64
         ops.comparisons: equal greater greater_equal less less_equal logical_and logical_not
             logical_or logical_xor not_equal
-        ops.reductions: arg_max arg_min argmax argmin count_nonzero reduce_all reduce_any
+        ops.reductions: arg_max arg_min argmax argmin count_nonzero norm reduce_all reduce_any
             reduce_logsumexp reduce_max reduce_mean reduce_min reduce_prod reduce_sum trace
         ops.ranges: cumprod cumsum lin_space linspace range
         ops.products: matmul tensordot
@@ -54,8 +54,7 @@ NAMES = {
             random_shuffle random_uniform truncated_normal
         train.clipping: clip_by_average_norm clip_by_global_norm clip_by_norm clip_by_value
             global_norm verify_tensor_all_finite
-        state.variables: Variable VariableAggregation VariableSynchronization assign assign_add
-            assign_sub scatter_add scatter_sub scatter_update
+        state.variable_type: Variable VariableAggregation VariableSynchronization
         state.scopes: AUTO_REUSE VariableScope get_local_variable get_variable
             get_variable_scope no_regularizer variable_op_scope variable_scope
         state.partitions: fixed_size_partitioner
@@ -64,6 +63,7 @@ NAMES = {
             initialize_variables is_variable_initialized local_variables
             local_variables_initializer model_variables moving_average_variables
             report_uninitialized_variables trainable_variables variables_initializer
+        state.variables: assign assign_add assign_sub scatter_add scatter_sub scatter_update
         initializers: Initializer constant_initializer glorot_normal_initializer
             glorot_uniform_initializer ones_initializer orthogonal_initializer
             random_normal_initializer random_uniform_initializer truncated_normal_initializer
@@ -95,23 +95,27 @@ NAMES = {
         ops.normalization: batch_norm_with_global_normalization batch_normalization l2_normalize
             moments
         ops.embedding: embedding_lookup embedding_lookup_sparse
+        sampling: compute_accidental_hits fixed_unigram_candidate_sampler
+            log_uniform_candidate_sampler nce_loss sampled_softmax_loss
+            uniform_candidate_sampler
         ctc: ctc_beam_search_decoder ctc_greedy_decoder ctc_loss
         ops.convolution: conv1d conv2d conv3d
+        ops.pooling: avg_pool max_pool
     """,
     "tf.nn.rnn_cell": """
         rnn.cells: BasicLSTMCell BasicRNNCell GRUCell LSTMCell LSTMStateTuple MultiRNNCell
-            RNNCell
+        rnn.cell: RNNCell
         rnn.dropout: DropoutWrapper
         rnn.wrappers: DeviceWrapper ResidualWrapper
-        rnn.contrib_frequency: _linear
+        rnn.linear: _linear
     """,
     "tf.nn.seq2seq": """
+        seq2seq.loss: sequence_loss
     """,
     "tf.contrib.rnn": """
         rnn.wrappers: AttentionCellWrapper CellWrapper DeviceWrapper EmbeddingWrapper
             HighwayWrapper InputProjectionWrapper OutputProjectionWrapper ResidualWrapper
-        rnn.cells: BasicLSTMCell BasicRNNCell GRUCell KnownCell LSTMCell LSTMStateTuple
-            LayerRNNCell MultiRNNCell RNNCell
+        rnn.cells: BasicLSTMCell BasicRNNCell GRUCell LSTMCell LSTMStateTuple MultiRNNCell
         rnn.contrib_frequency: BidirectionalGridLSTMCell GridLSTMCell TimeFreqLSTMCell
         rnn.contrib_gates: CFNCell IntersectionRNNCell MinimalRNNCell NASCell SRUCell UGRNNCell
         rnn.contrib_convolution: Conv1DLSTMCell Conv2DLSTMCell Conv3DLSTMCell ConvLSTMCell
@@ -121,9 +125,10 @@ NAMES = {
         rnn.contrib_block: FusedRNNCell FusedRNNCellAdaptor GRUBlockCell GRUBlockCellV2
             LSTMBlockCell LSTMBlockFusedCell TimeReversedFusedRNN
         rnn.contrib_independent: IndRNNCell IndyGRUCell IndyLSTMCell
+        rnn.cell: KnownCell LayerRNNCell RNNCell
         rnn.linear: Linear
         rnn.contrib_phased: PhasedLSTMCell
-        rnn.dynamic: ScopeLike StateLike best_effort_input_batch_size transpose_batch_time
+        rnn.dynamic: best_effort_input_batch_size transpose_batch_time
         rnn.static: stack_bidirectional_dynamic_rnn stack_bidirectional_rnn
             static_bidirectional_rnn static_rnn static_state_saving_rnn
     """,
@@ -132,23 +137,42 @@ NAMES = {
             Grid2BasicRNNCell Grid2GRUCell Grid2LSTMCell Grid3LSTMCell
     """,
     "tf.contrib.seq2seq": """
+        seq2seq.decoder: BasicDecoder BasicDecoderOutput Decoder dynamic_decode
+        seq2seq.helpers: CustomHelper GreedyEmbeddingHelper Helper InferenceHelper
+            SampleEmbeddingHelper ScheduledEmbeddingTrainingHelper ScheduledOutputTrainingHelper
+            TrainingHelper
+        seq2seq.loss: sequence_loss
     """,
     "tf.contrib.legacy_seq2seq": """
+        seq2seq.loss: sequence_loss
     """,
     "tf.contrib.layers": """
-        layers.core: dropout flatten
+        layers.contrib: dropout embed_sequence embedding_lookup_unique flatten fully_connected
+            layer_norm linear one_hot_encoding relu relu6 variance_scaling_initializer
+            xavier_initializer_conv2d
+        layers.normalization: batch_norm
+        layers.regularizers: apply_regularization l1_l2_regularizer l1_regularizer
+            l2_regularizer sum_regularizer
+        layers.optimize: OPTIMIZER_CLS_NAMES optimize_loss
     """,
     "tf.contrib.crf": """
+        crf: CrfDecodeBackwardRnnCell CrfDecodeForwardRnnCell CrfForwardRnnCell crf_binary_score
+            crf_decode crf_log_likelihood crf_log_norm crf_multitag_sequence_score
+            crf_sequence_score crf_unary_score viterbi_decode
     """,
     "tf.contrib.framework": """
         state.collections: create_global_step get_global_step get_or_create_global_step
         files.reader: list_variables load_checkpoint load_variable
+        train.initial_checkpoint: init_from_checkpoint
+        layers.arg_scopes: add_arg_scope arg_scope
+        layers.model_variables: model_variable variable
     """,
     "tf.contrib.framework.nest": """
         core.nest: assert_same_structure flatten is_sequence map_structure pack_sequence_as
     """,
     "tf.contrib.losses": """
         kernels.sums: softmax_cross_entropy sparse_softmax_cross_entropy
+        losses: add_loss get_losses get_regularization_losses get_total_loss mean_squared_error
     """,
     "tf.contrib.training": """
         app.config: HParams
@@ -164,9 +188,16 @@ NAMES = {
     "tf.layers": """
         layers.base: Layer
         layers.specs: InputSpec
-        layers.core: Dense Dropout Flatten dense dropout flatten
+        layers.core: Dense Dropout Flatten dense
+        layers.contrib: dropout flatten
+        layers.normalization: BatchNormalization batch_normalization
+        layers.convolution: Conv1D Conv2D conv1d conv2d max_pooling1d max_pooling2d
     """,
     "tf.losses": """
+        losses: Reduction absolute_difference add_loss compute_weighted_loss cosine_distance
+            get_losses get_regularization_loss get_regularization_losses get_total_loss
+            hinge_loss huber_loss log_loss mean_pairwise_squared_error mean_squared_error
+            sigmoid_cross_entropy softmax_cross_entropy sparse_softmax_cross_entropy
     """,
     "tf.metrics": """
     """,
@@ -187,17 +218,17 @@ NAMES = {
             get_checkpoint_mtimes get_checkpoint_state latest_checkpoint remove_checkpoint
             update_checkpoint_state
         files.reader: NewCheckpointReader list_variables load_checkpoint load_variable
+        train.initial_checkpoint: init_from_checkpoint
         files.meta_graph: export_meta_graph import_meta_graph write_graph
         train.supervisor: MonitoredSession MonitoredTrainingSession Supervisor
         train.queues: Coordinator QueueRunner add_queue_runner batch input_producer limit_epochs
             range_input_producer slice_input_producer slice_input_producer start_queue_runners
             string_input_producer
-        summary: SummaryWriter=FileWriter
+        files.writer: SummaryWriter=FileWriter
         app.config: ClusterDef
     """,
     "tf.summary": """
-        summary: FileWriter FileWriterCache histogram image merge merge_all scalar
-            tensor_summary text
+        summary: histogram image merge merge_all scalar tensor_summary text
         files.events: summary_iterator
     """,
     "tf.data": """
@@ -243,6 +274,8 @@ NAMES = {
             poisson=random_poisson shuffle=random_shuffle truncated_normal
             uniform=random_uniform
         core.graph: set_random_seed
+        sampling: fixed_unigram_candidate_sampler log_uniform_candidate_sampler
+            uniform_candidate_sampler
     """,
     "tf.math": """
         ops.arithmetic: accumulate_n add add_n atan2 divide floordiv floormod maximum minimum
@@ -263,14 +296,15 @@ NAMES = {
     """,
     "tf.linalg": """
         ops.products: matmul tensordot
+        ops.reductions: norm trace
         ops.matrices: band_part=matrix_band_part diag diag_part tensor_diag=diag
         ops.linalg: eye
         ops.reshaping: transpose=matrix_transpose
         ops.einsum: einsum
         ops.normalization: l2_normalize
-        ops.reductions: trace
     """,
     "tf.graph_util": """
+        files.graph_util: convert_variables_to_constants extract_sub_graph
     """,
     "tf.compat": """
         app.config: as_bytes as_str as_text
@@ -361,8 +395,7 @@ _OUTSIDE = "it is not part of recurrent programs"
 
 # What to write for names that are not provided, and for all names in them.
 INSTEAD = {
-    "tf.contrib.cudnn_rnn": "it needs a GPU; write tf.contrib.rnn.LSTMBlockFusedCell, or "
-    "tf.contrib.rnn.CudnnCompatibleLSTMCell",
+    "tf.contrib.cudnn_rnn": "it needs a GPU; write tf.contrib.rnn.LSTMBlockFusedCell",
     "tf.contrib.estimator": _OUTSIDE,
     "tf.contrib.keras": "write tf.keras",
     "tf.contrib.learn": "it is not provided; write the training loop with sess.run",

@@ -111,8 +111,10 @@ def _nearest(full: str) -> str | None:
     similar name, with the same namespace first.
     """
     within, _, name = full.rpartition(".")
+    spaces = (space for space in NAMES if space != "tf")
+    names = (f"{space}.{leaf}" for space, table in TABLE.items() for leaf in table)
     provided = sorted(
-        (f"{space}.{leaf}" for space, table in TABLE.items() for leaf in table),
+        {*spaces, *names},
         # Shorter names come first, then names in this namespace.
         key=lambda f: (f.count("."), not f.startswith(f"{within}.")),
     )
@@ -135,6 +137,5 @@ def missing(within: str, name: str) -> NotProvided:
     )
     if not instead:
         near = _nearest(full)
-        page = "contrib" if within.startswith("tf.contrib") else "tf1"
-        instead = f"the nearest name is {near}" if near else f"docs/{page}.md lists the names"
+        instead = f"the nearest name is {near}" if near else "docs/tf1.md lists the names that are"
     return NotProvided(f"{full} is not provided by ostinato.tf1: {instead}.")

@@ -55,7 +55,7 @@ def as_array(value: Any, dtype: Any = None) -> np.ndarray:
     try:
         array = np.asarray(value)
     except ValueError:
-        raise InputError(f"{value!r} is not an array: give rows of one length") from None
+        raise InputError(f"{value!r} is not an array: give rows of numbers of one length") from None
     if array.dtype.kind in "SU" or array.dtype == object:
         flat = [v.encode() if isinstance(v, str) else v for v in array.ravel().tolist()]
         if any(v is None for v in flat):
@@ -71,39 +71,30 @@ def as_array(value: Any, dtype: Any = None) -> np.ndarray:
             )
         return array
     is_array = isinstance(value, (np.ndarray, np.generic))
-    if wanted is None and not is_array and not _holds_arrays(value):
-        if array.dtype == np.float64:
-            array = array.astype(np.float32)
-        elif array.dtype == np.int64 and (
-            array.size == 0 or np.abs(array).max() <= np.iinfo(np.int32).max
-        ):
-            array = array.astype(np.float32 if array.size == 0 else np.int32)
-        return array
     if wanted is None:
-        as_dtype(array.dtype)
-        return array
+        return array if is_array else _narrowed(array)
     if wanted.as_numpy_dtype is np.object_:
         raise InputError(f"{value!r} is a number where {wanted.name} is expected")
-    if array.size and (
-        array.dtype.kind == "f"
-        and wanted.kind in "iub"
-        or array.dtype.kind in "iuf"
-        and wanted.is_bool
-        or array.dtype.kind == "b"
-        and not wanted.is_bool
-    ):
-        if not (is_array and array.dtype.kind in "iuf" and wanted.kind in "iuf"):
-            raise InputError(
-                f"Expected {wanted.name}, got {value!r} of type {type(value).__name__!r} instead: "
-                f"write the numbers as {wanted.name}"
-            )
-    return array.astype(wanted.as_numpy_dtype)
+    converted = array.astype(wanted.as_numpy_dtype)
+    # NumPy's arrays are converted as they are, and Python's numbers only without a loss.
+    to_bool = (array.dtype.kind == "b") != wanted.is_bool
+    to_whole = array.dtype.kind == "f" and wanted.is_integer
+    too_large = array.dtype.kind in "iu" and wanted.is_integer and np.any(converted != array)
+    if array.size and (to_bool or not is_array and (to_whole or too_large)):
+        raise InputError(
+            f"{value!r} was given where {wanted.name} is expected: give numbers of that dtype, or "
+            f"write tf.cast(x, ...)"
+        )
+    return converted
 
 
-def _holds_arrays(value: Any) -> bool:
-    if isinstance(value, (list, tuple)):
-        return any(_holds_arrays(v) for v in value)
-    return isinstance(value, (np.ndarray, np.generic))
+def _narrowed(array: np.ndarray) -> np.ndarray:
+    """Python's numbers as float32, and as int32 where they fit."""
+    if array.size == 0 or array.dtype == np.float64:
+        return array.astype(np.float32)
+    if array.dtype == np.int64 and np.array_equal(array.astype(np.int32), array):
+        return array.astype(np.int32)
+    return array
 
 
 def constant(

@@ -85,7 +85,7 @@ class DType:
     def is_compatible_with(self, other: Any) -> bool:
         """Whether a tensor of the other dtype may stand where this one is expected."""
         other = as_dtype(other)
-        return other in (self, self.base_dtype)
+        return self in (other, other.base_dtype)
 
     def __eq__(self, other: object) -> bool:
         if other is None:

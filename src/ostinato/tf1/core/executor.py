@@ -50,6 +50,16 @@ def _is_loop_merge(op: Operation) -> bool:
     return op.type in ("Merge", "RefMerge") and op.inputs[1].op.type == "NextIteration"
 
 
+def _ended(op: Operation) -> Tensor:
+    """The loop variable that an Exit takes: the data of its Switch, from which gradients that wait
+    for one another are copied first.
+    """
+    source = op.inputs[0].op
+    while source.type == "Identity":
+        source = source.inputs[0].op
+    return source.inputs[0]
+
+
 class Run:
     """One call of `Session.run`.
 
@@ -112,8 +122,8 @@ class _Step:
             raise InvalidArgumentError(
                 None,
                 op,
-                f"{op.name} ({op.type}) fails in this run on {sizes or 'no inputs'} ({error}): "
-                "feed values with matching shapes",
+                f"the operation {op.name!r} ({op.type}) on {sizes or 'no inputs'} fails in this "
+                f"run ({error}): feed values with matching shapes",
             ) from error
         if isinstance(result, tuple):
             values[self.slot : self.slot + len(result)] = result
@@ -182,7 +192,7 @@ class _Loop:
         self.merges = [(slot(m.inputs[0]), slots[n], slots[m]) for m, n in zip(merges, nexts)]
         self.nexts = [(slot(n.inputs[0]), slots[n]) for n in nexts]
         # An Exit takes the data of its Switch when the loop ends.
-        self.exits = [(slot(op.inputs[0].op.inputs[0]), slots[op]) for op in exits]
+        self.exits = [(slot(_ended(op)), slots[op]) for op in exits]
         (test,) = tests
         self.test = slot(test.inputs[0])
         sources = set(merges) | {op for op in ops if op.type in ("Enter", "RefEnter")}
@@ -360,7 +370,7 @@ class Plan:
                 needed = [b for op in self._inside(unit) for b in self.before(op)]
             below = dict.fromkeys(self._unit(b, loop) for b in needed)
             stack += [(u, False) for u in reversed(below) if u is not unit and u not in seen]
-        return order if loop is not None else self._reads_first(order)
+        return order if loop is not None else self._changes_last(self._reads_first(order))
 
     def _reads_first(self, order: list) -> list:
         """Reads of variables that nothing has to precede are the first, as in TensorFlow, where
@@ -381,6 +391,19 @@ class Plan:
         ]
         early = set(first)
         return first + [u for u in order if u not in early]
+
+    def _changes_last(self, order: list) -> list:
+        """Changes of variables, and what runs after them, come after all else: a change shows in
+        the values that were read before, and in TensorFlow other operations, which can run at
+        once, are done with them by then.
+        """
+        late: set = set()
+        for unit in order:
+            ops = [unit] if isinstance(unit, Operation) else self._inside(unit)
+            after = any(self._unit(b, None) in late for op in ops for b in self.before(op))
+            if after or any(_changes_variable(op) for op in ops):
+                late.add(unit)
+        return [u for u in order if u not in late] + [u for u in order if u in late]
 
     def compile(self, order: list) -> list:
         """The steps of sorted operations and loops."""
@@ -407,6 +430,15 @@ class Plan:
             for step in self.steps:
                 step.run(run)
         return [None if slot is None else run.values[slot] for slot in self.fetches]
+
+
+def _changes_variable(op: Operation) -> bool:
+    kind = definition(op.type)
+    if not kind.stateful or not op.inputs:
+        return False
+    if kind.takes_references:
+        return bool(op.outputs) and op.outputs[0].dtype.is_ref_dtype
+    return not op.outputs and op.inputs[0].dtype.name == "resource"
 
 
 def _is_within(loop: Any, outer: Any) -> bool:

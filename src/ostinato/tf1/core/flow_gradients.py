@@ -179,8 +179,8 @@ def _exit_gradient(op: Operation, grad: Any) -> list:
     return [result]
 
 
-@gradient("NextIteration", "RefNextIteration")
-def _next_iteration_gradient(op: Operation, grad: Any) -> list:
+@gradient("NextIteration", "RefNextIteration", "RefIdentity")
+def _copy_gradient(op: Operation, grad: Any) -> list:
     return [grad]
 
 

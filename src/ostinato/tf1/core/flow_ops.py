@@ -20,7 +20,7 @@ from .graph import (
     convert_to_tensor,
     name_scope,
 )
-from .registry import define, known, not_differentiable
+from .registry import define, not_differentiable
 from .shape import TensorShape
 from .slices import as_indexed_slices_list, convert_to_tensor_or_slices
 
@@ -98,8 +98,7 @@ for _prefix, _outputs in (("", _as_input), ("Ref", _as_reference)):
 define("LoopCond", lambda op: [(DTYPES["bool"], [])])
 define("NoOp", lambda op: [], lambda op: ())
 define("ControlTrigger", lambda op: [], lambda op: ())
-if not known("RefIdentity"):
-    define("RefIdentity", _as_reference, lambda op, value: value, takes_references=True)
+define("RefIdentity", _as_reference, lambda op, value: value, takes_references=True)
 
 
 def _push(run: Any, op: Operation, values: list, value: Any) -> Any:

@@ -75,8 +75,8 @@ def gradients(
         >>> tf.reset_default_graph()
         >>> x = tf.constant(3.0)
         >>> with tf.Session() as sess:
-        ...     print(sess.run(tf.gradients(x * x, x)))
-        [6.0]
+        ...     print(sess.run(tf.gradients(x * x, x)[0]))
+        6.0
     """
     try:
         unconnected = UnconnectedGradients(unconnected_gradients)

@@ -157,6 +157,13 @@ class Operation:
         return self
 
     @property
+    def node_def(self) -> Any:
+        """The operation as a NodeDef."""
+        from ..files.graph_def import node_def  # files need this module
+
+        return node_def(self)
+
+    @property
     def seeds(self) -> tuple[int, int] | None:
         """For a random operation, its seed and seed2."""
         return (self.attrs["seed"], self.attrs["seed2"]) if "seed2" in self.attrs else None
@@ -452,10 +459,16 @@ class Graph:
             raise InputError(f"{given!r} ({type(given).__name__}) is not a tensor or operation")
         if element.graph is not self:
             raise InputError(
-                f"{element} is not an element of this graph: create the session after the graph "
+                f"{element} is not in this session's graph: create the session after the graph "
                 "(after tf.reset_default_graph()), or with tf.Session(graph=...)"
             )
         return element
+
+    def as_graph_def(self, from_version: int | None = None, add_shapes: bool = False) -> Any:
+        """The graph as a GraphDef; with `add_shapes` static shapes are attributes."""
+        from ..files.graph_def import as_graph_def  # files need this module
+
+        return as_graph_def(self, from_version, add_shapes)
 
     def finalize(self) -> None:
         """Close the graph to new operations."""

@@ -161,14 +161,15 @@ class Session:
         return tensor
 
     def _element(self, fetch: Any) -> Tensor | Operation:
+        if not isinstance(fetch, str) and not hasattr(fetch, "graph"):
+            raise InvalidArgumentError(
+                f"sess.run was given {fetch!r} ({type(fetch).__name__}): give tensors, variables "
+                "or operations"
+            )
         try:
             return self.graph.as_graph_element(fetch)
-        except (ValueError, TypeError) as error:
-            given = "None" if fetch is None else f"{fetch!r} ({type(fetch).__name__})"
-            raise InvalidArgumentError(
-                f"sess.run was given {given}: give tensors, variables or operations of this "
-                f"session's graph ({error})"
-            ) from None
+        except ValueError as error:
+            raise InvalidArgumentError(str(error)) from None
 
     @staticmethod
     def _parts(fetches: Any) -> Any:

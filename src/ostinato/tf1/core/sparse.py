@@ -50,7 +50,8 @@ class SparseTensor:
         elements = self.values.shape.with_rank(1)
         dimensions = self.dense_shape.shape.with_rank(1)
         if not (
-            places[0].is_compatible_with(elements[0]) and places[1].is_compatible_with(dimensions[0])
+            places[0].is_compatible_with(elements[0])
+            and places[1].is_compatible_with(dimensions[0])
         ):
             raise SizeError(
                 f"SparseTensor was given indices of shape {places}, values of shape {elements} and "

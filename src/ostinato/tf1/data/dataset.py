@@ -19,8 +19,7 @@ from ..core.dtypes import DTYPES, as_dtype
 from ..core.executor import Plan
 from ..core.graph import Graph, Operation, Tensor, convert_to_tensor, get_default_graph
 from ..core.shape import TensorShape, as_shape
-from ..kernels.random import philox
-from ..random import op_seeds
+from ..kernels.random import op_seeds, philox
 
 __all__ = ["Dataset", "Pass", "TextLineDataset", "flat_shapes"]
 

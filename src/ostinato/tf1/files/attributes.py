@@ -63,23 +63,29 @@ def make_tensor_proto(values: Any, dtype: Any = None, shape: Any = None) -> Any:
 
     array = np.asarray(as_array(values, dtype))
     if shape is not None:
-        array = np.broadcast_to(array.reshape(-1), shape) if array.size == 1 else array.reshape(shape)
+        one = array.size == 1
+        array = np.broadcast_to(array.reshape(-1), shape) if one else array.reshape(shape)
     kind = DTYPES["string"] if array.dtype == object else DTYPES[array.dtype.name]
     message = TensorProto(dtype=kind.as_datatype_enum)
     shape_to_message(array.shape, message.tensor_shape)
+    flat = array.reshape(-1)
     if array.dtype == object:
-        message.string_val.extend(bytes(t) for t in array.reshape(-1).tolist())
-    elif array.size > 1:
-        little = array.dtype.newbyteorder("<")
-        message.tensor_content = np.ascontiguousarray(array, little).tobytes()
+        message.string_val.extend(bytes(t) for t in flat.tolist())
+    elif array.size > 1 and not (kind.is_floating and _is_filled(flat)):
+        message.tensor_content = flat.astype(array.dtype.newbyteorder("<")).tobytes()
     elif array.size:
-        flat = array.reshape(-1)
+        flat = flat[:1]  # one value fills the tensor
         if kind.is_complex:
             flat = np.stack([flat.real, flat.imag], 1).reshape(-1)
         elif kind.name == "float16":
             flat = flat.view(np.uint16)
         getattr(message, _VALUES[kind.name]).extend(flat.tolist())
     return message
+
+
+def _is_filled(flat: np.ndarray) -> bool:
+    """Whether all numbers are one, to the bit: initial values are, and are stored as one."""
+    return flat.tobytes() == flat[:1].tobytes() * flat.size
 
 
 def make_ndarray(tensor: Any) -> np.ndarray:
@@ -99,16 +105,18 @@ def make_ndarray(tensor: Any) -> np.ndarray:
     if min((0, *shape)) < 0:
         raise InputError(f"a tensor of the graph has the shape {shape}: it is damaged")
     numpy_type = np.dtype(dtype.as_numpy_dtype)
+    is_text = numpy_type.kind == "O"
     if tensor.tensor_content:
         content = tensor.tensor_content
-        if numpy_type == object or len(content) != count * numpy_type.itemsize:
+        if is_text or len(content) != count * numpy_type.itemsize:
             raise InputError(
                 f"a tensor of the graph has {len(content)} bytes for {name} of shape {shape}: the "
                 "file is damaged"
             )
-        return np.frombuffer(content, numpy_type.newbyteorder("<")).astype(numpy_type).reshape(shape)
+        flat = np.frombuffer(content, numpy_type.newbyteorder("<"))
+        return flat.astype(numpy_type).reshape(shape)
     values = getattr(tensor, _VALUES[dtype.name])
-    if numpy_type == object:
+    if is_text:
         found = np.empty(len(values), object)
         found[:] = values
     elif dtype.is_complex:
@@ -125,7 +133,7 @@ def make_ndarray(tensor: Any) -> np.ndarray:
         raise InputError(f"a tensor of the graph has {found.size} values for the shape {shape}")
     if found.size <= 1:
         # One value fills the tensor, 0 or "" if there is none.
-        filler = found[0] if found.size else b"" if numpy_type == object else numpy_type.type(0)
+        filler = found[0] if found.size else b"" if is_text else numpy_type.type(0)
         one = np.empty((), numpy_type)
         one[()] = filler
         return np.broadcast_to(one, shape)

@@ -179,8 +179,8 @@ def write_bundle_v1(path: str, tensors: Sequence[tuple[str, str, np.ndarray]]) -
         key = ordered_key(name, part)
         if not name or wanted != value.shape or key in entries:
             raise InvalidArgumentError(
-                f"{name!r} has the shape {value.shape} and is saved as {spec!r}: give each variable "
-                "a name of its own and slices of its shape"
+                f"{name!r} has the shape {value.shape} and is saved as {spec!r}: give each "
+                "variable a name of its own and slices of its shape"
             )
         data = _packed(value, name)
         number = 7 if value.dtype == object else DTYPES[value.dtype.name].as_datatype_enum

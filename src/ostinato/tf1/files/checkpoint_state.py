@@ -213,7 +213,9 @@ def remove_checkpoint(
     """
     names = [meta_graph_filename(checkpoint_prefix, meta_graph_suffix)]
     if checkpoint_format_version == 2:
-        pattern = data_path(glob.escape(checkpoint_prefix)).replace("00000-of-00001", "?????-of-?????")
+        pattern = data_path(glob.escape(checkpoint_prefix)).replace(
+            "00000-of-00001", "?????-of-?????"
+        )
         names += [index_path(checkpoint_prefix), *glob.glob(pattern)]
     else:
         names.append(checkpoint_prefix)

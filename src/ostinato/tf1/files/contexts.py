@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..core.contexts import CondContext, ControlFlowContext, WhileContext
-from ..core.graph import Graph, GraphKeys, Operation, Tensor
+from ..core.graph import Graph, Operation, Tensor
 from .messages import CondContextDef, WhileContextDef
 
 __all__ = ["context_to_message", "restore_contexts", "restore_loops"]
@@ -146,7 +146,7 @@ class _Restorer:
         if loop is None:
             return None
         loop.back_prop, loop.swap_memory = message.back_prop, message.swap_memory
-        loop.pivot = self.tensor(message.pivot_name) or loop.pivot
+        loop.pivot = self.tensor(message.pivot_name)
         loop.pivot_for_pred = self.tensor(message.pivot_for_pred_name)
         loop.pivot_for_body = self.tensor(message.pivot_for_body_name)
         if message.maximum_iterations_name:
@@ -230,9 +230,3 @@ def _inside(context: ControlFlowContext) -> list[ControlFlowContext]:
                 found[at] = None
             at = at.outer
     return list(found)
-
-
-COLLECTIONS = {
-    GraphKeys.WHILE_CONTEXT: WhileContextDef,
-    GraphKeys.COND_CONTEXT: CondContextDef,
-}

@@ -2,7 +2,6 @@
 
 import heapq
 import importlib
-import pkgutil
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -19,11 +18,20 @@ from .contexts import restore_loops
 from .messages import GraphDef
 from .signatures import Signature, signature
 
-__all__ = ["as_graph_def", "fill_graph_def", "import_graph_def", "import_nodes", "node_def"]
+__all__ = [
+    "as_graph_def",
+    "fill_graph_def",
+    "import_graph_def",
+    "import_nodes",
+    "node_def",
+    "parsed_input",
+]
 
 _PRODUCER = 27  # the version of GraphDefs in TensorFlow 1.13.1
 # These depend on functions of the program, which no file holds.
 _OF_A_PROGRAM = {"PyFunc", "PyFuncStateless", "EagerPyFunc"}
+# Types of later versions of TensorFlow that compute the same.
+_RENAMED = {"AddV2": "Add", "BatchMatMulV2": "BatchMatMul"}
 
 
 # Writing
@@ -202,7 +210,7 @@ def import_nodes(
 
 
 def _check_types(nodes: Iterable[Any]) -> None:
-    types = {node.op for node in nodes}
+    types = {_RENAMED.get(node.op, node.op) for node in nodes}
     if not all(known(t) for t in types):
         _import_all()
     missing = sorted(t for t in types if not known(t) or t in _OF_A_PROGRAM)
@@ -216,13 +224,13 @@ def _check_types(nodes: Iterable[Any]) -> None:
 
 def _import_all() -> None:
     """Import every module, since modules define the operations they create."""
-    package = importlib.import_module(__package__.rpartition(".")[0])
-    for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-        if not found.name.endswith("__main__"):
-            importlib.import_module(found.name)
+    from .. import namespaces  # it imports modules by name
+
+    for module in {m for table in namespaces.TABLE.values() for m, _ in table.values()}:
+        importlib.import_module(f"..{module}", __package__)
 
 
-def _parsed(given: str) -> tuple[str, int]:
+def parsed_input(given: str) -> tuple[str, int]:
     """The operation of an input and its output; -1 for a control input."""
     if given.startswith("^"):
         return given[1:], -1
@@ -250,7 +258,7 @@ def _order(nodes: Sequence[Any]) -> Iterable[int]:
     for i, node in enumerate(nodes):
         merge = node.op in ("Merge", "RefMerge")
         for given in node.input:
-            name, output = _parsed(given)
+            name, output = parsed_input(given)
             if name not in index:
                 raise InvalidArgumentError(
                     f"the node {node.name!r} has the input {given!r}, which the GraphDef does not: "
@@ -287,7 +295,7 @@ def _import_node(
     control = []
     waiting = []
     for given in node.input:
-        name, output = _parsed(given)
+        name, output = parsed_input(given)
         if output < 0:
             control.append(made[name])
         elif (name, output) in input_map:
@@ -302,14 +310,15 @@ def _import_node(
     full = [first if t is None else t for t in inputs]
     attrs = {n: decode_attr(a) for n, a in node.attr.items() if n != "_class"}
     shapes = attrs.pop("_output_shapes", None)
-    known_as = signature(node.op)
+    kind = _RENAMED.get(node.op, node.op)
+    known_as = signature(kind)
     if known_as is not None:
         for name, value in known_as.defaults.items():
             attrs.setdefault(name, value)
     if node.op == "Const":
         attrs["value"] = np.array(attrs["value"]) if attrs["value"].size < 2 else attrs["value"]
         attrs["value"].setflags(write=False)
-    op = graph.create_op(node.op, full, node.name, attrs)
+    op = graph.create_op(kind, full, node.name, attrs)
     for i, source, output in waiting:
         later.append((op, i, source, output))
     op.add_control_inputs(control)

@@ -213,9 +213,7 @@ def read_graph_def(path: str) -> Any:
     return _read(path, GraphDef)
 
 
-def write_graph(
-    graph_or_graph_def: Any, logdir: str, name: str, as_text: bool = True
-) -> str:
+def write_graph(graph_or_graph_def: Any, logdir: str, name: str, as_text: bool = True) -> str:
     """Write a graph to a file; returns its path.
 
     Args:
@@ -263,8 +261,8 @@ def export_meta_graph(
     """
     if export_scope is not None:
         raise InputError(
-            f"export_scope={export_scope!r} is not provided: export the whole graph, or cut it with "
-            "tf.graph_util.extract_sub_graph"
+            f"export_scope={export_scope!r} is not provided: export the whole graph, or cut it "
+            "with tf.graph_util.extract_sub_graph"
         )
     graph = graph or get_default_graph()
     message = MetaGraphDef()

@@ -1,8 +1,8 @@
 """Private: Protocol Buffers: the wire format, and messages declared by a table of their fields.
 
 A table has one line for each message, with its fields as `name=number:kind`. `*` after the number
-marks a list, `%` a dict from strings to messages or strings, and `?` a field of the message's only `oneof`,
-which exists only once it is set. A kind is a scalar, an enum of `ENUMS`, or a message.
+marks a list, `%` a dict from strings to messages or strings, and `?` a field of the message's only
+`oneof`, which exists only once it is set. A kind is a scalar, an enum of `ENUMS`, or a message.
 """
 
 import struct

@@ -36,8 +36,8 @@ def open_checkpoint(prefix: Any) -> Bundle | BundleV1:
     if os.path.isfile(path):
         return BundleV1(path)
     raise NotFoundError(
-        f"Unsuccessful TensorSliceReader constructor: Failed to find any matching files for {path}: "
-        "give the path that Saver.save returned, such as 'model.ckpt-10'; tf.train."
+        f"Unsuccessful TensorSliceReader constructor: Failed to find any matching files for "
+        f"{path}: give the path that Saver.save returned, such as 'model.ckpt-10'; tf.train."
         "latest_checkpoint(directory) finds it"
     )
 

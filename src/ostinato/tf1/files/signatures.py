@@ -14,17 +14,17 @@ from ..core.shape import TensorShape
 __all__ = ["Signature", "signature"]
 
 _TABLE = """
-Add AddV2 Sub Mul RealDiv Div FloorDiv FloorMod DivNoNan Pow Maximum Minimum SquaredDifference: T T > T
-TruncateDiv TruncateMod Mod Atan2 Xdivy Xlogy: T T > T
+Add AddV2 Sub Mul RealDiv Div FloorDiv FloorMod DivNoNan Pow Maximum Minimum: T T > T
+SquaredDifference TruncateDiv TruncateMod Mod Atan2 Xdivy Xlogy: T T > T
 TanhGrad SigmoidGrad SqrtGrad RsqrtGrad ReluGrad Relu6Grad EluGrad SeluGrad SoftplusGrad: T T > T
 SoftsignGrad ReciprocalGrad InvGrad: T T > T
 LeakyRelu: T > T | alpha=0.2
 LeakyReluGrad: T T > T | alpha=0.2
-Neg Exp Expm1 Log Log1p Sqrt Rsqrt Square Abs Sign Floor Ceil Round Rint Reciprocal Sin Cos Tan: T > T
-Asin Acos Atan Sinh Cosh Tanh Sigmoid Erf Erfc Lgamma Digamma Relu Relu6 Elu Selu Softplus: T > T
-Softsign Softmax LogSoftmax Identity RefIdentity StopGradient ZerosLike OnesLike L2Loss Diag: T > T
-DiagPart MatrixDiag MatrixDiagPart Snapshot InvertPermutation NextIteration RefNextIteration: T > T
-Exit RefExit Conj Inv: T > T
+Neg Exp Expm1 Log Log1p Sqrt Rsqrt Square Abs Sign Floor Ceil Round Rint Reciprocal Sin Cos: T > T
+Tan Asin Acos Atan Sinh Cosh Tanh Sigmoid Erf Erfc Lgamma Digamma Relu Relu6 Elu Selu: T > T
+Softplus Softsign Softmax LogSoftmax Identity RefIdentity StopGradient ZerosLike OnesLike: T > T
+L2Loss Diag DiagPart MatrixDiag MatrixDiagPart Snapshot InvertPermutation NextIteration: T > T
+RefNextIteration Exit RefExit Conj Inv: T > T
 IsFinite IsNan IsInf: T > bool
 Equal NotEqual Less LessEqual Greater GreaterEqual: T T > bool
 LogicalAnd LogicalOr: bool bool > bool

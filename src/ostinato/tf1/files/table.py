@@ -92,10 +92,15 @@ class Table:
         if len(footer) != _FOOTER or struct.unpack("<Q", footer[-8:])[0] != _MAGIC:
             raise damaged(self.path, "it does not end like the index of a checkpoint")
         try:
-            _, at = read_varint(footer, 0)
-            _, at = read_varint(footer, at)
-            offset, at = read_varint(footer, at)
-            size, _ = read_varint(footer, at)
+            numbers, at = [], 0
+            for _ in range(4):
+                number, at = read_varint(footer, at)
+                numbers.append(number)
+            if footer[at:-8].strip(b"\0"):
+                raise Malformed("its last bytes are not those of an index")
+            empty, empty_size, offset, size = numbers
+            for _ in self._entries(empty, empty_size):
+                raise Malformed("its second list is not empty")
             places = []
             for key, value in self._entries(offset, size):
                 start, at = read_varint(value, 0)

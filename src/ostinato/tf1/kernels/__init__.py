@@ -5,9 +5,11 @@ TensorFlow 1.13.1's Linux wheel computes float32 with Eigen in AVX registers of 
 without fused multiply-add, on one thread. A result depends on which numbers share a register, on
 the order of sums and, at the end of an array, on the C library. These modules follow that order.
 
-- `registers`: functions of a register, written once for NumPy and for compiled loops.
+- `registers`, `libm`: Eigen's functions of a register and the C library's, written once for NumPy
+  and for compiled loops.
 - `loops`: compiled loops over registers and rows.
 - `elementwise`, `sums`, `products`: functions of arrays.
+- `householder`: the QR decomposition.
 - `random`: random numbers and the seeds of operations.
 """
 

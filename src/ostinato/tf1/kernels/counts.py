@@ -124,9 +124,7 @@ def gamma(stream: Stream, shape: Sequence[int], alpha: np.ndarray) -> np.ndarray
     return _draw(stream, shape, alpha, _gamma).astype(alpha.dtype)
 
 
-def poisson(
-    stream: Stream, shape: Sequence[int], rate: np.ndarray, dtype: np.dtype
-) -> np.ndarray:
+def poisson(stream: Stream, shape: Sequence[int], rate: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """Numbers of Poisson distributions; see `gamma`.
 
     Args:

@@ -27,7 +27,7 @@ def loss(
     """The loss of one sequence, and its gradient.
 
     Args:
-        logits: Unnormalised log-probabilities of the classes and, as the last one, the blank, (T, C).
+        logits: Unnormalised log-probabilities of the classes, (T, C); the last one is the blank.
         labels: The classes.
         collapse: Whether equal neighbours among the labels count as one.
         merge: Whether equal neighbours on a path count as one.

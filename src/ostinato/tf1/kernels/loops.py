@@ -21,7 +21,7 @@ from . import registers
 __all__ = ["address", "compiled"]
 
 _FLOAT, _DOUBLE = ir.FloatType(), ir.DoubleType()
-_LANES = 8
+_REGISTER = 8
 # Rows and columns of a matrix product that are summed side by side.
 _ROWS, _COLUMNS = 4, 16
 
@@ -46,18 +46,22 @@ def compiled() -> dict[str, Callable] | None:
     - "sums" (x, y, rows, columns, step): the sums of rows by registers; the rows of x are `step`
       numbers apart.
     """
-    target, _ = jit.host()
-    if target is None:
+    if jit.host()[0] is None:
         return None
+    binary, functions = _binary()
+    return {
+        name: ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * arguments)(binary[name])
+        for name, arguments in functions.items()
+    }
+
+
+@functools.cache
+def _binary() -> tuple[jit.Compiled, dict[str, int]]:
+    """The machine code, which is never freed, and the number of arguments of each function."""
+    target, _ = jit.host()
+    assert target is not None, "compiled() asks first"
     code = _Loops(target)
-    binary = jit.Compiled(str(code.module), *code.functions)
-
-    def bind(name: str, arguments: int) -> Callable:
-        function = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * arguments)(binary[name])
-        function.binary = binary  # holds the machine code
-        return function
-
-    return {name: bind(name, count) for name, count in code.functions.items()}
+    return jit.Compiled(str(code.module), *code.functions), code.functions
 
 
 class _Value:
@@ -204,8 +208,8 @@ class _Arithmetic:
             known.initializer = ir.Constant(kind, [float(x) for x in numbers])
             known.linkage, known.global_constant = "internal", True
         found = ir.Constant(ir.VectorType(element, self.code.vector_width), ir.Undefined)
-        for lane in range(self.code.vector_width):
-            place = ir.Constant(I32, lane)
+        for k in range(self.code.vector_width):
+            place = ir.Constant(I32, k)
             at = self.code.b.gep(
                 known, [self.code.b.extract_element(index.value, place)], source_etype=element
             )
@@ -223,7 +227,7 @@ class _Loops(Code):
     def __init__(self, target: Target):
         super().__init__(32, target)
         self.functions: dict[str, int] = {}
-        with self.vectors_of(_LANES):
+        with self.vectors_of(_REGISTER):
             for name, function in registers.FUNCTIONS.items():
                 with self._function(name, 4) as (x, y, rows, columns):
                     self._elementwise(function, x, y, rows, columns)
@@ -250,12 +254,12 @@ class _Loops(Code):
 
     def _elementwise(self, function: Any, x: Any, y: Any, rows: Any, columns: Any):
         b, m = self.b, _Arithmetic(self)
-        whole = b.and_(columns, self.i64(-_LANES))
+        whole = b.and_(columns, self.i64(-_REGISTER))
         mask = self.below(b.sub(columns, whole))
         with self.loop(0, rows) as row:
             start = b.mul(row, columns)
             source, to = self.at(self._pointer(x), start), self.at(self._pointer(y), start)
-            with self.loop(0, whole, _LANES) as i:
+            with self.loop(0, whole, _REGISTER) as i:
                 found = function.register(m, _Value(m, self.load(self.at(source, i))))
                 self.store(found.value, self.at(to, i))
             with b.if_then(b.icmp_signed("<", whole, columns)):
@@ -296,37 +300,40 @@ class _Loops(Code):
             place = build.add(build.mul(build.add(i, self.i64(r)), n), j)
             self.store(totals[r], self.at(c, place), mask)
 
-    def _lane(self, vector: Any, lane: int) -> Any:
-        return self.b.extract_element(vector, ir.Constant(I32, lane))
+    def _element(self, vector: Any, k: int) -> Any:
+        return self.b.extract_element(vector, ir.Constant(I32, k))
 
     def _number(self, pointer: Any, index: Any) -> Any:
         return self.b.load(self.at(pointer, index), typ=_FLOAT)
 
-    def _lanes(self, a, b, start, end) -> Any:
+    def _accumulate(self, a, b, start, end) -> Any:
         """Products of two rows summed by registers."""
         total = [self.constant(0.0)]
-        with self.loop(start, end, _LANES, total) as t:
+        with self.loop(start, end, _REGISTER, total) as t:
             product = self.b.fmul(self.load(self.at(a, t)), self.load(self.at(b, t)))
             total[0] = self.b.fadd(total[0], product)
         return total[0]
 
-    def _total(self, lanes: Any) -> Any:
+    def _total(self, accumulators: Any) -> Any:
         """The sum of a register."""
         build = self.b
-        half = [build.fadd(self._lane(lanes, q), self._lane(lanes, q + 4)) for q in range(4)]
+        half = [
+            build.fadd(self._element(accumulators, q), self._element(accumulators, q + 4))
+            for q in range(4)
+        ]
         return build.fadd(build.fadd(half[0], half[2]), build.fadd(half[1], half[3]))
 
     def _sums(self, x, y, rows, columns, step):
         build = self.b
-        whole = build.and_(columns, self.i64(-_LANES))
+        whole = build.and_(columns, self.i64(-_REGISTER))
         with self.loop(0, rows) as i:
-            row, lanes = self.at(self._pointer(x), build.mul(i, step)), [self.constant(0.0)]
-            with self.loop(0, whole, _LANES, lanes) as k:
-                lanes[0] = build.fadd(lanes[0], self.load(self.at(row, k)))
+            row, accumulators = self.at(self._pointer(x), build.mul(i, step)), [self.constant(0.0)]
+            with self.loop(0, whole, _REGISTER, accumulators) as k:
+                accumulators[0] = build.fadd(accumulators[0], self.load(self.at(row, k)))
             rest = [ir.Constant(_FLOAT, 0.0)]
             with self.loop(whole, columns, carried=rest) as k:
                 rest[0] = build.fadd(rest[0], self._number(row, k))
-            total = build.fadd(rest[0], self._total(lanes[0]))
+            total = build.fadd(rest[0], self._total(accumulators[0]))
             build.store(total, self.at(self._pointer(y), i))
 
     def _last_columns(self, a, b, c, m, n, k, block, step):
@@ -343,13 +350,15 @@ class _Loops(Code):
     def _last_column(self, x, y, start, end):
         """One sum: four pairs of accumulators, then one pair, then the last product."""
         build = self.b
-        whole = build.add(start, build.and_(build.sub(end, start), self.i64(-_LANES)))
+        whole = build.add(start, build.and_(build.sub(end, start), self.i64(-_REGISTER)))
         even = build.add(start, build.and_(build.sub(end, start), self.i64(-2)))
-        lanes = self._lanes(x, y, start, whole)
+        accumulators = self._accumulate(x, y, start, whole)
         pair = []
         for q in range(2):
-            low = build.fadd(self._lane(lanes, q), self._lane(lanes, q + 2))
-            high = build.fadd(self._lane(lanes, q + 4), self._lane(lanes, q + 6))
+            low = build.fadd(self._element(accumulators, q), self._element(accumulators, q + 2))
+            high = build.fadd(
+                self._element(accumulators, q + 4), self._element(accumulators, q + 6)
+            )
             pair.append(build.fadd(low, high))
         with self.loop(whole, even, 2, pair) as t:
             for q in range(2):
@@ -365,10 +374,10 @@ class _Loops(Code):
     def _dots(self, a, v, c, m, k):
         build = self.b
         a, v, c = (self._pointer(word) for word in (a, v, c))
-        whole = build.and_(k, self.i64(-_LANES))
+        whole = build.and_(k, self.i64(-_REGISTER))
         with self.loop(0, m) as i:
             x = self.at(a, build.mul(i, k))
-            total = [self._total(self._lanes(x, v, self.i64(0), whole))]
+            total = [self._total(self._accumulate(x, v, self.i64(0), whole))]
             with self.loop(whole, k, carried=total) as t:
                 product = build.fmul(self._number(x, t), self._number(v, t))
                 total[0] = build.fadd(total[0], product)

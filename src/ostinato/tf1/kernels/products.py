@@ -18,7 +18,7 @@ import numpy as np
 
 from ...errors import SizeError
 from .loops import address, compiled
-from .sums import add_lanes
+from .sums import sum_registers
 
 __all__ = ["batch_matmul", "matmul", "ordered_dots", "register_dots"]
 
@@ -27,7 +27,7 @@ __all__ = ["batch_matmul", "matmul", "ordered_dots", "register_dots"]
 _CACHE = 49152
 # Eigen's tile of a product has 16 x 4 numbers.
 _TILE = 16, 4
-_LANES = 8
+_REGISTER = 8
 
 
 def _block(k: int) -> int:
@@ -191,10 +191,10 @@ def last_columns_numpy(a: np.ndarray, b: np.ndarray, block: int) -> np.ndarray:
         stop = min(start + block, len(b))
         terms = a.T[start:stop, :, None] * b[start:stop, None, :]
         whole, even = len(terms) // 8 * 8, len(terms) // 2 * 2
-        lanes = np.zeros((_LANES, *total.shape), np.float32)
-        for k in range(0, whole, _LANES):
-            lanes += terms[k : k + _LANES]
-        pair = (lanes[0:2] + lanes[2:4]) + (lanes[4:6] + lanes[6:8])
+        accumulators = np.zeros((_REGISTER, *total.shape), np.float32)
+        for k in range(0, whole, _REGISTER):
+            accumulators += terms[k : k + _REGISTER]
+        pair = (accumulators[0:2] + accumulators[2:4]) + (accumulators[4:6] + accumulators[6:8])
         for k in range(whole, even, 2):
             pair += terms[k : k + 2]
         part = pair[0] + pair[1]
@@ -218,8 +218,8 @@ def _dots(a: np.ndarray, v: np.ndarray) -> np.ndarray:
 def dots_numpy(a: np.ndarray, v: np.ndarray) -> np.ndarray:
     """The same by NumPy."""
     terms = a * v
-    whole = len(v) // _LANES * _LANES
-    total = add_lanes(terms[:, :whole])
+    whole = len(v) // _REGISTER * _REGISTER
+    total = sum_registers(terms[:, :whole])
     for term in terms[:, whole:].T:
         total = total + term
     return total

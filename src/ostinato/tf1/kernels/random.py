@@ -370,8 +370,9 @@ class Device:
                 f"device seed {seed} at position {position!r}: give the number of draws so far, "
                 f"0 or more"
             )
-        self.seed, self.position = int(seed), 0
-        self._state = [self.seed]
+        self.seed: int = int(seed)
+        self.position: int = 0
+        self._state: list[int] = [self.seed]
         for i in range(1, self._SIZE):
             last = self._state[-1]
             self._state.append((6364136223846793005 * (last ^ last >> 62) + i) & self._MASK)

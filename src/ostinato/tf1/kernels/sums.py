@@ -17,7 +17,6 @@ from .elementwise import exp, exp_rows, log, logf
 from .loops import address, compiled
 
 __all__ = [
-    "add_lanes",
     "bias_add_grad",
     "l2_loss",
     "log_softmax",
@@ -27,22 +26,23 @@ __all__ = [
     "softmax_cross_entropy",
     "sparse_softmax_cross_entropy",
     "sum",
+    "sum_registers",
 ]
 
-_LANES = 8
+_REGISTER = 8
 # Longer sums are split in two (Eigen's tree reduction).
-_LONGEST = 1024 * _LANES
+_LONGEST = 1024 * _REGISTER
 
 
-def add_lanes(rows: np.ndarray) -> np.ndarray:
+def sum_registers(rows: np.ndarray) -> np.ndarray:
     """The sums of rows of whole registers.
 
     Args:
         rows: float32, (R, C); C is a multiple of eight.
     """
-    registers = rows.reshape(len(rows), rows.shape[1] // _LANES, _LANES)
-    lanes = np.add.reduce(registers, axis=1, initial=np.float32(0))
-    four = lanes[:, :4] + lanes[:, 4:]
+    registers = rows.reshape(len(rows), rows.shape[1] // _REGISTER, _REGISTER)
+    accumulators = np.add.reduce(registers, axis=1, initial=np.float32(0))
+    four = accumulators[:, :4] + accumulators[:, 4:]
     return (four[:, 0] + four[:, 2]) + (four[:, 1] + four[:, 3])
 
 
@@ -57,7 +57,7 @@ def _sum_rows(rows: np.ndarray, first: int = 0) -> np.ndarray:
     count = rows.shape[1]
     if count > _LONGEST:
         half = -(-count // 2)
-        left = min(_LANES * -(-(first + half) // _LANES) - first, count)
+        left = min(_REGISTER * -(-(first + half) // _REGISTER) - first, count)
         total = np.float32(0) + _sum_rows(rows[:, :left], first)
         return total + _sum_rows(rows[:, left:], first + left) if left < count else total
     loops = compiled()
@@ -70,28 +70,25 @@ def _sum_rows(rows: np.ndarray, first: int = 0) -> np.ndarray:
 
 def sum_rows_numpy(rows: np.ndarray) -> np.ndarray:
     """The sums of rows that are not split."""
-    whole = rows.shape[1] // _LANES * _LANES
+    whole = rows.shape[1] // _REGISTER * _REGISTER
     rest = np.zeros(len(rows), np.float32)
     for column in rows.T[whole:]:
         rest = rest + column
-    return rest + add_lanes(rows[:, :whole]) if whole else rest
+    return rest + sum_registers(rows[:, :whole]) if whole else rest
 
 
 def _sum_last(x: np.ndarray) -> np.ndarray:
     """The sums along the last axis of float32 numbers (R, C)."""
     rows, count = x.shape
-    if count <= _LONGEST or count % _LANES == 0:
+    if count <= _LONGEST or count % _REGISTER == 0:
         return _sum_rows(x)
     return np.concatenate([_sum_rows(x[r : r + 1], r * count) for r in range(rows)])
 
 
 def _sum_first(x: np.ndarray) -> np.ndarray:
     """The sums along the first axis, one row after another."""
-    if x[0].size < _LANES:  # NumPy would sum few columns in another order
-        total = np.zeros(x.shape[1:], x.dtype)
-        for row in x:
-            total = total + row
-        return total
+    if x[0].size < _REGISTER:  # NumPy would reduce few columns in another order
+        return np.add.accumulate(x, axis=0)[-1] + x.dtype.type(0)
     return np.add.reduce(x, axis=0, initial=x.dtype.type(0))
 
 

@@ -4,8 +4,15 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..core.graph import Operation, Tensor, TensorLike, apply, control_dependencies
-from ..core.graph import convert_to_tensor, name_scope
+from ..core.graph import (
+    Operation,
+    Tensor,
+    TensorLike,
+    apply,
+    control_dependencies,
+    convert_to_tensor,
+    name_scope,
+)
 from ..core.registry import define, gradient
 from ..kernels import elementwise as kernels
 from . import arrays, math
@@ -18,23 +25,9 @@ _SELU_SCALE = 1.0507009873554804934193349852946
 _SELU_SCALE_ALPHA = 1.7580993408473768599402175208123
 
 
-def _selu(x: np.ndarray) -> np.ndarray:
-    scale, scale_alpha = x.dtype.type(_SELU_SCALE), x.dtype.type(_SELU_SCALE_ALPHA)
-    return np.where(x < 0, scale_alpha * (kernels.exp(x) - x.dtype.type(1)), scale * x)
-
-
 def _selu_grad(grad: np.ndarray, y: np.ndarray) -> np.ndarray:
     scale, scale_alpha = y.dtype.type(_SELU_SCALE), y.dtype.type(_SELU_SCALE_ALPHA)
     return np.where(y < 0, grad * (y + scale_alpha), grad * scale)
-
-
-def _softplus(x: np.ndarray) -> np.ndarray:
-    kind = x.dtype.type
-    # Beyond these limits exp(x) would overflow, or log(1 + exp(x)) be exp(x).
-    limit = kind(np.log(np.finfo(kind).eps) + kind(2))
-    power = kernels.exp(x)
-    small = np.where(x < limit, power, np.log1p(power.astype(np.float64)).astype(kind))
-    return np.where(x > -limit, x, small)
 
 
 def _softplus_grad(grad: np.ndarray, x: np.ndarray) -> np.ndarray:
@@ -77,14 +70,9 @@ relu6 = _function(
     "min(max(x, 0), 6)",
     "iuf",
 )
-elu = _function(
-    "elu",
-    "Elu",
-    lambda x: np.where(x < 0, kernels.exp(x) - x.dtype.type(1), x),
-    "exp(x) - 1 below 0, x above",
-)
-selu = _function("selu", "Selu", _selu, "The scaled `elu` of self-normalizing networks")
-softplus = _function("softplus", "Softplus", _softplus, "log(1 + exp(x))")
+elu = _function("elu", "Elu", kernels.elu, "exp(x) - 1 below 0, x above")
+selu = _function("selu", "Selu", kernels.selu, "The scaled `elu` of self-normalizing networks")
+softplus = _function("softplus", "Softplus", kernels.softplus, "log(1 + exp(x))")
 softsign = _function(
     "softsign", "Softsign", lambda x: x / (x.dtype.type(1) + np.abs(x)), "x / (1 + |x|)"
 )

@@ -154,9 +154,7 @@ def _kernel_gradient(
 
 def _of_sizes(index: int) -> Any:
     """The output has the sizes that an input gives."""
-    return lambda op: [
-        (op.inputs[2].dtype.base_dtype, constant_value_as_shape(op.inputs[index]))
-    ]
+    return lambda op: [(op.inputs[2].dtype.base_dtype, constant_value_as_shape(op.inputs[index]))]
 
 
 define("Conv2D", _outputs, _convolution)

@@ -170,9 +170,7 @@ def embedding_lookup_sparse(
             return reduce(rows, places, segments, name=scope)
         rows = embedding_lookup(params, sp_ids.values, partition_strategy, max_norm=max_norm)
         weights = math.cast(sp_weights.values, rows.dtype)
-        ones: Sequence[int] | Tensor = arrays.fill(
-            arrays.expand_dims(arrays.rank(rows) - 1, 0), 1
-        )
+        ones: Sequence[int] | Tensor = arrays.fill(arrays.expand_dims(arrays.rank(rows) - 1, 0), 1)
         shape = arrays.concat([arrays.shape(weights), ones], 0)
         weights = arrays.reshape(weights, shape)
         rows = rows * weights

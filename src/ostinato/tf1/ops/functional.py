@@ -78,7 +78,8 @@ def map_fn(
             result = fn(nest.pack_sequence_as(elems, [array.read(i) for array in inputs]))
             nest.assert_same_structure(dtype, result)
             values = nest.flatten(result)
-            return i + 1, [array.write(i, v) for array, v in zip(written, values)]
+            written = [array.write(i, v) for array, v in zip(written, values)]
+            return i + 1, written
 
         _, written = while_loop(
             lambda i, _: i < n,
@@ -124,7 +125,8 @@ def _fold(
                 a, i = initializer, constant(0)
 
             def compute(i: Tensor, a: Any) -> list:
-                return [i + 1, fn(a, row(i))]
+                a = fn(a, row(i))
+                return [i + 1, a]
 
             condition = lambda i, a: i < n  # noqa: E731
         return while_loop(condition, compute, [i, a], maximum_iterations=n, **loop)[1]

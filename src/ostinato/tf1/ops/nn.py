@@ -216,9 +216,7 @@ def _noise_shape(x: Tensor, noise_shape: Any) -> Any:
         return arrays.shape(x)
     if isinstance(noise_shape, Tensor):
         return noise_shape
-    if not isinstance(noise_shape, TensorShape) and any(
-        isinstance(n, Tensor) for n in noise_shape
-    ):
+    if not isinstance(noise_shape, TensorShape) and any(isinstance(n, Tensor) for n in noise_shape):
         return noise_shape
     given = as_shape(noise_shape)
     if x.shape.sizes is not None and given.ndims == x.shape.ndims:

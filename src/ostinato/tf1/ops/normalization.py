@@ -235,8 +235,8 @@ def fused_batch_norm(
     """
     if is_training == (mean is not None or variance is not None):
         raise InputError(
-            "Both 'mean' and 'variance' must be "
-            f"{'None when is_training is True' if is_training else 'given when is_training is False'}"
+            f"fused_batch_norm(is_training={is_training}): give 'mean' and 'variance' where it is "
+            "not for training, and leave them out otherwise"
         )
     x = convert_to_tensor(x, name="input")
     scale = convert_to_tensor(scale, name="scale")

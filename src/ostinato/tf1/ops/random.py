@@ -11,6 +11,7 @@ import numpy as np
 from ...errors import InputError, SizeError
 from ..core.constant import constant_value, constant_value_as_shape
 from ..core.dtypes import DTYPES, DType, DTypeLike, as_dtype
+from ..core.flow_ops import with_dependencies
 from ..core.graph import (
     Operation,
     Tensor,
@@ -73,7 +74,9 @@ def _kind(op: Operation) -> np.dtype:
 
 def _integers(run: Any, op: Operation, shape: np.ndarray, low: Any, high: Any) -> np.ndarray:
     if not low < high:
-        raise SizeError(f"{op.name}: Need minval < maxval, got {low} >= {high}: give a larger maxval")
+        raise SizeError(
+            f"{op.name}: Need minval < maxval, got {low} >= {high}: give a larger maxval"
+        )
     return stream_of(run, op).integers(_sizes(shape), int(low), int(high), _kind(op))
 
 
@@ -170,7 +173,7 @@ def _floating(function: str, dtype: DTypeLike) -> DType:
 def _scaled(
     op_type: str, shape: Any, mean: Any, stddev: Any, dtype: DTypeLike, seed: Any, name: Any
 ) -> Tensor:
-    """Numbers of a distribution with mean 0 and standard deviation 1, times `stddev` plus `mean`."""
+    """Numbers with mean 0 and standard deviation 1, times `stddev`, plus `mean`."""
     default = "truncated_normal" if op_type == "TruncatedNormal" else "random_normal"
     kind = _floating(default, dtype)
     with name_scope(name, default) as scope:
@@ -238,7 +241,9 @@ def random_uniform(
     """
     kind = as_dtype(dtype).base_dtype
     if kind.name not in ("float16", "float32", "float64", "int32", "int64"):
-        raise InputError(f"Invalid dtype {kind.name}: tf.random_uniform has tf.float32, tf.int32 ...")
+        raise InputError(
+            f"Invalid dtype {kind.name}: tf.random_uniform has tf.float32, tf.int32 ..."
+        )
     if maxval is None and kind.is_integer:
         raise InputError(f"Must specify maxval for integer dtype {kind.name}: give maxval=10")
     with name_scope(name, "random_uniform") as scope:
@@ -313,14 +318,14 @@ def random_crop(
         seed: The seed of the operation; None for the graph's.
         name: The name of the operation.
     """
-    from ..core.control_flow import Assert, with_dependencies
+    from . import checks  # it compares when it is imported
 
     with name_scope(name, "random_crop") as scope:
         value = convert_to_tensor(value, name="value")
         size = convert_to_tensor(size, "int32", "size")
         shape = arrays.shape(value)
         message = ["Need value.shape >= size, got ", shape, size]
-        check = Assert(math.reduce_all(shape >= size), message, summarize=1000)
+        check = checks.Assert(math.reduce_all(shape >= size), message, summarize=1000)
         shape = with_dependencies([check], shape)
         limit = shape - size + 1
         offset = random_uniform(

@@ -29,6 +29,7 @@ __all__ = [
     "argmax",
     "argmin",
     "count_nonzero",
+    "norm",
     "reduce_all",
     "reduce_any",
     "reduce_logsumexp",
@@ -232,6 +233,63 @@ def trace(x: TensorLike, name: str | None = None) -> Tensor:
     with name_scope(name, "Trace") as scope:
         x = convert_to_tensor(x, name="x")
         return reduce_sum(arrays.matrix_diag_part(x), [-1], name=scope)
+
+
+def norm(
+    tensor: TensorLike,
+    ord: Any = "euclidean",  # noqa: A002
+    axis: Any = None,
+    keepdims: bool | None = None,
+    name: str | None = None,
+    keep_dims: bool | None = None,
+) -> Tensor:
+    """The norm of vectors or matrices.
+
+    Args:
+        tensor: The tensor.
+        ord: "euclidean" (for matrices "fro" too), 1, 2, infinity, or for vectors another positive
+            number.
+        axis: The dimension of the vectors; two for matrices; None for one vector of all numbers.
+        keepdims: Whether to keep the reduced dimensions, with size 1.
+        name: The name of the operations' scope.
+        keep_dims: Older name of `keepdims`.
+
+    Raises:
+        InputError: The norm is not provided.
+    """
+    keepdims = _one_of("keepdims", keepdims, "keep_dims", keep_dims, "tf.norm")
+    of_matrices = isinstance(axis, (tuple, list)) and len(axis) == 2
+    named = ("euclidean", "fro") if of_matrices else ("euclidean",)
+    if (
+        isinstance(ord, str)
+        and ord not in named
+        or not isinstance(ord, str)
+        and (ord <= 0 or of_matrices and ord not in (1, np.inf))
+    ):
+        raise InputError(
+            f"tf.norm(ord={ord!r}) is not provided for {'matrices' if of_matrices else 'vectors'}: "
+            "use 'euclidean', 1, np.inf, or for vectors another positive number"
+        )
+    over = None if axis is None else tuple(axis) if of_matrices else (axis,)
+    first, last = (None, None) if over is None else (over[0], over[-1])
+    with name_scope(name, "norm"):
+        x = convert_to_tensor(tensor)
+        if isinstance(ord, str) or ord == 2:
+            result = elementwise.sqrt(reduce_sum(x * x, over, keepdims=True))
+        else:
+            result = elementwise.abs(x)
+            if ord == 1:
+                result = reduce_sum(result, first, keepdims=True)
+                if of_matrices:
+                    result = reduce_max(result, last, keepdims=True)
+            elif ord == np.inf:
+                if of_matrices:
+                    result = reduce_sum(result, last, keepdims=True)
+                result = reduce_max(result, first, keepdims=True)
+            else:
+                total = reduce_sum(arithmetic.pow(result, ord), over, keepdims=True)
+                result = arithmetic.pow(total, 1.0 / ord)
+        return result if keepdims else arrays.squeeze(result, over)
 
 
 # Indices of extremes

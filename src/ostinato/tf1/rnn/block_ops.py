@@ -208,9 +208,7 @@ def block_lstm(
     """
     attrs = {"forget_bias": forget_bias, "cell_clip": cell_clip, "use_peephole": use_peephole}
     inputs = {name: given[name] for name in _LSTM_INPUTS}
-    op = apply(
-        "BlockLSTM", inputs, attrs=attrs, dtypes={"seq_len_max": "int64"}, same=_STEP_INPUTS
-    )
+    op = apply("BlockLSTM", inputs, attrs=attrs, dtypes={"seq_len_max": "int64"}, same=_STEP_INPUTS)
     return op.outputs[1], op.outputs[6]
 
 

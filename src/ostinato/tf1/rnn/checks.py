@@ -188,7 +188,9 @@ def check_state(cell: Any, state: Any) -> None:
         if known is None or size is None:
             continue
         own = tuple(known)[1:]
-        if len(own) != len(wanted) or any(None not in (n, m) and n != m for n, m in zip(own, wanted)):
+        if len(own) != len(wanted) or any(
+            None not in (n, m) and n != m for n, m in zip(own, wanted)
+        ):
             raise SizeError(
                 f"{type(cell).__name__} was given a state of {TensorShape(shape)} where size "
                 f"{size} is expected: {cell.state_size!r}"

@@ -12,9 +12,10 @@ from ..initializers import constant_initializer
 from ..layers.base import Layer
 from ..ops import arrays, math
 from .block_ops import block_lstm, gru_block_cell, lstm_block_cell
-from .cells import LayerRNNCell, LSTMStateTuple
+from .cell import LayerRNNCell
+from .cells import LSTMStateTuple
 from .checks import bound, check_cell, check_rows, check_state, input_parts, number, whole
-from .dynamic import ScopeLike, StateLike, check_lengths, dynamic_rnn, reverse
+from .dynamic import check_lengths, dynamic_rnn, reverse
 from .static import static_rnn
 
 __all__ = [
@@ -33,9 +34,7 @@ def _lstm_variables(layer: Any, depth: int) -> dict[str, Any]:
     units = layer._num_units
     found = {
         "w": layer.add_variable("kernel", [depth + units, 4 * units]),
-        "b": layer.add_variable(
-            "bias", [4 * units], initializer=constant_initializer(0.0)
-        ),
+        "b": layer.add_variable("bias", [4 * units], initializer=constant_initializer(0.0)),
     }
     if layer._use_peephole:
         for gate in "ifo":
@@ -77,7 +76,7 @@ class LSTMBlockCell(LayerRNNCell):
         super().__init__(num_units, reuse, name, dtype)
         limit = bound(self, "cell_clip", cell_clip)
         self._use_peephole = use_peephole
-        self._options = {
+        self._options: dict[str, Any] = {
             "forget_bias": number(self, "forget_bias", forget_bias),
             "cell_clip": -1 if limit is None else limit,
             "use_peephole": use_peephole,
@@ -160,10 +159,10 @@ class FusedRNNCell:
     def __call__(
         self,
         inputs: Any,
-        initial_state: StateLike = None,
+        initial_state: Any = None,
         dtype: Any = None,
         sequence_length: TensorLike = None,
-        scope: ScopeLike = None,
+        scope: Any = None,
     ) -> tuple[Any, Any]:
         """Add a run over a whole sequence to the graph.
 
@@ -195,7 +194,7 @@ class LSTMBlockFusedCell(FusedRNNCell, Layer):
         name: The scope of its variables.
     """
 
-    input_dims = (2,)
+    input_dims: tuple[int, ...] | None = (2,)
 
     def __init__(
         self,
@@ -212,7 +211,7 @@ class LSTMBlockFusedCell(FusedRNNCell, Layer):
         self._given_dtype = None if dtype is None else as_dtype(dtype)
         limit = bound(self, "cell_clip", cell_clip)
         self._use_peephole = use_peephole
-        self._options = {
+        self._options: dict[str, Any] = {
             "forget_bias": number(self, "forget_bias", forget_bias),
             "cell_clip": -1 if limit is None else limit,
             "use_peephole": use_peephole,
@@ -231,10 +230,10 @@ class LSTMBlockFusedCell(FusedRNNCell, Layer):
     def __call__(
         self,
         inputs: Any,
-        initial_state: StateLike = None,
+        initial_state: Any = None,
         dtype: Any = None,
         sequence_length: TensorLike = None,
-        scope: ScopeLike = None,
+        scope: Any = None,
     ) -> tuple[Any, Any]:
         if initial_state is None and dtype is None:
             raise InputError(
@@ -286,7 +285,7 @@ class LSTMBlockFusedCell(FusedRNNCell, Layer):
     def call(
         self,
         inputs: Tensor,
-        initial_state: StateLike = None,
+        initial_state: Any = None,
         dtype: Any = None,
         sequence_length: TensorLike = None,
     ) -> tuple[Tensor, Any]:
@@ -313,15 +312,16 @@ class LSTMBlockFusedCell(FusedRNNCell, Layer):
         zeros = _peepholes(self, dtype)
         if lengths is not None:
             longest = math.reduce_max(lengths)
-        given = {"seq_len_max": math.to_int64(longest), "x": inputs, "cs_prev": c, "h_prev": h}
+        given: dict[str, Any] = {"x": inputs, "cs_prev": c, "h_prev": h}
+        given["seq_len_max"] = math.to_int64(longest)
         states, outputs = block_lstm(**self._options, **given, **self._weights_of_op, **zeros)
         if lengths is None:
             return outputs, LSTMStateTuple(states[-1], outputs[-1])
         mask = arrays.transpose(arrays.sequence_mask(lengths, steps, dtype=dtype), [1, 0])
-        outputs = outputs * arrays.tile(arrays.expand_dims(mask, [-1]), [1, 1, units])
+        outputs = outputs * arrays.tile(arrays.expand_dims(mask, -1), [1, 1, units])
         # The state before the first step is there for rows of length 0.
-        all_states = arrays.concat([arrays.expand_dims(c, [0]), states], 0)
-        all_outputs = arrays.concat([arrays.expand_dims(h, [0]), outputs], 0)
+        all_states = arrays.concat([arrays.expand_dims(c, 0), states], 0)
+        all_outputs = arrays.concat([arrays.expand_dims(h, 0), outputs], 0)
         last = [_rows_at(x, lengths, rows) for x in (all_states, all_outputs)]
         return outputs, LSTMStateTuple(*last)
 
@@ -346,10 +346,10 @@ class FusedRNNCellAdaptor(FusedRNNCell):
     def __call__(
         self,
         inputs: Any,
-        initial_state: StateLike = None,
+        initial_state: Any = None,
         dtype: Any = None,
         sequence_length: TensorLike = None,
-        scope: ScopeLike = None,
+        scope: Any = None,
     ) -> tuple[Any, Any]:
         given = {
             "initial_state": initial_state,
@@ -385,10 +385,10 @@ class TimeReversedFusedRNN(FusedRNNCell):
     def __call__(
         self,
         inputs: Any,
-        initial_state: StateLike = None,
+        initial_state: Any = None,
         dtype: Any = None,
         sequence_length: TensorLike = None,
-        scope: ScopeLike = None,
+        scope: Any = None,
     ) -> tuple[Any, Any]:
         turned = _turned(inputs, sequence_length)
         outputs, state = self._cell(turned, initial_state, dtype, sequence_length, scope)

@@ -11,7 +11,8 @@ from ..initializers import constant_initializer
 from ..ops import arrays, math
 from ..ops.convolution import conv1d, conv2d, conv3d
 from ..state import scopes
-from .cells import KnownCell, LSTMStateTuple
+from .cell import KnownCell
+from .cells import LSTMStateTuple
 from .checks import number
 
 __all__ = [

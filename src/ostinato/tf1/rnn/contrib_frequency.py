@@ -12,7 +12,8 @@ from ..core.graph import Tensor, convert_to_tensor, get_default_graph
 from ..initializers import zeros_initializer
 from ..ops import arrays, math, nn
 from ..state import scopes
-from .cells import KnownCell, clip
+from .cell import KnownCell
+from .cells import clip
 from .checks import bound, number, refuse, whole
 
 __all__ = [
@@ -22,11 +23,16 @@ __all__ = [
 ]
 
 
+def _tuple_of(kind: str, names: Sequence[str], size: int) -> Any:
+    """A named tuple of sizes."""
+    return namedtuple(kind, names)(*[size] * len(names))  # type: ignore[misc,arg-type]
+
+
 def _window(x: Tensor, start: int, size: int) -> Tensor:
     return arrays.slice(x, [0, start], [-1, size])
 
 
-def _linear(x: Tensor, kernel: Any, bias: Any) -> list[Tensor]:
+def _gates(x: Tensor, kernel: Any, bias: Any) -> list[Tensor]:
     """The gates i, j, f and o."""
     value = nn.bias_add(math.matmul(x, kernel), bias)
     return arrays.split(value=value, num_or_size_splits=4, axis=1)
@@ -104,7 +110,7 @@ class GridLSTMCell(KnownCell):
         self._forget_bias = number(self, "forget_bias", forget_bias)
         self._cell_clip = bound(self, "cell_clip", cell_clip)
         names = [f"state_f{k:02d}_b00_{part}" for k in range(self._windows) for part in "cm"]
-        self.state_size = namedtuple("GridLSTMStateTuple", names)(*[num_units] * len(names))
+        self.state_size = _tuple_of("GridLSTMStateTuple", names, num_units)
         self.output_size = num_units * len(names)
 
     def _features(self, x: Tensor, offset: int = 0) -> list[Tensor]:
@@ -163,7 +169,7 @@ class GridLSTMCell(KnownCell):
             c_time = getattr(state, f"{prefix}_f{k:02d}_b00_c")
             m_time = getattr(state, f"{prefix}_f{k:02d}_b00_m")
             x = arrays.concat([window, m_time, m_freq], 1)
-            gates = {kind: _linear(x, *linear) for kind, linear in linears.items()}
+            gates = {kind: _gates(x, *linear) for kind, linear in linears.items()}
             gates.setdefault("time", gates["freq"])
 
             def cell(kind: str, c: Tensor, both: tuple, gates: dict = gates) -> Tensor:
@@ -238,8 +244,7 @@ class BidirectionalGridLSTMCell(GridLSTMCell):
         )
         self._offset = int(backward_slice_offset)
         names = [f"{way}_{name}" for way in ("fwd", "bwd") for name in self.state_size._fields]
-        kind = namedtuple("BidirectionalGridLSTMStateTuple", names)
-        self.state_size = kind(*[num_units] * len(names))
+        self.state_size = _tuple_of("BidirectionalGridLSTMStateTuple", names, num_units)
         self.output_size *= 2
 
     def call(self, inputs: Tensor, state: Any) -> tuple[Tensor, Any]:
@@ -313,11 +318,12 @@ class TimeFreqLSTMCell(KnownCell):
         sizes = inputs.shape.sizes
         windows = self._count(sizes[-1]) if sizes and sizes[-1] is not None else 1
         if windows > 1 and get_default_graph().control_flow_context is not None:
+            size = sizes[-1]
             raise SizeError(
                 f"TimeFreqLSTMCell(feature_size={self._feature_size}, frequency_skip={self._skip}) "
-                f"has {windows} window(s) in an input of size {sizes[-1]} and is run over sequences "
-                f"with one alone: make it feature_size={sizes[-1]}, or call it for each step with "
-                f"a state of size {declared * windows}"
+                f"has {windows} window(s) in an input of size {size} and is run over sequences "
+                f"with one alone: make it feature_size={size}, or call it for each step with a "
+                f"state of size {declared * windows}"
             )
         self.state_size = declared * max(windows, 1)
         try:
@@ -349,11 +355,12 @@ class TimeFreqLSTMCell(KnownCell):
 
         count = inputs.shape[0].value or arrays.shape(inputs)[0]
         below = arrays.zeros([count, units], dtype)
-        output = new_state = None
+        output: Any = None
+        new_state: Any = None
         for k, window in enumerate(windows):
             c_prev = _window(state, 2 * k * units, units)
             m_prev = _window(state, (2 * k + 1) * units, units)
-            i, j, f, o = _linear(arrays.concat([window, m_prev, below], 1), kernel, bias)
+            i, j, f, o = _gates(arrays.concat([window, m_prev, below], 1), kernel, bias)
             kept = gate("F", f + self._forget_bias, c_prev) * c_prev
             c = clip(kept + gate("I", i, c_prev) * math.tanh(j), self._cell_clip)
             below = m = gate("O", o, c) * math.tanh(c)

@@ -12,7 +12,8 @@ from ..core.shape import TensorShape
 from ..initializers import ones_initializer, zeros_initializer
 from ..ops import arrays, math, nn
 from ..state import scopes
-from .cells import KnownCell, LayerRNNCell, LSTMStateTuple
+from .cell import KnownCell, LayerRNNCell
+from .cells import LSTMStateTuple
 from .checks import activation_of, number, whole
 from .linear import Linear
 
@@ -124,9 +125,7 @@ class UGRNNCell(KnownCell):
             joined = arrays.concat([inputs, state], 1)
             if self._linear is None:
                 self._linear = Linear(joined, 2 * self._num_units, True)
-            gate, candidate = arrays.split(
-                axis=1, num_or_size_splits=2, value=self._linear(joined)
-            )
+            gate, candidate = arrays.split(axis=1, num_or_size_splits=2, value=self._linear(joined))
             c = self._activation(candidate)
             g = math.sigmoid(gate + self._forget_bias)
             new = g * state + (1.0 - g) * c
@@ -215,7 +214,7 @@ class SRUCell(LayerRNNCell):
         depth = TensorShape(input_shape)[-1].value
         self._kernel = self.add_variable("kernel", shape=[depth, 4 * self._num_units])
         self._bias = self.add_variable(
-            "bias", shape=[2 * self._num_units], initializer=zeros_initializer(dtype=self.dtype)
+            "bias", shape=[2 * self._num_units], initializer=zeros_initializer()
         )
         self.built = True
 

@@ -10,7 +10,8 @@ from ..core import nest
 from ..core.graph import Tensor
 from ..ops import arrays, math
 from ..state import scopes
-from .cells import BasicLSTMCell, BasicRNNCell, GRUCell, KnownCell, LSTMCell
+from .cell import KnownCell
+from .cells import BasicLSTMCell, BasicRNNCell, GRUCell, LSTMCell
 from .checks import number, refuse
 
 __all__ = [

@@ -8,7 +8,8 @@ from ..core.graph import Tensor
 from ..core.shape import TensorShape
 from ..initializers import constant_initializer, random_uniform_initializer, zeros_initializer
 from ..ops import arrays, math, nn
-from .cells import LayerRNNCell, LSTMStateTuple
+from .cell import LayerRNNCell
+from .cells import LSTMStateTuple
 from .checks import activation_of, number
 
 __all__ = [
@@ -34,12 +35,12 @@ class _IndependentCell(LayerRNNCell):
         self._kernel_initializer, self._bias_initializer = kernel_initializer, bias_initializer
 
     def _diagonal(self, name: str, size: int) -> Any:
-        begin = random_uniform_initializer(minval=-1, maxval=1, dtype=self.dtype)
+        begin = random_uniform_initializer(minval=-1, maxval=1)
         return self.add_variable(name, shape=[1, size], initializer=begin)
 
     def _zeros(self) -> Any:
         given = self._bias_initializer
-        return zeros_initializer(dtype=self.dtype) if given is None else given
+        return zeros_initializer() if given is None else given
 
 
 class IndRNNCell(_IndependentCell):
@@ -112,7 +113,7 @@ class IndyGRUCell(_IndependentCell):
         units, depth = self._num_units, TensorShape(input_shape)[-1].value
         ones = self._bias_initializer
         if ones is None:
-            ones = constant_initializer(1.0, dtype=self.dtype)
+            ones = constant_initializer(1.0)
         kernel = self._kernel_initializer
         self._gate_kernel_w = self.add_variable(
             "gates/kernel_w", shape=[depth, 2 * units], initializer=kernel

@@ -12,7 +12,8 @@ from ..initializers import constant_initializer, zeros_initializer
 from ..layers.contrib import layer_norm
 from ..ops import arrays, math, nn
 from ..state import scopes
-from .cells import KnownCell, LSTMStateTuple, clip
+from .cell import KnownCell
+from .cells import LSTMStateTuple, clip
 from .checks import activation_of, bound, keep_probability, number, refuse, whole
 from .linear import Linear
 
@@ -254,7 +255,9 @@ class GLSTMCell(KnownCell):
             parts = []
             for group in range(self._groups):
                 with scopes.variable_scope(f"group{group}"):
-                    x = arrays.concat([part(inputs, group, share), part(m_prev, group, out)], axis=1)
+                    x = arrays.concat(
+                        [part(inputs, group, share), part(m_prev, group, out)], axis=1
+                    )
                     parts.append(arrays.split(self._linear(group, x, 4 * own), 4, 1))
             biases = [
                 scopes.get_variable(

@@ -9,7 +9,8 @@ from ..core.graph import Tensor
 from ..initializers import constant_initializer, random_uniform_initializer
 from ..ops import arrays, math, random
 from ..state import scopes
-from .cells import KnownCell, LSTMStateTuple
+from .cell import KnownCell
+from .cells import LSTMStateTuple
 from .checks import number
 from .linear import Linear
 

@@ -209,7 +209,7 @@ class DropoutWrapper(CellWrapper):
         if chosen is False or chosen is True and not several:
             yield len(nest.flatten(state)), chosen
             return
-        each = [True] * len(state) if chosen is True and several else chosen
+        each: Any = [True] * len(state) if chosen is True and several else chosen
         if (
             not several
             or not nest.is_sequence(each)

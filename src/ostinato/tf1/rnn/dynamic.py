@@ -18,10 +18,10 @@ from ..core.graph import (
 )
 from ..core.shape import TensorShape
 from ..ops import arrays, math
-from ..ops.tensor_arrays import TensorArray
 from ..ops.checks import Assert
+from ..ops.tensor_arrays import TensorArray
 from ..state import scopes
-from .cells import RNNCell, join_sizes, static_sizes
+from .cell import RNNCell, join_sizes, static_sizes
 from .checks import (
     check_cell,
     check_dtypes,
@@ -33,8 +33,6 @@ from .checks import (
 )
 
 __all__ = [
-    "ScopeLike",
-    "StateLike",
     "best_effort_input_batch_size",
     "bidirectional_dynamic_rnn",
     "cache_reads",
@@ -48,9 +46,6 @@ __all__ = [
     "state_dtype",
     "transpose_batch_time",
 ]
-
-StateLike = Any  # a tensor or nested tuples of tensors
-ScopeLike = Any  # a variable scope, a name, or None
 
 
 def transpose_batch_time(x: TensorLike) -> Tensor:
@@ -104,9 +99,7 @@ def initial_state_of(cell: Any, rows: Any, dtype: Any, of: str) -> Any:
         InputError: No dtype was given.
     """
     if dtype is None:
-        raise InputError(
-            f"{of} was given neither initial_state nor dtype: give dtype=tf.float32"
-        )
+        raise InputError(f"{of} was given neither initial_state nor dtype: give dtype=tf.float32")
     if getattr(cell, "get_initial_state", None) is not None:
         return cell.get_initial_state(inputs=None, batch_size=rows, dtype=dtype)
     return cell.zero_state(rows, dtype)
@@ -148,27 +141,25 @@ def call_cell(cell: Any, inputs: Any, state: Any) -> tuple[Any, Any]:
 
 def check_lengths(lengths: TensorLike) -> None:
     """Reject lengths that are not one whole number for each row."""
-    dtype, shape = getattr(lengths, "dtype", None), getattr(lengths, "shape", None)
+    dtype = getattr(lengths, "dtype", None)
     if dtype is None:
         fractions = any(isinstance(n, float) for n in nest.flatten(lengths))
     else:
         fractions = not as_dtype(dtype).is_integer
-    if fractions or isinstance(lengths, Tensor) and shape.ndims not in (None, 1):
-        raise InputError(
-            f"sequence_length was given {lengths}: give one whole number for each row"
-        )
+    if fractions or isinstance(lengths, Tensor) and lengths.shape.ndims not in (None, 1):
+        raise InputError(f"sequence_length was given {lengths}: give one whole number for each row")
 
 
 def dynamic_rnn(
     cell: Any,
     inputs: Any,
     sequence_length: TensorLike = None,
-    initial_state: StateLike = None,
+    initial_state: Any = None,
     dtype: Any = None,
     parallel_iterations: int | None = None,
     swap_memory: bool = False,
     time_major: bool = False,
-    scope: ScopeLike = None,
+    scope: Any = None,
 ) -> tuple[Any, Any]:
     """Run a cell over sequences.
 
@@ -260,6 +251,9 @@ def _check_sizes(cell: Any, flat_input: list[Tensor], state: Any, lengths: Tenso
 class _Loop:
     """The loop of `dynamic_rnn`, with inputs (T, B, ...)."""
 
+    static_steps: int | None
+    static_rows: int | None
+
     def __init__(
         self,
         cell: Any,
@@ -272,7 +266,10 @@ class _Loop:
     ):
         self.cell, self.inputs, self.state, self.lengths = cell, inputs, state, lengths
         self.dtype = dtype
-        self.options = {
+        self.static_steps, self.static_rows = (nest.flatten(inputs)[0].shape.sizes or (None,) * 2)[
+            :2
+        ]
+        self.options: dict[str, Any] = {
             "parallel_iterations": parallel_iterations or 32,
             "swap_memory": swap_memory,
         }
@@ -284,7 +281,6 @@ class _Loop:
         sizes = nest.flatten(cell.output_size)
         steps = arrays.shape(flat_input[0])[0]
         rows = best_effort_input_batch_size(flat_input)
-        self.static_steps, self.static_rows = (flat_input[0].shape.sizes or (None, None))[:2]
         kind = state_dtype(self.dtype, self.state)
         zeros = [arrays.zeros(arrays.stack(join_sizes(rows, size)), kind) for size in sizes]
         self.zero_output = nest.pack_sequence_as(cell.output_size, zeros)
@@ -410,13 +406,13 @@ def bidirectional_dynamic_rnn(
     cell_bw: Any,
     inputs: Any,
     sequence_length: TensorLike = None,
-    initial_state_fw: StateLike = None,
-    initial_state_bw: StateLike = None,
+    initial_state_fw: Any = None,
+    initial_state_bw: Any = None,
     dtype: Any = None,
     parallel_iterations: int | None = None,
     swap_memory: bool = False,
     time_major: bool = False,
-    scope: ScopeLike = None,
+    scope: Any = None,
 ) -> tuple[tuple[Any, Any], tuple[Any, Any]]:
     """Run one cell forwards and another one backwards over sequences. The backward cell starts at
     each row's last valid step.
@@ -473,6 +469,4 @@ def reverse(x: TensorLike, lengths: TensorLike, *, time_major: bool) -> Tensor:
     axis = 0 if time_major else 1
     if lengths is None:
         return arrays.reverse(x, axis=[axis])
-    return arrays.reverse_sequence(
-        input=x, seq_lengths=lengths, seq_axis=axis, batch_axis=1 - axis
-    )
+    return arrays.reverse_sequence(input=x, seq_lengths=lengths, seq_axis=axis, batch_axis=1 - axis)

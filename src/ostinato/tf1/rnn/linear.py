@@ -104,3 +104,7 @@ def linear(
         if not bias:
             return result
         return nn.bias_add(result, _bias(output_size, dtype, bias_initializer, outer))
+
+
+# Programs call it by this name of TensorFlow.
+_linear = linear

@@ -11,9 +11,9 @@ from ..core.graph import Tensor, convert_to_tensor
 from ..ops import arrays, math
 from ..ops.tensor_arrays import TensorArray
 from ..state import scopes
-from .cells import join_sizes
+from .cell import join_sizes
 from .checks import check_cell, check_rows
-from .dynamic import ScopeLike, cache_reads, element_shape
+from .dynamic import cache_reads, element_shape
 
 __all__ = [
     "raw_rnn",
@@ -25,7 +25,7 @@ def raw_rnn(
     loop_fn: Callable,
     parallel_iterations: int | None = None,
     swap_memory: bool = False,
-    scope: ScopeLike = None,
+    scope: Any = None,
 ) -> tuple[Any, Any, Any]:
     """Run a cell in a loop that a function controls: it computes inputs and states, and decides
     when rows finish.

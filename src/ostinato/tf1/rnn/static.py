@@ -11,11 +11,9 @@ from ..core.dtypes import as_dtype
 from ..core.graph import Tensor, TensorLike, control_dependencies, convert_to_tensor
 from ..ops import arrays, math
 from ..state import scopes
-from .cells import join_sizes, static_sizes
-from .checks import check_cell, check_dtypes, check_rows, input_parts, is_known, pack_inputs
+from .cell import join_sizes, static_sizes
+from .checks import check_cell, check_dtypes, check_rows, input_parts, pack_inputs
 from .dynamic import (
-    ScopeLike,
-    StateLike,
     bidirectional_dynamic_rnn,
     cache_reads,
     call_cell,
@@ -37,10 +35,10 @@ __all__ = [
 def static_rnn(
     cell: Any,
     inputs: Sequence,
-    initial_state: StateLike = None,
+    initial_state: Any = None,
     dtype: Any = None,
     sequence_length: TensorLike = None,
-    scope: ScopeLike = None,
+    scope: Any = None,
 ) -> tuple[list, Any]:
     """Run a cell over a list of steps; every step is added to the graph.
 
@@ -81,7 +79,8 @@ def static_rnn(
             check_rows(
                 static_rows,
                 lengths.shape[0].value,
-                f"static_rnn: rows of the inputs, {static_rows}, and of the lengths {lengths.shape}",
+                f"static_rnn: rows of the inputs, {static_rows}, and of the lengths "
+                f"{lengths.shape}",
             )
             kind = state_dtype(dtype, state)
             zero_output = nest.map_structure(
@@ -129,7 +128,7 @@ def static_state_saving_rnn(
     state_saver: Any,
     state_name: str | tuple,
     sequence_length: TensorLike = None,
-    scope: ScopeLike = None,
+    scope: Any = None,
 ) -> tuple[list, Any]:
     """Run a cell over a list of steps, from a saved state, and save the final state. A long
     sequence is processed in segments.
@@ -215,11 +214,11 @@ def static_bidirectional_rnn(
     cell_fw: Any,
     cell_bw: Any,
     inputs: Sequence,
-    initial_state_fw: StateLike = None,
-    initial_state_bw: StateLike = None,
+    initial_state_fw: Any = None,
+    initial_state_bw: Any = None,
     dtype: Any = None,
     sequence_length: TensorLike = None,
-    scope: ScopeLike = None,
+    scope: Any = None,
 ) -> tuple[list, Any, Any]:
     """Run one cell forwards and another one backwards over a list of steps. The backward cell
     starts at each row's last valid step.
@@ -295,7 +294,7 @@ def stack_bidirectional_rnn(
     initial_states_bw: list | None = None,
     dtype: Any = None,
     sequence_length: TensorLike = None,
-    scope: ScopeLike = None,
+    scope: Any = None,
 ) -> tuple[list, tuple, tuple]:
     """Run stacked bidirectional layers over a list of steps; each layer takes both outputs of the
     layer below.
@@ -344,7 +343,7 @@ def stack_bidirectional_dynamic_rnn(
     sequence_length: TensorLike = None,
     parallel_iterations: int | None = None,
     time_major: bool = False,
-    scope: ScopeLike = None,
+    scope: Any = None,
 ) -> tuple[Tensor, tuple, tuple]:
     """Run stacked bidirectional layers over sequences; each layer takes both outputs of the layer
     below.
@@ -384,7 +383,7 @@ def stack_bidirectional_dynamic_rnn(
     return _stacked(layer, len(cells_fw), inputs, scope)
 
 
-def _stacked(layer: Callable, count: int, inputs: Any, scope: ScopeLike) -> tuple:
+def _stacked(layer: Callable, count: int, inputs: Any, scope: Any) -> tuple:
     states = []
     with scopes.variable_scope(scope or "stack_bidirectional_rnn"):
         for i in range(count):

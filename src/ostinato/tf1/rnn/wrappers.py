@@ -15,7 +15,7 @@ from ..layers.base import Layer
 from ..ops import arrays, math, nn
 from ..ops.convolution import conv2d
 from ..state import scopes
-from .cells import RNNCell
+from .cell import RNNCell
 from .checks import activation_of, check_cell, is_known, number, refuse, whole
 from .linear import Linear
 
@@ -40,6 +40,8 @@ class CellWrapper(RNNCell):
 
     # The largest number of input tensors of the wrapped cell, and of their dimensions.
     most_inputs, most_dims = 1, 2
+    # The size of the output, where it is not the cell's.
+    _own_output_size: int | None = None
 
     def __init__(self, cell: Any):
         check_cell(cell, type(self).__name__)
@@ -62,7 +64,8 @@ class CellWrapper(RNNCell):
     @property
     def output_size(self) -> Any:  # type: ignore[override]
         """The size of the output."""
-        return self._cell.output_size
+        own = self._own_output_size
+        return self._cell.output_size if own is None else own
 
     @property
     def input_dims(self) -> Any:  # type: ignore[override]
@@ -193,9 +196,7 @@ class HighwayWrapper(CellWrapper):
     def _gate(self, name: str, x: Tensor, bias: float) -> Tensor:
         size = x.shape[1].value
         weight = scopes.get_variable(f"{name}_w", [size, size])
-        biases = scopes.get_variable(
-            f"{name}_b", [size], initializer=constant_initializer(bias)
-        )
+        biases = scopes.get_variable(f"{name}_b", [size], initializer=constant_initializer(bias))
         return math.sigmoid(nn.xw_plus_b(x, weight, biases))
 
 
@@ -244,8 +245,6 @@ class OutputProjectionWrapper(CellWrapper):
         reuse: Not supported; use tf.variable_scope(..., reuse=True) around the call.
     """
 
-    output_size = None  # its own, and not the cell's
-
     def __init__(
         self,
         cell: Any,
@@ -255,7 +254,7 @@ class OutputProjectionWrapper(CellWrapper):
     ):
         refuse("OutputProjectionWrapper", reuse=reuse)
         super().__init__(cell)
-        self.output_size = whole(self, "output_size", output_size)
+        self._own_output_size = whole(self, "output_size", output_size)
         self._activation = activation_of(self, activation, None, names=False)
         self._linear: Linear | None = None
 
@@ -343,8 +342,6 @@ class AttentionCellWrapper(CellWrapper):
         reuse: Not supported; use tf.variable_scope(..., reuse=True) around the call.
     """
 
-    output_size = None  # its own, and not the cell's
-
     def __init__(
         self,
         cell: Any,
@@ -363,7 +360,7 @@ class AttentionCellWrapper(CellWrapper):
                 "it out"
             )
         self._attn_length = whole(self, "attn_length", attn_length)
-        self.output_size = whole(self, "attn_size", attn_size or cell.output_size)
+        self._own_output_size = whole(self, "attn_size", attn_size or cell.output_size)
         self._attn_vec_size = whole(self, "attn_vec_size", attn_vec_size or self.output_size)
         self._input_size = None if input_size is None else whole(self, "input_size", input_size)
         self._linears: dict[str, Linear] = {}
@@ -388,7 +385,9 @@ class AttentionCellWrapper(CellWrapper):
         length, size = self._attn_length, self.output_size
         state, attended, past = state
         past = arrays.reshape(past, [-1, length, size])
-        inputs = self._linear("input", [inputs, attended], self._input_size or inputs.shape[1].value)
+        inputs = self._linear(
+            "input", [inputs, attended], self._input_size or inputs.shape[1].value
+        )
         cell_output, new_state = self._cell(inputs, state)
         query = arrays.concat(nest.flatten(new_state), 1)
         attended, past = self._attention(query, past)

@@ -38,7 +38,7 @@ __all__ = [
 ]
 
 
-def _listing(key: str, called: str, what: str) -> Callable[[str | None], list]:
+def _listing(key: str, called: str, what: str) -> Callable[..., list]:
     def variables(scope: str | None = None) -> list:
         return get_default_graph().get_collection(key, scope)
 
@@ -70,7 +70,7 @@ moving_average_variables = _listing(
 
 def all_variables() -> list:
     """`tf.global_variables()` under its older name."""
-    return global_variables(None)
+    return global_variables()
 
 
 def variables_initializer(var_list: Sequence[Variable], name: str = "init") -> Operation:
@@ -87,12 +87,12 @@ def variables_initializer(var_list: Sequence[Variable], name: str = "init") -> O
 
 def global_variables_initializer() -> Operation:
     """The operation that gives every global variable its initial value."""
-    return variables_initializer(global_variables(None))
+    return variables_initializer(global_variables())
 
 
 def local_variables_initializer() -> Operation:
     """The operation that gives every local variable its initial value."""
-    return variables_initializer(local_variables(None))
+    return variables_initializer(local_variables())
 
 
 def initialize_variables(var_list: Sequence[Variable], name: str = "init") -> Operation:
@@ -126,7 +126,7 @@ def report_uninitialized_variables(
         var_list: The variables; None for the global and local ones.
         name: The name of the operations.
     """
-    variables = [*global_variables(None), *local_variables(None)] if var_list is None else var_list
+    variables = [*global_variables(), *local_variables()] if var_list is None else var_list
     with name_scope(name):
         if not variables:
             return constant([], dtype=DTYPES["string"])
@@ -141,7 +141,7 @@ def assert_variables_initialized(var_list: Sequence[Variable] | None = None) -> 
     Args:
         var_list: The variables; None for the global and local ones.
     """
-    variables = var_list or [*global_variables(None), *local_variables(None)]
+    variables = var_list or [*global_variables(), *local_variables()]
     ranks = [arrays.rank_internal(v, optimize=False) for v in variables]
     if len(ranks) < 2:
         return ranks[0] if ranks else None

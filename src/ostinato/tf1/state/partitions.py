@@ -50,7 +50,8 @@ def fixed_size_partitioner(num_shards: int, axis: int = 0) -> Partitioner:
 
     def partitioner(shape: TensorShape, **unused: Any) -> list[int]:
         partitions = [1] * len(shape)
-        partitions[axis] = min(num_shards, shape.as_list()[axis])
+        size: Any = shape.as_list()[axis]
+        partitions[axis] = min(num_shards, size)
         return partitions
 
     return partitioner

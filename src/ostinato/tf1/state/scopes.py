@@ -303,7 +303,7 @@ def _open(
     store = store_of(get_default_graph())
     outer, counts = get_variable_scope(), dict(store.opened)
     shared = isinstance(name_or_scope, VariableScope)
-    base = name_or_scope if shared else outer
+    base: Any = name_or_scope if shared else outer
     if shared:
         name, name_of = base.name, base.original_name_scope
         reuse = reuse or base.reuse

@@ -63,7 +63,7 @@ class ExponentialMovingAverage:
         Raises:
             InputError: One is not of floats.
         """
-        variables = trainable_variables(None) if var_list is None else var_list
+        variables = trainable_variables() if var_list is None else var_list
         debiased = set()
         for v in variables:
             if not v.dtype.base_dtype.is_floating:
@@ -118,11 +118,11 @@ class ExponentialMovingAverage:
         """
         given = moving_avg_variables
         if given is None:
-            given = [*trainable_variables(None), *moving_average_variables(None)]
+            given = [*trainable_variables(), *moving_average_variables()]
         averaged = set(given)
         names = {self.average_name(v): v for v in averaged}
         known = {v.name for v in averaged}
-        for v in dict.fromkeys([*moving_average_variables(None), *global_variables(None)]):
+        for v in dict.fromkeys([*moving_average_variables(), *global_variables()]):
             if v.name not in known and v.op.name not in names:
                 names[v.op.name] = v
         return names

@@ -70,7 +70,7 @@ def clip_by_norm(
         name: The name of the operations.
     """
     with name_scope(name, "clip_by_norm") as scope:
-        values = _values(t)
+        values: Any = _values(t)
         squares = math.reduce_sum(values * values, axes, keepdims=True)
         positive = squares > 0  # type: ignore[operator]
         # The square root has no gradient at 0.
@@ -91,7 +91,7 @@ def clip_by_average_norm(t: TensorLike, clip_norm: TensorLike, name: str | None 
         name: The name of the operations.
     """
     with name_scope(name, "clip_by_average_norm") as scope:
-        values = convert_to_tensor(t, name="t")
+        values: Any = convert_to_tensor(t, name="t")
         count = math.cast(arrays.size(values), DTYPES["float32"])
         inverse = math.rsqrt(math.reduce_sum(values * values, math.range(arrays.rank(values))))
         scaled = values * clip_norm

@@ -188,7 +188,7 @@ def piecewise_constant(
                 "Values must have elements all with the same dtype: "
                 f"{', '.join(v.dtype.base_dtype.name for v in rates)} were given"
             )
-        pairs = [
+        pairs: list = [
             (step <= bounds[0], lambda: rates[0]),
             (step > bounds[-1], lambda: rates[-1]),
         ]

@@ -56,13 +56,13 @@ def _restore(run: Any, op: Operation, path: Any, names: Any, specs: Any) -> tupl
     wanted = _texts(names)
     missing = [n for n in wanted if n not in checkpoint]
     if missing:
-        more = f" (nor are {len(missing) - 1} others: {', '.join(missing[1:6])})" * bool(missing[1:])
+        more = f" (nor are {', '.join(missing[1:6])})" if missing[1:] else ""
         raise NotFoundError(
             None,
             op,
-            f"Key {missing[0]} not found in checkpoint{more}\n\t [[node {op.name}]]; the checkpoint "
-            f"{prefix} holds {_some(checkpoint.saved)}: give the variables those names, or pass "
-            "tf.train.Saver a dict from names in the checkpoint to variables",
+            f"Key {missing[0]} not found in checkpoint{more}\n\t [[node {op.name}]]; the "
+            f"checkpoint {prefix} holds {_some(checkpoint.saved)}: give the variables those "
+            "names, or pass tf.train.Saver a dict from names in the checkpoint to variables",
         )
     values = []
     for name, spec, dtype in zip(wanted, _texts(specs), op.attrs["dtypes"]):
@@ -145,5 +145,3 @@ def restore_tensors(
     attrs = {"dtypes": [d.base_dtype for d in dtypes]}
     strings = {**_STRINGS, "shape_and_slices": "string"}
     return apply("RestoreV2", given, name=name, attrs=attrs, dtypes=strings).outputs
-
-

@@ -228,13 +228,11 @@ class Saver:
             )
         if reshape or sharded:
             raise InputError(
-                f"tf.train.Saver was given {'reshape' if reshape else 'sharded'}=True, which is not "
-                "provided: leave it out (checkpoints in several files are read without it)"
+                f"tf.train.Saver was given {'reshape' if reshape else 'sharded'}=True, which is "
+                "not provided: leave it out (checkpoints in several files are read without it)"
             )
         if write_version not in (1, 2):
-            raise InputError(
-                f"write_version={write_version!r}: give tf.train.SaverDef.V2 or tf.train.SaverDef.V1"
-            )
+            raise InputError(f"write_version={write_version!r}: give tf.train.SaverDef.V2 or V1")
         self._var_list, self._name, self._filename = var_list, name, filename
         self._max_to_keep, self._hours = max_to_keep or 0, keep_checkpoint_every_n_hours
         self._allow_empty, self._write_version = allow_empty, write_version
@@ -393,8 +391,8 @@ class Saver:
         latest_filename = latest_filename or "checkpoint"
         if os.path.split(latest_filename)[0]:
             raise InputError(
-                f"'latest_filename' must not contain path components: {latest_filename!r}; it is in "
-                "the directory of save_path"
+                f"'latest_filename' must not contain path components: {latest_filename!r}; it is "
+                "in the directory of save_path"
             )
         if not isinstance(sess, Session):
             raise ArgumentTypeError(f"'sess' must be a Session; {sess!r}: give tf.Session()")

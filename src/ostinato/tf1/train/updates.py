@@ -6,6 +6,7 @@ these rows. The float32 arithmetic is TensorFlow's, in its order.
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -396,9 +397,8 @@ def _computation(rule: Rule, sparse: bool) -> Callable:
     return compute
 
 
-def _updated(op: Operation) -> list:
+def _updated(names: list[str], op: Operation) -> list:
     var, shape = op.inputs[0], op.inputs[0].shape
-    names = op.attrs["names"]
     if "indices" not in names:
         grad = op.inputs[names.index("grad" if "grad" in names else "delta")]
         if not shape.is_compatible_with(grad.shape):
@@ -415,7 +415,8 @@ for _rule in RULES.values():
             continue
         _type = f"{'Sparse' if _sparse else ''}Apply{_rule.type}"
         _compute = _computation(_rule, _sparse)
-        define(_type, _updated, _compute, stateful=True, takes_references=True)
+        _outputs = partial(_updated, _names(_rule, _sparse))
+        define(_type, _outputs, _compute, stateful=True, takes_references=True)
         define(f"Resource{_type}", lambda op: [], _compute, stateful=True)
         not_differentiable(_type, f"Resource{_type}")
 
@@ -439,7 +440,7 @@ def _apply(
                 f"Input {name!r} of {kind!r} Op has type {tensor.dtype.base_dtype.name} that does "
                 f"not match type {dtype.name} of argument 'var': give tensors of {dtype.name}"
             )
-    return apply(kind, inputs, attrs={"use_locking": False, "names": names, **attrs})
+    return apply(kind, inputs, attrs={"use_locking": False, **attrs})
 
 
 def apply_dense(
