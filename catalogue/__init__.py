@@ -1,7 +1,7 @@
-"""The pages docs/cells.md and docs/cells.ko.md, made from the cells, and the measurements that they
-show.
+"""The pages docs/cells.md and docs/tf1-names.md, made from the code, in English and Korean, and the
+measurements that the first one shows.
 
-    python -m catalogue docs          write the pages and their picture into the directory docs
+    python -m catalogue docs          write the pages and a picture into the directory docs
     python -m catalogue measure       time every cell; write benchmarks/cells.json for the pages
     python -m catalogue train DATA    train every cell on the data in a directory and write that
                                       file; resume after an interruption; `--only CELL` trains one
@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ostinato.errors import InputError, OstinatoError
 
+from . import tensorflow
 from .measured import FILE, measure
 from .pages import write_pages
 from .trained import train
@@ -24,7 +25,8 @@ def main(words: Sequence[str]) -> int:
     try:
         match list(words):
             case ["docs", *folder] if len(folder) < 2:
-                print("\n".join(map(str, write_pages(Path(*folder or ["docs"])))))
+                into = Path(*folder or ["docs"])
+                print("\n".join(map(str, [*write_pages(into), *tensorflow.write_pages(into)])))
             case ["measure", *path] if len(path) < 2:
                 measure(Path(*path or [FILE]))
             case ["train", data]:

@@ -163,17 +163,17 @@ def test_every_dtype_and_shape_comes_back(write, read, tmp_path):
         assert got.tolist() == value.tolist()
 
 
-def test_thousands_of_names_in_several_blocks_come_back(tmp_path):
+def test_names_in_several_blocks_come_back(tmp_path):
     path = str(tmp_path / "many")
-    wanted = {f"scope_{i % 7}/{'long' * (i % 90)}/v{i}": np.float32(i) for i in range(25_000)}
+    wanted = {f"v{i}{'long' * 900}/{i % 7}": np.float32(i) for i in range(300)}
     write_bundle(path, [(n, "", v) for n, v in wanted.items()])
     table = Table(index_path(path))
     assert len(table._blocks) > 2
     table.close()
     found = Bundle(path)
     assert list(found.saved) == sorted(wanted)
-    for name in list(wanted)[::500]:
-        assert found.get(name) == wanted[name]
+    for name, value in wanted.items():
+        assert found.get(name) == value
 
 
 def test_several_data_files_are_read(tmp_path):
@@ -324,6 +324,10 @@ def _damages():
         "a slice outside of the variable": _sliced(_slices(((3, 2),))),
         "a slice of another rank": _sliced(_slices(((0, 2), (0, 2)))),
         "slices of a terabyte": _sliced(_slices(((0, 2),), shape=(1 << 38,)), ((0, 2),)),
+        "slices that share their bytes": _sliced(
+            _slices(*(((2 * i, 2),) for i in range(9)), shape=(18,)),
+            *(((2 * i, 2),) for i in range(9)),
+        ),
         "a list of blocks behind the end": _raw(b"\0" * 8, b"\0\0" + b"\xff" * 8 + b"\1\5"),
         "a huge list of blocks": _raw(b"\0" * 8, b"\0\0\0" + b"\xff" * 8 + b"\1"),
         "a billion restarts": _raw(b"\xff\xff\xff\x3f", b"\0\0\0\4"),

@@ -77,7 +77,7 @@ NAMES = {
             sparse_to_dense
         ctc: edit_distance
         app.config: ConfigProto GPUOptions GraphOptions OptimizerOptions RunMetadata RunOptions
-        files.messages: Event GraphDef NodeDef Summary
+        files.messages: Event GraphDef NodeDef Summary SummaryMetadata
         files.graph_def: import_graph_def
     """,
     "tf.nn": """
@@ -141,6 +141,10 @@ NAMES = {
         seq2seq.helpers: CustomHelper GreedyEmbeddingHelper Helper InferenceHelper
             SampleEmbeddingHelper ScheduledEmbeddingTrainingHelper ScheduledOutputTrainingHelper
             TrainingHelper
+        seq2seq.attention_wrapper: AttentionWrapper AttentionWrapperState
+        seq2seq.attention: AttentionMechanism BahdanauAttention LuongAttention
+        seq2seq.monotonic: BahdanauMonotonicAttention LuongMonotonicAttention hardmax
+            monotonic_attention safe_cumprod
         seq2seq.loss: sequence_loss
     """,
     "tf.contrib.legacy_seq2seq": """
@@ -177,14 +181,6 @@ NAMES = {
     "tf.contrib.training": """
         app.config: HParams
     """,
-    "tf.contrib.lookup": """
-    """,
-    "tf.contrib.data": """
-    """,
-    "tf.contrib.learn.ModeKeys": """
-    """,
-    "tf.contrib.metrics": """
-    """,
     "tf.layers": """
         layers.base: Layer
         layers.specs: InputSpec
@@ -198,8 +194,6 @@ NAMES = {
             get_losses get_regularization_loss get_regularization_losses get_total_loss
             hinge_loss huber_loss log_loss mean_pairwise_squared_error mean_squared_error
             sigmoid_cross_entropy softmax_cross_entropy sparse_softmax_cross_entropy
-    """,
-    "tf.metrics": """
     """,
     "tf.train": """
         train.optimizer: Optimizer
@@ -224,12 +218,12 @@ NAMES = {
         train.queues: Coordinator QueueRunner add_queue_runner batch input_producer limit_epochs
             range_input_producer slice_input_producer slice_input_producer start_queue_runners
             string_input_producer
-        files.writer: SummaryWriter=FileWriter
+        files.events: SummaryWriter=FileWriter
         app.config: ClusterDef
     """,
     "tf.summary": """
         summary: histogram image merge merge_all scalar tensor_summary text
-        files.events: summary_iterator
+        files.events: FileWriter FileWriterCache summary_iterator
     """,
     "tf.data": """
         data.dataset: Dataset TextLineDataset
@@ -319,40 +313,42 @@ NAMES = {
         ops.checks: as_string join=string_join
     """,
     "tf.keras": """
+        keras.engine: Input
     """,
     "tf.keras.layers": """
-    """,
-    "tf.keras.models": """
+        keras.engine: Input InputLayer Layer
+        keras.arithmetic: concatenate dot maximum
     """,
     "tf.keras.initializers": """
         keras.initializers: RandomNormal RandomUniform TruncatedNormal
-        keras.constraints: deserialize get serialize
+        keras.backend: ones zeros
+        keras.activations: deserialize get serialize
     """,
     "tf.keras.activations": """
-        keras.constraints: deserialize get serialize
+        keras.activations: deserialize elu exponential get hard_sigmoid linear relu selu
+            serialize sigmoid softmax softplus softsign tanh
     """,
     "tf.keras.optimizers": """
-        keras.constraints: get
+        keras.activations: get
     """,
     "tf.keras.losses": """
-        keras.constraints: get
+        keras.activations: get
+        keras.arithmetic: binary_crossentropy categorical_crossentropy
+            sparse_categorical_crossentropy
     """,
     "tf.keras.metrics": """
-        keras.constraints: get
+        keras.activations: get
     """,
     "tf.keras.regularizers": """
         keras.regularizers: L1L2 Regularizer l1 l1_l2 l2
-        keras.constraints: get
-    """,
-    "tf.keras.callbacks": """
-    """,
-    "tf.keras.utils": """
+        keras.activations: get
     """,
     "tf.keras.backend": """
-    """,
-    "tf.keras.preprocessing.sequence": """
-    """,
-    "tf.keras.preprocessing.text": """
+        keras.backend: batch_get_value batch_set_value clear_session epsilon floatx function
+            get_session get_value image_data_format int_shape learning_phase ndim ones
+            placeholder set_learning_phase set_session set_value shape variable zeros
+        keras.activations: hard_sigmoid
+        keras.arithmetic: dot
     """,
 }
 
@@ -377,7 +373,6 @@ ALIASES = {
     "tf.python.ops.array_ops": "tf",
     "tf.python.ops.control_flow_ops": "tf",
     "tf.python.ops.init_ops": "tf",
-    "tf.python.ops.lookup_ops": "tf.contrib.lookup",
     "tf.python.ops.math_ops": "tf",
     "tf.python.ops.nn": "tf.nn",
     "tf.python.ops.nn_ops": "tf.nn",
@@ -400,6 +395,7 @@ INSTEAD = {
     "tf.contrib.keras": "write tf.keras",
     "tf.contrib.learn": "it is not provided; write the training loop with sess.run",
     "tf.contrib.lite": "ostinato exports a layer to ONNX and to C",
+    "tf.contrib.lookup": "look texts up in a Python dict and feed the numbers",
     "tf.contrib.slim": "write tf.layers and tf.contrib.layers",
     "tf.contrib.tensorboard": "it is not provided; remove the projector, it only shows embeddings",
     "tf.debugging": "write tf.Assert and tf.assert_equal",
@@ -415,6 +411,7 @@ INSTEAD = {
     "tf.neg": "write tf.negative",
     "tf.nn.conv3d": _OUTSIDE,
     "tf.pack": "write tf.stack",
+    "tf.python.ops.lookup_ops": "look texts up in a Python dict and feed the numbers",
     "tf.python.debug": "it is not provided; use tf.Print or sess.run to see values",
     "tf.saved_model": "write tf.train.Saver; ostinato exports a layer to ONNX and to C",
     "tf.scalar_summary": "write tf.summary.scalar(name, tensor)",

@@ -24,13 +24,10 @@ from .core.graph import (
 )
 from .core.registry import define, not_differentiable
 from .files.attributes import make_tensor_proto
-from .files.messages import MESSAGES, HistogramProto, Summary
+from .files.messages import HistogramProto, Summary, SummaryMetadata
 from .files.png import png_bytes
-from .files.writer import FileWriter, FileWriterCache
 
 __all__ = [
-    "FileWriter",
-    "FileWriterCache",
     "histogram",
     "image",
     "merge",
@@ -40,7 +37,6 @@ __all__ = [
     "text",
 ]
 
-_SummaryMetadata = MESSAGES["SummaryMetadata"]
 _NOT_IN_TAGS = re.compile(r"[^-/\w.]")
 
 
@@ -184,7 +180,7 @@ def _tensors(op: Operation, tag: Any, tensor: Any, metadata: Any) -> bytes:
     message = Summary()
     value = message.value.add(tag=_decoded(tag), tensor=make_tensor_proto(tensor))
     data = metadata.item() if isinstance(metadata, np.ndarray) else metadata
-    value.metadata = _SummaryMetadata.FromString(data)
+    value.metadata = SummaryMetadata.FromString(data)
     return message.SerializeToString()
 
 
@@ -307,7 +303,7 @@ def tensor_summary(
         display_name: The name to show.
     """
     if summary_metadata is None:
-        summary_metadata = _SummaryMetadata(
+        summary_metadata = SummaryMetadata(
             summary_description=summary_description, display_name=display_name
         )
     with _scope(name, family) as (tag, scope):
@@ -332,7 +328,7 @@ def text(name: str, tensor: TensorLike, collections: Sequence[str] | None = None
             f"Expected tensor {tensor.name} to have dtype string, got {tensor.dtype.name}: write "
             "tf.as_string(x)"
         )
-    metadata = _SummaryMetadata()
+    metadata = SummaryMetadata()
     metadata.plugin_data.plugin_name = "text"
     metadata.plugin_data = metadata.plugin_data
     return tensor_summary(name, tensor, collections=collections, summary_metadata=metadata)

@@ -200,28 +200,36 @@ class Bundle:
                 f"{name} has the shape {list(saved.shape)} in the checkpoint {self.prefix} and "
                 f"{shape} in the graph: build the graph with the sizes of the checkpoint"
             )
-        stored = self._slices.get(ordered_key(name, part))
-        if stored is not None and part in saved.slices:
-            self._check_slice(name, saved, part, stored)
-            return self._value(name, stored)
+        if part in saved.slices:
+            return self._value(name, self._stored(name, saved, part))
         return np.ascontiguousarray(self.get(name)[within(part, shape)])
 
-    def _check_slice(self, name: str, saved: Saved, part: Slice, stored: Saved | None) -> None:
+    def _stored(self, name: str, saved: Saved, part: Slice) -> Saved:
+        """The entry of a slice."""
+        stored = self._slices.get(ordered_key(name, part))
         index = within(part, saved.shape)
         shape = tuple(s.stop - s.start for s in index)
         if stored is None or stored.shape != shape or stored.number != saved.number:
             raise damaged(self.path, f"the slice {part} of {name!r} is missing or another one")
+        return stored
+
+    def _file_size(self, shard: int) -> int:
+        file, size = open_regular(data_path(self.prefix, shard, self.shards))
+        file.close()
+        return size
 
     def _whole(self, name: str, saved: Saved) -> np.ndarray:
-        parts = []
-        for part in saved.slices:
-            stored = self._slices.get(ordered_key(name, part))
-            self._check_slice(name, saved, part, stored)
-            parts.append((within(part, saved.shape), stored))
-        # Before memory is allocated: each slice is in the files, and together they are as large.
-        if sum(stored.count for _, stored in parts) != saved.count:  # type: ignore[union-attr]
+        parts = [
+            (within(part, saved.shape), self._stored(name, saved, part)) for part in saved.slices
+        ]
+        # Before memory is allocated: together the slices are as large as the variable, and no
+        # larger than the files.
+        if sum(stored.count for _, stored in parts) != saved.count:
             raise damaged(self.path, f"the slices of {name!r} do not make up {saved.shape}")
-        values = [(index, self._value(name, stored)) for index, stored in parts]  # type: ignore
+        limit = sum(self._file_size(shard) for shard in {stored.shard for _, stored in parts})
+        if sum(stored.size for _, stored in parts) > limit:
+            raise damaged(self.path, f"the slices of {name!r} have more bytes than the files")
+        values = [(index, self._value(name, stored)) for index, stored in parts]
         found = np.empty(saved.shape, saved.dtype.as_numpy_dtype)  # type: ignore[union-attr]
         filled = np.zeros(saved.shape, bool)
         for index, value in values:
@@ -290,7 +298,7 @@ def _parts(value: np.ndarray) -> tuple[Iterator[Any], int]:
     if value.dtype != object:
         plain = np.ascontiguousarray(value, value.dtype.newbyteorder("<")).reshape(-1)
         data = plain.view(np.uint8)
-        return iter([memoryview(data)] if data.size else []), crc32c(data) if data.size else 0
+        return iter([data.data] if data.size else []), crc32c(data) if data.size else 0
     texts = [t.encode() if isinstance(t, str) else bytes(t) for t in value.reshape(-1).tolist()]
     lengths = [len(t) for t in texts]
     checksum = crc32c(_lengths(lengths))
@@ -348,7 +356,7 @@ def write_bundle(prefix: str, tensors: Sequence[tuple[str, str, np.ndarray]]) ->
         InvalidArgumentError: A name is empty or occurs twice, or a slice does not fit.
         NotFoundError: The directory cannot be written to.
     """
-    entries: dict[bytes, BundleEntryProto] = {}  # type: ignore[valid-type]
+    entries: dict[bytes, Any] = {}
     directory = os.path.dirname(prefix)
     if directory and not os.path.isdir(directory):
         try:

@@ -307,7 +307,7 @@ def _import_node(
             inputs.append(None)
     # The first iteration's value stands for the later ones' until those exist.
     first = next((t for t in inputs if t is not None), None)
-    full = [first if t is None else t for t in inputs]
+    full: list[Any] = [first if t is None else t for t in inputs]
     attrs = {n: decode_attr(a) for n, a in node.attr.items() if n != "_class"}
     shapes = attrs.pop("_output_shapes", None)
     kind = _RENAMED.get(node.op, node.op)

@@ -19,6 +19,7 @@ __all__ = [
     "SaverDef",
     "SessionLog",
     "Summary",
+    "SummaryMetadata",
     "TensorProto",
     "TensorShapeProto",
     "TensorSliceProto",
@@ -121,6 +122,7 @@ NodeDef = MESSAGES["NodeDef"]
 SaverDef = MESSAGES["SaverDef"]
 SessionLog = MESSAGES["SessionLog"]
 Summary = MESSAGES["Summary"]
+SummaryMetadata = MESSAGES["SummaryMetadata"]
 TensorProto = MESSAGES["TensorProto"]
 TensorShapeProto = MESSAGES["TensorShapeProto"]
 TensorSliceProto = MESSAGES["TensorSliceProto"]

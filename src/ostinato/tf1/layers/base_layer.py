@@ -393,7 +393,7 @@ class BaseLayer:
             inputs: The input, or a structure of inputs.
             *args, **kwargs: See `call`.
         """
-        inputs = _tensors(inputs)
+        inputs = self._converted(inputs)
         masks = nest.map_structure(_mask_of, inputs)
         has_mask = any(m is not None for m in nest.flatten(masks))
         if has_mask and kwargs.get("mask") is None and accepts(self.call, "mask"):
@@ -410,8 +410,7 @@ class BaseLayer:
                 )
             self._regularize_activity(outputs)
             self._set_masks(inputs, outputs, masks)
-        self._called(inputs, outputs, args, kwargs)
-        return outputs
+        return self._called(inputs, outputs, args, kwargs)
 
     def apply(self, inputs: Any, *args: Any, **kwargs: Any) -> Any:
         """Call the layer."""
@@ -426,7 +425,7 @@ class BaseLayer:
     def _build_for(self, inputs: Any) -> None:
         check_inputs(self.input_spec, inputs, self.name)
         flat = nest.flatten(inputs)
-        if self._dtype is None and flat and hasattr(flat[0], "dtype"):
+        if self._dtype is None and flat and hasattr(getattr(flat[0], "dtype", None), "base_dtype"):
             self._dtype = flat[0].dtype.base_dtype.name
         if all(hasattr(x, "shape") for x in flat):
             self.build(nest.map_structure(lambda x: x.shape, inputs))
@@ -447,8 +446,17 @@ class BaseLayer:
         for output, mask in zip(flat, nest.flatten(found)):
             output._keras_mask = mask
 
-    def _called(self, inputs: Any, outputs: Any, args: tuple, kwargs: dict) -> None:
-        """Called after each call of the layer; models record the call."""
+    def _converted(self, inputs: Any) -> Any:
+        return _tensors(inputs)
+
+    def _called(self, inputs: Any, outputs: Any, args: tuple, kwargs: dict) -> Any:
+        """Record the call for a model of tf.keras, if the inputs belong to one."""
+        flat = nest.flatten(inputs)
+        if not flat or not all(hasattr(x, "_keras_history") for x in flat):
+            return outputs
+        from ..keras.engine import record_call  # models are made of layers
+
+        return record_call(self, inputs, outputs, args, kwargs)
 
 
 def _mask_of(x: Any) -> Any:

@@ -40,7 +40,7 @@ def _save(write: Any) -> Any:
 def _restored_outputs(op: Operation) -> list:
     specs = constant_value(op.inputs[2])
     known = [""] * len(op.attrs["dtypes"]) if specs is None else _texts(specs)
-    shapes = []
+    shapes: list[list[int] | None] = []
     for spec in known:
         if not spec:
             shapes.append(None)

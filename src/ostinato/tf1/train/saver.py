@@ -113,8 +113,9 @@ def _by_name(given: Any) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for v in sorted(given, key=lambda v: v.name):
         info = getattr(v, "_save_slice_info", None)
+        value: Any = v
         if isinstance(v, PartitionedVariable):
-            name, value = v.name, v
+            name = v.name
         elif info is not None:
             parts = found.setdefault(info.full_name, [])
             if not isinstance(parts, list):
