@@ -5,7 +5,7 @@ import json
 import numpy as np
 
 import ostinato.tf1 as tf
-from ostinato.tf1 import steps
+from ostinato.tf1.core import nest
 from places import SHARED
 
 GOLDEN = SHARED / "golden"
@@ -48,7 +48,7 @@ def run(case, precision, make=make_cell, folder=GOLDEN):
     initial = {n: held(f"init/{n}") for n in names} if given else {}
     count = len(names) // len(both)
     states = [
-        steps.pack(c.state_size, [initial[n] for n in names[i * count : (i + 1) * count]])
+        nest.pack_sequence_as(c.state_size, [initial[n] for n in names[i * count : (i + 1) * count]])
         if given
         else None
         for i, c in enumerate(both)
@@ -61,9 +61,9 @@ def run(case, precision, make=make_cell, folder=GOLDEN):
         )
     else:
         output, finals = tf.nn.dynamic_rnn(both[0], x, initial_state=states[0], **options)
-        outputs = steps.flatten(output)
+        outputs = nest.flatten(output)
     results = dict(zip(case["outputs"], outputs))
-    results |= {f"final/{n}": f for n, f in zip(names, steps.flatten(finals), strict=True)}
+    results |= {f"final/{n}": f for n, f in zip(names, nest.flatten(finals), strict=True)}
     terms = [
         tf.reduce_sum(
             t * held(f"R1/{n}" if n in case["outputs"] else f"R2/{n.removeprefix('final/')}")

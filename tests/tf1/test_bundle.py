@@ -331,7 +331,7 @@ def _damages():
         "a list of blocks behind the end": _raw(b"\0" * 8, b"\0\0" + b"\xff" * 8 + b"\1\5"),
         "a huge list of blocks": _raw(b"\0" * 8, b"\0\0\0" + b"\xff" * 8 + b"\1"),
         "a billion restarts": _raw(b"\xff\xff\xff\x3f", b"\0\0\0\4"),
-        "a key that goes on with nothing": _raw(b"\5\1\1ab" + b"\0" * 8, b"\0\0\0\x0d"),
+        "a key that continues nothing": _raw(b"\5\1\1ab" + b"\0" * 8, b"\0\0\0\x0d"),
         "a key of a gigabyte": _raw(b"\0\xff\xff\xff\xff\3\1ab" + b"\0" * 8, b"\0\0\0\x11"),
         "a number without an end": _raw(b"\xff" * 12 + b"\0" * 8, b"\0\0\0\x14"),
     }  # fmt: skip

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import ostinato.tf1 as tf
-from ostinato.tf1 import random, steps
+from ostinato.tf1.core import nest
+from ostinato.tf1.kernels import random
 from recordings import GOLDEN, TOLERANCES, agrees, read, run
 
 pytestmark = pytest.mark.skipif(
@@ -54,7 +55,7 @@ def test_a_saved_model_began_with_these_very_weights_and_gives_the_same(name):
             assert value.tobytes() == recorded[f"seeded_init/{key}"].tobytes(), key
         for key, v in weights.items():
             v.load(recorded[f"w/{key}"])
-        outputs, *finals = sess.run([outputs, *steps.flatten(state)], feed_dict={x: recorded["x"]})
+        outputs, *finals = sess.run([outputs, *nest.flatten(state)], feed_dict={x: recorded["x"]})
     for ours, key in zip((outputs, *finals), ("outputs", "final/0", "final/1"), strict=True):
         assert np.abs(ours - recorded[key]).max() <= TOLERANCES["f32"] * min(
             1.0, np.abs(recorded[key]).max()

@@ -18,17 +18,16 @@ __all__ = ["main"]
 
 
 class _TensorFlow(MetaPathFinder, Loader):
-    """Finds `tensorflow` and its inner modules."""
+    """Finds the inner modules of `tensorflow`."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
-        if fullname.partition(".")[0] != "tensorflow":
+        if not fullname.startswith("tensorflow."):
             return None
         return ModuleSpec(fullname, self, is_package=True)
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
-        name = spec.name.removeprefix("tensorflow").lstrip(".")
         try:
-            return namespace(name)
+            return namespace(spec.name.removeprefix("tensorflow."))
         except NotProvided as error:
             raise ImportError(str(error), name=spec.name) from None
 
@@ -54,6 +53,7 @@ def main(arguments: list[str]) -> int:
     if not os.path.isfile(program):
         print(f"error: {program!r} is not a file: give the path of a program", file=sys.stderr)
         return 2
+    sys.modules["tensorflow"] = sys.modules[__package__]
     sys.meta_path.insert(0, _TensorFlow())
     sys.argv = arguments
     sys.path.insert(0, os.path.dirname(os.path.abspath(program)))

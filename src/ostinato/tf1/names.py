@@ -20,6 +20,7 @@ NAMES = {
         core.flow_ops: group no_op
         core.gradients: AggregationMethod gradients
         kernels.random: device_seed set_device_seed
+        core.arithmetic: set_arithmetic
         ops.shapes: identity identity_n placeholder placeholder_with_default rank shape shape_n
             size stop_gradient
         ops.reshaping: expand_dims invert_permutation matrix_transpose reshape squeeze transpose
@@ -107,14 +108,14 @@ NAMES = {
         rnn.cell: RNNCell
         rnn.dropout: DropoutWrapper
         rnn.wrappers: DeviceWrapper ResidualWrapper
-        rnn.linear: _linear
+        rnn.linear: _linear=linear
     """,
     "tf.nn.seq2seq": """
         seq2seq.loss: sequence_loss
     """,
     "tf.contrib.rnn": """
-        rnn.wrappers: AttentionCellWrapper CellWrapper DeviceWrapper EmbeddingWrapper
-            HighwayWrapper InputProjectionWrapper OutputProjectionWrapper ResidualWrapper
+        rnn.wrappers: AttentionCellWrapper DeviceWrapper EmbeddingWrapper HighwayWrapper
+            InputProjectionWrapper OutputProjectionWrapper ResidualWrapper
         rnn.cells: BasicLSTMCell BasicRNNCell GRUCell LSTMCell LSTMStateTuple MultiRNNCell
         rnn.contrib_frequency: BidirectionalGridLSTMCell GridLSTMCell TimeFreqLSTMCell
         rnn.contrib_gates: CFNCell IntersectionRNNCell MinimalRNNCell NASCell SRUCell UGRNNCell
@@ -125,12 +126,12 @@ NAMES = {
         rnn.contrib_block: FusedRNNCell FusedRNNCellAdaptor GRUBlockCell GRUBlockCellV2
             LSTMBlockCell LSTMBlockFusedCell TimeReversedFusedRNN
         rnn.contrib_independent: IndRNNCell IndyGRUCell IndyLSTMCell
-        rnn.cell: KnownCell LayerRNNCell RNNCell
-        rnn.linear: Linear
         rnn.contrib_phased: PhasedLSTMCell
+        rnn.cell: RNNCell
         rnn.dynamic: best_effort_input_batch_size transpose_batch_time
         rnn.static: stack_bidirectional_dynamic_rnn stack_bidirectional_rnn
             static_bidirectional_rnn static_rnn static_state_saving_rnn
+        rnn.linear: _linear=linear
     """,
     "tf.contrib.grid_rnn": """
         rnn.contrib_grid: Grid1BasicLSTMCell Grid1BasicRNNCell Grid1LSTMCell Grid2BasicLSTMCell
@@ -145,6 +146,9 @@ NAMES = {
         seq2seq.attention: AttentionMechanism BahdanauAttention LuongAttention
         seq2seq.monotonic: BahdanauMonotonicAttention LuongMonotonicAttention hardmax
             monotonic_attention safe_cumprod
+        seq2seq.beam_search: BeamSearchDecoder BeamSearchDecoderOutput BeamSearchDecoderState
+            FinalBeamSearchDecoderOutput tile_batch
+        seq2seq.gather_tree: gather_tree gather_tree_from_array
         seq2seq.loss: sequence_loss
     """,
     "tf.contrib.legacy_seq2seq": """
@@ -218,12 +222,12 @@ NAMES = {
         train.queues: Coordinator QueueRunner add_queue_runner batch input_producer limit_epochs
             range_input_producer slice_input_producer slice_input_producer start_queue_runners
             string_input_producer
-        files.events: SummaryWriter=FileWriter
+        files.events: SummaryWriter=FileWriter summary_iterator
         app.config: ClusterDef
     """,
     "tf.summary": """
         summary: histogram image merge merge_all scalar tensor_summary text
-        files.events: FileWriter FileWriterCache summary_iterator
+        files.events: FileWriter FileWriterCache
     """,
     "tf.data": """
         data.dataset: Dataset TextLineDataset
@@ -317,6 +321,8 @@ NAMES = {
     """,
     "tf.keras.layers": """
         keras.engine: Input InputLayer Layer
+        keras.recurrent: GRU LSTM RNN SimpleRNN
+        keras.cells: GRUCell LSTMCell SimpleRNNCell StackedRNNCells
         keras.arithmetic: concatenate dot maximum
     """,
     "tf.keras.initializers": """
@@ -404,7 +410,6 @@ INSTEAD = {
     "tf.estimator": "it is not provided; write the training loop with sess.run",
     "tf.feature_column": _OUTSIDE,
     "tf.image": _OUTSIDE,
-    "tf.initialize_all_tables": "write tf.tables_initializer()",
     "tf.lite": "ostinato exports a layer to ONNX and to C",
     "tf.merge_all_summaries": "write tf.summary.merge_all()",
     "tf.mul": "write tf.multiply",

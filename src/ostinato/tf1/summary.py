@@ -40,7 +40,7 @@ __all__ = [
 _NOT_IN_TAGS = re.compile(r"[^-/\w.]")
 
 
-# What the operations compute
+# Computations
 
 
 def _string(op: Operation) -> list:

@@ -83,7 +83,7 @@ class _Step:
     def __init__(self, plan: "Plan", op: Operation):
         kind = definition(op.type)
         self.op, self.stateful = op, kind.stateful
-        self.compute = kind.compute
+        self.compute = plan.fast.kernel(op.type) if plan.fast else kind.compute
         self.inputs = [plan.slot(t) for t in op.inputs]
         # The inputs that are variables, whose values the operation takes.
         self.reads = [
@@ -247,13 +247,20 @@ class Plan:
     Args:
         fetches: The tensors and operations that are fetched.
         feeds: The tensors whose values are given.
+        arithmetic: See `set_arithmetic`.
     """
 
-    def __init__(self, fetches: Sequence[Tensor | Operation], feeds: Iterable[Tensor]):
+    def __init__(
+        self,
+        fetches: Sequence[Tensor | Operation],
+        feeds: Iterable[Tensor],
+        arithmetic: str = "tensorflow",
+    ):
         self.feeds = list(dict.fromkeys(feeds))
         fed = set(self.feeds)
         targets = [f if isinstance(f, Operation) else f.op for f in fetches if f not in fed]
-        self._fed = fed
+        self._fed, self.targets = fed, targets
+        self.fast = _fast(self) if arithmetic == "fast" else None
         self.ops = self._reach(targets)
         self.may_be_dead = self._may_be_dead()
         self.slots: dict[Operation, int] = {}
@@ -410,7 +417,7 @@ class Plan:
         steps: list = []
         for unit in order:
             if not isinstance(unit, Operation):
-                steps.append(_Loop(self, unit, self._levels.get(unit, [])))
+                steps.append(self._loop(unit))
             elif unit.type in ("Switch", "RefSwitch") and unit.inputs[1].op.type == "LoopCond":
                 steps.append(_LoopSwitch(self.slot(unit.inputs[0]), self.slots[unit] + 1))
             elif unit.type == "LoopCond":
@@ -421,6 +428,24 @@ class Plan:
                 steps.append(_Step(self, unit))
         return steps
 
+    def _loop(self, loop: Any) -> Any:
+        step = _Loop(self, loop, self.loop_ops(loop))
+        return self.fast.loop(loop, step) if self.fast else step
+
+    def loop_ops(self, loop: Any) -> list[Operation]:
+        """The operations of a loop that are not in a loop in it."""
+        return self._levels.get(loop, [])
+
+    @property
+    def loops(self) -> list:
+        """All loops."""
+        return [loop for loop in self._levels if loop is not None]
+
+    def new_slot(self) -> int:
+        """A slot for another value."""
+        self.size += 1
+        return self.size - 1
+
     def run(self, session: Any, feeds: Mapping[Tensor, Any]) -> list:
         """Compute the fetches; None for an operation."""
         run = Run(session, self.size)
@@ -430,6 +455,12 @@ class Plan:
             for step in self.steps:
                 step.run(run)
         return [None if slot is None else run.values[slot] for slot in self.fetches]
+
+
+def _fast(plan: Plan) -> Any:
+    from ..fast import FastArithmetic  # imported here, because it needs this module and torch
+
+    return FastArithmetic(plan)
 
 
 def _changes_variable(op: Operation) -> bool:

@@ -53,6 +53,7 @@ def _accumulate(loop: WhileContext, op: Operation, grad: Tensor) -> Tensor:
     result = exit(ended, name="b_acc")
     loop.loop_exits.append(result)
     loop.end_with([result])
+    loop.grad_state.sources[result.op] = op  # type: ignore[union-attr]
     return result  # type: ignore[return-value]
 
 
@@ -176,6 +177,8 @@ def _exit_gradient(op: Operation, grad: Any) -> list:
     with inside(loop):
         result = loop.enter_variable(grad, name="b_exit")
         loop.loop_enters.append(result)
+    if isinstance(result, Tensor):
+        loop.grad_state.sources[result.op] = op
     return [result]
 
 
@@ -195,6 +198,8 @@ def _enter_gradient(op: Operation, grad: Any) -> list:
     result = exit(grad)
     loop.loop_exits.append(result)
     loop.end_with([result])
+    if isinstance(result, Tensor):
+        loop.grad_state.sources[result.op] = op
     return [result]
 
 

@@ -201,6 +201,8 @@ class _Walk:
                 if _is_trainable(end.dtype):
                     self._add(end, self.loops.zeros_for_exit(end))
                     self.queue.append(end.op)
+        if self.loops is not None:
+            self.loops.stop(stop_gradient_ops)
         self.stop_ops = set(stop_gradient_ops) | {
             op for op in self.from_ops if not any(self.pending.get(t.op) for t in op.inputs)
         }

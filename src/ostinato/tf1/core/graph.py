@@ -104,6 +104,29 @@ class Operand:
     dtype: DType
     shape: TensorShape
 
+    if TYPE_CHECKING:
+        __add__: Callable[[Any, Any], "Tensor"]
+        __radd__: Callable[[Any, Any], "Tensor"]
+        __sub__: Callable[[Any, Any], "Tensor"]
+        __rsub__: Callable[[Any, Any], "Tensor"]
+        __mul__: Callable[[Any, Any], "Tensor"]
+        __rmul__: Callable[[Any, Any], "Tensor"]
+        __truediv__: Callable[[Any, Any], "Tensor"]
+        __rtruediv__: Callable[[Any, Any], "Tensor"]
+        __floordiv__: Callable[[Any, Any], "Tensor"]
+        __mod__: Callable[[Any, Any], "Tensor"]
+        __pow__: Callable[[Any, Any], "Tensor"]
+        __matmul__: Callable[[Any, Any], "Tensor"]
+        __neg__: Callable[[Any], "Tensor"]
+        __invert__: Callable[[Any], "Tensor"]
+        __and__: Callable[[Any, Any], "Tensor"]
+        __or__: Callable[[Any, Any], "Tensor"]
+        __lt__: Callable[[Any, Any], "Tensor"]
+        __le__: Callable[[Any, Any], "Tensor"]
+        __gt__: Callable[[Any, Any], "Tensor"]
+        __ge__: Callable[[Any, Any], "Tensor"]
+        __getitem__: Callable[[Any, Any], "Tensor"]
+
     def get_shape(self) -> TensorShape:
         """The static shape."""
         return self.shape

@@ -5,6 +5,7 @@ of the forward loop that it needs is put on a stack in each forward iteration an
 each iteration backwards. The gradient of a loop invariant is summed over the iterations.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from ...errors import EngineError
@@ -65,10 +66,15 @@ class LoopGradient:
         unused_exits, deferred_exits: Exits without a gradient, and those that wait until all
             exits of the loop are known.
         pending_exits_count: The number of exits that are not known.
+        sources: For each Exit of the loop of gradients the forward Enter whose gradient it gives,
+            and for each Enter of a gradient the forward Exit that it is the gradient of.
+        stopped: Whether a gradient was stopped in the forward loop.
     """
 
     def __init__(self, forward_context: WhileContext, outer_grad_state: "LoopGradient | None"):
         self.history: dict[Tensor, Tensor] = {}
+        self.sources: dict[Operation, Operation] = {}
+        self.stopped = False
         self.switch_map: dict[Operation, Any] = {}
         self.unused_exits: list[Tensor] = []
         self.deferred_exits: list[Tensor] = []
@@ -303,6 +309,13 @@ class LoopGradients:
     def _outer_state(self, loop: WhileContext) -> LoopGradient | None:
         outer = loop.outer_loop()
         return None if outer is None else self._by_loop.get(outer)
+
+    def stop(self, ops: Iterable[Operation]) -> None:
+        """Record that gradients stop at some operations."""
+        for op in ops:
+            state = self.state_of(op, before=False)
+            if state is not None:
+                state.stopped = True
 
     def unused_exits(self, pending: dict[Operation, int], to_ops: set[Operation]) -> list[Tensor]:
         """The exits of loops none of whose exits has a gradient from another operation."""

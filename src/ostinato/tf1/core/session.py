@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...errors import EngineError, SizeError
+from .arithmetic import arithmetic
 from .constant import as_array
 from .errors import InvalidArgumentError
 from .executor import DEAD, Plan
@@ -135,9 +136,9 @@ class Session:
     def _plan(self, wanted: list[Tensor | Operation], feeds: Mapping[Tensor, Any]) -> Plan:
         if self._version != self.graph.version:
             self._plans, self._version = {}, self.graph.version
-        key = (tuple(wanted), frozenset(feeds))
+        key = (tuple(wanted), frozenset(feeds), arithmetic())
         if key not in self._plans:
-            self._plans[key] = Plan(wanted, feeds)
+            self._plans[key] = Plan(wanted, feeds, arithmetic())
         return self._plans[key]
 
     def make_callable(

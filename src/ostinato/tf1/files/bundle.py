@@ -87,7 +87,7 @@ class Bundle:
         saved: The tensors by name; of a partitioned variable, the whole one.
 
     Raises:
-        NotFoundError: There is no such checkpoint.
+        NotFoundError: The checkpoint does not exist.
         DataLossError: The index is damaged.
     """
 

@@ -18,7 +18,7 @@ __all__ = ["context_to_message", "restore_contexts", "restore_loops"]
 
 
 def restore_loops(ops: Iterable[Operation]) -> None:
-    """Find the loops among operations, each of which comes after its inputs."""
+    """Find the loops among operations, which are sorted so that inputs come first."""
     loops: dict[tuple[Any, str], WhileContext] = {}
     made = list(ops)
     for op in made:

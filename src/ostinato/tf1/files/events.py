@@ -53,7 +53,7 @@ def read_records(path: Any) -> Iterator[bytes]:
     """The records of a file.
 
     Raises:
-        NotFoundError: There is no such file.
+        NotFoundError: The file does not exist.
         DataLossError: It is damaged.
     """
     path = os.fspath(path)
@@ -131,7 +131,7 @@ class EventFile:
         now = time.time()
         name = f"events.out.tfevents.{int(now):010d}.{socket.gethostname()}{self._suffix}"
         self.path = os.path.join(self._directory, name)
-        # A second file of the same second goes on with the first one.
+        # A second file of the same second is appended to the first one.
         self._file = open(self.path, "ab")
         self._waiting: list[bytes] = []
         self._flushed = now

@@ -20,7 +20,7 @@ def extract_sub_graph(graph_def: Any, dest_nodes: Sequence[str]) -> Any:
         dest_nodes: The names of the nodes.
 
     Raises:
-        InputError: There is no such node.
+        InputError: A node does not exist.
     """
     if not isinstance(graph_def, GraphDef):
         raise ArgumentTypeError(

@@ -308,7 +308,7 @@ def import_meta_graph(
     Raises:
         InvalidArgumentError: Some operations are not provided; the message lists their types.
         InputError: The file is not a MetaGraphDef.
-        NotFoundError: There is no such file.
+        NotFoundError: The file does not exist.
     """
     if kwargs:
         raise InputError(

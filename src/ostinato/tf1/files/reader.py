@@ -95,7 +95,7 @@ def load_checkpoint(ckpt_dir_or_file: Any) -> CheckpointReader:
     """A reader of a checkpoint.
 
     Args:
-        ckpt_dir_or_file: Its path, or a directory, of which the latest one is read.
+        ckpt_dir_or_file: Its path, or a directory, whose latest checkpoint is read.
 
     Raises:
         InputError: The directory has no checkpoint.

@@ -222,7 +222,7 @@ _CONSTANTS: dict[str, Any] = {"true": True, "false": False, "?": TensorShape(Non
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a GraphDef states of a type of operation.
+    """The inputs, outputs and attributes of a type of operation.
 
     Attributes:
         inputs, outputs: For each argument its dtype or attribute with the dtype, the attribute

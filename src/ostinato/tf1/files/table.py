@@ -45,7 +45,7 @@ def open_regular(path: str) -> tuple[BinaryIO, int]:
     """Open a file for reading. Returns it with its size.
 
     Raises:
-        NotFoundError: There is no such file, or it is not a regular one.
+        NotFoundError: The file does not exist, or is not a regular one.
     """
     try:
         found = os.stat(path)
@@ -67,7 +67,7 @@ class Table:
         path: The file.
 
     Raises:
-        NotFoundError: There is no such file.
+        NotFoundError: The file does not exist.
         DataLossError: It is not such a table.
     """
 

@@ -74,7 +74,7 @@ def _outputs(op: Operation) -> list:
 
 def _torch(op: Operation, x: np.ndarray) -> torch.Tensor:
     """Values in torch's order of dimensions."""
-    value = torch.from_numpy(np.ascontiguousarray(x))
+    value = torch.from_numpy(np.array(x))
     return value if _channels_first(op) else value.movedim(-1, 1)
 
 
@@ -83,7 +83,7 @@ def _numpy(op: Operation, x: torch.Tensor) -> np.ndarray:
 
 
 def _kernel(kernel: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(kernel)).movedim((-1, -2), (0, 1))
+    return torch.from_numpy(np.array(kernel)).movedim((-1, -2), (0, 1))
 
 
 def _padding(op: Operation, space: Sequence[int], kernel: Sequence[int]) -> list[tuple[int, int]]:

@@ -23,6 +23,7 @@ class _Array:
 
     Attributes:
         values: The elements; None for one that is not written, or was cleared.
+        block: All elements as one array, where they were written at once and none was cleared.
         shapes: Their shapes; None for one that is not written.
         gradients: The arrays of their gradients by source.
     """
@@ -36,6 +37,8 @@ class _Array:
         self.dynamic = attrs["dynamic_size"] and not self.is_gradient
         self.clear_after_read = attrs["clear_after_read"] or self.is_gradient
         self.values: list[np.ndarray | None] = [None] * size
+        self.block: np.ndarray | None = None
+        self.untouched = True
         self.shapes: list[tuple[int, ...] | None] = [None] * size
         if forward is not None:
             self.shapes = list(forward.shapes)
@@ -70,10 +73,41 @@ class _Array:
             self.shapes[i] = shape
             value = np.zeros(shape, self.dtype.as_numpy_dtype)
         self.was_read.add(i)
+        self.untouched = False
         if self.clear_after_read:
-            self.values[i] = None
+            self.values[i] = self.block = None
             self.cleared.add(i)
         return value
+
+    def rows(self) -> np.ndarray | None:
+        """All elements as one array, which does not count as reading; None if one is missing."""
+        if self.block is not None:
+            return self.block
+        shapes = {None if v is None else v.shape for v in self.values}
+        return np.stack(self.values) if len(shapes) == 1 and None not in shapes else None  # type: ignore[arg-type]
+
+    def read_block(self) -> np.ndarray | None:
+        """Read all elements, if they are one array and none was read yet."""
+        block = self.block
+        if block is None or self.was_read:
+            return None
+        self.was_read.update(range(len(block)))
+        if self.clear_after_read:
+            self.cleared.update(range(len(block)))
+            self.values, self.block = [None] * len(block), None
+        return block
+
+    def write_block(self, block: np.ndarray) -> bool:
+        """Write all elements, if the array has as many, and none was written or read yet."""
+        shape = block.shape[1:]
+        fits = self.untouched and 0 < len(block) == len(self.values)
+        if not fits or not self.element_shape.is_compatible_with(shape):
+            return False
+        if any(s is not None and s != shape for s in self.shapes):
+            return False
+        self.untouched, self.block = False, block
+        self.values, self.shapes = list(block), [shape] * len(block)
+        return True
 
     def write(self, i: int, value: np.ndarray) -> None:
         if self.dynamic and i >= len(self.values):
@@ -112,6 +146,7 @@ class _Array:
             before = self.values[i]
             value = value if before is None else before + value
         self.values[i], self.shapes[i] = value, shape
+        self.block, self.untouched = None, False
 
     def gradient(self, op: Operation, source: str) -> "_Array":
         self.dynamic = False
@@ -140,9 +175,14 @@ def _scatter(run: Any, op: Operation, array: _Array, indices: Any, value: Any, f
             f"Expected len(indices) == values.shape[0], but saw: {len(indices)} vs. {len(value)}: "
             "give an index for each row"
         )
-    for i, row in zip(indices, value):
-        array.write(int(i), row)
+    if not (_is_range(indices) and array.write_block(value)):
+        for i, row in zip(indices, value):
+            array.write(int(i), row)
     return flow
+
+
+def _is_range(indices: np.ndarray) -> bool:
+    return bool((indices == np.arange(len(indices))).all())
 
 
 def _split(run: Any, op: Operation, array: _Array, value: Any, lengths: Any, flow: Any) -> Any:
@@ -164,6 +204,10 @@ def _split(run: Any, op: Operation, array: _Array, value: Any, lengths: Any, flo
 def _gather(run: Any, op: Operation, array: _Array, indices: Any, flow: Any) -> Any:
     if not len(indices):
         return np.zeros((0, *_whole_shape(array, op.attrs["element_shape"])), _numpy(op))
+    if len(indices) == len(array.values) and _is_range(indices):
+        block = array.read_block()
+        if block is not None:
+            return block
     return np.stack(_rows(array, indices))
 
 

@@ -1,6 +1,5 @@
 """Private: attention mechanisms: Bahdanau's and Luong's."""
 
-from abc import ABC, abstractmethod
 from collections.abc import Callable
 from math import sqrt
 from typing import Any
@@ -27,20 +26,20 @@ __all__ = [
 ]
 
 
-class AttentionMechanism(ABC):
+class AttentionMechanism:
     """What an `AttentionWrapper` asks for the weights of the memory. A program's own mechanism has
     these members, and is called with a query and the state before.
     """
 
     @property
-    @abstractmethod
     def alignments_size(self) -> Any:
         """The number of steps of the memory."""
+        raise NotImplementedError
 
     @property
-    @abstractmethod
     def state_size(self) -> Any:
         """The size of its state."""
+        raise NotImplementedError
 
 
 class BaseAttention(AttentionMechanism):

@@ -203,16 +203,12 @@ class AttentionWrapper(RNNCell):
             return nest.map_structure(lambda v: arrays.identity(v, name=name), values)
 
     def _one_or_tuple(self, values: Sequence) -> Any:
-        return tuple(values) if self._several else next(iter(values))
+        return tuple(values) if self._several else values[0]
 
     @property
     def output_size(self) -> Any:
         """The size of the output."""
         return self._attention_layer_size if self._output_attention else self._cell.output_size
-
-    @output_size.setter
-    def output_size(self, value: Any) -> None:
-        raise InputError(f"AttentionWrapper: output_size = {value!r}: it follows from the cell")
 
     @property
     def state_size(self) -> AttentionWrapperState:

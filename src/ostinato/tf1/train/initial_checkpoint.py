@@ -20,7 +20,7 @@ def init_from_checkpoint(ckpt_dir_or_file: Any, assignment_map: Mapping[str, Any
     """Let variables have the values of a checkpoint when they are initialized.
 
     Args:
-        ckpt_dir_or_file: The path of the checkpoint, or a directory, of which the latest is taken.
+        ckpt_dir_or_file: The path of the checkpoint, or a directory, whose latest one is read.
         assignment_map: For names in the checkpoint the variables, or their names; for scopes of the
             checkpoint, such as "old/", the scopes of the variables, such as "new/" ("/": none).
 

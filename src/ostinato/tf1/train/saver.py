@@ -139,7 +139,7 @@ def _by_name(given: Any) -> dict[str, Any]:
 
 
 def _items(given: Any) -> list[_Item]:
-    """What to save, in the order of the names."""
+    """The variables and parts to save, sorted by name."""
     items: list[_Item] = []
     for name, value in sorted(_by_name(given).items()):
         if not isinstance(value, (list, tuple, PartitionedVariable)):
@@ -446,7 +446,7 @@ class Saver:
             save_path: The path, as `save` returned it.
 
         Raises:
-            InputError: There is no such checkpoint.
+            InputError: The checkpoint does not exist.
             NotFoundError: It does not hold one of the variables.
             InvalidArgumentError: A variable has another shape or dtype in it.
             DataLossError: It is damaged.

@@ -1,0 +1,62 @@
+"""Programs in the manner of the public ones train, save, and continue in another process."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import ostinato.tf1 as tf
+from places import ROOT
+
+PROGRAMS = Path(__file__).parent / "programs"
+
+
+def _main(name):
+    spec = importlib.util.spec_from_file_location(name, PROGRAMS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def _elsewhere(name, *arguments):
+    """The losses that a program prints in a process of its own."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, PROGRAMS / f"{name}.py", *arguments]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return re.findall(r"^loss (\S+)$", done.stdout, re.M)
+
+
+def _variables(directory):
+    """The bytes of the variables of the last checkpoint, by name."""
+    reader = tf.train.NewCheckpointReader(tf.train.latest_checkpoint(directory))
+    return {n: reader.get_tensor(n).tobytes() for n in reader.get_variable_to_shape_map()}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("characters", []),
+        ("penn_treebank", ["static"]),
+        ("penn_treebank", ["dynamic"]),
+        ("digits", []),
+        ("activities", []),
+        ("tagger", []),
+    ],
+)
+def test_a_program_continues_from_its_checkpoint_to_the_same_numbers(name, options, tmp_path):
+    """Six steps in one go; three steps, and three more in another process: equal to the bit."""
+    straight, parts = str(tmp_path / "straight"), str(tmp_path / "parts")
+    for directory in (straight, parts):
+        os.mkdir(directory)
+    main = _main(name)
+    losses = main(straight, 6, *options)
+    assert np.isfinite(losses).all() and np.mean(losses[3:]) < np.mean(losses[:3])
+    assert main(parts, 3, *options) == losses[:3]
+    assert _elsewhere(name, parts, "3", *options) == [str(loss) for loss in losses[3:]]
+    assert _variables(parts) == _variables(straight)
