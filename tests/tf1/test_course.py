@@ -1,4 +1,6 @@
-"""The course's programs build TensorFlow 1.13.1's graphs and print its losses digit for digit."""
+"""The course's programs build TensorFlow 1.13.1's graphs and print its losses digit for digit; so does
+the lesson's second way.
+"""
 
 import importlib.util
 import json
@@ -45,6 +47,14 @@ def _recording(name):
     arrays = np.load(GOLDEN / f"{recording}.npz")
     case = next(c for c in cases if c["name"] == recording)
     return case, arrays, [arrays[f"in/{n}"] for n in inputs]
+
+
+def _lessons():
+    """The recorded programs of the lesson's second way: cells and layers of Keras."""
+    if not GOLDEN.is_dir():
+        return []
+    cases = json.loads((GOLDEN / "index.json").read_text())["cases"]
+    return [c for c in cases if re.match("keras_(RNN|dynamic_rnn)_", c["name"]) and "printed" in c]
 
 
 def _losses(arrays):
@@ -142,3 +152,26 @@ def test_the_softmax_of_the_course_learns_as_plain_numpy_does(capsys):
         w, b = w - update[: w.size].reshape(w.shape), b - update[w.size :]
     np.testing.assert_allclose(printed, wanted, atol=1e-5)
     assert printed[-1] < 0.3 * printed[0]
+
+
+def _part(value, path):
+    """The part of nested results at a recorded path such as "outputs.0"."""
+    for index in path.split(".")[1:]:
+        value = value[int(index)]
+    return value
+
+
+@recorded
+@pytest.mark.parametrize("case", _lessons(), ids=lambda case: case["name"])
+def test_the_second_way_of_the_lesson_prints_the_recorded_digits(case):
+    arrays = np.load(GOLDEN / case["file"])
+    tf.set_random_seed(case["graph_seed"])
+    space = {"tf": tf, "np": np, **{n: arrays[f"in/{n}"] for n in case["inputs"]}}
+    exec(case["program"], space)
+    feed = {space[name]: arrays[f"in/{value}"] for name, value in case["feed"].items()}
+    tensors = {path: _part(space[path.split(".")[0]], path) for path in case["printed"]}
+    assert {path: str(tensor) for path, tensor in tensors.items()} == case["tensors"]
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        values = sess.run(tensors, feed)
+    assert {path: str(value) for path, value in values.items()} == case["printed"]

@@ -3,6 +3,7 @@
 import importlib.util
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -47,16 +48,29 @@ def _variables(directory):
         ("digits", []),
         ("activities", []),
         ("tagger", []),
+        ("translate", []),
     ],
 )
 def test_a_program_continues_from_its_checkpoint_to_the_same_numbers(name, options, tmp_path):
-    """Six steps in one go; three steps, and three more in another process: equal to the bit."""
+    """24 steps in one go; 12 steps, and 12 more in another process: equal to the bit."""
     straight, parts = str(tmp_path / "straight"), str(tmp_path / "parts")
     for directory in (straight, parts):
         os.mkdir(directory)
     main = _main(name)
-    losses = main(straight, 6, *options)
-    assert np.isfinite(losses).all() and np.mean(losses[3:]) < np.mean(losses[:3])
-    assert main(parts, 3, *options) == losses[:3]
-    assert _elsewhere(name, parts, "3", *options) == [str(loss) for loss in losses[3:]]
+    losses = main(straight, 24, *options)
+    assert np.isfinite(losses).all() and np.mean(losses[-6:]) < np.mean(losses[:6])
+    assert main(parts, 12, *options) == losses[:12]
+    assert _elsewhere(name, parts, "12", *options) == [str(loss) for loss in losses[12:]]
     assert _variables(parts) == _variables(straight)
+
+
+def test_a_program_that_draws_numbers_continues_alike_in_any_process(tmp_path):
+    """A session draws from the start, so sessions that read the same checkpoint are compared."""
+    main, here, there = _main("chatbot"), str(tmp_path / "here"), str(tmp_path / "there")
+    os.mkdir(here)
+    losses = main(here, 12)
+    shutil.copytree(here, there)
+    losses += main(here, 12)
+    assert np.isfinite(losses).all() and np.mean(losses[-6:]) < np.mean(losses[:6])
+    assert _elsewhere("chatbot", there, "12") == [str(loss) for loss in losses[12:]]
+    assert _variables(there) == _variables(here)

@@ -7,7 +7,19 @@ import pytest
 
 import ostinato.tf1 as tf
 from ostinato.errors import InputError, SizeError
-from ostinato.tf1 import initializers
+from ostinato.tf1.initializers import (
+    Constant,
+    GlorotNormal,
+    GlorotUniform,
+    Identity,
+    Orthogonal,
+    RandomNormal,
+    UniformUnitScaling,
+    VarianceScaling,
+    he_normal,
+    lecun_uniform,
+    xavier_initializer,
+)
 from ostinato.tf1.keras import initializers as keras_initializers
 from recordings import GOLDEN
 
@@ -121,7 +133,7 @@ def test_an_empty_range_is_an_error_of_the_run():
 @pytest.mark.parametrize("shape", [(4, 4), (3, 5), (6, 3), (2, 3, 4), (40, 24)])
 @pytest.mark.parametrize("dtype", [tf.float32, tf.float64])
 def test_orthogonal_matrices_are_orthogonal(shape, dtype):
-    x = _value(initializers.Orthogonal(gain=2.0)(shape, dtype)).reshape(-1, shape[-1])
+    x = _value(Orthogonal(gain=2.0)(shape, dtype)).reshape(-1, shape[-1])
     product = x @ x.T if x.shape[0] < x.shape[1] else x.T @ x
     np.testing.assert_allclose(product, 4 * np.eye(len(product)), atol=1e-5)
 
@@ -129,14 +141,14 @@ def test_orthogonal_matrices_are_orthogonal(shape, dtype):
 @pytest.mark.parametrize(
     "make, variance",
     [
-        (lambda: initializers.VarianceScaling(2.0, "fan_in", "untruncated_normal"), 2 / 300),
-        (lambda: initializers.VarianceScaling(2.0, "fan_out"), 2 / 200),
-        (lambda: initializers.GlorotUniform(), 2 / 500),
-        (lambda: initializers.GlorotNormal(), 2 / 500),
-        (lambda: initializers.he_normal(), 2 / 300),
-        (lambda: initializers.lecun_uniform(), 1 / 300),
-        (lambda: initializers.xavier_initializer(), 1 / 250),
-        (lambda: initializers.UniformUnitScaling(), 1 / 300),
+        (lambda: VarianceScaling(2.0, "fan_in", "untruncated_normal"), 2 / 300),
+        (lambda: VarianceScaling(2.0, "fan_out"), 2 / 200),
+        (lambda: GlorotUniform(), 2 / 500),
+        (lambda: GlorotNormal(), 2 / 500),
+        (lambda: he_normal(), 2 / 300),
+        (lambda: lecun_uniform(), 1 / 300),
+        (lambda: xavier_initializer(), 1 / 250),
+        (lambda: UniformUnitScaling(), 1 / 300),
     ],
 )
 def test_variances_are_those_of_the_formulas(make, variance):
@@ -146,20 +158,20 @@ def test_variances_are_those_of_the_formulas(make, variance):
 
 def test_initializers_of_keras_have_their_own_defaults():
     assert keras_initializers.RandomNormal().stddev == 0.05
-    assert initializers.RandomNormal().stddev == 1.0
+    assert RandomNormal().stddev == 1.0
     assert keras_initializers.get("uniform").get_config()["maxval"] == 0.05
-    copy = initializers.VarianceScaling.from_config(initializers.he_normal(3).get_config())
+    copy = VarianceScaling.from_config(he_normal(3).get_config())
     assert (copy.scale, copy.seed) == (2.0, 3)
     with pytest.raises(InputError, match="Unknown initializer"):
         keras_initializers.get("zero_point")
 
 
 def test_a_constant_initializer_repeats_the_last_number():
-    x = _value(initializers.Constant([1.0, 2.0])([2, 2]))
+    x = _value(Constant([1.0, 2.0])([2, 2]))
     np.testing.assert_array_equal(x, [[1, 2], [2, 2]])
 
 
 def test_an_identity_initializer_makes_matrices_only():
-    np.testing.assert_array_equal(_value(initializers.Identity(3.0)([2, 2])), 3 * np.eye(2))
+    np.testing.assert_array_equal(_value(Identity(3.0)([2, 2])), 3 * np.eye(2))
     with pytest.raises(SizeError, match="2D"):
-        initializers.Identity()([2])
+        Identity()([2])

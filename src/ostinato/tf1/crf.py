@@ -211,7 +211,7 @@ class _CrfCell(RNNCell):
     """A cell over the steps of a random field."""
 
     def __init__(self, tags: Any):
-        # TensorFlow's cells here are no layers: they take no name.
+        # As in TensorFlow these cells do not become layers, which would take a name.
         self._num_tags = _known(tags)
 
     @property

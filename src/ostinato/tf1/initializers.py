@@ -252,8 +252,8 @@ class VarianceScaling(Initializer):
 
     Args:
         scale: Above 0.
-        mode: What n is: "fan_in" for the number of inputs, "fan_out" for that of outputs, "fan_avg"
-            for their mean.
+        mode: The meaning of n: "fan_in" for the number of inputs, "fan_out" for that of outputs,
+            "fan_avg" for their mean.
         distribution: "normal" or "truncated_normal", "untruncated_normal", or "uniform".
         seed: The seed of the operation; None for the graph's.
         dtype: The dtype where the variable gives none.
@@ -428,8 +428,8 @@ def contrib_variance_scaling_initializer(
 
     Args:
         factor: Above 0.
-        mode: What n is: "FAN_IN" for the number of inputs, "FAN_OUT" for that of outputs, "FAN_AVG"
-            for their mean.
+        mode: The meaning of n: "FAN_IN" for the number of inputs, "FAN_OUT" for that of outputs,
+            "FAN_AVG" for their mean.
         uniform: Whether the distribution is uniform, not truncated normal.
         seed: The seed of the operation; None for the graph's.
         dtype: The dtype where the variable gives none.

@@ -2,12 +2,9 @@
 
 from typing import Any
 
-from ..errors import InputError, SizeError
-from .core.constant import constant_value
-from .core.flow_ops import no_op
+from ..errors import InputError
 from .core.graph import (
     GraphKeys,
-    Operation,
     Tensor,
     TensorLike,
     control_dependencies,
@@ -16,6 +13,7 @@ from .core.graph import (
     name_scope,
 )
 from .ops import arrays, math, nn
+from .ops.weights import assert_broadcastable, broadcast_weights
 
 __all__ = [
     "Reduction",
@@ -120,58 +118,6 @@ def get_total_loss(add_regularization_losses: bool = True, name: str = "total_lo
     return math.add_n(losses, name=name)
 
 
-# Weights
-
-
-def _described(value: Any, part: str) -> tuple[Tensor, Tensor, Tensor]:
-    with name_scope(None, part) as scope:
-        tensor = convert_to_tensor(value, name=scope)
-        shape = arrays.shape(tensor, name="shape")
-        return tensor, shape, arrays.rank(tensor, name="rank")
-
-
-def assert_broadcastable(weights: TensorLike, values: TensorLike) -> Operation:
-    """An operation that fails where weights do not fit values: they are one number, or have the
-    number of dimensions of the values, and each size is 1 or that of the values.
-
-    Raises:
-        SizeError: It is known that they do not fit.
-    """
-    with name_scope(None, "assert_broadcastable") as scope:
-        weights, weights_shape, weights_rank = _described(weights, "weights")
-        values, values_shape, values_rank = _described(values, "values")
-        ranks = constant_value(weights_rank), constant_value(values_rank)
-        if ranks[0] is not None and ranks[1] is not None:
-            if ranks[0] == 0:
-                return no_op(name="static_scalar_check_success")
-            _check_sizes(weights, values)
-            if weights.shape.is_fully_defined() and values.shape.is_fully_defined():
-                return no_op(name="static_dims_check_success")
-        from .checks import assert_fits  # only for shapes that are not known
-
-        return assert_fits(
-            weights, weights_shape, weights_rank, values, values_shape, values_rank, scope
-        )
-
-
-def _check_sizes(weights: Tensor, values: Tensor) -> None:
-    a, b = weights.shape.as_list(), values.shape.as_list()
-    if len(a) != len(b) or any(m not in (1, None, n) and n is not None for m, n in zip(a, b)):
-        raise SizeError(
-            f"weights can not be broadcast to values: weights.shape={weights.shape}, "
-            f"values.shape={values.shape}; give weights the shape of the values, or 1 for a size"
-        )
-
-
-def _broadcast(weights: Tensor, values: Tensor) -> Tensor:
-    with name_scope(None, "broadcast_weights") as scope:
-        known = weights.shape.is_fully_defined() and values.shape.is_fully_defined()
-        if known and weights.shape.is_compatible_with(values.shape):
-            return weights
-        with control_dependencies((assert_broadcastable(weights, values),)):
-            return math.multiply(weights, arrays.ones_like(values), name=scope)
-
-
 def _safe_div(numerator: Tensor, denominator: Tensor, name: str = "value") -> Tensor:
     return math.div_no_nan(numerator, denominator, name=name)
 
@@ -191,7 +137,7 @@ def _num_present(losses: Tensor, weights: Tensor, per_batch: bool = False) -> Te
         weights = math.to_float(weights)
         zeros = math.equal(weights, 0.0)
         present = arrays.where(zeros, arrays.zeros_like(weights), arrays.ones_like(weights))
-        present = _broadcast(present, losses)
+        present = broadcast_weights(present, losses)
         if per_batch:
             axes = math.range(1, arrays.rank(present))
             return math.reduce_sum(present, axis=axes, keepdims=True, name=scope)

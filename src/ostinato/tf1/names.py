@@ -51,6 +51,7 @@ NAMES = {
         ops.einsum: einsum
         ops.segments: bincount segment_max segment_mean segment_min segment_prod segment_sum
             unsorted_segment_max unsorted_segment_mean unsorted_segment_sum
+        ops.sparse_segments: sparse_segment_mean sparse_segment_sum
         ops.random: multinomial random_crop random_gamma random_normal random_poisson
             random_shuffle random_uniform truncated_normal
         train.clipping: clip_by_average_norm clip_by_global_norm clip_by_norm clip_by_value
@@ -93,8 +94,8 @@ NAMES = {
             softmax_cross_entropy_with_logits softmax_cross_entropy_with_logits_v2
             sparse_softmax_cross_entropy_with_logits weighted_cross_entropy_with_logits
         ops.nn: bias_add dropout in_top_k l2_loss relu_layer top_k xw_plus_b zero_fraction
-        ops.normalization: batch_norm_with_global_normalization batch_normalization l2_normalize
-            moments
+        ops.normalization: batch_norm_with_global_normalization batch_normalization
+            fused_batch_norm l2_normalize moments
         ops.embedding: embedding_lookup embedding_lookup_sparse
         sampling: compute_accidental_hits fixed_unigram_candidate_sampler
             log_uniform_candidate_sampler nce_loss sampled_softmax_loss
@@ -111,7 +112,11 @@ NAMES = {
         rnn.linear: _linear=linear
     """,
     "tf.nn.seq2seq": """
-        seq2seq.loss: sequence_loss
+        seq2seq.legacy_decoders: attention_decoder embedding_attention_decoder
+            embedding_rnn_decoder rnn_decoder
+        seq2seq.legacy: basic_rnn_seq2seq embedding_attention_seq2seq embedding_rnn_seq2seq
+            embedding_tied_rnn_seq2seq model_with_buckets one2many_rnn_seq2seq sequence_loss
+            sequence_loss_by_example tied_rnn_seq2seq
     """,
     "tf.contrib.rnn": """
         rnn.wrappers: AttentionCellWrapper DeviceWrapper EmbeddingWrapper HighwayWrapper
@@ -140,7 +145,8 @@ NAMES = {
     "tf.contrib.seq2seq": """
         seq2seq.decoder: BasicDecoder BasicDecoderOutput Decoder dynamic_decode
         seq2seq.helpers: CustomHelper GreedyEmbeddingHelper Helper InferenceHelper
-            SampleEmbeddingHelper ScheduledEmbeddingTrainingHelper ScheduledOutputTrainingHelper
+            SampleEmbeddingHelper
+        seq2seq.training_helpers: ScheduledEmbeddingTrainingHelper ScheduledOutputTrainingHelper
             TrainingHelper
         seq2seq.attention_wrapper: AttentionWrapper AttentionWrapperState
         seq2seq.attention: AttentionMechanism BahdanauAttention LuongAttention
@@ -152,16 +158,24 @@ NAMES = {
         seq2seq.loss: sequence_loss
     """,
     "tf.contrib.legacy_seq2seq": """
-        seq2seq.loss: sequence_loss
+        seq2seq.legacy_decoders: attention_decoder embedding_attention_decoder
+            embedding_rnn_decoder rnn_decoder
+        seq2seq.legacy: basic_rnn_seq2seq embedding_attention_seq2seq embedding_rnn_seq2seq
+            embedding_tied_rnn_seq2seq model_with_buckets one2many_rnn_seq2seq sequence_loss
+            sequence_loss_by_example tied_rnn_seq2seq
     """,
     "tf.contrib.layers": """
         layers.contrib: dropout embed_sequence embedding_lookup_unique flatten fully_connected
-            layer_norm linear one_hot_encoding relu relu6 variance_scaling_initializer
-            xavier_initializer_conv2d
+            layer_norm linear one_hot_encoding relu relu6 xavier_initializer_conv2d
         layers.normalization: batch_norm
         layers.regularizers: apply_regularization l1_l2_regularizer l1_regularizer
             l2_regularizer sum_regularizer
+        initializers: variance_scaling_initializer=contrib_variance_scaling_initializer
+            xavier_initializer
         layers.optimize: OPTIMIZER_CLS_NAMES optimize_loss
+        ops.joining: stack
+        ops.softmax: softmax
+        ops.nn: bias_add
     """,
     "tf.contrib.crf": """
         crf: CrfDecodeBackwardRnnCell CrfDecodeForwardRnnCell CrfForwardRnnCell crf_binary_score
@@ -172,15 +186,15 @@ NAMES = {
         state.collections: create_global_step get_global_step get_or_create_global_step
         files.reader: list_variables load_checkpoint load_variable
         train.initial_checkpoint: init_from_checkpoint
-        layers.arg_scopes: add_arg_scope arg_scope
+        layers.arg_scopes: add_arg_scope arg_scope has_arg_scope
         layers.model_variables: model_variable variable
     """,
     "tf.contrib.framework.nest": """
         core.nest: assert_same_structure flatten is_sequence map_structure pack_sequence_as
     """,
     "tf.contrib.losses": """
-        kernels.sums: softmax_cross_entropy sparse_softmax_cross_entropy
         losses: add_loss get_losses get_regularization_losses get_total_loss mean_squared_error
+            softmax_cross_entropy sparse_softmax_cross_entropy
     """,
     "tf.contrib.training": """
         app.config: HParams
@@ -188,8 +202,7 @@ NAMES = {
     "tf.layers": """
         layers.base: Layer
         layers.specs: InputSpec
-        layers.core: Dense Dropout Flatten dense
-        layers.contrib: dropout flatten
+        layers.core: Dense Dropout Flatten dense dropout flatten
         layers.normalization: BatchNormalization batch_normalization
         layers.convolution: Conv1D Conv2D conv1d conv2d max_pooling1d max_pooling2d
     """,
@@ -321,40 +334,34 @@ NAMES = {
     """,
     "tf.keras.layers": """
         keras.engine: Input InputLayer Layer
+        keras.layers: Activation Dense Dropout Embedding Flatten GaussianNoise
+            GlobalAveragePooling1D GlobalMaxPooling1D Lambda LeakyReLU Masking Permute
+            RepeatVector Reshape SpatialDropout1D
         keras.recurrent: GRU LSTM RNN SimpleRNN
         keras.cells: GRUCell LSTMCell SimpleRNNCell StackedRNNCells
-        keras.arithmetic: concatenate dot maximum
+        keras.wrappers: Bidirectional TimeDistributed Wrapper
+        keras.merge: Add Average Concatenate Dot Maximum Multiply Subtract add average
+            concatenate dot maximum multiply subtract
     """,
     "tf.keras.initializers": """
-        keras.initializers: RandomNormal RandomUniform TruncatedNormal
-        keras.backend: ones zeros
-        keras.activations: deserialize get serialize
+        keras.initializers: Constant Identity Initializer Ones Orthogonal RandomNormal
+            RandomUniform TruncatedNormal VarianceScaling Zeros constant deserialize get
+            glorot_normal glorot_uniform he_normal he_uniform identity lecun_normal
+            lecun_uniform normal ones orthogonal random_normal random_uniform serialize
+            truncated_normal uniform zeros
     """,
     "tf.keras.activations": """
         keras.activations: deserialize elu exponential get hard_sigmoid linear relu selu
             serialize sigmoid softmax softplus softsign tanh
     """,
-    "tf.keras.optimizers": """
-        keras.activations: get
-    """,
-    "tf.keras.losses": """
-        keras.activations: get
-        keras.arithmetic: binary_crossentropy categorical_crossentropy
-            sparse_categorical_crossentropy
-    """,
-    "tf.keras.metrics": """
-        keras.activations: get
-    """,
     "tf.keras.regularizers": """
-        keras.regularizers: L1L2 Regularizer l1 l1_l2 l2
-        keras.activations: get
+        keras.regularizers: L1L2 Regularizer get l1 l1_l2 l2
     """,
     "tf.keras.backend": """
         keras.backend: batch_get_value batch_set_value clear_session epsilon floatx function
             get_session get_value image_data_format int_shape learning_phase ndim ones
             placeholder set_learning_phase set_session set_value shape variable zeros
-        keras.activations: hard_sigmoid
-        keras.arithmetic: dot
+        keras.arithmetic: dot hard_sigmoid
     """,
 }
 

@@ -52,7 +52,7 @@ def build():
     losses = tf.nn.softmax_cross_entropy_with_logits_v2(labels=y, logits=logits)
     loss = tf.add(tf.reduce_mean(losses), l2, name="loss")
     step = tf.Variable(0, trainable=False, name="global_step")
-    tf.train.AdamOptimizer(learning_rate=0.0025).minimize(loss, global_step=step, name="train")
+    tf.train.AdamOptimizer(learning_rate=0.01).minimize(loss, global_step=step, name="train")
     correct = tf.equal(tf.argmax(logits, 1), tf.argmax(y, 1))
     tf.reduce_mean(tf.cast(correct, tf.float32), name="accuracy")
 

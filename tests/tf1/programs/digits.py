@@ -13,7 +13,6 @@ import sys
 import numpy as np
 
 import ostinato.tf1 as tf
-from ostinato.tf1.examples.tutorials.mnist import input_data
 
 BATCH, ROWS, COLUMNS, HIDDEN, CLASSES = 16, 28, 28, 8, 10
 
@@ -46,7 +45,7 @@ def build():
 
     loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(logits=logits, labels=y))
     step = tf.train.get_or_create_global_step()
-    train = tf.train.AdamOptimizer(learning_rate=0.01).minimize(loss, global_step=step)
+    train = tf.train.AdamOptimizer(learning_rate=0.05).minimize(loss, global_step=step)
     correct = tf.equal(tf.argmax(logits, 1), tf.argmax(y, 1))
     accuracy = tf.reduce_mean(tf.cast(correct, tf.float32))
     return {"x": x, "y": y, "loss": loss, "train": train, "accuracy": accuracy, "step": step}
@@ -58,7 +57,9 @@ def main(directory, steps):
     tf.set_random_seed(3)
     if not os.path.exists(os.path.join(directory, "train-images-idx3-ubyte.gz")):
         write_files(directory)
-    mnist = input_data.read_data_sets(directory, one_hot=True, validation_size=16, seed=3)
+    mnist = tf.examples.tutorials.mnist.input_data.read_data_sets(
+        directory, one_hot=True, validation_size=16, seed=3
+    )
     net = build()
     saver, losses = tf.train.Saver(max_to_keep=2), []
     with tf.Session() as sess:

@@ -61,7 +61,7 @@ class Model:
         self.rate = tf.Variable(0.0, trainable=False)
         self.step = tf.train.get_or_create_global_step()
         variables = tf.trainable_variables()
-        gradients, _norm = tf.clip_by_global_norm(tf.gradients(self.cost, variables), 0.5)
+        gradients, _norm = tf.clip_by_global_norm(tf.gradients(self.cost, variables), 5.0)
         optimizer = tf.train.GradientDescentOptimizer(self.rate)
         self.train = optimizer.apply_gradients(
             zip(gradients, variables, strict=True), global_step=self.step
@@ -99,7 +99,7 @@ def main(directory, steps, network="static"):
     """Train whole epochs, and return the costs."""
     tf.reset_default_graph()
     tf.set_random_seed(2)
-    initializer = tf.random_uniform_initializer(-0.1, 0.1)
+    initializer = tf.random_uniform_initializer(-0.5, 0.5)
     with tf.name_scope("Train"), tf.variable_scope("Model", initializer=initializer):
         model = Model(True, network)
     with tf.name_scope("Valid"), tf.variable_scope("Model", reuse=True, initializer=initializer):
@@ -113,12 +113,12 @@ def main(directory, steps, network="static"):
             sess.run(tf.global_variables_initializer())
         for _epoch in range(steps // EPOCH):
             epoch = sess.run(model.step) // EPOCH
-            sess.run(model.set_rate, {model.new_rate: 0.5**epoch})
-            for cost in run_epoch(sess, model, epoch, model.train):
+            sess.run(model.set_rate, {model.new_rate: 1.5 * 0.95**epoch})
+            for cost in run_epoch(sess, model, 0, model.train):
                 print("loss", cost)
                 costs.append(cost)
-            perplexity = np.exp(np.sum(run_epoch(sess, valid, 100)) / (EPOCH * LENGTH))
-            print("valid perplexity: %.3f" % perplexity)
+            perplexity = np.exp(np.sum(run_epoch(sess, valid, 1)) / (EPOCH * LENGTH))
+            print(f"valid perplexity: {perplexity:.3f}")
         saver.save(sess, os.path.join(directory, "model"), global_step=model.step)
     return costs
 

@@ -30,7 +30,7 @@ class SparseTensorValue(NamedTuple):
 
 
 class SparseTensor:
-    """A tensor of which only some elements are given.
+    """A tensor that gives some of its elements; the others have one default value.
 
     Attributes:
         indices: The places of the elements, (N, dimensions), int64.
@@ -93,7 +93,7 @@ class SparseTensor:
         return self.fetch_value([t.eval(feed_dict, session) for t in parts])
 
     def fetch_parts(self) -> list[Tensor]:
-        """What a session computes where this is fetched."""
+        """The tensors that a session computes where this is fetched."""
         return [self.indices, self.values, self.dense_shape]
 
     @staticmethod
@@ -102,7 +102,7 @@ class SparseTensor:
         return SparseTensorValue(*values)
 
     def feed_parts(self, value: Any) -> Iterator[tuple[Tensor, Any]]:
-        """What a session is fed where a value is fed for this.
+        """The tensors and values that a session is fed where a value is fed for this.
 
         Raises:
             InputError: It is not a triple of arrays.

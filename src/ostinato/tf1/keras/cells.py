@@ -13,7 +13,15 @@ from . import activations, constraints, initializers, regularizers
 from .arithmetic import bias_add, concatenate, dot, dropout, in_train_phase
 from .engine import Layer
 
-__all__ = ["GRUCell", "LSTMCell", "SimpleRNNCell", "StackedRNNCells", "own_state", "zero_state"]
+__all__ = [
+    "GRUCell",
+    "LSTMCell",
+    "SimpleRNNCell",
+    "StackedRNNCells",
+    "arguments_of",
+    "own_state",
+    "zero_state",
+]
 
 
 def zero_state(rows: Any, size: Any, dtype: Any) -> Any:
@@ -53,6 +61,12 @@ def _part(number: int, units: int) -> slice:
     return slice(number * units or None, (number + 1) * units)
 
 
+def arguments_of(local: dict[str, Any]) -> dict[str, Any]:
+    """The arguments of a constructor by name, from its `locals()`."""
+    found = {name: value for name, value in local.items() if name not in ("self", "__class__")}
+    return found | found.pop("kwargs")
+
+
 class _Cell(Layer):
     """The arguments and the variables that all cells have. The variables of the gates are joined
     along the last axis.
@@ -62,9 +76,9 @@ class _Cell(Layer):
 
     def __init__(
         self,
+        *,
         units: int,
         activation: Any,
-        recurrent_activation: Any,
         use_bias: bool,
         kernel_initializer: Any,
         recurrent_initializer: Any,
@@ -77,10 +91,12 @@ class _Cell(Layer):
         bias_constraint: Any,
         dropout: float,
         recurrent_dropout: float,
+        recurrent_activation: Any = None,
+        implementation: int = 1,
         **kwargs: Any,
     ):
         super().__init__(**kwargs)
-        self.units, self.use_bias = int(units), use_bias
+        self.units, self.use_bias, self.implementation = int(units), use_bias, implementation
         self.activation = activations.get(activation)
         self.recurrent_activation = activations.get(recurrent_activation)
         self.kernel_initializer = initializers.get(kernel_initializer)
@@ -214,24 +230,7 @@ class SimpleRNNCell(_Cell):
         recurrent_dropout: float = 0.0,
         **kwargs: Any,
     ):
-        super().__init__(
-            units,
-            activation,
-            None,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            **kwargs,
-        )
+        super().__init__(**arguments_of(locals()))
 
     def call(self, inputs: Any, states: Sequence, training: Any = None) -> tuple[Any, list]:
         """One step.
@@ -291,25 +290,9 @@ class GRUCell(_Cell):
         reset_after: bool = False,
         **kwargs: Any,
     ):
-        super().__init__(
-            units,
-            activation,
-            recurrent_activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            **kwargs,
-        )
-        self.implementation, self.reset_after = implementation, reset_after
+        given = arguments_of(locals())
+        self.reset_after = given.pop("reset_after")
+        super().__init__(**given)
 
     def _bias_shape(self) -> tuple:
         # With reset_after, a row for the input and one for the state.
@@ -355,9 +338,7 @@ class GRUCell(_Cell):
             inner = bias_add(inner, recurrent_bias[h_columns])
         return z, self.activation(x[2] + r * inner)
 
-    def _at_once(
-        self, inputs: Any, h: Any, bias: Any, recurrent_bias: Any
-    ) -> tuple[Any, Any, Any]:
+    def _at_once(self, inputs: Any, h: Any, bias: Any, recurrent_bias: Any) -> tuple[Any, Any, Any]:
         units = self.units
         columns = (slice(None, units), slice(units, 2 * units), slice(2 * units, None))
         x = dot(self._dropped(inputs, self._dropout_mask)[0], self.kernel)
@@ -419,25 +400,9 @@ class LSTMCell(_Cell):
         implementation: int = 1,
         **kwargs: Any,
     ):
-        super().__init__(
-            units,
-            activation,
-            recurrent_activation,
-            use_bias,
-            kernel_initializer,
-            recurrent_initializer,
-            bias_initializer,
-            kernel_regularizer,
-            recurrent_regularizer,
-            bias_regularizer,
-            kernel_constraint,
-            recurrent_constraint,
-            bias_constraint,
-            dropout,
-            recurrent_dropout,
-            **kwargs,
-        )
-        self.unit_forget_bias, self.implementation = unit_forget_bias, implementation
+        given = arguments_of(locals())
+        self.unit_forget_bias = given.pop("unit_forget_bias")
+        super().__init__(**given)
         self.state_size = [self.units, self.units]
 
     def _first_bias(self) -> Any:

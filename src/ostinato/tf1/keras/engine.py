@@ -126,8 +126,8 @@ class Layer(BaseLayer):
             hasattr(x, "get_shape") for x in flat
         ):
             raise InputError(
-                f"Layer {self.name} was given {type(flat[0]).__name__!r}: give it a tensor, such as "
-                "tf.constant(x)"
+                f"Layer {self.name} was given {type(flat[0]).__name__!r}: give it a "
+                "tensor, such as tf.constant(x)"
             )
         return inputs
 

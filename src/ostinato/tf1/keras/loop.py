@@ -134,9 +134,7 @@ class _Steps:
                 before = outputs[-1] if outputs and not self.zero_masked else None
                 before = arrays.zeros_like(output) if before is None else before
                 output = arrays.where(_expand_mask(masks[i], output), output, before)
-                new = [
-                    arrays.where(_expand_mask(masks[i], n), n, s) for s, n in zip(states, new)
-                ]
+                new = [arrays.where(_expand_mask(masks[i], n), n, s) for s, n in zip(states, new)]
             states = new
             outputs.append(output)
         return outputs[-1], arrays.stack(outputs), states
@@ -148,8 +146,10 @@ class _Steps:
     def looped(self, steps: Tensor, length: int | None) -> tuple[Any, Any, Any]:
         """A loop over the steps."""
         flat = nest.flatten(self.inputs)
-        arrays_of = [TensorArray(x.dtype, size=steps, tensor_array_name=f"input_ta_{i}")
-                     for i, x in enumerate(flat)]
+        arrays_of = [
+            TensorArray(x.dtype, size=steps, tensor_array_name=f"input_ta_{i}")
+            for i, x in enumerate(flat)
+        ]
         self.input_arrays = [
             array.unstack(arithmetic.reverse(x, 0) if self.go_backwards else x)
             for array, x in zip(arrays_of, flat)
@@ -204,9 +204,7 @@ class _Steps:
         self.zeros = tuple(arrays.zeros_like(o) for o in nest.flatten(self.like))
         return (self.zeros,)
 
-    def _masked_step(
-        self, time: Tensor, output_arrays: Any, before: Any, *states: Any
-    ) -> tuple:
+    def _masked_step(self, time: Tensor, output_arrays: Any, before: Any, *states: Any) -> tuple:
         x = self._read(time)
         mask = self.mask_array.read(time)
         output, new = self.function(x, (*states, *self.constants))

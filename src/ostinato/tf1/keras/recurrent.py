@@ -1,6 +1,6 @@
 """Private: the recurrent layers of tf.keras."""
 
-from collections.abc import Sequence
+import inspect
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,15 @@ from ..layers.specs import InputSpec
 from ..ops import arrays
 from ..state.variables import assign
 from . import backend
-from .cells import GRUCell, LSTMCell, SimpleRNNCell, StackedRNNCells, own_state, zero_state
+from .cells import (
+    GRUCell,
+    LSTMCell,
+    SimpleRNNCell,
+    StackedRNNCells,
+    arguments_of,
+    own_state,
+    zero_state,
+)
 from .engine import Layer, as_list
 from .loop import rnn
 
@@ -386,17 +394,23 @@ class RNN(Layer):
 
 
 class _OfUnits(RNN):
-    """A recurrent layer that makes its cell; the arguments of the cell are its attributes."""
+    """A recurrent layer that makes its cell; the arguments of the cell are its attributes.
 
-    def __init__(self, cell: Any, **kwargs: Any):
-        super().__init__(cell, **kwargs)
+    Args:
+        kind: The class of the cell.
+        given: The arguments of the cell and of the layer.
+    """
+
+    def __init__(self, kind: type, given: dict[str, Any]):
+        names = [n for n in inspect.signature(kind).parameters if n != "kwargs"]
+        self._of_cell = {name: given.pop(name) for name in names}
+        super().__init__(kind(**self._of_cell), **given)
         self.input_spec = [InputSpec(ndim=3)]
 
     def __getattr__(self, name: str) -> Any:
-        cell = self.__dict__.get("cell")
-        if cell is None or name.startswith("_"):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-        return getattr(cell, name)
+        if not name.startswith("_") and name in self._of_cell:
+            return getattr(self.cell, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def call(
         self, inputs: Any, mask: Any = None, training: Any = None, initial_state: Any = None
@@ -404,24 +418,6 @@ class _OfUnits(RNN):
         """Compute the output; see `RNN.call`."""
         self.cell.forget_masks()
         return super().call(inputs, mask=mask, training=training, initial_state=initial_state)
-
-
-def _split(given: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Arguments of a constructor: those of the cell, and those of the layer."""
-    of_layer = (
-        "return_sequences",
-        "return_state",
-        "go_backwards",
-        "stateful",
-        "unroll",
-        "activity_regularizer",
-    )
-    rest = dict(given.pop("kwargs"))
-    given.pop("self")
-    given.pop("__class__", None)
-    layer = {name: given.pop(name) for name in of_layer}
-    # Keras's cells have no name or dtype of their own.
-    return given, {**layer, **rest}
 
 
 class SimpleRNN(_OfUnits):
@@ -451,8 +447,7 @@ class SimpleRNN(_OfUnits):
         unroll: bool = False,
         **kwargs: Any,
     ):
-        of_cell, of_layer = _split(locals())
-        super().__init__(SimpleRNNCell(**of_cell), **of_layer)
+        super().__init__(SimpleRNNCell, arguments_of(locals()))
 
 
 class GRU(_OfUnits):
@@ -485,8 +480,7 @@ class GRU(_OfUnits):
         reset_after: bool = False,
         **kwargs: Any,
     ):
-        of_cell, of_layer = _split(locals())
-        super().__init__(GRUCell(**of_cell), **of_layer)
+        super().__init__(GRUCell, arguments_of(locals()))
 
 
 class LSTM(_OfUnits):
@@ -519,5 +513,4 @@ class LSTM(_OfUnits):
         unroll: bool = False,
         **kwargs: Any,
     ):
-        of_cell, of_layer = _split(locals())
-        super().__init__(LSTMCell(**of_cell), **of_layer)
+        super().__init__(LSTMCell, arguments_of(locals()))

@@ -9,7 +9,7 @@ from ..core.shape import TensorShape
 from ..initializers import Zeros
 from ..ops import arrays, convolution, nn, pooling
 from .base import Layer
-from .core import last_size
+from .core import dtype_of, last_size
 from .specs import InputSpec
 
 __all__ = [
@@ -138,7 +138,7 @@ class Conv2D(_Conv):
 
 
 def _apply(kind: type, inputs: TensorLike, name: str | None, reuse: Any, **named: Any) -> Tensor:
-    layer = kind(name=name, dtype=inputs.dtype.base_dtype, _scope=name, _reuse=reuse, **named)
+    layer = kind(name=name, dtype=dtype_of(inputs, "conv"), _scope=name, _reuse=reuse, **named)
     return layer.apply(inputs)
 
 

@@ -182,14 +182,19 @@ def dense(
         bias_constraint=bias_constraint,
         trainable=trainable,
         name=name,
-        dtype=_dtype_of(inputs, "dense"),
+        dtype=dtype_of(inputs, "dense"),
         _scope=name,
         _reuse=reuse,
     )
     return layer.apply(inputs)
 
 
-def _dtype_of(inputs: Any, function: str) -> Any:
+def dtype_of(inputs: Any, function: str) -> Any:
+    """The dtype of an input.
+
+    Raises:
+        InputError: It has none.
+    """
     if not hasattr(inputs, "dtype"):
         raise InputError(
             f"tf.layers.{function} was given {inputs!r}: give a tensor, tf.constant(x)"

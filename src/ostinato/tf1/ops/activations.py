@@ -186,8 +186,7 @@ def _elu_grad_gradient(op: Operation, grad: Tensor) -> list:
 @gradient("SeluGrad")
 def _selu_grad_gradient(op: Operation, grad: Tensor) -> list:
     first, y = op.inputs
-    below = _elu_grad(grad, y)
-    second = arrays.where(y < 0.0, below * first, arrays.zeros(arrays.shape(y), y.dtype))
+    second = arrays.where(y < 0.0, grad * first, arrays.zeros(arrays.shape(y), y.dtype))
     return [_selu_grads(grad, y), second]
 
 

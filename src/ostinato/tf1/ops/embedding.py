@@ -10,6 +10,7 @@ from ..core.shape import Dimension
 from ..core.sparse import SparseTensor
 from . import arrays, math
 from .partitions import dynamic_partition, parallel_dynamic_stitch
+from .sparse_segments import sparse_segment_mean, sparse_segment_sqrt_n, sparse_segment_sum
 
 __all__ = ["embedding_lookup", "embedding_lookup_sparse"]
 
@@ -163,9 +164,9 @@ def embedding_lookup_sparse(
             ids, places = arrays.unique(sp_ids.values)
             rows = embedding_lookup(params, ids, partition_strategy, max_norm=max_norm)
             reduce: Callable = {
-                "sum": math.sparse_segment_sum,
-                "mean": math.sparse_segment_mean,
-                "sqrtn": math.sparse_segment_sqrt_n,
+                "sum": sparse_segment_sum,
+                "mean": sparse_segment_mean,
+                "sqrtn": sparse_segment_sqrt_n,
             }[combiner]
             return reduce(rows, places, segments, name=scope)
         rows = embedding_lookup(params, sp_ids.values, partition_strategy, max_norm=max_norm)

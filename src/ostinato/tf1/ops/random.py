@@ -11,7 +11,6 @@ import numpy as np
 from ...errors import InputError, SizeError
 from ..core.constant import constant_value, constant_value_as_shape
 from ..core.dtypes import DTYPES, DType, DTypeLike, as_dtype
-from ..core.flow_ops import with_dependencies
 from ..core.graph import (
     Operation,
     Tensor,
@@ -318,7 +317,9 @@ def random_crop(
         seed: The seed of the operation; None for the graph's.
         name: The name of the operation.
     """
-    from . import checks  # it compares when it is imported
+    # These modules import the operations of this package themselves.
+    from ..core.flow_ops import with_dependencies
+    from . import checks
 
     with name_scope(name, "random_crop") as scope:
         value = convert_to_tensor(value, name="value")

@@ -33,6 +33,12 @@ class _Array:
         attrs = self.op.attrs
         self.dtype: DType = attrs["dtype"]
         self.element_shape: TensorShape = attrs["element_shape"]
+        if forward is not None:
+            self.element_shape = forward.element_shape
+        # The first element that is written gives the shape of all.
+        self.is_shape_open = (
+            attrs["identical_element_shapes"] and not self.element_shape.is_fully_defined()
+        )
         self.is_gradient = forward is not None
         self.dynamic = attrs["dynamic_size"] and not self.is_gradient
         self.clear_after_read = attrs["clear_after_read"] or self.is_gradient
@@ -105,6 +111,7 @@ class _Array:
             return False
         if any(s is not None and s != shape for s in self.shapes):
             return False
+        self._close_shape(shape)
         self.untouched, self.block = False, block
         self.values, self.shapes = list(block), [shape] * len(block)
         return True
@@ -126,6 +133,7 @@ class _Array:
                 f"incompatible with the TensorArray's inferred element shape: "
                 f"{self.element_shape}; give infer_shape=False if the shapes differ"
             )
+        self._close_shape(shape)
         if i in self.was_read or i in self.cleared:
             raise self.error(
                 f"Could not write to TensorArray index {i} because it has already been read: write "
@@ -147,6 +155,10 @@ class _Array:
             value = value if before is None else before + value
         self.values[i], self.shapes[i] = value, shape
         self.block, self.untouched = None, False
+
+    def _close_shape(self, shape: tuple[int, ...]) -> None:
+        if self.is_shape_open:
+            self.element_shape, self.is_shape_open = TensorShape(shape), False
 
     def gradient(self, op: Operation, source: str) -> "_Array":
         self.dynamic = False

@@ -77,7 +77,7 @@ class BaseAttention(AttentionMechanism):
             masked = _masked_score(score, memory_sequence_length, score_mask_value)
             return probability_fn(masked, state)
 
-        self._probabilities = probabilities
+        self._probability_fn = probabilities
         with name_scope(name, "BaseAttentionMechanismInit"):
             self._values = _masked_memory(memory, memory_sequence_length)
             self._keys = self._values if memory_layer is None else memory_layer(self._values)
@@ -137,7 +137,7 @@ class BaseAttention(AttentionMechanism):
         Returns:
             The weights, (B, T), and the next state.
         """
-        weights = self._probabilities(self._score(query), state)
+        weights = self._probability_fn(self._score(query), state)
         return weights, weights
 
     def _score(self, query: Tensor) -> Tensor:

@@ -18,17 +18,20 @@ from .sizes import size_at, zero_rows
 
 __all__ = ["AttentionWrapper", "AttentionWrapperState"]
 
-_FIELDS = (
-    "cell_state",
-    "attention",
-    "time",
-    "alignments",
-    "alignment_history",
-    "attention_state",
-)
 
-
-class AttentionWrapperState(namedtuple("AttentionWrapperState", _FIELDS)):
+class AttentionWrapperState(
+    namedtuple(
+        "AttentionWrapperState",
+        (
+            "cell_state",
+            "attention",
+            "time",
+            "alignments",
+            "alignment_history",
+            "attention_state",
+        ),
+    )
+):
     """The state of an `AttentionWrapper`.
 
     Attributes:
@@ -130,9 +133,9 @@ class AttentionWrapper(RNNCell):
     ):
         super().__init__(name=name)
         check_cell(cell, "AttentionWrapper")
-        self._several = isinstance(attention_mechanism, (list, tuple))
-        self._mechanisms = _as_tuple(attention_mechanism)
-        for mechanism in self._mechanisms:
+        self._is_multi = isinstance(attention_mechanism, (list, tuple))
+        self._attention_mechanisms = _as_tuple(attention_mechanism)
+        for mechanism in self._attention_mechanisms:
             if not isinstance(mechanism, AttentionMechanism):
                 raise ArgumentTypeError(
                     "attention_mechanism must be an AttentionMechanism or list of multiple "
@@ -153,17 +156,19 @@ class AttentionWrapper(RNNCell):
             sizes = self._one_each(attention_layer_size, "attention_layer_size")
             self._attention_layers = tuple(
                 Dense(size, name="attention_layer", use_bias=False, dtype=mechanism.dtype)
-                for size, mechanism in zip(sizes, self._mechanisms)
+                for size, mechanism in zip(sizes, self._attention_mechanisms)
             )
             self._attention_layer_size = sum(sizes)
         elif attention_layer is not None:
             self._attention_layers = self._one_each(attention_layer, "attention_layer")
             self._attention_layer_size = sum(
                 _layer_size(layer, cell, mechanism)
-                for layer, mechanism in zip(self._attention_layers, self._mechanisms)
+                for layer, mechanism in zip(self._attention_layers, self._attention_mechanisms)
             )
         else:
-            self._attention_layer_size = sum(m.values.shape[-1].value for m in self._mechanisms)
+            self._attention_layer_size = sum(
+                m.values.shape[-1].value for m in self._attention_mechanisms
+            )
         self._cell = cell
         self._cell_input_fn = cell_input_fn or (
             lambda inputs, attention: arrays.concat([inputs, attention], -1)
@@ -186,10 +191,10 @@ class AttentionWrapper(RNNCell):
 
     def _one_each(self, given: Any, argument: str) -> tuple:
         found = _as_tuple(given)
-        if len(found) != len(self._mechanisms):
+        if len(found) != len(self._attention_mechanisms):
             raise InputError(
                 f"If provided, {argument} must contain exactly one value per attention_mechanism, "
-                f"saw: {len(found)} vs {len(self._mechanisms)}: give {len(self._mechanisms)}"
+                f"saw: {len(found)} vs {len(self._attention_mechanisms)}: give {len(self._attention_mechanisms)}"
             )
         return found
 
@@ -197,13 +202,13 @@ class AttentionWrapper(RNNCell):
         """Values, after a check in a run that the memories have as many rows."""
         equal = [
             checks.assert_equal(rows, mechanism.batch_size, message=message)
-            for mechanism in self._mechanisms
+            for mechanism in self._attention_mechanisms
         ]
         with control_dependencies(equal):
             return nest.map_structure(lambda v: arrays.identity(v, name=name), values)
 
     def _one_or_tuple(self, values: Sequence) -> Any:
-        return tuple(values) if self._several else values[0]
+        return tuple(values) if self._is_multi else values[0]
 
     @property
     def output_size(self) -> Any:
@@ -217,10 +222,13 @@ class AttentionWrapper(RNNCell):
             cell_state=self._cell.state_size,
             time=TensorShape([]),
             attention=self._attention_layer_size,
-            alignments=self._one_or_tuple([m.alignments_size for m in self._mechanisms]),
-            attention_state=self._one_or_tuple([m.state_size for m in self._mechanisms]),
+            alignments=self._one_or_tuple([m.alignments_size for m in self._attention_mechanisms]),
+            attention_state=self._one_or_tuple([m.state_size for m in self._attention_mechanisms]),
             alignment_history=self._one_or_tuple(
-                [m.alignments_size if self._alignment_history else () for m in self._mechanisms]
+                [
+                    m.alignments_size if self._alignment_history else ()
+                    for m in self._attention_mechanisms
+                ]
             ),
         )
 
@@ -245,18 +253,18 @@ class AttentionWrapper(RNNCell):
                 "tiled to beam_width via tf.contrib.seq2seq.tile_batch, and the batch_size= "
                 "argument passed to zero_state is batch_size * beam_width.",
             )
-            alignments = [m.initial_alignments(batch_size, dtype) for m in self._mechanisms]
+            alignments = [
+                m.initial_alignments(batch_size, dtype) for m in self._attention_mechanisms
+            ]
             return AttentionWrapperState(
                 cell_state=cell_state,
                 time=arrays.zeros([], dtype="int32"),
                 attention=zero_rows(self._attention_layer_size, batch_size, dtype),
                 alignments=self._one_or_tuple(alignments),
                 attention_state=self._one_or_tuple(
-                    [m.initial_state(batch_size, dtype) for m in self._mechanisms]
+                    [m.initial_state(batch_size, dtype) for m in self._attention_mechanisms]
                 ),
-                alignment_history=self._one_or_tuple(
-                    [self._history(dtype, a) for a in alignments]
-                ),
+                alignment_history=self._one_or_tuple([self._history(dtype, a) for a in alignments]),
             )
 
     def _history(self, dtype: Any, alignments: Tensor) -> Any:
@@ -283,11 +291,11 @@ class AttentionWrapper(RNNCell):
             "BeamSearchDecoder? You may need to tile your memory input via the "
             "tf.contrib.seq2seq.tile_batch function with argument multiple=beam_width.",
         )
-        one = not self._several
+        one = not self._is_multi
         states = [state.attention_state] if one else state.attention_state
         histories = [state.alignment_history] if one else state.alignment_history
         attentions, weights, next_states, next_histories = [], [], [], []
-        for i, mechanism in enumerate(self._mechanisms):
+        for i, mechanism in enumerate(self._attention_mechanisms):
             layer = self._attention_layers[i] if self._attention_layers else None
             attention, alignments, next_state = _attend(mechanism, output, states[i], layer)
             kept = histories[i].write(state.time, alignments) if self._alignment_history else ()

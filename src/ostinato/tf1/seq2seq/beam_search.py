@@ -1,14 +1,13 @@
 """Private: beam search: BeamSearchDecoder and what it consists of."""
 
 from collections import namedtuple
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from ...errors import InputError, SizeError
 from ..core import nest
-from ..core.constant import constant_value, constant_value_as_shape
+from ..core.constant import constant_value
 from ..core.control_flow import cond
 from ..core.dtypes import as_dtype
 from ..core.graph import (
@@ -24,6 +23,7 @@ from ..ops import arrays, checks, math, nn
 from ..ops.tensor_arrays import TensorArray
 from ..rnn.checks import check_cell
 from .attention_wrapper import AttentionWrapperState
+from .beams import Beams
 from .decoder import Decoder
 from .gather_tree import gather_tree, gather_tree_from_array
 from .helpers import checked_tokens, embedding_function
@@ -110,101 +110,6 @@ def _tiled(given: TensorLike, multiplier: int) -> Tensor:
     return result
 
 
-@dataclass(frozen=True)
-class _Beams:
-    """The sizes and the constants of a search."""
-
-    batch_size: Tensor
-    width: int
-    end_token: Tensor
-    length_penalty_weight: Any
-    coverage_penalty_weight: Any
-
-    @property
-    def static_rows(self) -> int | None:
-        """The batch size, where it is known."""
-        value = constant_value(self.batch_size)
-        return None if value is None else int(value)
-
-    def merge(self, t: Any, size: Any) -> Any:
-        """(B, beam width, ...) as (B * beam width, ...); anything else unchanged.
-
-        Args:
-            t: A tensor.
-            size: The size or shape of a row.
-        """
-        if isinstance(t, TensorArray) or _rank(t) < 2:
-            return t
-        sizes, rows = arrays.shape(t), self.static_rows
-        joined = arrays.concat(([self.batch_size * self.width], sizes[2:]), 0)
-        result = arrays.reshape(t, joined)
-        first = TensorShape([None if rows is None else rows * self.width])
-        result.set_shape(first.concatenate(_shape(size)))
-        return result
-
-    def split(self, t: Any, size: Any) -> Any:
-        """(B * beam width, ...) as (B, beam width, ...); numbers unchanged.
-
-        Args:
-            t: A tensor.
-            size: The size or shape of a row.
-        """
-        if isinstance(t, TensorArray) or _rank(t) < 1:
-            return t
-        sizes = arrays.shape(t)
-        joined = arrays.concat(([self.batch_size, self.width], sizes[1:]), 0)
-        result = arrays.reshape(t, joined)
-        wanted = TensorShape([self.static_rows, self.width]).concatenate(_shape(size))
-        if not result.shape.is_compatible_with(wanted):
-            raise SizeError(
-                "Unexpected behavior when reshaping between beam width and batch size. The "
-                f"reshaped tensor has shape: {result.shape}. We expected it to have shape "
-                f"(batch_size, beam_width, depth) == {wanted}. Perhaps you forgot to create a "
-                "zero_state with batch_size=encoder_batch_size * beam_width?"
-            )
-        result.set_shape(wanted)
-        return result
-
-    def chosen(
-        self, t: Tensor, indices: Tensor, count: Any, sizes: list, name: str | None = None
-    ) -> Tensor:
-        """Values of each row, by indices.
-
-        Args:
-            t: (B, count, ...).
-            indices: (B, beam width).
-            count: The number of values in a row.
-            sizes: The shape of the values in which rows are not separate.
-            name: The name scope.
-        """
-        with name_scope(name, "tensor_gather_helper"):
-            offsets = arrays.expand_dims(math.range(self.batch_size) * count, 1)
-            flat = arrays.reshape(indices + offsets, [-1])
-            values = arrays.gather(arrays.reshape(t, sizes), flat)
-            dims = 1 + len(sizes)
-            result = arrays.reshape(values, arrays.shape(t)[:dims], name="output")
-            static = TensorShape([self.static_rows]).concatenate(t.shape[1:dims])
-            result.set_shape(static)
-            return result
-
-    def chosen_state(self, t: Any, indices: Tensor) -> Any:
-        """A state of the beams that go on."""
-        sizes = [self.batch_size * self.width, -1]
-        if isinstance(t, TensorArray) or _rank(t) < len(sizes):
-            return t
-        return self.chosen(t, indices, self.width, sizes)
-
-
-def _rank(t: Tensor) -> int:
-    if t.shape.ndims is None:
-        raise SizeError(f"Expected tensor ({t}) to have known rank, but ndims == None: set a shape")
-    return t.shape.ndims
-
-
-def _shape(size: Any) -> TensorShape:
-    return constant_value_as_shape(size) if isinstance(size, Tensor) else TensorShape(size)
-
-
 def _attention_weights(state: Any, weight: Any) -> Tensor | None:
     """The attention weights in a state, for the coverage penalty; None without one.
 
@@ -276,10 +181,10 @@ class BeamSearchDecoder(Decoder):
         check_layer(output_layer, "output_layer")
         self._cell, self._output_layer = cell, output_layer
         self._reorder_tensor_arrays = reorder_tensor_arrays
-        self._embed = embedding_function(embedding)
+        self._embedding_fn = embedding_function(embedding)
         start, end = checked_tokens(start_tokens, end_token)
-        self._beams = _Beams(
-            batch_size=arrays.size(start),
+        self._beams = Beams(
+            batch_size=arrays.size(start_tokens),
             width=beam_width,
             end_token=end,
             length_penalty_weight=length_penalty_weight,
@@ -289,7 +194,7 @@ class BeamSearchDecoder(Decoder):
             self._beams.split, initial_state, self._cell.state_size
         )
         self._start_tokens = arrays.tile(arrays.expand_dims(start, 1), [1, beam_width])
-        self._start_inputs = self._embed(self._start_tokens)
+        self._start_inputs = self._embedding_fn(self._start_tokens)
         # At first all beams are equal, so that only one of them goes on.
         self._finished = arrays.one_hot(
             arrays.zeros([self._beams.batch_size], dtype="int32"),
@@ -382,10 +287,9 @@ class BeamSearchDecoder(Decoder):
         first = shape[0].value
         second = shape[1].value if shape.ndims > 1 else None
         # As in TensorFlow, elements (B * beam width, n) of known sizes are not put in order.
-        if None not in (rows, first) and (
-            first != rows * width or second is not None and (first, second) != (rows, width)
-        ):
-            return array
+        if rows is not None and first is not None:
+            if first != rows * width or second is not None and (first, second) != (rows, width):
+                return array
         t = array.stack()
         with control_dependencies([self._check_elements(t)]):
             return gather_tree_from_array(t, parent_ids, lengths)
@@ -424,13 +328,13 @@ class BeamSearchDecoder(Decoder):
             next_inputs = cond(
                 math.reduce_all(next_state.finished),
                 lambda: self._start_inputs,
-                lambda: self._embed(output.predicted_ids),
+                lambda: self._embedding_fn(output.predicted_ids),
             )
         return output, next_state, next_inputs, next_state.finished
 
 
 def _search(
-    logits: Tensor, cell_state: Any, state: BeamSearchDecoderState, beams: _Beams
+    logits: Tensor, cell_state: Any, state: BeamSearchDecoderState, beams: Beams
 ) -> tuple[BeamSearchDecoderOutput, BeamSearchDecoderState]:
     """The best continuations of the beams.
 
@@ -474,9 +378,7 @@ def _search(
     parents = math.to_int32(indices / classes, name="next_beam_parent_ids")
 
     before = beams.chosen(state.finished, parents, beams.width, [-1])
-    finished = math.logical_or(
-        before, math.equal(ids, beams.end_token), name="next_beam_finished"
-    )
+    finished = math.logical_or(before, math.equal(ids, beams.end_token), name="next_beam_finished")
     going_on = math.to_int64(math.logical_not(before))
     next_lengths = beams.chosen(state.lengths, parents, beams.width, [-1]) + going_on
     next_attended: Any = ()
@@ -504,16 +406,16 @@ def _masked(log_probs: Tensor, end_token: Tensor, finished: Tensor) -> Tensor:
         classes,
         dtype=dtype,
         on_value=convert_to_tensor(0.0, dtype=dtype),
-        off_value=np.finfo(dtype.as_numpy_dtype).min,
+        off_value=dtype.min,
     )
-    copies = arrays.concat([arrays.shape(finished), [1]], 0)
-    rows = arrays.tile(arrays.reshape(row, [1, 1, -1]), copies)
+    row = arrays.reshape(row, [1, 1, -1])
+    rows = arrays.tile(row, arrays.concat([arrays.shape(finished), [1]], 0))
     mask = arrays.tile(arrays.expand_dims(finished, 2), [1, 1, classes])
     return arrays.where(mask, rows, log_probs)
 
 
 def _scores(
-    log_probs: Tensor, lengths: Tensor, finished: Tensor, attended: Tensor | None, beams: _Beams
+    log_probs: Tensor, lengths: Tensor, finished: Tensor, attended: Tensor | None, beams: Beams
 ) -> Tensor:
     """Log-probabilities (B, beam width, C) with the penalties of length and coverage."""
     penalty = math.cast(
@@ -544,4 +446,4 @@ def _length_penalty(lengths: Tensor, weight: Any) -> Any:
     static = constant_value(factor)
     if static is not None and static == 0:
         return 1.0
-    return math.div((5.0 + math.to_float(lengths)) ** factor, (5.0 + 1.0) ** factor)
+    return math.div((5.0 + math.to_float(lengths)) ** factor, (5.0 + 1.0) ** factor)  # type: ignore[operator]

@@ -15,8 +15,8 @@ from ..ops.tensor_arrays import TensorArray
 from ..rnn.checks import check_cell
 from ..rnn.dynamic import cache_reads
 from ..state import scopes
-from .helpers import Helper, batch_major
-from .sizes import check_layer, output_size_of, zero_rows
+from .helpers import Helper
+from .sizes import batch_major, check_layer, output_size_of, zero_rows
 
 __all__ = ["BasicDecoder", "BasicDecoderOutput", "Decoder", "dynamic_decode"]
 
@@ -198,9 +198,7 @@ class BasicDecoder(Decoder):
         ArgumentTypeError: An argument is of another kind.
     """
 
-    def __init__(
-        self, cell: Any, helper: Helper, initial_state: Any, output_layer: Any = None
-    ):
+    def __init__(self, cell: Any, helper: Helper, initial_state: Any, output_layer: Any = None):
         check_cell(cell, "BasicDecoder")
         if not isinstance(helper, Helper):
             raise ArgumentTypeError(

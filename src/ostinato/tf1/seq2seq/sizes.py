@@ -9,14 +9,21 @@ from ..core.shape import TensorShape
 from ..layers.base import Layer
 from ..ops import arrays
 from ..rnn.cell import join_sizes, static_sizes
+from ..rnn.dynamic import transpose_batch_time
 
-__all__ = ["check_layer", "output_size_of", "size_at", "zero_rows"]
+__all__ = ["batch_major", "check_layer", "output_size_of", "size_at", "zero_rows"]
 
 
 def size_at(x: Tensor, axis: int) -> Any:
     """A size of a tensor: a number if it is static, or else a tensor."""
     static = x.shape[axis].value
     return arrays.shape(x)[axis] if static is None else static
+
+
+def batch_major(x: Tensor) -> Tensor:
+    """A tensor with its first two dimensions swapped; unchanged if it has fewer."""
+    ndims = x.shape.ndims
+    return x if ndims is not None and ndims < 2 else transpose_batch_time(x)
 
 
 def zero_rows(size: Any, rows: Any, dtype: Any) -> Any:

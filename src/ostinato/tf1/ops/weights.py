@@ -1,0 +1,101 @@
+"""Private: weights that fit values: one number, or sizes that are 1 or those of the values."""
+
+from typing import Any
+
+from ...errors import SizeError
+from ..core.constant import constant_value
+from ..core.control_flow import cond
+from ..core.flow_ops import no_op
+from ..core.graph import (
+    Operation,
+    Tensor,
+    TensorLike,
+    control_dependencies,
+    convert_to_tensor,
+    name_scope,
+)
+from . import arrays, checks, math
+from .sets import set_difference
+
+__all__ = ["assert_broadcastable", "broadcast_weights"]
+
+
+def _described(value: Any, part: str) -> tuple[Tensor, Tensor, Tensor]:
+    with name_scope(None, part) as scope:
+        tensor = convert_to_tensor(value, name=scope)
+        shape = arrays.shape(tensor, name="shape")
+        return tensor, shape, arrays.rank(tensor, name="rank")
+
+
+def assert_broadcastable(weights: TensorLike, values: TensorLike) -> Operation:
+    """An operation that fails where weights do not fit values: they are one number, or have the
+    number of dimensions of the values, and each size is 1 or that of the values.
+
+    Raises:
+        SizeError: It is known that they do not fit.
+    """
+    with name_scope(None, "assert_broadcastable") as scope:
+        weights, weights_shape, weights_rank = _described(weights, "weights")
+        values, values_shape, values_rank = _described(values, "values")
+        ranks = constant_value(weights_rank), constant_value(values_rank)
+        if ranks[0] is not None and ranks[1] is not None:
+            if ranks[0] == 0:
+                return no_op(name="static_scalar_check_success")
+            _check_sizes(weights, values)
+            if weights.shape.is_fully_defined() and values.shape.is_fully_defined():
+                return no_op(name="static_dims_check_success")
+        return _assert_in_run(
+            (weights, weights_shape, weights_rank), (values, values_shape, values_rank), scope
+        )
+
+
+def _assert_in_run(weights: tuple, values: tuple, scope: str) -> Operation:
+    """The check of shapes that only a run knows."""
+    (weights, weights_shape, weights_rank), (values, values_shape, values_rank) = weights, values
+    is_scalar = math.equal(0, weights_rank, name="is_scalar")
+    data = (
+        "weights can not be broadcast to values.",
+        "weights.shape=",
+        weights.name,
+        weights_shape,
+        "values.shape=",
+        values.name,
+        values_shape,
+        "is_scalar=",
+        is_scalar,
+    )
+
+    def has_valid_sizes() -> Tensor:
+        with name_scope(None, "has_invalid_dims") as inner:
+            sizes = arrays.expand_dims(values_shape, -1)
+            allowed = arrays.concat((sizes, arrays.ones_like(sizes)), axis=1)
+            wrong = set_difference(arrays.expand_dims(weights_shape, -1), allowed)
+            count = arrays.size(wrong.values, name="num_invalid_dims")
+            return math.equal(0, count, name=inner)
+
+    def has_valid_shape() -> Tensor:
+        with name_scope(None, "has_valid_nonscalar_shape") as inner:
+            same_rank = math.equal(values_rank, weights_rank, name="is_same_rank")
+            return cond(same_rank, has_valid_sizes, lambda: same_rank, name=inner)
+
+    valid = cond(is_scalar, lambda: is_scalar, has_valid_shape, name="is_valid_shape")
+    return checks.Assert(valid, data, name=scope)
+
+
+def _check_sizes(weights: Tensor, values: Tensor) -> None:
+    a, b = weights.shape.as_list(), values.shape.as_list()
+    if len(a) != len(b) or any(m not in (1, None, n) and n is not None for m, n in zip(a, b)):
+        raise SizeError(
+            f"weights can not be broadcast to values: weights.shape={weights.shape}, "
+            f"values.shape={values.shape}; give weights the shape of the values, or 1 for a size"
+        )
+
+
+def broadcast_weights(weights: Tensor, values: Tensor) -> Tensor:
+    """Weights with the shape of the values; see `assert_broadcastable`."""
+    with name_scope(None, "broadcast_weights") as scope:
+        known = weights.shape.is_fully_defined() and values.shape.is_fully_defined()
+        if known and weights.shape.is_compatible_with(values.shape):
+            return weights
+        with control_dependencies((assert_broadcastable(weights, values),)):
+            return math.multiply(weights, arrays.ones_like(values), name=scope)
