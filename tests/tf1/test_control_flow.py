@@ -335,6 +335,17 @@ def test_split_makes_elements_of_several_lengths():
     assert run(array.concat()).tolist() == [1, 2, 3]
 
 
+def test_an_element_that_is_not_written_is_zeros_of_the_shape_of_the_others():
+    """dynamic_rnn's outputs after the longest length, where the batch size is not known."""
+    rows = tf.placeholder(tf.float32, [None, 2])
+    array = tf.TensorArray(tf.float32, size=3, element_shape=[None, 2]).write(1, rows)
+    stacked = array.stack()
+    (gradient,) = tf.gradients(stacked, rows)
+    value, slope = tf.Session().run([stacked, gradient], {rows: np.full([4, 2], 5)})
+    assert value[:, 0].tolist() == [[0, 0], [5, 5], [0, 0]] and value.shape == (3, 4, 2)
+    assert slope.tolist() == np.ones([4, 2]).tolist()
+
+
 def test_a_dynamic_tensor_array_grows():
     def body(i, array):
         return i + 1, array.write(i, i * i)

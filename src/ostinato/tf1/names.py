@@ -330,6 +330,7 @@ NAMES = {
         ops.checks: as_string join=string_join
     """,
     "tf.keras": """
+        keras.models: Model Sequential
         keras.engine: Input
     """,
     "tf.keras.layers": """
@@ -343,6 +344,9 @@ NAMES = {
         keras.merge: Add Average Concatenate Dot Maximum Multiply Subtract add average
             concatenate dot maximum multiply subtract
     """,
+    "tf.keras.models": """
+        keras.models: Model Sequential
+    """,
     "tf.keras.initializers": """
         keras.initializers: Constant Identity Initializer Ones Orthogonal RandomNormal
             RandomUniform TruncatedNormal VarianceScaling Zeros constant deserialize get
@@ -354,14 +358,37 @@ NAMES = {
         keras.activations: deserialize elu exponential get hard_sigmoid linear relu selu
             serialize sigmoid softmax softplus softsign tanh
     """,
+    "tf.keras.optimizers": """
+        keras.optimizers: Adadelta Adagrad Adam Adamax Optimizer RMSprop SGD get
+    """,
+    "tf.keras.losses": """
+        keras.losses: binary_crossentropy categorical_crossentropy get mae mean_absolute_error
+            mean_squared_error mse sparse_categorical_crossentropy
+    """,
+    "tf.keras.metrics": """
+        keras.metrics: binary_accuracy categorical_accuracy get sparse_categorical_accuracy
+    """,
     "tf.keras.regularizers": """
         keras.regularizers: L1L2 Regularizer get l1 l1_l2 l2
+    """,
+    "tf.keras.callbacks": """
+        keras.callbacks: Callback EarlyStopping History LambdaCallback LearningRateScheduler
+            ModelCheckpoint
+    """,
+    "tf.keras.utils": """
+        keras.sequences: Sequence to_categorical
     """,
     "tf.keras.backend": """
         keras.backend: batch_get_value batch_set_value clear_session epsilon floatx function
             get_session get_value image_data_format int_shape learning_phase ndim ones
             placeholder set_learning_phase set_session set_value shape variable zeros
         keras.arithmetic: dot hard_sigmoid
+    """,
+    "tf.keras.preprocessing.sequence": """
+        keras.preprocessing: pad_sequences
+    """,
+    "tf.keras.preprocessing.text": """
+        keras.preprocessing: Tokenizer text_to_word_sequence
     """,
 }
 

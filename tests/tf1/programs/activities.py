@@ -2,7 +2,7 @@
 
     python activities.py DIRECTORY STEPS
 
-trains STEPS batches more than DIRECTORY's last checkpoint, saves, and prints the loss of each.
+trains STEPS batches more than DIRECTORY's last checkpoint, saves each 12, and prints the loss of each.
 A saved program is continued from its file: the graph is imported and not built again.
 """
 
@@ -81,8 +81,9 @@ def main(directory, steps):
             value, _ = sess.run([loss, train], {x: signals[rows], y: labels[rows]})
             print("loss", value)
             losses.append(value)
+            if (step + 1) % 12 == 0:
+                saver.save(sess, os.path.join(directory, "activities"), global_step=step + 1)
         print("accuracy", sess.run(accuracy, {x: signals, y: labels}))
-        saver.save(sess, os.path.join(directory, "activities"), global_step=first + steps)
     return losses
 
 

@@ -2,7 +2,7 @@
 
     python characters.py DIRECTORY STEPS
 
-trains STEPS batches more than DIRECTORY's last checkpoint, saves, and prints the loss of each.
+trains STEPS batches more than DIRECTORY's last checkpoint, saves each 12, and prints the loss of each.
 """
 
 import os
@@ -102,8 +102,9 @@ def main(directory, steps):
                 loss, state, _ = sess.run([model.loss, model.final_state, model.train], feed)
                 print("loss", loss)
                 losses.append(loss)
-        path = os.path.join(directory, "model.ckpt")
-        saver.save(sess, path, global_step=model.step.eval())
+            step = model.step.eval()
+            if step % 12 == 0:
+                saver.save(sess, os.path.join(directory, "model.ckpt"), global_step=step)
         print("text", sample(sess, sampler, "t", 10))
     return losses
 

@@ -2,7 +2,7 @@
 
     python chatbot.py DIRECTORY STEPS
 
-trains STEPS batches more than DIRECTORY's last checkpoint, saves, and prints the loss of each. The
+trains STEPS batches more than DIRECTORY's last checkpoint, saves each 12, and prints the loss of each. The
 answer to a sentence is the sentence itself.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 import ostinato.tf1 as tf
 
 PAD, GO, END, WORDS, HIDDEN, BATCH, SAMPLES = 0, 1, 2, 24, 8, 6, 8
-BUCKETS = [(3, 5), (5, 7)]
+BUCKETS = [(2, 4), (3, 5)]
 
 
 def batch(step):
@@ -62,11 +62,10 @@ class Model:
             )
 
         def network(encoder_inputs, decoder_inputs):
-            cell = tf.contrib.rnn.MultiRNNCell([tf.contrib.rnn.GRUCell(HIDDEN) for _ in range(2)])
             return tf.contrib.legacy_seq2seq.embedding_attention_seq2seq(
                 encoder_inputs,
                 decoder_inputs,
-                cell,
+                tf.contrib.rnn.GRUCell(HIDDEN),
                 num_encoder_symbols=WORDS,
                 num_decoder_symbols=WORDS,
                 embedding_size=HIDDEN,
@@ -124,7 +123,7 @@ def main(directory, steps):
     with tf.Graph().as_default():
         tf.set_random_seed(7)
         model = Model(answering=False)
-        saver = tf.train.Saver()
+        saver = tf.train.Saver(save_relative_paths=True)
         with tf.Session() as sess:
             sess.run(tf.global_variables_initializer())
             checkpoint = tf.train.get_checkpoint_state(directory)
@@ -136,7 +135,13 @@ def main(directory, steps):
                 loss, _ = sess.run([model.losses[bucket], model.train[bucket]], feed)
                 print("loss", loss)
                 losses.append(loss)
-            saver.save(sess, os.path.join(directory, "chatbot"), global_step=model.step)
+                if (step + 1) % 12 == 0:
+                    saver.save(
+                        sess,
+                        os.path.join(directory, "chatbot"),
+                        global_step=model.step,
+                        write_meta_graph=False,
+                    )
     print("answers", answer(directory).T.tolist())
     return losses
 

@@ -2,7 +2,7 @@
 
     python penn_treebank.py DIRECTORY STEPS [static|dynamic]
 
-trains STEPS batches more than DIRECTORY's last checkpoint, saves, and prints the cost of each.
+trains STEPS batches more than DIRECTORY's last checkpoint, saves each 12, and prints the cost of each.
 """
 
 import os
@@ -119,7 +119,8 @@ def main(directory, steps, network="static"):
                 costs.append(cost)
             perplexity = np.exp(np.sum(run_epoch(sess, valid, 1)) / (EPOCH * LENGTH))
             print(f"valid perplexity: {perplexity:.3f}")
-        saver.save(sess, os.path.join(directory, "model"), global_step=model.step)
+            if sess.run(model.step) % 12 == 0:
+                saver.save(sess, os.path.join(directory, "model"), global_step=model.step)
     return costs
 
 

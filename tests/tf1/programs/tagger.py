@@ -2,7 +2,7 @@
 
     python tagger.py DIRECTORY STEPS
 
-trains STEPS batches more than DIRECTORY's last checkpoint, saves, and prints the loss of each.
+trains STEPS batches more than DIRECTORY's last checkpoint, saves each 12, and prints the loss of each.
 """
 
 import os
@@ -87,6 +87,13 @@ def main(directory, steps):
             loss, _ = sess.run([model.loss, model.train], model.feed(step))
             print("loss", loss)
             losses.append(loss)
+            if (step + 1) % 12 == 0:
+                saver.save(
+                    sess,
+                    os.path.join(directory, "tagger"),
+                    global_step=model.step,
+                    write_meta_graph=False,
+                )
         feed = model.feed(0)
         found, scores, transitions = sess.run(
             [model.decoded, model.scores, model.transitions], feed
@@ -97,7 +104,6 @@ def main(directory, steps):
             assert list(found[row, :length]) == path
         inside = np.arange(LENGTH) < lengths[:, None]
         print("accuracy", np.mean((found == tags)[inside]))
-        saver.save(sess, os.path.join(directory, "tagger"), global_step=model.step)
     return losses
 
 

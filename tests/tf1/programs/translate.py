@@ -2,7 +2,7 @@
 
     python translate.py DIRECTORY STEPS
 
-trains STEPS batches more than DIRECTORY's last checkpoint, saves, and prints the loss of each. The
+trains STEPS batches more than DIRECTORY's last checkpoint, saves each 12, and prints the loss of each. The
 translation of a sentence is its reverse; another graph, which reads the checkpoint, translates.
 """
 
@@ -133,7 +133,13 @@ def main(directory, steps):
             loss, _ = sess.run([model.loss, model.train], feed)
             print("loss", loss)
             losses.append(loss)
-        model.saver.save(sess, os.path.join(directory, "translate"), global_step=model.step)
+            if (step + 1) % 12 == 0:
+                model.saver.save(
+                    sess,
+                    os.path.join(directory, "translate"),
+                    global_step=model.step,
+                    write_meta_graph=False,
+                )
     for sentence in translate(directory):
         print("translation", sentence)
     return losses

@@ -17,7 +17,7 @@ from .errors import InvalidArgumentError
 from .graph import Operation, Tensor
 from .registry import definition
 
-__all__ = ["DEAD", "Plan", "Run", "loop_of"]
+__all__ = ["DEAD", "Plan", "Run", "ended", "loop_of"]
 
 
 class _Dead:
@@ -50,7 +50,7 @@ def _is_loop_merge(op: Operation) -> bool:
     return op.type in ("Merge", "RefMerge") and op.inputs[1].op.type == "NextIteration"
 
 
-def _ended(op: Operation) -> Tensor:
+def ended(op: Operation) -> Tensor:
     """The loop variable that an Exit takes: the data of its Switch, from which gradients that wait
     for one another are copied first.
     """
@@ -70,9 +70,8 @@ class Run:
 
     __slots__ = ("session", "values")
 
-    def __init__(self, session: Any, size: int):
-        self.session = session
-        self.values: list[Any] = [None] * size
+    def __init__(self, session: Any, values: list):
+        self.session, self.values = session, values
 
 
 class _Step:
@@ -192,7 +191,7 @@ class _Loop:
         self.merges = [(slot(m.inputs[0]), slots[n], slots[m]) for m, n in zip(merges, nexts)]
         self.nexts = [(slot(n.inputs[0]), slots[n]) for n in nexts]
         # An Exit takes the data of its Switch when the loop ends.
-        self.exits = [(slot(_ended(op)), slots[op]) for op in exits]
+        self.exits = [(slot(ended(op)), slots[op]) for op in exits]
         (test,) = tests
         self.test = slot(test.inputs[0])
         sources = set(merges) | {op for op in ops if op.type in ("Enter", "RefEnter")}
@@ -229,8 +228,8 @@ class _Loop:
             values[slot] = values[source]
 
 
-class _LoopSwitch:
-    """The Switch of a loop variable, in an iteration that runs."""
+class _Copy:
+    """An Identity, or the Switch of a loop variable in an iteration that runs."""
 
     __slots__ = ("slot", "source")
 
@@ -268,14 +267,12 @@ class Plan:
         for op in self.ops:
             self.slots[op] = size
             size += max(len(op.outputs), 1)
-        self.feed_slots: dict[Tensor, int] = {}
-        for t in self.feeds:
-            self.feed_slots[t] = size
-            size += 1
-        self.size = size
+        self.feed_slots = {t: size + i for i, t in enumerate(self.feeds)}
         self._levels: dict[Any, list[Operation]] = {}
         for op in self.ops:
             self._levels.setdefault(loop_of(op), []).append(op)
+        # The values of slots before a run: those of constants.
+        self.initial: list[Any] = [None] * (size + len(self.feeds))
         self.steps = self.compile(self.sort(None, targets, set()))
         self.fetches = [
             self.feed_slots[f] if f in fed else self.slot(f) if isinstance(f, Tensor) else None  # type: ignore[index]
@@ -419,11 +416,17 @@ class Plan:
             if not isinstance(unit, Operation):
                 steps.append(self._loop(unit))
             elif unit.type in ("Switch", "RefSwitch") and unit.inputs[1].op.type == "LoopCond":
-                steps.append(_LoopSwitch(self.slot(unit.inputs[0]), self.slots[unit] + 1))
+                steps.append(_Copy(self.slot(unit.inputs[0]), self.slots[unit] + 1))
             elif unit.type == "LoopCond":
                 continue
             elif unit in self.may_be_dead:
                 steps.append(_Checked(_Step(self, unit)))
+            elif unit.type == "Const":
+                self.initial[self.slots[unit]] = unit.attrs["value"]
+            elif unit.type in ("NoOp", "ControlTrigger"):
+                continue
+            elif unit.type == "Identity" and not unit.inputs[0].dtype.is_ref_dtype:
+                steps.append(_Copy(self.slot(unit.inputs[0]), self.slots[unit]))
             else:
                 steps.append(_Step(self, unit))
         return steps
@@ -443,12 +446,12 @@ class Plan:
 
     def new_slot(self) -> int:
         """A slot for another value."""
-        self.size += 1
-        return self.size - 1
+        self.initial.append(None)
+        return len(self.initial) - 1
 
     def run(self, session: Any, feeds: Mapping[Tensor, Any]) -> list:
         """Compute the fetches; None for an operation."""
-        run = Run(session, self.size)
+        run = Run(session, list(self.initial))
         for t, slot in self.feed_slots.items():
             run.values[slot] = feeds[t]
         with np.errstate(all="ignore"):

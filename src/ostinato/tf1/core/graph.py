@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
-from ...errors import InputError, OstinatoError
+from ...errors import ArgumentTypeError, InputError, OstinatoError
 from .dtypes import DType, as_dtype
 from .shape import TensorShape, as_shape
 
@@ -277,24 +277,24 @@ class Tensor(Operand):
         return session_for(session, f"{self.name}.eval()").run(self, feed_dict)
 
     def __bool__(self) -> NoReturn:
-        raise TypeError(
+        raise ArgumentTypeError(
             f"{self} has no value before it is run: it cannot be used in `if`; run it first, "
             "sess.run(...)"
         )
 
     def __iter__(self) -> NoReturn:
-        raise TypeError(
+        raise ArgumentTypeError(
             f"{self} cannot be looped over before it is run; run it first, sess.run(...), or use "
             f"tf.unstack"
         )
 
     def __len__(self) -> NoReturn:
-        raise TypeError(
+        raise ArgumentTypeError(
             f"len() of {self} is not known before it is run; see .shape for the known sizes"
         )
 
     def __array__(self, *args: Any, **named: Any) -> NoReturn:
-        raise TypeError(
+        raise ArgumentTypeError(
             f"{self} has no value before it is run: it is not an array; run it first, sess.run(...)"
         )
 

@@ -1,7 +1,7 @@
 """Private: the fast arithmetic, which gives results within float32 rounding of TensorFlow's.
 
 - `kernels`: operations of float32 numbers by torch.
-- `recurrence`: a loop as one step of a cell, for Ostinato's CPU engine.
+- `body`, `operations`, `recurrence`: a loop as one step of a cell, for Ostinato's CPU engine.
 - `gradient`: the loop of its gradients.
 - `loops`: both in a plan.
 """

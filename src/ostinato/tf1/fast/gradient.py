@@ -8,8 +8,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..core.executor import ended
 from ..core.graph import Operation, Tensor
-from .recurrence import NotARecurrence, Recurrence
+from .body import NotARecurrence
+from .recurrence import Recurrence
 
 __all__ = ["GradientArray", "GradientLoop", "read_gradient_loop"]
 
@@ -48,9 +50,7 @@ class GradientLoop:
 _ARRAYS = ("TensorArrayReadV3", "TensorArrayWriteV3")
 
 
-def read_gradient_loop(
-    loop: Any, ops: Sequence[Operation], forward: Recurrence
-) -> GradientLoop:
+def read_gradient_loop(loop: Any, ops: Sequence[Operation], forward: Recurrence) -> GradientLoop:
     """What a loop of gradients takes and gives.
 
     Args:
@@ -73,10 +73,10 @@ def read_gradient_loop(
                 raise NotARecurrence(f"{op.name} is not a gradient of an Enter")
             result.exits[op] = state.sources[op]
         elif op.type == "Enter" and op in state.sources:
-            end = state.sources[op].inputs[0].op
-            while end.type == "Identity":
-                end = end.inputs[0].op
-            result.states[forward.variables[end.inputs[0].op]] = op.inputs[0]
+            variable = ended(state.sources[op]).op
+            if variable not in forward.variables:
+                raise NotARecurrence(f"{op.name} is the gradient of a value that is not computed")
+            result.states[forward.variables[variable]] = op.inputs[0]
     _check_exits(forward, result)
     return result
 
@@ -101,9 +101,7 @@ def _use_array(op: Operation, forward: Recurrence, result: GradientLoop) -> None
 def _check_exits(forward: Recurrence, result: GradientLoop) -> None:
     """Make sure that there is a value for each Exit."""
     flows = {x.flow for x in forward.inputs}
-    flows |= {
-        enter for enter in forward.variables.values() if enter.outputs[0].shape.ndims == 0
-    }
+    flows |= {enter for enter in forward.variables.values() if enter.outputs[0].shape.ndims == 0}
     known = flows | set(forward.states) | {f.enter for f in forward.factors.values()}
     for end, enter in result.exits.items():
         if enter not in known:

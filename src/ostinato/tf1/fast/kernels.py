@@ -93,6 +93,7 @@ _FUNCTIONS: dict[str, Callable] = {
     "LogSoftmax": lambda op, x: torch.log_softmax(x, -1) if x.numel() else None,
     "SoftmaxCrossEntropyWithLogits": _cross_entropy,
     "SparseSoftmaxCrossEntropyWithLogits": _sparse_cross_entropy,
+    "Transpose": lambda op, x, order: x.permute(order.tolist()),
     "Exp": _of(torch.exp),
     "Expm1": _of(torch.expm1),
     "Log": _of(torch.log),

@@ -12,13 +12,14 @@ import numpy as np
 import torch
 
 from ... import engines
-from ..core.executor import Run, loop_of
-from ..core.graph import Operation
+from ..core.executor import Run, ended, loop_of
+from ..core.graph import Operation, Tensor
 from ..core.registry import definition
 from ..state.ops import Reference
+from .body import Draw, Factor, NotARecurrence
 from .gradient import GradientArray, GradientLoop, read_gradient_loop
 from .kernels import as_array, as_tensor, kernel
-from .recurrence import Draw, Factor, NotARecurrence, Recurrence, read_loop
+from .recurrence import Recurrence, read_loop
 
 __all__ = ["FastArithmetic"]
 
@@ -131,7 +132,8 @@ class _Forward:
         # Where the call is kept for its gradients; None if the ordinary loop was run.
         self.call = plan.new_slot()
         r, slot = recurrence, plan.slot
-        self.bounds = [slot(t) for t in r.bounds]
+        self.bounds = [slot(t) for t in r.bounds if isinstance(t, Tensor)]
+        self.most = min((n for n in r.bounds if isinstance(n, int)), default=None)
         self.counters = [slot(enter.inputs[0]) for enter in r.counters]
         self.arrays = [slot(x.handle) for x in r.inputs]
         self.states = [slot(enter.inputs[0]) for enter in r.states]
@@ -143,7 +145,7 @@ class _Forward:
         self.lengths = None if r.lengths is None else slot(r.lengths)
         self.output = None if r.output is None else slot(r.output.handle)
         self.exits = [
-            (r.variables[_ended(op)], plan.slots[op])
+            (r.variables[ended(op).op], plan.slots[op])
             for op in plan.loop_ops(loop)
             if op.type == "Exit"
         ]
@@ -184,7 +186,10 @@ class _Forward:
         """The number of steps; 0 if the ordinary loop is to be run."""
         if any(values[slot] != 0 for slot in self.counters):
             return 0
-        return max(0, min(int(values[slot]) for slot in self.bounds))
+        bounds = [int(values[slot]) for slot in self.bounds]
+        if self.most is not None:
+            bounds.append(self.most)
+        return max(0, min(bounds))
 
     def _given(self, run: Run, steps: int) -> tuple | None:
         """The inputs, the states, the weights and the lengths; None if they do not fit."""
@@ -198,6 +203,7 @@ class _Forward:
         sizes = [size.at({}) for size in r.graph.states.values()]
         fits &= all(s.shape == (batch, n) for s, n in zip(states, sizes))
         fits &= not any(np.any(values[slot]) for slot in self.zeros)
+        fits &= all(d.rows in (None, batch) for d in r.draws)
         if not fits or not batch or steps > length or not self._has_room(values, length, batch):
             return None
         lengths = None
@@ -245,11 +251,6 @@ def _draw(run: Run, draw: Draw, leading: tuple[int, int], steps: int) -> np.ndar
     for row in rows[:steps]:
         row[:] = compute(run, draw.op, shape)  # type: ignore[misc]
     return rows
-
-
-def _ended(op: Operation) -> Operation:
-    """The Merge of the loop variable that an Exit takes."""
-    return op.inputs[0].op.inputs[0].op
 
 
 def _value_of(plan: Any, factor: Factor, shape: tuple) -> Callable[[list], torch.Tensor]:
@@ -354,12 +355,10 @@ def _write(array: Any, rows: np.ndarray) -> None:
 def _joined(parts: Sequence[tuple[Factor, np.ndarray]]) -> np.ndarray:
     """The gradient of a tensor from those of its parts."""
     first, d_first = parts[0]
-    whole = tuple(first.op.outputs[0].shape.as_list())
+    whole: Any = tuple(first.op.outputs[0].shape.as_list())
     if len(parts) == 1 and first.shape == whole:
         return d_first.reshape(whole)
     total = np.zeros(whole, np.float32)
     for f, d in parts:
         total[tuple(slice(start, stop) for start, stop in f.view)] += d.reshape(f.shape)
     return total
-
-

@@ -72,7 +72,7 @@ def _reduction(
         return [(dtype, _without(shape, _axes(axes, shape.ndims, f"tf.{function}"), keepdims))]
 
     def compute(op: Operation, x: np.ndarray, axes: np.ndarray) -> np.ndarray:
-        over = _axes(axes, x.ndim, op.name)
+        over = _axes(axes, x.ndim, op.name) if axes.size else ()
         return kernel(x, over, op.attrs["keep_dims"]) if over else x
 
     define(type, outputs, compute)

@@ -71,7 +71,7 @@ class BaseAttention(AttentionMechanism):
         self._query_layer, self._memory_layer = query_layer, memory_layer
         self.dtype = memory_layer.dtype
         if score_mask_value is None:
-            score_mask_value = as_dtype(self.dtype).as_numpy_dtype(-np.inf)  # type: ignore[operator]
+            score_mask_value = as_dtype(self.dtype).as_numpy_dtype(-np.inf)
 
         def probabilities(score: Tensor, state: Any) -> Tensor:
             masked = _masked_score(score, memory_sequence_length, score_mask_value)

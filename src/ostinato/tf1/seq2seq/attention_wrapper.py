@@ -190,11 +190,11 @@ class AttentionWrapper(RNNCell):
                 )
 
     def _one_each(self, given: Any, argument: str) -> tuple:
-        found = _as_tuple(given)
-        if len(found) != len(self._attention_mechanisms):
+        found, count = _as_tuple(given), len(self._attention_mechanisms)
+        if len(found) != count:
             raise InputError(
                 f"If provided, {argument} must contain exactly one value per attention_mechanism, "
-                f"saw: {len(found)} vs {len(self._attention_mechanisms)}: give {len(self._attention_mechanisms)}"
+                f"saw: {len(found)} vs {count}: give {count}"
             )
         return found
 
