@@ -57,6 +57,8 @@ MOVED = [
     "nn/test_torch_modules.py::test_outputs_states_and_gradients_are_those_of_torch_nn[reference-LSTM-torch.float64]",
     "nn/test_torch_modules.py::test_outputs_states_and_gradients_are_those_of_torch_nn[reference-GRU-torch.float32]",
     "nn/test_torch_modules.py::test_outputs_states_and_gradients_are_those_of_torch_nn[reference-GRU-torch.float64]",
+    # tf1/test_bundle.py reads and writes small files of all kinds.
+    "tf1/test_bundle.py::test_a_hundred_megabytes_are_read_in_seconds",
 ]
 
 # Tests whose every n-th parametrization stays in `make test`, in their order: n is such that each
@@ -91,6 +93,8 @@ PART = {
     "engines/kernels/test_jit.py::test_an_openmp_of_fewer_threads_keeps_none_waiting": 3,
     "cells/test_contrib.py::test_the_compiled_engine_agrees_with_the_reference": 4,
     "catalogue/test_trained.py::test_a_classifier_of_two_directions_is_made_with_every_cell_of_one_input": 4,
+    "tf1/test_programs.py::test_a_program_continues_from_its_checkpoint_to_the_same_numbers": 3,
+    "tf1/test_fast.py::test_a_cell_is_run_by_the_engine_with_its_gradients": 3,
     "data/test_values.py::test_clips_follow_the_rule": 5,
     "tasks/test_pretraining.py::test_a_run_broken_off_ends_as_one_that_was_not": 3,
     "tasks/test_sentences.py::test_a_model_that_writes_nothing_is_measured_told_and_used": 5,

@@ -141,6 +141,32 @@ def test_a_cell_is_run_by_the_engine_with_its_gradients(name, lengths, calls):
     assert len(calls) == 1
 
 
+@pytest.mark.parametrize("rows", [1, BATCH])
+@pytest.mark.parametrize("name", ["BasicLSTMCell", "DropoutWrapper", "a user's cell"])
+def test_a_known_number_of_rows(name, rows, calls):
+    x = tf.constant(numbers(rows, STEPS, INPUTS))
+    n = tf.constant([3, 0, 5, 1, 2][:rows])
+    assert_close(fetched(*tf.nn.dynamic_rnn(ENGINE[name](), x, n, dtype=tf.float32)), {})
+    assert len(calls) == 1
+
+
+def test_a_state_that_no_step_reads(calls):
+    class Sum(CELLS.RNNCell):
+        state_size = (UNITS, UNITS)
+        output_size = UNITS
+
+        def call(self, inputs, state):
+            new = tf.tanh(tf.layers.dense(tf.concat([inputs, state[0]], 1), UNITS))
+            return new * 2.0, (new, new * new)
+
+    outputs, state = tf.nn.dynamic_rnn(Sum(), trained_input(), dtype=tf.float32)
+    feeds = {"x:0": numbers(BATCH, STEPS, INPUTS)}
+    assert_close(fetched(outputs, state), feeds)
+    assert len(calls) == 1
+    assert_close(fetched(outputs, state[0]), feeds)
+    assert_close(fetched(outputs, ()), feeds)
+
+
 @pytest.mark.parametrize("name", ORDINARY)
 def test_other_cells_run_as_ordinary_loops(name, calls):
     x = trained_input()

@@ -339,13 +339,16 @@ NAMES = {
             GlobalAveragePooling1D GlobalMaxPooling1D Lambda LeakyReLU Masking Permute
             RepeatVector Reshape SpatialDropout1D
         keras.recurrent: GRU LSTM RNN SimpleRNN
-        keras.cells: GRUCell LSTMCell SimpleRNNCell StackedRNNCells
+        keras.cells: GRUCell LSTMCell SimpleRNNCell
+        keras.stacks: StackedRNNCells
         keras.wrappers: Bidirectional TimeDistributed Wrapper
         keras.merge: Add Average Concatenate Dot Maximum Multiply Subtract add average
             concatenate dot maximum multiply subtract
+        keras.normalization: BatchNormalization
+        keras.convolution: Conv1D MaxPooling1D
     """,
     "tf.keras.models": """
-        keras.models: Model Sequential
+        keras.models: Model Sequential load_model
     """,
     "tf.keras.initializers": """
         keras.initializers: Constant Identity Initializer Ones Orthogonal RandomNormal
@@ -359,30 +362,49 @@ NAMES = {
             serialize sigmoid softmax softplus softsign tanh
     """,
     "tf.keras.optimizers": """
-        keras.optimizers: Adadelta Adagrad Adam Adamax Optimizer RMSprop SGD get
+        keras.optimizers: Adadelta Adagrad Adam Adamax Optimizer RMSprop SGD deserialize get
+            serialize
     """,
     "tf.keras.losses": """
-        keras.losses: binary_crossentropy categorical_crossentropy get mae mean_absolute_error
-            mean_squared_error mse sparse_categorical_crossentropy
+        keras.losses: MAE MAPE MSE MSLE binary_crossentropy categorical_crossentropy
+            categorical_hinge cosine_proximity deserialize get hinge kld
+            kullback_leibler_divergence logcosh mae mape mean_absolute_error
+            mean_absolute_percentage_error mean_squared_error mean_squared_logarithmic_error mse
+            msle poisson serialize sparse_categorical_crossentropy squared_hinge
     """,
     "tf.keras.metrics": """
-        keras.metrics: binary_accuracy categorical_accuracy get sparse_categorical_accuracy
+        keras.metrics: binary_accuracy binary_crossentropy categorical_accuracy
+            categorical_crossentropy deserialize get mae mean_absolute_error mean_squared_error
+            mse serialize sparse_categorical_accuracy sparse_categorical_crossentropy
+            sparse_top_k_categorical_accuracy top_k_categorical_accuracy
+    """,
+    "tf.keras.constraints": """
+        keras.constraints: Constraint MaxNorm MinMaxNorm NonNeg UnitNorm deserialize get
+            serialize
     """,
     "tf.keras.regularizers": """
-        keras.regularizers: L1L2 Regularizer get l1 l1_l2 l2
+        keras.regularizers: L1L2 Regularizer deserialize get l1 l1_l2 l2 serialize
     """,
     "tf.keras.callbacks": """
-        keras.callbacks: Callback EarlyStopping History LambdaCallback LearningRateScheduler
-            ModelCheckpoint
+        keras.callbacks: BaseLogger CSVLogger Callback EarlyStopping History LambdaCallback
+            LearningRateScheduler ModelCheckpoint ReduceLROnPlateau TerminateOnNaN
     """,
     "tf.keras.utils": """
-        keras.sequences: Sequence to_categorical
+        keras.sequences: Sequence normalize to_categorical
     """,
     "tf.keras.backend": """
-        keras.backend: batch_get_value batch_set_value clear_session epsilon floatx function
-            get_session get_value image_data_format int_shape learning_phase ndim ones
-            placeholder set_learning_phase set_session set_value shape variable zeros
-        keras.arithmetic: dot hard_sigmoid
+        keras.backend: batch_get_value batch_set_value clear_session dtype epsilon floatx
+            function get_session get_uid get_value image_data_format int_shape is_keras_tensor
+            learning_phase name_scope ndim ones placeholder reset_uids set_epsilon set_floatx
+            set_image_data_format set_learning_phase set_session set_value shape variable zeros
+        keras.arithmetic: abs all any arange argmax argmin bias_add binary_crossentropy cast
+            categorical_crossentropy clip concatenate constant cumsum dot dropout elu equal exp
+            expand_dims flatten gather gradients greater greater_equal hard_sigmoid
+            in_test_phase in_train_phase l2_normalize less less_equal log max maximum mean min
+            minimum not_equal one_hot ones_like permute_dimensions pow prod relu repeat reshape
+            reverse round sigmoid sign softmax softplus softsign sparse_categorical_crossentropy
+            sqrt square squeeze stack std sum switch tanh tile transpose var zeros_like
+        keras.loop: rnn
     """,
     "tf.keras.preprocessing.sequence": """
         keras.preprocessing: pad_sequences

@@ -34,7 +34,6 @@ from ..state.collections import (
 from ..state.variables import ResourceVariable, Variable, assign
 
 __all__ = [
-    "Function",
     "batch_get_value",
     "batch_set_value",
     "clear_session",

@@ -1,6 +1,6 @@
 """Private: the arrays that models of tf.keras are trained with."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,7 +9,15 @@ from ...errors import InputError, SizeError
 from ..core.graph import Operand
 from .engine import as_list
 
-__all__ = ["arrays_for", "batches", "check_counts", "class_weights", "row_count", "select"]
+__all__ = [
+    "Batches",
+    "arrays_for",
+    "batches",
+    "check_counts",
+    "class_weights",
+    "row_count",
+    "select",
+]
 
 
 def arrays_for(
@@ -121,3 +129,53 @@ def batches(rows: int, size: int) -> Iterator[slice]:
 def select(arrays: Sequence[Any], rows: Any) -> list:
     """Some rows of each array."""
     return [None if a is None else a[rows] for a in as_list(arrays)]
+
+
+class Batches:
+    """The batches of a generator or a Sequence, epoch by epoch.
+
+    Args:
+        generator: The generator or Sequence.
+        count: The number of batches of an epoch; None for the length of a Sequence.
+        argument: The name of the argument that gives the number, for errors.
+        shuffle: Whether a Sequence is shuffled.
+    """
+
+    def __init__(self, generator: Any, count: int | None, argument: str, shuffle: bool):
+        self.is_sequence = hasattr(generator, "__getitem__") and hasattr(generator, "__len__")
+        if count is None and not self.is_sequence:
+            raise InputError(
+                f"`{argument}=None` is only valid for a generator based on the "
+                f"`tf.keras.utils.Sequence` class: give {argument}"
+            )
+        self.generator, self.shuffle = generator, shuffle
+        self.count = len(generator) if count is None else count
+        self._ahead: list = []
+        self._batches = None if self.is_sequence else iter(generator)
+
+    def peek(self) -> Any:
+        """The first batch, which is not taken."""
+        if self.is_sequence:
+            return self.generator[0]
+        self._ahead = self._ahead or [next(self._batches)]  # type: ignore[arg-type]
+        return self._ahead[0]
+
+    def epoch(self) -> Iterable[Any]:
+        """The batches of an epoch."""
+        if self.is_sequence:
+            order = list(range(len(self.generator)))
+            if self.shuffle:
+                np.random.shuffle(order)
+            for i in order[: self.count]:
+                yield self.generator[i]
+            if hasattr(self.generator, "on_epoch_end"):
+                self.generator.on_epoch_end()
+            return
+        for _ in range(self.count):
+            try:
+                yield self._ahead.pop() if self._ahead else next(self._batches)  # type: ignore[arg-type]
+            except StopIteration:
+                raise InputError(
+                    f"the generator ended: it has to give {self.count} batches for each epoch; "
+                    "write `while True:` in it"
+                ) from None

@@ -58,7 +58,7 @@ class Sequential(Model):
                 f"The added layer must be an instance of class Layer. Found: {layer!r}; give a "
                 "layer such as tf.keras.layers.Dense(2)"
             )
-        self._functions, self._outputs_ready = {}, False
+        self._functions, self._objective = {}, None
         if not self._stack:
             self._begin(layer)
         elif self.outputs:
@@ -105,7 +105,7 @@ class Sequential(Model):
         if not self._stack:
             raise InputError("There are no layers in the model: nothing to pop")
         layer = self._stack.pop()
-        self._functions, self._outputs_ready = {}, False
+        self._functions, self._objective = {}, None
         if self.outputs:
             nodes = nodes_of(layer)
             last = nodes.pop()

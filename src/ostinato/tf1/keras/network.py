@@ -336,9 +336,9 @@ class Network(Layer):
             print_fn: A function for each line; None for `print`.
         """
         show = print_fn or print
-        sequential = all(len(nodes_of(layer)) <= 1 for layer in self.layers) and all(
-            len(nest.flatten(node.inputs)) <= 1 for node in (self._map.order if self._map else ())
-        )
+        calls = self._map.order if self._map else []
+        sequential = len(self.inputs) < 2 and len(self.outputs) < 2
+        sequential &= all(len(nest.flatten(node.inputs)) < 2 for node in calls)
         width = line_length or (65 if sequential else 98)
         ends = positions or ([0.45, 0.85, 1.0] if sequential else [0.33, 0.55, 0.67, 1.0])
         columns = [int(width * e) if e <= 1 else int(e) for e in ends]

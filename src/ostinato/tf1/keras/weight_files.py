@@ -20,31 +20,29 @@ _END = "/.ATTRIBUTES/VARIABLE_VALUE"
 
 
 def _paths(layer: Any, prefix: str) -> Iterator[tuple[str, Any]]:
-    """The variables of a layer with the attributes that lead to them."""
+    """The variables of a layer or model, with the attributes that lead to them."""
+    if getattr(layer, "_map", None) is not None:
+        for i, inner in enumerate([below for below in layer.layers if below.weights]):
+            yield from _paths(inner, f"{prefix}layer_with_weights-{i}/")
+        return
     for name, value in vars(layer).items():
         if name.startswith("_"):
             continue
         several = isinstance(value, (list, tuple))
         for i, v in enumerate(value if several else [value]):
-            path = f"{prefix}/{name}/{i}" if several else f"{prefix}/{name}"
+            path = f"{prefix}{name}/{i}" if several else f"{prefix}{name}"
             if isinstance(v, BaseLayer):
-                yield from _paths(v, path)
+                yield from _paths(v, f"{path}/")
             elif hasattr(v, "initializer") and hasattr(v, "assign"):
                 yield path, v
 
 
 def names_in_file(model: Any) -> dict[str, Any]:
     """The variables of a model by their names in a checkpoint."""
-    wanted = {id(v): v for v in model.weights}
-    found: dict[int, str] = {}
-    layers = [layer for layer in model.layers if layer.weights]
-    for i, layer in enumerate(layers):
-        # Where several attributes lead to a variable, the last one counts: that of the wrapped
-        # layer itself is not the one TensorFlow uses.
-        own = {id(v): path for path, v in _paths(layer, f"layer_with_weights-{i}")}
-        for key, path in own.items():
-            found.setdefault(key, path)
-    return {found.get(key, v.op.name) + _END * (key in found): v for key, v in wanted.items()}
+    # Where several attributes lead to a variable, the last one counts: a Bidirectional has its
+    # forward layer as `layer` too.
+    paths = {id(v): path + _END for path, v in _paths(model, "")}
+    return {paths.get(id(v), v.op.name): v for v in model.weights}
 
 
 def _checked(filepath: Any) -> str:

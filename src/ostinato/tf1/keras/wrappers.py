@@ -10,7 +10,7 @@ from ..ops import arrays
 from . import arithmetic
 from .engine import Layer, as_list, copy_of
 from .loop import rnn
-from .recurrent import call_with_states, standard_arguments
+from .states import call_with_states, standard_arguments
 
 __all__ = ["Bidirectional", "TimeDistributed", "Wrapper"]
 
