@@ -48,7 +48,9 @@ def run(case, precision, make=make_cell, folder=GOLDEN):
     initial = {n: held(f"init/{n}") for n in names} if given else {}
     count = len(names) // len(both)
     states = [
-        nest.pack_sequence_as(c.state_size, [initial[n] for n in names[i * count : (i + 1) * count]])
+        nest.pack_sequence_as(
+            c.state_size, [initial[n] for n in names[i * count : (i + 1) * count]]
+        )
         if given
         else None
         for i, c in enumerate(both)

@@ -35,6 +35,7 @@ LAYERS = ("docs/layers.md", "docs/layers.ko.md")
 GENERATE = ("docs/generate.md", "docs/generate.ko.md")
 # test_tf1.py runs this page's examples and looks for its names
 TF1 = ("docs/tf1.md", "docs/tf1.ko.md")
+TF1_NAMES = ("docs/tf1-names.md", "docs/tf1-names.ko.md")
 BENCHMARK = ("docs/benchmark.md", "docs/benchmark.ko.md")
 TASKS = ("docs/tasks.md", "docs/tasks.ko.md")
 FORECAST = ("docs/forecast.md", "docs/forecast.ko.md")
@@ -50,6 +51,7 @@ PAIRS = [
     TASKS,
     FORECAST,
     TF1,
+    TF1_NAMES,
     CONTRIB,
     CELL_PAGES,
     BENCHMARK,

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from ostinato.errors import InputError, SizeError
-from ostinato.tf1.core import executor, graph
+from ostinato.tf1.core import conversion, executor, graph
 from ostinato.tf1.core.constant import constant, constant_value
 from ostinato.tf1.core.errors import InvalidArgumentError
-from ostinato.tf1.core.gradients import gradients
-from ostinato.tf1.core.graph import IndexedSlices
 from ostinato.tf1.core.session import Session
+from ostinato.tf1.core.tensors import IndexedSlices
+from ostinato.tf1.flow.gradients import gradients
 from ostinato.tf1.ops import arrays, math
 
 
@@ -147,7 +147,7 @@ def test_values_shapes_and_gradients_are_numpys(name, sizes):
     weights = np.cos(np.arange(wanted.size, dtype=np.float32)).reshape(wanted.shape)
     (slope,) = gradients(math.reduce_sum(y * constant(weights)), x)
     if isinstance(slope, IndexedSlices):
-        slope = graph.convert_to_tensor(slope)
+        slope = conversion.convert_to_tensor(slope)
     value, found = run(y, slope, feed={x: NUMBERS})
     assert np.array_equal(value, wanted) and y.shape.is_compatible_with(wanted.shape)
     if None not in sizes and name != "boolean_mask" and "partition" not in name:
@@ -229,7 +229,7 @@ def test_the_gradient_of_rows_is_indexed_slices():
     assert isinstance(slope, IndexedSlices)
     values, indices, shape = run(slope.values, slope.indices, slope.dense_shape)
     assert values.shape == (4, 4) and indices.tolist() == [1, 0, 1, 1] and shape.tolist() == [3, 4]
-    whole = run(graph.convert_to_tensor(slope))
+    whole = run(conversion.convert_to_tensor(slope))
     assert whole.tolist() == [[1] * 4, [3] * 4, [0] * 4]
 
 
@@ -237,7 +237,7 @@ def test_rows_pass_the_gradient_of_concat():
     x, y = constant(NUMBERS[0]), constant(NUMBERS[1])
     for axis, rows in ((0, [4, 0]), (1, [2, 0])):
         slopes = gradients(arrays.gather(arrays.concat([x, y], axis), rows), [x, y])
-        found = run(*(graph.convert_to_tensor(s) for s in slopes))
+        found = run(*(conversion.convert_to_tensor(s) for s in slopes))
         wanted = np.zeros((2, 3, 4))
         if axis == 0:
             wanted[1, 1] = wanted[0, 0] = 1

@@ -19,7 +19,7 @@ from ostinato.tf1.files.bundle_v1 import BundleV1, write_bundle_v1
 from ostinato.tf1.files.crc32c import crc32c, masked, unmasked
 from ostinato.tf1.files.messages import BundleEntryProto, BundleHeaderProto
 from ostinato.tf1.files.reader import CheckpointReader, list_variables, load_variable
-from ostinato.tf1.files.table import Table, table_bytes
+from ostinato.tf1.files.table import TableFile, table_bytes
 from places import SHARED
 
 GOLDEN = SHARED / "golden"
@@ -167,7 +167,7 @@ def test_names_in_several_blocks_come_back(tmp_path):
     path = str(tmp_path / "many")
     wanted = {f"v{i}{'long' * 900}/{i % 7}": np.float32(i) for i in range(300)}
     write_bundle(path, [(n, "", v) for n, v in wanted.items()])
-    table = Table(index_path(path))
+    table = TableFile(index_path(path))
     assert len(table._blocks) > 2
     table.close()
     found = Bundle(path)

@@ -260,7 +260,7 @@ def test_gradients_that_stop_in_the_loop_take_the_ordinary_loop(calls):
     assert len(calls) == 1
 
 
-def test_loops_that_are_no_recurrence_are_ordinary(calls):
+def test_loops_that_are_not_recurrences_are_ordinary(calls):
     total = tf.while_loop(lambda s: s < 10.0, lambda s: s * 2.0, [tf.constant(1.0)])
     rows = tf.map_fn(lambda v: tf.tanh(v) * 2.0, tf.constant(numbers(4, 3)))
     scanned = tf.scan(lambda a, v: a * 0.5 + v, tf.constant(numbers(4, 3)))

@@ -74,7 +74,7 @@ def test_uniform_numbers_are_tensorflows_bit_by_bit_run_after_run(case):
     recorded = np.load(GOLDEN / "tf1_random_ops.npz")
     seeds = [int(s) for s in case.split("/")[0].split(",")]
     dtype = np.float64 if case.endswith("f64") else np.float32
-    stream = random.Stream(*seeds)
+    stream = random.RandomStream(*seeds)
     for time in "run1", "run2":
         wanted = recorded[f"{case}/{time}"]
         assert stream.uniform(wanted.shape, dtype).tobytes() == wanted.tobytes()

@@ -370,7 +370,7 @@ def test_without_a_vector_unit_numpy_computes_the_same(monkeypatch):
 def test_draws_are_recorded():
     z, s = load("random_ops"), in_order("random_ops")
     names = ("n1", "n4", "t1", "t3", "u1", "u6", "i1", "i2")
-    streams = {n: random.Stream(*s[i]) for n, i in zip(names, (0, 3, 4, 6, 8, 11, 12, 13))}
+    streams = {n: random.RandomStream(*s[i]) for n, i in zip(names, (0, 3, 4, 6, 8, 11, 12, 13))}
     for run in range(3):
         equal(streams["n1"].normal((37,), f), z["runs/n1"][run])
         equal(streams["n4"].normal((7,), float), z["runs/n4"][run])
@@ -385,7 +385,7 @@ def test_draws_are_recorded():
 @recorded
 def test_many_draws_are_recorded():
     z, s = load("random_ops_large"), in_order("random_ops_large")
-    normal, truncated = random.Stream(*s[0]), random.Stream(*s[1])
+    normal, truncated = random.RandomStream(*s[0]), random.RandomStream(*s[1])
     for run in range(2):
         equal(normal.normal((2000,), f), z["runs/n"][run])
         equal(truncated.truncated_normal((2000,), f), z["runs/t"][run])
@@ -395,11 +395,11 @@ def test_many_draws_are_recorded():
 def test_classes_and_orders_are_recorded():
     z, s = load("random_multinomial"), in_order("random_multinomial")
     logits = elementwise.log(np.array([[0.1, 0.2, 0.7], [0.5, 0.25, 0.25]], f))
-    stream = random.Stream(*s[0])
+    stream = random.RandomStream(*s[0])
     for run in range(4):
         equal(stream.multinomial(logits, 5), z["runs/m1"][run])
     z, s = load("random_shuffle"), in_order("random_shuffle")
-    stream = random.Stream(*s[0])
+    stream = random.RandomStream(*s[0])
     for run in range(4):
         equal(stream.shuffle(10), z["runs/s1"][run].astype(np.int64))
 
@@ -409,14 +409,14 @@ def test_classes_and_orders_are_recorded():
 def test_dropout_is_recorded(noise_shape):
     z, s = load("random_dropout"), in_order("random_dropout")
     name, pair = ("d1", s[0]) if noise_shape == (5, 4) else ("d4", s[3])
-    stream = random.Stream(*pair)
+    stream = random.RandomStream(*pair)
     for run in range(4):
         noise = np.floor(f(0.5) + stream.uniform(noise_shape, f))
         equal(np.ones((5, 4), f) / f(0.5) * noise, z[f"runs/{name}"][run])
 
 
 def test_streams_of_no_numbers():
-    stream = random.Stream(1, 2)
+    stream = random.RandomStream(1, 2)
     assert stream.normal((0, 3), f).shape == (0, 3)
     assert stream.truncated_normal((0,), f).shape == (0,)
     assert stream.multinomial(np.zeros((2, 3), f), 0).shape == (2, 0)
@@ -426,14 +426,14 @@ def test_streams_of_no_numbers():
 
 def test_classes_of_infinite_odds_are_never_drawn():
     logits = np.array([[-math.inf, 0, -math.inf, 1]], f)
-    assert set(random.Stream(1, 2).multinomial(logits, 100)[0]) == {1, 3}
+    assert set(random.RandomStream(1, 2).multinomial(logits, 100)[0]) == {1, 3}
 
 
 def test_short_numbers_are_drawn_from_one_word_each():
-    drawn = random.Stream(1, 2).uniform((100,), np.float16)
+    drawn = random.RandomStream(1, 2).uniform((100,), np.float16)
     assert drawn.dtype == np.float16 and (drawn >= 0).all() and (drawn < 1).all()
     assert len(set(drawn.tolist())) > 80
-    assert random.Stream(1, 2).normal((3,), np.float16).dtype == np.float16
+    assert random.RandomStream(1, 2).normal((3,), np.float16).dtype == np.float16
 
 
 # ---------------------------------------------------------------- orthogonal matrices

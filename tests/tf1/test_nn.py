@@ -215,7 +215,7 @@ def test_top_k_and_in_top_k():
 
 
 def test_zero_fraction_counts_zeros():
-    assert _run(nn.zero_fraction([0.0, 1.0, 0.0, 2.0])) == 0.5
+    assert _run(tf.nn.zero_fraction([0.0, 1.0, 0.0, 2.0])) == 0.5
 
 
 def test_sparse_tensors_are_fed_fetched_and_made_dense():

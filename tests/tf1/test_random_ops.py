@@ -68,7 +68,7 @@ def test_an_operation_with_its_own_seed_does_not_depend_on_the_others():
     np.testing.assert_array_equal(_value(tf.random_normal([3], seed=5)), first)
 
 
-def test_runs_of_a_session_draw_on_and_sessions_begin_anew():
+def test_runs_of_a_session_draw_on_and_new_sessions_begin_again():
     x = tf.random_uniform([4])
     assert (_value(x, 2) != _value(x)).all()
     np.testing.assert_array_equal(_value(x), _value(x))

@@ -50,7 +50,7 @@ def test_every_operation_of_a_program_is_tensorflows(name):
 
 
 class Counter(tf.nn.rnn_cell.RNNCell):
-    """A simple network with nested states, one of which counts the steps."""
+    """A simple network with nested states; one of them counts the steps."""
 
     def __init__(self, units):
         super().__init__()

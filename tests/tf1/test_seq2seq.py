@@ -637,12 +637,27 @@ def test_wrong_uses_say_what_to_give(name):
         call()
 
 
-def test_a_cell_that_was_used_is_not_copied():
-    cell = tf.nn.rnn_cell.GRUCell(4)
+def test_models_of_several_buckets_share_one_cell():
+    cell = tf.nn.rnn_cell.DropoutWrapper(
+        tf.nn.rnn_cell.GRUCell(4), output_keep_prob=tf.placeholder_with_default(1.0, [])
+    )
 
     def model(encoder_inputs, decoder_inputs):
         return legacy.embedding_rnn_seq2seq(encoder_inputs, decoder_inputs, cell, 6, 6, 3)
 
     steps, weights = _symbols(), [tf.ones([3])] * 3
+    legacy.model_with_buckets(steps, steps, steps, weights, [(1, 1), (3, 3)], model)
+    kernels = [v.name for v in tf.trainable_variables() if "gates/kernel" in v.name]
+    assert kernels == [
+        "embedding_rnn_seq2seq/rnn/embedding_wrapper/gru_cell/gates/kernel:0",
+        "embedding_rnn_seq2seq/embedding_rnn_decoder/rnn_decoder/output_projection_wrapper/"
+        "gru_cell/gates/kernel:0",
+    ]
+
+
+def test_a_cell_that_was_used_before_is_not_copied():
+    cell = tf.nn.rnn_cell.GRUCell(4)
+    tf.nn.dynamic_rnn(cell, tf.ones([3, 2, 3]), dtype=tf.float32)
+    steps = _symbols()
     with pytest.raises(InputError, match="create a new cell"):
-        legacy.model_with_buckets(steps, steps, steps, weights, [(1, 1), (3, 3)], model)
+        legacy.embedding_rnn_seq2seq(steps, steps, cell, 6, 6, 3)

@@ -22,7 +22,7 @@ WRONG = {
         "tf.Session().run(x, {x: np.ones((2, 4))})  # here\n",
         r"Cannot feed value of shape \(2, 4\) for Tensor 'x:0'",
     ),
-    "a value that is no number": (
+    "a value that is not a number": (
         "x = tf.placeholder(tf.int32, [], name='x')\ntf.Session().run(x, {x: 'one'})  # here\n",
         "'x:0' a value that is not an array of int32",
     ),
@@ -171,7 +171,7 @@ def test_a_wrong_program_ends_with_an_error_at_its_line(wrong, tmp_path, monkeyp
     for name in [n for n in sys.modules if n.partition(".")[0] == "tensorflow"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(core.graph, "graphs", [core.graph.Graph()])
-    monkeypatch.setattr(core.graph, "sessions", [])
+    monkeypatch.setattr(core.defaults, "sessions", [])
     assert __main__.main([str(program)]) == 2
     shown = capsys.readouterr().err
     line = next(i for i, t in enumerate((HEAD + text).splitlines(), 1) if "# here" in t)

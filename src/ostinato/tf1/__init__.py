@@ -27,7 +27,7 @@ from types import ModuleType as _ModuleType
 from typing import Any as _Any
 
 from .core.dtypes import DTYPES as _DTYPES
-from .core.graph import NotProvided
+from .core.errors import NotProvided
 from .namespaces import TABLE as _TABLE
 from .namespaces import Namespace as _Namespace
 from .namespaces import missing as _missing

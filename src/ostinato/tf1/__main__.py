@@ -17,7 +17,7 @@ from . import NotProvided, namespace
 __all__ = ["main"]
 
 
-class _TensorFlow(MetaPathFinder, Loader):
+class _TensorFlowFinder(MetaPathFinder, Loader):
     """Finds the inner modules of `tensorflow`."""
 
     def find_spec(self, fullname: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
@@ -27,9 +27,11 @@ class _TensorFlow(MetaPathFinder, Loader):
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         try:
-            return namespace(spec.name.removeprefix("tensorflow."))
+            module = namespace(spec.name.removeprefix("tensorflow."))
         except NotProvided as error:
             raise ImportError(str(error), name=spec.name) from None
+        module.__name__ = spec.name  # `from module import part` looks for a module of this name
+        return module
 
     def exec_module(self, module: ModuleType) -> None:
         pass
@@ -54,7 +56,7 @@ def main(arguments: list[str]) -> int:
         print(f"error: {program!r} is not a file: give the path of a program", file=sys.stderr)
         return 2
     sys.modules["tensorflow"] = sys.modules[__package__]
-    sys.meta_path.insert(0, _TensorFlow())
+    sys.meta_path.insert(0, _TensorFlowFinder())
     sys.argv = arguments
     sys.path.insert(0, os.path.dirname(os.path.abspath(program)))
     try:

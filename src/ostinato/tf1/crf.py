@@ -9,8 +9,9 @@ import numpy as np
 
 from ..errors import SizeError
 from .core.constant import constant, constant_value
-from .core.control_flow import cond
-from .core.graph import Tensor, TensorLike, convert_to_tensor
+from .core.conversion import convert_to_tensor
+from .core.tensors import Tensor, TensorLike
+from .flow.control_flow import cond
 from .ops import arrays, math
 from .rnn.cells import RNNCell
 from .rnn.dynamic import dynamic_rnn
@@ -31,7 +32,7 @@ __all__ = [
 ]
 
 
-def _known(size: Any) -> int | None:
+def _known(size: Any) -> Any:
     return getattr(size, "value", size)
 
 

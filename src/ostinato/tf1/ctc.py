@@ -7,11 +7,12 @@ import numpy as np
 
 from ..errors import InputError, SizeError
 from .core.constant import constant_value
+from .core.conversion import apply
 from .core.dtypes import DTYPES
-from .core.graph import Operation, Tensor, TensorLike, apply
 from .core.registry import define, gradient, not_differentiable
 from .core.shape import TensorShape
 from .core.sparse import SparseTensor
+from .core.tensors import Operation, Tensor, TensorLike
 from .kernels import ctc as kernels
 from .ops import arrays
 
@@ -171,7 +172,7 @@ def ctc_loss(
 
 @gradient("CTCLoss")
 def _loss_gradient(op: Operation, grad: Tensor, _: Any) -> list:
-    message = "Currently there is no way to take the second derivative of ctc_loss"
+    message = "The second derivative of ctc_loss cannot be taken"
     derivative = arrays.prevent_gradient(op.outputs[1], message=message)
     return [arrays.expand_dims(grad, -1) * derivative, None, None, None]
 

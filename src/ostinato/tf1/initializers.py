@@ -8,8 +8,8 @@ from typing import Any
 from ..errors import InputError, SizeError
 from .core.constant import constant
 from .core.dtypes import DTYPES, DTypeLike, as_dtype
-from .core.graph import Tensor, TensorLike
 from .core.shape import TensorShape
+from .core.tensors import Tensor, TensorLike
 from .ops import arrays, linalg, math, random
 
 __all__ = [
@@ -262,7 +262,7 @@ class VarianceScaling(Initializer):
         InputError: An argument is none of these.
     """
 
-    _arguments = ("scale", "mode", "distribution", "seed")
+    _arguments: tuple[str, ...] = ("scale", "mode", "distribution", "seed")
 
     def __init__(
         self,
@@ -403,7 +403,8 @@ class Identity(Initializer):
             raise SizeError(
                 f"Identity matrix initializer can only be used for 2D matrices, not {full}"
             )
-        matrix = linalg.eye(*full, dtype=self._dtype(dtype))
+        rows, columns = full
+        matrix = linalg.eye(rows, columns, dtype=self._dtype(dtype))
         if partition_info is not None:
             matrix = arrays.slice(matrix, partition_info.var_offset, _list(shape))
         return self.gain * matrix

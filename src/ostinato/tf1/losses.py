@@ -3,17 +3,12 @@
 from typing import Any
 
 from ..errors import InputError
-from .core.graph import (
-    GraphKeys,
-    Tensor,
-    TensorLike,
-    control_dependencies,
-    convert_to_tensor,
-    get_default_graph,
-    name_scope,
-)
+from .core.conversion import convert_to_tensor
+from .core.graph import control_dependencies, get_default_graph, name_scope
+from .core.graph_keys import GraphKeys
+from .core.tensors import Tensor, TensorLike
+from .flow.weights import assert_broadcastable, broadcast_weights
 from .ops import arrays, math, nn
-from .ops.weights import assert_broadcastable, broadcast_weights
 
 __all__ = [
     "Reduction",

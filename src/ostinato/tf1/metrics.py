@@ -4,20 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from ..errors import SizeError
-from .core.control_flow import cond
-from .core.dtypes import bool as bool_
-from .core.dtypes import float32
-from .core.graph import (
-    GraphKeys,
-    Tensor,
-    TensorLike,
-    control_dependencies,
-    convert_to_tensor,
-    get_default_graph,
-    name_scope,
-)
+from .core.conversion import convert_to_tensor
+from .core.graph import control_dependencies, get_default_graph, name_scope
+from .core.graph_keys import GraphKeys
+from .core.tensors import Tensor, TensorLike
+from .flow.control_flow import cond
+from .flow.weights import broadcast_weights
 from .ops import arrays, math
-from .ops.weights import broadcast_weights
 from .state.scopes import variable_scope
 from .state.variables import Variable, assign_add
 
@@ -39,14 +32,14 @@ __all__ = [
 def _metric_variable(name: str) -> Variable:
     """A sum, which `tf.local_variables_initializer()` sets to 0."""
     return Variable(
-        lambda: arrays.zeros([], float32),
+        lambda: arrays.zeros([]),
         trainable=False,
         collections=[GraphKeys.LOCAL_VARIABLES, GraphKeys.METRIC_VARIABLES],
         name=name,
     )
 
 
-def _add_to(collections: Any, value: Tensor) -> None:
+def _add_to(collections: Any, value: Any) -> None:
     if collections:
         get_default_graph().add_to_collections(collections, value)
 
@@ -89,11 +82,11 @@ def _fitted(
     if weights is None:
         return predictions, labels, None
     weights = convert_to_tensor(weights)
-    ranks = weights.shape.ndims, predictions.shape.ndims
-    if ranks[0] != 0 and None not in ranks:
-        if ranks[0] == ranks[1] + 1:
+    rank, wanted = weights.shape.ndims, predictions.shape.ndims
+    if rank and wanted is not None:
+        if rank == wanted + 1:
             weights = arrays.squeeze(weights, [-1])
-        elif ranks[1] == ranks[0] + 1:
+        elif wanted == rank + 1:
             weights = arrays.expand_dims(weights, [-1])
     return predictions, labels, weights
 
@@ -213,11 +206,9 @@ def _counter(name: str, label: bool, prediction: bool) -> Callable:
     ) -> tuple[Any, Tensor]:
         with variable_scope(name, default, (predictions, labels, weights)):
             predictions, labels, weights = _fitted(
-                math.cast(predictions, bool_), math.cast(labels, bool_), weights
+                math.cast(predictions, bool), math.cast(labels, bool), weights
             )
-            found = math.logical_and(
-                math.equal(labels, label), math.equal(predictions, prediction)
-            )
+            found = math.logical_and(math.equal(labels, label), math.equal(predictions, prediction))
             total = _metric_variable("count")
             values = math.to_float(found)
             if weights is not None:
@@ -243,9 +234,7 @@ true_negatives = _counter("true_negatives", False, False)
 
 
 def _share(found: Any, others: Any, name: str) -> Tensor:
-    return arrays.where(
-        math.greater(found + others, 0), math.div(found, found + others), 0, name
-    )
+    return arrays.where(math.greater(found + others, 0), math.div(found, found + others), 0, name)
 
 
 def _rate(name: str, others: Callable, of: str) -> Callable:
@@ -261,7 +250,7 @@ def _rate(name: str, others: Callable, of: str) -> Callable:
     ) -> tuple[Tensor, Tensor]:
         with variable_scope(name, default, (predictions, labels, weights)):
             predictions, labels, weights = _fitted(
-                math.cast(predictions, bool_), math.cast(labels, bool_), weights
+                math.cast(predictions, bool), math.cast(labels, bool), weights
             )
             found, found_update = true_positives(labels, predictions, weights)
             missed, missed_update = others(labels, predictions, weights)

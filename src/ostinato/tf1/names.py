@@ -8,17 +8,21 @@ __all__ = ["ALIASES", "INSTEAD", "NAMES"]
 
 NAMES = {
     "tf": """
-        core.graph: Graph GraphKeys IndexedSlices Operation Tensor add_to_collection
-            add_to_collections colocate_with container control_dependencies convert_to_tensor
-            device get_collection get_collection_ref get_default_graph get_default_session
+        core.graph: Graph add_to_collection add_to_collections colocate_with container
+            control_dependencies device get_collection get_collection_ref get_default_graph
             init_scope name_scope op_scope reset_default_graph set_random_seed
+        core.graph_keys: GraphKeys
+        core.tensors: IndexedSlices Operation Tensor
+        core.conversion: convert_to_tensor
+        core.defaults: get_default_session
         core.dtypes: DType as_dtype
         core.shape: Dimension TensorShape
         core.session: InteractiveSession Session
         core.constant: constant
-        core.control_flow: case cond tuple while_loop
-        core.flow_ops: group no_op
-        core.gradients: AggregationMethod gradients
+        flow.control_flow: cond while_loop
+        flow.cases: case
+        flow.flow_ops: group no_op tuple=tuple_of
+        flow.gradients: AggregationMethod gradients
         kernels.random: device_seed set_device_seed
         core.arithmetic: set_arithmetic
         ops.shapes: identity identity_n placeholder placeholder_with_default rank shape shape_n
@@ -30,18 +34,20 @@ NAMES = {
         ops.filling: broadcast_dynamic_shape broadcast_static_shape broadcast_to fill ones
             ones_like zeros zeros_like
         ops.indexing: gather gather_nd scatter_nd setdiff1d unique unique_with_counts
-        ops.masks: boolean_mask one_hot sequence_mask where
+        ops.masks: boolean_mask one_hot sequence_mask
         ops.reversing: reverse reverse_sequence reverse_v2
+        ops.choices: where
         ops.partitions: dynamic_partition dynamic_stitch
         ops.matrices: diag diag_part matrix_band_part matrix_diag
         ops.linalg: eye
         ops.arithmetic: accumulate_n add add_n atan2 div div_no_nan divide floor_div floordiv
-            floormod maximum minimum mod multiply multiply pow realdiv scalar_mul
+            floormod maximum minimum mod multiply multiply pow realdiv saturate_cast scalar_mul
             squared_difference subtract truediv truncatediv truncatemod
         ops.elementwise: abs acos acosh asin asinh atan atanh cast ceil check_numerics conj cos
             cosh digamma erf erfc exp expm1 floor is_finite is_inf is_nan lgamma log log1p
-            log_sigmoid negative reciprocal rint round rsqrt saturate_cast sigmoid sign sin sinh
-            sqrt square tan tanh to_double to_float to_int32 to_int64
+            negative reciprocal rint round rsqrt sigmoid sign sin sinh sqrt square tan tanh
+            to_double to_float to_int32 to_int64
+        ops.activations: log_sigmoid
         ops.comparisons: equal greater greater_equal less less_equal logical_and logical_not
             logical_or logical_xor not_equal
         ops.reductions: arg_max arg_min argmax argmin count_nonzero norm reduce_all reduce_any
@@ -52,8 +58,9 @@ NAMES = {
         ops.segments: bincount segment_max segment_mean segment_min segment_prod segment_sum
             unsorted_segment_max unsorted_segment_mean unsorted_segment_sum
         ops.sparse_segments: sparse_segment_mean sparse_segment_sum
-        ops.random: multinomial random_crop random_gamma random_normal random_poisson
-            random_shuffle random_uniform truncated_normal
+        ops.random: multinomial random_gamma random_normal random_poisson random_shuffle
+            random_uniform truncated_normal
+        flow.composed: random_crop
         train.clipping: clip_by_average_norm clip_by_global_norm clip_by_norm clip_by_value
             global_norm verify_tensor_all_finite
         state.variable_type: Variable VariableAggregation VariableSynchronization
@@ -64,19 +71,20 @@ NAMES = {
             global_variables_initializer initialize_all_variables initialize_local_variables
             initialize_variables is_variable_initialized local_variables
             local_variables_initializer model_variables moving_average_variables
-            report_uninitialized_variables trainable_variables variables_initializer
+            report_uninitialized_variables tables_initializer trainable_variables
+            variables_initializer
         state.variables: assign assign_add assign_sub scatter_add scatter_sub scatter_update
         initializers: Initializer constant_initializer glorot_normal_initializer
             glorot_uniform_initializer ones_initializer orthogonal_initializer
             random_normal_initializer random_uniform_initializer truncated_normal_initializer
             uniform_unit_scaling_initializer variance_scaling_initializer zeros_initializer
         ops.tensor_arrays: TensorArray
-        ops.functional: foldl foldr map_fn scan
-        ops.checks: Assert Print as_string assert_equal assert_greater assert_greater_equal
+        flow.functional: foldl foldr map_fn scan
+        flow.checks: Assert Print as_string assert_equal assert_greater assert_greater_equal
             assert_integer assert_less assert_less_equal assert_negative assert_non_negative
             assert_positive assert_rank assert_rank_at_least assert_type py_func string_join
-        core.sparse: SparseTensor SparseTensorValue sparse_placeholder sparse_tensor_to_dense
-            sparse_to_dense
+        core.sparse: SparseTensor SparseTensorValue
+        ops.sparse: sparse_placeholder sparse_tensor_to_dense sparse_to_dense
         ctc: edit_distance
         app.config: ConfigProto GPUOptions GraphOptions OptimizerOptions RunMetadata RunOptions
         files.messages: Event GraphDef NodeDef Summary SummaryMetadata
@@ -93,10 +101,11 @@ NAMES = {
         ops.softmax: log_softmax sigmoid_cross_entropy_with_logits softmax
             softmax_cross_entropy_with_logits softmax_cross_entropy_with_logits_v2
             sparse_softmax_cross_entropy_with_logits weighted_cross_entropy_with_logits
-        ops.nn: bias_add dropout in_top_k l2_loss relu_layer top_k xw_plus_b zero_fraction
+        ops.nn: bias_add dropout in_top_k l2_loss relu_layer top_k xw_plus_b
         ops.normalization: batch_norm_with_global_normalization batch_normalization
             fused_batch_norm l2_normalize moments
         ops.embedding: embedding_lookup embedding_lookup_sparse
+        flow.composed: zero_fraction
         sampling: compute_accidental_hits fixed_unigram_candidate_sampler
             log_uniform_candidate_sampler nce_loss sampled_softmax_loss
             uniform_candidate_sampler
@@ -114,9 +123,9 @@ NAMES = {
     "tf.nn.seq2seq": """
         seq2seq.legacy_decoders: attention_decoder embedding_attention_decoder
             embedding_rnn_decoder rnn_decoder
+        seq2seq.legacy_loss: sequence_loss sequence_loss_by_example
         seq2seq.legacy: basic_rnn_seq2seq embedding_attention_seq2seq embedding_rnn_seq2seq
-            embedding_tied_rnn_seq2seq model_with_buckets one2many_rnn_seq2seq sequence_loss
-            sequence_loss_by_example tied_rnn_seq2seq
+            embedding_tied_rnn_seq2seq model_with_buckets one2many_rnn_seq2seq tied_rnn_seq2seq
     """,
     "tf.contrib.rnn": """
         rnn.wrappers: AttentionCellWrapper DeviceWrapper EmbeddingWrapper HighwayWrapper
@@ -161,8 +170,8 @@ NAMES = {
         seq2seq.legacy_decoders: attention_decoder embedding_attention_decoder
             embedding_rnn_decoder rnn_decoder
         seq2seq.legacy: basic_rnn_seq2seq embedding_attention_seq2seq embedding_rnn_seq2seq
-            embedding_tied_rnn_seq2seq model_with_buckets one2many_rnn_seq2seq sequence_loss
-            sequence_loss_by_example tied_rnn_seq2seq
+            embedding_tied_rnn_seq2seq model_with_buckets one2many_rnn_seq2seq tied_rnn_seq2seq
+        seq2seq.legacy_loss: sequence_loss sequence_loss_by_example
     """,
     "tf.contrib.layers": """
         layers.contrib: dropout embed_sequence embedding_lookup_unique flatten fully_connected
@@ -183,11 +192,13 @@ NAMES = {
             crf_sequence_score crf_unary_score viterbi_decode
     """,
     "tf.contrib.framework": """
+        layers.model_variables: get_trainable_variables get_variables get_variables_by_name
+            get_variables_by_suffix model_variable variable
         state.collections: create_global_step get_global_step get_or_create_global_step
-        files.reader: list_variables load_checkpoint load_variable
+        files.reader: list_variables=contrib_list_variables
+            load_checkpoint=contrib_load_checkpoint load_variable=contrib_load_variable
         train.initial_checkpoint: init_from_checkpoint
         layers.arg_scopes: add_arg_scope arg_scope has_arg_scope
-        layers.model_variables: model_variable variable
     """,
     "tf.contrib.framework.nest": """
         core.nest: assert_same_structure flatten is_sequence map_structure pack_sequence_as
@@ -198,6 +209,18 @@ NAMES = {
     """,
     "tf.contrib.training": """
         app.config: HParams
+    """,
+    "tf.python.debug": """
+        app.debug: LocalCLIDebugWrapperSession has_inf_or_nan
+    """,
+    "tf.contrib.slim.model_analyzer": """
+        layers.model_variables: analyze_vars
+    """,
+    "tf.contrib.tensorboard.plugins.projector": """
+        files.projector: EmbeddingInfo ProjectorConfig SpriteMetadata visualize_embeddings
+    """,
+    "tf.contrib.learn": """
+        app.config: ModeKeys
     """,
     "tf.layers": """
         layers.base: Layer
@@ -211,6 +234,11 @@ NAMES = {
             get_losses get_regularization_loss get_regularization_losses get_total_loss
             hinge_loss huber_loss log_loss mean_pairwise_squared_error mean_squared_error
             sigmoid_cross_entropy softmax_cross_entropy sparse_softmax_cross_entropy
+    """,
+    "tf.metrics": """
+        metrics: accuracy false_negatives false_positives mean mean_absolute_error
+            mean_squared_error precision recall root_mean_squared_error true_negatives
+            true_positives
     """,
     "tf.train": """
         train.optimizer: Optimizer
@@ -278,7 +306,8 @@ NAMES = {
             uniform_unit_scaling=uniform_unit_scaling_initializer
             variance_scaling=variance_scaling_initializer zeros=zeros_initializer
         state.collections: global_variables=global_variables_initializer
-            local_variables=local_variables_initializer variables=variables_initializer
+            local_variables=local_variables_initializer tables_initializer
+            variables=variables_initializer
     """,
     "tf.random": """
         ops.random: categorical gamma=random_gamma multinomial normal=random_normal
@@ -292,15 +321,15 @@ NAMES = {
         ops.arithmetic: accumulate_n add add_n atan2 divide floordiv floormod maximum minimum
             multiply pow scalar_mul squared_difference subtract truediv
         ops.elementwise: abs acos acosh asin asinh atan atanh ceil cos cosh digamma erf erfc exp
-            expm1 floor is_finite is_inf is_nan lgamma log log1p log_sigmoid negative reciprocal
-            rint round rsqrt sigmoid sign sin sinh sqrt square tan tanh
+            expm1 floor is_finite is_inf is_nan lgamma log log1p negative reciprocal rint round
+            rsqrt sigmoid sign sin sinh sqrt square tan tanh
         ops.reductions: argmax argmin count_nonzero reduce_all reduce_any reduce_logsumexp
             reduce_max reduce_mean reduce_min reduce_prod reduce_sum
         ops.ranges: cumprod cumsum
         ops.comparisons: equal greater greater_equal less less_equal logical_and logical_not
             logical_or logical_xor not_equal
+        ops.activations: log_sigmoid softplus softsign
         ops.segments: segment_sum unsorted_segment_sum
-        ops.activations: softplus softsign
         ops.nn: in_top_k top_k
         ops.normalization: l2_normalize
         ops.softmax: log_softmax softmax
@@ -327,7 +356,7 @@ NAMES = {
         data.mnist: DataSet Datasets read_data_sets
     """,
     "tf.strings": """
-        ops.checks: as_string join=string_join
+        flow.checks: as_string join=string_join
     """,
     "tf.keras": """
         keras.models: Model Sequential
@@ -449,21 +478,47 @@ ALIASES = {
 }
 
 _OUTSIDE = "it is not part of recurrent programs"
+_LOOP = "write the training loop with sess.run"
+_TEXTS = "work on texts in Python, look the numbers up in a dict and feed them"
+_ATTENTION = (
+    "TensorFlow removed it in version 1.2; write tf.contrib.seq2seq.BasicDecoder with "
+    "tf.contrib.seq2seq.AttentionWrapper and tf.contrib.seq2seq.dynamic_decode"
+)
 
 # What to write for names that are not provided, and for all names in them.
 INSTEAD = {
     "tf.contrib.cudnn_rnn": "it needs a GPU; write tf.contrib.rnn.LSTMBlockFusedCell",
+    "tf.contrib.data": "write tf.data.Dataset.padded_batch, or group the sequences in Python",
     "tf.contrib.estimator": _OUTSIDE,
     "tf.contrib.keras": "write tf.keras",
-    "tf.contrib.learn": "it is not provided; write the training loop with sess.run",
+    "tf.contrib.learn": _LOOP,
     "tf.contrib.lite": "ostinato exports a layer to ONNX and to C",
-    "tf.contrib.lookup": "look texts up in a Python dict and feed the numbers",
+    "tf.contrib.lookup": _TEXTS,
+    "tf.contrib.seq2seq.attention_decoder_fn_inference": _ATTENTION,
+    "tf.contrib.seq2seq.attention_decoder_fn_train": _ATTENTION,
+    "tf.contrib.seq2seq.dynamic_rnn_decoder": (
+        "TensorFlow removed it in version 1.2; write tf.contrib.seq2seq.dynamic_decode with a "
+        "tf.contrib.seq2seq.BasicDecoder"
+    ),
+    "tf.contrib.seq2seq.prepare_attention": _ATTENTION,
+    "tf.contrib.seq2seq.simple_decoder_fn_inference": (
+        "TensorFlow removed it in version 1.2; write tf.contrib.seq2seq.BasicDecoder with a "
+        "tf.contrib.seq2seq.GreedyEmbeddingHelper"
+    ),
+    "tf.contrib.seq2seq.simple_decoder_fn_train": (
+        "TensorFlow removed it in version 1.2; write tf.contrib.seq2seq.BasicDecoder with a "
+        "tf.contrib.seq2seq.TrainingHelper"
+    ),
     "tf.contrib.slim": "write tf.layers and tf.contrib.layers",
-    "tf.contrib.tensorboard": "it is not provided; remove the projector, it only shows embeddings",
+    "tf.contrib.tensorboard": "remove the projector, it only shows embeddings",
+    "tf.data.get_output_classes": "TensorFlow 1.13 does not have it; values are tensors: remove it",
+    "tf.data.get_output_shapes": "TensorFlow 1.13 does not have it; write dataset.output_shapes",
+    "tf.data.get_output_types": "TensorFlow 1.13 does not have it; write dataset.output_types",
     "tf.debugging": "write tf.Assert and tf.assert_equal",
-    "tf.distribute": "it is not provided: there is one device",
+    "tf.decode_raw": "write numpy.frombuffer and feed the array",
+    "tf.distribute": "there is one device: remove it",
     "tf.enable_eager_execution": "there are graphs only; write sess.run, or use ostinato's layers",
-    "tf.estimator": "it is not provided; write the training loop with sess.run",
+    "tf.estimator": _LOOP,
     "tf.feature_column": _OUTSIDE,
     "tf.image": _OUTSIDE,
     "tf.lite": "ostinato exports a layer to ONNX and to C",
@@ -472,13 +527,21 @@ INSTEAD = {
     "tf.neg": "write tf.negative",
     "tf.nn.conv3d": _OUTSIDE,
     "tf.pack": "write tf.stack",
-    "tf.python.ops.lookup_ops": "look texts up in a Python dict and feed the numbers",
-    "tf.python.debug": "it is not provided; use tf.Print or sess.run to see values",
+    "tf.python.ops.lookup_ops": _TEXTS,
+    "tf.python.debug": "write tf.Print or sess.run to see values",
+    "tf.read_file": "read the file in Python and feed its content",
+    "tf.regex_replace": _TEXTS,
     "tf.saved_model": "write tf.train.Saver; ostinato exports a layer to ONNX and to C",
     "tf.scalar_summary": "write tf.summary.scalar(name, tensor)",
     "tf.select": "write tf.where",
     "tf.histogram_summary": "write tf.summary.histogram(name, tensor)",
     "tf.spectral": _OUTSIDE,
+    "tf.string_split": _TEXTS,
+    "tf.string_to_hash_bucket": _TEXTS,
+    "tf.string_to_number": _TEXTS,
+    "tf.strings": _TEXTS,
+    "tf.substr": _TEXTS,
     "tf.sub": "write tf.subtract",
+    "tf.train.experimental": "numbers stay float32 and float64: remove it",
     "tf.unpack": "write tf.unstack",
 }

@@ -8,7 +8,7 @@ import importlib
 from types import ModuleType
 from typing import Any
 
-from .core.graph import NotProvided
+from .core.errors import NotProvided
 from .names import ALIASES, INSTEAD, NAMES
 
 __all__ = ["Namespace", "TABLE", "missing", "namespace", "resolve"]
@@ -33,6 +33,7 @@ TABLE = {within: _read(text) for within, text in NAMES.items()}
 def resolve(within: str, name: str) -> Any:
     """The object of a name in the table."""
     module, attribute = TABLE[within][name]
+    importlib.import_module(".ops", __package__)  # the operators of tensors, such as x * 2
     found: Any = importlib.import_module(f".{module}", __package__)
     for part in attribute.split("."):
         found = getattr(found, part)
@@ -96,7 +97,7 @@ def namespace(name: str) -> Any:
     """The namespace of a name without "tf.", such as "contrib.rnn"; "" for ostinato.tf1 itself.
 
     Raises:
-        NotProvided: There is no such namespace.
+        NotProvided: The namespace is not provided.
     """
     within = f"tf.{name}" if name else "tf"
     if within not in Namespace.known:
@@ -114,8 +115,8 @@ def _nearest(full: str) -> str | None:
     spaces = (space for space in NAMES if space != "tf")
     names = (f"{space}.{leaf}" for space, table in TABLE.items() for leaf in table)
     provided = sorted(
-        {*spaces, *names},
-        # Shorter names come first, then names in this namespace.
+        dict.fromkeys((*spaces, *names)),
+        # Shorter names come first, then names in this namespace, then the order of the table.
         key=lambda f: (f.count("."), not f.startswith(f"{within}.")),
     )
     anywhere = {f.rpartition(".")[2]: f for f in reversed(provided)}
@@ -129,6 +130,12 @@ def _nearest(full: str) -> str | None:
     return None
 
 
+_UNKNOWN = (
+    "it is not among the names that recurrent programs use; docs/tf1-names.md lists those that are "
+    "provided"
+)
+
+
 def missing(within: str, name: str) -> NotProvided:
     """The error for a name that is not provided."""
     full = f"{within}.{name}"
@@ -137,5 +144,5 @@ def missing(within: str, name: str) -> NotProvided:
     )
     if not instead:
         near = _nearest(full)
-        instead = f"the nearest name is {near}" if near else "docs/tf1.md lists the names that are"
+        instead = f"the nearest name is {near}" if near else _UNKNOWN
     return NotProvided(f"{full} is not provided by ostinato.tf1: {instead}.")

@@ -7,14 +7,16 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import InputError
+from .core.conversion import apply, convert_to_tensor
 from .core.dtypes import DTYPES
-from .core.graph import Operation, Tensor, TensorLike, apply, convert_to_tensor, name_scope
+from .core.graph import name_scope
 from .core.registry import define, not_differentiable
 from .core.shape import TensorShape
-from .core.sparse import sparse_to_dense
+from .core.tensors import Operation, Tensor, TensorLike
 from .kernels import candidates
 from .ops import arrays, math, nn
 from .ops.random import op_seeds_now, stream_of
+from .ops.sparse import sparse_to_dense
 from .state.partitions import PartitionedVariable
 
 __all__ = [

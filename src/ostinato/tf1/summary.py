@@ -10,19 +10,13 @@ import numpy as np
 
 from ..errors import ArgumentTypeError, InputError
 from .app import logging
+from .core.conversion import apply, convert_to_tensor
 from .core.dtypes import DTYPES
 from .core.errors import InvalidArgumentError
-from .core.graph import (
-    GraphKeys,
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-    convert_to_tensor,
-    get_default_graph,
-    name_scope,
-)
+from .core.graph import get_default_graph, name_scope
+from .core.graph_keys import GraphKeys
 from .core.registry import define, not_differentiable
+from .core.tensors import Operation, Tensor, TensorLike
 from .files.attributes import make_tensor_proto
 from .files.messages import HistogramProto, Summary, SummaryMetadata
 from .files.png import png_bytes

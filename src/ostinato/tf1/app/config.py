@@ -1,5 +1,6 @@
 """Private: options of sessions that have no effect here, and small parts of other namespaces."""
 
+import json
 import tempfile
 from typing import Any
 
@@ -25,7 +26,7 @@ __all__ = [
 ]
 
 
-class _Options:
+class _IgnoredOptions:
     """Accepts every option, as an argument or as an attribute; none has an effect."""
 
     def __init__(self, **options: Any):
@@ -34,40 +35,40 @@ class _Options:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
-        self.__dict__[name] = found = _Options()
+        self.__dict__[name] = found = _IgnoredOptions()
         return found
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(f'{k}={v!r}' for k, v in vars(self).items())})"
 
 
-class ConfigProto(_Options):
+class ConfigProto(_IgnoredOptions):
     """The configuration of a session. It has no effect: there is one device."""
 
 
-class GPUOptions(_Options):
+class GPUOptions(_IgnoredOptions):
     """Options of a GPU. They have no effect: there is none."""
 
 
-class OptimizerOptions(_Options):
+class OptimizerOptions(_IgnoredOptions):
     """Options of the graph optimizer. They have no effect."""
 
 
-class GraphOptions(_Options):
+class GraphOptions(_IgnoredOptions):
     """Options of a graph. They have no effect."""
 
 
-class RunOptions(_Options):
+class RunOptions(_IgnoredOptions):
     """Options of `Session.run`. They have no effect."""
 
     NO_TRACE, SOFTWARE_TRACE, HARDWARE_TRACE, FULL_TRACE = range(4)
 
 
-class RunMetadata(_Options):
+class RunMetadata(_IgnoredOptions):
     """The trace of `Session.run`. It stays empty."""
 
 
-class ClusterDef(_Options):
+class ClusterDef(_IgnoredOptions):
     """The machines of a cluster. They are not used: sessions run on this machine only."""
 
 
@@ -81,12 +82,22 @@ class HParams:
     """Hyperparameters, as attributes.
 
     Args:
-        hparam_values: The values by name.
+        hparam_def: A protocol message; not provided.
+        model_structure: Accepted for compatibility; ignored.
+        **kwargs: The values by name.
+
+    Raises:
+        InputError: There is an `hparam_def`, or a name is in use.
     """
 
-    def __init__(self, **hparam_values: Any):
+    def __init__(self, hparam_def: Any = None, model_structure: Any = None, **kwargs: Any):
+        if hparam_def is not None:
+            raise InputError(
+                f"hparam_def={hparam_def!r} is not supported: give each value by its name, as in "
+                "HParams(num_units=128)"
+            )
         self._names: list[str] = []
-        for name, value in hparam_values.items():
+        for name, value in kwargs.items():
             self.add_hparam(name, value)
 
     def add_hparam(self, name: str, value: Any) -> None:
@@ -103,8 +114,14 @@ class HParams:
     def set_hparam(self, name: str, value: Any) -> None:
         """Change a hyperparameter."""
         if name not in self._names:
-            raise InputError(f"there is no hyperparameter {name!r}: use add_hparam")
+            raise InputError(f"unknown hyperparameter {name!r}: use add_hparam")
         setattr(self, name, value)
+
+    def del_hparam(self, name: str) -> None:
+        """Remove a hyperparameter."""
+        if name in self._names:
+            self._names.remove(name)
+            delattr(self, name)
 
     def get(self, key: str, default: Any = None) -> Any:
         """A hyperparameter, or the default if it does not exist."""
@@ -119,6 +136,14 @@ class HParams:
         for name, value in values_dict.items():
             self.set_hparam(name, value)
         return self
+
+    def parse_json(self, values_json: str) -> "HParams":
+        """Change hyperparameters as a JSON text says."""
+        return self.override_from_dict(json.loads(values_json))
+
+    def to_json(self, indent: Any = None, separators: Any = None, sort_keys: bool = False) -> str:
+        """All hyperparameters as a JSON text; see `json.dumps`."""
+        return json.dumps(self.values(), indent=indent, separators=separators, sort_keys=sort_keys)
 
     def parse(self, values: str) -> "HParams":
         """Change hyperparameters as a text says: "name=value,name=value"."""

@@ -33,10 +33,18 @@ def _boolean(text: str) -> bool:
 
 
 class _Flag:
-    def __init__(self, name: str, default: Any, help: str | None, parse: Callable, kind: str):  # noqa: A002
+    def __init__(
+        self,
+        name: str,
+        default: Any,
+        help: str | None,  # noqa: A002
+        parse: Callable,
+        kind: str,
+        required: bool = False,
+    ):
         self.name, self.help, self.parse, self.kind = name, help or "", parse, kind
         self.default = self.value = default
-        self.required = False
+        self.required = required
 
 
 class FlagValues:
@@ -127,11 +135,13 @@ class FlagValues:
         raise SystemExit(0)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__flags":  # programs print it
+            return self._flags
         if name.startswith("__"):
             raise AttributeError(name)
         if name not in self._flags:
             raise AttributeError(
-                f"there is no flag {name!r}: define it with tf.app.flags.DEFINE_string and others"
+                f"unknown flag {name!r}: define it with tf.app.flags.DEFINE_string and others"
             )
         if not self._parsed:
             self(sys.argv, known_only=True)
@@ -139,7 +149,7 @@ class FlagValues:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name not in self._flags:
-            raise AttributeError(f"there is no flag {name!r}: define it first")
+            raise AttributeError(f"unknown flag {name!r}: define it first")
         self._flags[name].value = value
 
     def __getitem__(self, name: str) -> _Flag:
@@ -153,11 +163,6 @@ class FlagValues:
 
     def __dir__(self) -> list[str]:
         return sorted(self._flags)
-
-    @property
-    def __flags(self) -> dict[str, Any]:
-        # Old programs print FLAGS.__flags, which Python changes to this name.
-        return self.flag_values_dict()
 
     def _parse_flags(self, args: Sequence[str] | None = None) -> None:
         # Programs before TensorFlow 1.5 call this.
@@ -176,33 +181,118 @@ class FlagValues:
 FLAGS = FlagValues()
 
 
-def _definer(kind: str, parse: Callable) -> Callable:
-    def define(name: str, default: Any, help: str | None, flag_values: Any = None) -> None:  # noqa: A002
-        if isinstance(default, str) and kind != "string":
-            default = FlagValues._parse(_Flag(name, None, help, parse, kind), default)
-        (flag_values or FLAGS)._define(_Flag(name, default, help, parse, kind))
+def _define(
+    name: str,
+    default: Any,
+    help: str | None,  # noqa: A002
+    parse: Callable,
+    kind: str,
+    **to: Any,
+) -> None:
+    flag = _Flag(name, default, help, parse, kind, to["required"])
+    if isinstance(default, str) and kind != "string":
+        flag.default = flag.value = FlagValues._parse(flag, default)
+    to["flag_values"]._define(flag)
 
-    define.__name__ = define.__qualname__ = f"DEFINE_{kind}"
-    define.__doc__ = f"""Define a flag of type {kind}.
+
+def _within(parse: Callable, lower_bound: Any, upper_bound: Any) -> Callable:
+    """A parser that refuses numbers outside of bounds."""
+
+    def checked(text: str) -> Any:
+        value = parse(text)
+        low = lower_bound is not None and value < lower_bound
+        if low or (upper_bound is not None and value > upper_bound):
+            bounds = f"{lower_bound} to {upper_bound}".replace("None", "any")
+            raise ValueError(f"the value should be in the range {bounds}")
+        return value
+
+    return checked
+
+
+def DEFINE_string(  # noqa: N802
+    name: str,
+    default: str | None,
+    help: str | None,  # noqa: A002
+    flag_values: FlagValues = FLAGS,
+    required: bool = False,
+    **args: Any,
+) -> None:
+    """Define a flag of type string.
 
     Args:
         name: The name, as in --name.
         default: The value where the command line has none.
         help: A description.
-        flag_values: The set of flags; None for tf.app.flags.FLAGS.
+        flag_values: The set of flags.
+        required: Whether a command line without the flag is refused.
+        **args: Accepted for compatibility; ignored.
+    """
+    _define(name, default, help, str, "string", flag_values=flag_values, required=required)
+
+
+def _of_numbers(kind: str, parse: Callable) -> Callable:
+    def define(
+        name: str,
+        default: Any,
+        help: str | None,  # noqa: A002
+        lower_bound: Any = None,
+        upper_bound: Any = None,
+        flag_values: FlagValues = FLAGS,
+        required: bool = False,
+        **args: Any,
+    ) -> None:
+        bounded = _within(parse, lower_bound, upper_bound)
+        _define(name, default, help, bounded, kind, flag_values=flag_values, required=required)
+
+    define.__name__ = define.__qualname__ = f"DEFINE_{kind}"
+    define.__doc__ = f"""Define a flag of type {kind}.
+
+    Args:
+        name, default, help, flag_values, required: See `DEFINE_string`.
+        lower_bound, upper_bound: The smallest and the largest value; None for any.
+        **args: Accepted for compatibility; ignored.
     """
     return define
+
+
+def DEFINE_boolean(  # noqa: N802
+    name: str,
+    default: Any,
+    help: str | None,  # noqa: A002
+    flag_values: FlagValues = FLAGS,
+    module_name: str | None = None,
+    required: bool = False,
+    **args: Any,
+) -> None:
+    """Define a flag that is true or false: --name or --noname.
+
+    Args:
+        name, default, help, flag_values, required: See `DEFINE_string`.
+        module_name: Accepted for compatibility; ignored.
+        **args: Accepted for compatibility; ignored.
+    """
+    _define(name, default, help, _boolean, "boolean", flag_values=flag_values, required=required)
+
+
+DEFINE_bool = DEFINE_boolean
+DEFINE_integer = _of_numbers("integer", lambda text: int(text, 0))
+DEFINE_float = _of_numbers("float", float)
 
 
 def _list(text: str) -> list[str]:
     return [part.strip() for part in text.split(",")] if text else []
 
 
-DEFINE_string = _definer("string", str)
-DEFINE_integer = _definer("integer", lambda text: int(text, 0))
-DEFINE_float = _definer("float", float)
-DEFINE_boolean = DEFINE_bool = _definer("boolean", _boolean)
-DEFINE_list = _definer("list", _list)
+def DEFINE_list(  # noqa: N802
+    name: str,
+    default: Any,
+    help: str | None,  # noqa: A002
+    flag_values: FlagValues = FLAGS,
+    required: bool = False,
+    **args: Any,
+) -> None:
+    """Define a flag that is a list of texts, with commas between them; see `DEFINE_string`."""
+    _define(name, default, help, _list, "list", flag_values=flag_values, required=required)
 
 
 def DEFINE_enum(  # noqa: N802
@@ -210,13 +300,18 @@ def DEFINE_enum(  # noqa: N802
     default: str | None,
     enum_values: Sequence[str],
     help: str | None,  # noqa: A002
-    flag_values: Any = None,
+    flag_values: FlagValues = FLAGS,
+    module_name: str | None = None,
+    required: bool = False,
+    **args: Any,
 ) -> None:
     """Define a flag with one of several values.
 
     Args:
-        name, default, help, flag_values: See `DEFINE_string`.
+        name, default, help, flag_values, required: See `DEFINE_string`.
         enum_values: The values.
+        module_name: Accepted for compatibility; ignored.
+        **args: Accepted for compatibility; ignored.
     """
 
     def parse(text: str) -> str:
@@ -224,7 +319,7 @@ def DEFINE_enum(  # noqa: N802
             raise ValueError(f"value should be one of {', '.join(enum_values)}")
         return text
 
-    (flag_values or FLAGS)._define(_Flag(name, default, help, parse, "enum"))
+    flag_values._define(_Flag(name, default, help, parse, "enum", required))
 
 
 def mark_flag_as_required(name: str) -> None:

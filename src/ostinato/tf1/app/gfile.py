@@ -45,9 +45,10 @@ class GFile:
     @property
     def _file(self) -> Any:
         if self._opened is None:
-            text = {} if "b" in self.mode else {"encoding": "utf-8"}
             try:
-                self._opened = open(self.name, self.mode, **text)
+                self._opened = open(
+                    self.name, self.mode, encoding=None if "b" in self.mode else "utf-8"
+                )
             except FileNotFoundError:
                 raise NotFoundError(
                     f"{self.name}; No such file or directory: give the path of a file"
@@ -99,6 +100,10 @@ class GFile:
 
     def __next__(self) -> Any:
         return next(self._file)
+
+    def next(self) -> Any:
+        """The next line."""
+        return next(self)
 
     def __enter__(self) -> "GFile":
         return self

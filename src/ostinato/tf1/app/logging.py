@@ -27,11 +27,20 @@ DEBUG, INFO, WARN = logging.DEBUG, logging.INFO, logging.WARNING
 ERROR, FATAL = logging.ERROR, logging.CRITICAL
 
 _logger = logging.getLogger("ostinato.tf1")
-set_verbosity, get_verbosity = _logger.setLevel, _logger.getEffectiveLevel
+get_verbosity = _logger.getEffectiveLevel
 debug, info, warn, warning = _logger.debug, _logger.info, _logger.warning, _logger.warning
 error, fatal, log = _logger.error, _logger.critical, _logger.log
 
 _counts: dict[str, int] = {}
+
+
+def set_verbosity(v: int) -> None:
+    """Show the messages of a level and above.
+
+    Args:
+        v: The level, such as `tf.logging.INFO`.
+    """
+    _logger.setLevel(v)
 
 
 def vlog(level: int, msg: str, *args: Any) -> None:

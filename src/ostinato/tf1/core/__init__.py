@@ -1,1 +1,1 @@
-"""Private: the graph of a TensorFlow 1 program: operations, control flow, gradients, sessions."""
+"""Private: the graph of a TensorFlow 1 program, its operations and tensors, and sessions."""

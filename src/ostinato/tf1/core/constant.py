@@ -7,9 +7,10 @@ import numpy as np
 
 from ...errors import InputError, OstinatoError, SizeError
 from .dtypes import DTYPES, as_dtype
-from .graph import Operand, Tensor, get_default_graph
+from .graph import get_default_graph
 from .registry import define, definition, not_differentiable
 from .shape import TensorShape
+from .tensors import Operand, Tensor
 
 __all__ = ["as_array", "constant", "constant_value", "constant_value_as_shape", "packs"]
 
@@ -164,7 +165,7 @@ def constant_value(tensor: Any) -> np.ndarray | None:
         sources = [] if t in kept else _sources(t)
         if sources is None or any(s in kept and kept[s] is None for s in sources):
             kept[t] = None
-        if t in kept:
+        if t in kept or sources is None:
             pending.pop()
             continue
         missing = next((s for s in sources if s not in kept), None)
@@ -235,8 +236,14 @@ def constant_value_as_shape(tensor: Any) -> TensorShape:
         begin, end, strides = (constant_value(t) for t in op.inputs[1:])
         before = constant_value_as_shape(op.inputs[0])
         plain = not any(op.attrs[m] for m in ("ellipsis_mask", "new_axis_mask", "shrink_axis_mask"))
-        known = begin is not None and end is not None and strides is not None
-        if before.sizes is not None and plain and known and begin.size == 1:
+        if (
+            before.sizes is not None
+            and plain
+            and begin is not None
+            and end is not None
+            and strides is not None
+            and begin.size == 1
+        ):
             start = None if op.attrs["begin_mask"] else int(begin[0])
             stop = None if op.attrs["end_mask"] else int(end[0])
             return before[start : stop : int(strides[0])]

@@ -30,27 +30,27 @@ class DType:
 
     @property
     def is_ref_dtype(self) -> bool:
-        """Whether it is a variable's dtype."""
+        """True for a variable's dtype."""
         return self.base_dtype is not self
 
     @property
     def is_floating(self) -> bool:
-        """Whether it is a floating-point dtype."""
+        """True for a floating-point dtype."""
         return self.kind == "f"
 
     @property
     def is_complex(self) -> bool:
-        """Whether it is a complex dtype."""
+        """True for a complex dtype."""
         return self.kind == "c"
 
     @property
     def is_integer(self) -> bool:
-        """Whether it is a dtype of whole numbers."""
+        """True for a dtype of whole numbers."""
         return self.kind in "iu"
 
     @property
     def is_bool(self) -> bool:
-        """Whether it is the dtype of truth values."""
+        """True for the dtype of truth values."""
         return self.kind == "b"
 
     @property

@@ -1,4 +1,4 @@
-"""Private: the errors of a run (tf.errors)."""
+"""Private: the errors of a run (tf.errors), and that of a name that is not provided."""
 
 from typing import Any
 
@@ -14,6 +14,7 @@ __all__ = [
     "InternalError",
     "InvalidArgumentError",
     "NotFoundError",
+    "NotProvided",
     "OpError",
     "OutOfRangeError",
     "PermissionDeniedError",
@@ -22,6 +23,10 @@ __all__ = [
     "UnimplementedError",
     "UnknownError",
 ]
+
+
+class NotProvided(OstinatoError, AttributeError):
+    """A name of TensorFlow that ostinato.tf1 does not provide."""
 
 
 class OpError(OstinatoError):

@@ -14,10 +14,10 @@ import numpy as np
 
 from ...errors import OstinatoError
 from .errors import InvalidArgumentError
-from .graph import Operation, Tensor
 from .registry import definition
+from .tensors import Operation, Tensor
 
-__all__ = ["DEAD", "Plan", "Run", "ended", "loop_of"]
+__all__ = ["DEAD", "SessionPlan", "SessionRun", "ended", "loop_of"]
 
 
 class _Dead:
@@ -60,7 +60,7 @@ def ended(op: Operation) -> Tensor:
     return source.inputs[0]
 
 
-class Run:
+class SessionRun:
     """One call of `Session.run`.
 
     Attributes:
@@ -79,7 +79,7 @@ class _Step:
 
     __slots__ = ("compute", "control", "inputs", "op", "outputs", "reads", "slot", "stateful")
 
-    def __init__(self, plan: "Plan", op: Operation):
+    def __init__(self, plan: "SessionPlan", op: Operation):
         kind = definition(op.type)
         self.op, self.stateful = op, kind.stateful
         self.compute = plan.fast.kernel(op.type) if plan.fast else kind.compute
@@ -95,12 +95,12 @@ class _Step:
         # The slots that show whether a control input is dead.
         self.control = [plan.slots[c] for c in op.control_inputs if c in plan.may_be_dead]
 
-    def value(self, run: Run, i: int) -> Any:
+    def value(self, run: SessionRun, i: int) -> Any:
         """The value of an input; of a variable its value, unless the operation takes variables."""
         value = run.values[self.inputs[i]]
         return value.read() if i in self.reads else value
 
-    def run(self, run: Run) -> None:
+    def run(self, run: SessionRun) -> None:
         values = run.values
         given = [values[i] for i in self.inputs]
         op = self.op
@@ -150,7 +150,7 @@ class _Checked:
     def __init__(self, step: _Step):
         self.step = step
 
-    def run(self, run: Run) -> None:
+    def run(self, run: SessionRun) -> None:
         step, values = self.step, run.values
         op, slot = step.op, step.slot
         if any(values[c] is DEAD for c in step.control):
@@ -174,12 +174,12 @@ class _Checked:
             step.run(run)
 
 
-class _Loop:
+class _PlanLoop:
     """A loop of a plan."""
 
     __slots__ = ("body", "condition", "enters", "exits", "merges", "nexts", "test")
 
-    def __init__(self, plan: "Plan", loop: Any, ops: list[Operation]):
+    def __init__(self, plan: "SessionPlan", loop: Any, ops: list[Operation]):
         slot, slots = plan.slot, plan.slots
         merges = [op for op in ops if _is_loop_merge(op)]
         nexts = [op.inputs[1].op for op in merges]
@@ -203,7 +203,7 @@ class _Loop:
         self.condition = plan.compile(condition)
         self.body = plan.compile(body)
 
-    def run(self, run: Run) -> None:
+    def run(self, run: SessionRun) -> None:
         values = run.values
         for outside, inside in self.enters:
             values[inside] = values[outside]
@@ -228,7 +228,7 @@ class _Loop:
             values[slot] = values[source]
 
 
-class _Copy:
+class _CopyStep:
     """An Identity, or the Switch of a loop variable in an iteration that runs."""
 
     __slots__ = ("slot", "source")
@@ -236,12 +236,12 @@ class _Copy:
     def __init__(self, source: int, slot: int):
         self.source, self.slot = source, slot
 
-    def run(self, run: Run) -> None:
+    def run(self, run: SessionRun) -> None:
         run.values[self.slot] = run.values[self.source]
 
 
-class Plan:
-    """What to run for some fetches, in order.
+class SessionPlan:
+    """The operations to run for some fetches, in order.
 
     Args:
         fetches: The tensors and operations that are fetched.
@@ -323,8 +323,8 @@ class Plan:
         return found
 
     def _unit(self, op: Operation, loop: Any) -> Any:
-        """What stands for an operation in the order of a loop: itself, the loop in that loop that
-        it is in, or None for an operation outside.
+        """The unit of an operation in the order of a loop: the operation, the inner loop that it
+        is in, or None for an operation outside.
         """
         at = loop_of(op)
         if at is loop:
@@ -416,7 +416,7 @@ class Plan:
             if not isinstance(unit, Operation):
                 steps.append(self._loop(unit))
             elif unit.type in ("Switch", "RefSwitch") and unit.inputs[1].op.type == "LoopCond":
-                steps.append(_Copy(self.slot(unit.inputs[0]), self.slots[unit] + 1))
+                steps.append(_CopyStep(self.slot(unit.inputs[0]), self.slots[unit] + 1))
             elif unit.type == "LoopCond":
                 continue
             elif unit in self.may_be_dead:
@@ -426,13 +426,13 @@ class Plan:
             elif unit.type in ("NoOp", "ControlTrigger"):
                 continue
             elif unit.type == "Identity" and not unit.inputs[0].dtype.is_ref_dtype:
-                steps.append(_Copy(self.slot(unit.inputs[0]), self.slots[unit]))
+                steps.append(_CopyStep(self.slot(unit.inputs[0]), self.slots[unit]))
             else:
                 steps.append(_Step(self, unit))
         return steps
 
     def _loop(self, loop: Any) -> Any:
-        step = _Loop(self, loop, self.loop_ops(loop))
+        step = _PlanLoop(self, loop, self.loop_ops(loop))
         return self.fast.loop(loop, step) if self.fast else step
 
     def loop_ops(self, loop: Any) -> list[Operation]:
@@ -451,7 +451,7 @@ class Plan:
 
     def run(self, session: Any, feeds: Mapping[Tensor, Any]) -> list:
         """Compute the fetches; None for an operation."""
-        run = Run(session, list(self.initial))
+        run = SessionRun(session, list(self.initial))
         for t, slot in self.feed_slots.items():
             run.values[slot] = feeds[t]
         with np.errstate(all="ignore"):
@@ -460,7 +460,7 @@ class Plan:
         return [None if slot is None else run.values[slot] for slot in self.fetches]
 
 
-def _fast(plan: Plan) -> Any:
+def _fast(plan: SessionPlan) -> Any:
     from ..fast import FastArithmetic  # imported here, because it needs this module and torch
 
     return FastArithmetic(plan)

@@ -8,339 +8,37 @@ order. `registry.py` says what an operation of each type computes.
 
 import numbers
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ...errors import ArgumentTypeError, InputError, OstinatoError
-from .dtypes import DType, as_dtype
-from .shape import TensorShape, as_shape
+from ...errors import InputError
+from .defaults import on_top
+from .errors import NotProvided
+from .registry import definition
+from .shape import as_shape
+from .tensors import IndexedSlices, Operation, Tensor
 
 if TYPE_CHECKING:
-    from .control_flow import ControlFlowContext
+    from ..flow.contexts import ControlFlowContext
 
 __all__ = [
     "Graph",
-    "GraphKeys",
-    "IndexedSlices",
-    "NotProvided",
-    "Operand",
-    "Operation",
-    "Tensor",
-    "TensorLike",
     "add_to_collection",
     "add_to_collections",
-    "apply",
     "colocate_with",
     "container",
     "control_dependencies",
-    "convert_to_tensor",
     "device",
     "get_collection",
     "get_collection_ref",
     "get_default_graph",
-    "get_default_session",
     "init_scope",
     "name_scope",
-    "on_top",
     "op_scope",
     "reset_default_graph",
-    "session_for",
     "set_random_seed",
 ]
-
-TensorLike = Any  # a tensor, a variable, an array, a number or nested lists of numbers
-
-
-class NotProvided(OstinatoError, AttributeError):
-    """A name of TensorFlow that ostinato.tf1 does not provide."""
-
-
-class GraphKeys:
-    """Names of the standard collections of a graph."""
-
-    GLOBAL_VARIABLES = VARIABLES = "variables"
-    LOCAL_VARIABLES = "local_variables"
-    METRIC_VARIABLES = "metric_variables"
-    MODEL_VARIABLES = "model_variables"
-    TRAINABLE_VARIABLES = "trainable_variables"
-    SUMMARIES = "summaries"
-    QUEUE_RUNNERS = "queue_runners"
-    TABLE_INITIALIZERS = "table_initializer"
-    ASSET_FILEPATHS = "asset_filepaths"
-    MOVING_AVERAGE_VARIABLES = "moving_average_variables"
-    REGULARIZATION_LOSSES = "regularization_losses"
-    CONCATENATED_VARIABLES = "concatenated_variables"
-    SAVERS = "savers"
-    WEIGHTS = "weights"
-    BIASES = "biases"
-    ACTIVATIONS = "activations"
-    UPDATE_OPS = "update_ops"
-    LOSSES = "losses"
-    SAVEABLE_OBJECTS = "saveable_objects"
-    RESOURCES = "resources"
-    LOCAL_RESOURCES = "local_resources"
-    TRAINABLE_RESOURCE_VARIABLES = "trainable_resource_variables"
-    INIT_OP = "init_op"
-    LOCAL_INIT_OP = "local_init_op"
-    READY_OP = "ready_op"
-    READY_FOR_LOCAL_INIT_OP = "ready_for_local_init_op"
-    SUMMARY_OP = "summary_op"
-    GLOBAL_STEP = "global_step"
-    EVAL_STEP = "eval_step"
-    TRAIN_OP = "train_op"
-    COND_CONTEXT = "cond_context"
-    WHILE_CONTEXT = "while_context"
-
-
-class Operand:
-    """Base class of tensors and variables, which may stand in arithmetic. The operators are set by
-    `ops/math.py`.
-    """
-
-    __array_priority__ = 100
-    dtype: DType
-    shape: TensorShape
-
-    if TYPE_CHECKING:
-        __add__: Callable[[Any, Any], "Tensor"]
-        __radd__: Callable[[Any, Any], "Tensor"]
-        __sub__: Callable[[Any, Any], "Tensor"]
-        __rsub__: Callable[[Any, Any], "Tensor"]
-        __mul__: Callable[[Any, Any], "Tensor"]
-        __rmul__: Callable[[Any, Any], "Tensor"]
-        __truediv__: Callable[[Any, Any], "Tensor"]
-        __rtruediv__: Callable[[Any, Any], "Tensor"]
-        __floordiv__: Callable[[Any, Any], "Tensor"]
-        __mod__: Callable[[Any, Any], "Tensor"]
-        __pow__: Callable[[Any, Any], "Tensor"]
-        __matmul__: Callable[[Any, Any], "Tensor"]
-        __neg__: Callable[[Any], "Tensor"]
-        __invert__: Callable[[Any], "Tensor"]
-        __and__: Callable[[Any, Any], "Tensor"]
-        __or__: Callable[[Any, Any], "Tensor"]
-        __lt__: Callable[[Any, Any], "Tensor"]
-        __le__: Callable[[Any, Any], "Tensor"]
-        __gt__: Callable[[Any, Any], "Tensor"]
-        __ge__: Callable[[Any, Any], "Tensor"]
-        __getitem__: Callable[[Any, Any], "Tensor"]
-
-    def get_shape(self) -> TensorShape:
-        """The static shape."""
-        return self.shape
-
-
-class Operation:
-    """An operation.
-
-    Attributes:
-        graph, name: Its graph and its name in TensorFlow 1.
-        type: Its type, such as "MatMul"; see `registry.py`.
-        inputs: Its input tensors.
-        control_inputs: Operations that run before it.
-        attrs: Its attributes, such as `transpose_a`.
-        outputs: Its output tensors.
-        context: The loop or branch that it is in, or None.
-    """
-
-    def __init__(
-        self,
-        graph: "Graph",
-        type: str,  # noqa: A002
-        inputs: Sequence["Tensor"],
-        name: str,
-        attrs: Mapping[str, Any],
-        control_inputs: Sequence["Operation"],
-    ):
-        self.graph, self.name, self.type = graph, name, type
-        self.inputs, self.control_inputs = list(inputs), list(control_inputs)
-        self.attrs = dict(attrs)
-        self.outputs: list[Tensor] = []
-        self.context: ControlFlowContext | None = graph.control_flow_context
-        self.original_op: Operation | None = None
-        self._id = graph.last_id = graph.last_id + 1
-        # The place in the user's program that created it, for errors.
-        self.device = ""
-
-    def get_attr(self, name: str) -> Any:
-        """An attribute.
-
-        Raises:
-            InputError: The operation has no such attribute.
-        """
-        if name not in self.attrs:
-            raise InputError(f"Operation {self.name!r} has no attr named {name!r}")
-        return self.attrs[name]
-
-    @property
-    def op(self) -> "Operation":
-        """The operation itself, as for tensors and variables."""
-        return self
-
-    @property
-    def node_def(self) -> Any:
-        """The operation as a NodeDef."""
-        from ..files.graph_def import node_def  # files need this module
-
-        return node_def(self)
-
-    @property
-    def seeds(self) -> tuple[int, int] | None:
-        """For a random operation, its seed and seed2."""
-        return (self.attrs["seed"], self.attrs["seed2"]) if "seed2" in self.attrs else None
-
-    def values(self) -> tuple["Tensor", ...]:
-        """Its output tensors."""
-        return tuple(self.outputs)
-
-    def colocation_groups(self) -> list[bytes]:
-        """The names of operations that it would share a device with."""
-        return [f"loc:@{self.name}".encode()]
-
-    def add_control_input(self, op: "Operation") -> None:
-        """Run another operation before this one."""
-        if op not in self.control_inputs:
-            self.control_inputs.append(op)
-
-    def add_control_inputs(self, ops: Iterable["Operation"]) -> None:
-        """Run other operations before this one."""
-        for op in ops:
-            self.add_control_input(op)
-
-    def update_input(self, index: int, tensor: "Tensor") -> None:
-        """Replace an input."""
-        self.inputs[index] = tensor
-        self.graph.version += 1
-
-    def run(self, feed_dict: Mapping | None = None, session: Any = None) -> None:
-        """Run the operation for its effect, in the given session or the default one."""
-        session_for(session, f"{self.name}.run()").run(self, feed_dict)
-
-    def __repr__(self) -> str:
-        return f"<tf.Operation {self.name!r} type={self.type}>"
-
-    def __str__(self) -> str:
-        return f"name: {self.name!r}\nop: {self.type!r}\n" + "".join(
-            f"input: {t.name.removesuffix(':0')!r}\n" for t in self.inputs
-        )
-
-
-class Tensor(Operand):
-    """A symbolic tensor, whose value a session computes.
-
-    Attributes:
-        op: The operation that computes it.
-        value_index: The number of the output.
-        dtype, shape: The static dtype and shape.
-    """
-
-    def __init__(self, op: Operation, value_index: int, dtype: DType, shape: TensorShape):
-        self.op, self.value_index, self.dtype, self.shape = op, value_index, dtype, shape
-
-    @property
-    def name(self) -> str:
-        """The operation's name and the number of the output."""
-        return f"{self.op.name}:{self.value_index}"
-
-    @property
-    def graph(self) -> "Graph":
-        """The graph of the tensor."""
-        return self.op.graph
-
-    @property
-    def device(self) -> str:
-        """The device, "": there is only one."""
-        return self.op.device
-
-    def set_shape(self, shape: Any) -> None:
-        """Add what is known of the shape.
-
-        Raises:
-            SizeError: The shape is another one.
-        """
-        self.shape = self.shape.merge_with(as_shape(shape))
-
-    def consumers(self) -> list[Operation]:
-        """The operations that it is an input of."""
-        return [o for o in self.graph.operations if any(t is self for t in o.inputs)]
-
-    def eval(self, feed_dict: Mapping | None = None, session: Any = None) -> np.ndarray:
-        """The value of the tensor in a session.
-
-        Args:
-            feed_dict: Values for placeholders.
-            session: The session to run in; None for the default one (`with tf.Session():`, or an
-                InteractiveSession).
-        """
-        return session_for(session, f"{self.name}.eval()").run(self, feed_dict)
-
-    def __bool__(self) -> NoReturn:
-        raise ArgumentTypeError(
-            f"{self} has no value before it is run: it cannot be used in `if`; run it first, "
-            "sess.run(...)"
-        )
-
-    def __iter__(self) -> NoReturn:
-        raise ArgumentTypeError(
-            f"{self} cannot be looped over before it is run; run it first, sess.run(...), or use "
-            f"tf.unstack"
-        )
-
-    def __len__(self) -> NoReturn:
-        raise ArgumentTypeError(
-            f"len() of {self} is not known before it is run; see .shape for the known sizes"
-        )
-
-    def __array__(self, *args: Any, **named: Any) -> NoReturn:
-        raise ArgumentTypeError(
-            f"{self} has no value before it is run: it is not an array; run it first, sess.run(...)"
-        )
-
-    def __str__(self) -> str:
-        shape = "" if self.shape.sizes is None else f", shape={self.shape}"
-        return f'Tensor("{self.name}"{shape}, dtype={self.dtype.name})'
-
-    def __repr__(self) -> str:
-        return f"<tf.Tensor {self.name!r} shape={self.shape} dtype={self.dtype.name}>"
-
-
-class IndexedSlices(Operand):
-    """Some rows of a tensor, such as the gradient of an embedding.
-
-    Attributes:
-        values: The rows, (N, ...).
-        indices: Their numbers, (N,).
-        dense_shape: The shape of the whole tensor, as a tensor, or None.
-    """
-
-    def __init__(self, values: Tensor, indices: Tensor, dense_shape: Tensor | None = None):
-        self.values, self.indices, self.dense_shape = values, indices, dense_shape
-        self.shape = TensorShape(None)
-
-    @property
-    def dtype(self) -> DType:  # type: ignore[override]
-        """The dtype of the rows."""
-        return self.values.dtype
-
-    @property
-    def op(self) -> Operation:
-        """The operation of the rows."""
-        return self.values.op
-
-    @property
-    def name(self) -> str:
-        """The name of the rows."""
-        return self.values.name
-
-    @property
-    def graph(self) -> "Graph":
-        """The graph of the rows."""
-        return self.values.graph
-
-    def __str__(self) -> str:
-        return f"IndexedSlices(indices={self.indices}, values={self.values})"
 
 
 # A scope as TensorFlow accepts it.
@@ -395,8 +93,6 @@ class Graph:
         Raises:
             EngineError: The graph is finalized.
         """
-        from .registry import definition  # the registry needs the types of this module
-
         if self.finalized:
             raise InputError("Graph is finalized and cannot be modified.")
         kind = definition(type)
@@ -419,7 +115,7 @@ class Graph:
         if op.context is not None:
             op.context.add_op(op)
         elif any(t.op.context is not None for t in op.inputs):
-            from .contexts import check_input  # contexts need this module
+            from ..flow.contexts import check_input  # contexts need this module
 
             for t in op.inputs:
                 check_input(op, t.op)
@@ -649,31 +345,13 @@ class _ControlDependencies(AbstractContextManager):
             self.graph.control_flow_context = self.old_context
 
 
-# Stacks of defaults, the current one last; the stack of graphs is never empty.
+# The default graphs, the current one last; never empty.
 graphs: list[Graph] = [Graph()]
-sessions: list = []
-
-
-@contextmanager
-def on_top(stack: list, value: Any) -> Iterator:
-    """Make a graph or a session the default inside a `with`."""
-    stack.append(value)
-    try:
-        yield value
-    finally:
-        if value in stack:
-            # the last one: a value may be on the stack more than once
-            del stack[len(stack) - 1 - stack[::-1].index(value)]
 
 
 def get_default_graph() -> Graph:
     """The graph to which operations are added."""
     return graphs[-1]
-
-
-def get_default_session() -> Any:
-    """The default session, or None."""
-    return sessions[-1] if sessions else None
 
 
 def reset_default_graph() -> None:
@@ -703,19 +381,6 @@ def set_random_seed(seed: int | None) -> None:
     if seed is not None and not isinstance(seed, numbers.Integral):
         raise InputError(f"tf.set_random_seed({seed!r}): give a whole number, such as 777")
     graphs[-1].seed = None if seed is None else int(seed)
-
-
-def session_for(session: Any, call: str) -> Any:
-    """The given session, or the default one.
-
-    Raises:
-        InputError: No session is given or open.
-    """
-    if session is None and not sessions:
-        raise InputError(
-            f"{call} needs a session: write it inside `with tf.Session():`, or pass session=sess"
-        )
-    return sessions[-1] if session is None else session
 
 
 # Functions on the default graph
@@ -758,122 +423,6 @@ def init_scope() -> Iterator[None]:
     scope = graph.scope
     with graph.control_dependencies(None), graph.name_scope(f"{scope}/" if scope else None):
         yield
-
-
-# Converters of other types to tensors, by type; `convert_to_tensor` tries them in order.
-_CONVERTERS: list[tuple[type, Callable]] = []
-
-
-def register_conversion(kind: type, function: Callable) -> None:
-    """Convert values of a type by function(value, dtype, name) in `convert_to_tensor`."""
-    _CONVERTERS.append((kind, function))
-
-
-def convert_to_tensor(
-    value: TensorLike,
-    dtype: Any = None,
-    name: str | None = None,
-    preferred_dtype: Any = None,
-    *,
-    as_ref: bool = False,
-) -> Tensor:
-    """Convert a value to a tensor: a tensor itself, the value of a variable, or a constant.
-
-    Args:
-        value: The value.
-        dtype: The dtype it must have; None for its own.
-        name: The name of the constant.
-        preferred_dtype: The dtype to try first where `dtype` is None.
-        as_ref: For a variable, the variable itself and not its value.
-
-    Raises:
-        InputError: It is a tensor of another dtype.
-    """
-    wanted = None if dtype is None else as_dtype(dtype)
-    if isinstance(value, Tensor):
-        if wanted is not None and wanted.base_dtype != value.dtype.base_dtype:
-            raise InputError(
-                f"{value} has dtype {value.dtype.name} where {wanted.name} is expected: "
-                f"write tf.cast(x, tf.{wanted.base_dtype.name})"
-            )
-        return value
-    for kind, function in _CONVERTERS:
-        if isinstance(value, kind):
-            named = {"as_ref": True} if as_ref else {}
-            return function(value, dtype=wanted, name=name, **named)
-    from .constant import constant, packs  # constants are operations, which need this module
-
-    if wanted is None and preferred_dtype is not None:
-        try:
-            return constant(value, dtype=preferred_dtype, name=name or "Const")
-        except (InputError, TypeError, ValueError):
-            pass
-    if packs(value):
-        from ..ops.arrays import pack_list  # a list with tensors in it is packed
-
-        return pack_list(value, wanted, name)
-    return constant(value, dtype=wanted, name=name or "Const")
-
-
-def apply(
-    type: str,  # noqa: A002
-    inputs: Mapping[str, Any] | None = None,
-    *,
-    name: str | None = None,
-    attrs: Mapping[str, Any] | None = None,
-    dtypes: Mapping[str, Any] | None = None,
-    same: Sequence[str] = (),
-) -> Operation:
-    """Add an operation, as TensorFlow's generated functions do: convert the inputs in a name scope
-    of the operation, each under the name of its argument.
-
-    Args:
-        type: The type of the operation.
-        inputs: Values by argument; a list of values is converted element by element, under the
-            names argument_0, argument_1 and so on.
-        name: The name of the operation; None for its type.
-        attrs: Its attributes.
-        dtypes: The dtypes that some arguments must have, by argument.
-        same: Arguments that must have one dtype: that of the first one that is a tensor, or, if
-            none is, of the first one.
-
-    Returns:
-        The operation; see its `outputs`.
-    """
-    graph = get_default_graph()
-    dtypes = dict(dtypes or {})
-    found: list[Tensor] = []
-    with graph.name_scope(name or type) as scope:
-        shared: DType | None = None
-        for argument, value in (inputs or {}).items():
-            wanted = dtypes.get(argument)
-            in_same = argument in same
-            if in_same and shared is not None:
-                wanted = shared
-            preferred = None
-            if isinstance(value, (list, tuple)) and argument.endswith("*"):
-                stem = argument[:-1]
-                if in_same and shared is None:
-                    shared = next(
-                        (v.dtype.base_dtype for v in value if isinstance(v, Operand)), None
-                    )
-                    wanted = wanted or shared
-                for i, v in enumerate(value):
-                    t = convert_to_tensor(v, wanted, f"{stem}_{i}")
-                    if in_same and shared is None:
-                        shared = wanted = t.dtype.base_dtype
-                    found.append(t)
-                continue
-            if in_same and shared is None and wanted is None and not isinstance(value, Operand):
-                others = (v for a, v in (inputs or {}).items() if a in same)
-                preferred = next(
-                    (v.dtype.base_dtype for v in others if isinstance(v, Operand)), None
-                )
-            t = convert_to_tensor(value, wanted if wanted is not None else preferred, argument)
-            if in_same and shared is None:
-                shared = t.dtype.base_dtype
-            found.append(t)
-        return graph.create_op(type, found, scope, attrs)
 
 
 def add_to_collection(name: Any, value: Any) -> None:

@@ -8,9 +8,9 @@ from ...errors import ArgumentTypeError, InputError
 __all__ = ["assert_same_structure", "flatten", "is_sequence", "map_structure", "pack_sequence_as"]
 
 
-def is_sequence(value: Any) -> bool:
+def is_sequence(o: Any) -> bool:
     """Whether a value is a structure: a list, a tuple or a dict."""
-    return isinstance(value, (Sequence, Mapping)) and not isinstance(value, (str, bytes))
+    return isinstance(o, (Sequence, Mapping)) and not isinstance(o, (str, bytes))
 
 
 def _children(structure: Any) -> Iterator:
@@ -61,31 +61,31 @@ def pack_sequence_as(structure: Any, flat_sequence: Sequence) -> Any:
     return build(structure)
 
 
-def map_structure(function: Callable, *structures: Any, check_types: bool = True) -> Any:
+def map_structure(func: Callable, *structure: Any, check_types: bool = True) -> Any:
     """Apply a function to the leaves of structures.
 
     Args:
-        function: Takes one leaf of each structure.
-        structures: The structures, which are nested in the same way.
+        func: Takes one leaf of each structure.
+        structure: The structures, which are nested in the same way.
         check_types: Whether the types of the sequences must be equal too.
     """
-    for other in structures[1:]:
-        assert_same_structure(structures[0], other, check_types)
-    results = [function(*leaves) for leaves in zip(*map(flatten, structures))]
-    return pack_sequence_as(structures[0], results)
+    for other in structure[1:]:
+        assert_same_structure(structure[0], other, check_types)
+    results = [func(*leaves) for leaves in zip(*map(flatten, structure))]
+    return pack_sequence_as(structure[0], results)
 
 
-def assert_same_structure(first: Any, second: Any, check_types: bool = True) -> None:
+def assert_same_structure(nest1: Any, nest2: Any, check_types: bool = True) -> None:
     """Check that two structures are nested in the same way.
 
     Raises:
         InputError: They are not; an ArgumentTypeError where the types of the sequences differ.
     """
-    problem = _difference(first, second, check_types)
+    problem = _difference(nest1, nest2, check_types)
     if problem:
         raise (ArgumentTypeError if problem == "types" else InputError)(
             f"The two structures don't have the same nested structure (their {problem} differ): "
-            f"{_outline(first)} and {_outline(second)}; give both the same structure"
+            f"{_outline(nest1)} and {_outline(nest2)}; give both the same structure"
         )
 
 

@@ -4,11 +4,13 @@ A type is defined next to the function that creates its operations, in `ops/`:
 
     define("MatMul", outputs=_product_outputs, compute=_product)
 
-    @gradient("MatMul")
-    def _matmul_gradient(op, grad): ...
+The gradient of an operation is made of operations, as in TensorFlow. It is one rule for each type.
+The rules use the functions of `ops/`; therefore they are in a package of their own, `rules/`:
 
-The gradient of an operation is made of operations, as in TensorFlow. It is one rule for each type;
-`gradients.py` walks the graph.
+    @gradient("MatMul")
+    def _mat_mul_gradient(op, grad): ...
+
+`flow/gradients.py` walks the graph.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,9 +19,18 @@ from typing import Any
 
 from ...errors import EngineError
 from .dtypes import DType
-from .graph import Operation
+from .tensors import Operation
 
-__all__ = ["Definition", "define", "definition", "gradient", "known", "not_differentiable"]
+__all__ = [
+    "Definition",
+    "define",
+    "definition",
+    "differentiable",
+    "gradient",
+    "gradient_rule",
+    "known",
+    "not_differentiable",
+]
 
 # The dtype and the shape of each output.
 Outputs = Callable[[Operation], Iterable[tuple[DType, Any]]]
@@ -39,10 +50,6 @@ class Definition:
             constant.
         takes_references: Whether it takes variables themselves, as an Assign does, where other
             operations take their values.
-        gradient: Takes the operation and the gradient of each output (None where nothing depends
-            on it), and returns the gradient of each input or None; None for types that no gradient
-            passes.
-        differentiable: Whether it is known what the gradient is.
     """
 
     type: str
@@ -50,11 +57,13 @@ class Definition:
     compute: Callable | None = None
     stateful: bool = False
     takes_references: bool = False
-    gradient: Callable | None = None
-    differentiable: bool = False
 
 
 _DEFINITIONS: dict[str, Definition] = {}
+# A rule takes the operation and the gradient of each output (None where nothing depends on it),
+# and returns the gradient of each input, or None for those that have none. It is None for types
+# that no gradient passes.
+_RULES: dict[str, Callable | None] = {}
 
 
 def define(
@@ -75,8 +84,7 @@ def gradient(*types: str) -> Callable:
 
     def register(function: Callable) -> Callable:
         for name in types:
-            _DEFINITIONS[name].gradient = function
-            _DEFINITIONS[name].differentiable = True
+            _RULES[name] = function
         return function
 
     return register
@@ -85,7 +93,17 @@ def gradient(*types: str) -> Callable:
 def not_differentiable(*types: str) -> None:
     """Say that no gradient passes operations of some types."""
     for name in types:
-        _DEFINITIONS[name].differentiable = True
+        _RULES[name] = None
+
+
+def differentiable(type: str) -> bool:  # noqa: A002
+    """True if the gradient of a type is known."""
+    return type in _RULES
+
+
+def gradient_rule(type: str) -> Callable | None:  # noqa: A002
+    """The rule of a differentiable type; None where no gradient passes."""
+    return _RULES[type]
 
 
 def definition(type: str) -> Definition:  # noqa: A002

@@ -9,17 +9,11 @@ import numpy as np
 from ...errors import EngineError, SizeError
 from .arithmetic import arithmetic
 from .constant import as_array
+from .defaults import on_top, sessions
 from .errors import InvalidArgumentError
-from .executor import DEAD, Plan
-from .graph import (
-    Graph,
-    IndexedSlices,
-    Operation,
-    Tensor,
-    get_default_graph,
-    on_top,
-    sessions,
-)
+from .executor import DEAD, SessionPlan
+from .graph import Graph, get_default_graph
+from .tensors import IndexedSlices, Operation, Tensor
 
 __all__ = ["IndexedSlicesValue", "InteractiveSession", "Session"]
 
@@ -80,7 +74,7 @@ class Session:
         self.streams: dict[Operation, Any] = {}
         self.resources: dict[Any, Any] = {}
         self.closed = False
-        self._plans: dict[Any, Plan] = {}
+        self._plans: dict[Any, SessionPlan] = {}
         self._version = -1
         self._context: ExitStack | None = None
 
@@ -133,12 +127,12 @@ class Session:
         results = iter(self._plan(wanted, feeds).run(self, feeds))
         return self._answer(fetches, results, iter(wanted))
 
-    def _plan(self, wanted: list[Tensor | Operation], feeds: Mapping[Tensor, Any]) -> Plan:
+    def _plan(self, wanted: list[Tensor | Operation], feeds: Mapping[Tensor, Any]) -> SessionPlan:
         if self._version != self.graph.version:
             self._plans, self._version = {}, self.graph.version
         key = (tuple(wanted), frozenset(feeds), arithmetic())
         if key not in self._plans:
-            self._plans[key] = Plan(wanted, feeds, arithmetic())
+            self._plans[key] = SessionPlan(wanted, feeds, arithmetic())
         return self._plans[key]
 
     def make_callable(

@@ -167,7 +167,10 @@ class TensorShape:
 
     def num_elements(self) -> int | None:
         """The number of elements, if every size is known."""
-        return int(np.prod(self.sizes, dtype=np.int64)) if self.is_fully_defined() else None
+        if self.sizes is None:
+            return None
+        sizes = [n for n in self.sizes if n is not None]
+        return int(np.prod(sizes, dtype=np.int64)) if len(sizes) == len(self.sizes) else None
 
     def is_compatible_with(self, other: Any) -> bool:
         """Whether both may be the same shape."""
@@ -205,10 +208,34 @@ class TensorShape:
         return self.merge_with(TensorShape([None] * rank))
 
     def with_rank_at_least(self, rank: int) -> "TensorShape":
-        """The shape, which must have at least so many dimensions."""
+        """The shape, which must have at least this number of dimensions."""
         if self.sizes is not None and len(self.sizes) < rank:
             raise SizeError(f"Shape {self} must have rank at least {rank}")
         return self
+
+    def with_rank_at_most(self, rank: int) -> "TensorShape":
+        """The shape, which must have at most this number of dimensions."""
+        if self.sizes is not None and len(self.sizes) > rank:
+            raise SizeError(f"Shape {self} must have rank at most {rank}")
+        return self
+
+    def most_specific_compatible_shape(self, other: Any) -> "TensorShape":
+        """The shape that both are: sizes that differ are unknown."""
+        other = TensorShape(other)
+        if self.sizes is None or other.sizes is None or len(self.sizes) != len(other.sizes):
+            return TensorShape(None)
+        return TensorShape([a if a == b else None for a, b in zip(self.sizes, other.sizes)])
+
+    def assert_same_rank(self, other: Any) -> None:
+        """Raise a SizeError where the numbers of dimensions differ."""
+        other = TensorShape(other)
+        if None not in (self.ndims, other.ndims) and self.ndims != other.ndims:
+            raise SizeError(f"Shapes {self} and {other} must have the same rank")
+
+    def assert_is_fully_defined(self) -> None:
+        """Raise a SizeError where a size is unknown."""
+        if not self.is_fully_defined():
+            raise SizeError(f"Shape {self} is not fully defined: give every size")
 
     def assert_has_rank(self, rank: int) -> None:
         """Raise a SizeError where the number of dimensions differs."""

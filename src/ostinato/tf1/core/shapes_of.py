@@ -8,8 +8,8 @@ import numpy as np
 
 from ...errors import SizeError
 from .dtypes import DType
-from .graph import Operand, Operation, Tensor
 from .shape import TensorShape
+from .tensors import Operand, Operation, Tensor
 
 __all__ = [
     "axes_of",

@@ -1,8 +1,6 @@
 """Private: datasets and their iterators (tf.data).
 
-The elements of a dataset are computed in Python when an iterator asks for them. The functions given
-to `map` and `filter` are TensorFlow's: they are called once, with placeholders, in a graph of their
-own, which is run for each element.
+The elements of a dataset are computed in Python when an iterator asks for them.
 """
 
 import itertools
@@ -14,82 +12,23 @@ import numpy as np
 
 from ...errors import InputError
 from ..core import nest
-from ..core.constant import as_array, constant, constant_value
+from ..core.constant import as_array, constant_value
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import DTYPES, as_dtype
-from ..core.executor import Plan
-from ..core.graph import Graph, Operation, Tensor, convert_to_tensor, get_default_graph
-from ..core.shape import TensorShape, as_shape
+from ..core.graph import get_default_graph
+from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..kernels.random import op_seeds, philox
+from .element_functions import Element, ElementFunction, flat_shapes
 
-__all__ = ["Dataset", "Pass", "TextLineDataset", "flat_shapes"]
-
-Element = list[np.ndarray]  # the values of a structure, in order
-
-
-class _FunctionGraph(Graph):
-    """The graph of a function that is called for each element. Constants of the program may stand
-    in it; other tensors may not.
-    """
-
-    def create_op(
-        self,
-        type: str,  # noqa: A002
-        inputs: Any = (),
-        name: str | None = None,
-        attrs: Any = None,
-    ) -> Operation:
-        return super().create_op(type, [self._own(t) for t in inputs], name, attrs)
-
-    def _own(self, tensor: Tensor) -> Tensor:
-        if tensor.graph is self:
-            return tensor
-        value = constant_value(tensor)
-        if value is None:
-            raise InputError(
-                f"the function of a dataset uses {tensor}, whose value changes from run to run: "
-                "use constants, or apply the function to the iterator's next element"
-            )
-        with self.as_default():
-            return constant(value)
+__all__ = ["Dataset", "IteratorPass", "TextLineDataset"]
 
 
-class Pass(NamedTuple):
+class IteratorPass(NamedTuple):
     """One pass of an iterator over a dataset: the session, and the values of its sources."""
 
     session: Any
     values: Mapping[Tensor, Any]
-
-
-class _Function:
-    """A TensorFlow function on one element."""
-
-    def __init__(self, function: Callable, types: Any, shapes: Any):
-        self.graph = _FunctionGraph()
-        self.graph.seed = get_default_graph().seed
-        from ..ops import arrays
-
-        with self.graph.as_default():
-            flat = zip(nest.flatten(types), flat_shapes(types, shapes))
-            self.inputs = [arrays.placeholder(t, s) for t, s in flat]
-            given = nest.pack_sequence_as(types, self.inputs)
-            plain = isinstance(given, tuple) and not hasattr(given, "_fields")
-            result = function(*given) if plain else function(given)
-            if isinstance(result, list):
-                result = tuple(result)
-            self.structure = nest.map_structure(convert_to_tensor, result)
-            self.outputs = nest.flatten(self.structure)
-        self.plan = Plan(self.outputs, self.inputs)
-
-    def __call__(self, session: Any, element: Element) -> Element:
-        return self.plan.run(session, dict(zip(self.inputs, element)))
-
-
-def flat_shapes(types: Any, shapes: Any) -> list[TensorShape]:
-    if not nest.is_sequence(types):
-        return [as_shape(shapes)]
-    parts = [types[k] for k in sorted(types)] if isinstance(types, dict) else types
-    below = [shapes[k] for k in sorted(shapes)] if isinstance(shapes, dict) else shapes
-    return [s for t, n in zip(parts, below) for s in flat_shapes(t, n)]
 
 
 def _flatten_up_to(types: Any, value: Any) -> list:
@@ -114,14 +53,14 @@ class Dataset:
     Attributes:
         output_types, output_shapes, output_classes: The dtypes, shapes and classes of an element,
             in its structure.
-        sources: The tensors of which the elements are made.
+        sources: The tensors that the elements are made of.
     """
 
     def __init__(
         self,
         types: Any,
         shapes: Any,
-        elements: Callable[[Pass], Iterable[Element]],
+        elements: Callable[[IteratorPass], Iterable[Element]],
         sources: Iterable[Tensor] = (),
     ):
         self.output_types, self.output_shapes = types, shapes
@@ -136,7 +75,7 @@ class Dataset:
     def _shapes(self) -> list[TensorShape]:
         return flat_shapes(self.output_types, self.output_shapes)
 
-    def _same(self, elements: Callable[[Pass], Iterable[Element]]) -> "Dataset":
+    def _same(self, elements: Callable[[IteratorPass], Iterable[Element]]) -> "Dataset":
         return Dataset(self.output_types, self.output_shapes, elements, self.sources)
 
     # Sources
@@ -170,7 +109,7 @@ class Dataset:
         types = nest.pack_sequence_as(structure, [t.dtype.base_dtype for t in values])
         shapes = nest.pack_sequence_as(structure, [t.shape[1:] for t in values])
 
-        def elements(of: Pass) -> Iterable[Element]:
+        def elements(of: IteratorPass) -> Iterable[Element]:
             for row in zip(*(of.values[t] for t in values)):
                 yield [_bytes(v) if isinstance(v, bytes) else np.asarray(v) for v in row]
 
@@ -192,7 +131,7 @@ class Dataset:
             output_shapes = nest.map_structure(lambda _: TensorShape(None), types)
         given = () if args is None else tuple(constant_value(a) for a in args)
 
-        def elements(of: Pass) -> Iterable[Element]:
+        def elements(of: IteratorPass) -> Iterable[Element]:
             for value in generator(*given):
                 yield [
                     as_array(v, t)
@@ -222,7 +161,7 @@ class Dataset:
         types = nest.map_structure(lambda d: d.output_types, datasets)
         shapes = nest.map_structure(lambda d: d.output_shapes, datasets)
 
-        def elements(of: Pass) -> Iterable[Element]:
+        def elements(of: IteratorPass) -> Iterable[Element]:
             for row in zip(*(d.elements(of) for d in parts)):
                 yield [v for element in row for v in element]
 
@@ -243,7 +182,7 @@ class Dataset:
         """The dataset several times, or without end for None and -1."""
         times = -1 if count is None else _number(count)
 
-        def elements(of: Pass) -> Iterable[Element]:
+        def elements(of: IteratorPass) -> Iterable[Element]:
             for _ in itertools.count() if times < 0 else range(times):
                 empty = True
                 for element in self.elements(of):
@@ -282,11 +221,12 @@ class Dataset:
         graph, size = get_default_graph(), _number(buffer_size)
         seeds = op_seeds(graph.seed, None if seed is None else _number(seed), graph.last_id)
         if seeds == (0, 0):
-            seeds = tuple(int(n) for n in np.random.SeedSequence().generate_state(2))
+            first, second = np.random.SeedSequence().generate_state(2)
+            seeds = int(first), int(second)
         again = reshuffle_each_iteration is None or reshuffle_each_iteration
         passes = _words(*seeds)
 
-        def elements(of: Pass) -> Iterable[Element]:
+        def elements(of: IteratorPass) -> Iterable[Element]:
             words = _words(next(passes), next(passes)) if again else _words(*seeds)
             source = iter(self.elements(of))
             buffer = list(itertools.islice(source, size))
@@ -314,7 +254,7 @@ class Dataset:
         kept: list[Element] = []
         done: list[bool] = []
 
-        def elements(of: Pass) -> Iterable[Element]:
+        def elements(of: IteratorPass) -> Iterable[Element]:
             if done:
                 yield from kept
                 return
@@ -351,13 +291,14 @@ class Dataset:
             TensorShape([size if drop else None]).concatenate(s) for s in shapes or self._shapes
         ]
 
-        def elements(of: Pass) -> Iterable[Element]:
+        def elements(of: IteratorPass) -> Iterable[Element]:
             source = iter(self.elements(of))
             while rows := list(itertools.islice(source, size)):
                 if len(rows) == size or not drop:
                     yield [join(i, arrays) for i, arrays in enumerate(zip(*rows))]
 
-        return Dataset(self.output_types, nest.pack_sequence_as(self.output_types, outer), elements)
+        shapes = nest.pack_sequence_as(self.output_types, outer)
+        return Dataset(self.output_types, shapes, elements, self.sources)
 
     def padded_batch(
         self,
@@ -407,7 +348,7 @@ class Dataset:
             map_func: Takes the parts of an element and returns a structure of tensors.
             num_parallel_calls: Accepted for compatibility; ignored.
         """
-        function = _Function(map_func, self.output_types, self.output_shapes)
+        function = ElementFunction(map_func, self.output_types, self.output_shapes)
         return Dataset(
             nest.map_structure(lambda t: t.dtype.base_dtype, function.structure),
             nest.map_structure(lambda t: t.shape, function.structure),
@@ -417,7 +358,7 @@ class Dataset:
 
     def filter(self, predicate: Callable) -> "Dataset":
         """The elements for which a TensorFlow function is true."""
-        function = _Function(predicate, self.output_types, self.output_shapes)
+        function = ElementFunction(predicate, self.output_types, self.output_shapes)
         return self._same(lambda of: (e for e in self.elements(of) if function(of.session, e)[0]))
 
     # Iterators
@@ -453,11 +394,12 @@ class TextLineDataset(Dataset):
         filenames: Any,
         compression_type: Any = None,
         buffer_size: Any = None,
+        *,
         num_parallel_reads: Any = None,
     ):
         paths = np.ravel(as_array(filenames))
 
-        def elements(of: Pass) -> Iterable[Element]:
+        def elements(of: IteratorPass) -> Iterable[Element]:
             for path in paths:
                 with open(path, "rb") as file:
                     for line in file:

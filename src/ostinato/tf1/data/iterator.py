@@ -6,11 +6,13 @@ from ...errors import InputError
 from ..core import nest
 from ..core.dtypes import as_dtype
 from ..core.errors import FailedPreconditionError, OutOfRangeError
-from ..core.executor import Plan
-from ..core.graph import Operation, Tensor, get_default_graph
+from ..core.executor import SessionPlan
+from ..core.graph import get_default_graph
 from ..core.registry import define, not_differentiable
 from ..core.shape import TensorShape
-from .dataset import Dataset, Pass, flat_shapes
+from ..core.tensors import Operation, Tensor
+from .dataset import Dataset, IteratorPass
+from .element_functions import flat_shapes
 
 __all__ = ["Iterator"]
 
@@ -24,7 +26,7 @@ define(
     "MakeIterator",
     lambda op: [],
     lambda run, op, *values: op.attrs["iterator"].start(
-        op.attrs["dataset"], Pass(run.session, dict(zip(op.inputs, values)))
+        op.attrs["dataset"], IteratorPass(run.session, dict(zip(op.inputs, values)))
     ),
     stateful=True,
 )
@@ -106,7 +108,7 @@ class Iterator:
         op = get_default_graph().create_op("IteratorGetNext", [], name or "IteratorGetNext", attrs)
         return nest.pack_sequence_as(self.output_types, op.outputs)
 
-    def start(self, dataset: Dataset, of: Pass) -> tuple:
+    def start(self, dataset: Dataset, of: IteratorPass) -> tuple:
         """Start on a dataset."""
         of.session.resources[self] = iter(dataset.elements(of))
         return ()
@@ -116,7 +118,7 @@ class Iterator:
 
         Raises:
             FailedPreconditionError: The iterator was not started.
-            OutOfRangeError: There are no further elements.
+            OutOfRangeError: The dataset is at its end.
         """
         if self not in session.resources:
             if self._dataset is None:
@@ -125,8 +127,8 @@ class Iterator:
                     "sess.run(iterator.initializer) first"
                 )
             sources = self._dataset.sources
-            values = Plan(sources, ()).run(session, {})
-            self.start(self._dataset, Pass(session, dict(zip(sources, values))))
+            values = SessionPlan(sources, ()).run(session, {})
+            self.start(self._dataset, IteratorPass(session, dict(zip(sources, values))))
         try:
             return tuple(next(session.resources[self]))
         except StopIteration:

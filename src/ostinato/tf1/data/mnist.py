@@ -77,7 +77,7 @@ def _read(folder: Path, name: str, magic: int, dimensions: int) -> np.ndarray:
         path = path.with_suffix("")
     if not path.exists():
         raise InputError(
-            f"read_data_sets({str(folder)!r}): there is no {name}, and files are not downloaded; "
+            f"read_data_sets({str(folder)!r}): {name} is missing, and files are not downloaded; "
             f"put {', '.join(_FILES)} there (https://yann.lecun.com/exdb/mnist/)"
         )
     with gzip.open(path) if path.suffix == ".gz" else open(path, "rb") as file:
@@ -102,7 +102,7 @@ def read_data_sets(
     reshape: bool = True,
     validation_size: int = 5000,
     seed: int | None = None,
-    source_url: str = "",
+    source_url: str = "https://storage.googleapis.com/cvdf-datasets/mnist/",
 ) -> Datasets:
     """The MNIST files in a directory. They are not downloaded.
 

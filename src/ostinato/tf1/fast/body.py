@@ -8,13 +8,13 @@ import numpy as np
 
 from ...language.graph import Builder, Node, Size
 from ..core.dtypes import DTYPES
-from ..core.graph import Operation, Tensor
+from ..core.tensors import Operation, Tensor
 
 __all__ = [
     "Below",
     "Body",
     "Counter",
-    "Draw",
+    "RandomDraw",
     "Ended",
     "Factor",
     "Flow",
@@ -129,7 +129,7 @@ class Input:
 
 
 @dataclass(frozen=True)
-class Draw:
+class RandomDraw:
     """An operation that draws random numbers (B, units) in each step.
 
     Attributes:
@@ -159,7 +159,7 @@ class Output:
 
 
 class Body:
-    """What the tensors of a loop stand for.
+    """The meaning of the tensors of a loop.
 
     Attributes:
         builder: Of the nodes of the step.
@@ -174,7 +174,7 @@ class Body:
         self.values: dict[Tensor, Any] = {}
         self.merges = [op for op in self.ops if op.type == "Merge"]
         self.inputs: list[Input] = []
-        self.draws: list[Draw] = []
+        self.draws: list[RandomDraw] = []
         self.names: dict[tuple[Factor, int], str] = {}
 
     def weight(self, factor: Factor, rank: int) -> str:
@@ -182,7 +182,7 @@ class Body:
         return self.names.setdefault((factor, rank), f"w{len(self.names)}")
 
     def node(self, value: Any) -> Node | None:
-        """A value as a node of the step; None if it is no value of rows."""
+        """A value as a node of the step; None if it is not a value of rows."""
         if isinstance(value, Node):
             return value
         if isinstance(value, np.ndarray) and value.dtype == np.float32 and value.ndim == 0:

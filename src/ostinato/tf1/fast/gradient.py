@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..core.executor import ended
-from ..core.graph import Operation, Tensor
+from ..core.tensors import Operation, Tensor
 from .body import NotARecurrence
 from .recurrence import Recurrence
 
@@ -31,7 +31,7 @@ class GradientArray:
 
 @dataclass
 class GradientLoop:
-    """What a loop of gradients takes and gives.
+    """The inputs and results of a loop of gradients.
 
     Attributes:
         output: The gradients of the output, or None if they are not needed.
@@ -51,7 +51,7 @@ _ARRAYS = ("TensorArrayReadV3", "TensorArrayWriteV3")
 
 
 def read_gradient_loop(loop: Any, ops: Sequence[Operation], forward: Recurrence) -> GradientLoop:
-    """What a loop of gradients takes and gives.
+    """Read the inputs and results of a loop of gradients.
 
     Args:
         loop: The loop.

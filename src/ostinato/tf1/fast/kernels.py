@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core.graph import Operation
 from ..core.registry import definition
+from ..core.tensors import Operation
 
 __all__ = ["as_array", "as_tensor", "kernel"]
 
@@ -114,7 +114,7 @@ _FUNCTIONS: dict[str, Callable] = {
 
 @functools.cache
 def kernel(type: str) -> Callable | None:  # noqa: A002
-    """What computes an operation of a type; see `Definition.compute`."""
+    """The function that computes an operation of a type; see `Definition.compute`."""
     exact, function = definition(type).compute, _FUNCTIONS.get(type)
     if function is None or exact is None:
         return exact

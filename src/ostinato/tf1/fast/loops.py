@@ -12,11 +12,11 @@ import numpy as np
 import torch
 
 from ... import engines
-from ..core.executor import Run, ended, loop_of
-from ..core.graph import Operation, Tensor
+from ..core.executor import SessionRun, ended, loop_of
 from ..core.registry import definition
+from ..core.tensors import Operation, Tensor
 from ..state.ops import Reference
-from .body import Draw, Factor, NotARecurrence
+from .body import Factor, NotARecurrence, RandomDraw
 from .gradient import GradientArray, GradientLoop, read_gradient_loop
 from .kernels import as_array, as_tensor, kernel
 from .recurrence import Recurrence, read_loop
@@ -35,10 +35,10 @@ class FastArithmetic:
 
     def __init__(self, plan: Any):
         self.plan = plan
-        self._gradients: dict[Any, tuple[_Forward, GradientLoop]] = {}
+        self._gradients: dict[Any, tuple[_RecurrenceStep, GradientLoop]] = {}
 
     def kernel(self, type: str) -> Callable | None:  # noqa: A002
-        """What computes an operation; see `Definition.compute`."""
+        """The function that computes an operation; see `Definition.compute`."""
         return kernel(type)
 
     def loop(self, loop: Any, ordinary: Any) -> Any:
@@ -49,7 +49,7 @@ class FastArithmetic:
             ordinary: The step that runs it operation by operation.
         """
         if loop in self._gradients:
-            return _Backward(self.plan, *self._gradients[loop], ordinary)
+            return _GradientStep(self.plan, *self._gradients[loop], ordinary)
         if loop.grad_state is not None:
             return ordinary
         try:
@@ -62,7 +62,7 @@ class FastArithmetic:
             self._check_stacks({loop, *gradients})
         except NotARecurrence:
             return ordinary
-        forward = _Forward(self.plan, loop, recurrence, list(gradients.values()), ordinary)
+        forward = _RecurrenceStep(self.plan, loop, recurrence, list(gradients.values()), ordinary)
         self._gradients |= {g: (forward, found) for g, found in gradients.items()}
         return forward
 
@@ -116,7 +116,7 @@ class _Call:
         self.uses = uses
 
 
-class _Forward:
+class _RecurrenceStep:
     """A step that runs a recurrence."""
 
     def __init__(
@@ -157,7 +157,7 @@ class _Forward:
             self.needed |= {enter for enter in r.states if enter in wanted}
             self.needed |= {name for name, f in r.factors.items() if f.enter in wanted}
 
-    def run(self, run: Run) -> None:
+    def run(self, run: SessionRun) -> None:
         values = run.values
         values[self.call] = None
         steps = self._steps(values)
@@ -191,7 +191,7 @@ class _Forward:
             bounds.append(self.most)
         return max(0, min(bounds))
 
-    def _given(self, run: Run, steps: int) -> tuple | None:
+    def _given(self, run: SessionRun, steps: int) -> tuple | None:
         """The inputs, the states, the weights and the lengths; None if they do not fit."""
         r, values = self.recurrence, run.values
         rows = [values[slot].rows() for slot in self.arrays]
@@ -244,7 +244,7 @@ class _Forward:
                 values[slot] = _FLOW
 
 
-def _draw(run: Run, draw: Draw, leading: tuple[int, int], steps: int) -> np.ndarray:
+def _draw(run: SessionRun, draw: RandomDraw, leading: tuple[int, int], steps: int) -> np.ndarray:
     """The random numbers of all steps, as the operation draws them step by step."""
     compute, shape = definition(draw.op.type).compute, np.array([leading[1], draw.units], np.int32)
     rows = np.zeros((*leading, draw.units), np.float32)
@@ -254,7 +254,7 @@ def _draw(run: Run, draw: Draw, leading: tuple[int, int], steps: int) -> np.ndar
 
 
 def _value_of(plan: Any, factor: Factor, shape: tuple) -> Callable[[list], torch.Tensor]:
-    """What reads a factor in a run, in the shape of its weight."""
+    """A function that reads a factor in a run, in the shape of its weight."""
     part = tuple(slice(start, stop) for start, stop in factor.view)
     if factor.op.type == "Const":
         array = factor.op.attrs["value"][part].reshape(shape)
@@ -269,10 +269,10 @@ def _value_of(plan: Any, factor: Factor, shape: tuple) -> Callable[[list], torch
     return read
 
 
-class _Backward:
+class _GradientStep:
     """A step that computes the gradients of a recurrence."""
 
-    def __init__(self, plan: Any, forward: _Forward, gradient: GradientLoop, ordinary: Any):
+    def __init__(self, plan: Any, forward: _RecurrenceStep, gradient: GradientLoop, ordinary: Any):
         self.forward, self.gradient, self.ordinary = forward, gradient, ordinary
         self.slot = plan.slot
         r = forward.recurrence
@@ -288,7 +288,7 @@ class _Backward:
         ]
         self.exits = [(plan.slots[end], enter) for end, enter in gradient.exits.items()]
 
-    def run(self, run: Run) -> None:
+    def run(self, run: SessionRun) -> None:
         values = run.values
         call = values[self.forward.call]
         if call is None:
@@ -306,11 +306,11 @@ class _Backward:
                 parts = [(f, found[name]) for name, f in factors.items() if f.enter is enter]
                 values[slot] = _joined(parts) if parts else _FLOW
 
-    def _array(self, run: Run, array: GradientArray) -> Any:
+    def _array(self, run: SessionRun, array: GradientArray) -> Any:
         source = array.op.attrs["source"]
         return run.values[self.slot(array.handle)].gradient(array.op, source)
 
-    def _gradients(self, run: Run, call: _Call) -> dict[Any, np.ndarray]:
+    def _gradients(self, run: SessionRun, call: _Call) -> dict[Any, np.ndarray]:
         """The gradient of everything that is wanted."""
         pairs = []
         if self.gradient.output is not None:

@@ -8,13 +8,12 @@ import numpy as np
 from ...language.graph import ONE, Node, Size
 from ..core.constant import constant_value
 from ..core.dtypes import DTYPES
-from ..core.graph import Operation, Tensor
 from ..core.registry import definition
+from ..core.tensors import Operation, Tensor
 from .body import (
     Below,
     Body,
     Counter,
-    Draw,
     Ended,
     Factor,
     Flow,
@@ -23,6 +22,7 @@ from .body import (
     NotARecurrence,
     Output,
     Outside,
+    RandomDraw,
     is_float,
 )
 
@@ -136,7 +136,7 @@ def _random(body: Body, op: Operation, shape: Any) -> Any:
     if not is_float(t, 2) or not (of_rows or isinstance(shape, np.ndarray)):
         return None
     name, units = f"r{len(body.draws)}", t.shape.as_list()[1]
-    body.draws.append(Draw(name, op, None if of_rows else int(shape[0]), units))  # type: ignore[arg-type]
+    body.draws.append(RandomDraw(name, op, None if of_rows else int(shape[0]), units))  # type: ignore[arg-type]
     return body.builder.node("input", (), name, Size(units))
 
 

@@ -16,12 +16,11 @@ from typing import Any
 
 from ...language.graph import Graph, Node, Size, Weight, walk
 from ..core.dtypes import DTYPES
-from ..core.graph import Operation, Tensor
+from ..core.tensors import Operation, Tensor
 from .body import (
     Below,
     Body,
     Counter,
-    Draw,
     Factor,
     Flow,
     Input,
@@ -29,6 +28,7 @@ from .body import (
     NotARecurrence,
     Output,
     Outside,
+    RandomDraw,
     is_float,
 )
 from .operations import RULES
@@ -43,7 +43,7 @@ class Recurrence:
     Attributes:
         graph: One step.
         bounds: Tensors outside, or numbers; the smallest is the number of steps.
-        counters: The Enters of the counters, each of which has to begin with 0.
+        counters: The Enters of the counters, which have to begin with 0.
         inputs: The TensorArrays that are read, in the order of the graph's inputs.
         draws: The random operations, the graph's inputs after `inputs`.
         states: The Enters of the states.
@@ -58,7 +58,7 @@ class Recurrence:
     bounds: list[Tensor | int] = field(default_factory=list)
     counters: list[Operation] = field(default_factory=list)
     inputs: list[Input] = field(default_factory=list)
-    draws: list[Draw] = field(default_factory=list)
+    draws: list[RandomDraw] = field(default_factory=list)
     states: list[Operation] = field(default_factory=list)
     factors: dict[str, Factor] = field(default_factory=dict)
     lengths: Tensor | None = None
@@ -81,7 +81,7 @@ _HARMLESS = {
 _INTEGERS = (DTYPES["int32"], DTYPES["int64"])
 
 
-class _Reader(Body):
+class _LoopReader(Body):
     """Reads the operations of a loop."""
 
     # ------------------------------------------------------------ leaves
@@ -149,11 +149,11 @@ class _Reader(Body):
             enter = result.variables[merge] = merge.inputs[0].op
             if isinstance(before, Counter):
                 if after != Counter(k, following=True):
-                    raise NotARecurrence(f"{enter.name} is no counter")
+                    raise NotARecurrence(f"{enter.name} is not a counter")
                 result.counters.append(enter)
             elif isinstance(before, Flow):
                 if not isinstance(after, Flow) or after.variable != k or result.output:
-                    raise NotARecurrence(f"{enter.name} is no flow of the one output")
+                    raise NotARecurrence(f"{enter.name} is not the flow of the one output")
                 result.output = after.output
             else:
                 new = self._new_state(before, after, masked)
@@ -248,6 +248,6 @@ def read_loop(ops: Sequence[Operation]) -> Recurrence:
     Raises:
         NotARecurrence: It is none.
     """
-    reader = _Reader(ops)
+    reader = _LoopReader(ops)
     reader.read()
     return reader.recurrence()

@@ -23,9 +23,9 @@ from .crc32c import crc32c, masked
 from .messages import BundleEntryProto, BundleHeaderProto
 from .protobuf import ENUMS, Malformed, read_varint, varint
 from .slices import Slice, from_message, ordered_key, parse_spec, to_message, within
-from .table import Table, damaged, open_regular, table_bytes
+from .table import TableFile, damaged, open_regular, table_bytes
 
-__all__ = ["Bundle", "Saved", "data_path", "index_path", "replacing", "write_bundle"]
+__all__ = ["Bundle", "SavedTensor", "data_path", "index_path", "replacing", "write_bundle"]
 
 # The newest version of the format that is understood.
 _VERSION = 1
@@ -44,7 +44,7 @@ def data_path(prefix: str, shard: int = 0, shards: int = 1) -> str:
 
 
 @dataclass(slots=True)
-class Saved:
+class SavedTensor:
     """A tensor in a checkpoint.
 
     Attributes:
@@ -93,9 +93,9 @@ class Bundle:
 
     def __init__(self, prefix: str):
         self.prefix, self.path = prefix, index_path(prefix)
-        self._slices: dict[bytes, Saved] = {}
-        self.saved: dict[str, Saved] = {}
-        table = Table(self.path)
+        self._slices: dict[bytes, SavedTensor] = {}
+        self.saved: dict[str, SavedTensor] = {}
+        table = TableFile(self.path)
         try:
             self._read(table)
         except Malformed as error:
@@ -103,7 +103,7 @@ class Bundle:
         finally:
             table.close()
 
-    def _read(self, table: Table) -> None:
+    def _read(self, table: TableFile) -> None:
         entries = iter(table)
         key, value = next(entries, (None, b""))
         if key != b"":
@@ -126,10 +126,10 @@ class Bundle:
             except UnicodeDecodeError:
                 raise Malformed(f"the name {key[:60]!r} is not a text") from None
 
-    def _entry(self, key: bytes, value: bytes) -> Saved:
+    def _entry(self, key: bytes, value: bytes) -> SavedTensor:
         entry = BundleEntryProto.FromString(value)
         shape = tuple(d.size for d in entry.shape.dim)
-        saved = Saved(
+        saved = SavedTensor(
             entry.dtype,
             shape,
             entry.shard_id,
@@ -159,7 +159,7 @@ class Bundle:
     def __contains__(self, name: str) -> bool:
         return name in self.saved
 
-    def _found(self, name: str) -> Saved:
+    def _found(self, name: str) -> SavedTensor:
         if name not in self.saved:
             raise NotFoundError(
                 f"Key {name} not found in checkpoint {self.prefix}: tf.train.list_variables lists "
@@ -204,7 +204,7 @@ class Bundle:
             return self._value(name, self._stored(name, saved, part))
         return np.ascontiguousarray(self.get(name)[within(part, shape)])
 
-    def _stored(self, name: str, saved: Saved, part: Slice) -> Saved:
+    def _stored(self, name: str, saved: SavedTensor, part: Slice) -> SavedTensor:
         """The entry of a slice."""
         stored = self._slices.get(ordered_key(name, part))
         index = within(part, saved.shape)
@@ -218,7 +218,7 @@ class Bundle:
         file.close()
         return size
 
-    def _whole(self, name: str, saved: Saved) -> np.ndarray:
+    def _whole(self, name: str, saved: SavedTensor) -> np.ndarray:
         parts = [
             (within(part, saved.shape), self._stored(name, saved, part)) for part in saved.slices
         ]
@@ -239,7 +239,7 @@ class Bundle:
             raise damaged(self.path, f"the slices of {name!r} overlap")
         return found
 
-    def _value(self, name: str, saved: Saved) -> np.ndarray:
+    def _value(self, name: str, saved: SavedTensor) -> np.ndarray:
         path = data_path(self.prefix, saved.shard, self.shards)
         file, size = open_regular(path)
         with file:

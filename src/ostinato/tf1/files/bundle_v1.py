@@ -9,11 +9,11 @@ import numpy as np
 
 from ..core.dtypes import DTYPES, DType
 from ..core.errors import InvalidArgumentError, NotFoundError
-from .bundle import Saved, replacing
+from .bundle import SavedTensor, replacing
 from .messages import MESSAGES
 from .protobuf import ENUMS, Malformed, read_fields, read_varint, varint
 from .slices import Slice, from_message, ordered_key, parse_spec, to_message, whole, within
-from .table import Table, damaged, table_bytes
+from .table import TableFile, damaged, table_bytes
 
 __all__ = ["BundleV1", "write_bundle_v1"]
 
@@ -34,8 +34,8 @@ class BundleV1:
 
     def __init__(self, path: str):
         self.prefix = self.path = path
-        self.saved: dict[str, Saved] = {}
-        table = Table(path)
+        self.saved: dict[str, SavedTensor] = {}
+        table = TableFile(path)
         try:
             self._read(table)
         except Malformed as error:
@@ -43,7 +43,7 @@ class BundleV1:
         finally:
             table.close()
 
-    def _read(self, table: Table) -> None:
+    def _read(self, table: TableFile) -> None:
         head = table.get(b"")
         if head is None:
             raise damaged(self.path, "its list of variables is missing")
@@ -55,7 +55,7 @@ class BundleV1:
             parts = tuple(from_message(s) for s in tensor.slice)
             for part in parts:
                 within(part, shape)
-            self.saved[tensor.name] = Saved(tensor.type, shape, slices=parts)
+            self.saved[tensor.name] = SavedTensor(tensor.type, shape, slices=parts)
 
     def __contains__(self, name: str) -> bool:
         return name in self.saved
@@ -73,7 +73,7 @@ class BundleV1:
             raise InvalidArgumentError(
                 f"{name} in the checkpoint {self.path} has the dtype {kind}, which is not provided"
             )
-        table = Table(self.path)
+        table = TableFile(self.path)
         try:
             values = [(within(p, saved.shape), self._part(table, name, p)) for p in saved.slices]
         except Malformed as error:
@@ -100,7 +100,7 @@ class BundleV1:
             )
         return np.ascontiguousarray(value[within(part, shape)])
 
-    def _part(self, table: Table, name: str, part: Slice) -> np.ndarray:
+    def _part(self, table: TableFile, name: str, part: Slice) -> np.ndarray:
         saved = self.saved[name]
         content = table.get(ordered_key(name, part))
         if content is None:

@@ -7,8 +7,9 @@ loops of gradients, which no message describes, are found too.
 from collections.abc import Iterable
 from typing import Any
 
-from ..core.contexts import CondContext, ControlFlowContext, WhileContext
-from ..core.graph import Graph, Operation, Tensor
+from ..core.graph import Graph
+from ..core.tensors import Operation, Tensor
+from ..flow.contexts import CondContext, ControlFlowContext, WhileContext
 from .messages import CondContextDef, WhileContextDef
 
 __all__ = ["context_to_message", "restore_contexts", "restore_loops"]

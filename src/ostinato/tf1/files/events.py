@@ -243,7 +243,7 @@ class FileWriter:
                 self._described.add(value.tag)
         self._add(Event(summary=message), global_step)
 
-    def add_graph(self, graph: Any = None, global_step: Any = None, graph_def: Any = None) -> None:
+    def add_graph(self, graph: Any, global_step: Any = None, graph_def: Any = None) -> None:
         """Write a graph.
 
         Args:

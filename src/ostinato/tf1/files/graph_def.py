@@ -10,13 +10,14 @@ import numpy as np
 from ...errors import InputError, OstinatoError
 from ..core.dtypes import DTYPES
 from ..core.errors import InvalidArgumentError
-from ..core.graph import Graph, Operation, Tensor, get_default_graph
+from ..core.graph import Graph, get_default_graph
 from ..core.registry import known
 from ..core.shape import TensorShape
+from ..core.tensors import Operation, Tensor
 from .attributes import attr_value, decode_attr, shape_to_message
 from .contexts import restore_loops
 from .messages import GraphDef
-from .signatures import Signature, signature
+from .signatures import OpSignature, signature
 
 __all__ = [
     "as_graph_def",
@@ -81,7 +82,7 @@ def _fill_node(op: Operation, node: Any, add_shapes: bool) -> Any:
     return node
 
 
-def _attributes(op: Operation, known_as: Signature | None) -> dict[str, tuple[Any, str | None]]:
+def _attributes(op: Operation, known_as: OpSignature | None) -> dict[str, tuple[Any, str | None]]:
     """The attributes of an operation, each with its value and kind."""
     if known_as is None:
         return {n: (v, None) for n, v in op.attrs.items() if v is not None}

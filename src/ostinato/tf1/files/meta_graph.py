@@ -7,9 +7,11 @@ from typing import Any
 from ...errors import InputError
 from ..app import logging
 from ..core.errors import NotFoundError
-from ..core.graph import Graph, GraphKeys, get_default_graph, name_scope
+from ..core.graph import Graph, get_default_graph, name_scope
+from ..core.graph_keys import GraphKeys
 from ..state.variables import RefVariable, ResourceVariable, SaveSliceInfo, Variable
-from ..train.saver import Saver, saveable_variables
+from ..train.saved_items import saveable_variables
+from ..train.saver import Saver
 from .bundle import replacing
 from .contexts import context_to_message, restore_contexts
 from .graph_def import as_graph_def, fill_graph_def, import_nodes

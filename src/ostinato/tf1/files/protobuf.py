@@ -115,7 +115,7 @@ class Field:
         return False if self.kind == "bool" else 0.0 if self.kind in ("float", "double") else 0
 
 
-class _Map(dict):
+class _MessageMap(dict):
     """A dict of messages, which are created when they are read, as in Protocol Buffers."""
 
     def __init__(self, message: "type[Message]"):
@@ -178,7 +178,7 @@ class Message:
         values = self._values
         if name not in values:
             if field.mapped:
-                values[name] = {} if field.message is None else _Map(field.message)
+                values[name] = {} if field.message is None else _MessageMap(field.message)
             elif field.repeated:
                 values[name] = [] if field.message is None else _List(field.message)
             elif field.message is not None:

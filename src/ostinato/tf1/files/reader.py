@@ -16,6 +16,9 @@ from .protobuf import ENUMS
 __all__ = [
     "CheckpointReader",
     "NewCheckpointReader",
+    "contrib_list_variables",
+    "contrib_load_checkpoint",
+    "contrib_load_variable",
     "list_variables",
     "load_checkpoint",
     "load_variable",
@@ -119,3 +122,21 @@ def list_variables(ckpt_dir_or_file: Any) -> list[tuple[str, list[int]]]:
 def load_variable(ckpt_dir_or_file: Any, name: str) -> Any:
     """The value of a variable of a checkpoint."""
     return load_checkpoint(ckpt_dir_or_file).get_tensor(name.removesuffix(":0"))
+
+
+# tf.contrib.framework has the same functions with arguments of other names.
+
+
+def contrib_load_checkpoint(filepattern: Any) -> CheckpointReader:
+    """See `load_checkpoint`."""
+    return load_checkpoint(filepattern)
+
+
+def contrib_list_variables(checkpoint_dir: Any) -> list[tuple[str, list[int]]]:
+    """See `list_variables`."""
+    return list_variables(checkpoint_dir)
+
+
+def contrib_load_variable(checkpoint_dir: Any, name: str) -> Any:
+    """See `load_variable`."""
+    return load_variable(checkpoint_dir, name)

@@ -11,7 +11,7 @@ from typing import Any
 from ..core.dtypes import DTYPES
 from ..core.shape import TensorShape
 
-__all__ = ["Signature", "signature"]
+__all__ = ["OpSignature", "signature"]
 
 _TABLE = """
 Add AddV2 Sub Mul RealDiv Div FloorDiv FloorMod DivNoNan Pow Maximum Minimum: T T > T
@@ -122,6 +122,7 @@ VariableShape: resource > out_type | out_type=int32
 AssignVariableOp AssignAddVariableOp AssignSubVariableOp: resource dtype >
 Assign: T T > T | validate_shape=true use_locking=true
 AssignAdd AssignSub: T T > T | use_locking=false
+CountUpTo: T > T | limit
 ScatterAdd ScatterSub: T Tindices T > T | use_locking=false
 ScatterUpdate: T Tindices T > T | use_locking=true
 ResourceScatterAdd ResourceScatterSub ResourceScatterUpdate: resource Tindices dtype >
@@ -221,7 +222,7 @@ _CONSTANTS: dict[str, Any] = {"true": True, "false": False, "?": TensorShape(Non
 
 
 @dataclass(frozen=True, slots=True)
-class Signature:
+class OpSignature:
     """The inputs, outputs and attributes of a type of operation.
 
     Attributes:
@@ -252,7 +253,7 @@ def _default(text: str) -> Any:
     return float(text) if "." in text else int(text)
 
 
-def _parse(line: str) -> Signature:
+def _parse(line: str) -> OpSignature:
     text, _, attributes = line.partition("|")
     inputs, _, outputs = text.partition(">")
     defaults: dict[str, Any] = {}
@@ -268,7 +269,7 @@ def _parse(line: str) -> Signature:
         else:
             name, _, kinds[name] = item.partition(":")
             defaults[name] = None
-    return Signature(
+    return OpSignature(
         tuple(_argument(a) for a in inputs.split()),
         tuple(_argument(a) for a in outputs.split()),
         defaults,
@@ -276,10 +277,10 @@ def _parse(line: str) -> Signature:
     )
 
 
-_SIGNATURES: dict[str, Signature] = {}
+_SIGNATURES: dict[str, OpSignature] = {}
 
 
-def signature(type: str) -> Signature | None:  # noqa: A002
+def signature(type: str) -> OpSignature | None:  # noqa: A002
     """The signature of a type of operation; None if it is not in the table."""
     if not _SIGNATURES:
         for line in _TABLE.strip().splitlines():

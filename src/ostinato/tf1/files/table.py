@@ -21,7 +21,7 @@ from ..core.errors import DataLossError, NotFoundError
 from .crc32c import crc32c, masked
 from .protobuf import Malformed, read_varint, varint
 
-__all__ = ["Table", "damaged", "open_regular", "table_bytes"]
+__all__ = ["TableFile", "damaged", "open_regular", "table_bytes"]
 
 _MAGIC = 0xDB4775248B80FB57
 _FOOTER = 48
@@ -60,7 +60,7 @@ def open_regular(path: str) -> tuple[BinaryIO, int]:
         ) from None
 
 
-class Table:
+class TableFile:
     """A table in a file, read block by block.
 
     Args:

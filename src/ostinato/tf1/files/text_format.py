@@ -87,7 +87,7 @@ def _unquoted(token: str) -> bytes:
     return _ESCAPED.sub(one, token[1:-1].encode().decode("latin-1")).encode("latin-1")
 
 
-class _Reader:
+class _TextReader:
     def __init__(self, text: str):
         self.tokens: list[tuple[str, str]] = []
         at = 0
@@ -219,7 +219,7 @@ def from_text(message: type[Message], text: str) -> Any:
         Malformed: The text is not such a message.
     """
     found = message()
-    reader = _Reader(text)
+    reader = _TextReader(text)
     reader.message(found, "")
     if reader.at < len(reader.tokens):
         raise Malformed(f"{reader.peek()!r} stands where a field is expected")

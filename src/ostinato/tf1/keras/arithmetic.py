@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from ..core.constant import constant
-from ..core.control_flow import cond
 from ..core.dtypes import as_dtype
-from ..core.gradients import gradients as _gradients
-from ..core.graph import Tensor, TensorLike
+from ..core.tensors import Tensor, TensorLike
+from ..flow.control_flow import cond
+from ..flow.gradients import gradients as _gradients
 from ..ops import arrays, math, nn
 from ..train.clipping import clip_by_value
 from .backend import as_constant, epsilon, floatx, int_shape, learning_phase, ndim

@@ -9,29 +9,28 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
+from ..core.conversion import convert_to_tensor
+from ..core.defaults import get_default_session
 from ..core.dtypes import as_dtype
 from ..core.errors import FailedPreconditionError
-from ..core.flow_ops import group
 from ..core.graph import (
     Graph,
-    Operation,
-    Tensor,
     control_dependencies,
-    convert_to_tensor,
     get_default_graph,
-    get_default_session,
     init_scope,
     name_scope,
     reset_default_graph,
 )
 from ..core.session import Session
+from ..core.tensors import Operation, Tensor
+from ..flow.flow_ops import group
 from ..ops import arrays
 from ..state.collections import (
     global_variables,
     is_variable_initialized,
     variables_initializer,
 )
-from ..state.variables import ResourceVariable, Variable, assign
+from ..state.variables import Variable, assign
 
 __all__ = [
     "batch_get_value",
@@ -146,7 +145,7 @@ def get_session() -> Session:
 
 
 def set_session(session: Session) -> None:
-    """Use a session where there is no default session."""
+    """Use a session outside of `with tf.Session():`."""
     _Settings.session = session
 
 
@@ -195,7 +194,7 @@ def phase_placeholder(graph: Graph) -> Tensor | None:
 
 def variable(
     value: Any, dtype: Any = None, name: str | None = None, constraint: Callable | None = None
-) -> ResourceVariable:
+) -> Any:
     """A new variable.
 
     Args:
@@ -315,7 +314,7 @@ def batch_set_value(tuples: Iterable[tuple[Any, Any]]) -> None:
         get_session().run(changes, feeds)
 
 
-class Function:
+class GraphFunction:
     """A function of arrays that runs a part of the graph.
 
     Args:
@@ -355,9 +354,9 @@ class Function:
 
 def function(
     inputs: Sequence, outputs: Any, updates: Sequence | None = None, **kwargs: Any
-) -> Function:
-    """A function of arrays that runs a part of the graph; see `Function`."""
-    return Function(inputs, outputs, updates)
+) -> GraphFunction:
+    """A function of arrays that runs a part of the graph; see `GraphFunction`."""
+    return GraphFunction(inputs, outputs, updates)
 
 
 def as_constant(x: Any, dtype: Any) -> Tensor:

@@ -5,8 +5,8 @@ from typing import Any
 
 from ...errors import InputError
 from ..core import nest
-from ..core.graph import Tensor
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..ops import arrays
 from . import activations, constraints, initializers, regularizers
 from .arithmetic import bias_add, concatenate, dot, dropout, in_train_phase
@@ -51,7 +51,7 @@ def arguments_of(local: dict[str, Any]) -> dict[str, Any]:
     return found | found.pop("kwargs")
 
 
-class _Cell(Layer):
+class _UnitCell(Layer):
     """The arguments and the variables that all cells have. The variables of the gates are joined
     along the last axis.
     """
@@ -176,7 +176,7 @@ class _Cell(Layer):
         return [x] * self.gates if masks is None else [x * mask for mask in masks]
 
 
-class SimpleRNNCell(_Cell):
+class SimpleRNNCell(_UnitCell):
     """The basic recurrent cell: activation(x @ kernel + h @ recurrent_kernel + bias).
 
     Attributes:
@@ -234,7 +234,7 @@ class SimpleRNNCell(_Cell):
         return output, [output]
 
 
-class GRUCell(_Cell):
+class GRUCell(_UnitCell):
     """The gated recurrent unit, with gates z, r, h.
 
     Args:
@@ -286,7 +286,7 @@ class GRUCell(_Cell):
         """One step; see `SimpleRNNCell.call`."""
         h = states[0]
         self._make_masks(inputs, h, training)
-        biases = (self.bias, None)
+        biases: Any = (self.bias, None)
         if self.use_bias and self.reset_after:
             biases = tuple(arrays.unstack(self.bias))
         if self.implementation == 1:
@@ -346,7 +346,7 @@ class GRUCell(_Cell):
         return z, self.activation(x_h + reset), h
 
 
-class LSTMCell(_Cell):
+class LSTMCell(_UnitCell):
     """The long short-term memory, with gates i, f, c, o. The states are h and c.
 
     Args:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..core.graph import Tensor
+from ..core.tensors import Tensor
 from ..ops import math
 from .lookup import config_of, find
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from ...errors import InputError
-from ..core.graph import Tensor
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..layers.core import last_size
 from ..layers.specs import InputSpec
 from ..ops import arrays, convolution, nn, pooling

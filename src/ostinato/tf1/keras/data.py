@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, SizeError
-from ..core.graph import Operand
+from ..core.tensors import Operand
 from .engine import as_list
 
 __all__ = [
-    "Batches",
+    "GeneratedBatches",
     "arrays_for",
     "batches",
     "check_counts",
@@ -131,7 +131,7 @@ def select(arrays: Sequence[Any], rows: Any) -> list:
     return [None if a is None else a[rows] for a in as_list(arrays)]
 
 
-class Batches:
+class GeneratedBatches:
     """The batches of a generator or a Sequence, epoch by epoch.
 
     Args:

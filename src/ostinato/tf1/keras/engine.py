@@ -9,8 +9,8 @@ import numpy as np
 from ...errors import EngineError, InputError, SizeError
 from ..core import nest
 from ..core.dtypes import as_dtype
-from ..core.graph import Tensor
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..layers.base_layer import BaseLayer
 from ..layers.specs import InputSpec
 from ..ops import arrays
@@ -23,11 +23,12 @@ __all__ = [
     "InputSpec",
     "KerasHistory",
     "Layer",
-    "Node",
+    "LayerCall",
     "as_list",
     "copy_of",
     "nodes_of",
     "record_call",
+    "shapes_of",
 ]
 
 
@@ -39,7 +40,7 @@ class KerasHistory(NamedTuple):
     tensor_index: int
 
 
-class Node(NamedTuple):
+class LayerCall(NamedTuple):
     """A call of a layer.
 
     Attributes:
@@ -59,7 +60,7 @@ def as_list(value: Any) -> list:
     return list(value) if isinstance(value, (list, tuple)) else [value]
 
 
-def nodes_of(layer: Any) -> list[Node]:
+def nodes_of(layer: Any) -> list[LayerCall]:
     """The recorded calls of a layer."""
     return layer.__dict__.setdefault("_inbound_nodes", [])
 
@@ -95,7 +96,7 @@ def record_call(layer: Any, inputs: Any, outputs: Any, args: Sequence, kwargs: M
 
 def _add_node(layer: Any, inputs: Any, outputs: Any, arguments: Mapping) -> None:
     nodes = nodes_of(layer)
-    nodes.append(Node(layer, inputs, outputs, arguments))
+    nodes.append(LayerCall(layer, inputs, outputs, arguments))
     for i, x in enumerate(nest.flatten(outputs)):
         x._keras_history = KerasHistory(layer, len(nodes) - 1, i)
 
@@ -109,14 +110,15 @@ class Layer(BaseLayer):
         input_shape, output_shape: Their static shapes.
     """
 
+    _given: tuple[tuple, dict[str, Any]]
+
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         layer = super().__new__(cls)
         layer.__dict__["_given"] = (args, kwargs)
         return layer
 
-    def add_weight(self, name: str, shape: Any = None, dtype: Any = None, **kwargs: Any) -> Any:
-        dtype = dtype or self._dtype or backend.floatx()
-        return super().add_weight(name, shape, dtype=dtype, **kwargs)
+    def _usual_dtype(self) -> str:
+        return backend.floatx()
 
     def _converted(self, inputs: Any) -> Any:
         # As in TensorFlow, an array becomes a tensor only where it is used, and a layer that checks
@@ -130,6 +132,16 @@ class Layer(BaseLayer):
                 "tensor, such as tf.constant(x)"
             )
         return inputs
+
+    def _build_for(self, inputs: Any) -> None:
+        super()._build_for(inputs)
+        self.set_first_weights()
+
+    def set_first_weights(self) -> None:
+        """Give the variables the values of the argument `weights`, if there are any."""
+        if self._initial_weights is not None:
+            self.set_weights(self._initial_weights)
+            self._initial_weights = None
 
     # Models
 
@@ -156,12 +168,12 @@ class Layer(BaseLayer):
     @property
     def input_shape(self) -> Any:
         """The shape of the input of its only call."""
-        return _shapes(self.input)
+        return shapes_of(self.input)
 
     @property
     def output_shape(self) -> Any:
         """The shape of the output of its only call."""
-        return _shapes(self.output)
+        return shapes_of(self.output)
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """The shape of the output for a shape of the input."""
@@ -234,7 +246,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _shapes(structure: Any) -> Any:
+def shapes_of(structure: Any) -> Any:
+    """The static shape of a tensor, or the list of those of several."""
     found = [backend.int_shape(x) for x in nest.flatten(structure)]
     return found[0] if len(found) == 1 else found
 

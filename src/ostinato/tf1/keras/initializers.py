@@ -1,9 +1,9 @@
-"""Private: the initializers of tf.keras, some of which have other defaults than those of tf."""
+"""Private: the initializers of tf.keras. Some have other defaults than those of tf."""
 
 from typing import Any
 
 from ..core.dtypes import DTYPES, DTypeLike
-from ..core.graph import TensorLike
+from ..core.tensors import TensorLike
 from ..initializers import (
     Constant,
     GlorotNormal,

@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ..core.graph import Tensor, convert_to_tensor
+from ..core.conversion import convert_to_tensor
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..layers.base_layer import accepts
 from ..layers.core import dense_output, flattened, in_training, last_size
 from ..layers.specs import InputSpec

@@ -29,8 +29,8 @@ def find(kind: str, given: Any, known: Mapping[str, Any]) -> Any:
         raise InputError(
             f"Unknown {kind}: {given!r}; give one of {', '.join(sorted(known))}, or a function"
         )
-    found = known[name]
-    return found.from_config(config) if inspect.isclass(found) else found(**config)
+    found: Any = known[name]
+    return found.from_config(config) if hasattr(found, "from_config") else found(**config)
 
 
 def config_of(given: Any) -> Any:

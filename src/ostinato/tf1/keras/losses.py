@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...errors import InputError
-from ..core.graph import Tensor, TensorLike, convert_to_tensor
+from ..core.conversion import convert_to_tensor
+from ..core.tensors import Tensor, TensorLike
 from ..ops import arrays, math, nn
 from . import arithmetic
 from .backend import epsilon

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...errors import InputError
-from ..core.graph import Tensor
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..ops import arrays, math
 from . import arithmetic
 from .engine import Layer
@@ -161,7 +161,7 @@ class Concatenate(_Merge):
 
     def compute_output_shape(self, input_shape: Any) -> TensorShape:
         shapes = [TensorShape(s).as_list() for s in input_shape]
-        sizes = [s[self.axis] for s in shapes]
+        sizes: list[Any] = [s[self.axis] for s in shapes]
         output = shapes[0]
         output[self.axis] = None if None in sizes else sum(sizes)
         return TensorShape(output)

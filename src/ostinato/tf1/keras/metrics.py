@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import InputError
-from ..core.graph import Tensor
+from ..core.tensors import Tensor
 from ..ops import arrays, math, nn
 from . import arithmetic, losses
 from .backend import floatx

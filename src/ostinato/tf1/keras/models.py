@@ -7,7 +7,7 @@ import numpy as np
 
 from ...errors import EngineError, InputError
 from ..core.dtypes import as_dtype
-from ..core.graph import Tensor
+from ..core.tensors import Tensor
 from ..layers.base_layer import BaseLayer
 from ..ops import arrays
 from .engine import Input, InputLayer, as_list, nodes_of
@@ -52,7 +52,7 @@ class Sequential(Model):
             InputError: It is not a layer, or has several outputs.
         """
         if hasattr(layer, "_keras_history") and isinstance(layer, Tensor):
-            layer = layer._keras_history.layer
+            layer = layer._keras_history.layer  # type: ignore[attr-defined]
         if not isinstance(layer, BaseLayer):
             raise InputError(
                 f"The added layer must be an instance of class Layer. Found: {layer!r}; give a "
@@ -100,10 +100,10 @@ class Sequential(Model):
         """Remove the last layer.
 
         Raises:
-            InputError: There is no layer.
+            InputError: The model has none.
         """
         if not self._stack:
-            raise InputError("There are no layers in the model: nothing to pop")
+            raise InputError("the model has none: add layers first")
         layer = self._stack.pop()
         self._functions, self._objective = {}, None
         if self.outputs:

@@ -5,10 +5,10 @@ from typing import Any
 
 from ...errors import EngineError, InputError
 from ..core import nest
-from ..core.graph import Tensor
+from ..core.tensors import Tensor
 from ..layers.base_layer import BaseLayer, accepts
 from . import weight_files
-from .engine import InputLayer, Layer, Node, as_list, nodes_of
+from .engine import InputLayer, Layer, LayerCall, as_list, nodes_of, shapes_of
 
 __all__ = ["Network", "unique"]
 
@@ -21,7 +21,7 @@ def unique(values: Sequence) -> list:
     return list(found.values())
 
 
-def _node_of(tensor: Any) -> Node:
+def _node_of(tensor: Any) -> LayerCall:
     history = getattr(tensor, "_keras_history", None)
     if history is None:
         raise InputError(
@@ -31,13 +31,13 @@ def _node_of(tensor: Any) -> Node:
     return nodes_of(history.layer)[history.node_index]
 
 
-class _Map:
+class _CallGraph:
     """The calls between inputs and outputs, and the layers in the order of Keras: by their distance
     from the outputs, the farthest first.
     """
 
     def __init__(self, inputs: Sequence[Tensor], outputs: Sequence[Tensor]):
-        self.order: list[Node] = []
+        self.order: list[LayerCall] = []
         self._seen: dict[int, int] = {}
         for x in outputs:
             self._visit(x)
@@ -52,7 +52,7 @@ class _Map:
                 before = id(_node_of(x))
                 depths[before] = max(depth + 1, depths.get(before, 0))
         for x in inputs:
-            layer = x._keras_history.layer
+            layer = _node_of(x).layer
             if id(layer) not in layers:
                 layers[id(layer)], layer_depths[id(layer)] = layer, 0
                 self._seen.setdefault(id(layer), -1)
@@ -91,7 +91,7 @@ class Network(Layer):
     def __init__(self, inputs: Any = None, outputs: Any = None, name: str | None = None):
         self._tracked: list[Any] = []
         super().__init__(name=name)
-        self._map: _Map | None = None
+        self._map: _CallGraph | None = None
         self._saver: Any = None
         self.inputs: list[Tensor] = []
         self.outputs: list[Tensor] = []
@@ -108,7 +108,7 @@ class Network(Layer):
                     f"Model inputs must come from `tf.keras.Input`: {x} is an output of "
                     f"{_node_of(x).layer.name}; write tf.keras.Input(shape=...)"
                 )
-        self._map = _Map(self.inputs, self.outputs)
+        self._map = _CallGraph(self.inputs, self.outputs)
         known = {id(x) for x in self.inputs}
         for node in self._map.order:
             if isinstance(node.layer, InputLayer) and id(node.outputs) not in known:
@@ -221,11 +221,15 @@ class Network(Layer):
     @property
     def input_names(self) -> list[str]:
         """The names of the inputs."""
+        if self._map is None:
+            return [f"input_{i + 1}" for i in range(len(self.inputs))]
         return [_node_of(x).layer.name for x in self.inputs]
 
     @property
     def output_names(self) -> list[str]:
         """The names of the layers of the outputs, made unique."""
+        if self._map is None:
+            return [f"output_{i + 1}" for i in range(len(self.outputs))]
         found: list[str] = []
         for x in self.outputs:
             name = _node_of(x).layer.name
@@ -377,10 +381,8 @@ class Network(Layer):
 
 
 def _described(layer: Any) -> list:
-    try:
-        shape = str(layer.output_shape)
-    except InputError:
-        shape = "multiple"
+    calls = nodes_of(layer)
+    shape = str(shapes_of(calls[0].outputs)) if len(calls) == 1 else "multiple"
     count = layer.count_params() if layer.built else 0
     return [f"{layer.name} ({type(layer).__name__})", shape, count]
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from ...errors import SizeError
-from ..core.graph import Tensor
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..layers.core import in_training
 from ..layers.specs import InputSpec
 from ..ops import arrays, nn
@@ -73,7 +73,7 @@ class BatchNormalization(Layer):
         self.moving_variance: Any = None
 
     def build(self, input_shape: Any) -> None:
-        sizes = TensorShape(input_shape).as_list()
+        sizes: list[Any] = TensorShape(input_shape).as_list()
         self.axis = self.axis % len(sizes)
         if sizes[self.axis] is None:
             raise SizeError(

@@ -7,7 +7,8 @@ import numpy as np
 
 from ...errors import InputError
 from ..core.dtypes import as_dtype
-from ..core.graph import Tensor, name_scope
+from ..core.graph import name_scope
+from ..core.tensors import Tensor
 from ..ops import arrays, math
 from . import backend, losses
 from .data import arrays_for, class_weights, row_count
@@ -36,7 +37,7 @@ class Objective:
             None.
 
     Raises:
-        InputError: There is no loss, or the entries do not match the outputs.
+        InputError: The loss is missing, or the entries do not match the outputs.
     """
 
     def __init__(

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentTypeError, InputError
-from ..core import slices  # noqa: F401  # gradients of embeddings become tensors
-from ..core.graph import Tensor, control_dependencies, name_scope
+from ..core.graph import control_dependencies, name_scope
+from ..core.tensors import Tensor
+from ..flow import slices  # noqa: F401  # gradients of embeddings become tensors
 from ..ops import math
 from ..state.variables import assign, assign_add
 from ..train.clipping import clip_by_norm, clip_by_value
@@ -44,6 +45,9 @@ class Optimizer:
     # The hyperparameters that are variables.
     _numbers: tuple[str, ...] = ()
     _options: tuple[str, ...] = ()
+    initial_decay = 0.0
+    lr: Any
+    decay: Any
 
     def __init__(self, **kwargs: Any):
         for name in kwargs:
@@ -170,6 +174,7 @@ class SGD(Optimizer):
     """
 
     _numbers, _options = ("lr", "momentum", "decay"), ("nesterov",)
+    momentum: Any
 
     def __init__(
         self,
@@ -208,6 +213,7 @@ class RMSprop(Optimizer):
     """
 
     _numbers, _options = ("lr", "rho", "decay"), ("epsilon",)
+    rho: Any
 
     def __init__(
         self,
@@ -315,7 +321,10 @@ class Adam(Optimizer):
     Source: Kingma and Ba, Adam (2014), arXiv:1412.6980.
     """
 
-    _numbers, _options = ("lr", "beta_1", "beta_2", "decay"), ("epsilon", "amsgrad")
+    _numbers = ("lr", "beta_1", "beta_2", "decay")
+    _options: tuple[str, ...] = ("epsilon", "amsgrad")
+    beta_1: Any
+    beta_2: Any
 
     def __init__(
         self,
@@ -423,9 +432,9 @@ def get(identifier: Any) -> Optimizer:
         return identifier
     if isinstance(identifier, TrainOptimizer):
         return TFOptimizer(identifier)
-    name, config = identifier, {}
+    name, config = identifier, dict[str, Any]()
     if isinstance(identifier, Mapping):
-        name, config = identifier.get("class_name"), identifier.get("config") or {}
+        name, config = identifier.get("class_name"), dict(identifier.get("config") or {})
     if not isinstance(name, str) or name.lower() not in _KNOWN:
         raise InputError(
             f"Could not interpret optimizer identifier: {identifier!r}; give one of "

@@ -361,7 +361,7 @@ class _OfUnits(RNN):
             return getattr(self.cell, name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
-    def call(
+    def call(  # type: ignore[override]
         self, inputs: Any, mask: Any = None, training: Any = None, initial_state: Any = None
     ) -> Any:
         """Compute the output; see `RNN.call`."""

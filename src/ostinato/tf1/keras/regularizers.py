@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from ..core.constant import constant
-from ..core.graph import Tensor
+from ..core.tensors import Tensor
 from ..ops import math
 from .lookup import config_of, find
 

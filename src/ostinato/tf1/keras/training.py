@@ -12,7 +12,7 @@ from ..core.graph import name_scope
 from ..ops import arrays
 from . import backend, optimizers
 from .callbacks import CallbackList, History
-from .data import Batches, arrays_for, batches, check_counts, row_count, select
+from .data import GeneratedBatches, arrays_for, batches, check_counts, row_count, select
 from .engine import as_list
 from .network import Network
 from .objective import Means, Objective
@@ -153,20 +153,6 @@ class Model(Network):
             placeholders.append(arrays.placeholder(as_dtype(kind), shape=shape))
         outputs = self(placeholders[0] if len(placeholders) == 1 else placeholders)
         self.inputs, self.outputs = placeholders, as_list(outputs)
-
-    @property
-    def input_names(self) -> list[str]:
-        """The names of the inputs."""
-        if self._map is None:
-            return [f"input_{i + 1}" for i in range(len(self.inputs))]
-        return super().input_names
-
-    @property
-    def output_names(self) -> list[str]:
-        """The names of the layers of the outputs, made unique."""
-        if self._map is None:
-            return [f"output_{i + 1}" for i in range(len(self.outputs))]
-        return super().output_names
 
     def _inputs_of(self, x: Any) -> list[np.ndarray]:
         self._build_from(x)
@@ -452,7 +438,7 @@ class Model(Network):
             epochs, verbose, callbacks, class_weight, shuffle, initial_epoch: See `fit`.
             max_queue_size, workers, use_multiprocessing: Accepted for compatibility; ignored.
         """
-        taken = Batches(generator, steps_per_epoch, "steps_per_epoch", shuffle)
+        taken = GeneratedBatches(generator, steps_per_epoch, "steps_per_epoch", shuffle)
         first = taken.peek()
         self._build_from(first[0])
         self._prepare()
@@ -468,7 +454,7 @@ class Model(Network):
                 return self._means_of("test", self._steps_of(data, 32))
 
         elif validation_data is not None:
-            other = Batches(validation_data, validation_steps, "validation_steps", False)
+            other = GeneratedBatches(validation_data, validation_steps, "validation_steps", False)
 
             def validated() -> list[float]:
                 return self._means_of("test", map(self._batch, other.epoch()))
@@ -481,14 +467,14 @@ class Model(Network):
         self, generator: Any, steps: int | None = None, callbacks: Any = None, **kwargs: Any
     ) -> Any:
         """The loss and the metrics for the batches of a generator; see `fit_generator`."""
-        taken = Batches(generator, steps, "steps", False)
+        taken = GeneratedBatches(generator, steps, "steps", False)
         return _one(self._means_of("test", map(self._batch, taken.epoch())))
 
     def predict_generator(
         self, generator: Any, steps: int | None = None, callbacks: Any = None, **kwargs: Any
     ) -> Any:
         """The outputs for the batches of a generator; see `fit_generator`."""
-        taken = Batches(generator, steps, "steps", False)
+        taken = GeneratedBatches(generator, steps, "steps", False)
         found = []
         for batch in taken.epoch():
             x = batch[0] if isinstance(batch, tuple) else batch

@@ -3,13 +3,15 @@
 from typing import Any
 
 from ...errors import InputError
-from ..core.graph import Tensor, name_scope
+from ..core.graph import name_scope
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..layers.base_layer import BaseLayer, accepts
 from ..ops import arrays
 from . import arithmetic
 from .engine import Layer, as_list, copy_of
 from .loop import rnn
+from .recurrent import RNN
 from .states import call_with_states, standard_arguments
 
 __all__ = ["Bidirectional", "TimeDistributed", "Wrapper"]
@@ -113,7 +115,8 @@ class TimeDistributed(Wrapper):
 
     def compute_output_shape(self, input_shape: Any) -> TensorShape:
         rows, steps, *rest = TensorShape(input_shape).as_list()
-        inner = TensorShape(self.layer.compute_output_shape(TensorShape([rows, *rest])))
+        of_layer: Any = self.layer
+        inner = TensorShape(of_layer.compute_output_shape(TensorShape([rows, *rest])))
         return TensorShape([rows, steps, *inner.as_list()[1:]])
 
 
@@ -153,7 +156,7 @@ class Bidirectional(Wrapper):
             raise InputError(
                 f"Invalid merge mode: {merge_mode!r}; give 'sum', 'mul', 'ave', 'concat' or None"
             )
-        if not hasattr(layer, "go_backwards") or not isinstance(layer, Layer):
+        if not isinstance(layer, RNN):
             raise InputError(
                 f"Bidirectional was given {layer!r}: give it a recurrent layer, such as "
                 "tf.keras.layers.LSTM(2)"
@@ -161,7 +164,7 @@ class Bidirectional(Wrapper):
         if layer.__dict__.get("_batch_input_shape") and "batch_input_shape" not in kwargs:
             kwargs["batch_input_shape"] = layer._batch_input_shape
         super().__init__(layer, **kwargs)
-        self.forward_layer = layer
+        self.forward_layer: RNN = layer
         self.backward_layer = copy_of(layer, go_backwards=not layer.go_backwards)
         self.forward_layer._name = f"forward_{layer.name}"
         self.backward_layer._name = f"backward_{self.backward_layer.name}"
@@ -182,6 +185,7 @@ class Bidirectional(Wrapper):
         for layer in self._wrapped():
             with name_scope(layer.name):
                 layer.build(input_shape)
+                layer.set_first_weights()
         self.built = True
 
     def __call__(
@@ -280,7 +284,7 @@ class Bidirectional(Wrapper):
         shapes = as_list(self.forward_layer.compute_output_shape(input_shape))
         output, states = shapes[0], shapes[1:]
         if self.merge_mode == "concat":
-            sizes = TensorShape(output).as_list()
+            sizes: list[Any] = TensorShape(output).as_list()
             output = TensorShape([*sizes[:-1], sizes[-1] * 2])
         outputs = [output, output] if self.merge_mode is None else [output]
         if not self.return_state:

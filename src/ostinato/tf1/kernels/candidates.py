@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .random import Stream, philox, uniform
+from .random import RandomStream, philox, uniform
 
 __all__ = ["LogUniform", "Sampled", "Unigrams", "Uniform", "sample"]
 
@@ -20,7 +20,7 @@ _BLOCKS = 512
 class _Words:
     """Random words one by one."""
 
-    def __init__(self, stream: Stream):
+    def __init__(self, stream: RandomStream):
         self._stream, self._block = stream, stream.block
         self._left: list[int] = []
 
@@ -141,7 +141,7 @@ class Sampled:
 
 
 def sample(
-    stream: Stream,
+    stream: RandomStream,
     distribution: Uniform | LogUniform | Unigrams,
     true_classes: np.ndarray,
     count: int,
@@ -176,8 +176,8 @@ def sample(
             drawn.append(value)
 
     def expected(values: np.ndarray) -> np.ndarray:
-        p = [distribution.probability(v) for v in values.reshape(-1).tolist()]
-        p = np.array(p, np.float32).reshape(values.shape)
+        each = [distribution.probability(v) for v in values.reshape(-1).tolist()]
+        p = np.array(each, np.float32).reshape(values.shape)
         if tries == count:
             return p * np.float32(count)
         return (-np.expm1(tries * np.log1p(-p.astype(np.float64)))).astype(np.float32)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from .random import Stream, normal64, philox, uniform
+from .random import RandomStream, normal64, philox, uniform
 
 __all__ = ["gamma", "poisson"]
 
@@ -20,8 +20,8 @@ _BLOCKS = 256
 
 
 class _Draws:
-    """Numbers of two distributions from one run of blocks. Each block gives two numbers, of which
-    the second one is taken first.
+    """Numbers of two distributions from one run of blocks. Each block gives two numbers; the
+    second one is taken first.
     """
 
     def __init__(self, seed: int, seed2: int, block: int):
@@ -96,7 +96,7 @@ def _poisson(draws: _Draws, rate: float) -> float:
 
 
 def _draw(
-    stream: Stream, shape: Sequence[int], parameters: np.ndarray, one: Callable
+    stream: RandomStream, shape: Sequence[int], parameters: np.ndarray, one: Callable
 ) -> np.ndarray:
     flat = np.asarray(parameters, np.float64).reshape(-1)
     count = math.prod(shape)
@@ -110,7 +110,7 @@ def _draw(
     return found.reshape(*shape, *np.shape(parameters))
 
 
-def gamma(stream: Stream, shape: Sequence[int], alpha: np.ndarray) -> np.ndarray:
+def gamma(stream: RandomStream, shape: Sequence[int], alpha: np.ndarray) -> np.ndarray:
     """Numbers of gamma distributions with scale 1.
 
     Args:
@@ -124,7 +124,9 @@ def gamma(stream: Stream, shape: Sequence[int], alpha: np.ndarray) -> np.ndarray
     return _draw(stream, shape, alpha, _gamma).astype(alpha.dtype)
 
 
-def poisson(stream: Stream, shape: Sequence[int], rate: np.ndarray, dtype: np.dtype) -> np.ndarray:
+def poisson(
+    stream: RandomStream, shape: Sequence[int], rate: np.ndarray, dtype: np.dtype
+) -> np.ndarray:
     """Numbers of Poisson distributions; see `gamma`.
 
     Args:

@@ -60,11 +60,11 @@ def _binary() -> tuple[jit.Compiled, dict[str, int]]:
     """The machine code, which is never freed, and the number of arguments of each function."""
     target, _ = jit.host()
     assert target is not None, "compiled() asks first"
-    code = _Loops(target)
+    code = _LoopCode(target)
     return jit.Compiled(str(code.module), *code.functions), code.functions
 
 
-class _Value:
+class _LoopVector:
     """A vector, with the operators of a NumPy array."""
 
     def __init__(self, arithmetic: "_Arithmetic", value: Any):
@@ -77,63 +77,63 @@ class _Value:
     def _pair(self, other: Any) -> tuple[Any, Any]:
         return self.value, self.arithmetic.value(other, self.element)
 
-    def _arithmetic(self, name: str, other: Any, swapped: bool = False) -> "_Value":
+    def _arithmetic(self, name: str, other: Any, swapped: bool = False) -> "_LoopVector":
         a, b = self._pair(other)
         if isinstance(self.element, ir.IntType):
             name = {"fadd": "add", "fsub": "sub", "fmul": "mul"}.get(name, name)
         a, b = (b, a) if swapped else (a, b)
-        return _Value(self.arithmetic, getattr(self.arithmetic.code.b, name)(a, b))
+        return _LoopVector(self.arithmetic, getattr(self.arithmetic.code.b, name)(a, b))
 
-    def _compare(self, sign: str, other: Any) -> "_Value":
+    def _compare(self, sign: str, other: Any) -> "_LoopVector":
         a, b = self._pair(other)
         whole = isinstance(self.element, ir.IntType)
         build = self.arithmetic.code.b
         compare = build.icmp_signed if whole else build.fcmp_ordered
-        return _Value(self.arithmetic, compare(sign, a, b))
+        return _LoopVector(self.arithmetic, compare(sign, a, b))
 
-    def __add__(self, other: Any) -> "_Value":
+    def __add__(self, other: Any) -> "_LoopVector":
         return self._arithmetic("fadd", other)
 
-    def __sub__(self, other: Any) -> "_Value":
+    def __sub__(self, other: Any) -> "_LoopVector":
         return self._arithmetic("fsub", other)
 
-    def __rsub__(self, other: Any) -> "_Value":
+    def __rsub__(self, other: Any) -> "_LoopVector":
         return self._arithmetic("fsub", other, swapped=True)
 
-    def __mul__(self, other: Any) -> "_Value":
+    def __mul__(self, other: Any) -> "_LoopVector":
         return self._arithmetic("fmul", other)
 
-    def __truediv__(self, other: Any) -> "_Value":
+    def __truediv__(self, other: Any) -> "_LoopVector":
         return self._arithmetic("fdiv", other)
 
-    def __rtruediv__(self, other: Any) -> "_Value":
+    def __rtruediv__(self, other: Any) -> "_LoopVector":
         return self._arithmetic("fdiv", other, swapped=True)
 
-    def __and__(self, other: Any) -> "_Value":
+    def __and__(self, other: Any) -> "_LoopVector":
         return self._arithmetic("and_", other)
 
-    def __or__(self, other: Any) -> "_Value":
+    def __or__(self, other: Any) -> "_LoopVector":
         return self._arithmetic("or_", other)
 
-    def __xor__(self, other: Any) -> "_Value":
+    def __xor__(self, other: Any) -> "_LoopVector":
         return self._arithmetic("xor", other)
 
-    def __lshift__(self, other: Any) -> "_Value":
+    def __lshift__(self, other: Any) -> "_LoopVector":
         return self._arithmetic("shl", other)
 
-    def __rshift__(self, other: Any) -> "_Value":
+    def __rshift__(self, other: Any) -> "_LoopVector":
         return self._arithmetic("ashr", other)
 
-    def __lt__(self, other: Any) -> "_Value":
+    def __lt__(self, other: Any) -> "_LoopVector":
         return self._compare("<", other)
 
-    def __gt__(self, other: Any) -> "_Value":
+    def __gt__(self, other: Any) -> "_LoopVector":
         return self._compare(">", other)
 
-    def __ge__(self, other: Any) -> "_Value":
+    def __ge__(self, other: Any) -> "_LoopVector":
         return self._compare(">=", other)
 
-    def __eq__(self, other: Any) -> "_Value":  # type: ignore[override]
+    def __eq__(self, other: Any) -> "_LoopVector":  # type: ignore[override]
         return self._compare("==", other)
 
     __hash__ = None  # type: ignore[assignment]
@@ -147,7 +147,7 @@ class _Arithmetic:
 
     def value(self, x: Any, element: Any) -> Any:
         """A vector, or a constant as one."""
-        if isinstance(x, _Value):
+        if isinstance(x, _LoopVector):
             return x.value
         if isinstance(element, ir.IntType):
             x = x - 2**element.width if x >= 2 ** (element.width - 1) else x
@@ -157,48 +157,50 @@ class _Arithmetic:
             ir.VectorType(element, self.code.vector_width), [x] * self.code.vector_width
         )
 
-    def select(self, condition: Any, yes: Any, no: Any) -> _Value:
-        element = next((v.element for v in (yes, no) if isinstance(v, _Value)), _FLOAT)
+    def select(self, condition: Any, yes: Any, no: Any) -> _LoopVector:
+        element = next((v.element for v in (yes, no) if isinstance(v, _LoopVector)), _FLOAT)
         a, b = self.value(yes, element), self.value(no, element)
-        return _Value(self, self.code.b.select(condition.value, a, b))
+        return _LoopVector(self, self.code.b.select(condition.value, a, b))
 
-    def _call(self, name: str, x: _Value) -> _Value:
+    def _call(self, name: str, x: _LoopVector) -> _LoopVector:
         kind = x.value.type
         name = f"llvm.{name}.v{self.code.vector_width}{'f32' if x.element == _FLOAT else 'f64'}"
-        return _Value(self, self.code.b.call(self.code.intrinsic(name, kind, [kind]), [x.value]))
+        return _LoopVector(
+            self, self.code.b.call(self.code.intrinsic(name, kind, [kind]), [x.value])
+        )
 
-    def floor(self, x: _Value) -> _Value:
+    def floor(self, x: _LoopVector) -> _LoopVector:
         return self._call("floor", x)
 
-    def nearest(self, x: _Value) -> _Value:
+    def nearest(self, x: _LoopVector) -> _LoopVector:
         return self._call("rint", x)
 
-    def root(self, x: _Value) -> _Value:
+    def root(self, x: _LoopVector) -> _LoopVector:
         return self._call("sqrt", x)
 
-    def _cast(self, instruction: str, x: _Value, element: Any) -> _Value:
+    def _cast(self, instruction: str, x: _LoopVector, element: Any) -> _LoopVector:
         kind = ir.VectorType(element, self.code.vector_width)
-        return _Value(self, getattr(self.code.b, instruction)(x.value, kind))
+        return _LoopVector(self, getattr(self.code.b, instruction)(x.value, kind))
 
-    def bits(self, x: _Value) -> _Value:
+    def bits(self, x: _LoopVector) -> _LoopVector:
         return self._cast("bitcast", x, I32)
 
-    def number(self, bits: _Value) -> _Value:
+    def number(self, bits: _LoopVector) -> _LoopVector:
         return self._cast("bitcast", bits, _FLOAT)
 
-    def whole(self, x: _Value) -> _Value:
+    def whole(self, x: _LoopVector) -> _LoopVector:
         return self._cast("fptosi", x, I32)
 
-    def real(self, n: _Value) -> _Value:
+    def real(self, n: _LoopVector) -> _LoopVector:
         return self._cast("sitofp", n, _FLOAT)
 
-    def double(self, x: _Value) -> _Value:
+    def double(self, x: _LoopVector) -> _LoopVector:
         return self._cast("sitofp" if x.element == I32 else "fpext", x, _DOUBLE)
 
-    def single(self, x: _Value) -> _Value:
+    def single(self, x: _LoopVector) -> _LoopVector:
         return self._cast("fptrunc", x, _FLOAT)
 
-    def table(self, name: str, index: _Value) -> _Value:
+    def table(self, name: str, index: _LoopVector) -> _LoopVector:
         numbers = registers.tables()[name]
         element = _FLOAT if numbers.dtype == np.float32 else _DOUBLE
         known = self.code.module.globals.get(name)
@@ -214,10 +216,10 @@ class _Arithmetic:
                 known, [self.code.b.extract_element(index.value, place)], source_etype=element
             )
             found = self.code.b.insert_element(found, self.code.b.load(at, typ=element), place)
-        return _Value(self, found)
+        return _LoopVector(self, found)
 
 
-class _Loops(Code):
+class _LoopCode(Code):
     """The code of all loops.
 
     Attributes:
@@ -260,10 +262,10 @@ class _Loops(Code):
             start = b.mul(row, columns)
             source, to = self.at(self._pointer(x), start), self.at(self._pointer(y), start)
             with self.loop(0, whole, _REGISTER) as i:
-                found = function.register(m, _Value(m, self.load(self.at(source, i))))
+                found = function.register(m, _LoopVector(m, self.load(self.at(source, i))))
                 self.store(found.value, self.at(to, i))
             with b.if_then(b.icmp_signed("<", whole, columns)):
-                rest = _Value(m, self.load(self.at(source, whole), mask))
+                rest = _LoopVector(m, self.load(self.at(source, whole), mask))
                 found = function.rest(m, rest)
                 self.store(found.value, self.at(to, whole), mask)
 

@@ -22,7 +22,7 @@ from .registers import NUMPY
 __all__ = [
     "ENVIRONMENT",
     "Device",
-    "Stream",
+    "RandomStream",
     "device_seed",
     "integers",
     "multinomial",
@@ -259,7 +259,7 @@ def shuffle(seed: int, seed2: int, count: int, start: int = 0) -> np.ndarray:
     return np.array(order, np.int64)
 
 
-class Stream:
+class RandomStream:
     """The stream of numbers that one random operation draws in a session.
 
     Args:

@@ -16,7 +16,7 @@ import numpy as np
 from . import libm
 from .libm import polynomial
 
-__all__ = ["FUNCTIONS", "NUMPY", "Function", "NumPyArithmetic", "tables"]
+__all__ = ["FUNCTIONS", "NUMPY", "RegisterFunction", "NumPyArithmetic", "tables"]
 
 _SMALLEST_NORMAL = float(np.finfo(np.float32).tiny)
 _INFINITY = float("inf")
@@ -244,7 +244,7 @@ def _cos(m: Any, x: Any) -> Any:
     return m.number(m.bits(y) ^ (((octant + 3) << 29) & _SIGN))
 
 
-class Function(NamedTuple):
+class RegisterFunction(NamedTuple):
     """A function of arrays.
 
     Attributes:
@@ -257,16 +257,16 @@ class Function(NamedTuple):
 
 
 FUNCTIONS = {
-    "cos": Function(_cos, libm.cosf),
-    "exp": Function(_exp, libm.expf),
-    "expf": Function(libm.expf, libm.expf),
-    "expm1": Function(libm.expm1f, libm.expm1f),
-    "log": Function(_log, libm.logf),
-    "log1p": Function(libm.log1pf, libm.log1pf),
-    "logf": Function(libm.logf, libm.logf),
-    "rsqrt": Function(_rsqrt, lambda m, x: 1.0 / m.root(x)),
-    "sigmoid": Function(_sigmoid, lambda m, x: 1.0 / (libm.expf(m, x * -1.0) + 1.0)),
-    "sin": Function(_sin, libm.sinf),
-    "sqrt": Function(_sqrt, lambda m, x: m.root(x)),
-    "tanh": Function(_tanh, _tanh),
+    "cos": RegisterFunction(_cos, libm.cosf),
+    "exp": RegisterFunction(_exp, libm.expf),
+    "expf": RegisterFunction(libm.expf, libm.expf),
+    "expm1": RegisterFunction(libm.expm1f, libm.expm1f),
+    "log": RegisterFunction(_log, libm.logf),
+    "log1p": RegisterFunction(libm.log1pf, libm.log1pf),
+    "logf": RegisterFunction(libm.logf, libm.logf),
+    "rsqrt": RegisterFunction(_rsqrt, lambda m, x: 1.0 / m.root(x)),
+    "sigmoid": RegisterFunction(_sigmoid, lambda m, x: 1.0 / (libm.expf(m, x * -1.0) + 1.0)),
+    "sin": RegisterFunction(_sin, libm.sinf),
+    "sqrt": RegisterFunction(_sqrt, lambda m, x: m.root(x)),
+    "tanh": RegisterFunction(_tanh, _tanh),
 }

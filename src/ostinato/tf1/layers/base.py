@@ -9,10 +9,13 @@ from typing import Any
 
 from ...errors import InputError
 from ..core.dtypes import DTypeLike
-from ..core.graph import Graph, GraphKeys, TensorLike, get_default_graph, name_scope
+from ..core.graph import Graph, get_default_graph, name_scope
+from ..core.graph_keys import GraphKeys
+from ..core.tensors import TensorLike
 from ..state import scopes
 from ..state.collections import global_variables
 from ..state.partitions import PartitionedVariable
+from ..state.variables import VariableAggregation, VariableSynchronization
 from .base_layer import BaseLayer, accepts, snake_case, unique_layer_name
 
 __all__ = ["BaseLayer", "Layer", "add_new"]
@@ -111,18 +114,18 @@ class Layer(BaseLayer):
         del self._loss_functions[functions:]
         add_new(self._losses[known:], GraphKeys.REGULARIZATION_LOSSES)
 
-    def add_weight(
+    def add_weight(  # type: ignore[override]  # tf.layers has another order of arguments
         self,
         name: str,
-        shape: Any = None,
+        shape: Any,
         dtype: DTypeLike | None = None,
         initializer: Any = None,
         regularizer: Any = None,
         trainable: bool | None = None,
         constraint: Any = None,
         use_resource: bool | None = None,
-        synchronization: Any = None,
-        aggregation: Any = None,
+        synchronization: Any = VariableSynchronization.AUTO,
+        aggregation: Any = VariableAggregation.NONE,
         partitioner: Callable | None = None,
     ) -> Any:
         """Create a variable in the scope of the layer, or use an existing one there; see

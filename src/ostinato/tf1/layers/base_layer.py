@@ -14,18 +14,14 @@ import numpy as np
 
 from ...errors import ArgumentTypeError, InputError
 from ..core import nest
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import DTypeLike, as_dtype
-from ..core.graph import (
-    Operand,
-    Tensor,
-    convert_to_tensor,
-    get_default_graph,
-    name_scope,
-)
+from ..core.graph import get_default_graph, name_scope
 from ..core.shape import TensorShape
+from ..core.tensors import Operand, Tensor
 from ..ops import arrays, math
 from ..state.partitions import PartitionedVariable
-from ..state.variables import Variable
+from ..state.variables import Variable, VariableAggregation, VariableSynchronization
 from .specs import check_inputs
 
 __all__ = ["BaseLayer", "accepts", "snake_case", "unique_layer_name"]
@@ -132,7 +128,7 @@ class BaseLayer:
         elif given.get("input_shape") is not None:
             self._batch_input_shape = (given.get("batch_size"), *given["input_shape"])
         if hasattr(self, "_batch_input_shape") and self._dtype is None:
-            self._dtype = "float32"
+            self._dtype = self._usual_dtype()
 
     def _set_name(self, name: str | None) -> None:
         self._name = name or unique_layer_name(snake_case(type(self).__name__), zero_based=True)
@@ -184,7 +180,7 @@ class BaseLayer:
     def add_weight(
         self,
         name: str,
-        shape: Any = None,
+        shape: Any,
         dtype: DTypeLike | None = None,
         initializer: Any = None,
         regularizer: Any = None,
@@ -192,8 +188,8 @@ class BaseLayer:
         constraint: Any = None,
         partitioner: Callable | None = None,
         use_resource: bool | None = None,
-        synchronization: Any = None,
-        aggregation: Any = None,
+        synchronization: Any = VariableSynchronization.AUTO,
+        aggregation: Any = VariableAggregation.NONE,
         **kwargs: Any,
     ) -> Any:
         """Create a variable.
@@ -211,7 +207,7 @@ class BaseLayer:
         """
         from ..keras import constraints, initializers, regularizers  # they belong to tf.keras
 
-        kind = as_dtype(dtype or self._dtype or "float32")
+        kind = as_dtype(dtype or self._dtype or self._usual_dtype())
         trainable = True if trainable is None else trainable
         initializer = initializers.get(initializer)
         if initializer is None:
@@ -238,6 +234,9 @@ class BaseLayer:
         if all(variable is not w for w in weights):
             weights.append(variable)
         return variable
+
+    def _usual_dtype(self) -> str:
+        return "float32"
 
     def add_variable(self, *args: Any, **kwargs: Any) -> Any:
         """`add_weight`."""

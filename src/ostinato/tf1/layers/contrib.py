@@ -5,13 +5,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...errors import ArgumentTypeError, InputError, SizeError
-from ..core.graph import (
-    GraphKeys,
-    Tensor,
-    TensorLike,
-    convert_to_tensor,
-    name_scope,
-)
+from ..core.conversion import convert_to_tensor
+from ..core.graph import name_scope
+from ..core.graph_keys import GraphKeys
+from ..core.tensors import Tensor, TensorLike
 from ..initializers import (
     Ones,
     Zeros,
@@ -145,7 +142,7 @@ linear = functools.partial(fully_connected, activation_fn=None)
 relu = functools.partial(fully_connected, activation_fn=nn.relu)
 relu6 = functools.partial(fully_connected, activation_fn=nn.relu6)
 for _function in (linear, relu, relu6):
-    functools.update_wrapper(_function, fully_connected, ("__doc__",), ())
+    _function.__doc__ = fully_connected.__doc__
 
 
 @add_arg_scope

@@ -4,8 +4,9 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...errors import InputError
-from ..core.graph import Tensor, TensorLike, convert_to_tensor
+from ..core.conversion import convert_to_tensor
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor, TensorLike
 from ..initializers import Zeros
 from ..ops import arrays, convolution, nn, pooling
 from .base import Layer

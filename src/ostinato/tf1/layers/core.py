@@ -4,9 +4,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import ArgumentTypeError, InputError, SizeError
+from ..core.constant import constant_value
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import as_dtype
-from ..core.graph import Tensor, TensorLike, apply, convert_to_tensor
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor, TensorLike
+from ..flow.control_flow import cond
 from ..initializers import Zeros
 from ..ops import arrays, math, nn
 from .base import Layer
@@ -239,16 +242,13 @@ class Dropout(Layer):
         return in_training(training, dropped, lambda: arrays.identity(inputs))
 
 
-def in_training(training: Any, if_so: Callable, otherwise: Callable) -> Tensor:
+def in_training(training: Any, if_so: Callable, otherwise: Callable) -> Any:
     """One of two results.
 
     Args:
         training: Whether it is training: a truth value, 0 or 1, or a tensor.
         if_so, otherwise: Functions that return the result.
     """
-    from ..core.constant import constant_value
-    from ..core.control_flow import cond
-
     known: Any = training
     if isinstance(training, Tensor):
         value = constant_value(training)

@@ -1,16 +1,23 @@
 """Private: variables that are listed as part of the model (tf.contrib.framework)."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from ..core.graph import GraphKeys, Tensor, get_default_graph
+from ..core.graph import get_default_graph
+from ..core.graph_keys import GraphKeys
+from ..core.tensors import Tensor
 from ..state import scopes
 from ..state.partitions import PartitionedVariable
 
 __all__ = [
+    "analyze_vars",
     "collect",
     "collections_of",
+    "get_trainable_variables",
+    "get_variables",
+    "get_variables_by_name",
+    "get_variables_by_suffix",
     "list_variable",
     "model_getter",
     "model_variable",
@@ -58,10 +65,19 @@ def variable(
     )
 
 
-def model_variable(name: str, *args: Any, collections: Any = None, **named: Any) -> Any:
+def model_variable(
+    name: str,
+    shape: Any = None,
+    dtype: Any = None,
+    initializer: Any = None,
+    regularizer: Callable | None = None,
+    trainable: bool = True,
+    collections: Any = None,
+    **named: Any,
+) -> Any:
     """A variable that is listed as part of the model too; see `variable`."""
     keys = [*(collections or ()), GraphKeys.GLOBAL_VARIABLES, GraphKeys.MODEL_VARIABLES]
-    return variable(name, *args, collections=keys, **named)
+    return variable(name, shape, dtype, initializer, regularizer, trainable, keys, **named)
 
 
 def model_getter(names: Mapping[str, str] | None = None) -> Callable:
@@ -92,6 +108,38 @@ def model_getter(names: Mapping[str, str] | None = None) -> Callable:
     return make
 
 
+def get_variables(
+    scope: Any = None, suffix: str | None = None, collection: str = GraphKeys.GLOBAL_VARIABLES
+) -> list:
+    """The variables of a collection.
+
+    Args:
+        scope: A variable scope, or a regular expression that the start of the names must match.
+        suffix: The end of the names; None for any.
+        collection: The name of the collection.
+    """
+    if isinstance(scope, scopes.VariableScope):
+        scope = scope.name
+    found = get_default_graph().get_collection(collection, scope)
+    return [v for v in found if suffix is None or v.op.name.endswith(suffix)]
+
+
+def get_trainable_variables(scope: Any = None, suffix: str | None = None) -> list:
+    """The variables that are trained; see `get_variables`."""
+    return get_variables(scope, suffix, GraphKeys.TRAINABLE_VARIABLES)
+
+
+def get_variables_by_suffix(suffix: str, scope: Any = None) -> list:
+    """The variables whose names end so; see `get_variables`."""
+    return get_variables(scope, suffix)
+
+
+def get_variables_by_name(given_name: str, scope: Any = None) -> list:
+    """The variables whose names have this last part; see `get_variables`."""
+    ends = f"/{given_name}"
+    return [v for v in get_variables(scope) if f"/{v.op.name}".endswith(ends)]
+
+
 def collections_of(given: Any, name: str) -> Any:
     """The collections of one kind of variable: those given, or those of its kind in a dict."""
     return given.get(name) if isinstance(given, Mapping) else given
@@ -111,3 +159,25 @@ def collect(collections: Any, outputs: Tensor) -> Tensor:
     if collections:
         get_default_graph().add_to_collections(collections, outputs)
     return outputs
+
+
+def analyze_vars(variables: Iterable, print_info: bool = False) -> tuple[int, int]:
+    """The number of elements and of bytes of variables.
+
+    Args:
+        variables: The variables.
+        print_info: Whether to print them too, one a line.
+    """
+    lines, sizes, in_bytes = [], 0, 0
+    for v in variables:
+        shape = v.shape.as_list()
+        size = v.shape.num_elements() or 0
+        bytes_ = size * v.dtype.size
+        kind = f"{v.dtype.name} {'x'.join(map(str, shape))}".strip()
+        lines.append(f"{v.name} ({kind}) [{size}, bytes: {bytes_}]")
+        sizes, in_bytes = sizes + size, in_bytes + bytes_
+    if print_info:
+        rule = "-" * 9
+        print(rule, "Variables: name (type shape) [size]", rule, *lines, sep="\n")
+        print(f"Total size of variables: {sizes}\nTotal bytes of variables: {in_bytes}")
+    return sizes, in_bytes

@@ -5,16 +5,12 @@ from typing import Any
 
 from ...errors import InputError, SizeError
 from ..core.constant import constant, constant_value
-from ..core.flow_ops import no_op
-from ..core.graph import (
-    GraphKeys,
-    Tensor,
-    TensorLike,
-    control_dependencies,
-    convert_to_tensor,
-    get_default_graph,
-)
+from ..core.conversion import convert_to_tensor
+from ..core.graph import control_dependencies, get_default_graph
+from ..core.graph_keys import GraphKeys
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor, TensorLike
+from ..flow.flow_ops import no_op
 from ..initializers import Ones, Zeros
 from ..ops import arrays, math, nn
 from ..state import scopes
@@ -37,7 +33,7 @@ _ZEROS, _ONES = Zeros(), Ones()
 
 
 def _known(training: Any) -> bool | None:
-    """Whether it is training, or None if only a run knows."""
+    """The mode as a truth value, or None if only a run knows it."""
     if not isinstance(training, Tensor):
         return bool(training)
     value = constant_value(training)
@@ -96,7 +92,10 @@ class BatchNormalization(Layer):
         }
         self._regularizers = {"gamma": gamma_regularizer, "beta": beta_regularizer}
         self._constraints = {"gamma": gamma_constraint, "beta": beta_constraint}
-        self.gamma = self.beta = self.moving_mean = self.moving_variance = None
+        self.gamma: Any = None
+        self.beta: Any = None
+        self.moving_mean: Any = None
+        self.moving_variance: Any = None
         self.supports_masking = True
 
     def build(self, input_shape: Any) -> None:
@@ -128,10 +127,10 @@ class BatchNormalization(Layer):
         self.built = True
 
     def _fused_call(self, inputs: Tensor, training: Any) -> Tensor:
-        size = self.moving_mean.shape  # type: ignore[union-attr]
+        size = self.moving_mean.shape
         gamma = self.gamma if self.scale else constant(1.0, shape=size)
         beta = self.beta if self.center else constant(0.0, shape=size)
-        named = {
+        named: dict[str, Any] = {
             "epsilon": self.epsilon,
             "data_format": "NCHW" if self.axis == 1 else "NHWC",
         }
@@ -169,14 +168,14 @@ class BatchNormalization(Layer):
         rank = len(inputs.shape)
         axes = [i for i in range(rank) if i != self.axis]
 
-        def spread(v: Any) -> Any:
+        def broadcast(v: Any) -> Any:
             if v is None or axes == list(range(rank - 1)):
                 return v
             sizes = [1] * rank
             sizes[self.axis] = inputs.shape[self.axis].value  # type: ignore[call-overload]
             return arrays.reshape(v, sizes)
 
-        scale, offset = spread(self.gamma), spread(self.beta)
+        scale, offset = broadcast(self.gamma), broadcast(self.beta)
         mean, variance = self.moving_mean, self.moving_variance
         if _known(training) is not False:
             of_batch = nn.moments(inputs, axes)
@@ -187,7 +186,7 @@ class BatchNormalization(Layer):
         if offset is not None:
             offset = math.cast(offset, inputs.dtype)
         outputs = nn.batch_normalization(
-            inputs, spread(mean), spread(variance), offset, scale, self.epsilon
+            inputs, broadcast(mean), broadcast(variance), offset, scale, self.epsilon
         )
         outputs.set_shape(inputs.shape)
         return outputs

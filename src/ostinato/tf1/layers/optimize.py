@@ -6,15 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ...errors import InputError
-from ..core.flow_ops import with_dependencies
-from ..core.graph import (
-    GraphKeys,
-    IndexedSlices,
-    Tensor,
-    TensorLike,
-    convert_to_tensor,
-    get_default_graph,
-)
+from ..core.conversion import convert_to_tensor
+from ..core.graph import get_default_graph
+from ..core.graph_keys import GraphKeys
+from ..core.tensors import IndexedSlices, Tensor, TensorLike
+from ..flow.flow_ops import with_dependencies
 from ..initializers import Constant
 from ..ops import random
 from ..state import scopes
@@ -24,7 +20,7 @@ from ..train.optimizer import Optimizer
 
 __all__ = ["OPTIMIZER_CLS_NAMES", "OPTIMIZER_SUMMARIES", "optimize_loss"]
 
-OPTIMIZER_CLS_NAMES = {
+OPTIMIZER_CLS_NAMES: dict[str, Callable] = {
     "Adagrad": optimizers.AdagradOptimizer,
     "Adam": optimizers.AdamOptimizer,
     "Ftrl": optimizers.FtrlOptimizer,
@@ -233,4 +229,5 @@ def optimize_loss(
             shown.global_norm("clipped_gradient_norm", gradients)
         step = global_step if increment_global_step else None
         update = made.apply_gradients(gradients, global_step=step, name="train")
-        return with_dependencies([update], loss)
+        trained: Any = with_dependencies([update], loss)
+        return trained

@@ -6,7 +6,10 @@ from typing import Any
 
 from ...errors import InputError
 from ..core.constant import constant
-from ..core.graph import GraphKeys, Tensor, convert_to_tensor, get_default_graph, name_scope
+from ..core.conversion import convert_to_tensor
+from ..core.graph import get_default_graph, name_scope
+from ..core.graph_keys import GraphKeys
+from ..core.tensors import Tensor
 from ..ops import math, nn
 
 __all__ = [
@@ -73,11 +76,12 @@ def l1_l2_regularizer(
         return l2_regularizer(scale_l2, opened)
     if scale_l2 == 0.0:
         return l1_regularizer(scale_l1, opened)
-    return sum_regularizer([l1_regularizer(scale_l1), l2_regularizer(scale_l2)], scope=opened)
+    both: Any = sum_regularizer([l1_regularizer(scale_l1), l2_regularizer(scale_l2)], scope=opened)
+    return both
 
 
 def sum_regularizer(regularizer_list: Sequence, scope: str | None = None) -> Callable | None:
-    """The sum of regularizers, of which some may be None."""
+    """The sum of regularizers; some may be None."""
     regularizers = [r for r in regularizer_list if r is not None]
     if not regularizers:
         return None
@@ -99,7 +103,7 @@ def apply_regularization(regularizer: Callable, weights_list: Sequence | None = 
         weights_list: The variables; None for the collection of weights.
 
     Raises:
-        InputError: There are no variables.
+        InputError: No variables are given, and the collection is empty.
     """
     graph = get_default_graph()
     weights = weights_list or graph.get_collection(GraphKeys.WEIGHTS)

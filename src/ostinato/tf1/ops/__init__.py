@@ -1,3 +1,5 @@
-"""Private: the operations of a graph: what they compute, their shapes and their gradients."""
+"""Private: the operations of a graph: what they compute, their shapes and the functions that create
+them. The import of this package sets Python's operators on tensors.
+"""
 
-from . import math  # noqa: F401  # the first: the modules of operations import one another
+from . import operators, slicing  # noqa: F401

@@ -7,27 +7,19 @@ import numpy as np
 
 from ...errors import ArgumentTypeError, InputError, SizeError
 from ..core.constant import constant_value
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import DType, DTypeLike, as_dtype
 from ..core.errors import InvalidArgumentError
-from ..core.graph import (
-    IndexedSlices,
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-    control_dependencies,
-    convert_to_tensor,
-    name_scope,
-)
-from ..core.registry import define, gradient
+from ..core.graph import name_scope
+from ..core.registry import define
 from ..core.shape import TensorShape, as_shape
+from ..core.tensors import IndexedSlices, Operation, Tensor, TensorLike
 from ..kernels import elementwise as kernels
 from ..kernels import rounded
-from . import arrays, comparisons, elementwise, reductions
+from . import elementwise, shapes
 from .inference import of_two
 
 __all__ = [
-    "BroadcastGradient",
     "accumulate_n",
     "add",
     "add_n",
@@ -44,6 +36,7 @@ __all__ = [
     "multiply",
     "pow",
     "realdiv",
+    "saturate_cast",
     "scalar_mul",
     "squared_difference",
     "subtract",
@@ -308,7 +301,7 @@ def add_n(inputs: Sequence, name: str | None = None) -> Tensor:
     found = _several(inputs, "tf.add_n")
     if len(found) == 1:
         only = convert_to_tensor(found[0])
-        return arrays.identity(only, name=name) if name else only
+        return shapes.identity(only, name=name) if name else only
     return apply("AddN", {"inputs*": found}, name=name, same=("inputs*",)).outputs[0]
 
 
@@ -337,7 +330,7 @@ def accumulate_n(
             f"tf.accumulate_n was given {found} for dtype {wanted.name}: give tensors of one dtype"
         )
     if len(found) == 1:
-        return found[0] if name is None else arrays.identity(found[0], name=name)
+        return found[0] if name is None else shapes.identity(found[0], name=name)
     whole = as_shape(shape)
     for x in found:
         whole = whole.merge_with(x.shape)
@@ -345,148 +338,16 @@ def accumulate_n(
     return apply("AccumulateNV2", {"inputs*": found}, name=name, attrs=attrs).outputs[0]
 
 
-# Gradients
-
-
-class BroadcastGradient:
-    """Sums the gradient of a broadcast result to the shapes of the two arguments."""
-
-    def __init__(self, x: Tensor, y: Tensor):
-        self._shapes = arrays.shape(x), arrays.shape(y)
-        self._axes = arrays.broadcast_gradient_args(*self._shapes)
-
-    def _total(self, grad: Tensor, i: int, negative: bool = False) -> Tensor:
-        total = reductions.reduce_sum(grad, self._axes[i])
-        return arrays.reshape(-total if negative else total, self._shapes[i])
-
-    def x(self, grad: Tensor) -> Tensor:
-        """The gradient of the first argument."""
-        return self._total(grad, 0)
-
-    def y(self, grad: Tensor, negative: bool = False) -> Tensor:
-        """The gradient of the second argument, negated after the sum if asked for."""
-        return self._total(grad, 1, negative)
-
-
-def _same_known_shapes(*tensors: Any) -> bool:
-    first = tensors[0].shape
-    return first.is_fully_defined() and all(
-        isinstance(t, Tensor) and t.shape == first for t in tensors
-    )
-
-
-@gradient("Add")
-def _add_gradient(op: Operation, grad: Tensor) -> list:
-    x, y = op.inputs
-    if _same_known_shapes(x, y, grad):
-        return [grad, grad]
-    sums = BroadcastGradient(x, y)
-    return [sums.x(grad), sums.y(grad)]
-
-
-@gradient("Sub")
-def _subtract_gradient(op: Operation, grad: Tensor) -> list:
-    x, y = op.inputs
-    if _same_known_shapes(x, y, grad):
-        return [grad, -grad]
-    sums = BroadcastGradient(x, y)
-    return [sums.x(grad), sums.y(grad, negative=True)]
-
-
-@gradient("Mul")
-def _multiply_gradient(op: Operation, grad: Tensor) -> list:
-    x, y = op.inputs
-    if _same_known_shapes(x, y, grad) and grad.dtype.base_dtype.name in ("int32", "float32"):
-        return [multiply(grad, y), multiply(grad, x)]
-    sums = BroadcastGradient(x, y)
-    return [sums.x(multiply(grad, y)), sums.y(multiply(x, grad))]
-
-
-# The division that the gradient of a division is made of.
-_DIVISIONS = {"RealDiv": realdiv, "Div": div, "DivNoNan": div_no_nan}
-
-
-@gradient(*_DIVISIONS)
-def _division_gradient(op: Operation, grad: Tensor) -> list:
-    x, y = op.inputs
-    divided = _DIVISIONS[op.type]
-    sums = BroadcastGradient(x, y)
-    return [sums.x(divided(grad, y)), sums.y(grad * divided(divided(-x, y), y))]
-
-
-@gradient("FloorDiv", "TruncateDiv")
-def _whole_division_gradient(op: Operation, grad: Tensor) -> list:
-    return [None, None]
-
-
-@gradient("FloorMod")
-def _floor_mod_gradient(op: Operation, grad: Tensor) -> list:
-    x, y = op.inputs
-    sums = BroadcastGradient(x, y)
-    quotient = floor_div(x, y)
-    return [sums.x(grad), sums.y(grad * elementwise.negative(quotient))]
-
-
-@gradient("Pow")
-def _pow_gradient(op: Operation, grad: Tensor) -> list:
-    (x, y), z = op.inputs, op.outputs[0]
-    sums = BroadcastGradient(x, y)
-    of_x = sums.x(grad * y * pow(x, y - 1))
-    positive = x > 0
-    safe = arrays.where(positive, x, arrays.ones_like(x))
-    log_x = arrays.where(positive, elementwise.log(safe), arrays.zeros_like(x))
-    return [of_x, sums.y(grad * z * log_x)]
-
-
-@gradient("Maximum", "Minimum")
-def _extreme_gradient(op: Operation, grad: Tensor) -> list:
-    x, y = op.inputs
-    compare = comparisons.greater_equal if op.type == "Maximum" else comparisons.less_equal
-    # TensorFlow makes the shapes of the arguments before the zeros.
-    shapes = arrays.shape(x), arrays.shape(y)
-    zeros = arrays.zeros(arrays.shape(grad), grad.dtype.base_dtype)
-    chosen = compare(x, y)
-    axes = arrays.broadcast_gradient_args(*shapes)
-    parts = arrays.where(chosen, grad, zeros), arrays.where(chosen, zeros, grad)
-    return [
-        arrays.reshape(reductions.reduce_sum(part, over), shape)
-        for part, over, shape in zip(parts, axes, shapes)
-    ]
-
-
-@gradient("SquaredDifference")
-def _squared_difference_gradient(op: Operation, grad: Tensor) -> list:
-    x, y = op.inputs
-    sums = BroadcastGradient(x, y)
-    with control_dependencies([grad]):
-        of_x = scalar_mul(2.0, grad) * (x - y)
-    return [sums.x(of_x), -sums.y(of_x)]
-
-
-@gradient("Atan2")
-def _atan2_gradient(op: Operation, grad: Tensor) -> list:
-    y, x = op.inputs
-    with control_dependencies([grad]):
-        scaled = grad / (elementwise.square(x) + elementwise.square(y))
-        return [x * scaled, -y * scaled]
-
-
-@gradient("Xlogy", "Xdivy")
-def _zero_times_gradient(op: Operation, grad: Tensor) -> list:
-    x, y = op.inputs
-    sums = BroadcastGradient(x, y)
-    kind = x.dtype.base_dtype
-    with control_dependencies([grad]):
-        not_zero = comparisons.not_equal(x, elementwise.cast(0.0, kind))
-        used = elementwise.cast(not_zero, kind)
-        if op.type == "Xlogy":
-            of_x, of_y = xlogy(used, y), xdivy(x, y)
-        else:
-            of_x = xdivy(used, y)
-            of_y = xdivy(elementwise.negative(x), y**2)
-        return [sums.x(of_x * grad), sums.y(of_y * grad)]
-
-
-@gradient("AddN", "AccumulateNV2")
-def _add_n_gradient(op: Operation, grad: Tensor) -> list:
-    return [grad] * len(op.inputs)
+def saturate_cast(value: TensorLike, dtype: DTypeLike, name: str | None = None) -> Tensor:
+    """The value converted to another dtype, where too small and too large numbers become the
+    smallest and the largest one.
+    """
+    wanted = as_dtype(dtype).base_dtype
+    with name_scope(name, "saturate_cast") as scope:
+        value = convert_to_tensor(value, name="value")
+        kind = value.dtype
+        if kind.min < wanted.min:
+            value = maximum(value, convert_to_tensor(wanted.min, kind, name="min"))
+        if kind.max > wanted.max:
+            value = minimum(value, convert_to_tensor(wanted.max, kind, name="max"))
+        return elementwise.cast(value, wanted, name=scope)

@@ -1,7 +1,8 @@
 """Private: the operations on arrays together, under TensorFlow's names (array_ops)."""
 
 from ..core.constant import constant
-from ..core.graph import convert_to_tensor
+from ..core.conversion import convert_to_tensor
+from .choices import where
 from .filling import (
     broadcast_dynamic_shape,
     broadcast_gradient_args,
@@ -30,12 +31,7 @@ from .joining import (
     stack,
     unstack,
 )
-from .masks import (
-    boolean_mask,
-    one_hot,
-    sequence_mask,
-    where,
-)
+from .masks import boolean_mask, one_hot, sequence_mask
 from .matrices import (
     diag,
     diag_part,

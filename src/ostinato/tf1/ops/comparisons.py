@@ -4,8 +4,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..core.graph import Tensor, TensorLike, apply
+from ..core.conversion import apply
 from ..core.registry import define, not_differentiable
+from ..core.tensors import Tensor, TensorLike
 from .inference import like_first, of_two
 
 __all__ = [

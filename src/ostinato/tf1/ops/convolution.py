@@ -11,8 +11,10 @@ import torch
 
 from ...errors import InputError, SizeError
 from ..core.constant import constant_value_as_shape
-from ..core.graph import Operation, Tensor, TensorLike, apply, convert_to_tensor, name_scope
-from ..core.registry import define, gradient
+from ..core.conversion import apply, convert_to_tensor
+from ..core.graph import name_scope
+from ..core.registry import define
+from ..core.tensors import Operation, Tensor, TensorLike
 from . import arrays
 
 __all__ = ["conv1d", "conv2d", "conv3d"]
@@ -165,25 +167,6 @@ define("Conv3DBackpropInputV2", _of_sizes(0), _input_gradient)
 define("Conv3DBackpropFilterV2", _of_sizes(1), _kernel_gradient)
 
 
-@gradient("Conv2D")
-def _conv2d_gradient(op: Operation, grad: Tensor) -> list:
-    return _gradients(op, grad, "Conv2DBackpropInput", "Conv2DBackpropFilter")
-
-
-@gradient("Conv3D")
-def _conv3d_gradient(op: Operation, grad: Tensor) -> list:
-    return _gradients(op, grad, "Conv3DBackpropInputV2", "Conv3DBackpropFilterV2")
-
-
-def _gradients(op: Operation, grad: Tensor, of_input: str, of_kernel: str) -> list:
-    x, kernel = op.inputs
-    input_sizes, filter_sizes = arrays.shape_n([x, kernel])
-    given = {"input_sizes": input_sizes, "filter": kernel, "out_backprop": grad}
-    dx = apply(of_input, given, attrs=op.attrs).outputs[0]
-    given = {"input": x, "filter_sizes": filter_sizes, "out_backprop": grad}
-    return [dx, apply(of_kernel, given, attrs=op.attrs).outputs[0]]
-
-
 def _apply(
     op_type: str,
     x: TensorLike,
@@ -219,7 +202,7 @@ def conv2d(
     padding: str,
     use_cudnn_on_gpu: bool = True,
     data_format: str = "NHWC",
-    dilations: Sequence[int] | None = None,
+    dilations: Sequence[int] = [1, 1, 1, 1],  # noqa: B006  TensorFlow's default; it is not changed
     name: str | None = None,
 ) -> Tensor:
     """A convolution over two dimensions.

@@ -6,8 +6,10 @@ import re
 from typing import Any
 
 from ...errors import InputError
-from ..core.graph import Tensor, TensorLike, convert_to_tensor, name_scope
-from . import arithmetic, arrays, products, reductions
+from ..core.conversion import convert_to_tensor
+from ..core.graph import name_scope
+from ..core.tensors import Tensor, TensorLike
+from . import arithmetic, products, reductions, reshaping, shapes
 
 __all__ = ["einsum"]
 
@@ -67,7 +69,7 @@ def einsum(equation: str, *inputs: TensorLike, name: str | None = None) -> Tenso
             left = "".join(a for a in left if a in wanted)
         if sorted(left) != sorted(wanted):
             raise InputError(f"tf.einsum: Invalid equation: {equation!r}")
-        return arrays.transpose(result, perm=[left.index(a) for a in wanted])
+        return reshaping.transpose(result, perm=[left.index(a) for a in wanted])
 
 
 def _check(equation: str, labels: list[str], wanted: str) -> None:
@@ -103,16 +105,16 @@ def _pair(
     # the shared ones, the first of y.
     of_x = "".join(sorted(of_x, key=lambda a: (-1 if a in shared else int(a in summed), a)))
     of_y = "".join(sorted(of_y, key=lambda a: (-1 if a in shared else int(a not in summed), a)))
-    x = arrays.transpose(x, perm=[first[1].index(a) for a in of_x])
-    y = arrays.transpose(y, perm=[second[1].index(a) for a in of_y])
+    x = reshaping.transpose(x, perm=[first[1].index(a) for a in of_x])
+    y = reshaping.transpose(y, perm=[second[1].index(a) for a in of_y])
     same, count = len(shared), len(summed)
     only_x, only_y = len(of_x) - same - count, len(of_y) - same - count
     letters = of_x[: same + only_x] + of_y[same + count :]
     if not summed:
         for _ in range(only_y):
-            x = arrays.expand_dims(x, -1)
+            x = reshaping.expand_dims(x, -1)
         for _ in range(only_x):
-            y = arrays.expand_dims(y, same)
+            y = reshaping.expand_dims(y, same)
         return arithmetic.multiply(x, y), letters
     sizes_x, middle = _sizes(x), same + only_x
     outer_x, inner = _product(sizes_x[same:middle]), _product(sizes_x[middle:])
@@ -128,7 +130,7 @@ def _sizes(x: Tensor) -> list:
     """The sizes as numbers where they are known, else as tensors."""
     sizes: list[Any] = x.shape.as_list()
     if None in sizes:
-        shape = arrays.shape(x)
+        shape = shapes.shape(x)
         sizes = [shape[i] if n is None else n for i, n in enumerate(sizes)]
     return sizes
 
@@ -143,4 +145,4 @@ def _reshaped(x: Tensor, sizes: list) -> Tensor:
         not isinstance(n, Tensor) and m == n for m, n in zip(now, sizes)
     ):
         return x
-    return arrays.reshape(x, sizes)
+    return reshaping.reshape(x, sizes)

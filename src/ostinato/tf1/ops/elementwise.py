@@ -5,25 +5,15 @@ from collections.abc import Callable
 import numpy as np
 
 from ...errors import InputError
-from ..core.constant import constant
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import DTypeLike, as_dtype
 from ..core.errors import InvalidArgumentError
-from ..core.graph import (
-    IndexedSlices,
-    Operand,
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-    control_dependencies,
-    convert_to_tensor,
-    name_scope,
-)
-from ..core.registry import define, gradient, not_differentiable
+from ..core.graph import name_scope
+from ..core.registry import define, not_differentiable
 from ..core.sparse import SparseTensor
+from ..core.tensors import IndexedSlices, Operand, Operation, Tensor, TensorLike
 from ..kernels import elementwise as kernels
 from ..kernels import rounded
-from . import arithmetic, arrays, nn
 from .inference import like_first
 
 __all__ = [
@@ -53,14 +43,12 @@ __all__ = [
     "lgamma",
     "log",
     "log1p",
-    "log_sigmoid",
     "neg",
     "negative",
     "reciprocal",
     "rint",
     "round",
     "rsqrt",
-    "saturate_cast",
     "sigmoid",
     "sign",
     "sin",
@@ -139,13 +127,6 @@ def round(x: TensorLike, name: str | None = None) -> Tensor:  # noqa: A001
     return x if x.dtype.is_integer else _round(x, name)
 
 
-def log_sigmoid(x: TensorLike, name: str | None = None) -> Tensor:
-    """log(sigmoid(x)), element by element."""
-    with name_scope(name, "LogSigmoid") as scope:
-        x = convert_to_tensor(x, name="x")
-        return negative(nn.softplus(-x), name=scope)
-
-
 def conj(x: TensorLike, name: str | None = None) -> Tensor:
     """The value itself: complex numbers are not provided.
 
@@ -194,21 +175,6 @@ def cast(x: TensorLike, dtype: DTypeLike, name: str | None = None) -> Tensor:
         if x.dtype.base_dtype == wanted:
             return x
         return apply("Cast", {"x": x}, name=scope, attrs={"DstT": wanted}).outputs[0]
-
-
-def saturate_cast(value: TensorLike, dtype: DTypeLike, name: str | None = None) -> Tensor:
-    """The value converted to another dtype, where too small and too large numbers become the
-    smallest and the largest one.
-    """
-    wanted = as_dtype(dtype).base_dtype
-    with name_scope(name, "saturate_cast") as scope:
-        value = convert_to_tensor(value, name="value")
-        kind = value.dtype
-        if kind.min < wanted.min:
-            value = arithmetic.maximum(value, convert_to_tensor(wanted.min, kind, name="min"))
-        if kind.max > wanted.max:
-            value = arithmetic.minimum(value, convert_to_tensor(wanted.max, kind, name="max"))
-        return cast(value, wanted, name=scope)
 
 
 def to_float(x: TensorLike, name: str | None = "ToFloat") -> Tensor:
@@ -261,210 +227,4 @@ def check_numerics(tensor: TensorLike, message: str, name: str | None = None) ->
     return apply("CheckNumerics", {"tensor": tensor}, name=name, attrs=attrs).outputs[0]
 
 
-# Gradients
-
-
-def _gradient_of_result(
-    type: str,  # noqa: A002
-    kernel: Callable,
-) -> Callable:
-    """Define the operation that computes a gradient from the result y of a function, and dy."""
-    define(type, like_first("fc"), lambda op, y, dy: kernel(y, dy))
-
-    def function(y: Tensor, dy: Tensor) -> Tensor:
-        return apply(type, {"y": y, "dy": dy}, same=("y", "dy")).outputs[0]
-
-    return function
-
-
-def _half(x: np.ndarray) -> np.generic:
-    return x.dtype.type(0.5)
-
-
-_tanh_grad = _gradient_of_result("TanhGrad", kernels.tanh_grad)
-_sigmoid_grad = _gradient_of_result("SigmoidGrad", kernels.sigmoid_grad)
-_sqrt_grad = _gradient_of_result("SqrtGrad", lambda y, dy: _half(y) * dy / y)
-_rsqrt_grad = _gradient_of_result("RsqrtGrad", lambda y, dy: -_half(y) * ((dy * y) * (y * y)))
-_reciprocal_grad = _gradient_of_result("ReciprocalGrad", lambda y, dy: -(dy * (y * y)))
-
 not_differentiable("IsNan", "IsInf", "IsFinite")
-
-
-@gradient("Floor", "Ceil", "Round", "Rint")
-def _step_gradient(op: Operation, grad: Tensor) -> list:
-    return [None]
-
-
-@gradient("Neg")
-def _neg_gradient(op: Operation, grad: Tensor) -> list:
-    return [-grad]
-
-
-@gradient("Abs")
-def _abs_gradient(op: Operation, grad: Tensor) -> list:
-    return [grad * sign(op.inputs[0])]
-
-
-@gradient("Sign")
-def _sign_gradient(op: Operation, grad: Tensor) -> list:
-    x = op.inputs[0]
-    return [arrays.zeros(arrays.shape(x), dtype=x.dtype.base_dtype)]
-
-
-@gradient("Square")
-def _square_gradient(op: Operation, grad: Tensor) -> list:
-    x = op.inputs[0]
-    with control_dependencies([grad]):
-        two = constant(2.0, dtype=x.dtype.base_dtype)
-        return [arithmetic.multiply(grad, arithmetic.multiply(x, two))]
-
-
-@gradient("Sqrt")
-def _sqrt_gradient(op: Operation, grad: Tensor) -> list:
-    return [_sqrt_grad(op.outputs[0], grad)]
-
-
-@gradient("SqrtGrad")
-def _sqrt_grad_gradient(op: Operation, grad: Tensor) -> list:
-    with control_dependencies([grad]):
-        scaled = grad / op.inputs[0]
-        return [-scaled * op.outputs[0], 0.5 * scaled]
-
-
-@gradient("Rsqrt")
-def _rsqrt_gradient(op: Operation, grad: Tensor) -> list:
-    return [_rsqrt_grad(op.outputs[0], grad)]
-
-
-@gradient("RsqrtGrad")
-def _rsqrt_grad_gradient(op: Operation, grad: Tensor) -> list:
-    y, dy = op.inputs
-    with control_dependencies([grad]):
-        return [-1.5 * grad * dy * square(y), _rsqrt_grad(y, grad)]
-
-
-@gradient("Reciprocal", "Inv")
-def _reciprocal_gradient(op: Operation, grad: Tensor) -> list:
-    return [_reciprocal_grad(op.outputs[0], grad)]
-
-
-@gradient("ReciprocalGrad")
-def _reciprocal_grad_gradient(op: Operation, grad: Tensor) -> list:
-    y, dy = op.inputs
-    with control_dependencies([grad]):
-        return [grad * -2.0 * dy * y, _reciprocal_grad(y, grad)]
-
-
-@gradient("Tanh")
-def _tanh_gradient(op: Operation, grad: Tensor) -> list:
-    with control_dependencies([grad]):
-        return [_tanh_grad(op.outputs[0], grad)]
-
-
-@gradient("TanhGrad")
-def _tanh_grad_gradient(op: Operation, grad: Tensor) -> list:
-    y, dy = op.inputs
-    with control_dependencies([grad]):
-        return [grad * -2.0 * dy * y, _tanh_grad(y, grad)]
-
-
-@gradient("Sigmoid")
-def _sigmoid_gradient(op: Operation, grad: Tensor) -> list:
-    with control_dependencies([grad]):
-        return [_sigmoid_grad(op.outputs[0], grad)]
-
-
-@gradient("SigmoidGrad")
-def _sigmoid_grad_gradient(op: Operation, grad: Tensor) -> list:
-    y, dy = op.inputs
-    with control_dependencies([grad]):
-        product = grad * dy
-        return [product - 2.0 * product * y, _sigmoid_grad(y, grad)]
-
-
-@gradient("Exp")
-def _exp_gradient(op: Operation, grad: Tensor) -> list:
-    with control_dependencies([grad]):
-        return [grad * op.outputs[0]]
-
-
-@gradient("Asinh")
-def _asinh_gradient(op: Operation, grad: Tensor) -> list:
-    with control_dependencies([grad]):
-        return [grad / cosh(op.outputs[0])]
-
-
-@gradient("Acosh")
-def _acosh_gradient(op: Operation, grad: Tensor) -> list:
-    with control_dependencies([grad]):
-        return [grad / sinh(op.outputs[0])]
-
-
-@gradient("Cos")
-def _cos_gradient(op: Operation, grad: Tensor) -> list:
-    with control_dependencies([grad]):
-        return [-grad * sin(op.inputs[0])]
-
-
-def _one(x: Tensor) -> Tensor:
-    return constant(1, dtype=x.dtype.base_dtype)
-
-
-def _less_square(x: Tensor) -> Tensor:
-    # 1 - x * x; TensorFlow makes the square first
-    squared = square(x)
-    return arithmetic.subtract(_one(x), squared)
-
-
-def _one_and_square(x: Tensor) -> Tensor:
-    squared = square(x)
-    return arithmetic.add(_one(x), squared)
-
-
-@gradient("Acos")
-def _acos_gradient(op: Operation, grad: Tensor) -> list:
-    with control_dependencies([grad]):
-        inverse = reciprocal(sqrt(_less_square(op.inputs[0])))
-        return [-grad * inverse]
-
-
-# The derivatives of functions f whose gradient is grad * f'(x), as functions of x.
-_DERIVATIVES: dict[str, Callable[[Tensor], Tensor]] = {
-    "Asin": lambda x: reciprocal(sqrt(_less_square(x))),
-    "Atan": lambda x: reciprocal(_one_and_square(x)),
-    "Atanh": lambda x: reciprocal(_less_square(x)),
-    "Cosh": lambda x: sinh(x),
-    "Expm1": lambda x: exp(x),
-    "Lgamma": lambda x: digamma(x),
-    "Log": lambda x: reciprocal(x),
-    "Log1p": lambda x: reciprocal(1 + x),
-    "Sin": lambda x: cos(x),
-    "Sinh": lambda x: cosh(x),
-    "Tan": lambda x: square(reciprocal(cos(x))),
-}
-
-
-@gradient(*_DERIVATIVES)
-def _derivative_gradient(op: Operation, grad: Tensor) -> list:
-    with control_dependencies([grad]):
-        return [grad * _DERIVATIVES[op.type](op.inputs[0])]
-
-
-@gradient("Erf", "Erfc")
-def _erf_gradient(op: Operation, grad: Tensor) -> list:
-    factor = 2 / np.sqrt(np.pi)
-    scale = constant(factor if op.type == "Erf" else -factor, dtype=grad.dtype.base_dtype)
-    with control_dependencies([grad]):
-        return [grad * scale * exp(-square(op.inputs[0]))]
-
-
-@gradient("Cast")
-def _cast_gradient(op: Operation, grad: Tensor) -> list:
-    source = op.inputs[0].dtype.base_dtype
-    return [cast(grad, source) if source.kind in "fc" and grad.dtype.kind in "fc" else None]
-
-
-@gradient("CheckNumerics")
-def _check_numerics_gradient(op: Operation, grad: Tensor) -> list:
-    message = "Not a number (NaN) or infinity (Inf) values detected in gradient. "
-    return [check_numerics(grad, message + op.attrs["message"])]

@@ -5,9 +5,11 @@ from typing import Any
 
 from ...errors import InputError
 from ..core.constant import constant
-from ..core.graph import Tensor, TensorLike, convert_to_tensor, name_scope
+from ..core.conversion import convert_to_tensor
+from ..core.graph import name_scope
 from ..core.shape import Dimension
 from ..core.sparse import SparseTensor
+from ..core.tensors import Tensor, TensorLike
 from . import arrays, math
 from .partitions import dynamic_partition, parallel_dynamic_stitch
 from .sparse_segments import sparse_segment_mean, sparse_segment_sqrt_n, sparse_segment_sum
@@ -24,7 +26,7 @@ def _clipped(rows: Tensor, ids: Tensor, max_norm: float | None) -> Tensor:
     """Each row cut to a length."""
     if max_norm is None:
         return rows
-    from ..train.clipping import clip_by_norm
+    from ..train.clipping import clip_by_norm  # optimizers need this package
 
     first, first_known = _rank(ids)
     end, end_known = _rank(rows)
@@ -100,7 +102,7 @@ def embedding_lookup(
         The rows, of the shape of `ids` and that of a row.
 
     Raises:
-        InputError: There is no part, or the strategy is another one.
+        InputError: `params` is empty, or the strategy is unknown.
     """
     parts = _parts(params)
     with name_scope(name, "embedding_lookup") as scope:

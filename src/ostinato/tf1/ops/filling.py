@@ -9,17 +9,10 @@ import numpy as np
 
 from ...errors import SizeError
 from ..core.constant import constant, constant_value_as_shape
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import DTYPES, DType, DTypeLike, as_dtype
-from ..core.graph import (
-    Operand,
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-    convert_to_tensor,
-    name_scope,
-)
-from ..core.registry import define, gradient, not_differentiable
+from ..core.graph import name_scope
+from ..core.registry import define, not_differentiable
 from ..core.shape import TensorShape
 from ..core.shapes_of import (
     base_dtype,
@@ -27,7 +20,8 @@ from ..core.shapes_of import (
     index_dtypes,
     like_first,
 )
-from . import arrays, math
+from ..core.tensors import Operand, Operation, Tensor, TensorLike
+from . import reshaping, shapes
 
 __all__ = [
     "broadcast_dynamic_shape",
@@ -84,11 +78,6 @@ def fill(dims: Any, value: TensorLike, name: str | None = None) -> Tensor:
     return apply("Fill", inputs, name=name, dtypes=index_dtypes(dims=dims)).outputs[0]
 
 
-@gradient("Fill")
-def _fill_gradient(op: Operation, grad: Any) -> list:
-    return [None, math.reduce_sum(grad)]
-
-
 def _filled(default_name: str, value_of: Any) -> Any:
     def fill_with(shape: Any, dtype: DTypeLike = "float32", name: str | None = None) -> Tensor:
         kind = as_dtype(dtype).base_dtype
@@ -102,7 +91,7 @@ def _filled(default_name: str, value_of: Any) -> Any:
                 else:
                     shape = constant(_plain_sizes(shape), name="shape_as_tensor")
             if shape.shape.sizes in ((), None):
-                shape = arrays.reshape(shape, [-1])
+                shape = reshaping.reshape(shape, [-1])
             return fill(shape, constant(value_of(kind), kind), name=scope)
 
     fill_with.__name__ = fill_with.__qualname__ = default_name
@@ -182,7 +171,7 @@ def zeros_like(
         if optimize and tensor.shape.is_fully_defined() and kind != DTYPES["variant"]:
             return zeros(tensor.shape, kind, name=scope)
         if kind != base_dtype(tensor):
-            return zeros(arrays.shape_internal(tensor, optimize=optimize), kind, name=scope)
+            return zeros(shapes.shape_internal(tensor, optimize=optimize), kind, name=scope)
         return apply("ZerosLike", {"x": tensor}, name=scope).outputs[0]
 
 
@@ -195,7 +184,7 @@ def ones_like(
     """Ones in the shape of a tensor; see `zeros_like`."""
     with name_scope(name, "ones_like") as scope:
         tensor = convert_to_tensor(tensor, name="tensor")
-        sizes = arrays.shape_internal(tensor, optimize=optimize)
+        sizes = shapes.shape_internal(tensor, optimize=optimize)
         kind = base_dtype(tensor) if dtype is None else as_dtype(dtype).base_dtype
         result = ones(sizes, kind, name=scope)
         result.set_shape(tensor.shape)
@@ -270,10 +259,3 @@ def broadcast_to(input: TensorLike, shape: Any, name: str | None = None) -> Tens
     """Repeat a tensor along dimensions of size 1, to a shape."""
     inputs = {"input": input, "shape": shape}
     return apply("BroadcastTo", inputs, name=name, dtypes=index_dtypes(shape=shape)).outputs[0]
-
-
-@gradient("BroadcastTo")
-def _broadcast_to_gradient(op: Operation, grad: Any) -> list:
-    sizes = arrays.shape_internal(op.inputs[0])
-    _, axes = broadcast_gradient_args(op.inputs[1], sizes)
-    return [arrays.reshape(math.reduce_sum(grad, axis=axes, keepdims=True), sizes), None]

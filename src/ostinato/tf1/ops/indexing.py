@@ -7,21 +7,14 @@ import numpy as np
 
 from ...errors import SizeError
 from ..core.constant import constant_value, constant_value_as_shape
-from ..core.dtypes import DTYPES, DTypeLike, as_dtype
-from ..core.graph import (
-    IndexedSlices,
-    Operand,
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-)
-from ..core.registry import define, gradient, not_differentiable
+from ..core.conversion import apply
+from ..core.dtypes import DTypeLike, as_dtype
+from ..core.registry import define, not_differentiable
 from ..core.shapes_of import (
     axis_of,
     base_dtype,
 )
-from . import arrays, math
+from ..core.tensors import Operand, Operation, Tensor, TensorLike
 
 __all__ = [
     "check_indices",
@@ -33,8 +26,6 @@ __all__ = [
     "unique",
     "unique_with_counts",
 ]
-
-_INT64 = DTYPES["int64"]
 
 
 # Gather
@@ -90,31 +81,6 @@ def gather(
     return apply("GatherV2", inputs, name=name).outputs[0]
 
 
-@gradient("GatherV2")
-def _gather_gradient(op: Operation, grad: Any) -> list:
-    params, indices, axis = op.inputs
-    sizes = math.to_int32(arrays.shape(params, out_type=_INT64))
-    count = arrays.expand_dims(arrays.size(indices), 0)
-    known = constant_value(axis)
-    if known is not None and known == 0:
-        values = arrays.reshape(grad, arrays.concat([count, sizes[1:]], 0))
-        return [IndexedSlices(values, arrays.reshape(indices, count), sizes), None, None]
-    # The dimension of the rows goes first, and back.
-    outer = sizes[:axis]
-    outer_count = arrays.size(outer)
-    inner = sizes[axis:][1:]
-    inner_count = arrays.size(inner)
-    outer_axes = math.range(outer_count)
-    inner_axes = math.range(outer_count + 1, outer_count + 1 + inner_count)
-    values = arrays.reshape(grad, arrays.concat([outer, count, inner], 0))
-    indices = arrays.reshape(indices, count)
-    first = arrays.concat([[outer_count], outer_axes, inner_axes], 0)
-    rows = arrays.transpose(values, first)
-    summed = math.unsorted_segment_sum(rows, indices, sizes[axis])
-    back = arrays.concat([outer_axes + 1, [0], inner_axes], 0)
-    return [arrays.transpose(summed, back), None, None]
-
-
 def _gathered_nd(op: Operation) -> list:
     params, indices = op.inputs
     rows = indices.shape.sizes
@@ -150,15 +116,6 @@ def gather_nd(params: TensorLike, indices: TensorLike, name: str | None = None) 
     return apply("GatherNd", {"params": params, "indices": indices}, name=name).outputs[0]
 
 
-@gradient("GatherNd")
-def _gather_nd_gradient(op: Operation, grad: Any) -> list:
-    params, indices = op.inputs
-    sizes = arrays.shape(params, out_type=indices.dtype)
-    if indices.shape.ndims == 2 and indices.shape[1].value == 1:
-        return [IndexedSlices(grad, arrays.squeeze(indices, axis=-1), sizes), None]
-    return [scatter_nd(indices, grad, sizes), None]
-
-
 def _scattered(
     op: Operation, indices: np.ndarray, updates: np.ndarray, shape: np.ndarray
 ) -> np.ndarray:
@@ -187,11 +144,6 @@ def scatter_nd(
     """
     inputs = {"indices": indices, "updates": updates, "shape": shape}
     return apply("ScatterNd", inputs, name=name, same=("indices", "shape")).outputs[0]
-
-
-@gradient("ScatterNd")
-def _scatter_nd_gradient(op: Operation, grad: Any) -> list:
-    return [None, gather_nd(grad, op.inputs[0]), None]
 
 
 # Unique values

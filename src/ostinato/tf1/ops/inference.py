@@ -5,8 +5,8 @@ from typing import Any
 
 from ...errors import InputError
 from ..core.dtypes import DTYPES, DType
-from ..core.graph import Operation
 from ..core.shapes_of import broadcast_shapes
+from ..core.tensors import Operation
 
 __all__ = ["checked", "like_first", "of_two"]
 

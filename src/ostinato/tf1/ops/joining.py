@@ -1,4 +1,4 @@
-"""Private: joining, splitting, repeating and padding tensors."""
+"""Private: joining and splitting tensors."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,19 +7,10 @@ import numpy as np
 
 from ...errors import InputError, SizeError
 from ..core.constant import constant, constant_value
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import DTYPES, DType, as_dtype
-from ..core.graph import (
-    IndexedSlices,
-    Operand,
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-    convert_to_tensor,
-    get_default_graph,
-    name_scope,
-)
-from ..core.registry import define, gradient, not_differentiable
+from ..core.graph import get_default_graph, name_scope
+from ..core.registry import define, not_differentiable
 from ..core.shape import Dimension, TensorShape
 from ..core.shapes_of import (
     axis_of,
@@ -28,7 +19,9 @@ from ..core.shapes_of import (
     merge_shapes,
     merge_sizes,
 )
-from . import arrays, math
+from ..core.tensors import IndexedSlices, Operand, Operation, Tensor, TensorLike
+from . import elementwise
+from .shapes import identity
 
 __all__ = [
     "concat",
@@ -39,8 +32,6 @@ __all__ = [
     "unstack",
 ]
 
-# With more inputs than this, the gradient of Concat is one Split instead of slices.
-_MANY = 16
 _INT32 = DTYPES["int32"]
 
 
@@ -90,87 +81,10 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Tensor:
     if len(values) == 1:
         with name_scope(name) as scope:
             convert_to_tensor(axis, _INT32, "concat_dim").shape.assert_is_compatible_with([])
-            return arrays.identity(values[0], name=scope)
+            return identity(values[0], name=scope)
     inputs = {"values*": list(values), "axis": axis}
     op = apply("ConcatV2", inputs, name=name, dtypes=index_dtypes(axis=axis), same=("values*",))
     return op.outputs[0]
-
-
-@gradient("ConcatV2")
-def _concat_gradient(op: Operation, grad: Any) -> list:
-    *inputs, axis = op.inputs
-    if len(inputs) == 1:
-        return [grad, None]
-    if isinstance(grad, IndexedSlices):
-        return [*_concat_slices_gradient(inputs, axis, grad), None]
-    if axis.op.type == "Const" and _context(axis.op) is not _context(grad.op):
-        # A constant of another loop or branch is made again in this one.
-        axis = constant(constant_value(axis), axis.dtype)
-    along = axis % arrays.rank(inputs[0])
-    sizes = _shapes(inputs)
-    if len(sizes) > _MANY:
-        lengths = arrays.squeeze(arrays.slice(stack(sizes, axis=1), [along, 0], [1, -1]))
-        return [*split(grad, lengths, along), None]
-    offsets = concat_offset(along, sizes)
-    return [*(arrays.slice(grad, begin, size) for begin, size in zip(offsets, sizes)), None]
-
-
-def _context(op: Operation) -> Any:
-    """The loop or branch that the output of an operation belongs to."""
-    context = op.context
-    return context.outer if context is not None and op.type in ("Exit", "RefExit") else context
-
-
-def _shapes(tensors: Sequence[Tensor]) -> list[Tensor]:
-    sizes = []
-    for t in tensors:
-        sizes.append(arrays.shape(t))
-        if sizes[-1].op.type != "Const":
-            return arrays.shape_n(tensors)
-    return sizes
-
-
-def _concat_slices_gradient(inputs: list, axis: Tensor, grad: IndexedSlices) -> list:
-    """The gradient of rows: each input gets its part of them."""
-    along = axis % arrays.rank(inputs[0])
-    known = constant_value(axis)
-    if known is None or known < 0 and inputs[0].shape.ndims is None:
-        raise InputError(
-            "the gradient of tf.concat is IndexedSlices: give the axis as a number, from 0 on"
-        )
-    if known < 0:
-        # TensorFlow asks for the rank again, which adds a constant.
-        known = known % int(constant_value(arrays.rank(inputs[0])))  # type: ignore[arg-type]
-    sizes = [arrays.shape(t) for t in inputs]
-    parts = []
-    if known > 0:
-        length = arrays.shape(sizes[0])
-        mask = concat(
-            [
-                arrays.zeros(arrays.expand_dims(along, 0), "int32"),
-                [1],
-                arrays.zeros(length - along - 1, "int32"),
-            ],
-            0,
-        )
-        begin = arrays.zeros(length, "int32")
-        for size in sizes:
-            rest = concat([[-1], arrays.slice(size, [1], [-1])], 0)
-            parts.append(IndexedSlices(arrays.slice(grad.values, begin, rest), grad.indices, size))
-            begin = math.add(begin, size * mask)
-        return parts
-    start = constant(0, dtype=grad.indices.dtype)
-    for size in sizes:
-        count = arrays.gather(size, along)
-        if count.dtype != grad.indices.dtype:
-            count = math.cast(count, grad.indices.dtype)
-        end = start + count
-        within = math.logical_and(grad.indices >= start, grad.indices < end)
-        chosen = arrays.squeeze(arrays.where(within), axis=[1])
-        indices = arrays.gather(grad.indices, chosen) - start
-        parts.append(IndexedSlices(arrays.gather(grad.values, chosen), indices, size))
-        start = end
-    return parts
 
 
 def _offsets(op: Operation, axis: np.ndarray, *shapes: np.ndarray) -> tuple:
@@ -247,7 +161,9 @@ def pack_list(value: Sequence, dtype: Any = None, name: str | None = None) -> Te
 def _with_dtype(value: Any, kind: DType) -> Any:
     if isinstance(value, (list, tuple)):
         return [_with_dtype(v, kind) for v in value]
-    return math.cast(value, kind) if _is_dense(value) and base_dtype(value) != kind else value
+    return (
+        elementwise.cast(value, kind) if _is_dense(value) and base_dtype(value) != kind else value
+    )
 
 
 def _pack(value: Sequence, kind: DType, name: str) -> Any:
@@ -300,11 +216,6 @@ def stack(values: Any, axis: int = 0, name: str | None = "stack") -> Tensor:
     return op.outputs[0]
 
 
-@gradient("Pack")
-def _pack_gradient(op: Operation, grad: Any) -> list:
-    return unstack(grad, num=op.attrs["N"], axis=op.attrs["axis"])
-
-
 def _unpacked(op: Operation) -> list:
     (x,) = op.inputs
     count, sizes = op.attrs["num"], None
@@ -351,11 +262,6 @@ def unstack(
             )
     attrs = {"num": int(num), "axis": axis}
     return apply("Unpack", {"value": value}, name=name or "unstack", attrs=attrs).outputs
-
-
-@gradient("Unpack")
-def _unpack_gradient(op: Operation, *grads: Any) -> list:
-    return [stack(list(grads), axis=op.attrs["axis"])]
 
 
 # Split
@@ -449,13 +355,3 @@ def split(
     inputs = {"value": value, "size_splits": sizes, "split_dim": axis}
     attrs = {"num_split": num}
     return apply("SplitV", inputs, name=name, attrs=attrs, dtypes={"split_dim": "int32"}).outputs
-
-
-@gradient("Split")
-def _split_gradient(op: Operation, *grads: Any) -> list:
-    return [None, concat(list(grads), op.inputs[0])]
-
-
-@gradient("SplitV")
-def _split_v_gradient(op: Operation, *grads: Any) -> list:
-    return [concat(list(grads), op.inputs[2]), None, None]

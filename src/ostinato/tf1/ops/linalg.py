@@ -3,10 +3,12 @@
 import numpy as np
 
 from ...errors import InputError
+from ..core.conversion import apply
 from ..core.dtypes import DTYPES, DTypeLike
-from ..core.graph import Operation, Tensor, TensorLike, apply, name_scope
+from ..core.graph import name_scope
 from ..core.registry import define
 from ..core.shape import TensorShape
+from ..core.tensors import Operation, Tensor, TensorLike
 from ..kernels import householder
 from . import arrays, math
 

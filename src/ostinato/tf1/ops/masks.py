@@ -1,39 +1,28 @@
-"""Private: one-hot vectors, masks and choices by a condition."""
+"""Private: one-hot vectors and masks."""
 
 from typing import Any
 
 import numpy as np
 
-from ...errors import ArgumentTypeError, InputError, SizeError
+from ...errors import ArgumentTypeError, SizeError
 from ..core.constant import constant, constant_value
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import DTYPES, DType, DTypeLike, as_dtype
-from ..core.graph import (
-    Operand,
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-    convert_to_tensor,
-    name_scope,
-)
-from ..core.registry import define, gradient, not_differentiable
-from ..core.shape import TensorShape
+from ..core.graph import name_scope
+from ..core.registry import define, not_differentiable
 from ..core.shapes_of import (
     axis_of,
     base_dtype,
     index_dtypes,
-    merge_shapes,
 )
-from . import arrays, math
+from ..core.tensors import Operation, Tensor, TensorLike
+from . import choices, elementwise, indexing, joining, reductions, reshaping, shapes
 
 __all__ = [
     "boolean_mask",
     "one_hot",
     "sequence_mask",
-    "where",
 ]
-
-_INT64 = DTYPES["int64"]
 
 
 # OneHot and SequenceMask
@@ -131,7 +120,7 @@ def sequence_mask(
     with name_scope(name, "SequenceMask"):
         lengths = convert_to_tensor(lengths)
         if maxlen is None:
-            maxlen = math.reduce_max(lengths)
+            maxlen = reductions.reduce_max(lengths)
         else:
             maxlen = convert_to_tensor(maxlen)
         if maxlen.shape.ndims not in (None, 0):
@@ -139,88 +128,9 @@ def sequence_mask(
         kind = base_dtype(maxlen)
         ends = {"start": constant(0, kind), "limit": maxlen, "delta": constant(1, kind)}
         steps = apply("Range", ends).outputs[0]
-        rows = arrays.expand_dims(lengths, -1)
+        rows = reshaping.expand_dims(lengths, -1)
         result = steps < apply("Cast", {"x": rows}, attrs={"DstT": kind}).outputs[0]
-        return result if dtype is None else math.cast(result, dtype)
-
-
-# Where and masks
-
-
-def _found(op: Operation) -> list:
-    return [(_INT64, [None, op.inputs[0].shape.ndims])]
-
-
-define("Where", _found, lambda op, x: np.argwhere(x))
-not_differentiable("Where")
-
-
-def _selected(op: Operation) -> list:
-    condition, x, y = op.inputs
-    what = f"tf.where of {condition.shape}, {x.shape} and {y.shape}"
-    if condition.dtype.base_dtype != DTYPES["bool"]:
-        raise InputError(f"{what}: the condition is {condition}: compare first, x > 0")
-    asked, ranks = condition.shape, {s.ndims for s in (x.shape, y.shape)} - {None}
-    if len(ranks) > 1 or ranks and asked.ndims not in (None, 0, 1, *ranks):
-        raise SizeError(
-            f"{what}: give a boolean condition, and two values of one shape; for a number write "
-            "tf.ones(shape) * number"
-        )
-    shape = merge_shapes([x.shape, y.shape], what)
-    if asked.sizes and shape.sizes is not None:
-        if len(asked) != len(shape):
-            row = TensorShape([asked.sizes[0]] + [None] * (len(shape) - 1))
-            shape = merge_shapes([shape, row], what) if shape.sizes else shape
-        else:
-            shape = merge_shapes([shape, asked], what)
-    return [(base_dtype(x), shape)]
-
-
-def _select(op: Operation, condition: np.ndarray, x: np.ndarray, y: np.ndarray) -> Any:
-    c = np.asarray(condition)
-    shape = np.shape(x)
-    if np.shape(y) != shape or c.shape not in ((), shape[:1], shape):
-        raise ValueError(f"tf.where of {c.shape}, {shape} and {np.shape(y)}")
-    if not c.ndim:
-        return x if c else y
-    return np.where(c.reshape(c.shape + (1,) * (len(shape) - c.ndim)), x, y)
-
-
-define("Select", _selected, _select)
-
-
-def where(
-    condition: TensorLike,
-    x: TensorLike | None = None,
-    y: TensorLike | None = None,
-    name: str | None = None,
-) -> Tensor:
-    """x where a condition is true, else y; or the places where it is true.
-
-    Args:
-        condition: Booleans of the same shape, or one for each row.
-        x, y: Values of the same shape; None for the places, (N, dimensions).
-        name: The name of the operation.
-
-    Raises:
-        SizeError: The shapes do not match.
-    """
-    if x is None and y is None:
-        with name_scope(name, "Where") as scope:
-            condition = convert_to_tensor(condition, name="condition", preferred_dtype="bool")
-            return apply("Where", {"input": condition}, name=scope).outputs[0]
-    if x is None or y is None:
-        raise InputError("tf.where was given one of x and y: give both, or none of them")
-    inputs = {"condition": condition, "t": x, "e": y}
-    dtypes = {} if isinstance(condition, Operand) else {"condition": "bool"}
-    return apply("Select", inputs, name=name, dtypes=dtypes, same=("t", "e")).outputs[0]
-
-
-@gradient("Select")
-def _select_gradient(op: Operation, grad: Any) -> list:
-    condition, x, _ = op.inputs
-    nothing = arrays.zeros_like(x)
-    return [None, where(condition, grad, nothing), where(condition, nothing, grad)]
+        return result if dtype is None else elementwise.cast(result, dtype)
 
 
 def boolean_mask(
@@ -251,12 +161,12 @@ def boolean_mask(
         whole[axis:end].assert_is_compatible_with(mask.shape)
         leading = apply(
             "Prod",
-            {"input": arrays.shape(tensor)[axis:end], "reduction_indices": [0]},
+            {"input": shapes.shape(tensor)[axis:end], "reduction_indices": [0]},
             attrs={"keep_dims": False},
         ).outputs[0]
-        sizes = [arrays.shape(tensor)[:axis], [leading], arrays.shape(tensor)[end:]]
-        tensor = arrays.reshape(tensor, arrays.concat(sizes, 0))
+        sizes = [shapes.shape(tensor)[:axis], [leading], shapes.shape(tensor)[end:]]
+        tensor = reshaping.reshape(tensor, joining.concat(sizes, 0))
         first = whole[axis:end].num_elements()
         tensor.set_shape(whole[:axis].concatenate([first]).concatenate(whole[end:]))
-        mask = arrays.reshape(mask, [-1])
-        return arrays.gather(tensor, arrays.squeeze(where(mask), axis=[1]), axis=axis)
+        mask = reshaping.reshape(mask, [-1])
+        return indexing.gather(tensor, reshaping.squeeze(choices.where(mask), axis=[1]), axis=axis)

@@ -1,8 +1,7 @@
-"""Private: the functions of TensorFlow's math_ops. The import sets the operators of tensors too."""
+"""Private: the functions of mathematics together, under TensorFlow's names (math_ops)."""
 
-from . import operators  # noqa: F401
+from .activations import log_sigmoid
 from .arithmetic import (
-    BroadcastGradient,
     accumulate_n,
     add,
     add_n,
@@ -19,6 +18,7 @@ from .arithmetic import (
     multiply,
     pow,  # noqa: A004
     realdiv,
+    saturate_cast,
     scalar_mul,
     squared_difference,
     subtract,
@@ -42,7 +42,7 @@ from .comparisons import (
 )
 from .einsum import einsum
 from .elementwise import (
-    abs,  # noqa: A004
+    abs,
     acos,
     acosh,
     asin,
@@ -68,14 +68,12 @@ from .elementwise import (
     lgamma,
     log,
     log1p,
-    log_sigmoid,
     neg,
     negative,
     reciprocal,
     rint,
-    round,  # noqa: A004
+    round,
     rsqrt,
-    saturate_cast,
     sigmoid,
     sign,
     sin,
@@ -120,7 +118,6 @@ from .reductions import (
     reduce_std,
     reduce_sum,
     reduce_variance,
-    reduced_shape,
     trace,
 )
 from .segments import (
@@ -139,7 +136,6 @@ from .segments import (
 )
 
 __all__ = [
-    "BroadcastGradient",
     "abs",
     "accumulate_n",
     "acos",
@@ -223,7 +219,6 @@ __all__ = [
     "reduce_std",
     "reduce_sum",
     "reduce_variance",
-    "reduced_shape",
     "rint",
     "round",
     "rsqrt",

@@ -1,14 +1,12 @@
 """Private: diagonals and bands of matrices."""
 
-from typing import Any
-
 import numpy as np
 
 from ...errors import SizeError
-from ..core.graph import Operation, Tensor, TensorLike, apply
-from ..core.registry import define, gradient
+from ..core.conversion import apply
+from ..core.registry import define
 from ..core.shapes_of import base_dtype, index_dtypes, like_first, merge_shapes, merge_sizes
-from . import arrays, math
+from ..core.tensors import Operation, Tensor, TensorLike
 
 __all__ = [
     "diag",
@@ -57,16 +55,6 @@ def diag(diagonal: TensorLike, name: str | None = None) -> Tensor:
 def diag_part(input: TensorLike, name: str | None = None) -> Tensor:  # noqa: A002
     """The diagonal of a matrix."""
     return apply("DiagPart", {"input": input}, name=name).outputs[0]
-
-
-@gradient("Diag")
-def _diag_gradient(op: Operation, grad: Any) -> list:
-    return [diag_part(grad)]
-
-
-@gradient("DiagPart")
-def _diag_part_gradient(op: Operation, grad: Any) -> list:
-    return [diag(grad)]
 
 
 # Batches of matrices: the last two dimensions are the matrix.
@@ -160,38 +148,3 @@ def matrix_band_part(
     inputs = {"input": input, "num_lower": num_lower, "num_upper": num_upper}
     dtypes = index_dtypes("int64", num_lower=num_lower, num_upper=num_upper)
     return apply("MatrixBandPart", inputs, name=name, dtypes=dtypes).outputs[0]
-
-
-@gradient("MatrixDiag")
-def _matrix_diag_gradient(op: Operation, grad: Any) -> list:
-    return [matrix_diag_part(grad)]
-
-
-@gradient("MatrixDiagPart")
-def _matrix_diag_part_gradient(op: Operation, grad: Any) -> list:
-    shape = op.inputs[0].shape[-2:]
-    if shape.is_fully_defined() and shape.sizes[0] == shape.sizes[1]:  # type: ignore[index]
-        return [matrix_diag(grad)]
-    return [matrix_set_diag(arrays.zeros_like(op.inputs[0]), grad)]
-
-
-@gradient("MatrixSetDiag")
-def _matrix_set_diag_gradient(op: Operation, grad: Any) -> list:
-    whole = op.inputs[0].shape.merge_with(grad.shape)
-    diagonal = op.inputs[1].shape
-    batch, matrix = whole[:-2].merge_with(diagonal[:-1]), whole[-2:]
-    if batch.is_fully_defined() and matrix.is_fully_defined():
-        sizes: Any = [*batch.as_list(), min(matrix.as_list())]  # type: ignore[type-var]
-    else:
-        shape, rank = arrays.shape(grad), arrays.rank(grad)
-        before = arrays.slice(shape, [0], [rank - 2])
-        last = math.reduce_min(arrays.slice(shape, [rank - 2], [2]))
-        sizes = arrays.concat([before, [last]], 0)
-    zeros = arrays.zeros(sizes, grad.dtype)
-    return [matrix_set_diag(grad, zeros), matrix_diag_part(grad)]
-
-
-@gradient("MatrixBandPart")
-def _matrix_band_part_gradient(op: Operation, grad: Any) -> list:
-    _, lower, upper = op.inputs
-    return [matrix_band_part(grad, lower, upper), None, None]

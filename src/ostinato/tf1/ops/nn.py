@@ -6,10 +6,12 @@ import numpy as np
 
 from ...errors import InputError, SizeError
 from ..core.constant import constant_value
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import DTYPES
-from ..core.graph import Operation, Tensor, TensorLike, apply, convert_to_tensor, name_scope
-from ..core.registry import define, gradient, not_differentiable
+from ..core.graph import name_scope
+from ..core.registry import define, not_differentiable
 from ..core.shape import TensorShape, as_shape
+from ..core.tensors import Operation, Tensor, TensorLike
 from ..kernels import sums
 from . import arrays, math
 from .activations import crelu, elu, leaky_relu, relu, relu6, selu, softplus, softsign
@@ -63,7 +65,6 @@ __all__ = [
     "top_k",
     "weighted_cross_entropy_with_logits",
     "xw_plus_b",
-    "zero_fraction",
 ]
 
 
@@ -136,24 +137,6 @@ def bias_add(
         return apply("BiasAdd", inputs, name=scope, attrs=attrs).outputs[0]
 
 
-@gradient("BiasAdd")
-def _bias_add_gradient(op: Operation, grad: Tensor) -> list:
-    attrs = {"data_format": op.attrs["data_format"]}
-    return [grad, apply("BiasAddGrad", {"out_backprop": grad}, attrs=attrs).outputs[0]]
-
-
-@gradient("BiasAddGrad")
-def _bias_add_grad_gradient(op: Operation, grad: Tensor) -> list:
-    shape, bias = arrays.shape(op.inputs[0]), arrays.shape(grad)
-    if op.attrs["data_format"] == "NCHW":
-        parts = [arrays.ones_like(shape[:-3]), bias, arrays.ones_like(shape[-2:])]
-        times = arrays.concat([shape[:-3], [1], shape[-2:]], 0)
-    else:
-        parts = [arrays.ones_like(shape[:-1]), bias]
-        times = arrays.concat([shape[:-1], [1]], 0)
-    return [arrays.tile(arrays.reshape(grad, arrays.concat(parts, 0)), times)]
-
-
 def xw_plus_b(
     x: TensorLike, weights: TensorLike, biases: TensorLike, name: str | None = None
 ) -> Tensor:
@@ -186,11 +169,6 @@ def relu_layer(
 def l2_loss(t: TensorLike, name: str | None = None) -> Tensor:
     """Half the sum of squares."""
     return apply("L2Loss", {"t": t}, name=name).outputs[0]
-
-
-@gradient("L2Loss")
-def _l2_loss_gradient(op: Operation, grad: Tensor) -> list:
-    return [op.inputs[0] * grad]
 
 
 # Dropout
@@ -357,54 +335,3 @@ def in_top_k(
     with name_scope(name, "in_top_k"):
         inputs = {"predictions": predictions, "targets": targets, "k": k}
         return apply("InTopKV2", inputs, same=("targets", "k")).outputs[0]
-
-
-@gradient("TopKV2")
-def _top_k_gradient(op: Operation, grad: Tensor, _: Any) -> list:
-    from ..core.sparse import sparse_to_dense
-
-    shape = arrays.shape(op.inputs[0])
-    index_shape = arrays.shape(op.outputs[1])
-    count = arrays.gather(math.cast(index_shape, "int64"), arrays.size(index_shape) - 1)
-    rows = arrays.reshape(op.outputs[1], arrays.stack([-1, count]))
-    last = arrays.gather(math.cast(shape, "int64"), arrays.size(shape) - 1)
-    outer = math.cast(arrays.shape(rows)[0], "int64")
-    starts = math.range(0, outer * last, last)
-    places = rows + math.cast(arrays.expand_dims(starts, -1), "int32")
-    flat = sparse_to_dense(
-        arrays.reshape(places, [-1]),
-        arrays.reshape(math.reduce_prod(shape), [1]),
-        arrays.reshape(grad, [-1]),
-        validate_indices=False,
-    )
-    return [arrays.reshape(flat, shape), arrays.zeros([], dtype="int32")]
-
-
-def zero_fraction(value: TensorLike, name: str | None = None) -> Tensor:
-    """The part of elements that are 0.
-
-    Args:
-        value: A tensor of numbers.
-        name: The name of the scope of the operations.
-    """
-    from ..core.control_flow import cond
-
-    def nonzero(dtype: str) -> Tensor:
-        with name_scope("count_nonzero"):
-            zero = arrays.zeros([], dtype=value.dtype)
-            found = math.cast(math.not_equal(value, zero), dtype)
-            return math.reduce_sum(found, name="nonzero_count")
-
-    with name_scope(name, "zero_fraction"):
-        value = convert_to_tensor(value, name="value")
-        size = arrays.size(value, out_type="int64")
-        # TensorFlow counts in int32 where that suffices.
-        count = cond(
-            size <= np.iinfo(np.int32).max,
-            true_fn=lambda: math.cast(nonzero("int32"), "int64"),
-            false_fn=lambda: nonzero("int64"),
-        )
-        with name_scope("counts_to_fraction"):
-            zeros = math.cast(size - count, "float32")
-            fraction = zeros / math.cast(size, "float32")
-        return arrays.identity(fraction, "fraction")

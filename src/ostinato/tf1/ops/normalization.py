@@ -7,8 +7,10 @@ import numpy as np
 
 from ...errors import InputError
 from ..core.constant import constant
-from ..core.graph import Operation, Tensor, TensorLike, apply, convert_to_tensor, name_scope
-from ..core.registry import define, gradient
+from ..core.conversion import apply, convert_to_tensor
+from ..core.graph import name_scope
+from ..core.registry import define
+from ..core.tensors import Operation, Tensor, TensorLike
 from . import arrays, math
 
 __all__ = [
@@ -25,7 +27,8 @@ def moments(
     axes: Sequence[int],
     shift: Any = None,
     name: str | None = None,
-    keep_dims: bool | None = None,
+    keep_dims: bool = False,
+    *,
     keepdims: bool | None = None,
 ) -> tuple[Tensor, Tensor]:
     """The mean and the variance over axes.
@@ -252,17 +255,3 @@ def fused_batch_norm(
     inputs = {"x": x, "scale": scale, "offset": offset, "mean": mean, "variance": variance}
     op = apply("FusedBatchNorm", inputs, name=name, attrs=attrs)
     return FusedBatchNorm(*op.outputs[:3])
-
-
-@gradient("FusedBatchNorm")
-def _fused_gradient(op: Operation, *grads: Tensor) -> list:
-    training = op.attrs["is_training"]
-    used = op.outputs[3:5] if training else op.inputs[3:5]
-    inputs = dict(
-        zip(
-            ("y_backprop", "x", "scale", "reserve_space_1", "reserve_space_2"),
-            (grads[0], op.inputs[0], op.inputs[1], *used),
-        )
-    )
-    d_x, d_scale, d_offset = apply("FusedBatchNormGrad", inputs, attrs=op.attrs).outputs[:3]
-    return [d_x, d_scale, d_offset, None, None]

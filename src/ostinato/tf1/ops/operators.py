@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from ..core.graph import IndexedSlices, Operand, Tensor, convert_to_tensor, name_scope
+from ..core.conversion import convert_to_tensor
+from ..core.graph import name_scope
+from ..core.tensors import IndexedSlices, Operand, Tensor
 from . import arithmetic, comparisons, elementwise, products
 
 __all__: list[str] = []
@@ -48,7 +50,7 @@ def _negate(x: Any) -> Any:
     return elementwise.negative(convert_to_tensor(x))
 
 
-for _name, _function in {
+_BINARY: dict[str, Callable] = {
     "add": arithmetic.add,
     "sub": arithmetic.subtract,
     "mul": arithmetic.multiply,
@@ -60,7 +62,8 @@ for _name, _function in {
     "or": comparisons.logical_or,
     "xor": comparisons.logical_xor,
     "matmul": products.matmul,
-}.items():
+}
+for _name, _function in _BINARY.items():
     setattr(Operand, f"__{_name}__", _left(_name, _function))
     setattr(Operand, f"__r{_name}__", _right(_name, _function))
 for _name, _function in {

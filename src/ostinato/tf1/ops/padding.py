@@ -6,19 +6,13 @@ import numpy as np
 
 from ...errors import InputError, SizeError
 from ..core.constant import constant_value, constant_value_as_shape
-from ..core.graph import (
-    Operand,
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-)
-from ..core.registry import define, gradient
+from ..core.conversion import apply
+from ..core.registry import define
 from ..core.shapes_of import (
     base_dtype,
     index_dtypes,
 )
-from . import arrays, math
+from ..core.tensors import Operand, Operation, Tensor, TensorLike
 
 __all__ = [
     "mirror_pad",
@@ -50,18 +44,6 @@ def tile(input: TensorLike, multiples: Any, name: str | None = None) -> Tensor: 
     """Repeat a tensor along each dimension."""
     inputs = {"input": input, "multiples": multiples}
     return apply("Tile", inputs, name=name, dtypes=index_dtypes(multiples=multiples)).outputs[0]
-
-
-@gradient("Tile")
-def _tile_gradient(op: Operation, grad: Any) -> list:
-    x, times = op.inputs
-    # Each dimension becomes two, the repetition and the size; the first one is summed over.
-    pairs = arrays.stack([times, arrays.shape(x)])
-    halves = arrays.reshape(arrays.transpose(pairs), [-1])
-    axes = math.range(0, arrays.size(halves), 2)
-    result = math.reduce_sum(arrays.reshape(grad, halves), axes)
-    result.set_shape(x.shape)
-    return [result, None]
 
 
 # Pad
@@ -164,23 +146,3 @@ def mirror_pad(
     """See `pad`."""
     inputs, dtypes = {"input": input, "paddings": paddings}, index_dtypes(paddings=paddings)
     return apply("MirrorPad", inputs, name=name, attrs={"mode": mode}, dtypes=dtypes).outputs[0]
-
-
-@gradient("Pad", "PadV2")
-def _pad_gradient(op: Operation, grad: Any) -> list:
-    x, paddings = op.inputs[:2]
-    before = arrays.slice(paddings, [0, 0], arrays.stack([arrays.rank(x), 1]))
-    begin = arrays.reshape(before, [-1])
-    result = arrays.slice(grad, begin, arrays.shape(x))
-    return [result, *[None] * (len(op.inputs) - 1)]
-
-
-@gradient("MirrorPad")
-def _mirror_pad_gradient(op: Operation, grad: Any) -> list:
-    inputs, attrs = {"input": grad, "paddings": op.inputs[1]}, {"mode": op.attrs["mode"]}
-    return [apply("MirrorPadGrad", inputs, attrs=attrs).outputs[0], None]
-
-
-@gradient("MirrorPadGrad")
-def _mirror_pad_gradient_gradient(op: Operation, grad: Any) -> list:
-    return [mirror_pad(grad, op.inputs[1], op.attrs["mode"]), None]

@@ -1,19 +1,18 @@
 """Private: rows of a tensor divided among several tensors, and put together again."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from ...errors import SizeError
 from ..core.constant import constant_value
-from ..core.graph import IndexedSlices, Operation, Tensor, TensorLike, apply
-from ..core.registry import define, gradient
+from ..core.conversion import apply
+from ..core.registry import define
 from ..core.shape import TensorShape
 from ..core.shapes_of import base_dtype, merge_shapes
-from . import arrays, math
+from ..core.tensors import Operation, Tensor, TensorLike
 
-__all__ = ["dynamic_partition", "dynamic_stitch", "parallel_dynamic_stitch"]
+__all__ = ["halves", "dynamic_partition", "dynamic_stitch", "parallel_dynamic_stitch"]
 
 
 def _divided(op: Operation) -> list:
@@ -51,23 +50,13 @@ def dynamic_partition(
     return apply("DynamicPartition", inputs, name=name, attrs=attrs, dtypes=dtypes).outputs
 
 
-@gradient("DynamicPartition")
-def _dynamic_partition_gradient(op: Operation, *grads: Any) -> list:
-    data, partitions = op.inputs
-    sizes = arrays.shape(partitions)
-    places = arrays.reshape(math.range(math.reduce_prod(sizes)), sizes)
-    divided = dynamic_partition(places, partitions, op.attrs["num_partitions"])
-    whole = parallel_dynamic_stitch(divided, list(grads))
-    return [arrays.reshape(whole, arrays.shape(data)), None]
-
-
-def _halves(values: Sequence) -> tuple[Sequence, Sequence]:
+def halves(values: Sequence) -> tuple[Sequence, Sequence]:
     middle = len(values) // 2
     return values[:middle], values[middle:]
 
 
 def _stitched(op: Operation) -> list:
-    indices, data = _halves(op.inputs)
+    indices, data = halves(op.inputs)
     rests = []
     for places, d in zip(indices, data):
         if places.shape.sizes is not None and d.shape.sizes is not None:
@@ -87,7 +76,7 @@ def _stitched(op: Operation) -> list:
 
 
 def _stitch(op: Operation, *values: np.ndarray) -> np.ndarray:
-    indices, data = _halves(values)
+    indices, data = halves(values)
     count = 1 + max((int(v.max()) for v in indices if v.size), default=-1)
     whole = np.zeros((count, *data[0].shape[indices[0].ndim :]), data[0].dtype)
     for places, d in zip(indices, data):
@@ -119,12 +108,3 @@ def dynamic_stitch(indices: Sequence, data: Sequence, name: str | None = None) -
 def parallel_dynamic_stitch(indices: Sequence, data: Sequence, name: str | None = None) -> Tensor:
     """See `dynamic_stitch`."""
     return _stitching("ParallelDynamicStitch", indices, data, name)
-
-
-@gradient("DynamicStitch", "ParallelDynamicStitch")
-def _dynamic_stitch_gradient(op: Operation, grad: Any) -> list:
-    indices, _ = _halves(op.inputs)
-    if isinstance(grad, IndexedSlices):
-        rows = arrays.shape(op.outputs[0])[0]
-        grad = math.unsorted_segment_sum(grad.values, grad.indices, rows)
-    return [None] * len(indices) + [arrays.gather(grad, places) for places in indices]

@@ -7,9 +7,10 @@ import numpy as np
 
 from ...errors import InputError
 from ..core.constant import constant_value_as_shape
-from ..core.graph import Operation, Tensor, TensorLike, apply, convert_to_tensor, name_scope
-from ..core.registry import define, gradient
-from . import arrays
+from ..core.conversion import apply, convert_to_tensor
+from ..core.graph import name_scope
+from ..core.registry import define
+from ..core.tensors import Operation, Tensor, TensorLike
 
 __all__ = ["avg_pool", "max_pool"]
 
@@ -173,15 +174,3 @@ def avg_pool(
 ) -> Tensor:
     """The mean of each window; see `max_pool`."""
     return _pool("AvgPool", value, ksize, strides, padding, data_format, name)
-
-
-@gradient("MaxPool")
-def _max_pool_gradient(op: Operation, grad: Tensor) -> list:
-    inputs = {"orig_input": op.inputs[0], "orig_output": op.outputs[0], "grad": grad}
-    return [apply("MaxPoolGrad", inputs, attrs=op.attrs).outputs[0]]
-
-
-@gradient("AvgPool")
-def _avg_pool_gradient(op: Operation, grad: Tensor) -> list:
-    inputs = {"orig_input_shape": arrays.shape(op.inputs[0]), "grad": grad}
-    return [apply("AvgPoolGrad", inputs, attrs=op.attrs).outputs[0]]

@@ -7,13 +7,15 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError, SizeError
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import DType
-from ..core.graph import Operation, Tensor, TensorLike, apply, convert_to_tensor, name_scope
-from ..core.registry import define, gradient
+from ..core.graph import name_scope
+from ..core.registry import define
 from ..core.shape import TensorShape
 from ..core.shapes_of import merge_sizes
+from ..core.tensors import Operation, Tensor, TensorLike
 from ..kernels import products as kernels
-from . import arrays, comparisons, ranges, reductions
+from . import choices, comparisons, indexing, joining, ranges, reductions, reshaping, shapes
 from .inference import checked
 
 __all__ = ["batch_mat_mul", "mat_mul", "matmul", "matvec", "tensordot"]
@@ -117,7 +119,7 @@ def matmul(
     Args:
         a, b: The matrices.
         transpose_a, transpose_b: Whether to transpose them first.
-        adjoint_a, adjoint_b: The same, for there are no complex numbers here.
+        adjoint_a, adjoint_b: The same, since complex numbers are not supported.
         a_is_sparse, b_is_sparse: Not supported.
         name: The name of the operation.
 
@@ -151,7 +153,7 @@ def matvec(
 ) -> Tensor:
     """The product of a matrix (..., M, K) and a vector (..., K); see `matmul`."""
     with name_scope(name, "MatVec"):
-        column = arrays.expand_dims(b, axis=-1)
+        column = reshaping.expand_dims(b, axis=-1)
         product = matmul(
             a,
             column,
@@ -160,36 +162,7 @@ def matvec(
             a_is_sparse=a_is_sparse,
             b_is_sparse=b_is_sparse,
         )
-        return arrays.squeeze(product, axis=-1)
-
-
-@gradient("MatMul")
-def _mat_mul_gradient(op: Operation, grad: Tensor) -> list:
-    a, b = op.inputs
-    transposed = op.attrs["transpose_a"], op.attrs["transpose_b"]
-    if transposed == (False, False):
-        return [mat_mul(grad, b, transpose_b=True), mat_mul(a, grad, transpose_a=True)]
-    if transposed == (False, True):
-        return [mat_mul(grad, b), mat_mul(grad, a, transpose_a=True)]
-    if transposed == (True, False):
-        return [mat_mul(b, grad, transpose_b=True), mat_mul(a, grad)]
-    return [mat_mul(b, grad, True, True), mat_mul(grad, a, True, True)]
-
-
-@gradient("BatchMatMul")
-def _batch_gradient(op: Operation, grad: Tensor) -> list:
-    x, y = op.inputs
-    transposed = op.attrs["adj_x"], op.attrs["adj_y"]
-    if transposed == (False, False):
-        return [matmul(grad, y, adjoint_b=True), matmul(x, grad, adjoint_a=True)]
-    if transposed == (False, True):
-        return [matmul(grad, y), matmul(grad, x, adjoint_a=True)]
-    if transposed == (True, False):
-        return [matmul(y, grad, adjoint_b=True), matmul(x, grad)]
-    return [
-        matmul(y, grad, adjoint_a=True, adjoint_b=True),
-        matmul(grad, x, adjoint_a=True, adjoint_b=True),
-    ]
+        return reshaping.squeeze(product, axis=-1)
 
 
 # Sums over any dimensions
@@ -208,7 +181,7 @@ def _pair_of_axes(a: Tensor, axes: Any) -> tuple[Any, Any]:
         if rank is not None:
             last = list(range(rank - count, rank))
             return last, list(range(count))
-        found = arrays.rank(a)
+        found = shapes.rank(a)
         return ranges.range(found - count, found, dtype="int32"), ranges.range(count, dtype="int32")
     if not isinstance(axes, (list, tuple)):
         both = convert_to_tensor(axes, name="axes", dtype="int32")
@@ -238,35 +211,34 @@ def _as_matrix(x: Tensor, axes: Any, rows_first: bool) -> tuple[Tensor, Any, lis
         The matrix, and the sizes of the other dimensions: as they are for the result's shape, and
         as far as they are known.
     """
+    order: Any
+    sizes: Any
     rank = x.shape.ndims
-    listed = rank is not None and isinstance(axes, (list, tuple))
-    if listed:
+    if rank is not None and isinstance(axes, (list, tuple)):
         summed = [i if i >= 0 else i + rank for i in axes]
         free = [i for i in range(rank) if i not in summed]
         known = [x.shape.as_list()[i] for i in free]
         if x.shape.is_fully_defined():
-            order = free + summed if rows_first else summed + free
-            sizes = [
-                int(np.prod([x.shape.as_list()[i] for i in part], dtype=np.int64))
-                for part in ((free, summed) if rows_first else (summed, free))
-            ]
-            return arrays.reshape(arrays.transpose(x, order), sizes), known, known
+            parts = (free, summed) if rows_first else (summed, free)
+            sizes = [TensorShape([x.shape[i] for i in part]).num_elements() for part in parts]
+            order = parts[0] + parts[1]
+            return reshaping.reshape(reshaping.transpose(x, order), sizes), known, known
         axes = convert_to_tensor(summed, dtype="int32", name="axes")
         others = convert_to_tensor(free, dtype="int32", name="free")
-        shape = arrays.shape(x)
+        shape = shapes.shape(x)
     else:
         known = None
-        shape = arrays.shape(x)
-        count = arrays.rank(x)
+        shape = shapes.shape(x)
+        count = shapes.rank(x)
         axes = convert_to_tensor(axes, dtype="int32", name="axes")
-        axes = arrays.where(comparisons.greater_equal(axes, 0), axes, axes + count)
-        others, _ = arrays.setdiff1d(ranges.range(count), axes)
-    free_sizes = arrays.gather(shape, others)
-    summed_sizes = arrays.gather(shape, axes)
+        axes = choices.where(comparisons.greater_equal(axes, 0), axes, axes + count)
+        others, _ = indexing.setdiff1d(ranges.range(count), axes)
+    free_sizes = indexing.gather(shape, others)
+    summed_sizes = indexing.gather(shape, axes)
     outer, inner = reductions.reduce_prod(free_sizes), reductions.reduce_prod(summed_sizes)
-    order = arrays.concat([others, axes] if rows_first else [axes, others], 0)
-    sizes = arrays.stack([outer, inner] if rows_first else [inner, outer])
-    return arrays.reshape(arrays.transpose(x, order), sizes), free_sizes, known
+    order = joining.concat([others, axes] if rows_first else [axes, others], 0)
+    sizes = joining.stack([outer, inner] if rows_first else [inner, outer])
+    return reshaping.reshape(reshaping.transpose(x, order), sizes), free_sizes, known
 
 
 def tensordot(
@@ -290,11 +262,11 @@ def tensordot(
         right, right_sizes, right_known = _as_matrix(b, second, False)
         product = matmul(left, right)
         if isinstance(left_sizes, list) and isinstance(right_sizes, list):
-            return arrays.reshape(product, left_sizes + right_sizes, name=scope)
+            return reshaping.reshape(product, left_sizes + right_sizes, name=scope)
         left_sizes = convert_to_tensor(left_sizes, dtype="int32")
         right_sizes = convert_to_tensor(right_sizes, dtype="int32")
-        whole = arrays.concat([left_sizes, right_sizes], 0)
-        result = arrays.reshape(product, whole, name=scope)
+        whole = joining.concat([left_sizes, right_sizes], 0)
+        result = reshaping.reshape(product, whole, name=scope)
         if left_known is not None and right_known is not None:
             result.set_shape(left_known + right_known)
         return result

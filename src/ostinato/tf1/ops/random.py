@@ -10,18 +10,12 @@ import numpy as np
 
 from ...errors import InputError, SizeError
 from ..core.constant import constant_value, constant_value_as_shape
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import DTYPES, DType, DTypeLike, as_dtype
-from ..core.graph import (
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-    convert_to_tensor,
-    get_default_graph,
-    name_scope,
-)
+from ..core.graph import get_default_graph, name_scope
 from ..core.registry import define, not_differentiable
 from ..core.shape import TensorShape, as_shape
+from ..core.tensors import Operation, Tensor, TensorLike
 from ..kernels import counts, random
 from . import arrays, math
 
@@ -29,7 +23,6 @@ __all__ = [
     "categorical",
     "multinomial",
     "op_seeds_now",
-    "random_crop",
     "random_gamma",
     "random_normal",
     "random_poisson",
@@ -55,7 +48,7 @@ def stream_of(run: Any, op: Operation) -> Any:
     """The random numbers of an operation in a session, which go on from run to run."""
     streams = run.session.streams
     if op not in streams:
-        streams[op] = random.Stream(op.attrs["seed"], op.attrs["seed2"])
+        streams[op] = random.RandomStream(op.attrs["seed"], op.attrs["seed2"])
     return streams[op]
 
 
@@ -178,10 +171,10 @@ def _scaled(
     with name_scope(name, default) as scope:
         sizes = _shape_tensor(shape)
         center = convert_to_tensor(mean, kind, "mean")
-        spread = convert_to_tensor(stddev, kind, "stddev")
+        scale = convert_to_tensor(stddev, kind, "stddev")
         attrs = {"dtype": kind, **op_seeds_now(seed)}
         drawn = apply(op_type, {"shape": sizes}, attrs=attrs).outputs[0]
-        return math.add(drawn * spread, center, name=scope)
+        return math.add(drawn * scale, center, name=scope)
 
 
 def random_normal(
@@ -304,35 +297,6 @@ def categorical(
     """Classes drawn from distributions; see `multinomial`."""
     with name_scope(name, "categorical"):
         return _sampled(logits, num_samples, dtype, seed)
-
-
-def random_crop(
-    value: TensorLike, size: TensorLike, seed: int | None = None, name: str | None = None
-) -> Tensor:
-    """A part of a tensor at a random place.
-
-    Args:
-        value: The tensor.
-        size: The shape of the part.
-        seed: The seed of the operation; None for the graph's.
-        name: The name of the operation.
-    """
-    # These modules import the operations of this package themselves.
-    from ..core.flow_ops import with_dependencies
-    from . import checks
-
-    with name_scope(name, "random_crop") as scope:
-        value = convert_to_tensor(value, name="value")
-        size = convert_to_tensor(size, "int32", "size")
-        shape = arrays.shape(value)
-        message = ["Need value.shape >= size, got ", shape, size]
-        check = checks.Assert(math.reduce_all(shape >= size), message, summarize=1000)
-        shape = with_dependencies([check], shape)
-        limit = shape - size + 1
-        offset = random_uniform(
-            arrays.shape(shape), dtype=size.dtype, maxval=size.dtype.max, seed=seed
-        )
-        return arrays.slice(value, offset % limit, size, name=scope)
 
 
 def random_gamma(

@@ -8,17 +8,12 @@ import numpy as np
 
 from ...errors import InputError
 from ..core.constant import constant_value
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import DType, DTypeLike
-from ..core.graph import (
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-    convert_to_tensor,
-    name_scope,
-)
-from ..core.registry import define, gradient, not_differentiable
+from ..core.graph import name_scope
+from ..core.registry import define, not_differentiable
 from ..core.shapes_of import axis_of, index_dtypes
+from ..core.tensors import Operation, Tensor, TensorLike
 from . import elementwise
 from .inference import like_first
 
@@ -174,18 +169,3 @@ def _cumulative(function: str, type: str, kernel: Any, neutral: int, noun: str) 
 
 cumsum = _cumulative("cumsum", "Cumsum", np.cumsum, 0, "sum")
 cumprod = _cumulative("cumprod", "Cumprod", np.cumprod, 1, "product")
-
-
-@gradient("Cumsum")
-def _cumsum_gradient(op: Operation, grad: Tensor) -> list:
-    exclusive, reverse = op.attrs["exclusive"], op.attrs["reverse"]
-    return [cumsum(grad, op.inputs[1], exclusive=exclusive, reverse=not reverse), None]
-
-
-@gradient("Cumprod")
-def _cumprod_gradient(op: Operation, grad: Tensor) -> list:
-    x, axis = op.inputs
-    exclusive, reverse = op.attrs["exclusive"], op.attrs["reverse"]
-    product = cumprod(x, axis, exclusive=exclusive, reverse=reverse)
-    total = cumsum(product * grad, axis, exclusive=exclusive, reverse=not reverse)
-    return [total / x, None]

@@ -7,20 +7,25 @@ import numpy as np
 
 from ...errors import InputError
 from ..core.constant import constant, constant_value
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import DType, DTypeLike, as_dtype
-from ..core.graph import (
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-    convert_to_tensor,
-    name_scope,
-)
-from ..core.registry import define, gradient, not_differentiable
+from ..core.graph import name_scope
+from ..core.registry import define, not_differentiable
 from ..core.shape import TensorShape, unknown_shape
 from ..core.shapes_of import axis_of, index_dtypes
+from ..core.tensors import Operation, Tensor, TensorLike
 from ..kernels import sums
-from . import arithmetic, arrays, comparisons, elementwise, ranges
+from . import (
+    arithmetic,
+    choices,
+    comparisons,
+    elementwise,
+    filling,
+    matrices,
+    ranges,
+    reshaping,
+    shapes,
+)
 from .inference import checked
 
 __all__ = [
@@ -40,7 +45,6 @@ __all__ = [
     "reduce_std",
     "reduce_sum",
     "reduce_variance",
-    "reduced_shape",
     "trace",
 ]
 
@@ -125,7 +129,7 @@ def _one_of(name: str, value: Any, old: str, old_value: Any, called: str) -> Any
 def _all_axes(x: TensorLike) -> Tensor:
     if isinstance(x, Tensor) and x.shape.ndims is not None:
         return constant(np.arange(x.shape.ndims), dtype="int32")
-    return ranges.range(0, arrays.rank(x))
+    return ranges.range(0, shapes.rank(x))
 
 
 def _extreme(function: Callable, largest: bool) -> Callable:
@@ -179,7 +183,7 @@ def count_nonzero(
     keepdims = _one_of("keepdims", keepdims, "keep_dims", keep_dims, "tf.count_nonzero")
     with name_scope(name, "count_nonzero"):
         x = convert_to_tensor(input_tensor, name="input")
-        zero = arrays.zeros([], dtype=x.dtype.base_dtype)
+        zero = filling.zeros([], dtype=x.dtype.base_dtype)
         counted = elementwise.cast(comparisons.not_equal(x, zero), "int64")
         return elementwise.cast(reduce_sum(counted, axis=axis, keepdims=keepdims), dtype)
 
@@ -199,11 +203,11 @@ def reduce_logsumexp(
     with name_scope(name, "ReduceLogSumExp"):
         largest = reduce_max(x, axis=axis, keepdims=True)
         finite = elementwise.is_finite(largest)
-        shift = arrays.stop_gradient(arrays.where(finite, largest, arrays.zeros_like(largest)))
+        shift = shapes.stop_gradient(choices.where(finite, largest, filling.zeros_like(largest)))
         total = reduce_sum(elementwise.exp(arithmetic.subtract(x, shift)), axis, keepdims=keepdims)
         result = elementwise.log(total)
         if not keepdims:
-            shift = arrays.reshape(shift, arrays.shape(result))
+            shift = reshaping.reshape(shift, shapes.shape(result))
         result = arithmetic.add(result, shift)
         if axis is None and not keepdims and not result.shape.is_fully_defined():
             result.set_shape([])
@@ -232,7 +236,7 @@ def trace(x: TensorLike, name: str | None = None) -> Tensor:
     """The sum of the diagonal of each matrix (..., M, N)."""
     with name_scope(name, "Trace") as scope:
         x = convert_to_tensor(x, name="x")
-        return reduce_sum(arrays.matrix_diag_part(x), [-1], name=scope)
+        return reduce_sum(matrices.matrix_diag_part(x), [-1], name=scope)
 
 
 def norm(
@@ -289,7 +293,7 @@ def norm(
             else:
                 total = reduce_sum(arithmetic.pow(result, ord), over, keepdims=True)
                 result = arithmetic.pow(total, 1.0 / ord)
-        return result if keepdims else arrays.squeeze(result, over)
+        return result if keepdims else reshaping.squeeze(result, over)
 
 
 # Indices of extremes
@@ -366,105 +370,3 @@ def arg_min(
 ) -> Tensor:
     """Older name of `argmin`."""
     return argmin(input, dimension, name, output_type=output_type)
-
-
-# Gradients
-
-
-def reduced_shape(input_shape: TensorLike, axes: TensorLike) -> Tensor:
-    """The shape after a reduction that keeps the reduced dimensions.
-
-    Args:
-        input_shape: The sizes before it.
-        axes: The dimensions; negative ones count from the end.
-    """
-    input_shape = elementwise.to_int32(input_shape)
-    axes = elementwise.to_int32(axes)
-    rank = arrays.size(input_shape)
-    axes = (axes + rank) % rank
-    count = arrays.shape(axes)
-    return arrays.dynamic_stitch([ranges.range(rank), axes], [input_shape, arrays.fill(count, 1)])
-
-
-def _repeats(sizes: Tensor, reduced: Tensor) -> Tensor:
-    # 0 / 0 is 0
-    return sizes // arithmetic.maximum(reduced, 1)
-
-
-# Operations whose values TensorFlow's Python functions know before a run. Other constants, which
-# only its C++ functions compute, do not shorten the gradient of a sum.
-_KNOWN = {"Const", "Shape", "Size", "Rank", "Range", "Cast", "ConcatV2", "Pack", "Fill"}
-
-
-def _spread(op: Operation, grad: Tensor) -> Tensor:
-    """The gradient of a sum."""
-    x, axes = op.inputs
-    rank = x.shape.ndims
-    over = constant_value(axes) if rank is not None and axes.op.type in _KNOWN else None
-    if over is not None and np.array_equal(over, np.arange(rank)):  # type: ignore[arg-type]
-        grad = arrays.reshape(grad, [1] * rank)  # type: ignore[operator]
-        known = x.shape.is_fully_defined()
-        sizes = constant(x.shape.as_list(), dtype="int32") if known else arrays.shape(x)
-        return arrays.tile(grad, sizes)
-    sizes = arrays.shape(x)
-    reduced = reduced_shape(sizes, axes)
-    repeats = _repeats(sizes, reduced)
-    return arrays.tile(arrays.reshape(grad, reduced), repeats)
-
-
-@gradient("Sum")
-def _sum_gradient(op: Operation, grad: Tensor) -> list:
-    return [_spread(op, grad), None]
-
-
-@gradient("Mean")
-def _mean_gradient(op: Operation, grad: Tensor) -> list:
-    total = _spread(op, grad)
-    (x, _), y = op.inputs, op.outputs[0]
-    dtype = total.dtype.base_dtype
-    if x.shape.is_fully_defined() and y.shape.is_fully_defined():
-        count = x.shape.num_elements() // max(y.shape.num_elements(), 1)  # type: ignore
-        factor = constant(count, dtype=dtype)
-    else:
-        sizes = arrays.shape(x), arrays.shape(y)
-        factor = _repeats(*(reduce_prod(s) for s in sizes))
-    return [arithmetic.truediv(total, elementwise.cast(factor, dtype)), None]
-
-
-@gradient("Max", "Min")
-def _extreme_gradient(op: Operation, grad: Tensor) -> list:
-    """The gradient is shared among equal extremes."""
-    x, axes = op.inputs
-    reduced = reduced_shape(arrays.shape(x), axes)
-    y = arrays.reshape(op.outputs[0], reduced)
-    grad = arrays.reshape(grad, reduced)
-    chosen = elementwise.cast(comparisons.equal(y, x), grad.dtype.base_dtype)
-    count = arrays.reshape(reduce_sum(chosen, axes), reduced)
-    return [arithmetic.div(chosen, count) * grad, None]
-
-
-@gradient("Prod")
-def _prod_gradient(op: Operation, grad: Tensor) -> list:
-    """The derivative by a factor is the product of those before it and of those after it: a
-    quotient would fail where a factor is 0.
-    """
-    x, axes = op.inputs
-    sizes = arrays.shape(x)
-    flat_axes = arrays.reshape(axes, [-1])
-    reduced = reduced_shape(sizes, axes)
-    repeats = _repeats(sizes, reduced)
-    grad = arrays.tile(arrays.reshape(grad, reduced), repeats)
-    rank = arrays.rank(x)
-    over = elementwise.cast((flat_axes + rank) % rank, "int32")
-    others, _ = arrays.setdiff1d(ranges.range(0, rank), over)
-    order = arrays.concat([over, others], 0)
-    factors = reduce_prod(arrays.gather(sizes, over))
-    columns = reduce_prod(arrays.gather(sizes, others))
-    moved = arrays.transpose(x, order)
-    moved_shape = arrays.shape(moved)
-    matrix = arrays.reshape(moved, (factors, columns))
-    before = ranges.cumprod(matrix, axis=0, exclusive=True)
-    after = ranges.cumprod(matrix, axis=0, exclusive=True, reverse=True)
-    y = arrays.reshape(before * after, moved_shape)
-    result = grad * arrays.transpose(y, arrays.invert_permutation(order))
-    return [arrays.reshape(result, sizes), None]

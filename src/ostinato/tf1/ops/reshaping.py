@@ -7,15 +7,9 @@ import numpy as np
 
 from ...errors import InputError, SizeError
 from ..core.constant import constant_value, constant_value_as_shape
-from ..core.graph import (
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-    convert_to_tensor,
-    name_scope,
-)
-from ..core.registry import define, gradient, not_differentiable
+from ..core.conversion import apply, convert_to_tensor
+from ..core.graph import name_scope
+from ..core.registry import define, not_differentiable
 from ..core.shapes_of import (
     axes_of,
     axis_of,
@@ -23,7 +17,8 @@ from ..core.shapes_of import (
     index_dtypes,
     like_first,
 )
-from . import arrays
+from ..core.tensors import Operation, Tensor, TensorLike
+from . import joining, shapes
 
 __all__ = [
     "expand_dims",
@@ -156,20 +151,6 @@ def squeeze(
     return apply("Squeeze", {"input": input}, name=name, attrs={"squeeze_dims": axes}).outputs[0]
 
 
-def _as_input(op: Operation, grad: Any) -> Tensor:
-    return reshape(grad, arrays.shape_internal(op.inputs[0]))
-
-
-@gradient("Reshape", "ExpandDims")
-def _reshape_gradient(op: Operation, grad: Any) -> list:
-    return [_as_input(op, grad), None]
-
-
-@gradient("Squeeze")
-def _squeeze_gradient(op: Operation, grad: Any) -> list:
-    return [_as_input(op, grad)]
-
-
 def _transposed(op: Operation) -> list:
     x, asked = op.inputs
     perm, count = constant_value(asked), asked.shape[0].value
@@ -216,11 +197,6 @@ def transpose(
         return apply("Transpose", inputs, name=scope, dtypes=index_dtypes(perm=perm)).outputs[0]
 
 
-@gradient("Transpose")
-def _transpose_gradient(op: Operation, grad: Any) -> list:
-    return [transpose(grad, invert_permutation(op.inputs[1])), None]
-
-
 def matrix_transpose(
     a: TensorLike, name: str | None = "matrix_transpose", conjugate: bool = False
 ) -> Tensor:
@@ -229,10 +205,10 @@ def matrix_transpose(
         a = convert_to_tensor(a, name="a")
         count: Any = a.shape.ndims
         if count is None:
-            count = arrays.rank(a)
+            count = shapes.rank(a)
             ends = {"start": 0, "limit": count - 2, "delta": 1}
             before = apply("Range", ends, same=tuple(ends)).outputs[0]
-            perm: Any = arrays.concat((before, [count - 1, count - 2]), 0)
+            perm: Any = joining.concat((before, [count - 1, count - 2]), 0)
         elif count < 2:
             raise SizeError(f"tf.matrix_transpose was given {a}: give at least 2 dimensions")
         else:

@@ -6,13 +6,8 @@ import numpy as np
 
 from ...errors import InputError, SizeError
 from ..core.constant import constant_value
-from ..core.graph import (
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-)
-from ..core.registry import define, gradient
+from ..core.conversion import apply
+from ..core.registry import define
 from ..core.shapes_of import (
     axes_of,
     axis_of,
@@ -21,6 +16,7 @@ from ..core.shapes_of import (
     like_first,
     merge_sizes,
 )
+from ..core.tensors import Operation, Tensor, TensorLike
 
 __all__ = [
     "reverse",
@@ -57,11 +53,6 @@ def reverse(tensor: TensorLike, axis: Any, name: str | None = None) -> Tensor:
 
 
 reverse_v2 = reverse
-
-
-@gradient("ReverseV2")
-def _reverse_gradient(op: Operation, grad: Any) -> list:
-    return [reverse(grad, op.inputs[1]), None]
 
 
 def _reversed_sequences(op: Operation) -> list:
@@ -125,11 +116,3 @@ def reverse_sequence(
     attrs = {"seq_dim": steps, "batch_dim": batch or 0}
     dtypes = index_dtypes("int64", seq_lengths=seq_lengths)
     return apply("ReverseSequence", inputs, name=name, attrs=attrs, dtypes=dtypes).outputs[0]
-
-
-@gradient("ReverseSequence")
-def _reverse_sequence_gradient(op: Operation, grad: Any) -> list:
-    back = reverse_sequence(
-        grad, op.inputs[1], seq_axis=op.attrs["seq_dim"], batch_axis=op.attrs["batch_dim"]
-    )
-    return [back, None]

@@ -6,20 +6,15 @@ from typing import Any
 import numpy as np
 
 from ..core.constant import constant, constant_value
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import DType, DTypeLike, as_dtype
 from ..core.errors import InvalidArgumentError
-from ..core.graph import (
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-    convert_to_tensor,
-    name_scope,
-)
-from ..core.registry import define, gradient, not_differentiable
+from ..core.graph import name_scope
+from ..core.registry import define, not_differentiable
 from ..core.shape import TensorShape
 from ..core.shapes_of import index_dtypes
-from . import arithmetic, arrays, comparisons, elementwise, reductions
+from ..core.tensors import Operation, Tensor, TensorLike
+from . import arithmetic, elementwise, filling, reductions, reshaping, shapes
 from .inference import checked
 
 __all__ = [
@@ -190,10 +185,10 @@ unsorted_segment_min = _unsorted("unsorted_segment_min", "Min", "minimum")
 
 def _rows_of_segments(data: Tensor, segment_ids: Tensor, num_segments: TensorLike) -> Tensor:
     """The number of rows of each segment, at least 1, with the dimensions of the sums."""
-    ones = arrays.ones(arrays.shape(segment_ids), dtype=data.dtype.base_dtype)
+    ones = filling.ones(shapes.shape(segment_ids), dtype=data.dtype.base_dtype)
     counts = unsorted_segment_sum(ones, segment_ids, num_segments)
     further = len(data.shape) - len(segment_ids.shape)
-    counts = arrays.reshape(counts, [num_segments] + [1] * further)
+    counts = reshaping.reshape(counts, [num_segments] + [1] * further)
     return arithmetic.maximum(counts, 1)
 
 
@@ -254,11 +249,11 @@ def bincount(
         arr: Whole numbers from 0 on.
         weights: What each of them counts; None for 1.
         minlength, maxlength: The least and the largest size of the result.
-        dtype: The dtype of the result, if there are no weights.
+        dtype: The dtype of the result without weights.
     """
     with name_scope("bincount"):
         arr = convert_to_tensor(arr, name="arr", dtype="int32")
-        filled = reductions.reduce_prod(arrays.shape(arr)) > 0
+        filled = reductions.reduce_prod(shapes.shape(arr)) > 0
         size = elementwise.cast(filled, "int32") * (reductions.reduce_max(arr) + 1)
         if minlength is not None:
             least = convert_to_tensor(minlength, name="minlength", dtype="int32")
@@ -271,97 +266,3 @@ def bincount(
             return unsorted_segment_sum(shares, arr, size)
         none = constant(np.zeros(0, as_dtype(dtype).as_numpy_dtype))
         return apply("Bincount", {"arr": arr, "size": size, "weights": none}).outputs[0]
-
-
-# Gradients
-
-
-@gradient("SegmentSum")
-def _segment_sum_gradient(op: Operation, grad: Tensor) -> list:
-    return [arrays.gather(grad, op.inputs[1]), None]
-
-
-@gradient("SegmentMean")
-def _segment_mean_gradient(op: Operation, grad: Tensor) -> list:
-    data, ids = op.inputs
-    rank = arrays.rank(data)
-    shape = arrays.shape(ids)
-    ones_shape = arrays.concat([shape, arrays.fill(arrays.expand_dims(rank - 1, 0), 1)], 0)
-    ones = arrays.fill(ones_shape, constant(1, dtype=grad.dtype.base_dtype))
-    scaled = arithmetic.div(grad, segment_sum(ones, ids))
-    return [arrays.gather(scaled, ids), None]
-
-
-@gradient("SegmentMax", "SegmentMin")
-def _segment_extreme_gradient(op: Operation, grad: Tensor) -> list:
-    data, ids = op.inputs
-    zeros = arrays.zeros_like(data, dtype=data.dtype.base_dtype)
-    chosen = comparisons.equal(data, arrays.gather(op.outputs[0], ids))
-    count = segment_sum(elementwise.cast(chosen, grad.dtype.base_dtype), ids)
-    shared = arrays.gather(arithmetic.div(grad, count), ids)
-    return [arrays.where(chosen, shared, zeros), None]
-
-
-def _gather_used(rows: Tensor, clipped: Tensor, used: Tensor | None, ids: Tensor) -> tuple:
-    """The row of each segment id, and zeros for negative ids.
-
-    Args:
-        rows: The rows.
-        clipped: The segment ids, 0 for negative ones.
-        used: Whether each number of the result is of a segment; None to compute it.
-        ids: The segment ids.
-
-    Returns:
-        The rows, and `used`.
-    """
-    gathered = arrays.gather(rows, clipped)
-    if used is None:
-        used = comparisons.greater_equal(ids, 0)
-        for _ in range(len(gathered.shape) - len(used.shape)):
-            used = arrays.expand_dims(used, -1)
-        used = used & arrays.ones_like(gathered, dtype="bool")
-    zeros = arrays.zeros_like(gathered)
-    return arrays.where(used, gathered, zeros), used
-
-
-def _clipped(ids: Tensor) -> Tensor:
-    return arithmetic.maximum(ids, arrays.zeros_like(ids))
-
-
-@gradient("UnsortedSegmentSum")
-def _unsorted_sum_gradient(op: Operation, grad: Tensor) -> list:
-    ids = op.inputs[1]
-    rows, _ = _gather_used(grad, _clipped(ids), None, ids)
-    return [rows, None, None]
-
-
-@gradient("UnsortedSegmentMax", "UnsortedSegmentMin")
-def _unsorted_extreme_gradient(op: Operation, grad: Tensor) -> list:
-    data, ids, num_segments = op.inputs
-    clipped = _clipped(ids)
-    extremes, used = _gather_used(op.outputs[0], clipped, None, ids)
-    chosen = comparisons.logical_and(comparisons.equal(data, extremes), used)
-    count = unsorted_segment_sum(elementwise.cast(chosen, grad.dtype.base_dtype), ids, num_segments)
-    shared, _ = _gather_used(arithmetic.div(grad, count), clipped, used, ids)
-    zeros = arrays.zeros_like(shared)
-    return [arrays.where(chosen, shared, zeros), None, None]
-
-
-@gradient("UnsortedSegmentProd")
-def _unsorted_prod_gradient(op: Operation, grad: Tensor) -> list:
-    """The product of a segment is divided by each factor. Where one factor is 0, only that one has
-    a derivative, the product of the others; where several are, none has.
-    """
-    data, ids, num_segments = op.inputs
-    is_zero = comparisons.equal(data, 0)
-    zeros = unsorted_segment_sum(elementwise.cast(is_zero, "int32"), ids, num_segments)
-    several = comparisons.greater(zeros, 1)
-    grad = arrays.where(several, arrays.zeros_like(grad), grad)
-    others = arrays.where(is_zero, arrays.ones_like(data), data)
-    product = unsorted_segment_prod(others, ids, num_segments)
-    clipped = _clipped(ids)
-    whole = arrays.gather(op.outputs[0], clipped)
-    without_zero = arrays.gather(product, clipped)
-    derivative = arrays.where(is_zero, without_zero, whole / data)
-    rows, _ = _gather_used(grad, clipped, None, ids)
-    return [rows * derivative, None, None]

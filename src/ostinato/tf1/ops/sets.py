@@ -4,11 +4,12 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import apply
 from ..core.dtypes import DTYPES
-from ..core.graph import Operation, TensorLike, apply
 from ..core.registry import define, not_differentiable
 from ..core.shape import TensorShape
 from ..core.sparse import SparseTensor
+from ..core.tensors import Operation, TensorLike
 
 __all__ = ["set_difference"]
 

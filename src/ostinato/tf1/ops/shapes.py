@@ -1,30 +1,23 @@
-"""Private: placeholders, shapes, reshaping and filled tensors."""
+"""Private: placeholders, identities, and the shapes of tensors."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from ...errors import InputError
 from ..core.constant import constant
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import DTYPES, DTypeLike, as_dtype
 from ..core.errors import InvalidArgumentError
-from ..core.graph import (
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-    convert_to_tensor,
-    get_default_graph,
-    name_scope,
-)
-from ..core.registry import define, gradient, not_differentiable
+from ..core.graph import get_default_graph, name_scope
+from ..core.registry import define, not_differentiable
 from ..core.shape import TensorShape
 from ..core.shapes_of import (
     base_dtype,
     like_first,
     shape_of,
 )
+from ..core.tensors import Operation, Tensor, TensorLike
 
 __all__ = [
     "identity",
@@ -94,16 +87,6 @@ def prevent_gradient(input: TensorLike, message: str = "", name: str | None = No
     """
     op = apply("PreventGradient", {"input": input}, name=name, attrs={"message": message})
     return op.outputs[0]
-
-
-@gradient("Identity", "IdentityN", "PlaceholderWithDefault")
-def _identity_gradient(op: Operation, *grads: Any) -> list:
-    return list(grads)
-
-
-@gradient("PreventGradient")
-def _no_gradient(op: Operation, grad: Any) -> list:
-    raise InputError(f"{op.name} has no gradient: {op.attrs['message']}")
 
 
 def _missing(op: Operation) -> None:

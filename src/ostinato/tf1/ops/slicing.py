@@ -8,26 +8,21 @@ import numpy as np
 
 from ...errors import InputError, SizeError
 from ..core.constant import constant, constant_value, constant_value_as_shape
+from ..core.conversion import apply
 from ..core.dtypes import DTYPES
-from ..core.graph import (
-    IndexedSlices,
-    Operand,
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-    name_scope,
-)
-from ..core.registry import define, gradient
+from ..core.graph import name_scope
+from ..core.registry import define
 from ..core.shape import Dimension, TensorShape
 from ..core.shapes_of import base_dtype
-from . import arrays, math
+from ..core.tensors import IndexedSlices, Operand, Operation, Tensor, TensorLike
+from . import elementwise, filling, joining
+from .masks import boolean_mask
 
-__all__ = ["slice", "strided_slice", "strided_slice_grad"]
+__all__ = ["MASKS", "slice_by_masks", "slice", "strided_slice", "strided_slice_grad"]
 
 _Range = slice
 _INT64 = DTYPES["int64"]
-_MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
+MASKS = ("begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask")
 
 
 def _check_lists(of: str, *bounds: Tensor) -> None:
@@ -99,17 +94,6 @@ def slice(  # noqa: A001
     return apply("Slice", inputs, name=name, same=("begin", "size")).outputs[0]
 
 
-@gradient("Slice")
-def _slice_gradient(op: Operation, grad: Any) -> list:
-    x, begin, _ = op.inputs
-    count = arrays.rank(x)
-    size = arrays.shape(op.outputs[0])
-    column = arrays.stack([count, 1])
-    before = arrays.reshape(begin, column)
-    after = arrays.reshape(arrays.shape(x) - size - begin, column)
-    return [arrays.pad(grad, arrays.concat([before, after], 1)), None, None]
-
-
 # StridedSlice
 
 
@@ -123,7 +107,7 @@ def _parts(
     """The index as NumPy writes it. Before a run some bounds are None: then a range of unknown
     length is `_UNKNOWN`, and a single number is 0.
     """
-    masks = {m: op.attrs[m] for m in _MASKS}
+    masks = {m: op.attrs[m] for m in MASKS}
     parts: list[Any] = []
     for i, stride in enumerate(strides.tolist()):
         bit = 1 << i
@@ -224,12 +208,12 @@ def strided_slice(
         name: The name of the operation.
     """
     if strides is None:
-        strides = arrays.ones_like(begin)
+        strides = filling.ones_like(begin)
     masks = (begin_mask, end_mask, ellipsis_mask, new_axis_mask, shrink_axis_mask)
-    return _by_masks(input_, [begin, end, strides], dict(zip(_MASKS, masks)), name)
+    return slice_by_masks(input_, [begin, end, strides], dict(zip(MASKS, masks)), name)
 
 
-def _by_masks(
+def slice_by_masks(
     x: TensorLike, bounds: list, masks: dict[str, int], name: str | None = None
 ) -> Tensor:
     """`strided_slice` with begin, end and strides in a list, and the masks in a dict."""
@@ -252,20 +236,6 @@ def strided_slice_grad(
     inputs = {"shape": shape, "begin": begin, "end": end, "strides": strides, "dy": dy}
     same = ("shape", "begin", "end", "strides")
     return apply("StridedSliceGrad", inputs, name=name, attrs=masks, same=same).outputs[0]
-
-
-@gradient("StridedSlice")
-def _strided_slice_gradient(op: Operation, grad: Any) -> list:
-    x, begin, end, strides = op.inputs
-    sizes = arrays.shape(x, out_type=begin.dtype)
-    masks = {m: op.attrs[m] for m in _MASKS}
-    return [strided_slice_grad(sizes, begin, end, strides, grad, masks), None, None, None]
-
-
-@gradient("StridedSliceGrad")
-def _strided_slice_grad_gradient(op: Operation, grad: Any) -> list:
-    masks = {m: op.attrs[m] for m in _MASKS}
-    return [None, None, None, None, _by_masks(grad, op.inputs[1:4], masks)]
 
 
 # tensor[...]
@@ -292,12 +262,12 @@ def _getitem(x: Operand, index: Any) -> Tensor:
     if not isinstance(x, Tensor):
         x = x.value()  # type: ignore[attr-defined]  # of a variable
     if _is_mask(index):
-        return arrays.boolean_mask(x, index)
+        return boolean_mask(x, index)
     parts = index if isinstance(index, (list, tuple)) else (index,)
     begin: list = []
     end: list = []
     strides: list = []
-    masks = dict.fromkeys(_MASKS, 0)
+    masks = dict.fromkeys(MASKS, 0)
     for i, p in enumerate(parts):
         start, stop, stride = 0, 0, 1
         bounds = (p.start, p.stop, p.step) if isinstance(p, _Range) else (p,)
@@ -329,13 +299,13 @@ def _getitem(x: Operand, index: Any) -> Tensor:
             values.append(bound if isinstance(bound, Operand) else int(bound))
     with name_scope(None, "strided_slice") as scope:
         if parts:
-            limits = [arrays.stack(begin), arrays.stack(end), arrays.stack(strides)]
+            limits = [joining.stack(begin), joining.stack(end), joining.stack(strides)]
             if any(t.dtype == _INT64 for t in limits):
-                limits = [math.cast(t, _INT64) for t in limits]
+                limits = [elementwise.cast(t, _INT64) for t in limits]
         else:
             limits = [constant([], DTYPES["int32"])] * 3
         try:
-            return _by_masks(x, limits, masks, scope)
+            return slice_by_masks(x, limits, masks, scope)
         except SizeError as error:
             raise SizeError(
                 f"{x} was indexed with {index!r} ({error}): use numbers that are within its shape"

@@ -7,16 +7,10 @@ import numpy as np
 
 from ...errors import InputError, SizeError
 from ..core.constant import constant_value
-from ..core.graph import (
-    Operation,
-    Tensor,
-    TensorLike,
-    apply,
-    control_dependencies,
-    convert_to_tensor,
-    name_scope,
-)
-from ..core.registry import define, gradient
+from ..core.conversion import apply, convert_to_tensor
+from ..core.graph import control_dependencies, name_scope
+from ..core.registry import define
+from ..core.tensors import Operation, Tensor, TensorLike
 from ..kernels import sums
 from . import activations, arrays, math
 from .inference import like_first
@@ -139,9 +133,9 @@ def _flattened(logits: Tensor) -> Tensor:
     rank = arrays.rank(logits)
     last = arrays.slice(arrays.shape(logits), [math.subtract(rank, 1)], [1])
     result = arrays.reshape(logits, arrays.concat([[-1], last], 0))
-    sizes = logits.shape.sizes
-    if sizes is not None and None not in sizes[:-1]:
-        result.set_shape([int(np.prod(sizes[:-1])), sizes[-1]])
+    rows = logits.shape[:-1].num_elements()
+    if rows is not None:
+        result.set_shape([rows, logits.shape[-1]])
     return result
 
 
@@ -264,7 +258,7 @@ def sparse_softmax_cross_entropy_with_logits(
             return math.cast(cost, "float16") if half else cost
         checks = []
         if not (known.is_fully_defined() and expected.is_fully_defined()):
-            from .checks import assert_equal
+            from ..flow.checks import assert_equal  # branches need this package
 
             checks.append(assert_equal(arrays.shape(labels), arrays.shape(logits)[:-1]))
         with control_dependencies(checks):
@@ -336,53 +330,3 @@ def weighted_cross_entropy_with_logits(
         negative = (1 - targets) * logits
         log = math.log1p(math.exp(-math.abs(logits)))
         return math.add(negative, weight * (log + activations.relu(-logits)), name=scope)
-
-
-# Gradients
-
-
-@gradient("Softmax")
-def _softmax_gradient(op: Operation, grad: Tensor) -> list:
-    result = op.outputs[0]
-    total = math.reduce_sum(grad * result, -1, keepdims=True)
-    return [(grad - total) * result]
-
-
-@gradient("LogSoftmax")
-def _log_softmax_gradient(op: Operation, grad: Tensor) -> list:
-    probabilities = math.exp(op.outputs[0])
-    return [grad - math.reduce_sum(grad, -1, keepdims=True) * probabilities]
-
-
-def _rows_times(vector: Tensor, matrix: Tensor) -> Tensor:
-    return arrays.expand_dims(vector, -1) * matrix
-
-
-def _is_zero(grad: Tensor) -> bool:
-    if grad.op.type in ("ZerosLike", "Zeros"):
-        return True
-    value = constant_value(grad)
-    return value is not None and not value.any()
-
-
-@gradient("SoftmaxCrossEntropyWithLogits")
-def _cross_entropy_gradient(op: Operation, grad: Tensor, grad_grad: Tensor | None) -> list:
-    logits = op.inputs[0]
-    to_logits = _rows_times(grad, op.outputs[1])
-    if grad_grad is not None and not _is_zero(grad_grad):
-        # the second derivative
-        probabilities = softmax(logits)
-        row, column = arrays.expand_dims(grad_grad, 1), arrays.expand_dims(probabilities, 2)
-        product = arrays.squeeze(math.matmul(row, column), axis=1)
-        to_logits += (grad_grad - product) * probabilities
-    return [to_logits, _rows_times(grad, -log_softmax(logits))]
-
-
-@gradient("SparseSoftmaxCrossEntropyWithLogits")
-def _sparse_cross_entropy_gradient(op: Operation, grad: Tensor, _: Any) -> list:
-    message = (
-        "Currently there is no way to take the second derivative of "
-        "sparse_softmax_cross_entropy_with_logits"
-    )
-    derivative = arrays.prevent_gradient(op.outputs[1], message=message)
-    return [_rows_times(grad, derivative), None]

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..core.graph import Operation, Tensor, TensorLike, apply
-from ..core.registry import define, gradient
+from ..core.conversion import apply
+from ..core.registry import define
 from ..core.shape import TensorShape
-from . import arrays, math
+from ..core.tensors import Operation, Tensor, TensorLike
 
 __all__ = ["sparse_segment_mean", "sparse_segment_sqrt_n", "sparse_segment_sum"]
 
@@ -72,22 +72,3 @@ sparse_segment_sqrt_n = _function(
 )
 for _type in ("SparseSegmentMeanGrad", "SparseSegmentSqrtNGrad"):
     define(_type, _outputs, _grad)
-
-
-@gradient("SparseSegmentSum")
-def _sum_gradient(op: Operation, grad: Tensor) -> list:
-    rows = arrays.shape(op.inputs[0])[0]
-    spread = arrays.gather(grad, op.inputs[2])
-    return [math.unsorted_segment_sum(spread, op.inputs[1], rows), None, None]
-
-
-@gradient("SparseSegmentMean", "SparseSegmentSqrtN")
-def _mean_gradient(op: Operation, grad: Tensor) -> list:
-    rows = arrays.shape(op.inputs[0])[0]
-    inputs = {
-        "grad": grad,
-        "indices": op.inputs[1],
-        "segment_ids": op.inputs[2],
-        "output_dim0": rows,
-    }
-    return [apply(f"{op.type}Grad", inputs).outputs[0], None, None]

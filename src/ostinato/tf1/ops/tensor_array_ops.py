@@ -6,9 +6,9 @@ import numpy as np
 
 from ..core.dtypes import DTYPES, DType
 from ..core.errors import InvalidArgumentError, UnimplementedError
-from ..core.graph import Operation, Tensor
 from ..core.registry import define, not_differentiable
 from ..core.shape import TensorShape
+from ..core.tensors import Operation, Tensor
 
 __all__: list[str] = []
 

@@ -4,9 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from ..core.graph import Operation, Tensor, apply
+from ..core.conversion import apply
 from ..core.registry import define, gradient, not_differentiable
 from ..core.shape import TensorShape
+from ..core.tensors import Operation, Tensor
 from ..kernels.elementwise import sigmoid, tanh
 from ..kernels.products import matmul
 from ..ops import arrays, math

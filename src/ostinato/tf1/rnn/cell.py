@@ -11,9 +11,11 @@ from typing import Any
 from ...errors import InputError, SizeError
 from ..core import nest
 from ..core.constant import constant, constant_value
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import as_dtype
-from ..core.graph import Tensor, TensorLike, convert_to_tensor, name_scope
+from ..core.graph import name_scope
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor, TensorLike
 from ..layers.base import Layer
 from ..ops import arrays
 from ..state import scopes

@@ -7,8 +7,9 @@ from typing import Any
 from ...errors import InputError
 from ..core import nest
 from ..core.constant import constant
-from ..core.graph import Tensor, name_scope
+from ..core.graph import name_scope
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..initializers import constant_initializer, zeros_initializer
 from ..layers.base import Layer
 from ..ops import arrays, math, nn

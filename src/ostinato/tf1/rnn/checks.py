@@ -6,8 +6,9 @@ from typing import Any
 
 from ...errors import InputError, SizeError
 from ..core import nest
-from ..core.graph import Tensor, TensorLike, convert_to_tensor
+from ..core.conversion import convert_to_tensor
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor, TensorLike
 from ..ops import math, nn
 
 __all__ = [

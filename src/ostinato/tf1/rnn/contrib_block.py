@@ -5,9 +5,10 @@ sequences, time first.
 from typing import Any
 
 from ...errors import InputError, SizeError
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import as_dtype
-from ..core.graph import Tensor, TensorLike, convert_to_tensor
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor, TensorLike
 from ..initializers import constant_initializer
 from ..layers.base import Layer
 from ..ops import arrays, math

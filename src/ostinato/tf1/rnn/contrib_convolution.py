@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...errors import InputError, SizeError
-from ..core.graph import Tensor
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..initializers import constant_initializer
 from ..ops import arrays, math
 from ..ops.convolution import conv1d, conv2d, conv3d
@@ -122,7 +122,7 @@ class ConvLSTMCell(KnownCell):
 
 def _whole_numbers(sizes: Any) -> bool:
     return isinstance(sizes, (list, tuple)) and all(
-        isinstance(n, numbers.Integral) and n > 0 for n in sizes
+        isinstance(n, numbers.Integral) and int(n) > 0 for n in sizes
     )
 
 

@@ -8,7 +8,9 @@ from typing import Any
 
 from ...errors import InputError, SizeError
 from ..core.constant import constant
-from ..core.graph import Tensor, convert_to_tensor, get_default_graph
+from ..core.conversion import convert_to_tensor
+from ..core.graph import get_default_graph
+from ..core.tensors import Tensor
 from ..initializers import zeros_initializer
 from ..ops import arrays, math, nn
 from ..state import scopes

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import SizeError
-from ..core.graph import Tensor
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..initializers import ones_initializer, zeros_initializer
 from ..ops import arrays, math, nn
 from ..state import scopes

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...errors import InputError
 from ..core import nest
-from ..core.graph import Tensor
+from ..core.tensors import Tensor
 from ..ops import arrays, math
 from ..state import scopes
 from .cell import KnownCell

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ..core.constant import constant
-from ..core.graph import Tensor
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..initializers import constant_initializer, random_uniform_initializer, zeros_initializer
 from ..ops import arrays, math, nn
 from .cell import LayerRNNCell

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import InputError, SizeError
-from ..core.graph import Tensor, control_dependencies
+from ..core.graph import control_dependencies
+from ..core.tensors import Tensor
 from ..initializers import constant_initializer, zeros_initializer
 from ..layers.contrib import layer_norm
 from ..ops import arrays, math, nn

@@ -5,7 +5,7 @@ input.
 from typing import Any
 
 from ...errors import InputError
-from ..core.graph import Tensor
+from ..core.tensors import Tensor
 from ..initializers import constant_initializer, random_uniform_initializer
 from ..ops import arrays, math, random
 from ..state import scopes

@@ -10,9 +10,11 @@ import numpy as np
 from ...errors import InputError, SizeError
 from ..core import nest
 from ..core.constant import constant_value
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import as_dtype
-from ..core.graph import Tensor, convert_to_tensor, name_scope
+from ..core.graph import name_scope
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..ops import arrays, math, nn, random
 from ..ops.tensor_arrays import TensorArray
 from .cells import LSTMStateTuple

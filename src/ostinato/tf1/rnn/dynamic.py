@@ -6,19 +6,14 @@ from typing import Any
 from ...errors import InputError, SizeError
 from ..core import nest
 from ..core.constant import constant, constant_value_as_shape
-from ..core.control_flow import cond, while_loop
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import as_dtype
-from ..core.graph import (
-    Tensor,
-    TensorLike,
-    control_dependencies,
-    convert_to_tensor,
-    get_default_graph,
-    name_scope,
-)
+from ..core.graph import control_dependencies, get_default_graph, name_scope
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor, TensorLike
+from ..flow.checks import Assert
+from ..flow.control_flow import cond, while_loop
 from ..ops import arrays, math
-from ..ops.checks import Assert
 from ..ops.tensor_arrays import TensorArray
 from ..state import scopes
 from .cell import RNNCell, join_sizes, static_sizes
@@ -140,12 +135,15 @@ def call_cell(cell: Any, inputs: Any, state: Any) -> tuple[Any, Any]:
 
 
 def check_lengths(lengths: TensorLike) -> None:
-    """Reject lengths that are not one whole number for each row."""
+    """Reject lengths that are not one whole number for each row. Tensors of floats are accepted,
+    since programs count steps with tf.reduce_sum(tf.sign(...)).
+    """
     dtype = getattr(lengths, "dtype", None)
     if dtype is None:
         fractions = any(isinstance(n, float) for n in nest.flatten(lengths))
     else:
-        fractions = not as_dtype(dtype).is_integer
+        whole = as_dtype(dtype).is_integer
+        fractions = not (whole or isinstance(lengths, Tensor) and lengths.dtype.is_floating)
     if fractions or isinstance(lengths, Tensor) and lengths.shape.ndims not in (None, 1):
         raise InputError(f"sequence_length was given {lengths}: give one whole number for each row")
 
@@ -204,7 +202,7 @@ def dynamic_rnn(
             with control_dependencies([_assert_shape(lengths, [rows])]):
                 lengths = arrays.identity(lengths, name="CheckSeqLen")
         inputs = pack_inputs(cell, inputs, flat_input)
-        loop = _Loop(cell, inputs, state, lengths, dtype, parallel_iterations, swap_memory)
+        loop = _DynamicLoop(cell, inputs, state, lengths, dtype, parallel_iterations, swap_memory)
         outputs, final_state = loop.run()
         if not time_major:
             outputs = nest.map_structure(transpose_batch_time, outputs)
@@ -248,7 +246,7 @@ def _check_sizes(cell: Any, flat_input: list[Tensor], state: Any, lengths: Tenso
             )
 
 
-class _Loop:
+class _DynamicLoop:
     """The loop of `dynamic_rnn`, with inputs (T, B, ...)."""
 
     static_steps: int | None

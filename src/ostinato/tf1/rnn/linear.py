@@ -5,7 +5,7 @@ from typing import Any
 
 from ...errors import SizeError
 from ..core.constant import constant
-from ..core.graph import Tensor
+from ..core.tensors import Tensor
 from ..initializers import constant_initializer
 from ..ops import arrays, math, nn
 from ..state import scopes

@@ -6,8 +6,9 @@ from typing import Any
 from ...errors import InputError
 from ..core import nest
 from ..core.constant import constant
-from ..core.control_flow import while_loop
-from ..core.graph import Tensor, convert_to_tensor
+from ..core.conversion import convert_to_tensor
+from ..core.tensors import Tensor
+from ..flow.control_flow import while_loop
 from ..ops import arrays, math
 from ..ops.tensor_arrays import TensorArray
 from ..state import scopes

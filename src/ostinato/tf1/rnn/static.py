@@ -7,8 +7,10 @@ from typing import Any
 
 from ...errors import InputError, SizeError
 from ..core import nest
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import as_dtype
-from ..core.graph import Tensor, TensorLike, control_dependencies, convert_to_tensor
+from ..core.graph import control_dependencies
+from ..core.tensors import Tensor, TensorLike
 from ..ops import arrays, math
 from ..state import scopes
 from .cell import join_sizes, static_sizes

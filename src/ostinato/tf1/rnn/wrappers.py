@@ -8,8 +8,10 @@ from typing import Any
 
 from ...errors import InputError, SizeError
 from ..core import nest
-from ..core.graph import Tensor, TensorLike, convert_to_tensor, get_default_graph, name_scope
+from ..core.conversion import convert_to_tensor
+from ..core.graph import get_default_graph, name_scope
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor, TensorLike
 from ..initializers import constant_initializer, random_uniform_initializer
 from ..layers.base import Layer
 from ..ops import arrays, math, nn

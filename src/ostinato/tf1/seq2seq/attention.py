@@ -8,11 +8,14 @@ import numpy as np
 
 from ...errors import ArgumentTypeError, SizeError
 from ..core import nest
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import as_dtype
-from ..core.graph import Tensor, TensorLike, control_dependencies, convert_to_tensor, name_scope
+from ..core.graph import control_dependencies, name_scope
+from ..core.tensors import Tensor, TensorLike
+from ..flow import checks
 from ..initializers import constant_initializer, ones_initializer, zeros_initializer
 from ..layers.core import Dense
-from ..ops import arrays, checks, math, nn
+from ..ops import arrays, math, nn
 from ..state import scopes
 from .sizes import check_layer, size_at, zero_rows
 
@@ -27,7 +30,7 @@ __all__ = [
 
 
 class AttentionMechanism:
-    """What an `AttentionWrapper` asks for the weights of the memory. A program's own mechanism has
+    """The weights of the memory for an `AttentionWrapper`. A program's own mechanism has
     these members, and is called with a query and the state before.
     """
 

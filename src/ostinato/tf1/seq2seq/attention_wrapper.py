@@ -6,10 +6,12 @@ from typing import Any
 
 from ...errors import ArgumentTypeError, InputError, SizeError
 from ..core import nest
-from ..core.graph import Operation, Tensor, control_dependencies, name_scope
+from ..core.graph import control_dependencies, name_scope
 from ..core.shape import TensorShape
+from ..core.tensors import Operation, Tensor
+from ..flow import checks
 from ..layers.core import Dense
-from ..ops import arrays, checks, math
+from ..ops import arrays, math
 from ..ops.tensor_arrays import TensorArray
 from ..rnn.cell import RNNCell
 from ..rnn.checks import check_cell

@@ -8,18 +8,14 @@ import numpy as np
 from ...errors import InputError, SizeError
 from ..core import nest
 from ..core.constant import constant_value
-from ..core.control_flow import cond
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import as_dtype
-from ..core.graph import (
-    Operation,
-    Tensor,
-    TensorLike,
-    control_dependencies,
-    convert_to_tensor,
-    name_scope,
-)
+from ..core.graph import control_dependencies, name_scope
 from ..core.shape import TensorShape
-from ..ops import arrays, checks, math, nn
+from ..core.tensors import Operation, Tensor, TensorLike
+from ..flow import checks
+from ..flow.control_flow import cond
+from ..ops import arrays, math, nn
 from ..ops.tensor_arrays import TensorArray
 from ..rnn.checks import check_cell
 from .attention_wrapper import AttentionWrapperState

@@ -5,8 +5,9 @@ from typing import Any
 
 from ...errors import SizeError
 from ..core.constant import constant_value, constant_value_as_shape
-from ..core.graph import Tensor, name_scope
+from ..core.graph import name_scope
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..ops import arrays, math
 from ..ops.tensor_arrays import TensorArray
 

@@ -7,9 +7,11 @@ from typing import Any
 from ...errors import ArgumentTypeError, SizeError
 from ..core import nest
 from ..core.constant import constant, constant_value
-from ..core.control_flow import while_loop
-from ..core.graph import Tensor, TensorLike, convert_to_tensor, name_scope
+from ..core.conversion import convert_to_tensor
+from ..core.graph import name_scope
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor, TensorLike
+from ..flow.control_flow import while_loop
 from ..ops import arrays, math
 from ..ops.tensor_arrays import TensorArray
 from ..rnn.checks import check_cell
@@ -22,7 +24,7 @@ __all__ = ["BasicDecoder", "BasicDecoderOutput", "Decoder", "dynamic_decode"]
 
 
 class Decoder(ABC):
-    """What `dynamic_decode` runs. A program's own decoder defines the abstract members, and
+    """A decoder for `dynamic_decode`. A program's own decoder defines the abstract members, and
     `finalize` where the outputs of the loop are not the results.
     """
 

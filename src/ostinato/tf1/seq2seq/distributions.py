@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..core.constant import constant, constant_value
-from ..core.graph import Tensor, convert_to_tensor, name_scope
+from ..core.conversion import convert_to_tensor
+from ..core.graph import name_scope
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..ops import arrays, math, nn
 from ..ops.random import multinomial, random_uniform
 

@@ -4,10 +4,11 @@ from typing import Any
 
 import numpy as np
 
+from ..core.conversion import apply
 from ..core.dtypes import DType
 from ..core.errors import InvalidArgumentError
-from ..core.graph import Operation, Tensor, TensorLike, apply
 from ..core.registry import define, not_differentiable
+from ..core.tensors import Operation, Tensor, TensorLike
 from ..ops import arrays, math
 from .sizes import size_at
 

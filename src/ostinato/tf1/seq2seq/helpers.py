@@ -7,10 +7,12 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import ArgumentTypeError, EngineError, SizeError
-from ..core.control_flow import cond
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import as_dtype
-from ..core.graph import Tensor, TensorLike, convert_to_tensor, name_scope
+from ..core.graph import name_scope
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor, TensorLike
+from ..flow.control_flow import cond
 from ..ops import arrays, math, nn
 from .distributions import draw_categorical
 
@@ -309,7 +311,7 @@ class InferenceHelper(Helper):
         return arrays.tile([False], [self._batch_size]), self._start_inputs
 
     def sample(self, time: Tensor, outputs: Any, state: Any, name: str | None = None) -> Any:
-        """What is taken of the outputs."""
+        """The samples that are taken from the outputs."""
         return self._sample_fn(outputs)
 
     def next_inputs(

@@ -1,4 +1,4 @@
-"""Private: sequence-to-sequence models and losses of lists of steps (tf.contrib.legacy_seq2seq)."""
+"""Private: sequence-to-sequence models of lists of steps (tf.contrib.legacy_seq2seq)."""
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
@@ -6,10 +6,11 @@ from typing import Any
 
 from ...errors import ArgumentTypeError, InputError
 from ..core import nest
-from ..core.control_flow import cond
 from ..core.dtypes import as_dtype
-from ..core.graph import Tensor, name_scope
-from ..ops import arrays, math, nn
+from ..core.graph import name_scope
+from ..core.tensors import Tensor
+from ..flow.control_flow import cond
+from ..ops import arrays, nn
 from ..rnn.cell import RNNCell
 from ..rnn.static import static_rnn
 from ..rnn.wrappers import EmbeddingWrapper, OutputProjectionWrapper
@@ -21,6 +22,7 @@ from .legacy_decoders import (
     embedding_rnn_decoder,
     rnn_decoder,
 )
+from .legacy_loss import sequence_loss, sequence_loss_by_example
 from .sizes import size_at
 
 __all__ = [
@@ -30,8 +32,6 @@ __all__ = [
     "embedding_tied_rnn_seq2seq",
     "model_with_buckets",
     "one2many_rnn_seq2seq",
-    "sequence_loss",
-    "sequence_loss_by_example",
     "tied_rnn_seq2seq",
 ]
 
@@ -39,16 +39,22 @@ __all__ = [
 def _copied(cell: Any) -> Any:
     """A copy of a cell that has no variables yet, with the same options.
 
+    TensorFlow 1.13.1 fails where a model is built twice with one cell, as for buckets. Here, as in
+    TensorFlow 1.0, the second copy is like the first.
+
     Raises:
-        InputError: The cell was used already.
+        InputError: The cell was used elsewhere before.
     """
-    if getattr(cell, "built", False):
-        raise InputError(
-            f"{type(cell).__name__} was used already, so that it cannot be copied for the encoder: "
-            "create a new cell for each call, such as inside of the function for "
-            "model_with_buckets"
-        )
-    return copy.deepcopy(cell)
+    unused = getattr(cell, "_unused", None)
+    if unused is None:
+        if getattr(cell, "built", False):
+            raise InputError(
+                f"{type(cell).__name__} was used already, so that it cannot be copied for the "
+                "encoder: create a new cell for each call"
+            )
+        # Not setattr: a layer that is an attribute of another one makes resource variables.
+        unused = cell.__dict__["_unused"] = copy.deepcopy(cell)
+    return copy.deepcopy(unused)
 
 
 def _either(feed_previous: Any, decoder: Callable, count: int) -> tuple[list, list]:
@@ -360,81 +366,6 @@ def one2many_rnn_seq2seq(
                     outputs[name], parts = _either(feed_previous, decoder, len(inputs))
                     states[name] = _like(encoder_state, parts)
     return outputs, states
-
-
-def sequence_loss_by_example(
-    logits: Sequence,
-    targets: Sequence,
-    weights: Sequence,
-    average_across_timesteps: bool = True,
-    softmax_loss_function: Callable | None = None,
-    name: str | None = None,
-) -> Tensor:
-    """The weighted cross-entropy of each row.
-
-    Args:
-        logits: Unnormalised log-probabilities, one (B, C) for each step.
-        targets: The classes, one (B,) for each step.
-        weights: The weights, one (B,) for each step.
-        average_across_timesteps: Whether the sum over time is divided by the weights.
-        softmax_loss_function: A function of `labels` and `logits` that returns the loss of each
-            row; None for the sparse softmax cross-entropy.
-        name: The name scope.
-
-    Returns:
-        (B,).
-
-    Raises:
-        InputError: The lists differ in length.
-    """
-    if len(targets) != len(logits) or len(weights) != len(logits):
-        raise InputError(
-            "Lengths of logits, weights, and targets must be the same "
-            f"{len(logits)}, {len(weights)}, {len(targets)}: give one of each for each step"
-        )
-    with name_scope(name, "sequence_loss_by_example"):
-        losses = []
-        for step, classes, weight in zip(logits, targets, weights):
-            if softmax_loss_function is None:
-                classes = arrays.reshape(classes, [-1])
-                loss = nn.sparse_softmax_cross_entropy_with_logits(labels=classes, logits=step)
-            else:
-                loss = softmax_loss_function(labels=classes, logits=step)
-            losses.append(loss * weight)
-        total = math.add_n(losses)
-        if average_across_timesteps:
-            total = total / (math.add_n(weights) + 1e-12)
-        return total
-
-
-def sequence_loss(
-    logits: Sequence,
-    targets: Sequence,
-    weights: Sequence,
-    average_across_timesteps: bool = True,
-    average_across_batch: bool = True,
-    softmax_loss_function: Callable | None = None,
-    name: str | None = None,
-) -> Tensor:
-    """The sum of the weighted cross-entropy of all rows, ().
-
-    Args:
-        average_across_batch: Whether it is divided by the number of rows.
-        logits, targets, weights, average_across_timesteps, softmax_loss_function, name: See
-            `sequence_loss_by_example`.
-    """
-    with name_scope(name, "sequence_loss"):
-        by_row = sequence_loss_by_example(
-            logits,
-            targets,
-            weights,
-            average_across_timesteps=average_across_timesteps,
-            softmax_loss_function=softmax_loss_function,
-        )
-        cost = math.reduce_sum(by_row)
-        if not average_across_batch:
-            return cost
-        return cost / math.cast(arrays.shape(targets[0])[0], cost.dtype)
 
 
 def model_with_buckets(

@@ -5,7 +5,8 @@ from typing import Any
 
 from ...errors import InputError, SizeError
 from ..core import nest
-from ..core.graph import Tensor, convert_to_tensor
+from ..core.conversion import convert_to_tensor
+from ..core.tensors import Tensor
 from ..ops import arrays, math, nn
 from ..ops.convolution import conv2d
 from ..rnn.linear import Linear
@@ -134,7 +135,7 @@ def embedding_rnn_decoder(
         return rnn_decoder(embedded, initial_state, cell, loop_function=loop_function)
 
 
-class _Memory:
+class _AttendedStates:
     """The states that an `attention_decoder` attends to.
 
     Args:
@@ -205,7 +206,7 @@ def attention_decoder(
         The outputs, one (B, output_size) for each step, and the final state.
 
     Raises:
-        InputError: There is no input, or no head.
+        InputError: The inputs are empty, or the number of heads is below 1.
         SizeError: The size of the memory or of an input is not known.
     """
     if not decoder_inputs:
@@ -222,7 +223,7 @@ def attention_decoder(
     with scopes.variable_scope(scope or "attention_decoder", dtype=dtype) as entered:
         dtype = entered.dtype
         rows = arrays.shape(decoder_inputs[0])[0]
-        memory = _Memory(attention_states, num_heads, dtype)
+        memory = _AttendedStates(attention_states, num_heads, dtype)
         state, outputs, prev = initial_state, [], None
         sizes = arrays.stack([rows, memory.size])
         contexts = [arrays.zeros(sizes, dtype=dtype) for _ in range(num_heads)]

@@ -3,7 +3,8 @@
 from collections.abc import Callable
 
 from ...errors import ArgumentTypeError, SizeError
-from ..core.graph import Operand, Tensor, TensorLike, name_scope
+from ..core.graph import name_scope
+from ..core.tensors import Operand, Tensor, TensorLike
 from ..ops import arrays, math, nn
 
 __all__ = ["sequence_loss"]

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from ...errors import InputError
-from ..core.graph import Tensor, TensorLike, convert_to_tensor, name_scope
+from ..core.conversion import convert_to_tensor
+from ..core.graph import name_scope
+from ..core.tensors import Tensor, TensorLike
+from ..flow.functional import scan
 from ..layers.core import Dense
 from ..ops import arrays, math
-from ..ops.functional import scan
 from ..ops.random import random_normal
 from ..state import scopes
 from ..train.clipping import clip_by_value

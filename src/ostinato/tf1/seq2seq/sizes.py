@@ -4,8 +4,8 @@ from typing import Any
 
 from ...errors import ArgumentTypeError
 from ..core import nest
-from ..core.graph import Tensor
 from ..core.shape import TensorShape
+from ..core.tensors import Tensor
 from ..layers.base import Layer
 from ..ops import arrays
 from ..rnn.cell import join_sizes, static_sizes

@@ -4,8 +4,10 @@ from typing import Any
 
 from ...errors import SizeError
 from ..core import nest
-from ..core.control_flow import cond
-from ..core.graph import Tensor, TensorLike, convert_to_tensor, name_scope
+from ..core.conversion import convert_to_tensor
+from ..core.graph import name_scope
+from ..core.tensors import Tensor, TensorLike
+from ..flow.control_flow import cond
 from ..ops import arrays, math
 from ..ops.tensor_arrays import TensorArray
 from .distributions import draw_bernoulli, draw_categorical

@@ -6,8 +6,10 @@ from typing import Any
 from ...errors import ArgumentTypeError, InputError
 from ..core.constant import constant
 from ..core.dtypes import DTYPES
-from ..core.flow_ops import group, no_op
-from ..core.graph import Graph, GraphKeys, Operation, Tensor, get_default_graph, name_scope
+from ..core.graph import Graph, get_default_graph, name_scope
+from ..core.graph_keys import GraphKeys
+from ..core.tensors import Operation, Tensor
+from ..flow.flow_ops import group, no_op
 from ..initializers import Zeros
 from ..ops import arrays, math
 from . import ops
@@ -33,6 +35,7 @@ __all__ = [
     "model_variables",
     "moving_average_variables",
     "report_uninitialized_variables",
+    "tables_initializer",
     "trainable_variables",
     "variables_initializer",
 ]
@@ -93,6 +96,15 @@ def global_variables_initializer() -> Operation:
 def local_variables_initializer() -> Operation:
     """The operation that gives every local variable its initial value."""
     return variables_initializer(local_variables())
+
+
+def tables_initializer(name: str = "init_all_tables") -> Operation:
+    """The operation that initializes the lookup tables. There are none, so it does nothing.
+
+    Args:
+        name: The name of the operation.
+    """
+    return group(*get_default_graph().get_collection(GraphKeys.TABLE_INITIALIZERS), name=name)
 
 
 def initialize_variables(var_list: Sequence[Variable], name: str = "init") -> Operation:

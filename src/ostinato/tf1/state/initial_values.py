@@ -7,7 +7,8 @@ as it has no value.
 
 from typing import Any
 
-from ..core.graph import GraphKeys, Operation, Tensor
+from ..core.graph_keys import GraphKeys
+from ..core.tensors import Operation, Tensor
 
 __all__ = ["initialized_first"]
 
@@ -25,7 +26,7 @@ def initialized_first(value: Tensor, variable: Any) -> Tensor:
     """
     if _has_cycle(value.op):
         return value
-    return _Copies(variable).tensor(value)
+    return _InitialCopies(variable).tensor(value)
 
 
 def _has_cycle(op: Operation) -> bool:
@@ -49,7 +50,7 @@ def _has_cycle(op: Operation) -> bool:
     return False
 
 
-class _Copies:
+class _InitialCopies:
     def __init__(self, variable: Any):
         self.suffix = variable.name.replace(":", "_")
         self.made: dict[Operation, Operation] = {}

@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 
 from ...errors import SizeError
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import DTYPES
-from ..core.errors import FailedPreconditionError, InvalidArgumentError
-from ..core.graph import IndexedSlices, Operation, Tensor, apply, convert_to_tensor
+from ..core.errors import FailedPreconditionError, InvalidArgumentError, OutOfRangeError
 from ..core.registry import define, gradient, not_differentiable
 from ..core.shape import TensorShape, as_shape
+from ..core.tensors import IndexedSlices, Operation, Tensor
 from ..ops import arrays
 
 __all__ = [
     "Reference",
     "assign_op",
     "assign_resource",
+    "count_up_to_op",
     "gather_resource",
     "handle_op",
     "is_initialized_op",
@@ -185,6 +187,14 @@ def _scatter(function: Any) -> Any:
     return compute
 
 
+def _count_up_to(run: Any, op: Operation, ref: Reference) -> np.ndarray:
+    count = ref.read().copy()
+    if count >= op.attrs["limit"]:
+        raise OutOfRangeError(None, op, f"Reached limit of {op.attrs['limit']}")
+    ref.write(count + 1)
+    return count
+
+
 def _initialized(run: Any, op: Operation, ref: Reference) -> np.bool_:
     return np.bool_(ref.initialized)
 
@@ -203,6 +213,13 @@ define(
     stateful=True,
     takes_references=True,
 )
+define(
+    "CountUpTo",
+    lambda op: [(op.inputs[0].dtype.base_dtype, [])],
+    _count_up_to,
+    stateful=True,
+    takes_references=True,
+)
 _UPDATES: dict[str, Any] = {"Add": np.add, "Sub": np.subtract, "Update": None}
 for _name, _function in _UPDATES.items():
     define(
@@ -216,7 +233,7 @@ for _name, _function in _UPDATES.items():
         )
         define(f"Assign{_name}VariableOp", lambda op: [], _update(_function), stateful=True)
         not_differentiable(f"Assign{_name}", f"Assign{_name}VariableOp")
-not_differentiable("VariableV2", "Assign", "IsVariableInitialized")
+not_differentiable("VariableV2", "Assign", "CountUpTo", "IsVariableInitialized")
 
 
 # Resource variables
@@ -321,6 +338,11 @@ def update_op(
     return apply(
         kind, {"ref": ref, "value": value}, name=name, attrs=attrs, same=("ref", "value")
     ).outputs[0]
+
+
+def count_up_to_op(ref: Tensor, limit: int, name: str | None = None) -> Tensor:
+    """The value of a reference variable, which then grows by 1; OutOfRangeError at the limit."""
+    return apply("CountUpTo", {"ref": ref}, name=name, attrs={"limit": limit}).outputs[0]
 
 
 def scatter_op(

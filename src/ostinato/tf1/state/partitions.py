@@ -4,15 +4,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NoReturn
 
 from ...errors import InputError
+from ..core.conversion import convert_to_tensor, register_conversion
 from ..core.dtypes import DType, as_dtype
-from ..core.graph import (
-    Operand,
-    Tensor,
-    convert_to_tensor,
-    name_scope,
-    register_conversion,
-)
+from ..core.graph import name_scope
 from ..core.shape import TensorShape, as_shape
+from ..core.tensors import Operand, Tensor
 from ..ops import arrays
 from .variables import Variable
 

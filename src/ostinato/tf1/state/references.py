@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import DType
-from ..core.graph import Operation, Tensor, TensorLike, convert_to_tensor, name_scope
+from ..core.graph import name_scope
 from ..core.shape import TensorShape
+from ..core.tensors import Operation, Tensor, TensorLike
 from ..ops import arrays
 from . import ops
 from .initial_values import initialized_first
@@ -88,6 +90,10 @@ class RefVariable(Variable):
     ) -> Any:
         result = ops.update_op("AssignSub", self._variable, delta, use_locking, name)
         return result if read_value else result.op
+
+    def count_up_to(self, limit: int) -> Tensor:
+        """The value, to which 1 is added when it is computed; OutOfRangeError at the limit."""
+        return ops.count_up_to_op(self._variable, limit)
 
     def _scatter(
         self, kind: str, indices: TensorLike, updates: TensorLike, name: str | None = None

@@ -3,16 +3,11 @@
 from typing import Any
 
 from ...errors import SizeError
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import DType
-from ..core.graph import (
-    Operation,
-    Tensor,
-    TensorLike,
-    control_dependencies,
-    convert_to_tensor,
-    name_scope,
-)
+from ..core.graph import control_dependencies, name_scope
 from ..core.shape import TensorShape, as_shape
+from ..core.tensors import Operation, Tensor, TensorLike
 from ..ops import arrays
 from . import ops
 from .initial_values import initialized_first

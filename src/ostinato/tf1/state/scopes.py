@@ -5,14 +5,11 @@ from contextlib import contextmanager, nullcontext
 from typing import Any, Final
 
 from ...errors import ArgumentTypeError, InputError
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import DTYPES, DTypeLike, as_dtype
-from ..core.graph import (
-    GraphKeys,
-    TensorLike,
-    convert_to_tensor,
-    get_default_graph,
-    name_scope,
-)
+from ..core.graph import get_default_graph, name_scope
+from ..core.graph_keys import GraphKeys
+from ..core.tensors import TensorLike
 from .store import VariableStore, store_of
 
 __all__ = [

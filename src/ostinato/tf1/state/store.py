@@ -6,16 +6,12 @@ from functools import partial
 from typing import Any
 
 from ...errors import InputError, SizeError
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import DType, as_dtype
-from ..core.graph import (
-    Graph,
-    GraphKeys,
-    Tensor,
-    convert_to_tensor,
-    init_scope,
-    name_scope,
-)
+from ..core.graph import Graph, init_scope, name_scope
+from ..core.graph_keys import GraphKeys
 from ..core.shape import TensorShape, as_shape
+from ..core.tensors import Tensor
 from ..ops import arrays
 from .partitions import PartitionedVariable, PartitionInfo, partitions_of, slices_of
 from .variables import SaveSliceInfo, Variable

@@ -6,21 +6,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from ...errors import ArgumentTypeError, InputError, SizeError
+from ..core.defaults import session_for
 from ..core.dtypes import DType, DTypeLike, as_dtype
-from ..core.graph import (
-    Graph,
-    GraphKeys,
-    IndexedSlices,
-    Operand,
-    Operation,
-    Tensor,
-    TensorLike,
-    get_default_graph,
-    init_scope,
-    name_scope,
-    session_for,
-)
+from ..core.graph import Graph, get_default_graph, init_scope, name_scope
+from ..core.graph_keys import GraphKeys
 from ..core.shape import TensorShape, unknown_shape
+from ..core.tensors import IndexedSlices, Operand, Operation, Tensor, TensorLike
 from . import ops
 
 __all__ = [
@@ -118,7 +109,7 @@ class Variable(Operand):
         synchronization, aggregation: Accepted for compatibility; ignored.
 
     Raises:
-        InputError: There is no initial value, or it has another dtype or no known shape.
+        InputError: The initial value is missing, or it has another dtype or no known shape.
     """
 
     trainable: bool
@@ -256,12 +247,12 @@ class Variable(Operand):
         raise NotImplementedError
 
     def is_initialized(self, name: str | None = None) -> Tensor:
-        """Whether it has a value."""
+        """True if the variable has a value."""
         return ops.is_initialized_op(self._ref(), name)
 
     def initialized_value(self) -> Tensor:
         """Its value, or its initial value as long as it has none."""
-        from ..core.control_flow import cond  # branches are built of variables' values too
+        from ..flow.control_flow import cond  # branches are built of variables' values too
 
         with init_scope():
             return cond(self.is_initialized(), self.read_value, lambda: self.initial_value)

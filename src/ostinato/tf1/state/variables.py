@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import ArgumentTypeError, InputError
+from ..core.conversion import register_conversion
 from ..core.dtypes import as_dtype
-from ..core.graph import Tensor, TensorLike, register_conversion
+from ..core.tensors import Tensor, TensorLike
 from . import ops
 from .references import RefVariable
 from .resources import ResourceVariable, is_resource_variable

@@ -4,18 +4,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...errors import ArgumentTypeError, InputError
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import DTYPES
-from ..core.flow_ops import group
-from ..core.graph import (
-    GraphKeys,
-    Operation,
-    Tensor,
-    control_dependencies,
-    convert_to_tensor,
-    get_default_graph,
-    init_scope,
-    name_scope,
-)
+from ..core.graph import control_dependencies, get_default_graph, init_scope, name_scope
+from ..core.graph_keys import GraphKeys
+from ..core.tensors import Operation, Tensor
+from ..flow.flow_ops import group
 from ..initializers import Zeros
 from ..ops import math
 from ..state.collections import global_variables, moving_average_variables, trainable_variables
@@ -154,7 +148,7 @@ def assign_moving_average(
 
 
 def _debiased_change(average: Variable, value: Any, rest: Any) -> Tensor:
-    """What to subtract from an average so that it is the average without the zero at the start."""
+    """The change of an average that removes the zero at its start."""
     with variable_scope(average.op.name) as scope:
         with init_scope():
             zeros = Zeros(average.dtype.base_dtype)(average.get_shape())

@@ -5,9 +5,11 @@ from typing import Any
 
 from ...errors import ArgumentTypeError
 from ..core.constant import constant
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import DTYPES
-from ..core.flow_ops import with_dependencies
-from ..core.graph import IndexedSlices, Tensor, TensorLike, convert_to_tensor, name_scope
+from ..core.graph import name_scope
+from ..core.tensors import IndexedSlices, Tensor, TensorLike
+from ..flow.flow_ops import with_dependencies
 from ..ops import arrays, math, nn
 
 __all__ = [

@@ -6,9 +6,12 @@ from typing import Any
 
 from ...errors import InputError
 from ..core.constant import constant
-from ..core.control_flow import case, cond
+from ..core.conversion import convert_to_tensor
 from ..core.dtypes import DTYPES
-from ..core.graph import Tensor, TensorLike, convert_to_tensor, name_scope
+from ..core.graph import name_scope
+from ..core.tensors import Tensor, TensorLike
+from ..flow.cases import case
+from ..flow.control_flow import cond
 from ..ops import math, random
 
 __all__ = [
@@ -60,7 +63,7 @@ def exponential_decay(
         name: The name of the operations.
 
     Raises:
-        InputError: There is no global step.
+        InputError: `global_step` is missing.
     """
     _check_step(global_step, "exponential_decay")
     with name_scope(name, "ExponentialDecay") as scope:
@@ -125,7 +128,7 @@ def polynomial_decay(
         name: The name of the operations.
 
     Raises:
-        InputError: There is no global step.
+        InputError: `global_step` is missing.
     """
     _check_step(global_step, "polynomial_decay")
     with name_scope(name, "PolynomialDecay") as scope:
@@ -219,7 +222,7 @@ def cosine_decay(
         name: The name of the operations.
 
     Raises:
-        InputError: There is no global step.
+        InputError: `global_step` is missing.
     """
     _check_step(global_step, "cosine_decay")
     with name_scope(name, "CosineDecay"):
@@ -245,13 +248,13 @@ def cosine_decay_restarts(
         learning_rate: The rate at the start.
         global_step: The number of steps so far.
         first_decay_steps: The number of steps of the first fall.
-        t_mul: Each fall has so many times the steps of the one before.
-        m_mul: Each fall starts at so many times the rate of the one before.
+        t_mul: Each fall has this factor times the steps of the one before.
+        m_mul: Each fall starts at this factor times the rate of the one before.
         alpha: The rate at the end of a fall, as a part of the one at the start.
         name: The name of the operations.
 
     Raises:
-        InputError: There is no global step.
+        InputError: `global_step` is missing.
     """
     _check_step(global_step, "cosine_decay_restarts")
     with name_scope(name, "SGDRDecay") as scope:
@@ -298,7 +301,7 @@ def linear_cosine_decay(
         name: The name of the operations.
 
     Raises:
-        InputError: There is no global step.
+        InputError: `global_step` is missing.
     """
     _check_step(global_step, "linear_cosine_decay")
     with name_scope(name, "LinearCosineDecay") as scope:
@@ -335,7 +338,7 @@ def noisy_linear_cosine_decay(
             `linear_cosine_decay`.
 
     Raises:
-        InputError: There is no global step.
+        InputError: `global_step` is missing.
     """
     _check_step(global_step, "noisy_linear_cosine_decay")
     with name_scope(name, "NoisyLinearCosineDecay") as scope:

@@ -5,20 +5,13 @@ from typing import Any
 
 from ...errors import ArgumentTypeError, InputError
 from ..core import nest
-from ..core.flow_ops import group, tuple_of
-from ..core.gradients import gradients
-from ..core.graph import (
-    GraphKeys,
-    IndexedSlices,
-    Operation,
-    Tensor,
-    control_dependencies,
-    convert_to_tensor,
-    get_default_graph,
-    init_scope,
-    name_scope,
-)
-from ..core.slices import convert_to_tensor_or_slices
+from ..core.conversion import convert_to_tensor
+from ..core.graph import control_dependencies, get_default_graph, init_scope, name_scope
+from ..core.graph_keys import GraphKeys
+from ..core.tensors import IndexedSlices, Operation, Tensor
+from ..flow.flow_ops import group, tuple_of
+from ..flow.gradients import gradients
+from ..flow.slices import convert_to_tensor_or_slices
 from ..ops import arrays, math
 from ..state import ops
 from ..state.collections import trainable_variables
@@ -113,7 +106,7 @@ class Optimizer:
         on. See `minimize` for the arguments.
 
         Raises:
-            InputError: There are no variables, or `gate_gradients` is unknown.
+            InputError: No variables are given or trainable, or `gate_gradients` is unknown.
         """
         if gate_gradients not in (self.GATE_NONE, self.GATE_OP, self.GATE_GRAPH):
             raise InputError(
@@ -166,7 +159,7 @@ class Optimizer:
             name: The name of the operation; None for the optimizer's.
 
         Raises:
-            InputError: There are no variables or no gradients.
+            InputError: The list is empty, or no variable has a gradient.
         """
         pairs = []
         for g, v in grads_and_vars:

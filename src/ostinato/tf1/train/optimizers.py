@@ -4,17 +4,10 @@ from typing import Any
 
 from ...errors import InputError
 from ..core.constant import constant
-from ..core.flow_ops import group
-from ..core.graph import (
-    IndexedSlices,
-    Operation,
-    Tensor,
-    TensorLike,
-    control_dependencies,
-    convert_to_tensor,
-    get_default_graph,
-    init_scope,
-)
+from ..core.conversion import convert_to_tensor
+from ..core.graph import control_dependencies, get_default_graph, init_scope
+from ..core.tensors import IndexedSlices, Operation, Tensor, TensorLike
+from ..flow.flow_ops import group
 from ..initializers import Constant, Ones
 from ..ops import arrays, math
 from ..state import ops

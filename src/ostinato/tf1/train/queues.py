@@ -13,19 +13,15 @@ import numpy as np
 
 from ...errors import InputError
 from ..core.constant import constant
+from ..core.conversion import apply, convert_to_tensor
+from ..core.defaults import get_default_session
 from ..core.dtypes import DTYPES, as_dtype
 from ..core.errors import FailedPreconditionError, OutOfRangeError
-from ..core.graph import (
-    GraphKeys,
-    Operation,
-    Tensor,
-    apply,
-    convert_to_tensor,
-    get_default_graph,
-    get_default_session,
-)
+from ..core.graph import get_default_graph
+from ..core.graph_keys import GraphKeys
 from ..core.registry import define, not_differentiable
 from ..core.shape import TensorShape, as_shape
+from ..core.tensors import Operation, Tensor
 from ..ops import arrays, math, random
 
 __all__ = [
@@ -260,7 +256,7 @@ def start_queue_runners(
     """No threads: queues are filled when they are empty.
 
     Raises:
-        InputError: There is no session.
+        InputError: No session is given or entered.
     """
     if (sess or get_default_session()) is None:
         raise InputError(

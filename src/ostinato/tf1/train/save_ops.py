@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from ..core.constant import constant_value
+from ..core.conversion import apply
 from ..core.dtypes import DType
 from ..core.errors import InvalidArgumentError, NotFoundError
-from ..core.graph import Operation, Tensor, apply
 from ..core.registry import define, not_differentiable
+from ..core.tensors import Operation, Tensor
 from ..files.bundle import write_bundle
 from ..files.bundle_v1 import write_bundle_v1
 from ..files.reader import open_checkpoint

@@ -2,8 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,14 +10,7 @@ import numpy as np
 from ...errors import ArgumentTypeError, InputError
 from ..app import logging
 from ..core.errors import FailedPreconditionError, InvalidArgumentError, NotFoundError
-from ..core.flow_ops import group, with_dependencies
-from ..core.graph import (
-    GraphKeys,
-    Operation,
-    Tensor,
-    get_default_graph,
-    name_scope,
-)
+from ..core.graph import name_scope
 from ..core.session import Session
 from ..files.checkpoint_state import (
     checkpoint_exists,
@@ -30,140 +22,17 @@ from ..files.checkpoint_state import (
     update_checkpoint_state,
 )
 from ..files.messages import SaverDef
+from ..flow.flow_ops import group, with_dependencies
 from ..ops import arrays
-from ..state import ops as state_ops
-from ..state.partitions import PartitionedVariable
-from ..state.variables import ResourceVariable, Variable
 from .save_ops import restore_tensors, save_slices, save_tensors
+from .saved_items import SavedItem, saveable_variables, saved_items
 
 __all__ = [
     "Saver",
     "checkpoint_exists",
     "get_checkpoint_state",
     "latest_checkpoint",
-    "saveable_variables",
 ]
-
-_REFERENCES = ("Variable", "VariableV2")
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """A variable, or a part of one, in a checkpoint.
-
-    Attributes:
-        name: The name in the checkpoint.
-        spec: The slice, for a part of a partitioned variable, or "".
-        variable: A reference, the value of a resource variable, or a resource variable.
-    """
-
-    name: str
-    spec: str
-    variable: Any
-
-    def tensor(self) -> Tensor:
-        """The tensor to save."""
-        if isinstance(self.variable, ResourceVariable):
-            return arrays.identity(self.variable.read_value())
-        return self.variable
-
-    @property
-    def op(self) -> Operation:
-        """The operation of the variable."""
-        op = self.variable.op
-        return op if op.type in (*_REFERENCES, "VarHandleOp") else op.inputs[0].op
-
-    def restore(self, value: Tensor) -> Any:
-        """The operation that gives the variable a value."""
-        if self.op.type in _REFERENCES:
-            fixed = self.variable.shape.is_fully_defined()
-            return state_ops.assign_op(self.variable, value, validate_shape=fixed).op
-        value = arrays.identity(value)
-        self.variable.shape.assert_is_compatible_with(value.shape)
-        return state_ops.assign_resource(self.op.outputs[0], value)
-
-
-def saveable_variables(scope: str | None = None) -> list:
-    """The variables that a Saver saves by default."""
-    graph = get_default_graph()
-    keys = (GraphKeys.GLOBAL_VARIABLES, GraphKeys.SAVEABLE_OBJECTS)
-    return [v for key in keys for v in graph.get_collection(key, scope)]
-
-
-def _element(given: Any) -> Tensor:
-    """The reference of a variable, or the value of a resource variable."""
-    tensor = getattr(given, "_as_graph_element", lambda: given)()
-    if isinstance(tensor, Tensor) and tensor.op.type in (*_REFERENCES, "ReadVariableOp"):
-        return tensor
-    raise ArgumentTypeError(
-        f"Variable to save is not a Variable: {given!r}; give tf.train.Saver a list of variables, "
-        "or a dict from names to variables"
-    )
-
-
-def _by_name(given: Any) -> dict[str, Any]:
-    """Variables by their names in the checkpoint; a list of parts for a partitioned variable."""
-    if isinstance(given, Mapping):
-        return dict(given)
-    if not isinstance(given, (list, tuple, set)):
-        raise ArgumentTypeError(
-            f"Variables to save should be passed in a dict or a list: {given!r}; write "
-            "tf.train.Saver([v]), or tf.train.Saver({'name': v})"
-        )
-    found: dict[str, Any] = {}
-    for v in sorted(given, key=lambda v: v.name):
-        info = getattr(v, "_save_slice_info", None)
-        value: Any = v
-        if isinstance(v, PartitionedVariable):
-            name = v.name
-        elif info is not None:
-            parts = found.setdefault(info.full_name, [])
-            if not isinstance(parts, list):
-                raise InputError(
-                    f"Mixing slices and non-slices with the same name: {info.full_name}; save them "
-                    "under different names, with a dict"
-                )
-            parts.append(v)
-            continue
-        else:
-            value = _element(v)
-            op = value.op if value.op.type in _REFERENCES else value.op.inputs[0].op
-            name = op.name
-        if name in found:
-            raise InputError(
-                f"At least two variables have the same name: {name}; give tf.train.Saver each "
-                "variable once"
-            )
-        found[name] = value
-    return found
-
-
-def _items(given: Any) -> list[_Item]:
-    """The variables and parts to save, sorted by name."""
-    items: list[_Item] = []
-    for name, value in sorted(_by_name(given).items()):
-        if not isinstance(value, (list, tuple, PartitionedVariable)):
-            items.append(_Item(name, "", _element(value)))
-            continue
-        for part in value:
-            info = getattr(part, "_save_slice_info", None)
-            if not isinstance(part, Variable) or info is None:
-                raise InputError(
-                    f"Slices must all be parts of a partitioned variable: {part!r} is not; give "
-                    "the variables by name, in a dict"
-                )
-            if info.full_name != list(value)[0]._save_slice_info.full_name:
-                raise InputError(f"Slices must all be from the same variable: {info.full_name}")
-            resource = isinstance(part, ResourceVariable)
-            items.append(_Item(name, info.spec, part if resource else _element(part)))
-    seen: set[tuple[Operation, str]] = set()
-    for item in items:
-        if (item.op, item.spec) in seen:
-            raise InputError(
-                f"The same saveable will be restored with two names: {item.name}; give it one name"
-            )
-        seen.add((item.op, item.spec))
-    return items
 
 
 class Saver:
@@ -189,7 +58,7 @@ class Saver:
         filename: The default path.
 
     Raises:
-        InputError: There are no variables, or two have one name.
+        InputError: The graph has no variables, or two have one name.
 
     Example:
         >>> import tempfile
@@ -262,7 +131,7 @@ class Saver:
                 self._is_empty = True
                 return
             self._var_list = variables
-            self.saver_def = self._build(_items(variables))
+            self.saver_def = self._build(saved_items(variables))
         elif self._name:
             # The operations of an imported graph are in a scope.
             for field in ("filename_tensor_name", "save_tensor_name", "restore_op_name"):
@@ -270,7 +139,7 @@ class Saver:
         self._write_version = self.saver_def.version or self._write_version
         self._next_kept = time.time() + self.saver_def.keep_checkpoint_every_n_hours * 3600
 
-    def _build(self, items: Sequence[_Item]) -> Any:
+    def _build(self, items: Sequence[SavedItem]) -> Any:
         with name_scope(self._name, "save"):
             filename = arrays.placeholder_with_default(
                 self._filename or "model", shape=(), name="filename"

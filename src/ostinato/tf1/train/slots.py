@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..core.graph import Tensor
+from ..core.tensors import Tensor
 from ..initializers import Zeros
 from ..ops import arrays
 from ..state.scopes import get_variable, get_variable_scope, variable_scope

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..core.graph import GraphKeys, get_default_graph
+from ..core.graph import get_default_graph
+from ..core.graph_keys import GraphKeys
 from ..core.session import Session
 from ..state import collections
 from .queues import Coordinator
@@ -72,7 +73,8 @@ class Supervisor:
         self.logdir, self._seconds = logdir, save_model_secs
         self.init_feed_dict, self.init_fn = init_feed_dict, init_fn
         self.save_path = None if logdir is None else os.path.join(logdir, checkpoint_basename)
-        self._saved, self._session = 0.0, None
+        self._session: Session | None = None
+        self._saved = 0.0
         with self.graph.as_default():
             given = init_op is not _USE_DEFAULT
             self.init_op = init_op if given else collections.global_variables_initializer()
@@ -106,8 +108,21 @@ class Supervisor:
             self.stop()
             session.close()
 
-    def prepare_or_wait_for_session(self, master: str = "", config: Any = None, **_: Any) -> Any:
-        """A session, restored or initialized."""
+    def prepare_or_wait_for_session(
+        self,
+        master: str = "",
+        config: Any = None,
+        wait_for_checkpoint: bool = False,
+        max_wait_secs: int = 7200,
+        start_standard_services: bool = True,
+    ) -> Any:
+        """A session, restored or initialized.
+
+        Args:
+            master, config: See `tf.Session`.
+            wait_for_checkpoint, max_wait_secs, start_standard_services: Accepted for compatibility;
+                ignored: there is one process.
+        """
         session = Session(master, self.graph, config)
         newest = latest_checkpoint(self.logdir) if self.logdir else None
         if newest and self.saver is not None:
@@ -137,8 +152,13 @@ class Supervisor:
         """Ask to stop."""
         self.coord.request_stop(ex)
 
-    def stop(self, threads: Any = None, **_: Any) -> None:
-        """Stop."""
+    def stop(
+        self,
+        threads: Any = None,
+        close_summary_writer: bool = True,
+        ignore_live_threads: bool = False,
+    ) -> None:
+        """Stop. The arguments are accepted for compatibility."""
         self.coord.request_stop()
 
     def start_queue_runners(self, sess: Any, queue_runners: Any = None) -> list:

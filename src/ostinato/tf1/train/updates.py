@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 
 from ...errors import ArgumentTypeError, SizeError
+from ..core.conversion import apply
 from ..core.dtypes import DTYPES
 from ..core.errors import InvalidArgumentError
-from ..core.graph import Operation, Tensor, apply
 from ..core.registry import define, not_differentiable
+from ..core.tensors import Operation, Tensor
 from ..kernels import elementwise as kernels
 from ..state.ops import Reference, rows_in
 from ..state.variables import Variable
@@ -34,7 +35,7 @@ class Rule:
         sparse_arguments: The same for the operation on rows; None for `arguments`.
         dense: Takes the operation and arrays of all inputs by name, and returns the new arrays of
             `slots`.
-        sparse: The same for rows; None if there is no such operation.
+        sparse: The same for rows; None for an operation on dense gradients only.
     """
 
     def __init__(

@@ -1,76 +1,35 @@
-"""Private: branches and loops in a graph: tf.cond, tf.case and tf.while_loop.
+"""Private: branches and loops in a graph: tf.cond and tf.while_loop.
 
 The operations of branches and loops are in `flow_ops.py`, the branches and loops that operations
 are created in in `contexts.py`, and the gradients of loops in `loop_gradients.py`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...errors import ArgumentTypeError, InputError, SizeError
+from ..core import nest
+from ..core.constant import constant
+from ..core.conversion import convert_to_tensor
+from ..core.graph import control_dependencies, name_scope
+from ..core.graph_keys import GraphKeys
+from ..core.shape import TensorShape
+from ..core.tensors import IndexedSlices, Operation, Tensor
 from ..ops import arrays, math, tensor_arrays
-from . import nest
-from .constant import constant
-from .contexts import CondContext, ControlFlowContext, WhileContext, inside, while_context
-from .dtypes import DTYPES
+from .contexts import CondContext, ControlFlowContext, WhileContext, inside
 from .flow_ops import (
-    control_trigger,
-    enter,
     exit,
-    group,
     identity_of,
-    is_constant,
     loop_cond,
     merge,
     next_iteration,
-    no_op,
     switch,
     switch_ref_or_tensor,
-    tuple_of,
     with_dependencies,
 )
-from .graph import (
-    GraphKeys,
-    IndexedSlices,
-    Operation,
-    Tensor,
-    control_dependencies,
-    convert_to_tensor,
-    name_scope,
-)
-from .shape import TensorShape
 from .slices import as_indexed_slices, convert_to_tensor_or_slices
 
-__all__ = [
-    "CondContext",
-    "ControlFlowContext",
-    "WhileContext",
-    "add_back_edge",
-    "case",
-    "cond",
-    "control_trigger",
-    "enter",
-    "exit",
-    "group",
-    "identity_of",
-    "is_constant",
-    "loop_cond",
-    "merge",
-    "next_iteration",
-    "no_op",
-    "switch",
-    "switch_ref_or_tensor",
-    "tuple",
-    "tuple_of",
-    "while_context",
-    "while_loop",
-    "with_dependencies",
-]
-
-_SEQUENCE = (list, tuple)
-# The name of `tuple_of` in TensorFlow.
-tuple = tuple_of  # noqa: A001
+__all__ = ["add_back_edge", "cond", "while_loop"]
 
 
 # Structures with TensorArrays in them: a loop or branch passes on their flows
@@ -164,7 +123,7 @@ def cond(
 
 
 def _unpack(result: Any) -> Any:
-    return result[0] if isinstance(result, _SEQUENCE) and len(result) == 1 else result
+    return result[0] if isinstance(result, (list, tuple)) and len(result) == 1 else result
 
 
 def _check_branches(one: Any, other: Any) -> None:
@@ -183,7 +142,7 @@ def _branch(context: CondContext, function: Callable, argument: str) -> Any:
         if original is None:
             raise InputError(f"{argument} must have a return value: return a tensor")
         result = nest.map_structure(lambda v: _branch_value(context, v), original)
-        if not isinstance(result, _SEQUENCE):
+        if not isinstance(result, (list, tuple)):
             result = [result]
         context.end_with(nest.flatten(result))
     return original, result
@@ -413,83 +372,3 @@ def add_back_edge(merged: Any, value: Any, *, enforce_shape_invariant: bool = Tr
                 f"but has type {after.dtype.name} after one iteration: use tf.cast"
             )
         before.op.update_input(1, after)
-
-
-# Several branches
-
-
-def case(
-    pred_fn_pairs: Any,
-    default: Callable | None = None,
-    exclusive: bool = False,
-    strict: bool = False,
-    name: str = "case",
-) -> Any:
-    """The result of the first function whose condition holds.
-
-    Args:
-        pred_fn_pairs: Pairs of a bool tensor () and a function without arguments, or a dict.
-        default: The function for the case that no condition holds; None: one of them must hold.
-        exclusive: Whether to check in a run that at most one condition holds.
-        strict: Whether a list of one result stays a list.
-        name: The name of the operation.
-    """
-    if isinstance(pred_fn_pairs, Mapping):
-        ordered = type(pred_fn_pairs) is not dict
-        pairs = list(pred_fn_pairs.items())
-        pred_fn_pairs = pairs if ordered else sorted(pairs, key=lambda pair: pair[0].name)
-    for pair in pred_fn_pairs:
-        fits = isinstance(pair, _SEQUENCE) and len(pair) == 2
-        if not fits or not isinstance(pair[0], Tensor) or pair[0].dtype != DTYPES["bool"]:
-            raise ArgumentTypeError(
-                f"tf.case was given {pair!r}: give pairs (pred, function), where pred is a bool "
-                "tensor"
-            )
-        if not callable(pair[1]):
-            raise ArgumentTypeError(
-                f"fn for pred {pair[0].name} must be callable, not {pair[1]!r}: give a function"
-            )
-    predicates, actions = [list(part) for part in zip(*pred_fn_pairs)]
-    with name_scope(name, "case"):
-        checked = list(predicates)
-        if default is None:
-            default = _last_action(list(predicates), actions[-1])
-            predicates, actions = predicates[:-1], actions[:-1]
-            checked = list(predicates)
-        function = default
-        for predicate, action in zip(reversed(predicates), reversed(actions)):
-            function = partial(cond, predicate, true_fn=action, false_fn=function, strict=strict)
-        if not exclusive:
-            return function()
-        with control_dependencies([_assert_at_most(checked, 1, "Input error: exclusive=True")]):
-            return function()
-
-
-def _assert_at_most(predicates: list, count: int, message: str) -> Any:
-    from ..ops.checks import Assert  # which needs `cond`
-
-    stacked = arrays.stack(predicates, name="preds_c")
-    number = math.reduce_sum(math.cast(stacked, DTYPES["int32"]), name="num_true_conds")
-    condition = math.less_equal(number, constant(count, name="n_true_conds"))
-    names = ", ".join(p.name for p in predicates)
-    text = f"{message}: more than {count} conditions ({names}) evaluated as True:"
-    return Assert(condition, data=[text, stacked], summarize=len(predicates))
-
-
-def _last_action(predicates: list, action: Callable) -> Callable:
-    """The last function, with a check that its condition is the one that holds."""
-    from ..ops.checks import Assert  # which needs `cond`
-
-    def checked() -> Any:
-        others = (
-            f"Implementation error: selected default action #{len(predicates) - 1} was called, but "
-            "some of other predicates are True: "
-        )
-        none = "Input error: None of conditions evaluated as True:"
-        data = [none, arrays.stack(predicates, name="preds_c")]
-        with control_dependencies(
-            [_assert_at_most(predicates[:-1], 0, others), Assert(predicates[-1], data=data)]
-        ):
-            return action()
-
-    return checked

@@ -8,20 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...errors import ArgumentTypeError, InputError
+from ..core import nest
+from ..core.conversion import apply, convert_to_tensor
+from ..core.dtypes import DTYPES
+from ..core.graph import control_dependencies, name_scope
+from ..core.registry import define, not_differentiable
+from ..core.shape import TensorShape
+from ..core.tensors import IndexedSlices, Operation, Tensor
 from ..ops import arrays
-from . import nest
-from .dtypes import DTYPES
-from .graph import (
-    IndexedSlices,
-    Operation,
-    Tensor,
-    apply,
-    control_dependencies,
-    convert_to_tensor,
-    name_scope,
-)
-from .registry import define, not_differentiable
-from .shape import TensorShape
 from .slices import as_indexed_slices_list, convert_to_tensor_or_slices
 
 __all__ = [
@@ -397,7 +391,7 @@ def tuple_of(tensors: Sequence, name: str | None = None, control_inputs: Any = N
         control_inputs: Further operations to wait for.
 
     Raises:
-        InputError: There is no value.
+        InputError: All values are None.
     """
     with name_scope(name, "tuple"):
         kept = (Operation, Tensor, IndexedSlices, type(None))

@@ -4,18 +4,14 @@ from typing import Any
 
 from ...errors import SizeError
 from ..core.constant import constant_value
-from ..core.control_flow import cond
-from ..core.flow_ops import no_op
-from ..core.graph import (
-    Operation,
-    Tensor,
-    TensorLike,
-    control_dependencies,
-    convert_to_tensor,
-    name_scope,
-)
-from . import arrays, checks, math
-from .sets import set_difference
+from ..core.conversion import convert_to_tensor
+from ..core.graph import control_dependencies, name_scope
+from ..core.tensors import Operation, Tensor, TensorLike
+from ..ops import arrays, math
+from ..ops.sets import set_difference
+from . import checks
+from .control_flow import cond
+from .flow_ops import no_op
 
 __all__ = ["assert_broadcastable", "broadcast_weights"]
 
@@ -49,9 +45,10 @@ def assert_broadcastable(weights: TensorLike, values: TensorLike) -> Operation:
         )
 
 
-def _assert_in_run(weights: tuple, values: tuple, scope: str) -> Operation:
+def _assert_in_run(of_weights: tuple, of_values: tuple, scope: str) -> Operation:
     """The check of shapes that only a run knows."""
-    (weights, weights_shape, weights_rank), (values, values_shape, values_rank) = weights, values
+    weights, weights_shape, weights_rank = of_weights
+    values, values_shape, values_rank = of_values
     is_scalar = math.equal(0, weights_rank, name="is_scalar")
     data = (
         "weights can not be broadcast to values.",

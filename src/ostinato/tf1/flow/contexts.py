@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InputError
+from ..core.graph import get_default_graph
+from ..core.tensors import IndexedSlices, Operation, Tensor
 from ..ops import arrays
 from .flow_ops import (
     enter,
@@ -24,7 +26,6 @@ from .flow_ops import (
     parts,
     switch_ref_or_tensor,
 )
-from .graph import IndexedSlices, Operation, Tensor, get_default_graph
 
 if TYPE_CHECKING:
     from .loop_gradients import LoopGradient

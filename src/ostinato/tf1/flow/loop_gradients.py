@@ -9,8 +9,12 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...errors import EngineError
+from ..core.constant import constant, constant_value
+from ..core.conversion import apply, convert_to_tensor
+from ..core.dtypes import DTYPES
+from ..core.graph import control_dependencies
+from ..core.tensors import Operation, Tensor
 from ..ops import arrays, math
-from .constant import constant, constant_value
 from .contexts import (
     CondContext,
     WhileContext,
@@ -19,7 +23,6 @@ from .contexts import (
     output_context,
     while_context,
 )
-from .dtypes import DTYPES
 from .flow_ops import (
     control_trigger,
     exit,
@@ -36,13 +39,6 @@ from .flow_ops import (
     stack_push,
     switch,
     switch_ref_or_tensor,
-)
-from .graph import (
-    Operation,
-    Tensor,
-    apply,
-    control_dependencies,
-    convert_to_tensor,
 )
 
 __all__ = [

@@ -8,13 +8,16 @@ import numpy as np
 
 from ...errors import InputError
 from ..core.constant import as_array, constant_value
-from ..core.control_flow import cond, no_op
+from ..core.conversion import apply, convert_to_tensor
 from ..core.dtypes import DTYPES, DType, as_dtype
 from ..core.errors import InvalidArgumentError
-from ..core.graph import Operation, Tensor, apply, convert_to_tensor, get_default_graph
+from ..core.graph import get_default_graph
 from ..core.registry import define, gradient, not_differentiable
 from ..core.shape import TensorShape
-from . import math
+from ..core.tensors import Operation, Tensor
+from ..ops import arrays, math
+from .control_flow import cond
+from .flow_ops import no_op
 
 __all__ = [
     "Assert",
@@ -186,40 +189,65 @@ assert_negative = _with_zero(
 )
 
 
-def _checked_rank(x: Any, rank: Any, name: str | None, default: str, holds: Callable) -> Operation:
+def _checked_rank(
+    x: Any, rank: Any, shown: tuple, name: str | None, default: str, holds: Callable
+) -> Operation:
+    data, summarize, message = shown
     with get_default_graph().name_scope(name or default):
         x, rank = convert_to_tensor(x, name="x"), convert_to_tensor(rank, name="rank")
         wanted, found = constant_value(rank), x.shape.ndims
         if wanted is None or found is None:
-            return Assert(holds(math.rank(x), rank), [f"{x.name} has another rank: ", rank])
+            if data is None:
+                data = [f"{message or ''}{x.name} has another rank: ", rank]
+            return Assert(holds(arrays.rank(x), rank), data, summarize=summarize)
         if not holds(found, int(wanted)):
             raise InputError(
-                f"{x.name} has rank {found} where {int(wanted)} is expected ({default}): the shape "
-                f"is {x.shape}"
+                f"{message or ''}{x.name} has rank {found} where {int(wanted)} is expected "
+                f"({default}): the shape is {x.shape}"
             )
         return no_op(name="static_checks_determined_all_ok")
 
 
-def assert_rank(x: Any, rank: Any, *_: Any, name: str | None = None, **__: Any) -> Operation:
+def assert_rank(
+    x: Any,
+    rank: Any,
+    data: Sequence[Any] | None = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
+) -> Operation:
     """Check that a tensor has a number of dimensions.
+
+    Args:
+        x: The tensor.
+        rank: The number of dimensions.
+        data, summarize, message, name: See `assert_equal`.
 
     Raises:
         InputError: It has another number.
     """
-    return _checked_rank(
-        x, rank, name, "assert_rank", lambda a, b: math.equal(a, b) if _any(a, b) else a == b
-    )
+
+    def holds(a: Any, b: Any) -> Any:
+        return math.equal(a, b) if _any(a, b) else a == b
+
+    return _checked_rank(x, rank, (data, summarize, message), name, "assert_rank", holds)
 
 
 def assert_rank_at_least(
-    x: Any, rank: Any, *_: Any, name: str | None = None, **__: Any
+    x: Any,
+    rank: Any,
+    data: Sequence[Any] | None = None,
+    summarize: int | None = None,
+    message: str | None = None,
+    name: str | None = None,
 ) -> Operation:
-    """Check that a tensor has a number of dimensions, or more.
+    """Check that a tensor has a number of dimensions, or more; see `assert_rank`.
 
     Raises:
         InputError: It has fewer.
     """
-    return _checked_rank(x, rank, name, "assert_rank_at_least", lambda a, b: a >= b)
+    shown = (data, summarize, message)
+    return _checked_rank(x, rank, shown, name, "assert_rank_at_least", lambda a, b: a >= b)
 
 
 def _any(*values: Any) -> bool:

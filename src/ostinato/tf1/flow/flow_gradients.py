@@ -4,16 +4,17 @@ from collections.abc import Iterable
 from typing import Any
 
 from ...errors import EngineError
+from ..core.constant import constant
+from ..core.dtypes import DTYPES
+from ..core.graph import get_default_graph
+from ..core.registry import gradient
+from ..core.shape import TensorShape
+from ..core.tensors import IndexedSlices, Operation, Tensor
 from ..ops import arrays, math
-from .constant import constant
 from .contexts import CondContext, WhileContext, inside, output_context
 from .control_flow import add_back_edge
-from .dtypes import DTYPES
 from .flow_ops import exit, merge, next_iteration, parts, switch, switch_ref_or_tensor
-from .graph import IndexedSlices, Operation, Tensor, get_default_graph
 from .loop_gradients import zeros_of_shape
-from .registry import gradient
-from .shape import TensorShape
 
 __all__: list[str] = []
 

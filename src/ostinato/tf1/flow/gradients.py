@@ -6,16 +6,17 @@ from enum import Enum
 from typing import Any
 
 from ...errors import ArgumentTypeError, InputError, SizeError
+from .. import rules  # noqa: F401  # those of all other operations
+from ..core.constant import constant
+from ..core.dtypes import DTYPES, DType
+from ..core.graph import get_default_graph
+from ..core.registry import differentiable, gradient_rule
+from ..core.tensors import IndexedSlices, Operation, Tensor
 from ..ops import arrays, math
-from . import flow_gradients  # noqa: F401  # the gradients of branches and loops
-from .constant import constant
+from . import flow_gradients  # noqa: F401  # the rules of branches and loops
 from .contexts import WhileContext, inside, is_loop_switch
-from .control_flow import tuple_of
-from .dtypes import DTYPES, DType
-from .flow_ops import is_exit, is_switch
-from .graph import IndexedSlices, Operation, Tensor, get_default_graph
+from .flow_ops import is_exit, is_switch, tuple_of
 from .loop_gradients import LoopGradients, loop_gradients_of, zeros_like_outside_loop
-from .registry import definition
 from .slices import as_indexed_slices_list, convert_to_tensor_or_slices
 
 __all__ = ["AggregationMethod", "UnconnectedGradients", "gradients"]
@@ -299,13 +300,14 @@ class _Walk:
             return total
 
     def _rule(self, op: Operation) -> Any:
-        kind = definition(op.type)
-        if op.inputs and not kind.differentiable:
+        if not op.inputs:
+            return None
+        if not differentiable(op.type):
             raise InputError(
                 f"No gradient defined for operation '{op.name}' (op type: {op.type}): stop the "
                 "gradient before it with tf.stop_gradient"
             )
-        return kind.gradient if op.inputs else None
+        return gradient_rule(op.type)
 
     def _apply(self, op: Operation, rule: Any, grads: list) -> list:
         for i, grad in enumerate(grads):

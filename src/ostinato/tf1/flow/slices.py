@@ -4,9 +4,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...errors import InputError
+from ..core.conversion import convert_to_tensor, register_conversion
+from ..core.dtypes import DTYPES, as_dtype
+from ..core.tensors import IndexedSlices, Tensor
 from ..ops import arrays, math
-from .dtypes import DTYPES, as_dtype
-from .graph import IndexedSlices, Tensor, convert_to_tensor, register_conversion
 
 __all__ = ["as_indexed_slices", "as_indexed_slices_list", "convert_to_tensor_or_slices"]
 

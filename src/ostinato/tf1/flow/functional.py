@@ -5,11 +5,13 @@ from typing import Any
 
 from ..core import nest
 from ..core.constant import constant
-from ..core.control_flow import while_loop
-from ..core.graph import Tensor, convert_to_tensor, get_default_graph
+from ..core.conversion import convert_to_tensor
+from ..core.graph import get_default_graph
 from ..core.shape import Dimension, TensorShape
-from . import arrays
-from .tensor_arrays import TensorArray
+from ..core.tensors import Tensor
+from ..ops import arrays
+from ..ops.tensor_arrays import TensorArray
+from .control_flow import while_loop
 
 __all__ = ["foldl", "foldr", "map_fn", "scan"]
 

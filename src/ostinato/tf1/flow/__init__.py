@@ -1,0 +1,1 @@
+"""Private: branches, loops and checks in a graph, and gradients."""
