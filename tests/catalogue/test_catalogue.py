@@ -229,13 +229,21 @@ def test_the_pages_are_written_into_a_directory(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     Path("docs").mkdir()
     assert main(["docs"]) == 0
-    assert capsys.readouterr().out.splitlines() == ["docs/cells.md", "docs/cells.ko.md"]
+    names = ["tf1-names.md", "tf1-names.ko.md"]
+    assert capsys.readouterr().out.splitlines() == [
+        f"docs/{name}" for name in ["cells.md", "cells.ko.md", *names]
+    ]
     assert Path("docs/cells.md").read_text(encoding="utf-8") == page("en")
     assert Path("docs/cells.ko.md").read_text(encoding="utf-8") == page("ko")
     Path("benchmarks").mkdir()
     write(FILE, SOME)
     assert main(["docs", "."]) == 0
-    assert capsys.readouterr().out.splitlines() == ["cells.md", "cells.ko.md", "cells.svg"]
+    assert capsys.readouterr().out.splitlines() == [
+        "cells.md",
+        "cells.ko.md",
+        "cells.svg",
+        *names,
+    ]
     assert Path("cells.md").read_text(encoding="utf-8") == page("en", SOME)
     ElementTree.parse("cells.svg")
 

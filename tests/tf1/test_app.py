@@ -114,3 +114,50 @@ def test_hyperparameters_are_attributes_of_their_types():
         params.parse("depth=3")
     with pytest.raises(InputError, match="reserved: lr"):
         params.add_hparam("lr", 1)
+
+
+def test_programs_print_the_flags_by_a_hidden_name(flags):
+    assert {n: f.value for n, f in getattr(flags, "__flags").items()}["batch_size"] == 20
+
+
+def test_the_only_device_is_a_cpu():
+    (device,) = tf.namespace("python.client.device_lib").list_local_devices()
+    assert (device.name, device.device_type) == ("/device:CPU:0", "CPU")
+    assert tf.namespace("core.protobuf.rewriter_config_pb2").RewriterConfig().optimizers is not None
+
+
+def test_the_debugger_can_be_imported_and_says_that_it_is_not_provided():
+    debug = tf.namespace("python.debug")
+    assert debug.has_inf_or_nan(None, [1.0, float("inf")])
+    assert not debug.has_inf_or_nan(None, [1.0, 2.0]) and not debug.has_inf_or_nan(None, ["a"])
+    with pytest.raises(tf.NotProvided, match="use tf.Print"):
+        debug.LocalCLIDebugWrapperSession(None)
+
+
+def test_the_projector_file_names_the_embeddings(tmp_path):
+    projector = tf.contrib.tensorboard.plugins.projector
+    config = projector.ProjectorConfig()
+    config.embeddings.add(tensor_name="embedding:0", metadata_path="words.tsv")
+    with tf.summary.FileWriter(str(tmp_path)) as writer:
+        projector.visualize_embeddings(writer, config)
+    assert (tmp_path / "projector_config.pbtxt").read_text() == (
+        'embeddings {\n  tensor_name: "embedding:0"\n  metadata_path: "words.tsv"\n}\n'
+    )
+    with pytest.raises(InputError, match="give a tf.summary.FileWriter"):
+        projector.visualize_embeddings(None, config)
+
+
+def test_variables_are_counted_and_printed(capsys):
+    tf.reset_default_graph()
+    tf.get_variable("w", [3, 2])
+    tf.get_variable("b", [])
+    analyze = tf.contrib.slim.model_analyzer.analyze_vars
+    assert analyze(tf.trainable_variables()) == (7, 28) and not capsys.readouterr().out
+    analyze(tf.trainable_variables(), print_info=True)
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[3:] == [
+        "w:0 (float32_ref 3x2) [6, bytes: 24]",
+        "b:0 (float32_ref) [1, bytes: 4]",
+        "Total size of variables: 7",
+        "Total bytes of variables: 28",
+    ]

@@ -151,6 +151,20 @@ def test_a_queue_of_some_epochs_ends():
             sess.run(pair)
 
 
+def test_a_queue_of_an_imported_graph_is_filled():
+    tf.reset_default_graph()
+    number = tf.train.range_input_producer(3, shuffle=False).dequeue(name="number")
+    message = tf.train.export_meta_graph()
+    runners = message.collection_def["queue_runners"].bytes_list.value
+    tf.reset_default_graph()
+    tf.train.import_meta_graph(message)
+    (runner,) = tf.get_collection(tf.GraphKeys.QUEUE_RUNNERS)
+    assert runner.name == "input_producer/input_producer/input_producer"
+    assert [runner.to_proto().SerializeToString()] == list(runners)
+    with tf.Session() as sess:
+        assert [sess.run(number.name) for _ in range(4)] == [0, 1, 2, 0]
+
+
 def test_an_empty_queue_that_nothing_fills_is_an_error():
     from ostinato.tf1.train.queues import FIFOQueue
 

@@ -259,3 +259,15 @@ def test_a_mistake_gets_an_error_with_what_was_given_and_the_fix(mistake):
     make, error, match = MISTAKES[mistake]
     with pytest.raises(error, match=match):
         make()
+
+
+def test_lengths_that_are_a_sum_of_floats_are_whole_numbers():
+    tf.reset_default_graph()
+    x = tf.constant(np.float32([[[1.0], [2.0], [0.0]], [[3.0], [0.0], [0.0]]]))
+    lengths = tf.reduce_sum(tf.reduce_max(tf.sign(x), 2), 1)
+    cell = tf.nn.rnn_cell.GRUCell(2)
+    outputs, _ = tf.nn.dynamic_rnn(cell, x, lengths, dtype=tf.float32)
+    with tf.Session() as sess:
+        sess.run(tf.global_variables_initializer())
+        zeros = (sess.run(outputs) == 0).all(2)
+    assert zeros.tolist() == [[False, False, True], [False, True, True]]

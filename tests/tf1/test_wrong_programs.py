@@ -153,6 +153,10 @@ WRONG = {
         "input_data.read_data_sets('no such folder')  # here\n",
         "train-images-idx3-ubyte.gz.*not downloaded",
     ),
+    "the order of tf.split before 1.0": (
+        "tf.split(1, 3, tf.ones([2, 3]))  # here\n",
+        r"write tf.split\(x, 3, 1\)",
+    ),
     "a finalized graph": (
         "tf.get_default_graph().finalize()\ntf.constant(1.0)  # here\n",
         "Graph is finalized",

@@ -1,4 +1,5 @@
-"""Run a TensorFlow 1 program without TensorFlow: python -m ostinato.tf1 program.py [arguments].
+"""Run a TensorFlow 1 program without TensorFlow: python -m ostinato.tf1 program.py [arguments],
+or python -m ostinato.tf1 -m package.module [arguments].
 
 In the program, `tensorflow` and its inner modules stand for ostinato.tf1.
 """
@@ -41,28 +42,35 @@ def main(arguments: list[str]) -> int:
     """Run a program.
 
     Args:
-        arguments: The path of the program and its arguments.
+        arguments: The path of the program, or "-m" and the name of its module, and its arguments.
 
     Returns:
         The exit code: 2 if the program could not be run.
     """
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: python -m ostinato.tf1 PROGRAM [ARGUMENTS]\n")
+        print("usage: python -m ostinato.tf1 PROGRAM [ARGUMENTS]")
+        print("       python -m ostinato.tf1 -m MODULE [ARGUMENTS]\n")
         print("Run a TensorFlow 1 program without TensorFlow. In the program, `tensorflow` stands")
         print("for ostinato.tf1, which has the names that recurrent programs use: docs/tf1.md.")
         return 0 if arguments else 2
-    program = arguments[0]
-    if not os.path.isfile(program):
-        print(f"error: {program!r} is not a file: give the path of a program", file=sys.stderr)
-        return 2
+    program, folder = arguments[0], os.getcwd()
+    of_module = program == "-m" and len(arguments) > 1
+    if not of_module:
+        if not os.path.isfile(program):
+            print(f"error: {program!r} is not a file: give the path of a program", file=sys.stderr)
+            return 2
+        folder = os.path.dirname(os.path.abspath(program))
+        sys.path.insert(0, folder)
     sys.modules["tensorflow"] = sys.modules[__package__]
     sys.meta_path.insert(0, _TensorFlowFinder())
-    sys.argv = arguments
-    sys.path.insert(0, os.path.dirname(os.path.abspath(program)))
+    sys.argv = arguments[1:] if of_module else arguments
     try:
-        runpy.run_path(program, run_name="__main__")
+        if of_module:
+            runpy.run_module(arguments[1], run_name="__main__", alter_sys=True)
+        else:
+            runpy.run_path(program, run_name="__main__")
     except OstinatoError as error:
-        place = _line_of(error, os.path.dirname(os.path.abspath(program)))
+        place = _line_of(error, folder)
         print(f"error: {place}{error}", file=sys.stderr)
         return 2
     return 0

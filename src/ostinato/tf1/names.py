@@ -210,6 +210,24 @@ NAMES = {
     "tf.contrib.training": """
         app.config: HParams
     """,
+    "tf.python.client.device_lib": """
+        app.config: list_local_devices
+    """,
+    "tf.core.framework.variable_pb2": """
+        files.messages: VariableDef
+    """,
+    "tf.core.framework.graph_pb2": """
+        files.messages: GraphDef NodeDef
+    """,
+    "tf.core.framework.summary_pb2": """
+        files.messages: Summary
+    """,
+    "tf.core.protobuf.config_pb2": """
+        app.config: ConfigProto GPUOptions GraphOptions OptimizerOptions RunMetadata RunOptions
+    """,
+    "tf.core.protobuf.rewriter_config_pb2": """
+        app.config: RewriterConfig
+    """,
     "tf.python.debug": """
         app.debug: LocalCLIDebugWrapperSession has_inf_or_nan
     """,
@@ -447,9 +465,11 @@ NAMES = {
 ALIASES = {
     "tf.compat.v1": "tf",
     "tf.contrib.crf.python.ops.crf": "tf.contrib.crf",
+    "tf.contrib.legacy_seq2seq.python.ops.seq2seq": "tf.contrib.legacy_seq2seq",
     "tf.contrib.nn": "tf.nn",
     "tf.contrib.rnn.core_rnn_cell": "tf.contrib.rnn",
     "tf.contrib.rnn.python.ops.core_rnn_cell": "tf.contrib.rnn",
+    "tf.contrib.rnn.python.ops.rnn": "tf.contrib.rnn",
     "tf.contrib.rnn.python.ops.rnn_cell": "tf.contrib.rnn",
     "tf.contrib.seq2seq.python.ops.attention_wrapper": "tf.contrib.seq2seq",
     "tf.contrib.seq2seq.python.ops.basic_decoder": "tf.contrib.seq2seq",
@@ -458,22 +478,40 @@ ALIASES = {
     "tf.contrib.seq2seq.python.ops.helper": "tf.contrib.seq2seq",
     "tf.contrib.summary": "tf.summary",
     "tf.flags": "tf.app.flags",
+    "tf.python.framework.constant_op": "tf",
     "tf.python.framework.dtypes": "tf",
     "tf.python.framework.ops": "tf",
+    "tf.python.framework.sparse_tensor": "tf",
+    "tf.python.framework.tensor_shape": "tf",
     "tf.python.layers.core": "tf.layers",
     "tf.python.ops.array_ops": "tf",
+    "tf.python.ops.clip_ops": "tf",
     "tf.python.ops.control_flow_ops": "tf",
+    "tf.python.ops.embedding_ops": "tf.nn",
+    "tf.python.ops.gradients": "tf",
+    "tf.python.ops.gradients_impl": "tf",
     "tf.python.ops.init_ops": "tf",
+    "tf.python.ops.losses.losses": "tf.losses",
     "tf.python.ops.math_ops": "tf",
     "tf.python.ops.nn": "tf.nn",
+    "tf.python.ops.nn_impl": "tf.nn",
     "tf.python.ops.nn_ops": "tf.nn",
     "tf.python.ops.random_ops": "tf",
     "tf.python.ops.rnn": "tf.nn",
     "tf.python.ops.rnn_cell": "tf.contrib.rnn",
     "tf.python.ops.rnn_cell_impl": "tf.nn.rnn_cell",
+    "tf.python.ops.script_ops": "tf",
     "tf.python.ops.seq2seq": "tf.nn.seq2seq",
+    "tf.python.ops.sparse_ops": "tf",
+    "tf.python.ops.state_ops": "tf",
+    "tf.python.ops.tensor_array_ops": "tf",
     "tf.python.ops.variable_scope": "tf",
+    "tf.python.ops.variables": "tf",
+    "tf.python.platform.flags": "tf.app.flags",
     "tf.python.platform.gfile": "tf.gfile",
+    "tf.python.platform.tf_logging": "tf.logging",
+    "tf.python.training.moving_averages": "tf.train",
+    "tf.python.training.saver": "tf.train",
     "tf.python.util.nest": "tf.contrib.framework.nest",
 }
 

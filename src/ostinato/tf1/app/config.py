@@ -2,18 +2,20 @@
 
 import json
 import tempfile
-from typing import Any
+from typing import Any, NamedTuple
 
 from ...errors import InputError
 
 __all__ = [
     "ClusterDef",
     "ConfigProto",
+    "DeviceAttributes",
     "GPUOptions",
     "GraphOptions",
     "HParams",
     "ModeKeys",
     "OptimizerOptions",
+    "RewriterConfig",
     "RunMetadata",
     "RunOptions",
     "as_bytes",
@@ -23,6 +25,7 @@ __all__ = [
     "gpu_device_name",
     "is_built_with_cuda",
     "is_gpu_available",
+    "list_local_devices",
 ]
 
 
@@ -52,6 +55,10 @@ class GPUOptions(_IgnoredOptions):
 
 class OptimizerOptions(_IgnoredOptions):
     """Options of the graph optimizer. They have no effect."""
+
+
+class RewriterConfig(_IgnoredOptions):
+    """Options of Grappler. They have no effect."""
 
 
 class GraphOptions(_IgnoredOptions):
@@ -177,6 +184,23 @@ def as_text(bytes_or_text: Any, encoding: str = "utf-8") -> str:
 
 
 as_str = as_text
+
+
+class DeviceAttributes(NamedTuple):
+    """A device: its name, its type, and its memory in bytes."""
+
+    name: str
+    device_type: str
+    memory_limit: int
+
+
+def list_local_devices(session_config: Any = None) -> list[DeviceAttributes]:
+    """The devices: one CPU, with the memory limit that TensorFlow gives it.
+
+    Args:
+        session_config: Accepted for compatibility; ignored.
+    """
+    return [DeviceAttributes("/device:CPU:0", "CPU", 256 << 20)]
 
 
 def gpu_device_name() -> str:

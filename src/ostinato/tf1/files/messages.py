@@ -16,6 +16,7 @@ __all__ = [
     "HistogramProto",
     "MetaGraphDef",
     "NodeDef",
+    "QueueRunnerDef",
     "SaverDef",
     "SessionLog",
     "Summary",
@@ -62,6 +63,8 @@ CollectionDef.AnyList: value=1*:bytes
 SaverDef: filename_tensor_name=1:string save_tensor_name=2:string restore_op_name=3:string \
 max_to_keep=4:int32 sharded=5:bool keep_checkpoint_every_n_hours=6:float \
 version=7:CheckpointFormatVersion
+QueueRunnerDef: queue_name=1:string enqueue_op_name=2*:string close_op_name=3:string \
+cancel_op_name=4:string queue_closed_exception_types=5*:int32
 MetaGraphDef: meta_info_def=1:MetaGraphDef.MetaInfoDef graph_def=2:GraphDef saver_def=3:SaverDef \
 collection_def=4%:CollectionDef signature_def=5%:SignatureDef
 MetaGraphDef.MetaInfoDef: meta_graph_version=1:string stripped_op_list=2:OpList tags=4*:string \
@@ -119,6 +122,7 @@ GraphDef = MESSAGES["GraphDef"]
 HistogramProto = MESSAGES["HistogramProto"]
 MetaGraphDef = MESSAGES["MetaGraphDef"]
 NodeDef = MESSAGES["NodeDef"]
+QueueRunnerDef = MESSAGES["QueueRunnerDef"]
 SaverDef = MESSAGES["SaverDef"]
 SessionLog = MESSAGES["SessionLog"]
 Summary = MESSAGES["Summary"]

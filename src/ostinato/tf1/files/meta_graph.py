@@ -10,6 +10,7 @@ from ..core.errors import NotFoundError
 from ..core.graph import Graph, get_default_graph, name_scope
 from ..core.graph_keys import GraphKeys
 from ..state.variables import RefVariable, ResourceVariable, SaveSliceInfo, Variable
+from ..train.queues import QueueRunner
 from ..train.saved_items import saveable_variables
 from ..train.saver import Saver
 from .bundle import replacing
@@ -20,6 +21,7 @@ from .messages import (
     CondContextDef,
     GraphDef,
     MetaGraphDef,
+    QueueRunnerDef,
     SaverDef,
     VariableDef,
     WhileContextDef,
@@ -132,8 +134,8 @@ def _collection(key: str, values: list) -> Any:
         messages = [context_to_message(c) for c in values]
     elif key in _VARIABLES and all(isinstance(v, Variable) for v in values):
         messages = [variable_to_message(v) for v in values]
-    elif key == GraphKeys.SAVERS:
-        messages = [s.to_proto() for s in values]
+    elif key in (GraphKeys.SAVERS, GraphKeys.QUEUE_RUNNERS):
+        messages = [v.to_proto() for v in values]
     elif all(hasattr(v, "name") and isinstance(v.name, str) for v in values):
         message.node_list.value.extend(v.name for v in values)
         return message
@@ -172,6 +174,8 @@ def _restore_collections(graph: Graph, collections: Mapping[str, Any], scope: st
             found = [variables[v] for v in values]
         elif kind == "bytes_list" and key == GraphKeys.SAVERS:
             found = [Saver.from_proto(SaverDef.FromString(v), scope.rstrip("/")) for v in values]
+        elif kind == "bytes_list" and key == GraphKeys.QUEUE_RUNNERS:
+            found = [QueueRunner.from_proto(QueueRunnerDef.FromString(v), scope) for v in values]
         elif kind == "node_list":
             found = [graph.as_graph_element(f"{scope}{v}") for v in values]
         else:

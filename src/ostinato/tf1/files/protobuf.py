@@ -200,7 +200,7 @@ class Message:
                 if other.chosen:
                     self._values.pop(other.name, None)
         if field.message is not None:
-            value = field.message.FromString(value.SerializeToString())
+            value = value._copied()
         elif field.kind == "bytes" and isinstance(value, str):
             value = value.encode()
         elif field.kind == "string" and isinstance(value, bytes):
@@ -345,8 +345,25 @@ class Message:
 
     __repr__ = __str__
 
+    def _copied(self) -> "Message":
+        copy = type(self)()
+        for name, value in self._values.items():
+            if isinstance(value, Message):
+                copy._values[name] = value._copied()
+                object.__setattr__(copy._values[name], "_set", value._set)
+            elif isinstance(value, list):
+                kept = getattr(copy, name)
+                kept.extend(v._copied() if isinstance(v, Message) else v for v in value)
+            elif isinstance(value, dict):
+                kept = getattr(copy, name)
+                for key, v in value.items():
+                    kept[key] = v._copied() if isinstance(v, Message) else v
+            else:
+                copy._values[name] = value
+        return copy
+
     def __deepcopy__(self, memory: Any) -> "Message":
-        return self.FromString(self.SerializeToString())
+        return self._copied()
 
     def __reduce__(self) -> Any:
         raise TypeError("a message cannot be pickled: keep message.SerializeToString()")

@@ -75,7 +75,9 @@ def concat(values: Any, axis: Any, name: str | None = "concat") -> Tensor:
     """
     if not isinstance(values, (list, tuple)):
         if not isinstance(values, (Operand, np.ndarray)):
-            raise InputError(f"tf.concat was given {values!r}: give it a list of tensors")
+            raise InputError(
+                f"tf.concat was given {values!r}: give it a list of tensors, then the axis"
+            )
         values = [values]
     name = name or "concat"
     if len(values) == 1:
@@ -334,6 +336,11 @@ def split(
         num: The number of parts, where it is not known from the sizes.
         name: The name of the operation.
     """
+    if isinstance(value, int) and isinstance(axis, Operand):
+        raise InputError(
+            f"tf.split was given the dimension {value} first, as before TensorFlow 1.0: write "
+            f"tf.split(x, {num_or_size_splits}, {value})"
+        )
     name = name or "split"
     sizes = convert_to_tensor(num_or_size_splits)
     if isinstance(num_or_size_splits, (int, Dimension)):

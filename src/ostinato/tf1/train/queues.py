@@ -22,6 +22,7 @@ from ..core.graph_keys import GraphKeys
 from ..core.registry import define, not_differentiable
 from ..core.shape import TensorShape, as_shape
 from ..core.tensors import Operation, Tensor
+from ..files.messages import QueueRunnerDef
 from ..ops import arrays, math, random
 
 __all__ = [
@@ -63,11 +64,7 @@ def _enqueue_many(run: Any, op: Operation, queue: _Elements, *values: Any) -> tu
 
 def _next(run: Any, op: Operation, queue: _Elements) -> list:
     session, name = run.session, op.inputs[0].op.name
-    runners = [
-        r
-        for r in op.graph.get_collection(GraphKeys.QUEUE_RUNNERS)
-        if r.queue.queue_ref.op is op.inputs[0].op
-    ]
+    runners = [r for r in op.graph.get_collection(GraphKeys.QUEUE_RUNNERS) if r.queue.name == name]
     while not queue.waiting and not queue.closed:
         if queue.filling or not runners:
             raise FailedPreconditionError(
@@ -156,6 +153,14 @@ class FIFOQueue:
         self.dtypes, self.shapes = kinds, sizes
         self.queue_ref = get_default_graph().create_op("FIFOQueueV2", [], name, attrs).outputs[0]
 
+    @classmethod
+    def _of(cls, op: Operation) -> "FIFOQueue":
+        """The queue of an operation that exists already."""
+        queue = cls.__new__(cls)
+        queue.queue_ref = op.outputs[0]
+        queue.dtypes, queue.shapes = op.attrs["component_types"], op.attrs["shapes"]
+        return queue
+
     @property
     def name(self) -> str:
         """The name of the operation."""
@@ -233,6 +238,35 @@ class QueueRunner:
         # TensorFlow's runner adds operations that close the queue.
         self.close_op = close_op or queue.close()
         self.cancel_op = cancel_op or queue.close(cancel_pending_enqueues=True)
+
+    def to_proto(self, export_scope: str | None = None) -> Any:
+        """The runner as a QueueRunnerDef."""
+        return QueueRunnerDef(
+            queue_name=self.queue.name,
+            enqueue_op_name=[op.name for op in self.enqueue_ops],
+            close_op_name=self.close_op.name,
+            cancel_op_name=self.cancel_op.name,
+            queue_closed_exception_types=[OutOfRangeError.error_code],
+        )
+
+    @classmethod
+    def from_proto(cls, queue_runner_def: Any, import_scope: str | None = None) -> "QueueRunner":
+        """The runner of a QueueRunnerDef, whose operations were imported.
+
+        Args:
+            queue_runner_def: The QueueRunnerDef.
+            import_scope: The prefix of the names, with "/"; None for none.
+        """
+
+        def element(name: str) -> Any:
+            return get_default_graph().as_graph_element(f"{import_scope or ''}{name}")
+
+        return cls(
+            FIFOQueue._of(element(queue_runner_def.queue_name)),
+            [element(n) for n in queue_runner_def.enqueue_op_name],
+            element(queue_runner_def.close_op_name),
+            element(queue_runner_def.cancel_op_name),
+        )
 
     def create_threads(
         self, sess: Any, coord: Any = None, daemon: bool = False, start: bool = False
