@@ -57,6 +57,8 @@ MOVED = [
     "nn/test_torch_modules.py::test_outputs_states_and_gradients_are_those_of_torch_nn[reference-LSTM-torch.float64]",
     "nn/test_torch_modules.py::test_outputs_states_and_gradients_are_those_of_torch_nn[reference-GRU-torch.float32]",
     "nn/test_torch_modules.py::test_outputs_states_and_gradients_are_those_of_torch_nn[reference-GRU-torch.float64]",
+    # test_a_program_continues_from_its_checkpoint_to_the_same_numbers.
+    "tf1/test_programs.py::test_a_program_that_draws_numbers_continues_alike_in_any_process",
     # tf1/test_bundle.py reads and writes small files of all kinds.
     "tf1/test_bundle.py::test_a_hundred_megabytes_are_read_in_seconds",
 ]
@@ -70,7 +72,7 @@ PART = {
     "cells/test_every_cell.py::test_rows_of_any_lengths_have_the_references_numbers_and_gradients": 3,
     "nn/test_weight_changes.py::test_every_change_of_a_weight_is_seen": 3,
     "nn/test_torch_layers.py::test_every_cell_agrees_with_the_reference_in_float64": 11,
-    "nn/test_torch_layers.py::test_second_gradients_are_finite_differences": 3,
+    "nn/test_torch_layers.py::test_second_gradients_are_finite_differences": 5,
     "nn/test_torch_layers.py::test_gradients_are_finite_differences": 3,
     "nn/test_torch_layers.py::test_a_ragged_batch_is_each_row_alone": 3,
     "nn/test_checkpoint.py::test_gradients_are_finite_differences": 5,
@@ -79,7 +81,7 @@ PART = {
     "nn/test_regularisation.py::test_without_a_row_or_a_step_gradients_are_zero": 4,
     "nn/test_regularisation.py::test_the_mean_over_many_draws_is_what_comes_out_outside_training": 4,
     "engines/test_operand_sizes.py::test_both_engines_agree_on_values_of_different_sizes": 3,
-    "engines/test_unused_parts.py::test_both_engines_agree_on_cells_that_use_little": 5,
+    "engines/test_unused_parts.py::test_both_engines_agree_on_cells_that_use_little": 7,
     "engines/test_unused_parts.py::test_masks_of_one_unit_reach_all_units": 3,
     "engines/test_executable.py::test_states_that_are_given": 7,
     "engines/test_executable.py::test_layers_one_above_another_and_in_both_directions_and_without_biases": 5,
@@ -98,7 +100,8 @@ PART = {
     "engines/kernels/test_jit.py::test_an_openmp_of_fewer_threads_keeps_none_waiting": 3,
     "cells/test_contrib.py::test_the_compiled_engine_agrees_with_the_reference": 4,
     "catalogue/test_trained.py::test_a_classifier_of_two_directions_is_made_with_every_cell_of_one_input": 4,
-    "tf1/test_programs.py::test_a_program_continues_from_its_checkpoint_to_the_same_numbers": 3,
+    "tf1/test_programs.py::test_a_program_continues_from_its_checkpoint_to_the_same_numbers": 4,
+    "tf1/test_recorded_programs.py::test_a_recorded_program_has_tensorflows_operations_and_values": 2,
     "tf1/test_fast.py::test_a_cell_is_run_by_the_engine_with_its_gradients": 3,
     "data/test_values.py::test_clips_follow_the_rule": 5,
     "tasks/test_pretraining.py::test_a_run_broken_off_ends_as_one_that_was_not": 3,
