@@ -97,7 +97,7 @@ class Forecaster(Task):
                 )
             names = wanted or names
         return Examples(
-            {"values": list(values), "time": times},
+            {"values": list(values), "time": times, "series": None, "known": None},
             source="the given series",
             about={"names": names},
         )

@@ -244,7 +244,7 @@ def _steps(
         Path(data), columns=metadata.names if metadata else options.names, time=options.time
     )
     return Examples(
-        {"values": found.values, "time": found.times},
+        {"values": found.values, "time": found.times, "series": None, "known": None},
         source=str(data),
         about={"names": found.names},
     )
