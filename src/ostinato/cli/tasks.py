@@ -197,6 +197,8 @@ def train(
     try:
         with notify_if_waiting(data):
             examples = read_examples(name, data, chosen)
+        if not is_helper():
+            show_summary(console.print, examples.summary)
         one = task_class(name)(**options)
         label, unit = (
             ("val", "bits/char")
@@ -216,7 +218,7 @@ def train(
                 nodes=num_nodes,
                 checkpoint_seconds=checkpoint_seconds,
                 watcher=display,
-                on_start=lambda task: _settings(console, task),
+                on_start=lambda task: _settings(console, task, examples.summary),
             )
     except KeyboardInterrupt as stop:
         stop = stop if isinstance(stop, Stopped) else Stopped(SIGINT)
@@ -247,8 +249,25 @@ def train(
     return one
 
 
-def _settings(console, task):
-    """Print every option with its value, and the size of the model."""
+def show_summary(write, summary, before=None) -> None:
+    """Print what was understood of the data, a line for each thing.
+
+    Args:
+        write: Prints a line.
+        summary: The summary; None to print nothing.
+        before: A summary that was printed already; only what was added is printed.
+    """
+    known = {*before.lines()} if before else ()
+    for name, text in summary.lines() if summary else ():
+        if (name, text) not in known:
+            write(f"{name:10} {text}")
+
+
+def _settings(console, task, printed):
+    """Print every option with its value, the size of the model, and what the summary has in
+    addition to the one that was printed.
+    """
+    show_summary(console.print, task.summary, printed)
     words = [
         f"{name.replace('_', '-')} {value:g}"
         if isinstance(value, float)
@@ -500,6 +519,7 @@ def info(
         typer.echo(f"{'tokens':24} {config.vocabulary_size:,} ({kind})")
     if scaled := scaling(getattr(saved.metadata, "dtype", None)):
         typer.echo(f"{'input':24} {scaled}")
+    show_summary(typer.echo, config.summary)
     if result := config.result:
         typer.echo(
             f"trained on {result.rows:,} {listing.unit} in {result.steps} steps and "

@@ -8,6 +8,7 @@ import numpy as np
 
 from ..errors import InputError
 from .disk import indices_of, select
+from .summary import DataSummary
 
 
 class Examples:
@@ -19,6 +20,7 @@ class Examples:
         source: The origin of the data, for messages and the configuration.
         about: The column names that the reader found.
         dtype: The dtype of the numbers, as in `ostinato.data.values`; None without numbers.
+        summary: What the reader understood of the data; None for rows in memory.
 
     Example:
         >>> rows = Examples({"text": ["a", "b"], "label": ["x", "y"]}, source="here")
@@ -33,8 +35,10 @@ class Examples:
         source: str,
         about: dict | None = None,
         dtype: str | None = None,
+        summary: DataSummary | None = None,
     ):
         self.columns, self.source, self.about, self.dtype = columns, source, about or {}, dtype
+        self.summary = summary
 
     def __len__(self):
         return len(next(column for column in self.columns.values() if column is not None))
@@ -54,6 +58,7 @@ class Examples:
             source=self.source,
             about=self.about,
             dtype=self.dtype,
+            summary=self.summary,
         )
 
     def split(self, part: float, seed: int) -> tuple["Examples", "Examples"]:
@@ -111,6 +116,7 @@ class Labelled:
         labels: The label of each row; None if the file has no labels.
         columns: The columns or arrays that were used.
         dtype: The dtype of the numbers, as in `ostinato.data.values`; None for texts.
+        summary: What was understood of the file.
     """
 
     texts: Sequence[str] | None
@@ -118,3 +124,4 @@ class Labelled:
     labels: Sequence[str] | None
     columns: dict[str, str | list[str]]
     dtype: str | None = None
+    summary: DataSummary | None = None

@@ -7,7 +7,7 @@ used.
 
 import re
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 from ..errors import InputError
 from .disk import LazySequence, StoredArray
 from .examples import Labelled
+from .summary import ColumnUse, labels_found
 from .tables import (
     LABEL_COLUMNS,
     LANGUAGE_COLUMNS,
@@ -27,7 +28,7 @@ from .tables import (
     names_known,
     read_table,
 )
-from .values import TEXT_DTYPE
+from .values import TEXT_DTYPE, scaling
 
 SEQUENCE_COLUMNS = ("seq", "sequence", "sequence_id", "seq_id")
 ID_COLUMNS = ("id", "ids", "index", "idx", "uid", "")
@@ -131,12 +132,9 @@ def read_labelled(
         if label is None and table.has_no_header and len(table.names) == 2:
             label = next(name for name in table.names if name != text)
         taken = {"text": text} | ({"label": label} if label else {})
-        return Labelled(
-            table.texts(text),
-            None,
-            table.nonempty_texts(label, "label") if label and like is None else None,
-            taken,
-        )
+        labels = table.nonempty_texts(label, "label") if label and like is None else None
+        summary = table.summary(ColumnUse("text", [text]), *_label_use(label, labels))
+        return Labelled(table.texts(text), None, labels, taken, summary=summary)
     if label is None and len(words) == 1:
         label = words[0]
     elif label is None and columns is None and table.has_no_header and not words:
@@ -155,13 +153,23 @@ def read_labelled(
     if order is not None and steps is None and features is None:
         if order.casefold() in SEQUENCE_COLUMNS or _repeats(table.texts(order)):
             return _long_form(table, order, columns, labels, taken | {"sequence": order})
+    shape = _wide_shape(table, len(columns), steps, features)
+    used = ColumnUse("numbers", columns, f"{shape[0]:,} steps of {shape[1]}, {scaling(TEXT_DTYPE)}")
     return Labelled(
         None,
-        table.sequences(columns, _wide_shape(table, len(columns), steps, features)),
+        table.sequences(columns, shape),
         labels,
         taken,
         TEXT_DTYPE,
+        table.summary(used, *_label_use(label, labels)),
     )
+
+
+def _label_use(label: str | None, labels: Iterable[str] | None) -> list[ColumnUse]:
+    """The use of the label column, if there is one, with the counts of its labels."""
+    if label is None:
+        return []
+    return [ColumnUse("label", [label], labels_found(labels) if labels is not None else "")]
 
 
 def read_texts(path: Path, *, text: str | None = None) -> tuple[Sequence[str], str]:
@@ -240,7 +248,14 @@ def _long_form(
         len(numbers),
         lambda k: np.stack(values.take(rows[ends[k] : ends[k + 1]])[:]).astype(np.float32),
     )
-    return Labelled(None, sequences, firsts if labels else None, taken, TEXT_DTYPE)
+    summary = table.summary(
+        ColumnUse("sequence", [order], f"{len(numbers):,} sequences"),
+        ColumnUse("numbers", columns, f"a step in each row, {scaling(TEXT_DTYPE)}"),
+        *([ColumnUse("label", [taken["label"]], labels_found(firsts))] if labels else []),
+        rows=len(numbers),
+        unit="sequences",
+    )
+    return Labelled(None, sequences, firsts if labels else None, taken, TEXT_DTYPE, summary)
 
 
 def read_pairs(

@@ -9,10 +9,10 @@ import io
 import json
 import tempfile
 from array import array
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from . import text as text_reading
 from .disk import ChunkedSequence, StoredArray, StoredRows
 from .files import read_blocks
 from .parquet import has_negative_page
+from .summary import ColumnUse, DataSummary
 from .text import compose
 
 if TYPE_CHECKING:
@@ -128,15 +129,24 @@ class Table:
             Parquet.
         lines: The line number where each row starts, counted from 1; None if the format has no
             lines. Available once the frames have been read.
+        header: Whether the first line names the columns; "none" if the format has no such line.
 
     Attributes:
         names: The names of the columns: "0", "1", ... if the file has no header.
+        notes: What was decided in reading, for the summary.
     """
 
     def __init__(
-        self, path: Path, frames: Iterable["polars.DataFrame"], lines: Sequence[int] | None = None
+        self,
+        path: Path,
+        frames: Iterable["polars.DataFrame"],
+        lines: Sequence[int] | None = None,
+        *,
+        header: Literal["yes", "no", "none"] = "none",
     ):
         self.path, self.lines, self.starts, self.schema = path, lines, [0], {}
+        self.header = header
+        self.notes: list[str] = []
         self._frames = StoredRows(np.uint8)
         for frame in frames:
             content = io.BytesIO()
@@ -164,7 +174,32 @@ class Table:
     @property
     def has_no_header(self) -> bool:
         """Whether the file does not name its columns."""
-        return self.names == _numbered(len(self.names))
+        return self.header == "no"
+
+    def summary(
+        self,
+        *uses: ColumnUse,
+        left_out: Mapping[str, str] | None = None,
+        rows: int | None = None,
+        unit: str = "rows",
+    ) -> DataSummary:
+        """The summary of the table.
+
+        Args:
+            uses: The use of each column that is read.
+            left_out: The reason for each column that is not; "not used" by default.
+            rows, unit: The number and name of the examples; by default the rows of the table.
+        """
+        used = {name for use in uses for name in use.columns}
+        reasons = {name: "not used" for name in self.schema if name not in used}
+        return DataSummary(
+            len(self) if rows is None else rows,
+            unit,
+            self.header,
+            list(uses),
+            reasons | dict(left_out or {}),
+            list(self.notes),
+        )
 
     def where(self, row: int) -> str:
         """The file and line of a row, for messages."""
@@ -364,11 +399,11 @@ def _read_separated(
     every = rows()
     first = next(every)
     second = next(every, first)
-    names = _numbered(len(first[1]))
     begun = [first] if second is first else [first, second]
     if is_header(first[1], second[1]):
-        names, begun = _header_names(first[1], path), begun[1:]
-    return _text_table(path, names, chain(begun, every))
+        names = _header_names(first[1], path)
+        return _text_table(path, names, chain(begun[1:], every), header="yes")
+    return _text_table(path, _numbered(len(first[1])), chain(begun, every), header="no")
 
 
 def _literal_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
@@ -398,7 +433,13 @@ def _quoted_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
         ) from error
 
 
-def _text_table(path: Path, names: list[str], rows: Iterable[tuple[int, list[str]]]) -> Table:
+def _text_table(
+    path: Path,
+    names: list[str],
+    rows: Iterable[tuple[int, list[str]]],
+    *,
+    header: Literal["yes", "no", "none"] = "none",
+) -> Table:
     """A table of text rows with their line numbers."""
     import polars
 
@@ -417,7 +458,7 @@ def _text_table(path: Path, names: list[str], rows: Iterable[tuple[int, list[str
         lines.extend(starts)
         yield polars.DataFrame(dict(zip(names, zip(*begun))) if begun else None, schema=schema)
 
-    return Table(path, frames(), lines)
+    return Table(path, frames(), lines, header=header)
 
 
 def names_columns(first: list[str], second: list[str]) -> bool:

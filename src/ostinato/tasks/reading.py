@@ -95,7 +95,13 @@ def _labelled_rows(
         "x": found.texts if found.texts is not None else found.numbers,
         "label": found.labels,
     }
-    return Examples(columns, source=str(data), about=found.columns, dtype=found.dtype)
+    return Examples(
+        columns,
+        source=str(data),
+        about=found.columns,
+        dtype=found.dtype,
+        summary=found.summary,
+    )
 
 
 def _tagged_sentences(

@@ -68,6 +68,7 @@ def untrained(saved: Saved, directory: Path) -> "Task":
 
     task = task_class(saved.config.task)()
     task.options, task.metadata = saved.options, saved.metadata
+    task.summary = saved.config.summary
     if saved.config.vocabulary_size or os.path.lexists(directory / VOCABULARY):
         task.vocabulary = task.vocabulary_from_json(
             read_json(directory / VOCABULARY), path=directory / VOCABULARY

@@ -9,6 +9,7 @@ from typing import Annotated
 
 from ..data.files import LOCK, UNFINISHED, listing, read_json
 from ..data.records import Count, Range, read_record
+from ..data.summary import DataSummary
 from ..errors import InputError, near, shown
 from ..options import TOKEN_KINDS, Options
 from .metadata import METADATA, Metadata
@@ -57,6 +58,7 @@ class Config:
         digest: The digest of the training data.
         found: The names of the options that were chosen from the data.
         threads: Number of CPU threads of the run.
+        summary: What the reader understood of the training data; None for rows in memory.
         result: The result of the run, once it has ended.
     """
 
@@ -72,6 +74,7 @@ class Config:
     digest: str | None = None
     found: tuple[str, ...] | list[str] = ()
     threads: Annotated[int, Range(1, THREADS)] | None = None
+    summary: DataSummary | None = None
     result: Result | None = None
 
 

@@ -19,6 +19,7 @@ from ..data.disk import select
 from ..data.examples import Examples
 from ..data.files import locked, make_directory, specs_of, write_json, write_tensors
 from ..data.records import to_json
+from ..data.summary import DataSummary
 from ..data.values import scaling
 from ..data.vocabulary import Vocabulary
 from ..errors import InputError
@@ -131,6 +132,7 @@ class Task:
         metadata: The task's `Metadata`: labels, columns, scales.
         vocabulary: The vocabulary, if the task has one.
         model: The model, after `fit` or `load`.
+        summary: What the reader understood of the training data; `prepare` may add to it.
         result: The result of the training.
     """
 
@@ -161,6 +163,7 @@ class Task:
         self.metadata: Metadata | None = None
         self.vocabulary: Vocabulary | None = None
         self.model: nn.Module | None = None
+        self.summary: DataSummary | None = None
         self.result: Result | None = None
 
     # ------------------------------------------------------------ interface of a task
@@ -497,6 +500,7 @@ class Task:
     ) -> Config:
         """The configuration of a new run, after its options are chosen from the data."""
         self.model, self.options = None, replace(self.options, **dict.fromkeys(self._found))
+        self.summary = every.summary
         found = self.prepare(learned, every)
         if not (self.options.epochs or self.options.steps or self.options.seconds):
             found["epochs"] = self.epochs(len(learned))
@@ -610,6 +614,7 @@ class Task:
                 # the best weights so far
                 read_weights(out / WEIGHTS, wanted)
         self.options, self.metadata, self.vocabulary = task.options, task.metadata, task.vocabulary
+        self.summary = config.summary
         return config
 
     # ------------------------------------------------------------ use
@@ -660,6 +665,7 @@ class Task:
             options=self.options.to_json(),
             metadata=to_json(self.metadata),
             vocabulary_size=len(self.vocabulary or ()),
+            summary=self.summary,
         )
 
     def _write_words(self, out: Path):
