@@ -249,18 +249,19 @@ def train(
     return one
 
 
-def show_summary(write, summary, before=None) -> None:
+def show_summary(write, summary, before=None, *, width: int = 10) -> None:
     """Print what was understood of the data, a line for each thing.
 
     Args:
         write: Prints a line.
         summary: The summary; None to print nothing.
         before: A summary that was printed already; only what was added is printed.
+        width: Width of the names.
     """
     known = {*before.lines()} if before else ()
     for name, text in summary.lines() if summary else ():
         if (name, text) not in known:
-            write(f"{name:10} {text}")
+            write(f"{name:{width}} {text}")
 
 
 def _settings(console, task, printed):
@@ -519,7 +520,7 @@ def info(
         typer.echo(f"{'tokens':24} {config.vocabulary_size:,} ({kind})")
     if scaled := scaling(getattr(saved.metadata, "dtype", None)):
         typer.echo(f"{'input':24} {scaled}")
-    show_summary(typer.echo, config.summary)
+    show_summary(typer.echo, config.summary, width=24)
     if result := config.result:
         typer.echo(
             f"trained on {result.rows:,} {listing.unit} in {result.steps} steps and "
