@@ -196,11 +196,11 @@ def test_a_series_is_continued_with_its_dates_for_as_many_steps_as_are_wanted(
             and (wanted is None or [line[0] for line in lines] == wanted)
         )
         assert [float(line[1]) for line in lines] == pytest.approx(
-            [answer["value"] for answer in task.predict(steps=steps)], rel=1e-4
+            [answer["value"] for answer in task.predict_dicts(steps=steps)], rel=1e-4
         )
         assert at_terminal(*words, *more)[1] == printed
     code, printed, _ = ostinato(*words, "--json", "--steps", "1")
-    assert code == 0 and json.loads(printed) == task.predict(steps=1)[0]
+    assert code == 0 and json.loads(printed) == task.predict_dicts(steps=1)[0]
 
 
 def test_a_file_and_lines_are_continued_for_as_many_steps_as_are_wanted(models, ostinato):

@@ -30,13 +30,32 @@ from .language import sum_units as sum  # noqa: A004
 if TYPE_CHECKING:
     from .nn.recurrent import Recurrent
     from .nn.torch_layers import GRU, LSTM, RNN
+    from .tasks import (
+        Captioner,
+        Classifier,
+        Forecaster,
+        FrameTagger,
+        Generator,
+        Tagger,
+        Transcriber,
+        Translator,
+        load,
+    )
 
 __version__ = "0.1.0"
 __all__ = [
+    "Captioner",
+    "Classifier",
+    "Forecaster",
+    "FrameTagger",
     "GRU",
+    "Generator",
     "LSTM",
     "RNN",
     "Recurrent",
+    "Tagger",
+    "Transcriber",
+    "Translator",
     "cell",
     "clip",
     "concat",
@@ -44,6 +63,7 @@ __all__ = [
     "floor",
     "hard_sigmoid",
     "input",
+    "load",
     "log",
     "maximum",
     "mean",
@@ -60,21 +80,26 @@ __all__ = [
     "where",
 ]
 
-# Layers are imported at their first use: importing torch takes a second or more, and most commands
-# of the command line do not need it.
-_LAYERS = {
-    "GRU": "torch_layers",
-    "LSTM": "torch_layers",
-    "RNN": "torch_layers",
-    "Recurrent": "recurrent",
-}
+# Layers and tasks are imported at their first use: importing torch takes a second or more, and most
+# commands of the command line do not need it.
+_LAYERS = dict.fromkeys(("GRU", "LSTM", "RNN"), ".nn.torch_layers") | {"Recurrent": ".nn.recurrent"}
+_TASKS = (
+    "Captioner",
+    "Classifier",
+    "Forecaster",
+    "FrameTagger",
+    "Generator",
+    "Tagger",
+    "Transcriber",
+    "Translator",
+    "load",
+)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAYERS:
-        globals()[name] = value = getattr(
-            importlib.import_module(f".nn.{_LAYERS[name]}", __name__), name
-        )
+    if name in _LAYERS or name in _TASKS:
+        module = importlib.import_module(_LAYERS.get(name, ".tasks"), __name__)
+        globals()[name] = value = getattr(module, name)
         return value
     if not name.startswith("_") and importlib.util.find_spec(f"{__name__}.{name}"):
         return importlib.import_module(f".{name}", __name__)

@@ -72,7 +72,7 @@ def probabilities(task, x) -> np.ndarray:
     return np.array(
         [
             [answer["probabilities"][name] for name in ("dark", "light")]
-            for answer in task.predict(x)
+            for answer in task.predict_dicts(x)
         ]
     )
 
@@ -110,7 +110,7 @@ def test_a_model_of_bytes_answers_the_same_for_every_way_in_or_says_what_to_give
             match=r"the numbers are \w+, and the model was trained on uint8 \(0 to 255, divided by "
             r"255\); give uint8",
         ):
-            task.predict(given)
+            task.predict_dicts(given)
     else:
         assert np.array_equal(probabilities(task, given), wanted)
 
@@ -136,7 +136,7 @@ def test_a_model_of_other_numbers_reads_all_of_them_as_they_are_and_refuses_byte
         r"numbers, which are not scaled; give numbers in the units of the training data, for "
         r"example x.astype",
     ):
-        task.predict(DRAWN)
+        task.predict_dicts(DRAWN)
 
 
 def test_files_tables_and_lines_follow_the_same_rule(of_bytes, tmp_path, ostinato):
@@ -151,17 +151,18 @@ def test_files_tables_and_lines_follow_the_same_rule(of_bytes, tmp_path, ostinat
     with pytest.raises(
         InputError, match="part.npz: the numbers are float32, and the model was trained on uint8"
     ):
-        task.predict(tmp_path / "part.npz")
+        task.predict_dicts(tmp_path / "part.npz")
     line = " ".join(map(str, DRAWN[0].reshape(-1)))
     assert np.array_equal(probabilities(task, task.line(line)), wanted[:1])
     with pytest.raises(InputError, match="the numbers are float64"):
-        task.predict(task.line(line.replace(" ", ".5 ", 1)))
+        task.predict_dicts(task.line(line.replace(" ", ".5 ", 1)))
     code, printed, _ = ostinato(
         "predict", task_directory(of_bytes, tmp_path), "--json", given=line + "\n"
     )
     assert (
         code == 0
-        and json.loads(printed)["probabilities"] == task.predict(DRAWN[:1])[0]["probabilities"]
+        and json.loads(printed)["probabilities"]
+        == task.predict_dicts(DRAWN[:1])[0]["probabilities"]
     )
 
 
@@ -189,7 +190,7 @@ def test_a_table_is_read_by_a_model_of_bytes_by_its_values(tmp_path):
             match=f"sequence 1 has {bad}, and the model was trained on uint8; give whole numbers "
             "from 0 to 255",
         ):
-            task.predict(table)
+            task.predict_dicts(table)
 
 
 def test_the_rule_is_stored_printed_and_told(of_bytes, file, ostinato, tmp_path):
@@ -229,7 +230,7 @@ def test_a_model_that_does_not_store_the_rule_refuses_bytes_alone(of_bytes):
         InputError,
         match="trained on data of unknown dtype, by an earlier version of ostinato; train it again",
     ):
-        task.predict(DRAWN)
+        task.predict_dicts(DRAWN)
 
 
 def test_rows_of_bytes_and_of_other_numbers_are_not_mixed():
@@ -266,7 +267,7 @@ def test_clips_follow_the_rule(name, tmp_path):
     given = EVERY[name](DRAWN)
     if name in AS_NUMBERS:
         with pytest.raises(InputError, match="and the model was trained on uint8"):
-            task.predict(given)
+            task.predict_dicts(given)
         with pytest.raises(InputError, match="the numbers are uint8, which is divided by 255"):
             FrameTagger(**SMALL).fit((given, FRAMES), threads=1).predict(tmp_path / "clips.npz")
     else:
@@ -285,7 +286,7 @@ def test_transcribe_follows_the_rule(tmp_path):
         Transcriber(**options).fit(data, threads=1)
         for data in (tmp_path / "clips.npz", (DRAWN, words))
     ]
-    one, other = (task.predict(DRAWN[:3]) for task in tasks)
+    one, other = (task.predict_dicts(DRAWN[:3]) for task in tasks)
     assert one == other and tasks[0].metadata.dtype == "uint8" and "divided" in tasks[0].scaling()
     with pytest.raises(InputError, match="and the model was trained on uint8"):
         tasks[0].predict(DRAWN[:3] / 255)

@@ -64,21 +64,21 @@ def test_what_is_in_a_picture_is_said(trained):
 
 
 def test_a_caption_looks_at_64_places(trained):
-    (answer,) = trained[2].predict(PICTURES[0][:1])
+    (answer,) = trained[2].predict_dicts(PICTURES[0][:1])
     assert np.shape(answer["attention"]) == (len(answer["tokens"]), 64)
 
 
 def test_a_directory_gives_the_same_answers_for_files_and_folders(trained, tmp_path):
     file, out, task = trained
-    assert load(out).predict(PICTURES[0][:3]) == task.predict(PICTURES[0][:3])
+    assert load(out).predict_dicts(PICTURES[0][:3]) == task.predict_dicts(PICTURES[0][:3])
     for k in range(2):
         Image.fromarray(PICTURES[0][k]).save(tmp_path / f"{k}.png")
-    texts = [answer["text"] for answer in task.predict(PICTURES[0][:2])]
-    answers = task.predict(tmp_path)
+    texts = [answer["text"] for answer in task.predict_dicts(PICTURES[0][:2])]
+    answers = task.predict_dicts(tmp_path)
     assert [answer["text"] for answer in answers] == texts and [
         answer["name"] for answer in answers
     ] == ["0.png", "1.png"]
-    assert task.predict(task.line(f"{tmp_path / '1.png'}\n"))[0]["text"] == texts[1]
+    assert task.predict_dicts(task.line(f"{tmp_path / '1.png'}\n"))[0]["text"] == texts[1]
 
 
 def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path):

@@ -88,11 +88,14 @@ def test_the_report_says_which_weights_were_kept_the_later_of_equals(tmp_path, m
 def test_words_that_decide_are_learned(trained):
     file, _, task = trained
     assert task.evaluate(file)["accuracy"] == 1.0
-    assert [answer["label"] for answer in task.predict(["it is good", "나쁘다"])] == ["+", "-"]
+    assert [answer["label"] for answer in task.predict_dicts(["it is good", "나쁘다"])] == [
+        "+",
+        "-",
+    ]
 
 
 def test_probabilities_are_in_order_and_add_up(trained):
-    (answer,) = trained[2].predict(["it is poor"])
+    (answer,) = trained[2].predict_dicts(["it is poor"])
     assert answer["label"] == next(iter(answer["probabilities"])) == "-"
     assert sum(answer["probabilities"].values()) == pytest.approx(1, abs=1e-5)
     assert [*answer["probabilities"].values()] == sorted(
@@ -110,7 +113,7 @@ def test_which_way_a_curve_turns_is_learned_from_numbers():
     labels = ["up", "down"] * 32
     task = Classifier(**SMALL, bidirectional=False).fit((rows, labels), threads=1)
     assert task.evaluate((rows, labels))["accuracy"] > 0.95
-    assert task.predict([np.linspace(0, 1, 6)])[0]["label"] == "up"
+    assert task.predict_dicts([np.linspace(0, 1, 6)])[0]["label"] == "up"
 
 
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm_projected", "min_gru"])
@@ -118,7 +121,7 @@ def test_any_cell_can_be_taken(cell):
     task = Classifier(**SMALL | {"cell": cell, "epochs": 2, "layers": 2}).fit(
         (TEXTS, LABELS), threads=1
     )
-    assert len(task.predict(["good"])) == 1
+    assert len(task.predict_dicts(["good"])) == 1
 
 
 @pytest.mark.parametrize("tokens", ["word", "character", "byte-pair"])
@@ -179,7 +182,7 @@ def test_a_model_from_before_words_were_spelled_is_read(trained, tmp_path):
     ):
         del config["options"][name]
     (tmp_path / "m" / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    assert load(tmp_path / "m").predict(TEXTS) == task.predict(TEXTS)
+    assert load(tmp_path / "m").predict_dicts(TEXTS) == task.predict_dicts(TEXTS)
 
 
 @pytest.mark.parametrize("tokens", ["word", "character"])
@@ -194,13 +197,13 @@ def test_a_file_read_in_tiny_chunks_gives_the_same_model(trained, monkeypatch, t
 
 
 def test_an_empty_text_has_an_answer(trained):
-    assert trained[2].predict([""])[0]["label"] in "+-"
+    assert trained[2].predict_dicts([""])[0]["label"] in "+-"
 
 
 def test_an_answer_does_not_depend_on_the_rows_next_to_it(trained):
     alone, together = (
-        trained[2].predict(["it is good"])[0],
-        trained[2].predict(["it is good", "a b c d e f g h " * 5, ""])[0],
+        trained[2].predict_dicts(["it is good"])[0],
+        trained[2].predict_dicts(["it is good", "a b c d e f g h " * 5, ""])[0],
     )
     assert alone["probabilities"]["+"] == pytest.approx(together["probabilities"]["+"], abs=1e-5)
 
@@ -212,7 +215,10 @@ def test_class_weights_have_rare_labels_found():
         for on in (False, True)
     )
     found = [
-        sum(a["probabilities"]["-"] for a in task.predict(["it is bad", "나쁘다", "it is poor"]))
+        sum(
+            a["probabilities"]["-"]
+            for a in task.predict_dicts(["it is bad", "나쁘다", "it is poor"])
+        )
         for task in (plain, weighted)
     ]
     assert found[1] > found[0]
@@ -225,7 +231,7 @@ def test_torchs_layers_start_from_the_same_weights():
         ).fit((TEXTS, LABELS), threads=1)
         for engine in (None, "torch")
     )
-    for one, other in zip(ours.predict(TEXTS), theirs.predict(TEXTS)):
+    for one, other in zip(ours.predict_dicts(TEXTS), theirs.predict_dicts(TEXTS)):
         assert one["probabilities"]["+"] == pytest.approx(other["probabilities"]["+"], abs=1e-3)
 
 
@@ -238,7 +244,9 @@ def test_an_ensemble_answers_with_the_mean_of_its_models_probabilities(tmp_path)
         each = torch.stack([member(*inputs) for member in task.members])
         loss, count = task.loss((*inputs, labels))
     assert len({tuple(scores.flatten().tolist()) for scores in each}) == 3
-    given = [[answer["probabilities"][label] for label in "+-"] for answer in task.predict(TEXTS)]
+    given = [
+        [answer["probabilities"][label] for label in "+-"] for answer in task.predict_dicts(TEXTS)
+    ]
     np.testing.assert_allclose(given, each.double().softmax(2).mean(0), atol=2e-6)
     # a model learns to be right by itself, not to make up for what the others say
     one_by_one = [
@@ -246,14 +254,14 @@ def test_an_ensemble_answers_with_the_mean_of_its_models_probabilities(tmp_path)
         for scores in each
     ]
     torch.testing.assert_close((loss, count), (torch.stack(one_by_one).mean(), len(labels)))
-    assert load(tmp_path / "m").predict(TEXTS) == task.predict(TEXTS)
+    assert load(tmp_path / "m").predict_dicts(TEXTS) == task.predict_dicts(TEXTS)
 
 
 def test_an_ensemble_is_told_by_its_first_model(tmp_path):
     task = Classifier(**SMALL | {"epochs": 2, "ensemble": 2}).fit((TEXTS, LABELS), threads=1)
     inside, (first, _) = task.inside(["it is good"]), task.members
     *inputs, _ = task.collate(task.encode(task.read(["it is good"], labelled=False)))
-    label = task.metadata.labels.index(task.predict(["it is good"])[0]["label"])
+    label = task.metadata.labels.index(task.predict_dicts(["it is good"])[0]["label"])
     assert inside.layer is first.recurrent and inside.explained.endswith("by the first of 2 models")
     assert inside.output_of(inside.x[0]).item() == pytest.approx(
         first(*inputs)[0, label].item(), abs=1e-6
@@ -263,8 +271,8 @@ def test_an_ensemble_is_told_by_its_first_model(tmp_path):
 def test_an_ensemble_reads_a_row_the_same_next_to_longer_ones():
     task = Classifier(**SMALL | {"epochs": 2, "ensemble": 2}).fit((TEXTS, LABELS), threads=1)
     alone, together = (
-        task.predict(["it is good"])[0],
-        task.predict(["it is good", "a b c d e f g h " * 5, ""])[0],
+        task.predict_dicts(["it is good"])[0],
+        task.predict_dicts(["it is good", "a b c d e f g h " * 5, ""])[0],
     )
     assert alone["probabilities"]["+"] == pytest.approx(together["probabilities"]["+"], abs=1e-5)
 
@@ -302,9 +310,9 @@ def test_a_directory_gives_the_same_answers(trained, tmp_path):
     ]
     page = (out / "report.html").read_text(encoding="utf-8")
     assert "always " in page and "Longest" in page and "Rarest label: " in page
-    assert load(out).predict(TEXTS) == task.predict(TEXTS)
+    assert load(out).predict_dicts(TEXTS) == task.predict_dicts(TEXTS)
     task.save(tmp_path / "again")
-    assert load(tmp_path / "again").predict(TEXTS) == task.predict(TEXTS)
+    assert load(tmp_path / "again").predict_dicts(TEXTS) == task.predict_dicts(TEXTS)
 
 
 def test_the_configuration_says_everything_and_reproduces_the_run(trained, ostinato):
@@ -391,16 +399,16 @@ def test_files_to_answer_need_no_labels_and_no_names(write, tmp_path):
     task = Classifier(**SMALL | {"epochs": 1}, text="tweet", label="mood").fit(
         write("a.tsv", "tweet\tmood\n" + rows), threads=1
     )
-    wanted = task.predict(["good", "10"])
+    wanted = task.predict_dicts(["good", "10"])
     for content in (
         "tweet\tmood\ngood\t\n10\t\n",
         "tweet\ngood\n10\n",
         "good\n10\n",
         "n\ttweet\n1\tgood\n2\t10\n",
     ):
-        assert task.predict(write("b.tsv", content)) == wanted
+        assert task.predict_dicts(write("b.tsv", content)) == wanted
     with pytest.raises(InputError, match="has no column 'tweet'; it has 'n', 'body'"):
-        task.predict(write("b.tsv", "n\tbody\n1\tgood\n"))
+        task.predict_dicts(write("b.tsv", "n\tbody\n1\tgood\n"))
     with pytest.raises(InputError, match="has no column 'mood'"):
         task.evaluate(write("b.tsv", "tweet\ngood\n"))
 
@@ -411,14 +419,14 @@ def test_rows_of_numbers_to_answer_need_no_labels(write, tmp_path):
     task = Classifier(**SMALL | {"epochs": 1}).fit(
         write("a.csv", "".join(f"{k % 2},{line}\n" for k, line in enumerate(lines))), threads=1
     )
-    wanted = task.predict([np.array(row) for row in rows])
+    wanted = task.predict_dicts([np.array(row) for row in rows])
     assert (
-        task.predict(write("b.csv", "\n".join(lines)))
-        == task.predict(write("c.csv", "".join(f"1,{line}\n" for line in lines)))
+        task.predict_dicts(write("b.csv", "\n".join(lines)))
+        == task.predict_dicts(write("c.csv", "".join(f"1,{line}\n" for line in lines)))
         == wanted
     )
     np.savez(tmp_path / "d.npz", x=np.array(rows), y=["?"] * 11)
-    assert task.predict(tmp_path / "d.npz") == wanted
+    assert task.predict_dicts(tmp_path / "d.npz") == wanted
 
 
 def test_examples_are_split_the_same_way_by_the_same_seed():
@@ -464,7 +472,7 @@ def test_the_command_line_trains_answers_and_tells(ostinato, tmp_path):
     assert code == 0 and len(out.splitlines()) == 3 and set(out.split()) <= {"+", "-"}
     code, out, _ = ostinato("predict", "m", file, "--json")
     assert code == 0 and [json.loads(line)["label"] for line in out.splitlines()] == [
-        a["label"] for a in load("m").predict(TEXTS)
+        a["label"] for a in load("m").predict_dicts(TEXTS)
     ]
     code, out, _ = ostinato("info", "m")
     assert code == 0 and "classify" in out and "--hidden" in out and "accuracy" in out
@@ -535,12 +543,12 @@ def test_rows_in_memory_that_cannot_be_used_are_one_error(data, message):
 def test_labels_are_of_any_kind_and_rows_of_numbers_can_be_empty():
     numbers, signs = torch.from_numpy(NUMBERS), torch.tensor([int(sign) for sign in SIGNS])
     task = Classifier(**SMALL | {"epochs": 1}).fit(([*numbers, []], [*signs, 0]), threads=1)
-    assert task.metadata.labels == ["0", "1"] and task.predict(task.line(""))[0]["label"] in (
+    assert task.metadata.labels == ["0", "1"] and task.predict_dicts(task.line(""))[0]["label"] in (
         "0",
         "1",
     )
     with pytest.raises(InputError, match="row 1 has nan or infinity in step 2"):
-        task.predict(task.line("1 nan 2"))
+        task.predict_dicts(task.line("1 nan 2"))
 
 
 def test_a_model_of_a_table_of_numbers_reads_its_columns_by_their_names(tmp_path):
@@ -560,22 +568,22 @@ def test_a_model_of_a_table_of_numbers_reads_its_columns_by_their_names(tmp_path
 
     whole = write("whole.csv", "sign", "a", "b", "c")
     task = Classifier(**SMALL | {"epochs": 2}, label="sign").fit(whole, threads=1)
-    wanted = task.predict(whole)
+    wanted = task.predict_dicts(whole)
     assert (
         wanted
-        == task.predict(NUMBERS.astype(np.float32))
-        == task.predict(write("other.csv", "c", "d", "b", "a"))
+        == task.predict_dicts(NUMBERS.astype(np.float32))
+        == task.predict_dicts(write("other.csv", "c", "d", "b", "a"))
     )
     assert task.evaluate(write("labelled.csv", "c", "sign", "a", "b")) == task.evaluate(whole)
     with pytest.raises(InputError, match="fewer.csv' has no column 'b'; it has 'a', 'c'"):
-        task.predict(write("fewer.csv", "a", "c"))
+        task.predict_dicts(write("fewer.csv", "a", "c"))
     # without names: as many numbers as were learned from are without a label
     task = Classifier(**SMALL | {"epochs": 2}).fit(
         write("headless.csv", "sign", "a", "b", "c", head=False), threads=1
     )
     assert (
-        task.predict(write("unlabelled.csv", "a", "b", "c", head=False))
-        == task.predict(tmp_path / "headless.csv")
+        task.predict_dicts(write("unlabelled.csv", "a", "b", "c", head=False))
+        == task.predict_dicts(tmp_path / "headless.csv")
         == wanted
     )
 
@@ -596,7 +604,7 @@ def test_an_unknown_option_is_refused():
 
 def test_what_is_not_trained_cannot_be_used(tmp_path):
     for use in (
-        lambda: Classifier().predict(["a"]),
+        lambda: Classifier().predict_dicts(["a"]),
         lambda: Classifier().evaluate((["a"], ["b"])),
         lambda: Classifier().save(tmp_path / "m"),
     ):
@@ -608,7 +616,7 @@ def test_what_is_not_trained_cannot_be_used(tmp_path):
 
 def test_numbers_given_to_a_model_of_texts_are_refused(trained):
     with pytest.raises(InputError, match="the model reads texts, and the data has numbers"):
-        trained[2].predict([np.zeros(3)])
+        trained[2].predict_dicts([np.zeros(3)])
 
 
 def test_steps_of_another_size_are_refused():
@@ -618,7 +626,7 @@ def test_steps_of_another_size_are_refused():
     with pytest.raises(
         InputError, match="row 1 has 3 numbers per step, and the model was trained on 2"
     ):
-        task.predict([np.zeros((4, 3))])
+        task.predict_dicts([np.zeros((4, 3))])
     with pytest.raises(InputError, match="'1 two' is not a row of numbers"):
         task.line("1 two")
     with pytest.raises(InputError, match="3 numbers do not divide into steps of 2"):

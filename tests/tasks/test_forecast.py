@@ -80,7 +80,7 @@ def test_waves_are_continued_from_a_file(trained, tmp_path):
 
 
 def test_dates_go_on_and_every_value_is_in_its_intervals(trained):
-    answers = trained[2].predict(trained[0])
+    answers = trained[2].predict_dicts(trained[0])
     assert [answer["time"] for answer in answers] == months(4, LENGTH) and answers[0][
         "column"
     ] == "판매"
@@ -99,21 +99,21 @@ def test_dates_go_on_and_every_value_is_in_its_intervals(trained):
 
 def test_the_steps_asked_for_are_forecast_and_without_data_the_training_series_goes_on(trained):
     task = trained[2]
-    assert len(task.predict(trained[0], steps=30)) == 30 and task.predict() == task.predict(
-        trained[0]
-    )
-    assert task.predict(steps=np.int64(9)) == task.predict(steps=9)
-    assert task.predict(steps=9)[:4] != [] and [a["value"] for a in task.predict(steps=9)[:4]] == [
-        a["value"] for a in task.predict()
-    ]
+    assert len(
+        task.predict_dicts(trained[0], steps=30)
+    ) == 30 and task.predict_dicts() == task.predict_dicts(trained[0])
+    assert task.predict_dicts(steps=np.int64(9)) == task.predict_dicts(steps=9)
+    assert task.predict_dicts(steps=9)[:4] != [] and [
+        a["value"] for a in task.predict_dicts(steps=9)[:4]
+    ] == [a["value"] for a in task.predict_dicts()]
 
 
 def test_data_that_follows_on_is_read_with_its_past_and_other_data_with_its_own(trained):
     task = trained[2]
     need = task.metadata.window + task.metadata.reach
-    later = task.predict({"달": months(2, LENGTH), "판매": waves(2, LENGTH)})
+    later = task.predict_dicts({"달": months(2, LENGTH), "판매": waves(2, LENGTH)})
     assert [a["time"] for a in later] == months(4, LENGTH + 2)
-    assert later == task.predict({"달": months(LENGTH + 2), "판매": waves(LENGTH + 2)})
+    assert later == task.predict_dicts({"달": months(LENGTH + 2), "판매": waves(LENGTH + 2)})
     # of a series of other years only what has a window before it is measured
     apart = {"달": months(need + 5, 600), "판매": waves(need + 5, 600)}
     assert len(task._one_ahead(task.read(apart))["wanted"]) == 5
@@ -130,7 +130,7 @@ def test_data_that_follows_on_is_read_with_its_past_and_other_data_with_its_own(
 def test_several_columns_are_forecast_together():
     both = np.stack([waves(), 100 - 2 * waves()], 1)
     task = Forecaster(**SMALL).fit(both, threads=1)
-    answers = task.predict(both, steps=2)
+    answers = task.predict_dicts(both, steps=2)
     assert [(a["time"], a["column"]) for a in answers] == [
         ("+1", "0"),
         ("+1", "1"),
@@ -151,7 +151,7 @@ def test_columns_are_chosen_by_their_names(tmp_path):
         encoding="utf-8",
     )
     task = Forecaster(**SMALL | {"steps": 2}, columns="b").fit(file, threads=1)
-    assert task.metadata.names == ["b"] and task.predict(file)[0]["value"] < 0
+    assert task.metadata.names == ["b"] and task.predict_dicts(file)[0]["value"] < 0
 
 
 def test_what_grows_by_a_part_of_itself_is_learned_as_logarithms_of_changes():
@@ -160,7 +160,7 @@ def test_what_grows_by_a_part_of_itself_is_learned_as_logarithms_of_changes():
     assert (
         task.options.power == 0
         and task.options.difference
-        and all(a["low_95"] > 0 for a in task.predict(grown))
+        and all(a["low_95"] > 0 for a in task.predict_dicts(grown))
     )
     assert Forecaster(**SMALL | {"steps": 1}, power=1.0).fit(grown, threads=1).options.power == 1
 
@@ -172,7 +172,7 @@ def test_counts_are_learned_as_roots_and_never_forecast_below_0():
         .astype(float)
     )
     task = Forecaster(**SMALL | {"steps": 20}).fit(counts, threads=1)
-    answers = task.predict(counts, steps=50)
+    answers = task.predict_dicts(counts, steps=50)
     assert (
         task.options.power == 0.5
         and min(a["low_95"] for a in answers) == 0
@@ -237,8 +237,8 @@ def test_another_unit_and_another_level_give_the_same_forecast(scale, level):
     )
     assert other.options == task.options and task.options.season == 12
     for name in ("value", "low", "high_95"):
-        assert [(a[name] - level) / scale for a in other.predict()] == pytest.approx(
-            [a[name] for a in task.predict()], rel=1e-4
+        assert [(a[name] - level) / scale for a in other.predict_dicts()] == pytest.approx(
+            [a[name] for a in task.predict_dicts()], rel=1e-4
         )
 
 
@@ -271,7 +271,7 @@ def test_the_layers_read_how_far_off_the_value_a_season_before_the_next_is_howev
 )
 def test_any_layer_can_be_taken(options):
     task = Forecaster(**SMALL | {"steps": 2} | options).fit(waves(), threads=1)
-    assert len(task.predict()) == 4
+    assert len(task.predict_dicts()) == 4
 
 
 def test_days_have_places_in_the_week_and_hours_in_the_day(tmp_path):
@@ -286,7 +286,7 @@ def test_days_have_places_in_the_week_and_hours_in_the_day(tmp_path):
     assert (
         task.metadata.calendar == ["week"]
         and task.options.season == 7
-        and task.predict()[0]["time"] == "2023-05-01"
+        and task.predict_dicts()[0]["time"] == "2023-05-01"
     )
     assert task.result.metrics["mase"] < 0.3
 
@@ -298,11 +298,11 @@ def test_moments_are_read_from_parquet_and_numpy(tmp_path, unit):
         tmp_path / "a.parquet"
     )
     task = Forecaster(**SMALL | {"steps": 2}).fit(tmp_path / "a.parquet", threads=1)
-    assert task.predict()[0]["time"] == "2024-01-07 16:30:00.000000"
+    assert task.predict_dicts()[0]["time"] == "2024-01-07 16:30:00.000000"
     task = Forecaster(**SMALL | {"steps": 2}).fit(
         {"at": hours.astype(f"datetime64[{unit}]"), "x": waves()}, threads=1
     )
-    assert task.metadata.clock.seconds == 3600 and task.predict()[0]["time"].startswith(
+    assert task.metadata.clock.seconds == 3600 and task.predict_dicts()[0]["time"].startswith(
         "2024-01-07T16:30:00"
     )
 
@@ -315,7 +315,7 @@ def test_without_regular_dates_steps_have_numbers(times):
     assert (
         task.metadata.clock is None
         and task.metadata.calendar == []
-        and [a["time"] for a in task.predict()] == ["+1", "+2", "+3", "+4"]
+        and [a["time"] for a in task.predict_dicts()] == ["+1", "+2", "+3", "+4"]
     )
 
 
@@ -324,11 +324,11 @@ def test_without_regular_dates_steps_have_numbers(times):
 
 def test_a_directory_gives_the_same_answers(trained, tmp_path):
     file, out, task = trained
-    assert load(out).predict(file) == task.predict(file) and load(out).evaluate(
+    assert load(out).predict_dicts(file) == task.predict_dicts(file) and load(out).evaluate(
         file
     ) == task.evaluate(file)
     task.save(tmp_path / "again")
-    assert load(tmp_path / "again").predict(file) == task.predict(file)
+    assert load(tmp_path / "again").predict_dicts(file) == task.predict_dicts(file)
     assert "80 % interval" in (out / "report.html").read_text(encoding="utf-8")
 
 
@@ -342,7 +342,7 @@ def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path, 
     again = Forecaster(**SMALL).fit(file, out=tmp_path / "m", resume=True, threads=1)
     assert (
         without_time(again.result) == without_time(whole.result)
-        and again.predict() == whole.predict()
+        and again.predict_dicts() == whole.predict_dicts()
     )
 
 
@@ -359,7 +359,7 @@ def test_a_series_read_in_small_parts_gives_the_same_model(trained, monkeypatch)
     assert (
         without_time(parts.result) == without_time(whole.result)
         and parts.metadata == whole.metadata
-        and parts.predict(file) == whole.predict(file)
+        and parts.predict_dicts(file) == whole.predict_dicts(file)
     )
 
 
@@ -416,7 +416,7 @@ def test_the_command_line_trains_evaluates_and_answers(trained, ostinato, tmp_pa
     "times", [months(LENGTH)[::-1], [*months(3, LENGTH), *months(LENGTH - 3, LENGTH + 2)]]
 )
 def test_dates_out_of_order_are_refused_after_training_too(trained, times):
-    for use in (trained[2].predict, trained[2].evaluate):
+    for use in (trained[2].predict_dicts, trained[2].evaluate):
         with pytest.raises(
             InputError,
             match="not later than the one before it, .*; sort the rows by time, with one row per "
@@ -432,7 +432,7 @@ def test_dates_end_with_the_year_9999():
         InputError,
         match=f"{9999 - 1899 - LENGTH + 1} steps after {1899 + LENGTH} is after the year 9999",
     ):
-        task.predict(steps=10_000)
+        task.predict_dicts(steps=10_000)
 
 
 @pytest.mark.parametrize(
@@ -561,7 +561,7 @@ def test_a_file_with_a_column_that_cannot_be_read_is_refused(tmp_path, text, opt
 
 def test_data_that_a_model_cannot_go_on_from_is_refused(trained):
     task = trained[2]
-    for use in (task.predict, task.evaluate):
+    for use in (task.predict_dicts, task.evaluate):
         with pytest.raises(
             InputError, match=r"do not continue the training series, which ended at 2013-04"
         ):
@@ -569,22 +569,22 @@ def test_data_that_a_model_cannot_go_on_from_is_refused(trained):
     with pytest.raises(
         InputError, match=r"'May 2013' is not in the training date format; write it as '2024-12'"
     ):
-        task.predict({"달": ["May 2013"], "판매": [1.0]})
+        task.predict_dicts({"달": ["May 2013"], "판매": [1.0]})
     with pytest.raises(
         InputError, match="the given series has 2 columns, and the model was trained on 1: 판매"
     ):
-        task.predict(np.ones((9, 2)))
+        task.predict_dicts(np.ones((9, 2)))
     for steps in (0, -1, True, 2.5, "3", 10_001):
         with pytest.raises(
             InputError, match=f"steps {steps!r}: write a whole number from 1 to 10000"
         ):
-            task.predict(steps=steps)
+            task.predict_dicts(steps=steps)
     with pytest.raises(
         InputError, match="0 numbers do not divide into steps of 1; write complete steps"
     ):
         task.line("")
     with pytest.raises(InputError, match="Forecaster: the task has no model yet"):
-        Forecaster().predict(waves())
+        Forecaster().predict_dicts(waves())
 
 
 def test_a_model_whose_layers_read_other_numbers_is_refused(tmp_path):

@@ -87,7 +87,7 @@ def trained(tmp_path_factory):
 def test_a_label_follows_from_the_frames_around():
     task = FrameTagger(**SMALL).fit((CLIPS, LABELS), threads=1)
     assert task.evaluate(clips(10, seed=5))["accuracy"] > 0.9
-    (answer,) = task.predict(
+    (answer,) = task.predict_dicts(
         [np.array([[0, 1000]] * 3 + [[5, 1000]] * 2 + [[0, 1000]] * 4, np.float32)]
     )
     assert task.shown(answer) == "low×3 high×2 rest×4"
@@ -121,7 +121,8 @@ def test_a_number_that_never_changes_does_no_harm():
 
 def test_an_empty_clip_has_no_labels(trained):
     assert [
-        answer["labels"] for answer in trained[2].predict([np.zeros((0, 2)), np.zeros((2, 2)), []])
+        answer["labels"]
+        for answer in trained[2].predict_dicts([np.zeros((0, 2)), np.zeros((2, 2)), []])
     ][::2] == [[], []]
     assert trained[2].shown({"labels": []}) == ""
     FrameTagger(**SMALL | {"epochs": 1, "batch": 1}).fit(
@@ -159,7 +160,7 @@ def test_any_cell_can_be_taken(cell):
     task = FrameTagger(**SMALL | {"cell": cell, "epochs": 1, "layers": 2}).fit(
         (CLIPS, LABELS), threads=1
     )
-    assert len(task.predict(CLIPS[:1])[0]["labels"]) == len(CLIPS[0])
+    assert len(task.predict_dicts(CLIPS[:1])[0]["labels"]) == len(CLIPS[0])
 
 
 def test_torchs_layers_learn_the_same():
@@ -181,13 +182,13 @@ def test_the_clips_of_a_part_are_taken(trained):
         and task.metadata.labels == sorted(SLOTS)
     )
     assert task.evaluate(f"{file}:test") == task.result.metrics
-    assert [answer["clip"] for answer in task.predict(f"{file}:test")] == [
+    assert [answer["clip"] for answer in task.predict_dicts(f"{file}:test")] == [
         "clip16",
         "clip17",
         "clip18",
         "clip19",
     ]
-    assert len(task.predict(file)) == 20
+    assert len(task.predict_dicts(file)) == 20
 
 
 def test_another_array_of_labels_can_be_chosen(trained):
@@ -200,15 +201,15 @@ def test_another_array_of_labels_can_be_chosen(trained):
 def test_a_directory_gives_the_same_answers(trained, tmp_path):
     file, out, task = trained
     assert "report.html" in {path.name for path in out.iterdir()}
-    assert load(out).predict(file) == task.predict(file)
+    assert load(out).predict_dicts(file) == task.predict_dicts(file)
     task.save(tmp_path / "again")
-    assert load(tmp_path / "again").predict(CLIPS) == task.predict(CLIPS)
+    assert load(tmp_path / "again").predict_dicts(CLIPS) == task.predict_dicts(CLIPS)
 
 
 @pytest.mark.parametrize("step", [1, 5, 50])
 def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path, step):
     file, _, whole = trained
-    data = {"data": f"{file}:train", "test": f"{file}:test", "out": tmp_path / "m", "threads": 1}
+    data = {"X": f"{file}:train", "test": f"{file}:test", "out": tmp_path / "m", "threads": 1}
     with pytest.raises(breaking.error):
         FrameTagger(**SMALL).fit(**data, checkpoint_seconds=0.0, watcher=breaking(step))
     again = FrameTagger(**SMALL).fit(**data, resume=True)
@@ -229,11 +230,11 @@ def test_a_folder_of_pictures_and_a_video_are_labelled(tmp_path):
     task = FrameTagger(**SMALL).fit(
         (x, [["어둡다" if b == 0 else "밝다" for b in row] for row in bright]), threads=1
     )
-    (answer,) = task.predict(folder)
+    (answer,) = task.predict_dicts(folder)
     assert answer == {"labels": ["어둡다", "밝다", "어둡다", "어둡다"], "clip": "그림"}
     assert task.shown(answer) == "어둡다×1 밝다×1 어둡다×2"
-    assert len(task.predict(tmp_path / "film.gif")[0]["labels"]) in (3, 4)
-    assert task.predict(task.line(f"{folder}\n")) == [answer]
+    assert len(task.predict_dicts(tmp_path / "film.gif")[0]["labels"]) in (3, 4)
+    assert task.predict_dicts(task.line(f"{folder}\n")) == [answer]
 
 
 def test_the_command_line_trains_labels_and_tells(ostinato, tmp_path):
@@ -353,7 +354,9 @@ def test_frames_without_labels_are_refused_where_they_are_wanted(trained, tmp_pa
         r"frames\)",
     ):
         trained[2].evaluate(tmp_path / "bare.npz")
-    assert [answer["labels"][0] for answer in trained[2].predict(tmp_path / "bare.npz")][0] in SLOTS
+    assert [answer["labels"][0] for answer in trained[2].predict_dicts(tmp_path / "bare.npz")][
+        0
+    ] in SLOTS
 
 
 def test_frames_of_another_size_are_refused(trained):
@@ -361,11 +364,11 @@ def test_frames_of_another_size_are_refused(trained):
         InputError,
         match="the given clips: clip 2 has 3 numbers per frame, and the model was trained on 2",
     ):
-        trained[2].predict([np.zeros((4, 2)), np.zeros((4, 3))])
+        trained[2].predict_dicts([np.zeros((4, 2)), np.zeros((4, 3))])
 
 
 def test_labels_unseen_in_training_count_as_wrong_and_are_counted(trained):
-    wanted = trained[2].predict(CLIPS[:1])[0]["labels"]
+    wanted = trained[2].predict_dicts(CLIPS[:1])[0]["labels"]
     found = trained[2].evaluate((CLIPS[:1], [["?"] + wanted[1:]]))
     assert found["accuracy"] == pytest.approx(1 - 1 / len(wanted)) and found["labels_unseen"] == 1
 

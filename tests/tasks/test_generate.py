@@ -383,12 +383,12 @@ def test_a_search_finds_likelier_text_than_is_drawn(trained):
 
 def test_an_answer_is_what_follows_the_prompt(trained, tmp_path):
     task = load(trained[0])
-    answers = task.predict(["가락", "An "])
+    answers = task.predict_dicts(["가락", "An "])
     assert [answer["text"] for answer in answers] == [
         "".join(task.write(prompt, length=200)) for prompt in ("가락", "An ")
     ]
     (tmp_path / "prompts.txt").write_text("가락\nAn \n", encoding="utf-8")
-    assert task.predict(tmp_path / "prompts.txt") == answers and "\n" not in task.shown(
+    assert task.predict_dicts(tmp_path / "prompts.txt") == answers and "\n" not in task.shown(
         {"text": "a\nb"}
     )
     # a line is what a line's end ends, and nothing else does

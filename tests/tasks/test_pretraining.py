@@ -226,7 +226,7 @@ def test_any_reader_of_texts_learns_so(plain, tmp_path, options):
     )
     history = json.loads(pretraining_history(tmp_path / "m"))
     assert history[-1]["nats_per_token"] < history[0]["nats_per_token"]
-    assert load(tmp_path / "m").predict(TEXTS) == task.predict(TEXTS)
+    assert load(tmp_path / "m").predict_dicts(TEXTS) == task.predict_dicts(TEXTS)
 
 
 def pretraining_history(out):
@@ -356,7 +356,7 @@ def test_two_processes_end_as_one_with_the_same_batches(plain, write, tmp_path):
         assert done.returncode == 0, done.stderr
         assert done.stdout.count("rows, ") == 1
     one, two = (load(tmp_path / name) for name in "12")
-    for a, b in zip(one.predict(TEXTS), two.predict(TEXTS)):
+    for a, b in zip(one.predict_dicts(TEXTS), two.predict_dicts(TEXTS)):
         assert a["probabilities"]["+"] == pytest.approx(b["probabilities"]["+"], abs=2e-4)
 
 

@@ -62,14 +62,14 @@ def test_a_model_that_writes_nothing_is_measured_told_and_used(
         (None, None) if wanted == "all empty" else (1.0, 0.0)
     )
     assert (tmp_path / "m" / "report.html").stat().st_size > 1000 and len(task.result.history) == 4
-    answers = load(tmp_path / "m").predict(x[:4])
+    answers = load(tmp_path / "m").predict_dicts(x[:4])
     assert [answer["text"] for answer in answers] == [""] * 4 and all(
         answer["tokens"] == answer["attention"] == [] for answer in answers
     )
     assert [task.shown(answer) for answer in answers] == [""] * 4 and json.loads(
         json.dumps(answers)
     ) == answers
-    assert task.predict(x[:0]) == []
+    assert task.predict_dicts(x[:0]) == []
 
 
 @pytest.mark.parametrize("name", ["translate", "caption", "transcribe"])

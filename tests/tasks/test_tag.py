@@ -77,7 +77,7 @@ def trained(tmp_path_factory):
 def test_a_tag_follows_from_the_words_around(trained):
     file, _, task = trained
     assert task.evaluate(file) == {"accuracy": 1.0, "unseen_accuracy": None}
-    assert task.predict(["they can open", ["the", "can"]]) == [
+    assert task.predict_dicts(["they can open", ["the", "can"]]) == [
         {"words": ["they", "can", "open"], "tags": ["P", "A", "V"]},
         {"words": ["the", "can"], "tags": ["D", "N"]},
     ]
@@ -134,7 +134,7 @@ def test_korean_is_read_in_the_letters_of_its_syllables(words, characters, lette
 
 def test_a_decomposed_word_is_the_composed_one(trained):
     decomposed = ["나는 빠르게"]
-    assert trained[2].predict(decomposed)[0] == trained[2].predict(["나는 빠르게"])[0]
+    assert trained[2].predict_dicts(decomposed)[0] == trained[2].predict_dicts(["나는 빠르게"])[0]
 
 
 def test_spans_are_measured_where_tags_mark_them():
@@ -147,9 +147,9 @@ def test_spans_are_measured_where_tags_mark_them():
 
 
 def test_an_empty_sentence_has_no_tags(trained):
-    assert trained[2].predict([""]) == [{"words": [], "tags": []}]
-    assert trained[2].predict(["", "they can", ""])[1]["tags"] == ["P", "A"]
-    assert trained[2].predict([]) == []
+    assert trained[2].predict_dicts([""]) == [{"words": [], "tags": []}]
+    assert trained[2].predict_dicts(["", "they can", ""])[1]["tags"] == ["P", "A"]
+    assert trained[2].predict_dicts([]) == []
     Tagger(**SMALL | {"epochs": 1, "batch": 1}).fit(
         (WORDS[:5] + [[]] * 3, TAGS[:5] + [[]] * 3), threads=1
     )
@@ -202,7 +202,7 @@ def test_padding_changes_no_gradient(trained):
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm_projected", "min_gru"])
 def test_any_cell_can_be_taken(cell):
     task = Tagger(**SMALL | {"cell": cell, "epochs": 1, "layers": 2}).fit((WORDS, TAGS), threads=1)
-    assert len(task.predict(["the can"])[0]["tags"]) == 2
+    assert len(task.predict_dicts(["the can"])[0]["tags"]) == 2
 
 
 def test_torchs_layers_learn_the_same():
@@ -220,9 +220,9 @@ def test_torchs_layers_learn_the_same():
 def test_a_directory_gives_the_same_answers(trained, tmp_path):
     _, out, task = trained
     assert "report.html" in {path.name for path in out.iterdir()}
-    assert load(out).predict(WORDS) == task.predict(WORDS)
+    assert load(out).predict_dicts(WORDS) == task.predict_dicts(WORDS)
     task.save(tmp_path / "again")
-    assert load(tmp_path / "again").predict(["나는 크게 badly"]) == task.predict(
+    assert load(tmp_path / "again").predict_dicts(["나는 크게 badly"]) == task.predict_dicts(
         ["나는 크게 badly"]
     )
 
@@ -243,9 +243,9 @@ def test_a_file_read_in_tiny_chunks_gives_the_same_model(trained, monkeypatch):
     monkeypatch.setattr("ostinato.data.text.CHUNK", 50)
     monkeypatch.setattr("ostinato.data.disk.ROWS_AT_ONCE", 3)
     chunked = Tagger(**SMALL).fit(file, threads=1)
-    assert without_time(chunked.result) == without_time(whole.result) and chunked.predict(
+    assert without_time(chunked.result) == without_time(whole.result) and chunked.predict_dicts(
         file
-    ) == whole.predict(WORDS)
+    ) == whole.predict_dicts(WORDS)
 
 
 def test_conllu_is_read_and_its_other_tags_can_be_chosen(tmp_path):
@@ -258,23 +258,23 @@ def test_conllu_is_read_and_its_other_tags_can_be_chosen(tmp_path):
     )
     assert upos.metadata.tags == sorted("ADNPRV") and xpos.metadata.tags == sorted("adnprv")
     assert upos.metadata.columns == {"word": "form", "tag": "upos"}
-    assert [answer["words"] for answer in xpos.predict(file)] == WORDS
+    assert [answer["words"] for answer in xpos.predict_dicts(file)] == WORDS
 
 
 def test_files_without_tags_are_tagged(trained, tmp_path):
     (tmp_path / "words.tsv").write_text("they\ncan\n\nthe\ncan\n", encoding="utf-8")
     (tmp_path / "lines.txt").write_text("they can\n\nthe can\n", encoding="utf-8")
-    assert [answer["words"] for answer in trained[2].predict(tmp_path / "words.tsv")] == [
+    assert [answer["words"] for answer in trained[2].predict_dicts(tmp_path / "words.tsv")] == [
         ["they", "can"],
         ["the", "can"],
     ]
-    assert [answer["words"] for answer in trained[2].predict(tmp_path / "lines.txt")] == [
+    assert [answer["words"] for answer in trained[2].predict_dicts(tmp_path / "lines.txt")] == [
         ["they", "can"],
         [],
         ["the", "can"],
     ]
     chosen = Tagger(**SMALL | {"epochs": 1, "column": "1"}).fit(trained[0], threads=1)
-    assert len(chosen.predict(tmp_path / "words.tsv")) == 2
+    assert len(chosen.predict_dicts(tmp_path / "words.tsv")) == 2
 
 
 def test_the_command_line_trains_tags_and_tells(ostinato, tmp_path):

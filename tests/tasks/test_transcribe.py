@@ -99,13 +99,13 @@ def test_sentences_can_be_an_array_of_text(tmp_path):
 
 def test_a_directory_gives_the_same_answers(trained):
     file, out, task = trained
-    assert load(out).predict(f"{file}:test") == task.predict(f"{file}:test")
-    assert np.shape(task.predict(X[:1])[0]["attention"])[1] == 12
+    assert load(out).predict_dicts(f"{file}:test") == task.predict_dicts(f"{file}:test")
+    assert np.shape(task.predict_dicts(X[:1])[0]["attention"])[1] == 12
 
 
 def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path):
     file, _, whole = trained
-    data = {"data": f"{file}:train", "test": f"{file}:test", "out": tmp_path / "m", "threads": 1}
+    data = {"X": f"{file}:train", "test": f"{file}:test", "out": tmp_path / "m", "threads": 1}
     with pytest.raises(breaking.error):
         Transcriber(**SMALL).fit(**data, checkpoint_seconds=0.0, watcher=breaking(30))
     again = Transcriber(**SMALL).fit(**data, resume=True)
@@ -130,7 +130,7 @@ def test_the_command_line_writes_what_is_said(trained, ostinato):
     file, out, task = trained
     code, printed, err = ostinato("predict", out, f"{file}:test")
     assert code == 0 and printed.splitlines() == [
-        answer["text"] for answer in task.predict(f"{file}:test")
+        answer["text"] for answer in task.predict_dicts(f"{file}:test")
     ], err
     assert json.loads(ostinato("evaluate", out, f"{file}:test", "--json")[1]) == task.result.metrics
 

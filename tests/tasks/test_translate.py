@@ -67,11 +67,11 @@ def test_a_sentence_is_written_that_stands_the_other_way_round(attention):
     task = Translator(**SMALL | {"attention": attention}).fit(PAIRS, threads=1)
     measured = task.evaluate(pairs(40, seed=5))
     assert measured["bleu"] > 90 and measured["exact_match"] > 0.8 and list(measured)[0] == "bleu"
-    assert task.predict(["1 2 3"])[0]["text"] == "셋 둘 하나"
+    assert task.predict_dicts(["1 2 3"])[0]["text"] == "셋 둘 하나"
 
 
 def test_attention_looks_at_the_word_that_is_written(trained):
-    (answer,) = trained[3].predict(["1 4 2 3"])
+    (answer,) = trained[3].predict_dicts(["1 4 2 3"])
     weights = torch.tensor(answer["attention"])
     assert answer["tokens"] == ["셋", "둘", "넷", "하나"] and weights.shape == (4, 4)
     assert weights.sum(1).tolist() == pytest.approx([1] * 4, abs=0.01)
@@ -79,13 +79,13 @@ def test_attention_looks_at_the_word_that_is_written(trained):
 
 def test_what_is_written_does_not_depend_on_the_rows_next_to_it(trained):
     task = trained[3]
-    (alone,) = task.predict(["2 1"])
-    together = task.predict(["1 2 3 4 1", "2 1", ""])[1]
+    (alone,) = task.predict_dicts(["2 1"])
+    together = task.predict_dicts(["1 2 3 4 1", "2 1", ""])[1]
     assert together["text"] == alone["text"] and together["attention"] == alone["attention"]
 
 
 def test_an_empty_sentence_is_answered(trained):
-    assert isinstance(trained[3].predict([""])[0]["text"], str)
+    assert isinstance(trained[3].predict_dicts([""])[0]["text"], str)
 
 
 def test_torchs_layers_learn_the_same():
@@ -111,7 +111,7 @@ def test_scheduled_sampling_and_other_cells_and_layers_can_be_taken():
             "vocabulary_size": 300,
         }
     )
-    assert isinstance(task.fit(PAIRS, threads=1).predict(["1"])[0]["text"], str)
+    assert isinstance(task.fit(PAIRS, threads=1).predict_dicts(["1"])[0]["text"], str)
 
 
 # ---------------------------------------------------------------- files and runs
@@ -119,16 +119,16 @@ def test_scheduled_sampling_and_other_cells_and_layers_can_be_taken():
 
 def test_a_directory_gives_the_same_answers(trained, tmp_path):
     _, test, out, task = trained
-    assert load(out).predict(["1 2", "4 3 2"]) == task.predict(["1 2", "4 3 2"])
+    assert load(out).predict_dicts(["1 2", "4 3 2"]) == task.predict_dicts(["1 2", "4 3 2"])
     assert load(out).evaluate(test) == task.result.metrics
     task.save(tmp_path / "again")
-    assert load(tmp_path / "again").predict(["3"]) == task.predict(["3"])
+    assert load(tmp_path / "again").predict_dicts(["3"]) == task.predict_dicts(["3"])
 
 
 @pytest.mark.parametrize("step", [1, 40])
 def test_a_run_broken_off_ends_as_one_that_was_not(trained, breaking, tmp_path, step):
     file, test, _, whole = trained
-    data = {"data": file, "test": test, "out": tmp_path / "m", "threads": 1}
+    data = {"X": file, "test": test, "out": tmp_path / "m", "threads": 1}
     with pytest.raises(breaking.error):
         Translator(**SMALL).fit(**data, checkpoint_seconds=0.0, watcher=breaking(step))
     assert without_time(Translator(**SMALL).fit(**data, resume=True).result) == without_time(
@@ -214,6 +214,6 @@ def test_an_empty_input_cannot_be_looked_into(trained):
 
 
 def test_what_is_not_utf8_cannot_be_translated(trained):
-    for use in (trained[3].inside, trained[3].predict):
+    for use in (trained[3].inside, trained[3].predict_dicts):
         with pytest.raises(InputError, match=r"'a \\udcff': the text is not valid UTF-8"):
             use(["a \udcff"])

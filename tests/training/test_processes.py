@@ -64,7 +64,8 @@ def test_two_processes_end_as_one_with_the_same_batches(tmp_path):
     one, two = (load(tmp_path / name) for name in "12")
     assert one.result.steps == two.result.steps == 42
     for a, b in zip(
-        one.predict([row["text"] for row in rows]), two.predict([row["text"] for row in rows])
+        one.predict_dicts([row["text"] for row in rows]),
+        two.predict_dicts([row["text"] for row in rows]),
     ):
         assert a["probabilities"]["+"] == pytest.approx(b["probabilities"]["+"], abs=2e-4)
 

@@ -371,7 +371,7 @@ def predict(
             f"--steps {steps}: {str(directory)!r} is a model of `ostinato train {task.name}`, "
             "which does not forecast; leave --steps out"
         )
-    answer = partial(task.predict, **({} if steps is None else {"steps": steps}))
+    answer = partial(task.predict_dicts, **({} if steps is None else {"steps": steps}))
     keyboard = sys.stdin.isatty()
     if of_file:
         found = answer(examples)

@@ -21,6 +21,7 @@ class Examples:
         about: The column names that the reader found.
         dtype: The dtype of the numbers, as in `ostinato.data.values`; None without numbers.
         summary: What the reader understood of the data; None for rows in memory.
+        label_kind: The kind of labels in memory, `ostinato.data.values.label_kind`.
 
     Example:
         >>> rows = Examples({"text": ["a", "b"], "label": ["x", "y"]}, source="here")
@@ -36,9 +37,10 @@ class Examples:
         about: dict | None = None,
         dtype: str | None = None,
         summary: DataSummary | None = None,
+        label_kind: str | None = None,
     ):
         self.columns, self.source, self.about, self.dtype = columns, source, about or {}, dtype
-        self.summary = summary
+        self.summary, self.label_kind = summary, label_kind
 
     def __len__(self):
         return len(next(column for column in self.columns.values() if column is not None))
@@ -59,6 +61,7 @@ class Examples:
             about=self.about,
             dtype=self.dtype,
             summary=self.summary,
+            label_kind=self.label_kind,
         )
 
     def split(self, part: float, seed: int) -> tuple["Examples", "Examples"]:

@@ -163,6 +163,37 @@ def label_of(given, what: str) -> str:
     return text
 
 
+def label_kind(labels: Iterable) -> str:
+    """The kind of labels in memory: "bool", "int", "float", or "text" for any others.
+
+    Example:
+        >>> label_kind([0, 1]), label_kind(np.array([True, False])), label_kind([0, "1"])
+        ('int', 'bool', 'text')
+    """
+    kinds = {np.asarray(label).dtype.kind for label in labels}
+    return {"b": "bool", "i": "int", "u": "int", "iu": "int", "f": "float"}.get(
+        "".join(sorted(kinds)), "text"
+    )
+
+
+def labels_as_given(labels: Sequence[str], kind: str) -> np.ndarray:
+    """Labels as text, converted back to what they were in memory.
+
+    Args:
+        labels: The results of `label_of`.
+        kind: The result of `label_kind`.
+
+    Example:
+        >>> labels_as_given(["10", "2"], "int"), labels_as_given(["True", "False"], "bool")
+        (array([10,  2]), array([ True, False]))
+    """
+    if kind == "bool":
+        return np.array([label.lower() in ("true", "1") for label in labels], bool)
+    if kind == "text":
+        return np.array(labels, np.str_)
+    return np.array([float(label) for label in labels], np.int64 if kind == "int" else np.float64)
+
+
 def scaling(dtype: str | None) -> str:
     """Description of the scaling of the training data for the command line; "" without numbers."""
     return (

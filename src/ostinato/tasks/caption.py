@@ -41,7 +41,7 @@ class Captioner(SentenceTask):
         >>> model = Captioner(hidden=8, embedding=8, epochs=40, batch=8, learning_rate=0.02,
         ...     dropout=0.0, patience=0)
         >>> model = model.fit(([low, high] * 16, ["a red square below", "a red square above"] * 16))
-        >>> model.predict([high])[0]["text"]
+        >>> model.predict([high])[0]
         'a red square above'
     """
 

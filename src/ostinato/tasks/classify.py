@@ -15,7 +15,14 @@ from ..data.batching import mean_and_scale, padded, within
 from ..data.disk import Concatenation, StoredRows, chunked
 from ..data.examples import Examples, pair_of
 from ..data.text import compose, given_text
-from ..data.values import as_trained, dtype_of, label_of, sequence_of
+from ..data.values import (
+    as_trained,
+    dtype_of,
+    label_kind,
+    label_of,
+    labels_as_given,
+    sequence_of,
+)
 from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Vocabulary, sample_texts
 from ..errors import InputError
 from ..nn.embedding import embeddings
@@ -127,9 +134,11 @@ class Classifier(Task):
     Example:
         >>> from ostinato.tasks import Classifier
         >>> texts, labels = ["good", "fine", "bad", "poor"] * 8, ["+", "+", "-", "-"] * 8
-        >>> model = Classifier(hidden=8, embedding=8, epochs=40, patience=0).fit((texts, labels))
-        >>> model.predict(["good"])[0]["label"]
-        '+'
+        >>> model = Classifier(hidden=8, embedding=8, epochs=40, patience=0).fit(texts, labels)
+        >>> model.predict(["good", "poor"]).tolist()
+        ['+', '-']
+        >>> model.classes_.tolist(), model.predict_proba(["good"]).shape
+        (['+', '-'], (1, 2))
     """
 
     name, Options, goal, higher_is_better = "classify", ClassifyOptions, "accuracy", True
@@ -156,7 +165,9 @@ class Classifier(Task):
             (row.shape[1] for row in x if len(row) and not isinstance(row, str)), 1
         )
         x = [row if len(row) or isinstance(row, str) else row.reshape(0, units) for row in x]
+        kind = None
         if labels is not None:
+            kind = label_kind(labels)
             labels = [
                 label_of(label, f"the label of row {number}")
                 for number, label in enumerate(labels, 1)
@@ -165,7 +176,9 @@ class Classifier(Task):
                 raise InputError(
                     f"{len(x)} rows and {len(labels)} labels; give a label for each row"
                 )
-        return Examples({"x": x, "label": labels}, source="the given rows", dtype=dtype)
+        return Examples(
+            {"x": x, "label": labels}, source="the given rows", dtype=dtype, label_kind=kind
+        )
 
     @property
     def is_text(self) -> bool:
@@ -211,7 +224,12 @@ class Classifier(Task):
         first = learned["x"][0]
         text = isinstance(first, str)
         self.metadata = ClassifyMetadata(
-            labels, [counts[label] for label in labels], every.about, None, dtype=every.dtype
+            labels,
+            [counts[label] for label in labels],
+            every.about,
+            None,
+            dtype=every.dtype,
+            label_kind=every.label_kind or "text",
         )
         if not text:
             if self.options.unlabelled is not None:
@@ -432,21 +450,66 @@ class Classifier(Task):
         return Scores.of(self, self.encode(examples)).result()
 
     @torch.no_grad()
-    def answers(self, examples):
+    def probabilities(self, examples: Examples) -> np.ndarray:
+        """The probability of each label for each row: (N, C) float64, in the order of the
+        metadata's labels.
+        """
         self.model.eval()
-        found = []
-        for batch in batches(self, self.encode(examples)):
-            for row in torch.softmax(self.scores(batch).double(), 1).cpu():
-                order = torch.argsort(row, descending=True, stable=True).tolist()
-                found.append(
-                    {
-                        "label": self.metadata.labels[order[0]],
-                        "probabilities": {
-                            self.metadata.labels[k]: round(float(row[k]), 6) for k in order
-                        },
-                    }
-                )
-        return found
+        rows = [
+            torch.softmax(self.scores(batch).double(), 1).cpu().numpy()
+            for batch in batches(self, self.encode(examples))
+        ]
+        return np.concatenate(rows) if rows else np.zeros((0, len(self.metadata.labels)))
+
+    def answers(self, examples):
+        names = self.metadata.labels
+        return [
+            {
+                "label": names[order[0]],
+                "probabilities": {names[k]: round(float(row[k]), 6) for k in order},
+            }
+            for row in self.probabilities(examples)
+            for order in [np.argsort(-row, kind="stable")]
+        ]
+
+    # ------------------------------------------------------------ scikit-learn interface
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels in ascending order, with the dtype of those given to `fit`; text if they were
+        read from a file.
+        """
+        self._require_model()
+        return np.sort(labels_as_given(self.metadata.labels, self.metadata.label_kind))
+
+    def values(self, answers):
+        return labels_as_given(
+            [answer["label"] for answer in answers], self.metadata.label_kind
+        ).astype(self.classes_.dtype)
+
+    def predict(self, X) -> np.ndarray:
+        """Predict the label of each row.
+
+        Args:
+            X: A path, or texts or sequences of numbers in memory.
+
+        Returns:
+            (N,) labels, with the dtype of those given to `fit`.
+        """
+        return self.values(self.predict_dicts(X))
+
+    def predict_proba(self, X) -> np.ndarray:
+        """Predict the probability of each label.
+
+        Args:
+            X: As for `predict`.
+
+        Returns:
+            (N, C) float64 in the order of `classes_`; each row adds up to 1.
+        """
+        self._require_model()
+        order = np.argsort(labels_as_given(self.metadata.labels, self.metadata.label_kind))
+        return self.probabilities(self.read(X, labelled=False))[:, order]
 
     def inside(self, data):
         examples = self.read(data, labelled=False)

@@ -72,7 +72,9 @@ class Forecaster(Task):
         >>> from ostinato.tasks import Forecaster
         >>> waves = 10 + np.sin(np.arange(200) * 2 * np.pi / 8)
         >>> model = Forecaster(hidden=8, steps=60).fit(waves)
-        >>> [step["time"] for step in model.predict(waves, steps=3)]
+        >>> model.predict(steps=3).shape
+        (3,)
+        >>> [step["time"] for step in model.predict_dicts(waves, steps=3)]
         ['+1', '+2', '+3']
     """
 
@@ -525,11 +527,28 @@ class Forecaster(Task):
         )
         return point, np.minimum(low, point), np.maximum(high, point)
 
-    def predict(self, data=None, steps: int | None = None) -> list[dict]:
+    def values(self, answers):
+        columns = len(self.metadata.names)
+        values = np.array([answer["value"] for answer in answers])
+        return values.reshape(-1, columns) if columns > 1 else values
+
+    def predict(self, X=None, steps: int | None = None) -> np.ndarray:
         """Forecast the values after a series.
 
         Args:
-            data: As for `read`; None for the training series, continued from its end. If the series
+            X, steps: As for `predict_dicts`.
+
+        Returns:
+            The values: (steps,), or (steps, F) for several columns. `predict_dicts` returns their
+            times and intervals too.
+        """
+        return self.values(self.predict_dicts(X, steps))
+
+    def predict_dicts(self, X=None, steps: int | None = None) -> list[dict]:
+        """Forecast the values after a series, with their times and intervals.
+
+        Args:
+            X: As for `read`; None for the training series, continued from its end. If the series
                 is shorter than a window and follows the training series, the missing steps are
                 taken from its end.
             steps: Number of steps, up to `MAX_HORIZON`; None for the option `horizon`.
@@ -546,14 +565,14 @@ class Forecaster(Task):
             or not 1 <= steps <= MAX_HORIZON
         ):
             raise InputError(f"steps {steps!r}: write a whole number from 1 to {MAX_HORIZON}")
-        if data is None:
+        if X is None:
             past = self.metadata.past
             data = Examples(
                 {"values": [np.array(row) for row in past.values], "time": past.time},
                 source="the training series",
             )
         else:
-            data = self.read(data, labelled=False)
+            data = self.read(X, labelled=False)
         return self._answers(data, steps)
 
     def answers(self, examples):

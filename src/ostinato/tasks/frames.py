@@ -63,8 +63,8 @@ class FrameTagger(Task):
         >>> labels = [["off", "off", "on", "on"], ["on", "on", "off", "off"]] * 8
         >>> model = FrameTagger(hidden=8, epochs=20, patience=0, learning_rate=0.02).fit((clips,
         ...     labels))
-        >>> model.shown(model.predict([[[1.], [0.], [0.]]])[0])
-        'on×1 off×2'
+        >>> model.predict([[[1.], [0.], [0.]]])
+        [['on', 'off', 'off']]
     """
 
     name, Options, goal, higher_is_better = "frames", FrameOptions, "accuracy", True

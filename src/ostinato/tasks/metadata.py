@@ -106,6 +106,7 @@ class ClassifyMetadata(Metadata):
         letters: The characters that represent words, in the order of their numbers; None if words
             are not represented by characters.
         unlabelled: The unlabelled texts, if there were any.
+        label_kind: The kind of the labels given to `fit`: text, int, float or bool.
     """
 
     labels: Labels
@@ -117,6 +118,7 @@ class ClassifyMetadata(Metadata):
     dtype: str | None = None
     letters: Letters | None = None
     unlabelled: Unlabelled | None = None
+    label_kind: Literal["text", "int", "float", "bool"] = "text"
 
     def __post_init__(self):
         check_sizes(len(self.labels), counts=self.counts)

@@ -101,9 +101,9 @@ class Tagger(Task):
         >>> sentences, tags = [["the", "dog"], ["a", "cat"], ["dogs", "bark"]] * 8, [["D", "N"],
         ...     ["D", "N"], ["N", "V"]] * 8
         >>> model = Tagger(hidden=8, embedding=8, epochs=20, patience=0,
-        ...     learning_rate=0.02).fit((sentences, tags))
+        ...     learning_rate=0.02).fit(sentences, tags)
         >>> model.predict(["the cat"])
-        [{'words': ['the', 'cat'], 'tags': ['D', 'N']}]
+        [['D', 'N']]
     """
 
     name, Options, goal, higher_is_better = "tag", TagOptions, "accuracy", True
@@ -141,6 +141,9 @@ class Tagger(Task):
 
     def line(self, text):
         return [text]
+
+    def values(self, answers):
+        return [answer["tags"] for answer in answers]
 
     def shown(self, answer):
         return " ".join(f"{word}/{tag}" for word, tag in zip(answer["words"], answer["tags"]))

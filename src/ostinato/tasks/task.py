@@ -247,6 +247,10 @@ class Task:
         """
         raise NotImplementedError
 
+    def values(self, answers: list[dict]) -> Sequence:
+        """The result of `predict` from that of `predict_dicts`."""
+        return [next(iter(answer.values())) for answer in answers]
+
     def line(self, text: str):
         """The data for `read` from a line of standard input."""
         return [text]
@@ -332,7 +336,8 @@ class Task:
 
     def fit(
         self,
-        data,
+        X,
+        y=None,
         *,
         examples: Examples | None = None,
         test=None,
@@ -349,11 +354,13 @@ class Task:
         """Train a model.
 
         Args:
-            data: A path, or rows in memory; see `read`.
-            examples: The result of `read(data)`, if it has been read already.
-            test: Data to evaluate the trained model on; by default the held-out part of `data`
-                (option `held_out`), which is also used for early stopping and to select the best
-                weights.
+            X: A path, or inputs in memory as described in the task's class.
+            y: The labels (or targets) of the inputs; None if X is a path, a series or a text, or a
+                pair of inputs and labels.
+            examples: The result of `read(X)`, if it has been read already.
+            test: Data to evaluate the trained model on, a path or a pair; by default the held-out
+                part of the data (option `held_out`), which is also used for early stopping and to
+                select the best weights.
             out: A new or empty directory for the model; or, to resume, the directory of the run.
                 Without it the run leaves no files.
             resume: Resume the run in `out`, if there is one.
@@ -382,6 +389,7 @@ class Task:
             "watcher": watcher,
             "on_start": on_start,
         }
+        data = given_pair(X, y)
         if out is None:
             if resume:
                 raise InputError(
@@ -619,26 +627,49 @@ class Task:
 
     # ------------------------------------------------------------ use
 
-    def evaluate(self, data) -> dict[str, float | None]:
+    def evaluate(self, X, y=None) -> dict[str, float | None]:
         """Compute the metrics of the task on labelled data.
 
         Args:
-            data: As for `read`.
+            X, y: As for `fit`.
 
         Raises:
             InputError: The data is invalid, or the task has no model yet.
         """
         self._require_model()
-        return self.compute_metrics(self.read(data))
+        return self.compute_metrics(self.read(given_pair(X, y)))
 
-    def predict(self, data) -> list[dict]:
+    def score(self, X, y=None) -> float:
+        """The first metric of `evaluate`, negated if lower is better.
+
+        Args:
+            X, y: As for `fit`.
+        """
+        value = next(iter(self.evaluate(X, y).values()))
+        return value if self.higher_is_better else -value
+
+    def predict(self, X) -> Sequence:
         """Predict for each row.
 
         Args:
-            data: As for `read`, without labels.
+            X: A path, or inputs in memory, without labels.
+
+        Returns:
+            A prediction for each row. `predict_dicts` returns all details.
+        """
+        return self.values(self.predict_dicts(X))
+
+    def predict_dicts(self, X) -> list[dict]:
+        """Predict for each row, with all details.
+
+        Args:
+            X: As for `predict`.
+
+        Returns:
+            A dict for each row, as `ostinato predict --json` prints it.
         """
         self._require_model()
-        return self.answers(self.read(data, labelled=False))
+        return self.answers(self.read(X, labelled=False))
 
     def save(self, directory: Path) -> None:
         """Write the model to a new or empty directory; `load` reads it.
@@ -678,6 +709,11 @@ class Task:
                 f"{type(self).__name__}: the task has no model yet; call fit first, or "
                 "ostinato.tasks.load(directory)"
             )
+
+
+def given_pair(X, y):
+    """Inputs and labels as `Task.read` takes them: a pair, or X alone without labels."""
+    return X if y is None else (X, y)
 
 
 def cores() -> int:

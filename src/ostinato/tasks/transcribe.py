@@ -38,7 +38,7 @@ class Transcriber(SentenceTask):
         ...     hidden=8, layers=1, embedding=8, tokens="word", epochs=40,
         ...     learning_rate=0.02, dropout=0.0, patience=0,
         ... )
-        >>> model.fit((clips, words)).predict([[[1.0], [0.0], [0.0]]])[0]["text"]
+        >>> model.fit((clips, words)).predict([[[1.0], [0.0], [0.0]]])[0]
         'yes no'
     """
 

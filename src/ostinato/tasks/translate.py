@@ -31,7 +31,7 @@ class Translator(SentenceTask):
         >>> model = Translator(
         ...     hidden=16, embedding=16, tokens="word", epochs=30, learning_rate=0.02, patience=0
         ... )
-        >>> model.fit((numbers, words)).predict(["2 1"])[0]["text"]
+        >>> model.fit((numbers, words)).predict(["2 1"])[0]
         'two one'
     """
 
