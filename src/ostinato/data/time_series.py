@@ -1,58 +1,11 @@
-"""Private: properties of a time series found from its values (season, trend, power), and its
-dates.
-"""
+"""Private: properties of a time series found from its values: season, trend, power."""
 
-import calendar
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Annotated, Literal
+from datetime import date
 
 import numpy as np
 
 from ..errors import InputError
-from .records import Range
 from .text import compose
-
-# Supported date formats. Formats with the day or the month first are ambiguous, so neither is
-# supported.
-FORMATS = (
-    "%Y-%m-%d",
-    "%Y-%m",
-    "%Y",
-    "%Y/%m/%d",
-    "%Y/%m",
-    "%Y.%m.%d",
-    "%Y%m%d",
-    "%Y-%m-%d %H:%M",
-    "%Y-%m-%d %H:%M:%S",
-    "%Y-%m-%dT%H:%M",
-    "%Y-%m-%dT%H:%M:%S",
-    "%Y-%m-%dT%H:%M:%SZ",
-    "%Y-%m-%d %H:%M:%S.%f",
-    "%Y-%m-%dT%H:%M:%S.%f",
-    "%Y-%m-%dT%H:%M:%S.%fZ",
-    "%Y년 %m월",
-    "%Y년 %m월 %d일",
-)
-
-
-@dataclass(frozen=True)
-class Clock:
-    """The format of dates, one of `FORMATS`, and their step: months on a day of the month, or
-    seconds.
-    """
-
-    format: Literal[FORMATS]
-    months: Annotated[int, Range(0, 120_000)]
-    day: Annotated[int, Range(0, 31)]
-    seconds: Annotated[float, Range(0, 4e11)]
-
-    def __post_init__(self):
-        if bool(self.months) == bool(self.seconds) or bool(self.months) != bool(self.day):
-            raise InputError("a clock has either 'months' and a 'day', or 'seconds'")
-
 
 # Relative rounding error of a value, with a margin for sums and differences.
 ROUNDED = 1e-14
@@ -131,7 +84,7 @@ def series_of(
 
 
 def _written(time) -> str:
-    """A time as text in one of the `FORMATS`, which have no nanoseconds."""
+    """A time as text; forms of dates have no nanoseconds."""
     return str(
         time.astype("datetime64[us]")
         if isinstance(time, np.datetime64) and time.dtype == "datetime64[ns]"
@@ -232,130 +185,3 @@ def season_of(y: np.ndarray, difference: bool = False) -> int:
     while lag + 1 < len(alike) and alike[lag + 1] > alike[lag]:
         lag += 1
     return lag
-
-
-# ---------------------------------------------------------------- dates
-
-
-def date_of(text: str, form: str, source: str) -> datetime:
-    """Parse a date in one of the `FORMATS`."""
-    try:
-        return datetime.strptime(text.strip(), form)
-    except ValueError:
-        raise InputError(
-            f"{source}: {text!r} is not in the training date format; write it as "
-            f"{datetime(2024, 12, 31).strftime(form)!r}"
-        ) from None
-
-
-def dates_of(times: Iterable[str], form: str, source: str) -> Iterator[datetime]:
-    """Parse the dates of a series and check that they increase.
-
-    Raises:
-        InputError: A date is not in the format, or not later than the one before.
-    """
-    before = earlier = None
-    for number, text in enumerate(times, 1):
-        when = date_of(text, form, source)
-        if before is not None and when <= before:
-            raise InputError(
-                f"{source}: the time of step {number}, {text!r}, is not later than the one before "
-                f"it, {earlier!r}; sort the rows by time, with one row per time"
-            )
-        yield when
-        before, earlier = when, text
-
-
-def clock_of(times: Sequence[str], source: str) -> Clock | None:
-    """Format and step of the dates of a series; None if the times are not dates or have no regular
-    step.
-
-    Raises:
-        InputError: A date is not later than the one before.
-
-    Example:
-        >>> clock_of(["2024-01", "2024-02", "2024-03"], "here")
-        Clock(format='%Y-%m', months=1, day=1, seconds=0)
-    """
-    form = next((form for form in FORMATS if _all_dates(times, form)), None)
-    if form is None or len(times) < 2:
-        return None
-    # counts of each step from date to date, in months and in seconds; and the days of the month,
-    # with the last day of that month
-    months, seconds, days, before = Counter(), Counter(), set(), None
-    for when in dates_of(times, form, source):
-        days.add((when.day, calendar.monthrange(when.year, when.month)[1]))
-        if before is not None:
-            months[12 * (when.year - before.year) + when.month - before.month] += 1
-            # with more different steps, none can be frequent enough
-            if len(seconds) <= 1 + 0.05 * len(times):
-                seconds[(when - before).total_seconds()] += 1
-        before = when
-    day, usual = max(day for day, _ in days), 0.95 * (len(times) - 1)
-    if all(one == min(day, last) for one, last in days):
-        step, often = months.most_common(1)[0]
-        if step and often >= usual:
-            return Clock(form, months=step, day=day, seconds=0)
-    step, often = seconds.most_common(1)[0]
-    return Clock(form, months=0, day=0, seconds=step) if often >= usual else None
-
-
-def _all_dates(times: Sequence[str], form: str) -> bool:
-    try:
-        for text in times:
-            datetime.strptime(text.strip(), form)
-    except ValueError:
-        return False
-    return True
-
-
-def date_after(when: datetime, clock: Clock, steps: int) -> datetime:
-    """The date `steps` steps after a date.
-
-    Raises:
-        InputError: The date is after the year 9999.
-    """
-    try:
-        if not clock.months:
-            return when + timedelta(seconds=clock.seconds * steps)
-        year, month = divmod(12 * when.year + when.month - 1 + clock.months * steps, 12)
-        return when.replace(
-            year=year, month=month + 1, day=min(clock.day, calendar.monthrange(year, month + 1)[1])
-        )
-    except (OverflowError, ValueError):
-        raise InputError(
-            f"the date {steps} steps after {when.strftime(clock.format)} is after the year 9999; "
-            "forecast fewer steps"
-        ) from None
-
-
-def cycles_of(clock: Clock, count: int) -> list[str]:
-    """The calendar cycles to use as inputs: longer than a step, and covered at least twice by
-    `count` steps.
-    """
-    step = clock.seconds or clock.months * 30.4 * 86400
-    return [
-        name
-        for name, seconds in (("year", 365.25 * 86400), ("week", 7 * 86400), ("day", 86400))
-        if 2 * step <= seconds <= step * count / 2
-    ]
-
-
-def calendar_features(dates: list[datetime], cycles: list[str]) -> np.ndarray:
-    """Sine and cosine of the position of each date in each cycle: (T, 2 C)."""
-    days = np.array(
-        [
-            [when.timetuple().tm_yday, when.weekday(), when.hour / 24 + when.minute / 1440]
-            for when in dates
-        ]
-    )
-    place = {
-        "year": (days[:, 0] - 1 + days[:, 2]) / 365.25,
-        "week": (days[:, 1] + days[:, 2]) / 7,
-        "day": days[:, 2],
-    }
-    return (
-        np.stack([wave(2 * np.pi * place[name]) for name in cycles for wave in (np.sin, np.cos)], 1)
-        if cycles
-        else np.zeros((len(dates), 0))
-    )

@@ -6,21 +6,11 @@ from datetime import datetime
 import numpy as np
 import torch
 
+from ..data.clock import calendar_features, clock_of, cycles_of, date_after
+from ..data.dates import date_of, dates_of, write_date
 from ..data.disk import LazySequence, StoredArray, chunked, concatenated
 from ..data.examples import Examples
-from ..data.time_series import (
-    calendar_features,
-    clock_of,
-    cycles_of,
-    date_after,
-    date_of,
-    dates_of,
-    divisor,
-    has_trend,
-    power_of,
-    season_of,
-    series_of,
-)
+from ..data.time_series import divisor, has_trend, power_of, season_of, series_of
 from ..errors import InputError
 from ..training import metrics
 from .forecast_model import QUANTILES, ForecastModel
@@ -590,7 +580,7 @@ class Forecaster(Task):
                 "--power 1"
             )
         when = (
-            [date.strftime(clock.format) for date in ahead]
+            [write_date(date, clock.format) for date in ahead]
             if clock
             else [f"+{k + 1}" for k in range(steps)]
         )

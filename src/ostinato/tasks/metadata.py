@@ -5,6 +5,7 @@ config.json stores it under "metadata". Nothing here imports torch.
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
+from ..data.clock import Clock
 from ..data.records import (
     Columns,
     Count,
@@ -14,7 +15,6 @@ from ..data.records import (
     Range,
     check_sizes,
 )
-from ..data.time_series import Clock
 from ..errors import InputError
 
 Letters = Annotated[list[Annotated[str, Length(1)]], Distinct()]
