@@ -176,6 +176,28 @@ def test_other_cells_run_as_ordinary_loops(name, calls):
     assert not calls
 
 
+def test_every_elementwise_operation_of_constants_is_that_of_the_operation(calls):
+    unary = [tf.negative, tf.sigmoid, tf.tanh, tf.nn.relu, tf.exp, tf.log, tf.sqrt, tf.rsqrt]
+    unary += [tf.nn.softplus, tf.abs, tf.floor, tf.square]
+    binary = [tf.add, tf.subtract, tf.multiply, tf.divide, tf.div, tf.maximum, tf.minimum]
+    binary += [tf.squared_difference]
+
+    class OfConstants(CELLS.RNNCell):
+        state_size = INPUTS
+        output_size = INPUTS * (len(unary) + len(binary) + 2)
+
+        def call(self, inputs, state):
+            a, b = tf.constant(0.7), tf.constant(2.5)
+            values = [f(a) for f in unary] + [f(a, b) for f in binary]
+            values += [tf.squared_difference(b, tf.square(a)), tf.rsqrt(tf.square(b))]
+            outputs = tf.concat([inputs * value for value in values], 1)
+            return outputs, inputs + 0.5 * state
+
+    fetches = fetched(*tf.nn.dynamic_rnn(OfConstants(), trained_input(), dtype=tf.float32))
+    assert_close(fetches, {"x:0": numbers(BATCH, STEPS, INPUTS)})
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize("lengths", [None, [3, 0, 5, 1, 2]])
 def test_both_directions_are_run_by_the_engine(lengths, calls):
     outputs, states = tf.nn.bidirectional_dynamic_rnn(

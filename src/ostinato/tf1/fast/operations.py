@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from ...language.graph import ONE, Node, Size
+from ...language.graph import ONE, Builder, Node, Size
 from ..core.constant import constant_value
 from ..core.dtypes import DTYPES
 from ..core.registry import definition
@@ -108,14 +108,9 @@ def _select(body: Body, op: Operation, ended: Any, old: Any, new: Any) -> Any:
     return Masked(ended.lengths, old, new)
 
 
-def _add(body: Body, op: Operation, a: Any, b: Any) -> Any:
-    if isinstance(a, Counter):
-        one = isinstance(b, np.ndarray) and b.ndim == 0 and b == 1
-        return Counter(a.variable, True) if one and not a.following else None
-    return _pointwise("add")(body, op, a, b)
+def _elementwise(build: Callable) -> Callable:
+    """The rule of an operation that `build` makes of nodes; constants give a constant."""
 
-
-def _pointwise(name: str) -> Callable:
     def rule(body: Body, op: Operation, *values: Any) -> Any:
         if all(isinstance(v, np.ndarray) and v.dtype == np.float32 for v in values):
             with np.errstate(all="ignore"):
@@ -125,9 +120,32 @@ def _pointwise(name: str) -> Callable:
         nodes = [body.node(v) for v in values]
         if any(n is None for n in nodes) or len({n.size for n in nodes} - {ONE}) > 1:  # type: ignore[union-attr]
             return None
-        return body.builder.pointwise(name, *nodes)  # type: ignore[arg-type]
+        return build(body.builder, *nodes)
 
     return rule
+
+
+def _pointwise(name: str) -> Callable:
+    return _elementwise(lambda builder, *nodes: builder.pointwise(name, *nodes))
+
+
+def _squared_difference(builder: Builder, a: Node, b: Node) -> Node:
+    difference = builder.pointwise("sub", a, b)
+    return builder.pointwise("mul", difference, difference)
+
+
+def _inverse_root(builder: Builder, x: Node) -> Node:
+    return builder.pointwise("div", builder.number(1.0), builder.pointwise("sqrt", x))
+
+
+_add_nodes = _pointwise("add")
+
+
+def _add(body: Body, op: Operation, a: Any, b: Any) -> Any:
+    if isinstance(a, Counter):
+        one = isinstance(b, np.ndarray) and b.ndim == 0 and b == 1
+        return Counter(a.variable, True) if one and not a.following else None
+    return _add_nodes(body, op, a, b)
 
 
 def _random(body: Body, op: Operation, shape: Any) -> Any:
@@ -138,23 +156,6 @@ def _random(body: Body, op: Operation, shape: Any) -> Any:
     name, units = f"r{len(body.draws)}", t.shape.as_list()[1]
     body.draws.append(RandomDraw(name, op, None if of_rows else int(shape[0]), units))  # type: ignore[arg-type]
     return body.builder.node("input", (), name, Size(units))
-
-
-def _bias_add(body: Body, op: Operation, x: Any, bias: Any) -> Any:
-    return _pointwise("add")(body, op, x, bias)
-
-
-def _square(body: Body, op: Operation, x: Any) -> Any:
-    return _pointwise("mul")(body, op, x, x)
-
-
-def _squared_difference(body: Body, op: Operation, a: Any, b: Any) -> Any:
-    return _square(body, op, _pointwise("sub")(body, op, a, b))
-
-
-def _inverse_root(body: Body, op: Operation, x: Any) -> Any:
-    root = _pointwise("sqrt")(body, op, x)
-    return _pointwise("div")(body, op, np.array(1, np.float32), root)
 
 
 def _reduced(name: str) -> Callable:
@@ -305,7 +306,7 @@ RULES: dict[str, Callable] = {
     "GreaterEqual": _greater_equal,
     "Select": _select,
     "Add": _add,
-    "BiasAdd": _bias_add,
+    "BiasAdd": _add_nodes,
     "Sub": _pointwise("sub"),
     "Mul": _pointwise("mul"),
     "RealDiv": _pointwise("div"),
@@ -317,15 +318,15 @@ RULES: dict[str, Callable] = {
     "Exp": _pointwise("exp"),
     "Log": _pointwise("log"),
     "Sqrt": _pointwise("sqrt"),
-    "Rsqrt": _inverse_root,
+    "Rsqrt": _elementwise(_inverse_root),
     "Softplus": _pointwise("softplus"),
     "Abs": _pointwise("abs"),
     "Floor": _pointwise("floor"),
     "RandomUniform": _random,
     "Maximum": _pointwise("maximum"),
     "Minimum": _pointwise("minimum"),
-    "Square": _square,
-    "SquaredDifference": _squared_difference,
+    "Square": _elementwise(lambda builder, x: builder.pointwise("mul", x, x)),
+    "SquaredDifference": _elementwise(_squared_difference),
     "Sum": _reduced("sum"),
     "Mean": _reduced("mean"),
     "MatMul": _mat_mul,
