@@ -67,6 +67,43 @@ def test_reductions(reduction, static):
     np.testing.assert_allclose(found, REDUCTIONS[reduction](LOGITS, WEIGHTS), rtol=1e-5)
 
 
+def _declared(value, how):
+    """A tensor of a value of which the shape, the number of dimensions or nothing is known."""
+    sizes = {"the shape": value.shape, "the rank": [None] * value.ndim, "nothing": None}
+    return tf.placeholder(value.dtype.name, sizes[how])
+
+
+KNOWN = ("the shape", "the rank", "nothing")
+
+
+@pytest.mark.parametrize("of_logits", KNOWN)
+@pytest.mark.parametrize("extra", ["labels", "weights", "labels and weights", "none"])
+def test_labels_and_weights_may_have_a_last_dimension_of_1_more(extra, of_logits):
+    """Classes (B,) or (B, 1), weights of one number, (B,) or (B, 1)."""
+    classes, rows = np.array([2, 0, 1, 1]), WEIGHTS[:, 0]
+    wanted = -(rows * _log_softmax(LOGITS)[np.arange(4), classes]).sum() / 3
+    if "labels" in extra:
+        classes = classes[:, None]
+    if "weights" in extra:
+        rows = rows[:, None]
+    fetches, feed = [], {}
+    for of_labels, of_weights in itertools.product(KNOWN, KNOWN):
+        given = zip((classes, LOGITS, rows), (of_labels, of_logits, of_weights))
+        tensors = [_declared(value, how) for value, how in given]
+        feed |= dict(zip(tensors, (classes, LOGITS, rows)))
+        fetches.append(losses.sparse_softmax_cross_entropy(*tensors))
+    np.testing.assert_allclose(_run(*fetches, feed=feed), wanted, rtol=1e-5)
+
+
+def test_a_last_dimension_of_another_size_is_not_taken_away():
+    labels = tf.placeholder(tf.int32)
+    loss = losses.sparse_softmax_cross_entropy(labels, LOGITS)
+    with pytest.raises(InputError, match="2"):
+        _run(loss, feed={labels: np.zeros((4, 2))})
+    with pytest.raises(SizeError, match="2"):
+        losses.sparse_softmax_cross_entropy(np.zeros((4, 2), np.int32), LOGITS)
+
+
 def test_no_weight_gives_the_loss_0():
     assert _run(losses.mean_squared_error(LABELS, LOGITS, weights=0.0)) == 0
 

@@ -80,3 +80,28 @@ def test_variables_are_local_and_names_are_tensorflows():
 def test_predictions_of_another_shape_are_an_error():
     with pytest.raises(SizeError, match="one prediction for each label"):
         tf.metrics.accuracy(tf.ones([3]), tf.ones([2]))
+
+
+@pytest.mark.parametrize("shape", [None, (2, 4), (2, 4, 1)])
+@pytest.mark.parametrize("known", [True, False])
+def test_weights_may_have_a_last_dimension_more_or_less(shape, known):
+    labels, guesses = np.float32(LABELS)[..., None], np.float32(GUESSES)[..., None]
+    weights = np.float32(0.5) if shape is None else WEIGHTS.reshape(shape)
+    fed = [tf.placeholder(tf.float32, v.shape if known else None) for v in (guesses, weights)]
+    updates = [
+        tf.metrics.mean_absolute_error(labels, *fed)[1],
+        tf.metrics.mean_absolute_error(labels[..., 0], fed[0], fed[1])[1],
+        tf.metrics.mean(fed[0], fed[1])[1],
+    ]
+    with tf.Session() as sess:
+        sess.run(tf.local_variables_initializer())
+        found = sess.run(updates, dict(zip(fed, (guesses, weights))))
+    each = WEIGHTS if shape else np.full_like(WEIGHTS, 0.5)
+    error = (each * abs(LABELS - GUESSES)).sum() / each.sum()
+    assert found == pytest.approx([error, error, (each * GUESSES).sum() / each.sum()])
+
+
+@pytest.mark.parametrize("count", [tf.metrics.true_positives, tf.metrics.precision])
+def test_weights_that_would_repeat_predictions_are_an_error(count):
+    with pytest.raises(SizeError, match="one for each prediction"):
+        count(LABELS[0] > 0, GUESSES[0] > 0, np.ones([3, 2, 4], np.float32))

@@ -7,7 +7,7 @@ from .core.conversion import convert_to_tensor
 from .core.graph import control_dependencies, get_default_graph, name_scope
 from .core.graph_keys import GraphKeys
 from .core.tensors import Tensor, TensorLike
-from .flow.weights import assert_broadcastable, broadcast_weights
+from .flow.weights import assert_broadcastable, broadcast_weights, fit_ranks, without_last_if
 from .ops import arrays, math, nn
 
 __all__ = [
@@ -402,18 +402,13 @@ def softmax_cross_entropy(
         return compute_weighted_loss(losses, weights, scope, loss_collection, reduction)
 
 
-def _without_last(labels: Tensor, predictions: Tensor, weights: Any) -> tuple[Tensor, Tensor, Any]:
-    """Labels and weights without a last dimension of size 1 that the predictions do not have."""
-    labels = convert_to_tensor(labels)
-    rank = predictions.shape.ndims
-    if labels.shape.ndims is not None and labels.shape.ndims == rank:
-        labels = arrays.squeeze(labels, [-1])
-    if not hasattr(weights, "shape"):
-        return labels, predictions, weights
-    weights = convert_to_tensor(weights)
-    if rank is not None and weights.shape.ndims == rank and weights.shape.ndims != 0:
-        weights = arrays.squeeze(weights, [-1])
-    return labels, predictions, weights
+def _fit_weights(weights: Tensor, labels: Tensor) -> Tensor:
+    """Weights without a last dimension of size 1 that the labels do not have."""
+    ranks = weights.shape.ndims, labels.shape.ndims
+    if None not in ranks:
+        return arrays.squeeze(weights, [-1]) if ranks[0] == ranks[1] + 1 else weights
+    more = arrays.rank(weights) - arrays.rank(labels)
+    return without_last_if(math.equal(1, more), weights)
 
 
 def sparse_softmax_cross_entropy(
@@ -424,11 +419,18 @@ def sparse_softmax_cross_entropy(
     loss_collection: str | None = GraphKeys.LOSSES,
     reduction: str = _BY_NONZERO,
 ) -> Tensor:
-    """`tf.nn.sparse_softmax_cross_entropy_with_logits`; see `compute_weighted_loss`."""
+    """`tf.nn.sparse_softmax_cross_entropy_with_logits`; see `compute_weighted_loss`.
+
+    Args:
+        labels: The classes, of the shape of `logits` without its last dimension, or with 1 for it.
+        logits: (..., C).
+        weights: As for `compute_weighted_loss`, with the number of dimensions of the losses, or
+            with one more, of size 1.
+    """
     _given(labels=labels, logits=logits)
     with name_scope(scope, "sparse_softmax_cross_entropy_loss") as scope:
-        weights = convert_to_tensor(weights)
-        labels, logits, weights = _without_last(labels, convert_to_tensor(logits), weights)
+        labels, logits = fit_ranks(labels, logits, 1)
+        weights = _fit_weights(convert_to_tensor(weights), labels)
         losses = nn.sparse_softmax_cross_entropy_with_logits(
             labels=labels, logits=logits, name="xentropy"
         )

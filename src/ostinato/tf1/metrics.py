@@ -9,7 +9,7 @@ from .core.graph import control_dependencies, get_default_graph, name_scope
 from .core.graph_keys import GraphKeys
 from .core.tensors import Tensor, TensorLike
 from .flow.control_flow import cond
-from .flow.weights import broadcast_weights
+from .flow.weights import broadcast_weights, fit_ranks
 from .ops import arrays, math
 from .state.scopes import variable_scope
 from .state.variables import Variable, assign_add
@@ -44,36 +44,13 @@ def _add_to(collections: Any, value: Any) -> None:
         get_default_graph().add_to_collections(collections, value)
 
 
-def _same_rank(labels: TensorLike, predictions: TensorLike) -> tuple[Tensor, Tensor]:
-    """Without the last dimension of the one that has one more."""
-    with name_scope(None, "remove_squeezable_dimensions"):
-        predictions, labels = convert_to_tensor(predictions), convert_to_tensor(labels)
-        ranks = predictions.shape.ndims, labels.shape.ndims
-        if None not in ranks:
-            if ranks[0] == ranks[1] + 1:
-                predictions = arrays.squeeze(predictions, [-1])
-            elif ranks[1] == ranks[0] + 1:
-                labels = arrays.squeeze(labels, [-1])
-            return labels, predictions
-        difference = arrays.rank(predictions) - arrays.rank(labels)
-        if ranks[0] is None or predictions.shape[-1].is_compatible_with(1):
-            predictions = _squeezed_if(math.equal(1, difference), predictions)
-        if ranks[1] is None or labels.shape[-1].is_compatible_with(1):
-            labels = _squeezed_if(math.equal(-1, difference), labels)
-        return labels, predictions
-
-
-def _squeezed_if(condition: Tensor, x: Tensor) -> Tensor:
-    return cond(condition, lambda: arrays.squeeze(x, [-1]), lambda: x)
-
-
 def _fitted(
     predictions: TensorLike, labels: TensorLike | None, weights: TensorLike | None
 ) -> tuple[Tensor, Any, Tensor | None]:
     """Predictions, labels and weights with the same number of dimensions."""
     predictions = convert_to_tensor(predictions)
     if labels is not None:
-        labels, predictions = _same_rank(labels, predictions)
+        labels, predictions = fit_ranks(labels, predictions)
         if not predictions.shape.is_compatible_with(labels.shape):
             raise SizeError(
                 f"predictions have the shape {predictions.shape} and labels {labels.shape}: give "
@@ -81,14 +58,35 @@ def _fitted(
             )
     if weights is None:
         return predictions, labels, None
-    weights = convert_to_tensor(weights)
-    rank, wanted = weights.shape.ndims, predictions.shape.ndims
-    if rank and wanted is not None:
+    return predictions, labels, _fit_weights(convert_to_tensor(weights), predictions)
+
+
+def _fit_weights(weights: Tensor, values: Tensor) -> Tensor:
+    """Weights with the number of dimensions of the values, if they have one more or one less."""
+    rank, wanted = weights.shape.ndims, values.shape.ndims
+    if rank == 0:
+        return weights
+    if rank is not None and wanted is not None:
         if rank == wanted + 1:
-            weights = arrays.squeeze(weights, [-1])
-        elif wanted == rank + 1:
-            weights = arrays.expand_dims(weights, [-1])
-    return predictions, labels, weights
+            return arrays.squeeze(weights, [-1])
+        return arrays.expand_dims(weights, [-1]) if wanted == rank + 1 else weights
+    rank_now = arrays.rank(weights)
+    more = rank_now - arrays.rank(values)
+
+    def with_last() -> Tensor:
+        return cond(
+            math.equal(more, -1), lambda: arrays.expand_dims(weights, [-1]), lambda: weights
+        )
+
+    def without_last() -> Tensor:
+        one = rank is None or weights.shape[-1].is_compatible_with(1)
+        return arrays.squeeze(weights, [-1]) if one else weights
+
+    return cond(
+        math.equal(rank_now, 0),
+        lambda: weights,
+        lambda: cond(math.equal(more, 1), without_last, with_last),
+    )
 
 
 def mean(
@@ -212,6 +210,11 @@ def _counter(name: str, label: bool, prediction: bool) -> Callable:
             total = _metric_variable("count")
             values = math.to_float(found)
             if weights is not None:
+                if weights.shape.ndims not in (0, None, values.shape.ndims or weights.shape.ndims):
+                    raise SizeError(
+                        f"weights have the shape {weights.shape} and predictions {values.shape}: "
+                        "give one weight, or one for each prediction"
+                    )
                 values = math.multiply(values, math.to_float(weights))
             _add_to(metrics_collections, total)
             update = assign_add(total, math.reduce_sum(values))

@@ -108,7 +108,7 @@ def axis_of(given: Any, rank: int, of: str) -> int:
     """The number of a dimension, counted from the first one.
 
     Args:
-        given: The number; a negative one counts from the end.
+        given: The number, or an array of one; a negative number counts from the end.
         rank: The number of dimensions.
         of: The name of the function, for errors.
 
@@ -116,9 +116,12 @@ def axis_of(given: Any, rank: int, of: str) -> int:
         SizeError: The dimension does not exist.
     """
     given = getattr(given, "value", given)
+    if isinstance(given, np.ndarray) and given.size == 1:
+        given = given.reshape(())
     if (
         isinstance(given, (bool, np.bool_))
         or not isinstance(given, (numbers.Integral, np.ndarray))
+        or np.ndim(given)
         or not -rank <= int(given) < rank
     ):
         raise SizeError(

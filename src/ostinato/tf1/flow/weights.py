@@ -1,4 +1,6 @@
-"""Private: weights that fit values: one number, or sizes that are 1 or those of the values."""
+"""Private: labels, predictions and weights of shapes that fit: a last dimension of size 1 more or
+less, and weights that are one number, or have sizes that are 1 or those of the values.
+"""
 
 from typing import Any
 
@@ -13,7 +15,47 @@ from . import checks
 from .control_flow import cond
 from .flow_ops import no_op
 
-__all__ = ["assert_broadcastable", "broadcast_weights"]
+__all__ = ["assert_broadcastable", "broadcast_weights", "fit_ranks", "without_last_if"]
+
+
+def without_last_if(condition: Tensor, x: Tensor) -> Tensor:
+    """A tensor without its last dimension, which has the size 1, where a run finds that it has one
+    dimension too many.
+    """
+    if x.shape.ndims == 0 or x.shape.ndims and not x.shape[-1].is_compatible_with(1):
+        return x
+    return cond(condition, lambda: arrays.squeeze(x, [-1]), lambda: x)
+
+
+def fit_ranks(
+    labels: TensorLike, predictions: TensorLike, difference: int = 0
+) -> tuple[Tensor, Tensor]:
+    """Labels and predictions with the right numbers of dimensions.
+
+    Args:
+        labels: The labels.
+        predictions: The predictions.
+        difference: How many more dimensions predictions have than labels: 0, or 1 if labels are
+            classes and predictions have a value for each class.
+
+    Returns:
+        Both; the one that has one dimension too many is without its last one, of size 1.
+
+    Raises:
+        SizeError: The last dimension is known to have another size.
+    """
+    with name_scope(None, "remove_squeezable_dimensions"):
+        predictions, labels = convert_to_tensor(predictions), convert_to_tensor(labels)
+        ranks = predictions.shape.ndims, labels.shape.ndims
+        if None not in ranks:
+            if ranks[0] == ranks[1] + difference + 1:
+                predictions = arrays.squeeze(predictions, [-1])
+            elif ranks[0] == ranks[1] + difference - 1:
+                labels = arrays.squeeze(labels, [-1])
+            return labels, predictions
+        found = arrays.rank(predictions) - arrays.rank(labels)
+        predictions = without_last_if(math.equal(difference + 1, found), predictions)
+        return without_last_if(math.equal(difference - 1, found), labels), predictions
 
 
 def _described(value: Any, part: str) -> tuple[Tensor, Tensor, Tensor]:

@@ -91,7 +91,7 @@ def _expanded(op: Operation) -> list:
     return [(base_dtype(x), sizes)]
 
 
-define("ExpandDims", _expanded, lambda op, x, axis: np.expand_dims(x, int(axis)))
+define("ExpandDims", _expanded, lambda op, x, axis: np.expand_dims(x, axis.item()))
 
 
 def expand_dims(
