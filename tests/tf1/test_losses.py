@@ -8,6 +8,7 @@ import pytest
 import ostinato.tf1 as tf
 from ostinato.errors import InputError, SizeError
 from ostinato.tf1 import crf, losses, sampling
+from ostinato.tf1.kernels import candidates, random
 
 _RNG = np.random.default_rng(0)
 LABELS, LOGITS = (np.float32(_RNG.uniform(0, 1, (4, 3))) for _ in range(2))
@@ -175,6 +176,18 @@ def test_fixed_unigrams_are_drawn_by_their_weights():
     )
     counts = np.bincount(_run(sampler.sampled_candidates), minlength=4) / 500
     np.testing.assert_allclose(counts, [0, 0.25, 0.5, 0.25], atol=0.08)
+
+
+@pytest.mark.parametrize("count", [1, 63, 64, 65, 300])
+def test_classes_are_drawn_from_each_word_of_the_stream_once(count):
+    """Words follow each other over the ends of blocks, and the next draw has words of its own."""
+    stream = random.RandomStream(5, 9)
+    words = random.philox(5, 9, start=0, count=4096)
+    found = candidates.sample(stream, candidates.Uniform(2**16), np.zeros((1, 1)), count, False)
+    assert found.classes.tolist() == (words[: 2 * count : 2] % 2**16).tolist()
+    later = random.philox(5, 9, start=512 * count, count=16)
+    again = candidates.sample(stream, candidates.Uniform(2**16), np.zeros((1, 1)), 8, False)
+    assert again.classes.tolist() == (later[::2] % 2**16).tolist()
 
 
 def test_all_classes_make_the_sampled_softmax_the_softmax():
