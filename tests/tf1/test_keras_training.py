@@ -516,6 +516,39 @@ def test_a_schedule_sets_the_learning_rate():
     np.testing.assert_allclose(rates, [0.1, 0.05], rtol=1e-6)
 
 
+@pytest.mark.parametrize(
+    "cooldown, wanted", [(0, [1.0, 1.0, 0.5, 0.25, 0.2]), (2, [1.0, 1.0, 0.5, 0.5, 0.25])]
+)
+def test_a_plateau_reduces_the_learning_rate_and_the_history_has_it(cooldown, wanted, capsys):
+    model = line()
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    # The loss is worse after each epoch, since the steps are far too long.
+    plateau = keras.callbacks.ReduceLROnPlateau(
+        "up", factor=0.5, patience=1, min_lr=0.2, cooldown=cooldown, verbose=1
+    )
+    worse = keras.callbacks.LambdaCallback(on_epoch_end=lambda i, logs: logs.update(up=float(i)))
+    found = model.fit(LINE_X, LINE_Y, epochs=5, verbose=0, callbacks=[worse, plateau])
+    rates = found.history["lr"]
+    # The rate of an epoch is that of its steps, not that of the next one.
+    np.testing.assert_allclose(rates, wanted, rtol=1e-6)
+    assert "reducing learning rate to 0.5." in capsys.readouterr().out
+
+
+def test_a_schedule_adds_the_learning_rate_to_the_metrics_of_later_callbacks(tmp_path):
+    model = line()
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    schedule = keras.callbacks.LearningRateScheduler(lambda epoch, rate: rate / 2)
+    written = keras.callbacks.CSVLogger(str(tmp_path / "log.csv"))
+    found = model.fit(LINE_X, LINE_Y, epochs=3, verbose=0, callbacks=[schedule, written])
+    assert found.history["lr"] == [0.5, 0.25, 0.125]
+    lines = (tmp_path / "log.csv").read_text().splitlines()
+    assert lines[0] == "epoch,loss,lr" and [r.rsplit(",", 1)[1] for r in lines[1:]] == [
+        "0.5",
+        "0.25",
+        "0.125",
+    ]
+
+
 def test_a_generator_gives_the_batches():
     x, y = sums(32)
 

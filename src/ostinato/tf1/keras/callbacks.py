@@ -1,7 +1,7 @@
 """Private: the callbacks of tf.keras, which models call while they are trained."""
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -301,6 +301,15 @@ class LearningRateScheduler(Callback):
                 f"\nEpoch {epoch + 1:05d}: LearningRateScheduler reducing learning rate to {new}."
             )
 
+    def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        _add_learning_rate(self.model, logs)
+
+
+def _add_learning_rate(model: Any, logs: Logs) -> None:
+    """Add the learning rate of an epoch to its metrics, as `lr`."""
+    if isinstance(logs, MutableMapping):
+        logs["lr"] = backend.get_value(_learning_rate(model))
+
 
 def _learning_rate(model: Any) -> Any:
     rate = getattr(model.optimizer, "lr", None)
@@ -346,6 +355,7 @@ class ReduceLROnPlateau(_Monitor):
         self.wait = self.cooldown_counter = 0
 
     def on_epoch_end(self, epoch: int, logs: Logs = None) -> None:
+        _add_learning_rate(self.model, logs)
         value = self._value(logs)
         if value is None:
             return
@@ -364,7 +374,9 @@ class ReduceLROnPlateau(_Monitor):
             backend.set_value(rate, new)
             self.cooldown_counter, self.wait = self.cooldown, 0
             if self.verbose > 0:
-                print(f"\nEpoch {epoch + 1:05d}: reducing learning rate to {new}.")
+                print(
+                    f"\nEpoch {epoch + 1:05d}: ReduceLROnPlateau reducing learning rate to {new}."
+                )
 
 
 class CSVLogger(Callback):
