@@ -5,7 +5,7 @@ from typing import Any
 
 from ..errors import SizeError
 from .core.conversion import convert_to_tensor
-from .core.graph import control_dependencies, get_default_graph, name_scope
+from .core.graph import control_dependencies, get_default_graph
 from .core.graph_keys import GraphKeys
 from .core.tensors import Tensor, TensorLike
 from .flow.control_flow import cond

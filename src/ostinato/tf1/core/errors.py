@@ -22,11 +22,18 @@ __all__ = [
     "UnavailableError",
     "UnimplementedError",
     "UnknownError",
+    "UnknownName",
 ]
 
 
 class NotProvided(OstinatoError, AttributeError):
     """A name of TensorFlow that ostinato.tf1 does not provide."""
+
+
+class UnknownName(InputError, KeyError):
+    """A graph has no operation or tensor of a name. It is a KeyError too, as in TensorFlow."""
+
+    __str__ = Exception.__str__  # a KeyError shows its message in quotes
 
 
 class OpError(OstinatoError):

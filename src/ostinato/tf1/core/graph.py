@@ -12,9 +12,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from ...errors import InputError
+from ...errors import EngineError, InputError
 from .defaults import on_top
-from .errors import NotProvided
+from .errors import NotProvided, UnknownName
 from .registry import definition
 from .shape import as_shape
 from .tensors import IndexedSlices, Operation, Tensor
@@ -94,7 +94,7 @@ class Graph:
             EngineError: The graph is finalized.
         """
         if self.finalized:
-            raise InputError("Graph is finalized and cannot be modified.")
+            raise self._closed(f"the operation {name or type!r} ({type}) was added")
         kind = definition(type)
         name = name[:-1] if name and name.endswith("/") else self.unique_name(name or type)
         for t in inputs:
@@ -129,12 +129,21 @@ class Graph:
         """The operation of a name.
 
         Raises:
-            KeyError: No operation has that name.
+            UnknownName: No operation has that name.
+            InputError: It is the name of a tensor.
         """
-        if name not in self._by_name:
+        if not isinstance(name, str) or ":" in name:
             raise InputError(
-                f"The name {name!r} refers to an Operation not in the graph: "
-                "graph.get_operations() lists them"
+                f"{name!r} is not the name of an Operation: give a name such as 'rnn/transpose_1', "
+                "or get a tensor with graph.get_tensor_by_name('rnn/transpose_1:0')"
+            )
+        return self._named(name, f"The name {name!r} refers to an Operation which does not exist.")
+
+    def _named(self, name: str, found: str) -> Operation:
+        if name not in self._by_name:
+            raise UnknownName(
+                f"{found} The operation, {name!r}, does not exist in the graph: give one of "
+                "[op.name for op in graph.get_operations()]"
             )
         return self._by_name[name]
 
@@ -142,24 +151,21 @@ class Graph:
         """The tensor of a name such as `rnn/transpose_1:0`.
 
         Raises:
-            InputError: No operation has that name, or that output.
+            UnknownName: No operation has that name, or that output.
+            InputError: It is not the name of a tensor.
         """
-        op_name, _, index = name.partition(":")
-        if not index.isdigit():
+        op_name, _, index = name.partition(":") if isinstance(name, str) else (name, "", "")
+        if not index.isdecimal():
             raise InputError(
                 f"The name {name!r} looks like the name of an Operation, not of a Tensor: write "
                 f"'{op_name}:0'"
             )
-        op = self._by_name.get(op_name)
-        if op is None:
-            raise InputError(
-                f"The name {name!r} refers to a Tensor which does not exist. The operation, "
-                f"{op_name!r}, does not exist in the graph; graph.get_operations() lists them"
-            )
+        found = f"The name {name!r} refers to a Tensor which does not exist."
+        op = self._named(op_name, found)
         if int(index) >= len(op.outputs):
-            raise InputError(
-                f"The name {name!r} refers to a Tensor which does not exist: {op_name!r} has "
-                f"{len(op.outputs)} output(s)"
+            raise UnknownName(
+                f"{found} The operation, {op_name!r}, has {len(op.outputs)} output(s): give a "
+                "number below that"
             )
         return op.outputs[int(index)]
 
@@ -189,8 +195,14 @@ class Graph:
 
         return as_graph_def(self, from_version, add_shapes)
 
+    def _closed(self, change: str) -> EngineError:
+        return EngineError(
+            f"Graph is finalized and cannot be modified: {change} after graph.finalize(); build "
+            "the whole graph before that"
+        )
+
     def finalize(self) -> None:
-        """Close the graph to new operations."""
+        """Close the graph to new operations and collections."""
         self.finalized = True
 
     def as_default(self) -> AbstractContextManager:
@@ -247,7 +259,13 @@ class Graph:
     # Collections
 
     def add_to_collection(self, name: Any, value: Any) -> None:
-        """Add a value to a collection."""
+        """Add a value to a collection.
+
+        Raises:
+            EngineError: The graph is finalized.
+        """
+        if self.finalized:
+            raise self._closed(f"{value} was added to the collection {name!r}")
         self.collections.setdefault(name, []).append(value)
 
     def add_to_collections(self, names: Any, value: Any) -> None:

@@ -10,7 +10,7 @@ from ...errors import EngineError, SizeError
 from .arithmetic import arithmetic
 from .constant import as_array
 from .defaults import on_top, sessions
-from .errors import InvalidArgumentError
+from .errors import InvalidArgumentError, UnknownName
 from .executor import DEAD, SessionPlan
 from .graph import Graph, get_default_graph
 from .tensors import IndexedSlices, Operation, Tensor
@@ -109,6 +109,7 @@ class Session:
 
         Raises:
             InvalidArgumentError: A placeholder has no value, or a value does not fit.
+            UnknownName: The graph has no operation or tensor of a name that is fetched.
             FailedPreconditionError: A variable has no value yet.
             EngineError: The session is closed.
         """
@@ -163,6 +164,8 @@ class Session:
             )
         try:
             return self.graph.as_graph_element(fetch)
+        except UnknownName:
+            raise
         except ValueError as error:
             raise InvalidArgumentError(str(error)) from None
 

@@ -133,6 +133,7 @@ class Operation:
         """Run another operation before this one."""
         if op not in self.control_inputs:
             self.control_inputs.append(op)
+            self.graph.version += 1
 
     def add_control_inputs(self, ops: Iterable["Operation"]) -> None:
         """Run other operations before this one."""

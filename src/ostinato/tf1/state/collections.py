@@ -6,6 +6,7 @@ from typing import Any
 from ...errors import ArgumentTypeError, InputError
 from ..core.constant import constant
 from ..core.dtypes import DTYPES
+from ..core.errors import UnknownName
 from ..core.graph import Graph, get_default_graph, name_scope
 from ..core.graph_keys import GraphKeys
 from ..core.tensors import Operation, Tensor
@@ -183,7 +184,7 @@ def get_global_step(graph: Graph | None = None) -> Any:
     else:
         try:
             step = graph.get_tensor_by_name("global_step:0")
-        except (KeyError, InputError):
+        except UnknownName:
             return None
     assert_global_step(step)
     return step
