@@ -6,19 +6,13 @@ import numpy as np
 import pytest
 
 from ostinato.errors import InputError, SizeError
-from ostinato.tf1.core import conversion, executor, graph
+from ostinato.tf1.core import conversion, graph
 from ostinato.tf1.core.constant import constant, constant_value
 from ostinato.tf1.core.errors import InvalidArgumentError
 from ostinato.tf1.core.session import Session
 from ostinato.tf1.core.tensors import IndexedSlices
 from ostinato.tf1.flow.gradients import gradients
 from ostinato.tf1.ops import arrays, math
-
-
-@pytest.fixture(autouse=True)
-def _graph(monkeypatch):
-    monkeypatch.setattr(executor, "check_dtypes", True)
-    graph.reset_default_graph()
 
 
 def run(*values, feed=None):

@@ -11,11 +11,6 @@ from ostinato.errors import InputError, SizeError
 rnn, grid_rnn = tf.contrib.rnn, tf.contrib.grid_rnn
 
 
-@pytest.fixture(autouse=True)
-def _graph():
-    tf.reset_default_graph()
-
-
 PROGRAMS = {
     "residual ugrnn": lambda: rnn.ResidualWrapper(rnn.UGRNNCell(4)),
     "residual nas": lambda: rnn.ResidualWrapper(rnn.NASCell(4)),

@@ -35,11 +35,6 @@ SINGLE = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _graph():
-    tf.reset_default_graph()
-
-
 def make(kind, options):
     """A cell of its name; a wrapper's options have those of its cell."""
     options = dict(options)

@@ -13,11 +13,6 @@ from ostinato.errors import InputError, OstinatoError, SizeError
 GOLDEN = Path(__file__).parents[3] / "shared" / "golden" / "training"
 
 
-@pytest.fixture(autouse=True)
-def _new_graph():
-    tf.reset_default_graph()
-
-
 def run(fetches, feed=None):
     with tf.Session() as sess:
         return sess.run(fetches, feed)

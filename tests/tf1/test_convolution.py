@@ -13,11 +13,6 @@ SHAPES = {1: (2, 4, 5, 2), 2: (2, 4, 5, 3, 2), 3: (2, 3, 3, 4, 2, 2)}
 PICTURES = {d: NUMBERS.randn(*shape).astype(np.float32) for d, shape in SHAPES.items()}
 
 
-@pytest.fixture(autouse=True)
-def _graph():
-    tf.reset_default_graph()
-
-
 def _cell(d, channels=3, kernel=None, of=None, **options):
     shape = list(PICTURES[d].shape[2:]) if of is None else of
     options = {

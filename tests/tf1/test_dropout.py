@@ -22,7 +22,6 @@ EVERYWHERE = {
 
 @pytest.fixture(autouse=True)
 def _graph():
-    tf.reset_default_graph()
     tf.set_random_seed(1)
 
 

@@ -18,11 +18,6 @@ from places import SHARED
 TRAINING = SHARED / "golden/training"
 
 
-@pytest.fixture(autouse=True)
-def _graph():
-    tf.reset_default_graph()
-
-
 @pytest.mark.skipif(not TRAINING.is_dir(), reason=f"no recordings: {TRAINING}")
 def test_summaries_have_tensorflows_names_and_bytes():
     cases = json.loads((TRAINING / "index.json").read_text())["cases"]

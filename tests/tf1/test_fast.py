@@ -16,7 +16,6 @@ CELLS = tf.nn.rnn_cell
 
 @pytest.fixture(autouse=True)
 def graph() -> Iterator[None]:
-    tf.reset_default_graph()
     tf.set_random_seed(7)
     yield
     tf.set_arithmetic("tensorflow")

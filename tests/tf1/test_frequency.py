@@ -13,11 +13,6 @@ WINDOWS = {"feature_size": 2, "frequency_skip": 1, "num_frequency_blocks": [3]}
 APART = {"feature_size": 2, "frequency_skip": 2, "num_frequency_blocks": [2]}
 
 
-@pytest.fixture(autouse=True)
-def _graph():
-    tf.reset_default_graph()
-
-
 def _grid(lengths=None, **options):
     return tf.nn.dynamic_rnn(
         rnn.BidirectionalGridLSTMCell(3, **options), X, lengths, dtype=tf.float32

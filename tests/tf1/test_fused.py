@@ -13,11 +13,6 @@ rnn = tf.contrib.rnn
 X_TBI = X.transpose(1, 0, 2)
 
 
-@pytest.fixture(autouse=True)
-def _graph():
-    tf.reset_default_graph()
-
-
 def _fused(lengths=None, state=None, **options):
     return rnn.LSTMBlockFusedCell(5, **options)(
         tf.constant(X_TBI), state, None if state else tf.float32, lengths

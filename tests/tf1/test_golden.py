@@ -21,11 +21,6 @@ pytestmark = pytest.mark.skipif(
 CASES = {case["name"]: case for case in read("index.json")["tf1"]} if GOLDEN.is_dir() else {}
 
 
-@pytest.fixture(autouse=True)
-def _graph():
-    tf.reset_default_graph()
-
-
 @pytest.mark.parametrize("precision", list(TOLERANCES))
 @pytest.mark.parametrize("name", list(CASES))
 def test_outputs_states_and_gradients_are_tensorflows(name, precision):

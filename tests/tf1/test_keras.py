@@ -7,7 +7,6 @@ import pytest
 
 import ostinato.tf1 as tf
 from ostinato.errors import InputError, OstinatoError, SizeError
-from ostinato.tf1.core import executor
 from ostinato.tf1.core.errors import NotProvided
 from places import SHARED
 
@@ -32,8 +31,7 @@ X = np.random.RandomState(3).rand(2, 3, 4).astype(np.float32)
 
 
 @pytest.fixture(autouse=True)
-def _new_graph(monkeypatch):
-    monkeypatch.setattr(executor, "check_dtypes", True)
+def _new_graph():
     tf.keras.backend.clear_session()
     tf.reset_default_graph()
 

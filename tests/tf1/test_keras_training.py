@@ -5,15 +5,13 @@ import pytest
 
 import ostinato.tf1 as tf
 from ostinato.errors import EngineError, InputError, OstinatoError, SizeError
-from ostinato.tf1.core import executor
 
 keras = tf.keras
 layers = tf.keras.layers
 
 
 @pytest.fixture(autouse=True)
-def _new_graph(monkeypatch):
-    monkeypatch.setattr(executor, "check_dtypes", True)
+def _new_graph():
     keras.backend.clear_session()
     tf.set_random_seed(777)
     np.random.seed(777)

@@ -22,7 +22,6 @@ X = np.float32(np.random.default_rng(0).normal(size=(6, 4)))
 
 @pytest.fixture(autouse=True)
 def _graph():
-    tf.reset_default_graph()
     tf.set_random_seed(1)
 
 

@@ -7,11 +7,6 @@ import ostinato.tf1 as tf
 from ostinato.errors import InputError
 
 
-@pytest.fixture(autouse=True)
-def _graph():
-    tf.reset_default_graph()
-
-
 def run(*values):
     return tf.Session().run(list(values) if len(values) > 1 else values[0])
 

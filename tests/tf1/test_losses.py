@@ -17,7 +17,6 @@ WEIGHTS = np.array([[1.0], [0.0], [0.5], [2.0]], np.float32)
 
 @pytest.fixture(autouse=True)
 def _graph():
-    tf.reset_default_graph()
     tf.set_random_seed(1)
 
 
@@ -69,7 +68,7 @@ def test_reductions(reduction, static):
 
 
 def _declared(value, how):
-    """A tensor of a value of which the shape, the number of dimensions or nothing is known."""
+    """A placeholder for a value, with its shape, the number of its dimensions, or neither."""
     sizes = {"the shape": value.shape, "the rank": [None] * value.ndim, "nothing": None}
     return tf.placeholder(value.dtype.name, sizes[how])
 

@@ -9,7 +9,7 @@ import pytest
 
 import ostinato.tf1 as tf
 from ostinato.errors import InputError, SizeError
-from ostinato.tf1.core.graph import get_default_graph, reset_default_graph
+from ostinato.tf1.core.graph import get_default_graph
 from ostinato.tf1.ops import arrays, math
 from places import SHARED
 
@@ -20,11 +20,6 @@ B = DRAWN.uniform(0.1, 0.9, (3, 4))
 ROW = DRAWN.uniform(0.1, 0.9, 4)
 I = np.array([[7, -7, 5], [-5, 9, 4]])
 J = np.array([2, 3, -4])
-
-
-@pytest.fixture(autouse=True)
-def _graph():
-    reset_default_graph()
 
 
 def run(values, feed=None):

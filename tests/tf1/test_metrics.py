@@ -11,11 +11,6 @@ GUESSES = np.array([[1, 0, 1, 2], [0, 2, 0, 2]], np.int64)
 WEIGHTS = np.array([[1, 0.5, 2, 1], [0, 1, 1, 3]], np.float32)
 
 
-@pytest.fixture(autouse=True)
-def _graph():
-    tf.reset_default_graph()
-
-
 def _after_both_rows(metric, labels, guesses, weights=None):
     """The value before the first row, the updates of both rows, and the value after them."""
     fed = [tf.placeholder(labels.dtype, [None]), tf.placeholder(guesses.dtype, [None])]

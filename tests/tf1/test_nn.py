@@ -16,7 +16,6 @@ X = np.random.default_rng(0).normal(size=(3, 5))
 
 @pytest.fixture(autouse=True)
 def _graph():
-    tf.reset_default_graph()
     tf.set_random_seed(1)
 
 

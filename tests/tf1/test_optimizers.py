@@ -9,17 +9,10 @@ import pytest
 
 import ostinato.tf1 as tf
 from ostinato.errors import InputError, OstinatoError, SizeError
-from ostinato.tf1.core import executor
 from ostinato.tf1.core.errors import InvalidArgumentError
 from places import SHARED
 
 GOLDEN = SHARED / "golden" / "training"
-
-
-@pytest.fixture(autouse=True)
-def _new_graph(monkeypatch):
-    monkeypatch.setattr(executor, "check_dtypes", True)
-    tf.reset_default_graph()
 
 
 def names(after=0):

@@ -14,11 +14,6 @@ rnn = tf.contrib.rnn
 WIDE = {"period_init_max": 10.0, "ratio_on": 0.4}
 
 
-@pytest.fixture(autouse=True)
-def _graph():
-    tf.reset_default_graph()
-
-
 def _run(cell, times=TIMES, x=X):
     return tf.nn.dynamic_rnn(cell, (tf.constant(times), tf.constant(x)), dtype=tf.float32)
 

@@ -35,7 +35,6 @@ RECORDED = (
 
 @pytest.fixture(autouse=True)
 def _graph():
-    tf.reset_default_graph()
     tf.set_random_seed(777)
 
 

@@ -10,11 +10,6 @@ from tf1_programs import X, measure
 raw_rnn = tf.nn.raw_rnn
 
 
-@pytest.fixture(autouse=True)
-def _graph():
-    tf.reset_default_graph()
-
-
 def _seeded():
     return tf.variable_scope("outer", initializer=tf.random_uniform_initializer(-0.5, 0.5, seed=7))
 

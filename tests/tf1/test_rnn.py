@@ -17,11 +17,6 @@ rnn = tf.contrib.rnn
 FOLDER = SHARED / "golden" / "training"
 
 
-@pytest.fixture(autouse=True)
-def _graph():
-    tf.reset_default_graph()
-
-
 RECORDED = [
     "random_DropoutWrapper_all",
     "random_DropoutWrapper_input",

@@ -25,11 +25,6 @@ CASES = (
 )
 
 
-@pytest.fixture(autouse=True)
-def _graph():
-    tf.reset_default_graph()
-
-
 def _build(name):
     tf.set_random_seed(777)
     space = {"tf": tf, "np": np}

@@ -25,7 +25,6 @@ IDS = _RNG.integers(0, 6, (3, 4)).astype(np.int32)
 
 @pytest.fixture(autouse=True)
 def _graph():
-    tf.reset_default_graph()
     tf.set_random_seed(1)
 
 

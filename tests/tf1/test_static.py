@@ -13,11 +13,6 @@ rnn = tf.contrib.rnn
 LENGTHS = [2, 0, 1]
 
 
-@pytest.fixture(autouse=True)
-def _graph():
-    tf.reset_default_graph()
-
-
 CELLS = {
     "rnn": lambda: rnn.BasicRNNCell(5),
     "lstm": lambda: rnn.BasicLSTMCell(5),

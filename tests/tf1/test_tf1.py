@@ -85,7 +85,6 @@ Tensor("rnn/transpose_1:0", shape=(1, 1, 2), dtype=float32)
 
 @pytest.fixture(autouse=True)
 def _fresh():
-    tf.reset_default_graph()
     before = tf.device_seed()
     yield
     tf.set_device_seed(*before)

@@ -5,17 +5,10 @@ import pytest
 
 import ostinato.tf1 as tf
 from ostinato.errors import InputError, OstinatoError, SizeError
-from ostinato.tf1.core import executor
 from ostinato.tf1.core.errors import FailedPreconditionError, InvalidArgumentError
 from ostinato.tf1.state.resources import ResourceVariable
 
 KINDS = {"reference": False, "resource": True}
-
-
-@pytest.fixture(autouse=True)
-def _new_graph(monkeypatch):
-    monkeypatch.setattr(executor, "check_dtypes", True)
-    tf.reset_default_graph()
 
 
 @pytest.fixture(params=KINDS)

@@ -164,6 +164,21 @@ WRONG = {
 }
 
 
+@pytest.fixture
+def own_defaults():
+    """A default graph and no session, as a new process has them, and what was there afterwards: a
+    program that ends in the middle leaves its own open. Modules keep these lists, so that their
+    contents are replaced, not the lists.
+    """
+    stacks = core.graph.graphs, core.defaults.sessions
+    before = [list(stack) for stack in stacks]
+    core.graph.graphs[:], core.defaults.sessions[:] = [core.graph.Graph()], []
+    yield
+    for stack, contents in zip(stacks, before):
+        stack[:] = contents
+
+
+@pytest.mark.usefixtures("own_defaults")
 @pytest.mark.parametrize("wrong", WRONG)
 def test_a_wrong_program_ends_with_an_error_at_its_line(wrong, tmp_path, monkeypatch, capsys):
     text, message = WRONG[wrong]
@@ -174,8 +189,6 @@ def test_a_wrong_program_ends_with_an_error_at_its_line(wrong, tmp_path, monkeyp
         monkeypatch.setattr(sys, name, list(getattr(sys, name)))
     for name in [n for n in sys.modules if n.partition(".")[0] == "tensorflow"]:
         monkeypatch.delitem(sys.modules, name)
-    monkeypatch.setattr(core.graph, "graphs", [core.graph.Graph()])
-    monkeypatch.setattr(core.defaults, "sessions", [])
     assert __main__.main([str(program)]) == 2
     shown = capsys.readouterr().err
     line = next(i for i, t in enumerate((HEAD + text).splitlines(), 1) if "# here" in t)
