@@ -404,9 +404,9 @@ def softmax_cross_entropy(
 
 def _fit_weights(weights: Tensor, labels: Tensor) -> Tensor:
     """Weights without a last dimension of size 1 that the labels do not have."""
-    ranks = weights.shape.ndims, labels.shape.ndims
-    if None not in ranks:
-        return arrays.squeeze(weights, [-1]) if ranks[0] == ranks[1] + 1 else weights
+    rank, wanted = weights.shape.ndims, labels.shape.ndims
+    if rank is not None and wanted is not None:
+        return arrays.squeeze(weights, [-1]) if rank == wanted + 1 else weights
     more = arrays.rank(weights) - arrays.rank(labels)
     return without_last_if(math.equal(1, more), weights)
 

@@ -46,11 +46,11 @@ def fit_ranks(
     """
     with name_scope(None, "remove_squeezable_dimensions"):
         predictions, labels = convert_to_tensor(predictions), convert_to_tensor(labels)
-        ranks = predictions.shape.ndims, labels.shape.ndims
-        if None not in ranks:
-            if ranks[0] == ranks[1] + difference + 1:
+        rank, of_labels = predictions.shape.ndims, labels.shape.ndims
+        if rank is not None and of_labels is not None:
+            if rank == of_labels + difference + 1:
                 predictions = arrays.squeeze(predictions, [-1])
-            elif ranks[0] == ranks[1] + difference - 1:
+            elif rank == of_labels + difference - 1:
                 labels = arrays.squeeze(labels, [-1])
             return labels, predictions
         found = arrays.rank(predictions) - arrays.rank(labels)
