@@ -54,6 +54,7 @@ LONG = {
     "tasks.classify": "one task from its options to its answers",
     "tasks.forecast": "one task from its options to its answers",
     "tasks.options": "a table: the options of each task",
+    "tasks.tag": "one task from its options to its answers",
     "tasks.task": "fit, evaluate, predict and save of all tasks",
     "tf1.names": "a table: the names of TensorFlow 1",
     "training.loop": "the loop and what it does when it stops, resumes and evaluates",

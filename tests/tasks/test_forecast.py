@@ -308,7 +308,8 @@ def test_moments_are_read_from_parquet_and_numpy(tmp_path, unit):
 
 
 @pytest.mark.parametrize(
-    "times", [[f"{2000 + k + k * k // 8}" for k in range(LENGTH)], [f"week {k}" for k in range(LENGTH)]]
+    "times",
+    [[f"{2000 + k + k * k // 8}" for k in range(LENGTH)], [f"week {k}" for k in range(LENGTH)]],
 )
 def test_without_regular_dates_steps_have_numbers(times):
     task = Forecaster(**SMALL | {"steps": 2}).fit({"when": times, "x": waves()}, threads=1)

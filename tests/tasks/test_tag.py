@@ -2,10 +2,14 @@
 
 import gzip
 import json
+from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 
+from ostinato.data.annotated import read_tagged
+from ostinato.data.spans import may_follow
 from ostinato.errors import InputError
 from ostinato.inspection import gradients
 from ostinato.tasks import Tagger, load
@@ -63,6 +67,11 @@ def conllu(path, words, tags, extra=()):
     return path
 
 
+def untold(answers):
+    """Predictions without their confidence."""
+    return [{name: answer[name] for name in ("words", "tags")} for answer in answers]
+
+
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     """A file, the directory of a model of it, and the task."""
@@ -77,7 +86,7 @@ def trained(tmp_path_factory):
 def test_a_tag_follows_from_the_words_around(trained):
     file, _, task = trained
     assert task.evaluate(file) == {"accuracy": 1.0, "unseen_accuracy": None}
-    assert task.predict_dicts(["they can open", ["the", "can"]]) == [
+    assert untold(task.predict_dicts(["they can open", ["the", "can"]])) == [
         {"words": ["they", "can", "open"], "tags": ["P", "A", "V"]},
         {"words": ["the", "can"], "tags": ["D", "N"]},
     ]
@@ -143,11 +152,84 @@ def test_spans_are_measured_where_tags_mark_them():
         [["O", "O", "B-LOC", "I-LOC"], ["B-PER", "O", "O"]] * 8,
     )
     found = Tagger(**SMALL | {"epochs": 60}).fit((words, tags), threads=1).evaluate((words, tags))
-    assert list(found) == ["accuracy", "span_f1", "unseen_accuracy"] and found["span_f1"] == 1.0
+    assert list(found) == ["span_f1", "accuracy", "unseen_accuracy"] and found["span_f1"] == 1.0
+
+
+# "new" begins or continues a place; the tags of two sentences depend on the word after it.
+SPANS = {
+    "IOB2": ["O O B-LOC I-LOC", "B-PER O O B-LOC I-LOC", "B-LOC I-LOC B-PER O"],
+    "IOB1": ["O O I-LOC I-LOC", "I-PER O O I-LOC I-LOC", "I-LOC B-LOC I-PER O"],
+    "BIOES": ["O O B-LOC E-LOC", "S-PER O O B-LOC E-LOC", "B-LOC E-LOC S-PER O"],
+}
+PLACES = ["we saw new york", "kim left for new jersey", "new york kim stayed"]
+
+
+@pytest.mark.parametrize("scheme", SPANS)
+@pytest.mark.parametrize("transitions", [True, False])
+def test_predicted_spans_keep_to_the_scheme_of_the_training_data(scheme, transitions):
+    words = [row.split() for row in PLACES] * 8
+    tags = [row.split() for row in SPANS[scheme]] * 8
+    task = Tagger(**SMALL | {"transitions": transitions}).fit(words, tags, threads=1)
+    assert task.metadata.scheme == scheme and (task.model.crf is not None) == transitions
+    draw = np.random.default_rng(1)
+    vocabulary = sorted({word for row in words for word in row} | {"etwas", "서울"})
+    found = task.predict_dicts([draw.choice(vocabulary, 12).tolist() for _ in range(200)])
+    pairs = {pair for one in found for pair in pairwise(["O", *one["tags"], "O"])}
+    if transitions:
+        assert len(pairs) > 2 and all(may_follow(*pair, scheme) for pair in pairs)
+    sure = [value for one in found for value in one["confidence"]]
+    assert len(sure) == 200 * 12 and 0 < min(sure) < max(sure) <= 1
+
+
+def test_the_weights_with_the_best_span_f1_are_kept():
+    words = [row.split() for row in PLACES] * 8
+    task = Tagger(**SMALL).fit(words, [row.split() for row in SPANS["IOB2"]] * 8, threads=1)
+    assert task.goal == "span_f1" and task.result.metrics["span_f1"] == max(
+        line["span_f1"] for line in task.result.history
+    )
+    assert task.score(words, [row.split() for row in SPANS["IOB2"]] * 8) == 1.0
+
+
+def test_held_out_rows_without_spans_have_no_span_f1():
+    words = [["we", "saw", "it"]] * 20 + [["new", "york"]]
+    task = Tagger(**SMALL).fit(
+        words, [["O"] * 3] * 20 + [["B-LOC", "I-LOC"]], test=(words[:3], [["O"] * 3] * 3), threads=1
+    )
+    assert list(task.result.metrics) == ["span_f1", "accuracy", "unseen_accuracy"]
+    found = task.evaluate(words[:3], [["O"] * 3] * 3)
+    assert found["accuracy"] == 1.0 and found["span_f1"] is None
+
+
+def test_a_model_with_transitions_is_restored_and_resumed(tmp_path, breaking):
+    words, tags = [row.split() for row in PLACES] * 8, [row.split() for row in SPANS["IOB2"]] * 8
+    whole = Tagger(**SMALL).fit((words, tags), threads=1)
+    with pytest.raises(breaking.error):
+        Tagger(**SMALL).fit(
+            (words, tags), out=tmp_path / "m", threads=1, checkpoint_seconds=0, watcher=breaking(7)
+        )
+    again = Tagger(**SMALL).fit((words, tags), out=tmp_path / "m", resume=True, threads=1)
+    assert without_time(again.result) == without_time(whole.result)
+    assert load(tmp_path / "m").predict_dicts(words[:3]) == again.predict_dicts(words[:3])
+
+
+def test_predictions_are_written_as_conllu(trained, tmp_path):
+    task = trained[2]
+    answers = task.predict_dicts(["they can open", "나는 빠르게"])
+    (tmp_path / "a.conllu").write_text("".join(task.conllu(answers)), encoding="utf-8")
+    found = read_tagged(tmp_path / "a.conllu", column="xpos")
+    assert list(found.words) == [answer["words"] for answer in answers]
+    assert list(found.tags) == [answer["tags"] for answer in answers]
+    first = (tmp_path / "a.conllu").read_text(encoding="utf-8").splitlines()[0].split("\t")
+    assert first[9] == f"Confidence={answers[0]['confidence'][0]}"
+    universal = Tagger(**SMALL | {"epochs": 1}).fit([["a", "b"]] * 8, [["DET", "NOUN"]] * 8)
+    (sentence,) = universal.conllu([{"words": ["a b"], "tags": ["NOUN"], "confidence": [0.5]}])
+    assert sentence == "1\ta b\t_\tNOUN\t_\t_\t_\t_\t_\tConfidence=0.5\n\n"
+    with pytest.raises(InputError, match=r"word 'a\\tb' has a tab or a line break"):
+        list(universal.conllu([{"words": ["a\tb"], "tags": ["NOUN"], "confidence": [0.5]}]))
 
 
 def test_an_empty_sentence_has_no_tags(trained):
-    assert trained[2].predict_dicts([""]) == [{"words": [], "tags": []}]
+    assert trained[2].predict_dicts([""]) == [{"words": [], "tags": [], "confidence": []}]
     assert trained[2].predict_dicts(["", "they can", ""])[1]["tags"] == ["P", "A"]
     assert trained[2].predict_dicts([]) == []
     Tagger(**SMALL | {"epochs": 1, "batch": 1}).fit(
@@ -289,7 +371,9 @@ def test_the_command_line_trains_tags_and_tells(ostinato, tmp_path):
     assert lines == "they/P can/A open/V\n\n나는/P 빠르게/R\n"
     assert ostinato("predict", "m", file)[1].splitlines() == PATTERNS * 8
     code, out, _ = ostinato("predict", "m", "--json", given="the can\n")
-    assert code == 0 and json.loads(out) == {"words": ["the", "can"], "tags": ["D", "N"]}
+    assert code == 0 and untold([json.loads(out)]) == [
+        {"words": ["the", "can"], "tags": ["D", "N"]}
+    ]
     assert json.loads(ostinato("evaluate", "m", file, "--json")[1])["accuracy"] == 1.0
 
 

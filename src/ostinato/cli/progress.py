@@ -74,18 +74,11 @@ class Display:
     Args:
         console: The console to print to.
         goal: The name of the validation metric.
-        label: The label of that metric in a line.
-        unit: The unit of that metric, printed after its value.
     """
 
-    def __init__(
-        self,
-        console: Console,
-        goal: str = "held_out_bits",
-        label: str = "val",
-        unit: str = "bits/char",
-    ):
-        self.console, self.goal, self.label, self.unit = console, goal, label, unit
+    def __init__(self, console: Console, goal: str = "held_out_bits"):
+        self.console = console
+        self.watch(goal)
         self.bar = Progress(
             BarColumn(BAR),
             TextColumn("{task.percentage:3.0f}%"),
@@ -97,6 +90,15 @@ class Display:
         )
         self.task = self.bar.add_task("starting", total=1.0)
         self.latest = None
+
+    def watch(self, goal: str) -> None:
+        """Print this validation metric from now on."""
+        self.goal = goal
+        self.label, self.unit = (
+            ("val", "bits/char")
+            if goal == "held_out_bits"
+            else (f"val {goal.replace('_', ' ')}", "")
+        )
 
     def __enter__(self):
         self.bar.start()

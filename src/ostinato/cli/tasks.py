@@ -199,13 +199,14 @@ def train(
             examples = read_examples(name, data, chosen)
         if not is_helper():
             show_summary(console.print, examples.summary)
-        one = task_class(name)(**options)
-        label, unit = (
-            ("val", "bits/char")
-            if one.goal == "held_out_bits"
-            else (f"val {one.goal.replace('_', ' ')}", "")
-        )
-        with Display(console, one.goal, label=label, unit=unit) as display:
+        one, display = task_class(name)(**options), Display(console)
+
+        def started(task):
+            # the goal of some tasks depends on their data
+            display.watch(task.goal)
+            _settings(console, task, examples.summary)
+
+        with display:
             one.fit(
                 data,
                 examples=examples,
@@ -218,7 +219,7 @@ def train(
                 nodes=num_nodes,
                 checkpoint_seconds=checkpoint_seconds,
                 watcher=display,
-                on_start=lambda task: _settings(console, task, examples.summary),
+                on_start=started,
             )
     except KeyboardInterrupt as stop:
         stop = stop if isinstance(stop, Stopped) else Stopped(SIGINT)

@@ -143,6 +143,7 @@ class TagMetadata(Metadata):
         columns: The columns that were used.
         embedded: Number of words with an embedding of their own, including special tokens.
         letters: The characters that represent words, in the order of their numbers.
+        scheme: How the tags mark spans (`ostinato.data.spans.SCHEMES`); None if they do not.
     """
 
     tags: Labels
@@ -150,6 +151,7 @@ class TagMetadata(Metadata):
     columns: Columns
     embedded: Positive
     letters: Letters
+    scheme: Literal["BIOES", "IOB2", "IOB1", "free"] | None = None
 
     def __post_init__(self):
         check_sizes(len(self.tags), counts=self.counts)

@@ -174,6 +174,12 @@ class TagOptions(SpellingOptions):
         panel=COLUMNS_PANEL,
         default_text="upos in CoNLL-U, otherwise the second",
     )
+    transitions: bool | None = option(
+        None,
+        "Learn scores of tags after tags (a conditional random field, CRF).",
+        panel=MODEL_PANEL,
+        default_text="on if tags mark spans (B-, I-, O)",
+    )
     batch: int = option(
         32, "Batch size: sentences in a batch.", panel=TRAINING_PANEL, low=1, high=65536
     )
@@ -186,7 +192,7 @@ class TagOptions(SpellingOptions):
     )
     label_smoothing: float = option(
         0.05,
-        "Label smoothing: probability shared by all tags.",
+        "Label smoothing: probability shared by all tags (without --transitions).",
         panel=TRAINING_PANEL,
         low=0,
         high=0.9,

@@ -41,8 +41,18 @@ class Scores:
 
     def add(self, batch):
         """Add a batch."""
-        scores, labels = self.task.scores(batch).double().cpu(), batch[-1].cpu()
-        given, seen = scores.argmax(1), labels >= 0
+        scores = self.task.scores(batch).double().cpu()
+        self.count(scores, batch[-1].cpu(), scores.argmax(1))
+
+    def count(self, scores: torch.Tensor, labels: torch.Tensor, given: torch.Tensor) -> None:
+        """Add items.
+
+        Args:
+            scores: (N, C) float64.
+            labels: True labels (N,), or -1.
+            given: Predicted labels (N,).
+        """
+        seen = labels >= 0
         metrics.check_scores(scores[seen], before=len(self._logs))
         logs = torch.log_softmax(scores, 1)
         counts = metrics.confusion(given[seen], labels[seen], scores.shape[1])
@@ -51,7 +61,7 @@ class Scores:
         self._logs.extend(logs[seen, labels[seen]].numpy())
         self.given.extend(given.numpy())
         self.labels.extend(labels.numpy())
-        self.sure.extend(torch.softmax(scores, 1).amax(1).numpy())
+        self.sure.extend(logs.gather(1, given[:, None])[:, 0].exp().numpy())
 
     def result(self) -> dict[str, float | None]:
         """Accuracy, macro F1 and cross-entropy. Items with a label that did not occur in

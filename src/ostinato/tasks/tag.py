@@ -1,7 +1,7 @@
 """Many to many, aligned: a tag for each word of a sentence."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from heapq import nlargest, nsmallest
 
@@ -13,10 +13,12 @@ from torch.nn import functional as F
 from ..data.batching import padded, within
 from ..data.disk import LazySequence, StoredNumbers
 from ..data.examples import Examples, pair_of
+from ..data.spans import OUTSIDE, may_follow, scheme_of
 from ..data.text import compose, given_text
 from ..data.values import label_of
 from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Vocabulary
 from ..errors import InputError
+from ..nn.crf import LinearChainCRF
 from ..training import metrics
 from .layer import layer_of
 from .metadata import TagMetadata
@@ -26,6 +28,13 @@ from .spelling import REMEMBERED, SpelledWords, Spelling, spelled_batch
 from .task import Inside, Task
 
 __all__ = ["TagModel", "Tagger"]
+
+# The smallest probability to take the logarithm of.
+LEAST = 1e-300
+# The universal parts of speech. Source: universaldependencies.org/u/pos
+UNIVERSAL_TAGS = set(
+    "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split()
+)
 
 # ---------------------------------------------------------------- a label for each step
 
@@ -63,24 +72,80 @@ def split_filled(task: Task, every: Examples, column: str) -> tuple[Examples, Ex
 
 
 class TagModel(SpelledWords):
-    """Word representations, recurrent layers, and a score for each tag.
+    """Word representations, recurrent layers, a score for each tag, and scores of tags after tags.
 
     Args:
         words: Number of words with an embedding of their own, including special tokens.
         letters: Number of characters, including special tokens.
         tags: C.
-        options: Sizes and rates.
+        options: Sizes and rates; `transitions` for a CRF.
+        allowed: Whether a tag may follow another, for `LinearChainCRF`.
     """
 
-    def __init__(self, words: int, letters: int, tags: int, options: TagOptions):
+    def __init__(
+        self,
+        words: int,
+        letters: int,
+        tags: int,
+        options: TagOptions,
+        *,
+        allowed: torch.Tensor | None = None,
+    ):
         super().__init__(words, letters, options)
         self.recurrent, outputs = layer_of(options, self.units, bidirectional=True)
         self.readout = nn.Linear(outputs, tags)
+        self.crf = LinearChainCRF(tags, allowed=allowed) if options.transitions else None
 
     def scores(self, x: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
         """Scores (N, C) of all words, sentence by sentence, from the output of `embedded`."""
         output, _ = self.recurrent(x, lengths=lengths)
         return self.readout(self.dropout(output[within(lengths, output.shape[1])]))
+
+
+class TagScores(Scores):
+    """Accumulates predictions, and finds the best tags of whole sentences for a model with a CRF.
+
+    Attributes:
+        lengths: The number of words of each sentence.
+    """
+
+    def __init__(self, task: "Tagger"):
+        super().__init__(task)
+        self.lengths = StoredNumbers(np.int32)
+
+    def add(self, batch):
+        """Add a batch."""
+        crf, lengths = self.task.model.crf, batch[2].cpu()
+        self.lengths.extend(lengths.numpy())
+        if crf is None:
+            return super().add(batch)
+        inside = within(lengths, int(lengths.max()))
+        scores = rows_of_words(self.task.scores(batch), batch[2])
+        inside = inside.to(scores.device)
+        self.count(
+            crf.marginals(scores, batch[2])[inside].clamp(min=LEAST).log().cpu(),
+            batch[-1].cpu(),
+            crf.best(scores, batch[2])[inside].cpu(),
+        )
+
+    def result(self):
+        """As `Scores.result`; with the span F1 first if the tags mark spans."""
+        found, metadata = super().result(), self.task.metadata
+        if metadata.scheme is None:
+            return found
+        # -1 is the last name: a tag that did not occur in training
+        names = [*metadata.tags, "?"]
+        given, right = (
+            rows_of(numbers, names, self.lengths[:].tolist())
+            for numbers in (self.given, self.labels)
+        )
+        return {"span_f1": metrics.tagging(given, right, spanned=True)["span_f1"]} | found
+
+
+def rows_of_words(flat: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """Values (N, C) of words, sentence by sentence, as (B, T, C), with 0 after the end of a row."""
+    inside = within(lengths, int(lengths.max()))
+    return flat.new_zeros(*inside.shape, flat.shape[1]).masked_scatter(inside[..., None], flat)
 
 
 # ---------------------------------------------------------------- the task
@@ -106,9 +171,14 @@ class Tagger(Task):
         [['D', 'N']]
     """
 
-    name, Options, goal, higher_is_better = "tag", TagOptions, "accuracy", True
+    name, Options, higher_is_better = "tag", TagOptions, True
     line_is = "a sentence"
     vocabulary_from_json = staticmethod(partial(Vocabulary.from_json, split=False))
+
+    @property
+    def goal(self):
+        """The metric that selects the best weights: the span F1 where tags mark spans."""
+        return "span_f1" if self.metadata and self.metadata.scheme else "accuracy"
 
     def given_rows(self, data, labelled):
         words, tags = pair_of(data, "sentences and their tags") if labelled else (data, None)
@@ -179,8 +249,13 @@ class Tagger(Task):
             letters=spelling.letters,
             embedded=len(SPECIAL)
             + sum(count >= self.options.min_count for count in lowered.values()),
+            scheme=scheme_of(every["tags"]),
         )
-        return {"characters": spelling.scheme}
+        given = self.options.transitions
+        return {
+            "characters": spelling.scheme,
+            "transitions": self.metadata.scheme is not None if given is None else given,
+        }
 
     def check(self):
         if self.vocabulary is None or self.options.characters is None:
@@ -196,6 +271,7 @@ class Tagger(Task):
             len(SPECIAL) + len(self.metadata.letters),
             len(self.metadata.tags),
             self.options,
+            allowed=_allowed(self.metadata),
         )
 
     def encode(self, examples):
@@ -245,10 +321,16 @@ class Tagger(Task):
         )
 
     def loss(self, batch):
-        return stepwise_loss(self, batch, self.options.label_smoothing)
+        if self.model.crf is None:
+            return stepwise_loss(self, batch, self.options.label_smoothing)
+        lengths, tags = batch[2], batch[-1]
+        scores, right = (
+            rows_of_words(flat, lengths) for flat in (self.scores(batch), tags[:, None])
+        )
+        return -self.model.crf.log_likelihood(scores, right[..., 0], lengths).sum(), len(tags)
 
     def evaluator(self):
-        return Scores(self)
+        return TagScores(self)
 
     def _tags(self, examples: Examples, scores: Scores) -> LazySequence:
         return rows_of(scores.given, self.metadata.tags, [len(row) for row in examples["words"]])
@@ -257,18 +339,66 @@ class Tagger(Task):
         lowered = LazySequence(
             len(examples), lambda k: [_lowered(word) for word in examples["words"][k]]
         )
-        tags = self._tags(examples, Scores.of(self, self.encode(examples)))
+        tags = self._tags(examples, TagScores.of(self, self.encode(examples)))
         found = metrics.tagging(
-            tags, examples["tags"], words=lowered, known=self.vocabulary.tokenizer.get_vocab()
+            tags,
+            examples["tags"],
+            words=lowered,
+            known=self.vocabulary.tokenizer.get_vocab(),
+            spanned=self.metadata.scheme is not None,
         )
+        found = {self.goal: found[self.goal]} | found
         known = set(self.metadata.tags)
         unseen = sum(tag not in known for row in examples["tags"] for tag in row)
         return found | ({"labels_unseen": unseen} if unseen else {})
 
     def answers(self, examples):
         # the model is not called without input
-        tags = self._tags(examples, Scores.of(self, self.encode(examples))) if len(examples) else []
-        return [{"words": words, "tags": row} for words, row in zip(examples["words"], tags)]
+        if not len(examples):
+            return []
+        scores = TagScores.of(self, self.encode(examples))
+        ends = np.cumsum([0, *map(len, examples["words"])]).tolist()
+        return [
+            {
+                "words": words,
+                "tags": tags,
+                "confidence": scores.sure[start:end].round(4).tolist(),
+            }
+            for words, tags, start, end in zip(
+                examples["words"], self._tags(examples, scores), ends, ends[1:]
+            )
+        ]
+
+    def conllu(self, answers: Iterable[dict]) -> Iterator[str]:
+        """Predictions as CoNLL-U, a string for each sentence.
+
+        The column of the tags is UPOS if all tags are universal parts of speech, otherwise XPOS.
+        The column MISC has their confidence.
+
+        Args:
+            answers: The result of `predict_dicts`.
+
+        Raises:
+            InputError: A word has a tab or a line break.
+
+        Source:
+            universaldependencies.org/format.html
+        """
+        universal = set(self.metadata.tags) <= UNIVERSAL_TAGS
+        for answer in answers:
+            rows = zip(answer["words"], answer["tags"], answer["confidence"])
+            lines = []
+            for number, (word, tag, sure) in enumerate(rows, 1):
+                if set(word) & set("\t\n\r"):
+                    raise InputError(
+                        f"word {word!r} has a tab or a line break, which CoNLL-U cannot have; "
+                        "remove it, or write another format"
+                    )
+                upos, xpos = (tag, "_") if universal else ("_", tag)
+                misc = f"Confidence={sure}"
+                lines.append("\t".join([str(number), word, "_", upos, xpos, *"____", misc]))
+            if lines:
+                yield "\n".join(lines) + "\n\n"
 
     def inside(self, data):
         examples = self.read(data, labelled=False)
@@ -292,7 +422,7 @@ class Tagger(Task):
 
     def report_parts(self, examples):
         names, counts = self.metadata.tags, dict(zip(self.metadata.tags, self.metadata.counts))
-        scores = Scores.of(self, self.encode(examples))
+        scores = TagScores.of(self, self.encode(examples))
         given, known, lengths = (
             self._tags(examples, scores),
             self.vocabulary.tokenizer.get_vocab(),
@@ -382,6 +512,17 @@ class Tagger(Task):
 
 def _lowered(word: str) -> str:
     return compose(word.lower())
+
+
+def _allowed(metadata: TagMetadata) -> torch.Tensor | None:
+    """Whether a tag may follow another in the scheme of the tags, for `LinearChainCRF`."""
+    if metadata.scheme in (None, "free"):
+        return None
+    edge = [*metadata.tags, OUTSIDE]
+    return torch.tensor(
+        [[may_follow(before, tag, metadata.scheme) for tag in edge] for before in edge],
+        device="cpu",
+    )
 
 
 def _vocabulary(words: list[str]) -> Vocabulary:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from ..data.disk import StoredArray, chunked
+from ..data.spans import has_spans, spans
 from ..errors import InputError
 
 # Whether higher values of a metric are better; None if it should be close to a target level.
@@ -38,7 +39,6 @@ HIGHER_IS_BETTER: dict[str, bool | None] = {
 BLEU_WORDS = 4
 # Steps of a forecast in memory at a time.
 STEPS_AT_ONCE = 1 << 16
-_SPAN = re.compile(r"O|[BIESLU]-.+", re.DOTALL)
 # Scripts that BLEU splits into characters. Korean has spaces, but particles and endings make many
 # forms of a word.
 _BY_CHARACTER = re.compile(
@@ -171,6 +171,7 @@ def tagging(
     *,
     words: Sequence[Sequence[str]] | None = None,
     known: Collection[str] | None = None,
+    spanned: bool | None = None,
 ) -> dict[str, float | None]:
     """Accuracy and span F1 of tagged sentences.
 
@@ -179,12 +180,13 @@ def tagging(
         wanted: The true tags.
         words: The words.
         known: The words of the training data.
+        spanned: Whether tags mark spans; None to look at the true tags (`has_spans`).
 
     Returns:
-        "accuracy" over words; "span_f1" if the true tags are spans (`has_spans`): F1 of whole spans
-        of the right type, by the rules of CoNLL's conlleval; "unseen_accuracy" if `words` and
-        `known` are given: accuracy over words that are not in the training data. The accuracy of no
-        words is None.
+        "accuracy" over words; "span_f1" if the tags mark spans: F1 of whole spans of the right
+        type, by the rules of CoNLL's conlleval; "unseen_accuracy" if `words` and `known` are given:
+        accuracy over words that are not in the training data. The accuracy of no words and the
+        span F1 of no spans are None.
 
     Raises:
         InputError: The numbers of sentences or tags differ.
@@ -205,7 +207,7 @@ def tagging(
     # pairs of total and correct: all words, and words not seen in training; then the numbers of
     # spans in either and in both
     every, unseen, either, both = [0, 0], [0, 0], 0, 0
-    spanned = has_spans(wanted)
+    spanned = has_spans(wanted) if spanned is None else spanned
     for number, rows in enumerate(zip(*columns.values()), 1):
         given, right, *others = rows
         for name, row in zip(columns, rows):
@@ -224,47 +226,9 @@ def tagging(
             unseen = [unseen[0] + len(same), unseen[1] + sum(same)]
     found = {"accuracy": _share(every)}
     if spanned:
-        found["span_f1"] = 2 * both / either
+        found["span_f1"] = 2 * both / either if either else None
     if words is not None and known is not None:
         found["unseen_accuracy"] = _share(unseen)
-    return found
-
-
-def has_spans(tags: Sequence[Sequence[str]]) -> bool:
-    """Whether tags mark spans of words: "O", or "B-", "I-", "E-", "S-" (or "L-", "U-") and a type,
-    and not all are "O".
-
-    Example:
-        >>> has_spans([["B-LOC", "I-LOC", "O"]]), has_spans([["NOUN", "VERB"]])
-        (True, False)
-    """
-    kinds = {tag for row in tags for tag in row}
-    return kinds - {"O"} != set() and all(_SPAN.fullmatch(tag) for tag in kinds)
-
-
-def spans(tags: Sequence[str]) -> list[tuple[int, int, str]]:
-    """The spans that the tags of a sentence mark: first word, word after the last, type.
-
-    As in conlleval, an "I-" without a span of its type before it starts one, so IOB1 and
-    inconsistent tags are supported. "S-" and "U-" are spans of one word; "E-" and "L-" end a span.
-
-    Source: conlleval, CoNLL-2000 shared task (Tjong Kim Sang and Buchholz 2000).
-
-    Example:
-        >>> spans(["B-PER", "I-PER", "O", "B-LOC", "B-LOC", "I-ORG"])
-        [(0, 2, 'PER'), (3, 4, 'LOC'), (4, 5, 'LOC'), (5, 6, 'ORG')]
-    """
-    found, start, kind, before = [], 0, None, "O"
-    for place, tag in enumerate([*tags, "O"]):
-        mark, _, of = tag.partition("-")
-        inside = (
-            kind is not None and mark in ("I", "E", "L") and before in ("B", "I") and of == kind
-        )
-        if not inside:
-            if kind is not None:
-                found.append((start, place, kind))
-            start, kind = place, of or None
-        before = mark
     return found
 
 
