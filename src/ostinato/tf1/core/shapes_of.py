@@ -121,7 +121,8 @@ def axis_of(given: Any, rank: int, of: str) -> int:
     if (
         isinstance(given, (bool, np.bool_))
         or not isinstance(given, (numbers.Integral, np.ndarray))
-        or isinstance(given, np.ndarray) and given.ndim > 0
+        or isinstance(given, np.ndarray)
+        and given.ndim > 0
         or not -rank <= int(given) < rank
     ):
         raise SizeError(
