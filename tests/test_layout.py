@@ -26,7 +26,6 @@ ORDER = """
     nn data
     training
     tasks tf1 inspection
-    exchange
     bench
     cli
     __main__

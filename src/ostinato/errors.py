@@ -63,11 +63,10 @@ class MissingExtra(OstinatoError, ImportError):
 EXTRAS = {
     "tasks": (
         "lightning typer rich tokenizers safetensors regex matplotlib filelock polars PIL "
-        "torchmetrics sacrebleu sklearn jinja2"
+        "torchmetrics sacrebleu jinja2"
     ).split(),
     "video": ["av"],
-    "onnx": ["onnx", "onnxruntime"],
-    "bench": ["jax", "keras"],
+    "bench": ["onnx", "onnxruntime", "jax", "keras"],
 }
 
 
@@ -91,7 +90,6 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtra | None:
 _PURPOSES = {
     "tasks": "the command line and the tasks",
     "video": "reading video files",
-    "onnx": "ONNX files",
     "bench": "the libraries that `ostinato bench` compares with",
 }
 

@@ -240,6 +240,7 @@ def train(
         f"evaluated on {result.held_out_rows:,} {listing.unit}:"
     )
     _print_metrics(result.metrics)
+    _print_compared(result.compared)
     if sample := one.sample():
         typer.echo(f"\n{sample}")
     typer.echo(
@@ -291,6 +292,16 @@ def _print_metrics(metrics: dict):
             "none" if value is None else f"{value:,}" if isinstance(value, int) else f"{value:.4f}"
         )
         typer.echo(f"{name.replace('_', ' '):24} {shown}")
+
+
+def _print_compared(compared):
+    """Print the models that were compared on held-out rows."""
+    if compared:
+        typer.echo(f"{compared[0].metric.replace('_', ' ')} on held-out rows:")
+    for one in compared:
+        weight = "baseline" if one.weight is None else f"weight {one.weight:.1f}"
+        value = "none" if one.value is None else f"{one.value:.4f}"
+        typer.echo(f"  {one.name:22} {value}  {one.seconds:8.1f} s  {weight}")
 
 
 def train_config(config: Path, out: Path, *, program, threads=None) -> None:
@@ -528,3 +539,4 @@ def info(
             f"{result.seconds:.0f} s; evaluated on {result.held_out_rows:,} others:"
         )
         _print_metrics(result.metrics)
+        _print_compared(result.compared)

@@ -1,8 +1,9 @@
 """Many to one: labels for texts, or for sequences of numbers (sensor data, rows of an image)."""
 
 import math
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import repeat
 
@@ -12,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..data.batching import mean_and_scale, padded, within
-from ..data.disk import Concatenation, StoredRows, chunked
+from ..data.disk import Concatenation, LazySequence, StoredRows, chunked
 from ..data.examples import Examples, pair_of
 from ..data.text import compose, given_text
 from ..data.values import (
@@ -27,13 +28,23 @@ from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Vocabulary, sample_texts
 from ..errors import InputError
 from ..nn.embedding import embeddings
 from .layer import layer_of
+from .linear_model import LinearModel, best_weight, mean_of
 from .metadata import ClassifyMetadata, Unlabelled
 from .options import ClassifyOptions
+from .random_kernels import RandomKernels, kernel_sizes
+from .saved import Compared
 from .scores import Scores
 from .spelling import SpelledWords, Spelling, spelled_batch
-from .task import Inside, Task, batches
+from .task import WATCHED_ROWS, Inside, Task, batches
 
 __all__ = ["Classifier", "ClassifyEnsemble", "ClassifyModel"]
+
+# Rows that are used to compare sequences as they are and standardised.
+COMPARED_ROWS = 500
+# Sequences are standardised if the cross-entropy is below this share of that without.
+GAIN = 0.95
+# Added to the deviation of a sequence, relative to that of all sequences.
+LEAST_DEVIATION = 1e-3
 
 
 class ClassifyModel(nn.Module):
@@ -59,6 +70,7 @@ class ClassifyModel(nn.Module):
             else None
         )
         self.dropout = nn.Dropout(options.dropout)
+        self.linear: LinearModel | None = None
         units = self.words.units if letters else options.embedding if text else inputs
         self.recurrent, units = layer_of(options, units, bidirectional=options.bidirectional)
         self.readout = nn.Linear(3 * units, labels)
@@ -108,6 +120,7 @@ class ClassifyEnsemble(nn.Module):
     def __init__(self, members: list[ClassifyModel]):
         super().__init__()
         self.members = nn.ModuleList(members)
+        self.linear: LinearModel | None = None
 
     def forward(
         self, x: torch.Tensor, lengths: torch.Tensor, *spelled: torch.Tensor
@@ -241,7 +254,13 @@ class Classifier(Task):
             self.metadata = replace(
                 self.metadata, units=int(first.shape[1]), **mean_and_scale(learned["x"])
             )
-            return {}
+            found = {}
+            if self.options.standardise is None:
+                found["standardise"] = self._gains_by_standardising(learned)
+            if self.options.linear:
+                steps = max(1, max(map(len, learned["x"])))
+                self.metadata = replace(self.metadata, kernels=kernel_sizes(len(learned), steps))
+            return found
         texts, more = learned["x"], None
         if self.options.unlabelled is not None:
             from .pretraining import check_texts, texts_of
@@ -269,6 +288,23 @@ class Classifier(Task):
         spelling = Spelling.of(words, self.options.characters, min_count=least)
         self.metadata = replace(self.metadata, letters=spelling.letters)
         return found | {"characters": spelling.scheme}
+
+    def _gains_by_standardising(self, learned: Examples) -> bool:
+        """Whether a linear model of random kernels is better if each sequence is standardised."""
+        mean, scale = (
+            np.array(numbers, np.float32) for numbers in (self.metadata.mean, self.metadata.scale)
+        )
+        count = min(len(learned), COMPARED_ROWS)
+        chosen = np.random.default_rng([self.options.seed, 22]).permutation(len(learned))[:count]
+        some = learned.take(np.sort(chosen))
+        labels = self._label_numbers(some)
+        rows = [(row - mean) / scale for row in some["x"]]
+        sizes = kernel_sizes(len(rows), max(1, max(map(len, rows))), features=2000)
+        nats = []
+        for form in (rows, [standardised(row) for row in rows]):
+            model = RandomKernels(rows[0].shape[1], len(self.metadata.labels), sizes)
+            nats.append(model.fit(form, labels, seed=self.options.seed))
+        return nats[1] < GAIN * nats[0]
 
     def check(self):
         if self.is_text != (self.vocabulary is not None):
@@ -300,7 +336,79 @@ class Classifier(Task):
             )
             for _ in range(self.options.ensemble)
         ]
-        return ClassifyEnsemble(members) if len(members) > 1 else members[0]
+        model = ClassifyEnsemble(members) if len(members) > 1 else members[0]
+        model.linear = self._linear_model()
+        return model
+
+    def _linear_model(self) -> LinearModel | None:
+        """The linear model next to the network, not fitted yet; None for a model without one."""
+        if self.metadata.kernels is None:
+            return None
+        return RandomKernels(self.metadata.units, len(self.metadata.labels), self.metadata.kernels)
+
+    def _linear_rows(self, examples: Examples) -> Sequence:
+        """The rows as the linear model reads them."""
+        encoded = self.encode(examples)
+        return LazySequence(len(encoded), lambda k: encoded[k][0])
+
+    def _label_numbers(self, examples: Examples) -> np.ndarray:
+        """The number of each row's label, (N,); -1 for a label that did not occur in training."""
+        numbers = {label: k for k, label in enumerate(self.metadata.labels)}
+        return np.array([numbers.get(label, -1) for label in examples["label"]], np.int64)
+
+    @torch.no_grad()
+    def combine(self, learned, watched, *, seconds):
+        linear = self.model.linear
+        if linear is None:
+            return []
+        watched = watched.take(range(min(WATCHED_ROWS, len(watched))))
+        labels = torch.from_numpy(self._label_numbers(watched))
+        started = time.perf_counter()
+        linear.fit(self._linear_rows(learned), self._label_numbers(learned), seed=self.options.seed)
+        scores = linear(self._linear_rows(watched)[:])
+        fitting = time.perf_counter() - started
+        started = time.perf_counter()
+        network = torch.cat([self.scores(batch) for batch in batches(self, self.encode(watched))])
+        used = seconds + time.perf_counter() - started
+        weight = best_weight(network, scores, labels)
+        linear.weight.fill_(weight)
+
+        def accuracy(scores: torch.Tensor) -> float:
+            return float((scores.argmax(1) == labels).double().mean())
+
+        return [
+            Compared("network", self.goal, accuracy(network), round(used, 2), 1 - weight),
+            Compared(linear.name, self.goal, accuracy(scores), round(fitting, 2), weight),
+        ]
+
+    def refit(self, every):
+        self.model.linear.fit(
+            self._linear_rows(every), self._label_numbers(every), seed=self.options.seed
+        )
+
+    def _scored(
+        self, examples: Examples
+    ) -> Iterator[tuple[tuple[torch.Tensor, ...], torch.Tensor]]:
+        """The batches, and the scores (B, C) of the network and the linear model together."""
+        self.model.eval()
+        linear, start = self.model.linear, 0
+        rows = self._linear_rows(examples) if linear and linear.weight > 0 else None
+        for batch in batches(self, self.encode(examples)):
+            scores = self.scores(batch)
+            if rows is not None:
+                some = rows[start : start + len(scores)]
+                scores = mean_of(scores, linear(some), float(linear.weight))
+            start += len(scores)
+            yield batch, scores
+
+    @torch.no_grad()
+    def _all_scores(self, examples: Examples) -> Scores:
+        """The scores of all rows, in order."""
+        found = Scores(self)
+        for batch, scores in self._scored(examples):
+            scores = scores.double().cpu()
+            found.count(scores, batch[-1].cpu(), scores.argmax(1))
+        return found
 
     def pretrain(self, out, **run):
         if self.options.unlabelled is None:
@@ -354,6 +462,8 @@ class Classifier(Task):
             rows = StoredRows(np.float32, lambda row: _labelled(row, len(mean)))
             given = as_trained(examples["x"], examples.dtype, self.metadata.dtype, examples.source)
             encoded = ((row - mean) / scale for row in given)
+            if self.options.standardise:
+                encoded = map(standardised, encoded)
         for some in chunked(zip(labels, encoded)):
             rows.extend(_with_label(label, row) for label, row in some)
         return rows
@@ -447,17 +557,15 @@ class Classifier(Task):
         return Scores(self)
 
     def compute_metrics(self, examples):
-        return Scores.of(self, self.encode(examples)).result()
+        return self._all_scores(examples).result()
 
     @torch.no_grad()
     def probabilities(self, examples: Examples) -> np.ndarray:
         """The probability of each label for each row: (N, C) float64, in the order of the
         metadata's labels.
         """
-        self.model.eval()
         rows = [
-            torch.softmax(self.scores(batch).double(), 1).cpu().numpy()
-            for batch in batches(self, self.encode(examples))
+            torch.softmax(scores.double(), 1).cpu().numpy() for _, scores in self._scored(examples)
         ]
         return np.concatenate(rows) if rows else np.zeros((0, len(self.metadata.labels)))
 
@@ -536,7 +644,7 @@ class Classifier(Task):
     def report_parts(self, examples):
         names, encoded = self.metadata.labels, self.encode(examples)
         scores, lengths = (
-            Scores.of(self, encoded),
+            self._all_scores(examples),
             np.fromiter(map(self.length, encoded), np.int32, len(encoded)),
         )
         sure, given, labels = scores.sure[:], scores.given[:], scores.labels[:]
@@ -580,6 +688,20 @@ class Classifier(Task):
             f"{np.array2string(x.reshape(-1)[:8], precision=2, separator=', ')}"
         )
         return text if len(text) <= 200 else text[:199] + "…"
+
+
+def standardised(row: np.ndarray) -> np.ndarray:
+    """A sequence (T, F) with a mean of 0 and a deviation of 1 in each column.
+
+    A column that hardly changes, compared with a deviation of 1 in all sequences, stays small.
+
+    Example:
+        >>> standardised(np.array([[1.0, 5.0], [3.0, 5.0]])).round(2).tolist()
+        [[-1.0, 0.0], [1.0, 0.0]]
+    """
+    if not len(row):
+        return row
+    return (row - row.mean(0)) / np.sqrt(row.var(0) + LEAST_DEVIATION**2)
 
 
 def _with_label(label: int, row: np.ndarray) -> np.ndarray:

@@ -93,6 +93,19 @@ class Unlabelled:
 
 
 @dataclass(frozen=True)
+class KernelSizes:
+    """Sizes of random convolutional kernels.
+
+    Attributes:
+        dilations: The dilations.
+        thresholds: The number of thresholds of each kernel.
+    """
+
+    dilations: Annotated[list[Annotated[int, Range(1, 10**9)]], Length(1, 32), Distinct()]
+    thresholds: Annotated[int, Range(1, 10_000)]
+
+
+@dataclass(frozen=True)
 class ClassifyMetadata(Metadata):
     """Metadata of a classifier.
 
@@ -107,6 +120,7 @@ class ClassifyMetadata(Metadata):
             are not represented by characters.
         unlabelled: The unlabelled texts, if there were any.
         label_kind: The kind of the labels given to `fit`: text, int, float or bool.
+        kernels: Sizes of the random kernels, if there is a linear model of them.
     """
 
     labels: Labels
@@ -119,17 +133,18 @@ class ClassifyMetadata(Metadata):
     letters: Letters | None = None
     unlabelled: Unlabelled | None = None
     label_kind: Literal["text", "int", "float", "bool"] = "text"
+    kernels: KernelSizes | None = None
 
     def __post_init__(self):
         check_sizes(len(self.labels), counts=self.counts)
         if self.units is not None:
             check_sizes(self.units, mean=self.mean or [], scale=self.scale or [])
         if (self.units is None) != (self.mean is None and self.scale is None) or (
-            self.units is not None and self.letters is not None
+            (self.letters if self.units is not None else self.kernels) is not None
         ):
             raise InputError(
-                "'units', 'mean' and 'scale' belong to a model of numbers, 'letters' to a model of "
-                "texts; it has some of each"
+                "'units', 'mean', 'scale' and 'kernels' belong to a model of numbers, 'letters' to "
+                "a model of texts; it has some of each"
             )
 
 

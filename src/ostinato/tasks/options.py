@@ -107,6 +107,17 @@ class ClassifyOptions(SpellingOptions):
     ensemble: int = option(
         1, "Number of models in the ensemble; their predictions are averaged.", low=1, high=64
     )
+    linear: bool = option(
+        True,
+        "Also train a linear model on random convolutional kernels (numbers only), and combine it "
+        "with the network.",
+    )
+    standardise: bool | None = option(
+        None,
+        "Subtract the mean of each sequence of numbers and divide by its deviation.",
+        panel=TRAINING_PANEL,
+        default_text="on if a linear model gains by it",
+    )
     class_weights: bool = option(
         False, "Weight the loss so that each label counts the same.", panel=TRAINING_PANEL
     )

@@ -31,8 +31,36 @@ _RESTORE = "restore the file, or train the model again"
 
 
 @dataclass(frozen=True)
+class Compared:
+    """A model that was compared on the held-out rows.
+
+    Attributes:
+        name: Its name.
+        metric: The name of the metric by which models are compared.
+        value: Its value.
+        seconds: The time to train and use it.
+        weight: Its weight in the mean of several models; None for a baseline.
+    """
+
+    name: str
+    metric: str
+    value: float | None
+    seconds: Annotated[float, Range(0, 1e12)]
+    weight: Annotated[float, Range(0, 1)] | None = None
+
+
+@dataclass(frozen=True)
 class Result:
-    """The result of a run; config.json stores it under "result"."""
+    """The result of a run; config.json stores it under "result".
+
+    Attributes:
+        metrics: The metrics of the trained model.
+        steps, seconds: The length of the run.
+        rows, held_out_rows: Number of rows for training and for evaluation.
+        stopped_early: Whether it stopped before the end of its budget.
+        history: The metrics of each validation run.
+        compared: The models that were compared on held-out rows.
+    """
 
     metrics: dict[str, float | None]
     steps: Count
@@ -41,6 +69,7 @@ class Result:
     held_out_rows: Count
     stopped_early: bool
     history: list[dict[str, float | None]]
+    compared: tuple[Compared, ...] | list[Compared] = ()
 
 
 @dataclass(frozen=True)

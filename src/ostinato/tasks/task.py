@@ -38,6 +38,7 @@ from .saved import (
     REPORT,
     VOCABULARY,
     WEIGHTS,
+    Compared,
     Config,
     Result,
     check_new,
@@ -228,6 +229,22 @@ class Task:
             run: Keyword arguments of `ostinato.training.loop.fit`.
         """
         return 0.0
+
+    def combine(self, learned: Examples, watched: Examples, *, seconds: float) -> list[Compared]:
+        """Fit another model than the network, and choose the weight of each on held-out rows.
+
+        Args:
+            learned: The training rows.
+            watched: The held-out rows.
+            seconds: The seconds in which the network was trained.
+
+        Returns:
+            The models that were compared; empty for a task that has only its network.
+        """
+        return []
+
+    def refit(self, every: Examples) -> None:
+        """Fit the other model of `combine` to the held-out rows too; the weights stay."""
 
     def loss(self, batch: tuple[torch.Tensor, ...]) -> tuple[torch.Tensor, int]:
         """Summed loss of a batch, and the number to divide it by."""
@@ -488,6 +505,9 @@ class Task:
                 return self
             load_weights(self.model, out / WEIGHTS)
             self.model.eval()
+            compared = self.combine(learned, watched, seconds=before + progress.seconds)
+            if compared and test is not None:
+                self.refit(every)
             self.result = Result(
                 self.compute_metrics(measured),
                 progress.step,
@@ -496,11 +516,17 @@ class Task:
                 len(measured),
                 progress.waited > 0 and not budget.is_used_up(progress.step, progress.part),
                 progress.history,
+                compared,
             )
+            self._report(out, config, measured)
+            if compared:
+                if test is None:
+                    # only now, because the metrics are those of rows that were not learned from
+                    self.refit(every)
+                write_tensors(out / WEIGHTS, self.model.state_dict())
             write_json(
                 out / CONFIG, to_json(replace(config, parameters=self.size, result=self.result))
             )
-            self._report(out, config, measured)
         return self
 
     def _prepared(

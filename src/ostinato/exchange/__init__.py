@@ -1,1 +1,0 @@
-"""Models for other tools, and models from them: one module for each format."""

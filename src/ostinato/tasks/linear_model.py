@@ -1,0 +1,96 @@
+"""Private: a linear model trained next to the network of a classifier, and the mean of the two."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+# Weights of the linear model that are compared, from the network alone to the linear model alone.
+WEIGHTS = tuple(k / 10 for k in range(11))
+# Without evidence for another weight, the linear model counts as much as the network.
+EVEN = 0.5
+
+
+class LinearModel(nn.Module):
+    """Interface of a model that is trained next to the network of a classifier.
+
+    Its weights are buffers: they are saved and checked with the network's, and the optimizer does
+    not change them. Their shapes depend on the arguments of the constructor only.
+
+    Attributes:
+        name: Its name in tables.
+        weight: Its weight in the mean with the network, a float32 tensor of shape (): 0 for the
+            network alone, 1 for this model alone.
+    """
+
+    name: str
+    weight: Tensor
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("weight", torch.zeros(()))
+
+    def fit(self, rows: Sequence, labels: np.ndarray, *, seed: int) -> float:
+        """Fit the model; the same arguments give the same model.
+
+        Args:
+            rows: N rows: texts, or (T, F) float32 each.
+            labels: (N,) int, from 0 to C - 1; a label may be missing.
+            seed: Seed of the random numbers.
+
+        Returns:
+            The cross-entropy of rows that were not learned from, as far as the fit computes it.
+        """
+        raise NotImplementedError
+
+    def forward(self, rows: Sequence) -> Tensor:
+        """Log-probabilities (N, C) float64 of N rows."""
+        raise NotImplementedError
+
+
+def mean_of(network: Tensor, linear: Tensor, weight: float) -> Tensor:
+    """The logarithm of the weighted mean of two models' probabilities, (N, C) float64.
+
+    Args:
+        network, linear: Scores (N, C) of each.
+        weight: The weight of the linear model, 0 to 1.
+
+    Example:
+        >>> even, sure = torch.zeros(1, 2), torch.tensor([[0.0, -torch.inf]])
+        >>> mean_of(even, sure, 0.5).exp().tolist()
+        [[0.75, 0.25]]
+    """
+    shares = torch.tensor([1 - weight, weight], dtype=torch.float64).log()
+    logs = [scores.double().log_softmax(1) for scores in (network, linear)]
+    return torch.logaddexp(logs[0] + shares[0], logs[1] + shares[1])
+
+
+def best_weight(network: Tensor, linear: Tensor, labels: Tensor) -> float:
+    """The weight of the linear model in the mean with the network.
+
+    The weight with the smallest cross-entropy on held-out rows is uncertain if they are few. Of all
+    weights whose cross-entropy is within one standard error of the smallest, the one nearest to the
+    even mean is taken.
+
+    Args:
+        network, linear: Scores (N, C) of held-out rows.
+        labels: Their labels (N,).
+
+    Source: The rule of one standard error: Breiman, Friedman, Olshen and Stone, Classification and
+        Regression Trees (1984), section 3.4.3, here for paired differences.
+
+    Example:
+        >>> scores, labels = torch.tensor([[2.0, 0], [0, 2]] * 50), torch.tensor([0, 1] * 50)
+        >>> best_weight(scores, -scores, labels), best_weight(-scores, scores, labels)
+        (0.0, 1.0)
+        >>> best_weight(scores, scores, labels)
+        0.5
+    """
+    rows = torch.arange(len(labels))
+    nats = torch.stack([-mean_of(network, linear, w)[rows, labels] for w in WEIGHTS])
+    best = nats[nats.mean(1).argmin()]
+    more = nats - best
+    error = more.std(1, correction=0) / len(labels) ** 0.5
+    as_good = [w for w, mean, e in zip(WEIGHTS, more.mean(1), error) if mean <= e]
+    return min(as_good, key=lambda w: abs(w - EVEN))

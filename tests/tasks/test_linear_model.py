@@ -1,0 +1,47 @@
+"""The mean of a network and a linear model, and the weight of each."""
+
+import pytest
+import torch
+
+from ostinato.tasks.linear_model import best_weight, mean_of
+
+LABELS = torch.arange(200) % 2
+
+
+def scores(right: float, sure: float = 2.0) -> torch.Tensor:
+    """Scores that are right for this share of the rows, spaced evenly."""
+    wrong = torch.arange(200) * right % 1 + right < 1
+    rows = torch.nn.functional.one_hot(torch.where(wrong, 1 - LABELS, LABELS), 2)
+    return sure * rows.double()
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.3, 1.0])
+def test_the_mean_is_that_of_probabilities(weight):
+    one, other = torch.randn(5, 3), torch.randn(5, 3).double()
+    wanted = (1 - weight) * one.double().softmax(1) + weight * other.softmax(1)
+    torch.testing.assert_close(mean_of(one, other, weight).exp(), wanted)
+
+
+@pytest.mark.parametrize(
+    "network, linear, low, high",
+    [
+        (0.95, 0.5, 0.0, 0.3),
+        (0.5, 0.95, 0.7, 1.0),
+        (0.9, 0.9, 0.3, 0.7),
+    ],
+)
+def test_the_better_model_has_more_weight(network, linear, low, high):
+    assert low <= best_weight(scores(network), scores(linear), LABELS) <= high
+
+
+def test_a_weight_far_from_the_even_mean_needs_evidence():
+    """The same shares of errors, once on 200 rows and once on 4."""
+    few = torch.tensor([0, 1, 198, 199])
+    one, other = scores(0.55), scores(0.8)
+    assert best_weight(one, other, LABELS) > 0.5
+    assert best_weight(one[few], one[few], LABELS[few]) == 0.5
+
+
+def test_a_model_that_is_certain_and_wrong_has_no_weight():
+    certain = torch.where(scores(1.0) > 0, -torch.inf, 0.0)
+    assert best_weight(certain, scores(0.9), LABELS) == 1.0
