@@ -11,7 +11,7 @@ from ostinato.errors import EXTRAS
 from places import ROOT
 
 # The packages whose import name is another than the name that pip knows.
-IMPORTED_AS = {"pillow": "PIL"}
+IMPORTED_AS = {"pillow": "PIL", "scikit-learn": "sklearn"}
 WITHOUT = f"""
 import sys
 sys.modules.update(dict.fromkeys({[name for names in EXTRAS.values() for name in names]}))
@@ -43,7 +43,7 @@ def test_layers_train_and_stream_with_the_core_packages_alone():
 
 
 def test_every_module_of_the_core_is_imported_with_the_core_packages_alone():
-    core = "language compiler cells engines nn tf1 errors options".split()
+    core = "language compiler cells engines nn exchange tf1 errors options".split()
     names = [
         ".".join(path.relative_to(ROOT / "src").with_suffix("").parts).removesuffix(".__init__")
         for package in core

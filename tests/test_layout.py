@@ -26,6 +26,7 @@ ORDER = """
     nn data
     training
     tasks tf1 inspection
+    exchange
     bench
     cli
     __main__

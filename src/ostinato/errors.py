@@ -63,10 +63,11 @@ class MissingExtra(OstinatoError, ImportError):
 EXTRAS = {
     "tasks": (
         "lightning typer rich tokenizers safetensors regex matplotlib filelock polars PIL "
-        "torchmetrics sacrebleu jinja2"
+        "torchmetrics sacrebleu sklearn jinja2"
     ).split(),
     "video": ["av"],
-    "bench": ["onnx", "onnxruntime", "jax", "keras"],
+    "onnx": ["onnx", "onnxruntime"],
+    "bench": ["jax", "keras"],
 }
 
 
@@ -90,6 +91,7 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtra | None:
 _PURPOSES = {
     "tasks": "the command line and the tasks",
     "video": "reading video files",
+    "onnx": "ONNX files",
     "bench": "the libraries that `ostinato bench` compares with",
 }
 

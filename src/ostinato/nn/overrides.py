@@ -19,7 +19,8 @@ from ..errors import TracingError
 _INSTEAD = (
     "write torch.export.export(model, args, strict=False), whose program takes inputs of its "
     "example's sizes and refuses others; or, of RNN, LSTM and GRU, load the state_dict into the "
-    "layer of torch.nn with the same name and arguments, and use that"
+    "layer of torch.nn with the same name and arguments, and use that. For an ONNX file use "
+    "ostinato.exchange.onnx.write(layer, path)"
 )
 
 

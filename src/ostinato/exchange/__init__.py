@@ -1,0 +1,1 @@
+"""Models for other tools, and models from them: one module for each format."""
