@@ -21,7 +21,7 @@ from .language.graph import Graph, Node, walk
 from .language.tracing import Cell
 from .nn.lengths import read_lengths
 from .nn.recurrent import Recurrent
-from .training.report import figure_bytes
+from .training.figures import figure_bytes
 
 __all__ = [
     "LayerTrace",

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from ostinato.errors import InputError
-from ostinato.training.report import Forecast, RunReport, learning_curve, write_report
+from ostinato.training.charts import Forecast
+from ostinato.training.figures import learning_curve
+from ostinato.training.report import RunReport, write_report
 
 HISTORY = [
     {
@@ -35,7 +37,9 @@ EVERY = dict(
     confusion=(["good", "bad"], [[30, 2], [1, 7]]),
     attention=[(["나", " "], ["I"], [[0.7, 0.3]])],
     forecasts=[
-        Forecast("rain", [1.0, 2, 3], [3.0, 4], [3.5, 3.5], [2.0, 3], [4.0, 5], "80 % interval")
+        Forecast(
+            "rain", [1.0, 2, 3], [3.0, 4], [3.5, 3.5], [("80 % interval", [2.0, 3], [4.0, 5])]
+        )
     ],
     examples={"Wrong": [{"text": "글", "sure": 0.75}]},
     pictures=[(np.zeros((8, 8, 3), np.uint8), "black")],
@@ -99,6 +103,8 @@ def test_every_part_is_on_the_page(page):
         "better",
         "predict DIR",
         "80 % interval",
+        "80 % interval",
+        "80 % interval",
         "15,000",
     ]
     assert all(f"\n{heading}\n" in text for heading in HEADINGS.values())
@@ -144,7 +150,7 @@ def test_whatever_is_given_is_text(page):
         confusion=([bad], [[1]]),
         attention=[([bad], [bad], [[1.0]])],
         forecasts=[
-            Forecast(bad, [1.0], [2.0], low=[1.0], high=[2.0], interval=bad, times=[bad, bad])
+            Forecast(bad, [1.0], [2.0], intervals=[(bad, [1.0], [2.0])])
         ],
         examples={bad: [{bad: bad}]},
         pictures=[(np.zeros((2, 2), np.uint8), bad)],
@@ -192,7 +198,7 @@ def test_much_of_everything_stays_below_a_megabyte(page):
         "and 470 more labels with 1,410 rows",
         "among 500 labels",
         "Only the beginning is shown.",
-        "The first 8 of 50 maps.",
+        "The first 6 of 50 maps.",
     ):
         assert said in text
 
@@ -237,8 +243,8 @@ def test_a_gap_in_the_history_is_a_gap_in_its_line(page):
         ),
         (dict(pictures=[("x.png", "")]), "a picture is str: give uint8"),
         (
-            dict(forecasts=[Forecast("rain", [1.0], [1.0, 2], low=[1.0])]),
-            "forecast 'rain' has 1 values of low for 2 predicted",
+            dict(forecasts=[Forecast("rain", [1.0], [1.0, 2], intervals=[("80 %", [1.0], [1, 2])])]),
+            "forecast 'rain' has 1 values of 80 % low for 2 predicted",
         ),
         (dict(forecasts=[Forecast("rain", [1.0], [])]), "forecast 'rain' has no values"),
         (

@@ -16,7 +16,7 @@ from ..data.files import write_whole
 from ..engines.kernels import jit
 from ..engines.kernels.builder import PTR, Target
 from ..errors import EngineError
-from ..training.report import figure_bytes
+from ..training.figures import figure_bytes
 from .measure import measure as measure_rows
 from .measure import processors
 from .peak import CACHE_LINE_BYTES, Rate, Turns

@@ -302,7 +302,7 @@ class Generator(Task):
         }
 
     def _report(self, out, config, measured):
-        from ..training.report import learning_curve
+        from ..training.figures import learning_curve
 
         super()._report(out, config, measured)
         options, result = self.options, self.result

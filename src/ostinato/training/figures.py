@@ -1,0 +1,74 @@
+"""Private: figures of matplotlib: the learning curve of a language model, and figures as bytes."""
+
+import io
+import warnings
+from pathlib import Path
+
+from ..data.files import write_whole
+
+
+def learning_curve(history: list[dict], path: Path, *, title: str) -> None:
+    """Draw bits per character over steps, for training and validation, as a PNG file.
+
+    Args:
+        history: Lines with "step", "seconds", "training_bits" and "held_out_bits".
+        path: The file to write.
+        title: The title.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), dpi=150, layout="constrained")
+    axes = figure.add_subplot()
+    steps = [entry["step"] for entry in history]
+    # Okabe and Ito's blue and vermilion, which are safe for colour blindness
+    lines = (
+        ("training_bits", "training", "#0072b2", "s"),
+        ("held_out_bits", "validation", "#d55e00", "o"),
+    )
+    for name, label, colour, mark in lines:
+        axes.plot(
+            steps,
+            [entry[name] for entry in history],
+            color=colour,
+            marker=mark,
+            markersize=4,
+            label=label,
+        )
+    best = min(history, key=lambda entry: entry["held_out_bits"])
+    axes.annotate(
+        f"{best['held_out_bits']:.3f}",
+        (best["step"], best["held_out_bits"]),
+        xytext=(0, -9),
+        textcoords="offset points",
+        ha="center",
+        va="top",
+        color="#d55e00",
+        fontweight="bold",
+    )
+    axes.set(xlabel="step", ylabel="bits per character", xlim=(0, None))
+    axes.margins(y=0.12)
+    axes.set_title(title, fontsize=10)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
+    write_whole(path, figure_bytes(figure))
+
+
+def figure_bytes(figure, form: str = "png") -> bytes:
+    """A figure as PNG or SVG; does not use pyplot, which keeps figures in memory and looks for a
+    display.
+    """
+    from matplotlib import rc_context
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)
+    content = io.BytesIO()
+    with (
+        warnings.catch_warnings(),
+        rc_context({"svg.fonttype": "none", "svg.hashsalt": "ostinato"}),
+    ):
+        if form == "svg":
+            # text is rendered with the fonts of the viewer
+            warnings.filterwarnings("ignore", "Glyph")
+        figure.savefig(content, format=form, metadata={"Date": None} if form == "svg" else None)
+    return content.getvalue()

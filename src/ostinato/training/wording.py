@@ -1,0 +1,244 @@
+"""Private: the texts of a report in Korean; a text that is not in the table stays as it is."""
+
+import re
+from collections.abc import Callable
+from functools import cache
+
+# Korean by English. "{}" stands for a name or a number.
+KOREAN = {
+    # headings
+    "Metrics": "지표",
+    "Usage": "사용법",
+    "Training curves": "학습 곡선",
+    "Confusion matrix": "혼동 행렬",
+    "Labels": "레이블별 성능",
+    "Calibration": "보정",
+    "Forecasts": "예측",
+    "Details": "세부 지표",
+    "Examples": "예시",
+    "Attention maps": "어텐션 맵",
+    "Pictures": "그림",
+    "Dataset": "데이터",
+    "Options": "옵션",
+    "In Python": "파이썬에서",
+    # metrics
+    "accuracy": "정확도",
+    "macro F1": "매크로 F1",
+    "macro f1": "매크로 F1",
+    "cross-entropy (nats)": "교차 엔트로피(nat)",
+    "nats": "교차 엔트로피(nat)",
+    "nats per token": "토큰당 교차 엔트로피(nat)",
+    "nats per character": "글자당 교차 엔트로피(nat)",
+    "span F1": "구간 F1",
+    "span f1": "구간 F1",
+    "unseen accuracy": "학습에 없던 단어의 정확도",
+    "labels unseen": "학습에 없던 레이블 수",
+    "bits per character": "글자당 비트",
+    "held out bits": "검증 글자당 비트",
+    "perplexity": "퍼플렉시티",
+    "exact match": "완전 일치",
+    "word error rate": "단어 오류율",
+    "mae": "MAE",
+    "rmse": "RMSE",
+    "mase": "MASE",
+    "bleu": "BLEU",
+    "coverage 80": "80 % 구간 포함률",
+    "coverage 95": "95 % 구간 포함률",
+    "width 80": "80 % 구간 폭",
+    "naive mase": "단순 예측 MASE",
+    "naive mae": "단순 예측 MAE",
+    "relative mae": "단순 예측 대비 MAE",
+    "horizon mase": "여러 스텝 예측 MASE",
+    "horizon coverage 80": "여러 스텝 80 % 구간 포함률",
+    "horizon naive mase": "여러 스텝 단순 예측 MASE",
+    "higher is better": "클수록 좋음",
+    "lower is better": "작을수록 좋음",
+    "better": "더 좋음",
+    "worse": "더 나쁨",
+    "equal": "같음",
+    "none": "없음",
+    "95 % interval": "95 % 구간",
+    "80 % interval": "80 % 구간",
+    # baselines
+    "baseline": "기준 모델",
+    "always {}": "항상 {}(으)로 예측",
+    "naive forecast (last value)": "단순 예측(마지막 값)",
+    "the most frequent label at each position of a clip": "클립의 각 위치에서 가장 흔한 레이블",
+    "the caption of the most similar training picture": "가장 비슷한 학습 그림의 캡션",
+    # charts
+    "step": "스텝",
+    "steps": "스텝 수",
+    "loss": "손실",
+    "training": "학습",
+    "validation": "검증",
+    "best weights": "최적 가중치",
+    "past": "과거",
+    "actual": "실제",
+    "forecast": "예측",
+    "residuals (actual minus forecast)": "잔차(실제 − 예측)",
+    "mean": "평균",
+    "standard deviation": "표준편차",
+    "{}, one step ahead": "{}: 한 스텝 앞 예측",
+    "{}, the next {} steps": "{}: 다음 {}스텝 예측",
+    "distribution of lengths": "길이 분포",
+    "rows per label": "레이블별 행 수",
+    "reliability diagram": "신뢰도 다이어그램",
+    "predicted probability": "예측 확률",
+    "fraction correct": "정답 비율",
+    "perfect calibration": "완벽한 보정",
+    "tokens": "토큰",
+    "tokens written": "출력 토큰",
+    "words": "단어",
+    "frames": "프레임",
+    # notes
+    "The training loss is averaged over the steps since the last evaluation, with dropout.": (
+        "학습 손실은 직전 평가 이후 스텝들의 평균이며, 드롭아웃을 켠 상태에서 계산합니다."
+    ),
+    "Expected calibration error: {}. Above the diagonal, the model is right more often than its "
+    "probabilities say; below it, less often.": (
+        "기대 보정 오차(ECE): {}. 점이 대각선 위에 있으면 모델이 예측 확률보다 자주 맞히고, 아래에 "
+        "있으면 덜 맞힙니다."
+    ),
+    "Rows are true labels, columns are predicted labels. Blue cells are correct, orange cells are "
+    "errors; a deeper colour is a larger fraction of the row.": (
+        "행은 실제 레이블, 열은 예측 레이블입니다. 파란 칸은 정답, 주황 칸은 오답이며, 색이 진할수록 "
+        "그 행에서 차지하는 비율이 큽니다."
+    ),
+    "The most frequent confusions among {} labels.": "레이블 {}개 중 가장 자주 혼동한 쌍입니다.",
+    "All predictions are correct ({} labels).": "모든 예측이 정답입니다(레이블 {}개).",
+    "Rows are output tokens, columns are input positions; a deeper colour is a larger attention "
+    "weight.": "행은 출력 토큰, 열은 입력 위치이며, 색이 진할수록 어텐션 가중치가 큽니다.",
+    "The first {} of {} maps.": "맵 {1}개 중 처음 {0}개입니다.",
+    "{} of {} rows.": "{1}행 중 {0}행.",
+    "{} of {} pictures.": "그림 {1}개 중 {0}개.",
+    "{} of {} labels.": "레이블 {1}개 중 {0}개.",
+    "{} of {} charts.": "그래프 {1}개 중 {0}개.",
+    "and {} more labels with {} rows": "그 밖의 레이블 {}개, {}행",
+    "Only the beginning is shown.": "앞부분만 표시합니다.",
+    "Written by Ostinato. This page works offline.": (
+        "Ostinato가 작성했습니다. 이 페이지는 네트워크 없이 볼 수 있습니다."
+    ),
+    # tables
+    "label": "레이블",
+    "true label": "실제 레이블",
+    "predicted label": "예측 레이블",
+    "true labels": "실제 레이블",
+    "predicted": "예측",
+    "predicted labels": "예측 레이블",
+    "true tag": "실제 태그",
+    "probability": "확률",
+    "precision": "정밀도",
+    "recall": "재현율",
+    "F1": "F1",
+    "count": "개수",
+    "fraction of the true label": "실제 레이블 중 비율",
+    "input": "입력",
+    "length": "길이",
+    "word": "단어",
+    "seen in training": "학습에 있던 단어",
+    "sentence": "문장",
+    "errors": "오류 수",
+    "clip": "클립",
+    "source": "원문",
+    "target": "정답",
+    "output": "출력",
+    "temperature": "온도",
+    "text": "텍스트",
+    "Most confident errors": "확신이 가장 큰 오류",
+    "Least confident correct predictions": "확신이 가장 작은 정답",
+    "Errors on words not seen in training": "학습에 없던 단어의 오류",
+    "Longest": "가장 긴 입력",
+    "Rarest label: {}": "가장 드문 레이블: {}",
+    "Rarest tag: {}": "가장 드문 태그: {}",
+    "Lowest accuracy": "정확도가 가장 낮은 클립",
+    "Highest accuracy": "정확도가 가장 높은 클립",
+    "Lowest chrF": "chrF가 가장 낮은 문장",
+    "Exact matches": "완전히 일치한 문장",
+    "Generated text": "생성한 텍스트",
+    # data and options
+    "rows for training": "학습 행 수",
+    "rows for evaluation": "평가 행 수",
+    "pairs for training": "학습 문장 쌍 수",
+    "pairs for evaluation": "평가 문장 쌍 수",
+    "clips for training": "학습 클립 수",
+    "clips for evaluation": "평가 클립 수",
+    "characters for training": "학습 글자 수",
+    "characters for evaluation": "평가 글자 수",
+    "pictures for training": "학습 그림 수",
+    "pictures for evaluation": "평가 그림 수",
+    "seconds": "초",
+    "parameters": "파라미터 수",
+    "option": "옵션",
+    "value": "값",
+    "chosen by": "정한 쪽",
+    "the user": "사용자",
+    "the data": "데이터",
+    "{} options at their defaults": "기본값인 옵션 {}개",
+    # commands
+    "predict, one line per input line": "예측(입력 한 줄에 출력 한 줄)",
+    "continue the series": "시계열 이어서 예측",
+    "generate text": "텍스트 생성",
+    "evaluate on other data": "다른 데이터로 평가",
+    "repeat the run": "실행 반복",
+    # tasks
+    "{}: rows in memory": "{}: 메모리의 행",
+    "Many to one: predict a label for a text or a sequence of numbers.": (
+        "다대일: 텍스트나 수열의 레이블을 예측합니다."
+    ),
+    "Many to many, aligned: predict a tag for each word.": (
+        "정렬된 다대다: 단어마다 태그를 예측합니다."
+    ),
+    "Many to many, aligned: predict a label for each frame of a clip.": (
+        "정렬된 다대다: 클립의 프레임마다 레이블을 예측합니다."
+    ),
+    "Many to one, fed back: forecast a time series with prediction intervals.": (
+        "되먹임 다대일: 시계열을 예측 구간과 함께 예측합니다."
+    ),
+    "Many to many, not aligned: translate a sentence into another.": (
+        "정렬되지 않은 다대다: 문장을 다른 문장으로 번역합니다."
+    ),
+    "Many to many, not aligned: transcribe the frames of a clip into a sentence.": (
+        "정렬되지 않은 다대다: 클립의 프레임을 문장으로 옮겨 적습니다."
+    ),
+    "Many to one, fed back: generate text in the style of a text file.": (
+        "되먹임 다대일: 텍스트 파일의 문체로 텍스트를 생성합니다."
+    ),
+    "One to many: write a caption for a picture.": "일대다: 그림의 캡션을 작성합니다.",
+}
+
+
+def translator(language: str) -> Callable[..., str]:
+    """A function that translates a text of a report, with the values for its "{}".
+
+    A text whose values have been filled in, such as "always yes", is translated too.
+
+    Example:
+        >>> say = translator("ko")
+        >>> say("{} of {} rows.", 3, 10), say("always yes"), say("my own heading")
+        ('10행 중 3행.', '항상 yes(으)로 예측', 'my own heading')
+    """
+
+    def say(text: str, *values) -> str:
+        korean = _korean(text) if language == "ko" else text
+        return korean.format(*values) if values else korean
+
+    return say
+
+
+def _korean(text: str) -> str:
+    if text in KOREAN:
+        return KOREAN[text]
+    for form, korean in _filled_in():
+        if found := form.fullmatch(text):
+            return korean.format(*found.groups())
+    return text
+
+
+@cache
+def _filled_in() -> list[tuple[re.Pattern, str]]:
+    """A pattern for each text of the table that has values."""
+    return [
+        (re.compile(re.escape(english).replace(r"\{\}", "(.+)"), re.DOTALL), korean)
+        for english, korean in KOREAN.items()
+        if "{}" in english
+    ]
