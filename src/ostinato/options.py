@@ -29,6 +29,8 @@ TRAINING_PANEL = "Training"
 RUN_PANEL = "Run"
 ENGINE_CHOICES = ("cpu", "reference", "torch")
 ATTENTIONS = ("luong", "bahdanau")
+# The languages of a report.
+LANGUAGES = ("en", "ko")
 TOKEN_KINDS, VOCABULARIES, SPELLINGS = (
     ("word", "character", "byte-pair"),
     ("character", "byte-pair"),
@@ -154,6 +156,9 @@ class Options:
     )
     mixed_precision: bool = option(
         False, "Multiply matrices in bfloat16 (requires --device cuda).", panel=RUN_PANEL
+    )
+    language: str = option(
+        "en", "Language of the report: en or ko.", panel=RUN_PANEL, choices=LANGUAGES
     )
     engine: str | None = option(
         None,

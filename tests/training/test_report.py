@@ -37,9 +37,7 @@ EVERY = dict(
     confusion=(["good", "bad"], [[30, 2], [1, 7]]),
     attention=[(["나", " "], ["I"], [[0.7, 0.3]])],
     forecasts=[
-        Forecast(
-            "rain", [1.0, 2, 3], [3.0, 4], [3.5, 3.5], [("80 % interval", [2.0, 3], [4.0, 5])]
-        )
+        Forecast("rain", [1.0, 2, 3], [3.0, 4], [3.5, 3.5], [("80 % interval", [2.0, 3], [4.0, 5])])
     ],
     examples={"Wrong": [{"text": "글", "sure": 0.75}]},
     pictures=[(np.zeros((8, 8, 3), np.uint8), "black")],
@@ -149,9 +147,7 @@ def test_whatever_is_given_is_text(page):
         history=[{"step": 1, bad: 1.0}],
         confusion=([bad], [[1]]),
         attention=[([bad], [bad], [[1.0]])],
-        forecasts=[
-            Forecast(bad, [1.0], [2.0], intervals=[(bad, [1.0], [2.0])])
-        ],
+        forecasts=[Forecast(bad, [1.0], [2.0], intervals=[(bad, [1.0], [2.0])])],
         examples={bad: [{bad: bad}]},
         pictures=[(np.zeros((2, 2), np.uint8), bad)],
     )
@@ -243,7 +239,9 @@ def test_a_gap_in_the_history_is_a_gap_in_its_line(page):
         ),
         (dict(pictures=[("x.png", "")]), "a picture is str: give uint8"),
         (
-            dict(forecasts=[Forecast("rain", [1.0], [1.0, 2], intervals=[("80 %", [1.0], [1, 2])])]),
+            dict(
+                forecasts=[Forecast("rain", [1.0], [1.0, 2], intervals=[("80 %", [1.0], [1, 2])])]
+            ),
             "forecast 'rain' has 1 values of 80 % low for 2 predicted",
         ),
         (dict(forecasts=[Forecast("rain", [1.0], [])]), "forecast 'rain' has no values"),

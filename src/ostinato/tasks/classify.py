@@ -678,7 +678,7 @@ class Classifier(Task):
             "examples": {
                 name: [row(int(k)) for k in rows[:10]] for name, rows in chosen.items() if len(rows)
             },
-        }
+        } | scores.report_parts()
 
     def _shown_input(self, x) -> str:
         text = (

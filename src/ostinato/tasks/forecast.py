@@ -35,8 +35,8 @@ PATHS, ORIGINS = 200, 48
 # Maximum number of values, from the end of a series, used to find its power, scales, season and
 # trend.
 STATISTICS_VALUES = 1 << 20
-# Steps of a series in memory at a time, and past steps shown in the report.
-BLOCK_STEPS, PAST_SHOWN = 4096, 60
+# Steps of a series in memory at a time; past steps and evaluated steps shown in the report.
+BLOCK_STEPS, PAST_SHOWN, STEPS_SHOWN = 4096, 60, 150
 # Maximum gap in steps between the training series and data that continues it.
 GAP = 5
 
@@ -646,44 +646,56 @@ class Forecaster(Task):
         )
 
     def report_parts(self, examples):
-        from ..training.report import Forecast
+        from ..training.charts import Forecast
 
         one, found = self._one_ahead(examples), self.result.metrics
-        past = np.array((examples.about.get("past") or self.metadata.past).values[-PAST_SHOWN:])
-        (low, high), count = one["intervals"][0], len(one["wanted"])
-        shown = slice(max(0, count - 150), count)
-        latest = one["wanted"][max(0, shown.start - PAST_SHOWN) :]
-        before = np.concatenate([past, latest])[: len(past) + len(latest) - (count - shown.start)][
-            -50:
-        ]
-        predicted, wanted, low, high = (
-            numbers[shown] for numbers in (one["predicted"], one["wanted"], low, high)
-        )
-        forecasts = [
-            Forecast(
-                f"{name}, one step ahead",
-                before[:, f],
-                predicted[:, f],
-                wanted[:, f],
-                low[:, f],
-                high[:, f],
-                "80 % interval",
-            )
-            for f, name in enumerate(self.metadata.names)
-        ]
-        answers = self._answers(examples, self.options.horizon)
-        for name in self.metadata.names:
+        past = examples.about.get("past") or self.metadata.past
+        count = len(one["wanted"])
+        known = min(count, STEPS_SHOWN + PAST_SHOWN)
+        # the past is shown if it comes right before
+        before = min(PAST_SHOWN, len(past.values)) if known == count else 0
+        values = one["wanted"][count - known :]
+        if before:
+            values = np.concatenate([np.array(past.values[-before:]), values])
+        answers, clock = self._answers(examples, self.options.horizon), self.metadata.clock
+        times = ahead = None
+        if clock and examples["time"]:
+            dates = [*past.time[len(past.time) - before :], *examples["time"][-known:]]
+            times = self._dates(dates, examples.source)[:]
+            ahead = self._dates([answer["time"] for answer in answers], examples.source)[:]
+            if before and times[before - 1] >= times[before]:  # another series than the training's
+                values, times = values[before:], times[before:]
+        steps = min(STEPS_SHOWN, count)
+        forecasts = []
+        for f, name in enumerate(self.metadata.names):
             mine = [answer for answer in answers if answer["column"] == name]
-            column = self.metadata.names.index(name)
             forecasts.append(
                 Forecast(
                     f"{name}, the next {len(mine)} steps",
-                    np.concatenate([past, latest])[-PAST_SHOWN:, column],
+                    values[-PAST_SHOWN:, f],
                     [a["value"] for a in mine],
-                    None,
-                    [a["low"] for a in mine],
-                    [a["high"] for a in mine],
-                    "80 % interval",
+                    intervals=[
+                        (f"{level} % interval", [a[low] for a in mine], [a[high] for a in mine])
+                        for level, low, high in ((80, "low", "high"), (95, "low_95", "high_95"))
+                    ],
+                    times=None
+                    if times is None
+                    else np.concatenate(
+                        [times[-PAST_SHOWN:], ahead[f :: len(self.metadata.names)]]
+                    ),
+                )
+            )
+            forecasts.append(
+                Forecast(
+                    f"{name}, one step ahead",
+                    values[:-steps, f],
+                    one["predicted"][-steps:][:, f],
+                    one["wanted"][-steps:][:, f],
+                    [
+                        (f"{100 * level:.0f} % interval", low[-steps:][:, f], high[-steps:][:, f])
+                        for level, (low, high) in zip(INTERVAL_LEVELS, one["intervals"])
+                    ],
+                    times,
                 )
             )
         naive = {

@@ -233,7 +233,7 @@ class FrameTagger(Task):
             "length_unit": "frames",
             "confusion": (self.metadata.labels, scores.confusion),
             "examples": {name: [row(k) for k in found] for name, found in chosen.items()},
-        }
+        } | scores.report_parts(lengths)
 
 
 # ---------------------------------------------------------------- clips

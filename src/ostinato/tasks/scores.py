@@ -1,5 +1,7 @@
 """Private: label scores accumulated over batches, and their metrics."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -72,3 +74,18 @@ class Scores:
             return found
         right = (found["accuracy"] or 0.0) * len(self._logs)
         return found | {"accuracy": right / len(self.labels), "labels_unseen": self.unseen}
+
+    def report_parts(self, lengths: Sequence[int] | None = None) -> dict:
+        """Calibration and the interval of the accuracy, for a report.
+
+        Args:
+            lengths: The number of items in each row; None for rows of one item.
+        """
+        right = self.given[:] == self.labels[:]
+        sizes = np.ones(len(right), np.int64) if lengths is None else np.asarray(lengths, np.int64)
+        rows = np.repeat(np.arange(len(sizes)), sizes)
+        hits = np.bincount(rows, right, len(sizes))
+        return {
+            "calibration": (self.sure[:], right),
+            "intervals": {"accuracy": metrics.accuracy_interval(hits, sizes)},
+        }

@@ -507,7 +507,7 @@ class Tagger(Task):
             "confusion": (names, scores.confusion),
             "examples": {name: found for name, found in chosen.items() if found}
             | {"Longest": longest},
-        }
+        } | scores.report_parts(lengths)
 
 
 def _lowered(word: str) -> str:

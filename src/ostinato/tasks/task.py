@@ -3,12 +3,11 @@
 import contextlib
 import math
 import os
-import shlex
 import tempfile
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -23,7 +22,7 @@ from ..data.summary import DataSummary
 from ..data.values import scaling
 from ..data.vocabulary import Vocabulary
 from ..errors import InputError
-from ..options import Options, check_resumed_options, flag
+from ..options import Options, check_resumed_options
 from ..training.problem import Problem
 from .metadata import Metadata
 from .options import TASKS, Listing
@@ -45,6 +44,9 @@ from .saved import (
     is_helper,
     read_saved,
 )
+
+if TYPE_CHECKING:
+    from ..training.report import RunReport
 
 __all__ = ["Task"]
 
@@ -91,6 +93,9 @@ class RowProblem(Problem):
 
     def evaluator(self):
         return self.task.evaluator()
+
+    def held_out_loss(self, batch):
+        return self.task.loss(batch)
 
 
 def batches(task: "Task", encoded: Sequence):
@@ -145,6 +150,8 @@ class Task:
     use_does = "predict, one line per input line"
     # A line of standard input, described for a user who types it.
     line_is = "a text"
+    # the content of the report, after `fit`
+    _content: "RunReport | None" = None
     # `predict` works without data and continues the training data; it has the argument `steps`.
     continues = False
     # Restores the vocabulary from the result of `vocabulary.to_json()`.
@@ -549,58 +556,11 @@ class Task:
         )
 
     def _report(self, out: Path, config: Config, measured: Examples):
-        from ..training.report import RunReport, write_report
+        from ..training.report import write_report
+        from .run_report import run_report
 
-        standard, result, found = type(self).Options(), self.result, config.found
-        best = max if self.higher_is_better else min
-        # the later of equal values was kept
-        history = [line for line in reversed(result.history) if line.get(self.goal) is not None]
-        where = shlex.quote(str(out))
-        parts = {
-            "title": f"{self.name}: {Path(config.data).name if config.data else 'rows in memory'}",
-            "task": self.listing.summary,
-            "when": time.strftime("%Y-%m-%d %H:%M"),
-            "metrics": result.metrics,
-            "commands": [
-                (self.use_does, f"ostinato {self.listing.use} {where}"),
-                ("evaluate on other data", f"ostinato evaluate {where} DATA"),
-                (
-                    "repeat the run",
-                    f"ostinato train --config {shlex.quote(str(out / CONFIG))} --out OTHER",
-                ),
-            ],
-            "python": "from ostinato.tasks import load\n\nmodel = "
-            f"load({str(out)!r})\nmodel.predict(...)",
-            "options": [
-                (
-                    flag(f.name),
-                    getattr(self.options, f.name),
-                    "found"
-                    if f.name in found
-                    else "default"
-                    if getattr(self.options, f.name) == getattr(standard, f.name)
-                    else "given",
-                )
-                for f in fields(self.options)
-            ],
-            "data": {
-                f"{self.listing.unit} for training": result.rows,
-                f"{self.listing.unit} for evaluation": result.held_out_rows,
-                "steps": result.steps,
-                "seconds": result.seconds,
-            }
-            | (
-                {"tokens": f"{len(self.vocabulary):,} ({self.vocabulary.kind})"}
-                if self.vocabulary
-                else {}
-            )
-            | {"parameters": self.size},
-            "history": result.history,
-            "best_step": best(history, key=lambda line: line[self.goal])["step"]
-            if history
-            else None,
-        }
-        write_report(out / REPORT, RunReport(**parts | self.report_parts(measured)))
+        self._content = run_report(self, self.result, config, out, measured)
+        write_report(out / REPORT, self._content)
 
     def split(self, every: Examples) -> tuple[Examples, Examples]:
         """Split the examples into a training and a validation part."""

@@ -225,19 +225,25 @@ class Training(lightning.LightningModule):
         self.progress.part_loss += loss
 
     def on_validation_start(self):
-        self.evaluator = self.problem.evaluator()
+        self.evaluator, self.held_out_loss = self.problem.evaluator(), [0.0, 0.0]
 
     def validation_step(self, batch, batch_index):
         self.evaluator.add(batch)
+        if found := self.problem.held_out_loss(batch):
+            for place, number in enumerate(found):
+                self.held_out_loss[place] += float(number)
 
     def on_validation_epoch_end(self):
         progress = self.progress
         progress.part = self.budget.part_after(progress.part, self.seconds)
         trained = self.problem.trained(progress.part_loss / progress.part_steps)
         progress.part_loss, progress.part_steps = 0.0, 0
-        found = self.evaluator.result()
+        found, (loss, count) = self.evaluator.result(), self.held_out_loss
+        # the goal of a pretraining is the last of a line
+        held_out = {"held_out_loss": loss / count if math.isfinite(loss) else None} if count else {}
         progress.history.append(
-            {"step": progress.step, "seconds": round(self.seconds, 2), **trained, **found}
+            {"step": progress.step, "seconds": round(self.seconds, 2), **trained, **held_out}
+            | found
         )
         # float64, because rounding would make unequal values equal for EarlyStopping
         self.log(

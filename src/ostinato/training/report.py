@@ -52,6 +52,7 @@ class RunReport:
         python: The same as Python code.
         options: Name, value and source: "given", "found" (chosen from the data) or "default".
         data: Facts on the data by name: rows, labels, vocabulary.
+        understood: Name and text of each line about how the data was read.
         lengths: The lengths of the rows, for a histogram.
         length_unit: The unit of a length.
         labels: The number of rows of each label.
@@ -81,6 +82,7 @@ class RunReport:
     python: str = ""
     options: Sequence[tuple[str, Any, str]] = ()
     data: Mapping[str, Any] = field(default_factory=dict)
+    understood: Sequence[tuple[str, str]] = ()
     lengths: Sequence[int] = ()
     length_unit: str = "steps"
     labels: Mapping[str, int] = field(default_factory=dict)

@@ -101,8 +101,8 @@ KOREAN = {
     ),
     "Rows are true labels, columns are predicted labels. Blue cells are correct, orange cells are "
     "errors; a deeper colour is a larger fraction of the row.": (
-        "행은 실제 레이블, 열은 예측 레이블입니다. 파란 칸은 정답, 주황 칸은 오답이며, 색이 진할수록 "
-        "그 행에서 차지하는 비율이 큽니다."
+        "행은 실제 레이블, 열은 예측 레이블입니다. 파란 칸은 정답, 주황 칸은 오답이며, 색이 "
+        "진할수록 그 행에서 차지하는 비율이 큽니다."
     ),
     "The most frequent confusions among {} labels.": "레이블 {}개 중 가장 자주 혼동한 쌍입니다.",
     "All predictions are correct ({} labels).": "모든 예측이 정답입니다(레이블 {}개).",
