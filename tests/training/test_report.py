@@ -99,10 +99,10 @@ def test_every_part_is_on_the_page(page):
         "worse",
         "none",
         "better",
+        "80 % interval",
+        "80 % interval",
+        "80 % interval",
         "predict DIR",
-        "80 % interval",
-        "80 % interval",
-        "80 % interval",
         "15,000",
     ]
     assert all(f"\n{heading}\n" in text for heading in HEADINGS.values())

@@ -7,6 +7,7 @@ import torch
 
 from ..data.disk import StoredNumbers, StoredSequence
 from ..training import metrics
+from ..training.reliability import accuracy_interval
 from .task import Task, batches
 
 
@@ -87,5 +88,5 @@ class Scores:
         hits = np.bincount(rows, right, len(sizes))
         return {
             "calibration": (self.sure[:], right),
-            "intervals": {"accuracy": metrics.accuracy_interval(hits, sizes)},
+            "intervals": {"accuracy": accuracy_interval(hits, sizes)},
         }

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .metrics import Reliability
+from .reliability import Reliability
 
 # Limits, so that a page stays below a megabyte.
 MAX_POINTS = 300
@@ -383,7 +383,7 @@ def _residuals(one: Forecast, xs: list[float], names: list[str], say: Say) -> Ch
     return chart
 
 
-def reliability(found: Reliability, say: Say = str) -> Chart:
+def reliability_diagram(found: Reliability, say: Say = str) -> Chart:
     """The reliability diagram: fraction of correct predictions by predicted probability."""
     chart = Chart(
         [0, 1],

@@ -13,9 +13,10 @@ import numpy as np
 
 from ..data.files import write_whole
 from ..errors import InputError
-from . import charts, metrics
+from . import charts
 from .charts import TITLES, Forecast, number
 from .metrics import HIGHER_IS_BETTER
+from .reliability import calibration, per_label
 from .wording import translator
 
 # Limits of a page, so that it stays below a megabyte and readable.
@@ -126,7 +127,7 @@ def write_report(path: Path, content: RunReport) -> None:
     say, forecasts = translator(content.language), content.forecasts[:MAX_CHARTS]
     reader.filters |= {"shown": _shown, "number": number, "language": _language, "words": _words}
     reader.globals |= {"say": say}
-    found = metrics.calibration(*content.calibration) if content.calibration else None
+    found = calibration(*content.calibration) if content.calibration else None
     page = reader.get_template("report.html").render(
         report=content,
         cards=_cards(content),
@@ -136,7 +137,7 @@ def write_report(path: Path, content: RunReport) -> None:
         curves=charts.curves(content.history, content.best_step, say),
         confusion=_confusion(content.confusion),
         per_label=_per_label(content.confusion),
-        reliability=charts.reliability(found, say) if found else None,
+        reliability=charts.reliability_diagram(found, say) if found else None,
         calibration_error=found.error if found else None,
         attention=[_attention(*one) for one in content.attention[:MAX_MAPS]],
         maps=len(content.attention),
@@ -290,7 +291,7 @@ def _per_label(given) -> SimpleNamespace | None:
     if not counts.sum():
         return None
     rows = sorted(
-        ((label, one[:3], one[3]) for label, one in zip(labels, metrics.per_label(counts))),
+        ((label, one[:3], one[3]) for label, one in zip(labels, per_label(counts))),
         key=lambda row: -row[-1],
     )
     return SimpleNamespace(rows=rows[:MAX_LABELS], count=len(rows))
