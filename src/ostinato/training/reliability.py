@@ -138,10 +138,9 @@ def calibration(sure, right, *, bins: int = 10) -> Reliability | None:
         return None
     places = np.minimum((sure * bins).astype(np.int64), bins - 1)
     counts = np.bincount(places, minlength=bins)
-    confidence = np.bincount(places, sure, bins)
-    correct = np.bincount(places, right, bins)
     used = counts > 0
-    confidence, accuracy = confidence[used] / counts[used], correct[used] / counts[used]
+    confidence = np.bincount(places, sure, bins)[used] / counts[used]
+    accuracy = np.bincount(places, right, bins)[used] / counts[used]
     return Reliability(
         confidence.tolist(),
         accuracy.tolist(),
