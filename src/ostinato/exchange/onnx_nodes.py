@@ -111,8 +111,8 @@ class Nodes:
 
 
 @dataclass(frozen=True)
-class Value:
-    """A value in an ONNX graph.
+class Named:
+    """A value of a step in an ONNX graph, by its name.
 
     Attributes:
         name: Its name.
@@ -127,7 +127,7 @@ class Value:
 def add_step(
     out: Nodes,
     nodes: Iterable[Node],
-    values: dict[Node, Value],
+    values: dict[Node, Named],
     weights: Mapping[str, str],
     sizes: Mapping[str, int],
     labels: Mapping[Node, str],
@@ -184,11 +184,11 @@ def add_step(
             case op:
                 operator, attributes = OPERATORS[op]
                 result = out.add(operator, *names, **named, **attributes)
-        values[node] = Value(result, full)
+        values[node] = Named(result, full)
 
 
 def full_value(
-    out: Nodes, node: Node, value: Value, sizes: Mapping[str, int], units: int, like: str
+    out: Nodes, node: Node, value: Named, sizes: Mapping[str, int], units: int, like: str
 ) -> str:
     """The name of a value as (..., units), with the leading dimensions of `like`."""
     if value.full and node.size.at(sizes) == units:
