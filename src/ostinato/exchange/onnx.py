@@ -18,7 +18,7 @@ from ..data.files import write_whole
 from ..errors import EngineError, InputError, TensorError, missing_extra
 from ..language.graph import Graph
 from ..nn.recurrent import Recurrent
-from .onnx_nodes import Constants, Nodes, Named, add_step, full_value
+from .onnx_nodes import Constants, Nodes, StepValue, add_step, full_value
 from .onnx_operators import Native, native
 
 if TYPE_CHECKING:
@@ -325,7 +325,9 @@ def _add_scan(
     named = {name: constants.add(array, name) for name, array in weights.items()}
     stateful = reached({n for n in nodes if n.op == "state"}, nodes)
     values = {
-        n: Named(inputs[list(graph.inputs).index(n.value)], True) for n in nodes if n.op == "input"
+        n: StepValue(inputs[list(graph.inputs).index(n.value)], True)
+        for n in nodes
+        if n.op == "input"
     }
     before = [n for n in nodes if n not in stateful]
     add_step(out, before, values, named, sizes, graph.labels, inputs[0])
@@ -346,13 +348,13 @@ def _add_scan(
 
     old = [argument(name, constants.dtype, size.at(sizes)) for name, size in graph.states.items()]
     by_name = dict(zip(graph.states, old))
-    inside |= {n: Named(by_name[n.value], True) for n in nodes if n.op == "state"}
+    inside |= {n: StepValue(by_name[n.value], True) for n in nodes if n.op == "state"}
     if valid:
         mask = argument("valid", np.dtype(bool), 1)
         columns.append(valid)
     for n in scanned:
         dtype = np.dtype(bool) if n.op == "less" else constants.dtype
-        inside[n] = Named(argument(graph.labels.get(n, n.op), dtype, n.size.at(sizes)), True)
+        inside[n] = StepValue(argument(graph.labels.get(n, n.op), dtype, n.size.at(sizes)), True)
         columns.append(values[n].name)
     add_step(body, loop, inside, named, sizes, graph.labels, old[0])
 

@@ -111,7 +111,7 @@ class Nodes:
 
 
 @dataclass(frozen=True)
-class Named:
+class StepValue:
     """A value of a step in an ONNX graph, by its name.
 
     Attributes:
@@ -127,7 +127,7 @@ class Named:
 def add_step(
     out: Nodes,
     nodes: Iterable[Node],
-    values: dict[Node, Named],
+    values: dict[Node, StepValue],
     weights: Mapping[str, str],
     sizes: Mapping[str, int],
     labels: Mapping[Node, str],
@@ -184,11 +184,11 @@ def add_step(
             case op:
                 operator, attributes = OPERATORS[op]
                 result = out.add(operator, *names, **named, **attributes)
-        values[node] = Named(result, full)
+        values[node] = StepValue(result, full)
 
 
 def full_value(
-    out: Nodes, node: Node, value: Named, sizes: Mapping[str, int], units: int, like: str
+    out: Nodes, node: Node, value: StepValue, sizes: Mapping[str, int], units: int, like: str
 ) -> str:
     """The name of a value as (..., units), with the leading dimensions of `like`."""
     if value.full and node.size.at(sizes) == units:
