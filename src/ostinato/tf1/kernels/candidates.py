@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from .libm import by_libm
 from .random import RandomStream, philox, uniform
 
 __all__ = ["LogUniform", "Sampled", "Unigrams", "Uniform", "sample"]
@@ -144,6 +145,10 @@ class Sampled:
     expected_true: np.ndarray
 
 
+def _log1p(x: float) -> float:
+    return math.log1p(x) if x > -1 else -math.inf
+
+
 def sample(
     stream: RandomStream,
     distribution: Uniform | LogUniform | Unigrams,
@@ -184,7 +189,8 @@ def sample(
         p = np.array(each, np.float32).reshape(values.shape)
         if tries == count:
             return p * np.float32(count)
-        return (-np.expm1(tries * np.log1p(-p.astype(np.float64)))).astype(np.float32)
+        none = by_libm(_log1p, -p.astype(np.float64)) * tries  # the logarithm of its probability
+        return (-by_libm(math.expm1, none)).astype(np.float32)
 
     classes = np.array(drawn, np.int64)
     return Sampled(classes, expected(classes), expected(true_classes))

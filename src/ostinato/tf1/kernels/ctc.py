@@ -3,9 +3,12 @@
 Source: Graves, Supervised Sequence Labelling with Recurrent Neural Networks (2012), chapter 7.
 """
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
+
+from .libm import by_libm
 
 __all__ = ["beam_search", "edit_distance", "greedy", "loss"]
 
@@ -36,7 +39,7 @@ def loss(
     path = np.array(_with_blanks(labels, blank, collapse))
     x = logits.astype(np.float64)
     x = x - x.max(1, keepdims=True)
-    log_y = x - np.log(np.exp(x).sum(1, keepdims=True))
+    log_y = x - by_libm(math.log, by_libm(math.exp, x).sum(1, keepdims=True))
     emitted = log_y[:, path]
     steps, places = emitted.shape
     stays = np.full(places, True) if merge else path == blank
@@ -62,9 +65,9 @@ def loss(
         backward[t] = total
     both = forward + backward
     log_p = np.logaddexp.reduce(both[0])
-    gradient = np.exp(log_y)
+    gradient = by_libm(math.exp, log_y)
     if log_p > _NONE:
-        share = np.exp(both - log_p)
+        share = by_libm(math.exp, both - log_p)
         for place, c in enumerate(path):
             gradient[:, c] -= share[:, place]
     return -log_p, gradient
@@ -138,7 +141,7 @@ def beam_search(
     blank = logits.shape[1] - 1
     for row in logits.astype(np.float64):
         row = row - row.max()
-        row = row - np.log(np.exp(row).sum())
+        row = row - math.log(by_libm(math.exp, row).sum())
         branches = _sorted(leaves)
         for b in branches:
             b.old_blank, b.old_total = b.blank, b.total

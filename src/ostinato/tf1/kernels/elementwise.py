@@ -4,6 +4,7 @@ In float32, whole registers of eight numbers of the flat array are Eigen's, and 
 size % 8 numbers the C library's; see `registers`. Other dtypes are NumPy's.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -106,7 +107,7 @@ def power(x: Any, y: Any) -> np.ndarray:
 def softplus(x: Any) -> np.ndarray:
     """log(1 + exp(x))."""
     x = np.asarray(x)
-    bound = np.asarray(np.log(np.finfo(x.dtype).eps) + 2, x.dtype)
+    bound = np.asarray(math.log(np.finfo(x.dtype).eps) + 2, x.dtype)
     power = exp(x)
     return np.where(x > -bound, x, np.where(x < bound, power, log(power + 1)))
 

@@ -7,13 +7,17 @@ Source: glibc 2.34, sysdeps/ieee754/flt-32: e_expf.c, e_logf.c, e_powf.c, s_sinc
     and s_expm1f.c.
 """
 
+import decimal
 import math
+from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 __all__ = [
     "TABLES",
+    "by_libm",
     "cosf",
     "expf",
     "expm1f",
@@ -52,12 +56,23 @@ _INVERSES = [
         "0x1.767dcf5534862p-1",
     )
 ]
-TABLES = {
-    "exponentials": 2.0 ** (np.arange(32) / 32),
-    "inverses": np.array(_INVERSES),
-    "logarithms": np.array([-math.log(x) for x in _INVERSES]),
-    "binary logarithms": np.array([-math.log2(x) for x in _INVERSES]),
-}
+
+
+def _tables() -> dict[str, np.ndarray]:
+    # In decimal numbers, each rounded once: the last digits of NumPy's power and of the C library's
+    # logarithms depend on the processor.
+    with decimal.localcontext(prec=50):
+        two = Decimal(2).ln()
+        logarithms = [-Decimal(x).ln() for x in _INVERSES]
+        return {
+            "exponentials": np.array([float((two * k / 32).exp()) for k in range(32)]),
+            "inverses": np.array(_INVERSES),
+            "logarithms": np.array([float(x) for x in logarithms]),
+            "binary logarithms": np.array([float(x / two) for x in logarithms]),
+        }
+
+
+TABLES = _tables()
 _LN2 = _HEX("0x1.62e42fefa39efp-1")
 # exp and exp2 on a small interval, the highest power first, less the 1 at the end.
 _EXP2 = _HEX("0x1.c6af84b912394p-5"), _HEX("0x1.ebfce50fac4f3p-3"), _HEX("0x1.62e42ff0c52d6p-1")
@@ -68,6 +83,17 @@ _LOG2 = (
     _HEX("-0x1.7154748bef6c8p-1"),
     _HEX("0x1.71547652ab82bp0"),
 )
+
+
+def by_libm(function: Callable[[float], float], x: np.ndarray) -> np.ndarray:
+    """A function of float64 numbers by the C library, one number at a time: the last digits of
+    NumPy's own depend on the processor.
+
+    Args:
+        function: A function of the module `math`, which must be defined for all of the numbers.
+        x: float64, any shape.
+    """
+    return np.fromiter(map(function, x.reshape(-1).tolist()), np.float64, x.size).reshape(x.shape)
 
 
 def polynomial(x: Any, coefficients: tuple[float, ...]) -> Any:

@@ -16,7 +16,7 @@ import numpy as np
 
 from ...errors import InputError
 from .elementwise import logf
-from .libm import sincosf
+from .libm import by_libm, sincosf
 from .registers import NUMPY
 
 __all__ = [
@@ -134,18 +134,13 @@ def _pairs(words: np.ndarray) -> np.ndarray:
     return np.stack([sine * radius, cosine * radius], -1).reshape(words.shape)
 
 
-def _by_libm(function: Callable[[float], float], x: np.ndarray) -> np.ndarray:
-    """A function of float64 numbers by the C library: NumPy's own may differ in the last digit."""
-    return np.fromiter(map(function, x.reshape(-1).tolist()), np.float64, x.size).reshape(x.shape)
-
-
 def _pairs64(words: np.ndarray) -> np.ndarray:
     """Standard normal float64 numbers, two of each four words (..., 4 n)."""
     flat = words.reshape(-1)
     u = uniform(flat, np.dtype(np.float64))
     angle = 2 * math.pi * u[1::2]
-    radius = np.sqrt(-2 * _by_libm(math.log, np.maximum(u[0::2], 1e-7)))
-    found = np.stack([_by_libm(math.sin, angle) * radius, _by_libm(math.cos, angle) * radius], -1)
+    radius = np.sqrt(-2 * by_libm(math.log, np.maximum(u[0::2], 1e-7)))
+    found = np.stack([by_libm(math.sin, angle) * radius, by_libm(math.cos, angle) * radius], -1)
     return found.reshape(*words.shape[:-1], -1)
 
 
@@ -243,7 +238,7 @@ def multinomial(
     for i, row in enumerate(rows):
         finite = np.isfinite(row)
         powers = np.zeros_like(row)
-        powers[finite] = np.exp(row[finite] - np.max(row[finite], initial=-np.inf))
+        powers[finite] = by_libm(math.exp, row[finite] - np.max(row[finite], initial=-np.inf))
         sums = np.cumsum(powers)
         drawn[i] = np.searchsorted(sums, numbers_of[i] * sums[-1], side="right")
     return drawn

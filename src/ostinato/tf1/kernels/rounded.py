@@ -1,11 +1,11 @@
-"""Private: functions that are computed in float64 and rounded. C's float32 functions, which
-TensorFlow calls, give the same numbers but for a few arguments in a million.
+"""Private: functions that are computed in float64 by the C library and rounded. C's float32
+functions, which TensorFlow calls, give the same numbers but for a few arguments in a million.
 """
 
+import math
 from collections.abc import Callable
 
 import numpy as np
-import torch
 
 __all__ = [
     "acos",
@@ -26,22 +26,55 @@ __all__ = [
 
 
 def _rounded(function: Callable) -> Callable:
+    """A function of real numbers; other dtypes are NumPy's."""
+
     def compute(*given: np.ndarray) -> np.ndarray:
         dtype = given[0].dtype
-        if dtype.kind != "f" or dtype == np.float64:
-            return function(*given)
-        return function(*(v.astype(np.float64) for v in given)).astype(dtype)
+        wide = [v.astype(np.float64) if dtype.kind == "f" else v for v in given]
+        return function(*wide).astype(dtype, copy=False)
 
     return compute
 
 
-def _of_torch(function: Callable) -> Callable:
-    return _rounded(lambda x: function(torch.tensor(np.asarray(x))).numpy())
+def _by_libm(numpy: Callable, function: Callable[..., float]) -> Callable:
+    """A function by the C library. Numbers for which it is infinite or not defined, where Python
+    raises an error, are NumPy's, whose last digits depend on the processor.
+    """
+
+    def compute(*given: np.ndarray) -> np.ndarray:
+        given = np.broadcast_arrays(*map(np.asarray, given))
+        with np.errstate(all="ignore"):
+            found = np.array(numpy(*given))
+        if found.dtype == np.float64:
+            finite = np.isfinite(found)
+            numbers = (v[finite].tolist() for v in given)
+            found[finite] = np.fromiter(map(function, *numbers), np.float64, finite.sum())
+        return found
+
+    return _rounded(compute)
 
 
-acos, acosh = _rounded(np.arccos), _rounded(np.arccosh)
-asin, asinh = _rounded(np.arcsin), _rounded(np.arcsinh)
-atan, atanh, atan2 = _rounded(np.arctan), _rounded(np.arctanh), _rounded(np.arctan2)
-cosh, sinh, tan = _rounded(np.cosh), _rounded(np.sinh), _rounded(np.tan)
-erf, erfc = _of_torch(torch.erf), _of_torch(torch.erfc)
-lgamma, digamma = _of_torch(torch.lgamma), _of_torch(torch.digamma)
+def _lgamma(x: float) -> float:
+    try:
+        return math.lgamma(x)
+    except (ValueError, OverflowError):  # a whole number below 1, or a very large one
+        return math.inf
+
+
+def _each(function: Callable[[float], float]) -> Callable:
+    return _rounded(np.vectorize(function, [np.float64]))
+
+
+def _digamma(x: np.ndarray) -> np.ndarray:
+    from scipy.special import digamma
+
+    return digamma(x)
+
+
+acos, acosh = _by_libm(np.arccos, math.acos), _by_libm(np.arccosh, math.acosh)
+asin, asinh = _by_libm(np.arcsin, math.asin), _by_libm(np.arcsinh, math.asinh)
+atan, atanh = _by_libm(np.arctan, math.atan), _by_libm(np.arctanh, math.atanh)
+atan2, tan = _by_libm(np.arctan2, math.atan2), _by_libm(np.tan, math.tan)
+cosh, sinh = _by_libm(np.cosh, math.cosh), _by_libm(np.sinh, math.sinh)
+erf, erfc, lgamma = _each(math.erf), _each(math.erfc), _each(_lgamma)
+digamma = _rounded(_digamma)
