@@ -10,8 +10,8 @@ from torchmetrics.functional.classification import multiclass_f1_score
 
 from ostinato.data.disk import StoredArray
 from ostinato.errors import InputError
+from ostinato.training.metric_names import HIGHER_IS_BETTER
 from ostinato.training.metrics import (
-    HIGHER_IS_BETTER,
     bleu_tokens,
     classification,
     confusion,

@@ -19,6 +19,7 @@ from typer import Argument, Option
 from ..errors import InputError, OstinatoError
 from ..tasks import TASKS, load
 from . import tasks
+from .compare import compare as compare_models
 from .signals import Stopped, raised_as_stopped
 from .tasks import number, train_command
 
@@ -40,6 +41,7 @@ app.add_typer(train_app, name="train")
 for command in (tasks.evaluate, tasks.predict, tasks.info):
     app.command()(command)
 app.command("inspect")(tasks.inspect_input)
+app.command("compare")(compare_models)
 
 
 def _version(wanted: bool):

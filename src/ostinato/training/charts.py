@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
+from .metric_names import TITLES
 from .reliability import Reliability
 
 # Limits, so that a page stays below a megabyte.
@@ -17,18 +18,6 @@ MAX_TOOLTIPS = 100
 MAX_BARS = 24
 # Lines of at most this many points have a dot for each.
 MAX_DOTS = 25
-# Titles of metrics whose names are short.
-TITLES = {
-    "bits": "bits per character",
-    "mae": "MAE",
-    "mase": "MASE",
-    "rmse": "RMSE",
-    "nats": "cross-entropy (nats)",
-    "macro_f1": "macro F1",
-    "span_f1": "span F1",
-    "bleu": "BLEU",
-    "chrf": "chrF",
-}
 # Translates a text of the page.
 Say = Callable[[str], str]
 

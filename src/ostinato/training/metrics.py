@@ -1,7 +1,7 @@
 """Private: metrics of the tasks, from predictions and targets.
 
 Each function returns a dict in a fixed order. A metric without a value, such as the accuracy of no
-rows, is None and never NaN; each function says when. See `HIGHER_IS_BETTER` for the names.
+rows, is None and never NaN; each function says when. `metric_names.py` lists the names.
 """
 
 import math
@@ -15,26 +15,6 @@ from ..data.disk import StoredArray, chunked
 from ..data.spans import has_spans, spans
 from ..errors import InputError
 
-# Whether higher values of a metric are better; None if it should be close to a target level.
-HIGHER_IS_BETTER: dict[str, bool | None] = {
-    "accuracy": True,
-    "macro_f1": True,
-    "nats": False,
-    "span_f1": True,
-    "unseen_accuracy": True,
-    "bits_per_character": False,
-    "nats_per_character": False,
-    "perplexity": False,
-    "bleu": True,
-    "chrf": True,
-    "exact_match": True,
-    "word_error_rate": False,
-    "mae": False,
-    "rmse": False,
-    "mase": False,
-    "coverage": None,
-    "width": False,
-}
 # Minimum number of words in a line for BLEU above 0, which counts runs of up to four.
 BLEU_WORDS = 4
 # Steps of a forecast in memory at a time.

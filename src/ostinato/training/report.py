@@ -14,8 +14,8 @@ import numpy as np
 from ..data.files import write_whole
 from ..errors import InputError
 from . import charts
-from .charts import TITLES, Forecast, number
-from .metrics import HIGHER_IS_BETTER
+from .charts import Forecast, number
+from .metric_names import TITLES, higher_is_better
 from .reliability import calibration, per_label
 from .wording import translator
 
@@ -193,7 +193,7 @@ def _cards(content: RunReport) -> list[SimpleNamespace]:
     cards = []
     baselines = {content.baseline_name: content.baseline, **content.baselines}
     for name, value in content.metrics.items():
-        higher = HIGHER_IS_BETTER.get(name)
+        higher = higher_is_better(name)
         compared = [
             SimpleNamespace(
                 name=title, value=base[name], verdict=_verdict(value, base[name], higher)
@@ -212,12 +212,12 @@ def _cards(content: RunReport) -> list[SimpleNamespace]:
     return cards
 
 
-def _verdict(value: float | None, base: float, higher_is_better: bool | None) -> str:
-    if value is None or higher_is_better is None:
+def _verdict(value: float | None, base: float, higher: bool | None) -> str:
+    if value is None or higher is None:
         return ""
     if value == base:
         return "equal"
-    return "better" if (value > base) == higher_is_better else "worse"
+    return "better" if (value > base) == higher else "worse"
 
 
 def _options(options) -> SimpleNamespace:

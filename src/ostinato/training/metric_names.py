@@ -1,0 +1,51 @@
+"""Private: the metrics by name: their titles, and which values are better. Nothing here imports
+torch.
+"""
+
+# Whether higher values of a metric are better; None if it should be close to a target level.
+HIGHER_IS_BETTER: dict[str, bool | None] = {
+    "accuracy": True,
+    "macro_f1": True,
+    "nats": False,
+    "span_f1": True,
+    "unseen_accuracy": True,
+    "bits_per_character": False,
+    "nats_per_character": False,
+    "perplexity": False,
+    "bleu": True,
+    "chrf": True,
+    "exact_match": True,
+    "word_error_rate": False,
+    "mae": False,
+    "rmse": False,
+    "mase": False,
+    "coverage": None,
+    "width": False,
+}
+# Titles of metrics whose names are short.
+TITLES = {
+    "bits": "bits per character",
+    "mae": "MAE",
+    "mase": "MASE",
+    "rmse": "RMSE",
+    "nats": "cross-entropy (nats)",
+    "macro_f1": "macro F1",
+    "span_f1": "span F1",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+}
+
+
+def higher_is_better(name: str) -> bool | None:
+    """Whether higher values of a metric are better; None if that is not known.
+
+    Example:
+        >>> higher_is_better("accuracy"), higher_is_better("horizon_mase")
+        (True, False)
+        >>> higher_is_better("coverage_80"), higher_is_better("rows")
+        (None, None)
+    """
+    if name in HIGHER_IS_BETTER:
+        return HIGHER_IS_BETTER[name]
+    # "horizon_mase" is a mase, "naive_mase" describes the data
+    return HIGHER_IS_BETTER.get(name.rpartition("_")[2]) if "naive" not in name else None
