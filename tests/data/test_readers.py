@@ -187,12 +187,12 @@ def test_arrays_are_sequences_and_bytes_become_parts_of_one(tmp_path):
             "text='text' and columns=.*give one of the two",
         ),
         (
-            "1,1,2\n0,1,nan\n",
+            "1,1,2,3\n0,1,nan,3\n",
             {},
             "line 2: the value in the column '2' is 'nan', not a finite number; fix the value",
         ),
         ("1,1,2\n0,inf,2\n", {}, "line 2: the value in the column '1' is 'inf'"),
-        ("1,1,2\n0,1,\n", {}, "line 2: the value in the column '2' is missing"),
+        ("1,1,2,3\n0,1,,3\n", {}, "line 2: the value in the column '2' is missing"),
         ("label,a,b\n1,1,2\n0,1,2\n0,x,2\n", {}, "line 4: the value in the column 'a' is 'x'"),
         ("1,1,1e300\n", {}, "the value in the column '2' is '1e300'"),
         (

@@ -194,7 +194,7 @@ def test_a_header_is_a_line_without_numbers(write, content, names, count):
             "a,b\nx,좋\n".encode("euc-kr"),
             r"is not UTF-8: byte 6 \(line 2\) is 0xc1; .*iconv -f ENCODING -t utf-8",
         ),
-        ("a.csv", "a,b\n".encode("utf-16"), "it starts like utf-16; .*iconv -f utf-16"),
+        ("a.csv", b"a,b\nx\0,y\n", "line 2 has a NUL character.*iconv -f utf-16"),
         (
             "a.csv.gz",
             "a,b\nx,좋\n".encode("euc-kr"),

@@ -47,10 +47,6 @@ def test_line_ends_and_a_byte_order_mark_are_taken_away(tmp_path):
             b"one\ntwo\nthr\xe9e\n",
             r"byte 11 \(line 3\) is 0xe9; write it as UTF-8, for example: iconv",
         ),
-        (
-            "가락".encode("utf-16"),
-            r"byte 0 \(line 1\) is 0xff, and it starts like utf-16; .*iconv -f utf-16",
-        ),
     ],
 )
 def test_a_file_that_is_not_text_is_refused(tmp_path, content, message):
@@ -214,7 +210,7 @@ def test_held_out_text_is_predicted_once_each(count):
 def test_a_text_is_the_same_in_chunks_and_no_character_is_cut(tmp_path, text, size):
     path = write(tmp_path, text.encode())
     chunks = [*read_chunks(path, size=size)]
-    assert "".join(chunks) == read_text(path) == compose(text.removeprefix("\ufeff"))
+    assert "".join(chunks) == read_text(path) == compose(text.replace("\ufeff", ""))
     assert [c for chunk in chunks for c in characters(chunk)] == characters(read_text(path))
 
 

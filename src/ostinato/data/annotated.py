@@ -29,7 +29,8 @@ from .npz import (
     split_array,
     texts_of,
 )
-from .tables import listed, read_lines, read_table
+from .separated import read_lines
+from .tables import listed, read_table
 from .values import PIXELS_DTYPE
 
 # The columns of CoNLL-U that hold a tag. Source: universaldependencies.org/format.html

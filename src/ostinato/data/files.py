@@ -414,6 +414,11 @@ def read_blocks(
         raise _unreadable(path, error) from error
 
 
+def is_packed(path: Path) -> bool:
+    """Whether a file is compressed with gzip, by its name."""
+    return Path(path).suffix.lower() == ".gz"
+
+
 def is_pipe(path: Path) -> bool:
     """Whether a path is a pipe: a named pipe, or the output of another command."""
     try:

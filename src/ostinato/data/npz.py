@@ -3,7 +3,7 @@
 import math
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -12,9 +12,11 @@ import numpy as np
 from ..errors import InputError, near
 from .disk import LazySequence, StoredArray, rows_per_block
 from .examples import Labelled
-from .tables import LABEL_COLUMNS, check_not_empty, listed
+from .separated import LABEL_COLUMNS
+from .summary import ColumnUse, DataSummary, labels_found
+from .tables import check_not_empty, listed
 from .text import compose
-from .values import to_floats
+from .values import label_text, to_floats
 
 
 def read_arrays(path: Path) -> dict[str, np.ndarray | StoredArray]:
@@ -235,9 +237,14 @@ def read_labelled_arrays(
     numbers, _ = split_array(arrays, path, x)
     dtype = arrays[x].dtype.name
     if y is None:
-        return Labelled(None, numbers, None, {"numbers": x}, dtype)
+        return Labelled(None, numbers, None, {"numbers": x}, dtype, _summary(arrays, numbers, x))
     labels, names = arrays[y], arrays.get("names")
-    if labels.shape != (len(numbers),) or labels.dtype.kind not in "iuU":
+    if labels.dtype.kind == "f" and all(
+        np.isfinite(block).all() and (block == np.floor(block)).all() for block in blocks_of(labels)
+    ):
+        # whole numbers that were stored as floats
+        labels = np.asarray(labels[:]).astype(np.int64)
+    if labels.shape != (len(numbers),) or labels.dtype.kind not in "biuU":
         raise InputError(
             f"{str(path)!r}: {y!r} has dtype {labels.dtype} and shape {labels.shape}; it should be "
             f"({len(numbers)},) integers or text, one for each sequence in {x!r}"
@@ -250,15 +257,27 @@ def read_labelled_arrays(
                 "'names'; number them from 0"
             )
         names = np.asarray(names)
-        texts = LazySequence(len(labels), lambda k: str(names[labels[k]]).strip())
+        texts = LazySequence(len(labels), lambda k: label_text(str(names[labels[k]])))
     else:
-        texts = LazySequence(len(labels), lambda k: str(labels[k]).strip())
+        texts = LazySequence(len(labels), lambda k: label_text(str(labels[k])))
     empty = next((k for k, text in enumerate(texts) if not text), None)
     if empty is not None:
         raise InputError(
             f"{str(path)!r}: {y}[{empty}] is an empty label; write a label, or remove the row"
         )
-    return Labelled(None, numbers, texts, {"numbers": x, "label": y}, dtype)
+    summary = _summary(arrays, numbers, x, ColumnUse("label", [y], labels_found(texts)))
+    return Labelled(None, numbers, texts, {"numbers": x, "label": y}, dtype, summary)
+
+
+def _summary(arrays: Mapping, numbers: Sequence, x: str, *uses: ColumnUse) -> DataSummary:
+    """The summary of sequences in the array `x`, and of arrays with other uses."""
+    scaled = "divided by 255" if arrays[x].dtype == np.uint8 else "not scaled"
+    used = {x, "lengths", "names", *(name for use in uses for name in use.columns)}
+    return DataSummary(
+        len(numbers),
+        columns=[ColumnUse("numbers", [x], f"{arrays[x].dtype.name}, {scaled}"), *uses],
+        left_out={name: "not used" for name in arrays if name not in used},
+    )
 
 
 def least_and_most(array: np.ndarray | StoredArray) -> tuple[int, int]:

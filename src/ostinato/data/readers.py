@@ -15,23 +15,15 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import InputError
+from .columns import ID_COLUMNS, Profile, no_label, profile, quoted, row_number_column
 from .disk import LazySequence, StoredArray
 from .examples import Labelled
+from .separated import LABEL_COLUMNS, LANGUAGE_COLUMNS, TEXT_COLUMNS, names_known
 from .summary import ColumnUse, labels_found
-from .tables import (
-    LABEL_COLUMNS,
-    LANGUAGE_COLUMNS,
-    TEXT_COLUMNS,
-    Table,
-    as_numbers,
-    listed,
-    names_known,
-    read_table,
-)
-from .values import TEXT_DTYPE, scaling
+from .tables import Table, as_numbers, listed, read_table
+from .values import TEXT_DTYPE, label_texts
 
 SEQUENCE_COLUMNS = ("seq", "sequence", "sequence_id", "seq_id")
-ID_COLUMNS = ("id", "ids", "index", "idx", "uid", "")
 STEP_COLUMNS = ("step", "timestep", "time_step", "t", "time", "frame")
 
 
@@ -69,14 +61,18 @@ def read_labelled(
     columns: list[str] | None = None,
     steps: int | None = None,
     features: int | None = None,
+    header: bool | None = None,
     like: Mapping | None = None,
+    trained: Mapping | None = None,
+    required: bool = False,
 ) -> Labelled:
     """Read texts or sequences of numbers with labels.
 
     A table with a text column is read as texts. A numeric table has a whole sequence in each row;
     or, with a column that numbers the sequences (`seq`, or an `id` that repeats), one step in each
-    row. An npz file has `x` and `y` as described in `npz.split_array`, and optionally `names` of
-    the labels.
+    row. Numbers that are missing at the end of a row end its sequence early. An npz file has `x`
+    and `y` as described in `npz.split_array`, and optionally `names` of the labels. Files named .ts
+    and .arff are read as described in `data.uea`.
 
     Args:
         path: The file.
@@ -85,25 +81,42 @@ def read_labelled(
         columns: The numeric columns in order (or a list with one array).
         steps: T, if a row is a whole sequence.
         features: F, if a row is a whole sequence; 1 by default.
+        header: Whether the first line of a table names its columns; None to find out.
         like: The `columns` of the training data, if labels are not required because a model
             predicts them. Then the label column may be missing, a table with one column is read as
             texts, and a row with as many numbers as in training is read as numbers only.
+        trained: The `columns` of the training data, for labelled data.
+        required: Labels are required.
 
     Raises:
-        InputError: The file cannot be read; a column does not exist; a label is empty; a number is
-            missing or not finite.
+        InputError: The file cannot be read; a column does not exist; the label column is
+            missing or ambiguous; a label is empty; a number is missing inside a row, or is not
+            finite.
     """
-    if Path(path).suffix == ".npz":
+    kind = Path(path).suffix.lower()
+    if kind == ".npz":
         from .npz import read_labelled_arrays
 
         return read_labelled_arrays(path, label=label, columns=columns, labelled=like is None)
-    before = like.get("text") if like else None
+    if kind in (".ts", ".arff"):
+        from .uea import read_uea
+
+        return read_uea(path, labelled=like is None)
+    known = trained if like is None else like
+    before = known.get("text") if known else None
     # the training data had no header, so this file has none either
     named = None if before is None or before.isdecimal() else before
     table = read_table(
         path,
-        is_header=names_known([text, label, *(columns or []), named], texts=before is not None),
+        is_header=names_known({text, label, *(columns or []), named}, texts=before is not None),
+        header=header if like is None else None,
     )
+    if text is None and columns is None and before in table.names:
+        text = before
+    if known is not None and label is None and known.get("label") in table.names:
+        # a numbered column exists in any table without a header
+        same = before is not None or len(table.names) == 1 + len(_names(known.get("numbers")))
+        label = known["label"] if same else None
     if like is not None:
         label = label if label in table.names else None
         if before is not None and len(table.names) == 1:
@@ -117,31 +130,28 @@ def read_labelled(
             "give one of the two"
         )
     label = label or table.find(LABEL_COLUMNS, without=(text, *(columns or ())))
-    order = table.find(SEQUENCE_COLUMNS) or table.find(
-        ID_COLUMNS, without=(text, label, *(columns or ()))
-    )
-    free = [name for name in table.names if name not in (label, order)]
+    taken = (text, label, *(columns or ()))
+    counter = row_number_column(table, without=taken)
+    order = table.find(SEQUENCE_COLUMNS) or table.find(ID_COLUMNS, without=(*taken, counter))
+    free = [name for name in table.names if name not in (label, order, counter)]
     words = [name for name in free if not table.is_numeric(name)]
     numeric = [name for name in free if name not in words]
     if text is None and columns is None and steps is None and features is None:
-        # A column with the name of a text column is text, even if all values are numbers.
-        text = table.find(TEXT_COLUMNS, without=(label, order))
-        if text is None and words and len(numeric) < 2:
-            text = table.longest_text_column(words)
+        text = _text_column(table, words, numeric, without=(label, order))
+    left_out = {counter: "numbers the rows"} if counter else {}
     if text is not None:
-        if label is None and table.has_no_header and len(table.names) == 2:
-            label = next(name for name in table.names if name != text)
-        taken = {"text": text} | ({"label": label} if label else {})
-        labels = table.nonempty_texts(label, "label") if label and like is None else None
-        summary = table.summary(ColumnUse("text", [text]), *_label_use(label, labels))
-        return Labelled(table.texts(text), None, labels, taken, summary=summary)
-    if label is None and len(words) == 1:
-        label = words[0]
-    elif label is None and columns is None and table.has_no_header and not words:
-        # A row is a label and T * F numbers, unless all columns together are T * F.
-        whole = (steps or 1) * (features or 1)
-        alone = like is not None and len(free) == len(like.get("numbers", ()))
-        label = None if alone or (len(free) % whole == 0 and (len(free) - 1) % whole) else free[0]
+        return _texts(table, text, label, left_out, labelled=like is None, required=required)
+    if len(numeric) > 1:
+        # columns without a value, such as the last steps of sequences that all end early
+        words = [name for name in words if not profile(table, name).is_empty]
+        numeric = [name for name in free if name not in words]
+    if label is None and columns is None:
+        # a row has as many numbers as in training, so it has no label
+        alone = like is not None and len(free) == len(_names(like.get("numbers")))
+        if not alone:
+            label = _label_of_numbers(table, words, free, (steps or 1) * (features or 1), like)
+        if label is None and required:
+            raise no_label(table, None, free)
     columns = columns or [name for name in numeric if name not in (label, table.find(STEP_COLUMNS))]
     if not columns:
         raise InputError(
@@ -149,27 +159,121 @@ def read_labelled(
             "learn from; name one: text=... or columns=[...]"
         )
     labels = table.nonempty_texts(label, "label") if label and like is None else None
-    taken = {"numbers": columns} | ({"label": label} if label else {})
+    used: dict[str, str | list[str]] = {"numbers": columns} | ({"label": label} if label else {})
     if order is not None and steps is None and features is None:
         if order.casefold() in SEQUENCE_COLUMNS or _repeats(table.texts(order)):
-            return _long_form(table, order, columns, labels, taken | {"sequence": order})
+            return _long_form(table, order, columns, labels, used | {"sequence": order})
+    if order is not None:
+        left_out[order] = "names the rows"
     shape = _wide_shape(table, len(columns), steps, features)
-    used = ColumnUse("numbers", columns, f"{shape[0]:,} steps of {shape[1]}, {scaling(TEXT_DTYPE)}")
+    found = ColumnUse("numbers", columns, f"{shape[0]:,} steps of {shape[1]}")
+    summary = table.summary(found, *_label_use(label, labels), left_out=left_out)
+    sequences, cut = table.sequences(columns, shape)
+    if cut:
+        summary = summary.with_note(
+            f"{cut:,} row{' ends' if cut == 1 else 's end'} early, where numbers are missing"
+        )
     return Labelled(
         None,
-        table.sequences(columns, shape),
-        labels,
-        taken,
+        sequences,
+        labels and label_texts(labels),
+        used,
         TEXT_DTYPE,
-        table.summary(used, *_label_use(label, labels)),
+        summary,
     )
+
+
+def _names(columns: str | list[str] | None) -> list[str]:
+    """The columns of numbers of a table; empty for an array of another file."""
+    return columns if isinstance(columns, list) else []
+
+
+def _text_column(
+    table: Table, words: list[str], numeric: list[str], *, without: tuple[str | None, ...]
+) -> str | None:
+    """The text column of a table; None for a table of numbers."""
+    # A column with the name of a text column is text, even if all values are numbers.
+    named = table.find(TEXT_COLUMNS, without=without)
+    if named is not None or not words:
+        return named
+    likely = words if len(numeric) < 2 else [n for n in words if profile(table, n).is_prose]
+    return table.longest_text_column(likely)
+
+
+def _texts(
+    table: Table,
+    text: str,
+    label: str | None,
+    left_out: dict[str, str],
+    *,
+    labelled: bool,
+    required: bool,
+) -> Labelled:
+    """The texts of a table, with their labels."""
+    if label is None and table.has_no_header and len(table.names) == 2:
+        label = next(name for name in table.names if name != text)
+    if label is None and required:
+        raise no_label(table, text, [name for name in table.names if name not in left_out])
+    labels = table.nonempty_texts(label, "label") if label and labelled else None
+    for name in table.names:
+        if name not in (text, label) and name not in left_out and table.is_text(name):
+            if profile(table, name).is_prose:
+                left_out[name] = f"another text (to read it instead: --text {quoted(name)})"
+    summary = table.summary(
+        ColumnUse("text", [text]), *_label_use(label, labels), left_out=left_out
+    )
+    used: dict[str, str | list[str]] = {"text": text} | ({"label": label} if label else {})
+    return Labelled(table.texts(text), None, labels and label_texts(labels), used, summary=summary)
+
+
+def _label_of_numbers(
+    table: Table,
+    words: list[str],
+    free: list[str],
+    whole: int,
+    like: Mapping | None,
+) -> str | None:
+    """The label column of a table of numbers in which none is named like a label; None if no
+    column is one beyond doubt.
+
+    Args:
+        table: The table.
+        words: The columns that are not numeric.
+        free: The columns that may be read.
+        whole: T * F, as far as the user gave them; 1 otherwise.
+        like: As in `read_labelled`.
+    """
+    # A row is a label and T * F numbers, unless all columns together are T * F.
+    alone = len(free) % whole == 0 and (len(free) - 1) % whole
+    if like is not None:
+        # it is not read, so its values do not matter
+        if len(words) == 1:
+            return words[0]
+        if not table.has_no_header or words or alone:
+            return None
+        # the training data was not a table: the first number is a label if it looks like one
+        trained_on_table = bool(_names(like.get("numbers")))
+        return free[0] if trained_on_table or _are_classes(profile(table, free[0])) else None
+    if len(words) == 1 and profile(table, words[0]).is_label:
+        return words[0]
+    if not words and table.has_no_header and not alone:
+        first, last = (profile(table, free[place]) for place in (0, -1))
+        if _are_classes(first) and not (_are_classes(last) and last.distinct < first.distinct):
+            return free[0]
+    return None
+
+
+def _are_classes(one: Profile) -> bool:
+    """Whether numbers can be the classes of a table without a header."""
+    return not one.is_empty and (one.is_label or one.rows < 2 * one.distinct <= 2 * one.rows < 20)
 
 
 def _label_use(label: str | None, labels: Iterable[str] | None) -> list[ColumnUse]:
     """The use of the label column, if there is one, with the counts of its labels."""
     if label is None:
         return []
-    return [ColumnUse("label", [label], labels_found(labels) if labels is not None else "")]
+    found = labels_found(label_texts(labels)) if labels is not None else ""
+    return [ColumnUse("label", [label], found)]
 
 
 def read_texts(path: Path, *, text: str | None = None) -> tuple[Sequence[str], str]:
@@ -224,7 +328,7 @@ def _repeats(texts: Sequence[str]) -> bool:
 def _long_form(
     table: Table, order: str, columns: list[str], labels: Sequence[str] | None, taken: dict
 ) -> Labelled:
-    values = table.numbers(columns)
+    values, labels = table.numbers(columns), labels and label_texts(labels)
     # the number of each sequence; the sequence of each row; the label of each sequence, and the
     # first row with another label
     numbers, places, firsts, others = {}, array("I"), [], {}
@@ -250,7 +354,7 @@ def _long_form(
     )
     summary = table.summary(
         ColumnUse("sequence", [order], f"{len(numbers):,} sequences"),
-        ColumnUse("numbers", columns, f"a step in each row, {scaling(TEXT_DTYPE)}"),
+        ColumnUse("numbers", columns, "a step in each row"),
         *([ColumnUse("label", [taken["label"]], labels_found(firsts))] if labels else []),
         rows=len(numbers),
         unit="sequences",
@@ -277,9 +381,9 @@ def read_pairs(
     """
     named = {source, target} - {None}
 
-    def is_header(first: list[str], second: list[str]) -> bool:
+    def is_header(first: list[str], rest: list[list[str]]) -> bool:
         if len(first) == 1 or named:
-            return names_known(named, texts=True)(first, second)
+            return names_known(named, texts=True)(first, rest)
         return all(map(_names_language, first[:2]))
 
     table = read_table(path, is_header=is_header)

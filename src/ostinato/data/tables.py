@@ -1,76 +1,38 @@
-"""Private: tables from CSV, TSV, JSON lines and Parquet files, optionally compressed with gzip.
+"""Private: tables from CSV, TSV, JSON and Parquet files, optionally compressed with gzip.
 
 A table is read chunk by chunk into a temporary file, and its columns are read from there, so it
 need not fit in memory.
 """
 
-import csv
+import contextlib
 import io
 import json
 import tempfile
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from ..errors import InputError, near
+from ..errors import InputError, near, shown
 from . import text as text_reading
 from .disk import ChunkedSequence, StoredArray, StoredRows
-from .files import read_blocks
+from .files import is_packed, parse_json, read_blocks
 from .parquet import has_negative_page
+from .separated import HeaderTest, names_columns, numbered, read_layout, read_lines
 from .summary import ColumnUse, DataSummary
 from .text import compose
 
 if TYPE_CHECKING:
     import polars
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".jsonl", ".ndjson", ".parquet")
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".parquet")
 # Rows of a Parquet file read at a time; other files are read in chunks of `text.CHUNK` bytes.
 PARQUET_ROWS = 50_000
-# Maximum number of characters in a CSV field, so that an unclosed quotation mark is reported before
-# a large file is in memory.
-FIELD = 1 << 24
-# Usual column names. They also identify the header of a file with one column.
-LABEL_COLUMNS = (
-    "label",
-    "labels",
-    "class",
-    "category",
-    "y",
-    "target",
-    "sentiment",
-    "intent",
-    "topic",
-    "rating",
-    "stars",
-)
-TEXT_COLUMNS = (
-    "text",
-    "document",
-    "sentence",
-    "review",
-    "content",
-    "comment",
-    "question",
-    "message",
-    "title",
-)
-LANGUAGE_COLUMNS = (
-    "source",
-    "target",
-    "src",
-    "tgt",
-    "english",
-    "french",
-    "korean",
-    "german",
-    "spanish",
-    "japanese",
-    "chinese",
-)
+# What stands in a table for a number that is missing.
+MISSING = frozenset(["", "nan", "na", "n/a", "null", "none", "?"])
 
 
 # ---------------------------------------------------------------- files
@@ -82,28 +44,6 @@ def check_not_empty(path: Path) -> None:
         raise InputError(f"{str(path)!r} is empty (0 bytes); give a file with data")
 
 
-def _is_packed(path: Path) -> bool:
-    return str(path).endswith(".gz")
-
-
-def _chunks(path: Path) -> Iterator[str]:
-    return text_reading.read_chunks(path, packed=_is_packed(path))
-
-
-def read_lines(path: Path) -> Iterator[str]:
-    """The lines of a file (optionally gzip), without line ends; the last is empty if the file ends
-    with a line end.
-
-    Raises:
-        InputError: As `text.read_text`.
-    """
-    kept = ""
-    for text in _chunks(path):
-        *whole, kept = (kept + text).split("\n")
-        yield from whole
-    yield kept
-
-
 def listed(names) -> str:
     """Up to twenty names, quoted and separated by commas, for a message."""
     names = list(names)
@@ -113,8 +53,9 @@ def listed(names) -> str:
 
 
 def _kind(path: Path) -> str:
-    """The suffix of a file name, ignoring .gz."""
-    return Path(Path(path).name.removesuffix(".gz")).suffix.lower()
+    """The suffix of a file name in lower case, ignoring .gz."""
+    path = Path(path)
+    return Path(path.stem if is_packed(path) else path.name).suffix.lower()
 
 
 # ---------------------------------------------------------------- tables
@@ -174,7 +115,7 @@ class Table:
     @property
     def has_no_header(self) -> bool:
         """Whether the file does not name its columns."""
-        return self.header == "no"
+        return self.names == numbered(len(self.names))
 
     def summary(
         self,
@@ -284,12 +225,29 @@ class Table:
             )
         return filled > 0 and 2 * numbers >= filled
 
-    def _numbers(self, chunk: int, names: list[str]) -> np.ndarray:
-        """Columns of a chunk as (rows, columns) float64."""
+    def is_text(self, name: str) -> bool:
+        """Whether a column is stored as text; numbers in a file of text are too."""
+        import polars
+
+        return self.schema[name] == polars.String
+
+    def _numbers(self, chunk: int, names: list[str], steps_of: int | None = None) -> np.ndarray:
+        """Columns of a chunk as (rows, columns) float64.
+
+        Args:
+            chunk: The number of the chunk.
+            names: The columns.
+            steps_of: Numbers per step, if the last steps of a row may be missing; they are NaN.
+        """
         frame = self.frame(chunk, names)
         values = np.column_stack([as_numbers(frame[name]).to_numpy() for name in names])
         with np.errstate(over="ignore"):
-            bad = np.argwhere(~np.isfinite(values.astype(np.float32)))
+            finite = np.isfinite(values.astype(np.float32))
+        if finite.all():
+            return values
+        if steps_of is not None:
+            finite |= _missing_end(frame, finite, steps_of)
+        bad = np.argwhere(~finite)
         if len(bad):
             row, place = bad[0].tolist()
             value = frame[names[place]][row]
@@ -313,33 +271,52 @@ class Table:
             values.extend(self._numbers(chunk, names))
         return values
 
-    def sequences(self, names: list[str], shape: tuple[int, int]) -> ChunkedSequence:
-        """As `numbers`, with each row reshaped to (T, F) float32."""
+    def sequences(self, names: list[str], shape: tuple[int, int]) -> tuple[ChunkedSequence, int]:
+        """Each row as (T, F) float32. Numbers that are missing at the end of a row end its sequence
+        early.
+
+        Args:
+            names: The columns in order.
+            shape: T and F of a whole row.
+
+        Returns:
+            The sequences, and how many of them end early.
+
+        Raises:
+            InputError: As `numbers`, for a value that is not missing at the end; or a row has no
+                numbers.
+        """
         for name in names:
             self.column(name)
-        rows = ChunkedSequence(
-            self.starts,
-            lambda chunk: list(self._numbers(chunk, names).astype(np.float32).reshape(-1, *shape)),
-        )
-        for _ in rows:
-            pass  # a value that is not a number is reported now
-        return rows
+
+        def load(chunk: int) -> list[np.ndarray]:
+            values = self._numbers(chunk, names, steps_of=shape[1]).astype(np.float32)
+            rows = values.reshape(-1, *shape)
+            ends = np.isfinite(rows).all(2).sum(1)
+            return [row[:end] for row, end in zip(rows, ends)]
+
+        rows = ChunkedSequence(self.starts, load)
+        # a value that is not a number is reported now
+        return rows, sum(len(row) < shape[0] for row in rows)
 
 
 def read_table(
-    path: Path, *, is_header: Callable[[list[str], list[str]], bool] | None = None
+    path: Path, *, is_header: HeaderTest | None = None, header: bool | None = None
 ) -> Table:
-    """Read a table from CSV, TSV, TXT (tabs), JSON lines or Parquet, optionally compressed with
+    """Read a table from CSV, TSV, TXT, JSON, JSON lines or Parquet, optionally compressed with
     gzip.
 
-    A CSV file is separated by commas, semicolons or tabs, whichever is most frequent in its first
-    line. A TSV file has no quoting: a quotation mark is an ordinary character.
+    A CSV file is separated by commas, semicolons, tabs or vertical bars: the one that occurs
+    equally often in each line, otherwise the most frequent in the first line. A TSV file has no
+    quoting: a quotation mark is an ordinary character. A TXT file is separated by tabs; without
+    tabs by spaces or commas, if nearly all columns hold numbers or dates; or it has a label in the
+    format of fastText (`__label__`) in each line. JSON is a list of objects, or an object of lists.
 
     Args:
         path: The file.
-        is_header: Decides from the fields of the first and the second line whether the first line
-            is a header. By default it is, unless it has a number; in a table with one column it is
-            a header if it is a usual name or if numbers follow.
+        is_header: Decides whether the first line is a header; by default
+            `separated.names_columns`.
+        header: Whether the first line is a header; None to find out.
 
     Raises:
         InputError: The file cannot be read, has an unsupported type, or has a broken row; the
@@ -356,81 +333,17 @@ def read_table(
         table = _read_parquet(path)
     elif kind in (".jsonl", ".ndjson"):
         table = _read_json_lines(path)
+    elif kind == ".json":
+        table = _read_json(path)
     else:
-        table = _read_separated(path, kind, is_header or names_columns)
+        notes: list[str] = []
+        layout = read_layout(
+            path, kind, is_header=is_header or names_columns, header=header, notes=notes
+        )
+        table = _text_table(path, layout.names, layout.rows, header=layout.header, notes=notes)
     if not len(table):
         raise InputError(f"{str(path)!r} has a header and no rows; give a file with data")
     return table
-
-
-def _read_separated(
-    path: Path, kind: str, is_header: Callable[[list[str], list[str]], bool]
-) -> Table:
-    head = next((line for line in read_lines(path) if line), "")
-    # separators inside quotation marks do not count
-    outside = "".join(head.split('"')[::2])
-    separator = max(",;\t", key=outside.count) if kind == ".csv" else "\t"
-
-    def rows() -> Iterator[tuple[int, list[str]]]:
-        # An empty line is a row (an empty text) only in a file with one column, and not at its end.
-        first, empty = None, []
-        for line, fields in (
-            _quoted_rows(path, separator) if kind == ".csv" else _literal_rows(path, separator)
-        ):
-            if not fields:
-                empty.append(line)
-                continue
-            first = first or (line, len(fields))
-            if len(fields) != first[1]:
-                remedy = (
-                    f", or put quotation marks around a field with {separator!r} in it"
-                    if kind == ".csv"
-                    else ": separate it by tabs"
-                )
-                raise InputError(
-                    f"{str(path)!r} line {line} has {len(fields)} fields, and line {first[0]} has "
-                    f"{first[1]}; fix the line{remedy}"
-                )
-            if len(fields) == 1:
-                yield from ((blank, [""]) for blank in empty)
-            empty.clear()
-            yield line, fields
-
-    every = rows()
-    first = next(every)
-    second = next(every, first)
-    begun = [first] if second is first else [first, second]
-    if is_header(first[1], second[1]):
-        names = _header_names(first[1], path)
-        return _text_table(path, names, chain(begun[1:], every), header="yes")
-    return _text_table(path, _numbered(len(first[1])), chain(begun, every), header="no")
-
-
-def _literal_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The number and the fields of each line; an empty line has no fields."""
-    return (
-        (number, line.split(separator) if line else [])
-        for number, line in enumerate(read_lines(path), 1)
-    )
-
-
-def _quoted_rows(path: Path, separator: str) -> Iterator[tuple[int, list[str]]]:
-    """The first line number and the fields of each row; an empty line has no fields."""
-    csv.field_size_limit(max(FIELD, csv.field_size_limit()))
-    reader = csv.reader(
-        (line + "\n" for line in read_lines(path)), delimiter=separator, strict=True
-    )
-    start = 1
-    try:
-        for row in reader:
-            yield start, row
-            start = reader.line_num + 1
-    except csv.Error as error:
-        raise InputError(
-            f"{str(path)!r} line {start}: a quotation mark is not closed, or is inside a "
-            f"quoted field "
-            f'({error}); quote the whole field, and write a quotation mark inside it twice: ""'
-        ) from error
 
 
 def _text_table(
@@ -439,8 +352,10 @@ def _text_table(
     rows: Iterable[tuple[int, list[str]]],
     *,
     header: Literal["yes", "no", "none"] = "none",
+    notes: list[str] | None = None,
+    numbered_lines: bool = True,
 ) -> Table:
-    """A table of text rows with their line numbers."""
+    """A table of text rows with their line numbers, or with their row numbers."""
     import polars
 
     lines, schema = StoredArray(np.uint32), dict.fromkeys(names, polars.String)
@@ -458,61 +373,29 @@ def _text_table(
         lines.extend(starts)
         yield polars.DataFrame(dict(zip(names, zip(*begun))) if begun else None, schema=schema)
 
-    return Table(path, frames(), lines, header=header)
+    table = Table(path, frames(), lines if numbered_lines else None, header=header)
+    table.notes += notes or []
+    return table
 
 
-def names_columns(first: list[str], second: list[str]) -> bool:
-    """Whether the first line is a header, judged with the second line; see `read_table`."""
-    import polars
-
-    numbers = (
-        as_numbers(polars.Series([*first, *second[:1]], dtype=polars.String))
-        .is_not_null()
-        .to_list()
-    )
-    known = len(first) > 1 or first[0].strip().casefold() in {
-        *TEXT_COLUMNS,
-        *LABEL_COLUMNS,
-        *LANGUAGE_COLUMNS,
-    }
-    return not any(numbers[: len(first)]) and (known or any(numbers))
-
-
-def names_known(
-    known: Iterable[str | None], *, texts: bool = False
-) -> Callable[[list[str], list[str]], bool]:
-    """As `names_columns`, if some columns are known by name, or by number in a file without a
-    header.
+def _missing_end(frame: "polars.DataFrame", finite: np.ndarray, steps_of: int) -> np.ndarray:
+    """The numbers of each row that are missing in whole steps at its end, but not from its start.
 
     Args:
-        known: The names; None entries are ignored.
-        texts: The columns hold text, so a number in the second line says nothing about the first.
+        frame: The rows.
+        finite: (rows, columns) bool.
+        steps_of: Numbers per step.
     """
-    known = {*known} - {None}
-
-    def is_header(first: list[str], second: list[str]) -> bool:
-        if known and known <= {*_numbered(len(first))}:
-            return False
-        return not known.isdisjoint(field.strip() for field in first) or names_columns(
-            first, first if texts else second
-        )
-
-    return is_header
-
-
-def _header_names(fields: list[str], path: Path) -> list[str]:
-    names = [field.strip() for field in fields]
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if twice is not None:
-        raise InputError(
-            f"{str(path)!r} has two columns {twice!r}; give each column its own name in the first "
-            "line"
-        )
-    return names
-
-
-def _numbered(count: int) -> list[str]:
-    return [str(place) for place in range(count)]
+    steps = ~finite.reshape(len(finite), -1, steps_of)
+    # from the end on, as long as all numbers of a step are missing
+    empty = np.asarray(steps.all(axis=2))
+    ended = np.logical_and.accumulate(empty[:, ::-1], 1)[:, ::-1]
+    ended[:, 0] = False
+    found = np.repeat(ended, steps_of, 1)
+    for row, place in np.argwhere(found).tolist():
+        value = frame.item(row, place)
+        found[row, place] = value is None or str(value).strip().casefold() in MISSING
+    return found
 
 
 def as_numbers(series: "polars.Series") -> "polars.Series":
@@ -525,25 +408,96 @@ def as_numbers(series: "polars.Series") -> "polars.Series":
 
 
 def _read_json_lines(path: Path) -> Table:
-    first, record = next(_json_records(path), (0, {}))
+    notes: list[str] = []
+    return _json_table(path, lambda: _json_records(path, notes), "line", notes)
+
+
+def _read_json(path: Path) -> Table:
+    """A list of objects, an object of lists, or JSON lines in a file named .json."""
+    notes: list[str] = []
+    lines = [line for line in islice(read_lines(path, notes=notes), 1000) if line.strip()]
+    if len(lines) > 1 and all(line.strip().startswith("{") for line in lines):
+        with contextlib.suppress(ValueError):
+            json.loads(lines[0])
+            return _read_json_lines(path)
+    try:
+        content = parse_json("\n".join(read_lines(path)))
+    except ValueError as error:
+        raise InputError(
+            f"{str(path)!r} is not valid JSON: {error}; write a list of objects: "
+            '[{"text": ...}, ...]'
+        ) from error
+    if isinstance(content, dict):
+        content = _records_of_columns(path, content)
+    wrong = (
+        next((k for k, one in enumerate(content, 1) if not isinstance(one, dict) or not one), None)
+        if isinstance(content, list) and content
+        else 0
+    )
+    if wrong is not None:
+        given = f"item {wrong} is {shown(content[wrong - 1])}" if wrong else shown(content)
+        raise InputError(
+            f"{str(path)!r}: {given}; write a list of objects, with the same fields in each: "
+            '[{"text": ...}, ...]'
+        )
+    return _json_table(path, lambda: enumerate(content, 1), "item", notes)
+
+
+def _records_of_columns(path: Path, content: dict) -> list:
+    """The records of an object of columns: {"text": [...], "label": [...]}; the columns may also be
+    objects with a value for each row number, as pandas writes them.
+    """
+    columns = {
+        name: list(column.values()) if isinstance(column, dict) else column
+        for name, column in content.items()
+    }
+    lists = [name for name, column in columns.items() if isinstance(column, list)]
+    if lists and len(lists) == len(columns):
+        sizes = {name: len(column) for name, column in columns.items()}
+        if len({*sizes.values()}) > 1:
+            raise InputError(
+                f"{str(path)!r} has columns of different lengths: {sizes}; give each column a "
+                "value for each row"
+            )
+        return [dict(zip(columns, row)) for row in zip(*columns.values())]
+    # one list of records, with other fields next to it: {"version": ..., "data": [...]}
+    records = [name for name in lists if content[name] and isinstance(content[name][0], dict)]
+    if len(records) != 1:
+        raise InputError(
+            f"{str(path)!r} is an object with the fields {listed(content)}; write a list of "
+            'objects: [{"text": ...}, ...]'
+        )
+    return content[records[0]]
+
+
+def _json_table(
+    path: Path,
+    records: Callable[[], Iterable[tuple[int, dict]]],
+    place: str,
+    notes: list[str],
+) -> Table:
+    """The table of numbered records, which must have the same fields."""
+    first, record = next(iter(records()), (0, {}))
     names = list(record)
 
     def rows() -> Iterator[tuple[int, list[str]]]:
-        for number, record in _json_records(path):
-            where = f"{str(path)!r} line {number}"
+        for number, record in records():
+            where = f"{str(path)!r} {place} {number}"
             if set(record) != set(names):
                 raise InputError(
-                    f"{where} has {len(record)} fields ({listed(record)}), and line {first} has "
-                    f"{len(names)} ({listed(names)}); give all lines the same fields"
+                    f"{where} has {len(record)} fields ({listed(record)}), and {place} {first} has "
+                    f"{len(names)} ({listed(names)}); give all {place}s the same fields"
                 )
             yield number, [_json_text(record[name], name, where) for name in names]
 
-    return _text_table(path, list(map(compose, names)), rows())
+    return _text_table(
+        path, list(map(compose, names)), rows(), notes=notes, numbered_lines=place == "line"
+    )
 
 
-def _json_records(path: Path) -> Iterator[tuple[int, dict]]:
+def _json_records(path: Path, notes: list[str]) -> Iterator[tuple[int, dict]]:
     """The line number and the object of each line that is not blank."""
-    for number, line in enumerate(read_lines(path), 1):
+    for number, line in enumerate(read_lines(path, notes=notes), 1):
         if not line.strip():
             continue
         where = f"{str(path)!r} line {number}"
@@ -576,7 +530,7 @@ def _read_parquet(path: Path) -> Table:
 
     check_not_empty(path)
     try:
-        if not _is_packed(path):
+        if not is_packed(path):
             return Table(path, _parquet_frames(path))
         with tempfile.NamedTemporaryFile(prefix="ostinato-") as unpacked:
             for block in read_blocks(path, text_reading.CHUNK, packed=True):

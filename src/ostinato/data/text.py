@@ -4,15 +4,14 @@ A character is a grapheme cluster (Unicode Annex 29) after NFC normalisation, so
 an accented letter or a family emoji is one character, however the file spells it.
 """
 
-import codecs
 import unicodedata
-from collections.abc import Iterable, Iterator
-from itertools import chain
+from collections.abc import Iterator
 from pathlib import Path
 
 import regex
 
 from ..errors import InputError
+from .encoding import decode_blocks
 from .files import read_blocks
 
 # Bytes of a file read at a time.
@@ -23,24 +22,32 @@ _JOINING = regex.compile(
     r"[\r\p{GCB=Extend}\p{GCB=ZWJ}\p{GCB=SpacingMark}\p{GCB=Prepend}\p{GCB=L}\p{GCB=V}\p{GCB=T}"
     r"\p{GCB=Regional_Indicator}]"
 )
-_MARKS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
 # ---------------------------------------------------------------- text
 
 
-def read_text(path: Path) -> str:
-    """Read a UTF-8 file or pipe, normalised to NFC, with "\\n" as line end.
+def read_text(path: Path, *, notes: list[str] | None = None) -> str:
+    """Read a text file or pipe, normalised to NFC, with "\\n" as line end.
+
+    Args:
+        path: The file: UTF-8, or what `encoding.decode_blocks` recognises.
+        notes: As in `encoding.decode_blocks`.
 
     Raises:
-        InputError: The file is missing, a directory, empty, or not UTF-8; the message gives the
-            position.
+        InputError: The file is missing, a directory, empty, or in another encoding; the message
+            gives the position.
     """
-    return "".join(read_chunks(path, once=True))
+    return "".join(read_chunks(path, once=True, notes=notes))
 
 
 def read_chunks(
-    path: Path, *, size: int | None = None, packed: bool = False, once: bool = False
+    path: Path,
+    *,
+    size: int | None = None,
+    packed: bool = False,
+    once: bool = False,
+    notes: list[str] | None = None,
 ) -> Iterator[str]:
     """Read a text as `read_text` does, chunk by chunk.
 
@@ -49,6 +56,7 @@ def read_chunks(
         size: Bytes read at a time; `CHUNK` by default.
         packed: The file is compressed with gzip.
         once: As in `files.read_blocks`.
+        notes: As in `encoding.decode_blocks`.
 
     Yields:
         Text that ends at a line end, or at a character if the chunk has no line end.
@@ -61,7 +69,7 @@ def read_chunks(
             count += len(block)
             yield block
 
-    for text in _decoded(blocks(), path, packed):
+    for text in decode_blocks(blocks(), path, packed=packed, notes=notes):
         text = kept + text
         # a line end or a complete character is not affected by the text after it
         end = text.rfind("\n") + 1 or len(text) - len((regex.findall(r"\X", text) or [""])[-1])
@@ -74,32 +82,6 @@ def read_chunks(
             "file with text"
         )
     yield compose(kept)
-
-
-def _decoded(blocks: Iterable[bytes], path: Path, packed: bool) -> Iterator[str]:
-    """Decode blocks of UTF-8, without a byte order mark."""
-    decoder = codecs.getincrementaldecoder("utf-8")()
-    before, lines, head, started = 0, 0, None, False
-    for block in chain(blocks, [b""]):
-        head = head or block[:3]
-        kept, _ = decoder.getstate()
-        try:
-            text = decoder.decode(block, final=not block)
-        except UnicodeDecodeError as error:
-            encoding = next((name for mark, name in _MARKS.items() if head.startswith(mark)), None)
-            line = lines + error.object.count(b"\n", 0, error.start) + 1
-            raise InputError(
-                f"{str(path)!r} is not UTF-8: byte {before - len(kept) + error.start} (line "
-                f"{line}) is 0x{error.object[error.start]:02x}"
-                + (f", and it starts like {encoding}" if encoding else "")
-                + "; write it as UTF-8, for example: "
-                + (f"zcat {path} | " if packed else "")
-                + f"iconv -f {encoding or 'ENCODING'} -t utf-8 {'' if packed else f'{path} '}> "
-                "utf8.txt"
-            ) from error
-        yield text if started else text.removeprefix("\ufeff")
-        started = started or text != ""
-        before, lines = before + len(block), lines + block.count(b"\n")
 
 
 def compose(text: str) -> str:

@@ -5,6 +5,7 @@ A model stores the dtype of its training data. Values to predict for are convert
 the training data if that is unambiguous; otherwise an error is raised.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -17,6 +18,8 @@ from .text import compose
 # 1.
 TEXT_DTYPE, PIXELS_DTYPE = "text", "pixels"
 BYTES_DTYPE = "uint8"
+# A number with a fraction of zeros, or with an exponent.
+_WHOLE = re.compile(r"[-+]?\d+(\.0*|\.?\d*[eE][-+]?\d{1,2})")
 
 
 def to_floats(array: np.ndarray) -> np.ndarray:
@@ -151,13 +154,32 @@ def as_trained(
     return LazySequence(len(rows), divided)
 
 
+def label_text(text: str) -> str:
+    """A label in one form: NFC without spaces around it, a whole number without a fraction, and
+    true and false in lower case.
+
+    Example:
+        >>> [label_text(text) for text in (" ham ", "1.0", "2.0000e+00", "True", "1.5", "1.10")]
+        ['ham', '1', '2', 'true', '1.5', '1.10']
+    """
+    text = compose(text).strip()
+    if _WHOLE.fullmatch(text) and abs(number := float(text)) < 1e15 and number.is_integer():
+        return str(int(number))
+    return text.lower() if text in ("True", "False", "TRUE", "FALSE") else text
+
+
+def label_texts(labels: Sequence[str]) -> LazySequence:
+    """Labels in the form of `label_text`."""
+    return LazySequence(len(labels), lambda k: label_text(labels[k]))
+
+
 def label_of(given, what: str) -> str:
     """A label in memory as stripped text, as it would stand in a file.
 
     Raises:
         InputError: The label is empty; the message calls it `what`.
     """
-    text = compose(str(given.item() if hasattr(given, "item") else given)).strip()
+    text = label_text(str(given.item() if hasattr(given, "item") else given))
     if given is None or text in ("", "nan"):
         raise InputError(f"{what} is {given!r}, an empty label; write a label, or remove the row")
     return text

@@ -27,6 +27,16 @@ MAX_HORIZON = 10_000
 LAGS = 24
 
 
+def header_option():
+    """The option of a task that reads a table."""
+    return option(
+        None,
+        "Whether the first line of the file names the columns.",
+        panel=COLUMNS_PANEL,
+        default_text="found by content",
+    )
+
+
 @dataclass(frozen=True)
 class SpellingOptions(Options):
     """Options of a task that also represents words by their characters."""
@@ -89,6 +99,7 @@ class ClassifyOptions(SpellingOptions):
     label: str | None = option(
         None, "Column with the label.", panel=COLUMNS_PANEL, default_text="found by name"
     )
+    header: bool | None = header_option()
     features: int | None = option(
         None,
         "Numbers per step, if a row is a whole sequence.",

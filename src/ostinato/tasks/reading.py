@@ -17,7 +17,8 @@ from ..data.examples import Examples
 from ..data.files import check_kind
 from ..data.media import SIDE
 from ..data.readers import read_labelled, read_pairs, read_series
-from ..data.tables import check_not_empty, read_lines
+from ..data.separated import read_lines
+from ..data.tables import check_not_empty
 from ..data.text import characters, read_chunks, read_text
 from ..errors import InputError
 from ..options import Options
@@ -76,7 +77,9 @@ def _labelled_rows(
     # by the names of the training columns, if they have names
     numbers = known.get("numbers")
     named = (
-        isinstance(numbers, list) and path.suffix != ".npz" and not all(map(str.isdecimal, numbers))
+        isinstance(numbers, list)
+        and path.suffix.lower() not in (".npz", ".ts", ".arff")
+        and not all(map(str.isdecimal, numbers))
     )
     found = read_labelled(
         path,
@@ -84,11 +87,14 @@ def _labelled_rows(
         label=options.label,
         columns=numbers if named else None,
         features=options.features,
+        header=options.header,
         like=None if labelled else known,
+        trained=known or None,
+        required=labelled,
     )
     if labelled and found.labels is None:
         raise InputError(
-            f"{str(data)!r} has no label column ({found.columns}); name it 'label' in the file, or "
+            f"{str(data)!r} has no labels (it has {found.columns}); name the array of them 'y', or "
             "name it with --label in training"
         )
     columns = {
