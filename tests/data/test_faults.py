@@ -21,7 +21,7 @@ needs_faults = pytest.mark.skipif(
 
 
 def classified(path, **options):
-    """What `train classify` reads: the inputs, the labels, and the summary."""
+    """The result of reading as `train classify` does: the inputs, the labels, and the summary."""
     found = read_examples("classify", path, ClassifyOptions(**options))
     return [*found["x"]], [*found["label"]], found.summary
 
@@ -69,7 +69,7 @@ def test_the_user_says_whether_there_is_a_header(write):
     rows = "0,1,2,3,4,5,6\n" + "1,2,3,4,5,6,6\n0,7,8,9,1,2,3\n" * 5
     assert len(classified(write("a.csv", rows), header=False)[0]) == 11
     assert len(classified(write("a.csv", rows), header=True, label="0")[0]) == 10
-    table = read_table(write("b.csv", "ham,see you\nspam,win\n"), header=False)
+    table = read_table(write("b.csv", "ham,see you\nspam,gain\n"), header=False)
     assert len(table) == 2 and table.header == "no"
 
 
@@ -82,10 +82,10 @@ def test_rows_without_a_header():
 @pytest.mark.parametrize(
     "content, header, rows",
     [
-        ("ham\tsee you\n" + "spam\twin now\nham\tare you in\n" * 3, "no", 7),
-        ("see you\tham\n" + "win now\tspam\nare you in\tham\n" * 3, "no", 7),
+        ("ham\tsee you\n" + "spam\tget it now\nham\tare you in\n" * 3, "no", 7),
+        ("see you\tham\n" + "get it now\tspam\nare you in\tham\n" * 3, "no", 7),
         ("긍정\t정말 좋아요\n" + "부정\t나빠요 정말\n긍정\t좋은 영화\n" * 3, "no", 7),
-        ("label\ttext\n" + "spam\twin now\nham\tare you in\n" * 3, "yes", 6),
+        ("label\ttext\n" + "spam\tget it now\nham\tare you in\n" * 3, "yes", 6),
         # a text may repeat the name of its column
         ("label\ttext\n" + "spam\ttext\nham\tare you in\n" * 3, "yes", 6),
     ],

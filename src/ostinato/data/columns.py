@@ -20,7 +20,7 @@ ID_COLUMNS = ("id", "ids", "index", "idx", "uid", "no", "번호", "아이디", "
 
 @dataclass(frozen=True)
 class Profile:
-    """What the values of a column look like.
+    """A description of the values of a column.
 
     Attributes:
         rows: The number of rows that were looked at.
@@ -80,8 +80,8 @@ def profile(table: Table, name: str) -> Profile:
 
 
 def row_number_column(table: Table, *, without: Iterable[str | None] = ()) -> str | None:
-    """The first column, if it only numbers the rows; it has no name, or a name of `ID_COLUMNS`, or
-    there is no header.
+    """The first column, if it only numbers the rows: a column without a name, or with a name of
+    `ID_COLUMNS`, or of a table without a header.
     """
     name = table.names[0]
     usual = name.casefold() in ID_COLUMNS or name.startswith("Unnamed:") or table.has_no_header

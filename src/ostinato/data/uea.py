@@ -24,7 +24,7 @@ from .values import TEXT_DTYPE, label_text
 DIMENSIONS = 10_000
 
 
-class _Rows:
+class _SequenceRows:
     """Sequences (T, F) float32 in a temporary file, with their labels, as they are read.
 
     Args:
@@ -156,7 +156,7 @@ def _is_float(text: str) -> bool:
 def _read_ts(
     path: Path, lines: Iterator[tuple[int, str]], *, labelled: bool, notes: list[str]
 ) -> Labelled:
-    rows, has_labels, begun = _Rows(path), True, False
+    rows, has_labels, begun = _SequenceRows(path), True, False
     for number, line in lines:
         where = f"{str(path)!r} line {number}"
         if not begun:
@@ -196,7 +196,7 @@ def _read_arff(
     """Rows of numbers with a class, or the multivariate form: the dimensions of a row are in one
     quoted field, separated by a backslash and n.
     """
-    rows = _Rows(path)
+    rows = _SequenceRows(path)
     # the name of each attribute, and whether it is a class
     attributes: list[tuple[str, bool]] = []
     relational = begun = False
