@@ -197,14 +197,12 @@ def train(
     try:
         with notify_if_waiting(data):
             examples = read_examples(name, data, chosen)
-        if not is_helper():
-            show_summary(console.print, examples.summary)
         one, display = task_class(name)(**options), Display(console)
 
         def started(task):
             # the goal of some tasks depends on their data
             display.watch(task.goal)
-            _settings(console, task, examples.summary)
+            _settings(console, task)
 
         with display:
             one.fit(
@@ -251,26 +249,23 @@ def train(
     return one
 
 
-def show_summary(write, summary, before=None, *, width: int = 10) -> None:
+def show_summary(write, summary, *, width: int = 10) -> None:
     """Print what was understood of the data, a line for each thing.
 
     Args:
         write: Prints a line.
         summary: The summary; None to print nothing.
-        before: A summary that was printed already; only what was added is printed.
         width: Width of the names.
     """
-    known = {*before.lines()} if before else ()
     for name, text in summary.lines() if summary else ():
-        if (name, text) not in known:
-            write(f"{name:{width}} {text}")
+        write(f"{name:{width}} {text}")
 
 
-def _settings(console, task, printed):
-    """Print every option with its value, the size of the model, and what the summary has in
-    addition to the one that was printed.
+def _settings(console, task):
+    """Print what was understood of the data, every option with its value, and the size of the
+    model.
     """
-    show_summary(console.print, task.summary, printed)
+    show_summary(console.print, task.summary)
     words = [
         f"{name.replace('_', '-')} {value:g}"
         if isinstance(value, float)

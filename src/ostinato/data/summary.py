@@ -53,7 +53,7 @@ class DataSummary:
         >>> found = DataSummary(10, header="yes", columns=[ColumnUse("text", ["message"])])
         >>> found = found.with_note("read as CP949, not UTF-8")
         >>> for name, text in found.lines(): print(f"{name:6} {text}")
-        data   10 rows; the first line names the columns (if it does not: --no-header)
+        data   10 rows; the first line names the columns (if not: --no-header)
         text   'message'
         note   read as CP949, not UTF-8
     """
@@ -84,8 +84,8 @@ class DataSummary:
     def lines(self) -> Iterator[tuple[str, str]]:
         """The name and the text of each line of the summary, for a person."""
         decided = {
-            "yes": "the first line names the columns (if it does not: --no-header)",
-            "no": "no header, columns are numbered from 0 (otherwise: --header)",
+            "yes": "the first line names the columns (if not: --no-header)",
+            "no": "no header, columns are numbered from 0 (if not: --header)",
         }.get(self.header)
         counted = f"{self.rows:,} {self.unit}" if self.rows is not None else ""
         if counted or decided:
