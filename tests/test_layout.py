@@ -62,6 +62,8 @@ LONG = {
     "training.report": "one function for each part of the page",
 }
 HEAVY = {
+    "sklearn",
+    "scipy",
     "llvmlite",
     "lightning",
     "matplotlib",

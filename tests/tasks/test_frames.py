@@ -302,7 +302,7 @@ def test_the_layer_can_be_looked_into(trained):
             ([[[0.0]]] * 2, [["x"]] * 2),
             "the given clips: all frames have the label 'x'; two labels or more are needed",
         ),
-        (([[], []], [[], []]), "the given clips: 0 rows; at least two are needed for training"),
+        (([[], []], [[], []]), "the given clips: 0 samples; at least two are needed for training"),
         (
             ([[[0.0]], [[1.0]]], [["x"]]),
             "2 clips and 1 rows of labels; give a row of labels for each clip",
@@ -326,7 +326,7 @@ def test_the_layer_can_be_looked_into(trained):
         ),
         (
             ([[[0.0], [1.0]]], [["x", "y"]]),
-            "the given clips: 1 row; at least two are needed for training",
+            "the given clips: 1 sample; at least two are needed for training",
         ),
     ],
 )

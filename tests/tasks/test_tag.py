@@ -419,7 +419,10 @@ def test_words_in_square_brackets_are_words_to_be_looked_at(trained, ostinato):
             ([["a", "b"]] * 2, [["x", "x"]] * 2),
             "the given sentences: all words have the tag 'x'; a tagger needs two tags or more",
         ),
-        (([[], []], [[], []]), "the given sentences: 0 rows; at least two are needed for training"),
+        (
+            ([[], []], [[], []]),
+            "the given sentences: 0 samples; at least two are needed for training",
+        ),
         (
             ([["a"], ["b"]], [["x"]]),
             "2 sentences and 1 rows of tags; give a row of tags for each sentence",
@@ -434,7 +437,7 @@ def test_words_in_square_brackets_are_words_to_be_looked_at(trained, ostinato):
             r"'\\udcff': the text is not valid UTF-8",
         ),
         (([["a"], ["b", None]], [["x"], ["y", "z"]]), "None is not text"),
-        (([["a"]], [["x"]]), "the given sentences: 1 row; at least two are needed for training"),
+        (([["a"]], [["x"]]), "the given sentences: 1 sample; at least two are needed for training"),
     ],
 )
 def test_data_that_nothing_can_be_learned_from_is_refused(data, message):

@@ -181,7 +181,7 @@ def test_a_test_file_that_cannot_be_used_is_told_before_training(tmp_path):
     "data, message",
     [
         ((["a", "b"], ["x"]), "2 sentences and 1 to be written; give one for each"),
-        ((["a"], ["x"]), "the given pairs: 1 row; at least two are needed for training"),
+        ((["a"], ["x"]), "the given pairs: 1 sample; at least two are needed for training"),
     ],
 )
 def test_pairs_that_nothing_can_be_learned_from_are_refused(data, message):

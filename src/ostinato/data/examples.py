@@ -70,7 +70,7 @@ class Examples:
         held = max(1, round(count * part))
         if count < 2:
             raise InputError(
-                f"{self.source}: {count} {'row' if count == 1 else 'rows'}; at least two are "
+                f"{self.source}: {count} {'sample' if count == 1 else 'samples'}; at least two are "
                 "needed for training and validation: give more data"
             )
         # shuffled in place: for a large file with short rows, copies of the order would take most

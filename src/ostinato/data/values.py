@@ -188,11 +188,22 @@ def label_of(given, what: str) -> str:
 def label_kind(labels: Iterable) -> str:
     """The kind of labels in memory: "bool", "int", "float", or "text" for any others.
 
+    Raises:
+        InputError: The labels are measurements: floats that are not whole numbers.
+
     Example:
         >>> label_kind([0, 1]), label_kind(np.array([True, False])), label_kind([0, "1"])
         ('int', 'bool', 'text')
     """
-    kinds = {np.asarray(label).dtype.kind for label in labels}
+    arrays = [np.asarray(label) for label in labels]
+    kinds = {array.dtype.kind for array in arrays}
+    if kinds == {"f"}:
+        for array in arrays:
+            if np.isfinite(array) and array != np.floor(array):
+                raise InputError(
+                    f"Unknown label type: the label {array:g} is a continuous number, and a "
+                    "classifier predicts labels; give names or whole numbers"
+                )
     return {"b": "bool", "i": "int", "u": "int", "iu": "int", "f": "float"}.get(
         "".join(sorted(kinds)), "text"
     )

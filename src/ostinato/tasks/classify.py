@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from ..data.batching import mean_and_scale, padded, within
 from ..data.disk import Concatenation, LazySequence, StoredRows, chunked
 from ..data.examples import Examples, pair_of
+from ..data.memory import one_label_each
 from ..data.text import compose, given_text
 from ..data.values import (
     as_trained,
@@ -164,6 +165,11 @@ class Classifier(Task):
             if labelled
             else (data, None)
         )
+        if isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind in "biuf":
+            raise InputError(
+                f"the data is an array of shape {x.shape}, and each row should be a sequence. "
+                "Reshape your data: x.reshape(1, -1) is one sequence"
+            )
         read = [
             (given_text(row), None)
             if isinstance(row, str)
@@ -180,6 +186,7 @@ class Classifier(Task):
         x = [row if len(row) or isinstance(row, str) else row.reshape(0, units) for row in x]
         kind = None
         if labels is not None:
+            labels = one_label_each(labels)
             kind = label_kind(labels)
             labels = [
                 label_of(label, f"the label of row {number}")

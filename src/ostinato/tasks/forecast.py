@@ -69,7 +69,7 @@ class Forecaster(Task):
     """
 
     name, Options, goal, higher_is_better = "forecast", ForecastOptions, "mase", False
-    use_does, continues = "continue the series", True
+    use_does, continues, takes_labels = "continue the series", True, False
 
     # ------------------------------------------------------------ reading
 

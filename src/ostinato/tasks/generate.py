@@ -187,7 +187,7 @@ class Generator(Task):
     """
 
     name, Options, goal, higher_is_better = "generate", GenerateOptions, "held_out_bits", False
-    line_is, use_does = "the beginning of a text", "generate text"
+    line_is, use_does, takes_labels = "the beginning of a text", "generate text", False
     vocabulary_from_json = staticmethod(vocabulary_from_json)
 
     def given_rows(self, data, labelled):

@@ -66,7 +66,9 @@ def untrained(saved: Saved, directory: Path) -> "Task":
     """
     from . import task_class
 
-    task = task_class(saved.config.task)()
+    # the options that were chosen from the data are chosen again by another `fit`
+    given = saved.options.to_json() | dict.fromkeys(saved.config.found)
+    task = task_class(saved.config.task)(**given)
     task.options, task.metadata = saved.options, saved.metadata
     task.summary = saved.config.summary
     if saved.config.vocabulary_size or os.path.lexists(directory / VOCABULARY):

@@ -5,7 +5,7 @@ import math
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ from ..data.batching import Buckets
 from ..data.disk import select
 from ..data.examples import Examples
 from ..data.files import locked, make_directory, specs_of, write_json, write_tensors
+from ..data.memory import columns_of, inputs_of, is_frame, targets_of, write_table
 from ..data.records import to_json
 from ..data.summary import DataSummary
 from ..data.values import scaling
@@ -24,8 +25,17 @@ from ..data.vocabulary import Vocabulary
 from ..errors import InputError
 from ..options import Options, check_resumed_options
 from ..training.problem import Problem
+from .estimator import (
+    Fitted,
+    check_names,
+    constructor,
+    restore_state,
+    state_of,
+    tags_of,
+    unfitted,
+)
 from .metadata import Metadata
-from .options import TASKS, Listing
+from .options import DECODING_PANEL, TASKS, Listing
 from .reading import read_examples
 from .restore import load_weights, read_weights, untrained
 from .saved import (
@@ -49,6 +59,9 @@ if TYPE_CHECKING:
     from ..training.report import RunReport
 
 __all__ = ["Task"]
+
+# In the class of a task, `Options` is the attribute of that name.
+AnyOptions = Options
 
 # Maximum number of held-out rows used for validation during training.
 WATCHED_ROWS = 2000
@@ -157,22 +170,23 @@ class Task:
     # Restores the vocabulary from the result of `vocabulary.to_json()`.
     vocabulary_from_json = staticmethod(Vocabulary.from_json)
 
-    def __init__(self, **options):
-        known = {f.name for f in fields(self.Options)}
-        for name in options:
-            if name not in known:
-                raise InputError(
-                    f"{type(self).__name__}({name}=...): unknown option; the options are "
-                    f"{', '.join(sorted(known))}"
-                )
-        self.options = self.Options(**options)
-        # names of the options chosen from the data, which are chosen again for other data
-        self._found: list[str] = []
-        self.metadata: Metadata | None = None
-        self.vocabulary: Vocabulary | None = None
-        self.model: nn.Module | None = None
-        self.summary: DataSummary | None = None
-        self.result: Result | None = None
+    # Whether `fit` needs labels or targets.
+    takes_labels = True
+    metadata: Metadata | None = Fitted()
+    vocabulary: Vocabulary | None = Fitted()
+    model: nn.Module | None = Fitted()
+    summary: DataSummary | None = Fitted()
+    result: Result | None = Fitted()
+    # The parameters as they were given, and the options once they are checked.
+    _params: dict[str, object]
+    _options: AnyOptions | None = None
+    # The number and the names of the columns of inputs in memory.
+    _features: tuple[int, list[str] | None] | None = None
+
+    def __init_subclass__(cls, **settings):
+        super().__init_subclass__(**settings)
+        if "Options" in vars(cls):
+            cls.__init__ = constructor(cls.Options)
 
     # ------------------------------------------------------------ interface of a task
 
@@ -190,7 +204,32 @@ class Task:
             return read_examples(
                 self.name, data, self.options, labelled=labelled, metadata=self.metadata
             )
-        return self.given_rows(data, labelled)
+        if is_frame(data) and (labelled or not self._reads_rows):
+            return self._read_frame(data, labelled)
+        if labelled and self.takes_labels and isinstance(data, (tuple, list)) and len(data) == 2:
+            rows: object = (inputs_of(data[0], self._columns), targets_of(data[1]))
+        else:
+            rows = inputs_of(data, self._columns)
+        return self.given_rows(rows, labelled)
+
+    @property
+    def _columns(self) -> list[str] | None:
+        """The names of the columns of the frame that was given to `fit` as X."""
+        return self._features[1] if self._features else None
+
+    @property
+    def _reads_rows(self) -> bool:
+        """Whether a frame to predict for has rows of numbers or one column of texts; otherwise it
+        is a table with the columns of the training data.
+        """
+        return self.takes_labels and not getattr(self.metadata, "columns", None)
+
+    def _read_frame(self, frame, labelled: bool) -> Examples:
+        """Read a data frame as a table in a file is read."""
+        with tempfile.TemporaryDirectory(prefix="ostinato-") as directory:
+            examples = self.read(write_table(frame, Path(directory)), labelled=labelled)
+        examples.source = "the given data frame"
+        return examples
 
     def given_rows(self, data, labelled: bool) -> Examples:
         """Examples from rows in memory; `labelled`: labels are required."""
@@ -336,22 +375,83 @@ class Task:
     # ------------------------------------------------------------ scikit-learn interface
 
     def get_params(self, deep: bool = True) -> dict:
-        """The options by name, as in scikit-learn."""
-        return asdict(self.options)
+        """The parameters as they were given, as in scikit-learn; `options` has those in use."""
+        return dict(self._params)
 
-    def set_params(self, **options) -> "Task":
-        """Change options, as in scikit-learn."""
-        self.options = type(self)(
-            **self.get_params() | dict.fromkeys(self._found) | options
-        ).options
-        self._found = []
+    def set_params(self, **params) -> "Task":
+        """Change parameters for the next `fit`, as in scikit-learn.
+
+        The options of decoding, such as `beams`, apply to a trained model at once.
+        """
+        check_names(f"{type(self).__name__}.set_params", self.Options, params)
+        self._params = self._params | params
+        if self._options is not None:
+            at_once = {
+                f.name: params[f.name]
+                for f in fields(self.Options)
+                if f.metadata["panel"] == DECODING_PANEL and params.get(f.name) is not None
+            }
+            self._options = replace(self._options, **at_once)
         return self
+
+    @property
+    def options(self) -> AnyOptions:
+        """The options; after `fit`, those that were None have the values chosen from the data.
+
+        Raises:
+            InputError: A parameter has a value that cannot be used.
+        """
+        return self.Options(**self._params) if self._options is None else self._options
+
+    @options.setter
+    def options(self, options: AnyOptions) -> None:
+        self._options = options
+
+    def __getattr__(self, name: str):
+        params = vars(self).get("_params", {})
+        if name in params:
+            return params[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value) -> None:
+        if name in vars(self).get("_params", ()) and not hasattr(type(self), name):
+            self._params = self._params | {name: value}
+        else:
+            super().__setattr__(name, value)
+
+    def __sklearn_tags__(self):
+        return tags_of(self)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return self.model is not None
+
+    def __getstate__(self) -> dict:
+        return state_of(self)
+
+    def __setstate__(self, state: dict) -> None:
+        restore_state(self, state)
+
+    @property
+    def n_features_in_(self) -> int:
+        """The number of columns of the array or frame that was given to `fit`. Sequences of other
+        lengths can be predicted too.
+        """
+        if self._features is None:
+            raise AttributeError("n_features_in_: fit was not given an array or a data frame")
+        return self._features[0]
+
+    @property
+    def feature_names_in_(self) -> np.ndarray:
+        """The names of the columns of the data frame that was given to `fit`."""
+        if self._features is None or self._features[1] is None:
+            raise AttributeError("feature_names_in_: fit was not given a data frame")
+        return np.array(self._features[1], object)
 
     def __repr__(self):
         given = {
-            f.name: getattr(self.options, f.name)
-            for f in fields(self.options)
-            if getattr(self.options, f.name) != f.default
+            f.name: self._params[f.name]
+            for f in fields(self.Options)
+            if not _equal(self._params[f.name], f.default)
         }
         words = ", ".join(f"{name}={value!r}" for name, value in given.items())
         return f"{type(self).__name__}({words})"
@@ -413,7 +513,10 @@ class Task:
             "watcher": watcher,
             "on_start": on_start,
         }
-        data = given_pair(X, y)
+        data = given_pair(X, y, self.takes_labels)
+        # those of other data do not apply
+        self._options = self.metadata = self.vocabulary = self.model = None
+        self._features = features_of(X) if y is not None else None
         if out is None:
             if resume:
                 raise InputError(
@@ -425,7 +528,9 @@ class Task:
                     "run's directory; give one"
                 )
             with tempfile.TemporaryDirectory(prefix="ostinato-") as directory:
-                return self._fit(data, examples, test, Path(directory), False, given, **run)
+                return self._fit(
+                    data, examples, test, Path(directory), False, given, keeps=False, **run
+                )
         return self._fit(data, examples, test, Path(out), resume, given, **run)
 
     def _fit(
@@ -443,6 +548,7 @@ class Task:
         checkpoint_seconds,
         watcher,
         on_start,
+        keeps=True,
     ):
         from ..training import loop as training
 
@@ -453,7 +559,7 @@ class Task:
             None if helper else watcher,
             None if helper else on_start,
         )
-        self.metadata = None  # metadata of other data does not apply
+        self.options = self.Options(**self._params)
         every = self.read(data if examples is None else examples)
         digest = every.digest()
         with contextlib.ExitStack() as held:
@@ -525,7 +631,8 @@ class Task:
                 progress.history,
                 compared,
             )
-            self._report(out, config, measured)
+            if keeps:
+                self._report(out, config, measured)
             if compared:
                 if test is None:
                     # only now, because the metrics are those of rows that were not learned from
@@ -540,19 +647,18 @@ class Task:
         self, data, test, digest: str, learned: Examples, every: Examples, threads: int | None
     ) -> Config:
         """The configuration of a new run, after its options are chosen from the data."""
-        self.model, self.options = None, replace(self.options, **dict.fromkeys(self._found))
         self.summary = every.summary
         found = self.prepare(learned, every)
         if not (self.options.epochs or self.options.steps or self.options.seconds):
             found["epochs"] = self.epochs(len(learned))
-        self._found = sorted(name for name in found if getattr(self.options, name) is None)
+        chosen = sorted(name for name in found if getattr(self.options, name) is None)
         self.options = replace(self.options, **found)
         paths = {
             name: str(given) if isinstance(given, (str, Path)) else None
             for name, given in (("data", data), ("test", test))
         }
         return replace(
-            self._config(), **paths, digest=digest, found=self._found, threads=threads or cores()
+            self._config(), **paths, digest=digest, found=chosen, threads=threads or cores()
         )
 
     def _report(self, out: Path, config: Config, measured: Examples):
@@ -623,7 +729,7 @@ class Task:
             InputError: The data is invalid, or the task has no model yet.
         """
         self._require_model()
-        return self.compute_metrics(self.read(given_pair(X, y)))
+        return self.compute_metrics(self.read(given_pair(X, y, self.takes_labels)))
 
     def score(self, X, y=None) -> float:
         """The first metric of `evaluate`, negated if lower is better.
@@ -682,6 +788,11 @@ class Task:
             options=self.options.to_json(),
             metadata=to_json(self.metadata),
             vocabulary_size=len(self.vocabulary or ()),
+            found=sorted(
+                name
+                for name, value in self._params.items()
+                if value is None and getattr(self.options, name) is not None
+            ),
             summary=self.summary,
         )
 
@@ -691,15 +802,34 @@ class Task:
 
     def _require_model(self):
         if self.model is None:
-            raise InputError(
+            raise unfitted(
                 f"{type(self).__name__}: the task has no model yet; call fit first, or "
                 "ostinato.tasks.load(directory)"
             )
 
 
-def given_pair(X, y):
+def given_pair(X, y, takes_labels: bool):
     """Inputs and labels as `Task.read` takes them: a pair, or X alone without labels."""
+    if y is None and takes_labels and isinstance(X, np.ndarray):
+        raise InputError(
+            "the task requires y to be passed, but the target y is None; give labels or targets"
+        )
+    if y is not None and not takes_labels:
+        raise InputError("y is given, and this task learns from X alone; leave y out")
     return X if y is None else (X, y)
+
+
+def features_of(X) -> tuple[int, list[str] | None] | None:
+    """The number and the names of the columns of an array (N, T) or a data frame."""
+    shape = getattr(X, "shape", ())
+    if len(shape) != 2:
+        return None
+    return int(shape[1]), columns_of(X) if is_frame(X) else None
+
+
+def _equal(value, default) -> bool:
+    """Whether a parameter has its default; parameters may be anything, as in scikit-learn."""
+    return value is default or (type(value) is type(default) and value == default)
 
 
 def cores() -> int:
