@@ -23,8 +23,8 @@ recorded = pytest.mark.skipif(
 COURSE = {
     "course_hello": ("course_lab_12_1", ["x_one_hot", "y_data"], 50),
     "course_letters": ("course_lab_12_2", ["x_data", "y_data"], 50),
-    "course_long_letters": ("course_lab_12_4", ["dataX", "dataY"], 100),
-    "course_stock": ("course_lab_12_5", ["trainX", "trainY", "testX", "testY"], 100),
+    "course_long_letters": ("course_lab_12_4", ["dataX", "dataY"], 30),
+    "course_stock": ("course_lab_12_5", ["trainX", "trainY", "testX", "testY"], 30),
 }
 
 

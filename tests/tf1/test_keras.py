@@ -1,30 +1,11 @@
 """Cells and layers of tf.keras add TensorFlow 1.13.1's operations and give its numbers."""
 
-import json
-
 import numpy as np
 import pytest
 
 import ostinato.tf1 as tf
 from ostinato.errors import InputError, OstinatoError, SizeError
 from ostinato.tf1.core.errors import NotProvided
-from places import SHARED
-
-FOLDER = SHARED / "golden" / "training"
-recorded = pytest.mark.skipif(
-    not FOLDER.is_dir(), reason="the recordings of TensorFlow are in ../shared"
-)
-CASES = (
-    [
-        case
-        for case in json.loads((FOLDER / "index.json").read_text())["cases"]
-        if case["kind"].startswith("keras")
-    ]
-    if FOLDER.is_dir()
-    else []
-)
-# Keras's masks take their seeds from NumPy's global generator, whose seed was not recorded.
-RANDOM = "keras_Dropout_learning"
 
 layers = tf.keras.layers
 X = np.random.RandomState(3).rand(2, 3, 4).astype(np.float32)
@@ -34,49 +15,6 @@ X = np.random.RandomState(3).rand(2, 3, 4).astype(np.float32)
 def _new_graph():
     tf.keras.backend.clear_session()
     tf.reset_default_graph()
-
-
-def program(case):
-    """The names of a recorded program, and the recording."""
-    file = np.load(FOLDER / case["file"])
-    tf.set_random_seed(case["graph_seed"])
-    space = {"tf": tf, "np": np, **{name: file[f"in/{name}"] for name in case["inputs"]}}
-    exec(case["program"], space)
-    return space, file
-
-
-def fetched(space, path):
-    name, *parts = path.split(".")
-    value = space[name]
-    for part in parts:
-        value = value[int(part)]
-    return value
-
-
-@recorded
-@pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
-def test_a_program_has_tensorflows_operations_and_numbers(case):
-    if case.get("error"):
-        with pytest.raises((OstinatoError, AttributeError)):
-            program(case)
-        return
-    space, file = program(case)
-    operations = [f"{o._id} {o.type} {o.name}" for o in tf.get_default_graph().get_operations()]
-    assert operations == bytes(file["graph_ops"]).decode().split("\n")[: len(operations)]
-    assert len(operations) == case["n_ops"]
-    if case["name"] == RANDOM:
-        return
-    feed = {space[key]: file[f"in/{name}"] for key, name in case["feed"].items()}
-    with tf.Session() as sess:
-        sess.run(tf.global_variables_initializer())
-        for v in tf.global_variables():
-            if f"initial/{v.op.name}" in file.files:
-                close(sess.run(v), file[f"initial/{v.op.name}"])
-        for path in case["fetch"]:
-            close(sess.run(fetched(space, path), feed), file[f"out/{path}"])
-        for step in range(case.get("steps") or 0):
-            _, loss = sess.run([space["train"], space["loss"]], feed)
-            close(loss, file["steps/loss"][step])
 
 
 def close(got, wanted):

@@ -3,6 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
+from ostinato.tf1 import __main__
+
 PROGRAM = """
 import sys
 import tensorflow as tf
@@ -36,14 +40,29 @@ def test_a_program_and_a_module_run_unchanged(tmp_path):
         assert (ran.returncode, ran.stdout) == (0, "['--size=3'] 1.13.1\n"), ran.stderr
 
 
-def test_a_missing_module_says_what_to_write(tmp_path):
-    (tmp_path / "program.py").write_text("from tensorflow.contrib import cudnn_rnn\n")
-    ran = _run(tmp_path, "program.py")
-    assert ran.returncode and "cudnn_rnn" in ran.stderr
-    (tmp_path / "program.py").write_text("import tensorflow.contrib.cudnn_rnn\n")
-    assert "LSTMBlockFusedCell" in _run(tmp_path, "program.py").stderr
+@pytest.fixture
+def own_imports(monkeypatch):
+    """The lists of the interpreter that a program changes, and its modules, are put back."""
+    for name in ("meta_path", "argv", "path"):
+        monkeypatch.setattr(sys, name, list(getattr(sys, name)))
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
 
 
-def test_a_path_that_is_not_a_file_is_an_error(tmp_path):
-    ran = _run(tmp_path, "none.py")
-    assert ran.returncode == 2 and "'none.py' is not a file" in ran.stderr
+@pytest.mark.usefixtures("own_imports")
+@pytest.mark.parametrize(
+    "line, word",
+    [
+        ("from tensorflow.contrib import cudnn_rnn", "cudnn_rnn"),
+        ("import tensorflow.contrib.cudnn_rnn", "LSTMBlockFusedCell"),
+    ],
+)
+def test_a_missing_module_says_what_to_write(line, word, tmp_path):
+    program = tmp_path / "program.py"
+    program.write_text(f"{line}\n")
+    with pytest.raises(ImportError, match=word):
+        __main__.main([str(program)])
+
+
+def test_a_path_that_is_not_a_file_is_an_error(capsys):
+    assert __main__.main(["none.py"]) == 2
+    assert "'none.py' is not a file" in capsys.readouterr().err

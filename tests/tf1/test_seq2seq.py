@@ -3,7 +3,6 @@ TensorFlow 1.13.1's operations and numbers.
 """
 
 import itertools
-import json
 
 import numpy as np
 import pytest
@@ -12,10 +11,8 @@ import ostinato.tf1 as tf
 from ostinato.errors import ArgumentTypeError, EngineError, InputError, SizeError
 from ostinato.tf1.core.errors import InvalidArgumentError
 from ostinato.tf1.seq2seq.gather_tree import gather_tree, gather_tree_from_array
-from places import SHARED
 
 seq2seq, legacy = tf.contrib.seq2seq, tf.contrib.legacy_seq2seq
-FOLDER = SHARED / "golden" / "training"
 _RNG = np.random.default_rng(0)
 X = np.float32(_RNG.normal(size=(3, 4, 2)))
 MEMORY = np.float32(_RNG.normal(size=(3, 5, 4)))
@@ -32,68 +29,6 @@ def _run(*tensors, feed=None):
     with tf.Session() as sess:
         sess.run(tf.global_variables_initializer())
         return sess.run(tensors[0] if len(tensors) == 1 else list(tensors), feed)
-
-
-# Recorded programs
-
-
-def _cases():
-    if not FOLDER.is_dir():
-        return {}
-    cases = json.loads((FOLDER / "index.json").read_text())["cases"]
-    return {
-        c["name"]: c
-        for c in cases
-        if c["kind"] == "seq2seq" or c["name"] in ("loss_sequence_loss", "seq2seq_full_train")
-    }
-
-
-CASES = _cases()
-
-
-def _fetch(space, path):
-    name, *parts = path.split(".")
-    value = space[name]
-    for part in parts:
-        value = value[int(part)] if part.isdigit() else getattr(value, part)
-    return value
-
-
-def _assert_recorded(found, wanted, name):
-    if wanted.dtype.kind == "f":
-        top = max(1.0, np.abs(wanted[np.isfinite(wanted)]).max(initial=0))
-        np.testing.assert_allclose(found, wanted, atol=1e-5 * top, rtol=0, err_msg=name)
-    else:
-        np.testing.assert_array_equal(found, wanted, name)
-
-
-@pytest.mark.skipif(not CASES, reason=f"no recordings at {FOLDER}")
-@pytest.mark.parametrize("name", CASES)
-def test_operations_and_numbers_are_tensorflows(name):
-    case = CASES[name]
-    with np.load(FOLDER / case["file"]) as file:
-        recorded = dict(file)
-    tf.set_random_seed(case["graph_seed"])
-    space = {"tf": tf, "np": np} | {n: recorded[f"in/{n}"] for n in case["inputs"]}
-    if case.get("error"):
-        with pytest.raises(InputError, match=case["error"].split(": ", 1)[1][:40]):
-            exec(case["program"], space)
-        return
-    exec(case["program"], space)
-    operations = tf.get_default_graph().get_operations()
-    wanted = bytes(recorded["graph_ops"]).decode().split("\n")
-    assert [f"{o._id} {o.type} {o.name}" for o in operations] == [w for w in wanted if w]
-    feed = {space[n]: recorded[f"in/{given}"] for n, given in (case.get("feed") or {}).items()}
-    fetched = {n: _fetch(space, n) for n in case["fetch"] if f"out/{n}" in recorded}
-    with tf.Session() as sess:
-        sess.run(tf.global_variables_initializer())
-        for n, found in sess.run(fetched, feed).items():
-            _assert_recorded(found, recorded[f"out/{n}"], n)
-        for step in range(case.get("steps") or 0):
-            watched = {n: space[n] for n in case["per_step"]}
-            found = sess.run(watched | {"train": space["train"]}, feed)
-            for n in watched:
-                _assert_recorded(found[n], recorded[f"steps/{n}"][step], n)
 
 
 # Decoders and helpers
