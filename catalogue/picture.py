@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ostinato.data.files import write_whole
-from ostinato.training.report import figure_bytes
+from ostinato.training.figures import figure_bytes
 
 from .counts import FAMILIES
 from .measured import Measured
