@@ -16,6 +16,7 @@ from ostinato.tasks.task import Examples
 from runs import without_time
 
 SMALL = {
+    "linear": False,
     "hidden": 8,
     "embedding": 8,
     "epochs": 30,
@@ -476,6 +477,37 @@ def test_the_command_line_trains_answers_and_tells(ostinato, tmp_path):
     ]
     code, out, _ = ostinato("info", "m")
     assert code == 0 and "classify" in out and "--hidden" in out and "accuracy" in out
+
+
+# ---------------------------------------------------------------- word vectors
+
+
+@pytest.mark.parametrize("spelling", [True, False])
+def test_words_start_from_their_pretrained_vectors(tmp_path, spelling):
+    (tmp_path / "v.txt").write_text("3 2\nGood 9 8\n좋다 7 6\nother 5 4\n", encoding="utf-8")
+    still = SMALL | {"learning_rate": 1e-9, "weight_decay": 0.0, "epochs": 1, "ensemble": 2}
+    task = Classifier(**still, vectors=str(tmp_path / "v.txt"), spelling=spelling, lowercase=True)
+    task.fit(TEXTS, LABELS, out=tmp_path / "m", threads=1)
+    assert task.options.embedding == 2
+    numbers = task.vocabulary.tokenizer.get_vocab()
+    for member in task.members:
+        table = member.words.words if spelling else member.embedding
+        for word, vector in {"good": [9.0, 8.0], "좋다": [7.0, 6.0]}.items():
+            assert table.weight[numbers[word]].tolist() == pytest.approx(vector, abs=1e-5)
+        assert table.weight[numbers["poor"]].abs().max() < 1
+    (tmp_path / "v.txt").unlink()
+    assert load(tmp_path / "m").predict_dicts(TEXTS) == task.predict_dicts(TEXTS)
+
+
+def test_word_vectors_that_do_not_fit_are_refused(tmp_path):
+    (tmp_path / "v.txt").write_text("Wort 1 2\n", encoding="utf-8")
+    vectors = SMALL | {"vectors": str(tmp_path / "v.txt")}
+    with pytest.raises(InputError, match="has a vector for none of the .* words of the data"):
+        Classifier(**vectors).fit(TEXTS, LABELS, threads=1)
+    with pytest.raises(InputError, match="with --tokens character: the vectors are of words"):
+        Classifier(**vectors, tokens="character").fit(TEXTS, LABELS, threads=1)
+    with pytest.raises(InputError, match="the rows of the given rows are numbers"):
+        Classifier(**vectors).fit([np.zeros((3, 1))] * 8, ["a", "b"] * 4, threads=1)
 
 
 # ---------------------------------------------------------------- what is refused

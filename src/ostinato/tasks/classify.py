@@ -1,11 +1,13 @@
 """Many to one: labels for texts, or for sequences of numbers (sensor data, rows of an image)."""
 
 import math
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import repeat
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,14 +28,16 @@ from ..data.values import (
     sequence_of,
 )
 from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Vocabulary, sample_texts
+from ..data.word_vectors import read_word_vectors, vector_size
 from ..errors import InputError
 from ..nn.embedding import embeddings
 from .layer import layer_of
 from .linear_model import LinearModel, best_weight, mean_of
 from .metadata import ClassifyMetadata, Unlabelled
+from .ngrams import NGrams, feature_count
 from .options import ClassifyOptions
 from .random_kernels import RandomKernels, kernel_sizes
-from .saved import Compared
+from .saved import CHECKPOINT, Compared
 from .scores import Scores
 from .spelling import SpelledWords, Spelling, spelled_batch
 from .task import WATCHED_ROWS, Inside, Task, batches
@@ -158,6 +162,8 @@ class Classifier(Task):
     name, Options, goal, higher_is_better = "classify", ClassifyOptions, "accuracy", True
     # The unlabelled texts, between reading them for the vocabulary and pretraining.
     _unlabelled: Examples | None = None
+    # The pretrained word vectors, between reading them for the options and training.
+    _vectors: dict[str, np.ndarray] | None = None
 
     def given_rows(self, data, labelled):
         x, labels = (
@@ -252,6 +258,11 @@ class Classifier(Task):
             label_kind=every.label_kind or "text",
         )
         if not text:
+            if self.options.vectors is not None:
+                raise InputError(
+                    f"--vectors {self.options.vectors}: the rows of {every.source} are numbers, "
+                    "and word vectors require texts; leave it out"
+                )
             if self.options.unlabelled is not None:
                 raise InputError(
                     f"--unlabelled {self.options.unlabelled}: the rows of {every.source} are "
@@ -268,7 +279,11 @@ class Classifier(Task):
                 steps = max(1, max(map(len, learned["x"])))
                 self.metadata = replace(self.metadata, kernels=kernel_sizes(len(learned), steps))
             return found
+        if self.options.linear:
+            features = feature_count(learned["x"], len(labels))
+            self.metadata = replace(self.metadata, ngrams=features)
         texts, more = learned["x"], None
+        found = self._vector_options()
         if self.options.unlabelled is not None:
             from .pretraining import check_texts, texts_of
 
@@ -277,7 +292,8 @@ class Classifier(Task):
                 self.metadata, unlabelled=Unlabelled(len(more), more.about, more.digest())
             )
             texts = Concatenation(texts, more["x"])
-        kind = self.options.tokens or ("byte-pair" if len(learned) >= 20_000 else "word")
+        large = len(learned) >= 20_000 and self.options.vectors is None
+        kind = self.options.tokens or ("byte-pair" if large else "word")
         spelled, least = kind == "word" and self.options.spelling, 2 if len(texts) > 1000 else 1
         lowercase = self.options.lowercase if self.options.lowercase is not None else spelled
         self.vocabulary = Vocabulary.of(
@@ -285,7 +301,9 @@ class Classifier(Task):
         )
         if more:
             check_texts(more, self.vocabulary)
-        found = {"tokens": kind, "lowercase": lowercase}
+        found |= {"tokens": kind, "lowercase": lowercase}
+        if self.options.vectors is not None:
+            self._vectors = self._read_vectors(lowercase)
         if self.options.word_dropout is None:
             # a word replaced by the unknown token is still represented by its characters
             found["word_dropout"] = 0.2 if spelled else 0.05
@@ -295,6 +313,40 @@ class Classifier(Task):
         spelling = Spelling.of(words, self.options.characters, min_count=least)
         self.metadata = replace(self.metadata, letters=spelling.letters)
         return found | {"characters": spelling.scheme}
+
+    def _vector_options(self) -> dict:
+        """The options that follow from the file of word vectors."""
+        path = self.options.vectors
+        if path is None:
+            return {}
+        if self.options.tokens not in (None, "word"):
+            raise InputError(
+                f"--vectors {path} with --tokens {self.options.tokens}: the vectors are of words; "
+                "write --tokens word, or leave out --vectors"
+            )
+        return {"embedding": vector_size(Path(path))}
+
+    def _read_vectors(self, lowercase: bool) -> dict[str, np.ndarray]:
+        """The pretrained vectors of the words in the vocabulary."""
+        words = self.vocabulary.tokenizer.get_vocab().keys() - set(SPECIAL)
+        found = read_word_vectors(Path(self.options.vectors), words, lowercase=lowercase)
+        if not found:
+            raise InputError(
+                f"--vectors {self.options.vectors}: the file has a vector for none of the "
+                f"{len(words):,} words of the data; give vectors of the same language"
+            )
+        return found
+
+    @torch.no_grad()
+    def _set_vectors(self) -> None:
+        """Copy the pretrained word vectors into the embeddings."""
+        # a resumed run has not called `prepare`
+        found, self._vectors = self._vectors or self._read_vectors(self.options.lowercase), None
+        numbers = self.vocabulary.tokenizer.get_vocab()
+        for member in self.members:
+            table = member.words.words if member.words else member.embedding
+            for word, vector in found.items():
+                table.weight[numbers[word]] = torch.from_numpy(vector).to(table.weight)
 
     def _gains_by_standardising(self, learned: Examples) -> bool:
         """Whether a linear model of random kernels is better if each sequence is standardised."""
@@ -349,12 +401,17 @@ class Classifier(Task):
 
     def _linear_model(self) -> LinearModel | None:
         """The linear model next to the network, not fitted yet; None for a model without one."""
-        if self.metadata.kernels is None:
+        metadata = self.metadata
+        if metadata.ngrams is not None:
+            return NGrams(len(metadata.labels), metadata.ngrams)
+        if metadata.kernels is None:
             return None
-        return RandomKernels(self.metadata.units, len(self.metadata.labels), self.metadata.kernels)
+        return RandomKernels(metadata.units, len(metadata.labels), metadata.kernels)
 
     def _linear_rows(self, examples: Examples) -> Sequence:
         """The rows as the linear model reads them."""
+        if self.is_text:
+            return LazySequence(len(examples), lambda k: compose(examples["x"][k]))
         encoded = self.encode(examples)
         return LazySequence(len(encoded), lambda k: encoded[k][0])
 
@@ -418,6 +475,8 @@ class Classifier(Task):
         return found
 
     def pretrain(self, out, **run):
+        if self.options.vectors is not None and not os.path.lexists(out / CHECKPOINT):
+            self._set_vectors()
         if self.options.unlabelled is None:
             return 0.0
         from .pretraining import pretrain, texts_of

@@ -121,6 +121,7 @@ class ClassifyMetadata(Metadata):
         unlabelled: The unlabelled texts, if there were any.
         label_kind: The kind of the labels given to `fit`: text, int, float or bool.
         kernels: Sizes of the random kernels, if there is a linear model of them.
+        ngrams: The number of features of each kind of n-gram, if there is a linear model of them.
     """
 
     labels: Labels
@@ -134,17 +135,19 @@ class ClassifyMetadata(Metadata):
     unlabelled: Unlabelled | None = None
     label_kind: Literal["text", "int", "float", "bool"] = "text"
     kernels: KernelSizes | None = None
+    ngrams: Annotated[int, Range(1, 1 << 20)] | None = None
 
     def __post_init__(self):
         check_sizes(len(self.labels), counts=self.counts)
         if self.units is not None:
             check_sizes(self.units, mean=self.mean or [], scale=self.scale or [])
-        if (self.units is None) != (self.mean is None and self.scale is None) or (
-            (self.letters if self.units is not None else self.kernels) is not None
+        others = (self.kernels,) if self.units is None else (self.letters, self.ngrams)
+        if (self.units is None) != (self.mean is None and self.scale is None) or any(
+            other is not None for other in others
         ):
             raise InputError(
-                "'units', 'mean', 'scale' and 'kernels' belong to a model of numbers, 'letters' to "
-                "a model of texts; it has some of each"
+                "'units', 'mean', 'scale' and 'kernels' belong to a model of numbers, 'letters' "
+                "and 'ngrams' to a model of texts; it has some of each"
             )
 
 

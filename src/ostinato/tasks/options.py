@@ -120,8 +120,8 @@ class ClassifyOptions(SpellingOptions):
     )
     linear: bool = option(
         True,
-        "Also train a linear model on random convolutional kernels (numbers only), and combine it "
-        "with the network.",
+        "Also train a linear model, on n-grams (texts) or random convolutional kernels (numbers), "
+        "and combine it with the network.",
     )
     standardise: bool | None = option(
         None,
@@ -146,6 +146,12 @@ class ClassifyOptions(SpellingOptions):
         panel=MODEL_PANEL,
         low=0,
         high=0.99,
+    )
+    vectors: str | None = option(
+        None,
+        "File of pretrained word vectors: a word and its numbers per line. Sets --embedding.",
+        panel=WORDS_PANEL,
+        default_text="none",
     )
     unlabelled: str | None = option(
         None,
