@@ -9,10 +9,8 @@ import pytest
 from ostinato.data.readers import (
     read_labelled,
     read_pairs,
-    read_series,
     read_texts,
 )
-from ostinato.data.tables import read_table
 from ostinato.errors import InputError
 from places import SHARED
 
@@ -220,7 +218,7 @@ def test_what_cannot_be_learned_from_is_refused(write, content, given, message):
         read_labelled(write("a.csv", content), **given)
 
 
-# ---------------------------------------------------------------- pairs and series
+# ---------------------------------------------------------------- pairs
 
 
 @pytest.mark.parametrize(
@@ -312,58 +310,6 @@ def test_pairs_that_are_none_are_refused(write, content, given, message):
         read_pairs(write("a.tsv", content), **given)
 
 
-@pytest.mark.parametrize(
-    "content, names, times",
-    [
-        (
-            '"Month","Passengers"\n"1949-01",112\n"1949-02",118\n',
-            ["Passengers"],
-            ["1949-01", "1949-02"],
-        ),
-        ("Passengers\n112\n118\n", ["Passengers"], None),
-        ("112\n118\n", ["0"], None),
-        ("step,a,b\n1,112,1\n2,118,0\n", ["a", "b"], ["1", "2"]),
-        ("a,b\n112,1\n118,0\n", ["b"], ["112", "118"]),
-        ("a,b\n118,1\n112,0\n", ["a", "b"], None),
-        ("Date,place,Temp\nJan 1,here,112\nJan 2,here,118\n", ["Temp"], ["Jan 1", "Jan 2"]),
-    ],
-)
-def test_a_series_has_values_and_times(write, content, names, times):
-    path = write("a.csv", content)
-    series = read_series(path)
-    assert (
-        series.names == names and series.times == times and series.values.shape == (2, len(names))
-    )
-    assert series.values.dtype == np.float64
-    assert series.columns == {"values": names} | (
-        {"time": read_table(path).names[0]} if times else {}
-    )
-
-
-def test_columns_of_a_series_can_be_named(write):
-    series = read_series(write("a.csv", "a,b,when\n1,5,x\n2,6,y\n"), columns=["a"], time="when")
-    assert series.values.tolist() == [[1], [2]] and series.times == ["x", "y"]
-
-
-@pytest.mark.parametrize(
-    "content, given, message",
-    [
-        ("Month,n\n1949-01,1\n1949-02,\n", {}, "line 3: the value in the column 'n' is missing"),
-        ("n\n1\nnan\n", {}, "line 3: the value in the column 'n' is 'nan'"),
-        ("n,m\n1,2\n3,4\n", {"columns": ["k"]}, "has no column 'k'; it has 'n', 'm'"),
-        ("n,m\n1,2\n", {"time": "k"}, "has no column 'k'"),
-        (
-            "Month,n\n1949-01,a\n",
-            {},
-            r"has the columns 'Month', 'n', none with numbers to forecast; name one: columns=",
-        ),
-    ],
-)
-def test_a_series_with_gaps_is_refused(write, content, given, message):
-    with pytest.raises(InputError, match=message):
-        read_series(write("a.csv", content), **given)
-
-
 # ---------------------------------------------------------------- real files
 
 
@@ -405,16 +351,9 @@ def test_real_numbers():
 
 
 @needs_data
-def test_real_pairs_and_series():
+def test_real_pairs():
     assert len(read_pairs(DATA / "full/tatoeba_en_fr/train.tsv.gz").targets) == 139_987
     assert read_pairs(DATA / "small/tatoeba_en_ko/train.tsv").columns == {
         "source": "en",
         "target": "ko",
     }
-    for path, count in (
-        ("airline-passengers", 115),
-        ("monthly-sunspots", 2256),
-        ("daily-min-temperatures", 2920),
-    ):
-        series = read_series(DATA / f"small/timeseries/{path}.train.csv")
-        assert series.values.shape == (count, 1) and len(series.times) == count

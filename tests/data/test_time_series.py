@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from ostinato.data.time_series import has_trend, power_of, season_of, series_of
-from ostinato.errors import InputError
+from ostinato.data.time_series import has_trend, power_of, season_of
 
 
 def column(values):
@@ -50,23 +49,3 @@ def test_the_power_is_found_that_makes_changes_alike_at_all_levels(made, power):
     assert (
         power_of(column(made(np.random.default_rng(0).normal(size=300), np.arange(300)))) == power
     )
-
-
-def test_a_series_in_memory_has_names_values_and_times():
-    names, values, times = series_of(
-        {
-            "때": [np.datetime64("2024-01-01"), np.datetime64("2024-01-02")],
-            "a": [1, 2],
-            "b": [3, 4],
-        },
-        ["b"],
-    )
-    assert (
-        names == ["b"] and values.tolist() == [[3], [4]] and times == ["2024-01-01", "2024-01-02"]
-    )
-    with pytest.raises(
-        InputError,
-        match=r"columns of these lengths: \{'a': 1, 'b': 2\}; give one or more numeric columns of "
-        r"the same length",
-    ):
-        series_of({"a": [1], "b": [1, 2]})

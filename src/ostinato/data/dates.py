@@ -163,6 +163,9 @@ def _date_forms(text: str, *, compact: bool) -> Iterator[str]:
     else:
         orders = _ORDERS.get(key, ())
     pointed = any(part.strip() == "." for part in parts[:-1])
+    # 5,2024 is a number with a decimal comma
+    if "b" not in kinds and any("," in part for part in parts):
+        return
     for order in orders:
         # with points the day is first: 31.12.2024
         if pointed and order in ("mdY", "mdy"):

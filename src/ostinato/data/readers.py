@@ -1,5 +1,4 @@
-"""Private: readers of tables: labelled and unlabelled texts, sentence pairs, sequences, time
-series.
+"""Private: readers of tables: labelled and unlabelled texts, sentence pairs, sequences.
 
 A column that is not named is found by its name or content. Every result lists the columns that were
 used.
@@ -16,11 +15,11 @@ import numpy as np
 
 from ..errors import InputError
 from .columns import ID_COLUMNS, Profile, no_label, profile, quoted, row_number_column
-from .disk import LazySequence, StoredArray
+from .disk import LazySequence
 from .examples import Labelled
 from .separated import LABEL_COLUMNS, LANGUAGE_COLUMNS, TEXT_COLUMNS, names_known
 from .summary import ColumnUse, labels_found
-from .tables import Table, as_numbers, listed, read_table
+from .tables import Table, listed, read_table
 from .values import TEXT_DTYPE, label_texts
 
 SEQUENCE_COLUMNS = ("seq", "sequence", "sequence_id", "seq_id")
@@ -33,23 +32,6 @@ class SentencePairs:
 
     sources: Sequence[str]
     targets: Sequence[str] | None
-    columns: dict[str, str | list[str]]
-
-
-@dataclass(frozen=True)
-class Series:
-    """A time series.
-
-    Attributes:
-        values: (T, F) float64.
-        names: The names of the F columns.
-        times: The time of each step, as text; None if the file has none.
-        columns: The columns that were used.
-    """
-
-    values: StoredArray
-    names: list[str]
-    times: Sequence[str] | None
     columns: dict[str, str | list[str]]
 
 
@@ -416,56 +398,3 @@ def _names_language(name: str) -> bool:
         name.casefold() in LANGUAGE_COLUMNS
         or re.fullmatch(r"[a-z]{2,3}([-_][A-Za-z]+)?", name) is not None
     )
-
-
-def read_series(path: Path, *, columns: list[str] | None = None, time: str | None = None) -> Series:
-    """Read a time series with a step in each row.
-
-    Args:
-        path: The table.
-        columns: The columns to forecast; by default all numeric columns.
-        time: The column with the time; by default the first column if it holds dates or increasing
-            numbers.
-
-    Raises:
-        InputError: The file cannot be read; a column does not exist; a number is missing or not
-            finite.
-    """
-    table = read_table(path)
-    first = table.names[0]
-    if (
-        time is None
-        and first not in (columns or [])
-        and len(table.names) > 1
-        and _is_time(table, first)
-    ):
-        time = first
-    names = (
-        list(columns)
-        if columns
-        else [name for name in table.names if name != time and table.is_numeric(name)]
-    )
-    if not names:
-        raise InputError(
-            f"{str(path)!r} has the columns {listed(table.names)}, none with numbers to forecast; "
-            "name one: columns=[...]"
-        )
-    times = table.nonempty_texts(time, "time") if time is not None else None
-    return Series(
-        table.numbers(names),
-        names,
-        times,
-        {"values": names} | ({"time": time} if time is not None else {}),
-    )
-
-
-def _is_time(table: Table, name: str) -> bool:
-    if not table.is_numeric(name):
-        return all(re.search(r"\d", text) for text in table.texts(name))
-    last, count = -np.inf, 0
-    for series in table.series(name):
-        values = np.concatenate([[last], as_numbers(series).to_numpy()])
-        if not (values[1:] > values[:-1]).all():
-            return False
-        last, count = values[-1], count + len(series)
-    return count > 1

@@ -1,95 +1,11 @@
 """Private: properties of a time series found from its values: season, trend, power."""
 
-from datetime import date
-
 import numpy as np
-
-from ..errors import InputError
-from .text import compose
 
 # Relative rounding error of a value, with a margin for sums and differences.
 ROUNDED = 1e-14
 # Number of steps over which the level of a series is taken as constant.
 PART = 12
-
-
-def series_of(
-    data, columns: list[str] | None = None, time: str | None = None
-) -> tuple[list[str], np.ndarray, list[str] | None]:
-    """Column names, values (T, F) float64 and times of a series in memory.
-
-    Args:
-        data: (T,) or (T, F) numbers, or a dict of columns.
-        columns: The columns of a dict to use; None for all but the time.
-        time: The time column of a dict; None for the first column of text or dates, if there is
-            one.
-
-    Raises:
-        InputError: A column does not exist, is not numeric, or has a number that is not finite.
-
-    Example:
-        >>> series_of({"when": ["2024-01", "2024-02"], "sold": [3, 4]})
-        (['sold'], array([[3.],
-               [4.]]), ['2024-01', '2024-02'])
-    """
-    names, times = None, None
-    if isinstance(data, dict):
-        given = {compose(str(name)): list(column) for name, column in data.items()}
-        missing = next(
-            (name for name in [*(columns or []), time] if name is not None and name not in given),
-            None,
-        )
-        if missing is not None:
-            raise InputError(
-                f"the given series has no column {missing!r}; it has {', '.join(map(repr, given))}"
-            )
-        time = time or next(
-            (
-                name
-                for name, column in given.items()
-                if column and isinstance(column[0], (str, date, np.datetime64))
-            ),
-            None,
-        )
-        names, times = (
-            columns or [name for name in given if name != time],
-            None if time is None else list(map(_written, given[time])),
-        )
-        lengths = {name: len(column) for name, column in given.items()}
-        if not names or len(set(lengths.values())) > 1:
-            raise InputError(
-                f"the given series has columns of these lengths: {lengths}; give one or more "
-                "numeric columns of the same length"
-            )
-        data = list(zip(*(given[name] for name in names)))
-    try:
-        values = np.asarray(data, np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputError(
-            f"the given series is not numeric ({error}); give an array, or a dict of columns"
-        ) from error
-    if values.ndim not in (1, 2) or not values.size:
-        raise InputError(
-            f"the given series has the shape {values.shape}; give (T,), or (T, F) for F columns"
-        )
-    values = values.reshape(len(values), -1)
-    names = names or [str(k) for k in range(values.shape[1])]
-    bad = np.argwhere(~np.isfinite(values))
-    if len(bad):
-        raise InputError(
-            f"step {bad[0][0] + 1} of the given series has {values[tuple(bad[0])]} in the column "
-            f"{names[bad[0][1]]!r}; fill the gap, or remove the steps before it"
-        )
-    return names, values, times
-
-
-def _written(time) -> str:
-    """A time as text; forms of dates have no nanoseconds."""
-    return str(
-        time.astype("datetime64[us]")
-        if isinstance(time, np.datetime64) and time.dtype == "datetime64[ns]"
-        else time
-    )
 
 
 def power_of(values: np.ndarray) -> float:

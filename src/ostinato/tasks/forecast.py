@@ -1,21 +1,25 @@
 """Many to one, fed back: autoregressive forecasts of a time series, with prediction intervals."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 import numpy as np
 import torch
 
-from ..data.clock import calendar_features, clock_of, cycles_of, date_after
+from ..data.clock import calendar_features, cycles_of, date_after
 from ..data.dates import date_of, dates_of, write_date
 from ..data.disk import LazySequence, StoredArray, chunked, concatenated
 from ..data.examples import Examples
-from ..data.time_series import divisor, has_trend, power_of, season_of, series_of
+from ..data.series import series_from
+from ..data.series_tables import IN_MEMORY, series_table
+from ..data.time_series import divisor, has_trend, power_of, season_of
 from ..errors import InputError
 from ..training import metrics
 from .forecast_model import QUANTILES, ForecastModel
 from .metadata import ForecastMetadata, Past
 from .options import LAGS, MAX_HORIZON, ForecastOptions
+from .reading import series_examples, series_options
 from .task import Inside, RowProblem, Task, batches
 
 __all__ = ["Forecaster"]
@@ -45,7 +49,7 @@ class Forecaster(Task):
     """Forecasts the next values of a time series with one or several columns.
 
     Data is a CSV, TSV, JSONL or Parquet file with a step in each row (see
-    `ostinato.data.readers.read_series`), an array in memory, (T,) or (T, F), or a dict of columns;
+    `ostinato.data.series.read_series`), an array in memory, (T,) or (T, F), or a dict of columns;
     a column of the dict may have dates as text.
 
     The input of a step is the value, its last change, the difference from the value one season
@@ -74,25 +78,16 @@ class Forecaster(Task):
     # ------------------------------------------------------------ reading
 
     def given_rows(self, data, labelled):
-        options, wanted = self.options, self.metadata.names if self.metadata else self.options.names
-        names, values, times = series_of(data, wanted, options.time)
-        if not isinstance(data, dict):
-            if self.metadata is None and (options.columns or options.time):
-                raise InputError(
-                    f"columns={options.columns!r}, time={options.time!r}: the given series is an "
-                    "array, whose columns have no names; give a dict of columns"
-                )
-            if wanted and len(names) != len(wanted):
-                raise InputError(
-                    f"the given series has {len(names)} columns, and the model was trained on "
-                    f"{len(wanted)}: {', '.join(wanted)}"
-                )
-            names = wanted or names
-        return Examples(
-            {"values": list(values), "time": times, "series": None, "known": None},
-            source="the given series",
-            about={"names": names},
-        )
+        options = self.options
+        wanted = self.metadata.names if self.metadata else None
+        table, named = series_table(data, wanted)
+        if not named and self.metadata is None and (options.columns or options.time):
+            raise InputError(
+                f"columns={options.columns!r}, time={options.time!r}: the given series is an "
+                "array, whose columns have no names; give a dict of columns"
+            )
+        wanted = replace(series_options(options, self.metadata, labelled), named=named)
+        return series_examples(series_from(table, IN_MEMORY, wanted), IN_MEMORY)
 
     @property
     def line_is(self):
@@ -163,7 +158,7 @@ class Forecaster(Task):
             )
         # the end of the whole series, from which forecasts continue
         start = max(0, len(every) - window - reach)
-        clock = clock_of(every["time"], every.source) if every["time"] else None
+        clock = every.about["clock"]
         if clock:
             # the dates of the horizon must exist; checked before training
             date_after(

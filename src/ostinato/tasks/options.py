@@ -23,6 +23,10 @@ SERIES_PANEL = "Time series"
 DECODING_PANEL = "Decoding"
 # Maximum number of steps in a forecast.
 MAX_HORIZON = 10_000
+# How missing dates and values of a series are filled.
+FILLS = ("linear", "previous", "zero")
+# Decimal marks by their names.
+DECIMAL_MARKS = {"point": ".", "comma": ","}
 # Default maximum of the lags that the regression of a forecaster reads.
 LAGS = 24
 
@@ -329,7 +333,39 @@ class ForecastOptions(Options):
         None,
         "Column with the time of each step.",
         panel=SERIES_PANEL,
-        default_text="the first column, if it holds dates",
+        default_text="the first column of dates",
+    )
+    id: str | None = option(
+        None,
+        "Columns that tell several series apart, separated by commas.",
+        panel=SERIES_PANEL,
+        default_text="found, if times occur several times",
+    )
+    known: str | None = option(
+        None,
+        "Columns that are known in advance, such as holidays, separated by commas.",
+        panel=SERIES_PANEL,
+        default_text="none",
+    )
+    fill: str | None = option(
+        None,
+        "Fill missing dates and values: linear, previous or zero.",
+        panel=SERIES_PANEL,
+        choices=FILLS,
+        default_text="missing dates and values are errors",
+    )
+    date_format: str | None = option(
+        None,
+        "Form of the dates, such as %d/%m/%Y.",
+        panel=SERIES_PANEL,
+        default_text="found by content",
+    )
+    decimal: str | None = option(
+        None,
+        "Decimal mark: point or comma.",
+        panel=SERIES_PANEL,
+        choices=tuple(DECIMAL_MARKS),
+        default_text="found by content",
     )
     batch: int = option(
         32, "Batch size: windows in a batch.", panel=TRAINING_PANEL, low=1, high=65536
@@ -347,19 +383,49 @@ class ForecastOptions(Options):
 
     def __post_init__(self):
         super().__post_init__()
-        twice = next(
-            (name for place, name in enumerate(self.names or ()) if name in self.names[:place]),
-            None,
-        )
-        if twice is not None:
+        for option_name in ("columns", "id", "known"):
+            given = getattr(self, option_name)
+            names = _listed_names(given) or []
+            twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+            if twice is not None:
+                raise InputError(
+                    f"--{option_name} {given}: {twice!r} is given twice; name each column once"
+                )
+        both = {*(self.names or ())} & {*self.known_names}
+        if both:
             raise InputError(
-                f"--columns {self.columns}: {twice!r} is given twice; name each column once"
+                f"--columns {self.columns} --known {self.known}: {min(both)!r} is in both; a "
+                "column is either forecast or known in advance"
+            )
+        if self.date_format is None:
+            return
+        from ..data.dates import is_form
+
+        if not is_form(self.date_format):
+            raise InputError(
+                f"--date-format {self.date_format}: it is not a form of dates; write one such as "
+                "%d/%m/%Y or %Y-%m-%d %H:%M"
             )
 
     @property
     def names(self) -> list[str] | None:
         """The names in `columns`."""
-        return [name.strip() for name in self.columns.split(",")] if self.columns else None
+        return _listed_names(self.columns)
+
+    @property
+    def known_names(self) -> list[str]:
+        """The names in `known`."""
+        return _listed_names(self.known) or []
+
+    @property
+    def id_names(self) -> list[str] | None:
+        """The names in `id`."""
+        return _listed_names(self.id)
+
+
+def _listed_names(text: str | None) -> list[str] | None:
+    """The names in a text, separated by commas."""
+    return [name.strip() for name in text.split(",")] if text else None
 
 
 @dataclass(frozen=True)

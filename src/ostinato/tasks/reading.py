@@ -7,6 +7,7 @@ import itertools
 import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,14 +17,17 @@ from ..data.disk import LazySequence, StoredRows, chunked, stored_words
 from ..data.examples import Examples
 from ..data.files import check_kind
 from ..data.media import SIDE
-from ..data.readers import read_labelled, read_pairs, read_series
+from ..data.readers import read_labelled, read_pairs
 from ..data.separated import read_lines
+from ..data.series import Series, read_series
+from ..data.series_columns import SeriesOptions
 from ..data.tables import check_not_empty
 from ..data.text import characters, read_chunks, read_text
 from ..errors import InputError
 from ..options import Options
-from .metadata import Metadata
+from .metadata import ForecastMetadata, Metadata
 from .options import (
+    DECIMAL_MARKS,
     CaptionOptions,
     ClassifyOptions,
     ForecastOptions,
@@ -252,13 +256,54 @@ def _steps(
     data: str | Path, options: ForecastOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """A series, for `forecast`."""
-    found = read_series(
-        Path(data), columns=metadata.names if metadata else options.names, time=options.time
+    return series_examples(
+        read_series(Path(data), series_options(options, metadata, labelled)), str(data)
     )
+
+
+def series_options(
+    options: ForecastOptions, metadata: ForecastMetadata | None, labelled: bool
+) -> SeriesOptions:
+    """How a series is read for `forecast`.
+
+    Args:
+        options: The options of the task.
+        metadata: The metadata of a trained model; None before training.
+        labelled: The values are needed, so rows that have only known columns are left out.
+    """
+    found = SeriesOptions(
+        columns=options.names,
+        time=options.time,
+        identity=options.id_names,
+        known=options.known_names,
+        fill=options.fill,
+        date_format=options.date_format,
+        decimal=DECIMAL_MARKS[options.decimal] if options.decimal else None,
+    )
+    if metadata is None:
+        return found
+    return replace(
+        found, columns=metadata.names, clock=metadata.clock, trained=True, future=not labelled
+    )
+
+
+def series_examples(found: Series, source: str) -> Examples:
+    """The examples of one or several series."""
     return Examples(
-        {"values": found.values, "time": found.times, "series": None, "known": None},
-        source=str(data),
-        about={"names": found.names},
+        {
+            "values": found.values,
+            "time": found.times,
+            "series": found.series,
+            "known": found.known,
+        },
+        source=source,
+        about={
+            "names": found.names,
+            "known": found.known_names,
+            "id": found.identity,
+            "clock": found.clock,
+        },
+        summary=found.summary,
     )
 
 

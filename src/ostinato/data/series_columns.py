@@ -1,0 +1,393 @@
+"""Private: columns of a table of time series: the time, and the names of the series."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+
+from ..errors import InputError
+from .clock import Clock, regular_clock
+from .dates import STYLED, column_forms, dates_array, read_date, styled, write_date
+from .disk import ChunkedSequence
+from .tables import Table, as_numbers, listed
+
+# Usual names of columns, in lower case.
+TIME_NAMES = {
+    *("ds", "date", "datetime", "timestamp", "time", "when", "period", "day", "week", "month"),
+    *("quarter", "year", "dt", "t", "step", "timestep", "time_step", "frame"),
+    *("날짜", "일자", "일시", "시간", "시각", "시점", "기간", "년월", "연월", "월", "분기"),
+    *("연도", "년도", "년", "기준일"),
+}
+ID_NAMES = {
+    *("unique_id", "series_id", "series", "item_id", "id", "item", "sku", "product", "store"),
+    *("shop", "ticker", "symbol", "country", "region", "city", "state", "station", "sensor"),
+    *("지점", "매장", "점포", "품목", "상품", "종목", "종목코드", "지역", "국가", "도시"),
+}
+INDEX_NAMES = {"", "index", "unnamed: 0", "level_0", "id", "no", "no.", "번호", "순번"}
+# Rows of a series on average, so that a column of whole numbers may tell series apart.
+ROWS_PER_SERIES = 4
+# Maximum number of columns that are named together to tell series apart.
+JOINED = 3
+
+
+@dataclass(frozen=True)
+class SeriesOptions:
+    """How a table of series is read; None for what is found from the content.
+
+    Attributes:
+        columns: The columns to forecast.
+        time: The column with the time.
+        identity: The columns that tell several series apart.
+        known: Columns that are known in advance.
+        fill: How missing dates and values are filled, "linear", "previous" or "zero"; None to
+            refuse them.
+        date_format: The form of the dates, such as %d/%m/%Y.
+        decimal: The decimal mark, "." or ",".
+        clock: The step of the dates that a model was trained on.
+        trained: The table is read for a trained model.
+        named: The columns have names. Otherwise all of them are forecast.
+        future: Keep rows at the end that have only known columns, with values NaN.
+    """
+
+    columns: list[str] | None = None
+    time: str | None = None
+    identity: list[str] | None = None
+    known: list[str] = field(default_factory=list)
+    fill: str | None = None
+    date_format: str | None = None
+    decimal: str | None = None
+    clock: Clock | None = None
+    trained: bool = False
+    named: bool = True
+    future: bool = False
+
+
+@dataclass
+class SeriesTable:
+    """A table of series, and what is found in it.
+
+    Attributes:
+        table: The table.
+        source: Its name in messages.
+        options: What is known of it.
+        left_out: The reason for each column that is not read.
+        notes: What was decided, for the summary.
+    """
+
+    table: Table
+    source: str
+    options: SeriesOptions
+    left_out: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def in_memory(self) -> bool:
+        return self.table.path.suffix == ""
+
+    def line(self, row: int) -> str:
+        """The place of a row, for messages."""
+        return f"step {row + 1} of {self.source}" if self.in_memory else self.table.where(row)
+
+    def texts(self, name: str) -> Sequence[str]:
+        """A column as stripped text; dates without a time of day that is 0 in all rows."""
+        column = self.table.column(name)
+        if self.table.schema[name].is_temporal():
+            return [text or "" for text in without_midnight(list(column))]
+        return ChunkedSequence(
+            self.table.starts, lambda chunk: [text.strip() for text in column.load(chunk)]
+        )
+
+    def is_text(self, name: str) -> bool:
+        """Whether the values of a column are text and not plain numbers."""
+        return not self.table.schema[name].is_numeric() and not self.table.is_numeric(name)
+
+    def plain(self, name: str) -> np.ndarray | None:
+        """A column of plain numbers as float64; None if a value is not one."""
+        blocks = [as_numbers(series).to_numpy() for series in self.table.series(name)]
+        values = np.concatenate(blocks) if blocks else np.empty(0)
+        return values if np.isfinite(values).all() else None
+
+
+def without_midnight(texts: list[str | None]) -> list[str | None]:
+    """Dates without fractions of a second, and without a time of day, that are 0 in all of them.
+
+    Example:
+        >>> without_midnight(["2024-01-01 00:00:00.000000", "2024-01-02 00:00:00.000000"])
+        ['2024-01-01', '2024-01-02']
+    """
+    for ending in (".000000", ".000", " 00:00:00", "T00:00:00"):
+        if all(text.endswith(ending) for text in texts if text):
+            texts = [text and text.removesuffix(ending) for text in texts]
+    return texts
+
+
+@dataclass(frozen=True)
+class TimeColumn:
+    """The time of each row.
+
+    Attributes:
+        name: The column.
+        texts: The time of each row as text.
+        forms: The forms of the dates; empty if the times are not dates.
+        bad: The first row that is not a date; None if all are.
+        numbers: The times, if they are numbers and not dates.
+    """
+
+    name: str
+    texts: Sequence[str]
+    forms: list[str] = field(default_factory=list)
+    bad: int | None = None
+    numbers: np.ndarray | None = None
+
+
+# ---------------------------------------------------------------- time
+
+
+def time_column(found: SeriesTable, taken: list[str]) -> TimeColumn | None:
+    """The column with the time: the first column of dates; otherwise numbers in a column that is
+    named like a time, or whole numbers at equal distances in the first column.
+
+    Args:
+        found: The table.
+        taken: Columns with another use.
+    """
+    table, options = found.table, found.options
+    if options.time is not None:
+        return _named_time(found, options.time)
+    if not options.named:
+        return None
+    free = [name for name in table.names if name not in taken]
+    for name in free:
+        if found.is_text(name):
+            texts = found.texts(name)
+            forms, bad = _forms(found, texts)
+            if forms:
+                return TimeColumn(name, texts, forms, bad)
+    named = [name for name in free if name.strip().casefold() in TIME_NAMES]
+    several = len(table.names) > 1
+    first = [name for name in table.names[:1] if name in free and several]
+    for name in dict.fromkeys([*named, *first]):
+        if found.is_text(name):
+            continue
+        values = found.plain(name)
+        if values is None:
+            continue
+        forms, bad = _forms(found, found.texts(name))
+        if forms and bad is None and (name in named or is_ordered(values)):
+            return TimeColumn(name, found.texts(name), forms)
+        if _is_even(values) or (name in named and is_ordered(values)):
+            return TimeColumn(name, found.texts(name), numbers=values)
+    for name in first:
+        # labels such as "week 1"
+        texts = found.texts(name)
+        if found.is_text(name) and all(any(map(str.isdigit, text)) for text in texts):
+            return TimeColumn(name, texts)
+    return None
+
+
+def _named_time(found: SeriesTable, name: str) -> TimeColumn:
+    texts = found.texts(name)
+    empty = next((row for row, text in enumerate(texts) if not text), None)
+    if empty is not None:
+        raise InputError(
+            f"{found.line(empty)}: the time in the column {name!r} is empty; write it, or remove "
+            "the row"
+        )
+    forms, bad = _forms(found, texts)
+    if forms:
+        return TimeColumn(name, texts, forms, bad)
+    values = found.plain(name)
+    return TimeColumn(name, texts, numbers=values if values is not None else None)
+
+
+def _forms(found: SeriesTable, texts: Sequence[str]) -> tuple[list[str], int | None]:
+    """As `column_forms`, in the form of the options if there is one."""
+    form = found.options.date_format or (found.options.clock and found.options.clock.format)
+    if not form:
+        return column_forms(texts)
+    bad = [row for row, text in enumerate(texts) if read_date(text, form) is None]
+    if 2 * len(bad) < len(texts):
+        return [form], bad[0] if bad else None
+    forms, other = column_forms(texts)
+    # dates in another form than that of the options
+    return ([form], bad[0]) if forms else ([], other)
+
+
+def is_ordered(values: np.ndarray) -> bool:
+    """Whether at least two numbers increase, or decrease, from row to row."""
+    steps = np.diff(values)
+    return len(steps) > 0 and bool((steps > 0).all() or (steps < 0).all())
+
+
+def _is_even(values: np.ndarray) -> bool:
+    """Whether whole numbers are at equal distances."""
+    steps = np.diff(values)
+    return is_ordered(values) and bool((steps == steps[0]).all() and (values % 1 == 0).all())
+
+
+def check_dates(found: SeriesTable, time: TimeColumn) -> None:
+    """Raise an error for the first row that is not a date."""
+    if time.bad is None:
+        return
+    text, form = time.texts[time.bad], time.forms[0]
+    example = next((other for other in time.texts if read_date(other, form)), "")
+    clock = found.options.clock
+    if clock is not None and form == clock.format:
+        raise InputError(
+            f"{found.line(time.bad)}: {text!r} is not in the training date format; write it as "
+            f"{write_date(datetime(2024, 12, 31), form)!r}"
+        )
+    empty = "it is empty" if not text else f"{text!r} is not a date"
+    remedy = "remove the row" if time.bad == len(time.texts) - 1 else "fix it, or remove the row"
+    raise InputError(
+        f"{found.line(time.bad)}: {empty} in the time column {time.name!r}, whose dates are "
+        f"written like {example!r}; {remedy}"
+    )
+
+
+def date_form(
+    found: SeriesTable, time: TimeColumn, groups: Sequence[np.ndarray]
+) -> tuple[str, np.ndarray]:
+    """The form of the dates, and the dates as datetime64[us].
+
+    Args:
+        found: The table.
+        time: Its time.
+        groups: The rows of each series.
+
+    Raises:
+        InputError: The dates can be read in two ways.
+    """
+    first = time.forms[0]
+    forms = [form for form in time.forms if sorted(form) == sorted(first)]
+    dates = {form: dates_array(time.texts, form) for form in forms}
+    if len(forms) > 1:
+        regular = [form for form in forms if _is_regular(dates[form], groups, form)]
+        if len(regular) != 1:
+            text = time.texts[0]
+            readings = " or ".join(
+                f"{read_date(text, form):%Y-%m-%d} ({form})" for form in regular or forms
+            )
+            raise InputError(
+                f"{found.source}: {text!r} in the time column {time.name!r} may be {readings}; "
+                f'name the form: --date-format "{forms[0]}"'
+            )
+        found.notes.append(
+            f"{time.texts[0]!r} is read as {read_date(time.texts[0], regular[0]):%Y-%m-%d}, "
+            "because the dates then have a regular step"
+        )
+        forms = regular
+    form = forms[0]
+    if found.options.clock is None and not found.options.date_format:
+        form = styled(form, time.texts[:STYLED])
+    return form, dates[forms[0]]
+
+
+def _is_regular(dates: np.ndarray, groups: Sequence[np.ndarray], form: str) -> bool:
+    """Whether the dates of each series are in order and have a regular step."""
+    series = [dates[rows] for rows in groups]
+    if not all(is_ordered(one.astype(np.int64)) for one in series if len(one) > 1):
+        return False
+    return regular_clock([np.sort(one) for one in series], form) is not None
+
+
+# ---------------------------------------------------------------- several series
+
+
+def identity_columns(
+    found: SeriesTable, time: TimeColumn | None, taken: list[str | None]
+) -> list[str]:
+    """The columns that tell several series apart; empty for one series.
+
+    Args:
+        found: The table.
+        time: Its time.
+        taken: Columns with another use.
+
+    Raises:
+        InputError: Dates occur several times, and several columns, or none, tell the rows apart.
+    """
+    if found.options.identity is not None or time is None:
+        return found.options.identity or []
+    names = [name for name in found.table.names if name not in taken and name != time.name]
+    times = _codes(time.texts)
+    count = len(times)
+    usual = [name for name in names if name.strip().casefold() in ID_NAMES]
+    if int(times.max(initial=-1)) + 1 == count:
+        # a file to predict for may have one of the series that were learned
+        return [name for name in usual if found.options.trained and found.is_text(name)][:1]
+    words = [name for name in names if found.is_text(name)]
+    codes = {
+        name: code
+        for name in dict.fromkeys([*usual, *words, *names])
+        if (code := _identity_codes(found, name, count, trusted=name in [*usual, *words]))
+        is not None
+    }
+    alone = [name for name, code in codes.items() if _is_distinct([code, times])]
+    preferred = [name for name in alone if name in usual] or [
+        name for name in alone if name in words
+    ]
+    if preferred or len(alone) == 1:
+        chosen = (preferred or alone)[0]
+        for name in preferred[1:]:
+            if not _is_same(codes[chosen], codes[name]) and chosen not in usual:
+                raise InputError(
+                    f"{found.source}: the same times occur in several rows, and the columns "
+                    f"{listed(preferred)} may tell the series apart; name one: --id {chosen}"
+                )
+        return [chosen]
+    joint = [name for name in codes if name in usual or name in words][:JOINED]
+    if len(joint) > 1 and _is_distinct([*(codes[name] for name in joint), times]):
+        return joint
+    first, second = _repeated(times)
+    raise InputError(
+        f"{found.line(second)}: the time {time.texts[second]!r} in the column {time.name!r} "
+        f"occurs before, in {_place(found, first)}; keep one row for each time, or name the "
+        f"column that tells several series apart: --id COLUMN (columns: {listed(names)})"
+    )
+
+
+def _place(found: SeriesTable, row: int) -> str:
+    lines = found.table.lines
+    return f"line {lines[row]}" if lines else f"row {row + 1}"
+
+
+def _codes(texts: Sequence[str]) -> np.ndarray:
+    """A number for each distinct text, in the order of their first rows."""
+    numbers: dict[str, int] = {}
+    return np.fromiter((numbers.setdefault(text, len(numbers)) for text in texts), np.int64)
+
+
+def _identity_codes(
+    found: SeriesTable, name: str, count: int, *, trusted: bool
+) -> np.ndarray | None:
+    """The codes of a column that may tell series apart."""
+    if not trusted:
+        values = found.plain(name)
+        if values is None or (values % 1 != 0).any():
+            return None
+    codes = _codes(found.texts(name))
+    kinds = int(codes.max(initial=-1)) + 1
+    return codes if trusted or kinds * ROWS_PER_SERIES <= count else None
+
+
+def _is_distinct(codes: list[np.ndarray]) -> bool:
+    """Whether no two rows have the same codes."""
+    return len(np.unique(np.stack(codes), axis=1).T) == len(codes[0])
+
+
+def _is_same(first: np.ndarray, second: np.ndarray) -> bool:
+    """Whether two columns divide the rows into the same series."""
+    both = np.unique(np.stack([first, second]), axis=1).shape[1]
+    return both == len(np.unique(first)) == len(np.unique(second))
+
+
+def _repeated(codes: np.ndarray) -> tuple[int, int]:
+    """The first two rows with the same code, the second of them as early as possible."""
+    seen: dict[int, int] = {}
+    for row, code in enumerate(codes.tolist()):
+        if code in seen:
+            return seen[code], row
+        seen[code] = row
+    raise AssertionError("all codes are different")
