@@ -73,7 +73,7 @@ def read_series(path: Path, options: SeriesOptions = SeriesOptions()) -> Series:
         InputError: The file cannot be read; a column does not exist; a date or a number cannot be
             read, can be read in two ways, or is missing.
     """
-    return series_from(read_table(path), repr(str(path)), options)
+    return series_from(read_table(path, header=options.header), repr(str(path)), options)
 
 
 def series_from(table: Table, source: str, options: SeriesOptions) -> Series:

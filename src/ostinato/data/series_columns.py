@@ -44,6 +44,7 @@ class SeriesOptions:
             refuse them.
         date_format: The form of the dates, such as %d/%m/%Y.
         decimal: The decimal mark, "." or ",".
+        header: Whether the first line of a file names the columns.
         clock: The step of the dates that a model was trained on.
         trained: The table is read for a trained model.
         named: The columns have names. Otherwise all of them are forecast.
@@ -57,6 +58,7 @@ class SeriesOptions:
     fill: str | None = None
     date_format: str | None = None
     decimal: str | None = None
+    header: bool | None = None
     clock: Clock | None = None
     trained: bool = False
     named: bool = True

@@ -354,6 +354,7 @@ class ForecastOptions(Options):
         choices=FILLS,
         default_text="missing dates and values are errors",
     )
+    header: bool | None = header_option()
     date_format: str | None = option(
         None,
         "Form of the dates, such as %d/%m/%Y.",

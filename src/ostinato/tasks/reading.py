@@ -279,6 +279,7 @@ def series_options(
         fill=options.fill,
         date_format=options.date_format,
         decimal=DECIMAL_MARKS[options.decimal] if options.decimal else None,
+        header=options.header,
     )
     if metadata is None:
         return found
