@@ -66,6 +66,7 @@ EXTRAS = {
         "torchmetrics sacrebleu sklearn jinja2"
     ).split(),
     "video": ["av"],
+    "tensorboard": ["tensorboard"],
     "onnx": ["onnx", "onnxruntime"],
     "bench": ["jax", "keras"],
 }
@@ -91,6 +92,7 @@ def missing_extra(error: ModuleNotFoundError) -> MissingExtra | None:
 _PURPOSES = {
     "tasks": "the command line and the tasks",
     "video": "reading video files",
+    "tensorboard": "--log tensorboard",
     "onnx": "ONNX files",
     "bench": "the libraries that `ostinato bench` compares with",
 }

@@ -29,6 +29,8 @@ TRAINING_PANEL = "Training"
 RUN_PANEL = "Run"
 ENGINE_CHOICES = ("cpu", "reference", "torch")
 ATTENTIONS = ("luong", "bahdanau")
+# How a run is logged: history.csv alone, or event files too.
+LOGS = ("csv", "tensorboard")
 # The languages of a report.
 LANGUAGES = ("en", "ko")
 TOKEN_KINDS, VOCABULARIES, SPELLINGS = (
@@ -156,6 +158,12 @@ class Options:
     )
     mixed_precision: bool = option(
         False, "Multiply matrices in bfloat16 (requires --device cuda).", panel=RUN_PANEL
+    )
+    log: str = option(
+        "csv",
+        "Log of the run: csv, or tensorboard for event files too.",
+        panel=RUN_PANEL,
+        choices=LOGS,
     )
     language: str = option(
         "en", "Language of the report: en or ko.", panel=RUN_PANEL, choices=LANGUAGES

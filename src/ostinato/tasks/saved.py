@@ -22,7 +22,7 @@ CONFIG, VOCABULARY, WEIGHTS, CHECKPOINT = (
     "model.safetensors",
     "checkpoint.safetensors",
 )
-HISTORY, REPORT = "history.csv", "report.html"
+HISTORY, REPORT, EVENTS = "history.csv", "report.html", "tensorboard"
 # Language models also write this picture.
 CURVE = "learning_curve.png"
 # Maximum number of CPU threads.

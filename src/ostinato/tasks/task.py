@@ -43,6 +43,7 @@ from .saved import (
     CONFIG,
     CONFIG_FORMAT,
     CONFIG_VERSION,
+    EVENTS,
     HISTORY,
     REPORT,
     VOCABULARY,
@@ -551,6 +552,7 @@ class Task:
         keeps=True,
     ):
         from ..training import loop as training
+        from ..training.event_log import check_tensorboard
 
         # the first process has started the run and reports its progress
         helper = is_helper()
@@ -560,6 +562,8 @@ class Task:
             None if helper else on_start,
         )
         self.options = self.Options(**self._params)
+        if self.options.log == "tensorboard":
+            check_tensorboard()
         every = self.read(data if examples is None else examples)
         digest = every.digest()
         with contextlib.ExitStack() as held:
@@ -612,6 +616,7 @@ class Task:
                 checkpoint=out / CHECKPOINT,
                 save_best=lambda: write_tensors(out / WEIGHTS, self.model.state_dict()),
                 log=out / HISTORY,
+                events=out / EVENTS if options.log == "tensorboard" else None,
                 **run,
             )
             if helper:

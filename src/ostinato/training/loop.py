@@ -31,6 +31,7 @@ from .checkpoint import (
     unfit,
     write_checkpoint,
 )
+from .event_log import EventLog
 from .problem import Problem
 
 # Number of validation runs during training.
@@ -268,20 +269,24 @@ class _RunCallback(Callback):
         save_best: Callable[[], None],
         patience: EarlyStopping | None,
         log: Path | None,
+        events: Path | None,
     ):
-        self.path, self.every, self.watcher, self.save_best, self.patience, self.log_file = (
+        self.path, self.every, self.watcher, self.save_best, self.patience = (
             path,
             every,
             watcher,
             save_best,
             patience,
-            log,
         )
+        self.log_file, self.event_directory = log, events
+        self.event_log: EventLog | None = None
         self.loss = self.saved = self.first = self.validation_started = None
         self.validation_seconds = 0.0
 
     def on_train_start(self, trainer, training):
         self.saved, self.first = training.seconds, (training.seconds, training.progress.step)
+        if self.event_directory and trainer.is_global_zero:
+            self.event_log = EventLog(self.event_directory, training.progress.history)
 
     def on_train_batch_end(self, trainer, training, outputs, batch, batch_index):
         loss = outputs["loss"].item()
@@ -337,6 +342,8 @@ class _RunCallback(Callback):
         self.write(training)
         if self.log_file and trainer.is_global_zero:
             write_history(self.log_file, progress.history)
+        if self.event_log:
+            self.event_log.add(progress.history[-1])
         self.watcher.measured(progress.history[-1])
 
     def write(self, training):
@@ -379,6 +386,7 @@ def fit(
     nodes: int = 1,
     mixed: bool = False,
     log: Path | None = None,
+    events: Path | None = None,
 ) -> Progress:
     """Train a model, resuming from its checkpoint if there is one.
 
@@ -404,6 +412,7 @@ def fit(
         mixed: Multiply matrices in bfloat16 under torch's autocast; parameters and sums stay
             float32.
         log: A CSV file for the history, written after each validation run.
+        events: A directory for the history as event files of TensorBoard.
 
     Returns:
         The progress of the run.
@@ -453,7 +462,7 @@ def fit(
             torch.tensor(progress.best, dtype=torch.float64),
         )
     keeper = _RunCallback(
-        checkpoint, checkpoint_seconds, watcher or Watcher(), save_best, stopping, log
+        checkpoint, checkpoint_seconds, watcher or Watcher(), save_best, stopping, log, events
     )
     with _quiet():
         trainer = lightning.Trainer(
@@ -481,6 +490,9 @@ def fit(
                 if isinstance(stop.__context__, KeyboardInterrupt)
                 else KeyboardInterrupt
             ) from stop
+        finally:
+            if keeper.event_log:
+                keeper.event_log.close()
     progress.seconds = keeper.saved
     return progress
 
