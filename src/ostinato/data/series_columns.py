@@ -7,7 +7,7 @@ from datetime import datetime
 import numpy as np
 
 from ..errors import InputError
-from .clock import Clock, regular_clock
+from .clock import Clock, regular_clock, steps_between
 from .dates import STYLED, column_forms, dates_array, read_date, styled, write_date
 from .disk import ChunkedSequence
 from .tables import Table, as_numbers, listed
@@ -267,7 +267,9 @@ def date_form(
     if len(forms) > 1:
         regular = [form for form in forms if _is_regular(dates[form], groups, form)]
         if len(regular) != 1:
-            text = time.texts[0]
+            text = next(
+                (text for text in time.texts if len({read_date(text, f) for f in forms}) > 1), ""
+            )
             readings = " or ".join(
                 f"{read_date(text, form):%Y-%m-%d} ({form})" for form in regular or forms
             )
@@ -287,11 +289,13 @@ def date_form(
 
 
 def _is_regular(dates: np.ndarray, groups: Sequence[np.ndarray], form: str) -> bool:
-    """Whether the dates of each series are in order and have a regular step."""
+    """Whether the dates of each series are in order, with a regular step and without gaps."""
     series = [dates[rows] for rows in groups]
     if not all(is_ordered(one.astype(np.int64)) for one in series if len(one) > 1):
         return False
-    return regular_clock([np.sort(one) for one in series], form) is not None
+    series = [np.sort(one) for one in series]
+    clock = regular_clock(series, form)
+    return clock is not None and all((steps_between(one, clock) == 1).all() for one in series)
 
 
 # ---------------------------------------------------------------- several series
