@@ -140,8 +140,8 @@ class Options:
     )
     patience: int = option(
         5,
-        "Early stopping: stop after this many of the 12 validation runs without improvement; 0: "
-        "off.",
+        "Early stopping: stop after this many of the 12 validation runs without improvement, "
+        "counted once the training loss has fallen; 0: off.",
         panel=TRAINING_PANEL,
         low=0,
         high=10**6,

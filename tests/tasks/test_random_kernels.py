@@ -154,7 +154,7 @@ def trained(tmp_path_factory):
 
 def test_a_network_that_has_not_learned_does_not_spoil_the_answers(trained):
     _, task = trained
-    network, linear = task.result.compared
+    network, linear, _ = task.result.compared
     assert network.value < 0.8 and linear.value > 0.9 and linear.weight > 0.5
     assert task.evaluate(waves(90, 1))["accuracy"] > 0.95
 
@@ -237,10 +237,23 @@ def test_sequences_are_standardised_where_level_and_scale_say_nothing():
 
 def test_a_table_says_what_was_compared(trained, ostinato):
     out, task = trained
-    _, linear = task.result.compared
+    _, linear, nearest = task.result.compared
     code, printed, _ = ostinato("info", out)
     assert code == 0 and "accuracy on held-out rows:" in printed
     assert f"random kernels         {linear.value:.4f}" in printed
+    assert f"nearest neighbour      {nearest.value:.4f}" in printed and nearest.weight is None
+
+
+@pytest.mark.parametrize(
+    "rows, steps, least, most",
+    [(30, 20, 400, 500), (30, 800, 200, 250), (30, 10**5, 100, 130), (3000, 2, 1200, 1400)],
+)
+def test_few_rows_are_trained_on_for_enough_steps(rows, steps, least, most):
+    row = np.zeros((steps, 1), np.float32)
+    task = Classifier(linear=False, standardise=False)
+    learned, _ = task.split(task.read(([row] * rows, ["a", "b"] * (rows // 2))))
+    epochs = task.prepare(learned, learned)["epochs"]
+    assert least <= np.ceil(epochs * -(-len(learned) // task.options.batch)) <= most
 
 
 @pytest.mark.parametrize(

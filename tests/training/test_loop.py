@@ -202,11 +202,19 @@ def test_it_stops_early_where_nothing_gets_better(tmp_path):
         checkpoint_seconds=9.0,
     )
     assert progress.finished and progress.step < 600 and progress.waited == 2
-    assert (
-        min(entry["held_out_bits"] for entry in progress.history)
-        == progress.best
-        == progress.history[-3]["held_out_bits"]
+    bits = [entry["held_out_bits"] for entry in progress.history]
+    assert min(bits) == progress.best == min(bits[:-2])
+
+
+def test_patience_starts_when_the_training_loss_has_fallen(tmp_path, monkeypatch):
+    """The metric never improves; the loss is flat for six parts of the run and then falls."""
+    monkeypatch.setattr(LanguageModelLoss, "result", lambda self: {"held_out_bits": 1.0})
+    losses = iter([2.0, 1.97, 2.01, 1.99, 1.98, 2.02, 1.5, *[1.2] * 20])
+    monkeypatch.setattr(
+        NextNumber, "trained", lambda self, loss: {"bits": next(losses) if loss else 0.0}
     )
+    _, progress = run(tmp_path, patience=2)
+    assert progress.finished and progress.part == 8 and progress.waited == 2
 
 
 def test_the_best_weights_are_kept(tmp_path):

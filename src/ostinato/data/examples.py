@@ -10,6 +10,9 @@ from ..errors import InputError
 from .disk import indices_of, select
 from .summary import DataSummary
 
+# Splits of fewer rows are stratified; in larger ones the shares of the labels are nearly equal.
+STRATIFIED_ROWS = 1000
+
 
 class Examples:
     """Rows of a data set: columns of equal length.
@@ -64,8 +67,22 @@ class Examples:
             label_kind=self.label_kind,
         )
 
-    def split(self, part: float, seed: int) -> tuple["Examples", "Examples"]:
-        """Split off a random fraction of the rows; both parts keep the order of the rows."""
+    def split(
+        self, part: float, seed: int, *, by: str | None = None
+    ) -> tuple["Examples", "Examples"]:
+        """Split off a random fraction of the rows; both parts keep the order of the rows.
+
+        Args:
+            part: The fraction.
+            seed: Seed of the order.
+            by: A column of labels; if fewer than `STRATIFIED_ROWS` rows are split off, each label
+                has the same share in both parts, up to one row.
+
+        Example:
+            >>> rows = Examples({"label": ["x"] * 20 + ["y"] * 10}, source="here")
+            >>> rows.split(0.2, 0, by="label")[1]["label"]
+            ['x', 'x', 'x', 'x', 'y', 'y']
+        """
         count = len(self)
         held = max(1, round(count * part))
         if count < 2:
@@ -77,6 +94,13 @@ class Examples:
         # of the memory
         order = indices_of(range(count), count)
         np.random.default_rng([seed, 7]).shuffle(order)
+        if by is not None and held < STRATIFIED_ROWS:
+            column, numbers = self[by], {}
+            labels = [numbers.setdefault(column[int(k)], len(numbers)) for k in order]
+            order = order[np.argsort(labels, kind="stable")]
+            # rows at even distances have each label as often as its share
+            taken = ((np.arange(held) + 0.5) * count / held).astype(int)
+            order = np.concatenate([order[taken], np.delete(order, taken)])
         for part in (order[held:], order[:held]):
             part.sort()
         return self.take(order[held:]), self.take(order[:held])

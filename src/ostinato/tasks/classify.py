@@ -34,6 +34,7 @@ from ..nn.embedding import embeddings
 from .layer import layer_of
 from .linear_model import LinearModel, best_weight, mean_of
 from .metadata import ClassifyMetadata, Unlabelled
+from .nearest_neighbour import nearest_labels
 from .ngrams import NGrams, feature_count
 from .options import ClassifyOptions
 from .random_kernels import RandomKernels, kernel_sizes
@@ -44,6 +45,8 @@ from .task import WATCHED_ROWS, Inside, Task, batches
 
 __all__ = ["Classifier", "ClassifyEnsemble", "ClassifyModel"]
 
+# Training steps for sequences of numbers, at least; fewer for sequences longer than LONG.
+LEAST_STEPS, LONG = 400, 400
 # Rows that are used to compare sequences as they are and standardised.
 COMPARED_ROWS = 500
 # Sequences are standardised if the cross-entropy is below this share of that without.
@@ -239,6 +242,9 @@ class Classifier(Task):
             )
         return [numbers.reshape(-1, self.metadata.units)]
 
+    def split(self, every):
+        return every.split(self.options.held_out, self.options.seed, by="label")
+
     def prepare(self, learned, every):
         counts = Counter(every["label"])
         labels = sorted(counts)
@@ -272,12 +278,15 @@ class Classifier(Task):
             self.metadata = replace(
                 self.metadata, units=int(first.shape[1]), **mean_and_scale(learned["x"])
             )
-            found = {}
+            rows, steps = len(learned), max(1, max(map(len, learned["x"])))
+            # of few rows, an epoch has few steps
+            least = max(LEAST_STEPS // 4, LEAST_STEPS * min(1.0, LONG / steps))
+            epochs = least / math.ceil(rows / self.options.batch)
+            found: dict[str, object] = {"epochs": max(self.epochs(rows), epochs)}
             if self.options.standardise is None:
                 found["standardise"] = self._gains_by_standardising(learned)
             if self.options.linear:
-                steps = max(1, max(map(len, learned["x"])))
-                self.metadata = replace(self.metadata, kernels=kernel_sizes(len(learned), steps))
+                self.metadata = replace(self.metadata, kernels=kernel_sizes(rows, steps))
             return found
         if self.options.linear:
             features = feature_count(learned["x"], len(labels))
@@ -437,12 +446,27 @@ class Classifier(Task):
         weight = best_weight(network, scores, labels)
         linear.weight.fill_(weight)
 
-        def accuracy(scores: torch.Tensor) -> float:
-            return float((scores.argmax(1) == labels).double().mean())
+        def accuracy(given: torch.Tensor) -> float:
+            return float((given == labels).double().mean())
 
+        compared = [
+            Compared("network", self.goal, accuracy(network.argmax(1)), round(used, 2), 1 - weight),
+            Compared(linear.name, self.goal, accuracy(scores.argmax(1)), round(fitting, 2), weight),
+        ]
+        if self.is_text:
+            return compared
+        started = time.perf_counter()
+        nearest = torch.from_numpy(
+            nearest_labels(
+                self._linear_rows(learned),
+                self._label_numbers(learned),
+                self._linear_rows(watched),
+            )
+        )
+        used = time.perf_counter() - started
         return [
-            Compared("network", self.goal, accuracy(network), round(used, 2), 1 - weight),
-            Compared(linear.name, self.goal, accuracy(scores), round(fitting, 2), weight),
+            *compared,
+            Compared("nearest neighbour", self.goal, accuracy(nearest), round(used, 2)),
         ]
 
     def refit(self, every):

@@ -654,8 +654,10 @@ class Task:
         """The configuration of a new run, after its options are chosen from the data."""
         self.summary = every.summary
         found = self.prepare(learned, every)
-        if not (self.options.epochs or self.options.steps or self.options.seconds):
-            found["epochs"] = self.epochs(len(learned))
+        if self.options.epochs or self.options.steps or self.options.seconds:
+            found.pop("epochs", None)
+        else:
+            found.setdefault("epochs", self.epochs(len(learned)))
         chosen = sorted(name for name in found if getattr(self.options, name) is None)
         self.options = replace(self.options, **found)
         paths = {

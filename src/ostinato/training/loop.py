@@ -36,6 +36,8 @@ from .problem import Problem
 
 # Number of validation runs during training.
 MEASUREMENTS = 12
+# Patience starts once the training loss has fallen by this share.
+FALL = 0.05
 WARM_UP = 0.05
 LAST_RATE = 0.02
 
@@ -256,6 +258,24 @@ class Training(lightning.LightningModule):
         )
 
 
+class _Patience(EarlyStopping):
+    """Early stopping whose patience starts once the training loss has fallen.
+
+    Until then the model predicts little more than shares of labels, and its metric cannot improve.
+    """
+
+    def on_validation_end(self, trainer, training):
+        history = training.progress.history
+        (name, *_) = training.problem.trained(0.0)
+        first, least = history[0][name], min(line[name] for line in history)
+        if first - least > FALL * abs(first):
+            super().on_validation_end(trainer, training)
+            return
+        found = trainer.callback_metrics[self.monitor]
+        if self.monitor_op(found, self.best_score):
+            self.best_score = found
+
+
 class _RunCallback(Callback):
     """Notifies the watcher, saves the best weights, writes checkpoints, and ends the run at its
     budget.
@@ -395,8 +415,8 @@ def fit(
         budget: The length of the run.
         learning_rate: Peak learning rate of the schedule.
         clip: Maximum gradient norm.
-        patience: Early stopping: stop after this many validation runs without improvement; 0 for
-            never.
+        patience: Early stopping: stop after this many validation runs without improvement, counted
+            from when the training loss has first fallen; 0 for never.
         checkpoint: The path of the checkpoint.
         save_best: Called when the validation metric has improved.
         weight_decay: Weight decay of AdamW.
@@ -446,7 +466,7 @@ def fit(
     if resumed:
         restore_run(training, checkpoint, torch.device(device), devices * nodes)
     stopping = (
-        EarlyStopping(
+        _Patience(
             problem.goal,
             mode="max" if problem.higher_is_better else "min",
             patience=patience,
