@@ -35,11 +35,15 @@ def test_the_better_model_has_more_weight(network, linear, low, high):
 
 
 def test_a_weight_far_from_the_even_mean_needs_evidence():
-    """The same shares of errors, once on 200 rows and once on 4."""
-    few = torch.tensor([0, 1, 198, 199])
-    one, other = scores(0.55), scores(0.8)
-    assert best_weight(one, other, LABELS) > 0.5
-    assert best_weight(one[few], one[few], LABELS[few]) == 0.5
+    """The same scores, for 200 rows, for a few, and for one."""
+    one = scores(0.8)
+    weights = [best_weight(one[:k], one[:k], LABELS[:k]) for k in (200, 20, 1)]
+    assert weights[0] == 0.5 < weights[1] < weights[2]
+
+
+def test_few_rows_do_not_save_a_linear_model_that_is_wrong_on_each():
+    one = scores(1.0)[:5]
+    assert best_weight(one, -one, LABELS[:5]) < 0.2
 
 
 def test_a_model_that_is_certain_and_wrong_has_no_weight():

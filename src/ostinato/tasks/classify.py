@@ -758,7 +758,12 @@ class Classifier(Task):
                 "length": int(lengths[k]),
             }
 
+        compared = [
+            {"model": one.name, one.metric: one.value, "seconds": one.seconds, "weight": one.weight}
+            for one in (self.result.compared if self.result else ())
+        ]
         return {
+            "details": {"Models compared on held-out rows": compared},
             "baseline": {"accuracy": float((labels == most).mean())},
             "baseline_name": f"always {names[most]}",
             "labels": counts,

@@ -8,8 +8,10 @@ from torch import Tensor, nn
 
 # Weights of the linear model that are compared, from the network alone to the linear model alone.
 WEIGHTS = tuple(k / 10 for k in range(11))
-# Without evidence for another weight, the linear model counts as much as the network.
-EVEN = 0.5
+# From this number of held-out rows on, both models count the same without evidence for one of
+# them. With fewer rows the linear model counts more, up to all: its penalty was chosen by leaving
+# out each training row, and the network's weights by these few rows.
+ENOUGH_ROWS = 40
 
 
 class LinearModel(nn.Module):
@@ -70,8 +72,8 @@ def best_weight(network: Tensor, linear: Tensor, labels: Tensor) -> float:
     """The weight of the linear model in the mean with the network.
 
     The weight with the smallest cross-entropy on held-out rows is uncertain if they are few. Of all
-    weights whose cross-entropy is within one standard error of the smallest, the one nearest to the
-    even mean is taken.
+    weights whose cross-entropy is within one standard error of the smallest, the one nearest to a
+    default is taken: 0.5 from `ENOUGH_ROWS` on, and more with fewer rows.
 
     Args:
         network, linear: Scores (N, C) of held-out rows.
@@ -93,4 +95,5 @@ def best_weight(network: Tensor, linear: Tensor, labels: Tensor) -> float:
     more = nats - best
     error = more.std(1, correction=0) / len(labels) ** 0.5
     as_good = [w for w, mean, e in zip(WEIGHTS, more.mean(1), error) if mean <= e]
-    return min(as_good, key=lambda w: abs(w - EVEN))
+    default = max(0.5, 1 - 0.5 * len(labels) / ENOUGH_ROWS)
+    return min(as_good, key=lambda w: abs(w - default))
