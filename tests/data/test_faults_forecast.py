@@ -39,7 +39,7 @@ DAYS = dates(13)
 
 @dataclass
 class Read:
-    """What should be read of a table; each of these that is not None."""
+    """The expected series; None for what is not checked."""
 
     names: list | None = field(default_factory=lambda: ["y"])
     values: list | None = field(default_factory=lambda: VALUES)
@@ -357,8 +357,8 @@ CASES = {
             known=["holidays"],
         ),
         case(
-            table("date,y,holiday", DAYS, VALUES, ["no"] * 13),
-            error="line 2: the value in the column 'holiday' is 'no', not a finite number",
+            table("date,y,holiday", DAYS, VALUES, ["yes"] * 13),
+            error="line 2: the value in the column 'holiday' is 'yes', not a finite number",
             known=["holiday"],
         ),
     ],
