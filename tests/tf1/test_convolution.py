@@ -5,6 +5,7 @@ import pytest
 
 import ostinato.tf1 as tf
 from ostinato.errors import InputError, SizeError
+from ostinato.tf1.kernels import convolutions
 from tf1_programs import X, agrees
 
 rnn = tf.contrib.rnn
@@ -179,3 +180,104 @@ def test_a_mistake_gets_an_error_with_what_was_given_and_the_fix(mistake):
     make, error, match = MISTAKES[mistake]
     with pytest.raises(error, match=match):
         make()
+
+
+# Convolutions of tf.nn, against their definition
+
+
+def _defined(x, kernel, padding, strides, dilations):
+    """The convolution of (B, *S, C) with (*W, C, D), in float64, one result at a time."""
+    *width, _, depth = kernel.shape
+    spans = [gap * (w - 1) + 1 for gap, w in zip(dilations, width)]
+    sizes = [-(-n // step) for n, step in zip(x.shape[1:-1], strides)]
+    before = [(0, 0)] * len(width)
+    if padding == "SAME":
+        more = [
+            max((r - 1) * step + span - n, 0)
+            for r, step, span, n in zip(sizes, strides, spans, x.shape[1:-1])
+        ]
+        before = [(n // 2, n - n // 2) for n in more]
+    else:
+        sizes = [(n - span) // step + 1 for n, span, step in zip(x.shape[1:-1], spans, strides)]
+    x = np.pad(np.float64(x), [(0, 0), *before, (0, 0)])
+    y = np.zeros((len(x), *sizes, depth))
+    for at in np.ndindex(*sizes):
+        part = x[
+            (
+                slice(None),
+                *(
+                    slice(step * i, step * i + span, gap)
+                    for step, i, span, gap in zip(strides, at, spans, dilations)
+                ),
+            )
+        ]
+        y[(slice(None), *at)] = np.tensordot(part, np.float64(kernel), len(width) + 1)
+    return y
+
+
+KINDS = [
+    (d, padding, strides, dilations)
+    for d in (2, 3)
+    for padding in ("SAME", "VALID")
+    for strides, dilations in (
+        ([1, 1, 1], [1, 1, 1]),
+        ([2, 1, 3], [1, 1, 1]),
+        ([1, 1, 1], [2, 1, 1]),
+    )
+]
+
+
+@pytest.mark.parametrize("arithmetic", ["tensorflow", "fast"])
+@pytest.mark.parametrize("first", [False, True])
+def test_convolutions_and_their_gradients_follow_the_definition(first, arithmetic, monkeypatch):
+    """A convolution is linear in both arguments, so that its gradients in the direction of other
+    arguments are products with the convolutions of these.
+    """
+    monkeypatch.setattr(convolutions, "_NUMBERS", 500)  # several parts of a batch
+    tf.set_arithmetic(arithmetic)
+    try:
+        for d, padding, strides, dilations in KINDS:
+            _compare_with_definition(d, padding, strides[:d], dilations[:d], first)
+    finally:
+        tf.set_arithmetic("tensorflow")
+
+
+def _compare_with_definition(d, padding, strides, dilations, first):
+    def last(array):
+        return np.moveaxis(array, 1, -1) if first else array
+
+    numbers = np.random.RandomState(7)
+    x, other_x = numbers.randn(2, 3, *[7, 5, 6][:d], 4).astype(np.float32)
+    kernel, other_kernel = numbers.randn(2, *[3, 2, 2][:d], 4, 9).astype(np.float32)
+    wanted = _defined(x, kernel, padding, strides, dilations)
+    dy = numbers.randn(*wanted.shape).astype(np.float32)
+    given = [np.moveaxis(v, -1, 1) if first else v for v in (x, dy)]
+    tensors = tf.constant(given[0]), tf.constant(kernel)
+    one = [1, 1] if first else [1]
+    names = {2: ("NHWC", "NCHW"), 3: ("NDHWC", "NCDHW")}[d]
+    convolve = tf.nn.conv2d if d == 2 else tf.nn.conv3d
+    y = convolve(
+        *tensors,
+        strides=one + strides + ([] if first else [1]),
+        padding=padding,
+        data_format=names[first],
+        dilations=one + dilations + ([] if first else [1]),
+    )
+    with tf.Session() as sess:
+        found, (dx, dk) = sess.run([y, tf.gradients(y, tensors, given[1])])
+    assert y.shape == found.shape
+    np.testing.assert_allclose(last(found), wanted, atol=2e-4)
+    by_x = (_defined(other_x, kernel, padding, strides, dilations) * dy).sum()
+    by_kernel = (_defined(x, other_kernel, padding, strides, dilations) * dy).sum()
+    size = float(np.abs(dy).sum())
+    assert (np.float64(last(dx)) * other_x).sum() == pytest.approx(by_x, abs=1e-5 * size)
+    assert (np.float64(dk) * other_kernel).sum() == pytest.approx(by_kernel, abs=1e-5 * size)
+
+
+def test_an_empty_batch_has_an_empty_convolution():
+    x = tf.placeholder(tf.float32, [None, 4, 4, 2])
+    kernel = tf.ones([3, 3, 2, 5])
+    y = tf.nn.conv2d(x, kernel, [1, 1, 1, 1], "SAME")
+    found = tf.Session().run([y, *tf.gradients(y, [x, kernel])], {x: np.zeros((0, 4, 4, 2))})
+    assert [v.shape for v in found] == [(0, 4, 4, 5), (0, 4, 4, 2), (3, 3, 2, 5)]
+    assert not found[2].any()

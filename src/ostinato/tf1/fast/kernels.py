@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..core.dtypes import DTYPES
 from ..core.registry import definition
 from ..core.tensors import Operation
+from . import convolution
 
 __all__ = ["as_array", "as_tensor", "kernel"]
 
@@ -109,6 +111,7 @@ _FUNCTIONS: dict[str, Callable] = {
     "SigmoidGrad": lambda op, y, dy: dy * y * (1 - y),
     "Elu": _of(torch.nn.functional.elu),
     "L2Loss": lambda op, x: torch.dot(x.reshape(-1), x.reshape(-1)) / 2,
+    **convolution.FUNCTIONS,
 }
 
 
@@ -120,7 +123,7 @@ def kernel(type: str) -> Callable | None:  # noqa: A002
         return exact
 
     def compute(op: Operation, *values: Any) -> Any:
-        if values[0].dtype == np.float32:
+        if op.outputs[0].dtype == DTYPES["float32"]:
             result = function(op, *map(as_tensor, values))
             if isinstance(result, tuple):
                 return tuple(map(as_array, result))

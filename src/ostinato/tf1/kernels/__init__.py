@@ -9,6 +9,7 @@ the order of sums and, at the end of an array, on the C library. These modules f
   and for compiled loops.
 - `loops`: compiled loops over registers and rows.
 - `elementwise`, `sums`, `products`: functions of arrays.
+- `convolutions`: convolutions, in an order of sums of their own.
 - `householder`: the QR decomposition.
 - `random`: random numbers and the seeds of operations.
 """

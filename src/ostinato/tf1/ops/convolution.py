@@ -1,13 +1,13 @@
-"""Private: convolutions in one, two and three dimensions, computed by torch.
+"""Private: convolutions in one, two and three dimensions.
 
-The order of sums is torch's, so that the last digits may differ from TensorFlow's.
+The order of sums is not TensorFlow's, so that the last digits may differ; see
+`kernels/convolutions.py`.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import torch
 
 from ...errors import InputError, SizeError
 from ..core.constant import constant_value_as_shape
@@ -15,21 +15,23 @@ from ..core.conversion import apply, convert_to_tensor
 from ..core.graph import name_scope
 from ..core.registry import define
 from ..core.tensors import Operation, Tensor, TensorLike
+from ..kernels import convolutions
 from . import arrays
 
-__all__ = ["conv1d", "conv2d", "conv3d"]
+__all__ = ["channels_first", "conv1d", "conv2d", "conv3d", "window_of"]
 
 _FIRST = ("NCHW", "NCDHW", "NCW")  # formats with the channels before the sizes
 
 
-def _channels_first(op: Operation) -> bool:
+def channels_first(op: Operation) -> bool:
+    """Whether a convolution has the channels before the sizes."""
     return op.attrs["data_format"] in _FIRST
 
 
 def _of_space(op: Operation, name: str) -> list[int]:
     """An attribute that has a number for each dimension, for the spatial ones."""
     numbers = list(op.attrs[name])
-    return numbers[2:] if _channels_first(op) else numbers[1:-1]
+    return numbers[2:] if channels_first(op) else numbers[1:-1]
 
 
 def _size_after(op: Operation, size: int | None, kernel: int | None, step: int, gap: int) -> Any:
@@ -54,7 +56,7 @@ def _outputs(op: Operation) -> list:
     if sizes is None:
         return [(x.dtype.base_dtype, [None] * rank)]
     weights = weights or (None,) * rank
-    first = _channels_first(op)
+    first = channels_first(op)
     depth = sizes[1] if first else sizes[-1]
     if None not in (depth, weights[-2]) and depth != weights[-2]:
         raise SizeError(
@@ -74,84 +76,55 @@ def _outputs(op: Operation) -> list:
     return [(x.dtype.base_dtype, shape)]
 
 
-def _torch(op: Operation, x: np.ndarray) -> torch.Tensor:
-    """Values in torch's order of dimensions."""
-    value = torch.from_numpy(np.array(x))
-    return value if _channels_first(op) else value.movedim(-1, 1)
+def window_of(op: Operation, space: Sequence[int], kernel: Sequence[int]) -> convolutions.Window:
+    """How the kernel of a convolution moves.
+
+    Args:
+        op: The convolution, or one of its gradients.
+        space: The sizes of the input without batch and channels.
+        kernel: Those of the kernel.
+    """
+    strides, dilations = _of_space(op, "strides"), _of_space(op, "dilations")
+    padding = [(0, 0)] * len(space)
+    if op.attrs["padding"] == "SAME":
+        for i, size in enumerate(space):
+            span = dilations[i] * (kernel[i] - 1) + 1
+            total = max((-(-size // strides[i]) - 1) * strides[i] + span - size, 0)
+            padding[i] = (total // 2, total - total // 2)
+    return convolutions.Window(strides, dilations, padding)
 
 
-def _numpy(op: Operation, x: torch.Tensor) -> np.ndarray:
-    return np.ascontiguousarray((x if _channels_first(op) else x.movedim(1, -1)).numpy())
+def _channels_last(op: Operation, x: np.ndarray) -> np.ndarray:
+    return np.moveaxis(x, 1, -1) if channels_first(op) else x
 
 
-def _kernel(kernel: np.ndarray) -> torch.Tensor:
-    return torch.from_numpy(np.array(kernel)).movedim((-1, -2), (0, 1))
-
-
-def _padding(op: Operation, space: Sequence[int], kernel: Sequence[int]) -> list[tuple[int, int]]:
-    """The zeros before and after each dimension."""
-    if op.attrs["padding"] == "VALID":
-        return [(0, 0)] * len(space)
-    found = []
-    for size, width, step, gap in zip(
-        space, kernel, _of_space(op, "strides"), _of_space(op, "dilations")
-    ):
-        total = max((-(-size // step) - 1) * step + gap * (width - 1) + 1 - size, 0)
-        found.append((total // 2, total - total // 2))
-    return found
-
-
-def _padded(x: torch.Tensor, padding: Sequence[tuple[int, int]]) -> torch.Tensor:
-    return torch.nn.functional.pad(x, [n for pair in reversed(padding) for n in pair])
+def _as_format(op: Operation, x: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(np.moveaxis(x, -1, 1)) if channels_first(op) else x
 
 
 def _convolution(op: Operation, x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
-    value, weight = _torch(op, x), _kernel(kernel)
-    value = _padded(value, _padding(op, value.shape[2:], weight.shape[2:]))
-    function = getattr(torch.nn.functional, f"conv{value.dim() - 2}d")
-    strides, dilations = _of_space(op, "strides"), _of_space(op, "dilations")
-    return _numpy(op, function(value, weight, stride=strides, dilation=dilations))
-
-
-def _backward(
-    op: Operation, x: torch.Tensor, weight: torch.Tensor, grad: torch.Tensor, wanted: list[bool]
-) -> tuple:
-    """The gradients of the input without its padding, and of the kernel, where they are wanted."""
-    padding = _padding(op, x.shape[2:], weight.shape[2:])
-    zeros = [0] * len(padding)
-    dx, dw, _ = torch.ops.aten.convolution_backward(
-        grad,
-        _padded(x, padding),
-        weight,
-        None,
-        _of_space(op, "strides"),
-        zeros,
-        _of_space(op, "dilations"),
-        False,
-        zeros,
-        1,
-        [*wanted, False],
-    )
-    if dx is not None:
-        for axis, (before, _) in enumerate(padding, 2):
-            dx = dx.narrow(axis, before, x.shape[axis])
-    return dx, dw
+    x = _channels_last(op, x)
+    window = window_of(op, x.shape[1:-1], kernel.shape[:-2])
+    return _as_format(op, convolutions.convolve(x, kernel, window))
 
 
 def _input_gradient(
     op: Operation, sizes: np.ndarray, kernel: np.ndarray, grad: np.ndarray
 ) -> np.ndarray:
-    x = _torch(op, np.zeros(sizes, grad.dtype))
-    dx, _ = _backward(op, x, _kernel(kernel), _torch(op, grad), [True, False])
-    return _numpy(op, dx)
+    shape = sizes.tolist()
+    if channels_first(op):
+        shape = [shape[0], *shape[2:], shape[1]]
+    window = window_of(op, shape[1:-1], kernel.shape[:-2])
+    found = convolutions.input_gradient(shape, kernel, _channels_last(op, grad), window)
+    return _as_format(op, found)
 
 
 def _kernel_gradient(
     op: Operation, x: np.ndarray, sizes: np.ndarray, grad: np.ndarray
 ) -> np.ndarray:
-    weight = _kernel(np.zeros(sizes, grad.dtype))
-    _, dw = _backward(op, _torch(op, x), weight, _torch(op, grad), [False, True])
-    return np.ascontiguousarray(dw.movedim((0, 1), (-1, -2)).numpy())
+    x, shape = _channels_last(op, x), sizes.tolist()
+    window = window_of(op, x.shape[1:-1], shape[:-2])
+    return convolutions.kernel_gradient(x, shape, _channels_last(op, grad), window)
 
 
 def _of_sizes(index: int) -> Any:

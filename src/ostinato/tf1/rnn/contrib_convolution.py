@@ -33,7 +33,7 @@ class ConvLSTMCell(KnownCell):
     """The LSTM with convolutions in place of matrix products, for inputs (batch, spatial sizes,
     channels).
 
-    The order of sums is torch's, so the last digits may differ from TensorFlow's.
+    The order of sums is not TensorFlow's, so the last digits may differ.
     `ostinato.nn.conv_lstm.ConvLSTM` is the same as a torch module.
 
     Args:
