@@ -1,6 +1,6 @@
 """Private: convolutions and their gradients by torch."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 
@@ -78,7 +78,7 @@ def _kernel_gradient(
 
 
 # See `kernels.py`.
-FUNCTIONS = {
+FUNCTIONS: dict[str, Callable] = {
     "Conv2D": _convolution,
     "Conv2DBackpropInput": _input_gradient,
     "Conv2DBackpropFilter": _kernel_gradient,
