@@ -156,7 +156,7 @@ def test_the_command_as_printed_answers_or_asks_at_a_terminal(
         assert (
             told
             == f"reading from the keyboard: {load(words[1]).line_is} per line; Ctrl-D ends the "
-            f"input\n"
+            "input\n> > \n"
             and asked in told
         )
         assert len(printed.splitlines()) >= 1 and ostinato(*words, given=f"{line}\n")[0] == 0

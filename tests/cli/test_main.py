@@ -145,7 +145,8 @@ def test_a_language_model_is_measured_asked_told_of_and_looked_into_as_any(
     assert code == 0 and out.count("\n") == 2
     code, out, _ = ostinato("info", model)
     assert code == 0 and "(character)" in out and "characters in 6 steps" in out
-    assert ostinato("inspect", model, "가락")[0] == 0 and (tmp_path / "inspect.png").exists()
+    assert ostinato("inspect", model, "가락", "-o", "states.png")[0] == 0
+    assert (tmp_path / "states.png").exists()
 
 
 def test_characters_come_one_at_a_time(model):

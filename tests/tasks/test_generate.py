@@ -140,7 +140,7 @@ def test_torchs_layer_in_the_same_loop_ends_with_the_same_bits(trained, text_fil
     theirs = train(text_file, tmp_path / "torch", engine="torch", **SMALL)
     assert theirs.result.steps == ours.steps
     assert bits(theirs.result) == pytest.approx(bits(ours), rel=0.02)
-    assert "".join(load(tmp_path / "torch").write(length=9)) == "".join(theirs.write(length=9))
+    assert "".join(load(tmp_path / "torch").stream(length=9)) == "".join(theirs.stream(length=9))
 
 
 # ---------------------------------------------------------------- training into a directory
@@ -220,8 +220,8 @@ def test_byte_pairs_count_bits_by_the_character(text_file, tmp_path):
         nats / math.log(2) * len(numbers) / len(held_out), rel=1e-6
     )
     assert result.metrics["perplexity"] == pytest.approx(math.exp(nats), rel=1e-6)
-    assert len(characters("".join(task.write("사과 zebra", length=40, seed=1)))) == 40
-    assert 0 < len(characters("".join(task.write("사과 zebra", length=40, beams=3)))) <= 40
+    assert len(characters("".join(task.stream("사과 zebra", length=40, seed=1)))) == 40
+    assert 0 < len(characters("".join(task.stream("사과 zebra", length=40, beams=3)))) <= 40
 
 
 @pytest.mark.parametrize(
@@ -349,11 +349,11 @@ def test_resume_with_nothing_begun_begins(text_file, tmp_path):
 
 def test_text_is_written_by_the_seed_and_comes_as_it_is_drawn(trained):
     writer = load(trained[0])
-    texts = ["".join(writer.write("가락", length=63, seed=seed)) for seed in (1, 1, 2)]
+    texts = ["".join(writer.stream("가락", length=63, seed=seed)) for seed in (1, 1, 2)]
     assert texts[0] == texts[1] != texts[2] and all(len(characters(text)) == 63 for text in texts)
-    endless = writer.write("가락", length=10**9, seed=1)
+    endless = writer.stream("가락", length=10**9, seed=1)
     assert "".join(next(endless) for _ in range(63)) == texts[0]
-    assert list(writer.write(length=0)) == []
+    assert list(writer.stream(length=0)) == []
 
 
 def test_streamed_text_follows_the_probabilities_of_the_whole(trained):
@@ -362,7 +362,7 @@ def test_streamed_text_follows_the_probabilities_of_the_whole(trained):
     numbers = torch.from_numpy(writer.vocabulary.encode(text)).long()
     logits, _ = writer.model(numbers[None])
     likeliest = writer.vocabulary.tokens[int(logits[0, -1].argmax())]
-    assert next(writer.write(text, temperature=0.001)) == likeliest
+    assert next(writer.stream(text, temperature=0.001)) == likeliest
 
 
 def test_a_search_finds_likelier_text_than_is_drawn(trained):
@@ -374,7 +374,7 @@ def test_a_search_finds_likelier_text_than_is_drawn(trained):
         return task.model(numbers[None, :-1])[0][0, len(prompt) - 1 :], numbers[len(prompt) :]
 
     (greedy, taken), (searched, found) = (
-        read("".join(task.write(prompt, length=12, beams=beams))) for beams in (1, 8)
+        read("".join(task.stream(prompt, length=12, beams=beams))) for beams in (1, 8)
     )
     assert len(taken) == len(found) == 12 and torch.equal(greedy.argmax(1), taken)
     nats = torch.nn.functional.cross_entropy
@@ -385,7 +385,7 @@ def test_an_answer_is_what_follows_the_prompt(trained, tmp_path):
     task = load(trained[0])
     answers = task.predict_dicts(["가락", "An "])
     assert [answer["text"] for answer in answers] == [
-        "".join(task.write(prompt, length=200)) for prompt in ("가락", "An ")
+        "".join(task.stream(prompt, length=200)) for prompt in ("가락", "An ")
     ]
     (tmp_path / "prompts.txt").write_text("가락\nAn \n", encoding="utf-8")
     assert task.predict_dicts(tmp_path / "prompts.txt") == answers and "\n" not in task.shown(
@@ -413,8 +413,8 @@ def test_a_look_inside_is_at_the_prompt_and_what_comes_next(trained):
 def test_a_prompt_is_composed_as_the_text_was(trained):
     writer = load(trained[0])
     decomposed = "\u1100\u1161\u1105\u1161\u11a8"
-    assert "".join(writer.write(decomposed, length=20, seed=1)) == "".join(
-        writer.write("가락", length=20, seed=1)
+    assert "".join(writer.stream(decomposed, length=20, seed=1)) == "".join(
+        writer.stream("가락", length=20, seed=1)
     )
 
 
@@ -443,7 +443,7 @@ def test_a_prompt_is_composed_as_the_text_was(trained):
 )
 def test_writing_with_what_cannot_be_used_is_refused_at_once(trained, arguments, message):
     with pytest.raises(InputError, match=message):
-        load(trained[0]).write(**arguments)
+        load(trained[0]).stream(**arguments)
 
 
 def copied(out, tmp_path):
@@ -543,4 +543,4 @@ def test_weights_that_are_not_numbers_are_refused(trained, tmp_path):
         {name: torch.full_like(tensor, 1e38) for name, tensor in tensors.items()},
     )
     with pytest.raises(InputError, match="the model's output is not finite"):
-        list(load(out).write("가락", length=3))
+        list(load(out).stream("가락", length=3))

@@ -19,7 +19,9 @@ from typer import Argument, Option
 from ..errors import InputError, OstinatoError
 from ..tasks import TASKS, load
 from . import tasks
+from .command_examples import examples_of
 from .compare import compare as compare_models
+from .prediction import predict
 from .signals import Stopped, raised_as_stopped
 from .tasks import number, train_command
 
@@ -28,7 +30,16 @@ from .tasks import number, train_command
 UsageError = typer.BadParameter.__base__
 ClickError = UsageError.__base__
 
+
+class Commands(typer.core.TyperGroup):
+    """The commands in the order in which they are used: train comes first."""
+
+    def list_commands(self, context):
+        return sorted(super().list_commands(context), key=lambda name: name != "train")
+
+
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode="rich",
@@ -36,12 +47,18 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Recurrent networks for PyTorch: cells written as equations, compiled to CPU kernels.",
 )
-train_app = typer.Typer(no_args_is_help=True, invoke_without_command=True)
+train_app = typer.Typer(
+    no_args_is_help=True, invoke_without_command=True, epilog=examples_of("train")
+)
 app.add_typer(train_app, name="train")
-for command in (tasks.evaluate, tasks.predict, tasks.info):
-    app.command()(command)
-app.command("inspect")(tasks.inspect_input)
-app.command("compare")(compare_models)
+for name, function in {
+    "predict": predict,
+    "evaluate": tasks.evaluate,
+    "info": tasks.info,
+    "inspect": tasks.inspect_input,
+    "compare": compare_models,
+}.items():
+    app.command(name, epilog=examples_of(name))(function)
 
 
 def _version(wanted: bool):
@@ -92,10 +109,12 @@ def _train_again(
 _whole, _real = partial(number, int), partial(number, float)
 
 for name in TASKS:
-    train_app.command(name)(train_command(name, lambda: _program()))
+    train_app.command(name, epilog=examples_of(f"train {name}"))(
+        train_command(name, lambda: _program())
+    )
 
 
-@app.command("generate")
+@app.command("generate", epilog=examples_of("generate"))
 def generate_text(
     directory: Annotated[
         Path,
@@ -124,7 +143,7 @@ def generate_text(
             f"{str(directory)!r} is a model of `ostinato train {task.name}`; use it with `ostinato "
             f"{task.listing.use}`"
         )
-    text = task.write(
+    text = task.stream(
         prompt,
         length=length,
         temperature=temperature,
@@ -141,7 +160,7 @@ def generate_text(
         raise typer.Exit from None
 
 
-@app.command()
+@app.command(epilog=examples_of("demo"))
 def demo(
     out: Annotated[
         Path,
@@ -207,7 +226,7 @@ def _clear(directory: Path):
         (directory / name).unlink(missing_ok=True)
 
 
-@app.command()
+@app.command(epilog=examples_of("doctor"))
 def doctor():
     """Show which engines run on this machine, and why."""
     from rich.table import Table
@@ -227,7 +246,7 @@ def doctor():
 OTHER_PANEL = "Other measurements (choose one)"
 
 
-@app.command()
+@app.command(epilog=examples_of("bench"))
 def bench(
     threads: Annotated[
         int | None, _whole("Number of CPU threads for each library.", show_default="one per core")

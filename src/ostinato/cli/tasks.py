@@ -1,14 +1,10 @@
-"""Private: the commands train, evaluate, predict, inspect and info, made from the options of the
-tasks.
-"""
+"""Private: the commands train, evaluate, inspect and info, made from the options of the tasks."""
 
 import inspect
 import json as json_text
 import shlex
-import sys
 from dataclasses import fields
 from functools import partial
-from itertools import chain
 from pathlib import Path
 from signal import SIGINT
 from typing import Annotated, Optional
@@ -19,6 +15,7 @@ from typer import Argument, Option
 from ..errors import InputError
 from ..options import RUN_PANEL, Options, flag, kind
 from ..tasks import TASKS, load, task_class
+from ..tasks.options import options_in_use
 from .signals import Stopped
 
 # The metavariables of numbers in the help.
@@ -262,16 +259,15 @@ def show_summary(write, summary, *, width: int = 10) -> None:
 
 
 def _settings(console, task):
-    """Print what was understood of the data, every option with its value, and the size of the
-    model.
+    """Print what was understood of the data, the options that apply to it with their values, and
+    the size of the model.
     """
     show_summary(console.print, task.summary)
     words = [
         f"{name.replace('_', '-')} {value:g}"
         if isinstance(value, float)
         else f"{name.replace('_', '-')} {value}"
-        for name, value in task.options.to_json().items()
-        if value is not None
+        for name, value in options_in_use(task.options, task.metadata).items()
     ]
     console.print("  ".join(words))
     console.print(
@@ -338,7 +334,7 @@ def evaluate(
     json: Annotated[bool, Option("--json", help="Print the output as JSON.")] = False,
 ):
     """Evaluate a trained model on new data."""
-    examples = _read_for(directory, data, labelled=True)
+    examples = read_for(directory, data, labelled=True)
     metrics = load(directory).compute_metrics(examples)
     if json:
         typer.echo(json_text.dumps(metrics, ensure_ascii=False))
@@ -346,66 +342,7 @@ def evaluate(
         _print_metrics(metrics)
 
 
-def predict(
-    directory: Annotated[Path, DIRECTORY],
-    file: Annotated[
-        str | None,
-        Argument(
-            metavar="[FILE or -]",
-            help="Data to predict for; - or nothing: lines of standard input. A model of `train "
-            "forecast` continues its training series if there are none.",
-            show_default=False,
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None,
-        number(
-            int,
-            "Number of steps to forecast (models of `train forecast` only).",
-            show_default="--horizon of the training",
-        ),
-    ] = None,
-    json: Annotated[
-        bool, Option("--json", help="Print a JSON object per line, with all details.")
-    ] = False,
-):
-    """Predict with a trained model, one line per input line, or continue a time series."""
-    of_file = file not in (None, "-")
-    examples = _read_for(directory, Path(file), labelled=False) if of_file else None
-    task = load(directory)
-    if steps is not None and not task.continues:
-        raise InputError(
-            f"--steps {steps}: {str(directory)!r} is a model of `ostinato train {task.name}`, "
-            "which does not forecast; leave --steps out"
-        )
-    answer = partial(task.predict_dicts, **({} if steps is None else {"steps": steps}))
-    keyboard = sys.stdin.isatty()
-    if of_file:
-        found = answer(examples)
-    elif file is None and task.continues and keyboard:
-        found = answer()
-    else:
-        if keyboard:
-            print(
-                f"reading from the keyboard: {task.line_is} per line; Ctrl-D ends the input",
-                file=sys.stderr,
-                flush=True,
-            )
-        lines = _lines()
-        first = next(lines, None)
-        if first is None and file is None and task.continues:
-            found = answer()
-        else:
-            found = (
-                one
-                for line in chain([] if first is None else [first], lines)
-                for one in _answered(task, answer, *line)
-            )
-    for one in found:
-        print(json_text.dumps(one, ensure_ascii=False) if json else task.shown(one), flush=True)
-
-
-def _read_for(directory: Path, data: Path, *, labelled: bool):
+def read_for(directory: Path, data: Path, *, labelled: bool):
     """The examples in a file, as the model in a directory reads them; does not import torch."""
     from ..tasks.reading import read_examples
     from ..tasks.saved import read_model
@@ -418,37 +355,25 @@ def _read_for(directory: Path, data: Path, *, labelled: bool):
         )
 
 
-def _lines():
-    """The lines of standard input with their line numbers."""
-    sys.stdin.reconfigure(encoding="utf-8-sig", errors="strict")
-    try:
-        for number, line in enumerate(sys.stdin, 1):
-            yield number, line.rstrip("\r\n")
-    except UnicodeDecodeError as error:
-        raise InputError(
-            f"standard input is not UTF-8 ({error}); write it as UTF-8, for example: iconv -f "
-            "ENCODING -t utf-8"
-        ) from error
-
-
-def _answered(task, answer, number, line):
-    try:
-        return answer(task.line(line))
-    except InputError as error:
-        raise InputError(f"line {number} of standard input: {error}") from error
-
-
 def inspect_input(
     directory: Annotated[Path, DIRECTORY],
     line: Annotated[
         str,
         Argument(metavar="INPUT", help="One line of input, as for `predict`.", show_default=False),
     ],
-    out: Annotated[Path, Option(help="PNG file to write the picture to.")] = Path("inspect.png"),
+    out: Annotated[
+        Path | None,
+        Option("--out", "-o", help="PNG file for a picture of all states.", show_default="none"),
+    ] = None,
 ):
     """Show the states, gates and input gradients of a model at every step of an input."""
     from rich.console import Console
     from rich.table import Table
+
+    from .coloured import by_gradient
+
+    if out is not None and out.suffix != ".png":
+        raise InputError(f"--out {out}: unsupported file type; write a file that ends in .png")
 
     task = load(directory)
     from ..inspection import gradients, inspect_layer
@@ -499,8 +424,13 @@ def inspect_input(
         f"saturated: {shares}\ngradient: of the {inside.explained} with respect to the layer's "
         "input at each step"
     )
-    steps.picture(out, inside.tokens)
-    typer.echo(f"picture: {out}")
+    console = Console(highlight=False, markup=False)
+    if console.is_terminal:
+        console.print("\nthe darker, the larger the gradient:")
+        console.print(by_gradient(inside.tokens, counts))
+    if out is not None:
+        steps.picture(out, inside.tokens)
+        typer.echo(f"picture: {out}")
 
 
 def info(
@@ -518,9 +448,8 @@ def info(
         return
     kind = read_kind(directory) if config.vocabulary_size else None
     typer.echo(f"{config.task}: {listing.summary}")
-    for name, value in saved.options.to_json().items():
-        if value is not None:
-            typer.echo(f"{flag(name):24} {value}")
+    for name, value in options_in_use(saved.options, saved.metadata).items():
+        typer.echo(f"{flag(name):24} {value}")
     if config.parameters is not None:
         typer.echo(f"{'parameters':24} {config.parameters:,}")
     if config.vocabulary_size:

@@ -55,6 +55,10 @@ GAIN = 0.95
 LEAST_DEVIATION = 1e-3
 
 
+# The number of labels that `predict` shows at a terminal.
+SHOWN_LABELS = 3
+
+
 class ClassifyModel(nn.Module):
     """Sequence classifier: recurrent layers, then max pooling, mean pooling and the last output.
 
@@ -669,6 +673,11 @@ class Classifier(Task):
             for row in self.probabilities(examples)
             for order in [np.argsort(-row, kind="stable")]
         ]
+
+    def shown_at_terminal(self, answer):
+        width = min(30, max(map(len, self.metadata.labels)))
+        top = [*answer["probabilities"].items()][:SHOWN_LABELS]
+        return "   ".join(f"{label:{width}} {share:.2f}" for label, share in top)
 
     # ------------------------------------------------------------ scikit-learn interface
 

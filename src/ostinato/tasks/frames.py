@@ -165,12 +165,16 @@ class FrameTagger(Task):
         return Scores.of(self, self.encode(examples)).result()
 
     def answers(self, examples):
-        given = self._labels(
-            Scores.of(self, self.encode(examples)), [len(clip) for clip in examples["clips"]]
+        scores, lengths = (
+            Scores.of(self, self.encode(examples)),
+            [len(clip) for clip in examples["clips"]],
         )
+        ends = np.cumsum([0, *lengths]).tolist()
         names = examples["names"] or [None] * len(examples)
         return [
-            {"labels": row} | ({"clip": name} if name else {}) for row, name in zip(given, names)
+            {"labels": row, "confidence": scores.sure[start:end].round(4).tolist()}
+            | ({"clip": name} if name else {})
+            for row, start, end, name in zip(self._labels(scores, lengths), ends, ends[1:], names)
         ]
 
     def _labels(self, scores: Scores, lengths: list[int]) -> LazySequence:

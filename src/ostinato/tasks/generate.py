@@ -182,7 +182,7 @@ class Generator(Task):
         >>> from ostinato.tasks import Generator
         >>> model = Generator(hidden=16, batch=4, sequence_length=16,
         ...     steps=60).fit(["가나다 abc\\n" * 100])
-        >>> "".join(model.write("가나", length=6, temperature=0.1))
+        >>> model.generate("가나", length=6, temperature=0.1)
         '다 abc\\n'
     """
 
@@ -258,13 +258,13 @@ class Generator(Task):
         )
 
     def answers(self, examples):
-        return [{"text": "".join(self.write(prompt, length=200))} for prompt in examples["prompt"]]
+        return [{"text": self.generate(prompt, length=200)} for prompt in examples["prompt"]]
 
     def shown(self, answer):
         return " ".join(answer["text"].split())
 
     def sample(self):
-        return "".join(self.write(length=300, temperature=0.7, seed=1))
+        return self.generate(length=300, temperature=0.7, seed=1)
 
     def inside(self, data):
         numbers = self._numbers(data[0])
@@ -289,7 +289,7 @@ class Generator(Task):
 
     def report_parts(self, examples):
         texts = {
-            temperature: "".join(self.write(length=300, temperature=temperature, seed=1))
+            temperature: self.generate(length=300, temperature=temperature, seed=1)
             for temperature in (0.3, 0.7, 1.0)
         }
         return {
@@ -317,7 +317,21 @@ class Generator(Task):
 
     # ---------------------------------------------------------------- writing
 
-    def write(
+    def generate(
+        self,
+        prompt: str = "",
+        *,
+        length: int = 500,
+        temperature: float = 0.8,
+        seed: int = 0,
+        beams: int | None = None,
+    ) -> str:
+        """Generate text after a prompt; the arguments are those of `stream`."""
+        return "".join(
+            self.stream(prompt, length=length, temperature=temperature, seed=seed, beams=beams)
+        )
+
+    def stream(
         self,
         prompt: str = "",
         *,
@@ -327,6 +341,9 @@ class Generator(Task):
         beams: int | None = None,
     ) -> Iterator[str]:
         """Generate text after a prompt, one character at a time, each as soon as it is known.
+
+        The names and defaults are those of `ostinato generate`, except that the seed there is
+        random by default.
 
         Args:
             prompt: The text to continue; it is not repeated in the output. Without a prompt, the

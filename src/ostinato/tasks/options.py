@@ -1,6 +1,6 @@
 """Private: options of each task and its entry on the command line; nothing here imports torch."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from ..errors import InputError
 from ..options import (
@@ -592,6 +592,38 @@ class CaptionOptions(SentenceOptions):
         "Directory of the picture files.",
         panel=COLUMNS_PANEL,
         default_text="the directory of the table",
+    )
+
+
+def options_in_use(options: Options, metadata: object) -> dict[str, object]:
+    """The options that apply to the data of a model and have a value, by name.
+
+    Args:
+        options: The options of a run.
+        metadata: The task's `Metadata`, derived from the data.
+    """
+    skipped: set[str] = set()
+    if isinstance(options, ClassifyOptions):
+        panels = _classify_panels(options, metadata)
+        skipped = {f.name for f in fields(options) if f.metadata["panel"] in panels}
+        numbers = getattr(metadata, "units", None) is not None
+        skipped |= {"word_dropout"} if numbers else {"features", "standardise"}
+    if isinstance(options, GenerateOptions) and options.vocabulary == "character":
+        skipped = {"vocabulary_size"}
+    return {
+        name: value
+        for name, value in options.to_json().items()
+        if value is not None and name not in skipped
+    }
+
+
+def _classify_panels(options: "ClassifyOptions", metadata: object) -> set[str]:
+    """The headings of the options that do not apply to the data of a classifier."""
+    if getattr(metadata, "units", None) is not None:
+        return {TEXT_PANEL, WORDS_PANEL, PRETRAINING_PANEL}
+    spelled = getattr(metadata, "letters", None) is not None
+    return set(() if spelled else (WORDS_PANEL,)) | set(
+        () if options.unlabelled else (PRETRAINING_PANEL,)
     )
 
 

@@ -31,6 +31,8 @@ __all__ = ["TagModel", "Tagger"]
 
 # The smallest probability to take the logarithm of.
 LEAST = 1e-300
+# A terminal shows confidence below this one.
+UNSURE = 0.9
 # The universal parts of speech. Source: universaldependencies.org/u/pos
 UNIVERSAL_TAGS = set(
     "ADJ ADP ADV AUX CCONJ DET INTJ NOUN NUM PART PRON PROPN PUNCT SCONJ SYM VERB X".split()
@@ -217,6 +219,11 @@ class Tagger(Task):
 
     def shown(self, answer):
         return " ".join(f"{word}/{tag}" for word, tag in zip(answer["words"], answer["tags"]))
+
+    def shown_at_terminal(self, answer):
+        sure = (f" ({share:.2f})" if share < UNSURE else "" for share in answer["confidence"])
+        rows = zip(answer["words"], answer["tags"], sure)
+        return " ".join(f"{word}/{tag}{share}" for word, tag, share in rows)
 
     def epochs(self, rows):
         return max(5, min(30, 100_000 / rows))

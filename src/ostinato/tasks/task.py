@@ -205,6 +205,9 @@ class Task:
             return read_examples(
                 self.name, data, self.options, labelled=labelled, metadata=self.metadata
             )
+        if self.continues:
+            # a series is read with the names and the index of its frame
+            return self.given_rows(data, labelled)
         if is_frame(data) and (labelled or not self._reads_rows):
             return self._read_frame(data, labelled)
         if labelled and self.takes_labels and isinstance(data, (tuple, list)) and len(data) == 2:
@@ -322,6 +325,19 @@ class Task:
     def shown(self, answer: dict) -> str:
         """A prediction as a line of text."""
         return str(next(iter(answer.values())))
+
+    def shown_at_terminal(self, answer: dict) -> str:
+        """A prediction as a line of text for a person, with its probability."""
+        return self.shown(answer)
+
+    def inputs(self, examples: Examples) -> list[dict]:
+        """The number of each row, and its input if that is a text, for the output of `predict`."""
+        columns = examples.columns
+        texts = columns.get("x", columns.get("prompt"))
+        return [
+            {"row": k + 1} | ({"input": texts[k]} if texts and isinstance(texts[k], str) else {})
+            for k in range(len(examples))
+        ]
 
     def epochs(self, rows: int) -> float:
         """Default number of epochs for this many rows."""
@@ -765,10 +781,29 @@ class Task:
             X: As for `predict`.
 
         Returns:
-            A dict for each row, as `ostinato predict --json` prints it.
+            A dict for each row; `ostinato predict --json` prints it with the input.
         """
         self._require_model()
         return self.answers(self.read(X, labelled=False))
+
+    def predict_frame(self, X=None, **options):
+        """Predict for each row, with all details in a data frame.
+
+        Args:
+            X: As for `predict_dicts`.
+            options: Other arguments of `predict_dicts`.
+
+        Returns:
+            A data frame of pandas if X is one, otherwise of polars. Each probability is a column.
+        """
+        from .predictions import frame_of, row_of
+
+        answers = self.predict_dicts(X, **options)
+        if not type(X).__module__.startswith("pandas"):
+            return frame_of(answers)
+        import pandas
+
+        return pandas.DataFrame([row_of(answer) for answer in answers])
 
     def save(self, directory: Path) -> None:
         """Write the model to a new or empty directory; `load` reads it.
