@@ -34,7 +34,8 @@ def table(path: Path) -> Rows:
 def divided(path: Path) -> tuple[Rows, Rows]:
     """A file of labels and texts as training part and test part, a random tenth."""
     lines = path.read_text(encoding="utf-8", errors="replace").strip().split("\n")
-    rows = [line.split(" ", 1) for line in lines]
+    # a line without a text is left out
+    rows = [row for row in (line.split(" ", 1) for line in lines) if len(row) == 2]
     random.Random(0).shuffle(rows)
     test, train = rows[: len(rows) // 10], rows[len(rows) // 10 :]
     return tuple(
