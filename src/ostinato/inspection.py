@@ -21,7 +21,7 @@ from .language.graph import Graph, Node, walk
 from .language.tracing import Cell
 from .nn.lengths import read_lengths
 from .nn.recurrent import Recurrent
-from .training.figures import figure_bytes
+from .training.figures import figure_bytes, fonts
 
 __all__ = [
     "LayerTrace",
@@ -520,30 +520,3 @@ def vanishing_picture(path: Path, curves: Mapping[str, np.ndarray] | None = None
 
 def _shown(token: str) -> str:
     return "".join(VISIBLE.get(character, character) for character in str(token))
-
-
-def fonts(text: str) -> tuple[list[str], set[str]]:
-    """The fonts on this machine that can write a text, and the characters that none of them has."""
-    from matplotlib.font_manager import fontManager, get_font
-
-    families, missing = [], set(text)
-    # The fonts of matplotlib have no Hangul; other fonts are only searched when needed.
-    for font in sorted(fontManager.ttflist, key=lambda font: font.name != "DejaVu Sans"):
-        # The fonts named Last Resort have a box for every character.
-        if (
-            (font.style, font.weight) != ("normal", 400)
-            or font.name.startswith("Last Resort")
-            or font.name in families
-        ):
-            continue
-        has = {
-            character
-            for character in missing
-            if ord(character) in get_font(font.fname).get_charmap()
-        }
-        if has or not families:
-            families.append(font.name)
-            missing -= has
-        if not missing:
-            break
-    return families, missing

@@ -1,15 +1,24 @@
-"""Private: the content of the report of a run: what all tasks have in common."""
+"""Private: the report of a run, and its main picture: what all tasks have in common."""
 
 import shlex
 import time
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ..data.examples import Examples
+from ..errors import InputError
 from ..options import flag
 from ..training.report import RunReport
+from ..training.wording import translator
 from .saved import CONFIG, Config, Result
 from .task import Task
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+# Forecasts in a figure.
+MAX_FORECASTS = 6
 
 
 def run_report(
@@ -63,6 +72,29 @@ def run_report(
         "language": task.options.language,
     }
     return RunReport(**parts | task.report_parts(measured))
+
+
+def plot(task: Task, examples: Examples | None) -> "Figure":
+    """The main picture of a task; see `Task.plot`."""
+    from ..training import plots  # imports matplotlib
+
+    say = translator(task.options.language)
+    if examples is not None:
+        parts = task.report_parts(examples)
+        forecasts, confusion = parts.get("forecasts", []), parts.get("confusion")
+    elif task._content is not None:
+        forecasts, confusion = task._content.forecasts, task._content.confusion
+    else:
+        forecasts, confusion = [], None
+    if forecasts:
+        return plots.forecasts(forecasts[:MAX_FORECASTS], say)
+    if confusion is not None:
+        labels, counts = confusion
+        return plots.confusion(labels, counts, say)
+    history = task.result.history if task.result else []
+    if not history:
+        raise InputError("the model has no training curves; give plot labelled data to evaluate")
+    return plots.curves(history, best_step(task, history), say)
 
 
 def _source(task: Task, config: Config, name: str, standard) -> str:

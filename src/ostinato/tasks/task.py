@@ -57,6 +57,8 @@ from .saved import (
 )
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from ..training.report import RunReport
 
 __all__ = ["Task"]
@@ -532,7 +534,7 @@ class Task:
         }
         data = given_pair(X, y, self.takes_labels)
         # those of other data do not apply
-        self._options = self.metadata = self.vocabulary = self.model = None
+        self._options = self.metadata = self.vocabulary = self.model = self._content = None
         self._features = features_of(X) if y is not None else None
         if out is None:
             if resume:
@@ -753,6 +755,25 @@ class Task:
         """
         self._require_model()
         return self.compute_metrics(self.read(given_pair(X, y, self.takes_labels)))
+
+    def plot(self, X=None, y=None) -> "Figure":
+        """Draw the main picture of the task: the forecasts, or the confusion matrix, or the
+        training curves.
+
+        Args:
+            X, y: Labelled data to evaluate, as for `fit`. Without it, the evaluation of `fit` is
+                drawn if the run has a directory, and otherwise the training curves.
+
+        Returns:
+            A figure of matplotlib, which a notebook shows.
+
+        Raises:
+            InputError: The data is invalid, or the task has no model and no training curves.
+        """
+        self._require_model()
+        from .run_report import plot
+
+        return plot(self, None if X is None else self.read(given_pair(X, y, self.takes_labels)))
 
     def score(self, X, y=None) -> float:
         """The first metric of `evaluate`, negated if lower is better.

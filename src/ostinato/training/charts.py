@@ -212,17 +212,8 @@ def curves(
     """A chart for each value of the history; training and validation values of one name share a
     chart.
     """
-    stems: dict[str, list[tuple[str, list]]] = {}
-    for name in dict.fromkeys(
-        key for line in history for key in line if key not in ("step", "seconds")
-    ):
-        known = [line.get(name) for line in history]
-        if any(isinstance(value, (int, float)) and math.isfinite(value) for value in known):
-            role = "training" if name.startswith("training_") else "held"
-            stem = name.removeprefix("training_").removeprefix("held_out_")
-            stems.setdefault(stem, []).append((role, known))
     steps, charts = [line["step"] for line in history], []
-    for stem, group in stems.items():
+    for stem, group in grouped(history).items():
         chart = Chart(
             steps,
             [value for _, known in group for value in known],
@@ -244,6 +235,20 @@ def curves(
         )
         charts.append(chart)
     return charts
+
+
+def grouped(history: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[str, list]]]:
+    """The values of a history that share a chart: role ("training" or "held") and values, by name."""
+    stems: dict[str, list[tuple[str, list]]] = {}
+    for name in dict.fromkeys(
+        key for line in history for key in line if key not in ("step", "seconds")
+    ):
+        known = [line.get(name) for line in history]
+        if any(isinstance(value, (int, float)) and math.isfinite(value) for value in known):
+            role = "training" if name.startswith("training_") else "held"
+            stem = name.removeprefix("training_").removeprefix("held_out_")
+            stems.setdefault(stem, []).append((role, known))
+    return stems
 
 
 def _finite(value) -> str:

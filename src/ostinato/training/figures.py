@@ -1,4 +1,4 @@
-"""Private: figures of matplotlib: the learning curve of a language model, and figures as bytes."""
+"""Private: figures of matplotlib: as bytes, their fonts, and the curve of a language model."""
 
 import io
 import warnings
@@ -72,3 +72,31 @@ def figure_bytes(figure, form: str = "png") -> bytes:
             warnings.filterwarnings("ignore", "Glyph")
         figure.savefig(content, format=form, metadata={"Date": None} if form == "svg" else None)
     return content.getvalue()
+
+
+def fonts(text: str) -> tuple[list[str], set[str]]:
+    """The fonts on this machine that can write a text, and the characters that none of them has."""
+    from matplotlib.font_manager import fontManager, get_font
+
+    families: list[str] = []
+    missing = set(text)
+    # The fonts of matplotlib have no Hangul; other fonts are only searched when needed.
+    for font in sorted(fontManager.ttflist, key=lambda font: font.name != "DejaVu Sans"):
+        # The fonts named Last Resort have a box for every character.
+        if (
+            (font.style, font.weight) != ("normal", 400)
+            or font.name.startswith("Last Resort")
+            or font.name in families
+        ):
+            continue
+        has = {
+            character
+            for character in missing
+            if ord(character) in get_font(font.fname).get_charmap()
+        }
+        if has or not families:
+            families.append(font.name)
+            missing -= has
+        if not missing:
+            break
+    return families, missing
