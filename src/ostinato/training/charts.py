@@ -238,7 +238,7 @@ def curves(
 
 
 def grouped(history: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[str, list]]]:
-    """The values of a history that share a chart: role ("training" or "held") and values, by name."""
+    """The values that share a chart, by name: their roles ("training" or "held") and numbers."""
     stems: dict[str, list[tuple[str, list]]] = {}
     for name in dict.fromkeys(
         key for line in history for key in line if key not in ("step", "seconds")
