@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ostinato.data.batching import Buckets, padded
+from ostinato.data.batching import Buckets, padded, within_steps
 from ostinato.training.problem import Problem
 
 LENGTHS = np.random.default_rng(0).integers(0, 50, 1103)
@@ -48,6 +48,34 @@ def test_a_seed_keeps_its_batches():
 def test_little_of_a_batch_is_past_a_rows_end():
     taken = [LENGTHS[rows] for rows in epoch(Buckets(LENGTHS, batch=16, seed=3), 0)]
     assert sum(t.max() * len(t) for t in taken) < 1.1 * LENGTHS.sum()
+
+
+@pytest.mark.parametrize("batch, limit", [(16, 200), (64, 100), (1103, 5000), (4, 10)])
+def test_the_padded_size_of_a_batch_is_bounded(batch, limit):
+    lengths = LENGTHS.copy()
+    lengths[[3, 500]] = 200_000
+    buckets = Buckets(lengths, batch=batch, seed=3, padded_steps=limit)
+    for number in (0, 1, 5):
+        taken = epoch(buckets, number)
+        assert np.array_equal(np.sort(np.concatenate(taken)), np.arange(len(lengths)))
+        assert all(len(rows) * lengths[rows].max() <= limit or len(rows) == 1 for rows in taken)
+        assert max(map(len, taken)) <= batch
+    # long rows do not make the batches of short rows smaller
+    assert len(taken) < 2 * np.ceil(np.maximum(lengths, 1).sum() / limit) + len(lengths) / batch
+
+
+def test_a_limit_that_no_batch_reaches_changes_nothing():
+    one = Buckets(LENGTHS, batch=16, seed=3)
+    other = Buckets(LENGTHS, batch=16, seed=3, padded_steps=16 * int(LENGTHS.max()))
+    assert [r.tolist() for r in epoch(one, 1)] == [r.tolist() for r in epoch(other, 1)]
+
+
+def test_rows_in_order_are_split_by_their_padded_size():
+    rows = [np.zeros(length) for length in [5, 40, 3, 3, 200_000, 1, 1, *[2] * 9]]
+    split = [*within_steps(rows, len, batch=4, padded_steps=40)]
+    assert [len(row) for some in split for row in some] == [len(row) for row in rows]
+    assert all(len(some) * max(map(len, some)) <= 40 or len(some) == 1 for some in split)
+    assert max(map(len, split)) == 4
 
 
 def test_rows_of_unequal_lengths_stand_side_by_side():

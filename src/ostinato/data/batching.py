@@ -1,13 +1,17 @@
 """Private: batches of rows and texts: length buckets, padding, parallel text streams."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .disk import chunked
+
+# Maximum number of steps in a batch, with its padding, unless a single row is longer. The memory of
+# a training step follows this number.
+PADDED_STEPS = 1 << 17
 
 
 class Buckets:
@@ -17,11 +21,16 @@ class Buckets:
     `Recurrent` skips the padding of a batch. Sorting by length saves time in the parts of a model
     that do not skip it, such as embeddings and output layers.
 
+    A batch of `batch` rows could have more than `padded_steps` steps only if one of its rows is
+    longer than `padded_steps / batch`. Such rows have batches of their own, with as many rows of
+    similar length as fit, the same in each epoch.
+
     Args:
         lengths: The length of each row.
         batch: Batch size; the last batch of an epoch may be smaller.
         seed: Seed of the order.
         pool: Number of batches whose rows are sorted together.
+        padded_steps: Maximum number of steps in a batch, with its padding.
 
     Example:
         >>> buckets = Buckets([5, 1, 4, 2, 3], batch=2, seed=0)
@@ -31,7 +40,15 @@ class Buckets:
         [0, 1, 2, 3, 4]
     """
 
-    def __init__(self, lengths, *, batch: int, seed: int, pool: int = 64):
+    def __init__(
+        self,
+        lengths,
+        *,
+        batch: int,
+        seed: int,
+        pool: int = 64,
+        padded_steps: int = PADDED_STEPS,
+    ):
         # int32, because for a large file with short rows the lengths and the order take most memory
         self.lengths, self.batch, self.seed, self.pool = (
             np.asarray(lengths, np.int32),
@@ -39,7 +56,11 @@ class Buckets:
             seed,
             pool,
         )
-        self.steps_per_epoch = -(-len(self.lengths) // batch)
+        is_long = self.lengths > padded_steps // batch
+        self.short = np.flatnonzero(~is_long).astype(np.int32)
+        self.short_steps = -(-len(self.short) // batch)
+        self.long = _long_batches(self.lengths, np.flatnonzero(is_long), padded_steps)
+        self.steps_per_epoch = self.short_steps + len(self.long)
         # Only the order of one epoch is cached, because steps come in order.
         self._order = functools.lru_cache(maxsize=1)(self._batches)
 
@@ -50,19 +71,60 @@ class Buckets:
         """
         epoch, place = divmod(step, self.steps_per_epoch)
         sorted_rows, order = self._order(epoch)
-        start = int(order[place]) * self.batch
-        rows = sorted_rows[start : start + self.batch]
+        number = int(order[place])
+        if number < self.short_steps:
+            rows = sorted_rows[number * self.batch : (number + 1) * self.batch]
+        else:
+            rows = self.long[number - self.short_steps]
         return (rows if len(rows) >= processes else np.resize(rows, processes))[process::processes]
 
     def _batches(self, epoch: int) -> tuple[np.ndarray, np.ndarray]:
-        """The rows of all batches of an epoch, concatenated, and the order of the batches."""
+        """The short rows of an epoch, concatenated, and the order of all batches."""
         random = np.random.default_rng([self.seed, epoch])
-        rows, size = np.arange(len(self.lengths), dtype=np.int32), self.pool * self.batch
+        rows, size = self.short.copy(), self.pool * self.batch
         random.shuffle(rows)
         for start in range(0, len(rows), size):
             pool = rows[start : start + size]
             rows[start : start + size] = pool[np.argsort(self.lengths[pool], kind="stable")]
         return rows, random.permutation(self.steps_per_epoch)
+
+
+def _long_batches(lengths: np.ndarray, rows: np.ndarray, padded_steps: int) -> list[np.ndarray]:
+    """Batches of long rows, longest first, each with at most `padded_steps` steps or one row."""
+    rows = rows[np.argsort(-lengths[rows], kind="stable")].astype(np.int32)
+    found, start = [], 0
+    while start < len(rows):
+        size = max(1, padded_steps // int(lengths[rows[start]]))
+        found.append(rows[start : start + size])
+        start += size
+    return found
+
+
+def within_steps(
+    rows: Iterable, length: Callable, *, batch: int, padded_steps: int = PADDED_STEPS
+) -> Iterator[list]:
+    """Split rows into batches, in order, that `Buckets` could have made.
+
+    Args:
+        rows: The rows.
+        length: The length of a row.
+        batch: Maximum number of rows in a batch.
+        padded_steps: Maximum number of steps in a batch with its padding, unless one row is longer.
+
+    Example:
+        >>> [*within_steps([1, 9, 2, 2, 2], int, batch=2, padded_steps=8)]
+        [[1], [9], [2, 2], [2]]
+    """
+    begun: list = []
+    longest = 0
+    for row in rows:
+        longest = max(longest, length(row))
+        if begun and (len(begun) == batch or (len(begun) + 1) * longest > padded_steps):
+            yield begun
+            begun, longest = [], length(row)
+        begun.append(row)
+    if begun:
+        yield begun
 
 
 def mean_and_scale(rows: Iterable[np.ndarray]) -> dict[str, list[float]]:

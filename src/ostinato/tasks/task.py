@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from ..data.batching import Buckets
+from ..data.batching import Buckets, within_steps
 from ..data.disk import select
 from ..data.examples import Examples
 from ..data.files import locked, make_directory, specs_of, write_json, write_tensors
@@ -116,8 +116,7 @@ class RowProblem(Problem):
 
 def batches(task: "Task", encoded: Sequence):
     """Encoded rows as batches, in order."""
-    size = task.options.batch
-    return (task.collate(encoded[start : start + size]) for start in range(0, len(encoded), size))
+    return map(task.collate, within_steps(encoded, task.length, batch=task.options.batch))
 
 
 @dataclass(frozen=True)
