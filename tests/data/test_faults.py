@@ -2,15 +2,20 @@
 line and the fix. The files of ../shared/faults, and three neighbours of each.
 """
 
+import gzip
 import unicodedata
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from ostinato.data.media import open_picture, square, stored_frames
 from ostinato.data.readers import read_labelled
 from ostinato.data.tables import read_table
+from ostinato.data.values import label_numbers, label_of, label_text
 from ostinato.errors import InputError
-from ostinato.tasks.options import ClassifyOptions
+from ostinato.tasks.options import CaptionOptions, ClassifyOptions, TagOptions, TranslateOptions
 from ostinato.tasks.reading import read_examples
 from places import SHARED
 
@@ -364,10 +369,171 @@ def test_files_joined_with_their_byte_order_marks_have_the_same_labels(write, jo
     ],
 )
 def test_a_label_has_one_form_in_a_file_in_memory_and_in_an_array(write, tmp_path, spelled, label):
-    from ostinato.data.values import label_of
-
     content = "text,label\n" + "".join(f"good {k},{one}\n" for k, one in enumerate(spelled))
     np.savez(tmp_path / "a.npz", x=np.zeros((len(spelled), 3)), y=np.array(spelled))
     assert {*classified(write("a.csv", content))[1]} == {label}
     assert {*read_labelled(tmp_path / "a.npz").labels} == {label}
     assert {label_of(one, "the label") for one in spelled} == {label}
+
+
+# ---------------------------------------------------------------- tag
+
+
+def tagged(path, **options):
+    """The result of reading as `train tag` does: sentences of words and tags, and the summary."""
+    found = read_examples("tag", path, TagOptions(**options))
+    return [*map(list, found["words"])], [*map(list, found["tags"])], found.summary
+
+
+@needs_faults
+def test_conll_separated_by_spaces():
+    path = FAULTS / "tag" / "conll2003_space.txt"
+    with pytest.raises(InputError, match="has 4 columns .*--column 3 for 'I-ORG'"):
+        tagged(path)
+    words, tags, summary = tagged(path, column="3")
+    assert words[0][:2] == ["Acme", "buys"] and tags[0][:2] == ["I-ORG", "O"]
+    assert not any("-DOCSTART-" in word for row in words for word in row)
+    assert summary.notes == [
+        "lines with -DOCSTART- are left out",
+        "columns are separated by spaces",
+    ]
+
+
+@pytest.mark.parametrize(
+    "name, content, options",
+    [
+        ("a.txt", "개는 N\n짖다 V\n\n개는 N\n짖다 V\n", {}),
+        ("a.txt", "-DOCSTART- O\n\n개는  N\n짖다  V\n\n-DOCSTART- O\n\n개는 N\n짖다 V\n", {}),
+        ("A.TSV", "word\ttag\n개는\tN\n짖다\tV\n\n개는\tN\n짖다\tV\n", {}),
+        ("a.tsv", "토큰\t품사\n개는\tN\n짖다\tV\n\n개는\tN\n짖다\tV\n", {}),
+        ("a.tsv", "token\tpos\tner\n개는\tX\tN\n짖다\tX\tV\n\n개는\tY\tN\n짖다\tY\tV\n", {"column": "ner"}),
+        ("a.txt.GZ", "개는\tN\r\n짖다\tV\r\n\r\n개는\tN\r\n짖다\tV\r\n", {}),
+        ("A.CONLLU", "".join(
+            f"{k % 2 + 1}\t{word}\t_\t{tag}\t_\t_\t_\t_\t_\t_\n" + "\n" * (k == 1)
+            for k, (word, tag) in enumerate([("개는", "N"), ("짖다", "V")] * 2)), {}),
+    ],
+)  # fmt: skip
+def test_words_and_tags_are_read_in_each_form(tmp_path, name, content, options):
+    packed = gzip.compress(content.encode()) if name.endswith("GZ") else content.encode()
+    (tmp_path / name).write_bytes(packed)
+    words, tags, summary = tagged(tmp_path / name, **options)
+    assert words == [["개는", "짖다"]] * 2 and tags == [["N", "V"]] * 2
+    assert summary.rows == 2 and summary.columns[1].detail == "2 tags: N 2, V 2"
+
+
+@pytest.mark.parametrize(
+    "content, options, message",
+    [
+        ("개는\n짖다\n", {"column": "3"}, "has one column, the words; write the tag"),
+        ("a N x\nb V y\n", {"column": "9"}, "has 3 columns; give a number of 1 to 2"),
+        ("a N\nb V\n" * 9 + "c\n", {}, "line 19 has 1 columns, and line 1 has 2.*by spaces"),
+        ("a\tN\nb V\n", {}, "line 2 has 1 columns, and line 1 has 2; separate columns by tabs"),
+    ],
+)
+def test_what_is_wrong_in_a_file_of_tags_is_named(write, content, options, message):
+    with pytest.raises(InputError, match=message):
+        tagged(write("a.txt", content), **options)
+
+
+def test_sentences_to_tag_are_not_columns(write):
+    known = SimpleNamespace(columns={"word": "0", "separator": "spaces", "width": "4"})
+    for content, wanted in (
+        ("the dog barks\n", [["the", "dog", "barks"]]),
+        ("a NN I-NP O\n\nb NN I-NP O\n", [["a"], ["b"]]),
+    ):
+        found = read_examples(
+            "tag", write("a.txt", content), TagOptions(column="3"), labelled=False, metadata=known
+        )
+        assert [*map(list, found["words"])] == wanted
+
+
+@pytest.mark.parametrize(
+    "labels", [["true", "false"], ["True", "False"], ["1.0", "0.0"], ["1", "0"]]
+)
+@pytest.mark.parametrize("known", [["0", "1"], ["false", "true"], ["0.0", "1.0"]])
+def test_1_and_true_are_the_same_label_in_two_files(labels, known):
+    given = [label_text(label) for label in labels]
+    numbers = label_numbers(known, given, "the data")
+    assert [numbers[label] for label in given] == [1, 0]
+
+
+@pytest.mark.parametrize("labels", [["yes", "no"], ["2"], ["+"] * 9])
+def test_a_file_without_any_label_of_the_training_data_is_refused(labels):
+    with pytest.raises(InputError, match="a.csv: no label of this data occurred in training; it"):
+        label_numbers(["0", "1"], labels, "a.csv")
+    assert label_numbers(["0", "1"], [*labels, "1"], "a.csv")["1"] == 1
+    assert label_numbers(["0", "1"], None, "a.csv").keys() >= {"0", "1"}
+
+
+# ---------------------------------------------------------------- pictures, clips, and use
+
+
+def picture(path, mode, colour):
+    Image.new(mode, (8, 8), colour).save(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "mode, colour, grey",
+    [
+        ("RGBA", (0, 0, 0, 0), 255),
+        ("RGBA", (255, 0, 0, 0), 255),
+        ("RGBA", (0, 0, 0, 255), 0),
+        ("RGBA", (0, 0, 0, 51), 204),
+        ("LA", (0, 0), 255),
+        ("RGB", (0, 0, 0), 0),
+        ("L", 7, 7),
+    ],
+)
+def test_transparent_pixels_are_white_for_frames_and_for_captions(tmp_path, mode, colour, grey):
+    picture(tmp_path / "1.png", mode, colour)
+    assert {*stored_frames(tmp_path)[0].tolist()} == {grey}
+    assert {*open_picture(tmp_path / "1.png", lambda opened: square(opened, 8)).flat} == {grey}
+
+
+@pytest.mark.parametrize("name", ["2.heic", "2.HEIF", "2.jxl", "2.svg"])
+def test_a_picture_of_a_clip_that_is_not_read_is_refused_by_name(tmp_path, name):
+    picture(tmp_path / "1.png", "L", 7)
+    (tmp_path / name).write_bytes(b"...")
+    with pytest.raises(InputError, match=rf"{name}' is a picture of a type that is not read"):
+        stored_frames(tmp_path)
+
+
+def test_other_files_of_a_folder_are_not_frames(tmp_path):
+    for name in ("1.png", "2.JFIF", "10.jpeg"):
+        Image.new("L", (8, 8), 7).save(tmp_path / name, format="png" if name == "1.png" else "jpeg")
+    for name in ("labels.txt", "Thumbs.db", ".DS_Store"):
+        (tmp_path / name).write_bytes(b"...")
+    assert len(stored_frames(tmp_path)) == 3
+
+
+def test_an_avif_picture_is_read_or_refused_by_name(tmp_path):
+    (tmp_path / "1.avif").write_bytes(b"not a picture")
+    with pytest.raises(InputError, match=r"1\.avif' .* is damaged or not a picture"):
+        stored_frames(tmp_path)
+
+
+@pytest.mark.parametrize("on_disk", ["NFC", "NFD"])
+@pytest.mark.parametrize("in_table", ["NFC", "NFD"])
+def test_a_picture_is_found_whatever_way_its_name_is_spelled(tmp_path, on_disk, in_table):
+    picture(tmp_path / unicodedata.normalize(on_disk, "고양이 é.png"), "L", 7)
+    table = tmp_path / "a.csv"
+    table.write_text(unicodedata.normalize(in_table, "file,caption\n고양이 é.png,고양이\n"))
+    found = read_examples("caption", table, CaptionOptions())
+    assert found["name"] == ["고양이 é.png"] and found["target"] == ["고양이"]
+
+
+def test_a_missing_picture_is_refused_with_its_line(write):
+    with pytest.raises(InputError, match=r"line 2: the picture '.*b\.png' does not exist"):
+        read_examples("caption", write("a.csv", "file,caption\nb.png,x\n"), CaptionOptions())
+
+
+@pytest.mark.parametrize("content", ["1 2\n\n3\n", "1 2\r\n\r\n3\r\n", " 1 2\n \n3"])
+def test_an_empty_line_to_translate_is_a_row(write, content):
+    found = read_examples("translate", write("a.txt", content), TranslateOptions(), labelled=False)
+    assert [text.strip() for text in found["x"]] == ["1 2", "", "3"]
+
+
+def test_an_empty_sentence_of_training_is_refused_with_its_line(write):
+    with pytest.raises(InputError, match="line 2: the source sentence in the column '0' is empty"):
+        read_examples("translate", write("a.tsv", "1\tone\n\ttwo\n"), TranslateOptions())

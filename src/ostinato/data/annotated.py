@@ -4,6 +4,7 @@ captions.
 
 import os
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +13,10 @@ import numpy as np
 
 from ..errors import InputError
 from .disk import LazySequence, StoredArray, chunked, select, stored_words
+from .files import is_packed
 from .media import (
     PICTURE_SUFFIXES,
+    find_picture,
     floats,
     open_picture,
     pictures_in,
@@ -30,11 +33,21 @@ from .npz import (
     texts_of,
 )
 from .separated import read_lines
+from .summary import ColumnUse, DataSummary, labels_found
 from .tables import listed, read_table
-from .values import PIXELS_DTYPE
+from .text import compose
+from .values import PIXELS_DTYPE, scaling
 
 # The columns of CoNLL-U that hold a tag. Source: universaldependencies.org/format.html
 CONLLU_TAGS = {"upos": 3, "xpos": 4}
+# The names of the columns in the first line of a file of words and tags.
+WORD_NAMES = frozenset(["word", "words", "token", "tokens", "form", "text", "단어", "토큰", "어절"])
+TAG_NAMES = frozenset(
+    ["tag", "tags", "label", "labels", "pos", "upos", "xpos", "ner", "ne", "entity", "chunk"]
+    + ["태그", "품사", "개체명", "라벨"]
+)
+# The first word of a document in the files of CoNLL 2003.
+DOCUMENT_START = "-DOCSTART-"
 FILE_COLUMNS = ("file", "picture", "image", "path", "filename", "file_name")
 SENTENCE_COLUMNS = ("sentences", "sentence", "texts", "text", "captions", "caption")
 CAPTION_COLUMNS = ("caption", "captions", "text", "description", "title", "en")
@@ -51,11 +64,13 @@ class Tagged:
         words: The words of each sentence.
         tags: The tag of each word; None if the file has no tags.
         columns: The columns that were used.
+        summary: What was understood of the file.
     """
 
     words: Sequence[list[str]]
     tags: Sequence[list[str]] | None
     columns: dict[str, str | list[str]]
+    summary: DataSummary
 
 
 def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
@@ -63,25 +78,33 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
 
     A file named .conllu is read as CoNLL-U without its comments, word ranges (3-4) and empty nodes
     (3.1). In any other file a line has the word, a tab and the tag, or only the word of an
-    untagged text. Both can be compressed with gzip.
+    untagged text. Columns are separated by spaces if the file has no tabs and all lines have the
+    same number of words. A first line with the names of the columns is a header, and lines with
+    `-DOCSTART-` are left out. The file can be compressed with gzip.
 
     Args:
         path: The file.
-        column: The column of the tags: "upos" (default in CoNLL-U) or "xpos", or a column number,
-            counted from 0.
+        column: The column of the tags: "upos" (default in CoNLL-U) or "xpos", a name in the
+            header, or a column number, counted from 0.
 
     Raises:
         InputError: The file cannot be read; a line has too few columns; a word or a tag is empty;
             the column does not exist.
     """
-    conllu = str(path).removesuffix(".gz").endswith(".conllu")
+    conllu, notes = is_conllu(path), []
+    separator = "\t" if conllu or columns_of_spaces(path) is None else None
 
     def rows() -> Iterator[tuple[int, list[str]]]:
         """The line number and the fields of each line that is a word or empty."""
-        for number, line in enumerate(read_lines(path), 1):
-            fields = line.strip(" ").split("\t")
-            if not (conllu and (fields[0].startswith("#") or "-" in fields[0] or "." in fields[0])):
-                yield number, fields
+        for number, line in enumerate(read_lines(path, notes=notes), 1):
+            fields = line.strip(" ").split("\t") if separator else line.split() or [""]
+            if conllu and (fields[0].startswith("#") or "-" in fields[0] or "." in fields[0]):
+                continue
+            if not conllu and fields[0] == DOCUMENT_START:
+                if (note := f"lines with {DOCUMENT_START} are left out") not in notes:
+                    notes.append(note)
+                continue
+            yield number, fields
 
     first, fields = next((row for row in rows() if row[1] != [""]), (0, None))
     if fields is None:
@@ -89,12 +112,10 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
             f"{str(path)!r} has only comments and no words; give a file with a word in each line"
         )
     width = 10 if conllu else len(fields)
-    place = _tag_place(path, column, width, conllu)
-    if width == 1 and all(len(fields[0].split()) == 2 for _, fields in rows() if fields != [""]):
-        raise InputError(
-            f"{str(path)!r} has two words in each line and no tab; separate a word and its tag by "
-            "a tab, or write one word per line without tags"
-        )
+    names = fields if not conllu and _names_tags(fields) else None
+    place = _tag_place(path, column, fields, names, conllu)
+    if not separator:
+        notes.append("columns are separated by spaces")
     # the first word without a tag, and whether any word has one
     unfilled, filled = None, False
 
@@ -102,6 +123,8 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
         nonlocal unfilled, filled
         begun = []
         for number, fields in rows():
+            if names is not None and number == first:
+                continue
             if fields == [""]:
                 yield begun
                 begun = []
@@ -110,7 +133,8 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
                 wanted = "CoNLL-U has 10" if conllu else f"line {first} has {width}"
                 raise InputError(
                     f"{str(path)!r} line {number} has {len(fields)} columns, and {wanted}; "
-                    "separate columns by tabs, and sentences by empty lines"
+                    f"separate columns by {'tabs' if separator else 'spaces'}, and sentences by "
+                    "empty lines"
                 )
             word, tag = (
                 fields[1 if conllu else 0].strip(),
@@ -134,34 +158,93 @@ def read_tagged(path: Path, *, column: str | int | None = None) -> Tagged:
         if place is not None:
             tags.extend([tag for _, tag in sentence] for sentence in some)
     tagged = place is not None and filled
-    if tagged and place == CONLLU_TAGS["upos"] and unfilled:
+    if tagged and conllu and place == CONLLU_TAGS["upos"] and unfilled:
         raise InputError(
             f"{str(path)!r} line {unfilled} has '_' as its tag, and other lines have tags; write "
             "the tag, or remove the sentence"
         )
-    taken = {"word": "form" if conllu else "0"}
+    taken: dict[str, str | list[str]] = {"word": "form" if conllu else "0"}
+    if not separator:
+        taken["separator"], taken["width"] = "spaces", str(width)
+    uses = [ColumnUse("words", [names[0] if names else str(taken["word"])])]
     if tagged:
-        taken["tag"] = next(
-            (name for name, known in CONLLU_TAGS.items() if conllu and known == place), str(place)
-        )
-    return Tagged(words, tags if tagged else None, taken)
+        known = {number: name for name, number in CONLLU_TAGS.items()} if conllu else {}
+        taken["tag"] = known.get(place, str(place))
+        counts = labels_found((tag for row in tags for tag in row), "tag")
+        uses.append(ColumnUse("tags", [names[place] if names else taken["tag"]], counts))
+    summary = DataSummary(
+        len(words), "sentences", "none" if names is None else "yes", uses, notes=notes
+    )
+    return Tagged(words, tags if tagged else None, taken, summary)
 
 
-def _tag_place(path: Path, column: str | int | None, width: int, conllu: bool) -> int | None:
-    """The number of the tag column; None if there is only one column."""
-    known = CONLLU_TAGS if conllu else {}
+def is_conllu(path: Path) -> bool:
+    """Whether a file is in CoNLL-U, by its name."""
+    path = Path(path)
+    return (path.with_suffix("") if is_packed(path) else path).suffix.lower() == ".conllu"
+
+
+def columns_of_spaces(path: Path) -> int | None:
+    """The number of columns of a file of words and tags that are separated by spaces; None for a
+    file with tabs or with one column.
+
+    Columns are separated by spaces if no line has a tab, and all lines, or nine of ten, have the
+    same number of words, two or more.
+    """
+    widths: Counter[int] = Counter()
+    for line in read_lines(path):
+        if "\t" in line:
+            return None
+        if line.strip() and not line.startswith(DOCUMENT_START):
+            widths[len(line.split())] += 1
+    width, count = widths.most_common(1)[0] if widths else (1, 0)
+    return width if width > 1 and 10 * count >= 9 * widths.total() else None
+
+
+def _names_tags(fields: list[str]) -> bool:
+    """Whether the first line names the columns: words, and tags."""
+    names = [field.strip().casefold() for field in fields]
+    return len(names) > 1 and names[0] in WORD_NAMES and not TAG_NAMES.isdisjoint(names[1:])
+
+
+def _tag_place(
+    path: Path,
+    column: str | int | None,
+    fields: list[str],
+    names: list[str] | None,
+    conllu: bool,
+) -> int | None:
+    """The number of the tag column; None if there is only one column.
+
+    Args:
+        path: The file, for messages.
+        column: As in `read_tagged`.
+        fields: The fields of the first line.
+        names: The names of the columns; None without a header.
+        conllu: The file is in CoNLL-U.
+    """
+    known = dict(CONLLU_TAGS) if conllu else {}
+    for number, name in enumerate(names or ()):
+        known.setdefault(name.strip().lower(), number)
+    width = 10 if conllu else len(fields)
     if column is None:
         if width > 2 and not conllu:
             raise InputError(
-                f"{str(path)!r} has {width} columns; name the column of the tags: column=1 to "
-                f"column={width - 1}"
+                f"{str(path)!r} has {width} columns ({listed(fields)}); name the column of the "
+                f"tags: --column 1 to --column {width - 1} (the words are column 0), for example "
+                f"--column {width - 1} for {fields[-1]!r}"
             )
         return known["upos"] if conllu else 1 if width == 2 else None
+    if width == 1:
+        raise InputError(
+            f"column={column!r}: {str(path)!r} has one column, the words; write the tag after each "
+            "word, separated by a tab or a space"
+        )
     place = known.get(
         str(column).lower(), int(column) if re.fullmatch("[0-9]{1,4}", str(column)) else -1
     )
     if not 0 < place < width or (conllu and place == 1):
-        named = "".join(f"{name!r} or " for name in known)
+        named = "".join(f"{name!r} or " for name in known if known[name])
         raise InputError(
             f"column={column!r}: {str(path)!r} has {width} columns; give {named}a number of 1 to "
             f"{width - 1}"
@@ -185,6 +268,7 @@ class Clips:
         names: The names of the clips; None if the file has none.
         columns: The arrays that were used.
         dtype: The dtype of the frames, as in `ostinato.data.values`.
+        summary: What was understood of the data; None for a video or a folder.
     """
 
     clips: Sequence[np.ndarray]
@@ -194,6 +278,7 @@ class Clips:
     names: Sequence[str] | None
     columns: dict[str, str | list[str]]
     dtype: str | None = None
+    summary: DataSummary | None = None
 
 
 def read_clips(path: Path, *, label: str | None = None, part: str | None = None) -> Clips:
@@ -225,7 +310,7 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
             None,
             None,
             None,
-            [path.name],
+            [compose(path.name)],
             {},
             PIXELS_DTYPE,
         )
@@ -300,7 +385,20 @@ def read_clips(path: Path, *, label: str | None = None, part: str | None = None)
         | ({"label": label} if label else {})
         | ({"sentences": spoken} if spoken else {})
     )
-    return Clips(clips, labels, classes, sentences, names, columns, arrays[x].dtype.name)
+    dtype = arrays[x].dtype.name
+    uses = [ColumnUse("frames", [x], scaling(dtype))]
+    if label:
+        counts: Counter[int] = Counter()
+        for row in labels or ():
+            counts.update(row.tolist())
+        found = labels_found({(classes or [])[k]: n for k, n in counts.items()})
+        uses.append(ColumnUse("labels", [label], found))
+    if spoken:
+        uses.append(ColumnUse("sentences", [spoken]))
+    used = {x, label, spoken, part, "lengths", "names"}
+    unused = {name: "not used" for name in arrays if name not in used}
+    summary = DataSummary(len(clips), "clips", columns=uses, left_out=unused)
+    return Clips(clips, labels, classes, sentences, names, columns, dtype, summary)
 
 
 def _is_text(array: np.ndarray, count: int) -> bool:
@@ -361,6 +459,7 @@ class Pictures:
         names: A name for each picture: its file, or its name in the data.
         left_out: Number of pictures left out because of an empty caption.
         columns: The columns or arrays that were used.
+        summary: What was understood of the data.
     """
 
     pictures: StoredArray
@@ -368,6 +467,7 @@ class Pictures:
     names: Sequence[str]
     left_out: int
     columns: dict[str, str | list[str]]
+    summary: DataSummary
 
 
 def read_pictures(
@@ -404,7 +504,8 @@ def read_pictures(
         pictures = _squares(
             (open_picture(file, lambda opened: square(opened, size)) for file in files), size
         )
-        return Pictures(pictures, None, [file.name for file in files], 0, {})
+        summary = DataSummary(len(files), "pictures")
+        return Pictures(pictures, None, [compose(file.name) for file in files], 0, {}, summary)
     table = read_table(path)
     for name in (caption, picture):
         if name is not None:
@@ -436,7 +537,7 @@ def read_pictures(
     kept, captions = _filled(table.texts(caption) if caption else None, len(names), path, caption)
     place = Path(folder) if folder is not None else path.parent
     missing = next(
-        (row for row, name in zip(kept, select(names, kept)) if not (place / name).is_file()), None
+        (row for row, name in zip(kept, select(names, kept)) if not find_picture(place, name)), None
     )
     if missing is not None:
         raise InputError(
@@ -445,13 +546,22 @@ def read_pictures(
         )
     pictures = _squares(
         (
-            open_picture(place / name, lambda opened: square(opened, size), f"{table.where(row)}: ")
+            open_picture(
+                find_picture(place, name) or place / name,
+                lambda opened: square(opened, size),
+                f"{table.where(row)}: ",
+            )
             for row, name in zip(kept.tolist(), select(names, kept))
         ),
         size,
     )
     columns = {"picture": picture} | ({"caption": caption} if caption else {})
-    return Pictures(pictures, captions, select(names, kept), len(names) - len(kept), columns)
+    uses = [ColumnUse(role, [name]) for role, name in columns.items()]
+    summary = table.summary(*uses, rows=len(kept), unit="pictures")
+    left_out = len(names) - len(kept)
+    if left_out:
+        summary = summary.with_note(f"{left_out:,} rows without a caption are left out")
+    return Pictures(pictures, captions, select(names, kept), left_out, columns, summary)
 
 
 def _squares(pictures: Iterable[np.ndarray], size: int) -> StoredArray:
@@ -517,4 +627,10 @@ def _picture_arrays(path: Path, caption: str | None, picture: str | None, size: 
     names = texts_of(arrays[naming]) if naming else LazySequence(len(pixels), str)
     pictures = _squares((square(one, size) for one in select(pixels, kept)), size)
     columns = {"picture": x} | ({"caption": caption} if caption else {})
-    return Pictures(pictures, captions, select(names, kept), len(pixels) - len(kept), columns)
+    uses = [ColumnUse(role, [name]) for role, name in columns.items()]
+    unused = {name: "not used" for name in arrays if name not in (x, caption, naming)}
+    summary = DataSummary(len(kept), "pictures", columns=uses, left_out=unused)
+    left_out = len(pixels) - len(kept)
+    if left_out:
+        summary = summary.with_note(f"{left_out:,} pictures without a caption are left out")
+    return Pictures(pictures, captions, select(names, kept), left_out, columns, summary)

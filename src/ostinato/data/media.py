@@ -2,6 +2,7 @@
 
 import io
 import re
+import unicodedata
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,20 @@ from .disk import StoredArray
 from .files import read_blocks, read_bytes
 from .values import to_floats
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff")
+PICTURE_SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".jfif",
+    ".gif",
+    ".bmp",
+    ".webp",
+    ".avif",
+    ".tif",
+    ".tiff",
+)
+# Pictures that are refused by name: leaving one out of a clip would shift its labels.
+OTHER_PICTURES = (".heic", ".heif", ".jxl", ".jp2", ".svg", ".psd", ".dng", ".cr2", ".nef", ".tga")
 VIDEO_SUFFIXES = (
     ".mp4",
     ".m4v",
@@ -117,19 +131,40 @@ def floats(frames: StoredArray) -> np.ndarray:
 
 
 def _grey(picture, size: tuple[int, int]) -> np.ndarray:
-    """Convert a Pillow image to (H*W,) uint8 in grey, rotated as its EXIF data says."""
+    """Convert a Pillow image to (H*W,) uint8 in grey, on white, rotated as its EXIF data says."""
     from PIL import ImageOps
 
-    return np.asarray(ImageOps.exif_transpose(picture).convert("L").resize(size[::-1])).reshape(-1)
+    picture = _on_white(ImageOps.exif_transpose(picture))
+    return np.asarray(picture.convert("L").resize(size[::-1])).reshape(-1)
+
+
+def _on_white(picture):
+    """A Pillow image with white in place of its transparent pixels."""
+    from PIL import Image
+
+    if (
+        picture.mode not in ("RGBA", "LA", "PA", "RGBa", "La")
+        and "transparency" not in picture.info
+    ):
+        return picture
+    picture = picture.convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
 
 
 def pictures_in(folder: Path) -> list[Path]:
-    """The picture files in a folder in natural order: 2.png before 10.png."""
-    found = [
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in PICTURE_SUFFIXES and not path.name.startswith(".")
-    ]
+    """The picture files in a folder in natural order: 2.png before 10.png.
+
+    Raises:
+        InputError: The folder has no pictures, or has a picture of a type that is not read.
+    """
+    files = [path for path in folder.iterdir() if not path.name.startswith(".")]
+    other = min((path for path in files if path.suffix.lower() in OTHER_PICTURES), default=None)
+    if other is not None:
+        raise InputError(
+            f"{str(other)!r} is a picture of a type that is not read ({other.suffix}); convert the "
+            f"pictures in {str(folder)!r} to PNG, or move this file elsewhere"
+        )
+    found = [path for path in files if path.suffix.lower() in PICTURE_SUFFIXES]
     if not found:
         raise InputError(
             f"{str(folder)!r} has no pictures; give a folder with files that end in "
@@ -142,6 +177,12 @@ def pictures_in(folder: Path) -> list[Path]:
             int(part) if k % 2 else part for k, part in enumerate(re.split(r"(\d+)", path.name))
         ],
     )
+
+
+def find_picture(folder: Path, name: str) -> Path | None:
+    """The file of a picture, whichever Unicode form its name has on disk; None if it is missing."""
+    forms = (name, *(unicodedata.normalize(form, name) for form in ("NFC", "NFD")))
+    return next((folder / form for form in forms if (folder / form).is_file()), None)
 
 
 def open_picture(path: Path, use: Callable, where: str = ""):
@@ -171,8 +212,5 @@ def square(picture, size: int) -> np.ndarray:
         if picture.shape == (size, size, 3):
             return picture
         picture = Image.fromarray(picture)
-    picture = ImageOps.exif_transpose(picture).convert("RGBA")
-    picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert(
-        "RGB"
-    )
+    picture = _on_white(ImageOps.exif_transpose(picture)).convert("RGB")
     return np.asarray(ImageOps.pad(picture, (size, size), color="white"))

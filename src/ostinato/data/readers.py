@@ -7,7 +7,7 @@ used.
 import re
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from .columns import ID_COLUMNS, Profile, no_label, profile, quoted, row_number_
 from .disk import LazySequence
 from .examples import Labelled
 from .separated import LABEL_COLUMNS, LANGUAGE_COLUMNS, TEXT_COLUMNS, names_known
-from .summary import ColumnUse, labels_found
+from .summary import ColumnUse, DataSummary, labels_found
 from .tables import Table, listed, read_table
 from .values import TEXT_DTYPE, label_texts
 
@@ -33,6 +33,7 @@ class SentencePairs:
     sources: Sequence[str]
     targets: Sequence[str] | None
     columns: dict[str, str | list[str]]
+    summary: DataSummary
 
 
 def read_labelled(
@@ -345,7 +346,12 @@ def _long_form(
 
 
 def read_pairs(
-    path: Path, *, source: str | None = None, target: str | None = None, answered: bool = True
+    path: Path,
+    *,
+    source: str | None = None,
+    target: str | None = None,
+    header: bool | None = None,
+    answered: bool = True,
 ) -> SentencePairs:
     """Read sentence pairs: by default from the first two columns.
 
@@ -355,6 +361,7 @@ def read_pairs(
     Args:
         path: The file.
         source, target: The columns.
+        header: Whether the first line names the columns; None to find out.
         answered: Targets are required. Otherwise the target column may be missing, and the only
             column of a table is the source.
 
@@ -368,7 +375,7 @@ def read_pairs(
             return names_known(named, texts=True)(first, rest)
         return all(map(_names_language, first[:2]))
 
-    table = read_table(path, is_header=is_header)
+    table = read_table(path, is_header=is_header, header=header if answered else None)
     if not answered:
         target = target if target in table.names else None
         source = source if len(table.names) > 1 else None
@@ -389,8 +396,11 @@ def read_pairs(
     targets = (
         table.nonempty_texts(target, "target sentence") if target is not None and answered else None
     )
+    # an empty line is answered, as on standard input
+    sources = table.nonempty_texts(source, "source sentence") if answered else table.texts(source)
     taken = {"source": source} | ({"target": target} if target is not None else {})
-    return SentencePairs(table.nonempty_texts(source, "source sentence"), targets, taken)
+    summary = table.summary(*(ColumnUse(role, [name]) for role, name in taken.items()))
+    return SentencePairs(sources, targets, taken, replace(summary, unit="pairs"))
 
 
 def _names_language(name: str) -> bool:

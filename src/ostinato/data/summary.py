@@ -4,7 +4,7 @@ The summary is printed before training, saved in config.json, and shown by `osti
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -113,8 +113,12 @@ def listed_columns(names: list[str]) -> str:
     return f"{names[0]!r}, {names[1]!r}, ..., {names[-1]!r} ({len(names):,} columns)"
 
 
-def labels_found(labels: Iterable[str]) -> str:
+def labels_found(labels: Iterable[str] | Mapping[str, int], name: str = "label") -> str:
     """The labels with their counts, the most frequent first.
+
+    Args:
+        labels: The label of each row, or the count of each label.
+        name: The word for a label.
 
     Example:
         >>> labels_found(["ham"] * 3 + ["spam"])
@@ -123,4 +127,4 @@ def labels_found(labels: Iterable[str]) -> str:
     counts = Counter(labels)
     named = ", ".join(f"{label} {count:,}" for label, count in counts.most_common(SHOWN_LABELS))
     more = f" and {len(counts) - SHOWN_LABELS:,} more" if len(counts) > SHOWN_LABELS else ""
-    return f"{len(counts):,} label{'s' * (len(counts) != 1)}: {named}{more}"
+    return f"{len(counts):,} {name}{'s' * (len(counts) != 1)}: {named}{more}"

@@ -173,6 +173,53 @@ def label_texts(labels: Sequence[str]) -> LazySequence:
     return LazySequence(len(labels), lambda k: label_text(labels[k]))
 
 
+def label_numbers(
+    known: Sequence[str], labels: Iterable[str] | None, source: str
+) -> dict[str, int]:
+    """The number of each label of a model, for labels of other data; a label that is missing did
+    not occur in training. Data with `true` and `false` fits a model with `1` and `0`, and the
+    reverse.
+
+    Args:
+        known: The labels of the model in the order of their numbers.
+        labels: The labels of the data; None without labels.
+        source: The name of the data, for the error.
+
+    Raises:
+        InputError: None of the labels occurred in training.
+
+    Example:
+        >>> label_numbers(["0", "1"], ["true", "2"], "the data")["true"]
+        1
+    """
+    numbers = {label: k for k, label in enumerate(known)}
+    # a model of an earlier version has the labels as they were written in its data
+    numbers |= {
+        label_text(label): k for label, k in numbers.items() if label_text(label) not in numbers
+    }
+    for one, other in (("true", "1"), ("false", "0"), ("1", "true"), ("0", "false")):
+        if other in numbers:
+            numbers.setdefault(one, numbers[other])
+    unseen: dict[str, None] = {}
+    for label in labels or ():
+        if label in numbers:
+            return numbers
+        if len(unseen) < 5:
+            unseen[label] = None
+    if unseen:
+        raise InputError(
+            f"{source}: no label of this data occurred in training; it has {_few(unseen)}, and the "
+            f"model has {_few(known)}: give data with the same labels, or train with --label to "
+            "name their column"
+        )
+    return numbers
+
+
+def _few(labels: Iterable[str]) -> str:
+    names = list(labels)
+    return ", ".join(map(repr, names[:5])) + (", ..." if len(names) > 5 else "")
+
+
 def label_of(given, what: str) -> str:
     """A label in memory as stripped text, as it would stand in a file.
 

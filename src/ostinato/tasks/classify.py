@@ -23,6 +23,7 @@ from ..data.values import (
     as_trained,
     dtype_of,
     label_kind,
+    label_numbers,
     label_of,
     labels_as_given,
     sequence_of,
@@ -430,7 +431,7 @@ class Classifier(Task):
 
     def _label_numbers(self, examples: Examples) -> np.ndarray:
         """The number of each row's label, (N,); -1 for a label that did not occur in training."""
-        numbers = {label: k for k, label in enumerate(self.metadata.labels)}
+        numbers = label_numbers(self.metadata.labels, examples["label"], examples.source)
         return np.array([numbers.get(label, -1) for label in examples["label"]], np.int64)
 
     @torch.no_grad()
@@ -528,7 +529,7 @@ class Classifier(Task):
                 yield np.array(one.ids, np.int32), [text[start:end] for start, end in one.offsets]
 
     def encode(self, examples):
-        numbers = {label: k for k, label in enumerate(self.metadata.labels)}
+        numbers = label_numbers(self.metadata.labels, examples["label"], examples.source)
         # -1: a label that did not occur in training, which cannot be predicted
         labels = (
             repeat(-1)

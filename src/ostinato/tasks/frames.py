@@ -12,7 +12,7 @@ from torch import nn
 from ..data.batching import mean_and_scale, padded, within
 from ..data.disk import LazySequence, select
 from ..data.examples import Examples, pair_of
-from ..data.values import PIXELS_DTYPE, as_trained, dtype_of, label_of, sequence_of
+from ..data.values import PIXELS_DTYPE, as_trained, dtype_of, label_numbers, label_of, sequence_of
 from ..errors import InputError
 from .layer import layer_of
 from .metadata import ClipMetadata, FrameMetadata
@@ -131,7 +131,8 @@ class FrameTagger(Task):
         return FrameModel(self.metadata.units, len(self.metadata.labels), self.options)
 
     def encode(self, examples):
-        numbers = {label: k for k, label in enumerate(self.metadata.labels)}
+        given = itertools.chain.from_iterable(examples["labels"] or ())
+        numbers = label_numbers(self.metadata.labels, given, examples.source)
         clips = normalised(examples, "clips", self.metadata)
 
         def row_of(k: int):

@@ -258,6 +258,13 @@ class Generator(Task):
         )
 
     def answers(self, examples):
+        for number, prompt in enumerate(examples["prompt"], 1):
+            try:
+                self._numbers(prompt)
+            except InputError as error:
+                several = len(examples["prompt"]) > 1
+                where = f"{examples.source} line {number}: " if several else ""
+                raise InputError(f"{where}{error}") from error
         return [{"text": self.generate(prompt, length=200)} for prompt in examples["prompt"]]
 
     def shown(self, answer):

@@ -495,6 +495,7 @@ class TranslateOptions(SentenceOptions):
     target: str | None = option(
         None, "Column with the target sentence.", panel=COLUMNS_PANEL, default_text="the second"
     )
+    header: bool | None = header_option()
 
 
 @dataclass(frozen=True)

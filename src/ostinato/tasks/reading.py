@@ -12,7 +12,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.annotated import Clips, read_clips, read_pictures, read_tagged
+from ..data.annotated import (
+    Clips,
+    columns_of_spaces,
+    is_conllu,
+    read_clips,
+    read_pictures,
+    read_tagged,
+)
 from ..data.disk import LazySequence, StoredRows, chunked, stored_words
 from ..data.examples import Examples
 from ..data.files import check_kind
@@ -21,8 +28,10 @@ from ..data.readers import read_labelled, read_pairs
 from ..data.separated import read_lines
 from ..data.series import Series, read_series
 from ..data.series_columns import SeriesOptions
+from ..data.summary import DataSummary
 from ..data.tables import check_not_empty
 from ..data.text import characters, read_chunks, read_text
+from ..data.values import label_text
 from ..errors import InputError
 from ..options import Options
 from .metadata import ForecastMetadata, Metadata
@@ -119,7 +128,10 @@ def _tagged_sentences(
 ) -> Examples:
     """Sentences with a tag for each word, for `tag`."""
     path = Path(data)
-    if not labelled and not str(path).removesuffix(".gz").endswith(".conllu"):
+    known = metadata.columns if metadata else {}
+    # a file with the columns of the training data, and not with a sentence in each line
+    spaced = "separator" in known and known.get("width") == str(columns_of_spaces(path))
+    if not labelled and not is_conllu(path) and not spaced:
         words = _sentences(path)
         if words is not None:
             return Examples({"words": words, "tags": None}, source=str(data))
@@ -136,7 +148,10 @@ def _tagged_sentences(
             "name the column with --column"
         )
     return Examples(
-        {"words": found.words, "tags": found.tags}, source=str(data), about=found.columns
+        {"words": found.words, "tags": found.tags},
+        source=str(data),
+        about=found.columns,
+        summary=found.summary,
     )
 
 
@@ -175,7 +190,8 @@ def _frames(
         )
     labels = (
         LazySequence(
-            len(clips.labels), lambda k: [clips.classes[number] for number in clips.labels[k]]
+            len(clips.labels),
+            lambda k: [label_text(clips.classes[number]) for number in clips.labels[k]],
         )
         if labelled
         else None
@@ -185,6 +201,7 @@ def _frames(
         source=str(data),
         about=clips.columns,
         dtype=clips.dtype,
+        summary=clips.summary,
     )
 
 
@@ -219,6 +236,7 @@ def _transcripts(
         source=str(data),
         about=clips.columns,
         dtype=clips.dtype,
+        summary=clips.summary,
     )
 
 
@@ -312,7 +330,13 @@ def _sentence_pairs(
     data: str | Path, options: TranslateOptions, labelled: bool, metadata: Metadata | None
 ) -> Examples:
     """Pairs of sentences, for `translate`."""
-    found = read_pairs(Path(data), source=options.source, target=options.target, answered=labelled)
+    found = read_pairs(
+        Path(data),
+        source=options.source,
+        target=options.target,
+        header=options.header,
+        answered=labelled,
+    )
     if labelled and found.targets is None:
         raise InputError(
             f"{str(data)!r} has one column; pairs need two: the source, and after a tab the target"
@@ -321,6 +345,7 @@ def _sentence_pairs(
         {"x": found.sources, "target": found.targets if labelled else None, "name": None},
         source=str(data),
         about=found.columns,
+        summary=found.summary,
     )
 
 
@@ -345,6 +370,7 @@ def _captions(
         {"x": found.pictures, "target": found.captions if labelled else None, "name": found.names},
         source=str(data),
         about=found.columns,
+        summary=found.summary,
     )
 
 
@@ -353,7 +379,10 @@ def _text_or_prompts(
 ) -> Examples:
     """A text, or a prompt in each line where no text is wanted, for `generate`."""
     if labelled:
-        return TextExamples(read_chunks(Path(data), once=True), source=str(data))
+        notes: list[str] = []
+        text = TextExamples(read_chunks(Path(data), once=True, notes=notes), source=str(data))
+        text.summary = DataSummary(len(text), "characters", notes=notes)
+        return text
     # a prompt per line, as on standard input
     return Examples(
         {"prompt": read_text(Path(data)).removesuffix("\n").split("\n")}, source=str(data)

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, partial
 from heapq import nlargest, nsmallest
+from itertools import chain
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from ..data.disk import LazySequence, StoredNumbers
 from ..data.examples import Examples, pair_of
 from ..data.spans import OUTSIDE, may_follow, scheme_of
 from ..data.text import compose, given_text
-from ..data.values import label_of
+from ..data.values import label_numbers, label_of
 from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Vocabulary
 from ..errors import InputError
 from ..nn.crf import LinearChainCRF
@@ -284,7 +285,8 @@ class Tagger(Task):
     def encode(self, examples):
         spelling = Spelling(self.options.characters, self.metadata.letters)
         number = lru_cache(maxsize=REMEMBERED)(self._number)
-        tags = {tag: k for k, tag in enumerate(self.metadata.tags)}
+        given = chain.from_iterable(examples["tags"] or ())
+        tags = label_numbers(self.metadata.tags, given, examples.source)
 
         def row_of(k: int):
             row = examples["words"][k]
