@@ -235,6 +235,38 @@ def test_a_row_may_be_a_whole_series():
     assert series.values[:].ravel().tolist() == [1, 2, 3, 4, 6, 7, 8]
 
 
+@pytest.mark.parametrize(
+    "head, columns, first, step",
+    [
+        (
+            "year,month,y",
+            [[2000 + k // 12 for k in range(24)], [k % 12 + 1 for k in range(24)]],
+            "2000-01",
+            "1 month",
+        ),
+        (
+            "y0,연도,분기,y",
+            [range(24), [2000 + k // 4 for k in range(24)], [k % 4 + 1 for k in range(24)]],
+            "2000-Q1",
+            "1 quarter",
+        ),
+        ("day,month,year,y", [range(1, 25), [3] * 24, [2024] * 24], "2024-03-01", "1 day"),
+        ("date,hour,y", [["2024-03-01"] * 24, range(24)], "2024-03-01 00:00", "1 hour"),
+        (
+            "Date,Time,y",
+            [["01.03.2024"] * 24, [f"{k}:30:00" for k in range(24)]],
+            "01.03.2024 0:30:00",
+            "1 hour",
+        ),
+    ],
+)
+def test_the_parts_of_a_date_are_joined(read, head, columns, first, step):
+    values = [k * 1.5 % 7 for k in range(24)]
+    series = read(lines(head, *columns, values), columns=["y"])
+    assert series.times[0] == first and str(series.clock) == step and series.series is None
+    assert series.values[:].ravel().tolist() == values
+
+
 # ---------------------------------------------------------------- known columns
 
 

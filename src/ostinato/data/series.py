@@ -96,7 +96,7 @@ def series_from(table: Table, source: str, options: SeriesOptions) -> Series:
     if time is not None:
         check_dates(found, time)
     identity = identity_columns(found, time, [*(options.columns or []), *known])
-    used = {*identity, *known, *([time.name] if time else [])}
+    used = {*identity, *known, *(time.columns if time else [])}
     names = options.columns or columns_to_forecast(found, used)
     formats = {name: _format(found, name) for name in [*names, *known]}
     labels = _labels(found, identity)
@@ -250,7 +250,7 @@ def _uses(
         else:
             detail += f", {_EPOCH_NAMES[form]}" if form in _EPOCH_NAMES else ""
             detail += f", step {clock}" if clock else ""
-        uses.append(ColumnUse("time", [time.name], detail))
+        uses.append(ColumnUse("time", time.columns, detail))
     if identity:
         count = len({*(labels or [])})
         uses.append(ColumnUse("series", identity, f"{count:,} series"))

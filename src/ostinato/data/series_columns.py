@@ -1,5 +1,6 @@
 """Private: columns of a table of time series: the time, and the names of the series."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,6 +26,15 @@ ID_NAMES = {
     *("지점", "매장", "점포", "품목", "상품", "종목", "종목코드", "지역", "국가", "도시"),
 }
 INDEX_NAMES = {"", "index", "unnamed: 0", "level_0", "id", "no", "no.", "번호", "순번"}
+# Names of columns with a part of a date.
+DATE_PARTS = {
+    "year": {"year", "yr", "연도", "년도", "년"},
+    "quarter": {"quarter", "qtr", "분기"},
+    "month": {"month", "mon", "월"},
+    "day": {"day", "일"},
+    "hour": {"hour", "hr", "시", "시간"},
+}
+_TIME_OF_DAY = re.compile(r"\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?( ?[AaPp][Mm])?")
 # Rows of a series on average, so that a column of whole numbers may tell series apart.
 ROWS_PER_SERIES = 4
 # Maximum number of columns that are named together to tell series apart.
@@ -134,6 +144,7 @@ class TimeColumn:
         forms: The forms of the dates; empty if the times are not dates.
         bad: The first row that is not a date; None if all are.
         numbers: The times, if they are numbers and not dates.
+        joined: Other columns that the times are joined from, such as the month after the year.
     """
 
     name: str
@@ -141,6 +152,12 @@ class TimeColumn:
     forms: list[str] = field(default_factory=list)
     bad: int | None = None
     numbers: np.ndarray | None = None
+    joined: list[str] = field(default_factory=list)
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the time."""
+        return [self.name, *self.joined]
 
 
 # ---------------------------------------------------------------- time
@@ -165,7 +182,10 @@ def time_column(found: SeriesTable, taken: list[str]) -> TimeColumn | None:
             texts = found.texts(name)
             forms, bad = _forms(found, texts)
             if forms:
-                return TimeColumn(name, texts, forms, bad)
+                return _with_time_of_day(found, TimeColumn(name, texts, forms, bad), free)
+    joined = _joined_time(found, free)
+    if joined is not None:
+        return joined
     named = [name for name in free if name.strip().casefold() in TIME_NAMES]
     several = len(table.names) > 1
     first = [name for name in table.names[:1] if name in free and several]
@@ -178,6 +198,8 @@ def time_column(found: SeriesTable, taken: list[str]) -> TimeColumn | None:
         forms, bad = _forms(found, found.texts(name))
         if forms and bad is None and (name in named or is_ordered(values)):
             return TimeColumn(name, found.texts(name), forms)
+        if forms and forms[0] != "%Y" and name in named:
+            return TimeColumn(name, found.texts(name), forms, bad)
         if _is_even(values) or (name in named and is_ordered(values)):
             return TimeColumn(name, found.texts(name), numbers=values)
     for name in first:
@@ -186,6 +208,46 @@ def time_column(found: SeriesTable, taken: list[str]) -> TimeColumn | None:
         if found.is_text(name) and all(any(map(str.isdigit, text)) for text in texts):
             return TimeColumn(name, texts)
     return None
+
+
+def _joined_time(found: SeriesTable, free: list[str]) -> TimeColumn | None:
+    """The time joined from columns of the year, and of the quarter, or of the month and the day."""
+    parts = {
+        part: name
+        for name in free
+        for part, names in DATE_PARTS.items()
+        if name.strip().casefold() in names and not found.is_text(name)
+    }
+    last = "quarter" if "quarter" in parts else "month"
+    if not {"year", last} <= parts.keys():
+        return None
+    names = [parts["year"], parts[last]]
+    join = "{}-Q{}" if last == "quarter" else "{}-{:0>2}"
+    if last == "month" and "day" in parts:
+        names.append(parts["day"])
+        join += "-{:0>2}"
+    texts = [join.format(*row) for row in zip(*map(found.texts, names))]
+    forms, bad = column_forms(texts)
+    return TimeColumn(names[0], texts, forms, bad, joined=names[1:]) if forms else None
+
+
+def _with_time_of_day(found: SeriesTable, time: TimeColumn, free: list[str]) -> TimeColumn:
+    """The time joined with a column of the time of day, if dates occur several times."""
+    if len({*time.texts}) == len(time.texts) or ":" in time.texts[0]:
+        return time
+    for name in free:
+        texts = found.texts(name)
+        if found.is_text(name):
+            of_day = all(_TIME_OF_DAY.fullmatch(text) for text in texts)
+        else:
+            hours = name.strip().casefold() in DATE_PARTS["hour"]
+            of_day = hours and all(re.fullmatch(r"[01]?\d|2[0-3]", text) for text in texts)
+            texts = [f"{text:0>2}:00" for text in texts] if of_day else texts
+        if of_day:
+            joined = [f"{day} {text}" for day, text in zip(time.texts, texts)]
+            forms, bad = _forms(found, joined)
+            return TimeColumn(time.name, joined, forms, bad, joined=[name]) if forms else time
+    return time
 
 
 def _named_time(found: SeriesTable, name: str) -> TimeColumn:
@@ -316,7 +378,11 @@ def identity_columns(
     """
     if found.options.identity is not None or time is None:
         return found.options.identity or []
-    names = [name for name in found.table.names if name not in taken and name != time.name]
+    names = [
+        name
+        for name in found.table.names
+        if name not in (*taken, *time.columns) and name.strip().casefold() not in TIME_NAMES
+    ]
     times = _codes(time.texts)
     count = len(times)
     usual = [name for name in names if name.strip().casefold() in ID_NAMES]

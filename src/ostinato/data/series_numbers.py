@@ -78,8 +78,7 @@ def columns_to_forecast(found: SeriesTable, taken: set[str]) -> list[str]:
                 form = "another column of dates"
             found.left_out[name] = form
             continue
-        values = found.plain(name)
-        if values is not None and name.strip().casefold() in INDEX_NAMES and _is_count(values):
+        if name.strip().casefold() in INDEX_NAMES and _is_count(found.plain(name)):
             found.left_out[name] = "numbers the rows"
             continue
         names.append(name)
@@ -97,8 +96,10 @@ def columns_to_forecast(found: SeriesTable, taken: set[str]) -> list[str]:
     return names
 
 
-def _is_count(values: np.ndarray) -> bool:
-    return bool(len(values) and values[0] in (0, 1) and (np.diff(values) == 1).all())
+def _is_count(values: np.ndarray | None) -> bool:
+    if values is None or not len(values):
+        return False
+    return bool(values[0] in (0, 1) and (np.diff(values) == 1).all())
 
 
 def _is_constant(found: SeriesTable, name: str) -> bool:
