@@ -15,8 +15,10 @@ from ostinato.data.readers import read_labelled
 from ostinato.data.tables import read_table
 from ostinato.data.values import label_numbers, label_of, label_text
 from ostinato.errors import InputError
+from ostinato.tasks import Classifier, Generator
 from ostinato.tasks.options import CaptionOptions, ClassifyOptions, TagOptions, TranslateOptions
 from ostinato.tasks.reading import read_examples
+from ostinato.tasks.saved import Result, read_config
 from places import SHARED
 
 FAULTS = SHARED / "faults"
@@ -537,3 +539,38 @@ def test_an_empty_line_to_translate_is_a_row(write, content):
 def test_an_empty_sentence_of_training_is_refused_with_its_line(write):
     with pytest.raises(InputError, match="line 2: the source sentence in the column '0' is empty"):
         read_examples("translate", write("a.tsv", "1\tone\n\ttwo\n"), TranslateOptions())
+
+
+@pytest.mark.parametrize(
+    "task, metrics, baseline, is_worse",
+    [
+        (Classifier(), {"accuracy": 0.4, "nats": 1.0}, {"accuracy": 0.5}, True),
+        (Classifier(), {"accuracy": 0.5, "nats": 1.0}, {"accuracy": 0.5}, False),
+        (Classifier(), {"accuracy": 0.6}, {"accuracy": 0.5}, False),
+        (Classifier(), {"accuracy": None}, {"accuracy": 0.5}, False),
+        (Generator(), {"bits_per_character": 167.0}, {"bits_per_character": 6.0}, True),
+        (Generator(), {"bits_per_character": 2.0}, {"bits_per_character": 6.0}, False),
+        (Generator(), {"bits_per_character": 2.0}, {}, False),
+    ],
+)
+def test_a_model_worse_than_its_baseline_has_a_warning(task, metrics, baseline, is_worse):
+    task.result = Result(metrics, 1, 1.0, 1, 1, False, [])
+    warning = task._worse_than(baseline, "a guess")
+    assert (warning is not None) == is_worse
+    if is_worse:
+        assert "is worse than" in warning and "a guess" in warning and "--epochs" in warning
+
+
+def test_the_warning_is_printed_saved_and_shown_by_info(ostinato, write, tmp_path):
+    text = write("a.txt", "".join(f"{k} " for k in range(2000)))
+    options = ("--steps", 30, "--hidden", 8, "--learning-rate", 9, "--patience", 0)
+    code, out, err = ostinato("train", "generate", text, "--out", "m", *options)
+    assert code == 0 and "warning: bits per character" in out, out + err
+    warning = read_config(tmp_path / "m" / "config.json").result.warning
+    assert f"warning: {warning}" in out and f"warning: {warning}" in ostinato("info", "m")[1]
+
+
+def test_a_bad_prompt_of_a_file_is_named_with_its_line(write):
+    task = Generator(hidden=8, steps=2).fit(["abc abc " * 900])
+    with pytest.raises(InputError, match=r"p\.txt line 2: .*'z'"):
+        task.predict(write("p.txt", "abc\nabz\n"))

@@ -236,6 +236,8 @@ def train(
     )
     _print_metrics(result.metrics)
     _print_compared(result.compared)
+    if result.warning:
+        typer.echo(f"warning: {result.warning}")
     if sample := one.sample():
         typer.echo(f"\n{sample}")
     typer.echo(
@@ -464,3 +466,5 @@ def info(
         )
         _print_metrics(result.metrics)
         _print_compared(result.compared)
+        if result.warning:
+            typer.echo(f"warning: {result.warning}")

@@ -299,13 +299,17 @@ class Generator(Task):
             temperature: self.generate(length=300, temperature=temperature, seed=1)
             for temperature in (0.3, 0.7, 1.0)
         }
+        tokens = len(self.vocabulary)
+        uniform = math.log2(tokens) * len(self.encode(examples)) / max(1, len(examples))
         return {
+            "baseline": {"bits_per_character": uniform},
+            "baseline_name": f"a uniform guess among {tokens:,} tokens",
             "examples": {
                 "Generated text": [
                     {"temperature": temperature, "text": text}
                     for temperature, text in texts.items()
                 ]
-            }
+            },
         }
 
     def _report(self, out, config, measured):

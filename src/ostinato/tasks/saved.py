@@ -60,6 +60,7 @@ class Result:
         stopped_early: Whether it stopped before the end of its budget.
         history: The metrics of each validation run.
         compared: The models that were compared on held-out rows.
+        warning: That the model is worse than the baseline of its task; None if it is not.
     """
 
     metrics: dict[str, float | None]
@@ -70,6 +71,7 @@ class Result:
     stopped_early: bool
     history: list[dict[str, float | None]]
     compared: tuple[Compared, ...] | list[Compared] = ()
+    warning: str | None = None
 
 
 @dataclass(frozen=True)

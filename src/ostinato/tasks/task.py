@@ -4,7 +4,7 @@ import contextlib
 import math
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -655,6 +655,8 @@ class Task:
             )
             if keeps:
                 self._report(out, config, measured)
+                warning = self._worse_than(self._content.baseline, self._content.baseline_name)
+                self.result = replace(self.result, warning=warning)
             if compared:
                 if test is None:
                     # only now, because the metrics are those of rows that were not learned from
@@ -691,6 +693,25 @@ class Task:
 
         self._content = run_report(self, self.result, config, out, measured)
         write_report(out / REPORT, self._content)
+
+    def _worse_than(self, baseline: Mapping[str, float | None], name: str) -> str | None:
+        """A warning if the first metric that the baseline has too is worse than the baseline's."""
+        metrics = self.result.metrics
+        shared = [
+            metric
+            for metric, value in baseline.items()
+            if value is not None and metrics.get(metric) is not None
+        ]
+        if not shared:
+            return None
+        metric = self.goal if self.goal in shared else shared[0]
+        value, base = metrics[metric], baseline[metric]
+        if value == base or (value > base) == self.higher_is_better:
+            return None
+        return (
+            f"{metric.replace('_', ' ')} {value:.4g} is worse than {base:.4g}, that of the "
+            f"baseline: {name}; train longer (--epochs) or on more data before you use the model"
+        )
 
     def split(self, every: Examples) -> tuple[Examples, Examples]:
         """Split the examples into a training and a validation part."""
