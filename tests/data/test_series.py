@@ -329,6 +329,10 @@ def test_integer_times_are_times_in_a_file_and_in_memory(read):
             r"columns of these lengths: \{'a': 1, 'b': 2\}; give one or more numeric columns of "
             r"the same length",
         ),
+        ({"a": []}, r"columns of these lengths: \{'a': 0\}"),
+        ({}, r"columns of these lengths: \{\}"),
+        (np.array([1j, 2]), "is not numeric .it has complex numbers"),
+        (pandas.DataFrame([[1, 2], [3, 5]], columns=["a", "a"]), "give each column its own name"),
         ({"a": [1, None, 2]}, "step 2 of the given series: the value in the column 'a' is missing"),
         ({"a": [1, np.inf, 2]}, "step 2 of the given series: the value in the column 'a' is inf"),
         ({"ds": ["2024-01-01", "x", "2024-01-03"], "a": [1, 2, 3]}, "step 2 .*'x' is not a date"),
@@ -338,6 +342,29 @@ def test_integer_times_are_times_in_a_file_and_in_memory(read):
 def test_series_in_memory_are_checked_like_files(data, message):
     with pytest.raises(InputError, match=message):
         in_memory(data)
+
+
+def test_kinds_of_columns_of_frames_are_read():
+    stamps = pandas.date_range("2024-01-01", periods=4)
+    frame = pandas.DataFrame(
+        {
+            "ds": [*stamps, *stamps],
+            "k": pandas.Categorical([*"aaaabbbb"]),
+            "y": pandas.array([1, 2, 4, 8, 3, 5, 7, 1], dtype="Int64"),
+            "on": [True, False] * 4,
+            "nothing": [None] * 8,
+        }
+    )
+    series = in_memory(frame)
+    assert series.names == ["y", "on"] and series.series == [*"aaaabbbb"]
+    assert series.values[0].tolist() == [1, 1] and series.summary.left_out == {
+        "nothing": "has no values"
+    }
+    zoned = pandas.DataFrame({"y": [1.0, 3, 2]}, index=stamps[:3].tz_localize("Asia/Seoul"))
+    assert in_memory(zoned).clock.format == "%Y-%m-%d %H:%M:%S+09:00"
+    indexed = frame[["ds", "k", "y"]].set_index(["k", "ds"])
+    assert in_memory(indexed).series == [*"aaaabbbb"]
+    assert in_memory(polars.Series("v", [1.5, 2, 4])).names == ["v"]
 
 
 def test_an_array_has_no_time():

@@ -81,6 +81,9 @@ def columns_to_forecast(found: SeriesTable, taken: set[str]) -> list[str]:
         if name.strip().casefold() in INDEX_NAMES and _is_count(found.plain(name)):
             found.left_out[name] = "numbers the rows"
             continue
+        if not found.options.trained and _is_empty(found, name):
+            found.left_out[name] = "has no values"
+            continue
         names.append(name)
     constant = [name for name in names if _is_constant(found, name)]
     if not found.options.trained and len(constant) < len(names):
@@ -100,6 +103,10 @@ def _is_count(values: np.ndarray | None) -> bool:
     if values is None or not len(values):
         return False
     return bool(values[0] in (0, 1) and (np.diff(values) == 1).all())
+
+
+def _is_empty(found: SeriesTable, name: str) -> bool:
+    return all(text.casefold() in MISSING for text in found.texts(name))
 
 
 def _is_constant(found: SeriesTable, name: str) -> bool:

@@ -89,7 +89,7 @@ def series_table(data, names: list[str] | None = None) -> tuple[Table, bool]:
     columns = _columns_in_memory(data)
     if columns is not None:
         lengths = {name: len(column) for name, column in columns.items()}
-        if not columns or len(set(lengths.values())) > 1:
+        if len(set(lengths.values())) != 1 or not max(lengths.values()):
             raise InputError(
                 f"{IN_MEMORY} has columns of these lengths: {lengths}; give one or more numeric "
                 "columns of the same length"
@@ -97,7 +97,10 @@ def series_table(data, names: list[str] | None = None) -> tuple[Table, bool]:
         frame = polars.DataFrame({name: _column(column) for name, column in columns.items()})
         return Table(Path(IN_MEMORY), [frame]), True
     try:
-        values = np.asarray(data, np.float64)
+        values = np.asarray(data)
+        if values.dtype.kind == "c":
+            raise ValueError("it has complex numbers")
+        values = values.astype(np.float64)
     except (TypeError, ValueError) as error:
         raise InputError(
             f"{IN_MEMORY} is not numeric ({error}); give an array, or a dict of columns"
@@ -128,6 +131,11 @@ def _columns_in_memory(data) -> dict | None:
     if library != "pandas":
         return None
     frame = data.to_frame(name=data.name or "value") if hasattr(data, "to_frame") else data
+    if not frame.columns.is_unique:
+        raise InputError(
+            f"{IN_MEMORY} has the columns {', '.join(map(repr, frame.columns))}; give each column "
+            "its own name"
+        )
     columns = {compose(str(name)): frame[name].array for name in frame.columns}
     # an index that only numbers the rows is left out
     levels = [frame.index.get_level_values(level) for level in range(frame.index.nlevels)]
