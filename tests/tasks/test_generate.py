@@ -95,7 +95,7 @@ def bits(result):
 )
 def test_an_option_that_cannot_be_used_is_refused(options, message):
     with pytest.raises(InputError, match=message):
-        Generator(**options)
+        Generator(**options).fit(["a text"])
 
 
 # ---------------------------------------------------------------- the model
