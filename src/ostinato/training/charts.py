@@ -1,6 +1,7 @@
 """Private: the charts of a report: their geometry, for the SVG that the template draws."""
 
 import math
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -176,11 +177,11 @@ def _date_ticks(low: float, high: float) -> tuple[list[tuple[float, str]], str]:
     from matplotlib.dates import AutoDateLocator, num2date
 
     locator = AutoDateLocator(minticks=3, maxticks=5, tz=UTC)
-    values = [
-        value
-        for value in locator.tick_values(num2date(low), num2date(high)).tolist()
-        if low <= value <= high
-    ] or [low, high]
+    with warnings.catch_warnings():
+        # between two and three years it takes six months, and warns that five ticks do not fit
+        warnings.simplefilter("ignore", UserWarning)
+        ticks = locator.tick_values(num2date(low), num2date(high)).tolist()
+    values = [value for value in ticks if low <= value <= high] or [low, high]
     dates = [num2date(value) for value in values]
     first, last = f"{num2date(low):%Y-%m-%d}", f"{num2date(high):%Y-%m-%d}"
     if any((date.hour, date.minute, date.second) != (0, 0, 0) for date in dates):
