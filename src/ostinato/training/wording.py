@@ -180,6 +180,20 @@ KOREAN = {
     "the user": "사용자",
     "the data": "데이터",
     "{} options at their defaults": "기본값인 옵션 {}개",
+    # how the data was read
+    "data": "데이터",
+    "time": "시간",
+    "numbers": "숫자",
+    "series": "시계열",
+    "left out": "제외",
+    "note": "참고",
+    "{} rows; the first line names the columns (if not: --no-header)": (
+        "{}행. 첫 줄은 열 이름(아니라면 --no-header)"
+    ),
+    "{} steps; the first line names the columns (if not: --no-header)": (
+        "{}스텝. 첫 줄은 열 이름(아니라면 --no-header)"
+    ),
+    "linear model of n-grams": "n-그램 선형 모델",
     # commands
     "predict, one line per input line": "예측(입력 한 줄에 출력 한 줄)",
     "continue the series": "시계열 이어서 예측",
