@@ -201,6 +201,15 @@ def test_the_column_that_tells_series_apart_is_found(read, head, rows, identity,
     assert len(series.series) == 5 * len(rows) and len({*series.series}) == len(rows)
 
 
+@pytest.mark.parametrize("head", ["unique_id,ds,y", "store,step,y", "wer,t,y"])
+def test_whole_numbers_count_the_steps_of_each_series(read, head):
+    names = "12" if head.startswith("store") else "AB"
+    rows = [(name, step, step * step % 7) for name in names for step in range(1, 9)]
+    series = read(lines(head, *zip(*rows)))
+    assert series.names == ["y"] and series.series == [row[0] for row in rows]
+    assert series.clock is None and list(series.times) == [str(row[1]) for row in rows]
+
+
 def test_series_end_and_miss_dates_on_their_own(read):
     dates = days(6)
     text = "id,date,y\n" + "".join(f"a,{date},1.5\n" for date in dates[:3])

@@ -200,7 +200,9 @@ def time_column(found: SeriesTable, taken: list[str]) -> TimeColumn | None:
             return TimeColumn(name, found.texts(name), forms)
         if forms and forms[0] != "%Y" and name in named:
             return TimeColumn(name, found.texts(name), forms, bad)
-        if _is_even(values) or (name in named and is_ordered(values)):
+        if _is_even(values) or (
+            name in named and (is_ordered(values) or _is_ordered_in_series(found, values, free))
+        ):
             return TimeColumn(name, found.texts(name), numbers=values)
     for name in first:
         # labels such as "week 1"
@@ -288,6 +290,22 @@ def _is_even(values: np.ndarray) -> bool:
     """Whether whole numbers are at equal distances."""
     steps = np.diff(values)
     return is_ordered(values) and bool((steps == steps[0]).all() and (values % 1 == 0).all())
+
+
+def _is_ordered_in_series(found: SeriesTable, values: np.ndarray, free: list[str]) -> bool:
+    """Whether numbers increase from row to row of each series, named by the options or by a column
+    of text or with a usual name.
+    """
+    names = found.options.identity or [
+        name for name in free if found.is_text(name) or name.strip().casefold() in ID_NAMES
+    ]
+    for name in names:
+        codes = _codes(found.texts(name))
+        order = np.argsort(codes, kind="stable")
+        same = np.diff(codes[order]) == 0
+        if same.any() and (np.diff(values[order])[same] > 0).all():
+            return True
+    return False
 
 
 def check_dates(found: SeriesTable, time: TimeColumn) -> None:
