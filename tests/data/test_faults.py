@@ -574,3 +574,10 @@ def test_a_bad_prompt_of_a_file_is_named_with_its_line(write):
     task = Generator(hidden=8, steps=2).fit(["abc abc " * 900])
     with pytest.raises(InputError, match=r"p\.txt line 2: .*'z'"):
         task.predict(write("p.txt", "abc\nabz\n"))
+
+
+def test_a_table_of_pictures_may_have_no_header(tmp_path):
+    picture(tmp_path / "a.png", "L", 7)
+    (tmp_path / "a.csv").write_text("a.png,a cat\na.png,the cat\n")
+    found = read_examples("caption", tmp_path / "a.csv", CaptionOptions(header=False))
+    assert found["target"] == ["a cat", "the cat"] and found.summary.header == "no"

@@ -476,6 +476,7 @@ def read_pictures(
     caption: str | None = None,
     picture: str | None = None,
     folder: Path | None = None,
+    header: bool | None = None,
     size: int = 32,
 ) -> Pictures:
     """Read pictures, with captions from a table or npz file, or without captions from picture
@@ -488,6 +489,7 @@ def read_pictures(
         picture: The column of picture files (or the array of pictures).
         folder: The directory of the picture files of a table; by default the directory of the
             table.
+        header: Whether the first line of a table names its columns; None to find out.
         size: H and W of each returned picture; a picture that is not square is padded with white.
 
     Raises:
@@ -506,7 +508,7 @@ def read_pictures(
         )
         summary = DataSummary(len(files), "pictures")
         return Pictures(pictures, None, [compose(file.name) for file in files], 0, {}, summary)
-    table = read_table(path)
+    table = read_table(path, header=header)
     for name in (caption, picture):
         if name is not None:
             table.column(name)

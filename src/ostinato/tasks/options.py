@@ -594,6 +594,7 @@ class CaptionOptions(SentenceOptions):
         panel=COLUMNS_PANEL,
         default_text="the directory of the table",
     )
+    header: bool | None = header_option()
 
 
 def options_in_use(options: Options, metadata: object) -> dict[str, object]:

@@ -360,6 +360,7 @@ def _captions(
         caption=caption,
         picture=picture,
         folder=options.folder and Path(options.folder),
+        header=options.header if labelled else None,
         size=SIDE,
     )
     if labelled and found.captions is None:
