@@ -56,8 +56,11 @@ MODULES = {
     "FrameModel": lambda: frames.FrameModel(4, 3, frames.FrameOptions(hidden=6)),
     "SpelledWords": lambda: spelling.SpelledWords(9, 8, classify.ClassifyOptions(embedding=5)),
     "TagModel": lambda: tag.TagModel(9, 8, 4, tag.TagOptions(hidden=6, embedding=5)),
-    "ForecastModel": lambda: forecast_model.ForecastModel(
+    "ForecastNetwork": lambda: forecast_model.ForecastNetwork(
         4, 2, 3, forecast_model.ForecastOptions(hidden=6)
+    ),
+    "ForecastModel": lambda: forecast_model.ForecastModel(
+        4, 2, 3, series=2, lags=5, horizon=4, options=forecast_model.ForecastOptions(hidden=6)
     ),
     "LanguageModel": lambda: generate.LanguageModel(
         9, generate.GenerateOptions(hidden=6, embedding=5)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .clock import Clock
+
 # Relative rounding error of a value, with a margin for sums and differences.
 ROUNDED = 1e-14
 # Number of steps over which the level of a series is taken as constant.
@@ -101,3 +103,50 @@ def season_of(y: np.ndarray, difference: bool = False) -> int:
     while lag + 1 < len(alike) and alike[lag + 1] > alike[lag]:
         lag += 1
     return lag
+
+
+# Season length of each step of dates: months, and seconds.
+SEASONS = {
+    "months": {1: 12, 2: 6, 3: 4},
+    "seconds": {900: 96, 1800: 48, 3600: 24, 86400: 7, 7 * 86400: 52},
+}
+
+
+def clock_season(clock: Clock) -> int:
+    """The season length that a step of dates suggests; 1 if it suggests none.
+
+    Example:
+        >>> clock_season(Clock("%Y-%m", months=1, day=1, seconds=0))
+        12
+    """
+    if clock.business:
+        return 5
+    if clock.months:
+        return SEASONS["months"].get(clock.months, 1)
+    return SEASONS["seconds"].get(int(clock.seconds), 1)
+
+
+def has_season(y: np.ndarray, season: int) -> bool:
+    """Whether the changes of a column of y (T, F) are correlated with those a season before.
+
+    Source:
+        Assimakopoulos and Nikolopoulos 2000, "The theta model: a decomposition approach to
+        forecasting", the test of seasonality at 90 %, here of the changes and not of the values.
+
+    Example:
+        >>> has_season(np.sin(np.arange(60) * 2 * np.pi / 12)[:, None], 12)
+        True
+        >>> has_season(np.random.default_rng(0).normal(size=60).cumsum()[:, None], 12)
+        False
+    """
+    change = np.diff(y, axis=0)
+    change = change - change.mean(0)
+    count, size = len(change), (change**2).sum(0)
+    if count <= season + 1:
+        return False
+    size = np.where(size > 0, size, 1.0)
+    alike = np.stack(
+        [(change[lag:] * change[: count - lag]).sum(0) / size for lag in range(1, season + 1)]
+    )
+    limit = 1.645 * np.sqrt((1 + 2 * (alike[:-1] ** 2).sum(0)) / count)
+    return bool((alike[-1] > limit).any())

@@ -1,23 +1,43 @@
 """Many to one, fed back: autoregressive forecasts of a time series, with prediction intervals."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from ..data.clock import calendar_features, cycles_of, date_after
-from ..data.dates import date_of, dates_of, write_date
-from ..data.disk import LazySequence, StoredArray, chunked, concatenated
+from ..data.batching import Buckets
+from ..data.clock import cycles_of, date_after
+from ..data.dates import date_of, write_date
+from ..data.disk import LazySequence, StoredArray, concatenated
 from ..data.examples import Examples
 from ..data.series import series_from
 from ..data.series_tables import IN_MEMORY, series_table
-from ..data.time_series import divisor, has_trend, power_of, season_of
+from ..data.time_series import has_trend
 from ..errors import InputError
 from ..training import metrics
-from .forecast_model import QUANTILES, ForecastModel
-from .metadata import ForecastMetadata, Past
+from .forecast_candidates import Candidates, fit_candidates, max_lag
+from .forecast_model import ForecastModel, ForecastNetwork
+from .forecast_selection import (
+    FITTED_VALUES,
+    QUANTILES,
+    RollingOrigins,
+    Selection,
+    combined,
+    described,
+    rolling_origins,
+    select,
+)
+from .forecast_series import BLOCK_STEPS, SeriesReader, SeriesSteps, learned_values, spans_of
+from .forecast_settings import (
+    check_changing,
+    common_power,
+    common_season,
+    end_of,
+    known_level,
+    series_record,
+)
+from .metadata import KEPT_STEPS, ForecastMetadata, SeriesRecord
 from .options import LAGS, MAX_HORIZON, ForecastOptions
 from .reading import series_examples, series_options
 from .task import Inside, RowProblem, Task, batches
@@ -30,19 +50,28 @@ MIN_STEPS = 24
 MIN_WINDOW, MAX_WINDOW = 24, 192
 # Minimum number of steps per input of the regression, by default.
 STEPS_PER_INPUT = 8
-# Default number of training steps.
-DEFAULT_STEPS = 300
+# Default number of training steps; each trains both networks.
+DEFAULT_STEPS = 150
 # Levels of the prediction intervals; the first one is printed in a line of text.
 INTERVAL_LEVELS = (0.8, 0.95)
-# Number of sampled paths, and maximum number of positions for the horizon metrics.
-PATHS, ORIGINS = 200, 48
+# Maximum number of origins of the forecasts of several steps, in the metrics and in the comparison.
+ORIGINS = 48
+# Maximum number of steps ahead at which the methods are compared.
+MAX_COMPARED = 48
 # Maximum number of values, from the end of a series, used to find its power, scales, season and
 # trend.
 STATISTICS_VALUES = 1 << 20
-# Steps of a series in memory at a time; past steps and evaluated steps shown in the report.
-BLOCK_STEPS, PAST_SHOWN, STEPS_SHOWN = 4096, 60, 150
-# Maximum gap in steps between the training series and data that continues it.
-GAP = 5
+# Past steps and evaluated steps shown in the report.
+PAST_SHOWN, STEPS_SHOWN = 60, 150
+
+
+@dataclass(frozen=True)
+class _Methods:
+    """A network, and the other methods and the selection of each series and column."""
+
+    network: ForecastNetwork
+    fitted: dict[tuple[int, int], Candidates]
+    selection: dict[tuple[int, int], Selection]
 
 
 class Forecaster(Task):
@@ -52,11 +81,15 @@ class Forecaster(Task):
     `ostinato.data.series.read_series`), an array in memory, (T,) or (T, F), or a dict of columns;
     a column of the dict may have dates as text.
 
-    The input of a step is the value, its last change, the difference from the value one season
-    before the next step, and the date of the next step. A linear regression on these inputs and on
-    earlier changes predicts the next change; the network learns its residual at every step of a
-    window. Forecasts of several steps are fed back as inputs. Their intervals are quantiles of
-    `PATHS` sampled paths, with errors of the size of those on the held-out data.
+    The last value, the value a season before, exponential smoothing, autoregressions and a network
+    forecast the end of the series from rolling origins. Their weighted mean is the forecast: the
+    smaller the error of a method, the larger its weight. All methods are then fitted to the whole
+    series. Intervals have the size of the errors from the rolling origins.
+
+    The network reads the value, its last change, the difference from the value one season before
+    the next step, and the date of the next step. A linear regression on these inputs and on earlier
+    changes predicts the next change; recurrent layers learn its residual at every step of a window.
+    Forecasts of several steps are fed back as inputs.
 
     Args:
         options: The options of `ForecastOptions`, by name.
@@ -116,28 +149,38 @@ class Forecaster(Task):
     # ------------------------------------------------------------ settings chosen from the data
 
     def split(self, every):
-        """The series without its end, and its end."""
-        count = len(every)
-        held = max(1, round(count * self.options.held_out))
-        if count - held < MIN_STEPS:
-            raise InputError(
-                f"{every.source}: {count} steps, {held} of them held out; training needs at least "
-                f"{MIN_STEPS}: give a longer series"
-            )
-        learned = every.take(range(count - held))
-        watched = every.take(range(count - held, count))
-        watched.about = every.about | {"past": Past(learned["values"], learned["time"])}
+        """The series without their ends, and the ends."""
+        rows, ends = [], []
+        for span in spans_of(every):
+            count = span.stop - span.start
+            held = max(1, round(count * self.options.held_out))
+            if count - held < MIN_STEPS:
+                what = "" if span.name is None else f" of the series {span.name!r}"
+                raise InputError(
+                    f"{every.source}: {count} steps{what}, {held} of them held out; training needs "
+                    f"at least {MIN_STEPS}: give a longer series"
+                )
+            rows.append(range(span.start, span.stop - held))
+            ends.append(range(span.stop - held, span.stop))
+        learned, watched = (
+            every.take(one[0] if len(one) == 1 else np.concatenate(one)) for one in (rows, ends)
+        )
+        watched.about = every.about | {"past": learned}
         return learned, watched
 
     def prepare(self, learned, every):
-        options, names, count = self.options, every.about["names"], len(learned)
-        _check_changing(learned, names, every.source)
+        options, names = self.options, every.about["names"]
+        spans = spans_of(learned)
+        count = min(span.stop - span.start for span in spans)
         latest = max(STATISTICS_VALUES // len(names), 4 * (options.season or 1), MIN_STEPS)
-        values = np.array(learned["values"][-latest:])
-        power = power_of(values) if options.power is None else options.power
-        y = learned_values(values, power, every.source)
-        difference = has_trend(y) if options.difference is None else options.difference
-        season = options.season or season_of(y, difference)
+        ends = [end_of(learned, span, latest) for span in spans]
+        for span in spans:
+            check_changing(learned, span, names, every.source)
+        power = common_power(ends) if options.power is None else options.power
+        ys = [learned_values(values, power, every.source) for values in ends]
+        difference = any(map(has_trend, ys)) if options.difference is None else options.difference
+        clock = every.about["clock"]
+        season = options.season or common_season(ys, clock, difference, count)
         if season > count // 2:
             raise InputError(
                 f"--season {season}: the {count} training steps do not contain two seasons; write "
@@ -156,14 +199,15 @@ class Forecaster(Task):
                 f"{window}, --season {season} and --lags {lags} require {window + reach + 1}; "
                 "write smaller values, or give a longer series"
             )
-        # the end of the whole series, from which forecasts continue
-        start = max(0, len(every) - window - reach)
-        clock = every.about["clock"]
         if clock:
             # the dates of the horizon must exist; checked before training
-            date_after(
-                date_of(every["time"][-1], clock.format, every.source), clock, options.horizon
-            )
+            for span in spans_of(every):
+                last = date_of(every["time"][span.stop - 1], clock.format, every.source)
+                date_after(last, clock, options.horizon)
+        known = every.about.get("known") or []
+        longest = max(min(span.stop - span.start, FITTED_VALUES) for span in spans_of(every))
+        autoregression = max_lag(longest, season)
+        kept = max(window + reach, autoregression + season + 1, KEPT_STEPS, 4 * season)
         self.metadata = ForecastMetadata(
             power,
             names,
@@ -172,17 +216,20 @@ class Forecaster(Task):
             lags=lags,
             reach=reach,
             window=window,
+            autoregression=autoregression,
+            compared=min(options.horizon, MAX_COMPARED),
             clock=clock,
             calendar=cycles_of(clock, count) if clock else [],
-            step=divisor(np.abs(np.diff(y, axis=0)).mean(0), y),
-            level=[y.mean(0).tolist(), divisor(y.std(0), y)],
-            naive=np.abs(np.diff(np.array(every["values"][-latest:]), axis=0)).mean(0).tolist(),
-            gap=divisor((y[: 1 - season] - y[season - 1 :]).std(0), y) if season > 1 else None,
-            past=Past(
-                np.array(every["values"][start:]).tolist(),
-                list(every["time"][start:]) if clock else None,
+            series=[
+                series_record(span, y, every, season, latest, kept, bool(clock), bool(known))
+                for span, y in zip(spans_of(every), ys)
+            ],
+            known=known,
+            known_level=known_level(learned, spans, len(known), latest),
+            windows=sum(
+                len(range(0, span.stop - span.start - window - reach, _stride(window)))
+                for span in spans
             ),
-            windows=len(range(0, count - window - reach, _stride(window))),
         )
         found = {
             "power": power,
@@ -202,315 +249,353 @@ class Forecaster(Task):
         for name in ("power", "difference", "season", "window", "lags"):
             if getattr(self.options, name) != getattr(self.metadata, name):
                 raise InputError(f"the option {name!r} does not match the metadata")
+        if min(self.options.horizon, MAX_COMPARED) != self.metadata.compared:
+            raise InputError("the option 'horizon' does not match the metadata")
 
     def build(self):
-        columns = len(self.metadata.names)
-        inputs = columns * (
-            1 + (not self.metadata.difference) + (self.metadata.season > 1)
-        ) + 2 * len(self.metadata.calendar)
+        metadata, columns = self.metadata, len(self.metadata.names)
+        inputs = (
+            columns * (1 + (not metadata.difference) + (metadata.season > 1))
+            + 2 * len(metadata.calendar)
+            + len(metadata.known)
+        )
         return ForecastModel(
-            inputs, columns * max(0, self.metadata.lags - 1), columns, self.options
+            inputs,
+            columns * max(0, metadata.lags - 1),
+            columns,
+            series=len(metadata.series),
+            lags=metadata.autoregression,
+            horizon=metadata.compared,
+            options=self.options,
         )
 
-    # ------------------------------------------------------------ from values to inputs
+    # ------------------------------------------------------------ training
 
-    def _values(self, y) -> np.ndarray:
-        y, power = np.asarray(y), self.metadata.power
-        if power == 1:
-            return y
-        return np.maximum(y, 0) ** (1 / power) if power else np.exp(y)
+    @property
+    def reader(self) -> SeriesReader:
+        """Turns examples into series and inputs."""
+        return SeriesReader(self.metadata)
 
-    def _dates(self, times: Iterable[str], source: str) -> StoredArray:
-        dates = StoredArray("datetime64[us]")
-        for some in chunked(dates_of(times, self.metadata.clock.format, source)):
-            dates.extend(some)
-        return dates
-
-    def _joined(self, examples: Examples):
-        """Join a series with the past that it follows.
-
-        Returns:
-            The transformed values (T, F), their dates or None, and the number of the first step of
-            the examples.
-        """
-        past, clock, need = (
-            examples.about.get("past") or self.metadata.past,
-            self.metadata.clock,
-            self.metadata.window + self.metadata.reach,
-        )
-        y, dates = self._stored(examples)
-        before, earlier = (
-            learned_values(np.array(past.values[-need:]), self.metadata.power, examples.source),
-            None,
-        )
-        if clock:
-            earlier = self._dates(past.time[-need:], "the training series")
-            last = earlier[-1].item()
-            if dates is None:
-                dates = StoredArray(earlier.dtype)
-                dates.extend([date_after(last, clock, k + 1) for k in range(len(y))])
-            if not last < dates[0].item() <= date_after(last, clock, GAP):
-                return y, dates, 0
-            dates = concatenated(earlier, dates)
-        return concatenated(before, y), dates, len(before)
-
-    def _stored(self, examples: Examples) -> tuple[StoredArray, StoredArray | None]:
-        """The transformed values of a series (T, F), and its dates or None."""
-        y = StoredArray(np.float64, np.shape(examples["values"][0]))
-        for some in chunked(examples["values"]):
-            y.extend(learned_values(np.array(some), self.metadata.power, examples.source))
-        if self.metadata.clock is None or examples["time"] is None:
-            return y, None
-        return y, self._dates(examples["time"], examples.source)
-
-    def _inputs(self, y, cycles):
-        """Inputs (B, T - reach, I and more) from transformed values (B, T, F) and the calendar
-        features of the step after each (B, T, C).
-        """
-        metadata, reach = self.metadata, self.metadata.reach
-        now = y[:, reach:]
-        change = (y[:, 1:] - y[:, :-1]) / y.new_tensor(metadata.step)
-        changes = [
-            change[:, reach - 1 - lag : change.shape[1] - lag]
-            for lag in range(max(1, metadata.lags))
-        ]
-        parts = changes[:1]
-        if not metadata.difference:
-            mean, deviation = metadata.level
-            parts.append((now - y.new_tensor(mean)) / y.new_tensor(deviation))
-        if metadata.season > 1:
-            # the value one season before the next step
-            start = reach + 1 - metadata.season
-            parts.append((y[:, start : start + now.shape[1]] - now) / y.new_tensor(metadata.gap))
-        return torch.cat([*parts, cycles[:, reach:], *changes[1:]], 2).float()
-
-    def _cycles(self, dates: Sequence[datetime] | None, count: int) -> torch.Tensor:
-        """The calendar features of `count` steps: (T, C)."""
-        return torch.from_numpy(
-            calendar_features(dates, self.metadata.calendar) if dates else np.zeros((count, 0))
-        )
-
-    def _between(self, dates: StoredArray | None, start: int, stop: int) -> torch.Tensor:
-        """The calendar features of the steps from start to stop."""
-        return self._cycles(dates[start:stop].tolist() if dates else None, stop - start)
-
-    def _pairs(self, y: StoredArray, dates: StoredArray | None) -> tuple[StoredArray, StoredArray]:
-        """Inputs (N, I and more), and the changes (N, F) that followed them."""
-        reach, (columns, numbers) = self.metadata.reach, self.model.regression.shape
-        x, change = (StoredArray(np.float32, (units,)) for units in (numbers - 1, columns))
-        for start in range(0, len(y) - reach - 1, BLOCK_STEPS):
-            stop = min(len(y), start + BLOCK_STEPS + reach + 1)
-            some = torch.from_numpy(y[start:stop])
-            x.extend(self._inputs(some[None, :-1], self._between(dates, start, stop)[None, 1:])[0])
-            change.extend(
-                ((some[1:] - some[:-1]) / some.new_tensor(self.metadata.step))[reach:].float()
-            )
-        return x, change
-
-    def _rows(
-        self, y: StoredArray, x: StoredArray, change: StoredArray, ends: Sequence[int]
-    ) -> LazySequence:
-        """Windows that end before each of these steps: inputs (T, I and more), changes (T, F)
-        and the last value (F,).
-        """
-        reach, window = self.metadata.reach, self.metadata.window
-
-        def row_of(k: int):
-            inside = slice(ends[k] - window - reach, ends[k] - reach)
-            return (
-                torch.from_numpy(x[inside]),
-                torch.from_numpy(change[inside]),
-                torch.from_numpy(y[ends[k] - 1]),
-            )
-
-        return LazySequence(len(ends), row_of)
+    @property
+    def _units(self) -> int:
+        """Numbers per step that the networks read."""
+        return self.model.network.regression.shape[1] - 1
 
     def problem(self, learned, measured):
-        y, dates = self._stored(learned)
-        x, change = self._pairs(y, dates)
-        if self.metadata.lags:
-            self.model.regress(
-                (
-                    torch.from_numpy(x[start : start + BLOCK_STEPS]),
-                    torch.from_numpy(change[start : start + BLOCK_STEPS]),
+        reader = self.reader
+        self._watched = self._measurable(measured)
+        whole = reader.series(measured.about["past"], follow=False)
+        ends = reader.series(measured, follow=False)
+        parts = []
+        for network, series in (
+            (self.model.network, whole),
+            (self.model.final, [_after(one, end) for one, end in zip(whole, ends)]),
+        ):
+            windows, pairs = [], []
+            for one in series:
+                x, change = reader.pairs(one, self._units)
+                pairs.append((x, change))
+                # from the last window backwards, so that the newest steps are included
+                last = range(
+                    len(one.y) - 1,
+                    self.metadata.window + self.metadata.reach - 1,
+                    -_stride(self.metadata.window),
                 )
-                for start in range(0, len(x), BLOCK_STEPS)
-            )
-        # from the last window backwards, so that the newest steps are included
-        ends = range(
-            len(y) - 1,
-            self.metadata.window + self.metadata.reach - 1,
-            -_stride(self.metadata.window),
-        )
-        rows = self._rows(y, x, change, ends)
-        return RowProblem(self, rows, self.encode(measured), [self.metadata.window] * len(rows))
+                windows.append(reader.windows(x, change, last))
+            if self.metadata.lags:
+                network.regress(_batches_of(pairs))
+            parts.append(_chained(windows))
+        self._compare(whole, ends)
+        return _ForecastProblem(self, *parts, self.encode(measured))
 
-    def _measurable(self, examples):
-        """As `_joined`, with the number of the first step that has a whole window before it."""
-        y, dates, first = self._joined(examples)
-        need = self.metadata.window + self.metadata.reach
-        if len(y) <= need:
-            raise InputError(
-                f"{examples.source}: its {len(y)} steps do not continue the training series, which "
-                f"ended at {self._ended()}, and are fewer than a window and one step to evaluate, "
-                f"{need + 1}: give a longer series, or one that continues the training series"
-            )
-        return y, dates, max(first, need)
-
-    def _ended(self) -> str:
-        return self.metadata.past.time[-1]
+    def _compare(self, whole: list[SeriesSteps], ends: list[SeriesSteps]) -> None:
+        """Forecast from rolling origins by all methods but the network, and fit them to the whole
+        series.
+        """
+        season, compared = self.metadata.season, self.metadata.compared
+        self._held: dict[tuple[int, int], tuple[Candidates, RollingOrigins]] = {}
+        for one, end in zip(whole, ends):
+            count = max(0, FITTED_VALUES - len(end.y))
+            y = np.concatenate([one.y[max(0, len(one.y) - count) :], end.y[:]])
+            for f in range(y.shape[1]):
+                place = one.place, f
+                self._held[place] = rolling_origins(
+                    y[:, f], season, min(len(end.y), len(y) - 1), compared
+                )
+                self.model.keep(
+                    place, fit_candidates(y[:, f], season, self.metadata.autoregression)
+                )
 
     def encode(self, examples):
-        y, dates, first = self._measurable(examples)
-        return self._rows(y, *self._pairs(y, dates), range(first, len(y)))
+        """One window for each step of the examples: inputs and changes."""
+        found = []
+        for one in self._measurable(examples):
+            x, change = self.reader.pairs(one, self._units)
+            found.append(self.reader.windows(x, change, range(one.first, len(one.y))))
+        return _chained(found)
 
     def collate(self, rows):
         return tuple(torch.stack(parts) for parts in zip(*rows))
 
     def loss(self, batch):
-        x, change, _ = batch
-        median, scale, _ = self.model(x)
-        # Negative log-likelihood of a Laplace distribution, whose median minimises the absolute
-        # error. The weight by the scale keeps well-predicted steps from dominating the gradient.
-        # Source: Seitzer et al. 2022, "On the pitfalls of heteroscedastic uncertainty estimation",
-        # equation 5, beta 0.5.
-        return (
-            ((change - median).abs() / scale + scale.log()) * scale.detach().sqrt()
-        ).sum(), change.numel()
+        total, count = 0.0, 0
+        # a held-out batch is for the first network only
+        networks = (self.model.network, self.model.final)
+        for network, x, change in zip(networks, batch[::2], batch[1::2]):
+            median, scale, _ = network(x)
+            # Negative log-likelihood of a Laplace distribution, whose median minimises the absolute
+            # error. The weight by the scale keeps well-predicted steps from dominating the
+            # gradient. Source: Seitzer et al. 2022, "On the pitfalls of heteroscedastic uncertainty
+            # estimation", equation 5, beta 0.5.
+            error = (change - median).abs() / scale + scale.log()
+            total, count = total + (error * scale.detach().sqrt()).sum(), count + change.numel()
+        return total, count
 
     def evaluator(self):
-        return _Errors(self)
+        return _HeldOutErrors(self)
+
+    def _select(self) -> None:
+        """Choose the weights of the methods, with the forecasts of the network as it is."""
+        for one in self._watched:
+            origins = _spread(one.first, len(one.y) - 1)
+            steps = self.metadata.compared
+            network = self._walk(self.model.network, one, origins, steps)
+            for f in range(network.shape[2]):
+                held = self._held[one.place, f][1]
+                self.model.choose(
+                    (one.place, f), select(held, network[:, :, f], origins - one.first)
+                )
+
+    # ------------------------------------------------------------ forecasts from an origin
+
+    def _methods(self, examples: Examples | None = None) -> _Methods:
+        """The methods to forecast with: on the held-out part, those that have not learned it."""
+        places = np.ndindex(len(self.metadata.series), len(self.metadata.names))
+        places, model = list(places), self.model
+        held = examples is not None and examples.about.get("past") is not None
+        return _Methods(
+            model.network if held else model.final,
+            {
+                place: self._held[place][0] if held else model.fitted(place, self.metadata.season)
+                for place in places
+            },
+            {place: model.selection(place) for place in places},
+        )
+
+    def _measurable(self, examples) -> list[SeriesSteps]:
+        """The series, each with the number of its first step that has enough steps before it."""
+        found = []
+        for one in self.reader.series(examples):
+            first = max(one.first, self.metadata.window + self.metadata.reach)
+            if one.first < self._least(one):
+                first = max(one.first, self.metadata.need)
+            if len(one.y) <= first:
+                raise InputError(
+                    f"{examples.source}: its {len(one.y) - one.first} steps{_of(one)} do not "
+                    f"continue the training series, which ended at {_ended(one)}, and are fewer "
+                    f"than the {first} that the model reads and one step to evaluate: give a "
+                    "longer series, or one that continues the training series"
+                )
+            found.append(SeriesSteps(one.record, one.place, one.y, one.dates, one.known, first))
+        return found
+
+    def _least(self, one: SeriesSteps) -> int:
+        """Number of past steps of a series: `need`, or all steps of a short series."""
+        return min(self.metadata.need, len(one.record.past.values))
+
+    @torch.no_grad()
+    def _walk(
+        self, network: ForecastNetwork, one: SeriesSteps, origins: np.ndarray, steps: int
+    ) -> np.ndarray:
+        """Transformed values of the next steps by a network, each fed back: (O, steps, F).
+
+        Args:
+            network: The network.
+            one: The series.
+            origins: The number of known steps of each forecast, (O,).
+            steps: Number of steps to forecast.
+        """
+        network.eval()
+        reader, reach = self.reader, self.metadata.reach
+        need, count = self.metadata.window + reach, len(one.y)
+        y = torch.from_numpy(np.stack([one.y[k - need : k] for k in origins.tolist()]))
+        ahead = self._ahead_of(one, max(0, int(origins.max()) + steps - count))
+        beside = torch.stack(
+            [reader.beside(one, k - need, k + steps, ahead) for k in origins.tolist()]
+        )
+        median, _, state = network(reader.inputs(y, beside[:, 1 : need + 1], one.record))
+        whole = torch.cat([y[:, -reach - 1 :], y.new_zeros(len(y), steps, y.shape[2])], 1)
+        step, median = y.new_tensor(one.record.step), median[:, -1:]
+        for k in range(steps):
+            if k:
+                x = reader.inputs(
+                    whole[:, k : k + reach + 1],
+                    beside[:, need + k - reach : need + k + 1],
+                    one.record,
+                )
+                median, _, state = network(x, state)
+            whole[:, reach + 1 + k] = whole[:, reach + k] + step * median[:, 0]
+        return whole[:, reach + 1 :].numpy()
+
+    def _ahead_of(self, one: SeriesSteps, steps: int) -> list:
+        """The dates of the steps after a series; [] without dates."""
+        if one.dates is None:
+            return []
+        last = one.dates[-1].item()
+        return [date_after(last, self.metadata.clock, k + 1) for k in range(steps)]
+
+    def _forecasts(
+        self,
+        methods: _Methods,
+        one: SeriesSteps,
+        origins: np.ndarray,
+        steps: int,
+        network: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Forecasts as values from some origins.
+
+        Args:
+            methods: The methods to forecast with.
+            one: The series.
+            origins: The number of known steps of each forecast, (O,).
+            steps: Number of steps ahead.
+            network: The forecasts of the network, (O, steps, F), if they are known.
+
+        Returns:
+            The forecasts (O, steps, F), and the lower and upper ends of the intervals, (levels, O,
+            steps, F) each.
+        """
+        if network is None:
+            network = self._walk(methods.network, one, origins, steps)
+        y, values = one.y[:], self.reader.values
+        point, low, high = [], [], []
+        for f in range(y.shape[1]):
+            fitted, chosen = (part[one.place, f] for part in (methods.fitted, methods.selection))
+            others = fitted.forecasts(y[:, f], origins, steps)
+            weights, scale = _continued_selection(chosen, steps)
+            mean = combined(np.concatenate([others, network[None, :, :, f]]), weights)
+            half = [
+                scale * chosen.errors[min(QUANTILES - 1, round(level * QUANTILES - 0.5))]
+                for level in INTERVAL_LEVELS
+            ]
+            point.append(mean)
+            low.append([mean - one for one in half])
+            high.append([mean + one for one in half])
+        low, high = (np.moveaxis(np.array(ends), 0, -1) for ends in (low, high))
+        return values(np.stack(point, -1)), values(low), values(high)
 
     # ------------------------------------------------------------ metrics
 
-    def _one_ahead(self, examples) -> dict[str, StoredArray]:
-        """One-step forecasts of every step: predicted, wanted and naive values, and the
-        intervals of each level.
+    def _one_ahead(self, examples) -> list[dict]:
+        """One-step forecasts of every step of each series: predicted, wanted, last and seasonal
+        values (T, F), and the intervals of each level.
         """
-        self.model.eval()
-        found = _Errors(self)
+        methods = self._methods(examples)
+        methods.network.eval()
+        changes = StoredArray(np.float64, (len(self.metadata.names),))
         with torch.no_grad():
-            for batch in batches(self, self.encode(examples)):
-                found.add(batch)
-        return found.forecasts()
+            for x, _ in batches(self, self.encode(examples)):
+                changes.extend(methods.network(x)[0][:, -1].numpy())
+        found, start = [], 0
+        for one in self._measurable(examples):
+            origins = np.arange(one.first, len(one.y))
+            change, start = changes[start : start + len(origins)], start + len(origins)
+            y = one.y[:]
+            network = y[origins - 1] + np.array(one.record.step) * change
+            point, low, high = self._forecasts(methods, one, origins, 1, network[:, None])
+            last, seasonal = self._naive(y, origins, 1)
+            found.append(
+                {
+                    "series": one,
+                    "predicted": point[:, 0],
+                    "wanted": self.reader.values(y[origins]),
+                    "naive": last[:, 0],
+                    "seasonal_naive": seasonal[:, 0],
+                    "intervals": list(zip(low[:, :, 0], high[:, :, 0])),
+                }
+            )
+        return found
 
-    @property
-    def _scale(self) -> np.ndarray:
-        """A series whose naive forecast has the same error as that of the training series: the
-        scale of MASE.
+    def _naive(self, y: np.ndarray, origins: np.ndarray, steps: int) -> tuple:
+        """The last value, and the value a season before, for steps after each origin: (O, steps, F)
+        each.
         """
-        return np.array([np.zeros(len(self.metadata.naive)), self.metadata.naive])
+        ahead = np.arange(steps)[None]
+        last = y[np.repeat(origins[:, None] - 1, steps, 1)]
+        season = self.metadata.season
+        seasonal = y[origins[:, None] - season + ahead % season]
+        return self.reader.values(last), self.reader.values(seasonal)
 
     def compute_metrics(self, examples):
-        one, scale = self._one_ahead(examples), self._scale
-        found = [
-            metrics.forecasting(one["predicted"], one["wanted"], scale, low=low, high=high)
-            for low, high in one["intervals"]
-        ]
-        naive = metrics.forecasting(one["naive"], one["wanted"], scale)
-        measured = {
-            "mase": found[0]["mase"],
-            "mae": found[0]["mae"],
-            "rmse": found[0]["rmse"],
-            "coverage_80": found[0]["coverage"],
-            "coverage_95": found[1]["coverage"],
-            "width_80": found[0]["width"],
-            "naive_mase": naive["mase"],
-            "naive_mae": naive["mae"],
-            "relative_mae": found[0]["mae"] / naive["mae"] if naive["mae"] else None,
-        }
-        return measured | self._horizon(examples)
+        found = []
+        for one in self._one_ahead(examples):
+            scale = _scale(one["series"].record)
+            error, wide = (
+                metrics.forecasting(one["predicted"], one["wanted"], scale, low=low, high=high)
+                for low, high in one["intervals"]
+            )
+            last, seasonal = (
+                metrics.forecasting(one[name], one["wanted"], scale)
+                for name in ("naive", "seasonal_naive")
+            )
+            measured = {
+                "mase": error["mase"],
+                "mae": error["mae"],
+                "mse": error["rmse"] ** 2,
+                "coverage_80": error["coverage"],
+                "coverage_95": wide["coverage"],
+                "width_80": error["width"],
+                "naive_mase": last["mase"],
+                "naive_mae": last["mae"],
+            }
+            if self.metadata.season > 1:
+                measured["seasonal_naive_mase"] = seasonal["mase"]
+            found.append((len(one["wanted"]), measured))
+        one = _mean_of(found)
+        one = one | {"relative_mae": one["mae"] / one["naive_mae"] if one["naive_mae"] else None}
+        ordered = {"mase": one.pop("mase"), "mae": one.pop("mae"), "rmse": one.pop("mse") ** 0.5}
+        return ordered | one | self._horizon(examples)
 
     def _horizon(self, examples):
-        """Metrics of forecasts `horizon` steps ahead, from up to `ORIGINS` positions; None for a
-        short series.
+        """Metrics of forecasts `horizon` steps ahead, over all steps and at some steps, from up to
+        `ORIGINS` positions; None for a short series.
         """
-        y, dates, first = self._measurable(examples)
-        steps, need = self.options.horizon, self.metadata.window + self.metadata.reach
-        names = ("horizon_mase", "horizon_coverage_80", "horizon_naive_mase")
-        if len(y) - steps < first:
-            return dict.fromkeys(names)
-        origins = np.unique(np.linspace(first, len(y) - steps, ORIGINS).round().astype(int))
-        point, low, high = self._ahead(
-            torch.from_numpy(np.stack([y[k - need : k] for k in origins.tolist()])),
-            torch.stack([self._between(dates, k - need, k + steps) for k in origins.tolist()]),
-            steps,
-        )
-        wanted = self._values(np.stack([y[k : k + steps] for k in origins.tolist()]))
-        last = self._values(np.stack([np.repeat(y[k - 1 : k], steps, 0) for k in origins.tolist()]))
-        found = metrics.forecasting(point, wanted, self._scale, low=low[0], high=high[0])
-        return dict(
-            zip(
-                names,
-                (
-                    found["mase"],
-                    found["coverage"],
-                    metrics.forecasting(last, wanted, self._scale)["mase"],
-                ),
-            )
-        )
+        steps, methods, found = self.options.horizon, self._methods(examples), []
+        shown = sorted({1, -(-steps // 4), -(-steps // 2), steps})
+        methods_of = ["", "naive_"] + ["seasonal_naive_"] * (self.metadata.season > 1)
+        names = [f"horizon_{name}mase" for name in methods_of] + ["horizon_coverage_80"]
+        names += [f"step_{step}_{name}mase" for step in shown for name in methods_of]
+        for one in self._measurable(examples):
+            if len(one.y) - steps < one.first:
+                continue
+            origins = _spread(one.first, len(one.y) - steps)
+            y, scale = one.y[:], _scale(one.record)
+            point, low, high = self._forecasts(methods, one, origins, steps)
+            wanted = self.reader.values(y[origins[:, None] + np.arange(steps)])
+            measured = {}
+            for name, forecast in zip(methods_of, (point, *self._naive(y, origins, steps))):
+                ends = {"low": low[0], "high": high[0]} if not name else {}
+                all_steps = metrics.forecasting(forecast, wanted, scale, **ends)
+                measured[f"horizon_{name}mase"] = all_steps["mase"]
+                if not name:
+                    measured["horizon_coverage_80"] = all_steps["coverage"]
+                for step in shown:
+                    at = metrics.forecasting(forecast[:, step - 1], wanted[:, step - 1], scale)
+                    measured[f"step_{step}_{name}mase"] = at["mase"]
+            found.append((len(origins), measured))
+        mean = _mean_of(found) if found else {}
+        return {name: mean.get(name) for name in names}
 
-    # ------------------------------------------------------------ several steps
+    def sample(self):
+        lines = [f"methods for 1 and {self.metadata.compared} steps ahead, by their errors before:"]
+        for s, f in np.ndindex(min(3, len(self.metadata.series)), len(self.metadata.names)):
+            weights = self.model.selection((s, f)).weights
+            name = ", ".join(filter(None, [self.metadata.series[s].name, self.metadata.names[f]]))
+            texts = dict.fromkeys([described(weights[:, 0]), described(weights[:, -1])])
+            lines.append(f"  {name}: " + "; ".join(texts))
+        return "\n".join(lines)
 
-    @torch.no_grad()
-    def _walk(self, y, cycles, steps: int, paths: int = 1, random=None) -> torch.Tensor:
-        """Transformed values of the next steps, each fed back: (B * paths, steps, F).
-
-        Args:
-            y: Transformed values (B, window + reach, F).
-            cycles: The calendar features of these steps and of the steps to come, (B, window +
-                reach + steps, C).
-            steps: Number of steps to forecast.
-            paths: Number of sampled paths per row.
-            random: A generator to sample errors; None for the point forecast.
-        """
-        model, need, reach, step = (
-            self.model,
-            y.shape[1],
-            self.metadata.reach,
-            y.new_tensor(self.metadata.step),
-        )
-        median, scale, state = model(self._inputs(y, cycles[:, 1 : need + 1]))
-        median, scale, cycles = (
-            part.repeat_interleave(paths, 0) for part in (median[:, -1:], scale[:, -1:], cycles)
-        )
-        state = tuple(part.repeat_interleave(paths, 1) for part in state)
-        whole = torch.cat(
-            [
-                y[:, -reach - 1 :].repeat_interleave(paths, 0),
-                y.new_zeros(len(y) * paths, steps, y.shape[2]),
-            ],
-            1,
-        )
-        for k in range(steps):
-            if k:
-                median, scale, state = model(
-                    self._inputs(
-                        whole[:, k : k + reach + 1], cycles[:, need + k - reach : need + k + 1]
-                    ),
-                    state,
-                )
-            change = median[:, 0]
-            if random is not None:
-                place = torch.randint(QUANTILES, change.shape, generator=random)
-                sign = 2.0 * torch.randint(2, change.shape, generator=random) - 1
-                change = change + scale[:, 0] * sign * model.errors.double().gather(0, place)
-            whole[:, reach + 1 + k] = whole[:, reach + k] + step * change
-        return whole[:, reach + 1 :]
-
-    def _ahead(self, y, cycles, steps: int):
-        """Forecasts (B, steps, F), and the lower and upper ends of each interval, as values."""
-        self.model.eval()
-        point = self._values(self._walk(y, cycles, steps))
-        random = torch.Generator().manual_seed(self.options.seed)
-        drawn = self._values(self._walk(y, cycles, steps, PATHS, random)).reshape(
-            len(y), PATHS, steps, -1
-        )
-        low, high = (
-            np.quantile(drawn, [0.5 + side * level / 2 for level in INTERVAL_LEVELS], 1)
-            for side in (-1, 1)
-        )
-        return point, np.minimum(low, point), np.maximum(high, point)
+    # ------------------------------------------------------------ predictions
 
     def values(self, answers):
         columns = len(self.metadata.names)
@@ -524,8 +609,8 @@ class Forecaster(Task):
             X, steps: As for `predict_dicts`.
 
         Returns:
-            The values: (steps,), or (steps, F) for several columns. `predict_dicts` returns their
-            times and intervals too.
+            The values: (steps,), or (steps, F) for several columns; for several series those of
+            each series, one after the other. `predict_dicts` returns their times and intervals too.
         """
         return self.values(self.predict_dicts(X, steps))
 
@@ -539,8 +624,9 @@ class Forecaster(Task):
             steps: Number of steps, up to `MAX_HORIZON`; None for the option `horizon`.
 
         Returns:
-            A dict for each step and column: "time" (the date, or the number of the step), "column",
-            "value", "low" and "high" (80 % interval), "low_95" and "high_95".
+            A dict for each step and column: "series" (its name, if there are several), "time" (the
+            date, or the number of the step), "column", "value", "low" and "high" (80 % interval),
+            "low_95" and "high_95".
         """
         self._require_model()
         steps = self.options.horizon if steps is None else steps
@@ -550,37 +636,62 @@ class Forecaster(Task):
             or not 1 <= steps <= MAX_HORIZON
         ):
             raise InputError(f"steps {steps!r}: write a whole number from 1 to {MAX_HORIZON}")
-        if X is None:
-            past = self.metadata.past
-            data = Examples(
-                {"values": [np.array(row) for row in past.values], "time": past.time},
-                source="the training series",
-            )
-        else:
-            data = self.read(X, labelled=False)
-        return self._answers(data, steps)
+        data = self._training_end() if X is None else self.read(X, labelled=False)
+        return self._answers(data, int(steps))
+
+    def _training_end(self) -> Examples:
+        """The ends of the training series."""
+        series, known = self.metadata.series, bool(self.metadata.known)
+        several = len(series) > 1 or series[0].name is not None
+        return Examples(
+            {
+                "values": [np.array(row) for one in series for row in one.past.values],
+                "time": [time for one in series for time in one.past.time]
+                if self.metadata.clock
+                else None,
+                "series": [one.name for one in series for _ in one.past.values]
+                if several
+                else None,
+                "known": [row for one in series for row in one.past.known] if known else None,
+            },
+            source="the training series",
+        )
 
     def answers(self, examples):
         return self._answers(examples, self.options.horizon)
 
     def _answers(self, examples, steps):
-        y, dates = self._window(examples)
-        clock, names = self.metadata.clock, self.metadata.names
-        ahead = [date_after(dates[-1], clock, k + 1) for k in range(steps)] if clock else None
-        cycles = self._cycles(dates + ahead if clock else None, len(y) + steps)
-        point, low, high = self._ahead(torch.from_numpy(y)[None], cycles[None], steps)
-        if not (np.isfinite(low).all() and np.isfinite(high).all()):
+        methods = self._methods()
+        return [
+            answer
+            for one in self._readable(examples)
+            for answer in self._answers_of(methods, one, steps, examples.source)
+        ]
+
+    def _answers_of(self, methods: _Methods, one: SeriesSteps, steps: int, source: str):
+        """The answers for one series."""
+        count, clock, names = len(one.y), self.metadata.clock, self.metadata.names
+        if self.metadata.known and len(one.known) < count + steps:
+            raise InputError(
+                f"{source}: {len(one.known) - count} rows{_of(one)} after the last value have "
+                f"{', '.join(map(repr, self.metadata.known))}, and a forecast of {steps} steps "
+                "needs as many; add rows with these columns and without values"
+            )
+        with np.errstate(over="ignore", invalid="ignore"):
+            point, low, high = self._forecasts(methods, one, np.array([count]), steps)
+        if not all(np.isfinite(numbers).all() for numbers in (point, low, high)):
             raise InputError(
                 f"a forecast of {steps} steps overflows; forecast fewer steps, or train with "
                 "--power 1"
             )
         when = (
-            [write_date(date, clock.format) for date in ahead]
+            [write_date(date, clock.format) for date in self._ahead_of(one, steps)]
             if clock
             else [f"+{k + 1}" for k in range(steps)]
         )
         return [
-            {
+            ({"series": one.record.name} if one.record.name is not None else {})
+            | {
                 "time": when[k],
                 "column": name,
                 "value": float(point[0, k, f]),
@@ -593,23 +704,25 @@ class Forecaster(Task):
             for f, name in enumerate(names)
         ]
 
-    def _window(self, examples):
-        """The last values that a forecast reads, and their dates or None."""
-        y, dates, _ = self._joined(examples)
-        need = self.metadata.window + self.metadata.reach
-        if len(y) < need:
-            raise InputError(
-                f"{examples.source}: {len(y)} steps are fewer than the {need} that the model reads "
-                f"(a window of {self.metadata.window} and {self.metadata.reach} before it), and do "
-                f"not continue the training series, which ended at {self._ended()}; give a longer "
-                "series"
-            )
-        return y[-need:], dates[-need:].tolist() if dates else None
+    def _readable(self, examples) -> list[SeriesSteps]:
+        """The series, each with as many steps as a forecast reads."""
+        found = self.reader.series(examples)
+        for one in found:
+            need = self._least(one)
+            if len(one.y) < need:
+                raise InputError(
+                    f"{examples.source}: {len(one.y)} steps{_of(one)} are fewer than the {need} "
+                    f"that the model reads, and do not continue the training series, which ended "
+                    f"at {_ended(one)}; give a longer series"
+                )
+        # as many as are stored, so that a file gives what its stored end gives
+        return [one.latest(self.metadata.kept) for one in found]
 
     def shown(self, answer):
         numbers = [f"{answer[name]:.6g}" for name in ("value", "low", "high")]
         return "\t".join(
             [
+                *([answer["series"]] if "series" in answer else []),
                 answer["time"],
                 *([answer["column"]] if len(self.metadata.names) > 1 else []),
                 *numbers,
@@ -617,14 +730,15 @@ class Forecaster(Task):
         )
 
     def inside(self, data):
-        y, dates = self._window(self.read(data, labelled=False))
-        dates = [*dates, date_after(dates[-1], self.metadata.clock, 1)] if dates else None
-        x = self._inputs(torch.from_numpy(y)[None], self._cycles(dates, len(y) + 1)[None, 1:])[
-            ..., : self.model.inputs
-        ]
+        one, reader = self._readable(self.read(data, labelled=False))[0], self.reader
+        count, need = len(one.y), self.metadata.window + self.metadata.reach
+        y = one.y[count - need :]
+        beside = reader.beside(one, count - need, count + 1, self._ahead_of(one, 1))
+        network = self.model.final
+        x = reader.inputs(torch.from_numpy(y)[None], beside[None, 1:], one.record)
         tokens = [
             " ".join(f"{value:.4g}" for value in row)
-            for row in self._values(y[self.metadata.reach :])
+            for row in reader.values(y[self.metadata.reach :])
         ]
         name = self.metadata.names[0]
         explained = (
@@ -633,66 +747,58 @@ class Forecaster(Task):
             else f"forecast of the next change of {name}"
         )
         return Inside(
-            self.model.recurrent,
-            x,
+            network.recurrent,
+            x[..., : network.inputs],
             tokens,
-            lambda x: self.model.residual(x[None])[0][0, -1, 0],
+            lambda x: network.residual(x[None])[0][0, -1, 0],
             explained,
         )
 
     def report_parts(self, examples):
         from ..training.charts import Forecast
 
-        one, found = self._one_ahead(examples), self.result.metrics
-        past = examples.about.get("past") or self.metadata.past
-        count = len(one["wanted"])
-        known = min(count, STEPS_SHOWN + PAST_SHOWN)
-        # the past is shown if it comes right before
-        before = min(PAST_SHOWN, len(past.values)) if known == count else 0
-        values = one["wanted"][count - known :]
-        if before:
-            values = np.concatenate([np.array(past.values[-before:]), values])
-        answers, clock = self._answers(examples, self.options.horizon), self.metadata.clock
-        times = ahead = None
-        if clock and examples["time"]:
-            dates = [*past.time[len(past.time) - before :], *examples["time"][-known:]]
-            times = self._dates(dates, examples.source)[:]
-            ahead = self._dates([answer["time"] for answer in answers], examples.source)[:]
-            if before and times[before - 1] >= times[before]:  # another series than the training's
-                values, times = values[before:], times[before:]
-        steps = min(STEPS_SHOWN, count)
-        forecasts = []
-        for f, name in enumerate(self.metadata.names):
-            mine = [answer for answer in answers if answer["column"] == name]
-            forecasts.append(
-                Forecast(
-                    f"{name}, the next {len(mine)} steps",
-                    values[-PAST_SHOWN:, f],
-                    [a["value"] for a in mine],
-                    intervals=[
-                        (f"{level} % interval", [a[low] for a in mine], [a[high] for a in mine])
-                        for level, low, high in ((80, "low", "high"), (95, "low_95", "high_95"))
-                    ],
-                    times=None
-                    if times is None
-                    else np.concatenate(
-                        [times[-PAST_SHOWN:], ahead[f :: len(self.metadata.names)]]
+        found, forecasts = self.result.metrics, []
+        answers = self._answers(examples, self.options.horizon)
+        for one in self._one_ahead(examples):
+            series, steps = one["series"], min(STEPS_SHOWN, len(one["wanted"]))
+            start = max(0, len(series.y) - steps - PAST_SHOWN)
+            values, times, ahead = self.reader.values(series.y[start:]), None, None
+            if series.dates is not None:
+                times = np.asarray(series.dates[start:])
+                ahead = np.array(self._ahead_of(series, self.options.horizon), times.dtype)
+            name_of = series.record.name
+            for f, name in enumerate(self.metadata.names):
+                title = name if name_of is None else f"{name_of}, {name}"
+                mine = [
+                    answer
+                    for answer in answers
+                    if answer["column"] == name and answer.get("series") == name_of
+                ]
+                forecasts += [
+                    Forecast(
+                        f"{title}, the next {len(mine)} steps",
+                        values[-PAST_SHOWN:, f],
+                        [a["value"] for a in mine],
+                        intervals=[
+                            (f"{level} % interval", [a[low] for a in mine], [a[high] for a in mine])
+                            for level, low, high in ((80, "low", "high"), (95, "low_95", "high_95"))
+                        ],
+                        times=None
+                        if times is None
+                        else np.concatenate([times[-PAST_SHOWN:], ahead]),
                     ),
-                )
-            )
-            forecasts.append(
-                Forecast(
-                    f"{name}, one step ahead",
-                    values[:-steps, f],
-                    one["predicted"][-steps:][:, f],
-                    one["wanted"][-steps:][:, f],
-                    [
-                        (f"{100 * level:.0f} % interval", low[-steps:][:, f], high[-steps:][:, f])
-                        for level, (low, high) in zip(INTERVAL_LEVELS, one["intervals"])
-                    ],
-                    times,
-                )
-            )
+                    Forecast(
+                        f"{title}, one step ahead",
+                        values[:-steps, f],
+                        one["predicted"][-steps:, f],
+                        one["wanted"][-steps:, f],
+                        [
+                            (f"{100 * level:.0f} % interval", low[-steps:, f], high[-steps:, f])
+                            for level, (low, high) in zip(INTERVAL_LEVELS, one["intervals"])
+                        ],
+                        times,
+                    ),
+                ]
         naive = {
             "mase": found["naive_mase"],
             "mae": found["naive_mae"],
@@ -705,86 +811,135 @@ class Forecaster(Task):
         }
 
 
-def learned_values(values: np.ndarray, power: float, source: str) -> np.ndarray:
-    """Apply the power transform to values: a power, or the logarithm."""
-    if power == 1:
-        return values
-    bad = values[values < 0 if power else values <= 0]
-    if bad.size:
-        what = (
-            f"powers of {power:g}, which require values of 0 or more"
-            if power
-            else "logarithms, which require values above 0"
+class _ForecastProblem(RowProblem):
+    """Trains both networks in the same steps.
+
+    Args:
+        task: The task, with its model.
+        learned, whole: Windows of the series without their ends, and of the whole series.
+        measured: Windows of the ends.
+    """
+
+    def __init__(self, task: Forecaster, learned: Sequence, whole: Sequence, measured: Sequence):
+        window = task.metadata.window
+        super().__init__(task, learned, measured, [window] * len(learned))
+        self.whole = whole
+        self.whole_buckets = Buckets(
+            [window] * len(whole), batch=self.buckets.batch, seed=task.options.seed
         )
-        raise InputError(
-            f"{source}: a value is {bad[0]:g}, and the model uses {what}; train with --power 1"
-        )
-    return values**power if power else np.log(values)
+
+    def batch(self, step, process=0, processes=1):
+        rows = self.whole_buckets.rows(step, process, processes)
+        whole = self.task.collate([self.whole[k] for k in rows])
+        return *super().batch(step, process, processes), *whole
+
+
+class _HeldOutErrors:
+    """Collects one-step forecasts of the network that has not learned the held-out part; then
+    chooses the weights of all methods.
+    """
+
+    def __init__(self, task: Forecaster):
+        self.task = task
+        self.found = [StoredArray(np.float64, (len(task.metadata.names),)) for _ in range(2)]
+
+    def add(self, batch):
+        x, change = batch
+        for found, part in zip(self.found, (self.task.model.network(x)[0], change)):
+            found.extend(part[:, -1].detach().cpu().double().numpy())
+
+    def result(self):
+        task = self.task
+        task._select()
+        predicted, change = (one[:] for one in self.found)
+        errors, start = [], 0
+        for one in task._watched:
+            count = min(len(one.y) - one.first, len(predicted) - start)
+            inside = slice(start, start + count)
+            start += count
+            y = one.y[one.first - 1 : one.first - 1 + count]
+            step, values = np.array(one.record.step), task.reader.values
+            ahead, wanted = (values(y + step * part[inside]) for part in (predicted, change))
+            if count:
+                mase = metrics.forecasting(ahead, wanted, _scale(one.record))["mase"]
+                errors.append((count, {"mase": mase}))
+        return _mean_of(errors)
+
+
+def _continued_selection(chosen: Selection, steps: int) -> tuple[np.ndarray, np.ndarray]:
+    """The weights (M, steps) and the scale (steps,), also for steps beyond those compared."""
+    compared = len(chosen.scale)
+    places = np.minimum(np.arange(steps), compared - 1)
+    # errors of a random walk grow with the square root of the steps; those of a series that
+    # returns to its mean do not
+    half = chosen.scale[max(0, compared // 2 - 1)]
+    power = 0.5 if compared < 4 else np.clip(np.log2(chosen.scale[-1] / half), 0.0, 0.5)
+    further = np.maximum(1.0, (np.arange(steps) + 1) / compared) ** power
+    return chosen.weights[:, places], chosen.scale[places] * further
+
+
+def _after(one: SeriesSteps, end: SeriesSteps) -> SeriesSteps:
+    """A series and the end that follows it."""
+    return SeriesSteps(
+        one.record,
+        one.place,
+        concatenated(one.y, end.y),
+        None if one.dates is None else concatenated(one.dates, end.dates),
+        np.concatenate([one.known, end.known]),
+        0,
+    )
+
+
+def _chained(parts: list[Sequence]) -> Sequence:
+    """Several sequences as one."""
+    if len(parts) == 1:
+        return parts[0]
+    ends = np.cumsum([len(part) for part in parts])
+
+    def row_of(k: int):
+        part = int(np.searchsorted(ends, k, "right"))
+        return parts[part][k - int(ends[part]) + len(parts[part])]
+
+    return LazySequence(int(ends[-1]), row_of)
+
+
+def _batches_of(pairs: list[tuple[StoredArray, StoredArray]]):
+    """Blocks of inputs and changes as tensors."""
+    for x, change in pairs:
+        for start in range(0, len(x), BLOCK_STEPS):
+            inside = slice(start, start + BLOCK_STEPS)
+            yield torch.from_numpy(x[inside]), torch.from_numpy(change[inside])
+
+
+def _spread(first: int, last: int) -> np.ndarray:
+    """Up to `ORIGINS` origins from the first to the last, evenly."""
+    return np.unique(np.linspace(first, last, ORIGINS).round().astype(int))
+
+
+def _mean_of(found: list[tuple[int, dict]]) -> dict:
+    """The mean of each metric over series, weighted by their counts; None without a value."""
+    mean = {}
+    for name in found[0][1]:
+        known = [(count, one[name]) for count, one in found if one[name] is not None]
+        total = sum(count for count, _ in known)
+        mean[name] = sum(count * value for count, value in known) / total if total else None
+    return mean
+
+
+def _scale(record: SeriesRecord) -> np.ndarray:
+    """A series whose naive forecast has the same error as that of the training series: the scale
+    of MASE.
+    """
+    return np.array([np.zeros(len(record.naive)), record.naive])
+
+
+def _of(one: SeriesSteps) -> str:
+    return "" if one.record.name is None else f" of the series {one.record.name!r}"
+
+
+def _ended(one: SeriesSteps) -> str:
+    return one.record.past.time[-1] if one.record.past.time else "an unknown time"
 
 
 def _stride(window: int) -> int:
     return max(1, window // 16)
-
-
-class _Errors:
-    """Collects one-step forecasts over batches; in training it also fits the intervals to their
-    errors.
-    """
-
-    def __init__(self, task: Forecaster):
-        # medians, scales, changes and last values, (N, F) each
-        self.task, self.found = (
-            task,
-            [StoredArray(np.float64, (len(task.metadata.names),)) for _ in range(4)],
-        )
-
-    def add(self, batch):
-        x, change, last = batch
-        median, scale, _ = self.task.model(x)
-        for found, part in zip(self.found, (median[:, -1], scale[:, -1], change[:, -1], last)):
-            found.extend(part.detach().cpu().double().numpy())
-
-    def forecasts(self) -> dict[str, StoredArray]:
-        task = self.task
-        step, widths = (
-            np.array(task.metadata.step),
-            [task.model.width(level).cpu().numpy() for level in INTERVAL_LEVELS],
-        )
-        found = {
-            name: StoredArray(np.float64, step.shape) for name in ("predicted", "wanted", "naive")
-        }
-        intervals = [tuple(StoredArray(np.float64, step.shape) for _ in range(2)) for _ in widths]
-        for median, scale, change, last in zip(*(one.blocks() for one in self.found)):
-            for name, ahead in (
-                ("predicted", step * median),
-                ("wanted", step * change),
-                ("naive", 0.0),
-            ):
-                found[name].extend(task._values(last + ahead))
-            for width, interval in zip(widths, intervals):
-                for sign, end in zip((-1, 1), interval):
-                    end.extend(task._values(last + step * (median + sign * (scale * width))))
-        return found | {"intervals": intervals}
-
-    def result(self):
-        median, scale, change, _ = (torch.from_numpy(one[:]) for one in self.found)
-        model = self.task.model
-        # saved with the weights that had these errors
-        model.calibrate(((change - median).abs() / scale).to(model.errors))
-        one = self.forecasts()
-        return {
-            "mase": metrics.forecasting(one["predicted"], one["wanted"], self.task._scale)["mase"]
-        }
-
-
-def _check_changing(learned: Examples, names: list[str], source: str) -> None:
-    """Raise an error if a column is constant."""
-    first, changing = np.array(learned["values"][0]), np.zeros(len(names), bool)
-    for some in chunked(learned["values"]):
-        changing |= (np.array(some) != first).any(0)
-    for name, value, changes in zip(names, first, changing):
-        if not changes:
-            raise InputError(
-                f"{source}: the column {name!r} is {value:g} at all {len(learned)} training steps; "
-                "there is nothing to forecast: leave the column out with --columns"
-            )

@@ -1,17 +1,17 @@
-"""Private: the model of a forecaster: a linear regression plus recurrent layers that predict its
-residual.
+"""Private: the model of a forecaster: networks of a linear regression plus recurrent layers that
+predict its residual, and what the other methods and the intervals need.
 """
 
 from collections.abc import Iterable
 
+import numpy as np
 import torch
 from torch import nn
 
+from .forecast_candidates import AUTOREGRESSIONS, METHODS, SMOOTHING, Candidates
+from .forecast_selection import QUANTILES, Selection
 from .layer import layer_of
 from .options import ForecastOptions
-
-# Number of quantiles of the held-out errors in a model.
-QUANTILES = 200
 
 
 class _ZeroReadout(nn.Linear):
@@ -23,7 +23,7 @@ class _ZeroReadout(nn.Linear):
         nn.init.zeros_(self.bias)
 
 
-class ForecastModel(nn.Module):
+class ForecastNetwork(nn.Module):
     """Predicts the median and the scale of the next change of each column, at every step.
 
     The median is the sum of a linear regression, which is fitted before training, and the output of
@@ -48,16 +48,12 @@ class ForecastModel(nn.Module):
         self.recurrent, units = layer_of(options, inputs)
         self.dropout = nn.Dropout(options.dropout)
         self.readout = _ZeroReadout(units, 2 * columns)
-        # Quantiles of the held-out errors divided by the scale; those of a Laplace distribution
-        # until `calibrate`.
-        self.register_buffer("errors", torch.empty(QUANTILES, columns))
         self.reset_parameters()
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Reset the regression and the error quantiles to those of an untrained model."""
+        """Reset the regression to that of an untrained model."""
         self.regression.zero_()
-        self.errors.copy_(-torch.log1p(-_places(QUANTILES))[:, None].expand_as(self.errors))
 
     def forward(self, x: torch.Tensor, state=None):
         """Medians and scales (B, T, F) from x (B, T, I and more), in units of the usual change, and
@@ -95,22 +91,78 @@ class ForecastModel(nn.Module):
             right += x.T @ change.double()
         self.regression.copy_(torch.linalg.solve(left, right).T)
 
-    def calibrate(self, errors: torch.Tensor) -> None:
-        """Fit the interval widths to held-out errors divided by the predicted scale, (N, F).
 
-        Source: split conformal prediction, Lei et al. 2018, "Distribution-free predictive inference
-            for regression", algorithm 2.
-        """
-        count = len(errors)
-        # one of N + 1 values is larger than the N errors, but nothing is known beyond the largest
-        places = (torch.ceil(_places(QUANTILES) * (count + 1)).long() - 1).clamp(0, count - 1)
-        self.errors.copy_(errors.sort(0).values[places.to(errors.device)])
+class ForecastModel(nn.Module):
+    """Two networks, the other methods, and their weights.
 
-    def width(self, level: float) -> torch.Tensor:
-        """Half the width of the interval with this probability, in scales: (F,)."""
-        return self.errors[min(QUANTILES - 1, round(level * QUANTILES - 0.5))].double()
+    `network` learns without the held-out part, which chooses its weights and compares it with the
+    other methods. `final` is trained in the same steps on the whole series, and forecasts.
 
+    Args:
+        inputs, further, columns: As for `ForecastNetwork`.
+        series: S, number of series.
+        lags: Lags of the autoregressions.
+        horizon: H, number of steps ahead that are compared.
+        options: Sizes and rates.
+    """
 
-def _places(count: int) -> torch.Tensor:
-    """The centres of `count` equal parts of 0 to 1."""
-    return (torch.arange(count) + 0.5) / count
+    def __init__(
+        self,
+        inputs: int,
+        further: int,
+        columns: int,
+        *,
+        series: int,
+        lags: int,
+        horizon: int,
+        options: ForecastOptions,
+    ):
+        super().__init__()
+        self.network = ForecastNetwork(inputs, further, columns, options)
+        self.final = ForecastNetwork(inputs, further, columns, options)
+        sizes = {
+            "smoothing": (SMOOTHING,),
+            "autoregressions": (len(AUTOREGRESSIONS), lags + 1),
+            "weights": (len(METHODS), horizon),
+            "scale": (horizon,),
+            "errors": (QUANTILES,),
+        }
+        for name, size in sizes.items():
+            empty = torch.empty(series, columns, *size, dtype=torch.float64)
+            self.register_buffer(name, empty)
+        self.reset_parameters()
+
+    @torch.no_grad()
+    def reset_parameters(self) -> None:
+        """Reset the other methods; all weight is on the network."""
+        for one in (self.smoothing, self.autoregressions, self.weights):
+            one.zero_()
+        self.weights[:, :, -1] = 1
+        for one in (self.scale, self.errors):
+            one.fill_(1)
+
+    @torch.no_grad()
+    def keep(self, place: tuple[int, int], fitted: Candidates) -> None:
+        """Store the fitted methods of a series and column."""
+        self.smoothing[place] = torch.from_numpy(fitted.smoothing)
+        self.autoregressions[place] = torch.from_numpy(np.nan_to_num(fitted.autoregressions))
+
+    @torch.no_grad()
+    def choose(self, place: tuple[int, int], selection: Selection) -> None:
+        """Store the weights and interval widths of a series and column."""
+        for name in ("weights", "scale", "errors"):
+            getattr(self, name)[place] = torch.from_numpy(getattr(selection, name))
+
+    def fitted(self, place: tuple[int, int], season: int) -> Candidates:
+        """The stored methods of a series and column."""
+        return Candidates(
+            season,
+            self.smoothing[place].cpu().numpy(),
+            self.autoregressions[place].cpu().numpy(),
+        )
+
+    def selection(self, place: tuple[int, int]) -> Selection:
+        """The stored weights and interval widths of a series and column."""
+        return Selection(
+            *(getattr(self, name)[place].cpu().numpy() for name in ("weights", "scale", "errors"))
+        )

@@ -2,7 +2,7 @@
 config.json stores it under "metadata". Nothing here imports torch.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from ..data.clock import Clock
@@ -17,6 +17,8 @@ from ..data.records import (
 )
 from ..errors import InputError
 
+# Fewest past steps of a series that are stored, if it has as many.
+KEPT_STEPS = 256
 Letters = Annotated[list[Annotated[str, Length(1)]], Distinct()]
 Labels = Annotated[list[str], Length(2), Distinct()]
 # Deviations to divide by.
@@ -177,10 +179,44 @@ class TagMetadata(Metadata):
 
 @dataclass(frozen=True)
 class Past:
-    """The end of the training series: its values (N, F), and their times if it has dates."""
+    """The end of a training series.
+
+    Attributes:
+        values: The values, (N, F).
+        time: Their times, if the series has dates.
+        known: The known columns, (N, K), if there are any.
+    """
 
     values: Annotated[list[list[float]], Length(1)]
     time: list[str] | None
+    known: list[list[float]] | None = None
+
+
+@dataclass(frozen=True)
+class SeriesRecord:
+    """The scales of a series of F columns, and its end.
+
+    Attributes:
+        name: Its name, if there are several series.
+        step: Mean absolute change from step to step, (F,).
+        level: Mean and deviation of the values, (F,) each.
+        naive: The error of the naive forecast, (F,).
+        gap: The deviation of differences one season apart, (F,), if there is a season.
+        past: The steps that the next forecast starts from.
+    """
+
+    name: str | None
+    step: Scales
+    level: Annotated[list[list[float]], Length(2, 2)]
+    naive: list[Annotated[float, Range(0, 1e300)]]
+    gap: Scales | None
+    past: Past
+
+    def __post_init__(self):
+        if not all(scale > 0 for scale in self.level[1]):
+            raise InputError("'level' has a deviation that is not above 0")
+        if self.past.time is not None:
+            check_sizes(len(self.past.values), **{"past.time": self.past.time})
 
 
 @dataclass(frozen=True)
@@ -192,13 +228,13 @@ class ForecastMetadata(Metadata):
         names: The names of the columns.
         difference, season, lags, window: As the options of these names.
         reach: Number of steps before a window that its inputs are computed from.
+        autoregression: Number of lags of the autoregressions.
+        compared: Number of steps ahead that the methods are compared at.
         clock: Format and step of the dates, if the series has dates.
         calendar: The calendar cycles that are inputs.
-        step: Mean absolute change from step to step, (F,).
-        level: Mean and deviation of the values, (F,) each.
-        naive: The error of the naive forecast, (F,).
-        gap: The deviation of differences one season apart, (F,), if there is a season.
-        past: The steps that the next forecast starts from.
+        series: The scales and the end of each series.
+        known: The names of the known columns.
+        known_level: Mean and deviation of the known columns, (K,) each.
         windows: The number of training windows.
     """
 
@@ -209,46 +245,73 @@ class ForecastMetadata(Metadata):
     lags: Annotated[int, Range(0, 10_000)]
     reach: Positive
     window: Annotated[int, Range(2, 100_000)]
+    autoregression: Annotated[int, Range(0, 1000)]
+    compared: Annotated[int, Range(1, 1000)]
     clock: Clock | None
     calendar: Annotated[list[Literal["year", "week", "day"]], Distinct()]
-    step: Scales
-    level: Annotated[list[list[float]], Length(2, 2)]
-    naive: list[Annotated[float, Range(0, 1e300)]]
-    gap: Scales | None
-    past: Past
+    series: Annotated[list[SeriesRecord], Length(1)]
+    known: Annotated[list[str], Distinct()] = field(default_factory=list)
+    known_level: Annotated[list[list[float]], Length(2, 2)] = field(
+        default_factory=lambda: [[], []]
+    )
     windows: Count = 0
 
+    @property
+    def need(self) -> int:
+        """Number of past steps that a forecast reads."""
+        return max(self.window + self.reach, self.autoregression + self.season + 1)
+
+    @property
+    def kept(self) -> int:
+        """Number of past steps that are stored, and read if there are as many."""
+        return max(self.need, KEPT_STEPS, 4 * self.season)
+
     def __post_init__(self):
-        columns = len(self.names)
-        check_sizes(
-            columns,
-            step=self.step,
-            naive=self.naive,
-            **{f"level[{k}]": one for k, one in enumerate(self.level)},
-            **({"gap": self.gap or []} if self.season > 1 else {}),
-            **{f"past.values[{k}]": row for k, row in enumerate(self.past.values)},
-        )
-        if not all(scale > 0 for scale in self.level[1]):
-            raise InputError("'level' has a deviation that is not above 0")
-        if len(self.past.values) != self.window + self.reach:
-            raise InputError(
-                f"'past.values' has {len(self.past.values)} steps; it should have "
-                f"{self.window + self.reach}, 'window' and 'reach'"
-            )
+        columns, known = len(self.names), len(self.known)
+        check_sizes(known, **{f"known_level[{k}]": one for k, one in enumerate(self.known_level)})
+        if not all(scale > 0 for scale in self.known_level[1]):
+            raise InputError("'known_level' has a deviation that is not above 0")
         if self.reach != max(1, self.season - 1, self.lags):
             raise InputError(
                 f"'reach' is {self.reach}; with this 'season' and 'lags' it should be "
                 f"{max(1, self.season - 1, self.lags)}"
             )
-        if (self.clock is None) != (self.past.time is None) or (
-            self.clock is None and self.calendar
-        ):
-            raise InputError(
-                "'clock', 'calendar' and 'past.time' belong to a series with dates; some of them "
-                "are missing"
+        if self.clock is None and self.calendar:
+            raise InputError("'calendar' belongs to a series with dates, and 'clock' is missing")
+        if len({one.name for one in self.series}) != len(self.series):
+            raise InputError("'series' has two series of the same name")
+        for k, one in enumerate(self.series):
+            past = one.past
+            check_sizes(
+                columns,
+                **{
+                    f"series[{k}].step": one.step,
+                    f"series[{k}].naive": one.naive,
+                    **{f"series[{k}].level[{j}]": level for j, level in enumerate(one.level)},
+                },
+                **({f"series[{k}].gap": one.gap or []} if self.season > 1 else {}),
+                **{f"series[{k}].past.values[{j}]": row for j, row in enumerate(past.values)},
             )
-        if self.past.time is not None:
-            check_sizes(len(self.past.values), **{"past.time": self.past.time})
+            if len(past.values) < self.window + self.reach:
+                raise InputError(
+                    f"'series[{k}].past.values' has {len(past.values)} steps; it should have at "
+                    f"least {self.window + self.reach}, 'window' and 'reach'"
+                )
+            if (self.clock is None) != (past.time is None):
+                raise InputError(
+                    f"'clock' and 'series[{k}].past.time' belong to a series with dates; one of "
+                    "them is missing"
+                )
+            if bool(known) != (past.known is not None):
+                raise InputError(
+                    f"'known' and 'series[{k}].past.known' belong together; one of them is missing"
+                )
+            check_sizes(
+                known,
+                **{f"series[{k}].past.known[{j}]": row for j, row in enumerate(past.known or [])},
+            )
+            if past.known is not None:
+                check_sizes(len(past.values), **{f"series[{k}].past.known": past.known})
 
 
 # The metadata class of each task, by its name on the command line.

@@ -1,0 +1,196 @@
+"""Private: compares forecasts of one column on rolling origins, and chooses their weights and the
+widths of the intervals.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .forecast_candidates import METHODS, Candidates, fit_candidates
+
+__all__ = ["RollingOrigins", "Selection", "described", "rolling_origins", "select"]
+
+# Number of parts at the end of a series that are forecast from the values before them.
+FOLDS = 3
+# Fewest values that a forecast is fitted to.
+MIN_FITTED = 16
+# Most values, from the end of a series, that the forecasts are fitted to.
+FITTED_VALUES = 2000
+# Weights are errors to the power of -SHARPNESS; those above TOLERANCE times the smallest get none.
+SHARPNESS, TOLERANCE = 8, 1.2
+# Steps ahead on both sides over which errors are averaged.
+SMOOTHED_STEPS = 1
+# Number of quantiles of the standardised errors.
+QUANTILES = 200
+# The naive methods, which the combination must not be worse than.
+NAIVE = 2
+
+
+@dataclass(frozen=True)
+class RollingOrigins:
+    """Forecasts from many origins, and what came.
+
+    Attributes:
+        predicted: The forecasts of all methods but the network, (7, O, H); nan if a method could
+            not be fitted.
+        wanted: The values, (O, H); nan after the end of the series.
+        held_out: Number of origins, at the end, that lie in the held-out part.
+    """
+
+    predicted: np.ndarray
+    wanted: np.ndarray
+    held_out: int
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The weights of the methods and the widths of the intervals.
+
+    Attributes:
+        weights: The weight of each of `METHODS` at each step ahead, (8, H).
+        scale: Usual absolute error at each step ahead, (H,).
+        errors: Quantiles of the absolute errors divided by `scale`, (`QUANTILES`,).
+    """
+
+    weights: np.ndarray
+    scale: np.ndarray
+    errors: np.ndarray
+
+
+def rolling_origins(
+    y: np.ndarray, season: int, held: int, horizon: int
+) -> tuple[Candidates, RollingOrigins]:
+    """Forecast the last parts of a series, each by methods fitted to the values before it.
+
+    Args:
+        y: The series (T,); the end of a long one is enough.
+        season: The season length.
+        held: Number of values in each part; the last part is the held-out part.
+        horizon: H, number of steps ahead.
+
+    Returns:
+        The methods fitted to all values but the held-out part, and the forecasts.
+
+    Source:
+        Tashman 2000, "Out-of-sample tests of forecasting accuracy: an analysis and review".
+    """
+    count = len(y)
+    starts = [count - k * held for k in range(FOLDS, 0, -1)]
+    starts = [start for start in starts if start >= MIN_FITTED or start == count - held]
+    found = []
+    for start, end in zip(starts, [*starts[1:], count]):
+        fitted = fit_candidates(y[:start], season)
+        found.append(fitted.forecasts(y, np.arange(start, end), horizon))
+    padded = np.concatenate([y, np.full(horizon, np.nan)])
+    wanted = np.stack([padded[origin : origin + horizon] for origin in range(starts[0], count)])
+    return fitted, RollingOrigins(np.concatenate(found, 1), wanted, held)
+
+
+def select(
+    rolled: RollingOrigins, network: np.ndarray | None = None, origins: np.ndarray | None = None
+) -> Selection:
+    """Choose the weights and the widths.
+
+    Args:
+        rolled: The forecasts of the other methods.
+        network: Forecasts of the network from some origins of the held-out part, (N, H).
+        origins: The numbers of these origins in the held-out part, (N,).
+
+    Source:
+        Bates and Granger 1969, "The combination of forecasts", section 4, with a power of the
+        absolute error; intervals: Lei et al. 2018, "Distribution-free predictive inference for
+        regression", algorithm 2.
+    """
+    with np.errstate(invalid="ignore"):
+        errors = np.abs(rolled.predicted - rolled.wanted)
+    size = np.stack([_mean_by_step(one) for one in errors])
+    predicted = rolled.predicted
+    if network is not None:
+        # the network has forecast only the held-out part: its error there, as a multiple of those
+        # of the other methods at the same origins, is carried over to all origins
+        place = errors.shape[1] - rolled.held_out + origins
+        own = _mean_by_step(np.abs(network - rolled.wanted[place]))
+        others = np.stack([_mean_by_step(one[place]) for one in errors])
+        usable = np.isfinite(size).all(1) & (np.arange(len(size)) >= NAIVE)
+        ratio = own / np.maximum(others[usable].mean(0), 1e-300)
+        size = np.concatenate([size, [ratio * size[usable].mean(0)]])
+        full = np.full((1, *rolled.wanted.shape), np.nan)
+        full[0, place] = network
+        predicted = np.concatenate([predicted, full])
+    else:
+        size = np.concatenate([size, np.full((1, size.shape[1]), np.inf)])
+        predicted = np.concatenate([predicted, np.full((1, *rolled.wanted.shape), np.nan)])
+    weights = weights_of(np.where(np.isfinite(size), size, np.inf))
+    error = np.abs(combined(predicted, weights) - rolled.wanted)
+    # a combination that is worse than a naive forecast gives way to it
+    for step in range(weights.shape[1]):
+        naive = int(np.argmin(size[:NAIVE, step]))
+        if _mean_by_step(error)[step] > size[naive, step]:
+            weights[:, step] = np.arange(len(METHODS)) == naive
+    error = np.abs(combined(predicted, weights) - rolled.wanted)
+    scale = np.maximum.accumulate(_mean_by_step(error, around=0))
+    scale = np.maximum(scale, 1e-12 * np.nanmax(np.abs(rolled.wanted)) + 1e-300)
+    return Selection(weights, scale, _quantiles(error / scale))
+
+
+def weights_of(size: np.ndarray) -> np.ndarray:
+    """Weights (M, H) from the mean absolute error of each method at each step ahead, (M, H); inf
+    for a method that cannot be used.
+
+    Example:
+        >>> weights_of(np.array([[1.0], [1.1], [2.0], [np.inf]])).round(2).ravel().tolist()
+        [0.68, 0.32, 0.0, 0.0]
+    """
+    relative = size / np.maximum(size.min(0), 1e-300)
+    weights = np.where(relative <= TOLERANCE, np.maximum(relative, 1.0) ** -SHARPNESS, 0.0)
+    return weights / weights.sum(0)
+
+
+def combined(predicted: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """The weighted mean (O, H) of the forecasts (M, O, H) that exist; nan where none does."""
+    exist = np.isfinite(predicted)
+    share = weights[:, None] * exist
+    total = share.sum(0)
+    with np.errstate(invalid="ignore"):
+        return (share * np.where(exist, predicted, 0.0)).sum(0) / np.where(total > 0, total, np.nan)
+
+
+def described(weights: np.ndarray) -> str:
+    """The methods of weights (M,), for a person.
+
+    Example:
+        >>> described(np.array([0.0, 0, 0.3, 0, 0, 0, 0, 0.7]))
+        'network 0.70, exponential smoothing 0.30'
+    """
+    order = [k for k in np.argsort(-weights, kind="stable") if weights[k] >= 0.005]
+    if len(order) == 1:
+        return METHODS[order[0]]
+    return ", ".join(f"{METHODS[k]} {weights[k]:.2f}" for k in order)
+
+
+def _mean_by_step(error: np.ndarray, around: int = SMOOTHED_STEPS) -> np.ndarray:
+    """Mean of absolute errors (O, H) at each step ahead, averaged with the steps around it; nan for
+    forecasts that do not exist.
+    """
+    exist = np.isfinite(error)
+    counts, sums = exist.sum(0), np.where(exist, error, 0.0).sum(0)
+    horizon = len(sums)
+    mean = np.full(horizon, np.nan)
+    for step in range(horizon):
+        near = slice(max(0, step - around), step + around + 1)
+        reached = counts[near] > 0
+        if counts[step] and reached.any():
+            mean[step] = (sums[near][reached] / counts[near][reached]).mean()
+        elif step:
+            # no origin is so far before the end
+            mean[step] = mean[step - 1]
+    return mean
+
+
+def _quantiles(errors: np.ndarray) -> np.ndarray:
+    """Quantiles of absolute errors, at the centres of `QUANTILES` equal parts of 0 to 1."""
+    errors = np.sort(errors[np.isfinite(errors)])
+    places = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    # one of N + 1 values is larger than the N errors, but nothing is known beyond the largest
+    ranks = np.ceil(places * (len(errors) + 1)).astype(int) - 1
+    return errors[np.clip(ranks, 0, len(errors) - 1)]
