@@ -1,5 +1,6 @@
 """Many to one, fed back: autoregressive forecasts of a time series, with prediction intervals."""
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from ..data.series_tables import IN_MEMORY, series_table
 from ..data.time_series import has_trend
 from ..errors import InputError
 from ..training import metrics
-from .forecast_candidates import Candidates, fit_candidates, max_lag
+from .forecast_candidates import METHODS, Candidates, fit_candidates, max_lag
 from .forecast_model import ForecastModel, ForecastNetwork
 from .forecast_selection import (
     FITTED_VALUES,
@@ -40,6 +41,7 @@ from .forecast_settings import (
 from .metadata import KEPT_STEPS, ForecastMetadata, SeriesRecord
 from .options import LAGS, MAX_HORIZON, ForecastOptions
 from .reading import series_examples, series_options
+from .saved import Compared
 from .task import Inside, RowProblem, Task, batches
 
 __all__ = ["Forecaster"]
@@ -58,6 +60,8 @@ INTERVAL_LEVELS = (0.8, 0.95)
 ORIGINS = 48
 # Maximum number of steps ahead at which the methods are compared.
 MAX_COMPARED = 48
+# Maximum number of held-out steps that the printed errors of the methods are from.
+COMPARED_ORIGINS = 2000
 # Maximum number of values, from the end of a series, used to find its power, scales, season and
 # trend.
 STATISTICS_VALUES = 1 << 20
@@ -312,7 +316,7 @@ class Forecaster(Task):
         """Forecast from rolling origins by all methods but the network, and fit them to the whole
         series.
         """
-        season, compared = self.metadata.season, self.metadata.compared
+        season, compared, start = self.metadata.season, self.metadata.compared, time.perf_counter()
         self._held: dict[tuple[int, int], tuple[Candidates, RollingOrigins]] = {}
         for one, end in zip(whole, ends):
             count = max(0, FITTED_VALUES - len(end.y))
@@ -325,6 +329,7 @@ class Forecaster(Task):
                 self.model.keep(
                     place, fit_candidates(y[:, f], season, self.metadata.autoregression)
                 )
+        self._seconds = time.perf_counter() - start
 
     def encode(self, examples):
         """One window for each step of the examples: inputs and changes."""
@@ -365,6 +370,34 @@ class Forecaster(Task):
                 self.model.choose(
                     (one.place, f), select(held, network[:, :, f], origins - one.first)
                 )
+
+    def combine(self, learned, watched, seconds):
+        """The MASE of each method one step ahead in the held-out part, with its weight."""
+        errors, weights = [], []
+        for one in self._watched:
+            origins = np.arange(one.first, len(one.y))[-COMPARED_ORIGINS:]
+            network = self._walk(self.model.network, one, origins, 1)[:, 0]
+            wanted = self.reader.values(one.y[:][origins])
+            for f, scale in enumerate(one.record.naive):
+                others = self._held[one.place, f][1].predicted[:, -len(origins) :, 0]
+                predicted = self.reader.values(np.concatenate([others, network[None, :, f]]))
+                if scale:
+                    errors.append(np.abs(predicted - wanted[:, f]).mean(1) / scale)
+                weights.append(self.model.selection((one.place, f)).weights[:, 0])
+        with np.errstate(invalid="ignore"):
+            error = np.mean(errors, 0) if errors else np.full(len(METHODS), np.nan)
+        weight = np.mean(weights, 0)
+        return [
+            Compared(
+                name,
+                "mase",
+                float(error[k]),
+                round(seconds, 2) if name == METHODS[-1] else round(self._seconds, 2),
+                min(1.0, float(weight[k])),
+            )
+            for k, name in enumerate(METHODS)
+            if np.isfinite(error[k])
+        ]
 
     # ------------------------------------------------------------ forecasts from an origin
 

@@ -1,0 +1,99 @@
+"""The comparison of forecasts on rolling origins, their weights, and the intervals."""
+
+import numpy as np
+import pytest
+
+from ostinato.tasks.forecast_candidates import METHODS
+from ostinato.tasks.forecast_selection import (
+    QUANTILES,
+    RollingOrigins,
+    combined,
+    described,
+    rolling_origins,
+    select,
+    weights_of,
+)
+
+
+def walk(count, seed=0):
+    return np.random.default_rng(seed).normal(size=count).cumsum()
+
+
+def test_each_part_is_forecast_by_methods_that_have_not_seen_it():
+    y = walk(200)
+    changed = y.copy()
+    changed[170:] += 100
+    before, after = (rolling_origins(one, 1, 30, 4)[1] for one in (y, changed))
+    assert before.predicted.shape == (len(METHODS) - 1, 90, 4)
+    # origins up to 170 know only what has not changed
+    assert np.array_equal(before.predicted[:, :61], after.predicted[:, :61], equal_nan=True)
+    assert before.wanted[0].tolist() == y[110:114].tolist()
+    assert np.isnan(before.wanted[-1, 1:]).all() and before.wanted[-1, 0] == y[-1]
+
+
+def test_the_smaller_the_error_the_larger_the_weight():
+    size = np.random.default_rng(0).uniform(1, 1.5, size=(6, 5))
+    weights = weights_of(size)
+    assert weights.sum(0) == pytest.approx(1)
+    for step in range(5):
+        order = np.argsort(size[:, step])
+        assert (np.diff(weights[order, step]) <= 0).all()
+
+
+def test_a_method_that_does_not_exist_gets_no_weight_and_no_say():
+    predicted = np.array([[[1.0, 1.0]], [[np.nan, 3.0]]])
+    assert combined(predicted, np.full((2, 2), 0.5)).tolist() == [[1.0, 2.0]]
+    nothing = combined(np.full((2, 1, 2), np.nan), np.full((2, 2), 0.5))
+    assert np.isnan(nothing).all()
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("count, season", [(30, 1), (60, 4), (200, 12), (800, 1)])
+def test_on_the_rolling_origins_the_combination_is_not_worse_than_the_naive_forecasts(
+    count, season, seed
+):
+    y = walk(count, seed)
+    rolled = rolling_origins(y, season, max(1, round(0.15 * count)), 6)[1]
+    chosen = select(rolled)
+    none = np.full((1, *rolled.wanted.shape), np.nan)
+    predicted = combined(np.concatenate([rolled.predicted, none]), chosen.weights)
+    errors = [np.nanmean(np.abs(one - rolled.wanted)) for one in (predicted, *rolled.predicted[:2])]
+    # the errors are averaged over neighbouring steps to choose, so there may be a small difference
+    assert errors[0] <= 1.02 * min(errors[1:])
+    assert (np.diff(chosen.scale) >= 0).all() and chosen.errors.shape == (QUANTILES,)
+
+
+def test_a_network_that_is_best_gets_the_weight_and_one_that_is_worst_gets_none():
+    y = walk(300)
+    rolled = rolling_origins(y, 1, 45, 3)[1]
+    origins = np.arange(0, 42, 3)
+    wanted = rolled.wanted[-45:][origins]
+    best, worst = (select(rolled, wanted + shift, origins).weights[-1] for shift in (1e-3, 50.0))
+    assert best == pytest.approx(1.0, abs=1e-3) and (worst == 0).all()
+
+
+@pytest.mark.parametrize("count", [60, 120, 1000])
+def test_intervals_hold_as_many_of_the_next_values_as_they_say(count):
+    inside, horizon = [], 5
+    for seed in range(30):
+        y = walk(count + horizon, seed)
+        rolled = rolling_origins(y[:count], 1, round(0.15 * count), horizon)[1]
+        chosen = select(rolled)
+        half = chosen.scale * chosen.errors[round(0.8 * QUANTILES - 0.5)]
+        inside.append(np.abs(y[count:] - y[count - 1]) <= half)
+    assert 0.68 <= np.mean(inside) <= 0.92
+
+
+def test_one_origin_is_enough():
+    wanted = np.array([[1.0, np.nan]])
+    predicted = np.zeros((len(METHODS) - 1, 1, 2))
+    chosen = select(RollingOrigins(predicted, wanted, 1))
+    assert chosen.weights.sum(0) == pytest.approx(1) and np.isfinite(chosen.scale).all()
+
+
+def test_the_methods_are_named_by_their_weights():
+    weights = np.zeros(len(METHODS))
+    weights[0] = 1
+    assert described(weights) == "last value"
+    weights[[0, -1]] = 0.25, 0.75
+    assert described(weights) == "network 0.75, last value 0.25"
