@@ -147,7 +147,7 @@ def ostinato(one: Series, seed: int, threads: int | None) -> tuple[np.ndarray, n
     def part(stop: int) -> dict:
         return {"date": one.dates[:stop], "value": one.values[:stop]}
 
-    task = Forecaster(seed=seed).fit(part(one.first), threads=threads)
+    task = Forecaster(seed=seed, fill="linear").fit(part(one.first), threads=threads)
     answers = [task.predict_dicts(part(origin), steps=HORIZON) for origin in one.origins.tolist()]
     point, low, high = (
         np.array([[step[name] for step in answer] for answer in answers])

@@ -634,3 +634,42 @@ def test_sunspots_cannot_be_told_even_from_the_months_on_both_sides():
     months = np.pad(months, ((0, 0), (0, 1)), constant_values=1.0)
     fitted = months @ np.linalg.lstsq(months, wanted, rcond=None)[0]
     assert np.abs(wanted - fitted).mean() / scale == pytest.approx(1.02, abs=0.005)
+
+
+# ---------------------------------------------------------------- several series, known columns
+
+
+def test_several_series_are_forecast_by_one_model_each_in_its_own_unit(tmp_path):
+    rows, lengths = ["unique_id,ds,y"], {"가게": 120, "b": 90}
+    for size, (name, count) in zip((1.0, 1000.0), lengths.items()):
+        values = size * waves(count)
+        rows += [f"{name},{date},{value}" for date, value in zip(months(count), values)]
+    file = tmp_path / "stores.csv"
+    file.write_text("\n".join(rows) + "\n", encoding="utf-8")
+    task = Forecaster(**SMALL | {"steps": 30}).fit(file, out=tmp_path / "m", threads=1)
+    answers = task.predict_dicts()
+    assert [answer["series"] for answer in answers] == ["가게"] * 4 + ["b"] * 4
+    assert [answer["time"] for answer in answers] == months(4, 120) + months(4, 90)
+    for place, (name, count) in enumerate(lengths.items()):
+        wanted = 1000.0**place * waves(4, count, noise=0)
+        mine = [answer["value"] for answer in answers if answer["series"] == name]
+        assert mine == pytest.approx(wanted, rel=0.1)
+    assert task.evaluate(file)["mase"] < 0.5
+    assert load(tmp_path / "m").predict_dicts(file) == answers
+
+
+def test_a_known_column_is_read_in_the_steps_to_come(tmp_path):
+    random = np.random.default_rng(0)
+    holiday = (random.random(200) < 0.2).astype(int)
+    sold = 10 + 20 * holiday + random.normal(size=200)
+    days = [str(date(2023, 1, 1) + timedelta(days=k)) for k in range(204)]
+    rows = [f"{days[k]},{sold[k]:.3f},{holiday[k]}" for k in range(200)]
+    file, more = tmp_path / "data.csv", tmp_path / "more.csv"
+    file.write_text("\n".join(["day,sold,holiday", *rows]) + "\n", encoding="utf-8")
+    ahead = [f"{days[200 + k]},,{one}" for k, one in enumerate((0, 1, 0, 1))]
+    more.write_text("\n".join(["day,sold,holiday", *rows, *ahead]) + "\n", encoding="utf-8")
+    task = Forecaster(**SMALL | {"steps": 60}, known="holiday").fit(file, threads=1)
+    assert task.metadata.names == ["sold"] and task.metadata.known == ["holiday"]
+    assert task.predict(more) == pytest.approx([10, 30, 10, 30], abs=6)
+    with pytest.raises(InputError, match="0 rows after the last value have 'holiday', and a forec"):
+        task.predict(file)

@@ -17,13 +17,13 @@ from ..data.series_tables import IN_MEMORY, series_table
 from ..data.time_series import has_trend
 from ..errors import InputError
 from ..training import metrics
-from .forecast_candidates import METHODS, Candidates, fit_candidates, max_lag
+from .forecast_candidates import METHODS, FittedMethods, fit_candidates, max_lag
 from .forecast_model import ForecastModel, ForecastNetwork
 from .forecast_selection import (
     FITTED_VALUES,
     QUANTILES,
+    MethodWeights,
     RollingOrigins,
-    Selection,
     combined,
     described,
     rolling_origins,
@@ -74,8 +74,8 @@ class _Methods:
     """A network, and the other methods and the selection of each series and column."""
 
     network: ForecastNetwork
-    fitted: dict[tuple[int, int], Candidates]
-    selection: dict[tuple[int, int], Selection]
+    fitted: dict[tuple[int, int], FittedMethods]
+    selection: dict[tuple[int, int], MethodWeights]
 
 
 class Forecaster(Task):
@@ -317,7 +317,7 @@ class Forecaster(Task):
         series.
         """
         season, compared, start = self.metadata.season, self.metadata.compared, time.perf_counter()
-        self._held: dict[tuple[int, int], tuple[Candidates, RollingOrigins]] = {}
+        self._held: dict[tuple[int, int], tuple[FittedMethods, RollingOrigins]] = {}
         for one, end in zip(whole, ends):
             count = max(0, FITTED_VALUES - len(end.y))
             y = np.concatenate([one.y[max(0, len(one.y) - count) :], end.y[:]])
@@ -362,7 +362,7 @@ class Forecaster(Task):
     def _select(self) -> None:
         """Choose the weights of the methods, with the forecasts of the network as it is."""
         for one in self._watched:
-            origins = _spread(one.first, len(one.y) - 1)
+            origins = _even_origins(one.first, len(one.y) - 1)
             steps = self.metadata.compared
             network = self._walk(self.model.network, one, origins, steps)
             for f in range(network.shape[2]):
@@ -453,17 +453,17 @@ class Forecaster(Task):
         need, count = self.metadata.window + reach, len(one.y)
         y = torch.from_numpy(np.stack([one.y[k - need : k] for k in origins.tolist()]))
         ahead = self._ahead_of(one, max(0, int(origins.max()) + steps - count))
-        beside = torch.stack(
-            [reader.beside(one, k - need, k + steps, ahead) for k in origins.tolist()]
+        features = torch.stack(
+            [reader.features(one, k - need, k + steps, ahead) for k in origins.tolist()]
         )
-        median, _, state = network(reader.inputs(y, beside[:, 1 : need + 1], one.record))
+        median, _, state = network(reader.inputs(y, features[:, 1 : need + 1], one.record))
         whole = torch.cat([y[:, -reach - 1 :], y.new_zeros(len(y), steps, y.shape[2])], 1)
         step, median = y.new_tensor(one.record.step), median[:, -1:]
         for k in range(steps):
             if k:
                 x = reader.inputs(
                     whole[:, k : k + reach + 1],
-                    beside[:, need + k - reach : need + k + 1],
+                    features[:, need + k - reach : need + k + 1],
                     one.record,
                 )
                 median, _, state = network(x, state)
@@ -601,7 +601,7 @@ class Forecaster(Task):
         for one in self._measurable(examples):
             if len(one.y) - steps < one.first:
                 continue
-            origins = _spread(one.first, len(one.y) - steps)
+            origins = _even_origins(one.first, len(one.y) - steps)
             y, scale = one.y[:], _scale(one.record)
             point, low, high = self._forecasts(methods, one, origins, steps)
             wanted = self.reader.values(y[origins[:, None] + np.arange(steps)])
@@ -766,9 +766,9 @@ class Forecaster(Task):
         one, reader = self._readable(self.read(data, labelled=False))[0], self.reader
         count, need = len(one.y), self.metadata.window + self.metadata.reach
         y = one.y[count - need :]
-        beside = reader.beside(one, count - need, count + 1, self._ahead_of(one, 1))
+        features = reader.features(one, count - need, count + 1, self._ahead_of(one, 1))
         network = self.model.final
-        x = reader.inputs(torch.from_numpy(y)[None], beside[None, 1:], one.record)
+        x = reader.inputs(torch.from_numpy(y)[None], features[None, 1:], one.record)
         tokens = [
             " ".join(f"{value:.4g}" for value in row)
             for row in reader.values(y[self.metadata.reach :])
@@ -899,7 +899,7 @@ class _HeldOutErrors:
         return _mean_of(errors)
 
 
-def _continued_selection(chosen: Selection, steps: int) -> tuple[np.ndarray, np.ndarray]:
+def _continued_selection(chosen: MethodWeights, steps: int) -> tuple[np.ndarray, np.ndarray]:
     """The weights (M, steps) and the scale (steps,), also for steps beyond those compared."""
     compared = len(chosen.scale)
     places = np.minimum(np.arange(steps), compared - 1)
@@ -944,7 +944,7 @@ def _batches_of(pairs: list[tuple[StoredArray, StoredArray]]):
             yield torch.from_numpy(x[inside]), torch.from_numpy(change[inside])
 
 
-def _spread(first: int, last: int) -> np.ndarray:
+def _even_origins(first: int, last: int) -> np.ndarray:
     """Up to `ORIGINS` origins from the first to the last, evenly."""
     return np.unique(np.linspace(first, last, ORIGINS).round().astype(int))
 

@@ -8,7 +8,7 @@ from itertools import product
 
 import numpy as np
 
-__all__ = ["AUTOREGRESSIONS", "METHODS", "Candidates", "fit_candidates", "max_lag"]
+__all__ = ["AUTOREGRESSIONS", "METHODS", "FittedMethods", "fit_candidates", "max_lag"]
 
 # Each autoregression: whether it predicts changes, and whether it predicts seasonal differences.
 AUTOREGRESSIONS = ((False, False), (True, False), (False, True), (True, True))
@@ -46,7 +46,7 @@ SEASONAL_MARGIN = 8
 
 
 @dataclass(frozen=True)
-class Candidates:
+class FittedMethods:
     """Fitted forecasts of one column.
 
     Attributes:
@@ -106,7 +106,7 @@ def _known(y: np.ndarray, origins: np.ndarray, count: int) -> np.ndarray:
     return np.where(places >= 0, y[np.maximum(places, 0)], np.nan)
 
 
-def fit_candidates(y: np.ndarray, season: int, lags: int | None = None) -> Candidates:
+def fit_candidates(y: np.ndarray, season: int, lags: int | None = None) -> FittedMethods:
     """Fit all forecasts to a series (T,).
 
     Args:
@@ -115,7 +115,7 @@ def fit_candidates(y: np.ndarray, season: int, lags: int | None = None) -> Candi
         lags: Lags of the result, at least `max_lag`; the rest are zero.
     """
     lags = max_lag(len(y), season) if lags is None else lags
-    return Candidates(
+    return FittedMethods(
         season,
         _fit_smoothing(y, season),
         np.stack(

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from .forecast_candidates import AUTOREGRESSIONS, METHODS, SMOOTHING, Candidates
-from .forecast_selection import QUANTILES, Selection
+from .forecast_candidates import AUTOREGRESSIONS, METHODS, SMOOTHING, FittedMethods
+from .forecast_selection import QUANTILES, MethodWeights
 from .layer import layer_of
 from .options import ForecastOptions
 
@@ -142,27 +142,27 @@ class ForecastModel(nn.Module):
             one.fill_(1)
 
     @torch.no_grad()
-    def keep(self, place: tuple[int, int], fitted: Candidates) -> None:
+    def keep(self, place: tuple[int, int], fitted: FittedMethods) -> None:
         """Store the fitted methods of a series and column."""
         self.smoothing[place] = torch.from_numpy(fitted.smoothing)
         self.autoregressions[place] = torch.from_numpy(np.nan_to_num(fitted.autoregressions))
 
     @torch.no_grad()
-    def choose(self, place: tuple[int, int], selection: Selection) -> None:
+    def choose(self, place: tuple[int, int], selection: MethodWeights) -> None:
         """Store the weights and interval widths of a series and column."""
         for name in ("weights", "scale", "errors"):
             getattr(self, name)[place] = torch.from_numpy(getattr(selection, name))
 
-    def fitted(self, place: tuple[int, int], season: int) -> Candidates:
+    def fitted(self, place: tuple[int, int], season: int) -> FittedMethods:
         """The stored methods of a series and column."""
-        return Candidates(
+        return FittedMethods(
             season,
             self.smoothing[place].cpu().numpy(),
             self.autoregressions[place].cpu().numpy(),
         )
 
-    def selection(self, place: tuple[int, int]) -> Selection:
+    def selection(self, place: tuple[int, int]) -> MethodWeights:
         """The stored weights and interval widths of a series and column."""
-        return Selection(
+        return MethodWeights(
             *(getattr(self, name)[place].cpu().numpy() for name in ("weights", "scale", "errors"))
         )

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .forecast_candidates import METHODS, Candidates, fit_candidates
+from .forecast_candidates import METHODS, FittedMethods, fit_candidates
 
-__all__ = ["RollingOrigins", "Selection", "described", "rolling_origins", "select"]
+__all__ = ["RollingOrigins", "MethodWeights", "described", "rolling_origins", "select"]
 
 # Number of parts at the end of a series that are forecast from the values before them.
 FOLDS = 3
@@ -43,7 +43,7 @@ class RollingOrigins:
 
 
 @dataclass(frozen=True)
-class Selection:
+class MethodWeights:
     """The weights of the methods and the widths of the intervals.
 
     Attributes:
@@ -59,7 +59,7 @@ class Selection:
 
 def rolling_origins(
     y: np.ndarray, season: int, held: int, horizon: int
-) -> tuple[Candidates, RollingOrigins]:
+) -> tuple[FittedMethods, RollingOrigins]:
     """Forecast the last parts of a series, each by methods fitted to the values before it.
 
     Args:
@@ -88,7 +88,7 @@ def rolling_origins(
 
 def select(
     rolled: RollingOrigins, network: np.ndarray | None = None, origins: np.ndarray | None = None
-) -> Selection:
+) -> MethodWeights:
     """Choose the weights and the widths.
 
     Args:
@@ -130,7 +130,7 @@ def select(
     error = np.abs(combined(predicted, weights) - rolled.wanted)
     scale = np.maximum.accumulate(_mean_by_step(error, around=0))
     scale = np.maximum(scale, 1e-12 * np.nanmax(np.abs(rolled.wanted)) + 1e-300)
-    return Selection(weights, scale, _quantiles(error / scale))
+    return MethodWeights(weights, scale, _quantiles(error / scale))
 
 
 def weights_of(size: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ from ..data.examples import Examples
 from ..errors import InputError
 from .metadata import ForecastMetadata, SeriesRecord
 
-__all__ = ["SeriesReader", "SeriesSteps", "Span", "learned_values", "spans_of"]
+__all__ = ["SeriesReader", "SeriesSteps", "SeriesSpan", "learned_values", "spans_of"]
 
 # Steps of a series in memory at a time.
 BLOCK_STEPS = 4096
@@ -24,7 +24,7 @@ GAP = 5
 
 
 @dataclass(frozen=True)
-class Span:
+class SeriesSpan:
     """The rows of one series among examples.
 
     Attributes:
@@ -39,7 +39,7 @@ class Span:
     future: int
 
 
-def spans_of(examples: Examples) -> list[Span]:
+def spans_of(examples: Examples) -> list[SeriesSpan]:
     """The series among examples, in order."""
     names, count = examples.columns.get("series"), len(examples)
     values: Any = examples["values"]
@@ -51,7 +51,7 @@ def spans_of(examples: Examples) -> list[Span]:
         stop = end
         while stop > start and np.isnan(np.array(values[stop - 1])).all():
             stop -= 1
-        found.append(Span(None if names is None else names[start], start, stop, end))
+        found.append(SeriesSpan(None if names is None else names[start], start, stop, end))
     return found
 
 
@@ -129,7 +129,7 @@ class SeriesReader:
                 start = max(start, stop - self.metadata.kept)
                 values, time = past["values"][start:stop], past["time"]
                 time = None if time is None else time[start:stop]
-                earlier = self._known(past, Span(span.name, start, stop, stop))
+                earlier = self._known(past, SeriesSpan(span.name, start, stop, stop))
             else:
                 values, time = record.past.values, record.past.time
                 earlier = self._scaled(record.past.known, len(values))
@@ -178,7 +178,7 @@ class SeriesReader:
             )
         return names.index(name)
 
-    def _known(self, examples: Examples, span: Span) -> np.ndarray:
+    def _known(self, examples: Examples, span: SeriesSpan) -> np.ndarray:
         """The known columns of a span and its future rows, scaled: (N, K)."""
         rows = examples.columns.get("known")
         if self.metadata.known and rows is None:
@@ -214,12 +214,12 @@ class SeriesReader:
 
     # ------------------------------------------------------------ inputs of the networks
 
-    def inputs(self, y: torch.Tensor, beside: torch.Tensor, record: SeriesRecord) -> torch.Tensor:
+    def inputs(self, y: torch.Tensor, features: torch.Tensor, record: SeriesRecord) -> torch.Tensor:
         """Inputs (B, T - reach, I and more).
 
         Args:
             y: Transformed values, (B, T, F).
-            beside: The calendar features and known columns of the step after each, (B, T, C + K).
+            features: The calendar features and known columns of the step after each, (B, T, C + K).
             record: The scales of the series.
         """
         metadata, reach = self.metadata, self.metadata.reach
@@ -237,9 +237,9 @@ class SeriesReader:
             # the value one season before the next step
             start = reach + 1 - metadata.season
             parts.append((y[:, start : start + now.shape[1]] - now) / y.new_tensor(record.gap))
-        return torch.cat([*parts, beside[:, reach:], *changes[1:]], 2).float()
+        return torch.cat([*parts, features[:, reach:], *changes[1:]], 2).float()
 
-    def beside(
+    def features(
         self, one: SeriesSteps, start: int, stop: int, ahead: Sequence[datetime] = ()
     ) -> torch.Tensor:
         """The calendar features and known columns of the steps from start to stop, (T, C + K).
@@ -265,8 +265,8 @@ class SeriesReader:
         for start in range(0, len(y) - reach - 1, BLOCK_STEPS):
             stop = min(len(y), start + BLOCK_STEPS + reach + 1)
             some = torch.from_numpy(y[start:stop])
-            beside = self.beside(one, start, stop)[None, 1:]
-            x.extend(self.inputs(some[None, :-1], beside, one.record)[0])
+            features = self.features(one, start, stop)[None, 1:]
+            x.extend(self.inputs(some[None, :-1], features, one.record)[0])
             change.extend(
                 ((some[1:] - some[:-1]) / some.new_tensor(one.record.step))[reach:].float()
             )

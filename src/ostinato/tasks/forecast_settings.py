@@ -9,7 +9,7 @@ from ..data.disk import chunked
 from ..data.examples import Examples
 from ..data.time_series import clock_season, divisor, has_season, power_of, season_of
 from ..errors import InputError
-from .forecast_series import Span
+from .forecast_series import SeriesSpan
 from .metadata import Past, SeriesRecord
 
 __all__ = [
@@ -27,7 +27,7 @@ def _column(examples: Examples, name: str) -> Any:
     return examples[name]
 
 
-def end_of(learned: Examples, span: Span, latest: int) -> np.ndarray:
+def end_of(learned: Examples, span: SeriesSpan, latest: int) -> np.ndarray:
     """The last values of a series, (T, F)."""
     return np.array(_column(learned, "values")[max(span.start, span.stop - latest) : span.stop])
 
@@ -50,7 +50,7 @@ def common_season(ys: list[np.ndarray], clock: Clock | None, difference: bool, c
 
 
 def series_record(
-    span: Span,
+    span: SeriesSpan,
     y: np.ndarray,
     every: Examples,
     season: int,
@@ -77,7 +77,7 @@ def series_record(
     )
 
 
-def known_level(learned: Examples, spans: list[Span], columns: int, latest: int) -> list:
+def known_level(learned: Examples, spans: list[SeriesSpan], columns: int, latest: int) -> list:
     """Mean and deviation of the known columns."""
     if not columns:
         return [[], []]
@@ -92,7 +92,7 @@ def known_level(learned: Examples, spans: list[Span], columns: int, latest: int)
     return [rows.mean(0).tolist(), divisor(rows.std(0), rows)]
 
 
-def check_changing(learned: Examples, span: Span, names: list[str], source: str) -> None:
+def check_changing(learned: Examples, span: SeriesSpan, names: list[str], source: str) -> None:
     """Raise an error if a column of a series is constant."""
     first, changing = np.array(_column(learned, "values")[span.start]), np.zeros(len(names), bool)
     for some in chunked(_column(learned, "values")[span.start : span.stop]):
