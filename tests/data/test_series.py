@@ -210,6 +210,14 @@ def test_whole_numbers_count_the_steps_of_each_series(read, head):
     assert series.clock is None and list(series.times) == [str(row[1]) for row in rows]
 
 
+@pytest.mark.parametrize("head, name", [("store,date,y", "7"), ("wer,date,y", "나")])
+def test_a_file_with_one_of_the_learned_series_keeps_its_name(read, head, name):
+    text = lines(head, [name] * 4, days(4), [1.5, 2, 3, 5])
+    learned = {"trained": True, "columns": ["y"]}
+    assert read(text, **learned, series=["7", "나"]).series == [name] * 4
+    assert read(text, **learned).series is None
+
+
 def test_series_end_and_miss_dates_on_their_own(read):
     dates = days(6)
     text = "id,date,y\n" + "".join(f"a,{date},1.5\n" for date in dates[:3])

@@ -101,7 +101,7 @@ def series_from(table: Table, source: str, options: SeriesOptions) -> Series:
     formats = {name: _format(found, name) for name in [*names, *known]}
     labels = _labels(found, identity)
     codes = _codes(labels, len(found.table))
-    if int(codes.max(initial=0)) == 0 and not options.trained:
+    if int(codes.max(initial=0)) == 0 and not options.series:
         labels, identity = None, []
     form, moments = None, time.numbers if time else None
     if time is not None and time.forms:

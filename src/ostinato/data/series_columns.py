@@ -57,6 +57,7 @@ class SeriesOptions:
         header: Whether the first line of a file names the columns.
         clock: The step of the dates that a model was trained on.
         trained: The table is read for a trained model.
+        series: The names of the series that it was trained on; empty for one series.
         named: The columns have names. Otherwise all of them are forecast.
         future: Keep rows at the end that have only known columns, with values NaN.
     """
@@ -71,6 +72,7 @@ class SeriesOptions:
     header: bool | None = None
     clock: Clock | None = None
     trained: bool = False
+    series: list[str] = field(default_factory=list)
     named: bool = True
     future: bool = False
 
@@ -401,12 +403,15 @@ def identity_columns(
         for name in found.table.names
         if name not in (*taken, *time.columns) and name.strip().casefold() not in TIME_NAMES
     ]
+    learned = {*found.options.series}
+    for name in names if learned else ():
+        if learned.issuperset(found.texts(name)):
+            return [name]
     times = _codes(time.texts)
     count = len(times)
     usual = [name for name in names if name.strip().casefold() in ID_NAMES]
     if int(times.max(initial=-1)) + 1 == count:
-        # a file to predict for may have one of the series that were learned
-        return [name for name in usual if found.options.trained and found.is_text(name)][:1]
+        return []
     words = [name for name in names if found.is_text(name)]
     codes = {
         name: code

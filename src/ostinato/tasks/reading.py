@@ -301,8 +301,14 @@ def series_options(
     )
     if metadata is None:
         return found
+    records = getattr(metadata, "series", [])
     return replace(
-        found, columns=metadata.names, clock=metadata.clock, trained=True, future=not labelled
+        found,
+        columns=metadata.names,
+        clock=metadata.clock,
+        trained=True,
+        series=[record.name for record in records if record.name is not None],
+        future=not labelled,
     )
 
 
