@@ -34,16 +34,21 @@ def test_the_better_model_has_more_weight(network, linear, low, high):
     assert low <= best_weight(scores(network), scores(linear), LABELS) <= high
 
 
-def test_a_weight_far_from_the_even_mean_needs_evidence():
-    """The same scores, for 200 rows, for a few, and for one."""
-    one = scores(0.8)
-    weights = [best_weight(one[:k], one[:k], LABELS[:k]) for k in (200, 20, 1)]
-    assert weights[0] == 0.5 < weights[1] < weights[2]
+@pytest.mark.parametrize("rows, weight", [(200, 0.5), (40, 0.5), (20, 0.6), (1, 0.6)])
+def test_without_evidence_the_weight_is_the_default(rows, weight):
+    one = scores(0.8)[:rows]
+    assert best_weight(one, one, LABELS[:rows]) == weight
+
+
+@pytest.mark.parametrize("rows", [3, 7])
+def test_that_one_of_two_models_is_surer_is_no_evidence_where_both_are_right(rows):
+    sure, less = (scores(1.0, factor)[:rows] for factor in (6.0, 2.0))
+    assert best_weight(sure, less, LABELS[:rows]) == best_weight(less, sure, LABELS[:rows]) == 0.6
 
 
 def test_few_rows_do_not_save_a_linear_model_that_is_wrong_on_each():
     one = scores(1.0)[:5]
-    assert best_weight(one, -one, LABELS[:5]) < 0.2
+    assert best_weight(one, -one, LABELS[:5]) <= 0.2 and best_weight(-one, one, LABELS[:5]) >= 0.8
 
 
 def test_a_model_that_is_certain_and_wrong_has_no_weight():

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 # Weights of the linear model that are compared, from the network alone to the linear model alone.
 WEIGHTS = tuple(k / 10 for k in range(11))
-# From this number of held-out rows on, both models count the same without evidence for one of
-# them. With fewer rows the linear model counts more, up to all: its penalty was chosen by leaving
-# out each training row, and the network's weights by these few rows.
-ENOUGH_ROWS = 40
+# Without evidence for another weight, both models count the same. With fewer held-out rows than
+# FEW_ROWS the linear model counts more: the network's weights were chosen by these few rows, and
+# the penalty of a linear model by leaving out each training row.
+EVEN, MORE, FEW_ROWS = 0.5, 0.6, 40
 
 
 class LinearModel(nn.Module):
@@ -72,8 +72,10 @@ def best_weight(network: Tensor, linear: Tensor, labels: Tensor) -> float:
     """The weight of the linear model in the mean with the network.
 
     The weight with the smallest cross-entropy on held-out rows is uncertain if they are few. Of all
-    weights whose cross-entropy is within one standard error of the smallest, the one nearest to a
-    default is taken: 0.5 from `ENOUGH_ROWS` on, and more with fewer rows.
+    weights whose cross-entropy is within one standard error of the smallest, plus one nat divided
+    by the number of rows, the one nearest to a default is taken: 0.5, or 0.6 with few rows. The nat
+    is for an error that none of the rows shows: if both models are right on each, the standard
+    error is too small.
 
     Args:
         network, linear: Scores (N, C) of held-out rows.
@@ -94,6 +96,7 @@ def best_weight(network: Tensor, linear: Tensor, labels: Tensor) -> float:
     best = nats[nats.mean(1).argmin()]
     more = nats - best
     error = more.std(1, correction=0) / len(labels) ** 0.5
-    as_good = [w for w, mean, e in zip(WEIGHTS, more.mean(1), error) if mean <= e]
-    default = max(0.5, 1 - 0.5 * len(labels) / ENOUGH_ROWS)
+    allowed = error + 1 / len(labels)
+    as_good = [w for w, mean, most in zip(WEIGHTS, more.mean(1), allowed) if mean <= most]
+    default = EVEN if len(labels) >= FEW_ROWS else MORE
     return min(as_good, key=lambda w: abs(w - default))

@@ -39,7 +39,7 @@ NUMBERS_AT_ONCE = 1 << 18
 # Width of the ramp, relative to the interquartile range of an output; and its minimum, for inputs
 # with a deviation of 1.
 RAMP, LEAST_RAMP = 0.02, 2e-3
-PENALTIES = np.logspace(-3, 5, 17)
+PENALTIES = np.logspace(-3, 4, 15)
 SHARPNESS = np.logspace(-0.5, 2, 26)
 
 
