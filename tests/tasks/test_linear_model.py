@@ -41,7 +41,7 @@ def test_without_evidence_the_weight_is_the_default(rows, weight):
 
 
 @pytest.mark.parametrize("rows", [3, 7])
-def test_that_one_of_two_models_is_surer_is_no_evidence_where_both_are_right(rows):
+def test_a_surer_model_has_no_more_weight_where_both_are_right(rows):
     sure, less = (scores(1.0, factor)[:rows] for factor in (6.0, 2.0))
     assert best_weight(sure, less, LABELS[:rows]) == best_weight(less, sure, LABELS[:rows]) == 0.6
 
