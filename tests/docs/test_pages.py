@@ -41,6 +41,7 @@ TASKS = ("docs/tasks.md", "docs/tasks.ko.md")
 FORECAST = ("docs/forecast.md", "docs/forecast.ko.md")
 CONTRIB = ("docs/contrib.md", "docs/contrib.ko.md")
 TORCH = ("docs/torch.md", "docs/torch.ko.md")
+EXCHANGE = "docs/exchange.md", "docs/exchange.ko.md"
 CELL_PAGES = ("docs/cells.md", "docs/cells.ko.md")
 PAIRS = [
     READMES,
@@ -56,6 +57,7 @@ PAIRS = [
     CELL_PAGES,
     BENCHMARK,
     TORCH,
+    EXCHANGE,
 ]
 PAGES = [page for pair in PAIRS for page in pair]
 

@@ -13,13 +13,18 @@ from torch import nn
 import ostinato
 from ostinato.nn.attention import Bahdanau, Luong
 from ostinato.nn.conv_lstm import ConvLSTM
+from ostinato.nn.crf import LinearChainCRF
 from ostinato.nn.embedding import embeddings
 from ostinato.tasks import (
     classify,
     forecast_model,
     frames,
     generate,
+    linear_model,
+    metadata,
+    ngrams,
     pretraining,
+    random_kernels,
     spelling,
     tag,
 )
@@ -50,8 +55,12 @@ MODULES = {
     "EncoderDecoder": lambda: EncoderDecoder(
         TextEncoder(9, embedding=5, hidden=6), 7, embedding=5, hidden=6
     ),
+    "LinearChainCRF": lambda: LinearChainCRF(4),
     "ClassifyModel": reader,
     "ClassifyEnsemble": lambda: classify.ClassifyEnsemble([reader(), reader()]),
+    "LinearModel": linear_model.LinearModel,
+    "NGrams": lambda: ngrams.NGrams(3, 64),
+    "RandomKernels": lambda: random_kernels.RandomKernels(2, 3, metadata.KernelSizes([1, 2], 4)),
     "PretrainingModel": lambda: pretraining.PretrainingModel(reader(), np.arange(9) + 1),
     "FrameModel": lambda: frames.FrameModel(4, 3, frames.FrameOptions(hidden=6)),
     "SpelledWords": lambda: spelling.SpelledWords(9, 8, classify.ClassifyOptions(embedding=5)),

@@ -13,6 +13,8 @@ from .tables import Table, listed
 
 # Rows by which a column is judged.
 SAMPLE = 5_000
+# Rows from which on a first column 0, 1, 2, ... of a table without a header counts the rows.
+COUNTED_ROWS = 10
 # Maximum number of different values of a column that is proposed as the label.
 FEW = 100
 ID_COLUMNS = ("id", "ids", "index", "idx", "uid", "no", "번호", "아이디", "순번", "")
@@ -81,10 +83,12 @@ def profile(table: Table, name: str) -> Profile:
 
 def row_number_column(table: Table, *, without: Iterable[str | None] = ()) -> str | None:
     """The first column, if it only numbers the rows: a column without a name, or with a name of
-    `ID_COLUMNS`, or of a table without a header.
+    `ID_COLUMNS`, or of a table without a header that has at least `COUNTED_ROWS` rows. In a shorter
+    table without a header, 0 and 1 may be labels.
     """
     name = table.names[0]
-    usual = name.casefold() in ID_COLUMNS or name.startswith("Unnamed:") or table.has_no_header
+    counted = table.has_no_header and len(table) >= COUNTED_ROWS
+    usual = name.casefold() in ID_COLUMNS or name.startswith("Unnamed:") or counted
     if name in without or not usual or len(table.names) < 2:
         return None
     return name if profile(table, name).counts_rows else None

@@ -57,6 +57,10 @@ class LinearChainCRF(nn.Module):
             )
         self.register_buffer("forbidden", None if allowed is None else ~allowed, persistent=False)
 
+    def reset_parameters(self) -> None:
+        """Set all scores to 0."""
+        nn.init.zeros_(self.transitions)
+
     def log_likelihood(self, scores: Tensor, tags: Tensor, lengths: Tensor) -> Tensor:
         """Log-probability (B,) of a sequence of tags for each row, float64.
 

@@ -33,6 +33,11 @@ class LinearModel(nn.Module):
         super().__init__()
         self.register_buffer("weight", torch.zeros(()))
 
+    def reset_parameters(self) -> None:
+        """Forget what `fit` has learned."""
+        for buffer in self.buffers(recurse=False):
+            buffer.zero_()
+
     def fit(self, rows: Sequence, labels: np.ndarray, *, seed: int) -> float:
         """Fit the model; the same arguments give the same model.
 

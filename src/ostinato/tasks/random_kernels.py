@@ -53,7 +53,7 @@ def kernel_sizes(rows: int, steps: int, *, features: int = FEATURES) -> KernelSi
 
     Example:
         >>> kernel_sizes(50, 150)
-        KernelSizes(dilations=[1, 2, 3, 5, 7, 11, 18], thresholds=9)
+        KernelSizes(dilations=[1, 2, 3, 5, 8, 12, 18], thresholds=9)
     """
     most = np.log2(max(1.0, (steps - 1) / (WIDTH - 1)))
     dilations = np.unique((2 ** np.linspace(0, most, DILATIONS) + 1e-9).astype(int)).tolist()
@@ -87,6 +87,11 @@ class RandomKernels(LinearModel):
         self.register_buffer("ramps", torch.ones(outputs))
         self.register_buffer("coefficients", torch.zeros(self.thresholds.numel(), labels))
         self.register_buffer("intercept", torch.zeros(labels))
+
+    def reset_parameters(self) -> None:
+        """Forget what `fit` has learned."""
+        super().reset_parameters()
+        self.ramps.fill_(1)
 
     def fit(self, rows: Sequence, labels: np.ndarray, *, seed: int) -> float:
         random = np.random.default_rng([seed, 21])
