@@ -67,6 +67,26 @@ def test_a_forecaster_draws_its_forecasts_over_dates(tmp_path):
     assert "2005-12-01: " in page and "80 % interval" in page and "residuals" in page
 
 
+def test_the_report_of_a_forecast_has_its_errors_by_step_and_how_the_data_was_read(tmp_path):
+    file, days = tmp_path / "판매.csv", np.arange("2001-01-01", "2001-05-01", dtype="M8[D]")
+    lines = [f"{day},{k % 7 + k % 3}" for k, day in enumerate(days)]
+    file.write_text("\n".join(["날짜,판매량", *lines]), encoding="utf-8")
+    task = Forecaster(hidden=4, steps=4, season=7, horizon=8, language="ko")
+    model = task.fit(file, out=tmp_path / "model", threads=1)
+    (rows,), found = model._content.details.values(), model.result.metrics
+    assert [row["step ahead"] for row in rows] == [1, 2, 4, 8]
+    for row in rows:
+        step, *errors = row.values()
+        names = (f"step_{step}_{naive}mase" for naive in ("", "naive_", "seasonal_naive_"))
+        assert errors == [found[name] for name in names]
+    assert {"mase", "mae", "coverage_80", "horizon_mase"} <= model._content.metrics.keys()
+    assert not re.search("naive|step_", " ".join(model._content.metrics))
+    page = (tmp_path / "model" / "report.html").read_text(encoding="utf-8")
+    assert "예측: 판매.csv" in page and "2001-01-01 ~ 2001-04-30, 간격 하루" in page
+    assert "120스텝; 첫 줄은 열 이름" in page and "the first line" not in page
+    assert not re.search("naive|step ", page)
+
+
 def test_a_language_model_draws_its_curves_and_a_model_without_any_says_so():
     model = Generator(hidden=4, embedding=4, batch=2, sequence_length=8, steps=12).fit(
         ["abc " * 100]

@@ -4,7 +4,7 @@ The summary is printed before training, saved in config.json, and shown by `osti
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
@@ -12,6 +12,11 @@ from .records import Count
 
 # Labels and columns that a summary names; the rest is counted.
 SHOWN_LABELS, SHOWN_COLUMNS = 8, 6
+
+
+def _english(text: str, *values) -> str:
+    """A text with the values for its "{}"."""
+    return text.format(*values) if values else text
 
 
 @dataclass(frozen=True)
@@ -32,9 +37,9 @@ class ColumnUse:
     columns: list[str]
     detail: str = ""
 
-    def text(self) -> str:
-        """The columns and the detail, for a person."""
-        return ": ".join(filter(None, [listed_columns(self.columns), self.detail]))
+    def text(self, say: Callable[..., str] = _english) -> str:
+        """The columns and the detail, for a person; `say` translates."""
+        return ": ".join(filter(None, [listed_columns(self.columns, say), say(self.detail)]))
 
 
 @dataclass(frozen=True)
@@ -81,28 +86,36 @@ class DataSummary:
             ],
         )
 
-    def lines(self) -> Iterator[tuple[str, str]]:
-        """The name and the text of each line of the summary, for a person."""
+    def lines(self, say: Callable[..., str] = _english) -> Iterator[tuple[str, str]]:
+        """The name and the text of each line of the summary, for a person.
+
+        Args:
+            say: Translates a text, with the values for its "{}".
+        """
         decided = {
             "yes": "the first line names the columns (if not: --no-header)",
             "no": "no header, columns are numbered from 0 (if not: --header)",
         }.get(self.header)
-        counted = f"{self.rows:,} {self.unit}" if self.rows is not None else ""
+        counted = say(f"{{}} {self.unit}", f"{self.rows:,}") if self.rows is not None else ""
         if counted or decided:
-            yield "data", "; ".join(filter(None, [counted, decided]))
+            yield say("data"), "; ".join(filter(None, [counted, say(decided or "")]))
         for use in self.columns:
-            yield use.role, use.text()
+            yield say(use.role), use.text(say)
         reasons: dict[str, list[str]] = {}
         for name, reason in self.left_out.items():
             reasons.setdefault(reason, []).append(name)
         for reason, names in reasons.items():
-            yield "left out", f"{listed_columns(names)}: {reason}"
+            yield say("left out"), f"{listed_columns(names, say)}: {say(reason)}"
         for note in self.notes:
-            yield "note", note
+            yield say("note"), say(note)
 
 
-def listed_columns(names: list[str]) -> str:
+def listed_columns(names: list[str], say: Callable[..., str] = _english) -> str:
     """The names of columns, quoted; of many columns only the first and the last.
+
+    Args:
+        names: The names.
+        say: Translates a text, with the values for its "{}".
 
     Example:
         >>> listed_columns(["a", "b"]), listed_columns([str(k) for k in range(150)])
@@ -110,7 +123,8 @@ def listed_columns(names: list[str]) -> str:
     """
     if len(names) <= SHOWN_COLUMNS:
         return ", ".join(map(repr, names))
-    return f"{names[0]!r}, {names[1]!r}, ..., {names[-1]!r} ({len(names):,} columns)"
+    counted = say("{} columns", f"{len(names):,}")
+    return f"{names[0]!r}, {names[1]!r}, ..., {names[-1]!r} ({counted})"
 
 
 def labels_found(labels: Iterable[str] | Mapping[str, int], name: str = "label") -> str:

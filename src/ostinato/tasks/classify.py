@@ -786,13 +786,11 @@ class Classifier(Task):
         } | scores.report_parts()
 
     def _shown_input(self, x) -> str:
-        text = (
-            x
-            if isinstance(x, str)
-            else f"{x.shape[0]} steps of {x.shape[1]}: "
-            f"{np.array2string(x.reshape(-1)[:8], precision=2, separator=', ')}"
-        )
-        return text if len(text) <= 200 else text[:199] + "…"
+        if not isinstance(x, str):
+            numbers = [f"{value:.3g}" for value in x.reshape(-1)[:8]]
+            more = ["…"] * (x.size > len(numbers))
+            return f"{', '.join(numbers + more)} ({x.shape[0]} × {x.shape[1]})"
+        return x if len(x) <= 200 else x[:199] + "…"
 
 
 def standardised(row: np.ndarray) -> np.ndarray:

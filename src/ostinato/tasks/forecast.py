@@ -48,6 +48,8 @@ __all__ = ["Forecaster"]
 
 # Minimum number of training steps of a series.
 MIN_STEPS = 24
+# Name of the baseline that repeats the last season.
+SEASONAL = "naive forecast (value one season before)"
 # Limits of the default window of two seasons; without a season the minimum is used.
 MIN_WINDOW, MAX_WINDOW = 24, 192
 # Minimum number of steps per input of the regression, by default.
@@ -594,7 +596,7 @@ class Forecaster(Task):
         `ORIGINS` positions; None for a short series.
         """
         steps, methods, found = self.options.horizon, self._methods(examples), []
-        shown = sorted({1, -(-steps // 4), -(-steps // 2), steps})
+        shown = self._steps_shown()
         methods_of = ["", "naive_"] + ["seasonal_naive_"] * (self.metadata.season > 1)
         names = [f"horizon_{name}mase" for name in methods_of] + ["horizon_coverage_80"]
         names += [f"step_{step}_{name}mase" for step in shown for name in methods_of]
@@ -832,16 +834,41 @@ class Forecaster(Task):
                         times,
                     ),
                 ]
-        naive = {
-            "mase": found["naive_mase"],
-            "mae": found["naive_mae"],
-            "horizon_mase": found["horizon_naive_mase"],
+        # the baselines are shown next to the model, in a card or in the table
+        cards = {k: v for k, v in found.items() if "naive" not in k and not k.startswith("step_")}
+        seasonal = {
+            name: found.get(f"{start}seasonal_naive_mase")
+            for name, start in (("mase", ""), ("horizon_mase", "horizon_"))
         }
         return {
+            "metrics": cards,
             "forecasts": forecasts,
-            "baseline": naive,
+            "baseline": {
+                "mase": found["naive_mase"],
+                "mae": found["naive_mae"],
+                "horizon_mase": found["horizon_naive_mase"],
+            },
             "baseline_name": "naive forecast (last value)",
+            "baselines": {SEASONAL: seasonal},
+            "details": {"MASE by number of steps ahead": self._errors_by_step(found)},
         }
+
+    def _errors_by_step(self, found: dict) -> list[dict]:
+        """The rows of the table of errors at some steps ahead; none without any."""
+        titles = {"": "forecast", "naive_": "naive forecast (last value)"}
+        if self.metadata.season > 1:
+            titles["seasonal_naive_"] = SEASONAL
+        return [
+            {"step ahead": step}
+            | {title: found[f"step_{step}_{name}mase"] for name, title in titles.items()}
+            for step in self._steps_shown()
+            if found.get(f"step_{step}_mase") is not None
+        ]
+
+    def _steps_shown(self) -> list[int]:
+        """The numbers of steps ahead whose errors are measured."""
+        steps = self.options.horizon
+        return sorted({1, -(-steps // 4), -(-steps // 2), steps})
 
 
 class _ForecastProblem(RowProblem):

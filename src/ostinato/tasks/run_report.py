@@ -34,9 +34,10 @@ def run_report(
         measured: The examples that the trained model was evaluated on.
     """
     standard = type(task).Options()
+    say = translator(task.options.language)
     where, name = shlex.quote(str(out)), Path(config.data).name if config.data else None
     parts = {
-        "title": f"{task.name}: {name or 'rows in memory'}",
+        "title": f"{say(task.name)}: {name or say('rows in memory')}",
         "task": task.listing.summary,
         "when": time.strftime("%Y-%m-%d %H:%M"),
         "metrics": result.metrics,
@@ -54,7 +55,7 @@ def run_report(
             (flag(f.name), getattr(task.options, f.name), _source(task, config, f.name, standard))
             for f in fields(task.options)
         ],
-        "understood": list(task.summary.lines()) if task.summary else [],
+        "understood": list(task.summary.lines(say)) if task.summary else [],
         "data": {
             f"{task.listing.unit} for training": result.rows,
             f"{task.listing.unit} for evaluation": result.held_out_rows,

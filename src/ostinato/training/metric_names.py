@@ -22,8 +22,14 @@ HIGHER_IS_BETTER: dict[str, bool | None] = {
     "coverage": None,
     "width": False,
 }
-# Titles of metrics whose names are short.
+# Titles of metrics whose names are short or are not words.
 TITLES = {
+    "coverage_80": "coverage of the 80 % interval",
+    "coverage_95": "coverage of the 95 % interval",
+    "horizon_coverage_80": "coverage of the 80 % interval, all steps ahead",
+    "horizon_mase": "MASE, all steps ahead",
+    "relative_mae": "MAE / MAE of the naive forecast",
+    "width_80": "width of the 80 % interval",
     "bits": "bits per character",
     "mae": "MAE",
     "mase": "MASE",
