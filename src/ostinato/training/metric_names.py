@@ -24,12 +24,12 @@ HIGHER_IS_BETTER: dict[str, bool | None] = {
 }
 # Titles of metrics whose names are short or are not words.
 TITLES = {
-    "coverage_80": "coverage of the 80 % interval",
-    "coverage_95": "coverage of the 95 % interval",
-    "horizon_coverage_80": "coverage of the 80 % interval, all steps ahead",
+    "coverage_80": "80 % interval coverage",
+    "coverage_95": "95 % interval coverage",
+    "horizon_coverage_80": "80 % interval coverage, all steps ahead",
     "horizon_mase": "MASE, all steps ahead",
-    "relative_mae": "MAE / MAE of the naive forecast",
-    "width_80": "width of the 80 % interval",
+    "relative_mae": "MAE relative to the naive forecast",
+    "width_80": "80 % interval width",
     "bits": "bits per character",
     "mae": "MAE",
     "mase": "MASE",
