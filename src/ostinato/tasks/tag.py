@@ -21,6 +21,7 @@ from ..data.vocabulary import PAD, SPECIAL, UNKNOWN, Vocabulary
 from ..errors import InputError
 from ..nn.crf import LinearChainCRF
 from ..training import metrics
+from ..training.wording import translator
 from .layer import layer_of
 from .metadata import TagMetadata
 from .options import TagOptions
@@ -438,6 +439,7 @@ class Tagger(Task):
             [len(row) for row in examples["words"]],
         )
         most, rarest = max(counts, key=counts.get), min(counts, key=counts.get)
+        say = translator(self.options.language)
 
         def words() -> Iterator[tuple[float, tuple[int, int], str, str, str]]:
             """For each word: the probability of its tag, its sentence and position, the word,
@@ -463,7 +465,7 @@ class Tagger(Task):
                 "predicted": tag,
                 "probability": f"{sure:.2f}",
                 "word": word,
-                "seen in training": "yes" if _lowered(word) in known else "no",
+                "seen in training": say("yes" if _lowered(word) in known else "no"),
                 "sentence": " ".join(
                     [
                         *sentence[max(0, place - 6) : place],

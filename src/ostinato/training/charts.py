@@ -257,11 +257,13 @@ def _finite(value) -> str:
 
 
 def histogram(lengths: Sequence[int] | np.ndarray, unit: str, say: Say = str) -> Chart | None:
-    """Histogram of the lengths; None without any."""
+    """Histogram of the lengths; None without any or if all are equal."""
     if not len(lengths):
         return None
     lengths = np.asarray(lengths, np.int64)
     low, high = int(lengths.min()), int(lengths.max())
+    if low == high:
+        return None
     wide = max(1, -(-(high - low + 1) // MAX_BARS))
     counts = np.bincount((lengths - low) // wide)
     chart = Chart(

@@ -254,7 +254,10 @@ def _confusion(given) -> SimpleNamespace | None:
     if len(labels) <= MAX_CLASSES:
         # the square root makes rare confusions visible
         cells = [list(zip(*row)) for row in zip(counts.tolist(), np.sqrt(share).round(2).tolist())]
-        return SimpleNamespace(labels=labels, rows=list(zip(labels, cells)), pairs=None)
+        short = all(len(label) <= 3 for label in labels)
+        return SimpleNamespace(
+            labels=labels, rows=list(zip(labels, cells)), pairs=None, short=short
+        )
     wrong = counts - np.diag(np.diag(counts))
     worst = [
         divmod(int(k), len(labels))

@@ -63,6 +63,9 @@ KOREAN = {
     "naive forecast (value one season before)": "계절 단순 예측(한 주기 전 값)",
     "MASE by number of steps ahead": "몇 스텝 앞 예측인지에 따른 MASE",
     "step ahead": "앞 스텝",
+    "a uniform guess among {} tokens": "토큰 {}개 중 균등 추측",
+    "yes": "예",
+    "no": "아니요",
     "the most frequent label at each position of a clip": "클립의 각 위치에서 가장 흔한 레이블",
     "the caption of the most similar training picture": "가장 비슷한 학습 그림의 캡션",
     # charts
