@@ -5,10 +5,12 @@ import pytest
 
 from ostinato.tasks.forecast_candidates import METHODS
 from ostinato.tasks.forecast_selection import (
+    NETWORK_WEIGHT,
     QUANTILES,
     RollingOrigins,
     combined,
     described,
+    recent_size,
     rolling_origins,
     select,
     weights_of,
@@ -17,6 +19,11 @@ from ostinato.tasks.forecast_selection import (
 
 def walk(count, seed=0):
     return np.random.default_rng(seed).normal(size=count).cumsum()
+
+
+def wave(count, seed=0):
+    """A wave with noise, which the naive forecasts miss."""
+    return 10 * np.sin(np.arange(count)) + np.random.default_rng(seed).normal(size=count)
 
 
 def test_each_part_is_forecast_by_methods_that_have_not_seen_it():
@@ -63,13 +70,71 @@ def test_on_the_rolling_origins_the_combination_is_not_worse_than_the_naive_fore
     assert (np.diff(chosen.scale) >= 0).all() and chosen.errors.shape == (QUANTILES,)
 
 
-def test_a_network_that_is_best_gets_the_weight_and_one_that_is_worst_gets_none():
-    y = walk(300)
+@pytest.mark.parametrize("seed", range(3))
+def test_a_network_that_is_best_gets_at_most_half_of_the_weight_and_one_that_is_worst_none(seed):
+    y = wave(300, seed)
     rolled = rolling_origins(y, 1, 45, 3)[1]
     origins = np.arange(0, 42, 3)
     wanted = rolled.wanted[-45:][origins]
-    best, worst = (select(rolled, wanted + shift, origins).weights[-1] for shift in (1e-3, 50.0))
-    assert best == pytest.approx(1.0, abs=1e-3) and (worst == 0).all()
+    best, worst = (select(rolled, wanted + shift, origins).weights for shift in (1e-3, 50.0))
+    assert best[-1] == pytest.approx(NETWORK_WEIGHT) and (worst[-1] == 0).all()
+    # the others share the rest as without a network
+    assert best[:-1] == pytest.approx((1 - NETWORK_WEIGHT) * select(rolled).weights[:-1])
+    assert best.sum(0) == pytest.approx(1)
+
+
+def test_a_network_that_alone_reads_further_columns_may_get_all_the_weight():
+    y = wave(300)
+    rolled = rolling_origins(y, 1, 45, 3)[1]
+    origins = np.arange(45)
+    wanted = np.nan_to_num(rolled.wanted[-45:], nan=0.0)
+    chosen = select(rolled, wanted + 1e-3, origins, most=1.0)
+    assert chosen.weights[-1] == pytest.approx(1.0)
+    # nothing but the network is combined, so that recent errors of the others say nothing
+    assert np.isfinite(chosen.scale).all() and (chosen.usual > 0).all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_of_two_equal_errors_that_of_the_network_counts_as_larger(seed):
+    rng = np.random.default_rng(seed)
+    wanted = rng.normal(size=(90, 4))
+    predicted = np.stack([wanted + 10, wanted - 10, *[wanted + rng.normal(size=(90, 4))] * 5])
+    origins = np.arange(0, 30, 2)
+    weights = select(
+        RollingOrigins(predicted, wanted, 30), predicted[2, -30:][origins], origins
+    ).weights
+    assert (weights[-1] > 0).all() and (weights[-1] < 0.6 * weights[2]).all()
+
+
+def test_recent_errors_count_more_and_only_those_before_a_step():
+    errors = np.abs(np.random.default_rng(0).normal(size=200))
+    usual = np.array([errors.mean()])
+    size = recent_size(errors, usual)
+    assert size[0] == 1 and size.shape == (201,)
+    changed = errors.copy()
+    changed[100:] *= 5
+    later = recent_size(changed, usual)
+    assert (later[:101] == size[:101]).all() and (later[101:] > size[101:]).all()
+    assert later[150:].mean() / size[150:].mean() > 3
+    # missing errors have no say
+    assert recent_size(np.full(5, np.nan), usual).tolist() == [1.0] * 6
+
+
+@pytest.mark.parametrize("count", [100, 400])
+def test_after_a_change_of_the_noise_the_intervals_adapt(count):
+    inside = []
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        size = np.where(np.arange(count + 60) < count, 1.0, 4.0)
+        y = (size * rng.normal(size=count + 60)).cumsum()
+        fitted, rolled = rolling_origins(y[:count], 1, round(0.15 * count), 1)
+        chosen = select(rolled)
+        origins = np.arange(count + 20, count + 60)
+        half = chosen.scale * chosen.errors[round(0.8 * QUANTILES - 0.5)]
+        error = np.abs(y[1:] - y[:-1])
+        sizes = recent_size(error, chosen.usual)[origins - 1]
+        inside.append(np.abs(y[origins] - y[origins - 1]) <= half * sizes)
+    assert 0.65 <= np.mean(inside) <= 0.95
 
 
 @pytest.mark.parametrize("count", [60, 120, 1000])

@@ -21,11 +21,15 @@ from .forecast_candidates import METHODS, FittedMethods, fit_candidates, max_lag
 from .forecast_model import ForecastModel, ForecastNetwork
 from .forecast_selection import (
     FITTED_VALUES,
+    NETWORK_WEIGHT,
     QUANTILES,
+    RECENT_STEPS,
     MethodWeights,
     RollingOrigins,
     combined,
     described,
+    one_step_errors,
+    recent_size,
     rolling_origins,
     select,
 )
@@ -363,6 +367,9 @@ class Forecaster(Task):
 
     def _select(self) -> None:
         """Choose the weights of the methods, with the forecasts of the network as it is."""
+        # only the network reads known columns and the other columns
+        alone = self.metadata.known or len(self.metadata.names) > 1
+        most = 1.0 if alone else NETWORK_WEIGHT
         for one in self._watched:
             origins = _even_origins(one.first, len(one.y) - 1)
             steps = self.metadata.compared
@@ -370,7 +377,7 @@ class Forecaster(Task):
             for f in range(network.shape[2]):
                 held = self._held[one.place, f][1]
                 self.model.choose(
-                    (one.place, f), select(held, network[:, :, f], origins - one.first)
+                    (one.place, f), select(held, network[:, :, f], origins - one.first, most)
                 )
 
     def combine(self, learned, watched, seconds):
@@ -509,6 +516,7 @@ class Forecaster(Task):
             others = fitted.forecasts(y[:, f], origins, steps)
             weights, scale = _continued_selection(chosen, steps)
             mean = combined(np.concatenate([others, network[None, :, :, f]]), weights)
+            scale = scale * _recent_sizes(fitted, chosen, y[:, f], origins)[:, None]
             half = [
                 scale * chosen.errors[min(QUANTILES - 1, round(level * QUANTILES - 0.5))]
                 for level in INTERVAL_LEVELS
@@ -936,6 +944,17 @@ def _continued_selection(chosen: MethodWeights, steps: int) -> tuple[np.ndarray,
     power = 0.5 if compared < 4 else np.clip(np.log2(chosen.scale[-1] / half), 0.0, 0.5)
     further = np.maximum(1.0, (np.arange(steps) + 1) / compared) ** power
     return chosen.weights[:, places], chosen.scale[places] * further
+
+
+def _recent_sizes(
+    fitted: FittedMethods, chosen: MethodWeights, y: np.ndarray, origins: np.ndarray
+) -> np.ndarray:
+    """The size of the errors just before each origin, (O,), as a multiple of their usual size."""
+    start = max(1, int(origins.min()) - RECENT_STEPS)
+    steps = np.arange(start, int(origins.max()))
+    predicted = fitted.forecasts(y, steps, 1)[:, :, 0]
+    errors = one_step_errors(predicted, y[steps], chosen.weights)
+    return recent_size(errors, chosen.usual)[origins - start]
 
 
 def _after(one: SeriesSteps, end: SeriesSteps) -> SeriesSteps:

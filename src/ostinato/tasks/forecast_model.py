@@ -126,6 +126,7 @@ class ForecastModel(nn.Module):
             "weights": (len(METHODS), horizon),
             "scale": (horizon,),
             "errors": (QUANTILES,),
+            "usual": (1,),
         }
         for name, size in sizes.items():
             empty = torch.empty(series, columns, *size, dtype=torch.float64)
@@ -138,7 +139,7 @@ class ForecastModel(nn.Module):
         for one in (self.smoothing, self.autoregressions, self.weights):
             one.zero_()
         self.weights[:, :, -1] = 1
-        for one in (self.scale, self.errors):
+        for one in (self.scale, self.errors, self.usual):
             one.fill_(1)
 
     @torch.no_grad()
@@ -150,7 +151,7 @@ class ForecastModel(nn.Module):
     @torch.no_grad()
     def choose(self, place: tuple[int, int], selection: MethodWeights) -> None:
         """Store the weights and interval widths of a series and column."""
-        for name in ("weights", "scale", "errors"):
+        for name in ("weights", "scale", "errors", "usual"):
             getattr(self, name)[place] = torch.from_numpy(getattr(selection, name))
 
     def fitted(self, place: tuple[int, int], season: int) -> FittedMethods:
@@ -164,5 +165,8 @@ class ForecastModel(nn.Module):
     def selection(self, place: tuple[int, int]) -> MethodWeights:
         """The stored weights and interval widths of a series and column."""
         return MethodWeights(
-            *(getattr(self, name)[place].cpu().numpy() for name in ("weights", "scale", "errors"))
+            *(
+                getattr(self, name)[place].cpu().numpy()
+                for name in ("weights", "scale", "errors", "usual")
+            )
         )

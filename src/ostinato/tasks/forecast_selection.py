@@ -8,7 +8,15 @@ import numpy as np
 
 from .forecast_candidates import METHODS, FittedMethods, fit_candidates
 
-__all__ = ["RollingOrigins", "MethodWeights", "described", "rolling_origins", "select"]
+__all__ = [
+    "RECENT_STEPS",
+    "MethodWeights",
+    "RollingOrigins",
+    "described",
+    "recent_size",
+    "rolling_origins",
+    "select",
+]
 
 # Number of parts at the end of a series that are forecast from the values before them.
 FOLDS = 3
@@ -24,6 +32,13 @@ SMOOTHED_STEPS = 1
 QUANTILES = 200
 # The naive methods, which the combination must not be worse than.
 NAIVE = 2
+# The network is compared on one part only, the part that chose its best step: its error there is
+# taken to be larger by this factor, and its weight is at most this, unless only the network reads
+# further columns.
+NETWORK_ERROR, NETWORK_WEIGHT = 1.1, 0.5
+# Recent errors widen or narrow the intervals: those of the last RECENT_STEPS steps, with half the
+# weight after each HALF_LIFE steps, and the usual error with the weight of USUAL_STEPS steps.
+RECENT_STEPS, HALF_LIFE, USUAL_STEPS = 32, 8, 4
 
 
 @dataclass(frozen=True)
@@ -48,13 +63,17 @@ class MethodWeights:
 
     Attributes:
         weights: The weight of each of `METHODS` at each step ahead, (8, H).
-        scale: Usual absolute error at each step ahead, (H,).
-        errors: Quantiles of the absolute errors divided by `scale`, (`QUANTILES`,).
+        scale: Usual absolute error at each step ahead, divided by the size of the recent errors
+            (see `recent_size`), (H,).
+        errors: Quantiles of the absolute errors divided by `scale` and the size of the recent
+            errors, (`QUANTILES`,).
+        usual: Usual absolute error one step ahead of the methods but the network, (1,).
     """
 
     weights: np.ndarray
     scale: np.ndarray
     errors: np.ndarray
+    usual: np.ndarray
 
 
 def rolling_origins(
@@ -87,7 +106,10 @@ def rolling_origins(
 
 
 def select(
-    rolled: RollingOrigins, network: np.ndarray | None = None, origins: np.ndarray | None = None
+    rolled: RollingOrigins,
+    network: np.ndarray | None = None,
+    origins: np.ndarray | None = None,
+    most: float = NETWORK_WEIGHT,
 ) -> MethodWeights:
     """Choose the weights and the widths.
 
@@ -95,11 +117,12 @@ def select(
         rolled: The forecasts of the other methods.
         network: Forecasts of the network from some origins of the held-out part, (N, H).
         origins: The numbers of these origins in the held-out part, (N,).
+        most: The largest weight of the network.
 
     Source:
         Bates and Granger 1969, "The combination of forecasts", section 4, with a power of the
         absolute error; intervals: Lei et al. 2018, "Distribution-free predictive inference for
-        regression", algorithm 2.
+        regression", algorithm 2 and section 5.2, errors divided by their local size.
     """
     with np.errstate(invalid="ignore"):
         errors = np.abs(rolled.predicted - rolled.wanted)
@@ -113,14 +136,20 @@ def select(
         others = np.stack([_mean_by_step(one[place]) for one in errors])
         usable = np.isfinite(size).all(1) & (np.arange(len(size)) >= NAIVE)
         ratio = own / np.maximum(others[usable].mean(0), 1e-300)
-        size = np.concatenate([size, [ratio * size[usable].mean(0)]])
+        size = np.concatenate([size, [NETWORK_ERROR * ratio * size[usable].mean(0)]])
         full = np.full((1, *rolled.wanted.shape), np.nan)
         full[0, place] = network
         predicted = np.concatenate([predicted, full])
     else:
         size = np.concatenate([size, np.full((1, size.shape[1]), np.inf)])
         predicted = np.concatenate([predicted, np.full((1, *rolled.wanted.shape), np.nan)])
-    weights = weights_of(np.where(np.isfinite(size), size, np.inf))
+    size = np.where(np.isfinite(size), size, np.inf)
+    weights = weights_of(size)
+    size[-1] = np.inf
+    share = np.minimum(weights[-1], most)
+    capped = (1 - share) * weights_of(size)
+    capped[-1] = share
+    weights = np.where(weights[-1] > share, capped, weights)
     error = np.abs(combined(predicted, weights) - rolled.wanted)
     # a combination that is worse than a naive forecast gives way to it
     for step in range(weights.shape[1]):
@@ -128,9 +157,46 @@ def select(
         if _mean_by_step(error)[step] > size[naive, step]:
             weights[:, step] = np.arange(len(METHODS)) == naive
     error = np.abs(combined(predicted, weights) - rolled.wanted)
-    scale = np.maximum.accumulate(_mean_by_step(error, around=0))
-    scale = np.maximum(scale, 1e-12 * np.nanmax(np.abs(rolled.wanted)) + 1e-300)
-    return MethodWeights(weights, scale, _quantiles(error / scale))
+    floor = 1e-12 * np.nanmax(np.abs(rolled.wanted)) + 1e-300
+    one_step = one_step_errors(rolled.predicted[:, :, 0], rolled.wanted[:, 0], weights)
+    # none if the network has all the weight
+    known = one_step[np.isfinite(one_step)]
+    usual = np.array([max(floor, known.mean()) if len(known) else floor])
+    error = error / recent_size(one_step, usual)[:-1, None]
+    scale = np.maximum(np.maximum.accumulate(_mean_by_step(error, around=0)), floor)
+    # errors h steps ahead overlap unless their origins are h steps apart
+    apart = np.isfinite(error).sum(0) / (np.arange(len(scale)) + 1)
+    return MethodWeights(weights, scale, _quantiles(error / scale, apart.mean()), usual)
+
+
+def one_step_errors(predicted: np.ndarray, wanted: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Absolute errors one step ahead, (O,), of the weighted mean of all methods but the network.
+
+    Args:
+        predicted: Their forecasts one step ahead, (7, O).
+        wanted: The values, (O,).
+        weights: The weights of `METHODS` at each step ahead, (8, H).
+    """
+    return np.abs(combined(predicted[:, :, None], weights[:-1, :1])[:, 0] - wanted)
+
+
+def recent_size(errors: np.ndarray, usual: np.ndarray) -> np.ndarray:
+    """The size of the errors before each step and after the last, (T + 1,); 1 is the usual size.
+
+    Args:
+        errors: Absolute errors one step ahead, (T,); nan where there is none.
+        usual: The usual error, (1,).
+
+    Example:
+        >>> recent_size(np.array([2.0, 2.0, 2.0, 6.0]), np.array([2.0])).round(2).tolist()
+        [1.0, 1.0, 1.0, 1.0, 1.27]
+    """
+    padded = np.concatenate([np.full(RECENT_STEPS, np.nan), errors])
+    last = np.lib.stride_tricks.sliding_window_view(padded, RECENT_STEPS)
+    exist = np.isfinite(last)
+    share = exist * 0.5 ** (np.arange(RECENT_STEPS)[::-1] / HALF_LIFE)
+    sums = (share * np.where(exist, last, 0.0)).sum(1) / usual
+    return (sums + USUAL_STEPS) / (share.sum(1) + USUAL_STEPS)
 
 
 def weights_of(size: np.ndarray) -> np.ndarray:
@@ -187,10 +253,16 @@ def _mean_by_step(error: np.ndarray, around: int = SMOOTHED_STEPS) -> np.ndarray
     return mean
 
 
-def _quantiles(errors: np.ndarray) -> np.ndarray:
-    """Quantiles of absolute errors, at the centres of `QUANTILES` equal parts of 0 to 1."""
+def _quantiles(errors: np.ndarray, independent: float) -> np.ndarray:
+    """Quantiles of absolute errors, at the centres of `QUANTILES` equal parts of 0 to 1.
+
+    Args:
+        errors: The errors; nan is left out.
+        independent: N, number of errors that do not overlap. The next one is larger than all of
+            them as often as once in N + 1, so that the quantiles are (N + 1) / N times as far.
+    """
     errors = np.sort(errors[np.isfinite(errors)])
-    places = (np.arange(QUANTILES) + 0.5) / QUANTILES
-    # one of N + 1 values is larger than the N errors, but nothing is known beyond the largest
-    ranks = np.ceil(places * (len(errors) + 1)).astype(int) - 1
+    places = (np.arange(QUANTILES) + 0.5) / QUANTILES * (1 + 1 / independent)
+    # nothing is known beyond the largest
+    ranks = np.ceil(places * len(errors)).astype(int) - 1
     return errors[np.clip(ranks, 0, len(errors) - 1)]
