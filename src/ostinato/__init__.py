@@ -83,21 +83,10 @@ __all__ = [
 # Layers and tasks are imported at their first use: importing torch takes a second or more, and most
 # commands of the command line do not need it.
 _LAYERS = dict.fromkeys(("GRU", "LSTM", "RNN"), ".nn.torch_layers") | {"Recurrent": ".nn.recurrent"}
-_TASKS = (
-    "Captioner",
-    "Classifier",
-    "Forecaster",
-    "FrameTagger",
-    "Generator",
-    "Tagger",
-    "Transcriber",
-    "Translator",
-    "load",
-)
 
 
 def __getattr__(name: str) -> Any:
-    if name in _LAYERS or name in _TASKS:
+    if name in __all__:
         module = importlib.import_module(_LAYERS.get(name, ".tasks"), __name__)
         globals()[name] = value = getattr(module, name)
         return value
