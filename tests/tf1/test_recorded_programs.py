@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import ostinato.tf1 as tf
-from ostinato.errors import OstinatoError
+from ostinato.errors import InputError, OstinatoError
 from ostinato.tf1 import __main__ as runner
 from places import SHARED
 
@@ -213,4 +213,5 @@ def test_a_recorded_program_that_tensorflow_refuses_is_refused(case):
         with tf.Session() as sess:
             sess.run([_fetched(space, name) for name in case["fetch"]])
     if case["kind"] == "seq2seq":  # with TensorFlow's words
+        assert isinstance(caught.value, InputError)
         assert case["error"].split(": ", 1)[1][:40] in str(caught.value)

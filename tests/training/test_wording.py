@@ -38,7 +38,7 @@ def test_labels_and_texts_of_the_user_are_not_translated(tmp_path):
     write_report(
         page,
         RunReport(
-            "A report",
+            "A report of 3 rows",
             labels={"accuracy": 1},
             examples={"Longest": [{"input": "accuracy"}]},
             confusion=(["accuracy", "loss"], [[1, 0], [0, 1]]),
@@ -47,4 +47,5 @@ def test_labels_and_texts_of_the_user_are_not_translated(tmp_path):
     )
     text = page.read_text(encoding="utf-8")
     assert "정확도" not in text and "손실" not in text and text.count("<bdi>accuracy</bdi>") >= 4
+    assert "<bdi>A report of 3 rows</bdi>" in text
     assert "가장 긴 입력" in text and "혼동 행렬" in text

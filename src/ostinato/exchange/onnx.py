@@ -153,7 +153,7 @@ def _model(layer: Recurrent, dtype: torch.dtype, *, lengths: bool, states: bool)
             ]
         ends_of_runs += found
     perm = [1, 0, 2] if layer.batch_first else [0, 1, 2]
-    _rename(out, "Transpose", x, "output", perm=perm)
+    out.nodes.append(helper.make_node("Transpose", [x], ["output"], perm=perm))
     results = [_info("output", constants.dtype, [*lead, layer.output_size])]
     for place, (name, n) in enumerate(units.items()):
         out.nodes.append(
@@ -192,13 +192,6 @@ def _info(name: str, dtype: np.dtype, shape: Sequence[int | str | None]) -> "Val
     from onnx import helper
 
     return helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(dtype), shape)
-
-
-def _rename(out: Nodes, op: str, value: str, name: str, **attributes) -> None:
-    """Add a node whose output has exactly this name."""
-    from onnx import helper
-
-    out.nodes.append(helper.make_node(op, [value], [name], **attributes))
 
 
 def _arrays(layer: Recurrent, number: int, direction: int) -> dict[str, np.ndarray]:
@@ -324,11 +317,8 @@ def _add_scan(
     nodes, constants = graph.nodes, out.constants
     named = {name: constants.add(array, name) for name, array in weights.items()}
     stateful = reached({n for n in nodes if n.op == "state"}, nodes)
-    values = {
-        n: StepValue(inputs[list(graph.inputs).index(n.value)], True)
-        for n in nodes
-        if n.op == "input"
-    }
+    given = dict(zip(graph.inputs, inputs))
+    values = {n: StepValue(given[n.value], True) for n in nodes if n.op == "input"}
     before = [n for n in nodes if n not in stateful]
     add_step(out, before, values, named, sizes, graph.labels, inputs[0])
 
@@ -398,7 +388,7 @@ def _prove(
     settings.log_severity_level = 3  # errors
     session = onnxruntime.InferenceSession(content, settings, providers=["CPUExecutionProvider"])
     # the file rounds nothing to bfloat16
-    layer = copy.deepcopy(layer).eval()
+    layer = copy.deepcopy(layer).cpu().eval()
     layer.precision = None
     exact_layer = copy.deepcopy(layer).double()
     exact_layer.engine = "reference"
@@ -422,17 +412,16 @@ def _prove(
             counts = torch.randint(0, steps + 1, (batch,), generator=random)
             counts[0] = 0 if batch > 1 else steps
             given["lengths"] = counts
-        own = _results(layer, x, state, counts)
-        exact = _results(exact_layer, x, state, counts)
+        own = _results(layer, dtype, x, state, counts)
+        exact = _results(exact_layer, torch.float64, x, state, counts)
         found = session.run(None, {name: value.numpy() for name, value in given.items()})
         names = ["output", *map(_final, layer.graph.states)]
         for name, of_file, of_layer, right in zip(names, found, own, exact):
             _compare(name, of_file, of_layer, right, TOLERANCES[dtype])
 
 
-def _results(layer: Recurrent, x, state, lengths) -> list[np.ndarray]:
-    """The output and the final states of a layer, for arguments in any dtype."""
-    dtype = next((p.dtype for p in layer.parameters()), x[0].dtype)
+def _results(layer: Recurrent, dtype: torch.dtype, x, state, lengths) -> list[np.ndarray]:
+    """The output and the final states of a layer, computed in a dtype."""
     x = tuple(one.to(dtype) for one in x)
     state = None if state is None else tuple(one.to(dtype) for one in state)
     with torch.no_grad():

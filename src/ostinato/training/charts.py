@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import InputError
-from .metric_names import TITLES
+from .metric_names import part_and_name, title
 from .reliability import Reliability
 
 # Limits, so that a page stays below a megabyte.
@@ -218,7 +218,7 @@ def curves(
         chart = Chart(
             steps,
             [value for _, known in group for value in known],
-            title=say(TITLES.get(stem, stem.replace("_", " "))),
+            title=say(title(stem)),
             x_name=say("step"),
         )
         names = {"training": say("training"), "held": say("validation")}
@@ -246,8 +246,8 @@ def grouped(history: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[str, l
     ):
         known = [line.get(name) for line in history]
         if any(isinstance(value, (int, float)) and math.isfinite(value) for value in known):
-            role = "training" if name.startswith("training_") else "held"
-            stem = name.removeprefix("training_").removeprefix("held_out_")
+            part, stem = part_and_name(name)
+            role = "training" if part == "training" else "held"
             stems.setdefault(stem, []).append((role, known))
     return stems
 
@@ -390,7 +390,6 @@ def reliability_diagram(found: Reliability, say: Say = str) -> Chart:
         whole_x=False,
     )
     chart.line("past", say("perfect calibration"), [0, 1], [0, 1])
-    del chart.dots[:]
     chart.line("held", say("fraction correct"), found.confidence, found.accuracy)
     chart.dots = [
         (

@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from ..errors import missing_extra
+from .metric_names import part_and_name
 
 # The names of event files begin so.
 EVENT_FILES = "events.out.tfevents."
@@ -52,10 +53,9 @@ class EventLog:
         for name, value in line.items():
             if name in ("step", "seconds") or value is None:
                 continue
-            part = "training" if name.startswith("training_") else "validation"
-            stem = name.removeprefix("training_").removeprefix("held_out_")
+            tag = "/".join(part_and_name(name))
             when = self.start + (line["seconds"] or 0.0)
-            self.writer.add_scalar(f"{part}/{stem}", value, line["step"], when)
+            self.writer.add_scalar(tag, value, line["step"], when)
         self.writer.flush()
 
     def close(self) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 from ..data.files import write_whole
 
+# Okabe and Ito's blue and vermilion, which are safe for colour blindness, and a grey.
+COLOURS = {"training": "#0072b2", "held": "#d55e00", "past": "#55606e"}
+
 
 def learning_curve(history: list[dict], path: Path, *, title: str) -> None:
     """Draw bits per character over steps, for training and validation, as a PNG file.
@@ -20,10 +23,9 @@ def learning_curve(history: list[dict], path: Path, *, title: str) -> None:
     figure = Figure(figsize=(7, 4), dpi=150, layout="constrained")
     axes = figure.add_subplot()
     steps = [entry["step"] for entry in history]
-    # Okabe and Ito's blue and vermilion, which are safe for colour blindness
     lines = (
-        ("training_bits", "training", "#0072b2", "s"),
-        ("held_out_bits", "validation", "#d55e00", "o"),
+        ("training_bits", "training", COLOURS["training"], "s"),
+        ("held_out_bits", "validation", COLOURS["held"], "o"),
     )
     for name, label, colour, mark in lines:
         axes.plot(
@@ -42,7 +44,7 @@ def learning_curve(history: list[dict], path: Path, *, title: str) -> None:
         textcoords="offset points",
         ha="center",
         va="top",
-        color="#d55e00",
+        color=COLOURS["held"],
         fontweight="bold",
     )
     axes.set(xlabel="step", ylabel="bits per character", xlim=(0, None))

@@ -1,5 +1,5 @@
-"""Private: the metrics by name: their titles, and which values are better. Nothing here imports
-torch.
+"""Private: metrics and values of the history by name: titles, parts, and which values are better.
+Nothing here imports torch.
 """
 
 # Whether higher values of a metric are better; None if it should be close to a target level.
@@ -40,6 +40,28 @@ TITLES = {
     "bleu": "BLEU",
     "chrf": "chrF",
 }
+
+
+def title(name: str) -> str:
+    """The title of a metric, or of a value of the history without its part.
+
+    Example:
+        >>> title("mae"), title("exact_match")
+        ('MAE', 'exact match')
+    """
+    return TITLES.get(name, name.replace("_", " "))
+
+
+def part_and_name(key: str) -> tuple[str, str]:
+    """The part of the data that a value of the history is of, "training" or "validation", and its
+    name.
+
+    Example:
+        >>> part_and_name("training_loss"), part_and_name("held_out_loss"), part_and_name("chrf")
+        (('training', 'loss'), ('validation', 'loss'), ('validation', 'chrf'))
+    """
+    part = "training" if key.startswith("training_") else "validation"
+    return part, key.removeprefix("training_").removeprefix("held_out_")
 
 
 def higher_is_better(name: str) -> bool | None:

@@ -8,11 +8,10 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from .charts import TITLES, Forecast, Say, grouped
-from .figures import figure_bytes, fonts
+from .charts import Forecast, Say, grouped
+from .figures import COLOURS, figure_bytes, fonts
+from .metric_names import title
 
-# Okabe and Ito's colours, as in the report.
-COLOURS = {"training": "#0072b2", "held": "#d55e00", "past": "#55606e"}
 # A confusion matrix of more labels has no numbers in its cells.
 MAX_NUMBERS = 20
 
@@ -31,7 +30,7 @@ def curves(history: Sequence[Mapping[str, Any]], best_step: int | None, say: Say
     rows = max(1, -(-len(stems) // columns))
     with _drawing(
         (5 * columns, 3.2 * rows),
-        "".join(map(say, [*stems, "training", "validation", "best weights", "step"])),
+        "".join(map(say, [*map(title, stems), "training", "validation", "best weights", "step"])),
     ) as figure:
         for number, (stem, group) in enumerate(stems.items(), 1):
             axes = figure.add_subplot(rows, columns, number)
@@ -43,7 +42,7 @@ def curves(history: Sequence[Mapping[str, Any]], best_step: int | None, say: Say
                 axes.axvline(
                     best_step, color=COLOURS["past"], linestyle=":", label=say("best weights")
                 )
-            axes.set_title(say(TITLES.get(stem, stem.replace("_", " "))), fontsize=11)
+            axes.set_title(say(title(stem)), fontsize=11)
             axes.set_xlabel(say("step"))
             _plain(axes)
     return figure
@@ -51,9 +50,9 @@ def curves(history: Sequence[Mapping[str, Any]], best_step: int | None, say: Say
 
 def forecasts(given: Sequence[Forecast], say: Say) -> NotebookFigure:
     """Forecasts with their intervals, one below the other."""
+    names = [one.name for one in given] + [name for one in given for name, *_ in one.intervals]
     with _drawing(
-        (8, 3.4 * len(given)),
-        "".join(say(one.name) for one in given) + say("forecast") + say("past"),
+        (8, 3.4 * len(given)), "".join(map(say, [*names, "past", "actual", "forecast"]))
     ) as figure:
         for number, one in enumerate(given, 1):
             axes = figure.add_subplot(len(given), 1, number)
@@ -79,7 +78,8 @@ def confusion(labels: Sequence[str], counts: np.ndarray, say: Say) -> NotebookFi
     from sklearn.metrics import ConfusionMatrixDisplay
 
     side = min(12.0, 2.5 + 0.5 * len(labels))
-    with _drawing((side, side), "".join(labels) + say("Confusion matrix")) as figure:
+    names = map(say, ["Confusion matrix", "true label", "predicted label"])
+    with _drawing((side, side), "".join([*labels, *names])) as figure:
         axes = figure.add_subplot()
         display = ConfusionMatrixDisplay(np.asarray(counts), display_labels=list(labels))
         display.plot(

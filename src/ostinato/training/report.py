@@ -15,7 +15,7 @@ from ..data.files import write_whole
 from ..errors import InputError
 from . import charts
 from .charts import Forecast, number
-from .metric_names import TITLES, higher_is_better
+from .metric_names import higher_is_better, title
 from .reliability import calibration, per_label
 from .wording import translator
 
@@ -45,7 +45,7 @@ class RunReport:
         metrics: Value by name; None for a metric without a value.
         baseline: The metrics of a baseline, by the same names.
         baseline_name: The name of the baseline, such as "most frequent label".
-        baselines: More baselines: the metrics of each by its name; "seconds" is the time it took.
+        baselines: More baselines: the metrics of each by its name.
         intervals: The ends of the 95 % interval of a metric, by the name of the metric.
         details: Tables of numbers that are shown after the metrics: rows as dicts with the same
             columns, by heading.
@@ -196,13 +196,13 @@ def _cards(content: RunReport) -> list[SimpleNamespace]:
         higher = higher_is_better(name)
         compared = [
             SimpleNamespace(
-                name=title, value=base[name], verdict=_verdict(value, base[name], higher)
+                name=named, value=base[name], verdict=_verdict(value, base[name], higher)
             )
-            for title, base in baselines.items()
+            for named, base in baselines.items()
             if base.get(name) is not None
         ]
         card = SimpleNamespace(
-            name=TITLES.get(name, _words(name)),
+            name=title(name),
             value=value,
             interval=content.intervals.get(name),
             baselines=compared,

@@ -117,12 +117,10 @@ def axis_of(given: Any, rank: int, of: str) -> int:
     """
     given = getattr(given, "value", given)
     if isinstance(given, np.ndarray) and given.size == 1:
-        given = given.reshape(())
+        given = given.item()
     if (
         isinstance(given, (bool, np.bool_))
-        or not isinstance(given, (numbers.Integral, np.ndarray))
-        or isinstance(given, np.ndarray)
-        and given.ndim > 0
+        or not isinstance(given, numbers.Integral)
         or not -rank <= int(given) < rank
     ):
         raise SizeError(

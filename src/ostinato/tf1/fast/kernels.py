@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from ..core.dtypes import DTYPES
 from ..core.registry import definition
 from ..core.tensors import Operation
 from . import convolution
@@ -123,7 +122,7 @@ def kernel(type: str) -> Callable | None:  # noqa: A002
         return exact
 
     def compute(op: Operation, *values: Any) -> Any:
-        if op.outputs[0].dtype == DTYPES["float32"]:
+        if op.outputs[0].dtype.name == "float32":
             result = function(op, *map(as_tensor, values))
             if isinstance(result, tuple):
                 return tuple(map(as_array, result))

@@ -85,15 +85,16 @@ _LOG2 = (
 )
 
 
-def by_libm(function: Callable[[float], float], x: np.ndarray) -> np.ndarray:
+def by_libm(function: Callable[..., float], *x: np.ndarray) -> np.ndarray:
     """A function of float64 numbers by the C library, one number at a time: the last digits of
     NumPy's own depend on the processor.
 
     Args:
         function: A function of the module `math`, which must be defined for all of the numbers.
-        x: float64, any shape.
+        x: The arguments, float64, all of one shape.
     """
-    return np.fromiter(map(function, x.reshape(-1).tolist()), np.float64, x.size).reshape(x.shape)
+    numbers = (v.reshape(-1).tolist() for v in x)
+    return np.fromiter(map(function, *numbers), np.float64, x[0].size).reshape(x[0].shape)
 
 
 def polynomial(x: Any, coefficients: tuple[float, ...]) -> Any:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import numpy as np
 
+from .libm import by_libm
+
 __all__ = [
     "acos",
     "acosh",
@@ -47,8 +49,7 @@ def _by_libm(numpy: Callable, function: Callable[..., float]) -> Callable:
             found = np.array(numpy(*given))
         if found.dtype == np.float64:
             finite = np.isfinite(found)
-            numbers = (v[finite].tolist() for v in given)
-            found[finite] = np.fromiter(map(function, *numbers), np.float64, finite.sum())
+            found[finite] = by_libm(function, *(v[finite] for v in given))
         return found
 
     return _rounded(compute)
@@ -62,7 +63,7 @@ def _lgamma(x: float) -> float:
 
 
 def _each(function: Callable[[float], float]) -> Callable:
-    return _rounded(np.vectorize(function, [np.float64]))
+    return _rounded(lambda x: by_libm(function, x))
 
 
 def _digamma(x: np.ndarray) -> np.ndarray:
